@@ -1,0 +1,128 @@
+"""The exception tree. Each class says whose fault it is, which status a client gets, and whether another try is safe.
+
+``error`` is the proxy error type of RFC 9209 section 2.3 that goes into ``Proxy-Status``.
+"""
+
+from __future__ import annotations
+
+
+class TxproxyError(Exception):
+    """The root of all errors that txproxy raises on purpose."""
+
+
+class ConfigError(TxproxyError, ValueError):
+    """An option, a file or a value is wrong. ``str()`` of it has one line for each error found."""
+
+
+class ExchangeError(TxproxyError):
+    """One exchange cannot go on.
+
+    ``status`` is what the client gets if no response has begun, ``error`` the RFC 9209 type, and ``retry_safe`` says
+    that the upstream cannot have seen the request, so that it may be sent elsewhere, whatever its method.
+    """
+
+    status = 502
+    error = "proxy_internal_error"
+    retry_safe = False
+
+    def __init__(self, detail: str = "", *, status: int | None = None, error: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        if status is not None:
+            self.status = status
+        if error is not None:
+            self.error = error
+
+
+class RequestError(ExchangeError):
+    """The client's fault: the request is malformed, ambiguous, or over a limit. The connection closes after it."""
+
+    status = 400
+    error = "http_request_error"
+
+
+class RequestDenied(ExchangeError):
+    """Policy refuses the request."""
+
+    status = 403
+    error = "http_request_denied"
+
+
+class DestinationProhibited(RequestDenied):
+    """The address that the name resolves to may not be reached through this proxy."""
+
+    error = "destination_ip_prohibited"
+
+
+class LoopDetected(ExchangeError):
+    """The request has been through this very proxy before (RFC 9110 section 7.6.3)."""
+
+    status = 508
+    error = "proxy_loop_detected"
+
+
+class DialError(ExchangeError):
+    """No connection could be made, so nothing was sent: the request may go elsewhere."""
+
+    error = "destination_unavailable"
+    retry_safe = True
+
+
+class DnsError(DialError):
+    """The name does not resolve."""
+
+    error = "dns_error"
+
+
+class ConnectionRefused(DialError):
+    """The address answered that nobody listens there."""
+
+    error = "connection_refused"
+
+
+class ConnectTimeout(DialError):
+    """The connection was not made in time."""
+
+    status = 504
+    error = "connection_timeout"
+
+
+class TlsError(DialError):
+    """The TLS handshake with the upstream failed, or its certificate is not to be trusted."""
+
+    error = "tls_protocol_error"
+
+
+class UpstreamUnavailable(DialError):
+    """Every upstream was tried or is away."""
+
+    status = 503
+
+
+class UpstreamError(ExchangeError):
+    """The upstream's fault, after a connection was made: it may have seen the request."""
+
+
+class UpstreamClosed(UpstreamError):
+    """The upstream closed the connection before a response."""
+
+    error = "connection_terminated"
+
+
+class ResponseError(UpstreamError):
+    """The upstream's response is malformed or ambiguous."""
+
+    error = "http_protocol_error"
+
+
+class ResponseIncomplete(UpstreamError):
+    """The upstream's response ended before its end."""
+
+    error = "http_response_incomplete"
+
+
+class ResponseTimeout(UpstreamError):
+    """The upstream did not answer in time."""
+
+    status = 504
+    error = "http_response_timeout"

@@ -1,0 +1,92 @@
+"""What changes in a head on its way through: hop-by-hop fields, Via, and the fields that tell of the client.
+
+RFC 9110 section 7.6. Functions give lists of field lines, which become the head that is sent on.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead
+
+# RFC 9110 7.6.1, and 11.7: the proxy's own credentials and challenges are for one hop
+HOP_BY_HOP: Final = frozenset(
+    b"connection keep-alive proxy-connection te transfer-encoding upgrade proxy-authenticate proxy-authorization "
+    b"proxy-authentication-info".split()
+)
+# What a Connection field may not take away: without these the message would be another (RFC 9110 7.6.1 forbids a
+# sender to name them).
+_NOT_FOR_ONE_HOP: Final = frozenset(b"host content-length content-type content-encoding via".split())
+_PLAIN_OPTIONS: Final = frozenset({b"close", b"keep-alive", b"Keep-Alive", b"Close", b"", b"Upgrade", b"upgrade"})
+
+# Fields by which proxies tell of the client. Those of an untrusted client are lies, or soon will be.
+CLIENT_FIELDS: Final = frozenset(
+    b"forwarded x-forwarded-for x-forwarded-proto x-forwarded-host x-forwarded-port x-forwarded-server "
+    b"x-forwarded-prefix x-forwarded-ssl x-forwarded-scheme x-forwarded-by x-real-ip".split()
+)
+
+
+def end_to_end(headers: Headers, drop: frozenset[bytes]) -> list[bytes]:
+    """A new list of the lines without those whose lower-case name is in ``drop`` or named by Connection.
+
+    ``drop`` is to have ``HOP_BY_HOP`` in it.
+    """
+    index = headers.index
+    connection = index.get(b"connection")
+    if connection is not None and connection not in _PLAIN_OPTIONS:
+        drop = drop.union(headers.tokens(b"connection")) - (_NOT_FOR_ONE_HOP - drop)
+    lines = headers.lines
+    if drop.isdisjoint(index):
+        return lines[:]
+    if len(index) == len(lines):
+        return [line for line, name in zip(lines, index) if name not in drop]
+    return [line for line, name in zip(lines, headers.names()) if name not in drop]
+
+
+def without_lookalikes(lines: list[bytes], drop: frozenset[bytes]) -> list[bytes]:
+    """The lines without those whose name would be in ``drop`` if ``_`` were ``-``: to CGI and WSGI they are the same."""
+    return [
+        line
+        for line in lines
+        if b"_" not in (name := line.partition(b":")[0]) or name.lower().replace(b"_", b"-") not in drop
+    ]
+
+
+def connection_lines(request: RequestHead) -> list[bytes]:
+    """The hop-by-hop lines for the next hop: an Upgrade is offered on, and so is the wish for trailers."""
+    upgrade = request.upgrade
+    index = request.headers.index
+    trailers = b"te" in index and b"trailers" in request.headers.tokens(b"te")
+    if upgrade is not None and request.body == 0:
+        lines = [b"Connection: upgrade", b"Upgrade: " + upgrade]
+    else:
+        lines = []
+    if trailers:
+        # RFC 9110 10.1.4: TE is for one hop, and so must be named in Connection.
+        lines = [b"Connection: upgrade, TE", *lines[1:]] if lines else [b"Connection: TE"]
+        lines.append(b"TE: trailers")
+    return lines
+
+
+def new_mark() -> bytes:
+    """A comment for Via that no other running proxy has."""
+    return os.urandom(6).hex().encode("ascii")
+
+
+class Via:
+    """Our entry in Via (RFC 9110 section 7.6.3): pseudonym and, in requests, a comment that no other proxy has."""
+
+    __slots__ = ("request_line", "response_line", "_value", "_mark")
+
+    def __init__(self, pseudonym: bytes, mark: bytes) -> None:
+        self._value = b"1.1 %b (%b)" % (pseudonym, mark)
+        self._mark = b"(%b)" % mark
+        self.request_line = b"Via: " + self._value
+        self.response_line = b"Via: 1.1 " + pseudonym
+
+    def is_in(self, headers: Headers) -> bool:
+        """Whether a request has been here before."""
+        via = headers.index.get(b"via")
+        return via is not None and self._mark in via

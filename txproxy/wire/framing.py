@@ -1,0 +1,85 @@
+"""How long is this body, and may the connection be kept? (RFC 9112 sections 6.3 and 9.3)
+
+The one place that answers. Everything ambiguous is refused: a proxy that repairs a message is a smuggler's friend.
+"""
+
+from __future__ import annotations
+
+from txproxy.errors import RequestError, ResponseError
+from txproxy.wire.grammar import CONTENT_LENGTH
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import CHUNKED, UNTIL_CLOSE
+
+
+def request_body(minor: int, headers: Headers) -> int:
+    """The framing of a request's body; ``RequestError`` if it is not beyond doubt."""
+    index = headers.index
+    coding = index.get(b"transfer-encoding")
+    length = index.get(b"content-length")
+    if coding is not None:
+        # 1. RFC 9112 6.1: both fields in one message ought to be handled as an error (request smuggling).
+        if length is not None:
+            raise RequestError("both Content-Length and Transfer-Encoding")
+        # 2. RFC 9112 6.1: with HTTP/1.0 the framing is faulty, even if a length is absent.
+        if not minor:
+            raise RequestError("Transfer-Encoding in HTTP/1.0")
+        if coding.lower() == b"chunked":
+            return CHUNKED
+        raise _refused_coding(headers)
+    # 3. RFC 9112 6.3 rule 5: a length that is not one number is an unrecoverable error. Lists of equal numbers, which
+    # the rule lets a recipient repair, are refused as well.
+    if length is not None:
+        if not CONTENT_LENGTH.fullmatch(length):
+            raise RequestError("Content-Length is not one number")
+        return int(length)
+    # 4. RFC 9112 6.3 rule 7: a request with neither has no body.
+    return 0
+
+
+def _refused_coding(headers: Headers) -> RequestError:
+    codings = headers.tokens(b"transfer-encoding")
+    # RFC 9112 6.3 rule 4: a request whose final coding is not chunked gets 400; and 6.1: chunked is applied once.
+    if not codings or codings[-1] != b"chunked" or codings.count(b"chunked") > 1:
+        return RequestError("Transfer-Encoding is not one final chunked")
+    # RFC 9112 6.1: a coding that is not understood gets 501.
+    return RequestError("a transfer coding besides chunked", status=501)
+
+
+def response_body(minor: int, status: int, headers: Headers, method: bytes) -> int:
+    """The framing of the body of a response to ``method``; ``ResponseError`` if it is not beyond doubt."""
+    index = headers.index
+    coding = index.get(b"transfer-encoding")
+    length = index.get(b"content-length")
+    if coding is not None:
+        # 1. RFC 9112 6.1: as for requests.
+        if length is not None:
+            raise ResponseError("both Content-Length and Transfer-Encoding")
+        if not minor:
+            raise ResponseError("Transfer-Encoding in HTTP/1.0")
+        if coding.lower() != b"chunked":
+            raise ResponseError("Transfer-Encoding is not one final chunked")
+    elif length is not None and not CONTENT_LENGTH.fullmatch(length):
+        # 2. RFC 9112 6.3 rule 5
+        raise ResponseError("Content-Length is not one number")
+    # 3. RFC 9112 6.3 rules 1 and 2: these never have a body, whatever the fields say.
+    if method == b"HEAD" or status == 304 or status == 204 or status < 200:
+        return 0
+    if method == b"CONNECT" and status < 300:
+        return 0
+    # 4. RFC 9112 6.3 rules 4, 6 and 8
+    if coding is not None:
+        return CHUNKED
+    if length is not None:
+        return int(length)
+    return UNTIL_CLOSE
+
+
+def keep_alive(minor: int, headers: Headers) -> bool:
+    """Whether the sender of a head means to keep the connection (RFC 9112 section 9.3)."""
+    connection = headers.index.get(b"connection")
+    if connection is None:
+        return minor == 1
+    options = headers.tokens(b"connection")
+    if b"close" in options:
+        return False
+    return minor == 1 or b"keep-alive" in options

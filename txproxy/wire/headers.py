@@ -1,0 +1,116 @@
+"""Header fields: order, case and duplicates survive; look-up is by lower-case name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from txproxy.wire import grammar
+
+
+class Headers:
+    """The fields of one head or trailer section (RFC 9110 section 5). Treat it as a value: each change is a new one.
+
+    It keeps whole lines (``b"Name: value"``), since most of them are forwarded as they came, and an index from lower-case
+    name to value. Values of a repeated name are joined with ``b", "`` in the index (RFC 9110 section 5.2), so that a
+    repeated ``Host`` or ``Content-Length`` can satisfy no grammar of a single one; ``get_all`` and iteration keep them apart.
+
+    ``Headers([(b"Name", b"value")])`` checks names and values; a wrong one is a ``ValueError``.
+    """
+
+    __slots__ = ("lines", "index")
+
+    lines: list[bytes]
+    index: dict[bytes, bytes]
+
+    def __init__(self, fields: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        lines = []
+        for name, value in fields:
+            if not grammar.TOKEN.fullmatch(name):
+                raise ValueError(f"not a field name: {name!r}")
+            if not grammar.FIELD_VALUE.fullmatch(value):
+                raise ValueError(f"not a field value: {value!r}")
+            lines.append(name + b": " + value)
+        self.lines = lines
+
+    @classmethod
+    def from_lines(cls, lines: list[bytes]) -> Headers:
+        """Headers of lines that are known to be well formed: ``name: value``, no space around the value."""
+        self = cls.__new__(cls)
+        self.lines = lines
+        return self
+
+    def __getattr__(self, name: str) -> dict[bytes, bytes]:
+        # Reached only while the slot is empty: heads that are only sent are never indexed.
+        if name != "index":
+            raise AttributeError(name)
+        self.index = _index(self.lines)
+        return self.index
+
+    def get(self, name: bytes) -> bytes | None:
+        """The value under a lower-case ``name``, repeated ones joined with ``b", "``; or None."""
+        return self.index.get(name)
+
+    def get_all(self, name: bytes) -> list[bytes]:
+        """Each value under a lower-case ``name``, in order."""
+        return [value for other, value in self if other.lower() == name]
+
+    def tokens(self, name: bytes) -> list[bytes]:
+        """The members of a comma-separated list under a lower-case ``name``, in lower case (RFC 9110 section 5.6.1)."""
+        value = self.index.get(name)
+        if value is None:
+            return []
+        return [token for item in value.lower().split(b",") if (token := item.strip(b" \t"))]
+
+    def names(self) -> Iterable[bytes]:
+        """The lower-case name of each line, in order, repeated where the line is."""
+        if len(self.index) == len(self.lines):
+            return self.index
+        return [line.partition(b":")[0].lower() for line in self.lines]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.index
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+        for line in self.lines:
+            name, _, value = line.partition(b":")
+            yield name, value.strip(b" \t")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Headers) and self.lines == other.lines
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Headers({list(self)!r})"
+
+
+def _index(lines: list[bytes]) -> dict[bytes, bytes]:
+    index: dict[bytes, bytes] = {}
+    for line in lines:
+        name, _, value = line.partition(b": ")
+        index[name.lower()] = value
+    if len(index) != len(lines):
+        return _joined(lines)
+    return index
+
+
+def _joined(lines: list[bytes]) -> dict[bytes, bytes]:
+    index: dict[bytes, bytes] = {}
+    for line in lines:
+        name, _, value = line.partition(b": ")
+        name = name.lower()
+        index[name] = index[name] + b", " + value if name in index else value
+    return index
+
+
+def normal_lines(block: bytes) -> list[bytes]:
+    """The lines of a well-formed ``block`` (CRLF between them) with optional white space made plain."""
+    lines = []
+    for line in block.split(b"\r\n"):
+        if line:
+            name, _, value = line.partition(b":")
+            lines.append(name + b": " + value.strip(b" \t"))
+    return lines

@@ -1,0 +1,473 @@
+"""The HTTP/1.1 connection codec, both roles, sans-I/O (RFC 9112).
+
+Feed it with ``receive``, pull events with ``next_event`` until that gives None. An event is a head, ``bytes`` of body, or an
+``EndOfMessage``; each message ends with one. After it, no further message is read until ``next_message`` says that the
+one before is dealt with: that is what keeps pipelined requests in order. What breaks the rules raises, and from then
+on the connection is of no use.
+
+``ServerCodec`` reads requests and writes responses, ``ClientCodec`` the other way round.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final, TypeAlias
+
+from txproxy.errors import ExchangeError, RequestError, ResponseError, ResponseIncomplete
+from txproxy.wire import diagnosis, framing, grammar
+from txproxy.wire.headers import Headers, normal_lines
+from txproxy.wire.limits import DEFAULT_LIMITS, WireLimits
+from txproxy.wire.message import CHUNKED, END, UNTIL_CLOSE, EndOfMessage, RequestHead, ResponseHead
+from txproxy.wire.target import read_target
+
+Event: TypeAlias = "RequestHead | ResponseHead | bytes | EndOfMessage"
+
+# A line of chunk size and extensions is short; who sends a long one wants something else.
+_MAX_CHUNK_LINE: Final = 1024
+_MAX_INFORMATIONAL: Final = 16
+
+# RFC 9110 6.5.1: fields for framing, routing, authentication, request modifiers, response control and content format
+# have no meaning after the body, and merging them into a head would change how it is read.
+FORBIDDEN_TRAILERS: Final = frozenset(
+    b"age authorization cache-control connection content-encoding content-length content-location content-range "
+    b"content-type cookie date expect expires forwarded host if-match if-modified-since if-none-match if-range "
+    b"if-unmodified-since keep-alive location max-forwards pragma proxy-authenticate proxy-authorization "
+    b"proxy-connection range retry-after set-cookie te trailer transfer-encoding upgrade vary www-authenticate".split()
+)
+
+
+class _State(Enum):
+    HEAD = "head"  # waiting for, or within, a head
+    LENGTH = "length"  # within a body of known length
+    CHUNK_SIZE = "chunk size"
+    CHUNK_DATA = "chunk data"
+    CHUNK_END = "chunk end"  # the CRLF after a chunk
+    TRAILERS = "trailers"
+    UNTIL_CLOSE = "until close"
+    END = "end"  # the body is complete, its EndOfMessage is due
+    DONE = "done"  # nothing more is read until next_message
+    RAW = "raw"  # the connection has become a tunnel
+
+
+# A look-up in an Enum class costs on each event; these are the same objects.
+_HEAD: Final = _State.HEAD
+_LENGTH: Final = _State.LENGTH
+_CHUNK_SIZE: Final = _State.CHUNK_SIZE
+_CHUNK_DATA: Final = _State.CHUNK_DATA
+_CHUNK_END: Final = _State.CHUNK_END
+_TRAILERS: Final = _State.TRAILERS
+_UNTIL_CLOSE: Final = _State.UNTIL_CLOSE
+_END: Final = _State.END
+_DONE: Final = _State.DONE
+_RAW: Final = _State.RAW
+
+
+class _Codec:
+    """What both roles share: the buffer, and reading bodies."""
+
+    __slots__ = ("limits", "_buffer", "_state", "_remaining", "_checked", "_sending", "_received_body")
+
+    def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
+        self.limits = limits
+        self._buffer = b""
+        self._state = _HEAD
+        # bytes left of the body, or of the chunk
+        self._remaining = 0
+        # how much of an incomplete head was found to be without fault
+        self._checked = 0
+        self._received_body = 0
+        # how the body being sent is framed: bytes left, CHUNKED, UNTIL_CLOSE
+        self._sending = 0
+
+    # -- receiving
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the peer."""
+        self._buffer = self._buffer + data if self._buffer else data
+
+    @property
+    def buffered(self) -> int:
+        """How many bytes were received and not yet read."""
+        return len(self._buffer)
+
+    @property
+    def started(self) -> bool:
+        """Whether part of a message has come, or is being read."""
+        return self._state is not _HEAD or bool(self._buffer)
+
+    @property
+    def at_end(self) -> bool:
+        """Whether no message is being read, and nothing has come of another."""
+        return (self._state is _HEAD or self._state is _DONE) and not self._buffer
+
+    def next_message(self) -> None:
+        """The message before is dealt with: go on to the next."""
+        assert self._state is _DONE, self._state
+        self._state = _HEAD
+        self._received_body = 0
+
+    def take_buffered(self) -> bytes:
+        """End reading messages, for a tunnel: what came after the head."""
+        data, self._buffer, self._state = self._buffer, b"", _RAW
+        return data
+
+    def _begin_body(self, body: int) -> None:
+        if body > 0:
+            self._state = _LENGTH
+            self._remaining = body
+        elif body == 0:
+            self._state = _END
+        elif body == CHUNKED:
+            self._state = _CHUNK_SIZE
+        else:
+            self._state = _UNTIL_CLOSE
+
+    def _next_of_body(self) -> bytes | EndOfMessage | None:
+        state = self._state
+        if state is _END:
+            self._state = _DONE
+            return END
+        buffer = self._buffer
+        if not buffer or state is _DONE or state is _RAW:
+            return None
+        if state is _LENGTH:
+            remaining = self._remaining
+            if len(buffer) <= remaining:
+                self._buffer = b""
+                self._remaining = remaining - len(buffer)
+            else:
+                self._buffer = buffer[remaining:]
+                buffer = buffer[:remaining]
+                self._remaining = 0
+            if not self._remaining:
+                self._state = _END
+            return buffer
+        if state is _UNTIL_CLOSE:
+            self._buffer = b""
+            return buffer
+        return self._next_of_chunked()
+
+    def _next_of_chunked(self) -> bytes | EndOfMessage | None:
+        """RFC 9112 section 7.1. All data at hand comes as one event, so that many small chunks cost one write."""
+        buffer = self._buffer
+        position = 0
+        parts: list[bytes] = []
+        while True:
+            if self._state is _CHUNK_SIZE:
+                end = buffer.find(b"\r\n", position)
+                if end < 0:
+                    self._check_chunk_line(buffer, position)
+                    break
+                match = grammar.CHUNK_SIZE.fullmatch(buffer, position, end + 2)
+                if match is None or end - position > _MAX_CHUNK_LINE:
+                    raise self._fault("malformed chunk size or extension")
+                position = end + 2
+                self._remaining = int(match[1], 16)
+                self._state = _CHUNK_DATA if self._remaining else _TRAILERS
+            elif self._state is _CHUNK_DATA:
+                part = buffer[position : position + self._remaining]
+                if not part:
+                    break
+                parts.append(part)
+                position += len(part)
+                self._remaining -= len(part)
+                if self._remaining:
+                    break
+                self._state = _CHUNK_END
+            elif self._state is _CHUNK_END:
+                if not buffer.startswith(b"\r\n", position):
+                    if len(buffer) - position >= 2 or buffer[position:] not in (b"", b"\r"):
+                        raise self._fault("no CRLF after a chunk")
+                    break
+                position += 2
+                self._state = _CHUNK_SIZE
+            else:
+                break
+        self._buffer = buffer[position:]
+        if parts:
+            data = b"".join(parts)
+            self._received_body += len(data)
+            self._check_body_size()
+            return data
+        return self._read_trailers() if self._state is _TRAILERS else None
+
+    def _check_chunk_line(self, buffer: bytes, position: int) -> None:
+        if len(buffer) - position > _MAX_CHUNK_LINE or grammar.STRAY_CONTROL.search(buffer, position):
+            raise self._fault("malformed chunk size or extension")
+        if len(buffer) > position and buffer[position] not in b"0123456789abcdefABCDEF":
+            raise self._fault("malformed chunk size or extension")
+
+    def _check_body_size(self) -> None:
+        pass
+
+    def _read_trailers(self) -> EndOfMessage | None:
+        buffer = self._buffer
+        if buffer.startswith(b"\r\n"):
+            self._buffer = buffer[2:]
+            self._state = _DONE
+            return END
+        match = grammar.TRAILERS.match(buffer)
+        if match is None:
+            if len(buffer) > self.limits.max_head:
+                raise self._fault("the trailer section is too large", 431)
+            if b"\r\n\r\n" in buffer or grammar.STRAY_CONTROL.search(buffer):
+                raise self._fault("malformed trailer section")
+            return None
+        self._buffer = buffer[match.end() :]
+        lines = normal_lines(match[1])
+        if len(lines) > self.limits.max_fields or match.end() > self.limits.max_head:
+            raise self._fault("the trailer section is too large", 431)
+        trailers = Headers.from_lines(lines)
+        if not FORBIDDEN_TRAILERS.isdisjoint(trailers.index):
+            raise self._fault("a field that is forbidden in trailers")
+        self._state = _DONE
+        return EndOfMessage(trailers)
+
+    def _fault(self, detail: str, status: int = 400) -> ExchangeError:
+        raise NotImplementedError
+
+    # -- sending
+
+    def send_data(self, data: bytes) -> bytes:
+        """``data`` of the body, framed as the head announced."""
+        sending = self._sending
+        if sending == CHUNKED:
+            return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+        if sending >= 0:
+            assert len(data) <= sending, "more body than the head announced"
+            self._sending = sending - len(data)
+        return data
+
+    def send_end(self, trailers: Headers) -> bytes:
+        """The end of the body; trailers are sent where the framing has a place for them."""
+        sending, self._sending = self._sending, 0
+        if sending != CHUNKED:
+            assert sending == 0 or sending == UNTIL_CLOSE, "less body than the head announced"
+            return b""
+        if not trailers.lines:
+            return b"0\r\n\r\n"
+        return b"0\r\n%b\r\n\r\n" % b"\r\n".join(trailers.lines)
+
+
+class ServerCodec(_Codec):
+    """Reads requests, writes responses."""
+
+    __slots__ = ("_method", "_minor")
+
+    def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
+        super().__init__(limits)
+        self._method = b""
+        self._minor = 1
+
+    def next_event(self) -> RequestHead | bytes | EndOfMessage | None:
+        """The next event, or None if more bytes are needed. ``RequestError`` says what to answer before closing."""
+        if self._state is not _HEAD:
+            return self._next_of_body()
+        buffer = self._buffer
+        if not buffer:
+            return None
+        self._method = b""
+        match = grammar.REQUEST_PLAIN.match(buffer)
+        if match is not None:
+            method, target, minor, block = match.groups()
+            lines = block.split(b"\r\n")
+            del lines[0]
+        else:
+            # RFC 9112 2.2: an empty line before the request line is ignored.
+            if buffer.startswith(b"\r\n"):
+                self._buffer = buffer = buffer[2:]
+                self._checked = 0
+            match = grammar.REQUEST_FULL.match(buffer)
+            if match is None:
+                self._check_incomplete(buffer)
+                return None
+            method, target, minor, block = match.groups()
+            lines = normal_lines(block)
+        end = match.end()
+        limits = self.limits
+        if end > limits.max_head or len(lines) > limits.max_fields:
+            raise RequestError("the head is too large", status=431)
+        if len(target) > limits.max_target:
+            raise RequestError("the target is too long", status=414)
+        self._buffer = buffer[end:]
+        self._checked = 0
+        return self._head(method, target, 1 if minor == b"1" else 0, Headers.from_lines(lines))
+
+    def _head(self, method: bytes, target: bytes, minor: int, headers: Headers) -> RequestHead:
+        self._method = method
+        self._minor = minor
+        scheme, authority, path = read_target(method, target, minor, headers)
+        body = framing.request_body(minor, headers)
+        # RFC 9110 9.3.6: content in a CONNECT request has no meaning, and what follows the head is the tunnel's;
+        # RFC 9110 9.3.8: a client must not send content with TRACE.
+        if body and (method == b"CONNECT" or method == b"TRACE"):
+            raise RequestError("a body where the method has none")
+        limit = self.limits.max_body
+        if limit is not None and body > limit:
+            raise RequestError("the body is too large", status=413)
+        self._begin_body(body)
+        return RequestHead(
+            method,
+            path,
+            headers,
+            authority=authority,
+            scheme=scheme,
+            body=body,
+            minor=minor,
+            keep_alive=framing.keep_alive(minor, headers),
+        )
+
+    def _check_incomplete(self, buffer: bytes) -> None:
+        limits = self.limits
+        line_end = buffer.find(b"\r\n")
+        if (line_end if line_end >= 0 else len(buffer)) > limits.max_target + 64:
+            raise RequestError("the target is too long", status=414)
+        if b"\r\n\r\n" in buffer or grammar.STRAY_CONTROL.search(buffer, max(0, self._checked - 1)):
+            raise RequestError(diagnosis.of_request(buffer) or "malformed head")
+        if line_end >= 0 and not grammar.REQUEST_LINE.fullmatch(buffer, 0, line_end):
+            raise RequestError("malformed request line")
+        if len(buffer) > limits.max_head:
+            raise RequestError("the head is too large", status=431)
+        self._checked = len(buffer)
+
+    def _check_body_size(self) -> None:
+        limit = self.limits.max_body
+        if limit is not None and self._received_body > limit:
+            raise RequestError("the body is too large", status=413)
+
+    def _fault(self, detail: str, status: int = 400) -> ExchangeError:
+        return RequestError(detail, status=status)
+
+    def send_head(self, response: ResponseHead, close: bool) -> bytes:
+        """The head of a response, framed for the request that was read last.
+
+        ``response.headers`` has no hop-by-hop fields; ``close`` says that the connection ends after this response.
+        A body without a length is sent chunked, or until close to an HTTP/1.0 client: ``must_close`` tells.
+        """
+        status = response.status
+        lines = response.headers.lines
+        tail = b""
+        if status >= 200:
+            body = response.body
+            if self._method == b"HEAD" or status == 204 or status == 304:
+                self._sending = 0
+            elif body >= 0:
+                self._sending = body
+            elif self._minor:
+                self._sending = CHUNKED
+                tail = b"\r\nTransfer-Encoding: chunked"
+            else:
+                self._sending = UNTIL_CLOSE
+                close = True
+            if close:
+                tail += b"\r\nConnection: close"
+            elif not self._minor:
+                tail += b"\r\nConnection: keep-alive"
+        start = b"HTTP/1.1 %d %b" % (status, response.reason)
+        if not lines:
+            return b"%b%b\r\n\r\n" % (start, tail)
+        return b"%b\r\n%b%b\r\n\r\n" % (start, b"\r\n".join(lines), tail)
+
+    @property
+    def sends_body(self) -> bool:
+        """Whether the head that was sent has announced a body of which some is to come."""
+        return self._sending != 0
+
+    @property
+    def must_close(self) -> bool:
+        """Whether the body being sent can end only with the connection."""
+        return self._sending == UNTIL_CLOSE
+
+
+class ClientCodec(_Codec):
+    """Writes requests, reads responses."""
+
+    __slots__ = ("_method", "_upgrade", "_informational")
+
+    def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
+        super().__init__(limits)
+        self._method = b""
+        self._upgrade = False
+        self._informational = 0
+
+    def send_head(self, request: RequestHead) -> bytes:
+        """The head of a request; ``request.headers`` has Host, and of the hop-by-hop fields only those for Upgrade and TE."""
+        self._method = request.method
+        self._sending = request.body
+        self._upgrade = b"upgrade" in request.headers.index
+        self._informational = 0
+        tail = b"\r\nTransfer-Encoding: chunked" if request.body == CHUNKED else b""
+        return b"%b %b HTTP/1.1\r\n%b%b\r\n\r\n" % (
+            request.method,
+            request.path or request.authority,
+            b"\r\n".join(request.headers.lines),
+            tail,
+        )
+
+    def next_event(self) -> ResponseHead | bytes | EndOfMessage | None:
+        """The next event, or None if more bytes are needed. A status under 200 but 101 is followed by another head."""
+        if self._state is not _HEAD:
+            return self._next_of_body()
+        buffer = self._buffer
+        if not buffer:
+            return None
+        match = grammar.RESPONSE_PLAIN.match(buffer)
+        if match is not None:
+            minor, status, reason, block = match.groups()
+            lines = block.split(b"\r\n")
+            del lines[0]
+        else:
+            match = grammar.RESPONSE_FULL.match(buffer)
+            if match is None:
+                self._check_incomplete(buffer)
+                return None
+            minor, status, reason, block = match.groups()
+            lines = normal_lines(block)
+        end = match.end()
+        if end > self.limits.max_head or len(lines) > self.limits.max_fields:
+            raise ResponseError("the response head is too large", error="http_response_header_section_size")
+        self._buffer = buffer[end:]
+        self._checked = 0
+        return self._head(1 if minor == b"1" else 0, int(status), reason or b"", Headers.from_lines(lines))
+
+    def _head(self, minor: int, status: int, reason: bytes, headers: Headers) -> ResponseHead:
+        body = framing.response_body(minor, status, headers, self._method)
+        keep_alive = body != UNTIL_CLOSE and framing.keep_alive(minor, headers)
+        head = ResponseHead(status, headers, reason=reason, body=body, minor=minor, keep_alive=keep_alive)
+        if status >= 200:
+            if self._method == b"CONNECT" and status < 300:
+                self._state = _RAW
+            else:
+                self._begin_body(body)
+        elif status == 101:
+            # RFC 9110 7.8: a server must not switch to a protocol that the client did not ask for.
+            if not self._upgrade:
+                raise ResponseError("101 without an Upgrade in the request")
+            self._state = _RAW
+        else:
+            self._informational += 1
+            if self._informational > _MAX_INFORMATIONAL:
+                raise ResponseError("too many informational responses")
+        return head
+
+    def _check_incomplete(self, buffer: bytes) -> None:
+        if b"\r\n\r\n" in buffer or grammar.STRAY_CONTROL.search(buffer, max(0, self._checked - 1)):
+            raise ResponseError(diagnosis.of_response(buffer) or "malformed response head")
+        line_end = buffer.find(b"\r\n")
+        if line_end >= 0 and not grammar.STATUS_LINE.fullmatch(buffer, 0, line_end):
+            raise ResponseError("malformed status line")
+        if not b"HTTP/1.".startswith(buffer[:7]):
+            raise ResponseError("not an HTTP/1 response")
+        if len(buffer) > self.limits.max_head:
+            raise ResponseError("the response head is too large", error="http_response_header_section_size")
+        self._checked = len(buffer)
+
+    def receive_eof(self) -> EndOfMessage:
+        """The upstream has closed its side: the end of a body until close, or ``ResponseIncomplete``."""
+        if self._state is not _UNTIL_CLOSE or self._buffer:
+            raise ResponseIncomplete("the connection closed within the response")
+        self._state = _DONE
+        return END
+
+    def _fault(self, detail: str, status: int = 400) -> ExchangeError:
+        return ResponseError(detail)

@@ -1,0 +1,97 @@
+"""Heads of requests and responses, in no version's habits: what HTTP/1.1 puts into a start line and HTTP/2 into
+pseudo-fields is an attribute here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from txproxy.wire.headers import Headers
+
+# How a body is framed (RFC 9112 section 6.3): a length in bytes, or one of these.
+CHUNKED: Final = -1
+UNTIL_CLOSE: Final = -2
+
+
+class RequestHead:
+    """One request's control data and fields.
+
+    ``method`` and ``path`` as sent (``path`` is the origin-form target, ``b"*"``, or empty for CONNECT); ``scheme`` is
+    None unless the target was in absolute form; ``authority`` is that of the target, else the Host field, else empty
+    (HTTP/1.0 only); ``body`` is its length in bytes, or ``CHUNKED``; ``minor`` is the HTTP/1 minor version of the sender.
+    """
+
+    __slots__ = ("method", "scheme", "authority", "path", "headers", "body", "minor", "keep_alive")
+
+    def __init__(
+        self,
+        method: bytes,
+        path: bytes,
+        headers: Headers,
+        *,
+        authority: bytes = b"",
+        scheme: bytes | None = None,
+        body: int = 0,
+        minor: int = 1,
+        keep_alive: bool = True,
+    ) -> None:
+        self.method = method
+        self.scheme = scheme
+        self.authority = authority
+        self.path = path
+        self.headers = headers
+        self.body = body
+        self.minor = minor
+        self.keep_alive = keep_alive
+
+    @property
+    def upgrade(self) -> bytes | None:
+        """The protocols that the client offers to change to, if it does so validly (RFC 9110 section 7.8)."""
+        index = self.headers.index
+        if b"upgrade" in index and self.minor and b"upgrade" in self.headers.tokens(b"connection"):
+            return index[b"upgrade"]
+        return None
+
+    def __repr__(self) -> str:
+        return f"RequestHead({self.method!r}, {self.path!r}, authority={self.authority!r}, {self.headers!r})"
+
+
+class ResponseHead:
+    """One response's status and fields. ``body`` is a length in bytes, ``CHUNKED`` or ``UNTIL_CLOSE``."""
+
+    __slots__ = ("status", "reason", "headers", "body", "minor", "keep_alive")
+
+    def __init__(
+        self,
+        status: int,
+        headers: Headers,
+        *,
+        reason: bytes = b"",
+        body: int = 0,
+        minor: int = 1,
+        keep_alive: bool = True,
+    ) -> None:
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.body = body
+        self.minor = minor
+        self.keep_alive = keep_alive
+
+    def __repr__(self) -> str:
+        return f"ResponseHead({self.status}, {self.headers!r})"
+
+
+class EndOfMessage:
+    """The end of a message, with the trailer fields that came after a chunked body (RFC 9110 section 6.5)."""
+
+    __slots__ = ("trailers",)
+
+    def __init__(self, trailers: Headers) -> None:
+        self.trailers = trailers
+
+    def __repr__(self) -> str:
+        return f"EndOfMessage({self.trailers!r})"
+
+
+END: Final = EndOfMessage(Headers())

@@ -1,0 +1,99 @@
+"""Request targets and authorities (RFC 9112 section 3.2, RFC 3986 section 3.2)."""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import lru_cache
+from typing import Final
+
+from txproxy.errors import RequestError
+from txproxy.wire.grammar import ABSOLUTE, AUTHORITY
+from txproxy.wire.headers import Headers
+
+DEFAULT_PORTS: Final = {b"http": 80, b"https": 443, b"ws": 80, b"wss": 443}
+
+
+@lru_cache(maxsize=4096)
+def split_authority(authority: bytes) -> tuple[str, int | None]:
+    """``host[:port]`` as (host in lower case and without brackets, port or None); ``ValueError`` if it is neither."""
+    match = AUTHORITY.fullmatch(authority)
+    if match is None:
+        raise ValueError("not a host and port")
+    literal, name, port = match.groups()
+    if literal is not None:
+        ipaddress.IPv6Address(literal.decode("ascii"))
+        host = literal
+    else:
+        host = name
+    number = int(port) if port else None
+    if number is not None and not 0 < number < 65536:
+        raise ValueError("no such port")
+    return host.decode("ascii").lower(), number
+
+
+def read_target(
+    method: bytes, target: bytes, minor: int, headers: Headers
+) -> tuple[bytes | None, bytes, bytes]:
+    """Scheme, authority and path of a request; ``RequestError`` where target and Host are malformed or disagree.
+
+    The scheme is None except for the absolute form, the path empty for CONNECT (RFC 9112 section 3.3).
+    """
+    host = headers.index.get(b"host")
+    # RFC 9112 3.2: a request of HTTP/1.1 without Host, or with more than one or an invalid one, gets 400. Values of a
+    # repeated Host are joined with ", " in the index, which is no authority.
+    if host is None:
+        if minor:
+            raise RequestError("Host is missing")
+    else:
+        try:
+            split_authority(host)
+        except ValueError:
+            raise RequestError("Host is repeated or malformed") from None
+    if method == b"CONNECT":
+        return None, _connect_authority(target, host), b""
+    if target[0] == 0x2F:
+        return None, host or b"", target
+    if target == b"*":
+        if method != b"OPTIONS":
+            raise RequestError("the asterisk is a target of OPTIONS alone")
+        return None, host or b"", target
+    return _absolute(method, target, host)
+
+
+def _connect_authority(target: bytes, host: bytes | None) -> bytes:
+    # RFC 9112 3.2.3: the authority form is host and port, and nothing else.
+    try:
+        name, port = split_authority(target)
+    except ValueError:
+        port = None
+    if port is None:
+        raise RequestError("the target of CONNECT is not host:port")
+    if host is not None and split_authority(host)[0] != name:
+        raise RequestError("Host contradicts the target")
+    return target
+
+
+def _absolute(method: bytes, target: bytes, host: bytes | None) -> tuple[bytes, bytes, bytes]:
+    match = ABSOLUTE.fullmatch(target)
+    if match is None:
+        raise RequestError("the target has no form that HTTP knows")
+    scheme, authority, path = match.groups()
+    scheme = scheme.lower()
+    try:
+        name, port = split_authority(authority)
+    except ValueError:
+        raise RequestError("the target has no valid authority") from None
+    default = DEFAULT_PORTS.get(scheme)
+    if default is None:
+        raise RequestError("the target's scheme is not http or https")
+    # RFC 9112 3.2.2 lets a proxy ignore Host here; one that differs is an attempt to be read in two ways.
+    if host is not None:
+        other, other_port = split_authority(host)
+        if other != name or (other_port or default) != (port or default):
+            raise RequestError("Host contradicts the target")
+    if not path:
+        # RFC 9112 3.2.4: OPTIONS without a path is for the server as a whole.
+        path = b"*" if method == b"OPTIONS" else b"/"
+    elif path[0] != 0x2F:
+        path = b"/" + path
+    return scheme, authority, path
