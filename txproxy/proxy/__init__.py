@@ -1,0 +1,1 @@
+"""The machine that both modes share: the only place where bytes move."""

@@ -1,0 +1,74 @@
+"""Kept-alive connections to upstreams: which are idle, how many may be, and which to let go.
+
+Bookkeeping only: it answers which connections to close, and the caller closes them.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Generic, Protocol, TypeVar
+
+from txproxy.interfaces import Address
+
+
+class Idle(Protocol):
+    """A connection that can be kept."""
+
+    @property
+    def address(self) -> Address:
+        """Where it goes to."""
+
+
+Kept = TypeVar("Kept", bound=Idle)
+
+
+class Connections(Generic[Kept]):
+    """Idle connections by address. The one that was used last is used first: the others may expire."""
+
+    def __init__(self, per_address: int, in_all: int) -> None:
+        self._per_address = per_address
+        self._in_all = in_all
+        self._idle: dict[Address, list[Kept]] = {}
+        # all of them, the one that is idle longest first
+        self._order: OrderedDict[Kept, None] = OrderedDict()
+
+    def take(self, address: Address) -> Kept | None:
+        """An idle connection to ``address``, no longer kept here; or None."""
+        idle = self._idle.get(address)
+        if not idle:
+            return None
+        connection = idle.pop()
+        del self._order[connection]
+        return connection
+
+    def keep(self, connection: Kept) -> Kept | None:
+        """Keep ``connection``; gives one to close if that is too many."""
+        idle = self._idle.get(connection.address)
+        if idle is None:
+            idle = self._idle[connection.address] = []
+        surplus = None
+        if len(idle) >= self._per_address:
+            surplus = idle[0]
+        elif len(self._order) >= self._in_all:
+            surplus = next(iter(self._order))
+        if surplus is not None:
+            self.discard(surplus)
+        idle.append(connection)
+        self._order[connection] = None
+        return surplus
+
+    def discard(self, connection: Kept) -> None:
+        """Forget ``connection``, kept or not."""
+        if connection in self._order:
+            del self._order[connection]
+            idle = self._idle[connection.address]
+            idle.remove(connection)
+            if not idle:
+                del self._idle[connection.address]
+
+    def all(self) -> list[Kept]:
+        """Each idle connection."""
+        return list(self._order)
+
+    def __len__(self) -> int:
+        return len(self._order)

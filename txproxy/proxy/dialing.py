@@ -1,0 +1,131 @@
+"""Making connections: TCP (happy eyeballs by Twisted's endpoint), UNIX sockets, and TLS above either."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from OpenSSL import SSL
+from service_identity import VerificationError
+from twisted.internet import endpoints, error
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from txproxy.errors import ConnectionRefused, ConnectTimeout, DialError, DnsError, ExchangeError, TlsError
+from txproxy.interfaces import Address, IDialer
+
+
+@implementer(IDialer)
+class Dialer:
+    """Connects to whatever an address says. ``timeout`` in seconds covers name look-up and connecting."""
+
+    def __init__(self, reactor: Any, timeout: float) -> None:
+        self._reactor = reactor
+        self._timeout = timeout
+
+    def dial(self, address: Address, build: Callable[[], IProtocol]) -> Deferred[IProtocol]:
+        """See :class:`txproxy.interfaces.IDialer`."""
+        return connect(self.endpoint(address), address, build, self._reactor, self._timeout)
+
+    def endpoint(self, address: Address) -> IStreamClientEndpoint:
+        """The endpoint for ``address``, without TLS."""
+        return plain_endpoint(self._reactor, address, self._timeout)
+
+
+def plain_endpoint(reactor: Any, address: Address, timeout: float) -> IStreamClientEndpoint:
+    """A client endpoint without TLS for ``address``."""
+    endpoint: IStreamClientEndpoint
+    if address.path:
+        endpoint = endpoints.UNIXClientEndpoint(reactor, address.path, timeout=timeout)
+    elif isIPAddress(address.host):
+        endpoint = endpoints.TCP4ClientEndpoint(reactor, address.host, address.port, timeout=timeout)
+    elif isIPv6Address(address.host):
+        endpoint = endpoints.TCP6ClientEndpoint(reactor, address.host, address.port, timeout=timeout)
+    else:
+        endpoint = endpoints.HostnameEndpoint(reactor, address.host, address.port, timeout=timeout)
+    return endpoint
+
+
+def connect(
+    endpoint: IStreamClientEndpoint, address: Address, build: Callable[[], IProtocol], reactor: Any, timeout: float
+) -> Deferred[IProtocol]:
+    """Connect by ``endpoint``, with TLS if ``address`` says so; failures become ``DialError``."""
+    if address.tls is None:
+        connecting: Deferred[Any] = endpoint.connect(_Factory(build))
+    else:
+        handshake = _Handshake(build)
+        wrapped = endpoints.wrapClientTLS(address.tls, endpoint)
+        connecting = wrapped.connect(_Factory(handshake.build_protocol))
+        connecting.addCallback(lambda _: handshake.done(reactor, timeout))
+    connecting.addErrback(_convert, address)
+    return connecting
+
+
+@implementer(IProtocolFactory)
+class _Factory:
+    """What an endpoint wants in order to make one protocol."""
+
+    def __init__(self, build: Callable[[], IProtocol]) -> None:
+        self._build = build
+
+    def buildProtocol(self, addr: object) -> IProtocol:
+        return self._build()
+
+    def doStart(self) -> None:
+        """Nothing to start."""
+
+    def doStop(self) -> None:
+        """Nothing to stop."""
+
+
+class _Handshake:
+    """Waits until the TLS handshake of one connection is over; before that, nothing was sent to anybody."""
+
+    def __init__(self, build: Callable[[], IProtocol]) -> None:
+        self._build = build
+        self._protocol: Any = None
+        self._done: Deferred[Any] = Deferred(lambda _: self._protocol.transport.abortConnection())
+
+    def build_protocol(self) -> IProtocol:
+        self._protocol = protocol = self._build()
+        protocol.handshake_done = self._finished  # type: ignore[attr-defined]
+        return protocol
+
+    def _finished(self, failure: Failure | None) -> None:
+        self._protocol.handshake_done = None
+        if failure is None:
+            self._done.callback(self._protocol)
+        else:
+            self._done.errback(failure)
+
+    def done(self, reactor: Any, timeout: float) -> Deferred[Any]:
+        return self._done.addTimeout(timeout, reactor) if not self._done.called else self._done
+
+
+def _convert(failure: Failure, address: Address) -> Failure:
+    """The one boundary at which other people's connection errors become ours."""
+    value = failure.value
+    if isinstance(value, (ExchangeError, CancelledError)):
+        return failure
+    return Failure(dial_error(value, address))
+
+
+def dial_error(value: BaseException | None, address: Address) -> ExchangeError:
+    """Our error for one of Twisted's or OpenSSL's."""
+    if isinstance(value, (error.TimeoutError, TimeoutError)):
+        return ConnectTimeout(f"connecting to {address} took too long")
+    if isinstance(value, error.ConnectionRefusedError):
+        return ConnectionRefused(f"{address} refused the connection")
+    if isinstance(value, error.DNSLookupError):
+        return DnsError(f"{address.host} was not found")
+    if isinstance(value, VerificationError):
+        return TlsError(f"the certificate of {address} is not for this name", error="tls_certificate_error")
+    if isinstance(value, SSL.Error):
+        reasons = [entry[2] for entry in value.args[0]] if value.args and isinstance(value.args[0], list) else []
+        if any("certificate" in reason for reason in reasons):
+            return TlsError(f"the certificate of {address} is not trusted", error="tls_certificate_error")
+        return TlsError(f"the TLS handshake with {address} failed")
+    return DialError(f"{address} could not be reached")

@@ -1,0 +1,376 @@
+"""The protocol that clients talk to: one HTTP/1 connection, one exchange at a time."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPushProducer
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from txproxy.errors import RequestError
+from txproxy.interfaces import Client, Refusal
+from txproxy.proxy.deadlines import NEVER
+from txproxy.proxy.exchange import Exchange
+from txproxy.proxy.replies import prefers_html, reply
+from txproxy.proxy.transports import half_close, set_no_delay, write_function
+from txproxy.proxy.tunnel import Tunnel, TunnelEnd
+from txproxy.proxy.upstream import UpstreamProtocol
+from txproxy.wire.headers import Headers
+from txproxy.wire.http1 import ServerCodec
+from txproxy.wire.message import RequestHead, ResponseHead
+
+if TYPE_CHECKING:
+    from txproxy.proxy.factory import ProxyFactory
+
+# How much of what a client sends ahead of its turn is held before the rest has to wait in the kernel.
+_READ_AHEAD: Final = 65536
+_NO_FIELDS: Final = Headers()
+
+
+class _State(Enum):
+    WAITING = "waiting"  # accepted, but over the limit of connections: nothing is read
+    OPEN = "open"
+    TUNNEL = "tunnel"
+    LINGERING = "lingering"  # the last response is out; what still comes is thrown away
+    CLOSED = "closed"
+
+
+_OPEN: Final = _State.OPEN
+
+
+@implementer(IProtocol, IHalfCloseableProtocol, IPushProducer)
+class DownstreamProtocol:
+    """One client connection."""
+
+    __slots__ = (
+        "factory",
+        "transport",
+        "client",
+        "codec",
+        "exchange",
+        "deadline",
+        "_state",
+        "_write",
+        "_out",
+        "_close_after",
+        "_pumping",
+        "_reading_paused",
+        "_write_paused",
+        "_tunnel",
+    )
+
+    def __init__(self, factory: ProxyFactory, client: Client) -> None:
+        self.factory = factory
+        self.client = client
+        self.codec = ServerCodec(factory.wire_limits)
+        self.exchange: Exchange | None = None
+        self.deadline = NEVER
+        self._state = _OPEN
+        self._out: list[bytes] = []
+        self._close_after = False
+        self._pumping = False
+        self._reading_paused = False
+        self._write_paused = False
+        self._tunnel: TunnelEnd | None = None
+
+    # -- what Twisted calls
+
+    def makeConnection(self, transport: Any) -> None:
+        """A client is there."""
+        self.transport = transport
+        self._write = write_function(transport)
+        set_no_delay(transport)
+        transport.registerProducer(self, True)
+        factory = self.factory
+        factory.deadlines.watch(self)
+        if factory.admission.admit(self):
+            self.deadline = factory.header_deadline()
+        else:
+            self._state = _State.WAITING
+            transport.pauseProducing()
+
+    def admitted(self) -> None:
+        """There is room for this connection now."""
+        self._state = _OPEN
+        self.deadline = self.factory.header_deadline()
+        self.transport.resumeProducing()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes of requests, or of a tunnel."""
+        if self._state is not _OPEN:
+            if self._tunnel is not None:
+                self._tunnel.dataReceived(data)
+            return
+        codec = self.codec
+        if self.exchange is None:
+            if not codec.started:
+                self.deadline = self.factory.header_deadline()
+            codec.receive(data)
+            self._pump()
+            return
+        codec.receive(data)
+        if self.exchange.wants_body:
+            self.deadline = self.factory.idle_deadline()
+            self._pump()
+        self._hold_reading()
+
+    def readConnectionLost(self) -> None:
+        """The client has closed its side. Within an exchange that is taken, as nginx does, for its having left."""
+        if self._tunnel is not None:
+            self._tunnel.readConnectionLost()
+            return
+        exchange = self.exchange
+        if exchange is not None:
+            self.exchange = None
+            exchange.client_gone()
+        self._close()
+
+    def writeConnectionLost(self) -> None:
+        """Our own half-close, before lingering or in a tunnel, went out."""
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The client is gone."""
+        self._state = _State.CLOSED
+        self.factory.deadlines.forget(self)
+        if self._tunnel is not None:
+            self._tunnel.connectionLost(reason)
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.client_gone()
+        self.factory.admission.left(self)
+
+    def pauseProducing(self) -> None:
+        """The client does not take the response as fast as it comes."""
+        if self._tunnel is not None:
+            self._tunnel.pauseProducing()
+            return
+        self._write_paused = True
+        self.deadline = self.factory.idle_deadline()
+        if self.exchange is not None:
+            self.exchange.pause_response()
+
+    def resumeProducing(self) -> None:
+        """The client has taken what was waiting for it."""
+        if self._tunnel is not None:
+            self._tunnel.resumeProducing()
+            return
+        self._write_paused = False
+        if self.exchange is not None:
+            self.deadline = NEVER if self.exchange.request_done else self.factory.idle_deadline()
+            self.exchange.resume_response()
+
+    def stopProducing(self) -> None:
+        """The transport will say connectionLost as well."""
+
+    # -- requests
+
+    def _pump(self) -> None:
+        """Read what can be read now: the next head when no exchange runs, the body of one that wants it."""
+        if self._pumping:
+            return
+        self._pumping = True
+        codec = self.codec
+        try:
+            while self._state is _OPEN:
+                exchange = self.exchange
+                if exchange is not None and not exchange.wants_body:
+                    break
+                event = codec.next_event()
+                if event is None:
+                    if exchange is not None:
+                        exchange.request_flush()
+                    break
+                if type(event) is bytes:
+                    assert exchange is not None
+                    exchange.request_body(event)
+                elif type(event) is RequestHead:
+                    self._begin(event)
+                else:
+                    assert exchange is not None
+                    self.deadline = NEVER
+                    exchange.request_end(event.trailers)  # type: ignore[union-attr]
+        except RequestError as fault:
+            self._request_fault(fault)
+        finally:
+            self._pumping = False
+        if self._reading_paused and codec.buffered < _READ_AHEAD and self._state is _OPEN:
+            self._reading_paused = False
+            self.transport.resumeProducing()
+
+    def _begin(self, head: RequestHead) -> None:
+        if head.body:
+            self.deadline = self.factory.idle_deadline()
+        else:
+            self.deadline = NEVER
+            self.codec.next_event()
+        self._close_after = not head.keep_alive or self.factory.draining
+        self.exchange = exchange = Exchange(self.factory, self, head)
+        exchange.start()
+
+    def _request_fault(self, fault: RequestError) -> None:
+        self._close_after = True
+        exchange = self.exchange
+        if exchange is not None:
+            exchange.request_failed(fault)
+            return
+        self.send_refusal(Refusal.of(fault))
+        self.factory.request_refused(self.client, fault)
+        self._linger(more_may_come=True)
+
+    def _hold_reading(self) -> None:
+        if self.codec.buffered > _READ_AHEAD and not self._reading_paused and self._state is _OPEN:
+            self._reading_paused = True
+            self.transport.pauseProducing()
+
+    # -- what the exchange calls
+
+    def request_wanted(self) -> None:
+        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        self._pump()
+
+    def send_informational(self, response: ResponseHead) -> None:
+        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        self._write(self.transport, self.codec.send_head(response, False))
+
+    def send_head(self, response: ResponseHead) -> None:
+        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        self._out.append(self.codec.send_head(response, self._close_after))
+        if self.codec.must_close:
+            self._close_after = True
+
+    def send_body(self, data: bytes) -> None:
+        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        self._out.append(self.codec.send_data(data))
+
+    def send_end(self, trailers: Headers) -> None:
+        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        end = self.codec.send_end(trailers)
+        if end:
+            self._out.append(end)
+        self.flush()
+
+    def flush(self) -> None:
+        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        out = self._out
+        if out:
+            data = b"".join(out) if len(out) > 1 else out[0]
+            out.clear()
+            self._write(self.transport, data)
+
+    def send_refusal(self, refusal: Refusal) -> None:
+        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        exchange = self.exchange
+        request = exchange.request if exchange is not None else None
+        if exchange is not None and not exchange.request_done:
+            self._close_after = True
+        html = prefers_html(request.headers if request is not None else None)
+        head, body = reply(refusal, self.factory.name, html, self.factory.http_date())
+        self._out.append(self.codec.send_head(head, self._close_after))
+        if self.codec.sends_body:
+            self._out.append(self.codec.send_data(body))
+        self.send_end(_NO_FIELDS)
+
+    def cut(self) -> None:
+        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        self.exchange = None
+        if self.codec.must_close:
+            # The end of the connection would be the end of the body: only a reset says that it was cut.
+            self.abort()
+        else:
+            self.flush()
+            self._close()
+
+    def switch(self, response: ResponseHead | None, upstream: UpstreamProtocol) -> None:
+        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        exchange = self.exchange
+        assert exchange is not None
+        self._state = _State.TUNNEL
+        self.exchange = None
+        self.deadline = NEVER
+        self.factory.deadlines.forget(self)
+        if response is None:
+            head = b"HTTP/1.1 200 Connection established\r\n\r\n"
+        else:
+            head = self.codec.send_head(response, False)
+        self._write(self.transport, head)
+        tunnel = Tunnel(self.factory, self.transport, upstream.transport, exchange.tunnel_closed)
+        self._tunnel = tunnel.client
+        from_upstream = upstream.become_tunnel(tunnel.upstream)
+        if self._reading_paused:
+            self.transport.resumeProducing()
+        tunnel.start(self.codec.take_buffered(), from_upstream)
+
+    def exchange_done(self) -> None:
+        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        exchange, self.exchange = self.exchange, None
+        assert exchange is not None
+        if self._state is not _OPEN:
+            return
+        if self._close_after or not exchange.request_done or self.factory.draining:
+            self._linger()
+            return
+        self.codec.next_message()
+        self.deadline = self.factory.idle_deadline()
+        if self.codec.buffered:
+            self.deadline = self.factory.header_deadline()
+            self._pump()
+
+    # -- the end
+
+    def deadline_passed(self) -> None:
+        """Too slow, or idle for long enough."""
+        if self._state is _OPEN and not self._write_paused:
+            exchange = self.exchange
+            if exchange is not None or self.codec.started:
+                self._request_fault(RequestError("the request took too long", status=408))
+                return
+            # Idle, or connected and silent: there is no request that could be answered.
+            self._close()
+            return
+        if self._state is _OPEN and self.exchange is not None:
+            exchange, self.exchange = self.exchange, None
+            exchange.client_gone()
+        self.abort()
+
+    def drain(self) -> None:
+        """Finish what runs, then leave."""
+        if self._state is _OPEN and self.exchange is None and not self.codec.started:
+            self._close()
+        self._close_after = True
+
+    def _linger(self, more_may_come: bool = False) -> None:
+        """Close so that the client gets to see the response (RFC 9112 section 9.6).
+
+        To close while it still sends would reset the connection, and with it take back what it has not read yet.
+        """
+        if self._state is not _OPEN:
+            return
+        if self.codec.at_end and not self._reading_paused and not more_may_come:
+            self._close()
+            return
+        self._state = _State.LINGERING
+        self.codec.take_buffered()
+        self.deadline = self.factory.linger_deadline()
+        self.transport.unregisterProducer()
+        if half_close(self.transport):
+            self.transport.resumeProducing()
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        if self._state is not _State.CLOSED:
+            self._state = _State.CLOSED
+            self.deadline = self.factory.idle_deadline()
+            self.transport.unregisterProducer()
+            self.transport.loseConnection()
+
+    def abort(self) -> None:
+        """Close at once, whatever is under way."""
+        self._state = _State.CLOSED
+        self.deadline = NEVER
+        self.transport.unregisterProducer()
+        self.transport.abortConnection()
+
+

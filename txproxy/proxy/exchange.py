@@ -1,0 +1,413 @@
+"""One request and its response: plan, dial, send, retry, finish. An exchange knows its outcome.
+
+It stands between a downstream (whoever brought the request: an HTTP/1 connection, a twisted.web request) and an upstream
+connection, and owns neither. Body bytes pass through it event by event and are never gathered.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from txproxy.errors import DialError, ExchangeError, UpstreamClosed
+from txproxy.interfaces import Client, Plan, Refusal
+from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead, ResponseHead
+
+if TYPE_CHECKING:
+    from txproxy.proxy.factory import ProxyFactory
+    from txproxy.proxy.upstream import UpstreamProtocol
+
+_log = Logger()
+
+# RFC 9110 9.2.2
+IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"TRACE"})
+_DROP_AT_204: Final = HOP_BY_HOP | {b"content-length"}
+_NO_FIELDS: Final = Headers()
+
+
+class Downstream(Protocol):
+    """Whoever brought a request, and gets the response."""
+
+    client: Client
+
+    def request_wanted(self) -> None:
+        """The exchange wants the request's body now, or again; ``Exchange.wants_body`` says whether it still does."""
+
+    def send_informational(self, response: ResponseHead) -> None:
+        """A response head before the final one (RFC 9110 section 15.2)."""
+
+    def send_head(self, response: ResponseHead) -> None:
+        """The head of the response; its lines are end-to-end."""
+
+    def send_body(self, data: bytes) -> None:
+        """Part of the response's body."""
+
+    def send_end(self, trailers: Headers) -> None:
+        """The response is complete."""
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+
+    def send_refusal(self, refusal: Refusal) -> None:
+        """A whole response of the proxy's own."""
+
+    def cut(self) -> None:
+        """The response cannot be completed, and the client must be able to tell."""
+
+    def switch(self, response: ResponseHead | None, upstream: UpstreamProtocol) -> None:
+        """Send ``response`` (200 to CONNECT if None) and become a tunnel to ``upstream``."""
+
+    def exchange_done(self) -> None:
+        """The exchange is over."""
+
+
+class _Phase(Enum):
+    PLANNING = "planning"
+    DIALING = "dialing"
+    SENT = "sent"  # the request, or its beginning, is at an upstream
+    ANSWERED = "answered"  # the head of the response has gone to the client
+    OVER = "over"
+
+
+_SENT: Final = _Phase.SENT
+_ANSWERED: Final = _Phase.ANSWERED
+_OVER: Final = _Phase.OVER
+
+
+class Exchange:
+    """One request on its way.
+
+    ``outcome`` is ``""`` until the end, then ``"ok"``, ``"tunnel"``, ``"client-gone"``, or the RFC 9209 type of what went wrong, and
+    ``detail`` a sentence to it. ``status`` is what the client got (0: nothing), ``sent`` the bytes of body that it got.
+    """
+
+    __slots__ = (
+        "factory",
+        "downstream",
+        "request",
+        "plan",
+        "status",
+        "sent",
+        "outcome",
+        "detail",
+        "started",
+        "request_done",
+        "_phase",
+        "_upstream",
+        "_pending",
+        "_request_paused",
+        "_body_seen",
+        "_retried",
+    )
+
+    def __init__(self, factory: ProxyFactory, downstream: Downstream, request: RequestHead) -> None:
+        self.factory = factory
+        self.downstream = downstream
+        self.request = request
+        self.plan: Plan | None = None
+        self.status = 0
+        self.sent = 0
+        self.outcome = ""
+        self.detail = ""
+        self.started = 0.0
+        self.request_done = not request.body
+        self._phase = _Phase.PLANNING
+        self._upstream: UpstreamProtocol | None = None
+        self._pending: Deferred[Any] | None = None
+        self._request_paused = False
+        self._body_seen = False
+        self._retried = False
+
+    @property
+    def client(self) -> Client:
+        """Who sent the request."""
+        return self.downstream.client
+
+    @property
+    def client_ip(self) -> str:
+        """The believed address of the client."""
+        return self.downstream.client.client_ip
+
+    @property
+    def response_begun(self) -> bool:
+        """Whether the head of the final response has gone to the client."""
+        return self._phase is _ANSWERED
+
+    # -- plan and dial
+
+    def start(self) -> None:
+        """Ask the mode, and go."""
+        factory = self.factory
+        if factory.observed:
+            self.started = factory.seconds()
+        try:
+            decision = factory.mode.plan(self.request, self.downstream.client)
+        except ExchangeError as fault:
+            self._fail(fault)
+        except Exception:
+            # Written by an embedder, perhaps. Said loudly, and answered.
+            self._mode_failed(Failure())
+        else:
+            if type(decision) is Plan:
+                self._go(decision)
+            else:
+                self._decided(decision)
+
+    def _decided(self, decision: Plan | Refusal | Deferred[Plan | Refusal]) -> None:
+        if isinstance(decision, Deferred):
+            self._pending = decision
+            decision.addCallbacks(self._decided_late, self._plan_failed)
+        elif isinstance(decision, Refusal):
+            self._refuse(decision)
+        else:
+            self._go(decision)
+
+    def _decided_late(self, decision: Plan | Refusal) -> None:
+        self._pending = None
+        if self._phase is not _OVER:
+            self._decided(decision)
+
+    def _plan_failed(self, failure: Failure) -> None:
+        self._pending = None
+        if self._phase is _OVER:
+            return
+        if isinstance(failure.value, ExchangeError):
+            self._fail(failure.value)
+        else:
+            self._mode_failed(failure)
+
+    def _mode_failed(self, failure: Failure) -> None:
+        _log.failure("the mode failed to plan", failure)
+        self._refuse(Refusal(500, "proxy_internal_error", "the mode failed to plan"))
+
+    def _go(self, plan: Plan) -> None:
+        self.plan = plan
+        if plan.head is not None:
+            kept = self.factory.take(plan.address, check=self.request.method not in IDEMPOTENT)
+            if kept is not None:
+                self._send(kept, plan.head)
+                return
+        self._dial(plan)
+
+    def _dial(self, plan: Plan) -> None:
+        self._phase = _Phase.DIALING
+        self._pending = dialing = self.factory.dial(plan.address)
+        dialing.addCallbacks(self._dialed, self._dial_failed)
+
+    def _dialed(self, upstream: UpstreamProtocol) -> None:
+        self._pending = None
+        plan = self.plan
+        assert plan is not None
+        if self._phase is _OVER:
+            upstream.close()
+        elif plan.head is None:
+            self._switch(None, upstream)
+        else:
+            self._send(upstream, plan.head)
+
+    def _dial_failed(self, failure: Failure) -> None:
+        self._pending = None
+        if self._phase is _OVER:
+            return
+        fault = failure.value
+        if not isinstance(fault, ExchangeError):
+            _log.failure("dialing failed in an unforeseen way", failure)
+            fault = DialError("dialing failed")
+        plan = self.plan
+        assert plan is not None
+        if fault.retry_safe:
+            other = self.factory.mode.another(plan, fault)
+            if other is not None:
+                self._go(other)
+                return
+        self._fail(fault)
+
+    def _send(self, upstream: UpstreamProtocol, head: RequestHead) -> None:
+        self._phase = _SENT
+        self._upstream = upstream
+        upstream.begin(self, head)
+        if not self.request_done:
+            self.downstream.request_wanted()
+
+    # -- the request's body, from the downstream
+
+    @property
+    def wants_body(self) -> bool:
+        """Whether the body of the request may be brought now."""
+        return not self.request_done and self._upstream is not None and not self._request_paused
+
+    def request_body(self, data: bytes) -> None:
+        """Part of the request's body."""
+        self._body_seen = True
+        assert self._upstream is not None
+        self._upstream.send_body(data)
+
+    def request_end(self, trailers: Headers) -> None:
+        """The request is complete."""
+        self.request_done = True
+        if self._upstream is not None:
+            self._upstream.send_end(trailers)
+
+    def request_flush(self) -> None:
+        """No more of the body is at hand just now."""
+        if self._upstream is not None:
+            self._upstream.flush()
+
+    def request_failed(self, fault: ExchangeError) -> None:
+        """The rest of the request cannot be read."""
+        self._drop_upstream()
+        self._fail(fault)
+
+    def pause_request(self) -> None:
+        """The upstream is slow."""
+        self._request_paused = True
+
+    def resume_request(self) -> None:
+        """The upstream takes more."""
+        self._request_paused = False
+        if not self.request_done:
+            self.downstream.request_wanted()
+
+    # -- the client's side of the response
+
+    def pause_response(self) -> None:
+        """The client is slow."""
+        if self._upstream is not None:
+            self._upstream.pause_response()
+
+    def resume_response(self) -> None:
+        """The client takes more."""
+        if self._upstream is not None:
+            self._upstream.resume_response()
+
+    def client_gone(self) -> None:
+        """Nobody waits for this any more: cancel what is under way."""
+        if self._phase is _OVER:
+            return
+        self._finish("client-gone", "the client closed the connection")
+        self._drop_upstream()
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.cancel()
+
+    # -- the response, from the upstream
+
+    def response_head(self, head: ResponseHead) -> None:
+        """A head from the upstream: informational, a switch of protocols, or the final one."""
+        status = head.status
+        if status < 200:
+            self._informational(head)
+            return
+        plan = self.plan
+        assert plan is not None
+        headers = head.headers
+        # RFC 9110 8.6: no Content-Length in a 204.
+        lines = end_to_end(headers, HOP_BY_HOP if status != 204 else _DROP_AT_204)
+        if b"date" not in headers.index:
+            # RFC 9110 6.6.1: a recipient with a clock adds the Date that is missing.
+            lines.append(b"Date: " + self.factory.http_date())
+        lines.extend(plan.response_lines)
+        self._phase = _ANSWERED
+        self.status = status
+        self.downstream.send_head(
+            ResponseHead(status, Headers.from_lines(lines), reason=head.reason, body=head.body, minor=head.minor)
+        )
+
+    def _informational(self, head: ResponseHead) -> None:
+        lines = end_to_end(head.headers, HOP_BY_HOP)
+        if head.status == 101:
+            lines += [b"Connection: upgrade", b"Upgrade: " + (head.headers.get(b"upgrade") or b"")]
+            upstream = self._upstream
+            assert upstream is not None
+            self._switch(ResponseHead(101, Headers.from_lines(lines), reason=head.reason), upstream)
+        elif self.request.minor:
+            # RFC 9110 15.2: a proxy forwards 1xx, but never to an HTTP/1.0 client.
+            self.downstream.send_informational(ResponseHead(head.status, Headers.from_lines(lines), reason=head.reason))
+
+    def response_body(self, data: bytes) -> None:
+        """Part of the response's body."""
+        self.sent += len(data)
+        self.downstream.send_body(data)
+
+    def response_end(self, trailers: Headers) -> None:
+        """The response is complete; the upstream connection is no longer ours."""
+        self._upstream = None
+        self.downstream.send_end(trailers)
+        self._finish("ok", "")
+        self.downstream.exchange_done()
+
+    def flush(self) -> None:
+        """No more of the response is at hand just now."""
+        self.downstream.flush()
+
+    def upstream_failed(self, fault: ExchangeError) -> None:
+        """The upstream connection is gone before the response was complete."""
+        upstream, self._upstream = self._upstream, None
+        if self._phase is _OVER:
+            return
+        plan = self.plan
+        assert plan is not None and upstream is not None
+        if (
+            isinstance(fault, UpstreamClosed)
+            and upstream.reused
+            and not upstream.received_any
+            and not self._retried
+            and self._may_repeat()
+        ):
+            # RFC 9112 9.3.1: the upstream closed a kept-alive connection while the request was on its way.
+            self._retried = True
+            self._dial(plan)
+            return
+        self._fail(fault)
+
+    def _may_repeat(self) -> bool:
+        return self.request.method in IDEMPOTENT and not self._body_seen
+
+    # -- tunnels
+
+    def _switch(self, response: ResponseHead | None, upstream: UpstreamProtocol) -> None:
+        self.status = response.status if response is not None else 200
+        self._phase = _ANSWERED
+        self._upstream = None
+        self.request_done = True
+        self.downstream.switch(response, upstream)
+
+    def tunnel_closed(self, received: int, sent: int) -> None:
+        """The tunnel has ended, after so many bytes from the client and to it."""
+        self.sent = sent
+        self._finish("tunnel", f"{received} bytes from the client")
+
+    # -- the end
+
+    def _drop_upstream(self) -> None:
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.close()
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self.status = refusal.status
+        self.downstream.send_refusal(refusal)
+        self._finish(refusal.error or "refused", refusal.detail)
+        self.downstream.exchange_done()
+
+    def _fail(self, fault: ExchangeError) -> None:
+        if self._phase is _ANSWERED:
+            self._finish(fault.error, fault.detail)
+            self.downstream.cut()
+        else:
+            self._refuse(Refusal.of(fault))
+
+    def _finish(self, outcome: str, detail: str) -> None:
+        self._phase = _OVER
+        self.outcome = outcome
+        self.detail = detail
+        factory = self.factory
+        if factory.observed:
+            factory.exchange_finished(self)
+

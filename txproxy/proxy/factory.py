@@ -1,0 +1,178 @@
+"""The factory behind a listener: it builds a protocol for each client, and holds what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from email.utils import formatdate
+from time import time
+from typing import Any, TypeAlias
+
+from twisted.internet.address import UNIXAddress
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from txproxy.errors import ExchangeError
+from txproxy.interfaces import Address, Client, IDialer, IMode
+from txproxy.proxy.admission import Admission
+from txproxy.proxy.connections import Connections
+from txproxy.proxy.deadlines import Deadlines
+from txproxy.proxy.dialing import Dialer
+from txproxy.proxy.downstream import DownstreamProtocol
+from txproxy.proxy.exchange import Exchange
+from txproxy.proxy.limits import Limits
+from txproxy.proxy.splice import PipePool
+from txproxy.proxy.transports import is_quiet
+from txproxy.proxy.upstream import UpstreamProtocol
+
+_log = Logger()
+
+Observer: TypeAlias = Callable[[Exchange], None]
+
+
+@implementer(IProtocolFactory)
+class ProxyFactory:
+    """Builds a protocol for each client connection, and holds what they share.
+
+    ``mode`` (:class:`txproxy.interfaces.IMode`) says where requests go; ``dialer`` makes connections (a plain one if None);
+    ``observers`` are called with each finished exchange; ``name`` is who speaks in Proxy-Status. ``reactor`` is the
+    running program's if None. A factory may listen on any number of ports.
+    """
+
+    noisy = False
+    scheme = "http"
+
+    def __init__(
+        self,
+        mode: IMode,
+        *,
+        limits: Limits | None = None,
+        dialer: IDialer | None = None,
+        observers: tuple[Observer, ...] = (),
+        name: str = "txproxy",
+        reactor: Any = None,
+    ) -> None:
+        if reactor is None:
+            from twisted.internet import reactor  # the embedding program's
+        self.limits = limits = limits or Limits()
+        self.mode = mode
+        self.reactor = reactor
+        self.name = name.encode("ascii")
+        self.wire_limits = limits.wire()
+        self.dialer = dialer or Dialer(reactor, limits.connect_timeout)
+        self.connections: Connections[UpstreamProtocol] = Connections(limits.keep_per_address, limits.keep_in_all)
+        self.deadlines = Deadlines(
+            reactor,
+            min(limits.header_timeout, limits.idle_timeout, limits.response_timeout, limits.keep_for),
+        )
+        self.seconds: Callable[[], float] = reactor.seconds
+        self.pipes = PipePool()
+        self.draining = False
+        self._observers = observers
+        self.observed = bool(observers)
+        self._date = (0, b"")
+        self.admission: Admission[DownstreamProtocol] = Admission(limits.max_connections)
+
+    # -- what Twisted calls
+
+    def doStart(self) -> None:
+        """A port has begun to listen."""
+
+    def doStop(self) -> None:
+        """A port has ceased to listen."""
+
+    def buildProtocol(self, addr: Any) -> DownstreamProtocol | None:
+        """A protocol for a new client."""
+        return self.build(addr, self.scheme)
+
+    def build(self, addr: Any, scheme: str) -> DownstreamProtocol | None:
+        """The same for a client that speaks ``scheme``."""
+        if self.draining:
+            return None
+        return DownstreamProtocol(self, Client(ip_of(addr), scheme))
+
+    # -- deadlines, for the connections
+
+    def header_deadline(self) -> float:
+        """When a head that begins now must be complete."""
+        return self.deadlines.after(self.limits.header_timeout)
+
+    def idle_deadline(self) -> float:
+        """When a connection on which nothing moves from now on is closed."""
+        return self.deadlines.after(self.limits.idle_timeout)
+
+    def response_deadline(self) -> float:
+        """When the next byte of an upstream must be here."""
+        return self.deadlines.after(self.limits.response_timeout)
+
+    def keep_deadline(self) -> float:
+        """How long to keep an upstream connection without use."""
+        return self.deadlines.after(self.limits.keep_for)
+
+    def linger_deadline(self) -> float:
+        """How long to wait for a client to see its last response."""
+        return self.deadlines.after(self.limits.linger_timeout)
+
+    def http_date(self) -> bytes:
+        """The time as Date has it (RFC 9110 section 5.6.7)."""
+        now = int(time())
+        if self._date[0] != now:
+            self._date = (now, formatdate(now, usegmt=True).encode("ascii"))
+        return self._date[1]
+
+    # -- connections to upstreams
+
+    def take(self, address: Address, check: bool) -> UpstreamProtocol | None:
+        """A kept connection, if there is one; with ``check`` one that has not been closed just now, as far as can be told."""
+        while True:
+            upstream = self.connections.take(address)
+            if upstream is None:
+                return None
+            upstream.reused = True
+            if not check or is_quiet(upstream.transport):
+                return upstream
+            upstream.close()
+
+    def dial(self, address: Address) -> Deferred[Any]:
+        """A new connection."""
+        return self.dialer.dial(address, lambda: UpstreamProtocol(self, address))
+
+    # -- observers
+
+    def exchange_finished(self, exchange: Exchange) -> None:
+        """Tell the observers. One that fails is said loudly, and harms nobody."""
+        for observer in self._observers:
+            try:
+                observer(exchange)
+            except Exception:
+                _log.failure("an observer failed")
+
+    def request_refused(self, client: Client, fault: ExchangeError) -> None:
+        """A request that never became an exchange."""
+        _log.info("refused {status} from {peer}: {detail}", status=fault.status, peer=client.peer_ip, detail=fault.detail)
+
+    # -- the end
+
+    def drain(self) -> Deferred[None]:
+        """Take no new requests, let the running ones end; fires when the last client has left."""
+        self.draining = True
+        return self.admission.drain()
+
+    def stop(self) -> None:
+        """Close all that is open, clients and upstreams, at once."""
+        self.draining = True
+        for downstream in self.admission.everyone():
+            downstream.abort()
+        for upstream in self.connections.all():
+            upstream.close()
+        self.pipes.close()
+
+
+def ip_of(addr: Any) -> str:
+    """The address of a peer as text; ``unix:`` for one on a UNIX socket."""
+    if isinstance(addr, UNIXAddress):
+        return "unix:"
+    host: str = getattr(addr, "host", "unknown")
+    # A dual-stack socket shows IPv4 clients in this form.
+    return host[7:] if host.startswith("::ffff:") else host

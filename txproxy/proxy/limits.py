@@ -1,0 +1,38 @@
+"""The limits in time and number of one proxy."""
+
+from __future__ import annotations
+
+import attrs
+
+from txproxy.wire.limits import WireLimits
+
+
+@attrs.frozen
+class Limits:
+    """Times in seconds, sizes in bytes; defaults are those of the command line.
+
+    ``idle_timeout`` also bounds the silence of a client that owes a request body (408) or does not read its response.
+    """
+
+    header_timeout: float = 30.0
+    idle_timeout: float = 75.0
+    connect_timeout: float = 5.0
+    response_timeout: float = 60.0
+    drain_timeout: float = 30.0
+    max_connections: int = 10000
+    max_header_size: int = 65536
+    max_body_size: int | None = None
+    # kept-alive connections to upstreams: at most so many to one address and in all, and for how long without use
+    keep_per_address: int = 128
+    keep_in_all: int = 1024
+    keep_for: float = 60.0
+    # how long a connection is read after its last response, so that the client gets to see it (RFC 9112 section 9.6)
+    linger_timeout: float = 2.0
+
+    def wire(self) -> WireLimits:
+        """The part of them that the codecs hold."""
+        return WireLimits(
+            max_head=self.max_header_size,
+            max_target=min(WireLimits().max_target, self.max_header_size),
+            max_body=self.max_body_size,
+        )

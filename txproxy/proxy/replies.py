@@ -1,0 +1,63 @@
+"""The proxy's own answers: small, with ``Proxy-Status``, and telling nothing of the inside."""
+
+from __future__ import annotations
+
+from html import escape
+from http import HTTPStatus
+from typing import Final
+
+from txproxy.interfaces import Refusal
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import ResponseHead
+
+# What a client is told; the detail of a refusal may name addresses and is for the log alone.
+_SENTENCES: Final = {
+    400: "The request is malformed or ambiguous.",
+    403: "This proxy does not allow the request.",
+    404: "There is nothing here.",
+    405: "This method is not done here.",
+    408: "The request took too long to arrive.",
+    413: "The request's body is too large.",
+    414: "The request's target is too long.",
+    421: "This host is not served here.",
+    431: "The request's header fields are too large.",
+    500: "The proxy failed.",
+    501: "The proxy does not know how to do this.",
+    502: "The upstream gave no valid answer.",
+    503: "No upstream is available.",
+    504: "The upstream took too long.",
+    508: "The request goes in a circle.",
+}
+
+
+def reason_of(status: int) -> bytes:
+    """The standard reason phrase of ``status``, or nothing."""
+    try:
+        return HTTPStatus(status).phrase.encode("ascii")
+    except ValueError:
+        return b""
+
+
+def prefers_html(request_headers: Headers | None) -> bool:
+    """Whether the client names ``text/html`` before any other type in Accept."""
+    accept = request_headers.get(b"accept") if request_headers is not None else None
+    return accept is not None and accept.lower().lstrip().startswith((b"text/html", b"application/xhtml+xml"))
+
+
+def reply(refusal: Refusal, name: bytes, html: bool, date: bytes) -> tuple[ResponseHead, bytes]:
+    """Head and body that tell a client of ``refusal``; ``name`` is who speaks in Proxy-Status (RFC 9209 section 2)."""
+    status = refusal.status
+    reason = reason_of(status)
+    sentence = _SENTENCES.get(status, "")
+    if html:
+        title = f"{status} {reason.decode('ascii')}"
+        body = f"<!DOCTYPE html>\n<title>{title}</title>\n<h1>{title}</h1>\n<p>{escape(sentence)}</p>\n".encode()
+        kind = b"text/html; charset=utf-8"
+    else:
+        body = f"{status} {reason.decode('ascii')}\n{sentence}\n".encode()
+        kind = b"text/plain; charset=utf-8"
+    lines = [b"Date: " + date, b"Content-Type: " + kind, b"Content-Length: %d" % len(body), b"Cache-Control: no-store"]
+    if refusal.error:
+        lines.append(b"Proxy-Status: %b; error=%b" % (name, refusal.error.encode("ascii")))
+    lines.extend(refusal.lines)
+    return ResponseHead(status, Headers.from_lines(lines), reason=reason, body=len(body)), body

@@ -1,0 +1,204 @@
+"""The fast transports, and the one file that touches Twisted's privates.
+
+Twisted's ``transport.write`` waits for the next poll to say writable: two system calls and a turn of the reactor later.
+Where a transport's own buffer is empty, the bytes may go out at once, and only what the kernel does not take is
+handed to the transport. And where Twisted's TLS passes each byte through two memory BIOs, ``TLSServer`` lets OpenSSL
+work on the socket itself.
+
+Each short cut is chosen by the exact type of the transport. All others (TLS by endpoint strings, other reactors'
+transports, in-memory ones) take the long way with the same behaviour.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from OpenSSL import SSL
+from twisted.internet import main, tcp, unix
+from twisted.internet.interfaces import ITransport
+
+Write: TypeAlias = Callable[[Any, bytes], None]
+
+_TLS_READ: Final = 16384  # the longest TLS record: nothing of it stays behind in OpenSSL
+
+
+class TLSServer(tcp.Server):
+    """A server side TLS connection on the socket itself, without memory BIOs.
+
+    The handshake happens within the first reads. TLS has no renegotiation here, so that a read never waits for the socket
+    to be writable but in a handshake with very long certificate chains.
+    """
+
+    _tls: SSL.Connection
+    _read_waits_for_write = False
+
+    def startTLSOnSocket(self, context: SSL.Context) -> None:
+        """Speak TLS from the first byte on."""
+        self._tls = SSL.Connection(context, self.socket)
+        self._tls.set_accept_state()
+
+    def doRead(self) -> Any:
+        """Decrypt what has come and hand it to the protocol."""
+        try:
+            data = self._tls.recv(_TLS_READ)
+        except SSL.WantReadError:
+            return None
+        except SSL.WantWriteError:
+            self._read_waits_for_write = True
+            self.startWriting()
+            return None
+        except SSL.ZeroReturnError:
+            return main.CONNECTION_DONE
+        except SSL.Error:
+            return main.CONNECTION_LOST
+        return self._dataReceived(data)
+
+    def doWrite(self) -> Any:
+        """Go on with a handshake that waited to write, or with what is buffered."""
+        if self._read_waits_for_write:
+            self._read_waits_for_write = False
+            self.stopWriting()
+            if self.dataBuffer or self._tempDataLen:
+                self.startWriting()
+            return self.doRead()
+        return super().doWrite()
+
+    def writeSomeData(self, data: bytes) -> Any:
+        """Encrypt and send as much as the socket takes."""
+        view = memoryview(data)
+        sent = 0
+        try:
+            while sent < len(view):
+                sent += self._tls.send(view[sent:])
+        except (SSL.WantWriteError, SSL.WantReadError):
+            return sent
+        except SSL.Error:
+            return main.CONNECTION_LOST
+        return sent
+
+    def _say_goodbye(self) -> None:
+        try:
+            self._tls.shutdown()
+        except SSL.Error:
+            pass  # the peer is gone, or in the middle of a handshake
+
+    def _postLoseConnection(self) -> Any:
+        self._say_goodbye()
+        return super()._postLoseConnection()
+
+    def _closeWriteConnection(self) -> None:
+        self._say_goodbye()
+        super()._closeWriteConnection()
+
+
+def serve_tls(port: object, context: SSL.Context) -> bool:
+    """Make a listening port's future connections ``TLSServer``; False if it is none whose connections can be."""
+    if type(port) is not tcp.Port:
+        return False
+
+    def transport(*args: Any) -> TLSServer:
+        server = TLSServer(*args)
+        server.startTLSOnSocket(context)
+        return server
+
+    port.transport = transport  # type: ignore[assignment]
+    return True
+
+
+_PLAIN: Final = frozenset({tcp.Server, tcp.Client, unix.Server, unix.Client})
+
+
+def write_function(transport: ITransport) -> Write:
+    """The fastest way to write to ``transport``, as a function of it and the bytes."""
+    kind = type(transport)
+    if kind in _PLAIN:
+        return _write_plain
+    if kind is TLSServer:
+        return _write_tls
+    return _write_through
+
+
+def _write_through(transport: Any, data: bytes) -> None:
+    transport.write(data)
+
+
+def _write_plain(transport: Any, data: bytes) -> None:
+    if transport._tempDataLen or transport.dataBuffer or not transport.connected:
+        transport.write(data)
+        return
+    try:
+        sent = transport.socket.send(data)
+    except OSError:
+        # The buffer is full, or the connection is dead: the transport will find out in its own turn.
+        sent = 0
+    if sent != len(data):
+        transport.write(data[sent:])
+
+
+def _write_tls(transport: Any, data: bytes) -> None:
+    if transport._tempDataLen or transport.dataBuffer or not transport.connected:
+        transport.write(data)
+        return
+    sent = transport.writeSomeData(data)
+    if not isinstance(sent, int):
+        sent = 0
+    if sent != len(data):
+        transport.write(data[sent:])
+
+
+def unwrap(transport: ITransport, protocol: object) -> None:
+    """Let ``transport`` call ``protocol`` directly, where an endpoint has put a wrapper of its own between them."""
+    if type(transport) in _PLAIN:
+        transport.protocol = protocol  # type: ignore[attr-defined]
+
+
+def plain_socket(transport: ITransport) -> socket.socket | None:
+    """The connected socket under ``transport`` if bytes may pass by the transport: plain, and nothing in its buffer."""
+    if type(transport) not in _PLAIN:
+        return None
+    plain: Any = transport
+    if not plain.connected or plain.disconnecting or plain._tempDataLen or plain.dataBuffer:
+        return None
+    handle: socket.socket = plain.socket
+    return handle
+
+
+def half_close(transport: ITransport) -> bool:
+    """Close the direction to the peer once all is written; False if the transport cannot.
+
+    Asked of the class: wrappers such as Twisted's TLS hand unknown names to the transport below, which would end the TCP
+    connection under them.
+    """
+    if getattr(type(transport), "loseWriteConnection", None) is None:
+        return False
+    transport.loseWriteConnection()  # type: ignore[attr-defined]
+    return True
+
+
+def is_quiet(transport: ITransport) -> bool:
+    """Whether an idle connection has neither bytes nor an end waiting to be read; True where that cannot be told."""
+    handle = plain_socket(transport)
+    if handle is None:
+        return True
+    try:
+        handle.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def listening_port(transport: ITransport) -> Any:
+    """The port that accepted ``transport``, if it is one that can be told to stop reading; or None."""
+    port = getattr(transport, "server", None)
+    return port if isinstance(port, tcp.Port) else None
+
+
+def set_no_delay(transport: Any) -> None:
+    """Small writes are to go out at once; a transport that is no TCP has nothing to set."""
+    set_tcp_no_delay = getattr(transport, "setTcpNoDelay", None)
+    if set_tcp_no_delay is not None:
+        set_tcp_no_delay(True)

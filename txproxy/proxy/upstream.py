@@ -1,0 +1,292 @@
+"""The protocol that talks to upstreams and origins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet import error
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener, IProtocol, IPushProducer
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from txproxy.errors import ExchangeError, ResponseError, ResponseTimeout, UpstreamClosed
+from txproxy.interfaces import Address
+from txproxy.proxy.deadlines import NEVER
+from txproxy.proxy.transports import set_no_delay, unwrap, write_function
+from txproxy.wire.headers import Headers
+from txproxy.wire.http1 import ClientCodec
+from txproxy.wire.message import EndOfMessage, RequestHead, ResponseHead
+
+if TYPE_CHECKING:
+    from txproxy.proxy.factory import ProxyFactory
+    from txproxy.proxy.exchange import Exchange
+    from txproxy.proxy.tunnel import TunnelEnd
+
+
+class _State(Enum):
+    HTTP = "http"
+    TUNNEL = "tunnel"
+    CLOSED = "closed"
+
+
+_HTTP: Final = _State.HTTP
+
+
+@implementer(IProtocol, IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
+class UpstreamProtocol:
+    """One connection to an upstream: idle and kept, or at work for one exchange, or one end of a tunnel."""
+
+    __slots__ = (
+        "factory",
+        "address",
+        "transport",
+        "codec",
+        "exchange",
+        "deadline",
+        "reused",
+        "handshake_done",
+        "received_any",
+        "_state",
+        "_write",
+        "_out",
+        "_request_sent",
+        "_keep",
+        "_tunnel",
+    )
+
+    def __init__(self, factory: ProxyFactory, address: Address) -> None:
+        self.factory = factory
+        self.address = address
+        self.codec = ClientCodec(factory.wire_limits)
+        self.exchange: Exchange | None = None
+        self.deadline = NEVER
+        self.reused = False
+        self.received_any = False
+        self.handshake_done: Callable[[Failure | None], None] | None = None
+        self._state = _HTTP
+        self._out: list[bytes] = []
+        self._request_sent = False
+        self._keep = False
+        self._tunnel: TunnelEnd | None = None
+
+    # -- what Twisted calls
+
+    def makeConnection(self, transport: Any) -> None:
+        """The connection is there (its TLS handshake may not be)."""
+        self.transport = transport
+        self._write = write_function(transport)
+        unwrap(transport, self)
+        transport.registerProducer(self, True)
+        set_no_delay(transport)
+        self.factory.deadlines.watch(self)
+
+    def handshakeCompleted(self) -> None:
+        """The TLS handshake is over, and the certificate was verified."""
+        if self.handshake_done is not None:
+            self.handshake_done(None)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes of a response, or of a tunnel; without an exchange they are nobody's."""
+        exchange = self.exchange
+        if exchange is None:
+            if self._tunnel is not None:
+                self._tunnel.dataReceived(data)
+            else:
+                # Early bytes on an idle connection are no answer to any later request.
+                self.close()
+            return
+        self.received_any = True
+        self.deadline = self.factory.response_deadline()
+        codec = self.codec
+        codec.receive(data)
+        try:
+            while True:
+                event = codec.next_event()
+                if event is None:
+                    break
+                if type(event) is bytes:
+                    exchange.response_body(event)
+                elif type(event) is ResponseHead:
+                    self._keep = event.keep_alive
+                    exchange.response_head(event)
+                else:
+                    assert type(event) is EndOfMessage
+                    self._response_end(exchange, event.trailers)
+                    return
+                if self.exchange is not exchange:
+                    return
+        except ResponseError as fault:
+            self._fail(fault)
+            return
+        exchange.flush()
+
+    def readConnectionLost(self) -> None:
+        """The upstream has closed its side."""
+        if self._tunnel is not None:
+            self._tunnel.readConnectionLost()
+            return
+        exchange = self.exchange
+        if exchange is not None:
+            self._ended(exchange, clean=True)
+        self.close()
+
+    def writeConnectionLost(self) -> None:
+        """Our own half-close of a tunnel went out."""
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The connection is gone."""
+        self._state = _State.CLOSED
+        self.factory.deadlines.forget(self)
+        if self.handshake_done is not None:
+            self.handshake_done(reason)
+        if self._tunnel is not None:
+            self._tunnel.connectionLost(reason)
+            return
+        exchange = self.exchange
+        if exchange is None:
+            self.factory.connections.discard(self)
+        else:
+            self._ended(exchange, clean=reason.check(error.ConnectionDone) is not None)
+
+    def pauseProducing(self) -> None:
+        """The upstream does not take the request's body as fast as it comes."""
+        if self._tunnel is not None:
+            self._tunnel.pauseProducing()
+        elif self.exchange is not None:
+            self.deadline = self.factory.response_deadline()
+            self.exchange.pause_request()
+
+    def resumeProducing(self) -> None:
+        """The upstream has taken what was waiting for it."""
+        if self._tunnel is not None:
+            self._tunnel.resumeProducing()
+        elif self.exchange is not None:
+            if not self._request_sent:
+                self.deadline = NEVER
+            self.exchange.resume_request()
+
+    def stopProducing(self) -> None:
+        """The transport will say connectionLost as well."""
+
+    # -- what the exchange calls
+
+    def begin(self, exchange: Exchange, head: RequestHead) -> None:
+        """Send a request; without a body it goes out at once."""
+        self.exchange = exchange
+        self.received_any = False
+        data = self.codec.send_head(head)
+        if head.body:
+            self._request_sent = False
+            self.deadline = NEVER
+            self._out.append(data)
+        else:
+            self._request_sent = True
+            self.deadline = self.factory.response_deadline()
+            self._write(self.transport, data)
+
+    def send_body(self, data: bytes) -> None:
+        """Part of the request's body."""
+        self._out.append(self.codec.send_data(data))
+
+    def send_end(self, trailers: Headers) -> None:
+        """The request is complete."""
+        self._out.append(self.codec.send_end(trailers))
+        self._request_sent = True
+        self.deadline = self.factory.response_deadline()
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        out = self._out
+        if out:
+            data = b"".join(out) if len(out) > 1 else out[0]
+            out.clear()
+            self._write(self.transport, data)
+
+    def pause_response(self) -> None:
+        """Read no more: the client is slow. That is not the upstream's fault."""
+        self.deadline = NEVER
+        self.transport.pauseProducing()
+
+    def resume_response(self) -> None:
+        """Read on."""
+        if self._state is _HTTP:
+            self.deadline = self.factory.response_deadline()
+            self.transport.resumeProducing()
+
+    def become_tunnel(self, end: TunnelEnd) -> bytes:
+        """Hand the connection over to a tunnel; gives the bytes that came early."""
+        self.exchange = None
+        self._tunnel = end
+        self._state = _State.TUNNEL
+        self.deadline = NEVER
+        self.factory.deadlines.forget(self)
+        return self.codec.take_buffered()
+
+    def close(self) -> None:
+        """Let go of the connection, whatever it is doing; its exchange learns nothing."""
+        exchange, self.exchange = self.exchange, None
+        if self._state is not _HTTP:
+            return
+        self._state = _State.CLOSED
+        self.factory.connections.discard(self)
+        self.transport.unregisterProducer()
+        if exchange is None and self._request_sent:
+            # A peer that does not close in its turn is dropped at the deadline.
+            self.deadline = self.factory.linger_deadline()
+            self.transport.loseConnection()
+        else:
+            # A request under way is cancelled by a reset.
+            self.deadline = NEVER
+            self.transport.abortConnection()
+
+    # -- deadlines
+
+    def deadline_passed(self) -> None:
+        """An idle connection has been kept for long enough, or a response is too late."""
+        if self._state is _State.CLOSED:
+            self.deadline = NEVER
+            self.transport.abortConnection()
+        elif self.exchange is None:
+            self.close()
+        else:
+            self._fail(ResponseTimeout(f"{self.address} did not answer in time"))
+
+    # -- the end of an exchange
+
+    def _response_end(self, exchange: Exchange, trailers: Headers) -> None:
+        self.exchange = None
+        codec = self.codec
+        # Bytes after the body may be meant as the answer to the next request: such a connection has no next request.
+        if self._keep and self._request_sent and not codec.buffered and self._state is _HTTP:
+            codec.next_message()
+            self.deadline = self.factory.keep_deadline()
+            surplus = self.factory.connections.keep(self)
+            if surplus is not None:
+                surplus.close()
+        else:
+            self.close()
+        exchange.response_end(trailers)
+
+    def _ended(self, exchange: Exchange, clean: bool) -> None:
+        """The connection ended within an exchange: the end of a body until close, or a fault."""
+        self.exchange = None
+        if not exchange.response_begun and not self.codec.buffered:
+            exchange.upstream_failed(UpstreamClosed(f"{self.address} closed the connection before a response"))
+            return
+        try:
+            end = self.codec.receive_eof()
+            if not clean:
+                raise ResponseError("the connection was reset within a body until close", error="http_response_incomplete")
+        except ExchangeError as fault:
+            exchange.upstream_failed(fault)
+        else:
+            exchange.response_end(end.trailers)
+
+    def _fail(self, fault: ExchangeError) -> None:
+        exchange = self.exchange
+        self.close()
+        if exchange is not None:
+            exchange.upstream_failed(fault)
