@@ -1,0 +1,1 @@
+"""TLS on both sides: contexts for listeners, verification of upstreams."""
