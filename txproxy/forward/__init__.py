@@ -1,0 +1,1 @@
+"""Forward mode: on the clients' side, towards any origin that policy allows."""

@@ -1,0 +1,103 @@
+"""Who may use a forward proxy, and to which hosts and ports."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+from txproxy.errors import ConfigError
+
+Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
+IPAddress: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
+
+LOOPBACK_CLIENTS: Final = ("127.0.0.0/8", "::1")
+
+
+def network(text: str) -> Network:
+    """A CIDR or a single address; ``ConfigError`` if it is neither."""
+    try:
+        return ipaddress.ip_network(text.strip("[]"))
+    except ValueError as fault:
+        why = ": it has host bits set" if "host bits" in str(fault) else ""
+        raise ConfigError(f"{text!r} is no network{why}; accepted is a CIDR such as 10.0.0.0/8 or fd00::/8") from None
+
+
+class Networks:
+    """A set of networks. ``text in networks`` takes an address as text, and remembers answers."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._networks = tuple(network(text) for text in texts)
+        self._contains = lru_cache(maxsize=4096)(self._look_up)
+
+    def __contains__(self, text: str) -> bool:
+        return self._contains(text)
+
+    def _look_up(self, text: str) -> bool:
+        try:
+            address = ipaddress.ip_address(text.partition("%")[0])
+        except ValueError:
+            # A client on a UNIX socket: who may open that is the file system's to say.
+            return text == "unix:"
+        return self.has(address)
+
+    def has(self, address: IPAddress) -> bool:
+        """Whether ``address`` is in one of them."""
+        return any(address.version == net.version and address in net for net in self._networks)
+
+
+class Ports:
+    """A set of ports, from numbers and ranges (``8000-8999``)."""
+
+    def __init__(self, texts: Iterable[str | int]) -> None:
+        self._ranges: list[tuple[int, int]] = []
+        for text in texts:
+            low, dash, high = str(text).partition("-")
+            try:
+                first, last = int(low), int(high) if dash else int(low)
+            except ValueError:
+                first, last = 0, 0
+            if not 0 < first <= last < 65536:
+                raise ConfigError(f"{text!r} is no port; accepted is 1 to 65535 or a range such as 8000-8999")
+            self._ranges.append((first, last))
+
+    def __contains__(self, port: int) -> bool:
+        return any(first <= port <= last for first, last in self._ranges)
+
+
+REQUEST_PORTS: Final = ("80", "443", "1024-65535")
+CONNECT_PORTS: Final = ("443",)
+
+
+class HostPatterns:
+    """A set of host patterns: ``example.com`` that name alone, ``*.example.com`` all names under it, ``.example.com`` both."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._exact: set[str] = set()
+        self._under: set[str] = set()
+        for pattern in patterns:
+            text = pattern.lower().rstrip(".")
+            if text.startswith("*."):
+                self._under.add(text[2:])
+            elif text.startswith("."):
+                self._exact.add(text[1:])
+                self._under.add(text[1:])
+            else:
+                self._exact.add(text)
+            if not text.strip("*.") or "*" in text.removeprefix("*."):
+                raise ConfigError(
+                    f"{pattern!r} is no host pattern; accepted are example.com, *.example.com and .example.com"
+                )
+
+    def __contains__(self, host: str) -> bool:
+        name = host.rstrip(".")
+        if name in self._exact:
+            return True
+        while self._under:
+            _, dot, name = name.partition(".")
+            if not dot:
+                return False
+            if name in self._under:
+                return True
+        return False

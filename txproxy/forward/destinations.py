@@ -1,0 +1,224 @@
+"""Which addresses may be reached through a forward proxy.
+
+Decided on the resolved addresses, and those very ones are dialled: between a check on a name and a second look-up of it
+the name may come to mean another machine (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from twisted.internet import endpoints
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IHostnameResolver,
+    IHostResolution,
+    IProtocol,
+    IReactorPluggableNameResolver,
+    IReactorTime,
+    IResolutionReceiver,
+)
+from zope.interface import implementer
+
+from txproxy.errors import ConfigError, ConnectTimeout, DestinationProhibited, DnsError
+from txproxy.forward.access import HostPatterns, IPAddress, Networks
+from txproxy.interfaces import Address, IDialer
+from txproxy.proxy.dialing import connect, plain_endpoint
+
+# RFC 6890 and the registries after it: what is not the public internet. 169.254.169.254 and fd00:ec2::254 (metadata
+# services) are in it.
+PROHIBITED: Final = (
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+    "::/128",
+    "::1/128",
+    "fc00::/7",
+    "fe80::/10",
+    "fec0::/10",
+    "ff00::/8",
+)
+# IPv6 addresses that carry an IPv4 address: NAT64 (RFC 6052, RFC 8215), 6to4, Teredo, IPv4-compatible
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_LOCAL_NAT64: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
+_COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
+
+
+def embedded(address: IPAddress) -> list[IPAddress]:
+    """``address`` and the IPv4 address that it stands for, if it does."""
+    found: list[IPAddress] = [address]
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            found = [address.ipv4_mapped]
+        elif address in _NAT64 or address in _LOCAL_NAT64 or (address in _COMPATIBLE and int(address) > 0xFFFF):
+            found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        elif address.sixtofour is not None:
+            found.append(address.sixtofour)
+        elif address.teredo is not None:
+            found.extend(address.teredo)
+    return found
+
+
+class Destinations:
+    """Which addresses are open: all public ones, and those that ``allow`` names (CIDRs, addresses, host names)."""
+
+    def __init__(self, allow: Iterable[str] = ()) -> None:
+        networks, names = [], []
+        for text in allow:
+            try:
+                Networks([text])
+            except ConfigError:
+                if "/" in text or ":" in text or not text.strip("*."):
+                    raise ConfigError(
+                        f"{text!r} is neither a network nor a host name; accepted are 10.0.0.0/8, fd00::/8, intranet.example"
+                    ) from None
+                names.append(text)
+            else:
+                networks.append(text)
+        self._prohibited = Networks(PROHIBITED)
+        self._allowed = Networks(networks)
+        self._names = HostPatterns(names)
+
+    def check(self, host: str, addresses: Iterable[str]) -> None:
+        """``DestinationProhibited`` unless each address that ``host`` has may be reached."""
+        if host in self._names:
+            return
+        for text in addresses:
+            for address in embedded(ipaddress.ip_address(text.partition("%")[0])):
+                if self._prohibited.has(address) and not self._allowed.has(address):
+                    raise DestinationProhibited(f"{host} is at {text}, which may not be reached through this proxy")
+
+
+@implementer(IResolutionReceiver)
+class _Receiver:
+    """Gathers the addresses of one name."""
+
+    def __init__(self) -> None:
+        self.found: list[IPv4Address | IPv6Address] = []
+        self.resolution: Any = None
+        self.done: Deferred[list[IPv4Address | IPv6Address]] = Deferred(self._cancel)
+
+    def _cancel(self, _: object) -> None:
+        if self.resolution is not None:
+            try:
+                self.resolution.cancel()
+            except NotImplementedError:
+                pass  # a look-up in a thread runs to its end; nobody listens to it any more
+
+    def resolutionBegan(self, resolution: Any) -> None:
+        self.resolution = resolution
+
+    def addressResolved(self, address: Any) -> None:
+        self.found.append(address)
+
+    def resolutionComplete(self) -> None:
+        if not self.done.called:
+            self.done.callback(self.found)
+
+
+@implementer(IHostResolution)
+class _Resolution:
+    """A look-up that is already answered."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def cancel(self) -> None:
+        """Nothing to cancel."""
+
+
+@implementer(IHostnameResolver)
+class _Pinned:
+    """Knows one answer."""
+
+    def __init__(self, addresses: list[IPv4Address | IPv6Address]) -> None:
+        self._addresses = addresses
+
+    def resolveHostName(
+        self, receiver: Any, hostName: str, portNumber: int = 0, addressTypes: Any = None, transportSemantics: str = "TCP"
+    ) -> _Resolution:
+        resolution = _Resolution(hostName)
+        receiver.resolutionBegan(resolution)
+        for address in self._addresses:
+            receiver.addressResolved(type(address)("TCP", address.host, portNumber))
+        receiver.resolutionComplete()
+        return resolution
+
+
+@implementer(IReactorPluggableNameResolver, IReactorTime)
+class _PinnedReactor:
+    """The reactor, as an endpoint sees it that is to dial these addresses and no others."""
+
+    def __init__(self, reactor: Any, addresses: list[IPv4Address | IPv6Address]) -> None:
+        self._reactor = reactor
+        self.nameResolver = _Pinned(addresses)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reactor, name)
+
+
+@implementer(IDialer)
+class GuardedDialer:
+    """Resolves, checks, and dials what was checked. ``timeout`` in seconds covers it all."""
+
+    def __init__(self, reactor: Any, destinations: Destinations, timeout: float) -> None:
+        self._reactor = reactor
+        self._destinations = destinations
+        self._timeout = timeout
+
+    def dial(self, address: Address, build: Callable[[], IProtocol]) -> Deferred[IProtocol]:
+        """See :class:`txproxy.interfaces.IDialer`."""
+        host = address.host
+        if isIPAddress(host) or isIPv6Address(host):
+            self._destinations.check(host, [host])
+            return self._connect(plain_endpoint(self._reactor, address, self._timeout), address, build)
+        receiver = _Receiver()
+        began = self._reactor.seconds()
+        self._reactor.nameResolver.resolveHostName(receiver, host, address.port)
+        receiver.done.addTimeout(
+            self._timeout,
+            self._reactor,
+            lambda _value, _timeout: _raise(ConnectTimeout(f"looking up {host} took too long", error="dns_timeout")),
+        )
+        receiver.done.addCallback(self._resolved, address, build, began)
+        return receiver.done  # type: ignore[return-value]
+
+    def _resolved(
+        self,
+        found: list[IPv4Address | IPv6Address],
+        address: Address,
+        build: Callable[[], IProtocol],
+        began: float,
+    ) -> Deferred[IProtocol]:
+        if not found:
+            raise DnsError(f"{address.host} was not found")
+        self._destinations.check(address.host, [entry.host for entry in found])
+        left = max(0.1, self._timeout - (self._reactor.seconds() - began))
+        endpoint: Any
+        if len(found) == 1:
+            pinned = Address(found[0].host, address.port)
+            endpoint = plain_endpoint(self._reactor, pinned, left)
+        else:
+            endpoint = endpoints.HostnameEndpoint(
+                _PinnedReactor(self._reactor, found), address.host, address.port, timeout=left
+            )
+        return self._connect(endpoint, address, build)
+
+    def _connect(self, endpoint: Any, address: Address, build: Callable[[], IProtocol]) -> Deferred[IProtocol]:
+        return connect(endpoint, address, build, self._reactor, self._timeout)
+
+
+def _raise(fault: Exception) -> None:
+    raise fault

@@ -1,0 +1,171 @@
+"""Request head to origin, or a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, Final
+
+import attrs
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from zope.interface import implementer
+
+from txproxy.errors import ConfigError, ExchangeError, LoopDetected, RequestDenied, RequestError
+from txproxy.forward.access import CONNECT_PORTS, LOOPBACK_CLIENTS, REQUEST_PORTS, HostPatterns, Networks, Ports
+from txproxy.forward.destinations import Destinations, GuardedDialer
+from txproxy.interfaces import Address, Client, Decision, IMode, Plan, Refusal
+from txproxy.proxy.factory import Observer, ProxyFactory
+from txproxy.proxy.limits import Limits
+from txproxy.tls.upstream import client_connections
+from txproxy.wire.forwarding import CLIENT_FIELDS, HOP_BY_HOP, Via, connection_lines, end_to_end, new_mark
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead
+from txproxy.wire.target import DEFAULT_PORTS, split_authority
+
+FORWARDED_FOR_MODES: Final = ("on", "off", "transparent", "delete")
+
+_DROP: Final = HOP_BY_HOP | {b"host"}
+_ALLOW: Final = (b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, CONNECT",)
+
+
+def _strings(values: Iterable[object]) -> tuple[str, ...]:
+    return tuple(str(value) for value in values)
+
+
+@attrs.frozen(kw_only=True)
+class ForwardPolicy:
+    """What a forward proxy does, and for whom. Safe as it comes.
+
+    ``allow_clients``: CIDRs of who may use it. ``allow_ports``: for requests and CONNECT alike; None stands for 80, 443 and
+    1024-65535, and 443 for CONNECT. ``allow_destinations``: CIDRs and host names that may be reached though they are
+    loopback, link-local, private or metadata addresses. ``allow_hosts``: patterns (``example.com``, ``*.example.com``, ``.example.com``);
+    None for all. ``via``: pseudonym in Via, or None. ``forwarded_for``: ``on``, ``off``, ``transparent`` or ``delete``, as Squid's.
+
+    A wrong value is a ``ConfigError``, which is a ``ValueError``.
+    """
+
+    allow_clients: tuple[str, ...] = attrs.field(default=LOOPBACK_CLIENTS, converter=_strings)
+    allow_ports: tuple[str, ...] | None = attrs.field(default=None, converter=attrs.converters.optional(_strings))
+    allow_destinations: tuple[str, ...] = attrs.field(default=(), converter=_strings)
+    allow_hosts: tuple[str, ...] | None = attrs.field(default=None, converter=attrs.converters.optional(_strings))
+    via: str | None = "txproxy"
+    forwarded_for: str = "delete"
+
+    def __attrs_post_init__(self) -> None:
+        if self.forwarded_for not in FORWARDED_FOR_MODES:
+            raise ConfigError(
+                f"{self.forwarded_for!r} is no way to treat X-Forwarded-For; accepted: {', '.join(FORWARDED_FOR_MODES)}"
+            )
+
+
+@implementer(IMode)
+class ForwardMode:
+    """Sends requests where their targets say."""
+
+    def __init__(self, policy: ForwardPolicy) -> None:
+        self.policy = policy
+        self._clients = Networks(policy.allow_clients)
+        self._request_ports = Ports(policy.allow_ports or REQUEST_PORTS)
+        self._connect_ports = Ports(policy.allow_ports or CONNECT_PORTS)
+        self._hosts = HostPatterns(policy.allow_hosts) if policy.allow_hosts is not None else None
+        self._via = Via(policy.via.encode("ascii"), new_mark()) if policy.via is not None else None
+        self._response_lines = (self._via.response_line,) if self._via is not None else ()
+        self._drop = _DROP | CLIENT_FIELDS if policy.forwarded_for == "delete" else _DROP
+        # The same request to the same origin meets the same Address object, and with it kept connections.
+        self._address = lru_cache(maxsize=4096)(self._origin)
+
+    def plan(self, head: RequestHead, client: Client) -> Decision:
+        """See :class:`txproxy.interfaces.IMode`."""
+        if client.client_ip not in self._clients:
+            raise RequestDenied(f"{client.client_ip} may not use this proxy")
+        via = self._via
+        if via is not None and via.is_in(head.headers):
+            raise LoopDetected("the request has been through this proxy before")
+        method = head.method
+        if method == b"CONNECT":
+            return Plan(self._address(b"", head.authority), None)
+        if head.scheme is None:
+            raise RequestError("a proxy wants a target in absolute form")
+        if method == b"TRACE":
+            return Refusal(405, "http_request_denied", "TRACE is not done here", _ALLOW)
+        if b"max-forwards" in head.headers.index and method == b"OPTIONS":
+            hops = _max_forwards(head)
+            if hops == 0:
+                return Refusal(200, lines=_ALLOW)
+        address = self._address(head.scheme, head.authority)
+        return Plan(address, self._head(head, client), self._response_lines)
+
+    def another(self, plan: Plan, error: ExchangeError) -> Plan | None:
+        """See :class:`txproxy.interfaces.IMode`."""
+        return None
+
+    def _head(self, head: RequestHead, client: Client) -> RequestHead:
+        headers = head.headers
+        # RFC 9112 3.2.2: Host is made from the target, whatever the client sent.
+        lines = [b"Host: " + head.authority]
+        lines += end_to_end(headers, self._drop)
+        if self._via is not None:
+            # Several Via lines are one list, in order (RFC 9110 5.3).
+            lines.append(self._via.request_line)
+        mode = self.policy.forwarded_for
+        if mode == "on":
+            lines.append(b"X-Forwarded-For: " + client.client_ip.encode("ascii"))
+        elif mode == "off":
+            lines.append(b"X-Forwarded-For: unknown")
+        index = headers.index
+        if b"connection" in index:
+            lines += connection_lines(head)
+        if b"max-forwards" in index and head.method == b"OPTIONS":
+            lines = _one_hop_less(lines, _max_forwards(head))
+        return RequestHead(head.method, head.path, Headers.from_lines(lines), authority=head.authority, body=head.body)
+
+    def _origin(self, scheme: bytes, authority: bytes) -> Address:
+        host, port = split_authority(authority)
+        ports = self._request_ports if scheme else self._connect_ports
+        port = port or DEFAULT_PORTS[scheme]
+        if port not in ports:
+            raise RequestDenied(f"port {port} is not allowed")
+        if self._hosts is not None and host not in self._hosts:
+            raise RequestDenied(f"{host} is not allowed")
+        tls: IOpenSSLClientConnectionCreator | None = None
+        if scheme in (b"https", b"wss"):
+            tls = client_connections(host)
+        return Address(host, port, tls=tls, server_name=host if tls is not None else "")
+
+
+def _max_forwards(head: RequestHead) -> int:
+    value = head.headers.index[b"max-forwards"]
+    if not value.isdigit() or len(value) > 9:
+        raise RequestError("Max-Forwards is not a number")
+    return int(value)
+
+
+def _one_hop_less(lines: list[bytes], hops: int) -> list[bytes]:
+    # RFC 9110 7.6.2
+    others = [line for line in lines if not line.lower().startswith(b"max-forwards:")]
+    return [*others, b"Max-Forwards: %d" % (hops - 1)]
+
+
+class ForwardProxyFactory(ProxyFactory):
+    """Protocols of a forward proxy: ``endpoint.listen(ForwardProxyFactory(ForwardPolicy(...)))``."""
+
+    def __init__(
+        self,
+        policy: ForwardPolicy | None = None,
+        *,
+        limits: Limits | None = None,
+        observers: tuple[Observer, ...] = (),
+        reactor: Any = None,
+    ) -> None:
+        if reactor is None:
+            from twisted.internet import reactor  # the embedding program's
+        policy = policy or ForwardPolicy()
+        limits = limits or Limits()
+        super().__init__(
+            ForwardMode(policy),
+            limits=limits,
+            dialer=GuardedDialer(reactor, Destinations(policy.allow_destinations), limits.connect_timeout),
+            observers=observers,
+            name=policy.via or "txproxy",
+            reactor=reactor,
+        )
