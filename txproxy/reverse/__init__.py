@@ -1,0 +1,1 @@
+"""Reverse mode: on the servers' side, before a pool of upstreams."""

@@ -1,0 +1,208 @@
+"""A reverse proxy inside a twisted.web ``Site``."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from twisted.internet.interfaces import IPushProducer
+from twisted.web import server
+from twisted.web.resource import IResource, Resource
+from zope.interface import implementer
+
+from txproxy.errors import RequestError
+from txproxy.interfaces import Client, Refusal
+from txproxy.proxy.exchange import Exchange
+from txproxy.proxy.limits import Limits
+from txproxy.proxy.replies import prefers_html, reply
+from txproxy.proxy.upstream import UpstreamProtocol
+from txproxy.reverse.mode import ReverseProxyFactory
+from txproxy.reverse.pool import Pool
+from txproxy.wire import grammar
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead, ResponseHead
+from txproxy.wire.target import split_authority
+
+_PIECE: Final = 65536
+_NO_FIELDS: Final = Headers()
+
+
+@implementer(IPushProducer)
+class _SiteRequest:
+    """A twisted.web request as the downstream of an exchange. Its body is complete when it comes: twisted.web gathers it."""
+
+    def __init__(self, factory: ReverseProxyFactory, request: server.Request, rest: bytes) -> None:
+        self._request = request
+        self._over = False
+        peer = request.getClientAddress()
+        self.client = Client(getattr(peer, "host", "unix:"), "https" if request.isSecure() else "http")
+        self._body_left = 0
+        self._factory = factory
+        self._exchange: Exchange | None = None
+        self._rest = rest
+
+    def start(self) -> None:
+        """Begin the exchange."""
+        request = self._request
+        request.notifyFinish().addErrback(self._gone)
+        try:
+            head = _head_of(request, self._rest)
+        except RequestError as fault:
+            self.send_refusal(Refusal.of(fault))
+            return
+        self._body_left = head.body
+        self._exchange = exchange = Exchange(self._factory, self, head)
+        request.registerProducer(self, True)
+        exchange.start()
+
+    def _gone(self, _: object) -> None:
+        self._over = True
+        if self._exchange is not None:
+            self._exchange.client_gone()
+
+    # -- what twisted.web calls
+
+    def pauseProducing(self) -> None:
+        """The client is slow."""
+        if self._exchange is not None:
+            self._exchange.pause_response()
+
+    def resumeProducing(self) -> None:
+        """The client takes more."""
+        if self._exchange is not None:
+            self._exchange.resume_response()
+
+    def stopProducing(self) -> None:
+        """The request will say that it is finished as well."""
+
+    # -- what the exchange calls (see txproxy.proxy.exchange.Downstream)
+
+    def request_wanted(self) -> None:
+        """Bring the body, piece by piece, as long as it is wanted."""
+        exchange = self._exchange
+        assert exchange is not None
+        while self._body_left and exchange.wants_body:
+            content: Any = self._request.content
+            data: bytes = content.read(min(_PIECE, self._body_left))
+            self._body_left -= len(data)
+            exchange.request_body(data)
+            exchange.request_flush()
+        if not self._body_left and exchange.wants_body:
+            exchange.request_end(_NO_FIELDS)
+
+    def send_informational(self, response: ResponseHead) -> None:
+        """twisted.web has answered Expect itself, and knows no other."""
+
+    def send_head(self, response: ResponseHead) -> None:
+        """Status and fields."""
+        request = self._request
+        request.setResponseCode(response.status, response.reason or None)
+        request.responseHeaders.removeHeader(b"content-type")
+        for name, value in response.headers:
+            if name.lower() == b"date" or name.lower() == b"server":
+                request.responseHeaders.removeHeader(name)
+            request.responseHeaders.addRawHeader(name, value)
+        if not response.body and request.method != b"HEAD" and response.status not in (204, 304):
+            request.responseHeaders.setRawHeaders(b"content-length", [b"0"])
+
+    def send_body(self, data: bytes) -> None:
+        """Body."""
+        self._request.write(data)
+
+    def send_end(self, trailers: Headers) -> None:
+        """The end; twisted.web sends no trailers."""
+        self._over = True
+        self._request.unregisterProducer()
+        self._request.finish()
+
+    def flush(self) -> None:
+        """twisted.web has written already."""
+
+    def send_refusal(self, refusal: Refusal) -> None:
+        """A response of the proxy's own."""
+        exchange = self._exchange
+        html = prefers_html(exchange.request.headers if exchange is not None else None)
+        head, body = reply(refusal, self._factory.name, html, self._factory.http_date())
+        self.send_head(head)
+        if self._request.method != b"HEAD":
+            self._request.write(body)
+        if exchange is not None:
+            self._request.unregisterProducer()
+        self._over = True
+        self._request.finish()
+
+    def cut(self) -> None:
+        """Break the connection: the client must see that something is missing."""
+        self._over = True
+        self._request.unregisterProducer()
+        self._request.loseConnection()
+
+    def switch(self, response: ResponseHead | None, upstream: UpstreamProtocol) -> None:
+        """No Upgrade is offered upstream from here, so none can be accepted."""
+        raise AssertionError("an upgrade that was never asked for")
+
+    def exchange_done(self) -> None:
+        """Nothing follows: the next request of the connection is twisted.web's to read."""
+        self._exchange = None
+
+
+def _head_of(request: server.Request, rest: bytes) -> RequestHead:
+    """The request as a head of ours, with ``rest`` as its path; hop-by-hop fields and framing were twisted.web's."""
+    lines = []
+    host = request.requestHeaders.getRawHeaders(b"host") or [b""]
+    for name, values in request.requestHeaders.getAllRawHeaders():
+        if name.lower() in (b"content-length", b"expect"):
+            continue
+        for value in values:
+            if not grammar.TOKEN.fullmatch(name) or not grammar.FIELD_VALUE.fullmatch(value.strip(b" \t")):
+                raise RequestError("malformed header field")
+            lines.append(name + b": " + value.strip(b" \t"))
+    if host[0]:
+        try:
+            split_authority(host[0])
+        except ValueError:
+            raise RequestError("Host is malformed") from None
+    content: Any = request.content
+    length = content.seek(0, 2)
+    content.seek(0)
+    if length or request.requestHeaders.hasHeader(b"content-length"):
+        lines.append(b"Content-Length: %d" % length)
+    # Without "Connection: upgrade" nothing is offered on.
+    lines = [line for line in lines if not line.lower().startswith(b"connection:")]
+    if not grammar.REQUEST_LINE.fullmatch(b"%b %b HTTP/1.1" % (request.method, rest)):
+        raise RequestError("malformed target")
+    return RequestHead(request.method, rest, Headers.from_lines(lines), authority=host[0], body=length)
+
+
+@implementer(IResource)
+class ReverseProxyResource(Resource):
+    """Passes what is below it to a pool: ``root.putChild(b"api", ReverseProxyResource(pool))``.
+
+    What follows the place where it is mounted is appended to ``path``: with the default, ``/api/users?page=2`` is asked of the
+    upstream as ``/users?page=2``. Bodies of requests are gathered by twisted.web, which is its way; responses stream.
+    """
+
+    isLeaf = True
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        path: bytes = b"",
+        host: str | None = None,
+        via: str | None = "txproxy",
+        limits: Limits | None = None,
+        reactor: Any = None,
+    ) -> None:
+        super().__init__()
+        self._path = path.rstrip(b"/")
+        self._factory = ReverseProxyFactory(pool, host=host, via=via, limits=limits, reactor=reactor)
+
+    def render(self, request: server.Request) -> int:
+        """Answer later."""
+        _, mark, query = request.uri.partition(b"?")
+        segments: list[bytes] = request.postpath or []
+        # postpath is unquoted: what was sent is what goes on.
+        raw = request.uri.partition(b"?")[0].split(b"/")
+        rest = self._path + b"/" + b"/".join(raw[len(raw) - len(segments) :] if segments else []) + mark + query
+        _SiteRequest(self._factory, request, rest).start()
+        return server.NOT_DONE_YET
