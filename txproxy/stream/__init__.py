@@ -1,0 +1,1 @@
+"""The tcp mode: raw streams to the same pools, no HTTP."""

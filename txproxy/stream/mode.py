@@ -1,0 +1,236 @@
+"""Raw TCP, balanced over a pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IProtocolFactory, IPushProducer
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from txproxy.errors import ExchangeError
+from txproxy.interfaces import Address, IDialer
+from txproxy.proxy.admission import Admission
+from txproxy.proxy.deadlines import Deadlines
+from txproxy.proxy.dialing import Dialer
+from txproxy.proxy.factory import ip_of
+from txproxy.proxy.limits import Limits
+from txproxy.proxy.splice import PipePool
+from txproxy.proxy.transports import set_no_delay
+from txproxy.proxy.tunnel import Tunnel, TunnelEnd
+
+_log = Logger()
+
+
+class Choice(Protocol):
+    """What a pool has chosen."""
+
+    @property
+    def address(self) -> Address:
+        """Where to connect to."""
+
+
+class Chooser(Protocol):
+    """A pool, as far as streams are concerned."""
+
+    def choose(self, tried: tuple[Address, ...] = ()) -> Choice | None:
+        """Whose turn it is, leaving out what was ``tried``; None if nobody is left."""
+
+
+class _Relay:
+    """Twisted's callbacks, handed to a tunnel's end once there is one."""
+
+    def __init__(self) -> None:
+        self.transport: Any = None
+        self.end: TunnelEnd | None = None
+
+    def makeConnection(self, transport: Any) -> None:
+        """Connected."""
+        self.transport = transport
+        set_no_delay(transport)
+        transport.registerProducer(self, True)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes; before the tunnel there is one who reads ahead at the most."""
+        if self.end is not None:
+            self.end.dataReceived(data)
+
+    def readConnectionLost(self) -> None:
+        """The peer sends no more."""
+        if self.end is not None:
+            self.end.readConnectionLost()
+
+    def writeConnectionLost(self) -> None:
+        """Our half-close went out."""
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Gone."""
+        if self.end is not None:
+            self.end.connectionLost(reason)
+
+    def pauseProducing(self) -> None:
+        """The peer is slow."""
+        if self.end is not None:
+            self.end.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """The peer takes more."""
+        if self.end is not None:
+            self.end.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """The transport will say connectionLost as well."""
+
+
+@implementer(IProtocol, IHalfCloseableProtocol, IPushProducer)
+class StreamUpstream(_Relay):
+    """The upstream's side of a stream. What it says before the tunnel stands is kept for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.early = b""
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes from the upstream."""
+        if self.end is None:
+            self.early += data
+        else:
+            self.end.dataReceived(data)
+
+
+@implementer(IProtocol, IHalfCloseableProtocol, IPushProducer)
+class StreamProtocol(_Relay):
+    """One client's stream. ``upstream`` is where it went, ``outcome`` how that ended, ``sent`` how much the client got."""
+
+    def __init__(self, factory: StreamFactory, client_ip: str) -> None:
+        super().__init__()
+        self.factory = factory
+        self.client_ip = client_ip
+        self.upstream: Address | None = None
+        self.outcome = ""
+        self.sent = 0
+        self.started = 0.0
+        self._tried: tuple[Address, ...] = ()
+        self._dialing: Deferred[Any] | None = None
+        self._waiting = False
+
+    def makeConnection(self, transport: Any) -> None:
+        """A client is there; nothing is read of it before an upstream is."""
+        super().makeConnection(transport)
+        transport.pauseProducing()
+        self.started = self.factory.seconds()
+        if self.factory.admission.admit(self):
+            self.admitted()
+
+    def admitted(self) -> None:
+        """There is room: connect."""
+        choice = self.factory.pool.choose(self._tried)
+        if choice is None:
+            self._end("destination_unavailable")
+            self.transport.abortConnection()
+            return
+        self.upstream = choice.address
+        self._dialing = dialing = self.factory.dialer.dial(choice.address, StreamUpstream)
+        dialing.addCallbacks(self._dialed, self._dial_failed)
+
+    def _dialed(self, upstream: Any) -> None:
+        self._dialing = None
+        if self.outcome:
+            upstream.transport.abortConnection()
+            return
+        tunnel = Tunnel(self.factory, self.transport, upstream.transport, self._closed)
+        self.end, upstream.end = tunnel.client, tunnel.upstream
+        self.transport.resumeProducing()
+        tunnel.start(b"", upstream.early)
+
+    def _dial_failed(self, failure: Failure) -> None:
+        self._dialing = None
+        if self.outcome:
+            return
+        if not isinstance(failure.value, ExchangeError):
+            _log.failure("dialing failed in an unforeseen way", failure)
+        assert self.upstream is not None
+        self._tried = (*self._tried, self.upstream)
+        self.admitted()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The client is gone."""
+        super().connectionLost(reason)
+        self._end("client-gone")
+        if self._dialing is not None:
+            self._dialing.cancel()
+        self.factory.admission.left(self)
+
+    def _closed(self, received: int, sent: int) -> None:
+        self.sent = sent
+        self._end("ok")
+
+    def _end(self, outcome: str) -> None:
+        if not self.outcome:
+            self.outcome = outcome
+            for observer in self.factory.observers:
+                observer(self)
+
+    def drain(self) -> None:
+        """A stream ends when its peers end it."""
+
+
+StreamObserver: TypeAlias = Callable[[StreamProtocol], None]
+
+
+@implementer(IProtocolFactory)
+class StreamFactory:
+    """Protocols of the tcp mode. ``observers`` are called with each stream that has ended."""
+
+    noisy = False
+
+    def __init__(
+        self,
+        pool: Chooser,
+        *,
+        limits: Limits | None = None,
+        dialer: IDialer | None = None,
+        observers: tuple[StreamObserver, ...] = (),
+        reactor: Any = None,
+    ) -> None:
+        if reactor is None:
+            from twisted.internet import reactor  # the embedding program's
+        self.limits = limits = limits or Limits()
+        self.pool = pool
+        self.reactor = reactor
+        self.observers = observers
+        self.seconds: Callable[[], float] = reactor.seconds
+        self.dialer = dialer or Dialer(reactor, limits.connect_timeout)
+        self.deadlines = Deadlines(reactor, limits.idle_timeout)
+        self.pipes = PipePool()
+        self.admission: Admission[StreamProtocol] = Admission(limits.max_connections)
+        self.draining = False
+
+    def doStart(self) -> None:
+        """A port has begun to listen."""
+
+    def doStop(self) -> None:
+        """A port has ceased to listen."""
+
+    def buildProtocol(self, addr: Any) -> StreamProtocol | None:
+        """A protocol for a new client."""
+        return None if self.draining else StreamProtocol(self, ip_of(addr))
+
+    def idle_deadline(self) -> float:
+        """When a half-closed stream on which nothing moves from now on is closed."""
+        return self.deadlines.after(self.limits.idle_timeout)
+
+    def drain(self) -> Deferred[None]:
+        """Take no new clients; fires when the last one has left."""
+        self.draining = True
+        return self.admission.drain()
+
+    def stop(self) -> None:
+        """Close all that is open."""
+        self.draining = True
+        for stream in self.admission.everyone():
+            stream.transport.abortConnection()
+        self.pipes.close()
