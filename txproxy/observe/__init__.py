@@ -1,0 +1,1 @@
+"""What has happened, for those who want to know: listens to finished exchanges."""
