@@ -1,0 +1,80 @@
+"""The optional faster poll loop: ``twistd --reactor=txproxy``.
+
+Twisted's epoll reactor enters a logging context for each event, and asks each descriptor for its number before and after. A
+proxy spends a fifth of its time there. This one calls the descriptor and looks only at what it answers. Nothing depends on
+it; log lines lack the prefix of the connection, and that is all that is missing.
+"""
+
+from __future__ import annotations
+
+import errno
+from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
+from typing import Any, Final
+
+from twisted.internet.epollreactor import EPollReactor
+from twisted.internet.main import installReactor
+from twisted.logger import Logger
+
+_log = Logger()
+_MOST_EVENTS: Final = 512
+
+
+class TxproxyReactor(EPollReactor):  # type: ignore[misc]
+    """Twisted's epoll reactor with a shorter way from an event to its descriptor."""
+
+    def doPoll(self, timeout: float | None) -> None:
+        """Wait for events, and hand each to its descriptor."""
+        try:
+            events = self._poller.poll(-1 if timeout is None else timeout, _MOST_EVENTS)
+        except OSError as fault:
+            if fault.errno == errno.EINTR:
+                return
+            raise
+        selectables = self._selectables
+        for fd, event in events:
+            selectable = selectables.get(fd)
+            if selectable is None:
+                # closed by the handling of an event before
+                continue
+            if event == EPOLLIN:
+                try:
+                    why = selectable.doRead()
+                except BaseException as fault:
+                    self._failed(selectable, fault)
+                    continue
+                if why is not None:
+                    self._disconnectSelectable(selectable, why, True)
+            else:
+                self._other_event(selectable, fd, event)
+
+    doIteration = doPoll
+
+    def _other_event(self, selectable: Any, fd: int, event: int) -> None:
+        if event & (EPOLLHUP | EPOLLERR) or not event & EPOLLOUT:
+            # Twisted's own way, which knows what each of these means.
+            self._doReadOrWrite(selectable, fd, event)
+            return
+        why = None
+        try:
+            if event & EPOLLIN:
+                why = selectable.doRead()
+                if why is not None:
+                    self._disconnectSelectable(selectable, why, True)
+                    return
+                if self._selectables.get(fd) is not selectable:
+                    return
+            why = selectable.doWrite()
+        except BaseException as fault:
+            self._failed(selectable, fault)
+            return
+        if why is not None:
+            self._disconnectSelectable(selectable, why, False)
+
+    def _failed(self, selectable: Any, fault: BaseException) -> None:
+        _log.failure("Unhandled Error")
+        self._disconnectSelectable(selectable, fault, False)
+
+
+def install() -> None:
+    """Make it the reactor of this program."""
+    installReactor(TxproxyReactor())
