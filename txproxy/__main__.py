@@ -1,0 +1,6 @@
+"""``python -m txproxy`` is the ``txproxy`` command."""
+
+from txproxy.command import main
+
+if __name__ == "__main__":
+    main()
