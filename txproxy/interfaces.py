@@ -14,10 +14,11 @@ from txproxy.errors import ExchangeError
 from txproxy.wire.message import RequestHead
 
 
-@attrs.frozen(cache_hash=True)
+@attrs.frozen
 class Address:
     """Where an upstream or origin is reached: ``host`` (name or literal, no brackets) and ``port``, or a UNIX socket's
-    ``path``; ``tls`` makes the TLS connection, or is None for plain TCP. Two equal addresses share kept-alive connections.
+    ``path``; ``tls`` makes the TLS connection, or is None for plain TCP. Addresses with the same ``key`` share kept-alive
+    connections.
     """
 
     host: str = ""
@@ -25,6 +26,11 @@ class Address:
     path: str = ""
     tls: IOpenSSLClientConnectionCreator | None = attrs.field(default=None, eq=False)
     server_name: str = ""
+    key: str = attrs.field(init=False, eq=False, repr=False)
+
+    @key.default
+    def _make_key(self) -> str:
+        return f"{self} {self.server_name}" if self.tls is not None else str(self)
 
     def __str__(self) -> str:
         if self.path:

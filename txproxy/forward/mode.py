@@ -79,7 +79,7 @@ class ForwardMode:
         if client.client_ip not in self._clients:
             raise RequestDenied(f"{client.client_ip} may not use this proxy")
         via = self._via
-        if via is not None and via.is_in(head.headers):
+        if via is not None and b"via" in head.headers.index and via.is_in(head.headers):
             raise LoopDetected("the request has been through this proxy before")
         method = head.method
         if method == b"CONNECT":

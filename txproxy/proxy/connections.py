@@ -8,33 +8,31 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Generic, Protocol, TypeVar
 
-from txproxy.interfaces import Address
-
 
 class Idle(Protocol):
     """A connection that can be kept."""
 
     @property
-    def address(self) -> Address:
-        """Where it goes to."""
+    def key(self) -> str:
+        """Which others go to the same place."""
 
 
 Kept = TypeVar("Kept", bound=Idle)
 
 
 class Connections(Generic[Kept]):
-    """Idle connections by address. The one that was used last is used first: the others may expire."""
+    """Idle connections by where they go. The one that was used last is used first: the others may expire."""
 
     def __init__(self, per_address: int, in_all: int) -> None:
         self._per_address = per_address
         self._in_all = in_all
-        self._idle: dict[Address, list[Kept]] = {}
+        self._idle: dict[str, list[Kept]] = {}
         # all of them, the one that is idle longest first
         self._order: OrderedDict[Kept, None] = OrderedDict()
 
-    def take(self, address: Address) -> Kept | None:
-        """An idle connection to ``address``, no longer kept here; or None."""
-        idle = self._idle.get(address)
+    def take(self, key: str) -> Kept | None:
+        """An idle connection with that ``key``, no longer kept here; or None."""
+        idle = self._idle.get(key)
         if not idle:
             return None
         connection = idle.pop()
@@ -43,9 +41,9 @@ class Connections(Generic[Kept]):
 
     def keep(self, connection: Kept) -> Kept | None:
         """Keep ``connection``; gives one to close if that is too many."""
-        idle = self._idle.get(connection.address)
+        idle = self._idle.get(connection.key)
         if idle is None:
-            idle = self._idle[connection.address] = []
+            idle = self._idle[connection.key] = []
         surplus = None
         if len(idle) >= self._per_address:
             surplus = idle[0]
@@ -61,10 +59,10 @@ class Connections(Generic[Kept]):
         """Forget ``connection``, kept or not."""
         if connection in self._order:
             del self._order[connection]
-            idle = self._idle[connection.address]
+            idle = self._idle[connection.key]
             idle.remove(connection)
             if not idle:
-                del self._idle[connection.address]
+                del self._idle[connection.key]
 
     def all(self) -> list[Kept]:
         """Each idle connection."""

@@ -24,25 +24,43 @@ class Watched(Protocol):
         """The deadline is over. It must be moved, or the thing closed."""
 
 
-class Deadlines:
-    """Watches deadlines. ``shortest`` is the shortest time limit in use; it sets how often to look."""
+class TimeLimit:
+    """One time limit. ``ahead`` is the deadline of what begins now: not over too early, and at most one sweep too late."""
 
-    def __init__(self, clock: IReactorTime, shortest: float) -> None:
+    __slots__ = ("seconds", "ahead")
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.ahead = seconds
+
+
+class Deadlines:
+    """Watches deadlines. How often it looks depends on the shortest limit that it was asked for."""
+
+    def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._interval = min(max(shortest / 8, _SHORTEST), _LONGEST)
+        self._interval = _LONGEST
+        self._limits: list[TimeLimit] = []
         self._watched: set[Watched] = set()
         self._timer: IDelayedCall | None = None
-        # The time of the last sweep: near enough for a deadline, and free to read.
-        self._now = 0.0
 
-    def after(self, seconds: float) -> float:
-        """A deadline that is not over before ``seconds`` from now, and at most one sweep later."""
-        return self._now + seconds + self._interval
+    def limit(self, seconds: float) -> TimeLimit:
+        """A limit whose ``ahead`` is kept up to date while anything is watched."""
+        limit = TimeLimit(seconds)
+        self._limits.append(limit)
+        self._interval = min(self._interval, max(seconds / 8, _SHORTEST))
+        return limit
+
+    def _look_ahead(self) -> float:
+        now = self._clock.seconds()
+        for limit in self._limits:
+            limit.ahead = now + limit.seconds + self._interval
+        return now
 
     def watch(self, thing: Watched) -> None:
         """Look at ``thing.deadline`` from now on."""
         if self._timer is None:
-            self._now = self._clock.seconds()
+            self._look_ahead()
             self._timer = self._clock.callLater(self._interval, self._sweep)
         self._watched.add(thing)
 
@@ -55,6 +73,6 @@ class Deadlines:
 
     def _sweep(self) -> None:
         self._timer = self._clock.callLater(self._interval, self._sweep)
-        self._now = now = self._clock.seconds()
+        now = self._look_ahead()
         for thing in [thing for thing in self._watched if thing.deadline <= now]:
             thing.deadline_passed()

@@ -55,6 +55,7 @@ class DownstreamProtocol:
         "_write",
         "_out",
         "_close_after",
+        "_idle",
         "_pumping",
         "_reading_paused",
         "_write_paused",
@@ -70,6 +71,8 @@ class DownstreamProtocol:
         self._state = _OPEN
         self._out: list[bytes] = []
         self._close_after = False
+        # between requests: nothing of the next head has come
+        self._idle = False
         self._pumping = False
         self._reading_paused = False
         self._write_paused = False
@@ -86,7 +89,7 @@ class DownstreamProtocol:
         factory = self.factory
         factory.deadlines.watch(self)
         if factory.admission.admit(self):
-            self.deadline = factory.header_deadline()
+            self.deadline = factory.header_limit.ahead
         else:
             self._state = _State.WAITING
             transport.pauseProducing()
@@ -94,7 +97,7 @@ class DownstreamProtocol:
     def admitted(self) -> None:
         """There is room for this connection now."""
         self._state = _OPEN
-        self.deadline = self.factory.header_deadline()
+        self.deadline = self.factory.header_limit.ahead
         self.transport.resumeProducing()
 
     def dataReceived(self, data: bytes) -> None:
@@ -105,14 +108,16 @@ class DownstreamProtocol:
             return
         codec = self.codec
         if self.exchange is None:
-            if not codec.started:
-                self.deadline = self.factory.header_deadline()
             codec.receive(data)
             self._pump()
+            if self.exchange is None and self._idle and codec.buffered:
+                # A head has begun, and is to be complete in time.
+                self._idle = False
+                self.deadline = self.factory.header_limit.ahead
             return
         codec.receive(data)
         if self.exchange.wants_body:
-            self.deadline = self.factory.idle_deadline()
+            self.deadline = self.factory.idle_limit.ahead
             self._pump()
         self._hold_reading()
 
@@ -147,7 +152,7 @@ class DownstreamProtocol:
             self._tunnel.pauseProducing()
             return
         self._write_paused = True
-        self.deadline = self.factory.idle_deadline()
+        self.deadline = self.factory.idle_limit.ahead
         if self.exchange is not None:
             self.exchange.pause_response()
 
@@ -158,7 +163,7 @@ class DownstreamProtocol:
             return
         self._write_paused = False
         if self.exchange is not None:
-            self.deadline = NEVER if self.exchange.request_done else self.factory.idle_deadline()
+            self.deadline = NEVER if self.exchange.request_done else self.factory.idle_limit.ahead
             self.exchange.resume_response()
 
     def stopProducing(self) -> None:
@@ -201,7 +206,7 @@ class DownstreamProtocol:
 
     def _begin(self, head: RequestHead) -> None:
         if head.body:
-            self.deadline = self.factory.idle_deadline()
+            self.deadline = self.factory.idle_limit.ahead
         else:
             self.deadline = NEVER
             self.codec.next_event()
@@ -312,9 +317,11 @@ class DownstreamProtocol:
             self._linger()
             return
         self.codec.next_message()
-        self.deadline = self.factory.idle_deadline()
+        self.deadline = self.factory.idle_limit.ahead
+        self._idle = True
         if self.codec.buffered:
-            self.deadline = self.factory.header_deadline()
+            self._idle = False
+            self.deadline = self.factory.header_limit.ahead
             self._pump()
 
     # -- the end
@@ -352,7 +359,7 @@ class DownstreamProtocol:
             return
         self._state = _State.LINGERING
         self.codec.take_buffered()
-        self.deadline = self.factory.linger_deadline()
+        self.deadline = self.factory.linger_limit.ahead
         self.transport.unregisterProducer()
         if half_close(self.transport):
             self.transport.resumeProducing()
@@ -362,7 +369,7 @@ class DownstreamProtocol:
     def _close(self) -> None:
         if self._state is not _State.CLOSED:
             self._state = _State.CLOSED
-            self.deadline = self.factory.idle_deadline()
+            self.deadline = self.factory.idle_limit.ahead
             self.transport.unregisterProducer()
             self.transport.loseConnection()
 

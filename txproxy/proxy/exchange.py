@@ -87,42 +87,28 @@ class Exchange:
     ``detail`` a sentence to it. ``status`` is what the client got (0: nothing), ``sent`` the bytes of body that it got.
     """
 
-    __slots__ = (
-        "factory",
-        "downstream",
-        "request",
-        "plan",
-        "status",
-        "sent",
-        "outcome",
-        "detail",
-        "started",
-        "request_done",
-        "_phase",
-        "_upstream",
-        "_pending",
-        "_request_paused",
-        "_body_seen",
-        "_retried",
-    )
+    # Set once by __init__ are only the three that differ: an exchange is made for each request.
+    plan: Plan | None = None
+    status = 0
+    sent = 0
+    outcome = ""
+    detail = ""
+    started = 0.0
+    request_done = False
+    # whether the body of the request may be brought now
+    wants_body = False
+    _phase = _Phase.PLANNING
+    _upstream: UpstreamProtocol | None = None
+    _pending: Deferred[Any] | None = None
+    _body_seen = False
+    _retried = False
 
     def __init__(self, factory: ProxyFactory, downstream: Downstream, request: RequestHead) -> None:
         self.factory = factory
         self.downstream = downstream
         self.request = request
-        self.plan: Plan | None = None
-        self.status = 0
-        self.sent = 0
-        self.outcome = ""
-        self.detail = ""
-        self.started = 0.0
-        self.request_done = not request.body
-        self._phase = _Phase.PLANNING
-        self._upstream: UpstreamProtocol | None = None
-        self._pending: Deferred[Any] | None = None
-        self._request_paused = False
-        self._body_seen = False
-        self._retried = False
+        if not request.body:
+            self.request_done = True
 
     @property
     def client(self) -> Client:
@@ -233,14 +219,10 @@ class Exchange:
         self._upstream = upstream
         upstream.begin(self, head)
         if not self.request_done:
+            self.wants_body = True
             self.downstream.request_wanted()
 
     # -- the request's body, from the downstream
-
-    @property
-    def wants_body(self) -> bool:
-        """Whether the body of the request may be brought now."""
-        return not self.request_done and self._upstream is not None and not self._request_paused
 
     def request_body(self, data: bytes) -> None:
         """Part of the request's body."""
@@ -251,6 +233,7 @@ class Exchange:
     def request_end(self, trailers: Headers) -> None:
         """The request is complete."""
         self.request_done = True
+        self.wants_body = False
         if self._upstream is not None:
             self._upstream.send_end(trailers)
 
@@ -266,12 +249,12 @@ class Exchange:
 
     def pause_request(self) -> None:
         """The upstream is slow."""
-        self._request_paused = True
+        self.wants_body = False
 
     def resume_request(self) -> None:
         """The upstream takes more."""
-        self._request_paused = False
-        if not self.request_done:
+        if not self.request_done and self._upstream is not None:
+            self.wants_body = True
             self.downstream.request_wanted()
 
     # -- the client's side of the response
@@ -315,9 +298,8 @@ class Exchange:
         lines.extend(plan.response_lines)
         self._phase = _ANSWERED
         self.status = status
-        self.downstream.send_head(
-            ResponseHead(status, Headers.from_lines(lines), reason=head.reason, body=head.body, minor=head.minor)
-        )
+        head.headers = Headers.from_lines(lines)
+        self.downstream.send_head(head)
 
     def _informational(self, head: ResponseHead) -> None:
         lines = end_to_end(head.headers, HOP_BY_HOP)
@@ -338,6 +320,7 @@ class Exchange:
     def response_end(self, trailers: Headers) -> None:
         """The response is complete; the upstream connection is no longer ours."""
         self._upstream = None
+        self.wants_body = False
         self.downstream.send_end(trailers)
         self._finish("ok", "")
         self.downstream.exchange_done()
@@ -349,6 +332,7 @@ class Exchange:
     def upstream_failed(self, fault: ExchangeError) -> None:
         """The upstream connection is gone before the response was complete."""
         upstream, self._upstream = self._upstream, None
+        self.wants_body = False
         if self._phase is _OVER:
             return
         plan = self.plan
@@ -376,6 +360,7 @@ class Exchange:
         self._phase = _ANSWERED
         self._upstream = None
         self.request_done = True
+        self.wants_body = False
         self.downstream.switch(response, upstream)
 
     def tunnel_closed(self, received: int, sent: int) -> None:
@@ -386,6 +371,7 @@ class Exchange:
     # -- the end
 
     def _drop_upstream(self) -> None:
+        self.wants_body = False
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
             upstream.close()

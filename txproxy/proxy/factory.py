@@ -62,10 +62,12 @@ class ProxyFactory:
         self.wire_limits = limits.wire()
         self.dialer = dialer or Dialer(reactor, limits.connect_timeout)
         self.connections: Connections[UpstreamProtocol] = Connections(limits.keep_per_address, limits.keep_in_all)
-        self.deadlines = Deadlines(
-            reactor,
-            min(limits.header_timeout, limits.idle_timeout, limits.response_timeout, limits.keep_for),
-        )
+        self.deadlines = deadlines = Deadlines(reactor)
+        self.header_limit = deadlines.limit(limits.header_timeout)
+        self.idle_limit = deadlines.limit(limits.idle_timeout)
+        self.response_limit = deadlines.limit(limits.response_timeout)
+        self.keep_limit = deadlines.limit(limits.keep_for)
+        self.linger_limit = deadlines.limit(limits.linger_timeout)
         self.seconds: Callable[[], float] = reactor.seconds
         self.pipes = PipePool()
         self.draining = False
@@ -92,28 +94,6 @@ class ProxyFactory:
             return None
         return DownstreamProtocol(self, Client(ip_of(addr), scheme))
 
-    # -- deadlines, for the connections
-
-    def header_deadline(self) -> float:
-        """When a head that begins now must be complete."""
-        return self.deadlines.after(self.limits.header_timeout)
-
-    def idle_deadline(self) -> float:
-        """When a connection on which nothing moves from now on is closed."""
-        return self.deadlines.after(self.limits.idle_timeout)
-
-    def response_deadline(self) -> float:
-        """When the next byte of an upstream must be here."""
-        return self.deadlines.after(self.limits.response_timeout)
-
-    def keep_deadline(self) -> float:
-        """How long to keep an upstream connection without use."""
-        return self.deadlines.after(self.limits.keep_for)
-
-    def linger_deadline(self) -> float:
-        """How long to wait for a client to see its last response."""
-        return self.deadlines.after(self.limits.linger_timeout)
-
     def http_date(self) -> bytes:
         """The time as Date has it (RFC 9110 section 5.6.7)."""
         now = int(time())
@@ -125,14 +105,11 @@ class ProxyFactory:
 
     def take(self, address: Address, check: bool) -> UpstreamProtocol | None:
         """A kept connection, if there is one; with ``check`` one that has not been closed just now, as far as can be told."""
-        while True:
-            upstream = self.connections.take(address)
-            if upstream is None:
-                return None
-            upstream.reused = True
-            if not check or is_quiet(upstream.transport):
-                return upstream
+        upstream = self.connections.take(address.key)
+        while upstream is not None and check and not is_quiet(upstream.transport):
             upstream.close()
+            upstream = self.connections.take(address.key)
+        return upstream
 
     def dial(self, address: Address) -> Deferred[Any]:
         """A new connection."""

@@ -110,14 +110,49 @@ def serve_tls(port: object, context: SSL.Context) -> bool:
 _PLAIN: Final = frozenset({tcp.Server, tcp.Client, unix.Server, unix.Client})
 
 
+class TurnWrites:
+    """Writes gathered during one turn of a reactor, and sent together at its end.
+
+    A peer on another core that gets its bytes one by one falls asleep between them, and each has to wake it again; that
+    costs more than sending them. Only a reactor that calls ``flush`` before each wait and after each turn may have one.
+    """
+
+    __slots__ = ("_writes",)
+
+    def __init__(self) -> None:
+        self._writes: list[tuple[Write, Any, bytes]] = []
+
+    def plain(self, transport: Any, data: bytes) -> None:
+        """Write to a plain transport at the end of the turn."""
+        self._writes.append((_write_plain, transport, data))
+
+    def tls(self, transport: Any, data: bytes) -> None:
+        """Write to a ``TLSServer`` at the end of the turn."""
+        self._writes.append((_write_tls, transport, data))
+
+    def flush(self) -> None:
+        """Send what was gathered."""
+        writes = self._writes
+        if writes:
+            self._writes = []
+            for write, transport, data in writes:
+                write(transport, data)
+
+
 def write_function(transport: ITransport) -> Write:
     """The fastest way to write to ``transport``, as a function of it and the bytes."""
     kind = type(transport)
     if kind in _PLAIN:
-        return _write_plain
+        turn = _turn_writes(transport)
+        return _write_plain if turn is None else turn.plain
     if kind is TLSServer:
-        return _write_tls
+        turn = _turn_writes(transport)
+        return _write_tls if turn is None else turn.tls
     return _write_through
+
+
+def _turn_writes(transport: Any) -> TurnWrites | None:
+    return getattr(transport.reactor, "turn_writes", None)
 
 
 def _write_through(transport: Any, data: bytes) -> None:
@@ -159,6 +194,9 @@ def plain_socket(transport: ITransport) -> socket.socket | None:
     if type(transport) not in _PLAIN:
         return None
     plain: Any = transport
+    turn = _turn_writes(transport)
+    if turn is not None:
+        turn.flush()
     if not plain.connected or plain.disconnecting or plain._tempDataLen or plain.dataBuffer:
         return None
     handle: socket.socket = plain.socket

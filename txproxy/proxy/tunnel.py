@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txproxy.proxy import splice
-from txproxy.proxy.deadlines import NEVER, Deadlines
+from txproxy.proxy.deadlines import NEVER, Deadlines, TimeLimit
 from txproxy.proxy.transports import half_close, plain_socket, write_function
 
 
@@ -24,9 +24,7 @@ class Home(Protocol):
     reactor: Any
     deadlines: Deadlines
     pipes: splice.PipePool
-
-    def idle_deadline(self) -> float:
-        """When a connection on which nothing moves from now on is closed."""
+    idle_limit: TimeLimit
 
 
 @implementer(IProtocol, IHalfCloseableProtocol, IPushProducer)
@@ -126,7 +124,7 @@ class Tunnel:
     def moved(self) -> None:
         """Bytes have moved."""
         if self._half:
-            self.deadline = self._home.idle_deadline()
+            self.deadline = self._home.idle_limit.ahead
 
     def half_closed(self, end: TunnelEnd) -> None:
         """``end``'s peer sends no more."""
@@ -142,7 +140,7 @@ class Tunnel:
     def half_closing(self) -> None:
         """From now on, silence is limited."""
         self._half = True
-        self.deadline = self._home.idle_deadline()
+        self.deadline = self._home.idle_limit.ahead
 
     def lost(self, end: TunnelEnd, clean: bool) -> None:
         """``end`` is gone, and so must the other be: with a reset if it was no clean end."""

@@ -41,6 +41,7 @@ class UpstreamProtocol:
     __slots__ = (
         "factory",
         "address",
+        "key",
         "transport",
         "codec",
         "exchange",
@@ -59,6 +60,7 @@ class UpstreamProtocol:
     def __init__(self, factory: ProxyFactory, address: Address) -> None:
         self.factory = factory
         self.address = address
+        self.key = address.key
         self.codec = ClientCodec(factory.wire_limits)
         self.exchange: Exchange | None = None
         self.deadline = NEVER
@@ -98,7 +100,7 @@ class UpstreamProtocol:
                 self.close()
             return
         self.received_any = True
-        self.deadline = self.factory.response_deadline()
+        self.deadline = self.factory.response_limit.ahead
         codec = self.codec
         codec.receive(data)
         try:
@@ -155,7 +157,7 @@ class UpstreamProtocol:
         if self._tunnel is not None:
             self._tunnel.pauseProducing()
         elif self.exchange is not None:
-            self.deadline = self.factory.response_deadline()
+            self.deadline = self.factory.response_limit.ahead
             self.exchange.pause_request()
 
     def resumeProducing(self) -> None:
@@ -183,7 +185,7 @@ class UpstreamProtocol:
             self._out.append(data)
         else:
             self._request_sent = True
-            self.deadline = self.factory.response_deadline()
+            self.deadline = self.factory.response_limit.ahead
             self._write(self.transport, data)
 
     def send_body(self, data: bytes) -> None:
@@ -194,7 +196,7 @@ class UpstreamProtocol:
         """The request is complete."""
         self._out.append(self.codec.send_end(trailers))
         self._request_sent = True
-        self.deadline = self.factory.response_deadline()
+        self.deadline = self.factory.response_limit.ahead
         self.flush()
 
     def flush(self) -> None:
@@ -213,7 +215,7 @@ class UpstreamProtocol:
     def resume_response(self) -> None:
         """Read on."""
         if self._state is _HTTP:
-            self.deadline = self.factory.response_deadline()
+            self.deadline = self.factory.response_limit.ahead
             self.transport.resumeProducing()
 
     def become_tunnel(self, end: TunnelEnd) -> bytes:
@@ -235,7 +237,7 @@ class UpstreamProtocol:
         self.transport.unregisterProducer()
         if exchange is None and self._request_sent:
             # A peer that does not close in its turn is dropped at the deadline.
-            self.deadline = self.factory.linger_deadline()
+            self.deadline = self.factory.linger_limit.ahead
             self.transport.loseConnection()
         else:
             # A request under way is cancelled by a reset.
@@ -262,7 +264,8 @@ class UpstreamProtocol:
         # Bytes after the body may be meant as the answer to the next request: such a connection has no next request.
         if self._keep and self._request_sent and not codec.buffered and self._state is _HTTP:
             codec.next_message()
-            self.deadline = self.factory.keep_deadline()
+            self.reused = True
+            self.deadline = self.factory.keep_limit.ahead
             surplus = self.factory.connections.keep(self)
             if surplus is not None:
                 surplus.close()

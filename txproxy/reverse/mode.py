@@ -52,7 +52,7 @@ class ReverseMode:
         if method == b"CONNECT" or method == b"TRACE":
             return Refusal(405, "http_request_denied", f"{method.decode('ascii')} is not done here", _ALLOW)
         via = self._via
-        if via is not None and via.is_in(head.headers):
+        if via is not None and b"via" in head.headers.index and via.is_in(head.headers):
             raise LoopDetected("the request has been through this proxy before")
         upstream = self.pool.choose()
         assert upstream is not None, "a pool is never empty"
@@ -82,10 +82,8 @@ class ReverseMode:
             host = upstream.authority
         lines = [b"Host: " + host]
         lines += end_to_end(headers, _DROP)
-        for line in lines:
-            if b"_" in line:
-                lines = without_lookalikes(lines, CLIENT_FIELDS)
-                break
+        if b"_" in b"".join(headers.index):
+            lines = without_lookalikes(lines, CLIENT_FIELDS)
         about = client.notes
         if about is None:
             about = client.notes = _about(client)

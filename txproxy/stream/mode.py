@@ -204,7 +204,8 @@ class StreamFactory:
         self.observers = observers
         self.seconds: Callable[[], float] = reactor.seconds
         self.dialer = dialer or Dialer(reactor, limits.connect_timeout)
-        self.deadlines = Deadlines(reactor, limits.idle_timeout)
+        self.deadlines = Deadlines(reactor)
+        self.idle_limit = self.deadlines.limit(limits.idle_timeout)
         self.pipes = PipePool()
         self.admission: Admission[StreamProtocol] = Admission(limits.max_connections)
         self.draining = False
@@ -218,10 +219,6 @@ class StreamFactory:
     def buildProtocol(self, addr: Any) -> StreamProtocol | None:
         """A protocol for a new client."""
         return None if self.draining else StreamProtocol(self, ip_of(addr))
-
-    def idle_deadline(self) -> float:
-        """When a half-closed stream on which nothing moves from now on is closed."""
-        return self.deadlines.after(self.limits.idle_timeout)
 
     def drain(self) -> Deferred[None]:
         """Take no new clients; fires when the last one has left."""

@@ -79,6 +79,8 @@ def keep_alive(minor: int, headers: Headers) -> bool:
     connection = headers.index.get(b"connection")
     if connection is None:
         return minor == 1
+    if connection == b"keep-alive":
+        return True
     options = headers.tokens(b"connection")
     if b"close" in options:
         return False

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from txproxy.wire import grammar
+
+
+_new: Final = object.__new__
 
 
 class Headers:
@@ -32,19 +36,31 @@ class Headers:
             lines.append(name + b": " + value)
         self.lines = lines
 
-    @classmethod
-    def from_lines(cls, lines: list[bytes]) -> Headers:
+    @staticmethod
+    def from_lines(lines: list[bytes]) -> Headers:
         """Headers of lines that are known to be well formed: ``name: value``, no space around the value."""
-        self = cls.__new__(cls)
+        self = _new(Headers)
         self.lines = lines
+        return self
+
+    @staticmethod
+    def parsed(lines: list[bytes]) -> Headers:
+        """The same, indexed at once, for those that will be looked into."""
+        self = _new(Headers)
+        self.lines = lines
+        index: dict[bytes, bytes] = {}
+        for line in lines:
+            name, _, value = line.partition(b": ")
+            index[name.lower()] = value
+        self.index = index if len(index) == len(lines) else _joined(lines)
         return self
 
     def __getattr__(self, name: str) -> dict[bytes, bytes]:
         # Reached only while the slot is empty: heads that are only sent are never indexed.
         if name != "index":
             raise AttributeError(name)
-        self.index = _index(self.lines)
-        return self.index
+        self.index = index = Headers.parsed(self.lines).index
+        return index
 
     def get(self, name: bytes) -> bytes | None:
         """The value under a lower-case ``name``, repeated ones joined with ``b", "``; or None."""
@@ -85,16 +101,6 @@ class Headers:
 
     def __repr__(self) -> str:
         return f"Headers({list(self)!r})"
-
-
-def _index(lines: list[bytes]) -> dict[bytes, bytes]:
-    index: dict[bytes, bytes] = {}
-    for line in lines:
-        name, _, value = line.partition(b": ")
-        index[name.lower()] = value
-    if len(index) != len(lines):
-        return _joined(lines)
-    return index
 
 
 def _joined(lines: list[bytes]) -> dict[bytes, bytes]:

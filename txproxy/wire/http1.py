@@ -291,7 +291,7 @@ class ServerCodec(_Codec):
             raise RequestError("the target is too long", status=414)
         self._buffer = buffer[end:]
         self._checked = 0
-        return self._head(method, target, 1 if minor == b"1" else 0, Headers.from_lines(lines))
+        return self._head(method, target, 1 if minor == b"1" else 0, Headers.parsed(lines))
 
     def _head(self, method: bytes, target: bytes, minor: int, headers: Headers) -> RequestHead:
         self._method = method
@@ -382,19 +382,19 @@ class ServerCodec(_Codec):
 class ClientCodec(_Codec):
     """Writes requests, reads responses."""
 
-    __slots__ = ("_method", "_upgrade", "_informational")
+    __slots__ = ("_method", "_request_headers", "_informational")
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
         super().__init__(limits)
         self._method = b""
-        self._upgrade = False
+        self._request_headers = Headers()
         self._informational = 0
 
     def send_head(self, request: RequestHead) -> bytes:
         """The head of a request; ``request.headers`` has Host, and of the hop-by-hop fields only those for Upgrade and TE."""
         self._method = request.method
         self._sending = request.body
-        self._upgrade = b"upgrade" in request.headers.index
+        self._request_headers = request.headers
         self._informational = 0
         tail = b"\r\nTransfer-Encoding: chunked" if request.body == CHUNKED else b""
         return b"%b %b HTTP/1.1\r\n%b%b\r\n\r\n" % (
@@ -428,7 +428,7 @@ class ClientCodec(_Codec):
             raise ResponseError("the response head is too large", error="http_response_header_section_size")
         self._buffer = buffer[end:]
         self._checked = 0
-        return self._head(1 if minor == b"1" else 0, int(status), reason or b"", Headers.from_lines(lines))
+        return self._head(1 if minor == b"1" else 0, int(status), reason or b"", Headers.parsed(lines))
 
     def _head(self, minor: int, status: int, reason: bytes, headers: Headers) -> ResponseHead:
         body = framing.response_body(minor, status, headers, self._method)
@@ -441,7 +441,7 @@ class ClientCodec(_Codec):
                 self._begin_body(body)
         elif status == 101:
             # RFC 9110 7.8: a server must not switch to a protocol that the client did not ask for.
-            if not self._upgrade:
+            if b"upgrade" not in self._request_headers:
                 raise ResponseError("101 without an Upgrade in the request")
             self._state = _RAW
         else:
