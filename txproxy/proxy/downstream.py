@@ -83,7 +83,7 @@ class DownstreamProtocol:
     def makeConnection(self, transport: Any) -> None:
         """A client is there."""
         self.transport = transport
-        self._write = write_function(transport)
+        self._write = write_function(transport, self.factory.turn_writes)
         set_no_delay(transport)
         transport.registerProducer(self, True)
         factory = self.factory
@@ -209,7 +209,7 @@ class DownstreamProtocol:
             self.deadline = self.factory.idle_limit.ahead
         else:
             self.deadline = NEVER
-            self.codec.next_event()
+            self.codec.skip_end()
         self._close_after = not head.keep_alive or self.factory.draining
         self.exchange = exchange = Exchange(self.factory, self, head)
         exchange.start()
@@ -300,6 +300,8 @@ class DownstreamProtocol:
         else:
             head = self.codec.send_head(response, False)
         self._write(self.transport, head)
+        # The tunnel writes past us: what was gathered goes first.
+        self.factory.turn_writes.flush()
         tunnel = Tunnel(self.factory, self.transport, upstream.transport, exchange.tunnel_closed)
         self._tunnel = tunnel.client
         from_upstream = upstream.become_tunnel(tunnel.upstream)
@@ -316,13 +318,13 @@ class DownstreamProtocol:
         if self._close_after or not exchange.request_done or self.factory.draining:
             self._linger()
             return
-        self.codec.next_message()
-        self.deadline = self.factory.idle_limit.ahead
-        self._idle = True
-        if self.codec.buffered:
+        if self.codec.next_message():
             self._idle = False
             self.deadline = self.factory.header_limit.ahead
             self._pump()
+        else:
+            self._idle = True
+            self.deadline = self.factory.idle_limit.ahead
 
     # -- the end
 

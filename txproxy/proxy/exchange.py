@@ -175,7 +175,10 @@ class Exchange:
     def _go(self, plan: Plan) -> None:
         self.plan = plan
         if plan.head is not None:
-            kept = self.factory.take(plan.address, check=self.request.method not in IDEMPOTENT)
+            if self.request.method in IDEMPOTENT:
+                kept = self.factory.connections.take(plan.address.key)
+            else:
+                kept = self.factory.take_quiet(plan.address.key)
             if kept is not None:
                 self._send(kept, plan.head)
                 return

@@ -23,7 +23,7 @@ from txproxy.proxy.downstream import DownstreamProtocol
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.splice import PipePool
-from txproxy.proxy.transports import is_quiet
+from txproxy.proxy.transports import TurnWrites, is_quiet
 from txproxy.proxy.upstream import UpstreamProtocol
 
 _log = Logger()
@@ -70,6 +70,7 @@ class ProxyFactory:
         self.linger_limit = deadlines.limit(limits.linger_timeout)
         self.seconds: Callable[[], float] = reactor.seconds
         self.pipes = PipePool()
+        self.turn_writes = TurnWrites.of(reactor)
         self.draining = False
         self._observers = observers
         self.observed = bool(observers)
@@ -103,12 +104,12 @@ class ProxyFactory:
 
     # -- connections to upstreams
 
-    def take(self, address: Address, check: bool) -> UpstreamProtocol | None:
-        """A kept connection, if there is one; with ``check`` one that has not been closed just now, as far as can be told."""
-        upstream = self.connections.take(address.key)
-        while upstream is not None and check and not is_quiet(upstream.transport):
+    def take_quiet(self, key: str) -> UpstreamProtocol | None:
+        """A kept connection that has not been closed just now, as far as can be told, for what must not be repeated."""
+        upstream = self.connections.take(key)
+        while upstream is not None and not is_quiet(upstream.transport):
             upstream.close()
-            upstream = self.connections.take(address.key)
+            upstream = self.connections.take(key)
         return upstream
 
     def dial(self, address: Address) -> Deferred[Any]:

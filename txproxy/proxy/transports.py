@@ -114,21 +114,35 @@ class TurnWrites:
     """Writes gathered during one turn of a reactor, and sent together at its end.
 
     A peer on another core that gets its bytes one by one falls asleep between them, and each has to wake it again; that
-    costs more than sending them. Only a reactor that calls ``flush`` before each wait and after each turn may have one.
+    costs more than sending them. ``later`` is called with :meth:`flush` when there is something to flush, and has it called
+    before the reactor waits again; a reactor that does so on its own needs none.
     """
 
-    __slots__ = ("_writes",)
+    __slots__ = ("_writes", "_later")
 
-    def __init__(self) -> None:
+    def __init__(self, later: Callable[[Callable[[], None]], object] | None = None) -> None:
         self._writes: list[tuple[Write, Any, bytes]] = []
+        self._later = later
+
+    @classmethod
+    def of(cls, reactor: Any) -> TurnWrites:
+        """The reactor's own, or one that asks it for a call at the end of each turn that has writes."""
+        own = getattr(reactor, "turn_writes", None)
+        return own if own is not None else cls(lambda flush: reactor.callLater(0, flush))
 
     def plain(self, transport: Any, data: bytes) -> None:
         """Write to a plain transport at the end of the turn."""
-        self._writes.append((_write_plain, transport, data))
+        writes = self._writes
+        if not writes and self._later is not None:
+            self._later(self.flush)
+        writes.append((_write_plain, transport, data))
 
     def tls(self, transport: Any, data: bytes) -> None:
         """Write to a ``TLSServer`` at the end of the turn."""
-        self._writes.append((_write_tls, transport, data))
+        writes = self._writes
+        if not writes and self._later is not None:
+            self._later(self.flush)
+        writes.append((_write_tls, transport, data))
 
     def flush(self) -> None:
         """Send what was gathered."""
@@ -139,20 +153,14 @@ class TurnWrites:
                 write(transport, data)
 
 
-def write_function(transport: ITransport) -> Write:
-    """The fastest way to write to ``transport``, as a function of it and the bytes."""
+def write_function(transport: ITransport, turn: TurnWrites | None = None) -> Write:
+    """The fastest way to write to ``transport``, as a function of it and the bytes: within ``turn`` or at once."""
     kind = type(transport)
     if kind in _PLAIN:
-        turn = _turn_writes(transport)
         return _write_plain if turn is None else turn.plain
     if kind is TLSServer:
-        turn = _turn_writes(transport)
         return _write_tls if turn is None else turn.tls
     return _write_through
-
-
-def _turn_writes(transport: Any) -> TurnWrites | None:
-    return getattr(transport.reactor, "turn_writes", None)
 
 
 def _write_through(transport: Any, data: bytes) -> None:
@@ -194,9 +202,6 @@ def plain_socket(transport: ITransport) -> socket.socket | None:
     if type(transport) not in _PLAIN:
         return None
     plain: Any = transport
-    turn = _turn_writes(transport)
-    if turn is not None:
-        turn.flush()
     if not plain.connected or plain.disconnecting or plain._tempDataLen or plain.dataBuffer:
         return None
     handle: socket.socket = plain.socket

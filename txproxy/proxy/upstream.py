@@ -78,7 +78,7 @@ class UpstreamProtocol:
     def makeConnection(self, transport: Any) -> None:
         """The connection is there (its TLS handshake may not be)."""
         self.transport = transport
-        self._write = write_function(transport)
+        self._write = write_function(transport, self.factory.turn_writes)
         unwrap(transport, self)
         transport.registerProducer(self, True)
         set_no_delay(transport)
@@ -262,8 +262,7 @@ class UpstreamProtocol:
         self.exchange = None
         codec = self.codec
         # Bytes after the body may be meant as the answer to the next request: such a connection has no next request.
-        if self._keep and self._request_sent and not codec.buffered and self._state is _HTTP:
-            codec.next_message()
+        if self._keep and self._request_sent and self._state is _HTTP and not codec.next_message():
             self.reused = True
             self.deadline = self.factory.keep_limit.ahead
             surplus = self.factory.connections.keep(self)

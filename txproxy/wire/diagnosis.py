@@ -20,6 +20,10 @@ def of_response(data: bytes) -> str:
 
 
 def _of_head(data: bytes, start_line: grammar.Pattern, name: str) -> str:
+    # What comes after the head is not its fault.
+    end = data.find(b"\r\n\r\n")
+    if end >= 0:
+        data = data[: end + 4]
     stray = grammar.STRAY_CONTROL.search(data)
     if stray is not None:
         return {b"\x00": "NUL", b"\r": "bare CR", b"\n": "bare LF"}[stray.group()] + " in the head"

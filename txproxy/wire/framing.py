@@ -39,7 +39,8 @@ def request_body(minor: int, headers: Headers) -> int:
 def _refused_coding(headers: Headers) -> RequestError:
     codings = headers.tokens(b"transfer-encoding")
     # RFC 9112 6.3 rule 4: a request whose final coding is not chunked gets 400; and 6.1: chunked is applied once.
-    if not codings or codings[-1] != b"chunked" or codings.count(b"chunked") > 1:
+    # A chunked with empty list members about it is no one else's coding either.
+    if len(codings) < 2 or codings[-1] != b"chunked" or codings.count(b"chunked") > 1:
         return RequestError("Transfer-Encoding is not one final chunked")
     # RFC 9112 6.1: a coding that is not understood gets 501.
     return RequestError("a transfer coding besides chunked", status=501)
@@ -50,6 +51,9 @@ def response_body(minor: int, status: int, headers: Headers, method: bytes) -> i
     index = headers.index
     coding = index.get(b"transfer-encoding")
     length = index.get(b"content-length")
+    # 0. RFC 9110 9.3.6: in a successful response to CONNECT both fields are ignored; RFC 9112 6.3 rule 2.
+    if method == b"CONNECT" and 200 <= status < 300:
+        return 0
     if coding is not None:
         # 1. RFC 9112 6.1: as for requests.
         if length is not None:
@@ -61,10 +65,13 @@ def response_body(minor: int, status: int, headers: Headers, method: bytes) -> i
     elif length is not None and not CONTENT_LENGTH.fullmatch(length):
         # 2. RFC 9112 6.3 rule 5
         raise ResponseError("Content-Length is not one number")
-    # 3. RFC 9112 6.3 rules 1 and 2: these never have a body, whatever the fields say.
-    if method == b"HEAD" or status == 304 or status == 204 or status < 200:
+    # 3. RFC 9112 6.3 rule 1: these never have a body. With HEAD and 304 the fields tell of the one that GET would get;
+    # the others must not announce any (RFC 9112 6.1, RFC 9110 8.6). A length of zero is common, and tells the same.
+    if status == 204 or status < 200:
+        if coding is not None or (length is not None and int(length)):
+            raise ResponseError("a body announced where the status has none")
         return 0
-    if method == b"CONNECT" and status < 300:
+    if method == b"HEAD" or status == 304:
         return 0
     # 4. RFC 9112 6.3 rules 4, 6 and 8
     if coding is not None:

@@ -3,18 +3,20 @@
 Feed it with ``receive``, pull events with ``next_event`` until that gives None. An event is a head, ``bytes`` of body, or an
 ``EndOfMessage``; each message ends with one. After it, no further message is read until ``next_message`` says that the
 one before is dealt with: that is what keeps pipelined requests in order. What breaks the rules raises, and from then
-on the connection is of no use.
+on the connection is of no use: no event comes any more, whatever else is received.
 
 ``ServerCodec`` reads requests and writes responses, ``ClientCodec`` the other way round.
 """
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import Final, TypeAlias
 
 from txproxy.errors import ExchangeError, RequestError, ResponseError, ResponseIncomplete
 from txproxy.wire import diagnosis, framing, grammar
+from txproxy.wire.forwarding import CLIENT_FIELDS
 from txproxy.wire.headers import Headers, normal_lines
 from txproxy.wire.limits import DEFAULT_LIMITS, WireLimits
 from txproxy.wire.message import CHUNKED, END, UNTIL_CLOSE, EndOfMessage, RequestHead, ResponseHead
@@ -24,13 +26,16 @@ Event: TypeAlias = "RequestHead | ResponseHead | bytes | EndOfMessage"
 
 # A line of chunk size and extensions is short; who sends a long one wants something else.
 _MAX_CHUNK_LINE: Final = 1024
+# What a request line has besides the target: the method, two spaces and the version.
+_REST_OF_LINE: Final = 64
 _MAX_INFORMATIONAL: Final = 16
 
 # RFC 9110 6.5.1: fields for framing, routing, authentication, request modifiers, response control and content format
-# have no meaning after the body, and merging them into a head would change how it is read.
-FORBIDDEN_TRAILERS: Final = frozenset(
+# have no meaning after the body, and merging them into a head would change how it is read. What tells of the client is
+# for proxies to say, and they say it in the head.
+FORBIDDEN_TRAILERS: Final = CLIENT_FIELDS | frozenset(
     b"age authorization cache-control connection content-encoding content-length content-location content-range "
-    b"content-type cookie date expect expires forwarded host if-match if-modified-since if-none-match if-range "
+    b"content-type cookie date expect expires host if-match if-modified-since if-none-match if-range "
     b"if-unmodified-since keep-alive location max-forwards pragma proxy-authenticate proxy-authorization "
     b"proxy-connection range retry-after set-cookie te trailer transfer-encoding upgrade vary www-authenticate".split()
 )
@@ -47,6 +52,7 @@ class _State(Enum):
     END = "end"  # the body is complete, its EndOfMessage is due
     DONE = "done"  # nothing more is read until next_message
     RAW = "raw"  # the connection has become a tunnel
+    BROKEN = "broken"  # a body broke the rules
 
 
 # A look-up in an Enum class costs on each event; these are the same objects.
@@ -60,6 +66,7 @@ _UNTIL_CLOSE: Final = _State.UNTIL_CLOSE
 _END: Final = _State.END
 _DONE: Final = _State.DONE
 _RAW: Final = _State.RAW
+_BROKEN: Final = _State.BROKEN
 
 
 class _Codec:
@@ -73,7 +80,7 @@ class _Codec:
         self._state = _HEAD
         # bytes left of the body, or of the chunk
         self._remaining = 0
-        # how much of an incomplete head was found to be without fault
+        # how much of an incomplete head or trailer section was found to be without fault
         self._checked = 0
         self._received_body = 0
         # how the body being sent is framed: bytes left, CHUNKED, UNTIL_CLOSE
@@ -100,11 +107,17 @@ class _Codec:
         """Whether no message is being read, and nothing has come of another."""
         return (self._state is _HEAD or self._state is _DONE) and not self._buffer
 
-    def next_message(self) -> None:
-        """The message before is dealt with: go on to the next."""
+    def skip_end(self) -> None:
+        """Instead of pulling the ``EndOfMessage`` of a message without a body."""
+        assert self._state is _END, self._state
+        self._state = _DONE
+
+    def next_message(self) -> bool:
+        """The message before is dealt with: go on to the next. Gives whether something of it has come already."""
         assert self._state is _DONE, self._state
         self._state = _HEAD
         self._received_body = 0
+        return bool(self._buffer)
 
     def take_buffered(self) -> bytes:
         """End reading messages, for a tunnel: what came after the head."""
@@ -192,7 +205,8 @@ class _Codec:
         return self._read_trailers() if self._state is _TRAILERS else None
 
     def _check_chunk_line(self, buffer: bytes, position: int) -> None:
-        if len(buffer) - position > _MAX_CHUNK_LINE or grammar.STRAY_CONTROL.search(buffer, position):
+        # One byte more than the line may be the CR after it.
+        if len(buffer) - position > _MAX_CHUNK_LINE + 1 or grammar.STRAY_CONTROL.search(buffer, position):
             raise self._fault("malformed chunk size or extension")
         if len(buffer) > position and buffer[position] not in b"0123456789abcdefABCDEF":
             raise self._fault("malformed chunk size or extension")
@@ -206,16 +220,22 @@ class _Codec:
             self._buffer = buffer[2:]
             self._state = _DONE
             return END
+        limits = self.limits
+        checked = self._checked
+        if buffer.find(b"\r\n\r\n", max(0, checked - 3)) < 0:
+            if grammar.STRAY_CONTROL.search(buffer, max(0, checked - 1)):
+                raise self._fault("malformed trailer section")
+            if len(buffer) > limits.max_head:
+                raise self._fault("the trailer section is too large", 431)
+            self._checked = len(buffer)
+            return None
+        self._checked = 0
         match = grammar.TRAILERS.match(buffer)
         if match is None:
-            if len(buffer) > self.limits.max_head:
-                raise self._fault("the trailer section is too large", 431)
-            if b"\r\n\r\n" in buffer or grammar.STRAY_CONTROL.search(buffer):
-                raise self._fault("malformed trailer section")
-            return None
+            raise self._fault("malformed trailer section")
         self._buffer = buffer[match.end() :]
         lines = normal_lines(match[1])
-        if len(lines) > self.limits.max_fields or match.end() > self.limits.max_head:
+        if len(lines) > limits.max_fields or match.end() > limits.max_head:
             raise self._fault("the trailer section is too large", 431)
         trailers = Headers.from_lines(lines)
         if not FORBIDDEN_TRAILERS.isdisjoint(trailers.index):
@@ -224,6 +244,7 @@ class _Codec:
         return EndOfMessage(trailers)
 
     def _fault(self, detail: str, status: int = 400) -> ExchangeError:
+        """The error to raise for a fault in a body, after which nothing more is read."""
         raise NotImplementedError
 
     # -- sending
@@ -252,12 +273,14 @@ class _Codec:
 class ServerCodec(_Codec):
     """Reads requests, writes responses."""
 
-    __slots__ = ("_method", "_minor")
+    __slots__ = ("_method", "_minor", "_line_skipped")
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
         super().__init__(limits)
         self._method = b""
         self._minor = 1
+        # whether the empty line that may be before a request line has been
+        self._line_skipped = False
 
     def next_event(self) -> RequestHead | bytes | EndOfMessage | None:
         """The next event, or None if more bytes are needed. ``RequestError`` says what to answer before closing."""
@@ -267,14 +290,22 @@ class ServerCodec(_Codec):
         if not buffer:
             return None
         self._method = b""
+        checked = self._checked
+        if checked and buffer.find(b"\r\n\r\n", max(0, checked - 3)) < 0:
+            # To match it all again with each piece that comes would make small pieces costly.
+            self._check_incomplete(buffer)
+            if self._checked:
+                return None
         match = grammar.REQUEST_PLAIN.match(buffer)
         if match is not None:
             method, target, minor, block = match.groups()
             lines = block.split(b"\r\n")
             del lines[0]
         else:
-            # RFC 9112 2.2: an empty line before the request line is ignored.
-            if buffer.startswith(b"\r\n"):
+            # RFC 9112 2.2: an empty line before the request line is ignored. One: a client that sends no more than
+            # empty lines would never come to its deadline.
+            if buffer.startswith(b"\r\n") and not self._line_skipped:
+                self._line_skipped = True
                 self._buffer = buffer = buffer[2:]
                 self._checked = 0
             match = grammar.REQUEST_FULL.match(buffer)
@@ -285,18 +316,29 @@ class ServerCodec(_Codec):
             lines = normal_lines(block)
         end = match.end()
         limits = self.limits
+        if end > limits.max_target:
+            self._check_line(match)
         if end > limits.max_head or len(lines) > limits.max_fields:
             raise RequestError("the head is too large", status=431)
-        if len(target) > limits.max_target:
-            raise RequestError("the target is too long", status=414)
+        headers = Headers.parsed(lines)
+        self._method = method
+        self._minor = version = 1 if minor == b"1" else 0
+        scheme, authority, path = read_target(method, target, version, headers)
+        index = headers.index
+        # RFC 9112 6.3 rule 7, asked here as well since most requests have neither field
+        if b"content-length" in index or b"transfer-encoding" in index:
+            body = self._request_body(method, version, headers)
+        else:
+            body = 0
+            self._state = _END
+        keep = framing.keep_alive(version, headers) if b"connection" in index else version == 1
+        # Only now: a head that is refused stays where it is, so that nothing after it is ever taken for a request.
         self._buffer = buffer[end:]
         self._checked = 0
-        return self._head(method, target, 1 if minor == b"1" else 0, Headers.parsed(lines))
+        self._line_skipped = False
+        return RequestHead(method, path, headers, authority, scheme, body, version, keep)
 
-    def _head(self, method: bytes, target: bytes, minor: int, headers: Headers) -> RequestHead:
-        self._method = method
-        self._minor = minor
-        scheme, authority, path = read_target(method, target, minor, headers)
+    def _request_body(self, method: bytes, minor: int, headers: Headers) -> int:
         body = framing.request_body(minor, headers)
         # RFC 9110 9.3.6: content in a CONNECT request has no meaning, and what follows the head is the tunnel's;
         # RFC 9110 9.3.8: a client must not send content with TRACE.
@@ -306,26 +348,27 @@ class ServerCodec(_Codec):
         if limit is not None and body > limit:
             raise RequestError("the body is too large", status=413)
         self._begin_body(body)
-        return RequestHead(
-            method,
-            path,
-            headers,
-            authority=authority,
-            scheme=scheme,
-            body=body,
-            minor=minor,
-            keep_alive=framing.keep_alive(minor, headers),
-        )
+        return body
+
+    def _check_line(self, match: re.Match[bytes]) -> None:
+        limit = self.limits.max_target
+        if len(match[2]) > limit or match.end(3) > limit + _REST_OF_LINE:
+            raise RequestError("the target is too long", status=414)
 
     def _check_incomplete(self, buffer: bytes) -> None:
         limits = self.limits
+        checked = self._checked
         line_end = buffer.find(b"\r\n")
-        if (line_end if line_end >= 0 else len(buffer)) > limits.max_target + 64:
+        # A last byte that is no CRLF yet may be the CR.
+        if (line_end if line_end >= 0 else len(buffer) - 1) > limits.max_target + _REST_OF_LINE:
             raise RequestError("the target is too long", status=414)
-        if b"\r\n\r\n" in buffer or grammar.STRAY_CONTROL.search(buffer, max(0, self._checked - 1)):
+        if b"\r\n\r\n" in buffer[max(0, checked - 3) :] or grammar.STRAY_CONTROL.search(buffer, max(0, checked - 1)):
             raise RequestError(diagnosis.of_request(buffer) or "malformed head")
-        if line_end >= 0 and not grammar.REQUEST_LINE.fullmatch(buffer, 0, line_end):
-            raise RequestError("malformed request line")
+        if line_end >= max(0, checked - 1):
+            line = grammar.REQUEST_LINE.fullmatch(buffer, 0, line_end)
+            if line is None:
+                raise RequestError("malformed request line")
+            self._check_line(line)
         if len(buffer) > limits.max_head:
             raise RequestError("the head is too large", status=431)
         self._checked = len(buffer)
@@ -333,9 +376,10 @@ class ServerCodec(_Codec):
     def _check_body_size(self) -> None:
         limit = self.limits.max_body
         if limit is not None and self._received_body > limit:
-            raise RequestError("the body is too large", status=413)
+            raise self._fault("the body is too large", 413)
 
     def _fault(self, detail: str, status: int = 400) -> ExchangeError:
+        self._state = _BROKEN
         return RequestError(detail, status=status)
 
     def send_head(self, response: ResponseHead, close: bool) -> bytes:
@@ -411,6 +455,10 @@ class ClientCodec(_Codec):
         buffer = self._buffer
         if not buffer:
             return None
+        checked = self._checked
+        if checked and buffer.find(b"\r\n\r\n", max(0, checked - 3)) < 0:
+            self._check_incomplete(buffer)
+            return None
         match = grammar.RESPONSE_PLAIN.match(buffer)
         if match is not None:
             minor, status, reason, block = match.groups()
@@ -426,14 +474,15 @@ class ClientCodec(_Codec):
         end = match.end()
         if end > self.limits.max_head or len(lines) > self.limits.max_fields:
             raise ResponseError("the response head is too large", error="http_response_header_section_size")
+        head = self._head(1 if minor == b"1" else 0, int(status), reason or b"", Headers.parsed(lines))
         self._buffer = buffer[end:]
         self._checked = 0
-        return self._head(1 if minor == b"1" else 0, int(status), reason or b"", Headers.parsed(lines))
+        return head
 
     def _head(self, minor: int, status: int, reason: bytes, headers: Headers) -> ResponseHead:
         body = framing.response_body(minor, status, headers, self._method)
         keep_alive = body != UNTIL_CLOSE and framing.keep_alive(minor, headers)
-        head = ResponseHead(status, headers, reason=reason, body=body, minor=minor, keep_alive=keep_alive)
+        head = ResponseHead(status, headers, reason, body, minor, keep_alive)
         if status >= 200:
             if self._method == b"CONNECT" and status < 300:
                 self._state = _RAW
@@ -451,10 +500,11 @@ class ClientCodec(_Codec):
         return head
 
     def _check_incomplete(self, buffer: bytes) -> None:
-        if b"\r\n\r\n" in buffer or grammar.STRAY_CONTROL.search(buffer, max(0, self._checked - 1)):
+        checked = self._checked
+        if b"\r\n\r\n" in buffer[max(0, checked - 3) :] or grammar.STRAY_CONTROL.search(buffer, max(0, checked - 1)):
             raise ResponseError(diagnosis.of_response(buffer) or "malformed response head")
         line_end = buffer.find(b"\r\n")
-        if line_end >= 0 and not grammar.STATUS_LINE.fullmatch(buffer, 0, line_end):
+        if line_end >= max(0, checked - 1) and not grammar.STATUS_LINE.fullmatch(buffer, 0, line_end):
             raise ResponseError("malformed status line")
         if not b"HTTP/1.".startswith(buffer[:7]):
             raise ResponseError("not an HTTP/1 response")
@@ -470,4 +520,5 @@ class ClientCodec(_Codec):
         return END
 
     def _fault(self, detail: str, status: int = 400) -> ExchangeError:
+        self._state = _BROKEN
         return ResponseError(detail)

@@ -28,7 +28,6 @@ class RequestHead:
         method: bytes,
         path: bytes,
         headers: Headers,
-        *,
         authority: bytes = b"",
         scheme: bytes | None = None,
         body: int = 0,
@@ -46,10 +45,16 @@ class RequestHead:
 
     @property
     def upgrade(self) -> bytes | None:
-        """The protocols that the client offers to change to, if it does so validly (RFC 9110 section 7.8)."""
-        index = self.headers.index
-        if b"upgrade" in index and self.minor and b"upgrade" in self.headers.tokens(b"connection"):
-            return index[b"upgrade"]
+        """The protocols that the client offers to change to, if it does so validly (RFC 9110 section 7.8).
+
+        An offer of h2c is none: RFC 9113 section 3.1 has done away with it, and requests of HTTP/2 through a tunnel
+        would go past every rule of the proxy.
+        """
+        headers = self.headers
+        if b"upgrade" in headers.index and self.minor and b"upgrade" in headers.tokens(b"connection"):
+            protocols = headers.tokens(b"upgrade")
+            if protocols and b"h2c" not in protocols:
+                return headers.index[b"upgrade"]
         return None
 
     def __repr__(self) -> str:
@@ -65,7 +70,6 @@ class ResponseHead:
         self,
         status: int,
         headers: Headers,
-        *,
         reason: bytes = b"",
         body: int = 0,
         minor: int = 1,

@@ -68,8 +68,11 @@ def _connect_authority(target: bytes, host: bytes | None) -> bytes:
         port = None
     if port is None:
         raise RequestError("the target of CONNECT is not host:port")
-    if host is not None and split_authority(host)[0] != name:
-        raise RequestError("Host contradicts the target")
+    if host is not None:
+        other, other_port = split_authority(host)
+        # Many clients leave the port out of Host here.
+        if other != name or (other_port is not None and other_port != port):
+            raise RequestError("Host contradicts the target")
     return target
 
 
