@@ -47,7 +47,9 @@ class TlsConfig:
 
 @attrs.frozen(kw_only=True)
 class ListenConfig:
-    """What all modes share: endpoint strings to listen on, TLS, limits, and where the access log goes (None: nowhere)."""
+    """What all modes share: endpoint strings to listen on, TLS, limits, and where the access log goes (None:
+    nowhere).
+    """
 
     listen: tuple[str, ...] = ()
     tls_listen: tuple[str, ...] = ()

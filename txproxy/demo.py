@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from twisted.internet import endpoints
-from twisted.internet.defer import DeferredList, ensureDeferred
+from twisted.internet.defer import ensureDeferred
 from twisted.internet.error import CannotListenError
 from twisted.web.resource import Resource
 from twisted.web.server import Site
@@ -30,7 +30,8 @@ class _Hello(Resource):
     def render_GET(self, request: Any) -> bytes:
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")
         client = request.getHeader("x-forwarded-for") or "somebody behind a forward proxy"
-        return f"Hello from upstream {self._name}. You are {client}, and asked for {request.uri.decode('latin-1')}.\n".encode()
+        asked = request.uri.decode("latin-1")
+        return f"Hello from upstream {self._name}. You are {client}, and asked for {asked}.\n".encode()
 
 
 async def _start(reactor: Any, factories: list[ProxyFactory]) -> None:
@@ -48,7 +49,7 @@ async def _start(reactor: Any, factories: list[ProxyFactory]) -> None:
     forward = await _listen(reactor, 3128, factories[-1])
     print(
         f"""\
-Three upstreams:  {'  '.join(f'http://127.0.0.1:{port}' for port in ports)}
+Three upstreams:  {"  ".join(f"http://127.0.0.1:{port}" for port in ports)}
 Reverse proxy:    http://127.0.0.1:{reverse}
 Forward proxy:    http://127.0.0.1:{forward}
 
@@ -94,10 +95,9 @@ def run() -> int:
         signal.signal(signal.SIGINT, stop)
         ensureDeferred(_start(reactor, factories)).addErrback(fail)
 
-    def stopping() -> DeferredList:
+    def stopping() -> None:
         for factory in factories:
             factory.stop()
-        return DeferredList([])
 
     reactor.callWhenRunning(started)
     reactor.addSystemEventTrigger("before", "shutdown", stopping)

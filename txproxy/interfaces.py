@@ -17,8 +17,8 @@ from txproxy.wire.message import RequestHead
 @attrs.frozen
 class Address:
     """Where an upstream or origin is reached: ``host`` (name or literal, no brackets) and ``port``, or a UNIX socket's
-    ``path``; ``tls`` makes the TLS connection, or is None for plain TCP. Addresses with the same ``key`` share kept-alive
-    connections.
+    ``path``; ``tls`` makes the TLS connection, or is None for plain TCP. Addresses with the same ``key`` share
+    kept-alive connections.
     """
 
     host: str = ""

@@ -1,9 +1,9 @@
 """The optional faster poll loop: ``twistd --reactor=txproxy``.
 
-Twisted's epoll reactor enters a logging context for each event, and asks each descriptor for its number before and after. A
-proxy spends a fifth of its time there. This one calls the descriptor and looks only at what it answers, and lets the
-transports of txproxy gather their writes until the end of a turn. Nothing depends on it; log lines lack the prefix of the
-connection, and that is all that is missing.
+Twisted's epoll reactor enters a logging context for each event, and asks each descriptor for its number before and
+after. A proxy spends a fifth of its time there. This one calls the descriptor and looks only at what it answers, and
+lets the transports of txproxy gather their writes until the end of a turn. Nothing depends on it; log lines lack the
+prefix of the connection, and that is all that is missing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _log = Logger()
 _MOST_EVENTS: Final = 512
 
 
-class TxproxyReactor(EPollReactor):  # type: ignore[misc]
+class TxproxyReactor(EPollReactor):
     """Twisted's epoll reactor with a shorter way from an event to its descriptor."""
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.transports import serve_tls
 from txproxy.reverse.mode import ReverseProxyFactory
 from txproxy.reverse.pool import Pool
-from txproxy.stream.mode import StreamFactory
+from txproxy.stream.mode import StreamFactory, StreamObserver
 from txproxy.tls.listener import ServerConnections, server_context
 
 _log = Logger()
@@ -34,8 +34,8 @@ Factory: TypeAlias = "ProxyFactory | StreamFactory"
 def make_service(config: Config, reactor: Any = None) -> ProxyService:
     """The service that the command line runs. ``reactor`` is the running program's if None.
 
-    A file or value that is wrong is a ``ConfigError`` here; an address that cannot be listened on is one when the service
-    starts.
+    A file or value that is wrong is a ``ConfigError`` here; an address that cannot be listened on is one when the
+    service starts.
     """
     if reactor is None:
         from twisted.internet import reactor  # the embedding program's
@@ -55,16 +55,15 @@ def _context(tls: TlsConfig) -> SSL.Context:
 
 
 def _factory(config: Config, access_log: AccessLog | None, reactor: Any) -> Factory:
+    observers = (access_log.exchange,) if access_log is not None else ()
     if isinstance(config, ForwardConfig):
-        observers = (access_log.exchange,) if access_log is not None else ()
         return ForwardProxyFactory(config.policy, limits=config.limits, observers=observers, reactor=reactor)
     pool = Pool(config.upstreams)
     if isinstance(config, ReverseConfig):
-        observers = (access_log.exchange,) if access_log is not None else ()
         return ReverseProxyFactory(
             pool, host=config.host, via=config.via, limits=config.limits, observers=observers, reactor=reactor
         )
-    streams = (access_log.stream,) if access_log is not None else ()
+    streams: tuple[StreamObserver, ...] = (access_log.stream,) if access_log is not None else ()
     return StreamFactory(pool, limits=config.limits, observers=streams, reactor=reactor)
 
 
@@ -73,7 +72,8 @@ def _endpoint(reactor: Any, text: str) -> Any:
         return endpoints.serverFromString(reactor, text)
     except (ValueError, TypeError, KeyError, IndexError, OSError) as fault:
         raise ConfigError(
-            f"--listen {text}: {fault}; accepted is a Twisted endpoint such as tcp:8080:interface=127.0.0.1 or unix:/run/x.sock"
+            f"--listen {text}: {fault}; accepted is a Twisted endpoint "
+            "such as tcp:8080:interface=127.0.0.1 or unix:/run/x.sock"
         ) from None
 
 

@@ -93,14 +93,14 @@ class _ModeOptions(usage.Options):
         """The configuration that the options mean."""
         raise NotImplementedError
 
-    def value(self, name: str, parse: Callable[[str], T]) -> T:
+    def parsed(self, name: str, parse: Callable[[str], T]) -> T:
         """One option's value; an error names the option."""
         try:
             return parse(self[name])
         except ConfigError as fault:
             raise ConfigError(f"--{name}: {fault}") from None
 
-    def values(self, name: str, parse: Callable[[str], T]) -> tuple[T, ...]:
+    def all_parsed(self, name: str, parse: Callable[[str], T]) -> tuple[T, ...]:
         """The values of a repeated option."""
         try:
             return tuple(parse(text) for text in self.repeated.get(name, ()))
@@ -134,19 +134,19 @@ class _ModeOptions(usage.Options):
     def _limits(self) -> Limits:
         return attrs.evolve(
             _DEFAULTS,
-            header_timeout=self.value("header-timeout", parse_duration),
-            idle_timeout=self.value("idle-timeout", parse_duration),
-            connect_timeout=self.value("connect-timeout", parse_duration),
-            response_timeout=self.value("response-timeout", parse_duration),
-            drain_timeout=self.value("drain-timeout", parse_duration),
-            max_connections=self.value("max-connections", _positive),
-            max_header_size=self.value("max-header-size", _positive_size),
-            max_body_size=self.value("max-body-size", parse_size) if self["max-body-size"] is not None else None,
+            header_timeout=self.parsed("header-timeout", parse_duration),
+            idle_timeout=self.parsed("idle-timeout", parse_duration),
+            connect_timeout=self.parsed("connect-timeout", parse_duration),
+            response_timeout=self.parsed("response-timeout", parse_duration),
+            drain_timeout=self.parsed("drain-timeout", parse_duration),
+            max_connections=self.parsed("max-connections", _positive),
+            max_header_size=self.parsed("max-header-size", _positive_size),
+            max_body_size=self.parsed("max-body-size", parse_size) if self["max-body-size"] is not None else None,
         )
 
     def via(self) -> str | None:
         """The pseudonym, or None."""
-        return self.value("via", _pseudonym)
+        return self.parsed("via", _pseudonym)
 
 
 class ForwardOptions(_ModeOptions):
@@ -172,7 +172,9 @@ class ForwardOptions(_ModeOptions):
         self._add("allow-port", port)
 
     def opt_allow_destination(self, net: str) -> None:
-        """CIDR or host that may be reached though it is loopback, link-local or private; may be repeated [default: none]"""
+        """CIDR or host that may be reached though it is loopback, link-local or private; may be repeated [default:
+        none]
+        """
         self._add("allow-destination", net)
 
     def config(self) -> Config:
@@ -212,7 +214,12 @@ class ReverseOptions(_UpstreamOptions):
         ["upstream-insecure", None, "do not verify TLS upstreams [default: off]"],
     ]
     optParameters: ClassVar[list[list[object]]] = [
-        ["host", None, None, "Host sent upstream: a host, or upstream for the upstream's name [default: the client's own]"],
+        [
+            "host",
+            None,
+            None,
+            "Host sent upstream: a host, or upstream for the upstream's name [default: the client's own]",
+        ],
         ["upstream-ca", None, None, "verify TLS upstreams with the CAs in this PEM file [default: the system's]"],
     ]
 
@@ -221,7 +228,9 @@ class ReverseOptions(_UpstreamOptions):
         self._add("listen", endpoint)
 
     def opt_upstream(self, url: str) -> None:
-        """http://HOST:PORT, https://HOST:PORT or unix:/path, with ;weight=N; may be repeated, at least one is required"""
+        """http://HOST:PORT, https://HOST:PORT or unix:/path, with ;weight=N; may be repeated, at least one is
+        required
+        """
         self._add("upstream", url)
 
     def config(self) -> Config:
@@ -229,7 +238,7 @@ class ReverseOptions(_UpstreamOptions):
         tls = UpstreamTls(ca_file=self["upstream-ca"], insecure=bool(self["upstream-insecure"]))
         self.upstream_texts()
         return ReverseConfig(
-            upstreams=self.values("upstream", lambda text: parse_upstream(text, tls)),
+            upstreams=self.all_parsed("upstream", lambda text: parse_upstream(text, tls)),
             host=self["host"],
             via=self.via(),
             **self.shared(),
@@ -253,7 +262,7 @@ class TcpOptions(_UpstreamOptions):
     def config(self) -> Config:
         """The configuration that the options mean."""
         self.upstream_texts()
-        return TcpConfig(upstreams=self.values("upstream", parse_tcp_upstream), **self.shared())
+        return TcpConfig(upstreams=self.all_parsed("upstream", parse_tcp_upstream), **self.shared())
 
 
 class Options(usage.Options):
@@ -365,4 +374,4 @@ def _raise_descriptor_limit() -> None:
 def makeService(options: Options) -> IService:
     """For twistd."""
     mode: Any = options.subOptions
-    return CommandLineService(mode.service)  # type: ignore[return-value]
+    return CommandLineService(mode.service)

@@ -71,7 +71,9 @@ CONNECT_PORTS: Final = ("443",)
 
 
 class HostPatterns:
-    """A set of host patterns: ``example.com`` that name alone, ``*.example.com`` all names under it, ``.example.com`` both."""
+    """A set of host patterns: ``example.com`` that name alone, ``*.example.com`` all names under it, ``.example.com``
+    both.
+    """
 
     def __init__(self, patterns: Iterable[str]) -> None:
         self._exact: set[str] = set()

@@ -82,7 +82,8 @@ class Destinations:
             except ConfigError:
                 if "/" in text or ":" in text or not text.strip("*."):
                     raise ConfigError(
-                        f"{text!r} is neither a network nor a host name; accepted are 10.0.0.0/8, fd00::/8, intranet.example"
+                        f"{text!r} is neither a network nor a host name; "
+                        "accepted are 10.0.0.0/8, fd00::/8, intranet.example"
                     ) from None
                 names.append(text)
             else:
@@ -147,7 +148,12 @@ class _Pinned:
         self._addresses = addresses
 
     def resolveHostName(
-        self, receiver: Any, hostName: str, portNumber: int = 0, addressTypes: Any = None, transportSemantics: str = "TCP"
+        self,
+        receiver: Any,
+        hostName: str,
+        portNumber: int = 0,
+        addressTypes: Any = None,
+        transportSemantics: str = "TCP",
     ) -> _Resolution:
         resolution = _Resolution(hostName)
         receiver.resolutionBegan(resolution)

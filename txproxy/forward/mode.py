@@ -36,10 +36,11 @@ def _strings(values: Iterable[object]) -> tuple[str, ...]:
 class ForwardPolicy:
     """What a forward proxy does, and for whom. Safe as it comes.
 
-    ``allow_clients``: CIDRs of who may use it. ``allow_ports``: for requests and CONNECT alike; None stands for 80, 443 and
-    1024-65535, and 443 for CONNECT. ``allow_destinations``: CIDRs and host names that may be reached though they are
-    loopback, link-local, private or metadata addresses. ``allow_hosts``: patterns (``example.com``, ``*.example.com``, ``.example.com``);
-    None for all. ``via``: pseudonym in Via, or None. ``forwarded_for``: ``on``, ``off``, ``transparent`` or ``delete``, as Squid's.
+    ``allow_clients``: CIDRs of who may use it. ``allow_ports``: for requests and CONNECT alike; None stands for 80,
+    443 and 1024-65535, and 443 for CONNECT. ``allow_destinations``: CIDRs and host names that may be reached though
+    they are loopback, link-local, private or metadata addresses. ``allow_hosts``: patterns (``example.com``,
+    ``*.example.com``, ``.example.com``); None for all. ``via``: pseudonym in Via, or None. ``forwarded_for``: ``on``,
+    ``off``, ``transparent`` or ``delete``, as Squid's.
 
     A wrong value is a ``ConfigError``, which is a ``ValueError``.
     """

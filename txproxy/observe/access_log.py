@@ -27,9 +27,12 @@ class FinishedStream(Protocol):
     """A raw stream, as far as the log is concerned."""
 
     client_ip: str
-    upstream: object
     outcome: str
     sent: int
+
+    @property
+    def upstream(self) -> object:
+        """Where it went, or None."""
 
 
 class AccessLog:

@@ -26,7 +26,9 @@ Guest = TypeVar("Guest", bound=Admitted)
 
 
 class Admission(Generic[Guest]):
-    """Client connections: ``limit`` of them are open, the others wait: in the listen backlog once the port stops reading."""
+    """Client connections: ``limit`` of them are open, the others wait: in the listen backlog once the port stops
+    reading.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

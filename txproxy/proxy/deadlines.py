@@ -25,7 +25,9 @@ class Watched(Protocol):
 
 
 class TimeLimit:
-    """One time limit. ``ahead`` is the deadline of what begins now: not over too early, and at most one sweep too late."""
+    """One time limit. ``ahead`` is the deadline of what begins now: not over too early, and at most one sweep too
+    late.
+    """
 
     __slots__ = ("seconds", "ahead")
 

@@ -83,6 +83,11 @@ class DownstreamProtocol:
     def makeConnection(self, transport: Any) -> None:
         """A client is there."""
         self.transport = transport
+        self.connectionMade()
+
+    def connectionMade(self) -> None:
+        """Begin to serve, if there is room."""
+        transport = self.transport
         self._write = write_function(transport, self.factory.turn_writes)
         set_no_delay(transport)
         transport.registerProducer(self, True)
@@ -381,5 +386,3 @@ class DownstreamProtocol:
         self.deadline = NEVER
         self.transport.unregisterProducer()
         self.transport.abortConnection()
-
-

@@ -1,7 +1,7 @@
 """One request and its response: plan, dial, send, retry, finish. An exchange knows its outcome.
 
-It stands between a downstream (whoever brought the request: an HTTP/1 connection, a twisted.web request) and an upstream
-connection, and owns neither. Body bytes pass through it event by event and are never gathered.
+It stands between a downstream (whoever brought the request: an HTTP/1 connection, a twisted.web request) and an
+upstream connection, and owns neither. Body bytes pass through it event by event and are never gathered.
 """
 
 from __future__ import annotations
@@ -83,8 +83,9 @@ _OVER: Final = _Phase.OVER
 class Exchange:
     """One request on its way.
 
-    ``outcome`` is ``""`` until the end, then ``"ok"``, ``"tunnel"``, ``"client-gone"``, or the RFC 9209 type of what went wrong, and
-    ``detail`` a sentence to it. ``status`` is what the client got (0: nothing), ``sent`` the bytes of body that it got.
+    ``outcome`` is ``""`` until the end, then ``"ok"``, ``"tunnel"``, ``"client-gone"``, or the RFC 9209 type of what
+    went wrong, and ``detail`` a sentence to it. ``status`` is what the client got (0: nothing), ``sent`` the bytes of
+    body that it got.
     """
 
     # Set once by __init__ are only the three that differ: an exchange is made for each request.
@@ -399,4 +400,3 @@ class Exchange:
         factory = self.factory
         if factory.observed:
             factory.exchange_finished(self)
-

@@ -35,9 +35,9 @@ Observer: TypeAlias = Callable[[Exchange], None]
 class ProxyFactory:
     """Builds a protocol for each client connection, and holds what they share.
 
-    ``mode`` (:class:`txproxy.interfaces.IMode`) says where requests go; ``dialer`` makes connections (a plain one if None);
-    ``observers`` are called with each finished exchange; ``name`` is who speaks in Proxy-Status. ``reactor`` is the
-    running program's if None. A factory may listen on any number of ports.
+    ``mode`` (:class:`txproxy.interfaces.IMode`) says where requests go; ``dialer`` makes connections (a plain one if
+    None); ``observers`` are called with each finished exchange; ``name`` is who speaks in Proxy-Status. ``reactor``
+    is the running program's if None. A factory may listen on any number of ports.
     """
 
     noisy = False
@@ -128,7 +128,9 @@ class ProxyFactory:
 
     def request_refused(self, client: Client, fault: ExchangeError) -> None:
         """A request that never became an exchange."""
-        _log.info("refused {status} from {peer}: {detail}", status=fault.status, peer=client.peer_ip, detail=fault.detail)
+        _log.info(
+            "refused {status} from {peer}: {detail}", status=fault.status, peer=client.peer_ip, detail=fault.detail
+        )
 
     # -- the end
 

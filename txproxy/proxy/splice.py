@@ -1,8 +1,8 @@
 """splice(2): bytes from socket to socket within the kernel (Linux).
 
-A direction begins with plain reads and writes, which are cheapest for small pieces, and goes over to a pipe when the pieces
-are large. A pipe is taken from a pool for a move and given back when it is empty, so that ten thousand idle tunnels hold
-none of them.
+A direction begins with plain reads and writes, which are cheapest for small pieces, and goes over to a pipe when the
+pieces are large. A pipe is taken from a pool for a move and given back when it is empty, so that ten thousand idle
+tunnels hold none of them.
 """
 
 from __future__ import annotations

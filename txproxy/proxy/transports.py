@@ -27,8 +27,8 @@ _TLS_READ: Final = 16384  # the longest TLS record: nothing of it stays behind i
 class TLSServer(tcp.Server):
     """A server side TLS connection on the socket itself, without memory BIOs.
 
-    The handshake happens within the first reads. TLS has no renegotiation here, so that a read never waits for the socket
-    to be writable but in a handshake with very long certificate chains.
+    The handshake happens within the first reads. TLS has no renegotiation here, so that a read never waits for the
+    socket to be writable but in a handshake with very long certificate chains.
     """
 
     _tls: SSL.Connection
@@ -114,8 +114,8 @@ class TurnWrites:
     """Writes gathered during one turn of a reactor, and sent together at its end.
 
     A peer on another core that gets its bytes one by one falls asleep between them, and each has to wake it again; that
-    costs more than sending them. ``later`` is called with :meth:`flush` when there is something to flush, and has it called
-    before the reactor waits again; a reactor that does so on its own needs none.
+    costs more than sending them. ``later`` is called with :meth:`flush` when there is something to flush, and has it
+    called before the reactor waits again; a reactor that does so on its own needs none.
     """
 
     __slots__ = ("_writes", "_later")
@@ -211,8 +211,8 @@ def plain_socket(transport: ITransport) -> socket.socket | None:
 def half_close(transport: ITransport) -> bool:
     """Close the direction to the peer once all is written; False if the transport cannot.
 
-    Asked of the class: wrappers such as Twisted's TLS hand unknown names to the transport below, which would end the TCP
-    connection under them.
+    Asked of the class: wrappers such as Twisted's TLS hand unknown names to the transport below, which would end the
+    TCP connection under them.
     """
     if getattr(type(transport), "loseWriteConnection", None) is None:
         return False

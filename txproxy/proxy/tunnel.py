@@ -1,6 +1,7 @@
 """CONNECT, Upgrade and raw TCP: bytes both ways, until both sides have closed.
 
-Where both ends are plain sockets, :mod:`txproxy.proxy.splice` moves the bytes in the kernel. Else they pass through here.
+Where both ends are plain sockets, :mod:`txproxy.proxy.splice` moves the bytes in the kernel. Else they pass through
+here.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPushProducer
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -44,6 +45,9 @@ class TunnelEnd:
 
     def makeConnection(self, transport: Any) -> None:
         """The transport was there before the tunnel."""
+
+    def connectionMade(self) -> None:
+        """The connection was there before the tunnel."""
 
     def send(self, data: bytes) -> None:
         """Write to this end's peer."""
@@ -89,9 +93,7 @@ class Tunnel:
 
     __slots__ = ("client", "upstream", "deadline", "_home", "_closed", "_spliced", "_half")
 
-    def __init__(
-        self, home: Home, client: Any, upstream: Any, closed: Callable[[int, int], None]
-    ) -> None:
+    def __init__(self, home: Home, client: Any, upstream: Any, closed: Callable[[int, int], None]) -> None:
         self.client = TunnelEnd(self, client)
         self.upstream = TunnelEnd(self, upstream)
         self.client.other = self.upstream

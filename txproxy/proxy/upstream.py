@@ -20,8 +20,8 @@ from txproxy.wire.http1 import ClientCodec
 from txproxy.wire.message import EndOfMessage, RequestHead, ResponseHead
 
 if TYPE_CHECKING:
-    from txproxy.proxy.factory import ProxyFactory
     from txproxy.proxy.exchange import Exchange
+    from txproxy.proxy.factory import ProxyFactory
     from txproxy.proxy.tunnel import TunnelEnd
 
 
@@ -78,6 +78,11 @@ class UpstreamProtocol:
     def makeConnection(self, transport: Any) -> None:
         """The connection is there (its TLS handshake may not be)."""
         self.transport = transport
+        self.connectionMade()
+
+    def connectionMade(self) -> None:
+        """Begin to watch the connection."""
+        transport = self.transport
         self._write = write_function(transport, self.factory.turn_writes)
         unwrap(transport, self)
         transport.registerProducer(self, True)
@@ -281,7 +286,9 @@ class UpstreamProtocol:
         try:
             end = self.codec.receive_eof()
             if not clean:
-                raise ResponseError("the connection was reset within a body until close", error="http_response_incomplete")
+                raise ResponseError(
+                    "the connection was reset within a body until close", error="http_response_incomplete"
+                )
         except ExchangeError as fault:
             exchange.upstream_failed(fault)
         else:

@@ -69,7 +69,9 @@ class ReverseMode:
         head = plan.head
         if head is not None and self._host == b"upstream":
             lines = [b"Host: " + upstream.authority, *head.headers.lines[1:]]
-            head = RequestHead(head.method, head.path, Headers.from_lines(lines), authority=upstream.authority, body=head.body)
+            head = RequestHead(
+                head.method, head.path, Headers.from_lines(lines), authority=upstream.authority, body=head.body
+            )
         return Plan(upstream.address, head, plan.response_lines, tried)
 
     def _head(self, head: RequestHead, client: Client, upstream: Upstream) -> RequestHead:
@@ -116,5 +118,9 @@ class ReverseProxyFactory(ProxyFactory):
         reactor: Any = None,
     ) -> None:
         super().__init__(
-            ReverseMode(pool, host=host, via=via), limits=limits, observers=observers, name=via or "txproxy", reactor=reactor
+            ReverseMode(pool, host=host, via=via),
+            limits=limits,
+            observers=observers,
+            name=via or "txproxy",
+            reactor=reactor,
         )

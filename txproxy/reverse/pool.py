@@ -36,13 +36,17 @@ class Upstream:
 
 
 def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
-    """An upstream from ``http://HOST:PORT``, ``https://HOST:PORT`` or ``unix:/path``, then ``;weight=N``; else ``ConfigError``."""
+    """An upstream from ``http://HOST:PORT``, ``https://HOST:PORT`` or ``unix:/path``, then ``;weight=N``; else
+    ``ConfigError``.
+    """
     url, *parameters = text.split(";")
     weight = 1
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name != "weight" or not value.isdigit() or not 0 < int(value) <= 1000:
-            raise ConfigError(f"{text!r}: {parameter!r} is no parameter of an upstream; accepted is weight=1 to weight=1000")
+            raise ConfigError(
+                f"{text!r}: {parameter!r} is no parameter of an upstream; accepted is weight=1 to weight=1000"
+            )
         weight = int(value)
     if url.startswith("unix:"):
         path = url.removeprefix("unix:")
@@ -74,8 +78,8 @@ def parse_tcp_upstream(text: str) -> Upstream:
 class Pool:
     """Upstreams that do the same work, and a strategy that says which is next.
 
-    ``upstreams`` are URLs as on the command line, or :class:`Upstream` objects; ``strategy`` is ``"round-robin"``: smooth
-    weighted, as nginx's. A wrong value is a ``ConfigError``, which is a ``ValueError``.
+    ``upstreams`` are URLs as on the command line, or :class:`Upstream` objects; ``strategy`` is ``"round-robin"``:
+    smooth weighted, as nginx's. A wrong value is a ``ConfigError``, which is a ``ValueError``.
     """
 
     def __init__(

@@ -28,7 +28,9 @@ _NO_FIELDS: Final = Headers()
 
 @implementer(IPushProducer)
 class _SiteRequest:
-    """A twisted.web request as the downstream of an exchange. Its body is complete when it comes: twisted.web gathers it."""
+    """A twisted.web request as the downstream of an exchange. Its body is complete when it comes: twisted.web gathers
+    it.
+    """
 
     def __init__(self, factory: ReverseProxyFactory, request: server.Request, rest: bytes) -> None:
         self._request = request
@@ -177,8 +179,9 @@ def _head_of(request: server.Request, rest: bytes) -> RequestHead:
 class ReverseProxyResource(Resource):
     """Passes what is below it to a pool: ``root.putChild(b"api", ReverseProxyResource(pool))``.
 
-    What follows the place where it is mounted is appended to ``path``: with the default, ``/api/users?page=2`` is asked of the
-    upstream as ``/users?page=2``. Bodies of requests are gathered by twisted.web, which is its way; responses stream.
+    What follows the place where it is mounted is appended to ``path``: with the default, ``/api/users?page=2`` is
+    asked of the upstream as ``/users?page=2``. Bodies of requests are gathered by twisted.web, which is its way;
+    responses stream.
     """
 
     isLeaf = True

@@ -52,9 +52,13 @@ class _Relay:
         self.transport = transport
         set_no_delay(transport)
         transport.registerProducer(self, True)
+        self.connectionMade()
+
+    def connectionMade(self) -> None:
+        """What the two sides do differently."""
 
     def dataReceived(self, data: bytes) -> None:
-        """Bytes; before the tunnel there is one who reads ahead at the most."""
+        """Bytes for the tunnel."""
         if self.end is not None:
             self.end.dataReceived(data)
 
@@ -103,7 +107,9 @@ class StreamUpstream(_Relay):
 
 @implementer(IProtocol, IHalfCloseableProtocol, IPushProducer)
 class StreamProtocol(_Relay):
-    """One client's stream. ``upstream`` is where it went, ``outcome`` how that ended, ``sent`` how much the client got."""
+    """One client's stream. ``upstream`` is where it went, ``outcome`` how that ended, ``sent`` how much the client
+    got.
+    """
 
     def __init__(self, factory: StreamFactory, client_ip: str) -> None:
         super().__init__()
@@ -117,10 +123,9 @@ class StreamProtocol(_Relay):
         self._dialing: Deferred[Any] | None = None
         self._waiting = False
 
-    def makeConnection(self, transport: Any) -> None:
+    def connectionMade(self) -> None:
         """A client is there; nothing is read of it before an upstream is."""
-        super().makeConnection(transport)
-        transport.pauseProducing()
+        self.transport.pauseProducing()
         self.started = self.factory.seconds()
         if self.factory.admission.admit(self):
             self.admitted()

@@ -7,7 +7,13 @@ from functools import lru_cache
 from OpenSSL import SSL
 from twisted.internet._sslverify import IOpenSSLTrustRoot
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
-from twisted.internet.ssl import CertificateOptions, TLSVersion, optionsForClientTLS, platformTrust, trustRootFromCertificates
+from twisted.internet.ssl import (
+    CertificateOptions,
+    TLSVersion,
+    optionsForClientTLS,
+    platformTrust,
+    trustRootFromCertificates,
+)
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError
@@ -15,11 +21,13 @@ from txproxy.tls.certificates import read_certificates
 
 
 @lru_cache(maxsize=1024)
-def client_connections(host: str, ca_file: str | None = None, insecure: bool = False) -> IOpenSSLClientConnectionCreator:
+def client_connections(
+    host: str, ca_file: str | None = None, insecure: bool = False
+) -> IOpenSSLClientConnectionCreator:
     """Makes TLS connections to ``host`` (name or address).
 
-    The certificate is verified against the system's trust, or the CAs in the PEM file ``ca_file``, and must name ``host``
-    (RFC 9525, by service-identity). ``insecure`` takes any certificate.
+    The certificate is verified against the system's trust, or the CAs in the PEM file ``ca_file``, and must name
+    ``host`` (RFC 9525, by service-identity). ``insecure`` takes any certificate.
     """
     extra = {"lowerMaximumSecurityTo": TLSVersion.TLSv1_3, "insecurelyLowerMinimumTo": TLSVersion.TLSv1_2}
     if insecure:
@@ -32,7 +40,8 @@ def _trust(ca_file: str) -> IOpenSSLTrustRoot:
     certificates = read_certificates(ca_file, "--upstream-ca")
     if not certificates:
         raise ConfigError(f"--upstream-ca {ca_file}: no certificate in it; accepted is a PEM file of CA certificates")
-    return trustRootFromCertificates(certificates)
+    trust: IOpenSSLTrustRoot = trustRootFromCertificates(certificates)
+    return trust
 
 
 @implementer(IOpenSSLClientConnectionCreator)

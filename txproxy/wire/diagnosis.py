@@ -10,7 +10,9 @@ _CUT: Final = 40
 
 
 def of_request(data: bytes) -> str:
-    """A short reason why ``data``, which may be incomplete, can be no request head; empty if it still may become one."""
+    """A short reason why ``data``, which may be incomplete, can be no request head; empty if it still may become
+    one.
+    """
     return _of_head(data, grammar.REQUEST_LINE, "request line")
 
 

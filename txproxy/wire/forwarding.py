@@ -41,12 +41,14 @@ def end_to_end(headers: Headers, drop: frozenset[bytes]) -> list[bytes]:
     if drop.isdisjoint(index):
         return lines[:]
     if len(index) == len(lines):
-        return [line for line, name in zip(lines, index) if name not in drop]
-    return [line for line, name in zip(lines, headers.names()) if name not in drop]
+        return [line for line, name in zip(lines, index, strict=True) if name not in drop]
+    return [line for line, name in zip(lines, headers.names(), strict=True) if name not in drop]
 
 
 def without_lookalikes(lines: list[bytes], drop: frozenset[bytes]) -> list[bytes]:
-    """The lines without those whose name would be in ``drop`` if ``_`` were ``-``: to CGI and WSGI they are the same."""
+    """The lines without those whose name would be in ``drop`` if ``_`` were ``-``: to CGI and WSGI they are the
+    same.
+    """
     return [
         line
         for line in lines

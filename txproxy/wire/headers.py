@@ -7,16 +7,16 @@ from typing import Final
 
 from txproxy.wire import grammar
 
-
 _new: Final = object.__new__
 
 
 class Headers:
     """The fields of one head or trailer section (RFC 9110 section 5). Treat it as a value: each change is a new one.
 
-    It keeps whole lines (``b"Name: value"``), since most of them are forwarded as they came, and an index from lower-case
-    name to value. Values of a repeated name are joined with ``b", "`` in the index (RFC 9110 section 5.2), so that a
-    repeated ``Host`` or ``Content-Length`` can satisfy no grammar of a single one; ``get_all`` and iteration keep them apart.
+    It keeps whole lines (``b"Name: value"``), since most of them are forwarded as they came, and an index from
+    lower-case name to value. Values of a repeated name are joined with ``b", "`` in the index (RFC 9110 section 5.2),
+    so that a repeated ``Host`` or ``Content-Length`` can satisfy no grammar of a single one; ``get_all`` and
+    iteration keep them apart.
 
     ``Headers([(b"Name", b"value")])`` checks names and values; a wrong one is a ``ValueError``.
     """

@@ -1,9 +1,9 @@
 """The HTTP/1.1 connection codec, both roles, sans-I/O (RFC 9112).
 
-Feed it with ``receive``, pull events with ``next_event`` until that gives None. An event is a head, ``bytes`` of body, or an
-``EndOfMessage``; each message ends with one. After it, no further message is read until ``next_message`` says that the
-one before is dealt with: that is what keeps pipelined requests in order. What breaks the rules raises, and from then
-on the connection is of no use: no event comes any more, whatever else is received.
+Feed it with ``receive``, pull events with ``next_event`` until that gives None. An event is a head, ``bytes`` of
+body, or an ``EndOfMessage``; each message ends with one. After it, no further message is read until ``next_message``
+says that the one before is dealt with: that is what keeps pipelined requests in order. What breaks the rules raises,
+and from then on the connection is of no use: no event comes any more, whatever else is received.
 
 ``ServerCodec`` reads requests and writes responses, ``ClientCodec`` the other way round.
 """
@@ -291,11 +291,10 @@ class ServerCodec(_Codec):
             return None
         self._method = b""
         checked = self._checked
-        if checked and buffer.find(b"\r\n\r\n", max(0, checked - 3)) < 0:
+        if checked and buffer.find(b"\r\n\r\n", max(0, checked - 3)) < 0 and not buffer.startswith(b"\r\n"):
             # To match it all again with each piece that comes would make small pieces costly.
             self._check_incomplete(buffer)
-            if self._checked:
-                return None
+            return None
         match = grammar.REQUEST_PLAIN.match(buffer)
         if match is not None:
             method, target, minor, block = match.groups()
@@ -435,7 +434,9 @@ class ClientCodec(_Codec):
         self._informational = 0
 
     def send_head(self, request: RequestHead) -> bytes:
-        """The head of a request; ``request.headers`` has Host, and of the hop-by-hop fields only those for Upgrade and TE."""
+        """The head of a request; ``request.headers`` has Host, and of the hop-by-hop fields only those for Upgrade
+        and TE.
+        """
         self._method = request.method
         self._sending = request.body
         self._request_headers = request.headers

@@ -18,7 +18,8 @@ class RequestHead:
 
     ``method`` and ``path`` as sent (``path`` is the origin-form target, ``b"*"``, or empty for CONNECT); ``scheme`` is
     None unless the target was in absolute form; ``authority`` is that of the target, else the Host field, else empty
-    (HTTP/1.0 only); ``body`` is its length in bytes, or ``CHUNKED``; ``minor`` is the HTTP/1 minor version of the sender.
+    (HTTP/1.0 only); ``body`` is its length in bytes, or ``CHUNKED``; ``minor`` is the HTTP/1 minor version of the
+    sender.
     """
 
     __slots__ = ("method", "scheme", "authority", "path", "headers", "body", "minor", "keep_alive")

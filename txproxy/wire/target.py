@@ -31,9 +31,7 @@ def split_authority(authority: bytes) -> tuple[str, int | None]:
     return host.decode("ascii").lower(), number
 
 
-def read_target(
-    method: bytes, target: bytes, minor: int, headers: Headers
-) -> tuple[bytes | None, bytes, bytes]:
+def read_target(method: bytes, target: bytes, minor: int, headers: Headers) -> tuple[bytes | None, bytes, bytes]:
     """Scheme, authority and path of a request; ``RequestError`` where target and Host are malformed or disagree.
 
     The scheme is None except for the absolute form, the path empty for CONNECT (RFC 9112 section 3.3).
