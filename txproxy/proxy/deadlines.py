@@ -50,7 +50,7 @@ class Deadlines:
         """A limit whose ``ahead`` is kept up to date while anything is watched."""
         limit = TimeLimit(seconds)
         self._limits.append(limit)
-        self._interval = min(self._interval, max(seconds / 8, _SHORTEST))
+        self._interval = min(self._interval, max(seconds / 4, _SHORTEST))
         return limit
 
     def _look_ahead(self) -> float:

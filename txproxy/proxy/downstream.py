@@ -55,6 +55,7 @@ class DownstreamProtocol:
         "_write",
         "_out",
         "_close_after",
+        "_client_ended",
         "_idle",
         "_pumping",
         "_reading_paused",
@@ -71,6 +72,7 @@ class DownstreamProtocol:
         self._state = _OPEN
         self._out: list[bytes] = []
         self._close_after = False
+        self._client_ended = False
         # between requests: nothing of the next head has come
         self._idle = False
         self._pumping = False
@@ -127,11 +129,19 @@ class DownstreamProtocol:
         self._hold_reading()
 
     def readConnectionLost(self) -> None:
-        """The client has closed its side. Within an exchange that is taken, as nginx does, for its having left."""
+        """The client has closed its side: most likely it has left, but it may only have said that it sends no more.
+
+        TCP shows no difference before something is written. So a response that comes soon is delivered, and one that
+        does not is cancelled.
+        """
         if self._tunnel is not None:
             self._tunnel.readConnectionLost()
             return
         exchange = self.exchange
+        if exchange is not None and exchange.request_done and self._state is _OPEN:
+            self._client_ended = True
+            self.deadline = self.factory.gone_limit.ahead
+            return
         if exchange is not None:
             self.exchange = None
             exchange.client_gone()
@@ -213,7 +223,7 @@ class DownstreamProtocol:
         if head.body:
             self.deadline = self.factory.idle_limit.ahead
         else:
-            self.deadline = NEVER
+            self.deadline = NEVER if not self._client_ended else self.factory.gone_limit.ahead
             self.codec.skip_end()
         self._close_after = not head.keep_alive or self.factory.draining
         self.exchange = exchange = Exchange(self.factory, self, head)
@@ -269,7 +279,7 @@ class DownstreamProtocol:
             out.clear()
             self._write(self.transport, data)
 
-    def send_refusal(self, refusal: Refusal) -> None:
+    def send_refusal(self, refusal: Refusal) -> int:
         """See :class:`txproxy.proxy.exchange.Downstream`."""
         exchange = self.exchange
         request = exchange.request if exchange is not None else None
@@ -278,9 +288,12 @@ class DownstreamProtocol:
         html = prefers_html(request.headers if request is not None else None)
         head, body = reply(refusal, self.factory.name, html, self.factory.http_date())
         self._out.append(self.codec.send_head(head, self._close_after))
+        sent = 0
         if self.codec.sends_body:
             self._out.append(self.codec.send_data(body))
+            sent = len(body)
         self.send_end(_NO_FIELDS)
+        return sent
 
     def cut(self) -> None:
         """See :class:`txproxy.proxy.exchange.Downstream`."""
@@ -327,6 +340,10 @@ class DownstreamProtocol:
             self._idle = False
             self.deadline = self.factory.header_limit.ahead
             self._pump()
+            if self._client_ended and self.exchange is None:
+                self._close()
+        elif self._client_ended:
+            self._close()
         else:
             self._idle = True
             self.deadline = self.factory.idle_limit.ahead
@@ -337,14 +354,24 @@ class DownstreamProtocol:
         """Too slow, or idle for long enough."""
         if self._state is _OPEN and not self._write_paused:
             exchange = self.exchange
+            if self._client_ended and exchange is not None and exchange.response_begun:
+                # Bytes are on their way: if nobody is there to take them, the connection will say so.
+                self.deadline = NEVER
+                return
+            if self._client_ended:
+                self._leave()
+                return
             if exchange is not None or self.codec.started:
                 self._request_fault(RequestError("the request took too long", status=408))
                 return
             # Idle, or connected and silent: there is no request that could be answered.
             self._close()
             return
-        if self._state is _OPEN and self.exchange is not None:
-            exchange, self.exchange = self.exchange, None
+        self._leave()
+
+    def _leave(self) -> None:
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
             exchange.client_gone()
         self.abort()
 

@@ -54,8 +54,8 @@ class Downstream(Protocol):
     def flush(self) -> None:
         """Write what was gathered."""
 
-    def send_refusal(self, refusal: Refusal) -> None:
-        """A whole response of the proxy's own."""
+    def send_refusal(self, refusal: Refusal) -> int:
+        """A whole response of the proxy's own; gives the length of its body."""
 
     def cut(self) -> None:
         """The response cannot be completed, and the client must be able to tell."""
@@ -382,7 +382,7 @@ class Exchange:
 
     def _refuse(self, refusal: Refusal) -> None:
         self.status = refusal.status
-        self.downstream.send_refusal(refusal)
+        self.sent = self.downstream.send_refusal(refusal)
         self._finish(refusal.error or "refused", refusal.detail)
         self.downstream.exchange_done()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from email.utils import formatdate
 from time import time
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
@@ -27,6 +27,9 @@ from txproxy.proxy.transports import TurnWrites, is_quiet
 from txproxy.proxy.upstream import UpstreamProtocol
 
 _log = Logger()
+
+# How long to wait for the response to a client that has closed its side of the connection, in seconds.
+_GONE: Final = 1.0
 
 Observer: TypeAlias = Callable[[Exchange], None]
 
@@ -67,6 +70,7 @@ class ProxyFactory:
         self.idle_limit = deadlines.limit(limits.idle_timeout)
         self.response_limit = deadlines.limit(limits.response_timeout)
         self.keep_limit = deadlines.limit(limits.keep_for)
+        self.gone_limit = deadlines.limit(_GONE)
         self.linger_limit = deadlines.limit(limits.linger_timeout)
         self.seconds: Callable[[], float] = reactor.seconds
         self.pipes = PipePool()

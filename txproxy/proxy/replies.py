@@ -30,8 +30,14 @@ _SENTENCES: Final = {
 }
 
 
+# RFC 9110 15.5.14 and 15.5.15 renamed them; Python's table did in 3.13.
+_NEWER_PHRASES: Final = {413: b"Content Too Large", 414: b"URI Too Long"}
+
+
 def reason_of(status: int) -> bytes:
     """The standard reason phrase of ``status``, or nothing."""
+    if status in _NEWER_PHRASES:
+        return _NEWER_PHRASES[status]
     try:
         return HTTPStatus(status).phrase.encode("ascii")
     except ValueError:

@@ -119,7 +119,7 @@ class _SiteRequest:
     def flush(self) -> None:
         """twisted.web has written already."""
 
-    def send_refusal(self, refusal: Refusal) -> None:
+    def send_refusal(self, refusal: Refusal) -> int:
         """A response of the proxy's own."""
         exchange = self._exchange
         html = prefers_html(exchange.request.headers if exchange is not None else None)
@@ -131,6 +131,7 @@ class _SiteRequest:
             self._request.unregisterProducer()
         self._over = True
         self._request.finish()
+        return len(body)
 
     def cut(self) -> None:
         """Break the connection: the client must see that something is missing."""
