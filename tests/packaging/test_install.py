@@ -1,0 +1,112 @@
+"""Each way to install the project gives both commands, and leaves Twisted where it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.packaging
+
+ROOT = Path(__file__).resolve().parents[2]
+MODES = ("forward", "reverse", "tcp")
+_LIMIT = 300
+
+
+def _run(*command: str | Path, cwd: Path) -> str:
+    """What the command prints; an exit status other than 0 fails the test, with all that was said."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COVERAGE", "COV_"))
+    }
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=_LIMIT,
+    )
+    assert done.returncode == 0, f"{command} gave {done.returncode}:\n{done.stdout}"
+    return done.stdout
+
+
+def _copy_tree(to: Path) -> Path:
+    """The project as a clone of it would be: what git knows, or, in an unpacked sdist, all that is there."""
+    if (ROOT / ".git").exists():
+        listed = _run("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", cwd=ROOT)
+        for name in filter(None, listed.split("\0")):
+            if (ROOT / name).is_file():
+                (to / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, to / name)
+    else:
+        ignored = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__")
+        shutil.copytree(ROOT, to, ignore=ignored, dirs_exist_ok=True)
+    return to
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty folder to run commands from."""
+    return tmp_path_factory.mktemp("elsewhere")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, elsewhere: Path) -> Path:
+    """A folder with the sdist, and with the wheel that is built from it."""
+    source = _copy_tree(tmp_path_factory.mktemp("source"))
+    dist = tmp_path_factory.mktemp("dist")
+    _run(sys.executable, "-m", "build", "--outdir", dist, source, cwd=elsewhere)
+    return dist
+
+
+@pytest.fixture
+def what_to_install(request: pytest.FixtureRequest, tmp_path: Path) -> list[str | Path]:
+    """pip's arguments for one of the four ways."""
+
+    def built() -> Path:
+        folder: Path = request.getfixturevalue("built")
+        return folder
+
+    ways: dict[str, Callable[[], list[str | Path]]] = {
+        "folder": lambda: [_copy_tree(tmp_path / "copy")],
+        "wheel": lambda: list(built().glob("*.whl")),
+        "sdist": lambda: list(built().glob("*.tar.gz")),
+        "editable": lambda: ["--editable", _copy_tree(tmp_path / "copy")],
+    }
+    return ways[request.param]()
+
+
+@pytest.mark.parametrize("what_to_install", ["folder", "wheel", "sdist", "editable"], indirect=True)
+def test_installed_commands_name_the_modes(what_to_install: list[str | Path], tmp_path: Path, elsewhere: Path) -> None:
+    _run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=elsewhere)
+    binaries = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
+    python = binaries / "python"
+    _run(python, "-m", "pip", "install", *what_to_install, cwd=elsewhere)
+
+    for command in ([binaries / "twistd", "txproxy", "--help"], [binaries / "txproxy", "--help"]):
+        said = _run(*command, cwd=elsewhere)
+        assert [mode for mode in MODES if mode in said] == list(MODES)
+
+    _run(python, "-m", "pip", "uninstall", "--yes", "txproxy", cwd=elsewhere)
+    gone = "import importlib.util; assert importlib.util.find_spec('txproxy') is None"
+    _run(python, "-c", gone, cwd=elsewhere)
+    # Twisted, and the plugins of its own that share a folder with ours, are still there.
+    said = _run(binaries / "twistd", "--help", cwd=elsewhere)
+    assert "portforward" in said
+    assert "txproxy" not in said
+
+
+def test_wheel_holds_the_package_and_the_plugin_only(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    ours = {name for name in names if not name.startswith(("txproxy/", "txproxy-"))}
+    assert ours == {"twisted/plugins/txproxy_plugin.py"}
+    assert "txproxy/py.typed" in names

@@ -1,0 +1,183 @@
+"""The house's habits: who imports whom (downwards only), and that what is public says what it is."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "txproxy"
+
+# From the ground up. Who stands on a layer may import from those below it; rooms of one layer do not know each other.
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("errors",),
+    ("wire",),
+    ("interfaces",),
+    ("tls", "proxy"),
+    ("forward", "reverse", "stream", "cache", "limits"),
+    ("observe",),
+    ("config",),
+    ("workers",),
+    ("service",),
+    ("tap",),
+)
+LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
+# What stands beside the layers, and what of txproxy it may import: None is anything but `testing`.
+BESIDE: dict[str, set[str] | None] = {
+    "": None,  # txproxy/__init__.py, which only re-exports
+    "__main__": {"command"},
+    "command": {"", "config", "demo", "reactor", "service", "tap"},
+    "demo": None,
+    "reactor": {"proxy"},  # it knows the fast transports by name
+    "testing": None,
+}
+# Beyond the standard library, these import nothing else.
+STANDING_ALONE = {"errors": {"txproxy"}, "wire": {"txproxy", "attrs"}}
+OBSERVE_IS_FOR = {"observe", "config", "service", "testing"}
+
+
+def _sources() -> dict[str, Path]:
+    """Each module's dotted name, and its file."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+SOURCES = _sources()
+
+
+def _tree(module: str) -> ast.Module:
+    return ast.parse(SOURCES[module].read_text(), str(SOURCES[module]))
+
+
+def _imports(module: str, tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and dotted name of all that is imported, also in functions and under ``if TYPE_CHECKING``."""
+    package = module if SOURCES[module].name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, name.name) for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, *filter(None, [base])])
+            for name in node.names:
+                # `from txproxy import wire` names a module, `from txproxy import Pool` does not.
+                longer = f"{base}.{name.name}"
+                yield node.lineno, longer if longer in SOURCES or not base.startswith("txproxy") else base
+
+
+def _room(module: str) -> str:
+    """The first step below txproxy: `wire` of `txproxy.wire.http1`, and `` of `txproxy` itself."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def _may_import(importer: str, imported: str) -> bool:
+    """Whether a module of one room may import from another; both are rooms of txproxy."""
+    if importer == imported:
+        return True
+    if imported == "testing":
+        return False
+    if importer in BESIDE:
+        allowed = BESIDE[importer]
+        return allowed is None or imported in allowed
+    if imported == "":
+        # The version; the rest of it would be a way around the layers.
+        return LEVEL[importer] >= LEVEL["service"]
+    if imported == "observe" and importer not in OBSERVE_IS_FOR:
+        return False
+    if imported not in LEVEL:
+        return False
+    return LEVEL[imported] < LEVEL[importer]
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported", "allowed"),
+    [
+        ("wire", "errors", True),
+        ("wire", "wire", True),
+        ("service", "observe", True),
+        ("config", "observe", True),
+        ("command", "service", True),
+        ("errors", "wire", False),
+        ("wire", "interfaces", False),
+        ("proxy", "forward", False),
+        ("proxy", "tls", False),
+        ("forward", "reverse", False),
+        ("stream", "reverse", False),
+        ("reverse", "stream", False),
+        ("proxy", "observe", False),
+        ("workers", "observe", False),
+        ("observe", "service", False),
+        ("forward", "", False),
+        ("service", "testing", False),
+        ("command", "testing", False),
+        ("service", "command", False),
+    ],
+)
+def test_who_may_import_whom(importer: str, imported: str, allowed: bool) -> None:
+    assert _may_import(importer, imported) is allowed
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_every_room_has_its_place(module: str) -> None:
+    assert _room(module) in LEVEL or _room(module) in BESIDE
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_imports_go_downwards(module: str) -> None:
+    wrong = [
+        f"{SOURCES[module].relative_to(ROOT)}:{line}: {_room(module) or 'txproxy'} may not import {name}"
+        for line, name in _imports(module, _tree(module))
+        if name.split(".")[0] == "txproxy" and not _may_import(_room(module), _room(name))
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("module", [module for module in SOURCES if _room(module) in STANDING_ALONE])
+def test_wire_never_imports_twisted(module: str) -> None:
+    allowed = sys.stdlib_module_names | STANDING_ALONE[_room(module)]
+    roots = {name.split(".")[0] for _, name in _imports(module, _tree(module))}
+    assert roots <= allowed
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_no_module_chooses_the_reactor(module: str) -> None:
+    tree = _tree(module)
+    inside = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for inner in ast.walk(node)
+    }
+    at_import = ast.Module(body=[], type_ignores=[])
+    at_import.body = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) and id(node) not in inside
+    ]
+    assert "twisted.internet.reactor" not in {name for _, name in _imports(module, at_import)}
+
+
+def _public(
+    owner: str, nodes: list[ast.stmt]
+) -> Iterator[tuple[str, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Classes and functions whose name is public, with the methods of the classes."""
+    for node in nodes:
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or node.name.startswith("_"):
+            continue
+        yield owner + node.name, node
+        if isinstance(node, ast.ClassDef):
+            yield from _public(f"{owner}{node.name}.", node.body)
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_what_is_public_has_a_docstring(module: str) -> None:
+    tree = _tree(module)
+    assert ast.get_docstring(tree), "the module says nothing of itself"
+    silent = [name for name, node in _public("", tree.body) if not ast.get_docstring(node)]
+    assert silent == []
