@@ -20,7 +20,7 @@ from txproxy.errors import ConfigError
 from txproxy.forward.mode import ForwardProxyFactory
 from txproxy.observe.access_log import AccessLog
 from txproxy.proxy.factory import ProxyFactory
-from txproxy.proxy.transports import serve_tls
+from txproxy.proxy.transports import deepen_backlog, serve_tls
 from txproxy.reverse.mode import ReverseProxyFactory
 from txproxy.reverse.pool import Pool
 from txproxy.stream.mode import StreamFactory, StreamObserver
@@ -165,6 +165,7 @@ class ProxyService(Service):
             self._stop_listening()
             raise ConfigError(f"--listen {text}: {_why(port)}")
         self.ports.append(port)
+        deepen_backlog(port)
         if context is not None and on_socket and not serve_tls(port, context):
             port.factory = TLSMemoryBIOFactory(ServerConnections(context), False, clients)
         _log.info("listening on {where}", where=port.getHost())

@@ -13,7 +13,7 @@ from typing import Any, Final
 from twisted.internet import endpoints
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import (
     IHostnameResolver,
     IHostResolution,
@@ -188,7 +188,10 @@ class GuardedDialer:
         """See :class:`txproxy.interfaces.IDialer`."""
         host = address.host
         if isIPAddress(host) or isIPv6Address(host):
-            self._destinations.check(host, [host])
+            try:
+                self._destinations.check(host, [host])
+            except DestinationProhibited:
+                return fail()
             return self._connect(plain_endpoint(self._reactor, address, self._timeout), address, build)
         receiver = _Receiver()
         began = self._reactor.seconds()

@@ -130,7 +130,10 @@ class ForwardMode:
             raise RequestDenied(f"{host} is not allowed")
         tls: IOpenSSLClientConnectionCreator | None = None
         if scheme in (b"https", b"wss"):
-            tls = client_connections(host)
+            try:
+                tls = client_connections(host)
+            except UnicodeError:
+                raise RequestError("the target's host is no name that a certificate can have") from None
         return Address(host, port, tls=tls, server_name=host if tls is not None else "")
 
 

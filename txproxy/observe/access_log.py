@@ -44,8 +44,9 @@ class AccessLog:
 
     def _open(self) -> int:
         if self._path == "-":
-            # The descriptor itself: twistd puts its own log in place of sys.stdout.
-            return os.dup(1)
+            # The descriptor itself: twistd puts its own log in place of sys.stdout. Not a copy of it, which would hold
+            # on to a terminal or pipe that a daemon has let go.
+            return 1
         try:
             return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except OSError as fault:
@@ -56,14 +57,14 @@ class AccessLog:
     def reopen(self) -> None:
         """After the file was moved away: begin a new one. If that cannot be, the old one is kept."""
         opened = self._open()
-        os.close(self._fd)
+        self.close()
         self._fd = opened
 
     def close(self) -> None:
         """No more lines."""
-        if self._fd >= 0:
+        if self._fd > 1:
             os.close(self._fd)
-            self._fd = -1
+        self._fd = -1
 
     def exchange(self, exchange: Finished) -> None:
         """One finished exchange."""

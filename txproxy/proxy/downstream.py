@@ -236,7 +236,7 @@ class DownstreamProtocol:
             exchange.request_failed(fault)
             return
         self.send_refusal(Refusal.of(fault))
-        self.factory.request_refused(self.client, fault)
+        self.factory.say_fault(self.client, fault)
         self._linger(more_may_come=True)
 
     def _hold_reading(self) -> None:
@@ -377,7 +377,7 @@ class DownstreamProtocol:
 
     def drain(self) -> None:
         """Finish what runs, then leave."""
-        if self._state is _OPEN and self.exchange is None and not self.codec.started:
+        if self._state is _State.WAITING or (self._state is _OPEN and self.exchange is None and not self.codec.started):
             self._close()
         self._close_after = True
 
@@ -409,6 +409,9 @@ class DownstreamProtocol:
 
     def abort(self) -> None:
         """Close at once, whatever is under way."""
+        if self._tunnel is not None:
+            self._tunnel.abort()
+            return
         self._state = _State.CLOSED
         self.deadline = NEVER
         self.transport.unregisterProducer()

@@ -211,12 +211,15 @@ class Exchange:
             fault = DialError("dialing failed")
         plan = self.plan
         assert plan is not None
-        if fault.retry_safe:
-            other = self.factory.mode.another(plan, fault)
-            if other is not None:
-                self._go(other)
-                return
-        self._fail(fault)
+        try:
+            other = self.factory.mode.another(plan, fault) if fault.retry_safe else None
+        except ExchangeError as final:
+            self._fail(final)
+            return
+        if other is not None:
+            self._go(other)
+        else:
+            self._fail(fault)
 
     def _send(self, upstream: UpstreamProtocol, head: RequestHead) -> None:
         self._phase = _SENT
@@ -387,6 +390,7 @@ class Exchange:
         self.downstream.exchange_done()
 
     def _fail(self, fault: ExchangeError) -> None:
+        self.factory.say_fault(self.client, fault)
         if self._phase is _ANSWERED:
             self._finish(fault.error, fault.detail)
             self.downstream.cut()

@@ -130,10 +130,14 @@ class ProxyFactory:
             except Exception:
                 _log.failure("an observer failed")
 
-    def request_refused(self, client: Client, fault: ExchangeError) -> None:
-        """A request that never became an exchange."""
+    def say_fault(self, client: Client, fault: ExchangeError) -> None:
+        """One line in the log, for whoever has to find out why."""
         _log.info(
-            "refused {status} from {peer}: {detail}", status=fault.status, peer=client.peer_ip, detail=fault.detail
+            "{status} to {peer}: {error}: {detail}",
+            status=fault.status,
+            peer=client.peer_ip,
+            error=fault.error,
+            detail=fault.detail,
         )
 
     # -- the end

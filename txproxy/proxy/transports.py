@@ -21,6 +21,7 @@ from twisted.internet.interfaces import ITransport
 
 Write: TypeAlias = Callable[[Any, bytes], None]
 
+_BACKLOG: Final = 1024  # the system's own bound (somaxconn) holds as well
 _TLS_READ: Final = 16384  # the longest TLS record: nothing of it stays behind in OpenSSL
 
 
@@ -105,6 +106,12 @@ def serve_tls(port: object, context: SSL.Context) -> bool:
 
     port.transport = transport  # type: ignore[assignment]
     return True
+
+
+def deepen_backlog(port: object) -> None:
+    """Let more connections wait for ``accept`` than Twisted's default of 50, unless somebody chose another number."""
+    if type(port) is tcp.Port and port.backlog in (None, tcp.Port.backlog):
+        port.socket.listen(_BACKLOG)
 
 
 _PLAIN: Final = frozenset({tcp.Server, tcp.Client, unix.Server, unix.Client})

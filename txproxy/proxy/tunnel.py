@@ -71,6 +71,10 @@ class TunnelEnd:
         """This end is gone."""
         self.tunnel.lost(self, clean=reason.check(ConnectionDone) is not None)
 
+    def abort(self) -> None:
+        """End the tunnel at once."""
+        self.tunnel.lost(self, clean=False)
+
     def pauseProducing(self) -> None:
         """This end's peer is slow: let the other's wait."""
         self.other.transport.pauseProducing()

@@ -182,6 +182,13 @@ class StreamProtocol(_Relay):
     def drain(self) -> None:
         """A stream ends when its peers end it."""
 
+    def abort(self) -> None:
+        """Close at once."""
+        if self.end is not None:
+            self.end.abort()
+        else:
+            self.transport.abortConnection()
+
 
 StreamObserver: TypeAlias = Callable[[StreamProtocol], None]
 
@@ -234,5 +241,5 @@ class StreamFactory:
         """Close all that is open."""
         self.draining = True
         for stream in self.admission.everyone():
-            stream.transport.abortConnection()
+            stream.abort()
         self.pipes.close()
