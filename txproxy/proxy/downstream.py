@@ -264,6 +264,15 @@ class DownstreamProtocol:
         """See :class:`txproxy.proxy.exchange.Downstream`."""
         self._out.append(self.codec.send_data(data))
 
+    def sink(self) -> Any:
+        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        self.factory.turn_writes.flush()
+        return self.transport if self.codec.sends_length else None
+
+    def passed(self, size: int) -> None:
+        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        self.codec.passed_out(size)
+
     def send_end(self, trailers: Headers) -> None:
         """See :class:`txproxy.proxy.exchange.Downstream`."""
         end = self.codec.send_end(trailers)

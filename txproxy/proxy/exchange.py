@@ -48,6 +48,12 @@ class Downstream(Protocol):
     def send_body(self, data: bytes) -> None:
         """Part of the response's body."""
 
+    def sink(self) -> Any:
+        """The transport to which bytes may pass by ``send_body``, with nothing gathered before them; or None."""
+
+    def passed(self, size: int) -> None:
+        """So many bytes have."""
+
     def send_end(self, trailers: Headers) -> None:
         """The response is complete."""
 
@@ -323,6 +329,15 @@ class Exchange:
         """Part of the response's body."""
         self.sent += len(data)
         self.downstream.send_body(data)
+
+    def sink(self) -> Any:
+        """The transport to which the bytes of a body of known length may pass; None if they must come here."""
+        return self.downstream.sink()
+
+    def response_passed(self, size: int) -> None:
+        """So many bytes of the body went to the client's transport past everybody."""
+        self.sent += size
+        self.downstream.passed(size)
 
     def response_end(self, trailers: Headers) -> None:
         """The response is complete; the upstream connection is no longer ours."""

@@ -21,7 +21,7 @@ AVAILABLE: Final = hasattr(os, "splice") and hasattr(select, "epoll")
 _PIPE_SIZE: Final = 1 << 20
 _READ_SIZE: Final = 65536
 _TURNS: Final = 4  # moves in one go, before others get theirs
-_FLAGS: Final = getattr(os, "SPLICE_F_NONBLOCK", 0) | getattr(os, "SPLICE_F_MOVE", 0)
+FLAGS: Final = getattr(os, "SPLICE_F_NONBLOCK", 0) | getattr(os, "SPLICE_F_MOVE", 0)
 _POOL_SIZE: Final = 64
 
 
@@ -153,7 +153,7 @@ class _Side:
     def _move_by_pipe(self) -> bool:
         pipe = self.splice.pool.take()
         try:
-            size = os.splice(self.fd, pipe.write_fd, pipe.size, flags=_FLAGS)
+            size = os.splice(self.fd, pipe.write_fd, pipe.size, flags=FLAGS)
         except OSError:
             self.splice.pool.give_back(pipe)
             raise
@@ -179,7 +179,7 @@ class _Side:
         pipe = self._pipe
         assert pipe is not None
         while pipe.filled:
-            pipe.filled -= os.splice(pipe.read_fd, self.other.fd, pipe.filled, flags=_FLAGS)
+            pipe.filled -= os.splice(pipe.read_fd, self.other.fd, pipe.filled, flags=FLAGS)
         self._pipe = None
         self.splice.pool.give_back(pipe)
         return True

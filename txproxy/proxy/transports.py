@@ -215,6 +215,19 @@ def plain_socket(transport: ITransport) -> socket.socket | None:
     return handle
 
 
+def replace_read(transport: Any, read: Callable[[], Any] | None) -> None:
+    """Have the reactor call ``read`` when ``transport`` is readable; None for the transport's own way again."""
+    if read is not None:
+        transport.doRead = read
+    else:
+        transport.__dict__.pop("doRead", None)
+
+
+def ordinary_read(transport: Any) -> Any:
+    """What ``transport`` itself does when it is readable."""
+    return type(transport).doRead(transport)
+
+
 def half_close(transport: ITransport) -> bool:
     """Close the direction to the peer once all is written; False if the transport cannot.
 

@@ -14,6 +14,7 @@ from zope.interface import implementer
 from txproxy.errors import ExchangeError, ResponseError, ResponseTimeout, UpstreamClosed
 from txproxy.interfaces import Address
 from txproxy.proxy.deadlines import NEVER
+from txproxy.proxy.passage import WORTHWHILE, Passage
 from txproxy.proxy.transports import set_no_delay, unwrap, write_function
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1 import ClientCodec
@@ -55,6 +56,7 @@ class UpstreamProtocol:
         "_request_sent",
         "_keep",
         "_tunnel",
+        "_passage",
     )
 
     def __init__(self, factory: ProxyFactory, address: Address) -> None:
@@ -72,6 +74,7 @@ class UpstreamProtocol:
         self._request_sent = False
         self._keep = False
         self._tunnel: TunnelEnd | None = None
+        self._passage: Passage | None = None
 
     # -- what Twisted calls
 
@@ -128,6 +131,10 @@ class UpstreamProtocol:
             self._fail(fault)
             return
         exchange.flush()
+        if self._passage is not None:
+            self._passage.ordinary(len(data))
+        elif codec.passable >= WORTHWHILE:
+            self._begin_passage(exchange, codec.passable)
 
     def readConnectionLost(self) -> None:
         """The upstream has closed its side."""
@@ -237,6 +244,7 @@ class UpstreamProtocol:
         exchange, self.exchange = self.exchange, None
         if self._state is not _HTTP:
             return
+        self._end_passage()
         self._state = _State.CLOSED
         self.factory.connections.discard(self)
         self.transport.unregisterProducer()
@@ -261,10 +269,37 @@ class UpstreamProtocol:
         else:
             self._fail(ResponseTimeout(f"{self.address} did not answer in time"))
 
+    # -- long bodies
+
+    def _begin_passage(self, exchange: Exchange, left: int) -> None:
+        sink = exchange.sink()
+        if sink is not None and Passage.possible(self.transport, sink):
+            self._passage = Passage(self.transport, sink, left, self.factory.pipes, self._passed)
+            self._passage.begin()
+
+    def _passed(self, size: int) -> None:
+        exchange = self.exchange
+        assert exchange is not None
+        self.deadline = self.factory.response_limit.ahead
+        exchange.response_passed(size)
+        codec = self.codec
+        codec.passed_in(size)
+        end = codec.next_event()
+        if end is not None:
+            assert type(end) is EndOfMessage
+            self._response_end(exchange, end.trailers)
+
+    def _end_passage(self) -> None:
+        passage, self._passage = self._passage, None
+        if passage is not None:
+            passage.end()
+
     # -- the end of an exchange
 
     def _response_end(self, exchange: Exchange, trailers: Headers) -> None:
         self.exchange = None
+        if self._passage is not None:
+            self._end_passage()
         codec = self.codec
         # Bytes after the body may be meant as the answer to the next request: such a connection has no next request.
         if self._keep and self._request_sent and self._state is _HTTP and not codec.next_message():

@@ -110,6 +110,12 @@ class _SiteRequest:
         """Body."""
         self._request.write(data)
 
+    def sink(self) -> None:
+        """Everything goes through twisted.web."""
+
+    def passed(self, size: int) -> None:
+        """Nothing passes by."""
+
     def send_end(self, trailers: Headers) -> None:
         """The end; twisted.web sends no trailers."""
         self._over = True

@@ -103,6 +103,21 @@ class _Codec:
         return self._state is not _HEAD or bool(self._buffer)
 
     @property
+    def passable(self) -> int:
+        """How many bytes of a body of known length are still to come, with none in the buffer: they may pass by."""
+        return self._remaining if self._state is _LENGTH and not self._buffer else 0
+
+    def passed_in(self, size: int) -> None:
+        """So many bytes of the body being received went another way."""
+        self._remaining -= size
+        if not self._remaining:
+            self._state = _END
+
+    def passed_out(self, size: int) -> None:
+        """So many bytes of the body being sent went another way; it was framed by its length."""
+        self._sending -= size
+
+    @property
     def at_end(self) -> bool:
         """Whether no message is being read, and nothing has come of another."""
         return (self._state is _HEAD or self._state is _DONE) and not self._buffer
@@ -415,6 +430,11 @@ class ServerCodec(_Codec):
     def sends_body(self) -> bool:
         """Whether the head that was sent has announced a body of which some is to come."""
         return self._sending != 0
+
+    @property
+    def sends_length(self) -> bool:
+        """Whether the body being sent is framed by its length."""
+        return self._sending > 0
 
     @property
     def must_close(self) -> bool:
