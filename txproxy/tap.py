@@ -32,8 +32,6 @@ class _ModeOptions(usage.Options):
     name: ClassVar[str]
     default_listen: ClassVar[str | None] = None
     optParameters: ClassVar[list[list[object]]] = [
-        ["tls-cert", None, None, "PEM chain for --tls-listen; the key may be in it [default: none]"],
-        ["tls-key", None, None, "key of --tls-cert, if it is not in the same file [default: none]"],
         ["tls-min-version", None, "1.2", "1.2 or 1.3"],
         ["tls-ciphers", None, None, "OpenSSL cipher string [default: OpenSSL's]"],
         ["access-log", None, "-", "- for standard output, none, or a file (reopened on SIGHUP and SIGUSR1)"],
@@ -63,6 +61,21 @@ class _ModeOptions(usage.Options):
     def opt_tls_listen(self, endpoint: str) -> None:
         """accept TLS connections here; may be repeated [default: none]"""
         self._add("tls-listen", endpoint)
+
+    def opt_tls_cert(self, file: str) -> None:
+        """PEM chain for --tls-listen; the key may be in it [default: none]"""
+        self._add_once("tls-cert", file)
+
+    def opt_tls_key(self, file: str) -> None:
+        """key of the --tls-cert before it [default: in the same file]"""
+        if "tls-cert" not in self.repeated:
+            raise usage.UsageError("--tls-key needs --tls-cert before it")
+        self._add_once("tls-key", file)
+
+    def _add_once(self, name: str, value: str) -> None:
+        if name in self.repeated:
+            raise usage.UsageError(f"--{name} {value}: there is one already, and one is accepted")
+        self._add(name, value)
 
     def getSynopsis(self) -> str:
         """The first line of the help."""
@@ -114,15 +127,14 @@ class _ModeOptions(usage.Options):
         if not listen and not tls_listen and self.default_listen is not None:
             listen = (self.default_listen,)
         tls = None
-        if self["tls-cert"] is not None:
+        cert, key = self.repeated.get("tls-cert"), self.repeated.get("tls-key")
+        if cert is not None:
             tls = TlsConfig(
-                cert=self["tls-cert"],
-                key=self["tls-key"],
+                cert=cert[0],
+                key=key[0] if key is not None else None,
                 min_version=self["tls-min-version"],
                 ciphers=self["tls-ciphers"],
             )
-        elif self["tls-key"] is not None:
-            raise ConfigError("--tls-key needs --tls-cert before it")
         return {
             "listen": listen,
             "tls_listen": tls_listen,
@@ -358,10 +370,24 @@ class CommandLineService(MultiService):
         gc.collect()
         gc.freeze()
 
-    def _reopen(self, *_: object) -> None:
-        from twisted.internet import reactor
+    def stopService(self) -> Any:
+        """Drain; who asks a second time does not want to wait for that."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._hurry)
+        return super().stopService()
 
-        reactor.callFromThread(self._service.reopen_logs)  # type: ignore[attr-defined]
+    def _reopen(self, *_: object) -> None:
+        _soon(self._service.reopen_logs)
+
+    def _hurry(self, *_: object) -> None:
+        _soon(self._service.factory.stop)
+
+
+def _soon(call: Callable[[], None]) -> None:
+    """From a signal handler, into the reactor."""
+    from twisted.internet import reactor
+
+    reactor.callFromThread(call)  # type: ignore[attr-defined]
 
 
 def _raise_descriptor_limit() -> None:

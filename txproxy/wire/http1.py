@@ -521,14 +521,14 @@ class ClientCodec(_Codec):
         return head
 
     def _check_incomplete(self, buffer: bytes) -> None:
+        if not b"HTTP/1.".startswith(buffer[:7]):
+            raise ResponseError("not an HTTP/1 response")
         checked = self._checked
         if b"\r\n\r\n" in buffer[max(0, checked - 3) :] or grammar.STRAY_CONTROL.search(buffer, max(0, checked - 1)):
             raise ResponseError(diagnosis.of_response(buffer) or "malformed response head")
         line_end = buffer.find(b"\r\n")
         if line_end >= max(0, checked - 1) and not grammar.STATUS_LINE.fullmatch(buffer, 0, line_end):
             raise ResponseError("malformed status line")
-        if not b"HTTP/1.".startswith(buffer[:7]):
-            raise ResponseError("not an HTTP/1 response")
         if len(buffer) > self.limits.max_head:
             raise ResponseError("the response head is too large", error="http_response_header_section_size")
         self._checked = len(buffer)
