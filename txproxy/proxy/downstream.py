@@ -14,7 +14,7 @@ from txproxy.interfaces import Client, Refusal
 from txproxy.proxy.deadlines import NEVER
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.replies import prefers_html, reply
-from txproxy.proxy.transports import half_close, set_no_delay, write_function
+from txproxy.proxy.transports import half_close, set_no_delay, unsent, write_function
 from txproxy.proxy.tunnel import Tunnel, TunnelEnd
 from txproxy.proxy.upstream import UpstreamProtocol
 from txproxy.wire.headers import Headers
@@ -60,6 +60,7 @@ class DownstreamProtocol:
         "_pumping",
         "_reading_paused",
         "_write_paused",
+        "_unsent",
         "_tunnel",
     )
 
@@ -78,6 +79,8 @@ class DownstreamProtocol:
         self._pumping = False
         self._reading_paused = False
         self._write_paused = False
+        # what the client had not taken when the write pause was looked at last
+        self._unsent = 0
         self._tunnel: TunnelEnd | None = None
 
     # -- what Twisted calls
@@ -167,6 +170,7 @@ class DownstreamProtocol:
             self._tunnel.pauseProducing()
             return
         self._write_paused = True
+        self._unsent = unsent(self.transport)
         self.deadline = self.factory.idle_limit.ahead
         if self.exchange is not None:
             self.exchange.pause_response()
@@ -248,6 +252,7 @@ class DownstreamProtocol:
 
     def request_wanted(self) -> None:
         """See :class:`txproxy.proxy.exchange.Downstream`."""
+        self.deadline = self.factory.idle_limit.ahead
         self._pump()
 
     def send_informational(self, response: ResponseHead) -> None:
@@ -361,22 +366,36 @@ class DownstreamProtocol:
 
     def deadline_passed(self) -> None:
         """Too slow, or idle for long enough."""
-        if self._state is _OPEN and not self._write_paused:
-            exchange = self.exchange
-            if self._client_ended and exchange is not None and exchange.response_begun:
-                # Bytes are on their way: if nobody is there to take them, the connection will say so.
-                self.deadline = NEVER
-                return
-            if self._client_ended:
+        if self._state is not _OPEN:
+            self._leave()
+        elif self._write_paused:
+            left = unsent(self.transport)
+            if left < self._unsent:
+                # slow, but taking it
+                self._unsent = left
+                self.deadline = self.factory.idle_limit.ahead
+            else:
                 self._leave()
-                return
-            if exchange is not None or self.codec.started:
-                self._request_fault(RequestError("the request took too long", status=408))
-                return
+        elif self.exchange is not None:
+            self._exchange_deadline(self.exchange)
+        elif self.codec.started:
+            self._request_fault(RequestError("the request took too long", status=408))
+        else:
             # Idle, or connected and silent: there is no request that could be answered.
             self._close()
-            return
-        self._leave()
+
+    def _exchange_deadline(self, exchange: Exchange) -> None:
+        if not exchange.request_done:
+            if exchange.wants_body:
+                self._request_fault(RequestError("the request took too long", status=408))
+            else:
+                # The upstream is not ready for more: that is its own time limit's to judge.
+                self.deadline = self.factory.idle_limit.ahead
+        elif exchange.response_begun:
+            # The client has closed its side, but bytes are on their way: if nobody takes them, the connection says so.
+            self.deadline = NEVER
+        else:
+            self._leave()
 
     def _leave(self) -> None:
         exchange, self.exchange = self.exchange, None

@@ -240,6 +240,15 @@ def half_close(transport: ITransport) -> bool:
     return True
 
 
+def unsent(transport: ITransport) -> int:
+    """How many bytes wait in the transport for its peer to take them; 0 where that cannot be told."""
+    if type(transport) not in _PLAIN and type(transport) is not TLSServer:
+        return 0
+    known: Any = transport
+    waiting: int = len(known.dataBuffer) - known.offset + known._tempDataLen
+    return waiting
+
+
 def is_quiet(transport: ITransport) -> bool:
     """Whether an idle connection has neither bytes nor an end waiting to be read; True where that cannot be told."""
     handle = plain_socket(transport)
