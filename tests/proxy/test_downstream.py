@@ -1,0 +1,196 @@
+"""The client's side: refusals, closing, limits, upgrades."""
+
+import pytest
+
+from tests.proxy.test_exchange import GET, OK, status
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "expected"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\nHost: a\n\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+        (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 400),
+        (b"GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n", 400),
+        (b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 405),
+        (b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n", 413),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * 100 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nA: " + b"b" * 70000, 431),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501),
+    ],
+)
+def test_a_refusal_has_its_status_and_says_why(proxy, request_bytes, expected):
+    client = proxy.connect()
+    client.send(request_bytes)
+    head, _, body = client.received.partition(b"\r\n\r\n")
+    assert status(head) == expected
+    assert b"\r\nProxy-Status: txproxy; error=http_request_" in head
+    assert b"\r\nContent-Length: %d\r\n" % len(body) in head + b"\r\n"
+    assert not proxy.network.dialed
+    if expected != 405:
+        assert b"\r\nConnection: close" in head
+        assert client.ended
+        proxy.advance(4)
+        assert client.closed
+
+
+def test_a_chunked_body_that_grows_too_large_is_a_413(proxy):
+    client = proxy.connect()
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    client.send(b"258\r\n" + b"x" * 600 + b"\r\n258\r\n" + b"x" * 600)
+    assert status(client.received) == 413
+    proxy.clock.advance(0)
+    assert proxy.upstream.reset
+
+
+def test_a_malformed_body_is_a_400_and_cancels_the_upstream(proxy):
+    client = proxy.connect()
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcXX")
+    assert status(client.received) == 400
+    proxy.clock.advance(0)
+    assert proxy.upstream.reset
+
+
+def test_a_refusal_lets_a_client_finish_sending_before_it_is_closed(proxy):
+    client = proxy.connect()
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n")
+    assert status(client.received) == 413
+    client.send(b"x" * 2000)
+    assert client.ended and not client.closed
+    client.end()
+    proxy.clock.advance(0)
+    assert client.closed and not client.reset
+
+
+def test_html_for_who_asks_for_it_first(proxy):
+    client = proxy.connect()
+    client.send(b"TRACE / HTTP/1.1\r\nHost: a\r\nAccept: text/html,*/*\r\n\r\n")
+    assert b"Content-Type: text/html" in client.received
+    client.take()
+    client.send(b"TRACE / HTTP/1.1\r\nHost: a\r\nAccept: */*, text/html\r\n\r\n")
+    assert b"Content-Type: text/plain" in client.received
+
+
+def test_a_refused_head_request_gets_no_body(proxy):
+    client = proxy.connect()
+    client.send(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+    proxy.upstream.end()
+    assert status(client.received) == 502
+    assert client.received.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("head", "closes"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", True),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Close\r\n\r\n", True),
+        (b"GET / HTTP/1.0\r\n\r\n", True),
+        (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", False),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n", False),
+    ],
+)
+def test_the_connection_is_kept_as_the_client_wishes(proxy, head, closes):
+    client, _ = proxy.exchange(head, OK)
+    proxy.clock.advance(0)
+    assert client.closed is closes
+    assert (b"\r\nConnection: close\r\n" in client.received) is closes
+    assert (b"\r\nConnection: keep-alive\r\n" in client.received) is (b"HTTP/1.0" in head and not closes)
+
+
+def test_over_the_limit_of_connections_the_next_waits(proxy):
+    first, second, third = proxy.connect(), proxy.connect(), proxy.connect()
+    assert third.paused and not second.paused
+    first.drop()
+    assert not third.paused
+    third.send(GET)
+    proxy.upstream.send(OK)
+    assert third.received == OK
+
+
+def test_a_drain_ends_idle_connections_and_lets_running_exchanges_end(proxy):
+    idle, _ = proxy.exchange(GET, OK)
+    busy = proxy.connect()
+    busy.send(GET)
+    done = proxy.factory.drain()
+    proxy.clock.advance(0)
+    assert idle.closed and not busy.closed and not done.called
+    proxy.upstream.send(OK)
+    proxy.clock.advance(0)
+    assert busy.received.endswith(b"ok")
+    assert busy.closed and done.called
+
+
+UPGRADE = b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+
+
+def test_an_upgrade_becomes_a_tunnel_with_the_bytes_that_came_early(proxy):
+    client = proxy.connect()
+    client.send(UPGRADE + b"from client")
+    upstream = proxy.upstream
+    assert b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n" in upstream.received
+    upstream.take()
+    upstream.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nfrom upstream")
+    assert client.take().endswith(b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\nfrom upstream")
+    assert upstream.take() == b"from client"
+    client.send(b"1")
+    upstream.send(b"2")
+    assert (upstream.take(), client.take()) == (b"1", b"2")
+
+
+def test_a_half_closed_tunnel_still_carries_the_other_direction(proxy):
+    client = proxy.connect()
+    client.send(UPGRADE)
+    upstream = proxy.upstream
+    upstream.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n")
+    client.end()
+    assert upstream.ended and not client.closed
+    client.take()
+    upstream.send(b"late")
+    assert client.received == b"late"
+    upstream.end()
+    proxy.clock.advance(0)
+    assert client.closed and upstream.closed and not client.reset
+
+
+def test_a_reset_of_one_side_of_a_tunnel_resets_the_other(proxy):
+    client = proxy.connect()
+    client.send(UPGRADE)
+    proxy.upstream.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n")
+    proxy.upstream.drop()
+    proxy.clock.advance(0)
+    assert client.reset
+
+
+def test_a_half_closed_tunnel_that_is_silent_ends(proxy):
+    client = proxy.connect()
+    client.send(UPGRADE)
+    proxy.upstream.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n")
+    proxy.advance(100)
+    assert not client.closed
+    client.end()
+    proxy.advance(78)
+    assert client.closed
+
+
+def test_a_tunnel_has_backpressure(proxy):
+    client = proxy.connect()
+    client.send(UPGRADE)
+    proxy.upstream.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n")
+    client.stop_reading()
+    proxy.upstream.send(b"x" * 100000)
+    assert proxy.upstream.paused
+    client.read_on()
+    assert not proxy.upstream.paused
+
+
+def test_a_refused_upgrade_is_an_ordinary_response(proxy):
+    client = proxy.connect()
+    client.send(UPGRADE)
+    proxy.upstream.send(OK)
+    assert client.take() == OK
+    client.send(GET)
+    proxy.upstream.send(OK)
+    assert client.received == OK

@@ -1,0 +1,107 @@
+"""The reverse mode: what upstreams are told."""
+
+import pytest
+
+from txproxy import Pool, ReverseProxyFactory
+from txproxy.errors import ConfigError, ConnectionRefused, ConnectTimeout
+from txproxy.testing import ProxyInMemory
+
+GET = b"GET / HTTP/1.1\r\nHost: site.example\r\n\r\n"
+
+
+@pytest.fixture
+def make():
+    made = []
+
+    def make(*upstreams, **options):
+        pool = Pool(upstreams or ["http://10.0.0.1:81"])
+        proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(pool, reactor=reactor, **options))
+        made.append(proxy)
+        return proxy
+
+    yield make
+    for proxy in made:
+        proxy.close()
+
+
+def sent(proxy, request=GET):
+    proxy.connect("192.0.2.9").send(request)
+    return proxy.upstream.take().split(b"\r\n")
+
+
+def test_upstreams_are_told_who_asks_and_how(make):
+    assert sent(make(via=None)) == [
+        b"GET / HTTP/1.1",
+        b"Host: site.example",
+        b"X-Forwarded-For: 192.0.2.9",
+        b"X-Real-IP: 192.0.2.9",
+        b"X-Forwarded-Proto: http",
+        b"X-Forwarded-Host: site.example",
+        b"",
+        b"",
+    ]
+
+
+def test_what_a_client_says_of_itself_is_replaced(make):
+    lies = b"".join(
+        name + b": 6.6.6.6\r\n"
+        for name in (b"X-Forwarded-For", b"x-real-ip", b"Forwarded", b"X-Forwarded-Proto", b"X_Forwarded_For", b"X_Real-IP")
+    )
+    lines = sent(make(), GET[:-2] + lies + b"X_Other: kept\r\n\r\n")
+    assert not any(b"6.6.6.6" in line for line in lines)
+    assert b"X_Other: kept" in lines
+    assert [line for line in lines if line.startswith(b"X-Forwarded-For")] == [b"X-Forwarded-For: 192.0.2.9"]
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"), [(None, b"site.example"), ("other.example", b"other.example"), ("upstream", b"10.0.0.1:81")]
+)
+def test_host_is_the_clients_own_unless_told(make, host, expected):
+    lines = sent(make(host=host))
+    assert b"Host: " + expected in lines
+    assert b"X-Forwarded-Host: site.example" in lines
+
+
+def test_a_client_without_host_gets_the_upstreams_name(make):
+    assert b"Host: 10.0.0.1:81" in sent(make(), b"GET / HTTP/1.0\r\n\r\n")
+
+
+def test_an_absolute_target_becomes_an_origin_one(make):
+    lines = sent(make(), b"GET http://site.example/x HTTP/1.1\r\nHost: site.example\r\n\r\n")
+    assert lines[0] == b"GET /x HTTP/1.1"
+
+
+def test_requests_go_round(make):
+    proxy = make("http://10.0.0.1", "http://10.0.0.2")
+    for _ in range(4):
+        sent(proxy)
+    assert [address.host[-1] for address in proxy.network.dialed] == ["1", "2", "1", "2"]
+
+
+def test_failover_tries_each_other_upstream_once_and_names_it(make):
+    proxy = make("http://10.0.0.1", "http://10.0.0.2", "http://10.0.0.3", host="upstream")
+    proxy.network.script = [ConnectionRefused("1"), ConnectTimeout("2")]
+    assert b"Host: 10.0.0.3" in sent(proxy)
+    assert [address.host[-1] for address in proxy.network.dialed] == ["1", "2", "3"]
+
+
+def test_when_none_can_be_reached_there_is_a_503(make):
+    proxy = make("http://10.0.0.1", "http://10.0.0.2")
+    proxy.network.script = [ConnectionRefused("1"), ConnectionRefused("2")]
+    client = proxy.connect()
+    client.send(GET)
+    assert client.received.startswith(b"HTTP/1.1 503 ")
+    assert len(proxy.network.dialed) == 2
+
+
+def test_a_loop_is_a_508(make):
+    proxy = make()
+    lines = sent(proxy)
+    client = proxy.connect()
+    client.send(b"\r\n".join(lines))
+    assert client.received.startswith(b"HTTP/1.1 508 ")
+
+
+def test_a_host_that_is_none_is_refused():
+    with pytest.raises(ConfigError, match="accepted"):
+        ReverseProxyFactory(Pool(["http://a"]), host="not a host")
