@@ -15,11 +15,14 @@ from twisted.python import usage
 
 from txproxy.config import Config, ForwardConfig, ReverseConfig, TcpConfig, TlsConfig, parse_duration, parse_size
 from txproxy.errors import ConfigError
-from txproxy.forward.access import LOOPBACK_CLIENTS
-from txproxy.forward.mode import FORWARDED_FOR_MODES, ForwardPolicy
+from txproxy.forward.access import LOOPBACK_CLIENTS, Ports, network
+from txproxy.forward.destinations import Destinations
+from txproxy.forward.mode import FORWARDED_FOR_MODES, ForwardPolicy, forwarded_for_mode
 from txproxy.proxy.limits import Limits
+from txproxy.reverse.mode import host_to_send
 from txproxy.reverse.pool import UpstreamTls, parse_tcp_upstream, parse_upstream
 from txproxy.service import ProxyService, make_service
+from txproxy.tls.upstream import trust_of
 
 T = TypeVar("T")
 
@@ -67,7 +70,7 @@ class _ModeOptions(usage.Options):
         self._add_once("tls-cert", file)
 
     def opt_tls_key(self, file: str) -> None:
-        """key of the --tls-cert before it [default: in the same file]"""
+        """key of that certificate [default: in the same file]"""
         if "tls-cert" not in self.repeated:
             raise usage.UsageError("--tls-key needs --tls-cert before it")
         self._add_once("tls-key", file)
@@ -191,12 +194,16 @@ class ForwardOptions(_ModeOptions):
 
     def config(self) -> Config:
         """The configuration that the options mean."""
+        # Each is looked at on its own first, so that an error names its option.
+        self.all_parsed("allow-client", network)
+        self.all_parsed("allow-port", lambda port: Ports([port]))
+        self.all_parsed("allow-destination", lambda net: Destinations([net]))
         policy = ForwardPolicy(
             allow_clients=self.repeated.get("allow-client", LOOPBACK_CLIENTS),
             allow_ports=self.repeated.get("allow-port"),
             allow_destinations=self.repeated.get("allow-destination", ()),
             via=self.via(),
-            forwarded_for=self["forwarded-for"],
+            forwarded_for=self.parsed("forwarded-for", forwarded_for_mode),
         )
         return ForwardConfig(policy=policy, **self.shared())
 
@@ -249,9 +256,11 @@ class ReverseOptions(_UpstreamOptions):
         """The configuration that the options mean."""
         tls = UpstreamTls(ca_file=self["upstream-ca"], insecure=bool(self["upstream-insecure"]))
         self.upstream_texts()
+        if tls.ca_file is not None:
+            trust_of(tls.ca_file)
         return ReverseConfig(
             upstreams=self.all_parsed("upstream", lambda text: parse_upstream(text, tls)),
-            host=self["host"],
+            host=self.parsed("host", host_to_send) if self["host"] is not None else None,
             via=self.via(),
             **self.shared(),
         )

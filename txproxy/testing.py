@@ -34,8 +34,8 @@ _CAPACITY = 65536
 class MemoryConnection:
     """One connection, seen from the peer of the protocol under test.
 
-    ``received`` is what the protocol has written, ``ended`` whether it closed its side, ``closed`` whether the connection
-    is gone and ``reset`` whether by a reset; ``paused`` says that the protocol reads no more just now.
+    ``received`` is what the protocol has written, ``ended`` whether it closed its side, ``closed`` whether the
+    connection is gone and ``reset`` whether by a reset; ``paused`` says that the protocol reads no more just now.
     """
 
     disconnecting = False
@@ -175,7 +175,8 @@ class MemoryNetwork:
     """A dialer whose connections are in memory.
 
     ``dialed`` are the addresses in order, ``connections`` the connections made. By default dialing succeeds at
-    once; ``script`` may hold, for the next dials, errors to fail with, or ``"hang"``: those wait in ``hanging`` for ``answer``.
+    once; ``script`` may hold, for the next dials, errors to fail with, or ``"hang"``: those wait in ``hanging`` for
+    ``answer``.
     """
 
     def __init__(self, clock: Clock) -> None:

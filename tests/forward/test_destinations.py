@@ -148,5 +148,3 @@ def test_a_look_up_that_takes_too_long_is_a_timeout():
     reactor.advance(6)
     assert result[0].check(ConnectTimeout)
     assert not reactor.getDelayedCalls()
-
-

@@ -30,7 +30,16 @@ RESPONSES = [
     b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloextra",
     b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok",
 ]
-INSERTED = [b"\r\n", b"\n", b" ", b"0", b"\x00", b"\r\n\r\n", b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n"]
+INSERTED = [
+    b"\r\n",
+    b"\n",
+    b" ",
+    b"0",
+    b"\x00",
+    b"\r\n\r\n",
+    b"Content-Length: 3\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+]
 
 
 @st.composite

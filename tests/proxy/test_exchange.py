@@ -170,9 +170,7 @@ def test_a_cut_body_until_close_reaches_an_old_client_as_a_reset(proxy):
 def test_a_body_until_close_is_chunked_for_the_client(proxy):
     client, upstream = proxy.exchange(GET, b"HTTP/1.1 200 OK\r\nDate: D\r\n\r\nabc")
     upstream.end()
-    assert client.received == (
-        b"HTTP/1.1 200 OK\r\nDate: D\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
-    )
+    assert client.received == (b"HTTP/1.1 200 OK\r\nDate: D\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
 
 
 def test_a_body_until_close_stays_so_for_an_old_client(proxy):
@@ -392,7 +390,7 @@ def test_an_upstream_that_does_not_answer_is_a_504(proxy):
 
 
 def test_a_response_that_stalls_is_cut(proxy):
-    client, upstream = proxy.exchange(GET, OK[:-1])
+    client, _ = proxy.exchange(GET, OK[:-1])
     proxy.advance(62)
     assert client.closed
     assert b"504" not in client.received

@@ -45,7 +45,14 @@ def test_upstreams_are_told_who_asks_and_how(make):
 def test_what_a_client_says_of_itself_is_replaced(make):
     lies = b"".join(
         name + b": 6.6.6.6\r\n"
-        for name in (b"X-Forwarded-For", b"x-real-ip", b"Forwarded", b"X-Forwarded-Proto", b"X_Forwarded_For", b"X_Real-IP")
+        for name in (
+            b"X-Forwarded-For",
+            b"x-real-ip",
+            b"Forwarded",
+            b"X-Forwarded-Proto",
+            b"X_Forwarded_For",
+            b"X_Real-IP",
+        )
     )
     lines = sent(make(), GET[:-2] + lies + b"X_Other: kept\r\n\r\n")
     assert not any(b"6.6.6.6" in line for line in lines)

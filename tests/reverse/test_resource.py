@@ -47,7 +47,9 @@ def test_what_is_below_goes_to_the_pool_with_its_own_spelling(site):
     client.send(b"GET /api/a%2Fb//c?d=%20 HTTP/1.1\r\nHost: site.example\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n")
     upstream = site.network.connections[0]
     assert upstream.received.startswith(b"GET /a%2Fb//c?d=%20 HTTP/1.1\r\nHost: site.example\r\n")
-    assert b"X-Forwarded-For: 127.0.0.1\r\n" in upstream.received or b"X-Forwarded-For: 192.0.2.1\r\n" in upstream.received
+    assert (
+        b"X-Forwarded-For: 127.0.0.1\r\n" in upstream.received or b"X-Forwarded-For: 192.0.2.1\r\n" in upstream.received
+    )
     assert b"6.6.6.6" not in upstream.received
     upstream.send(OK)
     assert client.received.startswith(b"HTTP/1.1 200 OK\r\n")

@@ -17,7 +17,9 @@ def ended():
 def proxy(ended):
     pool = Pool(["http://10.0.0.1:5432", "http://10.0.0.2:5432"])
     made = ProxyInMemory(
-        lambda reactor: StreamFactory(pool, limits=Limits(max_connections=2), observers=(ended.append,), reactor=reactor)
+        lambda reactor: StreamFactory(
+            pool, limits=Limits(max_connections=2), observers=(ended.append,), reactor=reactor
+        )
     )
     yield made
     made.close()

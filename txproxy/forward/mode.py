@@ -28,6 +28,13 @@ _DROP: Final = HOP_BY_HOP | {b"host"}
 _ALLOW: Final = (b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, CONNECT",)
 
 
+def forwarded_for_mode(text: str) -> str:
+    """``text`` if it is a way to treat X-Forwarded-For; else ``ConfigError``."""
+    if text not in FORWARDED_FOR_MODES:
+        raise ConfigError(f"{text!r} is no way to treat X-Forwarded-For; accepted: {', '.join(FORWARDED_FOR_MODES)}")
+    return text
+
+
 def _strings(values: Iterable[object]) -> tuple[str, ...]:
     return tuple(str(value) for value in values)
 
@@ -53,10 +60,7 @@ class ForwardPolicy:
     forwarded_for: str = "delete"
 
     def __attrs_post_init__(self) -> None:
-        if self.forwarded_for not in FORWARDED_FOR_MODES:
-            raise ConfigError(
-                f"{self.forwarded_for!r} is no way to treat X-Forwarded-For; accepted: {', '.join(FORWARDED_FOR_MODES)}"
-            )
+        forwarded_for_mode(self.forwarded_for)
 
 
 @implementer(IMode)

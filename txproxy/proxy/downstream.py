@@ -423,6 +423,7 @@ class DownstreamProtocol:
         self.codec.take_buffered()
         self.deadline = self.factory.linger_limit.ahead
         self.transport.unregisterProducer()
+        self.factory.turn_writes.flush()
         if half_close(self.transport):
             self.transport.resumeProducing()
         else:
@@ -431,6 +432,8 @@ class DownstreamProtocol:
     def _close(self) -> None:
         if self._state is not _State.CLOSED:
             self._state = _State.CLOSED
+            # What was gathered in this turn goes out before the transport is told to close.
+            self.factory.turn_writes.flush()
             self.deadline = self.factory.idle_limit.ahead
             self.transport.unregisterProducer()
             self.transport.loseConnection()

@@ -315,7 +315,7 @@ class Exchange:
         self.downstream.send_head(head)
 
     def _informational(self, head: ResponseHead) -> None:
-        lines = end_to_end(head.headers, HOP_BY_HOP)
+        lines = end_to_end(head.headers, _DROP_AT_204)
         if head.status == 101:
             lines += [b"Connection: upgrade", b"Upgrade: " + (head.headers.get(b"upgrade") or b"")]
             upstream = self._upstream

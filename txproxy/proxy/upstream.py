@@ -251,6 +251,7 @@ class UpstreamProtocol:
         if exchange is None and self._request_sent:
             # A peer that does not close in its turn is dropped at the deadline.
             self.deadline = self.factory.linger_limit.ahead
+            self.factory.turn_writes.flush()
             self.transport.loseConnection()
         else:
             # A request under way is cancelled by a reset.

@@ -28,6 +28,15 @@ _DROP: Final = HOP_BY_HOP | CLIENT_FIELDS | {b"host"}
 _ALLOW: Final = (b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH",)
 
 
+def host_to_send(text: str) -> str:
+    """``text`` if it can be a Host field, or is ``upstream``; else ``ConfigError``."""
+    try:
+        split_authority(text.encode("ascii"))
+    except ValueError as fault:
+        raise ConfigError(f"{text!r}: {fault}; accepted is HOST, HOST:PORT or upstream") from None
+    return text
+
+
 @implementer(IMode)
 class ReverseMode:
     """Sends requests to a pool.
@@ -38,12 +47,7 @@ class ReverseMode:
 
     def __init__(self, pool: Pool, *, host: str | None = None, via: str | None = "txproxy") -> None:
         self.pool = pool
-        self._host = host.encode("ascii") if host is not None else None
-        if host is not None:
-            try:
-                split_authority(host.encode("ascii"))
-            except ValueError as fault:
-                raise ConfigError(f"{host!r}: {fault}; accepted is HOST, HOST:PORT or upstream") from None
+        self._host = host_to_send(host).encode("ascii") if host is not None else None
         self._via = Via(via.encode("ascii"), new_mark()) if via is not None else None
 
     def plan(self, head: RequestHead, client: Client) -> Decision:

@@ -32,11 +32,12 @@ def client_connections(
     extra = {"lowerMaximumSecurityTo": TLSVersion.TLSv1_3, "insecurelyLowerMinimumTo": TLSVersion.TLSv1_2}
     if insecure:
         return _Unverified(host)
-    trust: IOpenSSLTrustRoot = platformTrust() if ca_file is None else _trust(ca_file)
+    trust: IOpenSSLTrustRoot = platformTrust() if ca_file is None else trust_of(ca_file)
     return optionsForClientTLS(host, trustRoot=trust, extraCertificateOptions=extra)
 
 
-def _trust(ca_file: str) -> IOpenSSLTrustRoot:
+def trust_of(ca_file: str) -> IOpenSSLTrustRoot:
+    """The CAs in a PEM file; ``ConfigError`` if there are none."""
     certificates = read_certificates(ca_file, "--upstream-ca")
     if not certificates:
         raise ConfigError(f"--upstream-ca {ca_file}: no certificate in it; accepted is a PEM file of CA certificates")

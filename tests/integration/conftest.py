@@ -1,0 +1,189 @@
+"""Real peers, over real sockets. A missing peer skips its tests, or fails them if TXPROXY_REQUIRE_PEERS is set."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+DEADLINE = 20
+
+
+def need(program):
+    """The path of ``program``, or a skip that says so."""
+    path = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin:/sbin")
+    if path is None:
+        if os.environ.get("TXPROXY_REQUIRE_PEERS"):
+            pytest.fail(f"{program} is not installed")
+        pytest.skip(f"{program} is not installed")
+    return path
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def until(condition, what):
+    """Look again and again until ``condition()`` is true."""
+    end = time.monotonic() + DEADLINE
+    while time.monotonic() < end:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.02)
+    raise AssertionError(f"not within {DEADLINE} s: {what}")
+
+
+def answers(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+@pytest.fixture
+def processes():
+    """Starts programs, and ends them all."""
+    started = []
+
+    def start(*words, port=None, **options):
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, **options)
+        started.append(process)
+        if port is not None:
+            until(lambda: process.poll() is not None or answers(port), f"{words[0]} listens on {port}")
+            assert process.poll() is None, f"{words} ended with {process.returncode}"
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+    for process in started:
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(5)
+
+
+class Proxy:
+    """A running ``twistd txproxy``."""
+
+    def __init__(self, process, port, log):
+        self.process = process
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self._log = log
+
+    @property
+    def log(self):
+        return self._log.read_text()
+
+
+@pytest.fixture
+def run_proxy(processes, tmp_path):
+    """Runs a mode under twistd, on a reactor."""
+
+    def run(*words, reactor="epoll", listen="--listen"):
+        port = free_port()
+        log = tmp_path / f"{words[0]}-{port}.log"
+        with log.open("wb") as out:
+            process = processes(
+                sys.executable, "-c", "from twisted.scripts.twistd import run; run()",
+                "--nodaemon", "--pidfile=", f"--reactor={reactor}", "txproxy", *words,
+                listen, f"tcp:{port}:interface=127.0.0.1",
+                port=port, stdout=out, stderr=out, cwd=tmp_path,
+            )  # fmt: skip
+        return Proxy(process, port, log)
+
+    return run
+
+
+NGINX = """
+worker_processes 1; daemon off; pid {dir}/nginx.pid; error_log {dir}/error.log;
+events {{ worker_connections 512; }}
+http {{
+  access_log off; root {dir}/www; client_max_body_size 0; client_body_temp_path {dir}/body;
+  proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
+  server {{
+    listen 127.0.0.1:{port}; listen unix:{dir}/nginx.sock;
+    location = /name {{ return 200 "{name}\\n"; }}
+    location = /echo {{ return 200 "$request_method $host $http_x_forwarded_for $http_x_forwarded_proto\\n"; }}
+    location = /upload {{ proxy_pass http://127.0.0.1:{port}/length; }}
+    location = /length {{ return 200 "$content_length\\n"; }}
+  }}
+  server {{
+    listen 127.0.0.1:{tls_port} ssl; ssl_certificate {dir}/cert.pem; ssl_certificate_key {dir}/key.pem;
+    location / {{ return 200 "secret\\n"; }}
+  }}
+}}
+"""
+
+
+class Nginx:
+    def __init__(self, directory, port, tls_port, process):
+        self.directory = directory
+        self.port = port
+        self.tls_port = tls_port
+        self.process = process
+        self.url = f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A self-signed certificate for localhost and 127.0.0.1, and its key."""
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    files = ["-keyout", str(key), "-out", str(cert)]
+    subprocess.run(
+        [need("openssl"), "req", "-x509", *curve, "-nodes", "-days", "30", *names, *files],
+        check=True,
+        capture_output=True,
+        timeout=DEADLINE,
+    )
+    return cert, key
+
+
+@pytest.fixture
+def run_nginx(processes, tmp_path, certificate):
+    """Runs an nginx as an upstream or origin."""
+
+    def run(name="nginx"):
+        program = need("nginx")
+        directory = tmp_path / f"{name}-upstream"
+        (directory / "www").mkdir(parents=True)
+        directory.chmod(0o755)
+        for parent in [directory, *directory.parents][:-1]:
+            with contextlib.suppress(OSError):
+                parent.chmod(parent.stat().st_mode | 0o055)
+        for file in certificate:
+            shutil.copy(file, directory / file.name)
+        port, tls_port = free_port(), free_port()
+        text = NGINX.format(dir=directory, port=port, tls_port=tls_port, name=name)
+        if os.geteuid() == 0:
+            text = "user root;" + text
+        (directory / "nginx.conf").write_text(text)
+        process = processes(program, "-p", str(directory), "-c", str(directory / "nginx.conf"), port=port)
+        return Nginx(directory, port, tls_port, process)
+
+    return run
+
+
+@pytest.fixture
+def curl():
+    """Runs curl and gives its output; ``code`` is the exit status that it must have."""
+
+    def run(*words, code=0):
+        done = subprocess.run(
+            [need("curl"), "-sS", "--max-time", "15", "--noproxy", "", *words], capture_output=True, timeout=DEADLINE
+        )
+        assert done.returncode == code, (done.returncode, done.stderr)
+        return done.stdout.decode()
+
+    return run
