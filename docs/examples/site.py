@@ -1,0 +1,10 @@
+from twisted.internet import endpoints, reactor
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+
+from txproxy import Pool, ReverseProxyResource
+
+root = Resource()
+root.putChild(b"api", ReverseProxyResource(Pool(["http://127.0.0.1:8001"])))
+endpoints.serverFromString(reactor, "tcp:8080:interface=127.0.0.1").listen(Site(root))
+reactor.run()

@@ -1,0 +1,85 @@
+"""What the documentation shows is true."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+from twisted.python import usage
+
+from tests.integration.conftest import DEADLINE, free_port, need, until
+from txproxy.tap import ForwardOptions, ReverseOptions, TcpOptions
+
+ROOT = pathlib.Path(__file__).parents[2]
+EXAMPLES = ROOT / "docs" / "examples"
+
+
+def on_free_ports(text):
+    """``text`` with each port in it replaced by a free one."""
+    ports = {port: str(free_port()) for port in sorted(set(re.findall(r"\b(?:8\d{3}|3128)\b", text)))}
+    return re.sub(r"\b(?:8\d{3}|3128)\b", lambda match: ports[match[0]], text), ports
+
+
+@pytest.mark.parametrize(("name", "expected"), [("reverse.sh", {"I am one", "I am two"}), ("forward.sh", {"hello"})])
+def test_shell_examples(name, expected, tmp_path):
+    need("curl")
+    text, ports = on_free_ports((EXAMPLES / name).read_text())
+    bin_directory = pathlib.Path(sys.executable).parent
+    text = text.replace("twistd ", f"{sys.executable} {bin_directory / 'twistd'} ").replace("python3", sys.executable)
+    # The defaults of the modes are ports that may be taken here.
+    text = text.replace("txproxy reverse", f"txproxy reverse --listen tcp:{ports.get('8080')}:interface=127.0.0.1")
+    text = text.replace("txproxy forward", f"txproxy forward --listen tcp:{ports.get('3128')}:interface=127.0.0.1")
+    (tmp_path / name).write_text(text.replace("curl ", "curl -sS --noproxy '' --max-time 15 "))
+    process = subprocess.Popen(
+        ["sh", name], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        lines = set()
+        for line in process.stdout:
+            lines.add(line.strip())
+            if expected <= lines:
+                break
+        assert expected <= lines
+    finally:
+        with_group(process, signal.SIGTERM)
+        process.communicate(timeout=DEADLINE)
+
+
+def with_group(process, number):
+    os.killpg(process.pid, number)
+
+
+@pytest.mark.parametrize("name", ["embed.py", "site.py"])
+def test_python_examples_run_until_they_are_ended(name, tmp_path, processes):
+    text, ports = on_free_ports((EXAMPLES / name).read_text())
+    (tmp_path / name).write_text(text)
+    process = processes(sys.executable, name, port=int(ports["8080"]), cwd=tmp_path)
+    assert (
+        "503"
+        in subprocess.run(
+            [need("curl"), "-si", "--noproxy", "", "--max-time", "10", f"http://127.0.0.1:{ports['8080']}/api/"],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+        ).stdout
+    )
+    process.send_signal(signal.SIGTERM)
+    until(lambda: process.poll() is not None, "the example ends")
+
+
+def test_the_readme_shows_the_embedding_example():
+    assert (EXAMPLES / "embed.py").read_text() in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("options", [ForwardOptions, ReverseOptions, TcpOptions])
+def test_the_reference_has_each_option_of_a_mode_and_no_other(options):
+    page = (ROOT / "docs" / "options.rst").read_text()
+    section = re.split(r"\n(\w+)\n-+\n", page)
+    sections = dict(zip(section[1::2], section[2::2], strict=True))
+    documented = set(re.findall(r"^``--([a-z-]+)", sections["Shared"] + sections[options.name.capitalize()], re.M))
+    made: usage.Options = options()
+    real = {name.rstrip("=") for name in made.longOpt} - {"help", "version"}
+    assert documented == real
