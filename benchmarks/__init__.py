@@ -1,0 +1,1 @@
+"""Side by side measurements of txproxy and other proxies: ``python -m benchmarks``."""

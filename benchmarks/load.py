@@ -1,0 +1,205 @@
+"""Load on a proxy: wrk for requests, and cheap clients of our own for bulk, TLS handshakes and idle connections."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from benchmarks.origin import SMALL
+
+TIMEOUT = 20.0
+"""Seconds that a client of ours waits for any one byte."""
+
+# "static" requests, built once: a request function in Lua would cost wrk more than the proxies under test.
+_WRK_SCRIPT = """
+{path}
+done = function(summary, latency, requests)
+    local e = summary.errors
+    io.write(string.format("RESULT %d %d %d %d %d %d %d\\n", summary.requests, summary.duration,
+        e.status, e.connect, e.read, e.write, e.timeout))
+end
+"""
+_ERRORS = ("not 2xx or 3xx", "connect", "read", "write", "timeout")
+
+
+class LoadError(Exception):
+    """The load could not be made, so there is nothing to report."""
+
+
+@attrs.frozen
+class Load:
+    """What was done: requests, bytes or handshakes, and how long it took."""
+
+    done: int
+    seconds: float
+    errors: Mapping[str, int] = attrs.field(factory=dict)
+    """How many of each kind; empty when all went well."""
+
+
+def wrk(
+    url: str, seconds: int, directory: Path, target: str | None = None, headers: Mapping[str, str] | None = None
+) -> Load:
+    """GET for ``seconds`` on 64 connections; ``target`` is the request target where it is not the path of ``url``."""
+    script = directory / "wrk.lua"
+    script.write_text(_WRK_SCRIPT.format(path=f'wrk.path = "{target}"' if target else ""))
+    argv = ["wrk", "-t1", "-c64", f"-d{seconds}", "-s", str(script)]
+    for name, value in (headers or {}).items():
+        argv += ["-H", f"{name}: {value}"]
+    try:
+        ended = subprocess.run(
+            [*argv, url], capture_output=True, text=True, timeout=seconds + TIMEOUT, check=False, cwd=directory
+        )
+    except (OSError, subprocess.TimeoutExpired) as fault:
+        raise LoadError(f"wrk: {fault}") from fault
+    for line in ended.stdout.splitlines():
+        if line.startswith("RESULT "):
+            requests, microseconds, *errors = map(int, line.split()[1:])
+            if not requests:
+                raise LoadError("wrk had no answer")
+            return Load(requests, microseconds / 1e6, {name: n for name, n in zip(_ERRORS, errors, strict=True) if n})
+    raise LoadError(f"wrk: {(ended.stderr or ended.stdout).strip()[-300:]}")
+
+
+def get(port: int, target: str, host: str, context: ssl.SSLContext | None = None) -> tuple[int, bytes]:
+    """One request, to see that a proxy works: its status and body."""
+    connection = (
+        http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
+        if context is None
+        else http.client.HTTPSConnection("127.0.0.1", port, timeout=TIMEOUT, context=context)
+    )
+    try:
+        connection.request("GET", target, headers={"Host": host})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def tls_client() -> ssl.SSLContext:
+    """A client of TLS 1.3 that believes any certificate and keeps no session."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _head(connection: socket.socket) -> tuple[bytes, bytes]:
+    """Read up to the end of a head: the head, and what came with it."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = connection.recv(4096)
+        if not piece:
+            raise LoadError(f"closed in the head of the answer: {data[:200]!r}")
+        data += piece
+    head, _, rest = data.partition(b"\r\n\r\n")
+    if b" 200 " not in head.split(b"\r\n")[0] + b" ":
+        raise LoadError(f"answered {head[:200]!r}")
+    return head, rest
+
+
+def bulk(port: int, origin: int, size: int, connect: bool) -> Load:
+    """Take ``size`` bytes from the origin through a tunnel, and let the kernel throw them away."""
+    with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as connection:
+        if connect:
+            connection.sendall(f"CONNECT 127.0.0.1:{origin} HTTP/1.1\r\nHost: 127.0.0.1:{origin}\r\n\r\n".encode())
+            _head(connection)
+        begun = time.perf_counter()
+        connection.sendall(f"GET /bulk HTTP/1.1\r\nHost: 127.0.0.1:{origin}\r\n\r\n".encode())
+        head, rest = _head(connection)
+        if f"content-length: {size}".encode() not in head.lower():
+            raise LoadError(f"another body than asked for: {head[:300]!r}")
+        left = size - len(rest)
+        buffer = bytearray(1 << 20)
+        while left > 0:
+            # MSG_TRUNC on TCP drops the bytes without copying them, so that this client is never the bottleneck.
+            taken = connection.recv_into(buffer, len(buffer), socket.MSG_TRUNC)
+            if not taken:
+                raise LoadError(f"closed with {left} bytes to come")
+            left -= taken
+        return Load(size, time.perf_counter() - begun)
+
+
+def handshakes(port: int, seconds: float, clients: int = 8) -> Load:
+    """A new TLS connection for each request. wrk would resume its sessions, and so measure something else."""
+    context = tls_client()
+    request = b"GET /small HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    end = time.perf_counter() + seconds
+    counts, errors = [0] * clients, [0] * clients
+
+    def work(number: int) -> None:
+        while time.perf_counter() < end:
+            try:
+                with (
+                    socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as plain,
+                    context.wrap_socket(plain, server_hostname="localhost") as connection,
+                ):
+                    connection.sendall(request)
+                    answer = b""
+                    while piece := connection.recv(4096):
+                        answer += piece
+                    if not answer.endswith(SMALL) or connection.session_reused:
+                        raise LoadError
+                    counts[number] += 1
+            except (OSError, LoadError):
+                errors[number] += 1
+
+    begun = time.perf_counter()
+    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if not sum(counts):
+        raise LoadError(f"no handshake succeeded, {sum(errors)} failed")
+    failed = {"handshake": sum(errors)} if sum(errors) else {}
+    return Load(sum(counts), time.perf_counter() - begun, failed)
+
+
+def idle(port: int, count: int) -> list[socket.socket]:
+    """Open ``count`` connections that each make one request, and are kept."""
+    opened: list[socket.socket] = []
+    request = b"GET /small HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    try:
+        for _ in range(count):
+            connection = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
+            opened.append(connection)
+            connection.sendall(request)
+            _, body = _head(connection)
+            while not body.endswith(SMALL):
+                piece = connection.recv(4096)
+                if not piece:
+                    raise LoadError("closed in the body of the answer")
+                body += piece
+        return opened
+    except BaseException:
+        close(opened)
+        raise
+
+
+def closed(connections: list[socket.socket]) -> int:
+    """How many of them the proxy has closed."""
+    gone = 0
+    for connection in connections:
+        connection.setblocking(False)
+        try:
+            gone += connection.recv(1, socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            pass  # open, and silent, as it should be
+        except OSError:
+            gone += 1
+    return gone
+
+
+def close(connections: list[socket.socket]) -> None:
+    """Close all of them."""
+    for connection in connections:
+        connection.close()

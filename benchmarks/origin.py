@@ -1,0 +1,85 @@
+"""The origin that all proxies are in front of, and the certificate that they show."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import attrs
+
+from benchmarks.process import Cores, Program, Programs, StartError, free_port
+
+SMALL = b"hello, world\n"
+LARGE_SIZE = 100 * 1000
+
+_CONFIG = """
+{user}daemon off;
+worker_processes 1;
+pid {directory}/origin.pid;
+error_log {directory}/origin.log crit;
+events {{ worker_connections 16384; }}
+http {{
+    access_log off;
+    client_body_temp_path {directory}/origin-body;
+    proxy_temp_path {directory}/origin-proxy;
+    fastcgi_temp_path {directory}/origin-fastcgi;
+    uwsgi_temp_path {directory}/origin-uwsgi;
+    scgi_temp_path {directory}/origin-scgi;
+    sendfile on;
+    tcp_nopush on;
+    keepalive_requests 1000000000;
+    keepalive_timeout 3600;
+    open_file_cache max=10;
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        root {directory}/site;
+        location = /small {{ return 200 "hello, world\\n"; }}
+    }}
+}}
+"""
+
+
+@attrs.frozen
+class Site:
+    """What a peer needs to know to be configured."""
+
+    directory: Path
+    """Where it may write its files."""
+    origin: int
+    """Port of the origin on 127.0.0.1."""
+    certificate: Path
+    key: Path
+
+
+def make_certificate(directory: Path) -> tuple[Path, Path]:
+    """A self-signed ECDSA P-256 certificate for localhost, and its key."""
+    certificate, key = directory / "certificate.pem", directory / "key.pem"
+    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    argv += ["-keyout", str(key), "-out", str(certificate), "-days", "30", "-subj", "/CN=localhost"]
+    argv += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    try:
+        made = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired) as fault:
+        raise StartError(f"openssl: {fault}") from fault
+    if made.returncode:
+        raise StartError(f"openssl: {made.stderr}")
+    # HAProxy wants both in one file.
+    (directory / "both.pem").write_text(certificate.read_text() + key.read_text())
+    for file in (key, directory / "both.pem"):
+        file.chmod(0o644)  # some proxies change their user before they read it; it lives as long as the run
+    return certificate, key
+
+
+def start_origin(programs: Programs, directory: Path, cores: Cores, bulk_size: int, user: str) -> tuple[Site, Program]:
+    """Start nginx with ``/small``, ``/large`` and ``/bulk`` (sparse, ``bulk_size`` bytes)."""
+    site = directory / "site"
+    site.mkdir()
+    (site / "large").write_bytes(b"0123456789abcdef" * (LARGE_SIZE // 16))
+    with (site / "bulk").open("wb") as bulk:
+        bulk.truncate(bulk_size)
+    port = free_port()
+    config = directory / "origin.conf"
+    config.write_text(_CONFIG.format(user=user, directory=directory, port=port))
+    certificate, key = make_certificate(directory)
+    program = programs.start("origin", ["nginx", "-p", str(directory), "-c", str(config)], cores.load, port)
+    return Site(directory, port, certificate, key), program

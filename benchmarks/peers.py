@@ -1,0 +1,150 @@
+"""Who is measured, in which roles, and what each needs to be installed."""
+
+from __future__ import annotations
+
+import enum
+import importlib.util
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import attrs
+
+from benchmarks import servers
+from benchmarks.origin import Site
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+class Role(enum.Enum):
+    """What a proxy is asked to be."""
+
+    REVERSE = "reverse"
+    TLS = "tls"
+    """Reverse, with TLS on the client's side."""
+    FORWARD = "forward"
+    CONNECT = "connect"
+    """Forward, with tunnels; a peer that only does plain TCP stands in as a yardstick."""
+    TCP = "tcp"
+
+
+Configure = Callable[[Site, str, int], list[str]]
+"""The command that runs a peer: from the site, a name for its files and the port to listen on."""
+
+
+@attrs.frozen
+class Peer:
+    """A proxy that can be measured."""
+
+    name: str
+    roles: Mapping[Role, Configure]
+    program: str | None = None
+    """Found on the PATH where it is installed."""
+    modules: tuple[str, ...] = ()
+    """Python modules that it needs."""
+    plain_tcp: frozenset[Role] = frozenset()
+    """Roles in which its clients talk to the origin at once, with no CONNECT."""
+    closes: bool = False
+    """It closes each connection after one answer and does not say so before, which clients count as a failed read."""
+
+    def missing(self) -> str | None:
+        """What it lacks to be run here."""
+        if self.program is not None and shutil.which(self.program) is None:
+            return self.program
+        absent = [name for name in self.modules if importlib.util.find_spec(name) is None]
+        return absent[0] if absent else None
+
+
+def _txproxy(reactor: str | None, role: Role) -> Configure:
+    def configure(site: Site, name: str, port: int) -> list[str]:
+        argv = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()", "-n", "--pidfile="]
+        argv += ["--logfile=/dev/null"] if reactor is None else ["--logfile=/dev/null", f"--reactor={reactor}"]
+        mode = "reverse" if role is Role.TLS else "forward" if role is Role.CONNECT else role.value
+        endpoint = f"tcp:{port}:interface=127.0.0.1:backlog=4096"
+        argv += ["txproxy", mode, "--access-log", "none"]
+        if role is Role.TLS:
+            argv += ["--tls-listen", endpoint, "--tls-cert", str(site.certificate), "--tls-key", str(site.key)]
+            argv += ["--tls-min-version", "1.3"]
+        else:
+            argv += ["--listen", endpoint]
+        if mode == "forward":
+            return [*argv, "--allow-destination", "127.0.0.0/8", "--allow-port", str(site.origin)]
+        upstream = f"127.0.0.1:{site.origin}"
+        return [*argv, "--upstream", upstream if role is Role.TCP else f"http://{upstream}"]
+
+    return configure
+
+
+def _script(module: str, kind: str) -> Configure:
+    def configure(site: Site, name: str, port: int) -> list[str]:
+        argv = [sys.executable, "-m", f"benchmarks.scripts.{module}", kind, str(port), str(site.origin)]
+        return [*argv, str(site.certificate), str(site.key)]
+
+    return configure
+
+
+def _proxy_py(site: Site, name: str, port: int) -> list[str]:
+    argv = [sys.executable, "-m", "proxy", "--hostname", "127.0.0.1", "--port", str(port), "--log-level", "CRITICAL"]
+    argv += ["--num-workers", "1", "--num-acceptors", "1", "--backlog", "4096"]
+    return [*argv, "--data-dir", str(site.directory / f"{name}-data")]
+
+
+PEERS: tuple[Peer, ...] = (
+    Peer("txproxy", {role: _txproxy(None, role) for role in Role}, modules=("txproxy",)),
+    Peer("txproxy-reactor", {role: _txproxy("txproxy", role) for role in Role}, modules=("txproxy",)),
+    Peer(
+        "nginx",
+        {Role.REVERSE: partial(servers.nginx, tls=False), Role.TLS: partial(servers.nginx, tls=True)},
+        program="nginx",
+    ),
+    Peer(
+        "haproxy",
+        {
+            Role.REVERSE: partial(servers.haproxy, tls=False),
+            Role.TLS: partial(servers.haproxy, tls=True),
+            Role.CONNECT: servers.haproxy_tcp,
+            Role.TCP: servers.haproxy_tcp,
+        },
+        program="haproxy",
+        plain_tcp=frozenset({Role.CONNECT}),
+    ),
+    Peer(
+        "haproxy-1M-pipes",
+        {role: partial(servers.haproxy_tcp, pipe_size=1 << 20) for role in (Role.CONNECT, Role.TCP)},
+        program="haproxy",
+        plain_tcp=frozenset({Role.CONNECT}),
+    ),
+    Peer(
+        "squid",
+        {
+            Role.REVERSE: partial(servers.squid, reverse=True),
+            Role.FORWARD: partial(servers.squid, reverse=False),
+            Role.CONNECT: partial(servers.squid, reverse=False),
+        },
+        program="squid",
+    ),
+    Peer(
+        "tinyproxy",
+        {Role.FORWARD: servers.tinyproxy, Role.CONNECT: servers.tinyproxy},
+        program="tinyproxy",
+        closes=True,
+    ),
+    Peer(
+        "twisted.web.proxy",
+        {
+            Role.REVERSE: _script("twisted_proxy", "reverse"),
+            Role.TLS: _script("twisted_proxy", "tls"),
+            Role.FORWARD: _script("twisted_proxy", "forward"),
+        },
+        modules=("twisted",),
+    ),
+    Peer("twisted portforward", {Role.TCP: _script("twisted_proxy", "tcp")}, modules=("twisted",)),
+    Peer(
+        "aiohttp",
+        {Role.REVERSE: _script("aiohttp_proxy", "reverse"), Role.TLS: _script("aiohttp_proxy", "tls")},
+        modules=("aiohttp",),
+    ),
+    Peer("proxy.py", {Role.FORWARD: _proxy_py, Role.CONNECT: _proxy_py}, modules=("proxy",)),
+)

@@ -1,0 +1,1 @@
+"""Proxies written with Python frameworks, as small programs."""
