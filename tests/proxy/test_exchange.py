@@ -331,6 +331,22 @@ def test_a_slow_client_pauses_the_upstream(proxy):
     assert not proxy.upstream.paused
 
 
+def test_a_connection_that_was_paused_when_its_response_ended_serves_the_next_request(proxy):
+    slow = proxy.connect()
+    slow.send(GET)
+    slow.stop_reading()
+    upstream = proxy.upstream
+    upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100002\r\n\r\n" + b"x" * 100000)
+    assert upstream.paused
+    upstream.send(b"xx")
+    assert not upstream.paused
+    client = proxy.connect()
+    client.send(GET)
+    assert proxy.upstream is upstream
+    upstream.send(OK)
+    assert client.received == OK
+
+
 def test_a_slow_upstream_pauses_the_client():
     from txproxy import Pool, ReverseProxyFactory
 

@@ -75,15 +75,15 @@ class Passage:
                 self._pipes.give_back(pipe)
                 return main.CONNECTION_DONE
             pipe.filled = size
-            self._empty(pipe)
+            emptied = self._empty(pipe)
             self._pipes.give_back(pipe)
             self._left -= size
             self._moved(size)
-            if not self._left or size < _MOST // 4:
+            if not emptied or not self._left or size < _MOST // 4:
                 break
         return None
 
-    def _empty(self, pipe: Pipe) -> None:
+    def _empty(self, pipe: Pipe) -> bool:
         try:
             while pipe.filled:
                 pipe.filled -= os.splice(pipe.read_fd, self._out, pipe.filled, flags=FLAGS)
@@ -93,3 +93,5 @@ class Passage:
                 data = os.read(pipe.read_fd, pipe.filled)
                 pipe.filled -= len(data)
                 self._sink.write(data)
+            return False
+        return True

@@ -57,6 +57,7 @@ class UpstreamProtocol:
         "_keep",
         "_tunnel",
         "_passage",
+        "_paused",
     )
 
     def __init__(self, factory: ProxyFactory, address: Address) -> None:
@@ -75,6 +76,7 @@ class UpstreamProtocol:
         self._keep = False
         self._tunnel: TunnelEnd | None = None
         self._passage: Passage | None = None
+        self._paused = False
 
     # -- what Twisted calls
 
@@ -222,12 +224,14 @@ class UpstreamProtocol:
     def pause_response(self) -> None:
         """Read no more: the client is slow. That is not the upstream's fault."""
         self.deadline = NEVER
+        self._paused = True
         self.transport.pauseProducing()
 
     def resume_response(self) -> None:
         """Read on."""
         if self._state is _HTTP:
             self.deadline = self.factory.response_limit.ahead
+            self._paused = False
             self.transport.resumeProducing()
 
     def become_tunnel(self, end: TunnelEnd) -> bytes:
@@ -301,6 +305,10 @@ class UpstreamProtocol:
         self.exchange = None
         if self._passage is not None:
             self._end_passage()
+        if self._paused:
+            # The end came with the bytes that made the client slow. The next one to use this connection is another.
+            self._paused = False
+            self.transport.resumeProducing()
         codec = self.codec
         # Bytes after the body may be meant as the answer to the next request: such a connection has no next request.
         if self._keep and self._request_sent and self._state is _HTTP and not codec.next_message():
