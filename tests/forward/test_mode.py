@@ -159,3 +159,11 @@ def test_max_forwards_is_counted_down_and_ends_here_at_none(make):
 def test_a_wrong_value_is_a_config_error_that_says_what_is_accepted(policy):
     with pytest.raises(ConfigError, match="accepted"):
         ForwardProxyFactory(ForwardPolicy(**policy))
+
+
+def test_what_came_early_for_a_refused_tunnel_is_no_request(make):
+    proxy = make(allow_hosts=["example.com"])
+    client = proxy.connect()
+    client.send(b"CONNECT other.example:443 HTTP/1.1\r\nHost: other.example:443\r\n\r\n" + GET)
+    assert b" 403 " in client.received and b"Connection: close" in client.received
+    assert not proxy.network.dialed

@@ -297,7 +297,8 @@ class DownstreamProtocol:
         """See :class:`txproxy.proxy.exchange.Downstream`."""
         exchange = self.exchange
         request = exchange.request if exchange is not None else None
-        if exchange is not None and not exchange.request_done:
+        if exchange is not None and (not exchange.request_done or exchange.request.method == b"CONNECT"):
+            # What a client sent early for a tunnel must not be read as its next request.
             self._close_after = True
         html = prefers_html(request.headers if request is not None else None)
         head, body = reply(refusal, self.factory.name, html, self.factory.http_date())
