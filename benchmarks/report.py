@@ -159,7 +159,7 @@ def targets(results: Results) -> str:
         sign, unit = (">=", "x requests/s of") if goal.rate else ("<=", "x cost of")
         against = f"{unit} {goal.peer}" if goal.peer else "kB"
         verdict = "not measured" if value is None else "yes" if met(goal, value) else "NO"
-        shown = "-" if value is None else number(value, 2)
+        shown = "-" if value is None else number(value, 3)
         lines.append([goal.scenario, goal.ours, against, f"{sign} {goal.bound:g}", shown, verdict])
     return aligned(lines) if len(lines) > 1 else "Targets: none for these scenarios"
 

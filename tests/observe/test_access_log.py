@@ -1,0 +1,89 @@
+"""The combined form, whatever clients put into it."""
+
+import re
+
+import pytest
+
+from txproxy.errors import ConfigError
+from txproxy.observe.access_log import AccessLog
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead
+
+
+class Finished:
+    client_ip = "192.0.2.1"
+
+    def __init__(self, request, status=200, sent=5):
+        self.request, self.status, self.sent = request, status, sent
+
+
+class Stream:
+    client_ip = "192.0.2.1"
+    upstream = "10.0.0.1:5432"
+
+    def __init__(self, outcome):
+        self.outcome, self.sent = outcome, 7
+
+
+@pytest.fixture
+def written(tmp_path):
+    log = AccessLog(str(tmp_path / "log"))
+
+    def write(thing):
+        (log.stream if isinstance(thing, Stream) else log.exchange)(thing)
+        line = (tmp_path / "log").read_text().splitlines()[-1]
+        return re.sub(r"\[[^]]+\]", "[time]", line)
+
+    yield write
+    log.close()
+
+
+def head(method=b"GET", path=b"/x", lines=(), **more):
+    return RequestHead(method, path, Headers.from_lines(list(lines)), **more)
+
+
+def test_a_request_is_a_line(written):
+    request = head(lines=[b"Referer: http://a/", b"User-Agent: curl"])
+    assert written(Finished(request)) == '192.0.2.1 - - [time] "GET /x HTTP/1.1" 200 5 "http://a/" "curl"'
+
+
+def test_the_time_is_that_of_the_common_log_format(tmp_path):
+    log = AccessLog(str(tmp_path / "log"))
+    log.exchange(Finished(head()))
+    log.close()
+    assert re.search(r"\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]", (tmp_path / "log").read_text())
+
+
+def test_targets_are_written_as_they_were_sent(written):
+    assert '"CONNECT a:443 HTTP/1.1"' in written(Finished(head(b"CONNECT", b"", authority=b"a:443")))
+    assert '"GET http://a/x HTTP/1.0"' in written(Finished(head(authority=b"a", scheme=b"http", minor=0)))
+
+
+def test_nothing_can_end_its_quotes_or_its_line(written):
+    line = written(Finished(head(path=b'/"', lines=[b"User-Agent: a\\b\tc\xff"])))
+    assert '"GET /\\x22 HTTP/1.1"' in line
+    assert line.endswith('"a\\x5Cb\\x09c\\xFF"')
+
+
+def test_a_client_that_left_before_an_answer_is_a_499(written):
+    assert '" 499 0 "' in written(Finished(head(), status=0, sent=0))
+
+
+def test_streams_have_lines_too(written):
+    assert written(Stream("ok")) == '192.0.2.1 - - [time] "TCP 10.0.0.1:5432" 200 7 "-" "-"'
+    assert '" 503 7 "' in written(Stream("client-gone"))
+
+
+def test_a_file_that_was_moved_away_is_begun_anew(tmp_path):
+    log = AccessLog(str(tmp_path / "log"))
+    log.exchange(Finished(head()))
+    (tmp_path / "log").rename(tmp_path / "old")
+    log.reopen()
+    log.exchange(Finished(head()))
+    log.close()
+    assert (tmp_path / "log").read_text().count("\n") == (tmp_path / "old").read_text().count("\n") == 1
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="accepted is a file"):
+        AccessLog(str(tmp_path / "no" / "log"))
