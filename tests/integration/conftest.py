@@ -84,6 +84,10 @@ class Proxy:
     def log(self):
         return self._log.read_text()
 
+    def says(self, text):
+        """Wait until ``text`` is in the log: a line may be written after the client has its answer."""
+        until(lambda: text in self.log, f"{text!r} in the log")
+
 
 @pytest.fixture
 def run_proxy(processes, tmp_path):

@@ -134,6 +134,9 @@ class UpstreamProtocol:
             return
         exchange.flush()
         if self._passage is not None:
+            # What was gathered goes out before the kernel passes the next bytes by it: not every reactor ends the turn
+            # before it reads again.
+            self.factory.turn_writes.flush()
             self._passage.ordinary(len(data))
         elif codec.passable >= WORTHWHILE:
             self._begin_passage(exchange, codec.passable)
