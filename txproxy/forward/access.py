@@ -2,49 +2,23 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
-from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final
 
 from txproxy.errors import ConfigError
+from txproxy.wire.networks import Networks, network
 
-Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
-IPAddress: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
+__all__ = [
+    "CONNECT_PORTS",
+    "LOOPBACK_CLIENTS",
+    "REQUEST_PORTS",
+    "HostPatterns",
+    "Networks",
+    "Ports",
+    "network",
+]
 
 LOOPBACK_CLIENTS: Final = ("127.0.0.0/8", "::1")
-
-
-def network(text: str) -> Network:
-    """A CIDR or a single address; ``ConfigError`` if it is neither."""
-    try:
-        return ipaddress.ip_network(text.strip("[]"))
-    except ValueError as fault:
-        why = ": it has host bits set" if "host bits" in str(fault) else ""
-        raise ConfigError(f"{text!r} is no network{why}; accepted is a CIDR such as 10.0.0.0/8 or fd00::/8") from None
-
-
-class Networks:
-    """A set of networks. ``text in networks`` takes an address as text, and remembers answers."""
-
-    def __init__(self, texts: Iterable[str]) -> None:
-        self._networks = tuple(network(text) for text in texts)
-        self._contains = lru_cache(maxsize=4096)(self._look_up)
-
-    def __contains__(self, text: str) -> bool:
-        return self._contains(text)
-
-    def _look_up(self, text: str) -> bool:
-        try:
-            address = ipaddress.ip_address(text.partition("%")[0])
-        except ValueError:
-            # A client on a UNIX socket: who may open that is the file system's to say.
-            return text == "unix:"
-        return self.has(address)
-
-    def has(self, address: IPAddress) -> bool:
-        """Whether ``address`` is in one of them."""
-        return any(address.version == net.version and address in net for net in self._networks)
 
 
 class Ports:

@@ -25,9 +25,10 @@ from twisted.internet.interfaces import (
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError, ConnectTimeout, DestinationProhibited, DnsError
-from txproxy.forward.access import HostPatterns, IPAddress, Networks
+from txproxy.forward.access import HostPatterns
 from txproxy.interfaces import Address, IDialer
 from txproxy.proxy.dialing import connect, plain_endpoint
+from txproxy.wire.networks import IPAddress, Networks
 
 # RFC 6890 and the registries after it: what is not the public internet. 169.254.169.254 and fd00:ec2::254 (metadata
 # services) are in it.

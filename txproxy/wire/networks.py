@@ -1,0 +1,55 @@
+"""Sets of networks, asked for addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TypeAlias
+
+from txproxy.errors import ConfigError
+
+Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
+IPAddress: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
+
+
+def network(text: str) -> Network:
+    """A CIDR or a single address; ``ConfigError`` if it is neither."""
+    try:
+        return ipaddress.ip_network(text.strip("[]"))
+    except ValueError as fault:
+        why = ": it has host bits set" if "host bits" in str(fault) else ""
+        raise ConfigError(f"{text!r} is no network{why}; accepted is a CIDR such as 10.0.0.0/8 or fd00::/8") from None
+
+
+class Networks:
+    """A set of networks. ``text in networks`` takes an address as text, and remembers answers."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._networks = tuple(network(text) for text in texts)
+        self._contains = lru_cache(maxsize=4096)(self._look_up)
+
+    def __contains__(self, text: str) -> bool:
+        return self._contains(text)
+
+    def __len__(self) -> int:
+        return len(self._networks)
+
+    def _look_up(self, text: str) -> bool:
+        try:
+            address = ipaddress.ip_address(text.partition("%")[0])
+        except ValueError:
+            # A client on a UNIX socket: who may open that is the file system's to say.
+            return text == "unix:"
+        return self.has(address)
+
+    def has(self, address: IPAddress) -> bool:
+        """Whether ``address`` is in one of them."""
+        return any(address.version == net.version and address in net for net in self._networks)
+
+
+def unmapped(address: IPAddress) -> IPAddress:
+    """``address``, or the IPv4 address that it stands for (``::ffff:192.0.2.1``, RFC 4291 section 2.5.5.2)."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
