@@ -213,7 +213,7 @@ class DownstreamProtocol:
                     self._begin(event)
                 else:
                     assert exchange is not None
-                    self.deadline = NEVER
+                    self.deadline = NEVER if not self._write_paused else self.factory.idle_limit.ahead
                     exchange.request_end(event.trailers)  # type: ignore[union-attr]
         except RequestError as fault:
             self._request_fault(fault)

@@ -269,11 +269,15 @@ class UpstreamProtocol:
 
     def deadline_passed(self) -> None:
         """An idle connection has been kept for long enough, or a response is too late."""
+        exchange = self.exchange
         if self._state is _State.CLOSED:
             self.deadline = NEVER
             self.transport.abortConnection()
-        elif self.exchange is None:
+        elif exchange is None:
             self.close()
+        elif self._paused or (exchange.wants_body and not self._request_sent):
+            # It is the client who takes its time, over the response or over the rest of its request.
+            self.deadline = NEVER
         else:
             self._fail(ResponseTimeout(f"{self.address} did not answer in time"))
 
