@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 from txproxy.wire import grammar
 
@@ -11,7 +11,8 @@ _new: Final = object.__new__
 
 
 class Headers:
-    """The fields of one head or trailer section (RFC 9110 section 5). Treat it as a value: each change is a new one.
+    """The fields of one head or trailer section (RFC 9110 section 5). It is a value: each change is a new one, and one
+    may stand for the same fields of many messages.
 
     It keeps whole lines (``b"Name: value"``), since most of them are forwarded as they came, and an index from
     lower-case name to value. Values of a repeated name are joined with ``b", "`` in the index (RFC 9110 section 5.2),
@@ -21,10 +22,11 @@ class Headers:
     ``Headers([(b"Name", b"value")])`` checks names and values; a wrong one is a ``ValueError``.
     """
 
-    __slots__ = ("lines", "index")
+    __slots__ = ("lines", "index", "block")
 
     lines: list[bytes]
     index: dict[bytes, bytes]
+    block: bytes
 
     def __init__(self, fields: Iterable[tuple[bytes, bytes]] = ()) -> None:
         lines = []
@@ -55,12 +57,16 @@ class Headers:
         self.index = index if len(index) == len(lines) else _joined(lines)
         return self
 
-    def __getattr__(self, name: str) -> dict[bytes, bytes]:
-        # Reached only while the slot is empty: heads that are only sent are never indexed.
-        if name != "index":
-            raise AttributeError(name)
-        self.index = index = Headers.parsed(self.lines).index
-        return index
+    def __getattr__(self, name: str) -> Any:
+        # Reached only while the slot is empty: heads that are only sent are never indexed, and those that are only
+        # read are never joined.
+        if name == "index":
+            self.index = index = Headers.parsed(self.lines).index
+            return index
+        if name == "block":
+            self.block = block = b"\r\n".join(self.lines)
+            return block
+        raise AttributeError(name)
 
     def get(self, name: bytes) -> bytes | None:
         """The value under a lower-case ``name``, repeated ones joined with ``b", "``; or None."""

@@ -122,6 +122,25 @@ class _Codec:
         """Whether no message is being read, and nothing has come of another."""
         return (self._state is _HEAD or self._state is _DONE) and not self._buffer
 
+    def whole_body(self) -> bytes | None:
+        """All of the body, and with it the message's end, if it has come and its length is known; else None.
+
+        What ``next_event`` would give in pieces.
+        """
+        state = self._state
+        if state is _LENGTH:
+            buffer = self._buffer
+            remaining = self._remaining
+            if len(buffer) < remaining:
+                return None
+            self._buffer = buffer[remaining:]
+            self._state = _DONE
+            return buffer[:remaining]
+        if state is _END:
+            self._state = _DONE
+            return b""
+        return None
+
     def skip_end(self) -> None:
         """Instead of pulling the ``EndOfMessage`` of a message without a body."""
         assert self._state is _END, self._state
@@ -288,12 +307,15 @@ class _Codec:
 class ServerCodec(_Codec):
     """Reads requests, writes responses."""
 
-    __slots__ = ("_method", "_minor", "_line_skipped")
+    __slots__ = ("_method", "_minor", "_line_skipped", "_block", "_headers")
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
         super().__init__(limits)
         self._method = b""
         self._minor = 1
+        # The fields of the request before. A client repeats itself: most of its requests have the same ones.
+        self._block = b""
+        self._headers = Headers.parsed([])
         # whether the empty line that may be before a request line has been
         self._line_skipped = False
 
@@ -313,8 +335,11 @@ class ServerCodec(_Codec):
         match = grammar.REQUEST_PLAIN.match(buffer)
         if match is not None:
             method, target, minor, block = match.groups()
-            lines = block.split(b"\r\n")
-            del lines[0]
+            if block == self._block:
+                headers = self._headers
+            else:
+                headers = self._headers = Headers.parsed(block.split(b"\r\n")[1:])
+                self._block = block
         else:
             # RFC 9112 2.2: an empty line before the request line is ignored. One: a client that sends no more than
             # empty lines would never come to its deadline.
@@ -327,14 +352,13 @@ class ServerCodec(_Codec):
                 self._check_incomplete(buffer)
                 return None
             method, target, minor, block = match.groups()
-            lines = normal_lines(block)
+            headers = Headers.parsed(normal_lines(block))
         end = match.end()
         limits = self.limits
         if end > limits.max_target:
             self._check_line(match)
-        if end > limits.max_head or len(lines) > limits.max_fields:
+        if end > limits.max_head or len(headers.lines) > limits.max_fields:
             raise RequestError("the head is too large", status=431)
-        headers = Headers.parsed(lines)
         self._method = method
         self._minor = version = 1 if minor == b"1" else 0
         scheme, authority, path = read_target(method, target, version, headers)
@@ -426,6 +450,15 @@ class ServerCodec(_Codec):
             return b"%b%b\r\n\r\n" % (start, tail)
         return b"%b\r\n%b%b\r\n\r\n" % (start, b"\r\n".join(lines), tail)
 
+    def send_whole(self, response: ResponseHead, body: bytes, close: bool) -> bytes:
+        """A whole response: ``send_head``, ``send_data`` and ``send_end`` in one. ``body`` is all that it has."""
+        head = self.send_head(response, close)
+        if not self._sending:
+            return head
+        assert len(body) == self._sending, "not the body that the head announced"
+        self._sending = 0
+        return head + body
+
     @property
     def sends_body(self) -> bool:
         """Whether the head that was sent has announced a body of which some is to come."""
@@ -465,7 +498,7 @@ class ClientCodec(_Codec):
         return b"%b %b HTTP/1.1\r\n%b%b\r\n\r\n" % (
             request.method,
             request.path or request.authority,
-            b"\r\n".join(request.headers.lines),
+            request.headers.block,
             tail,
         )
 
@@ -502,7 +535,10 @@ class ClientCodec(_Codec):
 
     def _head(self, minor: int, status: int, reason: bytes, headers: Headers) -> ResponseHead:
         body = framing.response_body(minor, status, headers, self._method)
-        keep_alive = body != UNTIL_CLOSE and framing.keep_alive(minor, headers)
+        if b"connection" in headers.index:
+            keep_alive = body != UNTIL_CLOSE and framing.keep_alive(minor, headers)
+        else:
+            keep_alive = body != UNTIL_CLOSE and minor == 1
         head = ResponseHead(status, headers, reason, body, minor, keep_alive)
         if status >= 200:
             if self._method == b"CONNECT" and status < 300:
