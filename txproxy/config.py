@@ -10,7 +10,7 @@ import attrs
 from txproxy.errors import ConfigError
 from txproxy.forward.mode import ForwardPolicy
 from txproxy.proxy.limits import Limits
-from txproxy.reverse.pool import Upstream
+from txproxy.reverse.upstream import Upstream
 
 _SIZE: Final = re.compile(r"([0-9]{1,15})([kKmMgG]?)")
 _DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h)?")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IProtoc
 from zope.interface import Interface
 
 from txproxy.errors import ExchangeError
-from txproxy.wire.message import RequestHead
+from txproxy.wire.message import RequestHead, ResponseHead
 
 
 @attrs.frozen
@@ -52,24 +52,71 @@ class Client:
         self.notes: Any = None
 
 
+class Party(Protocol):
+    """The upstream of an attempt, which learns how that went."""
+
+    def ended(self, fault: ExchangeError | None, status: int) -> None:
+        """The attempt is over: told once. ``fault`` is None if all went well, or the client left; ``status`` is that of
+        the final response, 0 if none came.
+        """
+
+
+class Shadow(Protocol):
+    """Who gets a copy of a request's body."""
+
+    def body(self, data: bytes) -> None:
+        """Part of it."""
+
+    def end(self) -> None:
+        """It is complete."""
+
+    def cut(self) -> None:
+        """No more of it will come."""
+
+
 class Plan:
-    """What to do with a request: send ``head`` to ``address``, and add ``response_lines`` to what comes back. Without a
-    ``head`` the plan is a tunnel (CONNECT). ``tried`` names the addresses that could not be reached before this one.
+    """What to do with a request: send ``head`` to ``address``. Without a ``head`` it is a tunnel (CONNECT).
+
+    All else is optional, and set where it is needed:
+
+    ``response_lines``: field lines to add to the response. ``rewrite``: makes of a response's head and end-to-end lines
+    the lines that the client gets. ``party``: learns how the attempt went. ``answered``: called with the status when
+    the head of the final response is there. ``again(plan, fault, head, client)``: where to go after the attempt failed,
+    as a decision; None to give up. It is asked only where another attempt is safe. ``response_timeout``: in seconds,
+    in place of the proxy's. ``max_body``: of the request, in bytes. ``shadow``: gets a copy of the request's body.
+    ``tried`` and ``retries`` are the mode's own: where attempts went before this one, and how many of them were sent.
     """
 
-    __slots__ = ("address", "head", "response_lines", "tried")
+    __slots__ = (
+        "address", "head", "response_lines", "rewrite", "party", "answered", "again", "response_timeout", "max_body",
+        "shadow", "tried", "retries",
+    )  # fmt: skip
 
-    def __init__(
-        self,
-        address: Address,
-        head: RequestHead | None,
-        response_lines: tuple[bytes, ...] = (),
-        tried: tuple[Address, ...] = (),
-    ) -> None:
+    def __init__(self, address: Address, head: RequestHead | None, response_lines: tuple[bytes, ...] = ()) -> None:
         self.address = address
         self.head = head
         self.response_lines = response_lines
-        self.tried = tried
+        self.rewrite: Callable[[ResponseHead, list[bytes]], list[bytes]] | None = None
+        self.party: Party | None = None
+        self.answered: Callable[[int], None] | None = None
+        self.again: Callable[[Plan, ExchangeError, RequestHead, Client], Decision | None] | None = None
+        self.response_timeout: float | None = None
+        self.max_body: int | None = None
+        self.shadow: Shadow | None = None
+        self.tried: tuple[Any, ...] = ()
+        self.retries = 0
+
+
+@attrs.frozen
+class Answer:
+    """A whole response of a mode's own making: ``status``, field lines (``b"Location: /new"``) and ``body``.
+
+    Date and Content-Length are added.
+    """
+
+    status: int
+    lines: tuple[bytes, ...] = ()
+    body: bytes = b""
 
 
 @attrs.frozen
@@ -89,7 +136,7 @@ class Refusal:
         return cls(error.status, error.error, error.detail)
 
 
-Decision: TypeAlias = "Plan | Refusal | Deferred[Plan | Refusal]"
+Decision: TypeAlias = "Plan | Refusal | Answer | Deferred[Plan | Refusal | Answer]"
 
 
 class IMode(Interface):
@@ -100,9 +147,6 @@ class IMode(Interface):
 
         May raise an ``ExchangeError``, which is answered as it says.
         """
-
-    def another(plan: Plan, error: ExchangeError) -> Plan | None:
-        """Where to go after ``plan``'s address could not be reached, so that nothing was sent; None to give up."""
 
 
 class IDialer(Interface):

@@ -19,8 +19,8 @@ from txproxy.forward.access import LOOPBACK_CLIENTS, Ports, network
 from txproxy.forward.destinations import Destinations
 from txproxy.forward.mode import FORWARDED_FOR_MODES, ForwardPolicy, forwarded_for_mode
 from txproxy.proxy.limits import Limits
-from txproxy.reverse.mode import host_to_send
-from txproxy.reverse.pool import UpstreamTls, parse_tcp_upstream, parse_upstream
+from txproxy.reverse.to_pool import host_to_send
+from txproxy.reverse.upstream import UpstreamTls, parse_tcp_upstream, parse_upstream
 from txproxy.service import ProxyService, make_service
 from txproxy.tls.upstream import trust_of
 

@@ -289,9 +289,6 @@ class Undecided:
     def plan(self, head, client):
         return self.decision
 
-    def another(self, plan, error):
-        return None
-
 
 def undecided():
     mode = Undecided()

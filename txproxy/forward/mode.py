@@ -10,7 +10,7 @@ import attrs
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from zope.interface import implementer
 
-from txproxy.errors import ConfigError, ExchangeError, LoopDetected, RequestDenied, RequestError
+from txproxy.errors import ConfigError, LoopDetected, RequestDenied, RequestError
 from txproxy.forward.access import CONNECT_PORTS, LOOPBACK_CLIENTS, REQUEST_PORTS, HostPatterns, Networks, Ports
 from txproxy.forward.destinations import Destinations, GuardedDialer
 from txproxy.interfaces import Address, Client, Decision, IMode, Plan, Refusal
@@ -100,15 +100,23 @@ class ForwardMode:
         address = self._address(head.scheme, head.authority)
         return Plan(address, self._head(head, client), self._response_lines)
 
-    def another(self, plan: Plan, error: ExchangeError) -> Plan | None:
-        """See :class:`txproxy.interfaces.IMode`."""
-        return None
-
     def _head(self, head: RequestHead, client: Client) -> RequestHead:
-        headers = head.headers
+        told = client.notes
+        if told is not None and told[0] is head.headers and told[1] == head.authority:
+            headers: Headers = told[2]
+        else:
+            headers = self._fields(head, client)
+            index = head.headers.index
+            if b"upgrade" not in index and b"max-forwards" not in index:
+                # A client whose fields are the same again is told of in the same words.
+                client.notes = (head.headers, head.authority, headers)
+        return RequestHead(head.method, head.path, headers, head.authority, None, head.body)
+
+    def _fields(self, head: RequestHead, client: Client) -> Headers:
+        index = head.headers.index
         # RFC 9112 3.2.2: Host is made from the target, whatever the client sent.
         lines = [b"Host: " + head.authority]
-        lines += end_to_end(headers, self._drop)
+        lines += end_to_end(head.headers, self._drop)
         if self._via is not None:
             # Several Via lines are one list, in order (RFC 9110 5.3).
             lines.append(self._via.request_line)
@@ -117,12 +125,11 @@ class ForwardMode:
             lines.append(b"X-Forwarded-For: " + client.client_ip.encode("ascii"))
         elif mode == "off":
             lines.append(b"X-Forwarded-For: unknown")
-        index = headers.index
         if b"connection" in index:
             lines += connection_lines(head)
         if b"max-forwards" in index and head.method == b"OPTIONS":
             lines = _one_hop_less(lines, _max_forwards(head))
-        return RequestHead(head.method, head.path, Headers.from_lines(lines), authority=head.authority, body=head.body)
+        return Headers.from_lines(lines)
 
     def _origin(self, scheme: bytes, authority: bytes) -> Address:
         host, port = split_authority(authority)

@@ -51,6 +51,8 @@ class Deadlines:
         limit = TimeLimit(seconds)
         self._limits.append(limit)
         self._interval = min(self._interval, max(seconds / 4, _SHORTEST))
+        if self._timer is not None:
+            self._look_ahead()
         return limit
 
     def _look_ahead(self) -> float:

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txproxy.errors import RequestError
-from txproxy.interfaces import Client, Refusal
+from txproxy.interfaces import Answer, Client, Refusal
 from txproxy.proxy.deadlines import NEVER
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.replies import prefers_html, reply
@@ -265,6 +265,10 @@ class DownstreamProtocol:
         if self.codec.must_close:
             self._close_after = True
 
+    def send_whole(self, response: ResponseHead, body: bytes) -> None:
+        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        self._write(self.transport, self.codec.send_whole(response, body, self._close_after))
+
     def send_body(self, data: bytes) -> None:
         """See :class:`txproxy.proxy.exchange.Downstream`."""
         self._out.append(self.codec.send_data(data))
@@ -293,7 +297,7 @@ class DownstreamProtocol:
             out.clear()
             self._write(self.transport, data)
 
-    def send_refusal(self, refusal: Refusal) -> int:
+    def send_refusal(self, refusal: Refusal | Answer) -> int:
         """See :class:`txproxy.proxy.exchange.Downstream`."""
         exchange = self.exchange
         request = exchange.request if exchange is not None else None

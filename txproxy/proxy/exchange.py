@@ -13,8 +13,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from txproxy.errors import DialError, ExchangeError, UpstreamClosed
-from txproxy.interfaces import Client, Plan, Refusal
+from txproxy.errors import DialError, ExchangeError, RequestError, UpstreamClosed
+from txproxy.interfaces import Answer, Client, Decision, Plan, Refusal
 from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
@@ -45,6 +45,9 @@ class Downstream(Protocol):
     def send_head(self, response: ResponseHead) -> None:
         """The head of the response; its lines are end-to-end."""
 
+    def send_whole(self, response: ResponseHead, body: bytes) -> None:
+        """A whole response, which has no trailers."""
+
     def send_body(self, data: bytes) -> None:
         """Part of the response's body."""
 
@@ -60,7 +63,7 @@ class Downstream(Protocol):
     def flush(self) -> None:
         """Write what was gathered."""
 
-    def send_refusal(self, refusal: Refusal) -> int:
+    def send_refusal(self, refusal: Refusal | Answer) -> int:
         """A whole response of the proxy's own; gives the length of its body."""
 
     def cut(self) -> None:
@@ -81,6 +84,7 @@ class _Phase(Enum):
     OVER = "over"
 
 
+_PLANNING: Final = _Phase.PLANNING
 _SENT: Final = _Phase.SENT
 _ANSWERED: Final = _Phase.ANSWERED
 _OVER: Final = _Phase.OVER
@@ -89,33 +93,35 @@ _OVER: Final = _Phase.OVER
 class Exchange:
     """One request on its way.
 
-    ``outcome`` is ``""`` until the end, then ``"ok"``, ``"tunnel"``, ``"client-gone"``, or the RFC 9209 type of what
-    went wrong, and ``detail`` a sentence to it. ``status`` is what the client got (0: nothing), ``sent`` the bytes of
-    body that it got.
+    ``outcome`` is ``""`` until the end, then ``"ok"``, ``"tunnel"``, ``"answered"`` (by the mode), ``"client-gone"``,
+    or the RFC 9209 type of what went wrong, and ``detail`` a sentence to it. ``status`` is what the client got (0:
+    nothing), ``sent`` the bytes of body that it got, ``received`` those that came of its own.
     """
 
-    # Set once by __init__ are only the three that differ: an exchange is made for each request.
-    plan: Plan | None = None
-    status = 0
-    sent = 0
-    outcome = ""
-    detail = ""
-    started = 0.0
-    request_done = False
-    # whether the body of the request may be brought now
-    wants_body = False
-    _phase = _Phase.PLANNING
-    _upstream: UpstreamProtocol | None = None
-    _pending: Deferred[Any] | None = None
-    _body_seen = False
-    _retried = False
+    __slots__ = (
+        "factory", "downstream", "request", "plan", "status", "sent", "received", "outcome", "detail", "started",
+        "request_done", "wants_body", "_phase", "_upstream", "_pending", "_body_seen", "_retried",
+    )  # fmt: skip
 
     def __init__(self, factory: ProxyFactory, downstream: Downstream, request: RequestHead) -> None:
         self.factory = factory
         self.downstream = downstream
         self.request = request
-        if not request.body:
-            self.request_done = True
+        self.plan: Plan | None = None
+        self.status = 0
+        self.sent = 0
+        self.received = 0
+        self.outcome = ""
+        self.detail = ""
+        self.started = 0.0
+        self.request_done = not request.body
+        # whether the body of the request may be brought now
+        self.wants_body = False
+        self._phase = _PLANNING
+        self._upstream: UpstreamProtocol | None = None
+        self._pending: Deferred[Any] | None = None
+        self._body_seen = False
+        self._retried = False
 
     @property
     def client(self) -> Client:
@@ -152,19 +158,22 @@ class Exchange:
             else:
                 self._decided(decision)
 
-    def _decided(self, decision: Plan | Refusal | Deferred[Plan | Refusal]) -> None:
+    def _decided(self, decision: Decision) -> None:
         if isinstance(decision, Deferred):
+            self._phase = _Phase.PLANNING
             self._pending = decision
             decision.addCallbacks(self._decided_late, self._plan_failed)
-        elif isinstance(decision, Refusal):
-            self._refuse(decision)
-        else:
+        elif isinstance(decision, Plan):
             self._go(decision)
+        else:
+            self._refuse(decision)
 
-    def _decided_late(self, decision: Plan | Refusal) -> None:
+    def _decided_late(self, decision: Plan | Refusal | Answer) -> None:
         self._pending = None
         if self._phase is not _OVER:
             self._decided(decision)
+        elif isinstance(decision, Plan) and decision.party is not None:
+            decision.party.ended(None, 0)
 
     def _plan_failed(self, failure: Failure) -> None:
         self._pending = None
@@ -181,6 +190,9 @@ class Exchange:
 
     def _go(self, plan: Plan) -> None:
         self.plan = plan
+        if plan.max_body is not None and self.request.body > plan.max_body:
+            self._fail(RequestError("the body is too large", status=413))
+            return
         if plan.head is not None:
             if self.request.method in IDEMPOTENT:
                 kept = self.factory.connections.take(plan.address.key)
@@ -215,17 +227,30 @@ class Exchange:
         if not isinstance(fault, ExchangeError):
             _log.failure("dialing failed in an unforeseen way", failure)
             fault = DialError("dialing failed")
+        self._try_again(fault)
+
+    def _try_again(self, fault: ExchangeError) -> None:
+        """After an attempt that failed, and may be repeated."""
         plan = self.plan
         assert plan is not None
+        self._leave(fault, 0)
         try:
-            other = self.factory.mode.another(plan, fault) if fault.retry_safe else None
+            again = plan.again
+            decision = again(plan, fault, self.request, self.downstream.client) if again is not None else None
         except ExchangeError as final:
             self._fail(final)
             return
-        if other is not None:
-            self._go(other)
+        if decision is not None:
+            self._decided(decision)
         else:
             self._fail(fault)
+
+    def _leave(self, fault: ExchangeError | None, status: int) -> None:
+        """Let the party of the attempt know how it went."""
+        plan = self.plan
+        if plan is not None and plan.party is not None:
+            party, plan.party = plan.party, None
+            party.ended(fault, status)
 
     def _send(self, upstream: UpstreamProtocol, head: RequestHead) -> None:
         self._phase = _SENT
@@ -240,13 +265,23 @@ class Exchange:
     def request_body(self, data: bytes) -> None:
         """Part of the request's body."""
         self._body_seen = True
-        assert self._upstream is not None
+        self.received += len(data)
+        plan = self.plan
+        assert self._upstream is not None and plan is not None
+        if plan.max_body is not None and self.received > plan.max_body:
+            raise RequestError("the body is too large", status=413)
+        if plan.shadow is not None:
+            plan.shadow.body(data)
         self._upstream.send_body(data)
 
     def request_end(self, trailers: Headers) -> None:
         """The request is complete."""
         self.request_done = True
         self.wants_body = False
+        plan = self.plan
+        if plan is not None and plan.shadow is not None:
+            shadow, plan.shadow = plan.shadow, None
+            shadow.end()
         if self._upstream is not None:
             self._upstream.send_end(trailers)
 
@@ -257,6 +292,7 @@ class Exchange:
 
     def request_failed(self, fault: ExchangeError) -> None:
         """The rest of the request cannot be read."""
+        self._leave(None, 0)
         self._drop_upstream()
         self._fail(fault)
 
@@ -296,10 +332,25 @@ class Exchange:
 
     def response_head(self, head: ResponseHead) -> None:
         """A head from the upstream: informational, a switch of protocols, or the final one."""
-        status = head.status
-        if status < 200:
+        if head.status < 200:
             self._informational(head)
             return
+        self._final_head(head)
+        self.downstream.send_head(head)
+
+    def response_whole(self, head: ResponseHead, body: bytes) -> None:
+        """A final response that has come in one piece; the upstream connection is no longer ours."""
+        self._upstream = None
+        self.wants_body = False
+        self._final_head(head)
+        self.sent = len(body)
+        self.downstream.send_whole(head, body)
+        self._finish("ok", "")
+        self.downstream.exchange_done()
+
+    def _final_head(self, head: ResponseHead) -> None:
+        """Make of the upstream's head the client's."""
+        status = head.status
         plan = self.plan
         assert plan is not None
         headers = head.headers
@@ -308,11 +359,15 @@ class Exchange:
         if b"date" not in headers.index:
             # RFC 9110 6.6.1: a recipient with a clock adds the Date that is missing.
             lines.append(b"Date: " + self.factory.http_date())
-        lines.extend(plan.response_lines)
+        if plan.answered is not None:
+            plan.answered(status)
+        if plan.rewrite is not None:
+            lines = plan.rewrite(head, lines)
+        if plan.response_lines:
+            lines.extend(plan.response_lines)
         self._phase = _ANSWERED
         self.status = status
         head.headers = Headers.from_lines(lines)
-        self.downstream.send_head(head)
 
     def _informational(self, head: ResponseHead) -> None:
         lines = end_to_end(head.headers, _DROP_AT_204)
@@ -359,20 +414,19 @@ class Exchange:
             return
         plan = self.plan
         assert plan is not None and upstream is not None
-        if (
-            isinstance(fault, UpstreamClosed)
-            and upstream.reused
-            and not upstream.received_any
-            and not self._retried
-            and self._may_repeat()
-        ):
-            # RFC 9112 9.3.1: the upstream closed a kept-alive connection while the request was on its way.
-            self._retried = True
-            self._dial(plan)
+        if not upstream.received_any and self._may_repeat():
+            if isinstance(fault, UpstreamClosed) and upstream.reused and not self._retried:
+                # RFC 9112 9.3.1: the upstream closed a kept-alive connection while the request was on its way.
+                self._retried = True
+                self._dial(plan)
+            else:
+                self._try_again(fault)
             return
+        self._leave(fault, self.status)
         self._fail(fault)
 
     def _may_repeat(self) -> bool:
+        # RFC 9110 9.2.2: an idempotent request, of which no body has gone that could not be sent again
         return self.request.method in IDEMPOTENT and not self._body_seen
 
     # -- tunnels
@@ -398,10 +452,13 @@ class Exchange:
         if upstream is not None:
             upstream.close()
 
-    def _refuse(self, refusal: Refusal) -> None:
+    def _refuse(self, refusal: Refusal | Answer) -> None:
         self.status = refusal.status
         self.sent = self.downstream.send_refusal(refusal)
-        self._finish(refusal.error or "refused", refusal.detail)
+        if isinstance(refusal, Answer):
+            self._finish("answered", "")
+        else:
+            self._finish(refusal.error or "refused", refusal.detail)
         self.downstream.exchange_done()
 
     def _fail(self, fault: ExchangeError) -> None:
@@ -416,6 +473,13 @@ class Exchange:
         self._phase = _OVER
         self.outcome = outcome
         self.detail = detail
+        plan = self.plan
+        if plan is not None:
+            if plan.party is not None:
+                party, plan.party = plan.party, None
+                party.ended(None, self.status)
+            if plan.shadow is not None:
+                plan.shadow.cut()
         factory = self.factory
         if factory.observed:
             factory.exchange_finished(self)

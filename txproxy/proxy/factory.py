@@ -17,7 +17,7 @@ from txproxy.errors import ExchangeError
 from txproxy.interfaces import Address, Client, IDialer, IMode
 from txproxy.proxy.admission import Admission
 from txproxy.proxy.connections import Connections
-from txproxy.proxy.deadlines import Deadlines
+from txproxy.proxy.deadlines import Deadlines, TimeLimit
 from txproxy.proxy.dialing import Dialer
 from txproxy.proxy.downstream import DownstreamProtocol
 from txproxy.proxy.exchange import Exchange
@@ -79,6 +79,7 @@ class ProxyFactory:
         self._observers = observers
         self.observed = bool(observers)
         self._date = (0, b"")
+        self._limits: dict[float, TimeLimit] = {}
         self.admission: Admission[DownstreamProtocol] = Admission(limits.max_connections)
 
     # -- what Twisted calls
@@ -105,6 +106,13 @@ class ProxyFactory:
         if self._date[0] != now:
             self._date = (now, formatdate(now, usegmt=True).encode("ascii"))
         return self._date[1]
+
+    def limit_of(self, seconds: float) -> TimeLimit:
+        """A time limit that is not the proxy's own, but a route's."""
+        limit = self._limits.get(seconds)
+        if limit is None:
+            limit = self._limits[seconds] = self.deadlines.limit(seconds)
+        return limit
 
     # -- connections to upstreams
 

@@ -6,7 +6,7 @@ from html import escape
 from http import HTTPStatus
 from typing import Final
 
-from txproxy.interfaces import Refusal
+from txproxy.interfaces import Answer, Refusal
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import ResponseHead
 
@@ -50,10 +50,18 @@ def prefers_html(request_headers: Headers | None) -> bool:
     return accept is not None and accept.lower().lstrip().startswith((b"text/html", b"application/xhtml+xml"))
 
 
-def reply(refusal: Refusal, name: bytes, html: bool, date: bytes) -> tuple[ResponseHead, bytes]:
-    """Head and body that tell a client of ``refusal``; ``name`` is who speaks in Proxy-Status (RFC 9209 section 2)."""
+def reply(refusal: Refusal | Answer, name: bytes, html: bool, date: bytes) -> tuple[ResponseHead, bytes]:
+    """Head and body of a mode's own answer, or that tell a client of a refusal; ``name`` is who speaks in Proxy-Status
+    (RFC 9209 section 2).
+    """
     status = refusal.status
     reason = reason_of(status)
+    if isinstance(refusal, Answer):
+        given = [b"Date: " + date, *refusal.lines]
+        # RFC 9110 8.6: no Content-Length in a 204.
+        if status != 204:
+            given.append(b"Content-Length: %d" % len(refusal.body))
+        return ResponseHead(status, Headers.from_lines(given), reason=reason, body=len(refusal.body)), refusal.body
     sentence = _SENTENCES.get(status, "")
     if html:
         title = f"{status} {reason.decode('ascii')}"

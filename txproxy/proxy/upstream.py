@@ -58,6 +58,7 @@ class UpstreamProtocol:
         "_tunnel",
         "_passage",
         "_paused",
+        "_limit",
     )
 
     def __init__(self, factory: ProxyFactory, address: Address) -> None:
@@ -77,6 +78,7 @@ class UpstreamProtocol:
         self._tunnel: TunnelEnd | None = None
         self._passage: Passage | None = None
         self._paused = False
+        self._limit = factory.response_limit
 
     # -- what Twisted calls
 
@@ -110,7 +112,7 @@ class UpstreamProtocol:
                 self.close()
             return
         self.received_any = True
-        self.deadline = self.factory.response_limit.ahead
+        self.deadline = self._limit.ahead
         codec = self.codec
         codec.receive(data)
         try:
@@ -122,6 +124,11 @@ class UpstreamProtocol:
                     exchange.response_body(event)
                 elif type(event) is ResponseHead:
                     self._keep = event.keep_alive
+                    body = codec.whole_body()
+                    if body is not None:
+                        self._response_over()
+                        exchange.response_whole(event, body)
+                        return
                     exchange.response_head(event)
                 else:
                     assert type(event) is EndOfMessage
@@ -174,7 +181,7 @@ class UpstreamProtocol:
         if self._tunnel is not None:
             self._tunnel.pauseProducing()
         elif self.exchange is not None:
-            self.deadline = self.factory.response_limit.ahead
+            self.deadline = self._limit.ahead
             self.exchange.pause_request()
 
     def resumeProducing(self) -> None:
@@ -195,6 +202,11 @@ class UpstreamProtocol:
         """Send a request; without a body it goes out at once."""
         self.exchange = exchange
         self.received_any = False
+        plan = exchange.plan
+        if plan is not None and plan.response_timeout is not None:
+            self._limit = self.factory.limit_of(plan.response_timeout)
+        else:
+            self._limit = self.factory.response_limit
         data = self.codec.send_head(head)
         if head.body:
             self._request_sent = False
@@ -202,7 +214,7 @@ class UpstreamProtocol:
             self._out.append(data)
         else:
             self._request_sent = True
-            self.deadline = self.factory.response_limit.ahead
+            self.deadline = self._limit.ahead
             self._write(self.transport, data)
 
     def send_body(self, data: bytes) -> None:
@@ -213,7 +225,7 @@ class UpstreamProtocol:
         """The request is complete."""
         self._out.append(self.codec.send_end(trailers))
         self._request_sent = True
-        self.deadline = self.factory.response_limit.ahead
+        self.deadline = self._limit.ahead
         self.flush()
 
     def flush(self) -> None:
@@ -233,7 +245,7 @@ class UpstreamProtocol:
     def resume_response(self) -> None:
         """Read on."""
         if self._state is _HTTP:
-            self.deadline = self.factory.response_limit.ahead
+            self.deadline = self._limit.ahead
             self._paused = False
             self.transport.resumeProducing()
 
@@ -292,7 +304,7 @@ class UpstreamProtocol:
     def _passed(self, size: int) -> None:
         exchange = self.exchange
         assert exchange is not None
-        self.deadline = self.factory.response_limit.ahead
+        self.deadline = self._limit.ahead
         exchange.response_passed(size)
         codec = self.codec
         codec.passed_in(size)
@@ -309,6 +321,10 @@ class UpstreamProtocol:
     # -- the end of an exchange
 
     def _response_end(self, exchange: Exchange, trailers: Headers) -> None:
+        self._response_over()
+        exchange.response_end(trailers)
+
+    def _response_over(self) -> None:
         self.exchange = None
         if self._passage is not None:
             self._end_passage()
@@ -326,7 +342,6 @@ class UpstreamProtocol:
                 surplus.close()
         else:
             self.close()
-        exchange.response_end(trailers)
 
     def _ended(self, exchange: Exchange, clean: bool) -> None:
         """The connection ended within an exchange: the end of a body until close, or a fault."""

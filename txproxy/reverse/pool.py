@@ -1,117 +1,374 @@
-"""Upstreams, and whose turn it is."""
+"""Upstreams that do the same work: who is available, whose turn it is, and who waits.
+
+A pool is a live object: add, remove, weigh, drain, disable and enable take effect at once, while it serves.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
-from urllib.parse import urlsplit
+from collections import deque
+from collections.abc import Callable, Iterable
+from time import monotonic
+from typing import Any, Final, TypeAlias
 
 import attrs
+from twisted.internet.defer import Deferred, fail
+from twisted.logger import Logger
 
-from txproxy.errors import ConfigError
-from txproxy.interfaces import Address
-from txproxy.tls.upstream import client_connections
-from txproxy.wire.target import split_authority
+from txproxy.errors import ConfigError, ExchangeError, UpstreamUnavailable
+from txproxy.interfaces import Address, Client
+from txproxy.proxy.deadlines import NEVER
+from txproxy.reverse.strategies import strategy_from
+from txproxy.reverse.upstream import Breaker, State, Upstream, UpstreamTls, parse_upstream
+from txproxy.wire.message import RequestHead
 
-STRATEGIES: Final = ("round-robin",)
-_ACCEPTED: Final = "accepted are http://HOST:PORT, https://HOST:PORT and unix:/path, each with ;weight=N"
+_log = Logger()
+
+# Retries may be so many of the requests that a pool has at once, and a few where it has few (as Envoy's and Finagle's
+# retry budgets): an outage must not be multiplied.
+_BUDGET: Final = 0.2
+_LEAST_RETRIES: Final = 3
+
+_Skip: TypeAlias = Callable[[Upstream], bool]
 
 
 @attrs.frozen(kw_only=True)
-class UpstreamTls:
-    """How TLS upstreams are verified: against the system's trust, or the CAs in ``ca_file``, or not at all."""
-
-    ca_file: str | None = None
-    insecure: bool = False
-
-
-@attrs.define(eq=False)
-class Upstream:
-    """One server of a pool. ``authority`` is its name for a Host field, ``weight`` its share of the requests."""
-
-    address: Address
-    authority: bytes
-    weight: int = 1
-    current: int = 0
-
-
-def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
-    """An upstream from ``http://HOST:PORT``, ``https://HOST:PORT`` or ``unix:/path``, then ``;weight=N``; else
-    ``ConfigError``.
+class Ejection:
+    """When traffic itself takes an upstream out (as Envoy's outlier detection): after so many ``failures`` in a row
+    (5xx, failed connections, resets, no answer in time), for ``base`` seconds times how often that has happened, at
+    most ``longest``; never more than ``share`` of a pool, and never the last one. After that time one request at a
+    time is let through until one succeeds.
     """
-    url, *parameters = text.split(";")
-    weight = 1
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name != "weight" or not value.isdigit() or not 0 < int(value) <= 1000:
-            raise ConfigError(
-                f"{text!r}: {parameter!r} is no parameter of an upstream; accepted is weight=1 to weight=1000"
-            )
-        weight = int(value)
-    if url.startswith("unix:"):
-        path = url.removeprefix("unix:")
-        if not path.startswith("/"):
-            raise ConfigError(f"{text!r} is no upstream: the path must begin with /; {_ACCEPTED}")
-        return Upstream(Address(path=path), b"localhost", weight)
-    parts = urlsplit(url)
-    authority = parts.netloc.encode("ascii", "replace")
-    if parts.scheme not in ("http", "https") or parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise ConfigError(f"{text!r} is no upstream; {_ACCEPTED}")
-    try:
-        host, port = split_authority(authority)
-    except ValueError as fault:
-        raise ConfigError(f"{text!r} is no upstream: {fault}; {_ACCEPTED}") from None
-    if parts.scheme == "http":
-        return Upstream(Address(host, port or 80), authority, weight)
-    tls = tls or UpstreamTls()
-    creator = client_connections(host, tls.ca_file, tls.insecure)
-    return Upstream(Address(host, port or 443, tls=creator, server_name=host), authority, weight)
+
+    failures: int = 5
+    base: float = 30.0
+    longest: float = 300.0
+    share: float = 0.5
 
 
-def parse_tcp_upstream(text: str) -> Upstream:
-    """An upstream of the tcp mode, from ``HOST:PORT`` and ``;weight=N``; else ``ConfigError``."""
-    if "://" in text or text.startswith("unix:") or ":" not in text:
-        raise ConfigError(f"{text!r} is no upstream; accepted is HOST:PORT, with ;weight=N")
-    return parse_upstream("http://" + text)
+@attrs.frozen(kw_only=True)
+class PoolSettings:
+    """How a pool treats its upstreams.
+
+    ``retries``: further attempts for a request that was sent and may be repeated. ``ejection``: None for no passive
+    health checks. ``slow_start``: seconds over which an upstream that comes back, or was added, reaches its weight.
+    ``panic``: if less than this share of the upstreams is available, all serve but those that are drained or disabled
+    (0: never). ``queue``: how many requests may wait for upstreams that have their ``max``, and ``queue_timeout`` for
+    how many seconds; then 503. ``tls``: how TLS upstreams given as URLs are verified.
+    """
+
+    retries: int = 1
+    ejection: Ejection | None = Ejection()
+    slow_start: float = 0.0
+    panic: float = 0.0
+    queue: int = 1024
+    queue_timeout: float = 5.0
+    tls: UpstreamTls = attrs.field(factory=UpstreamTls)
+
+
+class _Waiting:
+    """A request that waits until an upstream has room."""
+
+    __slots__ = ("head", "client", "tried", "granted", "timer")
+
+    def __init__(self, head: RequestHead | None, client: Client, tried: tuple[Upstream, ...]) -> None:
+        self.head = head
+        self.client = client
+        self.tried = tried
+        self.granted: Deferred[Upstream] = Deferred()
+        self.timer: Any = None
+
+
+class _Retry:
+    """The party of a retry: counts against the budget while it lasts."""
+
+    __slots__ = ("_pool", "_upstream")
+
+    def __init__(self, pool: Pool, upstream: Upstream) -> None:
+        self._pool = pool
+        self._upstream = upstream
+        pool.retrying += 1
+
+    def ended(self, fault: ExchangeError | None, status: int) -> None:
+        """See :class:`txproxy.interfaces.Party`."""
+        self._pool.retrying -= 1
+        self._upstream.ended(fault, status)
 
 
 class Pool:
     """Upstreams that do the same work, and a strategy that says which is next.
 
-    ``upstreams`` are URLs as on the command line, or :class:`Upstream` objects; ``strategy`` is ``"round-robin"``:
-    smooth weighted, as nginx's. A wrong value is a ``ConfigError``, which is a ``ValueError``.
+    ``upstreams`` are URLs as on the command line, or :class:`Upstream` objects; ``strategy`` is one of the names of
+    the command line, or an object with :class:`txproxy.reverse.strategies.IStrategy`. A wrong value is a
+    ``ConfigError``, which is a ``ValueError``.
     """
 
     def __init__(
-        self, upstreams: Iterable[str | Upstream], strategy: str = "round-robin", *, tls: UpstreamTls | None = None
+        self,
+        upstreams: Iterable[str | Upstream],
+        strategy: Any = "round-robin",
+        *,
+        name: str = "pool",
+        settings: PoolSettings | None = None,
+        clock: Any = None,
     ) -> None:
-        if strategy not in STRATEGIES:
-            raise ConfigError(f"{strategy!r} is no strategy; accepted: {', '.join(STRATEGIES)}")
-        self.upstreams = [parse_upstream(item, tls) if isinstance(item, str) else item for item in upstreams]
+        self.name = name
+        self.settings = settings or PoolSettings()
+        self.retrying = 0
+        self.seconds: Callable[[], float] = monotonic if clock is None else clock.seconds
+        self._clock = clock
+        if isinstance(strategy, str):
+            strategy = strategy_from(strategy, lambda: self.seconds())
+        self.strategy: Any = strategy
+        self._pick: Callable[[RequestHead | None, Client, _Skip | None], Upstream | None] = strategy.choose
+        self._counts: bool = self.strategy.counts
+        self.times: bool = self.strategy.times
+        self.upstreams: list[Upstream] = []
+        self._serving: list[Upstream] = []
+        self._wake = NEVER
+        # whether an upstream may be full, so that choosing has to ask
+        self._bounded = False
+        # whether it matters when a request ends
+        self.listens = self._counts
+        self._queue: deque[_Waiting] = deque()
+        self._joined: list[Callable[[Upstream], None]] = []
+        self._parted: list[Callable[[Upstream], None]] = []
+        for item in upstreams:
+            self._join(item, warm=True)
         if not self.upstreams:
             raise ConfigError("a pool needs at least one upstream")
-        self._even = len({upstream.weight for upstream in self.upstreams}) == 1
-        self._turn = -1
+        self.refresh()
 
-    def choose(self, tried: tuple[Address, ...] = ()) -> Upstream | None:
-        """Whose turn it is, leaving out what was ``tried``; None if nobody is left."""
+    def use_clock(self, clock: Any) -> None:
+        """Tell the time by ``clock`` (a reactor). The first one that a pool is told stays."""
+        if self._clock is None:
+            self._clock = clock
+            self.seconds = clock.seconds
+            for upstream in self.upstreams:
+                upstream.begin(clock.seconds(), warm=True)
+
+    # -- choosing
+
+    def take(self, head: RequestHead | None, client: Client, tried: tuple[Upstream, ...] = ()) -> Upstream | None:
+        """Whose turn it is, leaving out those that were ``tried`` and those that are full; it counts one more active
+        request. None if there is nobody.
+        """
+        if self._wake is not NEVER and self.seconds() >= self._wake:
+            self.refresh()
         if tried:
-            return self._choose_weighted([upstream for upstream in self.upstreams if upstream.address not in tried])
-        if self._even:
-            self._turn = turn = (self._turn + 1) % len(self.upstreams)
-            return self.upstreams[turn]
-        return self._choose_weighted(self.upstreams)
+            upstream = self._pick(head, client, lambda other: other in tried or other.active >= other.room)
+        elif self._bounded:
+            upstream = self._pick(head, client, _is_full)
+        else:
+            upstream = self._pick(head, client, None)
+        if upstream is not None:
+            upstream.active += 1
+            upstream.served += 1
+            if self._counts:
+                self.strategy.changed(upstream)
+        return upstream
 
-    def _choose_weighted(self, upstreams: list[Upstream]) -> Upstream | None:
-        # Smooth weighted round-robin: each gains its weight, the richest serves and pays for all.
-        if not upstreams:
-            return None
-        total = 0
-        best = upstreams[0]
-        for upstream in upstreams:
-            upstream.current += upstream.weight
-            total += upstream.weight
-            if upstream.current > best.current:
-                best = upstream
-        best.current -= total
-        return best
+    def take_this(self, upstream: Upstream) -> None:
+        """Count a request that somebody else has given to ``upstream``."""
+        upstream.active += 1
+        upstream.served += 1
+        if self._counts:
+            self.strategy.changed(upstream)
+
+    def wait(self, head: RequestHead | None, client: Client, tried: tuple[Upstream, ...] = ()) -> Deferred[Upstream]:
+        """Wait until an upstream has room. ``UpstreamUnavailable`` if there is none, or it takes too long."""
+        left = [upstream for upstream in self._serving if upstream not in tried]
+        if not left:
+            return fail(UpstreamUnavailable(f"no upstream of {self.name} is available"))
+        if len(self._queue) >= self.settings.queue or self._clock is None:
+            return fail(UpstreamUnavailable(f"the queue of {self.name} is full", error="connection_limit_reached"))
+        waiting = _Waiting(head, client, tried)
+        waiting.granted = Deferred(lambda _: self._give_up(waiting))
+        waiting.timer = self._clock.callLater(self.settings.queue_timeout, self._waited_too_long, waiting)
+        self._queue.append(waiting)
+        self.listens = True
+        return waiting.granted
+
+    def _give_up(self, waiting: _Waiting) -> None:
+        if waiting in self._queue:
+            self._queue.remove(waiting)
+        if waiting.timer is not None and waiting.timer.active():
+            waiting.timer.cancel()
+
+    def _waited_too_long(self, waiting: _Waiting) -> None:
+        self._queue.remove(waiting)
+        waiting.granted.errback(
+            UpstreamUnavailable(f"no upstream of {self.name} had room in time", error="connection_limit_reached")
+        )
+
+    def released(self, upstream: Upstream) -> None:
+        """A request of ``upstream`` has ended."""
+        if self._counts:
+            self.strategy.changed(upstream)
+        if self._queue:
+            self._serve_queue()
+
+    def _serve_queue(self) -> None:
+        for waiting in list(self._queue):
+            upstream = self.take(waiting.head, waiting.client, waiting.tried)
+            if upstream is not None:
+                self._give_up(waiting)
+                waiting.granted.callback(upstream)
+            elif not any(not _is_full(other) for other in self._serving):
+                break
+        self.listens = self._counts or bool(self._queue)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for room."""
+        return len(self._queue)
+
+    def at(self, address: Address) -> Upstream | None:
+        """The upstream at ``address``, if it is here still."""
+        for upstream in self.upstreams:
+            if upstream.address is address:
+                return upstream
+        return None
+
+    def others(self, tried: tuple[Upstream, ...]) -> bool:
+        """Whether there is an available upstream that was not ``tried``, though it may be full."""
+        return any(upstream not in tried for upstream in self._serving)
+
+    def timer(self, upstream: Upstream) -> Callable[[int], None]:
+        """What to call when ``upstream`` answers, for a strategy that wants to know how long that takes from now."""
+        began = self.seconds()
+        return lambda _: self.strategy.measured(upstream, self.seconds() - began)
+
+    # -- retries
+
+    def may_retry(self) -> bool:
+        """Whether the budget allows one more."""
+        active = sum(upstream.active for upstream in self.upstreams)
+        return self.retrying < max(_LEAST_RETRIES, _BUDGET * active)
+
+    def retry(self, upstream: Upstream) -> _Retry:
+        """The party of a retry at ``upstream``."""
+        return _Retry(self, upstream)
+
+    # -- who serves
+
+    def refresh(self) -> None:
+        """Something has changed: find out who is available, and tell the strategy."""
+        now = self.seconds()
+        self._wake = NEVER
+        for upstream in self.upstreams:
+            self._wake = min(self._wake, upstream.settle(now, self.settings.slow_start))
+        self._serving = serving = self._available()
+        self._bounded = any(upstream.room is not NEVER for upstream in serving)
+        self.strategy.update(serving)
+        if self._queue:
+            self._serve_queue()
+
+    def _available(self) -> list[Upstream]:
+        primaries = [upstream for upstream in self.upstreams if not upstream.backup]
+        healthy = [upstream for upstream in primaries if upstream.state is State.HEALTHY]
+        if primaries and len(healthy) < self.settings.panic * len(primaries):
+            # Too few to carry it all: what is said to be ill may be better than nothing (as Envoy's panic threshold).
+            return [upstream for upstream in primaries if upstream.state not in (State.DRAINING, State.DISABLED)]
+        if healthy:
+            return healthy
+        return [upstream for upstream in self.upstreams if upstream.backup and upstream.state is State.HEALTHY]
+
+    def eject(self, upstream: Upstream, cause: str) -> None:
+        """Its traffic has failed often enough: send it none for a while, unless too few would be left."""
+        ejection = self.settings.ejection
+        if ejection is None or upstream.breaker is Breaker.OPEN:
+            return
+        if upstream.breaker is Breaker.CLOSED:
+            others = [other for other in self.upstreams if other is not upstream and other.state is State.HEALTHY]
+            out = sum(1 for other in self.upstreams if other.breaker is not Breaker.CLOSED)
+            if not others or out + 1 > ejection.share * len(self.upstreams):
+                return
+        now = self.seconds()
+        until = upstream.open(now, cause)
+        _log.info(
+            "{upstream} of {pool} is ejected for {time:.0f} s: {cause}",
+            upstream=upstream.name,
+            pool=self.name,
+            time=until - now,
+            cause=cause,
+        )
+        self.refresh()
+
+    # -- while it serves
+
+    def find(self, name: str) -> Upstream:
+        """The upstream of that name; ``KeyError`` if there is none."""
+        for upstream in self.upstreams:
+            if upstream.name == name:
+                return upstream
+        raise KeyError(name)
+
+    def add(self, item: str | Upstream) -> Upstream:
+        """One more upstream; it starts slowly, if the pool is set to."""
+        upstream = self._join(item, warm=False)
+        self.refresh()
+        return upstream
+
+    def remove(self, upstream: str | Upstream) -> None:
+        """One less. What it carries now goes on; the last one cannot be removed."""
+        gone = self._named(upstream)
+        if len(self.upstreams) == 1:
+            raise ConfigError(f"{gone.name} is the last upstream of {self.name}; a pool needs at least one")
+        self.upstreams.remove(gone)
+        gone.pool = None
+        for told in self._parted:
+            told(gone)
+        self.refresh()
+
+    def weigh(self, upstream: str | Upstream, weight: int) -> None:
+        """Give it another weight, 1 to 1000."""
+        if not 0 < weight <= 1000:
+            raise ConfigError(f"{weight} is no weight; accepted is 1 to 1000")
+        self._named(upstream).weight = weight
+        self.refresh()
+
+    def drain(self, upstream: str | Upstream, seconds: float = NEVER) -> None:
+        """Send it no new clients; those that are pinned to it may stay for ``seconds``, then it is disabled."""
+        now = self.seconds()
+        self._named(upstream).order(State.DRAINING, "drained by the administrator", now, now + seconds)
+        self.refresh()
+
+    def disable(self, upstream: str | Upstream) -> None:
+        """Send it nothing more."""
+        self._named(upstream).order(State.DISABLED, "disabled by the administrator", self.seconds())
+        self.refresh()
+
+    def enable(self, upstream: str | Upstream) -> None:
+        """Let it serve again, after a drain or a disable."""
+        self._named(upstream).order(State.HEALTHY, "", self.seconds())
+        self.refresh()
+
+    def watch(self, joined: Callable[[Upstream], None], parted: Callable[[Upstream], None]) -> None:
+        """Be told of each upstream, those that are here and those to come, and of each that leaves."""
+        self._joined.append(joined)
+        self._parted.append(parted)
+        for upstream in self.upstreams:
+            joined(upstream)
+
+    def _named(self, upstream: str | Upstream) -> Upstream:
+        if isinstance(upstream, Upstream):
+            if upstream not in self.upstreams:
+                raise KeyError(upstream.name)
+            return upstream
+        return self.find(upstream)
+
+    def _join(self, item: str | Upstream, warm: bool) -> Upstream:
+        upstream = parse_upstream(item, self.settings.tls) if isinstance(item, str) else item
+        names = {other.name for other in self.upstreams}
+        if upstream.pool is not None or upstream.name in names:
+            raise ConfigError(f"{upstream.name} is in a pool already; each upstream is named once")
+        upstream.pool = self
+        upstream.begin(self.seconds(), warm)
+        self.upstreams.append(upstream)
+        for told in self._joined:
+            told(upstream)
+        return upstream
+
+
+def _is_full(upstream: Upstream) -> bool:
+    return upstream.active >= upstream.room

@@ -10,7 +10,7 @@ from twisted.web.resource import IResource, Resource
 from zope.interface import implementer
 
 from txproxy.errors import RequestError
-from txproxy.interfaces import Client, Refusal
+from txproxy.interfaces import Answer, Client, Refusal
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.replies import prefers_html, reply
@@ -106,6 +106,13 @@ class _SiteRequest:
         if not response.body and request.method != b"HEAD" and response.status not in (204, 304):
             request.responseHeaders.setRawHeaders(b"content-length", [b"0"])
 
+    def send_whole(self, response: ResponseHead, body: bytes) -> None:
+        """Status, fields and body."""
+        self.send_head(response)
+        if body:
+            self.send_body(body)
+        self.send_end(_NO_FIELDS)
+
     def send_body(self, data: bytes) -> None:
         """Body."""
         self._request.write(data)
@@ -125,7 +132,7 @@ class _SiteRequest:
     def flush(self) -> None:
         """twisted.web has written already."""
 
-    def send_refusal(self, refusal: Refusal) -> int:
+    def send_refusal(self, refusal: Refusal | Answer) -> int:
         """A response of the proxy's own."""
         exchange = self._exchange
         html = prefers_html(exchange.request.headers if exchange is not None else None)

@@ -11,8 +11,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txproxy.errors import ExchangeError
-from txproxy.interfaces import Address, IDialer
+from txproxy.errors import DialError, ExchangeError
+from txproxy.interfaces import Address, Client, IDialer
 from txproxy.proxy.admission import Admission
 from txproxy.proxy.deadlines import Deadlines
 from txproxy.proxy.dialing import Dialer
@@ -26,18 +26,27 @@ _log = Logger()
 
 
 class Choice(Protocol):
-    """What a pool has chosen."""
+    """What a pool has chosen; it learns how the stream went."""
 
     @property
     def address(self) -> Address:
         """Where to connect to."""
 
+    def ended(self, fault: ExchangeError | None, status: int) -> None:
+        """See :class:`txproxy.interfaces.Party`; the status is 200 for a stream that was connected."""
+
 
 class Chooser(Protocol):
     """A pool, as far as streams are concerned."""
 
-    def choose(self, tried: tuple[Address, ...] = ()) -> Choice | None:
-        """Whose turn it is, leaving out what was ``tried``; None if nobody is left."""
+    def use_clock(self, clock: Any) -> None:
+        """Tell the time by ``clock``."""
+
+    def take(self, head: None, client: Client, tried: tuple[Any, ...] = ()) -> Choice | None:
+        """Whose turn it is, leaving out what was ``tried``; None if nobody has room."""
+
+    def wait(self, head: None, client: Client, tried: tuple[Any, ...] = ()) -> Deferred[Any]:
+        """The same, once somebody has room; fails if nobody is left."""
 
 
 class _Relay:
@@ -114,14 +123,15 @@ class StreamProtocol(_Relay):
     def __init__(self, factory: StreamFactory, client_ip: str) -> None:
         super().__init__()
         self.factory = factory
+        self.client = Client(client_ip)
         self.client_ip = client_ip
         self.upstream: Address | None = None
         self.outcome = ""
         self.sent = 0
         self.started = 0.0
-        self._tried: tuple[Address, ...] = ()
+        self._choice: Choice | None = None
+        self._tried: tuple[Choice, ...] = ()
         self._dialing: Deferred[Any] | None = None
-        self._waiting = False
 
     def connectionMade(self) -> None:
         """A client is there; nothing is read of it before an upstream is."""
@@ -132,14 +142,24 @@ class StreamProtocol(_Relay):
 
     def admitted(self) -> None:
         """There is room: connect."""
-        choice = self.factory.pool.choose(self._tried)
-        if choice is None:
-            self._end("destination_unavailable")
-            self.transport.abortConnection()
+        choice = self.factory.pool.take(None, self.client, self._tried)
+        if choice is not None:
+            self._chosen(choice)
             return
+        self._dialing = waiting = self.factory.pool.wait(None, self.client, self._tried)
+        waiting.addCallbacks(self._chosen, self._nobody)
+
+    def _chosen(self, choice: Choice) -> None:
+        self._choice = choice
         self.upstream = choice.address
         self._dialing = dialing = self.factory.dialer.dial(choice.address, StreamUpstream)
         dialing.addCallbacks(self._dialed, self._dial_failed)
+
+    def _nobody(self, failure: Failure) -> None:
+        self._dialing = None
+        if not self.outcome:
+            self._end("destination_unavailable")
+            self.transport.abortConnection()
 
     def _dialed(self, upstream: Any) -> None:
         self._dialing = None
@@ -155,10 +175,14 @@ class StreamProtocol(_Relay):
         self._dialing = None
         if self.outcome:
             return
-        if not isinstance(failure.value, ExchangeError):
+        fault = failure.value
+        if not isinstance(fault, ExchangeError):
             _log.failure("dialing failed in an unforeseen way", failure)
-        assert self.upstream is not None
-        self._tried = (*self._tried, self.upstream)
+            fault = DialError("dialing failed")
+        choice, self._choice = self._choice, None
+        assert choice is not None
+        self._tried = (*self._tried, choice)
+        choice.ended(fault, 0)
         self.admitted()
 
     def connectionLost(self, reason: Failure) -> None:
@@ -176,6 +200,9 @@ class StreamProtocol(_Relay):
     def _end(self, outcome: str) -> None:
         if not self.outcome:
             self.outcome = outcome
+            choice, self._choice = self._choice, None
+            if choice is not None:
+                choice.ended(None, 200 if self.end is not None else 0)
             for observer in self.factory.observers:
                 observer(self)
 
@@ -211,6 +238,7 @@ class StreamFactory:
         if reactor is None:
             from twisted.internet import reactor  # the embedding program's
         self.limits = limits = limits or Limits()
+        pool.use_clock(reactor)
         self.pool = pool
         self.reactor = reactor
         self.observers = observers

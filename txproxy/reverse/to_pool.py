@@ -1,0 +1,153 @@
+"""The action that sends a request to a pool: which upstream, what it is told, and where to go if it fails."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from txproxy.errors import ConfigError, ConnectTimeout, ExchangeError, UpstreamUnavailable
+from txproxy.interfaces import Client, Decision, Plan
+from txproxy.reverse.affinity import Affinity
+from txproxy.reverse.pool import Pool
+from txproxy.reverse.upstream import Upstream
+from txproxy.wire.forwarding import (
+    CLIENT_FIELDS,
+    HOP_BY_HOP,
+    Via,
+    connection_lines,
+    end_to_end,
+    without_lookalikes,
+)
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead
+from txproxy.wire.target import split_authority
+
+_DROP: Final = HOP_BY_HOP | CLIENT_FIELDS | {b"host"}
+
+
+def host_to_send(text: str) -> str:
+    """``text`` if it can be a Host field, or is ``upstream``; else ``ConfigError``."""
+    try:
+        split_authority(text.encode("ascii"))
+    except ValueError as fault:
+        raise ConfigError(f"{text!r}: {fault}; accepted is HOST, HOST:PORT or upstream") from None
+    return text
+
+
+class ToPool:
+    """Sends requests to ``pool``. ``host`` and ``via`` as in :class:`txproxy.reverse.mode.ReverseMode`; ``affinity``
+    pins clients to upstreams.
+    """
+
+    def __init__(
+        self, pool: Pool, *, host: str | None = None, via: Via | None = None, affinity: Affinity | None = None
+    ) -> None:
+        self.pool = pool
+        self._host = host_to_send(host).encode("ascii") if host is not None else None
+        self._via = via
+        self._affinity = affinity
+        # bound once, not for each request
+        self._go_on = self._again
+
+    def plan(self, head: RequestHead, client: Client) -> Decision:
+        """Where the request goes."""
+        affinity = self._affinity
+        upstream = affinity.find(head, client) if affinity is not None else None
+        if upstream is not None:
+            self.pool.take_this(upstream)
+        else:
+            upstream = self.pool.take(head, client)
+            if upstream is None:
+                return self._wait(head, client, (), 0)
+        return self._plan_for(upstream, head, client)
+
+    def _wait(self, head: RequestHead, client: Client, tried: tuple[Upstream, ...], retries: int) -> Decision:
+        return self.pool.wait(head, client, tried).addCallback(
+            lambda upstream: self._another(upstream, head, client, tried, retries)
+        )
+
+    def _plan_for(self, upstream: Upstream, head: RequestHead, client: Client) -> Plan:
+        plan = Plan(upstream.address, self._head(head, client, upstream))
+        plan.party = upstream
+        plan.again = self._go_on
+        if self.pool.times:
+            plan.answered = self.pool.timer(upstream)
+        if self._affinity is not None:
+            plan.response_lines = self._affinity.pin(upstream, head, client)
+        return plan
+
+    def _another(
+        self, upstream: Upstream, head: RequestHead, client: Client, tried: tuple[Upstream, ...], retries: int
+    ) -> Plan:
+        plan = self._plan_for(upstream, head, client)
+        plan.tried = tried
+        plan.retries = retries
+        if retries:
+            plan.party = self.pool.retry(upstream)
+        return plan
+
+    def _again(self, plan: Plan, fault: ExchangeError, head: RequestHead, client: Client) -> Decision | None:
+        """The attempt at ``plan``'s upstream has failed."""
+        pool = self.pool
+        upstream = pool.at(plan.address)
+        tried = (*plan.tried, upstream) if upstream is not None else plan.tried
+        retries = plan.retries
+        if not fault.retry_safe:
+            # It was sent, and nothing came back: as often as is set, as far as the budget goes (RFC 9110 9.2.2).
+            if retries >= pool.settings.retries or not pool.may_retry():
+                return None
+            retries += 1
+        other = pool.take(head, client, tried)
+        if other is not None:
+            return self._another(other, head, client, tried, retries)
+        if pool.others(tried):
+            return self._wait(head, client, tried, retries)
+        if isinstance(fault, ConnectTimeout) or not fault.retry_safe:
+            return None
+        raise UpstreamUnavailable(f"no upstream can be reached: {fault.detail}", error=fault.error)
+
+    def _head(self, head: RequestHead, client: Client, upstream: Upstream) -> RequestHead:
+        host = self._host
+        if host is None:
+            # HTTP/1.0 knows no Host; the upstream's own name is as good as any.
+            host = head.authority or upstream.authority
+        elif host == b"upstream":
+            host = upstream.authority
+        told = client.notes
+        if type(told) is _Told and told.of is head.headers and told.host == host and told.by is self:
+            headers = told.headers
+        else:
+            headers = self._fields(head, client, host)
+            if b"upgrade" not in head.headers.index:
+                client.notes = _Told(self, head.headers, host, headers)
+        return RequestHead(head.method, head.path, headers, host, None, head.body)
+
+    def _fields(self, head: RequestHead, client: Client, host: bytes) -> Headers:
+        index = head.headers.index
+        lines = [b"Host: " + host]
+        lines += end_to_end(head.headers, _DROP)
+        if b"_" in b"".join(index):
+            lines = without_lookalikes(lines, CLIENT_FIELDS)
+        ip = client.client_ip.encode("ascii")
+        lines += (b"X-Forwarded-For: " + ip, b"X-Real-IP: " + ip)
+        lines.append(b"X-Forwarded-Proto: " + client.scheme.encode("ascii"))
+        if head.authority:
+            lines.append(b"X-Forwarded-Host: " + head.authority)
+        if self._via is not None:
+            lines.append(self._via.request_line)
+        if b"connection" in index:
+            lines += connection_lines(head)
+        return Headers.from_lines(lines)
+
+
+class _Told:
+    """What upstreams were told with the request before: ``headers``, made ``by`` an action ``of`` a client's fields. A
+    client whose fields are the same again is told of in the same words.
+    """
+
+    __slots__ = ("by", "of", "host", "headers")
+
+    def __init__(self, by: ToPool, of: Headers, host: bytes, headers: Headers) -> None:
+        self.by = by
+        self.of = of
+        self.host = host
+        self.headers = headers

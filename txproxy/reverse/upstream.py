@@ -1,0 +1,316 @@
+"""One server of a pool: where it is, what it carries, and whether it may be sent to.
+
+What is known of an upstream's health comes from three sides, each with a state of its own: whoever administers it,
+active checks, and the traffic. ``Upstream.state`` is the worst of them, with its cause and the time since when.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import attrs
+
+from txproxy.errors import ConfigError, ExchangeError
+from txproxy.interfaces import Address
+from txproxy.proxy.deadlines import NEVER
+from txproxy.tls.upstream import client_connections
+from txproxy.wire.target import split_authority
+
+if TYPE_CHECKING:
+    from txproxy.reverse.pool import Pool
+
+_ACCEPTED: Final = (
+    "accepted are http://HOST:PORT, https://HOST:PORT and unix:/path, each with ;weight=N, ;backup, ;max=N, ;resolve"
+)
+_MOST_WEIGHT: Final = 1000
+# The share of its weight that an upstream begins with when it starts slowly.
+_COLD: Final = 0.1
+
+
+class State(Enum):
+    """What an upstream is fit for, the better first."""
+
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"  # its checks fail
+    EJECTED = "ejected"  # the traffic that it got has failed: nothing is sent until a time
+    DRAINING = "draining"  # only clients that are pinned to it
+    DISABLED = "disabled"  # by whoever administers it
+
+
+class Breaker(Enum):
+    """The circuit breaker of an upstream (as in Nygard, Release It!)."""
+
+    CLOSED = "closed"  # all may be sent
+    OPEN = "open"  # nothing is
+    HALF_OPEN = "half-open"  # one request at a time, to see whether it works again
+
+
+_CLOSED: Final = Breaker.CLOSED
+
+
+class Upstream:
+    """One server of a pool.
+
+    ``name`` tells it from the others of its pool, ``authority`` is its name for a Host field, ``weight`` its share of
+    the requests, ``backup`` that it gets some only when no other can, ``max`` how many it may have at once (0: any
+    number). ``active`` is how many it has now, ``effective`` its weight now: less while it starts slowly.
+    """
+
+    __slots__ = (
+        "name", "address", "authority", "weight", "backup", "max", "resolve",
+        "active", "effective", "room", "served", "pool", "breaker",
+        "_strikes", "_ejections", "_ejected_until", "_closed_at", "_warm_from",
+        "_order", "_order_cause", "_order_since", "_drained_at",
+        "_checked", "_checked_cause", "_checked_since", "_ejected_cause", "_ejected_since", "_healthy_since",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        address: Address,
+        authority: bytes,
+        weight: int = 1,
+        *,
+        backup: bool = False,
+        max: int = 0,
+        name: str = "",
+        resolve: bool = False,
+    ) -> None:
+        self.name = name or str(address)
+        self.address = address
+        self.authority = authority
+        self.weight = weight
+        self.backup = backup
+        self.max = max
+        self.resolve = resolve
+        self.active = 0
+        self.served = 0
+        self.effective = float(weight)
+        self.room = float(max) if max else NEVER
+        self.pool: Pool | None = None
+        self.breaker = _CLOSED
+        self._strikes = 0
+        self._ejections = 0
+        self._ejected_until = 0.0
+        self._ejected_cause = ""
+        self._ejected_since = 0.0
+        self._closed_at = 0.0
+        self._warm_from = 0.0
+        self._order = State.HEALTHY
+        self._order_cause = ""
+        self._order_since = 0.0
+        self._drained_at = NEVER
+        self._checked = State.HEALTHY
+        self._checked_cause = ""
+        self._checked_since = 0.0
+        self._healthy_since = 0.0
+
+    def __repr__(self) -> str:
+        return f"<Upstream {self.name} {self.state.value}>"
+
+    # -- what it is fit for
+
+    @property
+    def state(self) -> State:
+        """The worst that is known of it."""
+        return self._standing()[0]
+
+    @property
+    def cause(self) -> str:
+        """Why it is in that state; empty where it is healthy."""
+        return self._standing()[1]
+
+    @property
+    def since(self) -> float:
+        """Since when, in seconds of the pool's clock."""
+        return self._standing()[2]
+
+    def _standing(self) -> tuple[State, str, float]:
+        if self._order is not State.HEALTHY:
+            return self._order, self._order_cause, self._order_since
+        if self._checked is not State.HEALTHY:
+            return self._checked, self._checked_cause, self._checked_since
+        if self.breaker is Breaker.OPEN:
+            return State.EJECTED, self._ejected_cause, self._ejected_since
+        return State.HEALTHY, "", self._healthy_since
+
+    @property
+    def full(self) -> bool:
+        """Whether it has all the requests that it may have."""
+        return self.active >= self.room
+
+    @property
+    def pinnable(self) -> bool:
+        """Whether clients that are pinned to it may still go there."""
+        return self.state in (State.HEALTHY, State.DRAINING) and not self.full
+
+    # -- what requests tell (see txproxy.interfaces.Party)
+
+    def ended(self, fault: ExchangeError | None, status: int) -> None:
+        """An attempt is over."""
+        self.active -= 1
+        if fault is not None:
+            self.struck(fault.detail or fault.error)
+        elif status >= 500:
+            self.struck(f"status {status}")
+        elif self._strikes and status:
+            self._strikes = 0
+        pool = self.pool
+        if self.breaker is Breaker.HALF_OPEN and fault is None and 0 < status < 500:
+            self._close()
+        if pool is not None and pool.listens:
+            pool.released(self)
+
+    def struck(self, cause: str) -> None:
+        """A failure. Enough of them in a row, and it gets nothing for a while."""
+        self._strikes += 1
+        pool = self.pool
+        if pool is None:
+            return
+        ejection = pool.settings.ejection
+        if ejection is None:
+            return
+        if self.breaker is Breaker.HALF_OPEN or self._strikes >= ejection.failures:
+            pool.eject(self, cause)
+
+    def open(self, now: float, cause: str) -> float:
+        """Open the breaker; gives until when."""
+        pool = self.pool
+        ejection = pool.settings.ejection if pool is not None else None
+        assert ejection is not None
+        if self.breaker is _CLOSED and now - self._closed_at > ejection.longest:
+            self._ejections = 0
+        if self.breaker is _CLOSED:
+            self._ejected_since = now
+        self.breaker = Breaker.OPEN
+        self._ejections += 1
+        self._strikes = 0
+        self._ejected_cause = cause
+        self._ejected_until = now + min(ejection.base * self._ejections, ejection.longest)
+        return self._ejected_until
+
+    def _close(self) -> None:
+        self.breaker = _CLOSED
+        self._strikes = 0
+        self.room = float(self.max) if self.max else NEVER
+        if self.pool is not None:
+            self._closed_at = self._healthy_since = self._warm_from = self.pool.seconds()
+            self.pool.refresh()
+
+    # -- what checks and administrators say
+
+    def checked(self, ok: bool, cause: str) -> None:
+        """Active checks have found it well, or not."""
+        state = State.HEALTHY if ok else State.UNHEALTHY
+        if state is self._checked:
+            return
+        self._checked = state
+        self._checked_cause = cause
+        if self.pool is not None:
+            self._checked_since = self.pool.seconds()
+            if ok:
+                self._healthy_since = self._warm_from = self._checked_since
+            self.pool.refresh()
+
+    def order(self, state: State, cause: str, now: float, until: float = NEVER) -> None:
+        """An administrator's word: HEALTHY (enabled), DRAINING (until a time, then DISABLED) or DISABLED."""
+        self._order = state
+        self._order_cause = cause
+        self._order_since = now
+        self._drained_at = until if state is State.DRAINING else NEVER
+        if state is State.HEALTHY:
+            self._healthy_since = self._warm_from = now
+
+    def begin(self, now: float, warm: bool) -> None:
+        """It has joined a pool; ``warm`` says that it need not start slowly."""
+        self._healthy_since = now
+        self._warm_from = -NEVER if warm else now
+
+    # -- time
+
+    def settle(self, now: float, slow_start: float) -> float:
+        """Let time take its effect; gives when it will have one again."""
+        wake = NEVER
+        if self._drained_at <= now:
+            self.order(State.DISABLED, "drained", now)
+        elif self._order is State.DRAINING:
+            wake = self._drained_at
+        if self.breaker is Breaker.OPEN:
+            if self._ejected_until <= now:
+                self.breaker = Breaker.HALF_OPEN
+                self.room = 1.0
+            else:
+                wake = min(wake, self._ejected_until)
+        self.effective = float(self.weight)
+        if slow_start:
+            age = now - self._warm_from
+            if age < slow_start:
+                self.effective *= max(_COLD, age / slow_start)
+                wake = min(wake, now + slow_start / 20)
+        return wake
+
+
+@attrs.frozen(kw_only=True)
+class UpstreamTls:
+    """How TLS upstreams are verified: against the system's trust, or the CAs in ``ca_file``, or not at all."""
+
+    ca_file: str | None = None
+    insecure: bool = False
+
+
+def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
+    """An upstream from ``http://HOST:PORT``, ``https://HOST:PORT`` or ``unix:/path``, then any of ``;weight=N``,
+    ``;backup``, ``;max=N`` and ``;resolve``; else ``ConfigError``.
+    """
+    url, *words = text.split(";")
+    options = _parameters(text, words)
+    if url.startswith("unix:"):
+        path = url.removeprefix("unix:")
+        if not path.startswith("/"):
+            raise ConfigError(f"{text!r} is no upstream: the path must begin with /; {_ACCEPTED}")
+        if options.get("resolve"):
+            raise ConfigError(f"{text!r}: a path has no name to resolve; {_ACCEPTED}")
+        return Upstream(Address(path=path), b"localhost", name=url, **options)
+    parts = urlsplit(url)
+    authority = parts.netloc.encode("ascii", "replace")
+    if parts.scheme not in ("http", "https") or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ConfigError(f"{text!r} is no upstream; {_ACCEPTED}")
+    try:
+        host, port = split_authority(authority)
+    except ValueError as fault:
+        raise ConfigError(f"{text!r} is no upstream: {fault}; {_ACCEPTED}") from None
+    name = f"{parts.scheme}://{parts.netloc}"
+    if parts.scheme == "http":
+        return Upstream(Address(host, port or 80), authority, name=name, **options)
+    tls = tls or UpstreamTls()
+    creator = client_connections(host, tls.ca_file, tls.insecure)
+    return Upstream(Address(host, port or 443, tls=creator, server_name=host), authority, name=name, **options)
+
+
+def _parameters(text: str, words: list[str]) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        known = False
+        if name in ("backup", "resolve") and not equals:
+            options[name] = known = True
+        elif name in ("weight", "max") and value.isascii() and value.isdigit():
+            number = int(value)
+            known = 0 < number <= (_MOST_WEIGHT if name == "weight" else 10**6)
+            options[name] = number
+        if not known:
+            raise ConfigError(
+                f"{text!r}: {word!r} is no parameter of an upstream; accepted are "
+                f"weight=1 to weight={_MOST_WEIGHT}, backup, max=1 to max=1000000, and resolve"
+            )
+    return options
+
+
+def parse_tcp_upstream(text: str) -> Upstream:
+    """An upstream of the tcp mode, from ``HOST:PORT`` and the same parameters; else ``ConfigError``."""
+    if "://" in text or text.startswith("unix:") or ":" not in text:
+        raise ConfigError(f"{text!r} is no upstream; accepted is HOST:PORT, with ;weight=N, ;backup, ;max=N, ;resolve")
+    upstream = parse_upstream("http://" + text)
+    upstream.name = upstream.name.removeprefix("http://")
+    return upstream
