@@ -1,0 +1,266 @@
+"""What a request must have, besides its host and path, for a route to be taken."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Final, Protocol, TypeAlias
+from urllib.parse import unquote_to_bytes
+
+import attrs
+
+from txproxy.errors import ConfigError
+from txproxy.interfaces import Client
+from txproxy.wire import grammar
+from txproxy.wire.message import RequestHead
+
+Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"})
+_REMEMBERED: Final = 4096
+
+
+def shown(value: bytes) -> str:
+    """Bytes as people may read them."""
+    return value.decode("utf-8", "backslashreplace")
+
+
+def as_bytes(text: str) -> bytes:
+    """Text of a configuration as it may come over the wire."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def compiled(text: str) -> re.Pattern[bytes]:
+    """A regular expression over bytes; ``ConfigError`` if it is none."""
+    try:
+        return re.compile(as_bytes(text))
+    except (re.error, OverflowError, RecursionError) as fault:
+        raise ConfigError(f"{text!r} is no regular expression: {fault}; accepted is Python's syntax") from None
+
+
+class Condition(Protocol):
+    """One thing that a request must have. Those that are equal hold for the same requests."""
+
+    def holds(self, head: RequestHead, client: Client) -> bool:
+        """Whether it has."""
+
+    def why(self, head: RequestHead, client: Client) -> str:
+        """Why it has not, in a few words."""
+
+    def covers(self, other: Condition) -> bool:
+        """Whether this one holds wherever ``other`` does."""
+
+
+@attrs.frozen
+class Methods:
+    """The method is one of these."""
+
+    names: frozenset[bytes]
+
+    @classmethod
+    def parse(cls, names: Iterable[str]) -> Methods:
+        """From names; ``ConfigError`` if one is none."""
+        for name in names:
+            if not grammar.TOKEN.fullmatch(as_bytes(name)):
+                raise ConfigError(f"{name!r} is no method; accepted are names such as GET")
+            if name not in _METHODS and name.upper() in _METHODS:
+                raise ConfigError(f"{name!r} is no method, as their case matters; accepted is {name.upper()}")
+        return cls(frozenset(map(as_bytes, names)))
+
+    def holds(self, head: RequestHead, client: Client) -> bool:
+        """See :class:`Condition`."""
+        return head.method in self.names
+
+    def why(self, head: RequestHead, client: Client) -> str:
+        """See :class:`Condition`."""
+        names = b", ".join(sorted(self.names)).decode("ascii")
+        return f"method is {shown(head.method)}, accepted are {names}"
+
+    def covers(self, other: Condition) -> bool:
+        """See :class:`Condition`."""
+        return isinstance(other, Methods) and self.names >= other.names
+
+
+@attrs.frozen
+class Wanted:
+    """A value: any where both are None, else equal to ``exact``, or matched whole by the expression ``text``."""
+
+    exact: bytes | None = None
+    text: bytes | None = None
+    fullmatch: Callable[[bytes], object] | None = attrs.field(default=None, eq=False)
+
+    @classmethod
+    def parse(cls, value: str | bool) -> Wanted:
+        """From a value, ``~regex``, or True for any; ``ConfigError`` if it is none of them."""
+        if value is True:
+            return cls()
+        if not isinstance(value, str):
+            raise ConfigError(f"{value!r} is nothing to compare with; accepted is a value, ~regex, or true for any")
+        if value.startswith("~"):
+            pattern = compiled(value[1:])
+            return cls(text=pattern.pattern, fullmatch=pattern.fullmatch)
+        return cls(exact=as_bytes(value))
+
+    def holds(self, value: bytes) -> bool:
+        """Whether ``value`` is one."""
+        if self.exact is not None:
+            return value == self.exact
+        return self.fullmatch is None or self.fullmatch(value) is not None
+
+    def why(self) -> str:
+        """What a value that does not do is not."""
+        return f"not {shown(self.exact)!r}" if self.exact is not None else f"no match of ~{shown(self.text or b'')}"
+
+    def covers(self, other: Wanted) -> bool:
+        """Whether this one takes whatever ``other`` takes."""
+        if self == other or self == Wanted():
+            return True
+        return self.fullmatch is not None and other.exact is not None and self.holds(other.exact)
+
+
+@attrs.frozen
+class HeaderField:
+    """A field, by its lower-case name. Values of a repeated one are compared as one, joined with ``, ``."""
+
+    name: bytes
+    wanted: Wanted
+
+    @classmethod
+    def parse(cls, name: str, value: str | bool) -> HeaderField:
+        """From a configuration; ``ConfigError`` if the name is none, or no field can have the value."""
+        if not grammar.TOKEN.fullmatch(as_bytes(name)):
+            raise ConfigError(f"{name!r} is no field name; accepted is a token such as x-beta")
+        wanted = _wanted(name, value)
+        if wanted.exact is not None and not grammar.FIELD_VALUE.fullmatch(wanted.exact):
+            raise ConfigError(
+                f"{name}: {value!r} can be no field's value; accepted is one without control characters, and without "
+                "space at its ends"
+            )
+        return cls(as_bytes(name.lower()), wanted)
+
+    def holds(self, head: RequestHead, client: Client) -> bool:
+        """See :class:`Condition`."""
+        value = head.headers.index.get(self.name)
+        return value is not None and self.wanted.holds(value)
+
+    def why(self, head: RequestHead, client: Client) -> str:
+        """See :class:`Condition`."""
+        name = self.name.decode("ascii")
+        value = head.headers.index.get(self.name)
+        if value is None:
+            return f"header {name} is missing"
+        return f"header {name} is {shown(value)!r}, {self.wanted.why()}"
+
+    def covers(self, other: Condition) -> bool:
+        """See :class:`Condition`."""
+        return isinstance(other, HeaderField) and self.name == other.name and self.wanted.covers(other.wanted)
+
+
+@attrs.frozen
+class QueryField:
+    """A parameter of the query, name and value decoded (``+`` is a space). One of a repeated parameter's values is
+    enough.
+    """
+
+    name: bytes
+    wanted: Wanted
+
+    @classmethod
+    def parse(cls, name: str, value: str | bool) -> QueryField:
+        """From a configuration, decoded; ``ConfigError`` if the value is none."""
+        return cls(as_bytes(name), _wanted(name, value))
+
+    def holds(self, head: RequestHead, client: Client) -> bool:
+        """See :class:`Condition`."""
+        return any(self.wanted.holds(value) for value in self._values(head))
+
+    def why(self, head: RequestHead, client: Client) -> str:
+        """See :class:`Condition`."""
+        name, values = shown(self.name), self._values(head)
+        if not values:
+            return f"query parameter {name} is missing"
+        return f"query parameter {name} is {' and '.join(repr(shown(value)) for value in values)}, {self.wanted.why()}"
+
+    def covers(self, other: Condition) -> bool:
+        """See :class:`Condition`."""
+        return isinstance(other, QueryField) and self.name == other.name and self.wanted.covers(other.wanted)
+
+    def _values(self, head: RequestHead) -> list[bytes]:
+        pairs = (field.partition(b"=") for field in head.path.partition(b"?")[2].split(b"&") if field)
+        return [_decoded(value) for name, _, value in pairs if _decoded(name) == self.name]
+
+
+def _wanted(name: str, value: str | bool) -> Wanted:
+    try:
+        return Wanted.parse(value)
+    except ConfigError as fault:
+        raise ConfigError(f"{name}: {fault}") from None
+
+
+def _decoded(text: bytes) -> bytes:
+    return unquote_to_bytes(text.replace(b"+", b" "))
+
+
+@attrs.frozen
+class Clients:
+    """The client's believed address is in one of these networks; ``unix:`` stands for UNIX sockets."""
+
+    texts: frozenset[str]
+    networks: tuple[Network, ...] = attrs.field(eq=False)
+    has: Callable[[str], bool] = attrs.field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        # Clients come again and again, and addresses as text are short.
+        object.__setattr__(self, "has", lru_cache(maxsize=_REMEMBERED)(self._look_up))
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> Clients:
+        """From CIDRs and ``unix:``; ``ConfigError`` if one is neither."""
+        networks: list[Network] = []
+        names = set()
+        for text in texts:
+            if text == "unix:":
+                names.add(text)
+                continue
+            try:
+                network = ipaddress.ip_network(text.strip("[]"))
+            except ValueError as fault:
+                why = ": it has host bits set" if "host bits" in str(fault) else ""
+                raise ConfigError(
+                    f"{text!r} is no network{why}; accepted is a CIDR such as 10.0.0.0/8 or fd00::/8, or unix:"
+                ) from None
+            networks.append(network)
+            names.add(str(network))
+        return cls(frozenset(names), tuple(networks))
+
+    def _look_up(self, text: str) -> bool:
+        try:
+            address = ipaddress.ip_address(text.partition("%")[0])
+        except ValueError:
+            return text == "unix:" and text in self.texts
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+            # What a listener of both families says of a client of IPv4.
+            address = address.ipv4_mapped
+        return any(address.version == network.version and address in network for network in self.networks)
+
+    def holds(self, head: RequestHead, client: Client) -> bool:
+        """See :class:`Condition`."""
+        return self.has(client.client_ip)
+
+    def why(self, head: RequestHead, client: Client) -> str:
+        """See :class:`Condition`."""
+        return f"client {client.client_ip} is not in {' or '.join(sorted(self.texts))}"
+
+    def covers(self, other: Condition) -> bool:
+        """See :class:`Condition`."""
+        if not isinstance(other, Clients) or ("unix:" in other.texts and "unix:" not in self.texts):
+            return False
+        return all(any(_within(theirs, ours) for ours in self.networks) for theirs in other.networks)
+
+
+def _within(inner: Network, outer: Network) -> bool:
+    if isinstance(inner, ipaddress.IPv4Network):
+        return isinstance(outer, ipaddress.IPv4Network) and inner.subnet_of(outer)
+    return isinstance(outer, ipaddress.IPv6Network) and inner.subnet_of(outer)
