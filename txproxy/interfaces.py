@@ -17,8 +17,9 @@ from txproxy.wire.message import RequestHead, ResponseHead
 @attrs.frozen
 class Address:
     """Where an upstream or origin is reached: ``host`` (name or literal, no brackets) and ``port``, or a UNIX socket's
-    ``path``; ``tls`` makes the TLS connection, or is None for plain TCP. Addresses with the same ``key`` share
-    kept-alive connections.
+    ``path``; ``tls`` makes the TLS connection, or is None for plain TCP. ``preface`` is written before all else, TLS
+    included: the header of the PROXY protocol, which makes the connection one client's. Addresses with the same ``key``
+    share kept-alive connections.
     """
 
     host: str = ""
@@ -26,11 +27,13 @@ class Address:
     path: str = ""
     tls: IOpenSSLClientConnectionCreator | None = attrs.field(default=None, eq=False)
     server_name: str = ""
+    preface: bytes = attrs.field(default=b"", eq=False, repr=False)
     key: str = attrs.field(init=False, eq=False, repr=False)
 
     @key.default
     def _make_key(self) -> str:
-        return f"{self} {self.server_name}" if self.tls is not None else str(self)
+        key = f"{self} {self.server_name}" if self.tls is not None else str(self)
+        return f"{key} {self.preface.hex()}" if self.preface else key
 
     def __str__(self) -> str:
         if self.path:
@@ -40,15 +43,25 @@ class Address:
 
 class Client:
     """Who sent a request. ``peer_ip`` is the socket's (``unix:`` for a UNIX socket), ``client_ip`` the believed one;
-    ``scheme`` is how the client speaks to the proxy. ``notes`` is a mode's own, kept as long as the connection.
+    ``scheme`` is how the client speaks, to the proxy or to a trusted one before it, ``peer_scheme`` how the peer does.
+    ``transport`` is its connection, for those who need its ports or its TLS, or None; ``certificate`` the verified one
+    that it has shown, or None; ``user`` who it is known to be. ``lines`` are the field lines that tell upstreams of it
+    (None: what ``peer_ip`` and ``peer_scheme`` say). ``notes`` is a mode's own, kept as long as the connection.
     """
 
-    __slots__ = ("peer_ip", "client_ip", "scheme", "notes")
+    __slots__ = (
+        "peer_ip", "client_ip", "scheme", "peer_scheme", "transport", "certificate", "user", "lines", "notes"
+    )  # fmt: skip
 
     def __init__(self, peer_ip: str, scheme: str = "http") -> None:
         self.peer_ip = peer_ip
         self.client_ip = peer_ip
         self.scheme = scheme
+        self.peer_scheme = scheme
+        self.transport: Any = None
+        self.certificate: Any = None
+        self.user: Any = None
+        self.lines: tuple[bytes, ...] | None = None
         self.notes: Any = None
 
 
@@ -84,12 +97,13 @@ class Plan:
     the head of the final response is there. ``again(plan, fault, head, client)``: where to go after the attempt failed,
     as a decision; None to give up. It is asked only where another attempt is safe. ``response_timeout``: in seconds,
     in place of the proxy's. ``max_body``: of the request, in bytes. ``shadow``: gets a copy of the request's body.
-    ``tried`` and ``retries`` are the mode's own: where attempts went before this one, and how many of them were sent.
+    ``upstream``, ``tried`` and ``retries`` are the mode's own: where this attempt goes, where others went before it,
+    and how many of them were sent.
     """
 
     __slots__ = (
         "address", "head", "response_lines", "rewrite", "party", "answered", "again", "response_timeout", "max_body",
-        "shadow", "tried", "retries",
+        "shadow", "upstream", "tried", "retries",
     )  # fmt: skip
 
     def __init__(self, address: Address, head: RequestHead | None, response_lines: tuple[bytes, ...] = ()) -> None:
@@ -103,6 +117,7 @@ class Plan:
         self.response_timeout: float | None = None
         self.max_body: int | None = None
         self.shadow: Shadow | None = None
+        self.upstream: Any = None
         self.tried: tuple[Any, ...] = ()
         self.retries = 0
 

@@ -217,6 +217,7 @@ class ProxyInMemory:
         self.network = MemoryNetwork(self.clock)
         self.factory = make(self.clock)
         self.factory.dialer = self.network
+        self.factory.doStart()
         self.clients: list[MemoryConnection] = []
 
     def connect(self, host: str = "127.0.0.1") -> MemoryConnection:
@@ -250,6 +251,7 @@ class ProxyInMemory:
         for client in self.clients:
             client.drop()
         self.clock.advance(0)
+        self.factory.doStop()
         self.factory.stop()
         self.clock.advance(0)
         self.advance(10)

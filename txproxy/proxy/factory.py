@@ -79,6 +79,7 @@ class ProxyFactory:
         self._observers = observers
         self.observed = bool(observers)
         self._date = (0, b"")
+        self._ports = 0
         self._limits: dict[float, TimeLimit] = {}
         self.admission: Admission[DownstreamProtocol] = Admission(limits.max_connections)
 
@@ -86,9 +87,21 @@ class ProxyFactory:
 
     def doStart(self) -> None:
         """A port has begun to listen."""
+        self._ports += 1
+        if self._ports == 1:
+            self.begin()
 
     def doStop(self) -> None:
         """A port has ceased to listen."""
+        self._ports -= 1
+        if not self._ports:
+            self.end()
+
+    def begin(self) -> None:
+        """Called when the first port listens: what a mode needs while it serves begins here."""
+
+    def end(self) -> None:
+        """Called when the last port has ceased to."""
 
     def buildProtocol(self, addr: Any) -> DownstreamProtocol | None:
         """A protocol for a new client."""

@@ -1,67 +1,177 @@
-"""Request head to an upstream of a pool."""
+"""Request head to an upstream of a pool, by way of a route, or a refusal."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
 
 from zope.interface import implementer
 
-from txproxy.errors import LoopDetected
+from txproxy.errors import ConfigError, LoopDetected
 from txproxy.interfaces import Client, Decision, IMode, Refusal
 from txproxy.proxy.factory import Observer, ProxyFactory
 from txproxy.proxy.limits import Limits
+from txproxy.proxy.transports import tls_connection
+from txproxy.reverse.affinity import affinity_from
+from txproxy.reverse.matches import host_of
 from txproxy.reverse.pool import Pool
+from txproxy.reverse.routes import Route, Routes
 from txproxy.reverse.to_pool import ToPool
+from txproxy.reverse.trust import Trust, peer_alone
+from txproxy.tls.peer import NO_CERTIFICATE_LINES, peer_certificate
 from txproxy.wire.forwarding import Via, new_mark
 from txproxy.wire.message import RequestHead
 
 _ALLOW: Final = (b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH",)
 
 
+class Action(Protocol):
+    """What is to be done with the requests of a route."""
+
+    # whether CONNECT may come here
+    takes_connect: bool
+    # the pools that it may send to
+    pools: tuple[Pool, ...]
+
+    def plan(self, head: RequestHead, client: Client) -> Decision:
+        """See :class:`txproxy.interfaces.IMode`."""
+
+
+class Served(Protocol):
+    """A TLS listener's certificates, as far as the mode is concerned."""
+
+    def serves(self, host: str) -> bool:
+        """Whether one of them is for ``host``."""
+
+
 @implementer(IMode)
 class ReverseMode:
-    """Sends requests to a pool.
+    """Does with requests what their route says, or ``action`` where none matches (None: 404).
 
-    ``host`` is what goes upstream as Host: None for the client's own, ``"upstream"`` for the upstream's name, else the
-    host itself. ``via`` is the pseudonym in Via, or None.
+    ``via`` is the entry in Via, or None. ``trust`` says which peers are believed about their clients, ``tls`` which
+    hosts the certificates of TLS listeners are for (421 to others), ``client_certificates`` that clients may show some.
     """
 
-    def __init__(self, pool: Pool, *, host: str | None = None, via: str | None = "txproxy") -> None:
-        self.pool = pool
-        self._via = Via(via.encode("ascii"), new_mark()) if via is not None else None
-        self._action = ToPool(pool, host=host, via=self._via)
+    def __init__(
+        self,
+        action: Action | None = None,
+        routes: Sequence[Route[Action]] = (),
+        *,
+        via: Via | None = None,
+        trust: Trust | None = None,
+        tls: Served | None = None,
+        client_certificates: bool = False,
+    ) -> None:
+        self.routes = Routes(routes) if routes else None
+        self.action = action
+        self._via = via
+        self._trust = trust
+        self._tls = tls
+        self._client_certificates = client_certificates
+        self._tells = trust is not None or client_certificates
+        actions = [route.action for route in routes] + ([action] if action is not None else [])
+        if not actions:
+            raise ConfigError("a reverse proxy needs a pool, or a route")
+        self._takes_connect = any(one.takes_connect for one in actions)
+        self.pools = tuple(dict.fromkeys(pool for one in actions for pool in one.pools))
 
     def plan(self, head: RequestHead, client: Client) -> Decision:
         """See :class:`txproxy.interfaces.IMode`."""
         method = head.method
-        if method == b"CONNECT" or method == b"TRACE":
+        if method == b"TRACE" or (method == b"CONNECT" and not self._takes_connect):
             return Refusal(405, "http_request_denied", f"{method.decode('ascii')} is not done here", _ALLOW)
         via = self._via
         if via is not None and b"via" in head.headers.index and via.is_in(head.headers):
             raise LoopDetected("the request has been through this proxy before")
-        return self._action.plan(head, client)
+        if client.peer_scheme == "https" and self._tls is not None and not self._is_served(head):
+            # RFC 9110 15.5.20
+            return Refusal(421, "http_request_denied", f"no certificate here is for {head.authority.decode('ascii')}")
+        if self._tells:
+            self._tell_of(head, client)
+        action = self.action
+        if self.routes is not None:
+            route = self.routes.find(head, client)
+            if route is not None:
+                action = route.action
+            elif action is None:
+                return Refusal(404, "", "no route matches")
+            if method == b"CONNECT" and not action.takes_connect:
+                return Refusal(405, "http_request_denied", "no CONNECT here", _ALLOW)
+        assert action is not None
+        return action.plan(head, client)
+
+    def _is_served(self, head: RequestHead) -> bool:
+        host = host_of(head.authority)
+        assert self._tls is not None
+        return not host or self._tls.serves(host)
+
+    def _tell_of(self, head: RequestHead, client: Client) -> None:
+        """What upstreams are told of the client, where that is more than its connection says."""
+        if self._trust is not None:
+            believed = self._trust.believe(client.peer_ip, client.peer_scheme, head.headers)
+        else:
+            believed = peer_alone(client.peer_ip, client.peer_scheme)
+        client.client_ip = believed.client_ip
+        client.scheme = believed.scheme
+        lines = believed.lines
+        if believed.host:
+            lines += (b"X-Forwarded-Host: " + believed.host,)
+        if self._client_certificates:
+            connection = tls_connection(client.transport)
+            if client.certificate is None and connection is not None:
+                client.certificate = peer_certificate(connection)
+            shown = client.certificate
+            lines += shown.lines() if shown is not None else NO_CERTIFICATE_LINES
+        if client.lines != lines:
+            client.lines = lines
+            client.notes = None
 
 
 class ReverseProxyFactory(ProxyFactory):
-    """Protocols of a reverse proxy: ``endpoint.listen(ReverseProxyFactory(Pool([...])))``."""
+    """Protocols of a reverse proxy: ``endpoint.listen(ReverseProxyFactory(Pool([...])))``.
+
+    ``target`` is a pool, or a :class:`ReverseMode` that has routes. For a pool, ``host`` is what goes upstream as Host:
+    None for the client's own, ``"upstream"`` for the upstream's name, else the host itself; ``trusted_proxies`` are
+    CIDRs of peers that are believed about their clients; ``sticky`` (``cookie``, ``cookie:NAME``, ``ip``,
+    ``header:NAME``) keeps clients at their upstreams. ``via`` is the pseudonym in Via, or None.
+    """
 
     def __init__(
         self,
-        pool: Pool,
+        target: Pool | ReverseMode,
         *,
         host: str | None = None,
         via: str | None = "txproxy",
+        trusted_proxies: Sequence[str] = (),
+        sticky: str | None = None,
         limits: Limits | None = None,
         observers: tuple[Observer, ...] = (),
         reactor: Any = None,
     ) -> None:
-        if reactor is None:
-            from twisted.internet import reactor  # the embedding program's
-        pool.use_clock(reactor)
-        super().__init__(
-            ReverseMode(pool, host=host, via=via),
-            limits=limits,
-            observers=observers,
-            name=via or "txproxy",
-            reactor=reactor,
-        )
+        if isinstance(target, Pool):
+            entry = via_entry(via)
+            affinity = affinity_from(sticky, target) if sticky is not None else None
+            target = ReverseMode(
+                ToPool(target, host=host, via=entry, affinity=affinity),
+                via=entry,
+                trust=Trust(trusted_proxies) if trusted_proxies else None,
+            )
+        super().__init__(target, limits=limits, observers=observers, name=via or "txproxy", reactor=reactor)
+        self.pools = target.pools
+        for pool in self.pools:
+            pool.use_clock(self.reactor)
+
+    def begin(self) -> None:
+        """Look after the pools."""
+        for pool in self.pools:
+            pool.start(self.reactor, lambda address, build: self.dialer.dial(address, build))
+
+    def end(self) -> None:
+        """No longer."""
+        for pool in self.pools:
+            pool.stop()
+
+
+def via_entry(pseudonym: str | None) -> Via | None:
+    """The entry in Via of this running proxy; None for no pseudonym."""
+    return Via(pseudonym.encode("ascii"), new_mark()) if pseudonym is not None else None

@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from time import monotonic
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import attrs
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 
 from txproxy.errors import ConfigError, ExchangeError, UpstreamUnavailable
-from txproxy.interfaces import Address, Client
+from txproxy.interfaces import Client
 from txproxy.proxy.deadlines import NEVER
+from txproxy.reverse.health import Checks, HealthCheck
+from txproxy.reverse.members import Members
+from txproxy.reverse.probe import Dial
 from txproxy.reverse.strategies import strategy_from
 from txproxy.reverse.upstream import Breaker, State, Upstream, UpstreamTls, parse_upstream
 from txproxy.wire.message import RequestHead
@@ -27,6 +30,17 @@ _log = Logger()
 # retry budgets): an outage must not be multiplied.
 _BUDGET: Final = 0.2
 _LEAST_RETRIES: Final = 3
+
+
+class Keeper(Protocol):
+    """Looks after the upstreams of a pool while it is in use."""
+
+    def start(self) -> None:
+        """Begin, or go on."""
+
+    def stop(self) -> None:
+        """Pause, and leave no timer behind."""
+
 
 _Skip: TypeAlias = Callable[[Upstream], bool]
 
@@ -52,14 +66,16 @@ class PoolSettings:
     ``retries``: further attempts for a request that was sent and may be repeated. ``ejection``: None for no passive
     health checks. ``slow_start``: seconds over which an upstream that comes back, or was added, reaches its weight.
     ``panic``: if less than this share of the upstreams is available, all serve but those that are drained or disabled
-    (0: never). ``queue``: how many requests may wait for upstreams that have their ``max``, and ``queue_timeout`` for
-    how many seconds; then 503. ``tls``: how TLS upstreams given as URLs are verified.
+    (0: never). ``health``: what active checks ask; None for none. ``queue``: how many requests may wait for upstreams
+    that have their ``max``, and ``queue_timeout`` for how many seconds; then 503. ``tls``: how TLS upstreams given as
+    URLs are verified.
     """
 
     retries: int = 1
     ejection: Ejection | None = Ejection()
     slow_start: float = 0.0
     panic: float = 0.0
+    health: HealthCheck | None = None
     queue: int = 1024
     queue_timeout: float = 5.0
     tls: UpstreamTls = attrs.field(factory=UpstreamTls)
@@ -130,6 +146,8 @@ class Pool:
         # whether it matters when a request ends
         self.listens = self._counts
         self._queue: deque[_Waiting] = deque()
+        self._keepers: list[Keeper] = []
+        self._users = 0
         self._joined: list[Callable[[Upstream], None]] = []
         self._parted: list[Callable[[Upstream], None]] = []
         for item in upstreams:
@@ -145,6 +163,30 @@ class Pool:
             self.seconds = clock.seconds
             for upstream in self.upstreams:
                 upstream.begin(clock.seconds(), warm=True)
+
+    def start(self, clock: Any, dial: Dial) -> None:
+        """Somebody serves from this pool: check its upstreams and look up their names, by ``clock`` and ``dial`` of the
+        first who does.
+        """
+        self.use_clock(clock)
+        self._users += 1
+        if self._users > 1:
+            return
+        if not self._keepers:
+            if self.settings.health is not None:
+                checks = Checks(self.settings.health, clock, dial, name=self.name)
+                self.watch(checks.watch, checks.forget)
+                self._keepers.append(checks)
+            self._keepers += [Members(self, upstream, clock) for upstream in self.upstreams if upstream.resolve]
+        for keeper in self._keepers:
+            keeper.start()
+
+    def stop(self) -> None:
+        """The same one serves no more. The last one stops checks and look-ups."""
+        self._users -= 1
+        if not self._users:
+            for keeper in self._keepers:
+                keeper.stop()
 
     # -- choosing
 
@@ -221,13 +263,6 @@ class Pool:
     def waiting(self) -> int:
         """How many requests wait for room."""
         return len(self._queue)
-
-    def at(self, address: Address) -> Upstream | None:
-        """The upstream at ``address``, if it is here still."""
-        for upstream in self.upstreams:
-            if upstream.address is address:
-                return upstream
-        return None
 
     def others(self, tried: tuple[Upstream, ...]) -> bool:
         """Whether there is an available upstream that was not ``tried``, though it may be full."""

@@ -8,7 +8,9 @@ from txproxy.errors import ConfigError, ConnectTimeout, ExchangeError, UpstreamU
 from txproxy.interfaces import Client, Decision, Plan
 from txproxy.reverse.affinity import Affinity
 from txproxy.reverse.pool import Pool
+from txproxy.reverse.trust import peer_alone
 from txproxy.reverse.upstream import Upstream
+from txproxy.tls.peer import CLIENT_CERTIFICATE_FIELDS
 from txproxy.wire.forwarding import (
     CLIENT_FIELDS,
     HOP_BY_HOP,
@@ -21,7 +23,7 @@ from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import split_authority
 
-_DROP: Final = HOP_BY_HOP | CLIENT_FIELDS | {b"host"}
+_DROP: Final = HOP_BY_HOP | CLIENT_FIELDS | CLIENT_CERTIFICATE_FIELDS | {b"host"}
 
 
 def host_to_send(text: str) -> str:
@@ -38,10 +40,13 @@ class ToPool:
     pins clients to upstreams.
     """
 
+    takes_connect = False
+
     def __init__(
         self, pool: Pool, *, host: str | None = None, via: Via | None = None, affinity: Affinity | None = None
     ) -> None:
         self.pool = pool
+        self.pools: tuple[Pool, ...] = (pool,)
         self._host = host_to_send(host).encode("ascii") if host is not None else None
         self._via = via
         self._affinity = affinity
@@ -67,7 +72,7 @@ class ToPool:
 
     def _plan_for(self, upstream: Upstream, head: RequestHead, client: Client) -> Plan:
         plan = Plan(upstream.address, self._head(head, client, upstream))
-        plan.party = upstream
+        plan.party = plan.upstream = upstream
         plan.again = self._go_on
         if self.pool.times:
             plan.answered = self.pool.timer(upstream)
@@ -88,8 +93,7 @@ class ToPool:
     def _again(self, plan: Plan, fault: ExchangeError, head: RequestHead, client: Client) -> Decision | None:
         """The attempt at ``plan``'s upstream has failed."""
         pool = self.pool
-        upstream = pool.at(plan.address)
-        tried = (*plan.tried, upstream) if upstream is not None else plan.tried
+        tried = (*plan.tried, plan.upstream)
         retries = plan.retries
         if not fault.retry_safe:
             # It was sent, and nothing came back: as often as is set, as far as the budget goes (RFC 9110 9.2.2).
@@ -127,10 +131,8 @@ class ToPool:
         lines += end_to_end(head.headers, _DROP)
         if b"_" in b"".join(index):
             lines = without_lookalikes(lines, CLIENT_FIELDS)
-        ip = client.client_ip.encode("ascii")
-        lines += (b"X-Forwarded-For: " + ip, b"X-Real-IP: " + ip)
-        lines.append(b"X-Forwarded-Proto: " + client.scheme.encode("ascii"))
-        if head.authority:
+        lines += client.lines if client.lines is not None else peer_alone(client.peer_ip, client.peer_scheme).lines
+        if head.authority and not any(line.startswith(b"X-Forwarded-Host:") for line in lines):
             lines.append(b"X-Forwarded-Host: " + head.authority)
         if self._via is not None:
             lines.append(self._via.request_line)
