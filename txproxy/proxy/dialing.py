@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from txproxy.errors import ConnectionRefused, ConnectTimeout, DialError, DnsError, ExchangeError, TlsError
 from txproxy.interfaces import Address, IDialer
+from txproxy.proxy.transports import write_function
 
 
 @implementer(IDialer)
@@ -53,15 +54,65 @@ def connect(
     endpoint: IStreamClientEndpoint, address: Address, build: Callable[[], IProtocol], reactor: Any, timeout: float
 ) -> Deferred[IProtocol]:
     """Connect by ``endpoint``, with TLS if ``address`` says so; failures become ``DialError``."""
+    preface = address.preface
     if address.tls is None:
         connecting: Deferred[Any] = endpoint.connect(_Factory(build))
+        if preface:
+            connecting.addCallback(_begin_with, preface)
     else:
         handshake = _Handshake(build)
+        if preface:
+            endpoint = _PrefaceEndpoint(endpoint, preface)
         wrapped = endpoints.wrapClientTLS(address.tls, endpoint)
         connecting = wrapped.connect(_Factory(handshake.build_protocol))
         connecting.addCallback(lambda _: handshake.done(reactor, timeout))
     connecting.addErrback(_convert, address)
     return connecting
+
+
+def _begin_with(protocol: Any, preface: bytes) -> Any:
+    """Write ``preface`` to a connection that was just made, on which nobody has written."""
+    transport = protocol.transport
+    write_function(transport)(transport, preface)
+    return protocol
+
+
+@implementer(IStreamClientEndpoint)
+class _PrefaceEndpoint:
+    """Writes ``preface`` to each connection before TLS does."""
+
+    def __init__(self, endpoint: IStreamClientEndpoint, preface: bytes) -> None:
+        self._endpoint = endpoint
+        self._preface = preface
+
+    def connect(self, protocolFactory: Any) -> Deferred[IProtocol]:
+        connecting: Deferred[IProtocol] = self._endpoint.connect(_PrefaceFactory(protocolFactory, self._preface))
+        return connecting
+
+
+@implementer(IProtocolFactory)
+class _PrefaceFactory:
+    def __init__(self, factory: Any, preface: bytes) -> None:
+        self._factory = factory
+        self._preface = preface
+
+    def buildProtocol(self, addr: object) -> Any:
+        protocol = self._factory.buildProtocol(addr)
+        make_connection = protocol.makeConnection
+
+        def begin(transport: Any) -> None:
+            # TLS greets within its makeConnection, so there is no later moment; and a wrapper would stay.
+            transport.write(self._preface)
+            make_connection(transport)
+
+        protocol.makeConnection = begin
+        return protocol
+
+    def doStart(self) -> None:
+        self._factory.doStart()
+
+    def doStop(self) -> None:
+        self._factory.doStop()
 
 
 @implementer(IProtocolFactory)

@@ -87,7 +87,7 @@ class DownstreamProtocol:
 
     def makeConnection(self, transport: Any) -> None:
         """A client is there."""
-        self.transport = transport
+        self.transport = self.client.transport = transport
         self.connectionMade()
 
     def connectionMade(self) -> None:

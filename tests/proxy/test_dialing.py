@@ -1,0 +1,89 @@
+"""What a connection begins with."""
+
+import pytest
+from twisted.internet import error
+from twisted.internet.protocol import Protocol
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.python.failure import Failure
+
+from txproxy.errors import ConnectionRefused, ConnectTimeout
+from txproxy.interfaces import Address
+from txproxy.proxy.dialing import Dialer
+from txproxy.tls.upstream import client_connections
+
+PREFACE = b"PROXY TCP4 192.0.2.1 198.51.100.2 4711 443\r\n"
+
+
+class Upstream(Protocol):
+    """Says something as soon as it is told of its connection."""
+
+    handshake_done = None
+
+    def handshakeCompleted(self):
+        raise AssertionError("there is no peer to shake hands with")
+
+
+def dial(address):
+    """Dial, and have the connection made: the results so far, the protocols, and what was written."""
+    reactor = MemoryReactorClock()
+    built, results = [], []
+
+    def build():
+        built.append(Upstream())
+        return built[-1]
+
+    dialing = Dialer(reactor, 5).dial(address, build)
+    dialing.addBoth(results.append)
+    kind = reactor.unixClients if address.path else reactor.tcpClients
+    factory = kind[0][1 if address.path else 2]
+    transport = StringTransport()
+    protocol = factory.buildProtocol(None)
+    protocol.makeConnection(transport)
+    return dialing, results, built, transport
+
+
+@pytest.mark.parametrize("address", [Address("10.0.0.1", 80, preface=PREFACE), Address(path="/x", preface=PREFACE)])
+def test_a_preface_comes_first(address):
+    _, results, built, transport = dial(address)
+    assert results == built and len(built) == 1
+    results[0].transport.write(b"GET")
+    assert transport.value() == PREFACE + b"GET"
+
+
+def test_a_preface_comes_before_tls():
+    creator = client_connections("a.example", insecure=True)
+    dialing, results, built, transport = dial(Address("10.0.0.1", 443, tls=creator, preface=PREFACE))
+    # a handshake record (RFC 8446 section 5.1) follows
+    assert transport.value().startswith(PREFACE + b"\x16\x03") and transport.value().count(PREFACE) == 1
+    assert len(built) == 1 and not results
+    dialing.addErrback(lambda _: None)
+    dialing.cancel()
+
+
+@pytest.mark.parametrize("tls", [None, client_connections("a.example", insecure=True)])
+def test_without_a_preface_nothing_is_added(tls):
+    dialing, _, _, transport = dial(Address("10.0.0.1", 80, tls=tls))
+    assert transport.value()[:1] == (b"\x16" if tls is not None else b"")
+    dialing.addErrback(lambda _: None)
+    dialing.cancel()
+
+
+@pytest.mark.parametrize("tls", [None, client_connections("a.example", insecure=True)])
+def test_a_connection_that_is_not_made_is_a_dial_error(tls):
+    for theirs, ours in ((error.ConnectionRefusedError(), ConnectionRefused), (error.TimeoutError(), ConnectTimeout)):
+        reactor = MemoryReactorClock()
+        results = []
+        address = Address("10.0.0.1", 443, tls=tls, preface=PREFACE)
+        Dialer(reactor, 5).dial(address, Upstream).addBoth(results.append)
+        factory = reactor.tcpClients[0][2]
+        factory.clientConnectionFailed(None, Failure(theirs))
+        assert results[0].check(ours)
+
+
+def test_what_a_connection_begins_with_makes_it_another():
+    plain, one = Address("10.0.0.1", 80), Address("10.0.0.1", 80, preface=PREFACE)
+    other = Address("10.0.0.1", 80, preface=PREFACE.replace(b"4711", b"4712"))
+    assert len({plain.key, one.key, other.key}) == 3
+    assert one.key == Address("10.0.0.1", 80, preface=PREFACE).key
+    # It is the same place, and says so.
+    assert plain == one == other and str(one) == "10.0.0.1:80"
