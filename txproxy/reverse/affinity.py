@@ -51,6 +51,7 @@ class CookieAffinity:
             raise ConfigError(f"{name!r} is no name of a cookie; accepted are letters, digits and !#$%&'*+-.^_`|~")
         self._prefix = name.encode("ascii") + b"="
         self._key = os.urandom(32) if key is None else key
+        self._pool = pool
         self._upstreams: dict[bytes, Upstream] = {}
         self._values: dict[Upstream, bytes] = {}
         pool.watch(self._joined, self._parted)
@@ -79,6 +80,7 @@ class CookieAffinity:
         """See :class:`Affinity`."""
         value = self._value(head)
         upstream = self._upstreams.get(value) if value is not None else None
+        self._pool.tick()
         return upstream if upstream is not None and upstream.pinnable else None
 
     def pin(self, upstream: Upstream, head: RequestHead, client: Client) -> tuple[bytes, ...]:
@@ -106,6 +108,7 @@ class TableAffinity:
         if found is None:
             return None
         upstream, seen = found
+        self._pool.tick()
         if self._pool.seconds() - seen > _KEEP_FOR or upstream.pool is not self._pool or not upstream.pinnable:
             return None
         return upstream

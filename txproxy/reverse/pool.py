@@ -209,6 +209,11 @@ class Pool:
                 self.strategy.changed(upstream)
         return upstream
 
+    def tick(self) -> None:
+        """Let time take its effect, for those who look at states before they take."""
+        if self._wake is not NEVER and self.seconds() >= self._wake:
+            self.refresh()
+
     def take_this(self, upstream: Upstream) -> None:
         """Count a request that somebody else has given to ``upstream``."""
         upstream.active += 1
