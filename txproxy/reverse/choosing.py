@@ -1,0 +1,80 @@
+"""What a strategy is: the one who says which upstream of a pool is next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
+
+from zope.interface import Attribute, Interface
+
+from txproxy.interfaces import Client
+from txproxy.wire.message import RequestHead
+
+
+class Weighted(Protocol):
+    """What strategies see of an upstream: one server, compared and hashed by identity."""
+
+    @property
+    def name(self) -> str:
+        """Unique in its pool. Hashes hang on it, so that they survive a restart."""
+
+    @property
+    def weight(self) -> int:
+        """Its share as configured, from 1 to 1000."""
+
+    @property
+    def effective(self) -> float:
+        """Its share now, above 0 and up to ``weight``: less during a slow start."""
+
+    @property
+    def active(self) -> int:
+        """Requests and tunnels that it serves now."""
+
+
+Skip: TypeAlias = Callable[[Weighted], bool]
+
+
+class IStrategy(Interface):
+    """Says which upstream of a pool is next. An object serves one pool; nothing of it may block or take long.
+
+    :class:`Strategy` has those parts that many do not need. ``counts`` and ``times`` are read once, by the pool.
+    """
+
+    counts: bool = Attribute("Whether `changed` is to be called.")
+    times: bool = Attribute("Whether `measured` is to be called.")
+
+    def update(upstreams: Sequence[Weighted]) -> None:
+        """Choose from these from now on, in the order of the configuration; there may be none.
+
+        Called before the first choice, and whenever the available ones or an ``effective`` weight have changed. What
+        ``active`` says at this time counts; of those that have left, ``changed`` and ``measured`` may still tell.
+        """
+
+    def choose(head: RequestHead | None, client: Client, skip: Skip | None = None) -> Weighted | None:
+        """Whose turn it is, or None if nobody is left.
+
+        ``head`` is None for raw TCP. ``skip`` is true of those that cannot take this request: they are full, or were
+        tried before. Mostly it is None, so that is the case to be fast in. The request may not come about, so that a
+        choice is no promise: ``changed`` tells.
+        """
+
+    def changed(upstream: Weighted) -> None:
+        """The ``active`` count of an upstream has changed. Only called where ``counts`` is true."""
+
+    def measured(upstream: Weighted, seconds: float) -> None:
+        """An upstream took ``seconds`` from the request to the first byte of its response. Only called where ``times``
+        is true.
+        """
+
+
+class Strategy:
+    """A strategy that needs to know neither of counts nor of times. Others set ``counts`` or ``times``."""
+
+    counts = False
+    times = False
+
+    def changed(self, upstream: Weighted) -> None:
+        """See :class:`IStrategy`."""
+
+    def measured(self, upstream: Weighted, seconds: float) -> None:
+        """See :class:`IStrategy`."""
