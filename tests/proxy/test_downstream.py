@@ -110,6 +110,81 @@ def test_over_the_limit_of_connections_the_next_waits(proxy):
     assert third.received == OK
 
 
+LARGE = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 50000\r\n\r\n" + b"x" * 50000
+
+
+def answer_all(proxy, response):
+    """Answer each request that comes to the upstream, as long as any does; gives how many."""
+    answered = 0
+    while proxy.network.connections and proxy.upstream.take():
+        proxy.upstream.send(response)
+        answered += 1
+    return answered
+
+
+def test_who_takes_no_responses_gets_no_more_of_them(proxy):
+    client = proxy.connect()
+    client.stop_reading()
+    client.send(GET)
+    request = GET[:-2] + b"A: " + b"b" * 8000 + b"\r\n\r\n"
+    sent, answered = 1, answer_all(proxy, LARGE)
+    while not client.paused:
+        client.send(request)
+        sent += 1
+        answered += answer_all(proxy, LARGE)
+    assert answered < 4 and sent < 20
+    assert client.waiting < 200000
+    while answered < sent:
+        client.read_on()
+        client.stop_reading()
+        answered += answer_all(proxy, LARGE)
+        assert client.waiting < 200000
+    client.read_on()
+    assert not client.paused
+    assert client.take() == LARGE * sent
+    client.send(GET)
+    assert answer_all(proxy, OK) == 1
+    assert client.received == OK
+
+
+def test_who_takes_no_responses_is_dropped(proxy):
+    client = proxy.connect()
+    client.stop_reading()
+    client.send(GET * 20)
+    answer_all(proxy, LARGE)
+    proxy.advance(70)
+    assert not client.closed
+    proxy.advance(8)
+    assert client.closed
+
+
+def test_who_takes_no_responses_may_take_them_after_it_has_closed_its_side(proxy):
+    client = proxy.connect()
+    client.stop_reading()
+    client.send(GET * 4)
+    answered = answer_all(proxy, LARGE)
+    client.end()
+    while not client.closed:
+        client.read_on()
+        answered += answer_all(proxy, LARGE)
+        proxy.clock.advance(0)
+    assert answered == 4
+    assert client.received == LARGE * 4 and not client.reset
+
+
+def test_a_head_that_began_while_responses_waited_has_its_time(proxy):
+    client = proxy.connect()
+    client.stop_reading()
+    client.send(GET * 2 + GET[:10])
+    assert answer_all(proxy, LARGE) == 2
+    client.read_on()
+    client.take()
+    proxy.advance(29)
+    assert not client.received
+    proxy.advance(3)
+    assert status(client.received) == 408
+
+
 def test_a_drain_ends_idle_connections_and_lets_running_exchanges_end(proxy):
     idle, _ = proxy.exchange(GET, OK)
     busy = proxy.connect()

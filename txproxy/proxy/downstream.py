@@ -124,6 +124,8 @@ class DownstreamProtocol:
                 # A head has begun, and is to be complete in time.
                 self._idle = False
                 self.deadline = self.factory.header_limit.ahead
+            if self._write_paused:
+                self._hold_reading()
             return
         codec.receive(data)
         if self.exchange.wants_body:
@@ -144,6 +146,10 @@ class DownstreamProtocol:
         if exchange is not None and exchange.request_done and self._state is _OPEN:
             self._client_ended = True
             self.deadline = self.factory.gone_limit.ahead
+            return
+        if exchange is None and self._write_paused and self._state is _OPEN:
+            # It has responses to take, and may have sent more requests before it closed.
+            self._client_ended = True
             return
         if exchange is not None:
             self.exchange = None
@@ -184,6 +190,8 @@ class DownstreamProtocol:
         if self.exchange is not None:
             self.deadline = NEVER if self.exchange.request_done else self.factory.idle_limit.ahead
             self.exchange.resume_response()
+        elif self._state is _OPEN:
+            self._next_request()
 
     def stopProducing(self) -> None:
         """The transport will say connectionLost as well."""
@@ -199,7 +207,11 @@ class DownstreamProtocol:
         try:
             while self._state is _OPEN:
                 exchange = self.exchange
-                if exchange is not None and not exchange.wants_body:
+                if exchange is None:
+                    if self._write_paused:
+                        # Who does not take the responses to its requests gets no more of them.
+                        break
+                elif not exchange.wants_body:
                     break
                 event = codec.next_event()
                 if event is None:
@@ -355,17 +367,23 @@ class DownstreamProtocol:
         if self._close_after or not exchange.request_done or self.factory.draining:
             self._linger()
             return
-        if self.codec.next_message():
+        self.codec.next_message()
+        if self._write_paused:
+            self.deadline = self.factory.idle_limit.ahead
+        else:
+            self._next_request()
+
+    def _next_request(self) -> None:
+        """Read on after an exchange, with what has come already."""
+        if self.codec.buffered:
             self._idle = False
             self.deadline = self.factory.header_limit.ahead
             self._pump()
-            if self._client_ended and self.exchange is None:
-                self._close()
-        elif self._client_ended:
-            self._close()
         else:
             self._idle = True
             self.deadline = self.factory.idle_limit.ahead
+        if self._client_ended and self.exchange is None and not self._write_paused:
+            self._close()
 
     # -- the end
 
