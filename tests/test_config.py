@@ -54,6 +54,14 @@ def test_options_become_configuration():
     assert isinstance(tcp, TcpConfig)
 
 
+def test_who_is_trusted_is_the_same_in_all_modes():
+    words = ["--proxy-protocol", "--trusted-proxy=10.0.0.0/8", "--trusted-proxy=::1"]
+    for mode in (["forward"], ["reverse", "--upstream=http://a"], ["tcp", "--upstream=h:1", "--listen=tcp:3"]):
+        made = config(*mode, *words)
+        assert made.proxy_protocol and made.trusted_proxies == ("10.0.0.0/8", "::1")
+        assert not config(*mode).proxy_protocol and not config(*mode).trusted_proxies
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -68,6 +76,8 @@ def test_options_become_configuration():
         ["reverse", "--upstream", "http://a", "--tls-listen", "tcp:0"],
         ["reverse", "--upstream", "http://a", "--tls-listen", "tcp:0", "--tls-cert", "/nowhere"],
         ["reverse", "--upstream", "http://a", "--tls-key", "x"],
+        ["reverse", "--upstream", "http://a", "--proxy-protocol"],
+        ["reverse", "--upstream", "http://a", "--trusted-proxy", "10.0.0.1/8"],
         ["reverse", "--upstream", "http://a", "word"],
         ["tcp", "--upstream=a:1"],
         ["tcp", "--listen=tcp:0", "--upstream", "a"],

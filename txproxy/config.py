@@ -48,7 +48,7 @@ class TlsConfig:
 @attrs.frozen(kw_only=True)
 class ListenConfig:
     """What all modes share: endpoint strings to listen on, TLS, limits, and where the access log goes (None:
-    nowhere).
+    nowhere). With ``proxy_protocol`` all listeners expect its header, from the peers in ``trusted_proxies`` (CIDRs).
     """
 
     listen: tuple[str, ...] = ()
@@ -56,6 +56,8 @@ class ListenConfig:
     tls: TlsConfig | None = None
     limits: Limits = attrs.field(factory=Limits)
     access_log: str | None = None
+    proxy_protocol: bool = False
+    trusted_proxies: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -20,11 +20,13 @@ from txproxy.errors import ConfigError
 from txproxy.forward.mode import ForwardProxyFactory
 from txproxy.observe.access_log import AccessLog
 from txproxy.proxy.factory import ProxyFactory
-from txproxy.proxy.transports import deepen_backlog, serve_tls
+from txproxy.proxy.proxy_protocol import ProxyProtocolFactory
+from txproxy.proxy.transports import accepts_tcp, deepen_backlog, serve_tls
 from txproxy.reverse.mode import ReverseProxyFactory
 from txproxy.reverse.pool import Pool
 from txproxy.stream.mode import StreamFactory, StreamObserver
 from txproxy.tls.listener import ServerConnections, server_context
+from txproxy.wire.networks import Networks
 
 _log = Logger()
 
@@ -44,6 +46,8 @@ def make_service(config: Config, reactor: Any = None) -> ProxyService:
     context = _context(config.tls) if config.tls is not None else None
     if config.tls_listen and context is None:
         raise ConfigError("--tls-listen needs --tls-cert FILE")
+    if config.proxy_protocol and not config.trusted_proxies:
+        raise ConfigError("--proxy-protocol needs --trusted-proxy CIDR: whose headers are to be believed")
     for text in (*config.listen, *config.tls_listen):
         _endpoint(reactor, text)
     access_log = AccessLog(config.access_log) if config.access_log is not None else None
@@ -61,7 +65,13 @@ def _factory(config: Config, access_log: AccessLog | None, reactor: Any) -> Fact
     pool = Pool(config.upstreams)
     if isinstance(config, ReverseConfig):
         return ReverseProxyFactory(
-            pool, host=config.host, via=config.via, limits=config.limits, observers=observers, reactor=reactor
+            pool,
+            host=config.host,
+            via=config.via,
+            trusted_proxies=config.trusted_proxies,
+            limits=config.limits,
+            observers=observers,
+            reactor=reactor,
         )
     streams: tuple[StreamObserver, ...] = (access_log.stream,) if access_log is not None else ()
     return StreamFactory(pool, limits=config.limits, observers=streams, reactor=reactor)
@@ -111,9 +121,11 @@ class TlsClients:
 
     def doStart(self) -> None:
         """The listener has begun."""
+        self._factory.doStart()
 
     def doStop(self) -> None:
         """The listener has ended."""
+        self._factory.doStop()
 
 
 class ProxyService(Service):
@@ -158,17 +170,34 @@ class ProxyService(Service):
         on_socket = isinstance(endpoint, _SOCKET_ENDPOINTS)
         if context is not None and not on_socket:
             clients = TLSMemoryBIOFactory(ServerConnections(context), False, clients)
+        told = self._told(clients, context if on_socket else None) if self.config.proxy_protocol else None
         result: list[Any] = []
-        endpoint.listen(clients).addBoth(result.append)
+        endpoint.listen(told or clients).addBoth(result.append)
         port = result[0] if result else None
         if isinstance(port, Failure) or port is None:
             self._stop_listening()
             raise ConfigError(f"--listen {text}: {_why(port)}")
         self.ports.append(port)
         deepen_backlog(port)
-        if context is not None and on_socket and not serve_tls(port, context):
-            port.factory = TLSMemoryBIOFactory(ServerConnections(context), False, clients)
+        if context is not None and on_socket:
+            self._speak_tls(port, context, clients, told)
         _log.info("listening on {where}", where=port.getHost())
+
+    def _told(self, clients: Any, context: SSL.Context | None) -> ProxyProtocolFactory:
+        trusted = Networks(self.config.trusted_proxies)
+        timeout = self.config.limits.header_timeout
+        return ProxyProtocolFactory(
+            clients, trusted, tls_context=context, header_timeout=timeout, reactor=self._reactor
+        )
+
+    def _speak_tls(self, port: Any, context: SSL.Context, clients: Any, told: ProxyProtocolFactory | None) -> None:
+        """On the socket where that can be, at once or after the header of the PROXY protocol."""
+        if told is None:
+            if not serve_tls(port, context):
+                port.factory = TLSMemoryBIOFactory(ServerConnections(context), False, clients)
+        elif not accepts_tcp(port):
+            told.factory = TLSMemoryBIOFactory(ServerConnections(context), False, clients)
+            told.tls_context = None
 
     def _stop_listening(self) -> list[Any]:
         ports, self.ports = self.ports, []

@@ -34,6 +34,13 @@ class _ModeOptions(usage.Options):
 
     name: ClassVar[str]
     default_listen: ClassVar[str | None] = None
+    optFlags: ClassVar[list[list[object]]] = [
+        [
+            "proxy-protocol",
+            None,
+            "listeners expect PROXY protocol v1 or v2, from --trusted-proxy alone [default: off]",
+        ],
+    ]
     optParameters: ClassVar[list[list[object]]] = [
         ["tls-min-version", None, "1.2", "1.2 or 1.3"],
         ["tls-ciphers", None, None, "OpenSSL cipher string [default: OpenSSL's]"],
@@ -74,6 +81,10 @@ class _ModeOptions(usage.Options):
         if "tls-cert" not in self.repeated:
             raise usage.UsageError("--tls-key needs --tls-cert before it")
         self._add_once("tls-key", file)
+
+    def opt_trusted_proxy(self, cidr: str) -> None:
+        """peers whose PROXY headers are believed, and X-Forwarded-* in reverse mode; may be repeated [default: none]"""
+        self._add("trusted-proxy", cidr)
 
     def _add_once(self, name: str, value: str) -> None:
         if name in self.repeated:
@@ -144,7 +155,13 @@ class _ModeOptions(usage.Options):
             "tls": tls,
             "limits": self._limits(),
             "access_log": None if self["access-log"] == "none" else self["access-log"],
+            "proxy_protocol": bool(self["proxy-protocol"]),
+            "trusted_proxies": self._trusted_proxies(),
         }
+
+    def _trusted_proxies(self) -> tuple[str, ...]:
+        self.all_parsed("trusted-proxy", network)
+        return tuple(self.repeated.get("trusted-proxy", ()))
 
     def _limits(self) -> Limits:
         return attrs.evolve(

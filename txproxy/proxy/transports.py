@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 
 from OpenSSL import SSL
 from twisted.internet import main, tcp, unix
-from twisted.internet.interfaces import ITransport
+from twisted.internet.interfaces import IAddress, ITransport
 
 Write: TypeAlias = Callable[[Any, bytes], None]
 
@@ -94,9 +94,14 @@ class TLSServer(tcp.Server):
         super()._closeWriteConnection()
 
 
+def accepts_tcp(port: object) -> bool:
+    """Whether TLS can be spoken on the sockets that a listening port accepts."""
+    return type(port) is tcp.Port
+
+
 def serve_tls(port: object, context: SSL.Context) -> bool:
     """Make a listening port's future connections ``TLSServer``; False if it is none whose connections can be."""
-    if type(port) is not tcp.Port:
+    if not accepts_tcp(port):
         return False
 
     def transport(*args: Any) -> TLSServer:
@@ -105,6 +110,16 @@ def serve_tls(port: object, context: SSL.Context) -> bool:
         return server
 
     port.transport = transport  # type: ignore[assignment]
+    return True
+
+
+def become_tls(transport: Any, context: SSL.Context | Callable[[], SSL.Context]) -> bool:
+    """Speak TLS from here on over an accepted plain connection, which becomes a ``TLSServer``; False if it cannot."""
+    if type(transport) is not tcp.Server:
+        return False
+    server: Any = transport
+    server.__class__ = TLSServer
+    server.startTLSOnSocket(context if isinstance(context, SSL.Context) else context())
     return True
 
 
@@ -202,6 +217,12 @@ def unwrap(transport: ITransport, protocol: object) -> None:
     """Let ``transport`` call ``protocol`` directly, where an endpoint has put a wrapper of its own between them."""
     if type(transport) in _PLAIN:
         transport.protocol = protocol  # type: ignore[attr-defined]
+
+
+def tell_ends(transport: Any, peer: IAddress, host: IAddress) -> None:
+    """Let ``transport`` say that its connection is from ``peer`` to ``host``: the real one, behind a proxy."""
+    transport.getPeer = lambda: peer
+    transport.getHost = lambda: host
 
 
 def plain_socket(transport: ITransport) -> socket.socket | None:

@@ -135,6 +135,7 @@ class StreamProtocol(_Relay):
 
     def connectionMade(self) -> None:
         """A client is there; nothing is read of it before an upstream is."""
+        self.client.transport = self.transport
         self.transport.pauseProducing()
         self.started = self.factory.seconds()
         if self.factory.admission.admit(self):
