@@ -191,3 +191,32 @@ def curl():
         return done.stdout.decode()
 
     return run
+
+
+@pytest.fixture
+def reactor():
+    """The process's own reactor, for what is used from Python; what a test leaves behind in it is a fault. Nobody runs
+    it but ``turn``.
+    """
+    from twisted.internet import reactor
+
+    timers, readers = set(reactor.getDelayedCalls()), {*reactor.getReaders(), reactor.waker}
+    yield reactor
+    for _ in range(5):
+        # What is aborted or closed is gone a turn later.
+        reactor.iterate()
+    assert set(reactor.getDelayedCalls()) <= timers
+    assert set(reactor.getReaders()) <= readers
+
+
+@pytest.fixture
+def turn(reactor):
+    """Runs the reactor until a condition is true."""
+
+    def run(condition, what):
+        end = time.monotonic() + DEADLINE
+        while not condition():
+            assert time.monotonic() < end, f"not within {DEADLINE} s: {what}"
+            reactor.iterate(0.02)
+
+    return run

@@ -1,0 +1,112 @@
+"""Active health checks of real servers, over real sockets."""
+
+import socket
+import sys
+import time
+
+import pytest
+
+from tests.integration.conftest import free_port
+from txproxy import Pool
+from txproxy.proxy.dialing import Dialer
+from txproxy.reverse.health import Checks, HealthCheck
+from txproxy.reverse.upstream import State, UpstreamTls, parse_upstream
+
+
+@pytest.fixture
+def check(reactor):
+    """Checks upstreams as a pool does; gives the pool."""
+    started = []
+
+    def start(*upstreams, **options):
+        pool = Pool(upstreams, clock=reactor)
+        settings = HealthCheck(**{"interval": 0.2, "timeout": 2, "rise": 1, "fall": 2, **options})
+        checks = Checks(settings, reactor, Dialer(reactor, 5).dial, name=pool.name)
+        pool.watch(checks.watch, checks.forget)
+        checks.start()
+        started.append(checks)
+        return pool
+
+    yield start
+    for checks in started:
+        checks.stop()
+
+
+def state(upstream):
+    return upstream.state, upstream.cause
+
+
+def ill(upstream):
+    """``upstream``, as earlier checks have left it: it takes one that goes well to be healthy."""
+    upstream.checked(False, "ill from the beginning")
+    return upstream
+
+
+def test_who_is_away_is_found_and_who_comes_back_as_well(turn, check, run_nginx, processes, tmp_path):
+    nginx = run_nginx()
+    port = free_port()
+    pool = check(ill(parse_upstream(nginx.url)), f"http://127.0.0.1:{port}", path="/name", body="nginx")
+    good, away = pool.upstreams
+    turn(lambda: good.state is State.HEALTHY, "the one that is there is found")
+    turn(lambda: away.state is State.UNHEALTHY, "the one that is away is found")
+    assert away.cause == "connection refused"
+    (tmp_path / "name").write_text("nginx, or nearly")
+    processes(sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port), port=port, cwd=tmp_path)
+    turn(lambda: away.state is State.HEALTHY, "it is found to be back")
+    assert state(good) == (State.HEALTHY, "")
+
+
+def test_statuses_and_paths_are_the_servers_own(turn, check, run_nginx):
+    nginx = run_nginx()
+    (upstream,) = check(nginx.url, path="/nowhere").upstreams
+    turn(lambda: upstream.state is State.UNHEALTHY, "the status is found")
+    assert upstream.cause == "status 404, not 200-399"
+
+
+@pytest.mark.parametrize("options", [{"path": "/"}, {"kind": "connect"}], ids=["http", "connect"])
+def test_with_tls_the_certificate_counts(turn, check, run_nginx, certificate, options):
+    nginx = run_nginx()
+    url = f"https://127.0.0.1:{nginx.tls_port}"
+    trusted = ill(parse_upstream(url, UpstreamTls(ca_file=str(certificate[0]))))
+    untrusted = parse_upstream(url)
+    untrusted.name = "untrusted"
+    plain = parse_upstream(f"https://127.0.0.1:{nginx.port}")
+    check(trusted, untrusted, plain, **options)
+    turn(lambda: trusted.state is State.HEALTHY, "the one with a good handshake is found")
+    turn(lambda: untrusted.state is State.UNHEALTHY, "the one without a good certificate is found")
+    turn(lambda: plain.state is State.UNHEALTHY, "the one without TLS is found")
+    assert untrusted.cause == f"the certificate of 127.0.0.1:{nginx.tls_port} is not trusted"
+    assert plain.cause == f"the TLS handshake with 127.0.0.1:{nginx.port} failed"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_server_that_says_nothing_is_found_and_leaves_nothing_behind(turn, check, scheme):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        (upstream,) = check(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}", timeout=0.3).upstreams
+        turn(lambda: upstream.state is State.UNHEALTHY, "its silence is found")
+        assert upstream.cause == ("no answer within 0.3 s" if scheme == "http" else "no connection within 0.3 s")
+
+
+def test_an_upstream_that_is_added_is_checked_and_one_that_is_removed_is_not(turn, check, run_nginx):
+    nginx = run_nginx()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        pool = check(nginx.url, path="/name", timeout=0.3)
+        added = pool.add(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        turn(lambda: added.state is State.UNHEALTHY, "the new one is found to be ill")
+        pool.remove(added)
+        _drain(silent)
+        enough = time.monotonic() + 0.7
+        turn(lambda: time.monotonic() > enough, "several intervals")
+        assert _drain(silent) == 0
+
+
+def _drain(server):
+    """Take all connections that wait; gives how many those were."""
+    server.setblocking(False)
+    count = 0
+    while True:
+        try:
+            server.accept()[0].close()
+        except BlockingIOError:
+            return count
+        count += 1
