@@ -2,6 +2,7 @@
 
 import pytest
 from twisted.internet import error
+from twisted.internet.defer import CancelledError
 from twisted.internet.protocol import Protocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
@@ -78,6 +79,34 @@ def test_a_connection_that_is_not_made_is_a_dial_error(tls):
         factory = reactor.tcpClients[0][2]
         factory.clientConnectionFailed(None, Failure(theirs))
         assert results[0].check(ours)
+
+
+class Telling(Upstream):
+    """Tells the dialer of the end of its connection, as the proxy's own protocols do."""
+
+    def connectionLost(self, reason):
+        self.handshake_done(reason)
+
+
+@pytest.mark.parametrize("end", ["timeout", "cancel"])
+def test_the_end_of_a_connection_after_its_handshake_was_given_up_on_is_no_news(end):
+    reactor = MemoryReactorClock()
+    results = []
+    address = Address("10.0.0.1", 443, tls=client_connections("a.example", insecure=True))
+    dialing = Dialer(reactor, 5).dial(address, Telling)
+    dialing.addBoth(results.append)
+    transport = StringTransport()
+    connection = reactor.tcpClients[0][2].buildProtocol(None)
+    connection.makeConnection(transport)
+    if end == "timeout":
+        reactor.advance(5)
+    else:
+        dialing.cancel()
+    assert results[0].check(ConnectTimeout if end == "timeout" else CancelledError)
+    assert transport.disconnecting
+    connection.connectionLost(Failure(error.ConnectionLost()))
+    assert len(results) == 1
+    assert not reactor.getDelayedCalls()
 
 
 def test_what_a_connection_begins_with_makes_it_another():

@@ -9,13 +9,14 @@ from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet import endpoints, error
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txproxy.errors import ConnectionRefused, ConnectTimeout, DialError, DnsError, ExchangeError, TlsError
 from txproxy.interfaces import Address, IDialer
+from txproxy.proxy.local import connect_local
 from txproxy.proxy.transports import write_function
 
 
@@ -29,6 +30,8 @@ class Dialer:
 
     def dial(self, address: Address, build: Callable[[], IProtocol]) -> Deferred[IProtocol]:
         """See :class:`txproxy.interfaces.IDialer`."""
+        if address.local is not None:
+            return succeed(connect_local(self._reactor, address.local, build))
         return connect(self.endpoint(address), address, build, self._reactor, self._timeout)
 
     def endpoint(self, address: Address) -> IStreamClientEndpoint:
@@ -147,6 +150,8 @@ class _Handshake:
 
     def _finished(self, failure: Failure | None) -> None:
         self._protocol.handshake_done = None
+        if self._done.called:
+            return  # given up on, and now the connection is gone for it
         if failure is None:
             self._done.callback(self._protocol)
         else:
