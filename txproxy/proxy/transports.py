@@ -18,6 +18,8 @@ from typing import Any, Final, TypeAlias
 from OpenSSL import SSL
 from twisted.internet import main, tcp, unix
 from twisted.internet.interfaces import IAddress, ITransport
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
 
 Write: TypeAlias = Callable[[Any, bytes], None]
 
@@ -79,6 +81,12 @@ class TLSServer(tcp.Server):
             return main.CONNECTION_LOST
         return sent
 
+    def connectionLost(self, reason: Failure) -> None:
+        """Gone."""
+        # A session outlives its connection, however that ends (RFC 5246 section 7.2.1); OpenSSL would drop it.
+        self._tls.set_shutdown(SSL.SENT_SHUTDOWN | SSL.RECEIVED_SHUTDOWN)
+        super().connectionLost(reason)
+
     def _say_goodbye(self) -> None:
         try:
             self._tls.shutdown()
@@ -99,18 +107,30 @@ def accepts_tcp(port: object) -> bool:
     return type(port) is tcp.Port
 
 
-def serve_tls(port: object, context: SSL.Context) -> bool:
-    """Make a listening port's future connections ``TLSServer``; False if it is none whose connections can be."""
+def serve_tls(port: object, context: SSL.Context | Callable[[], SSL.Context]) -> bool:
+    """Make a listening port's future connections ``TLSServer``, in a context or what is given for each; False if it is
+    none whose connections can be.
+    """
     if not accepts_tcp(port):
         return False
 
     def transport(*args: Any) -> TLSServer:
         server = TLSServer(*args)
-        server.startTLSOnSocket(context)
+        server.startTLSOnSocket(context if isinstance(context, SSL.Context) else context())
         return server
 
     port.transport = transport  # type: ignore[assignment]
     return True
+
+
+def tls_connection(transport: object) -> SSL.Connection | None:
+    """The TLS connection that a transport speaks, be it ours or Twisted's; None if it is plain, or not known."""
+    if type(transport) is TLSServer:
+        return transport._tls
+    if isinstance(transport, TLSMemoryBIOProtocol):
+        connection = transport.getHandle()
+        return connection if isinstance(connection, SSL.Connection) else None
+    return None
 
 
 def become_tls(transport: Any, context: SSL.Context | Callable[[], SSL.Context]) -> bool:

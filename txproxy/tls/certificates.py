@@ -2,28 +2,116 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime, timezone
+from typing import Any, Final
+
+import attrs
 from cryptography import x509
-from OpenSSL.crypto import X509
-from twisted.internet.ssl import Certificate
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from twisted.logger import Logger
 
 from txproxy.errors import ConfigError
+from txproxy.tls.files import read_file
+
+_log = Logger()
+
+_CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_KEY: Final = re.compile(rb"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----.*?-----END ([A-Z]+ )?PRIVATE KEY-----", re.DOTALL)
 
 
-def read_file(path: str, option: str) -> bytes:
-    """The content of a PEM file; a ``ConfigError`` names it and the ``option`` that asked for it."""
+@attrs.frozen(eq=False)
+class Pair:
+    """A certificate with those that vouch for it (``chain``, its own first), its ``key``, and what it says: the
+    ``names`` of hosts and addresses it is for, and the time until which it is.
+    """
+
+    chain: tuple[x509.Certificate, ...]
+    key: Any = attrs.field(repr=False)
+    names: tuple[str, ...]
+    not_after: datetime
+
+
+def load_pair(cert_file: str, key_file: str | None, cert_option: str, key_option: str) -> Pair:
+    """The PEM chain in ``cert_file`` with its key, from ``key_file`` or the same file.
+
+    What is wrong is a ``ConfigError`` that names the file and the option; a certificate out of its time is only said.
+    """
+    where = f"{cert_option} {cert_file}"
+    data = read_file(cert_file, cert_option)
+    chain = certificates_in(data, where)
+    if not chain:
+        raise ConfigError(f"{where}: no certificate can be read from it; accepted is a PEM chain")
+    leaf = chain[0]
+    key_where = where
+    if key_file is not None:
+        key_where = f"{key_option} {key_file}"
+        data = read_file(key_file, key_option)
+    key = _key_in(data, key_where)
     try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as fault:
-        raise ConfigError(f"{option} {path}: {fault.strerror}; accepted is a PEM file that can be read") from None
+        names = names_of(leaf)
+        same = _spki(key.public_key()) == _spki(leaf.public_key())
+    except (ValueError, UnsupportedAlgorithm):
+        raise ConfigError(f"{where}: its names or its key cannot be read; accepted is a PEM chain") from None
+    if not same:
+        raise ConfigError(f"{key_where}: the key does not belong to the certificate in {cert_file}")
+    now = datetime.now(timezone.utc)
+    if leaf.not_valid_after_utc < now:
+        _log.warn("{where}: the certificate has expired on {day}", where=where, day=leaf.not_valid_after_utc.date())
+    elif leaf.not_valid_before_utc > now:
+        _log.warn("{where}: the certificate begins on {day}", where=where, day=leaf.not_valid_before_utc.date())
+    return Pair(chain, key, names, leaf.not_valid_after_utc)
 
 
-def read_certificates(path: str, option: str) -> list[Certificate]:
-    """Each certificate of a PEM file, in order."""
-    begin, end = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
-    data = read_file(path, option)
-    blocks = [begin + part.partition(end)[0] + end for part in data.split(begin)[1:]]
+def read_certificates(path: str, option: str) -> tuple[x509.Certificate, ...]:
+    """Each certificate of a PEM file, in order; ``ConfigError`` if there is none."""
+    where = f"{option} {path}"
+    found = certificates_in(read_file(path, option), where)
+    if not found:
+        raise ConfigError(f"{where}: no certificate in it; accepted is a PEM file of CA certificates")
+    return found
+
+
+def certificates_in(data: bytes, where: str) -> tuple[x509.Certificate, ...]:
+    """Each certificate of a PEM text, in order; ``ConfigError`` if one cannot be read."""
     try:
-        return [Certificate(X509.from_cryptography(x509.load_pem_x509_certificate(block))) for block in blocks]
+        return tuple(x509.load_pem_x509_certificate(block) for block in _CERTIFICATE.findall(data))
     except ValueError:
-        raise ConfigError(f"{option} {path}: a certificate in it cannot be read; accepted is PEM") from None
+        raise ConfigError(f"{where}: a certificate in it cannot be read; accepted is PEM") from None
+
+
+def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
+    """The host names and addresses that a certificate is for. Its common name counts where it has none of either, as
+    RFC 6125 section 6.4.4 had it; ``ValueError`` if they cannot be read.
+    """
+    try:
+        san = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        names: list[str] = []
+    else:
+        names = [name.lower() for name in san.get_values_for_type(x509.DNSName)]
+        names += [str(address) for address in san.get_values_for_type(x509.IPAddress)]
+    if not names:
+        common = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+        names = [str(name.value).lower() for name in common]
+    return tuple(names)
+
+
+def _key_in(data: bytes, where: str) -> Any:
+    block = _KEY.search(data)
+    if block is None:
+        raise ConfigError(f"{where}: no private key can be read from it; accepted is a PEM key without password")
+    try:
+        return load_pem_private_key(block[0], None)
+    except TypeError:
+        raise ConfigError(f"{where}: the key is encrypted; accepted is a PEM key without password") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise ConfigError(
+            f"{where}: no private key can be read from it; accepted is a PEM key without password"
+        ) from None
+
+
+def _spki(key: Any) -> bytes:
+    encoded: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return encoded
