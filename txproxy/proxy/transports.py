@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard
 
 from OpenSSL import SSL
 from twisted.internet import main, tcp, unix
@@ -102,7 +102,7 @@ class TLSServer(tcp.Server):
         super()._closeWriteConnection()
 
 
-def accepts_tcp(port: object) -> bool:
+def accepts_tcp(port: object) -> TypeGuard[tcp.Port]:
     """Whether TLS can be spoken on the sockets that a listening port accepts."""
     return type(port) is tcp.Port
 
