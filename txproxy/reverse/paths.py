@@ -80,3 +80,10 @@ def configured_path(text: str) -> bytes:
 def has_prefix(path: bytes, prefix: bytes) -> bool:
     """Whether ``path`` is ``prefix`` or below it; a prefix with a slash at its end has below it only what follows."""
     return path.startswith(prefix) and (len(path) == len(prefix) or prefix[-1:] == b"/" or path[len(prefix)] == 0x2F)
+
+
+def as_local(path: bytes) -> bytes:
+    """A path as a reference to the same server: one that begins with ``//`` would name another (RFC 3986 section 4.2),
+    and browsers take a backslash for a slash.
+    """
+    return b"/." + path if path[:1] == b"/" and path[1:2] in (b"/", b"\\") else path

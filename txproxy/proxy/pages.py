@@ -1,0 +1,102 @@
+"""Error pages of one's own, in place of the proxy's small ones."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from txproxy.errors import ConfigError
+from txproxy.wire import grammar
+
+_LARGEST: Final = 1 << 20
+_STATUS: Final = re.compile(r"[45](?:[0-9][0-9]|xx)")
+_TYPE: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+/[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*;.*)?")
+
+
+@attrs.frozen
+class Page:
+    """One page: the content of ``file``, read when the configuration is, or a ``text``.
+
+    ``content_type`` is told by the file's name if it is not given; a text is ``text/html`` if it begins with ``<``, and
+    else ``text/plain``. Text is UTF-8 if no type says otherwise.
+    """
+
+    file: str = ""
+    text: str = ""
+    content_type: str = ""
+
+    def read(self) -> tuple[bytes, bytes]:
+        """Content type and body; ``ConfigError`` if there is none, or it cannot be read, or is larger than 1 MiB."""
+        if bool(self.file) == bool(self.text):
+            raise ConfigError("a page has a file or a text; accepted is one of the two")
+        kind = self.content_type
+        if kind and not (_TYPE.fullmatch(kind) and grammar.FIELD_VALUE.fullmatch(kind.encode("utf-8", "replace"))):
+            raise ConfigError(f"{kind!r} is no content type; accepted is one such as text/html; charset=utf-8")
+        if self.file:
+            body = _content(self.file)
+            kind = kind or mimetypes.guess_type(self.file)[0] or "text/html"
+        else:
+            body = self.text.encode("utf-8", "replace")
+            kind = kind or ("text/html" if self.text.lstrip().startswith("<") else "text/plain")
+        if len(body) > _LARGEST:
+            raise ConfigError(
+                f"{self.file or 'the text'} is too large for a page; accepted is {_LARGEST} bytes at most"
+            )
+        if not self.content_type and kind.startswith("text/"):
+            kind += "; charset=utf-8"
+        return kind.encode("utf-8"), body
+
+
+def _content(file: str) -> bytes:
+    try:
+        with Path(file).open("rb") as opened:
+            return opened.read(_LARGEST + 1)
+    except (OSError, ValueError) as fault:
+        why = getattr(fault, "strerror", None) or str(fault)
+        raise ConfigError(f"{file!r} cannot be read: {why}; accepted is a file that can") from None
+
+
+class ErrorPages:
+    """Pages by status (``404``, ``"404"``) or by class (``"4xx"``, ``"5xx"``); a status comes before its class. A page
+    is a :class:`Page`, or a file's name.
+
+    All is read at once. ``ConfigError`` with one line for each page that is none. It is false if there are no pages.
+    """
+
+    __slots__ = ("_pages",)
+
+    def __init__(self, pages: Mapping[int | str, Page | str | Path]) -> None:
+        faults: list[str] = []
+        exact: dict[int, tuple[bytes, bytes]] = {}
+        classes: dict[int, tuple[bytes, bytes]] = {}
+        for key, page in pages.items():
+            status = str(key).lower()
+            try:
+                if not _STATUS.fullmatch(status):
+                    raise ConfigError("no status of an error; accepted are 400 to 599, 4xx and 5xx")
+                content = (page if isinstance(page, Page) else Page(file=str(page))).read()
+            except ConfigError as fault:
+                faults.append(f"{key}: {fault}")
+                continue
+            if status.endswith("xx"):
+                classes[int(status[0])] = content
+            else:
+                exact[int(status)] = content
+        if faults:
+            raise ConfigError("\n".join(faults))
+        self._pages = {
+            **{status: content for kind, content in classes.items() for status in range(kind * 100, kind * 100 + 100)},
+            **exact,
+        }
+
+    def __bool__(self) -> bool:
+        return bool(self._pages)
+
+    def render(self, status: int) -> tuple[bytes, bytes] | None:
+        """Content type and body of the page for ``status``, or None."""
+        return self._pages.get(status)

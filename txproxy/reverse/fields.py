@@ -1,0 +1,115 @@
+"""Header fields that a route sets, adds and removes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+from txproxy.errors import ConfigError
+from txproxy.interfaces import Client
+from txproxy.reverse.templates import ANSWER_VARIABLES, REQUEST_VARIABLES, Template
+from txproxy.wire import grammar
+from txproxy.wire.forwarding import CLIENT_FIELDS, HOP_BY_HOP
+from txproxy.wire.message import RequestHead
+
+Fields: TypeAlias = "tuple[tuple[str, str], ...]"
+
+# Where a message ends, and what is between two hops, is for the proxy alone to say.
+_FRAMING: Final = HOP_BY_HOP | {b"content-length", b"trailer", b"via", b"host"}
+# What reverse mode writes itself.
+_WRITTEN: Final = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"})
+_NOT_IN_REQUESTS: Final = {
+    **dict.fromkeys(_FRAMING | {b"expect"}, "is for the proxy itself to say, for each hop anew"),
+    **dict.fromkeys(_WRITTEN, "is written by the proxy, of each client anew"),
+    b"host": "is not set so; the option for the host sent upstream is",
+}
+_NOT_IN_RESPONSES: Final = dict.fromkeys(_FRAMING, "is for the proxy itself to say, for each hop anew")
+
+
+class FieldChanges:
+    """Header fields to set (instead of all of that name), to add and to remove. ``ConfigError`` for what cannot be, one
+    line for each fault.
+
+    ``drop`` has the names that go, in lower case and with ``-`` for ``_``; ``names`` the lower-case ones that come.
+    """
+
+    __slots__ = ("drop", "names", "_values", "_constant")
+
+    def __init__(
+        self,
+        set_: Fields,
+        add: Fields,
+        remove: tuple[str, ...],
+        *,
+        of_response: bool = False,
+    ) -> None:
+        known = ANSWER_VARIABLES if of_response else REQUEST_VARIABLES
+        forbidden = _NOT_IN_RESPONSES if of_response else _NOT_IN_REQUESTS
+        faults: list[str] = []
+        values: list[tuple[bytes, bytes, Template]] = []
+        for key, fields in (("set_headers", set_), ("add_headers", add)):
+            for name, text in fields:
+                try:
+                    values.append((_name(name, forbidden).lower(), name.encode("ascii"), _value(name, text, known)))
+                except ConfigError as fault:
+                    faults.append(f"{key}: {fault}")
+        drop = []
+        for key, names in (("set_headers", [name for name, _ in set_]), ("remove_headers", list(remove))):
+            for number, name in enumerate(names):
+                try:
+                    drop.append(plain(_name(name, forbidden)))
+                except ConfigError as fault:
+                    if key == "remove_headers":
+                        faults.append(f"{key}: {fault}")
+                if name.lower() in (other.lower() for other in names[:number]):
+                    faults.append(f"{key}: {name} is there more than once; accepted is one of each")
+        if faults:
+            raise ConfigError("\n".join(faults))
+        self.names = frozenset(name for name, _, _ in values)
+        # What a client says of itself is not added to, but replaced.
+        self.drop = frozenset(drop) | (frozenset() if of_response else self.names & CLIENT_FIELDS)
+        self._values = [(name, given + b": ", template) for name, given, template in values]
+        self._constant: list[tuple[bytes, bytes]] | None = None
+        if all(template.constant is not None for _, _, template in values):
+            self._constant = [(name, given + (template.constant or b"")) for name, given, template in self._values]
+
+    def __bool__(self) -> bool:
+        return bool(self.drop or self._values)
+
+    def added(self, head: RequestHead, client: Client, upstream: bytes = b"") -> list[tuple[bytes, bytes]]:
+        """What comes: lower-case names and whole lines. The list is not to be changed."""
+        if self._constant is not None:
+            return self._constant
+        return [
+            # A variable may be empty, and so leave white space at an end.
+            (name, given + template.render(head, client, upstream).strip(b" \t"))
+            for name, given, template in self._values
+        ]
+
+
+def plain(name: bytes) -> bytes:
+    """A name as CGI, WSGI and the like tell names apart: without case, and with ``-`` and ``_`` the same."""
+    return name.lower().replace(b"_", b"-")
+
+
+def _name(name: str, forbidden: Mapping[bytes, str]) -> bytes:
+    given = name.encode("utf-8", "surrogateescape")
+    if not grammar.TOKEN.fullmatch(given):
+        raise ConfigError(f"{name!r} is no field name; accepted is a token such as X-Team")
+    why = forbidden.get(plain(given))
+    if why is not None:
+        raise ConfigError(f"{name} {why}; accepted are other fields")
+    return given
+
+
+def _value(name: str, text: str, known: tuple[str, ...]) -> Template:
+    try:
+        template = Template(text, known)
+    except ConfigError as fault:
+        raise ConfigError(f"{name}: {fault}") from None
+    if not grammar.FIELD_VALUE.fullmatch(template.sample):
+        raise ConfigError(
+            f"{name}: {text!r} can be no field's value; accepted is one without control characters, and without space "
+            "at its ends"
+        )
+    return template

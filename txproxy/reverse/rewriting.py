@@ -1,0 +1,314 @@
+"""What a route changes in requests and responses on their way.
+
+Everything is read and checked when the configuration is; what is not asked for is not looked at when a request comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Final, TypeAlias
+
+import attrs
+
+from txproxy.errors import ConfigError
+from txproxy.interfaces import Client
+from txproxy.reverse.conditions import compiled
+from txproxy.reverse.fields import FieldChanges, Fields, plain
+from txproxy.reverse.matches import HostPattern
+from txproxy.reverse.paths import canonical, configured_path, has_prefix, split_path
+from txproxy.reverse.templates import VARIABLES, parse
+from txproxy.reverse.way_back import MAPPED, WayBack
+from txproxy.wire.forwarding import CLIENT_FIELDS
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead, ResponseHead
+
+ResponseLines: TypeAlias = "Callable[[ResponseHead, list[bytes]], list[bytes]]"
+_HSTS: Final = b"strict-transport-security"
+_YEAR: Final = 31536000
+
+
+def _fields(value: Mapping[str, str | Iterable[str]] | Iterable[tuple[str, str]]) -> Fields:
+    if not isinstance(value, Mapping):
+        return tuple(value)
+    return tuple(
+        (name, text) for name, texts in value.items() for text in ([texts] if isinstance(texts, str) else texts)
+    )
+
+
+def _names(value: str | Iterable[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _pairs(value: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple(value.items() if isinstance(value, Mapping) else value)
+
+
+_Step: TypeAlias = "Callable[[bytes, RequestHead, Client], bytes]"
+
+
+@attrs.frozen(kw_only=True)
+class RequestRewrite:
+    """Changes in a request, before reverse mode makes of it the one that goes upstream.
+
+    The path changes in this order: ``strip_prefix`` is taken away, where the path is it or below it; where ``pattern``
+    matches all of it, it becomes ``replacement``, which may have groups (``$1``, ``${name}``), ``$host`` and
+    ``$scheme``; ``add_prefix`` is put before it. The query stays. With any of them the path is sent in canonical form
+    (see :mod:`txproxy.reverse.paths`), even where nothing applies: what was compared is what is sent.
+
+    ``remove_headers`` go; ``set_headers`` replace all of their name; ``add_headers`` come in addition, one or several
+    for a name. Values may have variables (see :mod:`txproxy.reverse.templates`) that tell of the request as the client
+    sent it. A field that CGI would take for one that is set or removed (``X_Team``) goes as well, and no ``Connection``
+    field of the client takes away what the route has put there.
+
+    ``kept`` are the lower-case names of what is set or added and would otherwise be removed as a client's lie about
+    itself (``x-forwarded-prefix``): whoever builds the head after this one must not.
+
+    It is false if it changes nothing. A wrong value is a ``ConfigError``, with one line for each fault.
+    """
+
+    strip_prefix: str = ""
+    add_prefix: str = ""
+    pattern: str = ""
+    replacement: str = ""
+    set_headers: Fields = attrs.field(default=(), converter=_fields)
+    add_headers: Fields = attrs.field(default=(), converter=_fields)
+    remove_headers: tuple[str, ...] = attrs.field(default=(), converter=_names)
+    kept: frozenset[bytes] = attrs.field(init=False, eq=False, repr=False)
+    strip: bytes = attrs.field(init=False, eq=False, repr=False)
+    add: bytes = attrs.field(init=False, eq=False, repr=False)
+    _steps: tuple[_Step, ...] = attrs.field(init=False, eq=False, repr=False)
+    _changes: FieldChanges = attrs.field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        faults = []
+        steps: list[_Step] = []
+        prefixes = {"strip_prefix": b"", "add_prefix": b""}
+        for key, text in (("strip_prefix", self.strip_prefix), ("add_prefix", self.add_prefix)):
+            try:
+                prefixes[key] = configured_path(text).rstrip(b"/") if text else b""
+            except ConfigError as fault:
+                faults.append(f"{key}: {fault}")
+        strip, add = prefixes["strip_prefix"], prefixes["add_prefix"]
+        try:
+            replace = _replacing(self.pattern, self.replacement)
+        except ConfigError as fault:
+            replace = None
+            faults.append(str(fault))
+        try:
+            changes = FieldChanges(self.set_headers, self.add_headers, self.remove_headers)
+        except ConfigError as fault:
+            faults.append(str(fault))
+        if faults:
+            raise ConfigError("\n".join(faults))
+        if strip:
+            steps.append(lambda path, head, client: path[len(strip) :] or b"/" if has_prefix(path, strip) else path)
+        if replace is not None:
+            steps.append(replace)
+        if add:
+            steps.append(lambda path, head, client: add + path)
+        for name, value in (
+            ("strip", strip),
+            ("add", add),
+            ("kept", changes.names & CLIENT_FIELDS),
+            ("_steps", tuple(steps)),
+            ("_changes", changes),
+        ):
+            object.__setattr__(self, name, value)
+
+    def __bool__(self) -> bool:
+        return bool(self._steps or self._changes)
+
+    def apply(self, head: RequestHead, client: Client) -> RequestHead:
+        """A new head with the changes in it; ``head`` stays as it is."""
+        path, headers = head.path, head.headers
+        if self._steps:
+            path = self._path(path, head, client)
+        if self._changes:
+            headers = self._headers(headers, head, client)
+        return RequestHead(
+            head.method, path, headers, head.authority, head.scheme, head.body, head.minor, head.keep_alive
+        )
+
+    def _path(self, target: bytes, head: RequestHead, client: Client) -> bytes:
+        path, query = split_path(target)
+        if path[:1] != b"/":
+            # OPTIONS * is for the upstream as a whole.
+            return target
+        path = canonical(path)
+        for step in self._steps:
+            path = step(path, head, client)
+        return path + query
+
+    def _headers(self, headers: Headers, head: RequestHead, client: Client) -> Headers:
+        changes = self._changes
+        drop, ours = changes.drop, changes.names
+        if b"connection" in headers.index and not ours.isdisjoint(options := headers.tokens(b"connection")):
+            # What the client names there is for one hop, and ours would be taken for its own.
+            drop = drop.union(ours.intersection(options))
+            rest = b", ".join(option for option in options if option not in ours)
+            fields = [line for line, name in zip(headers.lines, headers.names(), strict=True) if name != b"connection"]
+            headers = Headers.from_lines([*fields, b"Connection: " + rest] if rest else fields)
+        index, lines = headers.index, headers.lines
+        if b"_" in b"".join(index):
+            going = frozenset(name for name in index if name in drop or plain(name) in drop)
+        else:
+            going = drop.intersection(index)
+        if going:
+            lines = [line for line, name in zip(lines, headers.names(), strict=True) if name not in going]
+        return Headers.parsed([*lines, *(line for _, line in changes.added(head, client))])
+
+
+def _replacing(pattern: str, replacement: str) -> _Step | None:
+    """The step that makes ``replacement`` of paths that ``pattern`` matches; None if there is no pattern."""
+    if not pattern:
+        if replacement:
+            raise ConfigError("replacement: there is no pattern to replace; accepted is one with a pattern")
+        return None
+    try:
+        expression = compiled(pattern)
+    except ConfigError as fault:
+        raise ConfigError(f"pattern: {fault}") from None
+    groups = {**{str(number): number for number in range(expression.groups + 1)}, **expression.groupindex}
+    try:
+        parsed = parse(replacement, dict.fromkeys([*groups, "host", "scheme"]))
+    except ConfigError as fault:
+        raise ConfigError(f"replacement: {fault}") from None
+    # as it may become, with the question mark that belongs to a group of that name
+    sample = "x".join(literal.decode("latin-1") + "?" * (name == "?query") for literal, name in parsed)
+    try:
+        if not sample.isascii():
+            raise ConfigError("not in ASCII")
+        configured_path("/" * replacement.startswith("$") + sample)
+    except ConfigError:
+        raise ConfigError(
+            f"replacement: {replacement!r} makes no path; accepted is one such as /new/$1, in ASCII, escaped, and "
+            "without a query or dot segments"
+        ) from None
+    pieces = [(literal, groups.get(name), VARIABLES.get(name)) for literal, name in parsed]
+    fullmatch = expression.fullmatch
+
+    def replace(path: bytes, head: RequestHead, client: Client) -> bytes:
+        found = fullmatch(path)
+        if found is None:
+            return path
+        parts = []
+        for literal, group, variable in pieces:
+            parts.append(literal)
+            if group is not None:
+                parts.append(found[group] or b"")
+            elif variable is not None:
+                parts.append(variable(head, client, b""))
+        made = b"".join(parts)
+        # What was no dot segment may have become one.
+        return canonical(made if made[:1] == b"/" else b"/" + made)
+
+    return replace
+
+
+@attrs.frozen
+class Hsts:
+    """``Strict-Transport-Security`` (RFC 6797): ``max_age`` in seconds. ``preload`` is only accepted with a ``max_age``
+    of a year or more and ``include_subdomains``, as by those who keep the lists.
+    """
+
+    max_age: int
+    include_subdomains: bool = False
+    preload: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.max_age, int) or isinstance(self.max_age, bool) or not 0 <= self.max_age < 10**10:
+            raise ConfigError(f"max_age: {self.max_age!r} is no number of seconds; accepted is 31536000, for a year")
+        if self.preload and (self.max_age < _YEAR or not self.include_subdomains):
+            raise ConfigError(
+                f"preload: it takes include_subdomains, and a max_age of {_YEAR} at least; accepted is both of them"
+            )
+
+    @property
+    def line(self) -> bytes:
+        """The field line."""
+        more = (b"; includeSubDomains" if self.include_subdomains else b"") + (b"; preload" if self.preload else b"")
+        return b"Strict-Transport-Security: max-age=%d" % self.max_age + more
+
+
+@attrs.frozen(kw_only=True)
+class ResponseRewrite:
+    """Changes in a response, before it goes to the client.
+
+    First what the upstream says of itself is mapped back, if ``map_back`` (see :mod:`txproxy.reverse.way_back`), with
+    the prefixes of ``request`` and the ``cookie_domains``: from the domain of a cookie to another, or to nothing.
+    Then ``remove_headers``, ``set_headers`` and ``add_headers`` are done, as in requests; there is ``$upstream`` as
+    well. ``hsts`` replaces the upstream's ``Strict-Transport-Security``: where the client speaks TLS, by its own, and
+    else by nothing (RFC 6797 section 7.2).
+
+    It is false if it changes nothing. A wrong value is a ``ConfigError``, with one line for each fault.
+    """
+
+    set_headers: Fields = attrs.field(default=(), converter=_fields)
+    add_headers: Fields = attrs.field(default=(), converter=_fields)
+    remove_headers: tuple[str, ...] = attrs.field(default=(), converter=_names)
+    map_back: bool = True
+    request: RequestRewrite | None = None
+    cookie_domains: tuple[tuple[str, str], ...] = attrs.field(default=(), converter=_pairs)
+    hsts: Hsts | None = None
+    _changes: FieldChanges = attrs.field(init=False, eq=False, repr=False)
+    _drop: frozenset[bytes] = attrs.field(init=False, eq=False, repr=False)
+    _way_back: WayBack | None = attrs.field(init=False, eq=False, repr=False)
+    _hsts_line: bytes | None = attrs.field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        faults = []
+        try:
+            changes = FieldChanges(self.set_headers, self.add_headers, self.remove_headers, of_response=True)
+        except ConfigError as fault:
+            faults.append(str(fault))
+        domains: dict[bytes, bytes] = {}
+        for domain, other in self.cookie_domains:
+            try:
+                domains[_domain(domain)] = _domain(other) if other else b""
+            except ConfigError as fault:
+                faults.append(f"cookie_domains: {fault}")
+        if domains and not self.map_back:
+            faults.append("cookie_domains: nothing is mapped back; accepted is map_back with it")
+        if faults:
+            raise ConfigError("\n".join(faults))
+        prefixes = (self.request.strip, self.request.add) if self.request is not None else (b"", b"")
+        for name, value in (
+            ("_changes", changes),
+            ("_drop", changes.drop | ({_HSTS} if self.hsts is not None else set())),
+            ("_way_back", WayBack(*prefixes, domains) if self.map_back else None),
+            ("_hsts_line", self.hsts.line if self.hsts is not None else None),
+        ):
+            object.__setattr__(self, name, value)
+
+    def __bool__(self) -> bool:
+        return bool(self._changes or self._drop or self._way_back is not None)
+
+    def bind(self, head: RequestHead, client: Client, authority: bytes) -> ResponseLines:
+        """The change for the response to ``head``, as the client sent it, from the upstream of that ``authority``."""
+        return partial(self._rewrite, head, client, authority)
+
+    def _rewrite(
+        self, head: RequestHead, client: Client, authority: bytes, response: ResponseHead, lines: list[bytes]
+    ) -> list[bytes]:
+        index = response.headers.index
+        if self._way_back is not None and not MAPPED.isdisjoint(index):
+            lines = self._way_back.lines(lines, head, client, authority)
+        drop = self._drop
+        if drop:
+            if b"_" in b"".join(index):
+                lines = [line for line in lines if plain(line.partition(b":")[0]) not in drop]
+            elif not drop.isdisjoint(index):
+                lines = [line for line in lines if line.partition(b":")[0].lower() not in drop]
+        if self._changes.names:
+            lines = lines + [line for _, line in self._changes.added(head, client, authority)]
+        if self._hsts_line is not None and client.scheme == "https":
+            lines = [*lines, self._hsts_line]
+        return lines
+
+
+def _domain(text: str) -> bytes:
+    pattern = HostPattern.parse(text.removeprefix("."))
+    if pattern.wildcard:
+        raise ConfigError(f"{text!r} is no domain of a cookie; accepted is a.example")
+    return pattern.name.encode("ascii")
