@@ -120,8 +120,8 @@ def test_the_certificate_is_chosen_by_sni(listen, site, curl, way):
     # 60: the certificate is not for this name.
     curl("--resolve", f"c.test:{port}:127.0.0.1", "--cacert", site.ca_file, f"https://c.test:{port}/", code=60)
     curl("--resolve", f"x.y.b.test:{port}:127.0.0.1", "--cacert", site.ca_file, f"https://x.y.b.test:{port}/", code=60)
-    assert "subject=CN = a.test" in s_client(port, "-noservername")
-    assert "subject=CN = a.test" in s_client(port, "-servername", "unknown.test")
+    for words in (["-noservername"], ["-servername", "unknown.test"]):
+        assert re.search("^subject=CN ?= ?a.test$", s_client(port, *words), re.MULTILINE)
 
 
 @pytest.mark.parametrize("way", ["socket", "memory"])
