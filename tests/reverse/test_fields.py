@@ -4,7 +4,7 @@ import pytest
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces import Client
-from txproxy.reverse.fields import FieldChanges, plain
+from txproxy.reverse.fields import FieldChanges, plain, replaced
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
@@ -20,15 +20,15 @@ def test_what_goes_and_what_comes():
     changes = FieldChanges((("X_Set", "$host"),), (("X-Add", "a b"), ("x-add", "")), ("X-Gone",))
     assert changes.drop == {b"x-set", b"x-gone"} and changes.names == {b"x_set", b"x-add"}
     assert changes.added(HEAD, Client("::1")) == [
-        (b"x_set", b"X_Set: a.example"),
-        (b"x-add", b"X-Add: a b"),
-        (b"x-add", b"x-add: "),
+        b"X_Set: a.example",
+        b"X-Add: a b",
+        b"x-add: ",
     ]
 
 
 def test_a_variable_that_is_empty_leaves_no_space_at_an_end():
     changes = FieldChanges((("X", "$query of $query"), ("Y", "$query")), (), ())
-    assert [line for _, line in changes.added(HEAD, Client("::1"))] == [b"X: of", b"Y: "]
+    assert changes.added(HEAD, Client("::1")) == [b"X: of", b"Y: "]
 
 
 def test_values_without_variables_are_made_once():
@@ -38,7 +38,7 @@ def test_values_without_variables_are_made_once():
 
 def test_the_upstream_is_known_only_in_responses():
     changes = FieldChanges((("X", "$upstream"),), (), (), of_response=True)
-    assert changes.added(HEAD, Client("::1"), b"up:8001") == [(b"x", b"X: up:8001")]
+    assert changes.added(HEAD, Client("::1"), b"up:8001") == [b"X: up:8001"]
     with pytest.raises(ConfigError, match=r"^set_headers: X: '\$upstream': \$upstream is no variable; accepted are"):
         FieldChanges((("X", "$upstream"),), (), ())
 
@@ -107,3 +107,12 @@ def test_all_faults_are_told_at_once():
 
 def test_names_as_cgi_takes_them():
     assert plain(b"X_Real-IP") == b"x-real-ip"
+
+
+def test_what_the_proxy_says_is_the_only_one_to_say_it():
+    headers = Headers.parsed(
+        [b"Connection: x-user, close", b"X_User: forged", b"x-user: forged", b"X-Users: kept", b"X_Own: kept"]
+    )
+    new = replaced(headers, frozenset({b"x-user"}), frozenset({b"x-user"}), [b"X-User: me"])
+    assert new.lines == [b"X-Users: kept", b"X_Own: kept", b"Connection: close", b"X-User: me"]
+    assert len(headers) == 5

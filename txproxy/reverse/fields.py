@@ -10,6 +10,7 @@ from txproxy.interfaces import Client
 from txproxy.reverse.templates import ANSWER_VARIABLES, REQUEST_VARIABLES, Template
 from txproxy.wire import grammar
 from txproxy.wire.forwarding import CLIENT_FIELDS, HOP_BY_HOP
+from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
 Fields: TypeAlias = "tuple[tuple[str, str], ...]"
@@ -46,11 +47,11 @@ class FieldChanges:
         known = ANSWER_VARIABLES if of_response else REQUEST_VARIABLES
         forbidden = _NOT_IN_RESPONSES if of_response else _NOT_IN_REQUESTS
         faults: list[str] = []
-        values: list[tuple[bytes, bytes, Template]] = []
+        values: list[tuple[bytes, Template]] = []
         for key, fields in (("set_headers", set_), ("add_headers", add)):
             for name, text in fields:
                 try:
-                    values.append((_name(name, forbidden).lower(), name.encode("ascii"), _value(name, text, known)))
+                    values.append((_name(name, forbidden), _value(name, text, known)))
                 except ConfigError as fault:
                     faults.append(f"{key}: {fault}")
         drop = []
@@ -65,31 +66,49 @@ class FieldChanges:
                     faults.append(f"{key}: {name} is there more than once; accepted is one of each")
         if faults:
             raise ConfigError("\n".join(faults))
-        self.names = frozenset(name for name, _, _ in values)
+        self.names = frozenset(name.lower() for name, _ in values)
         # What a client says of itself is not added to, but replaced.
         self.drop = frozenset(drop) | (frozenset() if of_response else self.names & CLIENT_FIELDS)
-        self._values = [(name, given + b": ", template) for name, given, template in values]
-        self._constant: list[tuple[bytes, bytes]] | None = None
-        if all(template.constant is not None for _, _, template in values):
-            self._constant = [(name, given + (template.constant or b"")) for name, given, template in self._values]
+        self._values = [(name + b": ", template) for name, template in values]
+        self._constant: list[bytes] | None = None
+        if all(template.constant is not None for _, template in values):
+            self._constant = [name + (template.constant or b"") for name, template in self._values]
 
     def __bool__(self) -> bool:
         return bool(self.drop or self._values)
 
-    def added(self, head: RequestHead, client: Client, upstream: bytes = b"") -> list[tuple[bytes, bytes]]:
-        """What comes: lower-case names and whole lines. The list is not to be changed."""
+    def added(self, head: RequestHead, client: Client, upstream: bytes = b"") -> list[bytes]:
+        """The lines that come. The list is not to be changed."""
         if self._constant is not None:
             return self._constant
-        return [
-            # A variable may be empty, and so leave white space at an end.
-            (name, given + template.render(head, client, upstream).strip(b" \t"))
-            for name, given, template in self._values
-        ]
+        # A variable may be empty, and so leave white space at an end.
+        return [name + template.render(head, client, upstream).strip(b" \t") for name, template in self._values]
 
 
 def plain(name: bytes) -> bytes:
     """A name as CGI, WSGI and the like tell names apart: without case, and with ``-`` and ``_`` the same."""
     return name.lower().replace(b"_", b"-")
+
+
+def replaced(headers: Headers, drop: frozenset[bytes], names: frozenset[bytes], added: list[bytes]) -> Headers:
+    """The fields of a request with the ``added`` lines, whose lower-case names are ``names``, and without those in
+    ``drop``, which are :func:`plain`. An upstream can take these lines for the proxy's word: what it may read as one
+    of ``drop`` goes as well, and no ``Connection`` of the client takes one of ``names`` away.
+    """
+    if b"connection" in headers.index and not names.isdisjoint(options := headers.tokens(b"connection")):
+        # What the client names there is for one hop, and ours would be taken for its own (RFC 9110 7.6.1).
+        drop = drop.union(names.intersection(options))
+        rest = b", ".join(option for option in options if option not in names)
+        lines = [line for line, name in zip(headers.lines, headers.names(), strict=True) if name != b"connection"]
+        headers = Headers.from_lines([*lines, b"Connection: " + rest] if rest else lines)
+    index, lines = headers.index, headers.lines
+    if b"_" in b"".join(index):
+        going = frozenset(name for name in index if name in drop or plain(name) in drop)
+    else:
+        going = drop.intersection(index)
+    if going:
+        lines = [line for line, name in zip(lines, headers.names(), strict=True) if name not in going]
+    return Headers.parsed([*lines, *added])
 
 
 def _name(name: str, forbidden: Mapping[bytes, str]) -> bytes:

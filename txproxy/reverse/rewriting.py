@@ -14,13 +14,12 @@ import attrs
 from txproxy.errors import ConfigError
 from txproxy.interfaces import Client
 from txproxy.reverse.conditions import compiled
-from txproxy.reverse.fields import FieldChanges, Fields, plain
+from txproxy.reverse.fields import FieldChanges, Fields, plain, replaced
 from txproxy.reverse.matches import HostPattern
 from txproxy.reverse.paths import canonical, configured_path, has_prefix, split_path
 from txproxy.reverse.templates import VARIABLES, parse
 from txproxy.reverse.way_back import MAPPED, WayBack
 from txproxy.wire.forwarding import CLIENT_FIELDS
-from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
 
 ResponseLines: TypeAlias = "Callable[[ResponseHead, list[bytes]], list[bytes]]"
@@ -124,8 +123,9 @@ class RequestRewrite:
         path, headers = head.path, head.headers
         if self._steps:
             path = self._path(path, head, client)
-        if self._changes:
-            headers = self._headers(headers, head, client)
+        changes = self._changes
+        if changes:
+            headers = replaced(headers, changes.drop, changes.names, changes.added(head, client))
         return RequestHead(
             head.method, path, headers, head.authority, head.scheme, head.body, head.minor, head.keep_alive
         )
@@ -139,24 +139,6 @@ class RequestRewrite:
         for step in self._steps:
             path = step(path, head, client)
         return path + query
-
-    def _headers(self, headers: Headers, head: RequestHead, client: Client) -> Headers:
-        changes = self._changes
-        drop, ours = changes.drop, changes.names
-        if b"connection" in headers.index and not ours.isdisjoint(options := headers.tokens(b"connection")):
-            # What the client names there is for one hop, and ours would be taken for its own.
-            drop = drop.union(ours.intersection(options))
-            rest = b", ".join(option for option in options if option not in ours)
-            fields = [line for line, name in zip(headers.lines, headers.names(), strict=True) if name != b"connection"]
-            headers = Headers.from_lines([*fields, b"Connection: " + rest] if rest else fields)
-        index, lines = headers.index, headers.lines
-        if b"_" in b"".join(index):
-            going = frozenset(name for name in index if name in drop or plain(name) in drop)
-        else:
-            going = drop.intersection(index)
-        if going:
-            lines = [line for line, name in zip(lines, headers.names(), strict=True) if name not in going]
-        return Headers.parsed([*lines, *(line for _, line in changes.added(head, client))])
 
 
 def _replacing(pattern: str, replacement: str) -> _Step | None:
@@ -301,7 +283,7 @@ class ResponseRewrite:
             elif not drop.isdisjoint(index):
                 lines = [line for line in lines if line.partition(b":")[0].lower() not in drop]
         if self._changes.names:
-            lines = lines + [line for _, line in self._changes.added(head, client, authority)]
+            lines = lines + self._changes.added(head, client, authority)
         if self._hsts_line is not None and client.scheme == "https":
             lines = [*lines, self._hsts_line]
         return lines
