@@ -230,6 +230,22 @@ def test_a_half_closed_tunnel_still_carries_the_other_direction(proxy):
     assert client.closed and upstream.closed and not client.reset
 
 
+def test_a_client_that_has_closed_its_side_before_the_tunnel_stands_is_heard(proxy):
+    client = proxy.connect()
+    client.send(UPGRADE + b"all of it")
+    client.end()
+    upstream = proxy.upstream
+    upstream.take()
+    upstream.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n")
+    assert upstream.received == b"all of it" and upstream.ended
+    client.take()
+    upstream.send(b"answer")
+    assert client.received == b"answer"
+    upstream.end()
+    proxy.clock.advance(0)
+    assert client.closed and upstream.closed and not client.reset
+
+
 def test_a_reset_of_one_side_of_a_tunnel_resets_the_other(proxy):
     client = proxy.connect()
     client.send(UPGRADE)

@@ -356,7 +356,7 @@ class DownstreamProtocol:
         from_upstream = upstream.become_tunnel(tunnel.upstream)
         if self._reading_paused:
             self.transport.resumeProducing()
-        tunnel.start(self.codec.take_buffered(), from_upstream)
+        tunnel.start(self.codec.take_buffered(), from_upstream, self._client_ended)
 
     def exchange_done(self) -> None:
         """See :class:`txproxy.proxy.exchange.Downstream`."""

@@ -108,8 +108,8 @@ class Tunnel:
         self._spliced: splice.Splice | None = None
         self._half = False
 
-    def start(self, from_client: bytes, from_upstream: bytes) -> None:
-        """Begin, with the bytes that came before the tunnel was one."""
+    def start(self, from_client: bytes, from_upstream: bytes, client_ended: bool = False) -> None:
+        """Begin, with the bytes that came before the tunnel was one; the client may have closed its side since then."""
         self._home.deadlines.watch(self)
         for transport in (self.client.transport, self.upstream.transport):
             set_keep_alive = getattr(transport, "setTcpKeepAlive", None)
@@ -126,6 +126,9 @@ class Tunnel:
                 self.client.transport.stopReading()
                 self.upstream.transport.stopReading()
                 self._spliced.start()
+        if client_ended and self._spliced is None:
+            # A splice reads the end from the socket once more; nobody else is told of it again.
+            self.client.readConnectionLost()
 
     def moved(self) -> None:
         """Bytes have moved."""
