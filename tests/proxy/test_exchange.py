@@ -271,6 +271,20 @@ def test_a_client_that_has_closed_its_side_is_not_waited_for(proxy):
     assert client.closed
 
 
+def test_a_client_that_has_closed_its_side_may_be_slow_to_take_its_answer(proxy):
+    client = proxy.connect()
+    client.send(GET)
+    client.stop_reading()
+    proxy.upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 99999)
+    client.end()
+    proxy.advance(70)
+    client.read_on()
+    proxy.upstream.send(b"x")
+    proxy.clock.advance(0)
+    assert client.received.endswith(b"x" * 100000)
+    assert client.closed and not client.reset
+
+
 def test_a_dial_is_cancelled_when_the_client_leaves(proxy):
     proxy.network.script = ["hang"]
     client = proxy.connect()

@@ -145,7 +145,8 @@ class DownstreamProtocol:
         exchange = self.exchange
         if exchange is not None and exchange.request_done and self._state is _OPEN:
             self._client_ended = True
-            self.deadline = self.factory.gone_limit.ahead
+            if not exchange.response_begun:
+                self.deadline = self.factory.gone_limit.ahead
             return
         if exchange is None and self._write_paused and self._state is _OPEN:
             # It has responses to take, and may have sent more requests before it closed.
