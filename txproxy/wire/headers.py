@@ -8,6 +8,8 @@ from typing import Any, Final
 from txproxy.wire import grammar
 
 _new: Final = object.__new__
+# What is in no repr, and so in no traceback.
+_SECRET: Final = frozenset({b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"})
 
 
 class Headers:
@@ -106,7 +108,8 @@ class Headers:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"Headers({list(self)!r})"
+        shown = [(name, b"..." if name.lower() in _SECRET else value) for name, value in self]
+        return f"Headers({shown!r})"
 
 
 def _joined(lines: list[bytes]) -> dict[bytes, bytes]:

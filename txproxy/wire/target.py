@@ -10,13 +10,15 @@ from txproxy.errors import RequestError
 from txproxy.wire.grammar import ABSOLUTE, AUTHORITY
 from txproxy.wire.headers import Headers
 
+_LONGEST: Final = 300
 DEFAULT_PORTS: Final = {b"http": 80, b"https": 443, b"ws": 80, b"wss": 443}
 
 
 @lru_cache(maxsize=4096)
 def split_authority(authority: bytes) -> tuple[str, int | None]:
     """``host[:port]`` as (host in lower case and without brackets, port or None); ``ValueError`` if it is neither."""
-    match = AUTHORITY.fullmatch(authority)
+    # RFC 1035 2.3.4: no name is longer than 255; and what is not looked at is not remembered either.
+    match = AUTHORITY.fullmatch(authority) if len(authority) <= _LONGEST else None
     if match is None:
         raise ValueError("not a host and port")
     literal, name, port = match.groups()
