@@ -18,7 +18,8 @@ from txproxy.wire.message import RequestHead, ResponseHead
 class Address:
     """Where an upstream or origin is reached: ``host`` (name or literal, no brackets) and ``port``, or a UNIX socket's
     ``path``; ``tls`` makes the TLS connection, or is None for plain TCP. ``preface`` is written before all else, TLS
-    included: the header of the PROXY protocol, which makes the connection one client's. Addresses with the same ``key``
+    included: the header of the PROXY protocol, which makes the connection one client's. ``local`` is a server within
+    this process (an ``IProtocolFactory``), and ``host`` then no more than its name. Addresses with the same ``key``
     share kept-alive connections.
     """
 
@@ -28,14 +29,20 @@ class Address:
     tls: IOpenSSLClientConnectionCreator | None = attrs.field(default=None, eq=False)
     server_name: str = ""
     preface: bytes = attrs.field(default=b"", eq=False, repr=False)
+    local: Any = attrs.field(default=None, eq=False, repr=False)
     key: str = attrs.field(init=False, eq=False, repr=False)
 
     @key.default
     def _make_key(self) -> str:
-        key = f"{self} {self.server_name}" if self.tls is not None else str(self)
+        key = str(self)
+        if self.tls is not None:
+            # What was verified in one way must not serve who wants another.
+            key += f" {self.server_name} {getattr(self.tls, 'identity', id(self.tls))}"
         return f"{key} {self.preface.hex()}" if self.preface else key
 
     def __str__(self) -> str:
+        if self.local is not None:
+            return f"local:{self.host}"
         if self.path:
             return f"unix:{self.path}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

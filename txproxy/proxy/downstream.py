@@ -318,7 +318,7 @@ class DownstreamProtocol:
             # What a client sent early for a tunnel must not be read as its next request.
             self._close_after = True
         html = prefers_html(request.headers if request is not None else None)
-        head, body = reply(refusal, self.factory.name, html, self.factory.http_date())
+        head, body = reply(refusal, self.factory.name, html, self.factory.http_date(), self.factory.pages)
         self._out.append(self.codec.send_head(head, self._close_after))
         sent = 0
         if self.codec.sends_body:

@@ -6,6 +6,7 @@ upstream connection, and owns neither. Body bytes pass through it event by event
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -101,6 +102,7 @@ class Exchange:
     __slots__ = (
         "factory", "downstream", "request", "plan", "status", "sent", "received", "outcome", "detail", "started",
         "request_done", "wants_body", "_phase", "_upstream", "_pending", "_body_seen", "_retried",
+        "_observed",
     )  # fmt: skip
 
     def __init__(self, factory: ProxyFactory, downstream: Downstream, request: RequestHead) -> None:
@@ -122,6 +124,7 @@ class Exchange:
         self._pending: Deferred[Any] | None = None
         self._body_seen = False
         self._retried = False
+        self._observed = False
 
     @property
     def client(self) -> Client:
@@ -140,13 +143,16 @@ class Exchange:
 
     # -- plan and dial
 
-    def start(self) -> None:
-        """Ask the mode, and go."""
+    def start(self, plan: Callable[[RequestHead, Client], Decision] | None = None) -> None:
+        """Ask the mode, and go. With a ``plan`` of its own this is a subrequest, of which no observer is told."""
         factory = self.factory
-        if factory.observed:
-            self.started = factory.seconds()
+        if plan is None:
+            plan = factory.mode.plan
+            if factory.observed:
+                self.started = factory.seconds()
+                self._observed = True
         try:
-            decision = factory.mode.plan(self.request, self.downstream.client)
+            decision = plan(self.request, self.downstream.client)
         except ExchangeError as fault:
             self._fail(fault)
         except Exception:
@@ -480,6 +486,5 @@ class Exchange:
                 party.ended(None, self.status)
             if plan.shadow is not None:
                 plan.shadow.cut()
-        factory = self.factory
-        if factory.observed:
-            factory.exchange_finished(self)
+        if self._observed:
+            self.factory.exchange_finished(self)

@@ -22,6 +22,7 @@ from txproxy.proxy.dialing import Dialer
 from txproxy.proxy.downstream import DownstreamProtocol
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.limits import Limits
+from txproxy.proxy.pages import ErrorPages
 from txproxy.proxy.splice import PipePool
 from txproxy.proxy.transports import TurnWrites, is_quiet
 from txproxy.proxy.upstream import UpstreamProtocol
@@ -78,6 +79,8 @@ class ProxyFactory:
         self.draining = False
         self._observers = observers
         self.observed = bool(observers)
+        # in place of the proxy's own small bodies
+        self.pages: ErrorPages | None = None
         self._date = (0, b"")
         self._ports = 0
         self._limits: dict[float, TimeLimit] = {}

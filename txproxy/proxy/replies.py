@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Final
 
 from txproxy.interfaces import Answer, Refusal
+from txproxy.proxy.pages import ErrorPages
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import ResponseHead
 
@@ -16,10 +17,12 @@ _SENTENCES: Final = {
     403: "This proxy does not allow the request.",
     404: "There is nothing here.",
     405: "This method is not done here.",
+    407: "This proxy wants to know who you are.",
     408: "The request took too long to arrive.",
     413: "The request's body is too large.",
     414: "The request's target is too long.",
     421: "This host is not served here.",
+    429: "There are too many requests.",
     431: "The request's header fields are too large.",
     500: "The proxy failed.",
     501: "The proxy does not know how to do this.",
@@ -50,9 +53,11 @@ def prefers_html(request_headers: Headers | None) -> bool:
     return accept is not None and accept.lower().lstrip().startswith((b"text/html", b"application/xhtml+xml"))
 
 
-def reply(refusal: Refusal | Answer, name: bytes, html: bool, date: bytes) -> tuple[ResponseHead, bytes]:
+def reply(
+    refusal: Refusal | Answer, name: bytes, html: bool, date: bytes, pages: ErrorPages | None = None
+) -> tuple[ResponseHead, bytes]:
     """Head and body of a mode's own answer, or that tell a client of a refusal; ``name`` is who speaks in Proxy-Status
-    (RFC 9209 section 2).
+    (RFC 9209 section 2), ``pages`` what stands in place of our own small bodies.
     """
     status = refusal.status
     reason = reason_of(status)
@@ -63,7 +68,10 @@ def reply(refusal: Refusal | Answer, name: bytes, html: bool, date: bytes) -> tu
             given.append(b"Content-Length: %d" % len(refusal.body))
         return ResponseHead(status, Headers.from_lines(given), reason=reason, body=len(refusal.body)), refusal.body
     sentence = _SENTENCES.get(status, "")
-    if html:
+    page = pages.render(status) if pages is not None else None
+    if page is not None:
+        kind, body = page
+    elif html:
         title = f"{status} {reason.decode('ascii')}"
         body = f"<!DOCTYPE html>\n<title>{title}</title>\n<h1>{title}</h1>\n<p>{escape(sentence)}</p>\n".encode()
         kind = b"text/html; charset=utf-8"

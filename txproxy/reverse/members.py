@@ -41,17 +41,39 @@ class Members:
 
     def _apply(self, found: list[Found]) -> None:
         pool = self._pool
+        gone = {member: upstream for member, upstream in self._present.items() if member not in found}
         for member in found:
-            if member not in self._present:
+            before = next((other for other in gone if _is_same(member, other)), None)
+            if before is not None:
+                # Another weight: what it carries, and what is known of its health, stays.
+                upstream = self._present[member] = gone.pop(before)
+                pool.weigh(upstream, member.weight)
+            elif member not in self._present:
                 self._present[member] = pool.add(self._member(member))
+        self._present = {member: self._present[member] for member in found}
         if self._template in pool.upstreams:
             pool.remove(self._template)
-        for gone in [member for member in self._present if member not in found]:
-            pool.remove(self._present.pop(gone))
+        for upstream in gone.values():
+            pool.remove(upstream)
 
     def _member(self, found: Found) -> Upstream:
         template = self._template
         where = Address(found.host, found.port)
-        name = f"{template.name} at {where}"
-        address = Address(found.host, found.port, tls=template.address.tls, server_name=template.address.server_name)
-        return Upstream(address, template.authority, found.weight, backup=found.backup, max=template.max, name=name)
+        tls, server_name, authority = template.address.tls, template.address.server_name, template.authority
+        if found.name and template.address.host.startswith("_"):
+            # The target of a service is a host of its own name.
+            authority = f"{found.name}:{found.port}".encode("ascii")
+            if tls is not None:
+                tls, server_name = self._pool.settings.tls.connections(found.name), found.name
+        return Upstream(
+            Address(found.host, found.port, tls=tls, server_name=server_name),
+            authority,
+            found.weight,
+            backup=found.backup,
+            max=template.max,
+            name=f"{template.name} at {where}" + (" (backup)" if found.backup and not template.backup else ""),
+        )
+
+
+def _is_same(one: Found, other: Found) -> bool:
+    return (one.host, one.port, one.backup, one.name) == (other.host, other.port, other.backup, other.name)

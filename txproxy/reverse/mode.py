@@ -12,10 +12,11 @@ from txproxy.interfaces import Client, Decision, IMode, Refusal
 from txproxy.proxy.factory import Observer, ProxyFactory
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.transports import tls_connection
+from txproxy.reverse.actions import Action
 from txproxy.reverse.affinity import affinity_from
 from txproxy.reverse.matches import host_of
 from txproxy.reverse.pool import Pool
-from txproxy.reverse.routes import Route, Routes
+from txproxy.reverse.routes import Route, Routes, Sticky
 from txproxy.reverse.to_pool import ToPool
 from txproxy.reverse.trust import Trust, peer_alone
 from txproxy.tls.peer import NO_CERTIFICATE_LINES, peer_certificate
@@ -23,18 +24,6 @@ from txproxy.wire.forwarding import Via, new_mark
 from txproxy.wire.message import RequestHead
 
 _ALLOW: Final = (b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH",)
-
-
-class Action(Protocol):
-    """What is to be done with the requests of a route."""
-
-    # whether CONNECT may come here
-    takes_connect: bool
-    # the pools that it may send to
-    pools: tuple[Pool, ...]
-
-    def plan(self, head: RequestHead, client: Client) -> Decision:
-        """See :class:`txproxy.interfaces.IMode`."""
 
 
 class Served(Protocol):
@@ -50,6 +39,7 @@ class ReverseMode:
 
     ``via`` is the entry in Via, or None. ``trust`` says which peers are believed about their clients, ``tls`` which
     hosts the certificates of TLS listeners are for (421 to others), ``client_certificates`` that clients may show some.
+    ``sticky`` gives what decides which of the routes that share by weight a client gets (None: chance).
     """
 
     def __init__(
@@ -61,19 +51,25 @@ class ReverseMode:
         trust: Trust | None = None,
         tls: Served | None = None,
         client_certificates: bool = False,
+        sticky: Sticky | None = None,
     ) -> None:
-        self.routes = Routes(routes) if routes else None
+        self.routes = Routes(routes, sticky=sticky) if routes else None
         self.action = action
         self._via = via
         self._trust = trust
         self._tls = tls
         self._client_certificates = client_certificates
         self._tells = trust is not None or client_certificates
-        actions = [route.action for route in routes] + ([action] if action is not None else [])
+        self._actions = actions = [route.action for route in routes] + ([action] if action is not None else [])
         if not actions:
             raise ConfigError("a reverse proxy needs a pool, or a route")
         self._takes_connect = any(one.takes_connect for one in actions)
         self.pools = tuple(dict.fromkeys(pool for one in actions for pool in one.pools))
+
+    def attach(self, factory: ProxyFactory) -> None:
+        """``factory`` serves this mode."""
+        for action in self._actions:
+            action.attach(factory)
 
     def plan(self, head: RequestHead, client: Client) -> Decision:
         """See :class:`txproxy.interfaces.IMode`."""
@@ -157,6 +153,7 @@ class ReverseProxyFactory(ProxyFactory):
                 trust=Trust(trusted_proxies) if trusted_proxies else None,
             )
         super().__init__(target, limits=limits, observers=observers, name=via or "txproxy", reactor=reactor)
+        target.attach(self)
         self.pools = target.pools
         for pool in self.pools:
             pool.use_clock(self.reactor)

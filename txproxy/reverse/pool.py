@@ -13,16 +13,19 @@ from typing import Any, Final, Protocol, TypeAlias
 import attrs
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
+from twisted.web.resource import IResource
 
 from txproxy.errors import ConfigError, ExchangeError, UpstreamUnavailable
-from txproxy.interfaces import Client
+from txproxy.interfaces import Address, Client
 from txproxy.proxy.deadlines import NEVER
+from txproxy.proxy.proxy_protocol import prefaced
 from txproxy.reverse.health import Checks, HealthCheck
 from txproxy.reverse.members import Members
 from txproxy.reverse.probe import Dial
 from txproxy.reverse.strategies import strategy_from
-from txproxy.reverse.upstream import Breaker, State, Upstream, UpstreamTls, parse_upstream
+from txproxy.reverse.upstream import Breaker, State, Upstream, UpstreamTls, local_upstream, parse_upstream
 from txproxy.wire.message import RequestHead
+from txproxy.wire.proxy_protocol import header
 
 _log = Logger()
 
@@ -66,9 +69,10 @@ class PoolSettings:
     ``retries``: further attempts for a request that was sent and may be repeated. ``ejection``: None for no passive
     health checks. ``slow_start``: seconds over which an upstream that comes back, or was added, reaches its weight.
     ``panic``: if less than this share of the upstreams is available, all serve but those that are drained or disabled
-    (0: never). ``health``: what active checks ask; None for none. ``queue``: how many requests may wait for upstreams
-    that have their ``max``, and ``queue_timeout`` for how many seconds; then 503. ``tls``: how TLS upstreams given as
-    URLs are verified.
+    (0: never). ``health``: what active checks ask; None for none. ``proxy_protocol``: 1 or 2 to begin each connection
+    with a header of that version; connections are then one client's. ``queue``: how many requests may wait for
+    upstreams that have their ``max``, and ``queue_timeout`` for how many seconds; then 503. ``tls``: how TLS upstreams
+    given as URLs are verified.
     """
 
     retries: int = 1
@@ -76,6 +80,7 @@ class PoolSettings:
     slow_start: float = 0.0
     panic: float = 0.0
     health: HealthCheck | None = None
+    proxy_protocol: int = 0
     queue: int = 1024
     queue_timeout: float = 5.0
     tls: UpstreamTls = attrs.field(factory=UpstreamTls)
@@ -113,14 +118,15 @@ class _Retry:
 class Pool:
     """Upstreams that do the same work, and a strategy that says which is next.
 
-    ``upstreams`` are URLs as on the command line, or :class:`Upstream` objects; ``strategy`` is one of the names of
-    the command line, or an object with :class:`txproxy.reverse.strategies.IStrategy`. A wrong value is a
+    ``upstreams`` are URLs as on the command line, :class:`Upstream` objects, or twisted.web resources, which are served
+    within this process; ``strategy`` is one of the names of the command line, or an object with
+    :class:`txproxy.reverse.strategies.IStrategy`. A wrong value is a
     ``ConfigError``, which is a ``ValueError``.
     """
 
     def __init__(
         self,
-        upstreams: Iterable[str | Upstream],
+        upstreams: Iterable[str | Upstream | IResource],
         strategy: Any = "round-robin",
         *,
         name: str = "pool",
@@ -174,7 +180,9 @@ class Pool:
             return
         if not self._keepers:
             if self.settings.health is not None:
-                checks = Checks(self.settings.health, clock, dial, name=self.name)
+                version = self.settings.proxy_protocol
+                first = header(version, None, None) if version else b""
+                checks = Checks(self.settings.health, clock, dial, name=self.name, preface=first)
                 self.watch(checks.watch, checks.forget)
                 self._keepers.append(checks)
             self._keepers += [Members(self, upstream, clock) for upstream in self.upstreams if upstream.resolve]
@@ -273,6 +281,13 @@ class Pool:
         """Whether there is an available upstream that was not ``tried``, though it may be full."""
         return any(upstream not in tried for upstream in self._serving)
 
+    def address_for(self, upstream: Upstream, client: Client) -> Address:
+        """Where a request of ``client`` connects to: the upstream's address, with a header of the PROXY protocol if the
+        pool sends one.
+        """
+        version = self.settings.proxy_protocol
+        return prefaced(upstream.address, version, client) if version else upstream.address
+
     def timer(self, upstream: Upstream) -> Callable[[int], None]:
         """What to call when ``upstream`` answers, for a strategy that wants to know how long that takes from now."""
         began = self.seconds()
@@ -343,7 +358,7 @@ class Pool:
                 return upstream
         raise KeyError(name)
 
-    def add(self, item: str | Upstream) -> Upstream:
+    def add(self, item: str | Upstream | IResource) -> Upstream:
         """One more upstream; it starts slowly, if the pool is set to."""
         upstream = self._join(item, warm=False)
         self.refresh()
@@ -397,8 +412,17 @@ class Pool:
             return upstream
         return self.find(upstream)
 
-    def _join(self, item: str | Upstream, warm: bool) -> Upstream:
-        upstream = parse_upstream(item, self.settings.tls) if isinstance(item, str) else item
+    def _upstream_of(self, item: Any) -> Upstream:
+        if isinstance(item, Upstream):
+            return item
+        if isinstance(item, str):
+            return parse_upstream(item, self.settings.tls)
+        if IResource.providedBy(item):
+            return local_upstream(item)
+        raise ConfigError(f"{item!r} is no upstream; accepted are URLs, Upstream objects, and twisted.web resources")
+
+    def _join(self, item: str | Upstream | IResource, warm: bool) -> Upstream:
+        upstream = self._upstream_of(item)
         names = {other.name for other in self.upstreams}
         if upstream.pool is not None or upstream.name in names:
             raise ConfigError(f"{upstream.name} is in a pool already; each upstream is named once")

@@ -37,6 +37,7 @@ class _SiteRequest:
         self._over = False
         peer = request.getClientAddress()
         self.client = Client(getattr(peer, "host", "unix:"), "https" if request.isSecure() else "http")
+        self.client.transport = request.transport
         self._body_left = 0
         self._factory = factory
         self._exchange: Exchange | None = None
@@ -136,7 +137,7 @@ class _SiteRequest:
         """A response of the proxy's own."""
         exchange = self._exchange
         html = prefers_html(exchange.request.headers if exchange is not None else None)
-        head, body = reply(refusal, self._factory.name, html, self._factory.http_date())
+        head, body = reply(refusal, self._factory.name, html, self._factory.http_date(), self._factory.pages)
         self.send_head(head)
         if self._request.method != b"HEAD":
             self._request.write(body)

@@ -6,6 +6,7 @@ from typing import Final
 
 from txproxy.errors import ConfigError, ConnectTimeout, ExchangeError, UpstreamUnavailable
 from txproxy.interfaces import Client, Decision, Plan
+from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.affinity import Affinity
 from txproxy.reverse.pool import Pool
 from txproxy.reverse.trust import peer_alone
@@ -36,20 +37,32 @@ def host_to_send(text: str) -> str:
 
 
 class ToPool:
-    """Sends requests to ``pool``. ``host`` and ``via`` as in :class:`txproxy.reverse.mode.ReverseMode`; ``affinity``
-    pins clients to upstreams.
+    """Sends requests to ``pool``.
+
+    ``host`` is what goes upstream as Host: None for the client's own, ``"upstream"`` for the upstream's name, else the
+    host itself. ``via`` is the entry in Via, ``affinity`` pins clients to upstreams, and ``keep`` are lower-case names
+    of fields that a route has set, and that would else be dropped as a client's word about itself.
     """
 
     takes_connect = False
 
     def __init__(
-        self, pool: Pool, *, host: str | None = None, via: Via | None = None, affinity: Affinity | None = None
+        self,
+        pool: Pool,
+        *,
+        host: str | None = None,
+        via: Via | None = None,
+        affinity: Affinity | None = None,
+        keep: frozenset[bytes] = frozenset(),
     ) -> None:
         self.pool = pool
         self.pools: tuple[Pool, ...] = (pool,)
         self._host = host_to_send(host).encode("ascii") if host is not None else None
         self._via = via
         self._affinity = affinity
+        self._drop = _DROP - keep
+        self._client_fields = CLIENT_FIELDS - keep
+        self._prefaced = bool(pool.settings.proxy_protocol)
         # bound once, not for each request
         self._go_on = self._again
 
@@ -65,13 +78,17 @@ class ToPool:
                 return self._wait(head, client, (), 0)
         return self._plan_for(upstream, head, client)
 
+    def attach(self, factory: ProxyFactory) -> None:
+        """See :class:`txproxy.reverse.actions.Action`."""
+
     def _wait(self, head: RequestHead, client: Client, tried: tuple[Upstream, ...], retries: int) -> Decision:
         return self.pool.wait(head, client, tried).addCallback(
             lambda upstream: self._another(upstream, head, client, tried, retries)
         )
 
     def _plan_for(self, upstream: Upstream, head: RequestHead, client: Client) -> Plan:
-        plan = Plan(upstream.address, self._head(head, client, upstream))
+        address = self.pool.address_for(upstream, client) if self._prefaced else upstream.address
+        plan = Plan(address, self._head(head, client, upstream))
         plan.party = plan.upstream = upstream
         plan.again = self._go_on
         if self.pool.times:
@@ -128,9 +145,9 @@ class ToPool:
     def _fields(self, head: RequestHead, client: Client, host: bytes) -> Headers:
         index = head.headers.index
         lines = [b"Host: " + host]
-        lines += end_to_end(head.headers, _DROP)
+        lines += end_to_end(head.headers, self._drop)
         if b"_" in b"".join(index):
-            lines = without_lookalikes(lines, CLIENT_FIELDS)
+            lines = without_lookalikes(lines, self._client_fields)
         lines += client.lines if client.lines is not None else peer_alone(client.peer_ip, client.peer_scheme).lines
         if head.authority and not any(line.startswith(b"X-Forwarded-Host:") for line in lines):
             lines.append(b"X-Forwarded-Host: " + head.authority)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import attrs
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 
 from txproxy.errors import ConfigError, ExchangeError
 from txproxy.interfaces import Address
@@ -253,10 +255,22 @@ class Upstream:
 
 @attrs.frozen(kw_only=True)
 class UpstreamTls:
-    """How TLS upstreams are verified: against the system's trust, or the CAs in ``ca_file``, or not at all."""
+    """How TLS upstreams are verified: against the system's trust, or the CAs in ``ca_file``, or not at all
+    (``insecure``); for which ``server_name``, if that is not their host; and the certificate in ``cert_file``, with the
+    key in ``key_file`` or in the same, that they are shown.
+    """
 
     ca_file: str | None = None
     insecure: bool = False
+    cert_file: str | None = None
+    key_file: str | None = None
+    server_name: str | None = None
+
+    def connections(self, host: str) -> IOpenSSLClientConnectionCreator:
+        """What makes the connections to ``host``. A file that is wrong is a ``ConfigError``."""
+        return client_connections(
+            host, self.ca_file, self.insecure, self.cert_file, self.key_file, server_name=self.server_name
+        )
 
 
 def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
@@ -280,12 +294,24 @@ def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
         host, port = split_authority(authority)
     except ValueError as fault:
         raise ConfigError(f"{text!r} is no upstream: {fault}; {_ACCEPTED}") from None
+    if options.get("resolve") and (isIPAddress(host) or isIPv6Address(host)):
+        raise ConfigError(f"{text!r}: an address is no name to resolve; {_ACCEPTED}")
     name = f"{parts.scheme}://{parts.netloc}"
     if parts.scheme == "http":
         return Upstream(Address(host, port or 80), authority, name=name, **options)
     tls = tls or UpstreamTls()
-    creator = client_connections(host, tls.ca_file, tls.insecure)
-    return Upstream(Address(host, port or 443, tls=creator, server_name=host), authority, name=name, **options)
+    address = Address(host, port or 443, tls=tls.connections(host), server_name=tls.server_name or host)
+    return Upstream(address, authority, name=name, **options)
+
+
+def local_upstream(resource: Any, name: str = "") -> Upstream:
+    """An upstream within this process: a twisted.web resource (``IResource``), served by a ``Site`` of its own."""
+    from twisted.web.server import Site  # only where it is used: reverse mode needs no web server
+
+    site = Site(resource)
+    site.noisy = False
+    name = name or f"{type(resource).__name__}-{id(resource):x}"
+    return Upstream(Address(name, local=site), b"localhost", name=name)
 
 
 def _parameters(text: str, words: list[str]) -> dict[str, Any]:

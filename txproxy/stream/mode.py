@@ -45,6 +45,9 @@ class Chooser(Protocol):
     def take(self, head: None, client: Client, tried: tuple[Any, ...] = ()) -> Choice | None:
         """Whose turn it is, leaving out what was ``tried``; None if nobody has room."""
 
+    def address_for(self, upstream: Any, client: Client) -> Address:
+        """Where a stream of ``client`` connects to, header of the PROXY protocol included."""
+
     def wait(self, head: None, client: Client, tried: tuple[Any, ...] = ()) -> Deferred[Any]:
         """The same, once somebody has room; fails if nobody is left."""
 
@@ -153,7 +156,8 @@ class StreamProtocol(_Relay):
     def _chosen(self, choice: Choice) -> None:
         self._choice = choice
         self.upstream = choice.address
-        self._dialing = dialing = self.factory.dialer.dial(choice.address, StreamUpstream)
+        address = self.factory.pool.address_for(choice, self.client)
+        self._dialing = dialing = self.factory.dialer.dial(address, StreamUpstream)
         dialing.addCallbacks(self._dialed, self._dial_failed)
 
     def _nobody(self, failure: Failure) -> None:

@@ -1,0 +1,335 @@
+"""What routes do: answers, redirects, tunnels, rewriting, limits, authorization, copies."""
+
+import pytest
+
+from txproxy import Pool, ReverseProxyFactory
+from txproxy.errors import ConfigError, ConnectionRefused
+from txproxy.reverse.actions import Respond, SendElsewhere, Treated, Treatment, TunnelTo
+from txproxy.reverse.matches import Match
+from txproxy.reverse.mode import ReverseMode
+from txproxy.reverse.redirects import Redirect
+from txproxy.reverse.rewriting import RequestRewrite, ResponseRewrite
+from txproxy.reverse.routes import Route
+from txproxy.reverse.subrequests import ForwardAuth, Mirror
+from txproxy.reverse.to_pool import ToPool
+from txproxy.testing import ProxyInMemory
+
+OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nok"
+
+
+@pytest.fixture
+def serve():
+    """Serves actions, each at its path, in memory."""
+    made = []
+
+    def serve(actions, observers=()):
+        routes = [Route(path, Match(path=path), action) for path, action in actions.items()]
+        mode = ReverseMode(routes=routes)
+        proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(mode, observers=observers, reactor=reactor))
+        made.append(proxy)
+        return proxy
+
+    yield serve
+    for proxy in made:
+        proxy.close()
+
+
+def to(host, **options):
+    return ToPool(Pool([f"http://{host}"], name=host, **options))
+
+
+def get(path, *lines):
+    return b"\r\n".join([b"GET %b HTTP/1.1" % path, b"Host: a.example", *lines, b"", b""])
+
+
+def at(proxy, host):
+    """The connections to an upstream."""
+    return [one for one in proxy.network.connections if one.address.host == host]
+
+
+def test_requests_go_where_their_route_says(serve):
+    proxy = serve({"/api": to("10.0.0.1"), "/": to("10.0.0.2")})
+    for path, host in ((b"/api/x", "10.0.0.1"), (b"/apix", "10.0.0.2"), (b"/", "10.0.0.2")):
+        client = proxy.connect()
+        client.send(get(path))
+        at(proxy, host)[-1].send(OK)
+        assert client.received == OK
+
+
+def test_without_a_route_there_is_a_404(serve):
+    proxy = serve({"/api": to("10.0.0.1")})
+    client = proxy.connect()
+    client.send(get(b"/other") + get(b"/other"))
+    assert client.received.count(b"HTTP/1.1 404 ") == 2
+
+
+def test_a_fixed_answer_and_a_redirect(serve):
+    proxy = serve(
+        {
+            "/gone": Respond(410, (("X-Why", "moved"),), "It is gone.\n"),
+            "/empty": Respond(204),
+            "/old": SendElsewhere(Redirect("https://$host/new?$query", 308)),
+        }
+    )
+    client = proxy.connect()
+    client.send(get(b"/gone"))
+    gone = client.take()
+    assert gone.startswith(b"HTTP/1.1 410 Gone\r\n") and gone.endswith(b"\r\n\r\nIt is gone.\n")
+    assert b"X-Why: moved\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 12\r\n" in gone
+    client.send(get(b"/empty"))
+    assert b"Content-Length" not in client.take()
+    client.send(get(b"/old?a=b"))
+    assert b"HTTP/1.1 308 Permanent Redirect\r\n" in client.received
+    assert b"Location: https://a.example/new?a=b\r\n" in client.received
+    client.take()
+    client.send(get(b"/gone").replace(b"GET", b"HEAD"))
+    assert client.received.endswith(b"\r\n\r\n") and b"Content-Length: 12" in client.received
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (100, (), ""),
+        (600, (), ""),
+        (204, (), "x"),
+        (200, (("Bad Name", "x"),), ""),
+        (200, (("X", "a\r\nb"),), ""),
+        (200, (("Content-Length", "5"),), ""),
+    ],
+)
+def test_an_answer_that_cannot_be_is_refused(status, headers, body):
+    with pytest.raises(ConfigError, match="accepted"):
+        Respond(status, headers, body)
+
+
+def test_connect_is_tunnelled_where_a_route_says_so(serve):
+    proxy = serve({"": TunnelTo(Pool(["http://10.0.0.1:22", "http://10.0.0.2:22"])), "/x": to("10.0.0.3")})
+    proxy.network.script = [ConnectionRefused("no")]
+    client = proxy.connect()
+    client.send(b"CONNECT inside:22 HTTP/1.1\r\nHost: inside:22\r\n\r\nhello")
+    assert client.received.startswith(b"HTTP/1.1 200 ")
+    assert [address.host for address in proxy.network.dialed] == ["10.0.0.1", "10.0.0.2"]
+    assert proxy.upstream.received == b"hello"
+    proxy.upstream.send(b"SSH-2.0")
+    assert client.received.endswith(b"SSH-2.0")
+    other = proxy.connect()
+    other.send(get(b"/y"))
+    assert other.received.startswith(b"HTTP/1.1 405 ") and b"Allow: CONNECT\r\n" in other.received
+
+
+def test_connect_is_refused_elsewhere(serve):
+    proxy = serve({"/": to("10.0.0.1")})
+    client = proxy.connect()
+    client.send(b"CONNECT inside:22 HTTP/1.1\r\nHost: inside:22\r\n\r\n")
+    assert client.received.startswith(b"HTTP/1.1 405 ")
+
+
+def test_a_prefix_is_taken_away_and_mapped_back(serve):
+    request = RequestRewrite(strip_prefix="/api", set_headers={"X-Team": "$host"})
+    treatment = Treatment(request=request, response=ResponseRewrite(request=request, remove_headers=("Server",)))
+    proxy = serve({"/api": Treated(to("10.0.0.1"), treatment)})
+    client = proxy.connect()
+    client.send(get(b"/api/users?page=2", b"X-Team: lies"))
+    received = proxy.upstream.take()
+    assert received.startswith(b"GET /users?page=2 HTTP/1.1\r\n")
+    assert b"X-Team: a.example\r\n" in received and b"lies" not in received
+    proxy.upstream.send(
+        b"HTTP/1.1 302 Found\r\nDate: D\r\nServer: x\r\nLocation: /login\r\nSet-Cookie: a=b; Path=/\r\n"
+        b"Content-Length: 0\r\n\r\n"
+    )
+    assert b"Location: /api/login\r\n" in client.received
+    assert b"Set-Cookie: a=b; Path=/api" in client.received
+    assert b"Server" not in client.received
+
+
+def test_a_field_that_a_route_sets_is_no_word_of_the_clients(serve):
+    request = RequestRewrite(set_headers={"X-Forwarded-Prefix": "/api"})
+    proxy = serve({"/api": Treated(ToPool(Pool(["http://10.0.0.1"]), keep=request.kept), Treatment(request=request))})
+    proxy.connect().send(get(b"/api", b"X-Forwarded-Prefix: /lies", b"X-Forwarded-For: 6.6.6.6"))
+    received = proxy.upstream.received
+    assert b"X-Forwarded-Prefix: /api\r\n" in received and b"lies" not in received and b"6.6.6.6" not in received
+
+
+def test_a_retry_is_treated_as_well(serve):
+    pool = Pool(["http://10.0.0.1", "http://10.0.0.2"])
+    request = RequestRewrite(strip_prefix="/api")
+    treatment = Treatment(request=request, response=ResponseRewrite(add_headers={"X-By": "us"}), response_timeout=5.0)
+    proxy = serve({"/api": Treated(ToPool(pool), treatment)})
+    client = proxy.connect()
+    client.send(get(b"/api/x"))
+    proxy.upstream.drop()
+    assert proxy.upstream.received.startswith(b"GET /x ")
+    proxy.upstream.send(OK)
+    assert b"X-By: us\r\n" in client.received
+
+
+def test_a_route_has_its_own_time_limit(serve):
+    proxy = serve({"/slow": Treated(to("10.0.0.1"), Treatment(response_timeout=120.0)), "/": to("10.0.0.2"),
+                   "/fast": Treated(to("10.0.0.3"), Treatment(response_timeout=2.0))})  # fmt: skip
+    slow, usual, fast = proxy.connect(), proxy.connect(), proxy.connect()
+    slow.send(get(b"/slow"))
+    usual.send(get(b"/"))
+    fast.send(get(b"/fast"))
+    proxy.advance(4)
+    assert fast.received.startswith(b"HTTP/1.1 504 ") and not usual.received
+    proxy.advance(60)
+    assert usual.received.startswith(b"HTTP/1.1 504 ") and not slow.received
+    proxy.advance(60)
+    assert slow.received.startswith(b"HTTP/1.1 504 ")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 6\r\n\r\nsecret",
+        b"Transfer-Encoding: chunked\r\n\r\n3\r\nsec\r\n3\r\nret\r\n0\r\n\r\n",
+    ],
+)
+def test_a_route_has_its_own_limit_of_bodies(serve, body):
+    proxy = serve({"/small": Treated(to("10.0.0.1"), Treatment(max_body=5)), "/": to("10.0.0.2")})
+    client = proxy.connect()
+    client.send(b"POST /small HTTP/1.1\r\nHost: a\r\n" + body)
+    assert client.received.startswith(b"HTTP/1.1 413 ")
+    other = proxy.connect()
+    other.send(b"POST / HTTP/1.1\r\nHost: a\r\n" + body)
+    assert b"secret" in at(proxy, "10.0.0.2")[0].received or b"sec" in at(proxy, "10.0.0.2")[0].received
+
+
+# -- authorization
+
+
+def guarded(copy=(), path=b"/check"):
+    return Treated(to("10.0.0.1"), Treatment(auth=ForwardAuth(to("10.0.0.9"), path, copy)))
+
+
+def test_who_may_pass_passes_with_what_the_authorization_server_says(serve):
+    proxy = serve({"/": guarded((b"X-User",))})
+    client = proxy.connect()
+    lies = (b"X-User: root", b"X_User: root", b"Connection: X-User", b"X-Forwarded-Uri: /public")
+    client.send(get(b"/page?x=1", b"Cookie: c=d", *lies))
+    question = at(proxy, "10.0.0.9")[0]
+    asked = question.take()
+    assert asked.startswith(b"GET /check HTTP/1.1\r\n")
+    assert b"Cookie: c=d\r\n" in asked
+    assert b"X-Forwarded-Method: GET\r\nX-Forwarded-Uri: /page?x=1\r\n" in asked and b"/public" not in asked
+    assert not at(proxy, "10.0.0.1")
+    question.send(b"HTTP/1.1 200 OK\r\nX-User: alice\r\nContent-Length: 0\r\n\r\n")
+    passed = at(proxy, "10.0.0.1")[0]
+    assert b"X-User: alice\r\n" in passed.received and b"root" not in passed.received
+    passed.send(OK)
+    assert client.received == OK
+
+
+def test_the_body_of_a_request_waits_for_the_answer(serve):
+    proxy = serve({"/": guarded()})
+    client = proxy.connect()
+    client.send(b"POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
+    asked = at(proxy, "10.0.0.9")[0]
+    assert b"hello" not in asked.received and b"Content-Length" not in asked.received
+    asked.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+    passed = at(proxy, "10.0.0.1")[0]
+    assert passed.received.startswith(b"POST /form ") and passed.received.endswith(b"hello")
+    passed.send(OK)
+    assert client.received == OK
+
+
+def test_another_answer_is_the_clients(serve):
+    seen = []
+    proxy = serve({"/": guarded()}, observers=(seen.append,))
+    client = proxy.connect()
+    client.send(get(b"/page"))
+    at(proxy, "10.0.0.9")[0].send(
+        b"HTTP/1.1 302 Found\r\nDate: D\r\nLocation: /login\r\nSet-Cookie: a=b\r\nContent-Length: 5\r\n\r\nlogin"
+    )
+    assert client.received.startswith(b"HTTP/1.1 302 Found\r\n") and client.received.endswith(b"login")
+    assert b"Location: /login\r\nSet-Cookie: a=b\r\n" in client.received
+    assert client.received.count(b"Date: ") == client.received.count(b"Content-Length: ") == 1
+    assert not at(proxy, "10.0.0.1")
+    # one request, one line in the log
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("answer", [None, b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx", b"nonsense\r\n\r\n"])
+def test_without_an_answer_nobody_passes(serve, answer):
+    proxy = serve({"/": guarded()})
+    if answer is None:
+        proxy.network.script = [ConnectionRefused("no")]
+    client = proxy.connect()
+    client.send(get(b"/page"))
+    if answer is not None:
+        at(proxy, "10.0.0.9")[0].send(answer)
+        at(proxy, "10.0.0.9")[0].drop()
+    assert client.received[9:12] in (b"502", b"503")
+    assert not at(proxy, "10.0.0.1")
+
+
+def test_a_client_that_leaves_asks_no_longer(serve):
+    proxy = serve({"/": guarded()})
+    client = proxy.connect()
+    client.send(get(b"/page"))
+    client.drop()
+    proxy.clock.advance(0)
+    assert at(proxy, "10.0.0.9")[0].closed
+
+
+# -- copies
+
+
+def mirrored(share=1.0):
+    return Treated(to("10.0.0.1"), Treatment(mirror=Mirror(to("10.0.0.8"), share)))
+
+
+def test_a_second_pool_gets_a_copy_and_its_answer_is_nobodys(serve):
+    proxy = serve({"/": mirrored()})
+    client = proxy.connect()
+    client.send(b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel")
+    client.send(b"lo")
+    real, copy = at(proxy, "10.0.0.1")[0], at(proxy, "10.0.0.8")[0]
+    assert real.received.startswith(b"PUT /x ") and real.received.endswith(b"\r\n\r\nhello")
+    assert copy.received.startswith(b"PUT /x ") and copy.received.endswith(b"\r\n\r\nhello")
+    copy.send(b"HTTP/1.1 500 No\r\nContent-Length: 3\r\n\r\nbad")
+    assert not client.received
+    real.send(OK)
+    assert client.received == OK
+
+
+def test_what_becomes_of_the_copy_is_nobodys_concern(serve):
+    proxy = serve({"/": mirrored()})
+    proxy.network.script = [ConnectionRefused("no")]
+    client = proxy.connect()
+    client.send(get(b"/x"))
+    at(proxy, "10.0.0.1")[0].send(OK)
+    assert client.received == OK
+
+
+def test_a_copy_that_is_too_slow_is_given_up(serve):
+    proxy = serve({"/": mirrored()})
+    proxy.network.script = ["hang"]
+    client = proxy.connect()
+    client.send(b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\n")
+    for _ in range(30):
+        client.send(bytes(100_000))
+    real = at(proxy, "10.0.0.1")[0]
+    assert len(real.received) > 3_000_000
+    real.send(OK)
+    assert client.received == OK
+    assert not at(proxy, "10.0.0.8")
+
+
+def test_a_copy_goes_on_when_the_client_is_served_and_only_one_is_sent(serve):
+    pool = Pool(["http://10.0.0.1", "http://10.0.0.2"])
+    proxy = serve({"/": Treated(ToPool(pool), Treatment(mirror=Mirror(to("10.0.0.8"))))})
+    client = proxy.connect()
+    client.send(get(b"/x"))
+    at(proxy, "10.0.0.1")[0].drop()
+    at(proxy, "10.0.0.2")[0].send(OK)
+    assert client.received == OK
+    (copy,) = at(proxy, "10.0.0.8")
+    assert not copy.closed
+    copy.send(OK)
+
+
+@pytest.mark.parametrize("share", [0, -1, 1.1])
+def test_a_share_is_part_of_one(share):
+    with pytest.raises(ConfigError, match="accepted"):
+        Mirror(to("10.0.0.8"), share)

@@ -1,0 +1,209 @@
+"""What routes do besides sending to a pool, and what they add to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import attrs
+from twisted.internet.defer import Deferred
+
+from txproxy.errors import ConfigError, ExchangeError
+from txproxy.interfaces import Answer, Client, Decision, Plan
+from txproxy.proxy.factory import ProxyFactory
+from txproxy.reverse.pool import Pool
+from txproxy.reverse.redirects import Redirect
+from txproxy.reverse.rewriting import RequestRewrite, ResponseRewrite
+from txproxy.reverse.subrequests import ForwardAuth, Mirror
+from txproxy.reverse.upstream import Upstream
+from txproxy.wire import grammar
+from txproxy.wire.message import RequestHead
+
+
+class Action(Protocol):
+    """What is to be done with the requests of a route."""
+
+    # whether CONNECT may come here
+    takes_connect: bool
+    # the pools that it may send to
+    pools: tuple[Pool, ...]
+
+    def plan(self, head: RequestHead, client: Client) -> Decision:
+        """See :class:`txproxy.interfaces.IMode`."""
+
+    def attach(self, factory: ProxyFactory) -> None:
+        """``factory`` serves it: what makes requests of its own makes them by its means."""
+
+
+class Respond:
+    """Answers with the same each time: ``status`` (200 to 599), ``headers`` and ``body``."""
+
+    takes_connect = False
+    pools: tuple[Pool, ...] = ()
+
+    def __init__(self, status: int, headers: tuple[tuple[str, str], ...] = (), body: str = "") -> None:
+        if not 200 <= status <= 599:
+            raise ConfigError(f"status: {status!r} is no status of an answer; accepted is 200 to 599")
+        if body and status in (204, 304):
+            raise ConfigError(f"body: a {status} has none (RFC 9110 section 6.4.1); accepted is no body")
+        lines = []
+        for name, value in headers:
+            name_bytes, value_bytes = name.encode("latin-1", "replace"), value.encode("utf-8")
+            if not grammar.TOKEN.fullmatch(name_bytes) or not grammar.FIELD_VALUE.fullmatch(value_bytes):
+                raise ConfigError(f"headers: {name!r}: {value!r} is no field; accepted are a token and printable text")
+            if name.lower() in ("content-length", "transfer-encoding", "connection", "date"):
+                raise ConfigError(f"headers: {name} is the proxy's own to say; accepted are others")
+            lines.append(name_bytes + b": " + value_bytes)
+        if body and not any(name.lower() == "content-type" for name, _ in headers):
+            kind = b"text/html" if body.lstrip().startswith("<") else b"text/plain"
+            lines.append(b"Content-Type: %b; charset=utf-8" % kind)
+        self._answer = Answer(status, tuple(lines), body.encode())
+
+    def plan(self, head: RequestHead, client: Client) -> Decision:
+        """See :class:`Action`."""
+        return self._answer
+
+    def attach(self, factory: ProxyFactory) -> None:
+        """See :class:`Action`."""
+
+
+class SendElsewhere:
+    """Answers with a redirect."""
+
+    takes_connect = False
+    pools: tuple[Pool, ...] = ()
+
+    def __init__(self, redirect: Redirect) -> None:
+        self._redirect = redirect
+
+    def plan(self, head: RequestHead, client: Client) -> Decision:
+        """See :class:`Action`."""
+        return Answer(self._redirect.status, self._redirect.lines(head, client))
+
+    def attach(self, factory: ProxyFactory) -> None:
+        """See :class:`Action`."""
+
+
+class TunnelTo:
+    """Answers CONNECT with a tunnel to an upstream of ``pool``, whatever host the client has asked for."""
+
+    takes_connect = True
+
+    def __init__(self, pool: Pool) -> None:
+        self.pools: tuple[Pool, ...] = (pool,)
+        self._pool = pool
+
+    def plan(self, head: RequestHead, client: Client) -> Decision:
+        """See :class:`Action`."""
+        if head.method != b"CONNECT":
+            return Answer(405, (b"Allow: CONNECT",))
+        return self._to(head, client, ())
+
+    def _to(self, head: RequestHead, client: Client, tried: tuple[Upstream, ...]) -> Decision:
+        upstream = self._pool.take(head, client, tried)
+        if upstream is None:
+            waiting: Any = self._pool.wait(head, client, tried)
+            decision: Decision = waiting.addCallback(self._plan, client, tried)
+            return decision
+        return self._plan(upstream, client, tried)
+
+    def _plan(self, upstream: Upstream, client: Client, tried: tuple[Upstream, ...]) -> Plan:
+        plan = Plan(self._pool.address_for(upstream, client), None)
+        plan.party = plan.upstream = upstream
+        plan.tried = tried
+        plan.again = self._again
+        return plan
+
+    def _again(self, plan: Plan, fault: ExchangeError, head: RequestHead, client: Client) -> Decision | None:
+        return self._to(head, client, (*plan.tried, plan.upstream))
+
+    def attach(self, factory: ProxyFactory) -> None:
+        """See :class:`Action`."""
+
+
+@attrs.define(kw_only=True)
+class Treatment:
+    """What a route adds to its action. ``response_timeout`` in seconds, ``max_body`` in bytes."""
+
+    request: RequestRewrite | None = None
+    response: ResponseRewrite | None = None
+    response_timeout: float | None = None
+    max_body: int | None = None
+    auth: ForwardAuth | None = None
+    mirror: Mirror | None = None
+
+
+class Treated:
+    """An action with a treatment: a client that may pass has its request changed and copied, and then its response."""
+
+    def __init__(self, action: Action, treatment: Treatment) -> None:
+        self.takes_connect = action.takes_connect
+        more = [one.action.pool for one in (treatment.auth, treatment.mirror) if one is not None]
+        self.pools = (*action.pools, *more)
+        self._action = action
+        self._treatment = treatment
+        self._factory: ProxyFactory | None = None
+        # A rewrite that changes nothing is false.
+        self._request = treatment.request or None
+        self._response = treatment.response or None
+
+    def attach(self, factory: ProxyFactory) -> None:
+        """See :class:`Action`."""
+        self._factory = factory
+        self._action.attach(factory)
+
+    def plan(self, head: RequestHead, client: Client) -> Decision:
+        """See :class:`Action`."""
+        auth = self._treatment.auth
+        if auth is None:
+            return self._go(head, head, client)
+        assert self._factory is not None, "an action that serves is attached"
+        asking: Any = auth.ask(self._factory, head, client).addCallback(
+            lambda passed: self._go(head, passed, client) if isinstance(passed, RequestHead) else passed
+        )
+        decision: Decision = asking
+        return decision
+
+    def _go(self, asked: RequestHead, head: RequestHead, client: Client) -> Decision:
+        """``asked`` is what the client sent, ``head`` what the authorization server has made of it."""
+        if self._request is not None:
+            head = self._request.apply(head, client)
+        shadow = None
+        mirror = self._treatment.mirror
+        if mirror is not None:
+            assert self._factory is not None, "an action that serves is attached"
+            shadow = mirror.begin(self._factory, head, client)
+        treat = self._treat(asked, head, client)
+        decision = self._action.plan(head, client)
+        treated: Decision
+        if isinstance(decision, Deferred):
+            treated = decision.addCallback(treat, shadow)
+        else:
+            treated = treat(decision, shadow)
+        return treated
+
+    def _treat(self, asked: RequestHead, head: RequestHead, client: Client) -> Callable[..., Any]:
+        treatment, response = self._treatment, self._response
+
+        def treat(decision: Any, shadow: Any) -> Any:
+            if not isinstance(decision, Plan):
+                return decision
+            plan = decision
+            plan.response_timeout = treatment.response_timeout
+            plan.max_body = treatment.max_body
+            plan.shadow = shadow
+            if response is not None:
+                plan.rewrite = response.bind(asked, client, plan.upstream.authority)
+            again = plan.again
+            if again is not None:
+                plan.again = lambda plan, fault, _head, client: retreat(plan, again(plan, fault, head, client))
+            return plan
+
+        def retreat(before: Plan, decision: Any) -> Any:
+            # The copy that was begun with the first attempt is this one's as well.
+            shadow, before.shadow = before.shadow, None
+            if isinstance(decision, Deferred):
+                return decision.addCallback(treat, shadow)
+            return treat(decision, shadow)
+
+        return treat

@@ -1,0 +1,273 @@
+"""Requests that a route makes of its own: to ask whether a client may pass, and to show a second pool what comes."""
+
+from __future__ import annotations
+
+from collections import deque
+from random import random
+from typing import Final
+
+import attrs
+from twisted.internet.defer import Deferred
+
+from txproxy.errors import ConfigError
+from txproxy.interfaces import Answer, Client, Refusal, Shadow
+from txproxy.proxy.exchange import Exchange
+from txproxy.proxy.factory import ProxyFactory
+from txproxy.proxy.upstream import UpstreamProtocol
+from txproxy.reverse.fields import plain, replaced
+from txproxy.reverse.to_pool import ToPool
+from txproxy.wire import grammar
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead, ResponseHead
+
+# Of the answer to a question whether a client may pass; no more of it is of use to anybody.
+_MOST_ANSWER: Final = 65536
+# How far a shadow may be behind before it gets no more.
+_MOST_BEHIND: Final = 1 << 20
+_NO_FIELDS: Final = Headers()
+_NOT_ASKED_WITH: Final = (b"content-length:", b"content-type:", b"expect:", b"connection:", b"upgrade:")
+_TOLD: Final = frozenset({b"x-forwarded-method", b"x-forwarded-uri"})
+_OF_THE_HOP: Final = frozenset(b"date transfer-encoding content-length connection".split())
+
+
+class _Subrequest:
+    """The downstream of an exchange that no client has asked for (see :class:`txproxy.proxy.exchange.Downstream`)."""
+
+    def __init__(self, factory: ProxyFactory, action: ToPool, head: RequestHead, client: Client) -> None:
+        self.client = client
+        self._exchange = Exchange(factory, self, head)
+        self._action = action
+
+    def start(self) -> None:
+        """Send it."""
+        self._exchange.start(self._action.plan)
+
+    def request_wanted(self) -> None:
+        """Bring the body."""
+
+    def send_informational(self, response: ResponseHead) -> None:
+        """Nobody needs it."""
+
+    def send_head(self, response: ResponseHead) -> None:
+        """The head of the answer."""
+
+    def send_whole(self, response: ResponseHead, body: bytes) -> None:
+        """A whole answer."""
+        self.send_head(response)
+        self.send_body(body)
+        self.send_end(_NO_FIELDS)
+
+    def send_body(self, data: bytes) -> None:
+        """Part of the answer's body."""
+
+    def sink(self) -> None:
+        """Nothing passes by."""
+
+    def passed(self, size: int) -> None:
+        """Nothing passes by."""
+
+    def send_end(self, trailers: Headers) -> None:
+        """The answer is complete."""
+
+    def flush(self) -> None:
+        """Nothing is gathered."""
+
+    def send_refusal(self, refusal: Refusal | Answer) -> int:
+        """There is no answer."""
+        return 0
+
+    def cut(self) -> None:
+        """The answer will not be complete."""
+
+    def switch(self, response: ResponseHead | None, upstream: UpstreamProtocol) -> None:
+        """No Upgrade is offered from here."""
+        upstream.close()
+
+    def exchange_done(self) -> None:
+        """It is over."""
+
+
+class _Question(_Subrequest):
+    """Gathers the answer, and hands it to ``answered``."""
+
+    def __init__(self, factory: ProxyFactory, action: ToPool, head: RequestHead, client: Client) -> None:
+        super().__init__(factory, action, head, client)
+        self.answered: Deferred[ResponseHead | Refusal | Answer] = Deferred(lambda _: self._exchange.client_gone())
+        self.body = b""
+        self._head: ResponseHead | None = None
+
+    def send_head(self, response: ResponseHead) -> None:
+        """See :class:`_Subrequest`."""
+        self._head = response
+
+    def send_body(self, data: bytes) -> None:
+        """See :class:`_Subrequest`."""
+        self.body += data
+        if len(self.body) > _MOST_ANSWER:
+            self._exchange.client_gone()
+            self._give(Refusal(502, "http_response_body_size", "the answer of the authorization server is too large"))
+
+    def send_end(self, trailers: Headers) -> None:
+        """See :class:`_Subrequest`."""
+        assert self._head is not None
+        self._give(self._head)
+
+    def send_refusal(self, refusal: Refusal | Answer) -> int:
+        """See :class:`_Subrequest`."""
+        self._give(refusal)
+        return 0
+
+    def cut(self) -> None:
+        """See :class:`_Subrequest`."""
+        self._give(Refusal(502, "http_response_incomplete", "the answer of the authorization server was cut"))
+
+    def _give(self, answer: ResponseHead | Refusal | Answer) -> None:
+        if not self.answered.called:
+            self.answered.callback(answer)
+
+
+@attrs.frozen
+class ForwardAuth:
+    """Asks ``path`` of a pool whether a request may pass (nginx's auth_request, Traefik's forwardAuth).
+
+    The question is a GET with the request's fields, and with X-Forwarded-Method and X-Forwarded-Uri. At 2xx the request
+    passes, with the fields of the answer that ``copy`` names in place of the client's own; any other answer is the
+    client's. If there is none, the request does not pass.
+    """
+
+    action: ToPool
+    path: bytes = b"/"
+    copy: tuple[bytes, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        if not grammar.REQUEST_LINE.fullmatch(b"GET %b HTTP/1.1" % self.path) or not self.path.startswith(b"/"):
+            raise ConfigError(
+                f"{self.path.decode('utf-8', 'replace')!r} is no path; accepted is one that begins with /"
+            )
+        for name in self.copy:
+            if not grammar.TOKEN.fullmatch(name):
+                raise ConfigError(f"{name.decode('utf-8', 'replace')!r} is no name of a field; accepted is a token")
+
+    def ask(self, factory: ProxyFactory, head: RequestHead, client: Client) -> Deferred[RequestHead | Refusal | Answer]:
+        """The request that may pass, or what to answer in its place."""
+        lines = [line for line in head.headers.lines if not line.lower().startswith(_NOT_ASKED_WITH)]
+        told = [b"X-Forwarded-Method: " + head.method, b"X-Forwarded-Uri: " + head.path]
+        headers = replaced(Headers.from_lines(lines), _TOLD, _TOLD, told)
+        question = _Question(factory, self.action, RequestHead(b"GET", self.path, headers, head.authority), client)
+        question.answered.addCallback(self._judge, question, head)
+        question.start()
+        return question.answered  # type: ignore[return-value]
+
+    def _judge(
+        self, answer: ResponseHead | Refusal | Answer, question: _Question, head: RequestHead
+    ) -> RequestHead | Refusal | Answer:
+        if not isinstance(answer, ResponseHead):
+            return answer
+        if not 200 <= answer.status < 300:
+            lines = [
+                line
+                for line, (name, _) in zip(answer.headers.lines, answer.headers, strict=True)
+                if name.lower() not in _OF_THE_HOP
+            ]
+            return Answer(answer.status, tuple(lines), question.body)
+        if not self.copy:
+            return head
+        names = frozenset(name.lower() for name in self.copy)
+        copied = [name + b": " + value for name, value in answer.headers if name.lower() in names]
+        # What the client says under these names goes, however it is spelt.
+        headers = replaced(head.headers, frozenset(map(plain, names)), names, copied)
+        return RequestHead(
+            head.method,
+            head.path,
+            headers,
+            head.authority,
+            head.scheme,
+            head.body,
+            head.minor,
+            head.keep_alive,
+        )
+
+
+class _Copy(_Subrequest):
+    """A request that is sent a second time, with the body as it comes; nobody waits for what is answered."""
+
+    def __init__(self, factory: ProxyFactory, action: ToPool, head: RequestHead, client: Client) -> None:
+        super().__init__(factory, action, head, client)
+        self._waiting: deque[bytes] = deque()
+        self._behind = 0
+        self._complete = not head.body
+
+    def body(self, data: bytes) -> None:
+        """See :class:`txproxy.interfaces.Shadow`."""
+        self._behind += len(data)
+        if self._behind > _MOST_BEHIND:
+            # The request itself is not to wait for its copy.
+            self.cut_off()
+            return
+        self._waiting.append(data)
+        self.request_wanted()
+
+    def end(self) -> None:
+        """See :class:`txproxy.interfaces.Shadow`."""
+        self._complete = True
+        self.request_wanted()
+
+    def cut_off(self) -> None:
+        """No more of it."""
+        self._waiting.clear()
+        self._exchange.client_gone()
+
+    def request_wanted(self) -> None:
+        """See :class:`_Subrequest`."""
+        exchange = self._exchange
+        while self._waiting and exchange.wants_body:
+            data = self._waiting.popleft()
+            self._behind -= len(data)
+            exchange.request_body(data)
+        if exchange.wants_body:
+            exchange.request_flush()
+            if self._complete:
+                exchange.request_end(_NO_FIELDS)
+
+
+class _Tee:
+    """Hands the body of a request to its copy."""
+
+    def __init__(self, copy: _Copy) -> None:
+        self._copy = copy
+
+    def body(self, data: bytes) -> None:
+        """See :class:`txproxy.interfaces.Shadow`."""
+        self._copy.body(data)
+
+    def end(self) -> None:
+        """See :class:`txproxy.interfaces.Shadow`."""
+        self._copy.end()
+
+    def cut(self) -> None:
+        """See :class:`txproxy.interfaces.Shadow`."""
+        self._copy.cut_off()
+
+
+@attrs.frozen
+class Mirror:
+    """Sends a copy of requests to a second pool (nginx's mirror): ``share`` of them, 0 to 1. What it answers is thrown
+    away, and what becomes of it is nobody's concern. A copy that is slower with a body than the request is given up.
+    """
+
+    action: ToPool
+    share: float = 1.0
+
+    def __attrs_post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ConfigError(f"{self.share!r} is no share; accepted is a number above 0 and up to 1")
+
+    def begin(self, factory: ProxyFactory, head: RequestHead, client: Client) -> Shadow | None:
+        """Send a copy; gives who gets the body, if there is one."""
+        if self.share < 1 and random() >= self.share:
+            return None
+        lines = [line for line in head.headers.lines if not line.lower().startswith((b"connection:", b"upgrade:"))]
+        head = RequestHead(head.method, head.path, Headers.from_lines(lines), head.authority, body=head.body)
+        copy = _Copy(factory, self.action, head, client)
+        copy.start()
+        return _Tee(copy) if head.body else None
