@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.integration.conftest import DEADLINE, free_port, need, until
 from tests.tls.authority import new_ca
-from txproxy.stream.hello import read_hello
+from txproxy.wire.hello import read_hello
 from txproxy.tls.hardening import SERVER_CIPHERS
 from txproxy.tls.peer import read_peer_certificate
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from OpenSSL import SSL
 
-from txproxy.stream.hello import MAX_HELLO, Hello, read_hello
+from txproxy.wire.hello import MAX_HELLO, Hello, read_hello
 
 TLS12, TLS13 = 0x0303, 0x0304
 
