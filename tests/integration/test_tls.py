@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.integration.conftest import DEADLINE, free_port, need, until
 from tests.tls.authority import new_ca
-from txproxy.wire.hello import read_hello
 from txproxy.tls.hardening import SERVER_CIPHERS
 from txproxy.tls.peer import read_peer_certificate
+from txproxy.wire.hello import read_hello
 
 HERE = Path(__file__).parent
 VERSIONS = pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
