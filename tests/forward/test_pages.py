@@ -1,0 +1,36 @@
+"""The page that says why."""
+
+from txproxy.forward.pages import block_page
+
+URL = 'http://ads.example/?q=<script>alert("x")</script>&y'
+
+
+def test_programs_get_plain_text():
+    kind, body = block_page("ads.example is on the list ads", "http://ads.example/", "ads")
+    assert kind == b"text/plain; charset=utf-8"
+    assert body == (
+        b"Blocked: this proxy does not allow the request.\n"
+        b"Address: http://ads.example/\nReason: ads.example is on the list ads\nList: ads\n"
+    )
+
+
+def test_browsers_get_a_page_in_which_nothing_is_markup():
+    kind, body = block_page("<b>no</b>", URL, "<i>", html=True)
+    assert kind == b"text/html; charset=utf-8"
+    text = body.decode()
+    assert text.startswith("<!DOCTYPE html>") and text.endswith("</html>\n")
+    assert "<script" not in text and "<b>" not in text and "<i>" not in text
+    assert "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&amp;y" in text
+    assert "<dt>Reason</dt><dd>&lt;b&gt;no&lt;/b&gt;</dd>" in text and "<dt>List</dt><dd>&lt;i&gt;</dd>" in text
+
+
+def test_what_is_not_known_is_left_out():
+    assert b"List" not in block_page("no", "host:443")[1]
+    assert b"<dt>List" not in block_page("no", "host:443", html=True)[1]
+    assert b"Reason" not in block_page("", "host:443")[1]
+
+
+def test_nothing_makes_a_line_of_its_own_or_breaks_the_encoding():
+    body = block_page("a\r\nList: fake\x1b[31m", "http://x/\udcff\u2028", html=False)[1]
+    assert body.decode().splitlines()[1:] == ["Address: http://x/??", "Reason: a??List: fake?[31m"]
+    assert len(block_page("no", "http://x/" + "y" * 10_000)[1]) < 700
