@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
 
-import attrs
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from zope.interface import implementer
 
-from txproxy.errors import ConfigError, LoopDetected, RequestDenied, RequestError
-from txproxy.forward.access import CONNECT_PORTS, LOOPBACK_CLIENTS, REQUEST_PORTS, HostPatterns, Networks, Ports
+from txproxy.errors import LoopDetected, RequestDenied, RequestError
+from txproxy.forward.access import CONNECT_PORTS, REQUEST_PORTS, HostPatterns, Networks, Ports
 from txproxy.forward.destinations import Destinations, GuardedDialer
+from txproxy.forward.policy import FORWARDED_FOR_MODES, ForwardPolicy, forwarded_for_mode
 from txproxy.interfaces import Address, Client, Decision, IMode, Plan, Refusal
 from txproxy.proxy.factory import Observer, ProxyFactory
 from txproxy.proxy.limits import Limits
@@ -22,45 +21,10 @@ from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import DEFAULT_PORTS, split_authority
 
-FORWARDED_FOR_MODES: Final = ("on", "off", "transparent", "delete")
+__all__ = ["FORWARDED_FOR_MODES", "ForwardMode", "ForwardPolicy", "ForwardProxyFactory", "forwarded_for_mode"]
 
 _DROP: Final = HOP_BY_HOP | {b"host"}
 _ALLOW: Final = (b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, CONNECT",)
-
-
-def forwarded_for_mode(text: str) -> str:
-    """``text`` if it is a way to treat X-Forwarded-For; else ``ConfigError``."""
-    if text not in FORWARDED_FOR_MODES:
-        raise ConfigError(f"{text!r} is no way to treat X-Forwarded-For; accepted: {', '.join(FORWARDED_FOR_MODES)}")
-    return text
-
-
-def _strings(values: Iterable[object]) -> tuple[str, ...]:
-    return tuple(str(value) for value in values)
-
-
-@attrs.frozen(kw_only=True)
-class ForwardPolicy:
-    """What a forward proxy does, and for whom. Safe as it comes.
-
-    ``allow_clients``: CIDRs of who may use it. ``allow_ports``: for requests and CONNECT alike; None stands for 80,
-    443 and 1024-65535, and 443 for CONNECT. ``allow_destinations``: CIDRs and host names that may be reached though
-    they are loopback, link-local, private or metadata addresses. ``allow_hosts``: patterns (``example.com``,
-    ``*.example.com``, ``.example.com``); None for all. ``via``: pseudonym in Via, or None. ``forwarded_for``: ``on``,
-    ``off``, ``transparent`` or ``delete``, as Squid's.
-
-    A wrong value is a ``ConfigError``, which is a ``ValueError``.
-    """
-
-    allow_clients: tuple[str, ...] = attrs.field(default=LOOPBACK_CLIENTS, converter=_strings)
-    allow_ports: tuple[str, ...] | None = attrs.field(default=None, converter=attrs.converters.optional(_strings))
-    allow_destinations: tuple[str, ...] = attrs.field(default=(), converter=_strings)
-    allow_hosts: tuple[str, ...] | None = attrs.field(default=None, converter=attrs.converters.optional(_strings))
-    via: str | None = "txproxy"
-    forwarded_for: str = "delete"
-
-    def __attrs_post_init__(self) -> None:
-        forwarded_for_mode(self.forwarded_for)
 
 
 @implementer(IMode)
