@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # How much of what a client sends ahead of its turn is held before the rest has to wait in the kernel.
 _READ_AHEAD: Final = 65536
 _NO_FIELDS: Final = Headers()
+# More than a client can have to take.
+_ALL: Final = 1 << 62
 
 
 class _State(Enum):
@@ -390,11 +392,9 @@ class DownstreamProtocol:
 
     def deadline_passed(self) -> None:
         """Too slow, or idle for long enough."""
-        if self._state is not _OPEN:
-            self._leave()
-        elif self._write_paused:
+        if self._state is not _OPEN or self._write_paused:
             left = unsent(self.transport)
-            if left < self._unsent:
+            if 0 < left < self._unsent:
                 # slow, but taking it
                 self._unsent = left
                 self.deadline = self.factory.idle_limit.ahead
@@ -444,6 +444,7 @@ class DownstreamProtocol:
             self._close()
             return
         self._state = _State.LINGERING
+        self._unsent = _ALL
         self.codec.take_buffered()
         self.deadline = self.factory.linger_limit.ahead
         self.transport.unregisterProducer()
@@ -456,6 +457,7 @@ class DownstreamProtocol:
     def _close(self) -> None:
         if self._state is not _State.CLOSED:
             self._state = _State.CLOSED
+            self._unsent = _ALL
             # What was gathered in this turn goes out before the transport is told to close.
             self.factory.turn_writes.flush()
             self.deadline = self.factory.idle_limit.ahead

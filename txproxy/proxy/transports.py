@@ -11,8 +11,12 @@ transports, in-memory ones) take the long way with the same behaviour.
 
 from __future__ import annotations
 
+import fcntl
 import socket
+import termios
+from array import array
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, TypeAlias, TypeGuard
 
 from OpenSSL import SSL
@@ -282,11 +286,19 @@ def half_close(transport: ITransport) -> bool:
 
 
 def unsent(transport: ITransport) -> int:
-    """How many bytes wait in the transport for its peer to take them; 0 where that cannot be told."""
+    """How many bytes the peer has not taken yet, in the transport and in the kernel; 0 where that cannot be told.
+
+    A slow peer may take from the kernel for minutes before there is room for more from the transport.
+    """
     if type(transport) not in _PLAIN and type(transport) is not TLSServer:
         return 0
     known: Any = transport
     waiting: int = len(known.dataBuffer) - known.offset + known._tempDataLen
+    if known.connected:
+        queue = array("i", [0])
+        with suppress(OSError):
+            fcntl.ioctl(known.socket, termios.TIOCOUTQ, queue)
+        waiting += queue[0]
     return waiting
 
 
