@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 import attrs
 from twisted.internet.abstract import isIPAddress, isIPv6Address
@@ -286,9 +285,10 @@ def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
         if options.get("resolve"):
             raise ConfigError(f"{text!r}: a path has no name to resolve; {_ACCEPTED}")
         return Upstream(Address(path=path), b"localhost", name=url, **options)
-    parts = urlsplit(url)
-    authority = parts.netloc.encode("ascii", "replace")
-    if parts.scheme not in ("http", "https") or parts.path not in ("", "/") or parts.query or parts.fragment:
+    scheme, _, place = url.partition("://")
+    scheme, place = scheme.lower(), place.removesuffix("/")
+    authority = place.encode("ascii", "replace")
+    if scheme not in ("http", "https"):
         raise ConfigError(f"{text!r} is no upstream; {_ACCEPTED}")
     try:
         host, port = split_authority(authority)
@@ -296,8 +296,8 @@ def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
         raise ConfigError(f"{text!r} is no upstream: {fault}; {_ACCEPTED}") from None
     if options.get("resolve") and (isIPAddress(host) or isIPv6Address(host)):
         raise ConfigError(f"{text!r}: an address is no name to resolve; {_ACCEPTED}")
-    name = f"{parts.scheme}://{parts.netloc}"
-    if parts.scheme == "http":
+    name = f"{scheme}://{place}"
+    if scheme == "http":
         return Upstream(Address(host, port or 80), authority, name=name, **options)
     tls = tls or UpstreamTls()
     address = Address(host, port or 443, tls=tls.connections(host), server_name=tls.server_name or host)
