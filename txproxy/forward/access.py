@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -19,6 +20,7 @@ __all__ = [
 ]
 
 LOOPBACK_CLIENTS: Final = ("127.0.0.0/8", "::1")
+_RANGE: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
 class Ports:
@@ -27,11 +29,8 @@ class Ports:
     def __init__(self, texts: Iterable[str | int]) -> None:
         self._ranges: list[tuple[int, int]] = []
         for text in texts:
-            low, dash, high = str(text).partition("-")
-            try:
-                first, last = int(low), int(high) if dash else int(low)
-            except ValueError:
-                first, last = 0, 0
+            match = _RANGE.fullmatch(str(text))
+            first, last = (int(match[1]), int(match[2] or match[1])) if match is not None else (0, 0)
             if not 0 < first <= last < 65536:
                 raise ConfigError(f"{text!r} is no port; accepted is 1 to 65535 or a range such as 8000-8999")
             self._ranges.append((first, last))
