@@ -3,7 +3,7 @@
 from txproxy.forward.mode import ForwardPolicy, ForwardProxyFactory
 from txproxy.proxy.limits import Limits
 from txproxy.reverse.mode import ReverseProxyFactory
-from txproxy.reverse.pool import Pool
+from txproxy.reverse.pool import Pool, PoolSettings
 from txproxy.reverse.resource import ReverseProxyResource
 
 __version__ = "0.1.0"
@@ -13,6 +13,7 @@ __all__ = [
     "ForwardProxyFactory",
     "Limits",
     "Pool",
+    "PoolSettings",
     "ReverseProxyFactory",
     "ReverseProxyResource",
     "__version__",
