@@ -10,24 +10,16 @@ import ipaddress
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from twisted.internet import endpoints
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import (
-    IHostnameResolver,
-    IHostResolution,
-    IProtocol,
-    IReactorPluggableNameResolver,
-    IReactorTime,
-    IResolutionReceiver,
-)
+from twisted.internet.interfaces import IProtocol
 from zope.interface import implementer
 
-from txproxy.errors import ConfigError, ConnectTimeout, DestinationProhibited, DnsError
+from txproxy.errors import ConfigError, DestinationProhibited
 from txproxy.forward.access import HostPatterns
 from txproxy.interfaces import Address, IDialer
 from txproxy.proxy.dialing import connect, plain_endpoint
+from txproxy.proxy.names import Found, endpoint_to, resolve
 from txproxy.wire.networks import IPAddress, Networks
 
 # RFC 6890 and the registries after it: what is not the public internet. 169.254.169.254 and fd00:ec2::254 (metadata
@@ -103,79 +95,6 @@ class Destinations:
                     raise DestinationProhibited(f"{host} is at {text}, which may not be reached through this proxy")
 
 
-@implementer(IResolutionReceiver)
-class _Receiver:
-    """Gathers the addresses of one name."""
-
-    def __init__(self) -> None:
-        self.found: list[IPv4Address | IPv6Address] = []
-        self.resolution: Any = None
-        self.done: Deferred[list[IPv4Address | IPv6Address]] = Deferred(self._cancel)
-
-    def _cancel(self, _: object) -> None:
-        if self.resolution is not None:
-            try:
-                self.resolution.cancel()
-            except NotImplementedError:
-                pass  # a look-up in a thread runs to its end; nobody listens to it any more
-
-    def resolutionBegan(self, resolution: Any) -> None:
-        self.resolution = resolution
-
-    def addressResolved(self, address: Any) -> None:
-        self.found.append(address)
-
-    def resolutionComplete(self) -> None:
-        if not self.done.called:
-            self.done.callback(self.found)
-
-
-@implementer(IHostResolution)
-class _Resolution:
-    """A look-up that is already answered."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def cancel(self) -> None:
-        """Nothing to cancel."""
-
-
-@implementer(IHostnameResolver)
-class _Pinned:
-    """Knows one answer."""
-
-    def __init__(self, addresses: list[IPv4Address | IPv6Address]) -> None:
-        self._addresses = addresses
-
-    def resolveHostName(
-        self,
-        receiver: Any,
-        hostName: str,
-        portNumber: int = 0,
-        addressTypes: Any = None,
-        transportSemantics: str = "TCP",
-    ) -> _Resolution:
-        resolution = _Resolution(hostName)
-        receiver.resolutionBegan(resolution)
-        for address in self._addresses:
-            receiver.addressResolved(type(address)("TCP", address.host, portNumber))
-        receiver.resolutionComplete()
-        return resolution
-
-
-@implementer(IReactorPluggableNameResolver, IReactorTime)
-class _PinnedReactor:
-    """The reactor, as an endpoint sees it that is to dial these addresses and no others."""
-
-    def __init__(self, reactor: Any, addresses: list[IPv4Address | IPv6Address]) -> None:
-        self._reactor = reactor
-        self.nameResolver = _Pinned(addresses)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._reactor, name)
-
-
 @implementer(IDialer)
 class GuardedDialer:
     """Resolves, checks, and dials what was checked. ``timeout`` in seconds covers it all."""
@@ -194,41 +113,16 @@ class GuardedDialer:
             except DestinationProhibited:
                 return fail()
             return self._connect(plain_endpoint(self._reactor, address, self._timeout), address, build)
-        receiver = _Receiver()
         began = self._reactor.seconds()
-        self._reactor.nameResolver.resolveHostName(receiver, host, address.port)
-        receiver.done.addTimeout(
-            self._timeout,
-            self._reactor,
-            lambda _value, _timeout: _raise(ConnectTimeout(f"looking up {host} took too long", error="dns_timeout")),
-        )
-        receiver.done.addCallback(self._resolved, address, build, began)
-        return receiver.done  # type: ignore[return-value]
+        resolving: Deferred[Any] = resolve(self._reactor, host, address.port, self._timeout)
+        return resolving.addCallback(self._resolved, address, build, began)
 
     def _resolved(
-        self,
-        found: list[IPv4Address | IPv6Address],
-        address: Address,
-        build: Callable[[], IProtocol],
-        began: float,
+        self, found: list[Found], address: Address, build: Callable[[], IProtocol], began: float
     ) -> Deferred[IProtocol]:
-        if not found:
-            raise DnsError(f"{address.host} was not found")
         self._destinations.check(address.host, [entry.host for entry in found])
         left = max(0.1, self._timeout - (self._reactor.seconds() - began))
-        endpoint: Any
-        if len(found) == 1:
-            pinned = Address(found[0].host, address.port)
-            endpoint = plain_endpoint(self._reactor, pinned, left)
-        else:
-            endpoint = endpoints.HostnameEndpoint(
-                _PinnedReactor(self._reactor, found), address.host, address.port, timeout=left
-            )
-        return self._connect(endpoint, address, build)
+        return self._connect(endpoint_to(self._reactor, found, address.port, left), address, build)
 
     def _connect(self, endpoint: Any, address: Address, build: Callable[[], IProtocol]) -> Deferred[IProtocol]:
         return connect(endpoint, address, build, self._reactor, self._timeout)
-
-
-def _raise(fault: Exception) -> None:
-    raise fault

@@ -17,6 +17,7 @@ from zope.interface import implementer
 from txproxy.errors import ConnectionRefused, ConnectTimeout, DialError, DnsError, ExchangeError, TlsError
 from txproxy.interfaces import Address, IDialer
 from txproxy.proxy.local import connect_local
+from txproxy.proxy.names import NameEndpoint
 from txproxy.proxy.transports import write_function
 
 
@@ -49,7 +50,7 @@ def plain_endpoint(reactor: Any, address: Address, timeout: float) -> IStreamCli
     elif isIPv6Address(address.host):
         endpoint = endpoints.TCP6ClientEndpoint(reactor, address.host, address.port, timeout=timeout)
     else:
-        endpoint = endpoints.HostnameEndpoint(reactor, address.host, address.port, timeout=timeout)
+        endpoint = NameEndpoint(reactor, address.host, address.port, timeout)
     return endpoint
 
 
