@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class TxproxyError(Exception):
     """The root of all errors that txproxy raises on purpose."""
@@ -19,11 +21,13 @@ class ExchangeError(TxproxyError):
 
     ``status`` is what the client gets if no response has begun, ``error`` the RFC 9209 type, and ``retry_safe`` says
     that the upstream cannot have seen the request, so that it may be sent elsewhere, whatever its method.
+    ``page`` is that of :class:`txproxy.interfaces.Refusal`.
     """
 
     status = 502
     error = "proxy_internal_error"
     retry_safe = False
+    page: Callable[[bool], tuple[bytes, bytes]] | None = None
 
     def __init__(self, detail: str = "", *, status: int | None = None, error: str | None = None) -> None:
         super().__init__(detail)
@@ -52,6 +56,13 @@ class DestinationProhibited(RequestDenied):
     """The address that the name resolves to may not be reached through this proxy."""
 
     error = "destination_ip_prohibited"
+
+
+class ResponseDenied(ExchangeError):
+    """Policy refuses the response."""
+
+    status = 403
+    error = "http_request_denied"
 
 
 class LoopDetected(ExchangeError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -19,8 +19,9 @@ class Address:
     """Where an upstream or origin is reached: ``host`` (name or literal, no brackets) and ``port``, or a UNIX socket's
     ``path``; ``tls`` makes the TLS connection, or is None for plain TCP. ``preface`` is written before all else, TLS
     included: the header of the PROXY protocol, which makes the connection one client's. ``local`` is a server within
-    this process (an ``IProtocolFactory``), and ``host`` then no more than its name. Addresses with the same ``key``
-    share kept-alive connections.
+    this process (an ``IProtocolFactory``), and ``host`` then no more than its name. ``pinned`` are the IP addresses of
+    ``host`` that were looked up already: these alone are dialled. Addresses with the same ``key`` share kept-alive
+    connections.
     """
 
     host: str = ""
@@ -30,6 +31,7 @@ class Address:
     server_name: str = ""
     preface: bytes = attrs.field(default=b"", eq=False, repr=False)
     local: Any = attrs.field(default=None, eq=False, repr=False)
+    pinned: tuple[str, ...] = ()
     key: str = attrs.field(init=False, eq=False, repr=False)
 
     @key.default
@@ -38,6 +40,9 @@ class Address:
         if self.tls is not None:
             # What was verified in one way must not serve who wants another.
             key += f" {self.server_name} {getattr(self.tls, 'identity', id(self.tls))}"
+        if self.pinned:
+            # Not their order, in which name servers go round.
+            key += f" at {' '.join(sorted(self.pinned))}"
         return f"{key} {self.preface.hex()}" if self.preface else key
 
     def __str__(self) -> str:
@@ -48,16 +53,23 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+_NO_GROUPS: Final[frozenset[str]] = frozenset()
+
+
 class Client:
     """Who sent a request. ``peer_ip`` is the socket's (``unix:`` for a UNIX socket), ``client_ip`` the believed one;
     ``scheme`` is how the client speaks, to the proxy or to a trusted one before it, ``peer_scheme`` how the peer does.
     ``transport`` is its connection, for those who need its ports or its TLS, or None; ``certificate`` the verified one
-    that it has shown, or None; ``user`` who it is known to be. ``lines`` are the field lines that tell upstreams of it
-    (None: what ``peer_ip`` and ``peer_scheme`` say). ``notes`` is a mode's own, kept as long as the connection.
+    that it has shown, or None. ``lines`` are the field lines that tell upstreams of it (None: what ``peer_ip`` and
+    ``peer_scheme`` say). ``notes`` is a mode's own, kept as long as the connection.
+
+    Of the latest request alone: ``user`` is the name of who is known to have sent it, or None, ``groups`` the groups of
+    that user, and ``verdict`` what policy said of it, if any was asked, for logs.
     """
 
     __slots__ = (
-        "peer_ip", "client_ip", "scheme", "peer_scheme", "transport", "certificate", "user", "lines", "notes"
+        "peer_ip", "client_ip", "scheme", "peer_scheme", "transport", "certificate", "user", "groups", "verdict",
+        "lines", "notes",
     )  # fmt: skip
 
     def __init__(self, peer_ip: str, scheme: str = "http") -> None:
@@ -67,7 +79,9 @@ class Client:
         self.peer_scheme = scheme
         self.transport: Any = None
         self.certificate: Any = None
-        self.user: Any = None
+        self.user: str | None = None
+        self.groups: frozenset[str] = _NO_GROUPS
+        self.verdict: Any = None
         self.lines: tuple[bytes, ...] | None = None
         self.notes: Any = None
 
@@ -94,6 +108,19 @@ class Shadow(Protocol):
         """No more of it will come."""
 
 
+class Gatekeeper(Protocol):
+    """Looks at what a client sends into a tunnel first, before any of it goes on. ``farewell`` is what a client that is
+    turned away gets, in the protocol that it speaks there.
+    """
+
+    farewell: bytes
+
+    def opens(self, data: bytes) -> bool:
+        """Whether the tunnel may begin, given all that the client has sent so far; False if it takes more to tell. An
+        ``ExchangeError`` ends the tunnel.
+        """
+
+
 class Plan:
     """What to do with a request: send ``head`` to ``address``. Without a ``head`` it is a tunnel (CONNECT).
 
@@ -104,13 +131,14 @@ class Plan:
     the head of the final response is there. ``again(plan, fault, head, client)``: where to go after the attempt failed,
     as a decision; None to give up. It is asked only where another attempt is safe. ``response_timeout``: in seconds,
     in place of the proxy's. ``max_body``: of the request, in bytes. ``shadow``: gets a copy of the request's body.
+    ``max_response``: of the response's body, in bytes; what is longer is cut. ``gate``: of a tunnel (CONNECT).
     ``upstream``, ``tried`` and ``retries`` are the mode's own: where this attempt goes, where others went before it,
     and how many of them were sent.
     """
 
     __slots__ = (
         "address", "head", "response_lines", "rewrite", "party", "answered", "again", "response_timeout", "max_body",
-        "shadow", "upstream", "tried", "retries",
+        "shadow", "max_response", "gate", "upstream", "tried", "retries",
     )  # fmt: skip
 
     def __init__(self, address: Address, head: RequestHead | None, response_lines: tuple[bytes, ...] = ()) -> None:
@@ -124,6 +152,8 @@ class Plan:
         self.response_timeout: float | None = None
         self.max_body: int | None = None
         self.shadow: Shadow | None = None
+        self.max_response: int | None = None
+        self.gate: Gatekeeper | None = None
         self.upstream: Any = None
         self.tried: tuple[Any, ...] = ()
         self.retries = 0
@@ -144,18 +174,20 @@ class Answer:
 @attrs.frozen
 class Refusal:
     """An answer of the proxy's own: ``status``, the RFC 9209 ``error`` type (empty for none), a sentence for the client
-    and the log, and further field lines (``b"Allow: GET"``).
+    and the log, and further field lines (``b"Allow: GET"``). ``page(html)`` gives content type and body in place of the
+    proxy's own for the status; it may show what it likes of the detail.
     """
 
     status: int
     error: str = ""
     detail: str = ""
     lines: tuple[bytes, ...] = ()
+    page: Callable[[bool], tuple[bytes, bytes]] | None = attrs.field(default=None, eq=False, repr=False)
 
     @classmethod
     def of(cls, error: ExchangeError) -> Refusal:
         """The refusal that tells a client of ``error``."""
-        return cls(error.status, error.error, error.detail)
+        return cls(error.status, error.error, error.detail, page=error.page)
 
 
 Decision: TypeAlias = "Plan | Refusal | Answer | Deferred[Plan | Refusal | Answer]"

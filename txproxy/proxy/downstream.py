@@ -13,6 +13,7 @@ from txproxy.errors import RequestError
 from txproxy.interfaces import Answer, Client, Refusal
 from txproxy.proxy.deadlines import NEVER
 from txproxy.proxy.exchange import Exchange
+from txproxy.proxy.gate import Gate
 from txproxy.proxy.replies import prefers_html, reply
 from txproxy.proxy.transports import half_close, set_no_delay, unsent, write_function
 from txproxy.proxy.tunnel import Tunnel, TunnelEnd
@@ -83,7 +84,7 @@ class DownstreamProtocol:
         self._write_paused = False
         # what the client had not taken when the write pause was looked at last
         self._unsent = 0
-        self._tunnel: TunnelEnd | None = None
+        self._tunnel: TunnelEnd | Gate | None = None
 
     # -- what Twisted calls
 
@@ -354,12 +355,25 @@ class DownstreamProtocol:
         self._write(self.transport, head)
         # The tunnel writes past us: what was gathered goes first.
         self.factory.turn_writes.flush()
-        tunnel = Tunnel(self.factory, self.transport, upstream.transport, exchange.tunnel_closed)
-        self._tunnel = tunnel.client
-        from_upstream = upstream.become_tunnel(tunnel.upstream)
         if self._reading_paused:
             self.transport.resumeProducing()
-        tunnel.start(self.codec.take_buffered(), from_upstream, self._client_ended)
+        early = self.codec.take_buffered()
+        plan = exchange.plan
+        if response is None and plan is not None and plan.gate is not None:
+            gate = Gate(
+                self.factory, self.transport, upstream.transport, plan.gate,
+                lambda data, early: self._begin_tunnel(exchange, upstream, data, early), exchange.tunnel_refused,
+            )  # fmt: skip
+            self._tunnel = gate
+            gate.start(early, upstream.become_tunnel(gate.upstream), self._client_ended)
+        else:
+            self._begin_tunnel(exchange, upstream, early, b"")
+
+    def _begin_tunnel(self, exchange: Exchange, upstream: UpstreamProtocol, early: bytes, from_upstream: bytes) -> None:
+        tunnel = Tunnel(self.factory, self.transport, upstream.transport, exchange.tunnel_closed)
+        self._tunnel = tunnel.client
+        from_upstream += upstream.become_tunnel(tunnel.upstream)
+        tunnel.start(early, from_upstream, self._client_ended)
 
     def exchange_done(self) -> None:
         """See :class:`txproxy.proxy.exchange.Downstream`."""

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from txproxy.errors import DialError, ExchangeError, RequestError, UpstreamClosed
+from txproxy.errors import DialError, ExchangeError, RequestError, ResponseDenied, UpstreamClosed
 from txproxy.interfaces import Answer, Client, Decision, Plan, Refusal
 from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end
 from txproxy.wire.headers import Headers
@@ -389,7 +389,16 @@ class Exchange:
     def response_body(self, data: bytes) -> None:
         """Part of the response's body."""
         self.sent += len(data)
+        plan = self.plan
+        assert plan is not None
+        if plan.max_response is not None and self.sent > plan.max_response:
+            self._cut_response()
+            return
         self.downstream.send_body(data)
+
+    def _cut_response(self) -> None:
+        self._drop_upstream()
+        self._fail(ResponseDenied("the response is longer than may pass", error="http_response_body_size"))
 
     def sink(self) -> Any:
         """The transport to which the bytes of a body of known length may pass; None if they must come here."""
@@ -449,6 +458,12 @@ class Exchange:
         """The tunnel has ended, after so many bytes from the client and to it."""
         self.sent = sent
         self._finish("tunnel", f"{received} bytes from the client")
+
+    def tunnel_refused(self, fault: ExchangeError) -> None:
+        """The tunnel has ended before anything passed."""
+        if self._phase is not _OVER:
+            self.factory.say_fault(self.client, fault)
+            self._finish(fault.error, fault.detail)
 
     # -- the end
 

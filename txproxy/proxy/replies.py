@@ -69,6 +69,8 @@ def reply(
         return ResponseHead(status, Headers.from_lines(given), reason=reason, body=len(refusal.body)), refusal.body
     sentence = _SENTENCES.get(status, "")
     page = pages.render(status) if pages is not None else None
+    if refusal.page is not None:
+        page = refusal.page(html)
     if page is not None:
         kind, body = page
     elif html:

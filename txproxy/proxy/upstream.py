@@ -23,6 +23,7 @@ from txproxy.wire.message import EndOfMessage, RequestHead, ResponseHead
 if TYPE_CHECKING:
     from txproxy.proxy.exchange import Exchange
     from txproxy.proxy.factory import ProxyFactory
+    from txproxy.proxy.gate import GateEnd
     from txproxy.proxy.tunnel import TunnelEnd
 
 
@@ -75,7 +76,7 @@ class UpstreamProtocol:
         self._out: list[bytes] = []
         self._request_sent = False
         self._keep = False
-        self._tunnel: TunnelEnd | None = None
+        self._tunnel: TunnelEnd | GateEnd | None = None
         self._passage: Passage | None = None
         self._paused = False
         self._limit = factory.response_limit
@@ -249,7 +250,7 @@ class UpstreamProtocol:
             self._paused = False
             self.transport.resumeProducing()
 
-    def become_tunnel(self, end: TunnelEnd) -> bytes:
+    def become_tunnel(self, end: TunnelEnd | GateEnd) -> bytes:
         """Hand the connection over to a tunnel; gives the bytes that came early."""
         self.exchange = None
         self._tunnel = end
