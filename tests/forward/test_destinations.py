@@ -36,6 +36,17 @@ from txproxy.interfaces import Address
         "64:ff9b::a9fe:a9fe",
         "2002:7f00:1::",
         "::127.0.0.1",
+        "::ffff:0:127.0.0.1",
+        "64:ff9b:1:fffe::8.8.8.8",
+        "2001:0:7f00:1::",
+        "100::1",
+        "2001:db8::1",
+        "5f00::1",
+        "100.100.100.200",
+        "192.0.0.192",
+        "192.0.2.1",
+        "203.0.113.1",
+        "168.63.129.16",
     ],
 )
 def test_what_is_not_the_public_internet_is_refused(address):
@@ -43,7 +54,18 @@ def test_what_is_not_the_public_internet_is_refused(address):
         Destinations().check("name.example", [address])
 
 
-@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34", "64:ff9b::808:808"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "93.184.216.34",
+        "168.63.129.17",
+        "192.88.98.1",
+        "2606:2800:220:1::1",
+        "2001:200::1",
+        "::ffff:93.184.216.34",
+        "64:ff9b::808:808",
+    ],
+)
 def test_the_public_internet_is_open(address):
     Destinations().check("name.example", [address])
 

@@ -22,8 +22,8 @@ from txproxy.proxy.dialing import connect, plain_endpoint
 from txproxy.proxy.names import Found, endpoint_to, resolve
 from txproxy.wire.networks import IPAddress, Networks
 
-# RFC 6890 and the registries after it: what is not the public internet. 169.254.169.254 and fd00:ec2::254 (metadata
-# services) are in it.
+# RFC 6890 and the registries of special-purpose addresses after it: what is not the public internet. 169.254.169.254,
+# 100.100.100.200, 192.0.0.192 and fd00:ec2::254 (metadata services) are in it.
 PROHIBITED: Final = (
     "0.0.0.0/8",
     "10.0.0.0/8",
@@ -32,21 +32,35 @@ PROHIBITED: Final = (
     "169.254.0.0/16",
     "172.16.0.0/12",
     "192.0.0.0/24",
+    "192.0.2.0/24",
+    "192.88.99.0/24",
     "192.168.0.0/16",
     "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
     "224.0.0.0/4",
     "240.0.0.0/4",
     "::/128",
     "::1/128",
+    "64:ff9b:1::/48",
+    "100::/64",
+    "2001::/23",
+    "2001:db8::/32",
+    "3fff::/20",
+    "5f00::/16",
     "fc00::/7",
     "fe80::/10",
     "fec0::/10",
     "ff00::/8",
+    # A metadata service (Azure's) at an address that looks public, and is not routed between networks.
+    "168.63.129.16/32",
 )
-# IPv6 addresses that carry an IPv4 address: NAT64 (RFC 6052, RFC 8215), 6to4, Teredo, IPv4-compatible
+# IPv6 addresses that carry an IPv4 address: NAT64 (RFC 6052, RFC 8215), 6to4, Teredo, IPv4-compatible, IPv4-translated
+# (RFC 7915)
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 _LOCAL_NAT64: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
 _COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
+_TRANSLATED: Final = ipaddress.IPv6Network("::ffff:0:0:0/96")
 
 
 def embedded(address: IPAddress) -> list[IPAddress]:
@@ -55,7 +69,12 @@ def embedded(address: IPAddress) -> list[IPAddress]:
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             found = [address.ipv4_mapped]
-        elif address in _NAT64 or address in _LOCAL_NAT64 or (address in _COMPATIBLE and int(address) > 0xFFFF):
+        elif (
+            address in _NAT64
+            or address in _LOCAL_NAT64
+            or address in _TRANSLATED
+            or (address in _COMPATIBLE and int(address) > 0xFFFF)
+        ):
             found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
         elif address.sixtofour is not None:
             found.append(address.sixtofour)
