@@ -1,6 +1,7 @@
 """splice(2) between real sockets, with the test as the reactor."""
 
 import os
+import resource
 import select
 import socket
 
@@ -55,6 +56,7 @@ class World:
         received = b""
         left = memoryview(data)
         while len(received) < len(data):
+            assert not self.ended, "the splice has ended"
             if left:
                 try:
                     left = left[source.send(left) :]
@@ -132,6 +134,21 @@ def test_an_error_ends_both(world):
 def test_idle_directions_hold_no_pipe(world):
     data = os.urandom(1_000_000)
     world.carry(world.client, world.upstream, data)
+    assert len(world.pool._pipes) == 1
+
+
+def test_without_descriptors_for_a_pipe_bytes_are_copied(world):
+    data = os.urandom(1_000_000)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, limits[1]))
+    try:
+        with pytest.raises(OSError):
+            splice.Pipe()
+        assert world.carry(world.client, world.upstream, data) == data
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert not world.ended
+    assert world.carry(world.client, world.upstream, data) == data
     assert len(world.pool._pipes) == 1
 
 

@@ -151,7 +151,11 @@ class _Side:
         return self._large
 
     def _move_by_pipe(self) -> bool:
-        pipe = self.splice.pool.take()
+        try:
+            pipe = self.splice.pool.take()
+        except OSError:
+            # There are no descriptors left: slower, and as good.
+            return self._move_by_copy()
         try:
             size = os.splice(self.fd, pipe.write_fd, pipe.size, flags=FLAGS)
         except OSError:
