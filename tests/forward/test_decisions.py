@@ -187,6 +187,21 @@ def test_a_user_is_asked_for_where_a_rule_needs_to_know():
     assert outcome(made, request(port=81)) == ("needs user", "guests")
 
 
+def test_nobody_is_asked_for_an_address_that_does_not_fit():
+    made = rules({"name": "near", "action": "allow", "users": "*", "addresses": "192.0.2.0/24"}, authenticates=True)
+    facts = request()
+    assert outcome(made, facts) == ("needs user", "near")
+    facts.user = "alice"
+    assert outcome(made, facts) == ("needs addresses", "near")
+    facts.addresses = ("192.0.2.1",)
+    assert outcome(made, facts) == ("allow", "near")
+    facts.user = None
+    assert outcome(made, facts) == ("needs user", "near")
+    facts.addresses = ("198.51.100.1",)
+    assert outcome(made, facts) == ("deny", "default")
+    assert outcome(made, request("10.0.0.1")) == ("deny", "default")
+
+
 def test_a_user_without_groups_is_not_asked_for_again():
     made = rules({"name": "staff", "action": "allow", "groups": "staff"}, authenticates=True)
     assert outcome(made, request()) == ("needs user", "staff")

@@ -289,11 +289,12 @@ class Rules:
         needs_addresses = Verdict(outcome=Outcome.NEEDS_ADDRESSES, rule=compiled.name)
 
         def finish(facts: Facts) -> Verdict | None:
+            known = addresses_of(facts) is not None
+            if known and not all(test(facts) for test in compiled.where):
+                return None
             if needs_user is not None:
                 return needs_user
-            if addresses_of(facts) is None:
-                return needs_addresses
-            return compiled.decided(facts) if all(test(facts) for test in compiled.where) else None
+            return compiled.decided(facts) if known or not compiled.where else needs_addresses
 
         return finish
 
@@ -306,7 +307,7 @@ class Rules:
         for condition in rule.conditions:
             key = condition.kind.key
             if key == "addresses" and addresses_of(facts) is None:
-                unknown = f"it needs the addresses of {facts.host}"
+                unknown = unknown or f"it needs the addresses of {facts.host}"
                 continue
             if key in ("users", "groups") and self._authenticates and facts.user is None:
                 unknown = unknown or "it needs to know the user"
