@@ -9,7 +9,7 @@ from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet import endpoints, error
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -32,7 +32,7 @@ class Dialer:
     def dial(self, address: Address, build: Callable[[], IProtocol]) -> Deferred[IProtocol]:
         """See :class:`txproxy.interfaces.IDialer`."""
         if address.local is not None:
-            return succeed(connect_local(self._reactor, address.local, build))
+            return connect_local(self._reactor, address.local, build)
         return connect(self.endpoint(address), address, build, self._reactor, self._timeout)
 
     def endpoint(self, address: Address) -> IStreamClientEndpoint:

@@ -304,14 +304,31 @@ def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
     return Upstream(address, authority, name=name, **options)
 
 
-def local_upstream(resource: Any, name: str = "") -> Upstream:
-    """An upstream within this process: a twisted.web resource (``IResource``), served by a ``Site`` of its own."""
-    from twisted.web.server import Site  # only where it is used: reverse mode needs no web server
+class _LocalSite:
+    """A ``Site`` within this process, made when it is first connected to: it asks for the running program's reactor."""
 
-    site = Site(resource)
-    site.noisy = False
+    def __init__(self, resource: Any) -> None:
+        self._resource = resource
+        self._site: Any = None
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """A protocol for a new connection."""
+        if self._site is None:
+            from twisted.web.server import Site  # only where it is used: reverse mode needs no web server
+
+            # Time limits are the proxy's to hold. An access log is only opened by who starts the factory.
+            self._site = Site(self._resource, timeout=None)
+        return self._site.buildProtocol(addr)
+
+
+def local_upstream(resource: Any, name: str = "") -> Upstream:
+    """An upstream within this process: a twisted.web resource (``IResource``), served by a ``Site`` of its own.
+
+    It sees plain HTTP from 127.0.0.1, and who the client is in X-Forwarded-For, -Proto and -Host. Bodies of requests
+    are gathered before it is asked, which is twisted.web's way; responses stream.
+    """
     name = name or f"{type(resource).__name__}-{id(resource):x}"
-    return Upstream(Address(name, local=site), b"localhost", name=name)
+    return Upstream(Address(name, local=_LocalSite(resource)), b"localhost", name=name)
 
 
 def _parameters(text: str, words: list[str]) -> dict[str, Any]:
