@@ -104,6 +104,10 @@ class TlsError(DialError):
     error = "tls_protocol_error"
 
 
+class ParentError(DialError):
+    """A parent proxy on the way could not be reached, or did not do its part: another one may."""
+
+
 class UpstreamUnavailable(DialError):
     """Every upstream was tried or is away."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet import endpoints, error
@@ -16,6 +17,7 @@ from zope.interface import implementer
 
 from txproxy.errors import ConnectionRefused, ConnectTimeout, DialError, DnsError, ExchangeError, TlsError
 from txproxy.interfaces import Address, IDialer
+from txproxy.proxy.hops import ThroughEndpoint, parent_error
 from txproxy.proxy.local import connect_local
 from txproxy.proxy.names import NameEndpoint
 from txproxy.proxy.transports import write_function
@@ -33,6 +35,8 @@ class Dialer:
         """See :class:`txproxy.interfaces.IDialer`."""
         if address.local is not None:
             return connect_local(self._reactor, address.local, build)
+        if address.through is not None:
+            return connect_through(address, build, self._reactor, self._timeout)
         return connect(self.endpoint(address), address, build, self._reactor, self._timeout)
 
     def endpoint(self, address: Address) -> IStreamClientEndpoint:
@@ -40,18 +44,48 @@ class Dialer:
         return plain_endpoint(self._reactor, address, self._timeout)
 
 
-def plain_endpoint(reactor: Any, address: Address, timeout: float) -> IStreamClientEndpoint:
-    """A client endpoint without TLS for ``address``."""
+def plain_endpoint(reactor: Any, address: Address, timeout: float, bind: str = "") -> IStreamClientEndpoint:
+    """A client endpoint without TLS for ``address``, from its local address or ``bind``."""
     endpoint: IStreamClientEndpoint
+    host, port, bind = address.host, address.port, bind or address.bind
+    local = (bind, 0) if bind else None
     if address.path:
         endpoint = endpoints.UNIXClientEndpoint(reactor, address.path, timeout=timeout)
-    elif isIPAddress(address.host):
-        endpoint = endpoints.TCP4ClientEndpoint(reactor, address.host, address.port, timeout=timeout)
-    elif isIPv6Address(address.host):
-        endpoint = endpoints.TCP6ClientEndpoint(reactor, address.host, address.port, timeout=timeout)
+    elif isIPAddress(host):
+        endpoint = endpoints.TCP4ClientEndpoint(reactor, host, port, timeout=timeout, bindAddress=local)
+    elif isIPv6Address(host):
+        endpoint = endpoints.TCP6ClientEndpoint(reactor, host, port, timeout=timeout, bindAddress=local)
     else:
-        endpoint = NameEndpoint(reactor, address.host, address.port, timeout)
+        endpoint = NameEndpoint(reactor, host, port, timeout, local)
     return endpoint
+
+
+def connect_through(
+    address: Address, build: Callable[[], IProtocol], reactor: Any, timeout: float
+) -> Deferred[IProtocol]:
+    """Connect to the proxy on the way to ``address``, and by its help beyond it if there is a host; what the proxy does
+    not do is a ``ParentError``. It has ``timeout`` to be connected to, and as much again to answer.
+    """
+    hop = address.through
+    assert hop is not None
+    endpoint = plain_endpoint(reactor, hop.address, timeout, address.bind)
+    if address.host:
+        endpoint = ThroughEndpoint(endpoint, address, reactor, timeout, dial_error)
+        return connect(endpoint, address, build, reactor, timeout)
+
+    def reached(protocol: IProtocol) -> IProtocol:
+        hop.reached()
+        return protocol
+
+    def failed(failure: Failure) -> Failure:
+        if not isinstance(failure.value, ExchangeError):
+            return failure
+        fault = parent_error(failure.value)
+        hop.failed(fault)
+        return Failure(fault)
+
+    beside = attrs.evolve(address, tls=hop.address.tls, bind=address.bind or hop.address.bind)
+    return connect(endpoint, beside, build, reactor, timeout).addCallbacks(reached, failed)
 
 
 def connect(
@@ -180,6 +214,8 @@ def dial_error(value: BaseException | None, address: Address) -> ExchangeError:
         return DnsError(f"{address.host} was not found")
     if isinstance(value, VerificationError):
         return TlsError(f"the certificate of {address} is not for this name", error="tls_certificate_error")
+    if isinstance(value, error.ConnectBindError):
+        return DialError(f"{address} cannot be connected to from {address.bind}")
     if isinstance(value, SSL.Error):
         reasons = [entry[2] for entry in value.args[0]] if value.args and isinstance(value.args[0], list) else []
         if any("certificate" in reason for reason in reasons):

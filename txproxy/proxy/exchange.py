@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from txproxy.errors import DialError, ExchangeError, RequestError, ResponseDenied, UpstreamClosed
+from txproxy.errors import DialError, ExchangeError, RequestError, ResponseDenied, ResponseError, UpstreamClosed
 from txproxy.interfaces import Answer, Client, Decision, Plan, Refusal
 from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end
 from txproxy.wire.headers import Headers
@@ -222,6 +222,9 @@ class Exchange:
             upstream.close()
         elif plan.head is None:
             self._switch(None, upstream)
+        elif upstream.codec.buffered:
+            upstream.close()
+            self._fail(ResponseError(f"{plan.address} spoke before it was asked"))
         else:
             self._send(upstream, plan.head)
 
@@ -341,21 +344,22 @@ class Exchange:
         if head.status < 200:
             self._informational(head)
             return
-        self._final_head(head)
-        self.downstream.send_head(head)
+        if self._final_head(head):
+            self.downstream.send_head(head)
 
     def response_whole(self, head: ResponseHead, body: bytes) -> None:
         """A final response that has come in one piece; the upstream connection is no longer ours."""
         self._upstream = None
         self.wants_body = False
-        self._final_head(head)
+        if not self._final_head(head):
+            return
         self.sent = len(body)
         self.downstream.send_whole(head, body)
         self._finish("ok", "")
         self.downstream.exchange_done()
 
-    def _final_head(self, head: ResponseHead) -> None:
-        """Make of the upstream's head the client's."""
+    def _final_head(self, head: ResponseHead) -> bool:
+        """Make of the upstream's head the client's; False if the response is not for the client, who got another."""
         status = head.status
         plan = self.plan
         assert plan is not None
@@ -365,15 +369,22 @@ class Exchange:
         if b"date" not in headers.index:
             # RFC 9110 6.6.1: a recipient with a clock adds the Date that is missing.
             lines.append(b"Date: " + self.factory.http_date())
-        if plan.answered is not None:
-            plan.answered(status)
-        if plan.rewrite is not None:
-            lines = plan.rewrite(head, lines)
+        try:
+            if plan.answered is not None:
+                plan.answered(status)
+            if plan.rewrite is not None:
+                lines = plan.rewrite(head, lines)
+        except ExchangeError as fault:
+            self._leave(None, status)
+            self._drop_upstream()
+            self._fail(fault)
+            return False
         if plan.response_lines:
             lines.extend(plan.response_lines)
         self._phase = _ANSWERED
         self.status = status
         head.headers = Headers.from_lines(lines)
+        return True
 
     def _informational(self, head: ResponseHead) -> None:
         lines = end_to_end(head.headers, _DROP_AT_204)

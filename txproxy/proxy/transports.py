@@ -249,6 +249,17 @@ def tell_ends(transport: Any, peer: IAddress, host: IAddress) -> None:
     transport.getHost = lambda: host
 
 
+def replace_protocol(transport: ITransport, protocol: object) -> bool:
+    """Let ``transport`` call ``protocol`` from now on, in place of who it called before; False if it cannot be told."""
+    if type(transport) in _PLAIN or type(transport) is TLSServer:
+        transport.protocol = protocol  # type: ignore[attr-defined]
+        return True
+    if isinstance(transport, TLSMemoryBIOProtocol):
+        transport.wrappedProtocol = protocol  # type: ignore[assignment]
+        return True
+    return False
+
+
 def plain_socket(transport: ITransport) -> socket.socket | None:
     """The connected socket under ``transport`` if bytes may pass by the transport: plain, and nothing in its buffer."""
     if type(transport) not in _PLAIN:

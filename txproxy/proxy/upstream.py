@@ -103,11 +103,14 @@ class UpstreamProtocol:
             self.handshake_done(None)
 
     def dataReceived(self, data: bytes) -> None:
-        """Bytes of a response, or of a tunnel; without an exchange they are nobody's."""
+        """Bytes of a response, or of a tunnel; those on an idle connection are nobody's."""
         exchange = self.exchange
         if exchange is None:
             if self._tunnel is not None:
                 self._tunnel.dataReceived(data)
+            elif not self._request_sent and self._state is _HTTP:
+                # A new connection: a proxy on the way has answered, and the other side of the tunnel speaks first.
+                self.codec.receive(data)
             else:
                 # Early bytes on an idle connection are no answer to any later request.
                 self.close()

@@ -12,7 +12,7 @@ from typing import Final
 
 import attrs
 
-from txproxy.errors import ConnectionRefused, ConnectTimeout, DialError, RequestError
+from txproxy.errors import ConnectionRefused, ConnectTimeout, DialError, ParentError, RequestError
 from txproxy.wire.target import split_authority
 
 # The first byte of a client that speaks SOCKS; no HTTP method and no TLS record begins with one.
@@ -59,8 +59,8 @@ class SocksError(RequestError):
     """What a client sent is not SOCKS5, or more than is done here. What to answer is in ``SocksServer.take_output``."""
 
 
-class SocksParentError(DialError):
-    """A parent proxy refused, or does not speak SOCKS5; nothing of the request was sent."""
+class SocksParentError(ParentError):
+    """A parent proxy does not speak SOCKS5, or wants other credentials."""
 
 
 def reply_code(status: int, error: str) -> int:
@@ -418,9 +418,9 @@ def _error_of(code: int) -> DialError:
         return ConnectTimeout("the parent proxy says: TTL expired")
     if code in (NETWORK_UNREACHABLE, HOST_UNREACHABLE):
         what = "network" if code == NETWORK_UNREACHABLE else "host"
-        return SocksParentError(f"the parent proxy says: {what} unreachable", error="destination_ip_unroutable")
+        return DialError(f"the parent proxy says: {what} unreachable", error="destination_ip_unroutable")
     if code == NOT_ALLOWED:
-        return SocksParentError("the parent proxy does not allow it", status=403, error="http_request_denied")
+        return DialError("the parent proxy does not allow it", status=403, error="http_request_denied")
     if code in (COMMAND_NOT_SUPPORTED, ADDRESS_TYPE_NOT_SUPPORTED):
-        return SocksParentError("the parent proxy does not do this")
-    return SocksParentError(f"the parent proxy failed with code {code}")
+        return DialError("the parent proxy does not do this")
+    return DialError(f"the parent proxy failed with code {code}")

@@ -1,0 +1,85 @@
+"""CONNECT (RFC 9110 section 9.3.6), from the side that asks a parent proxy for a tunnel.
+
+Fed bytes as they come, and says what to send, as :class:`txproxy.wire.socks.SocksClient` does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from txproxy.errors import DialError, ParentError, ResponseError
+from txproxy.wire.headers import Headers
+from txproxy.wire.http1 import ClientCodec
+from txproxy.wire.limits import DEFAULT_LIMITS, WireLimits
+from txproxy.wire.message import RequestHead, ResponseHead
+
+# RFC 9209 2.3: those that say what became of the destination, which are as true of this proxy's answer
+_PASSED_ON: Final = frozenset(
+    b"dns_timeout dns_error destination_not_found destination_unavailable destination_ip_prohibited "
+    b"destination_ip_unroutable connection_refused connection_timeout connection_limit_reached http_request_denied "
+    b"proxy_loop_detected".split()
+)
+_ERROR: Final = re.compile(rb";[ ]*error=([a-z_]+)")
+_ERROR_OF_STATUS: Final = {
+    403: "http_request_denied",
+    504: "connection_timeout",
+    508: "proxy_loop_detected",
+}
+
+
+class ConnectClient:
+    """Asks a parent for a connection to ``host`` (name or IP literal) and ``port``; ``lines`` are further field lines,
+    among them credentials.
+
+    ``take_output()`` is to be sent at once and after each ``receive``; once ``open`` is true, all else is the tunnel's.
+    """
+
+    def __init__(self, host: str, port: int, lines: Iterable[bytes] = (), limits: WireLimits = DEFAULT_LIMITS) -> None:
+        authority = (f"[{host}]:{port}" if ":" in host else f"{host}:{port}").encode("ascii")
+        headers = Headers.from_lines([b"Host: " + authority, *lines])
+        self.open = False
+        self._logged_in = b"proxy-authorization" in headers
+        self._codec = ClientCodec(limits)
+        self._output = self._codec.send_head(RequestHead(b"CONNECT", b"", headers, authority))
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the parent. May raise a ``DialError`` that says why there will be no connection."""
+        self._codec.receive(data)
+        while not self.open:
+            try:
+                event = self._codec.next_event()
+            except ResponseError as fault:
+                raise ParentError(
+                    f"the parent proxy's answer is malformed: {fault.detail}", error=fault.error
+                ) from None
+            if event is None:
+                return
+            assert isinstance(event, ResponseHead)
+            if event.status >= 300:
+                raise self._refused(event)
+            # RFC 9110 15.2: 1xx may come before the answer.
+            self.open = event.status >= 200
+
+    def take_output(self) -> bytes:
+        """What is to be sent now."""
+        output, self._output = self._output, b""
+        return output
+
+    def take_buffered(self) -> bytes:
+        """Bytes of the tunnel that came right behind the answer."""
+        return self._codec.take_buffered()
+
+    def _refused(self, head: ResponseHead) -> DialError:
+        status = head.status
+        if status == 407:
+            # RFC 9110 11.7.1: the challenge is for the one who has asked, which is this proxy and not its client.
+            wants = "other credentials" if self._logged_in else "credentials"
+            return ParentError(f"the parent proxy wants {wants}", error="proxy_configuration_error")
+        error = _ERROR_OF_STATUS.get(status, "destination_unavailable")
+        told = _ERROR.findall(head.headers.get(b"proxy-status") or b"")
+        # RFC 9209 2: the last member is of the proxy next to us.
+        if told and told[-1] in _PASSED_ON:
+            error = told[-1].decode("ascii")
+        return DialError(f"the parent proxy answered {status}", error=error)
