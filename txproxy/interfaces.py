@@ -159,6 +159,62 @@ class Shadow(Protocol):
         """No more of it will come."""
 
 
+class Allowance(Protocol):
+    """How much may pass in one direction of an exchange or tunnel."""
+
+    def take(self, size: int) -> int:
+        """How many of ``size`` bytes may pass now. If not all of them, ``more`` (see :class:`Shaper`) is called when
+        it is worth asking again.
+        """
+
+    def close(self) -> None:
+        """Nothing more will pass."""
+
+
+class Shaper(Protocol):
+    """Bounds how fast bytes pass. What shares a bound has its own allowance of it; ``more`` is called without
+    arguments.
+    """
+
+    def up(self, more: Callable[[], None]) -> Allowance:
+        """An allowance for bytes from the client."""
+
+    def down(self, more: Callable[[], None]) -> Allowance:
+        """An allowance for bytes to the client."""
+
+
+class Metered(Protocol):
+    """An exchange, for who counts its bytes."""
+
+    def carried(self) -> int:
+        """Bytes of bodies, or of the tunnel that it became, both ways and up to now."""
+
+    def abandon(self, fault: ExchangeError) -> None:
+        """End it now, whatever it is doing: by a refusal, or by cutting what has begun."""
+
+
+class Meter(Protocol):
+    """Counts the bytes of exchanges. Each that began ends."""
+
+    def began(self, exchange: Metered) -> None:
+        """Bytes may pass from now on."""
+
+    def ended(self, exchange: Metered) -> None:
+        """No more will."""
+
+
+@attrs.frozen(kw_only=True)
+class Bounds:
+    """What an exchange, or the tunnel that it becomes, may use: ``shaper`` bounds its speed, ``meter`` counts its
+    bytes, and ``tunnel_age`` and ``tunnel_idle`` are in seconds, in place of the proxy's own. None: not bounded.
+    """
+
+    shaper: Shaper | None = None
+    meter: Meter | None = None
+    tunnel_age: float | None = None
+    tunnel_idle: float | None = None
+
+
 class Gatekeeper(Protocol):
     """Looks at what a client sends into a tunnel first, before any of it goes on. ``farewell`` is what a client that is
     turned away gets, in the protocol that it speaks there.
@@ -179,17 +235,18 @@ class Plan:
 
     ``response_lines``: field lines to add to the response. ``rewrite``: makes of a response's head and end-to-end lines
     the lines that the client gets. ``party``: learns how the attempt went. ``answered``: called with the status when
-    the head of the final response is there. ``again(plan, fault, head, client)``: where to go after the attempt failed,
-    as a decision; None to give up. It is asked only where another attempt is safe. ``response_timeout``: in seconds,
-    in place of the proxy's. ``max_body``: of the request, in bytes. ``shadow``: gets a copy of the request's body.
-    ``max_response``: of the response's body, in bytes; what is longer is cut. ``gate``: of a tunnel (CONNECT).
-    ``upstream``, ``tried`` and ``retries`` are the mode's own: where this attempt goes, where others went before it,
-    and how many of them were sent.
+    the head of the final response is there. An ``ExchangeError`` of ``answered`` or ``rewrite`` is what the client gets
+    in place of the response. ``again(plan, fault, head, client)``: where to go after the attempt failed, as a decision;
+    None to give up. It is asked only where another attempt is safe. ``response_timeout``: in seconds, in place of the
+    proxy's. ``max_body``: of the request, in bytes. ``shadow``: gets a copy of the request's body. ``bounds``: what it
+    may use; those of the first attempt hold for all. ``max_response``: of the response's body, in bytes; what is longer
+    is cut. ``gate``: of a tunnel (CONNECT). ``upstream``, ``tried`` and ``retries`` are the mode's own: where this
+    attempt goes, where others went before it, and how many of them were sent.
     """
 
     __slots__ = (
         "address", "head", "response_lines", "rewrite", "party", "answered", "again", "response_timeout", "max_body",
-        "shadow", "max_response", "gate", "upstream", "tried", "retries",
+        "shadow", "bounds", "max_response", "gate", "upstream", "tried", "retries",
     )  # fmt: skip
 
     def __init__(self, address: Address, head: RequestHead | None, response_lines: tuple[bytes, ...] = ()) -> None:
@@ -203,6 +260,7 @@ class Plan:
         self.response_timeout: float | None = None
         self.max_body: int | None = None
         self.shadow: Shadow | None = None
+        self.bounds: Bounds | None = None
         self.max_response: int | None = None
         self.gate: Gatekeeper | None = None
         self.upstream: Any = None

@@ -42,14 +42,16 @@ class Deadlines:
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._interval = _LONGEST
-        self._limits: list[TimeLimit] = []
+        self._limits: dict[float, TimeLimit] = {}
         self._watched: set[Watched] = set()
         self._timer: IDelayedCall | None = None
 
     def limit(self, seconds: float) -> TimeLimit:
-        """A limit whose ``ahead`` is kept up to date while anything is watched."""
-        limit = TimeLimit(seconds)
-        self._limits.append(limit)
+        """A limit whose ``ahead`` is kept up to date while anything is watched; the same for the same time."""
+        limit = self._limits.get(seconds)
+        if limit is not None:
+            return limit
+        limit = self._limits[seconds] = TimeLimit(seconds)
         self._interval = min(self._interval, max(seconds / 4, _SHORTEST))
         if self._timer is not None:
             self._look_ahead()
@@ -57,7 +59,7 @@ class Deadlines:
 
     def _look_ahead(self) -> float:
         now = self._clock.seconds()
-        for limit in self._limits:
+        for limit in self._limits.values():
             limit.ahead = now + limit.seconds + self._interval
         return now
 

@@ -370,7 +370,11 @@ class DownstreamProtocol:
             self._begin_tunnel(exchange, upstream, early, b"")
 
     def _begin_tunnel(self, exchange: Exchange, upstream: UpstreamProtocol, early: bytes, from_upstream: bytes) -> None:
-        tunnel = Tunnel(self.factory, self.transport, upstream.transport, exchange.tunnel_closed)
+        bound = exchange.bound
+        bounds = bound.bounds if bound is not None else None
+        tunnel = Tunnel(self.factory, self.transport, upstream.transport, exchange.tunnel_closed, bounds)
+        if bound is not None:
+            bound.tunnel = tunnel
         self._tunnel = tunnel.client
         from_upstream += upstream.become_tunnel(tunnel.upstream)
         tunnel.start(early, from_upstream, self._client_ended)

@@ -16,12 +16,14 @@ from twisted.python.failure import Failure
 
 from txproxy.errors import DialError, ExchangeError, RequestError, ResponseDenied, ResponseError, UpstreamClosed
 from txproxy.interfaces import Answer, Client, Decision, Plan, Refusal
+from txproxy.proxy.bound import Bound
 from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
 
 if TYPE_CHECKING:
     from txproxy.proxy.factory import ProxyFactory
+    from txproxy.proxy.tunnel import Tunnel
     from txproxy.proxy.upstream import UpstreamProtocol
 
 _log = Logger()
@@ -102,7 +104,7 @@ class Exchange:
     __slots__ = (
         "factory", "downstream", "request", "plan", "status", "sent", "received", "outcome", "detail", "started",
         "request_done", "wants_body", "_phase", "_upstream", "_pending", "_body_seen", "_retried",
-        "_observed",
+        "_observed", "bound",
     )  # fmt: skip
 
     def __init__(self, factory: ProxyFactory, downstream: Downstream, request: RequestHead) -> None:
@@ -125,6 +127,8 @@ class Exchange:
         self._body_seen = False
         self._retried = False
         self._observed = False
+        # what bounds it, if anything does
+        self.bound: Bound | None = None
 
     @property
     def client(self) -> Client:
@@ -140,6 +144,11 @@ class Exchange:
     def response_begun(self) -> bool:
         """Whether the head of the final response has gone to the client."""
         return self._phase is _ANSWERED
+
+    def carried(self) -> int:
+        """See :class:`txproxy.interfaces.Metered`."""
+        tunnel = self.bound.tunnel if self.bound is not None else None
+        return self.received + self.sent if tunnel is None else tunnel.received + tunnel.sent
 
     # -- plan and dial
 
@@ -196,6 +205,8 @@ class Exchange:
 
     def _go(self, plan: Plan) -> None:
         self.plan = plan
+        if plan.bounds is not None and self.bound is None:
+            self.bound = Bound(plan.bounds, self)
         if plan.max_body is not None and self.request.body > plan.max_body:
             self._fail(RequestError("the body is too large", status=413))
             return
@@ -281,7 +292,17 @@ class Exchange:
             raise RequestError("the body is too large", status=413)
         if plan.shadow is not None:
             plan.shadow.body(data)
-        self._upstream.send_body(data)
+        if self.bound is not None and self.bound.up is not None:
+            self.bound.up.pass_on(data)
+        else:
+            self._upstream.send_body(data)
+
+    def deliver_request(self, data: bytes) -> None:
+        """A valve lets part of the request's body pass."""
+        upstream = self._upstream
+        if upstream is not None:
+            upstream.send_body(data)
+            upstream.flush()
 
     def request_end(self, trailers: Headers) -> None:
         """The request is complete."""
@@ -291,6 +312,12 @@ class Exchange:
         if plan is not None and plan.shadow is not None:
             shadow, plan.shadow = plan.shadow, None
             shadow.end()
+        if self.bound is not None and self.bound.up is not None:
+            self.bound.up.after(lambda: self._end_request(trailers))
+        else:
+            self._end_request(trailers)
+
+    def _end_request(self, trailers: Headers) -> None:
         if self._upstream is not None:
             self._upstream.send_end(trailers)
 
@@ -307,10 +334,24 @@ class Exchange:
 
     def pause_request(self) -> None:
         """The upstream is slow."""
-        self.wants_body = False
+        if self.bound is not None and self.bound.up is not None:
+            self.bound.up.pause()
+        else:
+            self.wants_body = False
 
     def resume_request(self) -> None:
         """The upstream takes more."""
+        if self.bound is not None and self.bound.up is not None:
+            self.bound.up.resume()
+        else:
+            self.release_request()
+
+    def hold_request(self) -> None:
+        """A valve is closed: bring no more of the request's body."""
+        self.wants_body = False
+
+    def release_request(self) -> None:
+        """It is open again."""
         if not self.request_done and self._upstream is not None:
             self.wants_body = True
             self.downstream.request_wanted()
@@ -319,11 +360,25 @@ class Exchange:
 
     def pause_response(self) -> None:
         """The client is slow."""
-        if self._upstream is not None:
+        if self.bound is not None and self.bound.down is not None:
+            self.bound.down.pause()
+        elif self._upstream is not None:
             self._upstream.pause_response()
 
     def resume_response(self) -> None:
         """The client takes more."""
+        if self.bound is not None and self.bound.down is not None:
+            self.bound.down.resume()
+        elif self._upstream is not None:
+            self._upstream.resume_response()
+
+    def hold_response(self) -> None:
+        """A valve is closed: read no more of the upstream."""
+        if self._upstream is not None:
+            self._upstream.pause_response()
+
+    def release_response(self) -> None:
+        """It is open again."""
         if self._upstream is not None:
             self._upstream.resume_response()
 
@@ -353,6 +408,12 @@ class Exchange:
         self.wants_body = False
         if not self._final_head(head):
             return
+        if self.bound is not None and self.bound.down is not None and body:
+            self.downstream.send_head(head)
+            self.bound.down.pass_on(body)
+            self.downstream.flush()
+            self.response_end(_NO_FIELDS)
+            return
         self.sent = len(body)
         self.downstream.send_whole(head, body)
         self._finish("ok", "")
@@ -364,27 +425,39 @@ class Exchange:
         plan = self.plan
         assert plan is not None
         headers = head.headers
-        # RFC 9110 8.6: no Content-Length in a 204.
-        lines = end_to_end(headers, HOP_BY_HOP if status != 204 else _DROP_AT_204)
-        if b"date" not in headers.index:
-            # RFC 9110 6.6.1: a recipient with a clock adds the Date that is missing.
-            lines.append(b"Date: " + self.factory.http_date())
+        onward = headers.onward if status != 204 else None
+        if onward is None:
+            onward = self._onward(headers, status)
         try:
             if plan.answered is not None:
                 plan.answered(status)
             if plan.rewrite is not None:
-                lines = plan.rewrite(head, lines)
+                onward = Headers.from_lines(plan.rewrite(head, onward.lines[:]))
         except ExchangeError as fault:
             self._leave(None, status)
             self._drop_upstream()
             self._fail(fault)
             return False
         if plan.response_lines:
-            lines.extend(plan.response_lines)
+            onward = Headers.from_lines([*onward.lines, *plan.response_lines])
         self._phase = _ANSWERED
         self.status = status
-        head.headers = Headers.from_lines(lines)
+        head.headers = onward
         return True
+
+    def _onward(self, headers: Headers, status: int) -> Headers:
+        """The end-to-end fields of a response."""
+        # RFC 9110 8.6: no Content-Length in a 204.
+        lines = end_to_end(headers, HOP_BY_HOP if status != 204 else _DROP_AT_204)
+        if b"date" not in headers.index:
+            # RFC 9110 6.6.1: a recipient with a clock adds the Date that is missing.
+            lines.append(b"Date: " + self.factory.http_date())
+            return Headers.from_lines(lines)
+        onward = Headers.from_lines(lines)
+        if status != 204:
+            # The fields of the next response may be the very same (see the codec).
+            headers.onward = onward
+        return onward
 
     def _informational(self, head: ResponseHead) -> None:
         lines = end_to_end(head.headers, _DROP_AT_204)
@@ -399,6 +472,9 @@ class Exchange:
 
     def response_body(self, data: bytes) -> None:
         """Part of the response's body."""
+        if self.bound is not None and self.bound.down is not None:
+            self.bound.down.pass_on(data)
+            return
         self.sent += len(data)
         plan = self.plan
         assert plan is not None
@@ -407,12 +483,25 @@ class Exchange:
             return
         self.downstream.send_body(data)
 
+    def deliver_response(self, data: bytes) -> None:
+        """A valve lets part of the response's body pass."""
+        self.sent += len(data)
+        plan = self.plan
+        assert plan is not None
+        if plan.max_response is not None and self.sent > plan.max_response:
+            self._cut_response()
+            return
+        self.downstream.send_body(data)
+        self.downstream.flush()
+
     def _cut_response(self) -> None:
         self._drop_upstream()
         self._fail(ResponseDenied("the response is longer than may pass", error="http_response_body_size"))
 
     def sink(self) -> Any:
         """The transport to which the bytes of a body of known length may pass; None if they must come here."""
+        if self.bound is not None and self.bound.down is not None:
+            return None
         return self.downstream.sink()
 
     def response_passed(self, size: int) -> None:
@@ -424,6 +513,9 @@ class Exchange:
         """The response is complete; the upstream connection is no longer ours."""
         self._upstream = None
         self.wants_body = False
+        if self.bound is not None and self.bound.down is not None and self.bound.down.holding:
+            self.bound.down.after(lambda: self.response_end(trailers))
+            return
         self.downstream.send_end(trailers)
         self._finish("ok", "")
         self.downstream.exchange_done()
@@ -463,12 +555,15 @@ class Exchange:
         self._upstream = None
         self.request_done = True
         self.wants_body = False
+        if self.bound is not None:
+            self.bound.close_valves()
         self.downstream.switch(response, upstream)
 
-    def tunnel_closed(self, received: int, sent: int) -> None:
-        """The tunnel has ended, after so many bytes from the client and to it."""
-        self.sent = sent
-        self._finish("tunnel", f"{received} bytes from the client")
+    def tunnel_closed(self, tunnel: Tunnel) -> None:
+        """The tunnel has ended."""
+        self.sent = tunnel.sent
+        detail = f"{tunnel.received} bytes from the client"
+        self._finish("tunnel", f"{detail}; {tunnel.why}" if tunnel.why else detail)
 
     def tunnel_refused(self, fault: ExchangeError) -> None:
         """The tunnel has ended before anything passed."""
@@ -477,6 +572,20 @@ class Exchange:
             self._finish(fault.error, fault.detail)
 
     # -- the end
+
+    def abandon(self, fault: ExchangeError) -> None:
+        """See :class:`txproxy.interfaces.Metered`."""
+        if self._phase is _OVER:
+            return
+        if self.bound is not None and self.bound.tunnel is not None:
+            self.bound.tunnel.end(fault.detail)
+            return
+        pending, self._pending = self._pending, None
+        self._leave(None, self.status)
+        self._drop_upstream()
+        self._fail(fault)
+        if pending is not None:
+            pending.cancel()
 
     def _drop_upstream(self) -> None:
         self.wants_body = False
@@ -512,5 +621,7 @@ class Exchange:
                 party.ended(None, self.status)
             if plan.shadow is not None:
                 plan.shadow.cut()
+        if self.bound is not None:
+            self.bound.ended()
         if self._observed:
             self.factory.exchange_finished(self)

@@ -14,15 +14,19 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPush
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from txproxy.interfaces import Bounds, Shaper
 from txproxy.proxy import splice
 from txproxy.proxy.deadlines import NEVER, Deadlines, TimeLimit
+from txproxy.proxy.limits import Limits
 from txproxy.proxy.transports import half_close, plain_socket, write_function
+from txproxy.proxy.valve import Lane, Valve
 
 
 class Home(Protocol):
     """What a tunnel needs of the factory that it belongs to."""
 
     reactor: Any
+    limits: Limits
     deadlines: Deadlines
     pipes: splice.PipePool
     idle_limit: TimeLimit
@@ -42,6 +46,11 @@ class TunnelEnd:
         self.received = 0
         self.read_closed = False
         self._write = write_function(transport)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether bytes of its peer are held back, and the other end's is not to blame."""
+        return False
 
     def makeConnection(self, transport: Any) -> None:
         """The transport was there before the tunnel."""
@@ -87,30 +96,134 @@ class TunnelEnd:
     def stopProducing(self) -> None:
         """The transport will say connectionLost as well."""
 
+    def close(self) -> None:
+        """The tunnel is over."""
+
+
+class ShapedEnd(TunnelEnd):
+    """One end of a tunnel whose speed is bounded: what its transport receives passes through a valve."""
+
+    __slots__ = ("_valve",)
+
+    other: ShapedEnd
+
+    def __init__(self, tunnel: Tunnel, transport: Any, lane: Lane) -> None:
+        super().__init__(tunnel, transport)
+        self._valve = Valve(lane, self._passed, transport.pauseProducing, self._read_on)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether bytes of its peer are held back, and the other end's is not to blame."""
+        return self._valve.waiting
+
+    def _passed(self, data: bytes) -> None:
+        super().dataReceived(data)
+
+    def _read_on(self) -> None:
+        if not self.read_closed:
+            self.transport.resumeProducing()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Hand on, or hold."""
+        self._valve.pass_on(data)
+
+    def readConnectionLost(self) -> None:
+        """What this end's peer sent goes before its end."""
+        self.read_closed = True
+        self._valve.after(super().readConnectionLost)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """This end is gone."""
+        if self._valve.holding and reason.check(ConnectionDone) is not None:
+            self.read_closed = True
+            gone = super().connectionLost
+            self._valve.after(lambda: gone(reason))
+            self.tunnel.half_closing()
+        else:
+            super().connectionLost(reason)
+
+    def pauseProducing(self) -> None:
+        """This end's peer is slow: let the other's wait."""
+        self.other._valve.pause()
+
+    def resumeProducing(self) -> None:
+        """This end's peer takes more."""
+        self.other._valve.resume()
+
+    def close(self) -> None:
+        """The tunnel is over."""
+        self._valve.close()
+
 
 class Tunnel:
-    """Two ends. ``closed(received, sent)`` is called once, with the bytes from the client and to it.
+    """Two ends. ``closed`` is called once, with the tunnel, which then knows the bytes ``received`` from the client and
+    those ``sent`` to it.
 
-    A tunnel has no time limit of its own while both sides are open: keep-alive probes of TCP find peers that vanished.
-    Once one side has closed, the other may not be silent for longer than the idle timeout.
+    While both sides are open, a tunnel has only the time limits that ``bounds`` or those of its home ask for:
+    keep-alive probes of TCP find peers that vanished. Once one side has closed, the other may not be silent for longer
+    than the idle timeout. ``why`` says what ended it, if that was no peer.
     """
 
-    __slots__ = ("client", "upstream", "deadline", "_home", "_closed", "_spliced", "_half")
+    __slots__ = (
+        "client", "upstream", "deadline", "why", "_home", "_closed", "_spliced", "_shaped", "_age", "_idle", "_oldest",
+        "_silence",
+    )  # fmt: skip
 
-    def __init__(self, home: Home, client: Any, upstream: Any, closed: Callable[[int, int], None]) -> None:
-        self.client = TunnelEnd(self, client)
-        self.upstream = TunnelEnd(self, upstream)
+    def __init__(
+        self,
+        home: Home,
+        client: Any,
+        upstream: Any,
+        closed: Callable[[Tunnel], None],
+        bounds: Bounds | None = None,
+    ) -> None:
+        shaper = bounds.shaper if bounds is not None else None
+        self._shaped = shaper is not None
+        self.client: TunnelEnd
+        self.upstream: TunnelEnd
+        self.client, self.upstream = self._ends(client, upstream, shaper)
         self.client.other = self.upstream
         self.upstream.other = self.client
         self.deadline = NEVER
+        self.why = ""
         self._home = home
-        self._closed: Callable[[int, int], None] | None = closed
+        self._closed: Callable[[Tunnel], None] | None = closed
         self._spliced: splice.Splice | None = None
-        self._half = False
+        self._age, self._idle = home.limits.tunnel_age, home.limits.tunnel_idle
+        if bounds is not None:
+            self._age = bounds.tunnel_age if bounds.tunnel_age is not None else self._age
+            self._idle = bounds.tunnel_idle if bounds.tunnel_idle is not None else self._idle
+        # when it has been open for long enough
+        self._oldest = NEVER
+        # for how long nothing may pass
+        self._silence: TimeLimit | None = None
+
+    def _ends(self, client: Any, upstream: Any, shaper: Shaper | None) -> tuple[TunnelEnd, TunnelEnd]:
+        if shaper is None:
+            return TunnelEnd(self, client), TunnelEnd(self, upstream)
+        return ShapedEnd(self, client, shaper.up), ShapedEnd(self, upstream, shaper.down)
+
+    @property
+    def received(self) -> int:
+        """Bytes from the client."""
+        spliced = self._spliced
+        return self.client.received + (spliced.moved_from_first if spliced is not None else 0)
+
+    @property
+    def sent(self) -> int:
+        """Bytes to the client."""
+        spliced = self._spliced
+        return self.upstream.received + (spliced.moved_from_second if spliced is not None else 0)
 
     def start(self, from_client: bytes, from_upstream: bytes, client_ended: bool = False) -> None:
         """Begin, with the bytes that came before the tunnel was one; the client may have closed its side since then."""
-        self._home.deadlines.watch(self)
+        deadlines = self._home.deadlines
+        deadlines.watch(self)
+        if self._age is not None:
+            self._oldest = self.deadline = self._home.reactor.seconds() + self._age
+        if self._idle is not None:
+            self._silence = deadlines.limit(self._idle)
+            self.moved()
         for transport in (self.client.transport, self.upstream.transport):
             set_keep_alive = getattr(transport, "setTcpKeepAlive", None)
             if set_keep_alive is not None:
@@ -119,7 +232,7 @@ class Tunnel:
             self.client.dataReceived(from_client)
         if from_upstream:
             self.upstream.dataReceived(from_upstream)
-        if splice.AVAILABLE:
+        if splice.AVAILABLE and not self._shaped:
             here, there = plain_socket(self.client.transport), plain_socket(self.upstream.transport)
             if here is not None and there is not None:
                 self._spliced = splice.Splice(self._home.reactor, here, there, self._home.pipes, self)
@@ -132,8 +245,10 @@ class Tunnel:
 
     def moved(self) -> None:
         """Bytes have moved."""
-        if self._half:
-            self.deadline = self._home.idle_limit.ahead
+        silence = self._silence
+        if silence is not None:
+            ahead = silence.ahead
+            self.deadline = ahead if ahead < self._oldest else self._oldest
 
     def half_closed(self, end: TunnelEnd) -> None:
         """``end``'s peer sends no more."""
@@ -148,8 +263,10 @@ class Tunnel:
 
     def half_closing(self) -> None:
         """From now on, silence is limited."""
-        self._half = True
-        self.deadline = self._home.idle_limit.ahead
+        silence, usual = self._silence, self._home.idle_limit
+        if silence is None or silence.seconds > usual.seconds:
+            self._silence = usual
+        self.moved()
 
     def lost(self, end: TunnelEnd, clean: bool) -> None:
         """``end`` is gone, and so must the other be: with a reset if it was no clean end."""
@@ -169,17 +286,27 @@ class Tunnel:
         self.lost(self.client, clean)
 
     def deadline_passed(self) -> None:
-        """Half closed, and silent for too long."""
+        """Open or silent for too long."""
+        if self.deadline >= self._oldest:
+            self.end(f"it was open for {self._age:g} s, which is as long as may be")
+        elif self.client.waiting or self.upstream.waiting:
+            # It is we who hold back what would pass.
+            self.moved()
+        else:
+            assert self._silence is not None
+            self.end(f"nothing passed for {self._silence.seconds:g} s")
+
+    def end(self, why: str) -> None:
+        """End the tunnel, for both peers."""
+        self.why = why
         self.lost(self.client, clean=False)
 
     def _finish(self) -> None:
         closed, self._closed = self._closed, None
         self._home.deadlines.forget(self)
-        spliced, self._spliced = self._spliced, None
-        received, sent = self.client.received, self.upstream.received
-        if spliced is not None:
-            spliced.stop()
-            received += spliced.moved_from_first
-            sent += spliced.moved_from_second
+        if self._spliced is not None:
+            self._spliced.stop()
+        self.client.close()
+        self.upstream.close()
         if closed is not None:
-            closed(received, sent)
+            closed(self)

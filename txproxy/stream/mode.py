@@ -198,8 +198,8 @@ class StreamProtocol(_Relay):
             self._dialing.cancel()
         self.factory.admission.left(self)
 
-    def _closed(self, received: int, sent: int) -> None:
-        self.sent = sent
+    def _closed(self, tunnel: Tunnel) -> None:
+        self.sent = tunnel.sent
         self._end("ok")
 
     def _end(self, outcome: str) -> None:

@@ -1,0 +1,217 @@
+"""Tunnels: how long they last, and what holds their bytes back."""
+
+import pytest
+
+from txproxy import Limits, Pool
+from txproxy.interfaces import Bounds
+from txproxy.proxy.tunnel import Tunnel
+from txproxy.stream.mode import StreamFactory
+from txproxy.testing import MemoryConnection, ProxyInMemory
+
+LIMITS = Limits(tunnel_age=100.0, tunnel_idle=10.0, idle_timeout=4.0)
+
+
+@pytest.fixture
+def make():
+    made = []
+
+    def run(limits):
+        made.append(
+            ProxyInMemory(lambda reactor: StreamFactory(Pool(["http://10.0.0.1:1"]), limits=limits, reactor=reactor))
+        )
+        return made[0]
+
+    yield run
+    for one in made:
+        one.close()
+
+
+def test_without_limits_a_tunnel_may_be_silent_for_ever(make):
+    proxy = make(Limits())
+    client = proxy.connect()
+    proxy.advance(100_000)
+    assert not client.closed and not client.disconnecting
+
+
+def test_a_tunnel_that_is_silent_for_too_long_is_ended(make):
+    proxy = make(LIMITS)
+    client = proxy.connect()
+    proxy.advance(9.5)
+    proxy.upstream.send(b"x")
+    proxy.advance(9.5)
+    client.send(b"x")
+    proxy.advance(9.5)
+    assert not client.disconnecting
+    proxy.advance(2)
+    assert client.reset and proxy.upstream.reset
+
+
+def test_a_tunnel_that_is_open_for_too_long_is_ended_however_busy_it_is(make):
+    proxy = make(LIMITS)
+    client = proxy.connect()
+    for _ in range(99):
+        proxy.advance(1)
+        client.send(b"x")
+    assert not client.disconnecting
+    proxy.advance(2)
+    assert client.reset and proxy.upstream.reset
+
+
+def test_an_age_alone_does_not_limit_silence(make):
+    proxy = make(Limits(tunnel_age=100.0))
+    client = proxy.connect()
+    proxy.advance(99)
+    assert not client.disconnecting
+    proxy.advance(2)
+    assert client.reset
+
+
+def test_half_closed_the_shorter_of_the_limits_holds(make):
+    proxy = make(LIMITS)
+    client = proxy.connect()
+    client.end()
+    proxy.advance(3.5)
+    proxy.upstream.send(b"x")
+    proxy.advance(3.5)
+    assert not client.disconnecting
+    proxy.advance(2)
+    assert client.reset
+
+
+class Allowed:
+    """An allowance of as many bytes as a test says."""
+
+    def __init__(self, more):
+        self.more, self.left, self.closed = more, 0, False
+
+    def take(self, size):
+        taken = min(size, self.left)
+        self.left -= taken
+        return taken
+
+    def close(self):
+        self.closed = True
+
+    def grant(self, size):
+        self.left += size
+        self.more()
+
+
+class Shaper:
+    def up(self, more):
+        self.of_client = Allowed(more)
+        return self.of_client
+
+    def down(self, more):
+        self.of_upstream = Allowed(more)
+        return self.of_upstream
+
+
+class Peer:
+    """A protocol that hands all on to an end of a tunnel."""
+
+    def makeConnection(self, transport):
+        self.transport = transport
+
+    def __getattr__(self, name):
+        return getattr(self.end, name)
+
+
+class Shaped:
+    """A tunnel between two connections, with a shaper."""
+
+    def __init__(self, proxy, bounds=None):
+        self.shaper, self.closed = Shaper(), []
+        peers = Peer(), Peer()
+        self.client, self.upstream = (MemoryConnection(proxy.clock, peer) for peer in peers)
+        self.tunnel = Tunnel(
+            proxy.factory, self.client, self.upstream, self.closed.append, bounds or Bounds(shaper=self.shaper)
+        )
+        peers[0].end, peers[1].end = self.tunnel.client, self.tunnel.upstream
+        for connection, peer in zip((self.client, self.upstream), peers, strict=True):
+            connection.registerProducer(peer, True)
+
+
+@pytest.fixture
+def proxy(make):
+    return make(LIMITS)
+
+
+@pytest.fixture
+def shaped(proxy):
+    return Shaped(proxy)
+
+
+def test_each_direction_passes_what_its_allowance_has(shaped):
+    shaped.tunnel.start(b"early", b"")
+    assert shaped.client.paused and shaped.upstream.received == b""
+    shaped.shaper.of_client.grant(2)
+    assert shaped.upstream.received == b"ea"
+    shaped.shaper.of_upstream.left = 100
+    shaped.upstream.send(b"answer")
+    assert shaped.client.received == b"answer" and not shaped.upstream.paused
+    shaped.shaper.of_client.grant(100)
+    assert shaped.upstream.received == b"early" and not shaped.client.paused
+    assert (shaped.tunnel.received, shaped.tunnel.sent) == (5, 6)
+    shaped.client.drop()
+    assert shaped.closed == [shaped.tunnel]
+
+
+def test_an_end_comes_after_what_was_sent_before_it(shaped):
+    shaped.tunnel.start(b"", b"")
+    shaped.client.send(b"last words")
+    shaped.client.end()
+    assert not shaped.upstream.ended
+    shaped.shaper.of_client.grant(100)
+    assert shaped.upstream.received == b"last words" and shaped.upstream.ended
+    assert not shaped.client.closed
+    shaped.upstream.end()
+    assert shaped.closed
+
+
+def test_a_connection_that_is_gone_in_good_order_has_its_bytes_delivered(shaped):
+    shaped.tunnel.start(b"", b"")
+    shaped.upstream.send(b"last words")
+    shaped.upstream.drop(clean=True)
+    assert not shaped.closed
+    shaped.shaper.of_upstream.grant(100)
+    assert shaped.client.received == b"last words"
+    assert shaped.closed and shaped.client.disconnecting and not shaped.client.reset
+
+
+def test_a_reset_is_passed_on_at_once_and_nothing_is_asked_for_any_more(shaped):
+    shaped.tunnel.start(b"", b"")
+    shaped.upstream.send(b"last words")
+    shaped.upstream.drop()
+    assert shaped.closed and shaped.client.reset
+    assert shaped.shaper.of_client.closed and shaped.shaper.of_upstream.closed
+
+
+def test_a_slow_peer_holds_the_other_end_beside_the_allowance(shaped):
+    shaped.tunnel.start(b"", b"")
+    shaped.shaper.of_upstream.left = 1_000_000
+    shaped.client.stop_reading()
+    shaped.upstream.send(bytes(100_000))
+    assert shaped.upstream.paused
+    shaped.upstream.send(b"more")
+    shaped.client.read_on()
+    assert len(shaped.client.received) == 100_004 and not shaped.upstream.paused
+    shaped.client.drop()
+
+
+def test_what_is_held_back_is_no_silence(proxy, shaped):
+    shaped.tunnel.start(b"x", b"")
+    proxy.advance(30)
+    assert not shaped.closed
+    shaped.shaper.of_client.grant(1)
+    proxy.advance(12)
+    assert shaped.tunnel.why == "nothing passed for 10 s" and shaped.client.reset
+
+
+def test_bounds_of_its_own_come_before_those_of_the_proxy(proxy):
+    tunnel = Shaped(proxy, Bounds(tunnel_age=20.0, tunnel_idle=50.0)).tunnel
+    tunnel.start(b"", b"")
+    proxy.advance(19)
+    assert not tunnel.why
+    proxy.advance(2)
+    assert tunnel.why == "it was open for 20 s, which is as long as may be"
