@@ -24,11 +24,13 @@ class Headers:
     ``Headers([(b"Name", b"value")])`` checks names and values; a wrong one is a ``ValueError``.
     """
 
-    __slots__ = ("lines", "index", "block")
+    __slots__ = ("lines", "index", "block", "onward")
 
     lines: list[bytes]
     index: dict[bytes, bytes]
     block: bytes
+    # the same without what is for one hop, for whoever has parsed it
+    onward: Headers | None
 
     def __init__(self, fields: Iterable[tuple[bytes, bytes]] = ()) -> None:
         lines = []
@@ -52,6 +54,7 @@ class Headers:
         """The same, indexed at once, for those that will be looked into."""
         self = _new(Headers)
         self.lines = lines
+        self.onward = None
         index: dict[bytes, bytes] = {}
         for line in lines:
             name, _, value = line.partition(b": ")

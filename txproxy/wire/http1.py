@@ -307,15 +307,17 @@ class _Codec:
 class ServerCodec(_Codec):
     """Reads requests, writes responses."""
 
-    __slots__ = ("_method", "_minor", "_line_skipped", "_block", "_headers")
+    __slots__ = ("_method", "_minor", "_line_skipped", "_block", "_headers", "_host")
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
         super().__init__(limits)
         self._method = b""
         self._minor = 1
-        # The fields of the request before. A client repeats itself: most of its requests have the same ones.
+        # The fields of the request before. A client repeats itself: most of its requests have the same ones. With them
+        # the Host, if they say nothing of a body or the connection, and there was nothing else to look at.
         self._block = b""
         self._headers = Headers.parsed([])
+        self._host: bytes | None = None
         # whether the empty line that may be before a request line has been
         self._line_skipped = False
 
@@ -337,9 +339,21 @@ class ServerCodec(_Codec):
             method, target, minor, block = match.groups()
             if block == self._block:
                 headers = self._headers
+                host = self._host
+                if host is not None and target[0] == 0x2F and minor == b"1" and method != b"CONNECT":
+                    end = match.end()
+                    if end <= self.limits.max_target:
+                        self._method = method
+                        self._minor = 1
+                        self._state = _END
+                        self._buffer = buffer[end:]
+                        self._checked = 0
+                        self._line_skipped = False
+                        return RequestHead(method, target, headers, host)
             else:
                 headers = self._headers = Headers.parsed(block.split(b"\r\n")[1:])
                 self._block = block
+                self._host = None
         else:
             # RFC 9112 2.2: an empty line before the request line is ignored. One: a client that sends no more than
             # empty lines would never come to its deadline.
@@ -369,7 +383,12 @@ class ServerCodec(_Codec):
         else:
             body = 0
             self._state = _END
-        keep = framing.keep_alive(version, headers) if b"connection" in index else version == 1
+        if b"connection" in index:
+            keep = framing.keep_alive(version, headers)
+        else:
+            keep = version == 1
+            if not body and keep and headers is self._headers:
+                self._host = index[b"host"]
         # Only now: a head that is refused stays where it is, so that nothing after it is ever taken for a request.
         self._buffer = buffer[end:]
         self._checked = 0
@@ -427,7 +446,6 @@ class ServerCodec(_Codec):
         A body without a length is sent chunked, or until close to an HTTP/1.0 client: ``must_close`` tells.
         """
         status = response.status
-        lines = response.headers.lines
         tail = b""
         if status >= 200:
             body = response.body
@@ -445,10 +463,9 @@ class ServerCodec(_Codec):
                 tail += b"\r\nConnection: close"
             elif not self._minor:
                 tail += b"\r\nConnection: keep-alive"
-        start = b"HTTP/1.1 %d %b" % (status, response.reason)
-        if not lines:
-            return b"%b%b\r\n\r\n" % (start, tail)
-        return b"%b\r\n%b%b\r\n\r\n" % (start, b"\r\n".join(lines), tail)
+        if not response.headers.lines:
+            return b"HTTP/1.1 %d %b%b\r\n\r\n" % (status, response.reason, tail)
+        return b"HTTP/1.1 %d %b\r\n%b%b\r\n\r\n" % (status, response.reason, response.headers.block, tail)
 
     def send_whole(self, response: ResponseHead, body: bytes, close: bool) -> bytes:
         """A whole response: ``send_head``, ``send_data`` and ``send_end`` in one. ``body`` is all that it has."""
@@ -478,13 +495,16 @@ class ServerCodec(_Codec):
 class ClientCodec(_Codec):
     """Writes requests, reads responses."""
 
-    __slots__ = ("_method", "_request_headers", "_informational")
+    __slots__ = ("_method", "_request_headers", "_informational", "_block", "_headers")
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
         super().__init__(limits)
         self._method = b""
         self._request_headers = Headers()
         self._informational = 0
+        # The fields of the response before: who is asked the same again answers the same, within a second.
+        self._block = b""
+        self._headers = Headers.parsed([])
 
     def send_head(self, request: RequestHead) -> bytes:
         """The head of a request; ``request.headers`` has Host, and of the hop-by-hop fields only those for Upgrade
@@ -516,19 +536,22 @@ class ClientCodec(_Codec):
         match = grammar.RESPONSE_PLAIN.match(buffer)
         if match is not None:
             minor, status, reason, block = match.groups()
-            lines = block.split(b"\r\n")
-            del lines[0]
+            if block == self._block:
+                headers = self._headers
+            else:
+                headers = self._headers = Headers.parsed(block.split(b"\r\n")[1:])
+                self._block = block
         else:
             match = grammar.RESPONSE_FULL.match(buffer)
             if match is None:
                 self._check_incomplete(buffer)
                 return None
             minor, status, reason, block = match.groups()
-            lines = normal_lines(block)
+            headers = Headers.parsed(normal_lines(block))
         end = match.end()
-        if end > self.limits.max_head or len(lines) > self.limits.max_fields:
+        if end > self.limits.max_head or len(headers.lines) > self.limits.max_fields:
             raise ResponseError("the response head is too large", error="http_response_header_section_size")
-        head = self._head(1 if minor == b"1" else 0, int(status), reason or b"", Headers.parsed(lines))
+        head = self._head(1 if minor == b"1" else 0, int(status), reason or b"", headers)
         self._buffer = buffer[end:]
         self._checked = 0
         return head

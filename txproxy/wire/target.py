@@ -90,7 +90,7 @@ def _absolute(method: bytes, target: bytes, host: bytes | None) -> tuple[bytes, 
     if default is None:
         raise RequestError("the target's scheme is not http or https")
     # RFC 9112 3.2.2 lets a proxy ignore Host here; one that differs is an attempt to be read in two ways.
-    if host is not None:
+    if host is not None and host != authority:
         other, other_port = split_authority(host)
         if other != name or (other_port or default) != (port or default):
             raise RequestError("Host contradicts the target")
