@@ -1,36 +1,203 @@
-"""Static files, by twisted.web's own ``File``: ranges, conditional requests and content types are its doing."""
+"""Static files, by twisted.web's own ``File``: conditional requests, ranges and content types are its doing.
+
+What is served are the regular files below a directory, and nothing else: no listings; no name that begins with a dot
+(``.git``, ``.env``) but ``.well-known`` (RFC 8615); no devices and pipes; and nothing to which a symbolic link leads
+out of the directory. Links within it are followed, and the directory itself may be one that is set to another place
+while it is served.
+"""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Final, cast
 
-from twisted.web.resource import IResource
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET, Request
 from twisted.web.static import File
 
 from txproxy.errors import ConfigError
 from txproxy.reverse.pool import Pool
 from txproxy.reverse.upstream import local_upstream
 
+_INDEX: Final = ["index.html", "index.htm"]
+_WELL_KNOWN: Final = ".well-known"
+_DEFAULT_TYPE: Final = "application/octet-stream"
+# What mimetypes knows only in later versions, or as another content in an encoding: a file arrives as it lies here.
+_TYPES: Final = {
+    ".avif": "image/avif",
+    ".bz2": "application/x-bzip2",
+    ".gz": "application/gzip",
+    ".mjs": "text/javascript",
+    ".wasm": "application/wasm",
+    ".webp": "image/webp",
+    ".woff2": "font/woff2",
+}
+# Who asks for more pieces at once wants to cost time: each can be the whole file.
+_MOST_RANGES: Final = 16
+_MOST_RANGE: Final = 40  # characters
 
-class _Directory(File):
-    """Files below a directory; what is in a directory without an index is nobody's business (as nginx's default)."""
 
-    indexNames = ["index.html", "index.htm"]  # noqa: RUF012 (Twisted's own way)
+class _Plain(Resource):
+    """A small answer without a file."""
 
-    def directoryListing(self) -> IResource:
-        """There is none."""
-        return self.childNotFound
+    isLeaf = True
+
+    def __init__(self, status: int, text: bytes, allow: bytes = b"") -> None:
+        super().__init__()
+        self._status = status
+        self._text = text
+        self._allow = allow
+
+    def render(self, request: Request) -> bytes:
+        """Answer."""
+        request.setResponseCode(self._status)
+        headers = request.responseHeaders
+        headers.removeHeader(b"server")
+        headers.setRawHeaders(b"content-type", [b"text/plain; charset=utf-8"])
+        if self._allow:
+            headers.setRawHeaders(b"allow", [self._allow])
+        if request.method != b"HEAD":
+            return self._text
+        headers.setRawHeaders(b"content-length", [b"%d" % len(self._text)])
+        return b""
+
+
+_NOT_FOUND: Final = _Plain(404, b"there is no such file\n")
+_FORBIDDEN: Final = _Plain(403, b"this file cannot be read\n")
+# RFC 9110 15.5.6
+_NOT_ALLOWED: Final = _Plain(405, b"a file can be read, and nothing else\n", b"GET, HEAD")
+
+
+class _Served(File):
+    """A file or directory below ``root``."""
+
+    indexNames = _INDEX
+    contentTypes = {**File.contentTypes, **_TYPES}  # noqa: RUF012 (Twisted's own way)
+    contentEncodings: dict[str, str] = {}  # noqa: RUF012
+    childNotFound = cast(Any, _NOT_FOUND)
+    forbidden = cast(Any, _FORBIDDEN)
+    root = ""
+
+    def directoryListing(self) -> Any:
+        """What is in a directory without an index is nobody's business (as nginx's default)."""
+        return _NOT_FOUND
 
     def createSimilarFile(self, path: str) -> Any:
         """The same for what is below."""
-        similar = super().createSimilarFile(path)
-        similar.indexNames = self.indexNames
+        similar: Any = super().createSimilarFile(path)
+        similar.root = self.root
         return similar
+
+    def getChild(self, path: bytes, request: Any) -> Any:
+        """What is named ``path`` here."""
+        try:
+            name = path.decode("utf-8")
+        except UnicodeDecodeError:
+            return _NOT_FOUND
+        if "\0" in name or (name.startswith(".") and name != _WELL_KNOWN):
+            return _NOT_FOUND
+        child: IResource = super().getChild(path, request)
+        return child
+
+    def render(self, request: Request) -> Any:
+        """Answer with the file."""
+        if request.method not in (b"GET", b"HEAD"):
+            return _NOT_ALLOWED.render(request)
+        self.restat(reraise=False)
+        if not _is_below(self.path, self.root):
+            return _NOT_FOUND.render(request)
+        if self.isdir():
+            return _to_directory(request)
+        if not self.isfile():
+            return _NOT_FOUND.render(request)
+        request.responseHeaders.removeHeader(b"server")
+        tag = b'"%x-%x"' % (int(self.getModificationTime() * 1000), self.getsize())
+        if _has(request, tag):
+            request.setLastModified(self.getModificationTime())
+        else:
+            _leave_ranges(request, tag, self.getsize())
+            body = self.render_GET(request)
+            if request.code != 304:
+                return body
+        # To return an empty body would say that the file is empty (RFC 9110 15.4.5).
+        request.finish()
+        return NOT_DONE_YET
+
+
+def _is_below(path: str, root: str) -> bool:
+    """Whether ``path``, once all links are followed, is ``root`` or below it."""
+    root = os.path.realpath(root)
+    return os.path.commonpath((root, os.path.realpath(path))) == root
+
+
+def _to_directory(request: Request) -> bytes:
+    """A redirect to the place where relative references of an index work."""
+    path, mark, query = request.uri.partition(b"?")
+    request.setResponseCode(301)
+    headers = request.responseHeaders
+    headers.removeHeader(b"server")
+    headers.setRawHeaders(b"content-type", [b"text/plain; charset=utf-8"])
+    headers.setRawHeaders(b"content-length", [b"0"])
+    # Relative, so that it holds under whatever prefix a route has taken away.
+    headers.setRawHeaders(b"location", [b"./" + path.rpartition(b"/")[2] + b"/" + mark + query])
+    return b""
+
+
+def _has(request: Request, tag: bytes) -> bool:
+    """Whether the client says that it has what ``tag`` stands for."""
+    asked = request.requestHeaders
+    values = asked.getRawHeaders(b"if-none-match")
+    if values is None:
+        request.setETag(tag)
+        return False
+    # RFC 9110 13.2.2: where there are tags, the date counts for nothing. Twisted takes them with spaces in between.
+    asked.removeHeader(b"if-modified-since")
+    tags = [one.strip().removeprefix(b"W/") for one in b",".join(values).split(b",")]
+    asked.setRawHeaders(b"if-none-match", [b" ".join(tags)])
+    return bool(request.setETag(tag))
+
+
+def _leave_ranges(request: Request, tag: bytes, size: int) -> None:
+    """Leave of a request's ranges those that ``File`` will do well with; without them it is one for the whole file (RFC
+    9110 section 14.2).
+    """
+    asked = request.requestHeaders
+    wanted = request.getHeader(b"range")
+    if wanted is None:
+        return
+    # RFC 9110 13.1.5. Who has a date in place of the tag gets the whole: a file may change twice in a second.
+    ranges = _ranges(wanted, size) if request.getHeader(b"if-range") in (None, tag) else b""
+    if ranges:
+        asked.setRawHeaders(b"range", [ranges])
+    else:
+        asked.removeHeader(b"range")
+
+
+def _ranges(wanted: bytes, size: int) -> bytes:
+    """``wanted``, a Range field, with no suffix longer than the file's ``size``; empty if it is malformed, or asks for
+    too much.
+    """
+    unit, _, value = wanted.partition(b"=")
+    pieces = [piece.strip() for piece in value.split(b",")]
+    if unit.strip().lower() != b"bytes" or len(pieces) > _MOST_RANGES:
+        return b""
+    kept = []
+    for piece in pieces:
+        first, dash, last = piece.partition(b"-")
+        if not dash or not (first or last) or len(piece) > _MOST_RANGE:
+            return b""
+        if not all(end.isdigit() for end in (first, last) if end):
+            return b""
+        if first and last and int(last) < int(first):
+            return b""
+        kept.append(b"0-" if not first and int(last) >= size else piece)
+    return b"bytes=" + b",".join(kept)
 
 
 def files_pool(directory: str) -> Pool:
     """A pool that serves the files below ``directory``; ``ConfigError`` if that is none."""
-    if not os.path.isdir(directory):
+    if not os.path.isdir(directory) or not os.access(directory, os.R_OK | os.X_OK):
         raise ConfigError(f"{directory!r} is no directory; accepted is one that can be read")
-    return Pool([local_upstream(_Directory(directory), f"files:{directory}")], name=f"files:{directory}")
+    served = _Served(directory, defaultType=_DEFAULT_TYPE)
+    served.root = served.path
+    return Pool([local_upstream(served, f"files:{directory}")], name=f"files:{directory}")
