@@ -252,3 +252,270 @@ def test_who_leaves_waits_no_longer(serve):
     proxy.upstream.send(OK)
     assert len(proxy.network.connections) == 1
     assert proxy.pool.upstreams[0].active == 0
+
+
+def at(proxy, digit):
+    """The connections to an upstream."""
+    return [one for one in proxy.network.connections if one.address.host[-1] == digit]
+
+
+def eject_first(proxy):
+    """The first upstream fails as often as it may."""
+    bad = proxy.pool.upstreams[0]
+    while bad.breaker is Breaker.CLOSED:
+        ask(proxy, {"1": BAD})
+    return bad
+
+
+# -- who waits
+
+
+def test_room_that_comes_back_while_it_is_given_out_goes_to_the_next(serve):
+    proxy = serve(["http://10.0.0.1;max=1"], ejection=None)
+    clients = [proxy.connect() for _ in range(3)]
+    for client in clients:
+        client.send(GET)
+    proxy.network.script = [ConnectionRefused("at once")] * 2
+    proxy.upstream.send(OK)
+    assert [client.received[9:12] for client in clients] == [b"200", b"503", b"503"]
+    assert (proxy.pool.waiting, proxy.pool.upstreams[0].active) == (0, 0)
+
+
+def test_who_waits_is_served_when_an_ejection_ends_though_nobody_asks(serve):
+    proxy = serve(["http://10.0.0.1;max=1", "http://10.0.0.2;max=1"], ejection=Ejection(failures=1), queue_timeout=60)
+    eject_first(proxy)
+    clients = [proxy.connect() for _ in range(4)]
+    for client in clients:
+        client.send(GET)
+    assert proxy.pool.waiting == 3
+    proxy.advance(31)
+    assert proxy.pool.waiting == 2
+    assert [upstream.active for upstream in proxy.pool.upstreams] == [1, 1]
+    # whose timer is left is found when the proxy is closed
+    for client in clients:
+        client.drop()
+    assert proxy.pool.waiting == 0
+
+
+def test_time_that_passes_while_room_is_given_out_gives_it_once(serve):
+    proxy = serve(["http://10.0.0.1", "http://10.0.0.2;max=1"], ejection=Ejection(failures=1), queue_timeout=60)
+    eject_first(proxy)
+    clients = [proxy.connect() for _ in range(2)]
+    for client in clients:
+        client.send(GET)
+    assert proxy.pool.waiting == 1
+    proxy.clock.rightNow += 31
+    at(proxy, "2")[-1].send(OK)
+    assert clients[0].received.endswith(b"ok")
+    assert sum(upstream.active for upstream in proxy.pool.upstreams) == 1
+
+
+@pytest.mark.parametrize("back", ["checked", "enable", "add"])
+def test_who_waits_is_served_when_an_upstream_comes(serve, back):
+    proxy = serve(["http://10.0.0.1;max=1", "http://10.0.0.2;max=1"])
+    other = proxy.pool.upstreams[1]
+    other.checked(False, "no answer")
+    if back == "enable":
+        proxy.pool.disable(other)
+        other.checked(True, "")
+    for _ in range(2):
+        proxy.connect().send(GET)
+    assert proxy.pool.waiting == 1
+    if back == "checked":
+        other.checked(True, "")
+    elif back == "enable":
+        proxy.pool.enable(other)
+    else:
+        proxy.pool.add("http://10.0.0.3")
+    assert proxy.pool.waiting == 0
+
+
+def test_a_strategy_that_fails_harms_only_who_asked(serve):
+    proxy = serve(["http://10.0.0.1;max=1"])
+    clients = [proxy.connect() for _ in range(2)]
+    for client in clients:
+        client.send(GET)
+
+    def choose(*_):
+        raise ValueError("not today")
+
+    proxy.pool._pick = choose
+    proxy.upstream.send(OK)
+    assert [client.received[9:12] for client in clients] == [b"200", b"500"]
+    assert (proxy.pool.waiting, proxy.pool.upstreams[0].active) == (0, 0)
+
+
+# -- trials
+
+
+def test_what_an_upstream_still_has_from_before_does_not_keep_it_from_being_tried(serve):
+    proxy = serve(2, ejection=Ejection(failures=1))
+    old = [proxy.connect() for _ in range(4)]
+    for client in old:
+        client.send(GET)
+    bad = eject_first(proxy)
+    assert bad.active == 2
+    proxy.advance(31)
+    for _ in range(4):
+        proxy.connect().send(GET)
+    assert bad.active == 3
+
+
+def test_an_old_request_that_ends_makes_no_room_for_more_than_one_trial(serve):
+    proxy = serve(2, ejection=Ejection(failures=1))
+    old = [proxy.connect() for _ in range(6)]
+    for client in old:
+        client.send(GET)
+    bad = eject_first(proxy)
+    proxy.advance(31)
+    proxy.pool.tick()
+    for client in old:
+        client.drop()
+    assert bad.breaker is Breaker.HALF_OPEN and bad.active == 0
+    for _ in range(6):
+        proxy.connect().send(GET)
+    assert bad.active == 1
+
+
+@pytest.mark.parametrize("left_at", ["dialing", "sent"])
+def test_a_trial_whose_client_leaves_makes_room_for_another(serve, left_at):
+    proxy = serve(2, ejection=Ejection(failures=1))
+    bad = eject_first(proxy)
+    proxy.advance(31)
+    for _ in range(2):
+        proxy.network.script = ["hang"] if left_at == "dialing" else []
+        one, other = proxy.connect(), proxy.connect()
+        one.send(GET)
+        other.send(GET)
+        assert (bad.breaker, bad.active) == (Breaker.HALF_OPEN, 1)
+        one.drop()
+        other.drop()
+        assert (bad.breaker, bad.active) == (Breaker.HALF_OPEN, 0)
+
+
+def test_a_trial_that_lasts_closes_the_breaker_when_it_is_answered(serve):
+    proxy = serve(2, ejection=Ejection(failures=1))
+    bad = eject_first(proxy)
+    proxy.advance(31)
+    for _ in range(2):
+        proxy.connect().send(GET)
+    at(proxy, "1")[-1].send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+    assert (bad.breaker, bad.active, bad.state) == (Breaker.CLOSED, 1, State.HEALTHY)
+
+
+def test_a_pinned_client_is_a_trial_as_well(serve):
+    proxy = serve(2, ejection=Ejection(failures=1), sticky="ip")
+    bad = proxy.pool.upstreams[0]
+    assert ask(proxy, {}) == "1"
+    proxy.pool.drain(bad)
+    assert ask(proxy, {"1": BAD}) == "1"
+    assert bad.breaker is Breaker.OPEN
+    proxy.advance(31)
+    assert ask(proxy, {}) == "1"
+    assert (bad.breaker, bad.state) == (Breaker.CLOSED, State.DRAINING)
+
+
+def test_backups_carry_what_is_not_sent_to_a_primary_that_is_tried(serve):
+    proxy = serve(["http://10.0.0.1", "http://10.0.0.2;backup"], ejection=Ejection(failures=1))
+    eject_first(proxy)
+    proxy.advance(31)
+    before = len(at(proxy, "1"))
+    for _ in range(4):
+        proxy.connect().send(GET)
+    assert (len(at(proxy, "1")) - before, len(at(proxy, "2")), proxy.pool.waiting) == (1, 3, 0)
+    at(proxy, "1")[-1].send(OK)
+    assert {ask(proxy, {}) for _ in range(4)} == {"1"}
+
+
+# -- the last one
+
+
+def test_an_upstream_that_is_tried_and_fails_stays_if_it_is_the_last(serve):
+    proxy = serve(2, ejection=Ejection(failures=1))
+    bad = eject_first(proxy)
+    proxy.pool.disable("http://10.0.0.2")
+    proxy.advance(31)
+    assert [ask(proxy, {"1": BAD}) for _ in range(5)] == ["1"] * 5
+    assert bad.state is State.HEALTHY
+    clients = [proxy.connect() for _ in range(3)]
+    for client in clients:
+        client.send(GET)
+    assert bad.active == 3
+
+
+def test_an_ejected_one_serves_if_all_others_are_gone(serve):
+    proxy = serve(2, ejection=Ejection(failures=1))
+    bad = eject_first(proxy)
+    proxy.pool.upstreams[1].checked(False, "no answer")
+    assert bad.state is State.EJECTED
+    assert [ask(proxy, {}) for _ in range(3)] == ["1"] * 3
+    proxy.pool.upstreams[1].checked(True, "")
+    assert {ask(proxy, {}) for _ in range(3)} == {"2"}
+
+
+def test_no_more_than_half_of_those_in_service_are_ejected(serve):
+    proxy = serve(6, ejection=Ejection(failures=1))
+    proxy.pool.disable("http://10.0.0.5")
+    proxy.pool.drain("http://10.0.0.6")
+    for _ in range(20):
+        ask(proxy, dict.fromkeys("123456", BAD))
+    assert states(proxy).count(State.EJECTED) == 2
+
+
+def test_backups_serve_before_there_is_a_panic(serve):
+    proxy = serve(["http://10.0.0.1", "http://10.0.0.2", "http://10.0.0.3;backup"], panic=0.6)
+    for upstream in proxy.pool.upstreams[:2]:
+        upstream.checked(False, "no answer")
+    assert {ask(proxy, {}) for _ in range(4)} == {"3"}
+    proxy.pool.upstreams[2].checked(False, "no answer")
+    assert {ask(proxy, {}) for _ in range(4)} == {"1", "2"}
+    for upstream in proxy.pool.upstreams[:2]:
+        proxy.pool.disable(upstream)
+    proxy.pool.upstreams[2].checked(True, "")
+    assert {ask(proxy, {}) for _ in range(4)} == {"3"}
+
+
+def test_who_is_taken_out_by_an_administrator_is_no_reason_to_panic(serve):
+    proxy = serve(6, panic=0.5)
+    for digit in "456":
+        proxy.pool.disable(f"http://10.0.0.{digit}")
+    proxy.pool.upstreams[0].checked(False, "no answer")
+    assert {ask(proxy, {}) for _ in range(6)} == {"2", "3"}
+
+
+# -- time
+
+
+def test_states_are_told_as_they_are_though_nobody_has_asked_since():
+    clock = Clock()
+    pool = Pool(["http://a", "http://b", "http://c"], settings=PoolSettings(ejection=Ejection(failures=1)), clock=clock)
+    a, b, _ = pool.upstreams
+    pool.drain(a, 10)
+    b.active = 1
+    b.ended(None, 500)
+    assert (a.state, b.state) == (State.DRAINING, State.EJECTED)
+    clock.advance(31)
+    assert (a.state, a.cause, a.since) == (State.DISABLED, "drained", 10)
+    assert (b.state, b.cause) == (State.HEALTHY, "")
+
+
+def test_a_pool_that_is_told_the_time_by_another_clock_loses_none():
+    pool = Pool(["http://a", "http://b"])
+    pool.drain("http://a", 60)
+    clock = Clock()
+    clock.advance(1e9)
+    pool.use_clock(clock)
+    a = pool.upstreams[0]
+    assert a.state is State.DRAINING
+    assert abs(a.since - clock.seconds()) < 30
+    clock.advance(61)
+    assert a.state is State.DISABLED
+    assert pool.take(None, CLIENT).address.host == "b"
+
+
+def test_to_enable_what_is_enabled_is_no_cold_start():
+    clock = Clock()
+    pool = Pool(["http://a;weight=100"], settings=PoolSettings(slow_start=10), clock=clock)
+    clock.advance(100)
+    pool.enable("http://a")
+    assert pool.upstreams[0].effective == 100

@@ -5,7 +5,6 @@ A pool is a live object: add, remove, weigh, drain, disable and enable take effe
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Any, Final, Protocol, TypeAlias
@@ -24,6 +23,7 @@ from txproxy.reverse.members import Members
 from txproxy.reverse.probe import Dial
 from txproxy.reverse.strategies import strategy_from
 from txproxy.reverse.upstream import Breaker, State, Upstream, UpstreamTls, local_upstream, parse_upstream
+from txproxy.reverse.waiting import Queue
 from txproxy.wire.message import RequestHead
 from txproxy.wire.proxy_protocol import header
 
@@ -86,19 +86,6 @@ class PoolSettings:
     tls: UpstreamTls = attrs.field(factory=UpstreamTls)
 
 
-class _Waiting:
-    """A request that waits until an upstream has room."""
-
-    __slots__ = ("head", "client", "tried", "granted", "timer")
-
-    def __init__(self, head: RequestHead | None, client: Client, tried: tuple[Upstream, ...]) -> None:
-        self.head = head
-        self.client = client
-        self.tried = tried
-        self.granted: Deferred[Upstream] = Deferred()
-        self.timer: Any = None
-
-
 class _Retry:
     """The party of a retry: counts against the budget while it lasts."""
 
@@ -137,13 +124,15 @@ class Pool:
         self.settings = settings or PoolSettings()
         self.retrying = 0
         self.seconds: Callable[[], float] = monotonic if clock is None else clock.seconds
-        self._clock = clock
+        self.clock = clock
         if isinstance(strategy, str):
             strategy = strategy_from(strategy, lambda: self.seconds())
         self.strategy: Any = strategy
         self._pick: Callable[[RequestHead | None, Client, _Skip | None], Upstream | None] = strategy.choose
         self._counts: bool = self.strategy.counts
         self.times: bool = self.strategy.times
+        # whether it matters when the response to a request begins
+        self.curious = self.times
         self.upstreams: list[Upstream] = []
         self._serving: list[Upstream] = []
         self._wake = NEVER
@@ -151,7 +140,7 @@ class Pool:
         self._bounded = False
         # whether it matters when a request ends
         self.listens = self._counts
-        self._queue: deque[_Waiting] = deque()
+        self._queue = Queue(self, self.settings.queue, self.settings.queue_timeout)
         self._keepers: list[Keeper] = []
         self._users = 0
         self._joined: list[Callable[[Upstream], None]] = []
@@ -164,11 +153,14 @@ class Pool:
 
     def use_clock(self, clock: Any) -> None:
         """Tell the time by ``clock`` (a reactor). The first one that a pool is told stays."""
-        if self._clock is None:
-            self._clock = clock
+        if self.clock is None:
+            ahead = clock.seconds() - self.seconds()
+            self.clock = clock
             self.seconds = clock.seconds
             for upstream in self.upstreams:
+                upstream.shift(ahead)
                 upstream.begin(clock.seconds(), warm=True)
+            self.refresh()
 
     def start(self, clock: Any, dial: Dial) -> None:
         """Somebody serves from this pool: check its upstreams and look up their names, by ``clock`` and ``dial`` of the
@@ -231,29 +223,11 @@ class Pool:
 
     def wait(self, head: RequestHead | None, client: Client, tried: tuple[Upstream, ...] = ()) -> Deferred[Upstream]:
         """Wait until an upstream has room. ``UpstreamUnavailable`` if there is none, or it takes too long."""
-        left = [upstream for upstream in self._serving if upstream not in tried]
-        if not left:
+        if not self.others(tried) or self.clock is None:
             return fail(UpstreamUnavailable(f"no upstream of {self.name} is available"))
-        if len(self._queue) >= self.settings.queue or self._clock is None:
-            return fail(UpstreamUnavailable(f"the queue of {self.name} is full", error="connection_limit_reached"))
-        waiting = _Waiting(head, client, tried)
-        waiting.granted = Deferred(lambda _: self._give_up(waiting))
-        waiting.timer = self._clock.callLater(self.settings.queue_timeout, self._waited_too_long, waiting)
-        self._queue.append(waiting)
+        granted = self._queue.wait(self.clock, head, client, tried)
         self.listens = True
-        return waiting.granted
-
-    def _give_up(self, waiting: _Waiting) -> None:
-        if waiting in self._queue:
-            self._queue.remove(waiting)
-        if waiting.timer is not None and waiting.timer.active():
-            waiting.timer.cancel()
-
-    def _waited_too_long(self, waiting: _Waiting) -> None:
-        self._queue.remove(waiting)
-        waiting.granted.errback(
-            UpstreamUnavailable(f"no upstream of {self.name} had room in time", error="connection_limit_reached")
-        )
+        return granted
 
     def released(self, upstream: Upstream) -> None:
         """A request of ``upstream`` has ended."""
@@ -263,19 +237,18 @@ class Pool:
             self._serve_queue()
 
     def _serve_queue(self) -> None:
-        for waiting in list(self._queue):
-            upstream = self.take(waiting.head, waiting.client, waiting.tried)
-            if upstream is not None:
-                self._give_up(waiting)
-                waiting.granted.callback(upstream)
-            elif not any(not _is_full(other) for other in self._serving):
-                break
+        self._queue.serve()
         self.listens = self._counts or bool(self._queue)
 
     @property
     def waiting(self) -> int:
         """How many requests wait for room."""
         return len(self._queue)
+
+    @property
+    def full(self) -> bool:
+        """Whether no available upstream has room."""
+        return all(map(_is_full, self._serving))
 
     def others(self, tried: tuple[Upstream, ...]) -> bool:
         """Whether there is an available upstream that was not ``tried``, though it may be full."""
@@ -288,10 +261,19 @@ class Pool:
         version = self.settings.proxy_protocol
         return prefaced(upstream.address, version, client) if version else upstream.address
 
-    def timer(self, upstream: Upstream) -> Callable[[int], None]:
-        """What to call when ``upstream`` answers, for a strategy that wants to know how long that takes from now."""
+    def attention(self, upstream: Upstream) -> Callable[[int], None]:
+        """What to call with the status when ``upstream`` answers a request that is sent now. Only needed where the pool
+        is ``curious``.
+        """
+        if not self.times:
+            return upstream.answered
         began = self.seconds()
-        return lambda _: self.strategy.measured(upstream, self.seconds() - began)
+
+        def answered(status: int) -> None:
+            self.strategy.measured(upstream, self.seconds() - began)
+            upstream.answered(status)
+
+        return answered
 
     # -- retries
 
@@ -313,30 +295,47 @@ class Pool:
         for upstream in self.upstreams:
             self._wake = min(self._wake, upstream.settle(now, self.settings.slow_start))
         self._serving = serving = self._available()
+        doubted = [upstream for upstream in serving if upstream.breaker is not Breaker.CLOSED]
+        # Clients that are pinned may be sent to others as well.
+        self.curious = self.times or any(upstream.breaker is not Breaker.CLOSED for upstream in self.upstreams)
+        for upstream in self.upstreams:
+            # To try one with a single request takes others that carry the rest.
+            upstream.give_room(all_of_it=len(doubted) == len(serving))
         self._bounded = any(upstream.room is not NEVER for upstream in serving)
         self.strategy.update(serving)
+        self._queue.time_will_tell(self._wake)
         if self._queue:
             self._serve_queue()
 
     def _available(self) -> list[Upstream]:
-        primaries = [upstream for upstream in self.upstreams if not upstream.backup]
-        healthy = [upstream for upstream in primaries if upstream.state is State.HEALTHY]
-        if primaries and len(healthy) < self.settings.panic * len(primaries):
+        states = {upstream: upstream.state for upstream in self.upstreams if upstream.in_service}
+        primaries = [upstream for upstream in states if not upstream.backup]
+        healthy = [upstream for upstream in primaries if states[upstream] is State.HEALTHY]
+        backups = [upstream for upstream in states if upstream.backup and states[upstream] is State.HEALTHY]
+        if len(healthy) < self.settings.panic * len(primaries) and (healthy or not backups):
             # Too few to carry it all: what is said to be ill may be better than nothing (as Envoy's panic threshold).
-            return [upstream for upstream in primaries if upstream.state not in (State.DRAINING, State.DISABLED)]
-        if healthy:
+            return primaries
+        if any(upstream.breaker is Breaker.CLOSED for upstream in healthy):
             return healthy
-        return [upstream for upstream in self.upstreams if upstream.backup and upstream.state is State.HEALTHY]
+        if healthy or backups:
+            # Those that are only tried again are no primaries yet on which all can be put.
+            return healthy + backups
+        # An ejection is a suspicion, and must not be what takes the last one out.
+        ejected = [upstream for upstream in states if states[upstream] is State.EJECTED]
+        return [upstream for upstream in ejected if not upstream.backup] or ejected
 
     def eject(self, upstream: Upstream, cause: str) -> None:
         """Its traffic has failed often enough: send it none for a while, unless too few would be left."""
         ejection = self.settings.ejection
         if ejection is None or upstream.breaker is Breaker.OPEN:
             return
-        if upstream.breaker is Breaker.CLOSED:
-            others = [other for other in self.upstreams if other is not upstream and other.state is State.HEALTHY]
-            out = sum(1 for other in self.upstreams if other.breaker is not Breaker.CLOSED)
-            if not others or out + 1 > ejection.share * len(self.upstreams):
+        # Those that an administrator has taken out are no part of what is left.
+        here = [other for other in self.upstreams if other.in_service]
+        if not any(other is not upstream and other.state is State.HEALTHY for other in here):
+            return
+        if upstream.breaker is Breaker.CLOSED and upstream.in_service:
+            out = sum(1 for other in here if other.breaker is not Breaker.CLOSED)
+            if out + 1 > ejection.share * len(here):
                 return
         now = self.seconds()
         until = upstream.open(now, cause)

@@ -91,8 +91,8 @@ class ToPool:
         plan = Plan(address, self._head(head, client, upstream))
         plan.party = plan.upstream = upstream
         plan.again = self._go_on
-        if self.pool.times:
-            plan.answered = self.pool.timer(upstream)
+        if self.pool.curious:
+            plan.answered = self.pool.attention(upstream)
         if self._affinity is not None:
             plan.response_lines = self._affinity.pin(upstream, head, client)
         return plan

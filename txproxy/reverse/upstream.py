@@ -28,6 +28,7 @@ _ACCEPTED: Final = (
 _MOST_WEIGHT: Final = 1000
 # The share of its weight that an upstream begins with when it starts slowly.
 _COLD: Final = 0.1
+_DRAINED: Final = "drained"
 
 
 class State(Enum):
@@ -62,7 +63,7 @@ class Upstream:
     __slots__ = (
         "name", "address", "authority", "weight", "backup", "max", "resolve",
         "active", "effective", "room", "served", "pool", "breaker",
-        "_strikes", "_ejections", "_ejected_until", "_closed_at", "_warm_from",
+        "_strikes", "_ejections", "_ejected_until", "_closed_at", "_warm_from", "_trial_room",
         "_order", "_order_cause", "_order_since", "_drained_at",
         "_checked", "_checked_cause", "_checked_since", "_ejected_cause", "_ejected_since", "_healthy_since",
     )  # fmt: skip
@@ -98,6 +99,8 @@ class Upstream:
         self._ejected_since = 0.0
         self._closed_at = 0.0
         self._warm_from = 0.0
+        # how many requests it may have while half open
+        self._trial_room = NEVER
         self._order = State.HEALTHY
         self._order_cause = ""
         self._order_since = 0.0
@@ -128,13 +131,24 @@ class Upstream:
         return self._standing()[2]
 
     def _standing(self) -> tuple[State, str, float]:
+        # Whoever asks is told what time has done, though no request has come since.
         if self._order is not State.HEALTHY:
+            if self._order is State.DRAINING and self._drained_at <= self._now():
+                return State.DISABLED, _DRAINED, self._drained_at
             return self._order, self._order_cause, self._order_since
         if self._checked is not State.HEALTHY:
             return self._checked, self._checked_cause, self._checked_since
-        if self.breaker is Breaker.OPEN:
+        if self.breaker is Breaker.OPEN and self._ejected_until > self._now():
             return State.EJECTED, self._ejected_cause, self._ejected_since
         return State.HEALTHY, "", self._healthy_since
+
+    def _now(self) -> float:
+        return self.pool.seconds() if self.pool is not None else 0.0
+
+    @property
+    def in_service(self) -> bool:
+        """Whether no administrator has taken it out."""
+        return self._order is State.HEALTHY
 
     @property
     def full(self) -> bool:
@@ -148,6 +162,13 @@ class Upstream:
 
     # -- what requests tell (see txproxy.interfaces.Party)
 
+    def answered(self, status: int) -> None:
+        """The final response of a request has begun, or its tunnel; only those that were sent while the breaker was not
+        closed need to tell. What has begun may last for hours, so that it is not its end that closes the breaker.
+        """
+        if self.breaker is Breaker.HALF_OPEN and status < 500:
+            self._close()
+
     def ended(self, fault: ExchangeError | None, status: int) -> None:
         """An attempt is over."""
         self.active -= 1
@@ -157,9 +178,11 @@ class Upstream:
             self.struck(f"status {status}")
         elif self._strikes and status:
             self._strikes = 0
+        if self.breaker is Breaker.HALF_OPEN and self.active + 1 < self._trial_room:
+            if self.room <= self._trial_room:
+                self.room = min(self.room, self.active + 1.0)
+            self._trial_room = self.active + 1.0
         pool = self.pool
-        if self.breaker is Breaker.HALF_OPEN and fault is None and 0 < status < 500:
-            self._close()
         if pool is not None and pool.listens:
             pool.released(self)
 
@@ -194,7 +217,6 @@ class Upstream:
     def _close(self) -> None:
         self.breaker = _CLOSED
         self._strikes = 0
-        self.room = float(self.max) if self.max else NEVER
         if self.pool is not None:
             self._closed_at = self._healthy_since = self._warm_from = self.pool.seconds()
             self.pool.refresh()
@@ -216,6 +238,8 @@ class Upstream:
 
     def order(self, state: State, cause: str, now: float, until: float = NEVER) -> None:
         """An administrator's word: HEALTHY (enabled), DRAINING (until a time, then DISABLED) or DISABLED."""
+        if state is State.HEALTHY and self._order is State.HEALTHY:
+            return
         self._order = state
         self._order_cause = cause
         self._order_since = now
@@ -230,17 +254,29 @@ class Upstream:
 
     # -- time
 
+    def shift(self, seconds: float) -> None:
+        """The pool tells the time by another clock from now on, which says so many seconds more."""
+        for name in ("_ejected_until", "_ejected_since", "_closed_at", "_warm_from", "_order_since", "_drained_at",
+                     "_checked_since", "_healthy_since"):  # fmt: skip
+            setattr(self, name, getattr(self, name) + seconds)
+
+    def give_room(self, *, all_of_it: bool) -> None:
+        """While it is half open it takes one request at a time, unless it is to take ``all_of_it``."""
+        room = float(self.max) if self.max else NEVER
+        self.room = room if all_of_it or self.breaker is not Breaker.HALF_OPEN else min(room, self._trial_room)
+
     def settle(self, now: float, slow_start: float) -> float:
         """Let time take its effect; gives when it will have one again."""
         wake = NEVER
         if self._drained_at <= now:
-            self.order(State.DISABLED, "drained", now)
+            self.order(State.DISABLED, _DRAINED, self._drained_at)
         elif self._order is State.DRAINING:
             wake = self._drained_at
         if self.breaker is Breaker.OPEN:
             if self._ejected_until <= now:
                 self.breaker = Breaker.HALF_OPEN
-                self.room = 1.0
+                # What it still has from before, tunnels perhaps, is not what is tried now.
+                self._trial_room = self.active + 1.0
             else:
                 wake = min(wake, self._ejected_until)
         self.effective = float(self.weight)

@@ -1,0 +1,125 @@
+"""Requests that wait until an upstream of a pool has room."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, fail
+from twisted.python.failure import Failure
+
+from txproxy.errors import UpstreamUnavailable
+from txproxy.interfaces import Client
+from txproxy.proxy.deadlines import NEVER
+from txproxy.wire.message import RequestHead
+
+if TYPE_CHECKING:
+    from txproxy.reverse.pool import Pool
+    from txproxy.reverse.upstream import Upstream
+
+
+class _Waiting:
+    """One that waits."""
+
+    __slots__ = ("head", "client", "tried", "granted", "timer")
+
+    def __init__(self, head: RequestHead | None, client: Client, tried: tuple[Upstream, ...]) -> None:
+        self.head = head
+        self.client = client
+        self.tried = tried
+        self.granted: Deferred[Upstream]
+        self.timer: Any = None
+
+
+class Queue:
+    """Those that wait for upstreams of ``pool``: at most ``longest`` of them, each for ``timeout`` seconds."""
+
+    def __init__(self, pool: Pool, longest: int, timeout: float) -> None:
+        self._pool = pool
+        self._longest = longest
+        self._timeout = timeout
+        self._waiting: deque[_Waiting] = deque()
+        self._handing_out = False
+        # what lets time take its effect while somebody waits, and when that will be
+        self._alarm: Any = None
+        self._wake = NEVER
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def wait(
+        self, clock: Any, head: RequestHead | None, client: Client, tried: tuple[Upstream, ...]
+    ) -> Deferred[Upstream]:
+        """One more. Fires with an upstream that has one more active request, or with ``UpstreamUnavailable``."""
+        if len(self._waiting) >= self._longest:
+            return fail(self._unavailable(f"the queue of {self._pool.name} is full"))
+        waiting = _Waiting(head, client, tried)
+        waiting.granted = Deferred(lambda _: self._forget(waiting))
+        waiting.timer = clock.callLater(self._timeout, self._waited_too_long, waiting)
+        self._waiting.append(waiting)
+        if self._alarm is None:
+            self._set_alarm()
+        return waiting.granted
+
+    def serve(self) -> None:
+        """Give room to those that wait, in their order."""
+        if self._handing_out:
+            # What was given has come back already, or time has passed: who hands out looks at all that wait.
+            return
+        pool, queue = self._pool, self._waiting
+        passed_over = 0
+        self._handing_out = True
+        try:
+            while passed_over < len(queue):
+                waiting = queue[passed_over]
+                try:
+                    upstream = pool.take(waiting.head, waiting.client, waiting.tried)
+                except Exception:
+                    # An embedder's strategy, perhaps: who waits is told, and those that make room are not harmed.
+                    self._forget(waiting)
+                    waiting.granted.errback(Failure())
+                    continue
+                if upstream is not None:
+                    self._forget(waiting)
+                    waiting.granted.callback(upstream)
+                    passed_over = 0
+                elif pool.full:
+                    break
+                else:
+                    # Somebody has room, but was tried by this one before.
+                    passed_over += 1
+        finally:
+            self._handing_out = False
+
+    def time_will_tell(self, wake: float) -> None:
+        """Time has its next effect on the pool then. Who waits is not to depend on somebody else to ask."""
+        self._wake = wake
+        if self._waiting:
+            self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        alarm, self._alarm = self._alarm, None
+        if alarm is not None:
+            alarm.cancel()
+        if self._waiting and self._wake != NEVER:
+            pool = self._pool
+            self._alarm = pool.clock.callLater(max(0.0, self._wake - pool.seconds()), self._time_has_come)
+
+    def _time_has_come(self) -> None:
+        self._alarm = None
+        self._pool.refresh()
+
+    def _forget(self, waiting: _Waiting) -> None:
+        """It waits no longer, whatever the reason."""
+        self._waiting.remove(waiting)
+        if waiting.timer.active():
+            waiting.timer.cancel()
+        if not self._waiting and self._alarm is not None:
+            self._set_alarm()
+
+    def _waited_too_long(self, waiting: _Waiting) -> None:
+        self._forget(waiting)
+        waiting.granted.errback(self._unavailable(f"no upstream of {self._pool.name} had room in time"))
+
+    def _unavailable(self, detail: str) -> UpstreamUnavailable:
+        return UpstreamUnavailable(detail, error="connection_limit_reached")
