@@ -15,10 +15,11 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IProtocol
 from zope.interface import implementer
 
-from txproxy.errors import ConfigError, DestinationProhibited
+from txproxy.errors import ConfigError, DestinationProhibited, DialError
 from txproxy.forward.access import HostPatterns
+from txproxy.forward.facts import is_literal, normal_host
 from txproxy.interfaces import Address, IDialer
-from txproxy.proxy.dialing import connect, plain_endpoint
+from txproxy.proxy.dialing import connect, connect_through, plain_endpoint
 from txproxy.proxy.names import Found, endpoint_to, resolve
 from txproxy.wire.networks import IPAddress, Networks
 
@@ -113,10 +114,23 @@ class Destinations:
                 if self._prohibited.has(address) and not self._allowed.has(address):
                     raise DestinationProhibited(f"{host} is at {text}, which may not be reached through this proxy")
 
+    def check_named(self, host: str) -> None:
+        """``DestinationProhibited`` if ``host`` is an address, in any spelling, that may not be reached. What names stand
+        for is not known here, but for localhost (RFC 6761 section 6.3).
+        """
+        name = normal_host(host)
+        if is_literal(name):
+            self.check(name, [name])
+        elif name == "localhost" or name.endswith(".localhost"):
+            self.check(name, ["127.0.0.1"])
+
 
 @implementer(IDialer)
 class GuardedDialer:
-    """Resolves, checks, and dials what was checked. ``timeout`` in seconds covers it all."""
+    """Resolves, checks, and dials what was checked. ``timeout`` in seconds covers it all.
+
+    A proxy on the way is not judged: an administrator has named it. Names beyond it are its own to look up.
+    """
 
     def __init__(self, reactor: Any, destinations: Destinations, timeout: float) -> None:
         self._reactor = reactor
@@ -126,6 +140,12 @@ class GuardedDialer:
     def dial(self, address: Address, build: Callable[[], IProtocol]) -> Deferred[IProtocol]:
         """See :class:`txproxy.interfaces.IDialer`."""
         host = address.host
+        if address.through is not None:
+            try:
+                self._destinations.check_named(host)
+            except DestinationProhibited:
+                return fail()
+            return connect_through(address, build, self._reactor, self._timeout)
         if isIPAddress(host) or isIPv6Address(host):
             try:
                 self._destinations.check(host, [host])
@@ -140,8 +160,14 @@ class GuardedDialer:
         self, found: list[Found], address: Address, build: Callable[[], IProtocol], began: float
     ) -> Deferred[IProtocol]:
         self._destinations.check(address.host, [entry.host for entry in found])
+        if address.bind:
+            # From an address of one kind, those of the other cannot be reached.
+            found = [entry for entry in found if (":" in entry.host) is (":" in address.bind)]
+            if not found:
+                raise DialError(f"{address.host} has no address that can be reached from {address.bind}")
         left = max(0.1, self._timeout - (self._reactor.seconds() - began))
-        return self._connect(endpoint_to(self._reactor, found, address.port, left), address, build)
+        local = (address.bind, 0) if address.bind else None
+        return self._connect(endpoint_to(self._reactor, found, address.port, left, local), address, build)
 
     def _connect(self, endpoint: Any, address: Address, build: Callable[[], IProtocol]) -> Deferred[IProtocol]:
         return connect(endpoint, address, build, self._reactor, self._timeout)

@@ -11,7 +11,11 @@ from zope.interface import implementer
 from txproxy.errors import LoopDetected, RequestDenied, RequestError
 from txproxy.forward.access import CONNECT_PORTS, REQUEST_PORTS, HostPatterns, Networks, Ports
 from txproxy.forward.destinations import Destinations, GuardedDialer
+from txproxy.forward.no_proxy import NoProxy
+from txproxy.forward.parent_checks import ParentChecks
+from txproxy.forward.parents import Parents
 from txproxy.forward.policy import FORWARDED_FOR_MODES, ForwardPolicy, forwarded_for_mode
+from txproxy.forward.to_parents import ToParents
 from txproxy.interfaces import Address, Client, Decision, IMode, Plan, Refusal
 from txproxy.proxy.factory import Observer, ProxyFactory
 from txproxy.proxy.limits import Limits
@@ -39,6 +43,8 @@ class ForwardMode:
         self._hosts = HostPatterns(policy.allow_hosts) if policy.allow_hosts is not None else None
         self._via = Via(policy.via.encode("ascii"), new_mark()) if policy.via is not None else None
         self._response_lines = (self._via.response_line,) if self._via is not None else ()
+        self.destinations = Destinations(policy.allow_destinations)
+        self._to_parents = _to_parents(policy, self.destinations, self._via)
         self._drop = _DROP | CLIENT_FIELDS if policy.forwarded_for == "delete" else _DROP
         # The same request to the same origin meets the same Address object, and with it kept connections.
         self._address = lru_cache(maxsize=4096)(self._origin)
@@ -52,7 +58,8 @@ class ForwardMode:
             raise LoopDetected("the request has been through this proxy before")
         method = head.method
         if method == b"CONNECT":
-            return Plan(self._address(b"", head.authority), None)
+            plan = Plan(self._address(b"", head.authority), None)
+            return plan if self._to_parents is None else self._to_parents.plan(plan, head, client)
         if head.scheme is None:
             raise RequestError("a proxy wants a target in absolute form")
         if method == b"TRACE":
@@ -62,7 +69,8 @@ class ForwardMode:
             if hops == 0:
                 return Refusal(200, lines=_ALLOW)
         address = self._address(head.scheme, head.authority)
-        return Plan(address, self._head(head, client), self._response_lines)
+        plan = Plan(address, self._head(head, client), self._response_lines)
+        return plan if self._to_parents is None else self._to_parents.plan(plan, head, client)
 
     def _head(self, head: RequestHead, client: Client) -> RequestHead:
         told = client.notes
@@ -109,7 +117,17 @@ class ForwardMode:
                 tls = client_connections(host)
             except UnicodeError:
                 raise RequestError("the target's host is no name that a certificate can have") from None
-        return Address(host, port, tls=tls, server_name=host if tls is not None else "")
+        name = host if tls is not None else ""
+        return Address(host, port, tls=tls, server_name=name, bind=self.policy.bind)
+
+
+def _to_parents(policy: ForwardPolicy, destinations: Destinations, via: Via | None) -> ToParents | None:
+    parents = policy.parents
+    if parents is None:
+        if policy.choose_parent is None:
+            return None
+        parents = Parents()
+    return ToParents(parents, NoProxy(policy.no_proxy), destinations, choose=policy.choose_parent, via=via)
 
 
 def _max_forwards(head: RequestHead) -> int:
@@ -140,11 +158,30 @@ class ForwardProxyFactory(ProxyFactory):
             from twisted.internet import reactor  # the embedding program's
         policy = policy or ForwardPolicy()
         limits = limits or Limits()
+        mode = ForwardMode(policy)
         super().__init__(
-            ForwardMode(policy),
+            mode,
             limits=limits,
-            dialer=GuardedDialer(reactor, Destinations(policy.allow_destinations), limits.connect_timeout),
+            dialer=GuardedDialer(reactor, mode.destinations, limits.connect_timeout),
             observers=observers,
             name=policy.via or "txproxy",
             reactor=reactor,
         )
+        self._parents = policy.parents
+        self._checks: ParentChecks | None = None
+        if self._parents is not None:
+            self._parents.use_clock(reactor)
+
+    def begin(self) -> None:
+        """Look after the parents."""
+        parents = self._parents
+        if parents is not None and parents.check_interval is not None:
+            self._checks = ParentChecks(
+                parents, parents.check_interval, self.reactor, lambda address, build: self.dialer.dial(address, build)
+            )
+
+    def end(self) -> None:
+        """No longer."""
+        checks, self._checks = self._checks, None
+        if checks is not None:
+            checks.stop()

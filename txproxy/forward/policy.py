@@ -9,6 +9,11 @@ import attrs
 
 from txproxy.errors import ConfigError
 from txproxy.forward.access import LOOPBACK_CLIENTS
+from txproxy.forward.facts import is_literal
+from txproxy.forward.no_proxy import NoProxy
+from txproxy.forward.parent import Parent
+from txproxy.forward.parents import Parents
+from txproxy.forward.to_parents import ChooseParent
 
 FORWARDED_FOR_MODES: Final = ("on", "off", "transparent", "delete")
 
@@ -24,6 +29,20 @@ def _strings(values: Iterable[object]) -> tuple[str, ...]:
     return tuple(str(value) for value in values)
 
 
+def bind_address(text: str) -> str:
+    """``text`` if it is an address to connect from; else ``ConfigError``."""
+    if not is_literal(text):
+        raise ConfigError(f"{text!r} is no address to connect from; accepted is one of this host, such as 192.0.2.1")
+    return text
+
+
+def _parents(value: Parents | Iterable[str | Parent] | None) -> Parents | None:
+    if value is None or isinstance(value, Parents):
+        return value
+    texts = tuple(value)
+    return Parents(texts) if texts else None
+
+
 @attrs.frozen(kw_only=True)
 class ForwardPolicy:
     """What a forward proxy does, and for whom. Safe as it comes.
@@ -34,6 +53,12 @@ class ForwardPolicy:
     ``*.example.com``, ``.example.com``); None for all. ``via``: pseudonym in Via, or None. ``forwarded_for``: ``on``,
     ``off``, ``transparent`` or ``delete``, as Squid's.
 
+    ``parents``: URLs of proxies to go through (see :class:`txproxy.forward.parent.Parent`), or a
+    :class:`txproxy.forward.parents.Parents`. ``choose_parent(head, client, parents)``: asked for each request first; a
+    ``Parent``, None (as configured), or a Deferred of these. ``no_proxy``: names and networks that are reached without
+    a parent, by the proxy and by clients that have its PAC file, in the words of the environment variable. ``bind``:
+    the local address to connect from. ``pac``: whether ``/proxy.pac`` is served.
+
     A wrong value is a ``ConfigError``, which is a ``ValueError``.
     """
 
@@ -43,6 +68,14 @@ class ForwardPolicy:
     allow_hosts: tuple[str, ...] | None = attrs.field(default=None, converter=attrs.converters.optional(_strings))
     via: str | None = "txproxy"
     forwarded_for: str = "delete"
+    parents: Parents | None = attrs.field(default=None, converter=_parents)
+    choose_parent: ChooseParent | None = None
+    no_proxy: tuple[str, ...] = attrs.field(default=(), converter=_strings)
+    bind: str = ""
+    pac: bool = True
 
     def __attrs_post_init__(self) -> None:
         forwarded_for_mode(self.forwarded_for)
+        NoProxy(self.no_proxy)
+        if self.bind:
+            bind_address(self.bind)
