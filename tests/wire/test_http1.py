@@ -690,3 +690,73 @@ def test_pipelined_requests_come_in_order_whatever_they_are(kinds: list[str], pl
         sent += client.send_end(NO_FIELDS)
         expected.append("end")
     assert Reading(ServerCodec(), cut(sent, positions(sent, places))).events == expected
+
+
+# -- fields that are those of the request before
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        b"GET /y?z HTTP/1.1",
+        b"POST /y HTTP/1.1",
+        b"GET http://a/y HTTP/1.1",
+        b"GET http://a HTTP/1.1",
+        b"GET http://a?x HTTP/1.1",
+        b"GET HTTP://A/y HTTP/1.1",
+        b"GET http://a:80/y HTTP/1.1",
+        b"GET https://a/y HTTP/1.1",
+        b"GET http://b/y HTTP/1.1",
+        b"GET http://a/y HTTP/1.0",
+        b"GET /y HTTP/1.0",
+        b"OPTIONS * HTTP/1.1",
+        b"CONNECT a:443 HTTP/1.1",
+        b"CONNECT /y HTTP/1.1",
+        b"CONNECT http://a/y HTTP/1.1",
+        b"GET * HTTP/1.1",
+        b"GET y HTTP/1.1",
+        b"GET /" + b"y" * 8170 + b" HTTP/1.1",
+        b"GET /" + b"y" * 8300 + b" HTTP/1.1",
+    ],
+)
+@pytest.mark.parametrize(
+    "fields",
+    [b"Host: a", b"Host: a\r\nX: y", b"Host: a\r\nConnection: close", b"Host: a\r\nContent-Length: 0", b"X: y"],
+)
+def test_a_head_reads_the_same_after_another_with_the_same_fields(fields, second):
+    def read(codec, line):
+        codec.receive(line + b"\r\n" + fields + b"\r\n\r\nrest")
+        head = codec.next_event()
+        return (
+            [getattr(head, name) for name in ("method", "scheme", "authority", "path", "body", "minor", "keep_alive")],
+            list(head.headers),
+        )
+
+    def outcome(before):
+        codec = ServerCodec()
+        if before:
+            codec.receive(b"GET /x HTTP/1.1\r\n" + fields + b"\r\n\r\n")
+            try:
+                codec.next_event()
+                codec.next_event()
+            except RequestError:
+                return outcome(False)
+            codec.next_message()
+        try:
+            return read(codec, second)
+        except RequestError as fault:
+            return fault.status, fault.detail
+
+    assert outcome(True) == outcome(False)
+
+
+def test_a_response_reads_the_same_after_another_with_the_same_fields():
+    fields = b"\r\nContent-Length: 2\r\nX: y\r\n\r\n"
+    codec = ClientCodec()
+    for status, method, body in ((b"200 OK", b"GET", b"ok"), (b"404 No", b"GET", b"no"), (b"200 OK", b"HEAD", b"")):
+        codec.send_head(RequestHead(method, b"/", Headers([(b"Host", b"a")])))
+        codec.receive(b"HTTP/1.1 " + status + fields + body)
+        head = codec.next_event()
+        assert (head.status, head.reason, head.body) == (int(status[:3]), status[4:], len(body))
+        assert codec.whole_body() == body
+        codec.next_message()

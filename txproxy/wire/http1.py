@@ -307,7 +307,7 @@ class _Codec:
 class ServerCodec(_Codec):
     """Reads requests, writes responses."""
 
-    __slots__ = ("_method", "_minor", "_line_skipped", "_block", "_headers", "_host")
+    __slots__ = ("_method", "_minor", "_line_skipped", "_block", "_headers", "_host", "_origin")
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
         super().__init__(limits)
@@ -318,6 +318,8 @@ class ServerCodec(_Codec):
         self._block = b""
         self._headers = Headers.parsed([])
         self._host: bytes | None = None
+        # what an absolute target begins with that is at that Host
+        self._origin = b""
         # whether the empty line that may be before a request line has been
         self._line_skipped = False
 
@@ -339,17 +341,14 @@ class ServerCodec(_Codec):
             method, target, minor, block = match.groups()
             if block == self._block:
                 headers = self._headers
+                end = match.end()
                 host = self._host
-                if host is not None and target[0] == 0x2F and minor == b"1" and method != b"CONNECT":
-                    end = match.end()
-                    if end <= self.limits.max_target:
-                        self._method = method
-                        self._minor = 1
-                        self._state = _END
-                        self._buffer = buffer[end:]
-                        self._checked = 0
-                        self._line_skipped = False
-                        return RequestHead(method, target, headers, host)
+                if host is not None and minor == b"1" and end <= self.limits.max_target and method != b"CONNECT":
+                    if target[0] == 0x2F:
+                        return self._known_head(RequestHead(method, target, headers, host), end)
+                    if target.startswith(self._origin):
+                        path = target[len(self._origin) - 1 :]
+                        return self._known_head(RequestHead(method, path, headers, host, b"http"), end)
             else:
                 headers = self._headers = Headers.parsed(block.split(b"\r\n")[1:])
                 self._block = block
@@ -388,12 +387,23 @@ class ServerCodec(_Codec):
         else:
             keep = version == 1
             if not body and keep and headers is self._headers:
-                self._host = index[b"host"]
+                self._host = host = index[b"host"]
+                self._origin = b"http://%b/" % host
         # Only now: a head that is refused stays where it is, so that nothing after it is ever taken for a request.
         self._buffer = buffer[end:]
         self._checked = 0
         self._line_skipped = False
         return RequestHead(method, path, headers, authority, scheme, body, version, keep)
+
+    def _known_head(self, head: RequestHead, end: int) -> RequestHead:
+        """``head``, which has no body, and all of whose fields were looked at with the request before."""
+        self._method = head.method
+        self._minor = 1
+        self._state = _END
+        self._buffer = self._buffer[end:]
+        self._checked = 0
+        self._line_skipped = False
+        return head
 
     def _request_body(self, method: bytes, minor: int, headers: Headers) -> int:
         body = framing.request_body(minor, headers)
