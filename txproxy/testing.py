@@ -176,10 +176,11 @@ class MemoryNetwork:
 
     ``dialed`` are the addresses in order, ``connections`` the connections made. By default dialing succeeds at
     once; ``script`` may hold, for the next dials, errors to fail with, or ``"hang"``: those wait in ``hanging`` for
-    ``answer``.
+    ``answer``. ``greeting`` is what upstreams say as soon as they are connected to.
     """
 
     def __init__(self, clock: Clock) -> None:
+        self.greeting = b""
         self.dialed: list[Address] = []
         self.connections: list[MemoryConnection] = []
         self.script: list[Exception | str] = []
@@ -206,6 +207,7 @@ class MemoryNetwork:
     def _make(self, address: Address, build: Callable[[], IProtocol]) -> IProtocol:
         protocol = build()
         self.connections.append(MemoryConnection(self._clock, protocol, address))
+        self.connections[-1].send(self.greeting)
         return protocol
 
 

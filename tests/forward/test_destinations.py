@@ -7,9 +7,10 @@ from twisted.internet.interfaces import IHostnameResolver, IReactorPluggableName
 from twisted.internet.testing import MemoryReactorClock
 from zope.interface import implementer
 
-from txproxy.errors import ConfigError, ConnectTimeout, DestinationProhibited, DnsError
+from txproxy.errors import ConfigError, ConnectTimeout, DestinationProhibited, DialError, DnsError
 from txproxy.forward.destinations import Destinations, GuardedDialer
 from txproxy.interfaces import Address
+from txproxy.wire.connect import ConnectClient
 
 
 @pytest.mark.parametrize(
@@ -170,3 +171,55 @@ def test_a_look_up_that_takes_too_long_is_a_timeout():
     reactor.advance(6)
     assert result[0].check(ConnectTimeout)
     assert not reactor.getDelayedCalls()
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "0177.0.0.1", "127.1", "0x7f000001", "%31%32%37.0.0.1", "[::1]", "::ffff:10.0.0.1", "localhost."],
+)
+def test_what_is_named_is_judged_without_looking_it_up(host):
+    with pytest.raises(DestinationProhibited):
+        Destinations().check_named(host)
+    Destinations(["127.0.0.0/8", "::1", "10.0.0.0/8"]).check_named(host)
+    Destinations(["localhost"]).check_named("localhost")
+    for other in ("93.184.216.34", "inside.example", "localhost.example", ""):
+        Destinations().check_named(other)
+
+
+class Parent:
+    """A hop, wherever it is."""
+
+    address = Address("10.0.0.9", 3128)
+    key = "parent"
+
+    def opening(self, host, port):
+        return ConnectClient(host, port)
+
+
+def test_a_proxy_on_the_way_may_be_anywhere_and_looks_names_up_itself():
+    reactor = Reactor()
+    dialer = GuardedDialer(reactor, Destinations(), 5)
+    for address in (Address("inside.example", 443, through=Parent()), Address(through=Parent())):
+        dialer.dial(address, lambda: None)
+    assert [client[:2] for client in reactor.tcpClients] == [("10.0.0.9", 3128)] * 2
+    result = []
+    dialer.dial(Address("127.1", 443, through=Parent()), lambda: None).addBoth(result.append)
+    assert result[0].check(DestinationProhibited) and len(reactor.tcpClients) == 2
+
+
+@pytest.mark.parametrize(
+    ("local", "found"), [("192.0.2.1", {"93.184.216.34", "93.184.216.35"}), ("2001:db8::1", {"2606:2800:220:1::1"})]
+)
+def test_a_local_address_reaches_those_of_its_kind(local, found):
+    reactor = Reactor(["2606:2800:220:1::1", "93.184.216.34", "93.184.216.35"])
+    GuardedDialer(reactor, Destinations(), 5).dial(Address("a.example", 80, bind=local), lambda: None)
+    reactor.advance(1)
+    assert {client[0] for client in reactor.tcpClients} == found
+    assert {client[4] for client in reactor.tcpClients} == {(local, 0)}
+
+
+def test_a_local_address_of_the_other_kind_reaches_nothing():
+    result = []
+    dialer = GuardedDialer(Reactor(["93.184.216.34"]), Destinations(), 5)
+    dialer.dial(Address("a.example", 80, bind="2001:db8::1"), lambda: None).addBoth(result.append)
+    assert result[0].check(DialError) and "from 2001:db8::1" in result[0].value.detail

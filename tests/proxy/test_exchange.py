@@ -4,7 +4,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from txproxy.errors import ConnectionRefused, ConnectTimeout
+from txproxy.errors import ConnectionRefused, ConnectTimeout, RequestDenied
 from txproxy.interfaces import Address, IMode, Plan
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.testing import ProxyInMemory
@@ -474,4 +474,59 @@ def test_a_post_whose_dial_failed_may_go_elsewhere():
     assert [address.host for address in proxy.network.dialed] == ["10.0.0.1", "10.0.0.2"]
     proxy.upstream.send(OK)
     assert status(client.received) == 200
+    proxy.close()
+
+
+@implementer(IMode)
+class Particular:
+    """Sends all to one place, but lets no teapot through."""
+
+    def __init__(self, how, head=True):
+        self.how = how
+        self.head = head
+
+    def plan(self, head, client):
+        plan = Plan(Address("10.0.0.1", 80), head if self.head else None)
+        if self.how == "answered":
+            plan.answered = self.judge
+        elif self.how == "rewrite":
+            plan.rewrite = lambda response, lines: self.judge(response.status) or lines
+        return plan
+
+    def judge(self, status):
+        if status == 418:
+            raise RequestDenied("no teapots")
+
+
+@pytest.mark.parametrize("how", ["answered", "rewrite"])
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_response_that_is_not_for_the_client_is_answered_here(how, whole):
+    proxy = ProxyInMemory(lambda reactor: ProxyFactory(Particular(how), reactor=reactor))
+    client = proxy.connect()
+    client.send(GET)
+    proxy.upstream.send(b"HTTP/1.1 418 Teapot\r\nX: y\r\nContent-Length: 3\r\n\r\n" + (b"tea" if whole else b"t"))
+    assert status(client.received) == 403 and b"X: y" not in client.received and b"tea" not in client.received
+    assert proxy.upstream.reset is not whole, "the rest is not waited for"
+    client.take()
+    client.send(GET)
+    proxy.upstream.send(OK)
+    assert client.received == OK
+    proxy.close()
+
+
+def test_what_an_upstream_says_before_a_tunnel_stands_comes_first_in_it():
+    proxy = ProxyInMemory(lambda reactor: ProxyFactory(Particular("", head=False), reactor=reactor))
+    proxy.network.greeting = b"220 mail"
+    client = proxy.connect()
+    client.send(b"CONNECT a:25 HTTP/1.1\r\nHost: a:25\r\n\r\n")
+    assert client.received.endswith(b"established\r\n\r\n220 mail")
+    proxy.close()
+
+
+def test_what_an_upstream_says_before_it_was_asked_is_no_response():
+    proxy = ProxyInMemory(lambda reactor: ProxyFactory(Particular(""), reactor=reactor))
+    proxy.network.greeting = OK
+    client = proxy.connect()
+    client.send(GET)
+    assert status(client.received) == 502 and not proxy.upstream.received
     proxy.close()
