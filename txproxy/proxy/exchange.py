@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -187,8 +187,12 @@ class Exchange:
         self._pending = None
         if self._phase is not _OVER:
             self._decided(decision)
-        elif isinstance(decision, Plan) and decision.party is not None:
-            decision.party.ended(None, 0)
+        elif isinstance(decision, Plan):
+            # Whoever was to cancel it has not: it is given back.
+            if decision.party is not None:
+                decision.party.ended(None, 0)
+            if decision.shadow is not None:
+                decision.shadow.cut()
 
     def _plan_failed(self, failure: Failure) -> None:
         self._pending = None
@@ -200,8 +204,8 @@ class Exchange:
             self._mode_failed(failure)
 
     def _mode_failed(self, failure: Failure) -> None:
-        _log.failure("the mode failed to plan", failure)
-        self._refuse(Refusal(500, "proxy_internal_error", "the mode failed to plan"))
+        _log.failure("the mode failed", failure)
+        self._refuse(Refusal(500, "proxy_internal_error", "the mode failed"))
 
     def _go(self, plan: Plan) -> None:
         self.plan = plan
@@ -222,7 +226,12 @@ class Exchange:
 
     def _dial(self, plan: Plan) -> None:
         self._phase = _Phase.DIALING
-        self._pending = dialing = self.factory.dial(plan.address)
+        try:
+            dialing = self.factory.dial(plan.address)
+        except Exception:
+            # An embedder's dialer, perhaps.
+            dialing = fail()
+        self._pending = dialing
         dialing.addCallbacks(self._dialed, self._dial_failed)
 
     def _dialed(self, upstream: UpstreamProtocol) -> None:
@@ -232,10 +241,14 @@ class Exchange:
         if self._phase is _OVER:
             upstream.close()
         elif plan.head is None:
+            if plan.answered is not None:
+                plan.answered(200)
             self._switch(None, upstream)
         elif upstream.codec.buffered:
             upstream.close()
-            self._fail(ResponseError(f"{plan.address} spoke before it was asked"))
+            fault = ResponseError(f"{plan.address} spoke before it was asked")
+            self._leave(fault, 0)
+            self._fail(fault)
         else:
             self._send(upstream, plan.head)
 
@@ -259,6 +272,9 @@ class Exchange:
             decision = again(plan, fault, self.request, self.downstream.client) if again is not None else None
         except ExchangeError as final:
             self._fail(final)
+            return
+        except Exception:
+            self._mode_failed(Failure())
             return
         if decision is not None:
             self._decided(decision)
@@ -428,22 +444,35 @@ class Exchange:
         onward = headers.onward if status != 204 else None
         if onward is None:
             onward = self._onward(headers, status)
-        try:
-            if plan.answered is not None:
-                plan.answered(status)
-            if plan.rewrite is not None:
-                onward = Headers.from_lines(plan.rewrite(head, onward.lines[:]))
-        except ExchangeError as fault:
-            self._leave(None, status)
-            self._drop_upstream()
-            self._fail(fault)
-            return False
+        if plan.answered is not None or plan.rewrite is not None:
+            lines = self._rewritten(plan, head, onward.lines)
+            if lines is None:
+                return False
+            if lines is not onward.lines:
+                onward = Headers.from_lines(lines)
         if plan.response_lines:
             onward = Headers.from_lines([*onward.lines, *plan.response_lines])
         self._phase = _ANSWERED
         self.status = status
         head.headers = onward
         return True
+
+    def _rewritten(self, plan: Plan, head: ResponseHead, lines: list[bytes]) -> list[bytes] | None:
+        """Tell of the head of a response, and give the ``lines`` that the client gets; None if it got another one."""
+        try:
+            if plan.answered is not None:
+                plan.answered(head.status)
+            return plan.rewrite(head, lines[:]) if plan.rewrite is not None else lines
+        except ExchangeError as fault:
+            self._leave(None, head.status)
+            self._drop_upstream()
+            self._fail(fault)
+        except Exception:
+            failure = Failure()
+            self._leave(None, head.status)
+            self._drop_upstream()
+            self._mode_failed(failure)
+        return None
 
     def _onward(self, headers: Headers, status: int) -> Headers:
         """The end-to-end fields of a response."""
@@ -462,13 +491,20 @@ class Exchange:
     def _informational(self, head: ResponseHead) -> None:
         lines = end_to_end(head.headers, _DROP_AT_204)
         if head.status == 101:
-            lines += [b"Connection: upgrade", b"Upgrade: " + (head.headers.get(b"upgrade") or b"")]
-            upstream = self._upstream
-            assert upstream is not None
-            self._switch(ResponseHead(101, Headers.from_lines(lines), reason=head.reason), upstream)
+            self._switch_protocols(head, lines)
         elif self.request.minor:
             # RFC 9110 15.2: a proxy forwards 1xx, but never to an HTTP/1.0 client.
             self.downstream.send_informational(ResponseHead(head.status, Headers.from_lines(lines), reason=head.reason))
+
+    def _switch_protocols(self, head: ResponseHead, lines: list[bytes]) -> None:
+        """For the client this is the final response: what is said in those is said in it."""
+        plan, upstream = self.plan, self._upstream
+        assert plan is not None and upstream is not None
+        changed = self._rewritten(plan, head, lines)
+        if changed is not None:
+            upgrade = head.headers.get(b"upgrade") or b""
+            lines = [*changed, *plan.response_lines, b"Connection: upgrade", b"Upgrade: " + upgrade]
+            self._switch(ResponseHead(101, Headers.from_lines(lines), reason=head.reason), upstream)
 
     def response_body(self, data: bytes) -> None:
         """Part of the response's body."""
@@ -594,6 +630,8 @@ class Exchange:
             upstream.close()
 
     def _refuse(self, refusal: Refusal | Answer) -> None:
+        # The status is not the upstream's.
+        self._leave(None, 0)
         self.status = refusal.status
         self.sent = self.downstream.send_refusal(refusal)
         if isinstance(refusal, Answer):
@@ -620,7 +658,8 @@ class Exchange:
                 party, plan.party = plan.party, None
                 party.ended(None, self.status)
             if plan.shadow is not None:
-                plan.shadow.cut()
+                shadow, plan.shadow = plan.shadow, None
+                shadow.cut()
         if self.bound is not None:
             self.bound.ended()
         if self._observed:

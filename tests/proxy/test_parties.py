@@ -1,0 +1,237 @@
+"""Parties and shadows are told once, whatever becomes of an attempt; and what embedders get wrong is answered."""
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.logger import globalLogPublisher
+from zope.interface import implementer
+
+from txproxy.errors import ConnectionRefused, UpstreamUnavailable
+from txproxy.interfaces import Address, IMode, Plan, Refusal
+from txproxy.proxy.factory import ProxyFactory
+from txproxy.testing import ProxyInMemory
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead
+
+GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
+PUT = b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
+UPGRADE = b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: w\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nok"
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nX-Secret: 1\r\nConnection: upgrade\r\nUpgrade: w\r\n\r\n"
+
+
+class Told:
+    """A party and a shadow that write down what they are told."""
+
+    def __init__(self):
+        self.ends = []
+        self.copied = []
+
+    def ended(self, fault, status):
+        self.ends.append((type(fault).__name__ if fault is not None else None, status))
+
+    def body(self, data):
+        self.copied.append(data)
+
+    def end(self):
+        self.copied.append("end")
+
+    def cut(self):
+        self.copied.append("cut")
+
+
+@implementer(IMode)
+class Scripted:
+    """Plans one attempt, and then what ``again`` says."""
+
+    def __init__(self, again=None):
+        self.told = Told()
+        self.answered = []
+        self.changes = {}
+        self.again = again
+        self.late = None
+        self.tunnel = False
+
+    def plan(self, head, client):
+        lines = [*head.headers.lines]
+        made = None if self.tunnel else RequestHead(head.method, head.path, Headers.from_lines(lines), body=head.body)
+        plan = Plan(Address("10.0.0.1", 80), made)
+        plan.party = plan.shadow = self.told
+        plan.answered = self.answered.append
+        plan.again = self.again
+        for name, value in self.changes.items():
+            setattr(plan, name, value)
+        if self.late is not None:
+            self.late.addCallback(lambda _: plan)
+            return self.late
+        return plan
+
+
+@pytest.fixture
+def serve():
+    made, failures = [], []
+
+    def observe(event):
+        if "log_failure" in event:
+            failures.append(event["log_failure"].type)
+
+    def serve(again=None):
+        mode = Scripted(again)
+        proxy = ProxyInMemory(lambda reactor: ProxyFactory(mode, reactor=reactor))
+        proxy.failures = failures
+        made.append(proxy)
+        return proxy, mode
+
+    globalLogPublisher.addObserver(observe)
+    yield serve
+    globalLogPublisher.removeObserver(observe)
+    for proxy in made:
+        proxy.close()
+
+
+def test_a_party_learns_the_status_and_a_shadow_the_end(serve):
+    proxy, mode = serve()
+    client = proxy.connect()
+    client.send(PUT + b"hello")
+    proxy.upstream.send(OK)
+    assert client.received == OK
+    assert mode.told.ends == [(None, 200)]
+    assert mode.told.copied == [b"hello", "end"]
+
+
+def test_a_refusal_of_our_own_is_no_status_of_an_upstream(serve):
+    proxy, mode = serve()
+    mode.changes["max_body"] = 3
+    client = proxy.connect()
+    client.send(PUT + b"hello")
+    assert client.received.startswith(b"HTTP/1.1 413 ")
+    assert mode.told.ends == [(None, 0)]
+    assert mode.told.copied == ["cut"]
+
+
+def test_a_body_that_turns_out_too_long_is_cut(serve):
+    proxy, mode = serve()
+    mode.changes["max_body"] = 3
+    client = proxy.connect()
+    client.send(PUT.replace(b"Content-Length: 5", b"Transfer-Encoding: chunked") + b"5\r\nhello\r\n")
+    assert client.received.startswith(b"HTTP/1.1 413 ")
+    assert mode.told.ends == [(None, 0)]
+    assert mode.told.copied == ["cut"]
+
+
+def test_a_client_that_leaves_is_no_fault_of_an_upstream(serve):
+    proxy, mode = serve()
+    client = proxy.connect()
+    client.send(PUT + b"he")
+    client.drop()
+    assert mode.told.ends == [(None, 0)]
+    assert mode.told.copied == [b"he", "cut"]
+
+
+def test_a_plan_that_comes_after_the_client_has_left_is_given_back(serve):
+    proxy, mode = serve()
+    # one that does not care for its being cancelled
+    mode.late = Deferred(lambda late: late.callback(None))
+    client = proxy.connect()
+    client.send(PUT)
+    client.drop()
+    assert mode.told.ends == [(None, 0)]
+    assert mode.told.copied == ["cut"]
+    assert not proxy.network.dialed
+
+
+@pytest.mark.parametrize(
+    ("decide", "status"),
+    [
+        (lambda *_: None, b"502"),
+        (lambda *_: Refusal(503), b"503"),
+        (lambda *_: Deferred(), b""),
+    ],
+)
+def test_whatever_is_decided_after_a_fault_it_is_told_once(serve, decide, status):
+    proxy, mode = serve(decide)
+    proxy.network.script = [ConnectionRefused("no")]
+    client = proxy.connect()
+    client.send(PUT)
+    assert client.received[9:12] == status
+    client.drop()
+    assert mode.told.ends == [("ConnectionRefused", 0)]
+    assert mode.told.copied == ["cut"]
+
+
+def test_a_refusal_may_be_raised(serve):
+    def again(*_):
+        raise UpstreamUnavailable("nobody")
+
+    proxy, _ = serve(again)
+    proxy.network.script = [ConnectionRefused("no")]
+    client = proxy.connect()
+    client.send(GET)
+    assert client.received.startswith(b"HTTP/1.1 503 ")
+    assert not proxy.failures
+
+
+def test_an_upgrade_is_told_of_when_it_begins_and_treated_as_an_answer(serve):
+    proxy, mode = serve()
+    mode.changes["rewrite"] = lambda head, lines: [line for line in lines if not line.startswith(b"X-Secret")]
+    mode.changes["response_lines"] = (b"Set-Cookie: a=b",)
+    client = proxy.connect()
+    client.send(UPGRADE)
+    proxy.upstream.send(SWITCH)
+    assert client.received == (
+        b"HTTP/1.1 101 Switching Protocols\r\nSet-Cookie: a=b\r\nConnection: upgrade\r\nUpgrade: w\r\n\r\n"
+    )
+    assert (mode.answered, mode.told.ends) == ([101], [])
+    client.drop()
+    assert mode.told.ends == [(None, 101)]
+
+
+def test_a_tunnel_is_told_of_when_it_begins(serve):
+    proxy, mode = serve()
+    mode.tunnel = True
+    client = proxy.connect()
+    client.send(b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n")
+    assert (mode.answered, mode.told.ends) == ([200], [])
+    client.drop()
+    assert mode.told.ends == [(None, 200)]
+
+
+def failing(*_):
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("answer", [OK, OK[:-1], OK.replace(b"Content-Length: 2", b"X: y"), SWITCH])
+@pytest.mark.parametrize("what", ["rewrite", "answered"])
+def test_a_rewrite_that_fails_is_a_500(serve, what, answer):
+    proxy, mode = serve()
+    mode.changes[what] = failing
+    client = proxy.connect()
+    client.send(UPGRADE if answer is SWITCH else GET)
+    proxy.upstream.send(answer)
+    assert client.received.startswith(b"HTTP/1.1 500 ") and client.received.count(b"HTTP/1.1 ") == 1
+    assert proxy.failures.pop() is ZeroDivisionError
+    assert mode.told.ends == [(None, int(answer[9:12]))]
+
+
+def test_a_second_thought_that_fails_is_a_500(serve):
+    proxy, mode = serve(failing)
+    proxy.network.script = [ConnectionRefused("no")]
+    client = proxy.connect()
+    client.send(GET)
+    assert client.received.startswith(b"HTTP/1.1 500 ")
+    assert proxy.failures.pop() is ZeroDivisionError
+    assert mode.told.ends == [("ConnectionRefused", 0)]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_dialer_that_fails_is_a_502(serve, late):
+    proxy, mode = serve()
+    proxy.factory.dialer.dial = failing
+    if late:
+        mode.late = Deferred()
+    client = proxy.connect()
+    client.send(GET)
+    if late:
+        mode.late.callback(None)
+    assert client.received.startswith(b"HTTP/1.1 502 ")
+    assert proxy.failures.pop() is ZeroDivisionError
+    assert mode.told.ends == [("DialError", 0)]
