@@ -5,20 +5,26 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.web.resource import Resource
 from twisted.web.server import Site
+from twisted.web.static import Data
 
 from txproxy import Pool, ReverseProxyResource
 from txproxy.errors import ConnectionRefused
+from txproxy.proxy.dialing import Dialer
+from txproxy.reverse.health import HealthCheck
+from txproxy.reverse.pool import PoolSettings
 from txproxy.testing import MemoryConnection, MemoryNetwork
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Up: 1\r\n\r\nok"
 
 
 class SiteInMemory:
-    def __init__(self, **options):
+    def __init__(self, pool=None, dialer=None, **options):
         self.clock = Clock()
-        self.resource = ReverseProxyResource(Pool(["http://10.0.0.1"]), reactor=self.clock, via=None, **options)
+        self.pool = pool or Pool(["http://10.0.0.1"])
+        self.resource = ReverseProxyResource(self.pool, reactor=self.clock, via=None, **options)
         self.factory = self.resource._factory
-        self.network = self.factory.dialer = MemoryNetwork(self.clock)
+        self.network = MemoryNetwork(self.clock)
+        self.factory.dialer = dialer(self.clock) if dialer is not None else self.network
         root = Resource()
         root.putChild(b"api", self.resource)
         self.site = Site(root, reactor=self.clock)
@@ -31,15 +37,29 @@ class SiteInMemory:
 
 
 @pytest.fixture
-def site():
-    made = SiteInMemory()
-    yield made
-    made.client.drop()
-    made.clock.advance(0)
-    made.factory.stop()
-    made.site.stopFactory()
-    made.clock.advance(0)
-    assert all(connection.closed for connection in made.network.connections)
+def make_site():
+    """Makes sites in memory, and takes them down; they leave nothing behind."""
+    made = []
+
+    def make(*args, **options):
+        made.append(SiteInMemory(*args, **options))
+        return made[-1]
+
+    yield make
+    for site in made:
+        site.client.drop()
+        site.clock.advance(0)
+        site.resource.stop()
+        site.site.stopFactory()
+        site.clock.advance(10)
+        assert all(connection.closed for connection in site.network.connections)
+        assert not site.clock.getDelayedCalls()
+        assert all(upstream.active == 0 for upstream in site.pool.upstreams)
+
+
+@pytest.fixture
+def site(make_site):
+    return make_site()
 
 
 def test_what_is_below_goes_to_the_pool_with_its_own_spelling(site):
@@ -101,3 +121,161 @@ def test_a_slow_client_pauses_the_upstream(site):
     assert upstream.paused
     client.read_on()
     assert not upstream.paused
+
+
+def test_a_body_until_close_that_is_cut_is_reset(site):
+    client = site.connect()
+    client.send(b"GET /api/ HTTP/1.0\r\n\r\n")
+    upstream = site.network.connections[0]
+    upstream.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")
+    assert client.received.endswith(b"\r\n\r\nok")
+    upstream.drop()
+    site.clock.advance(0)
+    assert client.reset
+
+
+def test_what_is_for_one_hop_goes_no_further(site):
+    client = site.connect()
+    client.send(b"GET /api/ HTTP/1.1\r\nHost: s\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nX-End: 2\r\n\r\n")
+    received = site.network.connections[0].received
+    assert b"X-Hop" not in received and b"Connection" not in received and b"X-End: 2\r\n" in received
+
+
+# -- WebSocket
+
+UPGRADE = (
+    b"GET /api/chat HTTP/1.1\r\nHost: s\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+CHANGED = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+)
+
+
+def change(site, early=b""):
+    client = site.connect()
+    client.send(UPGRADE + early)
+    upstream = site.network.connections[-1]
+    assert b"\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n" in upstream.take()
+    upstream.send(CHANGED)
+    head, _, rest = client.take().partition(b"\r\n\r\n")
+    first, *lines = head.split(b"\r\n")
+    assert first == b"HTTP/1.1 101 Switching Protocols"
+    assert {b"Connection: upgrade", b"Upgrade: websocket"} < {*lines}
+    assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in lines
+    assert rest == b""
+    return client, upstream
+
+
+def test_a_websocket_takes_the_connection_from_the_site(site):
+    client, upstream = change(site)
+    client.send(b"hello")
+    upstream.send(b"world")
+    assert (upstream.take(), client.take()) == (b"hello", b"world")
+    site.clock.advance(1000)
+    assert not client.closed and site.pool.upstreams[0].active == 1
+    client.send(b"GET / HTTP/1.1\r\n\r\n")
+    assert upstream.take() == b"GET / HTTP/1.1\r\n\r\n"
+    upstream.drop(clean=True)
+    site.clock.advance(0)
+    assert client.closed and not client.reset
+
+
+def test_what_a_client_sends_before_the_101_is_not_lost(site):
+    client, upstream = change(site, early=b"early")
+    client.send(b" bird")
+    assert upstream.take() == b"early bird"
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_client_that_leaves_a_websocket_takes_the_upstream_with_it(site, clean):
+    client, upstream = change(site)
+    client.drop(clean=clean)
+    site.clock.advance(0)
+    assert upstream.closed and upstream.reset is not clean
+    assert site.pool.upstreams[0].active == 0
+
+
+def test_a_websocket_waits_for_who_is_slow(site):
+    client, upstream = change(site)
+    client.stop_reading()
+    upstream.send(bytes(100_000))
+    assert upstream.paused
+    client.read_on()
+    assert not upstream.paused and len(client.received) == 100_000
+    upstream.stop_reading()
+    client.send(bytes(100_000))
+    assert client.paused
+    upstream.read_on()
+    assert not client.paused and len(upstream.received) == 100_000
+
+
+def test_an_application_learns_when_a_websocket_of_its_site_ends(site):
+    left = []
+    render = site.resource.render
+
+    def render_and_listen(request):
+        request.notifyFinish().addErrback(lambda reason: left.append(reason.type))
+        return render(request)
+
+    site.resource.render = render_and_listen
+    _, upstream = change(site)
+    assert left == []
+    upstream.drop(clean=True)
+    site.clock.advance(0)
+    assert len(left) == 1
+
+
+def test_an_upgrade_that_is_refused_is_an_ordinary_response(site):
+    client = site.connect()
+    client.send(UPGRADE)
+    site.network.connections[0].send(OK)
+    assert client.take().endswith(b"\r\n\r\nok")
+    client.send(b"GET /api/x HTTP/1.1\r\nHost: s\r\n\r\n")
+    assert site.network.connections[0].received.count(b"GET /x ") == 1
+
+
+def test_an_upgrade_is_not_offered_where_none_can_be(site):
+    client = site.connect()
+    client.send(UPGRADE.replace(b"HTTP/1.1", b"HTTP/1.0", 1))
+    received = site.network.connections[0].received
+    assert b"pgrade" not in received and b"\r\nsec-websocket-key" in received.lower()
+
+
+# -- the pool behind it
+
+
+def test_an_upstream_may_be_a_resource_as_well(make_site):
+    def answering(text):
+        resource = Data(text, "text/plain")
+        resource.isLeaf = True
+        return resource
+
+    pool = Pool([answering(b"one"), answering(b"two")])
+    site = make_site(pool, dialer=lambda reactor: Dialer(reactor, 5))
+    client = site.connect()
+    for text in (b"one", b"two", b"one"):
+        client.send(b"GET /api/x HTTP/1.1\r\nHost: s\r\n\r\n")
+        site.clock.advance(0)
+        head, _, body = client.take().partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n") and body == text
+
+
+def test_upstreams_are_checked_from_the_first_request_until_it_is_stopped(make_site):
+    pool = Pool(["http://10.0.0.1"], settings=PoolSettings(health=HealthCheck(path="/well", interval=1)))
+    site = make_site(pool)
+    site.clock.advance(10)
+    assert not site.network.dialed
+    client = site.connect()
+    client.send(b"GET /api/ HTTP/1.1\r\nHost: s\r\n\r\n")
+    for _ in range(30):
+        site.clock.advance(0.1)
+    checks = [one for one in site.network.connections if one.received.startswith(b"GET /well ")]
+    assert checks
+    site.resource.stop()
+    before = len(site.network.dialed)
+    for _ in range(30):
+        site.clock.advance(0.1)
+    assert len(site.network.dialed) == before
+    client.send(b"GET /api/ HTTP/1.1\r\nHost: s\r\n\r\n")

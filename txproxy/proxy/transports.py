@@ -260,6 +260,29 @@ def replace_protocol(transport: ITransport, protocol: object) -> bool:
     return False
 
 
+def take_channel(channel: Any, end: Any) -> bytes:
+    """Let the HTTP/1 channel of a twisted.web ``Site`` hand to ``end``, a protocol, whatever its transport has for it
+    from now on, and ``end`` be the one to pause; gives what came early. Its requests still learn when it is gone.
+    """
+    lost = channel.connectionLost
+
+    def connection_lost(reason: Failure) -> None:
+        end.connectionLost(reason)
+        lost(reason)
+
+    # As Twisted's own WebSocket server does. The transport may call the channel by way of wrappers, who stay.
+    channel.dataReceived = channel.rawDataReceived = end.dataReceived
+    channel.connectionLost = connection_lost
+    channel.setTimeout(None)
+    early = b"".join(channel._dataBuffer)
+    channel._dataBuffer = []
+    transport = channel.transport
+    transport.unregisterProducer()
+    transport.registerProducer(end, True)
+    transport.resumeProducing()
+    return early
+
+
 def plain_socket(transport: ITransport) -> socket.socket | None:
     """The connected socket under ``transport`` if bytes may pass by the transport: plain, and nothing in its buffer."""
     if type(transport) not in _PLAIN:

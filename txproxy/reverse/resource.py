@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IPushProducer, IReactorCore
 from twisted.web import server
+from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource, Resource
 from zope.interface import implementer
 
@@ -14,6 +15,8 @@ from txproxy.interfaces import Answer, Client, Refusal
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.replies import prefers_html, reply
+from txproxy.proxy.transports import take_channel
+from txproxy.proxy.tunnel import Tunnel
 from txproxy.proxy.upstream import UpstreamProtocol
 from txproxy.reverse.mode import ReverseProxyFactory
 from txproxy.reverse.pool import Pool
@@ -48,7 +51,7 @@ class _SiteRequest:
         request = self._request
         request.notifyFinish().addErrback(self._gone)
         try:
-            head = _head_of(request, self._rest)
+            head = _head_of(request, self._rest, _may_change(request))
         except RequestError as fault:
             self.send_refusal(Refusal.of(fault))
             return
@@ -150,24 +153,58 @@ class _SiteRequest:
     def cut(self) -> None:
         """Break the connection: the client must see that something is missing."""
         self._over = True
-        self._request.unregisterProducer()
-        self._request.loseConnection()
+        request: Any = self._request
+        request.unregisterProducer()
+        if request.clientproto == b"HTTP/1.0":
+            # A body that ends with the connection: only a reset says that it was cut.
+            request.channel.transport.abortConnection()
+        else:
+            request.loseConnection()
 
     def switch(self, response: ResponseHead | None, upstream: UpstreamProtocol) -> None:
-        """No Upgrade is offered upstream from here, so none can be accepted."""
-        raise AssertionError("an upgrade that was never asked for")
+        """Take the connection from twisted.web, for good; what that had to say was nothing yet."""
+        exchange, self._exchange = self._exchange, None
+        assert exchange is not None and response is not None, "CONNECT does not come here"
+        self._over = True
+        self._request.unregisterProducer()
+        channel: Any = self._request.channel
+        transport = channel.transport
+        bound = exchange.bound
+        bounds = bound.bounds if bound is not None else None
+        tunnel = Tunnel(self._factory, transport, upstream.transport, exchange.tunnel_closed, bounds)
+        if bound is not None:
+            bound.tunnel = tunnel
+        early = take_channel(channel, tunnel.client)
+        transport.write(
+            b"HTTP/1.1 101 %b\r\n%b\r\n\r\n" % (response.reason or b"Switching Protocols", response.headers.block)
+        )
+        tunnel.start(early, upstream.become_tunnel(tunnel.upstream))
 
     def exchange_done(self) -> None:
         """Nothing follows: the next request of the connection is twisted.web's to read."""
         self._exchange = None
 
 
-def _head_of(request: server.Request, rest: bytes) -> RequestHead:
-    """The request as a head of ours, with ``rest`` as its path; hop-by-hop fields and framing were twisted.web's."""
+def _may_change(request: server.Request) -> bool:
+    """Whether the connection of ``request`` could change to another protocol. HTTP/2 cannot, nor can what has begun in
+    plain and then changed to TLS: to write to it might go past that.
+    """
+    channel = request.channel
+    return (
+        isinstance(channel, HTTPChannel)
+        and request.clientproto == b"HTTP/1.1"
+        and not getattr(channel.transport, "TLS", False)
+    )
+
+
+def _head_of(request: server.Request, rest: bytes, may_change: bool) -> RequestHead:
+    """The request as a head of ours, with ``rest`` as its path; framing was twisted.web's. Upgrade is left in it if the
+    connection ``may_change``.
+    """
     lines = []
     host = request.requestHeaders.getRawHeaders(b"host") or [b""]
     for name, values in request.requestHeaders.getAllRawHeaders():
-        if name.lower() in (b"content-length", b"expect"):
+        if name.lower() in (b"content-length", b"expect") or (name.lower() == b"upgrade" and not may_change):
             continue
         for value in values:
             if not grammar.TOKEN.fullmatch(name) or not grammar.FIELD_VALUE.fullmatch(value.strip(b" \t")):
@@ -183,8 +220,6 @@ def _head_of(request: server.Request, rest: bytes) -> RequestHead:
     content.seek(0)
     if length or request.requestHeaders.hasHeader(b"content-length"):
         lines.append(b"Content-Length: %d" % length)
-    # Without "Connection: upgrade" nothing is offered on.
-    lines = [line for line in lines if not line.lower().startswith(b"connection:")]
     if not grammar.REQUEST_LINE.fullmatch(b"%b %b HTTP/1.1" % (request.method, rest)):
         raise RequestError("malformed target")
     return RequestHead(request.method, rest, Headers.from_lines(lines), authority=host[0], body=length)
@@ -195,8 +230,13 @@ class ReverseProxyResource(Resource):
     """Passes what is below it to a pool: ``root.putChild(b"api", ReverseProxyResource(pool))``.
 
     What follows the place where it is mounted is appended to ``path``: with the default, ``/api/users?page=2`` is
-    asked of the upstream as ``/users?page=2``. Bodies of requests are gathered by twisted.web, which is its way;
-    responses stream.
+    asked of the upstream as ``/users?page=2``.
+
+    What twisted.web does not do cannot be had through it: it gathers the body of a request before it asks anybody, it
+    answers ``Expect`` itself, passes no informational responses and no trailers, and knows no CONNECT. Responses
+    stream, and WebSocket works where the client speaks HTTP/1.1: the connection is then taken from twisted.web.
+
+    Health checks of the pool run from the first request on, until the reactor stops or :meth:`stop` is called.
     """
 
     isLeaf = True
@@ -214,9 +254,29 @@ class ReverseProxyResource(Resource):
         super().__init__()
         self._path = path.rstrip(b"/")
         self._factory = ReverseProxyFactory(pool, host=host, via=via, limits=limits, reactor=reactor)
+        self._serves = False
+
+    def stop(self) -> None:
+        """Check no more, and close the connections that are kept, for a ``Site`` that is taken down while the program
+        goes on. A request that comes later begins all again.
+        """
+        if self._serves:
+            self._serves = False
+            self._factory.end()
+            self._factory.stop()
+
+    def _begin(self) -> None:
+        # A resource is not told when its site listens.
+        self._serves = True
+        self._factory.begin()
+        reactor = self._factory.reactor
+        if IReactorCore.providedBy(reactor):
+            reactor.addSystemEventTrigger("before", "shutdown", self.stop)
 
     def render(self, request: server.Request) -> int:
         """Answer later."""
+        if not self._serves:
+            self._begin()
         _, mark, query = request.uri.partition(b"?")
         segments: list[bytes] = request.postpath or []
         # postpath is unquoted: what was sent is what goes on.
