@@ -12,6 +12,8 @@ from txproxy.errors import LoopDetected, RequestDenied, RequestError
 from txproxy.forward.access import CONNECT_PORTS, REQUEST_PORTS, HostPatterns, Networks, Ports
 from txproxy.forward.destinations import Destinations, GuardedDialer
 from txproxy.forward.no_proxy import NoProxy
+from txproxy.forward.pac import PATH as PAC_PATH
+from txproxy.forward.pac import Pac
 from txproxy.forward.parent_checks import ParentChecks
 from txproxy.forward.parents import Parents
 from txproxy.forward.policy import FORWARDED_FOR_MODES, ForwardPolicy, forwarded_for_mode
@@ -45,6 +47,7 @@ class ForwardMode:
         self._response_lines = (self._via.response_line,) if self._via is not None else ()
         self.destinations = Destinations(policy.allow_destinations)
         self._to_parents = _to_parents(policy, self.destinations, self._via)
+        self._pac = Pac(NoProxy(policy.no_proxy)) if policy.pac else None
         self._drop = _DROP | CLIENT_FIELDS if policy.forwarded_for == "delete" else _DROP
         # The same request to the same origin meets the same Address object, and with it kept connections.
         self._address = lru_cache(maxsize=4096)(self._origin)
@@ -61,6 +64,8 @@ class ForwardMode:
             plan = Plan(self._address(b"", head.authority), None)
             return plan if self._to_parents is None else self._to_parents.plan(plan, head, client)
         if head.scheme is None:
+            if self._pac is not None and head.path.partition(b"?")[0] == PAC_PATH:
+                return self._pac.answer(head, client)
             raise RequestError("a proxy wants a target in absolute form")
         if method == b"TRACE":
             return Refusal(405, "http_request_denied", "TRACE is not done here", _ALLOW)
