@@ -233,6 +233,11 @@ class Authenticator:
         """Let ``check_files`` look at ``file`` too."""
         self._files.append(file)
 
+    @property
+    def has_files(self) -> bool:
+        """Whether ``check_files`` has something to look at."""
+        return bool(self._files)
+
     def check_files(self) -> bool:
         """Read again the files that have changed. If there are any, nothing is remembered that was right before."""
         changed = [file for file in self._files if file.check()]

@@ -115,8 +115,8 @@ class Destinations:
                     raise DestinationProhibited(f"{host} is at {text}, which may not be reached through this proxy")
 
     def check_named(self, host: str) -> None:
-        """``DestinationProhibited`` if ``host`` is an address, in any spelling, that may not be reached. What names stand
-        for is not known here, but for localhost (RFC 6761 section 6.3).
+        """``DestinationProhibited`` if ``host`` is an address, in any spelling, that may not be reached. What names
+        stand for is not known here, but for localhost (RFC 6761 section 6.3).
         """
         name = normal_host(host)
         if is_literal(name):

@@ -2,128 +2,197 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import partial
 from typing import Any, Final
 
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from txproxy.errors import LoopDetected, RequestDenied, RequestError
-from txproxy.forward.access import CONNECT_PORTS, REQUEST_PORTS, HostPatterns, Networks, Ports
+from txproxy.forward.access import Networks
+from txproxy.forward.approvals import Approvals
+from txproxy.forward.auth import Authenticator, make_authenticator
+from txproxy.forward.blocking import BlockedResponse, denied
+from txproxy.forward.decisions import Rules
 from txproxy.forward.destinations import Destinations, GuardedDialer
+from txproxy.forward.egress import AgreedName, Masks
+from txproxy.forward.filters import Filters
+from txproxy.forward.judge import Aim, Authentication, Case, Changing, Deciding, Filtering, Judge, Step
+from txproxy.forward.kinds import Surroundings
+from txproxy.forward.lookups import Lookups
 from txproxy.forward.no_proxy import NoProxy
+from txproxy.forward.onward import Onward, max_forwards
 from txproxy.forward.pac import PATH as PAC_PATH
 from txproxy.forward.pac import Pac
 from txproxy.forward.parent_checks import ParentChecks
 from txproxy.forward.parents import Parents
 from txproxy.forward.policy import FORWARDED_FOR_MODES, ForwardPolicy, forwarded_for_mode
+from txproxy.forward.privacy import Mask
+from txproxy.forward.rewrites import Rewrites
+from txproxy.forward.targets import Target, Targets
 from txproxy.forward.to_parents import ToParents
+from txproxy.forward.watching import FileWatch, Look, in_threads
 from txproxy.interfaces import Address, Client, Decision, IMode, Plan, Refusal
 from txproxy.proxy.factory import Observer, ProxyFactory
 from txproxy.proxy.limits import Limits
-from txproxy.tls.upstream import client_connections
-from txproxy.wire.forwarding import CLIENT_FIELDS, HOP_BY_HOP, Via, connection_lines, end_to_end, new_mark
-from txproxy.wire.headers import Headers
-from txproxy.wire.message import RequestHead
-from txproxy.wire.target import DEFAULT_PORTS, split_authority
+from txproxy.wire.forwarding import Via, new_mark
+from txproxy.wire.message import RequestHead, ResponseHead
 
 __all__ = ["FORWARDED_FOR_MODES", "ForwardMode", "ForwardPolicy", "ForwardProxyFactory", "forwarded_for_mode"]
 
-_DROP: Final = HOP_BY_HOP | {b"host"}
+_log = Logger()
+
 _ALLOW: Final = (b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, CONNECT",)
 
 
 @implementer(IMode)
 class ForwardMode:
-    """Sends requests where their targets say."""
+    """Sends requests where their targets say. ``timeout`` is for looking names up that rules are about, in seconds.
 
-    def __init__(self, policy: ForwardPolicy) -> None:
+    ``warnings`` are what may be a mistake in the policy. ``approvals`` has the questions that rules ask, where the
+    policy names nobody else who would answer them.
+    """
+
+    def __init__(self, policy: ForwardPolicy, reactor: Any = None, timeout: float = 5.0) -> None:
+        if reactor is None:
+            from twisted.internet import reactor  # the embedding program's
         self.policy = policy
         self._clients = Networks(policy.allow_clients)
-        self._request_ports = Ports(policy.allow_ports or REQUEST_PORTS)
-        self._connect_ports = Ports(policy.allow_ports or CONNECT_PORTS)
-        self._hosts = HostPatterns(policy.allow_hosts) if policy.allow_hosts is not None else None
+        self._targets = Targets(policy.allow_ports, policy.allow_hosts, policy.deny_hosts, policy.bind, policy.binds)
         self._via = Via(policy.via.encode("ascii"), new_mark()) if policy.via is not None else None
         self._response_lines = (self._via.response_line,) if self._via is not None else ()
         self.destinations = Destinations(policy.allow_destinations)
         self._to_parents = _to_parents(policy, self.destinations, self._via)
         self._pac = Pac(NoProxy(policy.no_proxy)) if policy.pac else None
-        self._drop = _DROP | CLIENT_FIELDS if policy.forwarded_for == "delete" else _DROP
-        # The same request to the same origin meets the same Address object, and with it kept connections.
-        self._address = lru_cache(maxsize=4096)(self._origin)
+        self._onward = Onward(self._via, policy.forwarded_for)
+        masks = Masks(policy.privacy, policy.inject)
+        self._masks = masks if masks else None
+        self._content = policy.content
+        self._looks_at_responses = policy.content is not None or any(
+            one.remove_from_responses for one in policy.privacy
+        )
+        self.authenticator = make_authenticator(policy.auth, reactor) if policy.auth is not None else None
+        self.filters, self.lists = Filters(policy.filters), Filters(policy.lists)
+        self.approvals = Approvals(reactor)
+        self.rules = self._make_rules()
+        self.warnings = (*self.filters.warnings, *self.lists.warnings, *self.rules.warnings)
+        steps = self._steps(reactor, timeout)
+        self._judge = Judge(steps, self._go) if steps else None
+
+    def _make_rules(self) -> Rules:
+        policy = self.policy
+        return Rules(
+            policy.rules,
+            surroundings=Surroundings(usage=policy.usage, lists=self.lists),
+            authenticates=self.authenticator is not None,
+        )
+
+    def _steps(self, reactor: Any, timeout: float) -> list[Step]:
+        """The chain that each request passes; empty if there is nothing to be asked of any."""
+        policy, targets = self.policy, self._targets
+        users = None
+        steps: list[Step] = []
+        if self.authenticator is not None and policy.auth is not None:
+            users = Authentication(self.authenticator, policy.auth.certificate_field is not None)
+        if users is not None and not policy.auth_by_rules:
+            steps.append(users)
+        asking: list[Step] = []
+        if policy.rewrites or policy.safe_search:
+            asking.append(Changing(Rewrites(policy.rewrites, policy.safe_search), targets))
+        if policy.filters:
+            asking.append(Filtering(self.filters))
+        if policy.rules:
+            lookups = Lookups(reactor, timeout)
+            ask = policy.ask or self.approvals
+            asking.append(Deciding(self.rules, lookups, users, ask, policy.ask_timeout, reactor))
+        if steps or asking:
+            steps += [Aim(targets, facts=bool(asking)), *asking]
+        return steps
 
     def plan(self, head: RequestHead, client: Client) -> Decision:
         """See :class:`txproxy.interfaces.IMode`."""
         if client.client_ip not in self._clients:
-            raise RequestDenied(f"{client.client_ip} may not use this proxy")
+            client.verdict = denied(f"{client.client_ip} may not use this proxy", "allow_clients")
+            raise RequestDenied(client.verdict.reason)
         via = self._via
         if via is not None and b"via" in head.headers.index and via.is_in(head.headers):
             raise LoopDetected("the request has been through this proxy before")
         method = head.method
-        if method == b"CONNECT":
-            plan = Plan(self._address(b"", head.authority), None)
-            return plan if self._to_parents is None else self._to_parents.plan(plan, head, client)
-        if head.scheme is None:
-            if self._pac is not None and head.path.partition(b"?")[0] == PAC_PATH:
-                return self._pac.answer(head, client)
-            raise RequestError("a proxy wants a target in absolute form")
-        if method == b"TRACE":
-            return Refusal(405, "http_request_denied", "TRACE is not done here", _ALLOW)
-        if b"max-forwards" in head.headers.index and method == b"OPTIONS":
-            hops = _max_forwards(head)
-            if hops == 0:
+        if method != b"CONNECT":
+            if head.scheme is None:
+                if self._pac is not None and head.path.partition(b"?")[0] == PAC_PATH:
+                    return self._pac.answer(head, client)
+                raise RequestError("a proxy wants a target in absolute form")
+            if method == b"TRACE":
+                return Refusal(405, "http_request_denied", "TRACE is not done here", _ALLOW)
+            if b"max-forwards" in head.headers.index and method == b"OPTIONS" and not max_forwards(head):
                 return Refusal(200, lines=_ALLOW)
-        address = self._address(head.scheme, head.authority)
-        plan = Plan(address, self._head(head, client), self._response_lines)
+        if self._judge is not None:
+            return self._judge(head, client)
+        if client.verdict is not None:
+            client.verdict = None
+        target = self._targets.of(head, client)
+        address = self._targets.address(target, "", "", ())
+        return self._sent(self._planned(head, client, target, address), head, client)
+
+    def _go(self, case: Case) -> Decision:
+        """The plan for a request that has passed the chain."""
+        target = case.target
+        address = self._targets.address(target, case.rule, case.dial, case.pinned)
+        plan = self._planned(case.head, case.client, target, address, case.rule, case.lines)
+        return self._sent(plan, case.asked, case.client)
+
+    def _sent(self, plan: Plan, head: RequestHead, client: Client) -> Decision:
         return plan if self._to_parents is None else self._to_parents.plan(plan, head, client)
 
-    def _head(self, head: RequestHead, client: Client) -> RequestHead:
-        told = client.notes
-        if told is not None and told[0] is head.headers and told[1] == head.authority:
-            headers: Headers = told[2]
-        else:
-            headers = self._fields(head, client)
-            index = head.headers.index
-            if b"upgrade" not in index and b"max-forwards" not in index:
-                # A client whose fields are the same again is told of in the same words.
-                client.notes = (head.headers, head.authority, headers)
-        return RequestHead(head.method, head.path, headers, head.authority, None, head.body)
+    def _planned(
+        self,
+        head: RequestHead,
+        client: Client,
+        target: Target,
+        address: Address,
+        rule: str = "",
+        lines: tuple[bytes, ...] = (),
+    ) -> Plan:
+        if head.method == b"CONNECT":
+            plan = Plan(address, None)
+            if self.policy.agree_names:
+                plan.gate = AgreedName(target.host, target.port, client)
+            return plan
+        mask = self._masks.find(target, rule) if self._masks is not None else None
+        plan = Plan(address, self._onward.head(head, client, target, mask, lines), self._response_lines)
+        if self._looks_at_responses:
+            plan.rewrite = partial(self._looked_at, target, client, mask)
+            plan.max_response = self._content.max_size if self._content is not None else None
+        return plan
 
-    def _fields(self, head: RequestHead, client: Client) -> Headers:
-        index = head.headers.index
-        # RFC 9112 3.2.2: Host is made from the target, whatever the client sent.
-        lines = [b"Host: " + head.authority]
-        lines += end_to_end(head.headers, self._drop)
-        if self._via is not None:
-            # Several Via lines are one list, in order (RFC 9110 5.3).
-            lines.append(self._via.request_line)
-        mode = self.policy.forwarded_for
-        if mode == "on":
-            lines.append(b"X-Forwarded-For: " + client.client_ip.encode("ascii"))
-        elif mode == "off":
-            lines.append(b"X-Forwarded-For: unknown")
-        if b"connection" in index:
-            lines += connection_lines(head)
-        if b"max-forwards" in index and head.method == b"OPTIONS":
-            lines = _one_hop_less(lines, _max_forwards(head))
-        return Headers.from_lines(lines)
+    def _looked_at(
+        self, target: Target, client: Client, mask: Mask | None, head: ResponseHead, lines: list[bytes]
+    ) -> list[bytes]:
+        reason = self._content.judge(head) if self._content is not None else None
+        if reason is not None:
+            client.verdict = denied(reason, "content")
+            raise BlockedResponse(client.verdict, target.url)
+        if mask is not None and mask.drop_from_responses:
+            drop = mask.drop_from_responses
+            return [line for line in lines if line.partition(b":")[0].lower() not in drop]
+        return lines
 
-    def _origin(self, scheme: bytes, authority: bytes) -> Address:
-        host, port = split_authority(authority)
-        ports = self._request_ports if scheme else self._connect_ports
-        port = port or DEFAULT_PORTS[scheme]
-        if port not in ports:
-            raise RequestDenied(f"port {port} is not allowed")
-        if self._hosts is not None and host not in self._hosts:
-            raise RequestDenied(f"{host} is not allowed")
-        tls: IOpenSSLClientConnectionCreator | None = None
-        if scheme in (b"https", b"wss"):
-            try:
-                tls = client_connections(host)
-            except UnicodeError:
-                raise RequestError("the target's host is no name that a certificate can have") from None
-        name = host if tls is not None else ""
-        return Address(host, port, tls=tls, server_name=name, bind=self.policy.bind)
+    def watch(self, reactor: Any) -> FileWatch:
+        """Looks whether the files of lists and users have changed, once it is started."""
+        run = in_threads(reactor)
+        looks: list[Look] = []
+        for filters in (self.filters, self.lists):
+            if filters.lists:
+                looks.append(partial(filters.check_by, run))
+        authenticator = self.authenticator
+        if authenticator is not None and authenticator.has_files:
+            looks.append(partial(_check_files, authenticator))
+        return FileWatch(reactor, looks)
+
+
+async def _check_files(authenticator: Authenticator) -> None:
+    authenticator.check_files()
 
 
 def _to_parents(policy: ForwardPolicy, destinations: Destinations, via: Via | None) -> ToParents | None:
@@ -133,19 +202,6 @@ def _to_parents(policy: ForwardPolicy, destinations: Destinations, via: Via | No
             return None
         parents = Parents()
     return ToParents(parents, NoProxy(policy.no_proxy), destinations, choose=policy.choose_parent, via=via)
-
-
-def _max_forwards(head: RequestHead) -> int:
-    value = head.headers.index[b"max-forwards"]
-    if not value.isdigit() or len(value) > 9:
-        raise RequestError("Max-Forwards is not a number")
-    return int(value)
-
-
-def _one_hop_less(lines: list[bytes], hops: int) -> list[bytes]:
-    # RFC 9110 7.6.2
-    others = [line for line in lines if not line.lower().startswith(b"max-forwards:")]
-    return [*others, b"Max-Forwards: %d" % (hops - 1)]
 
 
 class ForwardProxyFactory(ProxyFactory):
@@ -163,22 +219,28 @@ class ForwardProxyFactory(ProxyFactory):
             from twisted.internet import reactor  # the embedding program's
         policy = policy or ForwardPolicy()
         limits = limits or Limits()
-        mode = ForwardMode(policy)
+        mode = ForwardMode(policy, reactor, limits.connect_timeout)
         super().__init__(
             mode,
             limits=limits,
             dialer=GuardedDialer(reactor, mode.destinations, limits.connect_timeout),
-            observers=observers,
+            observers=observers if policy.audit is None else (*observers, policy.audit.exchange),
             name=policy.via or "txproxy",
             reactor=reactor,
         )
+        self.forward = mode
+        self._watch = mode.watch(reactor)
+        self._audit = policy.audit
         self._parents = policy.parents
         self._checks: ParentChecks | None = None
         if self._parents is not None:
             self._parents.use_clock(reactor)
 
     def begin(self) -> None:
-        """Look after the parents."""
+        """Look after the parents, and after files that may change."""
+        self._watch.start()
+        for warning in self.forward.warnings:
+            _log.warn("{warning}", warning=warning)
         parents = self._parents
         if parents is not None and parents.check_interval is not None:
             self._checks = ParentChecks(
@@ -187,6 +249,13 @@ class ForwardProxyFactory(ProxyFactory):
 
     def end(self) -> None:
         """No longer."""
+        self._watch.stop()
         checks, self._checks = self._checks, None
         if checks is not None:
             checks.stop()
+
+    def stop(self) -> None:
+        """Close all that is open, at once."""
+        super().stop()
+        if self._audit is not None:
+            self._audit.close()

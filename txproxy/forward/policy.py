@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Protocol
 
 import attrs
 
 from txproxy.errors import ConfigError
 from txproxy.forward.access import LOOPBACK_CLIENTS
-from txproxy.forward.facts import is_literal
+from txproxy.forward.approvals import Ask
+from txproxy.forward.auth import AuthPolicy
+from txproxy.forward.content import ContentRules
+from txproxy.forward.egress import Injection
+from txproxy.forward.filters import ListFile
+from txproxy.forward.kinds import Usage
 from txproxy.forward.no_proxy import NoProxy
 from txproxy.forward.parent import Parent
 from txproxy.forward.parents import Parents
+from txproxy.forward.privacy import Privacy
+from txproxy.forward.rewrites import Rewrite, Rewrites
+from txproxy.forward.rules import Rule, read_rules
+from txproxy.forward.targets import Bind, bind_address
 from txproxy.forward.to_parents import ChooseParent
+from txproxy.proxy.exchange import Exchange
 
 FORWARDED_FOR_MODES: Final = ("on", "off", "transparent", "delete")
 
@@ -29,13 +39,6 @@ def _strings(values: Iterable[object]) -> tuple[str, ...]:
     return tuple(str(value) for value in values)
 
 
-def bind_address(text: str) -> str:
-    """``text`` if it is an address to connect from; else ``ConfigError``."""
-    if not is_literal(text):
-        raise ConfigError(f"{text!r} is no address to connect from; accepted is one of this host, such as 192.0.2.1")
-    return text
-
-
 def _parents(value: Parents | Iterable[str | Parent] | None) -> Parents | None:
     if value is None or isinstance(value, Parents):
         return value
@@ -43,21 +46,63 @@ def _parents(value: Parents | Iterable[str | Parent] | None) -> Parents | None:
     return Parents(texts) if texts else None
 
 
+def _auth(value: AuthPolicy | str | None) -> AuthPolicy | None:
+    return AuthPolicy(password_file=value) if isinstance(value, str) else value
+
+
+def _rules(value: Iterable[Rule | Mapping[str, Any]]) -> tuple[Rule, ...]:
+    return tuple(one if isinstance(one, Rule) else read_rules([one])[0] for one in value)
+
+
+def _lists(value: Mapping[str, str] | Iterable[ListFile | str]) -> tuple[ListFile, ...]:
+    if isinstance(value, Mapping):
+        return tuple(ListFile(path, name) for name, path in value.items())
+    return tuple(ListFile(one) if isinstance(one, str) else one for one in value)
+
+
+class Audit(Protocol):
+    """Who writes down what was decided (see :class:`txproxy.observe.audit.AuditLog`)."""
+
+    def exchange(self, exchange: Exchange) -> None:
+        """A finished exchange."""
+
+    def close(self) -> None:
+        """There are no more."""
+
+
 @attrs.frozen(kw_only=True)
 class ForwardPolicy:
     """What a forward proxy does, and for whom. Safe as it comes.
 
-    ``allow_clients``: CIDRs of who may use it. ``allow_ports``: for requests and CONNECT alike; None stands for 80,
-    443 and 1024-65535, and 443 for CONNECT. ``allow_destinations``: CIDRs and host names that may be reached though
-    they are loopback, link-local, private or metadata addresses. ``allow_hosts``: patterns (``example.com``,
-    ``*.example.com``, ``.example.com``); None for all. ``via``: pseudonym in Via, or None. ``forwarded_for``: ``on``,
-    ``off``, ``transparent`` or ``delete``, as Squid's.
+    A request passes these in order; the first that says no is the answer.
 
-    ``parents``: URLs of proxies to go through (see :class:`txproxy.forward.parent.Parent`), or a
-    :class:`txproxy.forward.parents.Parents`. ``choose_parent(head, client, parents)``: asked for each request first; a
-    ``Parent``, None (as configured), or a Deferred of these. ``no_proxy``: names and networks that are reached without
-    a parent, by the proxy and by clients that have its PAC file, in the words of the environment variable. ``bind``:
-    the local address to connect from. ``pac``: whether ``/proxy.pac`` is served.
+    - ``allow_clients``: CIDRs of who may use it.
+    - ``auth``: who they are; an :class:`~txproxy.forward.auth.AuthPolicy`, or the name of a password file. With
+      ``auth_by_rules``, only where a rule asks for a user or group.
+    - ``rewrites`` (:class:`~txproxy.forward.rewrites.Rewrite`) and ``safe_search`` (``google``, ``bing``, ...) send
+      requests elsewhere.
+    - ``allow_ports``: for requests and CONNECT alike; None stands for 80, 443 and 1024-65535, and 443 for CONNECT.
+    - ``deny_hosts``, ``allow_hosts``: patterns (``example.com``, ``*.example.com``, ``.example.com``); None for all.
+    - ``filters``: files of block lists (:mod:`txproxy.forward.lists`), read again when they change.
+    - ``rules`` (:class:`~txproxy.forward.rules.Rule`): if there are any, what none of them matches is refused.
+      ``lists`` are the files of lists that they name, by name; ``usage`` says how many bytes clients have used.
+      ``ask`` is asked where a rule asks (see :mod:`txproxy.forward.approvals`), and has ``ask_timeout`` seconds;
+      without it, questions wait in ``ForwardMode.approvals``.
+    - ``allow_destinations``: CIDRs and host names that may be reached though they are loopback, link-local, private or
+      metadata addresses.
+    - ``agree_names``: tunnels have to be TLS for the host that they were asked for.
+    - ``content``: types and sizes of responses that do not pass.
+
+    What origins learn: ``via`` is a pseudonym in Via, or None; ``forwarded_for`` is ``on``, ``off``, ``transparent`` or
+    ``delete``, as Squid's; ``privacy`` (:class:`~txproxy.forward.privacy.Privacy`) removes and replaces fields, and
+    ``inject`` (:class:`~txproxy.forward.egress.Injection`) adds secrets that no client holds.
+
+    Which way requests go: ``parents`` are URLs of proxies to go through (see :class:`txproxy.forward.parent.Parent`),
+    or a :class:`txproxy.forward.parents.Parents`. ``choose_parent(head, client, parents)``: asked for each request
+    first; a ``Parent``, None (as configured), or a Deferred of these. ``no_proxy``: names and networks that are reached
+    without a parent, by the proxy and by clients that have its PAC file, in the words of the environment variable.
+    ``bind``: the local address to connect from, and ``binds`` (:class:`~txproxy.forward.targets.Bind`) others for some
+    hosts and rules. ``pac``: whether ``/proxy.pac`` is served. ``audit`` writes down what was decided.
 
     A wrong value is a ``ConfigError``, which is a ``ValueError``.
     """
@@ -66,16 +111,44 @@ class ForwardPolicy:
     allow_ports: tuple[str, ...] | None = attrs.field(default=None, converter=attrs.converters.optional(_strings))
     allow_destinations: tuple[str, ...] = attrs.field(default=(), converter=_strings)
     allow_hosts: tuple[str, ...] | None = attrs.field(default=None, converter=attrs.converters.optional(_strings))
+    deny_hosts: tuple[str, ...] = attrs.field(default=(), converter=_strings)
+    filters: tuple[ListFile, ...] = attrs.field(default=(), converter=_lists)
+    lists: tuple[ListFile, ...] = attrs.field(default=(), converter=_lists)
+    auth: AuthPolicy | None = attrs.field(default=None, converter=_auth)
+    auth_by_rules: bool = False
+    rules: tuple[Rule, ...] = attrs.field(default=(), converter=_rules)
+    usage: Usage | None = None
+    ask: Ask | None = None
+    ask_timeout: float = 60.0
+    rewrites: tuple[Rewrite, ...] = attrs.field(default=(), converter=tuple)
+    safe_search: tuple[str, ...] = attrs.field(default=(), converter=_strings)
+    content: ContentRules | None = None
+    agree_names: bool = False
+    privacy: tuple[Privacy, ...] = attrs.field(default=(), converter=tuple)
+    inject: tuple[Injection, ...] = attrs.field(default=(), converter=tuple)
     via: str | None = "txproxy"
     forwarded_for: str = "delete"
     parents: Parents | None = attrs.field(default=None, converter=_parents)
     choose_parent: ChooseParent | None = None
     no_proxy: tuple[str, ...] = attrs.field(default=(), converter=_strings)
     bind: str = ""
+    binds: tuple[Bind, ...] = attrs.field(default=(), converter=tuple)
     pac: bool = True
+    audit: Audit | None = None
 
     def __attrs_post_init__(self) -> None:
         forwarded_for_mode(self.forwarded_for)
         NoProxy(self.no_proxy)
         if self.bind:
             bind_address(self.bind)
+        Rewrites(self.rewrites, self.safe_search)
+        if self.ask_timeout <= 0:
+            raise ConfigError(f"ask_timeout: {self.ask_timeout!r} is no time; accepted are seconds, above 0")
+        if self.auth_by_rules and self.auth is None:
+            raise ConfigError("auth_by_rules: there is nobody to be known; accepted with auth")
+        known = [rule.name for rule in self.rules if rule.name]
+        for key, entries in (("inject", self.inject), ("binds", self.binds)):
+            for name in (name for entry in entries for name in entry.rules):
+                if name not in known:
+                    accepted = f"accepted: {', '.join(known)}" if known else "there are none with a name"
+                    raise ConfigError(f"{key}: there is no rule {name!r}; {accepted}")

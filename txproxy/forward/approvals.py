@@ -1,0 +1,78 @@
+"""Questions that rules put to a person: what a hook is asked, and a queue of them for who answers later."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeAlias
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+
+@attrs.frozen(kw_only=True)
+class Question:
+    """May this be? ``url`` is the request's, in normal form; of a tunnel, no more than ``https://host/`` is known.
+    ``rule`` is the one that asks, and ``reason`` its own.
+    """
+
+    client_ip: str
+    user: str | None
+    groups: frozenset[str]
+    method: str
+    host: str
+    port: int
+    url: str
+    rule: str
+    reason: str = ""
+
+
+Ask: TypeAlias = "Callable[[Question], bool | Deferred[bool] | Awaitable[bool]]"
+"""A hook: says whether a request may go. A Deferred is cancelled when the client leaves, or nobody answers in time."""
+
+
+@attrs.frozen
+class Pending:
+    """A question that waits. ``number`` is its own, ``since`` in seconds of the reactor's clock."""
+
+    number: int
+    question: Question
+    since: float
+
+
+class Approvals:
+    """Keeps questions until somebody answers them: a hook for rules that ask. Who waits for an answer, and how long, is
+    the asker's affair: what is given up is here no more.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._numbers = 0
+        self._pending: dict[int, tuple[Pending, Deferred[bool]]] = {}
+
+    def __call__(self, question: Question) -> Deferred[bool]:
+        """Put a question."""
+        self._numbers += 1
+        number = self._numbers
+
+        def given_up(_: Deferred[bool]) -> None:
+            self._pending.pop(number, None)
+
+        answer: Deferred[bool] = Deferred(given_up)
+        self._pending[number] = Pending(number, question, self._clock.seconds()), answer
+        return answer
+
+    def __iter__(self) -> Iterator[Pending]:
+        """What waits, the oldest first."""
+        return iter([pending for pending, _ in self._pending.values()])
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def answer(self, number: int, approved: bool) -> bool:
+        """Answer a question; False if it does not wait any more."""
+        entry = self._pending.pop(number, None)
+        if entry is None:
+            return False
+        entry[1].callback(approved)
+        return True

@@ -1,0 +1,299 @@
+"""What becomes of a request, before anybody is dialled: who sends it, where it goes, and whether it may.
+
+One chain of steps, built when the configuration is: what is off is not in it. Each step is a call; a Deferred comes
+only where something has to wait (a password's hash, a name server, a person).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeAlias
+
+from OpenSSL import SSL
+from twisted.internet.defer import Deferred, TimeoutError
+
+from txproxy.forward.approvals import Ask, Question
+from txproxy.forward.auth import Authenticator
+from txproxy.forward.blocking import Blocked, denied
+from txproxy.forward.credentials import User
+from txproxy.forward.decisions import Outcome, Rules, Verdict
+from txproxy.forward.facts import TUNNEL, Facts
+from txproxy.forward.filters import Filters
+from txproxy.forward.lookups import Lookups
+from txproxy.forward.rewrites import Change, Rewrites
+from txproxy.forward.targets import Target, Targets
+from txproxy.interfaces import Answer, Client, Decision, Refusal
+from txproxy.proxy.transports import tls_connection
+from txproxy.wire.grammar import ABSOLUTE
+from txproxy.wire.message import RequestHead
+
+_ALLOW: Final = Outcome.ALLOW
+
+
+class Case:
+    """One request on its way through the chain. ``head`` is what is to be sent on, ``asked`` what the client sent.
+
+    ``dial`` is a host to connect to in place of the target's, ``lines`` are to be added to the request, ``rule`` is
+    the one that allowed it, and ``pinned`` are the addresses that were judged, if any were.
+    """
+
+    __slots__ = ("asked", "head", "client", "target", "facts", "dial", "lines", "rule", "pinned")
+
+    target: Target
+    facts: Facts
+
+    def __init__(self, head: RequestHead, client: Client) -> None:
+        self.asked = self.head = head
+        self.client = client
+        self.dial = ""
+        self.lines: tuple[bytes, ...] = ()
+        self.rule = ""
+        self.pinned: tuple[str, ...] = ()
+
+
+Result: TypeAlias = "Refusal | Answer | None"
+Step: TypeAlias = "Callable[[Case], Result | Deferred[Result]]"
+
+
+class Judge:
+    """Takes requests through ``steps``. What a step gives is the answer; None is for the next one, and after the last
+    ``go`` makes a plan.
+    """
+
+    def __init__(self, steps: Sequence[Step], go: Callable[[Case], Decision]) -> None:
+        self._steps = tuple(steps)
+        self._count = len(self._steps)
+        self._go = go
+
+    def __call__(self, head: RequestHead, client: Client) -> Decision:
+        """What becomes of a request."""
+        client.verdict = None
+        decision: Decision = self._on(None, Case(head, client), 0)
+        return decision
+
+    def _on(self, result: Result, case: Case, at: int) -> Any:
+        if result is not None:
+            return result
+        while at < self._count:
+            step = self._steps[at]
+            at += 1
+            given = step(case)
+            if given is not None:
+                if isinstance(given, Deferred):
+                    return given.addCallback(self._on, case, at)
+                return given
+        return self._go(case)
+
+
+class Authentication:
+    """Asks who sends a request; ``client.user`` and ``client.groups`` say so from then on."""
+
+    def __init__(self, authenticator: Authenticator, certificates: bool) -> None:
+        self._check = authenticator.check
+        self._certificates = certificates
+
+    def __call__(self, case: Case) -> Result | Deferred[Result]:
+        """See :data:`Step`."""
+        client = case.client
+        client.user = None
+        if self._certificates and client.certificate is None:
+            client.certificate = _verified(client.transport)
+        checked = self._check(case.asked, client)
+        if type(checked) is User:
+            client.user = checked.name
+            client.groups = checked.groups
+            return None
+        if isinstance(checked, Deferred):
+            return checked.addCallback(_known, client)
+        assert isinstance(checked, Refusal)
+        return _known(checked, client)
+
+
+def _known(checked: User | Refusal, client: Client) -> Result:
+    if isinstance(checked, User):
+        client.user = checked.name
+        client.groups = checked.groups
+        return None
+    client.user = None
+    client.groups = frozenset()
+    client.verdict = denied(checked.detail, "auth")
+    return checked
+
+
+def _verified(transport: object) -> Any:
+    """The certificate that a client has shown on its way to the proxy, and OpenSSL has verified."""
+    connection = tls_connection(transport)
+    # With VERIFY_PEER, and no callback that would forgive, OpenSSL ends the handshake if it does not verify.
+    if connection is None or not connection.get_verify_mode() & SSL.VERIFY_PEER:
+        return None
+    return connection.get_peer_certificate()
+
+
+class Aim:
+    """Finds the target, and the ``facts`` that lists and rules are asked about, if there are any."""
+
+    def __init__(self, targets: Targets, facts: bool = True) -> None:
+        self._find = targets.of
+        self._facts = facts
+
+    def __call__(self, case: Case) -> None:
+        """See :data:`Step`."""
+        head, client = case.head, case.client
+        case.target = target = self._find(head, client)
+        if self._facts:
+            case.facts = Facts(head, client.client_ip, target.host, target.port, client.user, client.groups)
+
+
+class Changing:
+    """Sends requests elsewhere than they want, and clients too."""
+
+    def __init__(self, rewrites: Rewrites, targets: Targets) -> None:
+        self._find = rewrites.find
+        self._aim = Aim(targets)
+
+    def __call__(self, case: Case) -> Result:
+        """See :data:`Step`."""
+        change = self._find(case.facts)
+        return self._apply(change, case) if change is not None else None
+
+    def _apply(self, change: Change, case: Case) -> Result:
+        if change.redirect is not None:
+            case.client.verdict = Verdict(outcome=_ALLOW, rule=change.name, reason=f"sent to {change.url}")
+            return Answer(change.redirect, (b"Location: " + change.url.encode("ascii"),))
+        case.dial = change.dial
+        case.lines = change.lines
+        if change.url:
+            match = ABSOLUTE.fullmatch(change.url.encode("ascii"))
+            assert match is not None, "it was looked at before"
+            head = case.head
+            path = match[3] if match[3][:1] == b"/" else b"/" + match[3]
+            case.head = RequestHead(
+                head.method, path, head.headers, match[2], match[1].lower(), head.body, head.minor, head.keep_alive
+            )
+            self._aim(case)
+        return None
+
+
+class Filtering:
+    """Refuses what is on a block list."""
+
+    def __init__(self, filters: Filters) -> None:
+        self._filters = filters
+
+    def __call__(self, case: Case) -> None:
+        """See :data:`Step`."""
+        hit = self._filters.find(case.facts)
+        if hit is not None:
+            verdict = denied(f"{hit.entry} is on the list {hit.list_name}", "filters", hit.list_name)
+            raise _blocked(verdict, case)
+
+
+class Deciding:
+    """Follows the rules. ``users`` finds out who sends a request, where a rule asks for that; ``ask`` is who says yes
+    or no where one asks, within ``ask_timeout`` seconds.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        lookups: Lookups,
+        users: Authentication | None,
+        ask: Ask,
+        ask_timeout: float,
+        clock: Any,
+    ) -> None:
+        self._decide = rules.decide
+        self._lookups = lookups
+        self._users = users
+        self._ask = ask
+        self._ask_timeout = ask_timeout
+        self._clock = clock
+
+    def __call__(self, case: Case) -> Result | Deferred[Result]:
+        """See :data:`Step`."""
+        verdict = self._decide(case.facts)
+        if verdict.outcome is _ALLOW:
+            case.client.verdict = verdict
+            case.rule = verdict.rule
+            return None
+        return self._less_plain(verdict, case)
+
+    def _less_plain(self, verdict: Verdict, case: Case) -> Result | Deferred[Result]:
+        case.client.verdict = verdict
+        outcome = verdict.outcome
+        if outcome is Outcome.DENY:
+            raise _blocked(verdict, case)
+        if outcome is Outcome.ASK:
+            return self._question(verdict, case)
+        if outcome is Outcome.NEEDS_ADDRESSES:
+            found = self._lookups.find(case.dial or case.facts.host)
+            if isinstance(found, Deferred):
+                return found.addCallback(self._found, case)
+            return self._found(found, case)
+        assert self._users is not None, "rules know whether anybody can be asked"
+        known = self._users(case)
+        if isinstance(known, Deferred):
+            return known.addCallback(self._identified, case)
+        return self._identified(known, case)
+
+    def _found(self, addresses: tuple[str, ...], case: Case) -> Result | Deferred[Result]:
+        case.facts.addresses = case.pinned = addresses
+        return self(case)
+
+    def _identified(self, result: Result, case: Case) -> Result | Deferred[Result]:
+        if result is not None:
+            return result
+        case.facts.user, case.facts.groups = case.client.user, case.client.groups
+        return self(case)
+
+    def _question(self, verdict: Verdict, case: Case) -> Result | Deferred[Result]:
+        facts = case.facts
+        answer = self._ask(
+            Question(
+                client_ip=facts.client_ip,
+                user=facts.user,
+                groups=facts.groups,
+                method=facts.head.method.decode("latin-1"),
+                host=facts.host,
+                port=facts.port,
+                url=facts.urls[0].text,
+                rule=verdict.rule,
+                reason=verdict.reason,
+            )
+        )
+        if isinstance(answer, bool):
+            self._answered(answer, verdict, case)
+            return None
+        waiting: Deferred[Any] = answer if isinstance(answer, Deferred) else Deferred.fromCoroutine(_wait(answer))
+        waiting.addTimeout(self._ask_timeout, self._clock)
+        return waiting.addCallbacks(
+            self._answered, self._not_answered, callbackArgs=(verdict, case), errbackArgs=(verdict, case)
+        )
+
+    def _answered(self, approved: object, verdict: Verdict, case: Case) -> None:
+        if approved is not True:
+            # Whatever is no clear yes is a no.
+            raise _blocked(denied(f"the rule {verdict.rule!r} asks, and the answer was no", verdict.rule), case)
+        case.client.verdict = Verdict(outcome=_ALLOW, rule=verdict.rule, reason="approved")
+        case.rule = verdict.rule
+
+    def _not_answered(self, failure: Any, verdict: Verdict, case: Case) -> None:
+        failure.trap(TimeoutError)
+        # No 504, after which programs try again by themselves, and put the same question anew.
+        raise _blocked(denied(f"the rule {verdict.rule!r} asks, and nobody answered in time", verdict.rule), case)
+
+
+async def _wait(answer: Awaitable[bool]) -> bool:
+    return await answer
+
+
+def _blocked(verdict: Verdict, case: Case) -> Blocked:
+    case.client.verdict = verdict
+    return Blocked(verdict, url_of(case.facts))
+
+
+def url_of(facts: Facts) -> str:
+    """What a request is for, as its client knows it."""
+    if facts.scheme is TUNNEL:
+        return f"[{facts.host}]:{facts.port}" if ":" in facts.host else f"{facts.host}:{facts.port}"
+    return facts.urls[0].text
