@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from twisted.logger import capturedLogs, formatEvent
 
 from txproxy.errors import ConfigError
 from txproxy.observe.access_log import AccessLog
@@ -67,6 +68,24 @@ def test_nothing_can_end_its_quotes_or_its_line(written):
 
 def test_a_client_that_left_before_an_answer_is_a_499(written):
     assert '" 499 0 "' in written(Finished(head(), status=0, sent=0))
+
+
+def test_a_log_that_cannot_be_begun_anew_goes_on_in_the_old_file(tmp_path):
+    directory = tmp_path / "logs"
+    directory.mkdir()
+    log = AccessLog(str(directory / "log"))
+    (directory / "log").rename(tmp_path / "old")
+    directory.rmdir()
+    with capturedLogs() as events:
+        log.reopen()
+    assert "No such file" in formatEvent(events[0]) and "log_failure" not in events[0]
+    log.exchange(Finished(head()))
+    directory.mkdir()
+    log.reopen()
+    log.exchange(Finished(head(path=b"/new")))
+    log.close()
+    assert "GET /x " in (tmp_path / "old").read_text()
+    assert "GET /new " in (directory / "log").read_text()
 
 
 def test_streams_have_lines_too(written):

@@ -7,8 +7,12 @@ import sys
 from time import localtime, strftime
 from typing import Final, Protocol
 
+from twisted.logger import Logger
+
 from txproxy.errors import ConfigError
 from txproxy.wire.message import RequestHead
+
+_log = Logger()
 
 
 class Finished(Protocol):
@@ -56,7 +60,11 @@ class AccessLog:
 
     def reopen(self) -> None:
         """After the file was moved away: begin a new one. If that cannot be, the old one is kept."""
-        opened = self._open()
+        try:
+            opened = self._open()
+        except ConfigError as fault:
+            _log.error("{fault}; the lines go on to the file from before", fault=fault)
+            return
         self.close()
         self._fd = opened
 
