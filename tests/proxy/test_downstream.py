@@ -198,6 +198,18 @@ def test_a_drain_ends_idle_connections_and_lets_running_exchanges_end(proxy):
     assert busy.closed and done.called
 
 
+def test_a_stop_ends_what_runs_before_it_returns(proxy):
+    finished = []
+    proxy.factory.observed, proxy.factory._observers = True, (finished.append,)
+    client = proxy.connect()
+    client.send(GET)
+    proxy.factory.stop()
+    assert [exchange.outcome for exchange in finished] == ["client-gone"]
+    proxy.clock.advance(0)
+    assert client.reset and proxy.upstream.reset
+    assert len(finished) == 1
+
+
 UPGRADE = b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 
 

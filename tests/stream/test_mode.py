@@ -87,3 +87,13 @@ def test_over_the_limit_of_connections_the_next_waits(proxy):
     first.drop()
     assert len(proxy.network.dialed) == 3
     assert not third.closed
+
+
+def test_a_stop_ends_what_runs_before_it_returns(proxy, ended):
+    proxy.network.script = ["hang"]
+    waiting, client = proxy.connect(), proxy.connect()
+    proxy.factory.stop()
+    assert sorted(stream.outcome for stream in ended) == ["client-gone", "ok"]
+    proxy.clock.advance(0)
+    assert waiting.closed and client.closed
+    assert len(ended) == 2

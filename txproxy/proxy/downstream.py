@@ -417,7 +417,7 @@ class DownstreamProtocol:
                 self._unsent = left
                 self.deadline = self.factory.idle_limit.ahead
             else:
-                self._leave()
+                self.abort()
         elif self.exchange is not None:
             self._exchange_deadline(self.exchange)
         elif self.codec.started:
@@ -437,13 +437,7 @@ class DownstreamProtocol:
             # The client has closed its side, but bytes are on their way: if nobody takes them, the connection says so.
             self.deadline = NEVER
         else:
-            self._leave()
-
-    def _leave(self) -> None:
-        exchange, self.exchange = self.exchange, None
-        if exchange is not None:
-            exchange.client_gone()
-        self.abort()
+            self.abort()
 
     def drain(self) -> None:
         """Finish what runs, then leave."""
@@ -487,6 +481,9 @@ class DownstreamProtocol:
         if self._tunnel is not None:
             self._tunnel.abort()
             return
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.client_gone()
         self._state = _State.CLOSED
         self.deadline = NEVER
         self.transport.unregisterProducer()

@@ -219,6 +219,7 @@ class StreamProtocol(_Relay):
         if self.end is not None:
             self.end.abort()
         else:
+            self._end("client-gone")
             self.transport.abortConnection()
 
 
