@@ -19,6 +19,14 @@ TIMEOUT = 20.0
 """Seconds that a client of ours waits for any one byte."""
 
 # "static" requests, built once: a request function in Lua would cost wrk more than the proxies under test.
+_VARIED = """
+local count = 0
+request = function()
+  count = count + 1
+  wrk.headers["X-Request-Id"] = count
+  return wrk.format()
+end
+"""
 _WRK_SCRIPT = """
 {path}
 done = function(summary, latency, requests)
@@ -45,11 +53,19 @@ class Load:
 
 
 def wrk(
-    url: str, seconds: int, directory: Path, target: str | None = None, headers: Mapping[str, str] | None = None
+    url: str,
+    seconds: int,
+    directory: Path,
+    target: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    varied: bool = False,
 ) -> Load:
-    """GET for ``seconds`` on 64 connections; ``target`` is the request target where it is not the path of ``url``."""
+    """GET for ``seconds`` on 64 connections; ``target`` is the request target where it is not the path of ``url``, and
+    with ``varied`` no two requests have the same head.
+    """
     script = directory / "wrk.lua"
-    script.write_text(_WRK_SCRIPT.format(path=f'wrk.path = "{target}"' if target else ""))
+    more = f'wrk.path = "{target}"' if target else _VARIED if varied else ""
+    script.write_text(_WRK_SCRIPT.format(path=more))
     argv = ["wrk", "-t1", "-c64", f"-d{seconds}", "-s", str(script)]
     for name, value in (headers or {}).items():
         argv += ["-H", f"{name}: {value}"]

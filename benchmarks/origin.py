@@ -34,6 +34,7 @@ http {{
         listen 127.0.0.1:{port} backlog=4096;
         root {directory}/site;
         location = /small {{ return 200 "hello, world\\n"; }}
+        location = /varied {{ add_header X-Request-Id $request_id; return 200 "hello, world\\n"; }}
     }}
 }}
 """
@@ -71,7 +72,9 @@ def make_certificate(directory: Path) -> tuple[Path, Path]:
 
 
 def start_origin(programs: Programs, directory: Path, cores: Cores, bulk_size: int, user: str) -> tuple[Site, Program]:
-    """Start nginx with ``/small``, ``/large`` and ``/bulk`` (sparse, ``bulk_size`` bytes)."""
+    """Start nginx with ``/small``, ``/varied`` (no two answers have the same head), ``/large`` and ``/bulk`` (sparse,
+    ``bulk_size`` bytes).
+    """
     site = directory / "site"
     site.mkdir()
     (site / "large").write_bytes(b"0123456789abcdef" * (LARGE_SIZE // 16))

@@ -97,14 +97,20 @@ def _cost_of(target: Target, run: Callable[[], Load], per: float, scale: float) 
     return Sample(used / (done.done / per) * scale, done.done / per / done.seconds, errors)
 
 
-def _requests(path: str, size: int, headers: Mapping[str, str] | None = None, scheme: str = "http") -> Measure:
+def _requests(
+    path: str, size: int, headers: Mapping[str, str] | None = None, scheme: str = "http", varied: bool = False
+) -> Measure:
     def measure(target: Target, effort: Effort) -> Sample:
         context = load.tls_client() if scheme == "https" else None
         _expect(load.get(target.port, path, "localhost", context), size)
         url = f"{scheme}://127.0.0.1:{target.port}{path}"
         directory = target.site.directory
-        load.wrk(url, effort.warm_up, directory, headers=headers)
-        return _cost_of(target, lambda: load.wrk(url, effort.seconds, directory, headers=headers), 1, 1e6)
+
+        def run(seconds: int) -> Load:
+            return load.wrk(url, seconds, directory, headers=headers, varied=varied)
+
+        run(effort.warm_up)
+        return _cost_of(target, lambda: run(effort.seconds), 1, 1e6)
 
     return measure
 
@@ -169,6 +175,13 @@ _CPU = "us CPU/request"
 
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario("reverse-small", "Reverse, 13 bytes", Role.REVERSE, _requests("/small", len(SMALL)), _CPU),
+    Scenario(
+        "reverse-varied",
+        "Reverse, 13 bytes, no two heads the same",
+        Role.REVERSE,
+        _requests("/varied", len(SMALL), varied=True),
+        _CPU,
+    ),
     Scenario("reverse-100k", "Reverse, 100 kB", Role.REVERSE, _requests("/large", LARGE_SIZE), _CPU),
     Scenario(
         "reverse-browser",
