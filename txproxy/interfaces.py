@@ -136,6 +136,13 @@ class Client:
         self.lines: tuple[bytes, ...] | None = None
         self.notes: Any = None
 
+    def as_of_now(self) -> Client:
+        """The same, for what outlives the request: the next one may be from somebody else."""
+        other = Client(self.peer_ip, self.peer_scheme)
+        for name in ("client_ip", "scheme", "transport", "certificate", "user", "groups", "verdict", "lines"):
+            setattr(other, name, getattr(self, name))
+        return other
+
 
 class Party(Protocol):
     """The upstream of an attempt, which learns how that went."""

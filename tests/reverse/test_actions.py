@@ -3,15 +3,18 @@
 import pytest
 
 from txproxy import Pool, ReverseProxyFactory
-from txproxy.errors import ConfigError, ConnectionRefused
+from txproxy.errors import ConfigError, ConnectionRefused, ConnectTimeout
 from txproxy.reverse.actions import Respond, SendElsewhere, Treated, Treatment, TunnelTo
 from txproxy.reverse.matches import Match
 from txproxy.reverse.mode import ReverseMode
+from txproxy.reverse.pool import Ejection, PoolSettings
 from txproxy.reverse.redirects import Redirect
 from txproxy.reverse.rewriting import RequestRewrite, ResponseRewrite
 from txproxy.reverse.routes import Route
 from txproxy.reverse.subrequests import ForwardAuth, Mirror
 from txproxy.reverse.to_pool import ToPool
+from txproxy.reverse.trust import Trust
+from txproxy.reverse.upstream import Breaker
 from txproxy.testing import ProxyInMemory
 
 OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nok"
@@ -22,9 +25,9 @@ def serve():
     """Serves actions, each at its path, in memory."""
     made = []
 
-    def serve(actions, observers=()):
+    def serve(actions, observers=(), trust=None):
         routes = [Route(path, Match(path=path), action) for path, action in actions.items()]
-        mode = ReverseMode(routes=routes)
+        mode = ReverseMode(routes=routes, trust=trust)
         proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(mode, observers=observers, reactor=reactor))
         made.append(proxy)
         return proxy
@@ -195,6 +198,34 @@ def test_a_route_has_its_own_limit_of_bodies(serve, body):
     assert b"secret" in at(proxy, "10.0.0.2")[0].received or b"sec" in at(proxy, "10.0.0.2")[0].received
 
 
+def test_a_tunnel_to_whom_nobody_can_connect_is_told_why(serve):
+    pool = Pool(["http://10.0.0.1:22", "http://10.0.0.2:22"])
+    proxy = serve({"": TunnelTo(pool)})
+    for script, status in (
+        ([ConnectionRefused("no"), ConnectTimeout("slow")], b"504"),
+        ([ConnectTimeout("slow"), ConnectionRefused("no")], b"503"),
+    ):
+        proxy.network.script = script
+        client = proxy.connect()
+        client.send(b"CONNECT inside:22 HTTP/1.1\r\nHost: inside:22\r\n\r\n")
+        assert client.received[9:12] == status
+    assert [upstream.active for upstream in pool.upstreams] == [0, 0]
+
+
+def test_a_tunnel_that_lasts_closes_a_breaker_when_it_begins(serve):
+    pool = Pool(["http://10.0.0.1:22", "http://10.0.0.2:22"], settings=PoolSettings(ejection=Ejection(failures=1)))
+    proxy = serve({"": TunnelTo(pool)})
+    proxy.network.script = [ConnectionRefused("no")]
+    connect = b"CONNECT inside:22 HTTP/1.1\r\nHost: inside:22\r\n\r\n"
+    proxy.connect().send(connect)
+    bad = pool.upstreams[0]
+    assert bad.breaker is Breaker.OPEN
+    proxy.advance(31)
+    for _ in range(2):
+        proxy.connect().send(connect)
+    assert (bad.breaker, bad.active) == (Breaker.CLOSED, 1)
+
+
 # -- authorization
 
 
@@ -263,6 +294,51 @@ def test_without_an_answer_nobody_passes(serve, answer):
     assert not at(proxy, "10.0.0.1")
 
 
+def test_a_question_is_not_asked_of_what_the_client_has_in_its_cache(serve):
+    proxy = serve({"/": guarded()})
+    hops = (b"Connection: X-Hop", b"X-Hop: 1", b"TE: trailers")
+    proxy.connect().send(get(b"/page", b"If-None-Match: *", b"Range: bytes=0-", *hops))
+    asked = at(proxy, "10.0.0.9")[0]
+    for name in (b"If-None-Match", b"Range", b"X-Hop", b"TE"):
+        assert name + b": " not in asked.received
+    asked.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    passed = at(proxy, "10.0.0.1")[0].received
+    assert b"If-None-Match: *\r\nRange: bytes=0-\r\n" in passed and b"X-Hop" not in passed
+
+
+def test_an_answer_without_content_announces_none(serve):
+    proxy = serve({"/": guarded()})
+    client = proxy.connect()
+    client.send(get(b"/page"))
+    at(proxy, "10.0.0.9")[0].send(b"HTTP/1.1 304 Not Modified\r\nETag: x\r\n\r\n")
+    assert b"Content-Length" not in client.received and b"ETag: x\r\n" in client.received
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"Content-Length", b"content_length", b"Transfer-Encoding", b"Connection", b"Host", b"X-Forwarded-For", b"a b"],
+)
+def test_an_authorization_server_does_not_say_where_a_request_ends(name):
+    with pytest.raises(ConfigError, match="accepted"):
+        ForwardAuth(to("10.0.0.9"), b"/check", (name,))
+
+
+@pytest.mark.parametrize("phase", ["asked", "queued", "passed"])
+def test_whoever_leaves_is_counted_nowhere(serve, phase):
+    asked, real = Pool(["http://10.0.0.9"]), Pool(["http://10.0.0.1;max=1"])
+    proxy = serve({"/": Treated(ToPool(real), Treatment(auth=ForwardAuth(ToPool(asked))))})
+    yes = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    clients = [proxy.connect() for _ in range(2)]
+    for client in clients:
+        client.send(get(b"/page"))
+        if phase != "asked":
+            at(proxy, "10.0.0.9")[-1].send(yes)
+    assert real.waiting == (phase != "asked")
+    for client in clients[::-1] if phase == "queued" else clients:
+        client.drop()
+    assert (asked.upstreams[0].active, real.upstreams[0].active, real.waiting) == (0, 0, 0)
+
+
 def test_a_client_that_leaves_asks_no_longer(serve):
     proxy = serve({"/": guarded()})
     client = proxy.connect()
@@ -327,6 +403,100 @@ def test_a_copy_goes_on_when_the_client_is_served_and_only_one_is_sent(serve):
     (copy,) = at(proxy, "10.0.0.8")
     assert not copy.closed
     copy.send(OK)
+
+
+PUT = b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
+
+
+def mirroring(*upstreams, **settings):
+    """The action, the pool that does the work, and the one that gets copies."""
+    real, copies = Pool(upstreams, settings=PoolSettings(**settings)), Pool(["http://10.0.0.8"])
+    return Treated(ToPool(real), Treatment(mirror=Mirror(ToPool(copies)))), real, copies
+
+
+def test_what_goes_nowhere_is_not_copied(serve):
+    action, real, copies = mirroring("http://10.0.0.1")
+    proxy = serve({"/": action})
+    real.disable("http://10.0.0.1")
+    client = proxy.connect()
+    client.send(PUT)
+    assert client.received.startswith(b"HTTP/1.1 503 ")
+    assert not proxy.network.dialed and copies.upstreams[0].active == 0
+
+
+@pytest.mark.parametrize("phase", ["queued", "sent", "failed", "queued again"])
+def test_a_copy_never_waits_for_a_body_that_will_not_come(serve, phase):
+    action, real, copies = mirroring("http://10.0.0.1;max=1", *["http://10.0.0.2;max=1"] * (phase == "queued again"))
+    proxy = serve({"/": action})
+    first, client = proxy.connect(), proxy.connect()
+    if phase == "queued":
+        first.send(PUT)
+        client.send(PUT)
+        assert real.waiting == 1
+    else:
+        client.send(PUT)
+        assert copies.upstreams[0].active == 1
+    if phase == "failed":
+        at(proxy, "10.0.0.1")[0].drop()
+        assert client.received.startswith(b"HTTP/1.1 502 ")
+    elif phase == "queued again":
+        first.send(PUT)
+        at(proxy, "10.0.0.1")[0].drop()
+        assert real.waiting == 1
+    client.drop()
+    first.drop()
+    assert [upstream.active for upstream in (*real.upstreams, *copies.upstreams)] == [0] * (len(real.upstreams) + 1)
+
+
+def test_a_copy_whose_upstream_dies_gathers_no_more(serve):
+    action, _, _ = mirroring("http://10.0.0.1")
+    proxy = serve({"/": action})
+    client = proxy.connect()
+    client.send(PUT + b"h")
+    at(proxy, "10.0.0.8")[0].drop()
+    client.send(b"ello")
+    at(proxy, "10.0.0.1")[0].send(OK)
+    assert client.received == OK
+    assert not proxy.factory.errands
+
+
+def test_a_copy_that_is_sent_later_is_still_of_its_own_request(serve):
+    copies = Pool(["http://10.0.0.8", "http://10.0.0.9"], settings=PoolSettings(proxy_protocol=1))
+    action = Treated(to("10.0.0.1"), Treatment(mirror=Mirror(ToPool(copies))))
+    proxy = serve({"/": action}, trust=Trust(["192.0.2.0/24"]))
+    client = proxy.connect("192.0.2.1")
+    for number in b"78":
+        client.send(get(b"/%c" % number, b"X-Forwarded-For: 6.6.6.%c" % number))
+        at(proxy, "10.0.0.1")[0].send(OK)
+
+    def gone():
+        # as of a socket
+        raise AttributeError
+
+    client.getPeer = client.getHost = gone
+    client.drop()
+    for copy in at(proxy, "10.0.0.8"):
+        copy.drop()
+    again = at(proxy, "10.0.0.9")[-1]
+    assert b"GET /7 " in again.received and b"X-Forwarded-For: 6.6.6.7, 192.0.2.1\r\n" in again.received
+    assert again.address.preface.startswith(b"PROXY TCP4 6.6.6.7 ")
+
+
+def test_hop_by_hop_fields_are_not_copied(serve):
+    proxy = serve({"/": mirrored()})
+    proxy.connect().send(get(b"/x", b"Connection: X-Hop, close", b"X-Hop: 1"))
+    assert b"X-Hop" not in at(proxy, "10.0.0.8")[0].received
+
+
+def test_a_proxy_that_stops_leaves_no_copy_behind(serve):
+    proxy = serve({"/": mirrored()})
+    client = proxy.connect()
+    client.send(get(b"/x"))
+    at(proxy, "10.0.0.1")[0].send(OK)
+    client.drop()
+    proxy.factory.stop()
+    proxy.clock.advance(0)
+    assert at(proxy, "10.0.0.8")[0].closed
 
 
 @pytest.mark.parametrize("share", [0, -1, 1.1])

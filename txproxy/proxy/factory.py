@@ -81,6 +81,8 @@ class ProxyFactory:
         self.observed = bool(observers)
         # in place of the proxy's own small bodies
         self.pages: ErrorPages | None = None
+        # exchanges for which no client waits
+        self.errands: set[Exchange] = set()
         self._date = (0, b"")
         self._ports = 0
         self._limits: dict[float, TimeLimit] = {}
@@ -176,6 +178,9 @@ class ProxyFactory:
         self.draining = True
         for downstream in self.admission.everyone():
             downstream.abort()
+        for errand in list(self.errands):
+            errand.client_gone()
+        self.errands.clear()
         for upstream in self.connections.all():
             upstream.close()
         self.pipes.close()

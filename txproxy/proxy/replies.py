@@ -63,8 +63,8 @@ def reply(
     reason = reason_of(status)
     if isinstance(refusal, Answer):
         given = [b"Date: " + date, *refusal.lines]
-        # RFC 9110 8.6: no Content-Length in a 204.
-        if status != 204:
+        # RFC 9110 8.6: no Content-Length in a 204; and in a 304 it would be that of the content which is not sent.
+        if status not in (204, 304):
             given.append(b"Content-Length: %d" % len(refusal.body))
         return ResponseHead(status, Headers.from_lines(given), reason=reason, body=len(refusal.body)), refusal.body
     sentence = _SENTENCES.get(status, "")

@@ -15,6 +15,7 @@ from txproxy.reverse.pool import Pool
 from txproxy.reverse.redirects import Redirect
 from txproxy.reverse.rewriting import RequestRewrite, ResponseRewrite
 from txproxy.reverse.subrequests import ForwardAuth, Mirror
+from txproxy.reverse.to_pool import none_left
 from txproxy.reverse.upstream import Upstream
 from txproxy.wire import grammar
 from txproxy.wire.message import RequestHead
@@ -110,12 +111,17 @@ class TunnelTo:
     def _plan(self, upstream: Upstream, client: Client, tried: tuple[Upstream, ...]) -> Plan:
         plan = Plan(self._pool.address_for(upstream, client), None)
         plan.party = plan.upstream = upstream
+        plan.answered = upstream.answered
         plan.tried = tried
         plan.again = self._again
         return plan
 
     def _again(self, plan: Plan, fault: ExchangeError, head: RequestHead, client: Client) -> Decision | None:
-        return self._to(head, client, (*plan.tried, plan.upstream))
+        tried = (*plan.tried, plan.upstream)
+        if self._pool.others(tried):
+            return self._to(head, client, tried)
+        none_left(fault)
+        return None
 
     def attach(self, factory: ProxyFactory) -> None:
         """See :class:`Action`."""
@@ -168,30 +174,31 @@ class Treated:
         """``asked`` is what the client sent, ``head`` what the authorization server has made of it."""
         if self._request is not None:
             head = self._request.apply(head, client)
-        shadow = None
-        mirror = self._treatment.mirror
-        if mirror is not None:
-            assert self._factory is not None, "an action that serves is attached"
-            shadow = mirror.begin(self._factory, head, client)
         treat = self._treat(asked, head, client)
         decision = self._action.plan(head, client)
         treated: Decision
         if isinstance(decision, Deferred):
-            treated = decision.addCallback(treat, shadow)
+            treated = decision.addCallback(treat, None)
         else:
-            treated = treat(decision, shadow)
+            treated = treat(decision, None)
         return treated
 
     def _treat(self, asked: RequestHead, head: RequestHead, client: Client) -> Callable[..., Any]:
         treatment, response = self._treatment, self._response
 
-        def treat(decision: Any, shadow: Any) -> Any:
+        def treat(decision: Any, before: Plan | None) -> Any:
             if not isinstance(decision, Plan):
                 return decision
             plan = decision
             plan.response_timeout = treatment.response_timeout
             plan.max_body = treatment.max_body
-            plan.shadow = shadow
+            if before is not None:
+                # The copy that was begun with the first attempt is this one's as well.
+                plan.shadow, before.shadow = before.shadow, None
+            elif treatment.mirror is not None and plan.head is not None:
+                # Only now: what goes nowhere is not copied either.
+                assert self._factory is not None, "an action that serves is attached"
+                plan.shadow = treatment.mirror.begin(self._factory, head, client)
             if response is not None:
                 plan.rewrite = response.bind(asked, client, plan.upstream.authority)
             again = plan.again
@@ -200,10 +207,8 @@ class Treated:
             return plan
 
         def retreat(before: Plan, decision: Any) -> Any:
-            # The copy that was begun with the first attempt is this one's as well.
-            shadow, before.shadow = before.shadow, None
             if isinstance(decision, Deferred):
-                return decision.addCallback(treat, shadow)
-            return treat(decision, shadow)
+                return decision.addCallback(treat, before)
+            return treat(decision, before)
 
         return treat

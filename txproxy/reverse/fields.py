@@ -111,6 +111,11 @@ def replaced(headers: Headers, drop: frozenset[bytes], names: frozenset[bytes], 
     return Headers.parsed([*lines, *added])
 
 
+def settable(name: str) -> bytes:
+    """The name of a field that may be put into a request; ``ConfigError`` if it is none."""
+    return _name(name, _NOT_IN_REQUESTS)
+
+
 def _name(name: str, forbidden: Mapping[bytes, str]) -> bytes:
     given = name.encode("utf-8", "surrogateescape")
     if not grammar.TOKEN.fullmatch(given):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from random import random
-from typing import Final
+from typing import Any, Final
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -14,9 +14,10 @@ from txproxy.interfaces import Answer, Client, Refusal, Shadow
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.upstream import UpstreamProtocol
-from txproxy.reverse.fields import plain, replaced
+from txproxy.reverse.fields import plain, replaced, settable
 from txproxy.reverse.to_pool import ToPool
 from txproxy.wire import grammar
+from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
 
@@ -25,7 +26,11 @@ _MOST_ANSWER: Final = 65536
 # How far a shadow may be behind before it gets no more.
 _MOST_BEHIND: Final = 1 << 20
 _NO_FIELDS: Final = Headers()
-_NOT_ASKED_WITH: Final = (b"content-length:", b"content-type:", b"expect:", b"connection:", b"upgrade:")
+# Of the request, and not of the question: its body, and what it asks of another resource (RFC 9110 sections 13 and 14).
+_NOT_ASKED_WITH: Final = HOP_BY_HOP | frozenset(
+    b"content-length content-type expect range if-match if-none-match if-modified-since if-unmodified-since "
+    b"if-range".split()
+)
 _TOLD: Final = frozenset({b"x-forwarded-method", b"x-forwarded-uri"})
 _OF_THE_HOP: Final = frozenset(b"date transfer-encoding content-length connection".split())
 
@@ -34,7 +39,8 @@ class _Subrequest:
     """The downstream of an exchange that no client has asked for (see :class:`txproxy.proxy.exchange.Downstream`)."""
 
     def __init__(self, factory: ProxyFactory, action: ToPool, head: RequestHead, client: Client) -> None:
-        self.client = client
+        # What is tried again, or has waited, is still of this request.
+        self.client = client.as_of_now()
         self._exchange = Exchange(factory, self, head)
         self._action = action
 
@@ -145,13 +151,13 @@ class ForwardAuth:
                 f"{self.path.decode('utf-8', 'replace')!r} is no path; accepted is one that begins with /"
             )
         for name in self.copy:
-            if not grammar.TOKEN.fullmatch(name):
-                raise ConfigError(f"{name.decode('utf-8', 'replace')!r} is no name of a field; accepted is a token")
+            # Whoever answers must not say where the request ends.
+            settable(name.decode("utf-8", "surrogateescape"))
 
     def ask(self, factory: ProxyFactory, head: RequestHead, client: Client) -> Deferred[RequestHead | Refusal | Answer]:
         """The request that may pass, or what to answer in its place."""
-        lines = [line for line in head.headers.lines if not line.lower().startswith(_NOT_ASKED_WITH)]
-        told = [b"X-Forwarded-Method: " + head.method, b"X-Forwarded-Uri: " + head.path]
+        lines = end_to_end(head.headers, _NOT_ASKED_WITH)
+        told = [b"X-Forwarded-Method: " + head.method, b"X-Forwarded-Uri: " + (head.path or head.authority)]
         headers = replaced(Headers.from_lines(lines), _TOLD, _TOLD, told)
         question = _Question(factory, self.action, RequestHead(b"GET", self.path, headers, head.authority), client)
         question.answered.addCallback(self._judge, question, head)
@@ -188,17 +194,52 @@ class ForwardAuth:
         )
 
 
+class _Ends:
+    """The addresses of a connection, which may be gone when they are asked for."""
+
+    def __init__(self, transport: Any) -> None:
+        self._peer = transport.getPeer()
+        self._host = transport.getHost()
+
+    def getPeer(self) -> Any:
+        """As a transport's."""
+        return self._peer
+
+    def getHost(self) -> Any:
+        """As a transport's."""
+        return self._host
+
+
 class _Copy(_Subrequest):
     """A request that is sent a second time, with the body as it comes; nobody waits for what is answered."""
 
     def __init__(self, factory: ProxyFactory, action: ToPool, head: RequestHead, client: Client) -> None:
         super().__init__(factory, action, head, client)
+        self._errands = factory.errands
+        transport = client.transport
+        self.client.transport = _Ends(transport) if action.prefaced and transport is not None else None
         self._waiting: deque[bytes] = deque()
         self._behind = 0
         self._complete = not head.body
 
+    def start(self) -> None:
+        """See :class:`_Subrequest`."""
+        self._errands.add(self._exchange)
+        super().start()
+
+    def exchange_done(self) -> None:
+        """See :class:`_Subrequest`."""
+        self._waiting.clear()
+        self._errands.discard(self._exchange)
+
+    def cut(self) -> None:
+        """See :class:`_Subrequest`."""
+        self.exchange_done()
+
     def body(self, data: bytes) -> None:
         """See :class:`txproxy.interfaces.Shadow`."""
+        if self._exchange.outcome:
+            return
         self._behind += len(data)
         if self._behind > _MOST_BEHIND:
             # The request itself is not to wait for its copy.
@@ -214,8 +255,8 @@ class _Copy(_Subrequest):
 
     def cut_off(self) -> None:
         """No more of it."""
-        self._waiting.clear()
         self._exchange.client_gone()
+        self.exchange_done()
 
     def request_wanted(self) -> None:
         """See :class:`_Subrequest`."""
@@ -266,7 +307,7 @@ class Mirror:
         """Send a copy; gives who gets the body, if there is one."""
         if self.share < 1 and random() >= self.share:
             return None
-        lines = [line for line in head.headers.lines if not line.lower().startswith((b"connection:", b"upgrade:"))]
+        lines = end_to_end(head.headers, HOP_BY_HOP)
         head = RequestHead(head.method, head.path, Headers.from_lines(lines), head.authority, body=head.body)
         copy = _Copy(factory, self.action, head, client)
         copy.start()

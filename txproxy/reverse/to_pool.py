@@ -36,6 +36,14 @@ def host_to_send(text: str) -> str:
     return text
 
 
+def none_left(fault: ExchangeError) -> None:
+    """After the ``fault`` of the last upstream that there is to try: raises what the client is told instead, if that is
+    another thing.
+    """
+    if fault.retry_safe and not isinstance(fault, ConnectTimeout):
+        raise UpstreamUnavailable(f"no upstream can be reached: {fault.detail}", error=fault.error)
+
+
 class ToPool:
     """Sends requests to ``pool``.
 
@@ -62,7 +70,8 @@ class ToPool:
         self._affinity = affinity
         self._drop = _DROP - keep
         self._client_fields = CLIENT_FIELDS - keep
-        self._prefaced = bool(pool.settings.proxy_protocol)
+        # whether upstreams are told of each client by the PROXY protocol
+        self.prefaced = bool(pool.settings.proxy_protocol)
         # bound once, not for each request
         self._go_on = self._again
 
@@ -87,7 +96,7 @@ class ToPool:
         )
 
     def _plan_for(self, upstream: Upstream, head: RequestHead, client: Client) -> Plan:
-        address = self.pool.address_for(upstream, client) if self._prefaced else upstream.address
+        address = self.pool.address_for(upstream, client) if self.prefaced else upstream.address
         plan = Plan(address, self._head(head, client, upstream))
         plan.party = plan.upstream = upstream
         plan.again = self._go_on
@@ -122,9 +131,8 @@ class ToPool:
             return self._another(other, head, client, tried, retries)
         if pool.others(tried):
             return self._wait(head, client, tried, retries)
-        if isinstance(fault, ConnectTimeout) or not fault.retry_safe:
-            return None
-        raise UpstreamUnavailable(f"no upstream can be reached: {fault.detail}", error=fault.error)
+        none_left(fault)
+        return None
 
     def _head(self, head: RequestHead, client: Client, upstream: Upstream) -> RequestHead:
         host = self._host
