@@ -109,6 +109,29 @@ def test_a_loop_is_a_508(make):
     assert client.received.startswith(b"HTTP/1.1 508 ")
 
 
+@pytest.mark.parametrize("host", [None, "upstream", "fixed.example"])
+def test_a_request_with_the_same_fields_for_another_host_is_told_of_as_what_it_is(make, host):
+    proxy = make(host=host)
+    client = proxy.connect()
+    # HTTP/1.0: the target alone says for which host it is
+    for name in (b"one.example", b"two.example"):
+        client.send(b"GET http://%b/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" % name)
+        assert b"\r\nX-Forwarded-Host: %b\r\n" % name in proxy.upstream.take()
+        proxy.upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+
+def test_who_is_refused_is_logged_as_who_it_is(make):
+    seen = []
+    proxy = make(trusted_proxies=["192.0.2.0/24"], observers=(lambda exchange: seen.append(exchange.client_ip),))
+    client = proxy.connect("192.0.2.1")
+    forwarded = b"Host: a\r\nX-Forwarded-For: %b\r\n\r\n"
+    client.send(b"GET / HTTP/1.1\r\n" + forwarded % b"6.6.6.6")
+    proxy.upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    client.send(b"TRACE / HTTP/1.1\r\n" + forwarded % b"7.7.7.7")
+    assert client.received.count(b"HTTP/1.1 405 ") == 1
+    assert seen == ["6.6.6.6", "7.7.7.7"]
+
+
 def test_a_host_that_is_none_is_refused():
     with pytest.raises(ConfigError, match="accepted"):
         ReverseProxyFactory(Pool(["http://a"]), host="not a host")

@@ -73,6 +73,9 @@ class ReverseMode:
 
     def plan(self, head: RequestHead, client: Client) -> Decision:
         """See :class:`txproxy.interfaces.IMode`."""
+        if self._tells:
+            # Before all else: who is refused is to be logged as who it is.
+            self._tell_of(head, client)
         method = head.method
         if method == b"TRACE" or (method == b"CONNECT" and not self._takes_connect):
             return Refusal(405, "http_request_denied", f"{method.decode('ascii')} is not done here", _ALLOW)
@@ -82,8 +85,6 @@ class ReverseMode:
         if client.peer_scheme == "https" and self._tls is not None and not self._is_served(head):
             # RFC 9110 15.5.20
             return Refusal(421, "http_request_denied", f"no certificate here is for {head.authority.decode('ascii')}")
-        if self._tells:
-            self._tell_of(head, client)
         action = self.action
         if self.routes is not None:
             route = self.routes.find(head, client)

@@ -142,12 +142,18 @@ class ToPool:
         elif host == b"upstream":
             host = upstream.authority
         told = client.notes
-        if type(told) is _Told and told.of is head.headers and told.host == host and told.by is self:
+        if (
+            type(told) is _Told
+            and told.of is head.headers
+            and told.host == host
+            and told.authority == head.authority
+            and told.by is self
+        ):
             headers = told.headers
         else:
             headers = self._fields(head, client, host)
             if b"upgrade" not in head.headers.index:
-                client.notes = _Told(self, head.headers, host, headers)
+                client.notes = _Told(self, head, host, headers)
         return RequestHead(head.method, head.path, headers, host, None, head.body)
 
     def _fields(self, head: RequestHead, client: Client, host: bytes) -> Headers:
@@ -168,13 +174,15 @@ class ToPool:
 
 class _Told:
     """What upstreams were told with the request before: ``headers``, made ``by`` an action ``of`` a client's fields. A
-    client whose fields are the same again is told of in the same words.
+    client whose fields are the same again is told of in the same words. The target may have another ``authority`` all
+    the same, as it is no field.
     """
 
-    __slots__ = ("by", "of", "host", "headers")
+    __slots__ = ("by", "of", "authority", "host", "headers")
 
-    def __init__(self, by: ToPool, of: Headers, host: bytes, headers: Headers) -> None:
+    def __init__(self, by: ToPool, head: RequestHead, host: bytes, headers: Headers) -> None:
         self.by = by
-        self.of = of
+        self.of = head.headers
+        self.authority = head.authority
         self.host = host
         self.headers = headers
