@@ -32,6 +32,9 @@ class Choice(Protocol):
     def address(self) -> Address:
         """Where to connect to."""
 
+    def answered(self, status: int) -> None:
+        """It was connected to: 200."""
+
     def ended(self, fault: ExchangeError | None, status: int) -> None:
         """See :class:`txproxy.interfaces.Party`; the status is 200 for a stream that was connected."""
 
@@ -41,6 +44,12 @@ class Chooser(Protocol):
 
     def use_clock(self, clock: Any) -> None:
         """Tell the time by ``clock``."""
+
+    def start(self, clock: Any, dial: Callable[[Address, Callable[[], IProtocol]], Deferred[Any]]) -> None:
+        """Streams may come: look after what can be chosen."""
+
+    def stop(self) -> None:
+        """No more will."""
 
     def take(self, head: None, client: Client, tried: tuple[Any, ...] = ()) -> Choice | None:
         """Whose turn it is, leaving out what was ``tried``; None if nobody has room."""
@@ -171,6 +180,8 @@ class StreamProtocol(_Relay):
         if self.outcome:
             upstream.transport.abortConnection()
             return
+        assert self._choice is not None
+        self._choice.answered(200)
         tunnel = Tunnel(self.factory, self.transport, upstream.transport, self._closed)
         self.end, upstream.end = tunnel.client, tunnel.upstream
         self.transport.resumeProducing()
@@ -255,12 +266,19 @@ class StreamFactory:
         self.pipes = PipePool()
         self.admission: Admission[StreamProtocol] = Admission(limits.max_connections)
         self.draining = False
+        self._ports = 0
 
     def doStart(self) -> None:
         """A port has begun to listen."""
+        self._ports += 1
+        if self._ports == 1:
+            self.pool.start(self.reactor, lambda address, build: self.dialer.dial(address, build))
 
     def doStop(self) -> None:
         """A port has ceased to listen."""
+        self._ports -= 1
+        if not self._ports:
+            self.pool.stop()
 
     def buildProtocol(self, addr: Any) -> StreamProtocol | None:
         """A protocol for a new client."""
