@@ -107,6 +107,14 @@ def test_a_put_whose_body_has_begun_is_not_repeated(proxy):
     assert status(client.received) == 502
 
 
+def test_a_put_whose_empty_body_has_ended_is_answered_though_its_connection_was_dead(proxy):
+    client, upstream = proxy.exchange(GET, OK)
+    client.take()
+    client.send(b"PUT /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+    upstream.end()
+    assert status(client.received) == 502
+
+
 def test_a_connection_with_bytes_after_the_body_is_dropped(proxy):
     client, upstream = proxy.exchange(GET, OK + b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
     proxy.clock.advance(0)

@@ -322,7 +322,7 @@ class Exchange:
 
     def request_end(self, trailers: Headers) -> None:
         """The request is complete."""
-        self.request_done = True
+        self.request_done = self._body_seen = True
         self.wants_body = False
         plan = self.plan
         if plan is not None and plan.shadow is not None:
