@@ -1,5 +1,10 @@
 """Which connections are kept."""
 
+import select
+
+import pytest
+
+from tests.proxy.sockets import World
 from txproxy.proxy.connections import Connections
 
 
@@ -44,3 +49,25 @@ def test_one_that_is_discarded_is_not_taken():
     connections.discard(connection)
     assert connections.take("a") is None
     assert len(connections) == 0
+
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nok"
+
+
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE"])
+def test_a_body_goes_to_no_connection_that_has_been_closed(method):
+    # A request whose body has begun cannot be repeated, whatever its method.
+    world = World()
+    world.request(GET)
+    world.upstreams[0].sendall(OK)
+    assert world.hear(world.client) == OK
+    world.upstreams[0].close()
+    assert select.select(list(world.reactor.readers), [], [], 5)[0]
+    # The end is there, and nobody has looked yet.
+    world.downstream.dataReceived(method + b" / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
+    assert len(world.upstreams) == 2
+    assert world.hear(world.upstreams[1]).endswith(b"hello")
+    world.upstreams[1].sendall(OK)
+    assert world.hear(world.client) == OK
+    world.close()

@@ -215,7 +215,7 @@ class Exchange:
             self._fail(RequestError("the body is too large", status=413))
             return
         if plan.head is not None:
-            if self.request.method in IDEMPOTENT:
+            if self.request.method in IDEMPOTENT and not self.request.body:
                 kept = self.factory.connections.take(plan.address.key)
             else:
                 kept = self.factory.take_quiet(plan.address.key)
