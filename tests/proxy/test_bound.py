@@ -299,3 +299,18 @@ def test_what_is_over_cannot_be_abandoned(proxy, meter, finished):
     proxy.upstream.send(OK + b"hello")
     exchange.abandon(RequestDenied("late"))
     assert client.received == OK + b"hello" and len(finished) == 1
+
+
+def test_an_upload_that_is_held_back_makes_nobody_late(proxy, shaper):
+    client = proxy.connect()
+    client.send(POST.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+    proxy.upstream.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+    client.send(b"hello")
+    client.take()
+    for _ in range(5):
+        proxy.advance(70)
+        shaper.ups[0].grant(1)
+    proxy.advance(50)
+    assert not client.received
+    proxy.upstream.send(OK)
+    assert client.received == OK

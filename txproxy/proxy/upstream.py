@@ -59,6 +59,7 @@ class UpstreamProtocol:
         "_tunnel",
         "_passage",
         "_paused",
+        "_full",
         "_limit",
     )
 
@@ -79,6 +80,8 @@ class UpstreamProtocol:
         self._tunnel: TunnelEnd | GateEnd | None = None
         self._passage: Passage | None = None
         self._paused = False
+        # more of a request waits for it than it takes
+        self._full = False
         self._limit = factory.response_limit
 
     # -- what Twisted calls
@@ -184,7 +187,9 @@ class UpstreamProtocol:
         """The upstream does not take the request's body as fast as it comes."""
         if self._tunnel is not None:
             self._tunnel.pauseProducing()
-        elif self.exchange is not None:
+            return
+        self._full = True
+        if self.exchange is not None:
             self.deadline = self._limit.ahead
             self.exchange.pause_request()
 
@@ -192,7 +197,9 @@ class UpstreamProtocol:
         """The upstream has taken what was waiting for it."""
         if self._tunnel is not None:
             self._tunnel.resumeProducing()
-        elif self.exchange is not None:
+            return
+        self._full = False
+        if self.exchange is not None:
             if not self._request_sent:
                 self.deadline = NEVER
             self.exchange.resume_request()
@@ -291,8 +298,8 @@ class UpstreamProtocol:
             self.transport.abortConnection()
         elif exchange is None:
             self.close()
-        elif self._paused or (exchange.wants_body and not self._request_sent):
-            # It is the client who takes its time, over the response or over the rest of its request.
+        elif self._paused or not (self._request_sent or self._full):
+            # It is the client's turn, to take the response or to send the rest of its request, or a bound holds either.
             self.deadline = NEVER
         else:
             self._fail(ResponseTimeout(f"{self.address} did not answer in time"))
