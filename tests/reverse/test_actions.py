@@ -145,6 +145,21 @@ def test_a_prefix_is_taken_away_and_mapped_back(serve):
     assert b"Server" not in client.received
 
 
+@pytest.mark.parametrize("host", [None, "upstream", "inside.example:8000"])
+def test_an_upstream_may_speak_of_itself_by_the_host_that_it_is_sent(serve, host):
+    action = ToPool(Pool(["http://10.0.0.1:81"]), host=host)
+    proxy = serve({"/": Treated(action, Treatment(response=ResponseRewrite()))})
+    client = proxy.connect()
+    for name in (b"10.0.0.1:81", (host or "a.example").replace("upstream", "10.0.0.1:81").encode()):
+        client.send(get(b"/x"))
+        cookie = b"Set-Cookie: a=b; Domain=%b\r\n" % name.partition(b":")[0]
+        found = b"HTTP/1.1 302 Found\r\nLocation: http://%b/y\r\n%bContent-Length: 0\r\n\r\n" % (name, cookie)
+        proxy.upstream.send(found)
+        got = client.take()
+        assert b"\r\nLocation: http://a.example/y\r\n" in got
+        assert b"\r\nSet-Cookie: a=b\r\n" in got or name == b"a.example"
+
+
 def test_a_field_that_a_route_sets_is_no_word_of_the_clients(serve):
     request = RequestRewrite(set_headers={"X-Forwarded-Prefix": "/api"})
     proxy = serve({"/api": Treated(ToPool(Pool(["http://10.0.0.1"]), keep=request.kept), Treatment(request=request))})

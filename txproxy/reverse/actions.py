@@ -200,7 +200,8 @@ class Treated:
                 assert self._factory is not None, "an action that serves is attached"
                 plan.shadow = treatment.mirror.begin(self._factory, head, client)
             if response is not None:
-                plan.rewrite = response.bind(asked, client, plan.upstream.authority)
+                told = plan.head.authority if plan.head is not None else b""
+                plan.rewrite = response.bind(asked, client, plan.upstream.authority, told)
             again = plan.again
             if again is not None:
                 plan.again = lambda plan, fault, _head, client: retreat(plan, again(plan, fault, head, client))

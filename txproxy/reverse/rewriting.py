@@ -266,16 +266,24 @@ class ResponseRewrite:
     def __bool__(self) -> bool:
         return bool(self._changes or self._drop or self._way_back is not None)
 
-    def bind(self, head: RequestHead, client: Client, authority: bytes) -> ResponseLines:
-        """The change for the response to ``head``, as the client sent it, from the upstream of that ``authority``."""
-        return partial(self._rewrite, head, client, authority)
+    def bind(self, head: RequestHead, client: Client, authority: bytes, told: bytes = b"") -> ResponseLines:
+        """The change for the response to ``head``, as the client sent it, from the upstream of that ``authority``, who
+        was ``told`` another one as its own.
+        """
+        return partial(self._rewrite, head, client, authority, told)
 
     def _rewrite(
-        self, head: RequestHead, client: Client, authority: bytes, response: ResponseHead, lines: list[bytes]
+        self,
+        head: RequestHead,
+        client: Client,
+        authority: bytes,
+        told: bytes,
+        response: ResponseHead,
+        lines: list[bytes],
     ) -> list[bytes]:
         index = response.headers.index
         if self._way_back is not None and not MAPPED.isdisjoint(index):
-            lines = self._way_back.lines(lines, head, client, authority)
+            lines = self._way_back.lines(lines, head, client, authority, told)
         drop = self._drop
         if drop:
             if b"_" in b"".join(index):

@@ -4,7 +4,8 @@ A route that takes a prefix from the path, or adds one, and an upstream that has
 an upstream says of itself wrong for the client. What is mapped back:
 
 - ``Location``, ``Content-Location`` and the URL of ``Refresh``, where they name the upstream itself: by its own
-  authority, which becomes the client's scheme and authority; or by the client's authority, if that is what it was told.
+  authority or that of the Host that it was sent, which becomes the client's scheme and authority; or by the client's
+  authority, if that is what it was told.
   There ``http`` becomes ``https`` where the client speaks that: an upstream behind TLS does not always know. The other
   way round it stays, or a redirect to ``https`` would never arrive.
 - Their path, and paths alone: what is below the prefix that the route adds is put below the one that it strips. A path
@@ -30,7 +31,7 @@ from txproxy.wire.target import DEFAULT_PORTS, split_authority
 
 MAPPED: Final = frozenset({b"location", b"content-location", b"refresh", b"set-cookie"})
 
-_Map: TypeAlias = "Callable[[bytes, RequestHead, Client, bytes], bytes]"
+_Map: TypeAlias = "Callable[[bytes, RequestHead, Client, bytes, bytes], bytes]"
 
 _REFERENCE: Final = re.compile(rb"(?:([A-Za-z][A-Za-z0-9+.\-]*):)?//([^/?#\\]*)([/?#].*)?")
 _PATH: Final = re.compile(rb"([^?#]*)(.*)")
@@ -57,18 +58,22 @@ class WayBack:
             b"set-cookie": self.cookie,
         }
 
-    def lines(self, lines: list[bytes], head: RequestHead, client: Client, authority: bytes) -> list[bytes]:
-        """The field lines of a response to ``head``, as the client sent it, from the upstream of that ``authority``."""
+    def lines(
+        self, lines: list[bytes], head: RequestHead, client: Client, authority: bytes, told: bytes = b""
+    ) -> list[bytes]:
+        """The field lines of a response to ``head``, as the client sent it, from the upstream of that ``authority``,
+        who was ``told`` another one as its own.
+        """
         mapped = []
         for line in lines:
             name, _, value = line.partition(b": ")
             change = self._maps.get(name.lower())
-            mapped.append(line if change is None else name + b": " + change(value, head, client, authority))
+            mapped.append(line if change is None else name + b": " + change(value, head, client, authority, told))
         return mapped
 
     # -- URLs
 
-    def reference(self, value: bytes, head: RequestHead, client: Client, authority: bytes) -> bytes:
+    def reference(self, value: bytes, head: RequestHead, client: Client, authority: bytes, told: bytes = b"") -> bytes:
         """A URL, or a reference relative to one (RFC 3986 section 4.2)."""
         if value[:1] == b"/" and value[1:2] not in (b"/", b"\\"):
             return as_local(self._path(value))
@@ -85,7 +90,7 @@ class WayBack:
                 scheme = b"https"
             else:
                 host = theirs
-        elif _same(theirs, authority, default):
+        elif _same(theirs, authority, default) or _same(theirs, told, default):
             scheme = scheme and client.scheme.encode("ascii")
         else:
             return value
@@ -110,17 +115,17 @@ class WayBack:
             return strip + path + rest
         return reference
 
-    def refresh(self, value: bytes, head: RequestHead, client: Client, authority: bytes) -> bytes:
+    def refresh(self, value: bytes, head: RequestHead, client: Client, authority: bytes, told: bytes = b"") -> bytes:
         """Seconds, and a URL or none."""
         found = _REFRESH.fullmatch(value)
         if found is None:
             return value
         before, url, after = found.groups()
-        return before + self.reference(url, head, client, authority) + after
+        return before + self.reference(url, head, client, authority, told) + after
 
     # -- cookies
 
-    def cookie(self, value: bytes, head: RequestHead, client: Client, authority: bytes) -> bytes:
+    def cookie(self, value: bytes, head: RequestHead, client: Client, authority: bytes, told: bytes = b"") -> bytes:
         """A cookie with its attributes, as user agents read them (RFC 6265 section 5.2): the last of a name counts."""
         pair, *attributes = value.split(b";")
         # Such a cookie is only taken with the path "/" and no domain (RFC 6265bis 4.1.3.2).
@@ -137,7 +142,7 @@ class WayBack:
                 kept.append(name + b"=" + path)
                 continue
             kept.append(attribute)
-        if domain is not None and (other := self._domain(domain, head, authority)) != domain:
+        if domain is not None and (other := self._domain(domain, head, (authority, told))) != domain:
             kept = [pair, *(attribute for attribute in kept[1:] if not _is_domain(attribute))]
             if other:
                 kept.append(b" Domain=" + other)
@@ -161,12 +166,12 @@ class WayBack:
         # Not "/api/": RFC 6265 5.1.4 would not send it with /api.
         return strip + rest if rest not in (b"", b"/") else strip or b"/"
 
-    def _domain(self, domain: bytes, head: RequestHead, authority: bytes) -> bytes:
+    def _domain(self, domain: bytes, head: RequestHead, theirs: tuple[bytes, ...]) -> bytes:
         name = domain.lower().removeprefix(b".")
         other = self._domains.get(name)
         if other is not None:
             return other
-        if not _fits(host_of(head.authority), name) and _fits(host_of(authority), name):
+        if not _fits(host_of(head.authority), name) and any(_fits(host_of(other), name) for other in theirs if other):
             return b""
         return domain
 
