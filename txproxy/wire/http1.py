@@ -579,9 +579,12 @@ class ClientCodec(_Codec):
             else:
                 self._begin_body(body)
         elif status == 101:
-            # RFC 9110 7.8: a server must not switch to a protocol that the client did not ask for.
-            if b"upgrade" not in self._request_headers:
+            # RFC 9110 7.8: a server must not switch to a protocol that the client did not ask for, and must say to which.
+            offered = self._request_headers.tokens(b"upgrade")
+            if not offered:
                 raise ResponseError("101 without an Upgrade in the request")
+            if set(offered).isdisjoint(headers.tokens(b"upgrade")):
+                raise ResponseError("101 to no protocol that was offered")
             self._state = _RAW
         else:
             self._informational += 1
