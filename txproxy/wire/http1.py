@@ -579,7 +579,7 @@ class ClientCodec(_Codec):
             else:
                 self._begin_body(body)
         elif status == 101:
-            # RFC 9110 7.8: a server must not switch to a protocol that the client did not ask for, and must say to which.
+            # RFC 9110 7.8: a server must not switch to a protocol that the client did not ask for, and says to which.
             offered = self._request_headers.tokens(b"upgrade")
             if not offered:
                 raise ResponseError("101 without an Upgrade in the request")
