@@ -1,9 +1,12 @@
 """Upstreams by name, and the members that they stand for."""
 
 import pytest
+from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
+from twisted.names import dns
 
 from txproxy import Pool
+from txproxy.reverse import discovery
 from txproxy.reverse.discovery import Found
 from txproxy.reverse.members import Members
 from txproxy.reverse.upstream import parse_upstream
@@ -60,3 +63,49 @@ def test_tls_is_spoken_to_the_target_of_a_service(made):
     others._apply([Found("10.0.0.1", 443, 1, False, "a.example")])
     assert plain.upstreams[0].address.server_name == "a.example"
     assert plain.upstreams[0].address.tls is parse_upstream("https://a.example").address.tls
+
+
+def test_another_target_at_the_same_place_is_another_member(made):
+    pool, members = made("http://_http._tcp.a.example;resolve")
+    members._apply([Found("10.0.0.1", 80, 1, False, "one.example")])
+    members._apply([Found("10.0.0.1", 80, 1, False, "two.example")])
+    assert [upstream.authority for upstream in pool.upstreams] == [b"two.example:80"]
+
+
+def test_a_member_that_somebody_has_removed_is_nobodys(made):
+    pool, members = made("http://a.example;resolve")
+    found = [Found(f"10.0.0.{number}", 80, 1, False) for number in (1, 2, 3, 4)]
+    members._apply(found)
+    for upstream in pool.upstreams[:2]:
+        pool.remove(upstream)
+    members._apply([Found("10.0.0.1", 80, 5, False), *found[3:]])
+    assert names(pool) == ["10.0.0.4:80"]
+
+
+class Names:
+    """Knows one address of every host."""
+
+    def lookupAddress(self, name, timeout=None):
+        record = dns.RRHeader(name, dns.A, dns.IN, 60, dns.Record_A("10.0.0.7", 60))
+        return succeed(([record], [], []))
+
+    def lookupIPV6Address(self, name, timeout=None):
+        return succeed(([], [], []))
+
+
+def test_names_are_looked_up_while_somebody_serves_whenever_they_came(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(discovery, "system_resolver", lambda _: Names())
+    pool = Pool(["http://10.0.0.1", "http://early.example;resolve"], clock=clock)
+    assert names(pool) == ["10.0.0.1:80", "early.example:80"]
+    pool.start(clock, None)
+    assert names(pool) == ["10.0.0.1:80", "10.0.0.7:80"]
+    pool.add("http://late.example:81;resolve")
+    assert names(pool) == ["10.0.0.1:80", "10.0.0.7:80", "10.0.0.7:81"]
+    pool.stop()
+    pool.add("http://later.example:82;resolve")
+    assert names(pool)[3:] == ["later.example:82"]
+    pool.start(clock, None)
+    assert names(pool)[3:] == ["10.0.0.7:82"]
+    pool.stop()
+    assert not clock.getDelayedCalls()

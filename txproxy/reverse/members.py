@@ -47,22 +47,27 @@ class Members:
             if before is not None:
                 # Another weight: what it carries, and what is known of its health, stays.
                 upstream = self._present[member] = gone.pop(before)
-                pool.weigh(upstream, member.weight)
+                if upstream.pool is pool:
+                    pool.weigh(upstream, member.weight)
             elif member not in self._present:
                 self._present[member] = pool.add(self._member(member))
         self._present = {member: self._present[member] for member in found}
         if self._template in pool.upstreams:
             pool.remove(self._template)
         for upstream in gone.values():
-            pool.remove(upstream)
+            # unless somebody else has removed it
+            if upstream.pool is pool:
+                pool.remove(upstream)
 
     def _member(self, found: Found) -> Upstream:
         template = self._template
         where = Address(found.host, found.port)
         tls, server_name, authority = template.address.tls, template.address.server_name, template.authority
+        name = f"{template.name} at {where}"
         if found.name and template.address.host.startswith("_"):
-            # The target of a service is a host of its own name.
+            # The target of a service is a host of its own name. Another one may be at the same place after it.
             authority = f"{found.name}:{found.port}".encode("ascii")
+            name = f"{name} ({found.name})"
             if tls is not None:
                 tls, server_name = self._pool.settings.tls.connections(found.name), found.name
         return Upstream(
@@ -71,7 +76,7 @@ class Members:
             found.weight,
             backup=found.backup,
             max=template.max,
-            name=f"{template.name} at {where}" + (" (backup)" if found.backup and not template.backup else ""),
+            name=name + (" (backup)" if found.backup and not template.backup else ""),
         )
 
 

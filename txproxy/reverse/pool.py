@@ -141,7 +141,8 @@ class Pool:
         # whether it matters when a request ends
         self.listens = self._counts
         self._queue = Queue(self, self.settings.queue, self.settings.queue_timeout)
-        self._keepers: list[Keeper] = []
+        # the one of the whole pool, and those of upstreams that stand for others
+        self._keepers: dict[Pool | Upstream, Keeper] = {}
         self._users = 0
         self._joined: list[Callable[[Upstream], None]] = []
         self._parted: list[Callable[[Upstream], None]] = []
@@ -170,23 +171,29 @@ class Pool:
         self._users += 1
         if self._users > 1:
             return
-        if not self._keepers:
-            if self.settings.health is not None:
-                version = self.settings.proxy_protocol
-                first = header(version, None, None) if version else b""
-                checks = Checks(self.settings.health, clock, dial, name=self.name, preface=first)
-                self.watch(checks.watch, checks.forget)
-                self._keepers.append(checks)
-            self._keepers += [Members(self, upstream, clock) for upstream in self.upstreams if upstream.resolve]
-        for keeper in self._keepers:
+        if self.settings.health is not None and self not in self._keepers:
+            version = self.settings.proxy_protocol
+            first = header(version, None, None) if version else b""
+            checks = Checks(self.settings.health, clock, dial, name=self.name, preface=first)
+            self.watch(checks.watch, checks.forget)
+            self._keepers[self] = checks
+        for keeper in self._keepers.values():
             keeper.start()
+        for upstream in [upstream for upstream in self.upstreams if upstream.resolve]:
+            self._look_up(upstream)
 
     def stop(self) -> None:
         """The same one serves no more. The last one stops checks and look-ups."""
         self._users -= 1
         if not self._users:
-            for keeper in self._keepers:
+            for keeper in self._keepers.values():
                 keeper.stop()
+
+    def _look_up(self, upstream: Upstream) -> None:
+        """Keep the members that ``upstream`` stands for what its name says, while somebody serves."""
+        if self._users and upstream not in self._keepers:
+            self._keepers[upstream] = members = Members(self, upstream, self.clock)
+            members.start()
 
     # -- choosing
 
@@ -361,6 +368,8 @@ class Pool:
         """One more upstream; it starts slowly, if the pool is set to."""
         upstream = self._join(item, warm=False)
         self.refresh()
+        if upstream.resolve:
+            self._look_up(upstream)
         return upstream
 
     def remove(self, upstream: str | Upstream) -> None:
