@@ -7,9 +7,9 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 
-from txproxy.errors import ConnectionRefused, ConnectTimeout
+from txproxy.errors import ConnectionRefused, ConnectTimeout, DialError
 from txproxy.interfaces import Address
-from txproxy.proxy.dialing import Dialer
+from txproxy.proxy.dialing import Dialer, dial_error
 from txproxy.tls.upstream import client_connections
 
 PREFACE = b"PROXY TCP4 192.0.2.1 198.51.100.2 4711 443\r\n"
@@ -116,3 +116,16 @@ def test_what_a_connection_begins_with_makes_it_another():
     assert one.key == Address("10.0.0.1", 80, preface=PREFACE).key
     # It is the same place, and says so.
     assert plain == one == other and str(one) == "10.0.0.1:80"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "kind", "error_type"),
+    [
+        (error.NoRouteError(), DialError, "destination_ip_unroutable"),
+        (error.TCPTimedOutError(), ConnectTimeout, "connection_timeout"),
+        (error.ConnectError(), DialError, "destination_unavailable"),
+    ],
+)
+def test_what_the_network_says_is_told_apart(theirs, kind, error_type):
+    fault = dial_error(theirs, Address("10.0.0.1", 80))
+    assert (type(fault), fault.error) == (kind, error_type) and "10.0.0.1:80" in fault.detail

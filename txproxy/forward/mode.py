@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, Final
 
+from OpenSSL import SSL
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -33,8 +35,10 @@ from txproxy.forward.targets import Target, Targets
 from txproxy.forward.to_parents import ToParents
 from txproxy.forward.watching import FileWatch, Look, in_threads
 from txproxy.interfaces import Address, Client, Decision, IMode, Plan, Refusal
+from txproxy.proxy.downstream import DownstreamProtocol
 from txproxy.proxy.factory import Observer, ProxyFactory
 from txproxy.proxy.limits import Limits
+from txproxy.proxy.socks import HTTP, SOCKS5, Speaking, protocol_class, spoken
 from txproxy.wire.forwarding import Via, new_mark
 from txproxy.wire.message import RequestHead, ResponseHead
 
@@ -205,7 +209,12 @@ def _to_parents(policy: ForwardPolicy, destinations: Destinations, via: Via | No
 
 
 class ForwardProxyFactory(ProxyFactory):
-    """Protocols of a forward proxy: ``endpoint.listen(ForwardProxyFactory(ForwardPolicy(...)))``."""
+    """Protocols of a forward proxy: ``endpoint.listen(ForwardProxyFactory(ForwardPolicy(...)))``.
+
+    ``protocols``: what clients may speak, ``http`` and ``socks5``; the first byte tells. With ``https`` beside them and
+    a ``tls_context`` (or a function that gives one), TLS is known by its first byte as well, and either may be spoken
+    inside it. :meth:`speaking` is for listeners with a protocol of their own.
+    """
 
     def __init__(
         self,
@@ -213,6 +222,8 @@ class ForwardProxyFactory(ProxyFactory):
         *,
         limits: Limits | None = None,
         observers: tuple[Observer, ...] = (),
+        protocols: Collection[str] = (HTTP, SOCKS5),
+        tls_context: SSL.Context | Callable[[], SSL.Context] | None = None,
         reactor: Any = None,
     ) -> None:
         if reactor is None:
@@ -231,10 +242,23 @@ class ForwardProxyFactory(ProxyFactory):
         self.forward = mode
         self._watch = mode.watch(reactor)
         self._audit = policy.audit
+        self.protocols = spoken(protocols, tls_context)
+        self.tls_context = tls_context
+        self._kind = protocol_class(self.protocols)
+        users = mode.authenticator
+        self.login = users.check_login if users is not None and users.takes_passwords else None
         self._parents = policy.parents
         self._checks: ParentChecks | None = None
         if self._parents is not None:
             self._parents.use_clock(reactor)
+
+    def build(self, addr: Any, scheme: str) -> DownstreamProtocol | None:
+        """A protocol for a client that may speak any of the protocols, inside TLS if the ``scheme`` is ``https``."""
+        return self.build_as(self._kind, addr, scheme)
+
+    def speaking(self, protocol: str) -> Speaking:
+        """For a listener that speaks one ``protocol`` alone: ``http`` or ``socks5``."""
+        return Speaking(self, protocol)
 
     def begin(self) -> None:
         """Look after the parents, and after files that may change."""

@@ -206,7 +206,7 @@ def _convert(failure: Failure, address: Address) -> Failure:
 
 def dial_error(value: BaseException | None, address: Address) -> ExchangeError:
     """Our error for one of Twisted's or OpenSSL's."""
-    if isinstance(value, (error.TimeoutError, TimeoutError)):
+    if isinstance(value, (error.TimeoutError, error.TCPTimedOutError, TimeoutError)):
         return ConnectTimeout(f"connecting to {address} took too long")
     if isinstance(value, error.ConnectionRefusedError):
         return ConnectionRefused(f"{address} refused the connection")
@@ -214,6 +214,8 @@ def dial_error(value: BaseException | None, address: Address) -> ExchangeError:
         return DnsError(f"{address.host} was not found")
     if isinstance(value, VerificationError):
         return TlsError(f"the certificate of {address} is not for this name", error="tls_certificate_error")
+    if isinstance(value, error.NoRouteError):
+        return DialError(f"there is no way to {address}", error="destination_ip_unroutable")
     if isinstance(value, error.ConnectBindError):
         return DialError(f"{address} cannot be connected to from {address.bind}")
     if isinstance(value, SSL.Error):

@@ -349,7 +349,7 @@ class DownstreamProtocol:
         self.deadline = NEVER
         self.factory.deadlines.forget(self)
         if response is None:
-            head = b"HTTP/1.1 200 Connection established\r\n\r\n"
+            head = self._tunnel_stands()
         else:
             head = self.codec.send_head(response, False)
         self._write(self.transport, head)
@@ -368,6 +368,10 @@ class DownstreamProtocol:
             gate.start(early, upstream.become_tunnel(gate.upstream), self._client_ended)
         else:
             self._begin_tunnel(exchange, upstream, early, b"")
+
+    def _tunnel_stands(self) -> bytes:
+        """What is said before the first byte of a tunnel."""
+        return b"HTTP/1.1 200 Connection established\r\n\r\n"
 
     def _begin_tunnel(self, exchange: Exchange, upstream: UpstreamProtocol, early: bytes, from_upstream: bytes) -> None:
         bound = exchange.bound

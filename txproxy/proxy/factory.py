@@ -7,6 +7,7 @@ from email.utils import formatdate
 from time import time
 from typing import Any, Final, TypeAlias
 
+from OpenSSL import SSL
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
@@ -46,6 +47,11 @@ class ProxyFactory:
 
     noisy = False
     scheme = "http"
+    # What clients may speak, the TLS of those who speak it where others do not, and who knows the users of SOCKS5; see
+    # txproxy.proxy.socks.
+    protocols: frozenset[str] = frozenset({"http"})
+    tls_context: SSL.Context | Callable[[], SSL.Context] | None = None
+    login: Callable[[bytes, bytes, Client], Any] | None = None
 
     def __init__(
         self,
@@ -114,9 +120,13 @@ class ProxyFactory:
 
     def build(self, addr: Any, scheme: str) -> DownstreamProtocol | None:
         """The same for a client that speaks ``scheme``."""
+        return self.build_as(DownstreamProtocol, addr, scheme)
+
+    def build_as(self, kind: type[DownstreamProtocol], addr: Any, scheme: str) -> DownstreamProtocol | None:
+        """The same as one of a ``kind``."""
         if self.draining:
             return None
-        return DownstreamProtocol(self, Client(ip_of(addr), scheme))
+        return kind(self, Client(ip_of(addr), scheme))
 
     def http_date(self) -> bytes:
         """The time as Date has it (RFC 9110 section 5.6.7)."""

@@ -46,9 +46,11 @@ _MOST_EARLY: Final = 1 << 18
 
 _REPLY_CODES: Final = {
     "connection_refused": CONNECTION_REFUSED,
-    "connection_timeout": HOST_UNREACHABLE,
+    # as Dante has it, and what comes nearest
+    "connection_timeout": TTL_EXPIRED,
     "destination_ip_prohibited": NOT_ALLOWED,
-    "destination_ip_unroutable": HOST_UNREACHABLE,
+    "destination_ip_unroutable": NETWORK_UNREACHABLE,
+    "destination_unavailable": HOST_UNREACHABLE,
     "dns_error": HOST_UNREACHABLE,
     "dns_timeout": HOST_UNREACHABLE,
     "http_request_denied": NOT_ALLOWED,
