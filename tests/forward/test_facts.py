@@ -22,6 +22,9 @@ def facts(method=b"GET", scheme=b"http", path=b"/", host="example.com", port=80)
         ("%65xample.com", "example.com"),
         ("example.com%2e", "example.com"),
         ("bücher.example", "xn--bcher-kva.example"),
+        ("b%C3%BCcher.example", "xn--bcher-kva.example"),
+        ("%EF%BC%91%EF%BC%92%EF%BC%97.0.0.1", "127.0.0.1"),  # full-width digits
+        ("127%E3%80%820.0.1", "127.0.0.1"),  # an ideographic full stop
         ("127.0.0.1", "127.0.0.1"),
         ("127.1", "127.0.0.1"),
         ("2130706433", "127.0.0.1"),

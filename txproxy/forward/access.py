@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from txproxy.errors import ConfigError
+from txproxy.forward.facts import normal_host
 from txproxy.wire.networks import Networks, network
 
 __all__ = [
@@ -45,22 +46,20 @@ CONNECT_PORTS: Final = ("443",)
 
 class HostPatterns:
     """A set of host patterns: ``example.com`` that name alone, ``*.example.com`` all names under it, ``.example.com``
-    both.
+    both. Patterns may be written in any spelling of a host, and are asked for normal ones.
     """
 
     def __init__(self, patterns: Iterable[str]) -> None:
         self._exact: set[str] = set()
         self._under: set[str] = set()
         for pattern in patterns:
-            text = pattern.lower().rstrip(".")
-            if text.startswith("*."):
-                self._under.add(text[2:])
-            elif text.startswith("."):
-                self._exact.add(text[1:])
-                self._under.add(text[1:])
-            else:
-                self._exact.add(text)
-            if not text.strip("*.") or "*" in text.removeprefix("*."):
+            sign = "*." if pattern.startswith("*.") else "." if pattern.startswith(".") else ""
+            name = normal_host(pattern.removeprefix(sign))
+            if sign:
+                self._under.add(name)
+            if sign != "*.":
+                self._exact.add(name)
+            if not name or name.startswith(".") or "*" in name:
                 raise ConfigError(
                     f"{pattern!r} is no host pattern; accepted are example.com, *.example.com and .example.com"
                 )

@@ -223,7 +223,7 @@ class Rules:
                     faults.append(f"{place}: used_more_than: nothing counts what is used; accepted with quotas")
                 for asked in list_names(condition.values) if condition.kind.key == "hosts" else ():
                     if asked not in known:
-                        accepted = f"accepted: {', '.join(known)}" if known else "there are no lists"
+                        accepted = f"accepted: {', '.join(known)}" if known else "accepted with lists"
                         faults.append(f"{place}: {condition.key}: there is no list {asked!r}; {accepted}")
         if faults:
             raise ConfigError("\n".join(faults))

@@ -34,7 +34,8 @@ def normal_host(host: str) -> str:
     """
     name = host.strip("[]").rstrip(".").lower()
     if "%" in name and ":" not in name:
-        name = unquote(name, "latin-1").rstrip(".").lower()
+        # RFC 3986 section 3.2.2: escapes of a name are those of its UTF-8.
+        name = unquote(name, errors="surrogateescape").rstrip(".").lower()
     if not name.isascii():
         try:
             name = name.encode("idna").decode("ascii")

@@ -71,7 +71,7 @@ class UserFile(Generic[T]):
                 self._seen = _signature(os.fstat(file.fileno()))
                 data = file.read()
         except OSError as fault:
-            raise ConfigError(f"{self.path}: {fault.strerror}") from None
+            raise ConfigError(f"{self.path}: {fault.strerror}; accepted is a file that can be read") from None
         faults: list[str] = []
 
         def fail(number: int, reason: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import Final
 
 import attrs
 
@@ -15,6 +17,8 @@ from txproxy.interfaces import Address, Client
 from txproxy.tls.upstream import client_connections
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import DEFAULT_PORTS, split_authority
+
+_NAME: Final = re.compile(r"[a-z0-9_.-]+")
 
 
 class Target:
@@ -115,7 +119,8 @@ class Targets:
     def _find(self, scheme: bytes, authority: bytes) -> Target:
         given, port = split_authority(authority)
         host = normal_host(given)
-        if not host.isascii():
+        if _NAME.fullmatch(host) is None and not is_literal(host):
+            # What an escape hid, a line end too.
             raise RequestError("the target's host is no name that DNS can have")
         target = Target(scheme, host, port or DEFAULT_PORTS[scheme], self._address(scheme, host, port))
         self._check(target)

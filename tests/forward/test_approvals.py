@@ -1,0 +1,58 @@
+"""Questions wait until somebody answers them."""
+
+import pytest
+from twisted.internet.defer import CancelledError
+from twisted.internet.task import Clock
+
+from txproxy.forward.approvals import Approvals, Question
+
+
+def question(host="a.example"):
+    return Question(
+        client_ip="127.0.0.1",
+        user=None,
+        groups=frozenset(),
+        method="GET",
+        host=host,
+        port=80,
+        url=f"http://{host}/",
+        rule="people",
+    )
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def approvals(clock):
+    return Approvals(clock)
+
+
+def test_what_waits_is_listed_with_since_when(clock, approvals):
+    approvals(question("a.example"))
+    clock.advance(5)
+    approvals(question("b.example"))
+    assert [(entry.question.host, entry.since) for entry in approvals] == [("a.example", 0), ("b.example", 5)]
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_an_answer_is_for_one_question_and_given_once(approvals, approved):
+    one, two = [], []
+    approvals(question()).addCallback(one.append)
+    approvals(question()).addCallback(two.append)
+    first = next(iter(approvals)).number
+    assert approvals.answer(first, approved)
+    assert (one, two) == ([approved], [])
+    assert not approvals.answer(first, True)
+    assert len(approvals) == 1
+
+
+def test_what_is_given_up_waits_no_more(approvals):
+    given_up = []
+    answer = approvals(question()).addErrback(given_up.append)
+    answer.cancel()
+    assert given_up[0].check(CancelledError)
+    assert len(approvals) == 0
+    assert not approvals.answer(1, True)
