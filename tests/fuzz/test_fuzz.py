@@ -18,6 +18,7 @@ REQUESTS = [
     b"PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
     b"GET http://a/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
     b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\ntunnel data",
+    b"PUT /e HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     b"OPTIONS http://a HTTP/1.1\r\nHost: a\r\nMax-Forwards: 3\r\n\r\n",
 ]
 RESPONSES = [
@@ -29,6 +30,8 @@ RESPONSES = [
     b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloextra",
     b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n" + b"x" * 70000,
+    b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n",
 ]
 INSERTED = [
     b"\r\n",
@@ -56,7 +59,7 @@ def mutated(draw, seeds):
 STEPS = st.tuples(
     st.sampled_from(["send", "send", "send", "send", "end", "drop", "stop", "go on", "time", "answer", "drain"]),
     st.integers(0, 5),
-    st.sampled_from([1, 3, 10, 1000]),
+    st.sampled_from([1, 3, 10, 1000, 100000]),
     st.sampled_from([0.0, 0.1, 1.0, 5.0, 40.0, 80.0]),
 )
 DIALS = st.lists(st.sampled_from(["ok", "ok", "ok", "hang", "refused", "timeout"]), max_size=4)
@@ -96,6 +99,18 @@ class World:
         elif what == "drain" and not self.proxy.factory.draining and size == 1:
             self.proxy.factory.drain()
 
+    def fall_silent(self):
+        """Nobody does anything any more, and time passes."""
+        for _ in range(500):
+            for waiting, *_ in self.proxy.network.hanging:
+                if not waiting.called:
+                    waiting.errback(ConnectTimeout("slow"))
+            self.proxy.clock.advance(1)
+
+
+# What a client sees of a tunnel, which has no time limit while both sides are open.
+TUNNELS = (b"HTTP/1.1 101 ", b"HTTP/1.1 200 Connection established")
+
 
 def reverse(reactor):
     return ReverseProxyFactory(Pool(["http://10.0.0.1", "http://10.0.0.2"]), reactor=reactor)
@@ -105,7 +120,7 @@ def forward(reactor):
     return ForwardProxyFactory(ForwardPolicy(), reactor=reactor)
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from([reverse, forward]),
     st.lists(mutated(REQUESTS), min_size=1, max_size=2),
@@ -125,6 +140,12 @@ def test_no_input_from_either_side_breaks_the_proxy(make, requests, responses, d
         world = World(make, requests, responses, dials)
         for step in steps:
             world.play(*step)
+            assert all(client.waiting < 500_000 for client in world.proxy.clients)
+        world.fall_silent()
+        for client in world.proxy.clients:
+            closed = client.closed
+            client.read_on()
+            assert closed or any(begin in client.received for begin in TUNNELS), "a client is kept waiting for ever"
         for connection in world.proxy.network.connections:
             connection.read_on()
         world.proxy.close()
