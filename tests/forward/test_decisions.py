@@ -299,7 +299,7 @@ def test_lists_names_and_counts_that_are_not_there_are_told_of(filters):
         "forward.rules[2] 'one': name: forward.rules[1] has it already; accepted is another",
         "forward.rules[2] 'one': used_more_than: nothing counts what is used; accepted with quotas",
     ]
-    with pytest.raises(ConfigError, match="there is no list 'ads'; there are no lists"):
+    with pytest.raises(ConfigError, match="there is no list 'ads'; accepted with lists"):
         rules({"action": "deny", "hosts": "@ads"})
 
 
