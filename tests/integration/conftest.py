@@ -1,6 +1,7 @@
 """Real peers, over real sockets. A missing peer skips its tests, or fails them if TXPROXY_REQUIRE_PEERS is set."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -103,6 +105,26 @@ def run_proxy(processes, tmp_path):
                 listen, f"tcp:{port}:interface=127.0.0.1",
                 port=port, stdout=out, stderr=out, cwd=tmp_path,
             )  # fmt: skip
+        return Proxy(process, port, log)
+
+    return run
+
+
+# Origins of tests are at loopback addresses and any port.
+OPEN = {"allow_destinations": ["127.0.0.0/8", "localhost"], "allow_ports": ["1-65535"]}
+
+
+@pytest.fixture
+def run_forward(processes, tmp_path):
+    """Runs a forward proxy from Python; the words are settings of its policy, ``more`` those of the script."""
+
+    def run(more=None, **policy):
+        port = free_port()
+        log = tmp_path / f"forward-{port}.log"
+        script = str(Path(__file__).parent / "forward_proxy.py")
+        settings = json.dumps({"port": port, "policy": {**OPEN, **policy}, **(more or {})})
+        with log.open("wb") as out:
+            process = processes(sys.executable, script, settings, port=port, stdout=out, stderr=out, cwd=tmp_path)
         return Proxy(process, port, log)
 
     return run

@@ -1,0 +1,68 @@
+"""A forward proxy from Python: run with its settings, as JSON.
+
+``port`` is where it listens, ``policy`` are settings of ``ForwardPolicy``; ``protocols`` are spoken there. With
+``certificate`` (files), TLS is spoken at ``tls_port``, or at the same port if that is not given. ``socks_port`` speaks
+SOCKS5 alone. ``password_file`` says who may come. Each exchange is a line of the log: method, authority, status,
+outcome, user.
+"""
+
+import json
+import sys
+
+from twisted.application.reactors import installReactor
+
+settings = json.loads(sys.argv[1])
+installReactor(settings.pop("reactor", "epoll"))
+
+from twisted.internet import reactor  # noqa: E402
+from twisted.internet.protocol import Factory  # noqa: E402
+from twisted.logger import globalLogBeginner, textFileLogObserver  # noqa: E402
+
+from txproxy import ForwardPolicy, ForwardProxyFactory  # noqa: E402
+from txproxy.forward.auth import AuthPolicy  # noqa: E402
+from txproxy.forward.parents import Parents  # noqa: E402
+from txproxy.proxy.transports import serve_tls  # noqa: E402
+from txproxy.tls.listener import server_context  # noqa: E402
+
+globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)
+
+
+class TlsClients(Factory):
+    """Those of the TLS listener."""
+
+    def buildProtocol(self, addr):
+        return factory.build(addr, "https")
+
+
+def say(exchange):
+    request = exchange.request
+    words = (
+        request.method.decode(),
+        request.authority.decode(),
+        exchange.status,
+        exchange.outcome,
+        exchange.client.user,
+    )
+    print("exchange:", *words, flush=True)
+
+
+policy = settings.pop("policy")
+if "password_file" in settings:
+    policy["auth"] = AuthPolicy(password_file=settings.pop("password_file"))
+if "check_interval" in settings:
+    policy["parents"] = Parents(policy["parents"], check_interval=settings.pop("check_interval"))
+context = server_context(*settings["certificate"]) if "certificate" in settings else None
+tls_port = settings.get("tls_port")
+factory = ForwardProxyFactory(
+    ForwardPolicy(**policy),
+    protocols=settings.get("protocols", ("http", "socks5")),
+    tls_context=context if tls_port is None else None,
+    observers=(say,),
+    reactor=reactor,
+)
+reactor.listenTCP(settings["port"], factory, interface="127.0.0.1")
+if tls_port is not None:
+    serve_tls(reactor.listenTCP(tls_port, TlsClients(), interface="127.0.0.1"), context)
+if "socks_port" in settings:
+    reactor.listenTCP(settings["socks_port"], factory.speaking("socks5"), interface="127.0.0.1")
+reactor.run()
