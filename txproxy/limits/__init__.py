@@ -1,0 +1,1 @@
+"""How much a client, a user or a rule may use: speed, bytes, and connections."""

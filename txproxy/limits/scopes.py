@@ -1,0 +1,49 @@
+"""Whom a limit is for, and who shares one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from txproxy.errors import ConfigError
+from txproxy.wire.networks import Networks
+
+PER: Final = ("client", "user", "rule")
+
+
+class Scope:
+    """Tells for which clients, users or rules (``per``) a limit is."""
+
+    __slots__ = ("per", "_names", "_networks")
+
+    def __init__(self, per: str, names: frozenset[str], networks: Networks | None) -> None:
+        self.per = per
+        self._names = names
+        self._networks = networks
+
+    def name(self, client_ip: str, user: str | None, rule: str) -> str | None:
+        """Who shares the limit with all others of the same name; None if it is not for them."""
+        if self.per == "client":
+            return client_ip if self._networks is None or client_ip in self._networks else None
+        name = user if self.per == "user" else rule
+        return name if name and (not self._names or name in self._names) else None
+
+
+def parse_scope(per: str, only: Sequence[str]) -> Scope:
+    """A scope as it is written in a configuration; ``ConfigError`` if it is none."""
+    if per not in PER:
+        raise ConfigError(f"per: {per!r} shares nothing; accepted: {', '.join(PER)}")
+    if not all(isinstance(name, str) and name for name in only):
+        raise ConfigError(f"only: {list(only)!r} are no names; accepted is a list of texts")
+    if per == "client":
+        try:
+            return Scope(per, frozenset(), Networks(only) if only else None)
+        except ConfigError as fault:
+            raise ConfigError(f"only: {fault}") from None
+    return Scope(per, frozenset(only), None)
+
+
+def positive(_: object, attribute: Any, value: Any) -> None:
+    """An attrs validator: None, or a number above 0."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value <= 0):
+        raise ConfigError(f"{attribute.name}: {value!r} is no number of bytes; accepted is a whole number above 0")

@@ -1,0 +1,155 @@
+"""Bandwidth of clients, users and rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+import attrs
+
+from txproxy.limits.buckets import Bucket
+from txproxy.limits.scopes import Scope, parse_scope, positive
+
+# So many keys are known before those that nobody uses are forgotten.
+_KNOWN: Final = 4096
+
+
+@attrs.frozen(kw_only=True)
+class Bandwidth:
+    """Bytes a second that each client, user or rule (``per``) may have: ``down`` to the client, ``up`` from it; None
+    for no bound. ``burst`` bytes may be saved up in each direction while less passes; None for what a quarter of a
+    second brings. ``only`` are those that it is for: networks of clients, names of users or rules; empty for all.
+
+    A wrong value is a ``ConfigError``.
+    """
+
+    per: str = "client"
+    down: int | None = attrs.field(default=None, validator=positive)
+    up: int | None = attrs.field(default=None, validator=positive)
+    burst: int | None = attrs.field(default=None, validator=positive)
+    only: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    scope: Scope = attrs.field(init=False, eq=False, repr=False)
+
+    @scope.default
+    def _parse(self) -> Scope:
+        return parse_scope(self.per, self.only)
+
+
+class _Lane:
+    """The allowance of one direction of one exchange: what all of its buckets have."""
+
+    __slots__ = ("_buckets", "_more", "_waits_at", "_served")
+
+    def __init__(self, buckets: tuple[Bucket, ...], more: Callable[[], None]) -> None:
+        self._buckets = buckets
+        self._more = more
+        self._waits_at: Bucket | None = None
+        self._served = False
+
+    def take(self, size: int) -> int:
+        """See :class:`txproxy.interfaces.Allowance`."""
+        if self._waits_at is not None:
+            return 0
+        wanted = size
+        scarce: Bucket | None = None
+        for bucket in self._buckets:
+            free = bucket.free(self, wanted, self._served)
+            if not free:
+                self._wait(bucket)
+                return 0
+            if free < wanted:
+                wanted, scarce = free, bucket
+        for bucket in self._buckets:
+            bucket.spend(self, wanted)
+        if scarce is not None:
+            self._wait(scarce)
+        return wanted
+
+    def _wait(self, bucket: Bucket) -> None:
+        self._waits_at = bucket
+        bucket.wait(self)
+
+    def serve(self) -> None:
+        """See :class:`txproxy.limits.buckets.Waiting`."""
+        self._waits_at = None
+        self._served = True
+        try:
+            self._more()
+        finally:
+            self._served = False
+
+    def close(self) -> None:
+        """See :class:`txproxy.interfaces.Allowance`."""
+        for bucket in self._buckets:
+            bucket.leave(self)
+
+
+class Shaper:
+    """See :class:`txproxy.interfaces.Shaper`."""
+
+    __slots__ = ("_up", "_down")
+
+    def __init__(self, up: tuple[Bucket, ...], down: tuple[Bucket, ...]) -> None:
+        self._up = up
+        self._down = down
+
+    def up(self, more: Callable[[], None]) -> _Lane:
+        """See :class:`txproxy.interfaces.Shaper`."""
+        return _Lane(self._up, more)
+
+    def down(self, more: Callable[[], None]) -> _Lane:
+        """See :class:`txproxy.interfaces.Shaper`."""
+        return _Lane(self._down, more)
+
+    @property
+    def idle(self) -> bool:
+        """Whether a new one would do as well."""
+        return all(bucket.idle for bucket in (*self._up, *self._down))
+
+
+class Shaping:
+    """Knows whose bandwidth is bounded, and keeps the buckets. Of several bandwidths ``per`` the same, the first that
+    is for a client, user or rule holds; those of client, user and rule hold together.
+    """
+
+    def __init__(self, bandwidths: Iterable[Bandwidth], clock: Any) -> None:
+        self._bandwidths = tuple(bandwidths)
+        self._clock = clock
+        self._shapers: dict[tuple[str, str | None, str], Shaper | None] = {}
+        self._most = _KNOWN
+        # A bucket that is still in use is found again, though its shaper was forgotten.
+        self._buckets: WeakValueDictionary[tuple[int, str, str], Bucket] = WeakValueDictionary()
+
+    def shaper(self, client_ip: str, user: str | None, rule: str) -> Shaper | None:
+        """What shapes an exchange of ``client_ip`` (and ``user``) that ``rule`` has allowed; None: nothing does."""
+        key = (client_ip, user, rule)
+        try:
+            return self._shapers[key]
+        except KeyError:
+            pass
+        if len(self._shapers) >= self._most:
+            self._shapers = {key: one for key, one in self._shapers.items() if one is not None and not one.idle}
+            self._most = max(_KNOWN, 2 * len(self._shapers))
+        shaper = self._shapers[key] = self._shaper(client_ip, user, rule)
+        return shaper
+
+    def _shaper(self, client_ip: str, user: str | None, rule: str) -> Shaper | None:
+        up, down = [], []
+        seen = set()
+        for number, bandwidth in enumerate(self._bandwidths):
+            name = bandwidth.scope.name(client_ip, user, rule)
+            if name is None or bandwidth.per in seen:
+                continue
+            seen.add(bandwidth.per)
+            up += self._bucket(number, name, "up", bandwidth.up, bandwidth.burst)
+            down += self._bucket(number, name, "down", bandwidth.down, bandwidth.burst)
+        return Shaper(tuple(up), tuple(down)) if up or down else None
+
+    def _bucket(self, number: int, name: str, way: str, rate: int | None, burst: int | None) -> list[Bucket]:
+        if rate is None:
+            return []
+        bucket = self._buckets.get((number, name, way))
+        if bucket is None:
+            bucket = self._buckets[number, name, way] = Bucket(self._clock, rate, burst)
+        return [bucket]
