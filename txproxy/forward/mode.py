@@ -242,6 +242,8 @@ class ForwardProxyFactory(ProxyFactory):
         self.forward = mode
         self._watch = mode.watch(reactor)
         self._audit = policy.audit
+        if self._audit is not None:
+            self._audit.open()
         self.protocols = spoken(protocols, tls_context)
         self.tls_context = tls_context
         self._kind = protocol_class(self.protocols)

@@ -66,6 +66,9 @@ class Audit(Protocol):
     def exchange(self, exchange: Exchange) -> None:
         """A finished exchange."""
 
+    def open(self) -> None:
+        """There will be some; ``ConfigError`` if they cannot be written down."""
+
     def close(self) -> None:
         """There are no more."""
 

@@ -598,6 +598,7 @@ class Exchange:
     def tunnel_closed(self, tunnel: Tunnel) -> None:
         """The tunnel has ended."""
         self.sent = tunnel.sent
+        self.received = tunnel.received
         detail = f"{tunnel.received} bytes from the client"
         self._finish("tunnel", f"{detail}; {tunnel.why}" if tunnel.why else detail)
 

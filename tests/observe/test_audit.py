@@ -1,0 +1,163 @@
+"""The audit log says who asked for what, and what was decided."""
+
+import json
+import re
+import stat
+
+import pytest
+
+from txproxy import ForwardPolicy, ForwardProxyFactory
+from txproxy.errors import ConfigError, DestinationProhibited
+from txproxy.forward.auth import AuthPolicy
+from txproxy.forward.rules import Rule
+from txproxy.observe.audit import AuditLog
+from txproxy.testing import ProxyInMemory
+
+OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nok"
+BOB = b"Proxy-Authorization: Basic Ym9iOnJpZ2h0\r\n"  # bob:right
+
+
+@pytest.fixture
+def log(tmp_path):
+    return AuditLog(str(tmp_path / "audit.json"))
+
+
+@pytest.fixture
+def make(log):
+    made = []
+
+    def make(**policy):
+        policy = ForwardPolicy(audit=log, **policy)
+        made.append(ProxyInMemory(lambda reactor: ForwardProxyFactory(policy, reactor=reactor)))
+        return made[-1]
+
+    yield make
+    for proxy in made:
+        proxy.close()
+
+
+def entries(log):
+    with open(log.path, encoding="ascii") as file:
+        return [json.loads(line) for line in file]
+
+
+def get(url, more=b""):
+    return b"GET " + url + b" HTTP/1.1\r\nHost: " + url.split(b"/")[2] + b"\r\n" + more + b"\r\n"
+
+
+def test_a_request_that_was_allowed(make, log):
+    proxy = make(
+        auth=AuthPolicy(passwords=lambda name, password: name if password == b"right" else None),
+        rules=[Rule(name="all", action="allow")],
+    )
+    client = proxy.connect()
+    client.send(get(b"http://A.example:8080/x?token=s3cret", BOB))
+    proxy.advance(1.5)
+    proxy.upstream.send(OK)
+    (entry,) = entries(log)
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ", entry.pop("time"))
+    assert entry == {
+        "client": "127.0.0.1", "user": "bob", "method": "GET", "host": "a.example", "port": 8080,
+        "url": "http://A.example:8080/x?...", "verdict": "allow", "rule": "all", "list": None, "reason": None,
+        "to": "a.example:8080", "status": 200, "outcome": "ok", "detail": "", "received": 0, "sent": 2, "seconds": 1.5,
+    }  # fmt: skip
+
+
+def test_no_secret_is_in_a_line(make, log):
+    proxy = make(auth=AuthPolicy(passwords=lambda name, password: None))
+    proxy.connect().send(get(b"http://a.example/?s3cret", BOB + b"Cookie: s3cret\r\nAuthorization: s3cret\r\n"))
+    text = json.dumps(entries(log))
+    assert "s3cret" not in text and "Ym9i" not in text and "right" not in text
+
+
+def test_requests_that_were_refused_say_by_what(make, log, tmp_path):
+    (tmp_path / "ads.txt").write_text("ads.example\n")
+    proxy = make(
+        deny_hosts=["denied.example"],
+        filters=[str(tmp_path / "ads.txt")],
+        rules=[Rule(name="no", action="deny", hosts="no.example", reason="Not here."), Rule(action="allow")],
+    )
+    for host in (b"denied.example", b"x.ads.example", b"no.example", b"a.example:25"):
+        proxy.connect().send(get(b"http://" + host + b"/"))
+    proxy.connect("192.0.2.1").send(get(b"http://a.example/"))
+    proxy.connect().send(get(b"http://a.example/").replace(b"GET", b"TRACE"))
+    assert [(entry["verdict"], entry["rule"], entry["list"], entry["status"]) for entry in entries(log)] == [
+        ("deny", "deny_hosts", None, 403),
+        ("deny", "filters", "ads", 403),
+        ("deny", "no", None, 403),
+        ("deny", "allow_ports", None, 403),
+        ("deny", "allow_clients", None, 403),
+        (None, None, None, 405),
+    ]
+    assert entries(log)[2]["reason"] == "Not here."
+
+
+def test_a_verdict_is_of_one_request_alone(make, log):
+    proxy = make(deny_hosts=["denied.example"])
+    client = proxy.connect()
+    client.send(get(b"http://denied.example/"))
+    client.send(get(b"http://a.example/"))
+    proxy.upstream.send(OK)
+    client.send(get(b"http://a.example/").replace(b"GET", b"TRACE"))
+    assert [entry["verdict"] for entry in entries(log)] == ["deny", "allow", None]
+
+
+def test_a_destination_that_may_not_be_reached(make, log):
+    proxy = make(rules=[Rule(name="all", action="allow")])
+    proxy.network.script.append(DestinationProhibited("a.example is at 10.0.0.1, which may not be reached"))
+    proxy.connect().send(get(b"http://a.example/"))
+    (entry,) = entries(log)
+    assert (entry["verdict"], entry["rule"]) == ("deny", "allow_destinations")
+    assert "10.0.0.1" in entry["reason"]
+
+
+def test_a_tunnel_has_its_bytes_both_ways(make, log):
+    proxy = make()
+    client = proxy.connect()
+    client.send(b"CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\nhello")
+    proxy.upstream.send(b"answer!")
+    client.drop(clean=True)
+    (entry,) = entries(log)
+    assert (entry["method"], entry["url"], entry["host"], entry["port"]) == (
+        "CONNECT", "a.example:443", "a.example", 443
+    )  # fmt: skip
+    assert (entry["received"], entry["sent"], entry["outcome"]) == (5, 7, "tunnel")
+
+
+def test_a_line_cannot_be_broken_by_what_clients_send(make, log):
+    proxy = make(deny_hosts=["a.example"])
+    proxy.connect().send(get(b'http://a.example/"%0a\\n'))
+    proxy.connect().send(b"CONNECT a.example:443 HTTP/1.1\r\nHost: a.example\r\n\r\n")
+    assert [entry["url"] for entry in entries(log)] == ['http://a.example/"%0a\\n', "a.example:443"]
+
+
+def test_the_file_is_for_its_owner_and_group_and_can_be_begun_anew(make, log, tmp_path):
+    proxy = make()
+    client = proxy.connect()
+    client.send(get(b"http://a.example/1"))
+    proxy.upstream.send(OK)
+    assert stat.S_IMODE((tmp_path / "audit.json").stat().st_mode) & 0o007 == 0
+    (tmp_path / "audit.json").rename(tmp_path / "old.json")
+    client.send(get(b"http://a.example/2"))
+    proxy.upstream.send(OK)
+    log.reopen()
+    client.send(get(b"http://a.example/3"))
+    proxy.upstream.send(OK)
+    assert [entry["url"][-1] for entry in entries(log)] == ["3"]
+
+
+def test_a_file_that_cannot_be_written_is_said_at_the_start(make, log, tmp_path):
+    log.path = str(tmp_path / "nowhere" / "audit.json")
+    with pytest.raises(ConfigError, match="accepted"):
+        make()
+
+
+def test_one_that_can_be_written_no_more_stops_no_traffic(make, log, tmp_path):
+    proxy = make()
+    log.close()
+    log.path = str(tmp_path / "nowhere" / "audit.json")
+    log.reopen()
+    client = proxy.connect()
+    client.send(get(b"http://a.example/"))
+    proxy.upstream.send(OK)
+    assert client.received.endswith(b"ok")
