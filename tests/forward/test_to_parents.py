@@ -6,9 +6,15 @@ from twisted.logger import capturedLogs
 
 from txproxy import ForwardPolicy, ForwardProxyFactory
 from txproxy.errors import ConfigError, ConnectionRefused, ConnectTimeout, DialError, ParentError, TlsError
+from txproxy.forward.destinations import Destinations
+from txproxy.forward.no_proxy import NoProxy
 from txproxy.forward.parent import Parent
 from txproxy.forward.parents import Parents
+from txproxy.forward.to_parents import ToParents
+from txproxy.interfaces import Address, Client, Plan
 from txproxy.testing import ProxyInMemory
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead
 
 OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nok"
 GET = b"GET http://example.com/x?y HTTP/1.1\r\nHost: example.com\r\n\r\n"
@@ -154,6 +160,15 @@ def test_a_loop_of_tunnels_is_found(make):
     assert asked(second).count(b"Via: ") == 2
     looped = ask(first, asked(second))
     assert looped.received.startswith(b"HTTP/1.1 508 ") and len(first.network.dialed) == 1
+
+
+def test_a_host_that_is_dialled_in_place_of_the_targets_is_what_the_parent_is_asked_for(make):
+    proxy = make("http://p", safe_search=["google"])
+    ask(proxy, CONNECT.replace(b"example.com", b"www.google.com"))
+    assert dialed(proxy) == ["forcesafesearch.google.com:443 through http://p:80"]
+    plan = Plan(Address("other.example", 80), RequestHead(b"GET", b"/", Headers(), b"example.com"))
+    ToParents(Parents(["http://p"]), NoProxy(), Destinations()).plan(plan, plan.head, Client("127.0.0.1"))
+    assert str(plan.address) == "other.example:80 through http://p:80" and plan.head.path == b"/"
 
 
 def test_connections_to_a_parent_that_the_client_names_itself_are_others(make):

@@ -18,6 +18,7 @@ from txproxy.interfaces import Address, Client, Decision, Opening, Plan
 from txproxy.wire.forwarding import Via
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
+from txproxy.wire.target import split_authority
 
 # Which parent a request is to take, for embedders: None is as configured, ``parents.direct`` is none at all.
 ChooseParent: TypeAlias = "Callable[[RequestHead, Client, Parents], Parent | Deferred[Parent | None] | None]"
@@ -97,7 +98,7 @@ class ToParents:
             plan.address = address
             return plan
         self._destinations.check_named(address.host)
-        if request is not None and address.tls is None and parent.takes_requests:
+        if request is not None and parent.takes_requests and _is_told_all(request, address):
             plan.address = self._itself(parent, address.bind) if address.bind else parent.itself
             plan.head = _absolute(request, parent)
             plan.answered = parent.answered if origin.answered is None else origin.also(parent.answered)
@@ -177,6 +178,13 @@ class Told:
 
 def _from(parent: Parent, bind: str) -> Address:
     return attrs.evolve(parent.itself, bind=bind)
+
+
+def _is_told_all(request: RequestHead, address: Address) -> bool:
+    """Whether the URL of ``request`` says all of where it is to go: not if it is dialled by another name than its own,
+    which no parent can be told but by asking it for a tunnel.
+    """
+    return address.tls is None and split_authority(request.authority)[0] == address.host
 
 
 def _absolute(request: RequestHead, parent: Parent) -> RequestHead:
