@@ -2,6 +2,7 @@
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
 from txproxy import ForwardPolicy, ForwardProxyFactory
@@ -10,7 +11,7 @@ from txproxy.forward.destinations import Destinations
 from txproxy.forward.no_proxy import NoProxy
 from txproxy.forward.parent import Parent
 from txproxy.forward.parents import Parents
-from txproxy.forward.to_parents import ToParents
+from txproxy.forward.to_parents import Told, ToParents
 from txproxy.interfaces import Address, Client, Plan
 from txproxy.testing import ProxyInMemory
 from txproxy.wire.headers import Headers
@@ -394,6 +395,29 @@ def test_other_answers_of_a_parent_are_answers(make):
     client = ask(proxy)
     proxy.upstream.send(b"HTTP/1.1 503 Not now\r\nContent-Length: 0\r\n\r\n")
     assert client.received.startswith(b"HTTP/1.1 503 Not now") and len(proxy.network.dialed) == 1
+
+
+def test_who_else_wants_to_know_the_status_is_told_if_it_is_for_the_client():
+    statuses = []
+    plan = Plan(Address("example.com", 80), RequestHead(b"GET", b"/", Headers(), b"example.com"))
+    plan.answered = statuses.append
+    ToParents(Parents(["http://p"]), NoProxy(), Destinations()).plan(plan, plan.head, Client("127.0.0.1"))
+    plan.answered(200)
+    with pytest.raises(ParentError):
+        plan.answered(407)
+    assert statuses == [200]
+
+
+def test_what_a_parent_is_told_more_changes_nothing_else_of_it():
+    parent = Parent("http://p")
+    parent.use_clock(Clock())
+    told = Told(parent, [b"Via: 1.1 x"])
+    assert (str(told), told.key, told.address) == (str(parent), parent.key, parent.address)
+    told.failed(DOWN)
+    assert parent.out
+    told.reached()
+    assert not parent.out
+    assert b"\r\nVia: 1.1 x\r\n" in told.opening("a", 1).take_output()
 
 
 # -- the policy
