@@ -24,6 +24,7 @@ from txproxy.proxy.downstream import DownstreamProtocol
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.pages import ErrorPages
+from txproxy.proxy.per_client import make_admission
 from txproxy.proxy.splice import PipePool
 from txproxy.proxy.transports import TurnWrites, is_quiet
 from txproxy.proxy.upstream import UpstreamProtocol
@@ -92,7 +93,7 @@ class ProxyFactory:
         self._date = (0, b"")
         self._ports = 0
         self._limits: dict[float, TimeLimit] = {}
-        self.admission: Admission[DownstreamProtocol] = Admission(limits.max_connections)
+        self.admission: Admission[DownstreamProtocol] = make_admission(limits)
 
     # -- what Twisted calls
 

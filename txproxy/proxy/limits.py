@@ -22,6 +22,8 @@ class Limits:
     response_timeout: float = 60.0
     drain_timeout: float = 30.0
     max_connections: int = 10000
+    # of one address; None for as many as there are
+    max_connections_per_client: int | None = None
     max_header_size: int = 65536
     max_body_size: int | None = None
     # kept-alive connections to upstreams: at most so many to one address and in all, and for how long without use

@@ -18,6 +18,7 @@ from txproxy.proxy.deadlines import Deadlines
 from txproxy.proxy.dialing import Dialer
 from txproxy.proxy.factory import ip_of
 from txproxy.proxy.limits import Limits
+from txproxy.proxy.per_client import make_admission
 from txproxy.proxy.splice import PipePool
 from txproxy.proxy.transports import set_no_delay
 from txproxy.proxy.tunnel import Tunnel, TunnelEnd
@@ -264,7 +265,7 @@ class StreamFactory:
         self.deadlines = Deadlines(reactor)
         self.idle_limit = self.deadlines.limit(limits.idle_timeout)
         self.pipes = PipePool()
-        self.admission: Admission[StreamProtocol] = Admission(limits.max_connections)
+        self.admission: Admission[StreamProtocol] = make_admission(limits)
         self.draining = False
         self._ports = 0
 
