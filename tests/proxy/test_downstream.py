@@ -65,6 +65,20 @@ def test_a_refusal_lets_a_client_finish_sending_before_it_is_closed(proxy):
     assert client.closed and not client.reset
 
 
+def test_a_response_before_the_end_of_its_request_says_that_the_connection_closes(proxy):
+    client = proxy.connect()
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe")
+    proxy.upstream.send(b"HTTP/1.1 413 Content Too Large\r\nDate: D\r\nContent-Length: 3\r\n\r\nbig")
+    assert client.received == (
+        b"HTTP/1.1 413 Content Too Large\r\nDate: D\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig"
+    )
+    assert client.ended
+    client.send(b"llo" + GET)
+    client.end()
+    proxy.clock.advance(0)
+    assert client.closed and not client.reset and len(proxy.network.connections) == 1
+
+
 def test_html_for_who_asks_for_it_first(proxy):
     client = proxy.connect()
     client.send(b"TRACE / HTTP/1.1\r\nHost: a\r\nAccept: text/html,*/*\r\n\r\n")

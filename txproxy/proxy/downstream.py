@@ -283,6 +283,10 @@ class DownstreamProtocol:
 
     def send_whole(self, response: ResponseHead, body: bytes) -> None:
         """See :class:`txproxy.proxy.exchange.Downstream`."""
+        exchange = self.exchange
+        if exchange is not None and not exchange.request_done:
+            # The rest of the request is not waited for (RFC 9112 section 9.6 has that said).
+            self._close_after = True
         self._write(self.transport, self.codec.send_whole(response, body, self._close_after))
 
     def send_body(self, data: bytes) -> None:
