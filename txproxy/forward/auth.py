@@ -42,6 +42,7 @@ Checked: TypeAlias = "User | Refusal | Deferred[User | Refusal]"
 _MOST_REMEMBERED: Final = 10_000
 _MOST_PENDING: Final = 256
 _KEY_SIZE: Final = 16
+_FOR_EVER: Final = float("inf")
 _REALM: Final = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]{1,200}")
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
 _NO_HEAD: Final = RequestHead(b"CONNECT", b"", Headers())
@@ -102,14 +103,12 @@ class _Memory:
     def key(self, value: bytes) -> bytes:
         return hashlib.blake2b(value, key=self._secret, digest_size=_KEY_SIZE).digest()
 
-    def get(self, key: bytes) -> User | None:
+    def get(self, key: bytes) -> tuple[User, float] | None:
         entry = self._users.get(key)
-        if entry is None:
-            return None
-        if entry[1] < self._clock.seconds():
+        if entry is not None and entry[1] < self._clock.seconds():
             del self._users[key]
             return None
-        return entry[0]
+        return entry
 
     def put(self, key: bytes, user: User) -> None:
         if len(self._users) >= _MOST_REMEMBERED:
@@ -196,6 +195,9 @@ class Authenticator:
         self._pending: dict[bytes, _Pending] = {}
         self._generation = 0
         self._files: list[UserFile[Any]] = []
+        self._forgetful: list[Callable[[], None]] = []
+        # of the user that was found at once by the latest check: until when the same fields say the same
+        self.known_until = 0.0
         self._by_name = lru_cache(maxsize=4096)(self._user_of_name)
 
     def check(self, head: RequestHead, client: Client) -> Checked:
@@ -203,6 +205,7 @@ class Authenticator:
         if self._certificate_user is not None:
             user = self.check_certificate(client)
             if user is not None:
+                self.known_until = _FOR_EVER
                 return user
         value = head.headers.index.get(b"proxy-authorization")
         if value is None:
@@ -250,12 +253,20 @@ class Authenticator:
         self._generation += 1
         self._memory.clear()
         self._by_name.cache_clear()
+        for forget in self._forgetful:
+            forget()
+
+    def when_forgotten(self, forget: Callable[[], None]) -> None:
+        """Have ``forget`` called whenever what was right before is to be checked anew."""
+        self._forgetful.append(forget)
 
     def _check_value(self, value: bytes, head: RequestHead, client: Client) -> Checked:
         key = self._memory.key(value)
-        user = self._memory.get(key)
-        if user is not None:
+        entry = self._memory.get(key)
+        if entry is not None:
+            user, self.known_until = entry
             return user
+        self.known_until = 0.0
         name, rest = credentials.split_scheme(value)
         scheme = self._schemes.get(name)
         if scheme is None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import attrs
 
@@ -26,6 +26,10 @@ V = TypeVar("V")
 
 _REMEMBERED: Final = 4096
 _WHO: Final = frozenset({"user", "groups"})
+# Which conditions do not follow from the fields of a request, its target, and who sends it. A list has URLs in it where
+# it does not follow from the host alone.
+_BY_URL: Final = frozenset({"url", "hosts"})
+_BY_TIME: Final = frozenset({"hours", "days", "used_more_than", "addresses"})
 _NOT_REACHED: Final = "a rule before it decides"
 
 
@@ -64,7 +68,10 @@ class Step:
 class _Compiled:
     """A rule, made ready: its tests by what they follow from, and the verdict of it."""
 
-    __slots__ = ("name", "rule", "verdict", "never", "stable", "changing", "who", "where", "listed", "_lists")
+    __slots__ = (
+        "name", "rule", "verdict", "never", "stable", "changing", "who", "where", "listed", "by_url", "by_time",
+        "_lists",
+    )  # fmt: skip
 
     def __init__(self, name: str, rule: Rule, surroundings: Surroundings) -> None:
         self.name = name
@@ -76,6 +83,7 @@ class _Compiled:
         self.who = False
         self.where: list[Test] = []
         self.listed: tuple[str, ...] = ()
+        self.by_url = self.by_time = False
         self._lists = surroundings.lists
         for condition in rule.conditions:
             key, fact = condition.kind.key, condition.fact(surroundings)
@@ -86,6 +94,8 @@ class _Compiled:
                 self.stable.setdefault(fact, []).append(test)
             else:
                 self.changing.append(test)
+                self.by_url = self.by_url or key in _BY_URL
+            self.by_time = self.by_time or key in _BY_TIME
             self.who = self.who or fact in _WHO
             if key == "hosts" and not condition.negated and list_names(condition.values):
                 self.listed = condition.values
@@ -136,9 +146,36 @@ class _Entry(NamedTuple):
     tests: tuple[Test, ...]
     finish: Callable[[Facts], Verdict | None] | None
     settled: bool
+    by_url: bool
+    by_time: bool
 
 
-_Program: TypeAlias = "Verdict | tuple[_Entry, ...]"
+class Program:
+    """What is left to be tested for all requests that have the same facts. ``by_url`` and ``by_time`` say whether the
+    path, or time, use and addresses, may yet decide.
+    """
+
+    __slots__ = ("by_url", "by_time", "_verdict", "_entries")
+
+    def __init__(self, verdict: Verdict, entries: tuple[_Entry, ...] = ()) -> None:
+        self._verdict = verdict
+        self._entries = entries
+        self.by_url = any(entry.by_url for entry in entries)
+        self.by_time = any(entry.by_time for entry in entries)
+
+    def run(self, facts: Facts) -> Verdict:
+        """The verdict; see :meth:`Rules.decide`."""
+        for verdict, tests, finish, _, _, _ in self._entries:
+            for test in tests:
+                if not test(facts):
+                    break
+            else:
+                if finish is None:
+                    return verdict
+                finished = finish(facts)
+                if finished is not None:
+                    return finished
+        return self._verdict
 
 
 class Rules:
@@ -176,23 +213,13 @@ class Rules:
         """What is to be done. Where the verdict is that more has to be known, set ``facts.addresses`` (or ``user`` and
         ``groups``) and ask again.
         """
+        return self.program(facts).run(facts)
+
+    def program(self, facts: Facts) -> Program:
+        """How that is found out for all requests that have these facts."""
         key = self._key(facts)
         program = self._programs.get(key)
-        if program is None:
-            program = self._program(key, facts)
-        if isinstance(program, Verdict):
-            return program
-        for verdict, tests, finish, _ in program:
-            for test in tests:
-                if not test(facts):
-                    break
-            else:
-                if finish is None:
-                    return verdict
-                finished = finish(facts)
-                if finished is not None:
-                    return finished
-        return self._default
+        return program if program is not None else self._program(key, facts)
 
     def explain(self, facts: Facts) -> tuple[Step, ...]:
         """Each rule in order, the default last, with why it did or did not match."""
@@ -246,26 +273,26 @@ class Rules:
             names.add("user")  # groups alone do not tell whether there is one
         self._facts = [_Fact(name, compiled) for name in sorted(names)]
         self._key: Callable[[Facts], Any] = attrgetter(*sorted(names)) if names else _nothing
-        self._programs: dict[Any, _Program] = {}
-        self._left: dict[tuple[int, bool], tuple[_Entry, ...]] = {}
+        self._programs: dict[Any, Program] = {}
+        self._left: dict[tuple[int, bool], tuple[tuple[_Entry, ...], Program]] = {}
 
     # --- deciding
 
-    def _program(self, key: Any, facts: Facts) -> _Program:
-        """What is left to be tested of each rule for all requests that have these facts."""
+    def _program(self, key: Any, facts: Facts) -> Program:
         asks = self._authenticates and facts.user is None
         left = -1
         for fact in self._facts:
             if not asks or fact.name not in _WHO:
                 left &= fact.left(facts)
-        entries = self._left.get((left, asks))
-        if entries is None:
-            entries = _remember(self._left, (left, asks), tuple(self._entries(left, asks)))
+        known = self._left.get((left, asks))
+        if known is None:
+            entries = tuple(self._entries(left, asks))
+            known = _remember(self._left, (left, asks), (entries, Program(self._default, entries)))
+        entries, program = known
         first = entries[0]
-        if not first.settled:
-            return _remember(self._programs, key, entries)
-        verdict = first.verdict if first.finish is None else first.finish(facts) or first.verdict
-        return _remember(self._programs, key, verdict)
+        if first.settled:
+            program = Program(first.verdict if first.finish is None else first.finish(facts) or first.verdict)
+        return _remember(self._programs, key, program)
 
     def _entries(self, left: int, asks: bool) -> Iterator[_Entry]:
         for at, compiled in enumerate(self._compiled):
@@ -277,11 +304,13 @@ class Rules:
                 tests=tuple(compiled.changing),
                 finish=self._finish(compiled, asks) if unknown else compiled.decided if compiled.listed else None,
                 settled=not compiled.changing and not unknown,
+                by_url=compiled.by_url,
+                by_time=compiled.by_time,
             )
             yield entry
             if entry.settled:
                 return
-        yield _Entry(verdict=self._default, tests=(), finish=None, settled=True)
+        yield _Entry(verdict=self._default, tests=(), finish=None, settled=True, by_url=False, by_time=False)
 
     def _finish(self, compiled: _Compiled, asks: bool) -> Callable[[Facts], Verdict | None]:
         """What comes after all other tests, for it has its price: a user is asked, and a name is resolved."""

@@ -39,6 +39,7 @@ class _Together:
         self.by_name = {entry.name: entry for entry in lists}
         self._lists = lists
         self._globbed = [entry for entry in lists if len(entry.globs)]
+        self.by_url = bool(self._globbed)
         # A host that is on none of them, as most are, is looked up once and not in each.
         self._hosts = HostNames.union(names for entry in lists for names in (entry.hosts, entry.important))
         self._exceptions = [entry.exceptions for entry in lists if len(entry.exceptions)]
@@ -145,6 +146,11 @@ class Filters:
     def lists(self) -> Mapping[str, BlockList]:
         """The lists as they are now, by name."""
         return self._lists
+
+    @property
+    def by_url(self) -> bool:
+        """Whether that may follow from more of a URL than its host."""
+        return self._together.by_url
 
     def find(self, facts: Facts) -> Hit | None:
         """Where a request is blocked, or None."""

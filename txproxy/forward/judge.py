@@ -20,6 +20,7 @@ from txproxy.forward.decisions import Outcome, Rules, Verdict
 from txproxy.forward.facts import TUNNEL, Facts
 from txproxy.forward.filters import Filters
 from txproxy.forward.lookups import Lookups
+from txproxy.forward.notes import Notes, notes_of
 from txproxy.forward.rewrites import Change, Rewrites
 from txproxy.forward.targets import Target, Targets
 from txproxy.interfaces import Answer, Client, Decision, Refusal
@@ -28,6 +29,10 @@ from txproxy.wire.grammar import ABSOLUTE
 from txproxy.wire.message import RequestHead
 
 _ALLOW: Final = Outcome.ALLOW
+_FOR_EVER: Final = float("inf")
+_NEVER: Final = float("-inf")
+# For so many seconds a decision that follows from the time, from use or from addresses is taken to be still the same.
+_BRIEFLY: Final = 1.0
 
 
 class Case:
@@ -35,9 +40,15 @@ class Case:
 
     ``dial`` is a host to connect to in place of the target's, ``lines`` are to be added to the request, ``rule`` is
     the one that allowed it, and ``pinned`` are the addresses that were judged, if any were.
+
+    ``known_until``: until when the same fields are known to be of the same user; ``settled_until``: until when the same
+    request would pass in the same way, and ``by_url`` whether one for another path might not.
     """
 
-    __slots__ = ("asked", "head", "client", "target", "facts", "dial", "lines", "rule", "pinned")
+    __slots__ = (
+        "asked", "head", "client", "target", "facts", "dial", "lines", "rule", "pinned", "known_until", "settled_until",
+        "by_url",
+    )  # fmt: skip
 
     target: Target
     facts: Facts
@@ -49,6 +60,8 @@ class Case:
         self.lines: tuple[bytes, ...] = ()
         self.rule = ""
         self.pinned: tuple[str, ...] = ()
+        self.known_until = self.settled_until = _FOR_EVER
+        self.by_url = False
 
 
 Result: TypeAlias = "Refusal | Answer | None"
@@ -56,17 +69,56 @@ Step: TypeAlias = "Callable[[Case], Result | Deferred[Result]]"
 
 
 class Judge:
-    """Takes requests through ``steps``. What a step gives is the answer; None is for the next one, and after the last
-    ``go`` makes a plan.
+    """Takes requests through the steps: ``first`` those that say who sends them, if any do, then ``aim``, then the
+    ``others``. What a step gives is the answer; None is for the next one, and after the last ``go`` makes a plan.
+
+    What came of a request is remembered with its connection: for one with the very same fields, it is known who sends
+    it, and for the same request again, what comes of it (``again`` makes the plan, from the notes).
     """
 
-    def __init__(self, steps: Sequence[Step], go: Callable[[Case], Decision]) -> None:
-        self._steps = tuple(steps)
+    def __init__(
+        self,
+        first: Sequence[Step],
+        aim: Aim,
+        others: Sequence[Step],
+        go: Callable[[Case], Decision],
+        again: Callable[[RequestHead, Client, Notes], Decision],
+        clock: Any,
+    ) -> None:
+        self._steps: tuple[Step, ...] = (*first, aim, *others)
         self._count = len(self._steps)
+        self._after_aim = len(first) + 1
+        self._aim = aim
         self._go = go
+        self._again = again
+        self._seconds: Callable[[], float] = clock.seconds
+        self._generation = 0
+
+    def forget(self) -> None:
+        """What policy is made of has changed: judge everything anew."""
+        self._generation += 1
 
     def __call__(self, head: RequestHead, client: Client) -> Decision:
         """What becomes of a request."""
+        notes: Notes = client.notes or notes_of(client)
+        if (
+            notes.judged is head.headers
+            and notes.authority == head.authority
+            and notes.scheme == head.scheme
+            and notes.generation == self._generation
+        ):
+            now = self._seconds()
+            if now < notes.known_until:
+                client.user, client.groups = notes.user, notes.groups
+                if now < notes.settled_until and notes.method == head.method and notes.path in (None, head.path):
+                    client.verdict = notes.verdict
+                    return self._again(head, client, notes)
+                client.verdict = None
+                case = Case(head, client)
+                case.known_until = notes.known_until
+                self._aim.at(case, notes.aim)
+                known: Decision = self._on(None, case, self._after_aim)
+                return known
         client.verdict = None
         decision: Decision = self._on(None, Case(head, client), 0)
         return decision
@@ -82,14 +134,34 @@ class Judge:
                 if isinstance(given, Deferred):
                     return given.addCallback(self._on, case, at)
                 return given
+        if case.known_until > 0.0 and case.head is case.asked:
+            self._note(case)
         return self._go(case)
+
+    def _note(self, case: Case) -> None:
+        head, client = case.asked, case.client
+        notes = notes_of(client)
+        notes.judged, notes.scheme, notes.authority = head.headers, head.scheme, head.authority
+        notes.generation = self._generation
+        notes.user, notes.groups, notes.aim, notes.known_until = (
+            client.user,
+            client.groups,
+            case.target,
+            case.known_until,
+        )
+        if case.settled_until > 0.0 and not case.dial and not case.lines:
+            notes.method, notes.path = head.method, head.path if case.by_url else None
+            notes.verdict, notes.rule, notes.pinned = client.verdict, case.rule, case.pinned
+            notes.settled_until = case.settled_until
+        else:
+            notes.settled_until = _NEVER
 
 
 class Authentication:
     """Asks who sends a request; ``client.user`` and ``client.groups`` say so from then on."""
 
     def __init__(self, authenticator: Authenticator, certificates: bool) -> None:
-        self._check = authenticator.check
+        self._authenticator = authenticator
         self._certificates = certificates
 
     def __call__(self, case: Case) -> Result | Deferred[Result]:
@@ -98,11 +170,13 @@ class Authentication:
         client.user = None
         if self._certificates and client.certificate is None:
             client.certificate = _verified(client.transport)
-        checked = self._check(case.asked, client)
+        checked = self._authenticator.check(case.asked, client)
         if type(checked) is User:
             client.user = checked.name
             client.groups = checked.groups
+            case.known_until = self._authenticator.known_until
             return None
+        case.known_until = _NEVER
         if isinstance(checked, Deferred):
             return checked.addCallback(_known, client)
         assert isinstance(checked, Refusal)
@@ -138,10 +212,14 @@ class Aim:
 
     def __call__(self, case: Case) -> None:
         """See :data:`Step`."""
-        head, client = case.head, case.client
-        case.target = target = self._find(head, client)
+        self.at(case, self._find(case.head, case.client))
+
+    def at(self, case: Case, target: Target) -> None:
+        """The same where the target is known."""
+        case.target = target
         if self._facts:
-            case.facts = Facts(head, client.client_ip, target.host, target.port, client.user, client.groups)
+            client = case.client
+            case.facts = Facts(case.head, client.client_ip, target.host, target.port, client.user, client.groups)
 
 
 class Changing:
@@ -153,6 +231,7 @@ class Changing:
 
     def __call__(self, case: Case) -> Result:
         """See :data:`Step`."""
+        case.by_url = True
         change = self._find(case.facts)
         return self._apply(change, case) if change is not None else None
 
@@ -183,6 +262,7 @@ class Filtering:
     def __call__(self, case: Case) -> None:
         """See :data:`Step`."""
         hit = self._filters.find(case.facts)
+        case.by_url = case.by_url or self._filters.by_url
         if hit is not None:
             verdict = denied(f"{hit.entry} is on the list {hit.list_name}", "filters", hit.list_name)
             raise _blocked(verdict, case)
@@ -202,7 +282,8 @@ class Deciding:
         ask_timeout: float,
         clock: Any,
     ) -> None:
-        self._decide = rules.decide
+        self._program = rules.program
+        self._seconds: Callable[[], float] = clock.seconds
         self._lookups = lookups
         self._users = users
         self._ask = ask
@@ -211,10 +292,15 @@ class Deciding:
 
     def __call__(self, case: Case) -> Result | Deferred[Result]:
         """See :data:`Step`."""
-        verdict = self._decide(case.facts)
+        program = self._program(case.facts)
+        verdict = program.run(case.facts)
         if verdict.outcome is _ALLOW:
             case.client.verdict = verdict
             case.rule = verdict.rule
+            if program.by_url:
+                case.by_url = True
+            if program.by_time:
+                case.settled_until = self._seconds() + _BRIEFLY
             return None
         return self._less_plain(verdict, case)
 
@@ -274,6 +360,7 @@ class Deciding:
         if approved is not True:
             # Whatever is no clear yes is a no.
             raise _blocked(denied(f"the rule {verdict.rule!r} asks, and the answer was no", verdict.rule), case)
+        case.settled_until = _NEVER  # a yes is for one request
         case.client.verdict = Verdict(outcome=_ALLOW, rule=verdict.rule, reason="approved")
         case.rule = verdict.rule
 

@@ -23,6 +23,7 @@ from txproxy.forward.judge import Aim, Authentication, Case, Changing, Deciding,
 from txproxy.forward.kinds import Surroundings
 from txproxy.forward.lookups import Lookups
 from txproxy.forward.no_proxy import NoProxy
+from txproxy.forward.notes import Notes
 from txproxy.forward.onward import Onward, max_forwards
 from txproxy.forward.pac import PATH as PAC_PATH
 from txproxy.forward.pac import Pac
@@ -80,8 +81,7 @@ class ForwardMode:
         self.approvals = Approvals(reactor)
         self.rules = self._make_rules()
         self.warnings = (*self.filters.warnings, *self.lists.warnings, *self.rules.warnings)
-        steps = self._steps(reactor, timeout)
-        self._judge = Judge(steps, self._go) if steps else None
+        self._judge = self._make_judge(reactor, timeout)
 
     def _make_rules(self) -> Rules:
         policy = self.policy
@@ -91,27 +91,30 @@ class ForwardMode:
             authenticates=self.authenticator is not None,
         )
 
-    def _steps(self, reactor: Any, timeout: float) -> list[Step]:
-        """The chain that each request passes; empty if there is nothing to be asked of any."""
+    def _make_judge(self, reactor: Any, timeout: float) -> Judge | None:
+        """The chain that each request passes; None if there is nothing to be asked of any."""
         policy, targets = self.policy, self._targets
         users = None
-        steps: list[Step] = []
         if self.authenticator is not None and policy.auth is not None:
             users = Authentication(self.authenticator, policy.auth.certificate_field is not None)
-        if users is not None and not policy.auth_by_rules:
-            steps.append(users)
-        asking: list[Step] = []
+        first: list[Step] = [users] if users is not None and not policy.auth_by_rules else []
+        others: list[Step] = []
         if policy.rewrites or policy.safe_search:
-            asking.append(Changing(Rewrites(policy.rewrites, policy.safe_search), targets))
+            others.append(Changing(Rewrites(policy.rewrites, policy.safe_search), targets))
         if policy.filters:
-            asking.append(Filtering(self.filters))
+            others.append(Filtering(self.filters))
         if policy.rules:
             lookups = Lookups(reactor, timeout)
             ask = policy.ask or self.approvals
-            asking.append(Deciding(self.rules, lookups, users, ask, policy.ask_timeout, reactor))
-        if steps or asking:
-            steps += [Aim(targets, facts=bool(asking)), *asking]
-        return steps
+            others.append(Deciding(self.rules, lookups, users, ask, policy.ask_timeout, reactor))
+        if not first and not others:
+            return None
+        judge = Judge(first, Aim(targets, facts=bool(others)), others, self._go, self._go_again, reactor)
+        self.filters.watch(judge.forget)
+        self.lists.watch(judge.forget)
+        if self.authenticator is not None:
+            self.authenticator.when_forgotten(judge.forget)
+        return judge
 
     def plan(self, head: RequestHead, client: Client) -> Decision:
         """See :class:`txproxy.interfaces.IMode`."""
@@ -145,6 +148,12 @@ class ForwardMode:
         address = self._targets.address(target, case.rule, case.dial, case.pinned)
         plan = self._planned(case.head, case.client, target, address, case.rule, case.lines)
         return self._sent(plan, case.asked, case.client)
+
+    def _go_again(self, head: RequestHead, client: Client, notes: Notes) -> Decision:
+        """The same for one that has passed it before."""
+        target: Target = notes.aim
+        address = self._targets.address(target, notes.rule, "", notes.pinned)
+        return self._sent(self._planned(head, client, target, address, notes.rule), head, client)
 
     def _sent(self, plan: Plan, head: RequestHead, client: Client) -> Decision:
         return plan if self._to_parents is None else self._to_parents.plan(plan, head, client)

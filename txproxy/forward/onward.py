@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from txproxy.errors import RequestError
+from txproxy.forward.notes import Notes, notes_of
 from txproxy.forward.privacy import Mask
 from txproxy.forward.targets import Target
 from txproxy.interfaces import Client
@@ -42,15 +43,16 @@ class Onward:
         self, head: RequestHead, client: Client, target: Target, mask: Mask | None, lines: tuple[bytes, ...]
     ) -> RequestHead:
         """What ``target`` gets for ``head``: changed by ``mask``, and with ``lines`` added."""
-        told = client.notes
-        if told is not None and told[0] is head.headers and told[1] is target and told[2] is mask and not lines:
-            headers: Headers = told[3]
-        else:
+        notes: Notes = client.notes or notes_of(client)
+        headers = notes.onward
+        if headers is None or notes.headers is not head.headers or notes.target is not target or notes.mask is not mask:
+            headers = None
+        if headers is None or lines:
             headers = self._fields(head, client, target, mask, lines)
             index = head.headers.index
             if b"upgrade" not in index and b"max-forwards" not in index and not lines:
                 # A client whose fields are the same again is told of in the same words.
-                client.notes = (head.headers, target, mask, headers)
+                notes.headers, notes.target, notes.mask, notes.onward = head.headers, target, mask, headers
         return RequestHead(head.method, head.path, headers, target.authority, None, head.body)
 
     def _fields(
