@@ -1,22 +1,33 @@
-"""The ``txproxy`` command: the modes as ``twistd -n`` runs them, and the demonstration."""
+"""The ``txproxy`` command: the modes as ``twistd -n`` runs them, and what helps to write a configuration."""
 
 from __future__ import annotations
 
 import select
 import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
+from typing import Final, NoReturn
+
+from txproxy.errors import ConfigError
 
 _USAGE = """\
 Usage: txproxy forward [options]    on the clients' side: absolute-URI requests and CONNECT
        txproxy reverse [options]    on the servers' side: HTTP to a pool of upstreams
        txproxy tcp [options]        raw TCP streams to a pool of upstreams
-       txproxy demo                 three small upstreams, a reverse and a forward proxy, to try
+       txproxy run --config FILE    all that a TOML file names, of any mode
        txproxy MODE --help          the options of a mode
+
+       txproxy check FILE           read a configuration, and list every error in it
+       txproxy explain --config FILE METHOD URL [-H 'NAME: VALUE'] [--client ADDRESS] [--listener NAME]
+                                    what would be done with a request, and why
+       txproxy demo                 three small upstreams, a reverse and a forward proxy, to try
        txproxy --version
 
 The modes run in the foreground, as twistd -n txproxy MODE does, with the fastest reactor of this machine.
+The exit status is 0 when all is well, 1 when it is not, and 2 for a wrong call.
 Example: txproxy reverse --upstream http://127.0.0.1:8001
 """
-MODES = ("forward", "reverse", "tcp")
+MODES: Final = ("forward", "reverse", "tcp", "run")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -25,11 +36,8 @@ def main(arguments: list[str] | None = None) -> None:
     first = arguments[0] if arguments else ""
     if first in MODES:
         _run_mode(arguments)
-    elif first == "demo" and len(arguments) == 1:
-        from txproxy import demo
-
-        _install_fastest_reactor()
-        raise SystemExit(demo.run())
+    elif first in _COMMANDS:
+        raise SystemExit(_COMMANDS[first](arguments[1:]))
     elif first in ("--help", "-h"):
         sys.stdout.write(_USAGE)
         raise SystemExit(0)
@@ -40,8 +48,13 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(0)
     else:
         what = f"{' '.join(arguments)!r} is no call of txproxy" if arguments else "a command is needed"
-        sys.stderr.write(f"txproxy: {what}; accepted: {', '.join(MODES)}, demo, --help, --version\n")
-        raise SystemExit(2)
+        accepted = ", ".join((*MODES, *_COMMANDS, "--help", "--version"))
+        raise SystemExit(_wrong_call("", f"{what}; accepted: {accepted}"))
+
+
+def _wrong_call(command: str, what: str) -> int:
+    sys.stderr.write(f"{f'txproxy {command}'.rstrip()}: {what}\n")
+    return 2
 
 
 def _run_mode(arguments: list[str]) -> None:
@@ -52,8 +65,79 @@ def _run_mode(arguments: list[str]) -> None:
     run()
 
 
-def _install_fastest_reactor() -> None:
+def _demo(arguments: Sequence[str]) -> int:
+    if arguments:
+        return _wrong_call("demo", f"{' '.join(arguments)!r} is too much; accepted is nothing more")
+    from txproxy import demo
+
     if hasattr(select, "epoll"):
         from txproxy.reactor import install
 
         install()
+    return demo.run()
+
+
+def _check(arguments: Sequence[str]) -> int:
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        return _wrong_call("check", "accepted is txproxy check FILE")
+    from txproxy.config import load
+
+    file = arguments[0]
+    try:
+        config = load(file)
+    except ConfigError as fault:
+        sys.stderr.write(f"{fault}\n")
+        return 1
+    for warning in config.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    print(f"{file}: ok")
+    return 0
+
+
+class _Parser(ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """A wrong call."""
+        raise ConfigError(message)
+
+
+def _explain(arguments: Sequence[str]) -> int:
+    parser = _Parser(
+        "txproxy explain",
+        description="What would be done with a request, and why.",
+        epilog="Example: txproxy explain --config proxy.toml GET http://shop.example/api/items",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--config", metavar="FILE", required=True, help="the TOML file that says what is done")
+    parser.add_argument("method", metavar="METHOD")
+    parser.add_argument("url", metavar="URL", help="for CONNECT: HOST:PORT")
+    parser.add_argument(
+        "-H",
+        "--header",
+        metavar="'NAME: VALUE'",
+        action="append",
+        default=[],
+        help="a field of the request; repeatable",
+    )
+    parser.add_argument("--client", metavar="ADDRESS", default="127.0.0.1", help="the client's [default: 127.0.0.1]")
+    parser.add_argument("--listener", metavar="NAME", help="the one that gets the request [default: told by the URL]")
+    from txproxy.explanation import Question, explain
+
+    try:
+        given = parser.parse_intermixed_args(arguments)
+        question = Question.of(given.method, given.url, given.header, given.client, given.listener)
+    except ConfigError as fault:
+        return _wrong_call("explain", f"{fault}; txproxy explain --help lists what is accepted")
+    from txproxy.config import load
+
+    try:
+        text, found = explain(load(given.config), question)
+    except ConfigError as fault:
+        sys.stderr.write(f"{fault}\n")
+        return 1
+    print(text)
+    return 0 if found else 1
+
+
+_COMMANDS: Final[dict[str, Callable[[Sequence[str]], int]]] = {"check": _check, "explain": _explain, "demo": _demo}

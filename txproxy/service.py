@@ -1,36 +1,30 @@
-"""Configuration to running service: listen, drain, stop."""
+"""Configuration to running service: listen, drain, reload, stop."""
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from OpenSSL import SSL
+import attrs
 from twisted.application.service import Service
-from twisted.internet import endpoints
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOFactory
-from twisted.python.failure import Failure
-from zope.interface import implementer
 
-from txproxy.config import Config, ForwardConfig, ReverseConfig, TlsConfig
+from txproxy.assembly import Assembly, Factory, Observers, Served, assemble
+from txproxy.config import Config, load
+from txproxy.config.endpoints import Bound, endpoint_text
+from txproxy.entrance import Behind, Entrance
 from txproxy.errors import ConfigError
-from txproxy.forward.mode import ForwardProxyFactory
 from txproxy.observe.access_log import AccessLog
-from txproxy.proxy.factory import ProxyFactory
-from txproxy.proxy.proxy_protocol import ProxyProtocolFactory
-from txproxy.proxy.transports import accepts_tcp, deepen_backlog, serve_tls
-from txproxy.reverse.mode import ReverseProxyFactory
-from txproxy.reverse.pool import Pool
-from txproxy.stream.mode import StreamFactory, StreamObserver
-from txproxy.tls.listener import ServerConnections, server_context
+from txproxy.tls.upstream import ClientConnections
 from txproxy.wire.networks import Networks
 
 _log = Logger()
 
-Factory: TypeAlias = "ProxyFactory | StreamFactory"
+# How often files that were read are looked at again, in seconds.
+_CHECK_EVERY: Final = 10.0
 
 
 def make_service(config: Config, reactor: Any = None) -> ProxyService:
@@ -41,184 +35,276 @@ def make_service(config: Config, reactor: Any = None) -> ProxyService:
     """
     if reactor is None:
         from twisted.internet import reactor  # the embedding program's
-    if not config.listen and not config.tls_listen:
-        raise ConfigError("--listen or --tls-listen is needed")
-    context = _context(config.tls) if config.tls is not None else None
-    if config.tls_listen and context is None:
-        raise ConfigError("--tls-listen needs --tls-cert FILE")
-    if config.proxy_protocol and not config.trusted_proxies:
-        raise ConfigError("--proxy-protocol needs --trusted-proxy CIDR: whose headers are to be believed")
-    for text in (*config.listen, *config.tls_listen):
-        _endpoint(reactor, text)
-    access_log = AccessLog(config.access_log) if config.access_log is not None else None
-    return ProxyService(config, _factory(config, access_log, reactor), context, access_log, reactor)
+    for listener in config.listeners:
+        # What a file has is looked at when it is read; this is for options, and for who makes a configuration.
+        if not listener.endpoints:
+            raise ConfigError("--listen or --tls-listen is needed")
+        if listener.tls_listen and listener.tls is None:
+            raise ConfigError("--tls-listen needs --tls-cert FILE")
+        if listener.proxy_protocol and not listener.trusted_proxies:
+            raise ConfigError("--proxy-protocol needs --trusted-proxy CIDR: whose headers are to be believed")
+        for text in listener.endpoints:
+            try:
+                endpoint_text(text)
+            except ConfigError as fault:
+                raise ConfigError(f"{listener.where} {fault}") from None
+    return ProxyService(config, reactor)
 
 
-def _context(tls: TlsConfig) -> SSL.Context:
-    return server_context(tls.cert, tls.key, tls.min_version, tls.ciphers)
+@attrs.frozen
+class _Place:
+    """An endpoint of a listener, and what it takes for itself, by which it is told from others."""
 
+    bound: Bound
+    text: str
+    served: Served
+    tls: bool
 
-def _factory(config: Config, access_log: AccessLog | None, reactor: Any) -> Factory:
-    observers = (access_log.exchange,) if access_log is not None else ()
-    if isinstance(config, ForwardConfig):
-        return ForwardProxyFactory(config.policy, limits=config.limits, observers=observers, reactor=reactor)
-    pool = Pool(config.upstreams)
-    if isinstance(config, ReverseConfig):
-        return ReverseProxyFactory(
-            pool,
-            host=config.host,
-            via=config.via,
-            trusted_proxies=config.trusted_proxies,
-            limits=config.limits,
-            observers=observers,
-            reactor=reactor,
+    def behind(self) -> Behind:
+        """What stands behind it."""
+        listener = self.served.config
+        return Behind(
+            factory=self.served.factory,
+            tls=self.served.tls if self.tls else None,
+            trusted=Networks(listener.trusted_proxies) if listener.proxy_protocol else None,
+            header_timeout=listener.limits.header_timeout,
         )
-    streams: tuple[StreamObserver, ...] = (access_log.stream,) if access_log is not None else ()
-    return StreamFactory(pool, limits=config.limits, observers=streams, reactor=reactor)
 
 
-def _endpoint(reactor: Any, text: str) -> Any:
-    try:
-        return endpoints.serverFromString(reactor, text)
-    except (ValueError, TypeError, KeyError, IndexError, OSError) as fault:
-        raise ConfigError(
-            f"--listen {text}: {fault}; accepted is a Twisted endpoint "
-            "such as tcp:8080:interface=127.0.0.1 or unix:/run/x.sock"
-        ) from None
+@attrs.define
+class _Running:
+    """A configuration that runs: what it means, its access log, and its entrances."""
 
+    assembly: Assembly
+    log: AccessLog | None
+    entrances: dict[Bound, Entrance] = attrs.field(factory=dict)
 
-# These listen on a socket and nothing else: TLS can be spoken on what they accept. Others, such as haproxy:, put a
-# protocol of their own in between, which has to come before TLS.
-_SOCKET_ENDPOINTS: Final = (
-    endpoints.TCP4ServerEndpoint,
-    endpoints.TCP6ServerEndpoint,
-    endpoints.AdoptedStreamServerEndpoint,
-)
+    @property
+    def factories(self) -> list[Factory]:
+        """Each listener's."""
+        return [served.factory for served in self.assembly.served]
 
-
-def _why(failure: Failure | None) -> str:
-    if failure is None:
-        return "this endpoint does not listen at once"
-    fault = failure.value
-    if isinstance(fault, CannotListenError):
-        reason = fault.socketError
-        return f"cannot listen there: {getattr(reason, 'strerror', None) or reason}"
-    return f"cannot listen there: {fault}"
-
-
-@implementer(IProtocolFactory)
-class TlsClients:
-    """The clients of a TLS listener, who speak https."""
-
-    def __init__(self, factory: Factory) -> None:
-        self._factory = factory
-
-    def buildProtocol(self, addr: Any) -> Any:
-        """A protocol for a new client."""
-        if isinstance(self._factory, StreamFactory):
-            return self._factory.buildProtocol(addr)
-        return self._factory.build(addr, "https")
-
-    def doStart(self) -> None:
-        """The listener has begun."""
-        self._factory.doStart()
-
-    def doStop(self) -> None:
-        """The listener has ended."""
-        self._factory.doStop()
+    def places(self) -> list[_Place]:
+        """Each endpoint; ``ConfigError`` if one is there twice."""
+        places: list[_Place] = []
+        for served in self.assembly.served:
+            listener = served.config
+            endpoints = [(text, False) for text in listener.listen] + [(text, True) for text in listener.tls_listen]
+            for text, tls in endpoints:
+                bound = Bound.of(text)
+                if not bound.port and not bound.path:
+                    # A free port each time; the first such endpoint is the first of another configuration.
+                    bound = Bound(path=f"{text} {sum(place.text == text for place in places)}")
+                elif any(place.bound == bound for place in places):
+                    raise ConfigError(f"{listener.where} {text}: it is there twice; accepted is each endpoint once")
+                places.append(_Place(bound, text, served, tls))
+        return places
 
 
 class ProxyService(Service):
-    """One proxy: its listeners and what they share. Starts at once, stops after a drain."""
+    """All listeners of a configuration, and what they share. Starts at once, stops after a drain; :meth:`reload` lets
+    another configuration take its place.
+    """
 
-    def __init__(
-        self,
-        config: Config,
-        factory: Factory,
-        context: SSL.Context | None,
-        access_log: AccessLog | None,
-        reactor: Any,
-    ) -> None:
-        self.config = config
-        self.factory = factory
-        self.ports: list[IListeningPort] = []
-        self._context = context
-        self._access_log = access_log
+    def __init__(self, config: Config, reactor: Any) -> None:
         self._reactor = reactor
+        # Where relative names begin may be another folder by then.
+        self._file = os.path.abspath(config.source) if config.source else ""
+        self._now = self._assemble(config, None)
+        # those of configurations before, whose clients have not left yet, with what they write to
+        self._leaving: dict[Factory, tuple[Deferred[None], AccessLog | None]] = {}
+        self._timer: IDelayedCall | None = None
+
+    @property
+    def config(self) -> Config:
+        """The one that runs."""
+        return self._now.assembly.config
+
+    @property
+    def factories(self) -> tuple[Factory, ...]:
+        """Those of the listeners, in the order of the configuration."""
+        return tuple(self._now.factories)
+
+    @property
+    def ports(self) -> list[IListeningPort]:
+        """What is listened on, in the order of the configuration."""
+        return [entrance.port for entrance in self._now.entrances.values()]
+
+    def _assemble(self, config: Config, before: _Running | None) -> _Running:
+        if before is not None and before.log is not None and before.assembly.config.access_log == config.access_log:
+            log: AccessLog | None = before.log
+        else:
+            log = _access_log(config)
+        observers = Observers()
+        if log is not None:
+            observers = Observers(exchanges=(log.exchange,), streams=(log.stream,))
+        try:
+            running = _Running(assemble(config, observers, self._reactor, before.assembly if before else None), log)
+            # An endpoint that is there twice is said before anything runs.
+            running.places()
+        except ConfigError:
+            if log is not None and (before is None or log is not before.log):
+                log.close()
+            raise
+        return running
+
+    # -- begin
 
     def privilegedStartService(self) -> None:
         """Listen, while it is still allowed to on low ports."""
         super().privilegedStartService()
-        self._listen()
+        self._begin()
 
     def startService(self) -> None:
         """Serve."""
         super().startService()
-        self._listen()
+        self._begin()
 
-    def _listen(self) -> None:
-        if self.ports:
-            return
-        for text in self.config.listen:
-            self._listen_on(text, self.factory, None)
-        for text in self.config.tls_listen:
-            self._listen_on(text, self.factory, self._context)
+    def _begin(self) -> None:
+        if self._timer is None:
+            self._now.entrances = self._open(self._now, {})
+            self._look_again()
 
-    def _listen_on(self, text: str, factory: Factory, context: SSL.Context | None) -> None:
-        endpoint = _endpoint(self._reactor, text)
-        clients: Any = factory if context is None else TlsClients(factory)
-        on_socket = isinstance(endpoint, _SOCKET_ENDPOINTS)
-        if context is not None and not on_socket:
-            clients = TLSMemoryBIOFactory(ServerConnections(context), False, clients)
-        told = self._told(clients, context if on_socket else None) if self.config.proxy_protocol else None
-        result: list[Any] = []
-        endpoint.listen(told or clients).addBoth(result.append)
-        port = result[0] if result else None
-        if isinstance(port, Failure) or port is None:
-            self._stop_listening()
-            raise ConfigError(f"--listen {text}: {_why(port)}")
-        self.ports.append(port)
-        deepen_backlog(port)
-        if context is not None and on_socket:
-            self._speak_tls(port, context, clients, told)
-        _log.info("listening on {where}", where=port.getHost())
+    def _open(self, running: _Running, there: Mapping[Bound, Entrance]) -> dict[Bound, Entrance]:
+        """The entrances of a configuration: those that are ``there``, which are left as they are, and new ones."""
+        entrances: dict[Bound, Entrance] = {}
+        try:
+            for place in running.places():
+                entrance = there.get(place.bound)
+                if entrance is None:
+                    entrance = Entrance(place.text, place.behind(), self._reactor, place.served.config.where)
+                    entrance.open()
+                entrances[place.bound] = entrance
+        except ConfigError:
+            for bound, entrance in entrances.items():
+                if bound not in there:
+                    entrance.close()
+            raise
+        return entrances
 
-    def _told(self, clients: Any, context: SSL.Context | None) -> ProxyProtocolFactory:
-        trusted = Networks(self.config.trusted_proxies)
-        timeout = self.config.limits.header_timeout
-        return ProxyProtocolFactory(
-            clients, trusted, tls_context=context, header_timeout=timeout, reactor=self._reactor
-        )
+    # -- files that change
 
-    def _speak_tls(self, port: Any, context: SSL.Context, clients: Any, told: ProxyProtocolFactory | None) -> None:
-        """On the socket where that can be, at once or after the header of the PROXY protocol."""
-        if told is None:
-            if not serve_tls(port, context):
-                port.factory = TLSMemoryBIOFactory(ServerConnections(context), False, clients)
-        elif not accepts_tcp(port):
-            told.factory = TLSMemoryBIOFactory(ServerConnections(context), False, clients)
-            told.tls_context = None
+    def _look_again(self) -> None:
+        self._timer = self._reactor.callLater(_CHECK_EVERY, self._look_again)
+        self.check_files()
 
-    def _stop_listening(self) -> list[Any]:
-        ports, self.ports = self.ports, []
-        return [port.stopListening() for port in ports]
+    def check_files(self) -> None:
+        """Read certificates and CAs again, if they have changed."""
+        for served in self._now.assembly.served:
+            if served.tls is not None:
+                served.tls.check()
+        for live in self._now.assembly.pools.values():
+            for upstream in live.pool.upstreams:
+                if isinstance(upstream.address.tls, ClientConnections):
+                    upstream.address.tls.check()
 
     def reopen_logs(self) -> None:
         """After the log files were moved away (SIGHUP, SIGUSR1)."""
-        if self._access_log is not None:
-            self._access_log.reopen()
+        if self._now.log is not None:
+            self._now.log.reopen()
+
+    # -- reload
+
+    def read_again(self) -> bool:
+        """Let what the file says now take the place of what runs; whether it has. What is wrong is said in the log, and
+        changes nothing. Without a file there is nothing to read.
+        """
+        if not self._file:
+            return False
+        try:
+            config = load(self._file)
+            for warning in config.warnings:
+                _log.warn("{warning}", warning=warning)
+            self.reload(config)
+        except ConfigError as fault:
+            for line in str(fault).splitlines():
+                _log.error("{line}", line=line)
+            _log.error("{file} is not taken: the configuration that runs is kept", file=self._file)
+            return False
+        _log.info("{file} was read again, and runs", file=self._file)
+        return True
+
+    def reload(self, config: Config) -> None:
+        """Let ``config`` take the place of what runs: endpoints that are in both stay open, and requests that have
+        begun end as they have begun. ``ConfigError`` if it cannot; then nothing has changed.
+        """
+        before = self._now
+        now = self._assemble(config, before)
+        try:
+            now.entrances = self._open(now, before.entrances)
+        except ConfigError:
+            if now.log is not None and now.log is not before.log:
+                now.log.close()
+            raise
+        self._now = now
+        followers: dict[Factory, list[Factory | None]] = {factory: [] for factory in before.factories}
+        leads = {place.bound: place.behind() for place in now.places()}
+        for bound, entrance in before.entrances.items():
+            behind = leads.get(bound)
+            followers[entrance.behind.factory].append(behind.factory if behind is not None else None)
+            if behind is not None:
+                entrance.lead_to(behind)
+            else:
+                entrance.close()
+        for factory in before.factories:
+            self._retire(factory, followers[factory], before.log)
+
+    def _retire(self, factory: Factory, followers: Sequence[Factory | None], log: AccessLog | None) -> None:
+        """Let a factory that nobody is led to any more go once its last client has left."""
+        gone: Deferred[None] = Deferred()
+        self._leaving[factory] = (gone, log)
+        # However long that takes: only who ends the process wants an end of it.
+        factory.drain().addCallback(lambda _: self._gone(factory))
+
+    def _gone(self, factory: Factory) -> None:
+        gone, log = self._leaving.pop(factory)
+        factory.stop()
+        if (
+            log is not None
+            and log is not self._now.log
+            and all(other is not log for _, other in self._leaving.values())
+        ):
+            log.close()
+        gone.callback(None)
+
+    # -- the end
 
     def stopService(self) -> Deferred[None]:
         """Stop accepting, finish what runs, for ``drain_timeout`` at the most, then leave."""
         super().stopService()
-        closing = self._stop_listening()
-        drained = self.factory.drain()
-        if not drained.called:
-            drained.addTimeout(self.config.limits.drain_timeout, self._reactor)
-        done = DeferredList([drained, *[port for port in closing if port is not None]], consumeErrors=True)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        entrances, self._now.entrances = self._now.entrances, {}
+        waits = [entrance.close() for entrance in entrances.values()]
+        for factory in self._now.factories:
+            waits.append(self._in_time(factory, factory.drain()))
+        for factory, (gone, _) in self._leaving.items():
+            waits.append(self._in_time(factory, gone))
+        done = DeferredList([wait for wait in waits if wait is not None], consumeErrors=True)
         return done.addCallback(self._stopped)
 
+    def _in_time(self, factory: Factory, left: Deferred[None]) -> Deferred[None]:
+        return left if left.called else left.addTimeout(factory.limits.drain_timeout, self._reactor)
+
+    def hurry(self) -> None:
+        """Wait for nobody any more: close all connections."""
+        for factory in (*self._now.factories, *self._leaving):
+            factory.stop()
+
     def _stopped(self, _: object) -> None:
-        self.factory.stop()
-        if self._access_log is not None:
-            self._access_log.close()
+        self.hurry()
+        for log in {self._now.log, *(log for _, log in self._leaving.values())}:
+            if log is not None:
+                log.close()
+
+
+def _access_log(config: Config) -> AccessLog | None:
+    if config.access_log is None:
+        return None
+    try:
+        return AccessLog(config.access_log)
+    except ConfigError as fault:
+        if not config.source:
+            raise
+        raise ConfigError(f"{config.source}: log.access: {str(fault).removeprefix('--access-log ')}") from None

@@ -1,0 +1,76 @@
+"""Endpoint strings."""
+
+import pytest
+
+from txproxy.config.endpoints import Bound, endpoint_text
+from txproxy.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    "text", ["tcp:80", "tcp:0:interface=127.0.0.1", r"tcp6:80:interface=\:\:1", "unix:/run/x.sock"]
+)
+def test_endpoints_are_looked_at_without_being_opened(text):
+    assert endpoint_text(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "80", "tcp", "tcp:x", "nonsense:80", "tcp:80:what=1"])
+def test_what_is_none_is_refused(text):
+    with pytest.raises(ConfigError, match="accepted is a Twisted endpoint"):
+        endpoint_text(text)
+
+
+def test_what_the_service_manager_opens_is_not_there_yet():
+    assert endpoint_text("systemd:domain=INET:index=0") == "systemd:domain=INET:index=0"
+
+
+@pytest.mark.parametrize(
+    ("text", "bound"),
+    [
+        ("tcp:80", Bound("", 80)),
+        ("tcp:80:interface=127.0.0.1", Bound("127.0.0.1", 80)),
+        ("tcp:port=80:interface=0.0.0.0:backlog=5", Bound("", 80)),
+        (r"tcp6:80:interface=\:\:1", Bound("::1", 80)),
+        (r"tcp6:80:interface=\:\:", Bound("", 80)),
+        ("unix:/run/x.sock:mode=660", Bound(path="/run/x.sock")),
+        ("unix:address=/run/x.sock", Bound(path="/run/x.sock")),
+        ("systemd:domain=INET:index=0", Bound(path="systemd:domain=INET:index=0")),
+    ],
+)
+def test_what_an_endpoint_takes_is_known(text, bound):
+    assert Bound.of(text) == bound
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        ("tcp:80", "tcp:80", False),
+        ("tcp:80", "tcp:80:interface=127.0.0.1", False),
+        ("tcp:80:interface=127.0.0.2", "tcp:80:interface=127.0.0.1", True),
+        ("tcp:80", "tcp:81", True),
+        ("tcp:0", "tcp:0", True),
+        ("unix:/a", "unix:/a:mode=600", False),
+        ("unix:/a", "unix:/b", True),
+        ("unix:/a", "tcp:80", True),
+    ],
+)
+def test_two_that_cannot_both_be_opened_are_found(one, other, both):
+    assert Bound.of(one).collides(Bound.of(other)) is not both
+    assert Bound.of(other).collides(Bound.of(one)) is not both
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port", "hears"),
+    [
+        ("tcp:80", "127.0.0.1", 80, True),
+        ("tcp:80", "localhost", 80, True),
+        ("tcp:80", "10.0.0.1", 80, False),
+        ("tcp:80", "127.0.0.1", 81, False),
+        ("tcp:80:interface=127.0.0.1", "localhost", 80, True),
+        ("tcp:80:interface=10.0.0.1", "10.0.0.1", 80, True),
+        ("tcp:80:interface=10.0.0.1", "127.0.0.1", 80, False),
+        ("tcp:0", "127.0.0.1", 0, False),
+        ("unix:/a", "", 0, False),
+    ],
+)
+def test_who_listens_there_is_known_as_far_as_can_be(text, host, port, hears):
+    assert Bound.of(text).hears(host, port) is hears

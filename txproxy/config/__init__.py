@@ -1,0 +1,30 @@
+"""The configuration of a process, as frozen values: from options, or from a file.
+
+Every error says where it is, what is wrong, and what is accepted.
+"""
+
+from txproxy.config.file import load, parse
+from txproxy.config.tree import (
+    Config,
+    ForwardListener,
+    ListenerConfig,
+    PoolConfig,
+    ReverseListener,
+    RouteConfig,
+    TcpListener,
+)
+from txproxy.config.values import parse_duration, parse_size
+
+__all__ = [
+    "Config",
+    "ForwardListener",
+    "ListenerConfig",
+    "PoolConfig",
+    "ReverseListener",
+    "RouteConfig",
+    "TcpListener",
+    "load",
+    "parse",
+    "parse_duration",
+    "parse_size",
+]

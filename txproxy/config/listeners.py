@@ -1,0 +1,198 @@
+"""``[[listeners]]`` and ``[limits]`` of a configuration file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+
+from txproxy.config.endpoints import endpoint_text
+from txproxy.config.forward import forward_policy
+from txproxy.config.lines import Path
+from txproxy.config.tables import Table
+from txproxy.config.tree import AnyListener, ForwardListener, ReverseListener, TcpListener
+from txproxy.config.values import duration, flag, head_size, one_of, parse_pseudonym, size, text, texts, whole
+from txproxy.errors import ConfigError
+from txproxy.proxy.limits import Limits
+from txproxy.proxy.pages import ErrorPages
+from txproxy.reverse.to_pool import host_to_send
+from txproxy.tls.hardening import MIN_VERSIONS
+from txproxy.tls.listener import CLIENT_AUTH, ListenerTls, ServerTls
+from txproxy.wire.networks import network
+
+_MODES: Final = ("reverse", "forward", "tcp")
+_MOST: Final = 10**9
+_LIMITS: Final[dict[str, Callable[[Any], Any]]] = {
+    "header_timeout": duration,
+    "idle_timeout": duration,
+    "connect_timeout": duration,
+    "response_timeout": duration,
+    "drain_timeout": duration,
+    "linger_timeout": duration,
+    "keep_for": duration,
+    "tunnel_age": duration,
+    "tunnel_idle": duration,
+    "max_connections": whole(1, _MOST),
+    "max_connections_per_client": whole(1, _MOST),
+    "max_header_size": head_size,
+    "max_body_size": size,
+    "keep_per_address": whole(0, _MOST),
+    "keep_in_all": whole(0, _MOST),
+}
+# Raw streams: their protocol is their peers' own to agree on.
+_NO_PROTOCOLS: Final[tuple[bytes, ...]] = ()
+
+
+def read_limits(table: Table | None, defaults: Limits) -> Limits:
+    """A table of limits; what it does not have is as in ``defaults``."""
+    if table is None:
+        return defaults
+    values = {key: table.read(key, parse, getattr(defaults, key)) for key, parse in _LIMITS.items()}
+    table.close()
+    return attrs.evolve(defaults, **values)
+
+
+@attrs.frozen
+class Defaults:
+    """What holds for all listeners that say nothing else."""
+
+    limits: Limits
+    via: str | None
+
+
+def read_via(table: Table, default: str | None) -> str | None:
+    """The pseudonym in Via."""
+    return table.read("via", texts(parse_pseudonym), default)
+
+
+def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
+    """One listener; ``number`` names it where nothing else does."""
+    mode = table.read("mode", one_of(_MODES), "") if "mode" in table else "reverse"
+    if not mode:
+        # What else it has may be as it should be.
+        return ReverseListener(name=table.read("name", text, ""))
+    listen = table.all("listen", texts(endpoint_text)) or ()
+    tls_listen = table.all("tls_listen", texts(endpoint_text)) or ()
+    if "listen" not in table and "tls_listen" not in table:
+        table.fault("it listens nowhere; accepted is listen or tls_listen, or both")
+    shared: dict[str, Any] = {
+        "name": table.read("name", text, f"listener {number + 1}"),
+        "listen": listen,
+        "tls_listen": tls_listen,
+        "tls": _tls(table, mode),
+        "limits": read_limits(table.table("limits"), defaults.limits),
+        "proxy_protocol": table.read("proxy_protocol", flag, False),
+        "trusted_proxies": table.all("trusted_proxies", texts(_cidr)) or (),
+    }
+    if shared["proxy_protocol"] and "trusted_proxies" not in table:
+        table.fault("it needs trusted_proxies: whose headers are to be believed; accepted are CIDRs", "proxy_protocol")
+    listener: AnyListener
+    if mode == "forward":
+        listener = ForwardListener(policy=forward_policy(table, read_via(table, defaults.via)), **shared)
+    elif mode == "reverse":
+        listener = ReverseListener(
+            pool=table.read("pool", text, None),
+            routes=table.all("routes", text) or (),
+            host=table.read("host", texts(host_to_send), None),
+            via=read_via(table, defaults.via),
+            error_pages=_error_pages(table),
+            split_by_client=table.read("split_by", one_of(("chance", "client")), "chance") == "client",
+            **shared,
+        )
+        if listener.host is not None and listener.pool is None:
+            table.fault("has no effect without pool; accepted is it with pool, or in a route", "host")
+    else:
+        listener = TcpListener(
+            pool=table.read("pool", text, None),
+            sni=table.pairs("sni", text, "{ 'a.example' = 'POOL', '*.b.example' = 'POOL' }"),
+            **shared,
+        )
+    table.close()
+    return listener
+
+
+def _cidr(text: str) -> str:
+    network(text)
+    return text
+
+
+# -- TLS
+
+
+def _tls(table: Table, mode: str) -> ListenerTls | None:
+    certificates = []
+    for keys, value in table.elements("certificates") or ():
+        pair = _certificate(table, keys, value)
+        if pair is not None:
+            certificates.append((keys, pair))
+    values: dict[str, Any] = {"alpn": _NO_PROTOCOLS} if mode == "tcp" else {}
+    inner = table.table("tls")
+    if inner is not None:
+        values |= {
+            "min_version": inner.read("min_version", one_of(tuple(MIN_VERSIONS)), "1.2"),
+            "ciphers": inner.read("ciphers", text, None),
+            "client_ca": inner.file("client_ca"),
+            "client_auth": inner.read("client_auth", one_of(tuple(CLIENT_AUTH)), "require"),
+            "client_depth": inner.read("client_depth", whole(0, 100), 4),
+        }
+        if "client_auth" in inner and "client_ca" not in inner:
+            inner.fault("there is no CA for their certificates; accepted is client_ca with it", "client_auth")
+        inner.close()
+    if "certificates" not in table:
+        for key in ("tls_listen", "tls"):
+            if key in table:
+                table.fault("it needs certificates; accepted is certificates = [{ cert = FILE, key = FILE }]", key)
+    elif "tls_listen" not in table:
+        table.fault("nothing is served with them; accepted is tls_listen with them", "certificates")
+    if not certificates:
+        return None
+    tls = ListenerTls(certificates=tuple(pair for _, pair in certificates), prefix="", **values)
+    try:
+        ServerTls(tls)
+    except ConfigError as fault:
+        for line in str(fault).splitlines():
+            keys, said = _place(line, certificates)
+            table.fault(said, *keys)
+    return tls
+
+
+def _certificate(table: Table, keys: Path, value: object) -> tuple[str, str | None] | None:
+    if isinstance(value, dict):
+        inner = table.inner(value, *keys, kind="certificates[]")
+        inner.need("cert", lambda value: value, None, "the name of a PEM file")
+        cert, key = inner.file("cert"), inner.file("key")
+        inner.close()
+    else:
+        key = None
+        try:
+            cert = table.file_name(value)
+        except ConfigError as fault:
+            table.fault(str(fault), *keys)
+            return None
+    return None if cert is None else (cert, key)
+
+
+def _place(line: str, certificates: list[tuple[Path, tuple[str, str | None]]]) -> tuple[Path, str]:
+    """Which key a fault of :class:`ServerTls` is about, and what it says of it."""
+    for keys, (cert, key) in certificates:
+        for word, file in (("key", key), ("cert", cert)):
+            if file is not None and line.startswith((f"{word} {file}:", f"{word} {file!r}:")):
+                return keys, line
+    for word in ("client-ca", "ciphers"):
+        if line.startswith(f"{word} "):
+            return ("tls", word.replace("-", "_")), line.removeprefix(f"{word} ")
+    return ("certificates",), line
+
+
+# -- pages
+
+
+def _error_pages(table: Table) -> tuple[tuple[str, str], ...]:
+    pages = table.pairs("error_pages", table.file_name, "{ 503 = FILE, 5xx = FILE }")
+    for status, file in pages:
+        try:
+            ErrorPages({status: file})
+        except ConfigError as fault:
+            table.fault(str(fault).removeprefix(f"{status}: "), "error_pages", status)
+    return pages

@@ -1,0 +1,161 @@
+"""Values of options and files: each function takes one and gives what it means, or says what is accepted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import Any, Final, TypeVar
+
+from txproxy.errors import ConfigError
+
+T = TypeVar("T")
+
+_SIZE: Final = re.compile(r"([0-9]{1,15})([kKmMgG]?)")
+_DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h)?")
+_SIZE_UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_DURATION_UNITS: Final = {None: 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST: Final = 60
+_LEAST_HEAD: Final = 256
+
+
+def parse_size(text: str) -> int:
+    """Bytes from ``64k``, ``10M``, ``1G`` (binary) or a bare number."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ConfigError(f"{text!r} is no size; accepted is a number of bytes, or one with k, M or G")
+    return int(match[1]) * _SIZE_UNITS[match[2].lower()]
+
+
+def parse_duration(text: str) -> float:
+    """Seconds from ``500ms``, ``30s``, ``5m``, ``1h`` or a bare number of seconds; more than none."""
+    match = _DURATION.fullmatch(text)
+    seconds = float(match[1]) * _DURATION_UNITS[match[2]] if match is not None else 0.0
+    if not seconds:
+        raise ConfigError(f"{text!r} is no time; accepted is a number of seconds, or one with ms, s, m or h, above 0")
+    return seconds
+
+
+def parse_number(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or not int(text):
+        raise ConfigError(f"{text!r} is no number; accepted is 1 or more")
+    return int(text)
+
+
+def parse_head_size(text: str) -> int:
+    """A size that a request head fits in."""
+    return _head_size(parse_size(text), text)
+
+
+def _head_size(size: int, given: object) -> int:
+    if size < _LEAST_HEAD:
+        raise ConfigError(f"{given!r} is too little for any request; accepted is {_LEAST_HEAD} or more")
+    return size
+
+
+def parse_pseudonym(text: str) -> str | None:
+    """A name for Via, or None for ``none``."""
+    # RFC 9110 7.6.3: a pseudonym is a token.
+    if not text.isascii() or not text.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        raise ConfigError(f"{text!r} is no pseudonym; accepted are letters, digits, - _ and ., or none")
+    return None if text == "none" else text
+
+
+def one_of(accepted: Sequence[str]) -> Callable[[object], str]:
+    """Takes one of these words."""
+
+    def parse(value: object) -> str:
+        if value not in accepted:
+            raise ConfigError(f"{shown(value)} is not known{hint(value, accepted)}; accepted: {', '.join(accepted)}")
+        return str(value)
+
+    return parse
+
+
+def hint(given: object, known: Sequence[str]) -> str:
+    """What may have been meant, as the end of a clause; empty if nothing is like it."""
+    if not isinstance(given, str) or not given:
+        return ""
+    close = get_close_matches(given, known, 1) or [word for word in known if word.startswith(given)]
+    return f" (is {close[0]} meant?)" if close else ""
+
+
+# -- values of a file, which have types
+
+
+def shown(value: object) -> str:
+    """A value as a message has it: on one line, and not too long."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def text(value: object) -> str:
+    """A text with something in it."""
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"{shown(value)} is no text; accepted is a text in quotes, not an empty one")
+    return value
+
+
+def any_text(value: object) -> str:
+    """A text, which may be empty."""
+    if not isinstance(value, str):
+        raise ConfigError(f"{shown(value)} is no text; accepted is a text in quotes")
+    return value
+
+
+def flag(value: object) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{shown(value)} is neither; accepted: true, false")
+    return value
+
+
+def whole(least: int, most: int) -> Callable[[object], int]:
+    """Takes a whole number within these bounds."""
+
+    def parse(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise ConfigError(f"{shown(value)} cannot be; accepted is a whole number from {least} to {most}")
+        return value
+
+    return parse
+
+
+def share(value: object) -> float:
+    """A number from 0 to 1."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise ConfigError(f"{shown(value)} is no share; accepted is a number from 0 to 1")
+    return float(value)
+
+
+def duration(value: object) -> float:
+    """Seconds, from a number or a text such as ``5m``; more than none."""
+    return parse_duration(_written(value))
+
+
+def pause(value: object) -> float:
+    """The same, or 0."""
+    return 0.0 if value == 0 and not isinstance(value, bool) else duration(value)
+
+
+def size(value: object) -> int:
+    """Bytes, from a number or a text such as ``64k``."""
+    return parse_size(_written(value))
+
+
+def head_size(value: object) -> int:
+    """A size that a request head fits in."""
+    return _head_size(size(value), value)
+
+
+def _written(value: object) -> str:
+    # Whatever is neither is refused as the text that it is.
+    return format(value, "f").rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def texts(parse: Callable[[str], T]) -> Callable[[Any], T]:
+    """Takes a text, and what ``parse`` makes of it."""
+    return lambda value: parse(text(value))

@@ -1,0 +1,151 @@
+"""One endpoint that is listened on: what stands behind it may be another from time to time, with no connection lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+from OpenSSL import SSL
+from twisted.internet import endpoints
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from txproxy.config.endpoints import server_endpoint
+from txproxy.errors import ConfigError
+from txproxy.proxy.factory import ProxyFactory
+from txproxy.proxy.proxy_protocol import ProxyProtocolFactory
+from txproxy.proxy.transports import accepts_tcp, deepen_backlog, serve_plain, serve_tls
+from txproxy.stream.mode import StreamFactory
+from txproxy.tls.listener import ServerConnections, ServerTls
+from txproxy.wire.networks import Networks
+
+_log = Logger()
+
+# These listen on a socket and nothing else: TLS can be spoken on what they accept. Others, such as haproxy:, put a
+# protocol of their own in between, which has to come before TLS.
+_SOCKET_ENDPOINTS: Final = (
+    endpoints.TCP4ServerEndpoint,
+    endpoints.TCP6ServerEndpoint,
+    endpoints.AdoptedStreamServerEndpoint,
+)
+
+
+@attrs.frozen(kw_only=True)
+class Behind:
+    """What stands behind an entrance: a ``factory``, with ``tls`` before it, and before that a header of the PROXY
+    protocol from the ``trusted`` (None for no such header), which is to come within ``header_timeout`` seconds.
+    """
+
+    factory: ProxyFactory | StreamFactory
+    tls: ServerTls | None = None
+    trusted: Networks | None = None
+    header_timeout: float = 30.0
+
+
+@implementer(IProtocolFactory)
+class _Builder:
+    """Calls ``build`` for each new client. It has no beginning and no end of its own: the entrance sees to them."""
+
+    noisy = False
+
+    def __init__(self, build: Callable[[Any], Any]) -> None:
+        self.buildProtocol = build
+
+    def doStart(self) -> None:
+        """For Twisted."""
+
+    def doStop(self) -> None:
+        """For Twisted."""
+
+
+class Entrance:
+    """Listens on the endpoint ``text``; ``where`` is where that was given, for errors."""
+
+    def __init__(self, text: str, behind: Behind, reactor: Any, where: str) -> None:
+        self.text = text
+        self.behind = behind
+        self.port: Any = None
+        self._where = where
+        self._reactor = reactor
+        self._endpoint = server_endpoint(reactor, text)
+        self._on_socket = False
+        self._clients = _Builder(self._build)
+        self._clients_by_tls = TLSMemoryBIOFactory(ServerConnections(self._context), False, self._clients)
+        self._told: ProxyProtocolFactory | None = None
+        self._first: Any = self._clients
+
+    def open(self) -> None:
+        """Listen; ``ConfigError`` if that cannot be."""
+        result: list[Any] = []
+        self._endpoint.listen(_Builder(lambda addr: self._first.buildProtocol(addr))).addBoth(result.append)
+        port = result[0] if result else None
+        if isinstance(port, Failure) or port is None:
+            raise ConfigError(f"{self._where} {self.text}: {_why(port)}")
+        self.port = port
+        self._on_socket = isinstance(self._endpoint, _SOCKET_ENDPOINTS) and accepts_tcp(port)
+        self._arrange()
+        self.behind.factory.doStart()
+        deepen_backlog(port)
+        _log.info("listening on {where}", where=port.getHost())
+
+    def lead_to(self, behind: Behind) -> None:
+        """Who connects from now on gets to another."""
+        before, self.behind = self.behind, behind
+        self._arrange()
+        behind.factory.doStart()
+        before.factory.doStop()
+
+    def close(self) -> Any:
+        """Listen no more; gives a Deferred, or None."""
+        port: IListeningPort = self.port
+        closed = port.stopListening()
+        if self._told is not None:
+            self._told.doStop()
+        self.behind.factory.doStop()
+        return closed
+
+    # -- who gets a new connection first
+
+    def _arrange(self) -> None:
+        behind = self.behind
+        on_socket = behind.tls is not None and self._on_socket
+        inner: Any = self._clients if behind.tls is None or on_socket else self._clients_by_tls
+        if behind.trusted is not None:
+            self._told = told = self._told or ProxyProtocolFactory(inner, behind.trusted, reactor=self._reactor)
+            told.factory = inner
+            told.trusted = behind.trusted
+            told.tls_context = self._context if on_socket else None
+            told.header_limit = told.deadlines.limit(behind.header_timeout)
+            self._first = told
+        else:
+            # Who is about to send a header may go on: a wrapper that was there before leads to the same clients.
+            self._first = inner
+        if on_socket and behind.trusted is None:
+            serve_tls(self.port, self._context)
+        else:
+            serve_plain(self.port)
+
+    def _context(self) -> SSL.Context:
+        assert self.behind.tls is not None, "only asked where there is TLS"
+        return self.behind.tls.context()
+
+    def _build(self, addr: Any) -> Any:
+        behind = self.behind
+        if isinstance(behind.factory, StreamFactory):
+            return behind.factory.buildProtocol(addr)
+        return behind.factory.build(addr, "https" if behind.tls is not None else "http")
+
+
+def _why(failure: Failure | None) -> str:
+    if failure is None:
+        return "this endpoint does not listen at once"
+    fault = failure.value
+    if isinstance(fault, CannotListenError):
+        reason = fault.socketError
+        return f"cannot listen there: {getattr(reason, 'strerror', None) or reason}"
+    return f"cannot listen there: {fault}"

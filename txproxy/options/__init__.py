@@ -1,0 +1,8 @@
+"""The options of each mode, and the configurations that they mean."""
+
+from txproxy.options.forward import ForwardOptions
+from txproxy.options.pools import ReverseOptions, TcpOptions
+from txproxy.options.run import RunOptions
+from txproxy.options.shared import say
+
+__all__ = ["ForwardOptions", "ReverseOptions", "RunOptions", "TcpOptions", "say"]

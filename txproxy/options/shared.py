@@ -1,0 +1,207 @@
+"""What the options of several modes have in common."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, ClassVar, Final, TypeVar
+
+import attrs
+from twisted.python import usage
+
+from txproxy.config import (
+    Config,
+    parse_duration,
+    parse_size,
+)
+from txproxy.config.values import parse_head_size, parse_number, parse_pseudonym
+from txproxy.errors import ConfigError
+from txproxy.forward.access import network
+from txproxy.proxy.limits import Limits
+from txproxy.service import ProxyService, make_service
+from txproxy.tls.listener import ListenerTls
+
+T = TypeVar("T")
+
+_DEFAULTS: Final = Limits()
+
+
+class Mode(usage.Options):
+    """What all modes' options have. ``service`` is what they mean."""
+
+    name: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.service: ProxyService | None = None
+
+    def config(self) -> Config:
+        """The configuration that the options mean."""
+        raise NotImplementedError
+
+    def getSynopsis(self) -> str:
+        """The first line of the help."""
+        return f"Usage: twistd [twistd's options] txproxy {self.name} [options]"
+
+    def opt_version(self) -> None:
+        """the versions of txproxy and Twisted"""
+        import twisted
+
+        import txproxy
+
+        print(f"txproxy {txproxy.__version__}, Twisted {twisted.__version__}")
+        raise SystemExit(0)
+
+    def parseArgs(self, *args: str) -> None:
+        """No bare arguments."""
+        if args:
+            raise usage.UsageError(f"{args[0]!r} is no option of {self.name}; txproxy {self.name} --help lists them")
+
+    def postOptions(self) -> None:
+        """All options are read: make the service, so that what is wrong is said before anything runs."""
+        try:
+            self.service = make_service(self.config())
+        except ConfigError as fault:
+            raise usage.UsageError(str(fault)) from None
+
+
+class ListenerOptions(Mode):
+    """The options of modes that are one listener."""
+
+    default_listen: ClassVar[str | None] = None
+    speaks_http: ClassVar[bool] = True
+    optFlags: ClassVar[list[list[object]]] = [
+        [
+            "proxy-protocol",
+            None,
+            "listeners expect PROXY protocol v1 or v2, from trusted proxies alone [default: off]",
+        ],
+    ]
+    optParameters: ClassVar[list[list[object]]] = [
+        ["tls-min-version", None, "1.2", "1.2 or 1.3"],
+        ["tls-ciphers", None, None, "OpenSSL cipher string [default: OpenSSL's strong ones]"],
+        ["tls-client-ca", None, None, "require client certificates signed by the CAs in this PEM file [default: none]"],
+        ["access-log", None, "-", "- for standard output, none, or a file (reopened on SIGHUP and SIGUSR1)"],
+        ["max-connections", None, "10000", "client connections at once; over it new ones wait in the backlog"],
+        ["header-timeout", None, "30", "a request head must be complete by then, else 408"],
+        ["idle-timeout", None, "75", "kept-alive connections without a request are closed after this"],
+        ["connect-timeout", None, "5", "to an upstream or origin, else 504"],
+        ["response-timeout", None, "60", "no byte from the upstream for this long, else 504"],
+        ["max-header-size", None, "64k", "of one head, else 431"],
+        ["max-body-size", None, None, "of one request body, else 413 [default: none]"],
+        ["via", None, "txproxy", "pseudonym in Via of requests, or none"],
+        ["drain-timeout", None, "30", "at SIGTERM: stop accepting, finish what runs for so long, then leave"],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.repeated: dict[str, list[str]] = {}
+        # each certificate's file, and its key's
+        self.certificates: list[tuple[str, str | None]] = []
+
+    def _add(self, name: str, value: str) -> None:
+        self.repeated.setdefault(name, []).append(value)
+
+    def opt_listen(self, endpoint: str) -> None:
+        """accept plain connections here; a Twisted endpoint, may be repeated [default: the mode's own]"""
+        self._add("listen", endpoint)
+
+    def opt_tls_listen(self, endpoint: str) -> None:
+        """accept TLS connections here; may be repeated [default: none]"""
+        self._add("tls-listen", endpoint)
+
+    def opt_tls_cert(self, file: str) -> None:
+        """PEM chain for --tls-listen, the key may be in it; may be repeated: SNI chooses, else it is the first
+        [default: none]
+        """
+        self.certificates.append((file, None))
+
+    def opt_tls_key(self, file: str) -> None:
+        """key of the certificate before it; may be repeated [default: in the same file]"""
+        if not self.certificates:
+            raise usage.UsageError("--tls-key needs --tls-cert before it")
+        cert, key = self.certificates[-1]
+        if key is not None:
+            raise usage.UsageError(f"--tls-key {file}: {cert} has one already, and one is accepted for each --tls-cert")
+        self.certificates[-1] = cert, file
+
+    def opt_trusted_proxy(self, cidr: str) -> None:
+        """peers whose PROXY headers are believed, and X-Forwarded-* in reverse mode; may be repeated [default: none]"""
+        self._add("trusted-proxy", cidr)
+
+    def parsed(self, name: str, parse: Callable[[str], T]) -> T:
+        """One option's value; an error names the option."""
+        try:
+            return parse(self[name])
+        except ConfigError as fault:
+            raise ConfigError(f"--{name}: {fault}") from None
+
+    def all_parsed(self, name: str, parse: Callable[[str], T]) -> tuple[T, ...]:
+        """The values of a repeated option."""
+        try:
+            return tuple(parse(text) for text in self.repeated.get(name, ()))
+        except ConfigError as fault:
+            raise ConfigError(f"--{name}: {fault}") from None
+
+    def shared(self) -> dict[str, Any]:
+        """What all modes' configurations have."""
+        listen = tuple(self.repeated.get("listen", ()))
+        tls_listen = tuple(self.repeated.get("tls-listen", ()))
+        if not listen and not tls_listen and self.default_listen is not None:
+            listen = (self.default_listen,)
+        return {
+            "name": self.name,
+            "listen": listen,
+            "tls_listen": tls_listen,
+            "tls": self._tls(),
+            "limits": self._limits(),
+            "proxy_protocol": bool(self["proxy-protocol"]),
+            "trusted_proxies": self._trusted_proxies(),
+        }
+
+    def access_log(self) -> str | None:
+        """Where it goes, or None."""
+        where: str = self["access-log"]
+        return None if where == "none" else where
+
+    def _tls(self) -> ListenerTls | None:
+        if not self.certificates:
+            for name in ("tls-client-ca", "tls-ciphers"):
+                if self[name] is not None:
+                    raise ConfigError(f"--{name} needs --tls-cert FILE")
+            return None
+        more: dict[str, Any] = {} if self.speaks_http else {"alpn": ()}
+        return ListenerTls(
+            certificates=tuple(self.certificates),
+            min_version=self["tls-min-version"],
+            ciphers=self["tls-ciphers"],
+            client_ca=self["tls-client-ca"],
+            **more,
+        )
+
+    def _trusted_proxies(self) -> tuple[str, ...]:
+        self.all_parsed("trusted-proxy", network)
+        return tuple(self.repeated.get("trusted-proxy", ()))
+
+    def _limits(self) -> Limits:
+        return attrs.evolve(
+            _DEFAULTS,
+            header_timeout=self.parsed("header-timeout", parse_duration),
+            idle_timeout=self.parsed("idle-timeout", parse_duration),
+            connect_timeout=self.parsed("connect-timeout", parse_duration),
+            response_timeout=self.parsed("response-timeout", parse_duration),
+            drain_timeout=self.parsed("drain-timeout", parse_duration),
+            max_connections=self.parsed("max-connections", parse_number),
+            max_header_size=self.parsed("max-header-size", parse_head_size),
+            max_body_size=self.parsed("max-body-size", parse_size) if self["max-body-size"] is not None else None,
+        )
+
+    def via(self) -> str | None:
+        """The pseudonym, or None."""
+        return self.parsed("via", parse_pseudonym)
+
+
+def say(line: str) -> None:
+    """A line for who has typed the command."""
+    # twistd may have put its log in place of sys.stderr.
+    (sys.__stderr__ or sys.stderr).write(f"{line}\n")
