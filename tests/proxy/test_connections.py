@@ -30,6 +30,8 @@ def test_the_oldest_of_an_address_goes_when_there_are_too_many():
     assert connections.keep(first) is None
     assert connections.keep(second) is first
     assert connections.all() == [second]
+    assert connections.take("a") is second
+    assert connections.all() == []
 
 
 def test_the_oldest_of_all_goes_when_there_are_too_many_in_all():
@@ -39,6 +41,24 @@ def test_the_oldest_of_all_goes_when_there_are_too_many_in_all():
     connections.keep(second)
     assert connections.keep(third) is first
     assert len(connections) == 2
+
+
+def test_the_only_one_of_an_address_makes_room_for_the_next():
+    connections = Connections(per_address=5, in_all=1)
+    first, second = Connection("a"), Connection("a")
+    connections.keep(first)
+    assert connections.keep(second) is first
+    connections.discard(second)
+    assert connections.take("a") is None and len(connections) == 0
+
+
+@pytest.mark.parametrize(("per_address", "in_all"), [(0, 5), (5, 0), (0, 0)])
+def test_where_none_is_kept_each_one_is_to_be_closed(per_address, in_all):
+    connections = Connections(per_address, in_all)
+    one = Connection("a")
+    assert connections.keep(one) is one
+    connections.discard(one)
+    assert connections.take("a") is None and len(connections) == 0
 
 
 def test_one_that_is_discarded_is_not_taken():

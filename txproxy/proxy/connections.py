@@ -40,17 +40,21 @@ class Connections(Generic[Kept]):
         return connection
 
     def keep(self, connection: Kept) -> Kept | None:
-        """Keep ``connection``; gives one to close if that is too many."""
+        """Keep ``connection``; gives one to close if that is too many: itself, where none is kept."""
         idle = self._idle.get(connection.key)
         if idle is None:
             idle = self._idle[connection.key] = []
         surplus = None
         if len(idle) >= self._per_address:
-            surplus = idle[0]
+            surplus = idle[0] if idle else connection
         elif len(self._order) >= self._in_all:
-            surplus = next(iter(self._order))
+            surplus = next(iter(self._order), connection)
         if surplus is not None:
             self.discard(surplus)
+            if surplus is connection:
+                return surplus
+            # It may have been the last of this address.
+            idle = self._idle.setdefault(connection.key, [])
         idle.append(connection)
         self._order[connection] = None
         return surplus
