@@ -1,0 +1,197 @@
+"""Quotas: how many bytes clients, users and rules may use in a day and in a month."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from typing import Any, Final
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+
+from txproxy.errors import ConfigError, RequestDenied
+from txproxy.interfaces import Metered
+from txproxy.limits.scopes import Scope, parse_scope, positive
+from txproxy.limits.usage import DAY, MONTH, IUsage
+
+_KNOWN: Final = 4096
+_UNITS: Final = ((1 << 30, "G"), (1 << 20, "M"), (1 << 10, "k"))
+
+
+@attrs.frozen(kw_only=True)
+class Quota:
+    """Bytes that each client, user or rule (``per``) may use in a calendar ``day`` and ``month``, those from the client
+    and those to it together; None for no bound. ``only`` are those that it is for: networks of clients, names of users
+    or rules; empty for all.
+
+    A wrong value is a ``ConfigError``.
+    """
+
+    per: str = "client"
+    day: int | None = attrs.field(default=None, validator=positive)
+    month: int | None = attrs.field(default=None, validator=positive)
+    only: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    scope: Scope = attrs.field(init=False, eq=False, repr=False)
+
+    @scope.default
+    def _parse(self) -> Scope:
+        return parse_scope(self.per, self.only)
+
+    def __attrs_post_init__(self) -> None:
+        if self.day is None and self.month is None:
+            raise ConfigError("a quota bounds nothing; accepted is one with day or month, or both")
+
+
+class OverQuota(RequestDenied):
+    """A quota is used up. No 429, after which programs would try again: the next day, or month, is far."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.page = self._page
+
+    def _page(self, html: bool) -> tuple[bytes, bytes]:
+        if html:
+            title = "403 Forbidden"
+            body = f"<!DOCTYPE html>\n<title>{title}</title>\n<h1>{title}</h1>\n<p>{escape(self.detail)}.</p>\n"
+            return b"text/html; charset=utf-8", body.encode()
+        return b"text/plain; charset=utf-8", f"403 Forbidden\n{self.detail}.\n".encode()
+
+
+def _size_text(size: int) -> str:
+    for unit, name in _UNITS:
+        if size >= unit and size % unit == 0:
+            return f"{size // unit}{name}"
+    return f"{size} bytes"
+
+
+@attrs.frozen
+class _Line:
+    """One bound of a quota for one key."""
+
+    key: str
+    period: str
+    most: int
+
+    def says(self) -> str:
+        kind, _, name = self.key.partition(" ")
+        return f"{kind} {name} has used up the {self.period}'s {_size_text(self.most)}"
+
+
+class _Meter:
+    """Counts for one client, user and rule. See :class:`txproxy.interfaces.Meter`."""
+
+    __slots__ = ("keys", "lines", "_quotas")
+
+    def __init__(self, quotas: Quotas, keys: tuple[str, ...], lines: tuple[_Line, ...]) -> None:
+        self.keys = keys
+        self.lines = lines
+        self._quotas = quotas
+
+    def began(self, exchange: Metered) -> None:
+        """See :class:`txproxy.interfaces.Meter`."""
+        self._quotas.began(self, exchange)
+
+    def ended(self, exchange: Metered) -> None:
+        """See :class:`txproxy.interfaces.Meter`."""
+        self._quotas.ended(exchange)
+
+    def over(self, usage: IUsage) -> _Line | None:
+        """The bound that is used up, if one is."""
+        for line in self.lines:
+            if usage.used(line.key, line.period) >= line.most:
+                return line
+        return None
+
+
+class Quotas:
+    """Counts what clients and users (and rules, where a quota is theirs) use, and refuses those that are over a quota.
+    Bytes of bodies and of tunnels count, both ways; heads do not.
+
+    Of several quotas ``per`` the same, the first that is for a client, user or rule holds; those of client, user and
+    rule hold together. What runs is counted every ``interval`` seconds, and ended if a quota is used up meanwhile.
+    """
+
+    def __init__(self, quotas: Iterable[Quota], usage: IUsage, clock: Any, *, interval: float = 2.0) -> None:
+        self._quotas = tuple(quotas)
+        self._counts_rules = any(quota.per == "rule" for quota in self._quotas)
+        self._usage = usage
+        self._clock = clock
+        self._interval = interval
+        self._meters: dict[tuple[str, str | None, str], _Meter] = {}
+        self._running: dict[Metered, tuple[_Meter, int]] = {}
+        self._timer: IDelayedCall | None = None
+
+    def meter(self, client_ip: str, user: str | None, rule: str) -> _Meter:
+        """What counts an exchange of ``client_ip`` (and ``user``) that ``rule`` has allowed. Raises ``OverQuota``."""
+        key = (client_ip, user, rule)
+        meter = self._meters.get(key)
+        if meter is None:
+            if len(self._meters) >= _KNOWN:
+                self._meters.clear()
+            meter = self._meters[key] = self._make(client_ip, user, rule)
+        line = meter.over(self._usage)
+        if line is not None:
+            raise OverQuota(line.says())
+        return meter
+
+    def _make(self, client_ip: str, user: str | None, rule: str) -> _Meter:
+        names = {"client": client_ip, "user": user, "rule": rule if self._counts_rules else ""}
+        keys = {per: f"{per} {name}" for per, name in names.items() if name}
+        lines, seen = [], set()
+        for quota in self._quotas:
+            if quota.scope.name(client_ip, user, rule) is None or quota.per in seen:
+                continue
+            seen.add(quota.per)
+            bounds = ((DAY, quota.day), (MONTH, quota.month))
+            lines += [_Line(keys[quota.per], period, most) for period, most in bounds if most is not None]
+        return _Meter(self, tuple(keys.values()), tuple(lines))
+
+    def used(self, client_ip: str, user: str | None, period: str) -> int:
+        """Bytes that a user, or without one a client, has used in the running ``day`` or ``month``, for rules that ask.
+        See :data:`txproxy.forward.kinds.Usage`.
+        """
+        used: int = self._usage.used(f"user {user}" if user else f"client {client_ip}", period)
+        return used
+
+    # -- what runs
+
+    def began(self, meter: _Meter, exchange: Metered) -> None:
+        """Count ``exchange`` from now on."""
+        self._running[exchange] = meter, 0
+        if self._timer is None:
+            self._timer = self._clock.callLater(self._interval, self._check)
+
+    def ended(self, exchange: Metered) -> None:
+        """Count the rest of it."""
+        self._count(exchange)
+        del self._running[exchange]
+
+    def _count(self, exchange: Metered) -> _Meter:
+        meter, counted = self._running[exchange]
+        carried = exchange.carried()
+        if carried != counted:
+            for key in meter.keys:
+                self._usage.add(key, carried - counted)
+            self._running[exchange] = meter, carried
+        return meter
+
+    def _check(self) -> None:
+        self._timer = None
+        meters = {exchange: self._count(exchange) for exchange in self._running}
+        for exchange, meter in meters.items():
+            line = meter.over(self._usage)
+            if line is not None:
+                exchange.abandon(OverQuota(line.says()))
+        if self._running:
+            self._timer = self._clock.callLater(self._interval, self._check)
+
+    def stop(self) -> Deferred[None]:
+        """Count what still runs; fires when all is written."""
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        for exchange in self._running:
+            self._count(exchange)
+        stopped: Deferred[None] = self._usage.stop()
+        return stopped

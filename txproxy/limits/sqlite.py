@@ -1,0 +1,79 @@
+"""What was used, in a file of SQLite."""
+
+from __future__ import annotations
+
+import datetime
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from txproxy.errors import ConfigError
+from txproxy.limits.usage import Counts
+
+# Periods are days (2026-03-29) and months (2026-03). Neither is looked at after it is over, but people may.
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS used (
+    period TEXT NOT NULL, key TEXT NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (period, key)
+) WITHOUT ROWID
+"""
+_ADD: Final = """
+INSERT INTO used (period, key, bytes) VALUES (?, ?, ?)
+ON CONFLICT (period, key) DO UPDATE SET bytes = bytes + excluded.bytes
+"""
+_SUM: Final = "SELECT bytes FROM used WHERE period = ? AND key = ?"
+_FORGET: Final = "DELETE FROM used WHERE length(period) = ? AND period < ?"
+_DAYS_KEPT: Final = 62
+_MONTHS_KEPT: Final = 400  # in days
+# How long to wait for another process that writes, in seconds.
+_PATIENCE: Final = 10.0
+
+
+class SqliteStore:
+    """See :class:`txproxy.limits.usage.Store`. Several processes may use one file at ``path``.
+
+    ``ConfigError`` if it cannot be opened, or is none of ours. Days are kept for two months, and months for a year.
+    """
+
+    def __init__(self, path: str, today: datetime.date | None = None) -> None:
+        try:
+            # One call at a time, though from different threads.
+            self._connection = connection = sqlite3.connect(
+                path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+            )
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = NORMAL")
+                connection.execute(_SCHEMA)
+                self._forget(today or datetime.date.today())
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.Error as fault:
+            raise ConfigError(f"{path}: {fault}; accepted is a file of SQLite that can be written") from None
+
+    def _forget(self, today: datetime.date) -> None:
+        oldest_day = today - datetime.timedelta(days=_DAYS_KEPT)
+        oldest_month = today - datetime.timedelta(days=_MONTHS_KEPT)
+        self._connection.execute(_FORGET, (10, oldest_day.isoformat()))
+        self._connection.execute(_FORGET, (7, f"{oldest_month:%Y-%m}"))
+
+    def load(self, period: str) -> Counts:
+        """See :class:`txproxy.limits.usage.Store`."""
+        return dict(self._connection.execute("SELECT key, bytes FROM used WHERE period = ?", (period,)))
+
+    def add(self, added: Sequence[tuple[str, str, int]]) -> Mapping[tuple[str, str], int]:
+        """See :class:`txproxy.limits.usage.Store`."""
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            connection.executemany(_ADD, added)
+            sums = {(period, key): connection.execute(_SUM, (period, key)).fetchone()[0] for period, key, _ in added}
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+        return sums
+
+    def close(self) -> None:
+        """See :class:`txproxy.limits.usage.Store`."""
+        self._connection.close()

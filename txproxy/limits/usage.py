@@ -1,0 +1,178 @@
+"""How many bytes were used in the running day and month."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeAlias
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import Interface, implementer
+
+_log = Logger()
+
+DAY: Final = "day"
+MONTH: Final = "month"
+
+Counts: TypeAlias = "dict[str, int]"
+InThread: TypeAlias = Callable[..., "Deferred[Any]"]
+
+
+class IUsage(Interface):
+    """Counts bytes by keys, and knows how many there were. Neither may block."""
+
+    def add(key: str, size: int) -> None:
+        """``key`` has used ``size`` bytes just now."""
+
+    def used(key: str, period: str) -> int:
+        """Bytes that ``key`` has used in the running ``day`` or ``month``, as far as is known here."""
+
+    def stop() -> Deferred[None]:
+        """Nothing more is added; fires when all that was is safe."""
+
+
+class Store(Protocol):
+    """Where counts outlive the process. All of it may block, and none of it is called while another call runs."""
+
+    def load(self, period: str) -> Counts:
+        """What was used in a ``period`` (``2026-03-29``, ``2026-03``), by key."""
+
+    def add(self, added: Sequence[tuple[str, str, int]]) -> Mapping[tuple[str, str], int]:
+        """More was used: period, key and bytes. Gives the new sums of these, to which others may have added as well."""
+
+    def close(self) -> None:
+        """The end."""
+
+
+def in_threads(reactor: Any) -> InThread:
+    """Calls functions in the threads of ``reactor``."""
+    return lambda function, *words: deferToThreadPool(reactor, reactor.getThreadPool(), function, *words)
+
+
+@implementer(IUsage)
+class Usage:
+    """Counts in memory, and writes to ``store`` in a thread every ``interval`` seconds in which there was something to
+    write. Without a ``store``, all is forgotten at the end.
+
+    Days and months are those of ``now``, which is the local time. ``in_thread`` calls a function in a thread.
+    """
+
+    def __init__(
+        self,
+        clock: Any,
+        store: Store | None = None,
+        *,
+        interval: float = 5.0,
+        now: Callable[[], datetime.datetime] = datetime.datetime.now,
+        in_thread: InThread | None = None,
+    ) -> None:
+        self._clock = clock
+        self._store = store
+        self._interval = interval
+        self._now = now
+        self._in_thread = in_thread or in_threads(clock)
+        self._today = now().date()
+        self._days, self._months = self._names(self._today)
+        self._used: dict[str, Counts] = {
+            period: store.load(period) if store is not None else {} for period in (self._days, self._months)
+        }
+        self._unwritten: dict[tuple[str, str], int] = {}
+        self._timer: IDelayedCall | None = None
+        self._writing: Deferred[None] | None = None
+        self._failing = False
+
+    @staticmethod
+    def _names(today: datetime.date) -> tuple[str, str]:
+        return today.isoformat(), f"{today:%Y-%m}"
+
+    def add(self, key: str, size: int) -> None:
+        """See :class:`IUsage`."""
+        self._look_at_the_calendar()
+        for period in (self._days, self._months):
+            used = self._used[period]
+            used[key] = used.get(key, 0) + size
+            if self._store is not None:
+                self._unwritten[period, key] = self._unwritten.get((period, key), 0) + size
+        if self._store is not None and self._timer is None and self._writing is None:
+            self._timer = self._clock.callLater(self._interval, self._write)
+
+    def used(self, key: str, period: str) -> int:
+        """See :class:`IUsage`."""
+        self._look_at_the_calendar()
+        return self._used[self._days if period == DAY else self._months].get(key, 0)
+
+    def _look_at_the_calendar(self) -> None:
+        today = self._now().date()
+        if today != self._today:
+            self._today = today
+            self._days, self._months = self._names(today)
+            self._used = {period: self._used.get(period, {}) for period in (self._days, self._months)}
+
+    # -- writing
+
+    def _write(self) -> None:
+        self._timer = None
+        assert self._store is not None
+        unwritten, self._unwritten = self._unwritten, {}
+        added = [(period, key, size) for (period, key), size in unwritten.items()]
+        writing = self._in_thread(self._store.add, added)
+        self._writing = writing.addCallbacks(self._written, self._not_written, errbackArgs=(unwritten,))
+        self._writing.addCallback(self._go_on)
+
+    def _written(self, sums: Mapping[tuple[str, str], int]) -> None:
+        self._failing = False
+        for (period, key), size in sums.items():
+            used = self._used.get(period)
+            if used is not None:
+                used[key] = size + self._unwritten.get((period, key), 0)
+
+    def _not_written(self, failure: Failure, unwritten: Mapping[tuple[str, str], int]) -> None:
+        if not self._failing:
+            self._failing = True
+            _log.error(
+                "what was used cannot be written, and is kept for another try: {why}", why=failure.getErrorMessage()
+            )
+        for place, size in unwritten.items():
+            self._unwritten[place] = self._unwritten.get(place, 0) + size
+
+    def _go_on(self, _: object) -> None:
+        self._writing = None
+        if self._unwritten and self._timer is None:
+            self._timer = self._clock.callLater(self._interval, self._write)
+
+    def stop(self) -> Deferred[None]:
+        """See :class:`IUsage`."""
+        if self._store is None:
+            return succeed(None)
+        waited: Deferred[Any] = Deferred()
+        if self._writing is not None:
+            self._writing.addCallback(waited.callback)
+        else:
+            waited.callback(None)
+        return waited.addCallback(self._write_the_rest)
+
+    def _write_the_rest(self, _: object) -> Deferred[None]:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        store, self._store = self._store, None
+        if store is None:
+            return succeed(None)
+        added = [(period, key, size) for (period, key), size in self._unwritten.items()]
+        self._unwritten = {}
+        return self._in_thread(_end, store, added).addErrback(self._lost)
+
+    def _lost(self, failure: Failure) -> None:
+        _log.error("what was used could not be written, and is lost: {why}", why=failure.getErrorMessage())
+
+
+def _end(store: Store, added: Sequence[tuple[str, str, int]]) -> None:
+    try:
+        if added:
+            store.add(added)
+    finally:
+        store.close()
