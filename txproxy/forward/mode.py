@@ -35,7 +35,7 @@ from txproxy.forward.rewrites import Rewrites
 from txproxy.forward.targets import Target, Targets
 from txproxy.forward.to_parents import ToParents
 from txproxy.forward.watching import FileWatch, Look, in_threads
-from txproxy.interfaces import Address, Client, Decision, IMode, Plan, Refusal
+from txproxy.interfaces import Address, Bounds, Client, Decision, IMode, Plan, Refusal
 from txproxy.proxy.downstream import DownstreamProtocol
 from txproxy.proxy.factory import Observer, ProxyFactory
 from txproxy.proxy.limits import Limits
@@ -72,6 +72,7 @@ class ForwardMode:
         self._onward = Onward(self._via, policy.forwarded_for)
         masks = Masks(policy.privacy, policy.inject)
         self._masks = masks if masks else None
+        self._allot = policy.bounds
         self._content = policy.content
         self._looks_at_responses = policy.content is not None or any(
             one.remove_from_responses for one in policy.privacy
@@ -167,17 +168,29 @@ class ForwardMode:
         rule: str = "",
         lines: tuple[bytes, ...] = (),
     ) -> Plan:
+        bounds = self._bounds(client, rule) if self._allot is not None else None
         if head.method == b"CONNECT":
             plan = Plan(address, None)
+            plan.bounds = bounds
             if self.policy.agree_names:
                 plan.gate = AgreedName(target.host, target.port, client)
             return plan
         mask = self._masks.find(target, rule) if self._masks is not None else None
         plan = Plan(address, self._onward.head(head, client, target, mask, lines), self._response_lines)
+        if bounds is not None:
+            plan.bounds = bounds
         if self._looks_at_responses:
             plan.rewrite = partial(self._looked_at, target, client, mask)
             plan.max_response = self._content.max_size if self._content is not None else None
         return plan
+
+    def _bounds(self, client: Client, rule: str) -> Bounds | None:
+        assert self._allot is not None
+        try:
+            return self._allot(client.client_ip, client.user, rule)
+        except RequestDenied as fault:
+            client.verdict = denied(fault.detail, "quotas")
+            raise
 
     def _looked_at(
         self, target: Target, client: Client, mask: Mask | None, head: ResponseHead, lines: list[bytes]

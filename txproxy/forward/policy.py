@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 import attrs
@@ -23,6 +23,7 @@ from txproxy.forward.rewrites import Rewrite, Rewrites
 from txproxy.forward.rules import Rule, read_rules
 from txproxy.forward.targets import Bind, bind_address
 from txproxy.forward.to_parents import ChooseParent
+from txproxy.interfaces import Bounds
 from txproxy.proxy.exchange import Exchange
 
 FORWARDED_FOR_MODES: Final = ("on", "off", "transparent", "delete")
@@ -93,6 +94,7 @@ class ForwardPolicy:
       without it, questions wait in ``ForwardMode.approvals``.
     - ``allow_destinations``: CIDRs and host names that may be reached though they are loopback, link-local, private or
       metadata addresses.
+    - ``bounds(client_ip, user, rule)``: what each may use (see :class:`txproxy.limits.allotments.Allotments`).
     - ``agree_names``: tunnels have to be TLS for the host that they were asked for.
     - ``content``: types and sizes of responses that do not pass.
 
@@ -121,6 +123,7 @@ class ForwardPolicy:
     auth_by_rules: bool = False
     rules: tuple[Rule, ...] = attrs.field(default=(), converter=_rules)
     usage: Usage | None = None
+    bounds: Callable[[str, str | None, str], Bounds | None] | None = None
     ask: Ask | None = None
     ask_timeout: float = 60.0
     rewrites: tuple[Rewrite, ...] = attrs.field(default=(), converter=tuple)

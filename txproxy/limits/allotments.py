@@ -1,0 +1,52 @@
+"""What each client, user and rule may use, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from txproxy.interfaces import Bounds
+from txproxy.limits.quotas import Quota, Quotas
+from txproxy.limits.shaping import Bandwidth, Shaping
+from txproxy.limits.sqlite import SqliteStore
+from txproxy.limits.usage import IUsage, Usage
+
+
+class Allotments:
+    """Bandwidths and quotas of one process, for any number of proxies. ``usage`` counts (:class:`IUsage`); without it,
+    bytes are counted in memory and, if there is a ``file``, kept in that file of SQLite.
+
+    ``bounds`` and ``used`` are what a :class:`txproxy.forward.mode.ForwardPolicy` takes as ``bounds`` and ``usage``.
+    ``ConfigError`` if the file cannot be used. Call :meth:`stop` when the last proxy has stopped.
+    """
+
+    def __init__(
+        self,
+        clock: Any,
+        *,
+        bandwidths: Iterable[Bandwidth] = (),
+        quotas: Iterable[Quota] = (),
+        usage: IUsage | None = None,
+        file: str | None = None,
+    ) -> None:
+        if usage is None:
+            usage = Usage(clock, SqliteStore(file) if file is not None else None)
+        bandwidths = tuple(bandwidths)
+        self._shaping = Shaping(bandwidths, clock) if bandwidths else None
+        self._quotas = Quotas(quotas, usage, clock)
+        self.used = self._quotas.used
+
+    def bounds(self, client_ip: str, user: str | None, rule: str) -> Bounds:
+        """The bounds of an exchange of ``client_ip`` (and ``user``) that ``rule`` has allowed. Raises
+        :class:`txproxy.limits.quotas.OverQuota`.
+        """
+        meter = self._quotas.meter(client_ip, user, rule)
+        return Bounds(
+            shaper=self._shaping.shaper(client_ip, user, rule) if self._shaping is not None else None, meter=meter
+        )
+
+    def stop(self) -> Deferred[None]:
+        """Nothing is used any more; fires when all that was used is written."""
+        return self._quotas.stop()
