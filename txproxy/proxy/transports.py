@@ -127,6 +127,12 @@ def serve_tls(port: object, context: SSL.Context | Callable[[], SSL.Context]) ->
     return True
 
 
+def serve_plain(port: object) -> None:
+    """Undo :func:`serve_tls`."""
+    if accepts_tcp(port):
+        vars(port).pop("transport", None)
+
+
 def tls_connection(transport: object) -> SSL.Connection | None:
     """The TLS connection that a transport speaks, be it ours or Twisted's; None if it is plain, or not known."""
     if type(transport) is TLSServer:
@@ -243,12 +249,6 @@ def unwrap(transport: ITransport, protocol: object) -> None:
         transport.protocol = protocol  # type: ignore[attr-defined]
 
 
-def tell_ends(transport: Any, peer: IAddress, host: IAddress) -> None:
-    """Let ``transport`` say that its connection is from ``peer`` to ``host``: the real one, behind a proxy."""
-    transport.getPeer = lambda: peer
-    transport.getHost = lambda: host
-
-
 def replace_protocol(transport: ITransport, protocol: object) -> bool:
     """Let ``transport`` call ``protocol`` from now on, in place of who it called before; False if it cannot be told."""
     if type(transport) in _PLAIN or type(transport) is TLSServer:
@@ -281,6 +281,12 @@ def take_channel(channel: Any, end: Any) -> bytes:
     transport.registerProducer(end, True)
     transport.resumeProducing()
     return early
+
+
+def tell_ends(transport: Any, peer: IAddress, host: IAddress) -> None:
+    """Let ``transport`` say that its connection is from ``peer`` to ``host``: the real one, behind a proxy."""
+    transport.getPeer = lambda: peer
+    transport.getHost = lambda: host
 
 
 def plain_socket(transport: ITransport) -> socket.socket | None:
