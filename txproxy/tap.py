@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import gc
+import os
 import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 from twisted.application.service import IService, MultiService
+from twisted.logger import Logger
 from twisted.python import usage
 
 from txproxy.errors import ConfigError
 from txproxy.options import ForwardOptions, ReverseOptions, RunOptions, TcpOptions, say
 from txproxy.service import ProxyService
 
+_log = Logger()
 _MODES: Final = "forward, reverse, tcp, run"
 
 
@@ -68,9 +72,10 @@ def _fail(text: str, mode: str | None = None) -> None:
 class CommandLineService(MultiService):
     """What twistd runs: the proxy, and what only a process of its own may do (signals, descriptors, the collector)."""
 
-    def __init__(self, service: ProxyService) -> None:
+    def __init__(self, service: ProxyService, twistd: Mapping[str, Any]) -> None:
         super().__init__()
         self._service = service
+        self._twistd = twistd
         service.setServiceParent(self)
 
     def privilegedStartService(self) -> None:
@@ -79,7 +84,22 @@ class CommandLineService(MultiService):
         try:
             super().privilegedStartService()
         except ConfigError as fault:
-            _fail(str(fault))
+            self._give_up(str(fault))
+
+    def _give_up(self, text: str) -> None:
+        # twistd does this for errors, which it shows as tracebacks; but it knows nothing of an exit.
+        pid_file = self._twistd.get("pidfile")
+        if pid_file:
+            with suppress(OSError):
+                os.unlink(pid_file)
+        waiting = self._twistd.get("statusPipe")
+        if waiting is not None:
+            # A daemon has no standard error any more, and who has started it waits for a word: of a hundred bytes, two
+            # of which say that it is about an error.
+            _log.error("{text}", text=text)
+            os.write(waiting, b"1 " + text.encode()[:98])
+            os.close(waiting)
+        _fail(text)
 
     def startService(self) -> None:
         """Serve."""
@@ -125,4 +145,5 @@ def _raise_descriptor_limit() -> None:
 def makeService(options: Options) -> IService:
     """For twistd."""
     mode: Any = options.subOptions
-    return CommandLineService(mode.service)
+    twistd: Any = options.parent
+    return CommandLineService(mode.service, twistd if twistd is not None else {})

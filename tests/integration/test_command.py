@@ -2,12 +2,13 @@
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 
 import pytest
 
-from tests.integration.conftest import DEADLINE, free_port, need
+from tests.integration.conftest import DEADLINE, free_port, need, until
 
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()", "--nodaemon", "--pidfile="]
 TXPROXY = [sys.executable, "-m", "txproxy"]
@@ -49,6 +50,27 @@ def test_an_address_that_is_taken_is_one_line(tmp_path, processes):
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1 and f"--listen tcp:{port}" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_daemon_whose_address_is_taken_says_so_and_ends(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        daemon = [word for word in TWISTD if word not in ("--nodaemon", "--pidfile=")]
+        files = ["--pidfile", "twistd.pid", "--logfile", "twistd.log"]
+        done = run(*daemon, *files, "txproxy", "forward", "--listen", f"tcp:{port}:interface=127.0.0.1", cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"--listen tcp:{port}:interface=127.0.0.1: cannot listen there: Address already" in done.stderr
+    until(lambda: "Address already in use" in (tmp_path / "twistd.log").read_text(), "the log says so")
+    assert "Traceback" not in done.stdout + done.stderr + (tmp_path / "twistd.log").read_text()
+    assert not (tmp_path / "twistd.pid").exists()
+
+
+def test_who_cannot_start_leaves_no_pid_file(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run(*TWISTD[:-1], "txproxy", "forward", "--listen", f"tcp:{port}:interface=127.0.0.1", cwd=tmp_path)
+    assert done.returncode == 1
+    assert not (tmp_path / "twistd.pid").exists()
 
 
 def test_a_wrong_option_is_one_line(tmp_path):
