@@ -1,9 +1,11 @@
 """The tcp mode, in memory."""
 
 import pytest
+from twisted.internet.task import Clock
 
+from tests.stream.hello import hello
 from txproxy import Limits, Pool
-from txproxy.errors import ConnectionRefused
+from txproxy.errors import ConfigError, ConnectionRefused
 from txproxy.reverse.health import HealthCheck
 from txproxy.reverse.pool import Ejection, PoolSettings
 from txproxy.reverse.upstream import Breaker, State
@@ -165,3 +167,194 @@ def test_whoever_leaves_is_counted_nowhere(serve, phase):
     proxy.clock.advance(0)
     assert [upstream.active for upstream in proxy.pool.upstreams] == [0, 0]
     assert proxy.pool.waiting == 0
+
+
+# -- TLS that is passed through
+
+A, B = hello("a.example"), hello("x.b.example")
+
+
+@pytest.fixture
+def pass_through(ended):
+    """A factory with a pool for a name, one for a wildcard, and the default as told; gives what makes it."""
+    made = []
+
+    def make(default=None, **limits):
+        sni = {"a.example": Pool(["http://10.0.1.1:443"]), "*.b.example": Pool(["http://10.0.2.1:443"])}
+        pool = Pool([default]) if default is not None else None
+        proxy = ProxyInMemory(
+            lambda reactor: StreamFactory(
+                pool, sni=sni, limits=Limits(**limits), observers=(ended.append,), reactor=reactor
+            )
+        )
+        made.append(proxy)
+        return proxy
+
+    yield make
+    for proxy in made:
+        proxy.close()
+        assert all(upstream.active == 0 for pool in proxy.factory.pools for upstream in pool.upstreams)
+
+
+def dialed(proxy):
+    return [address.host for address in proxy.network.dialed]
+
+
+@pytest.mark.parametrize("each_byte", [False, True])
+def test_a_client_goes_where_its_hello_says_and_the_hello_with_it(pass_through, ended, each_byte):
+    proxy = pass_through()
+    for said, host in ((A, "10.0.1.1"), (B, "10.0.2.1")):
+        client = proxy.connect()
+        assert not client.paused
+        if each_byte:
+            client.send_each_byte(said)
+        else:
+            client.send(said)
+        assert dialed(proxy)[-1] == host
+        assert proxy.upstream.take() == said
+        proxy.upstream.send(b"server hello")
+        client.send(b"finished")
+        assert (client.received, proxy.upstream.received) == (b"server hello", b"finished")
+        client.drop(clean=True)
+    assert [(stream.server_name, stream.outcome) for stream in ended] == [("a.example", "ok"), ("x.b.example", "ok")]
+
+
+def test_what_comes_with_the_hello_and_while_dialing_goes_too(pass_through):
+    proxy = pass_through()
+    proxy.network.script = ["hang"]
+    client = proxy.connect()
+    client.send(A + b"early data")
+    assert client.paused
+    client.send(b", and more that was read already")
+    proxy.network.answer()
+    assert not client.paused
+    assert proxy.upstream.received == A + b"early data, and more that was read already"
+
+
+def test_a_client_that_closes_its_side_after_the_hello_has_it_closed_at_the_upstream(pass_through):
+    proxy = pass_through()
+    proxy.network.script = ["hang"]
+    client = proxy.connect()
+    client.send(A)
+    client.end()
+    proxy.network.answer()
+    assert proxy.upstream.received == A and proxy.upstream.ended
+    proxy.upstream.send(b"answer")
+    assert client.received == b"answer"
+
+
+@pytest.mark.parametrize("said", [hello("other.example"), hello(), b"SSH-2.0-x\r\n", b"\x16\x03\x01\xff\xff"])
+def test_the_default_is_for_all_others(pass_through, said):
+    proxy = pass_through("http://10.0.9.1")
+    client = proxy.connect()
+    client.send(said)
+    assert dialed(proxy) == ["10.0.9.1"]
+    assert proxy.upstream.received == said
+
+
+@pytest.mark.parametrize(
+    ("said", "answer", "why"),
+    [
+        (hello("other.example"), b"\x15\x03\x03\x00\x02\x02\x70", "no pool is for other.example"),
+        (hello(), b"\x15\x03\x03\x00\x02\x02\x70", "the client asks for no server name"),
+        (b"SSH-2.0-x\r\n", b"", "not a TLS handshake"),
+    ],
+)
+def test_without_a_default_all_others_are_sent_away(pass_through, ended, said, answer, why):
+    proxy = pass_through()
+    client = proxy.connect()
+    client.send(said)
+    client.send(b"and more")
+    proxy.clock.advance(0)
+    assert client.closed and not client.reset and client.received == answer
+    assert dialed(proxy) == []
+    assert [(stream.outcome, stream.detail) for stream in ended] == [("destination_not_found", why)]
+
+
+@pytest.mark.parametrize("said", [b"", A[:1], A[:-1]])
+def test_who_does_not_say_where_to_is_closed_in_time(pass_through, ended, said):
+    proxy = pass_through("http://10.0.9.1", header_timeout=5)
+    client = proxy.connect()
+    proxy.advance(4)
+    client.send(said)
+    assert not client.closed
+    proxy.advance(2)
+    assert client.closed and dialed(proxy) == []
+    assert ended[0].outcome == "destination_not_found"
+
+
+def test_after_the_hello_time_does_not_matter(pass_through):
+    proxy = pass_through(header_timeout=5)
+    client = proxy.connect()
+    client.send(A)
+    proxy.advance(1000)
+    assert not client.closed
+
+
+@pytest.mark.parametrize("how", ["end", "drop"])
+def test_who_leaves_before_it_has_said_where_to_is_gone(pass_through, ended, how):
+    proxy = pass_through("http://10.0.9.1")
+    client = proxy.connect()
+    client.send(A[:10])
+    getattr(client, how)()
+    proxy.clock.advance(0)
+    assert client.closed and dialed(proxy) == []
+    assert [stream.outcome for stream in ended] == ["destination_not_found" if how == "end" else "client-gone"]
+
+
+def test_another_upstream_of_the_same_pool_is_tried(pass_through):
+    proxy = pass_through("http://10.0.9.1")
+    proxy.factory.pools[1].add("http://10.0.1.2:443")
+    proxy.network.script = [ConnectionRefused("no")]
+    client = proxy.connect()
+    client.send(A)
+    assert dialed(proxy) == ["10.0.1.1", "10.0.1.2"]
+    assert proxy.upstream.received == A
+
+
+def test_a_hello_is_read_only_of_who_is_admitted(pass_through):
+    proxy = pass_through(max_connections=1)
+    first, second = proxy.connect(), proxy.connect()
+    assert second.paused
+    first.send(A)
+    first.drop()
+    assert not second.paused
+    second.send(B)
+    assert dialed(proxy) == ["10.0.1.1", "10.0.2.1"]
+
+
+def test_a_drain_does_not_wait_for_who_has_not_begun(pass_through):
+    proxy = pass_through()
+    begun, silent = proxy.connect(), proxy.connect()
+    begun.send(A)
+    drained = proxy.factory.drain()
+    proxy.clock.advance(0)
+    assert silent.closed and not begun.closed and not drained.called
+    begun.drop()
+    assert drained.called
+
+
+def test_there_has_to_be_somewhere_to_go():
+    with pytest.raises(ConfigError, match="a tcp proxy needs a pool, or pools by server name"):
+        StreamFactory(reactor=Clock())
+
+
+# -- the pools
+
+
+def test_pools_are_looked_after_from_the_first_port_to_the_last():
+    health = PoolSettings(health=HealthCheck(kind="connect", interval=1, rise=1, fall=1))
+    pools = [Pool([f"http://10.0.0.{number}:443"], settings=health) for number in (1, 2)]
+    # one of them is named twice
+    sni = {"a.example": pools[1], "b.example": pools[1]}
+    proxy = ProxyInMemory(lambda reactor: StreamFactory(pools[0], sni=sni, reactor=reactor))
+    proxy.factory.doStart()
+    proxy.factory.doStop()
+    proxy.network.script = [ConnectionRefused("no")] * 1000
+    proxy.advance(5)
+    assert {*dialed(proxy)} == {"10.0.0.1", "10.0.0.2"}
+    assert [pool.upstreams[0].state for pool in pools] == [State.UNHEALTHY] * 2
+    proxy.close()
+    before = len(proxy.network.dialed)
+    proxy.advance(5)
+    assert len(proxy.network.dialed) == before

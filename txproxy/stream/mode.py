@@ -1,8 +1,8 @@
-"""Raw TCP, balanced over a pool."""
+"""Raw TCP, balanced over a pool; TLS may be passed through to pools by the server name that its clients ask for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 from twisted.internet.defer import Deferred
@@ -11,10 +11,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txproxy.errors import DialError, ExchangeError
+from txproxy.errors import ConfigError, DialError, ExchangeError
 from txproxy.interfaces import Address, Client, IDialer
 from txproxy.proxy.admission import Admission
-from txproxy.proxy.deadlines import Deadlines
+from txproxy.proxy.deadlines import NEVER, Deadlines
 from txproxy.proxy.dialing import Dialer
 from txproxy.proxy.factory import ip_of
 from txproxy.proxy.limits import Limits
@@ -22,6 +22,7 @@ from txproxy.proxy.per_client import make_admission
 from txproxy.proxy.splice import PipePool
 from txproxy.proxy.transports import set_no_delay
 from txproxy.proxy.tunnel import Tunnel, TunnelEnd
+from txproxy.stream.by_name import ByName, Heard
 
 _log = Logger()
 
@@ -129,8 +130,9 @@ class StreamUpstream(_Relay):
 
 @implementer(IProtocol, IHalfCloseableProtocol, IPushProducer)
 class StreamProtocol(_Relay):
-    """One client's stream. ``upstream`` is where it went, ``outcome`` how that ended, ``sent`` how much the client
-    got.
+    """One client's stream. ``upstream`` is where it went, ``outcome`` how that ended (``"ok"``, ``"client-gone"``, or a
+    type of RFC 9209) and ``detail`` a sentence to it, ``sent`` how much the client got. ``server_name`` is what a TLS
+    client asked for, where that was looked at.
     """
 
     def __init__(self, factory: StreamFactory, client_ip: str) -> None:
@@ -140,8 +142,16 @@ class StreamProtocol(_Relay):
         self.client_ip = client_ip
         self.upstream: Address | None = None
         self.outcome = ""
+        self.detail = ""
+        self.server_name: str | None = None
         self.sent = 0
         self.started = 0.0
+        self.deadline = NEVER
+        self._pool: Chooser | None = factory.pool
+        # what came before the tunnel stands, and whether the client has closed its side by then
+        self._early = b""
+        self._listening = False
+        self._ended = False
         self._choice: Choice | None = None
         self._tried: tuple[Choice, ...] = ()
         self._dialing: Deferred[Any] | None = None
@@ -155,24 +165,81 @@ class StreamProtocol(_Relay):
             self.admitted()
 
     def admitted(self) -> None:
-        """There is room: connect."""
-        choice = self.factory.pool.take(None, self.client, self._tried)
+        """There is room: connect, or hear first to whom."""
+        if self.factory.by_name is None:
+            self._connect()
+            return
+        self._listening = True
+        self.deadline = self.factory.header_limit.ahead
+        self.factory.deadlines.watch(self)
+        self.transport.resumeProducing()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes for the tunnel, or from which the pool is to be chosen."""
+        if self.end is not None:
+            self.end.dataReceived(data)
+            return
+        if self.outcome:
+            return
+        self._early += data
+        if self._listening:
+            by_name = self.factory.by_name
+            assert by_name is not None
+            heard = by_name.hear(self._early)
+            if heard is not None:
+                self._go_to(heard)
+
+    def readConnectionLost(self) -> None:
+        """The client sends no more."""
+        if self.end is not None:
+            self.end.readConnectionLost()
+            return
+        self._ended = True
+        if self._listening:
+            self._go_to(Heard(None, None, "the client left before it said where to"))
+
+    def deadline_passed(self) -> None:
+        """The client takes too long to say where it wants to go."""
+        self._go_to(Heard(None, None, "the client took too long to say where to"))
+
+    def _go_to(self, heard: Heard[Chooser]) -> None:
+        self._listening = False
+        self.factory.deadlines.forget(self)
+        self.server_name = heard.server_name
+        self._pool = heard.pool
+        if heard.pool is not None:
+            self.transport.pauseProducing()
+            self._connect()
+            return
+        self.detail = heard.why
+        self._end("destination_not_found")
+        if heard.answer:
+            self.transport.write(heard.answer)
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def _connect(self) -> None:
+        pool = self._pool
+        assert pool is not None
+        choice = pool.take(None, self.client, self._tried)
         if choice is not None:
             self._chosen(choice)
             return
-        self._dialing = waiting = self.factory.pool.wait(None, self.client, self._tried)
+        self._dialing = waiting = pool.wait(None, self.client, self._tried)
         waiting.addCallbacks(self._chosen, self._nobody)
 
     def _chosen(self, choice: Choice) -> None:
         self._choice = choice
         self.upstream = choice.address
-        address = self.factory.pool.address_for(choice, self.client)
+        assert self._pool is not None
+        address = self._pool.address_for(choice, self.client)
         self._dialing = dialing = self.factory.dialer.dial(address, StreamUpstream)
         dialing.addCallbacks(self._dialed, self._dial_failed)
 
     def _nobody(self, failure: Failure) -> None:
         self._dialing = None
         if not self.outcome:
+            self.detail = getattr(failure.value, "detail", "")
             self._end("destination_unavailable")
             self.transport.abortConnection()
 
@@ -186,7 +253,8 @@ class StreamProtocol(_Relay):
         tunnel = Tunnel(self.factory, self.transport, upstream.transport, self._closed)
         self.end, upstream.end = tunnel.client, tunnel.upstream
         self.transport.resumeProducing()
-        tunnel.start(b"", upstream.early)
+        early, self._early = self._early, b""
+        tunnel.start(early, upstream.early, self._ended)
 
     def _dial_failed(self, failure: Failure) -> None:
         self._dialing = None
@@ -200,11 +268,14 @@ class StreamProtocol(_Relay):
         assert choice is not None
         self._tried = (*self._tried, choice)
         choice.ended(fault, 0)
-        self.admitted()
+        self._connect()
 
     def connectionLost(self, reason: Failure) -> None:
         """The client is gone."""
         super().connectionLost(reason)
+        if self._listening:
+            self._listening = False
+            self.factory.deadlines.forget(self)
         self._end("client-gone")
         if self._dialing is not None:
             self._dialing.cancel()
@@ -224,7 +295,9 @@ class StreamProtocol(_Relay):
                 observer(self)
 
     def drain(self) -> None:
-        """A stream ends when its peers end it."""
+        """A stream ends when its peers end it, if it has begun."""
+        if self._listening:
+            self.abort()
 
     def abort(self) -> None:
         """Close at once."""
@@ -240,14 +313,21 @@ StreamObserver: TypeAlias = Callable[[StreamProtocol], None]
 
 @implementer(IProtocolFactory)
 class StreamFactory:
-    """Protocols of the tcp mode. ``observers`` are called with each stream that has ended."""
+    """Protocols of the tcp mode: streams go to ``pool``.
+
+    With ``sni``, pools by server name (``a.example``) or wildcard (``*.b.example``), TLS clients go to the pool of the
+    name that they ask for, undecrypted, and ``pool`` is for all others, TLS or not; without one they are closed. A
+    client has ``limits.header_timeout`` to say where it wants to go. ``observers`` are called with each stream that has
+    ended.
+    """
 
     noisy = False
 
     def __init__(
         self,
-        pool: Chooser,
+        pool: Chooser | None = None,
         *,
+        sni: Mapping[str, Chooser] | None = None,
         limits: Limits | None = None,
         dialer: IDialer | None = None,
         observers: tuple[StreamObserver, ...] = (),
@@ -256,14 +336,22 @@ class StreamFactory:
         if reactor is None:
             from twisted.internet import reactor  # the embedding program's
         self.limits = limits = limits or Limits()
-        pool.use_clock(reactor)
         self.pool = pool
+        self.by_name = ByName(sni, pool) if sni else None
+        self.pools: tuple[Chooser, ...] = tuple(
+            dict.fromkeys(one for one in (pool, *(sni or {}).values()) if one is not None)
+        )
+        if not self.pools:
+            raise ConfigError("a tcp proxy needs a pool, or pools by server name")
+        for one in self.pools:
+            one.use_clock(reactor)
         self.reactor = reactor
         self.observers = observers
         self.seconds: Callable[[], float] = reactor.seconds
         self.dialer = dialer or Dialer(reactor, limits.connect_timeout)
         self.deadlines = Deadlines(reactor)
         self.idle_limit = self.deadlines.limit(limits.idle_timeout)
+        self.header_limit = self.deadlines.limit(limits.header_timeout)
         self.pipes = PipePool()
         self.admission: Admission[StreamProtocol] = make_admission(limits)
         self.draining = False
@@ -273,13 +361,15 @@ class StreamFactory:
         """A port has begun to listen."""
         self._ports += 1
         if self._ports == 1:
-            self.pool.start(self.reactor, lambda address, build: self.dialer.dial(address, build))
+            for pool in self.pools:
+                pool.start(self.reactor, lambda address, build: self.dialer.dial(address, build))
 
     def doStop(self) -> None:
         """A port has ceased to listen."""
         self._ports -= 1
         if not self._ports:
-            self.pool.stop()
+            for pool in self.pools:
+                pool.stop()
 
     def buildProtocol(self, addr: Any) -> StreamProtocol | None:
         """A protocol for a new client."""
