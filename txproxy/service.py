@@ -43,11 +43,11 @@ def make_service(config: Config, reactor: Any = None) -> ProxyService:
             raise ConfigError("--tls-listen needs --tls-cert FILE")
         if listener.proxy_protocol and not listener.trusted_proxies:
             raise ConfigError("--proxy-protocol needs --trusted-proxy CIDR: whose headers are to be believed")
-        for text in listener.endpoints:
+        for text, tls in listener.entrances:
             try:
                 endpoint_text(text)
             except ConfigError as fault:
-                raise ConfigError(f"{listener.where} {fault}") from None
+                raise ConfigError(f"{listener.where_of(tls)} {fault}") from None
     return ProxyService(config, reactor)
 
 
@@ -59,6 +59,11 @@ class _Place:
     text: str
     served: Served
     tls: bool
+
+    @property
+    def where(self) -> str:
+        """Where it was given."""
+        return self.served.config.where_of(self.tls)
 
     def behind(self) -> Behind:
         """What stands behind it."""
@@ -89,14 +94,14 @@ class _Running:
         places: list[_Place] = []
         for served in self.assembly.served:
             listener = served.config
-            endpoints = [(text, False) for text in listener.listen] + [(text, True) for text in listener.tls_listen]
-            for text, tls in endpoints:
+            for text, tls in listener.entrances:
                 bound = Bound.of(text)
                 if not bound.port and not bound.path:
                     # A free port each time; the first such endpoint is the first of another configuration.
                     bound = Bound(path=f"{text} {sum(place.text == text for place in places)}")
                 elif any(place.bound == bound for place in places):
-                    raise ConfigError(f"{listener.where} {text}: it is there twice; accepted is each endpoint once")
+                    where = listener.where_of(tls)
+                    raise ConfigError(f"{where} {text}: it is there twice; accepted is each endpoint once")
                 places.append(_Place(bound, text, served, tls))
         return places
 
@@ -172,7 +177,7 @@ class ProxyService(Service):
             for place in running.places():
                 entrance = there.get(place.bound)
                 if entrance is None:
-                    entrance = Entrance(place.text, place.behind(), self._reactor, place.served.config.where)
+                    entrance = Entrance(place.text, place.behind(), self._reactor, place.where)
                     entrance.open()
                 entrances[place.bound] = entrance
         except ConfigError:

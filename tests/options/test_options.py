@@ -159,6 +159,8 @@ def test_run_lists_all_that_is_wrong_with_a_file(tmp_path, capfd):
         ["reverse", "--upstream", "http://a", "--tls-key", "x"],
         ["reverse", "--upstream", "http://a", "--tls-client-ca", "x"],
         ["reverse", "--upstream", "http://a", "--tls-ciphers", "x"],
+        ["reverse", "--upstream", "http://a", "--tls-min-version", "1.3"],
+        ["reverse", "--upstream", "http://a", "--listen", "ssl:1:privateKey=/dev/null:certKey=/dev/null"],
         ["reverse", "--upstream", "http://a", "--upstream", "http://a;weight=2"],
         ["reverse", "--upstream", "http://a", "--upstream-cert", "/nowhere"],
         ["reverse", "--upstream", "http://a", "--upstream-key", "/nowhere"],
@@ -214,3 +216,17 @@ def test_what_is_wrong_is_one_line_that_names_it_and_an_exit_status_of_1(words, 
 def test_make_service_wants_somewhere_to_listen():
     with pytest.raises(ConfigError, match="--listen"):
         make_service(Config(listeners=(ForwardListener(),)))
+
+
+def test_an_endpoint_that_is_wrong_is_told_of_by_the_option_that_named_it(certificates, capfd):
+    (pair, _), _ = certificates
+    tls = ["--tls-cert", pair[0], "--tls-key", pair[1]]
+    for words, begin in [
+        (["--tls-listen", "nonsense", *tls], "--tls-listen nonsense: "),
+        (["--listen", "nonsense", "--tls-listen", "tcp:0", *tls], "--listen nonsense: "),
+        (["--tls-listen", "tcp:1", "--tls-listen", "tcp:1", *tls], "--tls-listen tcp:1: it is there twice"),
+        (tls, "--tls-cert needs --tls-listen ENDPOINT"),
+    ]:
+        with pytest.raises(SystemExit):
+            Options().parseOptions(["reverse", "--upstream", "http://a", *words])
+        assert capfd.readouterr().err.startswith(f"txproxy reverse: {begin}")

@@ -21,7 +21,8 @@ def server_endpoint(reactor: Any, text: str) -> Any:
     """The endpoint that ``text`` describes; ``ConfigError`` if it describes none."""
     try:
         return endpoints.serverFromString(reactor, text)
-    except (ValueError, TypeError, KeyError, IndexError, OSError, AttributeError) as fault:
+    except Exception as fault:
+        # Kinds of endpoints are plugins, and raise what they like.
         raise ConfigError(f"{text}: {fault}; {_ACCEPTED}") from None
 
 

@@ -132,6 +132,15 @@ class ListenerConfig:
         """Both kinds."""
         return self.listen + self.tls_listen
 
+    @property
+    def entrances(self) -> list[tuple[str, bool]]:
+        """Both kinds, and of each whether it is the one with TLS."""
+        return [(text, False) for text in self.listen] + [(text, True) for text in self.tls_listen]
+
+    def where_of(self, tls: bool) -> str:
+        """Where the endpoints with TLS or those without were given."""
+        return "--tls-listen" if tls and self.where == "--listen" else self.where
+
 
 @attrs.frozen(kw_only=True)
 class ForwardListener(ListenerConfig):

@@ -169,7 +169,11 @@ class ListenerOptions(Mode):
             for name in ("tls-client-ca", "tls-ciphers"):
                 if self[name] is not None:
                     raise ConfigError(f"--{name} needs --tls-cert FILE")
+            if self["tls-min-version"] != "1.2":
+                raise ConfigError("--tls-min-version needs --tls-cert FILE")
             return None
+        if "tls-listen" not in self.repeated:
+            raise ConfigError("--tls-cert needs --tls-listen ENDPOINT")
         more: dict[str, Any] = {} if self.speaks_http else {"alpn": ()}
         return ListenerTls(
             certificates=tuple(self.certificates),
