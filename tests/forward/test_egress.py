@@ -106,9 +106,19 @@ def test_who_is_turned_away_is_told_so_by_tls():
     client.set_connect_state()
     with pytest.raises(SSL.WantReadError):
         client.do_handshake()
-    client.bio_write(AgreedName.farewell)
+    gate = AgreedName(ASKED, 443, Client("127.0.0.1"))
+    with pytest.raises(Blocked):
+        gate.opens(client.bio_read(65536))
+    client.bio_write(gate.farewell)
     with pytest.raises(SSL.Error, match="access denied"):
         client.do_handshake()
+
+
+def test_who_does_not_speak_it_is_told_nothing():
+    gate = AgreedName(ASKED, 443, Client("127.0.0.1"))
+    with pytest.raises(Blocked):
+        gate.opens(b"GET / HTTP/1.1\r\n")
+    assert gate.farewell == b""
 
 
 # -- injection

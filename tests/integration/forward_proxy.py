@@ -2,8 +2,8 @@
 
 ``port`` is where it listens, ``policy`` are settings of ``ForwardPolicy``; ``protocols`` are spoken there. With
 ``certificate`` (files), TLS is spoken at ``tls_port``, or at the same port if that is not given. ``socks_port`` speaks
-SOCKS5 alone. ``password_file`` says who may come. Each exchange is a line of the log: method, authority, status,
-outcome, user.
+SOCKS5 alone. ``password_file`` says who may come. ``names`` maps host names to addresses. Each exchange is a line of
+the log: method, authority, status, outcome, user.
 """
 
 import json
@@ -15,12 +15,20 @@ settings = json.loads(sys.argv[1])
 installReactor(settings.pop("reactor", "epoll"))
 
 from twisted.internet import reactor  # noqa: E402
+from twisted.internet.address import IPv4Address  # noqa: E402
+from twisted.internet.interfaces import IHostnameResolver  # noqa: E402
 from twisted.internet.protocol import Factory  # noqa: E402
 from twisted.logger import globalLogBeginner, textFileLogObserver  # noqa: E402
+from zope.interface import implementer  # noqa: E402
 
 from txproxy import ForwardPolicy, ForwardProxyFactory  # noqa: E402
 from txproxy.forward.auth import AuthPolicy  # noqa: E402
+from txproxy.forward.content import ContentRules  # noqa: E402
+from txproxy.forward.egress import Injection  # noqa: E402
 from txproxy.forward.parents import Parents  # noqa: E402
+from txproxy.forward.privacy import Privacy  # noqa: E402
+from txproxy.forward.rewrites import Rewrite  # noqa: E402
+from txproxy.observe.audit import AuditLog  # noqa: E402
 from txproxy.proxy.transports import serve_tls  # noqa: E402
 from txproxy.tls.listener import server_context  # noqa: E402
 
@@ -46,7 +54,35 @@ def say(exchange):
     print("exchange:", *words, flush=True)
 
 
+@implementer(IHostnameResolver)
+class Names:
+    """Those that the settings name, and no others."""
+
+    def __init__(self, known):
+        self.known = known
+
+    def resolveHostName(self, receiver, hostName, portNumber=0, addressTypes=None, transportSemantics="TCP"):
+        receiver.resolutionBegan(self)
+        if hostName in self.known:
+            receiver.addressResolved(IPv4Address("TCP", self.known[hostName], portNumber))
+        receiver.resolutionComplete()
+        return self
+
+
+# What a policy has values of its own for.
+MAKE = {
+    "auth": lambda value: AuthPolicy(**value),
+    "content": lambda value: ContentRules(**value),
+    "audit": AuditLog,
+    "privacy": lambda values: [Privacy(**value) for value in values],
+    "inject": lambda values: [Injection(**value) for value in values],
+    "rewrites": lambda values: [Rewrite(**value) for value in values],
+}
+
 policy = settings.pop("policy")
+policy = {key: MAKE[key](value) if key in MAKE else value for key, value in policy.items()}
+if "names" in settings:
+    reactor.installNameResolver(Names(settings.pop("names")))
 if "password_file" in settings:
     policy["auth"] = AuthPolicy(password_file=settings.pop("password_file"))
 if "check_interval" in settings:

@@ -7,77 +7,11 @@ import socket
 import socketserver
 import subprocess
 import threading
-from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import free_port, need, until
+from tests.integration.conftest import free_port, need
 from tests.tls.authority import new_ca
-
-NCSA_AUTH = "/usr/lib/squid/basic_ncsa_auth"
-
-
-class Squid:
-    def __init__(self, port, log):
-        self.port = port
-        self._log = log
-
-    @property
-    def log(self):
-        return self._log.read_text() if self._log.exists() else ""
-
-    def says(self, text):
-        until(lambda: text in self.log, f"{text!r} in Squid's log")
-
-
-@pytest.fixture
-def run_squid(processes, tmp_path):
-    """Runs a Squid that serves everybody, or those who know the password of bob."""
-
-    def run(password=None):
-        squid, port = need("squid"), free_port()
-        spool = tmp_path / f"squid-{port}"
-        spool.mkdir()
-        spool.chmod(0o777)
-        for parent in [spool, *spool.parents][:-1]:
-            if parent.stat().st_uid == os.geteuid():
-                parent.chmod(parent.stat().st_mode | 0o055)
-        lines = [
-            f"http_port 127.0.0.1:{port}",
-            "cache deny all",
-            f"access_log stdio:{spool}/access.log",
-            "logfile_rotate 0",
-            f"cache_log {spool}/cache.log",
-            f"coredump_dir {spool}",
-            "pid_filename none",
-            "shutdown_lifetime 0",
-            "buffered_logs off",
-        ]
-        if os.geteuid() == 0:
-            lines.append("cache_effective_user proxy")
-        if password is None:
-            lines.append("http_access allow all")
-        else:
-            if not Path(NCSA_AUTH).exists():
-                need(NCSA_AUTH)
-            hashed = subprocess.run(
-                [need("openssl"), "passwd", "-apr1", password], capture_output=True, check=True, text=True
-            ).stdout
-            (spool / "users").write_text(f"bob:{hashed}")
-            (spool / "users").chmod(0o644)
-            lines += [
-                f"auth_param basic program {NCSA_AUTH} {spool}/users",
-                "auth_param basic children 1",
-                "acl known proxy_auth REQUIRED",
-                "http_access allow known",
-                "http_access deny all",
-            ]
-        config = spool / "squid.conf"
-        config.write_text("\n".join(lines) + "\n")
-        processes(squid, "-N", "-f", str(config), port=port)
-        return Squid(port, spool / "access.log")
-
-    return run
 
 
 @pytest.mark.parametrize("reactor", ["epoll", "txproxy", "asyncio"])

@@ -20,6 +20,7 @@ from txproxy.wire.target import DEFAULT_PORTS, split_authority
 
 # RFC 8446 section 6: a fatal alert, access_denied
 _ACCESS_DENIED: Final = b"\x15\x03\x01\x00\x02\x02\x31"
+_HANDSHAKE: Final = b"\x16"
 _SAME: Final = {b"ws": b"http", b"wss": b"https"}
 
 
@@ -31,15 +32,15 @@ class AgreedName:
     without a name, unless the host is an address, of which none is to be expected.
     """
 
-    farewell = _ACCESS_DENIED
-
     def __init__(self, host: str, port: int, client: Client) -> None:
+        self.farewell = b""
         self._host = host
         self._port = port
         self._client = client
 
     def opens(self, data: bytes) -> bool:
         """See :class:`txproxy.interfaces.Gatekeeper`."""
+        self.farewell = _ACCESS_DENIED if data[:1] == _HANDSHAKE else b""
         try:
             hello = read_hello(data)
         except ValueError as fault:
