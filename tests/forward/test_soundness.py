@@ -46,6 +46,7 @@ def test_each_contradiction_is_told():
         {"schemes": ["http", "connect"], "url": "http://host/x/*"},
         {"schemes": "https", "url": "http*://host/*"},
         {"hosts": ["@ads", ".example.com"], "url": "*://other/*"},
+        {"hosts": ["~^oth", ".example.com"], "url": "*://other/*"},
         {"hosts": ".example.com", "url": "*://www.example.com/*"},
         {"hosts": ".example.com", "url": "*://*.com/*"},
         {"not_hosts": "other", "url": "*://other/*"},

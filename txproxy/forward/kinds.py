@@ -31,6 +31,7 @@ DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SCHEMES: Final = ("http", "https", "connect")
 UNIX: Final = "unix:"
 LIST_MARK: Final = "@"
+EXPRESSION_MARK: Final = "~"
 _DAY: Final = 24 * 60
 _HOURS: Final = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])-([01]?[0-9]|2[0-4]):([0-5][0-9])")
 _USED: Final = re.compile(r"([0-9]{1,15})([kKmMgG]?)(?:/(day|month))?")
@@ -140,13 +141,16 @@ def _groups_test(values: Sequence[str], _: Surroundings) -> Test:
 def _host(text: str) -> str:
     if text[:1] == LIST_MARK:
         return text
+    if text[:1] == EXPRESSION_MARK:
+        regular_expression(text)
+        return text
     HostPatterns([text])
     sign = "*." if text.startswith("*.") else "." if text.startswith(".") else ""
     return sign + normal_host(text.removeprefix("*").removeprefix("."))
 
 
 def _host_covers(one: str, other: str) -> bool:
-    if one == other or LIST_MARK in (one[:1], other[:1]) or one[:1] not in "*.":
+    if one == other or one[:1] not in "*." or other[:1] in (LIST_MARK, EXPRESSION_MARK):
         return one == other
     name = one.lstrip("*.")
     below = other.lstrip("*.")
@@ -168,12 +172,18 @@ def list_hit(values: Iterable[str], lists: Filters | None, facts: Facts) -> Hit 
 
 
 def _hosts_test(values: Sequence[str], surroundings: Surroundings) -> Test:
-    patterns = HostPatterns(value for value in values if value[:1] != LIST_MARK)
+    patterns = HostPatterns(value for value in values if value[:1] not in (LIST_MARK, EXPRESSION_MARK))
+    searches = [regular_expression(value).search for value in values if value[:1] == EXPRESSION_MARK]
     names = list_names(values)
     lists = surroundings.lists
+
+    def test(facts: Facts) -> bool:
+        host = facts.host
+        return host in patterns or any(search(host) is not None for search in searches)
+
     if lists is None or not names:
-        return lambda facts: facts.host in patterns
-    return lambda facts: facts.host in patterns or list_hit(values, lists, facts) is not None
+        return test if searches else lambda facts: facts.host in patterns
+    return lambda facts: test(facts) or list_hit(values, lists, facts) is not None
 
 
 def _port(text: str) -> tuple[int, int]:

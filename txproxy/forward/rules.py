@@ -6,8 +6,9 @@ to the client in place of our own):
 
 - ``clients``: CIDRs and addresses, or ``unix:`` for UNIX sockets
 - ``users``, ``groups``: names; ``*`` is anyone who has one
-- ``hosts``: ``example.com`` that name alone, ``*.example.com`` all under it, ``.example.com`` both; ``@NAME`` what is
-  on the list of that name, by its host or its URL
+- ``hosts``: ``example.com`` that name alone, ``*.example.com`` all under it, ``.example.com`` both; after ``~`` a
+  regular expression that is searched for in the name, which is in lower case; ``@NAME`` what is on the list of that
+  name, by its host or its URL
 - ``addresses``: CIDRs that the host resolves to. A rule that allows wants all of its addresses in them, one that
   refuses or asks matches where one is
 - ``ports``: numbers and ranges (``8000-8999``)

@@ -10,7 +10,7 @@ from typing import Any
 from txproxy.forward.access import HostPatterns
 from txproxy.forward.conditions import Condition
 from txproxy.forward.globs import UrlGlob, text_pattern
-from txproxy.forward.kinds import list_names
+from txproxy.forward.kinds import EXPRESSION_MARK, LIST_MARK
 
 
 def contradictions(conditions: Sequence[Condition]) -> list[str]:
@@ -51,7 +51,7 @@ def _against_globs(globs: Sequence[UrlGlob], found: Mapping[str, Condition], tun
         against.append("tunnels: of these, no path is known")
     if schemes and "connect" not in schemes and not any(_fits_scheme(glob, schemes) for glob in globs):
         against.append(str(found["schemes"]))
-    if hosts and not list_names(hosts):
+    if hosts and not any(host[:1] in (LIST_MARK, EXPRESSION_MARK) for host in hosts):
         patterns = HostPatterns(hosts)
         if not any(glob.literal_host is None or glob.literal_host in patterns for glob in globs):
             against.append(str(found["hosts"]))
