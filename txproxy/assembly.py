@@ -154,9 +154,9 @@ def _factory(
 def _stream_factory(
     listener: TcpListener, pools: Mapping[str, LivePool], observers: Observers, reactor: Any
 ) -> StreamFactory:
-    assert listener.pool is not None
-    pool = pools[listener.pool].pool
-    return StreamFactory(pool, limits=listener.limits, observers=observers.streams, reactor=reactor)
+    pool = pools[listener.pool].pool if listener.pool is not None else None
+    sni = {server: pools[name].pool for server, name in listener.sni}
+    return StreamFactory(pool, sni=sni, limits=listener.limits, observers=observers.streams, reactor=reactor)
 
 
 # -- reverse mode

@@ -149,6 +149,8 @@ TCP = 'listen = "tcp:80"\nmode = "tcp"\n'
         ('listen = "tcp:80"\npool = "db"', "listeners[0].pool: pool 'db' has upstreams such as HOST:PORT, for tcp"),
         (TCP + 'pool = "app"', "listeners[0].pool: pool 'app' has upstreams such as URLs"),
         (TCP + 'sni = { a = "x" }', "listeners[0].sni.a: there is no pool 'x'"),
+        (TCP + 'sni = { "*" = "db" }', "listeners[0].sni: '*' is no server name; accepted are HOST and *.HOST"),
+        (TCP + 'sni = { "a.b" = "db", "A.B" = "db" }', "listeners[0].sni: 'A.B' and 'a.b' are one name"),
         (APP + 'routes = "x"', "listeners[0].routes: there is no route 'x'; accepted: none, as"),
         (APP + 'sni = {}', "listeners[0].sni: no such key"),
         (APP + 'allow_hosts = []', "listeners[0].allow_hosts: no such key"),

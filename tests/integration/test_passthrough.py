@@ -98,3 +98,24 @@ def test_all_others_go_to_the_default(run, upstreams, run_nginx, curl):
     port = run(f"127.0.0.1:{nginx.port}")
     assert curl(f"http://127.0.0.1:{port}/name") == "default\n"
     assert get(curl, port, "a.example", authorities["a.example"]) == "a.example\n"
+
+
+def test_a_configuration_file_says_the_same(upstreams, processes, curl, tmp_path):
+    ports, authorities = upstreams
+    port = free_port()
+    (tmp_path / "edge.toml").write_text(f"""
+[[listeners]]
+mode = "tcp"
+listen = "tcp:{port}:interface=127.0.0.1"
+sni = {{ "a.example" = "a", "*.b.example" = "b" }}
+
+[pools.a]
+upstreams = "127.0.0.1:{ports["a.example"]}"
+
+[pools.b]
+upstreams = "127.0.0.1:{ports["b"]}"
+""")
+    words = ["-m", "txproxy", "run", "--config", "edge.toml"]
+    processes(sys.executable, *words, port=port, cwd=tmp_path, stdout=subprocess.DEVNULL)
+    for short, name in NAMES.items():
+        assert get(curl, port, name, authorities[short]) == f"{name}\n"

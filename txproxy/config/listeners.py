@@ -17,6 +17,7 @@ from txproxy.errors import ConfigError
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.pages import ErrorPages
 from txproxy.reverse.to_pool import host_to_send
+from txproxy.stream.by_name import ByName
 from txproxy.tls.hardening import MIN_VERSIONS
 from txproxy.tls.listener import CLIENT_AUTH, ListenerTls, ServerTls
 from txproxy.wire.networks import network
@@ -105,11 +106,20 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
     else:
         listener = TcpListener(
             pool=table.read("pool", text, None),
-            sni=table.pairs("sni", text, "{ 'a.example' = 'POOL', '*.b.example' = 'POOL' }"),
+            sni=_server_names(table),
             **shared,
         )
     table.close()
     return listener
+
+
+def _server_names(table: Table) -> tuple[tuple[str, str], ...]:
+    pairs = table.pairs("sni", text, "{ 'a.example' = 'POOL', '*.b.example' = 'POOL' }")
+    try:
+        ByName(dict(pairs))
+    except ConfigError as fault:
+        table.fault(str(fault), "sni")
+    return pairs
 
 
 def _cidr(text: str) -> str:
