@@ -9,7 +9,7 @@ import attrs
 from OpenSSL import SSL
 from twisted.internet import endpoints
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.interfaces import IListeningPort, ILoggingContext, IProtocolFactory
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
@@ -47,7 +47,7 @@ class Behind:
     header_timeout: float = 30.0
 
 
-@implementer(IProtocolFactory)
+@implementer(IProtocolFactory, ILoggingContext)
 class _Builder:
     """Calls ``build`` for each new client. It has no beginning and no end of its own: the entrance sees to them."""
 
@@ -55,6 +55,10 @@ class _Builder:
 
     def __init__(self, build: Callable[[Any], Any]) -> None:
         self.buildProtocol = build
+
+    def logPrefix(self) -> str:
+        """Who has begun to listen, in Twisted's words for it."""
+        return "txproxy"
 
     def doStart(self) -> None:
         """For Twisted."""

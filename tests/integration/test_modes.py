@@ -29,6 +29,7 @@ def test_reverse_goes_round_its_upstreams_and_past_a_dead_one(reactor, run_proxy
     assert set(names) == {"one", "two"}
     assert curl(f"{proxy.url}/echo", "-H", "X-Forwarded-For: 6.6.6.6") == "GET 127.0.0.1 127.0.0.1 http\n"
     proxy.says('"GET /echo HTTP/1.1" 200 29 "-" "curl/')
+    proxy.says(f"txproxy starting on {proxy.port}")
     two.process.terminate()
     two.process.wait(DEADLINE)
     assert [curl(f"{proxy.url}/name").strip() for _ in range(3)] == ["one"] * 3
