@@ -61,21 +61,22 @@ def with_group(process, number):
         ("pool.py", "Back soon."),
         ("strategy.py", "503"),
         ("routes.py", "503"),
+        ("policy.py", "no rule allows it"),
     ],
 )
 def test_python_examples_run_until_they_are_ended(name, answer, tmp_path, processes):
     text, ports = on_free_ports((EXAMPLES / name).read_text())
     (tmp_path / name).write_text(text)
     process = processes(sys.executable, name, port=int(ports["8080"]), cwd=tmp_path)
-    assert (
-        answer
-        in subprocess.run(
-            [need("curl"), "-si", "--noproxy", "", "--max-time", "10", f"http://127.0.0.1:{ports['8080']}/api/"],
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-        ).stdout
+    url = f"http://127.0.0.1:{ports['8080']}/"
+    words = ["-x", url, "http://other.test/"] if name == "policy.py" else [f"{url}api/"]
+    done = subprocess.run(
+        [need("curl"), "-si", "--noproxy", "", "--max-time", "10", *words],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
     )
+    assert answer in done.stdout
     process.send_signal(signal.SIGTERM)
     until(lambda: process.poll() is not None, "the example ends")
 
