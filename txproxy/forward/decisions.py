@@ -183,9 +183,9 @@ class Rules:
 
     ``surroundings`` are what conditions ask beside the request. With ``authenticates``, a rule that names users or
     groups and matches in all else has the verdict ``NEEDS_USER`` while there is none; without it, nobody is a user that
-    such a rule does not match. ``warnings`` has a line for each rule that can never match. ``ConfigError``, with a line
-    for each and its place in ``where``, where rules have the same name, or ask for lists or use that ``surroundings``
-    do not have.
+    such a rule does not match. ``warnings`` has a line for each rule that can never match, ``unreachable`` the same
+    with the number of the rule, from 0. ``ConfigError``, with a line for each and its place in ``where``, where rules
+    have the same name, or ask for lists or use that ``surroundings`` do not have.
     """
 
     def __init__(
@@ -202,7 +202,8 @@ class Rules:
         self._authenticates = authenticates
         self._names = tuple(rule.name or f"rule {number}" for number, rule in enumerate(self.rules, 1))
         self._check(where)
-        self.warnings = tuple(self._unreachable())
+        self.unreachable = tuple(self._unreachable())
+        self.warnings = tuple(text for _, text in self.unreachable)
         reason = "" if default is Action.ALLOW else "no rule allows it"
         self._default = Verdict(outcome=Outcome(default.value), rule="default", reason=reason)
         self._compile()
@@ -255,12 +256,12 @@ class Rules:
         if faults:
             raise ConfigError("\n".join(faults))
 
-    def _unreachable(self) -> Iterable[str]:
+    def _unreachable(self) -> Iterable[tuple[int, str]]:
         before: list[tuple[str, Rule]] = []
-        for name, rule in zip(self._names, self.rules, strict=True):
+        for number, (name, rule) in enumerate(zip(self._names, self.rules, strict=True)):
             why = never_matches(rule.conditions) or _taken_by(before, rule)
             if why:
-                yield f"the rule {name!r} can never match: {why}"
+                yield number, f"the rule {name!r} can never match: {why}"
             else:
                 before.append((name, rule))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
+from weakref import WeakValueDictionary
 
 import attrs
 from twisted.logger import Logger
@@ -110,26 +111,39 @@ class _News:
 Run: TypeAlias = "Callable[[Callable[[], _News | None]], Awaitable[_News | None]]"
 
 
+# Lists that are in use, so that one that is named in two places, or again after a reload, is read and kept once.
+_in_use: Final[WeakValueDictionary[tuple[str, str, Stamp | None], BlockList]] = WeakValueDictionary()
+
+
+def _list(file: ListFile) -> tuple[BlockList, Stamp | None]:
+    known = _in_use.get((file.path, file.name, stamp := Stamp.now(file.path)))
+    if known is not None:
+        return known, stamp
+    made, stamp = read_list(file.path, file.name)
+    _in_use[file.path, file.name, stamp] = made
+    return made, stamp
+
+
 class Filters:
     """Block lists from files. ``ConfigError``, with one line for each file, where one cannot be used or two have the
     same name.
 
-    An exception (``@@||good.example^``) of any list takes a host out of all of them, whatever it was blocked by, except
-    for what a list marks as important.
+    ``files`` are those that it was given. An exception (``@@||good.example^``) of any list takes a host out of all of
+    them, whatever it was blocked by, except for what a list marks as important.
     """
 
     def __init__(self, files: Iterable[ListFile | str] = ()) -> None:
-        self._files = tuple(ListFile(file) if isinstance(file, str) else file for file in files)
+        self.files = tuple(ListFile(file) if isinstance(file, str) else file for file in files)
         self._stamps: dict[str, Stamp | None] = {}
         self._watchers: list[Callable[[], None]] = []
         faults = []
         lists: dict[str, BlockList] = {}
-        for file in self._files:
+        for file in self.files:
             if file.name in lists:
                 faults.append(f"{file.path}: there is a list {file.name!r} already; accepted is another name")
                 continue
             try:
-                lists[file.name], self._stamps[file.name] = read_list(file.path, file.name)
+                lists[file.name], self._stamps[file.name] = _list(file)
             except ConfigError as fault:
                 faults.append(str(fault))
         if faults:
@@ -179,13 +193,13 @@ class Filters:
         stamps: dict[str, Stamp | None] = {}
         lists: dict[str, BlockList] = {}
         faults = []
-        for file in self._files:
+        for file in self.files:
             stamp = Stamp.now(file.path)
             if stamp == self._stamps[file.name]:
                 continue
             stamps[file.name] = stamp
             try:
-                lists[file.name], stamps[file.name] = read_list(file.path, file.name)
+                lists[file.name], stamps[file.name] = _list(file)
             except ConfigError as fault:
                 faults.append(str(fault))
         if not stamps:

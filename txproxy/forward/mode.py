@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from txproxy.forward.blocking import BlockedResponse, denied
 from txproxy.forward.decisions import Rules
 from txproxy.forward.destinations import Destinations, GuardedDialer
 from txproxy.forward.egress import AgreedName, Masks
-from txproxy.forward.filters import Filters
+from txproxy.forward.filters import Filters, ListFile
 from txproxy.forward.judge import Aim, Authentication, Case, Changing, Deciding, Filtering, Judge, Step
 from txproxy.forward.kinds import Surroundings
 from txproxy.forward.lookups import Lookups
@@ -78,7 +78,7 @@ class ForwardMode:
             one.remove_from_responses for one in policy.privacy
         )
         self.authenticator = make_authenticator(policy.auth, reactor) if policy.auth is not None else None
-        self.filters, self.lists = Filters(policy.filters), Filters(policy.lists)
+        self.filters, self.lists = _filters(policy.filters), _filters(policy.lists)
         self.approvals = Approvals(reactor)
         self.rules = self._make_rules()
         self.warnings = (*self.filters.warnings, *self.lists.warnings, *self.rules.warnings)
@@ -102,7 +102,7 @@ class ForwardMode:
         others: list[Step] = []
         if policy.rewrites or policy.safe_search:
             others.append(Changing(Rewrites(policy.rewrites, policy.safe_search), targets))
-        if policy.filters:
+        if self.filters.lists:
             others.append(Filtering(self.filters))
         if policy.rules:
             lookups = Lookups(reactor, timeout)
@@ -219,6 +219,10 @@ class ForwardMode:
 
 async def _check_files(authenticator: Authenticator) -> None:
     authenticator.check_files()
+
+
+def _filters(given: Filters | Iterable[ListFile]) -> Filters:
+    return given if isinstance(given, Filters) else Filters(given)
 
 
 def _to_parents(policy: ForwardPolicy, destinations: Destinations, via: Via | None) -> ToParents | None:

@@ -13,7 +13,7 @@ from txproxy.forward.approvals import Ask
 from txproxy.forward.auth import AuthPolicy
 from txproxy.forward.content import ContentRules
 from txproxy.forward.egress import Injection
-from txproxy.forward.filters import ListFile
+from txproxy.forward.filters import Filters, ListFile
 from txproxy.forward.kinds import Usage
 from txproxy.forward.no_proxy import NoProxy
 from txproxy.forward.parent import Parent
@@ -55,7 +55,9 @@ def _rules(value: Iterable[Rule | Mapping[str, Any]]) -> tuple[Rule, ...]:
     return tuple(one if isinstance(one, Rule) else read_rules([one])[0] for one in value)
 
 
-def _lists(value: Mapping[str, str] | Iterable[ListFile | str]) -> tuple[ListFile, ...]:
+def _lists(value: Filters | Mapping[str, str] | Iterable[ListFile | str]) -> Filters | tuple[ListFile, ...]:
+    if isinstance(value, Filters):
+        return value if value.lists else ()
     if isinstance(value, Mapping):
         return tuple(ListFile(path, name) for name, path in value.items())
     return tuple(ListFile(one) if isinstance(one, str) else one for one in value)
@@ -69,6 +71,9 @@ class Audit(Protocol):
 
     def open(self) -> None:
         """There will be some; ``ConfigError`` if they cannot be written down."""
+
+    def reopen(self) -> None:
+        """Begin anew, after files were moved away."""
 
     def close(self) -> None:
         """There are no more."""
@@ -87,7 +92,8 @@ class ForwardPolicy:
       requests elsewhere.
     - ``allow_ports``: for requests and CONNECT alike; None stands for 80, 443 and 1024-65535, and 443 for CONNECT.
     - ``deny_hosts``, ``allow_hosts``: patterns (``example.com``, ``*.example.com``, ``.example.com``); None for all.
-    - ``filters``: files of block lists (:mod:`txproxy.forward.lists`), read again when they change.
+    - ``filters``: files of block lists (:mod:`txproxy.forward.lists`), read again when they change; or a
+      :class:`~txproxy.forward.filters.Filters`, which has read them.
     - ``rules`` (:class:`~txproxy.forward.rules.Rule`): if there are any, what none of them matches is refused.
       ``lists`` are the files of lists that they name, by name; ``usage`` says how many bytes clients have used.
       ``ask`` is asked where a rule asks (see :mod:`txproxy.forward.approvals`), and has ``ask_timeout`` seconds;
@@ -117,8 +123,8 @@ class ForwardPolicy:
     allow_destinations: tuple[str, ...] = attrs.field(default=(), converter=_strings)
     allow_hosts: tuple[str, ...] | None = attrs.field(default=None, converter=attrs.converters.optional(_strings))
     deny_hosts: tuple[str, ...] = attrs.field(default=(), converter=_strings)
-    filters: tuple[ListFile, ...] = attrs.field(default=(), converter=_lists)
-    lists: tuple[ListFile, ...] = attrs.field(default=(), converter=_lists)
+    filters: Filters | tuple[ListFile, ...] = attrs.field(default=(), converter=_lists)
+    lists: Filters | tuple[ListFile, ...] = attrs.field(default=(), converter=_lists)
     auth: AuthPolicy | None = attrs.field(default=None, converter=_auth)
     auth_by_rules: bool = False
     rules: tuple[Rule, ...] = attrs.field(default=(), converter=_rules)
@@ -156,5 +162,7 @@ class ForwardPolicy:
         for key, entries in (("inject", self.inject), ("binds", self.binds)):
             for name in (name for entry in entries for name in entry.rules):
                 if name not in known:
-                    accepted = f"accepted: {', '.join(known)}" if known else "there are none with a name"
+                    accepted = (
+                        f"accepted: {', '.join(known)}" if known else "accepted are names of rules, and none has one"
+                    )
                     raise ConfigError(f"{key}: there is no rule {name!r}; {accepted}")

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from twisted.internet.task import Clock
+
 from txproxy.config import (
     Config,
     ForwardListener,
 )
-from txproxy.forward.access import LOOPBACK_CLIENTS, Ports, network
+from txproxy.forward.access import LOOPBACK_CLIENTS, HostPatterns, Ports, network
+from txproxy.forward.auth import AuthPolicy, make_authenticator
 from txproxy.forward.destinations import Destinations
+from txproxy.forward.filters import Filters, ListFile
 from txproxy.forward.mode import FORWARDED_FOR_MODES, ForwardPolicy, forwarded_for_mode
+from txproxy.forward.parent import Parent
 from txproxy.options.shared import ListenerOptions
 
 
@@ -21,6 +26,12 @@ class ForwardOptions(ListenerOptions):
     default_listen = "tcp:3128:interface=127.0.0.1"
     longdesc = "Example: twistd -n txproxy forward --allow-client 10.0.0.0/8"
     optParameters: ClassVar[list[list[object]]] = [
+        [
+            "auth-file",
+            None,
+            None,
+            "htpasswd file of who may use it (bcrypt, SHA-crypt, apr1), else 407 [default: none]",
+        ],
         ["forwarded-for", None, "delete", f"what becomes of X-Forwarded-For: {', '.join(FORWARDED_FOR_MODES)}"],
     ]
 
@@ -42,17 +53,69 @@ class ForwardOptions(ListenerOptions):
         """
         self._add("allow-destination", net)
 
+    def opt_allow_host(self, pattern: str) -> None:
+        """example.com, *.example.com or .example.com; once given, all others are refused; may be repeated [default:
+        all]
+        """
+        self._add("allow-host", pattern)
+
+    def opt_deny_host(self, pattern: str) -> None:
+        """refuse these, whatever --allow-host says; may be repeated [default: none]"""
+        self._add("deny-host", pattern)
+
+    def opt_filter(self, file: str) -> None:
+        """block list: hosts, hosts-file lines, domain rules or globs over URLs, read again when it changes; may be
+        repeated [default: none]
+        """
+        self._add("filter", file)
+
+    def opt_parent(self, url: str) -> None:
+        """go through this proxy: http://, https:// or socks5://, with credentials and ;host=PATTERN; may be repeated
+        [default: none]
+        """
+        self._add("parent", url)
+
     def config(self) -> Config:
         """The configuration that the options mean."""
         # Each is looked at on its own first, so that an error names its option.
         self.all_parsed("allow-client", network)
         self.all_parsed("allow-port", lambda port: Ports([port]))
         self.all_parsed("allow-destination", lambda net: Destinations([net]))
+        self.all_parsed("allow-host", lambda pattern: HostPatterns([pattern]))
+        self.all_parsed("deny-host", lambda pattern: HostPatterns([pattern]))
         policy = ForwardPolicy(
             allow_clients=self.repeated.get("allow-client", LOOPBACK_CLIENTS),
             allow_ports=self.repeated.get("allow-port"),
             allow_destinations=self.repeated.get("allow-destination", ()),
+            allow_hosts=self.repeated.get("allow-host"),
+            deny_hosts=self.repeated.get("deny-host", ()),
+            filters=self._filters(),
+            auth=self._auth(),
+            parents=self.all_parsed("parent", Parent),
             via=self.via(),
             forwarded_for=self.parsed("forwarded-for", forwarded_for_mode),
         )
         return Config(listeners=(ForwardListener(policy=policy, **self.shared()),), access_log=self.access_log())
+
+    def _filters(self) -> Filters:
+        files: dict[str, ListFile] = {}
+
+        def read(path: str) -> Filters:
+            file = ListFile(path)
+            # Two files of the same name in two folders are two lists.
+            file = ListFile(path, path) if file.name in files else file
+            files[file.name] = file
+            return Filters([file])
+
+        # Those that could be read are kept, and not read again.
+        kept = self.all_parsed("filter", read)
+        return Filters(files.values()) if kept else Filters()
+
+    def _auth(self) -> AuthPolicy | None:
+        return self.parsed("auth-file", _password_file) if self["auth-file"] is not None else None
+
+
+def _password_file(file: str) -> AuthPolicy:
+    policy = AuthPolicy(password_file=file)
+    make_authenticator(policy, Clock())
+    return policy

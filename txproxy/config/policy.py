@@ -1,0 +1,234 @@
+"""The parts of a forward listener's policy that are tables: users, lists, rules, rewrites, fields."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
+
+from twisted.internet.task import Clock
+
+from txproxy.config.tables import Table
+from txproxy.config.values import duration, flag, one_of, size, text, texts
+from txproxy.errors import ConfigError
+from txproxy.forward.auth import AuthPolicy, make_authenticator
+from txproxy.forward.certificate_names import FIELDS
+from txproxy.forward.content import ContentRules
+from txproxy.forward.decisions import Rules
+from txproxy.forward.egress import Injection
+from txproxy.forward.filters import Filters, ListFile
+from txproxy.forward.kinds import Surroundings, Usage
+from txproxy.forward.privacy import Privacy
+from txproxy.forward.rewrites import Rewrite
+from txproxy.forward.rules import KEYS, Action, Rule
+from txproxy.forward.targets import Bind
+
+T = TypeVar("T")
+
+_ACTIONS: Final = tuple(action.value for action in Action)
+_RULE: Final = re.compile(r"rules\[(\d+)\] '.*?': (?:(\w+): )?(.*)")
+
+
+def raw(value: Any) -> Any:
+    """A value that somebody else looks at."""
+    return value
+
+
+def made(table: Table, keys: Iterable[str], make: Callable[..., T], *given: Any, **values: Any) -> T | None:
+    """What ``make`` makes of its arguments, and whose faults may begin with one of ``keys``; None if it cannot."""
+    try:
+        return make(*given, **values)
+    except ConfigError as fault:
+        table.faults_of(fault, {key: (key,) for key in keys})
+        return None
+
+
+def _values(table: Table, keys: tuple[str, ...]) -> dict[str, Any]:
+    """The values of those that are there."""
+    found = {key: table.read(key, raw, None) for key in keys}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+# -- who they are
+
+
+def read_auth(table: Table | None) -> tuple[AuthPolicy | None, bool]:
+    """The users, and whether only rules ask for them."""
+    if table is None:
+        return None, False
+    before = len(table.findings.faults)
+    values = {
+        "password_file": table.file("password_file"),
+        "digest_file": table.file("digest_file"),
+        "token_file": table.file("token_file"),
+        "group_file": table.file("group_file"),
+        "certificate_field": table.read("certificate_field", one_of(FIELDS), None),
+        "certificate_users": dict(table.pairs("certificate_users", text, "{ 'NAME' = 'USER' }")) or None,
+        "realm": table.read("realm", text, "txproxy"),
+        "remember": table.read("remember", duration, 300.0),
+        "digest_secret": table.read("digest_secret", texts(str.encode), b""),
+    }
+    by_rules = table.read("by_rules", flag, False)
+    table.close()
+    if len(table.findings.faults) > before:
+        return None, False
+    policy = made(table, values, AuthPolicy, **values)
+    # The files are read, so that what is wrong in them is told with all the rest.
+    if policy is None or made(table, (), make_authenticator, policy, Clock()) is None:
+        return None, False
+    return policy, by_rules
+
+
+# -- lists and rules
+
+
+def read_filters(table: Table) -> Filters:
+    """The block lists, loaded."""
+    files = []
+    for keys, value in table.elements("filters") or ():
+        if isinstance(value, dict):
+            inner = table.inner(value, *keys, kind="filters[]")
+            name, file = inner.read("name", text, ""), inner.file("file")
+            if file is None and "file" not in inner:
+                inner.fault("file is missing; accepted is the name of one")
+            inner.close()
+        else:
+            name, file = "", _file(table, keys, value)
+        if file is not None:
+            files.append((keys, ListFile(file, name) if name else ListFile(file)))
+    return _loaded(table, files)
+
+
+def _file(table: Table, keys: tuple[str | int, ...], value: object) -> str | None:
+    try:
+        return table.file_name(value)
+    except ConfigError as fault:
+        table.fault(str(fault), *keys)
+        return None
+
+
+def read_lists(table: Table) -> Filters:
+    """The lists that rules name, loaded."""
+    pairs = table.pairs("lists", table.file_name, "{ NAME = 'FILE' }")
+    return _loaded(table, [(("lists", name), ListFile(file, name)) for name, file in pairs])
+
+
+def _loaded(table: Table, files: list[tuple[tuple[str | int, ...], ListFile]]) -> Filters:
+    good = []
+    for keys, file in files:
+        try:
+            # Those that could be read are not read a second time.
+            good.append((file, Filters([file])))
+        except ConfigError as fault:
+            table.fault(str(fault), *keys)
+    try:
+        filters = Filters(file for file, _ in good)
+    except ConfigError as fault:
+        table.fault(str(fault), *(files[0][0][:1]))
+        return Filters()
+    for warning in filters.warnings:
+        table.findings.doubt((*table.path, *files[0][0][:1]), warning)
+    return filters
+
+
+def read_rules(table: Table, lists: Filters, authenticates: bool, usage: Usage | None = None) -> tuple[Rule, ...]:
+    """The rules, which may name ``lists``."""
+    rules, numbers = [], []
+    before = len(table.findings.faults)
+    for number, inner in enumerate(table.tables("rules")):
+        values = _values(inner, tuple(key for key in KEYS if key != "action"))
+        action = inner.need("action", one_of(_ACTIONS), "deny", ", ".join(_ACTIONS))
+        inner.close()
+        rule = made(inner, KEYS, Rule, action=action, **values)
+        if rule is not None:
+            rules.append(rule)
+            numbers.append(number)
+    if len(table.findings.faults) > before:
+        # What they name together would be told with the wrong numbers.
+        return ()
+    try:
+        together = Rules(rules, surroundings=Surroundings(lists=lists, usage=usage), authenticates=authenticates)
+    except ConfigError as fault:
+        for line in str(fault).splitlines():
+            match = _RULE.fullmatch(line)
+            assert match is not None, line
+            table.fault(match[3], "rules", int(match[1]) - 1, *([match[2]] if match[2] else []))
+        return ()
+    for number, warning in together.unreachable:
+        table.findings.doubt((*table.path, "rules", number), warning)
+    return tuple(rules)
+
+
+# -- changes
+
+
+def read_rewrites(table: Table) -> tuple[Rewrite, ...]:
+    """Where requests go in place of their own URLs."""
+    keys = ("hosts", "url", "redirect")
+    rewrites = []
+    for number, inner in enumerate(table.tables("rewrites"), 1):
+        name = inner.read("name", text, f"rewrite {number}")
+        to = inner.need("to", text, None, "a URL such as https://{host}{path}")
+        values = _values(inner, keys)
+        inner.close()
+        if to is not None:
+            rewrites.append(made(inner, ("to", *keys), Rewrite, name=name, to=to, **values))
+    return tuple(one for one in rewrites if one is not None)
+
+
+def read_content(table: Table | None) -> ContentRules | None:
+    """What responses may bring."""
+    if table is None:
+        return None
+    types = table.all("deny_types", text) or ()
+    largest = table.read("max_size", size, None)
+    table.close()
+    return made(table, (), ContentRules, deny_types=types, max_size=largest)
+
+
+def read_privacy(table: Table) -> tuple[Privacy, ...]:
+    """What origins are told."""
+    privacy = []
+    for inner in table.tables("privacy"):
+        values: dict[str, Any] = {
+            "hosts": inner.all("hosts", text),
+            "remove": inner.all("remove", text) or (),
+            "replace": inner.pairs("replace", text, "{ User-Agent = 'none' }"),
+            "keep": inner.all("keep", text),
+            "remove_from_responses": inner.all("remove_from_responses", text) or (),
+        }
+        inner.close()
+        privacy.append(made(inner, (), Privacy, **values))
+    return tuple(one for one in privacy if one is not None)
+
+
+def read_injections(table: Table) -> tuple[Injection, ...]:
+    """What requests get from the proxy. What is wrong with a value is said without it."""
+    injections = []
+    for inner in table.tables("inject"):
+        before = len(table.findings.faults)
+        origin = inner.need("origin", text, None, "one such as https://api.example.com")
+        headers = inner.pairs("headers", _secret, "{ Authorization = 'Bearer ...' }")
+        rules = inner.all("rules", text) or ()
+        inner.close()
+        if origin is not None and len(table.findings.faults) == before:
+            injections.append(made(inner, (), Injection, origin=origin, headers=headers, rules=rules))
+    return tuple(one for one in injections if one is not None)
+
+
+def _secret(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ConfigError("this is no text; accepted is a text in quotes, not an empty one")
+    return value
+
+
+def read_binds(table: Table) -> tuple[Bind, ...]:
+    """Where requests are connected from."""
+    binds = []
+    for inner in table.tables("binds"):
+        address = inner.need("address", text, None, "an address of this host, such as 192.0.2.1")
+        hosts, rules = inner.all("hosts", text), inner.all("rules", text) or ()
+        inner.close()
+        if address is not None:
+            binds.append(made(inner, (), Bind, address=address, hosts=hosts, rules=rules))
+    return tuple(one for one in binds if one is not None)
