@@ -594,3 +594,15 @@ def test_rules_are_also_taken_as_mappings():
     assert ForwardPolicy(rules=[{"action": "deny", "hosts": ["a.example"]}]).rules == (
         Rule(action="deny", hosts=["a.example"]),
     )
+
+
+def test_a_parent_may_be_for_what_a_rule_allows(forward):
+    proxy = forward(
+        rules=[Rule(name="far", action="allow", hosts="far.example"), Rule(name="rest", action="allow")],
+        parents=["http://parent.example:3128;rule=far"],
+    )
+    proxy.ask(get(b"http://far.example/"))
+    proxy.ask(GET)
+    assert [str(address) for address in proxy.network.dialed] == ["http://parent.example:3128", "www.example.com:80"]
+    with pytest.raises(ConfigError, match="parents: there is no rule 'none'; accepted: far"):
+        ForwardPolicy(rules=[Rule(name="far", action="allow")], parents=["http://a;rule=none"])

@@ -143,3 +143,22 @@ def test_each_wrong_one_is_a_line():
     with pytest.raises(ConfigError) as caught:
         Parents(["ftp://a", "http://b", "http://c;weight=x"], check_interval=0)
     assert len(str(caught.value).splitlines()) == 3
+
+
+def test_those_of_the_rule_that_allows_come_before_those_of_none(make):
+    parents = make(
+        "http://staff;rule=staff",
+        "http://far;rule=staff;rule=guests;host=.far.example",
+        "direct;rule=local",
+        "http://rest",
+        "http://org;host=.org",
+    )
+
+    def chosen(host, rule):
+        return parents.choose(host, rule=rule).name.removeprefix("http://").partition(":")[0]
+
+    assert [chosen("a.example", rule) for rule in ("", "staff", "guests", "local", "other")] == [
+        "rest", "staff", "rest", "direct", "rest"
+    ]  # fmt: skip
+    assert [chosen("x.far.example", rule) for rule in ("staff", "guests", "")] == ["far", "far", "rest"]
+    assert [chosen("a.org", rule) for rule in ("staff", "")] == ["staff", "org"]

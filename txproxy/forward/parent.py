@@ -37,8 +37,8 @@ _MOST_WEIGHT: Final = 1000
 
 _URL: Final = re.compile(r"(http|https|socks5h?)://(?:([^/?#]*)@)?([^/?#@]+)/?")
 _ACCEPTED: Final = (
-    "accepted are http://USER:PASSWORD@HOST:PORT, https://, socks5://, each with ;host=PATTERN, ;weight=N, ;backup, "
-    ";bind=ADDRESS, https also with ;ca=FILE; and direct, also with ;host=PATTERN"
+    "accepted are http://USER:PASSWORD@HOST:PORT, https://, socks5://, each with ;host=PATTERN, ;rule=NAME, "
+    ";weight=N, ;backup, ;bind=ADDRESS, https also with ;ca=FILE; and direct, also with ;host=PATTERN and ;rule=NAME"
 )
 
 
@@ -58,17 +58,19 @@ class Parent:
     """One parent proxy, from ``http://USER:PASSWORD@HOST:PORT`` (``https://``, ``socks5://``; without a port 80, 443,
     1080), then any of
 
-    ``;host=PATTERN`` only for these hosts (may be repeated), ``;weight=N`` its share (1), ``;backup`` only while no
-    other works, ``;bind=ADDRESS`` connect to it from there, ``;ca=FILE`` verify its certificate with the CAs in this
-    PEM file in place of the system's. User and password are percent-encoded where they have to be.
+    ``;host=PATTERN`` only for these hosts, ``;rule=NAME`` only for requests that this access rule allows (both may be
+    repeated), ``;weight=N`` its share (1), ``;backup`` only while no other works, ``;bind=ADDRESS`` connect to it from
+    there, ``;ca=FILE`` verify its certificate with the CAs in this PEM file in place of the system's. User and password
+    are percent-encoded where they have to be.
 
-    Or ``direct``, with ``;host=PATTERN``: without a parent. All else is a ``ConfigError`` without credentials in it.
+    Or ``direct``, with ``;host=PATTERN`` and ``;rule=NAME``: without a parent. All else is a ``ConfigError`` without
+    credentials in it.
 
     It is a :class:`txproxy.interfaces.Hop`. ``name`` is the URL without credentials.
     """
 
     __slots__ = (
-        "name", "kind", "address", "itself", "key", "patterns", "weight", "backup", "cause", "since",
+        "name", "kind", "address", "itself", "key", "patterns", "rules", "weight", "backup", "cause", "since",
         "_login", "_lines", "_clock", "_strikes", "_out_until", "_trial_until",
     )  # fmt: skip
 
@@ -76,6 +78,7 @@ class Parent:
         url, *words = text.split(";")
         options = _parameters(text, words)
         self.patterns: tuple[str, ...] = tuple(options.pop("host", ()))
+        self.rules: tuple[str, ...] = tuple(options.pop("rule", ()))
         self._login: tuple[bytes, bytes] | None = None
         self._lines: tuple[bytes, ...] = ()
         if url == "direct" and options:
@@ -249,6 +252,8 @@ def _parameters(text: str, words: Sequence[str]) -> dict[str, Any]:
             options[name] = int(value)
         elif name == "host" and value:
             options.setdefault(name, []).append(_pattern(text, value))
+        elif name == "rule" and value:
+            options.setdefault(name, []).append(value)
         elif name == "bind" and _is_literal(value):
             options[name] = value.strip("[]")
         elif name == "ca" and value:

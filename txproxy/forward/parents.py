@@ -64,7 +64,8 @@ class Parents:
     """Several of them, from texts or as :class:`Parent`.
 
     For a host there are those whose pattern fits it best (``www.example.com`` better than ``*.example.com``), and if
-    there are none, those without a pattern. Of them the turn goes by weight, backups come when none of the others
+    there are none, those without a pattern. Those that are for the rule that has allowed a request come before all that
+    are for no rule. Of them the turn goes by weight, backups come when none of the others
     works, and ``direct`` after these. A host that no parent is there for is reached directly.
 
     ``check_interval``: seconds between attempts to connect to each of them, so that one that has failed, or works
@@ -83,7 +84,9 @@ class Parents:
             faults.append(f"{check_interval!r} is no interval; accepted is a number of seconds above 0")
         if faults:
             raise ConfigError("\n".join(faults))
-        self.direct = next((one for one in made if one.direct and not one.patterns), None) or Parent("direct")
+        self.direct = next((one for one in made if one.direct and not one.patterns and not one.rules), None) or Parent(
+            "direct"
+        )
         self.check_interval = check_interval
         self._parents = tuple(made)
         self._clock: IReactorTime | None = None
@@ -102,23 +105,31 @@ class Parents:
         for parent in self._parents:
             parent.use_clock(clock)
 
-    def choose(self, host: str, tried: Sequence[Parent] = ()) -> Parent | None:
-        """Whose turn it is for ``host``, leaving out who was ``tried``; None if nobody is left."""
-        group = self._group(host)
+    def choose(self, host: str, tried: Sequence[Parent] = (), rule: str = "") -> Parent | None:
+        """Whose turn it is for a request to ``host`` that ``rule`` has allowed, leaving out who was ``tried``; None if
+        nobody is left.
+        """
+        group = self._group(host, rule)
         if group is None:
             return self.direct if not tried else None
         return group.choose(self._clock.seconds() if self._clock is not None else 0.0, tried)
 
-    def _find_group(self, host: str) -> _Group | None:
+    def _find_group(self, host: str, rule: str) -> _Group | None:
         name = normal_host(host)
-        fits = [(max((_fit(one, name) for one in parent.patterns), default=0), parent) for parent in self._parents]
-        best = max((fit for fit, _ in fits), default=-1)
-        group = tuple(parent for fit, parent in fits if fit == best >= 0)
+        group = _best([parent for parent in self._parents if rule in parent.rules], name)
+        group = group or _best([parent for parent in self._parents if not parent.rules], name)
         if not group:
             return None
         if group not in self._groups:
             self._groups[group] = _Group(group)
         return self._groups[group]
+
+
+def _best(parents: Sequence[Parent], name: str) -> tuple[Parent, ...]:
+    """Those whose pattern fits a host best."""
+    fits = [(max((_fit(one, name) for one in parent.patterns), default=0), parent) for parent in parents]
+    best = max((fit for fit, _ in fits), default=-1)
+    return tuple(parent for fit, parent in fits if fit == best >= 0)
 
 
 def _fit(pattern: str, name: str) -> int:

@@ -159,7 +159,10 @@ class ForwardPolicy:
         if self.auth_by_rules and self.auth is None:
             raise ConfigError("auth_by_rules: there is nobody to be known; accepted with auth")
         known = [rule.name for rule in self.rules if rule.name]
-        for key, entries in (("inject", self.inject), ("binds", self.binds)):
+        ways: tuple[tuple[str, Iterable[Injection | Bind | Parent]], ...] = (
+            ("inject", self.inject), ("binds", self.binds), ("parents", self.parents or ()),
+        )  # fmt: skip
+        for key, entries in ways:
             for name in (name for entry in entries for name in entry.rules):
                 if name not in known:
                     accepted = (

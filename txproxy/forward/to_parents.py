@@ -52,24 +52,24 @@ class ToParents:
     def plan(self, plan: Plan, head: RequestHead, client: Client) -> Decision:
         """``plan``, which leads to the origin directly, changed to go another way if it has to."""
         if self._choose is None:
-            return self._as_configured(plan, head)
+            return self._as_configured(plan, head, client)
         chosen = self._choose(head, client, self.parents)
         if isinstance(chosen, Deferred):
-            return chosen.addCallback(self._chosen, plan, head)
-        return self._chosen(chosen, plan, head)
+            return chosen.addCallback(self._chosen, plan, head, client)
+        return self._chosen(chosen, plan, head, client)
 
-    def _chosen(self, parent: Parent | None, plan: Plan, head: RequestHead) -> Plan:
+    def _chosen(self, parent: Parent | None, plan: Plan, head: RequestHead, client: Client) -> Plan:
         if parent is None:
-            return self._as_configured(plan, head)
+            return self._as_configured(plan, head, client)
         if not isinstance(parent, Parent):
             raise TypeError(f"{parent!r} is no parent proxy; accepted is a Parent, or None")
         return self._by(parent, _Origin(plan), plan, head)
 
-    def _as_configured(self, plan: Plan, head: RequestHead) -> Plan:
+    def _as_configured(self, plan: Plan, head: RequestHead, client: Client) -> Plan:
         host = plan.address.host
         if self._no_proxy.has(host, plan.address.port):
             return plan
-        parent = self.parents.choose(host)
+        parent = self.parents.choose(host, rule=_rule(client))
         assert parent is not None
         if parent.direct:
             return plan
@@ -83,7 +83,7 @@ class ToParents:
         """The attempt by ``plan``'s parent has failed."""
         its_own = isinstance(fault, ParentError) or (not plan.address.host and isinstance(fault, UpstreamClosed))
         tried: Sequence[Parent] = (*plan.tried, plan.upstream)
-        other = self.parents.choose(origin.address.host, tried) if its_own else None
+        other = self.parents.choose(origin.address.host, tried, _rule(client)) if its_own else None
         if other is None:
             return None
         plan.tried = tuple(tried)
@@ -174,6 +174,11 @@ class Told:
     def failed(self, fault: ExchangeError) -> None:
         """For the parent."""
         self.parent.failed(fault)
+
+
+def _rule(client: Client) -> str:
+    """The access rule that has allowed the client's request."""
+    return client.verdict.rule if client.verdict is not None else ""
 
 
 def _from(parent: Parent, bind: str) -> Address:
