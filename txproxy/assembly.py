@@ -137,7 +137,11 @@ def _factory(
 ) -> Factory:
     if isinstance(listener, ForwardListener):
         return ForwardProxyFactory(
-            listener.policy, limits=listener.limits, observers=observers.exchanges, reactor=reactor
+            listener.policy,
+            limits=listener.limits,
+            observers=observers.exchanges,
+            protocols=listener.protocols,
+            reactor=reactor,
         )
     if isinstance(listener, TcpListener):
         return _stream_factory(listener, pools, observers, reactor)

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.logger import Logger
 
 from txproxy.assembly import Assembly, Factory, Observers, Served, assemble
-from txproxy.config import Config, load
+from txproxy.config import Config, ForwardListener, load
 from txproxy.config.endpoints import Bound, endpoint_text
 from txproxy.entrance import Behind, Entrance
 from txproxy.errors import ConfigError
@@ -207,6 +207,9 @@ class ProxyService(Service):
         """After the log files were moved away (SIGHUP, SIGUSR1)."""
         if self._now.log is not None:
             self._now.log.reopen()
+        for served in self._now.assembly.served:
+            if isinstance(served.config, ForwardListener) and served.config.policy.audit is not None:
+                served.config.policy.audit.reopen()
 
     # -- reload
 

@@ -167,9 +167,15 @@ def test_what_is_doubtful_is_a_warning_with_its_place(read, files):
     assert isinstance(made.listeners[0], ForwardListener)
 
 
+def test_what_clients_may_speak(read):
+    assert read(FORWARD).listeners[0].protocols == ("http", "socks5")
+    assert read(FORWARD + 'protocols = "socks5"').listeners[0].protocols == ("socks5",)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ('protocols = ["http", "ftp"]', ["protocols[1]: 'ftp' is not known"]),
         ('deny_hosts = ["a.example", "a*b"]', ["deny_hosts[1]: 'a*b' is no host pattern"]),
         ('filters = ["ads.txt", "nowhere.txt"]', ["filters[1]: "]),
         ('filters = [{ name = "x" }]', ["filters[0]: file is missing"]),

@@ -6,15 +6,16 @@ import pytest
 from twisted.logger import capturedLogs, formatEvent
 
 from txproxy.errors import ConfigError
+from txproxy.interfaces import Client
 from txproxy.observe.access_log import AccessLog
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
 
 class Finished:
-    client_ip = "192.0.2.1"
-
-    def __init__(self, request, status=200, sent=5):
+    def __init__(self, request, status=200, sent=5, user=None):
+        self.client = Client("192.0.2.1")
+        self.client.user = user
         self.request, self.status, self.sent = request, status, sent
 
 
@@ -106,3 +107,11 @@ def test_a_file_that_was_moved_away_is_begun_anew(tmp_path):
 def test_a_file_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(ConfigError, match="accepted is a file"):
         AccessLog(str(tmp_path / "no" / "log"))
+
+
+@pytest.mark.parametrize(
+    ("user", "written_as"),
+    [("bob", "bob"), ("Bob B.", "Bob\\x20B."), ('a"\n', "a\\x22\\x0A"), ("\xe9", "\\xC3\\xA9"), ("", "-")],
+)
+def test_a_user_has_a_column(written, user, written_as):
+    assert written(Finished(head(), user=user)).startswith(f"192.0.2.1 - {written_as} [time] ")

@@ -16,12 +16,15 @@ from txproxy.config.values import duration, flag, head_size, one_of, parse_pseud
 from txproxy.errors import ConfigError
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.pages import ErrorPages
+from txproxy.proxy.socks import HTTP, SOCKS5
 from txproxy.reverse.to_pool import host_to_send
 from txproxy.stream.by_name import ByName
 from txproxy.tls.hardening import MIN_VERSIONS
 from txproxy.tls.listener import CLIENT_AUTH, ListenerTls, ServerTls
 from txproxy.wire.networks import network
 
+# TLS has listeners of its own, and either may be spoken inside it.
+_FORWARD_PROTOCOLS: Final = (HTTP, SOCKS5)
 _MODES: Final = ("reverse", "forward", "tcp")
 _MOST: Final = 10**9
 _LIMITS: Final[dict[str, Callable[[Any], Any]]] = {
@@ -90,7 +93,10 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
         table.fault("it needs trusted_proxies: whose headers are to be believed; accepted are CIDRs", "proxy_protocol")
     listener: AnyListener
     if mode == "forward":
-        listener = ForwardListener(policy=forward_policy(table, read_via(table, defaults.via)), **shared)
+        protocols = table.all("protocols", one_of(_FORWARD_PROTOCOLS)) or _FORWARD_PROTOCOLS
+        listener = ForwardListener(
+            policy=forward_policy(table, read_via(table, defaults.via)), protocols=protocols, **shared
+        )
     elif mode == "reverse":
         listener = ReverseListener(
             pool=table.read("pool", text, None),

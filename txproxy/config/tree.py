@@ -8,6 +8,7 @@ import attrs
 
 from txproxy.forward.mode import ForwardPolicy
 from txproxy.proxy.limits import Limits
+from txproxy.proxy.socks import HTTP, SOCKS5
 from txproxy.reverse.matches import Match
 from txproxy.reverse.pool import PoolSettings
 from txproxy.reverse.redirects import Redirect
@@ -144,10 +145,11 @@ class ListenerConfig:
 
 @attrs.frozen(kw_only=True)
 class ForwardListener(ListenerConfig):
-    """A forward proxy."""
+    """A forward proxy. ``protocols`` are those that clients may speak, inside TLS too: ``http`` and ``socks5``."""
 
     name: str = "forward"
     policy: ForwardPolicy = attrs.field(factory=ForwardPolicy)
+    protocols: tuple[str, ...] = (HTTP, SOCKS5)
 
 
 @attrs.frozen(kw_only=True)

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from twisted.logger import Logger
 
 from txproxy.errors import ConfigError
+from txproxy.interfaces import Client
 from txproxy.wire.message import RequestHead
 
 _log = Logger()
@@ -23,8 +24,8 @@ class Finished(Protocol):
     sent: int
 
     @property
-    def client_ip(self) -> str:
-        """The believed address of the client."""
+    def client(self) -> Client:
+        """Who sent the request."""
 
 
 class FinishedStream(Protocol):
@@ -86,7 +87,8 @@ class AccessLog:
             target = request.path
         line = b"%b %b HTTP/1.%d" % (request.method, target, request.minor)
         self._write(
-            exchange.client_ip,
+            exchange.client.client_ip,
+            exchange.client.user,
             line,
             # nginx's number for a client that left before it was answered
             exchange.status or 499,
@@ -98,11 +100,14 @@ class AccessLog:
     def stream(self, stream: FinishedStream) -> None:
         """One raw stream that has ended."""
         line = f"TCP {stream.upstream or '-'}".encode()
-        self._write(stream.client_ip, line, 200 if stream.outcome == "ok" else 503, stream.sent, b"-", b"-")
+        self._write(stream.client_ip, None, line, 200 if stream.outcome == "ok" else 503, stream.sent, b"-", b"-")
 
-    def _write(self, client_ip: str, line: bytes, status: int, sent: int, referer: bytes, agent: bytes) -> None:
-        text = b'%b - - [%b] "%b" %d %d "%b" "%b"\n' % (
+    def _write(
+        self, client_ip: str, user: str | None, line: bytes, status: int, sent: int, referer: bytes, agent: bytes
+    ) -> None:
+        text = b'%b - %b [%b] "%b" %d %d "%b" "%b"\n' % (
             client_ip.encode("ascii"),
+            _word(user),
             strftime("%d/%b/%Y:%H:%M:%S %z", localtime()).encode("ascii"),
             _quoted(line),
             status,
@@ -118,6 +123,11 @@ class AccessLog:
 
 
 _PLAIN: Final = bytes(byte for byte in range(0x20, 0x7F) if byte not in b'"\\')
+
+
+def _word(user: str | None) -> bytes:
+    """A user so that the fields after it stay where they are."""
+    return _quoted(user.encode("utf-8", "replace")).replace(b" ", b"\\x20") if user else b"-"
 
 
 def _quoted(value: bytes) -> bytes:
