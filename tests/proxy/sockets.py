@@ -105,6 +105,12 @@ class World:
         protocol.makeConnection(transport)
         return end, protocol
 
+    @property
+    def waiting(self):
+        """How many bytes for the client are in the proxy's memory."""
+        transport = self.downstream.transport
+        return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+
     def turns(self, number=3):
         """So many turns."""
         for _ in range(number):

@@ -99,17 +99,11 @@ def fill(world, upstream, data):
     return sent
 
 
-def waiting(world):
-    """How many bytes for the client are in the proxy's memory."""
-    transport = world.downstream.transport
-    return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
-
-
 def test_a_reader_that_stops_makes_the_source_stop(world, body):
     upstream, received = begin(world)
     sent = fill(world, upstream, body)
     assert sent < 1_500_000
-    assert 0 < waiting(world) < 400_000
+    assert 0 < world.waiting < 400_000
     received += world.carry(upstream, body[sent:], world.client, SIZE)
     assert received == HEAD + body
 
@@ -124,12 +118,12 @@ def test_what_was_gathered_goes_before_what_the_kernel_passes(world, body):
         sent += upstream.send(body[sent : sent + 1000])
         world.reactor.read(patience=5)
 
-    while not waiting(world):
+    while not world.waiting:
         next_piece()
     # The client has bytes to take that come first: a piece goes the ordinary way.
     next_piece()
     # It takes them, and the next piece may pass.
-    while waiting(world):
+    while world.waiting:
         with contextlib.suppress(BlockingIOError):
             received += world.client.recv(1 << 20)
         world.reactor.write()
@@ -215,7 +209,7 @@ def test_an_upstream_that_resets_cuts_the_response(world, body):
 def test_an_upstream_is_not_late_while_the_client_is_slow(world, body):
     upstream, received = begin(world)
     sent = upstream.send(body)
-    world.until(lambda: waiting(world) > 65536, "the upstream is paused")
+    world.until(lambda: world.waiting > 65536, "the upstream is paused")
     for _ in range(70):
         world.reactor.advance(1)
     received += world.carry(upstream, body[sent:], world.client, SIZE)
