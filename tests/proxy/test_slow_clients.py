@@ -57,3 +57,23 @@ def test_who_takes_nothing_is_dropped(world):
     with pytest.raises(ConnectionError):
         while world.client.recv(65536):
             pass
+
+
+def test_what_the_proxy_answers_itself_is_not_gathered_for_who_takes_nothing():
+    world = World()
+    request = b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n"
+    left = memoryview(request * 10_000)
+    for _ in range(20):
+        with contextlib.suppress(BlockingIOError):
+            left = left[world.client.send(left) :]
+        world.turns(1)
+        assert world.waiting < 70_000
+    assert left, "it was read to the end"
+    received = bytearray()
+    while received.count(b"HTTP/1.1 405 ") < 10_000:
+        with contextlib.suppress(BlockingIOError):
+            left = left[world.client.send(left) :] if left else left
+        world.turns(1)
+        with contextlib.suppress(BlockingIOError):
+            received += world.client.recv(1 << 20)
+    world.close()

@@ -227,6 +227,9 @@ class DownstreamProtocol:
                     exchange.request_body(event)
                 elif type(event) is RequestHead:
                     self._begin(event)
+                    if self.exchange is None:
+                        # Answered already. What a client that takes nothing has asked for is not to be gathered.
+                        self.factory.turn_writes.flush()
                 else:
                     assert exchange is not None
                     self.deadline = NEVER if not self._write_paused else self.factory.idle_limit.ahead
