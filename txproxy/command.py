@@ -18,7 +18,8 @@ Usage: txproxy forward [options]    on the clients' side: absolute-URI requests 
        txproxy MODE --help          the options of a mode
 
        txproxy check FILE           read a configuration, and list every error in it
-       txproxy explain --config FILE METHOD URL [-H 'NAME: VALUE'] [--client ADDRESS] [--listener NAME]
+       txproxy explain --config FILE METHOD URL [-H 'NAME: VALUE'] [--client ADDRESS] [--user NAME]
+                         [--listener NAME]
                                     what would be done with a request, and why
        txproxy demo                 three small upstreams, a reverse and a forward proxy, to try
        txproxy --version
@@ -121,12 +122,13 @@ def _explain(arguments: Sequence[str]) -> int:
         help="a field of the request; repeatable",
     )
     parser.add_argument("--client", metavar="ADDRESS", default="127.0.0.1", help="the client's [default: 127.0.0.1]")
+    parser.add_argument("--user", metavar="NAME", help="who it is taken to be [default: nobody who is known]")
     parser.add_argument("--listener", metavar="NAME", help="the one that gets the request [default: told by the URL]")
     from txproxy.explanation import Question, explain
 
     try:
         given = parser.parse_intermixed_args(arguments)
-        question = Question.of(given.method, given.url, given.header, given.client, given.listener)
+        question = Question.of(given.method, given.url, given.header, given.client, given.listener, given.user)
     except ConfigError as fault:
         return _wrong_call("explain", f"{fault}; txproxy explain --help lists what is accepted")
     from txproxy.config import load

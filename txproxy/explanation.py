@@ -17,6 +17,7 @@ from txproxy.config.endpoints import Bound
 from txproxy.config.tree import AnyListener, TunnelAction
 from txproxy.config.values import hint
 from txproxy.errors import ConfigError, ExchangeError, RequestError
+from txproxy.forward.explaining import explain as explain_forward
 from txproxy.forward.mode import ForwardMode
 from txproxy.interfaces import Answer, Client, Plan, Refusal
 from txproxy.proxy.factory import ProxyFactory
@@ -48,8 +49,9 @@ _NOT_ITS_TURN: Final = {
 
 @attrs.frozen
 class Question:
-    """A request: ``method``, ``url`` (for CONNECT ``HOST:PORT``), field ``lines``, the address of the ``client``, and
-    the name of the ``listener`` that gets it (None: told by the URL).
+    """A request: ``method``, ``url`` (for CONNECT ``HOST:PORT``), field ``lines``, the address of the ``client``, the
+    name of the ``listener`` that gets it (None: told by the URL), and of the ``user`` who is taken to send it, if
+    anybody is.
     """
 
     method: str
@@ -57,9 +59,18 @@ class Question:
     lines: tuple[str, ...] = ()
     client: str = "127.0.0.1"
     listener: str | None = None
+    user: str | None = None
 
     @classmethod
-    def of(cls, method: str, url: str, lines: Sequence[str], client: str, listener: str | None) -> Question:
+    def of(
+        cls,
+        method: str,
+        url: str,
+        lines: Sequence[str],
+        client: str,
+        listener: str | None,
+        user: str | None = None,
+    ) -> Question:
         """From what was typed; ``ConfigError`` if it is none."""
         if not TOKEN.fullmatch(method.encode("utf-8", "replace")):
             raise ConfigError(f"{method!r} is no method; accepted are names such as GET")
@@ -78,7 +89,7 @@ class Question:
                 raise ConfigError(f"-H {line!r}: no field; accepted is 'NAME: VALUE'")
         if not isIPAddress(client) and not isIPv6Address(client):
             raise ConfigError(f"--client {client}: accepted is an address")
-        return cls(method, url, tuple(lines), client, listener)
+        return cls(method, url, tuple(lines), client, listener, user)
 
     @property
     def scheme(self) -> str:
@@ -299,14 +310,18 @@ def _why_upstream(one: Upstream, chosen: Upstream, config: PoolConfig, primaries
 
 
 def _forward(listener: ForwardListener, question: Question, client: Client, said: list[str]) -> bool:
-    decision = ForwardMode(listener.policy).plan(question.head(absolute=True), client)
+    mode = ForwardMode(listener.policy)
+    if question.user is not None:
+        client.user = question.user
+        client.groups = mode.authenticator.groups_of(question.user) if mode.authenticator is not None else frozenset()
+    decision = explain_forward(mode, question.head(absolute=True), client, said)
     if isinstance(decision, Plan):
         what = "a tunnel" if decision.head is None else "sent"
         said.append(f"answer: {what} to {decision.address}, if the address that it has may be reached")
         return True
     if isinstance(decision, Refusal | Answer):
         return _refused(decision, said)
-    said.append("answer: it has to ask first")
+    said.append("answer: that has to be found out first: who it is, what addresses it has, or what somebody says")
     return True
 
 

@@ -159,6 +159,22 @@ def test_what_is_rewritten_is_judged_as_it_goes_on(forward):
     assert (str(proxy.network.dialed[0]), proxy.network.dialed[0].server_name) == ("good.example:443", "good.example")
 
 
+def test_where_a_request_wanted_to_go_need_not_be_allowed(forward):
+    proxy = forward(
+        allow_hosts=["new.example"],
+        rewrites=[
+            Rewrite(name="moved", hosts="www.example.com", to="http://new.example{path}"),
+            Rewrite(name="told", hosts="old.example", to="http://new.example{path}", redirect=308),
+        ],
+    )
+    client = proxy.connect()
+    for _ in range(3):
+        assert again(client, proxy) == 200
+    assert proxy.network.dialed[0].host == "new.example"
+    assert status(proxy.ask(get(b"http://old.example:25/x"))) == 308
+    assert status(proxy.ask(get(b"http://other.example/"))) == 403
+
+
 def test_searches_are_made_safe(forward):
     proxy = forward(via=None, safe_search=["google", "youtube"])
     proxy.ask(get(b"http://www.google.com/search?q=x"))

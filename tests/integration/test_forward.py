@@ -3,10 +3,11 @@
 import hashlib
 import json
 import subprocess
+import sys
 
 import pytest
 
-from tests.integration.conftest import DEADLINE, need, until
+from tests.integration.conftest import DEADLINE, free_port, need, until
 
 NAMES = dict.fromkeys(["site.example", "ads.example", "evil.example", "localhost"], "127.0.0.1")
 # curl's statuses: the TLS handshake failed; nothing came; the proxy gave no tunnel
@@ -23,6 +24,12 @@ def users(tmp_path):
     digest = hashlib.md5(b"bob:txproxy:hunter2", usedforsecurity=False).hexdigest()
     (tmp_path / "digests").write_text(f"bob:txproxy:{digest}\n")
     return tmp_path
+
+
+def audited(file, count):
+    """The entries of an audit log, once there are so many."""
+    lines = until(lambda: len(lines := file.read_text().splitlines()) == count and lines, f"{count} lines in {file}")
+    return [json.loads(line) for line in lines]
 
 
 # -- who it is
@@ -59,6 +66,59 @@ def test_curl_logs_in_by_digest(users, run_forward, run_nginx, curl, certificate
 # -- what may be
 
 
+def test_the_options_of_the_command_line(users, run_proxy, run_nginx, curl, tmp_path):
+    origin = run_nginx()
+    (tmp_path / "ads.txt").write_text("*://*/banner/*\n")
+    proxy = run_proxy(
+        "forward", "--allow-destination", "127.0.0.1", "--allow-port", str(origin.port),
+        "--auth-file", str(users / "passwords"), "--filter", str(tmp_path / "ads.txt"),
+        "--allow-host", "127.0.0.1", "--allow-host", ".example", "--deny-host", "no.example",
+    )  # fmt: skip
+    me = ["-x", proxy.url, "-U", "bob:hunter2"]
+    assert curl(*me, f"{origin.url}/name") == "nginx\n"
+    assert "HTTP/1.1 407 " in curl("-i", "-x", proxy.url, f"{origin.url}/name")
+    assert "List: ads" in curl(*me, f"{origin.url}/banner/1")
+    assert "is not among the allowed hosts" in curl(*me, f"http://localhost:{origin.port}/")
+    assert "no.example is not allowed" in curl(*me, f"http://no.example:{origin.port}/")
+    proxy.says("127.0.0.1 - bob [")
+
+
+def test_a_configuration_file(users, processes, run_nginx, curl, tmp_path):
+    origin, port = run_nginx(), free_port()
+    (tmp_path / "proxy.toml").write_text(f"""
+[[listeners]]
+mode = "forward"
+listen = "tcp:{port}:interface=127.0.0.1"
+allow_destinations = ["127.0.0.1"]
+allow_ports = [{origin.port}]
+audit = "audit.json"
+auth = {{ password_file = "passwords", by_rules = true }}
+
+[[listeners.rules]]
+name = "open"
+action = "allow"
+url = "*/name"
+
+[[listeners.rules]]
+name = "known"
+action = "allow"
+users = "bob"
+""")
+    processes(sys.executable, "-m", "txproxy", "run", "--config", str(tmp_path / "proxy.toml"), port=port, cwd=tmp_path)
+    proxy = ["-x", f"http://127.0.0.1:{port}"]
+    assert curl(*proxy, f"{origin.url}/name") == "nginx\n"
+    assert "HTTP/1.1 407 " in curl("-i", *proxy, f"{origin.url}/echo")
+    assert curl(*proxy, "-U", "bob:hunter2", f"{origin.url}/echo").startswith("GET 127.0.0.1")
+    lines = until(
+        lambda: len(lines := (tmp_path / "audit.json").read_text().splitlines()) == 3 and lines,
+        "three lines in the log",
+    )
+    entries = [json.loads(line) for line in lines]
+    assert [(entry["user"], entry["verdict"], entry["rule"]) for entry in entries] == [
+        (None, "allow", "open"), (None, "deny", "auth"), ("bob", "allow", "known")
+    ]  # fmt: skip
+
+
 def test_block_lists_and_hosts(run_forward, run_nginx, curl, tmp_path):
     origin = run_nginx()
     (tmp_path / "ads.txt").write_text("||ads.example^\n*://*/banner/*\n")
@@ -84,10 +144,7 @@ def test_a_tunnel_goes_where_it_says_or_nowhere(run_forward, run_nginx, curl, ce
     curl("-x", proxy.url, "-k", *elsewhere, f"https://evil.example:{port}/", code=NO_TLS)
     # No TLS at all, but HTTP in a tunnel.
     curl("-p", "-x", proxy.url, f"http://site.example:{origin.port}/name", code=NO_ANSWER)
-    lines = until(
-        lambda: len(lines := (tmp_path / "audit.json").read_text().splitlines()) == 4 and lines, "four lines in the log"
-    )
-    entries = [json.loads(line) for line in lines]
+    entries = audited(tmp_path / "audit.json", 4)
     assert [(entry["host"], entry["verdict"]) for entry in entries] == [
         ("localhost", "allow"),
         ("127.0.0.1", "allow"),

@@ -227,6 +227,10 @@ class Authenticator:
         name = self._certificate_user(certificate)
         return self._by_name(name) if name is not None else None
 
+    def groups_of(self, name: str) -> frozenset[str]:
+        """The groups that a user is in, as far as the file of groups knows."""
+        return self._by_name(name).groups
+
     @property
     def takes_passwords(self) -> bool:
         """Whether ``check_login`` may find somebody."""

@@ -69,8 +69,9 @@ Step: TypeAlias = "Callable[[Case], Result | Deferred[Result]]"
 
 
 class Judge:
-    """Takes requests through the steps: ``first`` those that say who sends them, if any do, then ``aim``, then the
-    ``others``. What a step gives is the answer; None is for the next one, and after the last ``go`` makes a plan.
+    """Takes requests through the steps: ``first`` those that say who sends them, if any do, then what ``changes`` where
+    they go, if anything does, then ``aim``, then the ``others``. What a step gives is the answer; None is for the next
+    one, and after the last ``go`` makes a plan.
 
     What came of a request is remembered with its connection: for one with the very same fields, it is known who sends
     it, and for the same request again, what comes of it (``again`` makes the plan, from the notes).
@@ -79,15 +80,18 @@ class Judge:
     def __init__(
         self,
         first: Sequence[Step],
+        changes: Step | None,
         aim: Aim,
         others: Sequence[Step],
         go: Callable[[Case], Decision],
         again: Callable[[RequestHead, Client, Notes], Decision],
         clock: Any,
     ) -> None:
-        self._steps: tuple[Step, ...] = (*first, aim, *others)
+        self._steps: tuple[Step, ...] = (*first, *([changes] if changes is not None else []), aim, *others)
         self._count = len(self._steps)
-        self._after_aim = len(first) + 1
+        self._changes = changes is not None
+        # where one whose sender is known goes on
+        self._known_at = len(first) + (0 if self._changes else 1)
         self._aim = aim
         self._go = go
         self._again = again
@@ -116,8 +120,9 @@ class Judge:
                 client.verdict = None
                 case = Case(head, client)
                 case.known_until = notes.known_until
-                self._aim.at(case, notes.aim)
-                known: Decision = self._on(None, case, self._after_aim)
+                if not self._changes:
+                    self._aim.at(case, notes.aim)
+                known: Decision = self._on(None, case, self._known_at)
                 return known
         client.verdict = None
         decision: Decision = self._on(None, Case(head, client), 0)
@@ -223,16 +228,18 @@ class Aim:
 
 
 class Changing:
-    """Sends requests elsewhere than they want, and clients too."""
+    """Sends requests elsewhere than they want, and clients too. Where they want to go need not be allowed."""
 
     def __init__(self, rewrites: Rewrites, targets: Targets) -> None:
         self._find = rewrites.find
-        self._aim = Aim(targets)
+        self._named = targets.named
 
     def __call__(self, case: Case) -> Result:
         """See :data:`Step`."""
+        head, client = case.head, case.client
+        target = self._named(head.scheme or b"", head.authority)
         case.by_url = True
-        change = self._find(case.facts)
+        change = self._find(Facts(head, client.client_ip, target.host, target.port, client.user, client.groups))
         return self._apply(change, case) if change is not None else None
 
     def _apply(self, change: Change, case: Case) -> Result:
@@ -249,7 +256,6 @@ class Changing:
             case.head = RequestHead(
                 head.method, path, head.headers, match[2], match[1].lower(), head.body, head.minor, head.keep_alive
             )
-            self._aim(case)
         return None
 
 

@@ -62,8 +62,8 @@ class ForwardMode:
         if reactor is None:
             from twisted.internet import reactor  # the embedding program's
         self.policy = policy
-        self._clients = Networks(policy.allow_clients)
-        self._targets = Targets(policy.allow_ports, policy.allow_hosts, policy.deny_hosts, policy.bind, policy.binds)
+        self.clients = Networks(policy.allow_clients)
+        self.targets = Targets(policy.allow_ports, policy.allow_hosts, policy.deny_hosts, policy.bind, policy.binds)
         self._via = Via(policy.via.encode("ascii"), new_mark()) if policy.via is not None else None
         self._response_lines = (self._via.response_line,) if self._via is not None else ()
         self.destinations = Destinations(policy.allow_destinations)
@@ -82,6 +82,7 @@ class ForwardMode:
         self.approvals = Approvals(reactor)
         self.rules = self._make_rules()
         self.warnings = (*self.filters.warnings, *self.lists.warnings, *self.rules.warnings)
+        self.changing: Changing | None = None
         self._judge = self._make_judge(reactor, timeout)
 
     def _make_rules(self) -> Rules:
@@ -94,23 +95,23 @@ class ForwardMode:
 
     def _make_judge(self, reactor: Any, timeout: float) -> Judge | None:
         """The chain that each request passes; None if there is nothing to be asked of any."""
-        policy, targets = self.policy, self._targets
+        policy, targets = self.policy, self.targets
         users = None
         if self.authenticator is not None and policy.auth is not None:
             users = Authentication(self.authenticator, policy.auth.certificate_field is not None)
         first: list[Step] = [users] if users is not None and not policy.auth_by_rules else []
-        others: list[Step] = []
         if policy.rewrites or policy.safe_search:
-            others.append(Changing(Rewrites(policy.rewrites, policy.safe_search), targets))
+            self.changing = Changing(Rewrites(policy.rewrites, policy.safe_search), targets)
+        others: list[Step] = []
         if self.filters.lists:
             others.append(Filtering(self.filters))
         if policy.rules:
             lookups = Lookups(reactor, timeout)
             ask = policy.ask or self.approvals
             others.append(Deciding(self.rules, lookups, users, ask, policy.ask_timeout, reactor))
-        if not first and not others:
+        if not first and not others and self.changing is None:
             return None
-        judge = Judge(first, Aim(targets, facts=bool(others)), others, self._go, self._go_again, reactor)
+        judge = Judge(first, self.changing, Aim(targets, facts=bool(others)), others, self.go, self._go_again, reactor)
         self.filters.watch(judge.forget)
         self.lists.watch(judge.forget)
         if self.authenticator is not None:
@@ -119,7 +120,7 @@ class ForwardMode:
 
     def plan(self, head: RequestHead, client: Client) -> Decision:
         """See :class:`txproxy.interfaces.IMode`."""
-        if client.client_ip not in self._clients:
+        if client.client_ip not in self.clients:
             client.verdict = denied(f"{client.client_ip} may not use this proxy", "allow_clients")
             raise RequestDenied(client.verdict.reason)
         via = self._via
@@ -139,21 +140,21 @@ class ForwardMode:
             return self._judge(head, client)
         if client.verdict is not None:
             client.verdict = None
-        target = self._targets.of(head, client)
-        address = self._targets.address(target, "", "", ())
+        target = self.targets.of(head, client)
+        address = self.targets.address(target, "", "", ())
         return self._sent(self._planned(head, client, target, address), head, client)
 
-    def _go(self, case: Case) -> Decision:
+    def go(self, case: Case) -> Decision:
         """The plan for a request that has passed the chain."""
         target = case.target
-        address = self._targets.address(target, case.rule, case.dial, case.pinned)
+        address = self.targets.address(target, case.rule, case.dial, case.pinned)
         plan = self._planned(case.head, case.client, target, address, case.rule, case.lines)
         return self._sent(plan, case.asked, case.client)
 
     def _go_again(self, head: RequestHead, client: Client, notes: Notes) -> Decision:
         """The same for one that has passed it before."""
         target: Target = notes.aim
-        address = self._targets.address(target, notes.rule, "", notes.pinned)
+        address = self.targets.address(target, notes.rule, "", notes.pinned)
         return self._sent(self._planned(head, client, target, address, notes.rule), head, client)
 
     def _sent(self, plan: Plan, head: RequestHead, client: Client) -> Decision:

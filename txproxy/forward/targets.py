@@ -76,7 +76,8 @@ class Bind:
 
 
 class Targets:
-    """Finds the target of a request by its scheme (empty for a tunnel) and authority.
+    """Finds the target of a request by its scheme (empty for a tunnel) and authority: ``find`` one that is allowed,
+    ``named`` any.
 
     ``ports`` is for requests and tunnels alike; None stands for the usual ones of each. ``allow`` and ``deny`` are
     host patterns; None allows all, and what is denied is denied. ``bind`` is the address to connect from, but where one
@@ -99,6 +100,7 @@ class Targets:
         self._binds = tuple(binds)
         # The same request to the same origin meets the same Address object, and with it kept connections.
         self.find = lru_cache(maxsize=4096)(self._find)
+        self.named = lru_cache(maxsize=4096)(self._named)
         self.address = lru_cache(maxsize=4096)(self._address_for)
 
     def of(self, head: RequestHead, client: Client) -> Target:
@@ -117,14 +119,17 @@ class Targets:
         return attrs.evolve(target.address, host=dial or target.host, pinned=pinned, bind=bind)
 
     def _find(self, scheme: bytes, authority: bytes) -> Target:
+        target = self.named(scheme, authority)
+        self._check(target)
+        return target
+
+    def _named(self, scheme: bytes, authority: bytes) -> Target:
         given, port = split_authority(authority)
         host = normal_host(given)
         if _NAME.fullmatch(host) is None and not is_literal(host):
             # What an escape hid, a line end too.
             raise RequestError("the target's host is no name that DNS can have")
-        target = Target(scheme, host, port or DEFAULT_PORTS[scheme], self._address(scheme, host, port))
-        self._check(target)
-        return target
+        return Target(scheme, host, port or DEFAULT_PORTS[scheme], self._address(scheme, host, port))
 
     def _address(self, scheme: bytes, host: str, port: int | None) -> Address:
         if scheme not in (b"https", b"wss"):
