@@ -141,8 +141,8 @@ class ForwardMode:
         if client.verdict is not None:
             client.verdict = None
         target = self.targets.of(head, client)
-        address = self.targets.address(target, "", "", ())
-        return self._sent(self._planned(head, client, target, address), head, client)
+        plan = self._planned(head, client, target, target.address)
+        return plan if self._to_parents is None else self._to_parents.plan(plan, head, client)
 
     def go(self, case: Case) -> Decision:
         """The plan for a request that has passed the chain."""

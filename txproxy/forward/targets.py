@@ -101,7 +101,8 @@ class Targets:
         # The same request to the same origin meets the same Address object, and with it kept connections.
         self.find = lru_cache(maxsize=4096)(self._find)
         self.named = lru_cache(maxsize=4096)(self._named)
-        self.address = lru_cache(maxsize=4096)(self._address_for)
+        self._other_address = lru_cache(maxsize=4096)(self._make_other)
+        self._by_rule = any(one.rules for one in self._binds)
 
     def of(self, head: RequestHead, client: Client) -> Target:
         """The target of a request."""
@@ -111,12 +112,20 @@ class Targets:
             client.verdict = fault.verdict
             raise
 
-    def _address_for(self, target: Target, rule: str, dial: str, pinned: tuple[str, ...]) -> Address:
+    def address(self, target: Target, rule: str, dial: str, pinned: tuple[str, ...]) -> Address:
         """Where to connect to for a request that ``rule`` has allowed: the target's own address, or ``dial`` in its
         place, at the addresses that are ``pinned``, if any are.
         """
-        bind = next((one.address for one in self._binds if one.is_for(target.host, rule)), self._bind)
+        if not dial and not pinned and not self._by_rule:
+            return target.address
+        return self._other_address(target, rule, dial, pinned)
+
+    def _make_other(self, target: Target, rule: str, dial: str, pinned: tuple[str, ...]) -> Address:
+        bind = self._bind_for(target.host, rule)
         return attrs.evolve(target.address, host=dial or target.host, pinned=pinned, bind=bind)
+
+    def _bind_for(self, host: str, rule: str) -> str:
+        return next((one.address for one in self._binds if one.is_for(host, rule)), self._bind)
 
     def _find(self, scheme: bytes, authority: bytes) -> Target:
         target = self.named(scheme, authority)
@@ -133,12 +142,13 @@ class Targets:
 
     def _address(self, scheme: bytes, host: str, port: int | None) -> Address:
         if scheme not in (b"https", b"wss"):
-            return Address(host, port or DEFAULT_PORTS[scheme], bind=self._bind)
+            return Address(host, port or DEFAULT_PORTS[scheme], bind=self._bind_for(host, ""))
         try:
             tls = client_connections(host)
         except UnicodeError:
             raise RequestError("the target's host is no name that a certificate can have") from None
-        return Address(host, port or DEFAULT_PORTS[scheme], tls=tls, server_name=host, bind=self._bind)
+        bind = self._bind_for(host, "")
+        return Address(host, port or DEFAULT_PORTS[scheme], tls=tls, server_name=host, bind=bind)
 
     def _check(self, target: Target) -> None:
         host, port = target.host, target.port
