@@ -247,13 +247,14 @@ class Plan:
     None to give up. It is asked only where another attempt is safe. ``response_timeout``: in seconds, in place of the
     proxy's. ``max_body``: of the request, in bytes. ``shadow``: gets a copy of the request's body. ``bounds``: what it
     may use; those of the first attempt hold for all. ``max_response``: of the response's body, in bytes; what is longer
-    is cut. ``gate``: of a tunnel (CONNECT). ``upstream``, ``tried`` and ``retries`` are the mode's own: where this
-    attempt goes, where others went before it, and how many of them were sent.
+    is cut. ``gate``: of a tunnel (CONNECT). ``cuts``: how often the request was cut off by the end of a connection, in
+    this attempt and those before it. ``upstream``, ``tried`` and ``retries`` are the mode's own: where this attempt
+    goes, where others went before it, and how many of them were sent.
     """
 
     __slots__ = (
         "address", "head", "response_lines", "rewrite", "party", "answered", "again", "response_timeout", "max_body",
-        "shadow", "bounds", "max_response", "gate", "upstream", "tried", "retries",
+        "shadow", "bounds", "max_response", "gate", "cuts", "upstream", "tried", "retries",
     )  # fmt: skip
 
     def __init__(self, address: Address, head: RequestHead | None, response_lines: tuple[bytes, ...] = ()) -> None:
@@ -270,6 +271,7 @@ class Plan:
         self.bounds: Bounds | None = None
         self.max_response: int | None = None
         self.gate: Gatekeeper | None = None
+        self.cuts = 0
         self.upstream: Any = None
         self.tried: tuple[Any, ...] = ()
         self.retries = 0

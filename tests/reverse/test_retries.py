@@ -1,6 +1,7 @@
 """What is tried again, where, and how often; and what never is."""
 
 import pytest
+from twisted.internet.defer import fail
 
 from txproxy.errors import ConnectionRefused, ConnectTimeout
 
@@ -30,6 +31,11 @@ def test_a_sent_request_that_may_be_repeated_goes_to_another_upstream(serve):
     assert client.received == OK
 
 
+def sent(proxy):
+    """How often a request was sent."""
+    return sum(connection.received.count(b" /x HTTP/1.1\r\n") for connection in proxy.network.connections)
+
+
 def test_as_often_as_is_set_and_no_more(serve):
     for retries in (0, 1, 2):
         proxy = serve(5, retries=retries)
@@ -38,7 +44,7 @@ def test_as_often_as_is_set_and_no_more(serve):
         for _ in range(4):
             if not client.received:
                 proxy.upstream.drop()
-        assert len(dialed(proxy)) == 1 + retries
+        assert sent(proxy) == 1 + retries
         assert status(client) == 502
 
 
@@ -152,14 +158,156 @@ def test_the_budget_keeps_retries_from_multiplying_an_outage(serve):
     assert len(first) == 30
     for connection in first:
         connection.drop()
-    # 20 % of what is under way, at least 3; the others get their 502 at once
-    retried = len(proxy.network.connections) - 30
+    # 20 % of what is under way, at least 3; the others get their 502 at once, for their upstreams take connections
+    retried = sent(proxy) - 30
     assert 3 <= retried <= 6
     assert sum(1 for client in clients if client.received) == 30 - retried
     for connection in proxy.network.connections[30:]:
         connection.send(OK)
     assert proxy.pool.retrying == 0
     assert all(upstream.active == 0 for upstream in proxy.pool.upstreams)
+
+
+def load(proxy, clients=40, request=GET):
+    """So many clients, each with a request under way on a connection of its own."""
+    made = [proxy.connect() for _ in range(clients)]
+    for client in made:
+        client.send(request)
+    return made
+
+
+def at(proxy, digit):
+    return [connection for connection in proxy.network.connections if connection.address.host[-1] == digit]
+
+
+def refuse(proxy, *digits):
+    """These upstreams take no connections any more."""
+    dial = proxy.network.dial
+
+    def dial_the_living(address, build):
+        if address.host[-1] in digits:
+            proxy.network.dialed.append(address)
+            return fail(ConnectionRefused("no"))
+        return dial(address, build)
+
+    proxy.network.dial = dial_the_living
+
+
+def kill(proxy, *digits):
+    """These upstreams die, with all that they have."""
+    refuse(proxy, *digits)
+    for digit in digits:
+        for connection in at(proxy, digit):
+            connection.drop()
+
+
+def test_what_the_dead_had_goes_elsewhere_whatever_the_budget(serve):
+    proxy = serve(6)
+    clients = load(proxy, 60)
+    kill(proxy, "1", "3", "5")
+    for digit in "246":
+        for connection in at(proxy, digit):
+            connection.send(OK)
+    assert [client.received for client in clients] == [OK] * 60
+    assert proxy.pool.retrying == 0
+    assert all(upstream.active == 0 for upstream in proxy.pool.upstreams)
+
+
+@pytest.mark.parametrize(("request_", "retries"), [(GET, 0), (POST, 5)])
+def test_but_no_oftener_than_is_set_and_nothing_that_must_not_be_repeated(serve, request_, retries):
+    proxy = serve(2, retries=retries)
+    clients = load(proxy, 40, request_)
+    kill(proxy, "1")
+    assert [status(client) for client in clients if client.received] == [502] * 20
+    assert sent(proxy) == 40
+
+
+def test_upstreams_that_die_one_after_the_other_with_the_same_request_are_not_its_end(serve):
+    proxy = serve(6)
+    client = proxy.connect()
+    client.send(GET)
+    for digit in "123":
+        kill(proxy, digit)
+        assert not client.received
+    proxy.upstream.send(OK)
+    assert client.received == OK and sent(proxy) == 4
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["fresh", "kept"])
+def test_but_a_request_that_kills_upstreams_does_not_get_them_all(serve, kept):
+    proxy = serve(10)
+    if kept:
+        for _ in range(10):
+            proxy.exchange(GET, OK)
+    before = sent(proxy)
+    client = proxy.connect()
+    client.send(GET)
+    for digit in "1234567890":
+        refuse(proxy, digit)
+        for connection in at(proxy, digit):
+            if not client.received:
+                connection.drop()
+    assert sent(proxy) - before == 4
+    assert status(client) == 502
+
+
+def test_many_knock_at_once_and_one_goes(serve):
+    proxy = serve(2)
+    clients = load(proxy, 40)
+    proxy.network.script = [None] * 8 + ["hang"]
+    for connection in at(proxy, "1"):
+        connection.drop()
+    # 8 of 20 within the budget of 40; one connection for all the others
+    assert dialed(proxy)[40:] == ["2"] * 8 + ["1"]
+    clients[-2].drop()
+    waiting, _, _ = proxy.network.hanging.pop()
+    assert not any(client.received for client in clients)
+    waiting.errback(ConnectionRefused("no"))
+    assert dialed(proxy)[49:] == ["2"] * 11
+    for connection in at(proxy, "2"):
+        connection.send(OK)
+    assert sum(client.received == OK for client in clients) == 39
+
+
+def test_a_knock_that_nobody_waits_for_harms_nobody(serve):
+    proxy = serve(2)
+    clients = load(proxy, 40)
+    proxy.network.script = [None] * 8 + ["hang"]
+    for connection in at(proxy, "1"):
+        connection.drop()
+    for client in clients:
+        client.drop()
+    proxy.network.answer()
+    proxy.clock.advance(0)
+    assert at(proxy, "1")[-1].closed and at(proxy, "1")[-1].received == b""
+
+
+def test_an_upstream_that_is_slow_is_not_asked_whether_it_is_there(serve):
+    proxy = serve(2)
+    clients = load(proxy, 40)
+    for connection in at(proxy, "2"):
+        connection.send(OK)
+    proxy.advance(62)
+    assert "1" not in dialed(proxy)[40:]
+    lost = [status(client) for client in clients if client.received and client.received != OK]
+    assert set(lost) == {504} and len(lost) > 10
+
+
+def test_a_kept_connection_to_each_of_many_dead_is_no_reason_to_give_up(serve):
+    proxy = serve(4, retries=0)
+    for _ in range(4):
+        proxy.exchange(GET, OK)
+    kept = list(proxy.network.connections)
+    client = proxy.connect()
+    client.send(GET)
+    refuse(proxy, "1", "2", "3")
+    for connection in kept[:3]:
+        # Each of them looks alive until it is used.
+        assert connection.received.count(b"GET ") == 2
+        connection.drop()
+    assert dialed(proxy)[4:] == ["1", "2", "3"]
+    kept[3].send(OK)
+    assert client.received == OK
 
 
 def test_a_retry_counts_until_it_has_ended(serve):

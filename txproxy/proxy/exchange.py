@@ -103,7 +103,7 @@ class Exchange:
 
     __slots__ = (
         "factory", "downstream", "request", "plan", "status", "sent", "received", "outcome", "detail", "started",
-        "request_done", "wants_body", "_phase", "_upstream", "_pending", "_body_seen", "_retried",
+        "request_done", "wants_body", "_phase", "_upstream", "_pending", "_body_seen",
         "_observed", "bound",
     )  # fmt: skip
 
@@ -125,7 +125,6 @@ class Exchange:
         self._upstream: UpstreamProtocol | None = None
         self._pending: Deferred[Any] | None = None
         self._body_seen = False
-        self._retried = False
         self._observed = False
         # what bounds it, if anything does
         self.bound: Bound | None = None
@@ -569,9 +568,11 @@ class Exchange:
         plan = self.plan
         assert plan is not None and upstream is not None
         if not upstream.received_any and self._may_repeat():
-            if isinstance(fault, UpstreamClosed) and upstream.reused and not self._retried:
-                # RFC 9112 9.3.1: the upstream closed a kept-alive connection while the request was on its way.
-                self._retried = True
+            cut = isinstance(fault, UpstreamClosed)
+            plan.cuts += cut
+            if cut and upstream.reused:
+                # RFC 9112 9.3.1: the upstream closed a kept-alive connection while the request was on its way. A new
+                # one, of which there is one for each attempt, tells whether it is there at all.
                 self._dial(plan)
             else:
                 self._try_again(fault)

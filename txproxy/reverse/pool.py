@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any, Final, Protocol, TypeAlias
 
 import attrs
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 from twisted.web.resource import IResource
 
@@ -19,6 +19,7 @@ from txproxy.interfaces import Address, Client
 from txproxy.proxy.deadlines import NEVER
 from txproxy.proxy.proxy_protocol import prefaced
 from txproxy.reverse.health import Checks, HealthCheck
+from txproxy.reverse.knocks import Knocks
 from txproxy.reverse.members import Members
 from txproxy.reverse.probe import Dial
 from txproxy.reverse.strategies import strategy_from
@@ -66,13 +67,13 @@ class Ejection:
 class PoolSettings:
     """How a pool treats its upstreams.
 
-    ``retries``: further attempts for a request that was sent and may be repeated. ``ejection``: None for no passive
-    health checks. ``slow_start``: seconds over which an upstream that comes back, or was added, reaches its weight.
-    ``panic``: if less than this share of the upstreams is available, all serve but those that are drained or disabled
-    (0: never). ``health``: what active checks ask; None for none. ``proxy_protocol``: 1 or 2 to begin each connection
-    with a header of that version; connections are then one client's. ``queue``: how many requests may wait for
-    upstreams that have their ``max``, and ``queue_timeout`` for how many seconds; then 503. ``tls``: how TLS upstreams
-    given as URLs are verified.
+    ``retries``: further attempts for a request that was sent and may be repeated; those that it takes because upstreams
+    have died are not counted. ``ejection``: None for no passive health checks. ``slow_start``: seconds over which an
+    upstream that comes back, or was added, reaches its weight. ``panic``: if less than this share of the upstreams is
+    available, all serve but those that are drained or disabled (0: never). ``health``: what active checks ask; None for
+    none. ``proxy_protocol``: 1 or 2 to begin each connection with a header of that version; connections are then one
+    client's. ``queue``: how many requests may wait for upstreams that have their ``max``, and ``queue_timeout`` for how
+    many seconds; then 503. ``tls``: how TLS upstreams given as URLs are verified.
     """
 
     retries: int = 1
@@ -144,6 +145,7 @@ class Pool:
         # the one of the whole pool, and those of upstreams that stand for others
         self._keepers: dict[Pool | Upstream, Keeper] = {}
         self._users = 0
+        self._knocks: Knocks | None = None
         self._joined: list[Callable[[Upstream], None]] = []
         self._parted: list[Callable[[Upstream], None]] = []
         for item in upstreams:
@@ -171,6 +173,7 @@ class Pool:
         self._users += 1
         if self._users > 1:
             return
+        self._knocks = self._knocks or Knocks(dial)
         if self.settings.health is not None and self not in self._keepers:
             version = self.settings.proxy_protocol
             first = header(version, None, None) if version else b""
@@ -288,6 +291,10 @@ class Pool:
         """Whether the budget allows one more."""
         active = sum(upstream.active for upstream in self.upstreams)
         return self.retrying < max(_LEAST_RETRIES, _BUDGET * active)
+
+    def gone(self, upstream: Upstream) -> Deferred[bool]:
+        """Whether ``upstream``, which has cut off a request, takes no connections at all."""
+        return self._knocks.gone(upstream.address) if self._knocks is not None else succeed(False)
 
     def retry(self, upstream: Upstream) -> _Retry:
         """The party of a retry at ``upstream``."""

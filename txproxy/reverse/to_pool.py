@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, cast
 
-from txproxy.errors import ConfigError, ConnectTimeout, ExchangeError, UpstreamUnavailable
+import attrs
+
+from txproxy.errors import ConfigError, ConnectTimeout, ExchangeError, UpstreamClosed, UpstreamUnavailable
 from txproxy.interfaces import Client, Decision, Plan
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.affinity import Affinity
@@ -24,6 +26,8 @@ from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import split_authority
 
+# A request that was at so many upstreams when they died, and then at another, may be what kills them.
+_MOST_DEATHS: Final = 3
 _DROP: Final = HOP_BY_HOP | CLIENT_FIELDS | CLIENT_CERTIFICATE_FIELDS | {b"host"}
 
 
@@ -42,6 +46,20 @@ def none_left(fault: ExchangeError) -> None:
     """
     if fault.retry_safe and not isinstance(fault, ConnectTimeout):
         raise UpstreamUnavailable(f"no upstream can be reached: {fault.detail}", error=fault.error)
+
+
+@attrs.frozen
+class _Past:
+    """The attempts before one: where they went, how many of them were sent and count as retries, and how often the
+    request was cut off.
+    """
+
+    tried: tuple[Upstream, ...] = ()
+    retries: int = 0
+    cuts: int = 0
+
+
+_NO_PAST: Final = _Past()
 
 
 class ToPool:
@@ -84,15 +102,15 @@ class ToPool:
         else:
             upstream = self.pool.take(head, client)
             if upstream is None:
-                return self._wait(head, client, (), 0)
+                return self._wait(head, client)
         return self._plan_for(upstream, head, client)
 
     def attach(self, factory: ProxyFactory) -> None:
         """See :class:`txproxy.reverse.actions.Action`."""
 
-    def _wait(self, head: RequestHead, client: Client, tried: tuple[Upstream, ...], retries: int) -> Decision:
-        return self.pool.wait(head, client, tried).addCallback(
-            lambda upstream: self._another(upstream, head, client, tried, retries)
+    def _wait(self, head: RequestHead, client: Client, past: _Past = _NO_PAST) -> Decision:
+        return self.pool.wait(head, client, past.tried).addCallback(
+            lambda upstream: self._another(upstream, head, client, past)
         )
 
     def _plan_for(self, upstream: Upstream, head: RequestHead, client: Client) -> Plan:
@@ -106,31 +124,44 @@ class ToPool:
             plan.response_lines = self._affinity.pin(upstream, head, client)
         return plan
 
-    def _another(
-        self, upstream: Upstream, head: RequestHead, client: Client, tried: tuple[Upstream, ...], retries: int
-    ) -> Plan:
+    def _another(self, upstream: Upstream, head: RequestHead, client: Client, past: _Past) -> Plan:
         plan = self._plan_for(upstream, head, client)
-        plan.tried = tried
-        plan.retries = retries
-        if retries:
+        plan.tried = past.tried
+        plan.cuts = past.cuts
+        plan.retries = past.retries
+        if past.retries:
             plan.party = self.pool.retry(upstream)
         return plan
 
     def _again(self, plan: Plan, fault: ExchangeError, head: RequestHead, client: Client) -> Decision | None:
         """The attempt at ``plan``'s upstream has failed."""
         pool = self.pool
-        tried = (*plan.tried, plan.upstream)
-        retries = plan.retries
-        if not fault.retry_safe:
-            # It was sent, and nothing came back: as often as is set, as far as the budget goes (RFC 9110 9.2.2).
-            if retries >= pool.settings.retries or not pool.may_retry():
-                return None
-            retries += 1
-        other = pool.take(head, client, tried)
+        past = _Past((*plan.tried, plan.upstream), plan.retries, plan.cuts)
+        if fault.retry_safe:
+            # After a request was cut off, nobody is there to connect to.
+            return self._elsewhere(fault, head, client, past) if plan.cuts <= _MOST_DEATHS else None
+        # It was sent, and nothing came back: as often as is set, as far as the budget goes (RFC 9110 9.2.2).
+        most = pool.settings.retries
+        if plan.retries < most and pool.may_retry():
+            return self._elsewhere(fault, head, client, attrs.evolve(past, retries=plan.retries + 1))
+        if not most or plan.cuts > _MOST_DEATHS or not isinstance(fault, UpstreamClosed):
+            return None
+
+        def found(gone: bool) -> Any:
+            decision = self._elsewhere(fault, head, client, past) if gone else None
+            if decision is None:
+                raise fault
+            return decision
+
+        # Both bounds are for what is repeated because an upstream is slow or ill, not for what the dead had.
+        return cast(Decision, pool.gone(plan.upstream).addCallback(found))
+
+    def _elsewhere(self, fault: ExchangeError, head: RequestHead, client: Client, past: _Past) -> Decision | None:
+        other = self.pool.take(head, client, past.tried)
         if other is not None:
-            return self._another(other, head, client, tried, retries)
-        if pool.others(tried):
-            return self._wait(head, client, tried, retries)
+            return self._another(other, head, client, past)
+        if self.pool.others(past.tried):
+            return self._wait(head, client, past)
         none_left(fault)
         return None
 
