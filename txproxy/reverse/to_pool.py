@@ -28,7 +28,10 @@ from txproxy.wire.target import split_authority
 
 # A request that was at so many upstreams when they died, and then at another, may be what kills them.
 _MOST_DEATHS: Final = 3
-_DROP: Final = HOP_BY_HOP | CLIENT_FIELDS | CLIENT_CERTIFICATE_FIELDS | {b"host"}
+# Proxy becomes HTTP_PROXY where CGI is spoken, and that the proxy that the upstream itself goes through (httpoxy).
+_DROP: Final = HOP_BY_HOP | CLIENT_FIELDS | CLIENT_CERTIFICATE_FIELDS | {b"host", b"proxy"}
+# What must not be said in other letters to an upstream that takes _ for -.
+_NOT_ALIKE: Final = CLIENT_FIELDS | {b"host", b"content-length", b"transfer-encoding"}
 
 
 def host_to_send(text: str) -> str:
@@ -87,7 +90,7 @@ class ToPool:
         self._via = via
         self._affinity = affinity
         self._drop = _DROP - keep
-        self._client_fields = CLIENT_FIELDS - keep
+        self._client_fields = _NOT_ALIKE - keep
         # whether upstreams are told of each client by the PROXY protocol
         self.prefaced = bool(pool.settings.proxy_protocol)
         # bound once, not for each request
