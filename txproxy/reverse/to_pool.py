@@ -201,7 +201,7 @@ class ToPool:
             lines.append(b"X-Forwarded-Host: " + head.authority)
         if self._via is not None:
             lines.append(self._via.request_line)
-        if b"connection" in index:
+        if b"connection" in index or b"te" in index:
             lines += connection_lines(head)
         return Headers.from_lines(lines)
 
