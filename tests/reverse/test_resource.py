@@ -141,6 +141,49 @@ def test_what_is_for_one_hop_goes_no_further(site):
     assert b"X-Hop" not in received and b"Connection" not in received and b"X-End: 2\r\n" in received
 
 
+@pytest.mark.parametrize(
+    ("location", "mapped"),
+    [
+        (b"/login?x=/y", b"/api/login?x=/y"),
+        (b"http://10.0.0.1/login", b"http://s.example:81/api/login"),
+        (b"http://s.example:81/login", b"http://s.example:81/api/login"),
+        (b"https://other.example/login", b"https://other.example/login"),
+        (b"login", b"login"),
+    ],
+)
+def test_redirects_lead_back_to_where_it_is_mounted(site, location, mapped):
+    client = site.connect()
+    client.send(b"GET /api/private HTTP/1.1\r\nHost: s.example:81\r\n\r\n")
+    site.network.connections[0].send(
+        b"HTTP/1.1 302 Found\r\nLocation: %b\r\nSet-Cookie: a=b; Path=/deep\r\nContent-Length: 0\r\n\r\n" % location
+    )
+    lines = client.received.split(b"\r\n")
+    assert b"Location: " + mapped in lines and b"Set-Cookie: a=b; Path=/api/deep" in lines
+
+
+def test_after_a_failed_attempt_redirects_are_mapped_as_well(make_site):
+    site = make_site(Pool(["http://10.0.0.1", "http://10.0.0.2"]), path=b"/app")
+    site.network.script = [ConnectionRefused("no")]
+    client = site.connect()
+    client.send(b"GET /%61pi/x HTTP/1.1\r\nHost: s\r\n\r\n")
+    upstream = site.network.connections[0]
+    assert upstream.received.startswith(b"GET /app/x HTTP/1.1\r\n")
+    upstream.send(b"HTTP/1.1 302 Found\r\nLocation: http://10.0.0.2/app/login\r\nContent-Length: 0\r\n\r\n")
+    assert b"\r\nLocation: http://s/%61pi/login\r\n" in client.received
+
+
+def test_clients_stay_and_trusted_proxies_are_believed_as_with_a_port(make_site):
+    site = make_site(
+        Pool(["http://10.0.0.1", "http://10.0.0.2"]), sticky="cookie:pin", trusted_proxies=["127.0.0.1/32"]
+    )
+    client = site.connect()
+    client.send(b"GET /api/ HTTP/1.1\r\nHost: s\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n")
+    upstream = site.network.connections[0]
+    assert b"X-Forwarded-For: 192.0.2.7" in upstream.received
+    upstream.send(OK)
+    assert b"\r\nSet-Cookie: pin=" in client.received
+
+
 # -- WebSocket
 
 UPGRADE = (

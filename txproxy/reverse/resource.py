@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from twisted.internet.interfaces import IPushProducer, IReactorCore
@@ -18,8 +19,13 @@ from txproxy.proxy.replies import prefers_html, reply
 from txproxy.proxy.transports import take_channel
 from txproxy.proxy.tunnel import Tunnel
 from txproxy.proxy.upstream import UpstreamProtocol
-from txproxy.reverse.mode import ReverseProxyFactory
+from txproxy.reverse.actions import Treated, Treatment
+from txproxy.reverse.affinity import affinity_from
+from txproxy.reverse.mode import ReverseMode, ReverseProxyFactory, via_entry
 from txproxy.reverse.pool import Pool
+from txproxy.reverse.to_pool import ToPool
+from txproxy.reverse.trust import Trust
+from txproxy.reverse.way_back import MAPPED, WayBack
 from txproxy.wire import grammar
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
@@ -35,7 +41,7 @@ class _SiteRequest:
     it.
     """
 
-    def __init__(self, factory: ReverseProxyFactory, request: server.Request, rest: bytes) -> None:
+    def __init__(self, factory: ReverseProxyFactory, request: server.Request, mount: bytes, rest: bytes) -> None:
         self._request = request
         self._over = False
         peer = request.getClientAddress()
@@ -44,6 +50,7 @@ class _SiteRequest:
         self._body_left = 0
         self._factory = factory
         self._exchange: Exchange | None = None
+        self._mount = mount
         self._rest = rest
 
     def start(self) -> None:
@@ -51,7 +58,7 @@ class _SiteRequest:
         request = self._request
         request.notifyFinish().addErrback(self._gone)
         try:
-            head = _head_of(request, self._rest, _may_change(request))
+            head = _head_of(request, self._mount, self._rest, _may_change(request))
         except RequestError as fault:
             self.send_refusal(Refusal.of(fault))
             return
@@ -197,7 +204,36 @@ def _may_change(request: server.Request) -> bool:
     )
 
 
-def _head_of(request: server.Request, rest: bytes, may_change: bool) -> RequestHead:
+class _MountedHead(RequestHead):
+    """The head of a request that came by a resource; ``mount`` is the path to that, as it was sent."""
+
+    __slots__ = ("mount",)
+
+    mount: bytes
+
+
+class _MapBack:
+    """Maps back what an upstream says of itself, as :class:`txproxy.reverse.rewriting.ResponseRewrite` does: a resource
+    does not know where it is mounted before it is asked.
+    """
+
+    def __init__(self, path: bytes) -> None:
+        self._path = path
+
+    def bind(self, head: RequestHead, client: Client, authority: bytes, told: bytes = b"") -> Any:
+        """See :class:`txproxy.reverse.rewriting.ResponseRewrite`."""
+        assert isinstance(head, _MountedHead)
+        mount = head.mount
+
+        def rewrite(response: ResponseHead, lines: list[bytes]) -> list[bytes]:
+            if MAPPED.isdisjoint(response.headers.index):
+                return lines
+            return WayBack(mount, self._path).lines(lines, head, client, authority, told)
+
+        return rewrite
+
+
+def _head_of(request: server.Request, mount: bytes, rest: bytes, may_change: bool) -> RequestHead:
     """The request as a head of ours, with ``rest`` as its path; framing was twisted.web's. Upgrade is left in it if the
     connection ``may_change``.
     """
@@ -222,7 +258,9 @@ def _head_of(request: server.Request, rest: bytes, may_change: bool) -> RequestH
         lines.append(b"Content-Length: %d" % length)
     if not grammar.REQUEST_LINE.fullmatch(b"%b %b HTTP/1.1" % (request.method, rest)):
         raise RequestError("malformed target")
-    return RequestHead(request.method, rest, Headers.from_lines(lines), authority=host[0], body=length)
+    head = _MountedHead(request.method, rest, Headers.from_lines(lines), authority=host[0], body=length)
+    head.mount = mount
+    return head
 
 
 @implementer(IResource)
@@ -230,7 +268,8 @@ class ReverseProxyResource(Resource):
     """Passes what is below it to a pool: ``root.putChild(b"api", ReverseProxyResource(pool))``.
 
     What follows the place where it is mounted is appended to ``path``: with the default, ``/api/users?page=2`` is
-    asked of the upstream as ``/users?page=2``.
+    asked of the upstream as ``/users?page=2``. Redirects and cookies of the upstream are mapped back to where it is
+    mounted. ``host``, ``trusted_proxies``, ``sticky`` and ``via`` are as in :class:`ReverseProxyFactory`.
 
     What twisted.web does not do cannot be had through it: it gathers the body of a request before it asks anybody, it
     answers ``Expect`` itself, passes no informational responses and no trailers, and knows no CONNECT. Responses
@@ -248,12 +287,23 @@ class ReverseProxyResource(Resource):
         path: bytes = b"",
         host: str | None = None,
         via: str | None = "txproxy",
+        trusted_proxies: Sequence[str] = (),
+        sticky: str | None = None,
         limits: Limits | None = None,
         reactor: Any = None,
     ) -> None:
         super().__init__()
         self._path = path.rstrip(b"/")
-        self._factory = ReverseProxyFactory(pool, host=host, via=via, limits=limits, reactor=reactor)
+        entry = via_entry(via)
+        affinity = affinity_from(sticky, pool) if sticky is not None else None
+        to_pool = ToPool(pool, host=host, via=entry, affinity=affinity)
+        map_back: Any = _MapBack(self._path)
+        mode = ReverseMode(
+            Treated(to_pool, Treatment(response=map_back)),
+            via=entry,
+            trust=Trust(trusted_proxies) if trusted_proxies else None,
+        )
+        self._factory = ReverseProxyFactory(mode, via=via, limits=limits, reactor=reactor)
         self._serves = False
 
     def stop(self) -> None:
@@ -277,10 +327,10 @@ class ReverseProxyResource(Resource):
         """Answer later."""
         if not self._serves:
             self._begin()
-        _, mark, query = request.uri.partition(b"?")
-        segments: list[bytes] = request.postpath or []
+        raw, mark, query = request.uri.partition(b"?")
         # postpath is unquoted: what was sent is what goes on.
-        raw = request.uri.partition(b"?")[0].split(b"/")
-        rest = self._path + b"/" + b"/".join(raw[len(raw) - len(segments) :] if segments else []) + mark + query
-        _SiteRequest(self._factory, request, rest).start()
+        sent = raw.split(b"/")
+        here = len(sent) - len(request.postpath or [])
+        rest = self._path + b"/" + b"/".join(sent[here:]) + mark + query
+        _SiteRequest(self._factory, request, b"/".join(sent[:here]), rest).start()
         return server.NOT_DONE_YET
