@@ -32,7 +32,7 @@ LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 BESIDE: dict[str, set[str] | None] = {
     "": None,  # txproxy/__init__.py, which only re-exports
     "__main__": {"command"},
-    "command": {"", "config", "demo", "errors", "explanation", "reactor", "service", "tap"},
+    "command": {"", "config", "demo", "errors", "explanation", "forward", "reactor", "service", "tap"},
     "demo": None,
     "reactor": {"proxy"},  # it knows the fast transports by name
     "testing": None,

@@ -18,6 +18,7 @@ Usage: txproxy forward [options]    on the clients' side: absolute-URI requests 
        txproxy MODE --help          the options of a mode
 
        txproxy check FILE           read a configuration, and list every error in it
+       txproxy import FILE          turn a squid.conf into a configuration, and say what could not be taken over
        txproxy explain --config FILE METHOD URL [-H 'NAME: VALUE'] [--client ADDRESS] [--user NAME]
                          [--listener NAME]
                                     what would be done with a request, and why
@@ -95,6 +96,23 @@ def _check(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _import(arguments: Sequence[str]) -> int:
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        return _wrong_call("import", "accepted is txproxy import FILE, for a squid.conf")
+    from txproxy.forward.squid import translate_file
+
+    try:
+        translation = translate_file(arguments[0])
+    except ConfigError as fault:
+        sys.stderr.write(f"{fault}\n")
+        return 1
+    sys.stdout.write(translation.toml)
+    sys.stdout.flush()
+    for note in translation.notes:
+        sys.stderr.write(f"{note}\n")
+    return 0
+
+
 class _Parser(ArgumentParser):
     """Says what is wrong in one line."""
 
@@ -142,4 +160,9 @@ def _explain(arguments: Sequence[str]) -> int:
     return 0 if found else 1
 
 
-_COMMANDS: Final[dict[str, Callable[[Sequence[str]], int]]] = {"check": _check, "explain": _explain, "demo": _demo}
+_COMMANDS: Final[dict[str, Callable[[Sequence[str]], int]]] = {
+    "check": _check,
+    "import": _import,
+    "explain": _explain,
+    "demo": _demo,
+}

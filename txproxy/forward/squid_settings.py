@@ -1,0 +1,521 @@
+"""Squid's directives beside its access lists: what each of them is here, or why it is nothing."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+import attrs
+
+from txproxy.errors import ConfigError
+from txproxy.forward.auth import AuthPolicy
+from txproxy.forward.policy import FORWARDED_FOR_MODES
+from txproxy.forward.privacy import field_line, field_name
+from txproxy.forward.squid_acls import Acls
+from txproxy.forward.squid_formulas import TRUE, Untranslatable, positive
+from txproxy.forward.squid_reader import Directive
+from txproxy.wire.grammar import TOKEN
+
+_SIZES: Final = {"": 1, "bytes": 1, "b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
+_TIMES: Final = {
+    "millisecond": 0.001, "second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800, "fortnight": 1209600,
+    "month": 2592000, "year": 31536000,
+}  # fmt: skip
+
+
+@attrs.define
+class Peer:
+    """A parent: ``url`` with its credentials, what follows it, and whether it takes turns."""
+
+    place: Directive
+    url: str
+    weight: int = 1
+    last: bool = False
+    turns: bool = False
+    hosts: tuple[str, ...] = ()
+
+
+@attrs.define
+class Settings:
+    """What was found, as the keys of a listener or of the tables around it."""
+
+    listener: dict[str, Any] = attrs.field(factory=dict)
+    limits: dict[str, Any] = attrs.field(factory=dict)
+    auth: dict[str, Any] = attrs.field(factory=dict)
+    log: dict[str, Any] = attrs.field(factory=dict)
+    cache: list[tuple[str, str, str]] = attrs.field(factory=list)
+    binds: list[dict[str, Any]] = attrs.field(factory=list)
+    peers: dict[str, Peer] = attrs.field(factory=dict)
+    never_direct: bool = False
+    removed: list[str] = attrs.field(factory=list)
+    allowed: list[str] = attrs.field(factory=list)
+    removes_all: bool = False
+    replaced: dict[str, str] = attrs.field(factory=dict)
+    from_responses: list[str] = attrs.field(factory=list)
+    pseudonym: str = ""
+    via: bool = True
+
+
+Setting = Callable[[Directive, Settings, Acls], None]
+
+
+def _word(directive: Directive, at: int = 0) -> str:
+    if len(directive.words) <= at:
+        raise Untranslatable("it says too little")
+    return directive.words[at]
+
+
+# -- where it listens
+
+
+def _http_port(directive: Directive, settings: Settings, acls: Acls) -> None:
+    where, options = _port_options(directive)
+    settings.listener.setdefault("listen", []).append(where)
+    _other_options(options, ("name", "connection-auth", "disable-pmtu-discovery", "no-vhost"))
+
+
+def _https_port(directive: Directive, settings: Settings, acls: Acls) -> None:
+    where, options = _port_options(directive)
+    cert = options.pop("tls-cert", None) or options.pop("cert", None)
+    key = options.pop("tls-key", None) or options.pop("key", None)
+    if not cert:
+        raise Untranslatable("it has no certificate")
+    settings.listener.setdefault("tls_listen", []).append(where)
+    pair = {"cert": cert, "key": key} if key else {"cert": cert}
+    certificates = settings.listener.setdefault("certificates", [])
+    if pair not in certificates:
+        certificates.append(pair)
+    _other_options(options, ("name",))
+
+
+def _port_options(directive: Directive) -> tuple[str, dict[str, str]]:
+    """An endpoint, and the options that are left."""
+    place, *words = directive.words or ("",)
+    options = {word.partition("=")[0]: word.partition("=")[2] for word in words}
+    for mode in ("intercept", "transparent", "tproxy", "accel", "ssl-bump"):
+        if mode in options:
+            raise Untranslatable(f"{mode} is not done: clients have to know that they use a proxy")
+    if "require-proxy-header" in options:
+        raise Untranslatable("require-proxy-header is proxy_protocol of a listener, which wants its trusted_proxies")
+    host, colon, port = place.rpartition(":")
+    host = host.strip("[]") if colon else ""
+    if not port.isdigit() or not 0 < int(port) < 65536:
+        raise Untranslatable(f"{place or 'nothing'} is no port")
+    kind = "tcp6" if ":" in host else "tcp"
+    interface = f":interface={host}".replace(":", "\\:").replace("\\:", ":", 1) if host else ""
+    return f"{kind}:{port}{interface}", options
+
+
+def _other_options(options: dict[str, str], harmless: Sequence[str]) -> None:
+    left = [option for option in options if option not in harmless]
+    if left:
+        raise Untranslatable(f"taken over without {', '.join(left)}")
+
+
+# -- parents
+
+
+def _cache_peer(directive: Directive, settings: Settings, acls: Acls) -> None:
+    if len(directive.words) < 4:
+        raise Untranslatable("a host, its type and two ports are wanted")
+    host, kind, port, icp, *words = directive.words
+    options = {word.partition("=")[0]: word.partition("=")[2] for word in words}
+    if kind != "parent":
+        raise Untranslatable(f"a {kind} is asked for nothing here; parents are")
+    if "originserver" in options:
+        raise Untranslatable("originserver makes a reverse proxy: mode = 'reverse' with a pool")
+    name = options.pop("name", host)
+    secure = "tls" in options or "ssl" in options
+    login, lost = _login(options.pop("login", ""))
+    ca = options.pop("tls-cafile", None) or options.pop("sslcafile", None)
+    bracketed = f"[{host}]" if ":" in host else host
+    url = f"{'https' if secure else 'http'}://{login}{bracketed}:{port}" + (f";ca={ca}" if ca and secure else "")
+    if "'" in url or not url.isprintable():
+        raise Untranslatable("it is no place")
+    weight = options.pop("weight", "1")
+    peer = Peer(directive, url, int(weight) if weight.isdigit() and 0 < int(weight) <= 1000 else 1)
+    peer.last = "default" in options
+    peer.turns = any("round-robin" in option or option in _BY_HASH for option in options)
+    settings.peers[name] = peer
+    lost += [option for option in options if option in _BY_HASH]
+    if icp not in ("0", "7") and "no-query" not in options:
+        lost.append("ICP")
+    lost += [option for option in options if option not in (*_BY_HASH, *_HARMLESS)]
+    if lost:
+        raise Untranslatable(f"taken over without {', '.join(lost)}")
+
+
+_BY_HASH: Final = ("carp", "userhash", "sourcehash")
+_HARMLESS: Final = (
+    "no-query", "default", "round-robin", "weighted-round-robin", "proxy-only", "no-digest", "no-netdb-exchange",
+    "no-delay", "tls", "ssl", "connect-timeout", "connect-fail-limit", "allow-miss", "standby",
+)  # fmt: skip
+
+
+def _login(text: str) -> tuple[str, list[str]]:
+    """The part of a URL, and what was lost of it."""
+    name, colon, password = text.partition(":")
+    if not text:
+        return "", []
+    if not colon or name == "*":
+        # What the client said is the parent's to know.
+        return "", [f"login={text}"]
+    return f"{quote(name, safe='')}:{quote(password, safe='')}@", []
+
+
+def _cache_peer_access(directive: Directive, settings: Settings, acls: Acls) -> None:
+    peer = settings.peers.get(_word(directive))
+    if peer is None:
+        raise Untranslatable(f"there is no cache_peer {_word(directive)} before it")
+    action, *references = directive.words[1:] or ("",)
+    if action == "deny" and references == ["all"]:
+        return
+    if action == "allow" and references == ["all"]:
+        return
+    if action != "allow":
+        raise Untranslatable("a parent is there for hosts, and not against them")
+    peer.hosts += tuple(_hosts_alone(references, acls))
+
+
+def _hosts_alone(references: Sequence[str], acls: Acls) -> list[str]:
+    """The hosts, if these lists are about nothing else."""
+    formula = acls.all_of(references)
+    hosts = positive(formula, "hosts")
+    if not hosts or len(formula) != 1 or len(formula[0]) != 1 or any(host[:1] == "~" for host in hosts):
+        raise Untranslatable("it is not about names of hosts alone")
+    return hosts
+
+
+def _never_direct(directive: Directive, settings: Settings, acls: Acls) -> None:
+    action, *references = directive.words or ("",)
+    if action == "allow" and references == ["all"]:
+        settings.never_direct = True
+    elif action != "deny" or references != ["all"]:
+        raise Untranslatable("what may not be reached directly is told by parents with ;host=PATTERN")
+
+
+def _always_direct(directive: Directive, settings: Settings, acls: Acls) -> None:
+    action, *references = directive.words or ("",)
+    if action == "deny" and references == ["all"]:
+        return
+    if action != "allow" or references == ["all"]:
+        raise Untranslatable("no_proxy has the hosts that are reached without a parent")
+    formula = acls.all_of(references)
+    if len(formula) == 1 and len(formula[0]) == 1 and formula[0][0].key == "addresses":
+        found = positive(formula, "addresses")
+    else:
+        found = [host.removeprefix(".") for host in _hosts_alone(references, acls)]
+    settings.listener.setdefault("no_proxy", []).extend(found)
+    if formula[0][0].key == "addresses":
+        raise Untranslatable("names are not looked up for no_proxy: it has those that are addresses")
+
+
+def _outgoing(directive: Directive, settings: Settings, acls: Acls) -> None:
+    address, *references = directive.words or ("",)
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        raise Untranslatable(f"{address} is no address") from None
+    if references and acls.all_of(references) != TRUE:
+        settings.binds.append({"address": address, "hosts": _hosts_alone(references, acls)})
+    elif "bind" in settings.listener:
+        raise Untranslatable("there is one before it already")
+    else:
+        settings.listener["bind"] = address
+
+
+# -- who the clients are
+
+
+def _auth_param(directive: Directive, settings: Settings, acls: Acls) -> None:
+    scheme, what = _word(directive), _word(directive, 1)
+    words = directive.words[2:]
+    if scheme != "basic":
+        raise Untranslatable(f"{scheme} is not taken over")
+    if what == "program":
+        program = os.path.basename(words[0]) if words else ""
+        if program not in ("basic_ncsa_auth", "ncsa_auth") or len(words) < 2:
+            raise Untranslatable(f"{program or 'nothing'} is not asked; password_file, or Python's passwords, are")
+        settings.auth["password_file"] = words[-1].strip('"')
+    elif what == "realm":
+        realm = " ".join(words)
+        try:
+            AuthPolicy(passwords=lambda name, password: None, realm=realm)
+        except ConfigError:
+            raise Untranslatable("the realm has characters that a realm cannot have") from None
+        settings.auth["realm"] = realm
+    elif what == "credentialsttl":
+        settings.auth["remember"] = _seconds(words)
+    elif what not in ("children", "concurrency", "utf8", "casesensitive"):
+        raise Untranslatable(f"{what} is not taken over")
+    elif what == "casesensitive" and words[:1] == ("off",):
+        raise Untranslatable("names are told apart by case")
+
+
+# -- what origins learn
+
+
+def _forwarded_for(directive: Directive, settings: Settings, acls: Acls) -> None:
+    mode = _word(directive)
+    if mode == "truncate":
+        settings.listener["forwarded_for"] = "delete"
+        raise Untranslatable("truncate is not done; taken over as delete")
+    if mode not in FORWARDED_FOR_MODES:
+        raise Untranslatable(f"{mode} is not known")
+    settings.listener["forwarded_for"] = mode
+
+
+def _via(directive: Directive, settings: Settings, acls: Acls) -> None:
+    settings.via = _word(directive) != "off"
+
+
+def _visible_hostname(directive: Directive, settings: Settings, acls: Acls) -> None:
+    name = _word(directive)
+    if TOKEN.fullmatch(name.encode()) is None or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        raise Untranslatable(f"{name} is no pseudonym for Via")
+    settings.pseudonym = name
+
+
+def _request_header_access(directive: Directive, settings: Settings, acls: Acls) -> None:
+    name, action = _word(directive), _word(directive, 1)
+    if tuple(directive.words[2:]) != ("all",):
+        raise Untranslatable("privacy is by hosts, and not by other lists")
+    if name == "Other":
+        raise Untranslatable("fields have to be named, or all others removed by keep")
+    if name == "All":
+        settings.removes_all = action == "deny"
+    elif name.lower() == "via" and action == "deny":
+        settings.via = False
+    elif name.lower() == "x-forwarded-for" and action == "deny":
+        settings.listener["forwarded_for"] = "delete"
+    elif action == "deny":
+        settings.removed.append(_field(name))
+    elif name.lower() not in _OF_THE_HOP:
+        settings.allowed.append(_field(name))
+
+
+# What the proxy itself sees to, kept or not.
+_OF_THE_HOP: Final = frozenset(
+    {"host", "connection", "proxy-connection", "content-length", "transfer-encoding", "te", "trailer", "upgrade",
+     "keep-alive", "proxy-authorization", "proxy-authenticate", "expect", "via", "x-forwarded-for", "max-forwards"}
+)  # fmt: skip
+
+
+def _field(name: str) -> str:
+    try:
+        field_name(name)
+    except ConfigError as fault:
+        raise Untranslatable(str(fault).partition(";")[0]) from None
+    return name
+
+
+def _request_header_replace(directive: Directive, settings: Settings, acls: Acls) -> None:
+    name, value = _word(directive), " ".join(directive.words[1:])
+    try:
+        field_line(name, value)
+    except ConfigError as fault:
+        raise Untranslatable(str(fault).partition(";")[0]) from None
+    settings.replaced[name] = value
+
+
+def _reply_header_access(directive: Directive, settings: Settings, acls: Acls) -> None:
+    name, action = _word(directive), _word(directive, 1)
+    if tuple(directive.words[2:]) != ("all",) or name in ("All", "Other"):
+        raise Untranslatable("fields of responses are removed by name, for all")
+    if action == "deny":
+        settings.from_responses.append(_field(name))
+
+
+# -- logs, limits, and the cache
+
+
+def _access_log(directive: Directive, settings: Settings, acls: Acls) -> None:
+    place, *words = directive.words or ("",)
+    if place == "none":
+        settings.log.setdefault("access", "none")
+        return
+    kind, colon, file = place.partition(":")
+    if not colon:
+        kind, file = "stdio", place
+    if kind not in ("daemon", "stdio") or not file.startswith("/"):
+        raise Untranslatable(f"{place} is no file; access lines are written to one, or to standard output")
+    if "access" in settings.log:
+        raise Untranslatable("there is one log of access")
+    settings.log["access"] = file
+    options = dict(word.split("=", 1) for word in words if "=" in word)
+    bare = [word for word in words if "=" not in word]
+    written = options.pop("logformat", bare[0] if bare else "squid")
+    if bare[1:]:
+        raise Untranslatable("taken over for all requests")
+    if written != "combined":
+        raise Untranslatable(f"taken over in the format combined, and not {written}")
+
+
+def _limit(key: str, parse: Callable[[Sequence[str]], Any]) -> Setting:
+    def take(directive: Directive, settings: Settings, acls: Acls) -> None:
+        value = parse(directive.words)
+        if value:
+            settings.limits[key] = value
+
+    return take
+
+
+def _seconds(words: Sequence[str]) -> str:
+    number, unit = (*words, "", "")[:2]
+    if not unit:
+        match = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", number)
+        number, unit = match.groups() if match is not None else ("", "")
+    try:
+        seconds = float(number) * _TIMES[unit.lower().removesuffix("s") or "second"]
+    except (ValueError, KeyError):
+        raise Untranslatable(f"{' '.join(words)} is no time") from None
+    return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s" if seconds >= 0.001 else ""
+
+
+def _bytes(words: Sequence[str]) -> str:
+    number, unit = (*words, "", "")[:2]
+    if not number.isdigit() or unit.lower() not in _SIZES:
+        raise Untranslatable(f"{' '.join(words)} is no size")
+    size = int(number) * _SIZES[unit.lower()]
+    return size_text(size) if size else ""
+
+
+def size_text(size: int) -> str:
+    """A size as our files have it."""
+    for unit, letter in ((1 << 30, "G"), (1 << 20, "M"), (1 << 10, "k")):
+        if size and size % unit == 0:
+            return f"{size // unit}{letter}"
+    return str(size)
+
+
+def _count(words: Sequence[str]) -> int:
+    if not words or not words[0].lstrip("-").isdigit():
+        raise Untranslatable("it is no number")
+    return max(int(words[0]), 0)
+
+
+_NO_CACHE: Final = "kept as a comment: txproxy has no cache that could be set in its file yet"
+
+
+def _cache_mem(directive: Directive, settings: Settings, acls: Acls) -> None:
+    settings.cache.append(("memory", _bytes(directive.words), directive.place))
+    raise Untranslatable(_NO_CACHE)
+
+
+def _cache_dir(directive: Directive, settings: Settings, acls: Acls) -> None:
+    if len(directive.words) < 3 or not directive.words[2].isdigit():
+        raise Untranslatable("a kind of store, its folder and its size are wanted")
+    settings.cache.append(("dir", directive.words[1], directive.place))
+    settings.cache.append(("size", size_text(int(directive.words[2]) << 20), directive.place))
+    raise Untranslatable(f"{_NO_CACHE}; it will want a folder of its own")
+
+
+SETTINGS: Final[dict[str, Setting]] = {
+    "http_port": _http_port,
+    "https_port": _https_port,
+    "cache_peer": _cache_peer,
+    "cache_peer_access": _cache_peer_access,
+    "never_direct": _never_direct,
+    "always_direct": _always_direct,
+    "tcp_outgoing_address": _outgoing,
+    "auth_param": _auth_param,
+    "forwarded_for": _forwarded_for,
+    "via": _via,
+    "visible_hostname": _visible_hostname,
+    "request_header_access": _request_header_access,
+    "request_header_replace": _request_header_replace,
+    "reply_header_access": _reply_header_access,
+    "access_log": _access_log,
+    "cache_access_log": _access_log,
+    "cache_mem": _cache_mem,
+    "cache_dir": _cache_dir,
+    "client_ip_max_connections": _limit("max_connections_per_client", _count),
+    "connect_timeout": _limit("connect_timeout", _seconds),
+    "read_timeout": _limit("response_timeout", _seconds),
+    "request_timeout": _limit("header_timeout", _seconds),
+    "client_idle_pconn_timeout": _limit("idle_timeout", _seconds),
+    "shutdown_lifetime": _limit("drain_timeout", _seconds),
+    "request_header_max_size": _limit("max_header_size", _bytes),
+    "request_body_max_size": _limit("max_body_size", _bytes),
+}
+
+_CACHING: Final = "it is about the cache, which txproxy does not have yet"
+_PROCESS: Final = "it is about Squid's own process"
+# Why others are nothing here, by their names or what these begin with.
+REASONS: Final = {
+    "cache": _CACHING,
+    "cache_replacement_policy": _CACHING,
+    "cache_store_log": _CACHING,
+    "cache_swap_high": _CACHING,
+    "cache_swap_low": _CACHING,
+    "collapsed_forwarding": _CACHING,
+    "maximum_object_size": _CACHING,
+    "maximum_object_size_in_memory": _CACHING,
+    "memory_replacement_policy": _CACHING,
+    "minimum_object_size": _CACHING,
+    "negative_ttl": _CACHING,
+    "offline_mode": _CACHING,
+    "quick_abort_max": _CACHING,
+    "quick_abort_min": _CACHING,
+    "quick_abort_pct": _CACHING,
+    "range_offset_limit": _CACHING,
+    "refresh_pattern": _CACHING,
+    "store_id_program": _CACHING,
+    "cache_effective_group": _PROCESS,
+    "cache_effective_user": _PROCESS,
+    "cache_log": _PROCESS,
+    "cache_mgr": _PROCESS,
+    "coredump_dir": _PROCESS,
+    "debug_options": _PROCESS,
+    "logfile_rotate": "the log is opened anew at SIGUSR1, and somebody else renames it",
+    "max_filedescriptors": _PROCESS,
+    "pid_filename": _PROCESS,
+    "workers": "--workers of the command line says how many there are",
+    "acl_uses_indirect_client": "trusted_proxies says whose X-Forwarded-For is believed",
+    "follow_x_forwarded_for": "trusted_proxies says whose X-Forwarded-For is believed",
+    "delay_pools": "bandwidth is bounded otherwise: by client, user and rule",
+    "delay_class": "bandwidth is bounded otherwise: by client, user and rule",
+    "delay_parameters": "bandwidth is bounded otherwise: by client, user and rule",
+    "delay_access": "bandwidth is bounded otherwise: by client, user and rule",
+    "deny_info": "a rule's reason is what its clients are told",
+    "dns_nameservers": "names are looked up as the system does it",
+    "hosts_file": "names are looked up as the system does it",
+    "external_acl_type": "programs are not asked; rules with action = 'ask' ask Python",
+    "http_reply_access": "what responses may bring is told by content",
+    "icp_access": "ICP is not spoken",
+    "icp_port": "ICP is not spoken",
+    "htcp_access": "HTCP is not spoken",
+    "htcp_port": "HTCP is not spoken",
+    "ssl_bump": "TLS is not opened; agree_names looks at the names that it asks for",
+    "url_rewrite_program": "programs are not asked; rewrites have rules of their own",
+    "logformat": "formats of the log are not taken over",
+    "cache_peer_domain": "a parent is there for hosts by ;host=PATTERN",
+    "nonhierarchical_direct": "all requests go to the parents alike",
+    "prefer_direct": "parents come first, and direct is the last resort",
+}
+
+
+def parents(settings: Settings) -> tuple[list[str], list[str]]:
+    """The parents, in the words of our own, with what is to be done without them; and notes."""
+    peers = list(settings.peers.values())
+    # Those that take turns do, and of the others Squid asks the first one that is up.
+    main = [peer for peer in peers if peer.turns] or [peer for peer in peers if not peer.last][:1] or peers[:1]
+    found = []
+    for peer in peers:
+        words = [f"host={host}" for host in peer.hosts]
+        words += [f"weight={peer.weight}"] if peer.weight > 1 and peer.turns else []
+        words += [] if peer in main else ["backup"]
+        found.append(";".join([peer.url, *words]))
+    groups = dict.fromkeys(peer.hosts for peer in peers)
+    if not settings.never_direct:
+        found += [";".join(["direct", *(f"host={host}" for host in hosts)]) for hosts in groups]
+    notes = []
+    if settings.never_direct and peers and () not in groups:
+        notes.append(peers[0].place.note("hosts that are no parent's are reached directly, in spite of never_direct"))
+    if peers:
+        notes.append(peers[0].place.note("CONNECT, and what Squid would not cache, goes to the parents as well"))
+    return found, notes
