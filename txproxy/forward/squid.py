@@ -16,8 +16,10 @@ import attrs
 from txproxy.errors import ConfigError
 from txproxy.forward.squid_acls import Acls
 from txproxy.forward.squid_formulas import TRUE, Formula, Untranslatable, as_table, both, positive
+from txproxy.forward.squid_found import Settings
+from txproxy.forward.squid_peers import parents
 from txproxy.forward.squid_reader import Directive, Unread, read, read_file
-from txproxy.forward.squid_settings import REASONS, SETTINGS, Settings, parents
+from txproxy.forward.squid_settings import REASONS, SETTINGS
 
 _ANYBODY: Final = ("0.0.0.0/0", "::/0")
 # Expressions that look at where a URL begins or ends, or at its port.
