@@ -20,7 +20,9 @@ from txproxy.config.tree import (
     TcpListener,
     TunnelAction,
 )
+from txproxy.errors import ConfigError
 from txproxy.forward.mode import ForwardProxyFactory
+from txproxy.limits.allotments import Allotments
 from txproxy.proxy.factory import Observer, ProxyFactory
 from txproxy.proxy.pages import ErrorPages
 from txproxy.reverse.actions import Action, Respond, SendElsewhere, Treated, Treatment, TunnelTo
@@ -100,6 +102,7 @@ class Assembly:
     config: Config
     pools: Mapping[str, LivePool]
     served: tuple[Served, ...]
+    allotments: Allotments | None = None
 
 
 def assemble(config: Config, observers: Observers, reactor: Any, before: Assembly | None = None) -> Assembly:
@@ -107,11 +110,30 @@ def assemble(config: Config, observers: Observers, reactor: Any, before: Assembl
     that has become unreadable since the configuration was read is a ``ConfigError``.
     """
     pools = {pool.name: _live_pool(pool, reactor, before) for pool in config.pools}
+    allotments = _allotments(config, reactor, before)
     served = []
     for listener in config.listeners:
         tls = ServerTls(listener.tls) if listener.tls is not None else None
+        if isinstance(listener, ForwardListener) and allotments is not None:
+            policy = attrs.evolve(listener.policy, bounds=allotments.bounds, usage=allotments.used)
+            listener = attrs.evolve(listener, policy=policy)
         served.append(Served(listener, _factory(config, listener, pools, tls, observers, reactor), tls))
-    return Assembly(config, pools, tuple(served))
+    return Assembly(config, pools, tuple(served), allotments)
+
+
+def _allotments(config: Config, reactor: Any, before: Assembly | None) -> Allotments | None:
+    """What counts and bounds, if something is to: the one that was there ``before``, if it would be the same."""
+    policies = [listener.policy for listener in config.listeners if isinstance(listener, ForwardListener)]
+    counts = any(rule.used_more_than is not None for policy in policies for rule in policy.rules)
+    if not policies or not (config.bounds or counts):
+        return None
+    if before is not None and before.allotments is not None and before.config.bounds == config.bounds:
+        return before.allotments
+    bounds = config.bounds
+    try:
+        return Allotments(reactor, bandwidths=bounds.bandwidths, quotas=bounds.quotas, file=bounds.usage_file)
+    except ConfigError as fault:
+        raise ConfigError(f"{config.source}: usage_file: {fault}") from None
 
 
 def _live_pool(config: PoolConfig, reactor: Any, before: Assembly | None) -> LivePool:

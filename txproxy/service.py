@@ -17,6 +17,7 @@ from txproxy.config import Config, ForwardListener, load
 from txproxy.config.endpoints import Bound, endpoint_text
 from txproxy.entrance import Behind, Entrance
 from txproxy.errors import ConfigError
+from txproxy.limits.allotments import Allotments
 from txproxy.observe.access_log import AccessLog
 from txproxy.tls.upstream import ClientConnections
 from txproxy.wire.networks import Networks
@@ -119,6 +120,8 @@ class ProxyService(Service):
         # those of configurations before, whose clients have not left yet, with what they write to
         self._leaving: dict[Factory, tuple[Deferred[None], AccessLog | None]] = {}
         self._timer: IDelayedCall | None = None
+        # what counted for configurations before, as their clients may still do something
+        self._counted: set[Allotments] = set()
 
     @property
     def config(self) -> Config:
@@ -245,6 +248,8 @@ class ProxyService(Service):
                 now.log.close()
             raise
         self._now = now
+        if before.assembly.allotments not in (None, now.assembly.allotments):
+            self._counted.add(before.assembly.allotments)
         followers: dict[Factory, list[Factory | None]] = {factory: [] for factory in before.factories}
         leads = {place.bound: place.behind() for place in now.places()}
         for bound, entrance in before.entrances.items():
@@ -300,11 +305,14 @@ class ProxyService(Service):
         for factory in (*self._now.factories, *self._leaving):
             factory.stop()
 
-    def _stopped(self, _: object) -> None:
+    def _stopped(self, _: object) -> Deferred[Any]:
         self.hurry()
         for log in {self._now.log, *(log for _, log in self._leaving.values())}:
             if log is not None:
                 log.close()
+        # What was used is written down.
+        counted = {self._now.assembly.allotments, *self._counted} - {None}
+        return DeferredList([one.stop() for one in counted if one is not None], consumeErrors=True)
 
 
 def _access_log(config: Config) -> AccessLog | None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import attrs
 
+from txproxy.config.bounds import read_bounds
 from txproxy.config.lines import Path, lines_of
 from txproxy.config.listeners import Defaults, read_limits, read_listener, read_via
 from txproxy.config.pools import read_pool
@@ -88,6 +89,7 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     ]
     if "listeners" not in table or data["listeners"] == []:
         table.fault("there are no listeners; accepted is [[listeners]] for one or more")
+    bounds = read_bounds(table)
     table.close()
     tied = tie(Parts(pools, routes, listeners), findings)
     return Config(
@@ -95,6 +97,7 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
         pools=tuple(pools.values()),
         routes=tuple(routes),
         access_log=None if access_log == "none" else access_log,
+        bounds=bounds,
         source=file,
     )
 

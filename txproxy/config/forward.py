@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from txproxy.config.bounds import no_usage
 from txproxy.config.policy import (
     made,
     read_auth,
@@ -45,7 +46,7 @@ def forward_policy(table: Table, via: str | None) -> ForwardPolicy:
         "auth": auth,
         "auth_by_rules": by_rules,
         # Where there are faults already, users may be meant to be known.
-        "rules": read_rules(table, lists, authenticates="auth" in table),
+        "rules": read_rules(table, lists, authenticates="auth" in table, usage=no_usage),
         "ask_timeout": table.read("ask_timeout", duration, 60.0),
         "rewrites": read_rewrites(table),
         "safe_search": table.all("safe_search", one_of(tuple(SAFE_SEARCH))) or (),

@@ -7,6 +7,8 @@ from typing import TypeAlias
 import attrs
 
 from txproxy.forward.mode import ForwardPolicy
+from txproxy.limits.quotas import Quota
+from txproxy.limits.shaping import Bandwidth
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.socks import HTTP, SOCKS5
 from txproxy.reverse.matches import Match
@@ -183,19 +185,36 @@ class TcpListener(ListenerConfig):
         return named if self.pool is None else (self.pool, *named)
 
 
+@attrs.frozen(kw_only=True)
+class BoundsConfig:
+    """What clients, users and rules may use, of all forward listeners together; see
+    :class:`txproxy.limits.allotments.Allotments`. ``usage_file`` is a file of SQLite; without one, what was used is
+    forgotten at the end.
+    """
+
+    bandwidths: tuple[Bandwidth, ...] = ()
+    quotas: tuple[Quota, ...] = ()
+    usage_file: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.bandwidths or self.quotas or self.usage_file)
+
+
 AnyListener: TypeAlias = "ForwardListener | ReverseListener | TcpListener"
 
 
 @attrs.frozen(kw_only=True)
 class Config:
-    """All of one process. ``access_log`` is ``-``, a file, or None for none. ``source`` is the file that it was read
-    from, empty for options; ``warnings`` are what may be a mistake in it, one line each.
+    """All of one process. ``access_log`` is ``-``, a file, or None for none; ``bounds`` are what clients may use.
+    ``source`` is the file that it was read from, empty for options; ``warnings`` are what may be a mistake in it,
+    one line each.
     """
 
     listeners: tuple[AnyListener, ...]
     pools: tuple[PoolConfig, ...] = ()
     routes: tuple[RouteConfig, ...] = ()
     access_log: str | None = None
+    bounds: BoundsConfig = attrs.field(factory=BoundsConfig)
     source: str = attrs.field(default="", eq=False)
     warnings: tuple[str, ...] = attrs.field(default=(), eq=False)
 
