@@ -565,6 +565,26 @@ def test_a_verdict_and_a_user_come_with_what_is_remembered(forward):
     assert seen == [("alice", "yes"), ("alice", "no"), (None, "auth"), ("alice", "yes")]
 
 
+def test_who_is_found_out_late_is_remembered_no_longer_than_others(forward):
+    known = ["alice"]
+    proxy = forward(
+        auth=AuthPolicy(passwords=lambda name, _: name if name in known else None, remember=20),
+        auth_by_rules=True,
+        rules=[Rule(name="open", action="allow", url="*/open"), Rule(name="known", action="allow", users="*")],
+    )
+    client = proxy.connect()
+    request = said(GET, login("alice"))
+    seen = []
+    for path in (b"/open", b"/x", b"/x", b"/open", b"/x"):
+        assert again(client, proxy, request.replace(b"/x?y", path)) == 200
+        seen.append((proxy.finished[-1].client.user, proxy.finished[-1].client.verdict.rule))
+    assert [rule for _, rule in seen] == ["open", "known", "known", "open", "known"]
+    assert [user for user, rule in seen if rule == "known"] == ["alice"] * 3
+    known.clear()
+    proxy.advance(21)
+    assert again(client, proxy, request.replace(b"/x?y", b"/x")) == 407
+
+
 def test_a_person_is_asked_each_time(forward):
     asked = []
     proxy = forward(rules=PEOPLE, ask=lambda question: asked.append(question) or len(asked) < 3)

@@ -110,6 +110,12 @@ def path_spellings(path: str) -> tuple[str, ...]:
     return (plain + query, merged + query) if merged != plain else (plain + query,)
 
 
+@lru_cache(maxsize=4096)
+def _origin(scheme: str, host: str, port: int) -> str:
+    authority = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{authority}" if _PORTS[scheme] == port else f"{scheme}://{authority}:{port}"
+
+
 class Url:
     """A URL in normal form. ``host`` has no brackets; ``path`` begins with a slash and has the query in it; ``text`` is
     the whole, without a port that is the scheme's own.
@@ -122,10 +128,7 @@ class Url:
         self.host = host
         self.port = port
         self.path = path
-        authority = f"[{host}]" if ":" in host else host
-        if _PORTS[scheme] != port:
-            authority = f"{authority}:{port}"
-        self.text = f"{scheme}://{authority}{path}"
+        self.text = _origin(scheme, host, port) + path
 
     def __repr__(self) -> str:
         return f"Url({self.text!r})"
@@ -184,4 +187,6 @@ class Facts:
         path = head.path.decode("latin-1")
         if path[:1] != "/":
             path = "/"  # OPTIONS *
+        if "%" not in path and "//" not in path and "/." not in path:
+            return (Url(scheme, host, port, path),)
         return tuple(Url(scheme, host, port, spelling) for spelling in path_spellings(path))

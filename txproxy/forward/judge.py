@@ -42,12 +42,13 @@ class Case:
     the one that allowed it, and ``pinned`` are the addresses that were judged, if any were.
 
     ``known_until``: until when the same fields are known to be of the same user; ``settled_until``: until when the same
-    request would pass in the same way, and ``by_url`` whether one for another path might not.
+    request would pass in the same way, and ``by_url`` whether one for another path might not. ``noted``: whether who
+    sends it, and where to, is in the notes already.
     """
 
     __slots__ = (
         "asked", "head", "client", "target", "facts", "dial", "lines", "rule", "pinned", "known_until", "settled_until",
-        "by_url",
+        "by_url", "noted",
     )  # fmt: skip
 
     target: Target
@@ -62,6 +63,7 @@ class Case:
         self.pinned: tuple[str, ...] = ()
         self.known_until = self.settled_until = _FOR_EVER
         self.by_url = False
+        self.noted = False
 
 
 Result: TypeAlias = "Refusal | Answer | None"
@@ -120,6 +122,7 @@ class Judge:
                 client.verdict = None
                 case = Case(head, client)
                 case.known_until = notes.known_until
+                case.noted = True
                 if not self._changes:
                     self._aim.at(case, notes.aim)
                 known: Decision = self._on(None, case, self._known_at)
@@ -145,15 +148,11 @@ class Judge:
 
     def _note(self, case: Case) -> None:
         head, client = case.asked, case.client
-        notes = notes_of(client)
-        notes.judged, notes.scheme, notes.authority = head.headers, head.scheme, head.authority
-        notes.generation = self._generation
-        notes.user, notes.groups, notes.aim, notes.known_until = (
-            client.user,
-            client.groups,
-            case.target,
-            case.known_until,
-        )
+        notes: Notes = client.notes
+        if not case.noted:
+            notes.judged, notes.scheme, notes.authority = head.headers, head.scheme, head.authority
+            notes.generation, notes.known_until = self._generation, case.known_until
+            notes.user, notes.groups, notes.aim = client.user, client.groups, case.target
         if case.settled_until > 0.0 and not case.dial and not case.lines:
             notes.method, notes.path = head.method, head.path if case.by_url else None
             notes.verdict, notes.rule, notes.pinned = client.verdict, case.rule, case.pinned
@@ -173,6 +172,7 @@ class Authentication:
         """See :data:`Step`."""
         client = case.client
         client.user = None
+        case.noted = False
         if self._certificates and client.certificate is None:
             client.certificate = _verified(client.transport)
         checked = self._authenticator.check(case.asked, client)

@@ -14,7 +14,7 @@ from txproxy.errors import LoopDetected, RequestDenied, RequestError
 from txproxy.forward.access import Networks
 from txproxy.forward.approvals import Approvals
 from txproxy.forward.auth import Authenticator, make_authenticator
-from txproxy.forward.blocking import BlockedResponse, denied
+from txproxy.forward.blocking import Blocked, BlockedResponse, denied
 from txproxy.forward.decisions import Rules
 from txproxy.forward.destinations import Destinations, GuardedDialer
 from txproxy.forward.egress import AgreedName, Masks
@@ -64,6 +64,7 @@ class ForwardMode:
         self.policy = policy
         self.clients = Networks(policy.allow_clients)
         self.targets = Targets(policy.allow_ports, policy.allow_hosts, policy.deny_hosts, policy.bind, policy.binds)
+        self._find = self.targets.find
         self._via = Via(policy.via.encode("ascii"), new_mark()) if policy.via is not None else None
         self._response_lines = (self._via.response_line,) if self._via is not None else ()
         self.destinations = Destinations(policy.allow_destinations)
@@ -140,7 +141,11 @@ class ForwardMode:
             return self._judge(head, client)
         if client.verdict is not None:
             client.verdict = None
-        target = self.targets.of(head, client)
+        try:
+            target = self._find(head.scheme or b"", head.authority)
+        except Blocked as fault:
+            client.verdict = fault.verdict
+            raise
         plan = self._planned(head, client, target, target.address)
         return plan if self._to_parents is None else self._to_parents.plan(plan, head, client)
 
