@@ -205,7 +205,10 @@ def test_what_clients_may_speak(read):
         ("[[listeners.rules]]\naction = 'deny'\nhost = 'a'", ["rules[0].host: no such key (is hosts meant?)"]),
         ("[[listeners.rules]]\naction = 'deny'\nports = 0", ["rules[0].ports: "]),
         ("[[listeners.rules]]\naction = 'deny'\nhosts = '@none'", ["rules[0].hosts: there is no list 'none'"]),
-        ("[[listeners.rules]]\naction = 'deny'\nused_more_than = '1M'", ["rules[0].used_more_than: nothing counts"]),
+        (
+            "[[listeners.rules]]\naction = 'deny'\nused_more_than = 'much'",
+            ["rules[0].used_more_than: 'much' is no amount"],
+        ),
         (
             "[[listeners.rules]]\naction = 'deny'\nname = 'a'\n[[listeners.rules]]\naction = 'deny'\nname = 'a'",
             ["rules[1].name: "],
