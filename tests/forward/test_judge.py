@@ -585,6 +585,17 @@ def test_who_is_found_out_late_is_remembered_no_longer_than_others(forward):
     assert again(client, proxy, request.replace(b"/x?y", b"/x")) == 407
 
 
+def test_a_connection_is_nobodys_own(forward):
+    proxy = forward(auth=AUTH, auth_by_rules=True, rules=[Rule(action="allow", users="alice")])
+    client = proxy.connect()
+    assert again(client, proxy, said(GET, login("alice"))) == 200
+    assert again(client, proxy) == 407
+    assert again(client, proxy, said(GET, b"X: another")) == 407
+    assert again(client, proxy, said(GET, login("bob"))) == 403
+    assert again(client, proxy, said(GET, login("alice"))) == 200
+    assert again(client, proxy) == 407
+
+
 def test_a_person_is_asked_each_time(forward):
     asked = []
     proxy = forward(rules=PEOPLE, ask=lambda question: asked.append(question) or len(asked) < 3)

@@ -29,6 +29,7 @@ from txproxy.wire.grammar import ABSOLUTE
 from txproxy.wire.message import RequestHead
 
 _ALLOW: Final = Outcome.ALLOW
+_NO_GROUPS: Final[frozenset[str]] = frozenset()
 _FOR_EVER: Final = float("inf")
 _NEVER: Final = float("-inf")
 # For so many seconds a decision that follows from the time, from use or from addresses is taken to be still the same.
@@ -127,7 +128,8 @@ class Judge:
                     self._aim.at(case, notes.aim)
                 known: Decision = self._on(None, case, self._known_at)
                 return known
-        client.verdict = None
+        # Whoever sent the request before, and whatever became of that.
+        client.user, client.groups, client.verdict = None, _NO_GROUPS, None
         decision: Decision = self._on(None, Case(head, client), 0)
         return decision
 
@@ -194,7 +196,7 @@ def _known(checked: User | Refusal, client: Client) -> Result:
         client.groups = checked.groups
         return None
     client.user = None
-    client.groups = frozenset()
+    client.groups = _NO_GROUPS
     client.verdict = denied(checked.detail, "auth")
     return checked
 
