@@ -58,3 +58,22 @@ def test_as_many_as_ask_at_once_get_one_answer(network, ask):
     assert asked[0][0][0].check(CancelledError) and len(asked[0][0]) == 1
     # and those who ask later another
     assert ask()[0] == [False] and len(network.dialed) == 3
+
+
+def test_when_nobody_wants_to_know_any_more_it_is_given_up(network, ask):
+    network.script = ["hang"]
+    asked = [ask() for _ in range(2)]
+    asked[0][1].cancel()
+    assert not network.hanging[0][0].called
+    asked[1][1].cancel()
+    assert network.hanging[0][0].called
+    # and may be asked again
+    assert ask()[0] == [False]
+
+
+def test_who_leaves_when_another_is_told_is_told_nothing(network, ask):
+    network.script = ["hang"]
+    (_, first), (second, other) = ask(), ask()
+    first.addCallback(lambda _: other.cancel())
+    network.answer()
+    assert len(second) == 1 and second[0].check(CancelledError)

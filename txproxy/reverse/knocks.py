@@ -7,6 +7,8 @@ budget is to prevent is that requests are repeated at those who are there, and t
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol
@@ -23,20 +25,30 @@ class Knocks:
     def __init__(self, dial: Dial) -> None:
         self._dial = dial
         self._asking: dict[str, list[Deferred[bool]]] = {}
+        self._dialing: dict[str, Deferred[Any]] = {}
 
     def gone(self, address: Address) -> Deferred[bool]:
         """Whether ``address`` takes no connections. To cancel it harms nobody else who asks."""
-        asked: Deferred[bool] = Deferred()
-        asking = self._asking.get(address.key)
+        key = address.key
+        asked: Deferred[bool] = Deferred(lambda asked: self._forget(key, asked))
+        asking = self._asking.get(key)
         if asking is not None:
             asking.append(asked)
             return asked
-        self._asking[address.key] = [asked]
+        self._asking[key] = [asked]
         # Whoever listens takes the connection. To shake hands would cost both sides more.
         plain = attrs.evolve(address, tls=None)
-        dialing = self._dial(plain, Protocol)
-        dialing.addCallbacks(self._there, self._away, callbackArgs=(address.key,), errbackArgs=(address.key,))
+        self._dialing[key] = dialing = self._dial(plain, Protocol)
+        dialing.addCallbacks(self._there, self._away, callbackArgs=(key,), errbackArgs=(key,))
         return asked
+
+    def _forget(self, key: str, asked: Deferred[bool]) -> None:
+        asking = self._asking.get(key, [])
+        if asked in asking:
+            asking.remove(asked)
+            if not asking:
+                # Nobody wants to know any more, and nothing is to outlive who did.
+                self._dialing[key].cancel()
 
     def _there(self, protocol: Protocol, key: str) -> None:
         assert protocol.transport is not None
@@ -47,5 +59,8 @@ class Knocks:
         self._tell(key, failure.check(DialError) is not None)
 
     def _tell(self, key: str, gone: bool) -> None:
+        del self._dialing[key]
         for asked in self._asking.pop(key):
-            asked.callback(gone)
+            # What one of them does then may make another leave.
+            if not asked.called:
+                asked.callback(gone)
