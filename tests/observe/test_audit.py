@@ -102,6 +102,22 @@ def test_a_verdict_is_of_one_request_alone(make, log):
     assert [entry["verdict"] for entry in entries(log)] == ["deny", "allow", None]
 
 
+def test_what_is_for_the_proxy_itself_was_not_judged(make, log):
+    proxy = make(
+        auth=AuthPolicy(passwords=lambda name, password: name), rules=[Rule(name="all", action="allow")], via="me"
+    )
+    client = proxy.connect()
+    client.send(get(b"http://a.example/", BOB))
+    via = next(line for line in proxy.upstream.received.split(b"\r\n") if line.startswith(b"Via: "))
+    proxy.upstream.send(OK)
+    client.send(b"GET /proxy.pac HTTP/1.1\r\nHost: a\r\n\r\n")
+    for method, more in ((b"OPTIONS", b"Max-Forwards: 0\r\n"), (b"TRACE", b""), (b"GET", via + b"\r\n")):
+        client.send(get(b"http://a.example/", BOB + more).replace(b"GET", method))
+    assert [(entry["user"], entry["verdict"], entry["status"]) for entry in entries(log)] == [
+        ("bob", "allow", 200), (None, None, 200), (None, None, 200), (None, None, 405), (None, None, 508)
+    ]  # fmt: skip
+
+
 def test_a_destination_that_may_not_be_reached(make, log):
     proxy = make(rules=[Rule(name="all", action="allow")])
     proxy.network.script.append(DestinationProhibited("a.example is at 10.0.0.1, which may not be reached"))

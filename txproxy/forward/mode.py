@@ -47,6 +47,8 @@ __all__ = ["FORWARDED_FOR_MODES", "ForwardMode", "ForwardPolicy", "ForwardProxyF
 
 _log = Logger()
 
+# Methods that may be for the proxy itself.
+_FOR_US: Final = frozenset({b"TRACE", b"OPTIONS"})
 _ALLOW: Final = (b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, CONNECT",)
 
 
@@ -126,17 +128,13 @@ class ForwardMode:
             raise RequestDenied(client.verdict.reason)
         via = self._via
         if via is not None and b"via" in head.headers.index and via.is_in(head.headers):
+            _not_judged(client)
             raise LoopDetected("the request has been through this proxy before")
         method = head.method
-        if method != b"CONNECT":
-            if head.scheme is None:
-                if self._pac is not None and head.path.partition(b"?")[0] == PAC_PATH:
-                    return self._pac.answer(head, client)
-                raise RequestError("a proxy wants a target in absolute form")
-            if method == b"TRACE":
-                return Refusal(405, "http_request_denied", "TRACE is not done here", _ALLOW)
-            if b"max-forwards" in head.headers.index and method == b"OPTIONS" and not max_forwards(head):
-                return Refusal(200, lines=_ALLOW)
+        if (head.scheme is None and method != b"CONNECT") or method in _FOR_US:
+            answer = self._own_answer(head, client)
+            if answer is not None:
+                return answer
         if self._judge is not None:
             return self._judge(head, client)
         if client.verdict is not None:
@@ -148,6 +146,21 @@ class ForwardMode:
             raise
         plan = self._planned(head, client, target, target.address)
         return plan if self._to_parents is None else self._to_parents.plan(plan, head, client)
+
+    def _own_answer(self, head: RequestHead, client: Client) -> Decision | None:
+        """The answer to a request that may be for the proxy itself; None if it is to go on."""
+        if head.scheme is None:
+            _not_judged(client)
+            if self._pac is not None and head.path.partition(b"?")[0] == PAC_PATH:
+                return self._pac.answer(head, client)
+            raise RequestError("a proxy wants a target in absolute form")
+        if head.method == b"TRACE":
+            _not_judged(client)
+            return Refusal(405, "http_request_denied", "TRACE is not done here", _ALLOW)
+        if b"max-forwards" in head.headers.index and not max_forwards(head):
+            _not_judged(client)
+            return Refusal(200, lines=_ALLOW)
+        return None
 
     def go(self, case: Case) -> Decision:
         """The plan for a request that has passed the chain."""
@@ -225,6 +238,11 @@ class ForwardMode:
 
 async def _check_files(authenticator: Authenticator) -> None:
     authenticator.check_files()
+
+
+def _not_judged(client: Client) -> None:
+    """Nobody was asked about this request: what is known of the client's last one is not of this."""
+    client.user, client.groups, client.verdict = None, frozenset(), None
 
 
 def _filters(given: Filters | Iterable[ListFile]) -> Filters:
