@@ -11,6 +11,7 @@ import pytest
 from twisted.python import usage
 
 from tests.integration.conftest import DEADLINE, free_port, need, until
+from txproxy.config import load
 from txproxy.tap import ForwardOptions, ReverseOptions, RunOptions, TcpOptions
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -79,6 +80,11 @@ def test_python_examples_run_until_they_are_ended(name, answer, tmp_path, proces
     assert answer in done.stdout
     process.send_signal(signal.SIGTERM)
     until(lambda: process.poll() is not None, "the example ends")
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.toml")), ids=lambda file: file.name)
+def test_configurations_are_sound(file):
+    assert load(str(file)).warnings == ()
 
 
 def test_the_readme_shows_the_embedding_example():
