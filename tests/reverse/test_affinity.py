@@ -64,6 +64,22 @@ def test_the_cookie_tells_nothing_and_cannot_be_forged():
     assert all(same.find(request(b"Cookie: " + pair), client) is not None for pair in pairs)
 
 
+def test_a_client_of_several_pools_is_pinned_in_each():
+    one, other = (Pool(["http://10.0.0.1", "http://10.0.0.2"], name=name, clock=Clock()) for name in ("one", "other"))
+    affinities = [affinity_from("cookie", pool) for pool in (one, other)]
+    client = Client("192.0.2.1")
+    jar = {}
+    for affinity, upstream in zip(affinities, (one.upstreams[1], other.upstreams[0]), strict=True):
+        name, _, value = pinned(affinity, upstream, client)[0].partition(b"=")
+        jar[name] = value
+    line = b"Cookie: " + b"; ".join(name + b"=" + value for name, value in jar.items())
+    assert [affinity.find(request(line), client) for affinity in affinities] == [one.upstreams[1], other.upstreams[0]]
+    # the same after a restart
+    again = affinity_from("cookie", Pool(["http://10.0.0.1"], name="one"))
+    assert pinned(again, again._pool.upstreams[0], client)[0].partition(b"=")[0] in jar
+    assert not any(b"one" in name or b"other" in name for name in jar)
+
+
 def test_a_stale_cookie_is_ignored_and_replaced():
     upstreams = pool()
     affinity = affinity_from("cookie:id", upstreams)

@@ -11,12 +11,12 @@ import os
 from base64 import urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Callable
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from typing import Final, Protocol
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces import Client
-from txproxy.reverse.pool import Pool
+from txproxy.reverse.pool import DEFAULT_NAME, Pool
 from txproxy.reverse.upstream import Upstream
 from txproxy.wire.grammar import TOKEN
 from txproxy.wire.message import RequestHead
@@ -124,11 +124,20 @@ class TableAffinity:
         return ()
 
 
+def _default_cookie(pool: Pool) -> str:
+    """A client of several pools of one site is pinned in each, and none of them takes the others' cookies away."""
+    if pool.name == DEFAULT_NAME:
+        return DEFAULT_COOKIE
+    return f"{DEFAULT_COOKIE}-{blake2b(pool.name.encode(), digest_size=4).hexdigest()}"
+
+
 def affinity_from(text: str, pool: Pool, key: bytes | None = None) -> Affinity:
-    """``cookie``, ``cookie:NAME``, ``ip`` or ``header:NAME``; else ``ConfigError``."""
+    """``cookie``, ``cookie:NAME``, ``ip`` or ``header:NAME``; else ``ConfigError``. A cookie without a name has one of
+    its pool's own.
+    """
     kind, colon, name = text.partition(":")
     if kind == "cookie" and (name or not colon):
-        return CookieAffinity(pool, name or DEFAULT_COOKIE, key)
+        return CookieAffinity(pool, name or _default_cookie(pool), key)
     if text == "ip":
         return TableAffinity(pool, lambda _, client: client.client_ip)
     if kind == "header" and TOKEN.fullmatch(name.encode("ascii", "replace")):

@@ -34,6 +34,8 @@ _log = Logger()
 # retry budgets): an outage must not be multiplied.
 _BUDGET: Final = 0.2
 _LEAST_RETRIES: Final = 3
+# of a pool that is given none
+DEFAULT_NAME: Final = "pool"
 
 
 class Keeper(Protocol):
@@ -117,7 +119,7 @@ class Pool:
         upstreams: Iterable[str | Upstream | IResource],
         strategy: Any = "round-robin",
         *,
-        name: str = "pool",
+        name: str = DEFAULT_NAME,
         settings: PoolSettings | None = None,
         clock: Any = None,
     ) -> None:
