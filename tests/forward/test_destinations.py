@@ -223,3 +223,22 @@ def test_a_local_address_of_the_other_kind_reaches_nothing():
     dialer = GuardedDialer(Reactor(["93.184.216.34"]), Destinations(), 5)
     dialer.dial(Address("a.example", 80, bind="2001:db8::1"), lambda: None).addBoth(result.append)
     assert result[0].check(DialError) and "from 2001:db8::1" in result[0].value.detail
+
+
+def test_pinned_addresses_are_dialled_without_a_look_up():
+    reactor = Reactor()
+    dialer = GuardedDialer(reactor, Destinations(), 5)
+    dialer.dial(Address("a.example", 80, pinned=("93.184.216.34",)), lambda: None)
+    assert [client[:2] for client in reactor.tcpClients] == [("93.184.216.34", 80)]
+    dialer.dial(Address("a.example", 80, pinned=("2606:2800:220:1::1", "93.184.216.35")), lambda: None)
+    reactor.advance(1)
+    assert {client[0] for client in reactor.tcpClients[1:]} == {"2606:2800:220:1::1", "93.184.216.35"}
+
+
+def test_pinned_addresses_are_judged_like_others():
+    reactor = Reactor()
+    result = []
+    dialer = GuardedDialer(reactor, Destinations(), 5)
+    dialer.dial(Address("a.example", 80, pinned=("93.184.216.34", "10.0.0.1")), lambda: None).addErrback(result.append)
+    assert result[0].check(DestinationProhibited)
+    assert not reactor.tcpClients

@@ -1,6 +1,10 @@
 """Secrets that clients never hold, and tunnels that go where they say."""
 
+import contextlib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from OpenSSL import SSL
 
 from txproxy.errors import ConfigError
@@ -119,6 +123,23 @@ def test_who_does_not_speak_it_is_told_nothing():
     with pytest.raises(Blocked):
         gate.opens(b"GET / HTTP/1.1\r\n")
     assert gate.farewell == b""
+
+
+@given(st.one_of(st.binary(max_size=300), st.binary(max_size=300).map(lambda data: b"\x16\x03\x01" + data)))
+def test_nothing_that_is_said_makes_a_gate_fail(data):
+    gate = AgreedName(ASKED, 443, Client("127.0.0.1"))
+    with contextlib.suppress(Blocked):
+        assert gate.opens(data) in (True, False)
+
+
+@given(st.data())
+def test_no_change_to_a_hello_lets_another_name_pass(data):
+    changed = bytearray(hello(named(b"www.example.com")))
+    for _ in range(data.draw(st.integers(1, 4))):
+        changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(Blocked):
+        if AgreedName(ASKED, 443, Client("127.0.0.1")).opens(bytes(changed)):
+            assert b"www.example.com" in bytes(changed).lower()
 
 
 # -- injection

@@ -89,9 +89,13 @@ class Calls:
     def callFromThread(self, function: Any, *arguments: Any) -> None:
         self.calls.put((function, arguments))
 
-    def addSystemEventTrigger(self, phase: str, event: str, function: Any) -> None:
+    def addSystemEventTrigger(self, phase: str, event: str, function: Any) -> Any:
         assert (phase, event) == ("during", "shutdown")
         self.ends.append(function)
+        return function
+
+    def removeSystemEventTrigger(self, function: Any) -> None:
+        self.ends.remove(function)
 
 
 def test_hashes_run_in_threads_of_their_own_that_end_with_the_reactor() -> None:
@@ -113,4 +117,26 @@ def test_hashes_run_in_threads_of_their_own_that_end_with_the_reactor() -> None:
     assert where[0] is not threading.main_thread()
     (end,) = reactor.ends
     end()
+    assert not any(thread.is_alive() for thread in where)
+
+
+def test_they_end_before_it_where_nobody_wants_them_any_more() -> None:
+    reactor = Calls()
+    run = HashingThreads(reactor, 1)
+    run.close()
+    where: list[threading.Thread] = []
+    results: list[Any] = []
+
+    def note(name: str, password: bytes) -> bool:
+        where.append(threading.current_thread())
+        return True
+
+    for _ in range(2):
+        run(note, "bob", b"").addCallback(results.append)
+        function, arguments = reactor.calls.get(timeout=30)
+        function(*arguments)
+        assert len(reactor.ends) == 1
+        run.close()
+        assert not reactor.ends
+    assert results == [True, True]
     assert not any(thread.is_alive() for thread in where)

@@ -196,6 +196,8 @@ class Authenticator:
         self._generation = 0
         self._files: list[UserFile[Any]] = []
         self._forgetful: list[Callable[[], None]] = []
+        # its own, if it has some
+        self.threads: HashingThreads | None = None
         # of the user that was found at once by the latest check: until when the same fields say the same
         self.known_until = 0.0
         self._by_name = lru_cache(maxsize=4096)(self._user_of_name)
@@ -226,6 +228,11 @@ class Authenticator:
             return None
         name = self._certificate_user(certificate)
         return self._by_name(name) if name is not None else None
+
+    def close(self) -> None:
+        """Let go of its threads."""
+        if self.threads is not None:
+            self.threads.close()
 
     def groups_of(self, name: str) -> frozenset[str]:
         """The groups that a user is in, as far as the file of groups knows."""
@@ -387,6 +394,7 @@ def make_authenticator(policy: AuthPolicy, reactor: Any, run: Run | None = None)
     ``ConfigError``.
     """
     files: list[UserFile[Any]] = []
+    threads: HashingThreads | None = None
 
     def opened(path: str, read: Any) -> UserFile[Any]:
         file: UserFile[Any] = UserFile(path, read)
@@ -407,7 +415,9 @@ def make_authenticator(policy: AuthPolicy, reactor: Any, run: Run | None = None)
         schemes.append(Bearer(policy.realm, by_token))
     if policy.password_file is not None:
         passwords = opened(policy.password_file, read_passwords)
-        check = file_passwords(lambda: passwords.content, run or HashingThreads(reactor))
+        if run is None:
+            run = threads = HashingThreads(reactor)
+        check = file_passwords(lambda: passwords.content, run)
         schemes.append(Basic(policy.realm, check))
     elif policy.passwords is not None:
         by_password = (
@@ -429,4 +439,5 @@ def make_authenticator(policy: AuthPolicy, reactor: Any, run: Run | None = None)
     )
     for file in files:
         made.watch(file)
+    made.threads = threads
     return made

@@ -333,5 +333,7 @@ class ForwardProxyFactory(ProxyFactory):
     def stop(self) -> None:
         """Close all that is open, at once."""
         super().stop()
+        if self.forward.authenticator is not None:
+            self.forward.authenticator.close()
         if self._audit is not None:
             self._audit.close()

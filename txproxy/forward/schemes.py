@@ -127,16 +127,27 @@ def file_tokens(tokens: Callable[[], Mapping[str, str]]) -> TokenCheck:
 class HashingThreads:
     """Threads for password hashes alone: those of the reactor look up names, and are not to wait behind logins.
 
-    They start with the first hash and end with the reactor.
+    They start with the first hash, and end with :meth:`close` or the reactor.
     """
 
     def __init__(self, reactor: Any, threads: int | None = None) -> None:
         self._reactor = reactor
-        self._pool = ThreadPool(0, threads or min(4, cpu_count() or 1), "password hashes")
+        self._threads = threads or min(4, cpu_count() or 1)
+        self._pool: ThreadPool | None = None
+        self._end: Any = None
 
     def __call__(self, function: Callable[[str, bytes], bool], name: str, password: bytes) -> Deferred[bool]:
         """Run ``function`` in one of them."""
-        if not self._pool.started:
-            self._pool.start()
-            self._reactor.addSystemEventTrigger("during", "shutdown", self._pool.stop)
-        return deferToThreadPool(self._reactor, self._pool, function, name, password)
+        pool = self._pool
+        if pool is None:
+            self._pool = pool = ThreadPool(0, self._threads, "password hashes")
+            pool.start()
+            self._end = self._reactor.addSystemEventTrigger("during", "shutdown", pool.stop)
+        return deferToThreadPool(self._reactor, pool, function, name, password)
+
+    def close(self) -> None:
+        """End the threads, once they have done what they were given; the next hash would begin others."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            self._reactor.removeSystemEventTrigger(self._end)
+            pool.stop()
