@@ -117,6 +117,7 @@ def test_hashes_run_in_threads_of_their_own_that_end_with_the_reactor() -> None:
     assert where[0] is not threading.main_thread()
     (end,) = reactor.ends
     end()
+    run.close()
     assert not any(thread.is_alive() for thread in where)
 
 

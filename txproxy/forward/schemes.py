@@ -148,6 +148,6 @@ class HashingThreads:
     def close(self) -> None:
         """End the threads, once they have done what they were given; the next hash would begin others."""
         pool, self._pool = self._pool, None
-        if pool is not None:
+        if pool is not None and not pool.joined:
             self._reactor.removeSystemEventTrigger(self._end)
             pool.stop()
