@@ -1,0 +1,75 @@
+"""The reference of the configuration file has each key that a file may have, and the examples are configurations."""
+
+import pathlib
+import re
+
+import pytest
+from twisted.internet.task import Clock
+
+from txproxy.config.file import load, parse
+from txproxy.config.tables import Findings
+from txproxy.service import make_service
+
+DOCS = pathlib.Path(__file__).parents[2] / "docs"
+
+# Has each kind of table, so that the parser asks for all that may be in it. What is wrong with the values is no matter.
+EVERYTHING = """
+[log]
+[limits]
+[[bandwidths]]
+[[quotas]]
+[[listeners]]
+mode = "reverse"
+certificates = [{ cert = "none" }]
+tls = {}
+limits = {}
+[[listeners]]
+mode = "forward"
+auth = {}
+content = {}
+rules = [{ action = "allow" }]
+rewrites = [{}]
+privacy = [{}]
+inject = [{}]
+binds = [{}]
+[[listeners]]
+mode = "tcp"
+[pools.app]
+upstreams = [{ url = "http://127.0.0.1:8001" }]
+health = {}
+ejection = {}
+tls = {}
+[[routes]]
+name = "api"
+pool = "app"
+request_headers = {}
+response_headers = {}
+auth = {}
+mirror = {}
+rewrite = {}
+hsts = {}
+[[routes]]
+respond = {}
+[[routes]]
+redirect = "/new"
+[[routes]]
+files = "."
+"""
+
+
+def test_each_key_is_in_the_reference():
+    findings = Findings()
+    with pytest.raises(ValueError, match="accepted"):
+        parse(EVERYTHING, "everything.toml", findings)
+    assert len(findings.asked) > 200
+    page = (DOCS / "configuration.rst").read_text()
+    written = {word for quoted in re.findall(r"``(.+?)``", page) for word in re.findall(r"[a-z_]+", quoted)}
+    missing = {key for key in findings.asked if key.rpartition(".")[2] not in written}
+    assert not missing
+
+
+@pytest.mark.parametrize("example", sorted(DOCS.glob("examples/*.toml")), ids=lambda file: file.name)
+def test_the_examples_are_configurations_without_a_doubt(example):
+    config = load(str(example))
+    assert not config.warnings
+    assert make_service(config, Clock()).config is config
