@@ -50,8 +50,10 @@ def serve(monkeypatch, site):
         monkeypatch.setattr(task, "_theCooperator", cooperator)
         made.append(proxy)
 
-        def ask(target, *lines, method=b"GET"):
-            client = proxy.connect()
+        def ask(target, *lines, method=b"GET", meanwhile=None):
+            client = ask.client = proxy.connect()
+            if meanwhile is not None:
+                proxy.clock.callLater(1.5 * STEP, meanwhile)
             client.send(b"\r\n".join([method + b" " + target + b" HTTP/1.1", b"Host: a.example", *lines, b"", b""]))
             for _ in range(10):
                 proxy.clock.advance(STEP)
@@ -375,6 +377,16 @@ def test_a_large_file_arrives_whole(ask, site):
     content = os.urandom(500_000)
     (site / "large").write_bytes(content)
     assert ask(b"/large")[::2] == (200, content)
+
+
+@pytest.mark.parametrize("lines", [[], [b"Range: bytes=1-499999"], [b"Range: bytes=0-9,100-499999"]])
+def test_a_file_that_becomes_shorter_on_its_way_is_cut(ask, site, lines):
+    (site / "large").write_bytes(bytes(500_000))
+    status, fields, body = ask(b"/large", *lines, meanwhile=lambda: os.truncate(site / "large", 100_000))
+    assert status in (200, 206)
+    assert len(body) < int(fields[b"content-length"])
+    assert ask.client.closed
+    assert ask(b"/digits.txt")[0] == 200
 
 
 def test_a_directory_that_is_none_is_a_fault_of_the_configuration(site):

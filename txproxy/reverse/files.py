@@ -99,6 +99,10 @@ class _Served(File):
         child: IResource = super().getChild(path, request)
         return child
 
+    def makeProducer(self, request: Request, fileForReading: Any) -> Any:
+        """See :class:`_Whole`."""
+        return super().makeProducer(request, _Whole(fileForReading, self.getFileSize(), request))
+
     def render(self, request: Request) -> Any:
         """Answer with the file."""
         if request.method not in (b"GET", b"HEAD"):
@@ -122,6 +126,30 @@ class _Served(File):
         # To return an empty body would say that the file is empty (RFC 9110 15.4.5).
         request.finish()
         return NOT_DONE_YET
+
+
+class _Whole:
+    """An open file that may become shorter while it is sent: the response is cut then, where ``File`` would try for
+    ever to read the rest of it.
+    """
+
+    def __init__(self, file: Any, size: int, request: Request) -> None:
+        self.seek = file.seek
+        self.close = file.close
+        self._file = file
+        self._size = size
+        self._request = request
+
+    def read(self, size: int) -> bytes:
+        """Up to so many bytes from where it is."""
+        data: bytes = self._file.read(size)
+        if not data and size and self._file.tell() < self._size:
+            channel: Any = self._request.channel
+            if channel is not None:
+                channel.transport.abortConnection()
+            # Nobody gets this. It lets the producer go on until it is told that the connection is gone.
+            return bytes(size)
+        return data
 
 
 def _is_below(path: str, root: str) -> bool:
