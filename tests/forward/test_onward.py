@@ -257,3 +257,18 @@ def test_other_requests_have_no_gate(forward):
     client.send(get(b"http://a.example/"))
     proxy.upstream.send(OK)
     assert client.received.endswith(b"ok")
+
+
+@pytest.mark.parametrize(("name", "passes"), [(b"a.example", True), (b"evil.example", False)])
+def test_tunnels_by_socks_have_the_same_gate(forward, name, passes):
+    proxy = forward(agree_names=True)
+    client = proxy.connect()
+    client.send(b"\x05\x01\x00")
+    assert client.take() == b"\x05\x00"
+    client.send(b"\x05\x01\x00\x03\x09a.example\x01\xbb")
+    assert client.take()[:2] == b"\x05\x00"
+    hello = client_hello(name)
+    client.send(hello)
+    proxy.advance(0)
+    assert proxy.upstream.received == (hello if passes else b"")
+    assert client.closed is not passes
