@@ -297,6 +297,7 @@ def test_a_browser_whose_hello_looks_encrypted_is_refused(run_forward, run_nginx
     origin = run_nginx()
     proxy = run_forward({"names": NAMES}, agree_names=True)
     url = f"https://site.example:{origin.tls_port}/"
-    # Whether a ClientHello is encrypted or only looks so (GREASE), only its recipient could tell.
-    assert "secret" not in browse(proxy, url, "--ignore-certificate-errors")
+    # Whether a ClientHello is encrypted or only looks so (GREASE), only its recipient could tell. What a browser does
+    # then is its own affair: it may come again with one that hides nothing, which passes.
+    browse(proxy, url, "--ignore-certificate-errors")
     proxy.says("its ClientHello is encrypted, or pretends to be (ECH)")
