@@ -62,6 +62,15 @@ def test_the_last_one_is_never_ejected_nor_more_than_half(serve):
     assert states(proxy).count(State.EJECTED) == 2
 
 
+def test_one_that_cannot_be_ejected_is_asked_about_once_in_so_many_failures(serve, monkeypatch):
+    proxy = serve(1, ejection=Ejection(failures=4))
+    asked = []
+    monkeypatch.setattr(proxy.pool, "eject", lambda *args: asked.append(args))
+    for _ in range(12):
+        ask(proxy, {"1": BAD})
+    assert len(asked) == 3
+
+
 def test_failed_connections_count(serve):
     proxy = serve(2, ejection=Ejection(failures=2))
     for _ in range(2):

@@ -50,6 +50,7 @@ class Breaker(Enum):
 
 
 _CLOSED: Final = Breaker.CLOSED
+_HEALTHY: Final = State.HEALTHY
 
 
 class Upstream:
@@ -158,7 +159,11 @@ class Upstream:
     @property
     def pinnable(self) -> bool:
         """Whether clients that are pinned to it may still go there."""
-        return self.state in (State.HEALTHY, State.DRAINING) and not self.full
+        if self.active >= self.room:
+            return False
+        if self._order is _HEALTHY and self._checked is _HEALTHY and self.breaker is _CLOSED:
+            return True
+        return self.state in (State.HEALTHY, State.DRAINING)
 
     # -- what requests tell (see txproxy.interfaces.Party)
 
@@ -197,6 +202,8 @@ class Upstream:
             return
         if self.breaker is Breaker.HALF_OPEN or self._strikes >= ejection.failures:
             pool.eject(self, cause)
+            # If it stays, all the same, the next failure of the many that there are then need not ask again.
+            self._strikes = 0
 
     def open(self, now: float, cause: str) -> float:
         """Open the breaker; gives until when."""
