@@ -54,6 +54,9 @@ class CookieAffinity:
         self._pool = pool
         self._upstreams: dict[bytes, Upstream] = {}
         self._values: dict[Upstream, bytes] = {}
+        # What was read last, and found in it: it is asked for twice.
+        self._read = b""
+        self._found: bytes | None = None
         pool.watch(self._joined, self._parted)
 
     def _joined(self, upstream: Upstream) -> None:
@@ -70,11 +73,16 @@ class CookieAffinity:
         cookies = head.headers.index.get(b"cookie")
         if cookies is None or self._prefix not in cookies:
             return None
+        if cookies is self._read:
+            return self._found
+        self._read = cookies
+        self._found = None
         for pair in cookies.replace(b", ", b";").split(b";"):
             pair = pair.strip()
             if pair.startswith(self._prefix):
-                return pair[len(self._prefix) :]
-        return None
+                self._found = pair[len(self._prefix) :]
+                break
+        return self._found
 
     def find(self, head: RequestHead, client: Client) -> Upstream | None:
         """See :class:`Affinity`."""
