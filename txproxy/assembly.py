@@ -81,7 +81,8 @@ class LivePool:
             if state is State.UNHEALTHY and pool.settings.health is not None and old is not None:
                 upstream.checked(False, old.cause)
             elif state is State.DRAINING:
-                pool.drain(upstream)
+                assert old is not None
+                pool.drain(upstream, old.drained_at - pool.seconds())
             elif state is State.DISABLED:
                 pool.disable(upstream)
 

@@ -147,6 +147,11 @@ class Upstream:
         return self.pool.seconds() if self.pool is not None else 0.0
 
     @property
+    def drained_at(self) -> float:
+        """When its drain ends, in seconds of the pool's clock; infinite for none."""
+        return self._drained_at
+
+    @property
     def in_service(self) -> bool:
         """Whether no administrator has taken it out."""
         return self._order is State.HEALTHY
