@@ -89,6 +89,25 @@ def test_a_fixed_answer_and_a_redirect(serve):
     assert client.received.endswith(b"\r\n\r\n") and b"Content-Length: 12" in client.received
 
 
+def test_answers_of_a_routes_own_get_its_fields_and_keep_their_place(serve):
+    request = RequestRewrite(strip_prefix="/api")
+    treatment = Treatment(
+        request=request,
+        response=ResponseRewrite(request=request, set_headers={"X-By": "us"}, remove_headers=("X-Why",)),
+    )
+    proxy = serve(
+        {
+            "/hello": Treated(Respond(200, (("X-Why", "no"),), "hello\n"), treatment),
+            "/api": Treated(SendElsewhere(Redirect("/elsewhere")), treatment),
+        }
+    )
+    client = proxy.connect()
+    client.send(get(b"/hello"))
+    assert b"X-By: us\r\n" in client.received and b"X-Why" not in client.take()
+    client.send(get(b"/api/x"))
+    assert b"Location: /elsewhere\r\n" in client.received and b"X-By: us\r\n" in client.received
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "body"),
     [

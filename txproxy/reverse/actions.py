@@ -18,7 +18,8 @@ from txproxy.reverse.subrequests import ForwardAuth, Mirror
 from txproxy.reverse.to_pool import none_left
 from txproxy.reverse.upstream import Upstream
 from txproxy.wire import grammar
-from txproxy.wire.message import RequestHead
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead, ResponseHead
 
 
 class Action(Protocol):
@@ -152,6 +153,10 @@ class Treated:
         # A rewrite that changes nothing is false.
         self._request = treatment.request or None
         self._response = treatment.response or None
+        # An answer of the route's own has nothing that would have to be mapped back.
+        self._own: ResponseRewrite | None = None
+        if isinstance(treatment.response, ResponseRewrite):
+            self._own = attrs.evolve(treatment.response, map_back=False, cookie_domains=()) or None
 
     def attach(self, factory: ProxyFactory) -> None:
         """See :class:`Action`."""
@@ -187,6 +192,8 @@ class Treated:
         treatment, response = self._treatment, self._response
 
         def treat(decision: Any, before: Plan | None) -> Any:
+            if isinstance(decision, Answer) and self._own is not None:
+                return _rewritten(decision, self._own.bind(asked, client, b""))
             if not isinstance(decision, Plan):
                 return decision
             plan = decision
@@ -213,3 +220,9 @@ class Treated:
             return treat(decision, before)
 
         return treat
+
+
+def _rewritten(answer: Answer, rewrite: Callable[[ResponseHead, list[bytes]], list[bytes]]) -> Answer:
+    lines = list(answer.lines)
+    head = ResponseHead(answer.status, Headers.from_lines(lines))
+    return attrs.evolve(answer, lines=tuple(rewrite(head, lines[:])))
