@@ -1,9 +1,9 @@
 """All modes from one file, which is read again while it serves."""
 
+import http.client
 import signal
 import subprocess
 import sys
-import threading
 
 from tests.integration.conftest import DEADLINE, free_port, until
 
@@ -22,6 +22,23 @@ allow_destinations = "127.0.0.1"
 upstreams = ["{upstream}"]
 """
 ROUTE = '[[routes]]\nname = "new"\npath = "=/new"\nrespond = { status = 200, body = "new\\n" }\n'
+
+
+class Download:
+    """A response of which as much is read as is asked for."""
+
+    def __init__(self, port, target):
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+        self._connection.request("GET", target)
+        self._response = self._connection.getresponse()
+        self.received = 0
+
+    def read(self, size):
+        while size > 0 and (piece := self._response.read(min(size, 1 << 20))):
+            self.received += len(piece)
+            size -= len(piece)
+        if self._response.isclosed():
+            self._connection.close()
 
 
 def test_a_reload_drops_nothing_and_a_bad_file_changes_nothing(processes, run_nginx, curl, tmp_path):
@@ -48,18 +65,20 @@ def test_a_reload_drops_nothing_and_a_bad_file_changes_nothing(processes, run_ng
         process.send_signal(signal.SIGHUP)
         until(lambda: log.read_text().count(said) > before, said)
 
-    got = tmp_path / "got"
-    words = (f"{url}/large", "-o", str(got), "--limit-rate", "20M")
-    download = threading.Thread(target=curl, args=words)
-    download.start()
-    until(lambda: got.exists() and got.stat().st_size, "the download has begun")
+    # These are read here, a part between any two reloads: however long one takes, they run.
+    downloads = [Download(web, "/large"), Download(forward, f"{origin.url}/large")]
     read_again(text + ROUTE, "was read again, and runs")
     assert curl(f"{url}/new") == "new\n"
     read_again(text + ROUTE.replace("respond", "respnd"), "the configuration that runs is kept")
     assert "respnd: no such key (is respond meant?)" in log.read_text()
     assert curl(f"{url}/new") == "new\n"
-    download.join(DEADLINE)
-    assert got.stat().st_size == size
+    for _ in range(3):
+        for download in downloads:
+            download.read(1 << 20)
+        read_again(text + ROUTE, "was read again, and runs")
+    for download in downloads:
+        download.read(size)
+        assert download.received == size
     process.send_signal(signal.SIGTERM)
     assert process.wait(DEADLINE) is not None
     assert "Traceback" not in log.read_text()
