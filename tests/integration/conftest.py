@@ -321,3 +321,21 @@ def turn(reactor):
             reactor.iterate(0.02)
 
     return run
+
+
+ECHO = (
+    "import asyncio, sys, websockets\n"
+    "async def echo(peer):\n"
+    "    async for message in peer: await peer.send(message)\n"
+    "async def main():\n"
+    "    async with websockets.serve(echo, '127.0.0.1', int(sys.argv[1]), max_size=None): await asyncio.Future()\n"
+    "asyncio.run(main())\n"
+)
+
+
+@pytest.fixture
+def echo(processes):
+    """A WebSocket server that says again what it is told: its port."""
+    port = free_port()
+    processes(sys.executable, "-c", ECHO, str(port), port=port)
+    return port

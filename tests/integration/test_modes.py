@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 
 import pytest
@@ -276,27 +275,17 @@ def test_a_malformed_request_is_a_400_and_one_line_in_the_log(reactor, run_proxy
     assert "Traceback" not in proxy.log
 
 
-def test_a_websocket_works_through_both_modes(run_proxy, processes, tmp_path):
+def test_a_websocket_works_through_both_modes(run_proxy, echo):
     websockets = pytest.importorskip("websockets.sync.client")
-    script = (
-        "import asyncio, sys, websockets\n"
-        "async def echo(peer):\n"
-        "    async for message in peer: await peer.send(message)\n"
-        "async def main():\n"
-        "    async with websockets.serve(echo, '127.0.0.1', int(sys.argv[1]), max_size=None): await asyncio.Future()\n"
-        "asyncio.run(main())\n"
-    )
-    port = free_port()
-    processes(sys.executable, "-c", script, str(port), port=port)
-    reverse = run_proxy("reverse", "--upstream", f"http://127.0.0.1:{port}")
-    forward = run_proxy("forward", "--allow-destination", "127.0.0.1", "--allow-port", str(port))
+    reverse = run_proxy("reverse", "--upstream", f"http://127.0.0.1:{echo}")
+    forward = run_proxy("forward", "--allow-destination", "127.0.0.1", "--allow-port", str(echo))
 
     def connections():
         yield websockets.connect(f"ws://127.0.0.1:{reverse.port}/", max_size=None, proxy=None, open_timeout=DEADLINE)
         tunnel = socket.create_connection(("127.0.0.1", forward.port), DEADLINE)
-        tunnel.sendall(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % (port, port))
+        tunnel.sendall(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % (echo, echo))
         assert tunnel.recv(1000).startswith(b"HTTP/1.1 200 ")
-        yield websockets.connect(f"ws://127.0.0.1:{port}/", sock=tunnel, max_size=None, open_timeout=DEADLINE)
+        yield websockets.connect(f"ws://127.0.0.1:{echo}/", sock=tunnel, max_size=None, open_timeout=DEADLINE)
 
     for connection in connections():
         with connection as peer:

@@ -300,24 +300,6 @@ def test_each_server_sent_event_arrives_at_once(through, upstream, framing):
             taken.release()
 
 
-ECHO = (
-    "import asyncio, sys, websockets\n"
-    "async def echo(peer):\n"
-    "    async for message in peer: await peer.send(message)\n"
-    "async def main():\n"
-    "    async with websockets.serve(echo, '127.0.0.1', int(sys.argv[1]), max_size=None): await asyncio.Future()\n"
-    "asyncio.run(main())\n"
-)
-
-
-@pytest.fixture
-def echo(processes):
-    """A WebSocket server that says again what it is told: its port."""
-    port = free_port()
-    processes(sys.executable, "-c", ECHO, str(port), port=port)
-    return port
-
-
 def chat(way):
     """Tell it something and much, and hear it again, over two connections at once.
 
@@ -342,10 +324,7 @@ def chat(way):
                     assert await peer.recv() == f"and {number}"
             await (await one.ping())
 
-    async def in_time():
-        await asyncio.wait_for(talk(), 3 * DEADLINE)
-
-    asyncio.run(in_time())
+    asyncio.run(asyncio.wait_for(talk(), 3 * DEADLINE))
 
 
 def test_websocket(through, echo):
