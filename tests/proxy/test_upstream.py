@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.proxy.sockets import World
 from tests.proxy.test_exchange import POST, status
 from txproxy import Pool, ReverseProxyFactory
 from txproxy.testing import ProxyInMemory
@@ -69,3 +70,108 @@ def test_a_client_that_takes_nothing_is_dropped_though_it_has_sent_all(proxy):
     client.send(POST[-2:])
     proxy.advance(78)
     assert client.closed and proxy.upstream.reset
+
+
+POISON = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
+ANSWER = b"HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 2\r\n\r\nok"
+REQUESTS = [
+    b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"DELETE / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi",
+]
+
+
+@pytest.fixture
+def world():
+    made = World()
+    yield made
+    made.close()
+
+
+def _kept(world):
+    """The reading ends of a client connection and of a kept connection to an upstream, which has just answered."""
+    world.request(REQUESTS[0])
+    world.upstreams[0].sendall(ANSWER)
+    assert world.hear(world.client) == ANSWER
+    upstream = next(iter(world.factory.connections.all()))
+    return world.downstream.transport, upstream.transport
+
+
+@pytest.mark.parametrize("request_", REQUESTS)
+@pytest.mark.parametrize("said", [POISON, None], ids=["speaks", "leaves"])
+def test_what_waits_unread_on_an_idle_connection_answers_nobody(world, request_, said):
+    client, _ = _kept(world)
+    if said is None:
+        world.upstreams[0].close()
+    else:
+        world.upstreams[0].sendall(said)
+    # The upstream's bytes are there, but it is the client whose turn comes first.
+    world.client.sendall(request_)
+    client.doRead()
+    world.reactor.end_turn()
+    assert world.until(lambda: len(world.upstreams) > 1, "another connection is made")
+    assert world.hear(world.upstreams[1]).startswith(request_[:10])
+    world.upstreams[1].sendall(ANSWER)
+    assert world.hear(world.client) == ANSWER
+
+
+@pytest.mark.parametrize("request_", REQUESTS[:3])
+@pytest.mark.parametrize("said", [POISON, None], ids=["speaks", "leaves"])
+def test_what_an_upstream_says_in_the_turn_in_which_it_is_asked_answers_nobody(world, request_, said):
+    client, upstream = _kept(world)
+    world.client.sendall(request_)
+    client.doRead()
+    if said is None:
+        world.upstreams[0].close()
+    else:
+        world.upstreams[0].sendall(said)
+    # The request is to go out at the end of this turn.
+    world.reactor._after(upstream, upstream.doRead(), True)
+    world.reactor.end_turn()
+    assert world.until(lambda: len(world.upstreams) > 1, "another connection is made")
+    world.hear(world.upstreams[1])
+    world.upstreams[1].sendall(ANSWER)
+    assert world.hear(world.client) == ANSWER
+
+
+def test_a_body_that_was_taken_for_an_upstream_that_spoke_early_goes_nowhere(world):
+    client, _ = _kept(world)
+    world.client.sendall(REQUESTS[3])
+    client.doRead()
+    world.upstreams[0].sendall(POISON)
+    world.reactor.end_turn()
+    assert status(world.hear(world.client)) == 502
+    assert len(world.upstreams) == 1
+    with pytest.raises(ConnectionResetError):
+        world.upstreams[0].recv(1000)
+
+
+@pytest.mark.parametrize("request_", REQUESTS)
+def test_a_new_connection_that_speaks_before_it_is_asked_is_no_answer(world, request_):
+    world.client.sendall(request_)
+    world.reactor._after(None, world.downstream.transport.doRead(), True)
+    world.upstreams[0].sendall(POISON)
+    world.reactor.end_turn()
+    answer = world.hear(world.client)
+    assert status(answer) == 502 and b"poison" not in answer
+
+
+def test_a_new_connection_that_ends_at_once_is_one_that_was_closed(world):
+    world.client.sendall(REQUESTS[2])
+    world.reactor._after(None, world.downstream.transport.doRead(), True)
+    world.upstreams[0].close()
+    world.reactor.end_turn()
+    answer = world.hear(world.client)
+    assert status(answer) == 502 and b"connection_terminated" in answer
+
+
+def test_a_request_whose_client_has_left_in_the_same_turn_is_not_sent(world):
+    client, _ = _kept(world)
+    world.client.sendall(REQUESTS[0])
+    client.doRead()
+    world.downstream.abort()
+    world.reactor.end_turn()
+    world.turns()
+    with pytest.raises(ConnectionResetError):
+        world.upstreams[0].recv(1000)

@@ -214,9 +214,10 @@ class Exchange:
             self._fail(RequestError("the body is too large", status=413))
             return
         if plan.head is not None:
-            if self.request.method in IDEMPOTENT and not self.request.body:
+            if not self.request.body:
                 kept = self.factory.connections.take(plan.address.key)
             else:
+                # Once part of its body has been taken, it cannot go elsewhere.
                 kept = self.factory.take_quiet(plan.address.key)
             if kept is not None:
                 self._send(kept, plan.head)
@@ -579,6 +580,19 @@ class Exchange:
             return
         self._leave(fault, self.status)
         self._fail(fault)
+
+    def not_asked(self, upstream: UpstreamProtocol) -> None:
+        """The upstream has spoken, or left, before any of the request went out."""
+        self._upstream = None
+        self.wants_body = False
+        plan = self.plan
+        assert plan is not None
+        if upstream.reused and not self._body_seen:
+            self._dial(plan)
+        else:
+            fault = ResponseError(f"{plan.address} spoke before it was asked")
+            self._leave(fault, 0)
+            self._fail(fault)
 
     def _may_repeat(self) -> bool:
         # RFC 9110 9.2.2: an idempotent request, of which no body has gone that could not be sent again

@@ -26,7 +26,7 @@ from txproxy.proxy.limits import Limits
 from txproxy.proxy.pages import ErrorPages
 from txproxy.proxy.per_client import make_admission
 from txproxy.proxy.splice import PipePool
-from txproxy.proxy.transports import TurnWrites, is_quiet
+from txproxy.proxy.transports import TurnWrites
 from txproxy.proxy.upstream import UpstreamProtocol
 
 _log = Logger()
@@ -146,9 +146,9 @@ class ProxyFactory:
     # -- connections to upstreams
 
     def take_quiet(self, key: str) -> UpstreamProtocol | None:
-        """A kept connection that has not been closed just now, as far as can be told, for what must not be repeated."""
+        """A kept connection that has not been closed just now, as far as can be told, for what cannot be repeated."""
         upstream = self.connections.take(key)
-        while upstream is not None and not is_quiet(upstream.transport):
+        while upstream is not None and upstream.unread():
             upstream.close()
             upstream = self.connections.take(key)
         return upstream

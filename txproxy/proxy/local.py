@@ -131,6 +131,11 @@ class LocalTransport:
         """An address that is nobody's."""
         return self._host
 
+    @property
+    def unread(self) -> bool:
+        """Whether the other end has written, or closed, what the protocol has not been told of."""
+        return bool(self._incoming) or self._ended
+
     # -- delivery
 
     def _schedule(self) -> None:

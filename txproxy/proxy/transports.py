@@ -12,11 +12,13 @@ transports, in-memory ones) take the long way with the same behaviour.
 from __future__ import annotations
 
 import fcntl
+import select
 import socket
 import termios
 from array import array
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, TypeAlias, TypeGuard
 
 from OpenSSL import SSL
@@ -24,6 +26,8 @@ from twisted.internet import main, tcp, unix
 from twisted.internet.interfaces import IAddress, ITransport
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
+
+from txproxy.proxy.local import LocalTransport
 
 Write: TypeAlias = Callable[[Any, bytes], None]
 
@@ -196,6 +200,13 @@ class TurnWrites:
             self._later(self.flush)
         writes.append((_write_tls, transport, data))
 
+    def gather(self, write: Write, target: Any, data: bytes) -> None:
+        """Call ``write`` with ``target`` and ``data`` at the end of the turn."""
+        writes = self._writes
+        if not writes and self._later is not None:
+            self._later(self.flush)
+        writes.append((write, target, data))
+
     def flush(self) -> None:
         """Send what was gathered."""
         writes = self._writes
@@ -213,6 +224,15 @@ def write_function(transport: ITransport, turn: TurnWrites | None = None) -> Wri
     if kind is TLSServer:
         return _write_tls if turn is None else turn.tls
     return _write_through
+
+
+def gather_function(transport: ITransport, turn: TurnWrites) -> Callable[[Write, Any, bytes], None]:
+    """What calls a function when a write of ``turn`` to ``transport`` goes out: at the end of the turn, or at once."""
+    return turn.gather if type(transport) in _PLAIN or type(transport) is TLSServer else _at_once
+
+
+def _at_once(write: Write, target: Any, data: bytes) -> None:
+    write(target, data)
 
 
 def _write_through(transport: Any, data: bytes) -> None:
@@ -342,18 +362,32 @@ def unsent(transport: ITransport) -> int:
     return waiting
 
 
-def is_quiet(transport: ITransport) -> bool:
-    """Whether an idle connection has neither bytes nor an end waiting to be read; True where that cannot be told."""
-    handle = plain_socket(transport)
-    if handle is None:
-        return True
-    try:
-        handle.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return True
-    except OSError:
+def unread_function(transport: Any) -> Callable[[], object]:
+    """What tells whether bytes, or an end, wait to be read from ``transport``: something true. It is asked of the
+    kernel, for a quarter of what a ``recv`` costs that fails; where that cannot be asked nothing waits.
+    """
+    if isinstance(transport, LocalTransport):
+        return lambda: transport.unread
+    while isinstance(transport, TLSMemoryBIOProtocol):
+        # What has come is decrypted at once: none of it stays in between.
+        transport = transport.transport
+    if type(transport) not in _PLAIN:
+        return bool
+    poller = select.poll()
+    poller.register(transport.socket, select.POLLIN)
+    return partial(poller.poll, 0)
+
+
+def has_ended(transport: Any) -> bool:
+    """Whether what waits to be read from ``transport`` is its end, and not bytes; False where that cannot be told."""
+    if type(transport) not in _PLAIN:
         return False
-    return False
+    try:
+        return not transport.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def listening_port(transport: ITransport) -> Any:

@@ -15,7 +15,14 @@ from txproxy.errors import ExchangeError, ResponseError, ResponseTimeout, Upstre
 from txproxy.interfaces import Address
 from txproxy.proxy.deadlines import NEVER
 from txproxy.proxy.passage import WORTHWHILE, Passage
-from txproxy.proxy.transports import set_no_delay, unwrap, write_function
+from txproxy.proxy.transports import (
+    gather_function,
+    has_ended,
+    set_no_delay,
+    unread_function,
+    unwrap,
+    write_function,
+)
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1 import ClientCodec
 from txproxy.wire.message import EndOfMessage, RequestHead, ResponseHead
@@ -51,8 +58,12 @@ class UpstreamProtocol:
         "reused",
         "handshake_done",
         "received_any",
+        "unread",
         "_state",
+        "_asked",
         "_write",
+        "_write_now",
+        "_gather",
         "_out",
         "_request_sent",
         "_keep",
@@ -75,6 +86,8 @@ class UpstreamProtocol:
         self.handshake_done: Callable[[Failure | None], None] | None = None
         self._state = _HTTP
         self._out: list[bytes] = []
+        # whether anything of the request has gone out: what comes before that answers nobody
+        self._asked = False
         self._request_sent = False
         self._keep = False
         self._tunnel: TunnelEnd | GateEnd | None = None
@@ -94,7 +107,11 @@ class UpstreamProtocol:
     def connectionMade(self) -> None:
         """Begin to watch the connection."""
         transport = self.transport
-        self._write = write_function(transport, self.factory.turn_writes)
+        turn = self.factory.turn_writes
+        self._write = write_function(transport, turn)
+        self._write_now = write_function(transport)
+        self._gather = gather_function(transport, turn)
+        self.unread = unread_function(transport)
         unwrap(transport, self)
         transport.registerProducer(self, True)
         set_no_delay(transport)
@@ -117,6 +134,9 @@ class UpstreamProtocol:
             else:
                 # Early bytes on an idle connection are no answer to any later request.
                 self.close()
+            return
+        if not self._asked:
+            self._not_asked(exchange)
             return
         self.received_any = True
         self.deadline = self._limit.ahead
@@ -213,6 +233,7 @@ class UpstreamProtocol:
         """Send a request; without a body it goes out at once."""
         self.exchange = exchange
         self.received_any = False
+        self._asked = False
         plan = exchange.plan
         if plan is not None and plan.response_timeout is not None:
             self._limit = self.factory.limit_of(plan.response_timeout)
@@ -226,7 +247,19 @@ class UpstreamProtocol:
         else:
             self._request_sent = True
             self.deadline = self._limit.ahead
-            self._write(self.transport, data)
+            self._gather(_ask, self, data)
+
+    def ask(self, data: bytes) -> None:
+        """Write what begins with the head of a request: only now, since what came before it is not its answer."""
+        exchange = self.exchange
+        if exchange is None:
+            return
+        if not self._asked:
+            if self.unread() and (self.reused or not has_ended(self.transport)):
+                self._not_asked(exchange)
+                return
+            self._asked = True
+        self._write_now(self.transport, data)
 
     def send_body(self, data: bytes) -> None:
         """Part of the request's body."""
@@ -245,7 +278,10 @@ class UpstreamProtocol:
         if out:
             data = b"".join(out) if len(out) > 1 else out[0]
             out.clear()
-            self._write(self.transport, data)
+            if self._asked:
+                self._write(self.transport, data)
+            else:
+                self._gather(_ask, self, data)
 
     def pause_response(self) -> None:
         """Read no more: the client is slow. That is not the upstream's fault."""
@@ -357,6 +393,9 @@ class UpstreamProtocol:
     def _ended(self, exchange: Exchange, clean: bool) -> None:
         """The connection ended within an exchange: the end of a body until close, or a fault."""
         self.exchange = None
+        if self.reused and not self._asked:
+            exchange.not_asked(self)
+            return
         if not exchange.response_begun and not self.codec.buffered:
             exchange.upstream_failed(UpstreamClosed(f"{self.address} closed the connection before a response"))
             return
@@ -371,8 +410,15 @@ class UpstreamProtocol:
         else:
             exchange.response_end(end.trailers)
 
+    def _not_asked(self, exchange: Exchange) -> None:
+        self.close()
+        exchange.not_asked(self)
+
     def _fail(self, fault: ExchangeError) -> None:
         exchange = self.exchange
         self.close()
         if exchange is not None:
             exchange.upstream_failed(fault)
+
+
+_ask: Final = UpstreamProtocol.ask

@@ -1,0 +1,78 @@
+"""What transports tell of what waits in them."""
+
+import socket
+
+import pytest
+from twisted.internet import tcp
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+
+from tests.proxy.sockets import Turns, connected_pair
+from txproxy.proxy.local import connect_local
+from txproxy.proxy.transports import has_ended, unread_function
+from txproxy.testing import MemoryConnection
+
+
+class Plain(TLSMemoryBIOProtocol):
+    """TLS as far as it matters here: a protocol that is a transport as well."""
+
+    def __init__(self):
+        pass
+
+
+def plain():
+    here, there = connected_pair(65536)
+    return tcp.Server(here, Protocol(), here.getpeername(), None, 0, Turns()), there
+
+
+@pytest.mark.parametrize("wraps", [0, 1, 2])
+@pytest.mark.parametrize("said", [b"x", None])
+def test_what_waits_in_the_kernel_is_seen_through_tls_as_well(wraps, said):
+    transport, other = plain()
+    unread = transport
+    for _ in range(wraps):
+        tls = Plain()
+        tls.transport = unread
+        unread = tls
+    unread = unread_function(unread)
+    assert not unread()
+    if said:
+        other.sendall(said)
+    else:
+        other.shutdown(socket.SHUT_WR)
+    assert unread()
+    assert has_ended(transport) is (said is None)
+    other.close()
+    transport.socket.close()
+
+
+def test_nothing_that_waits_is_no_end():
+    transport, other = plain()
+    assert not has_ended(transport)
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    other.close()
+    assert has_ended(transport)
+    transport.socket.close()
+
+
+def test_what_waits_within_the_process_is_seen():
+    clock = Clock()
+    asking, answering = Protocol(), Protocol()
+    connect_local(clock, Factory.forProtocol(lambda: answering), lambda: asking)
+    unread = unread_function(asking.transport)
+    assert not unread()
+    answering.transport.write(b"x")
+    assert unread()
+    clock.advance(0)
+    assert not unread()
+    answering.transport.loseConnection()
+    assert unread()
+    clock.advance(0)
+    clock.advance(0)
+
+
+def test_of_a_transport_that_nobody_knows_nothing_is_said():
+    connection = MemoryConnection(Clock(), Protocol())
+    assert not unread_function(connection)()
+    assert not has_ended(connection)
