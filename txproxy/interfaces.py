@@ -111,8 +111,9 @@ class Client:
     """Who sent a request. ``peer_ip`` is the socket's (``unix:`` for a UNIX socket), ``client_ip`` the believed one;
     ``scheme`` is how the client speaks, to the proxy or to a trusted one before it, ``peer_scheme`` how the peer does.
     ``transport`` is its connection, for those who need its ports or its TLS, or None; ``certificate`` the verified one
-    that it has shown, or None. ``lines`` are the field lines that tell upstreams of it (None: what ``peer_ip`` and
-    ``peer_scheme`` say). ``notes`` is a mode's own, kept as long as the connection.
+    that it has shown, or None. ``connections`` are the idle upstream connections that are this client connection's
+    alone (see :mod:`txproxy.proxy.binding`), or None. ``lines`` are the field lines that tell upstreams of it (None:
+    what ``peer_ip`` and ``peer_scheme`` say). ``notes`` is a mode's own, kept as long as the connection.
 
     Of the latest request alone: ``user`` is the name of who is known to have sent it, or None, ``groups`` the groups of
     that user, and ``verdict`` what policy said of it, if any was asked, for logs.
@@ -120,7 +121,7 @@ class Client:
 
     __slots__ = (
         "peer_ip", "client_ip", "scheme", "peer_scheme", "transport", "certificate", "user", "groups", "verdict",
-        "lines", "notes",
+        "lines", "notes", "connections",
     )  # fmt: skip
 
     def __init__(self, peer_ip: str, scheme: str = "http") -> None:
@@ -135,6 +136,7 @@ class Client:
         self.verdict: Any = None
         self.lines: tuple[bytes, ...] | None = None
         self.notes: Any = None
+        self.connections: Any = None
 
     def as_of_now(self) -> Client:
         """The same, for what outlives the request: the next one may be from somebody else."""

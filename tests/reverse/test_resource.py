@@ -322,3 +322,18 @@ def test_upstreams_are_checked_from_the_first_request_until_it_is_stopped(make_s
         site.clock.advance(0.1)
     assert len(site.network.dialed) == before
     client.send(b"GET /api/ HTTP/1.1\r\nHost: s\r\n\r\n")
+
+
+def test_a_connection_on_which_a_client_has_logged_in_is_that_clients_alone(site):
+    logged_in = site.connect()
+    request = b"GET /api/x HTTP/1.1\r\nHost: a\r\nAuthorization: NTLM x\r\n\r\n"
+    for _ in range(2):
+        logged_in.send(request)
+        site.network.connections[0].send(OK)
+    another = site.connect()
+    another.send(request.replace(b"Authorization", b"X-Other"))
+    assert len(site.network.connections) == 2
+    site.network.connections[1].send(OK)
+    logged_in.drop(clean=True)
+    site.clock.advance(0)
+    assert [connection.closed for connection in site.network.connections] == [True, False]

@@ -46,7 +46,11 @@ class _Group:
         self.direct = next((parent for parent in parents if parent.direct), None)
         self._tiers = [Turns(parent for parent in real if parent.backup is backup) for backup in (False, True)]
 
-    def choose(self, now: float, tried: Sequence[Parent]) -> Parent | None:
+    def choose(self, now: float, tried: Sequence[Parent], held: Callable[[Parent], bool] | None) -> Parent | None:
+        if held is not None:
+            for one in self.parents:
+                if one.usable(now) and one not in tried and held(one):
+                    return one
         for tier in self._tiers:
             parent = tier.next(lambda one: one.usable(now) and one not in tried)
             if parent is not None:
@@ -105,14 +109,20 @@ class Parents:
         for parent in self._parents:
             parent.use_clock(clock)
 
-    def choose(self, host: str, tried: Sequence[Parent] = (), rule: str = "") -> Parent | None:
+    def choose(
+        self,
+        host: str,
+        tried: Sequence[Parent] = (),
+        rule: str = "",
+        held: Callable[[Parent], bool] | None = None,
+    ) -> Parent | None:
         """Whose turn it is for a request to ``host`` that ``rule`` has allowed, leaving out who was ``tried``; None if
-        nobody is left.
+        nobody is left. One of which ``held`` is true comes first, whosever turn it is.
         """
         group = self._group(host, rule)
         if group is None:
             return self.direct if not tried else None
-        return group.choose(self._clock.seconds() if self._clock is not None else 0.0, tried)
+        return group.choose(self._clock.seconds() if self._clock is not None else 0.0, tried, held)
 
     def _find_group(self, host: str, rule: str) -> _Group | None:
         name = normal_host(host)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -69,7 +69,8 @@ class ToParents:
         host = plan.address.host
         if self._no_proxy.has(host, plan.address.port):
             return plan
-        parent = self.parents.choose(host, rule=_rule(client))
+        held = partial(self._held, plan.address, client.connections) if client.connections is not None else None
+        parent = self.parents.choose(host, rule=_rule(client), held=held)
         assert parent is not None
         if parent.direct:
             return plan
@@ -88,6 +89,11 @@ class ToParents:
             return None
         plan.tried = tuple(tried)
         return self._by(other, origin, plan, head)
+
+    def _held(self, address: Address, connections: Any, parent: Parent) -> bool:
+        """Whether there is a connection of the client's own by ``parent``, on which it may have logged in."""
+        itself = self._itself(parent, address.bind) if address.bind else parent.itself
+        return bool(connections.has(itself.key) or connections.has(self._through(address, parent).key))
 
     def _by(self, parent: Parent, origin: _Origin, plan: Plan, head: RequestHead) -> Plan:
         request, address = origin.head, origin.address

@@ -59,6 +59,10 @@ class Connections(Generic[Kept]):
         self._order[connection] = None
         return surplus
 
+    def has(self, key: str) -> bool:
+        """Whether there is an idle connection with that ``key``."""
+        return bool(self._idle.get(key))
+
     def discard(self, connection: Kept) -> None:
         """Forget ``connection``, kept or not."""
         if connection in self._order:

@@ -11,6 +11,8 @@ from zope.interface import implementer
 
 from txproxy.errors import RequestError
 from txproxy.interfaces import Answer, Client, Refusal
+from txproxy.proxy.binding import close_all, own_connections
+from txproxy.proxy.connections import Connections
 from txproxy.proxy.deadlines import NEVER
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.gate import Gate
@@ -172,6 +174,8 @@ class DownstreamProtocol:
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.client_gone()
+        if self.client.connections is not None:
+            close_all(self.client.connections)
         self.factory.admission.left(self)
 
     def pauseProducing(self) -> None:
@@ -404,6 +408,14 @@ class DownstreamProtocol:
             self.deadline = self.factory.idle_limit.ahead
         else:
             self._next_request()
+
+    def hold_connections(self) -> Connections[UpstreamProtocol]:
+        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        client = self.client
+        if client.connections is None:
+            client.connections = own_connections()
+        held: Connections[UpstreamProtocol] = client.connections
+        return held
 
     def _next_request(self) -> None:
         """Read on after an exchange, with what has come already."""

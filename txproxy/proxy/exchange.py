@@ -16,7 +16,9 @@ from twisted.python.failure import Failure
 
 from txproxy.errors import DialError, ExchangeError, RequestError, ResponseDenied, ResponseError, UpstreamClosed
 from txproxy.interfaces import Answer, Client, Decision, Plan, Refusal
+from txproxy.proxy.binding import bind_by_request
 from txproxy.proxy.bound import Bound
+from txproxy.proxy.connections import Connections
 from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
@@ -77,6 +79,11 @@ class Downstream(Protocol):
 
     def exchange_done(self) -> None:
         """The exchange is over."""
+
+    def hold_connections(self) -> Connections[UpstreamProtocol] | None:
+        """Where upstream connections are kept that are this client connection's alone (and ``client.connections`` from
+        now on); None if there is no such place.
+        """
 
 
 class _Phase(Enum):
@@ -214,7 +221,11 @@ class Exchange:
             self._fail(RequestError("the body is too large", status=413))
             return
         if plan.head is not None:
-            if not self.request.body:
+            own = self.downstream.client.connections
+            kept = self.factory.take_quiet(plan.address.key, own) if own is not None else None
+            if kept is not None:
+                pass
+            elif not self.request.body:
                 kept = self.factory.connections.take(plan.address.key)
             else:
                 # Once part of its body has been taken, it cannot go elsewhere.
@@ -291,6 +302,9 @@ class Exchange:
     def _send(self, upstream: UpstreamProtocol, head: RequestHead) -> None:
         self._phase = _SENT
         self._upstream = upstream
+        index = self.request.headers.index
+        if b"authorization" in index:
+            bind_by_request(upstream, self.downstream, index[b"authorization"])
         upstream.begin(self, head)
         if not self.request_done:
             self.wants_body = True

@@ -145,12 +145,16 @@ class ProxyFactory:
 
     # -- connections to upstreams
 
-    def take_quiet(self, key: str) -> UpstreamProtocol | None:
-        """A kept connection that has not been closed just now, as far as can be told, for what cannot be repeated."""
-        upstream = self.connections.take(key)
+    def take_quiet(self, key: str, connections: Connections[UpstreamProtocol] | None = None) -> UpstreamProtocol | None:
+        """A kept connection that has not been closed just now, as far as can be told, for what cannot be repeated; one
+        of these ``connections``, if they are given.
+        """
+        if connections is None:
+            connections = self.connections
+        upstream = connections.take(key)
         while upstream is not None and upstream.unread():
             upstream.close()
-            upstream = self.connections.take(key)
+            upstream = connections.take(key)
         return upstream
 
     def dial(self, address: Address) -> Deferred[Any]:

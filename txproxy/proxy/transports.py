@@ -303,6 +303,18 @@ def take_channel(channel: Any, end: Any) -> bytes:
     return early
 
 
+def when_lost(channel: Any, call: Callable[[], None]) -> None:
+    """Have the HTTP/1 channel of a twisted.web ``Site`` call ``call`` when its connection is gone."""
+    lost = channel.connectionLost
+
+    def connection_lost(reason: Failure) -> None:
+        call()
+        lost(reason)
+
+    # The transport calls the channel, directly or by way of wrappers, and looks this up each time.
+    channel.connectionLost = connection_lost
+
+
 def tell_ends(transport: Any, peer: IAddress, host: IAddress) -> None:
     """Let ``transport`` say that its connection is from ``peer`` to ``host``: the real one, behind a proxy."""
     transport.getPeer = lambda: peer

@@ -13,6 +13,8 @@ from zope.interface import implementer
 
 from txproxy.errors import ExchangeError, ResponseError, ResponseTimeout, UpstreamClosed
 from txproxy.interfaces import Address
+from txproxy.proxy.binding import bind_by_answer
+from txproxy.proxy.connections import Connections
 from txproxy.proxy.deadlines import NEVER
 from txproxy.proxy.passage import WORTHWHILE, Passage
 from txproxy.proxy.transports import (
@@ -72,6 +74,7 @@ class UpstreamProtocol:
         "_paused",
         "_full",
         "_limit",
+        "_kept_by",
     )
 
     def __init__(self, factory: ProxyFactory, address: Address) -> None:
@@ -96,6 +99,8 @@ class UpstreamProtocol:
         # more of a request waits for it than it takes
         self._full = False
         self._limit = factory.response_limit
+        # who has it while it is idle
+        self._kept_by = factory.connections
 
     # -- what Twisted calls
 
@@ -151,6 +156,8 @@ class UpstreamProtocol:
                     exchange.response_body(event)
                 elif type(event) is ResponseHead:
                     self._keep = event.keep_alive
+                    if event.status == 401 or event.status == 407:
+                        bind_by_answer(self, exchange.downstream, event.headers)
                     body = codec.whole_body()
                     if body is not None:
                         self._response_over()
@@ -199,7 +206,7 @@ class UpstreamProtocol:
             return
         exchange = self.exchange
         if exchange is None:
-            self.factory.connections.discard(self)
+            self._kept_by.discard(self)
         else:
             self._ended(exchange, clean=reason.check(error.ConnectionDone) is not None)
 
@@ -296,6 +303,10 @@ class UpstreamProtocol:
             self._paused = False
             self.transport.resumeProducing()
 
+    def belong_to(self, connections: Connections[UpstreamProtocol]) -> None:
+        """Be kept by these alone from now on."""
+        self._kept_by = connections
+
     def become_tunnel(self, end: TunnelEnd | GateEnd) -> bytes:
         """Hand the connection over to a tunnel; gives the bytes that came early."""
         self.exchange = None
@@ -312,7 +323,7 @@ class UpstreamProtocol:
             return
         self._end_passage()
         self._state = _State.CLOSED
-        self.factory.connections.discard(self)
+        self._kept_by.discard(self)
         self.transport.unregisterProducer()
         if exchange is None and self._request_sent:
             # A peer that does not close in its turn is dropped at the deadline.
@@ -333,7 +344,11 @@ class UpstreamProtocol:
             self.deadline = NEVER
             self.transport.abortConnection()
         elif exchange is None:
-            self.close()
+            if self._kept_by is self.factory.connections:
+                self.close()
+            else:
+                # It ends with the client connection that it belongs to.
+                self.deadline = NEVER
         elif self._paused or not (self._request_sent or self._full):
             # It is the client's turn, to take the response or to send the rest of its request, or a bound holds either.
             self.deadline = NEVER
@@ -384,7 +399,7 @@ class UpstreamProtocol:
         if self._keep and self._request_sent and self._state is _HTTP and not codec.next_message():
             self.reused = True
             self.deadline = self.factory.keep_limit.ahead
-            surplus = self.factory.connections.keep(self)
+            surplus = self._kept_by.keep(self)
             if surplus is not None:
                 surplus.close()
         else:

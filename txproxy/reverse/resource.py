@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from twisted.internet.interfaces import IPushProducer, IReactorCore
 from twisted.web import server
@@ -13,10 +13,12 @@ from zope.interface import implementer
 
 from txproxy.errors import RequestError
 from txproxy.interfaces import Answer, Client, Refusal
+from txproxy.proxy.binding import close_all, own_connections
+from txproxy.proxy.connections import Connections
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.replies import prefers_html, reply
-from txproxy.proxy.transports import take_channel
+from txproxy.proxy.transports import take_channel, when_lost
 from txproxy.proxy.tunnel import Tunnel
 from txproxy.proxy.upstream import UpstreamProtocol
 from txproxy.reverse.actions import Treated, Treatment
@@ -33,6 +35,8 @@ from txproxy.wire.target import split_authority
 
 _PIECE: Final = 65536
 _NO_FIELDS: Final = Headers()
+# upstream connections by the twisted.web channel whose client alone they serve
+_Held: TypeAlias = "dict[Any, Connections[UpstreamProtocol]]"
 
 
 @implementer(IPushProducer)
@@ -41,12 +45,16 @@ class _SiteRequest:
     it.
     """
 
-    def __init__(self, factory: ReverseProxyFactory, request: server.Request, mount: bytes, rest: bytes) -> None:
+    def __init__(
+        self, factory: ReverseProxyFactory, request: server.Request, mount: bytes, rest: bytes, held: _Held
+    ) -> None:
         self._request = request
         self._over = False
         peer = request.getClientAddress()
         self.client = Client(getattr(peer, "host", "unix:"), "https" if request.isSecure() else "http")
         self.client.transport = request.transport
+        self.client.connections = held.get(request.channel)
+        self._held = held
         self._body_left = 0
         self._factory = factory
         self._exchange: Exchange | None = None
@@ -191,6 +199,24 @@ class _SiteRequest:
         """Nothing follows: the next request of the connection is twisted.web's to read."""
         self._exchange = None
 
+    def hold_connections(self) -> Connections[UpstreamProtocol] | None:
+        """See :class:`txproxy.proxy.exchange.Downstream`: as long as twisted.web has the connection."""
+        channel, held = self._request.channel, self._held
+        if not isinstance(channel, HTTPChannel):
+            # The streams of HTTP/2 share their connection, which nobody can log in to.
+            return None
+        if channel not in held:
+            own = own_connections()
+
+            def lost() -> None:
+                del held[channel]
+                close_all(own)
+
+            when_lost(channel, lost)
+            held[channel] = own
+        self.client.connections = held[channel]
+        return held[channel]
+
 
 def _may_change(request: server.Request) -> bool:
     """Whether the connection of ``request`` could change to another protocol. HTTP/2 cannot, nor can what has begun in
@@ -305,6 +331,7 @@ class ReverseProxyResource(Resource):
         )
         self._factory = ReverseProxyFactory(mode, via=via, limits=limits, reactor=reactor)
         self._serves = False
+        self._held: _Held = {}
 
     def stop(self) -> None:
         """Check no more, and close the connections that are kept, for a ``Site`` that is taken down while the program
@@ -314,6 +341,8 @@ class ReverseProxyResource(Resource):
             self._serves = False
             self._factory.end()
             self._factory.stop()
+            for own in self._held.values():
+                close_all(own)
 
     def _begin(self) -> None:
         # A resource is not told when its site listens.
@@ -332,5 +361,5 @@ class ReverseProxyResource(Resource):
         sent = raw.split(b"/")
         here = len(sent) - len(request.postpath or [])
         rest = self._path + b"/" + b"/".join(sent[here:]) + mark + query
-        _SiteRequest(self._factory, request, b"/".join(sent[:here]), rest).start()
+        _SiteRequest(self._factory, request, b"/".join(sent[:here]), rest, self._held).start()
         return server.NOT_DONE_YET

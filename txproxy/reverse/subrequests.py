@@ -92,6 +92,9 @@ class _Subrequest:
     def exchange_done(self) -> None:
         """It is over."""
 
+    def hold_connections(self) -> None:
+        """No further request follows this one."""
+
 
 class _Question(_Subrequest):
     """Gathers the answer, and hands it to ``answered``."""

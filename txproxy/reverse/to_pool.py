@@ -99,7 +99,11 @@ class ToPool:
     def plan(self, head: RequestHead, client: Client) -> Decision:
         """Where the request goes."""
         affinity = self._affinity
-        upstream = affinity.find(head, client) if affinity is not None else None
+        upstream = None
+        if client.connections is not None:
+            upstream = self._bound(client)
+        if upstream is None and affinity is not None:
+            upstream = affinity.find(head, client)
         if upstream is not None:
             self.pool.take_this(upstream)
         else:
@@ -107,6 +111,15 @@ class ToPool:
             if upstream is None:
                 return self._wait(head, client)
         return self._plan_for(upstream, head, client)
+
+    def _bound(self, client: Client) -> Upstream | None:
+        """The upstream to which there is a connection of this client alone: it has logged in there, or is about to."""
+        pool, connections = self.pool, client.connections
+        for upstream in pool.upstreams:
+            if upstream.pinnable and connections.has(pool.address_for(upstream, client).key):
+                pool.tick()
+                return upstream
+        return None
 
     def attach(self, factory: ProxyFactory) -> None:
         """See :class:`txproxy.reverse.actions.Action`."""
