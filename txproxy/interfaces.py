@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, Final, Protocol, TypeAlias
 
 import attrs
@@ -237,6 +237,20 @@ class Gatekeeper(Protocol):
         """
 
 
+@attrs.frozen
+class OwnFields:
+    """Names of fields that the proxy sets, removes or believes in requests and in responses, besides those of every
+    message: lower-case, with ``-`` for ``_``. They pass in no trailer.
+    """
+
+    request: tuple[Container[bytes], ...] = ()
+    response: tuple[Container[bytes], ...] = ()
+
+    def and_(self, other: OwnFields) -> OwnFields:
+        """Those of both."""
+        return OwnFields(self.request + other.request, self.response + other.response)
+
+
 class Plan:
     """What to do with a request: send ``head`` to ``address``. Without a ``head`` it is a tunnel (CONNECT).
 
@@ -250,13 +264,14 @@ class Plan:
     proxy's. ``max_body``: of the request, in bytes. ``shadow``: gets a copy of the request's body. ``bounds``: what it
     may use; those of the first attempt hold for all. ``max_response``: of the response's body, in bytes; what is longer
     is cut. ``gate``: of a tunnel (CONNECT). ``cuts``: how often the request was cut off by the end of a connection, in
-    this attempt and those before it. ``upstream``, ``tried`` and ``retries`` are the mode's own: where this attempt
-    goes, where others went before it, and how many of them were sent.
+    this attempt and those before it. ``own_fields``: those that pass in no trailer. ``upstream``, ``tried`` and
+    ``retries`` are the mode's own: where this attempt goes, where others went before it, and how many of them were
+    sent.
     """
 
     __slots__ = (
         "address", "head", "response_lines", "rewrite", "party", "answered", "again", "response_timeout", "max_body",
-        "shadow", "bounds", "max_response", "gate", "cuts", "upstream", "tried", "retries",
+        "shadow", "bounds", "max_response", "gate", "cuts", "own_fields", "upstream", "tried", "retries",
     )  # fmt: skip
 
     def __init__(self, address: Address, head: RequestHead | None, response_lines: tuple[bytes, ...] = ()) -> None:
@@ -274,6 +289,7 @@ class Plan:
         self.max_response: int | None = None
         self.gate: Gatekeeper | None = None
         self.cuts = 0
+        self.own_fields: OwnFields | None = None
         self.upstream: Any = None
         self.tried: tuple[Any, ...] = ()
         self.retries = 0

@@ -272,3 +272,27 @@ def test_tunnels_by_socks_have_the_same_gate(forward, name, passes):
     proxy.advance(0)
     assert proxy.upstream.received == (hello if passes else b"")
     assert client.closed is not passes
+
+
+def trailers(proxy, request_fields, response_fields, origin=b"a.example"):
+    """What is left of trailers: of the request, and of the response."""
+    client = proxy.connect()
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n0\r\n%b\r\n"
+    client.send(b"POST http://%b/ HTTP/1.1\r\nHost: %b\r\n" % (origin, origin) + chunked % request_fields)
+    proxy.upstream.send(b"HTTP/1.1 200 OK\r\n" + chunked % response_fields)
+    return tuple(sent.rpartition(b"\r\n\r\n0\r\n")[2][:-2] for sent in (proxy.upstream.received, client.received))
+
+
+def test_what_is_removed_or_replaced_passes_in_no_trailer(forward):
+    proxy = forward(
+        privacy=[
+            Privacy(hosts="a.example", remove=["X-Id"], replace={"X-Agent": "1"}, remove_from_responses=["X-Tag"]),
+            Privacy(hosts="b.example", keep=["X-Sum"]),
+        ],
+        inject=[Injection(origin="http://c.example", headers={"X-Key": "s3cret"})],
+    )
+    sent = b"X-Id: 2\r\nX_Agent: 3\r\nX_key: 4\r\nX-Sum: 5\r\n"
+    answered = b"X_Tag: 2\r\nX-Id: 3\r\n"
+    assert trailers(proxy, sent, answered) == (b"X_key: 4\r\nX-Sum: 5\r\n", b"X-Id: 3\r\n")
+    assert trailers(proxy, sent, answered, b"b.example") == (b"X-Sum: 5\r\n", answered)
+    assert trailers(proxy, sent, answered, b"c.example") == (sent.replace(b"X_key: 4\r\n", b""), answered)

@@ -9,7 +9,7 @@ from txproxy.reverse.matches import Match
 from txproxy.reverse.mode import ReverseMode
 from txproxy.reverse.pool import Ejection, PoolSettings
 from txproxy.reverse.redirects import Redirect
-from txproxy.reverse.rewriting import RequestRewrite, ResponseRewrite
+from txproxy.reverse.rewriting import Hsts, RequestRewrite, ResponseRewrite
 from txproxy.reverse.routes import Route
 from txproxy.reverse.subrequests import ForwardAuth, Mirror
 from txproxy.reverse.to_pool import ToPool
@@ -283,6 +283,41 @@ def test_who_may_pass_passes_with_what_the_authorization_server_says(serve):
     assert b"X-User: alice\r\n" in passed.received and b"root" not in passed.received
     passed.send(OK)
     assert client.received == OK
+
+
+LIES = (
+    b"X-User: root\r\nx_user: root\r\nX_Team: root\r\nX-Forwarded_For: 9.9.9.9\r\nX-SSL-Client-Verify: SUCCESS\r\n"
+    b"x_old: 1\r\nX-Hop: 1\r\nContent-Type: text/html\r\n"
+)
+
+
+@pytest.mark.parametrize("answer", [b"X-User: alice\r\n", b""])
+def test_what_is_for_the_proxy_to_say_passes_in_no_trailer(serve, answer):
+    inner = Treated(
+        guarded((b"X-User",)), Treatment(request=RequestRewrite(add_headers={"X-Team": "blue"}, remove_headers="X-Old"))
+    )
+    proxy = serve({"/": Treated(inner, Treatment(request=RequestRewrite(set_headers={"X-Outer": "1"})))})
+    client = proxy.connect()
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nConnection: X-Hop\r\nTransfer-Encoding: chunked\r\n\r\n")
+    at(proxy, "10.0.0.9")[0].send(b"HTTP/1.1 200 OK\r\n" + answer + b"Content-Length: 0\r\n\r\n")
+    client.send(b"2\r\nhi\r\n0\r\nChecksum: 1\r\n" + LIES + b"X_outer: 2\r\n\r\n")
+    passed = at(proxy, "10.0.0.1")[0]
+    assert passed.received.endswith(b"2\r\nhi\r\n0\r\nChecksum: 1\r\n\r\n")
+    passed.send(OK)
+    assert client.received == OK
+
+
+def test_what_a_route_sets_or_removes_in_responses_passes_in_no_trailer_of_theirs(serve):
+    rewrite = ResponseRewrite(set_headers={"X-Frame": "deny"}, remove_headers=["X-Secret"], hsts=Hsts(60))
+    inner = Treated(to("10.0.0.1"), Treatment(response=rewrite))
+    proxy = serve({"/": Treated(inner, Treatment(max_body=10))})
+    client = proxy.connect()
+    client.send(get(b"/"))
+    at(proxy, "10.0.0.1")[0].send(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Frame: allow\r\nServer-Timing: a\r\n"
+        b"X_Secret: 1\r\nStrict-Transport-Security: max-age=0\r\nSet-Cookie: a=b\r\n\r\n"
+    )
+    assert client.received.endswith(b"2\r\nhi\r\n0\r\nServer-Timing: a\r\n\r\n")
 
 
 def test_the_body_of_a_request_waits_for_the_answer(serve):

@@ -198,6 +198,8 @@ class ForwardMode:
         plan = Plan(address, self._onward.head(head, client, target, mask, lines), self._response_lines)
         if bounds is not None:
             plan.bounds = bounds
+        if mask is not None:
+            plan.own_fields = mask.own_fields
         if self._looks_at_responses:
             plan.rewrite = partial(self._looked_at, target, client, mask)
             plan.max_response = self._content.max_size if self._content is not None else None

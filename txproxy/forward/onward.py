@@ -12,6 +12,7 @@ from txproxy.interfaces import Client
 from txproxy.wire.forwarding import (
     CLIENT_FIELDS,
     HOP_BY_HOP,
+    TELLING_FIELDS,
     Via,
     connection_lines,
     end_to_end,
@@ -20,12 +21,6 @@ from txproxy.wire.forwarding import (
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
-# Fields by which clients, and proxies before this one, may tell of the client.
-_TELLING: Final = CLIENT_FIELDS | frozenset(
-    b"client-ip x-client-ip true-client-ip x-cluster-client-ip x-originating-ip x-remote-ip x-remote-addr x-forwarded "
-    b"x-original-forwarded-for x-real-port cf-connecting-ip fastly-client-ip x-forwarded-user x-remote-user "
-    b"x-authenticated-user x-forwarded-client-cert".split()
-)
 _DROP: Final = HOP_BY_HOP | {b"host"}
 
 
@@ -37,7 +32,7 @@ class Onward:
     def __init__(self, via: Via | None, forwarded_for: str) -> None:
         self._via = via
         self._forwarded_for = forwarded_for
-        self._drop = _DROP | _TELLING if forwarded_for == "delete" else _DROP
+        self._drop = _DROP | CLIENT_FIELDS | TELLING_FIELDS if forwarded_for == "delete" else _DROP
 
     def head(
         self, head: RequestHead, client: Client, target: Target, mask: Mask | None, lines: tuple[bytes, ...]

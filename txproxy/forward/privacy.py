@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Final
 
 import attrs
 
 from txproxy.errors import ConfigError
 from txproxy.forward.access import HostPatterns
+from txproxy.interfaces import OwnFields
 from txproxy.wire import grammar
-from txproxy.wire.forwarding import HOP_BY_HOP
+from txproxy.wire.forwarding import HOP_BY_HOP, plain
 
 # Where a message ends, and what is between two hops, is for the proxy alone to say.
 _FRAMING: Final = HOP_BY_HOP | {b"content-length", b"trailer", b"host", b"expect"}
@@ -87,6 +88,14 @@ class Privacy:
 
 
 @attrs.frozen
+class _AllBut:
+    kept: frozenset[bytes]
+
+    def __contains__(self, name: object) -> bool:
+        return name not in self.kept
+
+
+@attrs.frozen
 class Mask:
     """What changes in the fields of requests to one host: lower-case names that go (``drop``), those beside which
     nothing stays (``keep``; None for no such list), and ``lines`` that come. ``drop_from_responses``: names.
@@ -96,6 +105,14 @@ class Mask:
     keep: frozenset[bytes] | None = None
     lines: tuple[bytes, ...] = ()
     drop_from_responses: frozenset[bytes] = frozenset()
+    own_fields: OwnFields = attrs.field(init=False, eq=False, repr=False)
+
+    @own_fields.default
+    def _make_own_fields(self) -> OwnFields:
+        request: tuple[Container[bytes], ...] = (frozenset(map(plain, self.drop)),)
+        if self.keep is not None:
+            request += (_AllBut(frozenset(map(plain, self.keep))),)
+        return OwnFields(request, (frozenset(map(plain, self.drop_from_responses)),))
 
     def dropped(self, names: Iterable[bytes]) -> frozenset[bytes]:
         """Which of a request's names go."""

@@ -22,6 +22,7 @@ from txproxy.proxy.connections import Connections
 from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
+from txproxy.wire.trailers import of_request, of_response
 
 if TYPE_CHECKING:
     from txproxy.proxy.factory import ProxyFactory
@@ -349,6 +350,10 @@ class Exchange:
 
     def _end_request(self, trailers: Headers) -> None:
         if self._upstream is not None:
+            plan = self.plan
+            if trailers.lines and plan is not None and plan.head is not None:
+                own = plan.own_fields
+                trailers = of_request(trailers, self.request, plan.head, own.request if own is not None else ())
             self._upstream.send_end(trailers)
 
     def request_flush(self) -> None:
@@ -566,6 +571,8 @@ class Exchange:
         if self.bound is not None and self.bound.down is not None and self.bound.down.holding:
             self.bound.down.after(lambda: self.response_end(trailers))
             return
+        if trailers.lines and self.plan is not None and self.plan.own_fields is not None:
+            trailers = of_response(trailers, self.plan.own_fields.response)
         self.downstream.send_end(trailers)
         self._finish("ok", "")
         self.downstream.exchange_done()

@@ -9,7 +9,7 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from txproxy.errors import ConfigError, ExchangeError
-from txproxy.interfaces import Answer, Client, Decision, Plan
+from txproxy.interfaces import Answer, Client, Decision, OwnFields, Plan
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.pool import Pool
 from txproxy.reverse.redirects import Redirect
@@ -18,6 +18,7 @@ from txproxy.reverse.subrequests import ForwardAuth, Mirror
 from txproxy.reverse.to_pool import none_left
 from txproxy.reverse.upstream import Upstream
 from txproxy.wire import grammar
+from txproxy.wire.forwarding import plain
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
 
@@ -155,6 +156,7 @@ class Treated:
         self._response = treatment.response or None
         # An answer of the route's own has nothing that would have to be mapped back.
         self._own: ResponseRewrite | None = None
+        self._own_fields = _own_fields(treatment)
         if isinstance(treatment.response, ResponseRewrite):
             self._own = attrs.evolve(treatment.response, map_back=False, cookie_domains=()) or None
 
@@ -199,6 +201,9 @@ class Treated:
             plan = decision
             plan.response_timeout = treatment.response_timeout
             plan.max_body = treatment.max_body
+            if self._own_fields is not None:
+                inner = plan.own_fields
+                plan.own_fields = self._own_fields if inner is None else self._own_fields.and_(inner)
             if before is not None:
                 # The copy that was begun with the first attempt is this one's as well.
                 plan.shadow, before.shadow = before.shadow, None
@@ -220,6 +225,18 @@ class Treated:
             return treat(decision, before)
 
         return treat
+
+
+def _own_fields(treatment: Treatment) -> OwnFields | None:
+    request: frozenset[bytes] = frozenset()
+    response: frozenset[bytes] = frozenset()
+    if treatment.request is not None:
+        request = treatment.request.own_fields
+    if treatment.auth is not None:
+        request |= frozenset(map(plain, treatment.auth.copy))
+    if isinstance(treatment.response, ResponseRewrite):
+        response = treatment.response.own_fields
+    return OwnFields((request,), (response,)) if request or response else None
 
 
 def _rewritten(answer: Answer, rewrite: Callable[[ResponseHead, list[bytes]], list[bytes]]) -> Answer:

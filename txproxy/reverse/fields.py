@@ -9,7 +9,7 @@ from txproxy.errors import ConfigError
 from txproxy.interfaces import Client
 from txproxy.reverse.templates import ANSWER_VARIABLES, REQUEST_VARIABLES, Template
 from txproxy.wire import grammar
-from txproxy.wire.forwarding import CLIENT_FIELDS, HOP_BY_HOP
+from txproxy.wire.forwarding import CLIENT_FIELDS, HOP_BY_HOP, plain
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
@@ -74,6 +74,11 @@ class FieldChanges:
         if all(template.constant is not None for _, template in values):
             self._constant = [name + (template.constant or b"") for name, template in self._values]
 
+    @property
+    def own(self) -> frozenset[bytes]:
+        """The :func:`plain` names of all that it sets, adds or removes."""
+        return self.drop | frozenset(map(plain, self.names))
+
     def __bool__(self) -> bool:
         return bool(self.drop or self._values)
 
@@ -83,11 +88,6 @@ class FieldChanges:
             return self._constant
         # A variable may be empty, and so leave white space at an end.
         return [name + template.render(head, client, upstream).strip(b" \t") for name, template in self._values]
-
-
-def plain(name: bytes) -> bytes:
-    """A name as CGI, WSGI and the like tell names apart: without case, and with ``-`` and ``_`` the same."""
-    return name.lower().replace(b"_", b"-")
 
 
 def replaced(headers: Headers, drop: frozenset[bytes], names: frozenset[bytes], added: list[bytes]) -> Headers:

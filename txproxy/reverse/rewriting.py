@@ -14,12 +14,12 @@ import attrs
 from txproxy.errors import ConfigError
 from txproxy.interfaces import Client
 from txproxy.reverse.conditions import compiled
-from txproxy.reverse.fields import FieldChanges, Fields, plain, replaced
+from txproxy.reverse.fields import FieldChanges, Fields, replaced
 from txproxy.reverse.matches import HostPattern
 from txproxy.reverse.paths import canonical, configured_path, has_prefix, split_path
 from txproxy.reverse.templates import VARIABLES, parse
 from txproxy.reverse.way_back import MAPPED, WayBack
-from txproxy.wire.forwarding import CLIENT_FIELDS
+from txproxy.wire.forwarding import CLIENT_FIELDS, plain
 from txproxy.wire.message import RequestHead, ResponseHead
 
 ResponseLines: TypeAlias = "Callable[[ResponseHead, list[bytes]], list[bytes]]"
@@ -114,6 +114,11 @@ class RequestRewrite:
             ("_changes", changes),
         ):
             object.__setattr__(self, name, value)
+
+    @property
+    def own_fields(self) -> frozenset[bytes]:
+        """The names of the fields that change, in lower case and with ``-`` for ``_``."""
+        return self._changes.own
 
     def __bool__(self) -> bool:
         return bool(self._steps or self._changes)
@@ -262,6 +267,11 @@ class ResponseRewrite:
             ("_hsts_line", self.hsts.line if self.hsts is not None else None),
         ):
             object.__setattr__(self, name, value)
+
+    @property
+    def own_fields(self) -> frozenset[bytes]:
+        """See :class:`RequestRewrite`."""
+        return self._changes.own | self._drop
 
     def __bool__(self) -> bool:
         return bool(self._changes or self._drop or self._way_back is not None)

@@ -14,10 +14,10 @@ from txproxy.interfaces import Answer, Client, Refusal, Shadow
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.upstream import UpstreamProtocol
-from txproxy.reverse.fields import plain, replaced, settable
+from txproxy.reverse.fields import replaced, settable
 from txproxy.reverse.to_pool import ToPool
 from txproxy.wire import grammar
-from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end
+from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end, plain
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
 

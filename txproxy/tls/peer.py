@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from OpenSSL import SSL
 from twisted.logger import Logger
 
+from txproxy.wire.forwarding import CERTIFICATE_FIELDS
+
 _log = Logger()
 
 _VERIFY: Final = b"X-SSL-Client-Verify"
@@ -20,13 +22,11 @@ _ISSUER: Final = b"X-SSL-Client-Issuer"
 _SAN: Final = b"X-SSL-Client-SAN"
 _SERIAL: Final = b"X-SSL-Client-Serial"
 _FINGERPRINT: Final = b"X-SSL-Client-Fingerprint"
-# RFC 9440 section 2: whoever terminates TLS removes these as well, whether it sets them or not.
-_STANDARD: Final = (b"Client-Cert", b"Client-Cert-Chain")
 
 
 def _spellings(name: bytes) -> set[bytes]:
     # CGI and its heirs (WSGI) cannot tell a field with underscores from ours.
-    words = name.lower().split(b"-")
+    words = name.split(b"-")
     return {
         b"".join(part for pair in zip(words, (*between, b""), strict=True) for part in pair)
         for between in product((b"-", b"_"), repeat=len(words) - 1)
@@ -34,9 +34,7 @@ def _spellings(name: bytes) -> set[bytes]:
 
 
 # What clients must not say of themselves: names in lower case, in each spelling that an upstream may take for ours.
-CLIENT_CERTIFICATE_FIELDS: Final = frozenset().union(
-    *(_spellings(name) for name in (_VERIFY, _SUBJECT, _ISSUER, _SAN, _SERIAL, _FINGERPRINT, *_STANDARD))
-)
+CLIENT_CERTIFICATE_FIELDS: Final = frozenset().union(*map(_spellings, CERTIFICATE_FIELDS))
 # The lines for a client that has shown no certificate, where it may.
 NO_CERTIFICATE_LINES: Final = (_VERIFY + b": NONE",)
 

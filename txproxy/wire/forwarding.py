@@ -26,6 +26,23 @@ CLIENT_FIELDS: Final = frozenset(
     b"forwarded x-forwarded-for x-forwarded-proto x-forwarded-host x-forwarded-port x-forwarded-server "
     b"x-forwarded-prefix x-forwarded-ssl x-forwarded-scheme x-forwarded-by x-real-ip".split()
 )
+# Others by which clients, and proxies before this one, may do so.
+TELLING_FIELDS: Final = frozenset(
+    b"client-ip x-client-ip true-client-ip x-cluster-client-ip x-originating-ip x-remote-ip x-remote-addr x-forwarded "
+    b"x-original-forwarded-for x-real-port cf-connecting-ip fastly-client-ip x-forwarded-user x-remote-user "
+    b"x-authenticated-user x-forwarded-client-cert".split()
+)
+# By which upstreams are told of a client's certificate: ours, and those of RFC 9440 section 2, which whoever terminates
+# TLS removes whether it sets them or not.
+CERTIFICATE_FIELDS: Final = frozenset(
+    b"x-ssl-client-verify x-ssl-client-subject x-ssl-client-issuer x-ssl-client-san x-ssl-client-serial "
+    b"x-ssl-client-fingerprint client-cert client-cert-chain".split()
+)
+
+
+def plain(name: bytes) -> bytes:
+    """A name as CGI, WSGI and the like tell names apart: without case, and with ``-`` and ``_`` the same."""
+    return name.lower().replace(b"_", b"-")
 
 
 def end_to_end(headers: Headers, drop: frozenset[bytes]) -> list[bytes]:
@@ -49,11 +66,7 @@ def without_lookalikes(lines: list[bytes], drop: frozenset[bytes]) -> list[bytes
     """The lines without those whose name would be in ``drop`` if ``_`` were ``-``: to CGI and WSGI they are the
     same.
     """
-    return [
-        line
-        for line in lines
-        if b"_" not in (name := line.partition(b":")[0]) or name.lower().replace(b"_", b"-") not in drop
-    ]
+    return [line for line in lines if b"_" not in (name := line.partition(b":")[0]) or plain(name) not in drop]
 
 
 def connection_lines(request: RequestHead) -> list[bytes]:

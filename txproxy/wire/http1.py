@@ -15,8 +15,7 @@ from enum import Enum
 from typing import Final, TypeAlias
 
 from txproxy.errors import ExchangeError, RequestError, ResponseError, ResponseIncomplete
-from txproxy.wire import diagnosis, framing, grammar
-from txproxy.wire.forwarding import CLIENT_FIELDS
+from txproxy.wire import diagnosis, framing, grammar, trailers
 from txproxy.wire.headers import Headers, normal_lines
 from txproxy.wire.limits import DEFAULT_LIMITS, WireLimits
 from txproxy.wire.message import CHUNKED, END, UNTIL_CLOSE, EndOfMessage, RequestHead, ResponseHead
@@ -29,16 +28,6 @@ _MAX_CHUNK_LINE: Final = 1024
 # What a request line has besides the target: the method, two spaces and the version.
 _REST_OF_LINE: Final = 64
 _MAX_INFORMATIONAL: Final = 16
-
-# RFC 9110 6.5.1: fields for framing, routing, authentication, request modifiers, response control and content format
-# have no meaning after the body, and merging them into a head would change how it is read. What tells of the client is
-# for proxies to say, and they say it in the head.
-FORBIDDEN_TRAILERS: Final = CLIENT_FIELDS | frozenset(
-    b"age authorization cache-control connection content-encoding content-length content-location content-range "
-    b"content-type cookie date expect expires host if-match if-modified-since if-none-match if-range "
-    b"if-unmodified-since keep-alive location max-forwards pragma proxy-authenticate proxy-authorization "
-    b"proxy-connection range retry-after set-cookie te trailer transfer-encoding upgrade vary www-authenticate".split()
-)
 
 
 class _State(Enum):
@@ -271,11 +260,13 @@ class _Codec:
         lines = normal_lines(match[1])
         if len(lines) > limits.max_fields or match.end() > limits.max_head:
             raise self._fault("the trailer section is too large", 431)
-        trailers = Headers.from_lines(lines)
-        if not FORBIDDEN_TRAILERS.isdisjoint(trailers.index):
-            raise self._fault("a field that is forbidden in trailers")
+        fields = Headers.from_lines(lines)
+        self._check_trailers(fields)
         self._state = _DONE
-        return EndOfMessage(trailers)
+        return EndOfMessage(trailers.permitted(fields))
+
+    def _check_trailers(self, fields: Headers) -> None:
+        pass
 
     def _fault(self, detail: str, status: int = 400) -> ExchangeError:
         """The error to raise for a fault in a body, after which nothing more is read."""
@@ -293,15 +284,15 @@ class _Codec:
             self._sending = sending - len(data)
         return data
 
-    def send_end(self, trailers: Headers) -> bytes:
-        """The end of the body; trailers are sent where the framing has a place for them."""
+    def send_end(self, fields: Headers) -> bytes:
+        """The end of the body; ``fields`` are sent as trailers where the framing has a place for them."""
         sending, self._sending = self._sending, 0
         if sending != CHUNKED:
             assert sending == 0 or sending == UNTIL_CLOSE, "less body than the head announced"
             return b""
-        if not trailers.lines:
+        if not fields.lines:
             return b"0\r\n\r\n"
-        return b"0\r\n%b\r\n\r\n" % b"\r\n".join(trailers.lines)
+        return b"0\r\n%b\r\n\r\n" % b"\r\n".join(fields.lines)
 
 
 class ServerCodec(_Codec):
@@ -444,6 +435,10 @@ class ServerCodec(_Codec):
         limit = self.limits.max_body
         if limit is not None and self._received_body > limit:
             raise self._fault("the body is too large", 413)
+
+    def _check_trailers(self, fields: Headers) -> None:
+        if not trailers.REFUSED.isdisjoint(fields.index):
+            raise self._fault("a field that is forbidden in trailers")
 
     def _fault(self, detail: str, status: int = 400) -> ExchangeError:
         self._state = _BROKEN
