@@ -9,9 +9,23 @@ LIMITS = Limits(max_body_size=1000, max_connections=2, keep_per_address=2)
 
 
 @pytest.fixture
-def proxy():
-    made = ProxyInMemory(
-        lambda reactor: ReverseProxyFactory(Pool(["http://10.0.0.1:80"]), limits=LIMITS, reactor=reactor, via=None)
-    )
-    yield made
-    made.close()
+def make():
+    """Makes reverse proxies before one upstream, with these limits."""
+    made = []
+
+    def make(limits=LIMITS, upstreams=("http://10.0.0.1:80",)):
+        made.append(
+            ProxyInMemory(
+                lambda reactor: ReverseProxyFactory(Pool(upstreams), limits=limits, reactor=reactor, via=None)
+            )
+        )
+        return made[-1]
+
+    yield make
+    for proxy in made:
+        proxy.close()
+
+
+@pytest.fixture
+def proxy(make):
+    return make()

@@ -4,13 +4,14 @@ import pytest
 
 from tests.proxy.sockets import World
 from tests.proxy.test_exchange import POST, status
-from txproxy import Pool, ReverseProxyFactory
+from txproxy import Limits, Pool, ReverseProxyFactory
 from txproxy.testing import ProxyInMemory
 
 RESPONSE_BEGUN = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 100000
 
 
-def test_an_upload_may_take_longer_than_a_response(proxy):
+def test_an_upload_may_take_longer_than_a_response(make):
+    proxy = make(Limits(min_body_rate=0))
     client = proxy.connect()
     client.send(b"PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 20\r\n\r\n")
     proxy.upstream.send(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -41,6 +41,7 @@ _LIMITS: Final[dict[str, Callable[[Any], Any]]] = {
     "max_connections_per_client": whole(1, _MOST),
     "max_header_size": head_size,
     "max_body_size": size,
+    "min_body_rate": size,
     "keep_per_address": whole(0, _MOST),
     "keep_in_all": whole(0, _MOST),
 }

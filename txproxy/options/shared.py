@@ -89,6 +89,12 @@ class ListenerOptions(Mode):
         ["response-timeout", None, "60", "no byte from the upstream for this long, else 504"],
         ["max-header-size", None, "64k", "of one head, else 431"],
         ["max-body-size", None, None, "of one request body, else 413 [default: none]"],
+        [
+            "min-body-rate",
+            None,
+            "500",
+            "bytes a second that a request body has to average after 30 s, else 408; 0 for any",
+        ],
         ["via", None, "txproxy", "pseudonym in Via of requests, or none"],
         ["drain-timeout", None, "30", "at SIGTERM: stop accepting, finish what runs for so long, then leave"],
     ]
@@ -197,6 +203,7 @@ class ListenerOptions(Mode):
             drain_timeout=self.parsed("drain-timeout", parse_duration),
             max_connections=self.parsed("max-connections", parse_number),
             max_header_size=self.parsed("max-header-size", parse_head_size),
+            min_body_rate=self.parsed("min-body-rate", parse_size),
             max_body_size=self.parsed("max-body-size", parse_size) if self["max-body-size"] is not None else None,
         )
 

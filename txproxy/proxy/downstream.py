@@ -16,8 +16,9 @@ from txproxy.proxy.connections import Connections
 from txproxy.proxy.deadlines import NEVER
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.gate import Gate
+from txproxy.proxy.progress import BodyRate, ResponseRate
 from txproxy.proxy.replies import prefers_html, reply
-from txproxy.proxy.transports import half_close, set_no_delay, unsent, write_function
+from txproxy.proxy.transports import half_close, set_no_delay, write_function
 from txproxy.proxy.tunnel import Tunnel, TunnelEnd
 from txproxy.proxy.upstream import UpstreamProtocol
 from txproxy.wire.headers import Headers
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 # How much of what a client sends ahead of its turn is held before the rest has to wait in the kernel.
 _READ_AHEAD: Final = 65536
 _NO_FIELDS: Final = Headers()
-# More than a client can have to take.
-_ALL: Final = 1 << 62
 
 
 class _State(Enum):
@@ -65,7 +64,8 @@ class DownstreamProtocol:
         "_pumping",
         "_reading_paused",
         "_write_paused",
-        "_unsent",
+        "_body_rate",
+        "_response_rate",
         "_tunnel",
     )
 
@@ -84,8 +84,9 @@ class DownstreamProtocol:
         self._pumping = False
         self._reading_paused = False
         self._write_paused = False
-        # what the client had not taken when the write pause was looked at last
-        self._unsent = 0
+        # how fast the body that is waited for comes, and how fast what waits for the client is taken
+        self._body_rate: BodyRate | None = None
+        self._response_rate: ResponseRate | None = None
         self._tunnel: TunnelEnd | Gate | None = None
 
     # -- what Twisted calls
@@ -134,7 +135,6 @@ class DownstreamProtocol:
             return
         codec.receive(data)
         if self.exchange.wants_body:
-            self.deadline = self.factory.idle_limit.ahead
             self._pump()
         self._hold_reading()
 
@@ -184,8 +184,7 @@ class DownstreamProtocol:
             self._tunnel.pauseProducing()
             return
         self._write_paused = True
-        self._unsent = unsent(self.transport)
-        self.deadline = self.factory.idle_limit.ahead
+        self._watch_taking(known=True)
         if self.exchange is not None:
             self.exchange.pause_response()
 
@@ -224,7 +223,7 @@ class DownstreamProtocol:
                 event = codec.next_event()
                 if event is None:
                     if exchange is not None:
-                        exchange.request_flush()
+                        self._await_body(exchange)
                     break
                 if type(event) is bytes:
                     assert exchange is not None
@@ -236,6 +235,7 @@ class DownstreamProtocol:
                         self.factory.turn_writes.flush()
                 else:
                     assert exchange is not None
+                    self._body_rate = None
                     self.deadline = NEVER if not self._write_paused else self.factory.idle_limit.ahead
                     exchange.request_end(event.trailers)  # type: ignore[union-attr]
         except RequestError as fault:
@@ -255,6 +255,20 @@ class DownstreamProtocol:
         self._close_after = not head.keep_alive or self.factory.draining
         self.exchange = exchange = Exchange(self.factory, self, head)
         exchange.start()
+
+    def _await_body(self, exchange: Exchange) -> None:
+        """All that has come of the body is on its way, and there is more to come."""
+        exchange.request_flush()
+        if self.exchange is not exchange:
+            return
+        factory = self.factory
+        if not factory.min_body_rate:
+            self.deadline = factory.idle_limit.ahead
+            return
+        rate = self._body_rate
+        if rate is None:
+            self._body_rate = rate = BodyRate(factory.min_body_rate, factory.idle_limit, factory.deadlines)
+        self.deadline = rate.wait(exchange.received)
 
     def _request_fault(self, fault: RequestError) -> None:
         self._close_after = True
@@ -276,6 +290,8 @@ class DownstreamProtocol:
     def request_wanted(self) -> None:
         """See :class:`txproxy.proxy.exchange.Downstream`."""
         self.deadline = self.factory.idle_limit.ahead
+        if self._body_rate is not None:
+            self._body_rate.wait_again()
         self._pump()
 
     def send_informational(self, response: ResponseHead) -> None:
@@ -434,10 +450,8 @@ class DownstreamProtocol:
     def deadline_passed(self) -> None:
         """Too slow, or idle for long enough."""
         if self._state is not _OPEN or self._write_paused:
-            left = unsent(self.transport)
-            if 0 < left < self._unsent:
+            if self._response_rate is not None and self._response_rate.goes_on():
                 # slow, but taking it
-                self._unsent = left
                 self.deadline = self.factory.idle_limit.ahead
             else:
                 self.abort()
@@ -479,7 +493,7 @@ class DownstreamProtocol:
             self._close()
             return
         self._state = _State.LINGERING
-        self._unsent = _ALL
+        self._watch_taking(known=False)
         self.codec.take_buffered()
         self.deadline = self.factory.linger_limit.ahead
         self.transport.unregisterProducer()
@@ -489,13 +503,18 @@ class DownstreamProtocol:
         else:
             self._close()
 
+    def _watch_taking(self, known: bool) -> None:
+        """From now on the client has to take what waits for it."""
+        factory = self.factory
+        self._response_rate = ResponseRate(self.transport, factory.min_body_rate, factory.idle_limit, known)
+        self.deadline = factory.idle_limit.ahead
+
     def _close(self) -> None:
         if self._state is not _State.CLOSED:
             self._state = _State.CLOSED
-            self._unsent = _ALL
             # What was gathered in this turn goes out before the transport is told to close.
             self.factory.turn_writes.flush()
-            self.deadline = self.factory.idle_limit.ahead
+            self._watch_taking(known=False)
             self.transport.unregisterProducer()
             self.transport.loseConnection()
 

@@ -77,6 +77,7 @@ class ProxyFactory:
         self.header_limit = deadlines.limit(limits.header_timeout)
         self.idle_limit = deadlines.limit(limits.idle_timeout)
         self.response_limit = deadlines.limit(limits.response_timeout)
+        self.min_body_rate = limits.min_body_rate
         self.keep_limit = deadlines.limit(limits.keep_for)
         self.gone_limit = deadlines.limit(_GONE)
         self.linger_limit = deadlines.limit(limits.linger_timeout)

@@ -26,6 +26,8 @@ class Limits:
     max_connections_per_client: int | None = None
     max_header_size: int = 65536
     max_body_size: int | None = None
+    # bytes a second that a body has to come with on average, after 30 s; 0 for any
+    min_body_rate: int = 500
     # kept-alive connections to upstreams: at most so many to one address and in all, and for how long without use
     keep_per_address: int = 128
     keep_in_all: int = 1024

@@ -1,0 +1,154 @@
+"""Clients that send what they owe byte by byte, and those that take what they get so."""
+
+import pytest
+
+from tests.proxy.test_exchange import OK, POST, status
+from txproxy import ForwardPolicy, ForwardProxyFactory, Limits
+from txproxy.testing import ProxyInMemory
+
+LENGTH = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
+CHUNKED = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+# what comes in small pieces, after the head and what came with it
+DRIPS = {
+    "a body of known length": (LENGTH, b"x"),
+    "chunks": (CHUNKED, b"1\r\nx\r\n"),
+    "one chunk": (CHUNKED + b"100000\r\n", b"x"),
+    "chunk extensions": (CHUNKED + b"1;", b"e"),
+    "trailers": (CHUNKED + b"1\r\nx\r\n0\r\nX-Trailer: ", b"t"),
+}
+# between two pieces, each of which is well within the idle timeout
+PAUSE = 2
+
+
+def drip(proxy, client, piece, times):
+    for _ in range(times):
+        client.send(piece)
+        proxy.advance(PAUSE)
+
+
+@pytest.mark.parametrize(("begin", "piece"), DRIPS.values(), ids=DRIPS)
+def test_a_body_that_drips_is_too_slow(make, begin, piece):
+    proxy = make(Limits(), upstreams=["http://10.0.0.1;max=1"])
+    client = proxy.connect()
+    client.send(begin)
+    drip(proxy, client, piece, 14)
+    assert not client.received
+    drip(proxy, client, piece, 3)
+    assert status(client.received) == 408
+    # and the place at the upstream is another's
+    assert proxy.upstream.reset
+    other = proxy.connect()
+    other.send(POST)
+    proxy.upstream.send(OK)
+    assert other.received == OK
+
+
+def test_the_rate_counts_on_average_and_not_for_the_last_bytes(make):
+    proxy = make(Limits())
+    client = proxy.connect()
+    client.send(LENGTH)
+    proxy.advance(29)
+    client.send(b"x" * 35000)
+    proxy.advance(29)
+    client.send(b"x")
+    proxy.advance(3)
+    assert not client.received
+    # after 70 s it takes more than came in all
+    client.send(b"x")
+    proxy.advance(10)
+    assert status(client.received) == 408
+
+
+def test_who_sends_as_fast_as_asked_takes_as_long_as_it_takes(make):
+    proxy = make(Limits())
+    client = proxy.connect()
+    client.send(LENGTH)
+    for _ in range(1000):
+        client.send(b"x" * 1000)
+        proxy.advance(1.5)
+    proxy.upstream.send(OK)
+    assert client.received == OK
+
+
+def test_a_silence_within_the_idle_timeout_is_no_fault_of_who_was_fast_before(make):
+    proxy = make(Limits())
+    client = proxy.connect()
+    client.send(LENGTH + b"x" * 100_000)
+    proxy.advance(70)
+    client.send(b"x" * 900_000)
+    proxy.upstream.send(OK)
+    assert client.received == OK
+
+
+def test_time_for_which_the_upstream_is_not_ready_does_not_count(make):
+    proxy = make(Limits(response_timeout=1000))
+    client = proxy.connect()
+    client.send(LENGTH)
+    upstream = proxy.upstream
+    for _ in range(4):
+        upstream.stop_reading()
+        client.send(b"x" * 70000)
+        assert not proxy.factory.admission.everyone()[0].exchange.wants_body
+        proxy.advance(200)
+        upstream.read_on()
+    assert not client.received
+    # now it does
+    drip(proxy, client, b"x", 300)
+    assert status(client.received) == 408
+
+
+def test_none_may_be_asked_for(make):
+    proxy = make(Limits(min_body_rate=0))
+    client = proxy.connect()
+    client.send(CHUNKED)
+    drip(proxy, client, b"1\r\nx\r\n", 100)
+    assert not client.received
+    proxy.advance(76)
+    assert status(client.received) == 408
+
+
+def test_another_rate(make):
+    proxy = make(Limits(min_body_rate=10))
+    client = proxy.connect()
+    client.send(LENGTH)
+    drip(proxy, client, b"x" * 22, 30)
+    assert not client.received
+    drip(proxy, client, b"x" * 5, 100)
+    assert status(client.received) == 408
+
+
+def test_a_body_that_has_come_whole_waits_for_no_rate(make):
+    proxy = make(Limits(response_timeout=1000))
+    client = proxy.connect()
+    client.send(POST)
+    proxy.advance(500)
+    proxy.upstream.send(OK)
+    assert client.received == OK
+
+
+def test_each_body_has_its_own_time(make):
+    proxy = make(Limits())
+    client = proxy.connect()
+    for _ in range(5):
+        client.send(POST[:-1])
+        proxy.advance(20)
+        client.send(POST[-1:])
+        proxy.upstream.send(OK)
+        assert client.take() == OK
+
+
+@pytest.mark.parametrize(
+    ("begin", "piece"),
+    [(b"", b"\x05"), (b"\x05\xff", b"\x00"), (b"\x05\x01\x00", b"\x05\x01\x00\x03\xffabc")],
+)
+def test_a_greeting_of_socks_that_drips_is_too_slow(begin, piece):
+    proxy = ProxyInMemory(lambda clock: ForwardProxyFactory(ForwardPolicy(), protocols=("socks5",), reactor=clock))
+    client = proxy.connect()
+    client.send(begin)
+    for at in range(100):
+        if client.closed:
+            break
+        client.send(piece[at : at + 1] if at < len(piece) else b"")
+        proxy.advance(PAUSE)
+    assert client.closed and 28 <= at * PAUSE <= 36
+    proxy.close()
