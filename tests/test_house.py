@@ -15,6 +15,7 @@ PACKAGE = ROOT / "txproxy"
 # From the ground up. Who stands on a layer may import from those below it; rooms of one layer do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
+    ("matching",),
     ("wire",),
     ("interfaces",),
     ("tls", "proxy"),
@@ -38,7 +39,7 @@ BESIDE: dict[str, set[str] | None] = {
     "testing": None,
 }
 # Beyond the standard library, these import nothing else.
-STANDING_ALONE = {"errors": {"txproxy"}, "wire": {"txproxy", "attrs"}}
+STANDING_ALONE = {"errors": {"txproxy"}, "matching": {"txproxy", "attrs"}, "wire": {"txproxy", "attrs"}}
 OBSERVE_IS_FOR = {"observe", "config", "service", "testing"}
 
 
@@ -103,6 +104,9 @@ def _may_import(importer: str, imported: str) -> bool:
     ("importer", "imported", "allowed"),
     [
         ("wire", "errors", True),
+        ("wire", "matching", True),
+        ("reverse", "matching", True),
+        ("matching", "wire", False),
         ("wire", "wire", True),
         ("service", "observe", True),
         ("config", "observe", True),

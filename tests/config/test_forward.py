@@ -226,7 +226,7 @@ def test_what_clients_may_speak(read):
             ["inject: there is no rule 'none'"],
         ),
         ("[[listeners.binds]]\nhosts = 'a.example'", ["binds[0]: address is missing"]),
-        ("[[listeners.binds]]\naddress = 'a.example'", ["binds[0]: 'a.example' is no address"]),
+        ("[[listeners.binds]]\naddress = 'a.example'", ["binds[0].address: 'a.example' is no address"]),
         (
             "deny_hosts = '*'\nbind = 'x'\n[[listeners.rules]]\naction = 'no'\n[[listeners.privacy]]\nkeep = 'a b'",
             ["deny_hosts: ", "bind: ", "rules[0].action: ", "privacy[0]: "],

@@ -1,9 +1,9 @@
-"""Ports and host patterns."""
+"""Ports."""
 
 import pytest
 
 from txproxy.errors import ConfigError
-from txproxy.forward.access import HostPatterns, Ports
+from txproxy.forward.access import Ports
 
 
 def test_ports_are_numbers_and_ranges():
@@ -15,10 +15,3 @@ def test_ports_are_numbers_and_ranges():
 def test_what_is_no_port_is_refused(text):
     with pytest.raises(ConfigError, match="accepted"):
         Ports([text])
-
-
-def test_host_patterns():
-    patterns = HostPatterns(["one.example", "*.two.example", ".Three.Example"])
-    allowed = ["one.example", "one.example.", "a.two.example", "a.b.two.example", "three.example", "x.three.example"]
-    refused = ["a.one.example", "two.example", "xtwo.example", "example", ""]
-    assert [host for host in allowed + refused if host in patterns] == allowed

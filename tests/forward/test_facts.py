@@ -4,63 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txproxy.forward.facts import Facts, Url, is_literal, normal_host, path_spellings
+from txproxy.forward.facts import Facts, Url, path_spellings
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
 
 def facts(method=b"GET", scheme=b"http", path=b"/", host="example.com", port=80):
     return Facts(RequestHead(method, path, Headers(), scheme=scheme), "127.0.0.1", host, port)
-
-
-@pytest.mark.parametrize(
-    ("host", "normal"),
-    [
-        ("Example.COM", "example.com"),
-        ("example.com.", "example.com"),
-        ("example.com..", "example.com"),
-        ("%65xample.com", "example.com"),
-        ("example.com%2e", "example.com"),
-        ("bücher.example", "xn--bcher-kva.example"),
-        ("b%C3%BCcher.example", "xn--bcher-kva.example"),
-        ("%EF%BC%91%EF%BC%92%EF%BC%97.0.0.1", "127.0.0.1"),  # full-width digits
-        ("127%E3%80%820.0.1", "127.0.0.1"),  # an ideographic full stop
-        ("127.0.0.1", "127.0.0.1"),
-        ("127.1", "127.0.0.1"),
-        ("2130706433", "127.0.0.1"),
-        ("0x7f000001", "127.0.0.1"),
-        ("0x7F.0.0.1", "127.0.0.1"),
-        ("0177.0.0.1", "127.0.0.1"),
-        ("127.0.0.1.", "127.0.0.1"),
-        ("[::1]", "::1"),
-        ("0:0:0:0:0:0:0:1", "::1"),
-        ("::ffff:7f00:1", "127.0.0.1"),
-        ("[2001:DB8::0:1]", "2001:db8::1"),
-        # These are no addresses, and stay as they are.
-        ("1.2.3.4.5", "1.2.3.4.5"),
-        ("::x", "::x"),
-        ("a.b.1x", "a.b.1x"),
-        ("ü" * 70 + ".example", "ü" * 70 + ".example"),
-        ("", ""),
-    ],
-)
-def test_a_host_has_one_spelling(host, normal):
-    assert normal_host(host) == normal
-
-
-@given(st.text(st.characters(codec="ascii", exclude_categories=["C"]), max_size=40))
-def test_the_normal_spelling_of_a_host_is_its_own(host):
-    normal = normal_host(host)
-    if "%" not in normal and "[" not in normal and "]" not in normal:
-        assert normal_host(normal) == normal
-
-
-@pytest.mark.parametrize(
-    ("host", "literal"),
-    [("192.0.2.1", True), ("2001:db8::1", True), ("example.com", False), ("1.2.3", False), ("a.1x", False)],
-)
-def test_literals_are_addresses(host, literal):
-    assert is_literal(host) is literal
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def fits(key, value, facts, every_address=False, **surroundings):
         ("hosts", ".example.com", {"host": "example.com"}, True),
         ("hosts", [".bücher.example"], {"host": "www.xn--bcher-kva.example"}, True),
         ("hosts", "127.0.0.1", {"host": "0x7f.1"}, True),
-        ("hosts", "0x7f.1", {"host": "127.0.0.1"}, True),
+        ("hosts", "[::ffff:7f00:1]", {"host": "127.0.0.1"}, True),
         ("hosts", "[::1]", {"host": "0::1"}, True),
         ("hosts", r"~^ads?\d+\.", {"host": "Ad12.example.com"}, True),
         ("hosts", r"~^ads?\d+\.", {"host": "www.ad12.example.com"}, False),

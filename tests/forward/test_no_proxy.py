@@ -13,7 +13,7 @@ from txproxy.forward.no_proxy import NoProxy
         ("example.com", "EXAMPLE.com.", 80, True),
         ("example.com", "www.example.com", 80, True),
         ("example.com", "notexample.com", 80, False),
-        (".example.com", "example.com", 80, False),
+        (".example.com", "example.com", 80, True),
         (".example.com", "www.example.com", 80, True),
         ("*.example.com", "example.com", 80, False),
         ("*.example.com", "a.b.example.com", 80, True),

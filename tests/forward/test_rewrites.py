@@ -112,7 +112,7 @@ def test_an_unknown_engine_is_refused():
         ({"hosts": ["a"], "to": "http://b/{"}, "accepted is {{ for a brace"),
         ({"hosts": ["a"], "to": "http://b/", "redirect": 200}, "redirect: 200 is none; accepted: 301, 302"),
         ({"hosts": ["a"], "to": "http://b/", "redirect": True}, "redirect: True is none"),
-        ({"hosts": ["*"], "to": "http://b/"}, "'*' is no host pattern; accepted"),
+        ({"hosts": ["*"], "to": "http://b/"}, "'*' is no host pattern: an asterisk"),
         ({"hosts": [1], "to": "http://b/"}, "hosts: [1] is no list of hosts; accepted"),
         ({"url": "/x", "to": "http://b/"}, "'/x' is no URL pattern; accepted"),
         ({"url": "~(", "to": "http://b/"}, "'~(' is no regular expression"),

@@ -54,7 +54,8 @@ def test_every_key_that_is_accepted_is_one_of_rules_and_is_documented():
             {"name": "x", "action": "deny", "host": "a", "ports": ["0", "80", "x"], "hosts": "*"},
             [
                 f"rules[2] 'x': host: unknown; accepted: {', '.join(KEYS)}",
-                "rules[2] 'x': hosts: '*' is no host pattern; accepted are example.com, *.example.com and .example.com",
+                "rules[2] 'x': hosts: '*' is no host pattern: an asterisk stands in front of a dot and a name alone; "
+                "accepted are example.com, *.example.com (all below it), .example.com (both) or an address",
                 "rules[2] 'x': ports: '0' is no port; accepted is 1 to 65535 or a range such as 8000-8999",
                 "rules[2] 'x': ports: 'x' is no port; accepted is 1 to 65535 or a range such as 8000-8999",
             ],

@@ -55,6 +55,26 @@ def test_a_hosts_own_name_comes_before_the_longest_wildcard_before_any_host():
     assert found == ["3", "2", "2", "1", "0"]
 
 
+def test_a_pattern_for_a_name_and_those_below_stands_behind_the_name_and_shares_the_rest():
+    table = routes(Match(".a.example"), Match("a.example", "/own"), Match("*.a.example", "/below"), Match("*.example"))
+    assert [taken(table, path, "a.example") for path in ("/own", "/below", "/x")] == ["1", "0", "0"]
+    assert [taken(table, path, "b.a.example") for path in ("/own", "/below", "/x")] == ["0", "2", "0"]
+    assert taken(table, host="b.example") == "3"
+    # as in nginx, whichever is written first
+    assert taken(routes(Match(".a.example"), Match("a.example")), host="a.example") == "1"
+    assert taken(routes(Match("a.example"), Match(".a.example")), host="a.example") == "0"
+
+
+def test_names_outside_of_ascii_are_found_by_what_is_sent_for_them():
+    assert taken(routes(Match("bücher.example")), host="xn--bcher-kva.example") == "0"
+
+
+@pytest.mark.parametrize("pattern", ["::1", "[::1]", "[0:0::1]"])
+@pytest.mark.parametrize("host", ["[::1]", "[0::0:1]:8080"])
+def test_addresses_have_many_spellings(pattern, host):
+    assert taken(routes(Match(pattern)), host=host) == "0"
+
+
 @pytest.mark.parametrize("host", ["A.EXAMPLE", "a.example.", "a.example:8080", "a.example.:1", "a.example:"])
 def test_hosts_are_compared_without_port_case_and_a_dot_at_the_end(host):
     assert taken(routes(Match("a.example")), host=host) == "0"
@@ -331,6 +351,11 @@ def test_a_route_that_can_never_be_taken_is_refused(first, second):
         "route 'b' can never be taken: 'a' matches all that it does, and comes first; accepted is another match, or a "
         "weight for each"
     )
+
+
+def test_two_patterns_for_the_same_hosts_cannot_both_be_taken():
+    assert "'b' can never be taken" in refusal(Match(".a.example"), Match("*.a.example"))
+    assert "'b' can never be taken" in refusal(Match(".a.example"), Match(".A.example."))
 
 
 def test_a_route_is_shadowed_if_each_of_its_hosts_is():

@@ -19,7 +19,7 @@ from txproxy.config.policy import (
 )
 from txproxy.config.tables import Table
 from txproxy.config.values import duration, flag, one_of, text, texts
-from txproxy.forward.access import LOOPBACK_CLIENTS, HostPatterns, Ports, network
+from txproxy.forward.access import LOOPBACK_CLIENTS, Ports, network
 from txproxy.forward.destinations import Destinations
 from txproxy.forward.mode import ForwardPolicy, forwarded_for_mode
 from txproxy.forward.no_proxy import NoProxy
@@ -27,6 +27,7 @@ from txproxy.forward.parent import Parent
 from txproxy.forward.parents import Parents
 from txproxy.forward.rewrites import SAFE_SEARCH
 from txproxy.forward.targets import bind_address
+from txproxy.matching.hosts import host_pattern
 from txproxy.observe.audit import AuditLog
 
 
@@ -39,8 +40,8 @@ def forward_policy(table: Table, via: str | None) -> ForwardPolicy:
         "allow_clients": LOOPBACK_CLIENTS if allow_clients is None else allow_clients,
         "allow_ports": table.all("allow_ports", _ports),
         "allow_destinations": table.all("allow_destinations", texts(_destination)) or (),
-        "allow_hosts": table.all("allow_hosts", texts(_host)),
-        "deny_hosts": table.all("deny_hosts", texts(_host)) or (),
+        "allow_hosts": table.all("allow_hosts", texts(host_pattern)),
+        "deny_hosts": table.all("deny_hosts", texts(host_pattern)) or (),
         "filters": read_filters(table),
         "lists": lists,
         "auth": auth,
@@ -96,11 +97,6 @@ def _ports(value: object) -> str:
 
 def _destination(text: str) -> str:
     Destinations([text])
-    return text
-
-
-def _host(text: str) -> str:
-    HostPatterns([text])
     return text
 
 

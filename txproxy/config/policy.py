@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from twisted.internet.task import Clock
 
 from txproxy.config.tables import Table
-from txproxy.config.values import duration, flag, one_of, size, text, texts
+from txproxy.config.values import duration, flag, one_of, one_of_numbers, size, text, texts
 from txproxy.errors import ConfigError
 from txproxy.forward.auth import AuthPolicy, make_authenticator
 from txproxy.forward.certificate_names import FIELDS
@@ -19,9 +19,10 @@ from txproxy.forward.egress import Injection
 from txproxy.forward.filters import Filters, ListFile
 from txproxy.forward.kinds import Surroundings, Usage
 from txproxy.forward.privacy import Privacy
-from txproxy.forward.rewrites import Rewrite
+from txproxy.forward.rewrites import REDIRECTS, Rewrite
 from txproxy.forward.rules import KEYS, Action, Rule
-from txproxy.forward.targets import Bind
+from txproxy.forward.targets import Bind, bind_address
+from txproxy.matching.hosts import host_pattern
 
 T = TypeVar("T")
 
@@ -164,15 +165,17 @@ def read_rules(table: Table, lists: Filters, authenticates: bool, usage: Usage |
 
 def read_rewrites(table: Table) -> tuple[Rewrite, ...]:
     """Where requests go in place of their own URLs."""
-    keys = ("hosts", "url", "redirect")
     rewrites = []
     for number, inner in enumerate(table.tables("rewrites"), 1):
         name = inner.read("name", text, f"rewrite {number}")
         to = inner.need("to", text, None, "a URL such as https://{host}{path}")
-        values = _values(inner, keys)
+        hosts = inner.all("hosts", texts(host_pattern))
+        url = inner.read("url", text, None)
+        redirect = inner.read("redirect", one_of_numbers(REDIRECTS), None)
         inner.close()
         if to is not None:
-            rewrites.append(made(inner, ("to", *keys), Rewrite, name=name, to=to, **values))
+            values: dict[str, Any] = {"hosts": hosts, "url": url, "redirect": redirect}
+            rewrites.append(made(inner, ("to", "url"), Rewrite, name=name, to=to, **values))
     return tuple(one for one in rewrites if one is not None)
 
 
@@ -191,7 +194,7 @@ def read_privacy(table: Table) -> tuple[Privacy, ...]:
     privacy = []
     for inner in table.tables("privacy"):
         values: dict[str, Any] = {
-            "hosts": inner.all("hosts", text),
+            "hosts": inner.all("hosts", texts(host_pattern)),
             "remove": inner.all("remove", text) or (),
             "replace": inner.pairs("replace", text, "{ User-Agent = 'none' }"),
             "keep": inner.all("keep", text),
@@ -226,8 +229,8 @@ def read_binds(table: Table) -> tuple[Bind, ...]:
     """Where requests are connected from."""
     binds = []
     for inner in table.tables("binds"):
-        address = inner.need("address", text, None, "an address of this host, such as 192.0.2.1")
-        hosts, rules = inner.all("hosts", text), inner.all("rules", text) or ()
+        address = inner.need("address", texts(bind_address), None, "an address of this host, such as 192.0.2.1")
+        hosts, rules = inner.all("hosts", texts(host_pattern)), inner.all("rules", text) or ()
         inner.close()
         if address is not None:
             binds.append(made(inner, (), Bind, address=address, hosts=hosts, rules=rules))

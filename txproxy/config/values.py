@@ -73,6 +73,17 @@ def one_of(accepted: Sequence[str]) -> Callable[[object], str]:
     return parse
 
 
+def one_of_numbers(accepted: Sequence[int]) -> Callable[[object], int]:
+    """Takes one of these numbers."""
+
+    def parse(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or value not in accepted:
+            raise ConfigError(f"{shown(value)} is none of those accepted: {', '.join(map(str, accepted))}")
+        return value
+
+    return parse
+
+
 def hint(given: object, known: Sequence[str]) -> str:
     """What may have been meant, as the end of a clause; empty if nothing is like it."""
     if not isinstance(given, str) or not given:

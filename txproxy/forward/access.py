@@ -1,4 +1,4 @@
-"""Who may use a forward proxy, and to which hosts and ports."""
+"""Who may use a forward proxy, and to which ports."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from collections.abc import Iterable
 from typing import Final
 
 from txproxy.errors import ConfigError
-from txproxy.forward.facts import normal_host
 from txproxy.wire.networks import Networks, network
 
 __all__ = [
     "CONNECT_PORTS",
     "LOOPBACK_CLIENTS",
     "REQUEST_PORTS",
-    "HostPatterns",
     "Networks",
     "Ports",
     "network",
@@ -42,36 +40,3 @@ class Ports:
 
 REQUEST_PORTS: Final = ("80", "443", "1024-65535")
 CONNECT_PORTS: Final = ("443",)
-
-
-class HostPatterns:
-    """A set of host patterns: ``example.com`` that name alone, ``*.example.com`` all names under it, ``.example.com``
-    both. Patterns may be written in any spelling of a host, and are asked for normal ones.
-    """
-
-    def __init__(self, patterns: Iterable[str]) -> None:
-        self._exact: set[str] = set()
-        self._under: set[str] = set()
-        for pattern in patterns:
-            sign = "*." if pattern.startswith("*.") else "." if pattern.startswith(".") else ""
-            name = normal_host(pattern.removeprefix(sign))
-            if sign:
-                self._under.add(name)
-            if sign != "*.":
-                self._exact.add(name)
-            if not name or name.startswith(".") or "*" in name:
-                raise ConfigError(
-                    f"{pattern!r} is no host pattern; accepted are example.com, *.example.com and .example.com"
-                )
-
-    def __contains__(self, host: str) -> bool:
-        name = host.rstrip(".")
-        if name in self._exact:
-            return True
-        while self._under:
-            _, dot, name = name.partition(".")
-            if not dot:
-                return False
-            if name in self._under:
-                return True
-        return False

@@ -17,9 +17,8 @@ from twisted.internet.interfaces import IProtocol
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError, DestinationProhibited, DialError
-from txproxy.forward.access import HostPatterns
-from txproxy.forward.facts import is_literal, normal_host
 from txproxy.interfaces import Address, IDialer
+from txproxy.matching.hosts import HostPattern, HostPatterns, is_literal, normal_host
 from txproxy.proxy.dialing import connect, connect_through, plain_endpoint
 from txproxy.proxy.names import Found, endpoint_to, resolve
 from txproxy.wire.networks import IPAddress, Networks
@@ -94,12 +93,12 @@ class Destinations:
             try:
                 Networks([text])
             except ConfigError:
-                if "/" in text or ":" in text or not text.strip("*."):
-                    raise ConfigError(
-                        f"{text!r} is neither a network nor a host name; "
-                        "accepted are 10.0.0.0/8, fd00::/8, intranet.example"
-                    ) from None
-                names.append(text)
+                if "/" in text:
+                    raise
+                try:
+                    names.append(HostPattern.parse(text))
+                except ConfigError as fault:
+                    raise ConfigError(f"{fault}, or a network such as 10.0.0.0/8 or fd00::/8") from None
             else:
                 networks.append(text)
         self._prohibited = Networks(PROHIBITED)

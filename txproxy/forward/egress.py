@@ -10,10 +10,10 @@ import attrs
 
 from txproxy.errors import ConfigError
 from txproxy.forward.blocking import Blocked, denied
-from txproxy.forward.facts import is_literal, normal_host
 from txproxy.forward.privacy import Mask, Privacy, field_line, field_lines, mask_of
 from txproxy.forward.targets import Target
 from txproxy.interfaces import Client
+from txproxy.matching.hosts import is_literal, normal_host
 from txproxy.wire.grammar import ABSOLUTE
 from txproxy.wire.hello import read_hello
 from txproxy.wire.target import DEFAULT_PORTS, split_authority

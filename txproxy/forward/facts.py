@@ -7,13 +7,11 @@ escapes and dot segments taken out (RFC 3986 section 6.2.2).
 
 from __future__ import annotations
 
-import ipaddress
 import re
-import socket
 from functools import lru_cache
 from typing import Final
-from urllib.parse import unquote
 
+from txproxy.matching.hosts import normal_host
 from txproxy.wire.message import RequestHead
 
 TUNNEL: Final = "connect"
@@ -24,49 +22,6 @@ _PORTS: Final = {"http": 80, "https": 443}
 _ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _SLASHES: Final = re.compile(r"//+")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-
-
-@lru_cache(maxsize=4096)
-def normal_host(host: str) -> str:
-    """``host`` (a name or literal, brackets allowed) in the spelling that all policy is written in.
-
-    ``0x7f.1`` and ``2130706433`` are 127.0.0.1 to every resolver, and ``::ffff:7f00:1`` is to every stack.
-    """
-    name = host.strip("[]").rstrip(".").lower()
-    if "%" in name and ":" not in name:
-        # RFC 3986 section 3.2.2: escapes of a name are those of its UTF-8.
-        name = unquote(name, errors="surrogateescape").rstrip(".").lower()
-    if not name.isascii():
-        try:
-            name = name.encode("idna").decode("ascii")
-        except UnicodeError:
-            return name
-    if ":" in name:
-        return _normal_ipv6(name)
-    if name.rpartition(".")[2][:1].isdigit():
-        # No top-level domain begins with a digit: this is an IPv4 address in one of the spellings of inet_aton(3).
-        try:
-            return socket.inet_ntoa(socket.inet_aton(name))
-        except (OSError, ValueError):
-            return name
-    return name
-
-
-def _normal_ipv6(name: str) -> str:
-    try:
-        address = ipaddress.IPv6Address(name)
-    except ValueError:
-        return name
-    return str(address.ipv4_mapped or address)
-
-
-def is_literal(host: str) -> bool:
-    """Whether a normal ``host`` is an IP address."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _decoded(match: re.Match[str]) -> str:

@@ -15,7 +15,8 @@ from functools import lru_cache
 from typing import Final
 
 from txproxy.errors import ConfigError
-from txproxy.forward.facts import Url, normal_escapes, normal_host
+from txproxy.forward.facts import Url, normal_escapes
+from txproxy.matching.hosts import host_name
 
 _SHAPE: Final = re.compile(r"([A-Za-z*?][A-Za-z0-9*?+.\-]*)://(\[[0-9A-Fa-f:.]+\]|[^/:\[\]\s]+)(?::([0-9*?]+))?(/\S*)?")
 _WILD: Final = re.compile(r"[*?]")
@@ -109,7 +110,7 @@ class UrlGlob:
         if host == "*" and port is None:
             self._path = TextGlob("*" + path)
             return
-        self.host = host.lower() if _WILD.search(host) else normal_host(host)
+        self.host = host.lower() if _WILD.search(host) else host_name(host)
         self.port = port
         # In an index that knows the host already, comparing it again costs little.
         self._host = TextGlob(self.host)

@@ -14,12 +14,13 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.forward.access import HostPatterns, Ports
+from txproxy.forward.access import Ports
 from txproxy.forward.destinations import embedded
-from txproxy.forward.facts import Facts, is_literal, normal_host
+from txproxy.forward.facts import Facts
 from txproxy.forward.filters import Filters
 from txproxy.forward.globs import UrlGlob, regular_expression, text_pattern
 from txproxy.forward.lists import Hit
+from txproxy.matching.hosts import HostPattern, HostPatterns, host_pattern, is_literal
 from txproxy.wire.grammar import TOKEN
 from txproxy.wire.networks import Network, network, unmapped
 
@@ -144,18 +145,14 @@ def _host(text: str) -> str:
     if text[:1] == EXPRESSION_MARK:
         regular_expression(text)
         return text
-    HostPatterns([text])
-    sign = "*." if text.startswith("*.") else "." if text.startswith(".") else ""
-    return sign + normal_host(text.removeprefix("*").removeprefix("."))
+    return host_pattern(text)
 
 
 def _host_covers(one: str, other: str) -> bool:
-    if one == other or one[:1] not in "*." or other[:1] in (LIST_MARK, EXPRESSION_MARK):
+    marks = (LIST_MARK, EXPRESSION_MARK)
+    if one[:1] in marks or other[:1] in marks:
         return one == other
-    name = one.lstrip("*.")
-    below = other.lstrip("*.")
-    # A name is under itself for ".example.com", and so are all names of "*.example.com".
-    return below.endswith("." + name) or (below == name and (one[0] == "." or other[0] == "*"))
+    return HostPattern.parse(one).covers(HostPattern.parse(other))
 
 
 def list_names(values: Iterable[str]) -> tuple[str, ...]:

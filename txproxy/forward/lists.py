@@ -29,9 +29,10 @@ from typing import Final, NamedTuple
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.forward.facts import Facts, normal_host
+from txproxy.forward.facts import Facts
 from txproxy.forward.globs import GlobIndex, UrlGlob
 from txproxy.forward.names import HostNames, key_alone, key_of, keys
+from txproxy.matching.hosts import host_name
 
 _HOST: Final = re.compile(r"(?:\*?\.)?(?!-)([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?")
 _COMMENT: Final = re.compile(r"\s*#.*")
@@ -228,14 +229,12 @@ class _Reader:
 def _host_of(text: str) -> str | None:
     """The host that an entry names, in normal form; None if it names none."""
     text = text.lower()
-    if (match := _HOST.fullmatch(text)) is not None:
-        return normal_host(match[1])
-    if not text.isascii():
-        host = normal_host(text.removeprefix("*").removeprefix("."))
-        return host if _HOST.fullmatch(host) is not None else None
+    match = _HOST.fullmatch(text)
+    if match is not None and text[-1].isalpha():
+        return match[1]
     try:
-        return normal_host(str(ipaddress.IPv6Address(text.strip("[]"))))
-    except ValueError:
+        return host_name(text.removeprefix("*.").removeprefix("."))
+    except ConfigError:
         return None
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from txproxy.forward.facts import is_literal
+from txproxy.matching.hosts import is_literal
 from txproxy.proxy.names import Found, resolve
 
 _SECONDS: Final = 30.0

@@ -102,13 +102,14 @@ def pac_file(proxy: str, exceptions: NoProxy) -> bytes:
 
 
 def _condition(entry: Entry) -> str:
-    if entry.network is not None:
-        condition = _in_network(entry.network)
-    else:
+    if entry.pattern is not None:
         # With a dot before the host, the name itself ends with what the names under it end with.
-        subject = "host" if entry.under else '("." + host)'
-        suffix = json.dumps("." + entry.name)
-        condition = f"{subject}.slice(-{len(entry.name) + 1}) === {suffix}"
+        subject = "host" if entry.pattern.sign == "*." else '("." + host)'
+        suffix = json.dumps("." + entry.pattern.name)
+        condition = f"{subject}.slice(-{len(suffix) - 2}) === {suffix}"
+    else:
+        assert entry.network is not None, "an entry is one of the two"
+        condition = _in_network(entry.network)
     return f"port === {entry.port} && {condition}" if entry.port else condition
 
 

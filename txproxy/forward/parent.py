@@ -17,10 +17,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from txproxy.errors import ConfigError, ExchangeError, ParentError
-from txproxy.forward.access import HostPatterns
 from txproxy.forward.credentials import basic
-from txproxy.forward.facts import normal_host
 from txproxy.interfaces import Address, Opening
+from txproxy.matching.hosts import HostPattern
 from txproxy.tls.upstream import client_connections
 from txproxy.wire.connect import ConnectClient
 from txproxy.wire.socks import SocksClient
@@ -77,7 +76,7 @@ class Parent:
     def __init__(self, text: str) -> None:
         url, *words = text.split(";")
         options = _parameters(text, words)
-        self.patterns: tuple[str, ...] = tuple(options.pop("host", ()))
+        self.patterns: tuple[HostPattern, ...] = tuple(options.pop("host", ()))
         self.rules: tuple[str, ...] = tuple(options.pop("rule", ()))
         self._login: tuple[bytes, bytes] | None = None
         self._lines: tuple[bytes, ...] = ()
@@ -263,14 +262,11 @@ def _parameters(text: str, words: Sequence[str]) -> dict[str, Any]:
     return options
 
 
-def _pattern(text: str, pattern: str) -> str:
-    dots = next((dots for dots in ("*.", ".") if pattern.startswith(dots)), "")
-    name = dots + normal_host(pattern.removeprefix(dots))
+def _pattern(text: str, pattern: str) -> HostPattern:
     try:
-        HostPatterns([name])
+        return HostPattern.parse(pattern)
     except ConfigError as fault:
-        raise ConfigError(f"{_shown(text)!r}: {fault}") from None
-    return name
+        raise ConfigError(f"{_shown(text)!r}: host: {fault}") from None
 
 
 def _is_literal(text: str) -> bool:

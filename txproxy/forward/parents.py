@@ -11,8 +11,8 @@ from functools import lru_cache
 from twisted.internet.interfaces import IReactorTime
 
 from txproxy.errors import ConfigError
-from txproxy.forward.facts import normal_host
 from txproxy.forward.parent import Parent
+from txproxy.matching.hosts import HostPattern, normal_host
 
 
 class Turns:
@@ -142,11 +142,8 @@ def _best(parents: Sequence[Parent], name: str) -> tuple[Parent, ...]:
     return tuple(parent for fit, parent in fits if fit == best >= 0)
 
 
-def _fit(pattern: str, name: str) -> int:
-    """How well a pattern fits a host: -1 for not at all, and more the more of the name it has."""
-    if not pattern.startswith(("*.", ".")):
-        return 2 * len(name) + 1 if name == pattern else -1
-    under = pattern.removeprefix("*")
-    if name.endswith(under):
-        return 2 * len(under)
-    return 2 * len(name) if name == pattern.removeprefix(".") else -1
+def _fit(pattern: HostPattern, name: str) -> int:
+    """How well a pattern fits a host: -1 for not at all, and more the more of the name it has; its own name alone most
+    of all.
+    """
+    return 2 * len(pattern.name) + (not pattern.sign) if pattern.holds(name) else -1

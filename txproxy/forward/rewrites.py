@@ -11,9 +11,9 @@ from urllib.parse import unquote_plus
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.forward.access import HostPatterns
 from txproxy.forward.facts import TUNNEL, Facts, Url
 from txproxy.forward.globs import UrlGlob, regular_expression
+from txproxy.matching.hosts import HostPatterns
 from txproxy.wire.grammar import ABSOLUTE
 from txproxy.wire.target import split_authority
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from txproxy.forward.access import HostPatterns
 from txproxy.forward.conditions import Condition
 from txproxy.forward.globs import UrlGlob, text_pattern
 from txproxy.forward.kinds import EXPRESSION_MARK, LIST_MARK
+from txproxy.matching.hosts import HostPatterns
 
 
 def contradictions(conditions: Sequence[Condition]) -> list[str]:

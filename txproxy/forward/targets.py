@@ -10,10 +10,10 @@ from typing import Final
 import attrs
 
 from txproxy.errors import ConfigError, RequestError
-from txproxy.forward.access import CONNECT_PORTS, REQUEST_PORTS, HostPatterns, Ports
+from txproxy.forward.access import CONNECT_PORTS, REQUEST_PORTS, Ports
 from txproxy.forward.blocking import Blocked, denied
-from txproxy.forward.facts import is_literal, normal_host
 from txproxy.interfaces import Address, Client
+from txproxy.matching.hosts import HostPatterns, is_literal, normal_host
 from txproxy.tls.upstream import client_connections
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import DEFAULT_PORTS, split_authority

@@ -18,7 +18,7 @@ from typing import Any, Final
 from twisted.logger import Logger
 
 from txproxy.errors import ConfigError, DestinationProhibited
-from txproxy.forward.facts import normal_host
+from txproxy.matching.hosts import normal_host
 from txproxy.proxy.exchange import Exchange
 from txproxy.wire.target import DEFAULT_PORTS, split_authority
 

@@ -10,12 +10,13 @@ from txproxy.config import (
     Config,
     ForwardListener,
 )
-from txproxy.forward.access import LOOPBACK_CLIENTS, HostPatterns, Ports, network
+from txproxy.forward.access import LOOPBACK_CLIENTS, Ports, network
 from txproxy.forward.auth import AuthPolicy, make_authenticator
 from txproxy.forward.destinations import Destinations
 from txproxy.forward.filters import Filters, ListFile
 from txproxy.forward.mode import FORWARDED_FOR_MODES, ForwardPolicy, forwarded_for_mode
 from txproxy.forward.parent import Parent
+from txproxy.matching.hosts import host_pattern
 from txproxy.options.shared import ListenerOptions
 
 
@@ -81,8 +82,8 @@ class ForwardOptions(ListenerOptions):
         self.all_parsed("allow-client", network)
         self.all_parsed("allow-port", lambda port: Ports([port]))
         self.all_parsed("allow-destination", lambda net: Destinations([net]))
-        self.all_parsed("allow-host", lambda pattern: HostPatterns([pattern]))
-        self.all_parsed("deny-host", lambda pattern: HostPatterns([pattern]))
+        self.all_parsed("allow-host", host_pattern)
+        self.all_parsed("deny-host", host_pattern)
         policy = ForwardPolicy(
             allow_clients=self.repeated.get("allow-client", LOOPBACK_CLIENTS),
             allow_ports=self.repeated.get("allow-port"),

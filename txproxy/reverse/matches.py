@@ -10,6 +10,7 @@ import attrs
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces import Client
+from txproxy.matching.hosts import HostPattern, normal_host
 from txproxy.reverse.conditions import Clients, Condition, HeaderField, Methods, QueryField, compiled, shown
 from txproxy.reverse.paths import configured_path, has_prefix
 from txproxy.wire.message import RequestHead
@@ -18,48 +19,17 @@ from txproxy.wire.target import split_authority
 T = TypeVar("T")
 
 
-@attrs.frozen
-class HostPattern:
-    """``a.example``: that name alone; ``*.example``: all names under it. ``name`` is in lower case, and without the
-    star and its dot.
-    """
-
-    name: str
-    wildcard: bool
-
-    @classmethod
-    def parse(cls, text: str) -> HostPattern:
-        """From a configuration; ``ConfigError`` if it is neither."""
-        name = text.lower().removesuffix(".")
-        wildcard = name.startswith("*.")
-        name = name.removeprefix("*.")
-        accepted = "accepted is a.example or *.example, without a port, in ASCII"
-        try:
-            host, port = split_authority(name.encode("ascii"))
-        except ValueError:
-            raise ConfigError(f"{text!r} is no host pattern; {accepted}") from None
-        if port is not None or name.endswith(":") or "*" in host or host.startswith("."):
-            raise ConfigError(f"{text!r} is no host pattern; {accepted}")
-        return cls(host, wildcard)
-
-    def holds(self, host: str) -> bool:
-        """Whether ``host`` (see :func:`host_of`) is meant."""
-        return host.endswith("." + self.name) if self.wildcard else host == self.name
-
-    def __str__(self) -> str:
-        return "*." + self.name if self.wildcard else self.name
-
-
 def host_of(authority: bytes) -> str:
-    """The host that patterns are compared with: no port, no brackets, in lower case, without a dot at its end; empty if
-    there is none.
+    """The host that patterns are compared with: no port, no brackets, in lower case, without a dot at its end, IPv6 in
+    its usual spelling; empty if there is none.
     """
     if not authority:
         return ""
     try:
-        return split_authority(authority)[0].removesuffix(".")
+        host = split_authority(authority)[0].removesuffix(".")
     except ValueError:
         return ""
+    return normal_host(host) if ":" in host else host
 
 
 @attrs.frozen
@@ -113,11 +83,11 @@ def _pairs(value: Mapping[str, str | bool] | Iterable[tuple[str, str | bool]]) -
 class Match:
     """Which requests: all that is given must hold, and nothing given holds for all.
 
-    ``hosts``: ``a.example`` or ``*.example``, compared without port and case. ``path``: ``/prefix`` (``/api`` is for
-    ``/api`` and ``/api/x``, not for ``/apix``; ``/api/`` only for what is below it), ``=/exact`` or ``~regex``, which
-    must match the whole path without the query; see :mod:`txproxy.reverse.paths` for how a path is read. ``methods``
-    are compared with case. ``headers`` and ``query`` map a name to a value, to ``~regex`` (of the whole value), or to
-    True: it must be there. ``clients``: CIDRs that the believed client address must be in.
+    ``hosts``: patterns (see :mod:`txproxy.matching.hosts`), compared without port and case. ``path``: ``/prefix``
+    (``/api`` is for ``/api`` and ``/api/x``, not for ``/apix``; ``/api/`` only for what is below it), ``=/exact`` or
+    ``~regex``, which must match the whole path without the query; see :mod:`txproxy.reverse.paths` for how a path is
+    read. ``methods`` are compared with case. ``headers`` and ``query`` map a name to a value, to ``~regex`` (of the
+    whole value), or to True: it must be there. ``clients``: CIDRs that the believed client address must be in.
 
     ``weight`` shares requests among routes that match the same: each gets its part of the sum; 0 takes it out.
 

@@ -13,9 +13,9 @@ import attrs
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces import Client
+from txproxy.matching.hosts import host_name
 from txproxy.reverse.conditions import compiled
 from txproxy.reverse.fields import FieldChanges, Fields, replaced
-from txproxy.reverse.matches import HostPattern
 from txproxy.reverse.paths import canonical, configured_path, has_prefix, split_path
 from txproxy.reverse.templates import VARIABLES, parse
 from txproxy.reverse.way_back import MAPPED, WayBack
@@ -308,7 +308,5 @@ class ResponseRewrite:
 
 
 def _domain(text: str) -> bytes:
-    pattern = HostPattern.parse(text.removeprefix("."))
-    if pattern.wildcard:
-        raise ConfigError(f"{text!r} is no domain of a cookie; accepted is a.example")
-    return pattern.name.encode("ascii")
+    # RFC 6265 section 5.2.3: a dot before it says nothing.
+    return host_name(text.removeprefix(".")).encode("ascii")

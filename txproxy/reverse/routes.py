@@ -27,8 +27,9 @@ import attrs
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces import Client
+from txproxy.matching.hosts import HostPattern
 from txproxy.reverse.conditions import Condition
-from txproxy.reverse.matches import HostPattern, Match, PathPattern, host_of
+from txproxy.reverse.matches import Match, PathPattern, host_of
 from txproxy.reverse.paths import canonical
 from txproxy.wire.message import RequestHead
 
@@ -103,7 +104,33 @@ class _Entry(Generic[A]):
         return all(any(ours.covers(theirs) for theirs in other.conditions) for ours in self.conditions)
 
 
-_Place: TypeAlias = "tuple[HostPattern | None, PathPattern]"
+@attrs.frozen
+class _Hosts:
+    """Hosts whose routes stand together: ``name`` itself, or with ``below`` all under it. What a pattern for both says
+    of the name itself is ``loose``, and stands behind a pattern for that name alone.
+    """
+
+    name: str
+    below: bool = False
+    loose: bool = False
+
+    @classmethod
+    def of(cls, pattern: HostPattern) -> tuple[_Hosts, ...]:
+        """Where the routes of a pattern stand."""
+        below = (cls(pattern.name, below=True),) if pattern.sign else ()
+        return below if pattern.sign == "*." else (cls(pattern.name, loose=bool(below)), *below)
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """What is more specific has less."""
+        return (1, -len(self.name)) if self.below else (0, self.loose)
+
+    def has(self, host: str) -> bool:
+        """Whether ``host`` is one of them."""
+        return host.endswith("." + self.name) if self.below else host == self.name
+
+
+_Place: TypeAlias = "tuple[_Hosts | None, PathPattern]"
 _Entries: TypeAlias = "tuple[_Entry[A], ...]"
 
 
@@ -200,15 +227,18 @@ class Routes(Generic[A]):
         faults = [*_repeated_names(self.routes), *_faulty_shares(places), *_never_taken(self.routes, places)]
         if faults:
             raise ConfigError("\n".join(faults))
-        by_host: dict[HostPattern | None, dict[PathPattern, _Entries[A]]] = {}
+        by_host: dict[_Hosts | None, dict[PathPattern, _Entries[A]]] = {}
         for (host, path), entries in places.items():
             by_host.setdefault(host, {})[path] = entries
             for entry in entries:
                 if entry.routes[0].match.weight is not None:
                     entry.share = _Share(entry.routes, random, sticky)
         indexed = {host: _Paths(paths) for host, paths in by_host.items()}
-        self._exact = {host.name: paths for host, paths in indexed.items() if host is not None and not host.wildcard}
-        self._under = {host.name: paths for host, paths in indexed.items() if host is not None and host.wildcard}
+        self._exact: dict[str, tuple[_Paths[A], ...]] = {}
+        for host in sorted((host for host in indexed if host is not None), key=lambda host: host.rank):
+            if not host.below:
+                self._exact[host.name] = (*self._exact.get(host.name, ()), indexed[host])
+        self._under = {host.name: paths for host, paths in indexed.items() if host is not None and host.below}
         self._everywhere: tuple[_Paths[A], ...] = (indexed[None],) if None in indexed else ()
         self._any_host = not self._exact and not self._under
         self._remembered = lru_cache(maxsize=max(_REMEMBERED_HOSTS, 2 * len(indexed)))(self._of_host)
@@ -235,7 +265,7 @@ class Routes(Generic[A]):
     def _of_host(self, authority: bytes) -> tuple[_Paths[A], ...]:
         """Where to look for a host, in order."""
         name = host_of(authority)
-        found = [self._exact[name]] if name in self._exact else []
+        found = list(self._exact.get(name, ()))
         while self._under and name:
             name = name.partition(".")[2]
             if name in self._under:
@@ -264,8 +294,8 @@ class Routes(Generic[A]):
 
 
 def _is_for(entry: _Entry[Any], host: str) -> bool:
-    pattern = entry.place[0]
-    return pattern is None or pattern.holds(host)
+    hosts = entry.place[0]
+    return hosts is None or hosts.has(host)
 
 
 def _second(route: Route[A], entry: _Entry[A], taken: Route[A], first: _Entry[A]) -> str:
@@ -286,22 +316,17 @@ def _places(routes: Sequence[Route[A]]) -> dict[_Place, _Entries[A]]:
     places: dict[_Place, dict[frozenset[Condition], _Entry[A]]] = {}
     for order, route in enumerate(routes):
         path, conditions = route.match.path_pattern, frozenset(route.match.conditions)
-        for host in route.match.host_patterns or (None,):
+        standing = [host for pattern in route.match.host_patterns for host in _Hosts.of(pattern)]
+        for host in dict.fromkeys(standing) or (None,):
             entries = places.setdefault((host, path), {})
             if conditions in entries:
                 entries[conditions].routes.append(route)
                 continue
             # All with the same expression stand where it was written first.
             first = min((entry.rank[-1] for entry in entries.values()), default=order)
-            rank = (_host_rank(host), _path_rank(path, first), -len(conditions), order)
+            rank = ((2, 0) if host is None else host.rank, _path_rank(path, first), -len(conditions), order)
             entries[conditions] = _Entry((host, path), route, rank)
     return {place: tuple(sorted(found.values(), key=lambda entry: entry.rank)) for place, found in places.items()}
-
-
-def _host_rank(host: HostPattern | None) -> tuple[int, int]:
-    if host is None:
-        return 2, 0
-    return (1, -len(host.name)) if host.wildcard else (0, 0)
 
 
 def _path_rank(path: PathPattern, order: int) -> tuple[int, int]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final, Generic, TypeVar
 
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.tls.names import NameTable, plain_name
+from txproxy.matching.hosts import HostPattern, HostTable, is_literal, normal_host
 from txproxy.wire.hello import read_hello
 
 Pool = TypeVar("Pool")
 
-_NAME: Final = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 # A fatal alert, unrecognized_name, in a record of its own: it says to the client what closing alone would not.
 UNRECOGNIZED_NAME: Final = b"\x15\x03\x03\x00\x02\x02\x70"
 
@@ -32,17 +30,16 @@ class Heard(Generic[Pool]):
 
 
 class ByName(Generic[Pool]):
-    """Finds the pool of a TLS client. ``pools`` are by name (``a.example``) or wildcard (``*.b.example``: one label),
-    and ``default`` is for all others, those who speak no TLS as well. A name that is none is a ``ConfigError``.
+    """Finds the pool of a TLS client. ``pools`` are by host pattern (see :mod:`txproxy.matching.hosts`), of which the
+    one that says most of the name counts, and ``default`` is for all others, those who speak no TLS as well. What is
+    no pattern, or an address, which no client asks for (RFC 6066 section 3), is a ``ConfigError``.
     """
 
     def __init__(self, pools: Mapping[str, Pool], default: Pool | None = None) -> None:
-        seen: dict[str, str] = {}
-        for name in pools:
-            same = seen.setdefault(sni_name(name), name)
-            if same is not name:
-                raise ConfigError(f"{name!r} and {same!r} are one name; accepted is each once")
-        self._names: NameTable[Pool] = NameTable(pools.items())
+        for text in pools:
+            if is_literal(HostPattern.parse(text).name):
+                raise ConfigError(f"{text!r} is an address, which no TLS client asks for; accepted is a name")
+        self._names: HostTable[Pool] = HostTable(pools.items())
         self._default = default
 
     def hear(self, data: bytes) -> Heard[Pool] | None:
@@ -54,7 +51,7 @@ class ByName(Generic[Pool]):
         if hello is None:
             return None
         name = hello.server_name
-        pool = self._names.find(name) if name is not None else None
+        pool = self._names.find(normal_host(name)) if name is not None else None
         if pool is not None:
             return Heard(pool, name)
         why = f"no pool is for {name}" if name is not None else "the client asks for no server name"
@@ -62,11 +59,3 @@ class ByName(Generic[Pool]):
 
     def _other(self, name: str | None, why: str, answer: bytes = b"") -> Heard[Pool]:
         return Heard(self._default, name) if self._default is not None else Heard(None, name, why, answer)
-
-
-def sni_name(text: str) -> str:
-    """``text`` as names are compared, if a client can ask for it or it is a wildcard; else ``ConfigError``."""
-    name = plain_name(text)
-    if not _NAME.fullmatch(name) or len(name) > 255:
-        raise ConfigError(f"{text!r} is no server name; accepted are HOST and *.HOST, in ASCII (xn-- where it is not)")
-    return name

@@ -15,8 +15,10 @@ IPAddress: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 
 def network(text: str) -> Network:
     """A CIDR or a single address; ``ConfigError`` if it is neither."""
+    bare = text[1:-1] if text[:1] == "[" and text[-1:] == "]" and ":" in text else text
     try:
-        return ipaddress.ip_network(text.strip("[]"))
+        # A zone is for one machine alone, and ipaddress would take it.
+        return ipaddress.ip_network(bare.replace("%", "zone"))
     except ValueError as fault:
         why = ": it has host bits set" if "host bits" in str(fault) else ""
         raise ConfigError(f"{text!r} is no network{why}; accepted is a CIDR such as 10.0.0.0/8 or fd00::/8") from None

@@ -1,0 +1,282 @@
+"""Hosts in one spelling, and what host patterns mean in every mode."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from txproxy.errors import ConfigError
+from txproxy.forward.destinations import Destinations
+from txproxy.forward.globs import UrlGlob
+from txproxy.forward.kinds import KINDS
+from txproxy.forward.no_proxy import NoProxy
+from txproxy.forward.parents import Parents
+from txproxy.forward.privacy import Privacy
+from txproxy.forward.rewrites import Rewrite
+from txproxy.forward.targets import Bind, Targets
+from txproxy.matching.hosts import HostPattern, HostPatterns, HostTable, host_name, is_literal, normal_host
+from txproxy.reverse.matches import Match
+from txproxy.reverse.rewriting import ResponseRewrite
+from txproxy.stream.by_name import ByName
+
+# What people write where a host is meant, and which is none; with what is said of it.
+NO_HOSTS = [
+    ("", "it is empty"),
+    (" ", "it is empty"),
+    ("http://a.example", "this is a URL"),
+    ("https://a.example/x", "this is a URL"),
+    ("a.example/x", "a host has no slash"),
+    ("10.0.0.0/8", "a host has no slash"),
+    ("fd00::/8", "a host has no slash"),
+    ("a.example:443", "a port has no place here"),
+    ("a.example:", "a port has no place here"),
+    ("[::1]:443", "a port has no place here"),
+    ("a.example,b.example", "more than one"),
+    ("a.example;b.example", "more than one"),
+    ("a.example b.example", "more than one, or has blanks in it"),
+    (" a.example", "blanks"),
+    ("a.example\n", "blanks"),
+    ("a..example", "nothing between two dots"),
+    (".", "it is empty"),
+    ("..a.example", "nothing between two dots"),
+    ("a.example..", "nothing between two dots"),
+    ("*", "an asterisk stands in front of a dot"),
+    ("*.", "it is empty"),
+    ("*a.example", "an asterisk"),
+    ("a.*", "an asterisk"),
+    ("a.*.example", "an asterisk"),
+    ("*.*.example", "an asterisk"),
+    ("-a.example", "a name has letters"),
+    ("a_b!.example", "a name has letters"),
+    ("user@a.example", "a name has letters"),
+    ("a%2eexample", "a name has letters"),
+    ("~a.example", "a name has letters"),
+    ("a" * 64 + ".example", "63 between dots"),
+    ("a." * 130 + "example", "at most 253 characters"),
+    ("ü" * 70 + ".example", "IDNA has no such name"),
+    ("xn--a.example", "no Punycode"),
+    ("xn--.example", "no Punycode"),
+    ("xn--ü.example", "IDNA has no such name"),
+    ("10.0", "of four parts"),
+    ("10.0.0.256", "of four parts"),
+    ("0x7f.1", "of four parts"),
+    ("2130706433", "of four parts"),
+    ("a.b.1x", "of four parts"),
+    ("010.0.0.1", "of four parts"),
+    ("*.10.0.0.1", "an address has nothing below it"),
+    (".::1", "an address has nothing below it"),
+    ("::x", "no IPv6 address"),
+    ("[::1", "no IPv6 address"),
+    ("::1]", "no IPv6 address"),
+    ("[10.0.0.1]", "no IPv6 address"),
+    ("fe80::1%eth0", "no IPv6 address"),
+    ("\ud800.example", "IDNA has no such name"),
+]
+
+
+@pytest.mark.parametrize(
+    ("host", "normal"),
+    [
+        ("Example.COM", "example.com"),
+        ("example.com.", "example.com"),
+        ("example.com..", "example.com"),
+        ("%65xample.com", "example.com"),
+        ("example.com%2e", "example.com"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("b%C3%BCcher.example", "xn--bcher-kva.example"),
+        ("%EF%BC%91%EF%BC%92%EF%BC%97.0.0.1", "127.0.0.1"),  # full-width digits
+        ("127%E3%80%820.0.1", "127.0.0.1"),  # an ideographic full stop
+        ("127.0.0.1", "127.0.0.1"),
+        ("127.1", "127.0.0.1"),
+        ("2130706433", "127.0.0.1"),
+        ("0x7f000001", "127.0.0.1"),
+        ("0x7F.0.0.1", "127.0.0.1"),
+        ("0177.0.0.1", "127.0.0.1"),
+        ("127.0.0.1.", "127.0.0.1"),
+        ("[::1]", "::1"),
+        ("0:0:0:0:0:0:0:1", "::1"),
+        ("::ffff:7f00:1", "127.0.0.1"),
+        ("[2001:DB8::0:1]", "2001:db8::1"),
+        # These are no addresses, and stay as they are.
+        ("1.2.3.4.5", "1.2.3.4.5"),
+        ("::x", "::x"),
+        ("a.b.1x", "a.b.1x"),
+        ("ü" * 70 + ".example", "ü" * 70 + ".example"),
+        ("", ""),
+    ],
+)
+def test_a_host_has_one_spelling(host, normal):
+    assert normal_host(host) == normal
+
+
+@given(st.text(st.characters(codec="ascii", exclude_categories=["C"]), max_size=40))
+def test_the_normal_spelling_of_a_host_is_its_own(host):
+    normal = normal_host(host)
+    if "%" not in normal and "[" not in normal and "]" not in normal:
+        assert normal_host(normal) == normal
+
+
+@pytest.mark.parametrize(
+    ("host", "literal"),
+    [("192.0.2.1", True), ("2001:db8::1", True), ("example.com", False), ("1.2.3", False), ("a.1x", False)],
+)
+def test_literals_are_addresses(host, literal):
+    assert is_literal(host) is literal
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Example.COM", "example.com"),
+        ("example.com.", "example.com"),
+        ("localhost", "localhost"),
+        ("_dmarc.a_b.example", "_dmarc.a_b.example"),
+        ("r1---sn-x.example", "r1---sn-x.example"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("XN--BCHER-KVA.example", "xn--bcher-kva.example"),
+        ("xn--strae-oqa.example", "xn--strae-oqa.example"),  # of IDNA 2008, which has the sharp s
+        ("127.0.0.1", "127.0.0.1"),
+        ("127.0.0.1.", "127.0.0.1"),
+        ("::1", "::1"),
+        ("[2001:DB8:0::1]", "2001:db8::1"),
+        ("[::ffff:127.0.0.1]", "127.0.0.1"),
+        ("a" * 63 + ".example", "a" * 63 + ".example"),
+    ],
+)
+def test_a_host_that_is_written_down_is_compared_in_its_normal_form(text, name):
+    assert host_name(text) == normal_host(text) == name
+    assert str(HostPattern.parse(text)) == name
+
+
+@pytest.mark.parametrize(("text", "why"), NO_HOSTS, ids=lambda text: ascii(text)[:40])
+def test_what_is_no_host_pattern_is_one_line_that_says_why_and_what_is_accepted(text, why):
+    with pytest.raises(ConfigError) as raised:
+        HostPattern.parse(text)
+    said = str(raised.value)
+    assert "is no host pattern: " in said and why in said and "\n" not in said and len(said) < 300
+    assert said.endswith("accepted are example.com, *.example.com (all below it), .example.com (both) or an address")
+    with pytest.raises(ConfigError, match=r"is no host: .*; accepted are example\.com or an address"):
+        host_name(text)
+
+
+def _kind(key):
+    return next(kind for kind in KINDS if kind.key == key).parse
+
+
+# Every place where somebody writes a pattern of hosts.
+PLACES = {
+    "allow_hosts": lambda text: Targets(allow=[text]),
+    "deny_hosts": lambda text: Targets(deny=[text]),
+    "rules": _kind("hosts"),
+    "privacy": lambda text: Privacy(hosts=[text]),
+    "binds": lambda text: Bind(address="192.0.2.1", hosts=[text]),
+    "rewrites": lambda text: Rewrite(name="x", to="http://a/", hosts=[text]),
+    "routes": lambda text: Match(hosts=[text]),
+    "sni": lambda text: ByName({text: "A"}),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("text", [text for text, _ in NO_HOSTS if text[:1] != "~"], ids=lambda text: ascii(text)[:40])
+def test_every_place_refuses_what_is_none(place, text):
+    with pytest.raises(ConfigError, match=r"is no host pattern: .*; accepted are"):
+        PLACES[place](text)
+
+
+# Where a slash makes a network, and a semicolon begins the next parameter.
+IN_A_GRAMMAR = [text for text, _ in NO_HOSTS if text and "/" not in text and ";" not in text]
+
+
+@pytest.mark.parametrize("text", IN_A_GRAMMAR, ids=lambda text: ascii(text)[:40])
+def test_places_with_a_grammar_around_it_refuse_what_is_none(text):
+    with pytest.raises(ConfigError, match="accepted"):
+        Parents([f"http://proxy.example;host={text}"])
+    with pytest.raises(ConfigError, match="accepted"):
+        Destinations([text])
+
+
+@pytest.mark.parametrize("text", ["http://a", "a:80", "a b", "a,b", "*.a", "..a", "a..b", "-a", "10.0", "10.0.0.0/8"])
+def test_cookies_have_domains_that_are_hosts(text):
+    for domains in ({"a.example": text}, {text: "a.example"}):
+        with pytest.raises(ConfigError, match="is no host: "):
+            ResponseRewrite(cookie_domains=domains, map_back=True)
+
+
+@pytest.mark.parametrize("text", ["a,b", "a..example", "-a.example", "xn--a.example", "10.0", "u@a.example", "::1"])
+def test_urls_have_hosts_that_are_some(text):
+    with pytest.raises(ConfigError, match="accepted"):
+        UrlGlob(f"http://{text}/")
+
+
+@pytest.mark.parametrize(
+    "text", ["http://a", "a..example", "-a.example", "xn--a.example", "10.0", "a.example:x", "10.0.0.0/33", "*"]
+)
+def test_exceptions_from_a_proxy_are_no_other_names(text):
+    with pytest.raises(ConfigError, match=r"accepted are example\.com"):
+        NoProxy([text])
+
+
+ASKED = ["a.example", "b.a.example", "c.b.a.example", "xa.example", "example", ""]
+MEANT = [
+    ("a.example", ["a.example"]),
+    ("*.a.example", ["b.a.example", "c.b.a.example"]),
+    (".a.example", ["a.example", "b.a.example", "c.b.a.example"]),
+    ("A.Example.", ["a.example"]),
+    ("*.A.Example.", ["b.a.example", "c.b.a.example"]),
+]
+
+
+@pytest.mark.parametrize(("text", "meant"), MEANT)
+def test_a_pattern_means_the_same_hosts_everywhere(text, meant):
+    pattern, patterns, table = HostPattern.parse(text), HostPatterns([text]), HostTable([(text, 1)])
+    rule = _kind("hosts")(text)
+    assert [host for host in ASKED if pattern.holds(host)] == meant
+    assert [host for host in ASKED if host in patterns] == meant
+    assert [host for host in ASKED if table.find(host)] == meant
+    assert [host for host in ASKED if host in HostPatterns([rule])] == meant
+    assert [host for host in ASKED if Privacy(hosts=text).is_for(host)] == meant
+    assert [host for host in ASKED if not Match(hosts=text).why_not(host, b"/", None, None)] == meant
+    parents = Parents([f"http://proxy.example;host={text}"])
+    assert [host for host in ASKED if not parents.choose(host).direct] == meant
+
+
+@pytest.mark.parametrize(
+    ("one", "covered", "other"),
+    [
+        ("a.example", ["a.example"], ["*.a.example", ".a.example", "b.a.example"]),
+        ("*.a.example", ["*.a.example", "b.a.example", ".b.a.example", "*.b.a.example"], ["a.example", ".a.example"]),
+        (".a.example", ["a.example", "*.a.example", ".a.example", "b.a.example"], ["xa.example", ".example"]),
+    ],
+)
+def test_a_pattern_covers_those_that_ask_for_less(one, covered, other):
+    pattern = HostPattern.parse(one)
+    assert [text for text in covered + other if pattern.covers(HostPattern.parse(text))] == covered
+
+
+def test_patterns_are_asked_for_addresses_as_well():
+    patterns = HostPatterns(["[::1]", "127.0.0.1", "10.0.0.1."])
+    assert all(host in patterns for host in ("::1", "127.0.0.1", "10.0.0.1"))
+    assert "0.0.1" not in patterns
+
+
+def test_of_a_table_what_says_most_of_a_host_is_found():
+    texts = {".a.example": "loose", "a.example": "own", "*.b.a.example": "deep", "*.example": "wide", "::1": "six"}
+    table = HostTable(texts.items())
+    found = {
+        "a.example": "own",
+        "x.a.example": "loose",
+        "x.b.a.example": "deep",
+        "b.a.example": "loose",
+        "z.example": "wide",
+        "y.z.example": "wide",
+        "example": None,
+        "::1": "six",
+        "": None,
+    }
+    assert {host: table.find(host) for host in found} == found
+    assert HostTable().find("a.example") is None
+
+
+@pytest.mark.parametrize("texts", [("a.example", "A.example."), ("*.a.example", ".a.example")])
+def test_a_table_has_nothing_twice(texts):
+    with pytest.raises(ConfigError, match="are for the same hosts; accepted is each once"):
+        HostTable([(text, 1) for text in texts])

@@ -1,0 +1,1 @@
+"""What a pattern means, once, for all modes."""

@@ -1,0 +1,259 @@
+"""Hosts in one spelling, and the one grammar of host patterns that all modes have.
+
+``example.com`` is that host alone, ``*.example.com`` is every name below it, however deep, without itself, and
+``.example.com`` is both, as in nginx and Squid. An address is a pattern of itself. Case does not count, nor does a dot
+at the end; names that are not in ASCII are what IDNA makes of them. Anything else is a ``ConfigError``.
+
+A block list, and the words of NO_PROXY, have a grammar of their own, in which a bare name has those below it too; and a
+certificate for ``*.example.com`` is for one label in place of the asterisk (RFC 9525 section 6.3).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final, Generic, TypeVar
+from urllib.parse import unquote
+
+import attrs
+
+from txproxy.errors import ConfigError
+
+T = TypeVar("T")
+
+_ACCEPTED: Final = "example.com, *.example.com (all below it), .example.com (both) or an address"
+# Underscores are common in DNS, and hyphens stand in odd places; one that comes first is an option gone astray.
+_NAME: Final = re.compile(r"(?!-)[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+# RFC 1035 section 2.3.4, without the length of the root and the first label
+_LONGEST: Final = 253
+_LONGEST_LABEL: Final = 63
+_SHOWN: Final = 60
+
+
+# -- one spelling
+
+
+@lru_cache(maxsize=4096)
+def normal_host(host: str) -> str:
+    """``host`` (a name or literal, brackets allowed) in the spelling that all policy is written in.
+
+    ``0x7f.1`` and ``2130706433`` are 127.0.0.1 to every resolver, and ``::ffff:7f00:1`` is to every stack.
+    """
+    name = host.strip("[]").rstrip(".").lower()
+    if "%" in name and ":" not in name:
+        # RFC 3986 section 3.2.2: escapes of a name are those of its UTF-8.
+        name = unquote(name, errors="surrogateescape").rstrip(".").lower()
+    if not name.isascii():
+        try:
+            name = name.encode("idna").decode("ascii")
+        except UnicodeError:
+            return name
+    if ":" in name:
+        return _normal_ipv6(name)
+    if name.rpartition(".")[2][:1].isdigit():
+        # No top-level domain begins with a digit: this is an IPv4 address in one of the spellings of inet_aton(3).
+        try:
+            return socket.inet_ntoa(socket.inet_aton(name))
+        except (OSError, ValueError):
+            return name
+    return name
+
+
+def _normal_ipv6(name: str) -> str:
+    try:
+        address = ipaddress.IPv6Address(name)
+    except ValueError:
+        return name
+    return str(address.ipv4_mapped or address)
+
+
+def is_literal(host: str) -> bool:
+    """Whether a normal ``host`` is an IP address."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def host_name(text: str) -> str:
+    """The host that somebody has written down, a name or an address (IPv6 with brackets or without), in normal form;
+    ``ConfigError`` if it is none, or has more to it.
+    """
+    try:
+        return _host(text)
+    except ValueError as fault:
+        raise ConfigError(f"{_shown(text)} is no host: {fault}; accepted are example.com or an address") from None
+
+
+def _host(text: str) -> str:
+    """The same; ``ValueError`` says why it is none."""
+    if text.count(":") > 1 or text[:1] == "[":
+        bare = text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text
+        try:
+            # A zone is for one machine alone, and ipaddress would take it.
+            return _normal_ipv6(str(ipaddress.IPv6Address(bare.replace("%", "/"))))
+        except ValueError:
+            raise ValueError(_why_not(text) or "this is no IPv6 address") from None
+    name = text.removesuffix(".").lower()
+    if not name.isascii():
+        try:
+            name = name.encode("idna").decode("ascii")
+        except UnicodeError:
+            raise ValueError(_why_not(text) or "IDNA has no such name") from None
+    if _NAME.fullmatch(name) is None:
+        raise ValueError(_why_not(text) or "a name has letters, digits, - and _, with single dots between")
+    labels = name.split(".")
+    if len(name) > _LONGEST or max(map(len, labels)) > _LONGEST_LABEL:
+        raise ValueError(f"a name has at most {_LONGEST} characters, and {_LONGEST_LABEL} between dots")
+    if labels[-1][0].isdigit():
+        # WHATWG URL section 3.5: it is an address or nothing. A short one (10.0) would mean 10.0.0.0, which nobody
+        # means who writes it.
+        try:
+            return str(ipaddress.IPv4Address(name))
+        except ValueError:
+            raise ValueError("what ends in a number is an address, and this is none of four parts") from None
+    for label in labels:
+        _check_punycode(label)
+    return name
+
+
+def _check_punycode(label: str) -> None:
+    if label.startswith("xn--"):
+        try:
+            whole = label[4:].encode("ascii").decode("punycode")
+        except (UnicodeError, IndexError, ValueError, OverflowError):
+            whole = ""
+        if whole.isascii() or not all(map(str.isprintable, whole)):
+            raise ValueError(f"{label} is no Punycode")
+
+
+def _why_not(text: str) -> str:
+    """What somebody may have taken for a host; empty if there is no telling."""
+    if not text.strip():
+        return "it is empty"
+    if "://" in text:
+        return "this is a URL"
+    if "," in text or ";" in text or any(character.isspace() for character in text):
+        return "this is more than one, or has blanks in it"
+    if "/" in text:
+        return "a host has no slash"
+    if "*" in text:
+        return "an asterisk stands in front of a dot and a name alone"
+    if re.fullmatch(r"[^:]+:[0-9]*|\[[^\]]*\]:[0-9]*", text):
+        return "a port has no place here"
+    return "there is nothing between two dots" if ".." in text or text[0] == "." else ""
+
+
+def _shown(text: str) -> str:
+    said = repr(text)
+    return said if len(said) <= _SHOWN else f"{said[: _SHOWN - 3]}..."
+
+
+# -- patterns
+
+
+@attrs.frozen
+class HostPattern:
+    """``name`` is in normal form; ``sign`` is empty, ``*.`` or ``.`` (see the module)."""
+
+    name: str
+    sign: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> HostPattern:
+        """From a configuration; ``ConfigError`` if it is none."""
+        sign = "*." if text.startswith("*.") else "." if text.startswith(".") else ""
+        try:
+            name = _host(text.removeprefix(sign))
+            if sign and is_literal(name):
+                raise ValueError("an address has nothing below it")
+        except ValueError as fault:
+            raise ConfigError(f"{_shown(text)} is no host pattern: {fault}; accepted are {_ACCEPTED}") from None
+        return cls(name, sign)
+
+    def holds(self, host: str) -> bool:
+        """Whether ``host``, in normal form, is meant."""
+        if host == self.name:
+            return self.sign != "*."
+        return bool(self.sign) and host.endswith("." + self.name)
+
+    def covers(self, other: HostPattern) -> bool:
+        """Whether all that ``other`` means is meant."""
+        if self.name == other.name:
+            return self.sign in (".", other.sign)
+        return bool(self.sign) and other.name.endswith("." + self.name)
+
+    def __str__(self) -> str:
+        return self.sign + self.name
+
+
+def host_pattern(text: str) -> str:
+    """``text``, normalised, if it is a host pattern; else ``ConfigError``."""
+    return str(HostPattern.parse(text))
+
+
+class HostPatterns:
+    """A set of host patterns, which is asked for hosts in normal form."""
+
+    __slots__ = ("_exact", "_under")
+
+    def __init__(self, patterns: Iterable[str | HostPattern] = ()) -> None:
+        parsed = [HostPattern.parse(one) if isinstance(one, str) else one for one in patterns]
+        self._exact = frozenset(one.name for one in parsed if one.sign != "*.")
+        self._under = frozenset(one.name for one in parsed if one.sign)
+
+    def __contains__(self, host: str) -> bool:
+        name = host.rstrip(".")
+        if name in self._exact:
+            return True
+        while self._under:
+            _, dot, name = name.partition(".")
+            if not dot:
+                return False
+            if name in self._under:
+                return True
+        return False
+
+
+class HostTable(Generic[T]):
+    """Finds what belongs to a host by patterns: by its own name, else by ``.name`` of it, else by the longest name that
+    it is below. Two patterns that are for the same hosts are a ``ConfigError``.
+    """
+
+    __slots__ = ("_exact", "_under")
+
+    def __init__(self, entries: Iterable[tuple[str, T]] = ()) -> None:
+        self._exact: dict[str, T] = {}
+        self._under: dict[str, T] = {}
+        seen: dict[tuple[str, bool], str] = {}
+        own: dict[str, T] = {}
+        for text, value in entries:
+            pattern = HostPattern.parse(text)
+            place = pattern.name, bool(pattern.sign)
+            if place in seen:
+                raise ConfigError(f"{text!r} and {seen[place]!r} are for the same hosts; accepted is each once")
+            seen[place] = text
+            if pattern.sign:
+                self._under[pattern.name] = value
+            if pattern.sign == ".":
+                self._exact[pattern.name] = value
+            elif not pattern.sign:
+                own[pattern.name] = value
+        self._exact |= own
+
+    def find(self, host: str) -> T | None:
+        """What belongs to ``host``, which is in normal form; None if nothing does."""
+        found = self._exact.get(host)
+        if found is not None or not self._under:
+            return found
+        _, dot, name = host.partition(".")
+        while dot:
+            found = self._under.get(name)
+            if found is not None:
+                return found
+            _, dot, name = name.partition(".")
+        return None
