@@ -2,7 +2,7 @@
 
 import pytest
 
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, RequestError
 from txproxy.interfaces import Client
 from txproxy.reverse.rewriting import Hsts, RequestRewrite, ResponseRewrite
 from txproxy.wire.headers import Headers
@@ -71,7 +71,7 @@ def test_all_else_of_a_head_stays():
         (b"/other/../api/x", b"/x"),
         (b"/api/../x", b"/x"),
         (b"/api/%2e%2e/%2e%2e/x", b"/x"),
-        (b"/api/%2E%2E%2Fx", b"/..%2Fx"),
+        (b"/%61pi/x%2Cy", b"/x%2Cy"),
         (b"/api//x", b"//x"),
         (b"/api/x%2fy%zz", b"/x%2Fy%zz"),
         (b"*", b"*"),
@@ -98,6 +98,33 @@ def test_a_prefix_is_added(prefix, path, made):
     assert path_of(path, add_prefix=prefix) == made
 
 
+@pytest.mark.parametrize(
+    ("path", "rewrite"),
+    [
+        (b"/api/..%2fx", {"strip_prefix": "/api"}),
+        (b"/api/..;/x", {"strip_prefix": "/api"}),
+        (b"/x/..%5capi", {"strip_prefix": "/api"}),
+        (b"/api%2fx", {"strip_prefix": "/api"}),
+        (b"/..%2fsecret", {"add_prefix": "/public"}),
+        (b"/x/..\\..\\secret", {"add_prefix": "/public"}),
+        (b"/%252e%252e/secret", {"add_prefix": "/public"}),
+        (b"/api/..;/..;/secret", {"strip_prefix": "/x", "add_prefix": "/public"}),
+        (b"/x/..%2fsecret", {"pattern": "/x/(.*)", "replacement": "/public/$1"}),
+        (b"/x/.../secret", {"pattern": r"/x/\.(.*)", "replacement": "/public/$1"}),
+        (b"/x/..;/secret", {"pattern": "/x/(.*)", "replacement": "/public/$1/y"}),
+    ],
+)
+def test_a_path_that_a_server_may_find_outside_of_a_prefix_is_refused(path, rewrite):
+    with pytest.raises(RequestError) as caught:
+        path_of(path, **rewrite)
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("path", [b"/api/a%2Fb//c;d", b"/api/a%5Cb%20"])
+def test_what_is_inside_by_all_readings_keeps_its_escapes(path):
+    assert path_of(path, strip_prefix="/api", add_prefix="/v1") == b"/v1" + path[4:]
+
+
 def test_strip_then_replace_then_add():
     rewrite = {"strip_prefix": "/api", "pattern": "/(x.*)", "replacement": "/made/$1", "add_prefix": "/v1"}
     assert path_of(b"/api/xy?q", **rewrite) == b"/v1/made/xy?q"
@@ -121,7 +148,9 @@ def test_strip_then_replace_then_add():
         ("(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)", "/$11$1", b"/abcdefghij", b"/j/"),
         # what a pattern sees is canonical, and so is what comes of it
         ("/a/(.*)", "/b/$1", b"/a/%2e%2e/c", b"/c"),
-        (r"/x/\.(.*)", "/y/$1", b"/x/.../z", b"/z"),
+        (r"/x/\.(.*)", "/$1", b"/x/.../z", b"/z"),
+        # /y- is no segment to be inside of
+        (r"/x/(.*)", "/y-$1", b"/x/a/..%2f..", b"/y-a/..%2F.."),
         ("/(.*)", "/%7euser/$1", b"/x", b"/~user/x"),
     ],
 )

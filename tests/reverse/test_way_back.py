@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from txproxy.interfaces import Client
-from txproxy.reverse.paths import has_prefix
+from txproxy.matching.paths import has_prefix
 from txproxy.reverse.way_back import WayBack
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead

@@ -11,8 +11,8 @@ import attrs
 from txproxy.errors import ConfigError
 from txproxy.interfaces import Client
 from txproxy.matching.hosts import HostPattern, normal_host
+from txproxy.matching.paths import configured_path, has_prefix
 from txproxy.reverse.conditions import Clients, Condition, HeaderField, Methods, QueryField, compiled, shown
-from txproxy.reverse.paths import configured_path, has_prefix
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import split_authority
 
@@ -34,7 +34,7 @@ def host_of(authority: bytes) -> str:
 
 @attrs.frozen
 class PathPattern:
-    """A path or prefix in canonical form, or the text of a regular expression; ``kind`` is one of ``=``, ``/``, ``~``
+    """A path or prefix in the form of readings, or the text of a regular expression; ``kind`` is one of ``=``, ``/``, ``~``
     and empty, for any path.
     """
 
@@ -58,7 +58,7 @@ class PathPattern:
         return cls("/", configured_path(text))
 
     def holds(self, path: bytes) -> bool:
-        """Whether a canonical ``path`` is meant."""
+        """Whether a reading of a path is meant (see :mod:`txproxy.matching.paths`)."""
         if self.kind == "=":
             return path == self.text
         if self.kind == "/":
@@ -85,7 +85,7 @@ class Match:
 
     ``hosts``: patterns (see :mod:`txproxy.matching.hosts`), compared without port and case. ``path``: ``/prefix``
     (``/api`` is for ``/api`` and ``/api/x``, not for ``/apix``; ``/api/`` only for what is below it), ``=/exact`` or
-    ``~regex``, which must match the whole path without the query; see :mod:`txproxy.reverse.paths` for how a path is
+    ``~regex``, which must match the whole path without the query; see :mod:`txproxy.matching.paths` for how a path is
     read. ``methods`` are compared with case. ``headers`` and ``query`` map a name to a value, to ``~regex`` (of the
     whole value), or to True: it must be there. ``clients``: CIDRs that the believed client address must be in.
 

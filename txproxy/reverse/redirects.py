@@ -9,7 +9,7 @@ import attrs
 
 from txproxy.errors import ConfigError, RequestError
 from txproxy.interfaces import Client
-from txproxy.reverse.paths import as_local
+from txproxy.matching.paths import as_local
 from txproxy.reverse.templates import REQUEST_VARIABLES, Template, parse
 from txproxy.wire.message import RequestHead
 

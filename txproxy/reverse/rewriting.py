@@ -14,9 +14,18 @@ import attrs
 from txproxy.errors import ConfigError
 from txproxy.interfaces import Client
 from txproxy.matching.hosts import host_name
+from txproxy.matching.paths import (
+    check_within,
+    configured_path,
+    has_prefix,
+    in_one_place,
+    normal,
+    prefix_of,
+    readings,
+    split_path,
+)
 from txproxy.reverse.conditions import compiled
 from txproxy.reverse.fields import FieldChanges, Fields, replaced
-from txproxy.reverse.paths import canonical, configured_path, has_prefix, split_path
 from txproxy.reverse.templates import VARIABLES, parse
 from txproxy.reverse.way_back import MAPPED, WayBack
 from txproxy.wire.forwarding import CLIENT_FIELDS, plain
@@ -52,8 +61,10 @@ class RequestRewrite:
 
     The path changes in this order: ``strip_prefix`` is taken away, where the path is it or below it; where ``pattern``
     matches all of it, it becomes ``replacement``, which may have groups (``$1``, ``${name}``), ``$host`` and
-    ``$scheme``; ``add_prefix`` is put before it. The query stays. With any of them the path is sent in canonical form
-    (see :mod:`txproxy.reverse.paths`), even where nothing applies: what was compared is what is sent.
+    ``$scheme``; ``add_prefix`` is put before it. The query stays. With any of them the path is sent as RFC 3986 section
+    6.2.2 has it, even where nothing applies. A path that only some servers would find below ``strip_prefix``, or that
+    some would find outside of ``add_prefix`` or of the segments with which ``replacement`` begins, is refused (see
+    :mod:`txproxy.matching.paths`).
 
     ``remove_headers`` go; ``set_headers`` replace all of their name; ``add_headers`` come in addition, one or several
     for a name. Values may have variables (see :mod:`txproxy.reverse.templates`) that tell of the request as the client
@@ -101,11 +112,11 @@ class RequestRewrite:
         if faults:
             raise ConfigError("\n".join(faults))
         if strip:
-            steps.append(lambda path, head, client: path[len(strip) :] or b"/" if has_prefix(path, strip) else path)
+            steps.append(_stripping(strip))
         if replace is not None:
             steps.append(replace)
         if add:
-            steps.append(lambda path, head, client: add + path)
+            steps.append(_adding(add))
         for name, value in (
             ("strip", strip),
             ("add", add),
@@ -140,10 +151,34 @@ class RequestRewrite:
         if path[:1] != b"/":
             # OPTIONS * is for the upstream as a whole.
             return target
-        path = canonical(path)
+        path = normal(path)
         for step in self._steps:
             path = step(path, head, client)
         return path + query
+
+
+def _stripping(strip: bytes) -> _Step:
+    cut = prefix_of(strip)
+
+    def is_below(path: bytes) -> bool:
+        return has_prefix(path, strip)
+
+    def step(path: bytes, head: RequestHead, client: Client) -> bytes:
+        if not in_one_place(path, is_below):
+            return path
+        found = cut.match(path)
+        assert found is not None, "what is sent is one of the readings"
+        return path[found.end() :] or b"/"
+
+    return step
+
+
+def _adding(add: bytes) -> _Step:
+    def step(path: bytes, head: RequestHead, client: Client) -> bytes:
+        check_within(add + path, add)
+        return add + path
+
+    return step
 
 
 def _replacing(pattern: str, replacement: str) -> _Step | None:
@@ -166,7 +201,7 @@ def _replacing(pattern: str, replacement: str) -> _Step | None:
     try:
         if not sample.isascii():
             raise ConfigError("not in ASCII")
-        configured_path("/" * replacement.startswith("$") + sample)
+        configured_path("/" * replacement.startswith("$") + sample, alike=False)
     except ConfigError:
         raise ConfigError(
             f"replacement: {replacement!r} makes no path; accepted is one such as /new/$1, in ASCII, escaped, and "
@@ -174,6 +209,10 @@ def _replacing(pattern: str, replacement: str) -> _Step | None:
         ) from None
     pieces = [(literal, groups.get(name), VARIABLES.get(name)) for literal, name in parsed]
     fullmatch = expression.fullmatch
+    # whole segments that nothing from the request can be part of
+    base = (parsed[0][0] if parsed else b"").rpartition(b"/")[0]
+    if not all(has_prefix(reading, base) for reading in readings(base + b"/x")):
+        base = b""
 
     def replace(path: bytes, head: RequestHead, client: Client) -> bytes:
         found = fullmatch(path)
@@ -188,7 +227,10 @@ def _replacing(pattern: str, replacement: str) -> _Step | None:
                 parts.append(variable(head, client, b""))
         made = b"".join(parts)
         # What was no dot segment may have become one.
-        return canonical(made if made[:1] == b"/" else b"/" + made)
+        made = normal(made if made[:1] == b"/" else b"/" + made)
+        if base:
+            check_within(made, base)
+        return made
 
     return replace
 

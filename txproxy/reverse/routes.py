@@ -5,6 +5,9 @@ then an exact path before the longest prefix before a regular expression (in the
 more conditions before fewer (methods and clients are one each, and so is each header and query parameter); then the
 order written. A host that has routes of its own gets those for any host as well, where none of its own match.
 
+A path that servers may read in more than one way is looked up by each reading, and has to lead to the same route by all
+of them: else the rules of one route could be had for what an upstream takes for another's.
+
 All of it is decided when the routes are built. A look-up is one of the host, one of the whole path, one for each slash
 within the longest prefix, and the conditions of the few routes found there; how many routes there are does not matter.
 Regular expressions are tried one by one, except those that begin with a literal segment (``/users/``), which are found
@@ -25,12 +28,12 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import attrs
 
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, RequestError
 from txproxy.interfaces import Client
 from txproxy.matching.hosts import HostPattern
+from txproxy.matching.paths import PLAIN, readings
 from txproxy.reverse.conditions import Condition
 from txproxy.reverse.matches import Match, PathPattern, host_of
-from txproxy.reverse.paths import canonical
 from txproxy.wire.message import RequestHead
 
 A = TypeVar("A")
@@ -39,6 +42,7 @@ Sticky: TypeAlias = "Callable[[RequestHead, Client], bytes]"
 _REMEMBERED_HOSTS: Final = 1024
 # RFC 1035 2.3.4, and a port: who sends a longer one shall not fill the memory.
 _LONGEST_AUTHORITY: Final = 261
+_plain: Final = PLAIN.fullmatch
 # An alternative, or flags for all of it.
 _UNSURE: Final = re.compile(rb"\||\(\?[A-Za-z]+\)")
 _FIRST_SEGMENT: Final = re.compile(rb"(/(?:[A-Za-z0-9_~-]|\\[.~_-])+)/(?![?*{])")
@@ -134,14 +138,13 @@ _Place: TypeAlias = "tuple[_Hosts | None, PathPattern]"
 _Entries: TypeAlias = "tuple[_Entry[A], ...]"
 
 
-def _take(entries: _Entries[A], head: RequestHead, client: Client) -> Route[A] | None:
+def _take(entries: _Entries[A], head: RequestHead, client: Client) -> _Entry[A] | None:
     for entry in entries:
         for holds in entry.tests:
             if not holds(head, client):
                 break
         else:
-            share = entry.share
-            return entry.routes[0] if share is None else share.draw(head, client)
+            return entry
     return None
 
 
@@ -172,21 +175,21 @@ class _Paths(Generic[A]):
             for wanted in {segment for segment, _, _ in patterns if segment is not None}
         }
 
-    def find(self, path: bytes, head: RequestHead, client: Client) -> Route[A] | None:
-        """The route for a canonical ``path``."""
+    def find(self, path: bytes, head: RequestHead, client: Client) -> _Entry[A] | None:
+        """What is for a reading of the ``path``."""
         found = self._exact.get(path)
-        if found is not None and (route := _take(found, head, client)) is not None:
-            return route
+        if found is not None and (entry := _take(found, head, client)) is not None:
+            return entry
         below = self._below
         if below:
             found = self._at.get(path)
-            if found is not None and (route := _take(found, head, client)) is not None:
-                return route
+            if found is not None and (entry := _take(found, head, client)) is not None:
+                return entry
             slash = path.rfind(b"/", 0, self._longest + 1)
             while slash > 0:
                 found = below.get(path[:slash])
-                if found is not None and (route := _take(found, head, client)) is not None:
-                    return route
+                if found is not None and (entry := _take(found, head, client)) is not None:
+                    return entry
                 slash = path.rfind(b"/", 0, slash)
         patterns = self._patterns
         if self._by_segment:
@@ -194,8 +197,8 @@ class _Paths(Generic[A]):
             if slash > 0:
                 patterns = self._by_segment.get(path[:slash], patterns)
         for fullmatch, found in patterns:
-            if fullmatch(path) is not None and (route := _take(found, head, client)) is not None:
-                return route
+            if fullmatch(path) is not None and (entry := _take(found, head, client)) is not None:
+                return entry
         return _take(self._any, head, client)
 
 
@@ -241,15 +244,40 @@ class Routes(Generic[A]):
         self._under = {host.name: paths for host, paths in indexed.items() if host is not None and host.below}
         self._everywhere: tuple[_Paths[A], ...] = (indexed[None],) if None in indexed else ()
         self._any_host = not self._exact and not self._under
+        # where no route asks for a path, all its readings lead to the same
+        self._any_path = all(not path.kind for _, path in places)
         self._remembered = lru_cache(maxsize=max(_REMEMBERED_HOSTS, 2 * len(indexed)))(self._of_host)
 
     def find(self, head: RequestHead, client: Client) -> Route[A] | None:
-        """The route that is taken, or None."""
-        path = head.path
-        if b"?" in path:
-            path = path.partition(b"?")[0]
-        if b"%" in path or b"/." in path:
-            path = canonical(path)
+        """The route that is taken, or None; ``RequestError`` if it would be another by another reading of the path."""
+        target = head.path
+        plain = _plain(target)
+        if plain is not None:
+            entry = self._at(plain[1], head, client)
+        elif self._any_path:
+            entry = self._at(target, head, client)
+        else:
+            entry = self._by_all_readings(target.partition(b"?")[0], head, client)
+        if entry is None:
+            return None
+        share = entry.share
+        return entry.routes[0] if share is None else share.draw(head, client)
+
+    def _by_all_readings(self, path: bytes, head: RequestHead, client: Client) -> _Entry[A] | None:
+        read = readings(path)
+        entry = self._at(read[0], head, client)
+        for reading in read[1:]:
+            other = self._at(reading, head, client)
+            # A route that has several hosts may stand at more than one place.
+            if other is not entry and (other is None or entry is None or other.routes != entry.routes):
+                raise RequestError(
+                    "the path leads to different routes by different readings: "
+                    f"to {_name_of(entry)}, and to {_name_of(other)}"
+                )
+        return entry
+
+    def _at(self, path: bytes, head: RequestHead, client: Client) -> _Entry[A] | None:
+        """What stands first for a reading of the path."""
         if self._any_host:
             candidates = self._everywhere
         elif len(head.authority) <= _LONGEST_AUTHORITY:
@@ -257,9 +285,9 @@ class Routes(Generic[A]):
         else:
             candidates = self._of_host(head.authority)
         for paths in candidates:
-            route = paths.find(path, head, client)
-            if route is not None:
-                return route
+            entry = paths.find(path, head, client)
+            if entry is not None:
+                return entry
         return None
 
     def _of_host(self, authority: bytes) -> tuple[_Paths[A], ...]:
@@ -274,7 +302,7 @@ class Routes(Generic[A]):
 
     def explain(self, head: RequestHead, client: Client) -> list[tuple[Route[A], str]]:
         """Each route, in the order in which they would be taken, with ``"taken"``, or why it is not."""
-        host, path = host_of(head.authority), canonical(head.path.partition(b"?")[0])
+        host, path = host_of(head.authority), readings(head.path.partition(b"?")[0])[0]
         # Of a route's hosts, that by which it is found; where there is none, the most specific.
         standing: dict[Route[A], _Entry[A]] = {}
         for entry in sorted(_entries(self._places), key=lambda entry: (not _is_for(entry, host), entry.rank)):
@@ -291,6 +319,10 @@ class Routes(Generic[A]):
                     why = _second(route, entry, taken, standing[taken])
             said.append((route, why))
         return said
+
+
+def _name_of(entry: _Entry[Any] | None) -> str:
+    return entry.routes[0].name if entry is not None else "none"
 
 
 def _is_for(entry: _Entry[Any], host: str) -> bool:

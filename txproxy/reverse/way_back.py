@@ -24,8 +24,8 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from txproxy.interfaces import Client
+from txproxy.matching.paths import as_local, has_prefix
 from txproxy.reverse.matches import host_of
-from txproxy.reverse.paths import as_local, has_prefix
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import DEFAULT_PORTS, split_authority
 
