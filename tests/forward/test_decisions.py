@@ -152,6 +152,24 @@ def test_addresses_are_needed_only_where_a_rule_that_asks_for_them_comes_up():
     assert outcome(made, request("other.example.org")) == ("needs addresses", "near")
 
 
+@pytest.mark.parametrize("path", ["//admin", "/%2fadmin", "/x/..%2fadmin", "/x//../admin", "/.//admin", "/admin%2f"])
+def test_a_path_that_is_read_in_several_ways_is_refused_by_one_and_allowed_by_all(tmp_path, path):
+    (tmp_path / "list").write_text("http://example.com/admin\nhttp://example.com/admin/*\n")
+    admin = ["http://example.com/admin", "http://example.com/admin/*"]
+    lists = Surroundings(lists=Filters([str(tmp_path / "list")]))
+    rest = {"name": "rest", "action": "allow"}
+    for refused in ({"url": admin}, {"hosts": "@list"}, {"not_url": "http://example.com/x/*"}):
+        made = rules({"name": "no", "action": "deny", **refused}, rest, surroundings=lists)
+        assert outcome(made, request(path=path)) == ("deny", "no")
+        step = made.explain(request(path=path))[0]
+        assert step.matched
+    for allowed in ({"url": admin}, {"hosts": "@list"}, {"not_url": "http://example.com/x/*"}):
+        made = rules({"name": "yes", "action": "allow", **allowed}, surroundings=lists)
+        assert outcome(made, request(path=path)) == (
+            ("deny", "default") if "not_url" not in allowed or path.startswith("/x/") else ("allow", "yes")
+        )
+
+
 def test_a_literal_needs_no_look_up():
     made = rules({"name": "inside", "action": "deny", "addresses": "10.0.0.0/8"}, {"name": "rest", "action": "allow"})
     assert outcome(made, request("10.1")) == ("deny", "inside")

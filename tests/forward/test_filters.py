@@ -86,6 +86,15 @@ def test_of_a_tunnel_the_host_is_looked_at_and_no_path(folder):
     assert filters.find(request("banner", method=b"CONNECT")) is None
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/ads/x", "//ads/x", "/%2fads/x", "/ads%2fx", "/y/..%2fads/x", "/y//../ads/x", "/;/ads/x", "/y\\..\\ads\\x"],
+)
+def test_no_spelling_of_a_path_goes_around_a_list(folder, path):
+    filters = Filters([folder.write("a", "http://a.example/ads/*\n")])
+    assert filters.find(request("a.example", path)) == Hit("a", "http://a.example/ads/*")
+
+
 def test_an_exception_of_one_list_is_one_of_all(folder):
     filters = Filters(
         [

@@ -29,8 +29,8 @@ def request(**given):
     return Facts(head, **fields)
 
 
-def fits(key, value, facts, every_address=False, **surroundings):
-    return condition(key, value).test(Surroundings(**surroundings), every_address)(facts)
+def fits(key, value, facts, every=False, **surroundings):
+    return condition(key, value).test(Surroundings(**surroundings), every)(facts)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def fits(key, value, facts, every_address=False, **surroundings):
         ("url", "http://example.com/private/*", {"path": "/Private/x"}, False),
         ("url", ["*/x", r"~^http://.*\.exe(\?|$)"], {"path": "/y.exe?z"}, True),
         ("url", "~(?i)private", {"path": "/PRIVATE"}, True),
-        ("not_url", "http://example.com/private/*", {"path": "//private/x"}, False),
+        ("not_url", "http://example.com/private/*", {"path": "/private/x"}, False),
         ("headers", {"User-Agent": "*curl*"}, {"headers": [(b"user-agent", b"x curl/8")]}, True),
         ("headers", {"User-Agent": "curl"}, {"headers": [(b"User-Agent", b"x curl/8")]}, False),
         ("headers", {"User-Agent": "~curl/[0-9]"}, {"headers": [(b"User-Agent", b"x curl/8")]}, True),
@@ -178,7 +178,32 @@ def test_without_a_count_nobody_has_used_anything():
 def test_one_address_is_enough_to_refuse_and_all_are_needed_to_allow(key, addresses, one, every):
     facts = request(addresses=addresses)
     assert fits(key, "10.0.0.0/8", facts) is one
-    assert fits(key, "10.0.0.0/8", facts, every_address=True) is every
+    assert fits(key, "10.0.0.0/8", facts, every=True) is every
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "path", "one", "every"),
+    [
+        ("url", "http://example.com/private/*", "/private/x", True, True),
+        ("url", "http://example.com/private/*", "//private/x", True, False),
+        ("url", "http://example.com/private/*", "/%2fprivate/x", True, False),
+        ("url", "http://example.com/private/*", "/x/..%2fprivate/x", True, False),
+        ("url", "http://example.com/private/*", "/private/x/..;/../y", True, False),
+        ("url", "http://example.com/private/*", "/private%2fx", True, False),
+        ("url", "http://example.com/private/*", "/private//x", True, True),
+        ("url", "http://example.com/private/*", "/other//x", False, False),
+        ("url", "~/private/", "/private//x", True, True),
+        ("url", "~^http://[^/]+/private/", "//private/x", True, False),
+        ("url", ["http://example.com/private/*", "http://example.com//private/*"], "//private/x", True, True),
+        ("not_url", "http://example.com/private/*", "//private/x", True, False),
+        ("not_url", "http://example.com/private/*", "/private//x", False, False),
+        ("not_url", "http://example.com/private/*", "/other", True, True),
+    ],
+)
+def test_one_reading_is_enough_to_refuse_and_all_are_needed_to_allow(key, value, path, one, every):
+    facts = request(path=path)
+    assert fits(key, value, facts) is one
+    assert fits(key, value, facts, every=True) is every
 
 
 def test_a_literal_is_its_own_address():

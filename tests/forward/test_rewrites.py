@@ -2,7 +2,7 @@
 
 import pytest
 
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, RequestError
 from txproxy.forward.facts import Facts
 from txproxy.forward.rewrites import Change, Rewrite, Rewrites, is_url, read_rewrites
 from txproxy.wire.headers import Headers
@@ -31,7 +31,7 @@ def tunnel(host):
         ({"url": r"~/(?P<id>\d+)(x)?$", "to": "http://b/{id}{2}"}, request("a", "/12"), "http://b/12"),
         ({"hosts": "a", "url": "*/x", "to": "http://b/{{}}"}, request("a", "/x"), "http://b/{}"),
         ({"hosts": "::1", "to": "https://{host}/"}, request("[::1]", "/x"), "https://[::1]/"),
-        ({"url": "http://a/x/*", "to": "http://b{path}"}, request("a", "//x/y"), "http://b/x/y"),
+        ({"url": "http://a/x/*", "to": "http://b{path}"}, request("a", "//x/y"), "http://b//x/y"),
         ({"hosts": "a", "to": "http://b/"}, request("b"), None),
         ({"hosts": "a", "url": "*/x", "to": "http://b/"}, request("a", "/y"), None),
         ({"url": "~nowhere", "to": "http://b/"}, request("a"), None),
@@ -44,6 +44,17 @@ def tunnel(host):
 def test_a_rewrite(rule, asked, url):
     change = Rewrites([Rewrite(name="it", **rule)]).find(asked)
     assert change == (Change(name="it", url=url) if url else None)
+
+
+def test_a_rewrite_keeps_requests_below_its_path():
+    rewrites = Rewrites([Rewrite(name="it", hosts="a", to="http://b/debian{path}")])
+    assert rewrites.find(request("a", "/x%2Fy//z")) == Change(name="it", url="http://b/debian/x%2Fy//z")
+    for path in ("/..%2fsecret", "/x/..;/..;/secret", "/..\\secret"):
+        with pytest.raises(RequestError):
+            rewrites.find(request("a", path))
+    grouped = Rewrites([Rewrite(name="it", url="~a/(.*)", to="http://b/pool/x-{1}?y=/{host}")])
+    with pytest.raises(RequestError):
+        grouped.find(request("a", "/..%2f..%2f..%2fsecret"))
 
 
 def test_the_first_that_is_for_a_request_is_applied_and_may_redirect():

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.forward.kinds import Kind, Surroundings, Test, address_test, list_names
+from txproxy.forward.kinds import Kind, Surroundings, Test, address_test, by_readings, list_names
 
 
 @attrs.frozen
@@ -55,12 +55,16 @@ class Condition:
             return False  # a host may have addresses on both sides
         return all(any(self.kind.covers(one, value) for one in self.values) for value in other.values)
 
-    def test(self, surroundings: Surroundings, every_address: bool) -> Test:
-        """The condition as a function of facts; for ``every_address`` see :func:`address_test`."""
+    def test(self, surroundings: Surroundings, every: bool) -> Test:
+        """The condition as a function of facts. Of a host that has several addresses, and of a path that servers may
+        read in several ways, ``every`` one has to fulfil it, or else one of them.
+        """
         if self.kind.key == "addresses":
-            return address_test(self.values, self.negated, every_address)
-        test = self.kind.test(self.values, surroundings)
-        return (lambda facts: not test(facts)) if self.negated else test
+            return address_test(self.values, self.negated, every)
+        fits = self.kind.test(self.values, surroundings)
+        test: Test = (lambda facts: not fits(facts)) if self.negated else fits
+        by_url = self.kind.key == "url" or (self.kind.key == "hosts" and list_names(self.values))
+        return by_readings(test, every) if by_url else test
 
     def fact(self, surroundings: Surroundings) -> str:
         """``kind.fact``, or nothing where a list has patterns of URLs, which do not follow from the host alone."""

@@ -87,7 +87,7 @@ class _Compiled:
         self._lists = surroundings.lists
         for condition in rule.conditions:
             key, fact = condition.kind.key, condition.fact(surroundings)
-            test = condition.test(surroundings, every_address=rule.action is Action.ALLOW)
+            test = condition.test(surroundings, every=rule.action is Action.ALLOW)
             if key == "addresses":
                 self.where.append(test)
             elif fact:

@@ -1,8 +1,8 @@
 """What policy knows of one request, in one spelling.
 
 A rule about a host, an address or a path is worth nothing if another spelling of the same thing goes around it: hosts
-are compared in lower case, without trailing dots and with IPv4 addresses in their four parts; paths with needless
-escapes and dot segments taken out (RFC 3986 section 6.2.2).
+are compared in lower case, without trailing dots and with IPv4 addresses in their four parts; paths by each way in
+which servers may read them (see :mod:`txproxy.matching.paths`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from txproxy.matching.hosts import normal_host
+from txproxy.matching.paths import PLAIN, normal, plainest, readings
 from txproxy.wire.message import RequestHead
 
 TUNNEL: Final = "connect"
@@ -20,7 +21,6 @@ _SCHEMES: Final = {None: TUNNEL, b"http": "http", b"ws": "http", b"https": "http
 _PORTS: Final = {"http": 80, "https": 443}
 
 _ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
-_SLASHES: Final = re.compile(r"//+")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
@@ -34,35 +34,14 @@ def normal_escapes(text: str) -> str:
     return _ESCAPE.sub(_decoded, text) if "%" in text else text
 
 
-def _without_dots(path: str) -> str:
-    """RFC 3986 section 5.2.4, for a path that begins with a slash."""
-    kept: list[str] = []
-    segments = path.split("/")[1:]
-    for segment in segments:
-        if segment == "..":
-            del kept[-1:]
-        elif segment != ".":
-            kept.append(segment)
-    if segments[-1] in (".", ".."):
-        kept.append("")
-    return "/" + "/".join(kept)
-
-
-def path_spellings(path: str) -> tuple[str, ...]:
-    """The normal form of a path with its query, and a second one where servers may merge slashes that stand together:
-    a pattern that matches either has matched.
+def normal_pattern(text: str) -> str:
+    """A pattern of a URL with its escapes as they are in what it is compared with. A ``*`` that is escaped stands for
+    itself, which is one character.
     """
-    if "%" in path:
-        path = normal_escapes(path)
-    if "//" not in path and "/." not in path:
-        return (path,)
-    path, mark, query = path.partition("?")
-    query = mark + query
-    plain = _without_dots(path) if "/." in path else path
-    if "//" not in path:
-        return (plain + query,)
-    merged = _without_dots(_SLASHES.sub("/", path))
-    return (plain + query, merged + query) if merged != plain else (plain + query,)
+    if "%" not in text:
+        return text
+    path, mark, query = text.replace("%2A", "?").replace("%2a", "?").partition("?")
+    return plainest(path.encode("utf-8")).decode("utf-8") + mark + normal_escapes(query)
 
 
 @lru_cache(maxsize=4096)
@@ -96,7 +75,7 @@ class Facts:
     resolved to, as text, or None before that is known. ``host`` may come in any spelling.
     """
 
-    __slots__ = ("head", "client_ip", "host", "port", "user", "groups", "addresses", "_urls")
+    __slots__ = ("head", "client_ip", "host", "port", "user", "groups", "addresses", "_urls", "_url")
 
     def __init__(
         self,
@@ -116,6 +95,7 @@ class Facts:
         self.groups = groups
         self.addresses = addresses
         self._urls: tuple[Url, ...] | None = None
+        self._url: Url | None = None
 
     @property
     def scheme(self) -> str:
@@ -123,25 +103,51 @@ class Facts:
         return _SCHEMES[self.head.scheme]
 
     @property
-    def urls(self) -> tuple[Url, ...]:
-        """The request's URL, in each spelling that is to be compared.
+    def url(self) -> Url:
+        """The request's URL, as RFC 3986 section 6.2.2 has it: what it is called, and what a change of it is made from.
 
         Of a tunnel only host and port are known: its URL is ``https://host/`` (``http`` on port 80), so that a pattern
         for a whole site matches it and one for a path never does.
         """
+        url = self._url
+        if url is None:
+            head = self.head
+            scheme = _SCHEMES[head.scheme]
+            path = "/"  # OPTIONS *
+            if scheme is TUNNEL:
+                scheme = "http" if self.port == 80 else "https"
+            elif head.path[:1] == b"/":
+                path = head.path.decode("latin-1")
+                if PLAIN.fullmatch(head.path) is None:
+                    before, mark, query = path.partition("?")
+                    path = normal(before.encode("latin-1")).decode("latin-1") + mark + normal_escapes(query)
+                elif "%" in path:
+                    path = normal_escapes(path)
+            self._url = url = Url(scheme, self.host, self.port, path)
+        return url
+
+    @property
+    def urls(self) -> tuple[Url, ...]:
+        """The request's URL, by each way in which servers may read its path. ``RequestError`` if there are too many."""
         urls = self._urls
         if urls is None:
-            self._urls = urls = self._spelled()
+            self._urls = urls = self._read()
         return urls
 
-    def _spelled(self) -> tuple[Url, ...]:
-        head, host, port = self.head, self.host, self.port
-        scheme = _SCHEMES[head.scheme]
-        if scheme is TUNNEL:
-            return (Url("http" if port == 80 else "https", host, port, "/"),)
-        path = head.path.decode("latin-1")
-        if path[:1] != "/":
-            path = "/"  # OPTIONS *
-        if "%" not in path and "//" not in path and "/." not in path:
-            return (Url(scheme, host, port, path),)
-        return tuple(Url(scheme, host, port, spelling) for spelling in path_spellings(path))
+    def by(self, url: Url) -> Facts:
+        """The same, where the URL is read as ``url`` alone."""
+        other = Facts(self.head, self.client_ip, self.host, self.port, self.user, self.groups, self.addresses)
+        other._url = url
+        other._urls = (url,)
+        return other
+
+    def _read(self) -> tuple[Url, ...]:
+        target = self.head.path
+        url = self.url
+        if self.head.scheme is None or target[:1] != b"/" or PLAIN.fullmatch(target) is not None:
+            return (url,)
+        path, mark, query = target.partition(b"?")
+        rest = normal_escapes((mark + query).decode("latin-1"))
+        return tuple(
+            Url(url.scheme, url.host, url.port, reading.decode("latin-1") + rest) for reading in readings(path)
+        )

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 from txproxy.errors import ConfigError
-from txproxy.forward.facts import Url, normal_escapes
+from txproxy.forward.facts import Url, normal_pattern
 from txproxy.matching.hosts import host_name
 
 _SHAPE: Final = re.compile(r"([A-Za-z*?][A-Za-z0-9*?+.\-]*)://(\[[0-9A-Fa-f:.]+\]|[^/:\[\]\s]+)(?::([0-9*?]+))?(/\S*)?")
@@ -90,7 +90,7 @@ class UrlGlob:
         self.port: str | None = None
         self.path: str | None = None
         self._scheme = self._host = self._port = None
-        spelled = normal_escapes(text)
+        spelled = normal_pattern(text)
         if ignore_case:
             spelled = spelled.lower()
         shape = _SHAPE.fullmatch(spelled)
@@ -137,7 +137,7 @@ class UrlGlob:
 
     def runs(self) -> list[str]:
         """The runs of characters, in lower case, that a URL must have to match."""
-        parts = (self.host, self.path) if self.host is not None else (normal_escapes(self.text),)
+        parts = (self.host, self.path) if self.host is not None else (normal_pattern(self.text),)
         return [run for part in parts for run in _WILD.split((part or "").lower())]
 
 

@@ -350,7 +350,7 @@ class Deciding:
                 method=facts.head.method.decode("latin-1"),
                 host=facts.host,
                 port=facts.port,
-                url=facts.urls[0].text,
+                url=facts.url.text,
                 rule=verdict.rule,
                 reason=verdict.reason,
             )
@@ -391,4 +391,4 @@ def url_of(facts: Facts) -> str:
     """What a request is for, as its client knows it."""
     if facts.scheme is TUNNEL:
         return f"[{facts.host}]:{facts.port}" if ":" in facts.host else f"{facts.host}:{facts.port}"
-    return facts.urls[0].text
+    return facts.url.text

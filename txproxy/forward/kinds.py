@@ -89,6 +89,21 @@ def addresses_of(facts: Facts) -> tuple[str, ...] | None:
     return facts.addresses
 
 
+def by_readings(test: Test, every: bool) -> Test:
+    """``test`` for each way in which a request's URL may be read: with ``every`` all have to fulfil it, as for a rule
+    that allows; else one is enough, as for a rule that refuses.
+    """
+
+    def each(facts: Facts) -> bool:
+        urls = facts.urls
+        if len(urls) == 1:
+            return test(facts)
+        fits = (test(facts.by(url)) for url in urls)
+        return all(fits) if every else any(fits)
+
+    return each
+
+
 def address_test(values: Sequence[Network], negated: bool, every: bool) -> Test:
     """Whether addresses are in the networks (with ``negated``: outside of them). With ``every`` each has to be, as for
     a rule that allows; else one is enough, as for a rule that refuses. An IPv4 address within an IPv6 one counts too.
@@ -408,7 +423,7 @@ KINDS: Final = (
         lambda facts, _: f"method {facts.head.method.decode('latin-1')}",
     ),
     Kind("schemes", _scheme, _schemes_test, "scheme", lambda facts, _: f"scheme {facts.scheme}"),
-    Kind("url", _url, _url_test, "", lambda facts, _: f"URL {facts.urls[0].text}", _url_covers, _FITS),
+    Kind("url", _url, _url_test, "", lambda facts, _: f"URL {facts.url.text}", _url_covers, _FITS),
     Kind("headers", _field, _headers_test, "", lambda _, __: "the head", verbs=_FITS),
     Kind(
         "hours",

@@ -14,6 +14,7 @@ from txproxy.errors import ConfigError
 from txproxy.forward.facts import TUNNEL, Facts, Url
 from txproxy.forward.globs import UrlGlob, regular_expression
 from txproxy.matching.hosts import HostPatterns
+from txproxy.matching.paths import check_within
 from txproxy.wire.grammar import ABSOLUTE
 from txproxy.wire.target import split_authority
 
@@ -49,7 +50,8 @@ class Rewrite:
     told to go there. None for all hosts, and for all URLs; one of the two has to be given.
 
     In ``to``, ``{scheme}``, ``{host}`` (with a port that is not the scheme's) and ``{path}`` (with the query) are the
-    request's, and ``{1}`` or ``{name}`` a group of the expression. ``{{`` is a brace. Tunnels have no URL to change.
+    request's, and ``{1}`` or ``{name}`` a group of the expression. ``{{`` is a brace. Tunnels have no URL to change. A
+    request that some server might take out of the path with which ``to`` begins is refused.
     """
 
     name: str
@@ -59,6 +61,8 @@ class Rewrite:
     redirect: int | None = None
     _where: HostPatterns | None = attrs.field(init=False, eq=False, repr=False)
     _match: Callable[[Url], Mapping[str, str] | None] | None = attrs.field(init=False, eq=False, repr=False)
+    # the path below which all requests end up
+    _base: bytes = attrs.field(init=False, default=b"", eq=False, repr=False)
 
     @_where.default
     def _make_where(self) -> HostPatterns | None:
@@ -79,20 +83,32 @@ class Rewrite:
         if self.redirect is not None and (isinstance(self.redirect, bool) or self.redirect not in REDIRECTS):
             raise ConfigError(f"redirect: {self.redirect!r} is none; accepted: {', '.join(map(str, REDIRECTS))}")
         _check_template(self.to, regular_expression(self.url) if self.url and self.url[0] == "~" else None)
+        object.__setattr__(self, "_base", _base_of(self.to))
 
     def apply(self, facts: Facts) -> Change | None:
         """What becomes of a request; None if this is not for it, or would send it where it goes anyway."""
         if facts.head.scheme is None or (self._where is not None and facts.host not in self._where):
             return None
-        for url in facts.urls:
-            groups: Mapping[str, str] | None = {} if self._match is None else self._match(url)
-            if groups is None:
-                continue
-            host = url.text.partition("://")[2].partition("/")[0]
-            target = _filled(self.to, {**groups, "scheme": url.scheme, "host": host, "path": url.path})
-            if target == url.text or not is_url(target):
-                return None
-            return Change(name=self.name, url=target, redirect=self.redirect)
+        groups = self._groups_of(facts)
+        if groups is None:
+            return None
+        # Whatever it was found by, what becomes of it is made from what was sent.
+        url = facts.url
+        host = url.text.partition("://")[2].partition("/")[0]
+        target = _filled(self.to, {**groups, "scheme": url.scheme, "host": host, "path": url.path})
+        if target == url.text or not is_url(target):
+            return None
+        if self._base:
+            check_within(_path_of(target), self._base)
+        return Change(name=self.name, url=target, redirect=self.redirect)
+
+    def _groups_of(self, facts: Facts) -> Mapping[str, str] | None:
+        if self._match is None:
+            return {}
+        for url in (facts.url, *facts.urls):
+            groups = self._match(url)
+            if groups is not None:
+                return groups
         return None
 
 
@@ -129,6 +145,19 @@ def _check_template(template: str, pattern: re.Pattern[str] | None) -> None:
         raise ConfigError(
             f"to: {template!r} is no URL; accepted is one such as http://host/path or https://{{host}}{{path}}"
         )
+
+
+def _path_of(url: str) -> bytes:
+    found = ABSOLUTE.fullmatch(url.encode("ascii"))
+    return found[3].partition(b"?")[0] if found is not None else b""
+
+
+def _base_of(template: str) -> bytes:
+    """The path of a template as far as it has whole segments that are the same for all requests."""
+    fields = {field for _, field, _, _ in string.Formatter().parse(template) if field is not None}
+    sample = _filled(template, {**dict.fromkeys(fields, "\0"), "scheme": "http", "host": "x", "path": "/\0"})
+    path = _path_of(sample)
+    return path.partition(b"\0")[0].rpartition(b"/")[0] if b"\0" in path else b""
 
 
 def is_url(text: str) -> bool:
@@ -205,7 +234,7 @@ def _made_safe(name: str, mode: _SafeMode, facts: Facts) -> Change | None:
         return Change(name=name, dial=mode.dial)
     if mode.line is not None:
         return Change(name=name, lines=(mode.line,))
-    url = facts.urls[0]
+    url = facts.url
     page, mark, query = url.text.partition("?")
     if mode.parameter is None or not mark:
         return None

@@ -13,7 +13,8 @@ to the client in place of our own):
   refuses or asks matches where one is
 - ``ports``: numbers and ranges (``8000-8999``)
 - ``methods``, ``schemes``: ``GET``; ``http``, ``https``, ``connect`` (a tunnel)
-- ``url``: globs over the whole URL, or after ``~`` regular expressions that are searched for. Both heed case
+- ``url``: globs over the whole URL, or after ``~`` regular expressions that are searched for. Both heed case. A rule
+  that allows wants all ways in which servers may read the path to fit, one that refuses or asks matches where one does
 - ``headers``: a table of field names, each with a glob for the whole value, ``~`` and an expression, ``true`` (it is
   there) or ``false``; all have to fit
 - ``hours``, ``days``: ``08:00-18:00``, ``22:00-06:00``; ``mon-fri``, ``sat``. Times are local, the end is left out, and

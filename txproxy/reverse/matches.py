@@ -34,7 +34,7 @@ def host_of(authority: bytes) -> str:
 
 @attrs.frozen
 class PathPattern:
-    """A path or prefix in the form of readings, or the text of a regular expression; ``kind`` is one of ``=``, ``/``, ``~``
+    """A path or prefix as readings have it, or the text of a regular expression; ``kind`` is one of ``=``, ``/``, ``~``
     and empty, for any path.
     """
 
