@@ -240,9 +240,9 @@ def _plain_action(route: RouteConfig, pools: Mapping[str, LivePool], via: Via | 
     if isinstance(what, TunnelAction):
         return TunnelTo(pools[what.pool].pool)
     if isinstance(what, FilesAction):
-        from txproxy.reverse.files import files_pool  # it takes a web server: only where it is used
+        from txproxy.reverse.files import Files  # it takes a web server: only where it is used
 
-        return ToPool(files_pool(what.directory), via=via)
+        return Files(what.directory, via)
     if isinstance(what, Redirect):
         return SendElsewhere(what)
     return Respond(what.status, what.headers, what.body)

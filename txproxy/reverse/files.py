@@ -16,8 +16,14 @@ from twisted.web.server import NOT_DONE_YET, Request
 from twisted.web.static import File
 
 from txproxy.errors import ConfigError
+from txproxy.interfaces import Client, Decision
+from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.pool import Pool
+from txproxy.reverse.to_pool import ToPool
 from txproxy.reverse.upstream import local_upstream
+from txproxy.wire.forwarding import Via
+from txproxy.wire.message import RequestHead
+from txproxy.wire.paths import PLAIN, readings, split_path
 
 _INDEX: Final = ["index.html", "index.htm"]
 _WELL_KNOWN: Final = ".well-known"
@@ -220,6 +226,32 @@ def _ranges(wanted: bytes, size: int) -> bytes:
             return b""
         kept.append(b"0-" if not first and int(last) >= size else piece)
     return b"bytes=" + b",".join(kept)
+
+
+class Files:
+    """Answers with the files below ``directory``, by the canonical reading of a path (see :mod:`txproxy.wire.paths`);
+    ``ConfigError`` if there is no such directory.
+    """
+
+    takes_connect = False
+
+    def __init__(self, directory: str, via: Via | None = None) -> None:
+        pool = files_pool(directory)
+        self.pools: tuple[Pool, ...] = (pool,)
+        self._send = ToPool(pool, via=via)
+
+    def plan(self, head: RequestHead, client: Client) -> Decision:
+        """See :class:`txproxy.reverse.actions.Action`."""
+        if PLAIN.fullmatch(head.path) is None:
+            path, query = split_path(head.path)
+            target = readings(path)[0] + query
+            head = RequestHead(
+                head.method, target, head.headers, head.authority, head.scheme, head.body, head.minor, head.keep_alive
+            )
+        return self._send.plan(head, client)
+
+    def attach(self, factory: ProxyFactory) -> None:
+        """See :class:`txproxy.reverse.actions.Action`."""
 
 
 def files_pool(directory: str) -> Pool:
