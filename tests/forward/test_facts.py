@@ -48,6 +48,7 @@ def test_facts_by_one_reading_have_no_other():
         ("*/%61%40%2f%e4*", "*/a@%2F%E4*"),
         ("*/%2A?x=%40%61", "*/??x=%40a"),
         ("*/x?a=%40%61", "*/x?a=%40a"),
+        ("*/\udce4%61", "*/\udce4a"),
     ],
 )
 def test_patterns_have_their_escapes_as_urls_do(pattern, normal):

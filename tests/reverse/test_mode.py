@@ -4,6 +4,10 @@ import pytest
 
 from txproxy import Pool, ReverseProxyFactory
 from txproxy.errors import ConfigError, ConnectionRefused, ConnectTimeout
+from txproxy.reverse.actions import Respond
+from txproxy.reverse.matches import Match
+from txproxy.reverse.mode import ReverseMode
+from txproxy.reverse.routes import Route
 from txproxy.testing import ProxyInMemory
 
 GET = b"GET / HTTP/1.1\r\nHost: site.example\r\n\r\n"
@@ -132,6 +136,20 @@ def test_who_is_refused_is_logged_as_who_it_is(make):
     client.send(b"TRACE / HTTP/1.1\r\n" + forwarded % b"7.7.7.7")
     assert client.received.count(b"HTTP/1.1 405 ") == 1
     assert seen == ["6.6.6.6", "7.7.7.7"]
+
+
+def test_a_path_that_leads_to_different_routes_is_a_400_and_the_connection_closes():
+    routes = [Route("admin", Match(path="/admin"), Respond(403)), Route("rest", Match(), Respond(200))]
+    proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(ReverseMode(routes=routes), reactor=reactor))
+    client = proxy.connect()
+    client.send(b"GET /a//b%20c HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert client.take().startswith(b"HTTP/1.1 200 ")
+    client.send(b"GET /x/..%2fadmin HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    received = client.take()
+    assert received.startswith(b"HTTP/1.1 400 ") and b"Proxy-Status: txproxy; error=http_request_error" in received
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert client.ended
+    proxy.close()
 
 
 def test_a_host_that_is_none_is_refused():

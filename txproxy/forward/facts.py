@@ -41,7 +41,9 @@ def normal_pattern(text: str) -> str:
     if "%" not in text:
         return text
     path, mark, query = text.replace("%2A", "?").replace("%2a", "?").partition("?")
-    return plainest(path.encode("utf-8")).decode("utf-8") + mark + normal_escapes(query)
+    # A list may have lines that are no UTF-8.
+    path = plainest(path.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+    return path + mark + normal_escapes(query)
 
 
 @lru_cache(maxsize=4096)

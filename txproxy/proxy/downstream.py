@@ -344,8 +344,13 @@ class DownstreamProtocol:
         """See :class:`txproxy.proxy.exchange.Downstream`."""
         exchange = self.exchange
         request = exchange.request if exchange is not None else None
-        if exchange is not None and (not exchange.request_done or exchange.request.method == b"CONNECT"):
-            # What a client sent early for a tunnel must not be read as its next request.
+        if exchange is not None and (
+            not exchange.request_done
+            or exchange.request.method == b"CONNECT"
+            or (refusal.status == 400 and isinstance(refusal, Refusal))
+        ):
+            # What a client sent early for a tunnel must not be read as its next request. And who sends what can be read
+            # in two ways is not listened to any longer.
             self._close_after = True
         html = prefers_html(request.headers if request is not None else None)
         head, body = reply(refusal, self.factory.name, html, self.factory.http_date(), self.factory.pages)

@@ -17,13 +17,13 @@ from twisted.web.static import File
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces import Client, Decision
+from txproxy.matching.paths import PLAIN, readings, split_path
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.pool import Pool
 from txproxy.reverse.to_pool import ToPool
 from txproxy.reverse.upstream import local_upstream
 from txproxy.wire.forwarding import Via
 from txproxy.wire.message import RequestHead
-from txproxy.wire.paths import PLAIN, readings, split_path
 
 _INDEX: Final = ["index.html", "index.htm"]
 _WELL_KNOWN: Final = ".well-known"
@@ -229,8 +229,8 @@ def _ranges(wanted: bytes, size: int) -> bytes:
 
 
 class Files:
-    """Answers with the files below ``directory``, by the canonical reading of a path (see :mod:`txproxy.wire.paths`);
-    ``ConfigError`` if there is no such directory.
+    """Answers with the files below ``directory``, by the canonical reading of a path; ``ConfigError`` if there is no
+    such directory.
     """
 
     takes_connect = False
