@@ -222,6 +222,7 @@ def action_of(route: RouteConfig, pools: Mapping[str, LivePool], via: Via | None
         request=route.request,
         response=route.response,
         response_timeout=route.response_timeout,
+        tunnel_timeout=route.tunnel_timeout,
         max_body=route.max_body,
     )
     if route.auth is not None:

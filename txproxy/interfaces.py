@@ -215,13 +215,13 @@ class Meter(Protocol):
 @attrs.frozen(kw_only=True)
 class Bounds:
     """What an exchange, or the tunnel that it becomes, may use: ``shaper`` bounds its speed, ``meter`` counts its
-    bytes, and ``tunnel_age`` and ``tunnel_idle`` are in seconds, in place of the proxy's own. None: not bounded.
+    bytes, and ``tunnel_age`` and ``tunnel_timeout`` are in seconds, in place of the proxy's own. None: not bounded.
     """
 
     shaper: Shaper | None = None
     meter: Meter | None = None
     tunnel_age: float | None = None
-    tunnel_idle: float | None = None
+    tunnel_timeout: float | None = None
 
 
 class Gatekeeper(Protocol):
@@ -260,18 +260,19 @@ class Plan:
     the lines that the client gets. ``party``: learns how the attempt went. ``answered``: called with the status when
     the head of the final response is there. An ``ExchangeError`` of ``answered`` or ``rewrite`` is what the client gets
     in place of the response. ``again(plan, fault, head, client)``: where to go after the attempt failed, as a decision;
-    None to give up. It is asked only where another attempt is safe. ``response_timeout``: in seconds, in place of the
-    proxy's. ``max_body``: of the request, in bytes. ``shadow``: gets a copy of the request's body. ``bounds``: what it
-    may use; those of the first attempt hold for all. ``max_response``: of the response's body, in bytes; what is longer
-    is cut. ``gate``: of a tunnel (CONNECT). ``cuts``: how often the request was cut off by the end of a connection, in
-    this attempt and those before it. ``own_fields``: those that pass in no trailer. ``upstream``, ``tried`` and
-    ``retries`` are the mode's own: where this attempt goes, where others went before it, and how many of them were
-    sent.
+    None to give up. It is asked only where another attempt is safe. ``response_timeout``, and ``tunnel_timeout`` of a
+    tunnel without a byte: in seconds, in place of the proxy's. ``max_body``: of the request, in bytes. ``shadow``: gets
+    a copy of the request's body. ``bounds``: what it may use; those of the first attempt hold for all.
+    ``max_response``: of the response's body, in bytes; what is longer is cut. ``gate``: of a tunnel (CONNECT).
+    ``cuts``: how often the request was cut off by the end of a connection, in this attempt and those before it.
+    ``own_fields``: those that pass in no trailer. ``upstream``, ``tried`` and ``retries`` are the mode's own: where
+    this attempt goes, where others went before it, and how many of them were sent.
     """
 
     __slots__ = (
         "address", "head", "response_lines", "rewrite", "party", "answered", "again", "response_timeout", "max_body",
         "shadow", "bounds", "max_response", "gate", "cuts", "own_fields", "upstream", "tried", "retries",
+        "tunnel_timeout",
     )  # fmt: skip
 
     def __init__(self, address: Address, head: RequestHead | None, response_lines: tuple[bytes, ...] = ()) -> None:
@@ -283,6 +284,7 @@ class Plan:
         self.answered: Callable[[int], None] | None = None
         self.again: Callable[[Plan, ExchangeError, RequestHead, Client], Decision | None] | None = None
         self.response_timeout: float | None = None
+        self.tunnel_timeout: float | None = None
         self.max_body: int | None = None
         self.shadow: Shadow | None = None
         self.bounds: Bounds | None = None

@@ -74,6 +74,7 @@ def test_all_that_it_can_have(policy, files):
         hosts = ["@work", "*.work.example"]
         groups = "staff"
         hours = "08:00-18:00"
+        tunnel_timeout = "8h"
         days = "mon-fri"
 
         [[listeners.rules]]
@@ -120,7 +121,7 @@ def test_all_that_it_can_have(policy, files):
         content=ContentRules(deny_types=["application/x-msdownload", "video/*"], max_size=10 << 20),
         rules=[
             Rule(name="work", action="allow", hosts=["@work", "*.work.example"], groups="staff", hours="08:00-18:00",
-                 days="mon-fri"),
+                 days="mon-fri", tunnel_timeout=28800),
             Rule(action="ask", not_clients=["10.1.0.0/16"], headers={"User-Agent": "*curl*"}),
         ],
         rewrites=[Rewrite(name="rewrite 1", hosts="old.example", to="https://new.example{path}", redirect=301)],

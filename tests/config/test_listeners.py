@@ -57,7 +57,7 @@ def test_all_that_a_reverse_listener_can_have(read, certificates):
         via = "edge"
         error_pages = { 503 = "sorry.html", 4xx = "sorry.html" }
         split_by = "client"
-        limits = { idle_timeout = 1, max_connections = 5 }
+        limits = { idle_timeout = 1, max_connections = 5, tunnel_timeout = "2h", min_body_rate = "1k" }
         [pools.app]
         upstreams = "http://a"
     """).listeners[0]
@@ -74,7 +74,7 @@ def test_all_that_a_reverse_listener_can_have(read, certificates):
             client_depth=1,
             prefix="",
         ),
-        limits=Limits(idle_timeout=1, max_connections=5, max_body_size=1024),
+        limits=Limits(idle_timeout=1, max_connections=5, max_body_size=1024, tunnel_timeout=7200, min_body_rate=1024),
         proxy_protocol=True,
         trusted_proxies=("10.0.0.0/8", "::1"),
         pool="app",

@@ -82,6 +82,7 @@ def test_what_is_changed_on_the_way(route):
         cookie_domains = { "a.example" = "b.example" }
         hsts = { max_age = "1h", include_subdomains = true }
         response_timeout = "5s"
+        tunnel_timeout = "2h"
         max_body = "1M"
         mirror = { pool = "app", share = 0.5 }
         auth = { pool = "app", path = "/ask?x", copy = ["X-User"] }
@@ -95,7 +96,7 @@ def test_what_is_changed_on_the_way(route):
         set_headers={"X-D": "4"}, remove_headers=["X-E"], map_back=True, request=request,
         cookie_domains={"a.example": "b.example"}, hsts=Hsts(3600, True),
     )  # fmt: skip
-    assert (made.response_timeout, made.max_body) == (5, 1 << 20)
+    assert (made.response_timeout, made.tunnel_timeout, made.max_body) == (5, 7200, 1 << 20)
     assert made.mirror == MirrorConfig(pool="app", share=0.5)
     assert made.auth == AuthConfig(pool="app", path="/ask?x", copy=("X-User",))
     assert made.pools == ("app", "app", "app")

@@ -4,6 +4,7 @@ import pytest
 
 from txproxy import ForwardPolicy, ForwardProxyFactory
 from txproxy.errors import ConfigError
+from txproxy.forward.rules import read_rules
 from txproxy.testing import ProxyInMemory
 
 OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nok"
@@ -124,6 +125,26 @@ def test_a_connect_tunnel_has_the_bytes_that_came_early(make):
     assert proxy.upstream.received == b"hello"
     proxy.upstream.send(b"world")
     assert client.received == b"world"
+
+
+def test_a_tunnel_may_be_silent_for_as_long_as_the_rule_that_allows_it_says(make):
+    rules = [
+        {"action": "allow", "name": "short", "hosts": "10.0.0.1", "tunnel_timeout": 10},
+        {"action": "allow"},
+    ]
+    proxy = make(rules=read_rules(rules), allow_destinations=["10.0.0.0/8"])
+    clients = [proxy.connect() for _ in range(3)]
+    connect = b"CONNECT %b:443 HTTP/1.1\r\nHost: %b:443\r\n\r\n"
+    upgrade = b"GET http://10.0.0.1/ HTTP/1.1\r\nHost: 10.0.0.1\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n"
+    for client, request in zip(
+        clients, [connect % (b"10.0.0.1", b"10.0.0.1"), connect % (b"10.0.0.2", b"10.0.0.2"), upgrade], strict=True
+    ):
+        client.send(request)
+    proxy.upstream.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n")
+    proxy.advance(9)
+    assert not any(client.closed for client in clients)
+    proxy.advance(3)
+    assert [client.closed for client in clients] == [True, False, True]
 
 
 def test_a_request_that_has_been_here_is_a_508_and_two_proxies_in_a_row_work(make):

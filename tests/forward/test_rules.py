@@ -66,6 +66,14 @@ def test_every_key_that_is_accepted_is_one_of_rules_and_is_documented():
         ),
         ({"action": "deny", "conditions": 1}, [f"rules[2]: conditions: unknown; accepted: {', '.join(KEYS)}"]),
         ({"action": "deny", "name": 7}, ["rules[2] 7: name: 7 is no text; accepted is a string"]),
+        (
+            {"action": "deny", "tunnel_timeout": 60},
+            ["rules[2]: tunnel_timeout: it has no effect with deny; accepted is it with allow or ask"],
+        ),
+        (
+            {"action": "allow", "tunnel_timeout": 0},
+            ["rules[2]: tunnel_timeout: 0 is no time; accepted is more than 0 seconds"],
+        ),
         ({"action": "deny", "reason": True}, ["rules[2]: reason: True is no text; accepted is a string"]),
         (
             {"action": "deny", "schemes": "connect", "url": "*://a/b"},

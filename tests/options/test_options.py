@@ -36,6 +36,7 @@ def test_defaults_are_those_of_the_contract():
     limits = made.limits
     assert (limits.header_timeout, limits.idle_timeout, limits.connect_timeout) == (30, 75, 5)
     assert (limits.response_timeout, limits.drain_timeout) == (60, 30)
+    assert (limits.min_body_rate, limits.tunnel_timeout) == (500, 3600)
     assert (limits.max_connections, limits.max_header_size, limits.max_body_size) == (10000, 65536, None)
     assert made.policy == ForwardPolicy()
     assert (made.policy.via, made.policy.forwarded_for) == ("txproxy", "delete")
@@ -52,6 +53,7 @@ def test_options_become_configuration(certificates):
     pairs, ca = certificates
     made = config("reverse", "--upstream=http://a", "--upstream=http://b;weight=2", "--host=upstream", "--via=none",
                   "--listen=tcp:1", "--listen=tcp:2", "--idle-timeout=1m", "--max-body-size=1k", "--retries=0",
+                  "--min-body-rate=0", "--tunnel-timeout=5m",
                   "--balance=header-hash:X-User", "--sticky=cookie:c", "--upstream-insecure", "--upstream-ca", ca,
                   "--upstream-cert", pairs[0][0], "--upstream-key", pairs[0][1], "--health-check=/h",
                   "--health-interval=10s", "--health-timeout=500ms", "--health-rise=1", "--health-fall=4",
@@ -60,6 +62,7 @@ def test_options_become_configuration(certificates):
     assert isinstance(listener, ReverseListener)
     assert (listener.pool, listener.via, listener.listen) == (pool.name, None, ("tcp:1", "tcp:2"))
     assert (listener.limits.idle_timeout, listener.limits.max_body_size) == (60, 1024)
+    assert (listener.limits.min_body_rate, listener.limits.tunnel_timeout) == (0, 300)
     assert (listener.proxy_protocol, listener.trusted_proxies) == (True, ("10.0.0.0/8", "::1"))
     assert pool == PoolConfig(
         upstreams=("http://a", "http://b;weight=2"), strategy="header-hash:X-User", sticky="cookie:c", host="upstream",
@@ -190,6 +193,8 @@ def test_run_lists_all_that_is_wrong_with_a_file(tmp_path, capfd):
         ["forward", "--forwarded-for", "x"],
         ["forward", "--via", "a b"],
         ["forward", "--idle-timeout", "0"],
+        ["tcp", "--upstream", "a:1", "--listen", "tcp:1", "--tunnel-timeout", "0"],
+        ["forward", "--min-body-rate", "-1"],
         ["forward", "--max-connections", "0"],
         ["forward", "--max-header-size", "10"],
         ["forward", "--access-log", "/nowhere/x"],

@@ -1,6 +1,7 @@
 """Which connections are kept."""
 
 import select
+import socket
 
 import pytest
 
@@ -90,4 +91,15 @@ def test_a_body_goes_to_no_connection_that_has_been_closed(method):
     assert world.hear(world.upstreams[1]).endswith(b"hello")
     world.upstreams[1].sendall(OK)
     assert world.hear(world.client) == OK
+    world.close()
+
+
+def test_peers_that_have_vanished_are_asked_after_a_minute_of_silence_by_the_system():
+    world = World()
+    world.client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    world.until(lambda: world.upstreams, "an upstream is dialled")
+    (upstream,) = [one for one in world.reactor.readers if one is not world.downstream.transport]
+    for transport in (world.downstream.transport, upstream):
+        assert transport.getTcpKeepAlive()
+        assert transport.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
     world.close()

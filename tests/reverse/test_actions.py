@@ -246,6 +246,21 @@ def test_a_tunnel_to_whom_nobody_can_connect_is_told_why(serve):
     assert [upstream.active for upstream in pool.upstreams] == [0, 0]
 
 
+def test_a_tunnel_may_be_silent_for_as_long_as_its_route_says(serve):
+    tunnel = Treated(TunnelTo(Pool(["http://10.0.0.1:22"])), Treatment(tunnel_timeout=10.0))
+    proxy = serve({"": tunnel, "/ws": Treated(to("10.0.0.3"), Treatment(tunnel_timeout=20.0))})
+    client, other = proxy.connect(), proxy.connect()
+    client.send(b"CONNECT a:22 HTTP/1.1\r\nHost: a:22\r\n\r\n")
+    other.send(get(b"/ws", b"Connection: upgrade", b"Upgrade: websocket"))
+    proxy.upstream.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+    proxy.advance(9)
+    assert not client.closed
+    proxy.advance(3)
+    assert client.reset and not other.closed
+    proxy.advance(10)
+    assert other.reset
+
+
 def test_a_tunnel_that_lasts_closes_a_breaker_when_it_begins(serve):
     pool = Pool(["http://10.0.0.1:22", "http://10.0.0.2:22"], settings=PoolSettings(ejection=Ejection(failures=1)))
     proxy = serve({"": TunnelTo(pool)})

@@ -36,7 +36,7 @@ _LIMITS: Final[dict[str, Callable[[Any], Any]]] = {
     "linger_timeout": duration,
     "keep_for": duration,
     "tunnel_age": duration,
-    "tunnel_idle": duration,
+    "tunnel_timeout": duration,
     "max_connections": whole(1, _MOST),
     "max_connections_per_client": whole(1, _MOST),
     "max_header_size": head_size,

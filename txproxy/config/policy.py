@@ -137,7 +137,8 @@ def read_rules(table: Table, lists: Filters, authenticates: bool, usage: Usage |
     rules, numbers = [], []
     before = len(table.findings.faults)
     for number, inner in enumerate(table.tables("rules")):
-        values = _values(inner, tuple(key for key in KEYS if key != "action"))
+        values = _values(inner, tuple(key for key in KEYS if key not in ("action", "tunnel_timeout")))
+        values["tunnel_timeout"] = inner.read("tunnel_timeout", duration, None)
         action = inner.need("action", one_of(_ACTIONS), "deny", ", ".join(_ACTIONS))
         inner.close()
         rule = made(inner, KEYS, Rule, action=action, **values)

@@ -40,6 +40,7 @@ _ONLY_WITH: Final[dict[str, tuple[str, ...]]] = {
     "sticky": ("pool",),
     "status": ("redirect",),
     "auth": ("pool", "files", "redirect", "respond"),
+    "tunnel_timeout": ("pool", "tunnel"),
 }
 _MATCH_KEYS: Final[dict[str, Path]] = {
     key: (key,) for key in ("hosts", "path", "methods", "headers", "query", "clients", "weight")
@@ -74,6 +75,7 @@ def read_route(table: Table) -> RouteConfig:
         request=request or None,
         response=_response(table, request) or None,
         response_timeout=table.read("response_timeout", duration, None),
+        tunnel_timeout=table.read("tunnel_timeout", duration, None),
         max_body=table.read("max_body", size, None),
         auth=_auth(table),
         mirror=_mirror(table),

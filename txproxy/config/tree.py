@@ -90,7 +90,7 @@ class MirrorConfig:
 @attrs.frozen(kw_only=True)
 class RouteConfig:
     """A route of reverse listeners: those that ``listeners`` names; where it names none, all that name no routes of
-    their own. ``response_timeout`` is in seconds, ``max_body`` in bytes.
+    their own. ``response_timeout`` and ``tunnel_timeout`` are in seconds, ``max_body`` in bytes.
     """
 
     name: str
@@ -100,6 +100,7 @@ class RouteConfig:
     request: RequestRewrite | None = None
     response: ResponseRewrite | None = None
     response_timeout: float | None = None
+    tunnel_timeout: float | None = None
     max_body: int | None = None
     auth: AuthConfig | None = None
     mirror: MirrorConfig | None = None

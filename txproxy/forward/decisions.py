@@ -201,6 +201,12 @@ class Rules:
         self._surroundings = surroundings or Surroundings()
         self._authenticates = authenticates
         self._names = tuple(rule.name or f"rule {number}" for number, rule in enumerate(self.rules, 1))
+        # by the rule that allows it, how long a tunnel may be silent, where that is another time than the proxy's
+        self.tunnel_timeouts = {
+            name: rule.tunnel_timeout
+            for name, rule in zip(self._names, self.rules, strict=True)
+            if rule.tunnel_timeout is not None
+        }
         self._check(where)
         self.unreachable = tuple(self._unreachable())
         self.warnings = tuple(text for _, text in self.unreachable)

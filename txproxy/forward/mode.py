@@ -84,6 +84,7 @@ class ForwardMode:
         self.filters, self.lists = _filters(policy.filters), _filters(policy.lists)
         self.approvals = Approvals(reactor)
         self.rules = self._make_rules()
+        self._tunnel_timeouts = self.rules.tunnel_timeouts
         self.warnings = (*self.filters.warnings, *self.lists.warnings, *self.rules.warnings)
         self.changing: Changing | None = None
         self._judge = self._make_judge(reactor, timeout)
@@ -188,9 +189,11 @@ class ForwardMode:
         lines: tuple[bytes, ...] = (),
     ) -> Plan:
         bounds = self._bounds(client, rule) if self._allot is not None else None
+        timeout = self._tunnel_timeouts.get(rule) if self._tunnel_timeouts else None
         if head.method == b"CONNECT":
             plan = Plan(address, None)
             plan.bounds = bounds
+            plan.tunnel_timeout = timeout
             if self.policy.agree_names:
                 plan.gate = AgreedName(target.host, target.port, client)
             return plan
@@ -198,6 +201,8 @@ class ForwardMode:
         plan = Plan(address, self._onward.head(head, client, target, mask, lines), self._response_lines)
         if bounds is not None:
             plan.bounds = bounds
+        if timeout is not None:
+            plan.tunnel_timeout = timeout
         if mask is not None:
             plan.own_fields = mask.own_fields
         if self._looks_at_responses:

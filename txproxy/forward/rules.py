@@ -23,6 +23,9 @@ to the client in place of our own):
 
 Of a condition that is a list, one value has to fit. ``not_`` before a key (not ``headers`` nor ``used_more_than``)
 turns it round.
+
+``tunnel_timeout``, in seconds, is no condition: tunnels and WebSockets of what the rule allows may be silent for so
+long.
 """
 
 from __future__ import annotations
@@ -97,6 +100,7 @@ class Rule:
     not_url: Texts = attrs.field(default=None, converter=_kept)
     not_hours: Texts = attrs.field(default=None, converter=_kept)
     not_days: Texts = attrs.field(default=None, converter=_kept)
+    tunnel_timeout: float | None = None
     conditions: tuple[Condition, ...] = attrs.field(init=False, eq=False, repr=False)
 
     @conditions.default
@@ -105,6 +109,11 @@ class Rule:
         for key in ("name", "reason"):
             if not isinstance(getattr(self, key), str):
                 faults.append(f"{key}: {getattr(self, key)!r} is no text; accepted is a string")
+        if self.tunnel_timeout is not None:
+            if self.tunnel_timeout <= 0:
+                faults.append(f"tunnel_timeout: {self.tunnel_timeout!r} is no time; accepted is more than 0 seconds")
+            elif self.action is Action.DENY:
+                faults.append("tunnel_timeout: it has no effect with deny; accepted is it with allow or ask")
         for kind in KINDS:
             for negated in (False, True) if kind.key in NEGATABLE else (False,):
                 given = getattr(self, f"not_{kind.key}" if negated else kind.key)
@@ -125,7 +134,7 @@ class Rule:
 
 
 KEYS: Final = tuple(
-    ["name", "action", "reason"]
+    ["name", "action", "reason", "tunnel_timeout"]
     + [kind.key for kind in KINDS]
     + [f"not_{kind.key}" for kind in KINDS if kind.key in NEGATABLE]
 )

@@ -95,6 +95,7 @@ class ListenerOptions(Mode):
             "500",
             "bytes a second that a request body has to average after 30 s, else 408; 0 for any",
         ],
+        ["tunnel-timeout", None, "1h", "tunnels and WebSockets without a byte for this long are closed"],
         ["via", None, "txproxy", "pseudonym in Via of requests, or none"],
         ["drain-timeout", None, "30", "at SIGTERM: stop accepting, finish what runs for so long, then leave"],
     ]
@@ -200,6 +201,7 @@ class ListenerOptions(Mode):
             idle_timeout=self.parsed("idle-timeout", parse_duration),
             connect_timeout=self.parsed("connect-timeout", parse_duration),
             response_timeout=self.parsed("response-timeout", parse_duration),
+            tunnel_timeout=self.parsed("tunnel-timeout", parse_duration),
             drain_timeout=self.parsed("drain-timeout", parse_duration),
             max_connections=self.parsed("max-connections", parse_number),
             max_header_size=self.parsed("max-header-size", parse_head_size),

@@ -18,7 +18,7 @@ from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.gate import Gate
 from txproxy.proxy.progress import BodyRate, ResponseRate
 from txproxy.proxy.replies import prefers_html, reply
-from txproxy.proxy.transports import half_close, set_no_delay, write_function
+from txproxy.proxy.transports import half_close, set_tcp_options, write_function
 from txproxy.proxy.tunnel import Tunnel, TunnelEnd
 from txproxy.proxy.upstream import UpstreamProtocol
 from txproxy.wire.headers import Headers
@@ -100,7 +100,7 @@ class DownstreamProtocol:
         """Begin to serve, if there is room."""
         transport = self.transport
         self._write = write_function(transport, self.factory.turn_writes)
-        set_no_delay(transport)
+        set_tcp_options(transport)
         transport.registerProducer(self, True)
         factory = self.factory
         factory.deadlines.watch(self)
@@ -408,7 +408,8 @@ class DownstreamProtocol:
     def _begin_tunnel(self, exchange: Exchange, upstream: UpstreamProtocol, early: bytes, from_upstream: bytes) -> None:
         bound = exchange.bound
         bounds = bound.bounds if bound is not None else None
-        tunnel = Tunnel(self.factory, self.transport, upstream.transport, exchange.tunnel_closed, bounds)
+        timeout = exchange.plan.tunnel_timeout if exchange.plan is not None else None
+        tunnel = Tunnel(self.factory, self.transport, upstream.transport, exchange.tunnel_closed, bounds, timeout)
         if bound is not None:
             bound.tunnel = tunnel
         self._tunnel = tunnel.client

@@ -12,8 +12,8 @@ class Limits:
     """Times in seconds, sizes in bytes; defaults are those of the command line.
 
     ``idle_timeout`` also bounds the silence of a client that owes a request body (408) or does not read its response.
-    ``tunnel_age`` and ``tunnel_idle`` bound how long a tunnel (CONNECT, Upgrade, raw TCP) is open, and how long nothing
-    passes through it; None: as long as both sides want.
+    ``tunnel_age`` and ``tunnel_timeout`` bound how long a tunnel (CONNECT, Upgrade, raw TCP) is open, and how long
+    nothing passes through it; None: as long as both sides want.
     """
 
     header_timeout: float = 30.0
@@ -35,7 +35,7 @@ class Limits:
     # how long a connection is read after its last response, so that the client gets to see it (RFC 9112 section 9.6)
     linger_timeout: float = 2.0
     tunnel_age: float | None = None
-    tunnel_idle: float | None = None
+    tunnel_timeout: float | None = 3600.0
 
     def wire(self) -> WireLimits:
         """The part of them that the codecs hold."""

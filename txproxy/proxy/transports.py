@@ -32,6 +32,9 @@ from txproxy.proxy.local import LocalTransport
 Write: TypeAlias = Callable[[Any, bytes], None]
 
 _BACKLOG: Final = 1024  # the system's own bound (somaxconn) holds as well
+# After so many seconds without a byte the system asks whether the peer is still there.
+_PROBE_AFTER: Final = 60
+_KEEP_IDLE: Final[int | None] = getattr(socket, "TCP_KEEPIDLE", None)
 _TLS_READ: Final = 16384  # the longest TLS record: nothing of it stays behind in OpenSSL
 
 
@@ -408,8 +411,17 @@ def listening_port(transport: ITransport) -> Any:
     return port if isinstance(port, tcp.Port) else None
 
 
-def set_no_delay(transport: Any) -> None:
-    """Small writes are to go out at once; a transport that is no TCP has nothing to set."""
+def set_tcp_options(transport: Any) -> None:
+    """Small writes are to go out at once, and a peer that has vanished is to be found out about, though nothing is sent
+    to it. A transport that is no TCP has nothing to set.
+    """
     set_tcp_no_delay = getattr(transport, "setTcpNoDelay", None)
     if set_tcp_no_delay is not None:
         set_tcp_no_delay(True)
+    set_tcp_keep_alive = getattr(transport, "setTcpKeepAlive", None)
+    if set_tcp_keep_alive is not None:
+        set_tcp_keep_alive(True)
+        below: Any = transport.transport if isinstance(transport, TLSMemoryBIOProtocol) else transport
+        handle = below.getHandle()
+        if _KEEP_IDLE is not None and isinstance(handle, socket.socket):
+            handle.setsockopt(socket.IPPROTO_TCP, _KEEP_IDLE, _PROBE_AFTER)

@@ -159,9 +159,9 @@ class Tunnel:
     """Two ends. ``closed`` is called once, with the tunnel, which then knows the bytes ``received`` from the client and
     those ``sent`` to it.
 
-    While both sides are open, a tunnel has only the time limits that ``bounds`` or those of its home ask for:
-    keep-alive probes of TCP find peers that vanished. Once one side has closed, the other may not be silent for longer
-    than the idle timeout. ``why`` says what ended it, if that was no peer.
+    How long it is open and silent is bounded by ``bounds``, else by ``timeout`` (of silence), else by its home's
+    limits; keep-alive probes of TCP find peers that have vanished long before. Once one side has closed, the other may
+    not be silent for longer than the idle timeout. ``why`` says what ended it, if that was no peer.
     """
 
     __slots__ = (
@@ -176,6 +176,7 @@ class Tunnel:
         upstream: Any,
         closed: Callable[[Tunnel], None],
         bounds: Bounds | None = None,
+        timeout: float | None = None,
     ) -> None:
         shaper = bounds.shaper if bounds is not None else None
         self._shaped = shaper is not None
@@ -189,10 +190,11 @@ class Tunnel:
         self._home = home
         self._closed: Callable[[Tunnel], None] | None = closed
         self._spliced: splice.Splice | None = None
-        self._age, self._idle = home.limits.tunnel_age, home.limits.tunnel_idle
+        self._age = home.limits.tunnel_age
+        self._idle = timeout if timeout is not None else home.limits.tunnel_timeout
         if bounds is not None:
             self._age = bounds.tunnel_age if bounds.tunnel_age is not None else self._age
-            self._idle = bounds.tunnel_idle if bounds.tunnel_idle is not None else self._idle
+            self._idle = bounds.tunnel_timeout if bounds.tunnel_timeout is not None else self._idle
         # when it has been open for long enough
         self._oldest = NEVER
         # for how long nothing may pass
@@ -224,10 +226,6 @@ class Tunnel:
         if self._idle is not None:
             self._silence = deadlines.limit(self._idle)
             self.moved()
-        for transport in (self.client.transport, self.upstream.transport):
-            set_keep_alive = getattr(transport, "setTcpKeepAlive", None)
-            if set_keep_alive is not None:
-                set_keep_alive(True)
         if from_client:
             self.client.dataReceived(from_client)
         if from_upstream:

@@ -20,7 +20,7 @@ from txproxy.proxy.passage import WORTHWHILE, Passage
 from txproxy.proxy.transports import (
     gather_function,
     has_ended,
-    set_no_delay,
+    set_tcp_options,
     unread_function,
     unwrap,
     write_function,
@@ -119,7 +119,7 @@ class UpstreamProtocol:
         self.unread = unread_function(transport)
         unwrap(transport, self)
         transport.registerProducer(self, True)
-        set_no_delay(transport)
+        set_tcp_options(transport)
         self.factory.deadlines.watch(self)
 
     def handshakeCompleted(self) -> None:

@@ -131,11 +131,12 @@ class TunnelTo:
 
 @attrs.define(kw_only=True)
 class Treatment:
-    """What a route adds to its action. ``response_timeout`` in seconds, ``max_body`` in bytes."""
+    """What a route adds to its action. Timeouts are in seconds, ``max_body`` in bytes."""
 
     request: RequestRewrite | None = None
     response: ResponseRewrite | None = None
     response_timeout: float | None = None
+    tunnel_timeout: float | None = None
     max_body: int | None = None
     auth: ForwardAuth | None = None
     mirror: Mirror | None = None
@@ -200,6 +201,7 @@ class Treated:
                 return decision
             plan = decision
             plan.response_timeout = treatment.response_timeout
+            plan.tunnel_timeout = treatment.tunnel_timeout
             plan.max_body = treatment.max_body
             if self._own_fields is not None:
                 inner = plan.own_fields

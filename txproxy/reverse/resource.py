@@ -18,7 +18,7 @@ from txproxy.proxy.connections import Connections
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.replies import prefers_html, reply
-from txproxy.proxy.transports import take_channel, when_lost
+from txproxy.proxy.transports import set_tcp_options, take_channel, when_lost
 from txproxy.proxy.tunnel import Tunnel
 from txproxy.proxy.upstream import UpstreamProtocol
 from txproxy.reverse.actions import Treated, Treatment
@@ -186,7 +186,9 @@ class _SiteRequest:
         transport = channel.transport
         bound = exchange.bound
         bounds = bound.bounds if bound is not None else None
-        tunnel = Tunnel(self._factory, transport, upstream.transport, exchange.tunnel_closed, bounds)
+        set_tcp_options(transport)
+        timeout = exchange.plan.tunnel_timeout if exchange.plan is not None else None
+        tunnel = Tunnel(self._factory, transport, upstream.transport, exchange.tunnel_closed, bounds, timeout)
         if bound is not None:
             bound.tunnel = tunnel
         early = take_channel(channel, tunnel.client)

@@ -20,7 +20,7 @@ from txproxy.proxy.factory import ip_of
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.per_client import make_admission
 from txproxy.proxy.splice import PipePool
-from txproxy.proxy.transports import set_no_delay
+from txproxy.proxy.transports import set_tcp_options
 from txproxy.proxy.tunnel import Tunnel, TunnelEnd
 from txproxy.stream.by_name import ByName, Heard
 
@@ -73,7 +73,7 @@ class _Relay:
     def makeConnection(self, transport: Any) -> None:
         """Connected."""
         self.transport = transport
-        set_no_delay(transport)
+        set_tcp_options(transport)
         transport.registerProducer(self, True)
         self.connectionMade()
 
