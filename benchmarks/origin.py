@@ -7,7 +7,8 @@ from pathlib import Path
 
 import attrs
 
-from benchmarks.process import Cores, Program, Programs, StartError, free_port
+from benchmarks.ports import free_port
+from benchmarks.process import Cores, Program, Programs, StartError
 
 SMALL = b"hello, world\n"
 LARGE_SIZE = 100 * 1000

@@ -48,14 +48,6 @@ class Cores:
         return self.proxy == self.load
 
 
-def free_port() -> int:
-    """A TCP port on the loopback address that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class Program:
     """A running program with all its children, and its output in a file."""
 

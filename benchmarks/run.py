@@ -11,7 +11,8 @@ import attrs
 from benchmarks.load import LoadError
 from benchmarks.origin import Site
 from benchmarks.peers import PROJECT, Peer
-from benchmarks.process import Cores, Program, Programs, StartError, free_port
+from benchmarks.ports import free_port
+from benchmarks.process import Cores, Program, Programs, StartError
 from benchmarks.report import Row
 from benchmarks.scenarios import Effort, Scenario, Target
 

@@ -1,10 +1,8 @@
 """Real peers, over real sockets. A missing peer skips its tests, or fails them if TXPROXY_REQUIRE_PEERS is set."""
 
 import contextlib
-import itertools
 import json
 import os
-import random
 import shutil
 import signal
 import socket
@@ -14,6 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from benchmarks.ports import free_port
 
 DEADLINE = 20
 
@@ -27,19 +27,6 @@ def need(program):
             pytest.fail(f"{program} is not installed")
         pytest.skip(f"{program} is not installed")
     return path
-
-
-# Below those that the kernel gives to whoever does not ask for one, so that neither a client's end of a connection nor
-# a listener on port 0 takes it meanwhile, and none twice: the kernel, asked for any, now and then says the same again.
-_PORTS = itertools.cycle(random.Random(os.getpid()).sample(range(20000, 32000), 12000))
-
-
-def free_port():
-    """A port that nobody has now, and that nobody is going to be given soon."""
-    while True:
-        port = next(_PORTS)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
 
 
 def until(condition, what):
