@@ -20,7 +20,7 @@ demo: .venv/.base
 	@$(BIN)/txproxy demo
 
 test: .venv/.test
-	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --cov --cov-report=term $(ARGS)
 
 bench: .venv/.bench
 	$(BIN)/python -m benchmarks $(ARGS)
