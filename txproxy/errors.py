@@ -21,12 +21,15 @@ class ExchangeError(TxproxyError):
 
     ``status`` is what the client gets if no response has begun, ``error`` the RFC 9209 type, and ``retry_safe`` says
     that the upstream cannot have seen the request, so that it may be sent elsewhere, whatever its method.
+    ``connection_failed`` says that whoever was asked could not be connected to, cut the connection, or did not answer
+    in time: that tells of the server, where what it says may hang on what a client has asked for.
     ``page`` is that of :class:`txproxy.interfaces.Refusal`.
     """
 
     status = 502
     error = "proxy_internal_error"
     retry_safe = False
+    connection_failed = False
     page: Callable[[bool], tuple[bytes, bytes]] | None = None
 
     def __init__(self, detail: str = "", *, status: int | None = None, error: str | None = None) -> None:
@@ -77,6 +80,15 @@ class DialError(ExchangeError):
 
     error = "destination_unavailable"
     retry_safe = True
+    connection_failed = True
+
+
+class OutOfSockets(DialError):
+    """This machine gives no more sockets: no server's fault."""
+
+    status = 503
+    error = "proxy_internal_error"
+    connection_failed = False
 
 
 class DnsError(DialError):
@@ -108,6 +120,12 @@ class ParentError(DialError):
     """A parent proxy on the way could not be reached, or did not do its part: another one may."""
 
 
+class ParentRefused(ParentError):
+    """A parent proxy was reached, and then did not do its part: that may be due to what it was asked for."""
+
+    connection_failed = False
+
+
 class UpstreamUnavailable(DialError):
     """Every upstream was tried or is away."""
 
@@ -122,6 +140,7 @@ class UpstreamClosed(UpstreamError):
     """The upstream closed the connection before a response."""
 
     error = "connection_terminated"
+    connection_failed = True
 
 
 class ResponseError(UpstreamError):
@@ -134,6 +153,7 @@ class ResponseIncomplete(UpstreamError):
     """The upstream's response ended before its end."""
 
     error = "http_response_incomplete"
+    connection_failed = True
 
 
 class ResponseTimeout(UpstreamError):
@@ -141,3 +161,4 @@ class ResponseTimeout(UpstreamError):
 
     status = 504
     error = "http_response_timeout"
+    connection_failed = True

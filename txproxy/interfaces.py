@@ -98,7 +98,10 @@ class Hop(Protocol):
         """What leads on to ``host`` and ``port``; ``ValueError`` if it has no words for them."""
 
     def reached(self) -> None:
-        """It was connected to, and has answered."""
+        """It was connected to."""
+
+    def served(self) -> None:
+        """It has led on, or said that the destination cannot be had."""
 
     def failed(self, fault: ExchangeError) -> None:
         """It could not be connected to, or has not done its part."""

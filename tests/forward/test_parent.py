@@ -4,7 +4,7 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
-from txproxy.errors import ConfigError, ConnectionRefused, ParentError
+from txproxy.errors import ConfigError, ConnectionRefused, ParentError, ParentRefused
 from txproxy.forward.parent import Kind, Parent
 from txproxy.proxy.hops import parent_error
 
@@ -220,10 +220,27 @@ def test_one_that_nobody_has_given_a_clock_is_always_usable():
 
 def test_a_challenge_of_its_own_is_a_failure_of_its_own():
     parent = made(Clock())
-    parent.answered(200)
-    parent.answered(502)
-    assert not parent.out
     with pytest.raises(ParentError, match="http://p:1 wants credentials") as caught:
         parent.answered(407)
     assert (caught.value.status, caught.value.error) == (502, "proxy_configuration_error")
     assert parent.out
+
+
+@pytest.mark.parametrize("served", [lambda parent: parent.answered(403), lambda parent: parent.served()])
+def test_what_it_does_when_it_is_asked_is_no_failure_while_it_serves_others(served):
+    clock = Clock()
+    parent = made(clock)
+    for _ in range(40):
+        served(parent)
+        clock.advance(29)
+        with pytest.raises(ParentError):
+            parent.answered(407)
+        parent.failed(ParentRefused("it closed the connection before it answered"))
+        assert not parent.out
+    clock.advance(1)
+    parent.failed(ParentRefused("it closed the connection before it answered"))
+    assert parent.out
+    served(parent)
+    parent.reached()
+    parent.failed(DOWN)
+    assert parent.out, "who cannot be connected to has failed, whatever it did before"

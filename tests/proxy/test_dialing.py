@@ -1,5 +1,7 @@
 """What a connection begins with."""
 
+import errno
+
 import pytest
 from twisted.internet import error
 from twisted.internet.defer import CancelledError
@@ -7,7 +9,7 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 
-from txproxy.errors import ConnectionRefused, ConnectTimeout, DialError
+from txproxy.errors import ConnectionRefused, ConnectTimeout, DialError, OutOfSockets
 from txproxy.interfaces import Address
 from txproxy.proxy.dialing import Dialer, dial_error
 from txproxy.tls.upstream import client_connections
@@ -124,6 +126,8 @@ def test_what_a_connection_begins_with_makes_it_another():
         (error.NoRouteError(), DialError, "destination_ip_unroutable"),
         (error.TCPTimedOutError(), ConnectTimeout, "connection_timeout"),
         (error.ConnectError(), DialError, "destination_unavailable"),
+        (error.ConnectBindError(errno.EMFILE, ""), OutOfSockets, "proxy_internal_error"),
+        (error.ConnectError(errno.EADDRNOTAVAIL, ""), OutOfSockets, "proxy_internal_error"),
     ],
 )
 def test_what_the_network_says_is_told_apart(theirs, kind, error_type):

@@ -1,5 +1,7 @@
 """Connecting through a proxy on the way, in memory."""
 
+import errno
+
 import pytest
 from twisted.internet import error
 from twisted.internet.interfaces import IHalfCloseableProtocol
@@ -8,7 +10,15 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txproxy.errors import ConnectionRefused, ConnectTimeout, DialError, ParentError, RequestError
+from txproxy.errors import (
+    ConnectionRefused,
+    ConnectTimeout,
+    DialError,
+    OutOfSockets,
+    ParentError,
+    ParentRefused,
+    RequestError,
+)
 from txproxy.interfaces import Address
 from txproxy.proxy.dialing import Dialer
 from txproxy.tls.upstream import client_connections
@@ -34,6 +44,9 @@ class Parent:
 
     def reached(self):
         self.told.append("reached")
+
+    def served(self):
+        self.told.append("served")
 
     def failed(self, fault):
         self.told.append(fault)
@@ -100,7 +113,7 @@ def test_the_proxy_is_asked_and_then_the_connection_is_the_others():
         assert not dial.results
         dial.send(YES[index : index + 1])
     (upstream,) = dial.results
-    assert dial.hop.told == ["reached"]
+    assert dial.hop.told == ["served"]
     assert not dial.reactor.getDelayedCalls()
     upstream.transport.write(b"hello")
     dial.send(b"world")
@@ -144,8 +157,8 @@ def test_a_preface_and_tls_are_for_the_other_side_of_the_proxy():
 @pytest.mark.parametrize(
     ("answer", "kind", "told"),
     [
-        (b"HTTP/1.1 407 No\r\n\r\n", ParentError, ParentError),
-        (b"nonsense", ParentError, ParentError),
+        (b"HTTP/1.1 407 No\r\n\r\n", ParentRefused, ParentRefused),
+        (b"nonsense", ParentRefused, ParentRefused),
         (b"HTTP/1.1 502 No\r\n\r\n", DialError, str),
     ],
 )
@@ -163,11 +176,11 @@ def test_an_answer_that_does_not_lead_on_ends_it(answer, kind, told):
 
 
 @pytest.mark.parametrize("end", ["readConnectionLost", "connectionLost"])
-def test_a_proxy_that_closes_without_an_answer_has_failed(end):
+def test_a_proxy_that_closes_without_an_answer_may_have_been_asked_for_too_much(end):
     dial = Dial(Parent())
     dial.send(b"HTTP/1.1 2")
     getattr(dial.protocol, end)(*[Failure(error.ConnectionDone())] * (end == "connectionLost"))
-    assert type(dial.fault) is ParentError and "closed the connection" in dial.fault.detail
+    assert type(dial.fault) is ParentRefused and "closed the connection" in dial.fault.detail
     assert dial.hop.told == [dial.fault]
     assert not dial.reactor.getDelayedCalls()
 
@@ -210,6 +223,15 @@ def test_a_proxy_that_cannot_be_connected_to_has_failed(beyond, theirs, kind, er
     if kind is DialError:
         assert dial.fault.detail.endswith("from 192.0.2.1")
     assert hop.told == [dial.fault]
+
+
+@pytest.mark.parametrize("beyond", [True, False])
+def test_sockets_that_are_used_up_here_say_nothing_of_the_proxy(beyond):
+    hop = Parent()
+    dial = Dial(hop, Address("a.example", 443, through=hop) if beyond else Address(through=hop), connected=False)
+    none_left = error.ConnectBindError(errno.EMFILE, "Too many open files")
+    dial.reactor.tcpClients[0][2].clientConnectionFailed(None, Failure(none_left))
+    assert (type(dial.fault), dial.fault.status) == (OutOfSockets, 503) and hop.told == []
 
 
 def test_without_a_host_the_proxy_itself_is_meant():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from txproxy.errors import DialError, ParentError
+from txproxy.errors import DialError, ParentRefused
 from txproxy.wire.connect import ConnectClient
 
 
@@ -34,7 +34,7 @@ def test_each_2xx_opens_the_tunnel_and_what_follows_is_its_own(status: int) -> N
 @pytest.mark.parametrize(
     ("answer", "kind", "error", "detail"),
     [
-        (b"407 x", ParentError, "proxy_configuration_error", "wants credentials"),
+        (b"407 x", ParentRefused, "proxy_configuration_error", "wants credentials"),
         (b"403 x", DialError, "http_request_denied", "answered 403"),
         (b"500 x", DialError, "destination_unavailable", "answered 500"),
         (b"503 x", DialError, "destination_unavailable", "answered 503"),
@@ -64,7 +64,7 @@ def test_every_other_answer_says_why_there_is_no_tunnel(
 
 def test_wrong_credentials_are_told_from_missing_ones() -> None:
     client = ConnectClient("a", 1, [b"Proxy-Authorization: Basic c2VjcmV0"])
-    with pytest.raises(ParentError, match="wants other credentials") as caught:
+    with pytest.raises(ParentRefused, match="wants other credentials") as caught:
         client.receive(b"HTTP/1.1 407 No\r\n\r\n")
     assert "c2VjcmV0" not in str(caught.value)
 
@@ -83,6 +83,6 @@ def test_wrong_credentials_are_told_from_missing_ones() -> None:
 )
 def test_nonsense_is_the_parents_fault(answer: bytes) -> None:
     client = ConnectClient("a", 1)
-    with pytest.raises(ParentError, match="the parent proxy's answer is malformed"):
+    with pytest.raises(ParentRefused, match="the parent proxy's answer is malformed"):
         client.receive(answer)
     assert not client.open

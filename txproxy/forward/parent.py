@@ -1,7 +1,8 @@
 """One parent proxy: what it is called, what it is told, and how it fares.
 
 A parent that cannot be reached is left out for half a minute, and for as much longer each time as that repeats itself;
-then one request tries it for all.
+then one request tries it for all. What it does when it has been reached may be due to what a client has asked for: that
+it closes, or wants other credentials, counts only where it has not served anybody lately.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from txproxy.errors import ConfigError, ExchangeError, ParentError
+from txproxy.errors import ConfigError, ExchangeError, ParentRefused
 from txproxy.forward.credentials import basic
 from txproxy.interfaces import Address, Opening
 from txproxy.matching.hosts import HostPattern
@@ -70,7 +71,7 @@ class Parent:
 
     __slots__ = (
         "name", "kind", "address", "itself", "key", "patterns", "rules", "weight", "backup", "cause", "since",
-        "_login", "_lines", "_clock", "_strikes", "_out_until", "_trial_until",
+        "_login", "_lines", "_clock", "_strikes", "_out_until", "_trial_until", "_served_at",
     )  # fmt: skip
 
     def __init__(self, text: str) -> None:
@@ -98,6 +99,8 @@ class Parent:
         self._strikes = 0
         self._out_until = 0.0
         self._trial_until = 0.0
+        # when it last did what it was asked for
+        self._served_at = -_OUT
 
     def _read_url(self, text: str, url: str, options: dict[str, Any]) -> None:
         match = _URL.fullmatch(url)
@@ -159,9 +162,11 @@ class Parent:
         """
         if status == 407:
             wants = "other credentials" if self._login is not None else "credentials"
-            fault = ParentError(f"{self.name} wants {wants}", error="proxy_configuration_error")
+            fault = ParentRefused(f"{self.name} wants {wants}", error="proxy_configuration_error")
             self.failed(fault)
             raise fault
+        if self._clock is not None:
+            self._served_at = self._clock.seconds()
 
     # -- how it fares
 
@@ -188,6 +193,12 @@ class Parent:
         """When it is tried again."""
         return self._out_until
 
+    def served(self) -> None:
+        """See :class:`txproxy.interfaces.Hop`."""
+        if self._clock is not None:
+            self._served_at = self._clock.seconds()
+        self.reached()
+
     def reached(self) -> None:
         """See :class:`txproxy.interfaces.Hop`."""
         if self._strikes:
@@ -205,6 +216,8 @@ class Parent:
         now = clock.seconds()
         if self._strikes and now < self._out_until:
             # Requests that were under way when it failed tell of the same failure.
+            return
+        if not fault.connection_failed and now - self._served_at < _OUT:
             return
         if not self._strikes:
             self.since = now

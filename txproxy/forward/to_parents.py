@@ -173,6 +173,10 @@ class Told:
         """CONNECT, with these lines."""
         return self.parent.opening(host, port, self.lines)
 
+    def served(self) -> None:
+        """For the parent."""
+        self.parent.served()
+
     def reached(self) -> None:
         """For the parent."""
         self.parent.reached()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import attrs
 from OpenSSL import SSL
@@ -15,12 +16,24 @@ from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClie
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txproxy.errors import ConnectionRefused, ConnectTimeout, DialError, DnsError, ExchangeError, TlsError
+from txproxy.errors import (
+    ConnectionRefused,
+    ConnectTimeout,
+    DialError,
+    DnsError,
+    ExchangeError,
+    OutOfSockets,
+    ParentError,
+    TlsError,
+)
 from txproxy.interfaces import Address, IDialer
 from txproxy.proxy.hops import ThroughEndpoint, parent_error
 from txproxy.proxy.local import connect_local
 from txproxy.proxy.names import NameEndpoint
 from txproxy.proxy.transports import write_function
+
+# What this machine has run out of, whoever was to be connected to: descriptors, memory, local ports.
+_OUT_OF: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 
 
 @implementer(IDialer)
@@ -81,7 +94,8 @@ def connect_through(
         if not isinstance(failure.value, ExchangeError):
             return failure
         fault = parent_error(failure.value)
-        hop.failed(fault)
+        if isinstance(fault, ParentError):
+            hop.failed(fault)
         return Failure(fault)
 
     beside = attrs.evolve(address, tls=hop.address.tls, bind=address.bind or hop.address.bind)
@@ -216,6 +230,8 @@ def dial_error(value: BaseException | None, address: Address) -> ExchangeError:
         return TlsError(f"the certificate of {address} is not for this name", error="tls_certificate_error")
     if isinstance(value, error.NoRouteError):
         return DialError(f"there is no way to {address}", error="destination_ip_unroutable")
+    if isinstance(value, error.ConnectError) and value.osError in _OUT_OF and not address.bind:
+        return OutOfSockets(f"there was no socket left to connect to {address}")
     if isinstance(value, error.ConnectBindError):
         return DialError(f"{address} cannot be connected to from {address.bind}")
     if isinstance(value, SSL.Error):

@@ -22,7 +22,15 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txproxy.errors import ConnectTimeout, DialError, ExchangeError, ParentError, RequestError
+from txproxy.errors import (
+    ConnectTimeout,
+    DialError,
+    ExchangeError,
+    OutOfSockets,
+    ParentError,
+    ParentRefused,
+    RequestError,
+)
 from txproxy.interfaces import Address, Hop, Opening
 from txproxy.proxy.transports import replace_protocol
 
@@ -30,8 +38,10 @@ from txproxy.proxy.transports import replace_protocol
 Convert = Callable[[BaseException | None, Address], ExchangeError]
 
 
-def parent_error(fault: ExchangeError) -> ParentError:
-    """The same ``fault``, as one of the proxy on the way."""
+def parent_error(fault: ExchangeError) -> ExchangeError:
+    """The same ``fault``, as one of the proxy on the way, if it is not our own."""
+    if isinstance(fault, OutOfSockets):
+        return fault
     return ParentError(fault.detail, status=fault.status, error=fault.error)
 
 
@@ -66,16 +76,16 @@ class ThroughEndpoint:
         return opener.done.addCallbacks(self._reached, self._failed)
 
     def _reached(self, protocol: IProtocol) -> IProtocol:
-        self._hop.reached()
+        self._hop.served()
         return protocol
 
     def _failed(self, failure: Failure) -> Failure:
         fault = failure.value
         if isinstance(fault, ParentError):
             self._hop.failed(fault)
-        elif isinstance(fault, DialError) and not isinstance(fault, ConnectTimeout):
+        elif isinstance(fault, DialError) and not isinstance(fault, ConnectTimeout | OutOfSockets):
             # It has answered, and it is the destination that cannot be reached.
-            self._hop.reached()
+            self._hop.served()
         return failure
 
 
@@ -172,7 +182,7 @@ class _Opener:
     def readConnectionLost(self) -> None:
         """The proxy sends no more."""
         if self._inner is None:
-            self._close(ParentError(f"{self._hop} closed the connection before it answered"))
+            self._close(self._unanswered())
         elif IHalfCloseableProtocol.providedBy(self._inner):
             self._inner.readConnectionLost()
         else:
@@ -188,7 +198,7 @@ class _Opener:
         if self._inner is not None:
             self._inner.connectionLost(reason)
         elif reason.check(error.ConnectionDone, error.ConnectionLost, error.ConnectionAborted):
-            self._fail(ParentError(f"{self._hop} closed the connection before it answered"))
+            self._fail(self._unanswered())
         else:
             self._fail(self._of_hop(reason.value))
 
@@ -218,7 +228,11 @@ class _Opener:
             # Most likely it is the destination that does not answer.
             self._close(ConnectTimeout(f"connecting to {self._address} took too long"))
 
-    def _of_hop(self, value: BaseException | None) -> ParentError:
+    def _unanswered(self) -> ParentError:
+        kind = ParentRefused if self._stage is _Stage.ASKING else ParentError
+        return kind(f"{self._hop} closed the connection before it answered")
+
+    def _of_hop(self, value: BaseException | None) -> ExchangeError:
         hop = self._hop
         return parent_error(self._convert(value, Address(through=hop, bind=self._address.bind or hop.address.bind)))
 

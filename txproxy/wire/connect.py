@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from txproxy.errors import DialError, ParentError, ResponseError
+from txproxy.errors import DialError, ParentRefused, ResponseError
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1 import ClientCodec
 from txproxy.wire.limits import DEFAULT_LIMITS, WireLimits
@@ -51,7 +51,7 @@ class ConnectClient:
             try:
                 event = self._codec.next_event()
             except ResponseError as fault:
-                raise ParentError(
+                raise ParentRefused(
                     f"the parent proxy's answer is malformed: {fault.detail}", error=fault.error
                 ) from None
             if event is None:
@@ -76,7 +76,7 @@ class ConnectClient:
         if status == 407:
             # RFC 9110 11.7.1: the challenge is for the one who has asked, which is this proxy and not its client.
             wants = "other credentials" if self._logged_in else "credentials"
-            return ParentError(f"the parent proxy wants {wants}", error="proxy_configuration_error")
+            return ParentRefused(f"the parent proxy wants {wants}", error="proxy_configuration_error")
         error = _ERROR_OF_STATUS.get(status, "destination_unavailable")
         told = _ERROR.findall(head.headers.get(b"proxy-status") or b"")
         # RFC 9209 2: the last member is of the proxy next to us.
