@@ -63,6 +63,7 @@ def test_all_can_be_said(pool):
         health.fall = 2
         health.host = "h:80"
         health.expect = [200, "300-399"]
+        eject_on = "5xx"
         ejection = { failures = 3, base = "1m", longest = 120, share = 1 }
         tls = { insecure = true, server_name = "b.example" }
     """)
@@ -71,7 +72,7 @@ def test_all_can_be_said(pool):
     )  # fmt: skip
     assert made.settings == PoolSettings(
         retries=0,
-        ejection=Ejection(failures=3, base=60, longest=120, share=1),
+        ejection=Ejection(eject_on="5xx", failures=3, base=60, longest=120, share=1),
         slow_start=30,
         panic=0.25,
         health=HealthCheck(
@@ -89,6 +90,12 @@ def test_all_can_be_said(pool):
 def test_what_is_off_is_off(pool):
     made = pool('upstreams = "http://a"\nejection = false\nslow_start = 0')
     assert (made.settings.ejection, made.settings.slow_start, made.settings.health) == (None, 0, None)
+
+
+def test_what_ejects_can_be_said_alone(pool):
+    made = pool('upstreams = "http://a"\neject_on = "5xx"')
+    assert made.settings.ejection == Ejection(eject_on="5xx")
+    assert pool('upstreams = "http://a"').settings.ejection == Ejection(eject_on="gateway")
 
 
 def test_the_body_of_an_answer_to_a_check(pool):
@@ -150,6 +157,8 @@ def test_pools_of_raw_streams_are_checked_by_connecting(read):
         ('health = { kind = "connect", body = "x" }', "pools.app.health: body cannot be 'x'"),
         ("ejection = true", "pools.app.ejection: true is no table"),
         ("ejection.share = 2", "pools.app.ejection.share: 2 is no share"),
+        ('eject_on = "500"', "pools.app.eject_on: '500' is not known; accepted: gateway, 5xx"),
+        ('ejection = false\neject_on = "5xx"', "pools.app.eject_on: ejection = false ejects nobody; accepted"),
         ("ejection.failures = 0", "pools.app.ejection.failures: 0 cannot be"),
         ('tls.ca = "nowhere.pem"', "pools.app.tls.ca: "),
         ('tls.key = "nowhere.pem"', "pools.app.tls.key: there is no certificate that it is for"),

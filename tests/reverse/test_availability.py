@@ -4,7 +4,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from txproxy import Pool
-from txproxy.errors import ConfigError, ConnectionRefused
+from txproxy.errors import ConfigError, ConnectionRefused, OutOfSockets
 from txproxy.interfaces import Client
 from txproxy.reverse.pool import Ejection, PoolSettings
 from txproxy.reverse.upstream import Breaker, State
@@ -12,7 +12,7 @@ from txproxy.reverse.upstream import Breaker, State
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 # Each request makes a connection of its own, so that it can be told where it went.
 OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
-BAD = b"HTTP/1.1 500 No\r\nDate: D\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+BAD = b"HTTP/1.1 503 No\r\nDate: D\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 CLIENT = Client("192.0.2.1")
 
 
@@ -39,7 +39,7 @@ def test_failures_in_a_row_eject_and_say_why(serve):
     while proxy.pool.upstreams[0].state is State.HEALTHY:
         ask(proxy, {"1": BAD})
     upstream = proxy.pool.upstreams[0]
-    assert (upstream.state, upstream.cause, upstream.breaker) == (State.EJECTED, "status 500", Breaker.OPEN)
+    assert (upstream.state, upstream.cause, upstream.breaker) == (State.EJECTED, "status 503", Breaker.OPEN)
     assert upstream.since == proxy.clock.seconds()
     assert {ask(proxy, {}) for _ in range(6)} == {"2", "3"}
 
@@ -112,6 +112,154 @@ def test_the_breaker_opens_lets_one_through_and_closes_or_opens_for_longer(serve
         ask(proxy, {})
     assert bad.breaker is Breaker.CLOSED
     assert {ask(proxy, {}) for _ in range(4)} == {"1", "2"}
+
+
+@pytest.mark.parametrize(
+    ("eject_on", "status", "counts"),
+    [
+        ("gateway", 500, False),
+        ("gateway", 501, False),
+        ("gateway", 502, True),
+        ("gateway", 503, True),
+        ("gateway", 504, True),
+        ("gateway", 505, False),
+        ("gateway", 413, False),
+        ("gateway", 431, False),
+        ("5xx", 500, True),
+        ("5xx", 505, True),
+        ("5xx", 413, False),
+    ],
+)
+def test_what_clients_can_make_an_upstream_answer_ejects_it_only_where_that_is_set(serve, eject_on, status, counts):
+    proxy = serve(4, ejection=Ejection(eject_on=eject_on))
+    answer = b"HTTP/1.1 %d No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status
+    for _ in range(40):
+        ask(proxy, dict.fromkeys("1234", answer))
+    assert states(proxy).count(State.EJECTED) == 2 * counts
+
+
+def test_a_status_that_does_not_count_is_an_answer_between_failures(serve):
+    proxy = serve(2, ejection=Ejection(failures=2))
+    for answer in (BAD, BAD.replace(b"503", b"500")) * 4:
+        ask(proxy, {"1": answer})
+        ask(proxy, {"1": answer})
+    assert states(proxy) == [State.HEALTHY] * 2
+
+
+def test_a_trial_that_is_answered_by_what_does_not_count_closes_the_breaker(serve):
+    proxy = serve(2, ejection=Ejection(failures=1))
+    bad = eject_first(proxy)
+    proxy.advance(31)
+    for _ in range(2):
+        ask(proxy, {"1": BAD.replace(b"503", b"500")})
+    assert bad.breaker is Breaker.CLOSED
+
+
+@pytest.mark.parametrize(("eject_on", "counts"), [("gateway", False), ("5xx", True)])
+def test_a_malformed_answer_comes_from_who_is_there(serve, eject_on, counts):
+    proxy = serve(2, ejection=Ejection(failures=2, eject_on=eject_on))
+    for _ in range(8):
+        ask(proxy, {"1": b"HTTP/1.1 what\r\n\r\n"})
+    assert states(proxy) == [State.EJECTED if counts else State.HEALTHY, State.HEALTHY]
+
+
+def test_other_words_for_what_ejects_are_refused():
+    with pytest.raises(ConfigError, match="accepted: gateway, 5xx"):
+        Ejection(eject_on="500")
+
+
+BODY = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
+
+
+@pytest.mark.parametrize("eject_on", ["gateway", "5xx"])
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 413 No\r\nContent-Length: 9\r\n\r\nno"])
+def test_a_body_that_an_upstream_does_not_want_to_the_end_is_no_failure(serve, eject_on, answer):
+    proxy = serve(2, ejection=Ejection(failures=1, eject_on=eject_on), retries=0)
+    for _ in range(8):
+        client = proxy.connect()
+        client.send(BODY + b"he")
+        proxy.upstream.send(answer)
+        proxy.upstream.drop()
+        assert client.received.startswith(b"HTTP/1.1 413 " if answer else b"HTTP/1.1 502 ")
+    assert states(proxy) == [State.HEALTHY] * 2
+    client = proxy.connect()
+    client.send(BODY + b"hello")
+    proxy.upstream.drop()
+    assert State.EJECTED in states(proxy), "after a whole request it is one"
+
+
+def test_a_body_that_an_upstream_does_not_even_wait_for_is_no_failure(serve):
+    proxy = serve(4, ejection=Ejection(failures=1))
+    for _ in range(4):
+        client = proxy.connect()
+        client.send(BODY.replace(b"POST", b"PUT"))
+        proxy.upstream.drop()
+        proxy.upstream.drop()
+    assert sum(upstream.served for upstream in proxy.pool.upstreams) == 8
+    assert states(proxy) == [State.HEALTHY] * 4
+
+
+@pytest.mark.parametrize("how", ["drop", "end"])
+def test_a_client_that_cuts_its_own_body_is_no_failure(serve, how):
+    proxy = serve(2, ejection=Ejection(failures=1, eject_on="5xx"))
+    for _ in range(8):
+        client = proxy.connect()
+        client.send(BODY + b"he")
+        getattr(client, how)()
+        proxy.advance(2)
+    assert states(proxy) == [State.HEALTHY] * 2
+    assert [upstream.active for upstream in proxy.pool.upstreams] == [0, 0]
+
+
+def test_a_client_that_sends_its_body_too_slowly_is_no_failure(serve):
+    proxy = serve(2, ejection=Ejection(failures=1, eject_on="5xx"))
+    for _ in range(4):
+        client = proxy.connect()
+        client.send(BODY + b"he")
+        proxy.advance(200)
+        assert client.received.startswith(b"HTTP/1.1 408 ")
+    assert states(proxy) == [State.HEALTHY] * 2
+
+
+LONG = b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n"
+
+
+@pytest.mark.parametrize("slow", [True, False])
+def test_an_upstream_that_is_tired_of_a_slow_client_has_not_failed(serve, slow):
+    proxy = serve(2, ejection=Ejection(failures=1))
+    client = proxy.connect()
+    client.send(GET)
+    upstream = proxy.upstream
+    if slow:
+        client.stop_reading()
+    upstream.send(LONG + b"x" * 100000)
+    client.read_on()
+    upstream.drop()
+    assert states(proxy).count(State.EJECTED) == (not slow)
+
+
+def test_tunnels_that_end_in_any_way_are_no_failures(serve):
+    proxy = serve(2, ejection=Ejection(failures=1, eject_on="5xx"))
+    upgrade = GET.replace(b"Connection: close", b"Connection: upgrade\r\nUpgrade: w")
+    for reset in (True, False) * 3:
+        client = proxy.connect()
+        client.send(upgrade)
+        proxy.upstream.send(b"HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: w\r\n\r\nhi")
+        if reset:
+            proxy.upstream.drop()
+        else:
+            client.drop()
+    assert states(proxy) == [State.HEALTHY] * 2
+    assert [upstream.active for upstream in proxy.pool.upstreams] == [0, 0]
+
+
+def test_sockets_that_are_used_up_here_are_no_failure_of_an_upstream(serve):
+    proxy = serve(2, ejection=Ejection(failures=1))
+    proxy.network.script = [OutOfSockets("none left")] * 2
+    client = proxy.connect()
+    client.send(GET)
+    assert client.received.startswith(b"HTTP/1.1 503 ")
+    assert states(proxy) == [State.HEALTHY] * 2
 
 
 def test_without_ejection_nobody_is_ejected(serve):
@@ -501,7 +649,7 @@ def test_states_are_told_as_they_are_though_nobody_has_asked_since():
     a, b, _ = pool.upstreams
     pool.drain(a, 10)
     b.active = 1
-    b.ended(None, 500)
+    b.ended(None, 503)
     assert (a.state, b.state) == (State.DRAINING, State.EJECTED)
     clock.advance(31)
     assert (a.state, a.cause, a.since) == (State.DISABLED, "drained", 10)

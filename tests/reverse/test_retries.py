@@ -317,3 +317,20 @@ def test_a_retry_counts_until_it_has_ended(serve):
     assert proxy.pool.retrying == 1
     client.drop()
     assert proxy.pool.retrying == 0
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 200 OK\r\n\r\nbegun", b"HTTP/1.1 101 X\r\nUpgrade: w\r\n\r\nhi"])
+def test_a_retry_that_is_answered_costs_the_budget_nothing_however_long_it_lasts(serve, answer):
+    proxy = serve(2)
+    clients = []
+    for _ in range(5):
+        clients.append(client := proxy.connect())
+        client.send(GET.replace(b"\r\n\r\n", b"\r\nConnection: upgrade\r\nUpgrade: w\r\n\r\n"))
+        proxy.upstream.drop()
+        assert proxy.pool.retrying == 1
+        proxy.upstream.send(answer)
+        assert proxy.pool.retrying == 0
+    assert sum(upstream.active for upstream in proxy.pool.upstreams) == 5
+    for client in clients:
+        client.drop()
+    assert proxy.pool.retrying == sum(upstream.active for upstream in proxy.pool.upstreams) == 0

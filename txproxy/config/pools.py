@@ -16,7 +16,7 @@ from txproxy.errors import ConfigError
 from txproxy.reverse.affinity import affinity_from
 from txproxy.reverse.conditions import compiled
 from txproxy.reverse.health import HealthCheck
-from txproxy.reverse.pool import Ejection, Pool, PoolSettings
+from txproxy.reverse.pool import EJECT_ON, Ejection, Pool, PoolSettings
 from txproxy.reverse.strategies import NAMES, strategy_from
 from txproxy.reverse.to_pool import host_to_send
 from txproxy.reverse.upstream import Upstream, UpstreamTls, parse_tcp_upstream, parse_upstream
@@ -185,12 +185,16 @@ def _settings(table: Table, tls: UpstreamTls | None, tcp: bool) -> PoolSettings:
 
 
 def _ejection(table: Table) -> Ejection | None:
+    eject_on = table.read("eject_on", one_of(EJECT_ON), _EJECTION.eject_on)
     if table.read("ejection", lambda value: value, None) is False:
+        if "eject_on" in table:
+            table.fault("ejection = false ejects nobody; accepted is either", "eject_on")
         return None
     inner = table.table("ejection")
     if inner is None:
-        return _DEFAULTS.ejection
+        return attrs.evolve(_EJECTION, eject_on=eject_on)
     ejection = Ejection(
+        eject_on=eject_on,
         failures=inner.read("failures", whole(1, 10**6), _EJECTION.failures),
         base=inner.read("base", duration, _EJECTION.base),
         longest=inner.read("longest", duration, _EJECTION.longest),

@@ -14,7 +14,15 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from txproxy.errors import DialError, ExchangeError, RequestError, ResponseDenied, ResponseError, UpstreamClosed
+from txproxy.errors import (
+    DialError,
+    ExchangeError,
+    RequestError,
+    ResponseDenied,
+    ResponseError,
+    ResponseTimeout,
+    UpstreamClosed,
+)
 from txproxy.interfaces import Answer, Client, Decision, Plan, Refusal
 from txproxy.proxy.binding import bind_by_request
 from txproxy.proxy.bound import Bound
@@ -112,7 +120,7 @@ class Exchange:
     __slots__ = (
         "factory", "downstream", "request", "plan", "status", "sent", "received", "outcome", "detail", "started",
         "request_done", "wants_body", "_phase", "_upstream", "_pending", "_body_seen",
-        "_observed", "bound",
+        "_observed", "_held", "bound",
     )  # fmt: skip
 
     def __init__(self, factory: ProxyFactory, downstream: Downstream, request: RequestHead) -> None:
@@ -134,6 +142,8 @@ class Exchange:
         self._pending: Deferred[Any] | None = None
         self._body_seen = False
         self._observed = False
+        # whether an upstream had to wait with its response, for the client or for a bound
+        self._held = False
         # what bounds it, if anything does
         self.bound: Bound | None = None
 
@@ -395,6 +405,7 @@ class Exchange:
 
     def pause_response(self) -> None:
         """The client is slow."""
+        self._held = True
         if self.bound is not None and self.bound.down is not None:
             self.bound.down.pause()
         elif self._upstream is not None:
@@ -409,6 +420,7 @@ class Exchange:
 
     def hold_response(self) -> None:
         """A valve is closed: read no more of the upstream."""
+        self._held = True
         if self._upstream is not None:
             self._upstream.pause_response()
 
@@ -589,18 +601,20 @@ class Exchange:
             return
         plan = self.plan
         assert plan is not None and upstream is not None
-        if not upstream.received_any and self._may_repeat():
+        repeat = not upstream.received_any and self._may_repeat()
+        if repeat:
             cut = isinstance(fault, UpstreamClosed)
             plan.cuts += cut
             if cut and upstream.reused:
                 # RFC 9112 9.3.1: the upstream closed a kept-alive connection while the request was on its way. A new
                 # one, of which there is one for each attempt, tells whether it is there at all.
                 self._dial(plan)
-            else:
-                self._try_again(fault)
-            return
-        self._leave(fault, self.status)
-        self._fail(fault)
+                return
+        self._leave(None if self._is_clients(fault) else fault, self.status)
+        if repeat:
+            self._try_again(fault)
+        else:
+            self._fail(fault)
 
     def not_asked(self, upstream: UpstreamProtocol) -> None:
         """The upstream has spoken, or left, before any of the request went out."""
@@ -614,6 +628,12 @@ class Exchange:
             fault = ResponseError(f"{plan.address} spoke before it was asked")
             self._leave(fault, 0)
             self._fail(fault)
+
+    def _is_clients(self, fault: ExchangeError) -> bool:
+        """Whether a ``fault`` of the upstream's connection is not to be held against it, because it may have been tired
+        of the client: of one that is slow to take the response, or of a body that it did not want to the end.
+        """
+        return not isinstance(fault, ResponseTimeout) and (self._held or not self.request_done)
 
     def _may_repeat(self) -> bool:
         # RFC 9110 9.2.2: an idempotent request, of which no body has gone that could not be sent again

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListen
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txproxy.errors import ExchangeError, ResponseError, ResponseTimeout, UpstreamClosed
+from txproxy.errors import ExchangeError, ResponseError, ResponseIncomplete, ResponseTimeout, UpstreamClosed
 from txproxy.interfaces import Address
 from txproxy.proxy.binding import bind_by_answer
 from txproxy.proxy.connections import Connections
@@ -417,9 +417,7 @@ class UpstreamProtocol:
         try:
             end = self.codec.receive_eof()
             if not clean:
-                raise ResponseError(
-                    "the connection was reset within a body until close", error="http_response_incomplete"
-                )
+                raise ResponseIncomplete("the connection was reset within a body until close")
         except ExchangeError as fault:
             exchange.upstream_failed(fault)
         else:

@@ -34,6 +34,9 @@ _log = Logger()
 # retry budgets): an outage must not be multiplied.
 _BUDGET: Final = 0.2
 _LEAST_RETRIES: Final = 3
+# What of upstreams counts for their ejection, and the statuses by which gateways say that they reach nobody.
+EJECT_ON: Final = ("gateway", "5xx")
+_OF_GATEWAYS: Final = frozenset({502, 503, 504})
 # of a pool that is given none
 DEFAULT_NAME: Final = "pool"
 
@@ -53,16 +56,30 @@ _Skip: TypeAlias = Callable[[Upstream], bool]
 
 @attrs.frozen(kw_only=True)
 class Ejection:
-    """When traffic itself takes an upstream out (as Envoy's outlier detection): after so many ``failures`` in a row
-    (5xx, failed connections, resets, no answer in time), for ``base`` seconds times how often that has happened, at
-    most ``longest``; never more than ``share`` of a pool, and never the last one. After that time one request at a
-    time is let through until one succeeds.
+    """When traffic itself takes an upstream out (as Envoy's outlier detection): after so many ``failures`` in a row,
+    for ``base`` seconds times how often that has happened, at most ``longest``; never more than ``share`` of a pool,
+    and never the last one. After that time one request at a time is let through until one succeeds.
+
+    ``eject_on`` says what a failure is. ``"gateway"``: no connection, a reset, no answer in time, and the statuses 502,
+    503 and 504. ``"5xx"``: all other statuses from 500 on and malformed answers as well, which is only good where no
+    client can make healthy upstreams answer so.
     """
 
+    eject_on: str = "gateway"
     failures: int = 5
     base: float = 30.0
     longest: float = 300.0
     share: float = 0.5
+
+    def __attrs_post_init__(self) -> None:
+        if self.eject_on not in EJECT_ON:
+            raise ConfigError(f"eject_on: {self.eject_on!r} is no failure; accepted: {', '.join(EJECT_ON)}")
+
+    def is_failure(self, fault: ExchangeError | None, status: int) -> bool:
+        """Whether an attempt that ended so counts against its upstream."""
+        if self.eject_on == "5xx":
+            return fault is not None or status >= 500
+        return fault.connection_failed if fault is not None else status in _OF_GATEWAYS
 
 
 @attrs.frozen(kw_only=True)
@@ -89,19 +106,34 @@ class PoolSettings:
     tls: UpstreamTls = attrs.field(factory=UpstreamTls)
 
 
-class _Retry:
-    """The party of a retry: counts against the budget while it lasts."""
+class Retry:
+    """The party of a retry: counts against the budget until it is ``answered``. What has begun then may last for hours,
+    as downloads and tunnels do.
+    """
 
-    __slots__ = ("_pool", "_upstream")
+    __slots__ = ("_pool", "_upstream", "_answered", "_counts")
 
-    def __init__(self, pool: Pool, upstream: Upstream) -> None:
+    def __init__(self, pool: Pool, upstream: Upstream, answered: Callable[[int], None] | None) -> None:
         self._pool = pool
         self._upstream = upstream
+        self._answered = answered
+        self._counts = True
         pool.retrying += 1
+
+    def _over(self) -> None:
+        if self._counts:
+            self._counts = False
+            self._pool.retrying -= 1
+
+    def answered(self, status: int) -> None:
+        """The final response has begun, or the tunnel."""
+        self._over()
+        if self._answered is not None:
+            self._answered(status)
 
     def ended(self, fault: ExchangeError | None, status: int) -> None:
         """See :class:`txproxy.interfaces.Party`."""
-        self._pool.retrying -= 1
+        self._over()
         self._upstream.ended(fault, status)
 
 
@@ -298,9 +330,9 @@ class Pool:
         """Whether ``upstream``, which has cut off a request, takes no connections at all."""
         return self._knocks.gone(upstream.address) if self._knocks is not None else succeed(False)
 
-    def retry(self, upstream: Upstream) -> _Retry:
-        """The party of a retry at ``upstream``."""
-        return _Retry(self, upstream)
+    def retry(self, upstream: Upstream, answered: Callable[[int], None] | None) -> Retry:
+        """The party of a retry at ``upstream``, and of who else is to know when it is ``answered``."""
+        return Retry(self, upstream, answered)
 
     # -- who serves
 

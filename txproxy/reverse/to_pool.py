@@ -146,7 +146,8 @@ class ToPool:
         plan.cuts = past.cuts
         plan.retries = past.retries
         if past.retries:
-            plan.party = self.pool.retry(upstream)
+            plan.party = retry = self.pool.retry(upstream, plan.answered)
+            plan.answered = retry.answered
         return plan
 
     def _again(self, plan: Plan, fault: ExchangeError, head: RequestHead, client: Client) -> Decision | None:

@@ -176,15 +176,16 @@ class Upstream:
         """The final response of a request has begun, or its tunnel; only those that were sent while the breaker was not
         closed need to tell. What has begun may last for hours, so that it is not its end that closes the breaker.
         """
-        if self.breaker is Breaker.HALF_OPEN and status < 500:
+        if self.breaker is Breaker.HALF_OPEN and not self._is_failure(None, status):
             self._close()
 
     def ended(self, fault: ExchangeError | None, status: int) -> None:
         """An attempt is over."""
         self.active -= 1
         if fault is not None:
-            self.struck(fault.detail or fault.error)
-        elif status >= 500:
+            if self._is_failure(fault, status):
+                self.struck(fault.detail or fault.error)
+        elif status >= 500 and self._is_failure(None, status):
             self.struck(f"status {status}")
         elif self._strikes and status:
             self._strikes = 0
@@ -195,6 +196,10 @@ class Upstream:
         pool = self.pool
         if pool is not None and pool.listens:
             pool.released(self)
+
+    def _is_failure(self, fault: ExchangeError | None, status: int) -> bool:
+        ejection = self.pool.settings.ejection if self.pool is not None else None
+        return ejection is not None and ejection.is_failure(fault, status)
 
     def struck(self, cause: str) -> None:
         """A failure. Enough of them in a row, and it gets nothing for a while."""
