@@ -311,3 +311,47 @@ def test_a_refused_upgrade_is_an_ordinary_response(proxy):
     client.send(GET)
     proxy.upstream.send(OK)
     assert client.received == OK
+
+
+TRACE = b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def test_who_asks_much_at_once_lets_others_have_their_turn(proxy):
+    many, one = proxy.connect(), proxy.connect()
+    many.send(TRACE * 1000)
+    assert many.received.count(b"HTTP/1.1 405 ") == 8
+    one.send(TRACE)
+    assert one.received.count(b"HTTP/1.1 405 ") == 1
+    proxy.clock.advance(0)
+    assert many.received.count(b"HTTP/1.1 405 ") == 1000
+    many.send(GET)
+    proxy.upstream.send(OK)
+    assert many.received.endswith(OK)
+
+
+def test_what_such_a_client_sends_meanwhile_waits_in_the_kernel(proxy):
+    client = proxy.connect()
+    client.send(TRACE * 2000)
+    client.send(TRACE * 1000)
+    assert client.paused
+    proxy.clock.advance(0)
+    assert not client.paused and client.received.count(b"HTTP/1.1 405 ") == 3000
+
+
+def test_it_may_close_its_side_and_gets_all_its_answers(proxy):
+    client = proxy.connect()
+    client.send(TRACE * 20 + GET)
+    client.end()
+    proxy.clock.advance(0)
+    proxy.upstream.send(OK)
+    assert client.received.count(b"HTTP/1.1 405 ") == 20 and client.received.endswith(OK)
+    proxy.clock.advance(0)
+    assert client.closed
+
+
+def test_it_may_leave_in_the_middle(proxy):
+    client = proxy.connect()
+    client.send(TRACE * 20)
+    client.drop()
+    proxy.clock.advance(0)
+    assert client.received.count(b"HTTP/1.1 405 ") == 8

@@ -8,7 +8,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
-from tests.proxy.sockets import Turns, connected_pair
+from tests.proxy.sockets import Turns, World, connected_pair
 from txproxy.proxy.local import connect_local
 from txproxy.proxy.transports import has_ended, unread_function
 from txproxy.testing import MemoryConnection
@@ -76,3 +76,21 @@ def test_of_a_transport_that_nobody_knows_nothing_is_said():
     connection = MemoryConnection(Clock(), Protocol())
     assert not unread_function(connection)()
     assert not has_ended(connection)
+
+
+def test_peers_that_send_in_very_small_chunks_are_read_less_of_at_once():
+    world = World()
+    head = b"Transfer-Encoding: chunked\r\n\r\n"
+    tiny = b"1\r\nx\r\n" * 1000
+    world.request(b"POST / HTTP/1.1\r\nHost: a\r\n" + head)
+    transports = [one for one in world.reactor.readers if isinstance(one, tcp.Server)]
+    world.client.send(tiny)
+    world.upstreams[0].send(b"HTTP/1.1 200 OK\r\n" + head + tiny)
+    world.until(lambda: {one.bufferSize for one in transports} == {4096}, "less is read")
+    world.client.send(b"0\r\n\r\n")
+    world.upstreams[0].send(b"0\r\n\r\n")
+    received = bytearray()
+    while not received.endswith(b"0\r\n\r\n"):
+        received += world.hear(world.client)
+    assert received.count(b"x") == 1000
+    world.close()

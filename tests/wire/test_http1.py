@@ -112,6 +112,42 @@ def test_the_chunks_at_hand_are_one_event() -> None:
     assert list(end.trailers) == [(b"A", b"b")]
 
 
+@pytest.mark.parametrize("line", [b"%x", b"%X", b"0%x", b"%x;a=b"])
+def test_small_chunks_of_any_spelling_are_the_same_body(line: bytes) -> None:
+    data = bytes(range(256)) * 3
+    pieces = []
+    left, size = data, 1
+    while left:
+        pieces.append(line % min(size, len(left)) + b"\r\n" + left[:size] + b"\r\n")
+        left, size = left[size:], size % 20 + 1
+    wire = b"".join(pieces) + b"0\r\n\r\n"
+    for step in (len(wire), 7, 1):
+        codec = server(CHUNKED_POST)
+        head_of(codec)
+        body = b""
+        for at in range(0, len(wire), step):
+            codec.receive(wire[at : at + step])
+            while isinstance(event := codec.next_event(), bytes):
+                body += event
+        assert body == data and event is END
+
+
+@pytest.mark.parametrize("wrong", [b"1\r\nxx\r\n", b"1\r\nx\n\n", b"1\r\nx0\r\n", b"-\r\nx\r\n", b"1\n\nx\r\n"])
+def test_a_malformed_small_chunk_is_refused_among_others(wrong: bytes) -> None:
+    codec = server(CHUNKED_POST + b"1\r\nx\r\n" * 10 + wrong + b"1\r\nx\r\n")
+    head_of(codec)
+    with pytest.raises(RequestError):
+        codec.next_event()
+
+
+def test_very_small_chunks_are_told_of() -> None:
+    codec = server(CHUNKED_POST + b"5\r\nhello\r\n" * 100)
+    head_of(codec)
+    assert codec.next_event() == b"hello" * 100 and not codec.many_chunks
+    codec.receive(b"5\r\nhello\r\n" * 300)
+    assert codec.next_event() == b"hello" * 300 and codec.many_chunks
+
+
 def test_the_head_is_there_before_the_body_so_that_continue_can_be_sent() -> None:
     codec = server(POST.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
     assert head_of(codec).headers.get(b"expect") == b"100-continue"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPushProducer
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IProtocol, IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -18,7 +18,7 @@ from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.gate import Gate
 from txproxy.proxy.progress import BodyRate, ResponseRate
 from txproxy.proxy.replies import prefers_html, reply
-from txproxy.proxy.transports import half_close, set_tcp_options, write_function
+from txproxy.proxy.transports import half_close, read_less, set_tcp_options, write_function
 from txproxy.proxy.tunnel import Tunnel, TunnelEnd
 from txproxy.proxy.upstream import UpstreamProtocol
 from txproxy.wire.headers import Headers
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # How much of what a client sends ahead of its turn is held before the rest has to wait in the kernel.
 _READ_AHEAD: Final = 65536
+# How many requests that are answered at once a connection has of each turn of the reactor, before others have theirs.
+_SHARE: Final = 8
 _NO_FIELDS: Final = Headers()
 
 
@@ -62,6 +64,7 @@ class DownstreamProtocol:
         "_client_ended",
         "_idle",
         "_pumping",
+        "_next_turn",
         "_reading_paused",
         "_write_paused",
         "_body_rate",
@@ -82,6 +85,8 @@ class DownstreamProtocol:
         # between requests: nothing of the next head has come
         self._idle = False
         self._pumping = False
+        # goes on with what has come, after others had their turn
+        self._next_turn: IDelayedCall | None = None
         self._reading_paused = False
         self._write_paused = False
         # how fast the body that is waited for comes, and how fast what waits for the client is taken
@@ -130,7 +135,7 @@ class DownstreamProtocol:
                 # A head has begun, and is to be complete in time.
                 self._idle = False
                 self.deadline = self.factory.header_limit.ahead
-            if self._write_paused:
+            if self._write_paused or self._next_turn is not None:
                 self._hold_reading()
             return
         codec.receive(data)
@@ -153,7 +158,7 @@ class DownstreamProtocol:
             if not exchange.response_begun:
                 self.deadline = self.factory.gone_limit.ahead
             return
-        if exchange is None and self._write_paused and self._state is _OPEN:
+        if exchange is None and (self._write_paused or self._next_turn is not None) and self._state is _OPEN:
             # It has responses to take, and may have sent more requests before it closed.
             self._client_ended = True
             return
@@ -169,6 +174,9 @@ class DownstreamProtocol:
         """The client is gone."""
         self._state = _State.CLOSED
         self.factory.deadlines.forget(self)
+        if self._next_turn is not None:
+            self._next_turn.cancel()
+            self._next_turn = None
         if self._tunnel is not None:
             self._tunnel.connectionLost(reason)
         exchange, self.exchange = self.exchange, None
@@ -211,6 +219,7 @@ class DownstreamProtocol:
             return
         self._pumping = True
         codec = self.codec
+        share = _SHARE
         try:
             while self._state is _OPEN:
                 exchange = self.exchange
@@ -233,6 +242,10 @@ class DownstreamProtocol:
                     if self.exchange is None:
                         # Answered already. What a client that takes nothing has asked for is not to be gathered.
                         self.factory.turn_writes.flush()
+                        share -= 1
+                        if not share:
+                            self._wait_a_turn()
+                            break
                 else:
                     assert exchange is not None
                     self._body_rate = None
@@ -245,6 +258,16 @@ class DownstreamProtocol:
         if self._reading_paused and codec.buffered < _READ_AHEAD and self._state is _OPEN:
             self._reading_paused = False
             self.transport.resumeProducing()
+
+    def _wait_a_turn(self) -> None:
+        """Go on when all others have had their turn."""
+        if self._next_turn is None and self._state is _OPEN and self.codec.buffered:
+            self._next_turn = self.factory.reactor.callLater(0, self._go_on)
+
+    def _go_on(self) -> None:
+        self._next_turn = None
+        if self._state is _OPEN and self.exchange is None and not self._write_paused:
+            self._next_request()
 
     def _begin(self, head: RequestHead) -> None:
         if head.body:
@@ -261,6 +284,8 @@ class DownstreamProtocol:
         exchange.request_flush()
         if self.exchange is not exchange:
             return
+        if self.codec.many_chunks:
+            read_less(self.transport)
         factory = self.factory
         if not factory.min_body_rate:
             self.deadline = factory.idle_limit.ahead
@@ -448,7 +473,13 @@ class DownstreamProtocol:
         else:
             self._idle = True
             self.deadline = self.factory.idle_limit.ahead
-        if self._client_ended and self.exchange is None and not self._write_paused:
+        if (
+            self._client_ended
+            and self.exchange is None
+            and not self._pumping
+            and not self._write_paused
+            and self._next_turn is None
+        ):
             self._close()
 
     # -- the end

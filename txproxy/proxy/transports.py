@@ -35,6 +35,7 @@ _BACKLOG: Final = 1024  # the system's own bound (somaxconn) holds as well
 # After so many seconds without a byte the system asks whether the peer is still there.
 _PROBE_AFTER: Final = 60
 _KEEP_IDLE: Final[int | None] = getattr(socket, "TCP_KEEPIDLE", None)
+_LITTLE: Final = 4096
 _TLS_READ: Final = 16384  # the longest TLS record: nothing of it stays behind in OpenSSL
 
 
@@ -346,6 +347,12 @@ def replace_read(transport: Any, read: Callable[[], Any] | None) -> None:
 def ordinary_read(transport: Any) -> Any:
     """What ``transport`` itself does when it is readable."""
     return type(transport).doRead(transport)
+
+
+def read_less(transport: Any) -> None:
+    """Read less of ``transport`` at once from now on, so that what comes by it leaves more of each turn to others."""
+    if type(transport) in _PLAIN:
+        transport.bufferSize = _LITTLE
 
 
 def half_close(transport: ITransport) -> bool:

@@ -20,6 +20,7 @@ from txproxy.proxy.passage import WORTHWHILE, Passage
 from txproxy.proxy.transports import (
     gather_function,
     has_ended,
+    read_less,
     set_tcp_options,
     unread_function,
     unwrap,
@@ -181,6 +182,8 @@ class UpstreamProtocol:
             self._passage.ordinary(len(data))
         elif codec.passable >= WORTHWHILE:
             self._begin_passage(exchange, codec.passable)
+        elif codec.many_chunks:
+            read_less(self.transport)
 
     def readConnectionLost(self) -> None:
         """The upstream has closed its side."""

@@ -25,6 +25,10 @@ Event: TypeAlias = "RequestHead | ResponseHead | bytes | EndOfMessage"
 
 # A line of chunk size and extensions is short; who sends a long one wants something else.
 _MAX_CHUNK_LINE: Final = 1024
+# The lines before chunks of one digit's size.
+_SMALL_CHUNKS: Final = {b"%b\r\n" % bytes([digit]): int(chr(digit), 16) for digit in b"123456789abcdefABCDEF"}
+# So many chunks in what has come at once are more work than they need be.
+_MANY_CHUNKS: Final = 256
 # What a request line has besides the target: the method, two spaces and the version.
 _REST_OF_LINE: Final = 64
 _MAX_INFORMATIONAL: Final = 16
@@ -61,10 +65,12 @@ _BROKEN: Final = _State.BROKEN
 class _Codec:
     """What both roles share: the buffer, and reading bodies."""
 
-    __slots__ = ("limits", "_buffer", "_state", "_remaining", "_checked", "_sending", "_received_body")
+    __slots__ = ("limits", "many_chunks", "_buffer", "_state", "_remaining", "_checked", "_sending", "_received_body")
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
         self.limits = limits
+        # whether the peer has ever sent its body in very small chunks
+        self.many_chunks = False
         self._buffer = b""
         self._state = _HEAD
         # bytes left of the body, or of the chunk
@@ -190,6 +196,15 @@ class _Codec:
         parts: list[bytes] = []
         while True:
             if self._state is _CHUNK_SIZE:
+                size = _SMALL_CHUNKS.get(buffer[position : position + 3])
+                while size is not None:
+                    # All of a small chunk at once: there may be ten thousand of them in what has come.
+                    begin, end = position + 3, position + 3 + size
+                    if buffer[end : end + 2] != b"\r\n":
+                        break
+                    parts.append(buffer[begin:end])
+                    position = end + 2
+                    size = _SMALL_CHUNKS.get(buffer[position : position + 3])
                 end = buffer.find(b"\r\n", position)
                 if end < 0:
                     self._check_chunk_line(buffer, position)
@@ -221,6 +236,8 @@ class _Codec:
                 break
         self._buffer = buffer[position:]
         if parts:
+            if len(parts) > _MANY_CHUNKS:
+                self.many_chunks = True
             data = b"".join(parts)
             self._received_body += len(data)
             self._check_body_size()
