@@ -3,14 +3,14 @@
 import socket
 
 import pytest
-from twisted.internet import tcp
+from twisted.internet import tcp, unix
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
 from tests.proxy.sockets import Turns, World, connected_pair
 from txproxy.proxy.local import connect_local
-from txproxy.proxy.transports import has_ended, unread_function
+from txproxy.proxy.transports import has_ended, set_tcp_options, unread_function
 from txproxy.testing import MemoryConnection
 
 
@@ -94,3 +94,12 @@ def test_peers_that_send_in_very_small_chunks_are_read_less_of_at_once():
         received += world.hear(world.client)
     assert received.count(b"x") == 1000
     world.close()
+
+
+@pytest.mark.parametrize("kind", [unix.Client, unix.Server])
+def test_a_unix_socket_is_given_no_options_of_tcp(kind):
+    here, there = socket.socketpair()
+    transport = kind.__new__(kind)
+    transport.socket = here
+    with here, there:
+        set_tcp_options(transport)

@@ -430,5 +430,6 @@ def set_tcp_options(transport: Any) -> None:
         set_tcp_keep_alive(True)
         below: Any = transport.transport if isinstance(transport, TLSMemoryBIOProtocol) else transport
         handle = below.getHandle()
-        if _KEEP_IDLE is not None and isinstance(handle, socket.socket):
+        # Those of UNIX sockets have the method, and such a socket refuses the option.
+        if _KEEP_IDLE is not None and isinstance(handle, socket.socket) and handle.family != socket.AF_UNIX:
             handle.setsockopt(socket.IPPROTO_TCP, _KEEP_IDLE, _PROBE_AFTER)
