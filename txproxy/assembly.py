@@ -132,7 +132,13 @@ def _allotments(config: Config, reactor: Any, before: Assembly | None) -> Allotm
         return before.allotments
     bounds = config.bounds
     try:
-        return Allotments(reactor, bandwidths=bounds.bandwidths, quotas=bounds.quotas, file=bounds.usage_file)
+        return Allotments(
+            reactor,
+            bandwidths=bounds.bandwidths,
+            quotas=bounds.quotas,
+            file=bounds.usage_file,
+            ipv6_prefix=bounds.ipv6_prefix,
+        )
     except ConfigError as fault:
         raise ConfigError(f"{config.source}: usage_file: {fault}") from None
 

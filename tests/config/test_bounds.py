@@ -26,6 +26,14 @@ def test_bandwidths_and_quotas():
     assert bounds.usage_file == "/etc/used.sqlite"
 
 
+def test_an_ipv6_network_is_one_client_in_all_of_it():
+    config = parse("limits.ipv6_prefix = 56\n" + LISTENER, "proxy.toml")
+    assert (config.bounds.ipv6_prefix, config.listeners[0].limits.ipv6_prefix) == (56, 56)
+    assert parse(LISTENER, "proxy.toml").bounds.ipv6_prefix == 64
+    with pytest.raises(ConfigError, match=r"limits.ipv6_prefix: 129 cannot be; accepted is a whole number from 1 to"):
+        parse("limits.ipv6_prefix = 129\n" + LISTENER, "proxy.toml")
+
+
 def test_without_them_there_are_none():
     assert not parse(LISTENER, "proxy.toml").bounds
 

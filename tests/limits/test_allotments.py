@@ -7,6 +7,7 @@ from twisted.internet.defer import execute
 from twisted.internet.task import Clock
 
 from txproxy import ForwardPolicy, ForwardProxyFactory
+from txproxy.errors import ConfigError
 from txproxy.limits.allotments import Allotments
 from txproxy.limits.quotas import OverQuota, Quota
 from txproxy.limits.shaping import Bandwidth
@@ -23,6 +24,21 @@ def test_shaper_and_meter_are_of_the_same_client():
     assert allotments.bounds("10.0.0.1", None, "").shaper is not None
     other = allotments.bounds("192.0.2.1", None, "")
     assert other.shaper is None and other.meter is not None
+
+
+def test_all_of_it_takes_one_network_for_one_client():
+    who = ("2001:db8::1", None, ""), ("2001:db8:0:f::1", None, "")
+    for prefix, same in ((60, True), (64, False)):
+        usage = Usage(Clock())
+        allotments = Allotments(
+            Clock(), bandwidths=[Bandwidth(down=1000)], quotas=[Quota(day=1)], usage=usage, ipv6_prefix=prefix
+        )
+        one, other = (allotments.bounds(*client) for client in who)
+        assert (one.shaper._down == other.shaper._down) is same
+        usage.add(one.meter.keys[0], 5)
+        assert [allotments.used(ip, None, DAY) for ip, _, _ in who] == [5, 5 * same]
+    with pytest.raises(ConfigError, match="ipv6_prefix"):
+        Allotments(Clock(), ipv6_prefix=0)
 
 
 def test_without_anything_it_counts_for_rules_that_ask():

@@ -53,6 +53,23 @@ def test_who_has_used_up_his_quota_is_refused_and_told_why(world):
     assert world.ask(get(), host="10.0.0.2") == 200
 
 
+def test_a_client_has_one_quota_from_however_many_addresses(world):
+    world.use(Quota(day=200))
+    hosts = ["2001:db8::1", "2001:db8::2", "2001:db8::3"]
+    assert [world.ask(get(), host=host) for host in hosts] == [200, 200, 403]
+    assert b"client 2001:db8::/64 has used up" in world.answer
+    assert world.ask(get(), host="2001:db8:0:1::1") == 200
+    assert world.quotas.used("2001:db8::9", None, DAY) == 200
+    assert [world.ask(get(), host=host) for host in ["192.0.2.1", "::ffff:192.0.2.1", "192.0.2.1"]] == [200, 200, 403]
+
+
+def test_how_much_of_an_address_is_the_client_can_be_said(world):
+    world.quotas = quotas = Quotas([Quota(day=100)], world.usage, world.proxy.clock, ipv6_prefix=56)
+    world.proxy.mode.bounds = lambda *who: Bounds(meter=quotas.meter(*who))
+    assert [world.ask(get(), host=host) for host in ["2001:db8::1", "2001:db8:0:ff::1"]] == [200, 403]
+    assert world.ask(get(), host="2001:db8:0:100::1") == 200
+
+
 def test_a_browser_gets_a_page_in_which_no_name_is_markup(world):
     world.use(Quota(per="user", day=100))
     world.ask(get("<b>"))

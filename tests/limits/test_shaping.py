@@ -143,6 +143,24 @@ def test_other_clients_have_their_own(proxy, shape, download):
         assert flow.got == pytest.approx(10 * MB, rel=0.05)
 
 
+def test_a_client_has_one_bandwidth_from_however_many_addresses():
+    shaping = Shaping([Bandwidth(down=1000)], Clock())
+    one, other = (shaping.shaper(ip, None, "") for ip in ("2001:db8::1", "2001:db8::2"))
+    assert one._down == other._down != shaping.shaper("2001:db8:0:1::1", None, "")._down
+    assert shaping.shaper("::ffff:192.0.2.1", None, "")._down == shaping.shaper("192.0.2.1", None, "")._down
+
+
+def test_one_client_with_any_number_of_addresses_fills_no_memory():
+    shaping = Shaping([Bandwidth(down=1000)], Clock())
+    using = shaping.shaper("2001:db8::1", None, "").down(lambda: None)
+    while using.take(1000):
+        pass
+    for number in range(100_000):
+        shaping.shaper(f"2001:db8::{number >> 16:x}:{number & 0xFFFF:x}", None, "")
+    assert len(shaping._shapers) <= 65536 and len(shaping._buckets) == 1
+    assert shaping.shaper("2001:db8::1", None, "").down(lambda: None)._buckets == using._buckets
+
+
 def test_a_user_has_one_bandwidth_from_everywhere(proxy, shape, download):
     shape(Bandwidth(per="user", down=MB))
     flows = [download("10.0.0.1", user="alice"), download("10.0.0.2", user="alice"), download("10.0.0.3", user="bob")]

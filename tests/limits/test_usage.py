@@ -229,3 +229,27 @@ def test_without_a_store_it_is_only_known_here(clock, now):
     usage.add("user alice", 1)
     assert used(usage, "user alice") == (1, 1)
     assert usage.stop().called
+
+
+def test_the_clients_who_have_used_least_are_forgotten_where_there_are_too_many(monkeypatch):
+    monkeypatch.setattr("txproxy.limits.usage._MOST", 100)
+    usage = Usage(Clock(), now=Calendar())
+    usage.add("user alice", 1)
+    for number in range(1000):
+        usage.add("client big", 50)
+        usage.add(f"client {number}", 10)
+    assert (usage.used("user alice", MONTH), usage.used("client big", MONTH)) == (1, 50_000)
+    assert usage.used("client 999", DAY) == 10 and usage.used("client 0", DAY) == 0
+    assert len(usage._used["2026-03"]) <= 100 and len(usage._used["2026-03-30"]) <= 100
+
+
+def test_what_cannot_be_written_is_not_kept_without_end(monkeypatch):
+    monkeypatch.setattr("txproxy.limits.usage._MOST", 100)
+    clock, store = Clock(), Store()
+    usage = Usage(clock, store, now=Calendar(), in_thread=Threads())
+    store.broken = True
+    for number in range(1000):
+        usage.add(f"client {number}", 10)
+        clock.advance(5)
+    assert len(usage._unwritten) <= 200
+    assert usage.stop().called

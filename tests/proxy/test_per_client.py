@@ -55,6 +55,34 @@ def test_one_connection_too_many_is_answered_and_closed(proxy, finished):
     assert [(one.status, one.detail) for one in finished] == [(429, "the client has too many connections")]
 
 
+@pytest.mark.parametrize(
+    ("prefix", "addresses", "crowded"),
+    [
+        (64, ["2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff::3"], True),
+        (64, ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::3"], False),
+        (48, ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::3"], True),
+        (128, ["2001:db8::1", "2001:db8::2", "2001:db8::3"], False),
+        (64, ["::ffff:192.0.2.1", "192.0.2.1", "::ffff:c000:201"], True),
+        (64, ["::ffff:192.0.2.1", "::ffff:192.0.2.2", "::ffff:192.0.2.3"], False),
+    ],
+)
+def test_one_client_has_one_bound_from_however_many_addresses(make, prefix, addresses, crowded):
+    limits = Limits(max_connections_per_client=2, ipv6_prefix=prefix)
+    proxy = make(lambda reactor: ReverseProxyFactory(Pool(["http://10.0.0.1:80"]), limits=limits, reactor=reactor))
+    clients = [proxy.connect(address) for address in addresses]
+    clients[2].send(GET)
+    assert clients[2].received.startswith(b"HTTP/1.1 429 ") is crowded
+    assert len(proxy.network.dialed) == (not crowded)
+
+
+def test_the_counts_go_with_the_connections(make):
+    limits = Limits(max_connections_per_client=2)
+    proxy = make(lambda reactor: ReverseProxyFactory(Pool(["http://10.0.0.1:80"]), limits=limits, reactor=reactor))
+    for number in range(1, 200):
+        proxy.connect(f"2001:db8:0:{number:x}::1").drop()
+    assert not proxy.factory.admission._counts and not proxy.factory.admission._counted
+
+
 def test_others_are_served(proxy):
     for _ in range(3):
         proxy.connect("192.0.2.1")

@@ -14,12 +14,13 @@ from txproxy.limits.shaping import Bandwidth
 T = TypeVar("T", Bandwidth, Quota)
 
 
-def read_bounds(table: Table) -> BoundsConfig:
+def read_bounds(table: Table, ipv6_prefix: int) -> BoundsConfig:
     """The bounds that the whole file names. The file closes the table."""
     return BoundsConfig(
         bandwidths=_each(table, "bandwidths", Bandwidth, ("down", "up", "burst")),
         quotas=_each(table, "quotas", Quota, ("day", "month")),
         usage_file=table.file("usage_file"),
+        ipv6_prefix=ipv6_prefix,
     )
 
 

@@ -89,7 +89,7 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     ]
     if "listeners" not in table or data["listeners"] == []:
         table.fault("there are no listeners; accepted is [[listeners]] for one or more")
-    bounds = read_bounds(table)
+    bounds = read_bounds(table, defaults.limits.ipv6_prefix)
     table.close()
     tied = tie(Parts(pools, routes, listeners), findings)
     return Config(

@@ -39,6 +39,7 @@ _LIMITS: Final[dict[str, Callable[[Any], Any]]] = {
     "tunnel_timeout": duration,
     "max_connections": whole(1, _MOST),
     "max_connections_per_client": whole(1, _MOST),
+    "ipv6_prefix": whole(1, 128),
     "max_header_size": head_size,
     "max_body_size": size,
     "min_body_rate": size,

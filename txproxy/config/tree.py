@@ -9,6 +9,7 @@ import attrs
 from txproxy.forward.mode import ForwardPolicy
 from txproxy.limits.quotas import Quota
 from txproxy.limits.shaping import Bandwidth
+from txproxy.matching.clients import IPV6_PREFIX
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.socks import HTTP, SOCKS5
 from txproxy.reverse.matches import Match
@@ -196,6 +197,7 @@ class BoundsConfig:
     bandwidths: tuple[Bandwidth, ...] = ()
     quotas: tuple[Quota, ...] = ()
     usage_file: str | None = None
+    ipv6_prefix: int = IPV6_PREFIX
 
     def __bool__(self) -> bool:
         return bool(self.bandwidths or self.quotas or self.usage_file)

@@ -12,11 +12,13 @@ from txproxy.limits.quotas import Quota, Quotas
 from txproxy.limits.shaping import Bandwidth, Shaping
 from txproxy.limits.sqlite import SqliteStore
 from txproxy.limits.usage import IUsage, Usage
+from txproxy.matching.clients import IPV6_PREFIX, prefix_length
 
 
 class Allotments:
     """Bandwidths and quotas of one process, for any number of proxies. ``usage`` counts (:class:`IUsage`); without it,
-    bytes are counted in memory and, if there is a ``file``, kept in that file of SQLite.
+    bytes are counted in memory and, if there is a ``file``, kept in that file of SQLite. An IPv6 network of
+    ``ipv6_prefix`` is one client.
 
     ``bounds`` and ``used`` are what a :class:`txproxy.forward.mode.ForwardPolicy` takes as ``bounds`` and ``usage``.
     ``ConfigError`` if the file cannot be used. Call :meth:`stop` when the last proxy has stopped.
@@ -30,12 +32,14 @@ class Allotments:
         quotas: Iterable[Quota] = (),
         usage: IUsage | None = None,
         file: str | None = None,
+        ipv6_prefix: int = IPV6_PREFIX,
     ) -> None:
         if usage is None:
             usage = Usage(clock, SqliteStore(file) if file is not None else None)
         bandwidths = tuple(bandwidths)
-        self._shaping = Shaping(bandwidths, clock) if bandwidths else None
-        self._quotas = Quotas(quotas, usage, clock)
+        prefix_length(ipv6_prefix)
+        self._shaping = Shaping(bandwidths, clock, ipv6_prefix) if bandwidths else None
+        self._quotas = Quotas(quotas, usage, clock, ipv6_prefix=ipv6_prefix)
         self.used = self._quotas.used
 
     def bounds(self, client_ip: str, user: str | None, rule: str) -> Bounds:

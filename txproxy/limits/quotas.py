@@ -14,6 +14,7 @@ from txproxy.errors import ConfigError, RequestDenied
 from txproxy.interfaces import Metered
 from txproxy.limits.scopes import Scope, parse_scope, positive
 from txproxy.limits.usage import DAY, MONTH, IUsage
+from txproxy.matching.clients import IPV6_PREFIX, client_key
 
 _KNOWN: Final = 4096
 _UNITS: Final = ((1 << 30, "G"), (1 << 20, "M"), (1 << 10, "k"))
@@ -109,15 +110,26 @@ class Quotas:
     Bytes of bodies and of tunnels count, both ways; heads do not.
 
     Of several quotas ``per`` the same, the first that is for a client, user or rule holds; those of client, user and
-    rule hold together. What runs is counted every ``interval`` seconds, and ended if a quota is used up meanwhile.
+    rule hold together. An IPv6 network of ``ipv6_prefix`` is one client.
+
+    What runs is counted every ``interval`` seconds, and ended if a quota is used up meanwhile.
     """
 
-    def __init__(self, quotas: Iterable[Quota], usage: IUsage, clock: Any, *, interval: float = 2.0) -> None:
+    def __init__(
+        self,
+        quotas: Iterable[Quota],
+        usage: IUsage,
+        clock: Any,
+        *,
+        interval: float = 2.0,
+        ipv6_prefix: int = IPV6_PREFIX,
+    ) -> None:
         self._quotas = tuple(quotas)
         self._counts_rules = any(quota.per == "rule" for quota in self._quotas)
         self._usage = usage
         self._clock = clock
         self._interval = interval
+        self._prefix = ipv6_prefix
         self._meters: dict[tuple[str, str | None, str], _Meter] = {}
         self._running: dict[Metered, tuple[_Meter, int]] = {}
         self._timer: IDelayedCall | None = None
@@ -136,11 +148,15 @@ class Quotas:
         return meter
 
     def _make(self, client_ip: str, user: str | None, rule: str) -> _Meter:
-        names = {"client": client_ip, "user": user, "rule": rule if self._counts_rules else ""}
+        names = {
+            "client": client_key(client_ip, self._prefix),
+            "user": user,
+            "rule": rule if self._counts_rules else "",
+        }
         keys = {per: f"{per} {name}" for per, name in names.items() if name}
         lines, seen = [], set()
         for quota in self._quotas:
-            if quota.scope.name(client_ip, user, rule) is None or quota.per in seen:
+            if quota.scope.name(client_ip, user, rule, self._prefix) is None or quota.per in seen:
                 continue
             seen.add(quota.per)
             bounds = ((DAY, quota.day), (MONTH, quota.month))
@@ -151,7 +167,8 @@ class Quotas:
         """Bytes that a user, or without one a client, has used in the running ``day`` or ``month``, for rules that ask.
         See :data:`txproxy.forward.kinds.Usage`.
         """
-        used: int = self._usage.used(f"user {user}" if user else f"client {client_ip}", period)
+        key = f"user {user}" if user else f"client {client_key(client_ip, self._prefix)}"
+        used: int = self._usage.used(key, period)
         return used
 
     # -- what runs

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from txproxy.errors import ConfigError
+from txproxy.matching.clients import IPV6_PREFIX, client_key
 from txproxy.wire.networks import Networks
 
 PER: Final = ("client", "user", "rule")
@@ -21,10 +22,12 @@ class Scope:
         self._names = names
         self._networks = networks
 
-    def name(self, client_ip: str, user: str | None, rule: str) -> str | None:
+    def name(self, client_ip: str, user: str | None, rule: str, ipv6_prefix: int = IPV6_PREFIX) -> str | None:
         """Who shares the limit with all others of the same name; None if it is not for them."""
         if self.per == "client":
-            return client_ip if self._networks is None or client_ip in self._networks else None
+            # It is the address that a network has, or has not, and the client that has a share.
+            here = self._networks is None or client_ip in self._networks
+            return client_key(client_ip, ipv6_prefix) if here else None
         name = user if self.per == "user" else rule
         return name if name and (not self._names or name in self._names) else None
 

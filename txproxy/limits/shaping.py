@@ -10,9 +10,12 @@ import attrs
 
 from txproxy.limits.buckets import Bucket
 from txproxy.limits.scopes import Scope, parse_scope, positive
+from txproxy.matching.clients import IPV6_PREFIX
 
-# So many keys are known before those that nobody uses are forgotten.
+# So many keys are known before those that nobody uses are forgotten, and so many at most: one client may come from any
+# number of addresses, each of which has its key.
 _KNOWN: Final = 4096
+_MOST: Final = 65536
 
 
 @attrs.frozen(kw_only=True)
@@ -110,12 +113,14 @@ class Shaper:
 
 class Shaping:
     """Knows whose bandwidth is bounded, and keeps the buckets. Of several bandwidths ``per`` the same, the first that
-    is for a client, user or rule holds; those of client, user and rule hold together.
+    is for a client, user or rule holds; those of client, user and rule hold together. An IPv6 network of
+    ``ipv6_prefix`` is one client.
     """
 
-    def __init__(self, bandwidths: Iterable[Bandwidth], clock: Any) -> None:
+    def __init__(self, bandwidths: Iterable[Bandwidth], clock: Any, ipv6_prefix: int = IPV6_PREFIX) -> None:
         self._bandwidths = tuple(bandwidths)
         self._clock = clock
+        self._prefix = ipv6_prefix
         self._shapers: dict[tuple[str, str | None, str], Shaper | None] = {}
         self._most = _KNOWN
         # A bucket that is still in use is found again, though its shaper was forgotten.
@@ -130,6 +135,9 @@ class Shaping:
             pass
         if len(self._shapers) >= self._most:
             self._shapers = {key: one for key, one in self._shapers.items() if one is not None and not one.idle}
+            if len(self._shapers) > _MOST // 2:
+                # What is in use now has its buckets, and they are found again.
+                self._shapers.clear()
             self._most = max(_KNOWN, 2 * len(self._shapers))
         shaper = self._shapers[key] = self._shaper(client_ip, user, rule)
         return shaper
@@ -138,7 +146,7 @@ class Shaping:
         up, down = [], []
         seen = set()
         for number, bandwidth in enumerate(self._bandwidths):
-            name = bandwidth.scope.name(client_ip, user, rule)
+            name = bandwidth.scope.name(client_ip, user, rule, self._prefix)
             if name is None or bandwidth.per in seen:
                 continue
             seen.add(bandwidth.per)

@@ -208,4 +208,4 @@ def ip_of(addr: Any) -> str:
         return "unix:"
     host: str = getattr(addr, "host", "unknown")
     # A dual-stack socket shows IPv4 clients in this form.
-    return host[7:] if host.startswith("::ffff:") else host
+    return host[7:] if host.startswith("::ffff:") and ":" not in host[7:] else host

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from txproxy.matching.clients import IPV6_PREFIX, prefix_length
 from txproxy.wire.limits import WireLimits
 
 
@@ -22,8 +23,10 @@ class Limits:
     response_timeout: float = 60.0
     drain_timeout: float = 30.0
     max_connections: int = 10000
-    # of one address; None for as many as there are
+    # of one client; None for as many as there are
     max_connections_per_client: int | None = None
+    # an IPv6 network of this length is one client, in all limits and counts
+    ipv6_prefix: int = attrs.field(default=IPV6_PREFIX, converter=prefix_length)
     max_header_size: int = 65536
     max_body_size: int | None = None
     # bytes a second that a body has to come with on average, after 30 s; 0 for any

@@ -8,6 +8,7 @@ from typing import Any, Final
 from zope.interface import implementer
 
 from txproxy.interfaces import Client, Decision, IMode, Refusal
+from txproxy.matching.clients import IPV6_PREFIX, client_key
 from txproxy.proxy.admission import Admission, Guest
 from txproxy.proxy.limits import Limits
 from txproxy.wire.message import RequestHead
@@ -28,14 +29,16 @@ class _Crowded:
 
 
 class AdmissionPerClient(Admission[Guest]):
-    """Client connections, of which each address may have ``most``. The first request of one that is over that is
+    """Client connections, of which each client may have ``most``: each IPv4 address, and each network of IPv6 with
+    ``ipv6_prefix``. The first request of one that is over that is
     answered by 429, after which it closes; raw streams, and what comes in spite of these answers, close at once. Who
     may open a UNIX socket, and how often, is the system's to say.
     """
 
-    def __init__(self, limit: int, most: int) -> None:
+    def __init__(self, limit: int, most: int, ipv6_prefix: int = IPV6_PREFIX) -> None:
         super().__init__(limit)
         self._most = most
+        self._prefix = ipv6_prefix
         self._counts: dict[str, int] = {}
         self._counted: dict[Any, str] = {}
 
@@ -44,7 +47,8 @@ class AdmissionPerClient(Admission[Guest]):
         ip = guest.client.client_ip
         if ip == _UNIX:
             return super().admit(guest)
-        count = self._counts.get(ip, 0)
+        key = client_key(ip, self._prefix)
+        count = self._counts.get(key, 0)
         factory = guest.factory
         if count >= self._most:
             if count >= self._most * _PATIENCE or not hasattr(factory, "mode"):
@@ -54,23 +58,25 @@ class AdmissionPerClient(Admission[Guest]):
             guest.factory = factory = copy.copy(factory)
             factory.mode = _Crowded()
             factory.draining = True
-        self._counts[ip] = count + 1
-        self._counted[guest] = ip
+        self._counts[key] = count + 1
+        self._counted[guest] = key
         return super().admit(guest)
 
     def left(self, guest: Any) -> None:
         """A connection is gone."""
-        ip = self._counted.pop(guest, None)
-        if ip is not None:
-            count = self._counts[ip] - 1
+        key = self._counted.pop(guest, None)
+        if key is not None:
+            count = self._counts[key] - 1
             if count:
-                self._counts[ip] = count
+                self._counts[key] = count
             else:
-                del self._counts[ip]
+                del self._counts[key]
         super().left(guest)
 
 
 def make_admission(limits: Limits) -> Admission[Any]:
     """As ``limits`` say."""
     most = limits.max_connections_per_client
-    return Admission(limits.max_connections) if most is None else AdmissionPerClient(limits.max_connections, most)
+    if most is None:
+        return Admission(limits.max_connections)
+    return AdmissionPerClient(limits.max_connections, most, limits.ipv6_prefix)
