@@ -8,8 +8,9 @@ from twisted.web.server import Site
 from twisted.web.static import Data
 
 from txproxy import Pool, ReverseProxyResource
-from txproxy.errors import ConnectionRefused
+from txproxy.errors import ConfigError, ConnectionRefused
 from txproxy.proxy.dialing import Dialer
+from txproxy.proxy.limits import Limits
 from txproxy.reverse.health import HealthCheck
 from txproxy.reverse.pool import PoolSettings
 from txproxy.testing import MemoryConnection, MemoryNetwork
@@ -18,15 +19,17 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Up: 1\r\n\r\nok"
 
 
 class SiteInMemory:
-    def __init__(self, pool=None, dialer=None, **options):
+    def __init__(self, pool=None, dialer=None, at=b"api", **options):
         self.clock = Clock()
         self.pool = pool or Pool(["http://10.0.0.1"])
         self.resource = ReverseProxyResource(self.pool, reactor=self.clock, via=None, **options)
         self.factory = self.resource._factory
         self.network = MemoryNetwork(self.clock)
         self.factory.dialer = dialer(self.clock) if dialer is not None else self.network
-        root = Resource()
-        root.putChild(b"api", self.resource)
+        root = self.resource
+        if at:
+            root = Resource()
+            root.putChild(at, self.resource)
         self.site = Site(root, reactor=self.clock)
         self.site.startFactory()
 
@@ -79,7 +82,7 @@ def test_what_is_below_goes_to_the_pool_with_its_own_spelling(site):
 
 def test_a_body_is_sent_on_with_its_length(site):
     client = site.connect()
-    client.send(b"POST /api HTTP/1.1\r\nHost: s\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+    client.send(b"POST /api/ HTTP/1.1\r\nHost: s\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
     upstream = site.network.connections[0]
     assert upstream.received.startswith(b"POST / HTTP/1.1\r\n")
     assert b"Content-Length: 3\r\n" in upstream.received and upstream.received.endswith(b"\r\n\r\nabc")
@@ -182,6 +185,134 @@ def test_clients_stay_and_trusted_proxies_are_believed_as_with_a_port(make_site)
     assert b"X-Forwarded-For: 192.0.2.7" in upstream.received
     upstream.send(OK)
     assert b"\r\nSet-Cookie: pin=" in client.received
+
+
+# -- as strict as a port of our own
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"/api/../secret",
+        b"/api/%2e%2e/secret",
+        b"/api/..%2fsecret",
+        b"/api/..%5csecret",
+        b"/api/..;/secret",
+        b"/api/x/..//../secret",
+        b"/api/%252e%252e/secret",
+        b"/api/../../secret",
+    ],
+)
+@pytest.mark.parametrize("path", [b"", b"/public", b"/public/"])
+def test_no_path_leads_out_of_where_it_is_mounted_or_of_its_prefix(make_site, path, target):
+    site = make_site(path=path)
+    client = site.connect()
+    client.send(b"GET %b HTTP/1.1\r\nHost: s\r\n\r\nGET /api/ HTTP/1.1\r\nHost: s\r\n\r\n" % target)
+    assert client.received.startswith(b"HTTP/1.1 400 ")
+    assert client.received.count(b"HTTP/1.1 ") == 1
+    site.clock.advance(0)
+    assert client.closed
+    assert not site.network.connections
+
+
+@pytest.mark.parametrize("target", [b"/api/a%2Fb//c;d", b"/api/x/%2e%2e/y", b"/api//"])
+def test_a_path_that_stays_inside_goes_on_as_it_came(make_site, target):
+    site = make_site(path=b"/public")
+    site.connect().send(b"GET %b HTTP/1.1\r\nHost: s\r\n\r\n" % target)
+    assert site.network.connections[0].received.startswith(b"GET /public%b HTTP/1.1\r\n" % target[4:])
+
+
+@pytest.mark.parametrize("path", [b"public", b"/a/../b", b"/a b", b"/a%2fb", b"/a//b", b"/a*"])
+def test_a_prefix_that_is_no_path_is_refused(path):
+    with pytest.raises(ConfigError, match="path: "):
+        ReverseProxyResource(Pool(["http://10.0.0.1"]), path=path)
+
+
+@pytest.mark.parametrize(("method", "status"), [(b"GET", 301), (b"HEAD", 301), (b"POST", 308)])
+def test_without_a_slash_it_is_sent_to_where_relative_references_work(site, method, status):
+    client = site.connect()
+    client.send(method + b" /api?a=b HTTP/1.1\r\nHost: s\r\nContent-Length: 0\r\n\r\n")
+    assert client.received.startswith(b"HTTP/1.1 %d " % status)
+    assert b"\r\nLocation: /api/?a=b\r\n" in client.received
+    assert not site.network.connections
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"Host: a\r\nHost: b\r\n",
+        b"Host: a\r\nHost: a\r\n",
+        b"Host: a, b\r\n",
+        b"Host: a/b\r\n",
+        b"",
+        b"Host: a\r\nX: \x01\r\n",
+        b"Host: a\r\nX: \x7f\r\n",
+    ],
+)
+def test_what_a_port_refuses_is_refused(site, lines):
+    client = site.connect()
+    client.send(b"GET /api/ HTTP/1.1\r\n" + lines + b"\r\n")
+    assert client.received.startswith(b"HTTP/1.1 400 ")
+    assert b"TwistedWeb" not in client.received and b"\r\nServer:" not in client.received
+    assert client.received.count(b"\r\nDate: ") == 1
+    assert b"\r\nConnection: close\r\n" in client.received
+    site.clock.advance(0)
+    assert client.closed
+    assert not site.network.connections
+
+
+def test_limits_are_those_of_a_port(make_site):
+    site = make_site(limits=Limits(max_body_size=3))
+    client = site.connect()
+    client.send(b"POST /api/ HTTP/1.1\r\nHost: s\r\nContent-Length: 4\r\n\r\nabcd")
+    assert client.received.startswith(b"HTTP/1.1 413 ")
+    client.drop()
+    client = site.connect()
+    client.send(b"GET /api/ HTTP/1.1\r\nHost: s\r\n" + b"X: y\r\n" * 101 + b"\r\n")
+    assert client.received.startswith(b"HTTP/1.1 431 ")
+    assert not site.network.connections
+
+
+def test_an_absolute_target_is_sent_as_a_path_to_its_own_host(make_site):
+    site = make_site(at=b"")
+    client = site.connect()
+    client.send(b"GET http://s.example:81/a//b?c HTTP/1.1\r\nHost: s.example:81\r\n\r\n")
+    assert site.network.connections[0].received.startswith(b"GET /a//b?c HTTP/1.1\r\nHost: s.example:81\r\n")
+    client.drop()
+    client = site.connect()
+    client.send(b"GET ftp://s/a HTTP/1.1\r\nHost: s\r\n\r\n")
+    assert client.received.startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_resource_for_everything_has_no_slash_to_add(make_site):
+    site = make_site(at=b"")
+    site.connect().send(b"GET / HTTP/1.1\r\nHost: s\r\n\r\n")
+    assert site.network.connections[0].received.startswith(b"GET / HTTP/1.1\r\n")
+
+
+def test_a_fold_is_one_space(site):
+    # RFC 9112 5.2: twisted.web makes it so before anybody sees it.
+    site.connect().send(b"GET /api/ HTTP/1.1\r\nHost: s\r\nX: a\r\n  b\r\n\r\n")
+    assert b"\r\nX: a b\r\n" in site.network.connections[0].received
+
+
+def test_a_response_says_nothing_that_the_upstream_does_not(site):
+    client = site.connect()
+    client.send(b"GET /api/ HTTP/1.1\r\nHost: s\r\n\r\n")
+    site.network.connections[0].send(b"HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n<script>alert(1)</script>")
+    head, _, body = client.received.partition(b"\r\n\r\n")
+    assert body == b"<script>alert(1)</script>"
+    names = sorted(line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:])
+    assert names == [b"content-length", b"date"]
+
+
+def test_a_response_keeps_the_upstreams_own_server(site):
+    client = site.connect()
+    client.send(b"GET /api/ HTTP/1.1\r\nHost: s\r\n\r\n")
+    site.network.connections[0].send(b"HTTP/1.1 200 OK\r\nServer: up\r\nDate: x\r\nContent-Length: 0\r\n\r\n")
+    lines = client.received.split(b"\r\n")
+    assert b"Server: up" in lines and b"Date: x" in lines
+    assert client.received.count(b"Server: ") == client.received.count(b"Date: ") == 1
 
 
 # -- WebSocket

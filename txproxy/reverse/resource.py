@@ -11,8 +11,9 @@ from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource, Resource
 from zope.interface import implementer
 
-from txproxy.errors import RequestError
+from txproxy.errors import ConfigError, RequestError
 from txproxy.interfaces import Answer, Client, Refusal
+from txproxy.matching.paths import configured_path
 from txproxy.proxy.binding import close_all, own_connections
 from txproxy.proxy.connections import Connections
 from txproxy.proxy.exchange import Exchange
@@ -25,13 +26,12 @@ from txproxy.reverse.actions import Treated, Treatment
 from txproxy.reverse.affinity import affinity_from
 from txproxy.reverse.mode import ReverseMode, ReverseProxyFactory, via_entry
 from txproxy.reverse.pool import Pool
+from txproxy.reverse.site_heads import MountedHead, below, head_of, to_slash
 from txproxy.reverse.to_pool import ToPool
 from txproxy.reverse.trust import Trust
 from txproxy.reverse.way_back import MAPPED, WayBack
-from txproxy.wire import grammar
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
-from txproxy.wire.target import split_authority
 
 _PIECE: Final = 65536
 _NO_FIELDS: Final = Headers()
@@ -45,9 +45,7 @@ class _SiteRequest:
     it.
     """
 
-    def __init__(
-        self, factory: ReverseProxyFactory, request: server.Request, mount: bytes, rest: bytes, held: _Held
-    ) -> None:
+    def __init__(self, factory: ReverseProxyFactory, request: server.Request, path: bytes, held: _Held) -> None:
         self._request = request
         self._over = False
         peer = request.getClientAddress()
@@ -58,17 +56,23 @@ class _SiteRequest:
         self._body_left = 0
         self._factory = factory
         self._exchange: Exchange | None = None
-        self._mount = mount
-        self._rest = rest
+        # what is below the resource is appended to
+        self._path = path
+        # Of a response without a type nobody but the upstream could say what it is.
+        request.defaultContentType = None
 
     def start(self) -> None:
         """Begin the exchange."""
         request = self._request
         request.notifyFinish().addErrback(self._gone)
         try:
-            head = _head_of(request, self._mount, self._rest, _may_change(request))
+            head = head_of(request, _may_change(request), self._factory.wire_limits)
+            head = below(head, request, self._path)
         except RequestError as fault:
             self.send_refusal(Refusal.of(fault))
+            return
+        if not head.path:
+            self.send_refusal(to_slash(head))
             return
         self._body_left = head.body
         self._exchange = exchange = Exchange(self._factory, self, head)
@@ -117,10 +121,10 @@ class _SiteRequest:
         """Status and fields."""
         request = self._request
         request.setResponseCode(response.status, response.reason or None)
-        request.responseHeaders.removeHeader(b"content-type")
+        # What twisted.web says of itself; a Date is always among ours.
+        for name in (b"content-type", b"date", b"server"):
+            request.responseHeaders.removeHeader(name)
         for name, value in response.headers:
-            if name.lower() == b"date" or name.lower() == b"server":
-                request.responseHeaders.removeHeader(name)
             request.responseHeaders.addRawHeader(name, value)
         if not response.body and request.method != b"HEAD" and response.status not in (204, 304):
             request.responseHeaders.setRawHeaders(b"content-length", [b"0"])
@@ -153,7 +157,11 @@ class _SiteRequest:
 
     def send_refusal(self, refusal: Refusal | Answer) -> int:
         """A response of the proxy's own."""
-        exchange = self._exchange
+        exchange, channel = self._exchange, self._request.channel
+        if refusal.status == 400 and isinstance(refusal, Refusal) and isinstance(channel, HTTPChannel):
+            # as with a port
+            self._request.setHeader(b"connection", b"close")
+            channel.persistent = False
         html = prefers_html(exchange.request.headers if exchange is not None else None)
         head, body = reply(refusal, self._factory.name, html, self._factory.http_date(), self._factory.pages)
         self.send_head(head)
@@ -232,14 +240,6 @@ def _may_change(request: server.Request) -> bool:
     )
 
 
-class _MountedHead(RequestHead):
-    """The head of a request that came by a resource; ``mount`` is the path to that, as it was sent."""
-
-    __slots__ = ("mount",)
-
-    mount: bytes
-
-
 class _MapBack:
     """Maps back what an upstream says of itself, as :class:`txproxy.reverse.rewriting.ResponseRewrite` does: a resource
     does not know where it is mounted before it is asked.
@@ -250,7 +250,7 @@ class _MapBack:
 
     def bind(self, head: RequestHead, client: Client, authority: bytes, told: bytes = b"") -> Any:
         """See :class:`txproxy.reverse.rewriting.ResponseRewrite`."""
-        assert isinstance(head, _MountedHead)
+        assert isinstance(head, MountedHead)
         mount = head.mount
 
         def rewrite(response: ResponseHead, lines: list[bytes]) -> list[bytes]:
@@ -261,47 +261,20 @@ class _MapBack:
         return rewrite
 
 
-def _head_of(request: server.Request, mount: bytes, rest: bytes, may_change: bool) -> RequestHead:
-    """The request as a head of ours, with ``rest`` as its path; framing was twisted.web's. Upgrade is left in it if the
-    connection ``may_change``.
-    """
-    lines = []
-    host = request.requestHeaders.getRawHeaders(b"host") or [b""]
-    for name, values in request.requestHeaders.getAllRawHeaders():
-        if name.lower() in (b"content-length", b"expect") or (name.lower() == b"upgrade" and not may_change):
-            continue
-        for value in values:
-            if not grammar.TOKEN.fullmatch(name) or not grammar.FIELD_VALUE.fullmatch(value.strip(b" \t")):
-                raise RequestError("malformed header field")
-            lines.append(name + b": " + value.strip(b" \t"))
-    if host[0]:
-        try:
-            split_authority(host[0])
-        except ValueError:
-            raise RequestError("Host is malformed") from None
-    content: Any = request.content
-    length = content.seek(0, 2)
-    content.seek(0)
-    if length or request.requestHeaders.hasHeader(b"content-length"):
-        lines.append(b"Content-Length: %d" % length)
-    if not grammar.REQUEST_LINE.fullmatch(b"%b %b HTTP/1.1" % (request.method, rest)):
-        raise RequestError("malformed target")
-    head = _MountedHead(request.method, rest, Headers.from_lines(lines), authority=host[0], body=length)
-    head.mount = mount
-    return head
-
-
 @implementer(IResource)
 class ReverseProxyResource(Resource):
     """Passes what is below it to a pool: ``root.putChild(b"api", ReverseProxyResource(pool))``.
 
     What follows the place where it is mounted is appended to ``path``: with the default, ``/api/users?page=2`` is
-    asked of the upstream as ``/users?page=2``. Redirects and cookies of the upstream are mapped back to where it is
-    mounted. ``host``, ``trusted_proxies``, ``sticky`` and ``via`` are as in :class:`ReverseProxyFactory`.
+    asked of the upstream as ``/users?page=2``; ``/api`` alone is redirected to ``/api/``. A path that some server might
+    find outside of ``/api``, or of ``path``, is refused, as is all that a port of our own would refuse. Redirects and
+    cookies of the upstream are mapped back to where it is mounted. ``host``, ``trusted_proxies``, ``sticky`` and
+    ``via`` are as in :class:`ReverseProxyFactory`.
 
-    What twisted.web does not do cannot be had through it: it gathers the body of a request before it asks anybody, it
-    answers ``Expect`` itself, passes no informational responses and no trailers, and knows no CONNECT. Responses
-    stream, and WebSocket works where the client speaks HTTP/1.1: the connection is then taken from twisted.web.
+    What twisted.web does not do cannot be had through it: it joins folded lines, gives names of fields its own case,
+    gathers the body of a request before it asks anybody, answers ``Expect`` itself, passes no informational responses
+    and no trailers, and knows no CONNECT. Responses stream, and WebSocket works where the client speaks HTTP/1.1: the
+    connection is then taken from twisted.web.
 
     Health checks of the pool run from the first request on, until the reactor stops or :meth:`stop` is called.
     """
@@ -321,6 +294,11 @@ class ReverseProxyResource(Resource):
         reactor: Any = None,
     ) -> None:
         super().__init__()
+        if path:
+            try:
+                configured_path(path.decode("latin-1"))
+            except ConfigError as fault:
+                raise ConfigError(f"path: {fault}") from None
         self._path = path.rstrip(b"/")
         entry = via_entry(via)
         affinity = affinity_from(sticky, pool) if sticky is not None else None
@@ -358,10 +336,5 @@ class ReverseProxyResource(Resource):
         """Answer later."""
         if not self._serves:
             self._begin()
-        raw, mark, query = request.uri.partition(b"?")
-        # postpath is unquoted: what was sent is what goes on.
-        sent = raw.split(b"/")
-        here = len(sent) - len(request.postpath or [])
-        rest = self._path + b"/" + b"/".join(sent[here:]) + mark + query
-        _SiteRequest(self._factory, request, b"/".join(sent[:here]), rest, self._held).start()
+        _SiteRequest(self._factory, request, self._path, self._held).start()
         return server.NOT_DONE_YET
