@@ -1,10 +1,46 @@
-"""What a pool takes over from the one before it."""
+"""What a configuration comes to, and what a pool takes over from the one before it."""
 
+import pytest
 from twisted.internet.task import Clock
 
-from txproxy.assembly import LivePool
+from txproxy.assembly import LivePool, Observers, assemble
+from txproxy.config.file import parse
 from txproxy.config.tree import PoolConfig
 from txproxy.reverse.upstream import State
+from txproxy.testing import ProxyInMemory
+
+SELF = (
+    b"HTTP/1.1 302 Found\r\nDate: D\r\nLocation: http://127.0.0.1:8001/login\r\n"
+    b"Set-Cookie: s=1; Domain=127.0.0.1; Path=/\r\nContent-Length: 0\r\n\r\n"
+)
+
+
+def in_memory(text):
+    """The first listener of a configuration."""
+    config = parse(text, "edge.toml")
+    return ProxyInMemory(lambda reactor: assemble(config, Observers(), reactor).served[0].factory)
+
+
+@pytest.mark.parametrize("path", [b"/", b"/app"])
+@pytest.mark.parametrize("host", ['host = "upstream"', ""])
+def test_an_upstream_is_mapped_back_with_and_without_a_route(path, host):
+    proxy = in_memory(f"""
+        [[listeners]]
+        listen = "tcp:8080:interface=127.0.0.1"
+        pool = "a"
+        [pools.a]
+        upstreams = ["http://127.0.0.1:8001"]
+        {host}
+        [[routes]]
+        name = "r"
+        path = "/app"
+        pool = "a"
+    """)
+    client = proxy.connect()
+    client.send(b"GET %b HTTP/1.1\r\nHost: a.example\r\n\r\n" % path)
+    proxy.upstream.send(SELF)
+    assert b"\r\nLocation: http://a.example/login\r\nSet-Cookie: s=1; Path=/\r\n" in client.received
+    proxy.close()
 
 
 def test_a_drain_ends_when_it_was_to_end_though_the_configuration_was_read_again():

@@ -105,15 +105,19 @@ def test_what_is_changed_on_the_way(route):
 @pytest.mark.parametrize(
     ("text", "mapped"),
     [
+        # by the pool's own doing
         ("", None),
+        ('host = "upstream"', None),
+        ("map_location = true", None),
+        ("hsts = false", None),
         ('strip_prefix = "/one"', True),
         ('add_prefix = "/one"', True),
-        ('host = "upstream"', True),
-        ("map_location = true", True),
-        ('strip_prefix = "/one"\nmap_location = false', None),
+        ("response_headers = { remove = ['X'] }", True),
+        ("map_location = false", False),
+        ('strip_prefix = "/one"\nmap_location = false', False),
     ],
 )
-def test_locations_are_mapped_back_where_something_was_changed(route, text, mapped):
+def test_locations_are_mapped_back_unless_told(route, text, mapped):
     response = route(f'pool = "app"\n{text}').response
     assert (response.map_back if response is not None else None) is mapped
 

@@ -16,6 +16,7 @@ from txproxy.reverse.to_pool import ToPool
 from txproxy.reverse.trust import Trust
 from txproxy.reverse.upstream import Breaker
 from txproxy.testing import ProxyInMemory
+from txproxy.wire.headers import SERVER_NAMING
 
 OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nok"
 
@@ -37,8 +38,8 @@ def serve():
         proxy.close()
 
 
-def to(host, **options):
-    return ToPool(Pool([f"http://{host}"], name=host, **options))
+def to(address, host=None, **options):
+    return ToPool(Pool([f"http://{address}"], name=address, **options), host=host)
 
 
 def get(path, *lines):
@@ -177,6 +178,59 @@ def test_an_upstream_may_speak_of_itself_by_the_host_that_it_is_sent(serve, host
         got = client.take()
         assert b"\r\nLocation: http://a.example/y\r\n" in got
         assert b"\r\nSet-Cookie: a=b\r\n" in got or name == b"a.example"
+
+
+SELF = (
+    b"HTTP/1.1 302 Found\r\nDate: D\r\nLocation: http://10.0.0.1:81/login\r\nContent-Location: http://10.0.0.1:81/x\r\n"
+    b"Refresh: 3; url=https://10.0.0.1/y\r\nSet-Cookie: s=1; Domain=10.0.0.1; Path=/\r\nContent-Length: 0\r\n\r\n"
+)
+MAPPED = [
+    b"Location: http://a.example/login",
+    b"Content-Location: http://a.example/x",
+    b"Refresh: 3; url=http://a.example/y",
+    b"Set-Cookie: s=1; Path=/",
+]
+
+
+def spoken(client):
+    return [line for line in client.received.split(b"\r\n") if line.partition(b":")[0].lower() in SERVER_NAMING]
+
+
+@pytest.mark.parametrize("treatment", [None, Treatment(max_body=1), Treatment(response=ResponseRewrite())])
+@pytest.mark.parametrize("host", [None, "upstream", "b.example"])
+def test_what_an_upstream_says_of_itself_is_mapped_back_unless_told(serve, host, treatment):
+    action = to("10.0.0.1:81", host=host)
+    proxy = serve({"/": action if treatment is None else Treated(action, treatment)})
+    for _ in range(2):
+        client = proxy.connect()
+        client.send(get(b"/"))
+        at(proxy, "10.0.0.1")[-1].send(SELF)
+        assert spoken(client) == MAPPED
+
+
+def test_a_route_may_leave_it_as_it_is(serve):
+    proxy = serve({"/": Treated(to("10.0.0.1:81"), Treatment(response=ResponseRewrite(map_back=False)))})
+    client = proxy.connect()
+    client.send(get(b"/"))
+    at(proxy, "10.0.0.1")[-1].send(SELF)
+    assert client.received == SELF
+
+
+def test_after_a_retry_it_is_mapped_back_as_well(serve):
+    proxy = serve({"/": ToPool(Pool(["http://10.0.0.1:81", "http://10.0.0.2"]), host="upstream")})
+    proxy.network.script = [ConnectionRefused("no")]
+    client = proxy.connect()
+    client.send(get(b"/"))
+    at(proxy, "10.0.0.2")[-1].send(SELF.replace(b"10.0.0.1:81", b"10.0.0.2").replace(b"10.0.0.1", b"10.0.0.2"))
+    assert spoken(client) == MAPPED
+
+
+def test_an_authorization_server_is_mapped_back_too(serve):
+    proxy = serve({"/": Treated(to("10.0.0.2"), Treatment(auth=ForwardAuth(to("10.0.0.1:81"))))})
+    client = proxy.connect()
+    client.send(get(b"/x"))
+    at(proxy, "10.0.0.1")[-1].send(SELF)
+    assert spoken(client) == MAPPED
 
 
 def test_a_field_that_a_route_sets_is_no_word_of_the_clients(serve):

@@ -81,8 +81,20 @@ def test_a_redirect_to_https_arrives():
 def test_the_default_port_is_that_of_the_scheme():
     assert reference(b"http://up/x", upstream=b"up:80") == b"https://a.example/x"
     assert reference(b"https://up:443/x", upstream=b"up") == b"https://a.example/x"
-    assert reference(b"https://up/x", upstream=b"up:80") == b"https://up/x"
     assert reference(b"http://[::1]:8001/x", upstream=b"[::1]:8001") == b"https://a.example/x"
+
+
+def test_an_upstream_may_say_https_of_itself():
+    for upstream in (b"up:80", b"up:8001", b"up"):
+        assert reference(b"https://up/x", upstream=upstream) == b"https://a.example/x"
+        assert reference(b"https://up:443/x", upstream=upstream, scheme="http") == b"http://a.example/x"
+    assert reference(b"https://[::1]/x", upstream=b"[::1]:8001") == b"https://a.example/x"
+    # at a port that is not its own
+    assert reference(b"https://up:8443/x", upstream=b"up:8001") == b"https://up:8443/x"
+    # the client's own host, which may be the upstream's too
+    same = {"upstream": b"a.example:8001", "host": b"a.example:8080", "scheme": "http"}
+    assert reference(b"https://a.example/x", **same) == b"https://a.example/x"
+    assert cookie(b"s=1; Domain=up", upstream=b"up:8001") == b"s=1"
 
 
 def test_the_clients_port_comes_back():

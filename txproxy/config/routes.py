@@ -73,7 +73,7 @@ def read_route(table: Table) -> RouteConfig:
         match=match,
         action=action,
         request=request or None,
-        response=_response(table, request) or None,
+        response=_response(table, request),
         response_timeout=table.read("response_timeout", duration, None),
         tunnel_timeout=table.read("tunnel_timeout", duration, None),
         max_body=table.read("max_body", size, None),
@@ -223,19 +223,21 @@ def _rewrite(table: Table) -> tuple[str, str]:
 def _response(table: Table, request: RequestRewrite | None) -> ResponseRewrite | None:
     headers = table.table("response_headers")
     domains = table.pairs("cookie_domains", any_text, "{ 'FROM.example' = 'TO.example' }")
-    # A path that was changed on its way has to be changed back, and so has a name.
-    changed = bool(domains) or any(key in table for key in ("strip_prefix", "add_prefix", "host", "files"))
     values = {
         "set_headers": _fields(headers, "set"),
         "add_headers": _fields(headers, "add"),
         "remove_headers": _names(headers),
-        "map_back": table.read("map_location", flag, changed),
+        "map_back": table.read("map_location", flag, True),
         "request": request,
         "cookie_domains": domains,
         "hsts": _hsts(table),
     }
     if headers is not None:
         headers.close()
+    keys = ("strip_prefix", "add_prefix", "cookie_domains")
+    if values["map_back"] and headers is None and values["hsts"] is None and not any(key in table for key in keys):
+        # What the upstream says of itself is mapped back without being told to.
+        return None
     try:
         return ResponseRewrite(**values)  # type: ignore[arg-type]
     except ConfigError as fault:

@@ -475,6 +475,8 @@ class Exchange:
         onward = headers.onward if status != 204 else None
         if onward is None:
             onward = self._onward(headers, status)
+        if plan.map_back is not None and headers.names_server:
+            onward = Headers.from_lines(plan.map_back(plan, self.request, self.downstream.client, onward.lines))
         if plan.answered is not None or plan.rewrite is not None:
             lines = self._rewritten(plan, head, onward.lines)
             if lines is None:

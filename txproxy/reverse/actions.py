@@ -213,6 +213,9 @@ class Treated:
                 # Only now: what goes nowhere is not copied either.
                 assert self._factory is not None, "an action that serves is attached"
                 plan.shadow = treatment.mirror.begin(self._factory, head, client)
+            if treatment.response is not None:
+                # It says whether anything is mapped back, and does it.
+                plan.map_back = None
             if response is not None:
                 told = plan.head.authority if plan.head is not None else b""
                 plan.rewrite = response.bind(asked, client, plan.upstream.authority, told)

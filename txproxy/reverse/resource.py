@@ -29,7 +29,7 @@ from txproxy.reverse.pool import Pool
 from txproxy.reverse.site_heads import MountedHead, below, head_of, to_slash
 from txproxy.reverse.to_pool import ToPool
 from txproxy.reverse.trust import Trust
-from txproxy.reverse.way_back import MAPPED, WayBack
+from txproxy.reverse.way_back import WayBack
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
 
@@ -254,7 +254,7 @@ class _MapBack:
         mount = head.mount
 
         def rewrite(response: ResponseHead, lines: list[bytes]) -> list[bytes]:
-            if MAPPED.isdisjoint(response.headers.index):
+            if not response.headers.names_server:
                 return lines
             return WayBack(mount, self._path).lines(lines, head, client, authority, told)
 

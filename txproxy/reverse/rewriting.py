@@ -27,7 +27,7 @@ from txproxy.matching.paths import (
 from txproxy.reverse.conditions import compiled
 from txproxy.reverse.fields import FieldChanges, Fields, replaced
 from txproxy.reverse.templates import VARIABLES, parse
-from txproxy.reverse.way_back import MAPPED, WayBack
+from txproxy.reverse.way_back import WayBack
 from txproxy.wire.forwarding import CLIENT_FIELDS, plain
 from txproxy.wire.message import RequestHead, ResponseHead
 
@@ -334,7 +334,7 @@ class ResponseRewrite:
         lines: list[bytes],
     ) -> list[bytes]:
         index = response.headers.index
-        if self._way_back is not None and not MAPPED.isdisjoint(index):
+        if self._way_back is not None and response.headers.names_server:
             lines = self._way_back.lines(lines, head, client, authority, told)
         drop = self._drop
         if drop:

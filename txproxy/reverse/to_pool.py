@@ -13,6 +13,7 @@ from txproxy.reverse.affinity import Affinity
 from txproxy.reverse.pool import Pool
 from txproxy.reverse.trust import peer_alone
 from txproxy.reverse.upstream import Upstream
+from txproxy.reverse.way_back import map_back
 from txproxy.tls.peer import CLIENT_CERTIFICATE_FIELDS
 from txproxy.wire.forwarding import (
     CLIENT_FIELDS,
@@ -134,6 +135,7 @@ class ToPool:
         plan = Plan(address, self._head(head, client, upstream))
         plan.party = plan.upstream = upstream
         plan.again = self._go_on
+        plan.map_back = map_back
         if self.pool.curious:
             plan.answered = self.pool.attention(upstream)
         if self._affinity is not None:

@@ -4,8 +4,8 @@ A route that takes a prefix from the path, or adds one, and an upstream that has
 an upstream says of itself wrong for the client. What is mapped back:
 
 - ``Location``, ``Content-Location`` and the URL of ``Refresh``, where they name the upstream itself: by its own
-  authority or that of the Host that it was sent, which becomes the client's scheme and authority; or by the client's
-  authority, if that is what it was told.
+  authority (also as ``https`` without a port, where it is no other than the client's host), or that of the Host that it
+  was sent, which becomes the client's scheme and authority; or by the client's authority, if that is what it was told.
   There ``http`` becomes ``https`` where the client speaks that: an upstream behind TLS does not always know. The other
   way round it stays, or a redirect to ``https`` would never arrive.
 - Their path, and paths alone: what is below the prefix that the route adds is put below the one that it strips. A path
@@ -23,13 +23,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
-from txproxy.interfaces import Client
+from txproxy.interfaces import Client, Plan
 from txproxy.matching.paths import as_local, has_prefix
 from txproxy.reverse.matches import host_of
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import DEFAULT_PORTS, split_authority
-
-MAPPED: Final = frozenset({b"location", b"content-location", b"refresh", b"set-cookie"})
 
 _Map: TypeAlias = "Callable[[bytes, RequestHead, Client, bytes, bytes], bytes]"
 
@@ -90,7 +88,11 @@ class WayBack:
                 scheme = b"https"
             else:
                 host = theirs
-        elif _same(theirs, authority, default) or _same(theirs, told, default):
+        elif (
+            _same(theirs, authority, default)
+            or _same(theirs, told, default)
+            or (default == 443 and _names(theirs, authority) and not _names(theirs, host))
+        ):
             scheme = scheme and client.scheme.encode("ascii")
         else:
             return value
@@ -187,6 +189,12 @@ def _same(theirs: bytes, ours: bytes, default: int | None) -> bool:
     return host.removesuffix(".") == name.removesuffix(".") and (port or default) == (number or default)
 
 
+def _names(theirs: bytes, ours: bytes) -> bool:
+    """Whether a URL of https, at its own port, names the host of an authority that has whatever port."""
+    name = host_of(ours)
+    return bool(name) and _same(theirs, b"[%b]" % name.encode() if ":" in name else name.encode(), 443)
+
+
 def _is_domain(attribute: bytes) -> bool:
     return attribute.partition(b"=")[0].strip(b" \t").lower() == b"domain"
 
@@ -195,3 +203,12 @@ def _fits(host: str, domain: bytes) -> bool:
     """RFC 6265 section 5.1.3."""
     name = domain.decode("latin-1")
     return host == name or host.endswith("." + name)
+
+
+_WITHOUT_PREFIXES: Final = WayBack()
+
+
+def map_back(plan: Plan, head: RequestHead, client: Client, lines: list[bytes]) -> list[bytes]:
+    """The lines of a response to ``head`` where no route has changed the path; see :class:`txproxy.interfaces.Plan`."""
+    assert plan.head is not None, "tunnels have no responses"
+    return _WITHOUT_PREFIXES.lines(lines, head, client, plan.upstream.authority, plan.head.authority)

@@ -10,6 +10,8 @@ from txproxy.wire import grammar
 _new: Final = object.__new__
 # What is in no repr, and so in no traceback.
 _SECRET: Final = frozenset({b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"})
+# What may have a server's own address in it.
+SERVER_NAMING: Final = frozenset({b"location", b"content-location", b"refresh", b"set-cookie"})
 
 
 class Headers:
@@ -24,13 +26,15 @@ class Headers:
     ``Headers([(b"Name", b"value")])`` checks names and values; a wrong one is a ``ValueError``.
     """
 
-    __slots__ = ("lines", "index", "block", "onward")
+    __slots__ = ("lines", "index", "block", "onward", "names_server")
 
     lines: list[bytes]
     index: dict[bytes, bytes]
     block: bytes
     # the same without what is for one hop, for whoever has parsed it
     onward: Headers | None
+    # whether the server may speak of its own address in them
+    names_server: bool
 
     def __init__(self, fields: Iterable[tuple[bytes, bytes]] = ()) -> None:
         lines = []
@@ -71,6 +75,9 @@ class Headers:
         if name == "block":
             self.block = block = b"\r\n".join(self.lines)
             return block
+        if name == "names_server":
+            self.names_server = names = not SERVER_NAMING.isdisjoint(self.index)
+            return names
         raise AttributeError(name)
 
     def get(self, name: bytes) -> bytes | None:
