@@ -4,6 +4,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorThreads
 from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
@@ -52,6 +53,38 @@ def test_a_look_that_takes_its_time_is_not_hurried(clock):
     waiting[0].callback(None)
     clock.advance(10)
     assert len(waiting) == 2
+    watch.stop()
+
+
+def test_a_watch_may_end_while_it_looks(clock):
+    events = []
+
+    async def hang():
+        await Deferred()
+
+    watch = FileWatch(clock, [hang])
+    watch.start()
+    clock.advance(10)
+    globalLogPublisher.addObserver(events.append)
+    watch.stop()
+    globalLogPublisher.removeObserver(events.append)
+    assert not events
+
+
+def test_a_look_that_takes_its_time_holds_up_no_other(clock):
+    looked = []
+
+    async def hang():
+        await Deferred()
+
+    async def look():
+        looked.append(clock.seconds())
+
+    watch = FileWatch(clock, [hang, look])
+    watch.start()
+    for _ in range(3):
+        clock.advance(10)
+    assert looked == [10, 20, 30]
     watch.stop()
 
 

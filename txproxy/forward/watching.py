@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -19,44 +19,61 @@ _EVERY: Final = 10.0
 
 
 class FileWatch:
-    """Calls each of ``looks`` every ten seconds. One that fails is said loudly, and called again the next time."""
+    """Calls each of ``looks`` every ten seconds; one that takes its time holds up no other. One that fails is said
+    loudly, and called again the next time.
+    """
 
     def __init__(self, reactor: Any, looks: Sequence[Look]) -> None:
-        self._reactor = reactor
-        self._looks = tuple(looks)
-        self._timer: IDelayedCall | None = None
-        self._looking: Deferred[None] | None = None
+        self._looks = [_Looking(reactor, look) for look in looks]
 
     def start(self) -> None:
         """Begin; what has changed since it was read is seen after the first interval."""
-        if self._looks:
-            self._timer = self._reactor.callLater(_EVERY, self._look)
+        for look in self._looks:
+            look.start()
 
     def stop(self) -> None:
         """Look no more."""
+        for look in self._looks:
+            look.stop()
+
+
+class _Looking:
+    """One look, again and again."""
+
+    def __init__(self, reactor: Any, look: Look) -> None:
+        self._reactor = reactor
+        self._look = look
+        self._timer: IDelayedCall | None = None
+        self._running: Deferred[None] | None = None
+
+    def start(self) -> None:
+        self._timer = self._reactor.callLater(_EVERY, self._begin)
+
+    def stop(self) -> None:
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
-        looking, self._looking = self._looking, None
-        if looking is not None:
-            looking.cancel()
+        running, self._running = self._running, None
+        if running is not None:
+            running.cancel()
 
-    def _look(self) -> None:
+    def _begin(self) -> None:
         self._timer = None
-        self._looking = looking = Deferred.fromCoroutine(self._look_at_all())
-        looking.addBoth(self._again)
+        self._running = running = Deferred.fromCoroutine(self._run())
+        running.addBoth(self._again)
 
-    async def _look_at_all(self) -> None:
-        for look in self._looks:
-            try:
-                await look()
-            except Exception:
-                _log.failure("a file could not be looked at")
+    async def _run(self) -> None:
+        try:
+            await self._look()
+        except CancelledError:
+            pass
+        except Exception:
+            _log.failure("a file could not be looked at")
 
     def _again(self, _: object) -> None:
-        if self._looking is not None:
-            self._looking = None
-            self._timer = self._reactor.callLater(_EVERY, self._look)
+        if self._running is not None:
+            self._running = None
+            self.start()
 
 
 def in_threads(reactor: Any) -> Callable[[Callable[[], T]], Awaitable[T]]:
