@@ -25,6 +25,7 @@ from txproxy.forward.mode import ForwardProxyFactory
 from txproxy.limits.allotments import Allotments
 from txproxy.proxy.factory import Observer, ProxyFactory
 from txproxy.proxy.pages import ErrorPages
+from txproxy.proxy.resolver import Resolver
 from txproxy.reverse.actions import Action, Respond, SendElsewhere, Treated, Treatment, TunnelTo
 from txproxy.reverse.affinity import Affinity, affinity_from
 from txproxy.reverse.mode import ReverseMode, ReverseProxyFactory, via_entry
@@ -106,10 +107,21 @@ class Assembly:
     allotments: Allotments | None = None
 
 
-def assemble(config: Config, observers: Observers, reactor: Any, before: Assembly | None = None) -> Assembly:
+@attrs.frozen
+class Around:
+    """What stands around a configuration, and stays when another takes its place: the ``reactor``, and the ``resolver``
+    of all names.
+    """
+
+    reactor: Any
+    resolver: Resolver
+
+
+def assemble(config: Config, observers: Observers, around: Around, before: Assembly | None = None) -> Assembly:
     """Build it all. Pools that are as they were ``before`` are the same again, with all that is known of them. A file
     that has become unreadable since the configuration was read is a ``ConfigError``.
     """
+    reactor = around.reactor
     pools = {pool.name: _live_pool(pool, reactor, before) for pool in config.pools}
     allotments = _allotments(config, reactor, before)
     served = []
@@ -118,7 +130,7 @@ def assemble(config: Config, observers: Observers, reactor: Any, before: Assembl
         if isinstance(listener, ForwardListener) and allotments is not None:
             policy = attrs.evolve(listener.policy, bounds=allotments.bounds, usage=allotments.used)
             listener = attrs.evolve(listener, policy=policy)
-        served.append(Served(listener, _factory(config, listener, pools, tls, observers, reactor), tls))
+        served.append(Served(listener, _factory(config, listener, pools, tls, observers, around), tls))
     return Assembly(config, pools, tuple(served), allotments)
 
 
@@ -162,34 +174,48 @@ def _factory(
     pools: Mapping[str, LivePool],
     tls: ServerTls | None,
     observers: Observers,
-    reactor: Any,
+    around: Around,
 ) -> Factory:
+    resolver, reactor = around.resolver, around.reactor
     if isinstance(listener, ForwardListener):
         return ForwardProxyFactory(
             listener.policy,
             limits=listener.limits,
             observers=observers.exchanges,
             protocols=listener.protocols,
+            resolver=resolver,
             reactor=reactor,
         )
     if isinstance(listener, TcpListener):
-        return _stream_factory(listener, pools, observers, reactor)
+        return _stream_factory(listener, pools, observers, around)
     via = via_entry(listener.via)
     routes = [Route(route.name, route.match, action_of(route, pools, via)) for route in config.routes_of(listener)]
     mode = mode_of(listener, default_action(listener, pools, via), routes, via, tls)
     factory = ReverseProxyFactory(
-        mode, via=listener.via, limits=listener.limits, observers=observers.exchanges, reactor=reactor
+        mode,
+        via=listener.via,
+        limits=listener.limits,
+        observers=observers.exchanges,
+        resolver=resolver,
+        reactor=reactor,
     )
     factory.pages = ErrorPages(dict(listener.error_pages)) or None
     return factory
 
 
 def _stream_factory(
-    listener: TcpListener, pools: Mapping[str, LivePool], observers: Observers, reactor: Any
+    listener: TcpListener, pools: Mapping[str, LivePool], observers: Observers, around: Around
 ) -> StreamFactory:
     pool = pools[listener.pool].pool if listener.pool is not None else None
     sni = {server: pools[name].pool for server, name in listener.sni}
-    return StreamFactory(pool, sni=sni, limits=listener.limits, observers=observers.streams, reactor=reactor)
+    return StreamFactory(
+        pool,
+        sni=sni,
+        limits=listener.limits,
+        observers=observers.streams,
+        resolver=around.resolver,
+        reactor=around.reactor,
+    )
 
 
 # -- reverse mode

@@ -354,3 +354,10 @@ class IDialer(Interface):
         """Connect a protocol from ``build`` to ``address``, TLS handshake included. Fails with a ``DialError``, or with
         ``RequestDenied`` where the address may not be reached.
         """
+
+
+class IClientDialer(IDialer):
+    """Makes connections to where clients want to go, and gives none of them more than a share of what that takes."""
+
+    def dial_for(client_ip: str, address: Address, build: Callable[[], IProtocol]) -> Deferred[IProtocol]:
+        """The same on behalf of a client."""

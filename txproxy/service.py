@@ -12,13 +12,14 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.logger import Logger
 
-from txproxy.assembly import Assembly, Factory, Observers, Served, assemble
+from txproxy.assembly import Around, Assembly, Factory, Observers, Served, assemble
 from txproxy.config import Config, ForwardListener, load
 from txproxy.config.endpoints import Bound, endpoint_text
 from txproxy.entrance import Behind, Entrance
 from txproxy.errors import ConfigError
 from txproxy.limits.allotments import Allotments
 from txproxy.observe.access_log import AccessLog
+from txproxy.proxy.resolver import Resolver
 from txproxy.tls.upstream import ClientConnections
 from txproxy.wire.networks import Networks
 
@@ -28,8 +29,9 @@ _log = Logger()
 _CHECK_EVERY: Final = 10.0
 
 
-def make_service(config: Config, reactor: Any = None) -> ProxyService:
-    """The service that the command line runs. ``reactor`` is the running program's if None.
+def make_service(config: Config, reactor: Any = None, resolver: Resolver | None = None) -> ProxyService:
+    """The service that the command line runs. ``reactor`` is the running program's if None, and ``resolver`` one that
+    goes by the system's files.
 
     A file or value that is wrong is a ``ConfigError`` here; an address that cannot be listened on is one when the
     service starts.
@@ -49,7 +51,7 @@ def make_service(config: Config, reactor: Any = None) -> ProxyService:
                 endpoint_text(text)
             except ConfigError as fault:
                 raise ConfigError(f"{listener.where_of(tls)} {fault}") from None
-    return ProxyService(config, reactor)
+    return ProxyService(config, reactor, resolver)
 
 
 @attrs.frozen
@@ -112,8 +114,9 @@ class ProxyService(Service):
     another configuration take its place.
     """
 
-    def __init__(self, config: Config, reactor: Any) -> None:
+    def __init__(self, config: Config, reactor: Any, resolver: Resolver | None = None) -> None:
         self._reactor = reactor
+        self._around = Around(reactor, resolver or Resolver(reactor))
         # Where relative names begin may be another folder by then.
         self._file = os.path.abspath(config.source) if config.source else ""
         self._now = self._assemble(config, None)
@@ -147,7 +150,7 @@ class ProxyService(Service):
         if log is not None:
             observers = Observers(exchanges=(log.exchange,), streams=(log.stream,))
         try:
-            running = _Running(assemble(config, observers, self._reactor, before.assembly if before else None), log)
+            running = _Running(assemble(config, observers, self._around, before.assembly if before else None), log)
             # An endpoint that is there twice is said before anything runs.
             running.places()
         except ConfigError:

@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from txproxy.errors import ConfigError
-from txproxy.forward.tries import FailedTries, TryLimits, neighbourhood
+from txproxy.forward.tries import FailedTries, TryLimits
 
 A, B = "192.0.2.1", "192.0.2.2"
 
@@ -122,19 +122,6 @@ def test_the_table_is_bounded_and_the_latest_stay(clock: Clock) -> None:
     # An end without a record, which has had to make room, does no harm.
     tries.passed("b")
     assert len(tries) == 3
-
-
-@pytest.mark.parametrize(
-    ("client_ip", "key"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("2001:db8:1:2::1%eth0", "2001:db8:1:2::"),
-        ("unix:", "unix:"),
-    ],
-)
-def test_an_ipv6_host_is_its_network(client_ip: str, key: str) -> None:
-    assert neighbourhood(client_ip) == key
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@
 
 import pytest
 from twisted.internet.defer import succeed
-from twisted.names import client, dns, server
+from twisted.names import dns, server
 from twisted.names.common import ResolverBase
 from twisted.names.error import AuthoritativeDomainError
 
+from txproxy.proxy.resolver import Places, Resolver
 from txproxy.reverse.discovery import Discovery, HostName, ServiceName
-from txproxy.reverse.lookups import system_resolver
 
 HOST = "api.example"
 SERVICE = "_http._tcp.api.example"
@@ -52,7 +52,7 @@ def discover(reactor, name_server, tmp_path):
 
     def start(wanted):
         number = name_server.getHost().port
-        resolver = system_resolver(reactor, str(tmp_path / "resolv.conf"), str(tmp_path / "hosts"), number)
+        resolver = Resolver(reactor, Places(str(tmp_path / "resolv.conf"), str(tmp_path / "hosts"), number))
         applied = []
         started.append(Discovery(reactor, resolver, applied.append, wanted))
         started[-1].start()
@@ -96,14 +96,3 @@ def test_a_service_is_found_with_its_targets(turn, zone, discover):
         ("192.0.2.1", 8001, 60, False, "a.api.example"),
         ("2001:db8::2", 8002, 1, True, "b.api.example"),
     ]
-
-
-def test_twisteds_own_resolver_serves_as_well(reactor, turn, zone, name_server):
-    zone.records[HOST, dns.A] = [dns.Record_A("192.0.2.1", 60)]
-    resolver = client.Resolver(servers=[("127.0.0.1", name_server.getHost().port)], reactor=reactor)
-    applied = []
-    discovery = Discovery(reactor, resolver, applied.append, HostName(HOST, 80))
-    discovery.start()
-    turn(lambda: applied, "the address")
-    discovery.stop()
-    assert hosts(applied) == [["192.0.2.1"]]

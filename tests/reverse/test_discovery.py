@@ -2,67 +2,67 @@
 
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import IResolver
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
-from twisted.names import dns
-from twisted.names.common import ResolverBase
-from twisted.names.error import DNSNameError, DNSServerError, DomainError
-from zope.interface.verify import verifyObject
 
-from txproxy.errors import ConfigError
-from txproxy.reverse import discovery
+from txproxy.errors import ConfigError, DnsError
 from txproxy.reverse.discovery import Discovery, Found, HostName, ServiceName
+from txproxy.wire import dns
+from txproxy.wire.dns import Record, Service
 
 HOST = "api.example"
 SERVICE = "_http._tcp.api.example"
 HANG = "hang"
+FAILED = DnsError("the name server failed")
 
 
-class Names(ResolverBase):
-    """A resolver in memory. ``records`` are the payloads under (name, type): none of them is the answer that there is
+def four(text, ttl):
+    return Record(HOST, dns.A, ttl, text)
+
+
+def six(text, ttl):
+    return Record(HOST, dns.AAAA, ttl, text)
+
+
+def srv(*target, ttl=60):
+    return Record(SERVICE, dns.SRV, ttl, Service(*target))
+
+
+class Names:
+    """A resolver in memory. ``known`` are the records under (name, type): none of them is the answer that there is
     nothing; an error is failed with, and HANG hangs.
     """
 
     def __init__(self, clock):
-        super().__init__()
-        self.records = {}
+        self.known = {}
         self.asked = []
         self.hanging = []
         self._clock = clock
 
-    def _lookup(self, name, cls, type, timeout):
-        name = name.decode("ascii")
-        self.asked.append((self._clock.seconds(), name, type))
-        found = self.records.get((name, type), [])
+    def records(self, name, kind):
+        self.asked.append((self._clock.seconds(), name, kind))
+        found = self.known.get((name, kind), ())
         if found is HANG:
-            self.hanging.append((Deferred(), name, type))
+            self.hanging.append((Deferred(), name, kind))
             return self.hanging[-1][0]
-        if isinstance(found, Exception):
-            return fail(found)
-        return succeed(([self._header(name, payload) for payload in found], [], []))
+        return fail(found) if isinstance(found, Exception) else succeed(tuple(found))
 
-    def _header(self, name, payload):
-        return dns.RRHeader(name, payload.TYPE, dns.IN, payload.ttl, payload)
-
-    def answer(self, *payloads):
+    def answer(self, *records):
         """Answer the look-up that hangs longest."""
-        hanging, name, _ = self.hanging.pop(0)
-        hanging.callback(([self._header(name, payload) for payload in payloads], [], []))
+        self.hanging.pop(0)[0].callback(records)
 
     def give(self, name, *addresses, ttl=60):
         """Let a host have these addresses."""
-        four = [dns.Record_A(text, ttl) for text in addresses if ":" not in text]
-        six = [dns.Record_AAAA(text, ttl) for text in addresses if ":" in text]
-        self.records[name, dns.A], self.records[name, dns.AAAA] = four, six
+        self.known[name, dns.A] = [four(text, ttl) for text in addresses if ":" not in text]
+        self.known[name, dns.AAAA] = [six(text, ttl) for text in addresses if ":" in text]
 
     def serve(self, *targets, ttl=60):
         """Let the service have these targets: priority, weight, port, name."""
-        self.records[SERVICE, dns.SRV] = [dns.Record_SRV(*target, ttl=ttl) for target in targets]
+        self.known[SERVICE, dns.SRV] = [srv(*target, ttl=ttl) for target in targets]
 
     def fail(self, name, error):
         for kind in (dns.A, dns.AAAA):
-            self.records[name, kind] = error
+            self.known[name, kind] = error
 
     def rounds(self, kind=dns.A):
         """When it was asked for records of this kind."""
@@ -124,10 +124,6 @@ def log():
     globalLogPublisher.removeObserver(events.append)
 
 
-def test_the_resolver_of_these_tests_is_one():
-    assert verifyObject(IResolver, Names(Clock()))
-
-
 # -- host names
 
 
@@ -153,12 +149,12 @@ def test_one_family_of_addresses_is_enough(known, addresses, log):
     assert log() == []
 
 
-@pytest.mark.parametrize("error", [DNSNameError(), DomainError()])
+@pytest.mark.parametrize("error", [(), []])
 def test_a_server_that_denies_the_name_for_one_family_is_believed_for_that_one(known, error):
     web = known()
     web.names.give(HOST, "10.0.0.1", "2001:db8::1")
     web.start()
-    web.names.records[HOST, dns.AAAA] = error
+    web.names.known[HOST, dns.AAAA] = error
     web.advance(60)
     assert web.hosts() == ["10.0.0.1"]
     assert web.discovery.cause == ""
@@ -166,7 +162,7 @@ def test_a_server_that_denies_the_name_for_one_family_is_believed_for_that_one(k
 
 def test_aliases_are_followed_by_the_name_server_and_their_ttl_counts(known):
     web = known()
-    web.names.records[HOST, dns.A] = [dns.Record_CNAME("b.example", 10), dns.Record_A("10.0.0.1", 60)]
+    web.names.known[HOST, dns.A] = [Record(HOST, dns.CNAME, 10, "b.example"), four("10.0.0.1", 60)]
     web.start()
     assert web.hosts() == ["10.0.0.1"]
     web.advance(11)
@@ -175,8 +171,8 @@ def test_aliases_are_followed_by_the_name_server_and_their_ttl_counts(known):
 
 def test_a_name_is_looked_up_again_when_its_ttl_is_over(known):
     web = known()
-    web.names.records[HOST, dns.A] = [dns.Record_A("10.0.0.1", 30), dns.Record_A("10.0.0.2", 20)]
-    web.names.records[HOST, dns.AAAA] = [dns.Record_AAAA("2001:db8::1", 40)]
+    web.names.known[HOST, dns.A] = [four("10.0.0.1", 30), four("10.0.0.2", 20)]
+    web.names.known[HOST, dns.AAAA] = [six("2001:db8::1", 40)]
     web.start()
     web.advance(61)
     assert web.names.rounds() == [0, 20, 40, 60]
@@ -222,9 +218,9 @@ def test_an_address_that_is_given_twice_is_one_member(known):
 @pytest.mark.parametrize(
     ("error", "cause"),
     [
-        (DNSServerError(), f"IPv4 addresses of {HOST}: the name server failed"),
-        (DNSNameError(), f"{HOST} has no address"),
-        (OSError("No domain name servers available"), f"IPv4 addresses of {HOST}: No domain name servers available"),
+        (FAILED, f"IPv4 addresses of {HOST}: the name server failed"),
+        ((), f"{HOST} has no address"),
+        (DnsError("127.0.0.1 cannot be asked"), f"IPv4 addresses of {HOST}: 127.0.0.1 cannot be asked"),
         ([], f"{HOST} has no address"),
     ],
 )
@@ -250,7 +246,7 @@ def test_on_failure_what_is_known_stays_and_it_is_tried_again_in_5_s(known, log,
 
 def test_a_name_that_never_was_known_applies_nothing(known, log):
     web = known()
-    web.names.fail(HOST, DNSNameError())
+    web.names.fail(HOST, ())
     web.start()
     web.advance(20)
     assert web.applied == []
@@ -263,7 +259,7 @@ def test_one_family_that_fails_keeps_its_addresses_while_the_other_changes(known
     web.names.give(HOST, "10.0.0.1", "2001:db8::1")
     web.start()
     web.names.give(HOST, "10.0.0.2")
-    web.names.records[HOST, dns.AAAA] = DNSServerError()
+    web.names.known[HOST, dns.AAAA] = FAILED
     web.advance(60)
     assert web.hosts() == ["10.0.0.2", "2001:db8::1"]
     assert web.discovery.cause == f"IPv6 addresses of {HOST}: the name server failed"
@@ -275,8 +271,8 @@ def test_a_family_that_has_gone_is_let_go_while_the_other_fails(known):
     web = known()
     web.names.give(HOST, "10.0.0.1", "2001:db8::1")
     web.start()
-    web.names.records[HOST, dns.A] = []
-    web.names.records[HOST, dns.AAAA] = DNSServerError()
+    web.names.known[HOST, dns.A] = []
+    web.names.known[HOST, dns.AAAA] = FAILED
     web.advance(60)
     assert web.hosts() == ["2001:db8::1"]
 
@@ -284,7 +280,7 @@ def test_a_family_that_has_gone_is_let_go_while_the_other_fails(known):
 def test_a_retry_is_no_later_than_the_ttl(known):
     web = known()
     web.names.give(HOST, "10.0.0.1", ttl=2)
-    web.names.records[HOST, dns.AAAA] = DNSServerError()
+    web.names.known[HOST, dns.AAAA] = FAILED
     web.start()
     web.advance(4)
     assert web.names.rounds() == [0, 2, 4]
@@ -305,12 +301,12 @@ def test_a_resolver_that_never_answers_is_a_failure_after_10_s(known):
 def test_a_silent_family_holds_up_nobody(known):
     web = known()
     web.names.give(HOST, "10.0.0.1")
-    web.names.records[HOST, dns.AAAA] = HANG
+    web.names.known[HOST, dns.AAAA] = HANG
     web.start()
     assert web.applied == []
     web.advance(0.5)
     assert web.hosts() == ["10.0.0.1"]
-    web.names.answer(dns.Record_AAAA("2001:db8::1", 60))
+    web.names.answer(six("2001:db8::1", 60))
     assert web.hosts() == ["10.0.0.1", "2001:db8::1"]
     assert len(web.applied) == 2
 
@@ -320,9 +316,9 @@ def test_answers_that_come_soon_are_applied_together(known):
     web.names.fail(HOST, HANG)
     web.start()
     web.advance(0.25)
-    web.names.answer(dns.Record_A("10.0.0.1", 60))
+    web.names.answer(four("10.0.0.1", 60))
     assert web.applied == []
-    web.names.answer(dns.Record_AAAA("2001:db8::1", 60))
+    web.names.answer(six("2001:db8::1", 60))
     assert [[found.host for found in applied] for applied in web.applied] == [["10.0.0.1", "2001:db8::1"]]
 
 
@@ -359,7 +355,7 @@ def test_a_change_that_cannot_be_applied_stops_nothing(known, log):
 
 def test_a_service_gives_port_priority_and_weight(known):
     service = known(ServiceName(SERVICE))
-    service.names.serve((20, 1, 8003, "c.example"), (10, 30, 8001, "A.Example."), (10, 10, 8002, "b.example"))
+    service.names.serve((20, 1, 8003, "c.example"), (10, 30, 8001, "a.example"), (10, 10, 8002, "b.example"))
     service.names.give("a.example", "10.0.0.1", "2001:db8::1")
     service.names.give("b.example", "10.0.0.2")
     service.names.give("c.example", "10.0.0.3")
@@ -426,10 +422,10 @@ def test_a_service_is_looked_up_again_at_the_shortest_ttl_of_all(known):
     ("records", "cause"),
     [
         ([], f"{SERVICE} has no SRV record"),
-        (DNSNameError(), f"{SERVICE} has no SRV record"),
-        (DNSServerError(), f"SRV records of {SERVICE}: the name server failed"),
-        ([dns.Record_SRV(0, 0, 0, "", 60)], f"{SERVICE} is not offered"),
-        ([dns.Record_A("10.0.0.9", 60)], f"{SERVICE} is not offered"),
+        ((), f"{SERVICE} has no SRV record"),
+        (FAILED, f"SRV records of {SERVICE}: the name server failed"),
+        ([srv(0, 0, 0, "")], f"{SERVICE} is not offered"),
+        ([four("10.0.0.9", 60)], f"{SERVICE} is not offered"),
     ],
 )
 def test_a_service_that_is_not_found_keeps_its_members_and_follows_their_addresses(known, records, cause):
@@ -437,7 +433,7 @@ def test_a_service_that_is_not_found_keeps_its_members_and_follows_their_address
     service.names.serve((1, 1, 80, "a.example"))
     service.names.give("a.example", "10.0.0.1")
     service.start()
-    service.names.records[SERVICE, dns.SRV] = records
+    service.names.known[SERVICE, dns.SRV] = records
     service.names.give("a.example", "10.0.0.2")
     service.advance(60)
     assert service.discovery.cause == cause
@@ -452,7 +448,7 @@ def test_a_target_that_is_not_found_keeps_its_addresses_as_long_as_it_is_one(kno
     service.names.give("a.example", "10.0.0.1")
     service.names.give("b.example", "10.0.0.2")
     service.start()
-    service.names.fail("b.example", DNSNameError())
+    service.names.fail("b.example", ())
     service.names.give("a.example", "10.0.0.3")
     service.advance(60)
     assert service.hosts() == ["10.0.0.2", "10.0.0.3"]
@@ -472,7 +468,7 @@ def test_what_was_known_of_a_target_that_has_left_is_forgotten(known):
     service.names.serve((1, 1, 80, "a.example"))
     service.advance(60)
     service.names.serve((1, 1, 80, "a.example"), (1, 1, 80, "b.example"))
-    service.names.fail("b.example", DNSServerError())
+    service.names.fail("b.example", FAILED)
     service.advance(60)
     assert service.hosts() == ["10.0.0.1"]
 
@@ -500,42 +496,10 @@ def test_of_many_targets_few_are_looked_up_at_once(known):
         most = max(most, len(service.names.hanging))
         _, name, kind = service.names.hanging[0]
         number = name.removeprefix("host").removesuffix(".example")
-        service.names.answer(*([dns.Record_A(f"10.0.0.{number}", 60)] if kind == dns.A else []))
+        service.names.answer(*([four(f"10.0.0.{number}", 60)] if kind == dns.A else []))
     assert most == 16
     assert len(service.applied[-1]) == 100
     assert len(service.applied) == 1
-
-
-# -- the system's resolver
-
-
-def test_the_systems_resolver_is_made_at_the_start_and_anew_after_a_failure(monkeypatch):
-    clock = Clock()
-    made = []
-
-    def make(reactor):
-        assert reactor is clock
-        made.append(Names(clock))
-        made[-1].give(HOST, *addresses)
-        return made[-1]
-
-    monkeypatch.setattr(discovery, "system_resolver", make)
-    applied = []
-    web = Discovery(clock, None, applied.append, HostName(HOST, 80))
-    assert made == []
-    addresses = ["10.0.0.1"]
-    web.start()
-    clock.advance(60)
-    assert len(made) == 1
-    made[0].fail(HOST, OSError("another network"))
-    clock.advance(60)
-    assert len(made) == 1
-    addresses = ["10.0.0.2"]
-    clock.advance(5)
-    assert len(made) == 2
-    assert [[found.host for found in members] for members in applied] == [["10.0.0.1"], ["10.0.0.2"]]
-    web.stop()
-    assert not clock.getDelayedCalls()
 
 
 # -- start and stop
@@ -563,13 +527,13 @@ def test_nothing_is_asked_before_start_or_after_stop(known):
 def test_stop_drops_a_look_up_under_way(known, log, wanted):
     web = known(wanted)
     web.names.fail(HOST, HANG)
-    web.names.records[SERVICE, dns.SRV] = HANG
+    web.names.known[SERVICE, dns.SRV] = HANG
     web.start()
     assert web.names.hanging
     web.discovery.stop()
     assert not web.clock.getDelayedCalls()
     # An answer that comes all the same is nobody's.
-    web.names.answer(dns.Record_A("10.0.0.1", 60))
+    web.names.answer(four("10.0.0.1", 60))
     assert web.applied == []
     assert log() == []
     web.start()

@@ -3,13 +3,12 @@
 import pytest
 from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
-from twisted.names import dns
 
 from txproxy import Pool
-from txproxy.reverse import discovery
 from txproxy.reverse.discovery import Found
 from txproxy.reverse.members import Members
 from txproxy.reverse.upstream import parse_upstream
+from txproxy.wire import dns
 
 
 @pytest.fixture
@@ -85,27 +84,22 @@ def test_a_member_that_somebody_has_removed_is_nobodys(made):
 class Names:
     """Knows one address of every host."""
 
-    def lookupAddress(self, name, timeout=None):
-        record = dns.RRHeader(name, dns.A, dns.IN, 60, dns.Record_A("10.0.0.7", 60))
-        return succeed(([record], [], []))
-
-    def lookupIPV6Address(self, name, timeout=None):
-        return succeed(([], [], []))
+    def records(self, name, kind):
+        return succeed((dns.Record(name, kind, 60, "10.0.0.7"),) if kind == dns.A else ())
 
 
-def test_names_are_looked_up_while_somebody_serves_whenever_they_came(monkeypatch):
+def test_names_are_looked_up_while_somebody_serves_whenever_they_came():
     clock = Clock()
-    monkeypatch.setattr(discovery, "system_resolver", lambda _: Names())
     pool = Pool(["http://10.0.0.1", "http://early.example;resolve"], clock=clock)
     assert names(pool) == ["10.0.0.1:80", "early.example:80"]
-    pool.start(clock, None)
+    pool.start(clock, None, Names())
     assert names(pool) == ["10.0.0.1:80", "10.0.0.7:80"]
     pool.add("http://late.example:81;resolve")
     assert names(pool) == ["10.0.0.1:80", "10.0.0.7:80", "10.0.0.7:81"]
     pool.stop()
     pool.add("http://later.example:82;resolve")
     assert names(pool)[3:] == ["later.example:82"]
-    pool.start(clock, None)
+    pool.start(clock, None, Names())
     assert names(pool)[3:] == ["10.0.0.7:82"]
     pool.stop()
     assert not clock.getDelayedCalls()

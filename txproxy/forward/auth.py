@@ -30,10 +30,11 @@ from txproxy.forward.credentials import Found, PasswordCheck, TokenCheck, User
 from txproxy.forward.digest import Digest, Failure, Nonces
 from txproxy.forward.htpasswd import UserFile, read_digests, read_groups, read_passwords, read_tokens
 from txproxy.forward.schemes import Basic, Bearer, HashingThreads, Run, Scheme, file_passwords, file_tokens
-from txproxy.forward.tries import FailedTries, TryLimits, neighbourhood
+from txproxy.forward.tries import FailedTries, TryLimits
 from txproxy.interfaces import Client, Refusal
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
+from txproxy.wire.networks import neighbourhood
 
 _log = Logger()
 

@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IProtocol
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError, DestinationProhibited, DialError
-from txproxy.interfaces import Address, IDialer
+from txproxy.interfaces import Address, IClientDialer
 from txproxy.matching.hosts import HostPattern, HostPatterns, is_literal, normal_host
 from txproxy.proxy.dialing import connect, connect_through, plain_endpoint
-from txproxy.proxy.names import Found, endpoint_to, resolve
+from txproxy.proxy.names import Found, endpoint_to, place, resolve
+from txproxy.proxy.resolver import Resolver
 from txproxy.wire.networks import IPAddress, Networks
 
 # RFC 6890 and the registries of special-purpose addresses after it: what is not the public internet. 169.254.169.254,
@@ -125,39 +125,47 @@ class Destinations:
             self.check(name, ["127.0.0.1"])
 
 
-@implementer(IDialer)
+@implementer(IClientDialer)
 class GuardedDialer:
-    """Resolves, checks, and dials what was checked. ``timeout`` in seconds covers it all.
+    """Resolves, checks, and dials what was checked. ``timeout`` in seconds covers it all; ``resolver`` is one of its
+    own if None.
 
     A proxy on the way is not judged: an administrator has named it. Names beyond it are its own to look up.
     """
 
-    def __init__(self, reactor: Any, destinations: Destinations, timeout: float) -> None:
+    def __init__(
+        self, reactor: Any, destinations: Destinations, timeout: float, resolver: Resolver | None = None
+    ) -> None:
         self._reactor = reactor
         self._destinations = destinations
         self._timeout = timeout
+        self._resolver = resolver or Resolver(reactor)
 
     def dial(self, address: Address, build: Callable[[], IProtocol]) -> Deferred[IProtocol]:
         """See :class:`txproxy.interfaces.IDialer`."""
+        return self.dial_for("", address, build)
+
+    def dial_for(self, client_ip: str, address: Address, build: Callable[[], IProtocol]) -> Deferred[IProtocol]:
+        """See :class:`txproxy.interfaces.IClientDialer`."""
         host = address.host
         if address.through is not None:
             try:
                 self._destinations.check_named(host)
             except DestinationProhibited:
                 return fail()
-            return connect_through(address, build, self._reactor, self._timeout)
+            return connect_through(address, build, self._reactor, self._timeout, self._resolver)
         if isIPAddress(host) or isIPv6Address(host):
             try:
                 self._destinations.check(host, [host])
             except DestinationProhibited:
                 return fail()
-            return self._connect(plain_endpoint(self._reactor, address, self._timeout), address, build)
+            return self._connect(plain_endpoint(self._reactor, address, self._timeout, self._resolver), address, build)
         began = self._reactor.seconds()
         if address.pinned:
             # Judged by these, and dialled at these: a second look-up might find others.
-            pinned = [_found(text) for text in address.pinned]
+            pinned = [place(text, address.port) for text in address.pinned]
             return succeed(pinned).addCallback(self._resolved, address, build, began)
-        resolving: Deferred[Any] = resolve(self._reactor, host, address.port, self._timeout)
+        resolving: Deferred[Any] = resolve(self._resolver, self._reactor, host, address.port, self._timeout, client_ip)
         return resolving.addCallback(self._resolved, address, build, began)
 
     def _resolved(
@@ -175,7 +183,3 @@ class GuardedDialer:
 
     def _connect(self, endpoint: Any, address: Address, build: Callable[[], IProtocol]) -> Deferred[IProtocol]:
         return connect(endpoint, address, build, self._reactor, self._timeout)
-
-
-def _found(text: str) -> Found:
-    return IPv6Address("TCP", text, 0) if ":" in text else IPv4Address("TCP", text, 0)

@@ -19,7 +19,6 @@ from txproxy.forward.credentials import User
 from txproxy.forward.decisions import Outcome, Rules, Verdict
 from txproxy.forward.facts import TUNNEL, Facts
 from txproxy.forward.filters import Filters
-from txproxy.forward.lookups import Lookups
 from txproxy.forward.notes import Notes, notes_of
 from txproxy.forward.rewrites import Change, Rewrites
 from txproxy.forward.targets import Target, Targets
@@ -69,6 +68,7 @@ class Case:
 
 Result: TypeAlias = "Refusal | Answer | None"
 Step: TypeAlias = "Callable[[Case], Result | Deferred[Result]]"
+FindAddresses: TypeAlias = "Callable[..., tuple[str, ...] | Deferred[tuple[str, ...]]]"
 
 
 class Judge:
@@ -277,14 +277,15 @@ class Filtering:
 
 
 class Deciding:
-    """Follows the rules. ``users`` finds out who sends a request, where a rule asks for that; ``ask`` is who says yes
+    """Follows the rules. ``find`` looks up addresses: those that were judged are the ones to be dialled, as a name may
+    come to mean others. ``users`` finds out who sends a request, where a rule asks for that; ``ask`` is who says yes
     or no where one asks, within ``ask_timeout`` seconds.
     """
 
     def __init__(
         self,
         rules: Rules,
-        lookups: Lookups,
+        find: FindAddresses,
         users: Authentication | None,
         ask: Ask,
         ask_timeout: float,
@@ -292,7 +293,7 @@ class Deciding:
     ) -> None:
         self._program = rules.program
         self._seconds: Callable[[], float] = clock.seconds
-        self._lookups = lookups
+        self._find = find
         self._users = users
         self._ask = ask
         self._ask_timeout = ask_timeout
@@ -320,7 +321,7 @@ class Deciding:
         if outcome is Outcome.ASK:
             return self._question(verdict, case)
         if outcome is Outcome.NEEDS_ADDRESSES:
-            found = self._lookups.find(case.dial or case.facts.host)
+            found = self._find(case.dial or case.facts.host, client_ip=case.client.client_ip)
             if isinstance(found, Deferred):
                 return found.addCallback(self._found, case)
             return self._found(found, case)

@@ -21,7 +21,6 @@ from txproxy.forward.egress import AgreedName, Masks
 from txproxy.forward.filters import Filters, ListFile
 from txproxy.forward.judge import Aim, Authentication, Case, Changing, Deciding, Filtering, Judge, Step
 from txproxy.forward.kinds import Surroundings
-from txproxy.forward.lookups import Lookups
 from txproxy.forward.no_proxy import NoProxy
 from txproxy.forward.notes import Notes
 from txproxy.forward.onward import Onward, max_forwards
@@ -39,6 +38,8 @@ from txproxy.interfaces import Address, Bounds, Client, Decision, IMode, Plan, R
 from txproxy.proxy.downstream import DownstreamProtocol
 from txproxy.proxy.factory import Observer, ProxyFactory
 from txproxy.proxy.limits import Limits
+from txproxy.proxy.names import addresses_of
+from txproxy.proxy.resolver import Resolver
 from txproxy.proxy.socks import HTTP, SOCKS5, Speaking, protocol_class, spoken
 from txproxy.wire.forwarding import Via, new_mark
 from txproxy.wire.message import RequestHead, ResponseHead
@@ -60,10 +61,13 @@ class ForwardMode:
     policy names nobody else who would answer them.
     """
 
-    def __init__(self, policy: ForwardPolicy, reactor: Any = None, timeout: float = 5.0) -> None:
+    def __init__(
+        self, policy: ForwardPolicy, reactor: Any = None, timeout: float = 5.0, resolver: Resolver | None = None
+    ) -> None:
         if reactor is None:
             from twisted.internet import reactor  # the embedding program's
         self.policy = policy
+        self._resolver = resolver or Resolver(reactor)
         self.clients = Networks(policy.allow_clients)
         self.targets = Targets(policy.allow_ports, policy.allow_hosts, policy.deny_hosts, policy.bind, policy.binds)
         self._find = self.targets.find
@@ -110,9 +114,9 @@ class ForwardMode:
         if self.filters.lists:
             others.append(Filtering(self.filters))
         if policy.rules:
-            lookups = Lookups(reactor, timeout)
+            find = partial(addresses_of, self._resolver, reactor, timeout=timeout)
             ask = policy.ask or self.approvals
-            others.append(Deciding(self.rules, lookups, users, ask, policy.ask_timeout, reactor))
+            others.append(Deciding(self.rules, find, users, ask, policy.ask_timeout, reactor))
         if not first and not others and self.changing is None:
             return None
         judge = Judge(first, self.changing, Aim(targets, facts=bool(others)), others, self.go, self._go_again, reactor)
@@ -270,7 +274,7 @@ class ForwardProxyFactory(ProxyFactory):
 
     ``protocols``: what clients may speak, ``http`` and ``socks5``; the first byte tells. With ``https`` beside them and
     a ``tls_context`` (or a function that gives one), TLS is known by its first byte as well, and either may be spoken
-    inside it. :meth:`speaking` is for listeners with a protocol of their own.
+    inside it. :meth:`speaking` is for listeners with a protocol of their own. ``resolver`` may be shared with others.
     """
 
     def __init__(
@@ -281,19 +285,22 @@ class ForwardProxyFactory(ProxyFactory):
         observers: tuple[Observer, ...] = (),
         protocols: Collection[str] = (HTTP, SOCKS5),
         tls_context: SSL.Context | Callable[[], SSL.Context] | None = None,
+        resolver: Resolver | None = None,
         reactor: Any = None,
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor  # the embedding program's
         policy = policy or ForwardPolicy()
         limits = limits or Limits()
-        mode = ForwardMode(policy, reactor, limits.connect_timeout)
+        resolver = resolver or Resolver(reactor)
+        mode = ForwardMode(policy, reactor, limits.connect_timeout, resolver)
         super().__init__(
             mode,
             limits=limits,
-            dialer=GuardedDialer(reactor, mode.destinations, limits.connect_timeout),
+            dialer=GuardedDialer(reactor, mode.destinations, limits.connect_timeout, resolver),
             observers=observers if policy.audit is None else (*observers, policy.audit.exchange),
             name=policy.via or "txproxy",
+            resolver=resolver,
             reactor=reactor,
         )
         self.forward = mode

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 from collections import OrderedDict
 
@@ -128,14 +127,3 @@ class FailedTries:
             record.since += forgotten * self._limits.forget
         if record.held:
             record.held = [end for end in record.held if end > now]
-
-
-def neighbourhood(client_ip: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 of an IPv6 address, of which one host has them all."""
-    if ":" not in client_ip:
-        return client_ip
-    try:
-        address = ipaddress.IPv6Address(client_ip.partition("%")[0])
-    except ValueError:
-        return client_ip
-    return str(ipaddress.IPv6Address(int(address) >> 64 << 64))

@@ -30,6 +30,7 @@ from txproxy.interfaces import Address, IDialer
 from txproxy.proxy.hops import ThroughEndpoint, parent_error
 from txproxy.proxy.local import connect_local
 from txproxy.proxy.names import NameEndpoint
+from txproxy.proxy.resolver import Resolver
 from txproxy.proxy.transports import write_function
 
 # What this machine has run out of, whoever was to be connected to: descriptors, memory, local ports.
@@ -38,26 +39,31 @@ _OUT_OF: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENO
 
 @implementer(IDialer)
 class Dialer:
-    """Connects to whatever an address says. ``timeout`` in seconds covers name look-up and connecting."""
+    """Connects to whatever an address says. ``timeout`` in seconds covers name look-up and connecting. ``resolver`` is
+    one of its own if None.
+    """
 
-    def __init__(self, reactor: Any, timeout: float) -> None:
+    def __init__(self, reactor: Any, timeout: float, resolver: Resolver | None = None) -> None:
         self._reactor = reactor
         self._timeout = timeout
+        self._resolver = resolver or Resolver(reactor)
 
     def dial(self, address: Address, build: Callable[[], IProtocol]) -> Deferred[IProtocol]:
         """See :class:`txproxy.interfaces.IDialer`."""
         if address.local is not None:
             return connect_local(self._reactor, address.local, build)
         if address.through is not None:
-            return connect_through(address, build, self._reactor, self._timeout)
+            return connect_through(address, build, self._reactor, self._timeout, self._resolver)
         return connect(self.endpoint(address), address, build, self._reactor, self._timeout)
 
     def endpoint(self, address: Address) -> IStreamClientEndpoint:
         """The endpoint for ``address``, without TLS."""
-        return plain_endpoint(self._reactor, address, self._timeout)
+        return plain_endpoint(self._reactor, address, self._timeout, self._resolver)
 
 
-def plain_endpoint(reactor: Any, address: Address, timeout: float, bind: str = "") -> IStreamClientEndpoint:
+def plain_endpoint(
+    reactor: Any, address: Address, timeout: float, resolver: Resolver, bind: str = ""
+) -> IStreamClientEndpoint:
     """A client endpoint without TLS for ``address``, from its local address or ``bind``."""
     endpoint: IStreamClientEndpoint
     host, port, bind = address.host, address.port, bind or address.bind
@@ -69,19 +75,19 @@ def plain_endpoint(reactor: Any, address: Address, timeout: float, bind: str = "
     elif isIPv6Address(host):
         endpoint = endpoints.TCP6ClientEndpoint(reactor, host, port, timeout=timeout, bindAddress=local)
     else:
-        endpoint = NameEndpoint(reactor, host, port, timeout, local)
+        endpoint = NameEndpoint(reactor, resolver, host, port, timeout, local)
     return endpoint
 
 
 def connect_through(
-    address: Address, build: Callable[[], IProtocol], reactor: Any, timeout: float
+    address: Address, build: Callable[[], IProtocol], reactor: Any, timeout: float, resolver: Resolver
 ) -> Deferred[IProtocol]:
     """Connect to the proxy on the way to ``address``, and by its help beyond it if there is a host; what the proxy does
     not do is a ``ParentError``. It has ``timeout`` to be connected to, and as much again to answer.
     """
     hop = address.through
     assert hop is not None
-    endpoint = plain_endpoint(reactor, hop.address, timeout, address.bind)
+    endpoint = plain_endpoint(reactor, hop.address, timeout, resolver, address.bind)
     if address.host:
         endpoint = ThroughEndpoint(endpoint, address, reactor, timeout, dial_error)
         return connect(endpoint, address, build, reactor, timeout)

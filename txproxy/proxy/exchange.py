@@ -249,7 +249,7 @@ class Exchange:
     def _dial(self, plan: Plan) -> None:
         self._phase = _Phase.DIALING
         try:
-            dialing = self.factory.dial(plan.address)
+            dialing = self.factory.dial(plan.address, self.downstream.client.client_ip)
         except Exception:
             # An embedder's dialer, perhaps.
             dialing = fail()

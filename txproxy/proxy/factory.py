@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from txproxy.errors import ExchangeError
-from txproxy.interfaces import Address, Client, IDialer, IMode
+from txproxy.interfaces import Address, Client, IClientDialer, IDialer, IMode
 from txproxy.proxy.admission import Admission
 from txproxy.proxy.connections import Connections
 from txproxy.proxy.deadlines import Deadlines, TimeLimit
@@ -25,6 +25,7 @@ from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.pages import ErrorPages
 from txproxy.proxy.per_client import make_admission
+from txproxy.proxy.resolver import Resolver
 from txproxy.proxy.splice import PipePool
 from txproxy.proxy.transports import TurnWrites
 from txproxy.proxy.upstream import UpstreamProtocol
@@ -42,8 +43,9 @@ class ProxyFactory:
     """Builds a protocol for each client connection, and holds what they share.
 
     ``mode`` (:class:`txproxy.interfaces.IMode`) says where requests go; ``dialer`` makes connections (a plain one if
-    None); ``observers`` are called with each finished exchange; ``name`` is who speaks in Proxy-Status. ``reactor``
-    is the running program's if None. A factory may listen on any number of ports.
+    None); ``observers`` are called with each finished exchange; ``name`` is who speaks in Proxy-Status; ``resolver``
+    may be shared with others. ``reactor`` is the running program's if None. A factory may listen on any number of
+    ports.
     """
 
     noisy = False
@@ -62,6 +64,7 @@ class ProxyFactory:
         dialer: IDialer | None = None,
         observers: tuple[Observer, ...] = (),
         name: str = "txproxy",
+        resolver: Resolver | None = None,
         reactor: Any = None,
     ) -> None:
         if reactor is None:
@@ -71,7 +74,8 @@ class ProxyFactory:
         self.reactor = reactor
         self.name = name.encode("ascii")
         self.wire_limits = limits.wire()
-        self.dialer = dialer or Dialer(reactor, limits.connect_timeout)
+        self.resolver = resolver or Resolver(reactor)
+        self.dialer = dialer or Dialer(reactor, limits.connect_timeout, self.resolver)
         self.connections: Connections[UpstreamProtocol] = Connections(limits.keep_per_address, limits.keep_in_all)
         self.deadlines = deadlines = Deadlines(reactor)
         self.header_limit = deadlines.limit(limits.header_timeout)
@@ -158,8 +162,12 @@ class ProxyFactory:
             upstream = connections.take(key)
         return upstream
 
-    def dial(self, address: Address) -> Deferred[Any]:
-        """A new connection."""
+    def dial(self, address: Address, client_ip: str) -> Deferred[Any]:
+        """A new connection, on behalf of a client."""
+        dialer: Any = self.dialer
+        if IClientDialer.providedBy(dialer):
+            dialing: Deferred[Any] = dialer.dial_for(client_ip, address, lambda: UpstreamProtocol(self, address))
+            return dialing
         return self.dialer.dial(address, lambda: UpstreamProtocol(self, address))
 
     # -- observers

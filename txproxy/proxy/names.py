@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from twisted.internet import endpoints
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import (
     IHostnameResolver,
     IHostResolution,
@@ -14,39 +14,44 @@ from twisted.internet.interfaces import (
     IProtocolFactory,
     IReactorPluggableNameResolver,
     IReactorTime,
-    IResolutionReceiver,
     IStreamClientEndpoint,
 )
 from zope.interface import implementer
 
-from txproxy.errors import ConnectTimeout, DnsError
+from txproxy.errors import ConnectTimeout
+from txproxy.proxy.resolver import Resolver
 
 Found: TypeAlias = "IPv4Address | IPv6Address"
 
 
-def resolve(reactor: Any, name: str, port: int, timeout: float) -> Deferred[list[Found]]:
-    """The addresses of ``name``, at least one, by the reactor's resolver; ``DnsError`` if there are none, and
-    ``ConnectTimeout`` if that is not known within ``timeout`` seconds.
+def addresses_of(
+    resolver: Resolver, clock: IReactorTime, name: str, timeout: float, client_ip: str = ""
+) -> tuple[str, ...] | Deferred[tuple[str, ...]]:
+    """The addresses of ``name``, at least one. A Deferred fails with ``DnsError`` if there are none, and with
+    ``ConnectTimeout`` if that is not known within ``timeout`` seconds. For ``client_ip`` see :class:`Resolver`.
     """
-    try:
-        # The system's resolver is asked for it in this form, by a thread whose errors nobody hears.
-        name.encode("idna")
-    except UnicodeError:
-        return fail(DnsError(f"{name} is no name that DNS can have"))
-    receiver = _Receiver()
-    reactor.nameResolver.resolveHostName(receiver, name, port)
-    receiver.done.addTimeout(timeout, reactor, lambda _value, _timeout: _too_late(name))
-    return receiver.done.addCallback(_at_least_one, name)
+    found = resolver.find(name, client_ip)
+    if isinstance(found, Deferred) and not found.called:
+        found.addTimeout(timeout, clock, lambda _value, _timeout: _too_late(name))
+    return found
+
+
+def resolve(
+    resolver: Resolver, clock: IReactorTime, name: str, port: int, timeout: float, client_ip: str = ""
+) -> Deferred[list[Found]]:
+    """The same, always later, and with a port."""
+    found = addresses_of(resolver, clock, name, timeout, client_ip)
+    waiting: Deferred[Any] = found if isinstance(found, Deferred) else succeed(found)
+    return waiting.addCallback(lambda texts: [place(text, port) for text in texts])
+
+
+def place(address: str, port: int) -> Found:
+    """An IP address and a port."""
+    return IPv6Address("TCP", address, port) if ":" in address else IPv4Address("TCP", address, port)
 
 
 def _too_late(name: str) -> None:
     raise ConnectTimeout(f"looking up {name} took too long", error="dns_timeout")
-
-
-def _at_least_one(found: list[Found], name: str) -> list[Found]:
-    if not found:
-        raise DnsError(f"{name} was not found")
-    return found
 
 
 def endpoint_to(
@@ -69,9 +74,16 @@ class NameEndpoint:
     """Resolves ``name``, and connects to what was found. ``timeout`` in seconds covers both."""
 
     def __init__(
-        self, reactor: Any, name: str, port: int, timeout: float, local: tuple[str, int] | None = None
+        self,
+        reactor: Any,
+        resolver: Resolver,
+        name: str,
+        port: int,
+        timeout: float,
+        local: tuple[str, int] | None = None,
     ) -> None:
         self._reactor = reactor
+        self._resolver = resolver
         self._name = name
         self._port = port
         self._timeout = timeout
@@ -89,34 +101,7 @@ class NameEndpoint:
             )
             return connecting
 
-        return resolve(reactor, self._name, self._port, self._timeout).addCallback(found)
-
-
-@implementer(IResolutionReceiver)
-class _Receiver:
-    """Gathers the addresses of one name."""
-
-    def __init__(self) -> None:
-        self.found: list[Found] = []
-        self.resolution: Any = None
-        self.done: Deferred[list[Found]] = Deferred(self._cancel)
-
-    def _cancel(self, _: object) -> None:
-        if self.resolution is not None:
-            try:
-                self.resolution.cancel()
-            except NotImplementedError:
-                pass  # a look-up in a thread runs to its end; nobody listens to it any more
-
-    def resolutionBegan(self, resolution: Any) -> None:
-        self.resolution = resolution
-
-    def addressResolved(self, address: Any) -> None:
-        self.found.append(address)
-
-    def resolutionComplete(self) -> None:
-        if not self.done.called:
-            self.done.callback(self.found)
+        return resolve(self._resolver, reactor, self._name, self._port, self._timeout).addCallback(found)
 
 
 @implementer(IHostResolution)

@@ -23,6 +23,7 @@ from typing import Any, Final, TypeAlias, TypeGuard
 
 from OpenSSL import SSL
 from twisted.internet import main, tcp, unix
+from twisted.internet._resolver import GAIResolver
 from twisted.internet.interfaces import IAddress, ITransport
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
@@ -433,3 +434,8 @@ def set_tcp_options(transport: Any) -> None:
         # Those of UNIX sockets have the method, and such a socket refuses the option.
         if _KEEP_IDLE is not None and isinstance(handle, socket.socket) and handle.family != socket.AF_UNIX:
             handle.setsockopt(socket.IPPROTO_TCP, _KEEP_IDLE, _PROBE_AFTER)
+
+
+def is_threaded_resolver(names: object) -> bool:
+    """Whether ``names`` is the resolver that a reactor begins with: the C library's, in the reactor's threads."""
+    return isinstance(names, GAIResolver)

@@ -7,31 +7,31 @@ for those of its targets, with port, priority and weight. Names are complete one
 from __future__ import annotations
 
 import ipaddress
-import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import attrs
 from twisted.internet.abstract import isIPAddress
-from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
-from twisted.internet.interfaces import IDelayedCall, IReactorTime, IResolver
+from twisted.internet.defer import Deferred, DeferredSemaphore, TimeoutError, gatherResults
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
-from twisted.names import dns
 from twisted.python.failure import Failure
 
-from txproxy.errors import ConfigError
-from txproxy.reverse.lookups import LONGEST, LookUpFailed, look_up, system_resolver
+from txproxy.errors import ConfigError, DialError
+from txproxy.wire.dns import AAAA, SRV, A, Record, Service
 
 _log = Logger()
 
 # A name is looked up again when its TTL is over, but neither at once nor hardly ever. All in seconds.
 SHORTEST: Final = 1
+LONGEST: Final = 300
 RETRY: Final = 5.0
 # What is known by then is made use of: servers that never answer for IPv6 are to hold up nobody.
 _SOON: Final = 0.5
-# How many look-ups run at once: each takes a socket.
+# How many look-ups run at once: each takes a socket. And for how long any of them may run.
 _AT_ONCE: Final = 16
+_AT_MOST: Final = 10.0
 _MOST_WEIGHT: Final = 1000
 
 
@@ -98,9 +98,23 @@ class Found:
     name: str = ""
 
 
+class Records(Protocol):
+    """Knows the records of names (see :class:`txproxy.proxy.resolver.Resolver`)."""
+
+    def records(self, name: str, kind: int) -> Deferred[tuple[Record, ...]]:
+        """Those of ``kind`` that the complete ``name`` has; fails with a ``DialError``."""
+
+
+class LookUpFailed(Exception):
+    """A name server gave no answer that counts. It may in a while."""
+
+
 class _Family(Enum):
-    IPV4 = "IPv4 addresses"
-    IPV6 = "IPv6 addresses"
+    IPV4 = A
+    IPV6 = AAAA
+
+
+_WHAT: Final = {A: "IPv4 addresses", AAAA: "IPv6 addresses", SRV: "SRV records"}
 
 
 @attrs.frozen
@@ -115,15 +129,15 @@ class _Outcome:
 class Discovery:
     """Keeps track of what a name stands for, and calls ``apply`` with all its members whenever they have changed.
 
-    ``resolver`` is asked at the name's TTL (1 to 300 s); None for the system's own (then ``clock`` is the reactor).
-    Where it fails, or knows no address, what was known stays, ``cause`` says why, and it is asked again in 5 s.
+    ``resolver`` is asked at the name's TTL (1 to 300 s). Where it fails, or knows no address, what was known stays,
+    ``cause`` says why, and it is asked again in 5 s.
     Members are sorted: the same answers in another order change nothing.
     """
 
     def __init__(
         self,
         clock: IReactorTime,
-        resolver: IResolver | None,
+        resolver: Records,
         apply: Callable[[list[Found]], object],
         wanted: HostName | ServiceName,
     ) -> None:
@@ -132,8 +146,7 @@ class Discovery:
         self._clock = clock
         self._apply = apply
         self._wanted = wanted
-        self._own = resolver is None
-        self._resolver: Any = resolver
+        self._resolver = resolver
         # What is known: the names that have the addresses, each with port, weight and backup, and those addresses.
         self._places: list[Found] = []
         self._addresses: dict[tuple[str, _Family], list[str]] = {}
@@ -160,9 +173,6 @@ class Discovery:
 
     def _begin(self) -> None:
         self._timer = None
-        if self._own and (self._resolver is None or self.cause):
-            # After a failure it is made anew: the system may have got other name servers.
-            self._resolver = system_resolver(self._clock)
         self._soon = self._clock.callLater(_SOON, self._is_soon)
         self._round = Deferred.fromCoroutine(self._look())
         self._round.addBoth(self._end)
@@ -231,7 +241,7 @@ class Discovery:
         if isinstance(wanted, HostName):
             self._places = [Found("", wanted.port, wanted.weight, wanted.backup, wanted.host)]
             return LONGEST
-        records, ttl = await look_up(self._clock, self._resolver.lookupService, wanted.name, "SRV records")
+        records, ttl = await self._records(wanted.name, SRV)
         places = _places(records)
         if not places:
             # None, or the one with the target "." (RFC 2782): not available. Whether the known members still serve,
@@ -258,25 +268,35 @@ class Discovery:
         return Deferred.fromCoroutine(self._ask_for_addresses(name, family))
 
     async def _ask_for_addresses(self, name: str, family: _Family) -> _Outcome:
-        ask = self._resolver.lookupAddress if family is _Family.IPV4 else self._resolver.lookupIPV6Address
         try:
-            records, ttl = await look_up(self._clock, ask, name, family.value)
+            records, ttl = await self._records(name, family.value)
         except LookUpFailed as fault:
             return _Outcome(LONGEST, str(fault))
         # With the addresses come the aliases (CNAME) that led to them.
-        found = [text for record in records if (text := _address(record.payload, family)) is not None]
+        found = [str(record.data) for record in records if record.kind == family.value]
         if found:
             self._addresses[name, family] = found
         return _Outcome(ttl, empty=not found)
+
+    async def _records(self, name: str, kind: int) -> tuple[tuple[Record, ...], int]:
+        """The records of an answer, and for how many seconds all of them are good. No record is an answer as well."""
+        try:
+            records = await self._resolver.records(name, kind).addTimeout(_AT_MOST, self._clock)
+        except TimeoutError:
+            raise LookUpFailed(f"{_WHAT[kind]} of {name}: no answer") from None
+        except DialError as fault:
+            raise LookUpFailed(f"{_WHAT[kind]} of {name}: {fault.detail}") from fault
+        return records, min((record.ttl for record in records), default=LONGEST)
 
 
 # -- from records to members
 
 
-def _places(records: list[dns.RRHeader]) -> list[Found]:
+def _places(records: Sequence[Record]) -> list[Found]:
     """The targets of SRV records, as members of which the addresses are still to be found."""
-    found: list[Any] = [record.payload for record in records if isinstance(record.payload, dns.Record_SRV)]
-    found = [service for service in found if service.port and service.target.name.strip(b".")]
+    # With them may come aliases (CNAME) that led to them.
+    found = [record.data for record in records if isinstance(record.data, Service)]
+    found = [service for service in found if service.port and service.target]
     if not found:
         return []
     first = min(service.priority for service in found)
@@ -289,18 +309,10 @@ def _places(records: list[dns.RRHeader]) -> list[Found]:
             service.port,
             max(1, round(service.weight * scale)),
             service.priority != first,
-            service.target.name.decode("ascii", "backslashreplace").rstrip(".").lower(),
+            service.target,
         )
         for service in found
     ]
-
-
-def _address(payload: Any, family: _Family) -> str | None:
-    if family is _Family.IPV4 and isinstance(payload, dns.Record_A):
-        return str(payload.dottedQuad())
-    if family is _Family.IPV6 and isinstance(payload, dns.Record_AAAA):
-        return socket.inet_ntop(socket.AF_INET6, payload.address)
-    return None
 
 
 def _members(places: list[Found], addresses: dict[tuple[str, _Family], list[str]]) -> tuple[Found, ...]:

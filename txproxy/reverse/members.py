@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from txproxy.interfaces import Address
-from txproxy.reverse.discovery import Discovery, Found, HostName, ServiceName
+from txproxy.reverse.discovery import Discovery, Found, HostName, Records, ServiceName
 from txproxy.reverse.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 class Members:
     """Keeps the members of ``pool`` that stand for ``template`` (an upstream with ``resolve``) what its name says.
 
-    Until the first answer the template itself is the member: dialing it asks the system's resolver. A name that begins
+    Until the first answer the template itself is the member: dialing it looks the name up as well. A name that begins
     with ``_`` is that of a service (SRV, RFC 2782), else a host's.
     """
 
-    def __init__(self, pool: Pool, template: Upstream, clock: Any, resolver: Any = None) -> None:
+    def __init__(self, pool: Pool, template: Upstream, clock: Any, resolver: Records) -> None:
         self._pool = pool
         self._template = template
         self._present: dict[Found, Upstream] = {}

@@ -11,6 +11,7 @@ from txproxy.errors import ConfigError, LoopDetected
 from txproxy.interfaces import Client, Decision, IMode, Refusal
 from txproxy.proxy.factory import Observer, ProxyFactory
 from txproxy.proxy.limits import Limits
+from txproxy.proxy.resolver import Resolver
 from txproxy.proxy.transports import tls_connection
 from txproxy.reverse.actions import Action
 from txproxy.reverse.affinity import affinity_from
@@ -143,6 +144,7 @@ class ReverseProxyFactory(ProxyFactory):
         sticky: str | None = None,
         limits: Limits | None = None,
         observers: tuple[Observer, ...] = (),
+        resolver: Resolver | None = None,
         reactor: Any = None,
     ) -> None:
         if isinstance(target, Pool):
@@ -153,7 +155,9 @@ class ReverseProxyFactory(ProxyFactory):
                 via=entry,
                 trust=Trust(trusted_proxies) if trusted_proxies else None,
             )
-        super().__init__(target, limits=limits, observers=observers, name=via or "txproxy", reactor=reactor)
+        super().__init__(
+            target, limits=limits, observers=observers, name=via or "txproxy", resolver=resolver, reactor=reactor
+        )
         target.attach(self)
         self.pools = target.pools
         for pool in self.pools:
@@ -162,7 +166,7 @@ class ReverseProxyFactory(ProxyFactory):
     def begin(self) -> None:
         """Look after the pools."""
         for pool in self.pools:
-            pool.start(self.reactor, lambda address, build: self.dialer.dial(address, build))
+            pool.start(self.reactor, lambda address, build: self.dialer.dial(address, build), self.resolver)
 
     def end(self) -> None:
         """No longer."""

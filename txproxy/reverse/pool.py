@@ -18,6 +18,7 @@ from txproxy.errors import ConfigError, ExchangeError, UpstreamUnavailable
 from txproxy.interfaces import Address, Client
 from txproxy.proxy.deadlines import NEVER
 from txproxy.proxy.proxy_protocol import prefaced
+from txproxy.proxy.resolver import Resolver
 from txproxy.reverse.health import Checks, HealthCheck
 from txproxy.reverse.knocks import Knocks
 from txproxy.reverse.members import Members
@@ -180,6 +181,7 @@ class Pool:
         self._keepers: dict[Pool | Upstream, Keeper] = {}
         self._users = 0
         self._knocks: Knocks | None = None
+        self._resolver: Resolver | None = None
         self._joined: list[Callable[[Upstream], None]] = []
         self._parted: list[Callable[[Upstream], None]] = []
         for item in upstreams:
@@ -199,15 +201,16 @@ class Pool:
                 upstream.begin(clock.seconds(), warm=True)
             self.refresh()
 
-    def start(self, clock: Any, dial: Dial) -> None:
-        """Somebody serves from this pool: check its upstreams and look up their names, by ``clock`` and ``dial`` of the
-        first who does.
+    def start(self, clock: Any, dial: Dial, resolver: Resolver | None = None) -> None:
+        """Somebody serves from this pool: check its upstreams and look up their names, by ``clock``, ``dial`` and
+        ``resolver`` of the first who does.
         """
         self.use_clock(clock)
         self._users += 1
         if self._users > 1:
             return
         self._knocks = self._knocks or Knocks(dial)
+        self._resolver = self._resolver or resolver or Resolver(clock)
         if self.settings.health is not None and self not in self._keepers:
             version = self.settings.proxy_protocol
             first = header(version, None, None) if version else b""
@@ -229,7 +232,8 @@ class Pool:
     def _look_up(self, upstream: Upstream) -> None:
         """Keep the members that ``upstream`` stands for what its name says, while somebody serves."""
         if self._users and upstream not in self._keepers:
-            self._keepers[upstream] = members = Members(self, upstream, self.clock)
+            assert self._resolver is not None, "who serves has given one"
+            self._keepers[upstream] = members = Members(self, upstream, self.clock, self._resolver)
             members.start()
 
     # -- choosing

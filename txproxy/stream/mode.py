@@ -19,6 +19,7 @@ from txproxy.proxy.dialing import Dialer
 from txproxy.proxy.factory import ip_of
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.per_client import make_admission
+from txproxy.proxy.resolver import Resolver
 from txproxy.proxy.splice import PipePool
 from txproxy.proxy.transports import set_tcp_options
 from txproxy.proxy.tunnel import Tunnel, TunnelEnd
@@ -47,7 +48,12 @@ class Chooser(Protocol):
     def use_clock(self, clock: Any) -> None:
         """Tell the time by ``clock``."""
 
-    def start(self, clock: Any, dial: Callable[[Address, Callable[[], IProtocol]], Deferred[Any]]) -> None:
+    def start(
+        self,
+        clock: Any,
+        dial: Callable[[Address, Callable[[], IProtocol]], Deferred[Any]],
+        resolver: Resolver | None = None,
+    ) -> None:
         """Streams may come: look after what can be chosen."""
 
     def stop(self) -> None:
@@ -331,6 +337,7 @@ class StreamFactory:
         limits: Limits | None = None,
         dialer: IDialer | None = None,
         observers: tuple[StreamObserver, ...] = (),
+        resolver: Resolver | None = None,
         reactor: Any = None,
     ) -> None:
         if reactor is None:
@@ -348,7 +355,8 @@ class StreamFactory:
         self.reactor = reactor
         self.observers = observers
         self.seconds: Callable[[], float] = reactor.seconds
-        self.dialer = dialer or Dialer(reactor, limits.connect_timeout)
+        self.resolver = resolver or Resolver(reactor)
+        self.dialer = dialer or Dialer(reactor, limits.connect_timeout, self.resolver)
         self.deadlines = Deadlines(reactor)
         self.idle_limit = self.deadlines.limit(limits.idle_timeout)
         self.header_limit = self.deadlines.limit(limits.header_timeout)
@@ -362,7 +370,7 @@ class StreamFactory:
         self._ports += 1
         if self._ports == 1:
             for pool in self.pools:
-                pool.start(self.reactor, lambda address, build: self.dialer.dial(address, build))
+                pool.start(self.reactor, lambda address, build: self.dialer.dial(address, build), self.resolver)
 
     def doStop(self) -> None:
         """A port has ceased to listen."""
