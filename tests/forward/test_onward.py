@@ -237,18 +237,23 @@ def test_one_that_does_not_is_closed_before_a_byte_gets_there(forward):
     assert exchange.client.verdict.rule == "agree_names"
 
 
-@pytest.mark.parametrize(
-    "request_bytes",
-    [
-        b"CONNECT a.example:443 HTTP/1.1\r\nHost: b.example:443\r\n\r\n",
-        b"GET http://a.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n",
-    ],
-)
-def test_host_and_target_have_to_agree_in_any_case(forward, request_bytes):
-    proxy = forward()
+@pytest.mark.parametrize("host", [b"b.example", b"127.0.0.1:3128", b"a.example:81", b"[::1]"])
+@pytest.mark.parametrize("sent", [b"CONNECT a.example:443", b"GET http://a.example:443/"])
+def test_the_target_alone_says_where_a_request_goes(forward, host, sent):
+    # RFC 9112 section 3.2.2: a Host that differs is ignored, and replaced.
+    proxy = forward(allow_hosts=["a.example"], allow_ports=[443])
+    proxy.connect().send(sent + b" HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
+    assert str(proxy.network.dialed[0]) == "a.example:443"
+    if proxy.upstream.received:
+        assert proxy.upstream.received.startswith(b"GET / HTTP/1.1\r\nHost: a.example:443\r\n")
+        assert proxy.upstream.received.count(b"Host:") == 1
+
+
+def test_a_host_that_is_allowed_does_not_allow_a_target(forward):
+    proxy = forward(allow_hosts=["a.example"])
     client = proxy.connect()
-    client.send(request_bytes)
-    assert b" 400 " in client.received and not proxy.network.dialed
+    client.send(b"GET http://b.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n")
+    assert b" 403 " in client.received and not proxy.network.dialed
 
 
 def test_other_requests_have_no_gate(forward):

@@ -12,7 +12,7 @@ from tests.proxy.test_exchange import GET, OK, status
         (b"GET / HTTP/1.1\nHost: a\n\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
         (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 400),
-        (b"GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n", 400),
+        (b"M" * 9000 + b" / HTTP/1.1\r\nHost: a\r\n\r\n", 501),
         (b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 405),
         (b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405),
         (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n", 413),

@@ -152,6 +152,15 @@ def test_a_path_that_leads_to_different_routes_is_a_400_and_the_connection_close
     proxy.close()
 
 
+def test_an_absolute_target_says_the_host_whatever_host_says(make):
+    # RFC 9112 section 3.2.2
+    proxy = make(via=None)
+    proxy.connect().send(b"GET http://a.example/x HTTP/1.1\r\nHost: b.example\r\n\r\n")
+    received = proxy.upstream.received
+    assert received.startswith(b"GET /x HTTP/1.1\r\nHost: a.example\r\n")
+    assert b"X-Forwarded-Host: a.example\r\n" in received and b"b.example" not in received
+
+
 def test_a_host_that_is_none_is_refused():
     with pytest.raises(ConfigError, match="accepted"):
         ReverseProxyFactory(Pool(["http://a"]), host="not a host")

@@ -42,7 +42,7 @@ def test_what_may_still_become_a_head_has_none(data: bytes) -> None:
 
 def test_a_response_has_a_status_line() -> None:
     assert diagnosis.of_response(b"HTTP/1.1 20 OK\r\n\r\n") == "malformed status line"
-    assert diagnosis.of_response(b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n") == "white space before the colon"
+    assert diagnosis.of_response(b"HTTP/1.1 200 OK\r\nA b: c\r\n\r\n") == "a field name that is no token"
     assert diagnosis.of_response(b"HTTP/1.1 200 OK\r\n\r\n") == ""
 
 

@@ -70,13 +70,13 @@ def test_a_target_has_no_control_space_fragment_or_raw_non_ascii(byte: int) -> N
     assert not grammar.REQUEST_LINE.fullmatch(b"GET /%c HTTP/1.1" % byte)
 
 
-@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
-def test_two_versions_are_known(version: bytes) -> None:
+@pytest.mark.parametrize("version", [b"1.0", b"1.1", b"1.2", b"1.9"])
+def test_the_versions_of_one_major_are_known(version: bytes) -> None:
     assert grammar.REQUEST_LINE.fullmatch(b"GET / HTTP/" + version)
     assert grammar.STATUS_LINE.fullmatch(b"HTTP/" + version + b" 200 OK")
 
 
-@pytest.mark.parametrize("version", [b"0.9", b"1.2", b"1.10", b"01.1", b"2.0", b"2", b"1,1", b"1.1 ", b""])
+@pytest.mark.parametrize("version", [b"0.9", b"1.10", b"01.1", b"2.0", b"2", b"1,1", b"1.1 ", b""])
 def test_others_are_not(version: bytes) -> None:
     assert not grammar.REQUEST_LINE.fullmatch(b"GET / HTTP/" + version)
     assert not grammar.STATUS_LINE.fullmatch(b"HTTP/" + version + b" 200 OK")
@@ -97,7 +97,7 @@ def test_a_line_feed_is_seen_with_the_byte_before_the_place_where_the_search_beg
     assert grammar.STRAY_CONTROL.search(b"ab\n", 2)
 
 
-@pytest.mark.parametrize("length", [b"0", b"10", b"007", b"9" * 18])
+@pytest.mark.parametrize("length", [b"0", b"10", b"9" * 18])
 def test_a_length_is_digits(length: bytes) -> None:
     assert grammar.CONTENT_LENGTH.fullmatch(length)
 

@@ -45,7 +45,7 @@ def head_of(codec: ServerCodec) -> RequestHead:
 def test_a_request_head_has_all_that_was_sent() -> None:
     head = head_of(server(b"POST http://A:80/b?c HTTP/1.1\r\nHost: a\r\nX-One:1\r\nContent-Length: 2\r\n\r\n"))
     assert (head.method, head.scheme, head.authority, head.path) == (b"POST", b"http", b"A:80", b"/b?c")
-    assert list(head.headers) == [(b"Host", b"a"), (b"X-One", b"1"), (b"Content-Length", b"2")]
+    assert list(head.headers) == [(b"Host", b"A:80"), (b"X-One", b"1"), (b"Content-Length", b"2")]
     assert (head.body, head.minor, head.keep_alive) == (2, 1, True)
 
 
@@ -790,4 +790,75 @@ def test_a_response_reads_the_same_after_another_with_the_same_fields():
         head = codec.next_event()
         assert (head.status, head.reason, head.body) == (int(status[:3]), status[4:], len(body))
         assert codec.whole_body() == body
+        codec.next_message()
+
+
+@pytest.mark.parametrize(
+    ("line", "host", "authority"),
+    [
+        (b"GET http://127.0.0.1:8001/a", b"hi.foo.com", b"127.0.0.1:8001"),
+        (b"GET http://[::1]:8001/", b"[0:0::1]:8001", b"[::1]:8001"),
+        (b"CONNECT 127.0.0.1:443", b"127.0.0.1:3128", b"127.0.0.1:443"),
+    ],
+)
+def test_a_host_beside_a_target_with_an_authority_is_replaced_for_all_that_look(
+    line: bytes, host: bytes, authority: bytes
+) -> None:
+    codec = server((line + b" HTTP/1.1\r\nA: b\r\nHost: " + host + b"\r\nC: d\r\n\r\n") * 2)
+    for _ in range(2):
+        head = head_of(codec)
+        assert head.authority == authority
+        assert list(head.headers) == [(b"A", b"b"), (b"Host", authority), (b"C", b"d")]
+        codec.skip_end()
+        codec.next_message()
+
+
+def test_a_host_is_replaced_by_each_target_anew() -> None:
+    fields = b" HTTP/1.1\r\nHost: a\r\n\r\n"
+    codec = server(
+        b"".join(b"GET %b%b" % (target, fields) for target in (b"http://b/", b"http://c/", b"/", b"http://a/"))
+    )
+    hosts = []
+    for _ in range(4):
+        head = head_of(codec)
+        assert head.headers.get(b"host") == head.authority
+        hosts.append(head.authority)
+        codec.skip_end()
+        codec.next_message()
+    assert hosts == [b"b", b"c", b"a", b"a"]
+
+
+def test_the_same_fields_are_others_in_another_version() -> None:
+    codec = server(
+        b"".join(b"GET / HTTP/1.%d\r\nHost: a\r\nConnection: keep-alive\r\n\r\n" % minor for minor in (1, 0, 1, 2))
+    )
+    heads = []
+    for _ in range(4):
+        heads.append(head_of(codec))
+        codec.skip_end()
+        codec.next_message()
+    assert [head.minor for head in heads] == [1, 0, 1, 1]
+    # What is made of fields is kept with them, and tells of the version as well.
+    assert heads[0].headers is heads[2].headers
+    assert heads[1].headers is not heads[0].headers
+
+
+@pytest.mark.parametrize("field", [b"Transfer-Encoding: chunked", b"Content-Length: 5"])
+def test_after_a_204_that_announces_a_body_a_connection_is_not_kept(field: bytes) -> None:
+    codec = client_codec()
+    codec.receive(b"HTTP/1.1 204 No Content\r\n" + field + b"\r\n\r\n0\r\n\r\n")
+    head = codec.next_event()
+    assert isinstance(head, ResponseHead)
+    assert (head.body, head.keep_alive) == (0, False)
+    assert codec.whole_body() == b""
+
+
+def test_a_length_that_was_settled_is_settled_when_it_comes_again() -> None:
+    codec = client_codec()
+    for _ in range(3):
+        codec.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 02\r\nContent-Length: 02\r\n\r\nok")
+        head = codec.next_event()
+        assert isinstance(head, ResponseHead)
+        assert head.headers.lines == [b"Content-Length: 2"]
+        assert codec.whole_body() == b"ok"
         codec.next_message()

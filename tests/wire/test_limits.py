@@ -55,7 +55,7 @@ def test_max_target_is_told_before_max_head() -> None:
 
 
 def test_max_target_bounds_a_method_as_well() -> None:
-    assert status(WireLimits(max_target=100), b"%b / HTTP/1.1\r\nHost: a\r\n\r\n" % (b"A" * 1000)) == 414
+    assert status(WireLimits(max_target=100), b"%b / HTTP/1.1\r\nHost: a\r\n\r\n" % (b"A" * 1000)) == 501
 
 
 def test_max_fields_bounds_the_number_of_lines() -> None:

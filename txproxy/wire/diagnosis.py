@@ -13,15 +13,15 @@ def of_request(data: bytes) -> str:
     """A short reason why ``data``, which may be incomplete, can be no request head; empty if it still may become
     one.
     """
-    return _of_head(data, grammar.REQUEST_LINE, "request line")
+    return _of_head(data, grammar.REQUEST_LINE, grammar.FIELD_LINE, "request line")
 
 
 def of_response(data: bytes) -> str:
     """The same for a response head."""
-    return _of_head(data, grammar.STATUS_LINE, "status line")
+    return _of_head(data, grammar.STATUS_LINE, grammar.LOOSE_FIELD_LINE, "status line")
 
 
-def _of_head(data: bytes, start_line: grammar.Pattern, name: str) -> str:
+def _of_head(data: bytes, start_line: grammar.Pattern, field_line: grammar.Pattern, name: str) -> str:
     # What comes after the head is not its fault.
     end = data.find(b"\r\n\r\n")
     if end >= 0:
@@ -36,7 +36,7 @@ def _of_head(data: bytes, start_line: grammar.Pattern, name: str) -> str:
     for line in lines[1:-1]:
         if not line:
             break
-        if not grammar.FIELD_LINE.fullmatch(line):
+        if not field_line.fullmatch(line):
             return of_field_line(line)
     return ""
 

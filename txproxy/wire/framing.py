@@ -5,10 +5,15 @@ The one place that answers. Everything ambiguous is refused: a proxy that repair
 
 from __future__ import annotations
 
+from typing import Final
+
 from txproxy.errors import RequestError, ResponseError
-from txproxy.wire.grammar import CONTENT_LENGTH
+from txproxy.wire.grammar import CONTENT_LENGTH, LENGTH_WITH_ZEROS
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import CHUNKED, UNTIL_CLOSE
+
+# There is no body, though one was announced: the connection cannot be kept.
+ANNOUNCED: Final = -3
 
 
 def request_body(minor: int, headers: Headers) -> int:
@@ -30,7 +35,9 @@ def request_body(minor: int, headers: Headers) -> int:
     # the rule lets a recipient repair, are refused as well.
     if length is not None:
         if not CONTENT_LENGTH.fullmatch(length):
-            raise RequestError("Content-Length is not one number")
+            if not LENGTH_WITH_ZEROS.fullmatch(length):
+                raise RequestError("Content-Length is not one number")
+            _settle_length(headers, int(length))
         return int(length)
     # 4. RFC 9112 6.3 rule 7: a request with neither has no body.
     return 0
@@ -63,13 +70,18 @@ def response_body(minor: int, status: int, headers: Headers, method: bytes) -> i
         if coding.lower() != b"chunked":
             raise ResponseError("Transfer-Encoding is not one final chunked")
     elif length is not None and not CONTENT_LENGTH.fullmatch(length):
-        # 2. RFC 9112 6.3 rule 5
-        raise ResponseError("Content-Length is not one number")
+        # 2. RFC 9112 6.3 rule 5, RFC 9110 8.6: one number, or the same several times
+        members = [member.strip(b" \t") for member in length.split(b",")]
+        if len(set(members)) > 1 or not LENGTH_WITH_ZEROS.fullmatch(members[0]):
+            raise ResponseError("Content-Length is not one number")
+        length = _settle_length(headers, int(members[0]))
     # 3. RFC 9112 6.3 rule 1: these never have a body. With HEAD and 304 the fields tell of the one that GET would get;
     # the others must not announce any (RFC 9112 6.1, RFC 9110 8.6). A length of zero is common, and tells the same.
     if status == 204 or status < 200:
         if coding is not None or (length is not None and int(length)):
-            raise ResponseError("a body announced where the status has none")
+            if status != 204:
+                raise ResponseError("a body announced where the status has none")
+            return ANNOUNCED
         return 0
     if method == b"HEAD" or status == 304:
         return 0
@@ -79,6 +91,14 @@ def response_body(minor: int, status: int, headers: Headers, method: bytes) -> i
     if length is not None:
         return int(length)
     return UNTIL_CLOSE
+
+
+def _settle_length(headers: Headers, length: int) -> bytes:
+    """Make Content-Length say ``length`` once. These headers are still being read: nobody else has seen them."""
+    value = b"%d" % length
+    settled = headers.with_one(b"content-length", value)
+    headers.lines, headers.index = settled.lines, settled.index
+    return value
 
 
 def keep_alive(minor: int, headers: Headers) -> bool:

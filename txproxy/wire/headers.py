@@ -95,6 +95,14 @@ class Headers:
             return []
         return [token for item in value.lower().split(b",") if (token := item.strip(b" \t"))]
 
+    def with_one(self, name: bytes, value: bytes) -> Headers:
+        """The same with a single field of a lower-case ``name`` that is there, where its first one is."""
+        names = list(self.names())
+        place = names.index(name)
+        lines = [line for line, other in zip(self.lines, names, strict=True) if other != name]
+        lines.insert(place, self.lines[place].partition(b":")[0] + b": " + value)
+        return Headers.parsed(lines)
+
     def names(self) -> Iterable[bytes]:
         """The lower-case name of each line, in order, repeated where the line is."""
         if len(self.index) == len(self.lines):
@@ -137,5 +145,5 @@ def normal_lines(block: bytes) -> list[bytes]:
     for line in block.split(b"\r\n"):
         if line:
             name, _, value = line.partition(b":")
-            lines.append(name + b": " + value.strip(b" \t"))
+            lines.append(name.rstrip(b" \t") + b": " + value.strip(b" \t"))
     return lines

@@ -31,6 +31,7 @@ _SMALL_CHUNKS: Final = {b"%b\r\n" % bytes([digit]): int(chr(digit), 16) for digi
 _MANY_CHUNKS: Final = 256
 # What a request line has besides the target: the method, two spaces and the version.
 _REST_OF_LINE: Final = 64
+_LONGEST_METHOD: Final = _REST_OF_LINE - len(b"  HTTP/1.1")
 _MAX_INFORMATIONAL: Final = 16
 
 
@@ -65,6 +66,8 @@ _BROKEN: Final = _State.BROKEN
 class _Codec:
     """What both roles share: the buffer, and reading bodies."""
 
+    # how a trailer section is read
+    _trailers = grammar.TRAILERS
     __slots__ = ("limits", "many_chunks", "_buffer", "_state", "_remaining", "_checked", "_sending", "_received_body")
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
@@ -270,12 +273,12 @@ class _Codec:
             self._checked = len(buffer)
             return None
         self._checked = 0
-        match = grammar.TRAILERS.match(buffer)
+        match = self._trailers.match(buffer)
         if match is None:
             raise self._fault("malformed trailer section")
         self._buffer = buffer[match.end() :]
         lines = normal_lines(match[1])
-        if len(lines) > limits.max_fields or match.end() > limits.max_head:
+        if match.end() > limits.max_head:
             raise self._fault("the trailer section is too large", 431)
         fields = Headers.from_lines(lines)
         self._check_trailers(fields)
@@ -347,20 +350,23 @@ class ServerCodec(_Codec):
         match = grammar.REQUEST_PLAIN.match(buffer)
         if match is not None:
             method, target, minor, block = match.groups()
-            if block == self._block:
+            if block == self._block and minor == b"1":
                 headers = self._headers
                 end = match.end()
                 host = self._host
-                if host is not None and minor == b"1" and end <= self.limits.max_target and method != b"CONNECT":
+                if host is not None and end <= self.limits.max_target and method != b"CONNECT":
                     if target[0] == 0x2F:
                         return self._known_head(RequestHead(method, target, headers, host), end)
                     if target.startswith(self._origin):
                         path = target[len(self._origin) - 1 :]
                         return self._known_head(RequestHead(method, path, headers, host, b"http"), end)
             else:
-                headers = self._headers = Headers.parsed(block.split(b"\r\n")[1:])
-                self._block = block
-                self._host = None
+                headers = Headers.parsed(block.split(b"\r\n")[1:])
+                if minor == b"1":
+                    # Of other versions other things are said (RFC 9110 7.6.3), even where the fields are the same.
+                    self._headers = headers
+                    self._block = block
+                    self._host = None
         else:
             # RFC 9112 2.2: an empty line before the request line is ignored. One: a client that sends no more than
             # empty lines would never come to its deadline.
@@ -381,9 +387,13 @@ class ServerCodec(_Codec):
         if end > limits.max_head or len(headers.lines) > limits.max_fields:
             raise RequestError("the head is too large", status=431)
         self._method = method
-        self._minor = version = 1 if minor == b"1" else 0
+        self._minor = version = 0 if minor == b"0" else 1
         scheme, authority, path = read_target(method, target, version, headers)
         index = headers.index
+        if (scheme is not None or not path) and index.get(b"host", authority) != authority:
+            # RFC 9112 3.2.2: nobody behind this is to read another host out of it than the target's.
+            headers = headers.with_one(b"host", authority)
+            index = headers.index
         # RFC 9112 6.3 rule 7, asked here as well since most requests have neither field
         if b"content-length" in index or b"transfer-encoding" in index:
             body = self._request_body(method, version, headers)
@@ -428,15 +438,21 @@ class ServerCodec(_Codec):
     def _check_line(self, match: re.Match[bytes]) -> None:
         limit = self.limits.max_target
         if len(match[2]) > limit or match.end(3) > limit + _REST_OF_LINE:
-            raise RequestError("the target is too long", status=414)
+            raise _too_long(len(match[1]))
 
     def _check_incomplete(self, buffer: bytes) -> None:
         limits = self.limits
         checked = self._checked
         line_end = buffer.find(b"\r\n")
+        if line_end < 0 and not checked and not grammar.REQUEST_LINE_BEGUN.fullmatch(buffer):
+            # Whoever speaks another protocol may never send an end of line.
+            raise RequestError(diagnosis.of_request(buffer) or "malformed request line")
         # A last byte that is no CRLF yet may be the CR.
         if (line_end if line_end >= 0 else len(buffer) - 1) > limits.max_target + _REST_OF_LINE:
-            raise RequestError("the target is too long", status=414)
+            space = buffer.find(b" ")
+            raise _too_long(space if space >= 0 else len(buffer))
+        if line_end < 0 and grammar.NOT_IN_LINE.search(buffer, max(0, checked - 1)):
+            raise RequestError(diagnosis.of_request(buffer) or "malformed request line")
         if b"\r\n\r\n" in buffer[max(0, checked - 3) :] or grammar.STRAY_CONTROL.search(buffer, max(0, checked - 1)):
             raise RequestError(diagnosis.of_request(buffer) or "malformed head")
         if line_end >= max(0, checked - 1):
@@ -454,6 +470,8 @@ class ServerCodec(_Codec):
             raise self._fault("the body is too large", 413)
 
     def _check_trailers(self, fields: Headers) -> None:
+        if len(fields) > self.limits.max_fields:
+            raise self._fault("the trailer section is too large", 431)
         if not trailers.REFUSED.isdisjoint(fields.index):
             raise self._fault("a field that is forbidden in trailers")
 
@@ -514,9 +532,18 @@ class ServerCodec(_Codec):
         return self._sending == UNTIL_CLOSE
 
 
+def _too_long(method: int) -> RequestError:
+    """The error for a request line that is too long and has a method of so many bytes."""
+    if method > _LONGEST_METHOD:
+        # RFC 9112 3: a method that is longer than any that is done here gets 501.
+        return RequestError("the method is too long", status=501)
+    return RequestError("the target is too long", status=414)
+
+
 class ClientCodec(_Codec):
     """Writes requests, reads responses."""
 
+    _trailers = grammar.RESPONSE_TRAILERS
     __slots__ = ("_method", "_request_headers", "_informational", "_block", "_headers")
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
@@ -571,19 +598,23 @@ class ClientCodec(_Codec):
             minor, status, reason, block = match.groups()
             headers = Headers.parsed(normal_lines(block))
         end = match.end()
-        if end > self.limits.max_head or len(headers.lines) > self.limits.max_fields:
+        if end > self.limits.max_head:
             raise ResponseError("the response head is too large", error="http_response_header_section_size")
-        head = self._head(1 if minor == b"1" else 0, int(status), reason or b"", headers)
+        head = self._head(0 if minor == b"0" else 1, int(status), reason or b"", headers)
         self._buffer = buffer[end:]
         self._checked = 0
         return head
 
     def _head(self, minor: int, status: int, reason: bytes, headers: Headers) -> ResponseHead:
         body = framing.response_body(minor, status, headers, self._method)
-        if b"connection" in headers.index:
-            keep_alive = body != UNTIL_CLOSE and framing.keep_alive(minor, headers)
+        if body <= UNTIL_CLOSE:
+            keep_alive = False
+            if body == framing.ANNOUNCED:
+                body = 0
+        elif b"connection" in headers.index:
+            keep_alive = framing.keep_alive(minor, headers)
         else:
-            keep_alive = body != UNTIL_CLOSE and minor == 1
+            keep_alive = minor == 1
         head = ResponseHead(status, headers, reason, body, minor, keep_alive)
         if status >= 200:
             if self._method == b"CONNECT" and status < 300:

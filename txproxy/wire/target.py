@@ -34,9 +34,10 @@ def split_authority(authority: bytes) -> tuple[str, int | None]:
 
 
 def read_target(method: bytes, target: bytes, minor: int, headers: Headers) -> tuple[bytes | None, bytes, bytes]:
-    """Scheme, authority and path of a request; ``RequestError`` where target and Host are malformed or disagree.
+    """Scheme, authority and path of a request; ``RequestError`` where target or Host is malformed.
 
-    The scheme is None except for the absolute form, the path empty for CONNECT (RFC 9112 section 3.3).
+    The scheme is None except for the absolute form, the path empty for CONNECT (RFC 9112 section 3.3). Where the target
+    names an authority, Host says nothing: it is replaced when the request goes on (RFC 9112 section 3.2.2).
     """
     host = headers.index.get(b"host")
     # RFC 9112 3.2: a request of HTTP/1.1 without Host, or with more than one or an invalid one, gets 400. Values of a
@@ -50,50 +51,39 @@ def read_target(method: bytes, target: bytes, minor: int, headers: Headers) -> t
         except ValueError:
             raise RequestError("Host is repeated or malformed") from None
     if method == b"CONNECT":
-        return None, _connect_authority(target, host), b""
+        return None, _connect_authority(target), b""
     if target[0] == 0x2F:
         return None, host or b"", target
     if target == b"*":
         if method != b"OPTIONS":
             raise RequestError("the asterisk is a target of OPTIONS alone")
         return None, host or b"", target
-    return _absolute(method, target, host)
+    return _absolute(method, target)
 
 
-def _connect_authority(target: bytes, host: bytes | None) -> bytes:
+def _connect_authority(target: bytes) -> bytes:
     # RFC 9112 3.2.3: the authority form is host and port, and nothing else.
     try:
-        name, port = split_authority(target)
+        _, port = split_authority(target)
     except ValueError:
         port = None
     if port is None:
         raise RequestError("the target of CONNECT is not host:port")
-    if host is not None:
-        other, other_port = split_authority(host)
-        # Many clients leave the port out of Host here.
-        if other != name or (other_port is not None and other_port != port):
-            raise RequestError("Host contradicts the target")
     return target
 
 
-def _absolute(method: bytes, target: bytes, host: bytes | None) -> tuple[bytes, bytes, bytes]:
+def _absolute(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes]:
     match = ABSOLUTE.fullmatch(target)
     if match is None:
         raise RequestError("the target has no form that HTTP knows")
     scheme, authority, path = match.groups()
     scheme = scheme.lower()
     try:
-        name, port = split_authority(authority)
+        split_authority(authority)
     except ValueError:
         raise RequestError("the target has no valid authority") from None
-    default = DEFAULT_PORTS.get(scheme)
-    if default is None:
+    if scheme not in DEFAULT_PORTS:
         raise RequestError("the target's scheme is not http or https")
-    # RFC 9112 3.2.2 lets a proxy ignore Host here; one that differs is an attempt to be read in two ways.
-    if host is not None and host != authority:
-        other, other_port = split_authority(host)
-        if other != name or (other_port or default) != (port or default):
-            raise RequestError("Host contradicts the target")
     if not path:
         # RFC 9112 3.2.4: OPTIONS without a path is for the server as a whole.
         path = b"*" if method == b"OPTIONS" else b"/"
