@@ -16,7 +16,7 @@ from txproxy.interfaces import Client
 from txproxy.matching.hosts import is_literal, normal_host
 from txproxy.wire.grammar import ABSOLUTE
 from txproxy.wire.hello import read_hello
-from txproxy.wire.target import DEFAULT_PORTS, split_authority
+from txproxy.wire.target import DEFAULT_PORTS, written_authority
 
 # RFC 8446 section 6: a fatal alert, access_denied
 _ACCESS_DENIED: Final = b"\x15\x03\x01\x00\x02\x02\x31"
@@ -72,7 +72,7 @@ def _place(origin: str) -> tuple[bytes, str, int]:
     if match is not None and match[1].lower() in (b"http", b"https") and match[3] in (b"", b"/"):
         scheme = match[1].lower()
         try:
-            host, port = split_authority(match[2])
+            host, port = written_authority(match[2])
         except ValueError:
             pass
         else:

@@ -24,7 +24,7 @@ from txproxy.matching.hosts import HostPattern
 from txproxy.tls.upstream import client_connections
 from txproxy.wire.connect import ConnectClient
 from txproxy.wire.socks import SocksClient
-from txproxy.wire.target import split_authority
+from txproxy.wire.target import written_authority
 
 _log = Logger()
 
@@ -110,7 +110,7 @@ class Parent:
         # curl's name for SOCKS5 with the names left to the proxy, which is all that there is here
         self.kind = kind = Kind(scheme.removesuffix("h") if scheme == "socks5h" else scheme)
         try:
-            host, port = split_authority(authority.encode("ascii", "replace"))
+            host, port = written_authority(authority.encode("ascii", "replace"))
         except ValueError as fault:
             raise ConfigError(f"{_shown(text)!r} is no parent proxy: {fault}; {_ACCEPTED}") from None
         ca_file = options.pop("ca", None)

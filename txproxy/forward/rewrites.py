@@ -16,7 +16,7 @@ from txproxy.forward.globs import UrlGlob, regular_expression
 from txproxy.matching.hosts import HostPatterns
 from txproxy.matching.paths import check_within
 from txproxy.wire.grammar import ABSOLUTE
-from txproxy.wire.target import split_authority
+from txproxy.wire.target import written_authority
 
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 
@@ -168,7 +168,7 @@ def is_url(text: str) -> bool:
     if match is None or match[1].lower() not in (b"http", b"https"):
         return False
     try:
-        split_authority(match[2])
+        written_authority(match[2])
     except ValueError:
         return False
     return True

@@ -89,8 +89,17 @@ def host_name(text: str) -> str:
         raise ConfigError(f"{_shown(text)} is no host: {fault}; accepted are example.com or an address") from None
 
 
+def why_no_host(text: str) -> str:
+    """Why ``text`` is no host; empty if it is one."""
+    try:
+        _host(text)
+    except ValueError as fault:
+        return str(fault)
+    return ""
+
+
 def _host(text: str) -> str:
-    """The same; ``ValueError`` says why it is none."""
+    """The same as :func:`host_name`; ``ValueError`` says why it is none."""
     if text.count(":") > 1 or text[:1] == "[":
         bare = text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text
         try:

@@ -20,7 +20,7 @@ from txproxy.reverse.probe import Checked, Dial, Probe
 from txproxy.wire import grammar
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
-from txproxy.wire.target import split_authority
+from txproxy.wire.target import written_authority
 
 _log = Logger()
 
@@ -129,7 +129,7 @@ def _check_count(_check: HealthCheck, field: attrs.Attribute[int], value: int) -
 def _check_host(_check: HealthCheck, field: attrs.Attribute[bytes | None], value: bytes | None) -> None:
     if value is not None:
         try:
-            split_authority(value if isinstance(value, bytes) else b"")
+            written_authority(value if isinstance(value, bytes) else b"")
         except ValueError:
             raise _wrong(field.name, value, "a host, with :PORT if need be") from None
 

@@ -25,7 +25,7 @@ from txproxy.wire.forwarding import (
 )
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
-from txproxy.wire.target import split_authority
+from txproxy.wire.target import written_authority
 
 # A request that was at so many upstreams when they died, and then at another, may be what kills them.
 _MOST_DEATHS: Final = 3
@@ -38,7 +38,7 @@ _NOT_ALIKE: Final = CLIENT_FIELDS | {b"host", b"content-length", b"transfer-enco
 def host_to_send(text: str) -> str:
     """``text`` if it can be a Host field, or is ``upstream``; else ``ConfigError``."""
     try:
-        split_authority(text.encode("ascii"))
+        written_authority(text.encode("ascii"))
     except ValueError as fault:
         raise ConfigError(f"{text!r}: {fault}; accepted is HOST, HOST:PORT or upstream") from None
     return text

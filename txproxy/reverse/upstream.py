@@ -17,7 +17,7 @@ from txproxy.errors import ConfigError, ExchangeError
 from txproxy.interfaces import Address
 from txproxy.proxy.deadlines import NEVER
 from txproxy.tls.upstream import client_connections
-from txproxy.wire.target import split_authority
+from txproxy.wire.target import written_authority
 
 if TYPE_CHECKING:
     from txproxy.reverse.pool import Pool
@@ -344,7 +344,7 @@ def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
     if scheme not in ("http", "https"):
         raise ConfigError(f"{text!r} is no upstream; {_ACCEPTED}")
     try:
-        host, port = split_authority(authority)
+        host, port = written_authority(authority)
     except ValueError as fault:
         raise ConfigError(f"{text!r} is no upstream: {fault}; {_ACCEPTED}") from None
     if options.get("resolve") and (isIPAddress(host) or isIPv6Address(host)):

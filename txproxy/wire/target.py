@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from txproxy.errors import RequestError
+from txproxy.matching.hosts import why_no_host
 from txproxy.wire.grammar import ABSOLUTE, AUTHORITY
 from txproxy.wire.headers import Headers
 
@@ -31,6 +32,17 @@ def split_authority(authority: bytes) -> tuple[str, int | None]:
     if number is not None and not 0 < number < 65536:
         raise ValueError("no such port")
     return host.decode("ascii").lower(), number
+
+
+def written_authority(authority: bytes) -> tuple[str, int | None]:
+    """The same for what an administrator has written down: with a host that DNS can have, or an address in its usual
+    form. Of what others send, less is asked.
+    """
+    host, port = split_authority(authority)
+    why = why_no_host(host)
+    if why:
+        raise ValueError(f"{host} is no host, {why}")
+    return host, port
 
 
 def read_target(method: bytes, target: bytes, minor: int, headers: Headers) -> tuple[bytes | None, bytes, bytes]:
