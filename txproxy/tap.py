@@ -14,6 +14,7 @@ from twisted.application.service import IService, MultiService
 from twisted.logger import Logger
 from twisted.python import usage
 
+from txproxy.config.values import brief
 from txproxy.errors import ConfigError
 from txproxy.options import ForwardOptions, ReverseOptions, RunOptions, TcpOptions, say
 from txproxy.service import ProxyService
@@ -60,12 +61,12 @@ class Options(usage.Options):
 
 def _fail(text: str, mode: str | None = None) -> None:
     name = f"txproxy {mode}" if mode else "txproxy"
-    if text.startswith("option ") and "not recognized" in text:
+    if text.startswith("option ") and text.endswith(("not recognized", "not a unique prefix")):
         text += f"; {name} --help lists what is accepted"
     elif text.startswith("Unknown command: "):
         text = f"{text.removeprefix('Unknown command: ')!r} is no mode; accepted: {_MODES}"
     for line in text.splitlines():
-        say(f"{name}: {line}")
+        say(f"{name}: {brief(line)}")
     raise SystemExit(1)
 
 

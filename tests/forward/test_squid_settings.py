@@ -290,7 +290,7 @@ def test_what_is_no_limit(line, why):
     assert told(line) == why.strip() or told(line) == why
 
 
-@pytest.mark.parametrize("name", ['a"b', "a\\b", "a'b\\c", "tab\there", "Zoë", "\x7f", "a]b", "a#x", "a\nb = 1"])
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a'b\\c", "tab\there", "Zoë", "a]b", "a#x", "a\nb = 1"])
 def test_what_is_written_is_read_as_it_was(name):
     translation = translate(f"http_port 3128\naccess_log /none/{name}\n", f"{name}.conf")
     written = parse(translation.toml, "proxy.toml")

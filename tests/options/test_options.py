@@ -51,10 +51,10 @@ def test_defaults_are_those_of_the_contract():
 
 def test_options_become_configuration(certificates):
     pairs, ca = certificates
-    made = config("reverse", "--upstream=http://a", "--upstream=http://b;weight=2", "--host=upstream", "--via=none",
+    made = config("reverse", "--upstream=https://a", "--upstream=https://b;weight=2", "--host=upstream", "--via=none",
                   "--listen=tcp:1", "--listen=tcp:2", "--idle-timeout=1m", "--max-body-size=1k", "--retries=0",
                   "--min-body-rate=0", "--tunnel-timeout=5m",
-                  "--balance=header-hash:X-User", "--sticky=cookie:c", "--upstream-insecure", "--upstream-ca", ca,
+                  "--balance=header-hash:X-User", "--sticky=cookie:c", "--upstream-ca", ca,
                   "--upstream-cert", pairs[0][0], "--upstream-key", pairs[0][1], "--health-check=/h",
                   "--health-interval=10s", "--health-timeout=500ms", "--health-rise=1", "--health-fall=4",
                   "--trusted-proxy=10.0.0.0/8", "--trusted-proxy=::1", "--proxy-protocol")  # fmt: skip
@@ -65,11 +65,12 @@ def test_options_become_configuration(certificates):
     assert (listener.limits.min_body_rate, listener.limits.tunnel_timeout) == (0, 300)
     assert (listener.proxy_protocol, listener.trusted_proxies) == (True, ("10.0.0.0/8", "::1"))
     assert pool == PoolConfig(
-        upstreams=("http://a", "http://b;weight=2"), strategy="header-hash:X-User", sticky="cookie:c", host="upstream",
+        upstreams=("https://a", "https://b;weight=2"), strategy="header-hash:X-User", sticky="cookie:c",
+        host="upstream",
         settings=PoolSettings(
             retries=0,
             health=HealthCheck(path=b"/h", interval=10, timeout=0.5, rise=1, fall=4),
-            tls=UpstreamTls(ca_file=ca, insecure=True, cert_file=pairs[0][0], key_file=pairs[0][1]),
+            tls=UpstreamTls(ca_file=ca, cert_file=pairs[0][0], key_file=pairs[0][1]),
         ),
     )  # fmt: skip
 

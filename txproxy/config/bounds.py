@@ -30,7 +30,7 @@ def _each(table: Table, key: str, make: type[T], sizes: tuple[str, ...]) -> tupl
         before = len(inner.findings.faults)
         values: dict[str, Any] = {
             "per": inner.read("per", text, "client"),
-            "only": inner.all("only", texts(raw)) or (),
+            "only": inner.some("only", texts(raw)) or (),
             **{name: inner.read(name, size, None) for name in sizes},
         }
         inner.close()

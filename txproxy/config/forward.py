@@ -33,12 +33,12 @@ from txproxy.observe.audit import AuditLog
 
 def forward_policy(table: Table, via: str | None) -> ForwardPolicy:
     """The policy of the listener whose ``table`` it is. The listener closes the table."""
-    allow_clients = table.all("allow_clients", texts(_client))
+    allow_clients = table.some("allow_clients", texts(_client))
     auth, by_rules = read_auth(table.table("auth"))
     lists = read_lists(table)
     values: dict[str, Any] = {
         "allow_clients": LOOPBACK_CLIENTS if allow_clients is None else allow_clients,
-        "allow_ports": table.all("allow_ports", _ports),
+        "allow_ports": table.some("allow_ports", _ports),
         "allow_destinations": table.all("allow_destinations", texts(_destination)) or (),
         "allow_hosts": table.all("allow_hosts", texts(host_pattern)),
         "deny_hosts": table.all("deny_hosts", texts(host_pattern)) or (),

@@ -78,8 +78,8 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
     if not mode:
         # What else it has may be as it should be.
         return ReverseListener(name=table.read("name", text, ""))
-    listen = table.all("listen", texts(endpoint_text)) or ()
-    tls_listen = table.all("tls_listen", texts(endpoint_text)) or ()
+    listen = table.some("listen", texts(endpoint_text)) or ()
+    tls_listen = table.some("tls_listen", texts(endpoint_text)) or ()
     if "listen" not in table and "tls_listen" not in table:
         table.fault("it listens nowhere; accepted is listen or tls_listen, or both")
     shared: dict[str, Any] = {
@@ -95,14 +95,14 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
         table.fault("it needs trusted_proxies: whose headers are to be believed; accepted are CIDRs", "proxy_protocol")
     listener: AnyListener
     if mode == "forward":
-        protocols = table.all("protocols", one_of(_FORWARD_PROTOCOLS)) or _FORWARD_PROTOCOLS
+        protocols = table.some("protocols", one_of(_FORWARD_PROTOCOLS)) or _FORWARD_PROTOCOLS
         listener = ForwardListener(
             policy=forward_policy(table, read_via(table, defaults.via)), protocols=protocols, **shared
         )
     elif mode == "reverse":
         listener = ReverseListener(
             pool=table.read("pool", text, None),
-            routes=table.all("routes", text) or (),
+            routes=table.some("routes", text) or (),
             host=table.read("host", texts(host_to_send), None),
             via=read_via(table, defaults.via),
             error_pages=_error_pages(table),
@@ -157,7 +157,9 @@ def _tls(table: Table, mode: str) -> ListenerTls | None:
         if "client_auth" in inner and "client_ca" not in inner:
             inner.fault("there is no CA for their certificates; accepted is client_ca with it", "client_auth")
         inner.close()
-    if "certificates" not in table:
+    if table.elements("certificates") == []:
+        table.fault("there is none in it; accepted is one or more", "certificates")
+    elif "certificates" not in table:
         for key in ("tls_listen", "tls"):
             if key in table:
                 table.fault("it needs certificates; accepted is certificates = [{ cert = FILE, key = FILE }]", key)

@@ -13,12 +13,13 @@ from txproxy.config.values import duration, flag, one_of, one_of_numbers, size, 
 from txproxy.errors import ConfigError
 from txproxy.forward.auth import AuthPolicy, make_authenticator
 from txproxy.forward.certificate_names import FIELDS
-from txproxy.forward.content import ContentRules
+from txproxy.forward.content import ContentRules, media_range
 from txproxy.forward.decisions import Rules
 from txproxy.forward.egress import Injection
 from txproxy.forward.filters import Filters, ListFile
+from txproxy.forward.globs import url_pattern
 from txproxy.forward.kinds import Surroundings, Usage
-from txproxy.forward.privacy import Privacy
+from txproxy.forward.privacy import Privacy, removable
 from txproxy.forward.rewrites import REDIRECTS, Rewrite
 from txproxy.forward.rules import KEYS, Action, Rule
 from txproxy.forward.targets import Bind, bind_address
@@ -26,6 +27,7 @@ from txproxy.matching.hosts import host_pattern
 
 T = TypeVar("T")
 
+_USER_FILES: Final = ("password_file", "digest_file", "token_file", "group_file")
 _ACTIONS: Final = tuple(action.value for action in Action)
 _RULE: Final = re.compile(r"rules\[(\d+)\] '.*?': (?:(\w+): )?(.*)")
 
@@ -58,11 +60,9 @@ def read_auth(table: Table | None) -> tuple[AuthPolicy | None, bool]:
     if table is None:
         return None, False
     before = len(table.findings.faults)
-    values = {
-        "password_file": table.file("password_file"),
-        "digest_file": table.file("digest_file"),
-        "token_file": table.file("token_file"),
-        "group_file": table.file("group_file"),
+    files = {key: table.file(key) for key in _USER_FILES}
+    values: dict[str, Any] = {
+        **files,
         "certificate_field": table.read("certificate_field", one_of(FIELDS), None),
         "certificate_users": dict(table.pairs("certificate_users", text, "{ 'NAME' = 'USER' }")) or None,
         "realm": table.read("realm", text, "txproxy"),
@@ -74,8 +74,15 @@ def read_auth(table: Table | None) -> tuple[AuthPolicy | None, bool]:
     if len(table.findings.faults) > before:
         return None, False
     policy = made(table, values, AuthPolicy, **values)
-    # The files are read, so that what is wrong in them is told with all the rest.
-    if policy is None or made(table, (), make_authenticator, policy, Clock()) is None:
+    if policy is None:
+        return None, False
+    try:
+        # The files are read, so that what is wrong in them is told with all the rest.
+        make_authenticator(policy, Clock())
+    except ConfigError as fault:
+        for line in str(fault).splitlines():
+            about = next((key for key in _USER_FILES if line.startswith(f"{files[key]}:")), "")
+            table.fault(line, *([about] if about else []))
         return None, False
     return policy, by_rules
 
@@ -137,7 +144,12 @@ def read_rules(table: Table, lists: Filters, authenticates: bool, usage: Usage |
     rules, numbers = [], []
     before = len(table.findings.faults)
     for number, inner in enumerate(table.tables("rules")):
-        values = _values(inner, tuple(key for key in KEYS if key not in ("action", "tunnel_timeout")))
+        read_here = ("action", "name", "reason", "tunnel_timeout")
+        values = _values(inner, tuple(key for key in KEYS if key not in read_here))
+        for key, value in values.items():
+            if key.startswith("not_") and value in ([], {}):
+                inner.fault("there is none in it, so that it would leave out nothing; accepted is one or more", key)
+        values |= {key: inner.read(key, text, "") for key in ("name", "reason")}
         values["tunnel_timeout"] = inner.read("tunnel_timeout", duration, None)
         action = inner.need("action", one_of(_ACTIONS), "deny", ", ".join(_ACTIONS))
         inner.close()
@@ -170,8 +182,8 @@ def read_rewrites(table: Table) -> tuple[Rewrite, ...]:
     for number, inner in enumerate(table.tables("rewrites"), 1):
         name = inner.read("name", text, f"rewrite {number}")
         to = inner.need("to", text, None, "a URL such as https://{host}{path}")
-        hosts = inner.all("hosts", texts(host_pattern))
-        url = inner.read("url", text, None)
+        hosts = inner.some("hosts", texts(host_pattern))
+        url = inner.read("url", texts(url_pattern), None)
         redirect = inner.read("redirect", one_of_numbers(REDIRECTS), None)
         inner.close()
         if to is not None:
@@ -184,7 +196,7 @@ def read_content(table: Table | None) -> ContentRules | None:
     """What responses may bring."""
     if table is None:
         return None
-    types = table.all("deny_types", text) or ()
+    types = table.all("deny_types", texts(media_range)) or ()
     largest = table.read("max_size", size, None)
     table.close()
     return made(table, (), ContentRules, deny_types=types, max_size=largest)
@@ -195,11 +207,11 @@ def read_privacy(table: Table) -> tuple[Privacy, ...]:
     privacy = []
     for inner in table.tables("privacy"):
         values: dict[str, Any] = {
-            "hosts": inner.all("hosts", texts(host_pattern)),
-            "remove": inner.all("remove", text) or (),
+            "hosts": inner.some("hosts", texts(host_pattern)),
+            "remove": inner.all("remove", texts(removable)) or (),
             "replace": inner.pairs("replace", text, "{ User-Agent = 'none' }"),
-            "keep": inner.all("keep", text),
-            "remove_from_responses": inner.all("remove_from_responses", text) or (),
+            "keep": inner.all("keep", texts(removable)),
+            "remove_from_responses": inner.all("remove_from_responses", texts(removable)) or (),
         }
         inner.close()
         privacy.append(made(inner, (), Privacy, **values))
@@ -213,7 +225,7 @@ def read_injections(table: Table) -> tuple[Injection, ...]:
         before = len(table.findings.faults)
         origin = inner.need("origin", text, None, "one such as https://api.example.com")
         headers = inner.pairs("headers", _secret, "{ Authorization = 'Bearer ...' }")
-        rules = inner.all("rules", text) or ()
+        rules = inner.some("rules", text) or ()
         inner.close()
         if origin is not None and len(table.findings.faults) == before:
             injections.append(made(inner, (), Injection, origin=origin, headers=headers, rules=rules))
@@ -231,7 +243,7 @@ def read_binds(table: Table) -> tuple[Bind, ...]:
     binds = []
     for inner in table.tables("binds"):
         address = inner.need("address", texts(bind_address), None, "an address of this host, such as 192.0.2.1")
-        hosts, rules = inner.all("hosts", texts(host_pattern)), inner.all("rules", text) or ()
+        hosts, rules = inner.some("hosts", texts(host_pattern)), inner.some("rules", text) or ()
         inner.close()
         if address is not None:
             binds.append(made(inner, (), Bind, address=address, hosts=hosts, rules=rules))

@@ -11,7 +11,7 @@ import attrs
 from txproxy.config.lines import Path
 from txproxy.config.tables import Table
 from txproxy.config.tree import PoolConfig
-from txproxy.config.values import duration, flag, hint, one_of, pause, share, shown, text, texts, whole
+from txproxy.config.values import duration, flag, hint, one_of, pause, share, shown, some_text, text, texts, whole
 from txproxy.errors import ConfigError
 from txproxy.reverse.affinity import affinity_from
 from txproxy.reverse.conditions import compiled
@@ -37,11 +37,11 @@ def read_pool(name: str, table: Table) -> PoolConfig:
     tcp = bool(upstreams) and all(is_tcp(upstream) for upstream in upstreams)
     if not tcp and any(is_tcp(upstream) for upstream in upstreams):
         table.fault("HOST:PORT (for tcp) and URLs (for reverse) are mixed; accepted are either", "upstreams")
-    _check_upstreams(table, upstreams, tls)
+    sound = _check_upstreams(table, upstreams, tls)
     sticky = table.read("sticky", texts(sticky_kind), None)
     config = PoolConfig(
         name=name,
-        upstreams=tuple(upstreams),
+        upstreams=sound,
         tcp=tcp,
         strategy=table.read("strategy", texts(strategy_name), "round-robin"),
         settings=_settings(table, tls, tcp),
@@ -122,7 +122,8 @@ def _of_table(table: Table) -> str | None:
     return None if url is None else url + "".join(words)
 
 
-def _check_upstreams(table: Table, upstreams: dict[str, Path], tls: UpstreamTls | None) -> None:
+def _check_upstreams(table: Table, upstreams: dict[str, Path], tls: UpstreamTls | None) -> tuple[str, ...]:
+    """Those that are upstreams: what is wrong with one that is none is not to be told of whoever names the pool."""
     names: dict[str, str] = {}
     for upstream, keys in upstreams.items():
         try:
@@ -133,6 +134,7 @@ def _check_upstreams(table: Table, upstreams: dict[str, Path], tls: UpstreamTls 
         if made.name in names:
             table.fault(f"{made.name} is there twice; accepted is each upstream once", *keys)
         names[made.name] = upstream
+    return tuple(names.values())
 
 
 def _tls(table: Table) -> UpstreamTls | None:
@@ -219,7 +221,7 @@ def _expected(value: object) -> Any:
 
 
 def _body(value: object) -> Any:
-    wanted = text(value)
+    wanted = some_text(value)
     return health_value("body", compiled(wanted[1:]) if wanted.startswith("~") else wanted)
 
 

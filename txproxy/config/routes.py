@@ -61,9 +61,7 @@ _RESPONSE_KEYS: Final[dict[str, Path]] = {
 def read_route(table: Table) -> RouteConfig:
     """One route."""
     name = table.need("name", text, "", "a name of its own")
-    listeners = table.all("listeners", text) or ()
-    if "listeners" in table and not listeners:
-        table.fault("there is none in it; accepted are names of listeners", "listeners")
+    listeners = table.some("listeners", text) or ()
     match = _match(table)
     action = _action(table)
     request = _request(table)
@@ -86,12 +84,12 @@ def read_route(table: Table) -> RouteConfig:
 
 def _match(table: Table) -> Match:
     values = {
-        "hosts": table.all("hosts", text) or (),
+        "hosts": table.some("hosts", text) or (),
         "path": table.read("path", text, ""),
-        "methods": table.all("methods", text) or (),
+        "methods": table.some("methods", text) or (),
         "headers": table.pairs("headers", _wanted, "{ NAME = 'VALUE', NAME = '~REGEX', NAME = true }"),
         "query": table.pairs("query", _wanted, "{ NAME = 'VALUE', NAME = '~REGEX', NAME = true }"),
-        "clients": table.all("clients", text) or (),
+        "clients": table.some("clients", text) or (),
         "weight": table.read("weight", whole(0, 10**6), None),
     }
     try:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from txproxy.config.lines import Path
-from txproxy.config.values import hint, shown
+from txproxy.config.values import brief, has_control, hint, shown
 from txproxy.errors import ConfigError
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class Findings:
 
     def fault(self, path: Path, text: str) -> None:
         """Something is wrong; one for each line of ``text``."""
-        self.faults += [(path, line) for line in text.splitlines()]
+        self.faults += [(path, brief(line)) for line in text.splitlines()]
 
     def doubt(self, path: Path, text: str) -> None:
         """Something may be a mistake."""
@@ -132,13 +132,20 @@ class Table:
                 self.fault(str(fault), *keys)
         return tuple(parsed)
 
+    def some(self, key: str, parse: Callable[[Any], T]) -> tuple[T, ...] | None:
+        """The same where a list without an element would not mean what it says."""
+        parsed = self.all(key, parse)
+        if parsed == () and self._data[key] == []:
+            self.fault("there is none in it; accepted is one or more, or no such key", key)
+        return parsed
+
     def file(self, key: str) -> str | None:
         """The name of a file."""
         return self.read(key, self.file_name, None)
 
     def file_name(self, value: object) -> str:
         """A file's name as it can be opened: a relative one begins where the configuration file is."""
-        if not isinstance(value, str) or not value or "\0" in value:
+        if not isinstance(value, str) or not value or has_control(value):
             raise ConfigError(f"{shown(value)} is no name of a file; accepted is a path, in quotes")
         return os.path.join(self.base, value)
 

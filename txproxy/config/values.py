@@ -16,6 +16,7 @@ _DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h)?")
 _SIZE_UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _DURATION_UNITS: Final = {None: 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _LONGEST: Final = 60
+_LONG_WORD: Final = re.compile(r"\S{200,}")
 _LEAST_HEAD: Final = 256
 
 
@@ -92,6 +93,11 @@ def hint(given: object, known: Sequence[str]) -> str:
     return f" (is {close[0]} meant?)" if close else ""
 
 
+def brief(line: str) -> str:
+    """A line of an error in which no word is so long that nobody would find the end of it."""
+    return _LONG_WORD.sub(lambda match: f"{match[0][:_LONGEST]}...", line)
+
+
 # -- values of a file, which have types
 
 
@@ -104,10 +110,24 @@ def shown(value: object) -> str:
 
 
 def text(value: object) -> str:
-    """A text with something in it."""
+    """A text with something in it, on one line."""
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"{shown(value)} is no text; accepted is a text in quotes, not an empty one")
+    if has_control(value):
+        raise ConfigError(f"{shown(value)} has control characters in it; accepted is one line of text")
+    return value
+
+
+def some_text(value: object) -> str:
+    """A text with something in it, of any lines."""
     if not isinstance(value, str) or not value:
         raise ConfigError(f"{shown(value)} is no text; accepted is a text in quotes, not an empty one")
     return value
+
+
+def has_control(given: str) -> bool:
+    """Whether a text has characters in it that would break a line of a log or of an error."""
+    return any(character < " " or character == "\x7f" for character in given)
 
 
 def any_text(value: object) -> str:

@@ -78,7 +78,7 @@ def parse_condition(kind: Kind, negated: bool, given: Any) -> Condition:
     for ``headers`` a mapping or pairs. ``ConfigError``, with a line for each value that is wrong.
     """
     key = f"not_{kind.key}" if negated else kind.key
-    items = _pairs(key, given) if kind.key == "headers" else _texts(key, given, kind.listed)
+    items = _pairs(key, given) if kind.key == "headers" else _texts(key, given, kind)
     values, faults = [], []
     for item in items:
         try:
@@ -97,14 +97,15 @@ def _written(item: Any) -> str:
     return f"{name}: {str(value).lower() if isinstance(value, bool) else value}"
 
 
-def _texts(key: str, given: Any, listed: bool) -> list[str]:
-    items = [given] if isinstance(given, str | int) else given
+def _texts(key: str, given: Any, kind: Kind) -> list[str]:
+    types = str | int if kind.numbers else str
+    items = [given] if isinstance(given, types) else given
     if not isinstance(items, list | tuple | set | frozenset) or not all(
-        isinstance(item, str | int) and not isinstance(item, bool) for item in items
+        isinstance(item, types) and not isinstance(item, bool) for item in items
     ):
         raise ConfigError(f"{key}: {given!r} is no list; accepted is a list of texts")
     texts = [str(item) for item in items]
-    return [part.strip() for text in texts for part in text.split(",")] if listed else texts
+    return [part.strip() for text in texts for part in text.split(",")] if kind.listed else texts
 
 
 def _pairs(key: str, given: Any) -> list[tuple[Any, Any]]:

@@ -18,12 +18,15 @@ _RANGE_TOTAL: Final = re.compile(rb"\s*bytes\s+[0-9]+-[0-9]+/([0-9]{1,18})\s*", 
 _NOT_MODIFIED: Final = 304
 
 
+def media_range(text: str) -> str:
+    """``text`` if it is a content type, or stands for several; else ``ConfigError``."""
+    if not isinstance(text, str) or not _TYPE.fullmatch(text) or text.startswith("*/") != (text == "*/*"):
+        raise ConfigError(f"{text!r} is no content type; accepted are image/png, image/* and */*")
+    return text.lower()
+
+
 def _media_ranges(values: Iterable[str] | str) -> tuple[str, ...]:
-    texts = (values,) if isinstance(values, str) else tuple(values)
-    for text in texts:
-        if not isinstance(text, str) or not _TYPE.fullmatch(text) or text.startswith("*/") != (text == "*/*"):
-            raise ConfigError(f"{text!r} is no content type; accepted are image/png, image/* and */*")
-    return tuple(text.lower() for text in texts)
+    return tuple(map(media_range, (values,) if isinstance(values, str) else values))
 
 
 def _size(value: int | None) -> int | None:

@@ -231,6 +231,15 @@ def text_pattern(text: str) -> Callable[[str], bool]:
     return TextGlob(text).matches
 
 
+def url_pattern(text: str) -> str:
+    """``text`` if it is a glob over URLs, or after ``~`` a regular expression; else ``ConfigError``."""
+    if text[:1] == "~":
+        regular_expression(text)
+    else:
+        UrlGlob(text)
+    return text
+
+
 def regular_expression(text: str) -> re.Pattern[str]:
     """The expression that follows the ``~``; ``ConfigError`` if it is none."""
     try:

@@ -128,7 +128,7 @@ def address_test(values: Sequence[Network], negated: bool, every: bool) -> Test:
 
 
 def _name(text: str) -> str:
-    if not text.strip():
+    if not text.strip() or not text.isprintable():
         raise ConfigError(f"{text!r} is no name; accepted is one such as alice, or * for anyone who has one")
     return text
 
@@ -386,6 +386,8 @@ class Kind:
     verbs: tuple[str, str] = ("is in", "is not in")
     listed: bool = False
     """Whether one text may hold several values, with commas between."""
+    numbers: bool = False
+    """Whether values may be numbers as well as texts."""
 
 
 def _who(facts: Facts) -> str:
@@ -414,7 +416,7 @@ KINDS: Final = (
         lambda facts, _: f"address {' '.join(addresses_of(facts) or ()) or '(none)'}",
         _network_covers,
     ),
-    Kind("ports", _port, _ports_test, "port", lambda facts, _: f"port {facts.port}", _port_covers),
+    Kind("ports", _port, _ports_test, "port", lambda facts, _: f"port {facts.port}", _port_covers, numbers=True),
     Kind(
         "methods",
         _method,
@@ -451,6 +453,7 @@ KINDS: Final = (
         lambda facts, _: f"what {_who(facts)} has used",
         _used_covers,
         ("is over", "is not over"),
+        numbers=True,
     ),
 )
 # A field that must not be there is `false` of headers, and there is no use in having used little.

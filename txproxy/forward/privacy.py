@@ -33,6 +33,12 @@ def field_name(text: str) -> bytes:
     return name
 
 
+def removable(text: str) -> str:
+    """``text`` if it is the name of a field that may be set or taken away; else ``ConfigError``."""
+    field_name(text)
+    return text
+
+
 def field_line(name: str, value: str) -> bytes:
     """The line that sets a field; ``ConfigError`` where it cannot be. What is wrong with a value is said without it."""
     text = value.encode("utf-8")

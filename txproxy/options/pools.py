@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from txproxy.config import (
     Config,
@@ -15,13 +15,18 @@ from txproxy.config import (
 from txproxy.config.pools import health_value, sticky_kind, strategy_name
 from txproxy.config.values import one_of, parse_number
 from txproxy.errors import ConfigError
-from txproxy.options.shared import ListenerOptions
+from txproxy.options.shared import ListenerOptions, say
 from txproxy.reverse.health import HealthCheck
 from txproxy.reverse.pool import PoolSettings
 from txproxy.reverse.strategies import NAMES
 from txproxy.reverse.to_pool import host_to_send
 from txproxy.reverse.upstream import Upstream, UpstreamTls, parse_tcp_upstream, parse_upstream
 from txproxy.tls.upstream import client_connections
+
+_CHECKS: Final = ("health-interval", "health-timeout", "health-rise", "health-fall")
+_OF_TLS: Final = ("upstream-insecure", "upstream-ca", "upstream-cert", "upstream-key")
+# Of which raw streams have nothing.
+_OF_REQUESTS: Final = ("via", "response-timeout", "max-header-size", "max-body-size", "min-body-rate")
 
 
 class _PoolOptions(ListenerOptions):
@@ -62,6 +67,8 @@ class _PoolOptions(ListenerOptions):
             "fall": self.parsed("health-fall", lambda text: health_value("fall", parse_number(text))),
         }
         if what is None:
+            for name in self.given(_CHECKS):
+                raise ConfigError(f"--{name} needs --health-check")
             return None
         if what == "connect":
             return HealthCheck(kind="connect", **values)
@@ -73,6 +80,7 @@ class ReverseOptions(_PoolOptions):
 
     name = "reverse"
     default_listen = "tcp:8080:interface=127.0.0.1"
+    believes_fields = True
     longdesc = "Example: twistd -n txproxy reverse --upstream http://127.0.0.1:8001 --upstream http://127.0.0.1:8002"
     optFlags: ClassVar[list[list[object]]] = [
         ["upstream-insecure", None, "do not verify TLS upstreams [default: off]"],
@@ -112,8 +120,14 @@ class ReverseOptions(_PoolOptions):
         )
         # Looked at on its own first, so that an error names its option, even where no upstream speaks TLS.
         client_connections("localhost", tls.ca_file, tls.insecure, tls.cert_file, tls.key_file)
+        if tls.insecure and tls.ca_file is not None:
+            raise ConfigError("--upstream-insecure and --upstream-ca are both given; accepted is one of them")
+        upstreams = self.upstreams(lambda text: parse_upstream(text, tls))
+        if not any(text.lower().startswith("https:") for text in upstreams):
+            for name in self.given(_OF_TLS):
+                raise ConfigError(f"--{name} needs an upstream with https://")
         pool = PoolConfig(
-            upstreams=self.upstreams(lambda text: parse_upstream(text, tls)),
+            upstreams=upstreams,
             strategy=self.parsed("balance", strategy_name),
             settings=PoolSettings(retries=self.parsed("retries", _count), health=self.health(), tls=tls),
             sticky=self.parsed("sticky", sticky_kind) if self["sticky"] is not None else None,
@@ -145,6 +159,7 @@ class TcpOptions(_PoolOptions):
         """The configuration that the options mean."""
         if self["health-check"] is not None:
             self.parsed("health-check", one_of(("connect",)))
+        self.via()
         pool = PoolConfig(
             upstreams=self.upstreams(parse_tcp_upstream),
             tcp=True,
@@ -152,6 +167,8 @@ class TcpOptions(_PoolOptions):
             settings=PoolSettings(health=self.health()),
         )
         listener = TcpListener(pool=pool.name, **self.shared())
+        for name in self.given(_OF_REQUESTS):
+            say(f"txproxy tcp: --{name} has no effect: it is for requests, and tcp does not look into streams")
         return Config(listeners=(listener,), pools=(pool,), access_log=self.access_log())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Final, TypeVar
 
 import attrs
@@ -14,7 +14,7 @@ from txproxy.config import (
     parse_duration,
     parse_size,
 )
-from txproxy.config.values import parse_head_size, parse_number, parse_pseudonym
+from txproxy.config.values import has_control, parse_head_size, parse_number, parse_pseudonym, shown
 from txproxy.errors import ConfigError
 from txproxy.forward.access import network
 from txproxy.proxy.limits import Limits
@@ -52,6 +52,14 @@ class Mode(usage.Options):
         print(f"txproxy {txproxy.__version__}, Twisted {twisted.__version__}")
         raise SystemExit(0)
 
+    def parseOptions(self, options: Any = None) -> None:
+        """See ``twisted.python.usage.Options``. What would break a line of an error or a log is no value of any."""
+        for word in options or ():
+            if has_control(word):
+                option = f"{word.partition('=')[0]}: " if word.startswith("--") and "=" in word else ""
+                raise usage.UsageError(f"{option}{shown(word)} has control characters in it; accepted is none")
+        super().parseOptions(options)
+
     def parseArgs(self, *args: str) -> None:
         """No bare arguments."""
         if args:
@@ -70,6 +78,7 @@ class ListenerOptions(Mode):
 
     default_listen: ClassVar[str | None] = None
     speaks_http: ClassVar[bool] = True
+    believes_fields: ClassVar[bool] = False
     optFlags: ClassVar[list[list[object]]] = [
         [
             "proxy-protocol",
@@ -150,6 +159,11 @@ class ListenerOptions(Mode):
         except ConfigError as fault:
             raise ConfigError(f"--{name}: {fault}") from None
 
+    def given(self, names: Iterable[str]) -> list[str]:
+        """Which of these options have another value than their default."""
+        defaults = {str(name): value for name, value in reversed(_parameters(type(self)))}
+        return [name for name in names if self[name] != defaults.get(name, 0)]
+
     def shared(self) -> dict[str, Any]:
         """What all modes' configurations have."""
         listen = tuple(self.repeated.get("listen", ()))
@@ -192,6 +206,8 @@ class ListenerOptions(Mode):
 
     def _trusted_proxies(self) -> tuple[str, ...]:
         self.all_parsed("trusted-proxy", network)
+        if "trusted-proxy" in self.repeated and not self.believes_fields and not self["proxy-protocol"]:
+            raise ConfigError("--trusted-proxy needs --proxy-protocol: there is nothing else to believe them here")
         return tuple(self.repeated.get("trusted-proxy", ()))
 
     def _limits(self) -> Limits:
@@ -212,6 +228,11 @@ class ListenerOptions(Mode):
     def via(self) -> str | None:
         """The pseudonym, or None."""
         return self.parsed("via", parse_pseudonym)
+
+
+def _parameters(options: type) -> list[tuple[object, object]]:
+    """Names and defaults of all options that take a value, those of the class itself first."""
+    return [(row[0], row[2]) for one in options.__mro__ for row in one.__dict__.get("optParameters", ())]
 
 
 def say(line: str) -> None:
