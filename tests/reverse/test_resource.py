@@ -356,6 +356,24 @@ def test_a_websocket_takes_the_connection_from_the_site(site):
     assert client.closed and not client.reset
 
 
+@pytest.mark.parametrize(
+    ("framing", "body"), [(b"Content-Length: 2", b"{}"), (b"Transfer-Encoding: chunked", b"2\r\n{}\r\n0\r\n\r\n")]
+)
+def test_an_upgrade_may_come_with_a_body(site, framing, body):
+    # RFC 9110 section 7.8; a site gathers the body, and says how long it is
+    client = site.connect()
+    client.send(UPGRADE.replace(b"GET", b"POST")[:-2] + framing + b"\r\n\r\n" + body + b"early")
+    upstream = site.network.connections[-1]
+    assert b"\r\nConnection: upgrade\r\nUpgrade: websocket" in upstream.received
+    assert upstream.take().endswith(b"\r\n\r\n{}")
+    upstream.send(CHANGED)
+    assert client.take().startswith(b"HTTP/1.1 101 ")
+    assert upstream.take() == b"early"
+    client.send(b"1")
+    upstream.send(b"2")
+    assert (upstream.take(), client.take()) == (b"1", b"2")
+
+
 def test_what_a_client_sends_before_the_101_is_not_lost(site):
     client, upstream = change(site, early=b"early")
     client.send(b" bird")

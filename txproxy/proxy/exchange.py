@@ -119,7 +119,7 @@ class Exchange:
 
     __slots__ = (
         "factory", "downstream", "request", "plan", "status", "sent", "received", "outcome", "detail", "started",
-        "request_done", "wants_body", "_phase", "_upstream", "_pending", "_body_seen",
+        "request_done", "wants_body", "_phase", "_upstream", "_pending", "_body_seen", "_switching",
         "_observed", "_held", "bound",
     )  # fmt: skip
 
@@ -141,6 +141,8 @@ class Exchange:
         self._upstream: UpstreamProtocol | None = None
         self._pending: Deferred[Any] | None = None
         self._body_seen = False
+        # the answer that changes protocols, once the request is complete
+        self._switching: ResponseHead | None = None
         self._observed = False
         # whether an upstream had to wait with its response, for the client or for a bound
         self._held = False
@@ -365,6 +367,9 @@ class Exchange:
                 own = plan.own_fields
                 trailers = of_request(trailers, self.request, plan.head, own.request if own is not None else ())
             self._upstream.send_end(trailers)
+            if self._switching is not None:
+                self._upstream.resume_response()
+                self._switch(self._switching, self._upstream)
 
     def request_flush(self) -> None:
         """No more of the body is at hand just now."""
@@ -537,7 +542,13 @@ class Exchange:
         if changed is not None:
             upgrade = head.headers.get(b"upgrade") or b""
             lines = [*changed, *plan.response_lines, b"Connection: upgrade", b"Upgrade: " + upgrade]
-            self._switch(ResponseHead(101, Headers.from_lines(lines), reason=head.reason), upstream)
+            response = ResponseHead(101, Headers.from_lines(lines), reason=head.reason)
+            if upstream.request_sent:
+                self._switch(response, upstream)
+            else:
+                # RFC 9110 7.8: the request is completed first. Of the other protocol nothing is read before that.
+                self._switching = response
+                upstream.pause_response()
 
     def response_body(self, data: bytes) -> None:
         """Part of the response's body."""

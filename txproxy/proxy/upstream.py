@@ -61,6 +61,7 @@ class UpstreamProtocol:
         "reused",
         "handshake_done",
         "received_any",
+        "request_sent",
         "unread",
         "_state",
         "_asked",
@@ -68,7 +69,6 @@ class UpstreamProtocol:
         "_write_now",
         "_gather",
         "_out",
-        "_request_sent",
         "_keep",
         "_tunnel",
         "_passage",
@@ -92,7 +92,7 @@ class UpstreamProtocol:
         self._out: list[bytes] = []
         # whether anything of the request has gone out: what comes before that answers nobody
         self._asked = False
-        self._request_sent = False
+        self.request_sent = False
         self._keep = False
         self._tunnel: TunnelEnd | GateEnd | None = None
         self._passage: Passage | None = None
@@ -134,7 +134,7 @@ class UpstreamProtocol:
         if exchange is None:
             if self._tunnel is not None:
                 self._tunnel.dataReceived(data)
-            elif not self._request_sent and self._state is _HTTP:
+            elif not self.request_sent and self._state is _HTTP:
                 # A new connection: a proxy on the way has answered, and the other side of the tunnel speaks first.
                 self.codec.receive(data)
             else:
@@ -230,7 +230,7 @@ class UpstreamProtocol:
             return
         self._full = False
         if self.exchange is not None:
-            if not self._request_sent:
+            if not self.request_sent:
                 self.deadline = NEVER
             self.exchange.resume_request()
 
@@ -251,11 +251,11 @@ class UpstreamProtocol:
             self._limit = self.factory.response_limit
         data = self.codec.send_head(head)
         if head.body:
-            self._request_sent = False
+            self.request_sent = False
             self.deadline = NEVER
             self._out.append(data)
         else:
-            self._request_sent = True
+            self.request_sent = True
             self.deadline = self._limit.ahead
             self._gather(_ask, self, data)
 
@@ -278,7 +278,7 @@ class UpstreamProtocol:
     def send_end(self, trailers: Headers) -> None:
         """The request is complete."""
         self._out.append(self.codec.send_end(trailers))
-        self._request_sent = True
+        self.request_sent = True
         self.deadline = self._limit.ahead
         self.flush()
 
@@ -328,7 +328,7 @@ class UpstreamProtocol:
         self._state = _State.CLOSED
         self._kept_by.discard(self)
         self.transport.unregisterProducer()
-        if exchange is None and self._request_sent:
+        if exchange is None and self.request_sent:
             # A peer that does not close in its turn is dropped at the deadline.
             self.deadline = self.factory.linger_limit.ahead
             self.factory.turn_writes.flush()
@@ -352,7 +352,7 @@ class UpstreamProtocol:
             else:
                 # It ends with the client connection that it belongs to.
                 self.deadline = NEVER
-        elif self._paused or not (self._request_sent or self._full):
+        elif self._paused or not (self.request_sent or self._full):
             # It is the client's turn, to take the response or to send the rest of its request, or a bound holds either.
             self.deadline = NEVER
         else:
@@ -399,7 +399,7 @@ class UpstreamProtocol:
             self.transport.resumeProducing()
         codec = self.codec
         # Bytes after the body may be meant as the answer to the next request: such a connection has no next request.
-        if self._keep and self._request_sent and self._state is _HTTP and not codec.next_message():
+        if self._keep and self.request_sent and self._state is _HTTP and not codec.next_message():
             self.reused = True
             self.deadline = self.factory.keep_limit.ahead
             surplus = self._kept_by.keep(self)

@@ -74,7 +74,7 @@ def connection_lines(request: RequestHead) -> list[bytes]:
     upgrade = request.upgrade
     index = request.headers.index
     trailers = b"te" in index and b"trailers" in request.headers.tokens(b"te")
-    if upgrade is not None and request.body == 0:
+    if upgrade is not None:
         lines = [b"Connection: upgrade", b"Upgrade: " + upgrade]
     else:
         lines = []

@@ -48,8 +48,8 @@ class RequestHead:
     def upgrade(self) -> bytes | None:
         """The protocols that the client offers to change to, if it does so validly (RFC 9110 section 7.8).
 
-        An offer of h2c is none: RFC 9113 section 3.1 has done away with it, and requests of HTTP/2 through a tunnel
-        would go past every rule of the proxy.
+        It may come with a body, which is complete before the other protocol begins. An offer of h2c is none: RFC 9113
+        section 3.1 has done away with it, and requests of HTTP/2 through a tunnel would go past each rule of the proxy.
         """
         headers = self.headers
         if b"upgrade" in headers.index and self.minor and b"upgrade" in headers.tokens(b"connection"):
