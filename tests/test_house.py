@@ -40,7 +40,7 @@ BESIDE: dict[str, set[str] | None] = {
 }
 # Beyond the standard library, these import nothing else.
 STANDING_ALONE = {"errors": {"txproxy"}, "matching": {"txproxy", "attrs"}, "wire": {"txproxy", "attrs"}}
-OBSERVE_IS_FOR = {"observe", "config", "service", "testing"}
+OBSERVE_IS_FOR = {"observe", "config", "service", "tap", "testing"}
 
 
 def _sources() -> dict[str, Path]:

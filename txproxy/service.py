@@ -19,6 +19,8 @@ from txproxy.entrance import Behind, Entrance
 from txproxy.errors import ConfigError
 from txproxy.limits.allotments import Allotments
 from txproxy.observe.access_log import AccessLog
+from txproxy.observe.audit import AuditLog
+from txproxy.observe.log_file import LogFile
 from txproxy.proxy.resolver import Resolver
 from txproxy.tls.upstream import ClientConnections
 from txproxy.wire.networks import Networks
@@ -209,13 +211,19 @@ class ProxyService(Service):
                 if isinstance(upstream.address.tls, ClientConnections):
                     upstream.address.tls.check()
 
+    def logs(self) -> list[LogFile]:
+        """What is written to: the access log, and audit logs."""
+        logs = [self._now.log.file] if self._now.log is not None else []
+        for served in self._now.assembly.served:
+            audit = served.config.policy.audit if isinstance(served.config, ForwardListener) else None
+            if isinstance(audit, AuditLog) and audit.file is not None:
+                logs.append(audit.file)
+        return logs
+
     def reopen_logs(self) -> None:
         """After the log files were moved away (SIGHUP, SIGUSR1)."""
-        if self._now.log is not None:
-            self._now.log.reopen()
-        for served in self._now.assembly.served:
-            if isinstance(served.config, ForwardListener) and served.config.policy.audit is not None:
-                served.config.policy.audit.reopen()
+        for log in self.logs():
+            log.reopen()
 
     # -- reload
 

@@ -11,15 +11,19 @@ from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 from twisted.application.service import IService, MultiService
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 
 from txproxy.config.values import brief
 from txproxy.errors import ConfigError
+from txproxy.observe.log_file import STANDARD_OUTPUT, LogFile
+from txproxy.observe.twistd_log import TwistdLog
 from txproxy.options import ForwardOptions, ReverseOptions, RunOptions, TcpOptions, say
 from txproxy.service import ProxyService
 
 _log = Logger()
+# How long to wait for who does not take the last lines of a log, in seconds.
+_LAST_LINES: Final = 0.5
 _MODES: Final = "forward, reverse, tcp, run"
 
 
@@ -71,21 +75,51 @@ def _fail(text: str, mode: str | None = None) -> None:
 
 
 class CommandLineService(MultiService):
-    """What twistd runs: the proxy, and what only a process of its own may do (signals, descriptors, the collector)."""
+    """What twistd runs: the proxy, and what only a process of its own may do (signals, descriptors, its log, the
+    collector).
+    """
 
     def __init__(self, service: ProxyService, twistd: Mapping[str, Any]) -> None:
         super().__init__()
         self._service = service
         self._twistd = twistd
+        self._log: TwistdLog | None = None
         service.setServiceParent(self)
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Part of an application: its log is ours to write."""
+        try:
+            self._log = TwistdLog.of(self._twistd)
+        except ConfigError as fault:
+            _fail(str(fault))
+        if self._log is not None:
+            parent.setComponent(ILogObserver, self._log)
+        elif not self._twistd.get("nodaemon") and any(log.path == STANDARD_OUTPUT for log in self._service.logs()):
+            _fail(
+                "a log is to go to standard output, which a daemon has not; accepted are a file (--access-log FILE), "
+                "none, and twistd's --logfile, where it would be written too"
+            )
+        super().setServiceParent(parent)
 
     def privilegedStartService(self) -> None:
         """Listen; an address that is taken ends the process with one line."""
+        if self._log is not None:
+            # Daemons have been made: there may be threads from now on.
+            self._log.file.begin()
         _raise_descriptor_limit()
         try:
             super().privilegedStartService()
         except ConfigError as fault:
             self._give_up(str(fault))
+        uid, gid = self._twistd.get("uid"), self._twistd.get("gid")
+        if uid is not None or gid is not None:
+            for log in self._logs():
+                # It is to be opened again by who has no more rights than these.
+                log.give_to(-1 if uid is None else uid, -1 if gid is None else gid)
+
+    def _logs(self) -> list[LogFile]:
+        own = [self._log.file] if self._log is not None else []
+        return own + self._service.logs()
 
     def _give_up(self, text: str) -> None:
         # twistd does this for errors, which it shows as tracebacks; but it knows nothing of an exit.
@@ -115,10 +149,19 @@ class CommandLineService(MultiService):
         """Drain; who asks a second time does not want to wait for that."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._hurry)
-        return super().stopService()
+        logs = self._logs()
+        return super().stopService().addBoth(lambda _: self._settle(logs))
+
+    def _settle(self, logs: list[LogFile]) -> None:
+        """What is to be read is written, if somebody takes it. twistd itself has a last word after this."""
+        for log in logs:
+            log.flush(_LAST_LINES)
+        if self._log is not None:
+            self._log.settle()
 
     def _reopen(self, *_: object) -> None:
-        _soon(self._service.reopen_logs)
+        for log in self._logs():
+            log.reopen()
 
     def _hang_up(self, *_: object) -> None:
         self._reopen()

@@ -16,6 +16,8 @@ from txproxy.testing import ProxyInMemory
 OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nok"
 BOB = b"Proxy-Authorization: Basic Ym9iOnJpZ2h0\r\n"  # bob:right
 
+SOON = 30.0  # for hangs alone
+
 
 @pytest.fixture
 def log(tmp_path):
@@ -37,6 +39,7 @@ def make(log):
 
 
 def entries(log):
+    assert log.file.flush(SOON)
     with open(log.path, encoding="ascii") as file:
         return [json.loads(line) for line in file]
 
@@ -156,6 +159,7 @@ def test_the_file_is_for_its_owner_and_group_and_can_be_begun_anew(make, log, tm
     (tmp_path / "audit.json").rename(tmp_path / "old.json")
     client.send(get(b"http://a.example/2"))
     proxy.upstream.send(OK)
+    assert log.file.flush(SOON)
     log.reopen()
     client.send(get(b"http://a.example/3"))
     proxy.upstream.send(OK)

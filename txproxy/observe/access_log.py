@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from time import localtime, strftime
+from time import localtime, strftime, time
 from typing import Final, Protocol
-
-from twisted.logger import Logger
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces import Client
+from txproxy.observe.log_file import LogFile
 from txproxy.wire.message import RequestHead
-
-_log = Logger()
 
 
 class Finished(Protocol):
@@ -41,39 +36,21 @@ class FinishedStream(Protocol):
 
 
 class AccessLog:
-    """Writes to standard output (``-``) or appends to a file. Each line is written at once and whole."""
+    """Writes to standard output (``-``) or appends to a file."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._fd = self._open()
-
-    def _open(self) -> int:
-        if self._path == "-":
-            # The descriptor itself: twistd puts its own log in place of sys.stdout. Not a copy of it, which would hold
-            # on to a terminal or pipe that a daemon has let go.
-            return 1
         try:
-            return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        except OSError as fault:
-            raise ConfigError(
-                f"--access-log {self._path}: {fault.strerror}; accepted is a file that can be written, - or none"
-            ) from None
-
-    def reopen(self) -> None:
-        """After the file was moved away: begin a new one. If that cannot be, the old one is kept."""
-        try:
-            opened = self._open()
+            self.file = LogFile(path)
         except ConfigError as fault:
-            _log.error("{fault}; the lines go on to the file from before", fault=fault)
-            return
-        self.close()
-        self._fd = opened
+            raise ConfigError(f"--access-log {fault}, or none") from None
+        self._write = self.file.write
+        # the second that was written last, and how
+        self._second = 0
+        self._time = b""
 
     def close(self) -> None:
         """No more lines."""
-        if self._fd > 1:
-            os.close(self._fd)
-        self._fd = -1
+        self.file.close()
 
     def exchange(self, exchange: Finished) -> None:
         """One finished exchange."""
@@ -86,7 +63,7 @@ class AccessLog:
         else:
             target = request.path
         line = b"%b %b HTTP/1.%d" % (request.method, target, request.minor)
-        self._write(
+        self._line(
             exchange.client.client_ip,
             exchange.client.user,
             line,
@@ -100,26 +77,27 @@ class AccessLog:
     def stream(self, stream: FinishedStream) -> None:
         """One raw stream that has ended."""
         line = f"TCP {stream.upstream or '-'}".encode()
-        self._write(stream.client_ip, None, line, 200 if stream.outcome == "ok" else 503, stream.sent, b"-", b"-")
+        self._line(stream.client_ip, None, line, 200 if stream.outcome == "ok" else 503, stream.sent, b"-", b"-")
 
-    def _write(
+    def _line(
         self, client_ip: str, user: str | None, line: bytes, status: int, sent: int, referer: bytes, agent: bytes
     ) -> None:
-        text = b'%b - %b [%b] "%b" %d %d "%b" "%b"\n' % (
-            client_ip.encode("ascii"),
-            _word(user),
-            strftime("%d/%b/%Y:%H:%M:%S %z", localtime()).encode("ascii"),
-            _quoted(line),
-            status,
-            sent,
-            _quoted(referer),
-            _quoted(agent),
+        now = int(time())
+        if now != self._second:
+            self._second, self._time = now, strftime("%d/%b/%Y:%H:%M:%S %z", localtime(now)).encode("ascii")
+        self._write(
+            b'%b - %b [%b] "%b" %d %d "%b" "%b"\n'
+            % (
+                client_ip.encode("ascii"),
+                _word(user),
+                self._time,
+                _quoted(line),
+                status,
+                sent,
+                _quoted(referer),
+                _quoted(agent),
+            )
         )
-        try:
-            os.write(self._fd, text)
-        except OSError as fault:
-            # A full disk must not stop the traffic.
-            print(f"the access log cannot be written: {fault.strerror}", file=sys.stderr)
 
 
 _PLAIN: Final = bytes(byte for byte in range(0x20, 0x7F) if byte not in b'"\\')

@@ -10,71 +10,66 @@ in them, and a log is read by many. Fields of a request are in no line.
 from __future__ import annotations
 
 import json
-import os
 from datetime import datetime, timezone
 from time import time
-from typing import Any, Final
+from typing import Any
 
 from twisted.logger import Logger
 
 from txproxy.errors import ConfigError, DestinationProhibited
 from txproxy.matching.hosts import normal_host
+from txproxy.observe.log_file import LogFile
 from txproxy.proxy.exchange import Exchange
 from txproxy.wire.target import DEFAULT_PORTS, split_authority
 
 _log = Logger()
 
-_MODE: Final = 0o640  # who may read it learns what others do
-
 
 class AuditLog:
-    """Appends to a file, or writes to standard output (``-``). Each line is written at once and whole.
+    """Appends to a file, or writes to standard output (``-``). Lines that had to be dropped are counted in one of their
+    own: ``time`` and ``dropped``.
 
     The file is opened with the first line, or by :meth:`open`, whose ``ConfigError`` says why it cannot be.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._fd = -1
+        self.file: LogFile | None = None
 
     def open(self) -> None:
         """Make sure that it can be written."""
-        if self._fd < 0:
-            self._fd = self._open()
-
-    def _open(self) -> int:
-        if self.path == "-":
-            return 1
-        try:
-            return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _MODE)
-        except OSError as fault:
-            raise ConfigError(f"{self.path}: {fault.strerror}; accepted is a file that can be written, or -") from None
+        if self.file is None or self.file.closed:
+            self.file = LogFile(self.path, counted=_dropped)
 
     def reopen(self) -> None:
         """After the file was moved away: begin a new one. If that cannot be, the old one is kept."""
-        try:
-            opened = self._open()
-        except ConfigError as fault:
-            _log.error("{fault}; the lines go on to the file from before", fault=fault)
-            return
-        self.close()
-        self._fd = opened
+        if self.file is not None:
+            self.file.reopen()
 
     def close(self) -> None:
         """No more lines, until there is another one."""
-        if self._fd > 1:
-            os.close(self._fd)
-        self._fd = -1
+        if self.file is not None:
+            self.file.close()
 
     def exchange(self, exchange: Exchange) -> None:
         """One finished exchange."""
         line = json.dumps(entry(exchange, time()), ensure_ascii=True, separators=(",", ":")) + "\n"
         try:
             self.open()
-            os.write(self._fd, line.encode("ascii"))
-        except (OSError, ConfigError) as fault:
-            # A full disk must not stop the traffic.
+        except ConfigError as fault:
+            # That must not stop the traffic.
             _log.error("the audit log cannot be written: {fault}", fault=fault)
+            return
+        assert self.file is not None
+        self.file.write(line.encode("ascii"))
+
+
+def _dropped(count: int) -> bytes:
+    return b'{"time":"%b","dropped":%d}\n' % (_time(time()).encode("ascii"), count)
+
+
+def _time(now: float) -> str:
+    return datetime.fromtimestamp(now, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def entry(exchange: Exchange, now: float) -> dict[str, Any]:
@@ -83,7 +78,7 @@ def entry(exchange: Exchange, now: float) -> dict[str, Any]:
     host, port = _place(request.scheme, request.authority)
     verdict, rule, list_name, reason = _verdict(exchange)
     return {
-        "time": datetime.fromtimestamp(now, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": _time(now),
         "client": client.client_ip,
         "user": client.user,
         "method": request.method.decode("latin-1"),

@@ -1,0 +1,142 @@
+"""Logs never hold up the proxy: not a pipe that nobody reads, not a full disk; and all of them are begun anew."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from tests.integration.conftest import DEADLINE, free_port, until
+
+TWISTD = (sys.executable, "-c", "from twisted.scripts.twistd import run; run()")
+MODES = {
+    "access": ("reverse", "--upstream", "http://127.0.0.1:1"),
+    "audit": ("run", "--config", "proxy.toml"),
+}
+LONG = b"x" * 1000
+
+
+def ask(port, count):
+    """Send requests one after the other; how many were answered."""
+    answered = 0
+    with socket.create_connection(("127.0.0.1", port), DEADLINE) as client:
+        for number in range(count):
+            client.sendall(b"GET http://a.example:1/%d%b HTTP/1.1\r\nHost: a.example:1\r\n\r\n" % (number, LONG))
+            if not client.recv(65536):
+                break
+            answered += 1
+    return answered
+
+
+def audit_file(folder, port, **logs):
+    access, audit = logs.get("access", "none"), logs["audit"]
+    (folder / "proxy.toml").write_text(
+        f'[log]\naccess = "{access}"\n[[listeners]]\nmode = "forward"\nlisten = "tcp:{port}:interface=127.0.0.1"\n'
+        f'audit = "{audit}"\ndeny_hosts = ["a.example"]\n'
+    )
+
+
+@contextlib.contextmanager
+def pipe():
+    reading, writing = os.pipe()
+    try:
+        yield reading, writing
+    finally:
+        os.close(reading)
+        with contextlib.suppress(OSError):
+            os.close(writing)
+
+
+@pytest.mark.parametrize("kind", ["access", "audit"])
+def test_a_pipe_that_nobody_reads_stops_nobody(processes, tmp_path, kind):
+    port = free_port()
+    audit_file(tmp_path, port, audit="-")
+    words = MODES[kind]
+    if kind == "access":
+        words += ("--listen", f"tcp:{port}:interface=127.0.0.1")
+    with pipe() as (reading, writing):
+        process = processes(
+            *TWISTD, "--nodaemon", "--pidfile=", "txproxy", *words,
+            port=port, stdout=writing, stderr=writing, cwd=tmp_path,
+        )  # fmt: skip
+        os.close(writing)
+        assert ask(port, 2000) == 2000
+        os.set_blocking(reading, False)
+        received = b""
+
+        def read():
+            nonlocal received
+            with contextlib.suppress(BlockingIOError):
+                received += os.read(reading, 1 << 20)
+            return received
+
+        until(lambda: b" lines dropped" in read(), "the count of what was dropped")
+        process.send_signal(signal.SIGTERM)
+        process.wait(DEADLINE)
+        assert b'"dropped":' in received if kind == "audit" else b'"GET http://a.example:1/0x' in received
+
+
+def test_the_end_waits_for_no_reader(processes, tmp_path):
+    port = free_port()
+    with pipe() as (_, writing):
+        process = processes(
+            *TWISTD, "--nodaemon", "--pidfile=", "txproxy", *MODES["access"],
+            "--listen", f"tcp:{port}:interface=127.0.0.1",
+            port=port, stdout=writing, stderr=writing, cwd=tmp_path,
+        )  # fmt: skip
+        assert ask(port, 300) == 300
+        process.send_signal(signal.SIGTERM)
+        process.wait(DEADLINE)
+
+
+def test_a_full_disk_stops_nobody_and_is_said_once(run_proxy, tmp_path):
+    proxy = run_proxy(*MODES["access"], "--access-log", "/dev/full")
+    assert ask(proxy.port, 300) == 300
+    proxy.says("cannot be written")
+    proxy.process.send_signal(signal.SIGTERM)
+    proxy.process.wait(DEADLINE)
+    assert proxy.log.count("the log /dev/full cannot be written: No space left on device") == 1
+    assert "Server Shut Down." in proxy.log.splitlines()[-1]
+
+
+def start_daemon(processes, tmp_path, *words, more=()):
+    port = free_port()
+    processes(*TWISTD, *more, "txproxy", *words, "--listen", f"tcp:{port}:interface=127.0.0.1", cwd=tmp_path, port=port)
+    return port, int(until(lambda: (tmp_path / "twistd.pid").read_text(), "a process id"))
+
+
+def end_daemon(pid, tmp_path):
+    os.kill(pid, signal.SIGTERM)
+    until(lambda: not (tmp_path / "twistd.pid").exists(), "the end of the daemon")
+
+
+def test_the_log_of_a_daemon_has_its_requests_and_is_begun_anew(processes, tmp_path):
+    port, pid = start_daemon(processes, tmp_path, *MODES["access"])
+    log, old = tmp_path / "twistd.log", tmp_path / "old.log"
+    try:
+        assert ask(port, 1) == 1
+        until(lambda: '"GET http://a.example:1/0x' in log.read_text(), "the line of the request")
+        assert "twistd" in log.read_text().splitlines()[0]
+        mode = log.stat().st_mode
+        for number in (signal.SIGUSR1, signal.SIGHUP):
+            log.rename(old)
+            os.kill(pid, number)
+            until(log.exists, "a new log")
+            assert ask(port, 2) == 2
+            until(lambda: '"GET http://a.example:1/1x' in log.read_text(), "a line in the new file")
+            assert log.stat().st_mode == mode
+    finally:
+        end_daemon(pid, tmp_path)
+    until(lambda: "Server Shut Down." in log.read_text(), "the last line")
+
+
+def test_a_daemon_without_a_file_of_its_own_refuses_standard_output(processes, tmp_path):
+    done = subprocess.run(
+        [*TWISTD, "--syslog", "txproxy", *MODES["access"]],
+        capture_output=True, text=True, timeout=DEADLINE, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1 and "--access-log FILE" in done.stderr

@@ -1,0 +1,274 @@
+"""A file, pipe or terminal that takes lines and never makes who writes them wait.
+
+Lines are gathered in memory, and a thread of the log's own writes them: a pipe that nobody reads, a full disk or one
+that hangs stops that thread alone. What does not fit in the buffer is dropped, counted, and said once lines flow again.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from enum import Enum
+from threading import Condition, Lock, Thread
+from typing import Final
+
+from twisted.logger import Logger
+
+from txproxy.errors import ConfigError
+
+_log = Logger()
+
+STANDARD_OUTPUT: Final = "-"
+LARGEST: Final = 1 << 20  # what waits to be written, in bytes
+_MODE: Final = 0o640  # who may read it learns what others do
+# The first line after a rest is written at once, and those of this long after it together: in seconds.
+_PAUSE: Final = 0.02
+# A log that cannot be written is tried again so often, in seconds.
+_RETRY: Final = 1.0
+# PIPE_BUF: so much goes into a pipe whole, whoever else writes there. Files and their appends have no such bound.
+_WHOLE: Final = 4096
+_PIECE: Final = 1 << 16
+
+
+class _State(Enum):
+    HELD = "held"  # lines are gathered, and nothing is written yet
+    ASLEEP = "asleep"  # nothing to write; the thread waits, or has not begun
+    AWAKE = "awake"
+    CLOSING = "closing"  # what is there is written, then the thread ends
+    CLOSED = "closed"
+
+
+class LogFile:
+    """Appends to the file of this name, or writes to standard output (``-``).
+
+    ``counted`` makes a line of its own for the log of how many were dropped. ``held`` is for who forks: nothing is
+    written before :meth:`begin`. ``copy`` is a descriptor that is to lead to the same file, whenever it is opened anew,
+    or -1. A ``ConfigError`` says why the file cannot be opened.
+    """
+
+    def __init__(
+        self, path: str, *, counted: Callable[[int], bytes] | None = None, held: bool = False, copy: int = -1
+    ) -> None:
+        # Where relative names begin may be another folder later.
+        self.path = path if path == STANDARD_OUTPUT else os.path.abspath(path)
+        self._given = path
+        self._counted = counted
+        self._copy = copy
+        self._fd = self._open(None)
+        self._state = _State.HELD if held else _State.ASLEEP
+        self._thread: Thread | None = None
+        # Guards all that follows, and tells both sides of what has changed.
+        self._lock = Lock()
+        self._changed = Condition(self._lock)
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._dropped = 0
+        self._reopen = False
+        self._hurried = False
+        # said already that it cannot be written
+        self._failing = False
+
+    # -- for who writes
+
+    def write(self, line: bytes) -> None:
+        """Take a line, with its end. Does not wait."""
+        with self._lock:
+            if self._size + len(line) > LARGEST or self._state is _State.CLOSED:
+                self._dropped += 1
+                return
+            self._lines.append(line)
+            self._size += len(line)
+            if self._state is _State.ASLEEP:
+                self._awaken()
+
+    def begin(self) -> None:
+        """Write what was held, and what comes."""
+        with self._changed:
+            if self._state is _State.HELD:
+                if self._copy >= 0:
+                    os.dup2(self._fd, self._copy)
+                self._awaken()
+
+    def reopen(self) -> None:
+        """After the file was moved away: begin a new one. If that cannot be, the old one is kept."""
+        with self._changed:
+            self._reopen = self._hurried = True
+            if self._state is _State.ASLEEP:
+                self._awaken()
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """No more lines: those that are there are written, and nobody waits for that."""
+        with self._changed:
+            if self.closed:
+                return
+            self._state = _State.CLOSING
+            if self._thread is None:
+                self._start()
+            self._changed.notify_all()
+
+    def flush(self, seconds: float) -> bool:
+        """Wait until all is written, for so many seconds at the most; whether it is."""
+        with self._changed:
+            self._hurried = True
+            self._changed.notify_all()
+            return self._changed.wait_for(lambda: not (self._size or self._reopen), seconds)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is written, but for what is there."""
+        return self._state in (_State.CLOSING, _State.CLOSED)
+
+    def give_to(self, uid: int, gid: int) -> None:
+        """Let a user open it again who is not the one that has made it."""
+        if self.path != STANDARD_OUTPUT:
+            with suppress(OSError):
+                os.fchown(self._fd, uid, gid)
+
+    def _awaken(self) -> None:
+        self._state = _State.AWAKE
+        if self._thread is None:
+            self._start()
+        else:
+            self._changed.notify_all()
+
+    def _start(self) -> None:
+        # As a daemon: a write that hangs is not waited for at the end of the program.
+        self._thread = Thread(target=self._run, name=f"log {self.path}", daemon=True)
+        self._thread.start()
+
+    # -- the thread
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not (self._lines or self._reopen or self._state is _State.CLOSING):
+                    self._state = _State.ASLEEP
+                    self._changed.wait()
+                lines, self._lines = self._lines, []
+                reopen = self._reopen
+                closing = self._state is _State.CLOSING
+            if reopen:
+                self._begin_anew()
+            written = self._put(lines)
+            with self._changed:
+                if closing and not (written and self._lines):
+                    break
+                self._changed.wait_for(self._is_hurried, _PAUSE if written else _RETRY)
+                self._hurried = False
+        if self._fd > 2:
+            os.close(self._fd)
+        with self._changed:
+            self._state, self._size = _State.CLOSED, 0
+            self._changed.notify_all()
+
+    def _is_hurried(self) -> bool:
+        return self._hurried or self._state is _State.CLOSING
+
+    def _put(self, lines: list[bytes]) -> bool:
+        """Write them. What cannot be written is kept for the next time."""
+        done = 0
+        try:
+            largest = _PIECE if stat.S_ISREG(os.fstat(self._fd).st_mode) else _WHOLE
+            while done < len(lines):
+                end, size = done + 1, len(lines[done])
+                while end < len(lines) and size + len(lines[end]) <= largest:
+                    size += len(lines[end])
+                    end += 1
+                piece = b"".join(lines[done:end])
+                lines[done:end] = [piece]
+                self._write_whole(lines, done)
+                done += 1
+                self._wrote(len(piece))
+        except OSError as fault:
+            with self._changed:
+                self._lines[:0] = lines[done:]
+            self._failed(fault)
+            return False
+        if lines:
+            self._flows()
+        return True
+
+    def _write_whole(self, lines: list[bytes], at: int) -> None:
+        """Write one piece; of one that breaks in the middle the rest is left in ``lines``."""
+        while True:
+            try:
+                wrote = os.write(self._fd, lines[at])
+            except BlockingIOError:
+                # Who shares it with us has made it so.
+                select.select((), (self._fd,), (), _RETRY)
+                continue
+            if wrote == len(lines[at]):
+                return
+            lines[at] = lines[at][wrote:]
+            self._wrote(wrote)
+
+    def _wrote(self, size: int) -> None:
+        with self._changed:
+            self._size -= size
+            if not self._size:
+                self._changed.notify_all()
+
+    def _failed(self, fault: OSError) -> None:
+        if not self._failing:
+            self._failing = True
+            _log.error("the log {path} cannot be written: {why}", path=self._given, why=fault.strerror)
+
+    def _flows(self) -> None:
+        """Lines could be written; say what happened before."""
+        self._failing = False
+        with self._changed:
+            dropped, self._dropped = self._dropped, 0
+            if dropped and self._counted is not None:
+                line = self._counted(dropped)
+                self._lines.insert(0, line)
+                self._size += len(line)
+        if dropped:
+            _log.error("{count} lines dropped: the log {path} could not be written", count=dropped, path=self._given)
+
+    # -- the file
+
+    def _begin_anew(self) -> None:
+        try:
+            opened = self._open(os.fstat(self._fd))
+        except (ConfigError, OSError) as fault:
+            _log.error("{fault}; the lines go on to the file from before", fault=fault)
+        else:
+            before, self._fd = self._fd, opened
+            if self._copy >= 0:
+                os.dup2(opened, self._copy)
+            if before != opened:
+                os.close(before)
+        with self._changed:
+            self._reopen = False
+            self._changed.notify_all()
+
+    def _open(self, before: os.stat_result | None) -> int:
+        """A descriptor; a new file is to its owner and others what the one ``before`` was."""
+        path = self.path
+        if path == STANDARD_OUTPUT:
+            # The descriptor itself: twistd puts its own log in place of sys.stdout. Not a copy of it, which would hold
+            # on to a terminal or pipe that a daemon has let go.
+            return 1
+        # A named pipe that nobody reads yet cannot be opened for writing alone without waiting.
+        pipe = os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)
+        flags = (os.O_RDWR if pipe else os.O_WRONLY) | os.O_APPEND | os.O_CLOEXEC
+        try:
+            try:
+                opened = os.open(path, flags | os.O_CREAT | os.O_EXCL, _MODE)
+            except FileExistsError:
+                return os.open(path, flags | os.O_CREAT, _MODE)
+        except OSError as fault:
+            raise ConfigError(
+                f"{self._given}: {fault.strerror}; accepted is a file that can be written, or -"
+            ) from None
+        if before is not None and stat.S_ISREG(before.st_mode):
+            # Whatever the umask of a daemon may be.
+            with suppress(OSError):
+                os.fchmod(opened, stat.S_IMODE(before.st_mode))
+            with suppress(OSError):
+                os.fchown(opened, before.st_uid, before.st_gid)
+        return opened
