@@ -106,6 +106,9 @@ class CommandLineService(MultiService):
         if self._log is not None:
             # Daemons have been made: there may be threads from now on.
             self._log.file.begin()
+        # Who knows that it listens may send them, and what they do by themselves is to end it.
+        signal.signal(signal.SIGHUP, self._hang_up)
+        signal.signal(signal.SIGUSR1, self._reopen)
         _raise_descriptor_limit()
         try:
             super().privilegedStartService()
@@ -139,8 +142,6 @@ class CommandLineService(MultiService):
     def startService(self) -> None:
         """Serve."""
         super().startService()
-        signal.signal(signal.SIGHUP, self._hang_up)
-        signal.signal(signal.SIGUSR1, self._reopen)
         # What start-up has made stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()

@@ -2,10 +2,13 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -140,3 +143,33 @@ def test_a_daemon_without_a_file_of_its_own_refuses_standard_output(processes, t
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1 and "--access-log FILE" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_logs_are_begun_anew_by_who_is_root_no_more(processes, tmp_path):
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    try:
+        folder.chmod(0o777)
+        log = folder / "access.log"
+        words = (*MODES["access"], "--access-log", str(log))
+        port, pid = start_daemon(
+            processes, tmp_path, *words, more=("--uid", "65534", "--gid", "65534", "--logfile", str(folder / "t.log"))
+        )
+        # Signals are ours from here on.
+        until(lambda: "set uid/gid" in (folder / "t.log").read_text(), "the end of the start")
+        try:
+            for _ in range(2):
+                until(lambda: log.stat().st_uid == 65534, "the file is given to the user")
+                assert log.stat().st_mode & 0o777 == 0o640
+                os.kill(pid, signal.SIGUSR1)
+                assert ask(port, 1) == 1
+                until(lambda: "GET http" in log.read_text(), "the line of the request")
+                log.rename(folder / "old.log")
+                os.kill(pid, signal.SIGUSR1)
+                until(log.exists, "a new log")
+            assert "cannot" not in (folder / "t.log").read_text() and "denied" not in (folder / "t.log").read_text()
+        finally:
+            os.kill(pid, signal.SIGTERM)
+            until(lambda: "Server Shut Down." in (folder / "t.log").read_text(), "the end of the daemon")
+    finally:
+        shutil.rmtree(folder)
