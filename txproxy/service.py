@@ -23,7 +23,7 @@ from txproxy.observe.audit import AuditLog
 from txproxy.observe.log_file import LogFile
 from txproxy.proxy.resolver import Resolver
 from txproxy.tls.upstream import ClientConnections
-from txproxy.wire.networks import Networks
+from txproxy.wire.networks import UNIX, PeerNetworks
 
 _log = Logger()
 
@@ -48,6 +48,12 @@ def make_service(config: Config, reactor: Any = None, resolver: Resolver | None 
             raise ConfigError("--tls-listen needs --tls-cert FILE")
         if listener.proxy_protocol and not listener.trusted_proxies:
             raise ConfigError("--proxy-protocol needs --trusted-proxy CIDR: whose headers are to be believed")
+        if isinstance(listener, ForwardListener) and UNIX not in listener.policy.allow_clients and not config.source:
+            for text in listener.endpoints:
+                if text.startswith(UNIX):
+                    _log.warn(
+                        "{text}: none of its clients is allowed; --allow-client {unix} allows", text=text, unix=UNIX
+                    )
         for text, tls in listener.entrances:
             try:
                 endpoint_text(text)
@@ -76,7 +82,7 @@ class _Place:
         return Behind(
             factory=self.served.factory,
             tls=self.served.tls if self.tls else None,
-            trusted=Networks(listener.trusted_proxies) if listener.proxy_protocol else None,
+            trusted=PeerNetworks(listener.trusted_proxies) if listener.proxy_protocol else None,
             header_timeout=listener.limits.header_timeout,
         )
 

@@ -1,8 +1,11 @@
 """Endpoint strings."""
 
-import pytest
+import stat
 
-from txproxy.config.endpoints import Bound, endpoint_text
+import pytest
+from twisted.internet.protocol import Factory
+
+from txproxy.config.endpoints import Bound, endpoint_text, server_endpoint
 from txproxy.errors import ConfigError
 
 
@@ -11,6 +14,22 @@ from txproxy.errors import ConfigError
 )
 def test_endpoints_are_looked_at_without_being_opened(text):
     assert endpoint_text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [
+        ("unix:{}", 0o660), ("unix:address={}", 0o660), ("unix:{}:backlog=5", 0o660), ("unix:{}:mode=600", 0o600),
+        ("unix:{}:mode=666", 0o666), ("unix:{}:640", 0o640),
+    ],
+)  # fmt: skip
+def test_unix_sockets_are_for_owner_and_group_where_nothing_else_is_said(text, mode, tmp_path):
+    from twisted.internet import reactor
+
+    path = tmp_path / "x"
+    port = server_endpoint(reactor, text.format(path)).listen(Factory()).result
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    port.stopListening()
 
 
 @pytest.mark.parametrize("text", ["", "80", "tcp", "tcp:x", "nonsense:80", "tcp:80:what=1"])

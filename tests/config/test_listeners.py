@@ -95,6 +95,16 @@ def test_a_certificate_may_have_its_key_with_it(listener, certificates):
         assert made.tls.certificates == ((str(certificates / "both.pem"), None),)
 
 
+def test_clients_of_a_unix_socket_that_are_all_refused_are_a_warning(read):
+    forward = '[[listeners]]\nmode = "forward"\nlisten = ["tcp:1", "unix:/run/x"]\n'
+    made = read(forward)
+    assert [warning.partition(": ")[2] for warning in made.warnings] == [
+        "listeners[0].listen: no client on a UNIX socket is allowed; accepted is allow_clients with 'unix:' in it"
+    ]
+    assert not read(forward + 'allow_clients = ["unix:"]').warnings
+    assert not read(forward.replace(', "unix:/run/x"', "")).warnings
+
+
 def test_a_forward_listener(read):
     made = read("""
         via = "edge"

@@ -18,6 +18,8 @@ from txproxy.limits.scopes import parse_scope
         ("client", ("2001:db8::1/128",), ("2001:db8::1", None, ""), "2001:db8::/64"),
         ("client", ("2001:db8::1/128",), ("2001:db8::2", None, ""), None),
         ("client", (), ("2001:db8::1", None, "", 128), "2001:db8::1"),
+        ("client", ("10.0.0.0/8", "0.0.0.0/0"), ("unix:", None, ""), None),
+        ("client", ("10.0.0.0/8", "unix:"), ("unix:", None, ""), "unix:"),
         ("user", (), ("10.0.0.1", "alice", "staff"), "alice"),
         ("user", (), ("10.0.0.1", None, "staff"), None),
         ("user", ("bob",), ("10.0.0.1", "alice", "staff"), None),
@@ -35,7 +37,11 @@ def test_who_shares(per, only, who, name):
     ("per", "only", "says"),
     [
         ("host", (), "per: 'host' shares nothing; accepted: client, user, rule"),
-        ("client", ("alice",), "only: 'alice' is no network; accepted is a CIDR such as 10.0.0.0/8 or fd00::/8"),
+        (
+            "client",
+            ("alice",),
+            "only: 'alice' is no network; accepted is a CIDR such as 10.0.0.0/8 or fd00::/8, or unix: for UNIX sockets",
+        ),
         ("user", (1,), "only: [1] are no names; accepted is a list of texts"),
     ],
 )

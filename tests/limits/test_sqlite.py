@@ -1,6 +1,7 @@
 """What was used, in real files."""
 
 import datetime
+import os
 
 import pytest
 from twisted.internet.defer import execute
@@ -24,6 +25,15 @@ def open_store(tmp_path):
     yield run
     for one in opened:
         one.close()
+
+
+def test_a_file_is_for_its_owner_alone(open_store, tmp_path):
+    before = os.umask(0)
+    try:
+        open_store().add([("2026-03", "user alice", 10)])
+    finally:
+        os.umask(before)
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.glob("usage.db*")} == {0o600}
 
 
 def test_sums_are_kept_by_period_and_key(open_store):

@@ -25,7 +25,7 @@ from txproxy.proxy.proxy_protocol import ProxyProtocolFactory, preface, prefaced
 from txproxy.proxy.transports import TLSServer, plain_socket, write_function
 from txproxy.testing import MemoryConnection, MemoryNetwork
 from txproxy.tls.listener import ServerConnections, server_context
-from txproxy.wire.networks import Networks
+from txproxy.wire.networks import Networks, PeerNetworks
 from txproxy.wire.proxy_protocol import header
 
 V1 = b"PROXY TCP4 192.0.2.1 198.51.100.2 4711 443\r\n"
@@ -301,7 +301,9 @@ def test_a_stranger_is_closed_at_once_with_one_line_in_the_log(world, address):
     assert [event["peer"] for event in said] == [address]
 
 
-def test_a_unix_sockets_peer_is_the_file_systems_to_choose(world):
+def test_peers_on_a_unix_socket_are_trusted_where_they_are_named(world):
+    assert world.factory.buildProtocol(UNIXAddress(None)) is None
+    world.factory.trusted = PeerNetworks(["unix:"])
     assert world.factory.buildProtocol(UNIXAddress(None)) is not None
 
 

@@ -202,8 +202,10 @@ def test_host_and_port():
         assert believed.port == 0 and len(believed.lines) == 3
 
 
-def test_unix_sockets_are_trusted_and_stand_in_no_chain():
-    assert believe("unix:", x_forwarded_for="192.0.2.1, 10.0.0.2").chain == b"192.0.2.1, 10.0.0.2"
+def test_unix_sockets_are_trusted_where_they_are_named_and_stand_in_no_chain():
+    trust = Trust(["10.0.0.0/8", "unix:"])
+    assert believe("unix:", trust=trust, x_forwarded_for="192.0.2.1, 10.0.0.2").chain == b"192.0.2.1, 10.0.0.2"
+    assert believe("unix:", x_forwarded_for="192.0.2.1").chain == b"unix:"
     assert believe("unix:").chain == b"unix:"
 
 

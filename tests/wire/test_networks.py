@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 
 from txproxy.errors import ConfigError
-from txproxy.wire.networks import Networks, neighbourhood, network, unmapped
+from txproxy.wire.networks import Networks, PeerNetworks, neighbourhood, network, unmapped
 
 
 def test_networks_take_addresses_of_both_families():
@@ -15,8 +15,19 @@ def test_networks_take_addresses_of_both_families():
     assert len(networks) == 3 and not Networks([])
 
 
-def test_who_can_open_a_unix_socket_is_the_file_systems_to_say():
-    assert "unix:" in Networks([])
+def test_peers_on_unix_sockets_are_in_a_set_that_names_them():
+    assert "unix:" in PeerNetworks(["unix:"]) and "10.0.0.1" not in PeerNetworks(["unix:"])
+    assert "unix:" in PeerNetworks(["10.0.0.0/8", "unix:"]) and "10.0.0.1" in PeerNetworks(["10.0.0.0/8", "unix:"])
+    for networks in ([], ["10.0.0.0/8"], ["0.0.0.0/0", "::/0"]):
+        assert "unix:" not in PeerNetworks(networks) and "unix:" not in Networks(networks)
+    assert len(PeerNetworks(["unix:"])) == 1 and not PeerNetworks([])
+
+
+def test_unix_sockets_are_no_network_that_a_destination_could_be_in():
+    with pytest.raises(ConfigError):
+        Networks(["unix:"])
+    with pytest.raises(ConfigError, match="fd00::/8, or unix: for UNIX sockets"):
+        PeerNetworks(["unix:/x"])
 
 
 def test_a_scope_does_not_make_another_address():

@@ -13,6 +13,7 @@ from txproxy.errors import ConfigError
 _ACCEPTED: Final = "accepted is a Twisted endpoint such as tcp:8080:interface=127.0.0.1 or unix:/run/x.sock"
 # A colon that is not escaped
 _COLON: Final = re.compile(r"(?<!\\):")
+_UNIX_MODE: Final = "660"
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _ANY: Final = ("", "0.0.0.0", "::")
 
@@ -20,10 +21,19 @@ _ANY: Final = ("", "0.0.0.0", "::")
 def server_endpoint(reactor: Any, text: str) -> Any:
     """The endpoint that ``text`` describes; ``ConfigError`` if it describes none."""
     try:
-        return endpoints.serverFromString(reactor, text)
+        return endpoints.serverFromString(reactor, _with_mode(text))
     except Exception as fault:
         # Kinds of endpoints are plugins, and raise what they like.
         raise ConfigError(f"{text}: {fault}; {_ACCEPTED}") from None
+
+
+def _with_mode(text: str) -> str:
+    """A UNIX socket that says nothing else is for its owner and group. Twisted's own are for everybody."""
+    kind, *words = _COLON.split(text)
+    bare = [word for word in words if "=" not in word]
+    if kind != "unix" or not words or len(bare) > 1 or any(word.startswith("mode=") for word in words):
+        return text
+    return f"{text}:mode={_UNIX_MODE}"
 
 
 def endpoint_text(text: str) -> str:

@@ -19,7 +19,7 @@ from txproxy.config.policy import (
 )
 from txproxy.config.tables import Table
 from txproxy.config.values import duration, flag, one_of, text, texts
-from txproxy.forward.access import LOOPBACK_CLIENTS, Ports, network
+from txproxy.forward.access import LOOPBACK_CLIENTS, Ports
 from txproxy.forward.destinations import Destinations
 from txproxy.forward.mode import ForwardPolicy, forwarded_for_mode
 from txproxy.forward.no_proxy import NoProxy
@@ -29,11 +29,12 @@ from txproxy.forward.rewrites import SAFE_SEARCH
 from txproxy.forward.targets import bind_address
 from txproxy.matching.hosts import host_pattern
 from txproxy.observe.audit import AuditLog
+from txproxy.wire.networks import peer_network
 
 
 def forward_policy(table: Table, via: str | None) -> ForwardPolicy:
     """The policy of the listener whose ``table`` it is. The listener closes the table."""
-    allow_clients = table.some("allow_clients", texts(_client))
+    allow_clients = table.some("allow_clients", texts(peer_network))
     auth, by_rules = read_auth(table.table("auth"))
     lists = read_lists(table)
     values: dict[str, Any] = {
@@ -83,11 +84,6 @@ def _parents(table: Table) -> Parents | None:
 def _audit(table: Table, value: object) -> AuditLog:
     where = text(value)
     return AuditLog(where if where == "-" else table.file_name(where))
-
-
-def _client(text: str) -> str:
-    network(text)
-    return text
 
 
 def _ports(value: object) -> str:

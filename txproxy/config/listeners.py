@@ -21,7 +21,7 @@ from txproxy.reverse.to_pool import host_to_send
 from txproxy.stream.by_name import ByName
 from txproxy.tls.hardening import MIN_VERSIONS
 from txproxy.tls.listener import CLIENT_AUTH, ListenerTls, ServerTls
-from txproxy.wire.networks import network
+from txproxy.wire.networks import UNIX, peer_network
 
 # TLS has listeners of its own, and either may be spoken inside it.
 _FORWARD_PROTOCOLS: Final = (HTTP, SOCKS5)
@@ -89,7 +89,7 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
         "tls": _tls(table, mode),
         "limits": read_limits(table.table("limits"), defaults.limits),
         "proxy_protocol": table.read("proxy_protocol", flag, False),
-        "trusted_proxies": table.all("trusted_proxies", texts(_cidr)) or (),
+        "trusted_proxies": table.all("trusted_proxies", texts(peer_network)) or (),
     }
     if shared["proxy_protocol"] and "trusted_proxies" not in table:
         table.fault("it needs trusted_proxies: whose headers are to be believed; accepted are CIDRs", "proxy_protocol")
@@ -99,6 +99,7 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
         listener = ForwardListener(
             policy=forward_policy(table, read_via(table, defaults.via)), protocols=protocols, **shared
         )
+        _see_unix(table, listener)
     elif mode == "reverse":
         listener = ReverseListener(
             pool=table.read("pool", text, None),
@@ -121,6 +122,14 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
     return listener
 
 
+def _see_unix(table: Table, listener: ForwardListener) -> None:
+    """Say that clients on a UNIX socket are refused, if nothing allows them."""
+    for key, endpoints in (("listen", listener.listen), ("tls_listen", listener.tls_listen)):
+        if any(text.startswith(UNIX) for text in endpoints) and UNIX not in listener.policy.allow_clients:
+            what = f"no client on a UNIX socket is allowed; accepted is allow_clients with {UNIX!r} in it"
+            table.findings.doubt((*table.path, key), what)
+
+
 def _server_names(table: Table) -> tuple[tuple[str, str], ...]:
     pairs = table.pairs("sni", text, "{ 'a.example' = 'POOL', '*.b.example' = 'POOL' }")
     try:
@@ -128,11 +137,6 @@ def _server_names(table: Table) -> tuple[tuple[str, str], ...]:
     except ConfigError as fault:
         table.fault(str(fault), "sni")
     return pairs
-
-
-def _cidr(text: str) -> str:
-    network(text)
-    return text
 
 
 # -- TLS

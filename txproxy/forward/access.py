@@ -7,15 +7,14 @@ from collections.abc import Iterable
 from typing import Final
 
 from txproxy.errors import ConfigError
-from txproxy.wire.networks import Networks, network
+from txproxy.wire.networks import PeerNetworks
 
 __all__ = [
     "CONNECT_PORTS",
     "LOOPBACK_CLIENTS",
     "REQUEST_PORTS",
-    "Networks",
+    "PeerNetworks",
     "Ports",
-    "network",
 ]
 
 LOOPBACK_CLIENTS: Final = ("127.0.0.0/8", "::1")

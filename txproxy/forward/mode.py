@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from txproxy.errors import LoopDetected, RequestDenied, RequestError
-from txproxy.forward.access import Networks
+from txproxy.forward.access import PeerNetworks
 from txproxy.forward.approvals import Approvals
 from txproxy.forward.auth import Authenticator, make_authenticator
 from txproxy.forward.blocking import Blocked, BlockedResponse, denied
@@ -68,7 +68,7 @@ class ForwardMode:
             from twisted.internet import reactor  # the embedding program's
         self.policy = policy
         self._resolver = resolver or Resolver(reactor)
-        self.clients = Networks(policy.allow_clients)
+        self.clients = PeerNetworks(policy.allow_clients)
         self.targets = Targets(policy.allow_ports, policy.allow_hosts, policy.deny_hosts, policy.bind, policy.binds)
         self._find = self.targets.find
         self._via = Via(policy.via.encode("ascii"), new_mark()) if policy.via is not None else None

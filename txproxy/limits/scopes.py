@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from txproxy.errors import ConfigError
 from txproxy.matching.clients import IPV6_PREFIX, client_key
-from txproxy.wire.networks import Networks
+from txproxy.wire.networks import Networks, PeerNetworks
 
 PER: Final = ("client", "user", "rule")
 
@@ -40,7 +40,7 @@ def parse_scope(per: str, only: Sequence[str]) -> Scope:
         raise ConfigError(f"only: {list(only)!r} are no names; accepted is a list of texts")
     if per == "client":
         try:
-            return Scope(per, frozenset(), Networks(only) if only else None)
+            return Scope(per, frozenset(), PeerNetworks(only) if only else None)
         except ConfigError as fault:
             raise ConfigError(f"only: {fault}") from None
     return Scope(per, frozenset(only), None)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import os
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from txproxy.errors import ConfigError
@@ -35,6 +37,9 @@ class SqliteStore:
     """
 
     def __init__(self, path: str, today: datetime.date | None = None) -> None:
+        # SQLite's own files beside it get the mode of this one: who may read it learns what others do.
+        with suppress(OSError):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         try:
             # One call at a time, though from different threads.
             self._connection = connection = sqlite3.connect(

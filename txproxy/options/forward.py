@@ -10,7 +10,7 @@ from txproxy.config import (
     Config,
     ForwardListener,
 )
-from txproxy.forward.access import LOOPBACK_CLIENTS, Ports, network
+from txproxy.forward.access import LOOPBACK_CLIENTS, Ports
 from txproxy.forward.auth import AuthPolicy, make_authenticator
 from txproxy.forward.destinations import Destinations
 from txproxy.forward.filters import Filters, ListFile
@@ -18,6 +18,7 @@ from txproxy.forward.mode import FORWARDED_FOR_MODES, ForwardPolicy, forwarded_f
 from txproxy.forward.parent import Parent
 from txproxy.matching.hosts import host_pattern
 from txproxy.options.shared import ListenerOptions
+from txproxy.wire.networks import peer_network
 
 
 class ForwardOptions(ListenerOptions):
@@ -41,7 +42,9 @@ class ForwardOptions(ListenerOptions):
         self._add("listen", endpoint)
 
     def opt_allow_client(self, cidr: str) -> None:
-        """who may use the proxy, others get 403; may be repeated [default: 127.0.0.0/8 and ::1]"""
+        """who may use the proxy, others get 403; unix: for UNIX sockets; may be repeated [default: 127.0.0.0/8 and
+        ::1]
+        """
         self._add("allow-client", cidr)
 
     def opt_allow_port(self, port: str) -> None:
@@ -79,7 +82,7 @@ class ForwardOptions(ListenerOptions):
     def config(self) -> Config:
         """The configuration that the options mean."""
         # Each is looked at on its own first, so that an error names its option.
-        self.all_parsed("allow-client", network)
+        self.all_parsed("allow-client", peer_network)
         self.all_parsed("allow-port", lambda port: Ports([port]))
         self.all_parsed("allow-destination", lambda net: Destinations([net]))
         self.all_parsed("allow-host", host_pattern)

@@ -16,10 +16,10 @@ from txproxy.config import (
 )
 from txproxy.config.values import has_control, parse_head_size, parse_number, parse_pseudonym, shown
 from txproxy.errors import ConfigError
-from txproxy.forward.access import network
 from txproxy.proxy.limits import Limits
 from txproxy.service import ProxyService, make_service
 from txproxy.tls.listener import ListenerTls
+from txproxy.wire.networks import peer_network
 
 T = TypeVar("T")
 
@@ -142,7 +142,9 @@ class ListenerOptions(Mode):
         self.certificates[-1] = cert, file
 
     def opt_trusted_proxy(self, cidr: str) -> None:
-        """peers whose PROXY headers are believed, and X-Forwarded-* in reverse mode; may be repeated [default: none]"""
+        """peers whose PROXY headers are believed, and X-Forwarded-* in reverse mode; unix: for UNIX sockets; may be
+        repeated [default: none]
+        """
         self._add("trusted-proxy", cidr)
 
     def parsed(self, name: str, parse: Callable[[str], T]) -> T:
@@ -205,7 +207,7 @@ class ListenerOptions(Mode):
         )
 
     def _trusted_proxies(self) -> tuple[str, ...]:
-        self.all_parsed("trusted-proxy", network)
+        self.all_parsed("trusted-proxy", peer_network)
         if "trusted-proxy" in self.repeated and not self.believes_fields and not self["proxy-protocol"]:
             raise ConfigError("--trusted-proxy needs --proxy-protocol: there is nothing else to believe them here")
         return tuple(self.repeated.get("trusted-proxy", ()))

@@ -30,7 +30,7 @@ import attrs
 from txproxy.errors import ConfigError
 from txproxy.wire.forwarded import Element, Node, build, from_the_end, quoted
 from txproxy.wire.headers import Headers
-from txproxy.wire.networks import Networks, unmapped
+from txproxy.wire.networks import PeerNetworks, unmapped
 from txproxy.wire.target import split_authority
 
 HEADERS: Final = ("x-forwarded-for", "forwarded")
@@ -80,14 +80,14 @@ class Trust:
     """Believes the peers in ``networks`` (CIDRs or addresses; a ``ConfigError`` says which is none).
 
     ``header`` is ``"x-forwarded-for"`` or ``"forwarded"`` where the trusted proxies write that one alone; with None,
-    X-Forwarded-For is believed, and Forwarded where that is absent. Peers on a UNIX socket are trusted: who may open
-    that is the file system's to say.
+    X-Forwarded-For is believed, and Forwarded where that is absent. Peers on a UNIX socket are trusted where ``unix:``
+    is one of the networks.
     """
 
     def __init__(self, networks: Iterable[str], *, header: str | None = None) -> None:
         if header is not None and header not in HEADERS:
             raise ConfigError(f"{header!r} is no header that tells of clients; accepted: {', '.join(HEADERS)}")
-        self.networks = Networks(networks)
+        self.networks = PeerNetworks(networks)
         self._reads_list = header != "forwarded"
         self._reads_forwarded = header != "x-forwarded-for"
         self._remembered = lru_cache(maxsize=_REMEMBERED)(self._believe)
