@@ -259,11 +259,13 @@ class Plan:
 
     All else is optional, and set where it is needed:
 
-    ``response_lines``: field lines to add to the response. ``map_back(plan, head, client, lines)``: gives the lines of
-    a response to the client's ``head`` in place of ``lines``; asked only where a server may speak of its own address in
-    them (:data:`txproxy.wire.headers.SERVER_NAMING`). ``rewrite``: makes of a response's head and end-to-end lines
-    the lines that the client gets. ``party``: learns how the attempt went. ``answered``: called with the status when
-    the head of the final response is there. An ``ExchangeError`` of ``answered`` or ``rewrite`` is what the client gets
+    ``response_lines``: field lines to add to whatever the client gets, be it the response to this attempt or a later
+    one, or a refusal; ``attempt_lines``: to the response to this attempt alone. ``map_back(plan, head, client,
+    lines)``: gives the lines of a response to the client's ``head`` in place of ``lines``; asked only where a server
+    may speak of its own address in them (:data:`txproxy.wire.headers.SERVER_NAMING`). ``rewrite``: makes of a
+    response's head and end-to-end lines the lines that the client gets. ``party``: learns how the attempt went.
+    ``answered``: called with the status when the head of the final response is there. An ``ExchangeError`` of
+    ``answered`` or ``rewrite`` is what the client gets
     in place of the response. ``again(plan, fault, head, client)``: where to go after the attempt failed, as a decision;
     None to give up. It is asked only where another attempt is safe. ``response_timeout``, and ``tunnel_timeout`` of a
     tunnel without a byte: in seconds, in place of the proxy's. ``max_body``: of the request, in bytes. ``shadow``: gets
@@ -277,13 +279,14 @@ class Plan:
     __slots__ = (
         "address", "head", "response_lines", "rewrite", "party", "answered", "again", "response_timeout", "max_body",
         "shadow", "bounds", "max_response", "gate", "cuts", "own_fields", "upstream", "tried", "retries",
-        "tunnel_timeout", "map_back",
+        "tunnel_timeout", "map_back", "attempt_lines",
     )  # fmt: skip
 
     def __init__(self, address: Address, head: RequestHead | None, response_lines: tuple[bytes, ...] = ()) -> None:
         self.address = address
         self.head = head
         self.response_lines = response_lines
+        self.attempt_lines: tuple[bytes, ...] = ()
         self.map_back: Callable[[Plan, RequestHead, Client, list[bytes]], list[bytes]] | None = None
         self.rewrite: Callable[[ResponseHead, list[bytes]], list[bytes]] | None = None
         self.party: Party | None = None

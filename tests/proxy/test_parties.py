@@ -1,7 +1,7 @@
 """Parties and shadows are told once, whatever becomes of an attempt; and what embedders get wrong is answered."""
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import globalLogPublisher
 from zope.interface import implementer
 
@@ -183,6 +183,45 @@ def test_an_upgrade_is_told_of_when_it_begins_and_treated_as_an_answer(serve):
     assert (mode.answered, mode.told.ends) == ([101], [])
     client.drop()
     assert mode.told.ends == [(None, 101)]
+
+
+def test_lines_of_an_attempt_are_those_of_its_response_and_lines_of_the_request_of_whatever_answers_it(serve):
+    def again(plan, fault, head, client):
+        other = Plan(Address("10.0.0.2", 80), plan.head)
+        other.attempt_lines = (b"X-Attempt: 2",)
+        # A mode may add its own each time.
+        other.response_lines = (b"X-Mode: 1", b"X-Late: 1")
+        return other
+
+    proxy, mode = serve(again)
+    mode.changes["response_lines"] = (b"X-Mode: 1",)
+    mode.changes["attempt_lines"] = (b"X-Attempt: 1",)
+    client = proxy.connect()
+    client.send(GET)
+    proxy.upstream.send(OK)
+    assert client.take() == OK.replace(b"\r\n\r\n", b"\r\nX-Attempt: 1\r\nX-Mode: 1\r\n\r\n")
+    proxy, mode = serve(again)
+    mode.changes["response_lines"] = (b"X-Mode: 1",)
+    mode.changes["attempt_lines"] = (b"X-Attempt: 1",)
+    proxy.network.script = [ConnectionRefused("no")]
+    client = proxy.connect()
+    client.send(GET)
+    proxy.upstream.send(OK)
+    assert client.received == OK.replace(b"\r\n\r\n", b"\r\nX-Attempt: 2\r\nX-Mode: 1\r\nX-Late: 1\r\n\r\n")
+    client.drop()
+    # nothing, late, and at once
+    for lost in (lambda *_: None, lambda *_: fail(UpstreamUnavailable("no")), lambda *_: Refusal(503)):
+        mode.again = lost
+        proxy.network.script = [ConnectionRefused("no")]
+        client = proxy.connect()
+        client.send(GET)
+        head = client.received.partition(b"\r\n\r\n")[0].split(b"\r\n")
+        assert head[0].split()[1] in (b"502", b"503") and b"X-Mode: 1" in head
+        assert not any(line.startswith(b"X-Attempt") for line in head)
+    mode.changes["max_body"] = 1
+    client = proxy.connect()
+    client.send(PUT)
+    assert client.received.startswith(b"HTTP/1.1 413 ") and b"\r\nX-Mode: 1\r\n" in client.received
 
 
 def test_a_tunnel_is_told_of_when_it_begins(serve):

@@ -235,10 +235,119 @@ def test_an_authorization_server_is_mapped_back_too(serve):
 
 def test_a_field_that_a_route_sets_is_no_word_of_the_clients(serve):
     request = RequestRewrite(set_headers={"X-Forwarded-Prefix": "/api"})
-    proxy = serve({"/api": Treated(ToPool(Pool(["http://10.0.0.1"]), keep=request.kept), Treatment(request=request))})
+    proxy = serve({"/api": Treated(to("10.0.0.1"), Treatment(request=request))})
     proxy.connect().send(get(b"/api", b"X-Forwarded-Prefix: /lies", b"X-Forwarded-For: 6.6.6.6"))
     received = proxy.upstream.received
     assert b"X-Forwarded-Prefix: /api\r\n" in received and b"lies" not in received and b"6.6.6.6" not in received
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "X-Forwarded-Prefix",
+        "X-Forwarded-Port",
+        "X_Forwarded_Prefix",
+        "Client-Cert",
+        "X-SSL-Client-Verify",
+        "Proxy",
+    ],
+)
+@pytest.mark.parametrize("key", ["set_headers", "add_headers"])
+def test_whatever_field_a_route_may_set_is_sent(serve, key, name):
+    request = RequestRewrite(**{key: {name: "ours"}})
+    mirror = Mirror(to("10.0.0.2"))
+    proxy = serve({"/": Treated(to("10.0.0.1"), Treatment(request=request, mirror=mirror))})
+    proxy.connect().send(get(b"/", name.encode() + b": lies", name.encode().replace(b"-", b"_") + b": lies"))
+    for host in ("10.0.0.1", "10.0.0.2"):
+        received = at(proxy, host)[-1].received
+        assert name.encode() + b": ours\r\n" in received and b"lies" not in received
+    # who has not set it does not send it
+    proxy = serve({"/": to("10.0.0.1")})
+    proxy.connect().send(get(b"/", name.encode() + b": lies"))
+    assert b"lies" not in at(proxy, "10.0.0.1")[-1].received
+
+
+def test_what_an_authorization_server_gives_is_sent_whatever_its_name(serve):
+    auth = ForwardAuth(to("10.0.0.2"), copy=(b"X-Forwarded-Prefix",))
+    proxy = serve({"/": Treated(to("10.0.0.1"), Treatment(auth=auth))})
+    proxy.connect().send(get(b"/", b"X-Forwarded-Prefix: lies"))
+    assert b"lies" not in at(proxy, "10.0.0.2")[-1].received
+    at(proxy, "10.0.0.2")[-1].send(OK.replace(b"Date", b"X-Forwarded-Prefix: /p\r\nDate"))
+    received = at(proxy, "10.0.0.1")[-1].received
+    assert b"X-Forwarded-Prefix: /p\r\n" in received and b"lies" not in received
+
+
+def nested(action, inner, outer):
+    return Treated(Treated(action, inner), outer)
+
+
+def test_nested_treatments_do_all_of_what_each_says(serve):
+    inner = Treatment(
+        request=RequestRewrite(strip_prefix="/b", set_headers={"X-Forwarded-Prefix": "/a/b", "X-Inner": "1"}),
+        response=ResponseRewrite(
+            request=RequestRewrite(strip_prefix="/b"), add_headers={"X-In": "1"}, remove_headers=["X-Secret"]
+        ),
+        max_body=5,
+        response_timeout=7.0,
+    )
+    outer = Treatment(
+        request=RequestRewrite(strip_prefix="/a", set_headers={"X-Outer": "1"}),
+        response=ResponseRewrite(request=RequestRewrite(strip_prefix="/a"), add_headers={"X-Out": "1"}),
+    )
+    pool = Pool(["http://10.0.0.1", "http://10.0.0.2"])
+    proxy = serve({"/a": nested(ToPool(pool), inner, outer)})
+    proxy.network.script = [ConnectionRefused("no")]
+    client = proxy.connect()
+    client.send(get(b"/a/b/x", b"X-Forwarded-Prefix: lies"))
+    received = proxy.upstream.received
+    assert received.startswith(b"GET /x HTTP/1.1\r\n") and b"lies" not in received
+    for line in (b"X-Forwarded-Prefix: /a/b", b"X-Inner: 1", b"X-Outer: 1"):
+        assert b"\r\n" + line + b"\r\n" in received
+    proxy.upstream.send(
+        b"HTTP/1.1 302 Found\r\nDate: D\r\nLocation: /y\r\nX-Secret: 1\r\nSet-Cookie: a=b; Path=/\r\n"
+        b"Content-Length: 0\r\n\r\n"
+    )
+    assert client.take() == (
+        b"HTTP/1.1 302 Found\r\nDate: D\r\nLocation: /a/b/y\r\nSet-Cookie: a=b; Path=/a/b\r\nContent-Length: 0\r\n"
+        b"X-In: 1\r\nX-Out: 1\r\n\r\n"
+    )
+    client.send(b"POST /a/b/x HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n")
+    assert client.received.startswith(b"HTTP/1.1 413 ")
+    client = proxy.connect()
+    client.send(get(b"/a/b/x"))
+    for _ in range(16):
+        # at one, and at the other
+        proxy.advance(1)
+    assert client.received.startswith(b"HTTP/1.1 504 ")
+
+
+@pytest.mark.parametrize(("inner", "outer"), [(5, 9), (9, 5), (None, 5), (5, None)])
+def test_of_nested_limits_the_lower_holds(serve, inner, outer):
+    proxy = serve({"/": nested(to("10.0.0.1"), Treatment(max_body=inner), Treatment(max_body=outer))})
+    client = proxy.connect()
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n")
+    assert client.received.startswith(b"HTTP/1.1 413 ")
+
+
+def test_what_the_inner_treatment_adds_the_outer_can_remove(serve):
+    inner = Treatment(response=ResponseRewrite(add_headers={"X-In": "1"}))
+    outer = Treatment(response=ResponseRewrite(remove_headers=["X-In"]))
+    proxy = serve({"/": nested(to("10.0.0.1"), inner, outer)})
+    client = proxy.connect()
+    client.send(get(b"/"))
+    proxy.upstream.send(OK)
+    assert client.received == OK
+
+
+def test_nested_treatments_copy_to_both_and_go_on_after_a_retry(serve):
+    pool = Pool(["http://10.0.0.1", "http://10.0.0.2"])
+    mirrors = [Treatment(mirror=Mirror(to(host))) for host in ("10.0.0.8", "10.0.0.9")]
+    proxy = serve({"/": nested(ToPool(pool), *mirrors)})
+    proxy.network.script = [None, None, ConnectionRefused("no")]
+    client = proxy.connect()
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab")
+    served = [one for one in proxy.network.connections if one.received.endswith(b"\r\n\r\nab")]
+    assert {one.address.host for one in served} == {"10.0.0.2", "10.0.0.8", "10.0.0.9"}
 
 
 def test_a_retry_is_treated_as_well(serve):

@@ -202,7 +202,8 @@ class ForwardMode:
                 plan.gate = AgreedName(target.host, target.port, client)
             return plan
         mask = self._masks.find(target, rule) if self._masks is not None else None
-        plan = Plan(address, self._onward.head(head, client, target, mask, lines), self._response_lines)
+        plan = Plan(address, self._onward.head(head, client, target, mask, lines))
+        plan.attempt_lines = self._response_lines
         if bounds is not None:
             plan.bounds = bounds
         if timeout is not None:

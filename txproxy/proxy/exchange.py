@@ -10,6 +10,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import attrs
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -227,7 +228,11 @@ class Exchange:
         self._refuse(Refusal(500, "proxy_internal_error", "the mode failed"))
 
     def _go(self, plan: Plan) -> None:
-        self.plan = plan
+        before, self.plan = self.plan, plan
+        if before is not None and before.response_lines:
+            # They are the request's, whoever answers it; and a mode may have added them again.
+            others = [line for line in plan.response_lines if line not in before.response_lines]
+            plan.response_lines = (*before.response_lines, *others)
         if plan.bounds is not None and self.bound is None:
             self.bound = Bound(plan.bounds, self)
         if plan.max_body is not None and self.request.body > plan.max_body:
@@ -488,8 +493,8 @@ class Exchange:
                 return False
             if lines is not onward.lines:
                 onward = Headers.from_lines(lines)
-        if plan.response_lines:
-            onward = Headers.from_lines([*onward.lines, *plan.response_lines])
+        if plan.response_lines or plan.attempt_lines:
+            onward = Headers.from_lines([*onward.lines, *plan.attempt_lines, *plan.response_lines])
         self._phase = _ANSWERED
         self.status = status
         head.headers = onward
@@ -541,7 +546,8 @@ class Exchange:
         changed = self._rewritten(plan, head, lines)
         if changed is not None:
             upgrade = head.headers.get(b"upgrade") or b""
-            lines = [*changed, *plan.response_lines, b"Connection: upgrade", b"Upgrade: " + upgrade]
+            added = (*plan.attempt_lines, *plan.response_lines)
+            lines = [*changed, *added, b"Connection: upgrade", b"Upgrade: " + upgrade]
             response = ResponseHead(101, Headers.from_lines(lines), reason=head.reason)
             if upstream.request_sent:
                 self._switch(response, upstream)
@@ -702,6 +708,9 @@ class Exchange:
     def _refuse(self, refusal: Refusal | Answer) -> None:
         # The status is not the upstream's.
         self._leave(None, 0)
+        plan = self.plan
+        if plan is not None and plan.response_lines:
+            refusal = attrs.evolve(refusal, lines=(*refusal.lines, *plan.response_lines))
         self.status = refusal.status
         self.sent = self.downstream.send_refusal(refusal)
         if isinstance(refusal, Answer):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import attrs
 from twisted.internet.defer import Deferred
 
 from txproxy.errors import ConfigError, ExchangeError
-from txproxy.interfaces import Answer, Client, Decision, OwnFields, Plan
+from txproxy.interfaces import Answer, Client, Decision, OwnFields, Plan, Shadow
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.pool import Pool
 from txproxy.reverse.redirects import Redirect
-from txproxy.reverse.rewriting import RequestRewrite, ResponseRewrite
+from txproxy.reverse.rewriting import RequestRewrite, ResponseLines, ResponseRewrite
 from txproxy.reverse.subrequests import ForwardAuth, Mirror
 from txproxy.reverse.to_pool import none_left
 from txproxy.reverse.upstream import Upstream
@@ -200,25 +200,28 @@ class Treated:
             if not isinstance(decision, Plan):
                 return decision
             plan = decision
-            plan.response_timeout = treatment.response_timeout
-            plan.tunnel_timeout = treatment.tunnel_timeout
-            plan.max_body = treatment.max_body
+            # An action that is treated itself has its own: of two limits the lower holds.
+            plan.response_timeout = _lower(plan.response_timeout, treatment.response_timeout)
+            plan.tunnel_timeout = _lower(plan.tunnel_timeout, treatment.tunnel_timeout)
+            plan.max_body = _lower(plan.max_body, treatment.max_body)
             if self._own_fields is not None:
                 inner = plan.own_fields
                 plan.own_fields = self._own_fields if inner is None else self._own_fields.and_(inner)
             if before is not None:
                 # The copy that was begun with the first attempt is this one's as well.
-                plan.shadow, before.shadow = before.shadow, None
+                if before.shadow is not None:
+                    plan.shadow, before.shadow = before.shadow, None
             elif treatment.mirror is not None and plan.head is not None:
                 # Only now: what goes nowhere is not copied either.
                 assert self._factory is not None, "an action that serves is attached"
-                plan.shadow = treatment.mirror.begin(self._factory, head, client)
+                plan.shadow = _both(plan.shadow, treatment.mirror.begin(self._factory, head, client))
             if treatment.response is not None:
                 # It says whether anything is mapped back, and does it.
                 plan.map_back = None
             if response is not None:
                 told = plan.head.authority if plan.head is not None else b""
-                plan.rewrite = response.bind(asked, client, plan.upstream.authority, told)
+                rewrite = response.bind(asked, client, plan.upstream.authority, told)
+                plan.rewrite = rewrite if plan.rewrite is None else _one_after(plan.rewrite, rewrite)
             again = plan.again
             if again is not None:
                 plan.again = lambda plan, fault, _head, client: retreat(plan, again(plan, fault, head, client))
@@ -230,6 +233,48 @@ class Treated:
             return treat(decision, before)
 
         return treat
+
+
+L = TypeVar("L", int, float)
+
+
+def _lower(one: L | None, other: L | None) -> L | None:
+    return min(one, other) if one is not None and other is not None else other if one is None else one
+
+
+def _one_after(first: ResponseLines, then: ResponseLines) -> ResponseLines:
+    def rewrite(head: ResponseHead, lines: list[bytes]) -> list[bytes]:
+        lines = first(head, lines)
+        # What the first has added is the response's to the second.
+        return then(ResponseHead(head.status, Headers.from_lines(lines), reason=head.reason, body=head.body), lines[:])
+
+    return rewrite
+
+
+class _Both:
+    """Two copies of one request's body."""
+
+    def __init__(self, one: Shadow, other: Shadow) -> None:
+        self._shadows = (one, other)
+
+    def body(self, data: bytes) -> None:
+        """See :class:`txproxy.interfaces.Shadow`."""
+        for shadow in self._shadows:
+            shadow.body(data)
+
+    def end(self) -> None:
+        """See :class:`txproxy.interfaces.Shadow`."""
+        for shadow in self._shadows:
+            shadow.end()
+
+    def cut(self) -> None:
+        """See :class:`txproxy.interfaces.Shadow`."""
+        for shadow in self._shadows:
+            shadow.cut()
+
+
+def _both(one: Shadow | None, other: Shadow | None) -> Shadow | None:
+    return _Both(one, other) if one is not None and other is not None else one or other
 
 
 def _own_fields(treatment: Treatment) -> OwnFields | None:

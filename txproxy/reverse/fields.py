@@ -9,7 +9,7 @@ from txproxy.errors import ConfigError
 from txproxy.interfaces import Client
 from txproxy.reverse.templates import ANSWER_VARIABLES, REQUEST_VARIABLES, Template
 from txproxy.wire import grammar
-from txproxy.wire.forwarding import CLIENT_FIELDS, HOP_BY_HOP, plain
+from txproxy.wire.forwarding import CERTIFICATE_FIELDS, CLIENT_FIELDS, HOP_BY_HOP, plain
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
@@ -19,6 +19,8 @@ Fields: TypeAlias = "tuple[tuple[str, str], ...]"
 _FRAMING: Final = HOP_BY_HOP | {b"content-length", b"trailer", b"via", b"host"}
 # What reverse mode writes itself.
 _WRITTEN: Final = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"})
+# What a client may say of itself, and is not believed.
+_OF_CLIENTS: Final = CLIENT_FIELDS | CERTIFICATE_FIELDS | {b"proxy"}
 _NOT_IN_REQUESTS: Final = {
     **dict.fromkeys(_FRAMING | {b"expect"}, "is for the proxy itself to say, for each hop anew"),
     **dict.fromkeys(_WRITTEN, "is written by the proxy, of each client anew"),
@@ -68,7 +70,7 @@ class FieldChanges:
             raise ConfigError("\n".join(faults))
         self.names = frozenset(name.lower() for name, _ in values)
         # What a client says of itself is not added to, but replaced.
-        self.drop = frozenset(drop) | (frozenset() if of_response else self.names & CLIENT_FIELDS)
+        self.drop = frozenset(drop) | (frozenset() if of_response else _OF_CLIENTS.intersection(map(plain, self.names)))
         self._values = [(name + b": ", template) for name, template in values]
         self._constant: list[bytes] | None = None
         if all(template.constant is not None for _, template in values):
@@ -88,6 +90,30 @@ class FieldChanges:
             return self._constant
         # A variable may be empty, and so leave white space at an end.
         return [name + template.render(head, client, upstream).strip(b" \t") for name, template in self._values]
+
+
+class RouteHead(RequestHead):
+    """The head of a request that a route has changed. ``kept`` are the lower-case names of fields that the route has
+    set: they are not dropped as a client's word about itself.
+    """
+
+    __slots__ = ("kept",)
+
+    kept: frozenset[bytes]
+
+
+def changed(head: RequestHead, path: bytes, headers: Headers, kept: frozenset[bytes]) -> RequestHead:
+    """``head`` with another ``path`` and other ``headers``, of which ``kept`` are set by a route; so are those of
+    ``head`` that were before.
+    """
+    made = RouteHead(head.method, path, headers, head.authority, head.scheme, head.body, head.minor, head.keep_alive)
+    made.kept = kept | kept_of(head)
+    return made
+
+
+def kept_of(head: RequestHead) -> frozenset[bytes]:
+    """See :class:`RouteHead`."""
+    return head.kept if isinstance(head, RouteHead) else frozenset()
 
 
 def replaced(headers: Headers, drop: frozenset[bytes], names: frozenset[bytes], added: list[bytes]) -> Headers:

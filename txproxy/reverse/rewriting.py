@@ -25,10 +25,10 @@ from txproxy.matching.paths import (
     split_path,
 )
 from txproxy.reverse.conditions import compiled
-from txproxy.reverse.fields import FieldChanges, Fields, replaced
+from txproxy.reverse.fields import FieldChanges, Fields, changed, replaced
 from txproxy.reverse.templates import VARIABLES, parse
 from txproxy.reverse.way_back import WayBack
-from txproxy.wire.forwarding import CLIENT_FIELDS, plain
+from txproxy.wire.forwarding import plain
 from txproxy.wire.message import RequestHead, ResponseHead
 
 ResponseLines: TypeAlias = "Callable[[ResponseHead, list[bytes]], list[bytes]]"
@@ -70,9 +70,6 @@ class RequestRewrite:
     for a name. Values may have variables (see :mod:`txproxy.reverse.templates`) that tell of the request as the client
     sent it. A field that CGI would take for one that is set or removed (``X_Team``) goes as well, and no ``Connection``
     field of the client takes away what the route has put there.
-
-    ``kept`` are the lower-case names of what is set or added and would otherwise be removed as a client's lie about
-    itself (``x-forwarded-prefix``): whoever builds the head after this one must not.
 
     It is false if it changes nothing. A wrong value is a ``ConfigError``, with one line for each fault.
     """
@@ -120,7 +117,7 @@ class RequestRewrite:
         for name, value in (
             ("strip", strip),
             ("add", add),
-            ("kept", changes.names & CLIENT_FIELDS),
+            ("kept", changes.names),
             ("_steps", tuple(steps)),
             ("_changes", changes),
         ):
@@ -142,9 +139,7 @@ class RequestRewrite:
         changes = self._changes
         if changes:
             headers = replaced(headers, changes.drop, changes.names, changes.added(head, client))
-        return RequestHead(
-            head.method, path, headers, head.authority, head.scheme, head.body, head.minor, head.keep_alive
-        )
+        return changed(head, path, headers, self.kept)
 
     def _path(self, target: bytes, head: RequestHead, client: Client) -> bytes:
         path, query = split_path(target)

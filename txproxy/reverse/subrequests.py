@@ -14,7 +14,7 @@ from txproxy.interfaces import Answer, Client, Refusal, Shadow
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.upstream import UpstreamProtocol
-from txproxy.reverse.fields import replaced, settable
+from txproxy.reverse.fields import changed, kept_of, replaced, settable
 from txproxy.reverse.to_pool import ToPool
 from txproxy.wire import grammar
 from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end, plain
@@ -162,7 +162,8 @@ class ForwardAuth:
         lines = end_to_end(head.headers, _NOT_ASKED_WITH)
         told = [b"X-Forwarded-Method: " + head.method, b"X-Forwarded-Uri: " + (head.path or head.authority)]
         headers = replaced(Headers.from_lines(lines), _TOLD, _TOLD, told)
-        question = _Question(factory, self.action, RequestHead(b"GET", self.path, headers, head.authority), client)
+        asked = changed(RequestHead(b"GET", self.path, headers, head.authority), self.path, headers, kept_of(head))
+        question = _Question(factory, self.action, asked, client)
         question.answered.addCallback(self._judge, question, head)
         question.start()
         return question.answered  # type: ignore[return-value]
@@ -185,16 +186,7 @@ class ForwardAuth:
         copied = [name + b": " + value for name, value in answer.headers if name.lower() in names]
         # What the client says under these names goes, however it is spelt.
         headers = replaced(head.headers, frozenset(map(plain, names)), names, copied)
-        return RequestHead(
-            head.method,
-            head.path,
-            headers,
-            head.authority,
-            head.scheme,
-            head.body,
-            head.minor,
-            head.keep_alive,
-        )
+        return changed(head, head.path, headers, names)
 
 
 class _Ends:
@@ -311,7 +303,8 @@ class Mirror:
         if self.share < 1 and random() >= self.share:
             return None
         lines = end_to_end(head.headers, HOP_BY_HOP)
-        head = RequestHead(head.method, head.path, Headers.from_lines(lines), head.authority, body=head.body)
-        copy = _Copy(factory, self.action, head, client)
+        headers = Headers.from_lines(lines)
+        sent = RequestHead(head.method, head.path, headers, head.authority, body=head.body)
+        copy = _Copy(factory, self.action, changed(sent, head.path, headers, kept_of(head)), client)
         copy.start()
         return _Tee(copy) if head.body else None

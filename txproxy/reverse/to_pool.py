@@ -10,6 +10,7 @@ from txproxy.errors import ConfigError, ConnectTimeout, ExchangeError, UpstreamC
 from txproxy.interfaces import Client, Decision, Plan
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.affinity import Affinity
+from txproxy.reverse.fields import kept_of
 from txproxy.reverse.pool import Pool
 from txproxy.reverse.trust import peer_alone
 from txproxy.reverse.upstream import Upstream
@@ -21,6 +22,7 @@ from txproxy.wire.forwarding import (
     Via,
     connection_lines,
     end_to_end,
+    plain,
     without_lookalikes,
 )
 from txproxy.wire.headers import Headers
@@ -70,8 +72,8 @@ class ToPool:
     """Sends requests to ``pool``.
 
     ``host`` is what goes upstream as Host: None for the client's own, ``"upstream"`` for the upstream's name, else the
-    host itself. ``via`` is the entry in Via, ``affinity`` pins clients to upstreams, and ``keep`` are lower-case names
-    of fields that a route has set, and that would else be dropped as a client's word about itself.
+    host itself. ``via`` is the entry in Via, and ``affinity`` pins clients to upstreams. What a client says of itself
+    is dropped, except for what a route has set in its place (see :class:`txproxy.reverse.fields.RouteHead`).
     """
 
     takes_connect = False
@@ -83,15 +85,12 @@ class ToPool:
         host: str | None = None,
         via: Via | None = None,
         affinity: Affinity | None = None,
-        keep: frozenset[bytes] = frozenset(),
     ) -> None:
         self.pool = pool
         self.pools: tuple[Pool, ...] = (pool,)
         self._host = host_to_send(host).encode("ascii") if host is not None else None
         self._via = via
         self._affinity = affinity
-        self._drop = _DROP - keep
-        self._client_fields = _NOT_ALIKE - keep
         # whether upstreams are told of each client by the PROXY protocol
         self.prefaced = bool(pool.settings.proxy_protocol)
         # bound once, not for each request
@@ -139,7 +138,7 @@ class ToPool:
         if self.pool.curious:
             plan.answered = self.pool.attention(upstream)
         if self._affinity is not None:
-            plan.response_lines = self._affinity.pin(upstream, head, client)
+            plan.attempt_lines = self._affinity.pin(upstream, head, client)
         return plan
 
     def _another(self, upstream: Upstream, head: RequestHead, client: Client, past: _Past) -> Plan:
@@ -209,10 +208,12 @@ class ToPool:
     def _fields(self, head: RequestHead, client: Client, host: bytes) -> Headers:
         index = head.headers.index
         lines = [b"Host: " + host]
-        lines += end_to_end(head.headers, self._drop)
+        kept = kept_of(head)
+        lines += end_to_end(head.headers, _DROP - kept if kept else _DROP)
         if b"_" in b"".join(index):
-            lines = without_lookalikes(lines, self._client_fields)
-        lines += client.lines if client.lines is not None else peer_alone(client.peer_ip, client.peer_scheme).lines
+            lines = without_lookalikes(lines, _NOT_ALIKE.difference(map(plain, kept)))
+        told = client.lines if client.lines is not None else peer_alone(client.peer_ip, client.peer_scheme).lines
+        lines += [line for line in told if line.partition(b":")[0].lower() not in kept] if kept else told
         if head.authority and not any(line.startswith(b"X-Forwarded-Host:") for line in lines):
             lines.append(b"X-Forwarded-Host: " + head.authority)
         if self._via is not None:
