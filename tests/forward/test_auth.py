@@ -47,8 +47,11 @@ class Certified(Client):
 class Threads:
     """Where hashes wait until a test lets them run."""
 
+    at_once = 3
+
     def __init__(self) -> None:
         self.waiting: list[Any] = []
+        self.done: list[str] = []
 
     def __call__(self, function: Any, name: str, password: bytes) -> Deferred[bool]:
         result: Deferred[bool] = Deferred()
@@ -56,11 +59,17 @@ class Threads:
         return result
 
     def run(self) -> int:
-        """Run what waits; how much that was."""
-        waiting, self.waiting = self.waiting, []
-        for result, function, name, password in waiting:
-            result.callback(function(name, password))
-        return len(waiting)
+        """Run what waits, and what comes after it; how much that was."""
+        before = len(self.done)
+        while self.waiting:
+            self.run_one()
+        return len(self.done) - before
+
+    def run_one(self) -> None:
+        """Run what has waited longest."""
+        result, function, name, password = self.waiting.pop(0)
+        self.done.append(password.decode())
+        result.callback(function(name, password))
 
 
 class Asked:
@@ -281,18 +290,107 @@ def test_memory_is_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_logins_that_wait_are_bounded(
-    of_file: Authenticator, threads: Threads, monkeypatch: pytest.MonkeyPatch
+    clock: Clock, threads: Threads, users: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auth, "_MOST_PENDING", 2)
-    waiting = [ask(of_file, basic(RIGHT)), ask(of_file, basic(WRONG), "192.0.2.2")]
-    refusal = ask(of_file, basic("eve:x"), "192.0.2.3")
+    monkeypatch.setattr(auth, "_MOST_WAITING", 2)
+    made = make_authenticator(AuthPolicy(password_file=str(users)), clock, threads)
+    for ip in (IP, "192.0.2.2", "192.0.2.3"):
+        ask(made, basic(f"bob:{ip}"), ip)
+    waiting = [ask(made, basic(RIGHT)), ask(made, basic("eve:x"), "192.0.2.2")]
+    refusal = ask(made, basic("eve:y"), "192.0.2.3")
     assert (refusal.status, refusal.lines) == (503, (b"Retry-After: 1",))
     # Who waits for the same as others adds nothing.
-    waiting.append(ask(of_file, basic(RIGHT), "192.0.2.3"))
+    waiting.append(ask(made, basic(RIGHT), "192.0.2.3"))
     threads.run()
     assert [one[0] for one in waiting][::2] == [User("bob")] * 2
-    assert ask(of_file, basic("eve:x"), "192.0.2.3") == []
+    assert ask(made, basic("eve:y"), "192.0.2.3") == []
     threads.run()
+
+
+def test_many_guesses_of_one_address_hold_up_no_other(of_file: Authenticator, threads: Threads, clock: Clock) -> None:
+    guesses = [ask(of_file, basic(f"bob:guess{number}"), "2001:db8::1") for number in range(64)]
+    assert ask(of_file, basic("bob:more"), "2001:db8::2").status == 429
+    waiting = ask(of_file, basic(RIGHT))
+    assert threads.waiting[-1][3] == b"myPassword", "a thread is left for others"
+    late = ask(of_file, basic("eve:late"), "192.0.2.2")
+    for _ in range(3):
+        threads.run_one()
+    assert waiting == [User("bob")]
+    for _ in range(2):
+        threads.run_one()
+    assert late, "it waits for what had begun, and one more"
+    assert len(threads.done) == 5
+    threads.run()
+    clock.advance(3600)
+    assert all(guesses)
+
+
+def test_guesses_that_have_pushed_out_others_are_pushed_out_themselves(
+    clock: Clock, threads: Threads, users: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "_MOST_WAITING", 10)
+    made = make_authenticator(AuthPolicy(password_file=str(users)), clock, threads)
+    guesses = [ask(made, basic(f"bob:guess{number}"), "192.0.2.9") for number in range(12)]
+    others = [ask(made, basic(f"bob:{number}"), f"192.0.2.{number}") for number in range(6)]
+    busy = [one[0] for one in guesses if one and one[0].status == 503]
+    assert len(busy) == 5, "as one of them could begin at once"
+    threads.run()
+    clock.advance(3600)
+    assert all(challenges(one[0]) for one in others)
+    # What was never tried is no failed try: 7 guesses were.
+    assert len(threads.done) == 12 - 5 + 6
+
+
+@pytest.mark.parametrize("scheme", ["passwords", "tokens", "checker"])
+def test_checks_of_an_embedder_take_turns_as_well(clock: Clock, scheme: str) -> None:
+    running: list[Any] = []
+
+    def slow(*words: Any) -> Deferred[Any]:
+        running.append((Deferred(), words))
+        return running[-1][0]  # type: ignore[no-any-return]
+
+    class Slow(InMemoryUsernamePasswordDatabaseDontUse):
+        def requestAvatarId(self, given: Any) -> Any:
+            return slow(given.username, given.password)
+
+    asked: Any = Slow() if scheme == "checker" else slow
+    made = make_authenticator(AuthPolicy(**{"tokens" if scheme == "tokens" else "passwords": asked}), clock)
+
+    def value(text: str) -> bytes:
+        return b"Bearer " + text.encode() if scheme == "tokens" else basic(f"bob:{text}")
+
+    guesses = [ask(made, value(f"guess{number}"), "192.0.2.2") for number in range(64)]
+    assert len(running) == 8
+    waiting = ask(made, value("right"))
+    assert len(running) == 9
+    running[-1][0].callback(b"bob" if scheme == "checker" else "bob")
+    assert waiting == [User("bob")]
+    for result, _ in running[:-1] + running[9:]:
+        result.callback(None)
+    while len(running) > 9 and not all(result.called for result, _ in running):
+        for result, _ in running:
+            if not result.called:
+                result.callback(None)
+    clock.advance(3600)
+    assert all(guesses)
+
+
+def test_what_has_not_begun_is_dropped_when_its_client_leaves(
+    of_file: Authenticator, threads: Threads, clock: Clock
+) -> None:
+    leaving = [of_file.check(head(basic(f"bob:{number}")), Client(IP)) for number in range(10)]
+    staying = ask(of_file, basic("bob:9"))
+    for one in leaving:
+        assert isinstance(one, Deferred)
+        one.addErrback(lambda failure: failure.trap(CancelledError))
+        one.cancel()
+    # What had begun goes on, and counts as a try.
+    assert len(threads.waiting) == 2
+    threads.run()
+    assert threads.done == ["0", "1", "9"]
+    assert challenges(staying[0])
+    assert of_file._tries._records[IP].failures == 3 and not of_file._tries._records[IP].under_way
+    clock.advance(3600)
 
 
 # -- files that change

@@ -11,7 +11,7 @@ import math
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from os import urandom
 from typing import Any, Final, TypeAlias
 
@@ -28,8 +28,17 @@ from txproxy.forward.certificate_names import CertificateNames
 from txproxy.forward.checkers import password_check, token_check
 from txproxy.forward.credentials import Found, PasswordCheck, TokenCheck, User
 from txproxy.forward.digest import Digest, Failure, Nonces
+from txproxy.forward.fair_queue import FairQueue, QueueFull
 from txproxy.forward.htpasswd import UserFile, read_digests, read_groups, read_passwords, read_tokens
-from txproxy.forward.schemes import Basic, Bearer, HashingThreads, Run, Scheme, file_passwords, file_tokens
+from txproxy.forward.schemes import (
+    Basic,
+    Bearer,
+    HashingThreads,
+    Run,
+    Scheme,
+    file_passwords,
+    file_tokens,
+)
 from txproxy.forward.tries import FailedTries, TryLimits
 from txproxy.interfaces import Client, Refusal
 from txproxy.wire.headers import Headers
@@ -41,11 +50,15 @@ _log = Logger()
 Checked: TypeAlias = "User | Refusal | Deferred[User | Refusal]"
 
 _MOST_REMEMBERED: Final = 10_000
-_MOST_PENDING: Final = 256
+# How many checks of an embedder's run at once, how many of them for one address, and how many logins wait in all.
+_AT_ONCE: Final = 64
+_EACH: Final = 8
+_MOST_WAITING: Final = 512
 _KEY_SIZE: Final = 16
 _FOR_EVER: Final = float("inf")
 _REALM: Final = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]{1,200}")
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
+_BUSY: Final = Refusal(503, "", "too many logins are being checked", (b"Retry-After: 1",))
 _NO_HEAD: Final = RequestHead(b"CONNECT", b"", Headers())
 
 
@@ -156,11 +169,12 @@ class _Waiter:
 class _Pending:
     """Credentials that are being checked, and who waits for that."""
 
-    __slots__ = ("scheme", "generation", "addresses", "waiters")
+    __slots__ = ("scheme", "generation", "addresses", "waiters", "_unwanted")
 
-    def __init__(self, scheme: Scheme, generation: int) -> None:
+    def __init__(self, scheme: Scheme, generation: int, unwanted: Callable[[_Pending], None]) -> None:
         self.scheme = scheme
         self.generation = generation
+        self._unwanted = unwanted
         self.addresses: set[str] = set()
         self.waiters: list[_Waiter] = []
 
@@ -172,6 +186,8 @@ class _Pending:
     def _left(self, waiter: _Waiter) -> None:
         if waiter in self.waiters:
             self.waiters.remove(waiter)
+            if not self.waiters:
+                self._unwanted(self)
 
 
 class Authenticator:
@@ -291,8 +307,6 @@ class Authenticator:
         if wait and not scheme.knows(rest):
             retry = b"Retry-After: %d" % math.ceil(wait)
             return Refusal(429, "http_request_denied", "too many failed tries to log in", (retry,))
-        if pending is None and len(self._pending) >= _MOST_PENDING:
-            return Refusal(503, "", "too many logins are being checked", (b"Retry-After: 1",))
         self._tries.begin(address)
         if pending is not None:
             pending.addresses.add(address)
@@ -302,13 +316,19 @@ class Authenticator:
     def _ask(self, scheme: Scheme, key: bytes, rest: bytes, head: RequestHead, address: str) -> Checked:
         found: User | Failure | Deferred[Any] | None
         try:
-            asked = scheme.check(rest, head)
+            check = partial(scheme.check, rest, head)
+            asked: Found | Failure | Deferred[Found] = (
+                check() if scheme.queue is None else scheme.queue.run(address, check)
+            )
             found = asked if isinstance(asked, (Deferred, Failure)) else self._user(asked)
+        except QueueFull:
+            self._tries.given_up(address)
+            return _BUSY
         except Exception:
             # What an embedder has written; that is not the client's fault.
             found = fail()
         if isinstance(found, Deferred):
-            pending = _Pending(scheme, self._generation)
+            pending = _Pending(scheme, self._generation, partial(self._is_unwanted, key, found))
             pending.addresses.add(address)
             self._pending[key] = pending
             answer = pending.wait(address)
@@ -332,9 +352,23 @@ class Authenticator:
         waiter.refuse(self._clock, delay, lambda: self._wrong(scheme))
         return waiter.answer
 
+    def _is_unwanted(self, key: bytes, found: Deferred[Any], pending: _Pending) -> None:
+        """Nobody waits any more. What has begun goes on, and counts: to leave saves no try."""
+        queue = pending.scheme.queue
+        if queue is not None and queue.forget(found):
+            del self._pending[key]
+            for address in pending.addresses:
+                self._tries.given_up(address)
+
     def _settle(self, found: User | Raised | None, key: bytes, pending: _Pending) -> None:
         del self._pending[key]
         waiters, pending.waiters = pending.waiters, []
+        if isinstance(found, Raised) and found.check(QueueFull):
+            for address in pending.addresses:
+                self._tries.given_up(address)
+            for waiter in waiters:
+                waiter.tell(_BUSY)
+            return
         if found is None:
             delays = {address: self._tries.failed(address) for address in pending.addresses}
             for waiter in waiters:
@@ -413,18 +447,19 @@ def make_authenticator(policy: AuthPolicy, reactor: Any, run: Run | None = None)
         schemes.append(Bearer(policy.realm, file_tokens(lambda: tokens.content)))
     elif policy.tokens is not None:
         by_token = token_check(policy.tokens) if ICredentialsChecker.providedBy(policy.tokens) else policy.tokens
-        schemes.append(Bearer(policy.realm, by_token))
+        schemes.append(Bearer(policy.realm, by_token, FairQueue(_AT_ONCE, _EACH, _MOST_WAITING)))
     if policy.password_file is not None:
         passwords = opened(policy.password_file, read_passwords)
         if run is None:
             run = threads = HashingThreads(reactor)
         check = file_passwords(lambda: passwords.content, run)
-        schemes.append(Basic(policy.realm, check))
+        # One thread, where there are several, is there for others than who has most to be hashed.
+        schemes.append(Basic(policy.realm, check, FairQueue(run.at_once, max(1, run.at_once - 1), _MOST_WAITING)))
     elif policy.passwords is not None:
         by_password = (
             password_check(policy.passwords) if ICredentialsChecker.providedBy(policy.passwords) else policy.passwords
         )
-        schemes.append(Basic(policy.realm, by_password))
+        schemes.append(Basic(policy.realm, by_password, FairQueue(_AT_ONCE, _EACH, _MOST_WAITING)))
     groups = opened(policy.group_file, read_groups) if policy.group_file is not None else None
     made = Authenticator(
         schemes,

@@ -22,6 +22,7 @@ from typing import Any, Final
 from twisted.internet.interfaces import IReactorTime
 
 from txproxy.forward.credentials import MalformedCredentials, read_parameters
+from txproxy.forward.fair_queue import FairQueue
 from txproxy.forward.htpasswd import Digests
 from txproxy.wire.message import RequestHead
 
@@ -138,6 +139,7 @@ class Digest:
     name = b"digest"
     # They are good for one request, and the nonces keep account of that.
     remembers = False
+    queue: FairQueue | None = None
 
     def __init__(self, realm: str, digests: Callable[[], Digests], nonces: Nonces) -> None:
         self._realm = realm

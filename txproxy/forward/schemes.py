@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from os import cpu_count, urandom
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
@@ -13,20 +13,30 @@ from twisted.python.threadpool import ThreadPool
 
 from txproxy.forward.credentials import Found, MalformedCredentials, PasswordCheck, TokenCheck, read_basic
 from txproxy.forward.digest import Failure
+from txproxy.forward.fair_queue import FairQueue
 from txproxy.forward.htpasswd import TOKEN, Passwords
 from txproxy.wire.message import RequestHead
-
-# Runs a slow function elsewhere: (function, name, password) -> what it returns.
-Run: TypeAlias = "Callable[[Callable[[str, bytes], bool], str, bytes], Deferred[bool]]"
 
 _LONGEST_TOKEN: Final = 8192
 
 
+class Run(Protocol):
+    """Runs a slow function elsewhere, ``at_once`` such at a time."""
+
+    at_once: int
+
+    def __call__(self, function: Callable[[str, bytes], bool], name: str, password: bytes) -> Deferred[bool]:
+        """What it returns."""
+
+
 class Scheme(Protocol):
-    """One authentication scheme, by its lower-case ``name``. ``remembers`` says that what was right stays right."""
+    """One authentication scheme, by its lower-case ``name``. ``remembers`` says that what was right stays right; checks
+    that may take their time wait in ``queue``.
+    """
 
     name: bytes
     remembers: bool
+    queue: FairQueue | None
 
     def challenges(self, failure: Failure | None = None) -> tuple[bytes, ...]:
         """What it asks for; ``failure`` says what came of credentials of this scheme just now."""
@@ -44,7 +54,8 @@ class Basic:
     name = b"basic"
     remembers = True
 
-    def __init__(self, realm: str, check: PasswordCheck) -> None:
+    def __init__(self, realm: str, check: PasswordCheck, queue: FairQueue | None = None) -> None:
+        self.queue = queue
         self._challenges = (f'Basic realm="{realm}", charset="UTF-8"'.encode("ascii"),)
         self._check = check
 
@@ -71,7 +82,8 @@ class Bearer:
     name = b"bearer"
     remembers = True
 
-    def __init__(self, realm: str, check: TokenCheck) -> None:
+    def __init__(self, realm: str, check: TokenCheck, queue: FairQueue | None = None) -> None:
+        self.queue = queue
         self._challenge = f'Bearer realm="{realm}"'.encode("ascii")
         self._check = check
 
@@ -125,14 +137,15 @@ def file_tokens(tokens: Callable[[], Mapping[str, str]]) -> TokenCheck:
 
 
 class HashingThreads:
-    """Threads for password hashes alone: those of the reactor look up names, and are not to wait behind logins.
+    """Threads for password hashes alone: what the reactor's threads do is not to wait behind logins.
 
-    They start with the first hash, and end with :meth:`close` or the reactor.
+    They start with the first hash, and end with :meth:`close` or the reactor, which waits for what they have begun: so
+    they are not to be given more at once than they can do.
     """
 
     def __init__(self, reactor: Any, threads: int | None = None) -> None:
         self._reactor = reactor
-        self._threads = threads or min(4, cpu_count() or 1)
+        self.at_once = threads or min(4, cpu_count() or 1)
         self._pool: ThreadPool | None = None
         self._end: Any = None
 
@@ -140,7 +153,7 @@ class HashingThreads:
         """Run ``function`` in one of them."""
         pool = self._pool
         if pool is None:
-            self._pool = pool = ThreadPool(0, self._threads, "password hashes")
+            self._pool = pool = ThreadPool(0, self.at_once, "password hashes")
             pool.start()
             self._end = self._reactor.addSystemEventTrigger("during", "shutdown", pool.stop)
         return deferToThreadPool(self._reactor, pool, function, name, password)

@@ -85,6 +85,10 @@ class FailedTries:
         """It was right."""
         self._end(address)
 
+    def given_up(self, address: str) -> None:
+        """It was never made."""
+        self._end(address)
+
     def failed(self, address: str) -> float:
         """It was wrong; seconds until that is to be answered."""
         self._end(address)
