@@ -347,12 +347,15 @@ def test_a_login_may_be_checked_later(make, right):
         assert client.take() == b"\x01\x01" and not world.mode.heads
 
 
-def test_a_login_that_is_checked_for_somebody_who_has_left_is_given_up(make):
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_login_that_is_checked_for_somebody_who_has_left_is_given_up(make, clean):
     users = Users(later=True)
     client = make(login=users).connect()
     client.send(WITH_LOGIN + LOGIN)
-    client.drop()
+    with capturedLogs() as events:
+        client.drop(clean=clean)
     assert users.waiting.called
+    assert not [event for event in events if "log_failure" in event]
 
 
 def test_a_login_whose_check_takes_too_long_is_refused(make):
@@ -361,8 +364,10 @@ def test_a_login_whose_check_takes_too_long_is_refused(make):
     client = world.connect()
     client.send(WITH_LOGIN + LOGIN)
     client.take()
-    world.advance(6)
+    with capturedLogs() as events:
+        world.advance(6)
     assert client.take() == b"\x01\x01" and users.waiting.called
+    assert not [event for event in events if "log_failure" in event]
     world.advance(3)
     assert client.closed
 

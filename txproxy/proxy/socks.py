@@ -156,7 +156,7 @@ class SocksProtocol(DownstreamProtocol):
             return
         if isinstance(found, Deferred):
             self.codec.pending = found
-            found.addErrback(_why_not).addCallback(self._logged_in)
+            found.addCallbacks(self._logged_in, self._not_logged_in)
         else:
             self._answer_login(found)
 
@@ -165,6 +165,11 @@ class SocksProtocol(DownstreamProtocol):
         if self.codec.take_pending() is not None:
             self._answer_login(found)
             self._pump()
+
+    def _not_logged_in(self, failure: Failure) -> None:
+        # Nobody asks why it was given up, and it is no fault that it was.
+        if self.codec.pending is not None:
+            self._logged_in(_why_not(failure))
 
     def _answer_login(self, found: Any) -> None:
         server = self.codec.server
