@@ -53,13 +53,33 @@ def test_a_response_that_tells_no_type_passes():
         (response(), True),
         (response((b"Content-Range", b"bytes 0-9/1001"), status=206, body=10), False),
         (response((b"Content-Range", b"bytes 0-9/1000"), status=206, body=10), True),
+        # Without a total, it is at least as long as to the end of this part.
         (response((b"Content-Range", b"bytes 0-9/*"), status=206, body=10), True),
+        (response((b"Content-Range", b"bytes 990-999/*"), status=206, body=10), True),
+        (response((b"Content-Range", b"bytes 991-1000/*"), status=206, body=10), False),
+        (response((b"Content-Range", b"bytes 991-1000/10"), status=206, body=10), False),
+        (response((b"Content-Range", b"bytes */5000"), status=416, body=10), True),
     ],
 )
 def test_sizes_that_the_head_tells(head, allowed):
     why = ContentRules(max_size=1000).judge(head)
     assert (why is None) is allowed
     assert allowed or why == "it is 1001 bytes long, and 1000 are allowed"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [],
+        [(b"Content-Type", b"multipart/byteranges; boundary=x")],
+        [(b"Content-Range", b"lines 0-9/10")],
+        [(b"Content-Range", b"bytes 0-9/10"), (b"content-range", b"bytes 0-9/*")],
+    ],
+)
+def test_a_part_that_does_not_say_of_what_is_none_that_may_pass(fields):
+    part = response(*fields, status=206, body=10)
+    assert "how long it is" in ContentRules(max_size=1000).judge(part)
+    assert ContentRules().judge(part) is None
 
 
 def test_a_body_is_counted():

@@ -14,7 +14,9 @@ from txproxy.wire.message import ResponseHead
 
 _TYPE: Final = re.compile(r"(?:\*|[A-Za-z0-9!#$&^_.+-]+)/(?:\*|[A-Za-z0-9!#$&^_.+-]+)")
 # RFC 9110 14.4: the length of the whole, of which the response has a part
-_RANGE_TOTAL: Final = re.compile(rb"\s*bytes\s+[0-9]+-[0-9]+/([0-9]{1,18})\s*", re.I)
+# RFC 9110 14.4: the position of the last byte, and how long the whole is, or a star
+_RANGE: Final = re.compile(rb"\s*bytes\s+[0-9]{1,18}-([0-9]{1,18})/([0-9]{1,18}|\*)\s*", re.I)
+_PARTIAL_CONTENT: Final = 206
 _NOT_MODIFIED: Final = 304
 
 
@@ -57,6 +59,8 @@ class ContentRules:
                 return f"content of the type {denied} is not allowed"
         if self.max_size is not None and head.status != _NOT_MODIFIED:
             size = _told_size(head)
+            if size is None:
+                return f"it is a part of something that does not say how long it is, and {self.max_size} are allowed"
             if self.too_large(size):
                 return f"it is {size} bytes long, and {self.max_size} are allowed"
         return None
@@ -66,16 +70,22 @@ class ContentRules:
         return self.max_size is not None and received > self.max_size
 
 
-def _told_size(head: ResponseHead) -> int:
-    """Content-Length, or the length of the whole of which this is a range: parts of what is too large are too."""
+def _told_size(head: ResponseHead) -> int | None:
+    """Content-Length, or the length of the whole of which this is a range, as far as it is known: parts of what is too
+    large are too, or else it would come part by part. None for parts of which it is not said where they stand, such as
+    several at once (RFC 9110 section 15.3.7.2).
+    """
     index = head.headers.index
     size = max(head.body, 0)
     length = index.get(b"content-length")
     if length is not None and length.isdigit() and len(length) <= 18:
         size = max(size, int(length))
-    part = index.get(b"content-range")
-    if part is not None and (match := _RANGE_TOTAL.fullmatch(part)) is not None:
-        size = max(size, int(match[1]))
+    if head.status == _PARTIAL_CONTENT or b"content-range" in index:
+        match = _RANGE.fullmatch(index.get(b"content-range", b""))
+        if match is not None:
+            size = max(size, int(match[1]) + 1, 0 if match[2] == b"*" else int(match[2]))
+        elif head.status == _PARTIAL_CONTENT:
+            return None
     return size
 
 
