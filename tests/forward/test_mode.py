@@ -166,6 +166,40 @@ def test_max_forwards_is_counted_down_and_ends_here_at_none(make):
     assert len(proxy.network.dialed) == 1
 
 
+def test_options_about_the_server_is_answered_by_the_proxy(make):
+    # RFC 9110 section 9.3.7
+    proxy = make()
+    answer = ask(proxy, b"OPTIONS * HTTP/1.1\r\nHost: proxy.example\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ") and b"\r\nAllow: GET, " in answer
+    assert not proxy.network.dialed
+
+
+@pytest.mark.parametrize("forwarded_for", ["delete", "on", "transparent"])
+def test_what_frames_or_routes_goes_in_no_other_spelling(make, forwarded_for):
+    proxy = make(via=None, forwarded_for=forwarded_for)
+    lies = b"Transfer_Encoding: chunked\r\nContent_Length: 9\r\nProxy_Connection: close\r\n"
+    telling = b"X_Forwarded_For: 1.2.3.4\r\nTrue_Client-IP: 1.2.3.4\r\n"
+    proxy.connect().send(GET[:-2] + lies + telling + b"X_Other: kept\r\n\r\n")
+    kept = (b"" if forwarded_for == "delete" else telling) + b"X_Other: kept\r\n"
+    received = proxy.upstream.received
+    assert kept in received and b"Transfer_" not in received and b"Content_" not in received
+    assert b"Proxy_" not in received and (b"1.2.3.4" in received) == (forwarded_for != "delete")
+
+
+def test_via_says_in_which_version_a_message_was_received(make):
+    # RFC 9110 section 7.6.3
+    proxy = make()
+    client = proxy.connect()
+    fields = b"Host: example.com\r\nConnection: keep-alive\r\n\r\n"
+    for minor in (0, 1, 0):
+        client.send(b"GET http://example.com/ HTTP/1.%d\r\n" % minor + fields)
+        assert b"\r\nVia: 1.%d txproxy (" % minor in proxy.upstream.take()
+        proxy.upstream.send(
+            OK.replace(b"\r\n", b"\r\nConnection: keep-alive\r\n", 1).replace(b"/1.1", b"/1.%d" % minor)
+        )
+        assert b"\r\nVia: 1.%d txproxy\r\n" % minor in client.take()
+
+
 @pytest.mark.parametrize(
     "policy",
     [

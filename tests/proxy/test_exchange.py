@@ -64,6 +64,23 @@ def test_a_dead_kept_connection_is_replaced_once_for_a_request_that_may_be_repea
     assert status(client.received) == 502
 
 
+@pytest.mark.parametrize("method", [b"PROPFIND", b"REPORT", b"MKCOL", b"SEARCH", b"QUERY", b"VERSION-CONTROL"])
+def test_all_methods_that_are_registered_as_idempotent_may_be_repeated(proxy, method):
+    client, first = proxy.exchange(GET, OK)
+    client.send(GET.replace(b"GET", method))
+    first.end()
+    assert proxy.upstream is not first and proxy.upstream.received.startswith(method + b" ")
+
+
+@pytest.mark.parametrize("method", [b"POST", b"PATCH", b"LOCK", b"get", b"UNKNOWN"])
+def test_no_other_is(proxy, method):
+    client, first = proxy.exchange(GET, OK)
+    client.take()
+    client.send(GET.replace(b"GET", method))
+    first.end()
+    assert status(client.received) == 502 and proxy.upstream is first
+
+
 def test_a_request_on_a_fresh_connection_is_not_repeated(proxy):
     client = proxy.connect()
     client.send(GET)

@@ -3,15 +3,19 @@
 import socket
 
 import pytest
+from OpenSSL import SSL
 from twisted.internet import tcp, unix
+from twisted.internet.main import CONNECTION_LOST
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
 from tests.proxy.sockets import Turns, World, connected_pair
+from tests.tls.authority import new_ca
 from txproxy.proxy.local import connect_local
-from txproxy.proxy.transports import has_ended, set_tcp_options, unread_function
+from txproxy.proxy.transports import TLSServer, has_ended, set_tcp_options, unread_function
 from txproxy.testing import MemoryConnection
+from txproxy.tls.listener import ListenerTls, ServerTls
 
 
 class Plain(TLSMemoryBIOProtocol):
@@ -103,3 +107,23 @@ def test_a_unix_socket_is_given_no_options_of_tcp(kind):
     transport.socket = here
     with here, there:
         set_tcp_options(transport)
+
+
+def test_an_alert_of_tls_on_the_socket_reaches_the_client(tmp_path):
+    files = new_ca().issue("a.example").write(tmp_path, "a")
+    tls = ServerTls(ListenerTls(certificates=(files,)))
+    here, there = connected_pair(65536)
+    server = TLSServer(here, Protocol(), here.getpeername(), None, 0, Turns())
+    server.startTLSOnSocket(tls.context())
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_alpn_protos([b"h2"])
+    client = SSL.Connection(context, None)
+    client.set_connect_state()
+    with pytest.raises(SSL.WantReadError):
+        client.do_handshake()
+    there.sendall(client.bio_read(65536))
+    assert server.doRead() is CONNECTION_LOST
+    # RFC 7301 section 3.2: fatal, no_application_protocol
+    assert there.recv(100)[5:] == b"\x02\x78"
+    there.close()
+    here.close()

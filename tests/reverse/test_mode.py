@@ -152,6 +152,39 @@ def test_a_path_that_leads_to_different_routes_is_a_400_and_the_connection_close
     proxy.close()
 
 
+def test_max_forwards_is_counted_down_and_ends_here_at_none(make):
+    # RFC 9110 section 7.6.2
+    proxy = make(via=None)
+    client = proxy.connect()
+    head = b"OPTIONS /x HTTP/1.1\r\nHost: a\r\nMax-Forwards: %b\r\n\r\n"
+    for number, left in ((b"2", b"1"), (b"1", b"0")):
+        client.send(head % number)
+        assert b"\r\nMax-Forwards: %b\r\n" % left in proxy.upstream.take()
+        proxy.upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    client.take()
+    # The same fields with another method are another request.
+    client.send((head % b"2").replace(b"OPTIONS", b"GET"))
+    assert b"\r\nMax-Forwards: 2\r\n" in proxy.upstream.take()
+    proxy.upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    client.take()
+    client.send(head % b"0")
+    answer = client.take()
+    assert answer.startswith(b"HTTP/1.1 200 ") and b"\r\nAllow: GET, " in answer
+    assert not proxy.upstream.received
+    client.send(head % b"x")
+    assert client.take().startswith(b"HTTP/1.1 400 ")
+
+
+def test_via_says_in_which_version_a_request_was_received(make):
+    # RFC 9110 section 7.6.3
+    proxy = make()
+    client = proxy.connect()
+    for minor in (1, 0, 1):
+        client.send(b"GET / HTTP/1.%d\r\nHost: a\r\nConnection: keep-alive\r\n\r\n" % minor)
+        assert b"\r\nVia: 1.%d txproxy (" % minor in proxy.upstream.take()
+        proxy.upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+
 def test_an_absolute_target_says_the_host_whatever_host_says(make):
     # RFC 9112 section 3.2.2
     proxy = make(via=None)

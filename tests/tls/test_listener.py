@@ -145,7 +145,7 @@ def test_a_client_asked_to_try_again_gets_its_certificate(site, ca):
 
 @pytest.mark.parametrize(
     ("offered", "spoken"),
-    [([b"http/1.1"], b"http/1.1"), ([b"h2", b"http/1.1"], b"http/1.1"), ([b"h2"], b""), (None, b"")],
+    [([b"http/1.1"], b"http/1.1"), ([b"h2", b"http/1.1"], b"http/1.1"), (None, b"")],
 )
 def test_alpn_is_http_1_1_or_none(site, ca, offered, spoken):
     site.add("a.example")
@@ -155,6 +155,19 @@ def test_alpn_is_http_1_1_or_none(site, ca, offered, spoken):
     ends = Ends(site.serve().context(), context, "a.example")
     assert ends.faults == []
     assert ends.client.get_alpn_proto_negotiated() == spoken
+
+
+@pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
+def test_who_offers_nothing_that_is_spoken_gets_an_alert(site, ca, version):
+    # RFC 7301 section 3.2
+    site.add("a.example")
+    for _ in range(2):
+        context = client_context(ca, version=version)
+        context.set_alpn_protos([b"h2", b"acme-tls/1"])
+        ends = Ends(site.serve().context(), context, "a.example")
+        assert "no application protocol" in str(ends.faults)
+    # and harms nobody who comes after
+    assert meet(site.serve(), ca, "a.example").faults == []
 
 
 def test_alpn_takes_our_preference(site, ca):

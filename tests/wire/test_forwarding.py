@@ -9,6 +9,7 @@ from txproxy.wire.forwarding import (
     connection_lines,
     end_to_end,
     new_mark,
+    received_in_http10,
     without_lookalikes,
 )
 from txproxy.wire.headers import Headers
@@ -123,7 +124,9 @@ def test_both_share_one_connection_line() -> None:
 
 def test_via_has_the_mark_in_requests_alone() -> None:
     via = Via(b"edge", b"abc")
-    assert via.request_line == b"Via: 1.1 edge (abc)"
+    assert via.request_line() == b"Via: 1.1 edge (abc)"
+    assert via.request_line(0) == b"Via: 1.0 edge (abc)"
+    assert received_in_http10([b"A: Via: 1.1 x", via.response_line]) == [b"A: Via: 1.1 x", b"Via: 1.0 edge"]
     assert via.response_line == b"Via: 1.1 edge"
 
 

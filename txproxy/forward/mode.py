@@ -23,7 +23,7 @@ from txproxy.forward.judge import Aim, Authentication, Case, Changing, Deciding,
 from txproxy.forward.kinds import Surroundings
 from txproxy.forward.no_proxy import NoProxy
 from txproxy.forward.notes import Notes
-from txproxy.forward.onward import Onward, max_forwards
+from txproxy.forward.onward import Onward
 from txproxy.forward.pac import PATH as PAC_PATH
 from txproxy.forward.pac import Pac
 from txproxy.forward.parent_checks import ParentChecks
@@ -41,7 +41,7 @@ from txproxy.proxy.limits import Limits
 from txproxy.proxy.names import addresses_of
 from txproxy.proxy.resolver import Resolver
 from txproxy.proxy.socks import HTTP, SOCKS5, Speaking, protocol_class, spoken
-from txproxy.wire.forwarding import Via, new_mark
+from txproxy.wire.forwarding import Via, max_forwards, new_mark
 from txproxy.wire.message import RequestHead, ResponseHead
 
 __all__ = ["FORWARDED_FOR_MODES", "ForwardMode", "ForwardPolicy", "ForwardProxyFactory", "forwarded_for_mode"]
@@ -158,6 +158,9 @@ class ForwardMode:
             _not_judged(client)
             if self._pac is not None and head.path.partition(b"?")[0] == PAC_PATH:
                 return self._pac.answer(head, client)
+            if head.path == b"*":
+                # RFC 9110 9.3.7: it is about the server that is asked, and that is us.
+                return Refusal(200, lines=_ALLOW)
             raise RequestError("a proxy wants a target in absolute form")
         if head.method == b"TRACE":
             _not_judged(client)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from txproxy.errors import RequestError
 from txproxy.forward.notes import Notes, notes_of
 from txproxy.forward.privacy import Mask
 from txproxy.forward.targets import Target
@@ -12,16 +11,19 @@ from txproxy.interfaces import Client
 from txproxy.wire.forwarding import (
     CLIENT_FIELDS,
     HOP_BY_HOP,
+    NOT_ALIKE,
     TELLING_FIELDS,
     Via,
     connection_lines,
     end_to_end,
+    one_hop_less,
     without_lookalikes,
 )
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
 _DROP: Final = HOP_BY_HOP | {b"host"}
+_NONE: Final[frozenset[bytes]] = frozenset()
 
 
 class Onward:
@@ -32,7 +34,9 @@ class Onward:
     def __init__(self, via: Via | None, forwarded_for: str) -> None:
         self._via = via
         self._forwarded_for = forwarded_for
-        self._drop = _DROP | CLIENT_FIELDS | TELLING_FIELDS if forwarded_for == "delete" else _DROP
+        telling: frozenset[bytes] = CLIENT_FIELDS | TELLING_FIELDS if forwarded_for == "delete" else frozenset()
+        self._drop = _DROP | telling
+        self._not_alike = NOT_ALIKE | telling
 
     def head(
         self, head: RequestHead, client: Client, target: Target, mask: Mask | None, lines: tuple[bytes, ...]
@@ -56,16 +60,15 @@ class Onward:
         index = head.headers.index
         # RFC 9112 3.2.2: Host is made from the target, whatever the client sent.
         lines = [b"Host: " + target.authority]
-        if mask is None:
-            lines += end_to_end(head.headers, self._drop)
-        else:
-            drop = mask.dropped(index)
-            lines += without_lookalikes(end_to_end(head.headers, self._drop | drop), drop)
+        drop = mask.dropped(index) if mask is not None else _NONE
+        others = end_to_end(head.headers, self._drop | drop)
+        lines += without_lookalikes(others, self._not_alike | drop) if b"_" in b"".join(index) else others
+        if mask is not None:
             lines += mask.lines
         lines += more
         if self._via is not None:
             # Several Via lines are one list, in order (RFC 9110 5.3).
-            lines.append(self._via.request_line)
+            lines.append(self._via.request_line(head.minor))
         if self._forwarded_for == "on":
             lines.append(b"X-Forwarded-For: " + client.client_ip.encode("ascii"))
         elif self._forwarded_for == "off":
@@ -73,18 +76,5 @@ class Onward:
         if b"connection" in index:
             lines += connection_lines(head)
         if b"max-forwards" in index and head.method == b"OPTIONS":
-            lines = _one_hop_less(lines, max_forwards(head))
+            lines = one_hop_less(lines, head)
         return Headers.from_lines(lines)
-
-
-def max_forwards(head: RequestHead) -> int:
-    """How many more proxies may pass an OPTIONS request on (RFC 9110 section 7.6.2)."""
-    value = head.headers.index[b"max-forwards"]
-    if not value.isdigit() or len(value) > 9:
-        raise RequestError("Max-Forwards is not a number")
-    return int(value)
-
-
-def _one_hop_less(lines: list[bytes], hops: int) -> list[bytes]:
-    others = [line for line in lines if not line.lower().startswith(b"max-forwards:")]
-    return [*others, b"Max-Forwards: %d" % (hops - 1)]

@@ -44,7 +44,7 @@ class ToParents:
         self._no_proxy = no_proxy
         self._destinations = destinations
         self._choose = choose
-        self._via_lines = (via.request_line,) if via is not None else ()
+        self._via_lines = (via.request_line(),) if via is not None else ()
         # The same request meets the same Address object again, as it does without parents.
         self._through = lru_cache(maxsize=4096)(self._make_through)
         self._itself = lru_cache(maxsize=64)(_from)

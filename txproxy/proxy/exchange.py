@@ -28,7 +28,7 @@ from txproxy.interfaces import Answer, Client, Decision, Plan, Refusal
 from txproxy.proxy.binding import bind_by_request
 from txproxy.proxy.bound import Bound
 from txproxy.proxy.connections import Connections
-from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end
+from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end, received_in_http10
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
 from txproxy.wire.trailers import of_request, of_response
@@ -40,8 +40,12 @@ if TYPE_CHECKING:
 
 _log = Logger()
 
-# RFC 9110 9.2.2
-IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"TRACE"})
+# RFC 9110 9.2.2, and the registry of methods (16.1)
+IDEMPOTENT: Final = frozenset(
+    b"ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY DELETE GET HEAD LABEL LINK MERGE MKACTIVITY MKCALENDAR MKCOL "
+    b"MKREDIRECTREF MKWORKSPACE MOVE OPTIONS ORDERPATCH PROPFIND PROPPATCH PUT QUERY REBIND REPORT SEARCH TRACE UNBIND "
+    b"UNCHECKOUT UNLINK UPDATE UPDATEREDIRECTREF VERSION-CONTROL".split()
+)
 _DROP_AT_204: Final = HOP_BY_HOP | {b"content-length"}
 _NO_FIELDS: Final = Headers()
 
@@ -494,7 +498,8 @@ class Exchange:
             if lines is not onward.lines:
                 onward = Headers.from_lines(lines)
         if plan.response_lines or plan.attempt_lines:
-            onward = Headers.from_lines([*onward.lines, *plan.attempt_lines, *plan.response_lines])
+            more = (*plan.attempt_lines, *plan.response_lines)
+            onward = Headers.from_lines([*onward.lines, *(more if head.minor else received_in_http10(more))])
         self._phase = _ANSWERED
         self.status = status
         head.headers = onward

@@ -21,9 +21,11 @@ from txproxy.reverse.routes import Route, Routes, Sticky
 from txproxy.reverse.to_pool import ToPool
 from txproxy.reverse.trust import Trust, peer_alone
 from txproxy.tls.peer import NO_CERTIFICATE_LINES, peer_certificate
-from txproxy.wire.forwarding import Via, new_mark
+from txproxy.wire.forwarding import Via, max_forwards, new_mark
 from txproxy.wire.message import RequestHead
 
+# Methods of which some requests are for the proxy itself.
+_SPECIAL: Final = frozenset({b"TRACE", b"CONNECT", b"OPTIONS"})
 _ALLOW: Final = (b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH",)
 
 
@@ -78,8 +80,10 @@ class ReverseMode:
             # Before all else: who is refused is to be logged as who it is.
             self._tell_of(head, client)
         method = head.method
-        if method == b"TRACE" or (method == b"CONNECT" and not self._takes_connect):
-            return Refusal(405, "http_request_denied", f"{method.decode('ascii')} is not done here", _ALLOW)
+        if method in _SPECIAL:
+            refusal = self._own_answer(head)
+            if refusal is not None:
+                return refusal
         via = self._via
         if via is not None and b"via" in head.headers.index and via.is_in(head.headers):
             raise LoopDetected("the request has been through this proxy before")
@@ -97,6 +101,17 @@ class ReverseMode:
                 return Refusal(405, "http_request_denied", "no CONNECT here", _ALLOW)
         assert action is not None
         return action.plan(head, client)
+
+    def _own_answer(self, head: RequestHead) -> Refusal | None:
+        """The answer to a request that goes no further, whatever its route says."""
+        method = head.method
+        if method == b"OPTIONS":
+            # RFC 9110 7.6.2: the last that may pass it on has answered for itself.
+            ends = b"max-forwards" in head.headers.index and not max_forwards(head)
+            return Refusal(200, lines=_ALLOW) if ends else None
+        if method == b"TRACE" or not self._takes_connect:
+            return Refusal(405, "http_request_denied", f"{method.decode('ascii')} is not done here", _ALLOW)
+        return None
 
     def _is_served(self, head: RequestHead) -> bool:
         host = host_of(head.authority)

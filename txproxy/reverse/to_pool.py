@@ -19,9 +19,11 @@ from txproxy.tls.peer import CLIENT_CERTIFICATE_FIELDS
 from txproxy.wire.forwarding import (
     CLIENT_FIELDS,
     HOP_BY_HOP,
+    NOT_ALIKE,
     Via,
     connection_lines,
     end_to_end,
+    one_hop_less,
     plain,
     without_lookalikes,
 )
@@ -34,7 +36,8 @@ _MOST_DEATHS: Final = 3
 # Proxy becomes HTTP_PROXY where CGI is spoken, and that the proxy that the upstream itself goes through (httpoxy).
 _DROP: Final = HOP_BY_HOP | CLIENT_FIELDS | CLIENT_CERTIFICATE_FIELDS | {b"host", b"proxy"}
 # What must not be said in other letters to an upstream that takes _ for -.
-_NOT_ALIKE: Final = CLIENT_FIELDS | {b"host", b"content-length", b"transfer-encoding"}
+_MORE_THAN_FIELDS: Final = frozenset({b"upgrade", b"max-forwards"})
+_NOT_ALIKE: Final = CLIENT_FIELDS | NOT_ALIKE
 
 
 def host_to_send(text: str) -> str:
@@ -201,7 +204,7 @@ class ToPool:
             headers = told.headers
         else:
             headers = self._fields(head, client, host)
-            if b"upgrade" not in head.headers.index:
+            if _MORE_THAN_FIELDS.isdisjoint(head.headers.index):
                 client.notes = _Told(self, head, host, headers)
         return RequestHead(head.method, head.path, headers, host, None, head.body)
 
@@ -217,9 +220,11 @@ class ToPool:
         if head.authority and not any(line.startswith(b"X-Forwarded-Host:") for line in lines):
             lines.append(b"X-Forwarded-Host: " + head.authority)
         if self._via is not None:
-            lines.append(self._via.request_line)
+            lines.append(self._via.request_line(head.minor))
         if b"connection" in index or b"te" in index:
             lines += connection_lines(head)
+        if b"max-forwards" in index and head.method == b"OPTIONS":
+            lines = one_hop_less(lines, head)
         return Headers.from_lines(lines)
 
 

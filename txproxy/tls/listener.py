@@ -226,9 +226,12 @@ class _Generation:
 
 
 def _select_protocol(ours: Sequence[bytes], _: SSL.Connection, theirs: list[bytes]) -> Any:
-    # RFC 7301 section 3.2 would end the connection if there is none in common; but whoever offers what we do not speak
-    # finds out from our first answer, and many offer h2 alone by mistake.
-    return next((protocol for protocol in ours if protocol in theirs), SSL.NO_OVERLAPPING_PROTOCOLS)
+    for protocol in ours:
+        if protocol in theirs:
+            return protocol
+    # RFC 7301 section 3.2: a fatal alert, no_application_protocol. That is what comes of an error here; it is raised
+    # once more where the handshake is done, as any other that ends it.
+    raise SSL.Error([("SSL routines", "", "no application protocol in common")])
 
 
 def server_context(

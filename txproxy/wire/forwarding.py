@@ -6,8 +6,10 @@ RFC 9110 section 7.6. Functions give lists of field lines, which become the head
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Final
 
+from txproxy.errors import RequestError
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
@@ -20,6 +22,9 @@ HOP_BY_HOP: Final = frozenset(
 # sender to name them).
 _NOT_FOR_ONE_HOP: Final = frozenset(b"host content-length content-type content-encoding via".split())
 _PLAIN_OPTIONS: Final = frozenset({b"close", b"keep-alive", b"Keep-Alive", b"Close", b"", b"Upgrade", b"upgrade"})
+
+# What must not be said in other letters to those who take _ for -: it would count there, and was not looked at here.
+NOT_ALIKE: Final = HOP_BY_HOP | {b"content-length", b"host"}
 
 # Fields by which proxies tell of the client. Those of an untrusted client are lies, or soon will be.
 CLIENT_FIELDS: Final = frozenset(
@@ -85,21 +90,45 @@ def connection_lines(request: RequestHead) -> list[bytes]:
     return lines
 
 
+def received_in_http10(lines: Iterable[bytes]) -> list[bytes]:
+    """The ``lines`` for a response with Via among them, for one that came in HTTP/1.0."""
+    return [b"Via: 1.0" + line[8:] if line.startswith(b"Via: 1.1 ") else line for line in lines]
+
+
+def max_forwards(head: RequestHead) -> int:
+    """How many more proxies may pass on an OPTIONS request that says so (RFC 9110 section 7.6.2)."""
+    value = head.headers.index[b"max-forwards"]
+    if not value.isdigit() or len(value) > 9:
+        raise RequestError("Max-Forwards is not a number")
+    return int(value)
+
+
+def one_hop_less(lines: list[bytes], head: RequestHead) -> list[bytes]:
+    """The lines for an OPTIONS request with Max-Forwards, counted down."""
+    others = [line for line in lines if not line.lower().startswith(b"max-forwards:")]
+    return [*others, b"Max-Forwards: %d" % (max_forwards(head) - 1)]
+
+
 def new_mark() -> bytes:
     """A comment for Via that no other running proxy has."""
     return os.urandom(6).hex().encode("ascii")
 
 
 class Via:
-    """Our entry in Via (RFC 9110 section 7.6.3): pseudonym and, in requests, a comment that no other proxy has."""
+    """Our entry in Via (RFC 9110 section 7.6.3): pseudonym and, in requests, a comment that no other proxy has. It says
+    in which version a message was received.
+    """
 
-    __slots__ = ("request_line", "response_line", "_value", "_mark")
+    __slots__ = ("response_line", "_request_lines", "_mark")
 
     def __init__(self, pseudonym: bytes, mark: bytes) -> None:
-        self._value = b"1.1 %b (%b)" % (pseudonym, mark)
         self._mark = b"(%b)" % mark
-        self.request_line = b"Via: " + self._value
+        self._request_lines = tuple(b"Via: 1.%d %b (%b)" % (minor, pseudonym, mark) for minor in (0, 1))
         self.response_line = b"Via: 1.1 " + pseudonym
+
+    def request_line(self, minor: int = 1) -> bytes:
+        """The line for a request that came in this minor version."""
+        return self._request_lines[minor]
 
     def is_in(self, headers: Headers) -> bool:
         """Whether a request has been here before."""
