@@ -306,7 +306,7 @@ def _why_upstream(one: Upstream, chosen: Upstream, config: PoolConfig, primaries
         return "a backup, for when no other is available"
     if one.active >= one.room:
         return f"it has all the requests that it may have, which are {one.max}"
-    return _NOT_ITS_TURN[config.strategy.partition(":")[0]]
+    return _NOT_ITS_TURN[config.strategy.partition(";")[0].partition(":")[0]]
 
 
 def _forward(listener: ForwardListener, question: Question, client: Client, said: list[str]) -> bool:

@@ -92,6 +92,14 @@ def test_what_is_off_is_off(pool):
     assert (made.settings.ejection, made.settings.slow_start, made.settings.health) == (None, 0, None)
 
 
+@pytest.mark.parametrize(("bound", "means"), [("1.25", "1.25"), ("2", "2"), ('"1.5"', "1.5")])
+def test_hashes_take_a_bound(pool, bound, means):
+    made = pool(f'upstreams = "http://a"\nstrategy = "header-hash:X-User"\nbound = {bound}')
+    assert made.strategy == f"header-hash:X-User;bound={means}"
+    assert pool(f'upstreams = "http://a"\nstrategy = "{made.strategy}"').strategy == made.strategy
+    assert pool('upstreams = "http://a"\nstrategy = "uri-hash"').strategy == "uri-hash"
+
+
 def test_what_ejects_can_be_said_alone(pool):
     made = pool('upstreams = "http://a"\neject_on = "5xx"')
     assert made.settings.ejection == Ejection(eject_on="5xx")
@@ -134,6 +142,11 @@ def test_pools_of_raw_streams_are_checked_by_connecting(read):
         ('strategy = "round robin"', "pools.app.strategy: 'round robin' is no strategy (is round-robin meant?)"),
         ('strategy = "header-hash:"', "pools.app.strategy: 'header-hash:' names no header"),
         ("strategy = 1", "pools.app.strategy: 1 is no text"),
+        ('strategy = "uri-hash;bound=1"', "pools.app.strategy: '1' bounds no load; accepted is a number above 1"),
+        ('strategy = "uri-hash"\nbound = 0.9', "pools.app.bound: '0.9' bounds no load; accepted is a number above 1"),
+        ('strategy = "uri-hash"\nbound = true', "pools.app.bound: 'True' bounds no load; accepted is a number above"),
+        ("bound = 1.25", "pools.app.bound: is for the hashes; accepted is strategy = 'uri-hash' with it"),
+        ('strategy = "uri-hash;bound=2"\nbound = 1.25', "pools.app.bound: the strategy has one already; accepted is"),
         ("retries = -1", "pools.app.retries: -1 cannot be; accepted is a whole number from 0 to 100"),
         ('sticky = "cokie"', "pools.app.sticky: 'cokie' is no kind of affinity; accepted: cookie"),
         ('sticky_key = "0123456789abcdef"', "pools.app.sticky_key: there is no cookie to sign"),
@@ -186,9 +199,9 @@ def test_files_of_tls_are_read(pool, faults, tmp_path):
 
 def test_strategies_that_need_requests_are_doubtful_for_raw_streams(read):
     made = read(
-        '[[listeners]]\nmode="tcp"\nlisten="tcp:1"\npool="db"\n[pools.db]\nupstreams="a:1"\nstrategy="uri-hash"'
+        '[[listeners]]\nmode="tcp"\nlisten="tcp:1"\npool="db"\n[pools.db]\nupstreams="a:1"\nstrategy="uri-hash"\nbound=2'
     )
-    assert len(made.warnings) == 1 and "pools.db.strategy: uri-hash needs requests" in made.warnings[0]
+    assert len(made.warnings) == 1 and "pools.db.strategy: uri-hash;bound=2 needs requests" in made.warnings[0]
 
 
 @pytest.mark.parametrize("key", ['sticky = "ip"', 'host = "upstream"'])

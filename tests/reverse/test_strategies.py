@@ -29,6 +29,7 @@ from txproxy.wire.message import RequestHead
 CLIENT = Client("192.0.2.1")
 ALL = [name.replace("NAME", "X-User") for name in NAMES]
 HASHES = [name for name in ALL if "hash" in name]
+ALL += [f"{name};bound=1.25" for name in HASHES]
 
 
 @attrs.define(eq=False)
@@ -91,7 +92,7 @@ def test_each_is_what_embedders_may_implement(name):
     strategy = strategy_from(name)
     assert verifyObject(IStrategy, strategy)
     assert (strategy.counts, strategy.times) == (
-        name == "least-connections" or "hash" in name,
+        name == "least-connections" or "bound" in name,
         name == "least-time",
     )
 
@@ -553,19 +554,54 @@ def test_only_what_belonged_to_an_upstream_moves_when_it_goes_and_comes_back(nam
     assert [strategy.choose(*each) for each in requests] == before
 
 
-def test_a_slow_start_moves_no_key_for_good():
+@pytest.mark.parametrize("name", [name for name in ALL if "hash" in name])
+def test_who_starts_slowly_gets_its_keys_back_one_by_one(name):
     upstreams = servers(10, 10, 10)
-    strategy = told(strategy_from("ip-hash"), upstreams)
-    before = [strategy.choose(None, client) for client in clients(100)]
-    upstreams[0].effective = 1.0
+    strategy = told(strategy_from(name), upstreams)
+    requests = [
+        (request(b"/%d" % number, (b"X-User", b"%d" % number)), client) for number, client in enumerate(clients(500))
+    ]
+    full = [strategy.choose(*each) for each in requests]
+    had: set[int] = set()
+    for share in (0.1, 0.3, 0.6, 1.0):
+        upstreams[0].effective = 10 * share
+        strategy.update(upstreams)
+        now = [strategy.choose(*each) for each in requests]
+        has = {number for number, upstream in enumerate(now) if upstream is upstreams[0]}
+        assert had < has, "what has come back stays"
+        assert len(has) == pytest.approx(share * full.count(upstreams[0]), abs=25)
+        assert all(new is old for old, new in zip(full, now, strict=True) if old is not upstreams[0])
+        had = has
+    assert now == full
+
+
+@pytest.mark.parametrize("name", ["uri-hash", "header-hash:X-User", "ip-hash"])
+def test_without_a_bound_a_key_stays_where_it_is_whatever_there_is_to_do(name):
+    upstreams = servers(1, 1, 1, 1)
+    strategy = told(strategy_from(name), upstreams)
+    assert not strategy.counts
+    head = request(b"/hot", (b"X-User", b"hot"))
+    assert len({begin(strategy, head) for _ in range(100)}) == 1
+    upstreams[0].active = 1000
     strategy.update(upstreams)
-    assert [strategy.choose(None, client) for client in clients(100)] == before
+    assert len({begin(strategy, request(b"/%d" % key, (b"X-User", b"%d" % key))) for key in range(100)}) in (1, 4)
+
+
+@pytest.mark.parametrize("bound", [1.5, 3.0])
+def test_the_bound_is_what_is_said(bound):
+    upstreams = servers(1, 1, 1, 1)
+    strategy = told(strategy_from(f"uri-hash;bound={bound}"), upstreams)
+    most = 0
+    for _ in range(80):
+        begin(strategy, request(b"/hot"))
+        most = max(upstream.active for upstream in upstreams)
+    assert most == 80 * bound / 4
 
 
 @pytest.mark.parametrize("weights", [[1, 1, 1, 1], [1, 2, 3, 4], [0.5, 2.5, 3, 4]])
 def test_nobody_has_more_than_its_bound_of_one_hot_key(weights):
     upstreams = servers(*weights)
-    strategy = told(strategy_from("uri-hash"), upstreams)
+    strategy = told(strategy_from("uri-hash;bound=1.25"), upstreams)
     for total in range(1, 101):
         begin(strategy, request(b"/hot"))
         for upstream in upstreams:
@@ -576,7 +612,7 @@ def test_nobody_has_more_than_its_bound_of_one_hot_key(weights):
 
 def test_a_hot_key_comes_back_once_there_is_room():
     upstreams = servers(1, 1, 1, 1)
-    strategy = told(strategy_from("uri-hash"), upstreams)
+    strategy = told(strategy_from("uri-hash;bound=1.25"), upstreams)
     owner = begin(strategy, request(b"/hot"))
     others = {begin(strategy, request(b"/hot")) for _ in range(2)}
     assert owner not in others
@@ -586,7 +622,7 @@ def test_a_hot_key_comes_back_once_there_is_room():
 
 def test_the_one_that_is_passed_over_is_always_followed_by_the_same():
     def second(key):
-        strategy = told(strategy_from("uri-hash"), servers(1, 1, 1, 1, 1))
+        strategy = told(strategy_from("uri-hash;bound=1.25"), servers(1, 1, 1, 1, 1))
         head = request(b"/%d" % key)
         return begin(strategy, head).name, begin(strategy, head).name
 
@@ -597,7 +633,7 @@ def test_the_one_that_is_passed_over_is_always_followed_by_the_same():
 
 def test_bounds_give_way_where_nobody_else_can():
     upstreams = servers(1, 1, 1)
-    strategy = told(strategy_from("uri-hash"), upstreams)
+    strategy = told(strategy_from("uri-hash;bound=1.25"), upstreams)
     for _ in range(10):
         assert begin(strategy, request(b"/hot"), skip=lambda other: other is not upstreams[2]) is upstreams[2]
 
@@ -605,7 +641,7 @@ def test_bounds_give_way_where_nobody_else_can():
 def test_the_bound_counts_what_was_active_before_and_forgets_who_has_gone():
     upstreams = servers(1, 1)
     upstreams[0].active = 1000
-    strategy = told(strategy_from("uri-hash"), upstreams)
+    strategy = told(strategy_from("uri-hash;bound=1.25"), upstreams)
     assert {strategy.choose(request(b"/%d" % key), CLIENT) for key in range(20)} == {upstreams[1]}
     newcomer = Server("c")
     strategy.update([upstreams[1], newcomer])
@@ -658,6 +694,33 @@ def test_a_hash_of_no_header_is_refused(text):
     assert (
         str(fault.value) == f"{text!r} names no header; accepted is header-hash:NAME with a field name such as X-User"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("uri-hash;bound=1", "'1' bounds no load; accepted is a number above 1 and up to 1000, such as 1.25"),
+        ("uri-hash;bound=0.5", "'0.5' bounds no load;"),
+        ("uri-hash;bound=-2", "'-2' bounds no load;"),
+        ("uri-hash;bound=1001", "'1001' bounds no load;"),
+        ("uri-hash;bound=nan", "'nan' bounds no load;"),
+        ("uri-hash;bound=inf", "'inf' bounds no load;"),
+        ("uri-hash;bound=1e2", "'1e2' bounds no load;"),
+        ("uri-hash;bound=", "'' bounds no load;"),
+        ("header-hash:X-User;bound=125%", "'125%' bounds no load;"),
+        ("uri-hash;bound", "'uri-hash;bound': 'bound' is no parameter of a strategy; accepted is ;bound=1.25"),
+        ("uri-hash;", "'uri-hash;' is no strategy; accepted: round-robin"),
+        ("ip-hash;load=2", "'ip-hash;load=2': 'load=2' is no parameter of a strategy"),
+        ("uri-hash;bound=2;bound=3", "'2;bound=3' bounds no load"),
+        ("header-hash:a b;bound=2", "'header-hash:a b' names no header"),
+        ("round-robin;bound=2", "'round-robin;bound=2': round-robin takes no parameter; accepted is ;bound=1.25 after"),
+        ("fast;bound=2", "'fast;bound=2' is no strategy"),
+    ],
+)
+def test_a_wrong_bound_is_refused(text, said):
+    with pytest.raises(ConfigError) as fault:
+        strategy_from(text)
+    assert str(fault.value).startswith(said) and "accepted" in str(fault.value) and "\n" not in str(fault.value)
 
 
 def test_each_has_lots_of_its_own():

@@ -15,9 +15,10 @@ from txproxy.config.values import duration, flag, hint, one_of, pause, share, sh
 from txproxy.errors import ConfigError
 from txproxy.reverse.affinity import affinity_from
 from txproxy.reverse.conditions import compiled
+from txproxy.reverse.hashing import load_bound
 from txproxy.reverse.health import HealthCheck
 from txproxy.reverse.pool import EJECT_ON, Ejection, Pool, PoolSettings
-from txproxy.reverse.strategies import NAMES, strategy_from
+from txproxy.reverse.strategies import NAMES, is_hash, strategy_from
 from txproxy.reverse.to_pool import host_to_send
 from txproxy.reverse.upstream import Upstream, UpstreamTls, parse_tcp_upstream, parse_upstream
 
@@ -39,18 +40,19 @@ def read_pool(name: str, table: Table) -> PoolConfig:
         table.fault("HOST:PORT (for tcp) and URLs (for reverse) are mixed; accepted are either", "upstreams")
     sound = _check_upstreams(table, upstreams, tls)
     sticky = table.read("sticky", texts(sticky_kind), None)
+    strategy = _strategy(table)
     config = PoolConfig(
         name=name,
         upstreams=sound,
         tcp=tcp,
-        strategy=table.read("strategy", texts(strategy_name), "round-robin"),
+        strategy=strategy,
         settings=_settings(table, tls, tcp),
         host=table.read("host", texts(host_to_send), None),
         sticky=sticky,
         sticky_key=table.read("sticky_key", _key, None),
     )
     if tcp:
-        if config.strategy.partition(":")[0] in _OF_REQUESTS:
+        if config.strategy.partition(";")[0].partition(":")[0] in _OF_REQUESTS:
             said = f"{config.strategy} needs requests, which tcp has none of: it goes by the client's address"
             table.findings.doubt((*table.path, "strategy"), said)
         for key in ("sticky", "host"):
@@ -60,6 +62,18 @@ def read_pool(name: str, table: Table) -> PoolConfig:
         table.fault("there is no cookie to sign; accepted is sticky = 'cookie' with it", "sticky_key")
     table.close()
     return config
+
+
+def _strategy(table: Table) -> str:
+    name = table.read("strategy", texts(strategy_name), "round-robin")
+    bound = table.read("bound", lambda value: load_bound(str(value)), None)
+    if bound is None:
+        return name
+    if not is_hash(name):
+        table.fault("is for the hashes; accepted is strategy = 'uri-hash' with it, or another hash", "bound")
+    elif ";" in name:
+        table.fault("the strategy has one already; accepted is either", "bound")
+    return f"{name};bound={bound:g}"
 
 
 def strategy_name(name: str) -> str:

@@ -33,7 +33,12 @@ class _PoolOptions(ListenerOptions):
     """The options of modes that have a pool."""
 
     optParameters: ClassVar[list[list[object]]] = [
-        ["balance", None, "round-robin", f"how to choose an upstream: {', '.join(NAMES)}"],
+        [
+            "balance",
+            None,
+            "round-robin",
+            f"how to choose an upstream: {', '.join(NAMES)}; the hashes also with ;bound=1.25",
+        ],
         ["health-interval", None, "5", "time from check to check"],
         ["health-timeout", None, "2", "for a whole check"],
         ["health-rise", None, "2", "so many good checks in a row make an upstream healthy"],

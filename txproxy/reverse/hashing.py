@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from math import inf
 from struct import Struct
 from typing import Final, Generic, TypeAlias, TypeVar
 
 from zope.interface import implementer
 
+from txproxy.errors import ConfigError
 from txproxy.interfaces import Client
 from txproxy.reverse.choosing import IStrategy, Skip, Strategy, Weighted
 from txproxy.wire.message import RequestHead
@@ -20,6 +23,7 @@ T = TypeVar("T")
 # Shares deviate from the weights by about 1 / sqrt(points): 9 % with 128.
 _POINTS: Final = 128
 _MOST: Final = 1 << 17
+_DECIMAL: Final = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,6})?")
 _UNPACK: Final = Struct(">8Q").unpack
 
 
@@ -89,34 +93,56 @@ class Ring(Generic[T]):
 
 
 # Where on the ring a request belongs.
-_Place: TypeAlias = Callable[[RequestHead | None, Client], int]
-# An upstream may have this much of its share of what is active (Mirrokni, Thorup and Zadimoghaddam 2018, "Consistent
-# Hashing with Bounded Loads"; HAProxy's hash-balance-factor).
-_BOUND: Final = 1.25
+Place: TypeAlias = Callable[[RequestHead | None, Client], int]
+_MOST_BOUND: Final = 1000.0
+# An upstream that starts slowly gets its keys one after the other: those first of which this remainder is small, which
+# says nothing of where they lie on the ring.
+_KEYS: Final = 1 << 16
+
+
+def load_bound(text: str) -> float:
+    """A bound on the load of hashed upstreams; else ``ConfigError``."""
+    bound = float(text) if _DECIMAL.fullmatch(text) else 0.0
+    if not 1 < bound <= _MOST_BOUND:
+        raise ConfigError(
+            f"{text!r} bounds no load; accepted is a number above 1 and up to {_MOST_BOUND:g}, such as 1.25"
+        )
+    return bound
 
 
 @implementer(IStrategy)
 class Hashed(Strategy):
-    """What is alike goes to the same upstream, as ``place`` says, while that has no more to do than 1.25 times its
-    share, rounded up; else to the next one on the ring that has not. An upstream that goes takes only its own along.
+    """What is alike goes to the same upstream, as ``place`` says; where that cannot take it, to the next one on the
+    ring. An upstream that goes takes only its own along; one that starts slowly gets its own back little by little.
+
+    With a ``bound``, such as 1.25, an upstream that has more to do than so many times its share, rounded up, is passed
+    over as well (Mirrokni, Thorup and Zadimoghaddam 2018, "Consistent Hashing with Bounded Loads"; HAProxy's
+    hash-balance-factor): then keys move with the load.
     """
 
-    counts = True
-
-    def __init__(self, place: _Place) -> None:
+    def __init__(self, place: Place, bound: float | None = None) -> None:
+        self.counts = bound is not None
+        self._bound = inf if bound is None else bound
         self._place = place
         self._ring: Ring[Weighted] = Ring()
         self._bounds: dict[Weighted, float] = {}
         self._active: dict[Weighted, int] = {}
         self._total = 0
+        # those that start slowly, and the share of their keys that they have by now, in 65536ths
+        self._warm: dict[Weighted, float] = {}
 
     def update(self, upstreams: Sequence[Weighted]) -> None:
         """See :class:`IStrategy`."""
         total = sum(upstream.effective for upstream in upstreams)
-        self._bounds = {upstream: _BOUND * upstream.effective / total for upstream in upstreams}
+        self._bounds = {upstream: self._bound * upstream.effective / total for upstream in upstreams}
         self._active = {upstream: upstream.active for upstream in upstreams}
         self._total = sum(self._active.values())
-        # The ring knows the configured weights: a slow start lowers the bound and moves no key for good.
+        self._warm = {
+            upstream: upstream.effective / upstream.weight * _KEYS
+            for upstream in upstreams
+            if upstream.effective < upstream.weight
+        }
+        # The ring knows the configured weights: a slow start moves no key for good.
         self._ring.hold({upstream.name: (upstream, upstream.weight) for upstream in upstreams})
 
     def choose(self, head: RequestHead | None, client: Client, skip: Skip | None = None) -> Weighted | None:
@@ -128,7 +154,11 @@ class Hashed(Strategy):
         if skip is None:
             upstream = self._ring.owner(place)
             # A whole number is below the ceiling of another if it is below that.
-            if upstream in bounds and upstream.active < bounds[upstream] * (self._total + 1):
+            if (
+                upstream in bounds
+                and upstream.active < bounds[upstream] * (self._total + 1)
+                and (not self._warm or place % _KEYS < self._warm.get(upstream, _KEYS))
+            ):
                 return upstream
         return self._choose_next(place, skip)
 
@@ -145,11 +175,12 @@ class Hashed(Strategy):
             bound = self._bounds.get(upstream)
             if bound is None or (skip is not None and skip(upstream)):
                 continue
-            if upstream.active < bound * (self._total + 1):
+            if upstream.active < bound * (self._total + 1) and place % _KEYS < self._warm.get(upstream, _KEYS):
                 return upstream
             if spare is None:
                 spare = upstream
-        # All that could take it are over their bounds, as who is skipped has left room. Better there than nowhere.
+        # All that could take it are over their bounds, as who is skipped has left room, or cold. Better there than
+        # nowhere.
         return spare
 
 
@@ -168,7 +199,7 @@ def by_path(head: RequestHead | None, client: Client) -> int:
     return spot(head.path) if head is not None else _spot_of_address(client.client_ip)
 
 
-def by_header(name: str) -> _Place:
+def by_header(name: str) -> Place:
     """Requests with the same value under ``name`` are alike; those without one go by client address."""
     key = name.lower().encode("ascii")
 

@@ -19,7 +19,7 @@ from zope.interface import implementer
 from txproxy.errors import ConfigError
 from txproxy.interfaces import Client
 from txproxy.reverse.choosing import IStrategy, Skip, Strategy, Weighted
-from txproxy.reverse.hashing import Hashed, by_address, by_header, by_path
+from txproxy.reverse.hashing import Hashed, Place, by_address, by_header, by_path, load_bound
 from txproxy.reverse.turns import Deadlines, Urn, smooth_cycle
 from txproxy.wire.grammar import TOKEN
 from txproxy.wire.message import RequestHead
@@ -311,24 +311,46 @@ _STRATEGIES: Final[dict[str, _Make]] = {
     "two-choices": lambda seconds, random: TwoChoices(random),
     "least-connections": lambda seconds, random: LeastConnections(),
     "least-time": LeastTime,
-    "ip-hash": lambda seconds, random: Hashed(by_address),
-    "uri-hash": lambda seconds, random: Hashed(by_path),
     "first": lambda seconds, random: FirstAvailable(),
 }
-NAMES: Final = (*list(_STRATEGIES)[:-1], f"{_BY_HEADER}:NAME", "first")
-"""All strategies as they are written, in the order of the documentation."""
+_HASHED: Final[dict[str, Place]] = {"ip-hash": by_address, "uri-hash": by_path}
+NAMES: Final = (*list(_STRATEGIES)[:-1], *_HASHED, f"{_BY_HEADER}:NAME", "first")
+"""All strategies as they are written, in the order of the documentation; the hashes take ``;bound=1.25`` as well."""
 
 
 def strategy_from(text: str, seconds: Callable[[], float] = time.monotonic, random: Random | None = None) -> IStrategy:
-    """A strategy by its name, one of ``NAMES``; else ``ConfigError``. ``seconds`` is the clock of least-time, and
-    ``random`` draws the lots, so that tests can say which.
+    """A strategy by its name, one of ``NAMES``, the hashes also with ``;bound=`` and a number; else ``ConfigError``.
+    ``seconds`` is the clock of least-time, and ``random`` draws the lots, so that tests can say which.
     """
     make = _STRATEGIES.get(text)
     if make is not None:
         return make(seconds, random or Random())
-    kind, _, name = text.partition(":")
-    if kind != _BY_HEADER:
+    name, parameter, value = text.partition(";")
+    place = _place(name)
+    if place is None:
+        if parameter and name in _STRATEGIES:
+            raise ConfigError(f"{text!r}: {name} takes no parameter; accepted is ;bound=1.25 after a hash")
         raise ConfigError(f"{text!r} is no strategy; accepted: {', '.join(NAMES)}")
-    if not name.isascii() or not TOKEN.fullmatch(name.encode()):
-        raise ConfigError(f"{text!r} names no header; accepted is {_BY_HEADER}:NAME with a field name such as X-User")
-    return Hashed(by_header(name))
+    if text == name:
+        return Hashed(place)
+    if not value:
+        raise ConfigError(f"{text!r} is no strategy; accepted: {', '.join(NAMES)}")
+    key, equals, number = value.partition("=")
+    if key != "bound" or not equals:
+        raise ConfigError(f"{text!r}: {value!r} is no parameter of a strategy; accepted is ;bound=1.25 after a hash")
+    return Hashed(place, load_bound(number))
+
+
+def is_hash(text: str) -> bool:
+    """Whether ``text``, which names a strategy, names one of the hashes."""
+    return isinstance(strategy_from(text), Hashed)
+
+
+def _place(name: str) -> Place | None:
+    """Where on the ring requests belong by the hash of that ``name``; None if it is no hash."""
+    kind, _, field = name.partition(":")
+    if kind != _BY_HEADER:
+        return _HASHED.get(name)
+    if not field.isascii() or not TOKEN.fullmatch(field.encode()):
+        raise ConfigError(f"{name!r} names no header; accepted is {_BY_HEADER}:NAME with a field name such as X-User")
+    return by_header(field)
