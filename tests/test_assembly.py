@@ -3,9 +3,10 @@
 import pytest
 from twisted.internet.task import Clock
 
-from txproxy.assembly import LivePool, Observers, assemble
+from txproxy.assembly import Around, LivePool, Observers, assemble
 from txproxy.config.file import parse
 from txproxy.config.tree import PoolConfig
+from txproxy.proxy.resolver import Resolver
 from txproxy.reverse.upstream import State
 from txproxy.testing import ProxyInMemory
 
@@ -15,10 +16,14 @@ SELF = (
 )
 
 
+def around(reactor):
+    return Around(reactor, Resolver(reactor))
+
+
 def in_memory(text):
     """The first listener of a configuration."""
     config = parse(text, "edge.toml")
-    return ProxyInMemory(lambda reactor: assemble(config, Observers(), reactor).served[0].factory)
+    return ProxyInMemory(lambda reactor: assemble(config, Observers(), around(reactor)).served[0].factory)
 
 
 @pytest.mark.parametrize("path", [b"/", b"/app"])
@@ -56,3 +61,31 @@ def test_a_drain_ends_when_it_was_to_end_though_the_configuration_was_read_again
     assert [upstream.state for upstream in after.pool.upstreams] == [State.DRAINING, State.DRAINING, State.HEALTHY]
     clock.advance(41)
     assert [upstream.state for upstream in after.pool.upstreams] == [State.DISABLED, State.DRAINING, State.HEALTHY]
+
+
+BEGIN = '[[listeners]]\nlisten = "tcp:1"\n'
+POOL = '[pools.app]\nupstreams = "http://10.0.0.1:8000"\n[pools.app.health]\npath = "/hz"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ('pool = "app"\n' + POOL, None),
+        ('pool = "app"\nhost = "app.example"\n' + POOL, b"app.example"),
+        ('pool = "app"\nhost = "app.example:81"\n' + POOL + 'host = "hz.example"', b"hz.example"),
+        ('pool = "app"\nhost = "upstream"\n' + POOL, None),
+        ('pool = "app"\n' + POOL.replace("upstreams", 'host = "app.example"\nupstreams'), b"app.example"),
+        ('pool = "app"\nhost = "a"\n[[routes]]\nname = "x"\npath = "/x"\npool = "app"\nhost = "a"\n' + POOL, b"a"),
+        ('pool = "app"\n[[routes]]\nname = "x"\npath = "/x"\npool = "app"\nhost = "a"\n' + POOL, b"a"),
+        ('pool = "app"\nhost = "a"\n[[routes]]\nname = "x"\npath = "/x"\npool = "app"\nhost = "b"\n' + POOL, None),
+        ('pool = "app"\nhost = "a"\n[[routes]]\nname = "x"\npool = "app"\nhost = "upstream"\n' + POOL, None),
+        ('pool = "app"\nhost = "app.example"\n' + POOL.replace("path", "kind = 'connect'\npath"), b"app.example"),
+    ],
+)
+def test_checks_send_the_host_that_requests_get(text, host):
+    config = parse(BEGIN + text, "proxy.toml")
+    surroundings = around(Clock())
+    made = assemble(config, Observers(), surroundings)
+    assert made.pools["app"].pool.settings.health.host == host
+    # and are what they were, if the same is read again
+    assert assemble(config, Observers(), surroundings, made).pools["app"] is made.pools["app"]

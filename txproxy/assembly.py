@@ -122,7 +122,7 @@ def assemble(config: Config, observers: Observers, around: Around, before: Assem
     that has become unreadable since the configuration was read is a ``ConfigError``.
     """
     reactor = around.reactor
-    pools = {pool.name: _live_pool(pool, reactor, before) for pool in config.pools}
+    pools = {pool.name: _live_pool(_checked_as_asked(pool, config), reactor, before) for pool in config.pools}
     allotments = _allotments(config, reactor, before)
     served = []
     for listener in config.listeners:
@@ -153,6 +153,17 @@ def _allotments(config: Config, reactor: Any, before: Assembly | None) -> Allotm
         )
     except ConfigError as fault:
         raise ConfigError(f"{config.source}: usage_file: {fault}") from None
+
+
+def _checked_as_asked(pool: PoolConfig, config: Config) -> PoolConfig:
+    """``pool``, whose checks send the Host that its requests are sent with, if there is one such."""
+    actions = [route.action for route in config.routes]
+    hosts = {pool.host}
+    hosts |= {action.host for action in actions if isinstance(action, PoolAction) and action.pool == pool.name}
+    hosts |= {one.host for one in config.listeners if isinstance(one, ReverseListener) and one.pool == pool.name}
+    # The client's own is not known.
+    hosts.discard(None)
+    return attrs.evolve(pool, settings=pool.settings.checked_as(hosts.pop() if len(hosts) == 1 else None))
 
 
 def _live_pool(config: PoolConfig, reactor: Any, before: Assembly | None) -> LivePool:

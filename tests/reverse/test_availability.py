@@ -6,6 +6,7 @@ from twisted.internet.task import Clock
 from txproxy import Pool
 from txproxy.errors import ConfigError, ConnectionRefused, OutOfSockets
 from txproxy.interfaces import Client
+from txproxy.reverse.health import HealthCheck
 from txproxy.reverse.pool import Ejection, PoolSettings
 from txproxy.reverse.upstream import Breaker, State
 
@@ -28,6 +29,15 @@ def ask(proxy, answers):
         upstream.send(answers.get(digit, OK))
         upstream.drop(clean=True)
     return digit
+
+
+def answer_checks(proxy, seconds, answer=OK):
+    """Let time pass in which checks are answered."""
+    for _ in range(round(seconds * 5)):
+        proxy.advance(0.2)
+        for connection in proxy.network.connections:
+            if not connection.closed and b"GET /hz " in connection.take():
+                connection.send(answer)
 
 
 def states(proxy):
@@ -500,6 +510,49 @@ def test_a_strategy_that_fails_harms_only_who_asked(serve):
     proxy.upstream.send(OK)
     assert [client.received[9:12] for client in clients] == [b"200", b"500"]
     assert (proxy.pool.waiting, proxy.pool.upstreams[0].active) == (0, 0)
+
+
+# -- checks that end an ejection
+
+
+@pytest.mark.parametrize("half_open", [False, True])
+def test_checks_that_go_well_end_an_ejection_and_then_it_starts_slowly(serve, half_open):
+    proxy = serve(2, ejection=Ejection(failures=1), slow_start=100)
+    bad = eject_first(proxy)
+    if half_open:
+        proxy.advance(31)
+        proxy.pool.tick()
+        assert bad.breaker is Breaker.HALF_OPEN
+    assert not bad.passed(proxy.clock.seconds() - 50), "what was asked before says nothing"
+    assert bad.breaker is not Breaker.CLOSED
+    assert bad.passed(proxy.clock.seconds())
+    assert (bad.breaker, bad.state) == (Breaker.CLOSED, State.HEALTHY)
+    assert bad.effective == 0.1
+    assert not bad.passed(proxy.clock.seconds()), "there is nothing to end"
+    # How often it has been out is not forgotten by that.
+    eject_first(proxy)
+    assert bad._ejected_until - proxy.clock.seconds() == 60
+
+
+def test_the_checks_of_a_pool_end_the_ejections_of_its_upstreams(serve):
+    health = HealthCheck(path="/hz", interval=5, rise=2)
+    proxy = serve(2, ejection=Ejection(failures=1), health=health)
+    answer_checks(proxy, 11)
+    bad = eject_first(proxy)
+    at_once = proxy.clock.seconds()
+    while bad.state is State.EJECTED:
+        answer_checks(proxy, 1)
+    # two of them, begun after it was ejected
+    assert 5 <= proxy.clock.seconds() - at_once <= 12
+    assert {ask(proxy, {}) for _ in range(4)} == {"1", "2"}
+
+
+def test_checks_that_fail_or_hang_end_no_ejection(serve):
+    proxy = serve(2, ejection=Ejection(failures=1), health=HealthCheck(path="/hz", interval=5, rise=2, fall=100))
+    answer_checks(proxy, 11)
+    bad = eject_first(proxy)
+    answer_checks(proxy, 29, b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
+    assert bad.state is State.EJECTED
 
 
 # -- trials

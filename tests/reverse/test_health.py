@@ -26,9 +26,15 @@ class Told:
         self.address = Address(f"10.0.0.{number}", 80)
         self.authority = self.name.encode()
         self.told = []
+        self.passes = []
+        self.ejected = False
 
     def checked(self, ok, cause):
         self.told.append((ok, cause))
+
+    def passed(self, since):
+        self.passes.append(since)
+        return self.ejected
 
 
 class Ward:
@@ -257,6 +263,26 @@ def test_fall_failures_in_a_row_make_it_unhealthy_and_rise_successes_healthy(war
     pool.checked(OK, 5)
     assert len(upstream.told) == 2
     assert log == ["up1 of web is unhealthy: connection refused", "up1 of web is healthy again"]
+
+
+def test_an_ejection_ends_with_as_many_checks_in_a_row_as_make_an_upstream_healthy(ward, log):
+    upstream = Told()
+    pool = ward(upstream, fall=3, rise=3)
+    pool.checks.start()
+    pool.checked(OK, 2)
+    assert upstream.passes == []
+    pool.checked(OK, 1)
+    times = pool.times()
+    assert upstream.passes == [times[0]], "since when they go well"
+    pool.checked(OK, 1)
+    assert upstream.passes == times[:2]
+    pool.checked(BAD, 1)
+    pool.checked(OK, 2)
+    assert len(upstream.passes) == 2
+    upstream.ejected = True
+    pool.checked(OK, 1)
+    assert upstream.passes[2:] == [pool.times()[5]]
+    assert log == ["up1 of web is ejected no more, as its checks go well"]
 
 
 def test_one_that_comes_and_goes_stays_what_it_is(ward, log):

@@ -5,8 +5,10 @@ import pytest
 from txproxy import Pool, ReverseProxyFactory
 from txproxy.errors import ConfigError, ConnectionRefused, ConnectTimeout
 from txproxy.reverse.actions import Respond
+from txproxy.reverse.health import HealthCheck
 from txproxy.reverse.matches import Match
 from txproxy.reverse.mode import ReverseMode
+from txproxy.reverse.pool import PoolSettings
 from txproxy.reverse.routes import Route
 from txproxy.testing import ProxyInMemory
 
@@ -197,3 +199,26 @@ def test_an_absolute_target_says_the_host_whatever_host_says(make):
 def test_a_host_that_is_none_is_refused():
     with pytest.raises(ConfigError, match="accepted"):
         ReverseProxyFactory(Pool(["http://a"]), host="not a host")
+
+
+# -- checks
+
+
+@pytest.mark.parametrize(
+    ("host", "of_checks", "sent"),
+    [
+        ("app.example", None, b"app.example"),
+        ("app.example:81", None, b"app.example:81"),
+        ("upstream", None, b"10.0.0.1:81"),
+        (None, None, b"10.0.0.1:81"),
+        ("app.example", "hz.example", b"hz.example"),
+    ],
+)
+def test_checks_send_the_host_that_requests_get(host, of_checks, sent):
+    pool = Pool(["http://10.0.0.1:81"], settings=PoolSettings(health=HealthCheck(path="/hz", host=of_checks)))
+    proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(pool, host=host, reactor=reactor))
+    proxy.factory.doStart()
+    proxy.advance(1.1)
+    assert proxy.upstream.received.startswith(b"GET /hz HTTP/1.1\r\nHost: %b\r\n" % sent)
+    proxy.factory.doStop()
+    proxy.close()

@@ -30,6 +30,9 @@ class Told:
     def checked(self, ok, cause):
         self.told.append((ok, cause))
 
+    def passed(self, since):
+        return False
+
 
 class One:
     """A check that is under way; its first result is the upstream's verdict."""

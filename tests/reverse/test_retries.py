@@ -334,3 +334,100 @@ def test_a_retry_that_is_answered_costs_the_budget_nothing_however_long_it_lasts
     for client in clients:
         client.drop()
     assert proxy.pool.retrying == sum(upstream.active for upstream in proxy.pool.upstreams) == 0
+
+
+# -- backups
+
+
+WITH_BACKUPS = ["http://10.0.0.1", "http://10.0.0.2", "http://10.0.0.8;backup", "http://10.0.0.9;backup;max=1"]
+
+
+@pytest.mark.parametrize("strategy", ["round-robin", "least-connections", "uri-hash", "first"])
+def test_a_request_that_has_tried_all_primaries_goes_on_to_the_backups(serve, strategy):
+    proxy = serve(WITH_BACKUPS, strategy, ejection=None)
+    proxy.network.script = [ConnectionRefused("no")] * 2
+    client = proxy.connect()
+    client.send(GET)
+    assert sorted(dialed(proxy)[:2]) == ["1", "2"] and dialed(proxy)[2:] == ["8"]
+    proxy.upstream.send(OK)
+    assert client.received == OK
+    # The next one is for the primaries again, as long as nobody says that they are down.
+    proxy.connect().send(GET)
+    assert dialed(proxy)[-1] in "12"
+
+
+def test_backups_are_tried_one_after_the_other_and_then_it_is_over(serve):
+    proxy = serve(WITH_BACKUPS, ejection=None)
+    proxy.network.script = [ConnectionRefused("no")] * 4
+    client = proxy.connect()
+    client.send(GET)
+    assert sorted(dialed(proxy)) == ["1", "2", "8", "9"]
+    assert status(client) == 503
+    assert [upstream.active for upstream in proxy.pool.upstreams] == [0] * 4
+
+
+@pytest.mark.parametrize("retries", [1, 2])
+def test_what_was_sent_goes_on_to_the_backups_within_its_retries(serve, retries):
+    proxy = serve(["http://10.0.0.1", "http://10.0.0.2", "http://10.0.0.9;backup"], retries=retries, ejection=None)
+    client = proxy.connect()
+    client.send(GET)
+    for _ in range(2):
+        proxy.upstream.drop()
+    if retries == 2:
+        proxy.upstream.send(OK)
+        assert proxy.upstream.address.host == "10.0.0.9" and client.received == OK
+    else:
+        assert status(client) == 502
+
+
+def test_a_primary_that_is_full_is_waited_for_before_a_backup_is_asked(serve):
+    proxy = serve(["http://10.0.0.1", "http://10.0.0.2;max=1", "http://10.0.0.9;backup"], ejection=None)
+    first, second, third = proxy.connect(), proxy.connect(), proxy.connect()
+    first.send(GET)
+    second.send(GET)
+    proxy.network.script = [ConnectionRefused("no")]
+    third.send(GET)
+    assert dialed(proxy) == ["1", "2", "1"] and proxy.pool.waiting == 1
+    proxy.network.connections[1].send(OK)
+    assert proxy.pool.waiting == 0 and not third.received
+    assert proxy.network.connections[1].received.count(b"GET ") == 2
+
+
+def test_a_backup_that_is_full_is_waited_for_by_those_who_need_it_alone(serve):
+    proxy = serve(["http://10.0.0.1;max=1", "http://10.0.0.9;backup;max=1"], ejection=None)
+
+    def ask_and_be_refused():
+        client = proxy.connect()
+        proxy.network.script = [ConnectionRefused("no")]
+        client.send(GET)
+        return client
+
+    one, other = ask_and_be_refused(), ask_and_be_refused()
+    assert dialed(proxy) == ["1", "9", "1"] and proxy.pool.waiting == 1
+    primary, third = proxy.connect(), proxy.connect()
+    primary.send(GET)
+    third.send(GET)
+    assert dialed(proxy)[3:] == ["1"] and proxy.pool.waiting == 2
+    backup = proxy.network.connections[0]
+    backup.send(OK)
+    assert one.received == OK and backup.received.count(b"GET ") == 2 and proxy.pool.waiting == 1
+    backup.send(OK)
+    assert other.received == OK and proxy.pool.waiting == 1, "who has tried nobody waits for the primary"
+    proxy.network.connections[1].send(OK)
+    assert proxy.network.connections[1].received.count(b"GET ") == 2 and not third.received
+
+
+@pytest.mark.parametrize("why", ["checks", "disabled", "drained"])
+def test_a_backup_that_is_not_fit_is_no_resort(serve, why):
+    proxy = serve(["http://10.0.0.1", "http://10.0.0.9;backup"], ejection=None)
+    backup = proxy.pool.upstreams[1]
+    if why == "checks":
+        backup.checked(False, "no answer")
+    elif why == "disabled":
+        proxy.pool.disable(backup)
+    else:
+        proxy.pool.drain(backup)
+    proxy.network.script = [ConnectionRefused("no")]
+    client = proxy.connect()
+    client.send(GET)
+    assert dialed(proxy) == ["1"] and status(client) == 503

@@ -7,6 +7,7 @@ whether a new client would be served is what counts, and a kept connection canno
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable
 from random import Random
 from typing import Any, Final
@@ -196,6 +197,8 @@ class _Watch:
         self._began = 0.0
         self._last = True
         self._streak = 0
+        # when the last of those that went well in a row have begun, as many as make an upstream healthy
+        self._well: deque[float] = deque(maxlen=checks.check.rise)
         # What the upstream was told last. It begins healthy; that is confirmed once, for one that other checks, before
         # these, have left unhealthy.
         self._told: bool | None = None
@@ -236,8 +239,18 @@ class _Watch:
         ok = not cause
         self._streak = self._streak + 1 if ok is self._last else 1
         self._last = ok
+        if ok:
+            self._well.append(self._began)
+        else:
+            self._well.clear()
         if ok is not self._told and self._streak >= (checks.check.rise if ok else checks.check.fall):
             self._change(ok, cause)
+        if len(self._well) == checks.check.rise and self._upstream.passed(self._well[0]):
+            _log.info(
+                "{upstream} of {pool} is ejected no more, as its checks go well",
+                upstream=self._upstream.name,
+                pool=checks.name,
+            )
 
     def _change(self, ok: bool, cause: str) -> None:
         before, self._told = self._told, ok
@@ -257,7 +270,8 @@ class Checks:
     that speaks for nobody (UNKNOWN, LOCAL), where the pool's upstreams expect one.
 
     An upstream is taken to be healthy until checks fail. After ``fall`` failures in a row its ``checked(False, cause)``
-    is called, after ``rise`` successes ``checked(True, "")``: once for each change.
+    is called, after ``rise`` successes ``checked(True, "")``: once for each change. As long as checks go well it is
+    told so by ``passed``.
     """
 
     def __init__(

@@ -165,8 +165,10 @@ class ReverseProxyFactory(ProxyFactory):
         if isinstance(target, Pool):
             entry = via_entry(via)
             affinity = affinity_from(sticky, target) if sticky is not None else None
+            to_pool = ToPool(target, host=host, via=entry, affinity=affinity)
+            target.check_as(host)
             target = ReverseMode(
-                ToPool(target, host=host, via=entry, affinity=affinity),
+                to_pool,
                 via=entry,
                 trust=Trust(trusted_proxies) if trusted_proxies else None,
             )

@@ -38,6 +38,8 @@ _LEAST_RETRIES: Final = 3
 # What of upstreams counts for their ejection, and the statuses by which gateways say that they reach nobody.
 EJECT_ON: Final = ("gateway", "5xx")
 _OF_GATEWAYS: Final = frozenset({502, 503, 504})
+# As the host to send, the upstream's own name.
+UPSTREAM: Final = "upstream"
 # of a pool that is given none
 DEFAULT_NAME: Final = "pool"
 
@@ -106,6 +108,12 @@ class PoolSettings:
     queue_timeout: float = 5.0
     tls: UpstreamTls = attrs.field(factory=UpstreamTls)
 
+    def checked_as(self, host: str | None) -> PoolSettings:
+        """The same, with checks that send the Host that requests are sent with, if they name none and it is known."""
+        if self.health is None or self.health.host is not None or host is None or host == UPSTREAM:
+            return self
+        return attrs.evolve(self, health=attrs.evolve(self.health, host=host))
+
 
 class Retry:
     """The party of a retry: counts against the budget until it is ``answered``. What has begun then may last for hours,
@@ -171,6 +179,8 @@ class Pool:
         self.curious = self.times
         self.upstreams: list[Upstream] = []
         self._serving: list[Upstream] = []
+        # backups that could serve, and have not to: the last resort of requests that have tried all who do
+        self._spare: list[Upstream] = []
         self._wake = NEVER
         # whether an upstream may be full, so that choosing has to ask
         self._bounded = False
@@ -222,6 +232,12 @@ class Pool:
         for upstream in [upstream for upstream in self.upstreams if upstream.resolve]:
             self._look_up(upstream)
 
+    def check_as(self, host: str | None) -> None:
+        """Requests are sent with this Host: let checks that name none send it as well. It is that of
+        :class:`txproxy.reverse.to_pool.ToPool`, and to be said before anybody serves.
+        """
+        self.settings = self.settings.checked_as(host)
+
     def stop(self) -> None:
         """The same one serves no more. The last one stops checks and look-ups."""
         self._users -= 1
@@ -246,6 +262,8 @@ class Pool:
             self.refresh()
         if tried:
             upstream = self._pick(head, client, lambda other: other in tried or other.active >= other.room)
+            if upstream is None and self._spare:
+                upstream = self._last_resort(tried)
         elif self._bounded:
             upstream = self._pick(head, client, _is_full)
         else:
@@ -256,6 +274,14 @@ class Pool:
             if self._counts:
                 self.strategy.changed(upstream)
         return upstream
+
+    def _last_resort(self, tried: tuple[Upstream, ...]) -> Upstream | None:
+        """A backup for a request that has tried all who serve: the one with the least to do for its weight."""
+        if any(upstream not in tried for upstream in self._serving):
+            # Others of them are full, and will have room again.
+            return None
+        fit = [upstream for upstream in self._spare if upstream not in tried and not upstream.full]
+        return min(fit, key=lambda upstream: (upstream.active + 1) / upstream.effective, default=None)
 
     def tick(self) -> None:
         """Let time take its effect, for those who look at states before they take."""
@@ -295,12 +321,19 @@ class Pool:
 
     @property
     def full(self) -> bool:
-        """Whether no available upstream has room."""
+        """Whether no upstream that serves has room."""
         return all(map(_is_full, self._serving))
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether backups have none either."""
+        return self.full and all(map(_is_full, self._spare))
+
     def others(self, tried: tuple[Upstream, ...]) -> bool:
-        """Whether there is an available upstream that was not ``tried``, though it may be full."""
-        return any(upstream not in tried for upstream in self._serving)
+        """Whether there is an upstream that was not ``tried`` and could serve, backups included, though it may be
+        full.
+        """
+        return any(upstream not in tried for upstream in (*self._serving, *self._spare))
 
     def address_for(self, upstream: Upstream, client: Client) -> Address:
         """Where a request of ``client`` connects to: the upstream's address, with a header of the PROXY protocol if the
@@ -347,6 +380,11 @@ class Pool:
         for upstream in self.upstreams:
             self._wake = min(self._wake, upstream.settle(now, self.settings.slow_start))
         self._serving = serving = self._available()
+        self._spare = [
+            upstream
+            for upstream in self.upstreams
+            if upstream.backup and upstream not in serving and upstream.state is State.HEALTHY
+        ]
         doubted = [upstream for upstream in serving if upstream.breaker is not Breaker.CLOSED]
         # Clients that are pinned may be sent to others as well.
         self.curious = self.times or any(upstream.breaker is not Breaker.CLOSED for upstream in self.upstreams)

@@ -48,6 +48,11 @@ class Checked(Protocol):
     def checked(self, ok: bool, cause: str) -> None:
         """Enough checks in a row went well, or failed; ``cause`` says why the last of them did."""
 
+    def passed(self, since: float) -> bool:
+        """Enough checks in a row went well, the first of which has begun at ``since``; says whether that ends an
+        ejection.
+        """
+
 
 class _Stage(Enum):
     DIALING = "dialing"

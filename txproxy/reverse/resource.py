@@ -303,6 +303,7 @@ class ReverseProxyResource(Resource):
         entry = via_entry(via)
         affinity = affinity_from(sticky, pool) if sticky is not None else None
         to_pool = ToPool(pool, host=host, via=entry, affinity=affinity)
+        pool.check_as(host)
         map_back: Any = _MapBack(self._path)
         mode = ReverseMode(
             Treated(to_pool, Treatment(response=map_back)),

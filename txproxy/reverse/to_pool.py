@@ -11,7 +11,7 @@ from txproxy.interfaces import Client, Decision, Plan
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.affinity import Affinity
 from txproxy.reverse.fields import kept_of
-from txproxy.reverse.pool import Pool
+from txproxy.reverse.pool import UPSTREAM, Pool
 from txproxy.reverse.trust import peer_alone
 from txproxy.reverse.upstream import Upstream
 from txproxy.reverse.way_back import map_back
@@ -38,6 +38,9 @@ _DROP: Final = HOP_BY_HOP | CLIENT_FIELDS | CLIENT_CERTIFICATE_FIELDS | {b"host"
 # What must not be said in other letters to an upstream that takes _ for -.
 _MORE_THAN_FIELDS: Final = frozenset({b"upgrade", b"max-forwards"})
 _NOT_ALIKE: Final = CLIENT_FIELDS | NOT_ALIKE
+
+
+_UPSTREAM: Final = UPSTREAM.encode("ascii")
 
 
 def host_to_send(text: str) -> str:
@@ -191,7 +194,7 @@ class ToPool:
         if host is None:
             # HTTP/1.0 knows no Host; the upstream's own name is as good as any.
             host = head.authority or upstream.authority
-        elif host == b"upstream":
+        elif host == _UPSTREAM:
             host = upstream.authority
         told = client.notes
         if (

@@ -64,7 +64,7 @@ class Upstream:
     __slots__ = (
         "name", "address", "authority", "weight", "backup", "max", "resolve",
         "active", "effective", "room", "served", "pool", "breaker",
-        "_strikes", "_ejections", "_ejected_until", "_closed_at", "_warm_from", "_trial_room",
+        "_strikes", "_ejections", "_opened_at", "_ejected_until", "_closed_at", "_warm_from", "_trial_room",
         "_order", "_order_cause", "_order_since", "_drained_at",
         "_checked", "_checked_cause", "_checked_since", "_ejected_cause", "_ejected_since", "_healthy_since",
     )  # fmt: skip
@@ -95,6 +95,7 @@ class Upstream:
         self.breaker = _CLOSED
         self._strikes = 0
         self._ejections = 0
+        self._opened_at = 0.0
         self._ejected_until = 0.0
         self._ejected_cause = ""
         self._ejected_since = 0.0
@@ -224,6 +225,7 @@ class Upstream:
             self._ejections = 0
         if self.breaker is _CLOSED:
             self._ejected_since = now
+        self._opened_at = now
         self.breaker = Breaker.OPEN
         self._ejections += 1
         self._strikes = 0
@@ -253,6 +255,15 @@ class Upstream:
                 self._healthy_since = self._warm_from = self._checked_since
             self.pool.refresh()
 
+    def passed(self, since: float) -> bool:
+        """Active checks go well, enough of them in a row, the first of which has begun at ``since``: that ends an
+        ejection from before, as in Envoy. Says whether there was one.
+        """
+        if self.breaker is _CLOSED or since < self._opened_at:
+            return False
+        self._close()
+        return True
+
     def order(self, state: State, cause: str, now: float, until: float = NEVER) -> None:
         """An administrator's word: HEALTHY (enabled), DRAINING (until a time, then DISABLED) or DISABLED."""
         if state is State.HEALTHY and self._order is State.HEALTHY:
@@ -273,8 +284,8 @@ class Upstream:
 
     def shift(self, seconds: float) -> None:
         """The pool tells the time by another clock from now on, which says so many seconds more."""
-        for name in ("_ejected_until", "_ejected_since", "_closed_at", "_warm_from", "_order_since", "_drained_at",
-                     "_checked_since", "_healthy_since"):  # fmt: skip
+        for name in ("_opened_at", "_ejected_until", "_ejected_since", "_closed_at", "_warm_from", "_order_since",
+                     "_drained_at", "_checked_since", "_healthy_since"):  # fmt: skip
             setattr(self, name, getattr(self, name) + seconds)
 
     def give_room(self, *, all_of_it: bool) -> None:

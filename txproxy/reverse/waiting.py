@@ -39,6 +39,8 @@ class Queue:
         self._longest = longest
         self._timeout = timeout
         self._waiting: deque[_Waiting] = deque()
+        # how many of them have been somewhere before
+        self._again = 0
         self._handing_out = False
         # what lets time take its effect while somebody waits, and when that will be
         self._alarm: Any = None
@@ -57,6 +59,7 @@ class Queue:
         waiting.granted = Deferred(lambda _: self._forget(waiting))
         waiting.timer = clock.callLater(self._timeout, self._waited_too_long, waiting)
         self._waiting.append(waiting)
+        self._again += bool(tried)
         if self._alarm is None:
             self._set_alarm()
         return waiting.granted
@@ -83,10 +86,10 @@ class Queue:
                     self._forget(waiting)
                     waiting.granted.callback(upstream)
                     passed_over = 0
-                elif pool.full:
+                elif pool.exhausted if self._again else pool.full:
                     break
                 else:
-                    # Somebody has room, but was tried by this one before.
+                    # Somebody has room, but was tried by this one before, or is for those who have tried all others.
                     passed_over += 1
         finally:
             self._handing_out = False
@@ -112,6 +115,7 @@ class Queue:
     def _forget(self, waiting: _Waiting) -> None:
         """It waits no longer, whatever the reason."""
         self._waiting.remove(waiting)
+        self._again -= bool(waiting.tried)
         if waiting.timer.active():
             waiting.timer.cancel()
         if not self._waiting and self._alarm is not None:
