@@ -53,7 +53,7 @@ class LogFile:
         self, path: str, *, counted: Callable[[int], bytes] | None = None, held: bool = False, copy: int = -1
     ) -> None:
         # Where relative names begin may be another folder later.
-        self.path = path if path == STANDARD_OUTPUT else os.path.abspath(path)
+        self.path = path if path == STANDARD_OUTPUT else os.path.join(os.getcwd(), path)
         self._given = path
         self._counted = counted
         self._copy = copy
