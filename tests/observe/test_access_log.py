@@ -5,9 +5,12 @@ import re
 import pytest
 from twisted.logger import capturedLogs, formatEvent
 
+from txproxy import ForwardProxyFactory
 from txproxy.errors import ConfigError
 from txproxy.interfaces import Client
 from txproxy.observe.access_log import AccessLog
+from txproxy.proxy.limits import Limits
+from txproxy.testing import ProxyInMemory
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
@@ -63,6 +66,39 @@ def test_the_time_is_that_of_the_common_log_format(tmp_path):
 def test_targets_are_written_as_they_were_sent(written):
     assert '"CONNECT a:443 HTTP/1.1"' in written(Finished(head(b"CONNECT", b"", authority=b"a:443")))
     assert '"GET http://a/x HTTP/1.0"' in written(Finished(head(authority=b"a", scheme=b"http", minor=0)))
+
+
+@pytest.mark.parametrize(
+    ("sent", "line", "status"),
+    [
+        (b"GET /a b HTTP/1.1\r\n\r\n", "GET /a b HTTP/1.1", 400),
+        (b"GET /x HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "GET /x HTTP/1.1", 400),
+        (b"\x16\x03\x01\x02\x00\x01\r\n", "\\x16\\x03\\x01\\x02\\x00\\x01", 400),
+        (b"GET http://user:s3cret@a/x HTTP/1.1\r\nHost: a\r\n\r\n", "GET http://***@a/x HTTP/1.1", 400),
+        (b"GET http://user:s3cret@a/x", "GET http://***@a/x", 408),
+        (b"GET /" + b"x" * 70000, "GET /" + "x" * 2043, 414),
+        (b"GET /x HTTP/1.1\r\nHost: a\r\nA: " + b"x" * 70000 + b"\r\n\r\n", "GET /x HTTP/1.1", 431),
+        (b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n", "POST /x HTTP/1.1", 413),
+        (b"\x04\x01\x00\x50", "SOCKS", 400),
+        (b"\x05\x01\x00\x05\x02\x00\x01\x7f\x00\x00\x01\x00\x50", "SOCKS", 400),
+    ],
+)
+def test_what_cannot_be_read_as_a_request_has_a_line_too(tmp_path, sent, line, status):
+    log = AccessLog(str(tmp_path / "log"))
+    limits = Limits(header_timeout=5.0, max_body_size=1000)
+    proxy = ProxyInMemory(
+        lambda reactor: ForwardProxyFactory(observers=(log.exchange,), limits=limits, reactor=reactor)
+    )
+    client = proxy.connect()
+    client.send(sent)
+    for _ in range(8):
+        proxy.advance(1)
+    log.close()
+    assert log.file.flush(SOON)
+    (written,) = (tmp_path / "log").read_text().splitlines()
+    size = len(client.received.partition(b"\r\n\r\n")[2])
+    assert re.sub(r"\[[^]]+\]", "[time]", written) == f'127.0.0.1 - - [time] "{line}" {status} {size} "-" "-"'
+    proxy.close()
 
 
 def test_nothing_can_end_its_quotes_or_its_line(written):

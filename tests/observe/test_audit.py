@@ -105,6 +105,26 @@ def test_a_verdict_is_of_one_request_alone(make, log):
     assert [entry["verdict"] for entry in entries(log)] == ["deny", "allow", None]
 
 
+def test_what_cannot_be_read_is_nobodys_request(make, log):
+    proxy = make(
+        auth=AuthPolicy(passwords=lambda name, password: name if password == b"right" else None),
+        rules=[Rule(name="all", action="allow")],
+    )
+    client = proxy.connect()
+    client.send(get(b"http://a.example/", BOB))
+    proxy.upstream.send(OK)
+    client.send(b"GET /?s3cret HTTP/1.1\r\nHost: a b\r\n\r\n")
+    wrong = proxy.connect()
+    wrong.send(b"\x05\x01\x02\x01\x03bob\x05wrong")
+    proxy.advance(1)
+    _, refused, login = entries(log)
+    for entry in (refused, login):
+        assert entry["user"] is None and entry["verdict"] is None and entry["outcome"].startswith("http_request")
+    assert (refused["method"], refused["url"], refused["status"]) == ("GET", "/?...", 400)
+    assert (login["method"], login["url"], login["status"]) == (None, "SOCKS", 407)
+    assert "host" in refused["detail"].lower() and login["detail"]
+
+
 def test_what_is_for_the_proxy_itself_was_not_judged(make, log):
     proxy = make(
         auth=AuthPolicy(passwords=lambda name, password: name), rules=[Rule(name="all", action="allow")], via="me"

@@ -62,7 +62,8 @@ class AccessLog:
             target = request.scheme + b"://" + request.authority + request.path
         else:
             target = request.path
-        line = b"%b %b HTTP/1.%d" % (request.method, target, request.minor)
+        # What could not be read as a request has no method, and is shown as it came.
+        line = b"%b %b HTTP/1.%d" % (request.method, target, request.minor) if request.method else target or b"-"
         self._line(
             exchange.client.client_ip,
             exchange.client.user,

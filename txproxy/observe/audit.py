@@ -81,7 +81,7 @@ def entry(exchange: Exchange, now: float) -> dict[str, Any]:
         "time": _time(now),
         "client": client.client_ip,
         "user": client.user,
-        "method": request.method.decode("latin-1"),
+        "method": request.method.decode("latin-1") or None,
         "host": host,
         "port": port,
         "url": _url(request.scheme, request.authority, request.path),

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IP
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txproxy.errors import RequestError
+from txproxy.errors import ExchangeError, RequestError
 from txproxy.interfaces import Answer, Client, Refusal
 from txproxy.proxy.binding import close_all, own_connections
 from txproxy.proxy.connections import Connections
@@ -301,9 +301,13 @@ class DownstreamProtocol:
         if exchange is not None:
             exchange.request_failed(fault)
             return
-        self.send_refusal(Refusal.of(fault))
-        self.factory.say_fault(self.client, fault)
-        self._linger(more_may_come=True)
+        self.refuse_unread(fault, more_may_come=True)
+
+    def refuse_unread(self, fault: ExchangeError, more_may_come: bool) -> None:
+        """Answer what could not be read as a request; for those who are told of requests it is one."""
+        self.exchange = exchange = Exchange(self.factory, self, self.codec.unread_head())
+        exchange.request_done = not more_may_come
+        exchange.refuse_unread(fault)
 
     def _hold_reading(self) -> None:
         if self.codec.buffered > _READ_AHEAD and not self._reading_paused and self._state is _OPEN:
@@ -448,7 +452,7 @@ class DownstreamProtocol:
         if self._state is not _OPEN:
             return
         if self._close_after or not exchange.request_done or self.factory.draining:
-            self._linger()
+            self._linger(more_may_come=not exchange.request_done)
             return
         self.codec.next_message()
         if self._write_paused:

@@ -197,6 +197,18 @@ class Exchange:
             else:
                 self._decided(decision)
 
+    def refuse_unread(self, fault: ExchangeError) -> None:
+        """Answer what could not be read as a request, so that the mode is not asked."""
+        if self.factory.observed:
+            self.started = self.factory.seconds()
+            self._observed = True
+        client = self.downstream.client
+        # Nothing that was known of the request before it holds for this one.
+        client.client_ip = client.peer_ip
+        client.user = client.verdict = None
+        client.groups = frozenset()
+        self._fail(fault)
+
     def _decided(self, decision: Decision) -> None:
         if isinstance(decision, Deferred):
             self._phase = _Phase.PLANNING

@@ -22,6 +22,7 @@ from txproxy.proxy.deadlines import Deadlines, TimeLimit
 from txproxy.proxy.dialing import Dialer
 from txproxy.proxy.downstream import DownstreamProtocol
 from txproxy.proxy.exchange import Exchange
+from txproxy.proxy.fault_log import FaultLog
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.pages import ErrorPages
 from txproxy.proxy.per_client import make_admission
@@ -91,6 +92,7 @@ class ProxyFactory:
         self.draining = False
         self._observers = observers
         self.observed = bool(observers)
+        self.fault_log = FaultLog(_log, reactor)
         # in place of the proxy's own small bodies
         self.pages: ErrorPages | None = None
         # exchanges for which no client waits
@@ -181,8 +183,9 @@ class ProxyFactory:
                 _log.failure("an observer failed")
 
     def say_fault(self, client: Client, fault: ExchangeError) -> None:
-        """One line in the log, for whoever has to find out why."""
-        _log.info(
+        """One line in the log, for whoever has to find out why, unless there are very many."""
+        self.fault_log.say(
+            f"{fault.status} {fault.error}",
             "{status} to {peer}: {error}: {detail}",
             status=fault.status,
             peer=client.peer_ip,
@@ -207,6 +210,7 @@ class ProxyFactory:
         self.errands.clear()
         for upstream in self.connections.all():
             upstream.close()
+        self.fault_log.stop()
         self.pipes.close()
 
 

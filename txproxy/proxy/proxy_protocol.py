@@ -26,6 +26,7 @@ from zope.interface import implementer
 from txproxy.interfaces import Address, Client
 from txproxy.proxy.deadlines import NEVER, Deadlines
 from txproxy.proxy.factory import ip_of
+from txproxy.proxy.fault_log import FaultLog
 from txproxy.proxy.transports import become_tls, ordinary_read, plain_socket, replace_read, tell_ends, unwrap
 from txproxy.wire.networks import Networks
 from txproxy.wire.proxy_protocol import LONGEST, End, ProxyHeader, header, read_header
@@ -66,6 +67,7 @@ class ProxyProtocolFactory:
         self.deadlines = Deadlines(reactor)
         self.header_limit = self.deadlines.limit(header_timeout)
         self.waiting: set[HeaderProtocol] = set()
+        self.fault_log = FaultLog(_log, reactor)
         self._ports = 0
 
     def doStart(self) -> None:
@@ -78,6 +80,7 @@ class ProxyProtocolFactory:
         self._ports -= 1
         self.factory.doStop()
         if self._ports <= 0:
+            self.fault_log.stop()
             for protocol in list(self.waiting):
                 protocol.abort()
 
@@ -85,7 +88,8 @@ class ProxyProtocolFactory:
         """A protocol that reads the header; None, which closes the connection, for who may not send one."""
         if ip_of(addr) in self.trusted:
             return HeaderProtocol(self, addr)
-        _log.info("closed {peer}: PROXY headers are taken from trusted peers only", peer=ip_of(addr))
+        kind = "PROXY headers are taken from trusted peers only"
+        self.fault_log.say(kind, "closed {peer}: {why}", peer=ip_of(addr), why=kind)
         return None
 
 
@@ -198,7 +202,9 @@ class HeaderProtocol:
             return None
 
     def _refuse(self, why: str) -> None:
-        _log.info("closed {peer}: no PROXY header: {why}", peer=ip_of(self._address), why=why)
+        kind = "no PROXY header"
+        told = self.factory.fault_log
+        told.say(kind, "closed {peer}: {kind}: {why}", peer=ip_of(self._address), kind=kind, why=why)
         self.abort()
 
     def _done(self, state: _State) -> None:

@@ -41,6 +41,9 @@ PROTOCOLS: Final = (HTTP, HTTPS, SOCKS5)
 _TLS: Final = b"\x16"
 
 
+_NO_FIELDS: Final = Headers()
+
+
 class SocksCodec(ServerCodec):
     """The handshake of one SOCKS client, in the place of a codec for HTTP. ``pending`` is a login that is being
     checked, ``fields`` what the client has said of who it is.
@@ -81,6 +84,10 @@ class SocksCodec(ServerCodec):
     def take_buffered(self) -> bytes:
         """Bytes of the tunnel that came early."""
         return self.server.take_buffered()
+
+    def unread_head(self) -> RequestHead:
+        """For logs: a handshake that leads to no request."""
+        return RequestHead(b"", b"SOCKS", _NO_FIELDS)
 
     def take_pending(self) -> Deferred[Any] | None:
         """The login that is being checked is of no use any more."""
@@ -175,10 +182,7 @@ class SocksProtocol(DownstreamProtocol):
         server = self.codec.server
         if isinstance(found, Refusal):
             fault = RequestDenied(found.detail, status=found.status, error=found.error)
-            self.factory.say_fault(self.client, fault)
-            server.refuse_login()
-            self._say(server.take_output())
-            self._linger()
+            self.refuse_unread(fault, more_may_come=False)
         else:
             server.accept_login()
             self._say(server.take_output())
@@ -190,11 +194,12 @@ class SocksProtocol(DownstreamProtocol):
         self._close_after = True
         server = self.codec.server
         pending = self.codec.take_pending()
-        if self.exchange is not None:
+        if server.asked:
             error = refusal.error if isinstance(refusal, Refusal) else ""
             server.refuse(reply_code(refusal.status, error))
-        elif pending is not None:
+        elif server.login_asked:
             server.refuse_login()
+        if pending is not None:
             pending.cancel()
         self._say(server.take_output())
         return 0

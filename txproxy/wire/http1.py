@@ -33,6 +33,10 @@ _MANY_CHUNKS: Final = 256
 _REST_OF_LINE: Final = 64
 _LONGEST_METHOD: Final = _REST_OF_LINE - len(b"  HTTP/1.1")
 _MAX_INFORMATIONAL: Final = 16
+# So much of a request line that is none is shown in logs.
+_MOST_SHOWN: Final = 2048
+_USERINFO: Final = re.compile(rb"(://)[^/?#@]*@")
+_NONE: Final = Headers.parsed([])
 
 
 class _State(Enum):
@@ -315,6 +319,11 @@ class _Codec:
         return b"0\r\n%b\r\n\r\n" % b"\r\n".join(fields.lines)
 
 
+def _hide_user(target: bytes) -> bytes:
+    """``target`` without what a URL may have of a name and password."""
+    return _USERINFO.sub(rb"\1***@", target)
+
+
 class ServerCodec(_Codec):
     """Reads requests, writes responses."""
 
@@ -412,6 +421,18 @@ class ServerCodec(_Codec):
         self._checked = 0
         self._line_skipped = False
         return RequestHead(method, path, headers, authority, scheme, body, version, keep)
+
+    def unread_head(self) -> RequestHead:
+        """For logs: what there is of a head that cannot be read. With a method, if the request line is one; else the
+        ``path`` is the line as it came, or its beginning.
+        """
+        # A head that is refused stays where it is; what is left of a body is none.
+        line = self._buffer[:_MOST_SHOWN] if self._state is _HEAD else b""
+        line = line.lstrip(b"\r\n").split(b"\n", 1)[0].rstrip(b"\r")
+        match = grammar.REQUEST_LINE.fullmatch(line)
+        if match is None:
+            return RequestHead(b"", _hide_user(line), _NONE)
+        return RequestHead(match[1], _hide_user(match[2]), _NONE, minor=0 if match[3] == b"0" else 1)
 
     def _known_head(self, head: RequestHead, end: int) -> RequestHead:
         """``head``, which has no body, and all of whose fields were looked at with the request before."""

@@ -161,6 +161,16 @@ class SocksServer:
         """Whether the connection is to be closed once the output is sent."""
         return self._state is _State.CLOSED
 
+    @property
+    def asked(self) -> bool:
+        """Whether a request waits for its answer."""
+        return self._state is _State.REQUEST_ASKED
+
+    @property
+    def login_asked(self) -> bool:
+        """Whether a user and password do."""
+        return self._state is _State.LOGIN_ASKED
+
     def accept_login(self) -> None:
         """User and password are right."""
         assert self._state is _State.LOGIN_ASKED
