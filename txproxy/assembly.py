@@ -122,6 +122,7 @@ def assemble(config: Config, observers: Observers, around: Around, before: Assem
     that has become unreadable since the configuration was read is a ``ConfigError``.
     """
     reactor = around.reactor
+    around.resolver.ipv6_prefix = config.bounds.ipv6_prefix
     pools = {pool.name: _live_pool(_checked_as_asked(pool, config), reactor, before) for pool in config.pools}
     allotments = _allotments(config, reactor, before)
     served = []

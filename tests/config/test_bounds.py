@@ -8,6 +8,7 @@ from txproxy.errors import ConfigError
 from txproxy.service import make_service
 
 LISTENER = '[[listeners]]\nmode = "forward"\nlisten = ["tcp:3128"]\n'
+AUTH = "auth.certificate_field = 'cn'\nallow_hosts = ['a']\n"
 
 
 def test_bandwidths_and_quotas():
@@ -27,8 +28,11 @@ def test_bandwidths_and_quotas():
 
 
 def test_an_ipv6_network_is_one_client_in_all_of_it():
-    config = parse("limits.ipv6_prefix = 56\n" + LISTENER, "proxy.toml")
+    config = parse("limits.ipv6_prefix = 56\n" + LISTENER + AUTH, "proxy.toml")
     assert (config.bounds.ipv6_prefix, config.listeners[0].limits.ipv6_prefix) == (56, 56)
+    assert config.listeners[0].policy.auth.tries.ipv6_prefix == 56
+    config = parse(LISTENER + "limits.ipv6_prefix = 48\n" + AUTH, "proxy.toml")
+    assert (config.bounds.ipv6_prefix, config.listeners[0].policy.auth.tries.ipv6_prefix) == (64, 48)
     assert parse(LISTENER, "proxy.toml").bounds.ipv6_prefix == 64
     with pytest.raises(ConfigError, match=r"limits.ipv6_prefix: 129 cannot be; accepted is a whole number from 1 to"):
         parse("limits.ipv6_prefix = 129\n" + LISTENER, "proxy.toml")

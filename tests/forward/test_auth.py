@@ -325,6 +325,17 @@ def test_many_guesses_of_one_address_hold_up_no_other(of_file: Authenticator, th
     assert all(guesses)
 
 
+def test_how_much_of_an_address_is_the_client_can_be_said(clock: Clock, threads: Threads, users: Path) -> None:
+    policy = AuthPolicy(password_file=str(users), tries=TryLimits(ipv6_prefix=56, burst=4))
+    made = make_authenticator(policy, clock, threads)
+    guesses = [ask(made, basic(f"bob:guess{number}"), f"2001:db8:0:{number}::1") for number in range(4)]
+    assert ask(made, basic("bob:more"), "2001:db8:0:ff::1").status == 429
+    assert ask(made, basic("bob:more"), "2001:db8:0:100::1") == []
+    threads.run()
+    clock.advance(3600)
+    assert all(guesses)
+
+
 def test_guesses_that_have_pushed_out_others_are_pushed_out_themselves(
     clock: Clock, threads: Threads, users: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

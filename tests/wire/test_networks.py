@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 
 from txproxy.errors import ConfigError
-from txproxy.wire.networks import Networks, PeerNetworks, neighbourhood, network, unmapped
+from txproxy.wire.networks import Networks, PeerNetworks, network, unmapped
 
 
 def test_networks_take_addresses_of_both_families():
@@ -46,16 +46,3 @@ def test_what_is_no_network_is_refused(text, why):
 def test_mapped_addresses_are_those_that_they_stand_for():
     assert unmapped(ipaddress.ip_address("::ffff:192.0.2.1")) == ipaddress.ip_address("192.0.2.1")
     assert unmapped(ipaddress.ip_address("::192.0.2.1")) == ipaddress.ip_address("::192.0.2.1")
-
-
-@pytest.mark.parametrize(
-    ("client_ip", "key"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("2001:db8:1:2::1%eth0", "2001:db8:1:2::"),
-        ("unix:", "unix:"),
-    ],
-)
-def test_an_ipv6_host_is_its_network(client_ip, key):
-    assert neighbourhood(client_ip) == key

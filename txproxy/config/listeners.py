@@ -14,6 +14,7 @@ from txproxy.config.tables import Table
 from txproxy.config.tree import AnyListener, ForwardListener, ReverseListener, TcpListener
 from txproxy.config.values import duration, flag, head_size, one_of, parse_pseudonym, size, text, texts, whole
 from txproxy.errors import ConfigError
+from txproxy.forward.policy import ForwardPolicy
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.pages import ErrorPages
 from txproxy.proxy.socks import HTTP, SOCKS5
@@ -96,9 +97,8 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
     listener: AnyListener
     if mode == "forward":
         protocols = table.some("protocols", one_of(_FORWARD_PROTOCOLS)) or _FORWARD_PROTOCOLS
-        listener = ForwardListener(
-            policy=forward_policy(table, read_via(table, defaults.via)), protocols=protocols, **shared
-        )
+        policy = _counting_by(forward_policy(table, read_via(table, defaults.via)), shared["limits"].ipv6_prefix)
+        listener = ForwardListener(policy=policy, protocols=protocols, **shared)
         _see_unix(table, listener)
     elif mode == "reverse":
         listener = ReverseListener(
@@ -128,6 +128,15 @@ def _see_unix(table: Table, listener: ForwardListener) -> None:
         if any(text.startswith(UNIX) for text in endpoints) and UNIX not in listener.policy.allow_clients:
             what = f"no client on a UNIX socket is allowed; accepted is allow_clients with {UNIX!r} in it"
             table.findings.doubt((*table.path, key), what)
+
+
+def _counting_by(policy: ForwardPolicy, ipv6_prefix: int) -> ForwardPolicy:
+    """``policy``, which takes IPv6 networks of that prefix for one client."""
+    auth = policy.auth
+    if auth is None:
+        return policy
+    tries = attrs.evolve(auth.tries, ipv6_prefix=ipv6_prefix)
+    return attrs.evolve(policy, auth=attrs.evolve(auth, tries=tries))
 
 
 def _server_names(table: Table) -> tuple[tuple[str, str], ...]:

@@ -41,9 +41,9 @@ from txproxy.forward.schemes import (
 )
 from txproxy.forward.tries import FailedTries, TryLimits
 from txproxy.interfaces import Client, Refusal
+from txproxy.matching.clients import client_key
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
-from txproxy.wire.networks import neighbourhood
 
 _log = Logger()
 
@@ -208,7 +208,9 @@ class Authenticator:
         self._certificate_user = lru_cache(maxsize=1024)(certificates.user) if certificates is not None else None
         self._groups = groups or (lambda name: _NO_GROUPS)
         self._memory = _Memory(clock, remember)
+        tries = tries or TryLimits()
         self._tries = FailedTries(clock, tries)
+        self._prefix = tries.ipv6_prefix
         self._pending: dict[bytes, _Pending] = {}
         self._generation = 0
         self._files: list[UserFile[Any]] = []
@@ -299,7 +301,7 @@ class Authenticator:
         scheme = self._schemes.get(name)
         if scheme is None:
             return self._challenge("credentials of a scheme that is not known here")
-        address = neighbourhood(client.client_ip)
+        address = client_key(client.client_ip, self._prefix)
         pending = self._pending.get(key)
         if pending is not None and address in pending.addresses:
             return pending.wait(address)

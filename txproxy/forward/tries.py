@@ -1,4 +1,4 @@
-"""Failed logins are slowed, by address, so that nobody gets far by guessing."""
+"""Failed logins are slowed, by client, so that nobody gets far by guessing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from txproxy.errors import ConfigError
+from txproxy.matching.clients import IPV6_PREFIX, prefix_length
 
 
 @attrs.frozen(kw_only=True)
@@ -17,7 +18,8 @@ class TryLimits:
 
     ``free`` failures are answered at once; those after them take ``first``, then twice as long each, up to
     ``longest``. One failure is forgotten every ``forget``. While an address is slowed, ``at_once`` of its tries may be
-    under way, delays included, and else ``burst``. ``capacity``: addresses that are remembered.
+    under way, delays included, and else ``burst``. ``capacity``: addresses that are remembered. An IPv6
+    network of ``ipv6_prefix`` counts as one address.
     """
 
     free: int = 3
@@ -27,6 +29,7 @@ class TryLimits:
     at_once: int = 4
     burst: int = 64
     capacity: int = 10_000
+    ipv6_prefix: int = attrs.field(default=IPV6_PREFIX, converter=prefix_length)
 
     def __attrs_post_init__(self) -> None:
         if not 0 < self.first <= self.longest or self.forget <= 0:

@@ -18,12 +18,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txproxy.errors import DnsError, ExchangeError
+from txproxy.matching.clients import IPV6_PREFIX, client_key
 from txproxy.proxy.address_order import best_first, is_usable
 from txproxy.proxy.installed_names import ask_installed, installed_names
 from txproxy.proxy.name_servers import PORT, Answers, NameServers
 from txproxy.proxy.resolv_conf import WatchedFile, read_hosts, resolv_conf
 from txproxy.wire.dns import AAAA, A, Record, encode_name
-from txproxy.wire.networks import neighbourhood
 
 _log = Logger()
 
@@ -81,6 +81,8 @@ class Resolver:
     ) -> None:
         places = places or Places()
         self.limits = limits or ResolverLimits()
+        # see txproxy.proxy.limits.Limits; a configuration that is read again may have another
+        self.ipv6_prefix = IPV6_PREFIX
         self._reactor = reactor
         self._seconds: Callable[[], float] = reactor.seconds
         self._servers = servers or NameServers(reactor, places.port)
@@ -122,7 +124,7 @@ class Resolver:
             found = self._without_asking(plain) if look_up is None else None
             if found:
                 return found
-            client = neighbourhood(client_ip) if client_ip else ""
+            client = client_key(client_ip, self.ipv6_prefix) if client_ip else ""
             if client:
                 self._check_bounds(client, look_up)
         except DnsError as fault:

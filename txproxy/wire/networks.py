@@ -81,14 +81,3 @@ def unmapped(address: IPAddress) -> IPAddress:
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
-
-
-def neighbourhood(client_ip: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 of an IPv6 address, of which one host has them all."""
-    if ":" not in client_ip:
-        return client_ip
-    try:
-        address = ipaddress.IPv6Address(client_ip.partition("%")[0])
-    except ValueError:
-        return client_ip
-    return str(ipaddress.IPv6Address(int(address) >> 64 << 64))
