@@ -1,6 +1,7 @@
 """What routes do: answers, redirects, tunnels, rewriting, limits, authorization, copies."""
 
 import pytest
+from twisted.logger import capturedLogs, formatEvent
 
 from txproxy import Pool, ReverseProxyFactory
 from txproxy.errors import ConfigError, ConnectionRefused, ConnectTimeout
@@ -65,6 +66,24 @@ def test_without_a_route_there_is_a_404(serve):
     client = proxy.connect()
     client.send(get(b"/other") + get(b"/other"))
     assert client.received.count(b"HTTP/1.1 404 ") == 2
+
+
+@pytest.mark.parametrize("kind", ["mirror", "auth"])
+def test_the_fault_of_a_request_of_the_routes_own_is_logged_as_its_own(serve, kind):
+    action = to("10.0.0.2")
+    treatment = Treatment(mirror=Mirror(action)) if kind == "mirror" else Treatment(auth=ForwardAuth(action))
+    proxy = serve({"/": Treated(to("10.0.0.1"), treatment)})
+    proxy.network.script = [ConnectionRefused("nobody is there")]
+    client = proxy.connect()
+    with capturedLogs() as said:
+        client.send(get(b"/"))
+        if kind == "mirror":
+            at(proxy, "10.0.0.1")[-1].send(OK)
+    lines = [formatEvent(event) for event in said]
+    what = "copy" if kind == "mirror" else "authorization"
+    assert [line for line in lines if line.startswith(f"{what} of a request of 127.0.0.1 failed: connection_refused: ")]
+    assert not [line for line in lines if line.startswith("503 to ")]
+    assert client.received.startswith(b"HTTP/1.1 200 " if kind == "mirror" else b"HTTP/1.1 503 ")
 
 
 def test_a_fixed_answer_and_a_redirect(serve):

@@ -50,6 +50,8 @@ _OPEN: Final = _State.OPEN
 class DownstreamProtocol:
     """One client connection."""
 
+    errand = ""
+
     __slots__ = (
         "factory",
         "transport",

@@ -55,6 +55,10 @@ class Downstream(Protocol):
 
     client: Client
 
+    @property
+    def errand(self) -> str:
+        """What this is, where it is not a client's own request."""
+
     def request_wanted(self) -> None:
         """The exchange wants the request's body now, or again; ``Exchange.wants_body`` says whether it still does."""
 
@@ -697,7 +701,7 @@ class Exchange:
     def tunnel_refused(self, fault: ExchangeError) -> None:
         """The tunnel has ended before anything passed."""
         if self._phase is not _OVER:
-            self.factory.say_fault(self.client, fault)
+            self.factory.say_fault(self.client, fault, self.downstream.errand)
             self._finish(fault.error, fault.detail)
 
     # -- the end
@@ -737,7 +741,7 @@ class Exchange:
         self.downstream.exchange_done()
 
     def _fail(self, fault: ExchangeError) -> None:
-        self.factory.say_fault(self.client, fault)
+        self.factory.say_fault(self.client, fault, self.downstream.errand)
         if self._phase is _ANSWERED:
             self._finish(fault.error, fault.detail)
             self.downstream.cut()

@@ -182,8 +182,20 @@ class ProxyFactory:
             except Exception:
                 _log.failure("an observer failed")
 
-    def say_fault(self, client: Client, fault: ExchangeError) -> None:
-        """One line in the log, for whoever has to find out why, unless there are very many."""
+    def say_fault(self, client: Client, fault: ExchangeError, errand: str = "") -> None:
+        """One line in the log, for whoever has to find out why, unless there are very many. The fault of an ``errand``
+        is no answer to a client.
+        """
+        if errand:
+            self.fault_log.say(
+                f"{errand} {fault.error}",
+                "{errand} of {peer} failed: {error}: {detail}",
+                errand=errand,
+                peer=client.peer_ip,
+                error=fault.error,
+                detail=fault.detail,
+            )
+            return
         self.fault_log.say(
             f"{fault.status} {fault.error}",
             "{status} to {peer}: {error}: {detail}",

@@ -45,6 +45,8 @@ class _SiteRequest:
     it.
     """
 
+    errand = ""
+
     def __init__(self, factory: ReverseProxyFactory, request: server.Request, path: bytes, held: _Held) -> None:
         self._request = request
         self._over = False

@@ -38,6 +38,8 @@ _OF_THE_HOP: Final = frozenset(b"date transfer-encoding content-length connectio
 class _Subrequest:
     """The downstream of an exchange that no client has asked for (see :class:`txproxy.proxy.exchange.Downstream`)."""
 
+    errand = ""
+
     def __init__(self, factory: ProxyFactory, action: ToPool, head: RequestHead, client: Client) -> None:
         # What is tried again, or has waited, is still of this request.
         self.client = client.as_of_now()
@@ -98,6 +100,8 @@ class _Subrequest:
 
 class _Question(_Subrequest):
     """Gathers the answer, and hands it to ``answered``."""
+
+    errand = "authorization of a request"
 
     def __init__(self, factory: ProxyFactory, action: ToPool, head: RequestHead, client: Client) -> None:
         super().__init__(factory, action, head, client)
@@ -207,6 +211,8 @@ class _Ends:
 
 class _Copy(_Subrequest):
     """A request that is sent a second time, with the body as it comes; nobody waits for what is answered."""
+
+    errand = "copy of a request"
 
     def __init__(self, factory: ProxyFactory, action: ToPool, head: RequestHead, client: Client) -> None:
         super().__init__(factory, action, head, client)
