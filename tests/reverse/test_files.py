@@ -9,6 +9,7 @@ from twisted.logger import capturedLogs
 from txproxy import ReverseProxyFactory
 from txproxy.errors import ConfigError
 from txproxy.proxy.dialing import Dialer
+from txproxy.proxy.pages import ErrorPages, Page
 from txproxy.reverse.files import Files
 from txproxy.reverse.mode import ReverseMode
 from txproxy.testing import ProxyInMemory
@@ -64,6 +65,7 @@ def serve(monkeypatch, site):
             assert b"twisted" not in head.lower()
             return int(first.split(b" ")[1]), names, body
 
+        ask.proxy = proxy
         return ask
 
     yield serve
@@ -131,6 +133,56 @@ def test_a_path_is_read_as_everywhere(ask, target):
 def test_a_directory_without_a_slash_is_sent_to_the_one_with_it(ask):
     status, fields, body = ask(b"/sub?x=y")
     assert (status, fields[b"location"], body) == (301, b"./sub/?x=y", b"")
+
+
+def test_pages_of_ones_own_stand_for_what_is_not_there(serve, site):
+    ask = serve()
+    ask.proxy.factory.pages = ErrorPages({404: Page(text="<p>gone"), "4xx": Page(text="no")})
+    for target in (b"/missing", b"/sub/missing", b"/empty/", b"/.env", b"/%ff"):
+        status, fields, body = ask(target)
+        assert (status, fields[b"content-type"], body) == (404, b"text/html; charset=utf-8", b"<p>gone")
+    assert ask(b"/digits.txt", method=b"PUT")[::2] == (405, b"no")
+    assert ask(b"/digits.txt", b'If-Match: "x"')[::2] == (412, b"no")
+    status, fields, body = ask(b"/missing", method=b"HEAD")
+    assert (status, fields[b"content-length"], body) == (404, b"7", b"")
+    assert ask(b"/digits.txt")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        ([b"If-Match: TAG"], 200),
+        ([b'If-Match: "x", TAG'], 200),
+        ([b'If-Match: "x"', b"If-Match: TAG"], 200),
+        ([b"If-Match: *"], 200),
+        ([b'If-Match: "x"'], 412),
+        # RFC 9110 13.1.1: the strong comparison
+        ([b"If-Match: W/TAG"], 412),
+        ([b"If-Match: "], 412),
+        ([b"If-Unmodified-Since: Sun, 09 Sep 2001 01:46:40 GMT"], 200),
+        ([b"If-Unmodified-Since: Sun, 09 Sep 2001 01:46:41 GMT"], 200),
+        ([b"If-Unmodified-Since: Sun, 09 Sep 2001 01:46:39 GMT"], 412),
+        ([b"If-Unmodified-Since: yesterday"], 200),
+        # 13.2.2: in this order
+        ([b"If-Match: TAG", b"If-Unmodified-Since: Sun, 09 Sep 2001 01:46:39 GMT"], 200),
+        ([b"If-Match: TAG", b"If-None-Match: TAG"], 304),
+        ([b'If-Match: "x"', b"If-None-Match: TAG"], 412),
+        ([b"If-Unmodified-Since: Sun, 09 Sep 2001 01:46:39 GMT", b"If-None-Match: TAG"], 412),
+        ([b"If-Match: TAG", b"Range: bytes=0-1"], 206),
+        ([b'If-Match: "x"', b"Range: bytes=0-1"], 412),
+    ],
+)
+def test_a_file_that_has_to_be_as_it_was(ask, lines, status):
+    tag = ask(b"/digits.txt")[1][b"etag"]
+    for method in (b"GET", b"HEAD"):
+        got, _, body = ask(b"/digits.txt", *[line.replace(b"TAG", tag) for line in lines], method=method)
+        assert got == (200 if got == 200 and status == 206 and method == b"HEAD" else status)
+        assert (body == b"0123456789") is (status == 200 and method == b"GET")
+
+
+def test_what_is_no_file_has_no_conditions(ask):
+    assert ask(b"/missing", b"If-Match: *")[0] == 404
+    assert ask(b"/sub", b'If-Match: "x"')[0] == 301
 
 
 def test_there_are_no_listings(ask):

@@ -8,9 +8,12 @@ while it is served.
 
 from __future__ import annotations
 
+import math
 import os
-from typing import Any, Final, cast
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias, cast
 
+from twisted.web.http import stringToDatetime
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
 from twisted.web.static import File
@@ -19,12 +22,17 @@ from txproxy.errors import ConfigError
 from txproxy.interfaces import Client, Decision
 from txproxy.matching.paths import PLAIN, readings, split_path
 from txproxy.proxy.factory import ProxyFactory
+from txproxy.proxy.pages import ErrorPages
 from txproxy.reverse.pool import Pool
 from txproxy.reverse.to_pool import ToPool
 from txproxy.reverse.upstream import local_upstream
 from txproxy.wire.forwarding import Via
 from txproxy.wire.message import RequestHead
 
+# asked when they are needed: the factory gets them later than its mode
+Pages: TypeAlias = "Callable[[], ErrorPages | None]"
+
+_TEXT: Final = b"text/plain; charset=utf-8"
 _INDEX: Final = ["index.html", "index.htm"]
 _WELL_KNOWN: Final = ".well-known"
 _DEFAULT_TYPE: Final = "application/octet-stream"
@@ -44,12 +52,13 @@ _MOST_RANGE: Final = 40  # characters
 
 
 class _Plain(Resource):
-    """A small answer without a file."""
+    """A small answer without a file, or the page that ``pages`` has for its status."""
 
     isLeaf = True
 
-    def __init__(self, status: int, text: bytes, allow: bytes = b"") -> None:
+    def __init__(self, pages: Pages, status: int, text: bytes, allow: bytes = b"") -> None:
         super().__init__()
+        self._pages = pages
         self._status = status
         self._text = text
         self._allow = allow
@@ -59,19 +68,15 @@ class _Plain(Resource):
         request.setResponseCode(self._status)
         headers = request.responseHeaders
         headers.removeHeader(b"server")
-        headers.setRawHeaders(b"content-type", [b"text/plain; charset=utf-8"])
+        pages = self._pages()
+        kind, text = (pages.render(self._status) if pages is not None else None) or (_TEXT, self._text)
+        headers.setRawHeaders(b"content-type", [kind])
         if self._allow:
             headers.setRawHeaders(b"allow", [self._allow])
         if request.method != b"HEAD":
-            return self._text
-        headers.setRawHeaders(b"content-length", [b"%d" % len(self._text)])
+            return text
+        headers.setRawHeaders(b"content-length", [b"%d" % len(text)])
         return b""
-
-
-_NOT_FOUND: Final = _Plain(404, b"there is no such file\n")
-_FORBIDDEN: Final = _Plain(403, b"this file cannot be read\n")
-# RFC 9110 15.5.6
-_NOT_ALLOWED: Final = _Plain(405, b"a file can be read, and nothing else\n", b"GET, HEAD")
 
 
 class _Served(File):
@@ -80,18 +85,29 @@ class _Served(File):
     indexNames = _INDEX
     contentTypes = {**File.contentTypes, **_TYPES}  # noqa: RUF012 (Twisted's own way)
     contentEncodings: dict[str, str] = {}  # noqa: RUF012
-    childNotFound = cast(Any, _NOT_FOUND)
-    forbidden = cast(Any, _FORBIDDEN)
     root = ""
+    # what else it says; set by :meth:`say` and :meth:`createSimilarFile`
+    not_allowed: _Plain
+    failed: _Plain
+
+    def say(self, pages: Pages) -> None:
+        """Have answers without a file, with ``pages`` in place of their own."""
+        self.childNotFound = cast(Any, _Plain(pages, 404, b"there is no such file\n"))
+        self.forbidden = cast(Any, _Plain(pages, 403, b"this file cannot be read\n"))
+        # RFC 9110 15.5.6
+        self.not_allowed = _Plain(pages, 405, b"a file can be read, and nothing else\n", b"GET, HEAD")
+        self.failed = _Plain(pages, 412, b"the file is not as it was to be\n")
 
     def directoryListing(self) -> Any:
         """What is in a directory without an index is nobody's business (as nginx's default)."""
-        return _NOT_FOUND
+        return self.childNotFound
 
     def createSimilarFile(self, path: str) -> Any:
         """The same for what is below."""
         similar: Any = super().createSimilarFile(path)
         similar.root = self.root
+        similar.childNotFound, similar.forbidden = self.childNotFound, self.forbidden
+        similar.not_allowed, similar.failed = self.not_allowed, self.failed
         return similar
 
     def getChild(self, path: bytes, request: Any) -> Any:
@@ -99,9 +115,9 @@ class _Served(File):
         try:
             name = path.decode("utf-8")
         except UnicodeDecodeError:
-            return _NOT_FOUND
+            return self.childNotFound
         if "\0" in name or (name.startswith(".") and name != _WELL_KNOWN):
-            return _NOT_FOUND
+            return self.childNotFound
         child: IResource = super().getChild(path, request)
         return child
 
@@ -112,16 +128,18 @@ class _Served(File):
     def render(self, request: Request) -> Any:
         """Answer with the file."""
         if request.method not in (b"GET", b"HEAD"):
-            return _NOT_ALLOWED.render(request)
+            return self.not_allowed.render(request)
         self.restat(reraise=False)
         if not _is_below(self.path, self.root):
-            return _NOT_FOUND.render(request)
+            return self.childNotFound.render(request)
         if self.isdir():
             return _to_directory(request)
         if not self.isfile():
-            return _NOT_FOUND.render(request)
+            return self.childNotFound.render(request)
         request.responseHeaders.removeHeader(b"server")
         tag = b'"%x-%x"' % (int(self.getModificationTime() * 1000), self.getsize())
+        if not _as_it_was(request, tag, self.getModificationTime()):
+            return self.failed.render(request)
         if _has(request, tag):
             request.setLastModified(self.getModificationTime())
         else:
@@ -175,6 +193,24 @@ def _to_directory(request: Request) -> bytes:
     # Relative, so that it holds under whatever prefix a route has taken away.
     headers.setRawHeaders(b"location", [b"./" + path.rpartition(b"/")[2] + b"/" + mark + query])
     return b""
+
+
+def _as_it_was(request: Request, tag: bytes, changed: float) -> bool:
+    """Whether a file with that ``tag``, last ``changed`` then, is what the client wants it to be (RFC 9110 13.2.2)."""
+    asked = request.requestHeaders
+    values = asked.getRawHeaders(b"if-match")
+    if values is not None:
+        # 13.1.1: a weak tag is never the same as another.
+        return any(one.strip() in (b"*", tag) for one in b",".join(values).split(b","))
+    dates = asked.getRawHeaders(b"if-unmodified-since")
+    if dates is None or len(dates) > 1:
+        return True
+    try:
+        # in whole seconds, as Last-Modified tells it
+        return math.ceil(changed) <= int(stringToDatetime(dates[0]))
+    except ValueError:
+        # 13.1.4: what is no date is no condition.
+        return True
 
 
 def _has(request: Request, tag: bytes) -> bool:
@@ -236,7 +272,8 @@ class Files:
     takes_connect = False
 
     def __init__(self, directory: str, via: Via | None = None) -> None:
-        pool = files_pool(directory)
+        self._factory: ProxyFactory | None = None
+        pool = files_pool(directory, lambda: self._factory.pages if self._factory is not None else None)
         self.pools: tuple[Pool, ...] = (pool,)
         self._send = ToPool(pool, via=via)
 
@@ -252,12 +289,14 @@ class Files:
 
     def attach(self, factory: ProxyFactory) -> None:
         """See :class:`txproxy.reverse.actions.Action`."""
+        self._factory = factory
 
 
-def files_pool(directory: str) -> Pool:
+def files_pool(directory: str, pages: Pages = lambda: None) -> Pool:
     """A pool that serves the files below ``directory``; ``ConfigError`` if that is none."""
     if not os.path.isdir(directory) or not os.access(directory, os.R_OK | os.X_OK):
         raise ConfigError(f"{directory!r} is no directory; accepted is one that can be read")
     served = _Served(directory, defaultType=_DEFAULT_TYPE)
     served.root = served.path
+    served.say(pages)
     return Pool([local_upstream(served, f"files:{directory}")], name=f"files:{directory}")
