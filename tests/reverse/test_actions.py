@@ -68,6 +68,37 @@ def test_without_a_route_there_is_a_404(serve):
     assert client.received.count(b"HTTP/1.1 404 ") == 2
 
 
+@pytest.mark.parametrize(
+    ("method", "target", "status", "location"),
+    [
+        (b"GET", b"/api", b"301", b"./api/"),
+        (b"HEAD", b"/api?a=/b", b"301", b"./api/?a=/b"),
+        (b"DELETE", b"/api", b"308", b"./api/"),
+        (b"GET", b"/%61pi", b"301", b"./%61pi/"),
+    ],
+)
+def test_a_prefix_without_its_slash_is_sent_to_the_one_with_it(serve, method, target, status, location):
+    treatment = Treatment(
+        request=RequestRewrite(strip_prefix="/api"), slash=b"/api", response=ResponseRewrite(hsts=None)
+    )
+    proxy = serve({"/api": Treated(to("10.0.0.1"), treatment)})
+    client = proxy.connect()
+    client.send(method + b" " + target + b" HTTP/1.1\r\nHost: a.example\r\n\r\n")
+    lines = client.received.split(b"\r\n")
+    assert lines[0].split(b" ")[1] == status and b"Location: " + location in lines
+    assert not proxy.network.connections
+
+
+def test_what_is_below_a_prefix_and_who_follows_no_redirect_go_on(serve):
+    treatment = Treatment(request=RequestRewrite(strip_prefix="/api"), slash=b"/api")
+    proxy = serve({"/": Treated(to("10.0.0.1"), treatment)})
+    for target, sent in ((b"/api/", b"/"), (b"/api/x", b"/x"), (b"/apix", b"/apix"), (b"/", b"/")):
+        proxy.connect().send(get(target))
+        assert proxy.network.connections[-1].received.startswith(b"GET %b HTTP/1.1\r\n" % sent)
+    proxy.connect().send(get(b"/api", b"Connection: upgrade", b"Upgrade: websocket"))
+    assert proxy.network.connections[-1].received.startswith(b"GET / HTTP/1.1\r\n")
+
+
 @pytest.mark.parametrize("kind", ["mirror", "auth"])
 def test_the_fault_of_a_request_of_the_routes_own_is_logged_as_its_own(serve, kind):
     action = to("10.0.0.2")

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 
 from txproxy.errors import ConfigError, ExchangeError
 from txproxy.interfaces import Answer, Client, Decision, OwnFields, Plan, Shadow
+from txproxy.matching.paths import readings, split_path
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.pool import Pool
 from txproxy.reverse.redirects import Redirect
@@ -131,7 +132,9 @@ class TunnelTo:
 
 @attrs.define(kw_only=True)
 class Treatment:
-    """What a route adds to its action. Timeouts are in seconds, ``max_body`` in bytes."""
+    """What a route adds to its action. Timeouts are in seconds, ``max_body`` in bytes. A request for ``slash``, a
+    prefix without the slash at its end, is redirected to the one with it, below which relative references work.
+    """
 
     request: RequestRewrite | None = None
     response: ResponseRewrite | None = None
@@ -140,6 +143,7 @@ class Treatment:
     max_body: int | None = None
     auth: ForwardAuth | None = None
     mirror: Mirror | None = None
+    slash: bytes = b""
 
 
 class Treated:
@@ -180,6 +184,12 @@ class Treated:
 
     def _go(self, asked: RequestHead, head: RequestHead, client: Client) -> Decision:
         """``asked`` is what the client sent, ``head`` what the authorization server has made of it."""
+        slash = self._treatment.slash
+        if slash and (location := _with_slash(head, slash)):
+            # RFC 9110 15.4.9: 308 keeps the method.
+            status = 301 if head.method in (b"GET", b"HEAD") else 308
+            redirect: Decision = self._treat(asked, head, client)(Answer(status, (b"Location: " + location,)), None)
+            return redirect
         if self._request is not None:
             head = self._request.apply(head, client)
         treat = self._treat(asked, head, client)
@@ -233,6 +243,17 @@ class Treated:
             return treat(decision, before)
 
         return treat
+
+
+def _with_slash(head: RequestHead, prefix: bytes) -> bytes:
+    """Where a request for the ``prefix`` itself is to go; empty if it is for another path. WebSocket clients follow no
+    redirects.
+    """
+    path, query = split_path(head.path)
+    if readings(path)[0] != prefix or b"upgrade" in head.headers.index:
+        return b""
+    # Relative, so that it holds under whatever prefix others have taken away.
+    return b"./" + path.rpartition(b"/")[2] + b"/" + query
 
 
 L = TypeVar("L", int, float)
