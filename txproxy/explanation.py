@@ -289,11 +289,13 @@ def pool_lines(live: LivePool, chosen: Upstream) -> list[str]:
     """Each upstream of a pool with its state, and why it is the ``chosen`` one, or is not."""
     config = live.config
     sticky = f", sticky by {config.sticky}" if config.sticky is not None else ""
-    said = [f"pool {config.name} ({config.strategy}{sticky})"]
+    said = [f"pool {config.name} ({config.strategy}{sticky}); no upstream was asked whether it is well"]
     primaries = any(one.state is State.HEALTHY and not one.backup for one in live.pool.upstreams)
     for one in live.pool.upstreams:
-        weight = f", weight {one.weight}" if one.weight != 1 else ""
-        said.append(f"    {one.name} ({one.state.value}{weight}): {_why_upstream(one, chosen, config, primaries)}")
+        known = [one.state.value] if one.state is not State.HEALTHY else []
+        known += [f"weight {one.weight}"] if one.weight != 1 else []
+        told = f" ({', '.join(known)})" if known else ""
+        said.append(f"    {one.name}{told}: {_why_upstream(one, chosen, config, primaries)}")
     return said
 
 
