@@ -4,12 +4,13 @@ import pytest
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 
+from txproxy.errors import RequestDenied
 from txproxy.forward.approvals import Approvals, Question
 
 
-def question(host="a.example"):
+def question(host="a.example", client_ip="127.0.0.1"):
     return Question(
-        client_ip="127.0.0.1",
+        client_ip=client_ip,
         user=None,
         groups=frozenset(),
         method="GET",
@@ -56,3 +57,23 @@ def test_what_is_given_up_waits_no_more(approvals):
     assert given_up[0].check(CancelledError)
     assert len(approvals) == 0
     assert not approvals.answer(1, True)
+
+
+def test_one_client_does_not_crowd_out_others(clock):
+    approvals = Approvals(clock, each=2, most=4)
+    for ip in ("2001:db8::1", "2001:db8::2"):
+        approvals(question(client_ip=ip)).addErrback(lambda failure: failure.trap(CancelledError))
+    with pytest.raises(RequestDenied) as refused:
+        approvals(question(client_ip="2001:db8::3"))
+    assert refused.value.status == 429
+    other = approvals(question(client_ip="192.0.2.1")).addErrback(lambda failure: failure.trap(CancelledError))
+    approvals(question(client_ip="192.0.2.2"))
+    with pytest.raises(RequestDenied) as refused:
+        approvals(question(client_ip="192.0.2.3"))
+    assert refused.value.status == 503
+    # What is answered or given up makes room.
+    approvals.answer(1, True)
+    other.cancel()
+    approvals(question(client_ip="2001:db8::3"))
+    approvals(question(client_ip="192.0.2.1"))
+    assert len(approvals) == 4 and len(approvals._of_client) == 3

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeAlias
 
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+
+from txproxy.errors import RequestDenied
+from txproxy.matching.clients import client_key
 
 
 @attrs.frozen(kw_only=True)
@@ -43,20 +47,32 @@ class Pending:
 class Approvals:
     """Keeps questions until somebody answers them: a hook for rules that ask. Who waits for an answer, and how long, is
     the asker's affair: what is given up is here no more.
+
+    No client has more than ``each`` of them, so that a person sees those of the others as well, and all together have
+    ``most``: what is asked beyond that is refused.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, each: int = 32, most: int = 1000) -> None:
         self._clock = clock
+        self._each = each
+        self._most = most
+        self._of_client: Counter[str] = Counter()
         self._numbers = 0
         self._pending: dict[int, tuple[Pending, Deferred[bool]]] = {}
 
     def __call__(self, question: Question) -> Deferred[bool]:
-        """Put a question."""
+        """Put a question. ``RequestDenied`` if there are too many."""
+        client = client_key(question.client_ip)
+        if self._of_client[client] >= self._each:
+            raise RequestDenied(f"{self._each} questions of {client} wait for an answer", status=429)
+        if len(self._pending) >= self._most:
+            raise RequestDenied(f"{self._most} questions wait for an answer", status=503)
         self._numbers += 1
+        self._of_client[client] += 1
         number = self._numbers
 
         def given_up(_: Deferred[bool]) -> None:
-            self._pending.pop(number, None)
+            self._take(number)
 
         answer: Deferred[bool] = Deferred(given_up)
         self._pending[number] = Pending(number, question, self._clock.seconds()), answer
@@ -71,8 +87,17 @@ class Approvals:
 
     def answer(self, number: int, approved: bool) -> bool:
         """Answer a question; False if it does not wait any more."""
-        entry = self._pending.pop(number, None)
-        if entry is None:
+        waiting = self._take(number)
+        if waiting is None:
             return False
-        entry[1].callback(approved)
+        waiting.callback(approved)
         return True
+
+    def _take(self, number: int) -> Deferred[bool] | None:
+        pending, answer = self._pending.pop(number, (None, None))
+        if pending is not None:
+            client = client_key(pending.question.client_ip)
+            self._of_client[client] -= 1
+            if not self._of_client[client]:
+                del self._of_client[client]
+        return answer
