@@ -285,6 +285,37 @@ def test_users_and_groups_are_conditions(forward, by_rules):
     assert len(proxy.network.dialed) == 1 + by_rules
 
 
+@pytest.mark.parametrize("by_rules", [False, True])
+def test_a_rule_may_ask_for_the_credentials_of_somebody_else(forward, by_rules):
+    rules = [
+        Rule(name="not bob", action="deny", users="bob", challenge=True),
+        Rule(action="deny", hosts="closed.example"),
+        Rule(action="allow", users="*"),
+    ]
+    proxy = forward(auth=AUTH, auth_by_rules=by_rules, rules=rules)
+    client = proxy.connect()
+    client.send(said(GET, login("bob")))
+    assert status(client.received) == 407 and b'\r\nProxy-Authenticate: Basic realm="txproxy"' in client.received
+    ended = proxy.finished[-1]
+    assert (ended.client.user, ended.detail) == ("bob", "the rule 'not bob' says deny (not bob)")
+    assert (ended.client.verdict.rule, ended.client.verdict.outcome.value) == ("not bob", "deny")
+    client.send(said(GET, login("alice")))
+    proxy.upstream.send(OK)
+    assert proxy.finished[-1].status == 200
+    assert status(proxy.ask(said(get(b"http://closed.example/"), login("alice")))) == 403
+
+
+def test_who_is_refused_by_right_credentials_has_not_failed_to_log_in(forward):
+    rules = [Rule(action="deny", users="bob", challenge=True), Rule(action="allow")]
+    proxy = forward(auth=AUTH, rules=rules)
+    assert [status(proxy.ask(said(GET, login("bob")))) for _ in range(20)] == [407] * 20
+
+
+def test_nobody_can_be_asked_for_other_credentials_where_nobody_is_asked(forward):
+    with pytest.raises(ConfigError, match="'x': challenge: nobody is asked who he is; accepted with auth"):
+        forward(rules=[Rule(name="x", action="deny", challenge=True)])
+
+
 def test_who_is_asked_late_may_be_waited_for(forward):
     waiting = []
     proxy = forward(

@@ -71,6 +71,14 @@ def test_every_key_that_is_accepted_is_one_of_rules_and_is_documented():
             ["rules[2]: tunnel_timeout: it has no effect with deny; accepted is it with allow or ask"],
         ),
         (
+            {"action": "allow", "challenge": True},
+            ["rules[2]: challenge: it has no effect with allow; accepted is it with deny"],
+        ),
+        (
+            {"action": "deny", "challenge": 1},
+            ["rules[2]: challenge: 1 is neither; accepted: true, false"],
+        ),
+        (
             {"action": "allow", "tunnel_timeout": 0},
             ["rules[2]: tunnel_timeout: 0 is no time; accepted is more than 0 seconds"],
         ),

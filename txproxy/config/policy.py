@@ -144,12 +144,13 @@ def read_rules(table: Table, lists: Filters, authenticates: bool, usage: Usage |
     rules, numbers = [], []
     before = len(table.findings.faults)
     for number, inner in enumerate(table.tables("rules")):
-        read_here = ("action", "name", "reason", "tunnel_timeout")
+        read_here = ("action", "name", "reason", "tunnel_timeout", "challenge")
         values = _values(inner, tuple(key for key in KEYS if key not in read_here))
         for key, value in values.items():
             if key.startswith("not_") and value in ([], {}):
                 inner.fault("there is none in it, so that it would leave out nothing; accepted is one or more", key)
         values |= {key: inner.read(key, text, "") for key in ("name", "reason")}
+        values["challenge"] = inner.read("challenge", flag, False)
         values["tunnel_timeout"] = inner.read("tunnel_timeout", duration, None)
         action = inner.need("action", one_of(_ACTIONS), "deny", ", ".join(_ACTIONS))
         inner.close()

@@ -230,13 +230,13 @@ class Authenticator:
                 return user
         value = head.headers.index.get(b"proxy-authorization")
         if value is None:
-            return self._challenge("credentials are missing")
+            return self.challenge("credentials are missing")
         return self._check_value(value, head, client)
 
     def check_login(self, name: bytes, password: bytes, client: Client) -> Checked:
         """The same for a user and password that came another way, as by SOCKS5."""
         if b"basic" not in self._schemes or b":" in name:
-            return self._challenge("credentials that are not known here")
+            return self.challenge("credentials that are not known here")
         # The same credentials by HTTP and by SOCKS are one.
         return self._check_value(credentials.basic(name, password), _NO_HEAD, client)
 
@@ -300,7 +300,7 @@ class Authenticator:
         name, rest = credentials.split_scheme(value)
         scheme = self._schemes.get(name)
         if scheme is None:
-            return self._challenge("credentials of a scheme that is not known here")
+            return self.challenge("credentials of a scheme that is not known here")
         address = client_key(client.client_ip, self._prefix)
         pending = self._pending.get(key)
         if pending is not None and address in pending.addresses:
@@ -346,7 +346,7 @@ class Authenticator:
     def _refuse_now(self, scheme: Scheme, failure: Failure, address: str) -> Checked:
         if failure is Failure.STALE:
             self._tries.passed(address)
-            return self._challenge("a nonce that has expired", scheme, failure)
+            return self.challenge("a nonce that has expired", scheme, failure)
         delay = self._tries.failed(address)
         if not delay:
             return self._wrong(scheme)
@@ -403,9 +403,10 @@ class Authenticator:
         return User(name, self._groups(name))
 
     def _wrong(self, scheme: Scheme) -> Refusal:
-        return self._challenge("wrong credentials", scheme, Failure.WRONG)
+        return self.challenge("wrong credentials", scheme, Failure.WRONG)
 
-    def _challenge(self, detail: str, used: Scheme | None = None, failure: Failure | None = None) -> Refusal:
+    def challenge(self, detail: str, used: Scheme | None = None, failure: Failure | None = None) -> Refusal:
+        """What asks for credentials; ``detail`` says why."""
         lines = tuple(
             b"Proxy-Authenticate: " + challenge
             for scheme in self._schemes.values()

@@ -46,13 +46,15 @@ class Outcome(enum.Enum):
 @attrs.frozen(kw_only=True)
 class Verdict:
     """What came of the rules. ``rule`` is the name of the one that decided (or has to know more), ``reason`` a sentence
-    for the client and the log, ``list_name`` the list that the request is on, if that decided.
+    for the client and the log, ``list_name`` the list that the request is on, if that decided. With ``challenge`` the
+    client is asked for other credentials.
     """
 
     outcome: Outcome
     rule: str
     reason: str = ""
     list_name: str = ""
+    challenge: bool = False
 
 
 @attrs.frozen
@@ -101,7 +103,7 @@ class _Compiled:
                 self.listed = condition.values
         outcome = Outcome(rule.action.value)
         reason = rule.reason or ("" if outcome is Outcome.ALLOW else f"the rule {name!r} says {rule.action.value}")
-        self.verdict = Verdict(outcome=outcome, rule=name, reason=reason)
+        self.verdict = Verdict(outcome=outcome, rule=name, reason=reason, challenge=rule.challenge)
 
     def decided(self, facts: Facts) -> Verdict:
         """The verdict, with the list that the request is on."""
@@ -252,6 +254,8 @@ class Rules:
             if name in numbers:
                 faults.append(f"{place}: name: {where}[{numbers[name]}] has it already; accepted is another")
             numbers.setdefault(name, number)
+            if rule.challenge and not self._authenticates:
+                faults.append(f"{place}: challenge: nobody is asked who he is; accepted with auth")
             for condition in rule.conditions:
                 if condition.kind.key == "used_more_than" and self._surroundings.usage is None:
                     faults.append(f"{place}: used_more_than: nothing counts what is used; accepted with quotas")

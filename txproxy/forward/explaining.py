@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from txproxy.forward.blocking import Blocked, denied
-from txproxy.forward.decisions import Outcome
+from txproxy.forward.decisions import Outcome, Verdict
 from txproxy.forward.judge import Aim, Case, url_of
 from txproxy.forward.mode import ForwardMode
 from txproxy.interfaces import Answer, Client, Decision, Refusal
@@ -37,8 +37,12 @@ def explain(mode: ForwardMode, head: RequestHead, client: Client, said: list[str
     said.append(f"target: {case.target.host}, port {case.target.port}: allowed")
     if mode.filters.lists:
         _filter(mode, case, said)
-    if policy.rules and not _is_allowed(mode, case, said):
-        return None
+    if policy.rules:
+        verdict = _verdict(mode, case, said)
+        if verdict.challenge:
+            return Refusal(407, "http_request_denied", f"{verdict.reason} ({verdict.rule})")
+        if verdict.outcome is not Outcome.ALLOW:
+            return None
     if policy.auth is not None and not policy.auth_by_rules and client.user is None:
         return Refusal(407, "http_request_denied", "credentials are missing")
     return mode.go(case)
@@ -72,13 +76,12 @@ def _filter(mode: ForwardMode, case: Case, said: list[str]) -> None:
     raise Blocked(denied(reason, "filters", hit.list_name), url_of(case.facts))
 
 
-def _is_allowed(mode: ForwardMode, case: Case, said: list[str]) -> bool:
+def _verdict(mode: ForwardMode, case: Case, said: list[str]) -> Verdict:
     for step in mode.rules.explain(case.facts):
         said.append(f"rule {step.rule} ({step.action.value}): {_MATCHED[step.matched]}, {step.why}")
     verdict = mode.rules.decide(case.facts)
-    if verdict.outcome is Outcome.DENY:
+    if verdict.outcome is Outcome.DENY and not verdict.challenge:
         raise Blocked(verdict, url_of(case.facts))
-    if verdict.outcome is not Outcome.ALLOW:
-        return False
-    case.client.verdict, case.rule = verdict, verdict.rule
-    return True
+    if verdict.outcome is Outcome.ALLOW:
+        case.client.verdict, case.rule = verdict, verdict.rule
+    return verdict

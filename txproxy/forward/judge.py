@@ -189,6 +189,10 @@ class Authentication:
         assert isinstance(checked, Refusal)
         return _known(checked, client)
 
+    def challenge(self, verdict: Verdict) -> Refusal:
+        """Ask for other credentials than those that came, which were right, but of somebody who may not."""
+        return self._authenticator.challenge(f"{verdict.reason} ({verdict.rule})")
+
 
 def _known(checked: User | Refusal, client: Client) -> Result:
     if isinstance(checked, User):
@@ -317,6 +321,8 @@ class Deciding:
         case.client.verdict = verdict
         outcome = verdict.outcome
         if outcome is Outcome.DENY:
+            if verdict.challenge and self._users is not None:
+                return self._users.challenge(verdict)
             raise _blocked(verdict, case)
         if outcome is Outcome.ASK:
             return self._question(verdict, case)

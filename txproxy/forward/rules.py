@@ -24,6 +24,8 @@ to the client in place of our own):
 Of a condition that is a list, one value has to fit. ``not_`` before a key (not ``headers`` nor ``used_more_than``)
 turns it round.
 
+``challenge`` makes a rule that denies ask for other credentials (407), by which its client may get in.
+
 ``tunnel_timeout``, in seconds, is no condition: tunnels and WebSockets of what the rule allows may be silent for so
 long.
 """
@@ -101,6 +103,7 @@ class Rule:
     not_hours: Texts = attrs.field(default=None, converter=_kept)
     not_days: Texts = attrs.field(default=None, converter=_kept)
     tunnel_timeout: float | None = None
+    challenge: bool = False
     conditions: tuple[Condition, ...] = attrs.field(init=False, eq=False, repr=False)
 
     @conditions.default
@@ -114,6 +117,10 @@ class Rule:
                 faults.append(f"tunnel_timeout: {self.tunnel_timeout!r} is no time; accepted is more than 0 seconds")
             elif self.action is Action.DENY:
                 faults.append("tunnel_timeout: it has no effect with deny; accepted is it with allow or ask")
+        if not isinstance(self.challenge, bool):
+            faults.append(f"challenge: {self.challenge!r} is neither; accepted: true, false")
+        elif self.challenge and self.action is not Action.DENY:
+            faults.append(f"challenge: it has no effect with {self.action.value}; accepted is it with deny")
         for kind in KINDS:
             for negated in (False, True) if kind.key in NEGATABLE else (False,):
                 given = getattr(self, f"not_{kind.key}" if negated else kind.key)
@@ -134,7 +141,7 @@ class Rule:
 
 
 KEYS: Final = tuple(
-    ["name", "action", "reason", "tunnel_timeout"]
+    ["name", "action", "reason", "tunnel_timeout", "challenge"]
     + [kind.key for kind in KINDS]
     + [f"not_{kind.key}" for kind in KINDS if kind.key in NEGATABLE]
 )
