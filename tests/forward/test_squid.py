@@ -70,14 +70,17 @@ class Translated:
         (self.listener,) = self.config.listeners
         self.policy = self.listener.policy
 
-    def verdict(self, method="GET", url="http://site.example/", client="10.0.0.1", **words):
+    def verdict(self, *given, **words):
+        return self.decide(*given, **words).outcome
+
+    def decide(self, method="GET", url="http://site.example/", client="10.0.0.1", **words):
         moment = datetime.datetime.fromisoformat(words.pop("at", "2026-03-30 12:00"))
         rules = Rules(
             self.policy.rules,
             surroundings=Surroundings(now=lambda: moment),
             authenticates=self.policy.auth is not None,
         )
-        return rules.decide(facts(method, url, client, **words)).outcome
+        return rules.decide(facts(method, url, client, **words))
 
     def allows(self, *words, **more):
         outcome = self.verdict(*words, **more)
@@ -122,7 +125,7 @@ def test_the_classic_configuration_allows_the_local_network_and_denies_the_rest(
 
 def test_the_classic_configuration_listens_and_logs_as_it_did_and_says_what_it_lost():
     translated = Translated(CLASSIC)
-    assert translated.listener.listen == ("tcp:3128",)
+    assert translated.listener.listen == ("tcp6:3128",)
     assert translated.config.access_log == "/var/log/squid/access.log"
     assert translated.policy.forwarded_for == "on"
     assert '# memory = "256M"' in translated.toml
@@ -350,6 +353,35 @@ def test_users_are_asked_where_a_list_asks(users):
     assert not translated.notes
 
 
+def verdicts(translated, **given):
+    """What comes of nobody, bob and alice: the action, and whether other credentials are asked for."""
+    found = []
+    for user in (None, "bob", "alice"):
+        verdict = translated.decide(user=user, **given)
+        found.append("407" if verdict.challenge or verdict.outcome is Outcome.NEEDS_USER else verdict.outcome.value)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("access", "said"),
+    [
+        # What is looked at last says whether others may try: a list of users, or not.
+        ("http_access deny bob\nhttp_access allow all", ["407", "407", "allow"]),
+        ("http_access deny bob all\nhttp_access allow all", ["407", "deny", "allow"]),
+        ("http_access deny !bob\nhttp_access allow all", ["407", "allow", "407"]),
+        ("http_access allow bob\nhttp_access deny all", ["407", "allow", "deny"]),
+        # As Squid does with what no line is about.
+        ("http_access allow bob", ["407", "allow", "407"]),
+        ("http_access allow all bob", ["407", "allow", "407"]),
+        ("http_access allow bob all", ["407", "allow", "407"]),
+        ("http_access allow all !bob", ["407", "407", "allow"]),
+    ],
+)
+def test_others_may_try_where_users_are_looked_at_last(users, access, said):
+    translated = rules(access, auth_param(users), "acl known proxy_auth REQUIRED", "acl bob proxy_auth bob")
+    assert verdicts(translated) == said
+
+
 def test_where_nobody_can_be_asked_nobody_gets_in():
     translated = rules(
         "http_access deny thieves\nhttp_access allow known\nhttp_access allow all",
@@ -420,7 +452,10 @@ def test_a_list_that_cannot_be_said_says_why(acl, says):
         ("acl x src 10.0.0.1\nacl x port 80", "squid.conf:2: acl: it is of the types src and port"),
         ("http_access allow", "squid.conf:1: http_access: allow or deny, and lists, are wanted"),
         ("http_access perhaps all", "squid.conf:1: http_access: allow or deny, and lists, are wanted"),
-        ("if true\nhttp_access allow all\nendif", "squid.conf:1: if: conditions are not followed"),
+        (
+            "if ${process_number} = 1\nhttp_access allow all\nendif",
+            "squid.conf:1: if: it is not known here; until endif",
+        ),
         ("acl x browser a\nhttp_access deny !x", "it denies all that comes to it, without !x: there is no opposite of"),
         ("cachemgr_passwd none all", "squid.conf:1: cachemgr_passwd: there is nothing like it here"),
         ("delay_pools 2", "squid.conf:1: delay_pools: bandwidth is bounded otherwise"),
@@ -517,3 +552,58 @@ def test_any_lines_of_access_decide_as_squid_does(access, asked):
         squids = squid_allows(access, request)
         # What could not be said exactly is stricter.
         assert ours == squids or (not exact and not ours), request
+
+
+# -- conditions
+
+
+@pytest.mark.parametrize(
+    ("lines", "allowed"),
+    [
+        ("if true\nhttp_access deny all\nelse\nhttp_access allow all\nendif", False),
+        ("if false\nhttp_access deny all\nelse\nhttp_access allow all\nendif", True),
+        ("if 1 = 1\nhttp_access deny all\nendif\nhttp_access allow all", False),
+        ("if 1=2\nhttp_access deny all\nendif\nhttp_access allow all", True),
+        ("if 1=1\nif false\nhttp_access deny all\nendif\nendif\nhttp_access allow all", True),
+        # Who knows which process that is: nothing more is allowed.
+        ("if ${process_number} = 1\nhttp_access deny all\nendif\nhttp_access allow all", False),
+        (
+            "if ${process_number} = 1\nhttp_access allow all\nelse\nhttp_access allow all\nendif\nhttp_access deny all",
+            False,
+        ),
+    ],
+)
+def test_conditions_are_followed_and_where_they_cannot_be_nothing_more_is_allowed(lines, allowed):
+    assert rules(lines).allows() is allowed
+
+
+# -- other programs' files
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("worker_processes auto;\nevents {\n}\nhttp {\n  server { listen 80; }\n}\n", "a configuration of nginx"),
+        ("server\n{\n  listen 80;\n}\n", "a configuration of nginx"),
+        ("global\n  daemon\nfrontend web\n  bind :80\n", "a configuration of HAProxy"),
+        ("listen stats\n  bind :80\n", "a configuration of HAProxy"),
+        ("ServerName a\n<VirtualHost *:80>\nProxyPass / http://b/\n</VirtualHost>\n", "a configuration of Apache"),
+        ('[[listeners]]\nlisten = "8080"\n', "a configuration of txproxy, or other TOML"),
+        ("admin:\n  address: x\n", "not one line of it is a directive of Squid's"),
+        ('{"apps": {}}\n', "not one line of it is a directive of Squid's"),
+    ],
+)
+def test_a_file_of_another_program_is_told_as_such(tmp_path, text, what):
+    file = tmp_path / "other.conf"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as raised:
+        translate_file(str(file))
+    (line,) = str(raised.value).splitlines()
+    assert line.startswith(f"{file}: ") and what in line and line.endswith("; accepted is a squid.conf")
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", CLASSIC, "http_access allow all\n", "cache_effective_user x\n"])
+def test_a_file_of_squids_is_none_of_these(tmp_path, text):
+    file = tmp_path / "squid.conf"
+    file.write_text(text)
+    assert translate_file(str(file)).toml

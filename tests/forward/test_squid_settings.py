@@ -5,8 +5,12 @@ import re
 import pytest
 
 from txproxy.config import parse
+from txproxy.forward.decisions import Outcome, Rules
+from txproxy.forward.facts import Facts
 from txproxy.forward.parent import Kind
 from txproxy.forward.squid import translate
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead
 
 
 class Translated:
@@ -31,7 +35,7 @@ def told(lines, *, of="squid.conf:3: "):
 @pytest.mark.parametrize(
     ("port", "endpoint"),
     [
-        ("8080", "tcp:8080"),
+        ("8080", "tcp6:8080"),
         ("127.0.0.1:8080", "tcp:8080:interface=127.0.0.1"),
         ("proxy.example:8080 name=main", "tcp:8080:interface=proxy.example"),
         ("[::1]:8080", r"tcp6:8080:interface=\:\:1"),
@@ -39,14 +43,14 @@ def told(lines, *, of="squid.conf:3: "):
 )
 def test_ports(port, endpoint):
     translated = Translated(f"http_port {port}")
-    assert translated.listener.listen == ("tcp:3128", endpoint)
+    assert translated.listener.listen == ("tcp6:3128", endpoint)
     assert not translated.notes
 
 
 @pytest.mark.parametrize("mode", ["intercept", "transparent", "tproxy", "accel vhost", "ssl-bump cert=/x"])
 def test_ports_at_which_clients_do_not_know_of_a_proxy_are_left_out(mode):
     translated = Translated(f"http_port 8080 {mode}")
-    assert translated.listener.listen == ("tcp:3128",)
+    assert translated.listener.listen == ("tcp6:3128",)
     assert "is not done" in translated.notes[0]
 
 
@@ -57,7 +61,7 @@ def test_what_is_no_port(port):
 
 def test_a_port_inside_tls():
     translation = translate("https_port 3129 tls-cert=/etc/squid/c.pem tls-key=/etc/squid/k.pem", "squid.conf")
-    assert 'tls_listen = ["tcp:3129"]' in translation.toml
+    assert 'tls_listen = ["tcp6:3129"]' in translation.toml
     assert 'certificates = [{ cert = "/etc/squid/c.pem", key = "/etc/squid/k.pem" }]' in translation.toml
     assert "listen = " not in translation.toml.replace("tls_listen = ", "")
     assert told("https_port 3129") == "it has no certificate"
@@ -107,9 +111,10 @@ def test_credentials_of_parents_are_written_as_a_url_has_them():
         ("cache_peer p parent 80 0 originserver", "originserver makes a reverse proxy: mode = 'reverse' with a pool"),
         ("cache_peer p parent", "a host, its type and two ports are wanted"),
         ("cache_peer_access p allow all", "there is no cache_peer p before it"),
-        ("never_direct allow localhost", "what may not be reached directly is told by parents with ;host=PATTERN"),
-        ("always_direct allow all", "no_proxy has the hosts that are reached without a parent"),
-        ("always_direct allow CONNECT", "it is not about names of hosts alone"),
+        ("never_direct allow localhost", "taken to be for all: it is not about names of hosts alone"),
+        ("always_direct allow CONNECT", "left out: it is not about names of hosts alone"),
+        ("always_direct say", "allow or deny, and lists, are wanted"),
+        ("prefer_direct on", "parents come first, and direct is the last resort"),
     ],
 )
 def test_parents_that_are_not_taken_over(lines, why):
@@ -117,20 +122,131 @@ def test_parents_that_are_not_taken_over(lines, why):
 
 
 @pytest.mark.parametrize(
-    ("options", "lost"), [("login=PASS", "login=PASS"), ("carp", "carp"), ("connection-auth=on", "connection-auth")]
+    ("options", "lost"),
+    [
+        ("login=PASS", "login=PASS"),
+        ("login=PASSTHRU", "login=PASSTHRU"),
+        ("login=*:secret", "login=*"),
+        ("login=secret", "login, which is no USER:PASSWORD"),
+        ("login=a%0Db:secret", "login, which is no USER:PASSWORD"),
+        ("login=:secret", "login, which is no USER:PASSWORD"),
+        ("carp", "carp"),
+        ("connection-auth=on", "connection-auth"),
+    ],
 )
 def test_what_a_parent_is_taken_over_without(options, lost):
     notes = Translated(f"cache_peer p parent 3128 0 {options}\nnever_direct allow all").notes
     assert f"squid.conf:3: cache_peer: taken over without {lost}" in notes
+    assert not any("secret" in note for note in notes)
     assert "squid.conf:3: cache_peer: taken over without ICP" in Translated("cache_peer p parent 3128 3130").notes
+
+
+@pytest.mark.parametrize(
+    ("login", "is_sent"),
+    [
+        ("us%40corp:pa%3Ass%%", b"us@corp:pa:ss%"),
+        ("a%3Ab:c", b"a:b:c"),
+        ("a:b%", b"a:b%"),
+        ("a:%zz%4", b"a:%zz%4"),
+        ("a:%00b", b"a:%00b"),
+        ("a:%%41", b"a:%41"),
+        ("a:%C3%A9", b"a:\xc3\xa9"),
+        ("a:%e9", b"a:\xe9"),
+        ("z\u00e9:x", b"z\xc3\xa9:x"),
+    ],
+)
+def test_escapes_of_a_login_are_those_of_squid(login, is_sent):
+    translated = Translated(f"cache_peer p parent 3128 0 login={login}\nnever_direct allow all")
+    (parent,) = translated.policy.parents
+    assert b":".join(parent._login) == is_sent
+
+
+PEERS = """
+acl in dstdomain -n .in.example
+acl shop dstdomain -n .shop.in.example www.in.example
+acl net src 192.0.2.0/24
+cache_peer a parent 1 0
+cache_peer b parent 2 0
+"""
+
+
+def goes(lines, *hosts):
+    """Where requests to hosts go: the ports of the parents, 0 for the origin itself, ``denied`` where a rule does."""
+    translated = Translated(PEERS + lines + "\nhttp_access allow all")
+    found = {}
+    for host in hosts:
+        head = RequestHead(b"GET", b"/", Headers(()), host.encode(), b"http")
+        verdict = Rules(translated.policy.rules).decide(Facts(head, "127.0.0.1", host, 80))
+        tried = []
+        while verdict.outcome is Outcome.ALLOW:
+            parents = translated.policy.parents
+            one = parents.choose(host, tried) if parents is not None else None
+            if one is None:
+                break
+            tried.append(one)
+        ways = [one.address.port for one in tried] or [0]
+        found[host] = ways if verdict.outcome is Outcome.ALLOW else "denied"
+    return found
+
+
+@pytest.mark.parametrize(
+    ("lines", "ways"),
+    [
+        ("", {"x": [1, 2, 0], "in.example": [1, 2, 0]}),
+        ("never_direct allow all", {"x": [1, 2]}),
+        ("cache_peer_access a deny in", {"x": [1, 2, 0], "in.example": [2, 0], "y.in.example": [2, 0]}),
+        ("cache_peer_access a allow in", {"x": [2, 0], "in.example": [1, 2, 0]}),
+        ("cache_peer_access a allow in\ncache_peer_access a deny all", {"x": [2, 0], "in.example": [1, 2, 0]}),
+        (
+            "cache_peer_access a deny shop\ncache_peer_access a allow in\ncache_peer_access a deny all",
+            {"x": [2, 0], "in.example": [1, 2, 0], "www.in.example": [2, 0], "v.www.in.example": [1, 2, 0],
+             "y.shop.in.example": [2, 0]},
+        ),
+        (
+            "never_direct allow in\ncache_peer_access a deny in\ncache_peer_access b deny in",
+            {"x": [1, 2, 0], "in.example": "denied"},
+        ),
+        ("never_direct allow in", {"x": [1, 2, 0], "in.example": [1, 2]}),
+        ("never_direct deny in\nnever_direct allow all", {"x": [1, 2], "in.example": [1, 2, 0]}),
+        ("always_direct allow in", {"x": [1, 2, 0], "in.example": [0], "y.in.example": [0], "yin.example": [1, 2, 0]}),
+        ("always_direct allow in\nnever_direct allow all", {"x": [1, 2], "in.example": [0]}),
+        ("always_direct deny shop\nalways_direct allow in", {"www.in.example": [1, 2, 0], "v.www.in.example": [0]}),
+        ("always_direct allow all", {"x": [0]}),
+        (
+            "cache_peer_access a allow in\ncache_peer_access b allow in\nnever_direct allow all",
+            {"x": "denied", "in.example": [1, 2]},
+        ),
+        (
+            "cache_peer_access a deny all\ncache_peer_access b allow shop\nnever_direct allow all",
+            {"x": "denied", "in.example": "denied", "www.in.example": [2], "y.shop.in.example": [2]},
+        ),
+        # What cannot be told from the host alone is for nobody, but never_direct is for all.
+        ("cache_peer_access a allow net", {"x": [2, 0]}),
+        ("cache_peer_access a deny net", {"x": [1, 2, 0]}),
+        ("never_direct allow net", {"x": [1, 2]}),
+    ],
+)  # fmt: skip
+def test_requests_go_the_way_that_squid_would_send_them(lines, ways):
+    assert goes(lines, *ways) == ways
+
+
+def test_what_is_said_of_ways_is_noted():
+    assert told(PEERS + "always_direct allow all", of="squid.conf:7: ") == (
+        "always_direct leaves nothing to any peer: there are no parents"
+    )
+    assert not Translated(PEERS + "nonhierarchical_direct off\nprefer_direct off").notes
+    lines = "cache_peer_access a deny all\ncache_peer_access b deny all\nnever_direct allow all"
+    notes = Translated(PEERS + lines).notes
+    assert any("is denied by a rule (403), and not tried (503)" in note for note in notes)
 
 
 def test_hosts_without_a_parent():
     translated = Translated(
         "acl in dstdomain -n .in.example intranet\nacl net dst 10.0.0.0/8\nalways_direct allow in\n"
-        "always_direct allow net\nalways_direct deny all"
+        "always_direct allow net\nalways_direct deny all\ncache_peer p parent 1 0\nnonhierarchical_direct off"
     )
-    assert translated.policy.no_proxy == ("in.example", "intranet", "10.0.0.0/8")
+    assert translated.policy.no_proxy == ("10.0.0.0/8",)
+    assert [parent.name for parent in translated.policy.parents] == ["http://p:1", "direct", "direct"]
     assert [note.split(": ")[0] for note in translated.notes] == ["squid.conf:6"]
 
 

@@ -1,14 +1,17 @@
 """Squid's own files: it reads those that the tests translate, and judges requests as their translation does."""
 
+import base64
+import http.server
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from tests.forward import test_squid as translated
-from tests.integration.conftest import DEADLINE, free_port, need
+from tests.integration.conftest import DEADLINE, NCSA_AUTH, free_port, need
 
 CLASSIC = translated.CLASSIC
 # Of each type of list that is known here, and of each directive that is taken over.
@@ -214,24 +217,32 @@ CASES = [
 
 
 @pytest.fixture
-def both(run_squid, run_nginx, processes, tmp_path):
-    """A Squid, and a proxy that runs from its file; gives their ports, and the origin's."""
+def run_both(run_squid, processes, tmp_path):
+    """Runs a Squid with some lines, and a proxy from its file; gives their ports."""
+
+    def run(lines, password=None):
+        (tmp_path / "hosts").write_text("".join(f"{address} {name}\n" for name, address in NAMES.items()))
+        (tmp_path / "hosts").chmod(0o644)
+        squid = run_squid(password, (f"hosts_file {tmp_path}/hosts", *lines.strip().splitlines()))
+        toml, _ = imported(tmp_path / f"squid-{squid.port}" / "squid.conf")
+        port = free_port()
+        toml = toml.replace(f"tcp:{squid.port}:", f"tcp:{port}:").replace("# allow_destinations", "allow_destinations")
+        toml = toml.replace(f"squid-{squid.port}/access.log", "ours.log")
+        file, script = tmp_path / f"ours-{port}.toml", Path(__file__).parent / "imported_proxy.py"
+        file.write_text(toml)
+        with (tmp_path / "ours.out").open("wb") as out:
+            processes(sys.executable, str(script), str(file), json.dumps(NAMES), port=port, stdout=out, stderr=out)
+        return squid.port, port
+
+    return run
+
+
+@pytest.fixture
+def both(run_both, run_nginx):
+    """Both of them with the lists above; gives their ports, and the origin's."""
     origin = run_nginx()
-    (tmp_path / "hosts").write_text("".join(f"{address} {name}\n" for name, address in NAMES.items()))
-    (tmp_path / "hosts").chmod(0o644)
-    access = ACCESS.format(port=origin.port, tls_port=origin.tls_port)
-    squid = run_squid("hunter2", (f"hosts_file {tmp_path}/hosts", *access.strip().splitlines()))
-    toml, _ = imported(tmp_path / f"squid-{squid.port}" / "squid.conf")
-    port = free_port()
-    toml = toml.replace(f"tcp:{squid.port}:", f"tcp:{port}:").replace("# allow_destinations", "allow_destinations")
-    toml = toml.replace(f"squid-{squid.port}/access.log", "ours.log")
-    (tmp_path / "ours.toml").write_text(toml)
-    script = str(Path(__file__).parent / "imported_proxy.py")
-    with (tmp_path / "ours.out").open("wb") as out:
-        processes(
-            sys.executable, script, str(tmp_path / "ours.toml"), json.dumps(NAMES), port=port, stdout=out, stderr=out
-        )
-    return squid.port, port, origin
+    squid, ours = run_both(ACCESS.format(port=origin.port, tls_port=origin.tls_port), "hunter2")
+    return squid, ours, origin
 
 
 def test_both_let_the_same_requests_pass(both, curl):
@@ -261,3 +272,129 @@ def _verdict(said, method):
     status = connect if method == CONNECT else code
     # What nginx says of a path or method that it does not have is not at issue, nor whether anybody listens there.
     return status if status in ("403", "407") else "allowed"
+
+
+# Each client has its own lines: which of them asks for other credentials, and which does not.
+AGAIN = """
+auth_param basic program {program} {users}
+auth_param basic children 1
+acl known proxy_auth REQUIRED
+acl bob proxy_auth bob
+acl c1 src 127.0.0.1
+acl c2 src 127.0.0.2
+acl c3 src 127.0.0.3
+acl c4 src 127.0.0.4
+acl c5 src 127.0.0.5
+http_access deny c1 bob
+http_access allow c1
+http_access deny c2 bob c2
+http_access allow c2
+http_access deny c3 !bob
+http_access allow c3
+http_access allow c4 bob
+http_access deny c4
+http_access deny !known
+http_access allow c5 bob c5
+"""
+
+
+def test_both_ask_the_same_clients_for_other_credentials(run_both, run_nginx, curl, tmp_path):
+    if not Path(NCSA_AUTH).exists():
+        need(NCSA_AUTH)
+    (tmp_path / "people").write_text("".join(f"{name}:{_hashed('pass')}\n" for name in ("bob", "alice")))
+    (tmp_path / "people").chmod(0o644)
+    origin = run_nginx()
+    ports = run_both(AGAIN.format(program=NCSA_AUTH, users=tmp_path / "people"))
+    said = {}
+    for client in range(1, 7):
+        for user in ("bob", "alice", None):
+            words = ["--interface", f"127.0.0.{client}", "-o", "/dev/null", "-w", "%{http_code}"]
+            words += ["-U", f"{user}:pass"] if user is not None else []
+            codes = [
+                curl("-x", f"http://127.0.0.1:{port}", *words, f"http://shop.example:{origin.port}/name", code=None)
+                for port in ports
+            ]
+            assert codes[0] == codes[1], (client, user)
+            said[client, user] = codes[0]
+    assert [said[client, "bob"] for client in range(1, 7)] == ["407", "403", "200", "200", "200", "403"]
+    assert [said[client, "alice"] for client in range(1, 7)] == ["200", "200", "407", "403", "407", "403"]
+
+
+def _hashed(password):
+    return subprocess.run(
+        [need("openssl"), "passwd", "-apr1", password], capture_output=True, check=True, text=True
+    ).stdout.strip()
+
+
+# -- the same ways
+
+WAYS = """
+acl shop dstdomain -n .shop.example
+acl bad dstdomain -n .bad.example
+acl other dstdomain -n other.example
+cache_peer 127.0.0.1 parent {first} 0 no-query no-digest name=first login={login}
+cache_peer 127.0.0.1 parent {second} 0 no-query no-digest name=second
+cache_peer_access first deny shop
+cache_peer_access first allow all
+cache_peer_access second allow shop
+cache_peer_access second deny all
+always_direct allow other
+never_direct allow all
+nonhierarchical_direct off
+http_access deny bad
+http_access allow all
+"""
+
+
+class _Parent(http.server.BaseHTTPRequestHandler):
+    """Answers each request with its own name, and what it was told of who asks."""
+
+    def do_GET(self):
+        body = f"{self.server.name} {self.headers.get('Proxy-Authorization', '')}".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words):
+        pass
+
+
+@pytest.fixture
+def parents():
+    """Two of them, which run in threads."""
+    servers = []
+    for name in ("first", "second"):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Parent)
+        server.name = name
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+    yield [server.server_port for server in servers]
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("login", "sent"),
+    [
+        ("us%40corp:pa%3Ass%%", b"us@corp:pa:ss%"),
+        ("a%3Ab:c%00d%zz", b"a:b:c%00d%zz"),
+    ],
+)
+def test_both_send_requests_the_same_way_with_the_same_login(run_both, run_nginx, parents, curl, login, sent):
+    origin = run_nginx()
+    ports = run_both(WAYS.format(first=parents[0], second=parents[1], login=login))
+    said = {}
+    for host in ("far.example", "shop.example", "www.shop.example", "other.example", "bad.example"):
+        words = ["-w", " %{http_code}", f"http://{host}:{origin.port}/name"]
+        answers = [curl("-x", f"http://127.0.0.1:{port}", *words, code=None) for port in ports]
+        codes = [answer.split()[-1] for answer in answers]
+        assert codes[0] == codes[1], (host, answers)
+        if codes[0] == "200":
+            assert answers[0] == answers[1]
+        said[host] = answers[1].split(" ")[0] if codes[0] == "200" else codes[0]
+        if host == "far.example":
+            assert f"Basic {base64.b64encode(sent).decode()} " in answers[1]
+    assert said["far.example"] == "first" and said["shop.example"] == said["www.shop.example"] == "second"
+    assert said["bad.example"] == "403" and said["other.example"] not in ("first", "second")

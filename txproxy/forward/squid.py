@@ -17,13 +17,23 @@ from txproxy.errors import ConfigError
 from txproxy.forward.squid_acls import Acls
 from txproxy.forward.squid_formulas import TRUE, Formula, Untranslatable, as_table, both, positive
 from txproxy.forward.squid_found import Settings
-from txproxy.forward.squid_peers import parents
+from txproxy.forward.squid_peers import Ways, ways
 from txproxy.forward.squid_reader import Directive, Unread, read, read_file
 from txproxy.forward.squid_settings import REASONS, SETTINGS
 
 _ANYBODY: Final = ("0.0.0.0/0", "::/0")
 # Expressions that look at where a URL begins or ends, or at its port.
 _TUNNEL: Final = re.compile(r"^\^(?!h|\(h)|\$$|:[0-9]")
+# By what files of other programs are told from Squid's, which begin all lines with a directive.
+_OTHERS: Final = {
+    "a configuration of nginx": re.compile(r"^\s*(?:events|http|stream|server|upstream\s+\S+)\s*\{", re.M),
+    "a configuration of HAProxy": re.compile(
+        r"^(?:global|defaults|(?:frontend|backend|listen)\s+\S+)\s*(?:#.*)?$", re.M
+    ),
+    "a configuration of Apache": re.compile(r"^\s*<(?:VirtualHost|Proxy|Directory|Location|IfModule)\b", re.M | re.I),
+    "a configuration of txproxy, or other TOML": re.compile(r"^\s*\[\[?[A-Za-z_.]+\]\]?\s*(?:#.*)?$", re.M),
+}
+_KNOWN: Final = {*SETTINGS, *REASONS, "acl", "http_access", "include"}
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -47,9 +57,16 @@ def translate(text: str, path: str) -> Translation:
 def translate_file(path: str) -> Translation:
     """The same for the file itself; ``ConfigError`` if it cannot be read."""
     try:
-        return translate(read_file(path), path)
+        text = read_file(path)
     except OSError as fault:
         raise ConfigError(f"{path}: {fault.strerror}; accepted is a squid.conf that can be read") from None
+    for program, sign in _OTHERS.items():
+        if sign.search(text):
+            raise ConfigError(f"{path}: this is {program}; accepted is a squid.conf")
+    directives = [one for one in read(text, path) if isinstance(one, Directive)]
+    if directives and not any(one.name in _KNOWN for one in directives):
+        raise ConfigError(f"{path}: not one line of it is a directive of Squid's; accepted is a squid.conf")
+    return translate(text, path)
 
 
 class _Translator:
@@ -58,6 +75,7 @@ class _Translator:
         self.notes: list[str] = []
         self.acls = Acls()
         self.settings = Settings()
+        self.ways = Ways([], [], [])
         self.access: list[Directive] = []
         self.others: list[Directive] = []
         self._read(text)
@@ -82,6 +100,8 @@ class _Translator:
         for directive in sorted(self.others, key=lambda one: one.name != "auth_param"):
             self._set(directive)
             self.acls.knows_users = "password_file" in self.settings.auth
+        self.ways = ways(self.settings)
+        self.notes += self.ways.notes
         rules, destinations = self._rules()
         for name, place in self.acls.defined():
             self._note_list(name, place)
@@ -138,9 +158,10 @@ class _Translator:
             for number, conjunction in enumerate(formula):
                 more = f" ({number + 1})" if len(formula) > 1 else ""
                 name = f"{self._place(directive)}: {said}{more}"
-                rules.append({"name": name, "action": action, **as_table(conjunction)})
+                asks = {"challenge": True} if action == "deny" and self._asks_again(references) else {}
+                rules.append({"name": name, "action": action, **asks, **as_table(conjunction)})
         rules += self._last(rules)
-        return rules, list(dict.fromkeys(destinations))
+        return [*self.ways.denied, *rules], list(dict.fromkeys(destinations))
 
     def _place(self, directive: Directive) -> str:
         file, _, line = directive.place.rpartition(":")
@@ -179,9 +200,29 @@ class _Translator:
         """What Squid does with all that no line is about: the opposite of the last line."""
         if rules and len(rules[-1]) == 2:
             return []
-        last = self.access[-1].words[:1] if self.access else ()
-        action = "allow" if last == ("deny",) else "deny"
-        return [{"name": "all else", "action": action}]
+        last = self.access[-1].words if self.access else ("",)
+        if last[0] == "deny":
+            return [{"name": "all else", "action": "allow"}]
+        return [*self._asked_again(last[1:]), {"name": "all else", "action": "deny"}]
+
+    def _asks_again(self, references: Sequence[str]) -> bool:
+        """Squid asks for other credentials where the list that it has looked at last is one of users."""
+        return self.acls.knows_users and self.acls.kind(references[-1].removeprefix("!")) == "proxy_auth"
+
+    def _asked_again(self, references: Sequence[str]) -> list[dict[str, Any]]:
+        """Of what the last line would allow to others, Squid asks for the credentials of those: the list at which it
+        stops is one of users.
+        """
+        found: list[dict[str, Any]] = []
+        for at, users in enumerate(references):
+            if not self._asks_again([users]):
+                continue
+            try:
+                formula = both(self.acls.all_of(references[:at]), self.acls.formula(opposite_of(users)))
+            except Untranslatable:
+                continue
+            found += [{"action": "deny", "challenge": True, **as_table(conjunction)} for conjunction in formula]
+        return [{"name": f"all else, as others ({number})", **table} for number, table in enumerate(found, 1)]
 
     # -- writing
 
@@ -209,7 +250,7 @@ class _Translator:
         listener = dict(self.settings.listener)
         if "listen" not in listener and "tls_listen" not in listener:
             self.notes.append(f"{self.path}: http_port: there is none; taken to be 3128")
-            listener["listen"] = ["tcp:3128"]
+            listener["listen"] = ["tcp6:3128"]
         for key in ("listen", "tls_listen", "certificates"):
             if key in listener:
                 found[key] = listener[key]
@@ -238,11 +279,11 @@ class _Translator:
         found: dict[str, Any] = {"forwarded_for": settings.listener.get("forwarded_for", "on")}
         if not settings.via or settings.pseudonym:
             found["via"] = settings.pseudonym if settings.via else "none"
-        if settings.peers:
-            found["parents"], notes = parents(settings)
-            self.notes += notes
+        if self.ways.parents:
+            found["parents"] = self.ways.parents
         for key in ("no_proxy", "bind"):
-            if key in settings.listener:
+            # Without a parent, all is reached directly.
+            if key in settings.listener and (key == "bind" or self.ways.parents):
                 found[key] = settings.listener[key]
         return found
 
@@ -273,6 +314,11 @@ class _Translator:
         if settings.from_responses:
             found["remove_from_responses"] = list(dict.fromkeys(settings.from_responses))
         return [found] if found else []
+
+
+def opposite_of(reference: str) -> str:
+    """``!name`` of ``name``, and the other way round."""
+    return reference[1:] if reference.startswith("!") else f"!{reference}"
 
 
 # -- TOML

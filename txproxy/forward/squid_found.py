@@ -10,18 +10,27 @@ import attrs
 from txproxy.forward.squid_acls import Acls
 from txproxy.forward.squid_formulas import Untranslatable
 from txproxy.forward.squid_reader import Directive
+from txproxy.matching.hosts import HostPattern
+
+
+@attrs.frozen
+class Line:
+    """One of several that allow or deny: it is for ``hosts``, or with None for all."""
+
+    allows: bool
+    hosts: tuple[HostPattern, ...] | None = None
 
 
 @attrs.define
 class Peer:
-    """A parent: ``url`` with its credentials, what follows it, and whether it takes turns."""
+    """A parent: ``url`` with its credentials, what follows it, whether it takes turns, and who is sent to it."""
 
     place: Directive
     url: str
     weight: int = 1
     last: bool = False
     turns: bool = False
-    hosts: tuple[str, ...] = ()
+    access: list[Line] = attrs.field(factory=list)
 
 
 @attrs.define
@@ -35,7 +44,9 @@ class Settings:
     cache: list[tuple[str, str, str]] = attrs.field(factory=list)
     binds: list[dict[str, Any]] = attrs.field(factory=list)
     peers: dict[str, Peer] = attrs.field(factory=dict)
-    never_direct: bool = False
+    always_direct: list[Line] = attrs.field(factory=list)
+    never_direct: list[Line] = attrs.field(factory=list)
+    all_to_parents: bool = False
     removed: list[str] = attrs.field(factory=list)
     allowed: list[str] = attrs.field(factory=list)
     removes_all: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import attrs
@@ -13,6 +13,7 @@ import attrs
 # Squid itself takes no more files within files.
 _DEPTH: Final = 16
 _LARGEST: Final = 64 << 20
+_EQUAL: Final = re.compile(r"([0-9]{1,9})\s*=\s*([0-9]{1,9})")
 _COMMENT: Final = re.compile(r"(?:^|\s)#.*")
 
 
@@ -38,21 +39,41 @@ class Unread:
 
 def read(text: str, path: str, depth: int = 0) -> Iterator[Directive | Unread]:
     """The directives of ``text``, which is what ``path`` holds, and of the files that it includes."""
-    skipped = 0
+    # Of each if that is open, whether what follows holds; None if that is not known here.
+    open_ifs: list[bool | None] = []
     for number, line in _lines(text):
         words = _words(line)
         if not words:
             continue
         directive = Directive(f"{path}:{number}", words[0], tuple(words[1:]))
         if directive.name == "if":
-            skipped += 1
-            yield Unread(directive.note("conditions are not followed; what follows until endif is left out"))
-        elif directive.name == "endif":
-            skipped -= 1
-        elif skipped <= 0 and directive.name == "include":
+            open_ifs.append(_condition(directive.words))
+            if open_ifs[-1] is None:
+                yield Unread(directive.note("it is not known here; until endif, only what denies access is taken over"))
+        elif directive.name == "else" and open_ifs:
+            open_ifs[-1] = None if open_ifs[-1] is None else not open_ifs[-1]
+        elif directive.name == "endif" and open_ifs:
+            open_ifs.pop()
+        elif False in open_ifs or (None in open_ifs and not _is_careful(directive)):
+            continue
+        elif directive.name == "include":
             yield from _included(directive, path, depth)
-        elif skipped <= 0:
+        else:
             yield directive
+
+
+def _condition(words: Sequence[str]) -> bool | None:
+    """What an ``if`` says: ``true``, ``false``, or two numbers with a sign of equality between."""
+    text = " ".join(words).lower()
+    if text in ("true", "false"):
+        return text == "true"
+    match = _EQUAL.fullmatch(text)
+    return int(match[1]) == int(match[2]) if match is not None else None
+
+
+def _is_careful(directive: Directive) -> bool:
+    """Whether to take it over can only mean that less is allowed."""
+    return directive.name == "acl" or (directive.name == "http_access" and directive.words[:1] == ("deny",))
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

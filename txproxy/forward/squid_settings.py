@@ -61,7 +61,8 @@ def _port_options(directive: Directive) -> tuple[str, dict[str, str]]:
     host = host.strip("[]") if colon else ""
     if not port.isdigit() or not 0 < int(port) < 65536:
         raise Untranslatable(f"{place or 'nothing'} is no port")
-    kind = "tcp6" if ":" in host else "tcp"
+    # Without an address, Squid has both families.
+    kind = "tcp6" if ":" in host or not host else "tcp"
     interface = f":interface={host}".replace(":", "\\:").replace("\\:", ":", 1) if host else ""
     return f"{kind}:{port}{interface}", options
 
@@ -334,6 +335,4 @@ REASONS: Final = {
     "url_rewrite_program": "programs are not asked; rewrites have rules of their own",
     "logformat": "formats of the log are not taken over",
     "cache_peer_domain": "a parent is there for hosts by ;host=PATTERN",
-    "nonhierarchical_direct": "all requests go to the parents alike",
-    "prefer_direct": "parents come first, and direct is the last resort",
 }
