@@ -193,6 +193,7 @@ def _factory(
         return ForwardProxyFactory(
             listener.policy,
             limits=listener.limits,
+            tolerate=listener.tolerate,
             observers=observers.exchanges,
             protocols=listener.protocols,
             resolver=resolver,
@@ -207,6 +208,7 @@ def _factory(
         mode,
         via=listener.via,
         limits=listener.limits,
+        tolerate=listener.tolerate,
         observers=observers.exchanges,
         resolver=resolver,
         reactor=reactor,

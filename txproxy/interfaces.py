@@ -20,9 +20,9 @@ class Address:
     ``path``; ``tls`` makes the TLS connection, or is None for plain TCP. ``preface`` is written before all else, TLS
     included: the header of the PROXY protocol, which makes the connection one client's. ``local`` is a server within
     this process (an ``IProtocolFactory``), and ``host`` then no more than its name. ``bind`` is the local address to
-    connect from. ``through`` is a proxy that leads there; without a ``host``, the proxy itself is meant. ``pinned`` are
-    the IP addresses of ``host`` that were looked up already: these alone are dialled. Addresses with the same ``key``
-    share kept-alive connections.
+    connect from. ``tolerate`` is what it may do wrong in responses (``bare-lf``). ``through`` is a proxy that leads
+    there; without a ``host``, the proxy itself is meant. ``pinned`` are the IP addresses of ``host`` that were looked
+    up already: these alone are dialled. Addresses with the same ``key`` share kept-alive connections.
     """
 
     host: str = ""
@@ -33,6 +33,7 @@ class Address:
     preface: bytes = attrs.field(default=b"", eq=False, repr=False)
     local: Any = attrs.field(default=None, eq=False, repr=False)
     bind: str = ""
+    tolerate: frozenset[str] = frozenset()
     through: Hop | None = None
     pinned: tuple[str, ...] = ()
     key: str = attrs.field(init=False, eq=False, repr=False)
@@ -50,6 +51,8 @@ class Address:
             key += f" {self.preface.hex()}"
         if self.bind:
             key += f" from {self.bind}"
+        if self.tolerate:
+            key += f" with {' '.join(sorted(self.tolerate))}"
         return f"{key} by {self.through.key}" if self.through is not None else key
 
     def __str__(self) -> str:

@@ -38,7 +38,7 @@ def test_all_that_a_reverse_listener_can_have(read, certificates):
     (certificates / "sorry.html").write_text("sorry")
     made = read("""
         via = "none"
-        limits = { idle_timeout = "5s", max_body_size = "1k" }
+        limits = { idle_timeout = "5s", max_body_size = "1k", max_target_size = "9k", max_fields = 7 }
         [[listeners]]
         name = "web"
         mode = "reverse"
@@ -57,6 +57,7 @@ def test_all_that_a_reverse_listener_can_have(read, certificates):
         via = "edge"
         error_pages = { 503 = "sorry.html", 4xx = "sorry.html" }
         split_by = "client"
+        tolerate = "bare-lf"
         limits = { idle_timeout = 1, max_connections = 5, tunnel_timeout = "2h", min_body_rate = "1k" }
         [pools.app]
         upstreams = "http://a"
@@ -74,7 +75,16 @@ def test_all_that_a_reverse_listener_can_have(read, certificates):
             client_depth=1,
             prefix="",
         ),
-        limits=Limits(idle_timeout=1, max_connections=5, max_body_size=1024, tunnel_timeout=7200, min_body_rate=1024),
+        limits=Limits(
+            idle_timeout=1,
+            max_connections=5,
+            max_body_size=1024,
+            tunnel_timeout=7200,
+            min_body_rate=1024,
+            max_target_size=9216,
+            max_fields=7,
+        ),
+        tolerate=("bare-lf",),
         proxy_protocol=True,
         trusted_proxies=("10.0.0.0/8", "::1"),
         pool="app",
@@ -175,6 +185,9 @@ TCP = 'listen = "tcp:80"\nmode = "tcp"\n'
         (APP + 'error_pages = { 200 = "a.pem" }', "listeners[0].error_pages.200: no status of"),
         (APP + 'limits = { idle = 1 }', "listeners[0].limits.idle: no such key (is idle_timeout"),
         (APP + 'limits.max_header_size = 1', "listeners[0].limits.max_header_size: 1 is too"),
+        (APP + 'limits.max_target_size = 0', "listeners[0].limits.max_target_size: 0 is too little for any target"),
+        (APP + 'limits.max_fields = 0', "listeners[0].limits.max_fields: 0 cannot be"),
+        (APP + 'tolerate = "all"', "listeners[0].tolerate: 'all' is not known; accepted: bare-lf"),
         (FORWARD + 'allow_clients = "x"', "listeners[0].allow_clients: 'x' is no network"),
         (FORWARD + 'allow_ports = [0]', "listeners[0].allow_ports[0]: 0 is no port"),
         (FORWARD + 'allow_ports = [true]', "listeners[0].allow_ports[0]: True is no port"),

@@ -53,6 +53,7 @@ def test_all_can_be_said(pool):
         panic = 0.25
         queue = 10
         queue_timeout = 0.5
+        tolerate = ["bare-lf"]
         host = "upstream"
         proxy_protocol = 2
         health.path = "/h"
@@ -82,6 +83,7 @@ def test_all_can_be_said(pool):
         proxy_protocol=2,
         queue=10,
         queue_timeout=0.5,
+        tolerate=frozenset({"bare-lf"}),
         tls=UpstreamTls(insecure=True, server_name="b.example"),
     )  # fmt: skip
     assert "0123456789abcdef" not in repr(made)
@@ -154,6 +156,8 @@ def test_pools_of_raw_streams_are_checked_by_connecting(read):
         ("slow_start = -1", "pools.app.slow_start: '-1' is no time"),
         ("panic = 2", "pools.app.panic: 2 is no share"),
         ('queue = "many"', "pools.app.queue: 'many' cannot be"),
+        ('tolerate = ["bare-cr"]', "pools.app.tolerate[0]: 'bare-cr' is not known (is bare-lf meant?)"),
+        ("tolerate = []", "pools.app.tolerate: there is none in it"),
         ("queue_timeout = 0", "pools.app.queue_timeout: '0' is no time"),
         ('host = "a b"', "pools.app.host: 'a b': not a host and port; accepted is HOST, HOST:PORT or upstream"),
         ("proxy_protocol = 3", "pools.app.proxy_protocol: 3 cannot be; accepted is a whole number from 1 to 2"),

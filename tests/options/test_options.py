@@ -38,6 +38,7 @@ def test_defaults_are_those_of_the_contract():
     assert (limits.response_timeout, limits.drain_timeout) == (60, 30)
     assert (limits.min_body_rate, limits.tunnel_timeout) == (500, 3600)
     assert (limits.max_connections, limits.max_header_size, limits.max_body_size) == (10000, 65536, None)
+    assert (limits.max_target_size, limits.max_fields) == (None, 100)
     assert made.policy == ForwardPolicy()
     assert (made.policy.via, made.policy.forwarded_for) == ("txproxy", "delete")
     reverse = config("reverse", "--upstream", "http://a")
@@ -53,7 +54,7 @@ def test_options_become_configuration(certificates):
     pairs, ca = certificates
     made = config("reverse", "--upstream=https://a", "--upstream=https://b;weight=2", "--host=upstream", "--via=none",
                   "--listen=tcp:1", "--listen=tcp:2", "--idle-timeout=1m", "--max-body-size=1k", "--retries=0",
-                  "--min-body-rate=0", "--tunnel-timeout=5m",
+                  "--min-body-rate=0", "--tunnel-timeout=5m", "--max-target-size=16k", "--max-fields=200",
                   "--balance=header-hash:X-User", "--sticky=cookie:c", "--upstream-ca", ca,
                   "--upstream-cert", pairs[0][0], "--upstream-key", pairs[0][1], "--health-check=/h",
                   "--health-interval=10s", "--health-timeout=500ms", "--health-rise=1", "--health-fall=4",
@@ -63,6 +64,7 @@ def test_options_become_configuration(certificates):
     assert (listener.pool, listener.via, listener.listen) == (pool.name, None, ("tcp:1", "tcp:2"))
     assert (listener.limits.idle_timeout, listener.limits.max_body_size) == (60, 1024)
     assert (listener.limits.min_body_rate, listener.limits.tunnel_timeout) == (0, 300)
+    assert (listener.limits.max_target_size, listener.limits.max_fields) == (16384, 200)
     assert (listener.proxy_protocol, listener.trusted_proxies) == (True, ("10.0.0.0/8", "::1"))
     assert pool == PoolConfig(
         upstreams=("https://a", "https://b;weight=2"), strategy="header-hash:X-User", sticky="cookie:c",

@@ -116,7 +116,7 @@ def test_what_would_have_no_effect_is_an_error(words, said, capfd, tmp_path):
     assert stopped.value.code == 1 and said in line
 
 
-@pytest.mark.parametrize("option", ["via=none", "max-body-size=1k", "response-timeout=5", "max-header-size=1k"])
+@pytest.mark.parametrize("option", ["via=none", "max-body-size=1k", "max-fields=5", "max-target-size=1k"])
 def test_options_of_every_mode_that_do_nothing_for_streams_are_warned_of(option, capfd):
     Options().parseOptions(["tcp", "--upstream=a:1", "--listen=tcp:5", f"--{option}", "--drain-timeout=5"])
     assert capfd.readouterr().err == (

@@ -12,7 +12,18 @@ from txproxy.config.forward import forward_policy
 from txproxy.config.lines import Path
 from txproxy.config.tables import Table
 from txproxy.config.tree import AnyListener, ForwardListener, ReverseListener, TcpListener
-from txproxy.config.values import duration, flag, head_size, one_of, parse_pseudonym, size, text, texts, whole
+from txproxy.config.values import (
+    duration,
+    flag,
+    head_size,
+    one_of,
+    parse_pseudonym,
+    size,
+    target_size,
+    text,
+    texts,
+    whole,
+)
 from txproxy.errors import ConfigError
 from txproxy.forward.policy import ForwardPolicy
 from txproxy.proxy.limits import Limits
@@ -22,6 +33,7 @@ from txproxy.reverse.to_pool import host_to_send
 from txproxy.stream.by_name import ByName
 from txproxy.tls.hardening import MIN_VERSIONS
 from txproxy.tls.listener import CLIENT_AUTH, ListenerTls, ServerTls
+from txproxy.wire.http1 import TOLERABLE
 from txproxy.wire.networks import UNIX, peer_network
 
 # TLS has listeners of its own, and either may be spoken inside it.
@@ -42,6 +54,8 @@ _LIMITS: Final[dict[str, Callable[[Any], Any]]] = {
     "max_connections_per_client": whole(1, _MOST),
     "ipv6_prefix": whole(1, 128),
     "max_header_size": head_size,
+    "max_target_size": target_size,
+    "max_fields": whole(1, _MOST),
     "max_body_size": size,
     "min_body_rate": size,
     "keep_per_address": whole(0, _MOST),
@@ -94,6 +108,8 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
     }
     if shared["proxy_protocol"] and "trusted_proxies" not in table:
         table.fault("it needs trusted_proxies: whose headers are to be believed; accepted are CIDRs", "proxy_protocol")
+    if mode != "tcp":
+        shared["tolerate"] = table.some("tolerate", one_of(TOLERABLE)) or ()
     listener: AnyListener
     if mode == "forward":
         protocols = table.some("protocols", one_of(_FORWARD_PROTOCOLS)) or _FORWARD_PROTOCOLS

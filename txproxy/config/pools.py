@@ -21,6 +21,7 @@ from txproxy.reverse.pool import EJECT_ON, Ejection, Pool, PoolSettings
 from txproxy.reverse.strategies import NAMES, is_hash, strategy_from
 from txproxy.reverse.to_pool import host_to_send
 from txproxy.reverse.upstream import Upstream, UpstreamTls, parse_tcp_upstream, parse_upstream
+from txproxy.wire.http1 import TOLERABLE
 
 _DEFAULTS: Final = PoolSettings()
 _CHECK: Final = HealthCheck()
@@ -197,6 +198,7 @@ def _settings(table: Table, tls: UpstreamTls | None, tcp: bool) -> PoolSettings:
         queue=table.read("queue", whole(0, 10**6), _DEFAULTS.queue),
         queue_timeout=table.read("queue_timeout", duration, _DEFAULTS.queue_timeout),
         tls=tls or _DEFAULTS.tls,
+        tolerate=frozenset(table.some("tolerate", one_of(TOLERABLE)) or ()) if not tcp else frozenset(),
     )
 
 

@@ -128,6 +128,8 @@ class ListenerConfig:
     tls_listen: tuple[str, ...] = ()
     tls: ListenerTls | None = None
     limits: Limits = attrs.field(factory=Limits)
+    # by upstreams, where the mode reads their responses
+    tolerate: tuple[str, ...] = ()
     proxy_protocol: bool = False
     trusted_proxies: tuple[str, ...] = ()
     where: str = attrs.field(default="--listen", eq=False)

@@ -49,6 +49,17 @@ def parse_head_size(text: str) -> int:
     return _head_size(parse_size(text), text)
 
 
+def parse_target_size(text: str) -> int:
+    """A size that a request target fits in."""
+    return _target_size(parse_size(text), text)
+
+
+def _target_size(size: int, given: object) -> int:
+    if not size:
+        raise ConfigError(f"{given!r} is too little for any target; accepted is 1 or more")
+    return size
+
+
 def _head_size(size: int, given: object) -> int:
     if size < _LEAST_HEAD:
         raise ConfigError(f"{given!r} is too little for any request; accepted is {_LEAST_HEAD} or more")
@@ -180,6 +191,11 @@ def size(value: object) -> int:
 def head_size(value: object) -> int:
     """A size that a request head fits in."""
     return _head_size(size(value), value)
+
+
+def target_size(value: object) -> int:
+    """A size that a request target fits in."""
+    return _target_size(size(value), value)
 
 
 def _written(value: object) -> str:

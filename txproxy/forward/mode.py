@@ -286,6 +286,7 @@ class ForwardProxyFactory(ProxyFactory):
         policy: ForwardPolicy | None = None,
         *,
         limits: Limits | None = None,
+        tolerate: Iterable[str] = (),
         observers: tuple[Observer, ...] = (),
         protocols: Collection[str] = (HTTP, SOCKS5),
         tls_context: SSL.Context | Callable[[], SSL.Context] | None = None,
@@ -301,6 +302,7 @@ class ForwardProxyFactory(ProxyFactory):
         super().__init__(
             mode,
             limits=limits,
+            tolerate=tolerate,
             dialer=GuardedDialer(reactor, mode.destinations, limits.connect_timeout, resolver),
             observers=observers if policy.audit is None else (*observers, policy.audit.exchange),
             name=policy.via or "txproxy",

@@ -26,7 +26,15 @@ from txproxy.tls.upstream import client_connections
 _CHECKS: Final = ("health-interval", "health-timeout", "health-rise", "health-fall")
 _OF_TLS: Final = ("upstream-insecure", "upstream-ca", "upstream-cert", "upstream-key")
 # Of which raw streams have nothing.
-_OF_REQUESTS: Final = ("via", "response-timeout", "max-header-size", "max-body-size", "min-body-rate")
+_OF_REQUESTS: Final = (
+    "via",
+    "response-timeout",
+    "max-header-size",
+    "max-target-size",
+    "max-fields",
+    "max-body-size",
+    "min-body-rate",
+)
 
 
 class _PoolOptions(ListenerOptions):

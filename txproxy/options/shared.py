@@ -14,7 +14,7 @@ from txproxy.config import (
     parse_duration,
     parse_size,
 )
-from txproxy.config.values import has_control, parse_head_size, parse_number, parse_pseudonym, shown
+from txproxy.config.values import has_control, parse_head_size, parse_number, parse_pseudonym, parse_target_size, shown
 from txproxy.errors import ConfigError
 from txproxy.proxy.limits import Limits
 from txproxy.service import ProxyService, make_service
@@ -97,6 +97,8 @@ class ListenerOptions(Mode):
         ["connect-timeout", None, "5", "to an upstream or origin, else 504"],
         ["response-timeout", None, "60", "no byte from the upstream for this long, else 504"],
         ["max-header-size", None, "64k", "of one head, else 431"],
+        ["max-target-size", None, None, "of one request target, else 414 [default: an eighth of --max-header-size]"],
+        ["max-fields", None, "100", "field lines of one request, else 431; responses may have as many as fit"],
         ["max-body-size", None, None, "of one request body, else 413 [default: none]"],
         [
             "min-body-rate",
@@ -224,6 +226,10 @@ class ListenerOptions(Mode):
             max_connections=self.parsed("max-connections", parse_number),
             max_header_size=self.parsed("max-header-size", parse_head_size),
             min_body_rate=self.parsed("min-body-rate", parse_size),
+            max_target_size=(
+                self.parsed("max-target-size", parse_target_size) if self["max-target-size"] is not None else None
+            ),
+            max_fields=self.parsed("max-fields", parse_number),
             max_body_size=self.parsed("max-body-size", parse_size) if self["max-body-size"] is not None else None,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from email.utils import formatdate
 from time import time
 from typing import Any, Final, TypeAlias
@@ -30,6 +30,7 @@ from txproxy.proxy.resolver import Resolver
 from txproxy.proxy.splice import PipePool
 from txproxy.proxy.transports import TurnWrites
 from txproxy.proxy.upstream import UpstreamProtocol
+from txproxy.wire.http1 import tolerated
 
 _log = Logger()
 
@@ -62,6 +63,7 @@ class ProxyFactory:
         mode: IMode,
         *,
         limits: Limits | None = None,
+        tolerate: Iterable[str] = (),
         dialer: IDialer | None = None,
         observers: tuple[Observer, ...] = (),
         name: str = "txproxy",
@@ -75,6 +77,7 @@ class ProxyFactory:
         self.reactor = reactor
         self.name = name.encode("ascii")
         self.wire_limits = limits.wire()
+        self.tolerate = tolerated(tolerate)
         self.resolver = resolver or Resolver(reactor)
         self.dialer = dialer or Dialer(reactor, limits.connect_timeout, self.resolver)
         self.connections: Connections[UpstreamProtocol] = Connections(limits.keep_per_address, limits.keep_in_all)

@@ -28,6 +28,10 @@ class Limits:
     # an IPv6 network of this length is one client, in all limits and counts
     ipv6_prefix: int = attrs.field(default=IPV6_PREFIX, converter=prefix_length)
     max_header_size: int = 65536
+    # of one request target; None for an eighth of a head
+    max_target_size: int | None = None
+    # field lines of one request
+    max_fields: int = 100
     max_body_size: int | None = None
     # bytes a second that a body has to come with on average, after 30 s; 0 for any
     min_body_rate: int = 500
@@ -40,10 +44,16 @@ class Limits:
     tunnel_age: float | None = None
     tunnel_timeout: float | None = 3600.0
 
+    def _max_target(self) -> int:
+        if self.max_target_size is None:
+            return self.max_header_size // 8
+        return min(self.max_target_size, self.max_header_size)
+
     def wire(self) -> WireLimits:
         """The part of them that the codecs hold."""
         return WireLimits(
             max_head=self.max_header_size,
-            max_target=min(WireLimits().max_target, self.max_header_size),
+            max_target=self._max_target(),
+            max_fields=self.max_fields,
             max_body=self.max_body_size,
         )

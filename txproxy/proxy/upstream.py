@@ -27,7 +27,7 @@ from txproxy.proxy.transports import (
     write_function,
 )
 from txproxy.wire.headers import Headers
-from txproxy.wire.http1 import ClientCodec
+from txproxy.wire.http1 import response_codec
 from txproxy.wire.message import EndOfMessage, RequestHead, ResponseHead
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class UpstreamProtocol:
         self.factory = factory
         self.address = address
         self.key = address.key
-        self.codec = ClientCodec(factory.wire_limits)
+        self.codec = response_codec(factory.wire_limits, factory.tolerate | address.tolerate)
         self.exchange: Exchange | None = None
         self.deadline = NEVER
         self.reused = False

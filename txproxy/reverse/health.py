@@ -227,7 +227,9 @@ class _Watch:
         self._drop()
         checks = self._checks
         self._began = checks.clock.seconds()
-        self._probe = probe = Probe(checks.check, self._upstream, checks.clock, checks.preface, self._verdict)
+        self._probe = probe = Probe(
+            checks.check, self._upstream, checks.clock, checks.preface, self._verdict, checks.tolerate
+        )
         probe.start(checks.dial)
 
     def _verdict(self, cause: str) -> None:
@@ -267,7 +269,8 @@ class Checks:
 
     ``dial`` makes connections (see :class:`txproxy.interfaces.IDialer`), ``random`` spreads the checks, ``name`` is the
     pool's, for the log. ``preface`` is what each connection begins with, TLS included: a header of the PROXY protocol
-    that speaks for nobody (UNKNOWN, LOCAL), where the pool's upstreams expect one.
+    that speaks for nobody (UNKNOWN, LOCAL), where the pool's upstreams expect one. ``tolerate`` is what
+    they may do wrong.
 
     An upstream is taken to be healthy until checks fail. After ``fall`` failures in a row its ``checked(False, cause)``
     is called, after ``rise`` successes ``checked(True, "")``: once for each change. As long as checks go well it is
@@ -283,6 +286,7 @@ class Checks:
         *,
         name: str = "the pool",
         preface: bytes = b"",
+        tolerate: frozenset[str] = frozenset(),
     ) -> None:
         self.check = check
         self.clock = clock
@@ -290,6 +294,7 @@ class Checks:
         self.random = random or Random()
         self.name = name
         self.preface = preface
+        self.tolerate = tolerate
         self._watches: dict[Checked, _Watch] = {}
         self._running = False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Protocol
 
 from zope.interface import implementer
@@ -146,7 +146,8 @@ class ReverseProxyFactory(ProxyFactory):
     ``target`` is a pool, or a :class:`ReverseMode` that has routes. For a pool, ``host`` is what goes upstream as Host:
     None for the client's own, ``"upstream"`` for the upstream's name, else the host itself; ``trusted_proxies`` are
     CIDRs of peers that are believed about their clients; ``sticky`` (``cookie``, ``cookie:NAME``, ``ip``,
-    ``header:NAME``) keeps clients at their upstreams. ``via`` is the pseudonym in Via, or None.
+    ``header:NAME``) keeps clients at their upstreams. ``via`` is the pseudonym in Via, or None. For ``tolerate`` see
+    :class:`txproxy.proxy.factory.ProxyFactory`.
     """
 
     def __init__(
@@ -158,6 +159,7 @@ class ReverseProxyFactory(ProxyFactory):
         trusted_proxies: Sequence[str] = (),
         sticky: str | None = None,
         limits: Limits | None = None,
+        tolerate: Iterable[str] = (),
         observers: tuple[Observer, ...] = (),
         resolver: Resolver | None = None,
         reactor: Any = None,
@@ -173,7 +175,13 @@ class ReverseProxyFactory(ProxyFactory):
                 trust=Trust(trusted_proxies) if trusted_proxies else None,
             )
         super().__init__(
-            target, limits=limits, observers=observers, name=via or "txproxy", resolver=resolver, reactor=reactor
+            target,
+            limits=limits,
+            tolerate=tolerate,
+            observers=observers,
+            name=via or "txproxy",
+            resolver=resolver,
+            reactor=reactor,
         )
         target.attach(self)
         self.pools = target.pools
@@ -183,7 +191,12 @@ class ReverseProxyFactory(ProxyFactory):
     def begin(self) -> None:
         """Look after the pools."""
         for pool in self.pools:
-            pool.start(self.reactor, lambda address, build: self.dialer.dial(address, build), self.resolver)
+            pool.start(
+                self.reactor,
+                lambda address, build: self.dialer.dial(address, build),
+                self.resolver,
+                self.tolerate,
+            )
 
     def end(self) -> None:
         """No longer."""

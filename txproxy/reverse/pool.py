@@ -26,6 +26,7 @@ from txproxy.reverse.probe import Dial
 from txproxy.reverse.strategies import strategy_from
 from txproxy.reverse.upstream import Breaker, State, Upstream, UpstreamTls, local_upstream, parse_upstream
 from txproxy.reverse.waiting import Queue
+from txproxy.wire.http1 import tolerated
 from txproxy.wire.message import RequestHead
 from txproxy.wire.proxy_protocol import header
 
@@ -95,7 +96,8 @@ class PoolSettings:
     available, all serve but those that are drained or disabled (0: never). ``health``: what active checks ask; None for
     none. ``proxy_protocol``: 1 or 2 to begin each connection with a header of that version; connections are then one
     client's. ``queue``: how many requests may wait for upstreams that have their ``max``, and ``queue_timeout`` for how
-    many seconds; then 503. ``tls``: how TLS upstreams given as URLs are verified.
+    many seconds; then 503. ``tls``: how TLS upstreams given as URLs are verified. ``tolerate``: what upstreams may do
+    wrong in their responses: ``bare-lf``, for lines of a head that end with LF alone.
     """
 
     retries: int = 1
@@ -107,6 +109,7 @@ class PoolSettings:
     queue: int = 1024
     queue_timeout: float = 5.0
     tls: UpstreamTls = attrs.field(factory=UpstreamTls)
+    tolerate: frozenset[str] = attrs.field(default=frozenset(), converter=tolerated)
 
     def checked_as(self, host: str | None) -> PoolSettings:
         """The same, with checks that send the Host that requests are sent with, if they name none and it is known."""
@@ -211,9 +214,11 @@ class Pool:
                 upstream.begin(clock.seconds(), warm=True)
             self.refresh()
 
-    def start(self, clock: Any, dial: Dial, resolver: Resolver | None = None) -> None:
+    def start(
+        self, clock: Any, dial: Dial, resolver: Resolver | None = None, tolerate: frozenset[str] = frozenset()
+    ) -> None:
         """Somebody serves from this pool: check its upstreams and look up their names, by ``clock``, ``dial`` and
-        ``resolver`` of the first who does.
+        ``resolver`` of the first who does, who may ``tolerate`` more than the pool does.
         """
         self.use_clock(clock)
         self._users += 1
@@ -224,7 +229,14 @@ class Pool:
         if self.settings.health is not None and self not in self._keepers:
             version = self.settings.proxy_protocol
             first = header(version, None, None) if version else b""
-            checks = Checks(self.settings.health, clock, dial, name=self.name, preface=first)
+            checks = Checks(
+                self.settings.health,
+                clock,
+                dial,
+                name=self.name,
+                preface=first,
+                tolerate=self.settings.tolerate | tolerate,
+            )
             self.watch(checks.watch, checks.forget)
             self._keepers[self] = checks
         for keeper in self._keepers.values():
@@ -337,10 +349,12 @@ class Pool:
 
     def address_for(self, upstream: Upstream, client: Client) -> Address:
         """Where a request of ``client`` connects to: the upstream's address, with a header of the PROXY protocol if the
-        pool sends one.
+        pool sends one, and with what is tolerated there.
         """
-        version = self.settings.proxy_protocol
-        return prefaced(upstream.address, version, client) if version else upstream.address
+        version, tolerate, address = self.settings.proxy_protocol, self.settings.tolerate, upstream.address
+        if tolerate:
+            address = attrs.evolve(address, tolerate=tolerate)
+        return prefaced(address, version, client) if version else address
 
     def attention(self, upstream: Upstream) -> Callable[[int], None]:
         """What to call with the status when ``upstream`` answers a request that is sent now. Only needed where the pool

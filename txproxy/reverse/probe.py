@@ -16,7 +16,8 @@ from zope.interface import implementer
 
 from txproxy.errors import ConnectionRefused, ExchangeError, ResponseError, ResponseIncomplete
 from txproxy.interfaces import Address
-from txproxy.wire.http1 import ClientCodec
+from txproxy.wire.http1 import response_codec
+from txproxy.wire.limits import DEFAULT_LIMITS
 from txproxy.wire.message import EndOfMessage, ResponseHead
 
 if TYPE_CHECKING:
@@ -69,7 +70,13 @@ class Probe:
     """
 
     def __init__(
-        self, check: HealthCheck, upstream: Checked, clock: IReactorTime, preface: bytes, done: Callable[[str], None]
+        self,
+        check: HealthCheck,
+        upstream: Checked,
+        clock: IReactorTime,
+        preface: bytes,
+        done: Callable[[str], None],
+        tolerate: frozenset[str] = frozenset(),
     ) -> None:
         self.handshake_done: Callable[[Failure | None], None] | None = None
         self.transport: Any = None
@@ -78,7 +85,7 @@ class Probe:
         self._preface = preface
         self._done = done
         self._stage = _Stage.DIALING
-        self._codec = ClientCodec()
+        self._codec = response_codec(DEFAULT_LIMITS, tolerate)
         self._body: list[bytes] = []
         self._body_size = 0
         self._dialing: Deferred[Any] | None = None

@@ -99,6 +99,7 @@ class ToPool:
         self._affinity = affinity
         # whether upstreams are told of each client by the PROXY protocol
         self.prefaced = bool(pool.settings.proxy_protocol)
+        self._own_addresses = self.prefaced or bool(pool.settings.tolerate)
         # bound once, not for each request
         self._go_on = self._again
 
@@ -136,7 +137,7 @@ class ToPool:
         )
 
     def _plan_for(self, upstream: Upstream, head: RequestHead, client: Client) -> Plan:
-        address = self.pool.address_for(upstream, client) if self.prefaced else upstream.address
+        address = self.pool.address_for(upstream, client) if self._own_addresses else upstream.address
         plan = Plan(address, self._head(head, client, upstream))
         plan.party = plan.upstream = upstream
         plan.again = self._go_on

@@ -50,6 +50,8 @@ LOOSE_FIELD_LINE: Final = re.compile(_LOOSE_TOKEN + rb":" + _TEXT)
 TOKEN: Final = re.compile(_TOKEN)
 FIELD_VALUE: Final = re.compile(rb"(?:" + _VCHAR + rb"(?:[\t\x20-\x7e\x80-\xff]*" + _VCHAR + rb")?)?")
 # A CR, LF or NUL that is not part of a CRLF; a CR at the very end may still become one.
+BARE_LF: Final = re.compile(rb"(?<!\r)\n")
+ANY_END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
 STRAY_CONTROL: Final = re.compile(rb"\x00|\r(?!\n|\Z)|(?<!\r)\n")
 
 # RFC 9110 8.6: 1*DIGIT; more than 18 digits is no length that anybody means. It goes on without needless zeros.

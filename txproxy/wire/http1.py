@@ -11,10 +11,11 @@ and from then on the connection is of no use: no event comes any more, whatever 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 from enum import Enum
 from typing import Final, TypeAlias
 
-from txproxy.errors import ExchangeError, RequestError, ResponseError, ResponseIncomplete
+from txproxy.errors import ConfigError, ExchangeError, RequestError, ResponseError, ResponseIncomplete
 from txproxy.wire import diagnosis, framing, grammar, trailers
 from txproxy.wire.headers import Headers, normal_lines
 from txproxy.wire.limits import DEFAULT_LIMITS, WireLimits
@@ -679,3 +680,39 @@ class ClientCodec(_Codec):
     def _fault(self, detail: str, status: int = 400) -> ExchangeError:
         self._state = _BROKEN
         return ResponseError(detail)
+
+
+class BareLfClientCodec(ClientCodec):
+    """The same for upstreams that end the lines of their heads with LF alone, as a recipient may take them (RFC 9112
+    section 2.2).
+    """
+
+    __slots__ = ()
+
+    def next_event(self) -> ResponseHead | bytes | EndOfMessage | None:
+        """See :class:`ClientCodec`."""
+        if self._state is _HEAD:
+            buffer = self._buffer
+            end = grammar.ANY_END_OF_HEAD.search(buffer)
+            size = end.end() if end is not None else len(buffer)
+            if grammar.BARE_LF.search(buffer, 0, size):
+                self._buffer = grammar.BARE_LF.sub(b"\r\n", buffer[:size]) + buffer[size:]
+        return super().next_event()
+
+
+# What upstreams may do wrong, where they are told to be tolerated.
+BARE_LF: Final = "bare-lf"
+TOLERABLE: Final = (BARE_LF,)
+
+
+def tolerated(faults: Iterable[str]) -> frozenset[str]:
+    """``faults`` if each can be tolerated; else ``ConfigError``."""
+    found = frozenset(faults)
+    for fault in sorted(found.difference(TOLERABLE)):
+        raise ConfigError(f"{fault!r} is not tolerated; accepted: {', '.join(TOLERABLE)}")
+    return found
+
+
+def response_codec(limits: WireLimits, tolerate: Collection[str]) -> ClientCodec:
+    """A codec for the responses of an upstream that may do what is in ``tolerate``, of :data:`TOLERABLE`."""
+    return BareLfClientCodec(limits) if BARE_LF in tolerate else ClientCodec(limits)

@@ -8,7 +8,7 @@ import attrs
 @attrs.frozen
 class WireLimits:
     """Sizes in bytes. ``max_head`` bounds a head (and a trailer section), ``max_target`` the request target (RFC 9112
-    section 3 asks for at least 8000), ``max_fields`` the number of field lines, ``max_body`` a request's body.
+    section 3 asks for at least 8000), ``max_fields`` the number of field lines of a request, ``max_body`` its body.
     """
 
     max_head: int = 65536
