@@ -8,7 +8,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, masked
 
 _USAGE = """\
 Usage: txproxy forward [options]    on the clients' side: absolute-URI requests and CONNECT
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _wrong_call(command: str, what: str) -> int:
-    sys.stderr.write(f"{f'txproxy {command}'.rstrip()}: {what}\n")
+    sys.stderr.write(f"{f'txproxy {command}'.rstrip()}: {masked(what)}\n")
     return 2
 
 

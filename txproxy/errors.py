@@ -5,7 +5,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from typing import Final
+
+# A user, and perhaps a password, of a URL, or of HOST:PORT. In what is malformed nobody can tell where a password ends,
+# so that it is all up to the last @ of the word.
+_USERINFO: Final = re.compile(
+    r"""(://|(?:\A|(?<=[\s'"=]))(?=[^\s'":/@]+:(?!//))|(?<=['"])(?=[^\s'":/@]+@))(?!USER:PASSWORD@)[^\s'"]*@"""
+)
+
+
+def masked(text: str) -> str:
+    """``text`` with ``***`` for names and passwords of URLs in it."""
+    return _USERINFO.sub(r"\1***@", text) if "@" in text else text
 
 
 class TxproxyError(Exception):
@@ -13,7 +26,12 @@ class TxproxyError(Exception):
 
 
 class ConfigError(TxproxyError, ValueError):
-    """An option, a file or a value is wrong. ``str()`` of it has one line for each error found."""
+    """An option, a file or a value is wrong. ``str()`` of it has one line for each error found, and no password of a
+    URL: it is shown, and logged.
+    """
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(masked(text))
 
 
 class ExchangeError(TxproxyError):

@@ -242,7 +242,9 @@ def _reverse(
     else:
         said += _before(chosen)
         action = action_of(attrs.evolve(chosen, auth=None, mirror=None), pools, None)
-    return _planned(action.plan(head, client), pools, said)
+    rewrite = chosen.request if chosen is not None else None
+    given = (*rewrite.set_headers, *rewrite.add_headers) if rewrite is not None else ()
+    return _planned(action.plan(head, client), pools, said, frozenset(name.lower() for name, _ in given))
 
 
 def _before(route: RouteConfig) -> list[str]:
@@ -255,7 +257,8 @@ def _before(route: RouteConfig) -> list[str]:
     return said
 
 
-def _planned(decision: Any, pools: Mapping[str, LivePool], said: list[str]) -> bool:
+def _planned(decision: Any, pools: Mapping[str, LivePool], said: list[str], secret: frozenset[str]) -> bool:
+    """``secret`` are the fields, in small letters, whose values are not shown, as the configuration gives them."""
     if isinstance(decision, Refusal | Answer):
         return _refused(decision, said)
     if isinstance(decision, Deferred):
@@ -273,7 +276,9 @@ def _planned(decision: Any, pools: Mapping[str, LivePool], said: list[str]) -> b
     sent = decision.head
     target = f"{shown(sent.method)} {shown(sent.path)} HTTP/1.1"
     said.append(f"sent to {decision.address}: {target}")
-    said += [f"    {shown(line)}" for line in sent.headers.lines]
+    for line in map(shown, sent.headers.lines):
+        name = line.partition(":")[0]
+        said.append(f"    {name}: ***" if name.lower() in secret else f"    {line}")
     return True
 
 

@@ -15,7 +15,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 
 from txproxy.config.values import brief
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, masked
 from txproxy.observe.log_file import STANDARD_OUTPUT, LogFile
 from txproxy.observe.twistd_log import TwistdLog
 from txproxy.options import ForwardOptions, ReverseOptions, RunOptions, TcpOptions, say
@@ -69,7 +69,7 @@ def _fail(text: str, mode: str | None = None) -> None:
         text += f"; {name} --help lists what is accepted"
     elif text.startswith("Unknown command: "):
         text = f"{text.removeprefix('Unknown command: ')!r} is no mode; accepted: {_MODES}"
-    for line in text.splitlines():
+    for line in masked(text).splitlines():
         say(f"{name}: {brief(line)}")
     raise SystemExit(1)
 

@@ -41,15 +41,15 @@ def test_a_method_that_would_match_nothing_is_refused():
         (True, [(b"X-Beta", b"")], ""),
         (True, [], "header x-beta is missing"),
         ("yes", [(b"x-BETA", b"yes")], ""),
-        ("yes", [(b"X-Beta", b"Yes")], "header x-beta is 'Yes', not 'yes'"),
+        ("yes", [(b"X-Beta", b"Yes")], "header x-beta is 'Yes', not what is wanted"),
         ("", [(b"X-Beta", b"")], ""),
         ("~ye[sp]", [(b"X-Beta", b"yep")], ""),
-        ("~ye[sp]", [(b"X-Beta", b"yeps")], "header x-beta is 'yeps', no match of ~ye[sp]"),
+        ("~ye[sp]", [(b"X-Beta", b"yeps")], "header x-beta is 'yeps', no match of what is wanted"),
         # repeated ones are one value (RFC 9110 5.2)
-        ("yes", [(b"X-Beta", b"yes"), (b"X-Beta", b"no")], "header x-beta is 'yes, no', not 'yes'"),
+        ("yes", [(b"X-Beta", b"yes"), (b"X-Beta", b"no")], "header x-beta is 'yes, no', not what is wanted"),
         ("~.*yes.*", [(b"X-Beta", b"no"), (b"X-Beta", b"yes")], ""),
         ("é", [(b"X-Beta", "é".encode())], ""),
-        ("x", [(b"X-Beta", b"\xff")], "header x-beta is '\\\\xff', not 'x'"),
+        ("x", [(b"X-Beta", b"\xff")], "header x-beta is '\\\\xff', not what is wanted"),
     ],
 )
 def test_header_fields(value, fields, why):
@@ -66,7 +66,7 @@ def test_header_fields(value, fields, why):
         ("", "x", "'' is no field name"),
         ("x beta", "x", "'x beta' is no field name"),
         ("x:", True, "no field name"),
-        ("x", "a\nb", "x: 'a\\\\nb' can be no field's value"),
+        ("x", "a\nb", "x: this can be no field's value"),
         ("x", " a", "can be no field's value"),
         ("x", "~(", r"x: '\(' is no regular expression: missing \)"),
         ("x", False, "x: False is nothing to compare with"),
@@ -95,11 +95,11 @@ def test_what_is_no_header_condition_is_refused(name, value, fault):
         ("a b&c", b"?debug=a+b%26c", ""),
         ("a b", b"?%64ebug=a%20b", ""),
         ("1", b"?debug=0&debug=1", ""),
-        ("1", b"?debug=0&debug=2", "query parameter debug is '0' and '2', not '1'"),
+        ("1", b"?debug=0&debug=2", "query parameter debug is '0' and '2', not what is wanted"),
         ("=", b"?debug==", ""),
         ("%", b"?debug=%", ""),
         ("~[0-9]+", b"?debug=12", ""),
-        ("~[0-9]+", b"?debug=12x", "query parameter debug is '12x', no match of ~[0-9]+"),
+        ("~[0-9]+", b"?debug=12x", "query parameter debug is '12x', no match of what is wanted"),
     ],
 )
 def test_query_parameters(value, query, why):

@@ -39,7 +39,7 @@ def test_values_without_variables_are_made_once():
 def test_the_upstream_is_known_only_in_responses():
     changes = FieldChanges((("X", "$upstream"),), (), (), of_response=True)
     assert changes.added(HEAD, Client("::1"), b"up:8001") == [b"X: up:8001"]
-    with pytest.raises(ConfigError, match=r"^set_headers: X: '\$upstream': \$upstream is no variable; accepted are"):
+    with pytest.raises(ConfigError, match=r"^set_headers: X: \$upstream is no variable; accepted are"):
         FieldChanges((("X", "$upstream"),), (), ())
 
 
@@ -77,12 +77,12 @@ def test_what_is_the_proxys_own_is_not_for_routes(name):
         ("X:", "x", "'X:' is no field name"),
         ("É", "x", "'É' is no field name"),
         ("X\r\nY", "x", r"'X\\r\\nY' is no field name"),
-        ("X", "a\r\nY: b", "X: 'a.*Y: b' can be no field's value"),
+        ("X", "a\r\nY: b", "X: this can be no field's value"),
         ("X", "a\0", "can be no field's value"),
         ("X", " a", "can be no field's value"),
         ("X", "a ", "can be no field's value"),
         ("X", "\n$host", "can be no field's value"),
-        ("X", "$nonesuch", r"X: '\$nonesuch': \$nonesuch is no variable"),
+        ("X", "$nonesuch", r"X: \$nonesuch is no variable"),
     ],
 )
 def test_what_is_no_field_is_refused(name, value, fault):
@@ -97,7 +97,7 @@ def test_all_faults_are_told_at_once():
         FieldChanges((("Host", "x"), ("X", "a"), ("x", "b")), (("Y", "$z"),), ("Via", "A", "a"))
     assert str(caught.value).splitlines() == [
         "set_headers: Host is not set so; the option for the host sent upstream is; accepted are other fields",
-        "add_headers: Y: '$z': $z is no variable; accepted are $client_ip, $host, $scheme, $method, $path, $query, and "
+        "add_headers: Y: $z is no variable; accepted are $client_ip, $host, $scheme, $method, $path, $query, and "
         "$$ for a dollar",
         "set_headers: x is there more than once; accepted is one of each",
         "remove_headers: Via is for the proxy itself to say, for each hop anew; accepted are other fields",

@@ -17,7 +17,7 @@ from txproxy.config.tree import (
     RouteConfig,
     TunnelAction,
 )
-from txproxy.config.values import any_text, duration, flag, share, shown, size, text, texts, whole
+from txproxy.config.values import any_text, duration, flag, secret_text, share, shown, size, text, texts, whole
 from txproxy.errors import ConfigError
 from txproxy.reverse.actions import Respond
 from txproxy.reverse.matches import Match
@@ -100,7 +100,7 @@ def _match(table: Table) -> Match:
 
 
 def _wanted(value: object) -> str | bool:
-    return True if value is True else any_text(value)
+    return True if value is True else secret_text(value)
 
 
 # -- actions
@@ -151,7 +151,7 @@ def _respond(table: Table) -> RespondAction | None:
         return None
     action = RespondAction(
         status=inner.need("status", whole(200, 599), 200, "a status from 200 to 599"),
-        headers=inner.pairs("headers", any_text, "{ NAME = 'VALUE' }"),
+        headers=inner.pairs("headers", secret_text, "{ NAME = 'VALUE' }"),
         body=inner.read("body", any_text, ""),
     )
     inner.close()
@@ -180,7 +180,7 @@ def _fields(table: Table | None, key: str) -> tuple[tuple[str, str], ...]:
 
 
 def _values(value: Any) -> tuple[str, ...]:
-    return tuple(any_text(one) for one in value) if isinstance(value, list) else (any_text(value),)
+    return tuple(map(secret_text, value)) if isinstance(value, list) else (secret_text(value),)
 
 
 def _names(table: Table | None) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from txproxy.config.lines import Path
 from txproxy.config.values import brief, has_control, hint, shown
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, masked
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -44,7 +44,7 @@ class Findings:
 
     def doubt(self, path: Path, text: str) -> None:
         """Something may be a mistake."""
-        self.doubts.append((path, text))
+        self.doubts.append((path, masked(text)))
 
 
 class Table:

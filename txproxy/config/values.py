@@ -148,6 +148,13 @@ def any_text(value: object) -> str:
     return value
 
 
+def secret_text(value: object) -> str:
+    """The same for what may be a secret: no message shows it."""
+    if not isinstance(value, str):
+        raise ConfigError("this is no text; accepted is a text in quotes")
+    return value
+
+
 def flag(value: object) -> bool:
     """True or false."""
     if not isinstance(value, bool):

@@ -54,7 +54,7 @@ class Respond:
         for name, value in headers:
             name_bytes, value_bytes = name.encode("latin-1", "replace"), value.encode("utf-8")
             if not grammar.TOKEN.fullmatch(name_bytes) or not grammar.FIELD_VALUE.fullmatch(value_bytes):
-                raise ConfigError(f"headers: {name!r}: {value!r} is no field; accepted are a token and printable text")
+                raise ConfigError(f"headers: {name!r}: this is no field; accepted are a token and printable text")
             if name.lower() in ("content-length", "transfer-encoding", "connection", "date"):
                 raise ConfigError(f"headers: {name} is the proxy's own to say; accepted are others")
             lines.append(name_bytes + b": " + value_bytes)

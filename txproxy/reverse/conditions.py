@@ -110,8 +110,8 @@ class Wanted:
         return self.fullmatch is None or self.fullmatch(value) is not None
 
     def why(self) -> str:
-        """What a value that does not do is not."""
-        return f"not {shown(self.exact)!r}" if self.exact is not None else f"no match of ~{shown(self.text or b'')}"
+        """What a value that does not do is not. What would do may be a secret."""
+        return "not what is wanted" if self.exact is not None else "no match of what is wanted"
 
     def covers(self, other: Wanted) -> bool:
         """Whether this one takes whatever ``other`` takes."""
@@ -135,8 +135,8 @@ class HeaderField:
         wanted = _wanted(name, value)
         if wanted.exact is not None and not grammar.FIELD_VALUE.fullmatch(wanted.exact):
             raise ConfigError(
-                f"{name}: {value!r} can be no field's value; accepted is one without control characters, and without "
-                "space at its ends"
+                f"{name}: this can be no field's value; accepted is one without control characters, and without space "
+                "at its ends"
             )
         return cls(as_bytes(name.lower()), wanted)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, masked
 from txproxy.interfaces import Client
 from txproxy.reverse.templates import ANSWER_VARIABLES, REQUEST_VARIABLES, Template
 from txproxy.wire import grammar
@@ -156,10 +156,11 @@ def _value(name: str, text: str, known: tuple[str, ...]) -> Template:
     try:
         template = Template(text, known)
     except ConfigError as fault:
-        raise ConfigError(f"{name}: {fault}") from None
+        # Without the value, which may be a secret
+        raise ConfigError(f"{name}: {str(fault).removeprefix(f'{masked(text)!r}: ')}") from None
     if not grammar.FIELD_VALUE.fullmatch(template.sample):
         raise ConfigError(
-            f"{name}: {text!r} can be no field's value; accepted is one without control characters, and without space "
-            "at its ends"
+            f"{name}: this can be no field's value; accepted is one without control characters, and without space at "
+            "its ends"
         )
     return template
