@@ -114,7 +114,8 @@ def test_a_tls_parent_is_verified(run_forward, run_nginx, curl, certificate, ca)
     # The certificate has localhost alone.
     other_name = run_forward(parents=[f"https://127.0.0.1:{tls_port};ca={ca[0]}"])
     for proxy in (distrusting, other_name):
-        assert "error=tls_certificate_error" in curl("-x", proxy.url, "-i", f"{origin.url}/name")
+        answer = curl("-x", proxy.url, "-i", f"{origin.url}/name")
+        assert answer.startswith("HTTP/1.1 502 ") and "error=tls_certificate_error" in answer
         curl("-x", proxy.url, "--cacert", str(certificate[0]), f"https://localhost:{origin.tls_port}/", code=56)
         proxy.says("the certificate of https://")
 

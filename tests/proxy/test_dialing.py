@@ -3,13 +3,14 @@
 import errno
 
 import pytest
+from OpenSSL import SSL
 from twisted.internet import error
 from twisted.internet.defer import CancelledError
 from twisted.internet.protocol import Protocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 
-from txproxy.errors import ConnectionRefused, ConnectTimeout, DialError, OutOfSockets
+from txproxy.errors import ConnectionRefused, ConnectTimeout, DialError, OutOfSockets, TlsError
 from txproxy.interfaces import Address
 from txproxy.proxy.dialing import Dialer, dial_error
 from txproxy.tls.upstream import client_connections
@@ -126,6 +127,10 @@ def test_what_a_connection_begins_with_makes_it_another():
         (error.NoRouteError(), DialError, "destination_ip_unroutable"),
         (error.TCPTimedOutError(), ConnectTimeout, "connection_timeout"),
         (error.ConnectError(), DialError, "destination_unavailable"),
+        (SSL.Error([("SSL routines", "", "certificate verify failed")]), TlsError, "tls_certificate_error"),
+        (SSL.Error([("SSL routines", "", "tlsv13 alert certificate required")]), TlsError, "tls_alert_received"),
+        (SSL.Error([("SSL routines", "", "ssl/tls alert handshake failure")]), TlsError, "tls_alert_received"),
+        (SSL.Error([("SSL routines", "", "wrong version number")]), TlsError, "tls_protocol_error"),
         (error.ConnectBindError(errno.EMFILE, ""), OutOfSockets, "proxy_internal_error"),
         (error.ConnectError(errno.EADDRNOTAVAIL, ""), OutOfSockets, "proxy_internal_error"),
     ],

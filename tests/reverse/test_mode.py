@@ -3,7 +3,7 @@
 import pytest
 
 from txproxy import Pool, ReverseProxyFactory
-from txproxy.errors import ConfigError, ConnectionRefused, ConnectTimeout
+from txproxy.errors import ConfigError, ConnectionRefused, ConnectTimeout, TlsError
 from txproxy.reverse.actions import Respond
 from txproxy.reverse.health import HealthCheck
 from txproxy.reverse.matches import Match
@@ -107,6 +107,23 @@ def test_when_none_can_be_reached_there_is_a_503(make):
     client.send(GET)
     assert client.received.startswith(b"HTTP/1.1 503 ")
     assert len(proxy.network.dialed) == 2
+
+
+@pytest.mark.parametrize("error", ["tls_certificate_error", "tls_protocol_error", "tls_alert_received"])
+def test_a_certificate_that_cannot_be_verified_is_a_502(make, error):
+    proxy = make("https://10.0.0.1", "https://10.0.0.2")
+    untrusted = TlsError("the certificate is not trusted", error=error)
+    proxy.network.script = [ConnectionRefused("1"), untrusted]
+    client = proxy.connect()
+    client.send(GET)
+    assert client.received.startswith(b"HTTP/1.1 502 ") and b"error=" + error.encode() in client.received
+    # It is a failure of the connection all the same: others are asked, and it counts.
+    assert [upstream._strikes for upstream in proxy.factory.pools[0].upstreams] == [1, 1]
+    proxy.network.script = [untrusted]
+    client = proxy.connect()
+    client.send(GET)
+    proxy.upstream.send(b"HTTP/1.1 204 OK\r\n\r\n")
+    assert client.received.startswith(b"HTTP/1.1 204 ")
 
 
 def test_a_loop_is_a_508(make):

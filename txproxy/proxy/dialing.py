@@ -242,6 +242,10 @@ def dial_error(value: BaseException | None, address: Address) -> ExchangeError:
         return DialError(f"{address} cannot be connected to from {address.bind}")
     if isinstance(value, SSL.Error):
         reasons = [entry[2] for entry in value.args[0]] if value.args and isinstance(value.args[0], list) else []
+        alert = next((reason for reason in reasons if " alert " in reason), None)
+        if alert is not None:
+            # It is our certificate that it does not like, or something else about us.
+            return TlsError(f"{address} refused the TLS handshake: {alert}", error="tls_alert_received")
         if any("certificate" in reason for reason in reasons):
             return TlsError(f"the certificate of {address} is not trusted", error="tls_certificate_error")
         return TlsError(f"the TLS handshake with {address} failed")

@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 import attrs
 
-from txproxy.errors import ConfigError, ConnectTimeout, ExchangeError, UpstreamClosed, UpstreamUnavailable
+from txproxy.errors import ConfigError, ConnectTimeout, ExchangeError, TlsError, UpstreamClosed, UpstreamUnavailable
 from txproxy.interfaces import Client, Decision, Plan
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.affinity import Affinity
@@ -54,9 +54,10 @@ def host_to_send(text: str) -> str:
 
 def none_left(fault: ExchangeError) -> None:
     """After the ``fault`` of the last upstream that there is to try: raises what the client is told instead, if that is
-    another thing.
+    another thing. A certificate that cannot be verified, and a handshake that fails, are no outage: 502 (RFC 9209
+    section 2.3), as somebody has to mend them.
     """
-    if fault.retry_safe and not isinstance(fault, ConnectTimeout):
+    if fault.retry_safe and not isinstance(fault, ConnectTimeout | TlsError):
         raise UpstreamUnavailable(f"no upstream can be reached: {fault.detail}", error=fault.error)
 
 
