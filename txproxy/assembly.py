@@ -277,7 +277,8 @@ def action_of(route: RouteConfig, pools: Mapping[str, LivePool], via: Via | None
     if route.auth is not None:
         asked = _to_pool(PoolAction(pool=route.auth.pool), pools, via)
         copy = tuple(name.encode("ascii") for name in route.auth.copy)
-        treatment.auth = ForwardAuth(asked, route.auth.path.encode("ascii"), copy)
+        cookies = tuple(name.encode("ascii") for name in route.auth.cookies)
+        treatment.auth = ForwardAuth(asked, route.auth.path.encode("ascii"), copy, cookies)
     if route.mirror is not None:
         treatment.mirror = Mirror(_to_pool(PoolAction(pool=route.mirror.pool), pools, via), route.mirror.share)
     return action if treatment == Treatment() else Treated(action, treatment)

@@ -128,6 +128,23 @@ def test_hsts_is_short_to_write(route, text, hsts):
     assert (response.hsts if response is not None else None) == hsts
 
 
+@pytest.mark.parametrize("strip", ["/one", "/one/", "/one/two"])
+def test_a_prefix_that_paths_of_the_route_have_may_be_stripped(route, strip):
+    assert route(f'pool = "app"\nstrip_prefix = "{strip}"').request.strip == strip.rstrip("/").encode()
+
+
+@pytest.mark.parametrize("path", ["~/a//b", "~/a%2Fb", "~/a%2fb", "~/%c3%a9"])
+def test_an_expression_that_no_path_is_like_is_warned_of(more, path):
+    made = more(f'[[routes]]\nname = "x"\npath = "{path}"\npool = "app"')
+    assert [warning.partition(": ")[2].partition(": ")[0] for warning in made.warnings] == ["routes[0].path"]
+    assert "paths are compared with escapes decoded and slashes merged" in made.warnings[0]
+    assert not more('[[routes]]\nname = "x"\npath = "~/a%20b/%C3%A9/.*"\npool = "app"').warnings
+
+
+def test_cookies_of_an_authorization_server_can_be_the_clients(route):
+    assert route('pool = "app"\nauth = { pool = "app", cookies = ["*"] }').auth.cookies == ("*",)
+
+
 def test_a_mirror_is_short_to_write(route):
     assert route('pool = "app"\nmirror = "app"').mirror == MirrorConfig(pool="app")
 
@@ -178,6 +195,17 @@ def test_a_mirror_is_short_to_write(route):
         (TO + "mirror = { share = 0.5 }", "routes[0].mirror: pool is missing"),
         (TO + 'auth = { path = "/" }', "routes[0].auth: pool is missing"),
         (TO + 'auth = { pool = "app", path = "x" }', "routes[0].auth.path: 'x' is no path"),
+        (TO + 'auth = { pool = "app", copy = ["set-cookie"] }', "routes[0].auth.copy[0]: Set-Cookie is a field of res"),
+        (TO + 'auth = { pool = "app", copy = ["Server"] }', "routes[0].auth.copy[0]: Server is a field of responses, "),
+        (TO + 'auth = { pool = "app", cookies = ["a b"] }', "routes[0].auth.cookies[0]: 'a b' is no name of a cookie"),
+        (TO + 'request_headers = { set = { Set-Cookie = "x" } }', "routes[0].request_headers.set: Set-Cookie is a fie"),
+        (TO + 'request_headers = { remove = "Location" }', "routes[0].request_headers.remove: Location is a field of "),
+        (TO + 'response_headers = { add = { Cookie = "x" } }', "routes[0].response_headers.add: Cookie is a field of "),
+        (TO + 'response_headers = { set = { x = "1" }, remove = ["X"] }', "routes[0].response_headers.remove: X is se"),
+        (TO + 'strip_prefix = "/onex"', "routes[0].strip_prefix: no path of the route is '/onex' or below it"),
+        (TO + 'strip_prefix = "/one/*"', "routes[0].strip_prefix: '/one/*' has a *, which stands for nothing here"),
+        ('[[routes]]\nname = "x"\npool = "app"\npath = "/one/*"', "routes[0].path: '/one/*' has a *, which stands for"),
+        ('[[routes]]\nname = "x"\npool = "app"\npath = "=/a//b"', "routes[0].path: '/a//b' is not read alike by all"),
         (TO + 'auth = { pool = "app", copy = ["a b"] }', "routes[0].auth.copy[0]: 'a b' is no name of a field"),
         (TO + 'host = "a b"', "routes[0].host: 'a b': not a host and port"),
         (TO + 'sticky = "x"', "routes[0].sticky: 'x' is no kind of affinity"),

@@ -119,6 +119,7 @@ TAKES = {
     "routes[].hsts.max_age": DURATION,
     "routes[].hsts.include_subdomains": FLAG,
     "routes[].auth.copy": {"empty list", "long"},
+    "routes[].auth.cookies": {"empty list", "long"},
     "routes[].respond.headers": TABLE,
     "routes[].respond.body": FREE_TEXT,
 }

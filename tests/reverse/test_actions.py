@@ -548,6 +548,53 @@ def test_what_a_route_sets_or_removes_in_responses_passes_in_no_trailer_of_their
     assert client.received.endswith(b"2\r\nhi\r\n0\r\nServer-Timing: a\r\n\r\n")
 
 
+GIVEN = OK.replace(b"Date", b"Set-Cookie: s=1; Path=/\r\nSet-Cookie: t=2\r\nX-User: u\r\nDate")
+
+
+@pytest.mark.parametrize(
+    ("cookies", "given"),
+    [((), []), ((b"s",), [b"s=1; Path=/"]), ((b"*",), [b"s=1; Path=/", b"t=2"]), ((b"x",), [])],
+)
+def test_cookies_of_an_authorization_server_are_handed_to_the_client(serve, cookies, given):
+    pool = Pool(["http://10.0.0.1", "http://10.0.0.3"])
+    auth = ForwardAuth(to("10.0.0.2"), copy=(b"X-User",), cookies=cookies)
+    proxy = serve(
+        {"/x": Treated(ToPool(pool), Treatment(auth=auth)), "/y": Treated(Respond(200), Treatment(auth=auth))}
+    )
+    expected = [b"Set-Cookie: " + value for value in given]
+    for answered in ("at once", "after a retry", "not at all"):
+        client = proxy.connect()
+        client.send(get(b"/x"))
+        failed = {"at once": 0, "after a retry": 1, "not at all": 2}[answered]
+        proxy.network.script = [ConnectionRefused("no")] * failed
+        at(proxy, "10.0.0.2")[-1].send(GIVEN)
+        if failed < 2:
+            sent = proxy.network.connections[-1]
+            assert b"X-User: u\r\n" in sent.received and b"Set-Cookie" not in sent.received
+            sent.send(OK)
+            sent.drop()
+        lines = client.received.split(b"\r\n")
+        assert [line for line in lines if line.startswith(b"Set-Cookie")] == expected
+        assert lines[0].split()[1] == (b"503" if failed == 2 else b"200")
+    client = proxy.connect()
+    client.send(get(b"/y"))
+    at(proxy, "10.0.0.2")[-1].send(GIVEN)
+    assert [line for line in client.received.split(b"\r\n") if line.startswith(b"Set-Cookie")] == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"copy": (b"Set-Cookie",)}, "Set-Cookie is a field of responses; accepted are cookies"),
+        ({"copy": (b"Location",)}, "Location is a field of responses"),
+        ({"cookies": (b"a b",)}, "'a b' is no name of a cookie"),
+    ],
+)
+def test_what_an_authorization_server_cannot_give_is_refused(values, said):
+    with pytest.raises(ConfigError, match=said):
+        ForwardAuth(to("10.0.0.2"), **values)
+
+
 def test_the_body_of_a_request_waits_for_the_answer(serve):
     proxy = serve({"/": guarded()})
     client = proxy.connect()

@@ -48,6 +48,29 @@ def test_what_tells_of_the_client_is_replaced_and_never_added_to():
     assert FieldChanges((), (("X-Forwarded-Prefix", "/api"),), (), of_response=True).drop == frozenset()
 
 
+@pytest.mark.parametrize("name", ["Set-Cookie", "location", "WWW_Authenticate", "ETag", "Strict-Transport-Security"])
+def test_what_says_something_in_a_response_alone_is_not_for_requests(name):
+    for arguments in ((((name, "x"),), (), ()), ((), ((name, "x"),), ()), ((), (), (name,))):
+        with pytest.raises(ConfigError, match="is a field of responses, and says nothing in a request; accepted are"):
+            FieldChanges(*arguments)
+        assert FieldChanges(*arguments, of_response=True)
+
+
+@pytest.mark.parametrize("name", ["Cookie", "authorization", "If_Match", "User-Agent"])
+def test_what_says_something_in_a_request_alone_is_not_for_responses(name):
+    for arguments in ((((name, "x"),), (), ()), ((), ((name, "x"),), ()), ((), (), (name,))):
+        with pytest.raises(ConfigError, match="is a field of requests, and says nothing in a response; accepted are"):
+            FieldChanges(*arguments, of_response=True)
+        assert FieldChanges(*arguments)
+
+
+def test_what_is_set_need_not_be_removed():
+    with pytest.raises(ConfigError, match="remove_headers: x-a is set as well, which replaces it; accepted is one"):
+        FieldChanges((("X-A", "1"),), (), ("x-a",))
+    # the client's goes, and another comes
+    assert FieldChanges((), (("X-A", "1"),), ("x-a",))
+
+
 BOTH = ["Host", "Content-Length", "Transfer-Encoding", "connection", "VIA", "Upgrade", "TE", "Trailer", "Keep-Alive"]
 BOTH += ["Proxy-Authorization", "Proxy-Connection", "Content_Length", "Transfer_Encoding"]
 IN_REQUESTS = ["Expect", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP", "Forwarded"]

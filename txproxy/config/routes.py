@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from txproxy.config.lines import Path
@@ -19,7 +20,9 @@ from txproxy.config.tree import (
 )
 from txproxy.config.values import any_text, duration, flag, secret_text, share, shown, size, text, texts, whole
 from txproxy.errors import ConfigError
+from txproxy.matching.paths import has_prefix
 from txproxy.reverse.actions import Respond
+from txproxy.reverse.fields import settable
 from txproxy.reverse.matches import Match
 from txproxy.reverse.redirects import Redirect
 from txproxy.reverse.rewriting import Hsts, RequestRewrite, ResponseRewrite
@@ -28,6 +31,8 @@ from txproxy.wire import grammar
 
 _ACTIONS: Final = ("pool", "redirect", "respond", "files", "tunnel")
 _YEAR: Final = 31536000
+# What the canonical form of a path does not have.
+_NEVER: Final = re.compile(rb"//|%(?:2[Ff]|5[Cc]|3[Bb]|[0-9A-F][a-f]|[a-f][0-9A-Fa-f])")
 _LONGEST_HSTS: Final = 10**10 - 1
 # What changes a request or its response: for routes that send it somewhere.
 _CHANGES: Final = (
@@ -65,6 +70,8 @@ def read_route(table: Table) -> RouteConfig:
     match = _match(table)
     action = _action(table)
     request = _request(table)
+    if isinstance(action, PoolAction | FilesAction):
+        _check_paths(table, match, request)
     route = RouteConfig(
         name=name,
         listeners=listeners,
@@ -97,6 +104,22 @@ def _match(table: Table) -> Match:
     except ConfigError as fault:
         table.faults_of(fault, _MATCH_KEYS)
         return Match()
+
+
+def _check_paths(table: Table, match: Match, request: RequestRewrite | None) -> None:
+    """Say what can have no effect: a prefix that no path of the route has, an expression that no path is like."""
+    path, strip = match.path_pattern, request.strip if request is not None else b""
+    beside = path.kind in ("=", "/") and not has_prefix(path.text, strip)
+    if strip and beside and not (path.kind == "/" and has_prefix(strip, path.text)):
+        table.fault(
+            f"no path of the route is {shown(strip.decode())} or below it; accepted is a prefix of its path",
+            "strip_prefix",
+        )
+    if path.kind == "~" and (found := _NEVER.search(path.text)) is not None:
+        table.findings.doubt(
+            (*table.path, "path"),
+            f"paths are compared with escapes decoded and slashes merged: {found[0].decode()} is in none of them",
+        )
 
 
 def _wanted(value: object) -> str | bool:
@@ -272,7 +295,8 @@ def _auth(table: Table) -> AuthConfig | None:
     auth = AuthConfig(
         pool=inner.need("pool", text, "", "the name of a pool"),
         path=inner.read("path", _path, "/"),
-        copy=inner.all("copy", _field_name) or (),
+        copy=inner.all("copy", _copied) or (),
+        cookies=inner.all("cookies", _cookie) or (),
     )
     inner.close()
     return auth
@@ -285,10 +309,20 @@ def _path(value: object) -> str:
     return path
 
 
-def _field_name(value: object) -> str:
+def _copied(value: object) -> str:
     name = text(value)
     if not grammar.TOKEN.fullmatch(name.encode()):
         raise ConfigError(f"{name!r} is no name of a field; accepted is a token such as X-User")
+    if name.lower() == "set-cookie":
+        raise ConfigError("Set-Cookie is a field of responses; accepted is cookies = ['*'], or with names")
+    settable(name)
+    return name
+
+
+def _cookie(value: object) -> str:
+    name = text(value)
+    if name != "*" and not grammar.TOKEN.fullmatch(name.encode()):
+        raise ConfigError(f"{name!r} is no name of a cookie; accepted is a token, or * for all")
     return name
 
 

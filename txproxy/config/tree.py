@@ -78,6 +78,7 @@ class AuthConfig:
     pool: str
     path: str = "/"
     copy: tuple[str, ...] = ()
+    cookies: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

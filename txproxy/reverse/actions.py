@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -15,7 +15,7 @@ from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.pool import Pool
 from txproxy.reverse.redirects import Redirect
 from txproxy.reverse.rewriting import RequestRewrite, ResponseLines, ResponseRewrite
-from txproxy.reverse.subrequests import ForwardAuth, Mirror
+from txproxy.reverse.subrequests import ForwardAuth, Mirror, Passed
 from txproxy.reverse.to_pool import none_left
 from txproxy.reverse.upstream import Upstream
 from txproxy.wire import grammar
@@ -177,10 +177,24 @@ class Treated:
             return self._go(head, head, client)
         assert self._factory is not None, "an action that serves is attached"
         asking: Any = auth.ask(self._factory, head, client).addCallback(
-            lambda passed: self._go(head, passed, client) if isinstance(passed, RequestHead) else passed
+            lambda passed: self._pass(head, passed, client) if isinstance(passed, Passed) else passed
         )
         decision: Decision = asking
         return decision
+
+    def _pass(self, asked: RequestHead, passed: Passed, client: Client) -> Decision:
+        decision: Any = self._go(asked, passed.head, client)
+        lines = passed.lines
+        if not lines:
+            return cast(Decision, decision)
+
+        def add(decision: Any) -> Any:
+            if isinstance(decision, Plan):
+                decision.response_lines += lines
+                return decision
+            return attrs.evolve(decision, lines=(*decision.lines, *lines))
+
+        return cast(Decision, decision.addCallback(add) if isinstance(decision, Deferred) else add(decision))
 
     def _go(self, asked: RequestHead, head: RequestHead, client: Client) -> Decision:
         """``asked`` is what the client sent, ``head`` what the authorization server has made of it."""

@@ -140,17 +140,27 @@ class _Question(_Subrequest):
 
 
 @attrs.frozen
+class Passed:
+    """A request that may pass: its ``head`` as it goes on, and field ``lines`` for whatever answers it."""
+
+    head: RequestHead
+    lines: tuple[bytes, ...] = ()
+
+
+@attrs.frozen
 class ForwardAuth:
     """Asks ``path`` of a pool whether a request may pass (nginx's auth_request, Traefik's forwardAuth).
 
     The question is a GET with the request's fields, and with X-Forwarded-Method and X-Forwarded-Uri. At 2xx the request
-    passes, with the fields of the answer that ``copy`` names in place of the client's own; any other answer is the
-    client's. If there is none, the request does not pass.
+    passes, with the fields of the answer that ``copy`` names in place of the client's own, and the client gets those of
+    its ``cookies`` that are named (``*``: all of them), whatever answers the request; any other answer is the client's.
+    If there is none, the request does not pass.
     """
 
     action: ToPool
     path: bytes = b"/"
     copy: tuple[bytes, ...] = ()
+    cookies: tuple[bytes, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         if not grammar.REQUEST_LINE.fullmatch(b"GET %b HTTP/1.1" % self.path) or not self.path.startswith(b"/"):
@@ -159,9 +169,15 @@ class ForwardAuth:
             )
         for name in self.copy:
             # Whoever answers must not say where the request ends.
+            if name.lower() == b"set-cookie":
+                raise ConfigError("Set-Cookie is a field of responses; accepted are cookies, for those of the answer")
             settable(name.decode("utf-8", "surrogateescape"))
+        for name in self.cookies:
+            if name != b"*" and not grammar.TOKEN.fullmatch(name):
+                given = name.decode("utf-8", "replace")
+                raise ConfigError(f"{given!r} is no name of a cookie; accepted is a token, or *")
 
-    def ask(self, factory: ProxyFactory, head: RequestHead, client: Client) -> Deferred[RequestHead | Refusal | Answer]:
+    def ask(self, factory: ProxyFactory, head: RequestHead, client: Client) -> Deferred[Passed | Refusal | Answer]:
         """The request that may pass, or what to answer in its place."""
         lines = end_to_end(head.headers, _NOT_ASKED_WITH)
         told = [b"X-Forwarded-Method: " + head.method, b"X-Forwarded-Uri: " + (head.path or head.authority)]
@@ -174,7 +190,7 @@ class ForwardAuth:
 
     def _judge(
         self, answer: ResponseHead | Refusal | Answer, question: _Question, head: RequestHead
-    ) -> RequestHead | Refusal | Answer:
+    ) -> Passed | Refusal | Answer:
         if not isinstance(answer, ResponseHead):
             return answer
         if not 200 <= answer.status < 300:
@@ -184,13 +200,23 @@ class ForwardAuth:
                 if name.lower() not in _OF_THE_HOP
             ]
             return Answer(answer.status, tuple(lines), question.body)
+        given = self._cookies(answer.headers) if self.cookies else ()
         if not self.copy:
-            return head
+            return Passed(head, given)
         names = frozenset(name.lower() for name in self.copy)
         copied = [name + b": " + value for name, value in answer.headers if name.lower() in names]
         # What the client says under these names goes, however it is spelt.
         headers = replaced(head.headers, frozenset(map(plain, names)), names, copied)
-        return changed(head, head.path, headers, names)
+        return Passed(changed(head, head.path, headers, names), given)
+
+    def _cookies(self, headers: Headers) -> tuple[bytes, ...]:
+        """The lines of the cookies that the client is to get."""
+        every = b"*" in self.cookies
+        return tuple(
+            b"Set-Cookie: " + value
+            for value in headers.get_all(b"set-cookie")
+            if every or value.partition(b"=")[0].strip(b" \t") in self.cookies
+        )
 
 
 class _Ends:
