@@ -154,6 +154,10 @@ def test_names_that_nobody_answers_for_are_in_nobodys_way(run, names, curl, reac
     until(lambda: len(answered(waiting)) == 200 - 64, "the rest has an answer")
     assert {client.recv(12) for client in answered(waiting)} == {b"HTTP/1.1 503"}
     proxy.looks_up(64)
+    # Another configuration takes over, and what runs goes on.
+    proxy.process.send_signal(signal.SIGHUP)
+    proxy.says("was read again, and runs")
+    proxy.looks_up(64)
     # A reverse listener in the same process has its upstream by name.
     assert curl(f"http://127.0.0.1:{proxy.reverse}/name") == "nginx\n"
     for client in waiting:

@@ -1,5 +1,7 @@
 """Asking name servers: in which order, what of their answers counts, and that nothing is left when it is over."""
 
+import errno
+
 import pytest
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionDone
@@ -7,7 +9,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.names import dns as twisted_dns
 from twisted.python.failure import Failure
 
-from txproxy.errors import ConnectTimeout, DnsError
+from txproxy.errors import ConnectTimeout, DnsError, OutOfSockets
 from txproxy.proxy.name_servers import NameServers
 from txproxy.proxy.resolv_conf import ResolvConf
 from txproxy.wire.dns import AAAA, A, Record
@@ -139,10 +141,24 @@ def test_that_there_are_none_of_one_kind_ends_nothing(wires):
     assert wires.found() == {A: [], AAAA: ["2001:db8::1"]}
 
 
-def test_that_there_is_no_such_name_holds_for_every_kind(wires):
-    wires.ask()
+@pytest.mark.parametrize("both", [True, False])
+def test_that_there_is_no_such_name_is_an_answer(wires, both):
+    wires.ask(servers=(ONE, TWO))
     wires.sockets[0].say(A, rcode=3)
-    assert wires.found() == {A: [], AAAA: []}
+    if both:
+        wires.sockets[0].say(AAAA, rcode=3)
+    else:
+        wires.reactor.advance(0.6)
+    assert wires.found() == {A: [], AAAA: []} if both else {A: []}
+    assert len(wires.asked) == 2
+
+
+def test_a_server_that_knows_no_name_without_ipv6_addresses_hides_no_other(wires):
+    # RFC 4074 4.2
+    wires.ask()
+    wires.sockets[0].say(AAAA, rcode=3)
+    wires.sockets[0].say(A, "10.0.0.1")
+    assert wires.found() == {A: ["10.0.0.1"], AAAA: []}
 
 
 def test_servers_are_asked_in_turn_and_late_answers_count(wires):
@@ -201,11 +217,19 @@ def test_a_server_that_cannot_be_asked_is_passed_over(wires, wrong):
     assert wires.found() == {A: ["10.0.0.1"]}
 
 
-@pytest.mark.parametrize("wrong", [OSError(24, "Too many open files"), True])
-def test_if_nobody_can_be_asked_that_is_a_failure_at_once(wires, wrong):
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), OutOfSockets),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), DnsError),
+        (ConnectionRefusedError(), DnsError),
+        (True, DnsError),
+    ],
+)
+def test_if_nobody_can_be_asked_that_is_a_failure_at_once(wires, wrong, kind):
     wires.wrong[ONE] = wrong
     wires.ask()
-    assert isinstance(wires.failure(), DnsError)
+    assert type(wires.failure()) is kind
 
 
 def test_servers_take_turns_if_the_file_says_so(wires):

@@ -258,6 +258,22 @@ def test_all_clients_together_have_bounds_and_an_administrators_names_have_none(
         one.cancel()
 
 
+def test_who_has_most_makes_room_for_others(program):
+    program = program(waiting=6)
+    of_most = [program.ask(f"{number}.example", "10.0.0.1") for number in range(4)]
+    others = [program.ask(name, "10.0.0.2")[0] for name in ("x.example", "y.example")]
+    # Somebody else waits for the latest as well: then the one before it goes.
+    others.append(program.ask("3.example", "10.0.0.2")[0])
+    others.append(program.ask("new.example", "10.0.0.3")[0])
+    assert [bool(results) for _, results in of_most] == [False, False, True, False]
+    assert of_most[2][1][0].value.status == 503 and program.resolver.running == 6
+    # Nobody goes for who has as many.
+    assert program.fault("z.example", "10.0.0.2").status == 503
+    assert "2.example" not in program.servers.waiting
+    for asking in others + [asking for asking, _ in of_most]:
+        asking.cancel()
+
+
 def test_ten_thousand_names_of_one_client_leave_nothing(program):
     program = program()
     asking = [program.ask(f"{number}.example", "10.0.0.1")[0] for number in range(10_000)]

@@ -29,12 +29,13 @@ from txproxy.errors import (
 from txproxy.interfaces import Address, IDialer
 from txproxy.proxy.hops import ThroughEndpoint, parent_error
 from txproxy.proxy.local import connect_local
+from txproxy.proxy.name_servers import OUT_OF_SOCKETS
 from txproxy.proxy.names import NameEndpoint
 from txproxy.proxy.resolver import Resolver
 from txproxy.proxy.transports import write_function
 
 # What this machine has run out of, whoever was to be connected to: descriptors, memory, local ports.
-_OUT_OF: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+_OUT_OF: Final = OUT_OF_SOCKETS | {errno.EADDRNOTAVAIL}
 
 
 @implementer(IDialer)

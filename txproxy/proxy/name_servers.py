@@ -6,6 +6,7 @@ C library, it takes nothing from anybody then. So no thread is used here at all.
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable, Sequence
 from os import urandom
@@ -19,7 +20,7 @@ from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txproxy.errors import ConnectTimeout, DnsError
+from txproxy.errors import ConnectTimeout, DialError, DnsError, OutOfSockets
 from txproxy.proxy.resolv_conf import ResolvConf
 from txproxy.wire.dns import NO_ERROR, NO_SUCH_NAME, Record, question, read_response
 
@@ -30,6 +31,8 @@ _SOON: Final = 0.5
 # By TCP, for all of it: one that drips is as good as silent.
 _TCP_TIMEOUT: Final = 5.0
 _LARGEST: Final = 65535
+# What the system says where it has no socket left.
+OUT_OF_SOCKETS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _READ_AT_ONCE: Final = 16
 _REASONS: Final = {1: "did not understand", 2: "failed", 4: "does not do that", 5: "refused to answer"}
 
@@ -162,7 +165,8 @@ class _Asking:
         self._servers: dict[str, _Server] = {}
         self._current: _Server | None = None
         self._found: Answers = {}
-        self._reason = ""
+        self._fault: DialError | None = None
+        self._no_such_name = False
         self._timer: IDelayedCall | None = None
         self._soon: IDelayedCall | None = None
         self._by_tcp: dict[tuple[str, int], Deferred[Any]] = {}
@@ -184,7 +188,7 @@ class _Asking:
 
     def _waited(self) -> None:
         self._timer = None
-        self._reason = self._reason or "no answer"
+        self._fault = self._fault or ConnectTimeout("no answer", error="dns_timeout")
         self.go_on()
 
     def _send(self, address: str) -> bool:
@@ -200,10 +204,11 @@ class _Asking:
                 if kind in server.open:
                     server.socket.send(question(ident, self._name, kind))
         except ConnectionRefusedError:
-            self._reason = f"nobody listens at {address}"
+            self._fault = DnsError(f"nobody listens at {address}")
             return False
         except OSError as fault:
-            self._reason = f"{address} cannot be asked: {fault.strerror or fault}"
+            failed = OutOfSockets if fault.errno in OUT_OF_SOCKETS else DnsError
+            self._fault = failed(f"{address} cannot be asked: {fault.strerror or fault}")
             return False
         return True
 
@@ -236,22 +241,21 @@ class _Asking:
         if kind is None or not fits or kind in self._found:
             return
         if failed:
-            self._reason = f"the name server {_REASONS.get(response.rcode, f'answered {response.rcode}')}"
+            self._fault = DnsError(f"the name server {_REASONS.get(response.rcode, f'answered {response.rcode}')}")
             self._is_of_no_use(server, {kind})
         elif response.truncated:
             self._ask_by_tcp(server, kind, response.ident)
-        elif response.rcode == NO_SUCH_NAME and not response.records:
-            # RFC 2308 5: that holds for records of every kind.
-            self._found.update(dict.fromkeys(self._idents.values(), ()))
-            self._finish()
         else:
+            # RFC 2308 5 has it hold for records of every kind. But there are servers that say so of a name that has
+            # no IPv6 address (RFC 4074 4.2), so that the other answer, which is on its way, is waited for a little.
+            self._no_such_name = self._no_such_name or response.rcode == NO_SUCH_NAME
             self._answered(kind, response.records)
 
     def _answered(self, kind: int, records: tuple[Record, ...]) -> None:
         self._found[kind] = records
         if len(self._found) == len(self._idents):
             self._finish()
-        elif records and self._soon is None:
+        elif (records or self._no_such_name) and self._soon is None:
             self._soon = self._to.reactor.callLater(_SOON, self._is_soon)
 
     def _is_soon(self) -> None:
@@ -260,7 +264,7 @@ class _Asking:
 
     def _refused(self, server: _Server) -> None:
         if not self.done.called:
-            self._reason = f"nobody listens at {server.address}"
+            self._fault = DnsError(f"nobody listens at {server.address}")
             self._is_of_no_use(server, set(server.open))
 
     def _is_of_no_use(self, server: _Server, kinds: set[int]) -> None:
@@ -295,14 +299,14 @@ class _Asking:
         if not truncated:
             self._heard(server, data)
         if not self.done.called and key[1] not in self._found:
-            self._reason = self._reason or "the name server gives an answer that cannot be read"
+            self._fault = self._fault or DnsError("the name server gives an answer that cannot be read")
             self._is_of_no_use(server, {key[1]})
         self._finish_if_last()
 
     def _tcp_failed(self, failure: Failure, server: _Server, key: tuple[str, int]) -> None:
         if self._by_tcp.pop(key, None) is None:
             return  # forgotten
-        self._reason = f"{server.address} does not answer by TCP"
+        self._fault = DnsError(f"{server.address} does not answer by TCP")
         self._is_of_no_use(server, {key[1]})
         self._finish_if_last()
 
@@ -317,12 +321,10 @@ class _Asking:
             return
         found = self._found
         self._close()
-        if len(found) == len(self._idents) or any(found.values()):
+        if len(found) == len(self._idents) or any(found.values()) or self._no_such_name:
             self.done.callback(found)
-        elif self._reason == "no answer":
-            self.done.errback(ConnectTimeout("no answer", error="dns_timeout"))
         else:
-            self.done.errback(DnsError(self._reason))
+            self.done.errback(self._fault or DnsError("no name server could be asked"))
 
     def _stop_timer(self) -> None:
         timer, self._timer = self._timer, None

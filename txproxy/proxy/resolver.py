@@ -125,8 +125,7 @@ class Resolver:
             if found:
                 return found
             client = client_key(client_ip, self.ipv6_prefix) if client_ip else ""
-            if client:
-                self._check_bounds(client, look_up)
+            pushed_out = self._room_for(client, look_up) if client else None
         except DnsError as fault:
             return fail(fault)
         if look_up is not None:
@@ -135,15 +134,26 @@ class Resolver:
         self._for_clients += look_up.bounded
         answer = look_up.wait(client)
         look_up.follow(Deferred.fromCoroutine(self._look_up(plain)))
+        if pushed_out is not None:
+            pushed_out.end(DnsError(f"{self._for_clients} names are being looked up, and no more will be", status=503))
         return answer
 
-    def _check_bounds(self, client: str, look_up: _LookUp | None) -> None:
+    def _room_for(self, client: str, look_up: _LookUp | None) -> _LookUp | None:
+        """``DnsError`` if there is no room for one more that waits for ``look_up``, or for a new one if that is None.
+        Gives the look-up that has to make room for it, if one has: the latest of the client that has most.
+        """
         limits = self.limits
         waits = self._waits.get(client, 0)
         if waits >= limits.waiting_per_client and (look_up is None or client not in look_up.clients):
             raise DnsError(f"{waits} names are being looked up for {client}, and no more will be", status=503)
-        if look_up is None and self._for_clients >= limits.waiting:
-            raise DnsError(f"{self._for_clients} names are being looked up, and no more will be", status=503)
+        if look_up is not None or self._for_clients < limits.waiting:
+            return None
+        other = max(self._waits, key=self._waits.__getitem__)
+        if self._waits[other] > waits + 1:
+            for one in reversed(self._looking.values()):
+                if one.is_of(other):
+                    return one
+        raise DnsError(f"{self._for_clients} names are being looked up, and no more will be", status=503)
 
     def _without_asking(self, name: str) -> Addresses | None:
         """The addresses of a name that is known here; None for others."""
@@ -316,16 +326,34 @@ class _LookUp:
                 self._resolver.over(self, None)
                 running.cancel()
 
+    def is_of(self, client: str) -> bool:
+        """Whether it is for nobody but ``client``."""
+        return self.clients.get(client) == len(self._waiters)
+
+    def end(self, fault: ExchangeError) -> None:
+        """Go on no more, whoever waits."""
+        running, self._running = self._running, None
+        waiters = self._over(None)
+        if running is not None:
+            running.cancel()
+        for waiter in waiters:
+            if not waiter.called:
+                waiter.errback(fault)
+
+    def _over(self, known: _Known | None) -> list[Deferred[Addresses]]:
+        """Who has waited until now."""
+        self._resolver.over(self, known)
+        waiters = list(self._waiters)
+        for waiter in waiters:
+            self._forget(waiter)
+        return waiters
+
     def _tell(self, outcome: _Known | Failure) -> None:
         if not self._waiters:
             return  # given up
         known = self._resolver.failed(self.name, outcome) if isinstance(outcome, Failure) else outcome
         self._running = None
-        self._resolver.over(self, known)
-        waiters = list(self._waiters)
-        for waiter in waiters:
-            self._forget(waiter)
-        for waiter in waiters:
+        for waiter in self._over(known):
             # What one's answer sets off may have made another leave.
             if waiter.called:
                 continue
