@@ -13,6 +13,9 @@ from zope.interface import Interface
 from txproxy.errors import ExchangeError
 from txproxy.wire.message import RequestHead, ResponseHead
 
+# The greatest weight of an upstream or a parent, and so the range of all of them (SRV has up to 65535, HAProxy 256).
+MOST_WEIGHT: Final = 1_000_000
+
 
 @attrs.frozen
 class Address:

@@ -7,9 +7,11 @@ import pytest
 from tests.tls.authority import new_ca
 from txproxy.config.pools import sticky_kind, strategy_name
 from txproxy.errors import ConfigError
+from txproxy.forward.parent import Parent
+from txproxy.interfaces import Address
 from txproxy.reverse.health import HealthCheck, Statuses
-from txproxy.reverse.pool import Ejection, PoolSettings
-from txproxy.reverse.upstream import UpstreamTls
+from txproxy.reverse.pool import Ejection, Pool, PoolSettings
+from txproxy.reverse.upstream import Upstream, UpstreamTls
 
 TCP = '[[listeners]]\nmode = "tcp"\nlisten = "tcp:1"\npool = "db"\n[pools.db]\n'
 BEGIN = '[[listeners]]\nlisten = "tcp:8080"\npool = "app"\n[pools.app]\n'
@@ -108,6 +110,25 @@ def test_what_ejects_can_be_said_alone(pool):
     assert pool('upstreams = "http://a"').settings.ejection == Ejection(eject_on="gateway")
 
 
+@pytest.mark.parametrize("weight", [1, 1000, 1001, 1_000_000])
+def test_a_weight_has_one_range_however_it_is_written(pool, weight):
+    text = pool(f'upstreams = ["http://a;weight={weight}", "http://b"]')
+    table = pool(f'upstreams = [{{ url = "http://a", weight = {weight} }}, "http://b"]')
+    assert text.upstreams == table.upstreams
+    made = Pool(text.upstreams)
+    assert made.upstreams[0].weight == Upstream(Address("a", 80), b"a", weight).weight == weight
+    made.weigh("http://b", weight)
+    assert Parent(f"http://p;weight={weight}").weight == weight
+
+
+@pytest.mark.parametrize("weight", [0, -1, 1_000_001, True, 1.5, "1"])
+def test_what_is_no_weight_is_none_in_python_either(weight):
+    with pytest.raises(ConfigError, match="is no weight; accepted is 1 to 1000000"):
+        Upstream(Address("a", 80), b"a", weight)
+    with pytest.raises(ConfigError, match="is no weight; accepted is 1 to 1000000"):
+        Pool(["http://a"]).weigh("http://a", weight)
+
+
 def test_the_body_of_an_answer_to_a_check(pool):
     text = 'upstreams = "http://a"\nhealth.body = '
     assert pool(text + '"well"').settings.health.body == b"well"
@@ -138,7 +159,11 @@ def test_pools_of_raw_streams_are_checked_by_connecting(read):
         ('upstreams = [{ weight = 2 }]', "pools.app.upstreams[0]: url is missing"),
         ('upstreams = [{ url = "http://a", wait = 2 }]', "pools.app.upstreams[0].wait: no such key (is weight"),
         ('upstreams = [{ url = "http://a", weight = 0 }]', "pools.app.upstreams[0].weight: 0 cannot be"),
-        ('upstreams = [{ url = "http://a", weight = 1001 }]', "pools.app.upstreams[0]: 'http://a;weight=1001': "),
+        (
+            'upstreams = [{ url = "http://a", weight = 1000001 }]',
+            "pools.app.upstreams[0].weight: 1000001 cannot be; accepted is a whole number from 1 to 1000000",
+        ),
+        ('upstreams = ["http://a;weight=1000001"]', "pools.app.upstreams[0]: 'http://a;weight=1000001': "),
         ('upstreams = [{ url = "http://a", backup = 1 }]', "pools.app.upstreams[0].backup: 1 is neither"),
         ('upstreams = ["http://a", "b:1"]', "pools.app.upstreams: HOST:PORT (for tcp) and URLs (for reverse)"),
         ('strategy = "round robin"', "pools.app.strategy: 'round robin' is no strategy (is round-robin meant?)"),

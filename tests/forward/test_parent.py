@@ -48,7 +48,7 @@ def test_parameters():
         "http://p.example?x",
         "http://[::1:80",
         "http://p.example;weight=0",
-        "http://p.example;weight=1001",
+        "http://p.example;weight=1000001",
         "http://p.example;weight=²",
         "http://p.example;max=3",
         "http://p.example;backup=yes",

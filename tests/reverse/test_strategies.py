@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces import Client
+from txproxy.interfaces import MOST_WEIGHT, Client
 from txproxy.reverse.strategies import (
     NAMES,
     IStrategy,
@@ -721,6 +721,17 @@ def test_a_wrong_bound_is_refused(text, said):
     with pytest.raises(ConfigError) as fault:
         strategy_from(text)
     assert str(fault.value).startswith(said) and "accepted" in str(fault.value) and "\n" not in str(fault.value)
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name != "first"])
+def test_each_bears_the_greatest_weight_beside_the_least(name):
+    upstreams = servers(MOST_WEIGHT, MOST_WEIGHT - 1, 1)
+    strategy = told(strategy_from(name, Clock().seconds, Random(1)), upstreams)
+    counts = Counter(
+        begin(strategy, request(b"/%d" % number, (b"X-User", b"%d" % number)), client).name
+        for number, client in enumerate(clients(1000))
+    )
+    assert counts["a"] == pytest.approx(500, abs=80) and counts["b"] == pytest.approx(500, abs=80)
 
 
 def test_each_has_lots_of_its_own():

@@ -54,7 +54,7 @@ def test_parameters():
         "unix:/x;resolve",
         "http://a;weight=0",
         "http://a;weight=x",
-        "http://a;weight=1001",
+        "http://a;weight=1000001",
         "http://a;backup=1",
         "http://a;max=0",
         "http://a;max",

@@ -13,6 +13,7 @@ from txproxy.config.tables import Table
 from txproxy.config.tree import PoolConfig
 from txproxy.config.values import duration, flag, hint, one_of, pause, share, shown, some_text, text, texts, whole
 from txproxy.errors import ConfigError
+from txproxy.interfaces import MOST_WEIGHT
 from txproxy.reverse.affinity import affinity_from
 from txproxy.reverse.conditions import compiled
 from txproxy.reverse.hashing import load_bound
@@ -29,7 +30,7 @@ _EJECTION: Final = Ejection()
 _LEAST_KEY: Final = 16
 # What raw streams cannot be told apart by.
 _OF_REQUESTS: Final = ("uri-hash", "header-hash")
-_PARAMETERS: Final = ("weight", "max")
+_PARAMETERS: Final = {"weight": MOST_WEIGHT, "max": 10**6}
 
 
 def read_pool(name: str, table: Table) -> PoolConfig:
@@ -130,7 +131,9 @@ def _upstreams(table: Table) -> dict[str, Path]:
 def _of_table(table: Table) -> str | None:
     url = table.need("url", text, None, "a URL such as http://10.0.0.1:8000")
     words = [
-        f";{key}={number}" for key in _PARAMETERS if (number := table.read(key, whole(1, 10**6), None)) is not None
+        f";{key}={number}"
+        for key, most in _PARAMETERS.items()
+        if (number := table.read(key, whole(1, most), None)) is not None
     ]
     words += [f";{key}" for key in ("backup", "resolve") if table.read(key, flag, False)]
     table.close()

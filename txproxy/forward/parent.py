@@ -19,7 +19,7 @@ from twisted.logger import Logger
 
 from txproxy.errors import ConfigError, ExchangeError, ParentRefused
 from txproxy.forward.credentials import basic
-from txproxy.interfaces import Address, Opening
+from txproxy.interfaces import MOST_WEIGHT, Address, Opening
 from txproxy.matching.hosts import HostPattern
 from txproxy.tls.upstream import client_connections
 from txproxy.wire.connect import ConnectClient
@@ -33,7 +33,6 @@ _OUT: Final = 30.0
 _MOST: Final = 10
 # How long all others wait for what becomes of the one request that tries it again.
 _TRIAL: Final = 10.0
-_MOST_WEIGHT: Final = 1000
 
 _URL: Final = re.compile(r"(http|https|socks5h?)://(?:([^/?#]*)@)?([^/?#@]+)/?")
 _ACCEPTED: Final = (
@@ -260,7 +259,7 @@ def _parameters(text: str, words: Sequence[str]) -> dict[str, Any]:
         name, equals, value = word.partition("=")
         if name == "backup" and not equals and name not in options:
             options[name] = True
-        elif name == "weight" and value.isascii() and value.isdigit() and 0 < int(value) <= _MOST_WEIGHT:
+        elif name == "weight" and value.isascii() and value.isdigit() and 0 < int(value) <= MOST_WEIGHT:
             options[name] = int(value)
         elif name == "host" and value:
             options.setdefault(name, []).append(_pattern(text, value))

@@ -17,6 +17,7 @@ from txproxy.forward.squid_acls import Acls
 from txproxy.forward.squid_formulas import TRUE, Untranslatable, positive
 from txproxy.forward.squid_found import Line, Peer, Setting, Settings, word_of
 from txproxy.forward.squid_reader import Directive
+from txproxy.interfaces import MOST_WEIGHT
 from txproxy.matching.hosts import HostPattern
 
 _HEX: Final = frozenset(b"0123456789abcdefABCDEF")
@@ -40,7 +41,7 @@ def _cache_peer(directive: Directive, settings: Settings, acls: Acls) -> None:
     if "'" in url or not url.isprintable():
         raise Untranslatable("it is no place")
     weight = options.pop("weight", "1")
-    peer = Peer(directive, url, int(weight) if weight.isdigit() and 0 < int(weight) <= 1000 else 1)
+    peer = Peer(directive, url, int(weight) if weight.isdigit() and 0 < int(weight) <= MOST_WEIGHT else 1)
     peer.last = "default" in options
     peer.turns = any("round-robin" in option or option in _BY_HASH for option in options)
     settings.peers[name] = peer

@@ -20,7 +20,7 @@ class Weighted(Protocol):
 
     @property
     def weight(self) -> int:
-        """Its share as configured, from 1 to 1000."""
+        """Its share as configured, from 1 to ``MOST_WEIGHT``."""
 
     @property
     def effective(self) -> float:

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txproxy.errors import ConfigError, DialError
+from txproxy.interfaces import MOST_WEIGHT
 from txproxy.wire.dns import AAAA, SRV, A, Record, Service
 
 _log = Logger()
@@ -32,7 +33,6 @@ _SOON: Final = 0.5
 # How many look-ups run at once: each takes a socket. And for how long any of them may run.
 _AT_ONCE: Final = 16
 _AT_MOST: Final = 10.0
-_MOST_WEIGHT: Final = 1000
 
 
 # -- what is looked for, and what is found
@@ -58,8 +58,8 @@ def _check_port(_wanted: HostName, _field: attrs.Attribute[int], value: int) -> 
 
 
 def _check_weight(_wanted: HostName, _field: attrs.Attribute[int], value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= _MOST_WEIGHT:
-        raise ConfigError(f"{value!r} is no weight; accepted is 1 to {_MOST_WEIGHT}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= MOST_WEIGHT:
+        raise ConfigError(f"{value!r} is no weight; accepted is 1 to {MOST_WEIGHT}")
 
 
 @attrs.frozen
@@ -300,18 +300,9 @@ def _places(records: Sequence[Record]) -> list[Found]:
     if not found:
         return []
     first = min(service.priority for service in found)
-    # Weights go to 65535 here, and to 1000 in a pool. Zero is "hardly ever" (RFC 2782).
-    heaviest = max(service.weight for service in found)
-    scale = min(1.0, _MOST_WEIGHT / heaviest) if heaviest else 1.0
+    # Zero is "hardly ever" (RFC 2782).
     return [
-        Found(
-            "",
-            service.port,
-            max(1, round(service.weight * scale)),
-            service.priority != first,
-            service.target,
-        )
-        for service in found
+        Found("", service.port, max(1, service.weight), service.priority != first, service.target) for service in found
     ]
 
 

@@ -24,7 +24,15 @@ from txproxy.reverse.knocks import Knocks
 from txproxy.reverse.members import Members
 from txproxy.reverse.probe import Dial
 from txproxy.reverse.strategies import strategy_from
-from txproxy.reverse.upstream import Breaker, State, Upstream, UpstreamTls, local_upstream, parse_upstream
+from txproxy.reverse.upstream import (
+    Breaker,
+    State,
+    Upstream,
+    UpstreamTls,
+    checked_weight,
+    local_upstream,
+    parse_upstream,
+)
 from txproxy.reverse.waiting import Queue
 from txproxy.wire.http1 import tolerated
 from txproxy.wire.message import RequestHead
@@ -481,10 +489,8 @@ class Pool:
         self.refresh()
 
     def weigh(self, upstream: str | Upstream, weight: int) -> None:
-        """Give it another weight, 1 to 1000."""
-        if not 0 < weight <= 1000:
-            raise ConfigError(f"{weight} is no weight; accepted is 1 to 1000")
-        self._named(upstream).weight = weight
+        """Give it another weight, 1 to ``MOST_WEIGHT``."""
+        self._named(upstream).weight = checked_weight(weight)
         self.refresh()
 
     def drain(self, upstream: str | Upstream, seconds: float = NEVER) -> None:

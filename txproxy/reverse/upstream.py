@@ -14,7 +14,7 @@ from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 
 from txproxy.errors import ConfigError, ExchangeError
-from txproxy.interfaces import Address
+from txproxy.interfaces import MOST_WEIGHT, Address
 from txproxy.proxy.deadlines import NEVER
 from txproxy.tls.upstream import client_connections
 from txproxy.wire.target import written_authority
@@ -25,10 +25,16 @@ if TYPE_CHECKING:
 _ACCEPTED: Final = (
     "accepted are http://HOST:PORT, https://HOST:PORT and unix:/path, each with ;weight=N, ;backup, ;max=N, ;resolve"
 )
-_MOST_WEIGHT: Final = 1000
 # The share of its weight that an upstream begins with when it starts slowly.
 _COLD: Final = 0.1
 _DRAINED: Final = "drained"
+
+
+def checked_weight(weight: int) -> int:
+    """``weight`` if it is one of an upstream; else ``ConfigError``."""
+    if isinstance(weight, bool) or not isinstance(weight, int) or not 0 < weight <= MOST_WEIGHT:
+        raise ConfigError(f"{weight!r} is no weight; accepted is 1 to {MOST_WEIGHT}")
+    return weight
 
 
 class State(Enum):
@@ -83,7 +89,7 @@ class Upstream:
         self.name = name or str(address)
         self.address = address
         self.authority = authority
-        self.weight = weight
+        self.weight = checked_weight(weight)
         self.backup = backup
         self.max = max
         self.resolve = resolve
@@ -404,12 +410,12 @@ def _parameters(text: str, words: list[str]) -> dict[str, Any]:
             options[name] = known = True
         elif name in ("weight", "max") and value.isascii() and value.isdigit():
             number = int(value)
-            known = 0 < number <= (_MOST_WEIGHT if name == "weight" else 10**6)
+            known = 0 < number <= (MOST_WEIGHT if name == "weight" else 10**6)
             options[name] = number
         if not known:
             raise ConfigError(
                 f"{text!r}: {word!r} is no parameter of an upstream; accepted are "
-                f"weight=1 to weight={_MOST_WEIGHT}, backup, max=1 to max=1000000, and resolve"
+                f"weight=1 to weight={MOST_WEIGHT}, backup, max=1 to max=1000000, and resolve"
             )
     return options
 
