@@ -80,6 +80,8 @@ def fits(key, value, facts, every=False, **surroundings):
         ("not_ports", 443, {"port": 444}, True),
         ("methods", ["get", "POST"], {}, True),
         ("methods", "POST", {}, False),
+        ("methods", "GET", {"method": b"HEAD"}, True),
+        ("methods", "HEAD", {}, False),
         ("schemes", ["HTTP"], {}, True),
         ("schemes", "connect", {"method": b"CONNECT", "scheme": None, "port": 443}, True),
         ("schemes", "https", {"method": b"CONNECT", "scheme": None, "port": 443}, False),

@@ -23,8 +23,15 @@ def test_methods_are_compared_with_case():
         b"GET",
         b"PURGE",
         b"odd",
+        b"HEAD",
     ]
-    assert methods.why(request(b"POST"), CLIENT) == "method is POST, accepted are GET, PURGE, odd"
+    assert methods.why(request(b"POST"), CLIENT) == "method is POST, accepted are GET, HEAD, PURGE, odd"
+
+
+def test_head_goes_with_get_and_not_the_other_way_round():
+    assert Methods.parse(["GET"]).holds(request(b"HEAD"), CLIENT)
+    assert not Methods.parse(["HEAD", "POST"]).holds(request(b"GET"), CLIENT)
+    assert Methods.parse(["GET"]).covers(Methods.parse(["HEAD"]))
 
 
 def test_a_method_that_would_match_nothing_is_refused():

@@ -21,6 +21,7 @@ from txproxy.forward.filters import Filters
 from txproxy.forward.globs import UrlGlob, regular_expression, text_pattern
 from txproxy.forward.lists import Hit
 from txproxy.matching.hosts import HostPattern, HostPatterns, host_pattern, is_literal
+from txproxy.matching.methods import with_head
 from txproxy.wire.grammar import TOKEN
 from txproxy.wire.networks import Network, network, unmapped
 
@@ -223,7 +224,7 @@ def _method(text: str) -> bytes:
 
 
 def _methods_test(values: Sequence[bytes], _: Surroundings) -> Test:
-    known = frozenset(values)
+    known = with_head(values)
     return lambda facts: facts.head.method in known
 
 

@@ -159,7 +159,11 @@ def _ports(words: Sequence[str]) -> Formula:
 
 
 def _methods(words: Sequence[str]) -> Formula:
-    return ((Literal("methods", tuple(dict.fromkeys(word.upper() for word in words))),),)
+    names = tuple(dict.fromkeys(word.upper() for word in words))
+    found = Literal("methods", names)
+    # To Squid, HEAD is not GET.
+    alone = "GET" in names and "HEAD" not in names
+    return ((found, Literal("methods", ("HEAD",), negated=True)),) if alone else ((found,),)
 
 
 def _protocols(words: Sequence[str]) -> Formula:

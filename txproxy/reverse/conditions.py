@@ -13,6 +13,7 @@ import attrs
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces import Client
+from txproxy.matching.methods import with_head
 from txproxy.wire import grammar
 from txproxy.wire.message import RequestHead
 
@@ -55,7 +56,7 @@ class Condition(Protocol):
 
 @attrs.frozen
 class Methods:
-    """The method is one of these."""
+    """The method is one of these; HEAD goes with GET, of which it asks (RFC 9110 section 9.3.2)."""
 
     names: frozenset[bytes]
 
@@ -67,7 +68,7 @@ class Methods:
                 raise ConfigError(f"{name!r} is no method; accepted are names such as GET")
             if name not in _METHODS and name.upper() in _METHODS:
                 raise ConfigError(f"{name!r} is no method, as their case matters; accepted is {name.upper()}")
-        return cls(frozenset(map(as_bytes, names)))
+        return cls(with_head(map(as_bytes, names)))
 
     def holds(self, head: RequestHead, client: Client) -> bool:
         """See :class:`Condition`."""
