@@ -1,5 +1,6 @@
 """Endpoint strings."""
 
+import socket
 import stat
 
 import pytest
@@ -32,10 +33,73 @@ def test_unix_sockets_are_for_owner_and_group_where_nothing_else_is_said(text, m
     port.stopListening()
 
 
-@pytest.mark.parametrize("text", ["", "80", "tcp", "tcp:x", "nonsense:80", "tcp:80:what=1"])
-def test_what_is_none_is_refused(text):
-    with pytest.raises(ConfigError, match="accepted is a Twisted endpoint"):
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", ""),
+        ("tcp", "the port is no number"),
+        ("tcp:x", "the port is no number from 0 to 65535"),
+        ("65536", "the port is no number from 0 to 65535"),
+        ("127.0.0.1:99999", "the port is no number"),
+        ("nonsense:80", ""),
+        ("example.com:80", ""),
+        ("tcp:80:what=1", "tcp: takes port, interface, backlog, each once"),
+        ("tcp:80:port=80", "each once"),
+        ("tcp:127.0.0.1:80", "the port is no number"),
+        ("tcp:80:interface=a.example", "'a.example' is no address of this machine"),
+        ("tcp6:80:interface=127.0.0.1", "127.0.0.1 is no address of IPv6"),
+        ("::1:8080", ""),
+        ("[::1]", ""),
+        ("[]:80", ""),
+        ("[::g]:80", "'::g' is no address"),
+        ("1.2.3:80", "'1.2.3' is no address"),
+        ("80:127.0.0.1", ""),
+        ("unix:", "there is no path"),
+        ("unix:/x:mode=999", "the mode is none such as 660"),
+        ("systemd", ""),
+        ("ssl:443", ""),
+        (80.5, ""),
+        (True, ""),
+    ],
+)
+def test_what_is_none_is_refused_in_one_line(text, why):
+    with pytest.raises(ConfigError) as caught:
         endpoint_text(text)
+    said = str(caught.value)
+    assert why in said and "accepted are 8080, :8080, 127.0.0.1:8080, [::1]:8080, [::]:8080" in said
+    assert (
+        said.startswith("true is" if text is True else f"{text!r} is no endpoint")
+        and "\n" not in said
+        and "_parse" not in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "long"),
+    [
+        ("8080", "tcp:8080"),
+        (":8080", "tcp:8080"),
+        ("127.0.0.1:8080", "tcp:8080:interface=127.0.0.1"),
+        ("[::1]:8080", r"tcp6:8080:interface=\:\:1"),
+        ("[::]:8080", r"tcp6:8080:interface=\:\:"),
+    ],
+)
+def test_shorthands_are_what_people_mean(text, long):
+    assert endpoint_text(text) == text and Bound.of(text) == Bound.of(long)
+
+
+def test_a_number_is_a_port():
+    assert endpoint_text(8080) == "8080"
+
+
+@pytest.mark.parametrize(("text", "hosts"), [("[::]:{}", ["127.0.0.1", "::1"]), ("127.0.0.1:{}", ["127.0.0.1"])])
+def test_shorthands_can_be_listened_on(text, hosts):
+    from twisted.internet import reactor
+
+    port = server_endpoint(reactor, text.format(0)).listen(Factory()).result
+    for host in hosts:
+        socket.create_connection((host, port.getHost().port)).close()
+    port.stopListening()
 
 
 def test_what_the_service_manager_opens_is_not_there_yet():

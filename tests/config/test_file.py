@@ -62,7 +62,7 @@ def test_all_faults_are_listed_at_once_in_the_order_of_the_lines(faults):
     assert [line.partition(";")[0] for line in found] == [
         "1: vai: no such key (is via meant?)",
         "3: limits.idle: no such key (is idle_timeout meant?)",
-        "5: listeners[0].listen: x: Unknown endpoint type: 'x'",
+        "5: listeners[0].listen: 'x' is no endpoint",
         "6: listeners[0].pool: there is no pool 'y'",
         "8: pools.app.upstreams: there is none in it",
         "9: routes[0]: name is missing",

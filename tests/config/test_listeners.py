@@ -160,8 +160,8 @@ TCP = 'listen = "tcp:80"\nmode = "tcp"\n'
     ("text", "said"),
     [
         ('pool = "app"', "listeners[0]: it listens nowhere; accepted is listen or tls_listen"),
-        ('listen = "80"\npool = "app"', "listeners[0].listen: 80: "),
-        ('listen = ["tcp:80", 1]\npool = "app"', "listeners[0].listen[1]: 1 is no text"),
+        ('listen = "tcp"\npool = "app"', "listeners[0].listen: 'tcp' is no endpoint: the port is no number"),
+        ('listen = ["tcp:80", 1.5]\npool = "app"', "listeners[0].listen[1]: 1.5 is no endpoint; accepted are 8080, "),
         ('listen = "tcp:80"', "listeners[0]: it has nothing to do; accepted is pool, or a route for it"),
         (TCP, "listeners[0]: it has nothing to do; accepted is pool or sni"),
         ('listen = "tcp:80"\nmode = "revers"', "listeners[0].mode: 'revers' is not known (is reverse meant?)"),

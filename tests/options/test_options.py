@@ -231,8 +231,8 @@ def test_an_endpoint_that_is_wrong_is_told_of_by_the_option_that_named_it(certif
     (pair, _), _ = certificates
     tls = ["--tls-cert", pair[0], "--tls-key", pair[1]]
     for words, begin in [
-        (["--tls-listen", "nonsense", *tls], "--tls-listen nonsense: "),
-        (["--listen", "nonsense", "--tls-listen", "tcp:0", *tls], "--listen nonsense: "),
+        (["--tls-listen", "nonsense", *tls], "--tls-listen 'nonsense' is no endpoint"),
+        (["--listen", "nonsense", "--tls-listen", "tcp:0", *tls], "--listen 'nonsense' is no endpoint"),
         (["--tls-listen", "tcp:1", "--tls-listen", "tcp:1", *tls], "--tls-listen tcp:1: it is there twice"),
         (tls, "--tls-cert needs --tls-listen ENDPOINT"),
     ]:

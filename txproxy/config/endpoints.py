@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Any, Final
 
 import attrs
 from twisted.internet import endpoints
 
+from txproxy.config.values import shown
 from txproxy.errors import ConfigError
 
-_ACCEPTED: Final = "accepted is a Twisted endpoint such as tcp:8080:interface=127.0.0.1 or unix:/run/x.sock"
+_ACCEPTED: Final = (
+    "accepted are 8080, :8080, 127.0.0.1:8080, [::1]:8080, [::]:8080 for both families, unix:/run/x.sock, "
+    "and Twisted's own such as tcp:8080:interface=127.0.0.1"
+)
+# PORT, :PORT, ADDRESS:PORT
+_SHORT: Final = re.compile(r"(?:(?:\[([^\[\]]+)\]|([0-9.]+))?:)?([0-9]+)")
+# The words that kinds of our own knowledge take by name, and how many without one.
+_WORDS: Final = {
+    "tcp": ("port", "interface", "backlog"),
+    "tcp6": ("port", "interface", "backlog"),
+    "unix": ("address", "mode", "backlog", "lockfile"),
+}
 # A colon that is not escaped
 _COLON: Final = re.compile(r"(?<!\\):")
+_ESCAPED: Final = "\\:"
 _UNIX_MODE: Final = "660"
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _ANY: Final = ("", "0.0.0.0", "::")
@@ -21,23 +35,68 @@ _ANY: Final = ("", "0.0.0.0", "::")
 def server_endpoint(reactor: Any, text: str) -> Any:
     """The endpoint that ``text`` describes; ``ConfigError`` if it describes none."""
     try:
-        return endpoints.serverFromString(reactor, _with_mode(text))
+        long = _long(text)
+        why = _why_not(long)
+        if not why:
+            return endpoints.serverFromString(reactor, long)
     except Exception as fault:
-        # Kinds of endpoints are plugins, and raise what they like.
-        raise ConfigError(f"{text}: {fault}; {_ACCEPTED}") from None
+        # Kinds of endpoints are plugins, and raise what they like. A ValueError is for people.
+        why = str(fault) if isinstance(fault, ValueError) and "Unknown endpoint type" not in str(fault) else ""
+        if text.startswith("systemd:"):
+            why = "the service manager has opened no such socket"
+    raise ConfigError(f"{shown(text)} is no endpoint{f': {why}' if why else ''}; {_ACCEPTED}")
 
 
-def _with_mode(text: str) -> str:
-    """A UNIX socket that says nothing else is for its owner and group. Twisted's own are for everybody."""
-    kind, *words = _COLON.split(text)
-    bare = [word for word in words if "=" not in word]
-    if kind != "unix" or not words or len(bare) > 1 or any(word.startswith("mode=") for word in words):
-        return text
-    return f"{text}:mode={_UNIX_MODE}"
+def _long(text: str) -> str:
+    """``text`` as Twisted has it. A UNIX socket that says nothing else is for its owner and group; Twisted's own are
+    for everybody.
+    """
+    short = _SHORT.fullmatch(text)
+    if short is not None:
+        six, four, port = short.groups()
+        if six is not None:
+            return f"tcp6:{port}:interface={six.replace(':', _ESCAPED)}"
+        return f"tcp:{port}:interface={four}" if four else f"tcp:{port}"
+    kind, words, named = _words(text)
+    return text if kind != "unix" or len(words) > 1 or "mode" in named else f"{text}:mode={_UNIX_MODE}"
 
 
-def endpoint_text(text: str) -> str:
-    """``text`` if it describes an endpoint, as far as can be told before the program runs."""
+def _words(text: str) -> tuple[str, list[str], dict[str, str]]:
+    """The kind of an endpoint, its words without a name, and those with one."""
+    kind, *words = (word.replace(_ESCAPED, ":") for word in _COLON.split(text))
+    return kind, [word for word in words if "=" not in word], dict(word.split("=", 1) for word in words if "=" in word)
+
+
+def _why_not(text: str) -> str:
+    """Why Twisted could not listen there, as far as can be told; empty if it can."""
+    kind, words, named = _words(text)
+    names = _WORDS.get(kind)
+    if names is None:
+        return ""
+    given = dict(zip(names, words, strict=False)) | named
+    unknown = sorted(set(given).difference(names))
+    if unknown or len(words) > len(names) or any(name in named for name in names[: len(words)]):
+        return f"{kind}: takes {', '.join(names)}, each once"
+    if kind == "unix":
+        if not given.get("address"):
+            return "there is no path"
+        return "" if re.fullmatch("[0-7]{3,4}", given.get("mode", "660")) else "the mode is none such as 660"
+    port = given.get("port", "")
+    if not (port.isascii() and port.isdigit() and int(port) < 65536):
+        return "the port is no number from 0 to 65535"
+    address = given.get("interface", "")
+    try:
+        six = bool(address) and ipaddress.ip_address(address.partition("%")[0]).version == 6
+    except ValueError:
+        return f"{address!r} is no address of this machine"
+    return f"{address} is no address of IPv6" if kind == "tcp6" and address and not six else ""
+
+
+def endpoint_text(value: object) -> str:
+    """``value`` as text, if it describes an endpoint, as far as can be told before the program runs."""
+    text = str(value) if type(value) is int else value
+    if not isinstance(text, str):
+        raise ConfigError(f"{shown(value)} is no endpoint; {_ACCEPTED}")
     # What the service manager has opened is not there for who only reads a configuration.
     if not text.startswith("systemd:"):
         server_endpoint(None, text)
@@ -55,9 +114,7 @@ class Bound:
     @classmethod
     def of(cls, text: str) -> Bound:
         """From an endpoint string that is sound. Of a kind that is not known, the text itself is the path."""
-        kind, *words = (word.replace("\\:", ":") for word in _COLON.split(text))
-        named = dict(word.split("=", 1) for word in words if "=" in word)
-        bare = [word for word in words if "=" not in word]
+        kind, bare, named = _words(_long(text))
         if kind in ("tcp", "tcp6"):
             port = named.get("port", bare[0] if bare else "")
             interface = named.get("interface", bare[1] if len(bare) > 1 else "")

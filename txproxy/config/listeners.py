@@ -93,8 +93,8 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
     if not mode:
         # What else it has may be as it should be.
         return ReverseListener(name=table.read("name", text, ""))
-    listen = table.some("listen", texts(endpoint_text)) or ()
-    tls_listen = table.some("tls_listen", texts(endpoint_text)) or ()
+    listen = table.some("listen", endpoint_text) or ()
+    tls_listen = table.some("tls_listen", endpoint_text) or ()
     if "listen" not in table and "tls_listen" not in table:
         table.fault("it listens nowhere; accepted is listen or tls_listen, or both")
     shared: dict[str, Any] = {
