@@ -9,7 +9,7 @@ import attrs
 from OpenSSL import SSL
 from twisted.internet import endpoints
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, ILoggingContext, IProtocolFactory
+from twisted.internet.interfaces import ILoggingContext, IProtocolFactory
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
@@ -17,9 +17,10 @@ from zope.interface import implementer
 
 from txproxy.config.endpoints import server_endpoint
 from txproxy.errors import ConfigError
+from txproxy.proxy.downstream import ServedBy
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.proxy_protocol import ProxyProtocolFactory
-from txproxy.proxy.transports import accepts_tcp, deepen_backlog, serve_plain, serve_tls
+from txproxy.proxy.transports import accepts_tcp, deepen_backlog, serve_plain, serve_tls, stop_listening
 from txproxy.stream.mode import StreamFactory
 from txproxy.tls.listener import ServerConnections, ServerTls
 from txproxy.wire.networks import Networks
@@ -45,6 +46,16 @@ class Behind:
     tls: ServerTls | None = None
     trusted: Networks | None = None
     header_timeout: float = 30.0
+
+    def admits_as(self, other: Behind) -> bool:
+        """Whether who was let in here would have been there: what TLS and the PROXY header have asked is the same."""
+        return (self.trusted is None) == (other.trusted is None) and _asked(self.tls) == _asked(other.tls)
+
+
+def _asked(tls: ServerTls | None) -> tuple[object, ...] | None:
+    """What clients had to show."""
+    config = tls.config if tls is not None else None
+    return (config.client_ca, config.client_auth, config.client_depth) if config is not None else None
 
 
 @implementer(IProtocolFactory, ILoggingContext)
@@ -82,6 +93,7 @@ class Entrance:
         self._clients_by_tls = TLSMemoryBIOFactory(ServerConnections(self._context), False, self._clients)
         self._told: ProxyProtocolFactory | None = None
         self._first: Any = self._clients
+        self._served_by = ServedBy(None)
 
     def open(self) -> None:
         """Listen; ``ConfigError`` if that cannot be."""
@@ -100,14 +112,18 @@ class Entrance:
     def lead_to(self, behind: Behind) -> None:
         """Who connects from now on gets to another."""
         before, self.behind = self.behind, behind
+        if not before.admits_as(behind):
+            # Who came in under other conditions stays with those who made them.
+            self._served_by.factory = None
+            self._served_by = ServedBy(None)
         self._arrange()
         behind.factory.doStart()
         before.factory.doStop()
 
     def close(self) -> Any:
         """Listen no more; gives a Deferred, or None."""
-        port: IListeningPort = self.port
-        closed = port.stopListening()
+        closed = stop_listening(self.port)
+        self._served_by.factory = None
         if self._told is not None:
             self._told.doStop()
         self.behind.factory.doStop()
@@ -117,11 +133,13 @@ class Entrance:
 
     def _arrange(self) -> None:
         behind = self.behind
+        self._served_by.factory = behind.factory if isinstance(behind.factory, ProxyFactory) else None
         on_socket = behind.tls is not None and self._on_socket
         inner: Any = self._clients if behind.tls is None or on_socket else self._clients_by_tls
         if behind.trusted is not None:
             self._told = told = self._told or ProxyProtocolFactory(inner, behind.trusted, reactor=self._reactor)
             told.factory = inner
+            told.admission = behind.factory.admission
             told.trusted = behind.trusted
             told.tls_context = self._context if on_socket else None
             told.header_limit = told.deadlines.limit(behind.header_timeout)
@@ -142,7 +160,10 @@ class Entrance:
         behind = self.behind
         if isinstance(behind.factory, StreamFactory):
             return behind.factory.buildProtocol(addr)
-        return behind.factory.build(addr, "https" if behind.tls is not None else "http")
+        protocol = behind.factory.build(addr, "https" if behind.tls is not None else "http")
+        if protocol is not None:
+            protocol.served_by = self._served_by
+        return protocol
 
 
 def _why(failure: Failure | None) -> str:

@@ -147,6 +147,12 @@ class Client:
         self.notes: Any = None
         self.connections: Any = None
 
+    def anew(self) -> Client:
+        """The same connection, of which a mode knows nothing yet."""
+        other = Client(self.peer_ip, self.peer_scheme)
+        other.transport, other.certificate = self.transport, self.certificate
+        return other
+
     def as_of_now(self) -> Client:
         """The same, for what outlives the request: the next one may be from somebody else."""
         other = Client(self.peer_ip, self.peer_scheme)

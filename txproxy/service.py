@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
@@ -253,8 +253,9 @@ class ProxyService(Service):
         return True
 
     def reload(self, config: Config) -> None:
-        """Let ``config`` take the place of what runs: endpoints that are in both stay open, and requests that have
-        begun end as they have begun. ``ConfigError`` if it cannot; then nothing has changed.
+        """Let ``config`` take the place of what runs: endpoints that are in both stay open, requests that have begun
+        end as they have begun, and the next ones on the same connections are under ``config``. ``ConfigError`` if it
+        cannot; then nothing has changed.
         """
         before = self._now
         now = self._assemble(config, before)
@@ -267,24 +268,24 @@ class ProxyService(Service):
         self._now = now
         if before.assembly.allotments not in (None, now.assembly.allotments):
             self._counted.add(before.assembly.allotments)
-        followers: dict[Factory, list[Factory | None]] = {factory: [] for factory in before.factories}
         leads = {place.bound: place.behind() for place in now.places()}
         for bound, entrance in before.entrances.items():
             behind = leads.get(bound)
-            followers[entrance.behind.factory].append(behind.factory if behind is not None else None)
             if behind is not None:
                 entrance.lead_to(behind)
             else:
                 entrance.close()
         for factory in before.factories:
-            self._retire(factory, followers[factory], before.log)
+            self._retire(factory, before.log)
 
-    def _retire(self, factory: Factory, followers: Sequence[Factory | None], log: AccessLog | None) -> None:
-        """Let a factory that nobody is led to any more go once its last client has left."""
+    def _retire(self, factory: Factory, log: AccessLog | None) -> None:
+        """Hand the clients of a factory over to who serves their entrance now; when the last one has gone there, or has
+        left, it is of no use any more.
+        """
         gone: Deferred[None] = Deferred()
         self._leaving[factory] = (gone, log)
         # However long that takes: only who ends the process wants an end of it.
-        factory.drain().addCallback(lambda _: self._gone(factory))
+        factory.retire().addCallback(lambda _: self._gone(factory))
 
     def _gone(self, factory: Factory) -> None:
         gone, log = self._leaving.pop(factory)
@@ -306,13 +307,16 @@ class ProxyService(Service):
             self._timer.cancel()
             self._timer = None
         entrances, self._now.entrances = self._now.entrances, {}
-        waits = [entrance.close() for entrance in entrances.values()]
-        for factory in self._now.factories:
-            waits.append(self._in_time(factory, factory.drain()))
-        for factory, (gone, _) in self._leaving.items():
+        waits = [closed for entrance in entrances.values() if (closed := entrance.close()) is not None]
+        # Until then there are still some who connect.
+        return DeferredList(waits, consumeErrors=True).addCallback(self._drain).addCallback(self._stopped)
+
+    def _drain(self, _: object) -> Deferred[Any]:
+        waits = [self._in_time(factory, factory.drain()) for factory in self._now.factories]
+        for factory, (gone, _log) in list(self._leaving.items()):
+            factory.drain()
             waits.append(self._in_time(factory, gone))
-        done = DeferredList([wait for wait in waits if wait is not None], consumeErrors=True)
-        return done.addCallback(self._stopped)
+        return DeferredList(waits, consumeErrors=True)
 
     def _in_time(self, factory: Factory, left: Deferred[None]) -> Deferred[None]:
         return left if left.called else left.addTimeout(factory.limits.drain_timeout, self._reactor)

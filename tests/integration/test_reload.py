@@ -2,10 +2,14 @@
 
 import http.client
 import signal
+import socket
 import subprocess
 import sys
+import threading
 
-from tests.integration.conftest import DEADLINE, free_port, until
+import pytest
+
+from tests.integration.conftest import DEADLINE, free_port, need, until
 
 FILE = """
 [log]
@@ -82,3 +86,124 @@ def test_a_reload_drops_nothing_and_a_bad_file_changes_nothing(processes, run_ng
     process.send_signal(signal.SIGTERM)
     assert process.wait(DEADLINE) is not None
     assert "Traceback" not in log.read_text()
+
+
+REQUEST = b"GET /name HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def answer(connection):
+    """A whole response to REQUEST; empty where the connection has ended before."""
+    received = b""
+    while not received.endswith(b"\r\n\r\nnginx\n"):
+        piece = connection.recv(65536)
+        if not piece:
+            return b""
+        received += piece
+    return received
+
+
+@pytest.fixture
+def reloadable(processes, run_nginx, tmp_path):
+    """A reverse proxy before nginx, whose file can be written and read again, under load too."""
+
+    class Reloadable:
+        def __init__(self):
+            self.port, forward = free_port(), free_port()
+            self.text = FILE.format(web=self.port, forward=forward, upstream=run_nginx().url)
+            self.file, self._log = tmp_path / "proxy.toml", tmp_path / "proxy.log"
+            self.file.write_text(self.text)
+            with self._log.open("wb") as out:
+                self.process = processes(
+                    sys.executable, "-m", "txproxy", "run", "--config", str(self.file),
+                    port=self.port, stdout=out, stderr=subprocess.STDOUT, cwd=tmp_path,
+                )  # fmt: skip
+            # Who is answered knows that signals are heard.
+            with socket.create_connection(("127.0.0.1", self.port), DEADLINE) as connection:
+                connection.sendall(REQUEST)
+                assert answer(connection)
+
+        @property
+        def log(self):
+            return self._log.read_text()
+
+    return Reloadable()
+
+
+@pytest.mark.parametrize("more", [[], ["-H", "Connection: close"]], ids=["kept connections", "new connections"])
+def test_no_request_is_broken_by_reloads_under_load(reloadable, more):
+    said = "was read again, and runs"
+    load = subprocess.Popen(
+        [need("wrk"), "-t1", "-c32", "-d2s", *more, f"http://127.0.0.1:{reloadable.port}/name"],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    reloads = 0
+    while load.poll() is None:
+        if reloads % 2:
+            # changed, and changed back
+            reloadable.file.write_text(reloadable.text + ROUTE * (reloads // 2 % 2))
+        reloadable.process.send_signal(signal.SIGHUP)
+        reloads += 1
+        until(lambda least=reloads: reloadable.log.count(said) >= least or load.poll() is not None, said)
+    report = load.communicate()[0]
+    assert "requests in" in report and reloads > 1
+    assert "Socket errors" not in report and "Non-2xx" not in report, report
+    assert "Traceback" not in reloadable.log
+
+
+def test_a_kept_connection_is_under_the_new_configuration_from_its_next_request(reloadable):
+    connection = http.client.HTTPConnection("127.0.0.1", reloadable.port, timeout=DEADLINE)
+
+    def get(target):
+        connection.request("GET", target)
+        response = connection.getresponse()
+        return response.status, response.read(), connection.sock.getsockname()
+
+    status, _, here = get("/new")
+    assert status == 404
+    reloadable.file.write_text(reloadable.text + ROUTE)
+    reloadable.process.send_signal(signal.SIGHUP)
+    until(lambda: "was read again, and runs" in reloadable.log, "the file was read again")
+    assert get("/new") == (200, b"new\n", here)
+    connection.close()
+
+
+def test_who_waits_in_the_backlog_when_it_is_to_end_is_answered(reloadable):
+    # It does not run while they connect, and has both before it when it goes on.
+    reloadable.process.send_signal(signal.SIGSTOP)
+    connections = [socket.create_connection(("127.0.0.1", reloadable.port), DEADLINE) for _ in range(300)]
+    for connection in connections[::2]:
+        connection.sendall(REQUEST)
+    reloadable.process.send_signal(signal.SIGTERM)
+    reloadable.process.send_signal(signal.SIGCONT)
+    for connection in connections[1::2]:
+        connection.sendall(REQUEST)
+    for connection in connections:
+        assert answer(connection)
+        connection.close()
+    assert reloadable.process.wait(DEADLINE) is not None
+
+
+def test_no_request_of_a_kept_connection_is_lost_when_it_is_to_end(reloadable):
+    lost, begun = [], []
+
+    def ask():
+        with socket.create_connection(("127.0.0.1", reloadable.port), DEADLINE) as connection:
+            while True:
+                connection.sendall(REQUEST)
+                received = answer(connection)
+                begun.append(1)
+                if b"Connection: close" in received:
+                    return
+                if not received:
+                    lost.append(connection)
+                    return
+
+    clients = [threading.Thread(target=ask) for _ in range(16)]
+    for client in clients:
+        client.start()
+    until(lambda: len(begun) > 200, "all clients ask")
+    reloadable.process.send_signal(signal.SIGTERM)
+    for client in clients:
+        client.join(DEADLINE)
+    assert not lost and not any(client.is_alive() for client in clients)
+    assert reloadable.process.wait(DEADLINE) is not None

@@ -3,6 +3,8 @@
 import pytest
 
 from tests.proxy.test_exchange import GET, OK, status
+from txproxy import Limits
+from txproxy.proxy.downstream import ServedBy
 
 
 @pytest.mark.parametrize(
@@ -204,12 +206,174 @@ def test_a_drain_ends_idle_connections_and_lets_running_exchanges_end(proxy):
     busy = proxy.connect()
     busy.send(GET)
     done = proxy.factory.drain()
-    proxy.clock.advance(0)
-    assert idle.closed and not busy.closed and not done.called
+    proxy.advance(2)
+    assert idle.closed and not idle.reset and not busy.closed and not done.called
     proxy.upstream.send(OK)
     proxy.clock.advance(0)
-    assert busy.received.endswith(b"ok")
+    assert b"Connection: close" in busy.received and busy.received.endswith(b"ok")
     assert busy.closed and done.called
+
+
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_a_request_that_is_on_its_way_at_a_drain_is_answered_as_the_last_one(proxy, asked_before):
+    client = proxy.connect()
+    if asked_before:
+        client.send(GET)
+        proxy.upstream.send(OK)
+        client.take()
+    done = proxy.factory.drain()
+    proxy.advance(0.8)
+    client.send(GET[:10])
+    proxy.advance(20)
+    client.send(GET[10:])
+    proxy.upstream.send(OK)
+    assert b"Connection: close" in client.received and client.received.endswith(b"ok")
+    proxy.clock.advance(0)
+    assert client.closed and done.called
+
+
+def test_a_client_that_was_promised_to_be_kept_may_ask_once_more_at_a_drain(proxy):
+    client = proxy.connect()
+    client.send(GET)
+    proxy.upstream.send(OK[:-1])
+    proxy.factory.drain()
+    proxy.upstream.send(OK[-1:])
+    proxy.clock.advance(0)
+    assert client.take() == OK and not client.closed
+    client.send(GET)
+    proxy.upstream.send(OK)
+    assert b"Connection: close" in client.received
+    proxy.clock.advance(0)
+    assert client.closed
+
+
+def test_those_who_wait_for_a_place_get_theirs_at_a_drain(proxy):
+    clients = [proxy.connect() for _ in range(4)]
+    done = proxy.factory.drain()
+    for client in clients:
+        if client is clients[2]:
+            clients[3].drop()
+        client.send(GET if not client.closed else b"")
+        if client.closed:
+            continue
+        proxy.upstream.send(OK)
+        proxy.clock.advance(0)
+        assert b"Connection: close" in client.received and client.closed
+    assert done.called
+
+
+def test_after_a_stop_nobody_is_served(proxy):
+    proxy.factory.stop()
+    assert proxy.factory.buildProtocol(None) is None
+
+
+# -- another factory for the same listener
+
+
+@pytest.fixture
+def other(make):
+    return make(Limits(max_connections=1, max_header_size=300), upstreams=["http://10.0.0.9"])
+
+
+def hand_over(proxy, other, served_by):
+    served_by.factory = other.factory
+    return proxy.factory.retire()
+
+
+@pytest.fixture
+def served_by(proxy):
+    current = ServedBy(proxy.factory)
+    build = proxy.factory.buildProtocol
+
+    def build_for_listener(addr):
+        protocol = build(addr)
+        protocol.served_by = current
+        return protocol
+
+    proxy.factory.buildProtocol = build_for_listener
+    return current
+
+
+def test_an_idle_connection_goes_to_the_other_at_once(proxy, other, served_by):
+    client, _ = proxy.exchange(GET, OK)
+    fresh = proxy.connect()
+    gone = hand_over(proxy, other, served_by)
+    assert gone.called and len(other.factory.admission) == 2
+    for one in (client, fresh):
+        one.take()
+        one.send(GET)
+        other.upstream.send(OK)
+        assert one.take() == OK
+    assert [address.host for address in other.network.dialed] == ["10.0.0.9"]
+    # and is under its limits
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\nA: " + b"a" * 400 + b"\r\n\r\n")
+    assert status(client.received) == 431
+    for one in (client, fresh):
+        one.drop()
+    assert len(other.factory.admission) == 0
+
+
+def test_a_request_that_runs_ends_as_it_has_begun_and_the_next_goes_to_the_other(proxy, other, served_by):
+    client = proxy.connect()
+    client.send(GET)
+    gone = hand_over(proxy, other, served_by)
+    third = other.network.connections
+    client.send(GET)
+    assert not gone.called and not third
+    proxy.upstream.send(OK)
+    assert client.take() == OK and gone.called
+    other.upstream.send(OK)
+    assert client.take() == OK
+    client.drop()
+    other.clock.advance(0)
+
+
+def test_a_head_that_has_begun_is_read_on_by_the_other(proxy, other, served_by):
+    client = proxy.connect()
+    client.send(GET[:7])
+    assert hand_over(proxy, other, served_by).called
+    client.send(GET[7:])
+    other.upstream.send(OK)
+    assert client.received == OK
+    client.drop()
+
+
+def test_who_waits_for_a_place_waits_for_one_of_the_other(proxy, other, served_by):
+    clients = [proxy.connect() for _ in range(4)]
+    assert clients[3].paused
+    assert hand_over(proxy, other, served_by).called
+    assert len(other.factory.admission) == 2 and clients[2].paused
+    for client in clients[:2]:
+        client.drop()
+    assert not clients[2].paused and clients[3].paused
+    clients[2].send(GET)
+    other.upstream.send(OK)
+    assert clients[2].received == OK
+    for client in clients[2:]:
+        client.drop()
+
+
+def test_where_nobody_follows_a_connection_is_kept_until_its_next_request(proxy, served_by):
+    client, _ = proxy.exchange(GET, OK)
+    client.take()
+    served_by.factory = None
+    gone = proxy.factory.retire()
+    proxy.advance(60)
+    assert not client.closed and not gone.called
+    client.send(GET)
+    proxy.upstream.send(OK)
+    proxy.clock.advance(0)
+    assert b"Connection: close" in client.received and client.closed and gone.called
+
+
+def test_what_one_mode_knew_of_a_client_is_not_known_to_the_next(proxy, other, served_by):
+    client, _ = proxy.exchange(GET, OK)
+    (protocol,) = proxy.factory.admission.everyone()
+    protocol.client.user, protocol.client.client_ip, protocol.client.notes = "ann", "192.0.2.9", object()
+    hand_over(proxy, other, served_by)
+    known = protocol.client
+    assert (known.user, known.client_ip, known.notes, known.transport) == (None, "127.0.0.1", None, client)
+    client.drop()
 
 
 def test_a_stop_ends_what_runs_before_it_returns(proxy):

@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 
 from txproxy import Limits, Pool, ReverseProxyFactory
 from txproxy.interfaces import Address, Client
-from txproxy.proxy.proxy_protocol import ProxyProtocolFactory, preface, prefaced
+from txproxy.proxy.proxy_protocol import HeaderProtocol, ProxyProtocolFactory, preface, prefaced
 from txproxy.proxy.transports import TLSServer, plain_socket, write_function
 from txproxy.testing import MemoryConnection, MemoryNetwork
 from txproxy.tls.listener import ServerConnections, server_context
@@ -152,6 +152,18 @@ class MemoryPeer:
     clean_up = leave
 
 
+class Plain(Protocol):
+    """Some other protocol, and its own factory."""
+
+    def buildProtocol(self, addr):
+        return self
+
+    def doStart(self):
+        pass
+
+    doStop = doStart
+
+
 class World:
     """A reverse proxy that takes PROXY headers from 127.0.0.0/8, and its clients."""
 
@@ -173,6 +185,11 @@ class World:
         self.peers.append(peer)
         return peer
 
+    @property
+    def waiting(self):
+        """Those whose header is waited for."""
+        return [one for one in self.proxy.admission.everyone() if isinstance(one, HeaderProtocol)]
+
     def requests(self):
         return b"".join(connection.received for connection in self.network.connections)
 
@@ -185,7 +202,7 @@ class World:
         self.reactor.advance(0)
         for _ in range(100):
             self.reactor.advance(0.1)
-        assert not self.factory.waiting and not self.reactor.getDelayedCalls() and not self.reactor.readers
+        assert not self.waiting and not self.reactor.getDelayedCalls() and not self.reactor.readers
 
 
 @pytest.fixture(params=[SocketPeer, MemoryPeer])
@@ -219,10 +236,10 @@ def test_a_request_is_the_clients_that_the_header_names(world, told, client, tog
 def test_a_header_may_come_byte_by_byte(world, told):
     peer = world.connect()
     for index in range(len(told)):
-        assert world.factory.waiting
+        assert world.waiting
         peer.send(told[index : index + 1])
         peer.turn()
-    assert not world.factory.waiting
+    assert not world.waiting
     peer.send(GET)
     peer.until(lambda: b"\r\n\r\n" in world.requests())
 
@@ -290,7 +307,7 @@ def test_who_leaves_before_the_header_is_forgotten_without_a_word(world):
                 peer.send(sent)
                 peer.turn()
             peer.leave()
-    assert not said and not world.factory.waiting
+    assert not said and not world.waiting
 
 
 @pytest.mark.parametrize("address", ["192.0.2.9", "::1"])
@@ -309,17 +326,19 @@ def test_peers_on_a_unix_socket_are_trusted_where_they_are_named(world):
 
 def test_a_factory_that_builds_nothing_closes_the_connection(world):
     peer = world.connect()
-    world.proxy.draining = True
+    world.proxy.stopped = True
     peer.send(V1 + GET)
     peer.until(lambda: peer.closed)
 
 
-def test_the_last_port_that_closes_ends_the_waiting():
+def test_the_last_port_that_closes_ends_the_waiting_where_nobody_counts():
     world = World(SocketPeer)
+    world.factory = ProxyProtocolFactory(Plain(), Networks(["127.0.0.0/8"]), reactor=world.reactor)
+    world.factory.doStart()
     world.factory.doStart()
     peer, served = world.connect(), world.connect()
     served.send(V1)
-    served.turn()
+    served.until(lambda: isinstance(served.transport.protocol, Plain))
     world.factory.doStop()
     world.reactor.advance(0)
     assert not peer.closed
@@ -331,14 +350,51 @@ def test_the_last_port_that_closes_ends_the_waiting():
 
 
 @pytest.mark.parametrize("kind", [SocketPeer, MemoryPeer])
+def test_at_a_drain_a_header_that_is_on_its_way_and_its_request_are_waited_for(kind):
+    world = World(kind)
+    silent, late = world.connect(), world.connect()
+    drained = world.proxy.drain()
+    world.reactor.advance(0.5)
+    late.send(V1 + GET)
+    late.until(lambda: b"\r\n\r\n" in world.requests())
+    for _ in range(6):
+        world.reactor.advance(0.5)
+    assert silent.closed and not late.closed and not drained.called
+    world.network.connections[0].send(OK)
+    world.reactor.advance(0)
+    assert b"Connection: close" in late.receive(len(OK) + 19)
+    late.until(lambda: late.closed)
+    assert drained.called
+    world.close()
+
+
+@pytest.mark.parametrize("kind", [SocketPeer, MemoryPeer])
+def test_who_holds_the_header_back_has_a_place_and_no_more_than_one(kind):
+    world = World(kind, max_connections=2)
+    first, second, third = world.connect(), world.connect(), world.connect()
+    assert len(world.waiting) == 3 and len(world.proxy.admission) == 2
+    third.send(V1 + GET)
+    first.send(V1)
+    first.turn()
+    # the place of the header is that of the client
+    assert len(world.proxy.admission) == 2 and not world.requests()
+    second.leave()
+    third.until(lambda: b"\r\n\r\n" in world.requests())
+    assert len(world.proxy.admission) == 2
+    for _ in range(50):
+        world.reactor.advance(1)
+    assert not world.waiting
+    world.close()
+
+
+@pytest.mark.parametrize("kind", [SocketPeer, MemoryPeer])
 def test_what_follows_the_header_waits_for_a_place(kind):
     world = World(kind, max_connections=1)
     first, second = world.connect(), world.connect()
     first.send(V1)
     first.turn()
     second.send(V1 + GET)
-    second.turn()
-    assert not world.factory.waiting and not world.network.connections
+    assert not world.network.connections
     first.leave()
     second.until(lambda: b"\r\n\r\n" in world.requests())
     world.network.connections[0].send(OK)

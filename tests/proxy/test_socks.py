@@ -197,15 +197,18 @@ def test_clients_are_admitted_as_all_are(make):
     assert second.take() == b"\x05\x00" + STANDS
 
 
-def test_a_drain_waits_for_tunnels_and_takes_no_new_clients(world):
+def test_a_drain_waits_for_tunnels_and_for_who_may_be_about_to_ask(world):
     client = ask(world)
-    silent = world.connect()
+    silent, late = world.connect(), world.connect()
     drained = world.factory.drain()
-    world.clock.advance(0)
+    world.advance(0.5)
+    late.send(FREE + BY_NAME)
+    assert late.take() == b"\x05\x00" + STANDS
+    world.advance(2)
     assert silent.closed and not drained.called
     client.drop()
+    late.drop()
     assert drained.called
-    assert world.factory.buildProtocol(None) is None
 
 
 # -- refusals

@@ -325,10 +325,13 @@ def test_a_hello_is_read_only_of_who_is_admitted(pass_through):
 
 def test_a_drain_does_not_wait_for_who_has_not_begun(pass_through):
     proxy = pass_through()
-    begun, silent = proxy.connect(), proxy.connect()
+    begun, silent, late = proxy.connect(), proxy.connect(), proxy.connect()
     begun.send(A)
     drained = proxy.factory.drain()
-    proxy.clock.advance(0)
+    late.send(B)
+    late.drop()
+    assert dialed(proxy) == ["10.0.1.1", "10.0.2.1"]
+    proxy.advance(2)
     assert silent.closed and not begun.closed and not drained.called
     begun.drop()
     assert drained.called

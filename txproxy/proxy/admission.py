@@ -21,6 +21,11 @@ class Admitted(Protocol):
     def drain(self) -> None:
         """Finish what runs, then leave."""
 
+    def retire(self) -> bool:
+        """Another factory serves the listener from now on: go there when nothing runs, or leave after that; whether it
+        has gone at once.
+        """
+
 
 Guest = TypeVar("Guest", bound=Admitted)
 
@@ -35,10 +40,17 @@ class Admission(Generic[Guest]):
         self._open: set[Guest] = set()
         self._waiting: deque[Guest] = deque()
         self._full_ports: set[Any] = set()
-        self._empty: Deferred[None] | None = None
+        self._empty: list[Deferred[None]] = []
 
     def admit(self, guest: Guest) -> bool:
         """Count a new connection; False if it has to wait until :meth:`Admitted.admitted` is called."""
+        return self.hold(guest)
+
+    def hold(self, guest: Guest) -> bool:
+        """The same for one of which it is not known yet whose it is."""
+        if guest in self._open:
+            # It has the place of one who waited for its first words.
+            return True
         if len(self._open) < self._limit:
             self._open.add(guest)
             return True
@@ -49,6 +61,16 @@ class Admission(Generic[Guest]):
             port.stopReading()
         return False
 
+    def give_place(self, guest: Guest, other: Guest) -> None:
+        """``other`` goes on with the connection of ``guest``, and has its place."""
+        if guest in self._open:
+            self._open.discard(guest)
+            self._open.add(other)
+
+    def take_over(self, guest: Guest) -> None:
+        """Count a connection that was admitted elsewhere, be there room or not."""
+        self._open.add(guest)
+
     def left(self, guest: Guest) -> None:
         """A connection is gone."""
         if guest in self._open:
@@ -56,20 +78,27 @@ class Admission(Generic[Guest]):
             self._follow()
         elif guest in self._waiting:
             self._waiting.remove(guest)
-        if not self._open and self._empty is not None:
-            empty, self._empty = self._empty, None
-            empty.callback(None)
+        if not self._open:
+            empty, self._empty = self._empty, []
+            for done in empty:
+                done.callback(None)
 
     def _follow(self) -> None:
+        if len(self._open) >= self._limit:
+            # More were taken over than there may be.
+            return
         if self._waiting:
             following = self._waiting.popleft()
             self._open.add(following)
             following.admitted()
-        elif self._full_ports:
-            for port in self._full_ports:
-                if port.connected and not port.disconnecting:
-                    port.startReading()
-            self._full_ports.clear()
+        else:
+            self._read_ports()
+
+    def _read_ports(self) -> None:
+        for port in self._full_ports:
+            if port.connected and not port.disconnecting:
+                port.startReading()
+        self._full_ports.clear()
 
     def everyone(self) -> list[Guest]:
         """All connections, waiting ones too."""
@@ -82,9 +111,24 @@ class Admission(Generic[Guest]):
         """Ask each to leave; fires when the last one has."""
         for guest in self.everyone():
             guest.drain()
+        return self._left_by_all()
+
+    def retire(self) -> Deferred[None]:
+        """Tell each that another factory serves their listener; fires when the last one has gone there, or left."""
+        waiting, self._waiting = self._waiting, deque()
+        for guest in list(self._open):
+            guest.retire()
+        self._waiting.extend(guest for guest in waiting if not guest.retire())
+        for _ in range(min(len(self._waiting), self._limit - len(self._open))):
+            self._follow()
+        # Those who connect from now on are counted elsewhere.
+        self._read_ports()
+        return self._left_by_all()
+
+    def _left_by_all(self) -> Deferred[None]:
         done: Deferred[None] = Deferred()
         if self._open:
-            self._empty = done
+            self._empty.append(done)
         else:
             done.callback(None)
         return done

@@ -54,10 +54,11 @@ class Deadlines:
         limit = self._limits[seconds] = TimeLimit(seconds)
         self._interval = min(self._interval, max(seconds / 4, _SHORTEST))
         if self._timer is not None:
-            self._look_ahead()
+            self.look_ahead()
         return limit
 
-    def _look_ahead(self) -> float:
+    def look_ahead(self) -> float:
+        """Bring all limits up to date, before a short one is to hold from this very moment on; gives the time."""
         now = self._clock.seconds()
         for limit in self._limits.values():
             limit.ahead = now + limit.seconds + self._interval
@@ -66,7 +67,7 @@ class Deadlines:
     def watch(self, thing: Watched) -> None:
         """Look at ``thing.deadline`` from now on."""
         if self._timer is None:
-            self._look_ahead()
+            self.look_ahead()
             self._timer = self._clock.callLater(self._interval, self._sweep)
         self._watched.add(thing)
 
@@ -79,6 +80,6 @@ class Deadlines:
 
     def _sweep(self) -> None:
         self._timer = self._clock.callLater(self._interval, self._sweep)
-        now = self._look_ahead()
+        now = self.look_ahead()
         for thing in [thing for thing in self._watched if thing.deadline <= now]:
             thing.deadline_passed()

@@ -18,7 +18,7 @@ from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.gate import Gate
 from txproxy.proxy.progress import BodyRate, ResponseRate
 from txproxy.proxy.replies import prefers_html, reply
-from txproxy.proxy.transports import half_close, read_less, set_tcp_options, write_function
+from txproxy.proxy.transports import half_close, read_less, set_tcp_options, unread_function, write_function
 from txproxy.proxy.tunnel import Tunnel, TunnelEnd
 from txproxy.proxy.upstream import UpstreamProtocol
 from txproxy.wire.headers import Headers
@@ -44,6 +44,15 @@ class _State(Enum):
 
 
 _OPEN: Final = _State.OPEN
+
+
+class ServedBy:
+    """Which ``factory`` serves the connections of a listener just now; None if none does that they could go to."""
+
+    __slots__ = ("factory",)
+
+    def __init__(self, factory: ProxyFactory | None) -> None:
+        self.factory = factory
 
 
 @implementer(IProtocol, IHalfCloseableProtocol, IPushProducer)
@@ -72,6 +81,7 @@ class DownstreamProtocol:
         "_body_rate",
         "_response_rate",
         "_tunnel",
+        "served_by",
     )
 
     def __init__(self, factory: ProxyFactory, client: Client) -> None:
@@ -95,6 +105,8 @@ class DownstreamProtocol:
         self._body_rate: BodyRate | None = None
         self._response_rate: ResponseRate | None = None
         self._tunnel: TunnelEnd | Gate | None = None
+        # knows who serves its listener now, if that may change
+        self.served_by: ServedBy | None = None
 
     # -- what Twisted calls
 
@@ -112,7 +124,8 @@ class DownstreamProtocol:
         factory = self.factory
         factory.deadlines.watch(self)
         if factory.admission.admit(self):
-            self.deadline = factory.header_limit.ahead
+            self.deadline = factory.first_limit.ahead
+            self._idle = factory.draining
         else:
             self._state = _State.WAITING
             transport.pauseProducing()
@@ -120,7 +133,8 @@ class DownstreamProtocol:
     def admitted(self) -> None:
         """There is room for this connection now."""
         self._state = _OPEN
-        self.deadline = self.factory.header_limit.ahead
+        self.deadline = self.factory.first_limit.ahead
+        self._idle = self.factory.draining
         self.transport.resumeProducing()
 
     def dataReceived(self, data: bytes) -> None:
@@ -453,9 +467,11 @@ class DownstreamProtocol:
         assert exchange is not None
         if self._state is not _OPEN:
             return
-        if self._close_after or not exchange.request_done or self.factory.draining:
+        if self._close_after or not exchange.request_done:
             self._linger(more_may_come=not exchange.request_done)
             return
+        if self.factory.draining:
+            self._follow()
         self.codec.next_message()
         if self._write_paused:
             self.deadline = self.factory.idle_limit.ahead
@@ -478,7 +494,7 @@ class DownstreamProtocol:
             self._pump()
         else:
             self._idle = True
-            self.deadline = self.factory.idle_limit.ahead
+            self.deadline = self.factory.rest_limit.ahead
         if (
             self._client_ended
             and self.exchange is None
@@ -502,6 +518,9 @@ class DownstreamProtocol:
             self._exchange_deadline(self.exchange)
         elif self.codec.started:
             self._request_fault(RequestError("the request took too long", status=408))
+        elif unread_function(self.transport)():
+            # What comes just now is read in this turn.
+            self.deadline = self.factory.first_limit.ahead
         else:
             # Idle, or connected and silent: there is no request that could be answered.
             self._close()
@@ -520,10 +539,51 @@ class DownstreamProtocol:
             self.abort()
 
     def drain(self) -> None:
-        """Finish what runs, then leave."""
-        if self._state is _State.WAITING or (self._state is _OPEN and self.exchange is None and not self.codec.started):
-            self._close()
-        self._close_after = True
+        """Finish what runs, then leave.
+
+        The next request may be on its way already, from a client that was not told that there is none. It has a moment
+        to arrive, and its answer says that it is the last.
+        """
+        exchange = self.exchange
+        if exchange is not None:
+            if not exchange.response_begun:
+                self._close_after = True
+        elif self._state is _OPEN and not self.codec.started:
+            self._idle = True
+            self.deadline = min(self.deadline, self.factory.gone_limit.ahead)
+
+    def retire(self) -> bool:
+        """Another factory serves the listener: go there now if nothing runs, else when it has ended."""
+        if self.factory.draining:
+            return False  # one too many of its client, which is to leave after its first request
+        if self._state is _State.WAITING or (self._state is _OPEN and self.exchange is None):
+            return self._follow()
+        return False
+
+    def _follow(self) -> bool:
+        """Be the client of who serves the listener now, if there is somebody who can take the connection over."""
+        before, factory = self.factory, self.served_by.factory if self.served_by is not None else None
+        if factory is None or factory is before or not self._can_follow(factory):
+            return False
+        before.turn_writes.flush()
+        before.deadlines.forget(self)
+        before.admission.left(self)
+        if self.client.connections is not None:
+            close_all(self.client.connections)
+        # What is known of the client was known to the other.
+        self.client = self.client.anew()
+        self.factory = factory
+        self.codec.limits = factory.wire_limits
+        self._write = write_function(self.transport, factory.turn_writes)
+        factory.deadlines.watch(self)
+        if self._state is not _State.WAITING:
+            factory.admission.take_over(self)
+        elif factory.admission.admit(self):
+            self.admitted()
+        return True
+
+    def _can_follow(self, factory: ProxyFactory) -> bool:
+        return "http" in factory.protocols
 
     def _linger(self, more_may_come: bool = False) -> None:
         """Close so that the client gets to see the response (RFC 9112 section 9.6).

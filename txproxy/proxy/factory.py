@@ -34,8 +34,9 @@ from txproxy.wire.http1 import tolerated
 
 _log = Logger()
 
-# How long to wait for the response to a client that has closed its side of the connection, in seconds.
-_GONE: Final = 1.0
+# How long to wait, in seconds, for the response to a client that has closed its side of the connection, and for a
+# request that may be on its way when nobody listens any more.
+GONE: Final = 1.0
 
 Observer: TypeAlias = Callable[[Exchange], None]
 
@@ -87,12 +88,15 @@ class ProxyFactory:
         self.response_limit = deadlines.limit(limits.response_timeout)
         self.min_body_rate = limits.min_body_rate
         self.keep_limit = deadlines.limit(limits.keep_for)
-        self.gone_limit = deadlines.limit(_GONE)
+        self.gone_limit = deadlines.limit(GONE)
         self.linger_limit = deadlines.limit(limits.linger_timeout)
         self.seconds: Callable[[], float] = reactor.seconds
         self.pipes = PipePool()
         self.turn_writes = TurnWrites.of(reactor)
         self.draining = False
+        self.stopped = False
+        # for how long a client may be silent before its first request, and between two
+        self.first_limit, self.rest_limit = self.header_limit, self.idle_limit
         self._observers = observers
         self.observed = bool(observers)
         self.fault_log = FaultLog(_log, reactor)
@@ -135,7 +139,7 @@ class ProxyFactory:
 
     def build_as(self, kind: type[DownstreamProtocol], addr: Any, scheme: str) -> DownstreamProtocol | None:
         """The same as one of a ``kind``."""
-        if self.draining:
+        if self.stopped:
             return None
         return kind(self, Client(ip_of(addr), scheme))
 
@@ -211,13 +215,25 @@ class ProxyFactory:
     # -- the end
 
     def drain(self) -> Deferred[None]:
-        """Take no new requests, let the running ones end; fires when the last client has left."""
+        """Let all clients go: what runs ends, and the request that may be on its way is answered as the last one of its
+        connection. Fires when the last client has left, so that nobody should listen any more.
+        """
         self.draining = True
+        self.first_limit = self.rest_limit = self.gone_limit
+        self.deadlines.look_ahead()
         return self.admission.drain()
+
+    def retire(self) -> Deferred[None]:
+        """Another factory serves the listeners now: clients go there before their next request, or leave after it if
+        there is no place for them. Fires when the last one has.
+        """
+        gone = self.admission.retire()
+        self.draining = True
+        return gone
 
     def stop(self) -> None:
         """Close all that is open, clients and upstreams, at once."""
-        self.draining = True
+        self.draining = self.stopped = True
         for downstream in self.admission.everyone():
             downstream.abort()
         for errand in list(self.errands):

@@ -62,6 +62,14 @@ class AdmissionPerClient(Admission[Guest]):
         self._counted[guest] = key
         return super().admit(guest)
 
+    def take_over(self, guest: Any) -> None:
+        """Count a connection that was admitted elsewhere: it is not one too many now."""
+        ip = guest.client.client_ip
+        if ip != _UNIX:
+            self._counts[ip] = self._counts.get(ip, 0) + 1
+            self._counted[guest] = ip
+        super().take_over(guest)
+
     def left(self, guest: Any) -> None:
         """A connection is gone."""
         key = self._counted.pop(guest, None)

@@ -24,8 +24,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txproxy.interfaces import Address, Client
+from txproxy.proxy.admission import Admission
 from txproxy.proxy.deadlines import NEVER, Deadlines
-from txproxy.proxy.factory import ip_of
+from txproxy.proxy.factory import GONE, ip_of
 from txproxy.proxy.fault_log import FaultLog
 from txproxy.proxy.transports import become_tls, ordinary_read, plain_socket, replace_read, tell_ends, unwrap
 from txproxy.wire.networks import Networks
@@ -34,6 +35,7 @@ from txproxy.wire.proxy_protocol import LONGEST, End, ProxyHeader, header, read_
 _log = Logger()
 
 _HEADER_TIMEOUT: Final = 30.0
+_ANY_NUMBER: Final = 1 << 62
 
 
 @implementer(IProtocolFactory)
@@ -66,8 +68,11 @@ class ProxyProtocolFactory:
         self.reactor = reactor
         self.deadlines = Deadlines(reactor)
         self.header_limit = self.deadlines.limit(header_timeout)
-        self.waiting: set[HeaderProtocol] = set()
         self.fault_log = FaultLog(_log, reactor)
+        self.gone_limit = self.deadlines.limit(GONE)
+        # Who has not said yet whose connection it is has a place of who serves it then, if the factory counts them.
+        self._own: Admission[Any] = Admission(_ANY_NUMBER)
+        self.admission: Admission[Any] = getattr(factory, "admission", self._own)
         self._ports = 0
 
     def doStart(self) -> None:
@@ -76,12 +81,14 @@ class ProxyProtocolFactory:
         self.factory.doStart()
 
     def doStop(self) -> None:
-        """A port has ceased to listen; after the last one, who has not sent a header by now gets no answer any more."""
+        """A port has ceased to listen. After the last one, who has not sent a header yet gets no answer any more, where
+        no drain of the factory lets it go.
+        """
         self._ports -= 1
         self.factory.doStop()
         if self._ports <= 0:
             self.fault_log.stop()
-            for protocol in list(self.waiting):
+            for protocol in self._own.everyone():
                 protocol.abort()
 
     def buildProtocol(self, addr: Any) -> HeaderProtocol | None:
@@ -94,6 +101,7 @@ class ProxyProtocolFactory:
 
 
 class _State(Enum):
+    WAITING = "waiting"  # accepted, but over the limit of connections: nothing is read
     READING = "reading"  # the header is not complete
     TOLD = "told"  # somebody else has the connection
     CLOSED = "closed"
@@ -103,7 +111,7 @@ class _State(Enum):
 class HeaderProtocol:
     """Reads the header of one connection, and gives the connection over."""
 
-    __slots__ = ("factory", "transport", "deadline", "_state", "_address", "_buffer", "_inner")
+    __slots__ = ("factory", "transport", "deadline", "_state", "_address", "_buffer", "_inner", "_admission")
 
     def __init__(self, factory: ProxyProtocolFactory, address: Any) -> None:
         self.factory = factory
@@ -113,6 +121,7 @@ class HeaderProtocol:
         self._buffer = b""
         # what comes after the header, where the transport goes on calling us
         self._inner: _Told | None = None
+        self._admission = factory.admission
 
     # -- what Twisted calls
 
@@ -122,13 +131,31 @@ class HeaderProtocol:
         self.connectionMade()
 
     def connectionMade(self) -> None:
-        """Wait for the header."""
-        factory = self.factory
-        factory.waiting.add(self)
-        factory.deadlines.watch(self)
-        self.deadline = factory.header_limit.ahead
+        """Wait for the header, if there is room."""
+        self.factory.deadlines.watch(self)
         if plain_socket(self.transport) is not None:
             replace_read(self.transport, self._read)
+        if self._admission.hold(self):
+            self.deadline = self.factory.header_limit.ahead
+        else:
+            self._state = _State.WAITING
+            self.transport.pauseProducing()
+
+    def admitted(self) -> None:
+        """There is room for this connection now."""
+        self._state = _State.READING
+        self.deadline = self.factory.header_limit.ahead
+        self.transport.resumeProducing()
+
+    def drain(self) -> None:
+        """The header may be on its way, and the request behind it."""
+        if self._state is _State.READING:
+            self.factory.deadlines.look_ahead()
+            self.deadline = min(self.deadline, self.factory.gone_limit.ahead)
+
+    def retire(self) -> bool:
+        """It goes to who serves the listener when the header is there."""
+        return False
 
     def _read(self) -> Any:
         """In place of the transport's own reading: not a byte more than the header has."""
@@ -210,7 +237,7 @@ class HeaderProtocol:
     def _done(self, state: _State) -> None:
         self._state = state
         self.deadline = NEVER
-        self.factory.waiting.discard(self)
+        self._admission.left(self)
         self.factory.deadlines.forget(self)
 
     def _hand_over(self, told: ProxyHeader) -> None:
@@ -238,11 +265,14 @@ class HeaderProtocol:
             self._inner.start()
 
     def _build(self, told: ProxyHeader) -> Any:
-        self._done(_State.TOLD)
         address = _ip_address(told.source) if told.source is not None else self._address
         inner = self.factory.factory.buildProtocol(address)
+        guest = getattr(inner, "wrappedProtocol", inner)
         if inner is None:
             self.transport.abortConnection()
+        elif getattr(getattr(guest, "factory", None), "admission", None) is self._admission:
+            self._admission.give_place(self, guest)
+        self._done(_State.TOLD)
         return inner
 
 

@@ -106,6 +106,10 @@ class SocksProtocol(DownstreamProtocol):
         super().__init__(factory, client)
         self.begin_socks()
 
+    def _can_follow(self, factory: Any) -> bool:
+        # It asks once, and whom it greets is whom it asks.
+        return False
+
     def begin_socks(self) -> None:
         """Wait for a greeting."""
         self.codec = SocksCodec(login=self.factory.login is not None)
@@ -232,6 +236,9 @@ class AnyProtocol(DownstreamProtocol):
         if HTTPS in self.factory.protocols and plain_socket(self.transport) is not None:
             # OpenSSL has to read it itself.
             replace_read(self.transport, self._look)
+
+    def _can_follow(self, factory: Any) -> bool:
+        return True
 
     def _look(self) -> Any:
         """In place of the transport's own reading: see whether TLS begins."""

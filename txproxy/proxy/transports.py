@@ -162,6 +162,37 @@ def become_tls(transport: Any, context: SSL.Context | Callable[[], SSL.Context])
     return True
 
 
+def stop_listening(port: Any) -> Any:
+    """Listen no more, once those are accepted who have connected and wait for that; gives a Deferred, or None.
+
+    To close a socket resets the connections in its backlog, with the requests that have come on them.
+    """
+    if isinstance(port, tcp.Port) and port.connected:
+        _accept_all(port)
+        # Twisted closes the socket in the next turn: this comes before that.
+        reactor: Any = port.reactor
+        reactor.callLater(0, _accept_last, port)
+    return port.stopListening()
+
+
+def _accept_last(port: tcp.Port) -> None:
+    if port.connected and port.disconnecting:
+        port.disconnecting = False
+        try:
+            _accept_all(port)
+        finally:
+            port.disconnecting = True
+
+
+def _accept_all(port: tcp.Port) -> None:
+    poller = select.poll()
+    poller.register(port.socket, select.POLLIN)
+    for _ in range(_BACKLOG):
+        if not poller.poll(0):
+            break
+        port.doRead()
+
+
 def deepen_backlog(port: object) -> None:
     """Let more connections wait for ``accept`` than Twisted's default of 50, unless somebody chose another number."""
     if type(port) is tcp.Port and port.backlog in (None, tcp.Port.backlog):

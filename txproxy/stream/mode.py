@@ -16,7 +16,7 @@ from txproxy.interfaces import Address, Client, IDialer
 from txproxy.proxy.admission import Admission
 from txproxy.proxy.deadlines import NEVER, Deadlines
 from txproxy.proxy.dialing import Dialer
-from txproxy.proxy.factory import ip_of
+from txproxy.proxy.factory import GONE, ip_of
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.per_client import make_admission
 from txproxy.proxy.resolver import Resolver
@@ -301,9 +301,13 @@ class StreamProtocol(_Relay):
                 observer(self)
 
     def drain(self) -> None:
-        """A stream ends when its peers end it, if it has begun."""
+        """A stream ends when its peers end it; who has not said where to has a moment to do so."""
         if self._listening:
-            self.abort()
+            self.deadline = min(self.deadline, self.factory.gone_limit.ahead)
+
+    def retire(self) -> bool:
+        """What has begun ends as it has begun."""
+        return False
 
     def abort(self) -> None:
         """Close at once."""
@@ -360,9 +364,10 @@ class StreamFactory:
         self.deadlines = Deadlines(reactor)
         self.idle_limit = self.deadlines.limit(limits.idle_timeout)
         self.header_limit = self.deadlines.limit(limits.header_timeout)
+        self.gone_limit = self.deadlines.limit(GONE)
         self.pipes = PipePool()
         self.admission: Admission[StreamProtocol] = make_admission(limits)
-        self.draining = False
+        self.stopped = False
         self._ports = 0
 
     def doStart(self) -> None:
@@ -381,16 +386,20 @@ class StreamFactory:
 
     def buildProtocol(self, addr: Any) -> StreamProtocol | None:
         """A protocol for a new client."""
-        return None if self.draining else StreamProtocol(self, ip_of(addr))
+        return None if self.stopped else StreamProtocol(self, ip_of(addr))
 
     def drain(self) -> Deferred[None]:
-        """Take no new clients; fires when the last one has left."""
-        self.draining = True
+        """Let all streams end, so that nobody should listen any more; fires when the last one has."""
+        self.deadlines.look_ahead()
         return self.admission.drain()
+
+    def retire(self) -> Deferred[None]:
+        """Another factory serves the listeners now; fires when the last stream of this one has ended."""
+        return self.admission.retire()
 
     def stop(self) -> None:
         """Close all that is open."""
-        self.draining = True
+        self.stopped = True
         for stream in self.admission.everyone():
             stream.abort()
         self.pipes.close()
