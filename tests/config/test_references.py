@@ -83,6 +83,31 @@ def test_pools_and_routes_that_nobody_uses_are_doubtful(read):
     assert ":9: routes[1]: " in config.warnings[0]
 
 
+@pytest.mark.parametrize(
+    ("listener", "more", "said"),
+    [
+        (
+            "",
+            "hsts = true",
+            "routes[0].hsts: no listener of this route speaks TLS, or trusts a proxy that may: it is ne",
+        ),
+        ('trusted_proxies = ["10.0.0.0/8"]', "hsts = true", None),
+        ("", 'max_body = "2M"', None),
+        ('limits = { max_body_size = "1M" }', 'max_body = "1M"', None),
+        (
+            'limits = { max_body_size = "1M" }',
+            'max_body = "2M"',
+            "routes[0].max_body: each listener of this route refuses bodies of ",
+        ),
+    ],
+)
+def test_what_no_listener_of_a_route_can_do_is_doubtful(read, listener, more, said):
+    pool = '[pools.app]\nupstreams = "http://10.0.0.1"\n'
+    config = read(web("a", listener) + f'[[routes]]\nname = "x"\npool = "app"\n{more}\n' + pool)
+    told = [line.partition(": ")[2] for line in config.warnings]
+    assert [line[: len(said or "")] for line in told] == ([said] if said else [])
+
+
 def test_a_pool_is_used_wherever_it_is_named(read):
     uses = ['tunnel = "db"', 'pool = "app"', 'pool = "a"\nmirror = "b"\nauth = { pool = "c" }']
     text = web("a") + "".join(f'[[routes]]\nname = "{n}"\npath = "/{n}"\n{use}\n' for n, use in enumerate(uses))

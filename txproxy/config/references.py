@@ -53,6 +53,7 @@ def tie(parts: Parts, findings: Findings) -> list[AnyListener]:
     listeners = [_with_routes(listener, parts) for listener in parts.listeners]
     _check_work(listeners, findings)
     _check_use(parts, listeners, findings)
+    _check_effects(parts, listeners, findings)
     _check_precedence(parts, listeners, findings)
     _check_endpoints(parts, findings)
     _check_circles(parts, listeners, findings)
@@ -152,6 +153,25 @@ def _check_use(parts: Parts, listeners: Sequence[AnyListener], findings: Finding
     for number, route in enumerate(parts.routes):
         if route.name and route.name not in taken:
             findings.doubt(("routes", number), f"no listener uses the route {route.name!r}")
+
+
+def _check_effects(parts: Parts, listeners: Sequence[AnyListener], findings: Findings) -> None:
+    """What routes ask for, and none of their listeners can do."""
+    for number, route in enumerate(parts.routes):
+        path: Path = ("routes", number)
+        own = [one for one in listeners if isinstance(one, ReverseListener) and route.name in one.routes]
+        if not own:
+            continue
+        hsts = route.response is not None and route.response.hsts is not None
+        if hsts and not any(one.tls_listen or one.trusted_proxies for one in own):
+            # RFC 6797 7.2: it is said by TLS alone
+            what = "no listener of this route speaks TLS, or trusts a proxy that may: it is never sent"
+            findings.doubt((*path, "hsts"), what)
+        most = [one.limits.max_body_size for one in own]
+        lowest = max((size for size in most if size is not None), default=0) if None not in most else None
+        if route.max_body is not None and lowest is not None and route.max_body > lowest:
+            what = f"each listener of this route refuses bodies of more than {lowest} bytes (max_body_size)"
+            findings.doubt((*path, "max_body"), what)
 
 
 # -- listeners
