@@ -258,6 +258,17 @@ def test_what_an_upstream_says_of_itself_is_mapped_back_unless_told(serve, host,
         assert spoken(client) == MAPPED
 
 
+@pytest.mark.parametrize("number", range(4))
+def test_each_such_field_is_mapped_back_on_its_own(serve, number):
+    line = [line for line in SELF.split(b"\r\n") if line.partition(b":")[0].lower() in SERVER_NAMING][number]
+    proxy = serve({"/": to("10.0.0.1:81")})
+    for date in (b"Date: D\r\n", b""):
+        client = proxy.connect()
+        client.send(get(b"/"))
+        at(proxy, "10.0.0.1")[-1].send(b"HTTP/1.1 200 OK\r\n" + date + line + b"\r\nContent-Length: 0\r\n\r\n")
+        assert spoken(client) == [MAPPED[number]]
+
+
 def test_a_route_may_leave_it_as_it_is(serve):
     proxy = serve({"/": Treated(to("10.0.0.1:81"), Treatment(response=ResponseRewrite(map_back=False)))})
     client = proxy.connect()

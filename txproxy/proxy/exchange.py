@@ -540,9 +540,13 @@ class Exchange:
 
     def _onward(self, headers: Headers, status: int) -> Headers:
         """The end-to-end fields of a response."""
+        index = headers.index
+        headers.names_server = (
+            b"location" in index or b"set-cookie" in index or b"content-location" in index or b"refresh" in index
+        )
         # RFC 9110 8.6: no Content-Length in a 204.
         lines = end_to_end(headers, HOP_BY_HOP if status != 204 else _DROP_AT_204)
-        if b"date" not in headers.index:
+        if b"date" not in index:
             # RFC 9110 6.6.1: a recipient with a clock adds the Date that is missing.
             lines.append(b"Date: " + self.factory.http_date())
             return Headers.from_lines(lines)

@@ -10,7 +10,7 @@ from txproxy.errors import ConfigError, ConnectTimeout, ExchangeError, TlsError,
 from txproxy.interfaces import Client, Decision, Plan
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.affinity import Affinity
-from txproxy.reverse.fields import kept_of
+from txproxy.reverse.fields import RouteHead
 from txproxy.reverse.pool import UPSTREAM, Pool
 from txproxy.reverse.trust import peer_alone
 from txproxy.reverse.upstream import Upstream
@@ -35,6 +35,7 @@ from txproxy.wire.target import written_authority
 _MOST_DEATHS: Final = 3
 # Proxy becomes HTTP_PROXY where CGI is spoken, and that the proxy that the upstream itself goes through (httpoxy).
 _DROP: Final = HOP_BY_HOP | CLIENT_FIELDS | CLIENT_CERTIFICATE_FIELDS | {b"host", b"proxy"}
+_NONE: Final[frozenset[bytes]] = frozenset()
 # What must not be said in other letters to an upstream that takes _ for -.
 _MORE_THAN_FIELDS: Final = frozenset({b"upgrade", b"max-forwards"})
 _NOT_ALIKE: Final = CLIENT_FIELDS | NOT_ALIKE
@@ -216,7 +217,7 @@ class ToPool:
     def _fields(self, head: RequestHead, client: Client, host: bytes) -> Headers:
         index = head.headers.index
         lines = [b"Host: " + host]
-        kept = kept_of(head)
+        kept = head.kept if type(head) is RouteHead else _NONE
         lines += end_to_end(head.headers, _DROP - kept if kept else _DROP)
         if b"_" in b"".join(index):
             lines = without_lookalikes(lines, _NOT_ALIKE.difference(map(plain, kept)))
