@@ -1,5 +1,5 @@
 """Programs for the examples."""
 
-from tests.integration.conftest import processes
+from tests.integration.conftest import fork_server, processes
 
-__all__ = ["processes"]
+__all__ = ["fork_server", "processes"]

@@ -8,12 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
 from benchmarks.ports import free_port
+from tests.integration.fork_server import ForkServer
 
 DEADLINE = 20
 
@@ -46,13 +48,24 @@ def answers(port):
     return False
 
 
+@pytest.fixture(scope="session")
+def fork_server():
+    """Where Python programs are forked from."""
+    server = ForkServer()
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def processes():
+def processes(request):
     """Starts programs, and ends them all."""
     started = []
 
     def start(*words, port=None, **options):
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, **options)
+        if words[0] == sys.executable:
+            process = request.getfixturevalue("fork_server").start(words, **options)
+        else:
+            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, **options)
         started.append(process)
         if port is not None:
             until(lambda: process.poll() is not None or answers(port), f"{words[0]} listens on {port}")
@@ -133,9 +146,10 @@ NCSA_AUTH = "/usr/lib/squid/basic_ncsa_auth"
 
 
 class Squid:
-    def __init__(self, port, log):
+    def __init__(self, port, directory):
         self.port = port
-        self._log = log
+        self.directory = directory
+        self._log = directory / "access.log"
 
     @property
     def log(self):
@@ -145,18 +159,32 @@ class Squid:
         until(lambda: text in self.log, f"{text!r} in Squid's log")
 
 
+@pytest.fixture(scope="session")
+def open_folders():
+    with tempfile.TemporaryDirectory(prefix="txproxy-tests-") as name:
+        Path(name).chmod(0o755)
+        yield name
+
+
 @pytest.fixture
-def run_squid(processes, tmp_path):
+def open_folder(open_folders):
+    """A folder for a program that changes its user. Only the owner gets into ``tmp_path``, or everybody until the next
+    pytest of this machine begins.
+    """
+    folder = Path(tempfile.mkdtemp(dir=open_folders))
+    folder.chmod(0o777)
+    return folder
+
+
+@pytest.fixture
+def run_squid(processes, open_folder):
     """Runs a Squid that serves everybody, or those who know the password of bob, or follows other lines of its file."""
 
     def run(password=None, access=OPEN_TO_ALL):
         squid, port = need("squid"), free_port()
-        spool = tmp_path / f"squid-{port}"
+        spool = open_folder / f"squid-{port}"
         spool.mkdir()
         spool.chmod(0o777)
-        for parent in [spool, *spool.parents][:-1]:
-            if parent.stat().st_uid == os.geteuid():
-                parent.chmod(parent.stat().st_mode | 0o055)
         lines = [
             f"http_port 127.0.0.1:{port}",
             "cache deny all",
@@ -188,7 +216,7 @@ def run_squid(processes, tmp_path):
         config = spool / "squid.conf"
         config.write_text("\n".join(lines) + "\n")
         processes(squid, "-N", "-f", str(config), port=port)
-        return Squid(port, spool / "access.log")
+        return Squid(port, spool)
 
     return run
 
@@ -250,10 +278,6 @@ def run_nginx(processes, tmp_path, certificate):
         program = need("nginx")
         directory = tmp_path / f"{name}-upstream"
         (directory / "www").mkdir(parents=True)
-        directory.chmod(0o755)
-        for parent in [directory, *directory.parents][:-1]:
-            with contextlib.suppress(OSError):
-                parent.chmod(parent.stat().st_mode | 0o055)
         for file in certificate:
             shutil.copy(file, directory / file.name)
         port, tls_port = free_port(), free_port()

@@ -222,12 +222,11 @@ REQUESTS = [
 ]
 
 
-def test_squid_judges_the_same(run_squid, run_forward, run_nginx, curl, users, tmp_path):
+def test_squid_judges_the_same(run_squid, run_forward, run_nginx, curl, users, open_folder):
     origin = run_nginx()
     hosts = ["one.example", "x.one.example", "site.example", "a.b.site.example", "othersite.example", "unknown.example"]
-    (tmp_path / "hosts").write_text("".join(f"127.0.0.1 {host}\n" for host in hosts))
-    (tmp_path / "hosts").chmod(0o644)
-    squid = run_squid("hunter2", (f"hosts_file {tmp_path}/hosts", *SQUID_RULES.strip().splitlines()))
+    (open_folder / "hosts").write_text("".join(f"127.0.0.1 {host}\n" for host in hosts))
+    squid = run_squid("hunter2", (f"hosts_file {open_folder}/hosts", *SQUID_RULES.strip().splitlines()))
     ours = run_forward(
         {"names": dict.fromkeys(hosts, "127.0.0.1")},
         auth={"password_file": str(users / "passwords")},

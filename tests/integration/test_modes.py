@@ -332,26 +332,21 @@ def test_access_log_files_are_reopened(run_proxy, run_nginx, curl, tmp_path):
     until(lambda: log.read_text().count("\n") == 1, "one line in the new file")
 
 
-def test_squid_before_and_behind(run_proxy, run_nginx, processes, curl, tmp_path):
+def test_squid_before_and_behind(run_proxy, run_nginx, processes, curl, open_folder):
     squid = need("squid")
     origin = run_nginx()
     port = free_port()
     forward = run_proxy(
         "forward", "--allow-destination", "127.0.0.1", "--allow-port", str(origin.port), "--allow-port", "1024-65535"
     )
-    config = tmp_path / "squid.conf"
+    config = open_folder / "squid.conf"
     user = "cache_effective_user proxy\n" if os.geteuid() == 0 else ""
-    spool = tmp_path / "spool"
-    spool.mkdir()
-    spool.chmod(0o777)
     config.write_text(
         f"http_port 127.0.0.1:{port}\nacl all_urls src all\nhttp_access allow all_urls\ncache deny all\n{user}"
-        f"access_log none\ncache_log {spool}/cache.log\npid_filename none\ncoredump_dir {spool}\nshutdown_lifetime 0\n"
+        f"access_log none\ncache_log {open_folder}/cache.log\ncoredump_dir {open_folder}\n"
+        "pid_filename none\nshutdown_lifetime 0\n"
         f"cache_peer 127.0.0.1 parent {forward.port} 0 no-query default\nnever_direct allow all_urls\n"
     )
-    for parent in [spool, *spool.parents][:-1]:
-        if parent.stat().st_uid == os.geteuid():
-            parent.chmod(parent.stat().st_mode | 0o055)
     processes(squid, "-N", "-f", str(config), port=port)
     assert curl("-x", f"http://127.0.0.1:{port}", f"{origin.url}/name") == "nginx\n"
     behind = run_proxy("reverse", "--upstream", forward.url)

@@ -217,17 +217,16 @@ CASES = [
 
 
 @pytest.fixture
-def run_both(run_squid, processes, tmp_path):
+def run_both(run_squid, processes, open_folder, tmp_path):
     """Runs a Squid with some lines, and a proxy from its file; gives their ports."""
 
     def run(lines, password=None):
-        (tmp_path / "hosts").write_text("".join(f"{address} {name}\n" for name, address in NAMES.items()))
-        (tmp_path / "hosts").chmod(0o644)
-        squid = run_squid(password, (f"hosts_file {tmp_path}/hosts", *lines.strip().splitlines()))
-        toml, _ = imported(tmp_path / f"squid-{squid.port}" / "squid.conf")
+        (open_folder / "hosts").write_text("".join(f"{address} {name}\n" for name, address in NAMES.items()))
+        squid = run_squid(password, (f"hosts_file {open_folder}/hosts", *lines.strip().splitlines()))
+        toml, _ = imported(squid.directory / "squid.conf")
         port = free_port()
         toml = toml.replace(f"tcp:{squid.port}:", f"tcp:{port}:").replace("# allow_destinations", "allow_destinations")
-        toml = toml.replace(f"squid-{squid.port}/access.log", "ours.log")
+        toml = toml.replace(f"{squid.directory}/access.log", f"{tmp_path}/ours.log")
         file, script = tmp_path / f"ours-{port}.toml", Path(__file__).parent / "imported_proxy.py"
         file.write_text(toml)
         with (tmp_path / "ours.out").open("wb") as out:
@@ -298,13 +297,12 @@ http_access allow c5 bob c5
 """
 
 
-def test_both_ask_the_same_clients_for_other_credentials(run_both, run_nginx, curl, tmp_path):
+def test_both_ask_the_same_clients_for_other_credentials(run_both, run_nginx, curl, open_folder):
     if not Path(NCSA_AUTH).exists():
         need(NCSA_AUTH)
-    (tmp_path / "people").write_text("".join(f"{name}:{_hashed('pass')}\n" for name in ("bob", "alice")))
-    (tmp_path / "people").chmod(0o644)
+    (open_folder / "people").write_text("".join(f"{name}:{_hashed('pass')}\n" for name in ("bob", "alice")))
     origin = run_nginx()
-    ports = run_both(AGAIN.format(program=NCSA_AUTH, users=tmp_path / "people"))
+    ports = run_both(AGAIN.format(program=NCSA_AUTH, users=open_folder / "people"))
     said = {}
     for client in range(1, 7):
         for user in ("bob", "alice", None):
