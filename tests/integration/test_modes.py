@@ -1,5 +1,6 @@
 """Each mode between curl and nginx, on each reactor."""
 
+import asyncio
 import contextlib
 import hashlib
 import os
@@ -277,22 +278,22 @@ def test_a_malformed_request_is_a_400_and_one_line_in_the_log(reactor, run_proxy
 
 
 def test_a_websocket_works_through_both_modes(run_proxy, echo):
-    websockets = pytest.importorskip("websockets.sync.client")
+    client = pytest.importorskip("websockets.asyncio.client")
     reverse = run_proxy("reverse", "--upstream", f"http://127.0.0.1:{echo}")
     forward = run_proxy("forward", "--allow-destination", "127.0.0.1", "--allow-port", str(echo))
 
-    def connections():
-        yield websockets.connect(f"ws://127.0.0.1:{reverse.port}/", max_size=None, proxy=None, open_timeout=DEADLINE)
-        tunnel = socket.create_connection(("127.0.0.1", forward.port), DEADLINE)
-        tunnel.sendall(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % (echo, echo))
-        assert tunnel.recv(1000).startswith(b"HTTP/1.1 200 ")
-        yield websockets.connect(f"ws://127.0.0.1:{echo}/", sock=tunnel, max_size=None, open_timeout=DEADLINE)
-
-    for connection in connections():
-        with connection as peer:
+    async def chat(port, **way):
+        url = f"ws://127.0.0.1:{port}/"
+        async with client.connect(url, max_size=None, open_timeout=DEADLINE, **way) as peer:
             for message in ("hello", "x" * 3_000_000):
-                peer.send(message)
-                assert peer.recv(DEADLINE) == message
+                await peer.send(message)
+                assert await peer.recv() == message
+
+    asyncio.run(asyncio.wait_for(chat(reverse.port, proxy=None), 2 * DEADLINE))
+    tunnel = socket.create_connection(("127.0.0.1", forward.port), DEADLINE)
+    tunnel.sendall(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % (echo, echo))
+    assert tunnel.recv(1000).startswith(b"HTTP/1.1 200 ")
+    asyncio.run(asyncio.wait_for(chat(echo, sock=tunnel), 2 * DEADLINE))
 
 
 def test_sigterm_lets_a_running_download_end(run_proxy, run_nginx):
