@@ -446,3 +446,12 @@ def test_parents_are_looked_after_while_the_proxy_serves():
     proxy.advance(25)
     assert 2 <= len(proxy.network.dialed) <= 4 and set(dialed(proxy)) == {"http://a:80"}
     proxy.close()
+
+
+def test_a_parent_that_resets_within_a_head_is_followed_by_the_next(make):
+    proxy = make("http://10.1.0.1:3128", "http://10.1.0.2:3128")
+    client = ask(proxy)
+    proxy.upstream.send(b"HTTP/1.1 200 OK\r\nDate: D")
+    proxy.upstream.drop()
+    proxy.upstream.send(OK)
+    assert client.received == OK and len(dialed(proxy)) == 2

@@ -69,13 +69,13 @@ def test_a_slow_upstream_is_given_up_for_another(serve):
 
 
 @pytest.mark.parametrize("cut", range(len(OK) - 2))
-def test_after_a_byte_came_back_nothing_is_repeated(serve, cut):
+def test_what_came_back_counts_from_the_end_of_its_head_on(serve, cut):
     proxy = serve(2)
     client = proxy.connect()
     client.send(GET)
     proxy.upstream.send(OK[: cut + 1])
     proxy.upstream.drop()
-    assert dialed(proxy) == ["1"]
+    assert dialed(proxy) == (["1"] if b"\r\n\r\n" in OK[: cut + 1] else ["1", "2"])
 
 
 def test_failed_connections_do_not_count_as_retries(serve):
@@ -431,3 +431,63 @@ def test_a_backup_that_is_not_fit_is_no_resort(serve, why):
     client = proxy.connect()
     client.send(GET)
     assert dialed(proxy) == ["1"] and status(client) == 503
+
+
+BEGUN = [
+    b"H",
+    b"HTTP/1.1 200 OK",
+    b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n",
+    b"HTTP/1.1 103 X\r\n\r\nHTTP",
+]
+
+
+@pytest.mark.parametrize("begun", BEGUN)
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("clean", [False, True])
+def test_a_head_that_breaks_off_is_no_answer_yet(serve, begun, kept, clean):
+    proxy = serve(2)
+    client = proxy.connect()
+    if kept:
+        client.send(GET)
+        proxy.upstream.send(OK)
+        client.send(GET)
+        proxy.upstream.send(OK)
+        client.take()
+    client.send(GET)
+    broken = proxy.network.connections[0]
+    broken.send(begun)
+    client.take()
+    broken.drop(clean=clean)
+    other = proxy.network.connections[1]
+    assert dialed(proxy) == ["1", "2"] and other.received.startswith(b"GET /x ")
+    other.send(OK)
+    assert client.received == OK
+
+
+def test_a_head_that_never_ends_is_none_either(serve):
+    proxy = serve(2)
+    client = proxy.connect()
+    client.send(GET)
+    proxy.upstream.send(BEGUN[1])
+    proxy.advance(62)
+    assert dialed(proxy) == ["1", "2"]
+    proxy.upstream.send(OK)
+    assert client.received == OK
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "response"),
+    [
+        (POST, BEGUN[1]),
+        (GET, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok"),
+        (GET, b"HTTP/1.1 200 OK\r\nA B: c\r\n\r\n"),
+    ],
+)
+def test_what_may_not_be_repeated_or_has_been_answered_is_not_asked_again(serve, request_bytes, response):
+    proxy = serve(2)
+    client = proxy.connect()
+    client.send(request_bytes)
+    proxy.upstream.send(response)
+    proxy.upstream.drop()
+    assert dialed(proxy) == ["1"]
+    assert client.received

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 from twisted.internet.defer import Deferred
 
-from txproxy.errors import ExchangeError, ParentError, UpstreamClosed
+from txproxy.errors import ExchangeError, ParentError, ResponseIncomplete, UpstreamClosed
 from txproxy.forward.destinations import Destinations
 from txproxy.forward.no_proxy import NoProxy
 from txproxy.forward.parent import Kind, Parent
@@ -20,6 +20,7 @@ from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import split_authority
 
+_CUT_OFF: Final = (UpstreamClosed, ResponseIncomplete)
 # Which parent a request is to take, for embedders: None is as configured, ``parents.direct`` is none at all.
 ChooseParent: TypeAlias = "Callable[[RequestHead, Client, Parents], Parent | Deferred[Parent | None] | None]"
 
@@ -82,7 +83,7 @@ class ToParents:
         self, origin: _Origin, plan: Plan, fault: ExchangeError, head: RequestHead, client: Client
     ) -> Plan | None:
         """The attempt by ``plan``'s parent has failed."""
-        its_own = isinstance(fault, ParentError) or (not plan.address.host and isinstance(fault, UpstreamClosed))
+        its_own = isinstance(fault, ParentError) or (not plan.address.host and isinstance(fault, _CUT_OFF))
         tried: Sequence[Parent] = (*plan.tried, plan.upstream)
         other = self.parents.choose(origin.address.host, tried, _rule(client)) if its_own else None
         if other is None:

@@ -21,6 +21,7 @@ from txproxy.errors import (
     RequestError,
     ResponseDenied,
     ResponseError,
+    ResponseIncomplete,
     ResponseTimeout,
     UpstreamClosed,
 )
@@ -645,11 +646,13 @@ class Exchange:
             return
         plan = self.plan
         assert plan is not None and upstream is not None
-        repeat = not upstream.received_any and self._may_repeat()
+        cut = isinstance(fault, UpstreamClosed | ResponseIncomplete)
+        # Nothing has reached the client as long as the final head is not complete. One that is malformed is an answer.
+        unanswered = self._phase is _SENT and (not upstream.received_any or cut or isinstance(fault, ResponseTimeout))
+        repeat = unanswered and self._may_repeat()
         if repeat:
-            cut = isinstance(fault, UpstreamClosed)
             plan.cuts += cut
-            if cut and upstream.reused:
+            if cut and upstream.reused and not upstream.received_any:
                 # RFC 9112 9.3.1: the upstream closed a kept-alive connection while the request was on its way. A new
                 # one, of which there is one for each attempt, tells whether it is there at all.
                 self._dial(plan)

@@ -6,7 +6,15 @@ from typing import Any, Final, cast
 
 import attrs
 
-from txproxy.errors import ConfigError, ConnectTimeout, ExchangeError, TlsError, UpstreamClosed, UpstreamUnavailable
+from txproxy.errors import (
+    ConfigError,
+    ConnectTimeout,
+    ExchangeError,
+    ResponseIncomplete,
+    TlsError,
+    UpstreamClosed,
+    UpstreamUnavailable,
+)
 from txproxy.interfaces import Client, Decision, Plan
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.affinity import Affinity
@@ -171,7 +179,7 @@ class ToPool:
         most = pool.settings.retries
         if plan.retries < most and pool.may_retry():
             return self._elsewhere(fault, head, client, attrs.evolve(past, retries=plan.retries + 1))
-        if not most or plan.cuts > _MOST_DEATHS or not isinstance(fault, UpstreamClosed):
+        if not most or plan.cuts > _MOST_DEATHS or not isinstance(fault, UpstreamClosed | ResponseIncomplete):
             return None
 
         def found(gone: bool) -> Any:
