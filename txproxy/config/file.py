@@ -9,6 +9,7 @@ from typing import Any, Final
 import attrs
 
 from txproxy.config.bounds import read_bounds
+from txproxy.config.effects import see_bounds
 from txproxy.config.lines import Path, lines_of
 from txproxy.config.listeners import Defaults, read_limits, read_listener, read_via
 from txproxy.config.pools import read_pool
@@ -92,6 +93,8 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     bounds = read_bounds(table, defaults.limits.ipv6_prefix)
     table.close()
     tied = tie(Parts(pools, routes, listeners), findings)
+    if not findings.faults:
+        see_bounds(bounds, tied, findings)
     return Config(
         listeners=tuple(tied),
         pools=tuple(pools.values()),

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import attrs
 
+from txproxy.config.effects import see_forward, see_tcp
 from txproxy.config.endpoints import endpoint_text
 from txproxy.config.forward import forward_policy
 from txproxy.config.lines import Path
@@ -116,6 +117,8 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
         policy = _counting_by(forward_policy(table, read_via(table, defaults.via)), shared["limits"].ipv6_prefix)
         listener = ForwardListener(policy=policy, protocols=protocols, **shared)
         _see_unix(table, listener)
+        if not table.findings.faults:
+            see_forward(table, listener)
     elif mode == "reverse":
         listener = ReverseListener(
             pool=table.read("pool", text, None),
@@ -134,6 +137,7 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
             sni=_server_names(table),
             **shared,
         )
+        see_tcp(table, listener)
     table.close()
     return listener
 

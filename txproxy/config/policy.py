@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 from twisted.internet.task import Clock
 
+from txproxy.config.lines import Path
 from txproxy.config.tables import Table
 from txproxy.config.values import duration, flag, one_of, one_of_numbers, size, text, texts
 from txproxy.errors import ConfigError
@@ -24,6 +25,7 @@ from txproxy.forward.rewrites import REDIRECTS, Rewrite
 from txproxy.forward.rules import KEYS, Action, Rule
 from txproxy.forward.targets import Bind, bind_address
 from txproxy.matching.hosts import host_pattern
+from txproxy.wire.forwarding import REQUEST_FIELDS, RESPONSE_FIELDS
 
 T = TypeVar("T")
 
@@ -215,8 +217,22 @@ def read_privacy(table: Table) -> tuple[Privacy, ...]:
             "remove_from_responses": inner.all("remove_from_responses", texts(removable)) or (),
         }
         inner.close()
+        of_requests: list[tuple[Path, str]] = [(("remove",), name) for name in values["remove"]]
+        of_requests += [(("replace", name), name) for name, _ in values["replace"]]
+        of_requests += [(("keep",), name) for name in values["keep"] or ()]
+        _see_kind(inner, of_requests, RESPONSE_FIELDS, "requests have no such field, which is one of responses")
+        of_responses: list[tuple[Path, str]] = [
+            (("remove_from_responses",), name) for name in values["remove_from_responses"]
+        ]
+        _see_kind(inner, of_responses, REQUEST_FIELDS, "responses have no such field, which is one of requests")
         privacy.append(made(inner, (), Privacy, **values))
     return tuple(one for one in privacy if one is not None)
+
+
+def _see_kind(table: Table, names: Iterable[tuple[Path, str]], wrong: frozenset[bytes], what: str) -> None:
+    for keys, name in names:
+        if name.lower().encode() in wrong:
+            table.doubt(f"{name}: {what}", *keys)
 
 
 def read_injections(table: Table) -> tuple[Injection, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -57,13 +58,28 @@ def read_pool(name: str, table: Table) -> PoolConfig:
         if config.strategy.partition(";")[0].partition(":")[0] in _OF_REQUESTS:
             said = f"{config.strategy} needs requests, which tcp has none of: it goes by the client's address"
             table.findings.doubt((*table.path, "strategy"), said)
-        for key in ("sticky", "host"):
+        for key in ("sticky", "host", "tls"):
             if key in table:
                 table.fault("is for pools of URLs, whose requests are read; accepted is none", key)
     if config.sticky_key is not None and not (sticky or "").startswith("cookie"):
         table.fault("there is no cookie to sign; accepted is sticky = 'cookie' with it", "sticky_key")
+    if sound and not table.findings.faults:
+        _see_effects(table, sound)
     table.close()
     return config
+
+
+def _see_effects(table: Table, upstreams: Sequence[str]) -> None:
+    """Doubt what does nothing for such upstreams."""
+    given = [upstream.split(";") for upstream in upstreams]
+    if "tls" in table and not any(url.lower().startswith("https:") for url, *_ in given):
+        table.doubt("no upstream speaks TLS; accepted is it with one of https://", "tls")
+    if all("backup" in words for _, *words in given):
+        table.doubt("all of them are backups, as if none was", "upstreams")
+    if not any(word.startswith("max=") for _, *words in given for word in words):
+        for key in ("queue", "queue_timeout"):
+            if key in table:
+                table.doubt("nobody waits, as no upstream has a bound; accepted is it with ;max=N of upstreams", key)
 
 
 def _strategy(table: Table) -> str:
@@ -162,6 +178,8 @@ def _tls(table: Table) -> UpstreamTls | None:
     files = {"ca_file": inner.file("ca"), "cert_file": inner.file("cert"), "key_file": inner.file("key")}
     server_name = inner.read("server_name", text, None)
     insecure = inner.read("insecure", flag, False)
+    if insecure and "ca" in inner:
+        inner.doubt("nothing is verified where insecure is true; accepted is one of them", "ca")
     sound = True
     if files["key_file"] is not None and files["cert_file"] is None:
         inner.fault("there is no certificate that it is for; accepted is cert with it", "key")
@@ -261,6 +279,10 @@ def _health(table: Table, tcp: bool) -> HealthCheck | None:
         "host": inner.read("host", lambda value: health_value("host", text(value)), None),
     }
     inner.close()
+    if values["kind"] == "connect":
+        for key in ("path", "method", "expect", "host"):
+            if key in inner:
+                inner.doubt("it is for kind = 'http': who is only connected to is asked nothing", key)
     try:
         return attrs.evolve(_CHECK, **values)
     except ConfigError as fault:

@@ -74,9 +74,18 @@ class Table:
         self.findings.asked[f"{self._kind}.{key}".removeprefix(".")] = None
         return self._data.get(key)
 
+    def value(self, key: str, default: Any) -> Any:
+        """The value at ``key`` as it stands in the file, for who only looks; ``default`` if there is none."""
+        found = self._data.get(key)
+        return default if found is None or not isinstance(found, type(default)) else found
+
     def fault(self, text: str, *keys: str | int) -> None:
         """Something is wrong with this table, or with what is at ``keys`` in it."""
         self.findings.fault((*self.path, *keys), text)
+
+    def doubt(self, text: str, *keys: str | int) -> None:
+        """Something at ``keys`` may be a mistake."""
+        self.findings.doubt((*self.path, *keys), text)
 
     def faults_of(self, fault: ConfigError, keys: Mapping[str, Path]) -> None:
         """What is wrong according to somebody else, whose lines begin with ``name: ``; ``keys`` has the keys here of

@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from txproxy.forward.access import CONNECT_PORTS, REQUEST_PORTS, Ports
 from txproxy.forward.conditions import Condition
 from txproxy.forward.globs import UrlGlob, text_pattern
 from txproxy.forward.kinds import EXPRESSION_MARK, LIST_MARK
-from txproxy.matching.hosts import HostPatterns
+from txproxy.matching.hosts import HostPattern, HostPatterns
 
 
 def contradictions(conditions: Sequence[Condition]) -> list[str]:
@@ -85,3 +86,33 @@ def covers(before: Sequence[Condition], after: Sequence[Condition]) -> bool:
     leaves nothing to one that comes after it.
     """
     return all(any(one.covers(other) for other in after) for one in before)
+
+
+def port_never_allowed(conditions: Sequence[Condition], allow_ports: Sequence[str] | None) -> str:
+    """Why a rule for some ports allows nothing, since these may not be reached whatever it says; empty if it may."""
+    found = {condition.kind.key: condition for condition in conditions if not condition.negated and condition.values}
+    if "ports" not in found:
+        return ""
+    schemes, methods = _values(found, "schemes"), _values(found, "methods")
+    requests = (not schemes or set(schemes) != {"connect"}) and (not methods or set(methods) != {b"CONNECT"})
+    tunnels = (not schemes or "connect" in schemes) and (not methods or b"CONNECT" in methods)
+    sets = [Ports(allow_ports or REQUEST_PORTS)] * requests + [Ports(allow_ports or CONNECT_PORTS)] * tunnels
+    wanted = found["ports"].values
+    if any(port in ports for ports in sets for first, last in wanted for port in range(first, last + 1)):
+        return ""
+    what = "tunnels" if tunnels and not requests else "requests" if requests and not tunnels else "anything"
+    return f"allow_ports has none of them for {what}; accepted are ports that allow_ports has as well"
+
+
+def no_such_destination(allow: Sequence[str], deny: Sequence[str]) -> list[tuple[str, int, str]]:
+    """Hosts that are allowed or denied to no effect: the list that it is in, its number there, and why."""
+    allowed, denied = ([HostPattern.parse(text) for text in texts] for texts in (allow, deny))
+    found = []
+    for number, pattern in enumerate(allowed):
+        covering = next((one for one in denied if one.covers(pattern)), None)
+        if covering is not None:
+            found.append(("allow_hosts", number, f"{pattern} is denied by {covering} of deny_hosts, which comes first"))
+    for number, pattern in enumerate(denied):
+        if allowed and not any(one.covers(pattern) or pattern.covers(one) for one in allowed):
+            found.append(("deny_hosts", number, f"{pattern} is not among the allowed hosts anyway"))
+    return found

@@ -16,8 +16,9 @@ from txproxy.forward.destinations import Destinations
 from txproxy.forward.filters import Filters, ListFile
 from txproxy.forward.mode import FORWARDED_FOR_MODES, ForwardPolicy, forwarded_for_mode
 from txproxy.forward.parent import Parent
+from txproxy.forward.soundness import no_such_destination
 from txproxy.matching.hosts import host_pattern
-from txproxy.options.shared import ListenerOptions
+from txproxy.options.shared import ListenerOptions, say
 from txproxy.wire.networks import peer_network
 
 
@@ -99,6 +100,8 @@ class ForwardOptions(ListenerOptions):
             via=self.via(),
             forwarded_for=self.parsed("forwarded-for", forwarded_for_mode),
         )
+        for key, _, what in no_such_destination(policy.allow_hosts or (), policy.deny_hosts):
+            say(f"txproxy forward: --{key.removesuffix('s').replace('_', '-')}: {what}")
         return Config(listeners=(ForwardListener(policy=policy, **self.shared()),), access_log=self.access_log())
 
     def _filters(self) -> Filters:

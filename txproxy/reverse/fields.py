@@ -9,7 +9,14 @@ from txproxy.errors import ConfigError, masked
 from txproxy.interfaces import Client
 from txproxy.reverse.templates import ANSWER_VARIABLES, REQUEST_VARIABLES, Template
 from txproxy.wire import grammar
-from txproxy.wire.forwarding import CERTIFICATE_FIELDS, CLIENT_FIELDS, HOP_BY_HOP, plain
+from txproxy.wire.forwarding import (
+    CERTIFICATE_FIELDS,
+    CLIENT_FIELDS,
+    HOP_BY_HOP,
+    REQUEST_FIELDS,
+    RESPONSE_FIELDS,
+    plain,
+)
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
@@ -21,28 +28,14 @@ _FRAMING: Final = HOP_BY_HOP | {b"content-length", b"trailer", b"via", b"host"}
 _WRITTEN: Final = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"})
 # What a client may say of itself, and is not believed.
 _OF_CLIENTS: Final = CLIENT_FIELDS | CERTIFICATE_FIELDS | {b"proxy"}
-# RFC 9110 sections 10.2, 11.6, 11.7, 12.5.5 and 14.3, and others that say something in a response alone
-_OF_RESPONSES: Final = frozenset(
-    b"accept-ranges access-control-allow-credentials access-control-allow-headers access-control-allow-methods "
-    b"access-control-allow-origin access-control-expose-headers access-control-max-age age allow alt-svc "
-    b"authentication-info cache-status content-security-policy etag last-modified location "
-    b"proxy-authenticate proxy-authentication-info proxy-status refresh retry-after server set-cookie "
-    b"strict-transport-security vary www-authenticate x-content-type-options x-frame-options".split()
-)
-# sections 10.1, 11.6.2, 11.7.2, 12.5.2, 12.5.4, 13.1 and 14.2, and others that ask for something
-_OF_REQUESTS: Final = frozenset(
-    b"accept-charset accept-language access-control-request-headers access-control-request-method authorization cookie "
-    b"from if-match if-modified-since if-none-match if-range if-unmodified-since max-forwards origin "
-    b"proxy-authorization range referer user-agent".split()
-)
 _NOT_IN_REQUESTS: Final = {
-    **dict.fromkeys(_OF_RESPONSES, "is a field of responses, and says nothing in a request"),
+    **dict.fromkeys(RESPONSE_FIELDS, "is a field of responses, and says nothing in a request"),
     **dict.fromkeys(_FRAMING | {b"expect"}, "is for the proxy itself to say, for each hop anew"),
     **dict.fromkeys(_WRITTEN, "is written by the proxy, of each client anew"),
     b"host": "is not set so; the option for the host sent upstream is",
 }
 _NOT_IN_RESPONSES: Final = {
-    **dict.fromkeys(_OF_REQUESTS, "is a field of requests, and says nothing in a response"),
+    **dict.fromkeys(REQUEST_FIELDS, "is a field of requests, and says nothing in a response"),
     **dict.fromkeys(_FRAMING, "is for the proxy itself to say, for each hop anew"),
 }
 

@@ -44,6 +44,21 @@ CERTIFICATE_FIELDS: Final = frozenset(
     b"x-ssl-client-fingerprint client-cert client-cert-chain".split()
 )
 
+# RFC 9110 sections 10.2, 11.6, 11.7, 12.5.5 and 14.3, and others that say something in a response alone
+RESPONSE_FIELDS: Final = frozenset(
+    b"accept-ranges access-control-allow-credentials access-control-allow-headers access-control-allow-methods "
+    b"access-control-allow-origin access-control-expose-headers access-control-max-age age allow alt-svc "
+    b"authentication-info cache-status content-security-policy etag last-modified location "
+    b"proxy-authenticate proxy-authentication-info proxy-status refresh retry-after server set-cookie "
+    b"strict-transport-security vary www-authenticate x-content-type-options x-frame-options".split()
+)
+# sections 10.1, 11.6.2, 11.7.2, 12.5.2, 12.5.4, 13.1 and 14.2, and others that ask for something
+REQUEST_FIELDS: Final = frozenset(
+    b"accept-charset accept-language access-control-request-headers access-control-request-method authorization cookie "
+    b"from if-match if-modified-since if-none-match if-range if-unmodified-since max-forwards origin "
+    b"proxy-authorization range referer user-agent".split()
+)
+
 
 def plain(name: bytes) -> bytes:
     """A name as CGI, WSGI and the like tell names apart: without case, and with ``-`` and ``_`` the same."""
