@@ -126,6 +126,21 @@ def test_a_body_that_has_come_whole_waits_for_no_rate(make):
     assert client.received == OK
 
 
+def test_who_is_answered_while_it_asks_may_take_its_time(make):
+    proxy = make(Limits())
+    client = proxy.connect()
+    client.send(CHUNKED + b"1\r\nq\r\n")
+    proxy.advance(20)
+    proxy.upstream.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+    for _ in range(10):
+        proxy.advance(60)
+        client.send(b"1\r\nq\r\n")
+        assert proxy.upstream.take().endswith(b"1\r\nq\r\n")
+    assert not client.closed
+    proxy.advance(77)
+    assert client.closed and not client.received.endswith(b"0\r\n\r\n")
+
+
 def test_each_body_has_its_own_time(make):
     proxy = make(Limits())
     client = proxy.connect()

@@ -303,7 +303,8 @@ class DownstreamProtocol:
         if self.codec.many_chunks:
             read_less(self.transport)
         factory = self.factory
-        if not factory.min_body_rate:
+        if not factory.min_body_rate or exchange.response_begun:
+            # An upstream that answers before it has all of the request talks with the client: only silence ends that.
             self.deadline = factory.idle_limit.ahead
             return
         rate = self._body_rate
@@ -527,7 +528,11 @@ class DownstreamProtocol:
 
     def _exchange_deadline(self, exchange: Exchange) -> None:
         if not exchange.request_done:
-            if exchange.wants_body:
+            if self._body_rate is not None and exchange.response_begun:
+                # The response began while the body was waited for (see _await_body).
+                self._body_rate = None
+                self.deadline = self.factory.idle_limit.ahead
+            elif exchange.wants_body:
                 self._request_fault(RequestError("the request took too long", status=408))
             else:
                 # The upstream is not ready for more: that is its own time limit's to judge.
