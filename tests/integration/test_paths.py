@@ -1,12 +1,14 @@
 """Paths that a real upstream reads in its own way get around no rule."""
 
+import random
 import socket
 import subprocess
 import sys
 
 import pytest
 
-from tests.integration.conftest import DEADLINE, free_port
+from tests.integration.conftest import DEADLINE, free_port, need
+from txproxy.matching.paths import readings
 
 # what nginx finds /admin in
 SPELLINGS = [
@@ -69,6 +71,40 @@ def test_no_spelling_gets_around_a_route(nginx, reverse_port):
         assert ask(reverse_port, target, "a")[0] == 400
     for target in ("/open/a%20b", "//open/a%20b", "/open%2fa%20b", "/x/..%2fopen/a%20b", "/below//a%20b"):
         assert ask(reverse_port, target, "a")[1].endswith(b"open to all"), target
+
+
+PIECES = [
+    "/", "/", "a", "admin", "..", ".", "%2e", "%2F", "%5c", "\\", ";", "%3b", "%25", "%252e", "%252f", "%20", "%61",
+    "%c3%a9", "%3f", "%23", "+", "%2B", "%7b", "{", "~", "%40",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("merge_slashes", ["on", "off"])
+def test_what_nginx_reads_is_among_the_readings(processes, tmp_path, merge_slashes):
+    port = free_port()
+    (tmp_path / "nginx.conf").write_text(f"""
+daemon off; pid {tmp_path}/nginx.pid; error_log {tmp_path}/error.log crit; events {{ }}
+http {{
+  access_log off; client_body_temp_path {tmp_path}/b; proxy_temp_path {tmp_path}/p; fastcgi_temp_path {tmp_path}/f;
+  uwsgi_temp_path {tmp_path}/u; scgi_temp_path {tmp_path}/s; merge_slashes {merge_slashes};
+  server {{ listen 127.0.0.1:{port}; location / {{ return 200 "$uri\n"; }} }}
+}}
+""")
+    processes(need("nginx"), "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf"), port=port)
+    drawn = random.Random(7)
+    paths = ["/" + "".join(drawn.choices(PIECES, k=drawn.randint(1, 8))) for _ in range(400)]
+    read = 0
+    for path in paths:
+        status, received = ask(port, path, "a")
+        if status == 200:
+            uri = received.partition(b"\r\n\r\n")[2].removesuffix(b"\n")
+            # as a client that means exactly this would write it
+            written = b"".join(
+                b"%c" % one if 0x21 <= one < 0x7F and one not in b"?#%" else b"%%%02X" % one for one in uri
+            )
+            assert written in readings(path.encode()), (path, uri)
+            read += 1
+    assert read > 300
 
 
 @pytest.mark.parametrize("refused", ["rule", "list"])
