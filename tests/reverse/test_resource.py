@@ -1,5 +1,7 @@
 """A reverse proxy inside a twisted.web Site."""
 
+import re
+
 import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
@@ -7,13 +9,14 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 from twisted.web.static import Data
 
-from txproxy import Pool, ReverseProxyResource
+from tests.wire.corpus import FOLDER, load
+from txproxy import Pool, ReverseProxyFactory, ReverseProxyResource
 from txproxy.errors import ConfigError, ConnectionRefused
 from txproxy.proxy.dialing import Dialer
 from txproxy.proxy.limits import Limits
 from txproxy.reverse.health import HealthCheck
 from txproxy.reverse.pool import PoolSettings
-from txproxy.testing import MemoryConnection, MemoryNetwork
+from txproxy.testing import MemoryConnection, MemoryNetwork, ProxyInMemory
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Up: 1\r\n\r\nok"
 
@@ -261,6 +264,34 @@ def test_what_a_port_refuses_is_refused(site, lines):
     assert not site.network.connections
 
 
+# What twisted.web has made of them before anybody else sees them: lines joined, bodies gathered, trailers gone.
+GONE = re.compile("fold|chunk|trailer|coding-folded|body-too-large")
+
+
+@pytest.mark.parametrize("case", [load(file) for file in sorted(FOLDER.glob("requests/*/*.http"))], ids=str)
+def test_what_goes_on_is_what_goes_on_from_a_port(make_site, case):
+    port = ProxyInMemory(lambda reactor: ReverseProxyFactory(Pool(["http://10.0.0.1"]), via=None, reactor=reactor))
+    port.connect().send(case.data)
+    expected = [lines_of(one) for one in port.network.connections if one.received]
+    port.close()
+    site = make_site(at=b"")
+    client = site.connect()
+    client.send(case.data)
+    sent = [lines_of(one) for one in site.network.connections if one.received]
+    if case.status is not None and not GONE.search(case.name):
+        assert not sent or sent == expected
+    elif sent and expected:
+        assert sent == expected
+    client.drop()
+
+
+def lines_of(connection):
+    head = connection.received.partition(b"\r\n\r\n")[0].lower().split(b"\r\n")
+    return head[0], sorted(
+        line for line in head[1:] if not line.startswith((b"content-length", b"transfer-", b"expect"))
+    )
+
+
 def test_limits_are_those_of_a_port(make_site):
     site = make_site(limits=Limits(max_body_size=3))
     client = site.connect()
@@ -282,6 +313,18 @@ def test_an_absolute_target_is_sent_as_a_path_to_its_own_host(make_site):
     client = site.connect()
     client.send(b"GET ftp://s/a HTTP/1.1\r\nHost: s\r\n\r\n")
     assert client.received.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    ("request_line", "answer"),
+    [(b"CONNECT a:443", b"405"), (b"TRACE /", b"405"), (b"OPTIONS *", b"200"), (b"OPTIONS http://s", b"")],
+)
+def test_requests_without_a_path_are_sent_to_no_slash(make_site, request_line, answer):
+    site = make_site(at=b"")
+    client = site.connect()
+    client.send(request_line + b" HTTP/1.1\r\nHost: s\r\n\r\n")
+    assert client.received.split(b" ")[1:2] == ([answer] if answer else [])
+    assert bool(site.network.connections) is not bool(answer)
 
 
 def test_a_resource_for_everything_has_no_slash_to_add(make_site):

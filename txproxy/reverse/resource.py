@@ -73,7 +73,7 @@ class _SiteRequest:
         except RequestError as fault:
             self.send_refusal(Refusal.of(fault))
             return
-        if not head.path:
+        if head.bare:
             self.send_refusal(to_slash(head))
             return
         self._body_left = head.body
