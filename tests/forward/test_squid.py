@@ -125,7 +125,7 @@ def test_the_classic_configuration_allows_the_local_network_and_denies_the_rest(
 
 def test_the_classic_configuration_listens_and_logs_as_it_did_and_says_what_it_lost():
     translated = Translated(CLASSIC)
-    assert translated.listener.listen == ("tcp6:3128",)
+    assert translated.listener.listen == ("[::]:3128",)
     assert translated.config.access_log == "/var/log/squid/access.log"
     assert translated.policy.forwarded_for == "on"
     assert '# memory = "256M"' in translated.toml

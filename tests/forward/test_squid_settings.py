@@ -35,23 +35,29 @@ def told(lines, *, of="squid.conf:3: "):
 @pytest.mark.parametrize(
     ("port", "endpoint"),
     [
-        ("8080", "tcp6:8080"),
+        ("8080", "[::]:8080"),
         ("127.0.0.1:8080", "tcp:8080:interface=127.0.0.1"),
-        ("proxy.example:8080 name=main", "tcp:8080:interface=proxy.example"),
+        ("192.0.2.1:8080 name=main", "tcp:8080:interface=192.0.2.1"),
         ("[::1]:8080", r"tcp6:8080:interface=\:\:1"),
     ],
 )
 def test_ports(port, endpoint):
     translated = Translated(f"http_port {port}")
-    assert translated.listener.listen == ("tcp6:3128", endpoint)
+    assert translated.listener.listen == ("[::]:3128", endpoint)
     assert not translated.notes
 
 
 @pytest.mark.parametrize("mode", ["intercept", "transparent", "tproxy", "accel vhost", "ssl-bump cert=/x"])
 def test_ports_at_which_clients_do_not_know_of_a_proxy_are_left_out(mode):
     translated = Translated(f"http_port 8080 {mode}")
-    assert translated.listener.listen == ("tcp6:3128",)
+    assert translated.listener.listen == ("[::]:3128",)
     assert "is not done" in translated.notes[0]
+
+
+def test_a_port_at_a_name_is_left_out():
+    assert told("http_port proxy.example:8080") == (
+        "proxy.example is a name; an address of this machine is wanted, such as 127.0.0.1:8080"
+    )
 
 
 @pytest.mark.parametrize("port", ["http", "0", "99999", "127.0.0.1:x", ""])
@@ -61,7 +67,7 @@ def test_what_is_no_port(port):
 
 def test_a_port_inside_tls():
     translation = translate("https_port 3129 tls-cert=/etc/squid/c.pem tls-key=/etc/squid/k.pem", "squid.conf")
-    assert 'tls_listen = ["tcp6:3129"]' in translation.toml
+    assert 'tls_listen = ["[::]:3129"]' in translation.toml
     assert 'certificates = [{ cert = "/etc/squid/c.pem", key = "/etc/squid/k.pem" }]' in translation.toml
     assert "listen = " not in translation.toml.replace("tls_listen = ", "")
     assert told("https_port 3129") == "it has no certificate"

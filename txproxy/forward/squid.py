@@ -250,7 +250,7 @@ class _Translator:
         listener = dict(self.settings.listener)
         if "listen" not in listener and "tls_listen" not in listener:
             self.notes.append(f"{self.path}: http_port: there is none; taken to be 3128")
-            listener["listen"] = ["tcp6:3128"]
+            listener["listen"] = ["[::]:3128"]
         for key in ("listen", "tls_listen", "certificates"):
             if key in listener:
                 found[key] = listener[key]

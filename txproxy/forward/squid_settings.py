@@ -16,6 +16,7 @@ from txproxy.forward.squid_formulas import Untranslatable
 from txproxy.forward.squid_found import Setting, Settings, word_of
 from txproxy.forward.squid_peers import PEERS
 from txproxy.forward.squid_reader import Directive
+from txproxy.matching.hosts import is_literal
 from txproxy.wire.grammar import TOKEN
 
 _SIZES: Final = {"": 1, "bytes": 1, "b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
@@ -61,9 +62,13 @@ def _port_options(directive: Directive) -> tuple[str, dict[str, str]]:
     host = host.strip("[]") if colon else ""
     if not port.isdigit() or not 0 < int(port) < 65536:
         raise Untranslatable(f"{place or 'nothing'} is no port")
-    # Without an address, Squid has both families.
-    kind = "tcp6" if ":" in host or not host else "tcp"
-    interface = f":interface={host}".replace(":", "\\:").replace("\\:", ":", 1) if host else ""
+    if not host:
+        # Squid has both families.
+        return f"[::]:{port}", options
+    if not is_literal(host):
+        raise Untranslatable(f"{host} is a name; an address of this machine is wanted, such as 127.0.0.1:{port}")
+    kind = "tcp6" if ":" in host else "tcp"
+    interface = f":interface={host}".replace(":", "\\:").replace("\\:", ":", 1)
     return f"{kind}:{port}{interface}", options
 
 
