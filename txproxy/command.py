@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import select
+import signal
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from typing import Final, NoReturn
 
 from txproxy.errors import ConfigError, masked
@@ -34,6 +36,14 @@ MODES: Final = ("forward", "reverse", "tcp", "run")
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; ``SystemExit`` with 0 when all is well, 1 when not, 2 for a wrong call."""
+    try:
+        _main(arguments)
+    except KeyboardInterrupt:
+        # While it starts: later the reactor has the signal. As the shell says it of a program that a signal ends.
+        raise SystemExit(128 + signal.SIGINT) from None
+
+
+def _main(arguments: list[str] | None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     first = arguments[0] if arguments else ""
     if first in MODES:
@@ -49,7 +59,9 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"txproxy {__version__}")
         raise SystemExit(0)
     else:
-        what = f"{' '.join(arguments)!r} is no call of txproxy" if arguments else "a command is needed"
+        close = get_close_matches(first, (*MODES, *_COMMANDS), 1)
+        meant = f" (is {close[0]} meant?)" if close else ""
+        what = f"{' '.join(arguments)!r} is no call of txproxy{meant}" if arguments else "a command is needed"
         accepted = ", ".join((*MODES, *_COMMANDS, "--help", "--version"))
         raise SystemExit(_wrong_call("", f"{what}; accepted: {accepted}"))
 

@@ -107,7 +107,6 @@ class Entrance:
         self._arrange()
         self.behind.factory.doStart()
         deepen_backlog(port)
-        _log.info("listening on {where}", where=port.getHost())
 
     def lead_to(self, behind: Behind) -> None:
         """Who connects from now on gets to another."""

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from txproxy.assembly import Around, Assembly, Factory, Observers, Served, assemble
 from txproxy.config import Config, ForwardListener, load
 from txproxy.config.endpoints import Bound, endpoint_text
+from txproxy.config.start_lines import start_line
 from txproxy.entrance import Behind, Entrance
 from txproxy.errors import ConfigError
 from txproxy.limits.allotments import Allotments
@@ -193,6 +194,8 @@ class ProxyService(Service):
                 if entrance is None:
                     entrance = Entrance(place.text, place.behind(), self._reactor, place.where)
                     entrance.open()
+                    said = start_line(running.assembly.config, place.served.config, place.tls, entrance.port.getHost())
+                    _log.info("{said}", said=said)
                 entrances[place.bound] = entrance
         except ConfigError:
             for bound, entrance in entrances.items():
@@ -313,9 +316,15 @@ class ProxyService(Service):
 
     def _drain(self, _: object) -> Deferred[Any]:
         waits = [self._in_time(factory, factory.drain()) for factory in self._now.factories]
-        for factory, (gone, _log) in list(self._leaving.items()):
+        for factory, (gone, _) in list(self._leaving.items()):
             factory.drain()
             waits.append(self._in_time(factory, gone))
+        factories = (*self._now.factories, *self._leaving)
+        left = sum(len(factory.admission.everyone()) for factory in factories)
+        if left:
+            longest = max(factory.limits.drain_timeout for factory in factories)
+            what = "connection" if left == 1 else "connections"
+            _log.info("waiting for {left} {what}, for {longest:g} s at the most", left=left, what=what, longest=longest)
         return DeferredList(waits, consumeErrors=True)
 
     def _in_time(self, factory: Factory, left: Deferred[None]) -> Deferred[None]:

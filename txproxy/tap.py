@@ -6,25 +6,32 @@ import gc
 import os
 import resource
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from typing import Any, ClassVar, Final
 
 from twisted.application.service import IService, MultiService
 from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 
-from txproxy.config.values import brief
+from txproxy.config.values import brief, hint
 from txproxy.errors import ConfigError, masked
 from txproxy.observe.log_file import STANDARD_OUTPUT, LogFile
 from txproxy.observe.twistd_log import TwistdLog
-from txproxy.options import ForwardOptions, ReverseOptions, RunOptions, TcpOptions, say
+from txproxy.options import ForwardOptions, Mode, ReverseOptions, RunOptions, TcpOptions, say
 from txproxy.service import ProxyService
 
 _log = Logger()
 # How long to wait for who does not take the last lines of a log, in seconds.
 _LAST_LINES: Final = 0.5
-_MODES: Final = "forward, reverse, tcp, run"
+_OPTIONS: Final[dict[str, type[Mode]]] = {
+    "forward": ForwardOptions,
+    "reverse": ReverseOptions,
+    "tcp": TcpOptions,
+    "run": RunOptions,
+}
+_MODES: Final = ", ".join(_OPTIONS)
 
 
 class Options(usage.Options):
@@ -32,7 +39,7 @@ class Options(usage.Options):
 
     longdesc = (
         "An HTTP proxy, forward or reverse. MODE --help prints the options of a mode. "
-        "Example: twistd -n txproxy reverse --upstream http://127.0.0.1:8001"
+        "Example: twistd -n txproxy reverse --upstream http://127.0.0.1:8001, which is txproxy reverse --upstream ..."
     )
     subCommands: ClassVar[list[list[object]]] = [
         ["forward", None, ForwardOptions, "on the clients' side: absolute-URI requests and CONNECT"],
@@ -50,7 +57,9 @@ class Options(usage.Options):
         try:
             super().parseOptions(options)
         except usage.UsageError as fault:
-            _fail(str(fault), getattr(self, "subCommand", None))
+            mode = getattr(self, "subCommand", None)
+            known = [name.rstrip("=") for name in _OPTIONS[mode]().longOpt] if mode in _OPTIONS else []
+            _fail(str(fault), mode, known)
 
     def parseArgs(self, *args: str) -> None:
         """Only a mode."""
@@ -63,12 +72,15 @@ class Options(usage.Options):
             raise usage.UsageError(f"a mode is needed; accepted: {_MODES}")
 
 
-def _fail(text: str, mode: str | None = None) -> None:
+def _fail(text: str, mode: str | None = None, options: Sequence[str] = ()) -> None:
     name = f"txproxy {mode}" if mode else "txproxy"
     if text.startswith("option ") and text.endswith(("not recognized", "not a unique prefix")):
+        meant = get_close_matches(text.split()[1].removeprefix("--"), options, 1)
+        text += f" (did you mean --{meant[0]}?)" if meant else ""
         text += f"; {name} --help lists what is accepted"
     elif text.startswith("Unknown command: "):
-        text = f"{text.removeprefix('Unknown command: ')!r} is no mode; accepted: {_MODES}"
+        given = text.removeprefix("Unknown command: ")
+        text = f"{given!r} is no mode{hint(given, list(_OPTIONS))}; accepted: {_MODES}"
     for line in masked(text).splitlines():
         say(f"{name}: {brief(line)}")
     raise SystemExit(1)

@@ -100,13 +100,16 @@ def test_shapes_that_are_wrong_are_said(faults, text, said):
 
 def test_what_is_no_toml_is_said_with_line_and_column(file):
     name = file("a = 1\nb = = 2\n")
-    assert refused(name).startswith(f"{name}: ")
-    assert "(at line 2, column 5); accepted is TOML" in refused(name)
+    assert refused(name).startswith(f"{name}:2: Invalid value at column 5; accepted is TOML")
     assert "\n" not in refused(name)
     name = file("a = 1\na = 2\n")
-    assert "line 2" in refused(name)
+    assert refused(name).startswith(f"{name}:2: ")
+    name = file("a = 1\n\nb = 'x\n\n")
+    assert refused(name).startswith(f"{name}:3: ")
+    name = file("a = 1\nb = '''x\n\n")
+    assert refused(name).startswith(f"{name}:2: ")
     name = file("a = " + "[" * 100_000)
-    assert refused(name).startswith(f"{name}: ") and "\n" not in refused(name)
+    assert refused(name).startswith(f"{name}:1: ") and "\n" not in refused(name)
 
 
 def test_what_is_no_text_is_said_with_its_line(file):

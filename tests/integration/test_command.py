@@ -9,6 +9,9 @@ import sys
 import pytest
 
 from tests.integration.conftest import DEADLINE, free_port, need, until
+from txproxy import command
+from txproxy.observe.twistd_log import TwistdLog
+from txproxy.tap import Options
 
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()", "--nodaemon", "--pidfile="]
 TXPROXY = [sys.executable, "-m", "txproxy"]
@@ -30,7 +33,8 @@ def test_help_prints_every_option_with_its_default_and_an_example(program, mode,
     for name, about in options:
         about = re.sub(r"\s+", " ", about)
         assert "[default: " in about or "required" in about or name in ("help", "version"), name
-    assert re.sub(r"\s+", " ", example).startswith(f"twistd -n txproxy {mode} ")
+    assert re.sub(r"\s+", " ", example).startswith(f"txproxy {mode} ")
+    assert listed.startswith(f"Usage: txproxy {mode} [options]") and "twistd" not in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -78,6 +82,55 @@ def test_a_wrong_option_is_one_line(tmp_path):
     done = run(*TWISTD, "txproxy", "reverse", "--cache", "1M", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1 and "--cache" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["reverse", "--upstrem", "http://a"], "did you mean --upstream?"),
+        (["forward", "--allow-clients=x"], "did you mean --allow-client?"),
+        (["run", "--cnofig", "x"], "did you mean --config?"),
+        (["revers"], "is reverse meant?"),
+    ],
+)
+def test_a_word_that_is_nearly_right_gets_a_hint(words, meant, capfd):
+    with pytest.raises(SystemExit):
+        Options().parseOptions(words)
+    said = capfd.readouterr().err
+    assert meant in said and said.count("\n") == 1
+
+
+def test_a_start_that_is_broken_off_says_nothing(monkeypatch, capfd):
+    def interrupted(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "_run_mode", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        command.main(["reverse"])
+    assert ended.value.code == 130 and capfd.readouterr() == ("", "")
+
+
+def test_the_command_is_loaded_before_all_that_takes_time(tmp_path):
+    code = "import sys, txproxy.command; print(*(name for name in sys.modules if name.startswith('twisted')))"
+    assert run(sys.executable, "-c", code, cwd=tmp_path).stdout.split() == []
+
+
+def test_the_log_says_what_is_served_and_for_whom_the_end_waits(run_proxy):
+    proxy = run_proxy("reverse", "--upstream", "http://127.0.0.1:1", "--upstream", "http://127.0.0.2:1")
+    proxy.says(f"http://127.0.0.1:{proxy.port} -> pool (2 upstreams)")
+    with socket.create_connection(("127.0.0.1", proxy.port)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\n")
+        proxy.process.send_signal(signal.SIGTERM)
+        proxy.says("waiting for 1 connection, for 30 s at the most")
+
+
+def test_an_installation_that_cannot_be_written_is_nothing_to_warn_of():
+    log = TwistdLog("/dev/null", daemon=False)
+    log({"log_format": "Unable to write to plugin cache %(path)s: error number %(errno)d", "log_time": 0.0})
+    assert not log.file.waiting
+    log({"log_format": "else", "log_time": 0.0})
+    assert log.file.waiting
+    log.settle()
 
 
 def test_the_demonstration_works_and_ends_cleanly(tmp_path):

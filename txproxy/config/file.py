@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ else:
     import tomli as tomllib
 
 _VIA: Final = "txproxy"
+_PLACE: Final = re.compile(r" \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)$")
 _LARGEST: Final = 16 << 20
 
 
@@ -55,7 +57,8 @@ def parse(content: str, file: str, findings: Findings | None = None) -> Config:
     try:
         data = tomllib.loads(content)
     except (tomllib.TOMLDecodeError, RecursionError) as fault:
-        raise ConfigError(f"{file}: {fault}; accepted is TOML, see https://toml.io") from None
+        line, why = _place_of(str(fault), content)
+        raise ConfigError(f"{file}:{line}: {why}; accepted is TOML, see https://toml.io") from None
     findings = findings or Findings()
     config = _read(data, file, findings)
     if not findings.faults and not findings.doubts:
@@ -70,6 +73,15 @@ def parse(content: str, file: str, findings: Findings | None = None) -> Config:
         raise ConfigError("\n".join(text for _, text in sorted(said(*fault) for fault in findings.faults)))
     warnings = tuple(text for _, text in sorted(said(*doubt) for doubt in findings.doubts))
     return attrs.evolve(config, warnings=warnings)
+
+
+def _place_of(fault: str, content: str) -> tuple[int, str]:
+    """The line that Python's words about TOML are of, and the rest of them."""
+    found = _PLACE.search(fault)
+    if found is None:
+        return 1, fault
+    line = int(found[1]) if found[1] is not None else content.rstrip("\n").count("\n") + 1
+    return line, fault[: found.start()] + (f" at column {found[2]}" if found[2] is not None else "")
 
 
 def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:

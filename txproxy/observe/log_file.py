@@ -118,6 +118,11 @@ class LogFile:
             return self._changed.wait_for(lambda: not (self._size or self._reopen), seconds)
 
     @property
+    def waiting(self) -> int:
+        """How many bytes are still to be written."""
+        return self._size
+
+    @property
     def closed(self) -> bool:
         """Whether nothing more is written, but for what is there."""
         return self._state in (_State.CLOSING, _State.CLOSED)

@@ -14,6 +14,7 @@ from txproxy.observe.log_file import STANDARD_OUTPUT, LogFile
 
 # What twistd's daemons write to if they are not told.
 _FILE: Final = "twistd.log"
+_NO_PLUGIN_CACHE: Final = "Unable to write to plugin cache"
 # How long the end waits for lines that nobody takes, in seconds.
 _LAST: Final = 0.5
 
@@ -45,6 +46,9 @@ class TwistdLog:
 
     def __call__(self, event: LogEvent) -> None:
         """Write down an event."""
+        if str(event.get("log_format")).startswith(_NO_PLUGIN_CACHE):
+            # Nothing is wrong with a read-only installation, and twistd says so at each look at its plugins.
+            return
         text = formatEventAsClassicLogText(event)
         if text:
             self.file.write(text.encode("utf-8", "backslashreplace"))

@@ -3,6 +3,6 @@
 from txproxy.options.forward import ForwardOptions
 from txproxy.options.pools import ReverseOptions, TcpOptions
 from txproxy.options.run import RunOptions
-from txproxy.options.shared import say
+from txproxy.options.shared import Mode, say
 
-__all__ = ["ForwardOptions", "ReverseOptions", "RunOptions", "TcpOptions", "say"]
+__all__ = ["ForwardOptions", "Mode", "ReverseOptions", "RunOptions", "TcpOptions", "say"]

@@ -27,7 +27,7 @@ class ForwardOptions(ListenerOptions):
 
     name = "forward"
     default_listen = "tcp:3128:interface=127.0.0.1"
-    longdesc = "Example: twistd -n txproxy forward --allow-client 10.0.0.0/8"
+    longdesc = "Example: txproxy forward --allow-client 10.0.0.0/8"
     optParameters: ClassVar[list[list[object]]] = [
         [
             "auth-file",

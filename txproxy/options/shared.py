@@ -33,6 +33,8 @@ class Mode(usage.Options):
 
     def __init__(self) -> None:
         super().__init__()
+        # A docstring of several lines is one text.
+        self.docs = {name: " ".join(text.split()) for name, text in self.docs.items()}
         self.service: ProxyService | None = None
 
     def config(self) -> Config:
@@ -41,7 +43,7 @@ class Mode(usage.Options):
 
     def getSynopsis(self) -> str:
         """The first line of the help."""
-        return f"Usage: twistd [twistd's options] txproxy {self.name} [options]"
+        return f"Usage: txproxy {self.name} [options]"
 
     def opt_version(self) -> None:
         """the versions of txproxy and Twisted"""
