@@ -684,3 +684,14 @@ def test_a_parent_may_be_for_what_a_rule_allows(forward):
     assert [str(address) for address in proxy.network.dialed] == ["http://parent.example:3128", "www.example.com:80"]
     with pytest.raises(ConfigError, match="parents: there is no rule 'none'; accepted: far"):
         ForwardPolicy(rules=[Rule(name="far", action="allow")], parents=["http://a;rule=none"])
+
+
+def test_a_client_that_asks_too_much_of_a_person_is_told_so(forward):
+    proxy = forward(rules=[Rule(action="ask", hosts=("*.example",))])
+    clients = [proxy.connect() for _ in range(33)]
+    for number, client in enumerate(clients):
+        client.send(get(b"http://%d.example/" % number))
+    assert [status(client.received) for client in clients if client.received] == [429]
+    for pending in list(proxy.factory.forward.approvals):
+        proxy.factory.forward.approvals.answer(pending.number, False)
+    assert [status(client.received) for client in clients] == [403] * 32 + [429]

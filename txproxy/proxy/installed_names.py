@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -14,10 +13,10 @@ from txproxy.proxy.transports import is_threaded_resolver
 
 def installed_names(reactor: Any) -> IHostnameResolver | None:
     """The one of ``reactor``; None if it is no more than Twisted's own, which asks the C library in threads that others
-    need. Where there is no resolv.conf, as on Windows, that one is better than nothing.
+    need.
     """
     names: IHostnameResolver | None = getattr(reactor, "nameResolver", None)
-    return None if is_threaded_resolver(names) and os.name == "posix" else names
+    return None if is_threaded_resolver(names) else names
 
 
 def ask_installed(names: IHostnameResolver, name: str) -> Deferred[tuple[str, ...]]:
