@@ -31,6 +31,8 @@ _SEPARATOR: Final = re.compile(rb"%(?:2F|5C|3B)")
 _TWICE: Final = re.compile(rb"%25(?=[0-9A-Fa-f]{2})")
 _PARAMETERS: Final = re.compile(rb";[^/]*")
 _WHITE_END: Final = re.compile(rb"(?:%(?:20|09|0A|0D))+\Z")
+# what makes readings differ, in a path whose escapes are only those that it needs
+_UNSURE: Final = re.compile(rb"%(?:2[35F]|3[BF]|5C|0[09AD]|20\Z)|//|/\.|[\\;]")
 _ENDS: Final = (b"%00", b"%3F", b"%23")
 # So many only come of what combines everything that servers disagree about.
 _MOST_READINGS: Final = 64
@@ -61,6 +63,8 @@ def readings(path: bytes) -> tuple[bytes, ...]:
     if path[:1] != b"/" or PLAIN.fullmatch(path) is not None:
         return (path,)
     stands = _plainest(path)
+    if _UNSURE.search(stands) is None:
+        return (stands,)
     decoded = _SEPARATOR.sub(_separator, stands)
     forms = {decoded, stands}
     if b"%25" in decoded:
