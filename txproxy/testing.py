@@ -20,7 +20,7 @@ from typing import Any
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IConsumer, IProtocol, IPushProducer, ITransport
+from twisted.internet.interfaces import IConsumer, IHalfCloseableProtocol, IProtocol, IPushProducer, ITransport
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -67,9 +67,13 @@ class MemoryConnection:
             self.send(data[index : index + 1])
 
     def end(self) -> None:
-        """The peer closes its side."""
-        if not self.closed and not self.disconnecting:
+        """The peer closes its side, which is the end of a connection whose protocol knows no half of one."""
+        if self.closed or self.disconnecting:
+            return
+        if IHalfCloseableProtocol.providedBy(self._protocol):
             self._protocol.readConnectionLost()
+        else:
+            self.drop(clean=True)
 
     def drop(self, clean: bool = False) -> None:
         """The connection is gone; ``clean`` says that nobody reset it."""

@@ -14,6 +14,8 @@ from txproxy import Pool, ReverseProxyFactory
 from txproxy.errors import ConnectionRefused, ConnectTimeout, RequestError
 from txproxy.reverse.actions import Treated, Treatment, TunnelTo
 from txproxy.reverse.affinity import affinity_from
+from txproxy.reverse.health import Checks
+from txproxy.reverse.health import HealthCheck as Check
 from txproxy.reverse.matches import Match
 from txproxy.reverse.mode import ReverseMode
 from txproxy.reverse.pool import Ejection, PoolSettings
@@ -22,7 +24,7 @@ from txproxy.reverse.strategies import NAMES, strategy_from
 from txproxy.reverse.subrequests import ForwardAuth, Mirror
 from txproxy.reverse.to_pool import ToPool
 from txproxy.reverse.trust import Trust
-from txproxy.reverse.upstream import State
+from txproxy.reverse.upstream import Breaker, State
 from txproxy.testing import ProxyInMemory
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1 import ClientCodec, ServerCodec
@@ -31,7 +33,8 @@ from txproxy.wire.message import EndOfMessage, RequestHead, ResponseHead
 UPSTREAMS = ["http://10.0.0.1;max=1", "http://10.0.0.2;max=2;weight=3", "http://10.0.0.3;max=1;backup"]
 STRATEGIES = [name.replace("NAME", "X-Id") for name in NAMES]
 KINDS = ["GET", "GET", "HEAD", "PUT", "POST", "EMPTY", "CHUNKED", "EXPECT", "OLD", "UPGRADE", "CONNECT"]
-ANSWERS = ["200", "200", "200", "404", "500", "204", "close", "chunked", "until close", "begun", "100", "101", "bad"]
+ANSWERS = ["200"] * 3 + ["404", "500", "503", "204", "close", "chunked", "until close", "begun", "100", "101", "bad"]
+ORDERS = ["ill", "well", "well", "passed", "drain", "disable", "enable", "enable", "weigh", "remove", "add", "backup"]
 CLIENT_IP = "192.0.2.1"
 
 
@@ -160,6 +163,13 @@ class Answerer:
             self.raw = True
 
     def _head(self, head):
+        if head.path == b"/hz":
+            # It answers by itself, as its upstream is well or ill.
+            host = self.connection.address.host
+            status = b"503" if host in self._machine.ill else b"200"
+            if host not in self._machine.stuck:
+                self.connection.send(b"HTTP/1.1 %b X\r\nContent-Length: 0\r\n\r\n" % status)
+            return
         number = int(head.path.rpartition(b"/")[2]) if head.path != b"/check" else None
         get = head.headers.get
         if number is None:
@@ -179,7 +189,7 @@ class Answerer:
         last = True
         fields = b"X-Number: %d\r\n" % number
         body = b"" if head.method == b"HEAD" else b"body"
-        if kind in ("200", "404", "500"):
+        if kind in ("200", "404", "500", "503"):
             data = b"HTTP/1.1 %b X\r\n%bContent-Length: 4\r\n\r\n%b" % (kind.encode(), fields, body)
         elif kind == "204":
             data = b"HTTP/1.1 204 X\r\n%b\r\n" % fields
@@ -223,10 +233,18 @@ class Machine(RuleBasedStateMachine):
         retries=st.integers(0, 2),
         slow=st.sampled_from([0.0, 10.0]),
         panic=st.sampled_from([0.0, 0.6]),
-        ejection=st.sampled_from([Ejection(failures=1, base=3, longest=20), Ejection(failures=3, base=5), None]),
+        ejection=st.sampled_from(
+            [
+                Ejection(failures=1, base=3, longest=20),
+                Ejection(failures=1, base=30, share=1.0, eject_on="5xx"),
+                Ejection(failures=3, base=5),
+                None,
+            ]
+        ),
+        rise=st.sampled_from([0, 1, 2]),
         clients_leave=st.booleans(),
     )
-    def begin(self, strategy, sticky, retries, slow, panic, ejection, clients_leave):
+    def begin(self, strategy, sticky, retries, slow, panic, ejection, rise, clients_leave):
         self.failures = []
         globalLogPublisher.addObserver(self._observe)
         chosen = PoolSettings(
@@ -250,6 +268,15 @@ class Machine(RuleBasedStateMachine):
         self.proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(mode, reactor=reactor))
         # Those that are due at the same time are told in an order that is the same in each run.
         self.proxy.factory.deadlines._watched = InOrder()
+        # hosts that fail their checks, and those that do not answer them at all
+        self.ill = set()
+        self.stuck = set()
+        self.checks = None
+        if rise:
+            check = Check(path="/hz", interval=2, timeout=1, rise=rise, fall=2)
+            self.checks = Checks(check, self.proxy.clock, self.proxy.network.dial, Random(1))
+            self.pool.watch(self.checks.watch, self.checks.forget)
+            self.checks.start()
         self.upstreams = [upstream for pool in self.pools for upstream in pool.upstreams]
         self.askers = [Asker(self.proxy.connect(CLIENT_IP)) for _ in range(4)]
         self.answerers = {}
@@ -379,6 +406,14 @@ class Machine(RuleBasedStateMachine):
             connection.drop(clean=how == "drop")
         self._look()
 
+    @rule(number=st.integers(1, 6), how=st.sampled_from(["ill", "stuck", "well", "well"]))
+    def fall_ill(self, number, how):
+        host = f"10.0.0.{number}"
+        self.ill.discard(host)
+        self.stuck.discard(host)
+        if how != "well":
+            (self.ill if how == "ill" else self.stuck).add(host)
+
     # -- time, and an administrator
 
     @rule(seconds=st.sampled_from([0.0, 0.2, 0.2, 1.0, 1.0, 2.0, 4.0, 7.0, 61.0]))
@@ -389,7 +424,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(
         which=st.integers(0, 10),
-        what=st.sampled_from(["ill", "well", "well", "drain", "disable", "enable", "enable", "weigh", "remove", "add"]),
+        what=st.sampled_from(ORDERS),
         value=st.integers(1, 5),
     )
     def administer(self, which, what, value):
@@ -397,6 +432,8 @@ class Machine(RuleBasedStateMachine):
         upstream = pool.upstreams[which % len(pool.upstreams)]
         if what in ("ill", "well"):
             upstream.checked(what == "well", "no answer" if what == "ill" else "")
+        elif what == "passed":
+            upstream.passed(self.proxy.clock.seconds() - value + 1)
         elif what == "drain":
             pool.drain(upstream, value)
         elif what == "disable":
@@ -407,9 +444,10 @@ class Machine(RuleBasedStateMachine):
             pool.weigh(upstream, value)
         elif what == "remove" and len(pool.upstreams) > 1:
             pool.remove(upstream)
-        elif what == "add" and len(pool.upstreams) < 6:
+        elif what in ("add", "backup") and len(pool.upstreams) < 6:
             self.added += 1
-            self.upstreams.append(pool.add(f"http://10.0.0.{self.added};max={value}"))
+            backup = ";backup" if what == "backup" else ""
+            self.upstreams.append(pool.add(f"http://10.0.0.{self.added};max={value}{backup}"))
         self._look()
 
     # -- what holds at all times
@@ -429,10 +467,23 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def nobody_waits_while_there_is_room(self):
         for pool in self.pools:
-            # those that have tried who has room may have to
-            fresh = [waiting for waiting in pool._queue._waiting if not waiting.tried]
-            assert not fresh or pool.full
-            assert not fresh or pool._wake > self.proxy.clock.seconds(), "time has passed, and nobody has looked"
+            for waiting in pool._queue._waiting:
+                untried = [upstream for upstream in pool._serving if upstream not in waiting.tried]
+                # Who has tried all that serve may go to a backup.
+                left = untried or [upstream for upstream in pool._spare if upstream not in waiting.tried]
+                assert all(upstream.full for upstream in left)
+                assert pool._wake > self.proxy.clock.seconds(), "time has passed, and nobody has looked"
+
+    @invariant()
+    def who_serves_is_fit(self):
+        pool = self.pool
+        fit = [upstream for upstream in pool.upstreams if upstream.state is State.HEALTHY]
+        assert not set(pool._spare) & set(pool._serving)
+        assert all(upstream.backup and upstream in fit for upstream in pool._spare)
+        assert not fit or pool._serving, "somebody is well, and nobody serves"
+        sound = any(upstream.breaker is Breaker.CLOSED and not upstream.backup for upstream in fit)
+        if sound and not pool.settings.panic:
+            assert all(upstream in fit and not upstream.backup for upstream in pool._serving)
 
     @invariant()
     def nothing_is_sent_twice_that_must_not_be(self):
@@ -457,6 +508,8 @@ class Machine(RuleBasedStateMachine):
     def _calm_down(self):
         proxy = self.proxy
         network = proxy.network
+        if self.checks is not None:
+            self.checks.stop()
         for asker in self.askers:
             asker.connection.read_on()
         for waiting, _, _ in network.hanging:
