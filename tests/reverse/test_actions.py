@@ -6,6 +6,7 @@ from twisted.logger import capturedLogs, formatEvent
 from txproxy import Pool, ReverseProxyFactory
 from txproxy.errors import ConfigError, ConnectionRefused, ConnectTimeout
 from txproxy.reverse.actions import Respond, SendElsewhere, Treated, Treatment, TunnelTo
+from txproxy.reverse.affinity import affinity_from
 from txproxy.reverse.matches import Match
 from txproxy.reverse.mode import ReverseMode
 from txproxy.reverse.pool import Ejection, PoolSettings
@@ -858,3 +859,45 @@ def test_a_proxy_that_stops_leaves_no_copy_behind(serve):
 def test_a_share_is_part_of_one(share):
     with pytest.raises(ConfigError, match="accepted"):
         Mirror(to("10.0.0.8"), share)
+
+
+# -- what fails gives its place back
+
+
+def fail(*_args):
+    raise RuntimeError("it fails")
+
+
+@pytest.mark.parametrize("queued", [False, True])
+@pytest.mark.parametrize("what", ["address", "affinity", "rewrite", "mirror", "tunnel"])
+def test_what_fails_while_a_request_is_planned_holds_no_place(serve, monkeypatch, what, queued):
+    pool = Pool(["http://10.0.0.1;max=1"], settings=PoolSettings(proxy_protocol=1))
+    affinity = affinity_from("cookie", pool)
+    treatment = Treatment(response=ResponseRewrite(set_headers={"X-A": "b"}), mirror=Mirror(to("10.0.0.9")))
+    action = TunnelTo(pool) if what == "tunnel" else Treated(ToPool(pool, affinity=affinity), treatment)
+    proxy = serve({"": action})
+    request = b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n" if what == "tunnel" else get(b"/x")
+    (upstream,) = pool.upstreams
+    if queued:
+        pool.take_this(upstream)
+    client = proxy.connect()
+    if not queued:
+        broken(monkeypatch, what, pool, affinity)
+    client.send(request)
+    if queued:
+        assert pool.waiting == 1
+        broken(monkeypatch, what, pool, affinity)
+        upstream.ended(None, 200)
+    assert client.received.startswith(b"HTTP/1.1 500 ")
+    assert (upstream.active, pool.waiting, pool.retrying) == (0, 0, 0)
+
+
+def broken(monkeypatch, what, pool, affinity):
+    if what in ("address", "tunnel"):
+        monkeypatch.setattr(pool, "address_for", fail)
+    elif what == "affinity":
+        monkeypatch.setattr(affinity, "pin", fail)
+    elif what == "rewrite":
+        monkeypatch.setattr(ResponseRewrite, "bind", fail)
+    else:
+        monkeypatch.setattr(Mirror, "begin", fail)

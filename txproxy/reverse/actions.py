@@ -112,7 +112,12 @@ class TunnelTo:
         return self._plan(upstream, client, tried)
 
     def _plan(self, upstream: Upstream, client: Client, tried: tuple[Upstream, ...]) -> Plan:
-        plan = Plan(self._pool.address_for(upstream, client), None)
+        try:
+            address = self._pool.address_for(upstream, client)
+        except BaseException:
+            upstream.ended(None, 0)
+            raise
+        plan = Plan(address, None)
         plan.party = plan.upstream = upstream
         plan.answered = upstream.answered
         plan.tried = tried
@@ -219,6 +224,15 @@ class Treated:
         treatment, response = self._treatment, self._response
 
         def treat(decision: Any, before: Plan | None) -> Any:
+            try:
+                return apply(decision, before)
+            except BaseException:
+                if isinstance(decision, Plan) and decision.party is not None:
+                    # Its place is given back; nobody else knows of it.
+                    decision.party.ended(None, 0)
+                raise
+
+        def apply(decision: Any, before: Plan | None) -> Any:
             if isinstance(decision, Answer) and self._own is not None:
                 return _rewritten(decision, self._own.bind(asked, client, b""))
             if not isinstance(decision, Plan):

@@ -147,15 +147,20 @@ class ToPool:
         )
 
     def _plan_for(self, upstream: Upstream, head: RequestHead, client: Client) -> Plan:
-        address = self.pool.address_for(upstream, client) if self._own_addresses else upstream.address
-        plan = Plan(address, self._head(head, client, upstream))
-        plan.party = plan.upstream = upstream
-        plan.again = self._go_on
-        plan.map_back = map_back
-        if self.pool.curious:
-            plan.answered = self.pool.attention(upstream)
-        if self._affinity is not None:
-            plan.attempt_lines = self._affinity.pin(upstream, head, client)
+        try:
+            address = self.pool.address_for(upstream, client) if self._own_addresses else upstream.address
+            plan = Plan(address, self._head(head, client, upstream))
+            plan.party = plan.upstream = upstream
+            plan.again = self._go_on
+            plan.map_back = map_back
+            if self.pool.curious:
+                plan.answered = self.pool.attention(upstream)
+            if self._affinity is not None:
+                plan.attempt_lines = self._affinity.pin(upstream, head, client)
+        except BaseException:
+            # Without a plan nobody would give its place back.
+            upstream.ended(None, 0)
+            raise
         return plan
 
     def _another(self, upstream: Upstream, head: RequestHead, client: Client, past: _Past) -> Plan:
