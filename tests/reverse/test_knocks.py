@@ -4,7 +4,7 @@ import pytest
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 
-from txproxy.errors import ConnectionRefused, ConnectTimeout, RequestDenied
+from txproxy.errors import ConnectionRefused, ConnectTimeout, OutOfSockets, RequestDenied
 from txproxy.interfaces import Address
 from txproxy.reverse.knocks import Knocks
 from txproxy.testing import MemoryNetwork
@@ -39,7 +39,13 @@ def test_who_takes_a_connection_is_there_and_it_is_closed_again(network, ask):
 
 
 @pytest.mark.parametrize(
-    ("fault", "gone"), [(ConnectionRefused("x"), True), (ConnectTimeout("x"), True), (RequestDenied("x"), False)]
+    ("fault", "gone"),
+    [
+        (ConnectionRefused("x"), True),
+        (ConnectTimeout("x"), True),
+        (RequestDenied("x"), False),
+        (OutOfSockets("x"), False),
+    ],
 )
 def test_who_takes_none_is_gone(network, ask, fault, gone):
     network.script = [fault]
@@ -77,3 +83,14 @@ def test_who_leaves_when_another_is_told_is_told_nothing(network, ask):
     first.addCallback(lambda _: other.cancel())
     network.answer()
     assert len(second) == 1 and second[0].check(CancelledError)
+
+
+def test_a_dialer_that_fails_at_once_leaves_nobody_waiting():
+    def dial(address, build):
+        raise RuntimeError("an embedder's")
+
+    knocks = Knocks(dial)
+    for _ in range(2):
+        results = []
+        knocks.gone(ADDRESS).addBoth(results.append)
+        assert results == [False]

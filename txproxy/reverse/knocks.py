@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 
-from txproxy.errors import DialError
+from txproxy.errors import DialError, OutOfSockets
 from txproxy.interfaces import Address
 from txproxy.reverse.probe import Dial
 
@@ -38,7 +38,7 @@ class Knocks:
         self._asking[key] = [asked]
         # Whoever listens takes the connection. To shake hands would cost both sides more.
         plain = attrs.evolve(address, tls=None)
-        self._dialing[key] = dialing = self._dial(plain, Protocol)
+        self._dialing[key] = dialing = maybeDeferred(self._dial, plain, Protocol)
         dialing.addCallbacks(self._there, self._away, callbackArgs=(key,), errbackArgs=(key,))
         return asked
 
@@ -56,7 +56,8 @@ class Knocks:
         self._tell(key, False)
 
     def _away(self, failure: Failure, key: str) -> None:
-        self._tell(key, failure.check(DialError) is not None)
+        # That there are no sockets here says nothing of who is there.
+        self._tell(key, failure.check(DialError) is not None and not failure.check(OutOfSockets))
 
     def _tell(self, key: str, gone: bool) -> None:
         del self._dialing[key]
