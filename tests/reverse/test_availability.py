@@ -543,7 +543,7 @@ def test_the_checks_of_a_pool_end_the_ejections_of_its_upstreams(serve):
     while bad.state is State.EJECTED:
         answer_checks(proxy, 1)
     # two of them, begun after it was ejected
-    assert 5 <= proxy.clock.seconds() - at_once <= 12
+    assert 4 <= proxy.clock.seconds() - at_once <= 13
     assert {ask(proxy, {}) for _ in range(4)} == {"1", "2"}
 
 
@@ -601,6 +601,19 @@ def test_a_trial_whose_client_leaves_makes_room_for_another(serve, left_at):
         one.drop()
         other.drop()
         assert (bad.breaker, bad.active) == (Breaker.HALF_OPEN, 0)
+
+
+def test_a_client_that_takes_its_time_with_a_trial_keeps_no_others_from_one(serve):
+    proxy = serve(2, ejection=Ejection(failures=1))
+    bad = eject_first(proxy)
+    proxy.advance(31)
+    for number in (1, 2):
+        for _ in range(6):
+            proxy.connect().send(BODY)
+        assert (bad.breaker, bad.active) == (Breaker.HALF_OPEN, number)
+        proxy.advance(10.1)
+    assert {ask(proxy, {}) for _ in range(2)} == {"1", "2"}
+    assert (bad.breaker, bad.active) == (Breaker.CLOSED, 2)
 
 
 def test_a_trial_that_lasts_closes_the_breaker_when_it_is_answered(serve):

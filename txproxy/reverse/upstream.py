@@ -27,6 +27,8 @@ _ACCEPTED: Final = (
 )
 # The share of its weight that an upstream begins with when it starts slowly.
 _COLD: Final = 0.1
+# How long one request at a time tries an upstream, in seconds, before another one may as well.
+_TRIAL: Final = 10.0
 _DRAINED: Final = "drained"
 
 
@@ -70,8 +72,8 @@ class Upstream:
     __slots__ = (
         "name", "address", "authority", "weight", "backup", "max", "resolve",
         "active", "effective", "room", "served", "pool", "breaker",
-        "_strikes", "_ejections", "_opened_at", "_ejected_until", "_closed_at", "_warm_from", "_trial_room",
-        "_order", "_order_cause", "_order_since", "_drained_at",
+        "_strikes", "_ejections", "_opened_at", "_ejected_until", "_closed_at", "_warm_from",
+        "_trial_room", "_next_trial", "_order", "_order_cause", "_order_since", "_drained_at",
         "_checked", "_checked_cause", "_checked_since", "_ejected_cause", "_ejected_since", "_healthy_since",
     )  # fmt: skip
 
@@ -109,6 +111,8 @@ class Upstream:
         self._warm_from = 0.0
         # how many requests it may have while half open
         self._trial_room = NEVER
+        # and when it may have another beside them
+        self._next_trial = 0.0
         self._order = State.HEALTHY
         self._order_cause = ""
         self._order_since = 0.0
@@ -290,8 +294,8 @@ class Upstream:
 
     def shift(self, seconds: float) -> None:
         """The pool tells the time by another clock from now on, which says so many seconds more."""
-        for name in ("_opened_at", "_ejected_until", "_ejected_since", "_closed_at", "_warm_from", "_order_since",
-                     "_drained_at", "_checked_since", "_healthy_since"):  # fmt: skip
+        for name in ("_opened_at", "_next_trial", "_ejected_until", "_ejected_since", "_closed_at", "_warm_from",
+                     "_order_since", "_drained_at", "_checked_since", "_healthy_since"):  # fmt: skip
             setattr(self, name, getattr(self, name) + seconds)
 
     def give_room(self, *, all_of_it: bool) -> None:
@@ -309,10 +313,16 @@ class Upstream:
         if self.breaker is Breaker.OPEN:
             if self._ejected_until <= now:
                 self.breaker = Breaker.HALF_OPEN
-                # What it still has from before, tunnels perhaps, is not what is tried now.
-                self._trial_room = self.active + 1.0
+                self._next_trial = now
             else:
                 wake = min(wake, self._ejected_until)
+        if self.breaker is Breaker.HALF_OPEN:
+            if self._next_trial <= now:
+                # What it still has from before, tunnels perhaps, is not what is tried now. Nor must a client that takes
+                # its time with a trial keep others from one.
+                self._trial_room = self.active + 1.0
+                self._next_trial = now + _TRIAL
+            wake = min(wake, self._next_trial)
         self.effective = float(self.weight)
         if slow_start:
             age = now - self._warm_from
