@@ -104,6 +104,14 @@ def test_who_has_not_failed_is_not_remembered(clock: Clock) -> None:
     assert len(tries) == 0
 
 
+def test_a_try_that_was_never_made_is_none(clock: Clock) -> None:
+    tries = FailedTries(clock, TryLimits(burst=1))
+    tries.begin(A)
+    assert tries.wait(A)
+    tries.given_up(A)
+    assert not tries.wait(A) and not len(tries)
+
+
 def test_to_be_right_once_does_not_make_up_for_failures(clock: Clock) -> None:
     tries = FailedTries(clock)
     for _ in range(3):

@@ -1,6 +1,7 @@
 """Asking name servers: in which order, what of their answers counts, and that nothing is left when it is over."""
 
 import errno
+from random import Random
 
 import pytest
 from twisted.internet.defer import CancelledError
@@ -374,3 +375,81 @@ def test_records_are_as_they_were_said(wires):
     wires.ask(A)
     wires.sockets[0].say(A, "10.0.0.1", ttl=7)
     assert wires.results == [{A: (Record(NAME, A, 7, "10.0.0.1"),)}]
+
+
+# -- whatever happens
+
+
+def _something(wires, random):
+    """One thing that may happen to a look-up."""
+    sockets = [socket for socket in wires.sockets if not socket.closed]
+    what = random.randrange(8)
+    if what == 0 or not sockets:
+        wires.reactor.advance(random.choice([0.1, 0.5, 1, 2]))
+        return
+    socket = random.choice(sockets)
+    kind = random.choice(socket.kinds)
+    if what == 1:
+        socket.say(kind, *(["10.0.0.1"] if kind == A else ["2001:db8::1"] * random.randrange(2)))
+    elif what == 2:
+        socket.say(kind, rcode=random.choice([1, 2, 3, 5]))
+    elif what == 3:
+        socket.say(kind, truncated=True)
+    elif what == 4:
+        socket.refused()
+    elif what == 5:
+        socket.heard(random.randbytes(random.randrange(60)))
+    elif wires.reactor.tcpClients:
+        _something_by_tcp(wires, random)
+
+
+def _something_by_tcp(wires, random):
+    tcp = wires.tcp.setdefault(number := random.randrange(len(wires.reactor.tcpClients)), ByTcp(wires, number))
+    if not hasattr(tcp, "protocol"):
+        if tcp.aborted or wires.reactor.connectors[number].stoppedConnecting:
+            return
+        if random.random() < 0.5:
+            tcp.factory.clientConnectionFailed(None, Failure(ConnectionDone()))
+            tcp.aborted.append(1)
+        else:
+            tcp.connect()
+    if hasattr(tcp, "protocol") and not tcp.aborted and not tcp.transport.disconnecting:
+        what = random.randrange(4)
+        if what == 0:
+            tcp.protocol.dataReceived(random.randbytes(random.randrange(1, 5)))
+        elif what == 1:
+            tcp.aborted.append(1)
+            tcp.protocol.connectionLost(Failure(ConnectionDone()))
+        elif what == 2:
+            tcp.say(answer(tcp.question()))
+        else:
+            tcp.say(answer(tcp.question(), rcode=2))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_happens_there_is_one_end_and_nothing_is_left(seed):
+    random = Random(seed)
+    for _ in range(30):
+        wires = Wires()
+        wires.tcp = {}
+        if random.random() < 0.2:
+            wires.wrong[ONE] = random.choice([OSError(errno.EMFILE, "no"), True])
+        asking = wires.ask(
+            *random.choice([(A,), (A, AAAA)]),
+            servers=random.choice([(ONE,), (ONE, TWO)]),
+            attempts=random.randrange(1, 4),
+        )
+        for _ in range(random.randrange(60)):
+            if wires.results:
+                break
+            _something(wires, random)
+        if random.random() < 0.5:
+            asking.cancel()
+        for _ in range(40):
+            wires.reactor.advance(1)
+        assert len(wires.results) == 1
+        assert all(socket.closed for socket in wires.sockets)
+        for tcp in wires.tcp.values():
+            if hasattr(tcp, "protocol") and not tcp.aborted:
+                raise AssertionError("a connection is left")
+        assert not wires.reactor.getDelayedCalls()

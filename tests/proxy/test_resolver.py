@@ -155,7 +155,7 @@ def test_no_more_addresses_are_kept_than_are_of_use(program):
     program = program()
     program.servers.known[NAME] = [f"10.0.{number >> 8}.{number & 255}" for number in range(500)]
     program.ask()
-    assert len(program.resolver.find(NAME)) == 64
+    assert len(program.resolver.find(NAME)) == 32
 
 
 # -- who waits

@@ -33,7 +33,7 @@ Addresses: TypeAlias = "tuple[str, ...]"
 _LOCAL: Final = ("127.0.0.1", "::1")
 # What the C library takes for an IPv4 address, beside the usual spelling.
 _NUMBER: Final = re.compile(r"[0-9][0-9a-fx.]*")
-_MOST_ADDRESSES: Final = 64
+_MOST_ADDRESSES: Final = 32
 
 
 @attrs.frozen(kw_only=True)
