@@ -207,3 +207,25 @@ def test_a_key_that_is_misspelt_is_no_key(key):
     if not any(table == f"{free}." for free in ("pools", "listeners[].lists")):
         with pytest.raises(ConfigError, match=f"{misspelt}: no such key .is {name}"):
             parse(with_value(DOCUMENTS[KEYS[key]], f"{table}{misspelt}", 1), "proxy.toml")
+
+
+NO_HOSTS = ["a..b", "-a", "10.0", "a,b", "a b", "*.a", ".a", "xn--a", "a.b.1x", "http://a", "a/b", "a:x"]
+HOSTS = {
+    "listeners[].host": "{}",
+    "pools.NAME.host": "{}",
+    "pools.NAME.health.host": "{}",
+    "pools.NAME.tls.server_name": "{}",
+    "pools.NAME.upstreams[].url": "http://{}:80",
+    "routes[].redirect": "https://{}:80$path",
+    "listeners[].parents": "socks5://{}:1080",
+    "listeners[].rewrites[].to": "http://{}:80",
+    "listeners[].inject[].origin": "https://{}:80",
+}
+
+
+@pytest.mark.parametrize("key", HOSTS)
+def test_what_is_no_host_is_no_host_in_any_key(key):
+    # Of the URL of a rewrite, what follows a slash is the path.
+    for host in (host for host in NO_HOSTS if "/" not in host or not key.endswith(".to")):
+        with pytest.raises(ConfigError, match="accepted"):
+            parse(with_value(DOCUMENTS[KEYS[key]], key, HOSTS[key].format(host)), "proxy.toml")

@@ -15,6 +15,7 @@ from txproxy.config.tree import PoolConfig
 from txproxy.config.values import duration, flag, hint, one_of, pause, share, shown, some_text, text, texts, whole
 from txproxy.errors import ConfigError
 from txproxy.interfaces import MOST_WEIGHT
+from txproxy.matching.hosts import host_name
 from txproxy.reverse.affinity import affinity_from
 from txproxy.reverse.conditions import compiled
 from txproxy.reverse.hashing import load_bound
@@ -176,7 +177,7 @@ def _tls(table: Table) -> UpstreamTls | None:
     if inner is None:
         return None
     files = {"ca_file": inner.file("ca"), "cert_file": inner.file("cert"), "key_file": inner.file("key")}
-    server_name = inner.read("server_name", text, None)
+    server_name = inner.read("server_name", texts(host_name), None)
     insecure = inner.read("insecure", flag, False)
     if insecure and "ca" in inner:
         inner.doubt("nothing is verified where insecure is true; accepted is one of them", "ca")
