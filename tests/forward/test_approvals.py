@@ -4,6 +4,7 @@ import pytest
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 
+from txproxy import ForwardProxyFactory, Limits
 from txproxy.errors import RequestDenied
 from txproxy.forward.approvals import Approvals, Question
 
@@ -77,3 +78,16 @@ def test_one_client_does_not_crowd_out_others(clock):
     approvals(question(client_ip="2001:db8::3"))
     approvals(question(client_ip="192.0.2.1"))
     assert len(approvals) == 4 and len(approvals._of_client) == 3
+
+
+def test_how_much_of_an_address_is_the_client_is_as_in_all_limits(clock):
+    factory = ForwardProxyFactory(limits=Limits(ipv6_prefix=48), reactor=clock)
+    approvals = factory.mode.approvals
+    for number in range(32):
+        approvals(question(client_ip=f"2001:db8:0:{number:x}::1"))
+    with pytest.raises(RequestDenied):
+        approvals(question(client_ip="2001:db8:0:ff::1"))
+    approvals(question(client_ip="2001:db8:1::1"))
+    for number in range(1, 34):
+        assert approvals.answer(number, False)
+    assert not approvals._of_client

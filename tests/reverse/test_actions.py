@@ -471,6 +471,15 @@ def test_a_tunnel_to_whom_nobody_can_connect_is_told_why(serve):
     assert [upstream.active for upstream in pool.upstreams] == [0, 0]
 
 
+def test_a_tunnel_that_has_tried_all_primaries_goes_on_to_the_backups(serve):
+    proxy = serve({"": TunnelTo(Pool(["http://10.0.0.1:22", "http://10.0.0.9:22;backup"]))})
+    proxy.network.script = [ConnectionRefused("no")]
+    client = proxy.connect()
+    client.send(b"CONNECT inside:22 HTTP/1.1\r\nHost: inside:22\r\n\r\n")
+    assert [address.host for address in proxy.network.dialed] == ["10.0.0.1", "10.0.0.9"]
+    assert client.received.startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_tunnel_may_be_silent_for_as_long_as_its_route_says(serve):
     tunnel = Treated(TunnelTo(Pool(["http://10.0.0.1:22"])), Treatment(tunnel_timeout=10.0))
     proxy = serve({"": tunnel, "/ws": Treated(to("10.0.0.3"), Treatment(tunnel_timeout=20.0))})

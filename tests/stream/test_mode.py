@@ -150,6 +150,16 @@ def test_a_stream_that_lasts_closes_a_breaker_when_it_is_connected(serve):
     assert (bad.breaker, bad.active) == (Breaker.CLOSED, 1)
 
 
+def test_a_stream_that_has_tried_all_primaries_goes_on_to_the_backups(serve):
+    proxy = serve()
+    proxy.pool.add("http://10.0.0.9:5432;backup")
+    proxy.network.script = [ConnectionRefused("no")] * 2
+    client = proxy.connect()
+    assert [address.host for address in proxy.network.dialed] == ["10.0.0.1", "10.0.0.2", "10.0.0.9"]
+    client.send(b"x")
+    assert proxy.upstream.received == b"x"
+
+
 @pytest.mark.parametrize("phase", ["queued", "dialing", "connected", "half closed"])
 def test_whoever_leaves_is_counted_nowhere(serve, phase):
     proxy = serve(";max=1")

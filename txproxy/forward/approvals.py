@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from txproxy.errors import RequestDenied
-from txproxy.matching.clients import client_key
+from txproxy.matching.clients import IPV6_PREFIX, client_key
 
 
 @attrs.frozen(kw_only=True)
@@ -56,13 +56,15 @@ class Approvals:
         self._clock = clock
         self._each = each
         self._most = most
+        # see txproxy.proxy.limits.Limits
+        self.ipv6_prefix = IPV6_PREFIX
         self._of_client: Counter[str] = Counter()
         self._numbers = 0
         self._pending: dict[int, tuple[Pending, Deferred[bool]]] = {}
 
     def __call__(self, question: Question) -> Deferred[bool]:
         """Put a question. ``RequestDenied`` if there are too many."""
-        client = client_key(question.client_ip)
+        client = client_key(question.client_ip, self.ipv6_prefix)
         if self._of_client[client] >= self._each:
             raise RequestDenied(f"{self._each} questions of {client} wait for an answer", status=429)
         if len(self._pending) >= self._most:
@@ -96,7 +98,7 @@ class Approvals:
     def _take(self, number: int) -> Deferred[bool] | None:
         pending, answer = self._pending.pop(number, (None, None))
         if pending is not None:
-            client = client_key(pending.question.client_ip)
+            client = client_key(pending.question.client_ip, self.ipv6_prefix)
             self._of_client[client] -= 1
             if not self._of_client[client]:
                 del self._of_client[client]

@@ -299,6 +299,7 @@ class ForwardProxyFactory(ProxyFactory):
         limits = limits or Limits()
         resolver = resolver or Resolver(reactor)
         mode = ForwardMode(policy, reactor, limits.connect_timeout, resolver)
+        mode.approvals.ipv6_prefix = limits.ipv6_prefix
         super().__init__(
             mode,
             limits=limits,
