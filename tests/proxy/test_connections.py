@@ -1,5 +1,6 @@
 """Which connections are kept."""
 
+import contextlib
 import select
 import socket
 
@@ -102,4 +103,25 @@ def test_peers_that_have_vanished_are_asked_after_a_minute_of_silence_by_the_sys
     for transport in (world.downstream.transport, upstream):
         assert transport.getTcpKeepAlive()
         assert transport.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+    world.close()
+
+
+def test_what_an_upstream_said_before_it_closed_is_read_though_it_takes_no_more_of_the_request():
+    world = World()
+    world.request(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n")
+    upstream = world.upstreams[0]
+
+    def full():
+        with contextlib.suppress(BlockingIOError):
+            world.client.send(b"x" * 65536)
+        return world.reactor.writers
+
+    (transport,) = world.until(full, "the upstream takes no more")
+    upstream.send(b"HTTP/1.1 403 Forbidden\r\nDate: D\r\nContent-Length: 0\r\n\r\n")
+    # with what was not read
+    upstream.close()
+    while transport.connected:
+        # It is written before it is read.
+        world.reactor.write()
+    assert world.hear(world.client).startswith(b"HTTP/1.1 403 Forbidden\r\n")
     world.close()

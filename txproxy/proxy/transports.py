@@ -432,6 +432,14 @@ def unread_function(transport: Any) -> Callable[[], object]:
     return partial(poller.poll, 0)
 
 
+def has_unread(transport: Any) -> bool:
+    """Whether bytes wait to be read from a plain ``transport``; an end or an error are none."""
+    try:
+        return bool(transport.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except OSError:
+        return False
+
+
 def has_ended(transport: Any) -> bool:
     """Whether what waits to be read from ``transport`` is its end, and not bytes; False where that cannot be told."""
     if type(transport) not in _PLAIN:
@@ -442,6 +450,27 @@ def has_ended(transport: Any) -> bool:
         return False
     except OSError:
         return True
+
+
+def read_before_lost(transport: Any) -> None:
+    """Read what has come when a write fails, and only then be lost: a peer that closes in the middle of what it is sent
+    may have said why, and the kernel keeps that.
+    """
+    while isinstance(transport, TLSMemoryBIOProtocol):
+        transport = transport.transport
+    if type(transport) not in _PLAIN:
+        return
+    write_some = transport.writeSomeData
+
+    def write_some_or_read(data: bytes) -> Any:
+        result = write_some(data)
+        if result is main.CONNECTION_LOST and transport.connected:
+            # As with any read of a connection that has ended, this says so at last.
+            while transport.connected and has_unread(transport) and transport.doRead() is None:
+                pass
+        return result
+
+    transport.writeSomeData = write_some_or_read
 
 
 def listening_port(transport: ITransport) -> Any:

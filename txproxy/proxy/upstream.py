@@ -20,6 +20,7 @@ from txproxy.proxy.passage import WORTHWHILE, Passage
 from txproxy.proxy.transports import (
     gather_function,
     has_ended,
+    read_before_lost,
     read_less,
     set_tcp_options,
     unread_function,
@@ -118,6 +119,7 @@ class UpstreamProtocol:
         self._write_now = write_function(transport)
         self._gather = gather_function(transport, turn)
         self.unread = unread_function(transport)
+        read_before_lost(transport)
         unwrap(transport, self)
         transport.registerProducer(self, True)
         set_tcp_options(transport)
