@@ -66,6 +66,18 @@ class RequestError(ExchangeError):
     error = "http_request_error"
 
 
+class WrongProtocol(RequestError):
+    """The client speaks another protocol than the port is for, and is told so."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.page = self._say
+
+    def _say(self, html: bool) -> tuple[bytes, bytes]:
+        # Who has sent no request has not said what it likes to read.
+        return b"text/plain; charset=utf-8", f"400 Bad Request\nThis is {self.detail}.\n".encode()
+
+
 class RequestDenied(ExchangeError):
     """Policy refuses the request."""
 

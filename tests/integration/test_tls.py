@@ -463,3 +463,41 @@ def test_the_hello_of_a_real_client(processes, client):
     assert "http/1.1" in [protocol.decode() for protocol in hello.alpn]
     assert 0x0304 in hello.versions
     assert not hello.has_ech
+
+
+def first_answer(port, data):
+    with socket.create_connection(("127.0.0.1", port), DEADLINE) as connection:
+        connection.sendall(data)
+        received = b""
+        while piece := connection.recv(65536):
+            received += piece
+        return received
+
+
+@pytest.mark.parametrize("reactor", ["epoll", "txproxy"])
+def test_who_speaks_something_else_on_a_port_is_told_so_and_logged_as_what_it_is(run_proxy, site, reactor):
+    cert, key = site.add("site", "localhost")
+    plain = free_port()
+    proxy = run_proxy(
+        "reverse", "--upstream=http://127.0.0.1:9", f"--listen=tcp:{plain}:interface=127.0.0.1", "--tls-cert", cert,
+        "--tls-key", key, listen="--tls-listen", reactor=reactor,
+    )  # fmt: skip
+    get = b"GET /secret HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
+    hello = b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03"
+    for port, data, said in [
+        (proxy.port, get, "plain HTTP on a TLS port"),
+        (proxy.port, preface, "plain HTTP/2 on a TLS port"),
+        (plain, preface, "HTTP/2 on a port for HTTP/1.1"),
+        (plain, hello, "TLS on a port for plain HTTP"),
+    ]:
+        answer = first_answer(port, data)
+        assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n") and f"This is {said}.\n".encode() in answer
+        proxy.says(said)
+    # and TLS is as it was
+    url = f"https://localhost:{proxy.port}/"
+    said = subprocess.run(
+        ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", site.ca_file, url],
+        capture_output=True, text=True, timeout=DEADLINE,
+    )  # fmt: skip
+    assert said.stdout == "503"

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IP
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txproxy.errors import ExchangeError, RequestError
+from txproxy.errors import ExchangeError, RequestError, WrongProtocol
 from txproxy.interfaces import Answer, Client, Refusal
 from txproxy.proxy.binding import close_all, own_connections
 from txproxy.proxy.connections import Connections
@@ -325,6 +325,17 @@ class DownstreamProtocol:
         self.exchange = exchange = Exchange(self.factory, self, self.codec.unread_head())
         exchange.request_done = not more_may_come
         exchange.refuse_unread(fault)
+
+    def refuse_protocol(self, spoken: str, data: bytes) -> None:
+        """The client speaks something else than the port is for, and has begun with ``data``; the transport has found
+        out, and is plain now.
+        """
+        if self._state is _OPEN:
+            self._write = write_function(self.transport, self.factory.turn_writes)
+            self.client.scheme = self.client.peer_scheme = "http"
+            # for logs
+            self.codec.receive(data)
+            self._request_fault(WrongProtocol(spoken))
 
     def _hold_reading(self) -> None:
         if self.codec.buffered > _READ_AHEAD and not self._reading_paused and self._state is _OPEN:

@@ -29,6 +29,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
 from txproxy.proxy.local import LocalTransport
+from txproxy.wire.other_protocols import ENOUGH, in_place_of_tls
 
 Write: TypeAlias = Callable[[Any, bytes], None]
 
@@ -54,6 +55,26 @@ class TLSServer(tcp.Server):
         """Speak TLS from the first byte on."""
         self._tls = SSL.Connection(context, self.socket)
         self._tls.set_accept_state()
+        # for the first time alone
+        replace_read(self, self._first_read)
+
+    def _first_read(self) -> Any:
+        """See whether it is TLS that begins; who speaks in the plain is told so in the plain."""
+        try:
+            data = self.socket.recv(ENOUGH, socket.MSG_PEEK)
+        except BlockingIOError:
+            return None
+        except OSError:
+            data = b""
+        replace_read(self, None)
+        spoken = in_place_of_tls(data)
+        refuse = getattr(self.protocol, "refuse_protocol", None)
+        if not spoken or refuse is None:
+            return self.doRead()
+        plain: Any = self
+        plain.__class__ = tcp.Server
+        refuse(spoken, data)
+        return None
 
     def doRead(self) -> Any:
         """Decrypt what has come and hand it to the protocol."""

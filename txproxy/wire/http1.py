@@ -15,8 +15,8 @@ from collections.abc import Collection, Iterable
 from enum import Enum
 from typing import Final, TypeAlias
 
-from txproxy.errors import ConfigError, ExchangeError, RequestError, ResponseError, ResponseIncomplete
-from txproxy.wire import diagnosis, framing, grammar, trailers
+from txproxy.errors import ConfigError, ExchangeError, RequestError, ResponseError, ResponseIncomplete, WrongProtocol
+from txproxy.wire import diagnosis, framing, grammar, other_protocols, trailers
 from txproxy.wire.headers import Headers, normal_lines
 from txproxy.wire.limits import DEFAULT_LIMITS, WireLimits
 from txproxy.wire.message import CHUNKED, END, UNTIL_CLOSE, EndOfMessage, RequestHead, ResponseHead
@@ -468,19 +468,19 @@ class ServerCodec(_Codec):
         line_end = buffer.find(b"\r\n")
         if line_end < 0 and not checked and not grammar.REQUEST_LINE_BEGUN.fullmatch(buffer):
             # Whoever speaks another protocol may never send an end of line.
-            raise RequestError(diagnosis.of_request(buffer) or "malformed request line")
+            raise _no_request(buffer, "malformed request line")
         # A last byte that is no CRLF yet may be the CR.
         if (line_end if line_end >= 0 else len(buffer) - 1) > limits.max_target + _REST_OF_LINE:
             space = buffer.find(b" ")
             raise _too_long(space if space >= 0 else len(buffer))
         if line_end < 0 and grammar.NOT_IN_LINE.search(buffer, max(0, checked - 1)):
-            raise RequestError(diagnosis.of_request(buffer) or "malformed request line")
+            raise _no_request(buffer, "malformed request line")
         if b"\r\n\r\n" in buffer[max(0, checked - 3) :] or grammar.STRAY_CONTROL.search(buffer, max(0, checked - 1)):
-            raise RequestError(diagnosis.of_request(buffer) or "malformed head")
+            raise _no_request(buffer, "malformed head")
         if line_end >= max(0, checked - 1):
             line = grammar.REQUEST_LINE.fullmatch(buffer, 0, line_end)
             if line is None:
-                raise RequestError("malformed request line")
+                raise _no_request(buffer, "malformed request line")
             self._check_line(line)
         if len(buffer) > limits.max_head:
             raise RequestError("the head is too large", status=431)
@@ -560,6 +560,12 @@ def _too_long(method: int) -> RequestError:
         # RFC 9112 3: a method that is longer than any that is done here gets 501.
         return RequestError("the method is too long", status=501)
     return RequestError("the target is too long", status=414)
+
+
+def _no_request(data: bytes, otherwise: str) -> RequestError:
+    """Why ``data`` can be no request head, as well as can be told."""
+    other = other_protocols.in_place_of_http1(data)
+    return WrongProtocol(other) if other else RequestError(diagnosis.of_request(data) or otherwise)
 
 
 class ClientCodec(_Codec):

@@ -1,0 +1,32 @@
+"""Which protocol speaks who does not speak the one that a port is for; known by its first bytes."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+# RFC 8446 5.1: a record of a handshake, of version 3.x
+_TLS: Final = re.compile(rb"\x16\x03[\x00-\x04]")
+# RFC 9113 3.4: what a client of HTTP/2 begins with
+_HTTP2: Final = b"PRI * HTTP/2"
+_METHOD: Final = re.compile(rb"[A-Z][A-Z-]{1,19} ")
+_SOCKS: Final = (4, 5)
+
+# How many bytes it takes to tell.
+ENOUGH: Final = 24
+
+
+def in_place_of_http1(data: bytes) -> str:
+    """What ``data`` begins, where it should be a request of HTTP/1; empty if that is not known."""
+    if _TLS.match(data):
+        return "TLS on a port for plain HTTP"
+    return "HTTP/2 on a port for HTTP/1.1" if data.startswith(_HTTP2) else ""
+
+
+def in_place_of_tls(data: bytes) -> str:
+    """The same where it should be a handshake of TLS."""
+    if data.startswith(_HTTP2):
+        return "plain HTTP/2 on a TLS port"
+    if _METHOD.match(data):
+        return "plain HTTP on a TLS port"
+    return "SOCKS on a TLS port" if data[:1] and data[0] in _SOCKS else ""
