@@ -102,7 +102,6 @@ def test_what_a_forward_listener_says_to_no_effect(doubts, text, said):
         # routes
         (REVERSE + POOL + SECOND + "path = '/x'\nweight = 2", "routes[0].weight: no other route matches the same"),
         (REVERSE + "split_by = 'client'\n" + POOL, "listeners[0].split_by: none of its routes share by weight"),
-        (REVERSE + POOL + SECOND + "hsts = true", "routes[0].hsts: it is for https, which no listener of the route"),
         # bounds
         ("[[bandwidths]]\ndown = '1M'\n" + REVERSE + POOL, "bandwidths[0]: it is for forward listeners"),
         ("[[quotas]]\nday = '1G'\nper = 'user'\n" + FORWARD, "quotas[0].per: nobody is asked who he is"),

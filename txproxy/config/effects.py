@@ -200,17 +200,6 @@ def see_shares(routes: Sequence[RouteConfig], listeners: Sequence[AnyListener], 
             findings.doubt(("routes", numbers[route.name], "weight"), what)
 
 
-def see_hsts(routes: Sequence[RouteConfig], listeners: Sequence[AnyListener], findings: Findings) -> None:
-    """Doubt what no client is told."""
-    for number, route in enumerate(routes):
-        if route.response is None or route.response.hsts is None:
-            continue
-        taking = [one for one in listeners if isinstance(one, ReverseListener) and route.name in one.routes]
-        if taking and not any(one.tls_listen or one.trusted_proxies for one in taking):
-            what = "it is for https, which no listener of the route speaks, or believes of trusted_proxies"
-            findings.doubt(("routes", number, "hsts"), what)
-
-
 def see_bounds(bounds: BoundsConfig, listeners: Sequence[AnyListener], findings: Findings) -> None:
     """Doubt bounds that are for nobody."""
     forward = [listener.policy for listener in listeners if isinstance(listener, ForwardListener)]

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from txproxy.config.effects import see_hsts, see_shares
+from txproxy.config.effects import see_shares
 from txproxy.config.endpoints import Bound
 from txproxy.config.lines import Path
 from txproxy.config.pools import is_tcp
@@ -57,7 +57,6 @@ def tie(parts: Parts, findings: Findings) -> list[AnyListener]:
     _check_effects(parts, listeners, findings)
     _check_precedence(parts, listeners, findings)
     see_shares(parts.routes, listeners, findings)
-    see_hsts(parts.routes, listeners, findings)
     _check_endpoints(parts, findings)
     _check_circles(parts, listeners, findings)
     return listeners
