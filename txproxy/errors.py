@@ -41,13 +41,14 @@ class ExchangeError(TxproxyError):
     that the upstream cannot have seen the request, so that it may be sent elsewhere, whatever its method.
     ``connection_failed`` says that whoever was asked could not be connected to, cut the connection, or did not answer
     in time: that tells of the server, where what it says may hang on what a client has asked for.
-    ``page`` is that of :class:`txproxy.interfaces.Refusal`.
+    ``sentence`` and ``page`` are those of :class:`txproxy.interfaces.Refusal`.
     """
 
     status = 502
     error = "proxy_internal_error"
     retry_safe = False
     connection_failed = False
+    sentence = ""
     page: Callable[[bool], tuple[bytes, bytes]] | None = None
 
     def __init__(self, detail: str = "", *, status: int | None = None, error: str | None = None) -> None:
@@ -149,11 +150,14 @@ class TlsError(DialError):
 class ParentError(DialError):
     """A parent proxy on the way could not be reached, or did not do its part: another one may."""
 
+    sentence = "The proxy that this one goes through cannot be reached, or is not what it should be."
+
 
 class ParentRefused(ParentError):
     """A parent proxy was reached, and then did not do its part: that may be due to what it was asked for."""
 
     connection_failed = False
+    sentence = "The proxy that this one goes through did not lead on to the host."
 
 
 class UpstreamUnavailable(DialError):

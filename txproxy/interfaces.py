@@ -332,9 +332,9 @@ class Answer:
 
 @attrs.frozen
 class Refusal:
-    """An answer of the proxy's own: ``status``, the RFC 9209 ``error`` type (empty for none), a sentence for the client
-    and the log, and further field lines (``b"Allow: GET"``). ``page(html)`` gives content type and body in place of the
-    proxy's own for the status; it may show what it likes of the detail.
+    """An answer of the proxy's own: ``status``, the RFC 9209 ``error`` type (empty for none), a ``detail`` for the log,
+    and further field lines (``b"Allow: GET"``). ``sentence`` tells the client why, where status and error do not say
+    it. ``page(html)`` gives content type and body in place of the proxy's own; it may show what it likes of the detail.
     """
 
     status: int
@@ -342,11 +342,12 @@ class Refusal:
     detail: str = ""
     lines: tuple[bytes, ...] = ()
     page: Callable[[bool], tuple[bytes, bytes]] | None = attrs.field(default=None, eq=False, repr=False)
+    sentence: str = attrs.field(default="", eq=False, repr=False)
 
     @classmethod
     def of(cls, error: ExchangeError) -> Refusal:
         """The refusal that tells a client of ``error``."""
-        return cls(error.status, error.error, error.detail, page=error.page)
+        return cls(error.status, error.error, error.detail, page=error.page, sentence=error.sentence)
 
 
 Decision: TypeAlias = "Plan | Refusal | Answer | Deferred[Plan | Refusal | Answer]"

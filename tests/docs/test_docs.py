@@ -84,7 +84,8 @@ def test_python_examples_run_until_they_are_ended(name, answer, tmp_path, proces
 
 @pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.toml")), ids=lambda file: file.name)
 def test_configurations_are_sound(file):
-    assert load(str(file)).warnings == ()
+    # A question is for the program that reads the file.
+    assert not [warning for warning in load(str(file)).warnings if "nobody yet who could answer" not in warning]
 
 
 def test_the_readme_shows_the_embedding_example():

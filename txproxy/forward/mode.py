@@ -26,6 +26,7 @@ from txproxy.forward.notes import Notes
 from txproxy.forward.onward import Onward
 from txproxy.forward.pac import PATH as PAC_PATH
 from txproxy.forward.pac import Pac
+from txproxy.forward.pages import greeting_page
 from txproxy.forward.parent_checks import ParentChecks
 from txproxy.forward.parents import Parents
 from txproxy.forward.policy import FORWARDED_FOR_MODES, ForwardPolicy, forwarded_for_mode
@@ -51,6 +52,10 @@ _log = Logger()
 # Methods that may be for the proxy itself.
 _FOR_US: Final = frozenset({b"TRACE", b"OPTIONS"})
 _ALLOW: Final = (b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, CONNECT",)
+
+
+# What somebody does who has opened the proxy's own address, as if it were a site.
+_LOOKED_AT: Final = frozenset({b"GET", b"HEAD"})
 
 
 @implementer(IMode)
@@ -130,7 +135,7 @@ class ForwardMode:
         """See :class:`txproxy.interfaces.IMode`."""
         if client.client_ip not in self.clients:
             client.verdict = denied(f"{client.client_ip} may not use this proxy", "allow_clients")
-            raise RequestDenied(client.verdict.reason)
+            raise Blocked(client.verdict, "")
         via = self._via
         if via is not None and b"via" in head.headers.index and via.is_in(head.headers):
             _not_judged(client)
@@ -161,7 +166,10 @@ class ForwardMode:
             if head.path == b"*":
                 # RFC 9110 9.3.7: it is about the server that is asked, and that is us.
                 return Refusal(200, lines=_ALLOW)
-            raise RequestError("a proxy wants a target in absolute form")
+            fault = RequestError("a proxy wants a target in absolute form")
+            if head.method in _LOOKED_AT:
+                fault.page = greeting_page
+            raise fault
         if head.method == b"TRACE":
             _not_judged(client)
             return Refusal(405, "http_request_denied", "TRACE is not done here", _ALLOW)

@@ -20,8 +20,24 @@ dd {{ margin: 0 0 1rem; overflow-wrap: anywhere }}</style>
 </html>
 """
 
+_GREETING: Final = (
+    "This is an HTTP proxy, and no web site.",
+    "Enter its address and port as HTTP proxy in the settings of a browser or program, and open web sites as usual.",
+    "For example: curl --proxy http://THIS-HOST:PORT http://example.com/",
+)
+
 # A URL may be as long as a head; nobody reads the rest.
 _LONGEST: Final = 500
+
+
+def greeting_page(html: bool) -> tuple[bytes, bytes]:
+    """Content type and body for who opens the proxy's own address in a browser."""
+    if html:
+        what, *more = map(escape, _GREETING)
+        text = "".join(f"<p>{line}</p>\n" for line in more)
+        page = f'<!DOCTYPE html>\n<html lang="en">\n<title>HTTP proxy</title>\n<h1>{what}</h1>\n{text}</html>\n'
+        return b"text/html; charset=utf-8", page.encode()
+    return b"text/plain; charset=utf-8", "".join(f"{line}\n" for line in _GREETING).encode()
 
 
 def block_page(reason: str, url: str, list_name: str = "", html: bool = False) -> tuple[bytes, bytes]:

@@ -115,7 +115,10 @@ class LogFile:
         with self._changed:
             self._hurried = True
             self._changed.notify_all()
-            return self._changed.wait_for(lambda: not (self._size or self._reopen), seconds)
+            return self._changed.wait_for(self._is_done, seconds)
+
+    def _is_done(self) -> bool:
+        return not (self._size or self._reopen or self._state is _State.CLOSING)
 
     @property
     def waiting(self) -> int:

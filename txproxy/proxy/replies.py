@@ -31,6 +31,20 @@ _SENTENCES: Final = {
     504: "The upstream took too long.",
     508: "The request goes in a circle.",
 }
+# The same by what Proxy-Status says, which is more.
+_BY_ERROR: Final = {
+    (403, "destination_ip_prohibited"): "The host has an address that is private, or near this proxy; the option "
+    "--allow-destination (allow_destinations in a file) opens it.",
+    (502, "connection_refused"): "The host refused the connection.",
+    (502, "connection_terminated"): "The host closed the connection before it answered.",
+    (502, "destination_unavailable"): "The host cannot be reached.",
+    (502, "dns_error"): "The name of the host cannot be resolved.",
+    (502, "tls_certificate_error"): "The certificate of the host cannot be verified.",
+    (502, "tls_protocol_error"): "There is no TLS with the host.",
+    (504, "connection_timeout"): "The host did not take the connection in time.",
+    (504, "dns_timeout"): "The name of the host could not be resolved in time.",
+    (504, "http_response_timeout"): "The host did not answer in time.",
+}
 
 
 # RFC 9110 15.5.14 and 15.5.15 renamed them; Python's table did in 3.13.
@@ -67,7 +81,7 @@ def reply(
         if status not in (204, 304):
             given.append(b"Content-Length: %d" % len(refusal.body))
         return ResponseHead(status, Headers.from_lines(given), reason=reason, body=len(refusal.body)), refusal.body
-    sentence = _SENTENCES.get(status, "")
+    sentence = refusal.sentence or _BY_ERROR.get((status, refusal.error)) or _SENTENCES.get(status, "")
     page = pages.render(status) if pages is not None else None
     if refusal.page is not None:
         page = refusal.page(html)
