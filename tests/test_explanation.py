@@ -20,6 +20,11 @@ path = "/api"
 strip_prefix = "/api"
 pool = "app"
 [[routes]]
+name = "one"
+path = "=/one"
+strip_prefix = "/one"
+pool = "app"
+[[routes]]
 name = "rest"
 pool = "app"
 """
@@ -45,6 +50,11 @@ def test_a_path_that_leads_to_different_routes_is_told_of(path):
     lines, done = said(f"http://a.example{path}")
     assert not done
     assert lines[-1].startswith("answer: 400 Bad Request, the path leads to different routes by different readings: ")
+
+
+def test_a_path_of_its_own_is_sent_to_no_slash():
+    lines, done = said("http://a.example/one")
+    assert done and any(line.endswith(": GET / HTTP/1.1") for line in lines)
 
 
 def test_a_prefix_without_its_slash_is_redirected():

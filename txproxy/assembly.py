@@ -271,9 +271,9 @@ def action_of(route: RouteConfig, pools: Mapping[str, LivePool], via: Via | None
         tunnel_timeout=route.tunnel_timeout,
         max_body=route.max_body,
     )
-    strip = route.request.strip if route.request is not None else b""
-    if strip and isinstance(route.action, PoolAction | FilesAction) and route.match.path_pattern.holds(strip + b"/"):
-        treatment.slash = strip
+    if route.request is not None and not route.match.path_pattern.holds(route.request.strip + b"/"):
+        # What has the slash is another route's.
+        treatment.slash = b""
     if route.auth is not None:
         asked = _to_pool(PoolAction(pool=route.auth.pool), pools, via)
         copy = tuple(name.encode("ascii") for name in route.auth.copy)

@@ -79,9 +79,7 @@ def test_without_a_route_there_is_a_404(serve):
     ],
 )
 def test_a_prefix_without_its_slash_is_sent_to_the_one_with_it(serve, method, target, status, location):
-    treatment = Treatment(
-        request=RequestRewrite(strip_prefix="/api"), slash=b"/api", response=ResponseRewrite(hsts=None)
-    )
+    treatment = Treatment(request=RequestRewrite(strip_prefix="/api"), response=ResponseRewrite())
     proxy = serve({"/api": Treated(to("10.0.0.1"), treatment)})
     client = proxy.connect()
     client.send(method + b" " + target + b" HTTP/1.1\r\nHost: a.example\r\n\r\n")
@@ -90,8 +88,19 @@ def test_a_prefix_without_its_slash_is_sent_to_the_one_with_it(serve, method, ta
     assert not proxy.network.connections
 
 
+def test_there_is_no_redirect_where_it_would_lead_elsewhere_or_nothing_is_sent_on(serve):
+    strip = RequestRewrite(strip_prefix="/api")
+    proxy = serve({"/api": Treated(to("10.0.0.1"), Treatment(request=strip, slash=b""))})
+    proxy.connect().send(get(b"/api"))
+    assert proxy.upstream.received.startswith(b"GET / HTTP/1.1\r\n")
+    proxy = serve({"/api": Treated(Respond(200), Treatment(request=strip))})
+    client = proxy.connect()
+    client.send(get(b"/api"))
+    assert client.received.startswith(b"HTTP/1.1 200 ")
+
+
 def test_what_is_below_a_prefix_and_who_follows_no_redirect_go_on(serve):
-    treatment = Treatment(request=RequestRewrite(strip_prefix="/api"), slash=b"/api")
+    treatment = Treatment(request=RequestRewrite(strip_prefix="/api"))
     proxy = serve({"/": Treated(to("10.0.0.1"), treatment)})
     for target, sent in ((b"/api/", b"/"), (b"/api/x", b"/x"), (b"/apix", b"/apix"), (b"/", b"/")):
         proxy.connect().send(get(target))

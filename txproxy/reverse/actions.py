@@ -138,7 +138,8 @@ class TunnelTo:
 @attrs.define(kw_only=True)
 class Treatment:
     """What a route adds to its action. Timeouts are in seconds, ``max_body`` in bytes. A request for ``slash``, a
-    prefix without the slash at its end, is redirected to the one with it, below which relative references work.
+    prefix without the slash at its end, is redirected to the one with it, below which relative references work; None
+    for the prefix that ``request`` strips, empty for no redirect.
     """
 
     request: RequestRewrite | None = None
@@ -148,7 +149,7 @@ class Treatment:
     max_body: int | None = None
     auth: ForwardAuth | None = None
     mirror: Mirror | None = None
-    slash: bytes = b""
+    slash: bytes | None = None
 
 
 class Treated:
@@ -163,6 +164,9 @@ class Treated:
         self._factory: ProxyFactory | None = None
         # A rewrite that changes nothing is false.
         self._request = treatment.request or None
+        self._slash = treatment.slash
+        if treatment.slash is None:
+            self._slash = treatment.request.strip if treatment.request is not None and action.pools else b""
         self._response = treatment.response or None
         # An answer of the route's own has nothing that would have to be mapped back.
         self._own: ResponseRewrite | None = None
@@ -203,7 +207,7 @@ class Treated:
 
     def _go(self, asked: RequestHead, head: RequestHead, client: Client) -> Decision:
         """``asked`` is what the client sent, ``head`` what the authorization server has made of it."""
-        slash = self._treatment.slash
+        slash = self._slash
         if slash and (location := _with_slash(head, slash)):
             # RFC 9110 15.4.9: 308 keeps the method.
             status = 301 if head.method in (b"GET", b"HEAD") else 308
