@@ -113,6 +113,8 @@ class Queue:
                     # An embedder's strategy, perhaps: who waits is told, and those that make room are not harmed.
                     self._forget(waiting)
                     waiting.granted.errback(Failure())
+                    # Who was told may have changed who waits.
+                    passed_over = 0
                     continue
                 if upstream is not None:
                     self._turn = max(self._turn, waiting.turn)
