@@ -455,3 +455,15 @@ def test_a_parent_that_resets_within_a_head_is_followed_by_the_next(make):
     proxy.upstream.drop()
     proxy.upstream.send(OK)
     assert client.received == OK and len(dialed(proxy)) == 2
+
+
+def test_what_a_parent_says_to_connect_reaches_the_client(make):
+    proxy = make("http://a", "http://b")
+    opening = proxy.factory.forward._to_parents.parents.choose("example.com").opening("example.com", 443)
+    with pytest.raises(DialError) as raised:
+        opening.receive(b"HTTP/1.1 403 Blocked by policy\r\nProxy-Authenticate: Basic realm=x\r\n\r\n")
+    proxy.network.script = [raised.value]
+    head, _, body = ask(proxy, CONNECT).received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 403 Forbidden\r\n") and b"Proxy-Authenticate" not in head
+    assert body == b"403\nThe parent proxy says 403 Blocked by policy.\n"
+    assert len(proxy.network.dialed) == 1

@@ -57,8 +57,9 @@ def test_every_other_answer_says_why_there_is_no_tunnel(
     with pytest.raises(DialError, match=detail) as caught:
         client.receive(b"HTTP/1.1 %b\r\nProxy-Authenticate: Basic realm=x\r\n\r\n" % answer)
     assert type(caught.value) is kind
-    # The parent's answer is one that a client of ours must not take for ours.
-    assert (caught.value.status, caught.value.error) == (502, error)
+    # What it says of the destination is told; its redirects, challenges and failures are not the client's.
+    told = int(answer[:3]) if answer[:3] in (b"403", b"503", b"504") else 502
+    assert (caught.value.status, caught.value.error) == (told, error)
     assert not client.open
 
 
@@ -86,3 +87,32 @@ def test_nonsense_is_the_parents_fault(answer: bytes) -> None:
     with pytest.raises(ParentRefused, match="the parent proxy's answer is malformed"):
         client.receive(answer)
     assert not client.open
+
+
+@pytest.mark.parametrize("status", [403, 404, 410, 429, 451, 502, 503, 504, 508])
+def test_a_status_that_is_about_the_destination_is_told(status: int) -> None:
+    client = ConnectClient("a", 1)
+    with pytest.raises(DialError) as caught:
+        client.receive(b"HTTP/1.1 %d Blocked by policy <7>\xff\r\n\r\n" % status)
+    assert caught.value.status == status
+    assert caught.value.detail == f"the parent proxy answered {status} Blocked by policy 7"
+    assert caught.value.page is not None
+    kind, body = caught.value.page(True)
+    assert kind.startswith(b"text/plain")
+    assert body == b"%d\nThe parent proxy says %d Blocked by policy 7.\n" % (status, status)
+
+
+@pytest.mark.parametrize("status", [300, 302, 400, 401, 405, 407, 408, 411, 413, 426, 431, 500, 501, 505, 511, 599])
+def test_a_status_that_is_about_this_proxy_is_not_the_clients(status: int) -> None:
+    client = ConnectClient("a", 1)
+    with pytest.raises(DialError) as caught:
+        client.receive(b"HTTP/1.1 %d %b\r\n\r\n" % (status, b"x" * 200))
+    assert caught.value.status == 502 and len(caught.value.detail) < 140
+
+
+def test_who_is_to_log_in_is_told_to_the_client_without_a_challenge() -> None:
+    client = ConnectClient("a", 1)
+    with pytest.raises(ParentRefused) as caught:
+        client.receive(b"HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm=x\r\n\r\n")
+    assert caught.value.status == 502 and caught.value.page is not None
+    assert caught.value.page(False)[1] == b"502\nThe parent proxy wants credentials of this proxy.\n"

@@ -17,12 +17,12 @@ from urllib.parse import unquote_to_bytes
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from txproxy.errors import ConfigError, ExchangeError, ParentRefused
+from txproxy.errors import ConfigError, ExchangeError
 from txproxy.forward.credentials import basic
 from txproxy.interfaces import MOST_WEIGHT, Address, Opening
 from txproxy.matching.hosts import HostPattern
 from txproxy.tls.upstream import client_connections
-from txproxy.wire.connect import ConnectClient
+from txproxy.wire.connect import ConnectClient, wants_credentials
 from txproxy.wire.socks import SocksClient
 from txproxy.wire.target import written_authority
 
@@ -160,8 +160,7 @@ class Parent:
         (RFC 9110 section 11.7.1).
         """
         if status == 407:
-            wants = "other credentials" if self._login is not None else "credentials"
-            fault = ParentRefused(f"{self.name} wants {wants}", error="proxy_configuration_error")
+            fault = wants_credentials(self.name, self._login is not None)
             self.failed(fault)
             raise fault
         if self._clock is not None:

@@ -171,7 +171,9 @@ class _Opener:
         try:
             self._opening.receive(data)
         except DialError as fault:
-            self._close(type(fault)(f"{self._address}: {fault.detail}", status=fault.status, error=fault.error))
+            told = type(fault)(f"{self._address}: {fault.detail}", status=fault.status, error=fault.error)
+            told.page = fault.page
+            self._close(told)
             return
         output = self._opening.take_output()
         if output:

@@ -6,7 +6,7 @@ Fed bytes as they come, and says what to send, as :class:`txproxy.wire.socks.Soc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from txproxy.errors import DialError, ParentRefused, ResponseError
@@ -21,6 +21,11 @@ _PASSED_ON: Final = frozenset(
     b"destination_ip_unroutable connection_refused connection_timeout connection_limit_reached http_request_denied "
     b"proxy_loop_detected".split()
 )
+# What a parent says of the destination, or of itself for all who ask, is as good an answer to the client. All else is
+# about the words of this proxy, or would want fields that it does not pass on.
+_TOLD: Final = frozenset({403, 404, 410, 429, 451, 502, 503, 504, 508})
+_NOT_SHOWN: Final = re.compile(r"[^ -~]|[<>&\"']")
+_MOST_REASON: Final = 80
 _ERROR: Final = re.compile(rb";[ ]*error=([a-z_]+)")
 _ERROR_OF_STATUS: Final = {
     403: "http_request_denied",
@@ -75,11 +80,34 @@ class ConnectClient:
         status = head.status
         if status == 407:
             # RFC 9110 11.7.1: the challenge is for the one who has asked, which is this proxy and not its client.
-            wants = "other credentials" if self._logged_in else "credentials"
-            return ParentRefused(f"the parent proxy wants {wants}", error="proxy_configuration_error")
+            return wants_credentials("the parent proxy", self._logged_in)
         error = _ERROR_OF_STATUS.get(status, "destination_unavailable")
         told = _ERROR.findall(head.headers.get(b"proxy-status") or b"")
         # RFC 9209 2: the last member is of the proxy next to us.
         if told and told[-1] in _PASSED_ON:
             error = told[-1].decode("ascii")
-        return DialError(f"the parent proxy answered {status}", error=error)
+        said = f"{status} {_shown(head.reason)}".rstrip()
+        fault = DialError(f"the parent proxy answered {said}", status=status if status in _TOLD else 502, error=error)
+        fault.page = _page(fault.status, f"The parent proxy says {said}.")
+        return fault
+
+
+def wants_credentials(parent: str, has_some: bool) -> ParentRefused:
+    """The error for a ``parent`` that asks who this proxy is. Its challenge is none for a client, which has no part in
+    that login, and would be asked for a password that goes nowhere (RFC 9110 section 11.7.1).
+    """
+    wants = "other credentials" if has_some else "credentials"
+    fault = ParentRefused(f"{parent} wants {wants}", error="proxy_configuration_error")
+    fault.page = _page(fault.status, f"The parent proxy wants {wants} of this proxy.")
+    return fault
+
+
+def _shown(reason: bytes) -> str:
+    """What may be said of a reason phrase: text of whoever made it, and so not too much of it."""
+    return _NOT_SHOWN.sub("", reason.decode("ascii", "ignore"))[:_MOST_REASON].strip()
+
+
+def _page(status: int, sentence: str) -> Callable[[bool], tuple[bytes, bytes]]:
+    # In plain text, whatever the client prefers: part of it is a stranger's.
+    body = f"{status}\n{sentence}\n".encode()
+    return lambda html: (b"text/plain; charset=utf-8", body)
