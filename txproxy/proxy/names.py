@@ -8,17 +8,15 @@ from twisted.internet import endpoints
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import (
-    IHostnameResolver,
-    IHostResolution,
     IProtocol,
     IProtocolFactory,
-    IReactorPluggableNameResolver,
     IReactorTime,
     IStreamClientEndpoint,
 )
 from zope.interface import implementer
 
 from txproxy.errors import ConnectTimeout
+from txproxy.proxy.happy_eyeballs import FirstOf
 from txproxy.proxy.resolver import Resolver
 
 Found: TypeAlias = "IPv4Address | IPv6Address"
@@ -58,15 +56,16 @@ def endpoint_to(
     reactor: Any, found: list[Found], port: int, timeout: float, local: tuple[str, int] | None = None
 ) -> IStreamClientEndpoint:
     """Connects to whichever of the addresses ``found`` answers first (RFC 8305), from ``local`` if that is given."""
-    if len(found) > 1:
-        # The endpoint is told no name of ours: it takes fewer than DNS does, of which underscores are common.
-        several: IStreamClientEndpoint = endpoints.HostnameEndpoint(
-            _PinnedReactor(reactor, found), "origin", port, timeout=timeout, bindAddress=local
-        )
-        return several
-    kind = endpoints.TCP4ClientEndpoint if isinstance(found[0], IPv4Address) else endpoints.TCP6ClientEndpoint
-    one: IStreamClientEndpoint = kind(reactor, found[0].host, port, timeout=timeout, bindAddress=local)
-    return one
+    several = [_endpoint(reactor, one, port, timeout, local) for one in found]
+    return several[0] if len(several) == 1 else FirstOf(reactor, several, timeout)
+
+
+def _endpoint(
+    reactor: Any, found: Found, port: int, timeout: float, local: tuple[str, int] | None
+) -> IStreamClientEndpoint:
+    kind = endpoints.TCP4ClientEndpoint if isinstance(found, IPv4Address) else endpoints.TCP6ClientEndpoint
+    endpoint: IStreamClientEndpoint = kind(reactor, found.host, port, timeout=timeout, bindAddress=local)
+    return endpoint
 
 
 @implementer(IStreamClientEndpoint)
@@ -102,49 +101,3 @@ class NameEndpoint:
             return connecting
 
         return resolve(self._resolver, reactor, self._name, self._port, self._timeout).addCallback(found)
-
-
-@implementer(IHostResolution)
-class _Resolution:
-    """A look-up that is already answered."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def cancel(self) -> None:
-        """Nothing to cancel."""
-
-
-@implementer(IHostnameResolver)
-class _Pinned:
-    """Knows one answer."""
-
-    def __init__(self, addresses: list[Found]) -> None:
-        self._addresses = addresses
-
-    def resolveHostName(
-        self,
-        receiver: Any,
-        hostName: str,
-        portNumber: int = 0,
-        addressTypes: Any = None,
-        transportSemantics: str = "TCP",
-    ) -> _Resolution:
-        resolution = _Resolution(hostName)
-        receiver.resolutionBegan(resolution)
-        for address in self._addresses:
-            receiver.addressResolved(type(address)("TCP", address.host, portNumber))
-        receiver.resolutionComplete()
-        return resolution
-
-
-@implementer(IReactorPluggableNameResolver, IReactorTime)
-class _PinnedReactor:
-    """The reactor, as an endpoint sees it that is to dial these addresses and no others."""
-
-    def __init__(self, reactor: Any, addresses: list[Found]) -> None:
-        self._reactor = reactor
-        self.nameResolver = _Pinned(addresses)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._reactor, name)
