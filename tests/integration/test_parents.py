@@ -200,7 +200,7 @@ def test_a_socks_parent_looks_names_up(socks, run_forward, run_nginx, curl, cert
     assert curl("-p", "-x", proxy.url, f"{origin.url}/name") == "nginx\n"
     assert socks.asked[1] == ("127.0.0.1", origin.port)
     said = curl("-x", proxy.url, "-i", f"http://127.0.0.1:{free_port()}/")
-    assert "HTTP/1.1 403 " in said and "error=connection_refused" in said
+    assert "HTTP/1.1 502 " in said and "error=connection_refused" in said
     wrong = run_forward(parents=[f"socks5://alice:wonder@127.0.0.1:{port}"])
     assert "error=proxy_configuration_error" in curl("-x", wrong.url, "-i", url)
     wrong.says("the parent proxy refused the credentials")
