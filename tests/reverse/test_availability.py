@@ -209,6 +209,22 @@ def test_a_body_that_an_upstream_does_not_even_wait_for_is_no_failure(serve):
     assert states(proxy) == [State.HEALTHY] * 4
 
 
+def test_a_kept_connection_that_was_closed_just_then_is_no_failure(serve):
+    proxy = serve(1, ejection=Ejection(failures=2, share=1.0))
+    get, post = GET.replace(b"Connection: close\r\n", b""), BODY + b"hello"
+    for _ in range(4):
+        proxy.exchange(get, OK.replace(b"Connection: close\r\n", b""))
+        client = proxy.connect()
+        client.send(post)
+        proxy.upstream.drop(clean=True)
+        assert client.received.startswith(b"HTTP/1.1 502 ")
+        assert proxy.pool.upstreams[0]._strikes == 0
+    client = proxy.connect()
+    client.send(post)
+    proxy.upstream.drop(clean=True)
+    assert proxy.pool.upstreams[0]._strikes == 1, "a new one is to bring an answer"
+
+
 @pytest.mark.parametrize("how", ["drop", "end"])
 def test_a_client_that_cuts_its_own_body_is_no_failure(serve, how):
     proxy = serve(2, ejection=Ejection(failures=1, eject_on="5xx"))

@@ -650,14 +650,15 @@ class Exchange:
         # Nothing has reached the client as long as the final head is not complete. One that is malformed is an answer.
         unanswered = self._phase is _SENT and (not upstream.received_any or cut or isinstance(fault, ResponseTimeout))
         repeat = unanswered and self._may_repeat()
+        # RFC 9112 9.3.1: the upstream closed a kept-alive connection while the request was on its way.
+        closed_idle = cut and upstream.reused and not upstream.received_any
         if repeat:
             plan.cuts += cut
-            if cut and upstream.reused and not upstream.received_any:
-                # RFC 9112 9.3.1: the upstream closed a kept-alive connection while the request was on its way. A new
-                # one, of which there is one for each attempt, tells whether it is there at all.
+            if closed_idle:
+                # A new one, of which there is one for each attempt, tells whether it is there at all.
                 self._dial(plan)
                 return
-        self._leave(None if self._is_clients(fault) else fault, self.status)
+        self._leave(None if closed_idle or self._is_clients(fault) else fault, self.status)
         if repeat:
             self._try_again(fault)
         else:
