@@ -79,6 +79,12 @@ class WrongProtocol(RequestError):
         return b"text/plain; charset=utf-8", f"400 Bad Request\nThis is {self.detail}.\n".encode()
 
 
+class AmbiguousPath(RequestError):
+    """Servers may read the path in several ways, which do not come to the same here."""
+
+    sentence = "The path of the request can be read in more than one way, and these do not lead to the same place."
+
+
 class RequestDenied(ExchangeError):
     """Policy refuses the request."""
 

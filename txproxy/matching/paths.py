@@ -19,7 +19,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from txproxy.errors import ConfigError, RequestError
+from txproxy.errors import AmbiguousPath, ConfigError
 
 # A target whose path is read alike by everyone, and that path as its only group. Most are such.
 PLAIN: Final = re.compile(rb"((?:/[^%\\;/.?][^%\\;/?]*)*/?)(?:\?.*)?", re.S)
@@ -58,7 +58,7 @@ def readings(path: bytes) -> tuple[bytes, ...]:
     """Each path that a server may take ``path``, without a query, for. The first is the canonical one: decoded once,
     slashes merged and dot segments removed. ``*`` and an empty path are read as they are.
 
-    ``RequestError`` if there are more than anybody can mean.
+    ``AmbiguousPath`` if there are more than anybody can mean.
     """
     if path[:1] != b"/" or PLAIN.fullmatch(path) is not None:
         return (path,)
@@ -83,7 +83,7 @@ def readings(path: bytes) -> tuple[bytes, ...]:
             merged, undotted = _merged(form), _without_dot_segments(form)
             read.update(dict.fromkeys((merged, undotted, _without_dot_segments(merged), _merged(undotted))))
         if len(read) > _MOST_READINGS:
-            raise RequestError("the path can be read in too many ways")
+            raise AmbiguousPath("the path can be read in too many ways")
     return tuple(read)
 
 
@@ -172,17 +172,17 @@ def has_prefix(path: bytes, prefix: bytes) -> bool:
 
 
 def in_one_place(path: bytes, place: Callable[[bytes], bool]) -> bool:
-    """Whether ``place`` holds for ``path``; ``RequestError`` if it does for some of its readings and not for others."""
+    """Whether ``place`` holds for ``path``; ``AmbiguousPath`` if it does for some of its readings and not for all."""
     held = {place(reading) for reading in readings(path)}
     if len(held) > 1:
-        raise RequestError("the path leads to different places by different readings")
+        raise AmbiguousPath("the path leads to different places by different readings")
     return held.pop()
 
 
 def check_within(path: bytes, prefix: bytes) -> None:
-    """``RequestError`` if ``path`` is not ``prefix`` or below it by all of its readings."""
+    """``AmbiguousPath`` if ``path`` is not ``prefix`` or below it by all of its readings."""
     if not all(has_prefix(reading, prefix) for reading in readings(path)):
-        raise RequestError("the path leads out of where it has to be")
+        raise AmbiguousPath("the path leads out of where it has to be")
 
 
 def prefix_of(prefix: bytes) -> re.Pattern[bytes]:

@@ -28,7 +28,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import attrs
 
-from txproxy.errors import ConfigError, RequestError
+from txproxy.errors import AmbiguousPath, ConfigError
 from txproxy.interfaces import Client
 from txproxy.matching.hosts import HostPattern
 from txproxy.matching.paths import PLAIN, readings
@@ -249,7 +249,7 @@ class Routes(Generic[A]):
         self._remembered = lru_cache(maxsize=max(_REMEMBERED_HOSTS, 2 * len(indexed)))(self._of_host)
 
     def find(self, head: RequestHead, client: Client) -> Route[A] | None:
-        """The route that is taken, or None; ``RequestError`` if it would be another by another reading of the path."""
+        """The route that is taken, or None; ``AmbiguousPath`` if it would be another by another reading of the path."""
         target = head.path
         plain = _plain(target)
         if plain is not None:
@@ -270,7 +270,7 @@ class Routes(Generic[A]):
             other = self._at(reading, head, client)
             # A route that has several hosts may stand at more than one place.
             if other is not entry and (other is None or entry is None or other.routes != entry.routes):
-                raise RequestError(
+                raise AmbiguousPath(
                     "the path leads to different routes by different readings: "
                     f"to {_name_of(entry)}, and to {_name_of(other)}"
                 )
