@@ -13,6 +13,7 @@ from zope.interface.verify import verifyObject
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces import MOST_WEIGHT, Client
+from txproxy.reverse.hashing import Hashed, by_path
 from txproxy.reverse.strategies import (
     NAMES,
     IStrategy,
@@ -721,6 +722,12 @@ def test_a_wrong_bound_is_refused(text, said):
     with pytest.raises(ConfigError) as fault:
         strategy_from(text)
     assert str(fault.value).startswith(said) and "accepted" in str(fault.value) and "\n" not in str(fault.value)
+
+
+@pytest.mark.parametrize("bound", [1, 0.5, -1.0, 1001, float("nan"), float("inf")])
+def test_a_wrong_bound_is_refused_in_python_too(bound):
+    with pytest.raises(ConfigError, match="bounds no load; accepted is a number above 1"):
+        Hashed(by_path, bound)
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if name != "first"])

@@ -122,7 +122,7 @@ class Hashed(Strategy):
 
     def __init__(self, place: Place, bound: float | None = None) -> None:
         self.counts = bound is not None
-        self._bound = inf if bound is None else bound
+        self._bound = inf if bound is None else load_bound(f"{bound:g}")
         self._place = place
         self._ring: Ring[Weighted] = Ring()
         self._bounds: dict[Weighted, float] = {}
