@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any, ClassVar, Final
 
 from twisted.application.service import IService, MultiService
+from twisted.internet.address import UNIXAddress
 from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 
@@ -128,9 +129,21 @@ class CommandLineService(MultiService):
             self._give_up(str(fault))
         uid, gid = self._twistd.get("uid"), self._twistd.get("gid")
         if uid is not None or gid is not None:
-            for log in self._logs():
-                # It is to be opened again by who has no more rights than these.
-                log.give_to(-1 if uid is None else uid, -1 if gid is None else gid)
+            self._give_files(-1 if uid is None else uid, -1 if gid is None else gid)
+
+    def _give_files(self, uid: int, gid: int) -> None:
+        """What is written is to be opened again by who has no more rights than these."""
+        for log in self._logs():
+            log.give_to(uid, gid)
+        hosts: list[Any] = [port.getHost() for port in self._service.ports]
+        names: list[Any] = [host.name for host in hosts if isinstance(host, UNIXAddress)]
+        usage_file = self._service.config.bounds.usage_file
+        if usage_file:
+            # SQLite has files of its own beside it.
+            names += [usage_file, f"{usage_file}-wal", f"{usage_file}-shm"]
+        for name in names:
+            with suppress(OSError, TypeError, ValueError):
+                os.chown(name, uid, gid)
 
     def _logs(self) -> list[LogFile]:
         own = [self._log.file] if self._log is not None else []

@@ -173,3 +173,27 @@ def test_logs_are_begun_anew_by_who_is_root_no_more(processes, tmp_path):
             until(lambda: "Server Shut Down." in (folder / "t.log").read_text(), "the end of the daemon")
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_files_and_sockets_are_those_of_the_user_that_it_becomes(processes, tmp_path):
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    try:
+        folder.chmod(0o777)
+        port = free_port()
+        (folder / "proxy.toml").write_text(
+            f'usage_file = "usage.db"\n[log]\naccess = "none"\n[[quotas]]\nday = "1G"\n'
+            f'[[listeners]]\nmode = "forward"\nlisten = ["127.0.0.1:{port}", "unix:{folder}/x"]\n'
+            f'allow_clients = "unix:"\n'
+        )
+        process = processes(
+            *TWISTD, "--nodaemon", "--pidfile=", "--uid=65534", "--gid=65534", "txproxy", "run",
+            "--config", str(folder / "proxy.toml"), port=port, cwd=tmp_path, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        for name, mode in (("usage.db", 0o600), ("x", 0o660)):
+            until(lambda name=name: (folder / name).stat().st_uid == 65534, f"{name} is given to the user")
+            assert (folder / name).stat().st_gid == 65534 and (folder / name).stat().st_mode & 0o777 == mode
+        process.send_signal(signal.SIGTERM)
+        process.wait(DEADLINE)
+    finally:
+        shutil.rmtree(folder)
