@@ -72,6 +72,9 @@ def _wrong_call(command: str, what: str) -> int:
 
 
 def _run_mode(arguments: list[str]) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Until it serves, Ctrl-C ends it at once: whoever loads plugins catches each exception, and goes on.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from twisted.scripts.twistd import run
 
     reactor = ["--reactor=txproxy"] if hasattr(select, "epoll") else []

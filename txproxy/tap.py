@@ -119,6 +119,9 @@ class CommandLineService(MultiService):
         if self._log is not None:
             # Daemons have been made: there may be threads from now on.
             self._log.file.begin()
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            # The reactor takes it only from Python's own.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         # Who knows that it listens may send them, and what they do by themselves is to end it.
         signal.signal(signal.SIGHUP, self._hang_up)
         signal.signal(signal.SIGUSR1, self._reopen)

@@ -46,11 +46,10 @@ def audit_file(folder, port, **logs):
 def pipe():
     reading, writing = os.pipe()
     try:
-        yield reading, writing
+        with open(writing, "wb", buffering=0) as file:
+            yield reading, file
     finally:
         os.close(reading)
-        with contextlib.suppress(OSError):
-            os.close(writing)
 
 
 @pytest.mark.parametrize("kind", ["access", "audit"])
@@ -65,7 +64,7 @@ def test_a_pipe_that_nobody_reads_stops_nobody(processes, tmp_path, kind):
             *TWISTD, "--nodaemon", "--pidfile=", "txproxy", *words,
             port=port, stdout=writing, stderr=writing, cwd=tmp_path,
         )  # fmt: skip
-        os.close(writing)
+        writing.close()
         assert ask(port, 2000) == 2000
         os.set_blocking(reading, False)
         received = b""
