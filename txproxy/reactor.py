@@ -20,6 +20,8 @@ from txproxy.proxy.transports import TurnWrites
 
 _log = Logger()
 _MOST_EVENTS: Final = 512
+# How often it looks for events before timers have their turn.
+_MOST_ROUNDS: Final = 8
 
 
 class TxproxyReactor(EPollReactor):
@@ -31,31 +33,42 @@ class TxproxyReactor(EPollReactor):
 
     def doPoll(self, timeout: float | None) -> None:
         """Wait for events, and hand each to its descriptor."""
-        flush = self.turn_writes.flush
-        flush()
+        turn = self.turn_writes
+        turn.flush()
+        events = self._poll(-1 if timeout is None else timeout)
+        selectables = self._selectables
+        for _ in range(_MOST_ROUNDS):
+            for fd, event in events:
+                selectable = selectables.get(fd)
+                if selectable is None:
+                    # closed by the handling of an event before
+                    continue
+                if event == EPOLLIN:
+                    try:
+                        why = selectable.doRead()
+                    except BaseException as fault:
+                        self._failed(selectable, fault)
+                        continue
+                    if why is not None:
+                        self._disconnectSelectable(selectable, why, True)
+                else:
+                    self._other_event(selectable, fd, event)
+            turn.flush_writes()
+            if not turn.asks:
+                return
+            # Who has spoken by now has not answered what goes out next. All of it is handled at once, as in a turn.
+            events = self._poll(0)
+            turn.flush_asks({fd for fd, _ in events} if len(events) < _MOST_EVENTS else None)
+        turn.flush()
+
+    def _poll(self, timeout: float) -> list[tuple[int, int]]:
         try:
-            events = self._poller.poll(-1 if timeout is None else timeout, _MOST_EVENTS)
+            events: list[tuple[int, int]] = self._poller.poll(timeout, _MOST_EVENTS)
+            return events
         except OSError as fault:
             if fault.errno == errno.EINTR:
-                return
+                return []
             raise
-        selectables = self._selectables
-        for fd, event in events:
-            selectable = selectables.get(fd)
-            if selectable is None:
-                # closed by the handling of an event before
-                continue
-            if event == EPOLLIN:
-                try:
-                    why = selectable.doRead()
-                except BaseException as fault:
-                    self._failed(selectable, fault)
-                    continue
-                if why is not None:
-                    self._disconnectSelectable(selectable, why, True)
-            else:
-                self._other_event(selectable, fd, event)
-        flush()
 
     doIteration = doPoll
 

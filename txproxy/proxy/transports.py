@@ -19,7 +19,7 @@ from array import array
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, TypeAlias, TypeGuard
+from typing import Any, Final, Protocol, TypeAlias, TypeGuard
 
 from OpenSSL import SSL
 from twisted.internet import main, tcp, unix
@@ -223,17 +223,28 @@ def deepen_backlog(port: object) -> None:
 _PLAIN: Final = frozenset({tcp.Server, tcp.Client, unix.Server, unix.Client})
 
 
+class Asking(Protocol):
+    """A connection on which a request is to go out."""
+
+    def ask(self, data: bytes, readable: set[int] | None) -> None:
+        """Send it now; see :meth:`TurnWrites.flush_asks`."""
+
+
 class TurnWrites:
     """Writes gathered during one turn of a reactor, and sent together at its end.
 
     A peer on another core that gets its bytes one by one falls asleep between them, and each has to wake it again; that
     costs more than sending them. ``later`` is called with :meth:`flush` when there is something to flush, and has it
     called before the reactor waits again; a reactor that does so on its own needs none.
+
+    Requests go out last, each by :meth:`Asking.ask`: only what comes after that is an answer. A reactor that polls at
+    that moment knows of them all at once who has spoken before.
     """
 
-    __slots__ = ("_writes", "_later")
+    __slots__ = ("asks", "_writes", "_later")
 
     def __init__(self, later: Callable[[Callable[[], None]], object] | None = None) -> None:
+        self.asks: list[tuple[Asking, bytes]] = []
         self._writes: list[tuple[Write, Any, bytes]] = []
         self._later = later
 
@@ -246,31 +257,45 @@ class TurnWrites:
     def plain(self, transport: Any, data: bytes) -> None:
         """Write to a plain transport at the end of the turn."""
         writes = self._writes
-        if not writes and self._later is not None:
+        if not writes and self._later is not None and not self.asks:
             self._later(self.flush)
         writes.append((_write_plain, transport, data))
 
     def tls(self, transport: Any, data: bytes) -> None:
         """Write to a ``TLSServer`` at the end of the turn."""
         writes = self._writes
-        if not writes and self._later is not None:
+        if not writes and self._later is not None and not self.asks:
             self._later(self.flush)
         writes.append((_write_tls, transport, data))
 
-    def gather(self, write: Write, target: Any, data: bytes) -> None:
-        """Call ``write`` with ``target`` and ``data`` at the end of the turn."""
-        writes = self._writes
-        if not writes and self._later is not None:
+    def ask(self, asking: Asking, data: bytes) -> None:
+        """Send what begins with a request at the end of the turn."""
+        asks = self.asks
+        if not asks and self._later is not None and not self._writes:
             self._later(self.flush)
-        writes.append((write, target, data))
+        asks.append((asking, data))
 
     def flush(self) -> None:
         """Send what was gathered."""
+        self.flush_writes()
+        if self.asks:
+            self.flush_asks(None)
+
+    def flush_writes(self) -> None:
+        """The same without requests."""
         writes = self._writes
         if writes:
             self._writes = []
             for write, transport, data in writes:
                 write(transport, data)
+
+    def flush_asks(self, readable: set[int] | None) -> None:
+        """Send the requests. ``readable`` are the descriptors from which there is something to read just now; None if
+        each has to be asked.
+        """
+        asks, self.asks = self.asks, []
+        for asking, data in asks:
+            asking.ask(data, readable)
 
 
 def write_function(transport: ITransport, turn: TurnWrites | None = None) -> Write:
@@ -283,13 +308,19 @@ def write_function(transport: ITransport, turn: TurnWrites | None = None) -> Wri
     return _write_through
 
 
-def gather_function(transport: ITransport, turn: TurnWrites) -> Callable[[Write, Any, bytes], None]:
-    """What calls a function when a write of ``turn`` to ``transport`` goes out: at the end of the turn, or at once."""
-    return turn.gather if type(transport) in _PLAIN or type(transport) is TLSServer else _at_once
+def ask_function(transport: ITransport, turn: TurnWrites) -> Callable[[Asking, bytes], None]:
+    """What has a request sent to ``transport``: at the end of the ``turn``, or at once."""
+    return turn.ask if type(transport) in _PLAIN else _ask_at_once
 
 
-def _at_once(write: Write, target: Any, data: bytes) -> None:
-    write(target, data)
+def _ask_at_once(asking: Asking, data: bytes) -> None:
+    asking.ask(data, None)
+
+
+def descriptor(transport: Any) -> int:
+    """The number of the socket of a plain ``transport``; else -1."""
+    number: int = transport.fileno() if type(transport) in _PLAIN else -1
+    return number
 
 
 def _write_through(transport: Any, data: bytes) -> None:

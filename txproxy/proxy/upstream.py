@@ -18,7 +18,8 @@ from txproxy.proxy.connections import Connections
 from txproxy.proxy.deadlines import NEVER
 from txproxy.proxy.passage import WORTHWHILE, Passage
 from txproxy.proxy.transports import (
-    gather_function,
+    ask_function,
+    descriptor,
     has_ended,
     read_before_lost,
     read_less,
@@ -68,7 +69,8 @@ class UpstreamProtocol:
         "_asked",
         "_write",
         "_write_now",
-        "_gather",
+        "_send",
+        "_descriptor",
         "_out",
         "_keep",
         "_tunnel",
@@ -117,7 +119,8 @@ class UpstreamProtocol:
         turn = self.factory.turn_writes
         self._write = write_function(transport, turn)
         self._write_now = write_function(transport)
-        self._gather = gather_function(transport, turn)
+        self._send = ask_function(transport, turn)
+        self._descriptor = descriptor(transport)
         self.unread = unread_function(transport)
         read_before_lost(transport)
         unwrap(transport, self)
@@ -259,15 +262,16 @@ class UpstreamProtocol:
         else:
             self.request_sent = True
             self.deadline = self._limit.ahead
-            self._gather(_ask, self, data)
+            self._send(self, data)
 
-    def ask(self, data: bytes) -> None:
-        """Write what begins with the head of a request: only now, since what came before it is not its answer."""
+    def ask(self, data: bytes, readable: set[int] | None) -> None:
+        """Write what begins with the head of a request: what came before is not its answer."""
         exchange = self.exchange
         if exchange is None:
             return
         if not self._asked:
-            if self.unread() and (self.reused or not has_ended(self.transport)):
+            waits = self.unread() if readable is None else self._descriptor in readable
+            if waits and (self.reused or not has_ended(self.transport)):
                 self._not_asked(exchange)
                 return
             self._asked = True
@@ -293,7 +297,7 @@ class UpstreamProtocol:
             if self._asked:
                 self._write(self.transport, data)
             else:
-                self._gather(_ask, self, data)
+                self._send(self, data)
 
     def pause_response(self) -> None:
         """Read no more: the client is slow. That is not the upstream's fault."""
@@ -437,6 +441,3 @@ class UpstreamProtocol:
         self.close()
         if exchange is not None:
             exchange.upstream_failed(fault)
-
-
-_ask: Final = UpstreamProtocol.ask
