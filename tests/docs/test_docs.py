@@ -10,7 +10,7 @@ import sys
 import pytest
 from twisted.python import usage
 
-from tests.integration.conftest import DEADLINE, free_port, need, until
+from tests.integration.conftest import DEADLINE, PATIENT, free_port, need, until
 from txproxy.config import load
 from txproxy.tap import ForwardOptions, ReverseOptions, RunOptions, TcpOptions
 
@@ -33,7 +33,7 @@ def test_shell_examples(name, expected, tmp_path):
     # The defaults of the modes are ports that may be taken here.
     text = text.replace("txproxy reverse", f"txproxy reverse --listen tcp:{ports.get('8080')}:interface=127.0.0.1")
     text = text.replace("txproxy forward", f"txproxy forward --listen tcp:{ports.get('3128')}:interface=127.0.0.1")
-    (tmp_path / name).write_text(text.replace("curl ", "curl -sS --noproxy '' --max-time 15 "))
+    (tmp_path / name).write_text(text.replace("curl ", f"curl -sS --noproxy '' {' '.join(PATIENT)} "))
     process = subprocess.Popen(
         ["sh", name], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -72,7 +72,7 @@ def test_python_examples_run_until_they_are_ended(name, answer, tmp_path, proces
     url = f"http://127.0.0.1:{ports['8080']}/"
     words = ["-x", url, "http://other.test/"] if name == "policy.py" else [f"{url}api/"]
     done = subprocess.run(
-        [need("curl"), "-si", "--noproxy", "", "--max-time", "10", *words],
+        [need("curl"), "-si", "--noproxy", "", *PATIENT, *words],
         capture_output=True,
         text=True,
         timeout=DEADLINE,

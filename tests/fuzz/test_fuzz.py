@@ -1,5 +1,6 @@
 """Both sides' worst, at random: no input may raise, log a failure, or leave anything behind."""
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.logger import globalLogPublisher
@@ -120,6 +121,7 @@ def forward(reactor):
     return ForwardProxyFactory(ForwardPolicy(), reactor=reactor)
 
 
+@pytest.mark.no_cover
 @settings(max_examples=500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from([reverse, forward]),

@@ -39,6 +39,7 @@ def without_chunks(data):
     return b"".join(parts)
 
 
+@pytest.mark.no_cover
 @settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from([LENGTH, CHUNKED]), st.booleans(), st.lists(STEPS, max_size=50))
 def test_a_body_arrives_unchanged_in_any_order_of_events(head, full, steps):

@@ -89,7 +89,9 @@ class ForkServer:
 def _descriptor(wanted, default, stack):
     if wanted is None:
         return default
-    return stack.enter_context(open(os.devnull, "wb")).fileno() if wanted == subprocess.DEVNULL else wanted.fileno()
+    if wanted == subprocess.DEVNULL:
+        return stack.enter_context(open(os.devnull, "wb")).fileno()
+    return wanted if isinstance(wanted, int) else wanted.fileno()
 
 
 def _exactly(channel, size):

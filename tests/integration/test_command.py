@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.integration.conftest import DEADLINE, free_port, need, until
+from tests.integration.conftest import DEADLINE, PATIENT, free_port, need, until
 from txproxy import command
 from txproxy.observe.twistd_log import TwistdLog
 from txproxy.tap import Options
@@ -152,7 +152,7 @@ def test_the_demonstration_works_and_ends_cleanly(tmp_path):
         commands = [line.split() for line in lines if line.startswith("  curl ")]
         assert len(commands) == 3
         for command in commands:
-            assert "Hello from upstream" in run(*command, "-sS", "--max-time", "10").stdout
+            assert "Hello from upstream" in run(*command, "-sS", *PATIENT).stdout
         demo.send_signal(signal.SIGINT)
         assert demo.wait(DEADLINE) == 0
         assert not demo.stderr.read()

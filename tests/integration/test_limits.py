@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
-from tests.integration.conftest import DEADLINE, need
+from tests.integration.conftest import DEADLINE, PATIENT, need
 from txproxy import ForwardPolicy, ForwardProxyFactory
 from txproxy.limits.allotments import Allotments
 from txproxy.limits.quotas import Quota
@@ -67,9 +67,7 @@ def fetch(turn):
     """Runs curl while the reactor runs; gives what it printed."""
 
     def run(*words):
-        process = subprocess.Popen(
-            [need("curl"), "-sS", "--max-time", "15", "--noproxy", "", *words], stdout=subprocess.PIPE
-        )
+        process = subprocess.Popen([need("curl"), "-sS", *PATIENT, "--noproxy", "", *words], stdout=subprocess.PIPE)
         with process:
             turn(lambda: process.poll() is not None, "curl has ended")
             assert process.returncode == 0

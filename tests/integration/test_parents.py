@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from tests.integration.conftest import free_port, need
+from tests.integration.conftest import DEADLINE, free_port, need
 from tests.tls.authority import new_ca
 
 
@@ -165,7 +165,7 @@ class SocksHandler(socketserver.StreamRequestHandler):
         self.server.asked.append((host, port))
         try:
             # This server has a DNS of its own.
-            there = socket.create_connection(("127.0.0.1" if host == "only-here.example" else host, port), 10)
+            there = socket.create_connection(("127.0.0.1" if host == "only-here.example" else host, port), DEADLINE)
         except OSError:
             write(b"\x05\x05\x00\x01\x00\x00\x00\x00\x00\x00")
             return
@@ -173,7 +173,7 @@ class SocksHandler(socketserver.StreamRequestHandler):
         back = threading.Thread(target=self.pump, args=(there, self.request), daemon=True)
         back.start()
         self.pump(self.request, there)
-        back.join(10)
+        back.join(DEADLINE)
 
     def pump(self, source, sink):
         with contextlib.suppress(OSError):
@@ -212,7 +212,7 @@ def test_who_speaks_first_is_heard_through_each_kind_of_parent(socks, run_squid,
         port = greeter.server_address[1]
         for parent in (f"socks5://127.0.0.1:{socks.server_address[1]}", f"http://127.0.0.1:{run_squid().port}"):
             proxy = run_forward(parents=[parent])
-            with socket.create_connection(("127.0.0.1", proxy.port), 10) as client:
+            with socket.create_connection(("127.0.0.1", proxy.port), DEADLINE) as client:
                 client.sendall(f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\nhello".encode())
                 received = b""
                 while data := client.recv(1000):

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.integration.conftest import free_port, need
+from tests.integration.conftest import DEADLINE, free_port, need
 from tests.tls.authority import new_ca
 
 REACTORS = pytest.mark.parametrize("reactor", ["epoll", "poll", "asyncio", "txproxy"])
@@ -116,7 +116,7 @@ def test_a_large_body_passes_unchanged_by_socks_inside_tls(site, run_forward, ru
     proxy = run_forward({"certificate": site.certificate, "protocols": ["http", "https", "socks5"]})
     context = ssl.create_default_context(cafile=site.ca)
     with (
-        socket.create_connection(("127.0.0.1", proxy.port), 15) as connection,
+        socket.create_connection(("127.0.0.1", proxy.port), DEADLINE) as connection,
         context.wrap_socket(connection, server_hostname="localhost") as client,
     ):
         client.sendall(b"\x05\x01\x00\x05\x01\x00\x01\x7f\x00\x00\x01" + origin.port.to_bytes(2, "big"))

@@ -52,7 +52,11 @@ def test_who_takes_little_at_a_time_gets_it_all(world):
 
 
 def test_who_takes_nothing_is_dropped(world):
-    pass_time(world, 160)
+    # The kernel takes somewhat more for it, in its own time: there is an end to that.
+    for _ in range(20):
+        pass_time(world, 160)
+        if world.downstream not in world.factory.admission.everyone():
+            break
     assert world.downstream not in world.factory.admission.everyone()
     with pytest.raises(ConnectionError):
         while world.client.recv(65536):

@@ -107,6 +107,7 @@ def mutated(draw: st.DrawFn) -> tuple[Case, bytes]:
     return case, bytes(data)
 
 
+@pytest.mark.no_cover
 @settings(max_examples=3000, deadline=None)
 @given(mutated(), st.lists(st.integers(0, 400), max_size=6))
 def test_mutated_cases_are_read_or_refused_and_never_spin(change: tuple[Case, bytes], positions: list[int]) -> None:
@@ -124,6 +125,7 @@ def test_mutated_cases_are_read_or_refused_and_never_spin(change: tuple[Case, by
         assert whole.events == parts.events
 
 
+@pytest.mark.no_cover
 @settings(max_examples=500, deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(["requests", "responses"]))
 def test_noise_is_read_or_refused(data: bytes, role: str) -> None:
