@@ -1,16 +1,22 @@
 """The tcp mode, in memory."""
 
 import pytest
+from OpenSSL import SSL
+from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 
+from tests.proxy.sockets import Turns, connected_pair
 from tests.stream.hello import hello
+from tests.tls.authority import new_ca
 from txproxy import Limits, Pool
 from txproxy.errors import ConfigError, ConnectionRefused
+from txproxy.proxy.transports import TLSServer
 from txproxy.reverse.health import HealthCheck
 from txproxy.reverse.pool import Ejection, PoolSettings
 from txproxy.reverse.upstream import Breaker, State
 from txproxy.stream.mode import StreamFactory
-from txproxy.testing import ProxyInMemory
+from txproxy.testing import MemoryNetwork, ProxyInMemory
+from txproxy.tls.listener import ListenerTls, ServerTls
 
 
 @pytest.fixture
@@ -371,3 +377,82 @@ def test_pools_are_looked_after_from_the_first_port_to_the_last():
     before = len(proxy.network.dialed)
     proxy.advance(5)
     assert len(proxy.network.dialed) == before
+
+
+# -- TLS that ends here
+
+
+class TlsWorld:
+    """A stream factory, and one client that connects to it by TLS over a real socket; upstreams are in memory."""
+
+    def __init__(self, directory):
+        files = new_ca().issue("a.example").write(directory, "a")
+        self.reactor = Turns()
+        pool = Pool(["http://10.0.0.1:1"])
+        self.factory = StreamFactory(pool, limits=Limits(header_timeout=5.0), reactor=self.reactor)
+        self.network = self.factory.dialer = MemoryNetwork(self.reactor)
+        here, self.socket = connected_pair(65536)
+        for one in (here, self.socket):
+            one.setblocking(False)
+        protocol = self.factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50000))
+        self.server = TLSServer(here, protocol, here.getpeername(), None, 0, self.reactor)
+        self.server.repstr = "a connection"
+        self.server.startTLSOnSocket(ServerTls(ListenerTls(certificates=(files,))).context())
+        protocol.makeConnection(self.server)
+
+    def shake_hands(self):
+        client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), self.socket)
+        client.set_connect_state()
+        for _ in range(1000):
+            try:
+                client.do_handshake()
+                return client
+            except SSL.WantReadError:
+                self.reactor.read(patience=0.01)
+        raise AssertionError("no handshake")
+
+    def close(self):
+        self.socket.close()
+        for _ in range(1000):
+            if not self.server.connected:
+                break
+            self.reactor.read(patience=0.01)
+            self.reactor.turn()
+        self.factory.stop()
+        self.reactor.pump([0.5] * 4)
+        assert not self.reactor.getDelayedCalls()
+
+
+def test_an_upstream_is_connected_to_when_the_client_has_shaken_hands(tmp_path):
+    world = TlsWorld(tmp_path)
+    world.reactor.read()
+    assert not world.network.dialed
+    client = world.shake_hands()
+    for _ in range(1000):
+        if world.network.connections:
+            break
+        world.reactor.read(patience=0.01)
+    upstream = world.network.connections[0]
+    client.send(b"hello")
+    for _ in range(1000):
+        if upstream.received:
+            break
+        world.reactor.read(patience=0.01)
+    assert upstream.received == b"hello"
+    world.close()
+
+
+@pytest.mark.parametrize("said", [b"", b"\x16\x03\x01\x02\x00\x01"])
+def test_who_does_not_shake_hands_in_time_is_closed_and_nobody_was_connected_to(tmp_path, said):
+    world = TlsWorld(tmp_path)
+    ended = []
+    world.factory.observers = (ended.append,)
+    world.socket.send(said)
+    for _ in range(12):
+        world.reactor.read()
+        world.reactor.advance(0.5)
+    world.reactor.write()
+    world.reactor.end_turn()
+    assert not world.server.connected and not world.network.dialed
+    assert [stream.detail for stream in ended] == ["the client took too long to shake hands"]
+    world.close()

@@ -24,7 +24,7 @@ from typing import Any, Final, Protocol, TypeAlias, TypeGuard
 from OpenSSL import SSL
 from twisted.internet import main, tcp, unix
 from twisted.internet._resolver import GAIResolver
-from twisted.internet.interfaces import IAddress, ITransport
+from twisted.internet.interfaces import IAddress, IHandshakeListener, ITransport
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
@@ -70,10 +70,29 @@ class TLSServer(tcp.Server):
         spoken = in_place_of_tls(data)
         refuse = getattr(self.protocol, "refuse_protocol", None)
         if not spoken or refuse is None:
+            if IHandshakeListener.providedBy(self.protocol):
+                replace_read(self, self._shake_hands)
             return self.doRead()
         plain: Any = self
         plain.__class__ = tcp.Server
         refuse(spoken, data)
+        return None
+
+    def _shake_hands(self) -> Any:
+        """In place of reading, for who wants to know when the handshake is over: else it happens within the reads."""
+        try:
+            self._tls.do_handshake()
+        except SSL.WantReadError:
+            return None
+        except SSL.WantWriteError:
+            self._read_waits_for_write = True
+            self.startWriting()
+            return None
+        except SSL.Error:
+            return main.CONNECTION_LOST
+        replace_read(self, None)
+        listener: Any = self.protocol
+        listener.handshakeCompleted()
         return None
 
     def doRead(self) -> Any:

@@ -6,7 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IProtocolFactory, IPushProducer
+from twisted.internet.interfaces import (
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    IProtocol,
+    IProtocolFactory,
+    IPushProducer,
+)
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -21,7 +27,7 @@ from txproxy.proxy.limits import Limits
 from txproxy.proxy.per_client import make_admission
 from txproxy.proxy.resolver import Resolver
 from txproxy.proxy.splice import PipePool
-from txproxy.proxy.transports import set_tcp_options
+from txproxy.proxy.transports import set_tcp_options, tls_connection
 from txproxy.proxy.tunnel import Tunnel, TunnelEnd
 from txproxy.stream.by_name import ByName, Heard
 
@@ -134,7 +140,7 @@ class StreamUpstream(_Relay):
             self.end.dataReceived(data)
 
 
-@implementer(IProtocol, IHalfCloseableProtocol, IPushProducer)
+@implementer(IProtocol, IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
 class StreamProtocol(_Relay):
     """One client's stream. ``upstream`` is where it went, ``outcome`` how that ended (``"ok"``, ``"client-gone"``, or a
     type of RFC 9209) and ``detail`` a sentence to it, ``sent`` how much the client got. ``server_name`` is what a TLS
@@ -154,7 +160,8 @@ class StreamProtocol(_Relay):
         self.started = 0.0
         self.deadline = NEVER
         self._pool: Chooser | None = factory.pool
-        # what came before the tunnel stands, and whether the client has closed its side by then
+        # what came before the tunnel stands, whether it is looked at or the handshake of TLS is waited for, and whether
+        # the client has closed its side by then
         self._early = b""
         self._listening = False
         self._ended = False
@@ -172,9 +179,10 @@ class StreamProtocol(_Relay):
 
     def admitted(self) -> None:
         """There is room: connect, or hear first to whom."""
-        if self.factory.by_name is None:
+        if self.factory.by_name is None and tls_connection(self.transport) is None:
             self._connect()
             return
+        # Who has not even shaken hands yet is no reason to take an upstream's place.
         self._listening = True
         self.deadline = self.factory.header_limit.ahead
         self.factory.deadlines.watch(self)
@@ -204,9 +212,15 @@ class StreamProtocol(_Relay):
         if self._listening:
             self._go_to(Heard(None, None, "the client left before it said where to"))
 
+    def handshakeCompleted(self) -> None:
+        """The client speaks TLS with us, and the handshake is over."""
+        if self._listening and self.factory.by_name is None:
+            self._go_to(Heard(self._pool, None, ""))
+
     def deadline_passed(self) -> None:
-        """The client takes too long to say where it wants to go."""
-        self._go_to(Heard(None, None, "the client took too long to say where to"))
+        """The client takes too long to say where it wants to go, or to shake hands."""
+        what = "say where to" if self.factory.by_name is not None else "shake hands"
+        self._go_to(Heard(None, None, f"the client took too long to {what}"))
 
     def _go_to(self, heard: Heard[Chooser]) -> None:
         self._listening = False
