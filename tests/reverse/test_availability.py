@@ -758,3 +758,21 @@ def test_to_enable_what_is_enabled_is_no_cold_start():
     clock.advance(100)
     pool.enable("http://a")
     assert pool.upstreams[0].effective == 100
+
+
+# -- times
+
+
+def test_a_client_that_sends_its_body_slowly_makes_no_upstream_look_slow(serve):
+    proxy = serve(2, "least-time")
+    averages = proxy.pool.strategy._averages
+    client = proxy.connect()
+    client.send(BODY + b"he")
+    proxy.advance(20)
+    client.send(b"llo")
+    proxy.upstream.send(OK)
+    assert list(averages.values()) == [None, None]
+    proxy.connect().send(GET)
+    proxy.advance(3)
+    proxy.upstream.send(OK)
+    assert {average and round(average[0], 3) for average in averages.values()} == {None, 3.0}

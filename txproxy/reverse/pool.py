@@ -364,11 +364,12 @@ class Pool:
             address = attrs.evolve(address, tolerate=tolerate)
         return prefaced(address, version, client) if version else address
 
-    def attention(self, upstream: Upstream) -> Callable[[int], None]:
+    def attention(self, upstream: Upstream, has_body: bool) -> Callable[[int], None]:
         """What to call with the status when ``upstream`` answers a request that is sent now. Only needed where the pool
         is ``curious``.
         """
-        if not self.times:
+        if not self.times or has_body:
+            # How long a body takes is its client's to say: nobody is to make an upstream look slow.
             return upstream.answered
         began = self.seconds()
 

@@ -154,7 +154,7 @@ class ToPool:
             plan.again = self._go_on
             plan.map_back = map_back
             if self.pool.curious:
-                plan.answered = self.pool.attention(upstream)
+                plan.answered = self.pool.attention(upstream, head.body != 0)
             if self._affinity is not None:
                 plan.attempt_lines = self._affinity.pin(upstream, head, client)
         except BaseException:
