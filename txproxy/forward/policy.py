@@ -8,10 +8,11 @@ from typing import Any, Final, Protocol
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.forward.access import LOOPBACK_CLIENTS
+from txproxy.forward.access import LOOPBACK_CLIENTS, Ports
 from txproxy.forward.approvals import Ask
 from txproxy.forward.auth import AuthPolicy
 from txproxy.forward.content import ContentRules
+from txproxy.forward.destinations import Destinations
 from txproxy.forward.egress import Injection
 from txproxy.forward.filters import Filters, ListFile
 from txproxy.forward.kinds import Usage
@@ -24,7 +25,9 @@ from txproxy.forward.rules import Rule, read_rules
 from txproxy.forward.targets import Bind, bind_address
 from txproxy.forward.to_parents import ChooseParent
 from txproxy.interfaces import Bounds
+from txproxy.matching.hosts import HostPatterns
 from txproxy.proxy.exchange import Exchange
+from txproxy.wire.networks import PeerNetworks
 
 FORWARDED_FOR_MODES: Final = ("on", "off", "transparent", "delete")
 
@@ -149,8 +152,8 @@ class ForwardPolicy:
     audit: Audit | None = None
 
     def __attrs_post_init__(self) -> None:
+        self._check_places()
         forwarded_for_mode(self.forwarded_for)
-        NoProxy(self.no_proxy)
         if self.bind:
             bind_address(self.bind)
         Rewrites(self.rewrites, self.safe_search)
@@ -169,3 +172,19 @@ class ForwardPolicy:
                         f"accepted: {', '.join(known)}" if known else "accepted are names of rules, and none has one"
                     )
                     raise ConfigError(f"{key}: there is no rule {name!r}; {accepted}")
+
+    def _check_places(self) -> None:
+        """Who reads an error of this program's own is to know what it is about."""
+        checks: tuple[tuple[str, Callable[[Any], object], Any], ...] = (
+            ("allow_clients", PeerNetworks, self.allow_clients),
+            ("allow_ports", Ports, self.allow_ports or ()),
+            ("allow_destinations", Destinations, self.allow_destinations),
+            ("allow_hosts", HostPatterns, self.allow_hosts or ()),
+            ("deny_hosts", HostPatterns, self.deny_hosts),
+            ("no_proxy", NoProxy, self.no_proxy),
+        )
+        for key, make, values in checks:
+            try:
+                make(values)
+            except ConfigError as fault:
+                raise ConfigError(f"{key}: {fault}") from None
