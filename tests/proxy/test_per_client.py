@@ -4,6 +4,8 @@ import pytest
 from twisted.internet.address import UNIXAddress
 
 from txproxy import ForwardPolicy, ForwardProxyFactory, Limits, Pool, ReverseProxyFactory
+from txproxy.interfaces import Client
+from txproxy.proxy.per_client import AdmissionPerClient
 from txproxy.stream.mode import StreamFactory
 from txproxy.testing import MemoryConnection, ProxyInMemory
 
@@ -172,3 +174,20 @@ def test_a_stream_too_many_closes_at_once(make):
     clients[0].drop()
     proxy.connect().send(b"x")
     assert proxy.upstream.received == b"x"
+
+
+def test_who_comes_over_from_another_configuration_is_counted_as_the_same_client():
+    admission = AdmissionPerClient(limit=10, most=1)
+
+    class Guest:
+        def __init__(self, ip):
+            self.client = Client(ip)
+            self.factory = object()
+            self.aborted = False
+
+        def abort(self):
+            self.aborted = True
+
+    admission.take_over(Guest("2001:db8::1"))
+    second = Guest("2001:db8::2")
+    assert not admission.admit(second) and second.aborted

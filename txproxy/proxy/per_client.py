@@ -66,8 +66,9 @@ class AdmissionPerClient(Admission[Guest]):
         """Count a connection that was admitted elsewhere: it is not one too many now."""
         ip = guest.client.client_ip
         if ip != _UNIX:
-            self._counts[ip] = self._counts.get(ip, 0) + 1
-            self._counted[guest] = ip
+            key = client_key(ip, self._prefix)
+            self._counts[key] = self._counts.get(key, 0) + 1
+            self._counted[guest] = key
         super().take_over(guest)
 
     def left(self, guest: Any) -> None:
