@@ -247,6 +247,20 @@ def test_a_client_that_was_promised_to_be_kept_may_ask_once_more_at_a_drain(prox
     assert client.closed
 
 
+def test_who_still_takes_its_response_at_a_drain_gets_all_of_it(proxy):
+    client = proxy.connect()
+    client.stop_reading()
+    client.send(GET)
+    proxy.upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100000)
+    done = proxy.factory.drain()
+    proxy.advance(10)
+    assert not client.closed
+    client.read_on()
+    assert client.received.count(b"x") == 100000
+    proxy.advance(2)
+    assert client.closed and not client.reset and done.called
+
+
 def test_those_who_wait_for_a_place_get_theirs_at_a_drain(proxy):
     clients = [proxy.connect() for _ in range(4)]
     done = proxy.factory.drain()

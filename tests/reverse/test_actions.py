@@ -489,6 +489,20 @@ def test_a_tunnel_that_has_tried_all_primaries_goes_on_to_the_backups(serve):
     assert client.received.startswith(b"HTTP/1.1 200 ")
 
 
+def test_who_logs_in_to_a_connection_leaves_none_behind_where_only_the_proxy_asks(serve):
+    auth, mirror = ForwardAuth(to("10.0.0.2")), Mirror(to("10.0.0.3"))
+    proxy = serve({"/": Treated(to("10.0.0.1"), Treatment(auth=auth, mirror=mirror))})
+    client = proxy.connect()
+    for number in (1, 2):
+        client.send(get(b"/", b"Authorization: Negotiate x"))
+        for host in ("10.0.0.2", "10.0.0.3", "10.0.0.1"):
+            at(proxy, host)[-1].send(OK)
+        proxy.clock.advance(0)
+        assert len(at(proxy, "10.0.0.2")) == len(at(proxy, "10.0.0.3")) == number
+        assert at(proxy, "10.0.0.2")[-1].closed and at(proxy, "10.0.0.3")[-1].closed
+    assert len(at(proxy, "10.0.0.1")) == 1
+
+
 def test_a_tunnel_may_be_silent_for_as_long_as_its_route_says(serve):
     tunnel = Treated(TunnelTo(Pool(["http://10.0.0.1:22"])), Treatment(tunnel_timeout=10.0))
     proxy = serve({"": tunnel, "/ws": Treated(to("10.0.0.3"), Treatment(tunnel_timeout=20.0))})

@@ -564,7 +564,7 @@ class DownstreamProtocol:
         if exchange is not None:
             if not exchange.response_begun:
                 self._close_after = True
-        elif self._state is _OPEN and not self.codec.started:
+        elif self._state is _OPEN and not self.codec.started and not self._write_paused:
             self._idle = True
             self.deadline = min(self.deadline, self.factory.gone_limit.ahead)
 
