@@ -20,7 +20,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from txproxy.errors import ConfigError
-from txproxy.forward import auth
+from txproxy.forward import auth, logins
 from txproxy.forward.auth import Authenticator, AuthPolicy, make_authenticator
 from txproxy.forward.credentials import User
 from txproxy.forward.tries import TryLimits
@@ -278,7 +278,7 @@ def test_what_nobody_waits_for_any_more_is_remembered_all_the_same(of_file: Auth
 
 
 def test_memory_is_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "_MOST_REMEMBERED", 3)
+    monkeypatch.setattr(logins, "_MOST_REMEMBERED", 3)
     asked = Asked()
     made = make_authenticator(AuthPolicy(passwords=asked), clock)
     for name in "abcd":

@@ -6,19 +6,16 @@ and is remembered for a while: a request whose credentials are known is decided 
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
-from os import urandom
 from typing import Any, Final, TypeAlias
 
 import attrs
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure as Raised
 
@@ -30,6 +27,7 @@ from txproxy.forward.credentials import Found, PasswordCheck, TokenCheck, User
 from txproxy.forward.digest import Digest, Failure, Nonces
 from txproxy.forward.fair_queue import FairQueue, QueueFull
 from txproxy.forward.htpasswd import UserFile, read_digests, read_groups, read_passwords, read_tokens
+from txproxy.forward.logins import PendingLogin, Remembered, Waiter
 from txproxy.forward.schemes import (
     Basic,
     Bearer,
@@ -49,12 +47,10 @@ _log = Logger()
 
 Checked: TypeAlias = "User | Refusal | Deferred[User | Refusal]"
 
-_MOST_REMEMBERED: Final = 10_000
 # How many checks of an embedder's run at once, how many of them for one address, and how many logins wait in all.
 _AT_ONCE: Final = 64
 _EACH: Final = 8
 _MOST_WAITING: Final = 512
-_KEY_SIZE: Final = 16
 _FOR_EVER: Final = float("inf")
 _REALM: Final = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]{1,200}")
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
@@ -105,91 +101,6 @@ class AuthPolicy:
             raise ConfigError("authentication without users; accepted is at least one source of users")
 
 
-class _Memory:
-    """Users by a keyed hash of their credentials, for a while."""
-
-    def __init__(self, clock: IReactorTime, seconds: float) -> None:
-        self._clock = clock
-        self._seconds = seconds
-        self._secret = urandom(32)
-        self._users: OrderedDict[bytes, tuple[User, float]] = OrderedDict()
-
-    def key(self, value: bytes) -> bytes:
-        return hashlib.blake2b(value, key=self._secret, digest_size=_KEY_SIZE).digest()
-
-    def get(self, key: bytes) -> tuple[User, float] | None:
-        entry = self._users.get(key)
-        if entry is not None and entry[1] < self._clock.seconds():
-            del self._users[key]
-            return None
-        return entry
-
-    def put(self, key: bytes, user: User) -> None:
-        if len(self._users) >= _MOST_REMEMBERED:
-            self._users.popitem(last=False)
-        self._users[key] = user, self._clock.seconds() + self._seconds
-
-    def clear(self) -> None:
-        self._users.clear()
-
-
-class _Waiter:
-    """A request that waits for its answer."""
-
-    __slots__ = ("answer", "address", "_timer")
-
-    def __init__(self, address: str, left: Callable[[_Waiter], None] | None = None) -> None:
-        self.address = address
-        self._timer: IDelayedCall | None = None
-
-        def cancel(_: object) -> None:
-            if self._timer is not None:
-                self._timer.cancel()
-            elif left is not None:
-                left(self)
-
-        self.answer: Deferred[User | Refusal] = Deferred(cancel)
-
-    def tell(self, answer: User | Refusal) -> None:
-        # What one request's answer sets off may have made the client of another leave.
-        if not self.answer.called:
-            self.answer.callback(answer)
-
-    def refuse(self, clock: IReactorTime, delay: float, refusal: Callable[[], Refusal]) -> None:
-        if not delay:
-            self.tell(refusal())
-        elif not self.answer.called:
-            self._timer = clock.callLater(delay, self._refuse_now, refusal)
-
-    def _refuse_now(self, refusal: Callable[[], Refusal]) -> None:
-        self._timer = None
-        self.answer.callback(refusal())
-
-
-class _Pending:
-    """Credentials that are being checked, and who waits for that."""
-
-    __slots__ = ("scheme", "generation", "addresses", "waiters", "_unwanted")
-
-    def __init__(self, scheme: Scheme, generation: int, unwanted: Callable[[_Pending], None]) -> None:
-        self.scheme = scheme
-        self.generation = generation
-        self._unwanted = unwanted
-        self.addresses: set[str] = set()
-        self.waiters: list[_Waiter] = []
-
-    def wait(self, address: str) -> Deferred[User | Refusal]:
-        waiter = _Waiter(address, self._left)
-        self.waiters.append(waiter)
-        return waiter.answer
-
-    def _left(self, waiter: _Waiter) -> None:
-        if waiter in self.waiters:
-            self.waiters.remove(waiter)
-            if not self.waiters:
-                self._unwanted(self)
-
-
 class Authenticator:
     """Decides who sends a request, by ``schemes``, which are offered in that order, and by client certificates."""
 
@@ -207,11 +118,11 @@ class Authenticator:
         self._clock = clock
         self._certificate_user = lru_cache(maxsize=1024)(certificates.user) if certificates is not None else None
         self._groups = groups or (lambda name: _NO_GROUPS)
-        self._memory = _Memory(clock, remember)
+        self._memory = Remembered(clock, remember)
         tries = tries or TryLimits()
         self._tries = FailedTries(clock, tries)
         self._prefix = tries.ipv6_prefix
-        self._pending: dict[bytes, _Pending] = {}
+        self._pending: dict[bytes, PendingLogin] = {}
         self._generation = 0
         self._files: list[UserFile[Any]] = []
         self._forgetful: list[Callable[[], None]] = []
@@ -330,7 +241,7 @@ class Authenticator:
             # What an embedder has written; that is not the client's fault.
             found = fail()
         if isinstance(found, Deferred):
-            pending = _Pending(scheme, self._generation, partial(self._is_unwanted, key, found))
+            pending = PendingLogin(scheme, self._generation, partial(self._is_unwanted, key, found))
             pending.addresses.add(address)
             self._pending[key] = pending
             answer = pending.wait(address)
@@ -350,11 +261,11 @@ class Authenticator:
         delay = self._tries.failed(address)
         if not delay:
             return self._wrong(scheme)
-        waiter = _Waiter(address)
+        waiter = Waiter(address)
         waiter.refuse(self._clock, delay, lambda: self._wrong(scheme))
         return waiter.answer
 
-    def _is_unwanted(self, key: bytes, found: Deferred[Any], pending: _Pending) -> None:
+    def _is_unwanted(self, key: bytes, found: Deferred[Any], pending: PendingLogin) -> None:
         """Nobody waits any more. What has begun goes on, and counts: to leave saves no try."""
         queue = pending.scheme.queue
         if queue is not None and queue.forget(found):
@@ -362,7 +273,7 @@ class Authenticator:
             for address in pending.addresses:
                 self._tries.given_up(address)
 
-    def _settle(self, found: User | Raised | None, key: bytes, pending: _Pending) -> None:
+    def _settle(self, found: User | Raised | None, key: bytes, pending: PendingLogin) -> None:
         del self._pending[key]
         waiters, pending.waiters = pending.waiters, []
         if isinstance(found, Raised) and found.check(QueueFull):
