@@ -67,7 +67,8 @@ class NameServer:
         with contextlib.suppress(OSError):
             while True:
                 data, peer = self._udp.recvfrom(4096)
-                self._udp.sendto(self._answer(data, False), peer)
+                if answer := self._answer(data, False):
+                    self._udp.sendto(answer, peer)
 
     def _serve_tcp(self):
         with contextlib.suppress(OSError):
