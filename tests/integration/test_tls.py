@@ -314,11 +314,14 @@ def test_no_compression_and_no_renegotiation(scanned):
         assert b"no renegotiation" in done.stdout + done.stderr
 
 
-def test_alpn(scanned):
-    port = scanned[0]
+@pytest.mark.parametrize("way", ["socket", "memory"])
+def test_alpn(listen, site, way):
+    port = listen([site.add("a", "a.test")], way).port
     assert "ALPN protocol: http/1.1" in s_client(port, "-alpn", "h2,http/1.1")
-    # RFC 7301 section 3.2: who speaks nothing of ours is told so.
-    assert "alert no application protocol" in s_client(port, "-alpn", "h2")
+    assert "No ALPN negotiated" in s_client(port)
+    for version in ("-tls1_2", "-tls1_3"):
+        # RFC 7301 section 3.2: no_application_protocol
+        assert "alert number 120" in s_client(port, "-alpn", "h2", version)
     assert connects(port)
 
 
