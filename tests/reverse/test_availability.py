@@ -279,8 +279,9 @@ def test_tunnels_that_end_in_any_way_are_no_failures(serve):
     assert [upstream.active for upstream in proxy.pool.upstreams] == [0, 0]
 
 
-def test_sockets_that_are_used_up_here_are_no_failure_of_an_upstream(serve):
-    proxy = serve(2, ejection=Ejection(failures=1))
+@pytest.mark.parametrize("eject_on", ["gateway", "5xx"])
+def test_sockets_that_are_used_up_here_are_no_failure_of_an_upstream(serve, eject_on):
+    proxy = serve(2, ejection=Ejection(failures=1, eject_on=eject_on))
     proxy.network.script = [OutOfSockets("none left")] * 2
     client = proxy.connect()
     client.send(GET)

@@ -20,7 +20,8 @@ from txproxy.reverse.affinity import affinity_from
 from txproxy.reverse.conditions import compiled
 from txproxy.reverse.hashing import load_bound
 from txproxy.reverse.health import HealthCheck
-from txproxy.reverse.pool import EJECT_ON, Ejection, Pool, PoolSettings
+from txproxy.reverse.pool import Pool
+from txproxy.reverse.pool_settings import EJECT_ON, Ejection, PoolSettings
 from txproxy.reverse.strategies import NAMES, is_hash, strategy_from
 from txproxy.reverse.to_pool import host_to_send
 from txproxy.reverse.upstream import Upstream, UpstreamTls, parse_tcp_upstream, parse_upstream

@@ -13,7 +13,7 @@ from txproxy.matching.clients import IPV6_PREFIX
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.socks import HTTP, SOCKS5
 from txproxy.reverse.matches import Match
-from txproxy.reverse.pool import PoolSettings
+from txproxy.reverse.pool_settings import PoolSettings
 from txproxy.reverse.redirects import Redirect
 from txproxy.reverse.rewriting import RequestRewrite, ResponseRewrite
 from txproxy.tls.listener import ListenerTls

@@ -17,7 +17,7 @@ from txproxy.config.values import one_of, parse_number
 from txproxy.errors import ConfigError
 from txproxy.options.shared import ListenerOptions, say
 from txproxy.reverse.health import HealthCheck
-from txproxy.reverse.pool import PoolSettings
+from txproxy.reverse.pool_settings import PoolSettings
 from txproxy.reverse.strategies import NAMES
 from txproxy.reverse.to_pool import host_to_send
 from txproxy.reverse.upstream import Upstream, UpstreamTls, parse_tcp_upstream, parse_upstream

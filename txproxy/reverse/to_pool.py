@@ -19,7 +19,8 @@ from txproxy.interfaces import Client, Decision, Plan
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.affinity import Affinity
 from txproxy.reverse.fields import RouteHead
-from txproxy.reverse.pool import UPSTREAM, Pool
+from txproxy.reverse.pool import Pool
+from txproxy.reverse.pool_settings import UPSTREAM
 from txproxy.reverse.trust import peer_alone
 from txproxy.reverse.upstream import Upstream
 from txproxy.reverse.way_back import map_back
