@@ -52,7 +52,7 @@ def doubts(read, tmp_path):
         ("allow_hosts = []", "allow_hosts: there is none in it, so that nothing may be reached"),
         (
             "allow_hosts = ['a.example', 'b.example']\ndeny_hosts = '.b.example'",
-            "allow_hosts[1]: b.example is denied by .b.example of deny_hosts, which comes first",
+            "allow_hosts[1]: b.example is denied by .b.example, and what is denied comes first",
         ),
         ("allow_hosts = 'a.example'\ndeny_hosts = 'c.example'", "deny_hosts[0]: c.example is not among"),
         # ways
@@ -162,6 +162,6 @@ def test_hosts_to_no_effect_are_told_on_the_command_line_too(capfd):
         ["forward", "--allow-host=a.example", "--deny-host=.a.example", "--deny-host=b.example", "--access-log=none"]
     )
     assert capfd.readouterr().err.splitlines() == [
-        "txproxy forward: --allow-host: a.example is denied by .a.example of deny_hosts, which comes first",
+        "txproxy forward: --allow-host: a.example is denied by .a.example, and what is denied comes first",
         "txproxy forward: --deny-host: b.example is not among the allowed hosts anyway",
     ]

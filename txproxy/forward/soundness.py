@@ -111,7 +111,7 @@ def no_such_destination(allow: Sequence[str], deny: Sequence[str]) -> list[tuple
     for number, pattern in enumerate(allowed):
         covering = next((one for one in denied if one.covers(pattern)), None)
         if covering is not None:
-            found.append(("allow_hosts", number, f"{pattern} is denied by {covering} of deny_hosts, which comes first"))
+            found.append(("allow_hosts", number, f"{pattern} is denied by {covering}, and what is denied comes first"))
     for number, pattern in enumerate(denied):
         if allowed and not any(one.covers(pattern) or pattern.covers(one) for one in allowed):
             found.append(("deny_hosts", number, f"{pattern} is not among the allowed hosts anyway"))
