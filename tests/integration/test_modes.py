@@ -60,7 +60,7 @@ def test_tcp_carries_anything(reactor, run_proxy, run_nginx, curl):
 def test_large_bodies_pass_unchanged_in_flat_memory(reactor, run_proxy, run_nginx, curl, tmp_path):
     origin = run_nginx()
     block = os.urandom(1 << 20)
-    size = 150 << 20
+    size = 60 << 20
     with (origin.directory / "www" / "large").open("wb") as file:
         for _ in range(size >> 20):
             file.write(block)
