@@ -466,14 +466,15 @@ class ServerCodec(_Codec):
         limits = self.limits
         checked = self._checked
         line_end = buffer.find(b"\r\n")
-        if line_end < 0 and not checked and not grammar.REQUEST_LINE_BEGUN.fullmatch(buffer):
-            # Whoever speaks another protocol may never send an end of line.
+        # Whoever speaks another protocol may never send an end of line.
+        within_line = line_end < 0 and buffer not in other_protocols.TLS_BEGUN
+        if within_line and not checked and not grammar.REQUEST_LINE_BEGUN.fullmatch(buffer):
             raise _no_request(buffer, "malformed request line")
         # A last byte that is no CRLF yet may be the CR.
         if (line_end if line_end >= 0 else len(buffer) - 1) > limits.max_target + _REST_OF_LINE:
             space = buffer.find(b" ")
             raise _too_long(space if space >= 0 else len(buffer))
-        if line_end < 0 and grammar.NOT_IN_LINE.search(buffer, max(0, checked - 1)):
+        if within_line and grammar.NOT_IN_LINE.search(buffer, max(0, checked - 1)):
             raise _no_request(buffer, "malformed request line")
         if b"\r\n\r\n" in buffer[max(0, checked - 3) :] or grammar.STRAY_CONTROL.search(buffer, max(0, checked - 1)):
             raise _no_request(buffer, "malformed head")

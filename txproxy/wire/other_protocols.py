@@ -7,6 +7,8 @@ from typing import Final
 
 # RFC 8446 5.1: a record of a handshake, of version 3.x
 _TLS: Final = re.compile(rb"\x16\x03[\x00-\x04]")
+# What may become one.
+TLS_BEGUN: Final = (b"\x16", b"\x16\x03")
 # RFC 9113 3.4: what a client of HTTP/2 begins with
 _HTTP2: Final = b"PRI * HTTP/2"
 _METHOD: Final = re.compile(rb"[A-Z][A-Z-]{1,19} ")
