@@ -13,7 +13,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from tests.proxy.sockets import Turns, World, connected_pair
 from tests.tls.authority import new_ca
 from txproxy.proxy.local import connect_local
-from txproxy.proxy.transports import TLSServer, has_ended, set_tcp_options, unread_function
+from txproxy.proxy.transports import TLSServer, TurnWrites, has_ended, set_tcp_options, unread_function
 from txproxy.testing import MemoryConnection
 from txproxy.tls.listener import ListenerTls, ServerTls
 
@@ -127,3 +127,45 @@ def test_an_alert_of_tls_on_the_socket_reaches_the_client(tmp_path):
     assert there.recv(100)[5:] == b"\x02\x78"
     there.close()
     here.close()
+
+
+class Asks:
+    """A connection on which a request is to go out, and what is known of it by then."""
+
+    def __init__(self):
+        self.here, self.there = connected_pair(65536)
+        self.descriptor = self.here.fileno()
+        self.told = None
+
+    def ask(self, data, readable):
+        self.told = readable is not None and self.descriptor in readable
+
+
+def test_all_that_ask_in_one_turn_are_told_who_has_spoken_or_left_before():
+    turn = TurnWrites(lambda flush: None)
+    asking = [Asks(), Asks(), Asks()]
+    speaks, leaves = asking[1:]
+    speaks.there.sendall(b"x")
+    leaves.there.close()
+    for one in asking:
+        turn.ask(one, b"GET")
+    turn.flush()
+    assert [one.told for one in asking] == [False, True, True]
+    for one in asking:
+        one.here.close()
+        one.there.close()
+
+
+def test_who_asks_alone_is_to_look_itself():
+    turn = TurnWrites(lambda flush: None)
+    looked = []
+
+    class Alone:
+        descriptor = -1
+
+        def ask(self, data, readable):
+            looked.append(readable)
+
+    turn.ask(Alone(), b"GET")
+    turn.flush()
+    assert looked == [None]

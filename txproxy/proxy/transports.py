@@ -243,7 +243,11 @@ _PLAIN: Final = frozenset({tcp.Server, tcp.Client, unix.Server, unix.Client})
 
 
 class Asking(Protocol):
-    """A connection on which a request is to go out."""
+    """A connection on which a request is to go out. ``descriptor`` is the number of its socket (see
+    :func:`descriptor`).
+    """
+
+    descriptor: int
 
     def ask(self, data: bytes, readable: set[int] | None) -> None:
         """Send it now; see :meth:`TurnWrites.flush_asks`."""
@@ -310,11 +314,24 @@ class TurnWrites:
 
     def flush_asks(self, readable: set[int] | None) -> None:
         """Send the requests. ``readable`` are the descriptors from which there is something to read just now; None if
-        each has to be asked.
+        that is not known yet.
         """
         asks, self.asks = self.asks, []
+        if readable is None and len(asks) > 1:
+            readable = _readable(asks)
         for asking, data in asks:
             asking.ask(data, readable)
+
+
+def _readable(asks: list[tuple[Asking, bytes]]) -> set[int]:
+    """The descriptors of these, which are plain, from which there is something to read. The kernel is asked once for
+    all of them.
+    """
+    poller = select.poll()
+    register = poller.register
+    for asking, _ in asks:
+        register(asking.descriptor, select.POLLIN)
+    return {number for number, _ in poller.poll(0)}
 
 
 def write_function(transport: ITransport, turn: TurnWrites | None = None) -> Write:

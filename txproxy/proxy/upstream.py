@@ -70,7 +70,7 @@ class UpstreamProtocol:
         "_write",
         "_write_now",
         "_send",
-        "_descriptor",
+        "descriptor",
         "_out",
         "_keep",
         "_tunnel",
@@ -120,7 +120,7 @@ class UpstreamProtocol:
         self._write = write_function(transport, turn)
         self._write_now = write_function(transport)
         self._send = ask_function(transport, turn)
-        self._descriptor = descriptor(transport)
+        self.descriptor = descriptor(transport)
         self.unread = unread_function(transport)
         read_before_lost(transport)
         unwrap(transport, self)
@@ -270,7 +270,7 @@ class UpstreamProtocol:
         if exchange is None:
             return
         if not self._asked:
-            waits = self.unread() if readable is None else self._descriptor in readable
+            waits = self.unread() if readable is None else self.descriptor in readable
             if waits and (self.reused or not has_ended(self.transport)):
                 self._not_asked(exchange)
                 return
