@@ -135,6 +135,11 @@ def test_routes_that_can_never_be_taken_are_found_once(faults):
     assert line.startswith("10: routes[1]: route 'y' can never be taken: 'x' matches all that it does")
 
 
+def test_a_route_whose_match_is_wrong_stands_in_nobodys_way(faults):
+    (line,) = faults(web("a") + '[[routes]]\nname = "x"\npath = "/x/*"\nrespond = 200\n' + route("y"))
+    assert "routes[0].path: '/x/*'" in line
+
+
 def test_shares_are_complete(faults):
     (line,) = faults(web("a") + '[[routes]]\nname="x"\nrespond=200\nweight=1\n[[routes]]\nname="y"\nrespond=200\n')
     assert "routes[0]: routes 'x' and 'y' match the same, and not all have a weight" in line

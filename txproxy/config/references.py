@@ -194,13 +194,15 @@ def _check_work(listeners: Sequence[AnyListener], findings: Findings) -> None:
 def _check_precedence(parts: Parts, listeners: Sequence[AnyListener], findings: Findings) -> None:
     """Routes that can never be taken, or share what cannot be shared, in some listener."""
     numbers = {route.name: number for number, route in reversed(list(enumerate(parts.routes)))}
+    # What a route matches is not known where that was not understood.
+    wrong = {parts.routes[int(path[1])].name for path, _ in findings.faults if path[:1] == ("routes",) and path[1:]}
     said: set[str] = set()
     for listener in listeners:
         if not isinstance(listener, ReverseListener):
             continue
         routes = {route.name: Route(route.name, route.match, None) for route in parts.routes}
         try:
-            Routes([routes[name] for name in dict.fromkeys(listener.routes) if name])
+            Routes([routes[name] for name in dict.fromkeys(listener.routes) if name and name not in wrong])
         except ConfigError as fault:
             for line in str(fault).splitlines():
                 if line not in said:
