@@ -87,6 +87,12 @@ def test_networks_and_names_can_be_opened():
             destinations.check(host, [address])
 
 
+@pytest.mark.parametrize("text", ["10.0.0.0/x", "10.0.0.1/8", "https://a.example/", "x:99"])
+def test_what_is_refused_hears_of_networks_and_of_names(text):
+    with pytest.raises(ConfigError, match=r"example\.com.*or a network|CIDR.*or a host pattern"):
+        Destinations([text])
+
+
 @pytest.mark.parametrize("text", ["10.0.0.0/x", "fd00::/200", "*", ""])
 def test_what_is_neither_network_nor_name_is_refused(text):
     with pytest.raises(ConfigError, match="accepted"):

@@ -92,9 +92,9 @@ class Destinations:
         for text in allow:
             try:
                 Networks([text])
-            except ConfigError:
-                if "/" in text:
-                    raise
+            except ConfigError as no_network:
+                if "/" in text and "://" not in text:
+                    raise ConfigError(f"{no_network}, or a host pattern such as example.com") from None
                 try:
                     names.append(HostPattern.parse(text))
                 except ConfigError as fault:
