@@ -169,7 +169,5 @@ def _why(failure: Failure | None) -> str:
     if failure is None:
         return "this endpoint does not listen at once"
     fault = failure.value
-    if isinstance(fault, CannotListenError):
-        reason = fault.socketError
-        return f"cannot listen there: {getattr(reason, 'strerror', None) or reason}"
-    return f"cannot listen there: {fault}"
+    reason = fault.socketError if isinstance(fault, CannotListenError) else fault
+    return f"cannot listen there: {getattr(reason, 'strerror', None) or reason}"

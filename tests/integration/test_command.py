@@ -57,6 +57,13 @@ def test_an_address_that_is_taken_is_one_line(tmp_path, processes):
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_a_socket_in_a_folder_that_is_not_there_is_one_line(tmp_path):
+    path = tmp_path / "none" / "s"
+    done = run(*TWISTD, "txproxy", "reverse", "--upstream", "http://a", "--listen", f"unix:{path}", cwd=tmp_path)
+    said = f"txproxy: --listen unix:{path}: cannot listen there: No such file or directory\n"
+    assert (done.returncode, done.stderr) == (1, said)
+
+
 def test_a_daemon_whose_address_is_taken_says_so_and_ends(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
