@@ -4,12 +4,14 @@ import pytest
 from OpenSSL import SSL
 from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 
 from tests.proxy.sockets import Turns, connected_pair
 from tests.stream.hello import hello
 from tests.tls.authority import new_ca
 from txproxy import Limits, Pool
 from txproxy.errors import ConfigError, ConnectionRefused
+from txproxy.proxy.fault_log import MOST
 from txproxy.proxy.transports import TLSServer
 from txproxy.reverse.health import HealthCheck
 from txproxy.reverse.pool import Ejection, PoolSettings
@@ -74,6 +76,29 @@ def test_without_an_upstream_the_client_is_reset(proxy, ended):
     proxy.clock.advance(0)
     assert client.reset
     assert [stream.outcome for stream in ended] == ["destination_unavailable"]
+
+
+def test_the_log_says_why_a_client_was_closed(proxy, ended):
+    proxy.network.script = [ConnectionRefused("10.0.0.1:5432 refused"), ConnectionRefused("10.0.0.2:5432 refused")]
+    with capturedLogs() as events:
+        proxy.connect()
+        proxy.clock.advance(0)
+    why = "no upstream can be reached: 10.0.0.2:5432 refused"
+    assert [stream.detail for stream in ended] == [why]
+    said = [line for line in map(formatEvent, events) if "closed" in line]
+    assert len(said) == 1 and said[0].endswith(f": destination_unavailable: {why}")
+
+
+def test_the_log_does_not_say_it_more_often_than_anybody_reads(proxy):
+    with capturedLogs() as events:
+        for _ in range(MOST + 5):
+            proxy.network.script = [ConnectionRefused("no"), ConnectionRefused("no")]
+            proxy.connect()
+            proxy.clock.advance(0)
+        proxy.clock.advance(1)
+    lines = [line for line in map(formatEvent, events) if "destination_unavailable" in line]
+    assert len(lines) == MOST + 1
+    assert lines[-1] == "5 more: destination_unavailable"
 
 
 def test_a_client_that_leaves_while_dialing_cancels_it(proxy):

@@ -23,6 +23,7 @@ from txproxy.proxy.admission import Admission
 from txproxy.proxy.deadlines import NEVER, Deadlines
 from txproxy.proxy.dialing import Dialer
 from txproxy.proxy.factory import GONE, ip_of
+from txproxy.proxy.fault_log import FaultLog
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.per_client import make_admission
 from txproxy.proxy.resolver import Resolver
@@ -167,6 +168,7 @@ class StreamProtocol(_Relay):
         self._ended = False
         self._choice: Choice | None = None
         self._tried: tuple[Choice, ...] = ()
+        self._fault: ExchangeError | None = None
         self._dialing: Deferred[Any] | None = None
 
     def connectionMade(self) -> None:
@@ -231,8 +233,7 @@ class StreamProtocol(_Relay):
             self.transport.pauseProducing()
             self._connect()
             return
-        self.detail = heard.why
-        self._end("destination_not_found")
+        self._refuse("destination_not_found", heard.why)
         if heard.answer:
             self.transport.write(heard.answer)
         self.transport.unregisterProducer()
@@ -259,9 +260,17 @@ class StreamProtocol(_Relay):
     def _nobody(self, failure: Failure) -> None:
         self._dialing = None
         if not self.outcome:
-            self.detail = getattr(failure.value, "detail", "")
-            self._end("destination_unavailable")
+            why = getattr(failure.value, "detail", "")
+            if self._fault is not None:
+                why = f"no upstream can be reached: {self._fault.detail}"
+            self._refuse("destination_unavailable", why)
             self.transport.abortConnection()
+
+    def _refuse(self, outcome: str, why: str) -> None:
+        """The client gets nothing that says why: the log does."""
+        self.detail = why
+        self.factory.fault_log.say(outcome, "closed {peer}: {kind}: {why}", peer=self.client_ip, kind=outcome, why=why)
+        self._end(outcome)
 
     def _dialed(self, upstream: Any) -> None:
         self._dialing = None
@@ -287,6 +296,7 @@ class StreamProtocol(_Relay):
         choice, self._choice = self._choice, None
         assert choice is not None
         self._tried = (*self._tried, choice)
+        self._fault = fault
         choice.ended(fault, 0)
         self._connect()
 
@@ -372,6 +382,7 @@ class StreamFactory:
             one.use_clock(reactor)
         self.reactor = reactor
         self.observers = observers
+        self.fault_log = FaultLog(_log, reactor)
         self.seconds: Callable[[], float] = reactor.seconds
         self.resolver = resolver or Resolver(reactor)
         self.dialer = dialer or Dialer(reactor, limits.connect_timeout, self.resolver)
@@ -416,4 +427,5 @@ class StreamFactory:
         self.stopped = True
         for stream in self.admission.everyone():
             stream.abort()
+        self.fault_log.stop()
         self.pipes.close()
