@@ -465,5 +465,16 @@ def test_what_a_parent_says_to_connect_reaches_the_client(make):
     proxy.network.script = [raised.value]
     head, _, body = ask(proxy, CONNECT).received.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 403 Forbidden\r\n") and b"Proxy-Authenticate" not in head
-    assert body == b"403\nThe parent proxy says 403 Blocked by policy.\n"
+    assert body == b"403 Forbidden\nThe parent proxy says 403 Blocked by policy.\n"
     assert len(proxy.network.dialed) == 1
+
+
+def test_a_browser_gets_what_a_parent_says_as_a_page(make):
+    proxy = make("http://a")
+    opening = proxy.factory.forward._to_parents.parents.choose("example.com").opening("example.com", 443)
+    with pytest.raises(DialError) as raised:
+        opening.receive(b"HTTP/1.1 503 <b>Busy</b> & more\r\n\r\n")
+    proxy.network.script = [raised.value]
+    head, _, body = ask(proxy, CONNECT[:-2] + b"Accept: text/html\r\n\r\n").received.partition(b"\r\n\r\n")
+    assert b"\r\nContent-Type: text/html; charset=utf-8\r\n" in head
+    assert body.endswith(b"<h1>503 Service Unavailable</h1>\n<p>The parent proxy says 503 bBusy/b  more.</p>\n")

@@ -172,7 +172,7 @@ class _Opener:
             self._opening.receive(data)
         except DialError as fault:
             told = type(fault)(f"{self._address}: {fault.detail}", status=fault.status, error=fault.error)
-            told.page = fault.page
+            told.sentence = fault.sentence
             self._close(told)
             return
         output = self._opening.take_output()

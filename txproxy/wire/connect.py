@@ -6,7 +6,7 @@ Fed bytes as they come, and says what to send, as :class:`txproxy.wire.socks.Soc
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from txproxy.errors import DialError, ParentRefused, ResponseError
@@ -88,7 +88,7 @@ class ConnectClient:
             error = told[-1].decode("ascii")
         said = f"{status} {_shown(head.reason)}".rstrip()
         fault = DialError(f"the parent proxy answered {said}", status=status if status in _TOLD else 502, error=error)
-        fault.page = _page(fault.status, f"The parent proxy says {said}.")
+        fault.sentence = f"The parent proxy says {said}."
         return fault
 
 
@@ -98,16 +98,10 @@ def wants_credentials(parent: str, has_some: bool) -> ParentRefused:
     """
     wants = "other credentials" if has_some else "credentials"
     fault = ParentRefused(f"{parent} wants {wants}", error="proxy_configuration_error")
-    fault.page = _page(fault.status, f"The parent proxy wants {wants} of this proxy.")
+    fault.sentence = f"The parent proxy wants {wants} of this proxy."
     return fault
 
 
 def _shown(reason: bytes) -> str:
     """What may be said of a reason phrase: text of whoever made it, and so not too much of it."""
     return _NOT_SHOWN.sub("", reason.decode("ascii", "ignore"))[:_MOST_REASON].strip()
-
-
-def _page(status: int, sentence: str) -> Callable[[bool], tuple[bytes, bytes]]:
-    # In plain text, whatever the client prefers: part of it is a stranger's.
-    body = f"{status}\n{sentence}\n".encode()
-    return lambda html: (b"text/plain; charset=utf-8", body)
