@@ -781,16 +781,35 @@ def test_a_head_reads_the_same_after_another_with_the_same_fields(fields, second
     assert outcome(True) == outcome(False)
 
 
-def test_a_response_reads_the_same_after_another_with_the_same_fields():
-    fields = b"\r\nContent-Length: 2\r\nX: y\r\n\r\n"
-    codec = ClientCodec()
-    for status, method, body in ((b"200 OK", b"GET", b"ok"), (b"404 No", b"GET", b"no"), (b"200 OK", b"HEAD", b"")):
+ANSWERS = [
+    (version, status, method)
+    for version in (b"1.0", b"1.1")
+    for status in (b"200 OK", b"404 No", b"204 None", b"304 Same")
+    for method in (b"GET", b"HEAD")
+]
+
+
+@pytest.mark.parametrize("fields", [b"Content-Length: 2", b"Content-Length: 02", b"X: y", b"Connection: keep-alive"])
+def test_a_response_reads_the_same_after_another_with_the_same_fields(fields: bytes) -> None:
+    def read(codec: ClientCodec, answer: tuple[bytes, bytes, bytes]) -> tuple[object, ...]:
+        version, status, method = answer
         codec.send_head(RequestHead(method, b"/", Headers([(b"Host", b"a")])))
-        codec.receive(b"HTTP/1.1 " + status + fields + body)
+        codec.receive(b"HTTP/%b %b\r\n%b\r\n\r\n" % (version, status, fields))
         head = codec.next_event()
-        assert (head.status, head.reason, head.body) == (int(status[:3]), status[4:], len(body))
-        assert codec.whole_body() == body
-        codec.next_message()
+        assert isinstance(head, ResponseHead)
+        return head.status, head.reason, head.minor, head.body, head.keep_alive, list(head.headers)
+
+    for first in ANSWERS:
+        for second in ANSWERS:
+            codec = ClientCodec()
+            body = read(codec, first)[3]
+            if body == UNTIL_CLOSE:
+                continue
+            if body:
+                codec.receive(b"ok")
+            assert codec.whole_body() is not None
+            codec.next_message()
+            assert read(codec, second) == read(ClientCodec(), second)
 
 
 @pytest.mark.parametrize(

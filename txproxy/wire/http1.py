@@ -573,7 +573,7 @@ class ClientCodec(_Codec):
     """Writes requests, reads responses."""
 
     _trailers = grammar.RESPONSE_TRAILERS
-    __slots__ = ("_method", "_request_headers", "_informational", "_block", "_headers")
+    __slots__ = ("_method", "_request_headers", "_informational", "_block", "_headers", "_framed")
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
         super().__init__(limits)
@@ -583,6 +583,8 @@ class ClientCodec(_Codec):
         # The fields of the response before: who is asked the same again answers the same, within a second.
         self._block = b""
         self._headers = Headers.parsed([])
+        # How the response before was framed, and all that this hangs on: fields, status, version and method.
+        self._framed = (self._headers, 0, 0, b"", 0, False)
 
     def send_head(self, request: RequestHead) -> bytes:
         """The head of a request; ``request.headers`` has Host, and of the hop-by-hop fields only those for Upgrade
@@ -635,15 +637,18 @@ class ClientCodec(_Codec):
         return head
 
     def _head(self, minor: int, status: int, reason: bytes, headers: Headers) -> ResponseHead:
-        body = framing.response_body(minor, status, headers, self._method)
-        if body <= UNTIL_CLOSE:
-            keep_alive = False
-            if body == framing.ANNOUNCED:
-                body = 0
-        elif b"connection" in headers.index:
-            keep_alive = framing.keep_alive(minor, headers)
-        else:
-            keep_alive = minor == 1
+        known, its_status, its_minor, its_method, body, keep_alive = self._framed
+        if known is not headers or its_status != status or its_minor != minor or its_method != self._method:
+            body = framing.response_body(minor, status, headers, self._method)
+            if body <= UNTIL_CLOSE:
+                keep_alive = False
+                if body == framing.ANNOUNCED:
+                    body = 0
+            elif b"connection" in headers.index:
+                keep_alive = framing.keep_alive(minor, headers)
+            else:
+                keep_alive = minor == 1
+            self._framed = (headers, status, minor, self._method, body, keep_alive)
         head = ResponseHead(status, headers, reason, body, minor, keep_alive)
         if status >= 200:
             if self._method == b"CONNECT" and status < 300:
