@@ -46,6 +46,8 @@ class _State(Enum):
 
 
 _HTTP: Final = _State.HTTP
+# Answers that may begin a login of the connection itself.
+_LOGIN_WANTED: Final = (401, 407)
 
 
 @implementer(IProtocol, IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
@@ -162,7 +164,7 @@ class UpstreamProtocol:
                     exchange.response_body(event)
                 elif type(event) is ResponseHead:
                     self._keep = event.keep_alive
-                    if event.status == 401 or event.status == 407:
+                    if event.status in _LOGIN_WANTED:
                         bind_by_answer(self, exchange.downstream, event.headers)
                     body = codec.whole_body()
                     if body is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final, cast
 
 import attrs
@@ -237,7 +238,8 @@ class ToPool:
             lines = without_lookalikes(lines, _NOT_ALIKE.difference(map(plain, kept)))
         told = client.lines if client.lines is not None else peer_alone(client.peer_ip, client.peer_scheme).lines
         lines += [line for line in told if line.partition(b":")[0].lower() not in kept] if kept else told
-        if head.authority and not any(line.startswith(b"X-Forwarded-Host:") for line in lines):
+        # Only a route, or a proxy that is trusted, can have said so already.
+        if head.authority and not ((kept or client.lines is not None) and _tells_host(lines)):
             lines.append(b"X-Forwarded-Host: " + head.authority)
         if self._via is not None:
             lines.append(self._via.request_line(head.minor))
@@ -246,6 +248,11 @@ class ToPool:
         if b"max-forwards" in index and head.method == b"OPTIONS":
             lines = one_hop_less(lines, head)
         return Headers.from_lines(lines)
+
+
+def _tells_host(lines: Iterable[bytes]) -> bool:
+    """Whether they say which host the client wanted."""
+    return any(line.startswith(b"X-Forwarded-Host:") for line in lines)
 
 
 class _Told:
