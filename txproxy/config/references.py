@@ -195,7 +195,8 @@ def _check_precedence(parts: Parts, listeners: Sequence[AnyListener], findings: 
     """Routes that can never be taken, or share what cannot be shared, in some listener."""
     numbers = {route.name: number for number, route in reversed(list(enumerate(parts.routes)))}
     # What a route matches is not known where that was not understood.
-    wrong = {parts.routes[int(path[1])].name for path, _ in findings.faults if path[:1] == ("routes",) and path[1:]}
+    faulty = {path[1] for path, _ in findings.faults if path[:1] == ("routes",) and path[1:]}
+    wrong = {route.name for number, route in enumerate(parts.routes) if number in faulty}
     said: set[str] = set()
     for listener in listeners:
         if not isinstance(listener, ReverseListener):
