@@ -134,6 +134,13 @@ class DnsError(DialError):
     error = "dns_error"
 
 
+class TooManyLookUps(DnsError):
+    """So many names are being looked up that this one is not."""
+
+    status = 503
+    sentence = "Too many names are being looked up just now."
+
+
 class ConnectionRefused(DialError):
     """The address answered that nobody listens there."""
 

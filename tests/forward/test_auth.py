@@ -299,6 +299,7 @@ def test_logins_that_wait_are_bounded(
     waiting = [ask(made, basic(RIGHT)), ask(made, basic("eve:x"), "192.0.2.2")]
     refusal = ask(made, basic("eve:y"), "192.0.2.3")
     assert (refusal.status, refusal.lines) == (503, (b"Retry-After: 1",))
+    assert refusal.sentence == "Too many logins are being checked just now."
     # Who waits for the same as others adds nothing.
     waiting.append(ask(made, basic(RIGHT), "192.0.2.3"))
     threads.run()

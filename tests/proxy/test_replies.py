@@ -11,9 +11,11 @@ from txproxy.errors import (
     ParentRefused,
     RequestDenied,
     ResponseTimeout,
+    TooManyLookUps,
     UpstreamClosed,
     UpstreamUnavailable,
 )
+from txproxy.forward.approvals import TooManyQuestions
 from txproxy.interfaces import Refusal
 from txproxy.proxy.replies import reply
 
@@ -22,6 +24,8 @@ from txproxy.proxy.replies import reply
     ("fault", "sentence"),
     [
         (DnsError, "The name of the host cannot be resolved."),
+        (TooManyLookUps, "Too many names are being looked up just now."),
+        (TooManyQuestions, "Too many requests wait for somebody to allow them just now."),
         (ConnectionRefused, "The host refused the connection."),
         (ConnectTimeout, "The host did not take the connection in time."),
         (ResponseTimeout, "The host did not answer in time."),

@@ -6,7 +6,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 
-from txproxy.errors import ConnectTimeout, DnsError
+from txproxy.errors import ConnectTimeout, DnsError, TooManyLookUps
 from txproxy.proxy.resolver import Places, Resolver, ResolverLimits
 from txproxy.wire.dns import AAAA, CNAME, SRV, A, Record
 
@@ -218,7 +218,7 @@ def test_one_client_gets_a_share_and_others_theirs(program):
     program = program(waiting_per_client=3)
     asking = [program.ask(f"{number}.example", "10.0.0.1")[0] for number in range(3)]
     fault = program.fault("3.example", "10.0.0.1")
-    assert (type(fault), fault.status) == (DnsError, 503)
+    assert (type(fault), fault.status) == (TooManyLookUps, 503)
     # It may wait for what it waits for already, and for what is known.
     asking.append(program.ask("0.example", "10.0.0.1")[0])
     program.servers.known[NAME] = ["192.0.2.1"]

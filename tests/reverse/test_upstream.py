@@ -70,6 +70,10 @@ def test_what_is_no_upstream_is_a_config_error_that_says_what_is_accepted(text):
 def test_tcp_upstreams_are_host_and_port():
     upstream = parse_tcp_upstream("h:1;weight=2")
     assert (str(upstream.address), upstream.name) == ("h:1", "h:1")
-    for text in ("http://h:1", "h", "unix:/x", "h:x"):
-        with pytest.raises(ConfigError, match="accepted"):
-            parse_tcp_upstream(text)
+
+
+@pytest.mark.parametrize("text", ["http://h:1", "h", "[::1]", "unix:/x", "h:x", "h:99999", "u:s3cret@h:1", "a b:1"])
+def test_what_is_no_tcp_upstream_is_told_what_one_looks_like(text):
+    with pytest.raises(ConfigError, match="accepted is HOST:PORT") as caught:
+        parse_tcp_upstream(text)
+    assert "http" not in str(caught.value).replace(text, "") and "s3cret" not in str(caught.value)

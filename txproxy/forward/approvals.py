@@ -44,6 +44,13 @@ class Pending:
     since: float
 
 
+class TooManyQuestions(RequestDenied):
+    """So many questions wait for an answer that this one is not put."""
+
+    status = 503
+    sentence = "Too many requests wait for somebody to allow them just now."
+
+
 class Approvals:
     """Keeps questions until somebody answers them: a hook for rules that ask. Who waits for an answer, and how long, is
     the asker's affair: what is given up is here no more.
@@ -63,12 +70,12 @@ class Approvals:
         self._pending: dict[int, tuple[Pending, Deferred[bool]]] = {}
 
     def __call__(self, question: Question) -> Deferred[bool]:
-        """Put a question. ``RequestDenied`` if there are too many."""
+        """Put a question. ``RequestDenied`` if the client has too many, ``TooManyQuestions`` if all together have."""
         client = client_key(question.client_ip, self.ipv6_prefix)
         if self._of_client[client] >= self._each:
             raise RequestDenied(f"{self._each} questions of {client} wait for an answer", status=429)
         if len(self._pending) >= self._most:
-            raise RequestDenied(f"{self._most} questions wait for an answer", status=503)
+            raise TooManyQuestions(f"{self._most} questions wait for an answer")
         self._numbers += 1
         self._of_client[client] += 1
         number = self._numbers

@@ -54,7 +54,13 @@ _MOST_WAITING: Final = 512
 _FOR_EVER: Final = float("inf")
 _REALM: Final = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]{1,200}")
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
-_BUSY: Final = Refusal(503, "", "too many logins are being checked", (b"Retry-After: 1",))
+_BUSY: Final = Refusal(
+    503,
+    "",
+    "too many logins are being checked",
+    (b"Retry-After: 1",),
+    sentence="Too many logins are being checked just now.",
+)
 _NO_HEAD: Final = RequestHead(b"CONNECT", b"", Headers())
 
 

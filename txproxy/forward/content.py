@@ -13,7 +13,6 @@ from txproxy.errors import ConfigError
 from txproxy.wire.message import ResponseHead
 
 _TYPE: Final = re.compile(r"(?:\*|[A-Za-z0-9!#$&^_.+-]+)/(?:\*|[A-Za-z0-9!#$&^_.+-]+)")
-# RFC 9110 14.4: the length of the whole, of which the response has a part
 # RFC 9110 14.4: the position of the last byte, and how long the whole is, or a star
 _RANGE: Final = re.compile(rb"\s*bytes\s+[0-9]{1,18}-([0-9]{1,18})/([0-9]{1,18}|\*)\s*", re.I)
 _PARTIAL_CONTENT: Final = 206

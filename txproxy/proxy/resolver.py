@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from txproxy.errors import DnsError, ExchangeError
+from txproxy.errors import DnsError, ExchangeError, TooManyLookUps
 from txproxy.matching.clients import IPV6_PREFIX, client_key
 from txproxy.proxy.address_order import best_first, is_usable
 from txproxy.proxy.installed_names import ask_installed, installed_names
@@ -135,17 +135,17 @@ class Resolver:
         answer = look_up.wait(client)
         look_up.follow(Deferred.fromCoroutine(self._look_up(plain)))
         if pushed_out is not None:
-            pushed_out.end(DnsError(f"{self._for_clients} names are being looked up, and no more will be", status=503))
+            pushed_out.end(TooManyLookUps(f"{self._for_clients} names are being looked up, and no more will be"))
         return answer
 
     def _room_for(self, client: str, look_up: _LookUp | None) -> _LookUp | None:
-        """``DnsError`` if there is no room for one more that waits for ``look_up``, or for a new one if that is None.
-        Gives the look-up that has to make room for it, if one has: the latest of the client that has most.
+        """``TooManyLookUps`` if there is no room for one more that waits for ``look_up``, or for a new one if that is
+        None. Gives the look-up that has to make room for it, if one has: the latest of the client that has most.
         """
         limits = self.limits
         waits = self._waits.get(client, 0)
         if waits >= limits.waiting_per_client and (look_up is None or client not in look_up.clients):
-            raise DnsError(f"{waits} names are being looked up for {client}, and no more will be", status=503)
+            raise TooManyLookUps(f"{waits} names are being looked up for {client}, and no more will be")
         if look_up is not None or self._for_clients < limits.waiting:
             return None
         other = max(self._waits, key=self._waits.__getitem__)
@@ -153,7 +153,7 @@ class Resolver:
             for one in reversed(self._looking.values()):
                 if one.is_of(other):
                     return one
-        raise DnsError(f"{self._for_clients} names are being looked up, and no more will be", status=503)
+        raise TooManyLookUps(f"{self._for_clients} names are being looked up, and no more will be")
 
     def _without_asking(self, name: str) -> Addresses | None:
         """The addresses of a name that is known here; None for others."""

@@ -432,8 +432,15 @@ def _parameters(text: str, words: list[str]) -> dict[str, Any]:
 
 def parse_tcp_upstream(text: str) -> Upstream:
     """An upstream of the tcp mode, from ``HOST:PORT`` and the same parameters; else ``ConfigError``."""
-    if "://" in text or text.startswith("unix:") or ":" not in text:
-        raise ConfigError(f"{text!r} is no upstream; accepted is HOST:PORT, with ;weight=N, ;backup, ;max=N, ;resolve")
+    place = text.partition(";")[0]
+    try:
+        _, port = written_authority(place.encode("ascii", "replace"))
+        if port is None:
+            raise ValueError("the port is missing")
+    except ValueError as fault:
+        raise ConfigError(
+            f"{text!r} is no upstream: {fault}; accepted is HOST:PORT, with ;weight=N, ;backup, ;max=N, ;resolve"
+        ) from None
     upstream = parse_upstream("http://" + text)
     upstream.name = upstream.name.removeprefix("http://")
     return upstream
