@@ -1,5 +1,6 @@
 """The command line as a user meets it."""
 
+import importlib
 import re
 import signal
 import socket
@@ -7,6 +8,8 @@ import subprocess
 import sys
 
 import pytest
+from twisted.logger import capturedLogs
+from twisted.plugin import getCache
 
 from tests.integration.conftest import DEADLINE, PATIENT, free_port, need, until
 from txproxy import command
@@ -131,10 +134,20 @@ def test_the_log_says_what_is_served_and_for_whom_the_end_waits(run_proxy):
         proxy.says("waiting for 1 connection, for 30 s at the most")
 
 
-def test_an_installation_that_cannot_be_written_is_nothing_to_warn_of():
+def test_an_installation_that_cannot_be_written_is_nothing_to_warn_of(tmp_path, monkeypatch):
+    package = tmp_path / "some_plugins"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "one.py").touch()
+    # Not even root makes a file of what is a folder.
+    (package / "dropin.cache").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    with capturedLogs() as events:
+        getCache(importlib.import_module("some_plugins"))
     log = TwistdLog("/dev/null", daemon=False)
-    log({"log_format": "Unable to write to plugin cache %(path)s: error number %(errno)d", "log_time": 0.0})
-    assert not log.file.waiting
+    for event in events:
+        log(event)
+    assert len(events) == 1 and not log.file.waiting
     log({"log_format": "else", "log_time": 0.0})
     assert log.file.waiting
     log.settle()

@@ -46,7 +46,8 @@ class TwistdLog:
 
     def __call__(self, event: LogEvent) -> None:
         """Write down an event."""
-        if str(event.get("log_format")).startswith(_NO_PLUGIN_CACHE):
+        # Of an event of Twisted's older kind, log_format is only "{log_text}".
+        if str(event.get("log_text")).startswith(_NO_PLUGIN_CACHE):
             # Nothing is wrong with a read-only installation, and twistd says so at each look at its plugins.
             return
         text = formatEventAsClassicLogText(event)
