@@ -145,9 +145,15 @@ def test_a_client_asked_to_try_again_gets_its_certificate(site, ca):
 
 @pytest.mark.parametrize(
     ("offered", "spoken"),
-    [([b"http/1.1"], b"http/1.1"), ([b"h2", b"http/1.1"], b"http/1.1"), (None, b"")],
+    [
+        ([b"http/1.1"], b"http/1.1"),
+        ([b"h2", b"http/1.1"], b"http/1.1"),
+        ([b"http/1.0", b"http/1.1"], b"http/1.1"),
+        ([b"http/1.0"], b"http/1.0"),
+        (None, b""),
+    ],
 )
-def test_alpn_is_http_1_1_or_none(site, ca, offered, spoken):
+def test_alpn_is_http_1_or_none(site, ca, offered, spoken):
     site.add("a.example")
     context = client_context(ca)
     if offered is not None:

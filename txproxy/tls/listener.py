@@ -53,7 +53,7 @@ class ListenerTls:
     client_ca: str | None = None
     client_auth: str = "require"
     client_depth: int = 4
-    alpn: tuple[bytes, ...] = (b"http/1.1",)
+    alpn: tuple[bytes, ...] = (b"http/1.1", b"http/1.0")
     prefix: str = "--tls-"
 
 
