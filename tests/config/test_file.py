@@ -98,6 +98,14 @@ def test_shapes_that_are_wrong_are_said(faults, text, said):
     assert said in faults(text)
 
 
+@pytest.mark.parametrize("key", ["routes", "listeners"])
+def test_where_one_of_a_list_is_no_table_the_others_are_said_to_be_where_they_are(faults, key):
+    found = [line.removeprefix("1: ") for line in faults(f'{key} = [1, {{ name = "x", color = 1 }}]')]
+    assert f"{key}[0]: 1 is no table; accepted is {{ KEY = VALUE }}" in found
+    assert any(line.startswith(f"{key}[1].color: no such key") for line in found)
+    assert len([line for line in found if line.startswith(f"{key}[0]")]) == 1
+
+
 def test_what_is_no_toml_is_said_with_line_and_column(file):
     name = file("a = 1\nb = = 2\n")
     assert refused(name).startswith(f"{name}:2: Invalid value at column 5; accepted is TOML")

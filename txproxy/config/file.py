@@ -104,7 +104,8 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
         table.fault("there are no listeners; accepted is [[listeners]] for one or more")
     bounds = read_bounds(table, defaults.limits.ipv6_prefix)
     table.close()
-    tied = tie(Parts(pools, routes, listeners), findings)
+    # What ties them says where by their places, which are others than those in the file where one is no table.
+    tied = tie(Parts(pools, routes, listeners), findings) if _are_tables(data) else list(listeners)
     if not findings.faults:
         see_bounds(bounds, tied, findings)
     return Config(
@@ -115,6 +116,11 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
         bounds=bounds,
         source=file,
     )
+
+
+def _are_tables(data: dict[str, Any]) -> bool:
+    lists = [data.get(key) for key in ("routes", "listeners")]
+    return all(isinstance(entry, dict) for one in lists if isinstance(one, list) for entry in one)
 
 
 def _log_file(table: Table, value: object) -> str:
