@@ -129,6 +129,9 @@ def test_the_log_says_what_is_served_and_for_whom_the_end_waits(run_proxy):
     proxy = run_proxy("reverse", "--upstream", "http://127.0.0.1:1", "--upstream", "http://127.0.0.2:1")
     proxy.says(f"http://127.0.0.1:{proxy.port} -> pool (2 upstreams)")
     with socket.create_connection(("127.0.0.1", proxy.port)) as client:
+        # Who is answered is there, and who only looked whether the port is open is not any more.
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+        assert client.recv(1)
         client.sendall(b"GET / HTTP/1.1\r\n")
         proxy.process.send_signal(signal.SIGTERM)
         proxy.says("waiting for 1 connection, for 30 s at the most")
