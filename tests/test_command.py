@@ -47,6 +47,16 @@ def test_a_wrong_call_is_one_line_and_exit_status_2(words, capsys, tmp_path):
     assert err.startswith(f"txproxy{command}: ") and err.count("\n") == 1 and "accepted" in err
 
 
+@pytest.mark.parametrize("words", [[], *([command] for command in _COMMANDS)], ids=" ".join)
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_help_is_no_wrong_call(words, word, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([*words, word])
+    out, err = capsys.readouterr()
+    assert (stopped.value.code, err) == (0, "")
+    assert out.lower().startswith("usage: ") and all(name in out for name in words)
+
+
 @pytest.mark.parametrize("command", ["check", "import", "explain"])
 @pytest.mark.parametrize("kind", ["absent", "folder", "wrong", "binary"])
 def test_a_file_that_is_wrong_is_named_and_exit_status_1(command, kind, capsys, tmp_path):

@@ -31,6 +31,8 @@ The modes run in the foreground, as twistd -n txproxy MODE does, with the fastes
 The exit status is 0 when all is well, 1 when it is not, and 2 for a wrong call.
 Example: txproxy reverse --upstream http://127.0.0.1:8001
 """
+# All that there is to say of them is in the usage.
+_BRIEF: Final = ("check", "import", "demo")
 MODES: Final = ("forward", "reverse", "tcp", "run")
 
 
@@ -48,11 +50,11 @@ def _main(arguments: list[str] | None) -> None:
     first = arguments[0] if arguments else ""
     if first in MODES:
         _run_mode(arguments)
-    elif first in _COMMANDS:
-        raise SystemExit(_COMMANDS[first](arguments[1:]))
-    elif first in ("--help", "-h"):
+    elif first in ("--help", "-h") or (first in _BRIEF and arguments[1:] in (["--help"], ["-h"])):
         sys.stdout.write(_USAGE)
         raise SystemExit(0)
+    elif first in _COMMANDS:
+        raise SystemExit(_COMMANDS[first](arguments[1:]))
     elif first == "--version":
         from txproxy import __version__
 
