@@ -20,3 +20,8 @@ from txproxy.forward.policy import ForwardPolicy
 def test_places_are_looked_at_when_a_policy_is_made(key, value):
     with pytest.raises(ConfigError, match=f"^{key}: .*accepted"):
         ForwardPolicy(**{key: value})
+
+
+def test_a_text_that_stands_alone_is_one():
+    policy = ForwardPolicy(deny_hosts="intranet", allow_clients="10.0.0.0/8", allow_ports="443")
+    assert (policy.deny_hosts, policy.allow_clients, policy.allow_ports) == (("intranet",), ("10.0.0.0/8",), ("443",))

@@ -39,8 +39,9 @@ def forwarded_for_mode(text: str) -> str:
     return text
 
 
-def _strings(values: Iterable[object]) -> tuple[str, ...]:
-    return tuple(str(value) for value in values)
+def _strings(values: str | Iterable[object]) -> tuple[str, ...]:
+    # A text that stands alone is one, not a list of letters: each of these may be a host as well.
+    return (values,) if isinstance(values, str) else tuple(str(value) for value in values)
 
 
 def _parents(value: Parents | Iterable[str | Parent] | None) -> Parents | None:
