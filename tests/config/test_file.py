@@ -36,7 +36,10 @@ def test_what_is_said_for_all_holds_for_all(read):
 
 
 def test_all_limits_can_be_set(read):
-    values = {field.name: number for number, field in enumerate(attrs.fields(Limits), 300)} | {"ipv6_prefix": 56}
+    values = {field.name: number for number, field in enumerate(attrs.fields(Limits), 300)} | {
+        "ipv6_prefix": 56,
+        "max_target_size": 299,
+    }
     text = "\n".join(f"{name} = {number}" for name, number in values.items())
     assert read(f"[limits]\n{text}\n{LEAST}").listeners[0].limits == Limits(**values)
 

@@ -186,6 +186,7 @@ TCP = 'listen = "tcp:80"\nmode = "tcp"\n'
         (APP + 'limits = { idle = 1 }', "listeners[0].limits.idle: no such key (is idle_timeout"),
         (APP + 'limits.max_header_size = 1', "listeners[0].limits.max_header_size: 1 is too"),
         (APP + 'limits.max_target_size = 0', "listeners[0].limits.max_target_size: 0 is too little for any target"),
+        (APP + 'limits.max_target_size = "65k"', "listeners[0].limits.max_target_size: 66560 is more than a head"),
         (APP + 'limits.max_fields = 0', "listeners[0].limits.max_fields: 0 cannot be"),
         (APP + 'tolerate = "all"', "listeners[0].tolerate: 'all' is not known; accepted: bare-lf"),
         (FORWARD + 'allow_clients = "x"', "listeners[0].allow_clients: 'x' is no network"),

@@ -106,6 +106,10 @@ def test_a_value_is_needed(mode, name, capfd):
             ["reverse", "--upstream=https://a", "--upstream-insecure", "--upstream-ca=CA"],
             "--upstream-insecure and --upstream-ca are both given; accepted is one of them",
         ),
+        (
+            ["reverse", "--upstream=http://a", "--max-target-size=100k"],
+            "--max-target-size: '100k' is more than a head; accepted is --max-header-size at most",
+        ),
     ],
 )
 def test_what_would_have_no_effect_is_an_error(words, said, capfd, tmp_path):

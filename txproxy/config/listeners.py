@@ -72,6 +72,9 @@ def read_limits(table: Table | None, defaults: Limits) -> Limits:
         return defaults
     values = {key: table.read(key, parse, getattr(defaults, key)) for key, parse in _LIMITS.items()}
     table.close()
+    target, head = values["max_target_size"], values["max_header_size"]
+    if "max_target_size" in table and target is not None and target > head:
+        table.fault(f"{target} is more than a head; accepted is max_header_size at most, {head}", "max_target_size")
     return attrs.evolve(defaults, **values)
 
 

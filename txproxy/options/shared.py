@@ -217,7 +217,7 @@ class ListenerOptions(Mode):
         return tuple(self.repeated.get("trusted-proxy", ()))
 
     def _limits(self) -> Limits:
-        return attrs.evolve(
+        limits = attrs.evolve(
             _DEFAULTS,
             header_timeout=self.parsed("header-timeout", parse_duration),
             idle_timeout=self.parsed("idle-timeout", parse_duration),
@@ -234,6 +234,12 @@ class ListenerOptions(Mode):
             max_fields=self.parsed("max-fields", parse_number),
             max_body_size=self.parsed("max-body-size", parse_size) if self["max-body-size"] is not None else None,
         )
+        if limits.max_target_size is not None and limits.max_target_size > limits.max_header_size:
+            given = self["max-target-size"]
+            raise ConfigError(
+                f"--max-target-size: {given!r} is more than a head; accepted is --max-header-size at most"
+            )
+        return limits
 
     def via(self) -> str | None:
         """The pseudonym, or None."""
