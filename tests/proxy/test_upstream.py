@@ -1,10 +1,13 @@
 """The upstream's side: whose time it is."""
 
 import pytest
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 
 from tests.proxy.sockets import World
 from tests.proxy.test_exchange import POST, status
 from txproxy import Limits, Pool, ReverseProxyFactory
+from txproxy.interfaces import Address
+from txproxy.proxy.upstream import UpstreamProtocol
 from txproxy.testing import ProxyInMemory
 
 RESPONSE_BEGUN = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 100000
@@ -176,3 +179,20 @@ def test_a_request_whose_client_has_left_in_the_same_turn_is_not_sent(world):
     world.turns()
     with pytest.raises(ConnectionResetError):
         world.upstreams[0].recv(1000)
+
+
+def test_what_comes_with_the_end_of_a_handshake_has_come_before_the_request(make):
+    upstream = UpstreamProtocol(make(Limits()).factory, Address(host="a", port=443))
+
+    class Early(TLSMemoryBIOProtocol):
+        def __init__(self):
+            pass
+
+        def _flushReceiveBIO(self):
+            upstream.dataReceived(POISON)
+
+    seen = []
+    upstream.transport = Early()
+    upstream.handshake_done = lambda failure: seen.append((failure, upstream.codec.buffered))
+    upstream.handshakeCompleted()
+    assert seen == [(None, len(POISON))]

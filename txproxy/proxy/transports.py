@@ -393,6 +393,12 @@ def unwrap(transport: ITransport, protocol: object) -> None:
         transport.protocol = protocol  # type: ignore[attr-defined]
 
 
+def read_decrypted(transport: ITransport) -> None:
+    """Have the protocol of ``transport`` told now of what has come by TLS together with the end of its handshake."""
+    if isinstance(transport, TLSMemoryBIOProtocol):
+        transport._flushReceiveBIO()
+
+
 def replace_protocol(transport: ITransport, protocol: object) -> bool:
     """Let ``transport`` call ``protocol`` from now on, in place of who it called before; False if it cannot be told."""
     if type(transport) in _PLAIN or type(transport) is TLSServer:

@@ -22,6 +22,7 @@ from txproxy.proxy.transports import (
     descriptor,
     has_ended,
     read_before_lost,
+    read_decrypted,
     read_less,
     set_tcp_options,
     unread_function,
@@ -132,6 +133,8 @@ class UpstreamProtocol:
 
     def handshakeCompleted(self) -> None:
         """The TLS handshake is over, and the certificate was verified."""
+        # What came with its end is no answer to the request that goes out now.
+        read_decrypted(self.transport)
         if self.handshake_done is not None:
             self.handshake_done(None)
 
