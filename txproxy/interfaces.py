@@ -170,6 +170,17 @@ class Party(Protocol):
         """
 
 
+class Uploading(Protocol):
+    """An exchange whose body comes slowly."""
+
+    @property
+    def body_late(self) -> bool:
+        """Whether not even the first part of it is there, and the response has not begun."""
+
+    def abandon(self, fault: ExchangeError) -> None:
+        """See :class:`Metered`."""
+
+
 class Shadow(Protocol):
     """Who gets a copy of a request's body."""
 
@@ -284,14 +295,18 @@ class Plan:
     a copy of the request's body. ``bounds``: what it may use; those of the first attempt hold for all.
     ``max_response``: of the response's body, in bytes; what is longer is cut. ``gate``: of a tunnel (CONNECT).
     ``cuts``: how often the request was cut off by the end of a connection, in this attempt and those before it.
-    ``own_fields``: those that pass in no trailer. ``upstream``, ``tried`` and ``retries`` are the mode's own: where
-    this attempt goes, where others went before it, and how many of them were sent.
+    ``own_fields``: those that pass in no trailer. ``retake(plan, head, client, late)``: the attempt is to be made when
+    the first part of the request's body is there (see :mod:`txproxy.proxy.early_body`); where that has not come at
+    once, ``party`` is told that the attempt is over, and this gives the decision in its place; None if ``late`` and
+    there is no room. ``lend(party, exchange)``: gives the party of an attempt that goes on without. ``upstream``,
+    ``tried`` and ``retries`` are the mode's own: where this attempt goes, where others went before it, and how many of
+    them were sent.
     """
 
     __slots__ = (
         "address", "head", "response_lines", "rewrite", "party", "answered", "again", "response_timeout", "max_body",
         "shadow", "bounds", "max_response", "gate", "cuts", "own_fields", "upstream", "tried", "retries",
-        "tunnel_timeout", "map_back", "attempt_lines",
+        "tunnel_timeout", "map_back", "attempt_lines", "retake", "lend",
     )  # fmt: skip
 
     def __init__(self, address: Address, head: RequestHead | None, response_lines: tuple[bytes, ...] = ()) -> None:
@@ -313,6 +328,8 @@ class Plan:
         self.gate: Gatekeeper | None = None
         self.cuts = 0
         self.own_fields: OwnFields | None = None
+        self.retake: Callable[[Plan, RequestHead, Client, bool], Decision | None] | None = None
+        self.lend: Callable[[Party, Uploading], Party] | None = None
         self.upstream: Any = None
         self.tried: tuple[Any, ...] = ()
         self.retries = 0

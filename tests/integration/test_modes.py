@@ -35,6 +35,22 @@ def test_reverse_goes_round_its_upstreams_and_past_a_dead_one(reactor, run_proxy
     assert [curl(f"{proxy.url}/name").strip() for _ in range(3)] == ["one"] * 3
 
 
+def test_who_announces_bodies_and_sends_none_keeps_nobody_out(reactor, run_proxy, run_nginx, curl, tmp_path):
+    origin = run_nginx()
+    proxy = run_proxy("reverse", "--upstream", f"{origin.url};max=2", reactor=reactor)
+    large = tmp_path / "large"
+    large.write_bytes(os.urandom(3_000_000))
+    with contextlib.ExitStack() as open_sockets:
+        for _ in range(4):
+            client = open_sockets.enter_context(socket.create_connection(("127.0.0.1", proxy.port), DEADLINE))
+            client.sendall(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nx")
+        # Those that come after them have been read after them.
+        assert curl(f"{proxy.url}/echo") == "GET 127.0.0.1 127.0.0.1 http\n"
+        # curl asks whether it may send.
+        assert curl(f"{proxy.url}/upload", "-T", str(large), "-X", "POST", "-H", "Expect: 100-continue") == "3000000\n"
+        assert curl(f"{proxy.url}/upload", "-d", "small") == "5\n"
+
+
 def test_forward_carries_requests_and_tunnels(reactor, run_proxy, run_nginx, curl, certificate):
     origin = run_nginx()
     proxy = run_proxy(

@@ -818,21 +818,27 @@ def test_a_copy_never_waits_for_a_body_that_will_not_come(serve, phase):
     proxy = serve({"/": action})
     first, client = proxy.connect(), proxy.connect()
     if phase == "queued":
-        first.send(PUT)
+        first.send(get(b"/"))
         client.send(PUT)
         assert real.waiting == 1
     else:
         client.send(PUT)
+        # Its body is late, and there is room without.
+        proxy.advance(2)
         assert copies.upstreams[0].active == 1
+        (sent,) = [one for one in proxy.network.connections if one.address.host != "10.0.0.8"]
     if phase == "failed":
-        at(proxy, "10.0.0.1")[0].drop()
+        sent.drop()
         assert client.received.startswith(b"HTTP/1.1 502 ")
     elif phase == "queued again":
-        first.send(PUT)
-        at(proxy, "10.0.0.1")[0].drop()
+        first.send(get(b"/"))
+        sent.drop()
         assert real.waiting == 1
     client.drop()
     first.drop()
+    for copy in at(proxy, "10.0.0.8"):
+        if copy.received.startswith(b"GET "):
+            copy.send(OK)
     assert [upstream.active for upstream in (*real.upstreams, *copies.upstreams)] == [0] * (len(real.upstreams) + 1)
 
 
@@ -933,3 +939,42 @@ def broken(monkeypatch, what, pool, affinity):
         monkeypatch.setattr(ResponseRewrite, "bind", fail)
     else:
         monkeypatch.setattr(Mirror, "begin", fail)
+
+
+def test_a_body_that_is_waited_for_is_treated_and_copied_once(serve):
+    """Where an upstream has so many places, its plan is made again when the body is there."""
+    pool = Pool(["http://10.0.0.1;max=1"])
+    response = ResponseRewrite(set_headers=(("X-By", "route"),), add_headers=(("X-More", "1"),))
+    treatment = Treatment(response=response, mirror=Mirror(ToPool(Pool(["http://10.0.0.8;max=1"], name="copies"))))
+    proxy = serve({"/": Treated(ToPool(pool), treatment)})
+    client = proxy.connect()
+    client.send(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
+    assert not proxy.network.connections
+    client.send(b"def")
+    (first,), (copy,) = at(proxy, "10.0.0.1"), at(proxy, "10.0.0.8")
+    assert first.received.endswith(b"\r\n\r\nabcdef") and copy.received.endswith(b"\r\n\r\nabcdef")
+    first.send(OK)
+    copy.send(OK)
+    assert client.received.count(b"X-By: route\r\n") == client.received.count(b"X-More: 1\r\n") == 1
+    assert pool.upstreams[0].active == 0
+
+
+def test_a_body_that_is_late_is_treated_and_copied_once(serve):
+    pool = Pool(["http://10.0.0.1;max=1"])
+    treatment = Treatment(mirror=Mirror(to("10.0.0.8")), response=ResponseRewrite(set_headers=(("X-By", "route"),)))
+    proxy = serve({"/": Treated(ToPool(pool), treatment)})
+    client = proxy.connect()
+    client.send(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
+    other = proxy.connect()
+    other.send(get(b"/"))
+    # There is no room; the copy is one all the same.
+    proxy.advance(3)
+    at(proxy, "10.0.0.1")[0].send(OK)
+    proxy.advance(2)
+    client.send(b"def")
+    copies = [one for one in at(proxy, "10.0.0.8") if b"POST" in one.received]
+    assert [one.received.partition(b"\r\n\r\n")[2] for one in copies] == [b"abcdef"]
+    upstream = at(proxy, "10.0.0.1")[-1]
+    assert upstream.received.endswith(b"\r\n\r\nabcdef")
+    upstream.send(OK)
+    assert client.received.count(b"X-By: route\r\n") == 1

@@ -529,3 +529,15 @@ def test_a_connection_on_which_a_client_has_logged_in_is_that_clients_alone(site
     logged_in.drop(clean=True)
     site.clock.advance(0)
     assert [connection.closed for connection in site.network.connections] == [True, False]
+
+
+@pytest.mark.parametrize("size", [10, 70_000, 200_000])
+def test_a_body_takes_its_place_once(make_site, size):
+    """twisted.web has gathered it: an upstream with so many places need not wait for it."""
+    site = make_site(Pool(["http://10.0.0.1;max=1"]))
+    client = site.connect()
+    client.send(b"POST /api/x HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
+    (upstream,) = site.network.connections
+    assert upstream.received.partition(b"\r\n\r\n")[2] == b"x" * size
+    upstream.send(OK)
+    assert client.received.endswith(b"ok") and site.pool.upstreams[0].served == 1

@@ -306,11 +306,18 @@ class DownstreamProtocol:
         if not factory.min_body_rate or exchange.response_begun:
             # An upstream that answers before it has all of the request talks with the client: only silence ends that.
             self.deadline = factory.idle_limit.ahead
+            self._await_first_part(exchange)
             return
         rate = self._body_rate
         if rate is None:
             self._body_rate = rate = BodyRate(factory.min_body_rate, factory.idle_limit, factory.deadlines)
         self.deadline = rate.wait(exchange.received)
+        self._await_first_part(exchange)
+
+    def _await_first_part(self, exchange: Exchange) -> None:
+        early = exchange.early
+        if early is not None and early.until < self.deadline:
+            self.deadline = early.until
 
     def _request_fault(self, fault: RequestError) -> None:
         self._close_after = True
@@ -543,6 +550,11 @@ class DownstreamProtocol:
                 # The response began while the body was waited for (see _await_body).
                 self._body_rate = None
                 self.deadline = self.factory.idle_limit.ahead
+            elif exchange.early is not None and exchange.wants_body and self.deadline >= exchange.early.until:
+                self.deadline = self.factory.idle_limit.ahead
+                exchange.first_part_late()
+                if self.exchange is exchange and exchange.early is not None and exchange.wants_body:
+                    self._await_body(exchange)
             elif exchange.wants_body:
                 self._request_fault(RequestError("the request took too long", status=408))
             else:

@@ -29,6 +29,7 @@ from txproxy.interfaces import Answer, Client, Decision, Plan, Refusal
 from txproxy.proxy.binding import bind_by_request
 from txproxy.proxy.bound import Bound
 from txproxy.proxy.connections import Connections
+from txproxy.proxy.early_body import FIRST_PART, EarlyBody
 from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end, received_in_http10
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
@@ -107,6 +108,7 @@ class Downstream(Protocol):
 
 class _Phase(Enum):
     PLANNING = "planning"
+    GATHERING = "gathering"  # the first part of the body is waited for
     DIALING = "dialing"
     SENT = "sent"  # the request, or its beginning, is at an upstream
     ANSWERED = "answered"  # the head of the response has gone to the client
@@ -114,6 +116,7 @@ class _Phase(Enum):
 
 
 _PLANNING: Final = _Phase.PLANNING
+_GATHERING: Final = _Phase.GATHERING
 _SENT: Final = _Phase.SENT
 _ANSWERED: Final = _Phase.ANSWERED
 _OVER: Final = _Phase.OVER
@@ -130,7 +133,7 @@ class Exchange:
     __slots__ = (
         "factory", "downstream", "request", "plan", "status", "sent", "received", "outcome", "detail", "started",
         "request_done", "wants_body", "_phase", "_upstream", "_pending", "_body_seen", "_switching",
-        "_observed", "_held", "bound",
+        "_observed", "_held", "bound", "early",
     )  # fmt: skip
 
     def __init__(self, factory: ProxyFactory, downstream: Downstream, request: RequestHead) -> None:
@@ -158,6 +161,8 @@ class Exchange:
         self._held = False
         # what bounds it, if anything does
         self.bound: Bound | None = None
+        # what has come of a body whose first part is waited for, until it is sent
+        self.early: EarlyBody | None = None
 
     @property
     def client(self) -> Client:
@@ -259,6 +264,11 @@ class Exchange:
         if plan.max_body is not None and self.request.body > plan.max_body:
             self._fail(RequestError("the body is too large", status=413))
             return
+        if plan.retake is not None and self._wait_for_body(plan):
+            return
+        self._proceed(plan)
+
+    def _proceed(self, plan: Plan) -> None:
         if plan.head is not None:
             own = self.downstream.client.connections
             kept = self.factory.take_quiet(plan.address.key, own) if own is not None else None
@@ -345,20 +355,124 @@ class Exchange:
         if b"authorization" in index:
             bind_by_request(upstream, self.downstream, index[b"authorization"])
         upstream.begin(self, head)
-        if not self.request_done:
+        if self.early is not None:
+            self._send_early(upstream, self.early)
+        elif not self.request_done:
             self.wants_body = True
             self.downstream.request_wanted()
+
+    # -- the first part of a body (see txproxy.proxy.early_body)
+
+    def _wait_for_body(self, plan: Plan) -> bool:
+        """Whether it is not there yet, and waited for."""
+        early = self.early
+        if early is None:
+            self.early = EarlyBody()
+            self._phase = _GATHERING
+            self.wants_body = True
+            self.downstream.request_wanted()
+            return True
+        if early.late and plan.lend is not None and plan.party is not None:
+            plan.party = plan.lend(plan.party, self)
+        return False
+
+    def _gather(self, data: bytes) -> None:
+        early = self.early
+        assert early is not None
+        early.pieces.append(data)
+        if self.received >= FIRST_PART:
+            self._body_begun()
+
+    def _body_begun(self) -> None:
+        plan = self.plan
+        assert plan is not None
+        self.wants_body = False
+        self._phase = _PLANNING
+        if plan.party is not None:
+            # It has come with the head: the place was never given back.
+            self._proceed(plan)
+        else:
+            self._retake(plan, late=False)
+
+    def _give_place_back(self) -> None:
+        """More of the body than is there takes time."""
+        plan, early = self.plan, self.early
+        assert plan is not None and early is not None
+        if plan.party is not None:
+            early.until = self.factory.moment_limit.ahead
+            self._leave(None, 0)
+        if not self.received and not early.encouraged and self._expects():
+            # RFC 9110 10.1.1 would have the origin asked, which takes the place that is not to be had yet. As nginx and
+            # HAProxy do where they wait for a body.
+            early.encouraged = True
+            self.downstream.send_informational(ResponseHead(100, Headers(), reason=b"Continue"))
+
+    def _expects(self) -> bool:
+        expected = self.request.headers.get(b"expect") if self.request.minor else None
+        return expected is not None and expected.lower() == b"100-continue"
+
+    def first_part_late(self) -> None:
+        """It has not come in time: go on without it if there is room, else wait on."""
+        plan, early = self.plan, self.early
+        assert plan is not None and early is not None
+        early.until = self.factory.moment_limit.ahead
+        self._retake(plan, late=True)
+
+    def _retake(self, plan: Plan, late: bool) -> None:
+        """Take a place, which need not be the one that was given back."""
+        early = self.early
+        assert early is not None and plan.retake is not None
+        try:
+            decision = plan.retake(plan, self.request, self.downstream.client, late)
+        except ExchangeError as final:
+            self._fail(final)
+            return
+        except Exception:
+            self._mode_failed(Failure())
+            return
+        if decision is not None:
+            early.late = late
+            self.wants_body = False
+            self._phase = _PLANNING
+            self._decided(decision)
+
+    def _send_early(self, upstream: UpstreamProtocol, early: EarlyBody) -> None:
+        """What was gathered goes out first."""
+        self.early = None
+        self.wants_body = not self.request_done
+        for piece in early.pieces:
+            if self._upstream is not upstream:
+                return
+            self._pass_body(piece)
+        if self._upstream is upstream:
+            if self.request_done:
+                self._body_complete(early.trailers)
+            elif self.wants_body:
+                self.downstream.request_wanted()
+
+    @property
+    def body_late(self) -> bool:
+        """See :class:`txproxy.interfaces.Uploading`."""
+        return not self.request_done and self.received < FIRST_PART and self._phase is not _ANSWERED
 
     # -- the request's body, from the downstream
 
     def request_body(self, data: bytes) -> None:
         """Part of the request's body."""
-        self._body_seen = True
         self.received += len(data)
         plan = self.plan
-        assert self._upstream is not None and plan is not None
+        assert plan is not None
         if plan.max_body is not None and self.received > plan.max_body:
             raise RequestError("the body is too large", status=413)
+        if self._phase is _GATHERING:
+            self._gather(data)
+        else:
+            self._pass_body(data)
+
+    def _pass_body(self, data: bytes) -> None:
+        self._body_seen = True
+        plan = self.plan
+        assert self._upstream is not None and plan is not None
         if plan.shadow is not None:
             plan.shadow.body(data)
         if self.bound is not None and self.bound.up is not None:
@@ -375,8 +489,17 @@ class Exchange:
 
     def request_end(self, trailers: Headers) -> None:
         """The request is complete."""
-        self.request_done = self._body_seen = True
+        self.request_done = True
         self.wants_body = False
+        if self._phase is _GATHERING:
+            assert self.early is not None
+            self.early.trailers = trailers
+            self._body_begun()
+        else:
+            self._body_complete(trailers)
+
+    def _body_complete(self, trailers: Headers) -> None:
+        self._body_seen = True
         plan = self.plan
         if plan is not None and plan.shadow is not None:
             shadow, plan.shadow = plan.shadow, None
@@ -401,6 +524,8 @@ class Exchange:
         """No more of the body is at hand just now."""
         if self._upstream is not None:
             self._upstream.flush()
+        elif self._phase is _GATHERING:
+            self._give_place_back()
 
     def request_failed(self, fault: ExchangeError) -> None:
         """The rest of the request cannot be read."""

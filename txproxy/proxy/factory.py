@@ -21,6 +21,7 @@ from txproxy.proxy.connections import Connections
 from txproxy.proxy.deadlines import Deadlines, TimeLimit
 from txproxy.proxy.dialing import Dialer
 from txproxy.proxy.downstream import DownstreamProtocol
+from txproxy.proxy.early_body import MOMENT
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.fault_log import FaultLog
 from txproxy.proxy.limits import Limits
@@ -89,6 +90,7 @@ class ProxyFactory:
         self.min_body_rate = limits.min_body_rate
         self.keep_limit = deadlines.limit(limits.keep_for)
         self.gone_limit = deadlines.limit(GONE)
+        self.moment_limit = deadlines.limit(MOMENT)
         self.linger_limit = deadlines.limit(limits.linger_timeout)
         self.seconds: Callable[[], float] = reactor.seconds
         self.pipes = PipePool()

@@ -267,6 +267,9 @@ class Treated:
             again = plan.again
             if again is not None:
                 plan.again = lambda plan, fault, _head, client: retreat(plan, again(plan, fault, head, client))
+            retake = plan.retake
+            if retake is not None:
+                plan.retake = lambda plan, _head, client, late: retreat(plan, retake(plan, head, client, late))
             return plan
 
         def retreat(before: Plan, decision: Any) -> Any:

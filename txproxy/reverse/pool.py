@@ -15,12 +15,13 @@ from twisted.logger import Logger
 from twisted.web.resource import IResource
 
 from txproxy.errors import ConfigError, UpstreamUnavailable
-from txproxy.interfaces import Address, Client
+from txproxy.interfaces import Address, Client, Party, Uploading
 from txproxy.proxy.deadlines import NEVER
 from txproxy.proxy.proxy_protocol import prefaced
 from txproxy.proxy.resolver import Resolver
 from txproxy.reverse.health import Checks
 from txproxy.reverse.knocks import Knocks
+from txproxy.reverse.loan import Loan
 from txproxy.reverse.members import Members
 from txproxy.reverse.pool_settings import Ejection, PoolSettings
 from txproxy.reverse.probe import Dial
@@ -90,8 +91,12 @@ class Pool:
         self._wake = NEVER
         # whether an upstream may be full, so that choosing has to ask
         self._bounded = False
+        # whether an upstream has a bound of its own, so that nobody is to keep a place without need
+        self.counts_places = False
         # whether it matters when a request ends
         self.listens = self._counts
+        # the places of requests whose bodies come slowly
+        self._lent: dict[Loan, None] = {}
         self._queue = Queue(self, self.settings.queue, self.settings.queue_timeout)
         # the one of the whole pool, and those of upstreams that stand for others
         self._keepers: dict[Pool | Upstream, Keeper] = {}
@@ -216,7 +221,27 @@ class Pool:
             return fail(UpstreamUnavailable(f"no upstream of {self.name} is available"))
         granted = self._queue.wait(self.clock, head, client, tried)
         self.listens = True
+        if self._lent:
+            self._call_in(tried)
         return granted
+
+    def lend(self, party: Party, exchange: Uploading) -> Party:
+        """The place of ``party`` is that of an ``exchange`` whose body comes slowly. It is taken back as soon as
+        somebody else waits for one.
+        """
+        loan = Loan(party, exchange, self._lent)
+        self._lent[loan] = None
+        return loan
+
+    def _call_in(self, tried: tuple[Upstream, ...]) -> None:
+        """Somebody waits."""
+        for loan in list(self._lent):
+            if not loan.exchange.body_late:
+                # It has earned its place.
+                del self._lent[loan]
+            elif loan.upstream not in tried:
+                loan.revoke()
+                return
 
     def released(self, upstream: Upstream) -> None:
         """A request of ``upstream`` has ended."""
@@ -309,6 +334,7 @@ class Pool:
             # To try one with a single request takes others that carry the rest.
             upstream.give_room(all_of_it=len(doubted) == len(serving))
         self._bounded = any(upstream.room is not NEVER for upstream in serving)
+        self.counts_places = any(upstream.max for upstream in self.upstreams)
         self.strategy.update(serving)
         self._queue.time_will_tell(self._wake)
         if self._queue:

@@ -112,7 +112,8 @@ class _SiteRequest:
             data: bytes = content.read(min(_PIECE, self._body_left))
             self._body_left -= len(data)
             exchange.request_body(data)
-            exchange.request_flush()
+            if self._body_left:
+                exchange.request_flush()
         if not self._body_left and exchange.wants_body:
             exchange.request_end(_NO_FIELDS)
 

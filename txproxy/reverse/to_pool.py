@@ -114,6 +114,7 @@ class ToPool:
         self._own_addresses = self.prefaced or bool(pool.settings.tolerate)
         # bound once, not for each request
         self._go_on = self._again
+        self._take_again = self._retake
 
     def plan(self, head: RequestHead, client: Client) -> Decision:
         """Where the request goes."""
@@ -155,6 +156,9 @@ class ToPool:
             plan.party = plan.upstream = upstream
             plan.again = self._go_on
             plan.map_back = map_back
+            if head.body and self.pool.counts_places:
+                plan.retake = self._take_again
+                plan.lend = self.pool.lend
             if self.pool.curious:
                 plan.answered = self.pool.attention(upstream, head.body != 0)
             if self._affinity is not None:
@@ -197,6 +201,14 @@ class ToPool:
 
         # Both bounds are for what is repeated because an upstream is slow or ill, not for what the dead had.
         return cast(Decision, pool.gone(plan.upstream).addCallback(found))
+
+    def _retake(self, plan: Plan, head: RequestHead, client: Client, late: bool) -> Decision | None:
+        """The first part of the body has come, or is ``late``."""
+        if late:
+            self.pool.tick()
+            if self.pool.full:
+                return None
+        return self.plan(head, client)
 
     def _elsewhere(self, fault: ExchangeError, head: RequestHead, client: Client, past: _Past) -> Decision | None:
         other = self.pool.take(head, client, past.tried)

@@ -1,0 +1,243 @@
+"""Where an upstream has so many places, a request with a body takes one when the first part of that is there."""
+
+import pytest
+
+from tests.proxy.test_exchange import GET, OK, POST, status
+from txproxy import Limits, Pool, ReverseProxyFactory
+from txproxy.errors import DialError
+from txproxy.proxy.early_body import FIRST_PART
+from txproxy.testing import ProxyInMemory
+
+HEAD = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
+CHUNKED = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+LONG = HEAD % 1_000_000
+BEGUN = b"HTTP/1.1 200 OK\r\nDate: D\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
+
+
+@pytest.fixture
+def make():
+    made = []
+
+    def make(*upstreams, limits=None):
+        pool = Pool(upstreams or ["http://10.0.0.1;max=1"])
+        made.append(ProxyInMemory(lambda reactor: ReverseProxyFactory(pool, limits=limits, via=None, reactor=reactor)))
+        made[-1].pool = pool
+        return made[-1]
+
+    yield make
+    for proxy in made:
+        proxy.close()
+        assert [upstream.active for upstream in proxy.pool.upstreams] == [0] * len(proxy.pool.upstreams)
+        assert not proxy.pool._lent
+
+
+def carried(proxy):
+    """Bodies, or what there is of them, as the upstreams got them."""
+    return [connection.received.partition(b"\r\n\r\n")[2] for connection in proxy.network.connections]
+
+
+def ask(proxy, request=GET):
+    client = proxy.connect()
+    client.send(request)
+    return client
+
+
+@pytest.mark.parametrize("begin", [LONG, CHUNKED, LONG + b"x", CHUNKED + b"1\r\nx\r\n"])
+def test_who_sends_no_body_keeps_nobody_from_a_place(make, begin):
+    proxy = make("http://10.0.0.1;max=4")
+    slow = [ask(proxy, begin) for _ in range(4)]
+    assert not proxy.network.connections
+    for seconds in range(60):
+        other = ask(proxy)
+        proxy.upstream.send(OK)
+        assert other.received == OK
+        for at, client in enumerate(slow):
+            client.send(b"x" if begin.startswith(LONG) else b"1\r\nx\r\n")
+            if client.closed or client.ended:
+                assert status(client.received) == 408
+                # as whoever means it does
+                slow[at] = ask(proxy, begin)
+        proxy.advance(1)
+        # now they may have all the places that there are
+        assert proxy.pool.upstreams[0].active <= 4, seconds
+
+
+def test_a_body_that_comes_with_its_head_waits_for_nothing(make):
+    proxy = make()
+    client = ask(proxy, POST)
+    assert carried(proxy) == [b"hello"]
+    proxy.upstream.send(OK)
+    assert client.received == OK
+    assert proxy.pool.upstreams[0].served == 1
+
+
+def test_a_body_that_comes_after_its_head_goes_whole(make):
+    proxy = make()
+    client = ask(proxy, HEAD % 10)
+    client.send(b"12345")
+    assert not proxy.network.connections and not proxy.pool.upstreams[0].active
+    client.send(b"67890")
+    assert carried(proxy) == [b"1234567890"]
+    proxy.upstream.send(OK)
+    assert client.received == OK
+
+
+def test_chunks_and_trailers_are_kept(make):
+    proxy = make()
+    client = ask(proxy, CHUNKED.replace(b"\r\n\r\n", b"\r\nTrailer: X-Sum\r\n\r\n") + b"3\r\nabc\r\n")
+    client.send(b"3\r\ndef\r\n0\r\nX-Sum: 6\r\n\r\n")
+    assert carried(proxy) == [b"3\r\nabc\r\n3\r\ndef\r\n0\r\nX-Sum: 6\r\n\r\n"]
+
+
+def test_the_first_part_of_a_long_one_is_enough(make):
+    proxy = make()
+    client = ask(proxy, LONG + b"x" * (FIRST_PART - 1))
+    assert not proxy.network.connections
+    client.send(b"x")
+    assert carried(proxy) == [b"x" * FIRST_PART]
+    client.send(b"y")
+    assert carried(proxy) == [b"x" * FIRST_PART + b"y"]
+    # The place is its own now, however slow it is.
+    other = ask(proxy)
+    proxy.advance(2)
+    assert not client.received and not other.received
+    client.send(b"x" * (1_000_000 - FIRST_PART - 1))
+    proxy.upstream.send(OK)
+    assert client.received == OK
+    proxy.upstream.send(OK)
+    assert other.received == OK
+
+
+def test_who_waits_for_the_response_first_goes_on_where_there_is_room(make):
+    proxy = make()
+    client = ask(proxy, CHUNKED + b"1\r\nq\r\n")
+    proxy.advance(2)
+    assert carried(proxy) == [b"1\r\nq\r\n"]
+    proxy.upstream.send(BEGUN)
+    client.send(b"1\r\nr\r\n")
+    assert carried(proxy) == [b"1\r\nq\r\n1\r\nr\r\n"]
+    # What is answered has its place for good.
+    other = ask(proxy)
+    proxy.advance(2)
+    assert client.received == BEGUN and not other.received
+    client.send(b"0\r\n\r\n")
+    proxy.upstream.send(b"0\r\n\r\n")
+    proxy.upstream.send(OK)
+    assert other.received == OK
+
+
+def test_and_leaves_as_soon_as_somebody_waits(make):
+    proxy = make()
+    client = ask(proxy, CHUNKED + b"1\r\nq\r\n")
+    proxy.advance(2)
+    upstream = proxy.upstream
+    other = ask(proxy)
+    assert status(client.received) == 408 and upstream.reset
+    proxy.upstream.send(OK)
+    assert other.received == OK
+
+
+def test_who_has_sent_the_first_part_by_then_stays(make):
+    proxy = make()
+    client = ask(proxy, LONG)
+    proxy.advance(2)
+    client.send(b"x" * FIRST_PART)
+    other = ask(proxy)
+    proxy.advance(2)
+    assert not client.received and not other.received
+
+
+def test_where_there_is_no_room_it_waits_on(make):
+    proxy = make()
+    client = ask(proxy, CHUNKED + b"1\r\nq\r\n")
+    other = ask(proxy)
+    # It is in nobody's way there, and does not wait in the queue, where it had too little time.
+    proxy.advance(20)
+    assert len(proxy.network.connections) == 1 and not client.received and not proxy.pool.waiting
+    proxy.upstream.send(OK)
+    assert other.received == OK
+    proxy.advance(2)
+    assert proxy.upstream.received.endswith(b"1\r\nq\r\n")
+    proxy.upstream.send(OK)
+    assert status(client.received) == 200
+
+
+def test_a_rate_is_asked_of_who_waits_as_well(make):
+    proxy = make()
+    client = ask(proxy, LONG)
+    ask(proxy)
+    for _ in range(29):
+        client.send(b"x")
+        proxy.advance(1)
+    assert not client.received
+    proxy.advance(4)
+    assert status(client.received) == 408
+
+
+@pytest.mark.parametrize(("version", "says"), [(b"1", b"HTTP/1.1 100 Continue\r\n\r\n"), (b"0", b"")])
+def test_who_asks_whether_it_may_send_is_told_so(make, version, says):
+    proxy = make()
+    head = (
+        (HEAD % 4).replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n").replace(b"HTTP/1.1", b"HTTP/1." + version)
+    )
+    client = ask(proxy, head)
+    assert not proxy.network.connections and client.take() == says
+    client.send(b"body")
+    assert carried(proxy) == [b"body"]
+    proxy.upstream.send(OK)
+    assert status(client.received) == 200
+
+
+def test_what_is_too_large_is_refused_before_anybody_is_asked(make):
+    proxy = make(limits=Limits(max_body_size=5))
+    client = ask(proxy, CHUNKED + b"3\r\nabc\r\n")
+    client.send(b"3\r\ndef\r\n")
+    # The limit of the whole proxy is the codec's.
+    assert status(client.received) == 413 and not proxy.network.connections
+
+
+def test_what_is_malformed_as_well(make):
+    proxy = make()
+    client = ask(proxy, CHUNKED + b"3\r\nabc\r\n")
+    client.send(b"x\r\n")
+    assert status(client.received) == 400 and not proxy.network.connections
+
+
+def test_a_client_that_leaves_leaves_nothing(make):
+    proxy = make()
+    client = ask(proxy, LONG + b"abc")
+    client.drop()
+    proxy.advance(2)
+    assert not proxy.network.connections
+
+
+def test_what_was_gathered_goes_to_another_if_the_first_cannot_be_reached(make):
+    proxy = make("http://10.0.0.1;max=1", "http://10.0.0.2;max=1")
+    proxy.network.script.append(DialError("refused"))
+    client = ask(proxy, HEAD % 6)
+    client.send(b"abc")
+    client.send(b"def")
+    assert len(proxy.network.dialed) == 2 and carried(proxy) == [b"abcdef"]
+    proxy.upstream.send(OK)
+    assert client.received == OK
+
+
+def test_who_waited_in_the_queue_gathers_when_it_is_served(make):
+    proxy = make()
+    first = ask(proxy)
+    second = ask(proxy, HEAD % 6)
+    third = ask(proxy)
+    second.send(b"abc")
+    proxy.upstream.send(OK)
+    # The body of the second is not there: its turn goes to the third.
+    proxy.upstream.send(OK)
+    assert first.received == OK and third.received == OK and not second.received
+    second.send(b"def")
+    proxy.upstream.send(OK)
+    assert second.received == OK
+
+
+def test_without_a_bound_the_head_goes_at_once(make):
+    proxy = make("http://10.0.0.1")
+    ask(proxy, LONG)
+    assert carried(proxy) == [b""]

@@ -1,0 +1,39 @@
+"""The first part of a request's body, which is there before the request takes its upstream's place.
+
+Where an upstream has a bound on its requests (``max``), each of them has one of so many places. A client that announces
+a body and sends none would keep one for as long as a body may take, and could be back with the next. So the place is
+taken when ``FIRST_PART`` of the body has come, or all of it, if that is less; nginx (``proxy_request_buffering``) and
+HAProxy (``option http-buffer-request``) wait as well. A body that comes with its head waits for nothing.
+
+Who takes longer than ``MOMENT`` may be one that waits for the response before it sends more. It goes on without, where
+there is room, but has to leave as soon as somebody else waits for the place.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from txproxy.proxy.deadlines import NEVER
+from txproxy.wire.headers import Headers
+
+# At this size nginx on 64 bits and HAProxy go on as well.
+FIRST_PART: Final = 16384
+# How long it is waited for, in seconds.
+MOMENT: Final = 1.0
+_NO_FIELDS: Final = Headers()
+
+
+class EarlyBody:
+    """What has come of a body: its ``pieces``, and its ``trailers`` if it is complete. ``until`` is when it is too
+    late, once its place was given back; ``late`` says that it goes on all the same. ``encouraged``: the client was told
+    that it may send it.
+    """
+
+    __slots__ = ("pieces", "trailers", "until", "late", "encouraged")
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.trailers = _NO_FIELDS
+        self.until = NEVER
+        self.late = False
+        self.encouraged = False

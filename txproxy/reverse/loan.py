@@ -1,0 +1,24 @@
+"""A place at an upstream that is only lent: to a request whose body comes slowly."""
+
+from __future__ import annotations
+
+from txproxy.errors import ExchangeError, RequestError
+from txproxy.interfaces import Party, Uploading
+
+
+class Loan:
+    """The place of ``exchange`` at an ``upstream``, one of those that are ``lent``."""
+
+    def __init__(self, upstream: Party, exchange: Uploading, lent: dict[Loan, None]) -> None:
+        self.upstream = upstream
+        self.exchange = exchange
+        self._lent = lent
+
+    def ended(self, fault: ExchangeError | None, status: int) -> None:
+        """See :class:`txproxy.interfaces.Party`."""
+        self._lent.pop(self, None)
+        self.upstream.ended(fault, status)
+
+    def revoke(self) -> None:
+        """Somebody else waits for the place."""
+        self.exchange.abandon(RequestError("the body came too slowly, and others wait for its place", status=408))
