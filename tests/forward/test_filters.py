@@ -187,6 +187,31 @@ def test_a_bad_new_file_leaves_the_list_as_it_was_and_is_told_of_once(folder, lo
     assert filters.find(request("b.example")) and not filters.find(request("a.example"))
 
 
+@pytest.mark.parametrize("empty", ["", "# none is left\n"])
+def test_a_list_that_has_lost_all_its_entries_is_believed_at_the_second_look(folder, logged, empty):
+    filters = Filters([folder.write("ads", "a.example\n"), folder.write("other", "o.example\n")])
+    folder.write("ads", empty)
+    assert not filters.check()
+    assert filters.find(request("a.example"))
+    # What else has changed is taken meanwhile.
+    folder.write("other", "p.example\n")
+    assert filters.check()
+    assert not filters.find(request("a.example")) and filters.find(request("p.example"))
+    assert not filters.check()
+    assert logged()[0] == "the list ads is empty now, which is believed if it stays so"
+
+
+def test_a_list_that_is_emptied_before_it_is_written_blocks_all_the_time(folder):
+    filters = Filters([folder.write("ads", "a.example\n")])
+    for text in ("", "# new\n"):
+        folder.write("ads", text)
+        assert not filters.check()
+        assert filters.find(request("a.example"))
+    folder.write("ads", "a.example\nb.example\n")
+    assert filters.check()
+    assert filters.find(request("b.example"))
+
+
 def test_the_reading_can_be_done_elsewhere(folder):
     path = folder.write("ads", "a.example\n")
     filters = Filters([path])

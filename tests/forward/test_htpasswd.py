@@ -12,6 +12,7 @@ from twisted.logger import LogEvent, globalLogPublisher
 
 from txproxy.errors import ConfigError
 from txproxy.forward.htpasswd import (
+    Digests,
     Passwords,
     UserFile,
     read_digests,
@@ -154,12 +155,68 @@ def test_a_replaced_file_is_read_again(write: Any, tmp_path: Path) -> None:
     assert "eve" in file.content
 
 
-@pytest.mark.parametrize("half", ["", "bob:$5$saltst", "bob"])
+@pytest.mark.parametrize("half", ["bob:$5$saltst", "bob", "# staff\nbob"])
 def test_a_file_caught_half_written_changes_nothing_and_is_said_once(write: Any, logged: Any, half: str) -> None:
     file = UserFile(write(f"bob:{SHA}"), read_passwords)
     write(half)
     assert not file.check()
     assert not file.check()
+    assert "bob" in file.content
+    assert logged() == ["error"]
+    write(f"alice:{APR1}")
+    assert file.check()
+    assert "alice" in file.content
+
+
+EMPTIED = {
+    "passwords": (f"bob:{SHA}", read_passwords, "# the last one has left\n"),
+    "groups": ("staff: bob", read_groups, ""),
+    "tokens": ("secret-token:bob", read_tokens, "\n"),
+    "digests": (f"bob:staff:{MD5}", read_digests("staff"), f"bob:other:{MD5}"),
+}
+
+
+@pytest.mark.parametrize(("before", "read", "after"), EMPTIED.values(), ids=EMPTIED)
+def test_a_file_with_nobody_in_it_any_more_is_believed_at_the_second_look(
+    write: Any, logged: Any, before: str, read: Any, after: str
+) -> None:
+    file = UserFile(write(before), read)
+    write(after)
+    assert not file.check()
+    assert len(file.content) == 1
+    assert file.check()
+    assert len(file.content) == 0
+    assert not file.check()
+    assert logged() == ["info", "warn"]
+    write(before)
+    assert file.check()
+    assert len(file.content) == 1
+
+
+def test_a_file_that_is_emptied_before_it_is_written_is_never_empty(write: Any, logged: Any) -> None:
+    file = UserFile(write(f"bob:{SHA}"), read_passwords)
+    for text in ("", "#", "# staff\n"):
+        # Each time it is another one, and so not the one that was seen before.
+        write(text)
+        assert not file.check()
+    write(f"alice:{APR1}")
+    assert file.check()
+    assert "alice" in file.content
+    assert logged() == ["info"] * 4
+
+
+def test_digest_is_offered_where_nobody_is_left(write: Any) -> None:
+    """RFC 9110 15.5.8: a 407 has a challenge."""
+    assert UserFile(write(f"bob:staff:{MD5}"), read_digests("staff")).content.algorithms == ("MD5",)
+    assert Digests({}).algorithms == ("SHA-256", "MD5")
+
+
+def test_a_file_that_is_gone_for_good_is_said_once_and_changes_nothing(write: Any, logged: Any) -> None:
+    path = write(f"bob:{SHA}")
+    file = UserFile(path, read_passwords)
+    os.unlink(path)
+    for _ in range(4):
+        assert not file.check()
     assert "bob" in file.content
     assert logged() == ["error"]
     write(f"alice:{APR1}")

@@ -105,6 +105,7 @@ class _News:
     stamps: Mapping[str, Stamp | None]
     lists: Mapping[str, BlockList]
     faults: tuple[str, ...]
+    emptied: Mapping[str, Stamp | None]
     together: _Together
 
 
@@ -135,6 +136,8 @@ class Filters:
     def __init__(self, files: Iterable[ListFile | str] = ()) -> None:
         self.files = tuple(ListFile(file) if isinstance(file, str) else file for file in files)
         self._stamps: dict[str, Stamp | None] = {}
+        # of files that had entries and have none now, until they are seen so again
+        self._emptied: Mapping[str, Stamp | None] = {}
         self._watchers: list[Callable[[], None]] = []
         faults = []
         lists: dict[str, BlockList] = {}
@@ -180,7 +183,8 @@ class Filters:
 
     def check(self) -> bool:
         """Read again the files that have changed; True if that replaced a list. A file that cannot be used any more
-        leaves its list as it was, and is told of in the log once.
+        leaves its list as it was, and is told of in the log once. One that has lost all its entries is believed when it
+        is still so at the next look: it may be about to be written.
         """
         return self._take(self._read_again())
 
@@ -192,25 +196,34 @@ class Filters:
         # Changes nothing, for it may run in a thread.
         stamps: dict[str, Stamp | None] = {}
         lists: dict[str, BlockList] = {}
+        emptied: dict[str, Stamp | None] = {}
         faults = []
         for file in self.files:
             stamp = Stamp.now(file.path)
             if stamp == self._stamps[file.name]:
                 continue
-            stamps[file.name] = stamp
             try:
-                lists[file.name], stamps[file.name] = _list(file)
+                made, stamp = _list(file)
             except ConfigError as fault:
                 faults.append(str(fault))
-        if not stamps:
+            else:
+                if not made and self._lists[file.name] and self._emptied.get(file.name) != stamp:
+                    emptied[file.name] = stamp
+                    continue
+                lists[file.name] = made
+            stamps[file.name] = stamp
+        if not stamps and not emptied:
             return None
         together = _Together(tuple({**self._lists, **lists}.values())) if lists else self._together
-        return _News(stamps, lists, tuple(faults), together)
+        return _News(stamps, lists, tuple(faults), emptied, together)
 
     def _take(self, news: _News | None) -> bool:
         if news is None:
             return False
         self._stamps.update(news.stamps)
+        self._emptied = news.emptied
+        for name in news.emptied:
+            _log.info("the list {name} is empty now, which is believed if it stays so", name=name)
         for fault in news.faults:
             _log.warn("the list stays as it was: {fault}", fault=fault)
         if not news.lists:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sized
 from typing import Final, Generic, TypeVar
 
 from twisted.logger import Logger
@@ -19,7 +19,7 @@ from txproxy.forward.hashes import PasswordHash, read_hash
 
 _log = Logger()
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Sized)
 
 _MOST_ERRORS: Final = 20
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -29,60 +29,93 @@ _HA1: Final = re.compile(r"[0-9a-f]{32}(?:[0-9a-f]{32})?")
 
 # Line number and text of each line that says something.
 Lines = Iterator[tuple[int, str]]
+_Faults = list[tuple[int, str]]
 
 
 class UserFile(Generic[T]):
     """A file at ``path`` as ``content``, which is what ``read`` makes of its lines.
 
     ``read(lines, fail)`` calls ``fail(number, reason)`` for each line that is wrong; these and a file that cannot be
-    read are a ``ConfigError`` with one line each.
+    read are a ``ConfigError`` with one line each. Number 0 says what the file as a whole lacks.
     """
 
     def __init__(self, path: str, read: Callable[[Lines, Callable[[int, str], None]], T]) -> None:
         self.path = path
         self._read = read
         self._seen: tuple[int, ...] = ()
-        self.content = self._load()
+        # of a file that has nobody in it any more, until it is seen so again
+        self._emptied: tuple[int, ...] = ()
+        self._gone = False
+        self.content, faults = self._load()
+        if faults:
+            raise ConfigError(self._told(faults))
 
     def check(self) -> bool:
         """Read the file again if it has changed. True if there is new content.
 
-        What is wrong goes to the log, once, and the content stays: a file may be caught half written.
+        What is wrong goes to the log, once, and the content stays: a file may be caught half written. So one that has
+        nobody in it any more is believed when it is still so at the next look: who takes the last user out means it.
         """
         try:
             seen = _signature(os.stat(self.path))
         except OSError:
-            # Whoever replaces it may have taken the old one away first. The next look will tell.
+            self._is_gone()
             return False
+        self._gone = False
         if seen == self._seen:
             return False
         self._seen = seen
         try:
-            self.content = self._load()
+            content, faults = self._load()
         except ConfigError as fault:
-            _log.error("{path} has changed, but is not taken: {reason}", path=self.path, reason=str(fault))
+            return self._is_not_taken(str(fault))
+        # Where no line is wrong, what the file lacks is all that there was.
+        emptied = not content and len(self.content) > 0 and not any(number for number, _ in faults)
+        if emptied and self._emptied != self._seen:
+            self._emptied, self._seen = self._seen, ()
+            _log.info("{path} is empty now, which is believed if it stays so", path=self.path)
             return False
-        _log.info("{path} has changed, and was read again", path=self.path)
+        if faults and not emptied:
+            return self._is_not_taken(self._told(faults))
+        self.content = content
+        if emptied:
+            _log.warn("{path} is empty: there is nobody in it any more", path=self.path)
+        else:
+            _log.info("{path} has changed, and was read again", path=self.path)
         return True
 
-    def _load(self) -> T:
+    def _is_not_taken(self, reason: str) -> bool:
+        _log.error("{path} has changed, but is not taken: {reason}", path=self.path, reason=reason)
+        return False
+
+    def _is_gone(self) -> None:
+        # Whoever replaces it may have taken the old one away first. But it may also be gone for good, which is no word
+        # of anybody's that nobody may log in.
+        if self._gone and self._seen:
+            self._seen = ()
+            _log.error("{path} is gone; what was read before stays in use", path=self.path)
+        self._gone = True
+
+    def _told(self, faults: _Faults) -> str:
+        return "\n".join(
+            f"{self.path}:{number}: {reason}" if number else f"{self.path}: {reason}" for number, reason in faults
+        )
+
+    def _load(self) -> tuple[T, _Faults]:
         try:
             with open(self.path, "rb") as file:
                 self._seen = _signature(os.fstat(file.fileno()))
                 data = file.read()
         except OSError as fault:
             raise ConfigError(f"{self.path}: {fault.strerror}; accepted is a file that can be read") from None
-        faults: list[str] = []
+        faults: _Faults = []
 
         def fail(number: int, reason: str) -> None:
             # Number 0 says what the file lacks, which is no news if lines were wrong.
             if len(faults) < _MOST_ERRORS and (number or not faults):
-                faults.append(f"{self.path}:{number}: {reason}" if number else f"{self.path}: {reason}")
+                faults.append((number, reason))
 
-        content = self._read(_lines(data, fail), fail)
-        if faults:
-            raise ConfigError("\n".join(faults))
-        return content
+        return self._read(_lines(data, fail), fail), faults
 
 
 def _signature(status: os.stat_result) -> tuple[int, ...]:
@@ -201,11 +234,12 @@ class Digests:
 
     def __init__(self, found: Mapping[str, Mapping[str, str]]) -> None:
         self.algorithms = tuple(
-            algorithm
-            for algorithm in ("SHA-256", "MD5")
-            if found and all(algorithm in halves for halves in found.values())
+            algorithm for algorithm in ("SHA-256", "MD5") if all(algorithm in halves for halves in found.values())
         )
         self._found = found
+
+    def __len__(self) -> int:
+        return len(self._found)
 
     def half(self, name: str, algorithm: str) -> str | None:
         """``HA1`` in hexadecimal, or None for an unknown user."""
