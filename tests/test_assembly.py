@@ -89,3 +89,29 @@ def test_checks_send_the_host_that_requests_get(text, host):
     assert made.pools["app"].pool.settings.health.host == host
     # and are what they were, if the same is read again
     assert assemble(config, Observers(), surroundings, made).pools["app"] is made.pools["app"]
+
+
+@pytest.mark.parametrize("action", ['redirect = "https://www.a.example/"', "respond = 410", 'pool = "a"'])
+@pytest.mark.parametrize("scheme", [b"https", b"http"])
+def test_whatever_a_route_answers_says_that_the_host_is_for_tls_alone(action, scheme):
+    proxy = in_memory(f"""
+        [[listeners]]
+        listen = "tcp:8080:interface=127.0.0.1"
+        routes = ["r"]
+        trusted_proxies = ["127.0.0.0/8"]
+        [pools.a]
+        upstreams = ["http://127.0.0.1:8001"]
+        [[routes]]
+        name = "r"
+        path = "/"
+        {action}
+        hsts = {{ max_age = 60 }}
+        response_headers = {{ set = {{ X-By = "r" }} }}
+    """)
+    client = proxy.connect()
+    client.send(b"GET /x HTTP/1.1\r\nHost: a.example\r\nX-Forwarded-Proto: %b\r\n\r\n" % scheme)
+    for upstream in proxy.network.connections:
+        upstream.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert (b"\r\nStrict-Transport-Security: max-age=60\r\n" in client.received) is (scheme == b"https")
+    assert b"\r\nX-By: r\r\n" in client.received
+    proxy.close()

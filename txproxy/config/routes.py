@@ -36,11 +36,13 @@ _NEVER: Final = re.compile(rb"//|%(?:2[Ff]|5[Cc]|3[Bb]|[0-9A-F][a-f]|[a-f][0-9A-
 _LONGEST_HSTS: Final = 10**10 - 1
 # What changes a request or its response: for routes that send it somewhere.
 _CHANGES: Final = (
-    "strip_prefix", "add_prefix", "rewrite", "request_headers", "response_headers", "map_location", "cookie_domains",
-    "hsts", "response_timeout", "max_body", "mirror",
+    "strip_prefix", "add_prefix", "rewrite", "request_headers", "map_location", "cookie_domains", "response_timeout",
+    "max_body", "mirror",
 )  # fmt: skip
 _ONLY_WITH: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(_CHANGES, ("pool", "files")),
+    # What is said to browsers is said with whatever they get.
+    **dict.fromkeys(("response_headers", "hsts"), ("pool", "files", "redirect", "respond")),
     "host": ("pool",),
     "sticky": ("pool",),
     "status": ("redirect",),
