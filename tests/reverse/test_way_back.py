@@ -212,7 +212,7 @@ def test_refresh(value, mapped):
         b"=;",
         b"a=b; Secure; HttpOnly; SameSite=Lax; Expires=Thu, 01 Jan 2026 00:00:00 GMT; Max-Age=5; Partitioned",
         b"a=b; Path; Domain; Path=; Domain=; =x; ;; =; Unknown=/x; path2=/x; Domain=.",
-        b'a="b; c"; Path=relative; Path="/x"',
+        b'a="b; c"; Path=relative; Path="x"; Path="',
         b"Domain=up.internal; Secure",
         b"Path=/",
         b"a=b; Domain=other.example",
@@ -257,6 +257,7 @@ def test_the_path_of_a_cookie_comes_back(strip, add, path, mapped):
 
 def test_attributes_are_read_as_user_agents_read_them():
     assert cookie(b"a=b;PATH = /x ; path=/y", b"/api") == b"a=b;PATH =/api/x; path=/api/y"
+    assert cookie(b'a=b; Path="/x"; Secure', b"/api") == b"a=b; Path=/api/x; Secure"
     assert cookie(b'a="b;Path=/x"', b"/api") == b'a="b;Path=/api/x"'
 
 
@@ -270,6 +271,12 @@ def test_attributes_are_read_as_user_agents_read_them():
         (b"a=b; Domain=other.example; Domain=up.internal", b"a=b"),
         (b"a=b; Domain=up.internal; Domain=other.example", b"a=b; Domain=up.internal; Domain=other.example"),
         (b"a=b; Domain=up.internal; Domain=", b"a=b"),
+        # quoted, as in RFC 2109
+        (b'a=b; Domain="up.internal"; Secure', b"a=b; Secure"),
+        (b'a=b; Domain=".Up.internal"', b"a=b"),
+        (b'a=b; Domain="other.example"', b'a=b; Domain="other.example"'),
+        (b'a=b; Domain="', b'a=b; Domain="'),
+        (b'a=b; Domain=""', b'a=b; Domain=""'),
         (b"domain=b; Domain=up.internal", b"domain=b"),
     ],
 )

@@ -137,7 +137,7 @@ class WayBack:
         domain = None
         for attribute in attributes:
             name, _, text = attribute.partition(b"=")
-            kind, text = name.strip(b" \t").lower(), text.strip(b" \t")
+            kind, text = name.strip(b" \t").lower(), _unquoted(text.strip(b" \t"))
             if kind == b"domain" and text:
                 domain = text
             elif kind == b"path" and text[:1] == b"/" and (path := self._cookie_path(text)) != text:
@@ -193,6 +193,11 @@ def _names(theirs: bytes, ours: bytes) -> bool:
     """Whether a URL of https, at its own port, names the host of an authority that has whatever port."""
     name = host_of(ours)
     return bool(name) and _same(theirs, b"[%b]" % name.encode() if ":" in name else name.encode(), 443)
+
+
+def _unquoted(text: bytes) -> bytes:
+    """What an attribute says. RFC 2109 had servers quote it, and some user agents take the quotes for part of it."""
+    return text[1:-1] if len(text) > 1 and text[:1] == text[-1:] == b'"' else text
 
 
 def _is_domain(attribute: bytes) -> bool:
