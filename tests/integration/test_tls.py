@@ -19,6 +19,7 @@ from tests.tls.authority import new_ca
 from txproxy.tls.hardening import SERVER_CIPHERS
 from txproxy.tls.peer import read_peer_certificate
 from txproxy.wire.hello import read_hello
+from txproxy.wire.proxy_protocol import header
 
 HERE = Path(__file__).parent
 VERSIONS = pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
@@ -469,6 +470,9 @@ def test_the_hello_of_a_real_client(processes, client):
     assert not hello.has_ech
 
 
+UNEXPECTED = "a header of the PROXY protocol on a port that expects none"
+
+
 def first_answer(port, data):
     with socket.create_connection(("127.0.0.1", port), DEADLINE) as connection:
         connection.sendall(data)
@@ -494,6 +498,11 @@ def test_who_speaks_something_else_on_a_port_is_told_so_and_logged_as_what_it_is
         (proxy.port, preface, "plain HTTP/2 on a TLS port"),
         (plain, preface, "HTTP/2 on a port for HTTP/1.1"),
         (plain, hello, "TLS on a port for plain HTTP"),
+        *(
+            (port, header(version, ("192.0.2.1", 5000), ("192.0.2.2", 443)) + data, UNEXPECTED)
+            for version in (1, 2)
+            for port, data in ((plain, get), (proxy.port, hello))
+        ),
     ]:
         answer = first_answer(port, data)
         assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n") and f"This is {said}.\n".encode() in answer

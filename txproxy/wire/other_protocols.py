@@ -13,6 +13,9 @@ TLS_BEGUN: Final = (b"\x16", b"\x16\x03")
 _HTTP2: Final = b"PRI * HTTP/2"
 _METHOD: Final = re.compile(rb"[A-Z][A-Z-]{1,19} ")
 _SOCKS: Final = (4, 5)
+# The PROXY protocol, versions 1 and 2. Of the second, the empty line that may be before a request may be gone already.
+_PROXY: Final = re.compile(rb"PROXY (?:TCP[46]|UNKNOWN)[ \r]|(?:\r\n)?\r\n\0\r\nQUIT\n")
+_UNEXPECTED: Final = "a header of the PROXY protocol on a port that expects none"
 
 # How many bytes it takes to tell.
 ENOUGH: Final = 24
@@ -22,6 +25,8 @@ def in_place_of_http1(data: bytes) -> str:
     """What ``data`` begins, where it should be a request of HTTP/1; empty if that is not known."""
     if _TLS.match(data):
         return "TLS on a port for plain HTTP"
+    if _PROXY.match(data):
+        return _UNEXPECTED
     return "HTTP/2 on a port for HTTP/1.1" if data.startswith(_HTTP2) else ""
 
 
@@ -29,6 +34,8 @@ def in_place_of_tls(data: bytes) -> str:
     """The same where it should be a handshake of TLS."""
     if data.startswith(_HTTP2):
         return "plain HTTP/2 on a TLS port"
+    if _PROXY.match(data):
+        return _UNEXPECTED
     if _METHOD.match(data):
         return "plain HTTP on a TLS port"
     return "SOCKS on a TLS port" if data[:1] and data[0] in _SOCKS else ""
