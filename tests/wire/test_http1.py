@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from tests.wire.corpus import Reading, client_codec, cut, single_bytes
 from tests.wire.strategies import cuts, fields, tokens, values
-from txproxy.errors import ConfigError, RequestError, ResponseError, ResponseIncomplete
+from txproxy.errors import RequestError, ResponseError, ResponseIncomplete
 from txproxy.wire.headers import Headers
-from txproxy.wire.http1 import BARE_LF, ClientCodec, ServerCodec, response_codec, tolerated
+from txproxy.wire.http1 import ClientCodec, ServerCodec
 from txproxy.wire.limits import WireLimits
 from txproxy.wire.message import CHUNKED, END, UNTIL_CLOSE, EndOfMessage, RequestHead, ResponseHead
 from txproxy.wire.trailers import FORBIDDEN
@@ -881,48 +881,3 @@ def test_a_length_that_was_settled_is_settled_when_it_comes_again() -> None:
         assert head.headers.lines == [b"Content-Length: 2"]
         assert codec.whole_body() == b"ok"
         codec.next_message()
-
-
-# -- what may be tolerated
-
-
-def tolerant() -> ClientCodec:
-    codec = response_codec(WireLimits(), {BARE_LF})
-    codec.send_head(RequestHead(b"GET", b"/", Headers([(b"Host", b"a")])))
-    return codec
-
-
-BARE = b"HTTP/1.1 103 Early Hints\nLink: a\r\n\nHTTP/1.1 200 OK\nA: b\r\nContent-Length: 4\n\na\nb\n"
-
-
-def test_nothing_is_tolerated_unless_it_is_said() -> None:
-    codec = response_codec(WireLimits(), ())
-    assert type(codec) is ClientCodec
-    codec.receive(BARE)
-    with pytest.raises(ResponseError, match="bare LF"):
-        codec.next_event()
-    with pytest.raises(ConfigError, match="'bare-cr' is not tolerated; accepted: bare-lf"):
-        tolerated(["bare-cr"])
-
-
-@pytest.mark.parametrize("pieces", [[BARE], single_bytes(BARE)])
-def test_a_bare_lf_may_be_tolerated_in_heads_and_bodies_stay_as_they_are(pieces: list[bytes]) -> None:
-    reading = Reading(tolerant(), pieces)
-    assert reading.error is None
-    assert reading.events == ["head 103", "head 200", r"body 'a\nb\n'", "end"]
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"HTTP/1.1 200 OK\nContent-Length: 1\nContent-Length: 2\n\nab",
-        b"HTTP/1.1 200 OK\n A: b\n\n",
-        b"HTTP/1.1 200 OK\nA: b\rC: d\n\n",
-        b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n2\nab\n0\n\n",
-        b"HTTP/1.1 200 OK\n" + b"A: b\n" * 20000,
-    ],
-)
-@pytest.mark.parametrize("at_once", [True, False])
-def test_and_nothing_else_is(data: bytes, at_once: bool) -> None:
-    pieces = [data] if at_once else [data[start : start + 7] for start in range(0, len(data), 7)]
-    assert isinstance(Reading(tolerant(), pieces).error, ResponseError)

@@ -34,8 +34,8 @@ from txproxy.reverse.to_pool import host_to_send
 from txproxy.stream.by_name import ByName
 from txproxy.tls.hardening import MIN_VERSIONS
 from txproxy.tls.listener import CLIENT_AUTH, ListenerTls, ServerTls
-from txproxy.wire.http1 import TOLERABLE
 from txproxy.wire.networks import UNIX, peer_network
+from txproxy.wire.tolerance import TOLERABLE
 
 # TLS has listeners of its own, and either may be spoken inside it.
 _FORWARD_PROTOCOLS: Final = (HTTP, SOCKS5)

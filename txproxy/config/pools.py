@@ -25,7 +25,7 @@ from txproxy.reverse.pool_settings import EJECT_ON, Ejection, PoolSettings
 from txproxy.reverse.strategies import NAMES, is_hash, strategy_from
 from txproxy.reverse.to_pool import host_to_send
 from txproxy.reverse.upstream import Upstream, UpstreamTls, parse_tcp_upstream, parse_upstream
-from txproxy.wire.http1 import TOLERABLE
+from txproxy.wire.tolerance import TOLERABLE
 
 _DEFAULTS: Final = PoolSettings()
 _CHECK: Final = HealthCheck()

@@ -31,7 +31,7 @@ from txproxy.proxy.resolver import Resolver
 from txproxy.proxy.splice import PipePool
 from txproxy.proxy.transports import TurnWrites
 from txproxy.proxy.upstream import UpstreamProtocol
-from txproxy.wire.http1 import tolerated
+from txproxy.wire.tolerance import tolerated
 
 _log = Logger()
 

@@ -30,8 +30,8 @@ from txproxy.proxy.transports import (
     write_function,
 )
 from txproxy.wire.headers import Headers
-from txproxy.wire.http1 import response_codec
 from txproxy.wire.message import EndOfMessage, RequestHead, ResponseHead
+from txproxy.wire.tolerance import response_codec
 
 if TYPE_CHECKING:
     from txproxy.proxy.exchange import Exchange

@@ -9,7 +9,7 @@ import attrs
 from txproxy.errors import ConfigError, ExchangeError, OutOfSockets
 from txproxy.reverse.health import HealthCheck
 from txproxy.reverse.upstream import UpstreamTls
-from txproxy.wire.http1 import tolerated
+from txproxy.wire.tolerance import tolerated
 
 # What of upstreams counts for their ejection, and the statuses by which gateways say that they reach nobody.
 EJECT_ON: Final = ("gateway", "5xx")
@@ -59,7 +59,7 @@ class PoolSettings:
     none. ``proxy_protocol``: 1 or 2 to begin each connection with a header of that version; connections are then one
     client's. ``queue``: how many requests may wait for upstreams that have their ``max``, and ``queue_timeout`` for how
     many seconds; then 503. ``tls``: how TLS upstreams given as URLs are verified. ``tolerate``: what upstreams may do
-    wrong in their responses: ``bare-lf``, for lines of a head that end with LF alone.
+    wrong in their responses: ``bare-lf``, for lines that end with LF alone.
     """
 
     retries: int = 1

@@ -16,9 +16,9 @@ from zope.interface import implementer
 
 from txproxy.errors import ConnectionRefused, ExchangeError, ResponseError, ResponseIncomplete
 from txproxy.interfaces import Address
-from txproxy.wire.http1 import response_codec
 from txproxy.wire.limits import DEFAULT_LIMITS
 from txproxy.wire.message import EndOfMessage, ResponseHead
+from txproxy.wire.tolerance import response_codec
 
 if TYPE_CHECKING:
     from txproxy.reverse.health import HealthCheck

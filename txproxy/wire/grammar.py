@@ -52,6 +52,9 @@ FIELD_VALUE: Final = re.compile(rb"(?:" + _VCHAR + rb"(?:[\t\x20-\x7e\x80-\xff]*
 # A CR, LF or NUL that is not part of a CRLF; a CR at the very end may still become one.
 BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 ANY_END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
+ANY_END_OF_LINE: Final = re.compile(rb"\r?\n")
+# Where there are none, it is the line that ends a trailer section.
+ANY_END_OF_TRAILERS: Final = re.compile(rb"(?:\A|\n)\r?\n")
 STRAY_CONTROL: Final = re.compile(rb"\x00|\r(?!\n|\Z)|(?<!\r)\n")
 
 # RFC 9110 8.6: 1*DIGIT; more than 18 digits is no length that anybody means. It goes on without needless zeros.
@@ -60,7 +63,9 @@ LENGTH_WITH_ZEROS: Final = re.compile(rb"[0-9]{1,18}")
 # RFC 9112 7.1: chunk-size [ chunk-ext ]; BWS only where 7.1.1 has it: around ";" and "="
 _QUOTED: Final = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"'
 _EXTENSION: Final = rb"[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?"
-CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})(?:" + _EXTENSION + rb")*\r\n")
+_CHUNK_SIZE: Final = rb"([0-9A-Fa-f]{1,15})(?:" + _EXTENSION + rb")*"
+CHUNK_SIZE: Final = re.compile(_CHUNK_SIZE + rb"\r\n")
+ANY_CHUNK_SIZE: Final = re.compile(_CHUNK_SIZE + rb"\r?\n")
 
 # RFC 3986 3.2.2 and 3.2.3; userinfo is left out on purpose (RFC 9110 4.2.4)
 AUTHORITY: Final = re.compile(

@@ -11,11 +11,10 @@ and from then on the connection is of no use: no event comes any more, whatever 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
 from enum import Enum
 from typing import Final, TypeAlias
 
-from txproxy.errors import ConfigError, ExchangeError, RequestError, ResponseError, ResponseIncomplete, WrongProtocol
+from txproxy.errors import ExchangeError, RequestError, ResponseError, ResponseIncomplete, WrongProtocol
 from txproxy.wire import diagnosis, framing, grammar, other_protocols, trailers
 from txproxy.wire.headers import Headers, normal_lines
 from txproxy.wire.limits import DEFAULT_LIMITS, WireLimits
@@ -25,7 +24,7 @@ from txproxy.wire.target import read_target
 Event: TypeAlias = "RequestHead | ResponseHead | bytes | EndOfMessage"
 
 # A line of chunk size and extensions is short; who sends a long one wants something else.
-_MAX_CHUNK_LINE: Final = 1024
+MAX_CHUNK_LINE: Final = 1024
 # The lines before chunks of one digit's size.
 _SMALL_CHUNKS: Final = {b"%b\r\n" % bytes([digit]): int(chr(digit), 16) for digit in b"123456789abcdefABCDEF"}
 # So many chunks in what has come at once are more work than they need be.
@@ -40,7 +39,9 @@ _USERINFO: Final = re.compile(rb"(://)[^/?#@]*@")
 _NONE: Final = Headers.parsed([])
 
 
-class _State(Enum):
+class State(Enum):
+    """Where in a message a codec is."""
+
     HEAD = "head"  # waiting for, or within, a head
     LENGTH = "length"  # within a body of known length
     CHUNK_SIZE = "chunk size"
@@ -55,17 +56,17 @@ class _State(Enum):
 
 
 # A look-up in an Enum class costs on each event; these are the same objects.
-_HEAD: Final = _State.HEAD
-_LENGTH: Final = _State.LENGTH
-_CHUNK_SIZE: Final = _State.CHUNK_SIZE
-_CHUNK_DATA: Final = _State.CHUNK_DATA
-_CHUNK_END: Final = _State.CHUNK_END
-_TRAILERS: Final = _State.TRAILERS
-_UNTIL_CLOSE: Final = _State.UNTIL_CLOSE
-_END: Final = _State.END
-_DONE: Final = _State.DONE
-_RAW: Final = _State.RAW
-_BROKEN: Final = _State.BROKEN
+_HEAD: Final = State.HEAD
+_LENGTH: Final = State.LENGTH
+_CHUNK_SIZE: Final = State.CHUNK_SIZE
+_CHUNK_DATA: Final = State.CHUNK_DATA
+_CHUNK_END: Final = State.CHUNK_END
+_TRAILERS: Final = State.TRAILERS
+_UNTIL_CLOSE: Final = State.UNTIL_CLOSE
+_END: Final = State.END
+_DONE: Final = State.DONE
+_RAW: Final = State.RAW
+_BROKEN: Final = State.BROKEN
 
 
 class _Codec:
@@ -218,7 +219,7 @@ class _Codec:
                     self._check_chunk_line(buffer, position)
                     break
                 match = grammar.CHUNK_SIZE.fullmatch(buffer, position, end + 2)
-                if match is None or end - position > _MAX_CHUNK_LINE:
+                if match is None or end - position > MAX_CHUNK_LINE:
                     raise self._fault("malformed chunk size or extension")
                 position = end + 2
                 self._remaining = int(match[1], 16)
@@ -243,6 +244,9 @@ class _Codec:
             else:
                 break
         self._buffer = buffer[position:]
+        return self._end_of_chunks(parts)
+
+    def _end_of_chunks(self, parts: list[bytes]) -> bytes | EndOfMessage | None:
         if parts:
             if len(parts) > _MANY_CHUNKS:
                 self.many_chunks = True
@@ -254,7 +258,7 @@ class _Codec:
 
     def _check_chunk_line(self, buffer: bytes, position: int) -> None:
         # One byte more than the line may be the CR after it.
-        if len(buffer) - position > _MAX_CHUNK_LINE + 1 or grammar.STRAY_CONTROL.search(buffer, position):
+        if len(buffer) - position > MAX_CHUNK_LINE + 1 or grammar.STRAY_CONTROL.search(buffer, position):
             raise self._fault("malformed chunk size or extension")
         if len(buffer) > position and buffer[position] not in b"0123456789abcdefABCDEF":
             raise self._fault("malformed chunk size or extension")
@@ -692,39 +696,3 @@ class ClientCodec(_Codec):
     def _fault(self, detail: str, status: int = 400) -> ExchangeError:
         self._state = _BROKEN
         return ResponseError(detail)
-
-
-class BareLfClientCodec(ClientCodec):
-    """The same for upstreams that end the lines of their heads with LF alone, as a recipient may take them (RFC 9112
-    section 2.2).
-    """
-
-    __slots__ = ()
-
-    def next_event(self) -> ResponseHead | bytes | EndOfMessage | None:
-        """See :class:`ClientCodec`."""
-        if self._state is _HEAD:
-            buffer = self._buffer
-            end = grammar.ANY_END_OF_HEAD.search(buffer)
-            size = end.end() if end is not None else len(buffer)
-            if grammar.BARE_LF.search(buffer, 0, size):
-                self._buffer = grammar.BARE_LF.sub(b"\r\n", buffer[:size]) + buffer[size:]
-        return super().next_event()
-
-
-# What upstreams may do wrong, where they are told to be tolerated.
-BARE_LF: Final = "bare-lf"
-TOLERABLE: Final = (BARE_LF,)
-
-
-def tolerated(faults: Iterable[str]) -> frozenset[str]:
-    """``faults`` if each can be tolerated; else ``ConfigError``."""
-    found = frozenset(faults)
-    for fault in sorted(found.difference(TOLERABLE)):
-        raise ConfigError(f"{fault!r} is not tolerated; accepted: {', '.join(TOLERABLE)}")
-    return found
-
-
-def response_codec(limits: WireLimits, tolerate: Collection[str]) -> ClientCodec:
-    """A codec for the responses of an upstream that may do what is in ``tolerate``, of :data:`TOLERABLE`."""
-    return BareLfClientCodec(limits) if BARE_LF in tolerate else ClientCodec(limits)
