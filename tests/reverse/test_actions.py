@@ -18,6 +18,7 @@ from txproxy.reverse.to_pool import ToPool
 from txproxy.reverse.trust import Trust
 from txproxy.reverse.upstream import Breaker
 from txproxy.testing import ProxyInMemory
+from txproxy.wire.forwarding import TARGET_FIELDS
 from txproxy.wire.headers import SERVER_NAMING
 
 OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nok"
@@ -317,6 +318,8 @@ def test_a_field_that_a_route_sets_is_no_word_of_the_clients(serve):
     [
         "X-Forwarded-Prefix",
         "X-Forwarded-Port",
+        "X-Original-URL",
+        "X-Forwarded-Uri",
         "X_Forwarded_Prefix",
         "Client-Cert",
         "X-SSL-Client-Verify",
@@ -978,3 +981,20 @@ def test_a_body_that_is_late_is_treated_and_copied_once(serve):
     assert upstream.received.endswith(b"\r\n\r\nabcdef")
     upstream.send(OK)
     assert client.received.count(b"X-By: route\r\n") == 1
+
+
+@pytest.mark.parametrize("name", sorted(TARGET_FIELDS))
+@pytest.mark.parametrize("spelt", [str.title, str.upper, lambda name: name.replace("-", "_")])
+@pytest.mark.parametrize("trust", [None, Trust(["127.0.0.0/8"])])
+def test_what_a_client_says_that_it_has_asked_for_is_nobodys_target(serve, name, spelt, trust):
+    """Symfony took X-Original-URL for the path, and Authelia takes it for what is to be authorized."""
+    auth = ForwardAuth(to("10.0.0.2"), path=b"/verify")
+    mirror = Mirror(to("10.0.0.3"))
+    proxy = serve({"/": Treated(to("10.0.0.1"), Treatment(auth=auth, mirror=mirror))}, trust=trust)
+    client = proxy.connect()
+    client.send(get(b"/admin", spelt(name.decode()).encode() + b": /lies"))
+    at(proxy, "10.0.0.2")[0].send(OK)
+    assert b"X-Forwarded-Uri: /admin\r\n" in at(proxy, "10.0.0.2")[0].received
+    assert b"X-Forwarded-Method: GET\r\n" in at(proxy, "10.0.0.2")[0].received
+    assert len(proxy.network.connections) == 3
+    assert not any(b"lies" in connection.received for connection in proxy.network.connections)

@@ -15,6 +15,7 @@ from txproxy.wire.forwarding import (
     HOP_BY_HOP,
     REQUEST_FIELDS,
     RESPONSE_FIELDS,
+    TARGET_FIELDS,
     plain,
 )
 from txproxy.wire.headers import Headers
@@ -27,7 +28,7 @@ _FRAMING: Final = HOP_BY_HOP | {b"content-length", b"trailer", b"via", b"host"}
 # What reverse mode writes itself.
 _WRITTEN: Final = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"})
 # What a client may say of itself, and is not believed.
-_OF_CLIENTS: Final = CLIENT_FIELDS | CERTIFICATE_FIELDS | {b"proxy"}
+_OF_CLIENTS: Final = CLIENT_FIELDS | TARGET_FIELDS | CERTIFICATE_FIELDS | {b"proxy"}
 _NOT_IN_REQUESTS: Final = {
     **dict.fromkeys(RESPONSE_FIELDS, "is a field of responses, and says nothing in a request"),
     **dict.fromkeys(_FRAMING | {b"expect"}, "is for the proxy itself to say, for each hop anew"),

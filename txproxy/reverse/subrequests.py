@@ -182,7 +182,9 @@ class ForwardAuth:
         lines = end_to_end(head.headers, _NOT_ASKED_WITH)
         told = [b"X-Forwarded-Method: " + head.method, b"X-Forwarded-Uri: " + (head.path or head.authority)]
         headers = replaced(Headers.from_lines(lines), _TOLD, _TOLD, told)
-        asked = changed(RequestHead(b"GET", self.path, headers, head.authority), self.path, headers, kept_of(head))
+        asked = changed(
+            RequestHead(b"GET", self.path, headers, head.authority), self.path, headers, _TOLD | kept_of(head)
+        )
         question = _Question(factory, self.action, asked, client)
         question.answered.addCallback(self._judge, question, head)
         question.start()

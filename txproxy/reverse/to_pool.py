@@ -30,6 +30,7 @@ from txproxy.wire.forwarding import (
     CLIENT_FIELDS,
     HOP_BY_HOP,
     NOT_ALIKE,
+    TARGET_FIELDS,
     Via,
     connection_lines,
     end_to_end,
@@ -44,11 +45,11 @@ from txproxy.wire.target import written_authority
 # A request that was at so many upstreams when they died, and then at another, may be what kills them.
 _MOST_DEATHS: Final = 3
 # Proxy becomes HTTP_PROXY where CGI is spoken, and that the proxy that the upstream itself goes through (httpoxy).
-_DROP: Final = HOP_BY_HOP | CLIENT_FIELDS | CLIENT_CERTIFICATE_FIELDS | {b"host", b"proxy"}
+_DROP: Final = HOP_BY_HOP | CLIENT_FIELDS | TARGET_FIELDS | CLIENT_CERTIFICATE_FIELDS | {b"host", b"proxy"}
 _NONE: Final[frozenset[bytes]] = frozenset()
 # What must not be said in other letters to an upstream that takes _ for -.
 _MORE_THAN_FIELDS: Final = frozenset({b"upgrade", b"max-forwards"})
-_NOT_ALIKE: Final = CLIENT_FIELDS | NOT_ALIKE
+_NOT_ALIKE: Final = CLIENT_FIELDS | TARGET_FIELDS | NOT_ALIKE
 
 
 _UPSTREAM: Final = UPSTREAM.encode("ascii")

@@ -31,6 +31,12 @@ CLIENT_FIELDS: Final = frozenset(
     b"forwarded x-forwarded-for x-forwarded-proto x-forwarded-host x-forwarded-port x-forwarded-server "
     b"x-forwarded-prefix x-forwarded-ssl x-forwarded-scheme x-forwarded-by x-real-ip".split()
 )
+# By which proxies say what was asked of them, before they changed it. Applications and authorization servers go by some
+# of these, and not by the target: who believes a client's has its rules for paths gone around.
+TARGET_FIELDS: Final = frozenset(
+    b"x-original-url x-original-uri x-original-method x-original-host x-rewrite-url x-forwarded-uri x-forwarded-method "
+    b"x-forwarded-path".split()
+)
 # Others by which clients, and proxies before this one, may do so.
 TELLING_FIELDS: Final = frozenset(
     b"client-ip x-client-ip true-client-ip x-cluster-client-ip x-originating-ip x-remote-ip x-remote-addr x-forwarded "

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from typing import Final
 
-from txproxy.wire.forwarding import CERTIFICATE_FIELDS, CLIENT_FIELDS, HOP_BY_HOP, TELLING_FIELDS, plain
+from txproxy.wire.forwarding import (
+    CERTIFICATE_FIELDS,
+    CLIENT_FIELDS,
+    HOP_BY_HOP,
+    TARGET_FIELDS,
+    TELLING_FIELDS,
+    plain,
+)
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
@@ -23,6 +30,7 @@ FORBIDDEN: Final = (
     | HOP_BY_HOP
     | CLIENT_FIELDS
     | CERTIFICATE_FIELDS
+    | TARGET_FIELDS
     | TELLING_FIELDS
     | frozenset(
         b"accept-ranges age allow cache-control content-encoding content-location content-range content-type date "
