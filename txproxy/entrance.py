@@ -58,6 +58,10 @@ def _asked(tls: ServerTls | None) -> tuple[object, ...] | None:
     return (config.client_ca, config.client_auth, config.client_depth) if config is not None else None
 
 
+# What Twisted says where the lock beside a UNIX socket is that of a program which runs.
+_LOCKED: Final = "Cannot acquire lock"
+
+
 @implementer(IProtocolFactory, ILoggingContext)
 class _Builder:
     """Calls ``build`` for each new client. It has no beginning and no end of its own: the entrance sees to them."""
@@ -169,5 +173,7 @@ def _why(failure: Failure | None) -> str:
     if failure is None:
         return "this endpoint does not listen at once"
     fault = failure.value
+    if isinstance(fault, CannotListenError) and fault.socketError == _LOCKED:
+        return "cannot listen there: another program does already; accepted is a path of its own"
     reason = fault.socketError if isinstance(fault, CannotListenError) else fault
     return f"cannot listen there: {getattr(reason, 'strerror', None) or reason}"

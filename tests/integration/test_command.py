@@ -67,6 +67,20 @@ def test_a_socket_in_a_folder_that_is_not_there_is_one_line(tmp_path):
     assert (done.returncode, done.stderr) == (1, said)
 
 
+def test_a_second_one_at_a_unix_socket_is_one_line(tmp_path):
+    path = tmp_path / "s"
+    words = ["txproxy", "reverse", "--upstream", "http://a", "--listen", f"unix:{path}"]
+    first = subprocess.Popen([*TWISTD, *words], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until(path.exists, "the first one listens")
+        done = run(*TWISTD, *words, cwd=tmp_path)
+    finally:
+        first.terminate()
+        first.wait(DEADLINE)
+    said = f"--listen unix:{path}: cannot listen there: another program does already; accepted is a path of its own"
+    assert (done.returncode, done.stderr) == (1, f"txproxy: {said}\n")
+
+
 def test_a_daemon_whose_address_is_taken_says_so_and_ends(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
