@@ -201,3 +201,28 @@ def test_one_that_can_be_written_no_more_stops_no_traffic(make, log, tmp_path):
     client.send(get(b"http://a.example/"))
     proxy.upstream.send(OK)
     assert client.received.endswith(b"ok")
+
+
+@pytest.mark.parametrize("idle", [0, 20])
+def test_a_head_that_took_too_long_took_so_long(make, log, idle):
+    """Also on a connection that was kept, and silent before."""
+    proxy = make(rules=[Rule(name="all", action="allow")])
+    client = proxy.connect()
+    if idle:
+        client.send(get(b"http://a.example/x"))
+        proxy.upstream.send(OK)
+        proxy.advance(idle)
+    client.send(b"GET http://a.example/y HTTP/1.1\r\n")
+    proxy.advance(32)
+    entry = entries(log)[-1]
+    assert entry["status"] == 408
+    assert entry["seconds"] == 30
+
+
+def test_a_body_that_took_too_long_took_so_long(make, log):
+    proxy = make(rules=[Rule(name="all", action="allow")])
+    client = proxy.connect()
+    client.send(b"POST http://a.example/y HTTP/1.1\r\nHost: a.example\r\nContent-Length: 9\r\n\r\n")
+    proxy.advance(40)
+    (entry,) = entries(log)
+    assert entry["status"] == 408 and 30 <= entry["seconds"] <= 32

@@ -327,11 +327,11 @@ class DownstreamProtocol:
             return
         self.refuse_unread(fault, more_may_come=True)
 
-    def refuse_unread(self, fault: ExchangeError, more_may_come: bool) -> None:
+    def refuse_unread(self, fault: ExchangeError, more_may_come: bool, waited: float = 0.0) -> None:
         """Answer what could not be read as a request; for those who are told of requests it is one."""
         self.exchange = exchange = Exchange(self.factory, self, self.codec.unread_head())
         exchange.request_done = not more_may_come
-        exchange.refuse_unread(fault)
+        exchange.refuse_unread(fault, waited)
 
     def refuse_protocol(self, spoken: str, data: bytes) -> None:
         """The client speaks something else than the port is for, and has begun with ``data``; the transport has found
@@ -536,7 +536,9 @@ class DownstreamProtocol:
         elif self.exchange is not None:
             self._exchange_deadline(self.exchange)
         elif self.codec.started:
-            self._request_fault(RequestError("the request took too long", status=408))
+            self._close_after = True
+            fault = RequestError("the request took too long", status=408)
+            self.refuse_unread(fault, more_may_come=True, waited=self.factory.header_limit.seconds)
         elif unread_function(self.transport)():
             # What comes just now is read in this turn.
             self.deadline = self.factory.first_limit.ahead

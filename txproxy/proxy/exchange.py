@@ -207,10 +207,12 @@ class Exchange:
             else:
                 self._decided(decision)
 
-    def refuse_unread(self, fault: ExchangeError) -> None:
-        """Answer what could not be read as a request, so that the mode is not asked."""
+    def refuse_unread(self, fault: ExchangeError, waited: float = 0.0) -> None:
+        """Answer what could not be read as a request, so that the mode is not asked. So many seconds it was ``waited``
+        for.
+        """
         if self.factory.observed:
-            self.started = self.factory.seconds()
+            self.started = self.factory.seconds() - waited
             self._observed = True
         client = self.downstream.client
         # Nothing that was known of the request before it holds for this one.
