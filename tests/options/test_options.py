@@ -7,6 +7,7 @@ from txproxy.config import Config, ForwardListener, PoolConfig, ReverseListener,
 from txproxy.errors import ConfigError
 from txproxy.forward.auth import AuthPolicy
 from txproxy.forward.mode import ForwardPolicy
+from txproxy.options.pools import ReverseOptions, TcpOptions
 from txproxy.reverse.health import HealthCheck
 from txproxy.reverse.pool import PoolSettings
 from txproxy.reverse.upstream import UpstreamTls
@@ -273,3 +274,19 @@ def test_wrong_options_of_a_forward_policy_are_named(words, said, capfd):
     error = capfd.readouterr().err
     assert said in error and "accepted" in error and "s3cret" not in error
     assert error.count("\n") == 1
+
+
+def test_the_help_of_tcp_shows_what_has_an_effect_there():
+    shown = {word for word in TcpOptions().getUsage().split() if word.startswith("--")}
+    of_requests = {"via", "response-timeout", "max-header-size", "max-target-size", "max-fields", "max-body-size"}
+    hidden = {f"--{name}=" for name in of_requests | {"min-body-rate"}}
+    assert hidden.isdisjoint(shown)
+    assert {"--tunnel-timeout=", "--header-timeout=", "--idle-timeout=", "--max-connections=", "--listen="} <= shown
+    assert "request" not in TcpOptions().getUsage(width=10_000)
+    assert hidden <= {word for word in ReverseOptions().getUsage().split() if word.startswith("--")}
+
+
+def test_what_has_no_effect_with_tcp_is_accepted_as_before():
+    options = TcpOptions()
+    options.parseOptions(["--listen=0", "--upstream=10.0.0.1:1", "--max-body-size=1M", "--via=none"])
+    assert options["max-body-size"] == "1M"

@@ -155,10 +155,18 @@ class TcpOptions(_PoolOptions):
 
     name = "tcp"
     speaks_http = False
+    no_effect = _OF_REQUESTS
     longdesc = "Example: txproxy tcp --listen 127.0.0.1:5432 --upstream 10.0.0.1:5432 --upstream 10.0.0.2:5432"
     optParameters: ClassVar[list[list[object]]] = [
         ["health-check", None, None, "connect: try to connect to upstreams regularly [default: off]"],
     ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.docs["header-timeout"] = "a header of the PROXY protocol must be complete by then"
+        self.docs["idle-timeout"] = "when one side has ended, the other has so long without a byte"
+        self.docs["tunnel-timeout"] = "streams without a byte for this long are closed"
+        self.docs["connect-timeout"] = "to an upstream, before another one is tried"
 
     def opt_listen(self, endpoint: str) -> None:
         """accept plain connections here; may be repeated, at least one is required"""
