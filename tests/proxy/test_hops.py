@@ -3,13 +3,14 @@
 import errno
 
 import pytest
-from twisted.internet import error
+from twisted.internet import error, tcp
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from tests.proxy.sockets import Turns, connected_pair
 from txproxy.errors import (
     ConnectionRefused,
     ConnectTimeout,
@@ -62,6 +63,10 @@ class Upstream(Protocol):
 
     def handshakeCompleted(self):
         raise AssertionError("there is no peer to shake hands with")
+
+    @property
+    def spoken_to(self):
+        return bool(self.received)
 
     def dataReceived(self, data):
         self.received += data
@@ -201,6 +206,48 @@ def test_a_tls_handshake_that_does_not_end_is_the_proxys_fault():
     dial.reactor.advance(5.1)
     assert (type(dial.fault), dial.fault.status, dial.fault.error) == (ParentError, 504, "connection_timeout")
     assert dial.hop.told == [dial.fault]
+
+
+class Real(Dial):
+    """The same over a socket, on which the hop has said ``early`` before it could be asked."""
+
+    def __init__(self, hop, address, early):
+        super().__init__(hop, address, connected=False)
+        self.turns = Turns()
+        self.end, other = connected_pair(200_000)
+        self.end.sendall(early)
+        self.protocol = self.reactor.tcpClients[0][2].buildProtocol(None)
+        self.transport = tcp.Server(other, self.protocol, other.getpeername(), None, 0, self.turns)
+        self.protocol.makeConnection(self.transport)
+
+    def close(self):
+        self.end.close()
+        self.transport.abortConnection()
+        self.turns.end_turn()
+
+
+@pytest.mark.parametrize("beyond", [True, False])
+@pytest.mark.parametrize(("opening", "early"), [(ConnectClient, YES), (SocksClient, b"\x05\x00")])
+def test_what_a_proxy_says_before_it_is_asked_is_no_answer(beyond, opening, early):
+    hop = Parent(opening)
+    dial = Real(hop, Address("a.example", 443, through=hop) if beyond else Address(through=hop), early)
+    assert type(dial.fault) is ParentError and hop.told == [dial.fault]
+    assert (dial.fault.status, dial.fault.error) == (502, "http_protocol_error")
+    assert dial.fault.detail == "http://10.0.0.9:3128 spoke before it was asked"
+    dial.end.settimeout(10)
+    dial.turns.end_turn()
+    with pytest.raises(ConnectionResetError):
+        dial.end.recv(1000)
+    dial.close()
+
+
+def test_what_a_proxy_says_before_the_next_step_is_no_answer_to_that():
+    hop = Parent(SocksClient)
+    dial = Real(hop, Address("a.example", 443, through=hop), b"")
+    dial.end.sendall(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
+    dial.send(b"\x05\x00")
+    assert type(dial.fault) is ParentError and hop.told == [dial.fault]
+    dial.close()
 
 
 @pytest.mark.parametrize("beyond", [True, False])

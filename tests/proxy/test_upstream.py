@@ -1,14 +1,21 @@
 """The upstream's side: whose time it is."""
 
+import contextlib
+import socket
+
 import pytest
-from twisted.protocols.tls import TLSMemoryBIOProtocol
+from OpenSSL import SSL
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory
+from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from tests.proxy.sockets import World
 from tests.proxy.test_exchange import POST, status
+from tests.tls.authority import new_ca
 from txproxy import Limits, Pool, ReverseProxyFactory
-from txproxy.interfaces import Address
-from txproxy.proxy.upstream import UpstreamProtocol
 from txproxy.testing import ProxyInMemory
+from txproxy.tls.listener import server_context
+from txproxy.tls.upstream import client_connections
 
 RESPONSE_BEGUN = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 100000
 
@@ -181,18 +188,104 @@ def test_a_request_whose_client_has_left_in_the_same_turn_is_not_sent(world):
         world.upstreams[0].recv(1000)
 
 
-def test_what_comes_with_the_end_of_a_handshake_has_come_before_the_request(make):
-    upstream = UpstreamProtocol(make(Limits()).factory, Address(host="a", port=443))
+class _ByTls(World):
+    """One whose upstream speaks TLS 1.3. ``tls`` is its side; ``says`` gives what it sends when the handshake is over,
+    in time to be there before the request goes out.
+    """
 
-    class Early(TLSMemoryBIOProtocol):
-        def __init__(self):
-            pass
+    def __init__(self, context):
+        self.context = context
+        super().__init__()
 
-        def _flushReceiveBIO(self):
-            upstream.dataReceived(POISON)
+    def dial(self, address, build):
+        protocol = build()
+        done = Deferred()
+        creator = client_connections("a.test", insecure=True)
+        inner = Factory()
+        inner.buildProtocol = lambda addr: protocol
+        end, _ = self._connect(
+            TLSMemoryBIOFactory(creator, True, inner, self.reactor).buildProtocol(None), kernel=200_000
+        )
+        self.tls = tls = SSL.Connection(self.context, None)
+        tls.set_accept_state()
 
-    seen = []
-    upstream.transport = Early()
-    upstream.handshake_done = lambda failure: seen.append((failure, upstream.codec.buffered))
-    upstream.handshakeCompleted()
-    assert seen == [(None, len(POISON))]
+        def shaken(failure):
+            protocol.handshake_done = None
+            self.get()
+            tls.do_handshake()
+            end.sendall(self.says(tls.bio_read(65536)))
+            done.callback(protocol)
+
+        protocol.handshake_done = shaken
+        # What it says in two pieces is not to wait for an acknowledgement.
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.upstreams.append(end)
+        self.get()
+        with contextlib.suppress(SSL.WantReadError):
+            tls.do_handshake()
+        self.send()
+        return done
+
+    def get(self):
+        """What the proxy has sent comes to the upstream's TLS."""
+        self.reactor.write()
+        end = self.upstreams[0]
+        end.settimeout(10)
+        self.tls.bio_write(end.recv(65536))
+        end.setblocking(False)
+
+    def send(self):
+        """What the upstream's TLS has to say goes out."""
+        self.upstreams[0].sendall(self.tls.bio_read(65536))
+
+    def poison(self):
+        """An answer to nothing, encrypted."""
+        self.tls.send(POISON)
+        return self.tls.bio_read(65536)
+
+
+@pytest.fixture
+def by_tls(tmp_path):
+    cert, key = new_ca().issue("a.test").write(tmp_path, "a")
+    made = _ByTls(server_context(cert, key, min_version="1.3"))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("halves", [False, True])
+@pytest.mark.parametrize("request_", REQUESTS)
+def test_a_ticket_that_has_come_before_the_request_is_no_answer(by_tls, request_, halves):
+    world = by_tls
+    tickets = []
+    world.says = lambda ticket: (tickets.append(ticket), ticket[:40] if halves else ticket)[1]
+    world.client.sendall(request_)
+    world.turns()
+    if halves:
+        with pytest.raises(BlockingIOError):
+            world.upstreams[0].recv(1000)
+        world.upstreams[0].sendall(tickets[0][40:])
+        world.turns()
+    world.get()
+    assert world.tls.recv(65536).startswith(request_.split()[0])
+    world.tls.send(ANSWER)
+    world.send()
+    assert world.hear(world.client) == ANSWER
+
+
+@pytest.mark.parametrize("halves", [False, True])
+@pytest.mark.parametrize("request_", REQUESTS)
+def test_what_has_come_by_tls_before_the_request_is_none_either(by_tls, request_, halves):
+    world = by_tls
+    said = []
+
+    def says(ticket):
+        said.append(world.poison())
+        return ticket + (said[0][:40] if halves else said[0])
+
+    world.says = says
+    world.client.sendall(request_)
+    world.turns()
+    if halves:
+        world.upstreams[0].sendall(said[0][40:])
+    answer = world.hear(world.client)
+    assert status(answer) == 502 and b"poison" not in answer

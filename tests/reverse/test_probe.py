@@ -4,12 +4,14 @@ import re
 from random import Random
 
 import pytest
+from twisted.internet import tcp
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
+from tests.proxy.sockets import Turns, connected_pair
 from txproxy.errors import ConnectionRefused, DnsError, TlsError
 from txproxy.interfaces import Address
 from txproxy.reverse.health import Checks, HealthCheck
@@ -413,3 +415,32 @@ def test_losing_the_connection_after_the_verdict_changes_nothing(one):
     check.network.connections[0]._protocol.connectionLost(Failure(ConnectionDone()))
     check.connection.closed = True
     assert check.cause == "status 500, not 200-399"
+
+
+@pytest.mark.parametrize(("kind", "cause"), [("http", "it spoke before it was asked"), ("connect", "")])
+def test_what_is_said_before_the_question_is_no_answer(one, kind, cause):
+    check = one("hang", kind=kind)
+    dialed, _, build = check.network.hanging.pop()
+    probe = build()
+    connection = check.connect(probe)
+    probe.dataReceived(OK)
+    dialed.callback(probe)
+    assert check.cause == cause and connection.received == b""
+
+
+@pytest.mark.parametrize(("said", "cause"), [(OK, "it spoke before it was asked"), (b"", "")])
+def test_what_waits_to_be_read_has_come_before_the_question(one, said, cause):
+    check = one("hang")
+    dialed, _, build = check.network.hanging.pop()
+    probe, turns = build(), Turns()
+    end, other = connected_pair(200_000)
+    end.sendall(said)
+    transport = tcp.Server(other, probe, other.getpeername(), None, 0, turns)
+    probe.makeConnection(transport)
+    dialed.callback(probe)
+    if not said:
+        probe.dataReceived(OK)
+    assert check.cause == cause
+    transport.abortConnection()
+    turns.end_turn()
+    end.close()

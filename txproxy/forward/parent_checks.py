@@ -18,6 +18,7 @@ from txproxy.errors import ExchangeError
 from txproxy.forward.parent import Parent
 from txproxy.forward.parents import Parents
 from txproxy.interfaces import Address
+from txproxy.proxy.tls_reader import after_handshake
 
 _log = Logger()
 
@@ -32,8 +33,16 @@ class _Visitor(Protocol):
     """Connects, and leaves."""
 
     handshake_done: Callable[[Failure | None], None] | None = None
+    # A proxy has nothing to say to who has asked nothing.
+    spoken_to = False
+
+    def dataReceived(self, data: bytes) -> None:
+        self.spoken_to = True
 
     def handshakeCompleted(self) -> None:
+        after_handshake(self.transport, self._ready)
+
+    def _ready(self) -> None:
         if self.handshake_done is not None:
             self.handshake_done(None)
 

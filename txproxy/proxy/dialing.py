@@ -27,12 +27,12 @@ from txproxy.errors import (
     TlsError,
 )
 from txproxy.interfaces import Address, IDialer
-from txproxy.proxy.hops import ThroughEndpoint, parent_error
+from txproxy.proxy.hops import ThroughEndpoint, parent_error, spoke_early
 from txproxy.proxy.local import connect_local
 from txproxy.proxy.name_servers import OUT_OF_SOCKETS
 from txproxy.proxy.names import NameEndpoint
 from txproxy.proxy.resolver import Resolver
-from txproxy.proxy.transports import write_function
+from txproxy.proxy.transports import read_waiting, write_function
 
 # What this machine has run out of, whoever was to be connected to: descriptors, memory, local ports.
 _OUT_OF: Final = OUT_OF_SOCKETS | {errno.EADDRNOTAVAIL}
@@ -94,6 +94,11 @@ def connect_through(
         return connect(endpoint, address, build, reactor, timeout)
 
     def reached(protocol: IProtocol) -> IProtocol:
+        transport: Any = protocol.transport  # type: ignore[attr-defined]
+        read_waiting(transport)
+        if getattr(protocol, "spoken_to", False):
+            transport.abortConnection()
+            raise spoke_early(address)
         hop.reached()
         return protocol
 

@@ -20,7 +20,6 @@ from txproxy.errors import (
     ExchangeError,
     RequestError,
     ResponseDenied,
-    ResponseError,
     ResponseIncomplete,
     ResponseTimeout,
     UpstreamClosed,
@@ -30,6 +29,7 @@ from txproxy.proxy.binding import bind_by_request
 from txproxy.proxy.bound import Bound
 from txproxy.proxy.connections import Connections
 from txproxy.proxy.early_body import FIRST_PART, EarlyBody
+from txproxy.proxy.hops import spoke_early
 from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end, received_in_http10
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
@@ -308,9 +308,7 @@ class Exchange:
             self._switch(None, upstream)
         elif upstream.codec.buffered:
             upstream.close()
-            fault = ResponseError(f"{plan.address} spoke before it was asked")
-            self._leave(fault, 0)
-            self._fail(fault)
+            self._spoken_early(plan)
         else:
             self._send(upstream, plan.head)
 
@@ -800,7 +798,13 @@ class Exchange:
         if upstream.reused and not self._body_seen:
             self._dial(plan)
         else:
-            fault = ResponseError(f"{plan.address} spoke before it was asked")
+            self._spoken_early(plan)
+
+    def _spoken_early(self, plan: Plan) -> None:
+        fault = spoke_early(plan.address)
+        if fault.retry_safe and not self._body_seen:
+            self._try_again(fault)
+        else:
             self._leave(fault, 0)
             self._fail(fault)
 

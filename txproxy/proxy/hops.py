@@ -30,9 +30,11 @@ from txproxy.errors import (
     ParentError,
     ParentRefused,
     RequestError,
+    ResponseError,
 )
 from txproxy.interfaces import Address, Hop, Opening
-from txproxy.proxy.transports import replace_protocol
+from txproxy.proxy.tls_reader import after_handshake
+from txproxy.proxy.transports import read_waiting, replace_protocol
 
 # Our error for one of Twisted's or OpenSSL's, at an address.
 Convert = Callable[[BaseException | None, Address], ExchangeError]
@@ -43,6 +45,23 @@ def parent_error(fault: ExchangeError) -> ExchangeError:
     if isinstance(fault, OutOfSockets):
         return fault
     return ParentError(fault.detail, status=fault.status, error=fault.error)
+
+
+def spoke_early(address: Address) -> ExchangeError:
+    """The error of who has said something on a connection to ``address`` before it was asked: of an upstream, or of the
+    proxy on the way if it is the one to ask, which has failed then.
+    """
+    hop = address.through
+    if hop is None or address.host:
+        return ResponseError(f"{address} spoke before it was asked")
+    fault = early_parent(hop)
+    hop.failed(fault)
+    return fault
+
+
+def early_parent(hop: Hop) -> ParentError:
+    """The error of a proxy on the way that has."""
+    return ParentError(f"{hop} spoke before it was asked", error=ResponseError.error)
 
 
 @implementer(IStreamClientEndpoint)
@@ -92,6 +111,7 @@ class ThroughEndpoint:
 class _Stage(Enum):
     CONNECTING = "connecting"
     SHAKING_HANDS = "shaking hands"  # TLS, if the proxy speaks it
+    SPEAKING = "speaking"  # what it said before is no answer
     ASKING = "asking"
     LED_ON = "led on"  # the connection is another protocol's
     CLOSED = "closed"
@@ -149,23 +169,33 @@ class _Opener:
         if self._hop.address.tls is not None:
             self._stage = _Stage.SHAKING_HANDS
         else:
-            self._ask()
+            self._say(self._opening.take_output())
+
+    def _ask(self) -> None:
+        # Who has spoken in the meantime has failed.
+        if self._stage is _Stage.SHAKING_HANDS:
+            self._say(self._opening.take_output())
 
     def handshakeCompleted(self) -> None:
         """The proxy has shown a certificate that is its own."""
         if self._stage is _Stage.SHAKING_HANDS:
-            self._ask()
+            after_handshake(self.transport, self._ask)
         elif self._inner is not None and IHandshakeListener.providedBy(self._inner):
             self._inner.handshakeCompleted()
 
-    def _ask(self) -> None:
-        self._stage = _Stage.ASKING
-        self.transport.write(self._opening.take_output())
+    def _say(self, output: bytes) -> None:
+        self._stage = _Stage.SPEAKING
+        read_waiting(self.transport)
+        if self._stage is _Stage.SPEAKING:
+            self._stage = _Stage.ASKING
+            self.transport.write(output)
 
     def dataReceived(self, data: bytes) -> None:
         """An answer, or part of one."""
         if self._inner is not None:
             self._inner.dataReceived(data)
+        if self._stage is _Stage.SHAKING_HANDS or self._stage is _Stage.SPEAKING:
+            self._close(early_parent(self._hop))
         if self._stage is not _Stage.ASKING:
             return
         try:
@@ -177,7 +207,7 @@ class _Opener:
             return
         output = self._opening.take_output()
         if output:
-            self.transport.write(output)
+            self._say(output)
         if self._opening.open:
             self._lead_on()
 

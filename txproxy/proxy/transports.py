@@ -1,4 +1,4 @@
-"""The fast transports, and the one file that touches Twisted's privates.
+"""The fast transports, and the one file that touches Twisted's privates (:mod:`txproxy.proxy.tls_reader` apart).
 
 Twisted's ``transport.write`` waits for the next poll to say writable: two system calls and a turn of the reactor later.
 Where a transport's own buffer is empty, the bytes may go out at once, and only what the kernel does not take is
@@ -393,10 +393,23 @@ def unwrap(transport: ITransport, protocol: object) -> None:
         transport.protocol = protocol  # type: ignore[attr-defined]
 
 
-def read_decrypted(transport: ITransport) -> None:
-    """Have the protocol of ``transport`` told now of what has come by TLS together with the end of its handshake."""
-    if isinstance(transport, TLSMemoryBIOProtocol):
-        transport._flushReceiveBIO()
+def read_waiting(transport: Any) -> bool:
+    """Have the protocol of ``transport`` told now of what waits to be read, as of something that has come before it
+    speaks; False if that has ended the connection. An end without bytes waits for its own turn.
+    """
+    below = _socket_transport(transport)
+    if below is None:
+        return True
+    if has_unread(below):
+        below.doRead()
+    return not below.disconnecting
+
+
+def _socket_transport(transport: Any) -> Any:
+    """The plain transport under ``transport``, TLS or not; None if that is of another kind."""
+    while isinstance(transport, TLSMemoryBIOProtocol):
+        transport = transport.transport
+    return transport if type(transport) in _PLAIN else None
 
 
 def replace_protocol(transport: ITransport, protocol: object) -> bool:
@@ -516,13 +529,11 @@ def unread_function(transport: Any) -> Callable[[], object]:
     """
     if isinstance(transport, LocalTransport):
         return lambda: transport.unread
-    while isinstance(transport, TLSMemoryBIOProtocol):
-        # What has come is decrypted at once: none of it stays in between.
-        transport = transport.transport
-    if type(transport) not in _PLAIN:
+    below = _socket_transport(transport)
+    if below is None:
         return bool
     poller = select.poll()
-    poller.register(transport.socket, select.POLLIN)
+    poller.register(below.socket, select.POLLIN)
     return partial(poller.poll, 0)
 
 
@@ -536,10 +547,11 @@ def has_unread(transport: Any) -> bool:
 
 def has_ended(transport: Any) -> bool:
     """Whether what waits to be read from ``transport`` is its end, and not bytes; False where that cannot be told."""
-    if type(transport) not in _PLAIN:
+    below = _socket_transport(transport)
+    if below is None:
         return False
     try:
-        return not transport.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        return not below.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:
         return False
     except OSError:
@@ -550,21 +562,20 @@ def read_before_lost(transport: Any) -> None:
     """Read what has come when a write fails, and only then be lost: a peer that closes in the middle of what it is sent
     may have said why, and the kernel keeps that.
     """
-    while isinstance(transport, TLSMemoryBIOProtocol):
-        transport = transport.transport
-    if type(transport) not in _PLAIN:
+    below = _socket_transport(transport)
+    if below is None:
         return
-    write_some = transport.writeSomeData
+    write_some = below.writeSomeData
 
     def write_some_or_read(data: bytes) -> Any:
         result = write_some(data)
-        if result is main.CONNECTION_LOST and transport.connected:
+        if result is main.CONNECTION_LOST and below.connected:
             # As with any read of a connection that has ended, this says so at last.
-            while transport.connected and has_unread(transport) and transport.doRead() is None:
+            while below.connected and has_unread(below) and below.doRead() is None:
                 pass
         return result
 
-    transport.writeSomeData = write_some_or_read
+    below.writeSomeData = write_some_or_read
 
 
 def listening_port(transport: ITransport) -> Any:

@@ -17,13 +17,14 @@ from txproxy.proxy.binding import bind_by_answer
 from txproxy.proxy.connections import Connections
 from txproxy.proxy.deadlines import NEVER
 from txproxy.proxy.passage import WORTHWHILE, Passage
+from txproxy.proxy.tls_reader import TLSReader, read_records
 from txproxy.proxy.transports import (
     ask_function,
     descriptor,
     has_ended,
     read_before_lost,
-    read_decrypted,
     read_less,
+    read_waiting,
     set_tcp_options,
     unread_function,
     unwrap,
@@ -82,6 +83,7 @@ class UpstreamProtocol:
         "_full",
         "_limit",
         "_kept_by",
+        "_reader",
     )
 
     def __init__(self, factory: ProxyFactory, address: Address) -> None:
@@ -108,6 +110,7 @@ class UpstreamProtocol:
         self._limit = factory.response_limit
         # who has it while it is idle
         self._kept_by = factory.connections
+        self._reader: TLSReader | None = None
 
     # -- what Twisted calls
 
@@ -133,8 +136,16 @@ class UpstreamProtocol:
 
     def handshakeCompleted(self) -> None:
         """The TLS handshake is over, and the certificate was verified."""
-        # What came with its end is no answer to the request that goes out now.
-        read_decrypted(self.transport)
+        # What came with its end is no answer to the request that goes out then.
+        self._reader = reader = read_records(self.transport)
+        if reader is None:
+            self._ready()
+        else:
+            waits = self.unread
+            self.unread = lambda: waits() or reader.within_record
+            reader.when_whole(self._ready)
+
+    def _ready(self) -> None:
         if self.handshake_done is not None:
             self.handshake_done(None)
 
@@ -247,6 +258,11 @@ class UpstreamProtocol:
     def stopProducing(self) -> None:
         """The transport will say connectionLost as well."""
 
+    @property
+    def spoken_to(self) -> bool:
+        """Whether anything has come on a connection on which nothing was sent yet."""
+        return not self.request_sent and self.codec.buffered > 0
+
     # -- what the exchange calls
 
     def begin(self, exchange: Exchange, head: RequestHead) -> None:
@@ -276,11 +292,31 @@ class UpstreamProtocol:
             return
         if not self._asked:
             waits = self.unread() if readable is None else self.descriptor in readable
-            if waits and (self.reused or not has_ended(self.transport)):
-                self._not_asked(exchange)
+            if waits and self._has_spoken(exchange, data):
                 return
             self._asked = True
         self._write_now(self.transport, data)
+
+    def _has_spoken(self, exchange: Exchange, data: bytes) -> bool:
+        """Whether what waits to be read, before ``data``, the first of a request, has gone out, keeps it from that."""
+        reader = self._reader
+        if has_ended(self.transport):
+            early = self.reused
+        elif reader is not None:
+            # Tickets may come at any time, and answer nobody (RFC 8446 section 4.6.1).
+            goes_on = read_waiting(self.transport)
+            if self.exchange is not exchange:
+                return True
+            if reader.within_record and not self.reused:
+                # The rest of it tells what it is.
+                reader.when_whole(lambda: self.ask(data, None))
+                return True
+            early = self.reused and (reader.within_record or not goes_on)
+        else:
+            early = True
+        if early:
+            self._not_asked(exchange)
+        return early
 
     def send_body(self, data: bytes) -> None:
         """Part of the request's body."""

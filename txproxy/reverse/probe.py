@@ -16,6 +16,8 @@ from zope.interface import implementer
 
 from txproxy.errors import ConnectionRefused, ExchangeError, ResponseError, ResponseIncomplete
 from txproxy.interfaces import Address
+from txproxy.proxy.tls_reader import after_handshake
+from txproxy.proxy.transports import read_waiting
 from txproxy.wire.limits import DEFAULT_LIMITS
 from txproxy.wire.message import EndOfMessage, ResponseHead
 from txproxy.wire.tolerance import response_codec
@@ -88,6 +90,7 @@ class Probe:
         self._codec = response_codec(DEFAULT_LIMITS, tolerate)
         self._body: list[bytes] = []
         self._body_size = 0
+        self._spoken_to = False
         self._dialing: Deferred[Any] | None = None
         self._timer: IDelayedCall | None = clock.callLater(check.timeout, self._too_late)
 
@@ -119,9 +122,16 @@ class Probe:
             self._tell("the connection closed at once")
         elif self._check.kind == "connect":
             self._tell("")
+        elif self._has_spoken():
+            self._tell("it spoke before it was asked")
         else:
             self._stage = _Stage.ASKING
             self.transport.write(self._codec.send_head(self._check.request(self._upstream.authority)))
+
+    def _has_spoken(self) -> bool:
+        # What was said before the question is no answer to it.
+        read_waiting(self.transport)
+        return self._spoken_to
 
     def _not_connected(self, failure: Failure) -> None:
         self._dialing = None
@@ -160,12 +170,16 @@ class Probe:
 
     def handshakeCompleted(self) -> None:
         """The TLS handshake is over, and the certificate was verified."""
+        after_handshake(self.transport, self._ready)
+
+    def _ready(self) -> None:
         if self.handshake_done is not None:
             self.handshake_done(None)
 
     def dataReceived(self, data: bytes) -> None:
         """Part of the answer."""
         if self._stage is not _Stage.ASKING:
+            self._spoken_to = True
             return
         codec = self._codec
         codec.receive(data)
