@@ -11,7 +11,6 @@ from twisted.internet import endpoints
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import ILoggingContext, IProtocolFactory
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -19,6 +18,7 @@ from txproxy.config.endpoints import server_endpoint
 from txproxy.errors import ConfigError
 from txproxy.proxy.downstream import ServedBy
 from txproxy.proxy.factory import ProxyFactory
+from txproxy.proxy.memory_tls import MemoryTlsFactory
 from txproxy.proxy.proxy_protocol import ProxyProtocolFactory
 from txproxy.proxy.transports import accepts_tcp, deepen_backlog, serve_plain, serve_tls, stop_listening
 from txproxy.stream.mode import StreamFactory
@@ -94,7 +94,7 @@ class Entrance:
         self._endpoint = server_endpoint(reactor, text)
         self._on_socket = False
         self._clients = _Builder(self._build)
-        self._clients_by_tls = TLSMemoryBIOFactory(ServerConnections(self._context), False, self._clients)
+        self._clients_by_tls = MemoryTlsFactory(ServerConnections(self._context), False, self._clients)
         self._told: ProxyProtocolFactory | None = None
         self._first: Any = self._clients
         self._served_by = ServedBy(None)

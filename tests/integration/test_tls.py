@@ -514,3 +514,48 @@ def test_who_speaks_something_else_on_a_port_is_told_so_and_logged_as_what_it_is
         capture_output=True, text=True, timeout=DEADLINE,
     )  # fmt: skip
     assert said.stdout == "503"
+
+
+@pytest.mark.parametrize("reactor", ["epoll", "asyncio", "txproxy"])
+@pytest.mark.parametrize("kind", ["tcp", "unix", "haproxy", "PROXY", "PROXY over unix"])
+def test_who_speaks_in_the_plain_at_a_tls_listener_of_any_kind_is_told_so(kind, reactor, run_proxy, site, tmp_path):
+    cert, key = site.add("site", "localhost")
+    path, port = str(tmp_path / "socket"), free_port()
+    over_unix = "unix" in kind
+    if over_unix:
+        endpoint = f"unix:{path}"
+    else:
+        endpoint = f"{'haproxy:' if kind == 'haproxy' else ''}tcp:{port}:interface=127.0.0.1"
+    words = ["--proxy-protocol", "--trusted-proxy", "unix:" if over_unix else "127.0.0.1"] if "PROXY" in kind else []
+    proxy = run_proxy(
+        "reverse", "--upstream=http://127.0.0.1:9", f"--tls-listen={endpoint}", "--tls-cert", cert, "--tls-key", key,
+        *words, reactor=reactor,
+    )  # fmt: skip
+    header = b"PROXY TCP4 192.0.2.1 192.0.2.2 4711 443\r\n" if kind in ("haproxy", "PROXY", "PROXY over unix") else b""
+    place = path if over_unix else ("127.0.0.1", port)
+
+    def connect():
+        connection = socket.socket(socket.AF_UNIX if over_unix else socket.AF_INET)
+        connection.settimeout(DEADLINE)
+        until(lambda: not connection.connect_ex(place), "the proxy listens")
+        connection.sendall(header)
+        return connection
+
+    for first, said in [
+        (b"GET /secret HTTP/1.1\r\nHost: localhost\r\n\r\n", "plain HTTP on a TLS port"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "plain HTTP/2 on a TLS port"),
+    ]:
+        with connect() as connection:
+            connection.sendall(first)
+            received = b""
+            while piece := connection.recv(65536):
+                received += piece
+        assert received.startswith(b"HTTP/1.1 400 Bad Request\r\n") and f"This is {said}.\n".encode() in received
+        proxy.says(said)
+    proxy.says("GET /secret")
+    # and TLS is as it was
+    trust = ssl.create_default_context(cafile=site.ca_file)
+    with trust.wrap_socket(connect(), server_hostname="localhost") as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 503 ")
+    assert "Traceback" not in proxy.log

@@ -46,7 +46,7 @@ class ProxyProtocolFactory:
     Peers that are not in ``trusted`` are closed at once, and so is who sends no header, or not within
     ``header_timeout`` seconds; a line in the log says which. With a ``tls_context`` (or a function that gives one) TLS
     follows the header; ``factory`` builds what is to speak through it. It needs connections that a TCP port has
-    accepted; for all others, let ``factory`` be a ``TLSMemoryBIOFactory``.
+    accepted; for all others, let ``factory`` be a ``MemoryTlsFactory``.
     """
 
     noisy = False
