@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from txproxy.interfaces import Client
-from txproxy.reverse.strategies import NAMES, IStrategy, strategy_from
+from txproxy.upstreams.balancing.strategies import NAMES, IStrategy, strategy_from
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 

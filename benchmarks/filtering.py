@@ -17,11 +17,11 @@ from typing import Any
 
 from benchmarks.machine import processor
 from benchmarks.measure import memory_bytes
-from txproxy.forward.decisions import Outcome, Rules
-from txproxy.forward.facts import Facts
-from txproxy.forward.filters import Filters
-from txproxy.forward.kinds import Surroundings
-from txproxy.forward.rules import read_rules
+from txproxy.forward.access.condition_types import Surroundings
+from txproxy.forward.access.decisions import Outcome, Rules
+from txproxy.forward.access.rules import read_rules
+from txproxy.forward.blocklists.filtering import Filters
+from txproxy.forward.request.facts import Facts
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 

@@ -22,8 +22,8 @@ from twisted.internet.task import Clock
 from benchmarks.filtering import TWENTY, names
 from benchmarks.machine import processor
 from txproxy import ForwardPolicy, ForwardProxyFactory
-from txproxy.forward.auth import AuthPolicy
-from txproxy.proxy.transports import TurnWrites
+from txproxy.forward.auth.authenticator import AuthPolicy
+from txproxy.net.transports import TurnWrites
 
 ROUNDS = 15
 REQUESTS = 64

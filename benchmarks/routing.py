@@ -17,8 +17,8 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from txproxy.interfaces import Client
-from txproxy.reverse.matches import Match
-from txproxy.reverse.routes import Route, Routes
+from txproxy.reverse.routing.matches import Match
+from txproxy.reverse.routing.routes import Route, Routes
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 

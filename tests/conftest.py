@@ -4,8 +4,35 @@ import os
 
 import pytest
 
+from txproxy import Pool, ReverseProxyFactory
+from txproxy.testing import ProxyInMemory
+from txproxy.upstreams.pool import PoolSettings
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
     """Two workers a core: tests that meet real programs mostly wait."""
     return 2 * len(os.sched_getaffinity(0))
+
+
+@pytest.fixture
+def serve():
+    """Serves a pool of upstreams 10.0.0.1 and on, in memory; keyword arguments are the pool's settings."""
+    made = []
+
+    def serve(upstreams=2, strategy="round-robin", *, sticky=None, limits=None, trusted_proxies=(), **settings):
+        if isinstance(upstreams, int):
+            upstreams = [f"http://10.0.0.{number}" for number in range(1, upstreams + 1)]
+        pool = Pool(upstreams, strategy, settings=PoolSettings(**settings))
+        proxy = ProxyInMemory(
+            lambda reactor: ReverseProxyFactory(
+                pool, sticky=sticky, limits=limits, trusted_proxies=trusted_proxies, reactor=reactor
+            )
+        )
+        proxy.pool = pool
+        made.append(proxy)
+        return proxy
+
+    yield serve
+    for proxy in made:
+        proxy.close()

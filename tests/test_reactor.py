@@ -7,7 +7,7 @@ from twisted.internet import tcp
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import succeed
 
-from tests.proxy.sockets import connected_pair
+from tests.net.sockets import connected_pair
 from txproxy import Pool, ReverseProxyFactory
 from txproxy.reactor import TxproxyReactor
 

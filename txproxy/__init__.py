@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from txproxy.forward.mode import ForwardPolicy, ForwardProxyFactory
     from txproxy.proxy.limits import Limits
     from txproxy.reverse.mode import ReverseProxyFactory
-    from txproxy.reverse.pool import Pool, PoolSettings
-    from txproxy.reverse.resource import ReverseProxyResource
+    from txproxy.reverse.web_resource import ReverseProxyResource
+    from txproxy.upstreams.pool import Pool, PoolSettings
 
 __version__ = "0.1.0"
 
@@ -29,10 +29,10 @@ _HOMES = {
     "ForwardPolicy": "txproxy.forward.mode",
     "ForwardProxyFactory": "txproxy.forward.mode",
     "Limits": "txproxy.proxy.limits",
-    "Pool": "txproxy.reverse.pool",
-    "PoolSettings": "txproxy.reverse.pool",
+    "Pool": "txproxy.upstreams.pool",
+    "PoolSettings": "txproxy.upstreams.pool",
     "ReverseProxyFactory": "txproxy.reverse.mode",
-    "ReverseProxyResource": "txproxy.reverse.resource",
+    "ReverseProxyResource": "txproxy.reverse.web_resource",
 }
 
 

@@ -1,6 +1,6 @@
 """``python -m txproxy`` is the ``txproxy`` command."""
 
-from txproxy.command import main
+from txproxy.cli.command import main
 
 if __name__ == "__main__":
     main()

@@ -16,12 +16,12 @@ from twisted.internet.address import UNIXAddress
 from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 
+from txproxy.cli.options import ForwardOptions, Mode, ReverseOptions, RunOptions, TcpOptions, say
 from txproxy.config.values import brief, hint
 from txproxy.errors import ConfigError, masked
 from txproxy.observe.log_file import STANDARD_OUTPUT, LogFile
 from txproxy.observe.twistd_log import TwistdLog
-from txproxy.options import ForwardOptions, Mode, ReverseOptions, RunOptions, TcpOptions, say
-from txproxy.service import ProxyService
+from txproxy.runtime.proxy_service import ProxyService
 
 _log = Logger()
 # How long to wait for who does not take the last lines of a log, in seconds.

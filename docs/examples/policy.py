@@ -1,8 +1,8 @@
 from twisted.internet import endpoints, reactor
 
 from txproxy import ForwardPolicy, ForwardProxyFactory
-from txproxy.forward.privacy import Privacy
-from txproxy.forward.rules import Rule
+from txproxy.forward.access.rules import Rule
+from txproxy.forward.request.privacy import Privacy
 
 
 async def ask(question):

@@ -1,13 +1,13 @@
 from twisted.internet import endpoints, reactor
 
 from txproxy import Pool, ReverseProxyFactory
-from txproxy.reverse.actions import Respond, SendElsewhere, Treated, Treatment
-from txproxy.reverse.matches import Match
+from txproxy.reverse.actions.redirects import Redirect
+from txproxy.reverse.actions.to_pool import ToPool
+from txproxy.reverse.actions.treatments import Respond, SendElsewhere, Treated, Treatment
 from txproxy.reverse.mode import ReverseMode
-from txproxy.reverse.redirects import Redirect
-from txproxy.reverse.rewriting import RequestRewrite, ResponseRewrite
-from txproxy.reverse.routes import Route
-from txproxy.reverse.to_pool import ToPool
+from txproxy.reverse.rewriting.rewrites import RequestRewrite, ResponseRewrite
+from txproxy.reverse.routing.matches import Match
+from txproxy.reverse.routing.routes import Route
 
 api = ToPool(Pool(["http://127.0.0.1:8001", "http://127.0.0.1:8002"], name="api"))
 strip = RequestRewrite(strip_prefix="/api")

@@ -7,9 +7,9 @@ import shutil
 import pytest
 from twisted.internet.task import Clock
 
-from txproxy.config.file import load, parse
-from txproxy.config.tables import Findings
-from txproxy.service import make_service
+from txproxy.config.toml.file import load, parse
+from txproxy.config.toml.tables import Findings
+from txproxy.runtime.proxy_service import make_service
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 

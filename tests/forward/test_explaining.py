@@ -4,11 +4,11 @@ import pytest
 from twisted.internet.task import Clock
 
 from txproxy.errors import RequestDenied
-from txproxy.forward.auth import AuthPolicy
+from txproxy.forward.access.rules import Rule
+from txproxy.forward.auth.authenticator import AuthPolicy
 from txproxy.forward.explaining import explain
 from txproxy.forward.mode import ForwardMode, ForwardPolicy
-from txproxy.forward.rewrites import Rewrite
-from txproxy.forward.rules import Rule
+from txproxy.forward.request.url_rewrites import Rewrite
 from txproxy.interfaces import Answer, Client, Plan, Refusal
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead

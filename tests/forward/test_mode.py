@@ -4,7 +4,7 @@ import pytest
 
 from txproxy import ForwardPolicy, ForwardProxyFactory
 from txproxy.errors import ConfigError
-from txproxy.forward.rules import read_rules
+from txproxy.forward.access.rules import read_rules
 from txproxy.testing import ProxyInMemory
 
 OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nok"

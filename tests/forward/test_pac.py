@@ -7,8 +7,8 @@ import pytest
 
 from tests.integration.conftest import need
 from txproxy import ForwardPolicy, ForwardProxyFactory
-from txproxy.forward.no_proxy import NoProxy
 from txproxy.forward.pac import pac_file
+from txproxy.forward.parents.no_proxy import NoProxy
 from txproxy.testing import ProxyInMemory
 
 HERE = "PROXY proxy.example:3128"

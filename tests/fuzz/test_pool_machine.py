@@ -13,22 +13,22 @@ from twisted.logger import globalLogPublisher
 
 from txproxy import Pool, ReverseProxyFactory
 from txproxy.errors import ConnectionRefused, ConnectTimeout, RequestError
-from txproxy.reverse.actions import Treated, Treatment, TunnelTo
-from txproxy.reverse.affinity import affinity_from
-from txproxy.reverse.health import Checks
-from txproxy.reverse.health import HealthCheck as Check
-from txproxy.reverse.matches import Match
+from txproxy.reverse.actions.subrequests import ForwardAuth, Mirror
+from txproxy.reverse.actions.to_pool import ToPool
+from txproxy.reverse.actions.treatments import Treated, Treatment, TunnelTo
+from txproxy.reverse.client_identity import Trust
 from txproxy.reverse.mode import ReverseMode
-from txproxy.reverse.pool import Ejection, PoolSettings
-from txproxy.reverse.routes import Route
-from txproxy.reverse.strategies import NAMES, strategy_from
-from txproxy.reverse.subrequests import ForwardAuth, Mirror
-from txproxy.reverse.to_pool import ToPool
-from txproxy.reverse.trust import Trust
-from txproxy.reverse.upstream import Breaker, State
+from txproxy.reverse.routing.matches import Match
+from txproxy.reverse.routing.routes import Route
 from txproxy.testing import ProxyInMemory
+from txproxy.upstreams.affinity import affinity_from
+from txproxy.upstreams.balancing.strategies import NAMES, strategy_from
+from txproxy.upstreams.health.checks import Checks
+from txproxy.upstreams.health.checks import HealthCheck as Check
+from txproxy.upstreams.pool import Ejection, PoolSettings
+from txproxy.upstreams.upstream import Breaker, State
 from txproxy.wire.headers import Headers
-from txproxy.wire.http1 import ClientCodec, ServerCodec
+from txproxy.wire.http1.codec import ClientCodec, ServerCodec
 from txproxy.wire.message import EndOfMessage, RequestHead, ResponseHead
 
 UPSTREAMS = ["http://10.0.0.1;max=1", "http://10.0.0.2;max=2;weight=3", "http://10.0.0.3;max=1;backup"]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.proxy.sockets import World
-from txproxy.proxy import splice
+from tests.net.sockets import World
+from txproxy.net import splice
 
 pytestmark = pytest.mark.skipif(not splice.AVAILABLE, reason="there is no splice(2) here")
 

@@ -15,7 +15,8 @@ import time
 
 # What a program imports beside these it imports itself. None of them imports a reactor, which each chooses for itself.
 PRELOADED = (
-    "txproxy.tap", "txproxy.service", "txproxy.command", "twisted.scripts.twistd", "twisted.scripts._twistd_unix",
+    "txproxy.tap", "txproxy.runtime.proxy_service", "txproxy.cli.command", "twisted.scripts.twistd",
+    "twisted.scripts._twistd_unix",
     "twisted.plugins.txproxy_plugin", "twisted.web.static", "asyncio", "websockets.asyncio.server", "http.server",
 )  # fmt: skip
 DESCRIPTORS = 3

@@ -22,15 +22,15 @@ from twisted.logger import globalLogBeginner, textFileLogObserver  # noqa: E402
 from zope.interface import implementer  # noqa: E402
 
 from txproxy import ForwardPolicy, ForwardProxyFactory  # noqa: E402
-from txproxy.forward.auth import AuthPolicy  # noqa: E402
-from txproxy.forward.content import ContentRules  # noqa: E402
-from txproxy.forward.egress import Injection  # noqa: E402
-from txproxy.forward.parents import Parents  # noqa: E402
-from txproxy.forward.privacy import Privacy  # noqa: E402
-from txproxy.forward.rewrites import Rewrite  # noqa: E402
+from txproxy.forward.access.content_policy import ContentRules  # noqa: E402
+from txproxy.forward.auth.authenticator import AuthPolicy  # noqa: E402
+from txproxy.forward.egress.credentials_injection import Injection  # noqa: E402
+from txproxy.forward.parents.selection import Parents  # noqa: E402
+from txproxy.forward.request.privacy import Privacy  # noqa: E402
+from txproxy.forward.request.url_rewrites import Rewrite  # noqa: E402
+from txproxy.net.transports import serve_tls  # noqa: E402
 from txproxy.observe.audit import AuditLog  # noqa: E402
-from txproxy.proxy.transports import serve_tls  # noqa: E402
-from txproxy.tls.listener import server_context  # noqa: E402
+from txproxy.tls.listener_contexts import server_context  # noqa: E402
 
 globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)
 

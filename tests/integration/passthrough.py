@@ -11,8 +11,8 @@ def main(reactor_name, port, default, *named):
     from twisted.internet import endpoints, reactor
 
     from txproxy import Limits, Pool
-    from txproxy.reverse.upstream import parse_tcp_upstream
     from txproxy.stream.mode import StreamFactory
+    from txproxy.upstreams.upstream import parse_tcp_upstream
 
     def pool(text):
         return Pool([parse_tcp_upstream(text)])

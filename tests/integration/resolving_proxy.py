@@ -15,7 +15,7 @@ from twisted.internet.defer import maybeDeferred  # noqa: E402
 from twisted.python import log  # noqa: E402
 
 from txproxy.config import load  # noqa: E402
-from txproxy.proxy.resolver import Places, Resolver  # noqa: E402
+from txproxy.net.dns.resolver import Places, Resolver  # noqa: E402
 from txproxy.service import make_service  # noqa: E402
 
 file, folder, port = sys.argv[2:]

@@ -12,7 +12,7 @@ from twisted.logger import capturedLogs
 from twisted.plugin import getCache
 
 from tests.integration.conftest import DEADLINE, PATIENT, free_port, need, until
-from txproxy import command
+from txproxy.cli import command
 from txproxy.observe.twistd_log import TwistdLog
 from txproxy.tap import Options
 
@@ -135,7 +135,7 @@ def test_a_start_that_is_broken_off_says_nothing(monkeypatch, capfd):
 
 
 def test_the_command_is_loaded_before_all_that_takes_time(tmp_path):
-    code = "import sys, txproxy.command; print(*(name for name in sys.modules if name.startswith('twisted')))"
+    code = "import sys, txproxy.cli.command; print(*(name for name in sys.modules if name.startswith('twisted')))"
     assert run(sys.executable, "-c", code, cwd=tmp_path).stdout.split() == []
 
 

@@ -6,8 +6,8 @@ from twisted.names import dns, server
 from twisted.names.common import ResolverBase
 from twisted.names.error import AuthoritativeDomainError
 
-from txproxy.proxy.resolver import Places, Resolver
-from txproxy.reverse.discovery import Discovery, HostName, ServiceName
+from txproxy.net.dns.resolver import Places, Resolver
+from txproxy.upstreams.discovery.lookups import Discovery, HostName, ServiceName
 
 HOST = "api.example"
 SERVICE = "_http._tcp.api.example"

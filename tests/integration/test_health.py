@@ -8,9 +8,9 @@ import pytest
 
 from tests.integration.conftest import free_port
 from txproxy import Pool
-from txproxy.proxy.dialing import Dialer
-from txproxy.reverse.health import Checks, HealthCheck
-from txproxy.reverse.upstream import State, UpstreamTls, parse_upstream
+from txproxy.net.dialing import Dialer
+from txproxy.upstreams.health.checks import Checks, HealthCheck
+from txproxy.upstreams.upstream import State, UpstreamTls, parse_upstream
 
 
 @pytest.fixture

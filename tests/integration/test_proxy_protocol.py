@@ -166,9 +166,9 @@ TOLD_ON = """
 import sys
 from twisted.internet import endpoints, reactor
 from txproxy import Pool, ReverseProxyFactory
-from txproxy.proxy.proxy_protocol import ProxyProtocolFactory, prefaced
-from txproxy.reverse.upstream import UpstreamTls, parse_upstream
-from txproxy.wire.networks import Networks
+from txproxy.proxy.downstream.proxy_header import ProxyProtocolFactory, prefaced
+from txproxy.upstreams.upstream import UpstreamTls, parse_upstream
+from txproxy.matching.networks import Networks
 
 listen, expects, version, upstream, ca = sys.argv[1:]
 factory = ReverseProxyFactory(Pool([parse_upstream(upstream, UpstreamTls(ca_file=ca))]))

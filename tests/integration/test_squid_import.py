@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.forward import test_squid as translated
+from tests.importers.squid import test_translation as translated
 from tests.integration.conftest import DEADLINE, NCSA_AUTH, free_port, need
 
 CLASSIC = translated.CLASSIC

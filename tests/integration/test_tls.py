@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.integration.conftest import DEADLINE, PATIENT, free_port, need, until
 from tests.tls.authority import new_ca
+from txproxy.tls.client_certificates import read_peer_certificate
 from txproxy.tls.hardening import SERVER_CIPHERS
-from txproxy.tls.peer import read_peer_certificate
-from txproxy.wire.hello import read_hello
+from txproxy.wire.client_hello import read_hello
 from txproxy.wire.proxy_protocol import header
 
 HERE = Path(__file__).parent
@@ -425,7 +425,7 @@ def test_upstreams_see_sessions_again(dial, site):
     ],
 )
 def test_subjects_are_told_as_openssl_tells_them(site, subject):
-    from txproxy.tls.peer import _ATTRIBUTES
+    from txproxy.tls.client_certificates import _ATTRIBUTES
 
     names = {name: oid for oid, name in _ATTRIBUTES.items()}
     _, _, identity = site.client("someone", subject=x509.Name.from_rfc4514_string(subject, names))

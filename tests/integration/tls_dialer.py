@@ -14,8 +14,8 @@ from zope.interface import implementer
 
 from txproxy.errors import DialError
 from txproxy.interfaces import Address
-from txproxy.proxy.dialing import Dialer
-from txproxy.tls.upstream import client_connections
+from txproxy.net.dialing import Dialer
+from txproxy.tls.verification import client_connections
 
 
 @implementer(IHandshakeListener)

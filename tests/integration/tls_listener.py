@@ -12,9 +12,9 @@ from twisted.internet import reactor
 from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from txproxy.proxy.transports import serve_tls, tls_connection
-from txproxy.tls.listener import ListenerTls, ServerConnections, ServerTls
-from txproxy.tls.peer import NO_CERTIFICATE_LINES, peer_certificate
+from txproxy.net.transports import serve_tls, tls_connection
+from txproxy.tls.client_certificates import NO_CERTIFICATE_LINES, peer_certificate
+from txproxy.tls.listener_contexts import ListenerTls, ServerConnections, ServerTls
 
 
 class Teller(Protocol):

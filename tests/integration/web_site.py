@@ -11,7 +11,7 @@ from twisted.web.server import Site
 from twisted.web.static import Data
 
 from txproxy import Limits, Pool, PoolSettings, ReverseProxyResource
-from txproxy.reverse.upstream import UpstreamTls
+from txproxy.upstreams.upstream import UpstreamTls
 
 
 def main(endpoint, upstream, ca_file="-", timeout="60"):

@@ -5,18 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from txproxy.errors import ConfigError
-from txproxy.forward.destinations import Destinations
-from txproxy.forward.globs import UrlGlob
-from txproxy.forward.kinds import KINDS
-from txproxy.forward.no_proxy import NoProxy
-from txproxy.forward.parents import Parents
-from txproxy.forward.privacy import Privacy
-from txproxy.forward.rewrites import Rewrite
-from txproxy.forward.targets import Bind, Targets
+from txproxy.forward.access.condition_types import KINDS
+from txproxy.forward.access.destinations import Destinations
+from txproxy.forward.blocklists.url_globs import UrlGlob
+from txproxy.forward.parents.no_proxy import NoProxy
+from txproxy.forward.parents.selection import Parents
+from txproxy.forward.request.privacy import Privacy
+from txproxy.forward.request.targets import Bind, Targets
+from txproxy.forward.request.url_rewrites import Rewrite
 from txproxy.matching.hosts import HostPattern, HostPatterns, HostTable, host_name, is_literal, normal_host
-from txproxy.reverse.matches import Match
-from txproxy.reverse.rewriting import ResponseRewrite
-from txproxy.stream.by_name import ByName
+from txproxy.reverse.rewriting.rewrites import ResponseRewrite
+from txproxy.reverse.routing.matches import Match
+from txproxy.stream.sni_routing import ByName
 
 # What people write where a host is meant, and which is none; with what is said of it.
 NO_HOSTS = [

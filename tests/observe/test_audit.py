@@ -8,8 +8,8 @@ import pytest
 
 from txproxy import ForwardPolicy, ForwardProxyFactory
 from txproxy.errors import ConfigError, DestinationProhibited
-from txproxy.forward.auth import AuthPolicy
-from txproxy.forward.rules import Rule
+from txproxy.forward.access.rules import Rule
+from txproxy.forward.auth.authenticator import AuthPolicy
 from txproxy.observe.audit import AuditLog
 from txproxy.testing import ProxyInMemory
 

@@ -4,10 +4,10 @@ import pytest
 
 from txproxy import Limits, Pool, ReverseProxyFactory
 from txproxy.interfaces import Address
-from txproxy.reverse.health import HealthCheck
-from txproxy.reverse.pool import PoolSettings
-from txproxy.reverse.upstream import State
 from txproxy.testing import ProxyInMemory
+from txproxy.upstreams.health.checks import HealthCheck
+from txproxy.upstreams.pool import PoolSettings
+from txproxy.upstreams.upstream import State
 
 
 @pytest.mark.parametrize(

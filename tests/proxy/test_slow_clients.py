@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from tests.proxy.sockets import World
+from tests.net.sockets import World
 
 SIZE = 200_000
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % SIZE + b"x" * SIZE

@@ -3,10 +3,10 @@
 import pytest
 from twisted.internet import tcp
 
-from tests.proxy.sockets import World
+from tests.net.sockets import World
 from txproxy import Limits, Pool
 from txproxy.interfaces import Bounds
-from txproxy.proxy import splice
+from txproxy.net import splice
 from txproxy.proxy.tunnel import Tunnel
 from txproxy.stream.mode import StreamFactory
 from txproxy.testing import MemoryConnection, ProxyInMemory

@@ -4,13 +4,13 @@ import pytest
 
 from txproxy import Pool, ReverseProxyFactory
 from txproxy.errors import ConfigError, ConnectionRefused, ConnectTimeout, TlsError
-from txproxy.reverse.actions import Respond
-from txproxy.reverse.health import HealthCheck
-from txproxy.reverse.matches import Match
+from txproxy.reverse.actions.treatments import Respond
 from txproxy.reverse.mode import ReverseMode
-from txproxy.reverse.pool import PoolSettings
-from txproxy.reverse.routes import Route
+from txproxy.reverse.routing.matches import Match
+from txproxy.reverse.routing.routes import Route
 from txproxy.testing import ProxyInMemory
+from txproxy.upstreams.health.checks import HealthCheck
+from txproxy.upstreams.pool import PoolSettings
 
 GET = b"GET / HTTP/1.1\r\nHost: site.example\r\n\r\n"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reverse.test_resource import OK, SiteInMemory
+from tests.reverse.test_web_resource import OK, SiteInMemory
 from txproxy import Limits, Pool, ReverseProxyFactory
 from txproxy.testing import ProxyInMemory
 

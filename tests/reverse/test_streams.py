@@ -3,10 +3,10 @@
 import pytest
 
 from txproxy import Limits, Pool, ReverseProxyFactory
-from txproxy.reverse.actions import TunnelTo
-from txproxy.reverse.matches import Match
+from txproxy.reverse.actions.treatments import TunnelTo
 from txproxy.reverse.mode import ReverseMode
-from txproxy.reverse.routes import Route
+from txproxy.reverse.routing.matches import Match
+from txproxy.reverse.routing.routes import Route
 from txproxy.testing import ProxyInMemory
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -6,19 +6,19 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 
-from tests.proxy.sockets import Turns, connected_pair
+from tests.net.sockets import Turns, connected_pair
 from tests.stream.hello import hello
 from tests.tls.authority import new_ca
 from txproxy import Limits, Pool
 from txproxy.errors import ConfigError, ConnectionRefused
+from txproxy.net.transports import TLSServer
 from txproxy.proxy.fault_log import MOST
-from txproxy.proxy.transports import TLSServer
-from txproxy.reverse.health import HealthCheck
-from txproxy.reverse.pool import Ejection, PoolSettings
-from txproxy.reverse.upstream import Breaker, State
 from txproxy.stream.mode import StreamFactory
 from txproxy.testing import MemoryNetwork, ProxyInMemory
-from txproxy.tls.listener import ListenerTls, ServerTls
+from txproxy.tls.listener_contexts import ListenerTls, ServerTls
+from txproxy.upstreams.health.checks import HealthCheck
+from txproxy.upstreams.pool import Ejection, PoolSettings
+from txproxy.upstreams.upstream import Breaker, State
 
 
 @pytest.fixture

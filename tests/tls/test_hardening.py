@@ -6,7 +6,7 @@ from OpenSSL import SSL
 
 from tests.tls.authority import Ends, client_context
 from txproxy.tls.hardening import hardened, use_groups
-from txproxy.tls.listener import ListenerTls, ServerTls
+from txproxy.tls.listener_contexts import ListenerTls, ServerTls
 
 GROUPS = ["X25519", "P-256", "P-384"]
 

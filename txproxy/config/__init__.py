@@ -3,8 +3,7 @@
 Every error says where it is, what is wrong, and what is accepted.
 """
 
-from txproxy.config.file import load, parse
-from txproxy.config.tree import (
+from txproxy.config.model import (
     Config,
     ForwardListener,
     ListenerConfig,
@@ -13,6 +12,7 @@ from txproxy.config.tree import (
     RouteConfig,
     TcpListener,
 )
+from txproxy.config.toml.file import load, parse
 from txproxy.config.values import parse_duration, parse_size
 
 __all__ = [

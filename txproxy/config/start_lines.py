@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from txproxy.config.tree import AnyListener, Config, ForwardListener, TcpListener
+from txproxy.config.model import AnyListener, Config, ForwardListener, TcpListener
 
 
 def start_line(config: Config, listener: AnyListener, tls: bool, host: Any) -> str:

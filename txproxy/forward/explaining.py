@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from txproxy.forward.blocking import Blocked, denied
-from txproxy.forward.decisions import Outcome, Verdict
-from txproxy.forward.judge import Aim, Case, url_of
+from txproxy.forward.access.decisions import Outcome, Verdict
+from txproxy.forward.access.refusals import Blocked, denied
 from txproxy.forward.mode import ForwardMode
+from txproxy.forward.pipeline import Aim, Case, url_of
 from txproxy.interfaces import Answer, Client, Decision, Refusal
 from txproxy.wire.message import RequestHead
 

@@ -11,37 +11,37 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from txproxy.errors import LoopDetected, RequestDenied, RequestError
-from txproxy.forward.access import PeerNetworks
-from txproxy.forward.approvals import Approvals
-from txproxy.forward.auth import Authenticator, make_authenticator
-from txproxy.forward.blocking import Blocked, BlockedResponse, denied
-from txproxy.forward.decisions import Rules
-from txproxy.forward.destinations import Destinations, GuardedDialer
-from txproxy.forward.egress import AgreedName, Masks
-from txproxy.forward.filters import Filters, ListFile
-from txproxy.forward.judge import Aim, Authentication, Case, Changing, Deciding, Filtering, Judge, Step
-from txproxy.forward.kinds import Surroundings
-from txproxy.forward.no_proxy import NoProxy
-from txproxy.forward.notes import Notes
-from txproxy.forward.onward import Onward
+from txproxy.forward.access.block_pages import greeting_page
+from txproxy.forward.access.client_access import PeerNetworks
+from txproxy.forward.access.condition_types import Surroundings
+from txproxy.forward.access.decisions import Rules
+from txproxy.forward.access.destinations import Destinations, GuardedDialer
+from txproxy.forward.access.refusals import Blocked, BlockedResponse, denied
+from txproxy.forward.auth.authenticator import Authenticator, make_authenticator
+from txproxy.forward.blocklists.filtering import Filters, ListFile
+from txproxy.forward.egress.approvals import Approvals
+from txproxy.forward.egress.credentials_injection import AgreedName, Masks
+from txproxy.forward.memo import Notes
 from txproxy.forward.pac import PATH as PAC_PATH
 from txproxy.forward.pac import Pac
-from txproxy.forward.pages import greeting_page
-from txproxy.forward.parent_checks import ParentChecks
-from txproxy.forward.parents import Parents
+from txproxy.forward.parents.no_proxy import NoProxy
+from txproxy.forward.parents.parent_checks import ParentChecks
+from txproxy.forward.parents.selection import Parents
+from txproxy.forward.parents.to_parents import ToParents
+from txproxy.forward.pipeline import Aim, Authentication, Case, Changing, Deciding, Filtering, Judge, Step
 from txproxy.forward.policy import FORWARDED_FOR_MODES, ForwardPolicy, forwarded_for_mode
-from txproxy.forward.privacy import Mask
-from txproxy.forward.rewrites import Rewrites
-from txproxy.forward.targets import Target, Targets
-from txproxy.forward.to_parents import ToParents
-from txproxy.forward.watching import FileWatch, Look, in_threads
+from txproxy.forward.policy_files import FileWatch, Look, in_threads
+from txproxy.forward.request.onward_head import Onward
+from txproxy.forward.request.privacy import Mask
+from txproxy.forward.request.targets import Target, Targets
+from txproxy.forward.request.url_rewrites import Rewrites
 from txproxy.interfaces import Address, Bounds, Client, Decision, IMode, Plan, Refusal
-from txproxy.proxy.downstream import DownstreamProtocol
+from txproxy.net.dns.host_endpoint import addresses_of
+from txproxy.net.dns.resolver import Resolver
+from txproxy.proxy.downstream.http1 import DownstreamProtocol
+from txproxy.proxy.downstream.socks5 import HTTP, SOCKS5, Speaking, protocol_class, spoken
 from txproxy.proxy.factory import Observer, ProxyFactory
 from txproxy.proxy.limits import Limits
-from txproxy.proxy.names import addresses_of
-from txproxy.proxy.resolver import Resolver
-from txproxy.proxy.socks import HTTP, SOCKS5, Speaking, protocol_class, spoken
 from txproxy.wire.forwarding import Via, max_forwards, new_mark
 from txproxy.wire.message import RequestHead, ResponseHead
 

@@ -11,10 +11,10 @@ import re
 from typing import Final
 
 from txproxy.errors import RequestError
-from txproxy.forward.no_proxy import Entry, NoProxy
+from txproxy.forward.parents.no_proxy import Entry, NoProxy
 from txproxy.interfaces import Answer, Client, Refusal
+from txproxy.matching.networks import Network
 from txproxy.wire.message import RequestHead
-from txproxy.wire.networks import Network
 from txproxy.wire.target import split_authority
 
 PATH: Final = b"/proxy.pac"

@@ -8,26 +8,26 @@ from typing import Any, Final, Protocol
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.forward.access import LOOPBACK_CLIENTS, Ports
-from txproxy.forward.approvals import Ask
-from txproxy.forward.auth import AuthPolicy
-from txproxy.forward.content import ContentRules
-from txproxy.forward.destinations import Destinations
-from txproxy.forward.egress import Injection
-from txproxy.forward.filters import Filters, ListFile
-from txproxy.forward.kinds import Usage
-from txproxy.forward.no_proxy import NoProxy
-from txproxy.forward.parent import Parent
-from txproxy.forward.parents import Parents
-from txproxy.forward.privacy import Privacy
-from txproxy.forward.rewrites import Rewrite, Rewrites
-from txproxy.forward.rules import Rule, read_rules
-from txproxy.forward.targets import Bind, bind_address
-from txproxy.forward.to_parents import ChooseParent
+from txproxy.forward.access.client_access import LOOPBACK_CLIENTS, Ports
+from txproxy.forward.access.condition_types import Usage
+from txproxy.forward.access.content_policy import ContentRules
+from txproxy.forward.access.destinations import Destinations
+from txproxy.forward.access.rules import Rule, read_rules
+from txproxy.forward.auth.authenticator import AuthPolicy
+from txproxy.forward.blocklists.filtering import Filters, ListFile
+from txproxy.forward.egress.approvals import Ask
+from txproxy.forward.egress.credentials_injection import Injection
+from txproxy.forward.parents.no_proxy import NoProxy
+from txproxy.forward.parents.parent import Parent
+from txproxy.forward.parents.selection import Parents
+from txproxy.forward.parents.to_parents import ChooseParent
+from txproxy.forward.request.privacy import Privacy
+from txproxy.forward.request.targets import Bind, bind_address
+from txproxy.forward.request.url_rewrites import Rewrite, Rewrites
 from txproxy.interfaces import Bounds
 from txproxy.matching.hosts import HostPatterns
+from txproxy.matching.networks import PeerNetworks
 from txproxy.proxy.exchange import Exchange
-from txproxy.wire.networks import PeerNetworks
 
 FORWARDED_FOR_MODES: Final = ("on", "off", "transparent", "delete")
 
@@ -90,17 +90,17 @@ class ForwardPolicy:
     A request passes these in order; the first that says no is the answer.
 
     - ``allow_clients``: CIDRs of who may use it.
-    - ``auth``: who they are; an :class:`~txproxy.forward.auth.AuthPolicy`, or the name of a password file. With
-      ``auth_by_rules``, only where a rule asks for a user or group.
-    - ``rewrites`` (:class:`~txproxy.forward.rewrites.Rewrite`) and ``safe_search`` (``google``, ``bing``, ...) send
-      requests elsewhere.
+    - ``auth``: who they are; an :class:`~txproxy.forward.auth.authenticator.AuthPolicy`, or the name of a password
+      file. With ``auth_by_rules``, only where a rule asks for a user or group.
+    - ``rewrites`` (:class:`~txproxy.forward.request.url_rewrites.Rewrite`) and ``safe_search`` (``google``, ``bing``,
+      ...) send requests elsewhere.
     - ``allow_ports``: for requests and CONNECT alike; None stands for 80, 443 and 1024-65535, and 443 for CONNECT.
     - ``deny_hosts``, ``allow_hosts``: patterns (``example.com``, ``*.example.com``, ``.example.com``); None for all.
-    - ``filters``: files of block lists (:mod:`txproxy.forward.lists`), read again when they change; or a
-      :class:`~txproxy.forward.filters.Filters`, which has read them.
-    - ``rules`` (:class:`~txproxy.forward.rules.Rule`): if there are any, what none of them matches is refused.
+    - ``filters``: files of block lists (:mod:`txproxy.forward.blocklists.block_list`), read again when they change; or
+      a :class:`~txproxy.forward.blocklists.filtering.Filters`, which has read them.
+    - ``rules`` (:class:`~txproxy.forward.access.rules.Rule`): if there are any, what none of them matches is refused.
       ``lists`` are the files of lists that they name, by name; ``usage`` says how many bytes clients have used.
-      ``ask`` is asked where a rule asks (see :mod:`txproxy.forward.approvals`), and has ``ask_timeout`` seconds;
+      ``ask`` is asked where a rule asks (see :mod:`txproxy.forward.egress.approvals`), and has ``ask_timeout`` seconds;
       without it, questions wait in ``ForwardMode.approvals``.
     - ``allow_destinations``: CIDRs and host names that may be reached though they are loopback, link-local, private or
       metadata addresses.
@@ -109,15 +109,16 @@ class ForwardPolicy:
     - ``content``: types and sizes of responses that do not pass.
 
     What origins learn: ``via`` is a pseudonym in Via, or None; ``forwarded_for`` is ``on``, ``off``, ``transparent`` or
-    ``delete``, as Squid's; ``privacy`` (:class:`~txproxy.forward.privacy.Privacy`) removes and replaces fields, and
-    ``inject`` (:class:`~txproxy.forward.egress.Injection`) adds secrets that no client holds.
+    ``delete``, as Squid's; ``privacy`` (:class:`~txproxy.forward.request.privacy.Privacy`) removes and replaces fields,
+    and ``inject`` (:class:`~txproxy.forward.egress.credentials_injection.Injection`) adds secrets that no client holds.
 
-    Which way requests go: ``parents`` are URLs of proxies to go through (see :class:`txproxy.forward.parent.Parent`),
-    or a :class:`txproxy.forward.parents.Parents`. ``choose_parent(head, client, parents)``: asked for each request
-    first; a ``Parent``, None (as configured), or a Deferred of these. ``no_proxy``: names and networks that are reached
-    without a parent, by the proxy and by clients that have its PAC file, in the words of the environment variable.
-    ``bind``: the local address to connect from, and ``binds`` (:class:`~txproxy.forward.targets.Bind`) others for some
-    hosts and rules. ``pac``: whether ``/proxy.pac`` is served. ``audit`` writes down what was decided.
+    Which way requests go: ``parents`` are URLs of proxies to go through (see
+    :class:`txproxy.forward.parents.parent.Parent`), or a :class:`txproxy.forward.parents.selection.Parents`.
+    ``choose_parent(head, client, parents)``: asked for each request first; a ``Parent``, None (as configured), or a
+    Deferred of these. ``no_proxy``: names and networks that are reached without a parent, by the proxy and by clients
+    that have its PAC file, in the words of the environment variable. ``bind``: the local address to connect from, and
+    ``binds`` (:class:`~txproxy.forward.request.targets.Bind`) others for some hosts and rules. ``pac``: whether
+    ``/proxy.pac`` is served. ``audit`` writes down what was decided.
 
     A wrong value is a ``ConfigError``, which is a ``ValueError``.
     """

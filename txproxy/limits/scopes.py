@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from txproxy.errors import ConfigError
 from txproxy.matching.clients import IPV6_PREFIX, client_key
-from txproxy.wire.networks import Networks, PeerNetworks
+from txproxy.matching.networks import Networks, PeerNetworks
 
 PER: Final = ("client", "user", "rule")
 

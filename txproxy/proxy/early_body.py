@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from txproxy.proxy.deadlines import NEVER
+from txproxy.net.deadlines import NEVER
 from txproxy.wire.headers import Headers
 
 # At this size nginx on 64 bits and HAProxy go on as well.

@@ -25,20 +25,20 @@ from txproxy.errors import (
     UpstreamClosed,
 )
 from txproxy.interfaces import Answer, Client, Decision, Plan, Refusal
-from txproxy.proxy.binding import bind_by_request
-from txproxy.proxy.bound import Bound
-from txproxy.proxy.connections import Connections
+from txproxy.net.via_proxy import spoke_early
 from txproxy.proxy.early_body import FIRST_PART, EarlyBody
-from txproxy.proxy.hops import spoke_early
+from txproxy.proxy.exchange_bounds import Bound
+from txproxy.proxy.upstream.connection_binding import bind_by_request
+from txproxy.proxy.upstream.connection_pool import Connections
 from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end, received_in_http10
 from txproxy.wire.headers import Headers
+from txproxy.wire.http1.trailers import of_request, of_response
 from txproxy.wire.message import RequestHead, ResponseHead
-from txproxy.wire.trailers import of_request, of_response
 
 if TYPE_CHECKING:
     from txproxy.proxy.factory import ProxyFactory
     from txproxy.proxy.tunnel import Tunnel
-    from txproxy.proxy.upstream import UpstreamProtocol
+    from txproxy.proxy.upstream.http1 import UpstreamProtocol
 
 _log = Logger()
 

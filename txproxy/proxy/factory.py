@@ -16,22 +16,22 @@ from zope.interface import implementer
 
 from txproxy.errors import ExchangeError
 from txproxy.interfaces import Address, Client, IClientDialer, IDialer, IMode
-from txproxy.proxy.admission import Admission
-from txproxy.proxy.connections import Connections
-from txproxy.proxy.deadlines import Deadlines, TimeLimit
-from txproxy.proxy.dialing import Dialer
-from txproxy.proxy.downstream import DownstreamProtocol
+from txproxy.net.deadlines import Deadlines, TimeLimit
+from txproxy.net.dialing import Dialer
+from txproxy.net.dns.resolver import Resolver
+from txproxy.net.splice import PipePool
+from txproxy.net.transports import TurnWrites
+from txproxy.proxy.downstream.admission import Admission
+from txproxy.proxy.downstream.client_limit import make_admission
+from txproxy.proxy.downstream.http1 import DownstreamProtocol
 from txproxy.proxy.early_body import MOMENT
+from txproxy.proxy.error_pages import ErrorPages
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.fault_log import FaultLog
 from txproxy.proxy.limits import Limits
-from txproxy.proxy.pages import ErrorPages
-from txproxy.proxy.per_client import make_admission
-from txproxy.proxy.resolver import Resolver
-from txproxy.proxy.splice import PipePool
-from txproxy.proxy.transports import TurnWrites
-from txproxy.proxy.upstream import UpstreamProtocol
-from txproxy.wire.tolerance import tolerated
+from txproxy.proxy.upstream.connection_pool import Connections
+from txproxy.proxy.upstream.http1 import UpstreamProtocol
+from txproxy.wire.http1.tolerance import tolerated
 
 _log = Logger()
 
@@ -55,7 +55,7 @@ class ProxyFactory:
     noisy = False
     scheme = "http"
     # What clients may speak, the TLS of those who speak it where others do not, and who knows the users of SOCKS5; see
-    # txproxy.proxy.socks.
+    # txproxy.proxy.downstream.socks5.
     protocols: frozenset[str] = frozenset({"http"})
     tls_context: SSL.Context | Callable[[], SSL.Context] | None = None
     login: Callable[[bytes, bytes, Client], Any] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from txproxy.matching.clients import IPV6_PREFIX, prefix_length
-from txproxy.wire.limits import WireLimits
+from txproxy.wire.size_limits import WireLimits
 
 
 @attrs.frozen

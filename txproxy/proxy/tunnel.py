@@ -1,6 +1,6 @@
 """CONNECT, Upgrade and raw TCP: bytes both ways, until both sides have closed.
 
-Where both ends are plain sockets, :mod:`txproxy.proxy.splice` moves the bytes in the kernel. Else they pass through
+Where both ends are plain sockets, :mod:`txproxy.net.splice` moves the bytes in the kernel. Else they pass through
 here.
 """
 
@@ -15,11 +15,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txproxy.interfaces import Bounds, Shaper
-from txproxy.proxy import splice
-from txproxy.proxy.deadlines import NEVER, Deadlines, TimeLimit
+from txproxy.net import splice
+from txproxy.net.deadlines import NEVER, Deadlines, TimeLimit
+from txproxy.net.transports import half_close, plain_socket, write_function
 from txproxy.proxy.limits import Limits
-from txproxy.proxy.transports import half_close, plain_socket, write_function
-from txproxy.proxy.valve import Lane, Valve
+from txproxy.proxy.throttle import Lane, Valve
 
 
 class Home(Protocol):

@@ -9,18 +9,18 @@ from zope.interface import implementer
 
 from txproxy.errors import ConfigError, LoopDetected
 from txproxy.interfaces import Client, Decision, IMode, Refusal
+from txproxy.net.dns.resolver import Resolver
+from txproxy.net.transports import tls_connection
 from txproxy.proxy.factory import Observer, ProxyFactory
 from txproxy.proxy.limits import Limits
-from txproxy.proxy.resolver import Resolver
-from txproxy.proxy.transports import tls_connection
-from txproxy.reverse.actions import Action
-from txproxy.reverse.affinity import affinity_from
-from txproxy.reverse.matches import host_of
-from txproxy.reverse.pool import Pool
-from txproxy.reverse.routes import Route, Routes, Sticky
-from txproxy.reverse.to_pool import ToPool
-from txproxy.reverse.trust import Trust, peer_alone
-from txproxy.tls.peer import NO_CERTIFICATE_LINES, peer_certificate
+from txproxy.reverse.actions.to_pool import ToPool
+from txproxy.reverse.actions.treatments import Action
+from txproxy.reverse.client_identity import Trust, peer_alone
+from txproxy.reverse.routing.matches import host_of
+from txproxy.reverse.routing.routes import Route, Routes, Sticky
+from txproxy.tls.client_certificates import NO_CERTIFICATE_LINES, peer_certificate
+from txproxy.upstreams.affinity import affinity_from
+from txproxy.upstreams.pool import Pool
 from txproxy.wire.forwarding import Via, max_forwards, new_mark
 from txproxy.wire.message import RequestHead
 

@@ -19,18 +19,18 @@ from zope.interface import implementer
 
 from txproxy.errors import ConfigError, DialError, ExchangeError
 from txproxy.interfaces import Address, Client, IDialer
-from txproxy.proxy.admission import Admission
-from txproxy.proxy.deadlines import NEVER, Deadlines
-from txproxy.proxy.dialing import Dialer
+from txproxy.net.deadlines import NEVER, Deadlines
+from txproxy.net.dialing import Dialer
+from txproxy.net.dns.resolver import Resolver
+from txproxy.net.splice import PipePool
+from txproxy.net.transports import set_tcp_options, tls_connection
+from txproxy.proxy.downstream.admission import Admission
+from txproxy.proxy.downstream.client_limit import make_admission
 from txproxy.proxy.factory import GONE, ip_of
 from txproxy.proxy.fault_log import FaultLog
 from txproxy.proxy.limits import Limits
-from txproxy.proxy.per_client import make_admission
-from txproxy.proxy.resolver import Resolver
-from txproxy.proxy.splice import PipePool
-from txproxy.proxy.transports import set_tcp_options, tls_connection
 from txproxy.proxy.tunnel import Tunnel, TunnelEnd
-from txproxy.stream.by_name import ByName, Heard
+from txproxy.stream.sni_routing import ByName, Heard
 
 _log = Logger()
 

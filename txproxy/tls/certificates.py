@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from twisted.logger import Logger
 
 from txproxy.errors import ConfigError
-from txproxy.tls.files import read_file
+from txproxy.tls.watched_files import read_file
 
 _log = Logger()
 

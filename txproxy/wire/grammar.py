@@ -3,7 +3,7 @@
 A message head is matched whole, in one pass at C speed. Two patterns serve each role: the plain one takes the field
 lines that nearly every peer sends (``Name: value``, one space, no space at the end), whose lines can be forwarded as
 they are; the full one takes all optional white space and empty values that RFC 9112 section 5.1 allows. What neither
-matches is malformed, and :mod:`txproxy.wire.diagnosis` finds out why.
+matches is malformed, and :mod:`txproxy.wire.http1.diagnosis` finds out why.
 
 All repeated parts start with a byte that the part before cannot contain, so no input makes them backtrack for long.
 """

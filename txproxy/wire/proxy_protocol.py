@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from txproxy.wire.networks import IPAddress, unmapped
+from txproxy.matching.networks import IPAddress, unmapped
 
 # An address as text, and a port.
 End: TypeAlias = tuple[str, int]

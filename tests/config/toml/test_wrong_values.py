@@ -1,0 +1,231 @@
+"""Each key of a file, with values that are none of it: one line each, and nothing is taken in silence.
+
+The keys are those that the parser asks for, so that a new one is tested as soon as it is read.
+"""
+
+import datetime
+import pathlib
+
+import pytest
+
+from tests.config.toml.documents import DOCUMENTS, holder, toml, with_value
+from tests.tls.authority import new_ca
+from txproxy.config.toml.file import parse
+from txproxy.config.toml.tables import Findings
+from txproxy.errors import ConfigError
+
+WRONG = {
+    "true": True,
+    "negative": -1,
+    "huge": 10**30,
+    "fraction": 1.5,
+    "no number": float("nan"),
+    "infinity": float("inf"),
+    "date": datetime.date(1979, 5, 27),
+    "empty": "",
+    "nonsense": "no such: thing!",
+    "two lines": "a\nb",
+    "control": "a\x7fb",
+    "long": "x" * 5000,
+    "list": [[]],
+    "empty list": [],
+    "table": {"x": 1},
+    "empty table": {},
+}
+
+# What each kind of key takes of these, as it should. All others take none.
+FLAG = {"true"}
+NAME = {"nonsense", "long"}
+DURATION = {"fraction"}
+NONE_OF_THEM = {"empty list"}  # means the same as no such key
+TABLE = {"empty table"}
+FREE_TEXT = {"empty", "nonsense", "two lines", "control", "long"}
+
+TAKES = {
+    "log": TABLE,
+    "log.access": NAME,
+    "limits": TABLE,
+    "via": {"long"},
+    "routes": NONE_OF_THEM,
+    "bandwidths": NONE_OF_THEM,
+    "quotas": NONE_OF_THEM,
+    "usage_file": NAME,
+    "pools.NAME.tls": TABLE,
+    "pools.NAME.tls.insecure": FLAG,
+    "pools.NAME.ejection": TABLE,
+    "pools.NAME.ejection.base": DURATION,
+    "pools.NAME.ejection.longest": DURATION,
+    "pools.NAME.slow_start": DURATION,
+    "pools.NAME.health": TABLE,
+    "pools.NAME.health.interval": DURATION,
+    "pools.NAME.health.timeout": DURATION,
+    "pools.NAME.health.method": {"long"},
+    "pools.NAME.health.body": FREE_TEXT - {"empty"},
+    "pools.NAME.upstreams[].backup": FLAG,
+    "listeners[].name": NAME,
+    "listeners[].limits": TABLE,
+    "listeners[].tls": TABLE,
+    "listeners[].trusted_proxies": NONE_OF_THEM,
+    "listeners[].via": {"long"},
+    "listeners[].error_pages": TABLE,
+    "listeners[].sni": TABLE,
+    "listeners[].auth.certificate_users": TABLE,
+    "listeners[].auth.realm": {"nonsense"},
+    "listeners[].auth.remember": DURATION,
+    "listeners[].auth.digest_secret": NAME,
+    "listeners[].auth.by_rules": FLAG,
+    "listeners[].lists": TABLE,
+    "listeners[].filters": NONE_OF_THEM,
+    "listeners[].filters[].name": NAME,
+    "listeners[].allow_destinations": NONE_OF_THEM,
+    "listeners[].allow_hosts": NONE_OF_THEM,
+    "listeners[].deny_hosts": NONE_OF_THEM,
+    "listeners[].rules": NONE_OF_THEM,
+    "listeners[].rules[].name": NAME,
+    "listeners[].rules[].reason": NAME,
+    "listeners[].rewrites": NONE_OF_THEM,
+    "listeners[].rewrites[].name": NAME,
+    "listeners[].safe_search": NONE_OF_THEM,
+    "listeners[].content": TABLE,
+    "listeners[].content.deny_types": NONE_OF_THEM,
+    "listeners[].agree_names": FLAG,
+    "listeners[].privacy": NONE_OF_THEM,
+    "listeners[].privacy[].remove": {"empty list", "long"},
+    "listeners[].privacy[].replace": TABLE,
+    "listeners[].privacy[].keep": {"empty list", "long"},
+    "listeners[].privacy[].remove_from_responses": {"empty list", "long"},
+    "listeners[].inject": NONE_OF_THEM,
+    "listeners[].parents": NONE_OF_THEM,
+    "listeners[].parent_check_interval": DURATION,
+    "listeners[].no_proxy": NONE_OF_THEM,
+    "listeners[].binds": NONE_OF_THEM,
+    "listeners[].pac": FLAG,
+    "listeners[].audit": NAME,
+    "routes[].name": NAME,
+    "routes[].methods": {"long"},
+    "routes[].headers": TABLE,
+    "routes[].query": TABLE,
+    "routes[].request_headers": TABLE,
+    "routes[].request_headers.set": TABLE,
+    "routes[].request_headers.add": TABLE,
+    "routes[].request_headers.remove": {"empty list", "long"},
+    "routes[].response_headers": TABLE,
+    "routes[].response_headers.set": TABLE,
+    "routes[].response_headers.add": TABLE,
+    "routes[].response_headers.remove": {"empty list", "long"},
+    "routes[].cookie_domains": TABLE,
+    "routes[].map_location": FLAG,
+    "routes[].hsts": TABLE | FLAG,
+    "routes[].hsts.max_age": DURATION,
+    "routes[].hsts.include_subdomains": FLAG,
+    "routes[].auth.copy": {"empty list", "long"},
+    "routes[].auth.cookies": {"empty list", "long"},
+    "routes[].respond.headers": TABLE,
+    "routes[].respond.body": FREE_TEXT,
+}
+# A rule that is for nothing is warned of; users and groups may have any name.
+for _key in ("clients", "hosts", "addresses", "ports", "schemes", "url", "headers", "hours", "days", "used_more_than"):
+    TAKES[f"listeners[].rules[].{_key}"] = {"empty list", "empty table"}
+TAKES["listeners[].rules[].methods"] = {"empty list", "empty table", "long"}
+TAKES["listeners[].rules[].not_methods"] = {"long"}
+for _key in ("users", "groups"):
+    TAKES[f"listeners[].rules[].{_key}"] = NAME | {"empty list", "empty table"}
+    TAKES[f"listeners[].rules[].not_{_key}"] = NAME
+# All limits of a listener are times, sizes and counts.
+_TIMES = ("_timeout", "_for", "_age", "_idle")
+
+
+def _taken(key: str) -> set[str]:
+    name = key.rpartition(".")[2]
+    if ".limits." in f".{key}":
+        return DURATION if name.endswith(_TIMES) else set()
+    return TAKES.get(key, DURATION if name.endswith("_timeout") else set())
+
+
+def _keys() -> dict[str, str]:
+    """Each key that the parser asks for, with a document that has its table."""
+    keys: dict[str, str] = {}
+    for name, document in DOCUMENTS.items():
+        findings = Findings()
+        try:
+            parse(toml(document), "proxy.toml", findings)
+        except ConfigError:
+            pass  # of files that are not there, which is no matter
+        for key in findings.asked:
+            if holder(document, key) is not None:
+                keys.setdefault(key, name)
+    return keys
+
+
+KEYS = _keys()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Has the files that the documents name."""
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "list").write_text("ads.example\n")
+    cert, key = new_ca().issue("a.example").write(folder, "a")
+    (folder / "pair.pem").write_bytes(pathlib.Path(cert).read_bytes() + pathlib.Path(key).read_bytes())
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _in_the_folder(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+
+
+def test_all_keys_are_found():
+    assert len(KEYS) > 200
+    assert not set(TAKES) - set(KEYS), "nobody asks for these any more"
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_what_is_wrong_is_said_in_one_line_and_nothing_is_taken_in_silence(key):
+    document = DOCUMENTS[KEYS[key]]
+    # Its own name, or that of the table that it makes sense in with others.
+    names = [step.removesuffix("[]").removesuffix("s") for step in key.split(".")[-2:]]
+    taken = set()
+    for kind, value in WRONG.items():
+        try:
+            parse(with_value(document, key, value), "proxy.toml")
+        except ConfigError as fault:
+            lines = str(fault).splitlines()
+            assert any(name in line for name in names for line in lines), (kind, lines)
+            for line in lines:
+                assert line.startswith("proxy.toml:") and "accepted" in line and len(line) < 600, (kind, line)
+        else:
+            taken.add(kind)
+    assert taken == _taken(key)
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if not key.endswith("]")])
+def test_a_key_that_is_misspelt_is_no_key(key):
+    name = key.rpartition(".")[2]
+    table, misspelt = key.removesuffix(name), f"{name}z"
+    # Where names are free, each is one.
+    if not any(table == f"{free}." for free in ("pools", "listeners[].lists")):
+        with pytest.raises(ConfigError, match=f"{misspelt}: no such key .is {name}"):
+            parse(with_value(DOCUMENTS[KEYS[key]], f"{table}{misspelt}", 1), "proxy.toml")
+
+
+NO_HOSTS = ["a..b", "-a", "10.0", "a,b", "a b", "*.a", ".a", "xn--a", "a.b.1x", "http://a", "a/b", "a:x"]
+HOSTS = {
+    "listeners[].host": "{}",
+    "pools.NAME.host": "{}",
+    "pools.NAME.health.host": "{}",
+    "pools.NAME.tls.server_name": "{}",
+    "pools.NAME.upstreams[].url": "http://{}:80",
+    "routes[].redirect": "https://{}:80$path",
+    "listeners[].parents": "socks5://{}:1080",
+    "listeners[].rewrites[].to": "http://{}:80",
+    "listeners[].inject[].origin": "https://{}:80",
+}
+
+
+@pytest.mark.parametrize("key", HOSTS)
+def test_what_is_no_host_is_no_host_in_any_key(key):
+    # Of the URL of a rewrite, what follows a slash is the path.
+    for host in (host for host in NO_HOSTS if "/" not in host or not key.endswith(".to")):
+        with pytest.raises(ConfigError, match="accepted"):
+            parse(with_value(DOCUMENTS[KEYS[key]], key, HOSTS[key].format(host)), "proxy.toml")

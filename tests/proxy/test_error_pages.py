@@ -1,0 +1,91 @@
+"""Error pages of one's own."""
+
+import pytest
+
+from txproxy.errors import ConfigError
+from txproxy.proxy.error_pages import ErrorPages, Page
+
+
+def test_a_status_comes_before_its_class():
+    pages = ErrorPages({"5xx": Page(text="five"), 503: Page(text="away"), "404": Page(text="gone")})
+    assert pages.render(503) == (b"text/plain; charset=utf-8", b"away")
+    assert pages.render(500)[1] == pages.render(599)[1] == b"five"
+    assert pages.render(404)[1] == b"gone"
+    assert pages.render(403) is None and pages.render(200) is None
+
+
+def test_no_pages_are_none():
+    assert not ErrorPages({}) and ErrorPages({}).render(500) is None
+    assert ErrorPages({"4XX": Page(text="x")}).render(499) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.html", b"text/html; charset=utf-8"),
+        ("a.txt", b"text/plain; charset=utf-8"),
+        ("a.json", b"application/json"),
+        ("a", b"text/html; charset=utf-8"),
+    ],
+)
+def test_a_file_is_read_at_once_and_its_name_tells_its_type(tmp_path, name, kind):
+    file = tmp_path / name
+    file.write_bytes(b"\xff<p>")
+    pages = ErrorPages({500: file, 501: str(file)})
+    file.unlink()
+    assert pages.render(500) == pages.render(501) == (kind, b"\xff<p>")
+
+
+@pytest.mark.parametrize(
+    ("page", "kind"),
+    [
+        (Page(text="So sorry"), b"text/plain; charset=utf-8"),
+        (Page(text=" <!DOCTYPE html>"), b"text/html; charset=utf-8"),
+        (Page(text="{}", content_type="application/problem+json"), b"application/problem+json"),
+        (Page(text="x", content_type="text/html; charset=latin-1"), b"text/html; charset=latin-1"),
+    ],
+)
+def test_the_type_of_a_text(page, kind):
+    assert ErrorPages({400: page}).render(400) == (kind, page.text.encode())
+
+
+@pytest.mark.parametrize("status", ["200", "399", "600", "6xx", "xxx", "5x", "", "404 ", 40, 4040, "3xx", "٤04"])
+def test_what_is_no_error_is_refused(status):
+    with pytest.raises(ConfigError, match=f"^{status}: no status of an error; accepted are 400 to 599, 4xx and 5xx$"):
+        ErrorPages({status: Page(text="x")})
+
+
+@pytest.mark.parametrize(
+    ("page", "fault"),
+    [
+        (Page(), "a page has a file or a text"),
+        (Page(file="a", text="b"), "a page has a file or a text"),
+        (Page(text="x", content_type="html"), "'html' is no content type"),
+        (Page(text="x", content_type="text/html\r\nX: y"), "is no content type"),
+        (Page(text="x", content_type="text/html; é\n"), "is no content type"),
+        (Page(text="x" * (1 << 20) + "x"), "the text is too large for a page"),
+        ("/nonexistent/page.html", "'/nonexistent/page.html' cannot be read: No such file or directory"),
+        ("/", "'/' cannot be read: Is a directory"),
+        ("a\0b", "cannot be read: embedded null byte"),
+    ],
+)
+def test_what_is_no_page_is_refused(page, fault):
+    with pytest.raises(ConfigError, match=fault) as caught:
+        ErrorPages({"5xx": page})
+    said = str(caught.value)
+    assert said.startswith("5xx: ") and "accepted is" in said and "\n" not in said
+
+
+def test_a_file_is_read_up_to_its_bound(tmp_path):
+    file = tmp_path / "big.html"
+    file.write_bytes(b"x" * (1 << 20))
+    assert len(ErrorPages({500: file}).render(500)[1]) == 1 << 20
+    file.write_bytes(b"x" * ((1 << 20) + 1))
+    with pytest.raises(ConfigError, match="too large"):
+        ErrorPages({500: file})
+
+
+def test_all_faults_are_told_at_once(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        ErrorPages({200: Page(text="x"), "404": Page(), "5xx": str(tmp_path / "none")})
+    assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == ["200", "404", "5xx"]

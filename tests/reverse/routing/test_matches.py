@@ -1,0 +1,134 @@
+"""Which requests a route is for."""
+
+import pytest
+
+from txproxy.errors import ConfigError
+from txproxy.interfaces import Client
+from txproxy.reverse.routing.matches import Match, PathPattern, host_of
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead
+
+CLIENT = Client("192.0.2.7")
+
+
+def why_not(match, host="a.example", path=b"/", method=b"GET"):
+    return match.why_not(host, path, RequestHead(method, path, Headers()), CLIENT)
+
+
+@pytest.mark.parametrize(
+    ("authority", "host"),
+    [
+        (b"A.Example", "a.example"),
+        (b"a.example:8080", "a.example"),
+        (b"a.example:", "a.example"),
+        (b"a.example.:80", "a.example"),
+        (b"a.example..", "a.example."),
+        (b"[::1]:80", "::1"),
+        (b"[0:0::1]", "::1"),
+        (b"127.0.0.1", "127.0.0.1"),
+        (b"%61.example", "%61.example"),
+        (b"", ""),
+        (b"a b", ""),
+        (b"u@a.example", ""),
+    ],
+)
+def test_the_host_of_an_authority(authority, host):
+    assert host_of(authority) == host
+
+
+@pytest.mark.parametrize(
+    ("pattern", "holds", "does_not"),
+    [
+        ("", [b"/", b"*", b"", b"/x"], []),
+        ("/", [b"/", b"*", b"", b"/x"], []),
+        ("/api", [b"/api", b"/api/", b"/api/x"], [b"/apix", b"/", b"/API", b"//api"]),
+        ("/api/", [b"/api/", b"/api/x"], [b"/api", b"/apix"]),
+        ("=/api", [b"/api"], [b"/api/", b"/api/x"]),
+        ("=/", [b"/"], [b"/x", b"", b"*"]),
+        ("~/users/[0-9]+", [b"/users/7"], [b"/users/7/", b"/x/users/7", b"/users/"]),
+        # an alternative at the top is anchored as well
+        ("~/a|/b", [b"/a", b"/b"], [b"/ax", b"/x/b"]),
+        ("~(?i)/API", [b"/api", b"/Api"], [b"/apix"]),
+    ],
+)
+def test_path_patterns(pattern, holds, does_not):
+    parsed = PathPattern.parse(pattern)
+    assert [path for path in holds + does_not if parsed.holds(path)] == holds
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("api", "'api' is no path; accepted are /prefix, =/exact and ~regex"),
+        ("=api", "'api' is no path; accepted is a path such as /api"),
+        ("=", "'' is no path"),
+        ("/a?b", "'/a\\?b' is no path"),
+        ("~(", "is no regular expression"),
+        ("~a{2,1}", "is no regular expression"),
+        ("^/x", "is no path"),
+    ],
+)
+def test_what_is_no_path_pattern_is_refused(text, fault):
+    with pytest.raises(ConfigError, match="^path: .*" + fault):
+        Match(path=text)
+
+
+@pytest.mark.parametrize(
+    ("match", "request_", "why"),
+    [
+        (Match(), {}, ""),
+        (Match("*.example", "/", "GET"), {}, ""),
+        (Match("b.example"), {}, "host is a.example, not b.example"),
+        (Match(["b.example", "*.c.example"]), {"host": ""}, "host is missing, not b.example or *.c.example"),
+        (Match(path="/api"), {"path": b"/x"}, "path /x is not under /api"),
+        (Match(path="=/api"), {"path": b"/api/"}, "path /api/ is not /api"),
+        (Match(path="~/[a-z]"), {"path": b"/7"}, "path /7 does not match ~/[a-z]"),
+        (Match(path="/a"), {"path": b"/%7B\\"}, "path /%7B\\ is not under /a"),
+        (Match(methods="POST"), {}, "method is GET, accepted are POST"),
+        (Match(headers={"X-Beta": True}), {}, "header x-beta is missing"),
+        (Match(query={"page": "2"}), {}, "query parameter page is missing"),
+        (Match(clients="10.0.0.0/8"), {}, "client 192.0.2.7 is not in 10.0.0.0/8"),
+        # the first that fails, in this order
+        (Match("b.example", "/api", methods="POST"), {}, "host is a.example, not b.example"),
+        (Match("a.example", "/api", methods="POST"), {}, "path / is not under /api"),
+    ],
+)
+def test_a_match_says_why_not(match, request_, why):
+    assert why_not(match, **request_) == why
+
+
+def test_all_faults_of_a_match_are_told_at_once():
+    with pytest.raises(ConfigError) as caught:
+        Match(
+            ["a:80", "ok.example", "*"],
+            "api",
+            ["get"],
+            {"x y": "z", "x": "~("},
+            {"q": "~["},
+            ["10.0.0.1/8"],
+            weight=-1,
+        )
+    lines = str(caught.value).splitlines()
+    assert [line.partition(":")[0] for line in lines] == [
+        "hosts",
+        "hosts",
+        "path",
+        "methods",
+        "headers",
+        "headers",
+        "query",
+        "clients",
+        "weight",
+    ]
+    assert all("accepted" in line for line in lines)
+
+
+@pytest.mark.parametrize("weight", [-1, 1.5, True, "5", 1000001])
+def test_what_is_no_weight_is_refused(weight):
+    with pytest.raises(ConfigError, match=r"weight: .* is no weight; accepted is a whole number"):
+        Match(weight=weight)
+
+
+def test_matches_are_values():
+    assert Match("a.example", headers={"x": True}) == Match(["a.example"], headers=[("x", True)])
+    assert len({Match("a.example"), Match("a.example"), Match("b.example")}) == 2

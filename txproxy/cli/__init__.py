@@ -1,0 +1,1 @@
+"""What people type: the ``txproxy`` command, its demonstration, and the options of each mode."""

@@ -1,0 +1,197 @@
+"""The options of the modes that have a pool: reverse and tcp."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
+
+from txproxy.cli.options.shared import ListenerOptions, say
+from txproxy.config import (
+    Config,
+    PoolConfig,
+    ReverseListener,
+    TcpListener,
+    parse_duration,
+)
+from txproxy.config.toml.pool_tables import health_value, sticky_kind, strategy_name
+from txproxy.config.values import one_of, parse_number
+from txproxy.errors import ConfigError
+from txproxy.reverse.actions.to_pool import host_to_send
+from txproxy.tls.verification import client_connections
+from txproxy.upstreams.balancing.strategies import NAMES
+from txproxy.upstreams.health.checks import HealthCheck
+from txproxy.upstreams.pool_settings import PoolSettings
+from txproxy.upstreams.upstream import Upstream, UpstreamTls, parse_tcp_upstream, parse_upstream
+
+_CHECKS: Final = ("health-interval", "health-timeout", "health-rise", "health-fall")
+_OF_TLS: Final = ("upstream-insecure", "upstream-ca", "upstream-cert", "upstream-key")
+# Of which raw streams have nothing.
+_OF_REQUESTS: Final = (
+    "via",
+    "response-timeout",
+    "max-header-size",
+    "max-target-size",
+    "max-fields",
+    "max-body-size",
+    "min-body-rate",
+)
+
+
+class _PoolOptions(ListenerOptions):
+    """The options of modes that have a pool."""
+
+    optParameters: ClassVar[list[list[object]]] = [
+        [
+            "balance",
+            None,
+            "round-robin",
+            f"how to choose an upstream: {', '.join(NAMES)}; the hashes also with ;bound=1.25",
+        ],
+        ["health-interval", None, "5", "time from check to check"],
+        ["health-timeout", None, "2", "for a whole check"],
+        ["health-rise", None, "2", "so many good checks in a row make an upstream healthy"],
+        ["health-fall", None, "3", "so many failed checks in a row make it unhealthy"],
+    ]
+
+    def opt_upstream(self, url: str) -> None:
+        """a server of the pool; may be repeated, at least one is required"""
+        self._add("upstream", url)
+
+    def upstreams(self, parse: Callable[[str], Upstream]) -> tuple[str, ...]:
+        """What was given, each of them once, and sound."""
+        texts = self.repeated.get("upstream")
+        if not texts:
+            raise ConfigError("--upstream is required")
+        names: set[str] = set()
+        for text, upstream in zip(texts, self.all_parsed("upstream", parse), strict=True):
+            if upstream.name in names:
+                raise ConfigError(f"--upstream {text}: it is there twice; accepted is each upstream once")
+            names.add(upstream.name)
+        return tuple(texts)
+
+    def health(self) -> HealthCheck | None:
+        """What to ask of upstreams, or None."""
+        what = self["health-check"]
+        # Looked at even if there are no checks: what is wrong is wrong.
+        values: dict[str, Any] = {
+            "interval": self.parsed("health-interval", lambda text: health_value("interval", parse_duration(text))),
+            "timeout": self.parsed("health-timeout", lambda text: health_value("timeout", parse_duration(text))),
+            "rise": self.parsed("health-rise", lambda text: health_value("rise", parse_number(text))),
+            "fall": self.parsed("health-fall", lambda text: health_value("fall", parse_number(text))),
+        }
+        if what is None:
+            for name in self.given(_CHECKS):
+                raise ConfigError(f"--{name} needs --health-check")
+            return None
+        if what == "connect":
+            return HealthCheck(kind="connect", **values)
+        return HealthCheck(path=self.parsed("health-check", lambda path: health_value("path", path)), **values)
+
+
+class ReverseOptions(_PoolOptions):
+    """``txproxy reverse``"""
+
+    name = "reverse"
+    default_listen = "tcp:8080:interface=127.0.0.1"
+    believes_fields = True
+    longdesc = "Example: txproxy reverse --upstream http://127.0.0.1:8001 --upstream http://127.0.0.1:8002"
+    optFlags: ClassVar[list[list[object]]] = [
+        ["upstream-insecure", None, "do not verify TLS upstreams [default: off]"],
+    ]
+    optParameters: ClassVar[list[list[object]]] = [
+        [
+            "host",
+            None,
+            None,
+            "Host sent upstream: a host, or upstream for the upstream's name [default: the client's own]",
+        ],
+        ["sticky", None, None, "keep clients at their upstreams: cookie, cookie:NAME, ip [default: off]"],
+        ["health-check", None, None, "ask upstreams for this path regularly; connect to only connect [default: off]"],
+        ["retries", None, "1", "further upstreams to try where that is safe"],
+        ["upstream-ca", None, None, "verify TLS upstreams with the CAs in this PEM file [default: the system's]"],
+        ["upstream-cert", None, None, "client certificate shown to TLS upstreams, PEM [default: none]"],
+        ["upstream-key", None, None, "its key [default: in the same file]"],
+    ]
+
+    def opt_listen(self, endpoint: str) -> None:
+        """accept plain connections here; may be repeated [default: tcp:8080:interface=127.0.0.1]"""
+        self._add("listen", endpoint)
+
+    def opt_upstream(self, url: str) -> None:
+        """http://HOST:PORT, https://HOST:PORT or unix:/path, with ;weight=N, ;backup, ;max=N, ;resolve; may be
+        repeated, at least one is required
+        """
+        self._add("upstream", url)
+
+    def config(self) -> Config:
+        """The configuration that the options mean."""
+        tls = UpstreamTls(
+            ca_file=self["upstream-ca"],
+            insecure=bool(self["upstream-insecure"]),
+            cert_file=self["upstream-cert"],
+            key_file=self["upstream-key"],
+        )
+        # Looked at on its own first, so that an error names its option, even where no upstream speaks TLS.
+        client_connections("localhost", tls.ca_file, tls.insecure, tls.cert_file, tls.key_file)
+        if tls.insecure and tls.ca_file is not None:
+            raise ConfigError("--upstream-insecure and --upstream-ca are both given; accepted is one of them")
+        upstreams = self.upstreams(lambda text: parse_upstream(text, tls))
+        if not any(text.lower().startswith("https:") for text in upstreams):
+            for name in self.given(_OF_TLS):
+                raise ConfigError(f"--{name} needs an upstream with https://")
+        pool = PoolConfig(
+            upstreams=upstreams,
+            strategy=self.parsed("balance", strategy_name),
+            settings=PoolSettings(retries=self.parsed("retries", _count), health=self.health(), tls=tls),
+            sticky=self.parsed("sticky", sticky_kind) if self["sticky"] is not None else None,
+            host=self.parsed("host", host_to_send) if self["host"] is not None else None,
+        )
+        listener = ReverseListener(pool=pool.name, via=self.via(), **self.shared())
+        return Config(listeners=(listener,), pools=(pool,), access_log=self.access_log())
+
+
+class TcpOptions(_PoolOptions):
+    """``txproxy tcp``"""
+
+    name = "tcp"
+    speaks_http = False
+    no_effect = _OF_REQUESTS
+    longdesc = "Example: txproxy tcp --listen 127.0.0.1:5432 --upstream 10.0.0.1:5432 --upstream 10.0.0.2:5432"
+    optParameters: ClassVar[list[list[object]]] = [
+        ["health-check", None, None, "connect: try to connect to upstreams regularly [default: off]"],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.docs["header-timeout"] = "a header of the PROXY protocol must be complete by then"
+        self.docs["idle-timeout"] = "when one side has ended, the other has so long without a byte"
+        self.docs["tunnel-timeout"] = "streams without a byte for this long are closed"
+        self.docs["connect-timeout"] = "to an upstream, before another one is tried"
+
+    def opt_listen(self, endpoint: str) -> None:
+        """accept plain connections here; may be repeated, at least one is required"""
+        self._add("listen", endpoint)
+
+    def opt_upstream(self, url: str) -> None:
+        """HOST:PORT, with ;weight=N, ;backup, ;max=N, ;resolve; may be repeated, at least one is required"""
+        self._add("upstream", url)
+
+    def config(self) -> Config:
+        """The configuration that the options mean."""
+        if self["health-check"] is not None:
+            self.parsed("health-check", one_of(("connect",)))
+        self.via()
+        pool = PoolConfig(
+            upstreams=self.upstreams(parse_tcp_upstream),
+            tcp=True,
+            strategy=self.parsed("balance", strategy_name),
+            settings=PoolSettings(health=self.health()),
+        )
+        listener = TcpListener(pool=pool.name, **self.shared())
+        for name in self.given(_OF_REQUESTS):
+            say(f"txproxy tcp: --{name} has no effect: it is for requests, and tcp does not look into streams")
+        return Config(listeners=(listener,), pools=(pool,), access_log=self.access_log())
+
+
+def _count(text: str) -> int:
+    return 0 if text == "0" else parse_number(text)

@@ -1,0 +1,269 @@
+"""What the options of several modes have in common."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Final, TypeVar
+
+import attrs
+from twisted.python import usage
+
+from txproxy.config import (
+    Config,
+    parse_duration,
+    parse_size,
+)
+from txproxy.config.values import has_control, parse_head_size, parse_number, parse_pseudonym, parse_target_size, shown
+from txproxy.errors import ConfigError
+from txproxy.matching.networks import peer_network
+from txproxy.proxy.limits import Limits
+from txproxy.runtime.proxy_service import ProxyService, make_service
+from txproxy.tls.listener_contexts import ListenerTls
+
+T = TypeVar("T")
+
+_DEFAULTS: Final = Limits()
+
+
+class Mode(usage.Options):
+    """What all modes' options have. ``service`` is what they mean."""
+
+    name: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        # A docstring of several lines is one text.
+        self.docs = {name: " ".join(text.split()) for name, text in self.docs.items()}
+        self.service: ProxyService | None = None
+
+    def config(self) -> Config:
+        """The configuration that the options mean."""
+        raise NotImplementedError
+
+    def getSynopsis(self) -> str:
+        """The first line of the help."""
+        return f"Usage: txproxy {self.name} [options]"
+
+    def opt_version(self) -> None:
+        """the versions of txproxy and Twisted"""
+        import twisted
+
+        import txproxy
+
+        print(f"txproxy {txproxy.__version__}, Twisted {twisted.__version__}")
+        raise SystemExit(0)
+
+    def parseOptions(self, options: Any = None) -> None:
+        """See ``twisted.python.usage.Options``. What would break a line of an error or a log is no value of any."""
+        for word in options or ():
+            if has_control(word):
+                option = f"{word.partition('=')[0]}: " if word.startswith("--") and "=" in word else ""
+                raise usage.UsageError(f"{option}{shown(word)} has control characters in it; accepted is none")
+        super().parseOptions(options)
+
+    def parseArgs(self, *args: str) -> None:
+        """No bare arguments."""
+        if args:
+            raise usage.UsageError(f"{args[0]!r} is no option of {self.name}; txproxy {self.name} --help lists them")
+
+    def postOptions(self) -> None:
+        """All options are read: make the service, so that what is wrong is said before anything runs."""
+        try:
+            self.service = make_service(self.config())
+        except ConfigError as fault:
+            raise usage.UsageError(str(fault)) from None
+
+
+class ListenerOptions(Mode):
+    """The options of modes that are one listener."""
+
+    default_listen: ClassVar[str | None] = None
+    speaks_http: ClassVar[bool] = True
+    believes_fields: ClassVar[bool] = False
+    # what is accepted, as in the other modes, and has no effect in this one: no help shows it
+    no_effect: ClassVar[tuple[str, ...]] = ()
+    optFlags: ClassVar[list[list[object]]] = [
+        [
+            "proxy-protocol",
+            None,
+            "listeners expect PROXY protocol v1 or v2, from trusted proxies alone [default: off]",
+        ],
+    ]
+    optParameters: ClassVar[list[list[object]]] = [
+        ["tls-min-version", None, "1.2", "1.2 or 1.3"],
+        ["tls-ciphers", None, None, "OpenSSL cipher string [default: OpenSSL's strong ones]"],
+        ["tls-client-ca", None, None, "require client certificates signed by the CAs in this PEM file [default: none]"],
+        ["access-log", None, "-", "- for standard output, none, or a file (reopened on SIGHUP and SIGUSR1)"],
+        ["max-connections", None, "10000", "client connections at once; over it new ones wait in the backlog"],
+        ["header-timeout", None, "30", "a request head must be complete by then, else 408"],
+        ["idle-timeout", None, "75", "kept-alive connections without a request are closed after this"],
+        ["connect-timeout", None, "5", "to an upstream or origin, else 504"],
+        ["response-timeout", None, "60", "no byte from the upstream for this long, else 504"],
+        ["max-header-size", None, "64k", "of one head, else 431"],
+        ["max-target-size", None, None, "of one request target, else 414 [default: an eighth of --max-header-size]"],
+        ["max-fields", None, "100", "field lines of one request, else 431; responses may have as many as fit"],
+        ["max-body-size", None, None, "of one request body, else 413 [default: none]"],
+        [
+            "min-body-rate",
+            None,
+            "500",
+            "bytes a second that a request body has to average after 30 s, else 408; 0 for any",
+        ],
+        ["tunnel-timeout", None, "1h", "tunnels and WebSockets without a byte for this long are closed"],
+        ["via", None, "txproxy", "pseudonym in Via of requests, or none"],
+        ["drain-timeout", None, "30", "at SIGTERM: stop accepting, finish what runs for so long, then leave"],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.repeated: dict[str, list[str]] = {}
+        # each certificate's file, and its key's
+        self.certificates: list[tuple[str, str | None]] = []
+
+    def getUsage(self, width: int | None = None) -> str:
+        """The help."""
+        every = self.longOpt
+        self.longOpt = [option for option in every if option.removesuffix("=") not in self.no_effect]
+        try:
+            text: str = super().getUsage(width)
+        finally:
+            self.longOpt = every
+        return text
+
+    def _add(self, name: str, value: str) -> None:
+        self.repeated.setdefault(name, []).append(value)
+
+    def opt_listen(self, endpoint: str) -> None:
+        """accept plain connections here; a Twisted endpoint, may be repeated [default: the mode's own]"""
+        self._add("listen", endpoint)
+
+    def opt_tls_listen(self, endpoint: str) -> None:
+        """accept TLS connections here; may be repeated [default: none]"""
+        self._add("tls-listen", endpoint)
+
+    def opt_tls_cert(self, file: str) -> None:
+        """PEM chain for --tls-listen, the key may be in it; may be repeated: SNI chooses, else it is the first
+        [default: none]
+        """
+        self.certificates.append((file, None))
+
+    def opt_tls_key(self, file: str) -> None:
+        """key of the certificate before it; may be repeated [default: in the same file]"""
+        if not self.certificates:
+            raise usage.UsageError("--tls-key needs --tls-cert before it")
+        cert, key = self.certificates[-1]
+        if key is not None:
+            raise usage.UsageError(f"--tls-key {file}: {cert} has one already, and one is accepted for each --tls-cert")
+        self.certificates[-1] = cert, file
+
+    def opt_trusted_proxy(self, cidr: str) -> None:
+        """peers whose PROXY headers are believed, and X-Forwarded-* in reverse mode; unix: for UNIX sockets; may be
+        repeated [default: none]
+        """
+        self._add("trusted-proxy", cidr)
+
+    def parsed(self, name: str, parse: Callable[[str], T]) -> T:
+        """One option's value; an error names the option."""
+        try:
+            return parse(self[name])
+        except ConfigError as fault:
+            raise ConfigError(f"--{name}: {fault}") from None
+
+    def all_parsed(self, name: str, parse: Callable[[str], T]) -> tuple[T, ...]:
+        """The values of a repeated option."""
+        try:
+            return tuple(parse(text) for text in self.repeated.get(name, ()))
+        except ConfigError as fault:
+            raise ConfigError(f"--{name}: {fault}") from None
+
+    def given(self, names: Iterable[str]) -> list[str]:
+        """Which of these options have another value than their default."""
+        defaults = {str(name): value for name, value in reversed(_parameters(type(self)))}
+        return [name for name in names if self[name] != defaults.get(name, 0)]
+
+    def shared(self) -> dict[str, Any]:
+        """What all modes' configurations have."""
+        listen = tuple(self.repeated.get("listen", ()))
+        tls_listen = tuple(self.repeated.get("tls-listen", ()))
+        if not listen and not tls_listen and self.default_listen is not None:
+            listen = (self.default_listen,)
+        return {
+            "name": self.name,
+            "listen": listen,
+            "tls_listen": tls_listen,
+            "tls": self._tls(),
+            "limits": self._limits(),
+            "proxy_protocol": bool(self["proxy-protocol"]),
+            "trusted_proxies": self._trusted_proxies(),
+        }
+
+    def access_log(self) -> str | None:
+        """Where it goes, or None."""
+        where: str = self["access-log"]
+        return None if where == "none" else where
+
+    def _tls(self) -> ListenerTls | None:
+        if not self.certificates:
+            for name in ("tls-client-ca", "tls-ciphers"):
+                if self[name] is not None:
+                    raise ConfigError(f"--{name} needs --tls-cert FILE")
+            if self["tls-min-version"] != "1.2":
+                raise ConfigError("--tls-min-version needs --tls-cert FILE")
+            return None
+        if "tls-listen" not in self.repeated:
+            raise ConfigError("--tls-cert needs --tls-listen ENDPOINT")
+        more: dict[str, Any] = {} if self.speaks_http else {"alpn": ()}
+        return ListenerTls(
+            certificates=tuple(self.certificates),
+            min_version=self["tls-min-version"],
+            ciphers=self["tls-ciphers"],
+            client_ca=self["tls-client-ca"],
+            **more,
+        )
+
+    def _trusted_proxies(self) -> tuple[str, ...]:
+        self.all_parsed("trusted-proxy", peer_network)
+        if "trusted-proxy" in self.repeated and not self.believes_fields and not self["proxy-protocol"]:
+            raise ConfigError("--trusted-proxy needs --proxy-protocol: there is nothing else to believe them here")
+        return tuple(self.repeated.get("trusted-proxy", ()))
+
+    def _limits(self) -> Limits:
+        limits = attrs.evolve(
+            _DEFAULTS,
+            header_timeout=self.parsed("header-timeout", parse_duration),
+            idle_timeout=self.parsed("idle-timeout", parse_duration),
+            connect_timeout=self.parsed("connect-timeout", parse_duration),
+            response_timeout=self.parsed("response-timeout", parse_duration),
+            tunnel_timeout=self.parsed("tunnel-timeout", parse_duration),
+            drain_timeout=self.parsed("drain-timeout", parse_duration),
+            max_connections=self.parsed("max-connections", parse_number),
+            max_header_size=self.parsed("max-header-size", parse_head_size),
+            min_body_rate=self.parsed("min-body-rate", parse_size),
+            max_target_size=(
+                self.parsed("max-target-size", parse_target_size) if self["max-target-size"] is not None else None
+            ),
+            max_fields=self.parsed("max-fields", parse_number),
+            max_body_size=self.parsed("max-body-size", parse_size) if self["max-body-size"] is not None else None,
+        )
+        if limits.max_target_size is not None and limits.max_target_size > limits.max_header_size:
+            given = self["max-target-size"]
+            raise ConfigError(
+                f"--max-target-size: {given!r} is more than a head; accepted is --max-header-size at most"
+            )
+        return limits
+
+    def via(self) -> str | None:
+        """The pseudonym, or None."""
+        return self.parsed("via", parse_pseudonym)
+
+
+def _parameters(options: type) -> list[tuple[object, object]]:
+    """Names and defaults of all options that take a value, those of the class itself first."""
+    return [(row[0], row[2]) for one in options.__mro__ for row in one.__dict__.get("optParameters", ())]
+
+
+def say(line: str) -> None:
+    """A line for who has typed the command."""
+    # twistd may have put its log in place of sys.stderr.
+    (sys.__stderr__ or sys.stderr).write(f"{line}\n")

@@ -1,0 +1,233 @@
+"""The frozen configuration of one process: listeners, pools and routes, which name each other."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import attrs
+
+from txproxy.forward.mode import ForwardPolicy
+from txproxy.limits.quotas import Quota
+from txproxy.limits.shaping import Bandwidth
+from txproxy.matching.clients import IPV6_PREFIX
+from txproxy.proxy.downstream.socks5 import HTTP, SOCKS5
+from txproxy.proxy.limits import Limits
+from txproxy.reverse.actions.redirects import Redirect
+from txproxy.reverse.rewriting.rewrites import RequestRewrite, ResponseRewrite
+from txproxy.reverse.routing.matches import Match
+from txproxy.tls.listener_contexts import ListenerTls
+from txproxy.upstreams.pool_settings import PoolSettings
+
+
+@attrs.frozen(kw_only=True)
+class PoolConfig:
+    """A pool. ``upstreams`` are texts as on the command line: URLs, or, with ``tcp``, ``HOST:PORT``. ``host`` and
+    ``sticky`` as in :class:`txproxy.reverse.mode.ReverseProxyFactory`, for routes that say nothing else; ``sticky_key``
+    makes cookies that outlive the process.
+    """
+
+    name: str = "pool"
+    upstreams: tuple[str, ...]
+    tcp: bool = False
+    strategy: str = "round-robin"
+    settings: PoolSettings = attrs.field(factory=PoolSettings)
+    host: str | None = None
+    sticky: str | None = None
+    sticky_key: bytes | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class PoolAction:
+    """Send to a pool; ``host`` and ``sticky`` in place of the pool's own."""
+
+    pool: str
+    host: str | None = None
+    sticky: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class RespondAction:
+    """Answer with the same each time."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class FilesAction:
+    """Serve the files below a folder."""
+
+    directory: str
+
+
+@attrs.frozen(kw_only=True)
+class TunnelAction:
+    """Answer CONNECT with a tunnel to an upstream of a pool."""
+
+    pool: str
+
+
+ActionConfig: TypeAlias = "PoolAction | Redirect | RespondAction | FilesAction | TunnelAction"
+
+
+@attrs.frozen(kw_only=True)
+class AuthConfig:
+    """Ask ``path`` of a pool first; see :class:`txproxy.reverse.actions.subrequests.ForwardAuth`."""
+
+    pool: str
+    path: str = "/"
+    copy: tuple[str, ...] = ()
+    cookies: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class MirrorConfig:
+    """Send a copy to a pool; see :class:`txproxy.reverse.actions.subrequests.Mirror`."""
+
+    pool: str
+    share: float = 1.0
+
+
+@attrs.frozen(kw_only=True)
+class RouteConfig:
+    """A route of reverse listeners: those that ``listeners`` names; where it names none, all that name no routes of
+    their own. ``response_timeout`` and ``tunnel_timeout`` are in seconds, ``max_body`` in bytes.
+    """
+
+    name: str
+    listeners: tuple[str, ...] = ()
+    match: Match = attrs.field(factory=Match)
+    action: ActionConfig
+    request: RequestRewrite | None = None
+    response: ResponseRewrite | None = None
+    response_timeout: float | None = None
+    tunnel_timeout: float | None = None
+    max_body: int | None = None
+    auth: AuthConfig | None = None
+    mirror: MirrorConfig | None = None
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """The pools that it needs."""
+        places = (self.action, self.auth, self.mirror)
+        return tuple(place.pool for place in places if isinstance(place, _WITH_POOL))
+
+
+_WITH_POOL = (PoolAction, TunnelAction, AuthConfig, MirrorConfig)
+
+
+@attrs.frozen(kw_only=True)
+class ListenerConfig:
+    """What listeners of all modes have: endpoint strings to listen on, plain and with TLS, and limits. With
+    ``proxy_protocol`` all of them expect its header, from the peers in ``trusted_proxies`` (CIDRs). ``where`` is where
+    the endpoints were given, for errors.
+    """
+
+    name: str
+    listen: tuple[str, ...] = ()
+    tls_listen: tuple[str, ...] = ()
+    tls: ListenerTls | None = None
+    limits: Limits = attrs.field(factory=Limits)
+    # by upstreams, where the mode reads their responses
+    tolerate: tuple[str, ...] = ()
+    proxy_protocol: bool = False
+    trusted_proxies: tuple[str, ...] = ()
+    where: str = attrs.field(default="--listen", eq=False)
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Both kinds."""
+        return self.listen + self.tls_listen
+
+    @property
+    def entrances(self) -> list[tuple[str, bool]]:
+        """Both kinds, and of each whether it is the one with TLS."""
+        return [(text, False) for text in self.listen] + [(text, True) for text in self.tls_listen]
+
+    def where_of(self, tls: bool) -> str:
+        """Where the endpoints with TLS or those without were given."""
+        return "--tls-listen" if tls and self.where == "--listen" else self.where
+
+
+@attrs.frozen(kw_only=True)
+class ForwardListener(ListenerConfig):
+    """A forward proxy. ``protocols`` are those that clients may speak, inside TLS too: ``http`` and ``socks5``."""
+
+    name: str = "forward"
+    policy: ForwardPolicy = attrs.field(factory=ForwardPolicy)
+    protocols: tuple[str, ...] = (HTTP, SOCKS5)
+
+
+@attrs.frozen(kw_only=True)
+class ReverseListener(ListenerConfig):
+    """A reverse proxy: its ``routes`` by name, and the ``pool`` for what none of them matches. ``via`` as in
+    :class:`txproxy.reverse.mode.ReverseProxyFactory`; ``error_pages`` maps statuses and classes (``5xx``) to files;
+    ``split_by_client`` gives a client always the same of the routes that share by weight.
+    """
+
+    name: str = "reverse"
+    pool: str | None = None
+    routes: tuple[str, ...] = ()
+    host: str | None = None
+    via: str | None = "txproxy"
+    error_pages: tuple[tuple[str, str], ...] = ()
+    split_by_client: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class TcpListener(ListenerConfig):
+    """Raw TCP streams to ``pool``; those of TLS clients that ask for a name that is in ``sni`` go to that one's."""
+
+    name: str = "tcp"
+    pool: str | None = None
+    sni: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """The pools that it needs."""
+        named = tuple(pool for _, pool in self.sni)
+        return named if self.pool is None else (self.pool, *named)
+
+
+@attrs.frozen(kw_only=True)
+class BoundsConfig:
+    """What clients, users and rules may use, of all forward listeners together; see
+    :class:`txproxy.limits.allotments.Allotments`. ``usage_file`` is a file of SQLite; without one, what was used is
+    forgotten at the end.
+    """
+
+    bandwidths: tuple[Bandwidth, ...] = ()
+    quotas: tuple[Quota, ...] = ()
+    usage_file: str | None = None
+    ipv6_prefix: int = IPV6_PREFIX
+
+    def __bool__(self) -> bool:
+        return bool(self.bandwidths or self.quotas or self.usage_file)
+
+
+AnyListener: TypeAlias = "ForwardListener | ReverseListener | TcpListener"
+
+
+@attrs.frozen(kw_only=True)
+class Config:
+    """All of one process. ``access_log`` is ``-``, a file, or None for none; ``bounds`` are what clients may use.
+    ``source`` is the file that it was read from, empty for options; ``warnings`` are what may be a mistake in it,
+    one line each.
+    """
+
+    listeners: tuple[AnyListener, ...]
+    pools: tuple[PoolConfig, ...] = ()
+    routes: tuple[RouteConfig, ...] = ()
+    access_log: str | None = None
+    bounds: BoundsConfig = attrs.field(factory=BoundsConfig)
+    source: str = attrs.field(default="", eq=False)
+    warnings: tuple[str, ...] = attrs.field(default=(), eq=False)
+
+    def pool(self, name: str) -> PoolConfig:
+        """The pool of that name, which must be there."""
+        return next(pool for pool in self.pools if pool.name == name)
+
+    def routes_of(self, listener: ReverseListener) -> tuple[RouteConfig, ...]:
+        """The routes of a listener, in the order in which they are written."""
+        return tuple(route for route in self.routes if route.name in listener.routes)

@@ -1,0 +1,1 @@
+"""The configuration file: TOML, read whole, with all that is wrong in it found at once."""

@@ -1,0 +1,128 @@
+"""A configuration file: TOML, read whole, with all that is wrong in it found at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import Any, Final
+
+import attrs
+
+from txproxy.config.model import Config
+from txproxy.config.toml.bounds import read_bounds
+from txproxy.config.toml.effects import see_bounds
+from txproxy.config.toml.lines import Path, lines_of
+from txproxy.config.toml.listeners import Defaults, read_limits, read_listener, read_via
+from txproxy.config.toml.pool_tables import read_pool
+from txproxy.config.toml.references import Parts, tie
+from txproxy.config.toml.route_tables import read_route
+from txproxy.config.toml.tables import Findings, Table, written
+from txproxy.config.values import text
+from txproxy.errors import ConfigError
+from txproxy.proxy.limits import Limits
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_VIA: Final = "txproxy"
+_PLACE: Final = re.compile(r" \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)$")
+_LARGEST: Final = 16 << 20
+
+
+def load(file: str) -> Config:
+    """The configuration in ``file``. ``ConfigError`` with a line for each fault, ``FILE:LINE: KEY: what is wrong``."""
+    try:
+        with open(file, "rb") as opened:
+            data = opened.read(_LARGEST + 1)
+    except (OSError, ValueError) as fault:
+        why = getattr(fault, "strerror", None) or str(fault)
+        raise ConfigError(f"{file}: {why}; accepted is a TOML file that can be read") from None
+    if len(data) > _LARGEST:
+        raise ConfigError(f"{file}: too large; accepted is a TOML file of less than 16 MB")
+    try:
+        # TOML 1.0: what is not UTF-8 is no TOML.
+        content = data.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        line = data.count(b"\n", 0, fault.start) + 1
+        raise ConfigError(f"{file}:{line}: this is not UTF-8; accepted is TOML, which is") from None
+    return parse(content, file)
+
+
+def parse(content: str, file: str, findings: Findings | None = None) -> Config:
+    """The configuration that a text is, which is what ``file`` holds."""
+    content = content.replace("\r\n", "\n")
+    try:
+        data = tomllib.loads(content)
+    except (tomllib.TOMLDecodeError, RecursionError) as fault:
+        line, why = _place_of(str(fault), content)
+        raise ConfigError(f"{file}:{line}: {why}; accepted is TOML, see https://toml.io") from None
+    findings = findings or Findings()
+    config = _read(data, file, findings)
+    if not findings.faults and not findings.doubts:
+        return config
+    lines = lines_of(content)
+
+    def said(path: Path, what: str) -> tuple[int, str]:
+        line = next(lines[path[:length]] for length in range(len(path), -1, -1) if path[:length] in lines)
+        return line, f"{file}:{line}: {written(path)}: {what}" if path else f"{file}: {what}"
+
+    if findings.faults:
+        raise ConfigError("\n".join(text for _, text in sorted(said(*fault) for fault in findings.faults)))
+    warnings = tuple(text for _, text in sorted(said(*doubt) for doubt in findings.doubts))
+    return attrs.evolve(config, warnings=warnings)
+
+
+def _place_of(fault: str, content: str) -> tuple[int, str]:
+    """The line that Python's words about TOML are of, and the rest of them."""
+    found = _PLACE.search(fault)
+    if found is None:
+        return 1, fault
+    line = int(found[1]) if found[1] is not None else content.rstrip("\n").count("\n") + 1
+    return line, fault[: found.start()] + (f" at column {found[2]}" if found[2] is not None else "")
+
+
+def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
+    base = os.path.dirname(os.path.abspath(file))
+    table = Table(data, (), "", findings, base)
+    log = table.table("log")
+    access_log: str | None = "-"
+    if log is not None:
+        access_log = log.read("access", lambda value: _log_file(log, value), "-")
+        log.close()
+    defaults = Defaults(read_limits(table.table("limits"), Limits()), read_via(table, _VIA))
+    pools = {name: read_pool(name, inner) for name, inner in table.named("pools").items()}
+    routes = [read_route(inner) for inner in table.tables("routes")]
+    tables = table.tables("listeners")
+    listeners = [
+        attrs.evolve(read_listener(inner, number, defaults), where=f"{file}: listeners[{number}]")
+        for number, inner in enumerate(tables)
+    ]
+    if "listeners" not in table or data["listeners"] == []:
+        table.fault("there are no listeners; accepted is [[listeners]] for one or more")
+    bounds = read_bounds(table, defaults.limits.ipv6_prefix)
+    table.close()
+    # What ties them says where by their places, which are others than those in the file where one is no table.
+    tied = tie(Parts(pools, routes, listeners), findings) if _are_tables(data) else list(listeners)
+    if not findings.faults:
+        see_bounds(bounds, tied, findings)
+    return Config(
+        listeners=tuple(tied),
+        pools=tuple(pools.values()),
+        routes=tuple(routes),
+        access_log=None if access_log == "none" else access_log,
+        bounds=bounds,
+        source=file,
+    )
+
+
+def _are_tables(data: dict[str, Any]) -> bool:
+    lists = [data.get(key) for key in ("routes", "listeners")]
+    return all(isinstance(entry, dict) for one in lists if isinstance(one, list) for entry in one)
+
+
+def _log_file(table: Table, value: object) -> str:
+    where = text(value)
+    return where if where in ("-", "none") else table.file_name(where)

@@ -1,0 +1,101 @@
+"""What a forward listener has of its own in a configuration file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from txproxy.config.toml.bounds import no_usage
+from txproxy.config.toml.policy_tables import (
+    made,
+    read_auth,
+    read_binds,
+    read_content,
+    read_filters,
+    read_injections,
+    read_lists,
+    read_privacy,
+    read_rewrites,
+    read_rules,
+)
+from txproxy.config.toml.tables import Table
+from txproxy.config.values import duration, flag, one_of, text, texts
+from txproxy.forward.access.client_access import LOOPBACK_CLIENTS, Ports
+from txproxy.forward.access.destinations import Destinations
+from txproxy.forward.mode import ForwardPolicy, forwarded_for_mode
+from txproxy.forward.parents.no_proxy import NoProxy
+from txproxy.forward.parents.parent import Parent
+from txproxy.forward.parents.selection import Parents
+from txproxy.forward.request.targets import bind_address
+from txproxy.forward.request.url_rewrites import SAFE_SEARCH
+from txproxy.matching.hosts import host_pattern
+from txproxy.matching.networks import peer_network
+from txproxy.observe.audit import AuditLog
+
+
+def forward_policy(table: Table, via: str | None) -> ForwardPolicy:
+    """The policy of the listener whose ``table`` it is. The listener closes the table."""
+    allow_clients = table.some("allow_clients", texts(peer_network))
+    auth, by_rules = read_auth(table.table("auth"))
+    lists = read_lists(table)
+    values: dict[str, Any] = {
+        "allow_clients": LOOPBACK_CLIENTS if allow_clients is None else allow_clients,
+        "allow_ports": table.some("allow_ports", _ports),
+        "allow_destinations": table.all("allow_destinations", texts(_destination)) or (),
+        "allow_hosts": table.all("allow_hosts", texts(host_pattern)),
+        "deny_hosts": table.all("deny_hosts", texts(host_pattern)) or (),
+        "filters": read_filters(table),
+        "lists": lists,
+        "auth": auth,
+        "auth_by_rules": by_rules,
+        # Where there are faults already, users may be meant to be known.
+        "rules": read_rules(table, lists, authenticates="auth" in table, usage=no_usage),
+        "ask_timeout": table.read("ask_timeout", duration, 60.0),
+        "rewrites": read_rewrites(table),
+        "safe_search": table.all("safe_search", one_of(tuple(SAFE_SEARCH))) or (),
+        "content": read_content(table.table("content")),
+        "agree_names": table.read("agree_names", flag, False),
+        "privacy": read_privacy(table),
+        "inject": read_injections(table),
+        "via": via,
+        "forwarded_for": table.read("forwarded_for", texts(forwarded_for_mode), "delete"),
+        "parents": _parents(table),
+        "no_proxy": table.all("no_proxy", texts(_no_proxy)) or (),
+        "bind": table.read("bind", texts(bind_address), ""),
+        "binds": read_binds(table),
+        "pac": table.read("pac", flag, True),
+        "audit": table.read("audit", lambda value: _audit(table, value), None),
+    }
+    if table.findings.faults:
+        # What is left of it might contradict itself.
+        return ForwardPolicy()
+    return made(table, ("inject", "binds"), ForwardPolicy, **values) or ForwardPolicy()
+
+
+def _parents(table: Table) -> Parents | None:
+    parents = table.all("parents", texts(Parent)) or ()
+    interval = table.read("parent_check_interval", duration, None)
+    if not parents:
+        if interval is not None:
+            table.fault("there are no parents to check; accepted is parents with it", "parent_check_interval")
+        return None
+    return made(table, (), Parents, parents, check_interval=interval)
+
+
+def _audit(table: Table, value: object) -> AuditLog:
+    where = text(value)
+    return AuditLog(where if where == "-" else table.file_name(where))
+
+
+def _ports(value: object) -> str:
+    Ports([value])  # type: ignore[list-item]  # it looks at the text of it, whatever it is
+    return str(value)
+
+
+def _destination(text: str) -> str:
+    Destinations([text])
+    return text
+
+
+def _no_proxy(text: str) -> str:
+    NoProxy([text])
+    return text

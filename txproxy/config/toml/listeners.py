@@ -1,0 +1,254 @@
+"""``[[listeners]]`` and ``[limits]`` of a configuration file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+
+from txproxy.config.endpoints import endpoint_text
+from txproxy.config.model import AnyListener, ForwardListener, ReverseListener, TcpListener
+from txproxy.config.toml.effects import see_forward, see_tcp
+from txproxy.config.toml.forward_listener import forward_policy
+from txproxy.config.toml.lines import Path
+from txproxy.config.toml.tables import Table
+from txproxy.config.values import (
+    duration,
+    flag,
+    head_size,
+    one_of,
+    parse_pseudonym,
+    size,
+    target_size,
+    text,
+    texts,
+    whole,
+)
+from txproxy.errors import ConfigError
+from txproxy.forward.policy import ForwardPolicy
+from txproxy.matching.networks import UNIX, peer_network
+from txproxy.proxy.downstream.socks5 import HTTP, SOCKS5
+from txproxy.proxy.error_pages import ErrorPages
+from txproxy.proxy.limits import Limits
+from txproxy.reverse.actions.to_pool import host_to_send
+from txproxy.stream.sni_routing import ByName
+from txproxy.tls.hardening import MIN_VERSIONS
+from txproxy.tls.listener_contexts import CLIENT_AUTH, ListenerTls, ServerTls
+from txproxy.wire.http1.tolerance import TOLERABLE
+
+# TLS has listeners of its own, and either may be spoken inside it.
+_FORWARD_PROTOCOLS: Final = (HTTP, SOCKS5)
+_MODES: Final = ("reverse", "forward", "tcp")
+_MOST: Final = 10**9
+_LIMITS: Final[dict[str, Callable[[Any], Any]]] = {
+    "header_timeout": duration,
+    "idle_timeout": duration,
+    "connect_timeout": duration,
+    "response_timeout": duration,
+    "drain_timeout": duration,
+    "linger_timeout": duration,
+    "keep_for": duration,
+    "tunnel_age": duration,
+    "tunnel_timeout": duration,
+    "max_connections": whole(1, _MOST),
+    "max_connections_per_client": whole(1, _MOST),
+    "ipv6_prefix": whole(1, 128),
+    "max_header_size": head_size,
+    "max_target_size": target_size,
+    "max_fields": whole(1, _MOST),
+    "max_body_size": size,
+    "min_body_rate": size,
+    "keep_per_address": whole(0, _MOST),
+    "keep_in_all": whole(0, _MOST),
+}
+# Raw streams: their protocol is their peers' own to agree on.
+_NO_PROTOCOLS: Final[tuple[bytes, ...]] = ()
+
+
+def read_limits(table: Table | None, defaults: Limits) -> Limits:
+    """A table of limits; what it does not have is as in ``defaults``."""
+    if table is None:
+        return defaults
+    values = {key: table.read(key, parse, getattr(defaults, key)) for key, parse in _LIMITS.items()}
+    table.close()
+    target, head = values["max_target_size"], values["max_header_size"]
+    if "max_target_size" in table and target is not None and target > head:
+        table.fault(f"{target} is more than a head; accepted is max_header_size at most, {head}", "max_target_size")
+    return attrs.evolve(defaults, **values)
+
+
+@attrs.frozen
+class Defaults:
+    """What holds for all listeners that say nothing else."""
+
+    limits: Limits
+    via: str | None
+
+
+def read_via(table: Table, default: str | None) -> str | None:
+    """The pseudonym in Via."""
+    return table.read("via", texts(parse_pseudonym), default)
+
+
+def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
+    """One listener; ``number`` names it where nothing else does."""
+    mode = table.read("mode", one_of(_MODES), "") if "mode" in table else "reverse"
+    if not mode:
+        # What else it has may be as it should be.
+        return ReverseListener(name=table.read("name", text, ""))
+    listen = table.some("listen", endpoint_text) or ()
+    tls_listen = table.some("tls_listen", endpoint_text) or ()
+    if "listen" not in table and "tls_listen" not in table:
+        table.fault("it listens nowhere; accepted is listen or tls_listen, or both")
+    shared: dict[str, Any] = {
+        "name": table.read("name", text, f"listener {number + 1}"),
+        "listen": listen,
+        "tls_listen": tls_listen,
+        "tls": _tls(table, mode),
+        "limits": read_limits(table.table("limits"), defaults.limits),
+        "proxy_protocol": table.read("proxy_protocol", flag, False),
+        "trusted_proxies": table.all("trusted_proxies", texts(peer_network)) or (),
+    }
+    if shared["proxy_protocol"] and "trusted_proxies" not in table:
+        table.fault("it needs trusted_proxies: whose headers are to be believed; accepted are CIDRs", "proxy_protocol")
+    if mode != "tcp":
+        shared["tolerate"] = table.some("tolerate", one_of(TOLERABLE)) or ()
+    listener: AnyListener
+    if mode == "forward":
+        protocols = table.some("protocols", one_of(_FORWARD_PROTOCOLS)) or _FORWARD_PROTOCOLS
+        policy = _counting_by(forward_policy(table, read_via(table, defaults.via)), shared["limits"].ipv6_prefix)
+        listener = ForwardListener(policy=policy, protocols=protocols, **shared)
+        _see_unix(table, listener)
+        if not table.findings.faults:
+            see_forward(table, listener)
+    elif mode == "reverse":
+        listener = ReverseListener(
+            pool=table.read("pool", text, None),
+            routes=table.some("routes", text) or (),
+            host=table.read("host", texts(host_to_send), None),
+            via=read_via(table, defaults.via),
+            error_pages=_error_pages(table),
+            split_by_client=table.read("split_by", one_of(("chance", "client")), "chance") == "client",
+            **shared,
+        )
+        if listener.host is not None and listener.pool is None:
+            table.fault("has no effect without pool; accepted is it with pool, or in a route", "host")
+    else:
+        listener = TcpListener(
+            pool=table.read("pool", text, None),
+            sni=_server_names(table),
+            **shared,
+        )
+        see_tcp(table, listener)
+    table.close()
+    return listener
+
+
+def _see_unix(table: Table, listener: ForwardListener) -> None:
+    """Say that clients on a UNIX socket are refused, if nothing allows them."""
+    for key, endpoints in (("listen", listener.listen), ("tls_listen", listener.tls_listen)):
+        if any(text.startswith(UNIX) for text in endpoints) and UNIX not in listener.policy.allow_clients:
+            what = f"no client on a UNIX socket is allowed; accepted is allow_clients with {UNIX!r} in it"
+            table.findings.doubt((*table.path, key), what)
+
+
+def _counting_by(policy: ForwardPolicy, ipv6_prefix: int) -> ForwardPolicy:
+    """``policy``, which takes IPv6 networks of that prefix for one client."""
+    auth = policy.auth
+    if auth is None:
+        return policy
+    tries = attrs.evolve(auth.tries, ipv6_prefix=ipv6_prefix)
+    return attrs.evolve(policy, auth=attrs.evolve(auth, tries=tries))
+
+
+def _server_names(table: Table) -> tuple[tuple[str, str], ...]:
+    pairs = table.pairs("sni", text, "{ 'a.example' = 'POOL', '*.b.example' = 'POOL' }")
+    try:
+        ByName(dict(pairs))
+    except ConfigError as fault:
+        table.fault(str(fault), "sni")
+    return pairs
+
+
+# -- TLS
+
+
+def _tls(table: Table, mode: str) -> ListenerTls | None:
+    certificates = []
+    for keys, value in table.elements("certificates") or ():
+        pair = _certificate(table, keys, value)
+        if pair is not None:
+            certificates.append((keys, pair))
+    values: dict[str, Any] = {"alpn": _NO_PROTOCOLS} if mode == "tcp" else {}
+    inner = table.table("tls")
+    if inner is not None:
+        values |= {
+            "min_version": inner.read("min_version", one_of(tuple(MIN_VERSIONS)), "1.2"),
+            "ciphers": inner.read("ciphers", text, None),
+            "client_ca": inner.file("client_ca"),
+            "client_auth": inner.read("client_auth", one_of(tuple(CLIENT_AUTH)), "require"),
+            "client_depth": inner.read("client_depth", whole(0, 100), 4),
+        }
+        if "client_auth" in inner and "client_ca" not in inner:
+            inner.fault("there is no CA for their certificates; accepted is client_ca with it", "client_auth")
+        inner.close()
+    if table.elements("certificates") == []:
+        table.fault("there is none in it; accepted is one or more", "certificates")
+    elif "certificates" not in table:
+        for key in ("tls_listen", "tls"):
+            if key in table:
+                table.fault("it needs certificates; accepted is certificates = [{ cert = FILE, key = FILE }]", key)
+    elif "tls_listen" not in table:
+        table.fault("nothing is served with them; accepted is tls_listen with them", "certificates")
+    if not certificates:
+        return None
+    tls = ListenerTls(certificates=tuple(pair for _, pair in certificates), prefix="", **values)
+    try:
+        ServerTls(tls)
+    except ConfigError as fault:
+        for line in str(fault).splitlines():
+            keys, said = _place(line, certificates)
+            table.fault(said, *keys)
+    return tls
+
+
+def _certificate(table: Table, keys: Path, value: object) -> tuple[str, str | None] | None:
+    if isinstance(value, dict):
+        inner = table.inner(value, *keys, kind="certificates[]")
+        inner.need("cert", lambda value: value, None, "the name of a PEM file")
+        cert, key = inner.file("cert"), inner.file("key")
+        inner.close()
+    else:
+        key = None
+        try:
+            cert = table.file_name(value)
+        except ConfigError as fault:
+            table.fault(str(fault), *keys)
+            return None
+    return None if cert is None else (cert, key)
+
+
+def _place(line: str, certificates: list[tuple[Path, tuple[str, str | None]]]) -> tuple[Path, str]:
+    """Which key a fault of :class:`ServerTls` is about, and what it says of it."""
+    for keys, (cert, key) in certificates:
+        for word, file in (("key", key), ("cert", cert)):
+            if file is not None and line.startswith((f"{word} {file}:", f"{word} {file!r}:")):
+                return keys, line
+    for word in ("client-ca", "ciphers"):
+        if line.startswith(f"{word} "):
+            return ("tls", word.replace("-", "_")), line.removeprefix(f"{word} ")
+    return ("certificates",), line
+
+
+# -- pages
+
+
+def _error_pages(table: Table) -> tuple[tuple[str, str], ...]:
+    pages = table.pairs("error_pages", table.file_name, "{ 503 = FILE, 5xx = FILE }")
+    for status, file in pages:
+        try:
+            ErrorPages({status: file})
+        except ConfigError as fault:
+            table.fault(str(fault).removeprefix(f"{status}: "), "error_pages", status)
+    return pages

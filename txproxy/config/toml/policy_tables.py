@@ -1,0 +1,267 @@
+"""The parts of a forward listener's policy that are tables: users, lists, rules, rewrites, fields."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
+
+from twisted.internet.task import Clock
+
+from txproxy.config.toml.lines import Path
+from txproxy.config.toml.tables import Table
+from txproxy.config.values import duration, flag, one_of, one_of_numbers, size, text, texts
+from txproxy.errors import ConfigError
+from txproxy.forward.access.condition_types import Surroundings, Usage
+from txproxy.forward.access.content_policy import ContentRules, media_range
+from txproxy.forward.access.decisions import Rules
+from txproxy.forward.access.rules import KEYS, Action, Rule
+from txproxy.forward.auth.authenticator import AuthPolicy, make_authenticator
+from txproxy.forward.auth.certificate_names import FIELDS
+from txproxy.forward.blocklists.filtering import Filters, ListFile
+from txproxy.forward.blocklists.url_globs import url_pattern
+from txproxy.forward.egress.credentials_injection import Injection
+from txproxy.forward.request.privacy import Privacy, removable
+from txproxy.forward.request.targets import Bind, bind_address
+from txproxy.forward.request.url_rewrites import REDIRECTS, Rewrite
+from txproxy.matching.hosts import host_pattern
+from txproxy.wire.forwarding import REQUEST_FIELDS, RESPONSE_FIELDS
+
+T = TypeVar("T")
+
+_USER_FILES: Final = ("password_file", "digest_file", "token_file", "group_file")
+_ACTIONS: Final = tuple(action.value for action in Action)
+_RULE: Final = re.compile(r"rules\[(\d+)\] '.*?': (?:(\w+): )?(.*)")
+
+
+def raw(value: Any) -> Any:
+    """A value that somebody else looks at."""
+    return value
+
+
+def made(table: Table, keys: Iterable[str], make: Callable[..., T], *given: Any, **values: Any) -> T | None:
+    """What ``make`` makes of its arguments, and whose faults may begin with one of ``keys``; None if it cannot."""
+    try:
+        return make(*given, **values)
+    except ConfigError as fault:
+        table.faults_of(fault, {key: (key,) for key in keys})
+        return None
+
+
+def _values(table: Table, keys: tuple[str, ...]) -> dict[str, Any]:
+    """The values of those that are there."""
+    found = {key: table.read(key, raw, None) for key in keys}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+# -- who they are
+
+
+def read_auth(table: Table | None) -> tuple[AuthPolicy | None, bool]:
+    """The users, and whether only rules ask for them."""
+    if table is None:
+        return None, False
+    before = len(table.findings.faults)
+    files = {key: table.file(key) for key in _USER_FILES}
+    values: dict[str, Any] = {
+        **files,
+        "certificate_field": table.read("certificate_field", one_of(FIELDS), None),
+        "certificate_users": dict(table.pairs("certificate_users", text, "{ 'NAME' = 'USER' }")) or None,
+        "realm": table.read("realm", text, "txproxy"),
+        "remember": table.read("remember", duration, 300.0),
+        "digest_secret": table.read("digest_secret", texts(str.encode), b""),
+    }
+    by_rules = table.read("by_rules", flag, False)
+    table.close()
+    if len(table.findings.faults) > before:
+        return None, False
+    policy = made(table, values, AuthPolicy, **values)
+    if policy is None:
+        return None, False
+    try:
+        # The files are read, so that what is wrong in them is told with all the rest.
+        make_authenticator(policy, Clock())
+    except ConfigError as fault:
+        for line in str(fault).splitlines():
+            about = next((key for key in _USER_FILES if line.startswith(f"{files[key]}:")), "")
+            table.fault(line, *([about] if about else []))
+        return None, False
+    return policy, by_rules
+
+
+# -- lists and rules
+
+
+def read_filters(table: Table) -> Filters:
+    """The block lists, loaded."""
+    files = []
+    for keys, value in table.elements("filters") or ():
+        if isinstance(value, dict):
+            inner = table.inner(value, *keys, kind="filters[]")
+            name, file = inner.read("name", text, ""), inner.file("file")
+            if file is None and "file" not in inner:
+                inner.fault("file is missing; accepted is the name of one")
+            inner.close()
+        else:
+            name, file = "", _file(table, keys, value)
+        if file is not None:
+            files.append((keys, ListFile(file, name) if name else ListFile(file)))
+    return _loaded(table, files)
+
+
+def _file(table: Table, keys: tuple[str | int, ...], value: object) -> str | None:
+    try:
+        return table.file_name(value)
+    except ConfigError as fault:
+        table.fault(str(fault), *keys)
+        return None
+
+
+def read_lists(table: Table) -> Filters:
+    """The lists that rules name, loaded."""
+    pairs = table.pairs("lists", table.file_name, "{ NAME = 'FILE' }")
+    return _loaded(table, [(("lists", name), ListFile(file, name)) for name, file in pairs])
+
+
+def _loaded(table: Table, files: list[tuple[tuple[str | int, ...], ListFile]]) -> Filters:
+    good = []
+    for keys, file in files:
+        try:
+            # Those that could be read are not read a second time.
+            good.append((file, Filters([file])))
+        except ConfigError as fault:
+            table.fault(str(fault), *keys)
+    try:
+        filters = Filters(file for file, _ in good)
+    except ConfigError as fault:
+        table.fault(str(fault), *(files[0][0][:1]))
+        return Filters()
+    for warning in filters.warnings:
+        table.findings.doubt((*table.path, *files[0][0][:1]), warning)
+    return filters
+
+
+def read_rules(table: Table, lists: Filters, authenticates: bool, usage: Usage | None = None) -> tuple[Rule, ...]:
+    """The rules, which may name ``lists``."""
+    rules, numbers = [], []
+    before = len(table.findings.faults)
+    for number, inner in enumerate(table.tables("rules")):
+        read_here = ("action", "name", "reason", "tunnel_timeout", "challenge")
+        values = _values(inner, tuple(key for key in KEYS if key not in read_here))
+        for key, value in values.items():
+            if key.startswith("not_") and value in ([], {}):
+                inner.fault("there is none in it, so that it would leave out nothing; accepted is one or more", key)
+        values |= {key: inner.read(key, text, "") for key in ("name", "reason")}
+        values["challenge"] = inner.read("challenge", flag, False)
+        values["tunnel_timeout"] = inner.read("tunnel_timeout", duration, None)
+        action = inner.need("action", one_of(_ACTIONS), "deny", ", ".join(_ACTIONS))
+        inner.close()
+        rule = made(inner, KEYS, Rule, action=action, **values)
+        if rule is not None:
+            rules.append(rule)
+            numbers.append(number)
+    if len(table.findings.faults) > before:
+        # What they name together would be told with the wrong numbers.
+        return ()
+    try:
+        together = Rules(rules, surroundings=Surroundings(lists=lists, usage=usage), authenticates=authenticates)
+    except ConfigError as fault:
+        for line in str(fault).splitlines():
+            match = _RULE.fullmatch(line)
+            assert match is not None, line
+            table.fault(match[3], "rules", int(match[1]) - 1, *([match[2]] if match[2] else []))
+        return ()
+    for number, warning in together.unreachable:
+        table.findings.doubt((*table.path, "rules", number), warning)
+    return tuple(rules)
+
+
+# -- changes
+
+
+def read_rewrites(table: Table) -> tuple[Rewrite, ...]:
+    """Where requests go in place of their own URLs."""
+    rewrites = []
+    for number, inner in enumerate(table.tables("rewrites"), 1):
+        name = inner.read("name", text, f"rewrite {number}")
+        to = inner.need("to", text, None, "a URL such as https://{host}{path}")
+        hosts = inner.some("hosts", texts(host_pattern))
+        url = inner.read("url", texts(url_pattern), None)
+        redirect = inner.read("redirect", one_of_numbers(REDIRECTS), None)
+        inner.close()
+        if to is not None:
+            values: dict[str, Any] = {"hosts": hosts, "url": url, "redirect": redirect}
+            rewrites.append(made(inner, ("to", "url"), Rewrite, name=name, to=to, **values))
+    return tuple(one for one in rewrites if one is not None)
+
+
+def read_content(table: Table | None) -> ContentRules | None:
+    """What responses may bring."""
+    if table is None:
+        return None
+    types = table.all("deny_types", texts(media_range)) or ()
+    largest = table.read("max_size", size, None)
+    table.close()
+    return made(table, (), ContentRules, deny_types=types, max_size=largest)
+
+
+def read_privacy(table: Table) -> tuple[Privacy, ...]:
+    """What origins are told."""
+    privacy = []
+    for inner in table.tables("privacy"):
+        values: dict[str, Any] = {
+            "hosts": inner.some("hosts", texts(host_pattern)),
+            "remove": inner.all("remove", texts(removable)) or (),
+            "replace": inner.pairs("replace", text, "{ User-Agent = 'none' }"),
+            "keep": inner.all("keep", texts(removable)),
+            "remove_from_responses": inner.all("remove_from_responses", texts(removable)) or (),
+        }
+        inner.close()
+        of_requests: list[tuple[Path, str]] = [(("remove",), name) for name in values["remove"]]
+        of_requests += [(("replace", name), name) for name, _ in values["replace"]]
+        of_requests += [(("keep",), name) for name in values["keep"] or ()]
+        _see_kind(inner, of_requests, RESPONSE_FIELDS, "requests have no such field, which is one of responses")
+        of_responses: list[tuple[Path, str]] = [
+            (("remove_from_responses",), name) for name in values["remove_from_responses"]
+        ]
+        _see_kind(inner, of_responses, REQUEST_FIELDS, "responses have no such field, which is one of requests")
+        privacy.append(made(inner, (), Privacy, **values))
+    return tuple(one for one in privacy if one is not None)
+
+
+def _see_kind(table: Table, names: Iterable[tuple[Path, str]], wrong: frozenset[bytes], what: str) -> None:
+    for keys, name in names:
+        if name.lower().encode() in wrong:
+            table.doubt(f"{name}: {what}", *keys)
+
+
+def read_injections(table: Table) -> tuple[Injection, ...]:
+    """What requests get from the proxy. What is wrong with a value is said without it."""
+    injections = []
+    for inner in table.tables("inject"):
+        before = len(table.findings.faults)
+        origin = inner.need("origin", text, None, "one such as https://api.example.com")
+        headers = inner.pairs("headers", _secret, "{ Authorization = 'Bearer ...' }")
+        rules = inner.some("rules", text) or ()
+        inner.close()
+        if origin is not None and len(table.findings.faults) == before:
+            injections.append(made(inner, (), Injection, origin=origin, headers=headers, rules=rules))
+    return tuple(one for one in injections if one is not None)
+
+
+def _secret(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ConfigError("this is no text; accepted is a text in quotes, not an empty one")
+    return value
+
+
+def read_binds(table: Table) -> tuple[Bind, ...]:
+    """Where requests are connected from."""
+    binds = []
+    for inner in table.tables("binds"):
+        address = inner.need("address", texts(bind_address), None, "an address of this host, such as 192.0.2.1")
+        hosts, rules = inner.some("hosts", texts(host_pattern)), inner.some("rules", text) or ()
+        inner.close()
+        if address is not None:
+            binds.append(made(inner, (), Bind, address=address, hosts=hosts, rules=rules))
+    return tuple(one for one in binds if one is not None)

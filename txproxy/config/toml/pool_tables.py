@@ -1,0 +1,292 @@
+"""``[pools.NAME]`` of a configuration file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final
+
+import attrs
+
+from txproxy.config.model import PoolConfig
+from txproxy.config.toml.lines import Path
+from txproxy.config.toml.tables import Table
+from txproxy.config.values import duration, flag, hint, one_of, pause, share, shown, some_text, text, texts, whole
+from txproxy.errors import ConfigError
+from txproxy.interfaces import MOST_WEIGHT
+from txproxy.matching.hosts import host_name
+from txproxy.reverse.actions.to_pool import host_to_send
+from txproxy.reverse.routing.conditions import compiled
+from txproxy.upstreams.affinity import affinity_from
+from txproxy.upstreams.balancing.consistent_hashing import load_bound
+from txproxy.upstreams.balancing.strategies import NAMES, is_hash, strategy_from
+from txproxy.upstreams.health.checks import HealthCheck
+from txproxy.upstreams.pool import Pool
+from txproxy.upstreams.pool_settings import EJECT_ON, Ejection, PoolSettings
+from txproxy.upstreams.upstream import Upstream, UpstreamTls, parse_tcp_upstream, parse_upstream
+from txproxy.wire.http1.tolerance import TOLERABLE
+
+_DEFAULTS: Final = PoolSettings()
+_CHECK: Final = HealthCheck()
+_EJECTION: Final = Ejection()
+_LEAST_KEY: Final = 16
+# What raw streams cannot be told apart by.
+_OF_REQUESTS: Final = ("uri-hash", "header-hash")
+_PARAMETERS: Final = {"weight": MOST_WEIGHT, "max": 10**6}
+
+
+def read_pool(name: str, table: Table) -> PoolConfig:
+    """One pool."""
+    tls = _tls(table)
+    upstreams = _upstreams(table)
+    tcp = bool(upstreams) and all(is_tcp(upstream) for upstream in upstreams)
+    if not tcp and any(is_tcp(upstream) for upstream in upstreams):
+        table.fault("HOST:PORT (for tcp) and URLs (for reverse) are mixed; accepted are either", "upstreams")
+    sound = _check_upstreams(table, upstreams, tls)
+    sticky = table.read("sticky", texts(sticky_kind), None)
+    strategy = _strategy(table)
+    config = PoolConfig(
+        name=name,
+        upstreams=sound,
+        tcp=tcp,
+        strategy=strategy,
+        settings=_settings(table, tls, tcp),
+        host=table.read("host", texts(host_to_send), None),
+        sticky=sticky,
+        sticky_key=table.read("sticky_key", _key, None),
+    )
+    if tcp:
+        if config.strategy.partition(";")[0].partition(":")[0] in _OF_REQUESTS:
+            said = f"{config.strategy} needs requests, which tcp has none of: it goes by the client's address"
+            table.findings.doubt((*table.path, "strategy"), said)
+        for key in ("sticky", "host", "tls"):
+            if key in table:
+                table.fault("is for pools of URLs, whose requests are read; accepted is none", key)
+    if config.sticky_key is not None and not (sticky or "").startswith("cookie"):
+        table.fault("there is no cookie to sign; accepted is sticky = 'cookie' with it", "sticky_key")
+    if sound and not table.findings.faults:
+        _see_effects(table, sound)
+    table.close()
+    return config
+
+
+def _see_effects(table: Table, upstreams: Sequence[str]) -> None:
+    """Doubt what does nothing for such upstreams."""
+    given = [upstream.split(";") for upstream in upstreams]
+    if "tls" in table and not any(url.lower().startswith("https:") for url, *_ in given):
+        table.doubt("no upstream speaks TLS; accepted is it with one of https://", "tls")
+    if all("backup" in words for _, *words in given):
+        table.doubt("all of them are backups, as if none was", "upstreams")
+    if not any(word.startswith("max=") for _, *words in given for word in words):
+        for key in ("queue", "queue_timeout"):
+            if key in table:
+                table.doubt("nobody waits, as no upstream has a bound; accepted is it with ;max=N of upstreams", key)
+
+
+def _strategy(table: Table) -> str:
+    name = table.read("strategy", texts(strategy_name), "round-robin")
+    bound = table.read("bound", lambda value: load_bound(str(value)), None)
+    if bound is None:
+        return name
+    if not is_hash(name):
+        table.fault("is for the hashes; accepted is strategy = 'uri-hash' with it, or another hash", "bound")
+    elif ";" in name:
+        table.fault("the strategy has one already; accepted is either", "bound")
+    return f"{name};bound={bound:g}"
+
+
+def strategy_name(name: str) -> str:
+    """``name`` if it is one of a strategy."""
+    try:
+        strategy_from(name)
+    except ConfigError as fault:
+        raise ConfigError(str(fault).replace(" is no strategy", f" is no strategy{hint(name, NAMES)}", 1)) from None
+    return name
+
+
+def sticky_kind(kind: str) -> str:
+    """``kind`` if it is a kind of affinity."""
+    affinity_from(kind, Pool(["http://localhost"]))  # which is the one that knows
+    return kind
+
+
+def is_tcp(upstream: str) -> bool:
+    """Whether it is ``HOST:PORT``, for raw streams."""
+    return "://" not in upstream and not upstream.startswith("unix:")
+
+
+def _key(value: object) -> bytes:
+    key = text(value)
+    if len(key) < _LEAST_KEY:
+        raise ConfigError(f"it is too short to be a secret; accepted are {_LEAST_KEY} characters or more")
+    return key.encode("utf-8", "surrogatepass")
+
+
+# -- upstreams
+
+
+def _upstreams(table: Table) -> dict[str, Path]:
+    """The texts of a pool's upstreams, each with where it is."""
+    found: dict[str, Path] = {}
+    table.need("upstreams", lambda value: value, None, 'a list such as ["http://10.0.0.1:8000"]')
+    elements = table.elements("upstreams")
+    for keys, value in elements or ():
+        try:
+            said = _of_table(table.inner(value, *keys, kind="upstreams[]")) if isinstance(value, dict) else text(value)
+        except ConfigError as fault:
+            table.fault(str(fault), *keys)
+            continue
+        if said in found:
+            table.fault(f"{said!r} is there twice; accepted is each upstream once", *keys)
+        elif said is not None:
+            found[said] = keys
+    if elements == []:
+        table.fault("there is none in it; accepted is one or more", "upstreams")
+    return found
+
+
+def _of_table(table: Table) -> str | None:
+    url = table.need("url", text, None, "a URL such as http://10.0.0.1:8000")
+    words = [
+        f";{key}={number}"
+        for key, most in _PARAMETERS.items()
+        if (number := table.read(key, whole(1, most), None)) is not None
+    ]
+    words += [f";{key}" for key in ("backup", "resolve") if table.read(key, flag, False)]
+    table.close()
+    return None if url is None else url + "".join(words)
+
+
+def _check_upstreams(table: Table, upstreams: dict[str, Path], tls: UpstreamTls | None) -> tuple[str, ...]:
+    """Those that are upstreams: what is wrong with one that is none is not to be told of whoever names the pool."""
+    names: dict[str, str] = {}
+    for upstream, keys in upstreams.items():
+        try:
+            made: Upstream = parse_tcp_upstream(upstream) if is_tcp(upstream) else parse_upstream(upstream, tls)
+        except (ConfigError, UnicodeError) as fault:
+            table.fault(str(fault), *keys)
+            continue
+        if made.name in names:
+            table.fault(f"{made.name} is there twice; accepted is each upstream once", *keys)
+        names[made.name] = upstream
+    return tuple(names.values())
+
+
+def _tls(table: Table) -> UpstreamTls | None:
+    inner = table.table("tls")
+    if inner is None:
+        return None
+    files = {"ca_file": inner.file("ca"), "cert_file": inner.file("cert"), "key_file": inner.file("key")}
+    server_name = inner.read("server_name", texts(host_name), None)
+    insecure = inner.read("insecure", flag, False)
+    if insecure and "ca" in inner:
+        inner.doubt("nothing is verified where insecure is true; accepted is one of them", "ca")
+    sound = True
+    if files["key_file"] is not None and files["cert_file"] is None:
+        inner.fault("there is no certificate that it is for; accepted is cert with it", "key")
+        sound = False
+    else:
+        for key, tls in (
+            ("ca", UpstreamTls(ca_file=files["ca_file"])),
+            ("cert", UpstreamTls(cert_file=files["cert_file"], key_file=files["key_file"])),
+            ("server_name", UpstreamTls(server_name=server_name)),
+        ):
+            try:
+                tls.connections("localhost")
+            except ConfigError as fault:
+                inner.fault(without_option(str(fault)), key)
+                sound = False
+    inner.close()
+    # An upstream is not to tell of the same fault again.
+    return UpstreamTls(**files, insecure=insecure, server_name=server_name) if sound else UpstreamTls()
+
+
+def without_option(fault: str) -> str:
+    """What is wrong, without the option's name, which files have none of."""
+    return re.sub(r"^--[a-z-]+ ", "", fault)
+
+
+# -- settings
+
+
+def _settings(table: Table, tls: UpstreamTls | None, tcp: bool) -> PoolSettings:
+    return PoolSettings(
+        retries=table.read("retries", whole(0, 100), _DEFAULTS.retries),
+        ejection=_ejection(table),
+        slow_start=table.read("slow_start", pause, _DEFAULTS.slow_start),
+        panic=table.read("panic", share, _DEFAULTS.panic),
+        health=_health(table, tcp),
+        proxy_protocol=table.read("proxy_protocol", whole(1, 2), _DEFAULTS.proxy_protocol),
+        queue=table.read("queue", whole(0, 10**6), _DEFAULTS.queue),
+        queue_timeout=table.read("queue_timeout", duration, _DEFAULTS.queue_timeout),
+        tls=tls or _DEFAULTS.tls,
+        tolerate=frozenset(table.some("tolerate", one_of(TOLERABLE)) or ()) if not tcp else frozenset(),
+    )
+
+
+def _ejection(table: Table) -> Ejection | None:
+    eject_on = table.read("eject_on", one_of(EJECT_ON), _EJECTION.eject_on)
+    if table.read("ejection", lambda value: value, None) is False:
+        if "eject_on" in table:
+            table.fault("ejection = false ejects nobody; accepted is either", "eject_on")
+        return None
+    inner = table.table("ejection")
+    if inner is None:
+        return attrs.evolve(_EJECTION, eject_on=eject_on)
+    ejection = Ejection(
+        eject_on=eject_on,
+        failures=inner.read("failures", whole(1, 10**6), _EJECTION.failures),
+        base=inner.read("base", duration, _EJECTION.base),
+        longest=inner.read("longest", duration, _EJECTION.longest),
+        share=inner.read("share", share, _EJECTION.share),
+    )
+    inner.close()
+    return ejection
+
+
+def health_value(key: str, value: Any) -> Any:
+    """A value of a :class:`HealthCheck`, if it can be one."""
+    try:
+        return getattr(attrs.evolve(_CHECK, **{key: value}), key)
+    except ConfigError as fault:
+        raise ConfigError(str(fault).removeprefix("health check: ").removeprefix(f"{key} ")) from None
+
+
+def _expected(value: object) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | str | list):
+        raise ConfigError(f"{shown(value)} is no status; accepted is one, a range as '200-299', or a list of these")
+    return health_value("expect", value)
+
+
+def _body(value: object) -> Any:
+    wanted = some_text(value)
+    return health_value("body", compiled(wanted[1:]) if wanted.startswith("~") else wanted)
+
+
+def _health(table: Table, tcp: bool) -> HealthCheck | None:
+    inner = table.table("health")
+    if inner is None:
+        return None
+    values: dict[str, Any] = {
+        "kind": inner.read("kind", one_of(("http", "connect")), "connect" if tcp else "http"),
+        "interval": inner.read("interval", lambda value: health_value("interval", duration(value)), _CHECK.interval),
+        "timeout": inner.read("timeout", lambda value: health_value("timeout", duration(value)), _CHECK.timeout),
+        "rise": inner.read("rise", partial(health_value, "rise"), _CHECK.rise),
+        "fall": inner.read("fall", partial(health_value, "fall"), _CHECK.fall),
+        "path": inner.read("path", lambda value: health_value("path", text(value)), _CHECK.path),
+        "method": inner.read("method", lambda value: health_value("method", text(value)), _CHECK.method),
+        "expect": inner.read("expect", _expected, _CHECK.expect),
+        "body": inner.read("body", _body, None),
+        "host": inner.read("host", lambda value: health_value("host", text(value)), None),
+    }
+    inner.close()
+    if values["kind"] == "connect":
+        for key in ("path", "method", "expect", "host"):
+            if key in inner:
+                inner.doubt("it is for kind = 'http': who is only connected to is asked nothing", key)
+    try:
+        return attrs.evolve(_CHECK, **values)
+    except ConfigError as fault:
+        inner.fault(str(fault).removeprefix("health check: "))
+        return None

@@ -1,0 +1,349 @@
+"""``[[routes]]`` of a configuration file."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from txproxy.config.model import (
+    ActionConfig,
+    AuthConfig,
+    FilesAction,
+    MirrorConfig,
+    PoolAction,
+    RespondAction,
+    RouteConfig,
+    TunnelAction,
+)
+from txproxy.config.toml.lines import Path
+from txproxy.config.toml.pool_tables import sticky_kind
+from txproxy.config.toml.tables import Table
+from txproxy.config.values import any_text, duration, flag, secret_text, share, shown, size, text, texts, whole
+from txproxy.errors import ConfigError
+from txproxy.matching.paths import has_prefix
+from txproxy.reverse.actions.redirects import Redirect
+from txproxy.reverse.actions.to_pool import host_to_send
+from txproxy.reverse.actions.treatments import Respond
+from txproxy.reverse.rewriting.header_fields import settable
+from txproxy.reverse.rewriting.rewrites import Hsts, RequestRewrite, ResponseRewrite
+from txproxy.reverse.routing.matches import Match
+from txproxy.wire import grammar
+
+_ACTIONS: Final = ("pool", "redirect", "respond", "files", "tunnel")
+_YEAR: Final = 31536000
+# What the canonical form of a path does not have.
+_NEVER: Final = re.compile(rb"//|%(?:2[Ff]|5[Cc]|3[Bb]|[0-9A-F][a-f]|[a-f][0-9A-Fa-f])")
+_LONGEST_HSTS: Final = 10**10 - 1
+# What changes a request or its response: for routes that send it somewhere.
+_CHANGES: Final = (
+    "strip_prefix", "add_prefix", "rewrite", "request_headers", "map_location", "cookie_domains", "response_timeout",
+    "max_body", "mirror",
+)  # fmt: skip
+_ONLY_WITH: Final[dict[str, tuple[str, ...]]] = {
+    **dict.fromkeys(_CHANGES, ("pool", "files")),
+    # What is said to browsers is said with whatever they get.
+    **dict.fromkeys(("response_headers", "hsts"), ("pool", "files", "redirect", "respond")),
+    "host": ("pool",),
+    "sticky": ("pool",),
+    "status": ("redirect",),
+    "auth": ("pool", "files", "redirect", "respond"),
+    "tunnel_timeout": ("pool", "tunnel"),
+}
+_MATCH_KEYS: Final[dict[str, Path]] = {
+    key: (key,) for key in ("hosts", "path", "methods", "headers", "query", "clients", "weight")
+}
+_REQUEST_KEYS: Final[dict[str, Path]] = {
+    "strip_prefix": ("strip_prefix",),
+    "add_prefix": ("add_prefix",),
+    "pattern": ("rewrite", "pattern"),
+    "replacement": ("rewrite", "replacement"),
+    **{f"{key}_headers": ("request_headers", key) for key in ("set", "add", "remove")},
+}
+_RESPONSE_KEYS: Final[dict[str, Path]] = {
+    "cookie_domains": ("cookie_domains",),
+    **{f"{key}_headers": ("response_headers", key) for key in ("set", "add", "remove")},
+}
+
+
+def read_route(table: Table) -> RouteConfig:
+    """One route."""
+    name = table.need("name", text, "", "a name of its own")
+    listeners = table.some("listeners", text) or ()
+    match = _match(table)
+    action = _action(table)
+    request = _request(table)
+    if isinstance(action, PoolAction | FilesAction):
+        _check_paths(table, match, request)
+    route = RouteConfig(
+        name=name,
+        listeners=listeners,
+        match=match,
+        action=action,
+        request=request or None,
+        response=_response(table, request),
+        response_timeout=table.read("response_timeout", duration, None),
+        tunnel_timeout=table.read("tunnel_timeout", duration, None),
+        max_body=table.read("max_body", size, None),
+        auth=_auth(table),
+        mirror=_mirror(table),
+    )
+    table.close()
+    return route
+
+
+def _match(table: Table) -> Match:
+    values = {
+        "hosts": table.some("hosts", text) or (),
+        "path": table.read("path", text, ""),
+        "methods": table.some("methods", text) or (),
+        "headers": table.pairs("headers", _wanted, "{ NAME = 'VALUE', NAME = '~REGEX', NAME = true }"),
+        "query": table.pairs("query", _wanted, "{ NAME = 'VALUE', NAME = '~REGEX', NAME = true }"),
+        "clients": table.some("clients", text) or (),
+        "weight": table.read("weight", whole(0, 10**6), None),
+    }
+    try:
+        return Match(**values)  # type: ignore[arg-type]
+    except ConfigError as fault:
+        table.faults_of(fault, _MATCH_KEYS)
+        return Match()
+
+
+def _check_paths(table: Table, match: Match, request: RequestRewrite | None) -> None:
+    """Say what can have no effect: a prefix that no path of the route has, an expression that no path is like."""
+    path, strip = match.path_pattern, request.strip if request is not None else b""
+    beside = path.kind in ("=", "/") and not has_prefix(path.text, strip)
+    if strip and beside and not (path.kind == "/" and has_prefix(strip, path.text)):
+        table.fault(
+            f"no path of the route is {shown(strip.decode())} or below it; accepted is a prefix of its path",
+            "strip_prefix",
+        )
+    if path.kind == "~" and (found := _NEVER.search(path.text)) is not None:
+        table.findings.doubt(
+            (*table.path, "path"),
+            f"paths are compared with escapes decoded and slashes merged: {found[0].decode()} is in none of them",
+        )
+
+
+def _wanted(value: object) -> str | bool:
+    return True if value is True else secret_text(value)
+
+
+# -- actions
+
+
+def _action(table: Table) -> ActionConfig:
+    given = [key for key in _ACTIONS if key in table]
+    if len(given) != 1:
+        what = f"{' and '.join(given)} are there" if given else "nothing is to be done"
+        table.fault(f"{what}; accepted is exactly one of {', '.join(_ACTIONS)}")
+    else:
+        for key, actions in _ONLY_WITH.items():
+            if key in table and given[0] not in actions:
+                table.fault(f"has no effect with {given[0]}; accepted is it with {', '.join(actions)}", key)
+    pool = PoolAction(
+        pool=table.read("pool", text, ""),
+        host=table.read("host", texts(host_to_send), None),
+        sticky=table.read("sticky", texts(sticky_kind), None),
+    )
+    redirect = _redirect(table)
+    others: list[ActionConfig | None] = [
+        redirect,
+        _respond(table),
+        table.read("files", lambda value: _files(table.file_name(value)), None),
+        table.read("tunnel", lambda value: TunnelAction(pool=text(value)), None),
+    ]
+    return next((action for action in others if action is not None), pool)
+
+
+def _redirect(table: Table) -> Redirect | None:
+    target = table.read("redirect", text, None)
+    status = table.read("status", whole(300, 399), 308)
+    if target is None:
+        return None
+    try:
+        return Redirect(target, status)
+    except ConfigError as fault:
+        table.faults_of(fault, {"target": ("redirect",), "status": ("status",)})
+        return None
+
+
+def _respond(table: Table) -> RespondAction | None:
+    value = table.read("respond", lambda value: value, None)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return RespondAction(status=table.read("respond", whole(200, 599), 200))
+    inner = table.table("respond")
+    if inner is None:
+        return None
+    action = RespondAction(
+        status=inner.need("status", whole(200, 599), 200, "a status from 200 to 599"),
+        headers=inner.pairs("headers", secret_text, "{ NAME = 'VALUE' }"),
+        body=inner.read("body", any_text, ""),
+    )
+    inner.close()
+    try:
+        Respond(action.status, action.headers, action.body)
+    except ConfigError as fault:
+        inner.faults_of(fault, {key: (key,) for key in ("status", "headers", "body")})
+    return action
+
+
+def _files(directory: str) -> FilesAction:
+    from txproxy.reverse.actions.static_files import files_pool  # it takes a web server: only where it is used
+
+    files_pool(directory)
+    return FilesAction(directory=directory)
+
+
+# -- changes
+
+
+def _fields(table: Table | None, key: str) -> tuple[tuple[str, str], ...]:
+    if table is None:
+        return ()
+    pairs = table.pairs(key, _values, "{ NAME = 'VALUE' }")
+    return tuple((name, value) for name, values in pairs for value in values)
+
+
+def _values(value: Any) -> tuple[str, ...]:
+    return tuple(map(secret_text, value)) if isinstance(value, list) else (secret_text(value),)
+
+
+def _names(table: Table | None) -> tuple[str, ...]:
+    return () if table is None else table.all("remove", text) or ()
+
+
+def _request(table: Table) -> RequestRewrite | None:
+    headers = table.table("request_headers")
+    pattern, replacement = _rewrite(table)
+    values = {
+        "strip_prefix": table.read("strip_prefix", text, ""),
+        "add_prefix": table.read("add_prefix", text, ""),
+        "pattern": pattern,
+        "replacement": replacement,
+        "set_headers": _fields(headers, "set"),
+        "add_headers": _fields(headers, "add"),
+        "remove_headers": _names(headers),
+    }
+    if headers is not None:
+        headers.close()
+    try:
+        return RequestRewrite(**values)  # type: ignore[arg-type]
+    except ConfigError as fault:
+        table.faults_of(fault, _REQUEST_KEYS)
+        return None
+
+
+def _rewrite(table: Table) -> tuple[str, str]:
+    inner = table.table("rewrite")
+    if inner is None:
+        return "", ""
+    pattern = inner.need("pattern", text, "", "a regular expression for the path")
+    replacement = inner.need("replacement", text, "", "a path such as '/$1'")
+    inner.close()
+    return (pattern, replacement) if pattern and replacement else ("", "")
+
+
+def _response(table: Table, request: RequestRewrite | None) -> ResponseRewrite | None:
+    headers = table.table("response_headers")
+    domains = table.pairs("cookie_domains", any_text, "{ 'FROM.example' = 'TO.example' }")
+    values = {
+        "set_headers": _fields(headers, "set"),
+        "add_headers": _fields(headers, "add"),
+        "remove_headers": _names(headers),
+        "map_back": table.read("map_location", flag, True),
+        "request": request,
+        "cookie_domains": domains,
+        "hsts": _hsts(table),
+    }
+    if headers is not None:
+        headers.close()
+    keys = ("strip_prefix", "add_prefix", "cookie_domains")
+    if values["map_back"] and headers is None and values["hsts"] is None and not any(key in table for key in keys):
+        # What the upstream says of itself is mapped back without being told to.
+        return None
+    try:
+        return ResponseRewrite(**values)  # type: ignore[arg-type]
+    except ConfigError as fault:
+        table.faults_of(fault, _RESPONSE_KEYS)
+        return None
+
+
+def _hsts(table: Table) -> Hsts | None:
+    value = table.read("hsts", lambda value: value, None)
+    if value is None or value is False:
+        return None
+    if value is True:
+        return Hsts(_YEAR)
+    inner = table.table("hsts")
+    if inner is None:
+        return None
+    values = (
+        inner.read("max_age", lambda value: whole(0, _LONGEST_HSTS)(int(duration(value)) if value else value), _YEAR),
+        inner.read("include_subdomains", flag, False),
+        inner.read("preload", flag, False),
+    )
+    inner.close()
+    try:
+        return Hsts(*values)
+    except ConfigError as fault:
+        inner.faults_of(fault, {key: (key,) for key in ("max_age", "preload")})
+        return None
+
+
+def _auth(table: Table) -> AuthConfig | None:
+    inner = table.table("auth")
+    if inner is None:
+        return None
+    auth = AuthConfig(
+        pool=inner.need("pool", text, "", "the name of a pool"),
+        path=inner.read("path", _path, "/"),
+        copy=inner.all("copy", _copied) or (),
+        cookies=inner.all("cookies", _cookie) or (),
+    )
+    inner.close()
+    return auth
+
+
+def _path(value: object) -> str:
+    path = text(value)
+    if not path.startswith("/") or not grammar.REQUEST_LINE.fullmatch(b"GET %b HTTP/1.1" % path.encode()):
+        raise ConfigError(f"{path!r} is no path; accepted is one that begins with /")
+    return path
+
+
+def _copied(value: object) -> str:
+    name = text(value)
+    if not grammar.TOKEN.fullmatch(name.encode()):
+        raise ConfigError(f"{name!r} is no name of a field; accepted is a token such as X-User")
+    if name.lower() == "set-cookie":
+        raise ConfigError("Set-Cookie is a field of responses; accepted is cookies = ['*'], or with names")
+    settable(name)
+    return name
+
+
+def _cookie(value: object) -> str:
+    name = text(value)
+    if name != "*" and not grammar.TOKEN.fullmatch(name.encode()):
+        raise ConfigError(f"{name!r} is no name of a cookie; accepted is a token, or * for all")
+    return name
+
+
+def _mirror(table: Table) -> MirrorConfig | None:
+    value = table.read("mirror", lambda value: value, None)
+    if isinstance(value, str):
+        return table.read("mirror", lambda value: MirrorConfig(pool=text(value)), None)
+    inner = table.table("mirror")
+    if inner is None:
+        return None
+    mirror = MirrorConfig(
+        pool=inner.need("pool", text, "", "the name of a pool"), share=inner.read("share", _some, 1.0)
+    )
+    inner.close()
+    return mirror
+
+
+def _some(value: object) -> float:
+    part = share(value)
+    if not part:
+        raise ConfigError(f"{shown(value)} is none at all; accepted is a number above 0 and up to 1")
+    return part

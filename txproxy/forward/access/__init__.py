@@ -1,0 +1,1 @@
+"""Who may use a forward proxy, and where to."""

@@ -1,0 +1,118 @@
+"""What is wrong with rules that are each well written: conditions that contradict each other, and rules that can never
+match.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from txproxy.forward.access.client_access import CONNECT_PORTS, REQUEST_PORTS, Ports
+from txproxy.forward.access.condition_types import EXPRESSION_MARK, LIST_MARK
+from txproxy.forward.access.rule_conditions import Condition
+from txproxy.forward.blocklists.url_globs import UrlGlob, text_pattern
+from txproxy.matching.hosts import HostPattern, HostPatterns
+
+
+def contradictions(conditions: Sequence[Condition]) -> list[str]:
+    """A line for each two conditions that no request can fulfil together, though each makes sense alone."""
+    found = {condition.kind.key: condition for condition in conditions if not condition.negated and condition.values}
+    schemes = _values(found, "schemes")
+    methods = _values(found, "methods")
+    faults = []
+    tunnel = schemes == ("connect",) or methods == (b"CONNECT",)
+    if schemes and methods:
+        if schemes == ("connect",) and b"CONNECT" not in methods:
+            faults.append(f"{found['methods']} contradicts schemes = connect: a tunnel is asked for by CONNECT")
+        elif methods == (b"CONNECT",) and "connect" not in schemes:
+            faults.append(f"{found['schemes']} contradicts methods = CONNECT, which asks for a tunnel: connect")
+    globs = _values(found, "url")
+    if globs and all(isinstance(glob, UrlGlob) for glob in globs):
+        faults += [f"{found['url']} contradicts {other}" for other in _against_globs(globs, found, tunnel)]
+    presence: dict[bytes, set[bool]] = {}
+    for name, value in _values(found, "headers"):
+        presence.setdefault(name, set()).add(value is not False)
+    faults += [
+        f"headers: {name.decode('ascii')} is to be there and not to be there"
+        for name, wanted in presence.items()
+        if len(wanted) > 1
+    ]
+    return faults
+
+
+def _values(found: Mapping[str, Condition], key: str) -> tuple[Any, ...]:
+    return found[key].values if key in found else ()
+
+
+def _against_globs(globs: Sequence[UrlGlob], found: Mapping[str, Condition], tunnel: bool) -> list[str]:
+    """The conditions that no URL of these forms fulfils."""
+    against = []
+    schemes, hosts, ports = (_values(found, key) for key in ("schemes", "hosts", "ports"))
+    if tunnel and not any(glob.path is None or text_pattern(glob.path)("/") for glob in globs):
+        against.append("tunnels: of these, no path is known")
+    if schemes and "connect" not in schemes and not any(_fits_scheme(glob, schemes) for glob in globs):
+        against.append(str(found["schemes"]))
+    if hosts and not any(host[:1] in (LIST_MARK, EXPRESSION_MARK) for host in hosts):
+        patterns = HostPatterns(hosts)
+        if not any(glob.literal_host is None or glob.literal_host in patterns for glob in globs):
+            against.append(str(found["hosts"]))
+    if ports:
+        told = [glob.port for glob in globs]
+        if not any(
+            port is None or not port.isdigit() or any(first <= int(port) <= last for first, last in ports)
+            for port in told
+        ):
+            against.append(str(found["ports"]))
+    return against
+
+
+def _fits_scheme(glob: UrlGlob, schemes: Sequence[str]) -> bool:
+    return glob.scheme is None or any(map(text_pattern(glob.scheme), schemes))
+
+
+def never_matches(conditions: Sequence[Condition]) -> str:
+    """Why no request can fulfil all ``conditions``; empty if one may."""
+    for condition in conditions:
+        if condition.empty:
+            return f"{condition.key} is empty"
+        for other in conditions:
+            if other.excludes(condition):
+                return f"{other} leaves nothing of {condition}"
+    return ""
+
+
+def covers(before: Sequence[Condition], after: Sequence[Condition]) -> bool:
+    """Whether all that fulfils the conditions ``after`` is known to fulfil those ``before``, so that a rule with them
+    leaves nothing to one that comes after it.
+    """
+    return all(any(one.covers(other) for other in after) for one in before)
+
+
+def port_never_allowed(conditions: Sequence[Condition], allow_ports: Sequence[str] | None) -> str:
+    """Why a rule for some ports allows nothing, since these may not be reached whatever it says; empty if it may."""
+    found = {condition.kind.key: condition for condition in conditions if not condition.negated and condition.values}
+    if "ports" not in found:
+        return ""
+    schemes, methods = _values(found, "schemes"), _values(found, "methods")
+    requests = (not schemes or set(schemes) != {"connect"}) and (not methods or set(methods) != {b"CONNECT"})
+    tunnels = (not schemes or "connect" in schemes) and (not methods or b"CONNECT" in methods)
+    sets = [Ports(allow_ports or REQUEST_PORTS)] * requests + [Ports(allow_ports or CONNECT_PORTS)] * tunnels
+    wanted = found["ports"].values
+    if any(port in ports for ports in sets for first, last in wanted for port in range(first, last + 1)):
+        return ""
+    what = "tunnels" if tunnels and not requests else "requests" if requests and not tunnels else "anything"
+    return f"allow_ports has none of them for {what}; accepted are ports that allow_ports has as well"
+
+
+def no_such_destination(allow: Sequence[str], deny: Sequence[str]) -> list[tuple[str, int, str]]:
+    """Hosts that are allowed or denied to no effect: the list that it is in, its number there, and why."""
+    allowed, denied = ([HostPattern.parse(text) for text in texts] for texts in (allow, deny))
+    found = []
+    for number, pattern in enumerate(allowed):
+        covering = next((one for one in denied if one.covers(pattern)), None)
+        if covering is not None:
+            found.append(("allow_hosts", number, f"{pattern} is denied by {covering}, and what is denied comes first"))
+    for number, pattern in enumerate(denied):
+        if allowed and not any(one.covers(pattern) or pattern.covers(one) for one in allowed):
+            found.append(("deny_hosts", number, f"{pattern} is not among the allowed hosts anyway"))
+    return found

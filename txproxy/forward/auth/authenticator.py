@@ -1,0 +1,399 @@
+"""Who may use a forward proxy: asks for credentials, checks them, and remembers what was right.
+
+Passwords are hashed slowly on purpose. That happens in threads, once for all requests that bring the same credentials,
+and is remembered for a while: a request whose credentials are known is decided at once, for one keyed hash.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
+from typing import Any, Final, TypeAlias
+
+import attrs
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure as Raised
+
+from txproxy.errors import ConfigError
+from txproxy.forward.auth import credentials
+from txproxy.forward.auth.certificate_names import CertificateNames
+from txproxy.forward.auth.cred_checkers import password_check, token_check
+from txproxy.forward.auth.credentials import Found, PasswordCheck, TokenCheck, User
+from txproxy.forward.auth.digest import Digest, Failure, Nonces
+from txproxy.forward.auth.fair_queue import FairQueue, QueueFull
+from txproxy.forward.auth.htpasswd import UserFile, read_digests, read_groups, read_passwords, read_tokens
+from txproxy.forward.auth.login_throttle import FailedTries, TryLimits
+from txproxy.forward.auth.logins import PendingLogin, Remembered, Waiter
+from txproxy.forward.auth.schemes import (
+    Basic,
+    Bearer,
+    HashingThreads,
+    Run,
+    Scheme,
+    file_passwords,
+    file_tokens,
+)
+from txproxy.interfaces import Client, Refusal
+from txproxy.matching.clients import client_key
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead
+
+_log = Logger()
+
+Checked: TypeAlias = "User | Refusal | Deferred[User | Refusal]"
+
+# How many checks of an embedder's run at once, how many of them for one address, and how many logins wait in all.
+_AT_ONCE: Final = 64
+_EACH: Final = 8
+_MOST_WAITING: Final = 512
+_FOR_EVER: Final = float("inf")
+_REALM: Final = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]{1,200}")
+_NO_GROUPS: Final[frozenset[str]] = frozenset()
+_BUSY: Final = Refusal(
+    503,
+    "",
+    "too many logins are being checked",
+    (b"Retry-After: 1",),
+    sentence="Too many logins are being checked just now.",
+)
+_NO_HEAD: Final = RequestHead(b"CONNECT", b"", Headers())
+
+
+@attrs.frozen(kw_only=True)
+class AuthPolicy:
+    """Whom a forward proxy serves. At least one of these says who there is:
+
+    ``password_file`` (htpasswd) or ``passwords``: a function of name and password, or a checker of ``twisted.cred``.
+    ``digest_file`` (htdigest). ``token_file`` (``token:user``) or ``tokens``, a function of a token, or a checker.
+    ``certificate_field`` of client certificates: ``cn``, ``uid``, ``email`` or ``subject``; with
+    ``certificate_users``, only those that it names, as the users that it names.
+
+    Functions return the user's name, a :class:`~txproxy.forward.auth.credentials.User`, or None, or a Deferred of
+    these. ``group_file`` says who is in which group (``group: user user``). ``realm`` is what clients show to their
+    users. ``remember``: seconds for which right credentials are not checked again. ``digest_secret``: the same for each
+    worker process, or empty for one of its own. A wrong value is a ``ConfigError``.
+    """
+
+    password_file: str | None = None
+    passwords: PasswordCheck | ICredentialsChecker | None = None
+    digest_file: str | None = None
+    token_file: str | None = None
+    tokens: TokenCheck | ICredentialsChecker | None = None
+    certificate_field: str | None = None
+    certificate_users: Mapping[str, str] | None = None
+    group_file: str | None = None
+    realm: str = "txproxy"
+    remember: float = 300.0
+    tries: TryLimits = attrs.field(factory=TryLimits)
+    digest_secret: bytes = attrs.field(default=b"", repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if not _REALM.fullmatch(self.realm):
+            raise ConfigError(f"{self.realm!r} is no realm; accepted is up to 200 of ASCII, no quotes, no backslash")
+        for first, second in (("password_file", "passwords"), ("token_file", "tokens")):
+            if getattr(self, first) is not None and getattr(self, second) is not None:
+                raise ConfigError(f"{first} and {second} are both given; accepted is one of them")
+        if self.certificate_users is not None and self.certificate_field is None:
+            raise ConfigError("certificate_users is given without certificate_field")
+        sources = (
+            self.password_file, self.passwords, self.digest_file, self.token_file, self.tokens, self.certificate_field
+        )  # fmt: skip
+        if all(source is None for source in sources):
+            raise ConfigError("authentication without users; accepted is at least one source of users")
+
+
+class Authenticator:
+    """Decides who sends a request, by ``schemes``, which are offered in that order, and by client certificates."""
+
+    def __init__(
+        self,
+        schemes: Sequence[Scheme],
+        clock: IReactorTime,
+        *,
+        certificates: CertificateNames | None = None,
+        groups: Callable[[str], frozenset[str]] | None = None,
+        remember: float = 300.0,
+        tries: TryLimits | None = None,
+    ) -> None:
+        self._schemes = {scheme.name: scheme for scheme in schemes}
+        self._clock = clock
+        self._certificate_user = lru_cache(maxsize=1024)(certificates.user) if certificates is not None else None
+        self._groups = groups or (lambda name: _NO_GROUPS)
+        self._memory = Remembered(clock, remember)
+        tries = tries or TryLimits()
+        self._tries = FailedTries(clock, tries)
+        self._prefix = tries.ipv6_prefix
+        self._pending: dict[bytes, PendingLogin] = {}
+        self._generation = 0
+        self._files: list[UserFile[Any]] = []
+        self._forgetful: list[Callable[[], None]] = []
+        # its own, if it has some
+        self.threads: HashingThreads | None = None
+        # of the user that was found at once by the latest check: until when the same fields say the same
+        self.known_until = 0.0
+        self._by_name = lru_cache(maxsize=4096)(self._user_of_name)
+
+    def check(self, head: RequestHead, client: Client) -> Checked:
+        """Who sends ``head``: the user, or what to answer. A Deferred may be cancelled when the client leaves."""
+        if self._certificate_user is not None:
+            user = self.check_certificate(client)
+            if user is not None:
+                self.known_until = _FOR_EVER
+                return user
+        value = head.headers.index.get(b"proxy-authorization")
+        if value is None:
+            return self.challenge("credentials are missing")
+        return self._check_value(value, head, client)
+
+    def check_login(self, name: bytes, password: bytes, client: Client) -> Checked:
+        """The same for a user and password that came another way, as by SOCKS5."""
+        if b"basic" not in self._schemes or b":" in name:
+            return self.challenge("credentials that are not known here")
+        # The same credentials by HTTP and by SOCKS are one.
+        return self._check_value(credentials.basic(name, password), _NO_HEAD, client)
+
+    def check_certificate(self, client: Client) -> User | None:
+        """The user that the client's certificate names, before it has sent anything."""
+        certificate = getattr(client, "certificate", None)
+        if self._certificate_user is None or certificate is None:
+            return None
+        name = self._certificate_user(certificate)
+        return self._by_name(name) if name is not None else None
+
+    def close(self) -> None:
+        """Let go of its threads."""
+        if self.threads is not None:
+            self.threads.close()
+
+    def groups_of(self, name: str) -> frozenset[str]:
+        """The groups that a user is in, as far as the file of groups knows."""
+        return self._by_name(name).groups
+
+    @property
+    def takes_passwords(self) -> bool:
+        """Whether ``check_login`` may find somebody."""
+        return b"basic" in self._schemes
+
+    def watch(self, file: UserFile[Any]) -> None:
+        """Let ``check_files`` look at ``file`` too."""
+        self._files.append(file)
+
+    @property
+    def has_files(self) -> bool:
+        """Whether ``check_files`` has something to look at."""
+        return bool(self._files)
+
+    def check_files(self) -> bool:
+        """Read again the files that have changed. If there are any, nothing is remembered that was right before."""
+        changed = [file for file in self._files if file.check()]
+        if changed:
+            self.forget()
+        return bool(changed)
+
+    def forget(self) -> None:
+        """Check all credentials anew."""
+        self._generation += 1
+        self._memory.clear()
+        self._by_name.cache_clear()
+        for forget in self._forgetful:
+            forget()
+
+    def when_forgotten(self, forget: Callable[[], None]) -> None:
+        """Have ``forget`` called whenever what was right before is to be checked anew."""
+        self._forgetful.append(forget)
+
+    def _check_value(self, value: bytes, head: RequestHead, client: Client) -> Checked:
+        key = self._memory.key(value)
+        entry = self._memory.get(key)
+        if entry is not None:
+            user, self.known_until = entry
+            return user
+        self.known_until = 0.0
+        name, rest = credentials.split_scheme(value)
+        scheme = self._schemes.get(name)
+        if scheme is None:
+            return self.challenge("credentials of a scheme that is not known here")
+        address = client_key(client.client_ip, self._prefix)
+        pending = self._pending.get(key)
+        if pending is not None and address in pending.addresses:
+            return pending.wait(address)
+        wait = self._tries.wait(address)
+        if wait and not scheme.knows(rest):
+            retry = b"Retry-After: %d" % math.ceil(wait)
+            return Refusal(429, "http_request_denied", "too many failed tries to log in", (retry,))
+        self._tries.begin(address)
+        if pending is not None:
+            pending.addresses.add(address)
+            return pending.wait(address)
+        return self._ask(scheme, key, rest, head, address)
+
+    def _ask(self, scheme: Scheme, key: bytes, rest: bytes, head: RequestHead, address: str) -> Checked:
+        found: User | Failure | Deferred[Any] | None
+        try:
+            check = partial(scheme.check, rest, head)
+            asked: Found | Failure | Deferred[Found] = (
+                check() if scheme.queue is None else scheme.queue.run(address, check)
+            )
+            found = asked if isinstance(asked, (Deferred, Failure)) else self._user(asked)
+        except QueueFull:
+            self._tries.given_up(address)
+            return _BUSY
+        except Exception:
+            # What an embedder has written; that is not the client's fault.
+            found = fail()
+        if isinstance(found, Deferred):
+            pending = PendingLogin(scheme, self._generation, partial(self._is_unwanted, key, found))
+            pending.addresses.add(address)
+            self._pending[key] = pending
+            answer = pending.wait(address)
+            found.addCallback(self._user).addBoth(self._settle, key, pending)
+            return answer
+        if not isinstance(found, User):
+            return self._refuse_now(scheme, found or Failure.WRONG, address)
+        self._tries.passed(address)
+        if scheme.remembers:
+            self._memory.put(key, found)
+        return found
+
+    def _refuse_now(self, scheme: Scheme, failure: Failure, address: str) -> Checked:
+        if failure is Failure.STALE:
+            self._tries.passed(address)
+            return self.challenge("a nonce that has expired", scheme, failure)
+        delay = self._tries.failed(address)
+        if not delay:
+            return self._wrong(scheme)
+        waiter = Waiter(address)
+        waiter.refuse(self._clock, delay, lambda: self._wrong(scheme))
+        return waiter.answer
+
+    def _is_unwanted(self, key: bytes, found: Deferred[Any], pending: PendingLogin) -> None:
+        """Nobody waits any more. What has begun goes on, and counts: to leave saves no try."""
+        queue = pending.scheme.queue
+        if queue is not None and queue.forget(found):
+            del self._pending[key]
+            for address in pending.addresses:
+                self._tries.given_up(address)
+
+    def _settle(self, found: User | Raised | None, key: bytes, pending: PendingLogin) -> None:
+        del self._pending[key]
+        waiters, pending.waiters = pending.waiters, []
+        if isinstance(found, Raised) and found.check(QueueFull):
+            for address in pending.addresses:
+                self._tries.given_up(address)
+            for waiter in waiters:
+                waiter.tell(_BUSY)
+            return
+        if found is None:
+            delays = {address: self._tries.failed(address) for address in pending.addresses}
+            for waiter in waiters:
+                waiter.refuse(self._clock, delays[waiter.address], lambda: self._wrong(pending.scheme))
+            return
+        for address in pending.addresses:
+            self._tries.passed(address)
+        answer: User | Refusal
+        if isinstance(found, Raised):
+            _say_failed(pending.scheme, found)
+            answer = Refusal(500, "proxy_internal_error", "credentials could not be checked")
+        else:
+            answer = found
+            # Not if the files have changed since it was asked.
+            if pending.generation == self._generation:
+                self._memory.put(key, found)
+        for waiter in waiters:
+            waiter.tell(answer)
+
+    def _user(self, found: Found) -> User | None:
+        if not found:
+            return None
+        if isinstance(found, str):
+            return self._by_name(found)
+        if not isinstance(found, User):
+            raise TypeError("accepted is the name of a user, a User, or None")
+        return found
+
+    def _user_of_name(self, name: str) -> User:
+        return User(name, self._groups(name))
+
+    def _wrong(self, scheme: Scheme) -> Refusal:
+        return self.challenge("wrong credentials", scheme, Failure.WRONG)
+
+    def challenge(self, detail: str, used: Scheme | None = None, failure: Failure | None = None) -> Refusal:
+        """What asks for credentials; ``detail`` says why."""
+        lines = tuple(
+            b"Proxy-Authenticate: " + challenge
+            for scheme in self._schemes.values()
+            for challenge in scheme.challenges(failure if scheme is used else None)
+        )
+        return Refusal(407, "http_request_denied", detail, lines)
+
+
+def _say_failed(scheme: Scheme, raised: Raised) -> None:
+    # The words of an exception, and what its traceback shows, may have the credentials in them.
+    frame = raised.frames[-1] if raised.frames else ("", "an unknown place", 0)
+    _log.error(
+        "{scheme} credentials could not be checked: {kind} at {file}:{line}",
+        scheme=scheme.name.decode("ascii").capitalize(),
+        kind=raised.type.__name__ if raised.type is not None else "a failure",
+        file=frame[1],
+        line=frame[2],
+    )
+
+
+def make_authenticator(policy: AuthPolicy, reactor: Any, run: Run | None = None) -> Authenticator:
+    """What ``policy`` says; ``run`` hashes passwords, in threads if it is not told. What is wrong in a file is a
+    ``ConfigError``.
+    """
+    files: list[UserFile[Any]] = []
+    threads: HashingThreads | None = None
+
+    def opened(path: str, read: Any) -> UserFile[Any]:
+        file: UserFile[Any] = UserFile(path, read)
+        files.append(file)
+        return file
+
+    # Strongest first: some clients take the first that they know (RFC 9110 section 11.6.1 leaves it to them).
+    schemes: list[Scheme] = []
+    if policy.digest_file is not None:
+        digests = opened(policy.digest_file, read_digests(policy.realm))
+        nonces = Nonces(reactor, secret=policy.digest_secret)
+        schemes.append(Digest(policy.realm, lambda: digests.content, nonces))
+    if policy.token_file is not None:
+        tokens = opened(policy.token_file, read_tokens)
+        schemes.append(Bearer(policy.realm, file_tokens(lambda: tokens.content)))
+    elif policy.tokens is not None:
+        by_token = token_check(policy.tokens) if ICredentialsChecker.providedBy(policy.tokens) else policy.tokens
+        schemes.append(Bearer(policy.realm, by_token, FairQueue(_AT_ONCE, _EACH, _MOST_WAITING)))
+    if policy.password_file is not None:
+        passwords = opened(policy.password_file, read_passwords)
+        if run is None:
+            run = threads = HashingThreads(reactor)
+        check = file_passwords(lambda: passwords.content, run)
+        # One thread, where there are several, is there for others than who has most to be hashed.
+        schemes.append(Basic(policy.realm, check, FairQueue(run.at_once, max(1, run.at_once - 1), _MOST_WAITING)))
+    elif policy.passwords is not None:
+        by_password = (
+            password_check(policy.passwords) if ICredentialsChecker.providedBy(policy.passwords) else policy.passwords
+        )
+        schemes.append(Basic(policy.realm, by_password, FairQueue(_AT_ONCE, _EACH, _MOST_WAITING)))
+    groups = opened(policy.group_file, read_groups) if policy.group_file is not None else None
+    made = Authenticator(
+        schemes,
+        reactor,
+        certificates=(
+            CertificateNames(policy.certificate_field, policy.certificate_users)
+            if policy.certificate_field is not None
+            else None
+        ),
+        groups=(lambda name: groups.content.get(name, _NO_GROUPS)) if groups is not None else None,
+        remember=policy.remember,
+        tries=policy.tries,
+    )
+    for file in files:
+        made.watch(file)
+    made.threads = threads
+    return made

@@ -1,0 +1,1 @@
+"""Block lists: files of hosts and of URL patterns."""

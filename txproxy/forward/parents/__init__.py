@@ -1,0 +1,1 @@
+"""Parent proxies: which are there, whose turn it is, and what goes past them."""

@@ -1,0 +1,88 @@
+"""Exceptions from going through a proxy, in the words of the environment variable NO_PROXY."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Final
+
+import attrs
+
+from txproxy.errors import ConfigError
+from txproxy.matching.hosts import HostPattern, HostPatterns, normal_host
+from txproxy.matching.networks import Network, network
+
+_ACCEPTED: Final = (
+    "accepted are example.com (and all below it), *.example.com (all below it), 10.0.0.0/8, fd00::/8, host:8080"
+)
+
+
+@attrs.frozen
+class Entry:
+    """One exception: a ``pattern`` of hosts or a ``network``, of one ``port`` or of all (0)."""
+
+    pattern: HostPattern | None = None
+    network: Network | None = None
+    port: int = 0
+
+
+class NoProxy:
+    """What is reached directly: host names, addresses and networks, from texts that may have several, between commas.
+
+    As in curl and most others, a name has all names below it, with a dot before it or without; ``*.example.com`` has
+    those alone. Names are never looked up: a network has the hosts that are named by an address of it.
+    """
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        words = [word for text in texts for word in text.replace(",", " ").split()]
+        self.entries = tuple(_entry(word) for word in words)
+        patterns: dict[int, list[HostPattern]] = {}
+        for entry in self.entries:
+            if entry.pattern is not None:
+                patterns.setdefault(entry.port, []).append(entry.pattern)
+        self._names = {port: HostPatterns(found) for port, found in patterns.items()}
+        self._networks = tuple((entry.port, entry.network) for entry in self.entries if entry.network is not None)
+        self._remembered = lru_cache(maxsize=4096)(self._look_up)
+
+    def __bool__(self) -> bool:
+        return bool(self.entries)
+
+    def has(self, host: str, port: int) -> bool:
+        """Whether ``host``, in any spelling, is one of them."""
+        return bool(self.entries) and self._remembered(host, port)
+
+    def _look_up(self, host: str, port: int) -> bool:
+        name = normal_host(host)
+        try:
+            address = ip_address(name)
+        except ValueError:
+            return any(name in self._names[one] for one in (0, port) if one in self._names)
+        return any(
+            one in (0, port) and address.version == net.version and address in net for one, net in self._networks
+        )
+
+
+def _entry(word: str) -> Entry:
+    if word == "*":
+        raise ConfigError(f"{word!r} would leave nothing to a proxy; {_ACCEPTED}")
+    try:
+        return Entry(network=network(word))
+    except ConfigError:
+        host, colon, port = word.rpartition(":")
+    if not colon:
+        host, port = word, ""
+    elif not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ConfigError(f"{word!r} is no exception from a proxy; {_ACCEPTED}")
+    try:
+        return Entry(network=network(host), port=int(port or 0))
+    except ConfigError as fault:
+        if "/" in host or ":" in host:
+            why = ": it has host bits set" if "host bits" in str(fault) else ""
+            raise ConfigError(f"{word!r} is no network{why}; {_ACCEPTED}") from None
+    try:
+        pattern = HostPattern.parse(host)
+    except ConfigError as fault:
+        why = str(fault).partition("; accepted")[0]
+        raise ConfigError(f"{word!r} is no exception from a proxy ({why}); {_ACCEPTED}") from None
+    return Entry(pattern=pattern if pattern.sign else HostPattern(pattern.name, "."), port=int(port or 0))

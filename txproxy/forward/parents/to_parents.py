@@ -1,0 +1,217 @@
+"""The last step of a plan: by which parent proxy a request goes, what that is told, and who is asked if it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from typing import Any, Final, TypeAlias
+
+import attrs
+from twisted.internet.defer import Deferred
+
+from txproxy.errors import ExchangeError, ParentError, ResponseIncomplete, UpstreamClosed
+from txproxy.forward.access.destinations import Destinations
+from txproxy.forward.parents.no_proxy import NoProxy
+from txproxy.forward.parents.parent import Kind, Parent
+from txproxy.forward.parents.selection import Parents
+from txproxy.interfaces import Address, Client, Decision, Opening, Plan
+from txproxy.wire.forwarding import Via
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead
+from txproxy.wire.target import split_authority
+
+_CUT_OFF: Final = (UpstreamClosed, ResponseIncomplete)
+# Which parent a request is to take, for embedders: None is as configured, ``parents.direct`` is none at all.
+ChooseParent: TypeAlias = "Callable[[RequestHead, Client, Parents], Parent | Deferred[Parent | None] | None]"
+
+
+class ToParents:
+    """Sends plans through ``parents``, but those to ``no_proxy``. Addresses that ``destinations`` does not allow are
+    refused as they are without parents; what names stand for is for the parent to find out.
+
+    ``choose`` is asked first: what it chooses is what is done, and if that fails no other is tried.
+    """
+
+    def __init__(
+        self,
+        parents: Parents,
+        no_proxy: NoProxy,
+        destinations: Destinations,
+        *,
+        choose: ChooseParent | None = None,
+        via: Via | None = None,
+    ) -> None:
+        self.parents = parents
+        self._no_proxy = no_proxy
+        self._destinations = destinations
+        self._choose = choose
+        self._via_lines = (via.request_line(),) if via is not None else ()
+        # The same request meets the same Address object again, as it does without parents.
+        self._through = lru_cache(maxsize=4096)(self._make_through)
+        self._itself = lru_cache(maxsize=64)(_from)
+
+    def plan(self, plan: Plan, head: RequestHead, client: Client) -> Decision:
+        """``plan``, which leads to the origin directly, changed to go another way if it has to."""
+        if self._choose is None:
+            return self._as_configured(plan, head, client)
+        chosen = self._choose(head, client, self.parents)
+        if isinstance(chosen, Deferred):
+            return chosen.addCallback(self._chosen, plan, head, client)
+        return self._chosen(chosen, plan, head, client)
+
+    def _chosen(self, parent: Parent | None, plan: Plan, head: RequestHead, client: Client) -> Plan:
+        if parent is None:
+            return self._as_configured(plan, head, client)
+        if not isinstance(parent, Parent):
+            raise TypeError(f"{parent!r} is no parent proxy; accepted is a Parent, or None")
+        return self._by(parent, _Origin(plan), plan, head)
+
+    def _as_configured(self, plan: Plan, head: RequestHead, client: Client) -> Plan:
+        host = plan.address.host
+        if self._no_proxy.has(host, plan.address.port):
+            return plan
+        held = partial(self._held, plan.address, client.connections) if client.connections is not None else None
+        parent = self.parents.choose(host, rule=_rule(client), held=held)
+        assert parent is not None
+        if parent.direct:
+            return plan
+        origin = _Origin(plan)
+        plan.again = partial(self._again, origin)
+        return self._by(parent, origin, plan, head)
+
+    def _again(
+        self, origin: _Origin, plan: Plan, fault: ExchangeError, head: RequestHead, client: Client
+    ) -> Plan | None:
+        """The attempt by ``plan``'s parent has failed."""
+        its_own = isinstance(fault, ParentError) or (not plan.address.host and isinstance(fault, _CUT_OFF))
+        tried: Sequence[Parent] = (*plan.tried, plan.upstream)
+        other = self.parents.choose(origin.address.host, tried, _rule(client)) if its_own else None
+        if other is None:
+            return None
+        plan.tried = tuple(tried)
+        return self._by(other, origin, plan, head)
+
+    def _held(self, address: Address, connections: Any, parent: Parent) -> bool:
+        """Whether there is a connection of the client's own by ``parent``, on which it may have logged in."""
+        itself = self._itself(parent, address.bind) if address.bind else parent.itself
+        return bool(connections.has(itself.key) or connections.has(self._through(address, parent).key))
+
+    def _by(self, parent: Parent, origin: _Origin, plan: Plan, head: RequestHead) -> Plan:
+        request, address = origin.head, origin.address
+        plan.upstream = parent
+        plan.head = request
+        plan.answered = origin.answered
+        if parent.direct:
+            plan.address = address
+            return plan
+        self._destinations.check_named(address.host)
+        if request is not None and parent.takes_requests and _is_told_all(request, address):
+            plan.address = self._itself(parent, address.bind) if address.bind else parent.itself
+            plan.head = _absolute(request, parent)
+            plan.answered = parent.answered if origin.answered is None else origin.also(parent.answered)
+        elif parent.kind is not Kind.SOCKS5 and b"via" in head.headers.index:
+            # A loop of tunnels is found by Via, as one of requests is.
+            lines = (b"Via: " + head.headers.index[b"via"], *self._via_lines)
+            plan.address = attrs.evolve(address, through=Told(parent, lines), pinned=())
+        else:
+            plan.address = self._through(address, parent)
+        return plan
+
+    def _make_through(self, address: Address, parent: Parent) -> Address:
+        told = self._via_lines and parent.kind is not Kind.SOCKS5
+        hop = Told(parent, self._via_lines) if told else parent
+        return attrs.evolve(address, through=hop, pinned=())
+
+
+class _Origin:
+    """What a plan was before a parent came into it."""
+
+    __slots__ = ("address", "head", "answered")
+
+    def __init__(self, plan: Plan) -> None:
+        self.address = plan.address
+        self.head = plan.head
+        self.answered = plan.answered
+
+    def also(self, parent_answered: Callable[[int], None]) -> Callable[[int], None]:
+        """Ask the parent first."""
+        answered = self.answered
+        assert answered is not None
+
+        def both(status: int) -> None:
+            parent_answered(status)
+            answered(status)
+
+        return both
+
+
+class Told:
+    """A parent that is told more ``lines`` when it is asked for a tunnel (see :class:`txproxy.interfaces.Hop`)."""
+
+    __slots__ = ("parent", "lines")
+
+    def __init__(self, parent: Parent, lines: Sequence[bytes]) -> None:
+        self.parent = parent
+        self.lines = lines
+
+    def __str__(self) -> str:
+        return self.parent.name
+
+    def __repr__(self) -> str:
+        return repr(self.parent)
+
+    @property
+    def address(self) -> Address:
+        """The parent's own."""
+        return self.parent.address
+
+    @property
+    def key(self) -> str:
+        """The parent's own: a tunnel that stands goes in no circle."""
+        return self.parent.key
+
+    def opening(self, host: str, port: int) -> Opening:
+        """CONNECT, with these lines."""
+        return self.parent.opening(host, port, self.lines)
+
+    def served(self) -> None:
+        """For the parent."""
+        self.parent.served()
+
+    def reached(self) -> None:
+        """For the parent."""
+        self.parent.reached()
+
+    def failed(self, fault: ExchangeError) -> None:
+        """For the parent."""
+        self.parent.failed(fault)
+
+
+def _rule(client: Client) -> str:
+    """The access rule that has allowed the client's request."""
+    return client.verdict.rule if client.verdict is not None else ""
+
+
+def _from(parent: Parent, bind: str) -> Address:
+    return attrs.evolve(parent.itself, bind=bind)
+
+
+def _is_told_all(request: RequestHead, address: Address) -> bool:
+    """Whether the URL of ``request`` says all of where it is to go: not if it is dialled by another name than its own,
+    which no parent can be told but by asking it for a tunnel.
+    """
+    return address.tls is None and split_authority(request.authority)[0] == address.host
+
+
+def _absolute(request: RequestHead, parent: Parent) -> RequestHead:
+    """``request`` as a proxy gets it (RFC 9112 section 3.2.2), credentials for it included."""
+    # RFC 9112 3.2.4: without a path, OPTIONS is for the server as a whole.
+    path = request.path if request.path != b"*" else b""
+    headers = request.headers
+    if parent.lines:
+        lines = [*headers.lines, *parent.lines]
+        block = headers.block
+        headers = Headers.from_lines(lines)
+        headers.block = b"\r\n".join([block, *parent.lines])
+    target = b"http://%b%b" % (request.authority, path)
+    return RequestHead(request.method, target, headers, request.authority, None, request.body)

@@ -1,0 +1,1 @@
+"""Other proxies' configurations, as ours."""

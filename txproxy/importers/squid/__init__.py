@@ -1,0 +1,1 @@
+"""Squid's configuration as ours."""

@@ -1,0 +1,346 @@
+"""Squid's directives beside its access lists: what each of them is here, or why it is nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from txproxy.errors import ConfigError
+from txproxy.forward.auth.authenticator import AuthPolicy
+from txproxy.forward.policy import FORWARDED_FOR_MODES
+from txproxy.forward.request.privacy import field_line, field_name
+from txproxy.importers.squid.access_lists import Acls
+from txproxy.importers.squid.cache_peers import PEERS
+from txproxy.importers.squid.findings import Setting, Settings, word_of
+from txproxy.importers.squid.formulas import Untranslatable
+from txproxy.importers.squid.reader import Directive
+from txproxy.matching.hosts import is_literal
+from txproxy.wire.grammar import TOKEN
+
+_SIZES: Final = {"": 1, "bytes": 1, "b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
+_TIMES: Final = {
+    "millisecond": 0.001, "second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800, "fortnight": 1209600,
+    "month": 2592000, "year": 31536000,
+}  # fmt: skip
+
+
+# -- where it listens
+
+
+def _http_port(directive: Directive, settings: Settings, acls: Acls) -> None:
+    where, options = _port_options(directive)
+    settings.listener.setdefault("listen", []).append(where)
+    _other_options(options, ("name", "connection-auth", "disable-pmtu-discovery", "no-vhost"))
+
+
+def _https_port(directive: Directive, settings: Settings, acls: Acls) -> None:
+    where, options = _port_options(directive)
+    cert = options.pop("tls-cert", None) or options.pop("cert", None)
+    key = options.pop("tls-key", None) or options.pop("key", None)
+    if not cert:
+        raise Untranslatable("it has no certificate")
+    settings.listener.setdefault("tls_listen", []).append(where)
+    pair = {"cert": cert, "key": key} if key else {"cert": cert}
+    certificates = settings.listener.setdefault("certificates", [])
+    if pair not in certificates:
+        certificates.append(pair)
+    _other_options(options, ("name",))
+
+
+def _port_options(directive: Directive) -> tuple[str, dict[str, str]]:
+    """An endpoint, and the options that are left."""
+    place, *words = directive.words or ("",)
+    options = {word.partition("=")[0]: word.partition("=")[2] for word in words}
+    for mode in ("intercept", "transparent", "tproxy", "accel", "ssl-bump"):
+        if mode in options:
+            raise Untranslatable(f"{mode} is not done: clients have to know that they use a proxy")
+    if "require-proxy-header" in options:
+        raise Untranslatable("require-proxy-header is proxy_protocol of a listener, which wants its trusted_proxies")
+    host, colon, port = place.rpartition(":")
+    host = host.strip("[]") if colon else ""
+    if not port.isdigit() or not 0 < int(port) < 65536:
+        raise Untranslatable(f"{place or 'nothing'} is no port")
+    if not host:
+        # Squid has both families.
+        return f"[::]:{port}", options
+    if not is_literal(host):
+        raise Untranslatable(f"{host} is a name; an address of this machine is wanted, such as 127.0.0.1:{port}")
+    kind = "tcp6" if ":" in host else "tcp"
+    interface = f":interface={host}".replace(":", "\\:").replace("\\:", ":", 1)
+    return f"{kind}:{port}{interface}", options
+
+
+def _other_options(options: dict[str, str], harmless: Sequence[str]) -> None:
+    left = [option for option in options if option not in harmless]
+    if left:
+        raise Untranslatable(f"taken over without {', '.join(left)}")
+
+
+# -- who the clients are
+
+
+def _auth_param(directive: Directive, settings: Settings, acls: Acls) -> None:
+    scheme, what = word_of(directive), word_of(directive, 1)
+    words = directive.words[2:]
+    if scheme != "basic":
+        raise Untranslatable(f"{scheme} is not taken over")
+    if what == "program":
+        program = os.path.basename(words[0]) if words else ""
+        if program not in ("basic_ncsa_auth", "ncsa_auth") or len(words) < 2:
+            raise Untranslatable(f"{program or 'nothing'} is not asked; password_file, or Python's passwords, are")
+        settings.auth["password_file"] = words[-1].strip('"')
+    elif what == "realm":
+        realm = " ".join(words)
+        try:
+            AuthPolicy(passwords=lambda name, password: None, realm=realm)
+        except ConfigError:
+            raise Untranslatable("the realm has characters that a realm cannot have") from None
+        settings.auth["realm"] = realm
+    elif what == "credentialsttl":
+        settings.auth["remember"] = _seconds(words)
+    elif what not in ("children", "concurrency", "utf8", "casesensitive"):
+        raise Untranslatable(f"{what} is not taken over")
+    elif what == "casesensitive" and words[:1] == ("off",):
+        raise Untranslatable("names are told apart by case")
+
+
+# -- what origins learn
+
+
+def _forwarded_for(directive: Directive, settings: Settings, acls: Acls) -> None:
+    mode = word_of(directive)
+    if mode == "truncate":
+        settings.listener["forwarded_for"] = "delete"
+        raise Untranslatable("truncate is not done; taken over as delete")
+    if mode not in FORWARDED_FOR_MODES:
+        raise Untranslatable(f"{mode} is not known")
+    settings.listener["forwarded_for"] = mode
+
+
+def _via(directive: Directive, settings: Settings, acls: Acls) -> None:
+    settings.via = word_of(directive) != "off"
+
+
+def _visible_hostname(directive: Directive, settings: Settings, acls: Acls) -> None:
+    name = word_of(directive)
+    if TOKEN.fullmatch(name.encode()) is None or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        raise Untranslatable(f"{name} is no pseudonym for Via")
+    settings.pseudonym = name
+
+
+def _request_header_access(directive: Directive, settings: Settings, acls: Acls) -> None:
+    name, action = word_of(directive), word_of(directive, 1)
+    if tuple(directive.words[2:]) != ("all",):
+        raise Untranslatable("privacy is by hosts, and not by other lists")
+    if name == "Other":
+        raise Untranslatable("fields have to be named, or all others removed by keep")
+    if name == "All":
+        settings.removes_all = action == "deny"
+    elif name.lower() == "via" and action == "deny":
+        settings.via = False
+    elif name.lower() == "x-forwarded-for" and action == "deny":
+        settings.listener["forwarded_for"] = "delete"
+    elif action == "deny":
+        settings.removed.append(_field(name))
+    elif name.lower() not in _OF_THE_HOP:
+        settings.allowed.append(_field(name))
+
+
+# What the proxy itself sees to, kept or not.
+_OF_THE_HOP: Final = frozenset(
+    {"host", "connection", "proxy-connection", "content-length", "transfer-encoding", "te", "trailer", "upgrade",
+     "keep-alive", "proxy-authorization", "proxy-authenticate", "expect", "via", "x-forwarded-for", "max-forwards"}
+)  # fmt: skip
+
+
+def _field(name: str) -> str:
+    try:
+        field_name(name)
+    except ConfigError as fault:
+        raise Untranslatable(str(fault).partition(";")[0]) from None
+    return name
+
+
+def _request_header_replace(directive: Directive, settings: Settings, acls: Acls) -> None:
+    name, value = word_of(directive), " ".join(directive.words[1:])
+    try:
+        field_line(name, value)
+    except ConfigError as fault:
+        raise Untranslatable(str(fault).partition(";")[0]) from None
+    settings.replaced[name] = value
+
+
+def _reply_header_access(directive: Directive, settings: Settings, acls: Acls) -> None:
+    name, action = word_of(directive), word_of(directive, 1)
+    if tuple(directive.words[2:]) != ("all",) or name in ("All", "Other"):
+        raise Untranslatable("fields of responses are removed by name, for all")
+    if action == "deny":
+        settings.from_responses.append(_field(name))
+
+
+# -- logs, limits, and the cache
+
+
+def _access_log(directive: Directive, settings: Settings, acls: Acls) -> None:
+    place, *words = directive.words or ("",)
+    if place == "none":
+        settings.log.setdefault("access", "none")
+        return
+    kind, colon, file = place.partition(":")
+    if not colon:
+        kind, file = "stdio", place
+    if kind not in ("daemon", "stdio") or not file.startswith("/"):
+        raise Untranslatable(f"{place} is no file; access lines are written to one, or to standard output")
+    if "access" in settings.log:
+        raise Untranslatable("there is one log of access")
+    settings.log["access"] = file
+    options = dict(word.split("=", 1) for word in words if "=" in word)
+    bare = [word for word in words if "=" not in word]
+    written = options.pop("logformat", bare[0] if bare else "squid")
+    if bare[1:]:
+        raise Untranslatable("taken over for all requests")
+    if written != "combined":
+        raise Untranslatable(f"taken over in the format combined, and not {written}")
+
+
+def _limit(key: str, parse: Callable[[Sequence[str]], Any]) -> Setting:
+    def take(directive: Directive, settings: Settings, acls: Acls) -> None:
+        value = parse(directive.words)
+        if value:
+            settings.limits[key] = value
+
+    return take
+
+
+def _seconds(words: Sequence[str]) -> str:
+    number, unit = (*words, "", "")[:2]
+    if not unit:
+        match = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", number)
+        number, unit = match.groups() if match is not None else ("", "")
+    try:
+        seconds = float(number) * _TIMES[unit.lower().removesuffix("s") or "second"]
+    except (ValueError, KeyError):
+        raise Untranslatable(f"{' '.join(words)} is no time") from None
+    return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s" if seconds >= 0.001 else ""
+
+
+def _bytes(words: Sequence[str]) -> str:
+    number, unit = (*words, "", "")[:2]
+    if not number.isdigit() or unit.lower() not in _SIZES:
+        raise Untranslatable(f"{' '.join(words)} is no size")
+    size = int(number) * _SIZES[unit.lower()]
+    return size_text(size) if size else ""
+
+
+def size_text(size: int) -> str:
+    """A size as our files have it."""
+    for unit, letter in ((1 << 30, "G"), (1 << 20, "M"), (1 << 10, "k")):
+        if size and size % unit == 0:
+            return f"{size // unit}{letter}"
+    return str(size)
+
+
+def _count(words: Sequence[str]) -> int:
+    if not words or not words[0].lstrip("-").isdigit():
+        raise Untranslatable("it is no number")
+    return max(int(words[0]), 0)
+
+
+_NO_CACHE: Final = "kept as a comment: txproxy has no cache that could be set in its file yet"
+
+
+def _cache_mem(directive: Directive, settings: Settings, acls: Acls) -> None:
+    settings.cache.append(("memory", _bytes(directive.words), directive.place))
+    raise Untranslatable(_NO_CACHE)
+
+
+def _cache_dir(directive: Directive, settings: Settings, acls: Acls) -> None:
+    if len(directive.words) < 3 or not directive.words[2].isdigit():
+        raise Untranslatable("a kind of store, its folder and its size are wanted")
+    settings.cache.append(("dir", directive.words[1], directive.place))
+    settings.cache.append(("size", size_text(int(directive.words[2]) << 20), directive.place))
+    raise Untranslatable(f"{_NO_CACHE}; it will want a folder of its own")
+
+
+SETTINGS: Final[dict[str, Setting]] = {
+    "http_port": _http_port,
+    "https_port": _https_port,
+    **PEERS,
+    "auth_param": _auth_param,
+    "forwarded_for": _forwarded_for,
+    "via": _via,
+    "visible_hostname": _visible_hostname,
+    "request_header_access": _request_header_access,
+    "request_header_replace": _request_header_replace,
+    "reply_header_access": _reply_header_access,
+    "access_log": _access_log,
+    "cache_access_log": _access_log,
+    "cache_mem": _cache_mem,
+    "cache_dir": _cache_dir,
+    "client_ip_max_connections": _limit("max_connections_per_client", _count),
+    "connect_timeout": _limit("connect_timeout", _seconds),
+    "read_timeout": _limit("response_timeout", _seconds),
+    "request_timeout": _limit("header_timeout", _seconds),
+    "client_idle_pconn_timeout": _limit("idle_timeout", _seconds),
+    "shutdown_lifetime": _limit("drain_timeout", _seconds),
+    "request_header_max_size": _limit("max_header_size", _bytes),
+    "request_body_max_size": _limit("max_body_size", _bytes),
+}
+
+_CACHING: Final = "it is about the cache, which txproxy does not have yet"
+_PROCESS: Final = "it is about Squid's own process"
+# Why others are nothing here, by their names or what these begin with.
+REASONS: Final = {
+    "cache": _CACHING,
+    "cache_replacement_policy": _CACHING,
+    "cache_store_log": _CACHING,
+    "cache_swap_high": _CACHING,
+    "cache_swap_low": _CACHING,
+    "collapsed_forwarding": _CACHING,
+    "maximum_object_size": _CACHING,
+    "maximum_object_size_in_memory": _CACHING,
+    "memory_replacement_policy": _CACHING,
+    "minimum_object_size": _CACHING,
+    "negative_ttl": _CACHING,
+    "offline_mode": _CACHING,
+    "quick_abort_max": _CACHING,
+    "quick_abort_min": _CACHING,
+    "quick_abort_pct": _CACHING,
+    "range_offset_limit": _CACHING,
+    "refresh_pattern": _CACHING,
+    "store_id_program": _CACHING,
+    "cache_effective_group": _PROCESS,
+    "cache_effective_user": _PROCESS,
+    "cache_log": _PROCESS,
+    "cache_mgr": _PROCESS,
+    "coredump_dir": _PROCESS,
+    "debug_options": _PROCESS,
+    "logfile_rotate": "the log is opened anew at SIGUSR1, and somebody else renames it",
+    "max_filedescriptors": _PROCESS,
+    "pid_filename": _PROCESS,
+    "workers": "--workers of the command line says how many there are",
+    "acl_uses_indirect_client": "trusted_proxies says whose X-Forwarded-For is believed",
+    "follow_x_forwarded_for": "trusted_proxies says whose X-Forwarded-For is believed",
+    "delay_pools": "bandwidth is bounded otherwise: by client, user and rule",
+    "delay_class": "bandwidth is bounded otherwise: by client, user and rule",
+    "delay_parameters": "bandwidth is bounded otherwise: by client, user and rule",
+    "delay_access": "bandwidth is bounded otherwise: by client, user and rule",
+    "deny_info": "a rule's reason is what its clients are told",
+    "dns_nameservers": "names are looked up as the system does it",
+    "hosts_file": "names are looked up as the system does it",
+    "external_acl_type": "programs are not asked; rules with action = 'ask' ask Python",
+    "http_reply_access": "what it denies passes here; what responses may bring is told by content",
+    "miss_access": "what it denies passes here; rules are what denies requests",
+    "adapted_http_access": "what it denies passes here; rules are what denies requests",
+    "reply_body_max_size": "responses of any size pass here; max_size of content bounds them",
+    "icp_access": "ICP is not spoken",
+    "icp_port": "ICP is not spoken",
+    "htcp_access": "HTCP is not spoken",
+    "htcp_port": "HTCP is not spoken",
+    "ssl_bump": "TLS is not opened; agree_names looks at the names that it asks for",
+    "url_rewrite_program": "programs are not asked; rewrites have rules of their own",
+    "logformat": "formats of the log are not taken over",
+    "cache_peer_domain": "a parent is there for hosts by ;host=PATTERN",
+}

@@ -1,0 +1,1 @@
+"""Sockets, and what stands beside them: dialing, transports, time limits. Nothing here knows HTTP."""

@@ -1,0 +1,101 @@
+"""The proxy's own answers: small, with ``Proxy-Status``, and telling nothing of the inside."""
+
+from __future__ import annotations
+
+from html import escape
+from http import HTTPStatus
+from typing import Final
+
+from txproxy.interfaces import Answer, Refusal
+from txproxy.proxy.error_pages import ErrorPages
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import ResponseHead
+
+# What a client is told; the detail of a refusal may name addresses and is for the log alone.
+_SENTENCES: Final = {
+    400: "The request is malformed or ambiguous.",
+    403: "This proxy does not allow the request.",
+    404: "There is nothing here.",
+    405: "This method is not done here.",
+    407: "This proxy wants to know who you are.",
+    408: "The request took too long to arrive.",
+    413: "The request's body is too large.",
+    414: "The request's target is too long.",
+    421: "This host is not served here.",
+    429: "There are too many requests.",
+    431: "The request's header fields are too large.",
+    500: "The proxy failed.",
+    501: "The proxy does not know how to do this.",
+    502: "The upstream gave no valid answer.",
+    503: "No upstream is available.",
+    504: "The upstream took too long.",
+    508: "The request goes in a circle.",
+}
+# The same by what Proxy-Status says, which is more.
+_BY_ERROR: Final = {
+    (403, "destination_ip_prohibited"): "The host has an address that is private, or near this proxy; the option "
+    "--allow-destination (allow_destinations in a file) opens it.",
+    (502, "connection_refused"): "The host refused the connection.",
+    (502, "connection_terminated"): "The host closed the connection before it answered.",
+    (502, "destination_unavailable"): "The host cannot be reached.",
+    (502, "dns_error"): "The name of the host cannot be resolved.",
+    (502, "tls_certificate_error"): "The certificate of the host cannot be verified.",
+    (502, "tls_protocol_error"): "There is no TLS with the host.",
+    (504, "connection_timeout"): "The host did not take the connection in time.",
+    (504, "dns_timeout"): "The name of the host could not be resolved in time.",
+    (504, "http_response_timeout"): "The host did not answer in time.",
+}
+
+
+# RFC 9110 15.5.14 and 15.5.15 renamed them; Python's table did in 3.13.
+_NEWER_PHRASES: Final = {413: b"Content Too Large", 414: b"URI Too Long"}
+
+
+def reason_of(status: int) -> bytes:
+    """The standard reason phrase of ``status``, or nothing."""
+    if status in _NEWER_PHRASES:
+        return _NEWER_PHRASES[status]
+    try:
+        return HTTPStatus(status).phrase.encode("ascii")
+    except ValueError:
+        return b""
+
+
+def prefers_html(request_headers: Headers | None) -> bool:
+    """Whether the client names ``text/html`` before any other type in Accept."""
+    accept = request_headers.get(b"accept") if request_headers is not None else None
+    return accept is not None and accept.lower().lstrip().startswith((b"text/html", b"application/xhtml+xml"))
+
+
+def reply(
+    refusal: Refusal | Answer, name: bytes, html: bool, date: bytes, pages: ErrorPages | None = None
+) -> tuple[ResponseHead, bytes]:
+    """Head and body of a mode's own answer, or that tell a client of a refusal; ``name`` is who speaks in Proxy-Status
+    (RFC 9209 section 2), ``pages`` what stands in place of our own small bodies.
+    """
+    status = refusal.status
+    reason = reason_of(status)
+    if isinstance(refusal, Answer):
+        given = [b"Date: " + date, *refusal.lines]
+        # RFC 9110 8.6: no Content-Length in a 204; and in a 304 it would be that of the content which is not sent.
+        if status not in (204, 304):
+            given.append(b"Content-Length: %d" % len(refusal.body))
+        return ResponseHead(status, Headers.from_lines(given), reason=reason, body=len(refusal.body)), refusal.body
+    sentence = refusal.sentence or _BY_ERROR.get((status, refusal.error)) or _SENTENCES.get(status, "")
+    page = pages.render(status) if pages is not None else None
+    if refusal.page is not None:
+        page = refusal.page(html)
+    if page is not None:
+        kind, body = page
+    elif html:
+        title = f"{status} {reason.decode('ascii')}"
+        body = f"<!DOCTYPE html>\n<title>{title}</title>\n<h1>{title}</h1>\n<p>{escape(sentence)}</p>\n".encode()
+        kind = b"text/html; charset=utf-8"
+    else:
+        body = f"{status} {reason.decode('ascii')}\n{sentence}\n".encode()
+        kind = b"text/plain; charset=utf-8"
+    lines = [b"Date: " + date, b"Content-Type: " + kind, b"Content-Length: %d" % len(body), b"Cache-Control: no-store"]
+    if refusal.error:
+        lines.append(b"Proxy-Status: %b; error=%b" % (name, refusal.error.encode("ascii")))
+    lines.extend(refusal.lines)
+    return ResponseHead(status, Headers.from_lines(lines), reason=reason, body=len(body)), body

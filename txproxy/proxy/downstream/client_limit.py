@@ -1,0 +1,91 @@
+"""How many connections one client may have at once."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Final
+
+from zope.interface import implementer
+
+from txproxy.interfaces import Client, Decision, IMode, Refusal
+from txproxy.matching.clients import IPV6_PREFIX, client_key
+from txproxy.proxy.downstream.admission import Admission, Guest
+from txproxy.proxy.limits import Limits
+from txproxy.wire.message import RequestHead
+
+_UNIX: Final = "unix:"
+# Who has so many times the connections that it may have gets no answer to more of them.
+_PATIENCE: Final = 2
+_TOO_MANY: Final = Refusal(429, "http_request_denied", "the client has too many connections")
+
+
+@implementer(IMode)
+class _Crowded:
+    """The mode of connections that are too many."""
+
+    def plan(self, head: RequestHead, client: Client) -> Decision:
+        """See :class:`txproxy.interfaces.IMode`."""
+        return _TOO_MANY
+
+
+class AdmissionPerClient(Admission[Guest]):
+    """Client connections, of which each client may have ``most``: each IPv4 address, and each network of IPv6 with
+    ``ipv6_prefix``. The first request of one that is over that is
+    answered by 429, after which it closes; raw streams, and what comes in spite of these answers, close at once. Who
+    may open a UNIX socket, and how often, is the system's to say.
+    """
+
+    def __init__(self, limit: int, most: int, ipv6_prefix: int = IPV6_PREFIX) -> None:
+        super().__init__(limit)
+        self._most = most
+        self._prefix = ipv6_prefix
+        self._counts: dict[str, int] = {}
+        self._counted: dict[Any, str] = {}
+
+    def admit(self, guest: Any) -> bool:
+        """Count a new connection. A factory with a mode lets it refuse; one without has it closed."""
+        ip = guest.client.client_ip
+        if ip == _UNIX:
+            return super().admit(guest)
+        key = client_key(ip, self._prefix)
+        count = self._counts.get(key, 0)
+        factory = guest.factory
+        if count >= self._most:
+            if count >= self._most * _PATIENCE or not hasattr(factory, "mode"):
+                guest.abort()
+                return False
+            # Nothing is asked of those who are few enough: these are served by another factory, with the same parts.
+            guest.factory = factory = copy.copy(factory)
+            factory.mode = _Crowded()
+            factory.draining = True
+        self._counts[key] = count + 1
+        self._counted[guest] = key
+        return super().admit(guest)
+
+    def take_over(self, guest: Any) -> None:
+        """Count a connection that was admitted elsewhere: it is not one too many now."""
+        ip = guest.client.client_ip
+        if ip != _UNIX:
+            key = client_key(ip, self._prefix)
+            self._counts[key] = self._counts.get(key, 0) + 1
+            self._counted[guest] = key
+        super().take_over(guest)
+
+    def left(self, guest: Any) -> None:
+        """A connection is gone."""
+        key = self._counted.pop(guest, None)
+        if key is not None:
+            count = self._counts[key] - 1
+            if count:
+                self._counts[key] = count
+            else:
+                del self._counts[key]
+        super().left(guest)
+
+
+def make_admission(limits: Limits) -> Admission[Any]:
+    """As ``limits`` say."""
+    most = limits.max_connections_per_client
+    if most is None:
+        return Admission(limits.max_connections)
+    return AdmissionPerClient(limits.max_connections, most, limits.ipv6_prefix)

@@ -1,0 +1,97 @@
+"""Long bodies of plain responses, by splice(2): from the upstream's socket to the client's, past the codecs.
+
+It takes the place of the upstream transport's ``doRead`` while it lasts. Whenever the client's transport still has
+bytes of its own to write, and for whatever the kernel does not take at once, the ordinary way is used, with its
+backpressure.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet import main
+
+from txproxy.net.splice import AVAILABLE, FLAGS, Pipe, PipePool
+from txproxy.net.transports import ordinary_read, plain_socket, replace_read
+
+# Below this a body has ended before it pays.
+WORTHWHILE: Final = 262144
+# What a client that stops reading may have in memory: no more than this of one move.
+_MOST: Final = 262144
+_TURNS: Final = 4
+
+
+class Passage:
+    """Moves ``left`` bytes of body from ``source`` to ``sink`` (transports). ``moved(size)`` is told of each move."""
+
+    __slots__ = ("_source", "_sink", "_pipes", "_moved", "_left", "_in", "_out")
+
+    def __init__(self, source: Any, sink: Any, left: int, pipes: PipePool, moved: Callable[[int], None]) -> None:
+        self._source = source
+        self._sink = sink
+        self._pipes = pipes
+        self._moved = moved
+        self._left = left
+        self._in: int = source.fileno()
+        self._out: int = sink.fileno()
+
+    @staticmethod
+    def possible(source: Any, sink: Any) -> bool:
+        """Whether bytes may pass between these two just now."""
+        return AVAILABLE and plain_socket(source) is not None and plain_socket(sink) is not None
+
+    def begin(self) -> None:
+        """Take over reading."""
+        replace_read(self._source, self._read)
+
+    def end(self) -> None:
+        """Give it back."""
+        replace_read(self._source, None)
+
+    def ordinary(self, size: int) -> None:
+        """So many bytes have come the ordinary way."""
+        self._left -= size
+
+    def _read(self) -> Any:
+        for _ in range(_TURNS):
+            if plain_socket(self._sink) is None:
+                # It has bytes to write that come first.
+                return ordinary_read(self._source)
+            try:
+                pipe = self._pipes.take()
+            except OSError:
+                return ordinary_read(self._source)
+            try:
+                size = os.splice(self._in, pipe.write_fd, min(self._left, _MOST), flags=FLAGS)
+            except BlockingIOError:
+                self._pipes.give_back(pipe)
+                return None
+            except OSError:
+                self._pipes.give_back(pipe)
+                return main.CONNECTION_LOST
+            if not size:
+                self._pipes.give_back(pipe)
+                return main.CONNECTION_DONE
+            pipe.filled = size
+            emptied = self._empty(pipe)
+            self._pipes.give_back(pipe)
+            self._left -= size
+            self._moved(size)
+            if not emptied or not self._left or size < _MOST // 4:
+                break
+        return None
+
+    def _empty(self, pipe: Pipe) -> bool:
+        try:
+            while pipe.filled:
+                pipe.filled -= os.splice(pipe.read_fd, self._out, pipe.filled, flags=FLAGS)
+        except OSError:
+            # The client is slow, or gone: its transport keeps the rest, asks for a pause, or finds out.
+            while pipe.filled:
+                data = os.read(pipe.read_fd, pipe.filled)
+                pipe.filled -= len(data)
+                self._sink.write(data)
+            return False
+        return True

@@ -1,0 +1,1 @@
+"""What a route changes in requests and responses on their way."""

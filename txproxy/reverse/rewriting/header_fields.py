@@ -1,0 +1,182 @@
+"""Header fields that a route sets, adds and removes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+from txproxy.errors import ConfigError, masked
+from txproxy.interfaces import Client
+from txproxy.reverse.rewriting.templates import ANSWER_VARIABLES, REQUEST_VARIABLES, Template
+from txproxy.wire import grammar
+from txproxy.wire.forwarding import (
+    CERTIFICATE_FIELDS,
+    CLIENT_FIELDS,
+    HOP_BY_HOP,
+    REQUEST_FIELDS,
+    RESPONSE_FIELDS,
+    TARGET_FIELDS,
+    plain,
+)
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead
+
+Fields: TypeAlias = "tuple[tuple[str, str], ...]"
+
+# Where a message ends, and what is between two hops, is for the proxy alone to say.
+_FRAMING: Final = HOP_BY_HOP | {b"content-length", b"trailer", b"via", b"host"}
+# What reverse mode writes itself.
+_WRITTEN: Final = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"})
+# What a client may say of itself, and is not believed.
+_OF_CLIENTS: Final = CLIENT_FIELDS | TARGET_FIELDS | CERTIFICATE_FIELDS | {b"proxy"}
+_NOT_IN_REQUESTS: Final = {
+    **dict.fromkeys(RESPONSE_FIELDS, "is a field of responses, and says nothing in a request"),
+    **dict.fromkeys(_FRAMING | {b"expect"}, "is for the proxy itself to say, for each hop anew"),
+    **dict.fromkeys(_WRITTEN, "is written by the proxy, of each client anew"),
+    b"host": "is not set so; the option for the host sent upstream is",
+}
+_NOT_IN_RESPONSES: Final = {
+    **dict.fromkeys(REQUEST_FIELDS, "is a field of requests, and says nothing in a response"),
+    **dict.fromkeys(_FRAMING, "is for the proxy itself to say, for each hop anew"),
+}
+
+
+class FieldChanges:
+    """Header fields to set (instead of all of that name), to add and to remove. ``ConfigError`` for what cannot be, one
+    line for each fault.
+
+    ``drop`` has the names that go, in lower case and with ``-`` for ``_``; ``names`` the lower-case ones that come.
+    """
+
+    __slots__ = ("drop", "names", "_values", "_constant")
+
+    def __init__(
+        self,
+        set_: Fields,
+        add: Fields,
+        remove: tuple[str, ...],
+        *,
+        of_response: bool = False,
+    ) -> None:
+        known = ANSWER_VARIABLES if of_response else REQUEST_VARIABLES
+        forbidden = _NOT_IN_RESPONSES if of_response else _NOT_IN_REQUESTS
+        faults: list[str] = []
+        values: list[tuple[bytes, Template]] = []
+        for key, fields in (("set_headers", set_), ("add_headers", add)):
+            for name, text in fields:
+                try:
+                    values.append((_name(name, forbidden), _value(name, text, known)))
+                except ConfigError as fault:
+                    faults.append(f"{key}: {fault}")
+        drop = []
+        for key, names in (("set_headers", [name for name, _ in set_]), ("remove_headers", list(remove))):
+            for number, name in enumerate(names):
+                try:
+                    drop.append(plain(_name(name, forbidden)))
+                except ConfigError as fault:
+                    if key == "remove_headers":
+                        faults.append(f"{key}: {fault}")
+                if name.lower() in (other.lower() for other in names[:number]):
+                    faults.append(f"{key}: {name} is there more than once; accepted is one of each")
+        replaced_names = {name.lower() for name, _ in set_}
+        for name in remove:
+            if name.lower() in replaced_names:
+                faults.append(f"remove_headers: {name} is set as well, which replaces it; accepted is one of the two")
+        if faults:
+            raise ConfigError("\n".join(faults))
+        self.names = frozenset(name.lower() for name, _ in values)
+        # What a client says of itself is not added to, but replaced.
+        self.drop = frozenset(drop) | (frozenset() if of_response else _OF_CLIENTS.intersection(map(plain, self.names)))
+        self._values = [(name + b": ", template) for name, template in values]
+        self._constant: list[bytes] | None = None
+        if all(template.constant is not None for _, template in values):
+            self._constant = [name + (template.constant or b"") for name, template in self._values]
+
+    @property
+    def own(self) -> frozenset[bytes]:
+        """The :func:`plain` names of all that it sets, adds or removes."""
+        return self.drop | frozenset(map(plain, self.names))
+
+    def __bool__(self) -> bool:
+        return bool(self.drop or self._values)
+
+    def added(self, head: RequestHead, client: Client, upstream: bytes = b"") -> list[bytes]:
+        """The lines that come. The list is not to be changed."""
+        if self._constant is not None:
+            return self._constant
+        # A variable may be empty, and so leave white space at an end.
+        return [name + template.render(head, client, upstream).strip(b" \t") for name, template in self._values]
+
+
+class RouteHead(RequestHead):
+    """The head of a request that a route has changed. ``kept`` are the lower-case names of fields that the route has
+    set: they are not dropped as a client's word about itself.
+    """
+
+    __slots__ = ("kept",)
+
+    kept: frozenset[bytes]
+
+
+def changed(head: RequestHead, path: bytes, headers: Headers, kept: frozenset[bytes]) -> RequestHead:
+    """``head`` with another ``path`` and other ``headers``, of which ``kept`` are set by a route; so are those of
+    ``head`` that were before.
+    """
+    made = RouteHead(head.method, path, headers, head.authority, head.scheme, head.body, head.minor, head.keep_alive)
+    made.kept = kept | kept_of(head)
+    return made
+
+
+def kept_of(head: RequestHead) -> frozenset[bytes]:
+    """See :class:`RouteHead`."""
+    return head.kept if isinstance(head, RouteHead) else frozenset()
+
+
+def replaced(headers: Headers, drop: frozenset[bytes], names: frozenset[bytes], added: list[bytes]) -> Headers:
+    """The fields of a request with the ``added`` lines, whose lower-case names are ``names``, and without those in
+    ``drop``, which are :func:`plain`. An upstream can take these lines for the proxy's word: what it may read as one
+    of ``drop`` goes as well, and no ``Connection`` of the client takes one of ``names`` away.
+    """
+    if b"connection" in headers.index and not names.isdisjoint(options := headers.tokens(b"connection")):
+        # What the client names there is for one hop, and ours would be taken for its own (RFC 9110 7.6.1).
+        drop = drop.union(names.intersection(options))
+        rest = b", ".join(option for option in options if option not in names)
+        lines = [line for line, name in zip(headers.lines, headers.names(), strict=True) if name != b"connection"]
+        headers = Headers.from_lines([*lines, b"Connection: " + rest] if rest else lines)
+    index, lines = headers.index, headers.lines
+    if b"_" in b"".join(index):
+        going = frozenset(name for name in index if name in drop or plain(name) in drop)
+    else:
+        going = drop.intersection(index)
+    if going:
+        lines = [line for line, name in zip(lines, headers.names(), strict=True) if name not in going]
+    return Headers.parsed([*lines, *added])
+
+
+def settable(name: str) -> bytes:
+    """The name of a field that may be put into a request; ``ConfigError`` if it is none."""
+    return _name(name, _NOT_IN_REQUESTS)
+
+
+def _name(name: str, forbidden: Mapping[bytes, str]) -> bytes:
+    given = name.encode("utf-8", "surrogateescape")
+    if not grammar.TOKEN.fullmatch(given):
+        raise ConfigError(f"{name!r} is no field name; accepted is a token such as X-Team")
+    why = forbidden.get(plain(given))
+    if why is not None:
+        raise ConfigError(f"{name} {why}; accepted are other fields")
+    return given
+
+
+def _value(name: str, text: str, known: tuple[str, ...]) -> Template:
+    try:
+        template = Template(text, known)
+    except ConfigError as fault:
+        # Without the value, which may be a secret
+        raise ConfigError(f"{name}: {str(fault).removeprefix(f'{masked(text)!r}: ')}") from None
+    if not grammar.FIELD_VALUE.fullmatch(template.sample):
+        raise ConfigError(
+            f"{name}: this can be no field's value; accepted is one without control characters, and without space at "
+            "its ends"
+        )
+    return template

@@ -1,0 +1,349 @@
+"""What a route changes in requests and responses on their way.
+
+Everything is read and checked when the configuration is; what is not asked for is not looked at when a request comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Final, TypeAlias
+
+import attrs
+
+from txproxy.errors import ConfigError
+from txproxy.interfaces import Client
+from txproxy.matching.hosts import host_name
+from txproxy.matching.paths import (
+    check_within,
+    configured_path,
+    has_prefix,
+    in_one_place,
+    normal,
+    prefix_of,
+    readings,
+    split_path,
+)
+from txproxy.reverse.rewriting.header_fields import FieldChanges, Fields, changed, replaced
+from txproxy.reverse.rewriting.response_mapping import WayBack
+from txproxy.reverse.rewriting.templates import VARIABLES, parse
+from txproxy.reverse.routing.conditions import compiled
+from txproxy.wire.forwarding import plain
+from txproxy.wire.message import RequestHead, ResponseHead
+
+ResponseLines: TypeAlias = "Callable[[ResponseHead, list[bytes]], list[bytes]]"
+_HSTS: Final = b"strict-transport-security"
+_YEAR: Final = 31536000
+
+
+def _fields(value: Mapping[str, str | Iterable[str]] | Iterable[tuple[str, str]]) -> Fields:
+    if not isinstance(value, Mapping):
+        return tuple(value)
+    return tuple(
+        (name, text) for name, texts in value.items() for text in ([texts] if isinstance(texts, str) else texts)
+    )
+
+
+def _names(value: str | Iterable[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _pairs(value: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple(value.items() if isinstance(value, Mapping) else value)
+
+
+_Step: TypeAlias = "Callable[[bytes, RequestHead, Client], bytes]"
+
+
+@attrs.frozen(kw_only=True)
+class RequestRewrite:
+    """Changes in a request, before reverse mode makes of it the one that goes upstream.
+
+    The path changes in this order: ``strip_prefix`` is taken away, where the path is it or below it; where ``pattern``
+    matches all of it, it becomes ``replacement``, which may have groups (``$1``, ``${name}``), ``$host`` and
+    ``$scheme``; ``add_prefix`` is put before it. The query stays. With any of them the path is sent as RFC 3986 section
+    6.2.2 has it, even where nothing applies. A path that only some servers would find below ``strip_prefix``, or that
+    some would find outside of ``add_prefix`` or of the segments with which ``replacement`` begins, is refused (see
+    :mod:`txproxy.matching.paths`).
+
+    ``remove_headers`` go; ``set_headers`` replace all of their name; ``add_headers`` come in addition, one or several
+    for a name. Values may have variables (see :mod:`txproxy.reverse.rewriting.templates`) that tell of the request as
+    the client sent it. A field that CGI would take for one that is set or removed (``X_Team``) goes as well, and no
+    ``Connection`` field of the client takes away what the route has put there.
+
+    It is false if it changes nothing. A wrong value is a ``ConfigError``, with one line for each fault.
+    """
+
+    strip_prefix: str = ""
+    add_prefix: str = ""
+    pattern: str = ""
+    replacement: str = ""
+    set_headers: Fields = attrs.field(default=(), converter=_fields)
+    add_headers: Fields = attrs.field(default=(), converter=_fields)
+    remove_headers: tuple[str, ...] = attrs.field(default=(), converter=_names)
+    kept: frozenset[bytes] = attrs.field(init=False, eq=False, repr=False)
+    strip: bytes = attrs.field(init=False, eq=False, repr=False)
+    add: bytes = attrs.field(init=False, eq=False, repr=False)
+    _steps: tuple[_Step, ...] = attrs.field(init=False, eq=False, repr=False)
+    _changes: FieldChanges = attrs.field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        faults = []
+        steps: list[_Step] = []
+        prefixes = {"strip_prefix": b"", "add_prefix": b""}
+        for key, text in (("strip_prefix", self.strip_prefix), ("add_prefix", self.add_prefix)):
+            try:
+                prefixes[key] = configured_path(text).rstrip(b"/") if text else b""
+            except ConfigError as fault:
+                faults.append(f"{key}: {fault}")
+        strip, add = prefixes["strip_prefix"], prefixes["add_prefix"]
+        try:
+            replace = _replacing(self.pattern, self.replacement)
+        except ConfigError as fault:
+            replace = None
+            faults.append(str(fault))
+        try:
+            changes = FieldChanges(self.set_headers, self.add_headers, self.remove_headers)
+        except ConfigError as fault:
+            faults.append(str(fault))
+        if faults:
+            raise ConfigError("\n".join(faults))
+        if strip:
+            steps.append(_stripping(strip))
+        if replace is not None:
+            steps.append(replace)
+        if add:
+            steps.append(_adding(add))
+        for name, value in (
+            ("strip", strip),
+            ("add", add),
+            ("kept", changes.names),
+            ("_steps", tuple(steps)),
+            ("_changes", changes),
+        ):
+            object.__setattr__(self, name, value)
+
+    @property
+    def own_fields(self) -> frozenset[bytes]:
+        """The names of the fields that change, in lower case and with ``-`` for ``_``."""
+        return self._changes.own
+
+    def __bool__(self) -> bool:
+        return bool(self._steps or self._changes)
+
+    def apply(self, head: RequestHead, client: Client) -> RequestHead:
+        """A new head with the changes in it; ``head`` stays as it is."""
+        path, headers = head.path, head.headers
+        if self._steps:
+            path = self._path(path, head, client)
+        changes = self._changes
+        if changes:
+            headers = replaced(headers, changes.drop, changes.names, changes.added(head, client))
+        return changed(head, path, headers, self.kept)
+
+    def _path(self, target: bytes, head: RequestHead, client: Client) -> bytes:
+        path, query = split_path(target)
+        if path[:1] != b"/":
+            # OPTIONS * is for the upstream as a whole.
+            return target
+        path = normal(path)
+        for step in self._steps:
+            path = step(path, head, client)
+        return path + query
+
+
+def _stripping(strip: bytes) -> _Step:
+    cut = prefix_of(strip)
+
+    def is_below(path: bytes) -> bool:
+        return has_prefix(path, strip)
+
+    def step(path: bytes, head: RequestHead, client: Client) -> bytes:
+        if not in_one_place(path, is_below):
+            return path
+        found = cut.match(path)
+        assert found is not None, "what is sent is one of the readings"
+        return path[found.end() :] or b"/"
+
+    return step
+
+
+def _adding(add: bytes) -> _Step:
+    def step(path: bytes, head: RequestHead, client: Client) -> bytes:
+        check_within(add + path, add)
+        return add + path
+
+    return step
+
+
+def _replacing(pattern: str, replacement: str) -> _Step | None:
+    """The step that makes ``replacement`` of paths that ``pattern`` matches; None if there is no pattern."""
+    if not pattern:
+        if replacement:
+            raise ConfigError("replacement: there is no pattern to replace; accepted is one with a pattern")
+        return None
+    try:
+        expression = compiled(pattern)
+    except ConfigError as fault:
+        raise ConfigError(f"pattern: {fault}") from None
+    groups = {**{str(number): number for number in range(expression.groups + 1)}, **expression.groupindex}
+    try:
+        parsed = parse(replacement, dict.fromkeys([*groups, "host", "scheme"]))
+    except ConfigError as fault:
+        raise ConfigError(f"replacement: {fault}") from None
+    # as it may become, with the question mark that belongs to a group of that name
+    sample = "x".join(literal.decode("latin-1") + "?" * (name == "?query") for literal, name in parsed)
+    try:
+        if not sample.isascii():
+            raise ConfigError("not in ASCII")
+        configured_path("/" * replacement.startswith("$") + sample, alike=False)
+    except ConfigError:
+        raise ConfigError(
+            f"replacement: {replacement!r} makes no path; accepted is one such as /new/$1, in ASCII, escaped, and "
+            "without a query or dot segments"
+        ) from None
+    pieces = [(literal, groups.get(name), VARIABLES.get(name)) for literal, name in parsed]
+    fullmatch = expression.fullmatch
+    # whole segments that nothing from the request can be part of
+    base = (parsed[0][0] if parsed else b"").rpartition(b"/")[0]
+    if not all(has_prefix(reading, base) for reading in readings(base + b"/x")):
+        base = b""
+
+    def replace(path: bytes, head: RequestHead, client: Client) -> bytes:
+        found = fullmatch(path)
+        if found is None:
+            return path
+        parts = []
+        for literal, group, variable in pieces:
+            parts.append(literal)
+            if group is not None:
+                parts.append(found[group] or b"")
+            elif variable is not None:
+                parts.append(variable(head, client, b""))
+        made = b"".join(parts)
+        # What was no dot segment may have become one.
+        made = normal(made if made[:1] == b"/" else b"/" + made)
+        if base:
+            check_within(made, base)
+        return made
+
+    return replace
+
+
+@attrs.frozen
+class Hsts:
+    """``Strict-Transport-Security`` (RFC 6797): ``max_age`` in seconds. ``preload`` is only accepted with a ``max_age``
+    of a year or more and ``include_subdomains``, as by those who keep the lists.
+    """
+
+    max_age: int
+    include_subdomains: bool = False
+    preload: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.max_age, int) or isinstance(self.max_age, bool) or not 0 <= self.max_age < 10**10:
+            raise ConfigError(f"max_age: {self.max_age!r} is no number of seconds; accepted is 31536000, for a year")
+        if self.preload and (self.max_age < _YEAR or not self.include_subdomains):
+            raise ConfigError(
+                f"preload: it takes include_subdomains, and a max_age of {_YEAR} at least; accepted is both of them"
+            )
+
+    @property
+    def line(self) -> bytes:
+        """The field line."""
+        more = (b"; includeSubDomains" if self.include_subdomains else b"") + (b"; preload" if self.preload else b"")
+        return b"Strict-Transport-Security: max-age=%d" % self.max_age + more
+
+
+@attrs.frozen(kw_only=True)
+class ResponseRewrite:
+    """Changes in a response, before it goes to the client.
+
+    First what the upstream says of itself is mapped back, if ``map_back`` (see
+    :mod:`txproxy.reverse.rewriting.response_mapping`), with the prefixes of ``request`` and the ``cookie_domains``:
+    from the domain of a cookie to another, or to nothing. Then ``remove_headers``, ``set_headers`` and ``add_headers``
+    are done, as in requests; there is ``$upstream`` as well. ``hsts`` replaces the upstream's
+    ``Strict-Transport-Security``: where the client speaks TLS, by its own, and else by nothing (RFC 6797 section 7.2).
+
+    It is false if it changes nothing. A wrong value is a ``ConfigError``, with one line for each fault.
+    """
+
+    set_headers: Fields = attrs.field(default=(), converter=_fields)
+    add_headers: Fields = attrs.field(default=(), converter=_fields)
+    remove_headers: tuple[str, ...] = attrs.field(default=(), converter=_names)
+    map_back: bool = True
+    request: RequestRewrite | None = None
+    cookie_domains: tuple[tuple[str, str], ...] = attrs.field(default=(), converter=_pairs)
+    hsts: Hsts | None = None
+    _changes: FieldChanges = attrs.field(init=False, eq=False, repr=False)
+    _drop: frozenset[bytes] = attrs.field(init=False, eq=False, repr=False)
+    _way_back: WayBack | None = attrs.field(init=False, eq=False, repr=False)
+    _hsts_line: bytes | None = attrs.field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        faults = []
+        try:
+            changes = FieldChanges(self.set_headers, self.add_headers, self.remove_headers, of_response=True)
+        except ConfigError as fault:
+            faults.append(str(fault))
+        domains: dict[bytes, bytes] = {}
+        for domain, other in self.cookie_domains:
+            try:
+                domains[_domain(domain)] = _domain(other) if other else b""
+            except ConfigError as fault:
+                faults.append(f"cookie_domains: {fault}")
+        if domains and not self.map_back:
+            faults.append("cookie_domains: nothing is mapped back; accepted is map_back with it")
+        if faults:
+            raise ConfigError("\n".join(faults))
+        prefixes = (self.request.strip, self.request.add) if self.request is not None else (b"", b"")
+        for name, value in (
+            ("_changes", changes),
+            ("_drop", changes.drop | ({_HSTS} if self.hsts is not None else set())),
+            ("_way_back", WayBack(*prefixes, domains) if self.map_back else None),
+            ("_hsts_line", self.hsts.line if self.hsts is not None else None),
+        ):
+            object.__setattr__(self, name, value)
+
+    @property
+    def own_fields(self) -> frozenset[bytes]:
+        """See :class:`RequestRewrite`."""
+        return self._changes.own | self._drop
+
+    def __bool__(self) -> bool:
+        return bool(self._changes or self._drop or self._way_back is not None)
+
+    def bind(self, head: RequestHead, client: Client, authority: bytes, told: bytes = b"") -> ResponseLines:
+        """The change for the response to ``head``, as the client sent it, from the upstream of that ``authority``, who
+        was ``told`` another one as its own.
+        """
+        return partial(self._rewrite, head, client, authority, told)
+
+    def _rewrite(
+        self,
+        head: RequestHead,
+        client: Client,
+        authority: bytes,
+        told: bytes,
+        response: ResponseHead,
+        lines: list[bytes],
+    ) -> list[bytes]:
+        index = response.headers.index
+        if self._way_back is not None and response.headers.names_server:
+            lines = self._way_back.lines(lines, head, client, authority, told)
+        drop = self._drop
+        if drop:
+            if b"_" in b"".join(index):
+                lines = [line for line in lines if plain(line.partition(b":")[0]) not in drop]
+            elif not drop.isdisjoint(index):
+                lines = [line for line in lines if line.partition(b":")[0].lower() not in drop]
+        if self._changes.names:
+            lines = lines + self._changes.added(head, client, authority)
+        if self._hsts_line is not None and client.scheme == "https":
+            lines = [*lines, self._hsts_line]
+        return lines
+
+
+def _domain(text: str) -> bytes:
+    # RFC 6265 section 5.2.3: a dot before it says nothing.
+    return host_name(text.removeprefix(".")).encode("ascii")

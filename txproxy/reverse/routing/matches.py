@@ -1,0 +1,151 @@
+"""What requests a route is for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import TypeVar
+
+import attrs
+
+from txproxy.errors import ConfigError
+from txproxy.interfaces import Client
+from txproxy.matching.hosts import HostPattern, normal_host
+from txproxy.matching.paths import configured_path, has_prefix
+from txproxy.reverse.routing.conditions import Clients, Condition, HeaderField, Methods, QueryField, compiled, shown
+from txproxy.wire.message import RequestHead
+from txproxy.wire.target import split_authority
+
+T = TypeVar("T")
+
+
+def host_of(authority: bytes) -> str:
+    """The host that patterns are compared with: no port, no brackets, in lower case, without a dot at its end, IPv6 in
+    its usual spelling; empty if there is none.
+    """
+    if not authority:
+        return ""
+    try:
+        host = split_authority(authority)[0].removesuffix(".")
+    except ValueError:
+        return ""
+    return normal_host(host) if ":" in host else host
+
+
+@attrs.frozen
+class PathPattern:
+    """A path or prefix as readings have it, or the text of a regular expression; ``kind`` is one of ``=``, ``/``, ``~``
+    and empty, for any path.
+    """
+
+    kind: str = ""
+    text: bytes = b""
+    fullmatch: Callable[[bytes], object] | None = attrs.field(default=None, eq=False)
+
+    @classmethod
+    def parse(cls, text: str) -> PathPattern:
+        """From ``/prefix``, ``=/exact`` or ``~regex``; ``ConfigError`` if it is none of them."""
+        if text.startswith("~"):
+            pattern = compiled(text[1:])
+            return cls("~", pattern.pattern, pattern.fullmatch)
+        if text.startswith("="):
+            return cls("=", configured_path(text[1:]))
+        if text in ("", "/"):
+            # All that is below the root is all that there is; OPTIONS * is for it as well.
+            return cls()
+        if not text.startswith("/"):
+            raise ConfigError(f"{text!r} is no path; accepted are /prefix, =/exact and ~regex")
+        return cls("/", configured_path(text))
+
+    def holds(self, path: bytes) -> bool:
+        """Whether a reading of a path is meant (see :mod:`txproxy.matching.paths`)."""
+        if self.kind == "=":
+            return path == self.text
+        if self.kind == "/":
+            return has_prefix(path, self.text)
+        return self.fullmatch is None or self.fullmatch(path) is not None
+
+    def why(self, path: bytes) -> str:
+        """Why it is not."""
+        wanted = {"=": "is not {}", "/": "is not under {}", "~": "does not match ~{}"}[self.kind]
+        return f"path {shown(path)} " + wanted.format(shown(self.text))
+
+
+def _texts(value: str | Iterable[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _pairs(value: Mapping[str, str | bool] | Iterable[tuple[str, str | bool]]) -> tuple[tuple[str, str | bool], ...]:
+    return tuple(value.items() if isinstance(value, Mapping) else value)
+
+
+@attrs.frozen
+class Match:
+    """Which requests: all that is given must hold, and nothing given holds for all.
+
+    ``hosts``: patterns (see :mod:`txproxy.matching.hosts`), compared without port and case. ``path``: ``/prefix``
+    (``/api`` is for ``/api`` and ``/api/x``, not for ``/apix``; ``/api/`` only for what is below it), ``=/exact`` or
+    ``~regex``, which must match the whole path without the query; see :mod:`txproxy.matching.paths` for how a path is
+    read. ``methods`` are compared with case. ``headers`` and ``query`` map a name to a value, to ``~regex`` (of the
+    whole value), or to True: it must be there. ``clients``: CIDRs that the believed client address must be in.
+
+    ``weight`` shares requests among routes that match the same: each gets its part of the sum; 0 takes it out.
+
+    Regular expressions are Python's, over bytes; one that backtracks without end is for its author to avoid. A wrong
+    value is a ``ConfigError`` with one line for each fault, which begins with the name of the attribute.
+    """
+
+    hosts: tuple[str, ...] = attrs.field(default=(), converter=_texts)
+    path: str = ""
+    methods: tuple[str, ...] = attrs.field(default=(), converter=_texts)
+    headers: tuple[tuple[str, str | bool], ...] = attrs.field(default=(), converter=_pairs)
+    query: tuple[tuple[str, str | bool], ...] = attrs.field(default=(), converter=_pairs)
+    clients: tuple[str, ...] = attrs.field(default=(), converter=_texts)
+    weight: int | None = None
+    host_patterns: tuple[HostPattern, ...] = attrs.field(init=False, eq=False, repr=False)
+    path_pattern: PathPattern = attrs.field(init=False, eq=False, repr=False)
+    conditions: tuple[Condition, ...] = attrs.field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        faults: list[str] = []
+
+        def read(name: str, parse: Callable[[], T], default: T) -> T:
+            try:
+                return parse()
+            except ConfigError as fault:
+                faults.append(f"{name}: {fault}")
+                return default
+
+        hosts = [read("hosts", partial(HostPattern.parse, text), None) for text in self.hosts]
+        path = read("path", partial(PathPattern.parse, self.path), PathPattern())
+        conditions: list[Condition | None] = []
+        if self.methods:
+            conditions.append(read("methods", partial(Methods.parse, self.methods), None))
+        for name, value in self.headers:
+            conditions.append(read("headers", partial(HeaderField.parse, name, value), None))
+        for name, value in self.query:
+            conditions.append(read("query", partial(QueryField.parse, name, value), None))
+        if self.clients:
+            conditions.append(read("clients", partial(Clients.parse, self.clients), None))
+        weight = self.weight
+        if weight is not None and (not isinstance(weight, int) or isinstance(weight, bool) or not 0 <= weight <= 10**6):
+            faults.append(f"weight: {weight!r} is no weight; accepted is a whole number from 0 to 1000000")
+        if faults:
+            raise ConfigError("\n".join(faults))
+        object.__setattr__(self, "host_patterns", tuple(dict.fromkeys(hosts)))
+        object.__setattr__(self, "path_pattern", path)
+        object.__setattr__(self, "conditions", tuple(dict.fromkeys(conditions)))
+
+    def why_not(self, host: str, path: bytes, head: RequestHead, client: Client) -> str:
+        """Why a request does not match, in a few words; empty if it does. ``host`` is :func:`host_of` its authority,
+        ``path`` canonical.
+        """
+        if self.host_patterns and not any(pattern.holds(host) for pattern in self.host_patterns):
+            names = " or ".join(str(pattern) for pattern in self.host_patterns)
+            return f"host is {host or 'missing'}, not {names}"
+        if not self.path_pattern.holds(path):
+            return self.path_pattern.why(path)
+        for condition in self.conditions:
+            if not condition.holds(head, client):
+                return condition.why(head, client)
+        return ""

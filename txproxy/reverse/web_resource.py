@@ -1,0 +1,344 @@
+"""A reverse proxy inside a twisted.web ``Site``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias
+
+from twisted.internet.interfaces import IPushProducer, IReactorCore
+from twisted.web import server
+from twisted.web.http import HTTPChannel
+from twisted.web.resource import IResource, Resource
+from zope.interface import implementer
+
+from txproxy.errors import ConfigError, RequestError
+from txproxy.interfaces import Answer, Client, Refusal
+from txproxy.matching.paths import configured_path
+from txproxy.net.transports import set_tcp_options, take_channel, when_lost
+from txproxy.proxy.answers import prefers_html, reply
+from txproxy.proxy.exchange import Exchange
+from txproxy.proxy.limits import Limits
+from txproxy.proxy.tunnel import Tunnel
+from txproxy.proxy.upstream.connection_binding import close_all, own_connections
+from txproxy.proxy.upstream.connection_pool import Connections
+from txproxy.proxy.upstream.http1 import UpstreamProtocol
+from txproxy.reverse.actions.to_pool import ToPool
+from txproxy.reverse.actions.treatments import Treated, Treatment
+from txproxy.reverse.client_identity import Trust
+from txproxy.reverse.mode import ReverseMode, ReverseProxyFactory, via_entry
+from txproxy.reverse.rewriting.response_mapping import WayBack
+from txproxy.reverse.web_resource_heads import MountedHead, below, head_of, to_slash
+from txproxy.upstreams.affinity import affinity_from
+from txproxy.upstreams.pool import Pool
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead, ResponseHead
+
+_PIECE: Final = 65536
+_NO_FIELDS: Final = Headers()
+# upstream connections by the twisted.web channel whose client alone they serve
+_Held: TypeAlias = "dict[Any, Connections[UpstreamProtocol]]"
+
+
+@implementer(IPushProducer)
+class _SiteRequest:
+    """A twisted.web request as the downstream of an exchange. Its body is complete when it comes: twisted.web gathers
+    it.
+    """
+
+    errand = ""
+
+    def __init__(self, factory: ReverseProxyFactory, request: server.Request, path: bytes, held: _Held) -> None:
+        self._request = request
+        self._over = False
+        peer = request.getClientAddress()
+        self.client = Client(getattr(peer, "host", "unix:"), "https" if request.isSecure() else "http")
+        self.client.transport = request.transport
+        self.client.connections = held.get(request.channel)
+        self._held = held
+        self._body_left = 0
+        self._factory = factory
+        self._exchange: Exchange | None = None
+        # what is below the resource is appended to
+        self._path = path
+        # Of a response without a type nobody but the upstream could say what it is.
+        request.defaultContentType = None
+
+    def start(self) -> None:
+        """Begin the exchange."""
+        request = self._request
+        request.notifyFinish().addErrback(self._gone)
+        try:
+            head = head_of(request, _may_change(request), self._factory.wire_limits)
+            head = below(head, request, self._path)
+        except RequestError as fault:
+            self.send_refusal(Refusal.of(fault))
+            return
+        if head.bare:
+            self.send_refusal(to_slash(head))
+            return
+        self._body_left = head.body
+        self._exchange = exchange = Exchange(self._factory, self, head)
+        request.registerProducer(self, True)
+        exchange.start()
+
+    def _gone(self, _: object) -> None:
+        self._over = True
+        if self._exchange is not None:
+            self._exchange.client_gone()
+
+    # -- what twisted.web calls
+
+    def pauseProducing(self) -> None:
+        """The client is slow."""
+        if self._exchange is not None:
+            self._exchange.pause_response()
+
+    def resumeProducing(self) -> None:
+        """The client takes more."""
+        if self._exchange is not None:
+            self._exchange.resume_response()
+
+    def stopProducing(self) -> None:
+        """The request will say that it is finished as well."""
+
+    # -- what the exchange calls (see txproxy.proxy.exchange.Downstream)
+
+    def request_wanted(self) -> None:
+        """Bring the body, piece by piece, as long as it is wanted."""
+        exchange = self._exchange
+        assert exchange is not None
+        while self._body_left and exchange.wants_body:
+            content: Any = self._request.content
+            data: bytes = content.read(min(_PIECE, self._body_left))
+            self._body_left -= len(data)
+            exchange.request_body(data)
+            if self._body_left:
+                exchange.request_flush()
+        if not self._body_left and exchange.wants_body:
+            exchange.request_end(_NO_FIELDS)
+
+    def send_informational(self, response: ResponseHead) -> None:
+        """twisted.web has answered Expect itself, and knows no other."""
+
+    def send_head(self, response: ResponseHead) -> None:
+        """Status and fields."""
+        request = self._request
+        request.setResponseCode(response.status, response.reason or None)
+        # What twisted.web says of itself; a Date is always among ours.
+        for name in (b"content-type", b"date", b"server"):
+            request.responseHeaders.removeHeader(name)
+        for name, value in response.headers:
+            request.responseHeaders.addRawHeader(name, value)
+        if not response.body and request.method != b"HEAD" and response.status not in (204, 304):
+            request.responseHeaders.setRawHeaders(b"content-length", [b"0"])
+
+    def send_whole(self, response: ResponseHead, body: bytes) -> None:
+        """Status, fields and body."""
+        self.send_head(response)
+        if body:
+            self.send_body(body)
+        self.send_end(_NO_FIELDS)
+
+    def send_body(self, data: bytes) -> None:
+        """Body."""
+        self._request.write(data)
+
+    def sink(self) -> None:
+        """Everything goes through twisted.web."""
+
+    def passed(self, size: int) -> None:
+        """Nothing passes by."""
+
+    def send_end(self, trailers: Headers) -> None:
+        """The end; twisted.web sends no trailers."""
+        self._over = True
+        self._request.unregisterProducer()
+        self._request.finish()
+
+    def flush(self) -> None:
+        """twisted.web has written already."""
+
+    def send_refusal(self, refusal: Refusal | Answer) -> int:
+        """A response of the proxy's own."""
+        exchange, channel = self._exchange, self._request.channel
+        if refusal.status == 400 and isinstance(refusal, Refusal) and isinstance(channel, HTTPChannel):
+            # as with a port
+            self._request.setHeader(b"connection", b"close")
+            channel.persistent = False
+        html = prefers_html(exchange.request.headers if exchange is not None else None)
+        head, body = reply(refusal, self._factory.name, html, self._factory.http_date(), self._factory.pages)
+        self.send_head(head)
+        if self._request.method != b"HEAD":
+            self._request.write(body)
+        if exchange is not None:
+            self._request.unregisterProducer()
+        self._over = True
+        self._request.finish()
+        return len(body)
+
+    def cut(self) -> None:
+        """Break the connection: the client must see that something is missing."""
+        self._over = True
+        request: Any = self._request
+        request.unregisterProducer()
+        if request.clientproto == b"HTTP/1.0":
+            # A body that ends with the connection: only a reset says that it was cut.
+            request.channel.transport.abortConnection()
+        else:
+            request.loseConnection()
+
+    def switch(self, response: ResponseHead | None, upstream: UpstreamProtocol) -> None:
+        """Take the connection from twisted.web, for good; what that had to say was nothing yet."""
+        exchange, self._exchange = self._exchange, None
+        assert exchange is not None and response is not None, "CONNECT does not come here"
+        self._over = True
+        self._request.unregisterProducer()
+        channel: Any = self._request.channel
+        transport = channel.transport
+        bound = exchange.bound
+        bounds = bound.bounds if bound is not None else None
+        set_tcp_options(transport)
+        timeout = exchange.plan.tunnel_timeout if exchange.plan is not None else None
+        tunnel = Tunnel(self._factory, transport, upstream.transport, exchange.tunnel_closed, bounds, timeout)
+        if bound is not None:
+            bound.tunnel = tunnel
+        early = take_channel(channel, tunnel.client)
+        transport.write(
+            b"HTTP/1.1 101 %b\r\n%b\r\n\r\n" % (response.reason or b"Switching Protocols", response.headers.block)
+        )
+        tunnel.start(early, upstream.become_tunnel(tunnel.upstream))
+
+    def exchange_done(self) -> None:
+        """Nothing follows: the next request of the connection is twisted.web's to read."""
+        self._exchange = None
+
+    def hold_connections(self) -> Connections[UpstreamProtocol] | None:
+        """See :class:`txproxy.proxy.exchange.Downstream`: as long as twisted.web has the connection."""
+        channel, held = self._request.channel, self._held
+        if not isinstance(channel, HTTPChannel):
+            # The streams of HTTP/2 share their connection, which nobody can log in to.
+            return None
+        if channel not in held:
+            own = own_connections()
+
+            def lost() -> None:
+                del held[channel]
+                close_all(own)
+
+            when_lost(channel, lost)
+            held[channel] = own
+        self.client.connections = held[channel]
+        return held[channel]
+
+
+def _may_change(request: server.Request) -> bool:
+    """Whether the connection of ``request`` could change to another protocol. HTTP/2 cannot, nor can what has begun in
+    plain and then changed to TLS: to write to it might go past that.
+    """
+    channel = request.channel
+    return (
+        isinstance(channel, HTTPChannel)
+        and request.clientproto == b"HTTP/1.1"
+        and not getattr(channel.transport, "TLS", False)
+    )
+
+
+class _MapBack:
+    """Maps back what an upstream says of itself, as :class:`txproxy.reverse.rewriting.rewrites.ResponseRewrite` does: a
+    resource does not know where it is mounted before it is asked.
+    """
+
+    def __init__(self, path: bytes) -> None:
+        self._path = path
+
+    def bind(self, head: RequestHead, client: Client, authority: bytes, told: bytes = b"") -> Any:
+        """See :class:`txproxy.reverse.rewriting.rewrites.ResponseRewrite`."""
+        assert isinstance(head, MountedHead)
+        mount = head.mount
+
+        def rewrite(response: ResponseHead, lines: list[bytes]) -> list[bytes]:
+            if not response.headers.names_server:
+                return lines
+            return WayBack(mount, self._path).lines(lines, head, client, authority, told)
+
+        return rewrite
+
+
+@implementer(IResource)
+class ReverseProxyResource(Resource):
+    """Passes what is below it to a pool: ``root.putChild(b"api", ReverseProxyResource(pool))``.
+
+    What follows the place where it is mounted is appended to ``path``: with the default, ``/api/users?page=2`` is
+    asked of the upstream as ``/users?page=2``; ``/api`` alone is redirected to ``/api/``. A path that some server might
+    find outside of ``/api``, or of ``path``, is refused, as is all that a port of our own would refuse. Redirects and
+    cookies of the upstream are mapped back to where it is mounted. ``host``, ``trusted_proxies``, ``sticky`` and
+    ``via`` are as in :class:`ReverseProxyFactory`.
+
+    What twisted.web does not do cannot be had through it: it joins folded lines, gives names of fields its own case,
+    gathers the body of a request before it asks anybody, answers ``Expect`` itself, passes no informational responses
+    and no trailers, and knows no CONNECT. Responses stream, and WebSocket works where the client speaks HTTP/1.1: the
+    connection is then taken from twisted.web.
+
+    Health checks of the pool run from the first request on, until the reactor stops or :meth:`stop` is called.
+    """
+
+    isLeaf = True
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        path: bytes = b"",
+        host: str | None = None,
+        via: str | None = "txproxy",
+        trusted_proxies: Sequence[str] = (),
+        sticky: str | None = None,
+        limits: Limits | None = None,
+        reactor: Any = None,
+    ) -> None:
+        super().__init__()
+        if path:
+            try:
+                configured_path(path.decode("latin-1"))
+            except ConfigError as fault:
+                raise ConfigError(f"path: {fault}") from None
+        self._path = path.rstrip(b"/")
+        entry = via_entry(via)
+        affinity = affinity_from(sticky, pool) if sticky is not None else None
+        to_pool = ToPool(pool, host=host, via=entry, affinity=affinity)
+        pool.check_as(host)
+        map_back: Any = _MapBack(self._path)
+        mode = ReverseMode(
+            Treated(to_pool, Treatment(response=map_back)),
+            via=entry,
+            trust=Trust(trusted_proxies) if trusted_proxies else None,
+        )
+        self._factory = ReverseProxyFactory(mode, via=via, limits=limits, reactor=reactor)
+        self._serves = False
+        self._held: _Held = {}
+
+    def stop(self) -> None:
+        """Check no more, and close the connections that are kept, for a ``Site`` that is taken down while the program
+        goes on. A request that comes later begins all again.
+        """
+        if self._serves:
+            self._serves = False
+            self._factory.end()
+            self._factory.stop()
+            for own in self._held.values():
+                close_all(own)
+
+    def _begin(self) -> None:
+        # A resource is not told when its site listens.
+        self._serves = True
+        self._factory.begin()
+        reactor = self._factory.reactor
+        if IReactorCore.providedBy(reactor):
+            reactor.addSystemEventTrigger("before", "shutdown", self.stop)
+
+    def render(self, request: server.Request) -> int:
+        """Answer later."""
+        if not self._serves:
+            self._begin()
+        _SiteRequest(self._factory, request, self._path, self._held).start()
+        return server.NOT_DONE_YET

@@ -1,0 +1,1 @@
+"""A configuration that lives: it is built, listens, is read again, and leaves."""

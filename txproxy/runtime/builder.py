@@ -1,0 +1,305 @@
+"""What a configuration means, alive: pools, actions, modes, and the factories that serve them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+import attrs
+
+from txproxy.config.model import (
+    AnyListener,
+    Config,
+    FilesAction,
+    ForwardListener,
+    PoolAction,
+    PoolConfig,
+    ReverseListener,
+    RouteConfig,
+    TcpListener,
+    TunnelAction,
+)
+from txproxy.errors import ConfigError
+from txproxy.forward.mode import ForwardProxyFactory
+from txproxy.limits.allotments import Allotments
+from txproxy.net.dns.resolver import Resolver
+from txproxy.proxy.error_pages import ErrorPages
+from txproxy.proxy.factory import Observer, ProxyFactory
+from txproxy.reverse.actions.redirects import Redirect
+from txproxy.reverse.actions.subrequests import ForwardAuth, Mirror
+from txproxy.reverse.actions.to_pool import ToPool
+from txproxy.reverse.actions.treatments import Action, Respond, SendElsewhere, Treated, Treatment, TunnelTo
+from txproxy.reverse.client_identity import Trust
+from txproxy.reverse.mode import ReverseMode, ReverseProxyFactory, via_entry
+from txproxy.reverse.routing.routes import Route, by_client_ip
+from txproxy.stream.mode import StreamFactory, StreamObserver
+from txproxy.tls.listener_contexts import ServerTls
+from txproxy.upstreams.affinity import Affinity, affinity_from
+from txproxy.upstreams.pool import Pool
+from txproxy.upstreams.upstream import State, parse_tcp_upstream
+from txproxy.wire.forwarding import Via
+
+Factory: TypeAlias = "ProxyFactory | StreamFactory"
+
+_KEY_SIZE: Final = 32
+
+
+@attrs.frozen(kw_only=True)
+class Observers:
+    """Who is told of what has ended."""
+
+    exchanges: tuple[Observer, ...] = ()
+    streams: tuple[StreamObserver, ...] = ()
+
+
+class LivePool:
+    """A pool, and what keeps clients at its upstreams. ``key`` signs their cookies."""
+
+    def __init__(self, config: PoolConfig, key: bytes) -> None:
+        self.config = config
+        self.key = key
+        upstreams = [parse_tcp_upstream(text) if config.tcp else text for text in config.upstreams]
+        self.pool = Pool(upstreams, config.strategy, name=config.name, settings=config.settings)
+        self._affinities: dict[str, Affinity] = {}
+
+    def affinity(self, kind: str | None) -> Affinity | None:
+        """The one of this kind. All routes share it, so that a client that is pinned by one is by all."""
+        if kind is None:
+            return None
+        if kind not in self._affinities:
+            self._affinities[kind] = affinity_from(kind, self.pool, self.key)
+        return self._affinities[kind]
+
+    def follow(self, before: LivePool, clock: Any) -> None:
+        """Take over what was known of upstreams that were in the pool ``before`` this one."""
+        pool = self.pool
+        pool.use_clock(clock)
+        known = {upstream.name: upstream for upstream in before.pool.upstreams}
+        for upstream in pool.upstreams:
+            old = known.get(upstream.name)
+            state = old.state if old is not None else State.HEALTHY
+            if state is State.UNHEALTHY and pool.settings.health is not None and old is not None:
+                upstream.checked(False, old.cause)
+            elif state is State.DRAINING:
+                assert old is not None
+                pool.drain(upstream, old.drained_at - pool.seconds())
+            elif state is State.DISABLED:
+                pool.disable(upstream)
+
+
+@attrs.frozen
+class Served:
+    """A listener's configuration, the factory that serves it, and its TLS, if it has some."""
+
+    config: AnyListener
+    factory: Factory
+    tls: ServerTls | None
+
+
+@attrs.frozen
+class Assembly:
+    """All that a configuration means, but for the listening."""
+
+    config: Config
+    pools: Mapping[str, LivePool]
+    served: tuple[Served, ...]
+    allotments: Allotments | None = None
+
+
+@attrs.frozen
+class Around:
+    """What stands around a configuration, and stays when another takes its place: the ``reactor``, and the ``resolver``
+    of all names.
+    """
+
+    reactor: Any
+    resolver: Resolver
+
+
+def assemble(config: Config, observers: Observers, around: Around, before: Assembly | None = None) -> Assembly:
+    """Build it all. Pools that are as they were ``before`` are the same again, with all that is known of them. A file
+    that has become unreadable since the configuration was read is a ``ConfigError``.
+    """
+    reactor = around.reactor
+    around.resolver.ipv6_prefix = config.bounds.ipv6_prefix
+    pools = {pool.name: _live_pool(_checked_as_asked(pool, config), reactor, before) for pool in config.pools}
+    allotments = _allotments(config, reactor, before)
+    served = []
+    for listener in config.listeners:
+        tls = ServerTls(listener.tls) if listener.tls is not None else None
+        if isinstance(listener, ForwardListener) and allotments is not None:
+            policy = attrs.evolve(listener.policy, bounds=allotments.bounds, usage=allotments.used)
+            listener = attrs.evolve(listener, policy=policy)
+        served.append(Served(listener, _factory(config, listener, pools, tls, observers, around), tls))
+    return Assembly(config, pools, tuple(served), allotments)
+
+
+def _allotments(config: Config, reactor: Any, before: Assembly | None) -> Allotments | None:
+    """What counts and bounds, if something is to: the one that was there ``before``, if it would be the same."""
+    policies = [listener.policy for listener in config.listeners if isinstance(listener, ForwardListener)]
+    counts = any(rule.used_more_than is not None for policy in policies for rule in policy.rules)
+    if not policies or not (config.bounds or counts):
+        return None
+    if before is not None and before.allotments is not None and before.config.bounds == config.bounds:
+        return before.allotments
+    bounds = config.bounds
+    try:
+        return Allotments(
+            reactor,
+            bandwidths=bounds.bandwidths,
+            quotas=bounds.quotas,
+            file=bounds.usage_file,
+            ipv6_prefix=bounds.ipv6_prefix,
+        )
+    except ConfigError as fault:
+        raise ConfigError(f"{config.source}: usage_file: {fault}") from None
+
+
+def _checked_as_asked(pool: PoolConfig, config: Config) -> PoolConfig:
+    """``pool``, whose checks send the Host that its requests are sent with, if there is one such."""
+    actions = [route.action for route in config.routes]
+    hosts = {pool.host}
+    hosts |= {action.host for action in actions if isinstance(action, PoolAction) and action.pool == pool.name}
+    hosts |= {one.host for one in config.listeners if isinstance(one, ReverseListener) and one.pool == pool.name}
+    # The client's own is not known.
+    hosts.discard(None)
+    return attrs.evolve(pool, settings=pool.settings.checked_as(hosts.pop() if len(hosts) == 1 else None))
+
+
+def _live_pool(config: PoolConfig, reactor: Any, before: Assembly | None) -> LivePool:
+    old = before.pools.get(config.name) if before is not None else None
+    if old is None:
+        return LivePool(config, config.sticky_key or os.urandom(_KEY_SIZE))
+    if old.config == config:
+        return old
+    # Who has a cookie shall not lose it by a reload.
+    kept = old.key if old.config.sticky_key is None else os.urandom(_KEY_SIZE)
+    pool = LivePool(config, config.sticky_key or kept)
+    pool.follow(old, reactor)
+    return pool
+
+
+def _factory(
+    config: Config,
+    listener: AnyListener,
+    pools: Mapping[str, LivePool],
+    tls: ServerTls | None,
+    observers: Observers,
+    around: Around,
+) -> Factory:
+    resolver, reactor = around.resolver, around.reactor
+    if isinstance(listener, ForwardListener):
+        return ForwardProxyFactory(
+            listener.policy,
+            limits=listener.limits,
+            tolerate=listener.tolerate,
+            observers=observers.exchanges,
+            protocols=listener.protocols,
+            resolver=resolver,
+            reactor=reactor,
+        )
+    if isinstance(listener, TcpListener):
+        return _stream_factory(listener, pools, observers, around)
+    via = via_entry(listener.via)
+    routes = [Route(route.name, route.match, action_of(route, pools, via)) for route in config.routes_of(listener)]
+    mode = mode_of(listener, default_action(listener, pools, via), routes, via, tls)
+    factory = ReverseProxyFactory(
+        mode,
+        via=listener.via,
+        limits=listener.limits,
+        tolerate=listener.tolerate,
+        observers=observers.exchanges,
+        resolver=resolver,
+        reactor=reactor,
+    )
+    factory.pages = ErrorPages(dict(listener.error_pages)) or None
+    return factory
+
+
+def _stream_factory(
+    listener: TcpListener, pools: Mapping[str, LivePool], observers: Observers, around: Around
+) -> StreamFactory:
+    pool = pools[listener.pool].pool if listener.pool is not None else None
+    sni = {server: pools[name].pool for server, name in listener.sni}
+    return StreamFactory(
+        pool,
+        sni=sni,
+        limits=listener.limits,
+        observers=observers.streams,
+        resolver=around.resolver,
+        reactor=around.reactor,
+    )
+
+
+# -- reverse mode
+
+
+def mode_of(
+    listener: ReverseListener,
+    action: Action | None,
+    routes: Sequence[Route[Action]],
+    via: Via | None = None,
+    tls: ServerTls | None = None,
+) -> ReverseMode:
+    """The mode of a reverse listener, from what it has been given to do."""
+    return ReverseMode(
+        action,
+        routes,
+        via=via,
+        trust=Trust(listener.trusted_proxies) if listener.trusted_proxies else None,
+        tls=tls,
+        client_certificates=listener.tls is not None and listener.tls.client_ca is not None,
+        sticky=by_client_ip if listener.split_by_client else None,
+    )
+
+
+def default_action(listener: ReverseListener, pools: Mapping[str, LivePool], via: Via | None) -> Action | None:
+    """What is done where no route matches, if there is something."""
+    if listener.pool is None:
+        return None
+    return _to_pool(PoolAction(pool=listener.pool, host=listener.host), pools, via)
+
+
+def action_of(route: RouteConfig, pools: Mapping[str, LivePool], via: Via | None) -> Action:
+    """The action of a route, with its treatment. It is for one listener alone."""
+    action = _plain_action(route, pools, via)
+    treatment = Treatment(
+        request=route.request,
+        response=route.response,
+        response_timeout=route.response_timeout,
+        tunnel_timeout=route.tunnel_timeout,
+        max_body=route.max_body,
+    )
+    if route.request is not None and not route.match.path_pattern.holds(route.request.strip + b"/"):
+        # What has the slash is another route's.
+        treatment.slash = b""
+    if route.auth is not None:
+        asked = _to_pool(PoolAction(pool=route.auth.pool), pools, via)
+        copy = tuple(name.encode("ascii") for name in route.auth.copy)
+        cookies = tuple(name.encode("ascii") for name in route.auth.cookies)
+        treatment.auth = ForwardAuth(asked, route.auth.path.encode("ascii"), copy, cookies)
+    if route.mirror is not None:
+        treatment.mirror = Mirror(_to_pool(PoolAction(pool=route.mirror.pool), pools, via), route.mirror.share)
+    return action if treatment == Treatment() else Treated(action, treatment)
+
+
+def _plain_action(route: RouteConfig, pools: Mapping[str, LivePool], via: Via | None) -> Action:
+    what = route.action
+    if isinstance(what, PoolAction):
+        return _to_pool(what, pools, via)
+    if isinstance(what, TunnelAction):
+        return TunnelTo(pools[what.pool].pool)
+    if isinstance(what, FilesAction):
+        from txproxy.reverse.actions.static_files import Files  # it takes a web server: only where it is used
+
+        return Files(what.directory, via)
+    if isinstance(what, Redirect):
+        return SendElsewhere(what)
+    return Respond(what.status, what.headers, what.body)
+
+
+def _to_pool(what: PoolAction, pools: Mapping[str, LivePool], via: Via | None) -> ToPool:
+    live = pools[what.pool]
+    host = what.host or live.config.host
+    return ToPool(live.pool, host=host, via=via, affinity=live.affinity(what.sticky or live.config.sticky))

@@ -1,0 +1,356 @@
+"""Configuration to running service: listen, drain, reload, stop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IDelayedCall, IListeningPort
+from twisted.logger import Logger
+
+from txproxy.config import Config, ForwardListener, load
+from txproxy.config.endpoints import Bound, endpoint_text
+from txproxy.config.start_lines import start_line
+from txproxy.errors import ConfigError
+from txproxy.limits.allotments import Allotments
+from txproxy.matching.networks import UNIX, PeerNetworks
+from txproxy.net.dns.resolver import Resolver
+from txproxy.observe.access_log import AccessLog
+from txproxy.observe.audit import AuditLog
+from txproxy.observe.log_file import LogFile
+from txproxy.runtime.builder import Around, Assembly, Factory, Observers, Served, assemble
+from txproxy.runtime.entrance import Behind, Entrance
+from txproxy.tls.verification import ClientConnections
+
+_log = Logger()
+
+# How often files that were read are looked at again, in seconds.
+_CHECK_EVERY: Final = 10.0
+
+
+def make_service(config: Config, reactor: Any = None, resolver: Resolver | None = None) -> ProxyService:
+    """The service that the command line runs. ``reactor`` is the running program's if None, and ``resolver`` one that
+    goes by the system's files.
+
+    A file or value that is wrong is a ``ConfigError`` here; an address that cannot be listened on is one when the
+    service starts.
+    """
+    if reactor is None:
+        from twisted.internet import reactor  # the embedding program's
+    for listener in config.listeners:
+        # What a file has is looked at when it is read; this is for options, and for who makes a configuration.
+        if not listener.endpoints:
+            raise ConfigError("--listen or --tls-listen is needed")
+        if listener.tls_listen and listener.tls is None:
+            raise ConfigError("--tls-listen needs --tls-cert FILE")
+        if listener.proxy_protocol and not listener.trusted_proxies:
+            raise ConfigError("--proxy-protocol needs --trusted-proxy CIDR: whose headers are to be believed")
+        if isinstance(listener, ForwardListener) and UNIX not in listener.policy.allow_clients and not config.source:
+            for text in listener.endpoints:
+                if text.startswith(UNIX):
+                    _log.warn(
+                        "{text}: none of its clients is allowed; --allow-client {unix} allows", text=text, unix=UNIX
+                    )
+        for text, tls in listener.entrances:
+            try:
+                endpoint_text(text)
+            except ConfigError as fault:
+                raise ConfigError(f"{listener.where_of(tls)} {fault}") from None
+    return ProxyService(config, reactor, resolver)
+
+
+@attrs.frozen
+class _Place:
+    """An endpoint of a listener, and what it takes for itself, by which it is told from others."""
+
+    bound: Bound
+    text: str
+    served: Served
+    tls: bool
+
+    @property
+    def where(self) -> str:
+        """Where it was given."""
+        return self.served.config.where_of(self.tls)
+
+    def behind(self) -> Behind:
+        """What stands behind it."""
+        listener = self.served.config
+        return Behind(
+            factory=self.served.factory,
+            tls=self.served.tls if self.tls else None,
+            trusted=PeerNetworks(listener.trusted_proxies) if listener.proxy_protocol else None,
+            header_timeout=listener.limits.header_timeout,
+        )
+
+
+@attrs.define
+class _Running:
+    """A configuration that runs: what it means, its access log, and its entrances."""
+
+    assembly: Assembly
+    log: AccessLog | None
+    entrances: dict[Bound, Entrance] = attrs.field(factory=dict)
+
+    @property
+    def factories(self) -> list[Factory]:
+        """Each listener's."""
+        return [served.factory for served in self.assembly.served]
+
+    def places(self) -> list[_Place]:
+        """Each endpoint; ``ConfigError`` if one is there twice."""
+        places: list[_Place] = []
+        for served in self.assembly.served:
+            listener = served.config
+            for text, tls in listener.entrances:
+                bound = Bound.of(text)
+                if not bound.port and not bound.path:
+                    # A free port each time; the first such endpoint is the first of another configuration.
+                    bound = Bound(path=f"{text} {sum(place.text == text for place in places)}")
+                elif any(place.bound == bound for place in places):
+                    where = listener.where_of(tls)
+                    raise ConfigError(f"{where} {text}: it is there twice; accepted is each endpoint once")
+                places.append(_Place(bound, text, served, tls))
+        return places
+
+
+class ProxyService(Service):
+    """All listeners of a configuration, and what they share. Starts at once, stops after a drain; :meth:`reload` lets
+    another configuration take its place.
+    """
+
+    def __init__(self, config: Config, reactor: Any, resolver: Resolver | None = None) -> None:
+        self._reactor = reactor
+        self._around = Around(reactor, resolver or Resolver(reactor))
+        # Where relative names begin may be another folder by then.
+        self._file = os.path.abspath(config.source) if config.source else ""
+        self._now = self._assemble(config, None)
+        # those of configurations before, whose clients have not left yet, with what they write to
+        self._leaving: dict[Factory, tuple[Deferred[None], AccessLog | None]] = {}
+        self._timer: IDelayedCall | None = None
+        # what counted for configurations before, as their clients may still do something
+        self._counted: set[Allotments] = set()
+
+    @property
+    def config(self) -> Config:
+        """The one that runs."""
+        return self._now.assembly.config
+
+    @property
+    def factories(self) -> tuple[Factory, ...]:
+        """Those of the listeners, in the order of the configuration."""
+        return tuple(self._now.factories)
+
+    @property
+    def ports(self) -> list[IListeningPort]:
+        """What is listened on, in the order of the configuration."""
+        return [entrance.port for entrance in self._now.entrances.values()]
+
+    def _assemble(self, config: Config, before: _Running | None) -> _Running:
+        if before is not None and before.log is not None and before.assembly.config.access_log == config.access_log:
+            log: AccessLog | None = before.log
+        else:
+            log = _access_log(config)
+        observers = Observers()
+        if log is not None:
+            observers = Observers(exchanges=(log.exchange,), streams=(log.stream,))
+        try:
+            running = _Running(assemble(config, observers, self._around, before.assembly if before else None), log)
+            # An endpoint that is there twice is said before anything runs.
+            running.places()
+        except ConfigError:
+            if log is not None and (before is None or log is not before.log):
+                log.close()
+            raise
+        return running
+
+    # -- begin
+
+    def privilegedStartService(self) -> None:
+        """Listen, while it is still allowed to on low ports."""
+        super().privilegedStartService()
+        self._begin()
+
+    def startService(self) -> None:
+        """Serve."""
+        super().startService()
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._timer is None:
+            self._now.entrances = self._open(self._now, {})
+            self._look_again()
+
+    def _open(self, running: _Running, there: Mapping[Bound, Entrance]) -> dict[Bound, Entrance]:
+        """The entrances of a configuration: those that are ``there``, which are left as they are, and new ones."""
+        entrances: dict[Bound, Entrance] = {}
+        try:
+            for place in running.places():
+                entrance = there.get(place.bound)
+                if entrance is None:
+                    entrance = Entrance(place.text, place.behind(), self._reactor, place.where)
+                    entrance.open()
+                    said = start_line(running.assembly.config, place.served.config, place.tls, entrance.port.getHost())
+                    _log.info("{said}", said=said)
+                entrances[place.bound] = entrance
+        except ConfigError:
+            for bound, entrance in entrances.items():
+                if bound not in there:
+                    entrance.close()
+            raise
+        return entrances
+
+    # -- files that change
+
+    def _look_again(self) -> None:
+        self._timer = self._reactor.callLater(_CHECK_EVERY, self._look_again)
+        self.check_files()
+
+    def check_files(self) -> None:
+        """Read certificates and CAs again, if they have changed."""
+        for served in self._now.assembly.served:
+            if served.tls is not None:
+                served.tls.check()
+        for live in self._now.assembly.pools.values():
+            for upstream in live.pool.upstreams:
+                if isinstance(upstream.address.tls, ClientConnections):
+                    upstream.address.tls.check()
+
+    def logs(self) -> list[LogFile]:
+        """What is written to: the access log, and audit logs."""
+        logs = [self._now.log.file] if self._now.log is not None else []
+        for served in self._now.assembly.served:
+            audit = served.config.policy.audit if isinstance(served.config, ForwardListener) else None
+            if isinstance(audit, AuditLog) and audit.file is not None:
+                logs.append(audit.file)
+        return logs
+
+    def reopen_logs(self) -> None:
+        """After the log files were moved away (SIGHUP, SIGUSR1)."""
+        for log in self.logs():
+            log.reopen()
+
+    # -- reload
+
+    def read_again(self) -> bool:
+        """Let what the file says now take the place of what runs; whether it has. What is wrong is said in the log, and
+        changes nothing. Without a file there is nothing to read.
+        """
+        if not self._file:
+            return False
+        try:
+            config = load(self._file)
+            for warning in config.warnings:
+                _log.warn("{warning}", warning=warning)
+            self.reload(config)
+        except ConfigError as fault:
+            for line in str(fault).splitlines():
+                _log.error("{line}", line=line)
+            _log.error("{file} is not taken: the configuration that runs is kept", file=self._file)
+            return False
+        _log.info("{file} was read again, and runs", file=self._file)
+        return True
+
+    def reload(self, config: Config) -> None:
+        """Let ``config`` take the place of what runs: endpoints that are in both stay open, requests that have begun
+        end as they have begun, and the next ones on the same connections are under ``config``. ``ConfigError`` if it
+        cannot; then nothing has changed.
+        """
+        before = self._now
+        now = self._assemble(config, before)
+        try:
+            now.entrances = self._open(now, before.entrances)
+        except ConfigError:
+            if now.log is not None and now.log is not before.log:
+                now.log.close()
+            raise
+        self._now = now
+        if before.assembly.allotments not in (None, now.assembly.allotments):
+            self._counted.add(before.assembly.allotments)
+        leads = {place.bound: place.behind() for place in now.places()}
+        for bound, entrance in before.entrances.items():
+            behind = leads.get(bound)
+            if behind is not None:
+                entrance.lead_to(behind)
+            else:
+                entrance.close()
+        for factory in before.factories:
+            self._retire(factory, before.log)
+
+    def _retire(self, factory: Factory, log: AccessLog | None) -> None:
+        """Hand the clients of a factory over to who serves their entrance now; when the last one has gone there, or has
+        left, it is of no use any more.
+        """
+        gone: Deferred[None] = Deferred()
+        self._leaving[factory] = (gone, log)
+        # However long that takes: only who ends the process wants an end of it.
+        factory.retire().addCallback(lambda _: self._gone(factory))
+
+    def _gone(self, factory: Factory) -> None:
+        gone, log = self._leaving.pop(factory)
+        factory.stop()
+        if (
+            log is not None
+            and log is not self._now.log
+            and all(other is not log for _, other in self._leaving.values())
+        ):
+            log.close()
+        gone.callback(None)
+
+    # -- the end
+
+    def stopService(self) -> Deferred[None]:
+        """Stop accepting, finish what runs, for ``drain_timeout`` at the most, then leave."""
+        super().stopService()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        entrances, self._now.entrances = self._now.entrances, {}
+        waits = [closed for entrance in entrances.values() if (closed := entrance.close()) is not None]
+        # Until then there are still some who connect.
+        return DeferredList(waits, consumeErrors=True).addCallback(self._drain).addCallback(self._stopped)
+
+    def _drain(self, _: object) -> Deferred[Any]:
+        waits = [self._in_time(factory, factory.drain()) for factory in self._now.factories]
+        for factory, (gone, _) in list(self._leaving.items()):
+            factory.drain()
+            waits.append(self._in_time(factory, gone))
+        factories = (*self._now.factories, *self._leaving)
+        left = sum(len(factory.admission.everyone()) for factory in factories)
+        if left:
+            longest = max(factory.limits.drain_timeout for factory in factories)
+            what = "connection" if left == 1 else "connections"
+            _log.info("waiting for {left} {what}, for {longest:g} s at the most", left=left, what=what, longest=longest)
+        return DeferredList(waits, consumeErrors=True)
+
+    def _in_time(self, factory: Factory, left: Deferred[None]) -> Deferred[None]:
+        return left if left.called else left.addTimeout(factory.limits.drain_timeout, self._reactor)
+
+    def hurry(self) -> None:
+        """Wait for nobody any more: close all connections."""
+        for factory in (*self._now.factories, *self._leaving):
+            factory.stop()
+
+    def _stopped(self, _: object) -> Deferred[Any]:
+        self.hurry()
+        for log in {self._now.log, *(log for _, log in self._leaving.values())}:
+            if log is not None:
+                log.close()
+        # What was used is written down.
+        counted = {self._now.assembly.allotments, *self._counted} - {None}
+        return DeferredList([one.stop() for one in counted if one is not None], consumeErrors=True)
+
+
+def _access_log(config: Config) -> AccessLog | None:
+    if config.access_log is None:
+        return None
+    try:
+        return AccessLog(config.access_log)
+    except ConfigError as fault:
+        if not config.source:
+            raise
+        raise ConfigError(f"{config.source}: log.access: {str(fault).removeprefix('--access-log ')}") from None

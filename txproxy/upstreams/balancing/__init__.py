@@ -1,0 +1,1 @@
+"""Load balancing: strategies, and what they are made of."""

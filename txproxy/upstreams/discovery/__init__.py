@@ -1,0 +1,1 @@
+"""Upstreams that are given by name, and follow it."""

@@ -1,0 +1,446 @@
+"""One server of a pool: where it is, what it carries, and whether it may be sent to.
+
+What is known of an upstream's health comes from three sides, each with a state of its own: whoever administers it,
+active checks, and the traffic. ``Upstream.state`` is the worst of them, with its cause and the time since when.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+
+from txproxy.errors import ConfigError, ExchangeError
+from txproxy.interfaces import MOST_WEIGHT, Address
+from txproxy.net.deadlines import NEVER
+from txproxy.tls.verification import client_connections
+from txproxy.wire.target import written_authority
+
+if TYPE_CHECKING:
+    from txproxy.upstreams.pool import Pool
+
+_ACCEPTED: Final = (
+    "accepted are http://HOST:PORT, https://HOST:PORT and unix:/path, each with ;weight=N, ;backup, ;max=N, ;resolve"
+)
+# The share of its weight that an upstream begins with when it starts slowly.
+_COLD: Final = 0.1
+# How long one request at a time tries an upstream, in seconds, before another one may as well.
+_TRIAL: Final = 10.0
+_DRAINED: Final = "drained"
+
+
+def checked_weight(weight: int) -> int:
+    """``weight`` if it is one of an upstream; else ``ConfigError``."""
+    if isinstance(weight, bool) or not isinstance(weight, int) or not 0 < weight <= MOST_WEIGHT:
+        raise ConfigError(f"{weight!r} is no weight; accepted is 1 to {MOST_WEIGHT}")
+    return weight
+
+
+class State(Enum):
+    """What an upstream is fit for, the better first."""
+
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"  # its checks fail
+    EJECTED = "ejected"  # the traffic that it got has failed: nothing is sent until a time
+    DRAINING = "draining"  # only clients that are pinned to it
+    DISABLED = "disabled"  # by whoever administers it
+
+
+class Breaker(Enum):
+    """The circuit breaker of an upstream (as in Nygard, Release It!)."""
+
+    CLOSED = "closed"  # all may be sent
+    OPEN = "open"  # nothing is
+    HALF_OPEN = "half-open"  # one request at a time, to see whether it works again
+
+
+_CLOSED: Final = Breaker.CLOSED
+_HEALTHY: Final = State.HEALTHY
+
+
+class Upstream:
+    """One server of a pool.
+
+    ``name`` tells it from the others of its pool, ``authority`` is its name for a Host field, ``weight`` its share of
+    the requests, ``backup`` that it gets some only when no other can, ``max`` how many it may have at once (0: any
+    number). ``active`` is how many it has now, ``effective`` its weight now: less while it starts slowly.
+    """
+
+    __slots__ = (
+        "name", "address", "authority", "weight", "backup", "max", "resolve",
+        "active", "effective", "room", "served", "pool", "breaker",
+        "_strikes", "_ejections", "_opened_at", "_ejected_until", "_closed_at", "_warm_from",
+        "_trial_room", "_next_trial", "_order", "_order_cause", "_order_since", "_drained_at",
+        "_checked", "_checked_cause", "_checked_since", "_ejected_cause", "_ejected_since", "_healthy_since",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        address: Address,
+        authority: bytes,
+        weight: int = 1,
+        *,
+        backup: bool = False,
+        max: int = 0,
+        name: str = "",
+        resolve: bool = False,
+    ) -> None:
+        self.name = name or str(address)
+        self.address = address
+        self.authority = authority
+        self.weight = checked_weight(weight)
+        self.backup = backup
+        self.max = max
+        self.resolve = resolve
+        self.active = 0
+        self.served = 0
+        self.effective = float(weight)
+        self.room = float(max) if max else NEVER
+        self.pool: Pool | None = None
+        self.breaker = _CLOSED
+        self._strikes = 0
+        self._ejections = 0
+        self._opened_at = 0.0
+        self._ejected_until = 0.0
+        self._ejected_cause = ""
+        self._ejected_since = 0.0
+        self._closed_at = 0.0
+        self._warm_from = 0.0
+        # how many requests it may have while half open
+        self._trial_room = NEVER
+        # and when it may have another beside them
+        self._next_trial = 0.0
+        self._order = State.HEALTHY
+        self._order_cause = ""
+        self._order_since = 0.0
+        self._drained_at = NEVER
+        self._checked = State.HEALTHY
+        self._checked_cause = ""
+        self._checked_since = 0.0
+        self._healthy_since = 0.0
+
+    def __repr__(self) -> str:
+        return f"<Upstream {self.name} {self.state.value}>"
+
+    # -- what it is fit for
+
+    @property
+    def state(self) -> State:
+        """The worst that is known of it."""
+        return self._standing()[0]
+
+    @property
+    def cause(self) -> str:
+        """Why it is in that state; empty where it is healthy."""
+        return self._standing()[1]
+
+    @property
+    def since(self) -> float:
+        """Since when, in seconds of the pool's clock."""
+        return self._standing()[2]
+
+    def _standing(self) -> tuple[State, str, float]:
+        # Whoever asks is told what time has done, though no request has come since.
+        if self._order is not State.HEALTHY:
+            if self._order is State.DRAINING and self._drained_at <= self._now():
+                return State.DISABLED, _DRAINED, self._drained_at
+            return self._order, self._order_cause, self._order_since
+        if self._checked is not State.HEALTHY:
+            return self._checked, self._checked_cause, self._checked_since
+        if self.breaker is Breaker.OPEN and self._ejected_until > self._now():
+            return State.EJECTED, self._ejected_cause, self._ejected_since
+        return State.HEALTHY, "", self._healthy_since
+
+    def _now(self) -> float:
+        return self.pool.seconds() if self.pool is not None else 0.0
+
+    @property
+    def drained_at(self) -> float:
+        """When its drain ends, in seconds of the pool's clock; infinite for none."""
+        return self._drained_at
+
+    @property
+    def in_service(self) -> bool:
+        """Whether no administrator has taken it out."""
+        return self._order is State.HEALTHY
+
+    @property
+    def full(self) -> bool:
+        """Whether it has all the requests that it may have."""
+        return self.active >= self.room
+
+    @property
+    def pinnable(self) -> bool:
+        """Whether clients that are pinned to it may still go there."""
+        if self.active >= self.room:
+            return False
+        if self._order is _HEALTHY and self._checked is _HEALTHY and self.breaker is _CLOSED:
+            return True
+        return self.state in (State.HEALTHY, State.DRAINING)
+
+    # -- what requests tell (see txproxy.interfaces.Party)
+
+    def answered(self, status: int) -> None:
+        """The final response of a request has begun, or its tunnel; only those that were sent while the breaker was not
+        closed need to tell. What has begun may last for hours, so that it is not its end that closes the breaker.
+        """
+        if self.breaker is Breaker.HALF_OPEN and not self._is_failure(None, status):
+            self._close()
+
+    def ended(self, fault: ExchangeError | None, status: int) -> None:
+        """An attempt is over."""
+        self.active -= 1
+        if fault is not None:
+            if self._is_failure(fault, status):
+                self.struck(fault.detail or fault.error)
+        elif status >= 500 and self._is_failure(None, status):
+            self.struck(f"status {status}")
+        elif self._strikes and status:
+            self._strikes = 0
+        if self.breaker is Breaker.HALF_OPEN and self.active + 1 < self._trial_room:
+            if self.room <= self._trial_room:
+                self.room = min(self.room, self.active + 1.0)
+            self._trial_room = self.active + 1.0
+        pool = self.pool
+        if pool is not None and pool.listens:
+            pool.released(self)
+
+    def _is_failure(self, fault: ExchangeError | None, status: int) -> bool:
+        ejection = self.pool.settings.ejection if self.pool is not None else None
+        return ejection is not None and ejection.is_failure(fault, status)
+
+    def struck(self, cause: str) -> None:
+        """A failure. Enough of them in a row, and it gets nothing for a while."""
+        self._strikes += 1
+        pool = self.pool
+        if pool is None:
+            return
+        ejection = pool.settings.ejection
+        if ejection is None:
+            return
+        if self.breaker is Breaker.HALF_OPEN or self._strikes >= ejection.failures:
+            pool.eject(self, cause)
+            # If it stays, all the same, the next failure of the many that there are then need not ask again.
+            self._strikes = 0
+
+    def open(self, now: float, cause: str) -> float:
+        """Open the breaker; gives until when."""
+        pool = self.pool
+        ejection = pool.settings.ejection if pool is not None else None
+        assert ejection is not None
+        if self.breaker is _CLOSED and now - self._closed_at > ejection.longest:
+            self._ejections = 0
+        if self.breaker is _CLOSED:
+            self._ejected_since = now
+        self._opened_at = now
+        self.breaker = Breaker.OPEN
+        self._ejections += 1
+        self._strikes = 0
+        self._ejected_cause = cause
+        self._ejected_until = now + min(ejection.base * self._ejections, ejection.longest)
+        return self._ejected_until
+
+    def _close(self) -> None:
+        self.breaker = _CLOSED
+        self._strikes = 0
+        if self.pool is not None:
+            self._closed_at = self._healthy_since = self._warm_from = self.pool.seconds()
+            self.pool.refresh()
+
+    # -- what checks and administrators say
+
+    def checked(self, ok: bool, cause: str) -> None:
+        """Active checks have found it well, or not."""
+        state = State.HEALTHY if ok else State.UNHEALTHY
+        if state is self._checked:
+            return
+        self._checked = state
+        self._checked_cause = cause
+        if self.pool is not None:
+            self._checked_since = self.pool.seconds()
+            if ok:
+                self._healthy_since = self._warm_from = self._checked_since
+            self.pool.refresh()
+
+    def passed(self, since: float) -> bool:
+        """Active checks go well, enough of them in a row, the first of which has begun at ``since``: that ends an
+        ejection from before, as in Envoy. Says whether there was one.
+        """
+        if self.breaker is _CLOSED or since < self._opened_at:
+            return False
+        self._close()
+        return True
+
+    def order(self, state: State, cause: str, now: float, until: float = NEVER) -> None:
+        """An administrator's word: HEALTHY (enabled), DRAINING (until a time, then DISABLED) or DISABLED."""
+        if state is State.HEALTHY and self._order is State.HEALTHY:
+            return
+        self._order = state
+        self._order_cause = cause
+        self._order_since = now
+        self._drained_at = until if state is State.DRAINING else NEVER
+        if state is State.HEALTHY:
+            self._healthy_since = self._warm_from = now
+
+    def begin(self, now: float, warm: bool) -> None:
+        """It has joined a pool; ``warm`` says that it need not start slowly."""
+        self._healthy_since = now
+        self._warm_from = -NEVER if warm else now
+
+    # -- time
+
+    def shift(self, seconds: float) -> None:
+        """The pool tells the time by another clock from now on, which says so many seconds more."""
+        for name in ("_opened_at", "_next_trial", "_ejected_until", "_ejected_since", "_closed_at", "_warm_from",
+                     "_order_since", "_drained_at", "_checked_since", "_healthy_since"):  # fmt: skip
+            setattr(self, name, getattr(self, name) + seconds)
+
+    def give_room(self, *, all_of_it: bool) -> None:
+        """While it is half open it takes one request at a time, unless it is to take ``all_of_it``."""
+        room = float(self.max) if self.max else NEVER
+        self.room = room if all_of_it or self.breaker is not Breaker.HALF_OPEN else min(room, self._trial_room)
+
+    def settle(self, now: float, slow_start: float) -> float:
+        """Let time take its effect; gives when it will have one again."""
+        wake = NEVER
+        if self._drained_at <= now:
+            self.order(State.DISABLED, _DRAINED, self._drained_at)
+        elif self._order is State.DRAINING:
+            wake = self._drained_at
+        if self.breaker is Breaker.OPEN:
+            if self._ejected_until <= now:
+                self.breaker = Breaker.HALF_OPEN
+                self._next_trial = now
+            else:
+                wake = min(wake, self._ejected_until)
+        if self.breaker is Breaker.HALF_OPEN:
+            if self._next_trial <= now:
+                # What it still has from before, tunnels perhaps, is not what is tried now. Nor must a client that takes
+                # its time with a trial keep others from one.
+                self._trial_room = self.active + 1.0
+                self._next_trial = now + _TRIAL
+            wake = min(wake, self._next_trial)
+        self.effective = float(self.weight)
+        if slow_start:
+            age = now - self._warm_from
+            if age < slow_start:
+                self.effective *= max(_COLD, age / slow_start)
+                wake = min(wake, now + slow_start / 20)
+        return wake
+
+
+@attrs.frozen(kw_only=True)
+class UpstreamTls:
+    """How TLS upstreams are verified: against the system's trust, or the CAs in ``ca_file``, or not at all
+    (``insecure``); for which ``server_name``, if that is not their host; and the certificate in ``cert_file``, with the
+    key in ``key_file`` or in the same, that they are shown.
+    """
+
+    ca_file: str | None = None
+    insecure: bool = False
+    cert_file: str | None = None
+    key_file: str | None = None
+    server_name: str | None = None
+
+    def connections(self, host: str) -> IOpenSSLClientConnectionCreator:
+        """What makes the connections to ``host``. A file that is wrong is a ``ConfigError``."""
+        return client_connections(
+            host, self.ca_file, self.insecure, self.cert_file, self.key_file, server_name=self.server_name
+        )
+
+
+def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
+    """An upstream from ``http://HOST:PORT``, ``https://HOST:PORT`` or ``unix:/path``, then any of ``;weight=N``,
+    ``;backup``, ``;max=N`` and ``;resolve``; else ``ConfigError``.
+    """
+    url, *words = text.split(";")
+    options = _parameters(text, words)
+    if url.startswith("unix:"):
+        path = url.removeprefix("unix:")
+        if not path.startswith("/"):
+            raise ConfigError(f"{text!r} is no upstream: the path must begin with /; {_ACCEPTED}")
+        if options.get("resolve"):
+            raise ConfigError(f"{text!r}: a path has no name to resolve; {_ACCEPTED}")
+        return Upstream(Address(path=path), b"localhost", name=url, **options)
+    scheme, _, place = url.partition("://")
+    scheme, place = scheme.lower(), place.removesuffix("/")
+    authority = place.encode("ascii", "replace")
+    if scheme not in ("http", "https"):
+        raise ConfigError(f"{text!r} is no upstream; {_ACCEPTED}")
+    try:
+        host, port = written_authority(authority)
+    except ValueError as fault:
+        raise ConfigError(f"{text!r} is no upstream: {fault}; {_ACCEPTED}") from None
+    if options.get("resolve") and (isIPAddress(host) or isIPv6Address(host)):
+        raise ConfigError(f"{text!r}: an address is no name to resolve; {_ACCEPTED}")
+    name = f"{scheme}://{place}"
+    if scheme == "http":
+        return Upstream(Address(host, port or 80), authority, name=name, **options)
+    tls = tls or UpstreamTls()
+    address = Address(host, port or 443, tls=tls.connections(host), server_name=tls.server_name or host)
+    return Upstream(address, authority, name=name, **options)
+
+
+class _LocalSite:
+    """A ``Site`` within this process, made when it is first connected to: it asks for the running program's reactor."""
+
+    def __init__(self, resource: Any) -> None:
+        self._resource = resource
+        self._site: Any = None
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """A protocol for a new connection."""
+        if self._site is None:
+            from twisted.web.server import Site  # only where it is used: reverse mode needs no web server
+
+            # Time limits are the proxy's to hold. An access log is only opened by who starts the factory.
+            self._site = Site(self._resource, timeout=None)
+        return self._site.buildProtocol(addr)
+
+
+def local_upstream(resource: Any, name: str = "") -> Upstream:
+    """An upstream within this process: a twisted.web resource (``IResource``), served by a ``Site`` of its own.
+
+    It sees plain HTTP from 127.0.0.1, and who the client is in X-Forwarded-For, -Proto and -Host. Bodies of requests
+    are gathered before it is asked, which is twisted.web's way; responses stream.
+    """
+    name = name or f"{type(resource).__name__}-{id(resource):x}"
+    return Upstream(Address(name, local=_LocalSite(resource)), b"localhost", name=name)
+
+
+def _parameters(text: str, words: list[str]) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        known = False
+        if name in ("backup", "resolve") and not equals:
+            options[name] = known = True
+        elif name in ("weight", "max") and value.isascii() and value.isdigit():
+            number = int(value)
+            known = 0 < number <= (MOST_WEIGHT if name == "weight" else 10**6)
+            options[name] = number
+        if not known:
+            raise ConfigError(
+                f"{text!r}: {word!r} is no parameter of an upstream; accepted are "
+                f"weight=1 to weight={MOST_WEIGHT}, backup, max=1 to max=1000000, and resolve"
+            )
+    return options
+
+
+def parse_tcp_upstream(text: str) -> Upstream:
+    """An upstream of the tcp mode, from ``HOST:PORT`` and the same parameters; else ``ConfigError``."""
+    place = text.partition(";")[0]
+    try:
+        _, port = written_authority(place.encode("ascii", "replace"))
+        if port is None:
+            raise ValueError("the port is missing")
+    except ValueError as fault:
+        raise ConfigError(
+            f"{text!r} is no upstream: {fault}; accepted is HOST:PORT, with ;weight=N, ;backup, ;max=N, ;resolve"
+        ) from None
+    upstream = parse_upstream("http://" + text)
+    upstream.name = upstream.name.removeprefix("http://")
+    return upstream
