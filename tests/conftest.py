@@ -6,7 +6,7 @@ import pytest
 
 from txproxy import Pool, ReverseProxyFactory
 from txproxy.testing import ProxyInMemory
-from txproxy.upstreams.pool import PoolSettings
+from txproxy.upstreams.pool_settings import PoolSettings
 
 
 @pytest.hookimpl(optionalhook=True)

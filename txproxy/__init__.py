@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from txproxy.proxy.limits import Limits
     from txproxy.reverse.mode import ReverseProxyFactory
     from txproxy.reverse.web_resource import ReverseProxyResource
-    from txproxy.upstreams.pool import Pool, PoolSettings
+    from txproxy.upstreams.pool import Pool
+    from txproxy.upstreams.pool_settings import PoolSettings
 
 __version__ = "0.1.0"
 
@@ -30,7 +31,7 @@ _HOMES = {
     "ForwardProxyFactory": "txproxy.forward.mode",
     "Limits": "txproxy.proxy.limits",
     "Pool": "txproxy.upstreams.pool",
-    "PoolSettings": "txproxy.upstreams.pool",
+    "PoolSettings": "txproxy.upstreams.pool_settings",
     "ReverseProxyFactory": "txproxy.reverse.mode",
     "ReverseProxyResource": "txproxy.reverse.web_resource",
 }

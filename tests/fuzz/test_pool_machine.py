@@ -23,9 +23,10 @@ from txproxy.reverse.routing.routes import Route
 from txproxy.testing import ProxyInMemory
 from txproxy.upstreams.affinity import affinity_from
 from txproxy.upstreams.balancing.strategies import NAMES, strategy_from
+from txproxy.upstreams.ejection import Ejection
 from txproxy.upstreams.health.checks import Checks
-from txproxy.upstreams.health.checks import HealthCheck as Check
-from txproxy.upstreams.pool import Ejection, PoolSettings
+from txproxy.upstreams.health.health_check import HealthCheck as Check
+from txproxy.upstreams.pool_settings import PoolSettings
 from txproxy.upstreams.upstream import Breaker, State
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.codec import ClientCodec, ServerCodec

@@ -12,7 +12,7 @@ def main(reactor_name, port, default, *named):
 
     from txproxy import Limits, Pool
     from txproxy.stream.mode import StreamFactory
-    from txproxy.upstreams.upstream import parse_tcp_upstream
+    from txproxy.upstreams.upstream_urls import parse_tcp_upstream
 
     def pool(text):
         return Pool([parse_tcp_upstream(text)])

@@ -9,8 +9,11 @@ import pytest
 from tests.integration.conftest import free_port
 from txproxy import Pool
 from txproxy.net.dialing import Dialer
-from txproxy.upstreams.health.checks import Checks, HealthCheck
-from txproxy.upstreams.upstream import State, UpstreamTls, parse_upstream
+from txproxy.upstreams.health.checks import Checks
+from txproxy.upstreams.health.health_check import HealthCheck
+from txproxy.upstreams.upstream import State
+from txproxy.upstreams.upstream_tls import UpstreamTls
+from txproxy.upstreams.upstream_urls import parse_upstream
 
 
 @pytest.fixture

@@ -166,8 +166,10 @@ TOLD_ON = """
 import sys
 from twisted.internet import endpoints, reactor
 from txproxy import Pool, ReverseProxyFactory
-from txproxy.proxy.downstream.proxy_header import ProxyProtocolFactory, prefaced
-from txproxy.upstreams.upstream import UpstreamTls, parse_upstream
+from txproxy.proxy.downstream.proxy_header import ProxyProtocolFactory
+from txproxy.upstreams.proxy_preface import prefaced
+from txproxy.upstreams.upstream_tls import UpstreamTls
+from txproxy.upstreams.upstream_urls import parse_upstream
 from txproxy.matching.networks import Networks
 
 listen, expects, version, upstream, ca = sys.argv[1:]

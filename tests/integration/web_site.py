@@ -11,7 +11,7 @@ from twisted.web.server import Site
 from twisted.web.static import Data
 
 from txproxy import Limits, Pool, PoolSettings, ReverseProxyResource
-from txproxy.upstreams.upstream import UpstreamTls
+from txproxy.upstreams.upstream_tls import UpstreamTls
 
 
 def main(endpoint, upstream, ca_file="-", timeout="60"):

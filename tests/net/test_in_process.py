@@ -18,8 +18,8 @@ from txproxy.errors import DialError
 from txproxy.net.dialing import Dialer
 from txproxy.net.in_process import connect_local
 from txproxy.testing import ProxyInMemory
-from txproxy.upstreams.pool import PoolSettings
-from txproxy.upstreams.upstream import local_upstream
+from txproxy.upstreams.pool_settings import PoolSettings
+from txproxy.upstreams.upstream_urls import local_upstream
 
 HIGH = 65536
 # One of these is a turn of File's producers; what has no delay happens within one.
@@ -692,7 +692,7 @@ def test_a_resource_and_a_socket_serve_one_pool(serve):
 
 
 def test_a_resource_can_be_checked(serve):
-    from txproxy.upstreams.health.checks import HealthCheck
+    from txproxy.upstreams.health.health_check import HealthCheck
     from txproxy.upstreams.upstream import State
 
     proxy = serve(Echo(), health=HealthCheck(path="/well", interval=1, body="GET|/well"))

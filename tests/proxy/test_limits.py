@@ -5,8 +5,8 @@ import pytest
 from txproxy import Limits, Pool, ReverseProxyFactory
 from txproxy.interfaces import Address
 from txproxy.testing import ProxyInMemory
-from txproxy.upstreams.health.checks import HealthCheck
-from txproxy.upstreams.pool import PoolSettings
+from txproxy.upstreams.health.health_check import HealthCheck
+from txproxy.upstreams.pool_settings import PoolSettings
 from txproxy.upstreams.upstream import State
 
 

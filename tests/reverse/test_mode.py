@@ -9,8 +9,8 @@ from txproxy.reverse.mode import ReverseMode
 from txproxy.reverse.routing.matches import Match
 from txproxy.reverse.routing.routes import Route
 from txproxy.testing import ProxyInMemory
-from txproxy.upstreams.health.checks import HealthCheck
-from txproxy.upstreams.pool import PoolSettings
+from txproxy.upstreams.health.health_check import HealthCheck
+from txproxy.upstreams.pool_settings import PoolSettings
 
 GET = b"GET / HTTP/1.1\r\nHost: site.example\r\n\r\n"
 

@@ -15,8 +15,8 @@ from txproxy.errors import ConfigError, ConnectionRefused
 from txproxy.net.dialing import Dialer
 from txproxy.proxy.limits import Limits
 from txproxy.testing import MemoryConnection, MemoryNetwork, ProxyInMemory
-from txproxy.upstreams.health.checks import HealthCheck
-from txproxy.upstreams.pool import PoolSettings
+from txproxy.upstreams.health.health_check import HealthCheck
+from txproxy.upstreams.pool_settings import PoolSettings
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Up: 1\r\n\r\nok"
 

@@ -16,8 +16,9 @@ from txproxy.proxy.fault_log import MOST
 from txproxy.stream.mode import StreamFactory
 from txproxy.testing import MemoryNetwork, ProxyInMemory
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
-from txproxy.upstreams.health.checks import HealthCheck
-from txproxy.upstreams.pool import Ejection, PoolSettings
+from txproxy.upstreams.ejection import Ejection
+from txproxy.upstreams.health.health_check import HealthCheck
+from txproxy.upstreams.pool_settings import PoolSettings
 from txproxy.upstreams.upstream import Breaker, State
 
 

@@ -3,10 +3,12 @@
 import pytest
 from twisted.internet.task import Clock
 
+from tests.upstreams.asking import GET, OK, at, eject_first
 from txproxy import Pool
-from txproxy.errors import UpstreamUnavailable
+from txproxy.errors import ConnectionRefused, UpstreamUnavailable
 from txproxy.interfaces import Client
-from txproxy.upstreams.pool import PoolSettings
+from txproxy.upstreams.ejection import Ejection
+from txproxy.upstreams.pool_settings import PoolSettings
 
 
 class Waiting:
@@ -92,3 +94,118 @@ def test_without_a_queue_nobody_waits(waiting):
     room = waiting(queue=0)
     room.ask("a1")
     assert [name for name, _ in room.sent_away] == ["a1"]
+
+
+def test_max_bounds_what_an_upstream_has_and_the_others_wait_in_order(serve):
+    proxy = serve(["http://10.0.0.1;max=2"], queue=2)
+    clients = [proxy.connect() for _ in range(5)]
+    for client in clients:
+        client.send(GET)
+    assert len(proxy.network.connections) == 2
+    assert proxy.pool.waiting == 2
+    assert clients[4].received.startswith(b"HTTP/1.1 503 ")
+    assert b"error=connection_limit_reached" in clients[4].received
+    proxy.network.connections[0].send(OK)
+    assert len(proxy.network.connections) == 3
+    proxy.network.connections[2].send(OK)
+    assert clients[2].received.endswith(b"ok") and not clients[3].received.endswith(b"ok")
+    assert proxy.pool.waiting == 0
+
+
+def test_who_waits_too_long_gets_a_503(serve):
+    proxy = serve(["http://10.0.0.1;max=1"], queue_timeout=3)
+    first, second = proxy.connect(), proxy.connect()
+    first.send(GET)
+    second.send(GET)
+    proxy.advance(2.5)
+    assert not second.received
+    proxy.advance(1)
+    assert second.received.startswith(b"HTTP/1.1 503 ")
+    assert proxy.pool.waiting == 0
+
+
+def test_who_leaves_waits_no_longer(serve):
+    proxy = serve(["http://10.0.0.1;max=1"])
+    first, second = proxy.connect(), proxy.connect()
+    first.send(GET)
+    second.send(GET)
+    second.drop()
+    assert proxy.pool.waiting == 0
+    proxy.upstream.send(OK)
+    assert len(proxy.network.connections) == 1
+    assert proxy.pool.upstreams[0].active == 0
+
+
+def test_room_that_comes_back_while_it_is_given_out_goes_to_the_next(serve):
+    proxy = serve(["http://10.0.0.1;max=1"], ejection=None)
+    clients = [proxy.connect() for _ in range(3)]
+    for client in clients:
+        client.send(GET)
+    proxy.network.script = [ConnectionRefused("at once")] * 2
+    proxy.upstream.send(OK)
+    assert [client.received[9:12] for client in clients] == [b"200", b"503", b"503"]
+    assert (proxy.pool.waiting, proxy.pool.upstreams[0].active) == (0, 0)
+
+
+def test_who_waits_is_served_when_an_ejection_ends_though_nobody_asks(serve):
+    proxy = serve(["http://10.0.0.1;max=1", "http://10.0.0.2;max=1"], ejection=Ejection(failures=1), queue_timeout=60)
+    eject_first(proxy)
+    clients = [proxy.connect() for _ in range(4)]
+    for client in clients:
+        client.send(GET)
+    assert proxy.pool.waiting == 3
+    proxy.advance(31)
+    assert proxy.pool.waiting == 2
+    assert [upstream.active for upstream in proxy.pool.upstreams] == [1, 1]
+    # whose timer is left is found when the proxy is closed
+    for client in clients:
+        client.drop()
+    assert proxy.pool.waiting == 0
+
+
+def test_time_that_passes_while_room_is_given_out_gives_it_once(serve):
+    proxy = serve(["http://10.0.0.1", "http://10.0.0.2;max=1"], ejection=Ejection(failures=1), queue_timeout=60)
+    eject_first(proxy)
+    clients = [proxy.connect() for _ in range(2)]
+    for client in clients:
+        client.send(GET)
+    assert proxy.pool.waiting == 1
+    proxy.clock.rightNow += 31
+    at(proxy, "2")[-1].send(OK)
+    assert clients[0].received.endswith(b"ok")
+    assert sum(upstream.active for upstream in proxy.pool.upstreams) == 1
+
+
+@pytest.mark.parametrize("back", ["checked", "enable", "add"])
+def test_who_waits_is_served_when_an_upstream_comes(serve, back):
+    proxy = serve(["http://10.0.0.1;max=1", "http://10.0.0.2;max=1"])
+    other = proxy.pool.upstreams[1]
+    other.checked(False, "no answer")
+    if back == "enable":
+        proxy.pool.disable(other)
+        other.checked(True, "")
+    for _ in range(2):
+        proxy.connect().send(GET)
+    assert proxy.pool.waiting == 1
+    if back == "checked":
+        other.checked(True, "")
+    elif back == "enable":
+        proxy.pool.enable(other)
+    else:
+        proxy.pool.add("http://10.0.0.3")
+    assert proxy.pool.waiting == 0
+
+
+def test_a_strategy_that_fails_harms_only_who_asked(serve):
+    proxy = serve(["http://10.0.0.1;max=1"])
+    clients = [proxy.connect() for _ in range(2)]
+    for client in clients:
+        client.send(GET)
+
+    def choose(*_):
+        raise ValueError("not today")
+
+    proxy.pool._pick = choose
+    proxy.upstream.send(OK)
+    assert [client.received[9:12] for client in clients] == [b"200", b"500"]
+    assert (proxy.pool.waiting, proxy.pool.upstreams[0].active) == (0, 0)

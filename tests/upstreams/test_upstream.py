@@ -1,79 +1,152 @@
-"""Upstreams as they are written."""
+"""One upstream: its states over time, and how it is tried again."""
 
 import pytest
+from twisted.internet.task import Clock
 
+from tests.upstreams.asking import BAD, BODY, CLIENT, GET, OK, ask, at, eject_first
 from txproxy import Pool
-from txproxy.errors import ConfigError
-from txproxy.upstreams.upstream import parse_tcp_upstream, parse_upstream
+from txproxy.upstreams.ejection import Ejection
+from txproxy.upstreams.pool_settings import PoolSettings
+from txproxy.upstreams.upstream import Breaker, State
 
 
-@pytest.mark.parametrize(
-    ("text", "where", "authority", "tls"),
-    [
-        ("http://Host.example", "host.example:80", b"Host.example", False),
-        ("http://127.0.0.1:8001/", "127.0.0.1:8001", b"127.0.0.1:8001", False),
-        ("http://[::1]:8001", "[::1]:8001", b"[::1]:8001", False),
-        ("HTTP://host.example", "host.example:80", b"host.example", False),
-        ("https://host.example", "host.example:443", b"host.example", True),
-        ("unix:/run/x.sock", "unix:/run/x.sock", b"localhost", False),
-    ],
-)
-def test_upstream_urls(text, where, authority, tls):
-    upstream = parse_upstream(text)
-    assert (str(upstream.address), upstream.authority, upstream.address.tls is not None) == (where, authority, tls)
+def test_slow_start_is_linear_and_not_at_process_start():
+    clock = Clock()
+    pool = Pool(["http://a;weight=100", "http://b;weight=100"], settings=PoolSettings(slow_start=10), clock=clock)
+    a = pool.upstreams[0]
+    assert a.effective == 100
+    a.checked(False, "down")
+    a.checked(True, "")
+    shares = []
+    for _ in range(11):
+        pool.take(None, CLIENT).ended(None, 200)
+        shares.append(round(a.effective))
+        clock.advance(1)
+    assert shares == [10, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]
+    added = pool.add("http://c;weight=100")
+    assert added.effective == 10
 
 
-def test_parameters():
-    upstream = parse_upstream("http://a:81;weight=3;backup;max=7;resolve")
-    assert (upstream.name, upstream.weight, upstream.backup, upstream.max) == ("http://a:81", 3, True, 7)
-    assert upstream.resolve
-    plain = parse_upstream("http://a")
-    assert (plain.weight, plain.backup, plain.max, plain.resolve) == (1, False, 0, False)
+def test_a_drain_keeps_pinned_clients_until_its_deadline(serve):
+    proxy = serve(2, sticky="cookie")
+    first = proxy.connect()
+    first.send(GET)
+    assert proxy.upstream.address.host == "10.0.0.1"
+    proxy.upstream.send(OK)
+    cookie = next(line for line in first.received.split(b"\r\n") if line.startswith(b"Set-Cookie: "))
+    pinned = GET[:-2] + cookie.replace(b"Set-Cookie", b"Cookie").partition(b";")[0] + b"\r\n\r\n"
+    proxy.pool.drain("http://10.0.0.1", 60)
+    assert {ask(proxy, {}) for _ in range(4)} == {"2"}
+    again = proxy.connect()
+    again.send(pinned)
+    assert proxy.upstream.address.host == "10.0.0.1"
+    proxy.upstream.send(OK)
+    assert b"Set-Cookie" not in again.received
+    proxy.advance(61)
+    late = proxy.connect()
+    late.send(pinned)
+    assert proxy.upstream.address.host == "10.0.0.2"
+    proxy.upstream.send(OK)
+    assert b"Set-Cookie" in late.received
+    assert proxy.pool.find("http://10.0.0.1").cause == "drained"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "foo",
-        "ftp://a",
-        "http://",
-        "http://a:0",
-        "http://a:99999",
-        "http://a/path",
-        "http://u:p@a",
-        "http://a?q",
-        "http://a#f",
-        "http://a\tb",
-        "http:a",
-        "http://[::1",
-        "http://[1:2:3]",
-        "http://[v1.a]",
-        "http://::1",
-        "http://é",
-        "unix:relative",
-        "unix:/x;resolve",
-        "http://a;weight=0",
-        "http://a;weight=x",
-        "http://a;weight=1000001",
-        "http://a;backup=1",
-        "http://a;max=0",
-        "http://a;max",
-        "http://a;colour=red",
-        "http://a;",
-    ],
-)
-def test_what_is_no_upstream_is_a_config_error_that_says_what_is_accepted(text):
-    with pytest.raises(ConfigError, match="accepted"):
-        Pool([text])
+def test_what_an_upstream_still_has_from_before_does_not_keep_it_from_being_tried(serve):
+    proxy = serve(2, ejection=Ejection(failures=1))
+    old = [proxy.connect() for _ in range(4)]
+    for client in old:
+        client.send(GET)
+    bad = eject_first(proxy)
+    assert bad.active == 2
+    proxy.advance(31)
+    for _ in range(4):
+        proxy.connect().send(GET)
+    assert bad.active == 3
 
 
-def test_tcp_upstreams_are_host_and_port():
-    upstream = parse_tcp_upstream("h:1;weight=2")
-    assert (str(upstream.address), upstream.name) == ("h:1", "h:1")
+def test_an_old_request_that_ends_makes_no_room_for_more_than_one_trial(serve):
+    proxy = serve(2, ejection=Ejection(failures=1))
+    old = [proxy.connect() for _ in range(6)]
+    for client in old:
+        client.send(GET)
+    bad = eject_first(proxy)
+    proxy.advance(31)
+    proxy.pool.tick()
+    for client in old:
+        client.drop()
+    assert bad.breaker is Breaker.HALF_OPEN and bad.active == 0
+    for _ in range(6):
+        proxy.connect().send(GET)
+    assert bad.active == 1
 
 
-@pytest.mark.parametrize("text", ["http://h:1", "h", "[::1]", "unix:/x", "h:x", "h:99999", "u:s3cret@h:1", "a b:1"])
-def test_what_is_no_tcp_upstream_is_told_what_one_looks_like(text):
-    with pytest.raises(ConfigError, match="accepted is HOST:PORT") as caught:
-        parse_tcp_upstream(text)
-    assert "http" not in str(caught.value).replace(text, "") and "s3cret" not in str(caught.value)
+@pytest.mark.parametrize("left_at", ["dialing", "sent"])
+def test_a_trial_whose_client_leaves_makes_room_for_another(serve, left_at):
+    proxy = serve(2, ejection=Ejection(failures=1))
+    bad = eject_first(proxy)
+    proxy.advance(31)
+    for _ in range(2):
+        proxy.network.script = ["hang"] if left_at == "dialing" else []
+        one, other = proxy.connect(), proxy.connect()
+        one.send(GET)
+        other.send(GET)
+        assert (bad.breaker, bad.active) == (Breaker.HALF_OPEN, 1)
+        one.drop()
+        other.drop()
+        assert (bad.breaker, bad.active) == (Breaker.HALF_OPEN, 0)
+
+
+def test_a_client_that_takes_its_time_with_a_trial_keeps_no_others_from_one(serve):
+    proxy = serve(2, ejection=Ejection(failures=1))
+    bad = eject_first(proxy)
+    proxy.advance(31)
+    for number in (1, 2):
+        for _ in range(6):
+            proxy.connect().send(BODY)
+        assert (bad.breaker, bad.active) == (Breaker.HALF_OPEN, number)
+        proxy.advance(10.1)
+    assert {ask(proxy, {}) for _ in range(2)} == {"1", "2"}
+    assert (bad.breaker, bad.active) == (Breaker.CLOSED, 2)
+
+
+def test_a_trial_that_lasts_closes_the_breaker_when_it_is_answered(serve):
+    proxy = serve(2, ejection=Ejection(failures=1))
+    bad = eject_first(proxy)
+    proxy.advance(31)
+    for _ in range(2):
+        proxy.connect().send(GET)
+    at(proxy, "1")[-1].send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+    assert (bad.breaker, bad.active, bad.state) == (Breaker.CLOSED, 1, State.HEALTHY)
+
+
+def test_a_pinned_client_is_a_trial_as_well(serve):
+    proxy = serve(2, ejection=Ejection(failures=1), sticky="ip")
+    bad = proxy.pool.upstreams[0]
+    assert ask(proxy, {}) == "1"
+    proxy.pool.drain(bad)
+    assert ask(proxy, {"1": BAD}) == "1"
+    assert bad.breaker is Breaker.OPEN
+    proxy.advance(31)
+    assert ask(proxy, {}) == "1"
+    assert (bad.breaker, bad.state) == (Breaker.CLOSED, State.DRAINING)
+
+
+def test_states_are_told_as_they_are_though_nobody_has_asked_since():
+    clock = Clock()
+    pool = Pool(["http://a", "http://b", "http://c"], settings=PoolSettings(ejection=Ejection(failures=1)), clock=clock)
+    a, b, _ = pool.upstreams
+    pool.drain(a, 10)
+    b.active = 1
+    b.ended(None, 503)
+    assert (a.state, b.state) == (State.DRAINING, State.EJECTED)
+    clock.advance(31)
+    assert (a.state, a.cause, a.since) == (State.DISABLED, "drained", 10)
+    assert (b.state, b.cause) == (State.HEALTHY, "")
+
+
+def test_to_enable_what_is_enabled_is_no_cold_start():
+    clock = Clock()
+    pool = Pool(["http://a;weight=100"], settings=PoolSettings(slow_start=10), clock=clock)
+    clock.advance(100)
+    pool.enable("http://a")
+    assert pool.upstreams[0].effective == 100

@@ -8,7 +8,6 @@ from time import time
 from typing import Any, Final, TypeAlias
 
 from OpenSSL import SSL
-from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger
@@ -19,6 +18,7 @@ from txproxy.interfaces import Address, Client, IClientDialer, IDialer, IMode
 from txproxy.net.deadlines import Deadlines, TimeLimit
 from txproxy.net.dialing import Dialer
 from txproxy.net.dns.resolver import Resolver
+from txproxy.net.peers import ip_of
 from txproxy.net.splice import PipePool
 from txproxy.net.transports import TurnWrites
 from txproxy.proxy.downstream.admission import Admission
@@ -245,12 +245,3 @@ class ProxyFactory:
             upstream.close()
         self.fault_log.stop()
         self.pipes.close()
-
-
-def ip_of(addr: Any) -> str:
-    """The address of a peer as text; ``unix:`` for one on a UNIX socket."""
-    if isinstance(addr, UNIXAddress):
-        return "unix:"
-    host: str = getattr(addr, "host", "unknown")
-    # A dual-stack socket shows IPv4 clients in this form.
-    return host[7:] if host.startswith("::ffff:") and ":" not in host[7:] else host

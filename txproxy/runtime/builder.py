@@ -37,7 +37,8 @@ from txproxy.stream.mode import StreamFactory, StreamObserver
 from txproxy.tls.listener_contexts import ServerTls
 from txproxy.upstreams.affinity import Affinity, affinity_from
 from txproxy.upstreams.pool import Pool
-from txproxy.upstreams.upstream import State, parse_tcp_upstream
+from txproxy.upstreams.upstream import State
+from txproxy.upstreams.upstream_urls import parse_tcp_upstream
 from txproxy.wire.forwarding import Via
 
 Factory: TypeAlias = "ProxyFactory | StreamFactory"

@@ -22,11 +22,12 @@ from txproxy.interfaces import Address, Client, IDialer
 from txproxy.net.deadlines import NEVER, Deadlines
 from txproxy.net.dialing import Dialer
 from txproxy.net.dns.resolver import Resolver
+from txproxy.net.peers import ip_of
 from txproxy.net.splice import PipePool
 from txproxy.net.transports import set_tcp_options, tls_connection
 from txproxy.proxy.downstream.admission import Admission
 from txproxy.proxy.downstream.client_limit import make_admission
-from txproxy.proxy.factory import GONE, ip_of
+from txproxy.proxy.factory import GONE
 from txproxy.proxy.fault_log import FaultLog
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.tunnel import Tunnel, TunnelEnd

@@ -18,21 +18,21 @@ from txproxy.errors import ConfigError, UpstreamUnavailable
 from txproxy.interfaces import Address, Client, Party, Uploading
 from txproxy.net.deadlines import NEVER
 from txproxy.net.dns.resolver import Resolver
-from txproxy.proxy.downstream.proxy_header import prefaced
+from txproxy.upstreams.availability import available, last_resort, may_be_ejected, spare
 from txproxy.upstreams.balancing.strategies import strategy_from
 from txproxy.upstreams.discovery.members import Members
 from txproxy.upstreams.health.checks import Checks
 from txproxy.upstreams.health.probe import Dial
-from txproxy.upstreams.health.reconnecting import Knocks
+from txproxy.upstreams.health.reconnecting import Reconnecting
 from txproxy.upstreams.loan import Loan
-from txproxy.upstreams.pool_settings import Ejection, PoolSettings
+from txproxy.upstreams.pool_settings import PoolSettings
+from txproxy.upstreams.proxy_preface import prefaced
 from txproxy.upstreams.queue import Queue
 from txproxy.upstreams.retry_budget import Retry, within_budget
-from txproxy.upstreams.upstream import Breaker, State, Upstream, checked_weight, local_upstream, parse_upstream
+from txproxy.upstreams.upstream import Breaker, State, Upstream, checked_weight
+from txproxy.upstreams.upstream_urls import upstream_from
 from txproxy.wire.message import RequestHead
 from txproxy.wire.proxy_protocol import header
-
-__all__ = ["DEFAULT_NAME", "Ejection", "Pool", "PoolSettings"]
 
 _log = Logger()
 
@@ -101,7 +101,7 @@ class Pool:
         # the one of the whole pool, and those of upstreams that stand for others
         self._keepers: dict[Pool | Upstream, Keeper] = {}
         self._users = 0
-        self._knocks: Knocks | None = None
+        self._reconnecting: Reconnecting | None = None
         self._resolver: Resolver | None = None
         self._joined: list[Callable[[Upstream], None]] = []
         self._parted: list[Callable[[Upstream], None]] = []
@@ -132,7 +132,7 @@ class Pool:
         self._users += 1
         if self._users > 1:
             return
-        self._knocks = self._knocks or Knocks(dial)
+        self._reconnecting = self._reconnecting or Reconnecting(dial)
         self._resolver = self._resolver or resolver or Resolver(clock)
         if self.settings.health is not None and self not in self._keepers:
             version = self.settings.proxy_protocol
@@ -183,7 +183,7 @@ class Pool:
         if tried:
             upstream = self._pick(head, client, lambda other: other in tried or other.active >= other.room)
             if upstream is None and self._spare:
-                upstream = self._last_resort(tried)
+                upstream = last_resort(self._serving, self._spare, tried)
         elif self._bounded:
             upstream = self._pick(head, client, _is_full)
         else:
@@ -194,14 +194,6 @@ class Pool:
             if self._counts:
                 self.strategy.changed(upstream)
         return upstream
-
-    def _last_resort(self, tried: tuple[Upstream, ...]) -> Upstream | None:
-        """A backup for a request that has tried all who serve: the one with the least to do for its weight."""
-        if any(upstream not in tried for upstream in self._serving):
-            # Others of them are full, and will have room again.
-            return None
-        fit = [upstream for upstream in self._spare if upstream not in tried and not upstream.full]
-        return min(fit, key=lambda upstream: (upstream.active + 1) / upstream.effective, default=None)
 
     def tick(self) -> None:
         """Let time take its effect, for those who look at states before they take."""
@@ -307,7 +299,7 @@ class Pool:
 
     def gone(self, upstream: Upstream) -> Deferred[bool]:
         """Whether ``upstream``, which has cut off a request, takes no connections at all."""
-        return self._knocks.gone(upstream.address) if self._knocks is not None else succeed(False)
+        return self._reconnecting.gone(upstream.address) if self._reconnecting is not None else succeed(False)
 
     def retry(self, upstream: Upstream, answered: Callable[[int], None] | None) -> Retry:
         """The party of a retry at ``upstream``, and of who else is to know when it is ``answered``."""
@@ -321,12 +313,8 @@ class Pool:
         self._wake = NEVER
         for upstream in self.upstreams:
             self._wake = min(self._wake, upstream.settle(now, self.settings.slow_start))
-        self._serving = serving = self._available()
-        self._spare = [
-            upstream
-            for upstream in self.upstreams
-            if upstream.backup and upstream not in serving and upstream.state is State.HEALTHY
-        ]
+        self._serving = serving = available(self.upstreams, self.settings.panic)
+        self._spare = spare(self.upstreams, serving)
         doubted = [upstream for upstream in serving if upstream.breaker is not Breaker.CLOSED]
         # Clients that are pinned may be sent to others as well.
         self.curious = self.times or any(upstream.breaker is not Breaker.CLOSED for upstream in self.upstreams)
@@ -340,36 +328,13 @@ class Pool:
         if self._queue:
             self._serve_queue()
 
-    def _available(self) -> list[Upstream]:
-        states = {upstream: upstream.state for upstream in self.upstreams if upstream.in_service}
-        primaries = [upstream for upstream in states if not upstream.backup]
-        healthy = [upstream for upstream in primaries if states[upstream] is State.HEALTHY]
-        backups = [upstream for upstream in states if upstream.backup and states[upstream] is State.HEALTHY]
-        if len(healthy) < self.settings.panic * len(primaries) and (healthy or not backups):
-            # Too few to carry it all: what is said to be ill may be better than nothing (as Envoy's panic threshold).
-            return primaries
-        if any(upstream.breaker is Breaker.CLOSED for upstream in healthy):
-            return healthy
-        if healthy or backups:
-            # Those that are only tried again are no primaries yet on which all can be put.
-            return healthy + backups
-        # An ejection is a suspicion, and must not be what takes the last one out.
-        ejected = [upstream for upstream in states if states[upstream] is State.EJECTED]
-        return [upstream for upstream in ejected if not upstream.backup] or ejected
-
     def eject(self, upstream: Upstream, cause: str) -> None:
         """Its traffic has failed often enough: send it none for a while, unless too few would be left."""
         ejection = self.settings.ejection
         if ejection is None or upstream.breaker is Breaker.OPEN:
             return
-        # Those that an administrator has taken out are no part of what is left.
-        here = [other for other in self.upstreams if other.in_service]
-        if not any(other is not upstream and other.state is State.HEALTHY for other in here):
+        if not may_be_ejected(upstream, self.upstreams, ejection.share):
             return
-        if upstream.breaker is Breaker.CLOSED and upstream.in_service:
-            out = sum(1 for other in here if other.breaker is not Breaker.CLOSED)
-            if out + 1 > ejection.share * len(here):
-                return
         now = self.seconds()
         until = upstream.open(now, cause)
         _log.info(
@@ -444,17 +409,8 @@ class Pool:
             return upstream
         return self.find(upstream)
 
-    def _upstream_of(self, item: Any) -> Upstream:
-        if isinstance(item, Upstream):
-            return item
-        if isinstance(item, str):
-            return parse_upstream(item, self.settings.tls)
-        if IResource.providedBy(item):
-            return local_upstream(item)
-        raise ConfigError(f"{item!r} is no upstream; accepted are URLs, Upstream objects, and twisted.web resources")
-
     def _join(self, item: str | Upstream | IResource, warm: bool) -> Upstream:
-        upstream = self._upstream_of(item)
+        upstream = upstream_from(item, self.settings.tls)
         names = {other.name for other in self.upstreams}
         if upstream.pool is not None or upstream.name in names:
             raise ConfigError(f"{upstream.name} is in a pool already; each upstream is named once")

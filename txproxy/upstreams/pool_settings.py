@@ -6,46 +6,13 @@ from typing import Final
 
 import attrs
 
-from txproxy.errors import ConfigError, ExchangeError, OutOfSockets
-from txproxy.upstreams.health.checks import HealthCheck
-from txproxy.upstreams.upstream import UpstreamTls
+from txproxy.upstreams.ejection import Ejection
+from txproxy.upstreams.health.health_check import HealthCheck
+from txproxy.upstreams.upstream_tls import UpstreamTls
 from txproxy.wire.http1.tolerance import tolerated
 
-# What of upstreams counts for their ejection, and the statuses by which gateways say that they reach nobody.
-EJECT_ON: Final = ("gateway", "5xx")
-_OF_GATEWAYS: Final = frozenset({502, 503, 504})
 # As the host to send, the upstream's own name.
 UPSTREAM: Final = "upstream"
-
-
-@attrs.frozen(kw_only=True)
-class Ejection:
-    """When traffic itself takes an upstream out (as Envoy's outlier detection): after so many ``failures`` in a row,
-    for ``base`` seconds times how often that has happened, at most ``longest``; never more than ``share`` of a pool,
-    and never the last one. After that time one request at a time is let through until one succeeds.
-
-    ``eject_on`` says what a failure is. ``"gateway"``: no connection, a reset, no answer in time, and the statuses 502,
-    503 and 504. ``"5xx"``: all other statuses from 500 on and malformed answers as well, which is only good where no
-    client can make healthy upstreams answer so.
-    """
-
-    eject_on: str = "gateway"
-    failures: int = 5
-    base: float = 30.0
-    longest: float = 300.0
-    share: float = 0.5
-
-    def __attrs_post_init__(self) -> None:
-        if self.eject_on not in EJECT_ON:
-            raise ConfigError(f"eject_on: {self.eject_on!r} is no failure; accepted: {', '.join(EJECT_ON)}")
-
-    def is_failure(self, fault: ExchangeError | None, status: int) -> bool:
-        """Whether an attempt that ended so counts against its upstream."""
-        if isinstance(fault, OutOfSockets):
-            return False
-        if self.eject_on == "5xx":
-            return fault is not None or status >= 500
-        return fault.connection_failed if fault is not None else status in _OF_GATEWAYS
 
 
 @attrs.frozen(kw_only=True)
@@ -63,7 +30,7 @@ class PoolSettings:
     """
 
     retries: int = 1
-    ejection: Ejection | None = Ejection()
+    ejection: Ejection | None = attrs.field(factory=Ejection)
     slow_start: float = 0.0
     panic: float = 0.0
     health: HealthCheck | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
@@ -12,11 +12,37 @@ from txproxy.errors import UpstreamUnavailable
 from txproxy.interfaces import Client
 from txproxy.matching.clients import client_key
 from txproxy.net.deadlines import NEVER
+from txproxy.upstreams.upstream import Upstream
 from txproxy.wire.message import RequestHead
 
-if TYPE_CHECKING:
-    from txproxy.upstreams.pool import Pool
-    from txproxy.upstreams.upstream import Upstream
+
+class PoolWithRoom(Protocol):
+    """What a queue needs of the pool whose upstreams it waits for."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in faults."""
+
+    @property
+    def clock(self) -> Any:
+        """What calls later."""
+
+    def seconds(self) -> float:
+        """The time, by that clock."""
+
+    @property
+    def full(self) -> bool:
+        """Whether no upstream that serves has room."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether backups have none either."""
+
+    def take(self, head: RequestHead | None, client: Client, tried: tuple[Upstream, ...]) -> Upstream | None:
+        """Whose turn it is, of those with room that were not ``tried``."""
+
+    def refresh(self) -> None:
+        """Let time take its effect."""
 
 
 class _Waiting:
@@ -43,7 +69,7 @@ class Queue:
     behind the first of everybody else. Where too many wait, the client that has most of them loses its last.
     """
 
-    def __init__(self, pool: Pool, longest: int, timeout: float) -> None:
+    def __init__(self, pool: PoolWithRoom, longest: int, timeout: float) -> None:
         self._pool = pool
         self._longest = longest
         self._timeout = timeout

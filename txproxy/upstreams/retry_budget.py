@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from txproxy.errors import ExchangeError
-
-if TYPE_CHECKING:
-    from txproxy.upstreams.pool import Pool
-    from txproxy.upstreams.upstream import Upstream
+from txproxy.upstreams.upstream import Upstream
 
 # Retries may be so many of the requests that a pool has at once, and a few where it has few (as Envoy's and Finagle's
 # retry budgets): an outage must not be multiplied.
@@ -22,6 +19,12 @@ def within_budget(retrying: int, active: int) -> bool:
     return retrying < max(_LEAST_RETRIES, _BUDGET * active)
 
 
+class RetryCount(Protocol):
+    """Who knows how many retries there are: a pool."""
+
+    retrying: int
+
+
 class Retry:
     """The party of a retry: counts against the budget until it is ``answered``. What has begun then may last for hours,
     as downloads and tunnels do.
@@ -29,7 +32,7 @@ class Retry:
 
     __slots__ = ("_pool", "_upstream", "_answered", "_counts")
 
-    def __init__(self, pool: Pool, upstream: Upstream, answered: Callable[[int], None] | None) -> None:
+    def __init__(self, pool: RetryCount, upstream: Upstream, answered: Callable[[int], None] | None) -> None:
         self._pool = pool
         self._upstream = upstream
         self._answered = answered

@@ -7,24 +7,13 @@ active checks, and the traffic. ``Upstream.state`` is the worst of them, with it
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
-
-import attrs
-from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from typing import Final, Protocol
 
 from txproxy.errors import ConfigError, ExchangeError
 from txproxy.interfaces import MOST_WEIGHT, Address
 from txproxy.net.deadlines import NEVER
-from txproxy.tls.verification import client_connections
-from txproxy.wire.target import written_authority
+from txproxy.upstreams.pool_settings import PoolSettings
 
-if TYPE_CHECKING:
-    from txproxy.upstreams.pool import Pool
-
-_ACCEPTED: Final = (
-    "accepted are http://HOST:PORT, https://HOST:PORT and unix:/path, each with ;weight=N, ;backup, ;max=N, ;resolve"
-)
 # The share of its weight that an upstream begins with when it starts slowly.
 _COLD: Final = 0.1
 # How long one request at a time tries an upstream, in seconds, before another one may as well.
@@ -59,6 +48,30 @@ class Breaker(Enum):
 
 _CLOSED: Final = Breaker.CLOSED
 _HEALTHY: Final = State.HEALTHY
+
+
+class OwnPool(Protocol):
+    """What an upstream needs of the pool that it is in."""
+
+    @property
+    def settings(self) -> PoolSettings:
+        """How it treats its upstreams."""
+
+    @property
+    def listens(self) -> bool:
+        """Whether it wants to be told of each request that ends."""
+
+    def seconds(self) -> float:
+        """The time, by the clock of the pool."""
+
+    def released(self, upstream: Upstream) -> None:
+        """A request of ``upstream`` has ended."""
+
+    def eject(self, upstream: Upstream, cause: str) -> None:
+        """It has failed often enough: let it have nothing for a while, unless too few would be left."""
+
+    def refresh(self) -> None:
+        """What ``upstream`` is fit for has changed."""
 
 
 class Upstream:
@@ -99,7 +112,7 @@ class Upstream:
         self.served = 0
         self.effective = float(weight)
         self.room = float(max) if max else NEVER
-        self.pool: Pool | None = None
+        self.pool: OwnPool | None = None
         self.breaker = _CLOSED
         self._strikes = 0
         self._ejections = 0
@@ -330,117 +343,3 @@ class Upstream:
                 self.effective *= max(_COLD, age / slow_start)
                 wake = min(wake, now + slow_start / 20)
         return wake
-
-
-@attrs.frozen(kw_only=True)
-class UpstreamTls:
-    """How TLS upstreams are verified: against the system's trust, or the CAs in ``ca_file``, or not at all
-    (``insecure``); for which ``server_name``, if that is not their host; and the certificate in ``cert_file``, with the
-    key in ``key_file`` or in the same, that they are shown.
-    """
-
-    ca_file: str | None = None
-    insecure: bool = False
-    cert_file: str | None = None
-    key_file: str | None = None
-    server_name: str | None = None
-
-    def connections(self, host: str) -> IOpenSSLClientConnectionCreator:
-        """What makes the connections to ``host``. A file that is wrong is a ``ConfigError``."""
-        return client_connections(
-            host, self.ca_file, self.insecure, self.cert_file, self.key_file, server_name=self.server_name
-        )
-
-
-def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
-    """An upstream from ``http://HOST:PORT``, ``https://HOST:PORT`` or ``unix:/path``, then any of ``;weight=N``,
-    ``;backup``, ``;max=N`` and ``;resolve``; else ``ConfigError``.
-    """
-    url, *words = text.split(";")
-    options = _parameters(text, words)
-    if url.startswith("unix:"):
-        path = url.removeprefix("unix:")
-        if not path.startswith("/"):
-            raise ConfigError(f"{text!r} is no upstream: the path must begin with /; {_ACCEPTED}")
-        if options.get("resolve"):
-            raise ConfigError(f"{text!r}: a path has no name to resolve; {_ACCEPTED}")
-        return Upstream(Address(path=path), b"localhost", name=url, **options)
-    scheme, _, place = url.partition("://")
-    scheme, place = scheme.lower(), place.removesuffix("/")
-    authority = place.encode("ascii", "replace")
-    if scheme not in ("http", "https"):
-        raise ConfigError(f"{text!r} is no upstream; {_ACCEPTED}")
-    try:
-        host, port = written_authority(authority)
-    except ValueError as fault:
-        raise ConfigError(f"{text!r} is no upstream: {fault}; {_ACCEPTED}") from None
-    if options.get("resolve") and (isIPAddress(host) or isIPv6Address(host)):
-        raise ConfigError(f"{text!r}: an address is no name to resolve; {_ACCEPTED}")
-    name = f"{scheme}://{place}"
-    if scheme == "http":
-        return Upstream(Address(host, port or 80), authority, name=name, **options)
-    tls = tls or UpstreamTls()
-    address = Address(host, port or 443, tls=tls.connections(host), server_name=tls.server_name or host)
-    return Upstream(address, authority, name=name, **options)
-
-
-class _LocalSite:
-    """A ``Site`` within this process, made when it is first connected to: it asks for the running program's reactor."""
-
-    def __init__(self, resource: Any) -> None:
-        self._resource = resource
-        self._site: Any = None
-
-    def buildProtocol(self, addr: Any) -> Any:
-        """A protocol for a new connection."""
-        if self._site is None:
-            from twisted.web.server import Site  # only where it is used: reverse mode needs no web server
-
-            # Time limits are the proxy's to hold. An access log is only opened by who starts the factory.
-            self._site = Site(self._resource, timeout=None)
-        return self._site.buildProtocol(addr)
-
-
-def local_upstream(resource: Any, name: str = "") -> Upstream:
-    """An upstream within this process: a twisted.web resource (``IResource``), served by a ``Site`` of its own.
-
-    It sees plain HTTP from 127.0.0.1, and who the client is in X-Forwarded-For, -Proto and -Host. Bodies of requests
-    are gathered before it is asked, which is twisted.web's way; responses stream.
-    """
-    name = name or f"{type(resource).__name__}-{id(resource):x}"
-    return Upstream(Address(name, local=_LocalSite(resource)), b"localhost", name=name)
-
-
-def _parameters(text: str, words: list[str]) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        known = False
-        if name in ("backup", "resolve") and not equals:
-            options[name] = known = True
-        elif name in ("weight", "max") and value.isascii() and value.isdigit():
-            number = int(value)
-            known = 0 < number <= (MOST_WEIGHT if name == "weight" else 10**6)
-            options[name] = number
-        if not known:
-            raise ConfigError(
-                f"{text!r}: {word!r} is no parameter of an upstream; accepted are "
-                f"weight=1 to weight={MOST_WEIGHT}, backup, max=1 to max=1000000, and resolve"
-            )
-    return options
-
-
-def parse_tcp_upstream(text: str) -> Upstream:
-    """An upstream of the tcp mode, from ``HOST:PORT`` and the same parameters; else ``ConfigError``."""
-    place = text.partition(";")[0]
-    try:
-        _, port = written_authority(place.encode("ascii", "replace"))
-        if port is None:
-            raise ValueError("the port is missing")
-    except ValueError as fault:
-        raise ConfigError(
-            f"{text!r} is no upstream: {fault}; accepted is HOST:PORT, with ;weight=N, ;backup, ;max=N, ;resolve"
-        ) from None
-    upstream = parse_upstream("http://" + text)
-    upstream.name = upstream.name.removeprefix("http://")
-    return upstream

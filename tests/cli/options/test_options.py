@@ -11,9 +11,9 @@ from txproxy.forward.mode import ForwardPolicy
 from txproxy.runtime.proxy_service import make_service
 from txproxy.tap import Options
 from txproxy.tls.listener_contexts import ListenerTls
-from txproxy.upstreams.health.checks import HealthCheck
-from txproxy.upstreams.pool import PoolSettings
-from txproxy.upstreams.upstream import UpstreamTls
+from txproxy.upstreams.health.health_check import HealthCheck
+from txproxy.upstreams.pool_settings import PoolSettings
+from txproxy.upstreams.upstream_tls import UpstreamTls
 
 
 def config(*words):

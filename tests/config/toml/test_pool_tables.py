@@ -9,9 +9,12 @@ from txproxy.config.toml.pool_tables import sticky_kind, strategy_name
 from txproxy.errors import ConfigError
 from txproxy.forward.parents.parent import Parent
 from txproxy.interfaces import Address
-from txproxy.upstreams.health.checks import HealthCheck, Statuses
-from txproxy.upstreams.pool import Ejection, Pool, PoolSettings
-from txproxy.upstreams.upstream import Upstream, UpstreamTls
+from txproxy.upstreams.ejection import Ejection
+from txproxy.upstreams.health.health_check import HealthCheck, Statuses
+from txproxy.upstreams.pool import Pool
+from txproxy.upstreams.pool_settings import PoolSettings
+from txproxy.upstreams.upstream import Upstream
+from txproxy.upstreams.upstream_tls import UpstreamTls
 
 TCP = '[[listeners]]\nmode = "tcp"\nlisten = "tcp:1"\npool = "db"\n[pools.db]\n'
 BEGIN = '[[listeners]]\nlisten = "tcp:8080"\npool = "app"\n[pools.app]\n'

@@ -6,7 +6,7 @@ from tests.proxy.test_exchange import OK
 from txproxy import ForwardPolicy, ForwardProxyFactory, Limits, Pool, ReverseProxyFactory
 from txproxy.proxy.upstream.connection_binding import authenticates_connection
 from txproxy.testing import ProxyInMemory
-from txproxy.upstreams.pool import PoolSettings
+from txproxy.upstreams.pool_settings import PoolSettings
 
 
 def asking(*lines, target=b"/x"):

@@ -16,7 +16,8 @@ from txproxy.reverse.routing.matches import Match
 from txproxy.reverse.routing.routes import Route
 from txproxy.testing import ProxyInMemory
 from txproxy.upstreams.affinity import affinity_from
-from txproxy.upstreams.pool import Ejection, PoolSettings
+from txproxy.upstreams.ejection import Ejection
+from txproxy.upstreams.pool_settings import PoolSettings
 from txproxy.upstreams.upstream import Breaker
 from txproxy.wire.forwarding import TARGET_FIELDS
 from txproxy.wire.headers import SERVER_NAMING

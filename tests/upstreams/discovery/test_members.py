@@ -7,7 +7,7 @@ from twisted.internet.task import Clock
 from txproxy import Pool
 from txproxy.upstreams.discovery.lookups import Found
 from txproxy.upstreams.discovery.members import Members
-from txproxy.upstreams.upstream import parse_upstream
+from txproxy.upstreams.upstream_urls import parse_upstream
 from txproxy.wire import dns
 
 

@@ -15,7 +15,8 @@ from tests.net.sockets import Turns, connected_pair
 from txproxy.errors import ConnectionRefused, DnsError, TlsError
 from txproxy.interfaces import Address
 from txproxy.testing import MemoryConnection, MemoryNetwork
-from txproxy.upstreams.health.checks import Checks, HealthCheck
+from txproxy.upstreams.health.checks import Checks
+from txproxy.upstreams.health.health_check import HealthCheck
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 

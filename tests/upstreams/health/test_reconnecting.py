@@ -7,7 +7,7 @@ from twisted.internet.task import Clock
 from txproxy.errors import ConnectionRefused, ConnectTimeout, OutOfSockets, RequestDenied
 from txproxy.interfaces import Address
 from txproxy.testing import MemoryNetwork
-from txproxy.upstreams.health.reconnecting import Knocks
+from txproxy.upstreams.health.reconnecting import Reconnecting
 
 ADDRESS = Address("10.0.0.1", 443, tls=object(), server_name="a.example")
 
@@ -19,11 +19,11 @@ def network():
 
 @pytest.fixture
 def ask(network):
-    knocks = Knocks(network.dial)
+    reconnecting = Reconnecting(network.dial)
 
     def ask(address=ADDRESS):
         results = []
-        return results, knocks.gone(address).addBoth(results.append)
+        return results, reconnecting.gone(address).addBoth(results.append)
 
     return ask
 
@@ -89,8 +89,8 @@ def test_a_dialer_that_fails_at_once_leaves_nobody_waiting():
     def dial(address, build):
         raise RuntimeError("an embedder's")
 
-    knocks = Knocks(dial)
+    reconnecting = Reconnecting(dial)
     for _ in range(2):
         results = []
-        knocks.gone(ADDRESS).addBoth(results.append)
+        reconnecting.gone(ADDRESS).addBoth(results.append)
         assert results == [False]

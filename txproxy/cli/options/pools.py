@@ -19,9 +19,11 @@ from txproxy.errors import ConfigError
 from txproxy.reverse.actions.to_pool import host_to_send
 from txproxy.tls.verification import client_connections
 from txproxy.upstreams.balancing.strategies import NAMES
-from txproxy.upstreams.health.checks import HealthCheck
+from txproxy.upstreams.health.health_check import HealthCheck
 from txproxy.upstreams.pool_settings import PoolSettings
-from txproxy.upstreams.upstream import Upstream, UpstreamTls, parse_tcp_upstream, parse_upstream
+from txproxy.upstreams.upstream import Upstream
+from txproxy.upstreams.upstream_tls import UpstreamTls
+from txproxy.upstreams.upstream_urls import parse_tcp_upstream, parse_upstream
 
 _CHECKS: Final = ("health-interval", "health-timeout", "health-rise", "health-fall")
 _OF_TLS: Final = ("upstream-insecure", "upstream-ca", "upstream-cert", "upstream-key")

@@ -21,10 +21,13 @@ from txproxy.reverse.routing.conditions import compiled
 from txproxy.upstreams.affinity import affinity_from
 from txproxy.upstreams.balancing.consistent_hashing import load_bound
 from txproxy.upstreams.balancing.strategies import NAMES, is_hash, strategy_from
-from txproxy.upstreams.health.checks import HealthCheck
+from txproxy.upstreams.ejection import EJECT_ON, Ejection
+from txproxy.upstreams.health.health_check import HealthCheck
 from txproxy.upstreams.pool import Pool
-from txproxy.upstreams.pool_settings import EJECT_ON, Ejection, PoolSettings
-from txproxy.upstreams.upstream import Upstream, UpstreamTls, parse_tcp_upstream, parse_upstream
+from txproxy.upstreams.pool_settings import PoolSettings
+from txproxy.upstreams.upstream import Upstream
+from txproxy.upstreams.upstream_tls import UpstreamTls
+from txproxy.upstreams.upstream_urls import parse_tcp_upstream, parse_upstream
 from txproxy.wire.http1.tolerance import TOLERABLE
 
 _DEFAULTS: Final = PoolSettings()

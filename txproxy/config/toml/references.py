@@ -28,7 +28,7 @@ from txproxy.config.toml.tables import Findings
 from txproxy.config.values import hint
 from txproxy.errors import ConfigError
 from txproxy.reverse.routing.routes import Route, Routes
-from txproxy.upstreams.upstream import parse_tcp_upstream, parse_upstream
+from txproxy.upstreams.upstream_urls import parse_tcp_upstream, parse_upstream
 
 # Where it is, the pool, and whether raw streams are to go there (None: either is well).
 _Use: TypeAlias = "tuple[Path, str, bool | None]"

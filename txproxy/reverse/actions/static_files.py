@@ -25,7 +25,7 @@ from txproxy.proxy.error_pages import ErrorPages
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.upstreams.pool import Pool
-from txproxy.upstreams.upstream import local_upstream
+from txproxy.upstreams.upstream_urls import local_upstream
 from txproxy.wire.forwarding import Via
 from txproxy.wire.message import RequestHead
 

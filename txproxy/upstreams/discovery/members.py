@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from txproxy.interfaces import Address
 from txproxy.upstreams.discovery.lookups import Discovery, Found, HostName, Records, ServiceName
-from txproxy.upstreams.upstream import Upstream
+from txproxy.upstreams.upstream import OwnPool, Upstream
 
-if TYPE_CHECKING:
-    from txproxy.upstreams.pool import Pool
+
+class ChangingPool(OwnPool, Protocol):
+    """What is needed of a pool whose members come and go."""
+
+    @property
+    def upstreams(self) -> Sequence[Upstream]:
+        """Those that it has."""
+
+    def add(self, item: Upstream) -> Upstream:
+        """One more."""
+
+    def weigh(self, upstream: Upstream, weight: int) -> None:
+        """Give it another weight."""
+
+    def remove(self, upstream: Upstream) -> None:
+        """One less."""
 
 
 class Members:
@@ -19,7 +34,7 @@ class Members:
     with ``_`` is that of a service (SRV, RFC 2782), else a host's.
     """
 
-    def __init__(self, pool: Pool, template: Upstream, clock: Any, resolver: Records) -> None:
+    def __init__(self, pool: ChangingPool, template: Upstream, clock: Any, resolver: Records) -> None:
         self._pool = pool
         self._template = template
         self._present: dict[Found, Upstream] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import attrs
 from twisted.internet import error
@@ -18,12 +18,10 @@ from txproxy.errors import ConnectionRefused, ExchangeError, ResponseError, Resp
 from txproxy.interfaces import Address
 from txproxy.net.tls_reader import after_handshake
 from txproxy.net.transports import read_waiting
+from txproxy.upstreams.health.health_check import HealthCheck
 from txproxy.wire.http1.tolerance import response_codec
 from txproxy.wire.message import EndOfMessage, ResponseHead
 from txproxy.wire.size_limits import DEFAULT_LIMITS
-
-if TYPE_CHECKING:
-    from txproxy.upstreams.health.checks import HealthCheck
 
 _log = Logger()
 

@@ -19,7 +19,7 @@ from txproxy.interfaces import Address
 from txproxy.upstreams.health.probe import Dial
 
 
-class Knocks:
+class Reconnecting:
     """Connects to upstreams, and closes again: one connection at a time for each, however many requests ask."""
 
     def __init__(self, dial: Dial) -> None:

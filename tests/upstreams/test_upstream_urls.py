@@ -1,0 +1,79 @@
+"""Upstreams as they are written."""
+
+import pytest
+
+from txproxy import Pool
+from txproxy.errors import ConfigError
+from txproxy.upstreams.upstream_urls import parse_tcp_upstream, parse_upstream
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "authority", "tls"),
+    [
+        ("http://Host.example", "host.example:80", b"Host.example", False),
+        ("http://127.0.0.1:8001/", "127.0.0.1:8001", b"127.0.0.1:8001", False),
+        ("http://[::1]:8001", "[::1]:8001", b"[::1]:8001", False),
+        ("HTTP://host.example", "host.example:80", b"host.example", False),
+        ("https://host.example", "host.example:443", b"host.example", True),
+        ("unix:/run/x.sock", "unix:/run/x.sock", b"localhost", False),
+    ],
+)
+def test_upstream_urls(text, where, authority, tls):
+    upstream = parse_upstream(text)
+    assert (str(upstream.address), upstream.authority, upstream.address.tls is not None) == (where, authority, tls)
+
+
+def test_parameters():
+    upstream = parse_upstream("http://a:81;weight=3;backup;max=7;resolve")
+    assert (upstream.name, upstream.weight, upstream.backup, upstream.max) == ("http://a:81", 3, True, 7)
+    assert upstream.resolve
+    plain = parse_upstream("http://a")
+    assert (plain.weight, plain.backup, plain.max, plain.resolve) == (1, False, 0, False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "foo",
+        "ftp://a",
+        "http://",
+        "http://a:0",
+        "http://a:99999",
+        "http://a/path",
+        "http://u:p@a",
+        "http://a?q",
+        "http://a#f",
+        "http://a\tb",
+        "http:a",
+        "http://[::1",
+        "http://[1:2:3]",
+        "http://[v1.a]",
+        "http://::1",
+        "http://é",
+        "unix:relative",
+        "unix:/x;resolve",
+        "http://a;weight=0",
+        "http://a;weight=x",
+        "http://a;weight=1000001",
+        "http://a;backup=1",
+        "http://a;max=0",
+        "http://a;max",
+        "http://a;colour=red",
+        "http://a;",
+    ],
+)
+def test_what_is_no_upstream_is_a_config_error_that_says_what_is_accepted(text):
+    with pytest.raises(ConfigError, match="accepted"):
+        Pool([text])
+
+
+def test_tcp_upstreams_are_host_and_port():
+    upstream = parse_tcp_upstream("h:1;weight=2")
+    assert (str(upstream.address), upstream.name) == ("h:1", "h:1")
+
+
+@pytest.mark.parametrize("text", ["http://h:1", "h", "[::1]", "unix:/x", "h:x", "h:99999", "u:s3cret@h:1", "a b:1"])
+def test_what_is_no_tcp_upstream_is_told_what_one_looks_like(text):
+    with pytest.raises(ConfigError, match="accepted is HOST:PORT") as caught:
+        parse_tcp_upstream(text)
+    assert "http" not in str(caught.value).replace(text, "") and "s3cret" not in str(caught.value)

@@ -1,0 +1,43 @@
+"""Passive health checks: when the traffic itself takes an upstream out of its pool."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from txproxy.errors import ConfigError, ExchangeError, OutOfSockets
+
+# What of upstreams counts for their ejection, and the statuses by which gateways say that they reach nobody.
+EJECT_ON: Final = ("gateway", "5xx")
+_OF_GATEWAYS: Final = frozenset({502, 503, 504})
+
+
+@attrs.frozen(kw_only=True)
+class Ejection:
+    """When traffic itself takes an upstream out (as Envoy's outlier detection): after so many ``failures`` in a row,
+    for ``base`` seconds times how often that has happened, at most ``longest``; never more than ``share`` of a pool,
+    and never the last one. After that time one request at a time is let through until one succeeds.
+
+    ``eject_on`` says what a failure is. ``"gateway"``: no connection, a reset, no answer in time, and the statuses 502,
+    503 and 504. ``"5xx"``: all other statuses from 500 on and malformed answers as well, which is only good where no
+    client can make healthy upstreams answer so.
+    """
+
+    eject_on: str = "gateway"
+    failures: int = 5
+    base: float = 30.0
+    longest: float = 300.0
+    share: float = 0.5
+
+    def __attrs_post_init__(self) -> None:
+        if self.eject_on not in EJECT_ON:
+            raise ConfigError(f"eject_on: {self.eject_on!r} is no failure; accepted: {', '.join(EJECT_ON)}")
+
+    def is_failure(self, fault: ExchangeError | None, status: int) -> bool:
+        """Whether an attempt that ended so counts against its upstream."""
+        if isinstance(fault, OutOfSockets):
+            return False
+        if self.eject_on == "5xx":
+            return fault is not None or status >= 500
+        return fault.connection_failed if fault is not None else status in _OF_GATEWAYS
