@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.machine import processor
 from benchmarks.measure import memory_bytes
-from txproxy.forward.access.condition_types import Surroundings
+from txproxy.forward.access.conditions.condition_type import Surroundings
 from txproxy.forward.access.decisions import Outcome, Rules
 from txproxy.forward.access.rules import read_rules
 from txproxy.forward.blocklists.filtering import Filters

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from txproxy.errors import ConfigError
-from txproxy.forward.access.condition_types import KINDS
+from txproxy.forward.access.conditions.condition_types import CONDITION_TYPES
 from txproxy.forward.access.destinations import Destinations
 from txproxy.forward.blocklists.url_globs import UrlGlob
 from txproxy.forward.parents.no_proxy import NoProxy
@@ -159,7 +159,7 @@ def test_what_is_no_host_pattern_is_one_line_that_says_why_and_what_is_accepted(
 
 
 def _kind(key):
-    return next(kind for kind in KINDS if kind.key == key).parse
+    return next(kind for kind in CONDITION_TYPES if kind.key == key).parse
 
 
 # Every place where somebody writes a pattern of hosts.

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from txproxy.errors import LoopDetected, RequestDenied, RequestError
 from txproxy.forward.access.block_pages import greeting_page
 from txproxy.forward.access.client_access import PeerNetworks
-from txproxy.forward.access.condition_types import Surroundings
+from txproxy.forward.access.conditions.condition_type import Surroundings
 from txproxy.forward.access.decisions import Rules
 from txproxy.forward.access.destinations import Destinations, GuardedDialer
 from txproxy.forward.access.refusals import Blocked, BlockedResponse, denied

@@ -9,7 +9,7 @@ import attrs
 
 from txproxy.errors import ConfigError
 from txproxy.forward.access.client_access import LOOPBACK_CLIENTS, Ports
-from txproxy.forward.access.condition_types import Usage
+from txproxy.forward.access.conditions.condition_type import Usage
 from txproxy.forward.access.content_policy import ContentRules
 from txproxy.forward.access.destinations import Destinations
 from txproxy.forward.access.rules import Rule, read_rules

@@ -165,7 +165,7 @@ class Quotas:
 
     def used(self, client_ip: str, user: str | None, period: str) -> int:
         """Bytes that a user, or without one a client, has used in the running ``day`` or ``month``, for rules that ask.
-        See :data:`txproxy.forward.access.condition_types.Usage`.
+        See :data:`txproxy.forward.access.conditions.condition_type.Usage`.
         """
         key = f"user {user}" if user else f"client {client_key(client_ip, self._prefix)}"
         used: int = self._usage.used(key, period)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from txproxy.errors import ConfigError
+from txproxy.forward.access.conditions.condition_type import Surroundings
 from txproxy.forward.access.decisions import Outcome, Rules, Verdict
-from txproxy.forward.access.rule_conditions import Surroundings
 from txproxy.forward.access.rules import Action, Rule, read_rules
 from txproxy.forward.blocklists.filtering import Filters
 from txproxy.forward.request.facts import Facts

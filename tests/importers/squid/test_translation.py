@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from txproxy.config import parse
 from txproxy.errors import ConfigError
-from txproxy.forward.access.condition_types import Surroundings
+from txproxy.forward.access.conditions.condition_type import Surroundings
 from txproxy.forward.access.decisions import Outcome, Rules
 from txproxy.forward.request.facts import Facts
 from txproxy.importers.squid.translation import translate, translate_file

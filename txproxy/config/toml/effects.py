@@ -19,7 +19,7 @@ from txproxy.config.model import (
 from txproxy.config.toml.lines import Path
 from txproxy.config.toml.tables import Findings, Table
 from txproxy.config.values import hint
-from txproxy.forward.access.condition_types import list_names
+from txproxy.forward.access.conditions.host_conditions import list_names
 from txproxy.forward.access.contradictions import no_such_destination, port_never_allowed
 from txproxy.forward.access.rules import Action, Rule
 from txproxy.forward.policy import ForwardPolicy

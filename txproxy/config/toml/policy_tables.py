@@ -12,7 +12,7 @@ from txproxy.config.toml.lines import Path
 from txproxy.config.toml.tables import Table
 from txproxy.config.values import duration, flag, one_of, one_of_numbers, size, text, texts
 from txproxy.errors import ConfigError
-from txproxy.forward.access.condition_types import Surroundings, Usage
+from txproxy.forward.access.conditions.condition_type import Surroundings, Usage
 from txproxy.forward.access.content_policy import ContentRules, media_range
 from txproxy.forward.access.decisions import Rules
 from txproxy.forward.access.rules import KEYS, Action, Rule

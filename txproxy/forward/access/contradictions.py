@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from txproxy.forward.access.client_access import CONNECT_PORTS, REQUEST_PORTS, Ports
-from txproxy.forward.access.condition_types import EXPRESSION_MARK, LIST_MARK
-from txproxy.forward.access.rule_conditions import Condition
+from txproxy.forward.access.conditions.host_conditions import EXPRESSION_MARK, LIST_MARK
+from txproxy.forward.access.conditions.rule_conditions import Condition
 from txproxy.forward.blocklists.url_globs import UrlGlob, text_pattern
 from txproxy.matching.hosts import HostPattern, HostPatterns
 

@@ -16,7 +16,9 @@ from typing import Any, Final, NamedTuple, TypeVar
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.forward.access.condition_types import Surroundings, Test, addresses_of, list_hit, list_names
+from txproxy.forward.access.conditions.condition_type import Surroundings, Test
+from txproxy.forward.access.conditions.host_conditions import list_hit, list_names
+from txproxy.forward.access.conditions.network_conditions import addresses_of
 from txproxy.forward.access.contradictions import covers, never_matches
 from txproxy.forward.access.rules import Action, Rule
 from txproxy.forward.request.facts import Facts

@@ -39,9 +39,9 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.forward.access.condition_types import KINDS, NEGATABLE
+from txproxy.forward.access.conditions.condition_types import CONDITION_TYPES, NEGATABLE
+from txproxy.forward.access.conditions.rule_conditions import Condition, parse_condition
 from txproxy.forward.access.contradictions import contradictions
-from txproxy.forward.access.rule_conditions import Condition, parse_condition
 
 Texts: TypeAlias = "Iterable[str | int] | str | int | None"
 
@@ -121,7 +121,7 @@ class Rule:
             faults.append(f"challenge: {self.challenge!r} is neither; accepted: true, false")
         elif self.challenge and self.action is not Action.DENY:
             faults.append(f"challenge: it has no effect with {self.action.value}; accepted is it with deny")
-        for kind in KINDS:
+        for kind in CONDITION_TYPES:
             for negated in (False, True) if kind.key in NEGATABLE else (False,):
                 given = getattr(self, f"not_{kind.key}" if negated else kind.key)
                 if given is None:
@@ -142,8 +142,8 @@ class Rule:
 
 KEYS: Final = tuple(
     ["name", "action", "reason", "tunnel_timeout", "challenge"]
-    + [kind.key for kind in KINDS]
-    + [f"not_{kind.key}" for kind in KINDS if kind.key in NEGATABLE]
+    + [kind.key for kind in CONDITION_TYPES]
+    + [f"not_{kind.key}" for kind in CONDITION_TYPES if kind.key in NEGATABLE]
 )
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from txproxy.errors import ConfigError
-from txproxy.forward.access.condition_types import EXPRESSION_MARK, SCHEMES
+from txproxy.forward.access.conditions.head_conditions import SCHEMES
+from txproxy.forward.access.conditions.host_conditions import EXPRESSION_MARK
 from txproxy.importers.squid.expressions import python_expression
 from txproxy.importers.squid.formulas import (
     KIND_OF,

@@ -11,11 +11,12 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from txproxy.forward.access.condition_types import EXPRESSION_MARK, KINDS, NEGATABLE
+from txproxy.forward.access.conditions.condition_types import CONDITION_TYPES, NEGATABLE
+from txproxy.forward.access.conditions.host_conditions import EXPRESSION_MARK
 
 # More alternatives than this make no file that anybody would want to read.
 _MOST: Final = 64
-KIND_OF: Final = {kind.key: kind for kind in KINDS}
+KIND_OF: Final = {kind.key: kind for kind in CONDITION_TYPES}
 
 
 class Untranslatable(Exception):

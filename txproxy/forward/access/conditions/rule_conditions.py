@@ -11,14 +11,17 @@ from typing import Any
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.forward.access.condition_types import Kind, Surroundings, Test, address_test, by_readings, list_names
+from txproxy.forward.access.conditions.condition_type import ConditionType, Surroundings, Test
+from txproxy.forward.access.conditions.head_conditions import by_readings
+from txproxy.forward.access.conditions.host_conditions import list_names
+from txproxy.forward.access.conditions.network_conditions import address_test
 
 
 @attrs.frozen
 class Condition:
     """One condition of a rule. ``texts`` are its ``values`` as they were written."""
 
-    kind: Kind
+    kind: ConditionType
     negated: bool
     values: tuple[Any, ...]
     texts: tuple[str, ...]
@@ -73,7 +76,7 @@ class Condition:
         return "" if any(lists is not None and len(lists.lists[name].globs) for name in listed) else self.kind.fact
 
 
-def parse_condition(kind: Kind, negated: bool, given: Any) -> Condition:
+def parse_condition(kind: ConditionType, negated: bool, given: Any) -> Condition:
     """A condition as TOML or Python gives it: a list of texts (numbers too, for ports and bytes), one of them alone, or
     for ``headers`` a mapping or pairs. ``ConfigError``, with a line for each value that is wrong.
     """
@@ -97,7 +100,7 @@ def _written(item: Any) -> str:
     return f"{name}: {str(value).lower() if isinstance(value, bool) else value}"
 
 
-def _texts(key: str, given: Any, kind: Kind) -> list[str]:
+def _texts(key: str, given: Any, kind: ConditionType) -> list[str]:
     types = str | int if kind.numbers else str
     items = [given] if isinstance(given, types) else given
     if not isinstance(items, list | tuple | set | frozenset) or not all(

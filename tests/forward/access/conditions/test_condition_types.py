@@ -4,13 +4,14 @@ import datetime
 
 import pytest
 
-from txproxy.forward.access.condition_types import KINDS, Surroundings
-from txproxy.forward.access.rule_conditions import parse_condition
+from txproxy.forward.access.conditions.condition_type import Surroundings
+from txproxy.forward.access.conditions.condition_types import CONDITION_TYPES
+from txproxy.forward.access.conditions.rule_conditions import parse_condition
 from txproxy.forward.request.facts import Facts
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
-BY_KEY = {kind.key: kind for kind in KINDS}
+BY_KEY = {kind.key: kind for kind in CONDITION_TYPES}
 
 
 def condition(key, value):

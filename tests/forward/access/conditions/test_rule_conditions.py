@@ -3,10 +3,10 @@
 import pytest
 
 from txproxy.errors import ConfigError
-from txproxy.forward.access.condition_types import KINDS, NEGATABLE
-from txproxy.forward.access.rule_conditions import parse_condition
+from txproxy.forward.access.conditions.condition_types import CONDITION_TYPES, NEGATABLE
+from txproxy.forward.access.conditions.rule_conditions import parse_condition
 
-BY_KEY = {kind.key: kind for kind in KINDS}
+BY_KEY = {kind.key: kind for kind in CONDITION_TYPES}
 
 
 def condition(key, value):
@@ -59,7 +59,7 @@ def test_what_is_wrong_is_told_with_its_key(key, value, why):
 
 
 def test_what_has_no_opposite():
-    assert {kind.key for kind in KINDS} - NEGATABLE == {"headers", "used_more_than"}
+    assert {kind.key for kind in CONDITION_TYPES} - NEGATABLE == {"headers", "used_more_than"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The conditions of access rules: what a rule may ask of a request."""

@@ -1,0 +1,81 @@
+"""Conditions on where a request goes: hosts, the lists that may have them, and ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from txproxy.forward.access.client_access import Ports
+from txproxy.forward.access.conditions.condition_type import ConditionType, Surroundings, Test
+from txproxy.forward.blocklists.block_list import Hit
+from txproxy.forward.blocklists.filtering import Filters
+from txproxy.forward.blocklists.url_globs import regular_expression
+from txproxy.forward.request.facts import Facts
+from txproxy.matching.hosts import HostPattern, HostPatterns, host_pattern
+
+LIST_MARK: Final = "@"
+EXPRESSION_MARK: Final = "~"
+
+
+def _host(text: str) -> str:
+    if text[:1] == LIST_MARK:
+        return text
+    if text[:1] == EXPRESSION_MARK:
+        regular_expression(text)
+        return text
+    return host_pattern(text)
+
+
+def _host_covers(one: str, other: str) -> bool:
+    marks = (LIST_MARK, EXPRESSION_MARK)
+    if one[:1] in marks or other[:1] in marks:
+        return one == other
+    return HostPattern.parse(one).covers(HostPattern.parse(other))
+
+
+def list_names(values: Iterable[str]) -> tuple[str, ...]:
+    """The lists among the values of ``hosts``."""
+    return tuple(value[1:] for value in values if value[:1] == LIST_MARK)
+
+
+def list_hit(values: Iterable[str], lists: Filters | None, facts: Facts) -> Hit | None:
+    """The entry of a list by which a request fits."""
+    for name in list_names(values):
+        if lists is not None and (hit := lists.find_in(name, facts)) is not None:
+            return hit
+    return None
+
+
+def _hosts_test(values: Sequence[str], surroundings: Surroundings) -> Test:
+    patterns = HostPatterns(value for value in values if value[:1] not in (LIST_MARK, EXPRESSION_MARK))
+    searches = [regular_expression(value).search for value in values if value[:1] == EXPRESSION_MARK]
+    names = list_names(values)
+    lists = surroundings.lists
+
+    def test(facts: Facts) -> bool:
+        host = facts.host
+        return host in patterns or any(search(host) is not None for search in searches)
+
+    if lists is None or not names:
+        return test if searches else lambda facts: facts.host in patterns
+    return lambda facts: test(facts) or list_hit(values, lists, facts) is not None
+
+
+def _port(text: str) -> tuple[int, int]:
+    Ports([text])
+    low, _, high = text.partition("-")
+    return int(low), int(high or low)
+
+
+def _port_covers(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return one[0] <= other[0] and other[1] <= one[1]
+
+
+def _ports_test(values: Sequence[tuple[int, int]], _: Surroundings) -> Test:
+    return lambda facts: any(first <= facts.port <= last for first, last in values)
+
+
+HOST: Final = ConditionType("hosts", _host, _hosts_test, "host", lambda facts, _: f"host {facts.host}", _host_covers)
+PORT: Final = ConditionType(
+    "ports", _port, _ports_test, "port", lambda facts, _: f"port {facts.port}", _port_covers, numbers=True
+)
