@@ -68,3 +68,11 @@ def forward():
     yield make
     for proxy in made:
         proxy.close()
+
+
+@pytest.fixture
+def ads(tmp_path):
+    """A block list."""
+    path = tmp_path / "ads.txt"
+    path.write_text("ads.example\n*://*/banner/*\n")
+    return path

@@ -7,7 +7,9 @@ from typing import Final
 from txproxy.forward.access.decisions import Outcome, Verdict
 from txproxy.forward.access.refusals import Blocked, denied
 from txproxy.forward.mode import ForwardMode
-from txproxy.forward.pipeline import Aim, Case, url_of
+from txproxy.forward.steps.case import Case
+from txproxy.forward.steps.permission import url_of
+from txproxy.forward.steps.targeting import Aim
 from txproxy.interfaces import Answer, Client, Decision, Refusal
 from txproxy.wire.message import RequestHead
 

@@ -28,13 +28,17 @@ from txproxy.forward.parents.no_proxy import NoProxy
 from txproxy.forward.parents.parent_checks import ParentChecks
 from txproxy.forward.parents.selection import Parents
 from txproxy.forward.parents.to_parents import ToParents
-from txproxy.forward.pipeline import Aim, Authentication, Case, Changing, Deciding, Filtering, Judge, Step
+from txproxy.forward.pipeline import Judge
 from txproxy.forward.policy import FORWARDED_FOR_MODES, ForwardPolicy, forwarded_for_mode
 from txproxy.forward.policy_files import FileWatch, Look, in_threads
 from txproxy.forward.request.onward_head import Onward
 from txproxy.forward.request.privacy import Mask
 from txproxy.forward.request.targets import Target, Targets
 from txproxy.forward.request.url_rewrites import Rewrites
+from txproxy.forward.steps.authentication import Authentication
+from txproxy.forward.steps.case import Case, Step
+from txproxy.forward.steps.permission import Deciding, Filtering
+from txproxy.forward.steps.targeting import Aim, Changing
 from txproxy.interfaces import Address, Bounds, Client, Decision, IMode, Plan, Refusal
 from txproxy.net.dns.host_endpoint import addresses_of
 from txproxy.net.dns.resolver import Resolver

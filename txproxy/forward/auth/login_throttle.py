@@ -69,7 +69,7 @@ class FailedTries:
         return len(self._records)
 
     def wait(self, address: str) -> float:
-        """Seconds until ``address`` may try again; 0 for now."""
+        """Seconds until ``address`` may try again; 0 if that is at once."""
         record = self._records.get(address)
         if record is None:
             return 0.0

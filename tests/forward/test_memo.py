@@ -1,0 +1,132 @@
+"""What is remembered of a connection, and what is not."""
+
+from tests.forward.asking import AUTH, GET, PEOPLE, again, get, login, said
+from txproxy.forward.access.rules import Rule
+from txproxy.forward.auth.authenticator import AuthPolicy
+
+
+def test_a_list_that_changes_is_heeded_at_once(forward, ads):
+    proxy = forward(filters=[str(ads)], rules=[Rule(action="allow")])
+    client = proxy.connect()
+    assert [again(client, proxy) for _ in range(3)] == [200] * 3
+    ads.write_text("example.com\n")
+    proxy.advance(11)
+    assert again(client, proxy) == 403
+
+
+def test_so_is_one_that_a_rule_names(forward, ads):
+    proxy = forward(lists={"ads": str(ads)}, rules=[Rule(action="deny", hosts="@ads"), Rule(action="allow")])
+    client = proxy.connect()
+    assert [again(client, proxy) for _ in range(3)] == [200] * 3
+    ads.write_text("example.com\n")
+    proxy.advance(11)
+    assert again(client, proxy) == 403
+
+
+def test_so_is_a_file_of_users(forward, tmp_path):
+    users = tmp_path / "users"
+    users.write_text("t0ken:alice\n")
+    proxy = forward(auth=AuthPolicy(token_file=str(users)))
+    client = proxy.connect()
+    request = said(GET, b"Proxy-Authorization: Bearer t0ken")
+    assert [again(client, proxy, request) for _ in range(3)] == [200] * 3
+    users.write_text("other:alice\n")
+    proxy.advance(11)
+    assert again(client, proxy, request) == 407
+
+
+def test_users_are_checked_again_after_a_while(forward):
+    known = ["alice"]
+    proxy = forward(auth=AuthPolicy(passwords=lambda name, _: name if name in known else None, remember=20))
+    client = proxy.connect()
+    request = said(GET, login("alice"))
+    assert [again(client, proxy, request) for _ in range(3)] == [200] * 3
+    known.clear()
+    assert again(client, proxy, request) == 200
+    proxy.advance(21)
+    assert again(client, proxy, request) == 407
+
+
+def test_each_path_and_method_is_judged_where_a_rule_is_about_them(forward, ads):
+    proxy = forward(
+        filters=[str(ads)],
+        rules=[
+            Rule(action="deny", url="*/private/*"),
+            Rule(action="deny", methods="DELETE"),
+            Rule(action="allow"),
+        ],
+    )
+    client = proxy.connect()
+    asked = [b"/x?y", b"/private/x", b"/x?y", b"/banner/x", b"/z", b"/z"]
+    assert [again(client, proxy, GET.replace(b"/x?y", path)) for path in asked] == [200, 403, 200, 403, 200, 200]
+    assert again(client, proxy, GET.replace(b"GET", b"DELETE")) == 403
+    assert again(client, proxy) == 200
+
+
+def test_what_was_used_decides_within_a_second(forward):
+    used = [0]
+    proxy = forward(
+        usage=lambda client_ip, user, period: used[0],
+        rules=[Rule(action="deny", used_more_than="10"), Rule(action="allow")],
+    )
+    client = proxy.connect()
+    assert [again(client, proxy) for _ in range(3)] == [200] * 3
+    used[0] = 11
+    proxy.advance(1.1)
+    assert again(client, proxy) == 403
+
+
+def test_a_verdict_and_a_user_come_with_what_is_remembered(forward):
+    proxy = forward(auth=AUTH, rules=[Rule(name="no", action="deny", url="*/no"), Rule(name="yes", action="allow")])
+    client = proxy.connect()
+    seen = []
+    for path, lines in ((b"/a", [login("alice")]), (b"/no", [login("alice")]), (b"/a", []), (b"/a", [login("alice")])):
+        again(client, proxy, said(GET.replace(b"/x?y", path), *lines))
+        seen.append((proxy.finished[-1].client.user, proxy.finished[-1].client.verdict.rule))
+    assert seen == [("alice", "yes"), ("alice", "no"), (None, "auth"), ("alice", "yes")]
+
+
+def test_who_is_found_out_late_is_remembered_no_longer_than_others(forward):
+    known = ["alice"]
+    proxy = forward(
+        auth=AuthPolicy(passwords=lambda name, _: name if name in known else None, remember=20),
+        auth_by_rules=True,
+        rules=[Rule(name="open", action="allow", url="*/open"), Rule(name="known", action="allow", users="*")],
+    )
+    client = proxy.connect()
+    request = said(GET, login("alice"))
+    seen = []
+    for path in (b"/open", b"/x", b"/x", b"/open", b"/x"):
+        assert again(client, proxy, request.replace(b"/x?y", path)) == 200
+        seen.append((proxy.finished[-1].client.user, proxy.finished[-1].client.verdict.rule))
+    assert [rule for _, rule in seen] == ["open", "known", "known", "open", "known"]
+    assert [user for user, rule in seen if rule == "known"] == ["alice"] * 3
+    known.clear()
+    proxy.advance(21)
+    assert again(client, proxy, request.replace(b"/x?y", b"/x")) == 407
+
+
+def test_a_connection_is_nobodys_own(forward):
+    proxy = forward(auth=AUTH, auth_by_rules=True, rules=[Rule(action="allow", users="alice")])
+    client = proxy.connect()
+    assert again(client, proxy, said(GET, login("alice"))) == 200
+    assert again(client, proxy) == 407
+    assert again(client, proxy, said(GET, b"X: another")) == 407
+    assert again(client, proxy, said(GET, login("bob"))) == 403
+    assert again(client, proxy, said(GET, login("alice"))) == 200
+    assert again(client, proxy) == 407
+
+
+def test_a_person_is_asked_each_time(forward):
+    asked = []
+    proxy = forward(rules=PEOPLE, ask=lambda question: asked.append(question) or len(asked) < 3)
+    client = proxy.connect()
+    assert [again(client, proxy) for _ in range(3)] == [200, 200, 403]
+
+
+def test_fields_are_added_each_time(forward):
+    proxy = forward(safe_search=["youtube"])
+    client = proxy.connect()
+    for _ in range(3):
+        again(client, proxy, get(b"http://www.youtube.com/"))
+        assert b"YouTube-Restrict: Strict" in proxy.upstream.take()

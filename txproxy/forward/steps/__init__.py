@@ -1,0 +1,1 @@
+"""The steps that a request passes before anybody is dialled."""

@@ -1,0 +1,69 @@
+"""Who sends a request."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from OpenSSL import SSL
+from twisted.internet.defer import Deferred
+
+from txproxy.forward.access.decisions import Verdict
+from txproxy.forward.access.refusals import denied
+from txproxy.forward.auth.authenticator import Authenticator
+from txproxy.forward.auth.credentials import User
+from txproxy.forward.steps.case import NEVER_KNOWN, Case, Result
+from txproxy.interfaces import Client, Refusal
+from txproxy.net.transports import tls_connection
+
+_NO_GROUPS: Final[frozenset[str]] = frozenset()
+
+
+class Authentication:
+    """Asks who sends a request; ``client.user`` and ``client.groups`` say so from then on."""
+
+    def __init__(self, authenticator: Authenticator, certificates: bool) -> None:
+        self._authenticator = authenticator
+        self._certificates = certificates
+
+    def __call__(self, case: Case) -> Result | Deferred[Result]:
+        """See :data:`Step`."""
+        client = case.client
+        client.user = None
+        case.noted = False
+        if self._certificates and client.certificate is None:
+            client.certificate = _verified(client.transport)
+        checked = self._authenticator.check(case.asked, client)
+        if type(checked) is User:
+            client.user = checked.name
+            client.groups = checked.groups
+            case.known_until = self._authenticator.known_until
+            return None
+        case.known_until = NEVER_KNOWN
+        if isinstance(checked, Deferred):
+            return checked.addCallback(_known, client)
+        assert isinstance(checked, Refusal)
+        return _known(checked, client)
+
+    def challenge(self, verdict: Verdict) -> Refusal:
+        """Ask for other credentials than those that came, which were right, but of somebody who may not."""
+        return self._authenticator.challenge(f"{verdict.reason} ({verdict.rule})")
+
+
+def _known(checked: User | Refusal, client: Client) -> Result:
+    if isinstance(checked, User):
+        client.user = checked.name
+        client.groups = checked.groups
+        return None
+    client.user = None
+    client.groups = _NO_GROUPS
+    client.verdict = denied(checked.detail, "auth")
+    return checked
+
+
+def _verified(transport: object) -> Any:
+    """The certificate that a client has shown on its way to the proxy, and OpenSSL has verified."""
+    connection = tls_connection(transport)
+    # With VERIFY_PEER, and no callback that would forgive, OpenSSL ends the handshake if it does not verify.
+    if connection is None or not connection.get_verify_mode() & SSL.VERIFY_PEER:
+        return None
+    return connection.get_peer_certificate()
