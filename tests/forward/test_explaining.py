@@ -5,7 +5,7 @@ from twisted.internet.task import Clock
 
 from txproxy.errors import RequestDenied
 from txproxy.forward.access.rules import Rule
-from txproxy.forward.auth.authenticator import AuthPolicy
+from txproxy.forward.auth.auth_policy import AuthPolicy
 from txproxy.forward.explaining import explain
 from txproxy.forward.mode import ForwardMode, ForwardPolicy
 from txproxy.forward.request.url_rewrites import Rewrite

@@ -2,7 +2,7 @@
 
 from tests.forward.asking import AUTH, GET, PEOPLE, again, get, login, said
 from txproxy.forward.access.rules import Rule
-from txproxy.forward.auth.authenticator import AuthPolicy
+from txproxy.forward.auth.auth_policy import AuthPolicy
 
 
 def test_a_list_that_changes_is_heeded_at_once(forward, ads):

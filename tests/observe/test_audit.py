@@ -9,7 +9,7 @@ import pytest
 from txproxy import ForwardPolicy, ForwardProxyFactory
 from txproxy.errors import ConfigError, DestinationProhibited
 from txproxy.forward.access.rules import Rule
-from txproxy.forward.auth.authenticator import AuthPolicy
+from txproxy.forward.auth.auth_policy import AuthPolicy
 from txproxy.observe.audit import AuditLog
 from txproxy.testing import ProxyInMemory
 

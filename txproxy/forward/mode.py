@@ -17,7 +17,8 @@ from txproxy.forward.access.conditions.condition_type import Surroundings
 from txproxy.forward.access.decisions import Rules
 from txproxy.forward.access.destinations import Destinations, GuardedDialer
 from txproxy.forward.access.refusals import Blocked, BlockedResponse, denied
-from txproxy.forward.auth.authenticator import Authenticator, make_authenticator
+from txproxy.forward.auth.auth_policy import make_authenticator
+from txproxy.forward.auth.authenticator import Authenticator
 from txproxy.forward.blocklists.filtering import Filters, ListFile
 from txproxy.forward.egress.approvals import Approvals
 from txproxy.forward.egress.credentials_injection import AgreedName, Masks

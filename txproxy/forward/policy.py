@@ -13,7 +13,7 @@ from txproxy.forward.access.conditions.condition_type import Usage
 from txproxy.forward.access.content_policy import ContentRules
 from txproxy.forward.access.destinations import Destinations
 from txproxy.forward.access.rules import Rule, read_rules
-from txproxy.forward.auth.authenticator import AuthPolicy
+from txproxy.forward.auth.auth_policy import AuthPolicy
 from txproxy.forward.blocklists.filtering import Filters, ListFile
 from txproxy.forward.egress.approvals import Ask
 from txproxy.forward.egress.credentials_injection import Injection
@@ -90,7 +90,7 @@ class ForwardPolicy:
     A request passes these in order; the first that says no is the answer.
 
     - ``allow_clients``: CIDRs of who may use it.
-    - ``auth``: who they are; an :class:`~txproxy.forward.auth.authenticator.AuthPolicy`, or the name of a password
+    - ``auth``: who they are; an :class:`~txproxy.forward.auth.auth_policy.AuthPolicy`, or the name of a password
       file. With ``auth_by_rules``, only where a rule asks for a user or group.
     - ``rewrites`` (:class:`~txproxy.forward.request.url_rewrites.Rewrite`) and ``safe_search`` (``google``, ``bing``,
       ...) send requests elsewhere.

@@ -6,7 +6,7 @@ from tests.tls.authority import new_ca
 from txproxy.cli.options.pools import ReverseOptions, TcpOptions
 from txproxy.config import Config, ForwardListener, PoolConfig, ReverseListener, TcpListener
 from txproxy.errors import ConfigError
-from txproxy.forward.auth.authenticator import AuthPolicy
+from txproxy.forward.auth.auth_policy import AuthPolicy
 from txproxy.forward.mode import ForwardPolicy
 from txproxy.runtime.proxy_service import make_service
 from txproxy.tap import Options

@@ -7,7 +7,7 @@ import pytest
 from txproxy.config import ForwardListener
 from txproxy.forward.access.content_policy import ContentRules
 from txproxy.forward.access.rules import Rule
-from txproxy.forward.auth.authenticator import AuthPolicy
+from txproxy.forward.auth.auth_policy import AuthPolicy
 from txproxy.forward.egress.credentials_injection import Injection
 from txproxy.forward.mode import ForwardMode, ForwardPolicy
 from txproxy.forward.request.privacy import Privacy

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import datetime
 import hashlib
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -17,22 +16,16 @@ from cryptography.x509.oid import NameOID
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
-from txproxy.errors import ConfigError
-from txproxy.forward.auth import authenticator as auth
-from txproxy.forward.auth import logins
-from txproxy.forward.auth.authenticator import Authenticator, AuthPolicy, make_authenticator
+from tests.forward.auth.asking import APR1, IP, RIGHT, WRONG, Asked, ask, basic, challenges, change, head
+from txproxy.forward.auth import auth_policy, logins
+from txproxy.forward.auth.auth_policy import AuthPolicy, make_authenticator
+from txproxy.forward.auth.authenticator import Authenticator
 from txproxy.forward.auth.credentials import User
 from txproxy.forward.auth.login_throttle import TryLimits
 from txproxy.interfaces import Client, Refusal
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
-
-APR1 = "$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/"  # myPassword
-HA1 = "d41eb1ff1a4f3d0bd5d2e5b4c5f4a0a3"
-RIGHT, WRONG = "bob:myPassword", "bob:guess"
-IP = "192.0.2.1"
 
 
 class Certified(Client):
@@ -73,24 +66,6 @@ class Threads:
         result.callback(function(name, password))
 
 
-class Asked:
-    """A function that knows everybody by ``right``, and counts how often it was asked."""
-
-    def __init__(self) -> None:
-        self.times = 0
-
-    def __call__(self, name: str, password: bytes) -> Any:
-        self.times += 1
-        return name if password == b"right" else None
-
-
-@pytest.fixture
-def clock() -> Any:
-    clock = Clock()
-    yield clock
-    assert clock.getDelayedCalls() == []
-
-
 @pytest.fixture
 def threads() -> Threads:
     return Threads()
@@ -108,59 +83,11 @@ def of_file(clock: Clock, threads: Threads, users: Path) -> Authenticator:
     return make_authenticator(AuthPolicy(password_file=str(users)), clock, threads)
 
 
-@pytest.fixture
-def logged() -> Any:
-    events: list[LogEvent] = []
-    globalLogPublisher.addObserver(events.append)
-    yield lambda: [formatEvent(event) for event in events]
-    globalLogPublisher.removeObserver(events.append)
-
-
-def basic(login: str) -> bytes:
-    return b"Basic " + base64.b64encode(login.encode())
-
-
-def head(value: bytes | None = None) -> RequestHead:
-    fields = [(b"Host", b"a")] + ([(b"Proxy-Authorization", value)] if value is not None else [])
-    return RequestHead(b"GET", b"/", Headers(fields), authority=b"a", scheme=b"http")
-
-
-def ask(made: Authenticator, value: bytes | None = None, ip: str = IP) -> Any:
-    """What comes at once, or the list in which it will be."""
-    checked = made.check(head(value), Client(ip))
-    if not isinstance(checked, Deferred):
-        return checked
-    results: list[Any] = []
-    checked.addBoth(results.append)
-    return results[0] if results else results
-
-
-def challenges(refusal: Any) -> list[str]:
-    assert isinstance(refusal, Refusal)
-    assert refusal.status == 407
-    assert refusal.error == "http_request_denied"
-    start = b"Proxy-Authenticate: "
-    assert all(line.startswith(start) for line in refusal.lines)
-    return [line[len(start) :].decode() for line in refusal.lines]
-
-
 # -- what is asked for
 
 
 def test_without_credentials_they_are_asked_for(of_file: Authenticator) -> None:
     assert challenges(ask(of_file)) == ['Basic realm="txproxy", charset="UTF-8"']
-
-
-def test_the_strongest_comes_first(clock: Clock, tmp_path: Path) -> None:
-    (tmp_path / "digests").write_text(f"bob:staff:{HA1}\n")
-    policy = AuthPolicy(
-        passwords=Asked(), digest_file=str(tmp_path / "digests"), tokens=lambda token: None, realm="staff"
-    )
-    made = make_authenticator(policy, clock)
-    assert [line.partition(" ")[0] for line in challenges(ask(made))] == ["Digest", "Bearer", "Basic"]
-    # A reason goes with the scheme whose credentials were wrong, and with no other.
-    assert ['error="invalid_token"' in line for line in challenges(ask(made, b"Bearer abc"))] == [False, True, False]
-    assert not any("error" in line or "stale" in line for line in challenges(ask(made, basic(WRONG))))
 
 
 @pytest.mark.parametrize("value", [b"", b"Negotiate abc", b"Bearer abc", b"Digest a=b", b"Basic", b"Basic !"])
@@ -293,7 +220,7 @@ def test_memory_is_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_logins_that_wait_are_bounded(
     clock: Clock, threads: Threads, users: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auth, "_MOST_WAITING", 2)
+    monkeypatch.setattr(auth_policy, "_MOST_WAITING", 2)
     made = make_authenticator(AuthPolicy(password_file=str(users)), clock, threads)
     for ip in (IP, "192.0.2.2", "192.0.2.3"):
         ask(made, basic(f"bob:{ip}"), ip)
@@ -341,7 +268,7 @@ def test_how_much_of_an_address_is_the_client_can_be_said(clock: Clock, threads:
 def test_guesses_that_have_pushed_out_others_are_pushed_out_themselves(
     clock: Clock, threads: Threads, users: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auth, "_MOST_WAITING", 10)
+    monkeypatch.setattr(auth_policy, "_MOST_WAITING", 10)
     made = make_authenticator(AuthPolicy(password_file=str(users)), clock, threads)
     guesses = [ask(made, basic(f"bob:guess{number}"), "192.0.2.9") for number in range(12)]
     others = [ask(made, basic(f"bob:{number}"), f"192.0.2.{number}") for number in range(6)]
@@ -409,12 +336,6 @@ def test_what_has_not_begun_is_dropped_when_its_client_leaves(
 # -- files that change
 
 
-def change(path: Path, text: str) -> None:
-    before = os.stat(path).st_mtime
-    path.write_text(text)
-    os.utime(path, (before + 10, before + 10))
-
-
 def test_a_changed_file_makes_all_be_forgotten(of_file: Authenticator, threads: Threads, users: Path) -> None:
     ask(of_file, basic(RIGHT))
     threads.run()
@@ -437,53 +358,7 @@ def test_what_an_old_file_said_is_not_remembered(of_file: Authenticator, threads
     threads.run()
 
 
-def test_groups_come_from_their_file_and_follow_it(clock: Clock, tmp_path: Path) -> None:
-    path = tmp_path / "groups"
-    path.write_text("staff: bob\n")
-    made = make_authenticator(AuthPolicy(passwords=Asked(), group_file=str(path)), clock)
-    assert ask(made, basic("bob:right")) == User("bob", frozenset({"staff"}))
-    assert ask(made, basic("eve:right")) == User("eve")
-    change(path, "staff: eve\nadmin: bob\n")
-    assert made.check_files()
-    assert ask(made, basic("bob:right")) == User("bob", frozenset({"admin"}))
-
-
-@pytest.mark.parametrize("option", ["password_file", "digest_file", "token_file", "group_file"])
-def test_a_file_that_is_wrong_ends_it_at_the_start(clock: Clock, tmp_path: Path, option: str) -> None:
-    path = tmp_path / "users"
-    path.write_text("bob\n")
-    options: dict[str, Any] = {"passwords": Asked()} if option == "group_file" else {}
-    with pytest.raises(ConfigError, match=rf"^{path}:1: .*accepted is"):
-        make_authenticator(AuthPolicy(**options, **{option: str(path)}), clock)
-
-
 # -- other sources
-
-
-def test_tokens_of_a_file(clock: Clock, tmp_path: Path) -> None:
-    (tmp_path / "tokens").write_text("abc:bob\n")
-    made = make_authenticator(AuthPolicy(token_file=str(tmp_path / "tokens")), clock)
-    assert ask(made, b"Bearer abc") == User("bob")
-    assert ask(made, b"bearer abc") == User("bob")
-    assert challenges(ask(made, b"Bearer abd")) == ['Bearer realm="txproxy", error="invalid_token"']
-
-
-@pytest.mark.parametrize(
-    ("found", "user"),
-    [
-        ("bob", User("bob")),
-        (User("bob", frozenset({"x"})), User("bob", frozenset({"x"}))),
-        (succeed("bob"), User("bob")),
-        (succeed(User("bob")), User("bob")),
-    ],
-)
-def test_a_function_says_who_it_is(clock: Clock, found: Any, user: User) -> None:
-    assert ask(make_authenticator(AuthPolicy(passwords=lambda name, password: found), clock), basic(RIGHT)) == user
-
-
-@pytest.mark.parametrize("found", [None, "", succeed(None)])
-def test_a_function_may_know_nobody(clock: Clock, found: Any) -> None:
-    assert challenges(ask(make_authenticator(AuthPolicy(passwords=lambda name, password: found), clock), basic(RIGHT)))
 
 
 def raises(name: str, password: bytes) -> Any:
@@ -509,15 +384,6 @@ def test_a_source_that_fails_is_said_without_the_credentials(clock: Clock, logge
     assert logged()[0].startswith("Basic credentials could not be checked: ")
     assert re.search(r"(OSError|TypeError) at .+:\d+$", logged()[0])
     assert "secret" not in "".join(logged())
-
-
-def test_a_checker_of_twisted_plugs_in(clock: Clock) -> None:
-    checker = InMemoryUsernamePasswordDatabaseDontUse(bob=b"secret")
-    made = make_authenticator(AuthPolicy(passwords=checker), clock)
-    assert ask(made, basic("bob:secret")) == User("bob")
-    assert challenges(ask(made, basic("bob:wrong")))
-    with pytest.raises(ConfigError, match="checks no such credentials"):
-        make_authenticator(AuthPolicy(tokens=checker), clock)
 
 
 def digest_answer(challenge: str, password: str, count: int = 1) -> bytes:
@@ -730,30 +596,3 @@ def test_secrets_are_nowhere_to_be_seen(of_file: Authenticator, threads: Threads
     text += repr(results) + "".join(logged()) + repr(AuthPolicy(passwords=Asked(), digest_secret=b"unseen-secret"))
     for secret in ("unseen-secret", base64.b64encode(b"bob:unseen-secret").decode()):
         assert secret not in text
-
-
-# -- policies
-
-
-@pytest.mark.parametrize(
-    ("options", "reason"),
-    [
-        ({}, "at least one source of users"),
-        ({"group_file": "g"}, "at least one source of users"),
-        ({"password_file": "f", "passwords": Asked()}, "password_file and passwords are both given"),
-        ({"token_file": "f", "tokens": Asked()}, "token_file and tokens are both given"),
-        ({"passwords": Asked(), "certificate_users": {}}, "without certificate_field"),
-        ({"passwords": Asked(), "realm": 'a"b'}, "'a\"b' is no realm; accepted is"),
-        ({"passwords": Asked(), "realm": "a\r\nb"}, "is no realm"),
-        ({"passwords": Asked(), "realm": "é"}, "is no realm"),
-        ({"passwords": Asked(), "realm": ""}, "is no realm"),
-    ],
-)
-def test_a_policy_that_makes_no_sense_is_refused(options: Any, reason: str) -> None:
-    with pytest.raises(ConfigError, match=reason):
-        AuthPolicy(**options)
-
-
-def test_an_unknown_field_of_certificates_is_refused(clock: Clock) -> None:
-    with pytest.raises(ConfigError, match="'dn' is no part of a certificate"):
-        make_authenticator(AuthPolicy(certificate_field="dn"), clock)

@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from tests.forward.asking import AUTH, CONNECT, GET, OK, PEOPLE, get, login, said, status
 from txproxy.errors import ConfigError
 from txproxy.forward.access.rules import Rule
-from txproxy.forward.auth.authenticator import AuthPolicy
+from txproxy.forward.auth.auth_policy import AuthPolicy
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from txproxy.config import (
 from txproxy.forward.access.client_access import LOOPBACK_CLIENTS, Ports
 from txproxy.forward.access.contradictions import no_such_destination
 from txproxy.forward.access.destinations import Destinations
-from txproxy.forward.auth.authenticator import AuthPolicy, make_authenticator
+from txproxy.forward.auth.auth_policy import AuthPolicy, make_authenticator
 from txproxy.forward.blocklists.filtering import Filters, ListFile
 from txproxy.forward.mode import FORWARDED_FOR_MODES, ForwardPolicy, forwarded_for_mode
 from txproxy.forward.parents.parent import Parent

@@ -16,7 +16,7 @@ from txproxy.forward.access.conditions.condition_type import Surroundings, Usage
 from txproxy.forward.access.content_policy import ContentRules, media_range
 from txproxy.forward.access.decisions import Rules
 from txproxy.forward.access.rules import KEYS, Action, Rule
-from txproxy.forward.auth.authenticator import AuthPolicy, make_authenticator
+from txproxy.forward.auth.auth_policy import AuthPolicy, make_authenticator
 from txproxy.forward.auth.certificate_names import FIELDS
 from txproxy.forward.blocklists.filtering import Filters, ListFile
 from txproxy.forward.blocklists.url_globs import url_pattern

@@ -7,36 +7,26 @@ and is remembered for a while: a request whose credentials are known is decided 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Any, Final, TypeAlias
 
-import attrs
-from twisted.cred.checkers import ICredentialsChecker
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure as Raised
 
-from txproxy.errors import ConfigError
 from txproxy.forward.auth import credentials
 from txproxy.forward.auth.certificate_names import CertificateNames
-from txproxy.forward.auth.cred_checkers import password_check, token_check
-from txproxy.forward.auth.credentials import Found, PasswordCheck, TokenCheck, User
-from txproxy.forward.auth.digest import Digest, Failure, Nonces
-from txproxy.forward.auth.fair_queue import FairQueue, QueueFull
-from txproxy.forward.auth.htpasswd import UserFile, read_digests, read_groups, read_passwords, read_tokens
+from txproxy.forward.auth.credentials import Found, User
+from txproxy.forward.auth.digest import Failure
+from txproxy.forward.auth.fair_queue import QueueFull
+from txproxy.forward.auth.htpasswd import UserFile
 from txproxy.forward.auth.login_throttle import FailedTries, TryLimits
 from txproxy.forward.auth.logins import PendingLogin, Remembered, Waiter
 from txproxy.forward.auth.schemes import (
-    Basic,
-    Bearer,
     HashingThreads,
-    Run,
     Scheme,
-    file_passwords,
-    file_tokens,
 )
 from txproxy.interfaces import Client, Refusal
 from txproxy.matching.clients import client_key
@@ -47,12 +37,7 @@ _log = Logger()
 
 Checked: TypeAlias = "User | Refusal | Deferred[User | Refusal]"
 
-# How many checks of an embedder's run at once, how many of them for one address, and how many logins wait in all.
-_AT_ONCE: Final = 64
-_EACH: Final = 8
-_MOST_WAITING: Final = 512
 _FOR_EVER: Final = float("inf")
-_REALM: Final = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]{1,200}")
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
 _BUSY: Final = Refusal(
     503,
@@ -62,49 +47,6 @@ _BUSY: Final = Refusal(
     sentence="Too many logins are being checked just now.",
 )
 _NO_HEAD: Final = RequestHead(b"CONNECT", b"", Headers())
-
-
-@attrs.frozen(kw_only=True)
-class AuthPolicy:
-    """Whom a forward proxy serves. At least one of these says who there is:
-
-    ``password_file`` (htpasswd) or ``passwords``: a function of name and password, or a checker of ``twisted.cred``.
-    ``digest_file`` (htdigest). ``token_file`` (``token:user``) or ``tokens``, a function of a token, or a checker.
-    ``certificate_field`` of client certificates: ``cn``, ``uid``, ``email`` or ``subject``; with
-    ``certificate_users``, only those that it names, as the users that it names.
-
-    Functions return the user's name, a :class:`~txproxy.forward.auth.credentials.User`, or None, or a Deferred of
-    these. ``group_file`` says who is in which group (``group: user user``). ``realm`` is what clients show to their
-    users. ``remember``: seconds for which right credentials are not checked again. ``digest_secret``: the same for each
-    worker process, or empty for one of its own. A wrong value is a ``ConfigError``.
-    """
-
-    password_file: str | None = None
-    passwords: PasswordCheck | ICredentialsChecker | None = None
-    digest_file: str | None = None
-    token_file: str | None = None
-    tokens: TokenCheck | ICredentialsChecker | None = None
-    certificate_field: str | None = None
-    certificate_users: Mapping[str, str] | None = None
-    group_file: str | None = None
-    realm: str = "txproxy"
-    remember: float = 300.0
-    tries: TryLimits = attrs.field(factory=TryLimits)
-    digest_secret: bytes = attrs.field(default=b"", repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        if not _REALM.fullmatch(self.realm):
-            raise ConfigError(f"{self.realm!r} is no realm; accepted is up to 200 of ASCII, no quotes, no backslash")
-        for first, second in (("password_file", "passwords"), ("token_file", "tokens")):
-            if getattr(self, first) is not None and getattr(self, second) is not None:
-                raise ConfigError(f"{first} and {second} are both given; accepted is one of them")
-        if self.certificate_users is not None and self.certificate_field is None:
-            raise ConfigError("certificate_users is given without certificate_field")
-        sources = (
-            self.password_file, self.passwords, self.digest_file, self.token_file, self.tokens, self.certificate_field
-        )  # fmt: skip
-        if all(source is None for source in sources):
-            raise ConfigError("authentication without users; accepted is at least one source of users")
 
 
 class Authenticator:
@@ -342,58 +284,3 @@ def _say_failed(scheme: Scheme, raised: Raised) -> None:
         file=frame[1],
         line=frame[2],
     )
-
-
-def make_authenticator(policy: AuthPolicy, reactor: Any, run: Run | None = None) -> Authenticator:
-    """What ``policy`` says; ``run`` hashes passwords, in threads if it is not told. What is wrong in a file is a
-    ``ConfigError``.
-    """
-    files: list[UserFile[Any]] = []
-    threads: HashingThreads | None = None
-
-    def opened(path: str, read: Any) -> UserFile[Any]:
-        file: UserFile[Any] = UserFile(path, read)
-        files.append(file)
-        return file
-
-    # Strongest first: some clients take the first that they know (RFC 9110 section 11.6.1 leaves it to them).
-    schemes: list[Scheme] = []
-    if policy.digest_file is not None:
-        digests = opened(policy.digest_file, read_digests(policy.realm))
-        nonces = Nonces(reactor, secret=policy.digest_secret)
-        schemes.append(Digest(policy.realm, lambda: digests.content, nonces))
-    if policy.token_file is not None:
-        tokens = opened(policy.token_file, read_tokens)
-        schemes.append(Bearer(policy.realm, file_tokens(lambda: tokens.content)))
-    elif policy.tokens is not None:
-        by_token = token_check(policy.tokens) if ICredentialsChecker.providedBy(policy.tokens) else policy.tokens
-        schemes.append(Bearer(policy.realm, by_token, FairQueue(_AT_ONCE, _EACH, _MOST_WAITING)))
-    if policy.password_file is not None:
-        passwords = opened(policy.password_file, read_passwords)
-        if run is None:
-            run = threads = HashingThreads(reactor)
-        check = file_passwords(lambda: passwords.content, run)
-        # One thread, where there are several, is there for others than who has most to be hashed.
-        schemes.append(Basic(policy.realm, check, FairQueue(run.at_once, max(1, run.at_once - 1), _MOST_WAITING)))
-    elif policy.passwords is not None:
-        by_password = (
-            password_check(policy.passwords) if ICredentialsChecker.providedBy(policy.passwords) else policy.passwords
-        )
-        schemes.append(Basic(policy.realm, by_password, FairQueue(_AT_ONCE, _EACH, _MOST_WAITING)))
-    groups = opened(policy.group_file, read_groups) if policy.group_file is not None else None
-    made = Authenticator(
-        schemes,
-        reactor,
-        certificates=(
-            CertificateNames(policy.certificate_field, policy.certificate_users)
-            if policy.certificate_field is not None
-            else None
-        ),
-        groups=(lambda name: groups.content.get(name, _NO_GROUPS)) if groups is not None else None,
-        remember=policy.remember,
-        tries=policy.tries,
-    )
-    for file in files:
-        made.watch(file)
-    made.threads = threads
-    return made

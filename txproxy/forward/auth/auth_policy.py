@@ -1,0 +1,164 @@
+"""Whom a forward proxy serves, as it is configured, and the authenticator that follows from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sized
+from typing import Any, Final, TypeVar
+
+import attrs
+from twisted.cred.checkers import ICredentialsChecker
+
+from txproxy.errors import ConfigError
+from txproxy.forward.auth.authenticator import Authenticator
+from txproxy.forward.auth.certificate_names import CertificateNames
+from txproxy.forward.auth.cred_checkers import password_check, token_check
+from txproxy.forward.auth.credentials import PasswordCheck, TokenCheck
+from txproxy.forward.auth.digest import Digest, Nonces
+from txproxy.forward.auth.fair_queue import FairQueue
+from txproxy.forward.auth.htpasswd import Lines, UserFile, read_digests, read_groups, read_passwords, read_tokens
+from txproxy.forward.auth.login_throttle import TryLimits
+from txproxy.forward.auth.schemes import Basic, Bearer, HashingThreads, Run, Scheme, file_passwords, file_tokens
+
+T = TypeVar("T", bound=Sized)
+
+# How many checks of an embedder's run at once, how many of them for one address, and how many logins wait in all.
+_AT_ONCE: Final = 64
+_EACH: Final = 8
+_MOST_WAITING: Final = 512
+_REALM: Final = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]{1,200}")
+_NO_GROUPS: Final[frozenset[str]] = frozenset()
+
+
+@attrs.frozen(kw_only=True)
+class AuthPolicy:
+    """Whom a forward proxy serves. At least one of these says who there is:
+
+    ``password_file`` (htpasswd) or ``passwords``: a function of name and password, or a checker of ``twisted.cred``.
+    ``digest_file`` (htdigest). ``token_file`` (``token:user``) or ``tokens``, a function of a token, or a checker.
+    ``certificate_field`` of client certificates: ``cn``, ``uid``, ``email`` or ``subject``; with
+    ``certificate_users``, only those that it names, as the users that it names.
+
+    Functions return the user's name, a :class:`~txproxy.forward.auth.credentials.User`, or None, or a Deferred of
+    these. ``group_file`` says who is in which group (``group: user user``). ``realm`` is what clients show to their
+    users. ``remember``: seconds for which right credentials are not checked again. ``digest_secret``: the same for each
+    worker process, or empty for one of its own. A wrong value is a ``ConfigError``.
+    """
+
+    password_file: str | None = None
+    passwords: PasswordCheck | ICredentialsChecker | None = None
+    digest_file: str | None = None
+    token_file: str | None = None
+    tokens: TokenCheck | ICredentialsChecker | None = None
+    certificate_field: str | None = None
+    certificate_users: Mapping[str, str] | None = None
+    group_file: str | None = None
+    realm: str = "txproxy"
+    remember: float = 300.0
+    tries: TryLimits = attrs.field(factory=TryLimits)
+    digest_secret: bytes = attrs.field(default=b"", repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if not _REALM.fullmatch(self.realm):
+            raise ConfigError(f"{self.realm!r} is no realm; accepted is up to 200 of ASCII, no quotes, no backslash")
+        for first, second in (("password_file", "passwords"), ("token_file", "tokens")):
+            if getattr(self, first) is not None and getattr(self, second) is not None:
+                raise ConfigError(f"{first} and {second} are both given; accepted is one of them")
+        if self.certificate_users is not None and self.certificate_field is None:
+            raise ConfigError("certificate_users is given without certificate_field")
+        sources = (
+            self.password_file, self.passwords, self.digest_file, self.token_file, self.tokens, self.certificate_field
+        )  # fmt: skip
+        if all(source is None for source in sources):
+            raise ConfigError("authentication without users; accepted is at least one source of users")
+
+
+class _Sources:
+    """What a policy names, opened: schemes and what goes with them. ``files`` are to be looked at again, ``threads`` are
+    those that hash, if any do.
+    """
+
+    def __init__(self, policy: AuthPolicy, reactor: Any, run: Run | None) -> None:
+        self._policy = policy
+        self._reactor = reactor
+        self._run = run
+        self.files: list[UserFile[Any]] = []
+        self.threads: HashingThreads | None = None
+
+    def _opened(self, path: str, read: Callable[[Lines, Callable[[int, str], None]], T]) -> UserFile[T]:
+        file: UserFile[T] = UserFile(path, read)
+        self.files.append(file)
+        return file
+
+    def digest(self) -> Scheme | None:
+        """Digest, if there is a file for it."""
+        policy = self._policy
+        if policy.digest_file is None:
+            return None
+        digests = self._opened(policy.digest_file, read_digests(policy.realm))
+        nonces = Nonces(self._reactor, secret=policy.digest_secret)
+        return Digest(policy.realm, lambda: digests.content, nonces)
+
+    def bearer(self) -> Scheme | None:
+        """Tokens of a file, or of whom an embedder asks."""
+        policy = self._policy
+        if policy.token_file is not None:
+            tokens = self._opened(policy.token_file, read_tokens)
+            return Bearer(policy.realm, file_tokens(lambda: tokens.content))
+        if policy.tokens is None:
+            return None
+        check = token_check(policy.tokens) if ICredentialsChecker.providedBy(policy.tokens) else policy.tokens
+        return Bearer(policy.realm, check, FairQueue(_AT_ONCE, _EACH, _MOST_WAITING))
+
+    def basic(self) -> Scheme | None:
+        """Passwords of a file, or of whom an embedder asks."""
+        policy = self._policy
+        if policy.password_file is not None:
+            passwords = self._opened(policy.password_file, read_passwords)
+            run = self._run
+            if run is None:
+                run = self.threads = HashingThreads(self._reactor)
+            # One thread, where there are several, is there for others than who has most to be hashed.
+            queue = FairQueue(run.at_once, max(1, run.at_once - 1), _MOST_WAITING)
+            return Basic(policy.realm, file_passwords(lambda: passwords.content, run), queue)
+        if policy.passwords is None:
+            return None
+        check = (
+            password_check(policy.passwords) if ICredentialsChecker.providedBy(policy.passwords) else policy.passwords
+        )
+        return Basic(policy.realm, check, FairQueue(_AT_ONCE, _EACH, _MOST_WAITING))
+
+    def groups(self) -> Callable[[str], frozenset[str]] | None:
+        """In which groups a user is, if there is a file of that."""
+        if self._policy.group_file is None:
+            return None
+        groups = self._opened(self._policy.group_file, read_groups)
+        return lambda name: groups.content.get(name, _NO_GROUPS)
+
+    def certificates(self) -> CertificateNames | None:
+        """Whom a client certificate names, if it is to name anybody."""
+        policy = self._policy
+        if policy.certificate_field is None:
+            return None
+        return CertificateNames(policy.certificate_field, policy.certificate_users)
+
+
+def make_authenticator(policy: AuthPolicy, reactor: Any, run: Run | None = None) -> Authenticator:
+    """What ``policy`` says; ``run`` hashes passwords, in threads if it is not told. What is wrong in a file is a
+    ``ConfigError``.
+    """
+    sources = _Sources(policy, reactor, run)
+    # Strongest first: some clients take the first that they know (RFC 9110 section 11.6.1 leaves it to them).
+    schemes = [sources.digest(), sources.bearer(), sources.basic()]
+    made = Authenticator(
+        [scheme for scheme in schemes if scheme is not None],
+        reactor,
+        groups=sources.groups(),
+        certificates=sources.certificates(),
+        remember=policy.remember,
+        tries=policy.tries,
+    )
+    for file in sources.files:
+        made.watch(file)
+    made.threads = sources.threads
+    return made
