@@ -74,8 +74,8 @@ class AuthPolicy:
 
 
 class _Sources:
-    """What a policy names, opened: schemes and what goes with them. ``files`` are to be looked at again, ``threads`` are
-    those that hash, if any do.
+    """What a policy names, opened. Of its schemes, ``files`` are to be looked at again, and ``threads`` hash, if there
+    are any.
     """
 
     def __init__(self, policy: AuthPolicy, reactor: Any, run: Run | None) -> None:
