@@ -86,6 +86,9 @@ def test_alternatives_that_differ_in_the_values_of_one_condition_become_one_rule
     assert either(alice, bob) == ((Literal("users", ("alice", "bob")), Literal("ports", ("80",))),)
     apart = either(alice, ((Literal("users", ("bob",)), Literal("ports", ("81",))),))
     assert len(apart) == 2
+    # Not alice, or not bob: that is everybody.
+    turned = [((Literal("users", (name,), negated=True),),) for name in ("alice", "bob")]
+    assert either(*turned) == (*turned[0], *turned[1])
 
 
 @pytest.mark.parametrize(

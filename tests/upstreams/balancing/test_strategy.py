@@ -87,7 +87,17 @@ def test_one_that_times_is_told_how_long_an_answer_took():
     assert strategy.told[-1] == ("http://a", "1.5 s")
 
 
+class Incurious(Curious):
+    """Wants to know nothing, and would remember it."""
+
+    counts = times = False
+
+
 def test_one_that_wants_to_know_neither_is_told_neither():
-    pool = Pool(["http://a"], Last())
+    strategy = Incurious()
+    pool = Pool(["http://a"], strategy)
     assert not pool.listens and not pool.curious
-    assert pool.attention(pool.upstreams[0], False) == pool.upstreams[0].answered
+    upstream = pool.take(None, CLIENT)
+    pool.attention(upstream, False)(200)
+    upstream.ended(None, 200)
+    assert strategy.told == []
