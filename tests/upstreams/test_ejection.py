@@ -305,3 +305,8 @@ def test_no_more_than_half_of_those_in_service_are_ejected(serve):
     for _ in range(20):
         ask(proxy, dict.fromkeys("123456", BAD))
     assert states(proxy).count(State.EJECTED) == 2
+
+
+@pytest.mark.parametrize(("times", "seconds"), [(1, 30), (2, 60), (10, 300), (11, 300)])
+def test_who_is_out_again_and_again_is_out_for_longer_up_to_a_bound(times, seconds):
+    assert Ejection().seconds(times) == seconds

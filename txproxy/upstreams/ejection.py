@@ -11,6 +11,8 @@ from txproxy.errors import ConfigError, ExchangeError, OutOfSockets
 # What of upstreams counts for their ejection, and the statuses by which gateways say that they reach nobody.
 EJECT_ON: Final = ("gateway", "5xx")
 _OF_GATEWAYS: Final = frozenset({502, 503, 504})
+# How long one request at a time tries who was out, in seconds, before another one may as well.
+TRIAL: Final = 10.0
 
 
 @attrs.frozen(kw_only=True)
@@ -33,6 +35,10 @@ class Ejection:
     def __attrs_post_init__(self) -> None:
         if self.eject_on not in EJECT_ON:
             raise ConfigError(f"eject_on: {self.eject_on!r} is no failure; accepted: {', '.join(EJECT_ON)}")
+
+    def seconds(self, times: int) -> float:
+        """How long it is for who was taken out so many ``times``."""
+        return min(self.base * times, self.longest)
 
     def is_failure(self, fault: ExchangeError | None, status: int) -> bool:
         """Whether an attempt that ended so counts against its upstream."""

@@ -12,12 +12,11 @@ from typing import Final, Protocol
 from txproxy.errors import ConfigError, ExchangeError
 from txproxy.interfaces import MOST_WEIGHT, Address
 from txproxy.net.deadlines import NEVER
+from txproxy.upstreams.ejection import TRIAL
 from txproxy.upstreams.pool_settings import PoolSettings
 
 # The share of its weight that an upstream begins with when it starts slowly.
 _COLD: Final = 0.1
-# How long one request at a time tries an upstream, in seconds, before another one may as well.
-_TRIAL: Final = 10.0
 _DRAINED: Final = "drained"
 
 
@@ -253,7 +252,7 @@ class Upstream:
         self._ejections += 1
         self._strikes = 0
         self._ejected_cause = cause
-        self._ejected_until = now + min(ejection.base * self._ejections, ejection.longest)
+        self._ejected_until = now + ejection.seconds(self._ejections)
         return self._ejected_until
 
     def _close(self) -> None:
@@ -334,7 +333,7 @@ class Upstream:
                 # What it still has from before, tunnels perhaps, is not what is tried now. Nor must a client that takes
                 # its time with a trial keep others from one.
                 self._trial_room = self.active + 1.0
-                self._next_trial = now + _TRIAL
+                self._next_trial = now + TRIAL
             wake = min(wake, self._next_trial)
         self.effective = float(self.weight)
         if slow_start:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txproxy.upstreams.balancing.weighted_turns import Deadlines, Urn, smooth_cycle
+from txproxy.upstreams.balancing.weighted_turns import Deadlines, SmoothTurns, Urn, smooth_cycle
 
 
 def as_nginx(weights, count):
@@ -179,3 +179,21 @@ def test_the_very_last_lot_is_the_last_ones():
     urn.fill("ab", [0.1, 0.2])
     assert urn.draw() == "b"
     assert urn.draw_two() == ("b", "b")
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=6))
+def test_turns_one_by_one_are_in_the_same_order_as_a_cycle(weights):
+    turns = SmoothTurns(dict(enumerate(weights)))
+    cycle = smooth_cycle(weights)
+    assert [turns.next(lambda _: False) for _ in cycle * 2] == cycle * 2
+
+
+def test_who_is_left_out_gains_nothing_and_loses_nothing():
+    turns = SmoothTurns({"a": 5, "b": 1, "c": 1})
+    assert [turns.next(lambda item: item == "a") for _ in range(4)] == list("bcbc")
+    assert "".join(turns.next(lambda _: False) for _ in range(7)) == "aabacaa"
+
+
+def test_turns_of_nobody():
+    assert SmoothTurns({}).next(lambda _: False) is None
+    assert SmoothTurns({"a": 1}).next(lambda _: True) is None

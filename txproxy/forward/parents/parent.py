@@ -22,17 +22,17 @@ from txproxy.forward.auth.credentials import basic
 from txproxy.interfaces import MOST_WEIGHT, Address, Opening
 from txproxy.matching.hosts import HostPattern
 from txproxy.tls.verification import client_connections
+from txproxy.upstreams.ejection import TRIAL, Ejection
 from txproxy.wire.connect_client import ConnectClient, wants_credentials
 from txproxy.wire.socks import SocksClient
 from txproxy.wire.target import written_authority
 
 _log = Logger()
 
-# How long a parent that failed gets nothing, in seconds, times the failures in a row, of which so many count.
-_OUT: Final = 30.0
-_MOST: Final = 10
-# How long all others wait for what becomes of the one request that tries it again.
-_TRIAL: Final = 10.0
+# A parent is out at its first failure, for as long as an upstream that is ejected.
+_OUT: Final = Ejection(failures=1)
+# For so many seconds after it has served somebody, only connections that fail count.
+_LATELY: Final = 30.0
 
 _URL: Final = re.compile(r"(http|https|socks5h?)://(?:([^/?#]*)@)?([^/?#@]+)/?")
 _ACCEPTED: Final = (
@@ -99,7 +99,7 @@ class Parent:
         self._out_until = 0.0
         self._trial_until = 0.0
         # when it last did what it was asked for
-        self._served_at = -_OUT
+        self._served_at = -_LATELY
 
     def _read_url(self, text: str, url: str, options: dict[str, Any]) -> None:
         match = _URL.fullmatch(url)
@@ -184,7 +184,7 @@ class Parent:
     def taken(self, now: float) -> None:
         """A request is."""
         if self._strikes:
-            self._trial_until = now + _TRIAL
+            self._trial_until = now + TRIAL
 
     @property
     def out_until(self) -> float:
@@ -215,12 +215,12 @@ class Parent:
         if self._strikes and now < self._out_until:
             # Requests that were under way when it failed tell of the same failure.
             return
-        if not fault.connection_failed and now - self._served_at < _OUT:
+        if not fault.connection_failed and now - self._served_at < _LATELY:
             return
         if not self._strikes:
             self.since = now
-        self._strikes = min(self._strikes + 1, _MOST)
-        self._out_until = now + _OUT * self._strikes
+        self._strikes += 1
+        self._out_until = now + _OUT.seconds(self._strikes)
         self.cause = fault.detail
         _log.warn(
             "the parent proxy {name} is left out for {seconds} s: {cause}",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from random import Random
-from typing import Any, TypeAlias
+from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IProtocol, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -17,12 +17,10 @@ from zope.interface import implementer
 from txproxy.errors import ExchangeError
 from txproxy.forward.parents.parent import Parent
 from txproxy.forward.parents.selection import Parents
-from txproxy.interfaces import Address
 from txproxy.net.tls_reader import after_handshake
+from txproxy.upstreams.health.probe import Dial
 
 _log = Logger()
-
-Dial: TypeAlias = Callable[[Address, Callable[[], IProtocol]], Deferred[Any]]
 
 # Intervals differ by so much of themselves, so that several proxies do not fall into step.
 _JITTER = 0.1

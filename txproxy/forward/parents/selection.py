@@ -13,28 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from txproxy.errors import ConfigError
 from txproxy.forward.parents.parent import Parent
 from txproxy.matching.hosts import HostPattern, normal_host
-
-
-class Turns:
-    """Takes parents by weight, in nginx's smooth round-robin: each gains its weight, the richest is next and pays."""
-
-    def __init__(self, parents: Iterable[Parent]) -> None:
-        self._credit = dict.fromkeys(parents, 0)
-
-    def next(self, fit: Callable[[Parent], bool]) -> Parent | None:
-        """Whose turn it is of those that are ``fit``."""
-        credit = self._credit
-        richest: Parent | None = None
-        total = 0
-        for parent in credit:
-            if fit(parent):
-                total += parent.weight
-                credit[parent] += parent.weight
-                if richest is None or credit[parent] > credit[richest]:
-                    richest = parent
-        if richest is not None:
-            credit[richest] -= total
-        return richest
+from txproxy.upstreams.balancing.weighted_turns import SmoothTurns
 
 
 class _Group:
@@ -44,7 +23,10 @@ class _Group:
         real = [parent for parent in parents if not parent.direct]
         self.parents = tuple(real)
         self.direct = next((parent for parent in parents if parent.direct), None)
-        self._tiers = [Turns(parent for parent in real if parent.backup is backup) for backup in (False, True)]
+        self._tiers = [
+            SmoothTurns({parent: parent.weight for parent in real if parent.backup is backup})
+            for backup in (False, True)
+        ]
 
     def choose(self, now: float, tried: Sequence[Parent], held: Callable[[Parent], bool] | None) -> Parent | None:
         if held is not None:
@@ -52,7 +34,7 @@ class _Group:
                 if one.usable(now) and one not in tried and held(one):
                     return one
         for tier in self._tiers:
-            parent = tier.next(lambda one: one.usable(now) and one not in tried)
+            parent = tier.next(lambda one: not one.usable(now) or one in tried)
             if parent is not None:
                 parent.taken(now)
                 return parent

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from heapq import heapify, heappop, heappush, heapreplace
 from math import gcd
 from operator import add
@@ -47,6 +47,31 @@ def smooth_cycle(weights: Sequence[float]) -> list[int] | None:
         credit[richest] -= total
         cycle.append(richest)
     return cycle
+
+
+class SmoothTurns(Generic[T]):
+    """The same order, a step at a time: for few items, of whom others are left out each time. What an item has gained
+    stays its own while it is left out, and it gains nothing then.
+    """
+
+    def __init__(self, weights: Mapping[T, int]) -> None:
+        self._weights = tuple(weights.items())
+        self._credit = dict.fromkeys(weights, 0)
+
+    def next(self, skip: Skip[T]) -> T | None:
+        """Whose turn it is, leaving out whom ``skip`` names; None if nobody is left."""
+        credit = self._credit
+        richest: T | None = None
+        total = most = 0
+        for item, weight in self._weights:
+            if not skip(item):
+                total += weight
+                credit[item] = gained = credit[item] + weight
+                if richest is None or gained > most:
+                    richest, most = item, gained
+        if richest is not None:
+            credit[richest] = most - total
+        return richest
 
 
 class Deadlines(Generic[T]):
