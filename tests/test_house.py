@@ -190,3 +190,17 @@ def test_what_is_public_has_a_docstring(module: str) -> None:
     assert ast.get_docstring(tree), "the module says nothing of itself"
     silent = [name for name, node in _public("", tree.body) if not ast.get_docstring(node)]
     assert silent == []
+
+
+@pytest.mark.parametrize("room", ["upstreams", "forward", "importers"])
+def test_a_room_has_no_circle_of_imports(room: str) -> None:
+    within = {
+        module: {name for _, name in _imports(module, _tree(module)) if _room(name) == room and name != module}
+        for module in SOURCES
+        if _room(module) == room
+    }
+    # Who imports nobody of those that are left cannot be in a circle.
+    while free := [module for module, names in within.items() if not names & within.keys()]:
+        for module in free:
+            del within[module]
+    assert within == {}
