@@ -67,7 +67,7 @@ def exchanges(policy: ForwardPolicy, requests: Sequence[bytes]) -> Callable[[], 
     reactor.turn_writes = TurnWrites()
     factory = ForwardProxyFactory(policy, reactor=reactor)
     network: Any = _Network()
-    factory.dialer = network
+    factory.services.dialer = network
     client = factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50000))
     assert client is not None
     client.makeConnection(_Transport())

@@ -20,7 +20,7 @@ class World:
     def __init__(self):
         self.reactor = TxproxyReactor()
         self.factory = ReverseProxyFactory(Pool(["http://10.0.0.1"]), via=None, reactor=self.reactor)
-        self.factory.dialer = self
+        self.factory.services.dialer = self
         self.ends = []
         self.upstreams = []
         self.client, _ = self.connect(self.factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 5)))

@@ -269,7 +269,7 @@ class Machine(RuleBasedStateMachine):
         mode = ReverseMode(action, routes, trust=Trust([CLIENT_IP]))
         self.proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(mode, reactor=reactor))
         # Those that are due at the same time are told in an order that is the same in each run.
-        self.proxy.factory.deadlines._watched = InOrder()
+        self.proxy.factory.services.deadlines._watched = InOrder()
         # hosts that fail their checks, and those that do not answer them at all
         self.ill = set()
         self.stuck = set()
@@ -521,8 +521,8 @@ class Machine(RuleBasedStateMachine):
         network.script = [ConnectionRefused("no")] * 1000
         if self.clients_leave:
             self._leave()
-            # Copies and their like take until the time limits.
-            proxy.advance(65)
+            # Copies take until the time limits, and those that are sent again on a kept connection until others.
+            proxy.advance(130)
         else:
             for _ in range(10):
                 for connection in network.connections:
@@ -537,7 +537,7 @@ class Machine(RuleBasedStateMachine):
         assert [upstream.active for upstream in self.upstreams] == [0] * len(self.upstreams)
         assert [pool.retrying for pool in self.pools] == [0, 0, 0]
         assert [pool.waiting for pool in self.pools] == [0, 0, 0]
-        assert not proxy.factory.errands
+        assert not proxy.factory.services.errands
         proxy.close()
         self.nothing_fails()
         self.nothing_is_sent_twice_that_must_not_be()

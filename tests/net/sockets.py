@@ -84,7 +84,7 @@ class World:
         self.factory = ReverseProxyFactory(
             Pool(["http://10.0.0.1:80"]), limits=limits or Limits(), reactor=self.reactor, via=None
         )
-        self.factory.dialer = self
+        self.factory.services.dialer = self
         self.upstreams, self.sockets = [], []
         self.client, self.downstream = self._connect(
             self.factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50000)), kernel=16384

@@ -365,7 +365,7 @@ def serve(monkeypatch):
         upstream = local_upstream(resource)
         pool = Pool([upstream], settings=PoolSettings(**settings))
         proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(pool, limits=limits, reactor=reactor))
-        proxy.factory.dialer = Dialer(proxy.clock, 5)
+        proxy.factory.services.dialer = Dialer(proxy.clock, 5)
         proxy.connections = connections = []
         build = upstream.address.local.buildProtocol
 

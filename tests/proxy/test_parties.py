@@ -264,7 +264,7 @@ def test_a_second_thought_that_fails_is_a_500(serve):
 @pytest.mark.parametrize("late", [False, True])
 def test_a_dialer_that_fails_is_a_502(serve, late):
     proxy, mode = serve()
-    proxy.factory.dialer.dial = failing
+    proxy.factory.services.dialer.dial = failing
     if late:
         mode.late = Deferred()
     client = proxy.connect()

@@ -142,7 +142,7 @@ class Shaped:
         peers = Peer(), Peer()
         self.client, self.upstream = (MemoryConnection(proxy.clock, peer) for peer in peers)
         self.tunnel = Tunnel(
-            proxy.factory, self.client, self.upstream, self.closed.append, bounds or Bounds(shaper=self.shaper)
+            proxy.factory.services, self.client, self.upstream, self.closed.append, bounds or Bounds(shaper=self.shaper)
         )
         peers[0].end, peers[1].end = self.tunnel.client, self.tunnel.upstream
         for connection, peer in zip((self.client, self.upstream), peers, strict=True):
@@ -238,7 +238,7 @@ def test_bounds_of_its_own_come_before_those_of_the_proxy(proxy):
 def test_a_time_of_its_own_comes_before_that_of_the_proxy(proxy, own, bounds, seconds):
     peers = Peer(), Peer()
     ends = [MemoryConnection(proxy.clock, peer) for peer in peers]
-    tunnel = Tunnel(proxy.factory, *ends, lambda _: None, Bounds(tunnel_timeout=bounds), own)
+    tunnel = Tunnel(proxy.factory.services, *ends, lambda _: None, Bounds(tunnel_timeout=bounds), own)
     peers[0].end, peers[1].end = tunnel.client, tunnel.upstream
     tunnel.start(b"", b"")
     proxy.advance(seconds - 1)

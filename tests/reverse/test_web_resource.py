@@ -28,7 +28,7 @@ class SiteInMemory:
         self.resource = ReverseProxyResource(self.pool, reactor=self.clock, via=None, **options)
         self.factory = self.resource._factory
         self.network = MemoryNetwork(self.clock)
-        self.factory.dialer = dialer(self.clock) if dialer is not None else self.network
+        self.factory.services.dialer = dialer(self.clock) if dialer is not None else self.network
         root = self.resource
         if at:
             root = Resource()

@@ -416,7 +416,7 @@ class TlsWorld:
         self.reactor = Turns()
         pool = Pool(["http://10.0.0.1:1"])
         self.factory = StreamFactory(pool, limits=Limits(header_timeout=5.0), reactor=self.reactor)
-        self.network = self.factory.dialer = MemoryNetwork(self.reactor)
+        self.network = self.factory.services.dialer = MemoryNetwork(self.reactor)
         here, self.socket = connected_pair(65536)
         for one in (here, self.socket):
             one.setblocking(False)

@@ -45,8 +45,9 @@ from txproxy.net.dns.host_endpoint import addresses_of
 from txproxy.net.dns.resolver import Resolver
 from txproxy.proxy.downstream.http1 import DownstreamProtocol
 from txproxy.proxy.downstream.socks5 import HTTP, SOCKS5, Speaking, protocol_class, spoken
-from txproxy.proxy.factory import Observer, ProxyFactory
+from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.limits import Limits
+from txproxy.proxy.services import Observer
 from txproxy.wire.forwarding import Via, max_forwards, new_mark
 from txproxy.wire.message import RequestHead, ResponseHead
 
@@ -354,7 +355,10 @@ class ForwardProxyFactory(ProxyFactory):
         parents = self._parents
         if parents is not None and parents.check_interval is not None:
             self._checks = ParentChecks(
-                parents, parents.check_interval, self.reactor, lambda address, build: self.dialer.dial(address, build)
+                parents,
+                parents.check_interval,
+                self.services.reactor,
+                lambda address, build: self.services.dialer.dial(address, build),
             )
 
     def end(self) -> None:

@@ -95,7 +95,7 @@ def entry(exchange: Exchange, now: float) -> dict[str, Any]:
         "detail": exchange.detail,
         "received": exchange.received,
         "sent": exchange.sent,
-        "seconds": round(max(0.0, exchange.factory.seconds() - exchange.started), 3),
+        "seconds": round(max(0.0, exchange.services.seconds() - exchange.started), 3),
     }
 
 

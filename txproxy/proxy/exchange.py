@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final
 
 import attrs
 from twisted.internet.defer import Deferred, fail
@@ -25,20 +25,17 @@ from txproxy.errors import (
     UpstreamClosed,
 )
 from txproxy.interfaces import Answer, Client, Decision, Plan, Refusal
+from txproxy.interfaces.streams import ClientStream, UpstreamConnection
 from txproxy.net.via_proxy import spoke_early
 from txproxy.proxy.early_body import FIRST_PART, EarlyBody
 from txproxy.proxy.exchange_bounds import Bound
+from txproxy.proxy.services import Services
+from txproxy.proxy.tunnel import Tunnel
 from txproxy.proxy.upstream.connection_binding import bind_by_request
-from txproxy.proxy.upstream.connection_pool import Connections
 from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end, received_in_http10
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.trailers import of_request, of_response
 from txproxy.wire.message import RequestHead, ResponseHead
-
-if TYPE_CHECKING:
-    from txproxy.proxy.factory import ProxyFactory
-    from txproxy.proxy.tunnel import Tunnel
-    from txproxy.proxy.upstream.http1 import UpstreamProtocol
 
 _log = Logger()
 
@@ -50,60 +47,6 @@ IDEMPOTENT: Final = frozenset(
 )
 _DROP_AT_204: Final = HOP_BY_HOP | {b"content-length"}
 _NO_FIELDS: Final = Headers()
-
-
-class Downstream(Protocol):
-    """Whoever brought a request, and gets the response."""
-
-    client: Client
-
-    @property
-    def errand(self) -> str:
-        """What this is, where it is not a client's own request."""
-
-    def request_wanted(self) -> None:
-        """The exchange wants the request's body now, or again; ``Exchange.wants_body`` says whether it still does."""
-
-    def send_informational(self, response: ResponseHead) -> None:
-        """A response head before the final one (RFC 9110 section 15.2)."""
-
-    def send_head(self, response: ResponseHead) -> None:
-        """The head of the response; its lines are end-to-end."""
-
-    def send_whole(self, response: ResponseHead, body: bytes) -> None:
-        """A whole response, which has no trailers."""
-
-    def send_body(self, data: bytes) -> None:
-        """Part of the response's body."""
-
-    def sink(self) -> Any:
-        """The transport to which bytes may pass by ``send_body``, with nothing gathered before them; or None."""
-
-    def passed(self, size: int) -> None:
-        """So many bytes have."""
-
-    def send_end(self, trailers: Headers) -> None:
-        """The response is complete."""
-
-    def flush(self) -> None:
-        """Write what was gathered."""
-
-    def send_refusal(self, refusal: Refusal | Answer) -> int:
-        """A whole response of the proxy's own; gives the length of its body."""
-
-    def cut(self) -> None:
-        """The response cannot be completed, and the client must be able to tell."""
-
-    def switch(self, response: ResponseHead | None, upstream: UpstreamProtocol) -> None:
-        """Send ``response`` (200 to CONNECT if None) and become a tunnel to ``upstream``."""
-
-    def exchange_done(self) -> None:
-        """The exchange is over."""
-
-    def hold_connections(self) -> Connections[UpstreamProtocol] | None:
-        """Where upstream connections are kept that are this client connection's alone (and ``client.connections`` from
-        now on); None if there is no such place.
-        """
 
 
 class _Phase(Enum):
@@ -131,13 +74,13 @@ class Exchange:
     """
 
     __slots__ = (
-        "factory", "downstream", "request", "plan", "status", "sent", "received", "outcome", "detail", "started",
+        "services", "downstream", "request", "plan", "status", "sent", "received", "outcome", "detail", "started",
         "request_done", "wants_body", "_phase", "_upstream", "_pending", "_body_seen", "_switching",
         "_observed", "_held", "bound", "early",
     )  # fmt: skip
 
-    def __init__(self, factory: ProxyFactory, downstream: Downstream, request: RequestHead) -> None:
-        self.factory = factory
+    def __init__(self, services: Services, downstream: ClientStream, request: RequestHead) -> None:
+        self.services = services
         self.downstream = downstream
         self.request = request
         self.plan: Plan | None = None
@@ -151,7 +94,7 @@ class Exchange:
         # whether the body of the request may be brought now
         self.wants_body = False
         self._phase = _PLANNING
-        self._upstream: UpstreamProtocol | None = None
+        self._upstream: UpstreamConnection | None = None
         self._pending: Deferred[Any] | None = None
         self._body_seen = False
         # the answer that changes protocols, once the request is complete
@@ -186,14 +129,12 @@ class Exchange:
 
     # -- plan and dial
 
-    def start(self, plan: Callable[[RequestHead, Client], Decision] | None = None) -> None:
-        """Ask the mode, and go. With a ``plan`` of its own this is a subrequest, of which no observer is told."""
-        factory = self.factory
-        if plan is None:
-            plan = factory.mode.plan
-            if factory.observed:
-                self.started = factory.seconds()
-                self._observed = True
+    def start(self, plan: Callable[[RequestHead, Client], Decision]) -> None:
+        """Ask the mode for its ``plan``, and go."""
+        services = self.services
+        if services.observed and not self.downstream.errand:
+            self.started = services.seconds()
+            self._observed = True
         try:
             decision = plan(self.request, self.downstream.client)
         except ExchangeError as fault:
@@ -211,8 +152,8 @@ class Exchange:
         """Answer what could not be read as a request, so that the mode is not asked. So many seconds it was ``waited``
         for.
         """
-        if self.factory.observed:
-            self.started = self.factory.seconds() - waited
+        if self.services.observed:
+            self.started = self.services.seconds() - waited
             self._observed = True
         client = self.downstream.client
         # Nothing that was known of the request before it holds for this one.
@@ -273,14 +214,14 @@ class Exchange:
     def _proceed(self, plan: Plan) -> None:
         if plan.head is not None:
             own = self.downstream.client.connections
-            kept = self.factory.take_quiet(plan.address.key, own) if own is not None else None
+            kept = self.services.take_quiet(plan.address.key, own) if own is not None else None
             if kept is not None:
                 pass
             elif not self.request.body:
-                kept = self.factory.connections.take(plan.address.key)
+                kept = self.services.connections.take(plan.address.key)
             else:
                 # Once part of its body has been taken, it cannot go elsewhere.
-                kept = self.factory.take_quiet(plan.address.key)
+                kept = self.services.take_quiet(plan.address.key)
             if kept is not None:
                 self._send(kept, plan.head)
                 return
@@ -289,14 +230,14 @@ class Exchange:
     def _dial(self, plan: Plan) -> None:
         self._phase = _Phase.DIALING
         try:
-            dialing = self.factory.dial(plan.address, self.downstream.client.client_ip)
+            dialing = self.services.dial(plan.address, self.downstream.client.client_ip)
         except Exception:
             # An embedder's dialer, perhaps.
             dialing = fail()
         self._pending = dialing
         dialing.addCallbacks(self._dialed, self._dial_failed)
 
-    def _dialed(self, upstream: UpstreamProtocol) -> None:
+    def _dialed(self, upstream: UpstreamConnection) -> None:
         self._pending = None
         plan = self.plan
         assert plan is not None
@@ -306,7 +247,7 @@ class Exchange:
             if plan.answered is not None:
                 plan.answered(200)
             self._switch(None, upstream)
-        elif upstream.codec.buffered:
+        elif upstream.spoke_early:
             upstream.close()
             self._spoken_early(plan)
         else:
@@ -348,7 +289,7 @@ class Exchange:
             party, plan.party = plan.party, None
             party.ended(fault, status)
 
-    def _send(self, upstream: UpstreamProtocol, head: RequestHead) -> None:
+    def _send(self, upstream: UpstreamConnection, head: RequestHead) -> None:
         self._phase = _SENT
         self._upstream = upstream
         index = self.request.headers.index
@@ -399,7 +340,7 @@ class Exchange:
         plan, early = self.plan, self.early
         assert plan is not None and early is not None
         if plan.party is not None:
-            early.until = self.factory.moment_limit.ahead
+            early.until = self.services.moment_limit.ahead
             self._leave(None, 0)
         if not self.received and not early.encouraged and self._expects():
             # RFC 9110 10.1.1 would have the origin asked, which takes the place that is not to be had yet. As nginx and
@@ -415,7 +356,7 @@ class Exchange:
         """It has not come in time: go on without it if there is room, else wait on."""
         plan, early = self.plan, self.early
         assert plan is not None and early is not None
-        early.until = self.factory.moment_limit.ahead
+        early.until = self.services.moment_limit.ahead
         self._retake(plan, late=True)
 
     def _retake(self, plan: Plan, late: bool) -> None:
@@ -436,7 +377,7 @@ class Exchange:
             self._phase = _PLANNING
             self._decided(decision)
 
-    def _send_early(self, upstream: UpstreamProtocol, early: EarlyBody) -> None:
+    def _send_early(self, upstream: UpstreamConnection, early: EarlyBody) -> None:
         """What was gathered goes out first."""
         self.early = None
         self.wants_body = not self.request_done
@@ -674,7 +615,7 @@ class Exchange:
         lines = end_to_end(headers, HOP_BY_HOP if status != 204 else _DROP_AT_204)
         if b"date" not in index:
             # RFC 9110 6.6.1: a recipient with a clock adds the Date that is missing.
-            lines.append(b"Date: " + self.factory.http_date())
+            lines.append(b"Date: " + self.services.http_date())
             return Headers.from_lines(lines)
         onward = Headers.from_lines(lines)
         if status != 204:
@@ -789,7 +730,7 @@ class Exchange:
         else:
             self._fail(fault)
 
-    def not_asked(self, upstream: UpstreamProtocol) -> None:
+    def not_asked(self, upstream: UpstreamConnection) -> None:
         """The upstream has spoken, or left, before any of the request went out."""
         self._upstream = None
         self.wants_body = False
@@ -820,7 +761,7 @@ class Exchange:
 
     # -- tunnels
 
-    def _switch(self, response: ResponseHead | None, upstream: UpstreamProtocol) -> None:
+    def _switch(self, response: ResponseHead | None, upstream: UpstreamConnection) -> None:
         self.status = response.status if response is not None else 200
         self._phase = _ANSWERED
         self._upstream = None
@@ -840,7 +781,7 @@ class Exchange:
     def tunnel_refused(self, fault: ExchangeError) -> None:
         """The tunnel has ended before anything passed."""
         if self._phase is not _OVER:
-            self.factory.say_fault(self.client, fault, self.downstream.errand)
+            self.services.say_fault(self.client, fault, self.downstream.errand)
             self._finish(fault.error, fault.detail)
 
     # -- the end
@@ -880,7 +821,7 @@ class Exchange:
         self.downstream.exchange_done()
 
     def _fail(self, fault: ExchangeError) -> None:
-        self.factory.say_fault(self.client, fault, self.downstream.errand)
+        self.services.say_fault(self.client, fault, self.downstream.errand)
         if self._phase is _ANSWERED:
             self._finish(fault.error, fault.detail)
             self.downstream.cut()
@@ -902,4 +843,4 @@ class Exchange:
         if self.bound is not None:
             self.bound.ended()
         if self._observed:
-            self.factory.exchange_finished(self)
+            self.services.exchange_finished(self)

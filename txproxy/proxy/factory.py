@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from email.utils import formatdate
-from time import time
-from typing import Any, Final, TypeAlias
+from typing import Any
 
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
-from twisted.logger import Logger
 from zope.interface import implementer
 
-from txproxy.errors import ExchangeError
-from txproxy.interfaces import Address, Client, IClientDialer, IDialer, IMode
-from txproxy.net.deadlines import Deadlines, TimeLimit
-from txproxy.net.dialing import Dialer
+from txproxy.interfaces import Client, IDialer, IMode
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.peers import ip_of
-from txproxy.net.splice import PipePool
-from txproxy.net.transports import TurnWrites
 from txproxy.proxy.downstream.admission import Admission
 from txproxy.proxy.downstream.client_limit import make_admission
 from txproxy.proxy.downstream.http1 import DownstreamProtocol
-from txproxy.proxy.early_body import MOMENT
-from txproxy.proxy.error_pages import ErrorPages
-from txproxy.proxy.exchange import Exchange
-from txproxy.proxy.fault_log import FaultLog
 from txproxy.proxy.limits import Limits
-from txproxy.proxy.upstream.connection_pool import Connections
+from txproxy.proxy.services import Observer, Services
 from txproxy.proxy.upstream.http1 import UpstreamProtocol
-from txproxy.wire.http1.tolerance import tolerated
-
-_log = Logger()
-
-# How long to wait, in seconds, for the response to a client that has closed its side of the connection, and for a
-# request that may be on its way when nobody listens any more.
-GONE: Final = 1.0
-
-Observer: TypeAlias = Callable[[Exchange], None]
 
 
 @implementer(IProtocolFactory)
@@ -75,40 +54,22 @@ class ProxyFactory:
         if reactor is None:
             from twisted.internet import reactor  # the embedding program's
         self.limits = limits = limits or Limits()
+        self.services = services = Services(
+            reactor,
+            limits,
+            UpstreamProtocol,
+            tolerate=tolerate,
+            dialer=dialer,
+            observers=observers,
+            name=name,
+            resolver=resolver,
+        )
         self.mode = mode
-        self.reactor = reactor
-        self.name = name.encode("ascii")
-        self.wire_limits = limits.wire()
-        self.tolerate = tolerated(tolerate)
-        self.resolver = resolver or Resolver(reactor)
-        self.dialer = dialer or Dialer(reactor, limits.connect_timeout, self.resolver)
-        self.connections: Connections[UpstreamProtocol] = Connections(limits.keep_per_address, limits.keep_in_all)
-        self.deadlines = deadlines = Deadlines(reactor)
-        self.header_limit = deadlines.limit(limits.header_timeout)
-        self.idle_limit = deadlines.limit(limits.idle_timeout)
-        self.response_limit = deadlines.limit(limits.response_timeout)
-        self.min_body_rate = limits.min_body_rate
-        self.keep_limit = deadlines.limit(limits.keep_for)
-        self.gone_limit = deadlines.limit(GONE)
-        self.moment_limit = deadlines.limit(MOMENT)
-        self.linger_limit = deadlines.limit(limits.linger_timeout)
-        self.seconds: Callable[[], float] = reactor.seconds
-        self.pipes = PipePool()
-        self.turn_writes = TurnWrites.of(reactor)
         self.draining = False
         self.stopped = False
         # for how long a client may be silent before its first request, and between two
-        self.first_limit, self.rest_limit = self.header_limit, self.idle_limit
-        self._observers = observers
-        self.observed = bool(observers)
-        self.fault_log = FaultLog(_log, reactor)
-        # in place of the proxy's own small bodies
-        self.pages: ErrorPages | None = None
-        # exchanges for which no client waits
-        self.errands: set[Exchange] = set()
-        self._date = (0, b"")
+        self.first_limit, self.rest_limit = services.header_limit, services.idle_limit
         self._ports = 0
-        self._limits: dict[float, TimeLimit] = {}
         self.admission: Admission[DownstreamProtocol] = make_admission(limits)
 
     # -- what Twisted calls
@@ -145,75 +106,6 @@ class ProxyFactory:
             return None
         return kind(self, Client(ip_of(addr), scheme))
 
-    def http_date(self) -> bytes:
-        """The time as Date has it (RFC 9110 section 5.6.7)."""
-        now = int(time())
-        if self._date[0] != now:
-            self._date = (now, formatdate(now, usegmt=True).encode("ascii"))
-        return self._date[1]
-
-    def limit_of(self, seconds: float) -> TimeLimit:
-        """A time limit that is not the proxy's own, but a route's."""
-        limit = self._limits.get(seconds)
-        if limit is None:
-            limit = self._limits[seconds] = self.deadlines.limit(seconds)
-        return limit
-
-    # -- connections to upstreams
-
-    def take_quiet(self, key: str, connections: Connections[UpstreamProtocol] | None = None) -> UpstreamProtocol | None:
-        """A kept connection that has not been closed just now, as far as can be told, for what cannot be repeated; one
-        of these ``connections``, if they are given.
-        """
-        if connections is None:
-            connections = self.connections
-        upstream = connections.take(key)
-        while upstream is not None and upstream.unread():
-            upstream.close()
-            upstream = connections.take(key)
-        return upstream
-
-    def dial(self, address: Address, client_ip: str) -> Deferred[Any]:
-        """A new connection, on behalf of a client."""
-        dialer: Any = self.dialer
-        if IClientDialer.providedBy(dialer):
-            dialing: Deferred[Any] = dialer.dial_for(client_ip, address, lambda: UpstreamProtocol(self, address))
-            return dialing
-        return self.dialer.dial(address, lambda: UpstreamProtocol(self, address))
-
-    # -- observers
-
-    def exchange_finished(self, exchange: Exchange) -> None:
-        """Tell the observers. One that fails is said loudly, and harms nobody."""
-        for observer in self._observers:
-            try:
-                observer(exchange)
-            except Exception:
-                _log.failure("an observer failed")
-
-    def say_fault(self, client: Client, fault: ExchangeError, errand: str = "") -> None:
-        """One line in the log, for whoever has to find out why, unless there are very many. The fault of an ``errand``
-        is no answer to a client.
-        """
-        if errand:
-            self.fault_log.say(
-                f"{errand} {fault.error}",
-                "{errand} of {peer} failed: {error}: {detail}",
-                errand=errand,
-                peer=client.peer_ip,
-                error=fault.error,
-                detail=fault.detail,
-            )
-            return
-        self.fault_log.say(
-            f"{fault.status} {fault.error}",
-            "{status} to {peer}: {error}: {detail}",
-            status=fault.status,
-            peer=client.peer_ip,
-            error=fault.error,
-            detail=fault.detail,
-        )
-
     # -- the end
 
     def drain(self) -> Deferred[None]:
@@ -221,8 +113,8 @@ class ProxyFactory:
         connection. Fires when the last client has left, so that nobody should listen any more.
         """
         self.draining = True
-        self.first_limit = self.rest_limit = self.gone_limit
-        self.deadlines.look_ahead()
+        self.first_limit = self.rest_limit = self.services.gone_limit
+        self.services.deadlines.look_ahead()
         return self.admission.drain()
 
     def retire(self) -> Deferred[None]:
@@ -238,10 +130,4 @@ class ProxyFactory:
         self.draining = self.stopped = True
         for downstream in self.admission.everyone():
             downstream.abort()
-        for errand in list(self.errands):
-            errand.client_gone()
-        self.errands.clear()
-        for upstream in self.connections.all():
-            upstream.close()
-        self.fault_log.stop()
-        self.pipes.close()
+        self.services.stop()

@@ -11,8 +11,9 @@ from txproxy.errors import ConfigError, LoopDetected
 from txproxy.interfaces import Client, Decision, IMode, Refusal
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.transports import tls_connection
-from txproxy.proxy.factory import Observer, ProxyFactory
+from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.limits import Limits
+from txproxy.proxy.services import Observer, Services
 from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.reverse.actions.treatments import Action
 from txproxy.reverse.client_identity import Trust, peer_alone
@@ -69,10 +70,10 @@ class ReverseMode:
         self._takes_connect = any(one.takes_connect for one in actions)
         self.pools = tuple(dict.fromkeys(pool for one in actions for pool in one.pools))
 
-    def attach(self, factory: ProxyFactory) -> None:
-        """``factory`` serves this mode."""
+    def attach(self, services: Services) -> None:
+        """This mode is served by means of ``services``."""
         for action in self._actions:
-            action.attach(factory)
+            action.attach(services)
 
     def plan(self, head: RequestHead, client: Client) -> Decision:
         """See :class:`txproxy.interfaces.IMode`."""
@@ -183,19 +184,19 @@ class ReverseProxyFactory(ProxyFactory):
             resolver=resolver,
             reactor=reactor,
         )
-        target.attach(self)
+        target.attach(self.services)
         self.pools = target.pools
         for pool in self.pools:
-            pool.use_clock(self.reactor)
+            pool.use_clock(self.services.reactor)
 
     def begin(self) -> None:
         """Look after the pools."""
         for pool in self.pools:
             pool.start(
-                self.reactor,
-                lambda address, build: self.dialer.dial(address, build),
-                self.resolver,
-                self.tolerate,
+                self.services.reactor,
+                lambda address, build: self.services.dialer.dial(address, build),
+                self.services.resolver,
+                self.services.tolerate,
             )
 
     def end(self) -> None:

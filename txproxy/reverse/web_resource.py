@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from txproxy.errors import ConfigError, RequestError
 from txproxy.interfaces import Answer, Client, Refusal
+from txproxy.interfaces.streams import UpstreamConnection
 from txproxy.matching.paths import configured_path
 from txproxy.net.transports import set_tcp_options, take_channel, when_lost
 from txproxy.proxy.answers import prefers_html, reply
@@ -21,7 +22,6 @@ from txproxy.proxy.limits import Limits
 from txproxy.proxy.tunnel import Tunnel
 from txproxy.proxy.upstream.connection_binding import close_all, own_connections
 from txproxy.proxy.upstream.connection_pool import Connections
-from txproxy.proxy.upstream.http1 import UpstreamProtocol
 from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.reverse.actions.treatments import Treated, Treatment
 from txproxy.reverse.client_identity import Trust
@@ -36,7 +36,7 @@ from txproxy.wire.message import RequestHead, ResponseHead
 _PIECE: Final = 65536
 _NO_FIELDS: Final = Headers()
 # upstream connections by the twisted.web channel whose client alone they serve
-_Held: TypeAlias = "dict[Any, Connections[UpstreamProtocol]]"
+_Held: TypeAlias = "dict[Any, Connections[Any]]"
 
 
 @implementer(IPushProducer)
@@ -68,7 +68,7 @@ class _SiteRequest:
         request = self._request
         request.notifyFinish().addErrback(self._gone)
         try:
-            head = head_of(request, _may_change(request), self._factory.wire_limits)
+            head = head_of(request, _may_change(request), self._factory.services.wire_limits)
             head = below(head, request, self._path)
         except RequestError as fault:
             self.send_refusal(Refusal.of(fault))
@@ -77,9 +77,9 @@ class _SiteRequest:
             self.send_refusal(to_slash(head))
             return
         self._body_left = head.body
-        self._exchange = exchange = Exchange(self._factory, self, head)
+        self._exchange = exchange = Exchange(self._factory.services, self, head)
         request.registerProducer(self, True)
-        exchange.start()
+        exchange.start(self._factory.mode.plan)
 
     def _gone(self, _: object) -> None:
         self._over = True
@@ -166,7 +166,8 @@ class _SiteRequest:
             self._request.setHeader(b"connection", b"close")
             channel.persistent = False
         html = prefers_html(exchange.request.headers if exchange is not None else None)
-        head, body = reply(refusal, self._factory.name, html, self._factory.http_date(), self._factory.pages)
+        services = self._factory.services
+        head, body = reply(refusal, services.name, html, services.http_date(), services.pages)
         self.send_head(head)
         if self._request.method != b"HEAD":
             self._request.write(body)
@@ -187,7 +188,7 @@ class _SiteRequest:
         else:
             request.loseConnection()
 
-    def switch(self, response: ResponseHead | None, upstream: UpstreamProtocol) -> None:
+    def switch(self, response: ResponseHead | None, upstream: UpstreamConnection) -> None:
         """Take the connection from twisted.web, for good; what that had to say was nothing yet."""
         exchange, self._exchange = self._exchange, None
         assert exchange is not None and response is not None, "CONNECT does not come here"
@@ -199,7 +200,7 @@ class _SiteRequest:
         bounds = bound.bounds if bound is not None else None
         set_tcp_options(transport)
         timeout = exchange.plan.tunnel_timeout if exchange.plan is not None else None
-        tunnel = Tunnel(self._factory, transport, upstream.transport, exchange.tunnel_closed, bounds, timeout)
+        tunnel = Tunnel(self._factory.services, transport, upstream.transport, exchange.tunnel_closed, bounds, timeout)
         if bound is not None:
             bound.tunnel = tunnel
         early = take_channel(channel, tunnel.client)
@@ -212,8 +213,8 @@ class _SiteRequest:
         """Nothing follows: the next request of the connection is twisted.web's to read."""
         self._exchange = None
 
-    def hold_connections(self) -> Connections[UpstreamProtocol] | None:
-        """See :class:`txproxy.proxy.exchange.Downstream`: as long as twisted.web has the connection."""
+    def hold_connections(self) -> Connections[Any] | None:
+        """See :class:`txproxy.interfaces.streams.ClientStream`: as long as twisted.web has the connection."""
         channel, held = self._request.channel, self._held
         if not isinstance(channel, HTTPChannel):
             # The streams of HTTP/2 share their connection, which nobody can log in to.
@@ -332,7 +333,7 @@ class ReverseProxyResource(Resource):
         # A resource is not told when its site listens.
         self._serves = True
         self._factory.begin()
-        reactor = self._factory.reactor
+        reactor = self._factory.services.reactor
         if IReactorCore.providedBy(reactor):
             reactor.addSystemEventTrigger("before", "shutdown", self.stop)
 

@@ -25,7 +25,8 @@ from txproxy.forward.mode import ForwardProxyFactory
 from txproxy.limits.allotments import Allotments
 from txproxy.net.dns.resolver import Resolver
 from txproxy.proxy.error_pages import ErrorPages
-from txproxy.proxy.factory import Observer, ProxyFactory
+from txproxy.proxy.factory import ProxyFactory
+from txproxy.proxy.services import Observer
 from txproxy.reverse.actions.redirects import Redirect
 from txproxy.reverse.actions.subrequests import ForwardAuth, Mirror
 from txproxy.reverse.actions.to_pool import ToPool
@@ -214,7 +215,7 @@ def _factory(
         resolver=resolver,
         reactor=reactor,
     )
-    factory.pages = ErrorPages(dict(listener.error_pages)) or None
+    factory.services.pages = ErrorPages(dict(listener.error_pages)) or None
     return factory
 
 

@@ -20,7 +20,7 @@ from txproxy.forward.explaining import explain as explain_forward
 from txproxy.forward.mode import ForwardMode
 from txproxy.interfaces import Answer, Client, Plan, Refusal
 from txproxy.proxy.answers import reason_of
-from txproxy.proxy.factory import ProxyFactory
+from txproxy.proxy.services import Services
 from txproxy.reverse.actions.treatments import Action
 from txproxy.reverse.routing.conditions import shown
 from txproxy.reverse.routing.routes import Route
@@ -204,7 +204,7 @@ class _Chosen:
         """See :class:`txproxy.reverse.actions.treatments.Action`."""
         return self
 
-    def attach(self, factory: ProxyFactory) -> None:
+    def attach(self, services: Services) -> None:
         """See :class:`txproxy.reverse.actions.treatments.Action`."""
 
 

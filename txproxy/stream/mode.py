@@ -19,17 +19,14 @@ from zope.interface import implementer
 
 from txproxy.errors import ConfigError, DialError, ExchangeError
 from txproxy.interfaces import Address, Client, IDialer
-from txproxy.net.deadlines import NEVER, Deadlines
-from txproxy.net.dialing import Dialer
+from txproxy.net.deadlines import NEVER
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.peers import ip_of
-from txproxy.net.splice import PipePool
 from txproxy.net.transports import set_tcp_options, tls_connection
 from txproxy.proxy.downstream.admission import Admission
 from txproxy.proxy.downstream.client_limit import make_admission
-from txproxy.proxy.factory import GONE
-from txproxy.proxy.fault_log import FaultLog
 from txproxy.proxy.limits import Limits
+from txproxy.proxy.services import Services
 from txproxy.proxy.tunnel import Tunnel, TunnelEnd
 from txproxy.stream.sni_routing import ByName, Heard
 
@@ -176,7 +173,7 @@ class StreamProtocol(_Relay):
         """A client is there; nothing is read of it before an upstream is."""
         self.client.transport = self.transport
         self.transport.pauseProducing()
-        self.started = self.factory.seconds()
+        self.started = self.factory.services.seconds()
         if self.factory.admission.admit(self):
             self.admitted()
 
@@ -187,8 +184,8 @@ class StreamProtocol(_Relay):
             return
         # Who has not even shaken hands yet is no reason to take an upstream's place.
         self._listening = True
-        self.deadline = self.factory.header_limit.ahead
-        self.factory.deadlines.watch(self)
+        self.deadline = self.factory.services.header_limit.ahead
+        self.factory.services.deadlines.watch(self)
         self.transport.resumeProducing()
 
     def dataReceived(self, data: bytes) -> None:
@@ -227,7 +224,7 @@ class StreamProtocol(_Relay):
 
     def _go_to(self, heard: Heard[Chooser]) -> None:
         self._listening = False
-        self.factory.deadlines.forget(self)
+        self.factory.services.deadlines.forget(self)
         self.server_name = heard.server_name
         self._pool = heard.pool
         if heard.pool is not None:
@@ -255,7 +252,7 @@ class StreamProtocol(_Relay):
         self.upstream = choice.address
         assert self._pool is not None
         address = self._pool.address_for(choice, self.client)
-        self._dialing = dialing = self.factory.dialer.dial(address, StreamUpstream)
+        self._dialing = dialing = self.factory.services.dial(address, self.client_ip)
         dialing.addCallbacks(self._dialed, self._dial_failed)
 
     def _nobody(self, failure: Failure) -> None:
@@ -270,7 +267,8 @@ class StreamProtocol(_Relay):
     def _refuse(self, outcome: str, why: str) -> None:
         """The client gets nothing that says why: the log does."""
         self.detail = why
-        self.factory.fault_log.say(outcome, "closed {peer}: {kind}: {why}", peer=self.client_ip, kind=outcome, why=why)
+        told = self.factory.services.fault_log
+        told.say(outcome, "closed {peer}: {kind}: {why}", peer=self.client_ip, kind=outcome, why=why)
         self._end(outcome)
 
     def _dialed(self, upstream: Any) -> None:
@@ -280,7 +278,7 @@ class StreamProtocol(_Relay):
             return
         assert self._choice is not None
         self._choice.answered(200)
-        tunnel = Tunnel(self.factory, self.transport, upstream.transport, self._closed)
+        tunnel = Tunnel(self.factory.services, self.transport, upstream.transport, self._closed)
         self.end, upstream.end = tunnel.client, tunnel.upstream
         self.transport.resumeProducing()
         early, self._early = self._early, b""
@@ -306,7 +304,7 @@ class StreamProtocol(_Relay):
         super().connectionLost(reason)
         if self._listening:
             self._listening = False
-            self.factory.deadlines.forget(self)
+            self.factory.services.deadlines.forget(self)
         self._end("client-gone")
         if self._dialing is not None:
             self._dialing.cancel()
@@ -328,7 +326,7 @@ class StreamProtocol(_Relay):
     def drain(self) -> None:
         """A stream ends when its peers end it; who has not said where to has a moment to do so."""
         if self._listening:
-            self.deadline = min(self.deadline, self.factory.gone_limit.ahead)
+            self.deadline = min(self.deadline, self.factory.services.gone_limit.ahead)
 
     def retire(self) -> bool:
         """What has begun ends as it has begun."""
@@ -381,17 +379,10 @@ class StreamFactory:
             raise ConfigError("a tcp proxy needs a pool, or pools by server name")
         for one in self.pools:
             one.use_clock(reactor)
-        self.reactor = reactor
         self.observers = observers
-        self.fault_log = FaultLog(_log, reactor)
-        self.seconds: Callable[[], float] = reactor.seconds
-        self.resolver = resolver or Resolver(reactor)
-        self.dialer = dialer or Dialer(reactor, limits.connect_timeout, self.resolver)
-        self.deadlines = Deadlines(reactor)
-        self.idle_limit = self.deadlines.limit(limits.idle_timeout)
-        self.header_limit = self.deadlines.limit(limits.header_timeout)
-        self.gone_limit = self.deadlines.limit(GONE)
-        self.pipes = PipePool()
+        self.services = Services(
+            reactor, limits, lambda services, address: StreamUpstream(), dialer=dialer, resolver=resolver
+        )
         self.admission: Admission[StreamProtocol] = make_admission(limits)
         self.stopped = False
         self._ports = 0
@@ -401,7 +392,11 @@ class StreamFactory:
         self._ports += 1
         if self._ports == 1:
             for pool in self.pools:
-                pool.start(self.reactor, lambda address, build: self.dialer.dial(address, build), self.resolver)
+                pool.start(
+                    self.services.reactor,
+                    lambda address, build: self.services.dialer.dial(address, build),
+                    self.services.resolver,
+                )
 
     def doStop(self) -> None:
         """A port has ceased to listen."""
@@ -416,7 +411,7 @@ class StreamFactory:
 
     def drain(self) -> Deferred[None]:
         """Let all streams end, so that nobody should listen any more; fires when the last one has."""
-        self.deadlines.look_ahead()
+        self.services.deadlines.look_ahead()
         return self.admission.drain()
 
     def retire(self) -> Deferred[None]:
@@ -428,5 +423,4 @@ class StreamFactory:
         self.stopped = True
         for stream in self.admission.everyone():
             stream.abort()
-        self.fault_log.stop()
-        self.pipes.close()
+        self.services.stop()

@@ -222,7 +222,7 @@ class ProxyInMemory:
         self.clock = Clock()
         self.network = MemoryNetwork(self.clock)
         self.factory = make(self.clock)
-        self.factory.dialer = self.network
+        self.factory.services.dialer = self.network
         self.factory.doStart()
         self.clients: list[MemoryConnection] = []
 

@@ -392,7 +392,7 @@ def test_what_one_mode_knew_of_a_client_is_not_known_to_the_next(proxy, other, s
 
 def test_a_stop_ends_what_runs_before_it_returns(proxy):
     finished = []
-    proxy.factory.observed, proxy.factory._observers = True, (finished.append,)
+    proxy.factory.services.observed, proxy.factory.services._observers = True, (finished.append,)
     client = proxy.connect()
     client.send(GET)
     proxy.factory.stop()

@@ -172,7 +172,7 @@ class World:
         self.proxy = ReverseProxyFactory(
             Pool(["http://10.0.0.1:80"]), limits=Limits(**limits), reactor=self.reactor, via=None
         )
-        self.network = self.proxy.dialer = MemoryNetwork(self.reactor)
+        self.network = self.proxy.services.dialer = MemoryNetwork(self.reactor)
         self.factory = ProxyProtocolFactory(
             self.proxy, Networks(["127.0.0.0/8"]), header_timeout=5, reactor=self.reactor
         )

@@ -464,7 +464,7 @@ class Sockets:
         self.factory = Factory(self.mode, reactor=self.reactor)
         self.factory.protocols = spoken(("http", "https", "socks5"), context)
         self.factory.tls_context = context
-        self.network = self.factory.dialer = MemoryNetwork(self.reactor)
+        self.network = self.factory.services.dialer = MemoryNetwork(self.reactor)
         self.factory.doStart()
         self.peer = SocketPeer(self.reactor, self.factory)
 

@@ -105,7 +105,7 @@ def _kept(world):
     world.request(REQUESTS[0])
     world.upstreams[0].sendall(ANSWER)
     assert world.hear(world.client) == ANSWER
-    upstream = next(iter(world.factory.connections.all()))
+    upstream = next(iter(world.factory.services.connections.all()))
     return world.downstream.transport, upstream.transport
 
 

@@ -44,7 +44,7 @@ def serve(monkeypatch, site):
     def serve(directory=site):
         mode = ReverseMode(Files(str(directory)))
         proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(mode, reactor=reactor))
-        proxy.factory.dialer = Dialer(proxy.clock, 5)
+        proxy.factory.services.dialer = Dialer(proxy.clock, 5)
         # File's producers are driven by a cooperator on the program's reactor: here by one on the clock.
         cooperator = task.Cooperator(
             terminationPredicateFactory=lambda: lambda: True, scheduler=lambda run: proxy.clock.callLater(STEP, run)
@@ -137,7 +137,7 @@ def test_a_directory_without_a_slash_is_sent_to_the_one_with_it(ask):
 
 def test_pages_of_ones_own_stand_for_what_is_not_there(serve, site):
     ask = serve()
-    ask.proxy.factory.pages = ErrorPages({404: Page(text="<p>gone"), "4xx": Page(text="no")})
+    ask.proxy.factory.services.pages = ErrorPages({404: Page(text="<p>gone"), "4xx": Page(text="no")})
     for target in (b"/missing", b"/sub/missing", b"/empty/", b"/.env", b"/%ff"):
         status, fields, body = ask(target)
         assert (status, fields[b"content-type"], body) == (404, b"text/html; charset=utf-8", b"<p>gone")

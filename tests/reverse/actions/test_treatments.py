@@ -855,7 +855,7 @@ def test_a_copy_whose_upstream_dies_gathers_no_more(serve):
     client.send(b"ello")
     at(proxy, "10.0.0.1")[0].send(OK)
     assert client.received == OK
-    assert not proxy.factory.errands
+    assert not proxy.factory.services.errands
 
 
 def test_a_copy_that_is_sent_later_is_still_of_its_own_request(serve):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any, Final
 
 from zope.interface import implementer
@@ -26,6 +25,20 @@ class _Crowded:
     def plan(self, head: RequestHead, client: Client) -> Decision:
         """See :class:`txproxy.interfaces.IMode`."""
         return _TOO_MANY
+
+
+class _Refusing:
+    """In place of a connection's own ``factory`` (see :class:`txproxy.proxy.downstream.http1.Home`): its first request
+    is refused, and is its last.
+    """
+
+    def __init__(self, factory: Any) -> None:
+        self.mode = _Crowded()
+        self.draining = True
+        self.services = factory.services
+        self.admission = factory.admission
+        self.first_limit, self.rest_limit = factory.first_limit, factory.rest_limit
+        self.protocols, self.tls_context, self.login = factory.protocols, factory.tls_context, factory.login
 
 
 class AdmissionPerClient(Admission[Guest]):
@@ -54,10 +67,7 @@ class AdmissionPerClient(Admission[Guest]):
             if count >= self._most * _PATIENCE or not hasattr(factory, "mode"):
                 guest.abort()
                 return False
-            # Nothing is asked of those who are few enough: these are served by another factory, with the same parts.
-            guest.factory = factory = copy.copy(factory)
-            factory.mode = _Crowded()
-            factory.draining = True
+            guest.factory = _Refusing(factory)
         self._counts[key] = count + 1
         self._counted[guest] = key
         return super().admit(guest)

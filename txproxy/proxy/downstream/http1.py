@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
+from OpenSSL import SSL
 from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IProtocol, IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txproxy.errors import ExchangeError, RequestError, WrongProtocol
-from txproxy.interfaces import Answer, Client, Refusal
-from txproxy.net.deadlines import NEVER
+from txproxy.interfaces import Answer, Client, IMode, Refusal
+from txproxy.interfaces.streams import UpstreamConnection
+from txproxy.net.deadlines import NEVER, TimeLimit
 from txproxy.net.transports import half_close, read_less, set_tcp_options, unread_function, write_function
 from txproxy.proxy.answers import prefers_html, reply
+from txproxy.proxy.downstream.admission import Admission
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.minimum_rate import BodyRate, ResponseRate
+from txproxy.proxy.services import Services
 from txproxy.proxy.tunnel import Tunnel, TunnelEnd
 from txproxy.proxy.tunnel_inspection import Gate
 from txproxy.proxy.upstream.connection_binding import close_all, own_connections
 from txproxy.proxy.upstream.connection_pool import Connections
-from txproxy.proxy.upstream.http1 import UpstreamProtocol
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.codec import ServerCodec
 from txproxy.wire.message import RequestHead, ResponseHead
-
-if TYPE_CHECKING:
-    from txproxy.proxy.factory import ProxyFactory
 
 # How much of what a client sends ahead of its turn is held before the rest has to wait in the kernel.
 _READ_AHEAD: Final = 65536
@@ -46,12 +47,31 @@ class _State(Enum):
 _OPEN: Final = _State.OPEN
 
 
+class Home(Protocol):
+    """The factory that a client connection belongs to, as far as that needs it: ``mode`` says what becomes of its
+    requests, ``services`` is what it shares with others.
+    """
+
+    services: Services
+    mode: IMode
+    admission: Admission[Any]
+    # whether each request is the last one of its connection
+    draining: bool
+    # for how long a client may be silent before its first request, and between two
+    first_limit: TimeLimit
+    rest_limit: TimeLimit
+    # for these see txproxy.proxy.factory.ProxyFactory
+    protocols: frozenset[str]
+    tls_context: SSL.Context | Callable[[], SSL.Context] | None
+    login: Callable[[bytes, bytes, Client], Any] | None
+
+
 class ServedBy:
     """Which ``factory`` serves the connections of a listener just now; None if none does that they could go to."""
 
     __slots__ = ("factory",)
 
-    def __init__(self, factory: ProxyFactory | None) -> None:
+    def __init__(self, factory: Home | None) -> None:
         self.factory = factory
 
 
@@ -63,6 +83,7 @@ class DownstreamProtocol:
 
     __slots__ = (
         "factory",
+        "services",
         "transport",
         "client",
         "codec",
@@ -84,10 +105,11 @@ class DownstreamProtocol:
         "served_by",
     )
 
-    def __init__(self, factory: ProxyFactory, client: Client) -> None:
+    def __init__(self, factory: Home, client: Client) -> None:
         self.factory = factory
+        self.services = services = factory.services
         self.client = client
-        self.codec = ServerCodec(factory.wire_limits)
+        self.codec = ServerCodec(services.wire_limits)
         self.exchange: Exchange | None = None
         self.deadline = NEVER
         self._state = _OPEN
@@ -118,11 +140,11 @@ class DownstreamProtocol:
     def connectionMade(self) -> None:
         """Begin to serve, if there is room."""
         transport = self.transport
-        self._write = write_function(transport, self.factory.turn_writes)
+        self._write = write_function(transport, self.services.turn_writes)
         set_tcp_options(transport)
         transport.registerProducer(self, True)
         factory = self.factory
-        factory.deadlines.watch(self)
+        self.services.deadlines.watch(self)
         if factory.admission.admit(self):
             self.deadline = factory.first_limit.ahead
             self._idle = factory.draining
@@ -150,7 +172,7 @@ class DownstreamProtocol:
             if self.exchange is None and self._idle and codec.buffered:
                 # A head has begun, and is to be complete in time.
                 self._idle = False
-                self.deadline = self.factory.header_limit.ahead
+                self.deadline = self.services.header_limit.ahead
             if self._write_paused or self._next_turn is not None:
                 self._hold_reading()
             return
@@ -172,7 +194,7 @@ class DownstreamProtocol:
         if exchange is not None and exchange.request_done and self._state is _OPEN:
             self._client_ended = True
             if not exchange.response_begun:
-                self.deadline = self.factory.gone_limit.ahead
+                self.deadline = self.services.gone_limit.ahead
             return
         if exchange is None and (self._write_paused or self._next_turn is not None) and self._state is _OPEN:
             # It has responses to take, and may have sent more requests before it closed.
@@ -189,7 +211,7 @@ class DownstreamProtocol:
     def connectionLost(self, reason: Failure) -> None:
         """The client is gone."""
         self._state = _State.CLOSED
-        self.factory.deadlines.forget(self)
+        self.services.deadlines.forget(self)
         if self._next_turn is not None:
             self._next_turn.cancel()
             self._next_turn = None
@@ -219,7 +241,7 @@ class DownstreamProtocol:
             return
         self._write_paused = False
         if self.exchange is not None:
-            self.deadline = NEVER if self.exchange.request_done else self.factory.idle_limit.ahead
+            self.deadline = NEVER if self.exchange.request_done else self.services.idle_limit.ahead
             self.exchange.resume_response()
         elif self._state is _OPEN:
             self._next_request()
@@ -257,7 +279,7 @@ class DownstreamProtocol:
                     self._begin(event)
                     if self.exchange is None:
                         # Answered already. What a client that takes nothing has asked for is not to be gathered.
-                        self.factory.turn_writes.flush()
+                        self.services.turn_writes.flush()
                         share -= 1
                         if not share:
                             self._wait_a_turn()
@@ -265,7 +287,7 @@ class DownstreamProtocol:
                 else:
                     assert exchange is not None
                     self._body_rate = None
-                    self.deadline = NEVER if not self._write_paused else self.factory.idle_limit.ahead
+                    self.deadline = NEVER if not self._write_paused else self.services.idle_limit.ahead
                     exchange.request_end(event.trailers)  # type: ignore[union-attr]
         except RequestError as fault:
             self._request_fault(fault)
@@ -278,7 +300,7 @@ class DownstreamProtocol:
     def _wait_a_turn(self) -> None:
         """Go on when all others have had their turn."""
         if self._next_turn is None and self._state is _OPEN and self.codec.buffered:
-            self._next_turn = self.factory.reactor.callLater(0, self._go_on)
+            self._next_turn = self.services.reactor.callLater(0, self._go_on)
 
     def _go_on(self) -> None:
         self._next_turn = None
@@ -287,13 +309,13 @@ class DownstreamProtocol:
 
     def _begin(self, head: RequestHead) -> None:
         if head.body:
-            self.deadline = self.factory.idle_limit.ahead
+            self.deadline = self.services.idle_limit.ahead
         else:
-            self.deadline = NEVER if not self._client_ended else self.factory.gone_limit.ahead
+            self.deadline = NEVER if not self._client_ended else self.services.gone_limit.ahead
             self.codec.skip_end()
         self._close_after = not head.keep_alive or self.factory.draining
-        self.exchange = exchange = Exchange(self.factory, self, head)
-        exchange.start()
+        self.exchange = exchange = Exchange(self.services, self, head)
+        exchange.start(self.factory.mode.plan)
 
     def _await_body(self, exchange: Exchange) -> None:
         """All that has come of the body is on its way, and there is more to come."""
@@ -302,15 +324,15 @@ class DownstreamProtocol:
             return
         if self.codec.many_chunks:
             read_less(self.transport)
-        factory = self.factory
-        if not factory.min_body_rate or exchange.response_begun:
+        services = self.services
+        if not services.min_body_rate or exchange.response_begun:
             # An upstream that answers before it has all of the request talks with the client: only silence ends that.
-            self.deadline = factory.idle_limit.ahead
+            self.deadline = services.idle_limit.ahead
             self._await_first_part(exchange)
             return
         rate = self._body_rate
         if rate is None:
-            self._body_rate = rate = BodyRate(factory.min_body_rate, factory.idle_limit, factory.deadlines)
+            self._body_rate = rate = BodyRate(services.min_body_rate, services.idle_limit, services.deadlines)
         self.deadline = rate.wait(exchange.received)
         self._await_first_part(exchange)
 
@@ -329,7 +351,7 @@ class DownstreamProtocol:
 
     def refuse_unread(self, fault: ExchangeError, more_may_come: bool, waited: float = 0.0) -> None:
         """Answer what could not be read as a request; for those who are told of requests it is one."""
-        self.exchange = exchange = Exchange(self.factory, self, self.codec.unread_head())
+        self.exchange = exchange = Exchange(self.services, self, self.codec.unread_head())
         exchange.request_done = not more_may_come
         exchange.refuse_unread(fault, waited)
 
@@ -338,7 +360,7 @@ class DownstreamProtocol:
         out, and is plain now.
         """
         if self._state is _OPEN:
-            self._write = write_function(self.transport, self.factory.turn_writes)
+            self._write = write_function(self.transport, self.services.turn_writes)
             self.client.scheme = self.client.peer_scheme = "http"
             # for logs
             self.codec.receive(data)
@@ -352,24 +374,24 @@ class DownstreamProtocol:
     # -- what the exchange calls
 
     def request_wanted(self) -> None:
-        """See :class:`txproxy.proxy.exchange.Downstream`."""
-        self.deadline = self.factory.idle_limit.ahead
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        self.deadline = self.services.idle_limit.ahead
         if self._body_rate is not None:
             self._body_rate.wait_again()
         self._pump()
 
     def send_informational(self, response: ResponseHead) -> None:
-        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
         self._write(self.transport, self.codec.send_head(response, False))
 
     def send_head(self, response: ResponseHead) -> None:
-        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
         self._out.append(self.codec.send_head(response, self._close_after))
         if self.codec.must_close:
             self._close_after = True
 
     def send_whole(self, response: ResponseHead, body: bytes) -> None:
-        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
         exchange = self.exchange
         if exchange is not None and not exchange.request_done:
             # The rest of the request is not waited for (RFC 9112 section 9.6 has that said).
@@ -377,27 +399,27 @@ class DownstreamProtocol:
         self._write(self.transport, self.codec.send_whole(response, body, self._close_after))
 
     def send_body(self, data: bytes) -> None:
-        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
         self._out.append(self.codec.send_data(data))
 
     def sink(self) -> Any:
-        """See :class:`txproxy.proxy.exchange.Downstream`."""
-        self.factory.turn_writes.flush()
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        self.services.turn_writes.flush()
         return self.transport if self.codec.sends_length else None
 
     def passed(self, size: int) -> None:
-        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
         self.codec.passed_out(size)
 
     def send_end(self, trailers: Headers) -> None:
-        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
         end = self.codec.send_end(trailers)
         if end:
             self._out.append(end)
         self.flush()
 
     def flush(self) -> None:
-        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
         out = self._out
         if out:
             data = b"".join(out) if len(out) > 1 else out[0]
@@ -405,7 +427,7 @@ class DownstreamProtocol:
             self._write(self.transport, data)
 
     def send_refusal(self, refusal: Refusal | Answer) -> int:
-        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
         exchange = self.exchange
         request = exchange.request if exchange is not None else None
         if exchange is not None and (
@@ -417,7 +439,7 @@ class DownstreamProtocol:
             # in two ways is not listened to any longer.
             self._close_after = True
         html = prefers_html(request.headers if request is not None else None)
-        head, body = reply(refusal, self.factory.name, html, self.factory.http_date(), self.factory.pages)
+        head, body = reply(refusal, self.services.name, html, self.services.http_date(), self.services.pages)
         self._out.append(self.codec.send_head(head, self._close_after))
         sent = 0
         if self.codec.sends_body:
@@ -427,7 +449,7 @@ class DownstreamProtocol:
         return sent
 
     def cut(self) -> None:
-        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
         self.exchange = None
         if self.codec.must_close:
             # The end of the connection would be the end of the body: only a reset says that it was cut.
@@ -436,28 +458,28 @@ class DownstreamProtocol:
             self.flush()
             self._close()
 
-    def switch(self, response: ResponseHead | None, upstream: UpstreamProtocol) -> None:
-        """See :class:`txproxy.proxy.exchange.Downstream`."""
+    def switch(self, response: ResponseHead | None, upstream: UpstreamConnection) -> None:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
         exchange = self.exchange
         assert exchange is not None
         self._state = _State.TUNNEL
         self.exchange = None
         self.deadline = NEVER
-        self.factory.deadlines.forget(self)
+        self.services.deadlines.forget(self)
         if response is None:
             head = self._tunnel_stands()
         else:
             head = self.codec.send_head(response, False)
         self._write(self.transport, head)
         # The tunnel writes past us: what was gathered goes first.
-        self.factory.turn_writes.flush()
+        self.services.turn_writes.flush()
         if self._reading_paused:
             self.transport.resumeProducing()
         early = self.codec.take_buffered()
         plan = exchange.plan
         if response is None and plan is not None and plan.gate is not None:
             gate = Gate(
-                self.factory, self.transport, upstream.transport, plan.gate,
+                self.services, self.transport, upstream.transport, plan.gate,
                 lambda data, early: self._begin_tunnel(exchange, upstream, data, early), exchange.tunnel_refused,
             )  # fmt: skip
             self._tunnel = gate
@@ -469,11 +491,13 @@ class DownstreamProtocol:
         """What is said before the first byte of a tunnel."""
         return b"HTTP/1.1 200 Connection established\r\n\r\n"
 
-    def _begin_tunnel(self, exchange: Exchange, upstream: UpstreamProtocol, early: bytes, from_upstream: bytes) -> None:
+    def _begin_tunnel(
+        self, exchange: Exchange, upstream: UpstreamConnection, early: bytes, from_upstream: bytes
+    ) -> None:
         bound = exchange.bound
         bounds = bound.bounds if bound is not None else None
         timeout = exchange.plan.tunnel_timeout if exchange.plan is not None else None
-        tunnel = Tunnel(self.factory, self.transport, upstream.transport, exchange.tunnel_closed, bounds, timeout)
+        tunnel = Tunnel(self.services, self.transport, upstream.transport, exchange.tunnel_closed, bounds, timeout)
         if bound is not None:
             bound.tunnel = tunnel
         self._tunnel = tunnel.client
@@ -481,7 +505,7 @@ class DownstreamProtocol:
         tunnel.start(early, from_upstream, self._client_ended)
 
     def exchange_done(self) -> None:
-        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
         exchange, self.exchange = self.exchange, None
         assert exchange is not None
         if self._state is not _OPEN:
@@ -493,23 +517,23 @@ class DownstreamProtocol:
             self._follow()
         self.codec.next_message()
         if self._write_paused:
-            self.deadline = self.factory.idle_limit.ahead
+            self.deadline = self.services.idle_limit.ahead
         else:
             self._next_request()
 
-    def hold_connections(self) -> Connections[UpstreamProtocol]:
-        """See :class:`txproxy.proxy.exchange.Downstream`."""
+    def hold_connections(self) -> Connections[Any]:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
         client = self.client
         if client.connections is None:
             client.connections = own_connections()
-        held: Connections[UpstreamProtocol] = client.connections
+        held: Connections[Any] = client.connections
         return held
 
     def _next_request(self) -> None:
         """Read on after an exchange, with what has come already."""
         if self.codec.buffered:
             self._idle = False
-            self.deadline = self.factory.header_limit.ahead
+            self.deadline = self.services.header_limit.ahead
             self._pump()
         else:
             self._idle = True
@@ -530,7 +554,7 @@ class DownstreamProtocol:
         if self._state is not _OPEN or self._write_paused:
             if self._response_rate is not None and self._response_rate.goes_on():
                 # slow, but taking it
-                self.deadline = self.factory.idle_limit.ahead
+                self.deadline = self.services.idle_limit.ahead
             else:
                 self.abort()
         elif self.exchange is not None:
@@ -538,7 +562,7 @@ class DownstreamProtocol:
         elif self.codec.started:
             self._close_after = True
             fault = RequestError("the request took too long", status=408)
-            self.refuse_unread(fault, more_may_come=True, waited=self.factory.header_limit.seconds)
+            self.refuse_unread(fault, more_may_come=True, waited=self.services.header_limit.seconds)
         elif unread_function(self.transport)():
             # What comes just now is read in this turn.
             self.deadline = self.factory.first_limit.ahead
@@ -551,9 +575,9 @@ class DownstreamProtocol:
             if self._body_rate is not None and exchange.response_begun:
                 # The response began while the body was waited for (see _await_body).
                 self._body_rate = None
-                self.deadline = self.factory.idle_limit.ahead
+                self.deadline = self.services.idle_limit.ahead
             elif exchange.early is not None and exchange.wants_body and self.deadline >= exchange.early.until:
-                self.deadline = self.factory.idle_limit.ahead
+                self.deadline = self.services.idle_limit.ahead
                 exchange.first_part_late()
                 if self.exchange is exchange and exchange.early is not None and exchange.wants_body:
                     self._await_body(exchange)
@@ -561,7 +585,7 @@ class DownstreamProtocol:
                 self._request_fault(RequestError("the request took too long", status=408))
             else:
                 # The upstream is not ready for more: that is its own time limit's to judge.
-                self.deadline = self.factory.idle_limit.ahead
+                self.deadline = self.services.idle_limit.ahead
         elif exchange.response_begun:
             # The client has closed its side, but bytes are on their way: if nobody takes them, the connection says so.
             self.deadline = NEVER
@@ -580,7 +604,7 @@ class DownstreamProtocol:
                 self._close_after = True
         elif self._state is _OPEN and not self.codec.started and not self._write_paused:
             self._idle = True
-            self.deadline = min(self.deadline, self.factory.gone_limit.ahead)
+            self.deadline = min(self.deadline, self.services.gone_limit.ahead)
 
     def retire(self) -> bool:
         """Another factory serves the listener: go there now if nothing runs, else when it has ended."""
@@ -595,24 +619,25 @@ class DownstreamProtocol:
         before, factory = self.factory, self.served_by.factory if self.served_by is not None else None
         if factory is None or factory is before or not self._can_follow(factory):
             return False
-        before.turn_writes.flush()
-        before.deadlines.forget(self)
+        self.services.turn_writes.flush()
+        self.services.deadlines.forget(self)
         before.admission.left(self)
         if self.client.connections is not None:
             close_all(self.client.connections)
         # What is known of the client was known to the other.
         self.client = self.client.anew()
         self.factory = factory
-        self.codec.limits = factory.wire_limits
-        self._write = write_function(self.transport, factory.turn_writes)
-        factory.deadlines.watch(self)
+        self.services = services = factory.services
+        self.codec.limits = services.wire_limits
+        self._write = write_function(self.transport, services.turn_writes)
+        services.deadlines.watch(self)
         if self._state is not _State.WAITING:
             factory.admission.take_over(self)
         elif factory.admission.admit(self):
             self.admitted()
         return True
 
-    def _can_follow(self, factory: ProxyFactory) -> bool:
+    def _can_follow(self, factory: Home) -> bool:
         return "http" in factory.protocols
 
     def _linger(self, more_may_come: bool = False) -> None:
@@ -628,9 +653,9 @@ class DownstreamProtocol:
         self._state = _State.LINGERING
         self._watch_taking(known=False)
         self.codec.take_buffered()
-        self.deadline = self.factory.linger_limit.ahead
+        self.deadline = self.services.linger_limit.ahead
         self.transport.unregisterProducer()
-        self.factory.turn_writes.flush()
+        self.services.turn_writes.flush()
         if half_close(self.transport):
             self.transport.resumeProducing()
         else:
@@ -638,15 +663,15 @@ class DownstreamProtocol:
 
     def _watch_taking(self, known: bool) -> None:
         """From now on the client has to take what waits for it."""
-        factory = self.factory
-        self._response_rate = ResponseRate(self.transport, factory.min_body_rate, factory.idle_limit, known)
-        self.deadline = factory.idle_limit.ahead
+        services = self.services
+        self._response_rate = ResponseRate(self.transport, services.min_body_rate, services.idle_limit, known)
+        self.deadline = services.idle_limit.ahead
 
     def _close(self) -> None:
         if self._state is not _State.CLOSED:
             self._state = _State.CLOSED
             # What was gathered in this turn goes out before the transport is told to close.
-            self.factory.turn_writes.flush()
+            self.services.turn_writes.flush()
             self._watch_taking(known=False)
             self.transport.unregisterProducer()
             self.transport.loseConnection()

@@ -27,8 +27,8 @@ from txproxy.net.deadlines import NEVER, Deadlines
 from txproxy.net.peers import ip_of
 from txproxy.net.transports import become_tls, ordinary_read, plain_socket, replace_read, tell_ends, unwrap
 from txproxy.proxy.downstream.admission import Admission
-from txproxy.proxy.factory import GONE
 from txproxy.proxy.fault_log import FaultLog
+from txproxy.proxy.services import GONE
 from txproxy.wire.proxy_protocol import LONGEST, End, ProxyHeader, read_header
 
 _log = Logger()

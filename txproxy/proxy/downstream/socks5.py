@@ -194,7 +194,7 @@ class SocksProtocol(DownstreamProtocol):
     # -- what the exchange calls
 
     def send_refusal(self, refusal: Refusal | Answer) -> int:
-        """See :class:`txproxy.proxy.exchange.Downstream`."""
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
         self._close_after = True
         server = self.codec.server
         pending = self.codec.take_pending()
@@ -255,7 +255,7 @@ class AnyProtocol(DownstreamProtocol):
         replace_read(transport, None)
         context = self.factory.tls_context
         if first == _TLS and context is not None and become_tls(transport, context):
-            self._write = write_function(transport, self.factory.turn_writes)
+            self._write = write_function(transport, self.services.turn_writes)
             self.client.scheme = self.client.peer_scheme = HTTPS
         return ordinary_read(transport)
 

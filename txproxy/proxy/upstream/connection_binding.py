@@ -8,14 +8,11 @@ connection is of use to the client connection that it served just then, and to n
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
+from txproxy.interfaces.streams import ClientStream, UpstreamConnection
 from txproxy.proxy.upstream.connection_pool import Connections
-
-if TYPE_CHECKING:
-    from txproxy.proxy.exchange import Downstream
-    from txproxy.proxy.upstream.http1 import UpstreamProtocol
-    from txproxy.wire.headers import Headers
+from txproxy.wire.headers import Headers
 
 # Credentials, or a challenge anywhere in a list of them. Nego2 is a younger name of Negotiate. To take a word within a
 # quoted realm for one costs no more than a connection that is not shared.
@@ -32,29 +29,29 @@ def authenticates_connection(value: bytes) -> bool:
     return _SCHEME.search(value) is not None
 
 
-def own_connections() -> Connections[UpstreamProtocol]:
+def own_connections() -> Connections[Any]:
     """Where the upstream connections of one client connection are kept while they are idle."""
     return Connections(per_address=_MOST, in_all=_MOST)
 
 
-def close_all(connections: Connections[UpstreamProtocol]) -> None:
+def close_all(connections: Connections[Any]) -> None:
     """The client connection that they belonged to is gone."""
     for upstream in connections.all():
         upstream.close()
 
 
-def bind_by_request(upstream: UpstreamProtocol, downstream: Downstream, credentials: bytes) -> None:
+def bind_by_request(upstream: UpstreamConnection, downstream: ClientStream, credentials: bytes) -> None:
     """``downstream`` sends ``credentials`` by ``upstream``."""
     if authenticates_connection(credentials):
         _bind(upstream, downstream)
 
 
-def bind_by_answer(upstream: UpstreamProtocol, downstream: Downstream, headers: Headers) -> None:
+def bind_by_answer(upstream: UpstreamConnection, downstream: ClientStream, headers: Headers) -> None:
     """``upstream`` has answered 401 or 407 to ``downstream``."""
     if any(authenticates_connection(headers.index.get(name, b"")) for name in _CHALLENGES):
         _bind(upstream, downstream)
 
 
-def _bind(upstream: UpstreamProtocol, downstream: Downstream) -> None:
+def _bind(upstream: UpstreamConnection, downstream: ClientStream) -> None:
     held = downstream.hold_connections()
     upstream.belong_to(held if held is not None else Connections(_NOWHERE, _NOWHERE))

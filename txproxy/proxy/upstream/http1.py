@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from twisted.internet import error
 from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener, IProtocol, IPushProducer
@@ -27,18 +27,16 @@ from txproxy.net.transports import (
     unwrap,
     write_function,
 )
+from txproxy.proxy.exchange import Exchange
+from txproxy.proxy.services import Services
+from txproxy.proxy.tunnel import TunnelEnd
+from txproxy.proxy.tunnel_inspection import GateEnd
 from txproxy.proxy.upstream.connection_binding import bind_by_answer
 from txproxy.proxy.upstream.connection_pool import Connections
 from txproxy.proxy.upstream.spliced_body import WORTHWHILE, Passage
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.tolerance import response_codec
 from txproxy.wire.message import EndOfMessage, RequestHead, ResponseHead
-
-if TYPE_CHECKING:
-    from txproxy.proxy.exchange import Exchange
-    from txproxy.proxy.factory import ProxyFactory
-    from txproxy.proxy.tunnel import TunnelEnd
-    from txproxy.proxy.tunnel_inspection import GateEnd
 
 
 class _State(Enum):
@@ -57,7 +55,7 @@ class UpstreamProtocol:
     """One connection to an upstream: idle and kept, or at work for one exchange, or one end of a tunnel."""
 
     __slots__ = (
-        "factory",
+        "services",
         "address",
         "key",
         "transport",
@@ -86,11 +84,11 @@ class UpstreamProtocol:
         "_reader",
     )
 
-    def __init__(self, factory: ProxyFactory, address: Address) -> None:
-        self.factory = factory
+    def __init__(self, services: Services, address: Address) -> None:
+        self.services = services
         self.address = address
         self.key = address.key
-        self.codec = response_codec(factory.wire_limits, factory.tolerate | address.tolerate)
+        self.codec = response_codec(services.wire_limits, services.tolerate | address.tolerate)
         self.exchange: Exchange | None = None
         self.deadline = NEVER
         self.reused = False
@@ -107,9 +105,9 @@ class UpstreamProtocol:
         self._paused = False
         # more of a request waits for it than it takes
         self._full = False
-        self._limit = factory.response_limit
+        self._limit = services.response_limit
         # who has it while it is idle
-        self._kept_by = factory.connections
+        self._kept_by = services.connections
         self._reader: TLSReader | None = None
 
     # -- what Twisted calls
@@ -122,7 +120,7 @@ class UpstreamProtocol:
     def connectionMade(self) -> None:
         """Begin to watch the connection."""
         transport = self.transport
-        turn = self.factory.turn_writes
+        turn = self.services.turn_writes
         self._write = write_function(transport, turn)
         self._write_now = write_function(transport)
         self._send = ask_function(transport, turn)
@@ -132,7 +130,7 @@ class UpstreamProtocol:
         unwrap(transport, self)
         transport.registerProducer(self, True)
         set_tcp_options(transport)
-        self.factory.deadlines.watch(self)
+        self.services.deadlines.watch(self)
 
     def handshakeCompleted(self) -> None:
         """The TLS handshake is over, and the certificate was verified."""
@@ -199,7 +197,7 @@ class UpstreamProtocol:
         if self._passage is not None:
             # What was gathered goes out before the kernel passes the next bytes by it: not every reactor ends the turn
             # before it reads again.
-            self.factory.turn_writes.flush()
+            self.services.turn_writes.flush()
             self._passage.ordinary(len(data))
         elif codec.passable >= WORTHWHILE:
             self._begin_passage(exchange, codec.passable)
@@ -222,7 +220,7 @@ class UpstreamProtocol:
     def connectionLost(self, reason: Failure) -> None:
         """The connection is gone."""
         self._state = _State.CLOSED
-        self.factory.deadlines.forget(self)
+        self.services.deadlines.forget(self)
         if self.handshake_done is not None:
             self.handshake_done(reason)
         if self._tunnel is not None:
@@ -265,6 +263,11 @@ class UpstreamProtocol:
 
     # -- what the exchange calls
 
+    @property
+    def spoke_early(self) -> bool:
+        """Whether bytes have come before anything was asked."""
+        return self.codec.buffered > 0
+
     def begin(self, exchange: Exchange, head: RequestHead) -> None:
         """Send a request; without a body it goes out at once."""
         self.exchange = exchange
@@ -272,9 +275,9 @@ class UpstreamProtocol:
         self._asked = False
         plan = exchange.plan
         if plan is not None and plan.response_timeout is not None:
-            self._limit = self.factory.limit_of(plan.response_timeout)
+            self._limit = self.services.limit_of(plan.response_timeout)
         else:
-            self._limit = self.factory.response_limit
+            self._limit = self.services.response_limit
         data = self.codec.send_head(head)
         if head.body:
             self.request_sent = False
@@ -363,7 +366,7 @@ class UpstreamProtocol:
         self._tunnel = end
         self._state = _State.TUNNEL
         self.deadline = NEVER
-        self.factory.deadlines.forget(self)
+        self.services.deadlines.forget(self)
         return self.codec.take_buffered()
 
     def close(self) -> None:
@@ -377,8 +380,8 @@ class UpstreamProtocol:
         self.transport.unregisterProducer()
         if exchange is None and self.request_sent:
             # A peer that does not close in its turn is dropped at the deadline.
-            self.deadline = self.factory.linger_limit.ahead
-            self.factory.turn_writes.flush()
+            self.deadline = self.services.linger_limit.ahead
+            self.services.turn_writes.flush()
             self.transport.loseConnection()
         else:
             # A request under way is cancelled by a reset.
@@ -394,7 +397,7 @@ class UpstreamProtocol:
             self.deadline = NEVER
             self.transport.abortConnection()
         elif exchange is None:
-            if self._kept_by is self.factory.connections:
+            if self._kept_by is self.services.connections:
                 self.close()
             else:
                 # It ends with the client connection that it belongs to.
@@ -410,7 +413,7 @@ class UpstreamProtocol:
     def _begin_passage(self, exchange: Exchange, left: int) -> None:
         sink = exchange.sink()
         if sink is not None and Passage.possible(self.transport, sink):
-            self._passage = Passage(self.transport, sink, left, self.factory.pipes, self._passed)
+            self._passage = Passage(self.transport, sink, left, self.services.pipes, self._passed)
             self._passage.begin()
 
     def _passed(self, size: int) -> None:
@@ -448,7 +451,7 @@ class UpstreamProtocol:
         # Bytes after the body may be meant as the answer to the next request: such a connection has no next request.
         if self._keep and self.request_sent and self._state is _HTTP and not codec.next_message():
             self.reused = True
-            self.deadline = self.factory.keep_limit.ahead
+            self.deadline = self.services.keep_limit.ahead
             surplus = self._kept_by.keep(self)
             if surplus is not None:
                 surplus.close()

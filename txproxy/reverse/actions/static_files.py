@@ -22,7 +22,7 @@ from txproxy.errors import ConfigError
 from txproxy.interfaces import Client, Decision
 from txproxy.matching.paths import PLAIN, readings, split_path
 from txproxy.proxy.error_pages import ErrorPages
-from txproxy.proxy.factory import ProxyFactory
+from txproxy.proxy.services import Services
 from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.upstream_urls import local_upstream
@@ -272,8 +272,8 @@ class Files:
     takes_connect = False
 
     def __init__(self, directory: str, via: Via | None = None) -> None:
-        self._factory: ProxyFactory | None = None
-        pool = files_pool(directory, lambda: self._factory.pages if self._factory is not None else None)
+        self._services: Services | None = None
+        pool = files_pool(directory, lambda: self._services.pages if self._services is not None else None)
         self.pools: tuple[Pool, ...] = (pool,)
         self._send = ToPool(pool, via=via)
 
@@ -287,9 +287,9 @@ class Files:
             )
         return self._send.plan(head, client)
 
-    def attach(self, factory: ProxyFactory) -> None:
+    def attach(self, services: Services) -> None:
         """See :class:`txproxy.reverse.actions.treatments.Action`."""
-        self._factory = factory
+        self._services = services
 
 
 def files_pool(directory: str, pages: Pages = lambda: None) -> Pool:

@@ -11,9 +11,9 @@ from twisted.internet.defer import Deferred
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces import Answer, Client, Refusal, Shadow
+from txproxy.interfaces.streams import UpstreamConnection
 from txproxy.proxy.exchange import Exchange
-from txproxy.proxy.factory import ProxyFactory
-from txproxy.proxy.upstream.http1 import UpstreamProtocol
+from txproxy.proxy.services import Services
 from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.reverse.rewriting.header_fields import changed, kept_of, replaced, settable
 from txproxy.wire import grammar
@@ -36,14 +36,14 @@ _OF_THE_HOP: Final = frozenset(b"date transfer-encoding content-length connectio
 
 
 class _Subrequest:
-    """The downstream of an exchange that no client has asked for (see :class:`txproxy.proxy.exchange.Downstream`)."""
+    """The client's side of an exchange that no client has asked for."""
 
     errand = ""
 
-    def __init__(self, factory: ProxyFactory, action: ToPool, head: RequestHead, client: Client) -> None:
+    def __init__(self, services: Services, action: ToPool, head: RequestHead, client: Client) -> None:
         # What is tried again, or has waited, is still of this request.
         self.client = client.as_of_now()
-        self._exchange = Exchange(factory, self, head)
+        self._exchange = Exchange(services, self, head)
         self._action = action
 
     def start(self) -> None:
@@ -87,7 +87,7 @@ class _Subrequest:
     def cut(self) -> None:
         """The answer will not be complete."""
 
-    def switch(self, response: ResponseHead | None, upstream: UpstreamProtocol) -> None:
+    def switch(self, response: ResponseHead | None, upstream: UpstreamConnection) -> None:
         """No Upgrade is offered from here."""
         upstream.close()
 
@@ -103,8 +103,8 @@ class _Question(_Subrequest):
 
     errand = "authorization of a request"
 
-    def __init__(self, factory: ProxyFactory, action: ToPool, head: RequestHead, client: Client) -> None:
-        super().__init__(factory, action, head, client)
+    def __init__(self, services: Services, action: ToPool, head: RequestHead, client: Client) -> None:
+        super().__init__(services, action, head, client)
         self.answered: Deferred[ResponseHead | Refusal | Answer] = Deferred(lambda _: self._exchange.client_gone())
         self.body = b""
         self._head: ResponseHead | None = None
@@ -177,7 +177,7 @@ class ForwardAuth:
                 given = name.decode("utf-8", "replace")
                 raise ConfigError(f"{given!r} is no name of a cookie; accepted is a token, or *")
 
-    def ask(self, factory: ProxyFactory, head: RequestHead, client: Client) -> Deferred[Passed | Refusal | Answer]:
+    def ask(self, services: Services, head: RequestHead, client: Client) -> Deferred[Passed | Refusal | Answer]:
         """The request that may pass, or what to answer in its place."""
         lines = end_to_end(head.headers, _NOT_ASKED_WITH)
         told = [b"X-Forwarded-Method: " + head.method, b"X-Forwarded-Uri: " + (head.path or head.authority)]
@@ -185,7 +185,7 @@ class ForwardAuth:
         asked = changed(
             RequestHead(b"GET", self.path, headers, head.authority), self.path, headers, _TOLD | kept_of(head)
         )
-        question = _Question(factory, self.action, asked, client)
+        question = _Question(services, self.action, asked, client)
         question.answered.addCallback(self._judge, question, head)
         question.start()
         return question.answered  # type: ignore[return-value]
@@ -242,9 +242,9 @@ class _Copy(_Subrequest):
 
     errand = "copy of a request"
 
-    def __init__(self, factory: ProxyFactory, action: ToPool, head: RequestHead, client: Client) -> None:
-        super().__init__(factory, action, head, client)
-        self._errands = factory.errands
+    def __init__(self, services: Services, action: ToPool, head: RequestHead, client: Client) -> None:
+        super().__init__(services, action, head, client)
+        self._errands = services.errands
         transport = client.transport
         self.client.transport = _Ends(transport) if action.prefaced and transport is not None else None
         self._waiting: deque[bytes] = deque()
@@ -332,13 +332,13 @@ class Mirror:
         if not 0 < self.share <= 1:
             raise ConfigError(f"{self.share!r} is no share; accepted is a number above 0 and up to 1")
 
-    def begin(self, factory: ProxyFactory, head: RequestHead, client: Client) -> Shadow | None:
+    def begin(self, services: Services, head: RequestHead, client: Client) -> Shadow | None:
         """Send a copy; gives who gets the body, if there is one."""
         if self.share < 1 and random() >= self.share:
             return None
         lines = end_to_end(head.headers, HOP_BY_HOP)
         headers = Headers.from_lines(lines)
         sent = RequestHead(head.method, head.path, headers, head.authority, body=head.body)
-        copy = _Copy(factory, self.action, changed(sent, head.path, headers, kept_of(head)), client)
+        copy = _Copy(services, self.action, changed(sent, head.path, headers, kept_of(head)), client)
         copy.start()
         return _Tee(copy) if head.body else None

@@ -17,7 +17,7 @@ from txproxy.errors import (
     UpstreamUnavailable,
 )
 from txproxy.interfaces import Client, Decision, Plan
-from txproxy.proxy.factory import ProxyFactory
+from txproxy.proxy.services import Services
 from txproxy.reverse.client_identity import peer_alone
 from txproxy.reverse.rewriting.header_fields import RouteHead
 from txproxy.reverse.rewriting.response_mapping import map_back
@@ -143,7 +143,7 @@ class ToPool:
                 return upstream
         return None
 
-    def attach(self, factory: ProxyFactory) -> None:
+    def attach(self, services: Services) -> None:
         """See :class:`txproxy.reverse.actions.treatments.Action`."""
 
     def _wait(self, head: RequestHead, client: Client, past: _Past = _NO_PAST) -> Decision:

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from txproxy.errors import ConfigError, ExchangeError
 from txproxy.interfaces import Answer, Client, Decision, OwnFields, Plan, Shadow
 from txproxy.matching.paths import readings, split_path
-from txproxy.proxy.factory import ProxyFactory
+from txproxy.proxy.services import Services
 from txproxy.reverse.actions.redirects import Redirect
 from txproxy.reverse.actions.subrequests import ForwardAuth, Mirror, Passed
 from txproxy.reverse.actions.to_pool import none_left
@@ -35,8 +35,8 @@ class Action(Protocol):
     def plan(self, head: RequestHead, client: Client) -> Decision:
         """See :class:`txproxy.interfaces.IMode`."""
 
-    def attach(self, factory: ProxyFactory) -> None:
-        """``factory`` serves it: what makes requests of its own makes them by its means."""
+    def attach(self, services: Services) -> None:
+        """``services`` are those of who serves it: what makes requests of its own makes them by its means."""
 
 
 class Respond:
@@ -67,7 +67,7 @@ class Respond:
         """See :class:`Action`."""
         return self._answer
 
-    def attach(self, factory: ProxyFactory) -> None:
+    def attach(self, services: Services) -> None:
         """See :class:`Action`."""
 
 
@@ -84,7 +84,7 @@ class SendElsewhere:
         """See :class:`Action`."""
         return Answer(self._redirect.status, self._redirect.lines(head, client))
 
-    def attach(self, factory: ProxyFactory) -> None:
+    def attach(self, services: Services) -> None:
         """See :class:`Action`."""
 
 
@@ -131,7 +131,7 @@ class TunnelTo:
         none_left(fault)
         return None
 
-    def attach(self, factory: ProxyFactory) -> None:
+    def attach(self, services: Services) -> None:
         """See :class:`Action`."""
 
 
@@ -161,7 +161,7 @@ class Treated:
         self.pools = (*action.pools, *more)
         self._action = action
         self._treatment = treatment
-        self._factory: ProxyFactory | None = None
+        self._services: Services | None = None
         # A rewrite that changes nothing is false.
         self._request = treatment.request or None
         self._slash = treatment.slash
@@ -174,18 +174,18 @@ class Treated:
         if isinstance(treatment.response, ResponseRewrite):
             self._own = attrs.evolve(treatment.response, map_back=False, cookie_domains=()) or None
 
-    def attach(self, factory: ProxyFactory) -> None:
+    def attach(self, services: Services) -> None:
         """See :class:`Action`."""
-        self._factory = factory
-        self._action.attach(factory)
+        self._services = services
+        self._action.attach(services)
 
     def plan(self, head: RequestHead, client: Client) -> Decision:
         """See :class:`Action`."""
         auth = self._treatment.auth
         if auth is None:
             return self._go(head, head, client)
-        assert self._factory is not None, "an action that serves is attached"
-        asking: Any = auth.ask(self._factory, head, client).addCallback(
+        assert self._services is not None, "an action that serves is attached"
+        asking: Any = auth.ask(self._services, head, client).addCallback(
             lambda passed: self._pass(head, passed, client) if isinstance(passed, Passed) else passed
         )
         decision: Decision = asking
@@ -255,8 +255,8 @@ class Treated:
                     plan.shadow, before.shadow = before.shadow, None
             elif treatment.mirror is not None and plan.head is not None:
                 # Only now: what goes nowhere is not copied either.
-                assert self._factory is not None, "an action that serves is attached"
-                plan.shadow = _both(plan.shadow, treatment.mirror.begin(self._factory, head, client))
+                assert self._services is not None, "an action that serves is attached"
+                plan.shadow = _both(plan.shadow, treatment.mirror.begin(self._services, head, client))
             if treatment.response is not None:
                 # It says whether anything is mapped back, and does it.
                 plan.map_back = None

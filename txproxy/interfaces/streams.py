@@ -1,0 +1,107 @@
+"""The two sides of an exchange: whoever has brought a request, and the connection to who answers it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from txproxy.interfaces import Answer, Client, Refusal
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead, ResponseHead
+
+
+class ClientStream(Protocol):
+    """Whoever brought a request, and gets the response."""
+
+    client: Client
+
+    @property
+    def errand(self) -> str:
+        """What this is, where it is not a client's own request: nobody is told of its end."""
+
+    def request_wanted(self) -> None:
+        """The exchange wants the request's body now, or again; ``Exchange.wants_body`` says whether it still does."""
+
+    def send_informational(self, response: ResponseHead) -> None:
+        """A response head before the final one (RFC 9110 section 15.2)."""
+
+    def send_head(self, response: ResponseHead) -> None:
+        """The head of the response; its lines are end-to-end."""
+
+    def send_whole(self, response: ResponseHead, body: bytes) -> None:
+        """A whole response, which has no trailers."""
+
+    def send_body(self, data: bytes) -> None:
+        """Part of the response's body."""
+
+    def sink(self) -> Any:
+        """The transport to which bytes may pass by ``send_body``, with nothing gathered before them; or None."""
+
+    def passed(self, size: int) -> None:
+        """So many bytes have."""
+
+    def send_end(self, trailers: Headers) -> None:
+        """The response is complete."""
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+
+    def send_refusal(self, refusal: Refusal | Answer) -> int:
+        """A whole response of the proxy's own; gives the length of its body."""
+
+    def cut(self) -> None:
+        """The response cannot be completed, and the client must be able to tell."""
+
+    def switch(self, response: ResponseHead | None, upstream: UpstreamConnection) -> None:
+        """Send ``response`` (200 to CONNECT if None) and become a tunnel to ``upstream``."""
+
+    def exchange_done(self) -> None:
+        """The exchange is over."""
+
+    def hold_connections(self) -> Any:
+        """Where upstream connections are kept that are this client connection's alone
+        (:class:`txproxy.proxy.upstream.connection_pool.Connections`, and ``client.connections`` from now on); None if
+        there is no such place.
+        """
+
+
+class UpstreamConnection(Protocol):
+    """A connection to an upstream, at work for one exchange at a time."""
+
+    transport: Any
+    # whether it has served another exchange before
+    reused: bool
+    # whether anything of the response has come
+    received_any: bool
+    # whether the request is complete
+    request_sent: bool
+
+    @property
+    def spoke_early(self) -> bool:
+        """Whether bytes have come before anything was asked."""
+
+    def begin(self, exchange: Any, head: RequestHead) -> None:
+        """Send a request; without a body it goes out at once."""
+
+    def send_body(self, data: bytes) -> None:
+        """Part of the request's body."""
+
+    def send_end(self, trailers: Headers) -> None:
+        """The request is complete."""
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+
+    def pause_response(self) -> None:
+        """Read no more: the client is slow."""
+
+    def resume_response(self) -> None:
+        """Read on."""
+
+    def belong_to(self, connections: Any) -> None:
+        """Be kept by these alone from now on."""
+
+    def become_tunnel(self, end: Any) -> bytes:
+        """Hand the connection over to the ``end`` of a tunnel; gives the bytes that came early."""
+
+    def close(self) -> None:
+        """Let go of the connection, whatever it is doing; its exchange learns nothing."""

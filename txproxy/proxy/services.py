@@ -1,0 +1,173 @@
+"""What the connections and exchanges of one proxy share: time and its limits, connections, writes, and who is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from email.utils import formatdate
+from time import time
+from typing import Any, Final, Protocol, TypeAlias
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocol
+from twisted.logger import Logger
+
+from txproxy.errors import ExchangeError
+from txproxy.interfaces import Address, Client, IClientDialer, IDialer
+from txproxy.net.deadlines import Deadlines, TimeLimit
+from txproxy.net.dialing import Dialer
+from txproxy.net.dns.resolver import Resolver
+from txproxy.net.splice import PipePool
+from txproxy.net.transports import TurnWrites
+from txproxy.proxy.early_body import MOMENT
+from txproxy.proxy.error_pages import ErrorPages
+from txproxy.proxy.fault_log import FaultLog
+from txproxy.proxy.limits import Limits
+from txproxy.proxy.upstream.connection_pool import Connections
+from txproxy.wire.http1.tolerance import tolerated
+
+_log = Logger()
+
+# How long to wait, in seconds, for the response to a client that has closed its side of the connection, and for a
+# request that may be on its way when nobody listens any more.
+GONE: Final = 1.0
+
+# Called with each finished exchange.
+Observer: TypeAlias = Callable[[Any], None]
+
+
+class Errand(Protocol):
+    """An exchange for which no client waits."""
+
+    def client_gone(self) -> None:
+        """Nobody wants its end any more."""
+
+
+class Services:
+    """What the connections and exchanges of one proxy share. For its arguments see
+    :class:`txproxy.proxy.factory.ProxyFactory`; ``build(services, address)`` makes a protocol for a new connection to
+    an upstream.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        limits: Limits,
+        build: Callable[[Services, Address], IProtocol],
+        *,
+        tolerate: Iterable[str] = (),
+        dialer: IDialer | None = None,
+        observers: tuple[Observer, ...] = (),
+        name: str = "txproxy",
+        resolver: Resolver | None = None,
+    ) -> None:
+        self.reactor = reactor
+        self.limits = limits
+        self.name = name.encode("ascii")
+        self.wire_limits = limits.wire()
+        self.tolerate = tolerated(tolerate)
+        self.resolver = resolver or Resolver(reactor)
+        self.dialer = dialer or Dialer(reactor, limits.connect_timeout, self.resolver)
+        self.connections: Connections[Any] = Connections(limits.keep_per_address, limits.keep_in_all)
+        self.deadlines = deadlines = Deadlines(reactor)
+        self.header_limit = deadlines.limit(limits.header_timeout)
+        self.idle_limit = deadlines.limit(limits.idle_timeout)
+        self.response_limit = deadlines.limit(limits.response_timeout)
+        self.min_body_rate = limits.min_body_rate
+        self.keep_limit = deadlines.limit(limits.keep_for)
+        self.gone_limit = deadlines.limit(GONE)
+        self.moment_limit = deadlines.limit(MOMENT)
+        self.linger_limit = deadlines.limit(limits.linger_timeout)
+        self.seconds: Callable[[], float] = reactor.seconds
+        self.pipes = PipePool()
+        self.turn_writes = TurnWrites.of(reactor)
+        self.observed = bool(observers)
+        self.fault_log = FaultLog(_log, reactor)
+        # in place of the proxy's own small bodies
+        self.pages: ErrorPages | None = None
+        # exchanges for which no client waits
+        self.errands: set[Errand] = set()
+        self._build = build
+        self._observers = observers
+        self._date = (0, b"")
+        self._limits: dict[float, TimeLimit] = {}
+
+    def http_date(self) -> bytes:
+        """The time as Date has it (RFC 9110 section 5.6.7)."""
+        now = int(time())
+        if self._date[0] != now:
+            self._date = (now, formatdate(now, usegmt=True).encode("ascii"))
+        return self._date[1]
+
+    def limit_of(self, seconds: float) -> TimeLimit:
+        """A time limit that is not the proxy's own, but a route's."""
+        limit = self._limits.get(seconds)
+        if limit is None:
+            limit = self._limits[seconds] = self.deadlines.limit(seconds)
+        return limit
+
+    # -- connections to upstreams
+
+    def take_quiet(self, key: str, connections: Connections[Any] | None = None) -> Any:
+        """A kept connection that has not been closed just now, as far as can be told, for what cannot be repeated; one
+        of these ``connections``, if they are given.
+        """
+        if connections is None:
+            connections = self.connections
+        upstream = connections.take(key)
+        while upstream is not None and upstream.unread():
+            upstream.close()
+            upstream = connections.take(key)
+        return upstream
+
+    def dial(self, address: Address, client_ip: str) -> Deferred[Any]:
+        """A new connection, on behalf of a client."""
+        dialer: Any = self.dialer
+        if IClientDialer.providedBy(dialer):
+            dialing: Deferred[Any] = dialer.dial_for(client_ip, address, lambda: self._build(self, address))
+            return dialing
+        return self.dialer.dial(address, lambda: self._build(self, address))
+
+    # -- observers
+
+    def exchange_finished(self, exchange: Any) -> None:
+        """Tell the observers. One that fails is said loudly, and harms nobody."""
+        for observer in self._observers:
+            try:
+                observer(exchange)
+            except Exception:
+                _log.failure("an observer failed")
+
+    def say_fault(self, client: Client, fault: ExchangeError, errand: str = "") -> None:
+        """One line in the log, for whoever has to find out why, unless there are very many. The fault of an ``errand``
+        is no answer to a client.
+        """
+        if errand:
+            self.fault_log.say(
+                f"{errand} {fault.error}",
+                "{errand} of {peer} failed: {error}: {detail}",
+                errand=errand,
+                peer=client.peer_ip,
+                error=fault.error,
+                detail=fault.detail,
+            )
+            return
+        self.fault_log.say(
+            f"{fault.status} {fault.error}",
+            "{status} to {peer}: {error}: {detail}",
+            status=fault.status,
+            peer=client.peer_ip,
+            error=fault.error,
+            detail=fault.detail,
+        )
+
+    # -- the end
+
+    def stop(self) -> None:
+        """Give up what nobody waits for, and close what is kept."""
+        for errand in list(self.errands):
+            errand.client_gone()
+        self.errands.clear()
+        for upstream in self.connections.all():
+            upstream.close()
+        self.fault_log.stop()
+        self.pipes.close()
