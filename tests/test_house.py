@@ -76,7 +76,7 @@ def _imports(module: str, tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def _room(module: str) -> str:
-    """The first step below txproxy: `wire` of `txproxy.wire.http1.codec`, and `` of `txproxy` itself."""
+    """The first step below txproxy: `wire` of `txproxy.wire.http1.server`, and `` of `txproxy` itself."""
     return module.split(".")[1] if "." in module else ""
 
 

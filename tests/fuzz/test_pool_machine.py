@@ -29,7 +29,8 @@ from txproxy.upstreams.health.health_check import HealthCheck as Check
 from txproxy.upstreams.pool_settings import PoolSettings
 from txproxy.upstreams.upstream import Breaker, State
 from txproxy.wire.headers import Headers
-from txproxy.wire.http1.codec import ClientCodec, ServerCodec
+from txproxy.wire.http1.client import ClientCodec
+from txproxy.wire.http1.server import ServerCodec
 from txproxy.wire.message import EndOfMessage, RequestHead, ResponseHead
 
 UPSTREAMS = ["http://10.0.0.1;max=1", "http://10.0.0.2;max=2;weight=3", "http://10.0.0.3;max=1;backup"]

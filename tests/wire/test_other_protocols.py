@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from txproxy.errors import RequestError, WrongProtocol
-from txproxy.wire.http1.codec import ServerCodec
+from txproxy.wire.http1.server import ServerCodec
 from txproxy.wire.other_protocols import in_place_of_http1, in_place_of_tls
 from txproxy.wire.proxy_protocol import header
 

@@ -4,7 +4,8 @@ import attrs
 import pytest
 
 from txproxy.errors import ExchangeError
-from txproxy.wire.http1.codec import ClientCodec, ServerCodec
+from txproxy.wire.http1.client import ClientCodec
+from txproxy.wire.http1.server import ServerCodec
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 
 

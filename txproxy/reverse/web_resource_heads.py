@@ -10,7 +10,7 @@ from txproxy.errors import RequestError
 from txproxy.interfaces import Answer
 from txproxy.matching.paths import as_local, check_within, readings, split_path
 from txproxy.wire.headers import Headers
-from txproxy.wire.http1.codec import ServerCodec
+from txproxy.wire.http1.server import ServerCodec
 from txproxy.wire.message import RequestHead
 from txproxy.wire.size_limits import WireLimits
 

@@ -29,7 +29,7 @@ from txproxy.tls.listener_contexts import ServerTls
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.upstream import State, Upstream
 from txproxy.wire.grammar import FIELD_VALUE, TOKEN
-from txproxy.wire.http1.codec import ServerCodec
+from txproxy.wire.http1.server import ServerCodec
 from txproxy.wire.message import RequestHead
 
 _PORTS: Final = {"http": 80, "https": 443}

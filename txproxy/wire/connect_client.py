@@ -11,7 +11,7 @@ from typing import Final
 
 from txproxy.errors import DialError, ParentRefused, ResponseError
 from txproxy.wire.headers import Headers
-from txproxy.wire.http1.codec import ClientCodec
+from txproxy.wire.http1.client import ClientCodec
 from txproxy.wire.message import RequestHead, ResponseHead
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 

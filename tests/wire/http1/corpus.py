@@ -12,7 +12,8 @@ import attrs
 
 from txproxy.errors import ExchangeError, ResponseError
 from txproxy.wire.headers import Headers
-from txproxy.wire.http1.codec import ClientCodec, ServerCodec
+from txproxy.wire.http1.client import ClientCodec
+from txproxy.wire.http1.server import ServerCodec
 from txproxy.wire.message import EndOfMessage, RequestHead, ResponseHead
 from txproxy.wire.size_limits import WireLimits
 

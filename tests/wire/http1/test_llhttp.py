@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.wire.http1.corpus import FOLDER, Reading, client_codec, single_bytes
-from txproxy.wire.http1.codec import ClientCodec, ServerCodec
+from txproxy.wire.http1.client import ClientCodec
+from txproxy.wire.http1.server import ServerCodec
 
 CASES: list[dict[str, Any]] = json.loads((FOLDER / "llhttp.json").read_text("utf-8"))
 

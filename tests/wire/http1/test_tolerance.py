@@ -7,7 +7,7 @@ import pytest
 from tests.wire.http1.corpus import Reading, single_bytes
 from txproxy.errors import ConfigError, ResponseError
 from txproxy.wire.headers import Headers
-from txproxy.wire.http1.codec import ClientCodec
+from txproxy.wire.http1.client import ClientCodec
 from txproxy.wire.http1.tolerance import BARE_LF, response_codec, tolerated
 from txproxy.wire.message import END, RequestHead, ResponseHead
 from txproxy.wire.size_limits import WireLimits

@@ -26,7 +26,7 @@ from txproxy.proxy.tunnel_inspection import Gate
 from txproxy.proxy.upstream.connection_binding import close_all, own_connections
 from txproxy.proxy.upstream.connection_pool import Connections
 from txproxy.wire.headers import Headers
-from txproxy.wire.http1.codec import ServerCodec
+from txproxy.wire.http1.server import ServerCodec
 from txproxy.wire.message import RequestHead, ResponseHead
 
 # How much of what a client sends ahead of its turn is held before the rest has to wait in the kernel.

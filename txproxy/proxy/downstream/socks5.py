@@ -23,7 +23,7 @@ from txproxy.interfaces import Answer, Client, Refusal
 from txproxy.net.transports import become_tls, ordinary_read, plain_socket, replace_read, write_function
 from txproxy.proxy.downstream.http1 import DownstreamProtocol
 from txproxy.wire.headers import Headers
-from txproxy.wire.http1.codec import ServerCodec
+from txproxy.wire.http1.server import ServerCodec
 from txproxy.wire.message import RequestHead
 from txproxy.wire.socks import VERSIONS, SocksLogin, SocksRequest, SocksServer, reply_code
 

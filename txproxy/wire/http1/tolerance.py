@@ -7,17 +7,14 @@ from typing import Final
 
 from txproxy.errors import ConfigError
 from txproxy.wire import grammar
-from txproxy.wire.http1.codec import (
-    MAX_CHUNK_LINE,
-    ClientCodec,
-    State,
-)
+from txproxy.wire.http1.body import MAX_CHUNK_LINE, State
+from txproxy.wire.http1.client import ClientCodec
 from txproxy.wire.message import EndOfMessage, ResponseHead
 from txproxy.wire.size_limits import WireLimits
 
 
 class BareLfClientCodec(ClientCodec):
-    """The same for upstreams that end lines with LF alone, as a recipient may take them (RFC 9112 section 2.2): those
+    """One for upstreams that end lines with LF alone, as a recipient may take them (RFC 9112 section 2.2): those
     of heads and trailers, and those that frame chunks.
     """
 

@@ -1,0 +1,147 @@
+"""The client's role in HTTP/1.1: writes requests, reads responses."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from txproxy.errors import ExchangeError, ResponseError, ResponseIncomplete
+from txproxy.wire import grammar
+from txproxy.wire.headers import Headers, normal_lines
+from txproxy.wire.http1 import diagnosis, framing
+from txproxy.wire.http1.body import Codec, State
+from txproxy.wire.message import CHUNKED, END, UNTIL_CLOSE, EndOfMessage, RequestHead, ResponseHead
+from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
+
+_MAX_INFORMATIONAL: Final = 16
+
+# A look-up in an Enum class costs on each event.
+_HEAD: Final = State.HEAD
+_UNTIL_CLOSE: Final = State.UNTIL_CLOSE
+_DONE: Final = State.DONE
+_RAW: Final = State.RAW
+_BROKEN: Final = State.BROKEN
+
+
+class ClientCodec(Codec):
+    """Writes requests, reads responses."""
+
+    _trailers = grammar.RESPONSE_TRAILERS
+    __slots__ = ("_method", "_request_headers", "_informational", "_block", "_headers", "_framed")
+
+    def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
+        super().__init__(limits)
+        self._method = b""
+        self._request_headers = Headers()
+        self._informational = 0
+        # The fields of the response before: who is asked the same again answers the same, within a second.
+        self._block = b""
+        self._headers = Headers.parsed([])
+        # How the response before was framed, and all that this hangs on: fields, status, version and method.
+        self._framed = (self._headers, 0, 0, b"", 0, False)
+
+    def send_head(self, request: RequestHead) -> bytes:
+        """The head of a request; ``request.headers`` has Host, and of the hop-by-hop fields only those for Upgrade
+        and TE.
+        """
+        self._method = request.method
+        self._sending = request.body
+        self._request_headers = request.headers
+        self._informational = 0
+        tail = b"\r\nTransfer-Encoding: chunked" if request.body == CHUNKED else b""
+        return b"%b %b HTTP/1.1\r\n%b%b\r\n\r\n" % (
+            request.method,
+            request.path or request.authority,
+            request.headers.block,
+            tail,
+        )
+
+    def next_event(self) -> ResponseHead | bytes | EndOfMessage | None:
+        """The next event, or None if more bytes are needed. A status under 200 but 101 is followed by another head."""
+        if self._state is not _HEAD:
+            return self._next_of_body()
+        buffer = self._buffer
+        if not buffer:
+            return None
+        checked = self._checked
+        if checked and buffer.find(b"\r\n\r\n", max(0, checked - 3)) < 0:
+            self._check_incomplete(buffer)
+            return None
+        match = grammar.RESPONSE_PLAIN.match(buffer)
+        if match is not None:
+            minor, status, reason, block = match.groups()
+            if block == self._block:
+                headers = self._headers
+            else:
+                headers = self._headers = Headers.parsed(block.split(b"\r\n")[1:])
+                self._block = block
+        else:
+            match = grammar.RESPONSE_FULL.match(buffer)
+            if match is None:
+                self._check_incomplete(buffer)
+                return None
+            minor, status, reason, block = match.groups()
+            headers = Headers.parsed(normal_lines(block))
+        end = match.end()
+        if end > self.limits.max_head:
+            raise ResponseError("the response head is too large", error="http_response_header_section_size")
+        head = self._head(0 if minor == b"0" else 1, int(status), reason or b"", headers)
+        self._buffer = buffer[end:]
+        self._checked = 0
+        return head
+
+    def _head(self, minor: int, status: int, reason: bytes, headers: Headers) -> ResponseHead:
+        known, its_status, its_minor, its_method, body, keep_alive = self._framed
+        if known is not headers or its_status != status or its_minor != minor or its_method != self._method:
+            body = framing.response_body(minor, status, headers, self._method)
+            if body <= UNTIL_CLOSE:
+                keep_alive = False
+                if body == framing.ANNOUNCED:
+                    body = 0
+            elif b"connection" in headers.index:
+                keep_alive = framing.keep_alive(minor, headers)
+            else:
+                keep_alive = minor == 1
+            self._framed = (headers, status, minor, self._method, body, keep_alive)
+        head = ResponseHead(status, headers, reason, body, minor, keep_alive)
+        if status >= 200:
+            if self._method == b"CONNECT" and status < 300:
+                self._state = _RAW
+            else:
+                self._begin_body(body)
+        elif status == 101:
+            # RFC 9110 7.8: a server must not switch to a protocol that the client did not ask for, and says to which.
+            offered = self._request_headers.tokens(b"upgrade")
+            if not offered:
+                raise ResponseError("101 without an Upgrade in the request")
+            if set(offered).isdisjoint(headers.tokens(b"upgrade")):
+                raise ResponseError("101 to no protocol that was offered")
+            self._state = _RAW
+        else:
+            self._informational += 1
+            if self._informational > _MAX_INFORMATIONAL:
+                raise ResponseError("too many informational responses")
+        return head
+
+    def _check_incomplete(self, buffer: bytes) -> None:
+        if not b"HTTP/1.".startswith(buffer[:7]):
+            raise ResponseError("not an HTTP/1 response")
+        checked = self._checked
+        if b"\r\n\r\n" in buffer[max(0, checked - 3) :] or grammar.STRAY_CONTROL.search(buffer, max(0, checked - 1)):
+            raise ResponseError(diagnosis.of_response(buffer) or "malformed response head")
+        line_end = buffer.find(b"\r\n")
+        if line_end >= max(0, checked - 1) and not grammar.STATUS_LINE.fullmatch(buffer, 0, line_end):
+            raise ResponseError("malformed status line")
+        if len(buffer) > self.limits.max_head:
+            raise ResponseError("the response head is too large", error="http_response_header_section_size")
+        self._checked = len(buffer)
+
+    def receive_eof(self) -> EndOfMessage:
+        """The upstream has closed its side: the end of a body until close, or ``ResponseIncomplete``."""
+        if self._state is not _UNTIL_CLOSE or self._buffer:
+            raise ResponseIncomplete("the connection closed within the response")
+        self._state = _DONE
+        return END
+
+    def _fault(self, detail: str, status: int = 400) -> ExchangeError:
+        self._state = _BROKEN
+        return ResponseError(detail)

@@ -1,0 +1,279 @@
+"""The server's role in HTTP/1.1: reads requests, writes responses."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from txproxy.errors import ExchangeError, RequestError, WrongProtocol
+from txproxy.wire import grammar, other_protocols
+from txproxy.wire.headers import Headers, normal_lines
+from txproxy.wire.http1 import diagnosis, framing, trailers
+from txproxy.wire.http1.body import Codec, State
+from txproxy.wire.message import CHUNKED, UNTIL_CLOSE, EndOfMessage, RequestHead, ResponseHead
+from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
+from txproxy.wire.target import read_target
+
+# What a request line has besides the target: the method, two spaces and the version.
+_REST_OF_LINE: Final = 64
+_LONGEST_METHOD: Final = _REST_OF_LINE - len(b"  HTTP/1.1")
+# So much of a request line that is none is shown in logs.
+_MOST_SHOWN: Final = 2048
+_USERINFO: Final = re.compile(rb"(://)[^/?#@]*@")
+_NONE: Final = Headers.parsed([])
+
+# A look-up in an Enum class costs on each event.
+_HEAD: Final = State.HEAD
+_END: Final = State.END
+_BROKEN: Final = State.BROKEN
+
+
+class ServerCodec(Codec):
+    """Reads requests, writes responses."""
+
+    __slots__ = ("_method", "_minor", "_line_skipped", "_block", "_headers", "_host", "_origin")
+
+    def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
+        super().__init__(limits)
+        self._method = b""
+        self._minor = 1
+        # The fields of the request before. A client repeats itself: most of its requests have the same ones. With them
+        # the Host, if they say nothing of a body or the connection, and there was nothing else to look at.
+        self._block = b""
+        self._headers = Headers.parsed([])
+        self._host: bytes | None = None
+        # what an absolute target begins with that is at that Host
+        self._origin = b""
+        # whether the empty line that may be before a request line has been
+        self._line_skipped = False
+
+    # It is long, and stays so: a call more for each request whose fields are not those of the one before would cost
+    # more than it tells.
+    def next_event(self) -> RequestHead | bytes | EndOfMessage | None:
+        """The next event, or None if more bytes are needed. ``RequestError`` says what to answer before closing."""
+        if self._state is not _HEAD:
+            return self._next_of_body()
+        buffer = self._buffer
+        if not buffer:
+            return None
+        self._method = b""
+        checked = self._checked
+        if checked and buffer.find(b"\r\n\r\n", max(0, checked - 3)) < 0 and not buffer.startswith(b"\r\n"):
+            # To match it all again with each piece that comes would make small pieces costly.
+            self._check_incomplete(buffer)
+            return None
+        match = grammar.REQUEST_PLAIN.match(buffer)
+        if match is not None:
+            method, target, minor, block = match.groups()
+            if block == self._block and minor == b"1":
+                headers = self._headers
+                end = match.end()
+                host = self._host
+                if host is not None and end <= self.limits.max_target and method != b"CONNECT":
+                    if target[0] == 0x2F:
+                        return self._known_head(RequestHead(method, target, headers, host), end)
+                    if target.startswith(self._origin):
+                        path = target[len(self._origin) - 1 :]
+                        return self._known_head(RequestHead(method, path, headers, host, b"http"), end)
+            else:
+                headers = Headers.parsed(block.split(b"\r\n")[1:])
+                if minor == b"1":
+                    # Of other versions other things are said (RFC 9110 7.6.3), even where the fields are the same.
+                    self._headers = headers
+                    self._block = block
+                    self._host = None
+        else:
+            # RFC 9112 2.2: an empty line before the request line is ignored. One: a client that sends no more than
+            # empty lines would never come to its deadline.
+            if buffer.startswith(b"\r\n") and not self._line_skipped:
+                self._line_skipped = True
+                self._buffer = buffer = buffer[2:]
+                self._checked = 0
+            match = grammar.REQUEST_FULL.match(buffer)
+            if match is None:
+                self._check_incomplete(buffer)
+                return None
+            method, target, minor, block = match.groups()
+            headers = Headers.parsed(normal_lines(block))
+        end = match.end()
+        limits = self.limits
+        if end > limits.max_target:
+            self._check_line(match)
+        if end > limits.max_head or len(headers.lines) > limits.max_fields:
+            raise RequestError("the head is too large", status=431)
+        self._method = method
+        self._minor = version = 0 if minor == b"0" else 1
+        scheme, authority, path = read_target(method, target, version, headers)
+        index = headers.index
+        if (scheme is not None or not path) and index.get(b"host", authority) != authority:
+            # RFC 9112 3.2.2: nobody behind this is to read another host out of it than the target's.
+            headers = headers.with_one(b"host", authority)
+            index = headers.index
+        # RFC 9112 6.3 rule 7, asked here as well since most requests have neither field
+        if b"content-length" in index or b"transfer-encoding" in index:
+            body = self._request_body(method, version, headers)
+        else:
+            body = 0
+            self._state = _END
+        if b"connection" in index:
+            keep = framing.keep_alive(version, headers)
+        else:
+            keep = version == 1
+            if not body and keep and headers is self._headers:
+                self._host = host = index[b"host"]
+                self._origin = b"http://%b/" % host
+        # Only now: a head that is refused stays where it is, so that nothing after it is ever taken for a request.
+        self._buffer = buffer[end:]
+        self._checked = 0
+        self._line_skipped = False
+        return RequestHead(method, path, headers, authority, scheme, body, version, keep)
+
+    def unread_head(self) -> RequestHead:
+        """For logs: what there is of a head that cannot be read. With a method, if the request line is one; else the
+        ``path`` is the line as it came, or its beginning.
+        """
+        # A head that is refused stays where it is; what is left of a body is none.
+        line = self._buffer[:_MOST_SHOWN] if self._state is _HEAD else b""
+        line = line.lstrip(b"\r\n").split(b"\n", 1)[0].rstrip(b"\r")
+        match = grammar.REQUEST_LINE.fullmatch(line)
+        if match is None:
+            return RequestHead(b"", _hide_user(line), _NONE)
+        return RequestHead(match[1], _hide_user(match[2]), _NONE, minor=0 if match[3] == b"0" else 1)
+
+    def _known_head(self, head: RequestHead, end: int) -> RequestHead:
+        """``head``, which has no body, and all of whose fields were looked at with the request before."""
+        self._method = head.method
+        self._minor = 1
+        self._state = _END
+        self._buffer = self._buffer[end:]
+        self._checked = 0
+        self._line_skipped = False
+        return head
+
+    def _request_body(self, method: bytes, minor: int, headers: Headers) -> int:
+        body = framing.request_body(minor, headers)
+        # RFC 9110 9.3.6: content in a CONNECT request has no meaning, and what follows the head is the tunnel's;
+        # RFC 9110 9.3.8: a client must not send content with TRACE.
+        if body and (method == b"CONNECT" or method == b"TRACE"):
+            raise RequestError("a body where the method has none")
+        limit = self.limits.max_body
+        if limit is not None and body > limit:
+            raise RequestError("the body is too large", status=413)
+        self._begin_body(body)
+        return body
+
+    def _check_line(self, match: re.Match[bytes]) -> None:
+        limit = self.limits.max_target
+        if len(match[2]) > limit or match.end(3) > limit + _REST_OF_LINE:
+            raise _too_long(len(match[1]))
+
+    def _check_incomplete(self, buffer: bytes) -> None:
+        limits = self.limits
+        checked = self._checked
+        line_end = buffer.find(b"\r\n")
+        # Whoever speaks another protocol may never send an end of line.
+        within_line = line_end < 0 and buffer not in other_protocols.TLS_BEGUN
+        if within_line and not checked and not grammar.REQUEST_LINE_BEGUN.fullmatch(buffer):
+            raise _no_request(buffer, "malformed request line")
+        # A last byte that is no CRLF yet may be the CR.
+        if (line_end if line_end >= 0 else len(buffer) - 1) > limits.max_target + _REST_OF_LINE:
+            space = buffer.find(b" ")
+            raise _too_long(space if space >= 0 else len(buffer))
+        if within_line and grammar.NOT_IN_LINE.search(buffer, max(0, checked - 1)):
+            raise _no_request(buffer, "malformed request line")
+        if b"\r\n\r\n" in buffer[max(0, checked - 3) :] or grammar.STRAY_CONTROL.search(buffer, max(0, checked - 1)):
+            raise _no_request(buffer, "malformed head")
+        if line_end >= max(0, checked - 1):
+            line = grammar.REQUEST_LINE.fullmatch(buffer, 0, line_end)
+            if line is None:
+                raise _no_request(buffer, "malformed request line")
+            self._check_line(line)
+        if len(buffer) > limits.max_head:
+            raise RequestError("the head is too large", status=431)
+        self._checked = len(buffer)
+
+    def _check_body_size(self) -> None:
+        limit = self.limits.max_body
+        if limit is not None and self._received_body > limit:
+            raise self._fault("the body is too large", 413)
+
+    def _check_trailers(self, fields: Headers) -> None:
+        if len(fields) > self.limits.max_fields:
+            raise self._fault("the trailer section is too large", 431)
+        if not trailers.REFUSED.isdisjoint(fields.index):
+            raise self._fault("a field that is forbidden in trailers")
+
+    def _fault(self, detail: str, status: int = 400) -> ExchangeError:
+        self._state = _BROKEN
+        return RequestError(detail, status=status)
+
+    def send_head(self, response: ResponseHead, close: bool) -> bytes:
+        """The head of a response, framed for the request that was read last.
+
+        ``response.headers`` has no hop-by-hop fields; ``close`` says that the connection ends after this response.
+        A body without a length is sent chunked, or until close to an HTTP/1.0 client: ``must_close`` tells.
+        """
+        status = response.status
+        tail = b""
+        if status >= 200:
+            body = response.body
+            if self._method == b"HEAD" or status == 204 or status == 304:
+                self._sending = 0
+            elif body >= 0:
+                self._sending = body
+            elif self._minor:
+                self._sending = CHUNKED
+                tail = b"\r\nTransfer-Encoding: chunked"
+            else:
+                self._sending = UNTIL_CLOSE
+                close = True
+            if close:
+                tail += b"\r\nConnection: close"
+            elif not self._minor:
+                tail += b"\r\nConnection: keep-alive"
+        if not response.headers.lines:
+            return b"HTTP/1.1 %d %b%b\r\n\r\n" % (status, response.reason, tail)
+        return b"HTTP/1.1 %d %b\r\n%b%b\r\n\r\n" % (status, response.reason, response.headers.block, tail)
+
+    def send_whole(self, response: ResponseHead, body: bytes, close: bool) -> bytes:
+        """A whole response: ``send_head``, ``send_data`` and ``send_end`` in one. ``body`` is all that it has."""
+        head = self.send_head(response, close)
+        if not self._sending:
+            return head
+        assert len(body) == self._sending, "not the body that the head announced"
+        self._sending = 0
+        return head + body
+
+    @property
+    def sends_body(self) -> bool:
+        """Whether the head that was sent has announced a body of which some is to come."""
+        return self._sending != 0
+
+    @property
+    def sends_length(self) -> bool:
+        """Whether the body being sent is framed by its length."""
+        return self._sending > 0
+
+    @property
+    def must_close(self) -> bool:
+        """Whether the body being sent can end only with the connection."""
+        return self._sending == UNTIL_CLOSE
+
+
+def _hide_user(target: bytes) -> bytes:
+    """``target`` without what a URL may have of a name and password."""
+    return _USERINFO.sub(rb"\1***@", target)
+
+
+def _too_long(method: int) -> RequestError:
+    """The error for a request line that is too long and has a method of so many bytes."""
+    if method > _LONGEST_METHOD:
+        # RFC 9112 3: a method that is longer than any that is done here gets 501.
+        return RequestError("the method is too long", status=501)
+    return RequestError("the target is too long", status=414)
+
+
+def _no_request(data: bytes, otherwise: str) -> RequestError:
+    """Why ``data`` can be no request head, as well as can be told."""
+    other = other_protocols.in_place_of_http1(data)
+    return WrongProtocol(other) if other else RequestError(diagnosis.of_request(data) or otherwise)
