@@ -24,7 +24,7 @@ from txproxy.interfaces import Address
 from txproxy.net.dialing import Dialer
 from txproxy.tls.verification import client_connections
 from txproxy.wire.connect_client import ConnectClient
-from txproxy.wire.socks import SocksClient
+from txproxy.wire.socks.client import SocksClient
 
 ASKED = b"CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n"
 YES = b"HTTP/1.1 200 OK\r\n\r\n"

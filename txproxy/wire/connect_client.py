@@ -1,6 +1,6 @@
 """CONNECT (RFC 9110 section 9.3.6), from the side that asks a parent proxy for a tunnel.
 
-Fed bytes as they come, and says what to send, as :class:`txproxy.wire.socks.SocksClient` does.
+Fed bytes as they come, and says what to send, as :class:`txproxy.wire.socks.client.SocksClient` does.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from txproxy.matching.hosts import HostPattern
 from txproxy.tls.verification import client_connections
 from txproxy.upstreams.ejection import TRIAL, Ejection
 from txproxy.wire.connect_client import ConnectClient, wants_credentials
-from txproxy.wire.socks import SocksClient
+from txproxy.wire.socks.client import SocksClient
 from txproxy.wire.target import written_authority
 
 _log = Logger()

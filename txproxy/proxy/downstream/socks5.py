@@ -25,7 +25,8 @@ from txproxy.proxy.downstream.http1 import DownstreamProtocol
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.server import ServerCodec
 from txproxy.wire.message import RequestHead
-from txproxy.wire.socks import VERSIONS, SocksLogin, SocksRequest, SocksServer, reply_code
+from txproxy.wire.socks.codes import reply_code
+from txproxy.wire.socks.server import VERSIONS, SocksLogin, SocksRequest, SocksServer
 
 _log = Logger()
 

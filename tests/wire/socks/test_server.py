@@ -1,4 +1,4 @@
-"""SOCKS5 on both sides: what is said, byte by byte, and what becomes of nonsense."""
+"""The proxy's side: what is said, byte by byte, and what becomes of nonsense."""
 
 from __future__ import annotations
 
@@ -8,17 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txproxy.errors import ConnectionRefused, ConnectTimeout, DialError, ExchangeError
-from txproxy.wire import socks
-from txproxy.wire.socks import SocksClient, SocksError, SocksLogin, SocksRequest, SocksServer
-
-FREE = b"\x05\x01\x00"
-WITH_LOGIN = b"\x05\x02\x00\x02"
-LOGIN = b"\x01\x03bob\x06secret"
-BY_NAME = b"\x05\x01\x00\x03\x0bExample.COM\x01\xbb"
-BY_IPV4 = b"\x05\x01\x00\x01\xc0\x00\x02\x07\x00\x50"
-BY_IPV6 = b"\x05\x01\x00\x04" + bytes.fromhex("20010db8000000000000000000000001") + b"\x00\x50"
-GENERAL_FAILURE = b"\x05\x01\x00\x01\x00\x00\x00\x00\x00\x00"
+from tests.wire.socks.said import BY_IPV4, BY_IPV6, BY_NAME, FREE, GENERAL_FAILURE, LOGIN, WITH_LOGIN
+from txproxy.wire.socks import codes
+from txproxy.wire.socks.server import SocksError, SocksLogin, SocksRequest, SocksServer
 
 
 def server_after(data: bytes, login: bool = False) -> tuple[SocksServer, list[Any], bytes]:
@@ -33,9 +25,6 @@ def server_after(data: bytes, login: bool = False) -> tuple[SocksServer, list[An
         if isinstance(event, SocksLogin):
             server.accept_login()
     return server, events, said + server.take_output()
-
-
-# -- the proxy's side
 
 
 @pytest.mark.parametrize(
@@ -127,7 +116,7 @@ def test_what_is_sent_early_is_bounded(stage: bytes) -> None:
     assert server.buffered == 0
 
 
-@pytest.mark.parametrize("code", [socks.GENERAL_FAILURE, socks.NOT_ALLOWED, socks.HOST_UNREACHABLE])
+@pytest.mark.parametrize("code", [codes.GENERAL_FAILURE, codes.NOT_ALLOWED, codes.HOST_UNREACHABLE])
 def test_a_refused_request_says_why_and_ends_the_connection(code: int) -> None:
     server, _, _ = server_after(FREE + BY_NAME + b"early")
     server.refuse(code)
@@ -238,195 +227,3 @@ def test_nothing_that_a_client_sends_raises_another_error(pieces: list[bytes], l
             assert 0 < event.port < 65536
             assert event.authority
             return
-
-
-@pytest.mark.parametrize(
-    ("status", "error", "code"),
-    [
-        (502, "connection_refused", 5),
-        (502, "dns_error", 4),
-        (504, "dns_timeout", 4),
-        (504, "connection_timeout", 6),
-        (502, "destination_ip_unroutable", 3),
-        (403, "destination_ip_prohibited", 2),
-        (403, "http_request_denied", 2),
-        (403, "", 2),
-        (407, "", 2),
-        (503, "destination_unavailable", 4),
-        (502, "tls_certificate_error", 1),
-        (500, "proxy_internal_error", 1),
-    ],
-)
-def test_the_proxys_own_refusals_have_a_code(status: int, error: str, code: int) -> None:
-    assert socks.reply_code(status, error) == code
-
-
-# -- towards a parent
-
-
-REPLY = b"\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34"
-
-
-@pytest.mark.parametrize(
-    ("host", "port", "request_bytes"),
-    [
-        ("example.com", 443, b"\x05\x01\x00\x03\x0bexample.com\x01\xbb"),
-        ("192.0.2.7", 80, BY_IPV4),
-        ("2001:db8::1", 80, BY_IPV6),
-    ],
-)
-def test_a_parent_is_asked_for_a_connection(host: str, port: int, request_bytes: bytes) -> None:
-    client = SocksClient(host, port)
-    assert client.take_output() == FREE
-    client.receive(b"\x05\x00")
-    assert client.take_output() == request_bytes
-    assert not client.open
-    client.receive(REPLY)
-    assert client.open
-    assert client.take_output() == b""
-    assert client.take_buffered() == b""
-
-
-def test_a_parent_gets_the_credentials_if_it_asks() -> None:
-    client = SocksClient("example.com", 443, b"bob", b"secret")
-    assert client.take_output() == WITH_LOGIN
-    client.receive(b"\x05\x02")
-    assert client.take_output() == LOGIN
-    client.receive(b"\x01\x00")
-    assert client.take_output().startswith(b"\x05\x01\x00\x03")
-
-
-def test_a_parent_that_does_not_ask_gets_no_credentials() -> None:
-    client = SocksClient("example.com", 443, b"bob", b"secret")
-    client.take_output()
-    client.receive(b"\x05\x00")
-    assert client.take_output().startswith(b"\x05\x01\x00\x03")
-
-
-@pytest.mark.parametrize("reply", [REPLY, b"\x05\x00\x00\x03\x01a\x00\x01", b"\x05\x00\x00\x04" + bytes(18)])
-def test_a_reply_comes_byte_by_byte_and_the_tunnel_right_behind(reply: bytes) -> None:
-    client = SocksClient("example.com", 443)
-    client.receive(b"\x05")
-    client.receive(b"\x00")
-    for index in range(len(reply)):
-        assert not client.open
-        client.receive(reply[index : index + 1])
-    assert client.open
-    client.receive(b"first")
-    assert client.take_buffered() == b"first"
-    another = SocksClient("example.com", 443)
-    another.receive(b"\x05\x00")
-    another.receive(reply + b"first")
-    assert another.take_buffered() == b"first"
-
-
-@pytest.mark.parametrize(
-    ("code", "kind", "status", "error"),
-    [
-        (1, DialError, 502, "destination_unavailable"),
-        (2, DialError, 403, "http_request_denied"),
-        (3, DialError, 502, "destination_ip_unroutable"),
-        (4, DialError, 502, "destination_ip_unroutable"),
-        (5, ConnectionRefused, 502, "connection_refused"),
-        (6, ConnectTimeout, 504, "connection_timeout"),
-        (7, DialError, 502, "destination_unavailable"),
-        (8, DialError, 502, "destination_unavailable"),
-        (0x5B, DialError, 502, "destination_unavailable"),
-    ],
-)
-def test_a_parents_reasons_are_errors_of_ours(code: int, kind: type[ExchangeError], status: int, error: str) -> None:
-    client = SocksClient("example.com", 443)
-    client.receive(b"\x05\x00")
-    with pytest.raises(kind) as caught:
-        client.receive(bytes((5, code)))
-    assert (caught.value.status, caught.value.error) == (status, error)
-    assert caught.value.retry_safe
-
-
-@pytest.mark.parametrize(
-    ("name", "steps", "detail"),
-    [
-        (None, [b"HTTP/1.1 400 Bad Request\r\n"], "does not speak"),
-        (None, [b"\x00\x5b"], "does not speak"),
-        (None, [b"\x05\xff"], "wants credentials"),
-        (b"bob", [b"\x05\xff"], "wants other credentials"),
-        (None, [b"\x05\x02"], "does not speak"),
-        (b"bob", [b"\x05\x01"], "does not speak"),
-        (None, [b"\x05\x00\x05\x00"], "does not speak"),
-        (b"bob", [b"\x05\x02", b"\x01\x01"], "refused the credentials"),
-        (b"bob", [b"\x05\x02", b"\x05\x00"], "does not speak"),
-        (b"bob", [b"\x05\x02", b"\x01\x00\x05\x00"], "does not speak"),
-        (None, [b"\x05\x00", b"\x04"], "does not speak"),
-        (None, [b"\x05\x00", b"\x05\x00\x01\x01"], "does not speak"),
-        (None, [b"\x05\x00", b"\x05\x00\x00\x02"], "does not speak"),
-    ],
-)
-def test_a_parent_that_will_not_is_an_error_and_safe_to_go_round(
-    name: bytes | None, steps: list[bytes], detail: str
-) -> None:
-    client = SocksClient("example.com", 443, name, b"secret")
-    client.take_output()
-    for step in steps[:-1]:
-        client.receive(step)
-    with pytest.raises(DialError, match=detail) as caught:
-        client.receive(steps[-1])
-    assert caught.value.retry_safe
-    assert "secret" not in str(caught.value) + repr(client)
-    client.receive(REPLY)
-    assert not client.open
-    assert client.take_output() == b""
-
-
-@pytest.mark.parametrize(
-    ("host", "name", "password"),
-    [
-        ("", None, b""),
-        ("a" * 256, None, b""),
-        ("exämple.com", None, b""),
-        ("example.com", b"", b"x"),
-        ("example.com", b"bob", b""),
-        ("example.com", b"b" * 256, b"x"),
-        ("example.com", b"bob", b"x" * 256),
-    ],
-)
-def test_what_the_protocol_cannot_say_is_refused_before_it_is_sent(
-    host: str, name: bytes | None, password: bytes
-) -> None:
-    with pytest.raises(ValueError):
-        SocksClient(host, 443, name, password)
-
-
-@given(
-    st.lists(st.one_of(st.binary(max_size=40), st.sampled_from([b"\x05\x00", b"\x05\x02", b"\x01\x00", REPLY]))),
-    st.booleans(),
-)
-def test_nothing_that_a_parent_sends_raises_another_error(pieces: list[bytes], login: bool) -> None:
-    client = SocksClient("example.com", 443, b"bob" if login else None, b"secret")
-    for piece in pieces:
-        try:
-            client.receive(piece)
-        except DialError:
-            assert not client.open
-            assert client.take_buffered() == b""
-            return
-        if client.open:
-            return
-
-
-@given(st.binary(min_size=1, max_size=255), st.binary(min_size=1, max_size=255), st.integers(1, 65535), st.data())
-def test_both_sides_understand_each_other(name: bytes, password: bytes, port: int, data: Any) -> None:
-    host = data.draw(st.sampled_from(["example.com", "a." * 120 + "test", "192.0.2.1", "2001:db8::1"]))
-    client = SocksClient(host, port, name, password)
-    server = SocksServer(login=True)
-    events = []
-    while not client.open:
-        server.receive(client.take_output())
-        event = server.next_event()
-        if event is not None:
-            events.append(event)
-        if isinstance(event, SocksLogin):
-            server.accept_login()
-        elif isinstance(event, SocksRequest):
-            server.accept("192.0.2.1", 1)
-        client.receive(server.take_output())
-    assert events == [SocksLogin(name, password), SocksRequest(host, port)]
