@@ -23,7 +23,7 @@ from benchmarks.filtering import TWENTY, names
 from benchmarks.machine import processor
 from txproxy import ForwardPolicy, ForwardProxyFactory
 from txproxy.forward.auth.auth_policy import AuthPolicy
-from txproxy.net.transports import TurnWrites
+from txproxy.net.transports.turn_writes import TurnWrites
 
 ROUNDS = 15
 REQUESTS = 64

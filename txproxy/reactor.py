@@ -16,7 +16,7 @@ from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.main import installReactor
 from twisted.logger import Logger
 
-from txproxy.net.transports import TurnWrites
+from txproxy.net.transports.turn_writes import TurnWrites
 
 _log = Logger()
 _MOST_EVENTS: Final = 512

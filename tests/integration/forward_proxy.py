@@ -28,7 +28,7 @@ from txproxy.forward.egress.credentials_injection import Injection  # noqa: E402
 from txproxy.forward.parents.selection import Parents  # noqa: E402
 from txproxy.forward.request.privacy import Privacy  # noqa: E402
 from txproxy.forward.request.url_rewrites import Rewrite  # noqa: E402
-from txproxy.net.transports import serve_tls  # noqa: E402
+from txproxy.net.transports.listening_ports import serve_tls  # noqa: E402
 from txproxy.observe.audit import AuditLog  # noqa: E402
 from txproxy.tls.listener_contexts import server_context  # noqa: E402
 

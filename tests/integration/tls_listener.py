@@ -12,7 +12,8 @@ from twisted.internet import reactor
 from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from txproxy.net.transports import serve_tls, tls_connection
+from txproxy.net.transports.listening_ports import serve_tls
+from txproxy.net.transports.tls_transports import tls_connection
 from txproxy.tls.client_certificates import NO_CERTIFICATE_LINES, peer_certificate
 from txproxy.tls.listener_contexts import ListenerTls, ServerConnections, ServerTls
 

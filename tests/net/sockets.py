@@ -8,10 +8,11 @@ from twisted.internet import tcp
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import succeed
 from twisted.internet.posixbase import _DisconnectSelectableMixin
+from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 
 from txproxy import Limits, Pool, ReverseProxyFactory
-from txproxy.net.transports import TurnWrites
+from txproxy.net.transports.turn_writes import TurnWrites
 
 
 def connected_pair(kernel):
@@ -72,6 +73,19 @@ class Turns(_DisconnectSelectableMixin, Clock):
         self.read()
         self.write()
         self.end_turn()
+
+
+def plain_transport(kernel=65536):
+    """A plain connection with a protocol that does nothing, and the test's end of it. Its turns are the test's."""
+    here, there = connected_pair(kernel)
+    here.setblocking(False)
+    return tcp.Server(here, Protocol(), here.getpeername(), None, 0, Turns()), there
+
+
+def close(transport, there):
+    """Close the sockets of both ends, whatever the transport still had in mind."""
+    there.close()
+    transport.socket.close()
 
 
 class World:

@@ -7,7 +7,7 @@ from twisted.internet.testing import StringTransport
 
 from tests.tls.authority import new_ca
 from txproxy.net.memory_tls import MemoryTlsFactory
-from txproxy.net.transports import tls_connection
+from txproxy.net.transports.tls_transports import tls_connection
 from txproxy.tls.listener_contexts import ServerConnections, server_context
 
 GET = b"GET / HTTP/1.1\r\n"

@@ -11,7 +11,7 @@ from tests.stream.hello import hello
 from tests.tls.authority import new_ca
 from txproxy import Limits, Pool
 from txproxy.errors import ConfigError, ConnectionRefused
-from txproxy.net.transports import TLSServer
+from txproxy.net.transports.tls_transports import TLSServer
 from txproxy.proxy.fault_log import MOST
 from txproxy.stream.mode import StreamFactory
 from txproxy.testing import MemoryNetwork, ProxyInMemory

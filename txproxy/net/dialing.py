@@ -31,7 +31,8 @@ from txproxy.net.dns.host_endpoint import NameEndpoint
 from txproxy.net.dns.name_servers import OUT_OF_SOCKETS
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.in_process import connect_local
-from txproxy.net.transports import read_waiting, write_function
+from txproxy.net.transports.turn_writes import write_function
+from txproxy.net.transports.unread import read_waiting
 from txproxy.net.via_proxy import ThroughEndpoint, parent_error, spoke_early
 
 # What this machine has run out of, whoever was to be connected to: descriptors, memory, local ports.

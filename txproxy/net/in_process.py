@@ -190,11 +190,14 @@ class LocalTransport:
         self._reactor.callLater(0, self._lost, ConnectionDone())
 
     def _cut(self, reason: Exception) -> None:
-        for end, why in ((self, reason), (self.other, ConnectionLost())):
-            end._write_ended = True
-            end._incoming.clear()
-            end._ended = False
-            self._reactor.callLater(0, end._lost, why)
+        self._drop(reason)
+        self.other._drop(ConnectionLost())
+
+    def _drop(self, reason: Exception) -> None:
+        self._write_ended = True
+        self._incoming.clear()
+        self._ended = False
+        self._reactor.callLater(0, self._lost, reason)
 
     def _lost(self, reason: Exception) -> None:
         if not self.connected:

@@ -34,7 +34,8 @@ from txproxy.errors import (
 )
 from txproxy.interfaces import Address, Hop, Opening
 from txproxy.net.tls_reader import after_handshake
-from txproxy.net.transports import read_waiting, replace_protocol
+from txproxy.net.transports.any_transports import replace_protocol
+from txproxy.net.transports.unread import read_waiting
 
 # Our error for one of Twisted's or OpenSSL's, at an address.
 Convert = Callable[[BaseException | None, Address], ExchangeError]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from txproxy.net.deadlines import Deadlines, TimeLimit
-from txproxy.net.transports import unsent
+from txproxy.net.transports.any_transports import unsent
 
 # How long a body may be of any rate, in seconds.
 GRACE: Final = 30.0

@@ -17,7 +17,7 @@ from txproxy.net.deadlines import Deadlines, TimeLimit
 from txproxy.net.dialing import Dialer
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.splice import PipePool
-from txproxy.net.transports import TurnWrites
+from txproxy.net.transports.turn_writes import TurnWrites
 from txproxy.proxy.early_body import MOMENT
 from txproxy.proxy.error_pages import ErrorPages
 from txproxy.proxy.fault_log import FaultLog

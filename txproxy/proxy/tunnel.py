@@ -17,7 +17,9 @@ from zope.interface import implementer
 from txproxy.interfaces import Bounds, Shaper
 from txproxy.net import splice
 from txproxy.net.deadlines import NEVER, Deadlines, TimeLimit
-from txproxy.net.transports import half_close, plain_socket, write_function
+from txproxy.net.transports.any_transports import half_close
+from txproxy.net.transports.plain_transports import plain_socket
+from txproxy.net.transports.turn_writes import write_function
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.throttle import Lane, Valve
 

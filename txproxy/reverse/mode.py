@@ -10,7 +10,7 @@ from zope.interface import implementer
 from txproxy.errors import ConfigError, LoopDetected
 from txproxy.interfaces import Client, Decision, IMode, Refusal
 from txproxy.net.dns.resolver import Resolver
-from txproxy.net.transports import tls_connection
+from txproxy.net.transports.tls_transports import tls_connection
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.services import Observer, Services

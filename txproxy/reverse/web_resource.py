@@ -15,7 +15,8 @@ from txproxy.errors import ConfigError, RequestError
 from txproxy.interfaces import Answer, Client, Refusal
 from txproxy.interfaces.streams import UpstreamConnection
 from txproxy.matching.paths import configured_path
-from txproxy.net.transports import set_tcp_options, take_channel, when_lost
+from txproxy.net.transports.any_transports import set_tcp_options
+from txproxy.net.transports.web_transports import take_channel, when_lost
 from txproxy.proxy.answers import prefers_html, reply
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.limits import Limits

@@ -18,7 +18,7 @@ from txproxy.config.endpoints import server_endpoint
 from txproxy.errors import ConfigError
 from txproxy.matching.networks import Networks
 from txproxy.net.memory_tls import MemoryTlsFactory
-from txproxy.net.transports import accepts_tcp, deepen_backlog, serve_plain, serve_tls, stop_listening
+from txproxy.net.transports.listening_ports import accepts_tcp, deepen_backlog, serve_plain, serve_tls, stop_listening
 from txproxy.proxy.downstream.http1 import ServedBy
 from txproxy.proxy.downstream.proxy_header import ProxyProtocolFactory
 from txproxy.proxy.factory import ProxyFactory

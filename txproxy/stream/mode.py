@@ -22,7 +22,8 @@ from txproxy.interfaces import Address, Client, IDialer
 from txproxy.net.deadlines import NEVER
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.peers import ip_of
-from txproxy.net.transports import set_tcp_options, tls_connection
+from txproxy.net.transports.any_transports import set_tcp_options
+from txproxy.net.transports.tls_transports import tls_connection
 from txproxy.proxy.downstream.admission import Admission
 from txproxy.proxy.downstream.client_limit import make_admission
 from txproxy.proxy.limits import Limits

@@ -21,7 +21,9 @@ from twisted.python.failure import Failure
 
 from txproxy import Limits, Pool, ReverseProxyFactory
 from txproxy.matching.networks import Networks, PeerNetworks
-from txproxy.net.transports import TLSServer, plain_socket, write_function
+from txproxy.net.transports.plain_transports import plain_socket, write_plain
+from txproxy.net.transports.tls_transports import TLSServer
+from txproxy.net.transports.turn_writes import write_function
 from txproxy.proxy.downstream.proxy_header import HeaderProtocol, ProxyProtocolFactory
 from txproxy.testing import MemoryConnection, MemoryNetwork
 from txproxy.tls.listener_contexts import ServerConnections, server_context
@@ -460,7 +462,7 @@ def test_the_protocol_gets_the_transport_as_it_was_accepted(recorded):
     assert address == IPv4Address("TCP", "192.0.2.1", 4711)
     assert transport is peer.transport and type(transport) is tcp.Server and transport.protocol is protocol
     assert plain_socket(transport) is transport.socket
-    assert write_function(transport).__name__ == "_write_plain"
+    assert write_function(transport) is write_plain
     assert transport.getPeer() == address and transport.getHost() == IPv4Address("TCP", "198.51.100.2", 443)
     # Not a byte too much was read, and reading is the transport's own again.
     assert protocol.received == b"" and transport.socket.recv(100, socket.MSG_PEEK) == b"hello"

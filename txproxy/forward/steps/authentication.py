@@ -13,7 +13,7 @@ from txproxy.forward.auth.authenticator import Authenticator
 from txproxy.forward.auth.credentials import User
 from txproxy.forward.steps.case import NEVER_KNOWN, Case, Result
 from txproxy.interfaces import Client, Refusal
-from txproxy.net.transports import tls_connection
+from txproxy.net.transports.tls_transports import tls_connection
 
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
 

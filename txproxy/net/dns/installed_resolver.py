@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet._resolver import GAIResolver
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHostnameResolver, IResolutionReceiver
 from zope.interface import implementer
-
-from txproxy.net.transports import is_threaded_resolver
 
 
 def installed_names(reactor: Any) -> IHostnameResolver | None:
@@ -16,7 +15,7 @@ def installed_names(reactor: Any) -> IHostnameResolver | None:
     need.
     """
     names: IHostnameResolver | None = getattr(reactor, "nameResolver", None)
-    return None if is_threaded_resolver(names) else names
+    return None if isinstance(names, GAIResolver) else names
 
 
 def ask_installed(names: IHostnameResolver, name: str) -> Deferred[tuple[str, ...]]:

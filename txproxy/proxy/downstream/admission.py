@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 
-from txproxy.net.transports import listening_port
+from txproxy.net.transports.listening_ports import listening_port
 
 
 class Admitted(Protocol):

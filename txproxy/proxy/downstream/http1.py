@@ -15,7 +15,10 @@ from txproxy.errors import ExchangeError, RequestError, WrongProtocol
 from txproxy.interfaces import Answer, Client, IMode, Refusal
 from txproxy.interfaces.streams import UpstreamConnection
 from txproxy.net.deadlines import NEVER, TimeLimit
-from txproxy.net.transports import half_close, read_less, set_tcp_options, unread_function, write_function
+from txproxy.net.transports.any_transports import half_close, set_tcp_options
+from txproxy.net.transports.plain_transports import read_less
+from txproxy.net.transports.turn_writes import write_function
+from txproxy.net.transports.unread import unread_function
 from txproxy.proxy.answers import prefers_html, reply
 from txproxy.proxy.downstream.admission import Admission
 from txproxy.proxy.exchange import Exchange

@@ -25,7 +25,9 @@ from zope.interface import implementer
 from txproxy.matching.networks import Networks
 from txproxy.net.deadlines import NEVER, Deadlines
 from txproxy.net.peers import ip_of
-from txproxy.net.transports import become_tls, ordinary_read, plain_socket, replace_read, tell_ends, unwrap
+from txproxy.net.transports.any_transports import tell_ends, unwrap
+from txproxy.net.transports.plain_transports import ordinary_read, plain_socket, replace_read
+from txproxy.net.transports.tls_transports import become_tls
 from txproxy.proxy.downstream.admission import Admission
 from txproxy.proxy.fault_log import FaultLog
 from txproxy.proxy.services import GONE

@@ -20,7 +20,9 @@ from zope.interface import implementer
 
 from txproxy.errors import ConfigError, ExchangeError, RequestDenied, RequestError
 from txproxy.interfaces import Answer, Client, Refusal
-from txproxy.net.transports import become_tls, ordinary_read, plain_socket, replace_read, write_function
+from txproxy.net.transports.plain_transports import ordinary_read, plain_socket, replace_read
+from txproxy.net.transports.tls_transports import become_tls
+from txproxy.net.transports.turn_writes import write_function
 from txproxy.proxy.downstream.http1 import DownstreamProtocol
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.server import ServerCodec

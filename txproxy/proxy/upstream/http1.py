@@ -15,18 +15,10 @@ from txproxy.errors import ExchangeError, ResponseError, ResponseIncomplete, Res
 from txproxy.interfaces import Address
 from txproxy.net.deadlines import NEVER
 from txproxy.net.tls_reader import TLSReader, read_records
-from txproxy.net.transports import (
-    ask_function,
-    descriptor,
-    has_ended,
-    read_before_lost,
-    read_less,
-    read_waiting,
-    set_tcp_options,
-    unread_function,
-    unwrap,
-    write_function,
-)
+from txproxy.net.transports.any_transports import set_tcp_options, unwrap
+from txproxy.net.transports.plain_transports import descriptor, read_less
+from txproxy.net.transports.turn_writes import ask_function, write_function
+from txproxy.net.transports.unread import has_ended, read_before_lost, read_waiting, unread_function
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.services import Services
 from txproxy.proxy.tunnel import TunnelEnd

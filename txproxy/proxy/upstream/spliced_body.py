@@ -14,7 +14,7 @@ from typing import Any, Final
 from twisted.internet import main
 
 from txproxy.net.splice import AVAILABLE, FLAGS, Pipe, PipePool
-from txproxy.net.transports import ordinary_read, plain_socket, replace_read
+from txproxy.net.transports.plain_transports import ordinary_read, plain_socket, replace_read
 
 # Below this a body has ended before it pays.
 WORTHWHILE: Final = 262144

@@ -17,7 +17,7 @@ from zope.interface import implementer
 from txproxy.errors import ConnectionRefused, ExchangeError, ResponseError, ResponseIncomplete
 from txproxy.interfaces import Address
 from txproxy.net.tls_reader import after_handshake
-from txproxy.net.transports import read_waiting
+from txproxy.net.transports.unread import read_waiting
 from txproxy.upstreams.health.health_check import HealthCheck
 from txproxy.wire.http1.tolerance import response_codec
 from txproxy.wire.message import EndOfMessage, ResponseHead

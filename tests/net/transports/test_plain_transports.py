@@ -1,0 +1,93 @@
+"""Plain connections, and the sockets under them."""
+
+import select
+import socket
+
+from twisted.internet import tcp
+from twisted.internet.protocol import Protocol
+from twisted.internet.task import Clock
+
+from tests.net.sockets import World, close, plain_transport
+from txproxy.net.transports.plain_transports import descriptor, ordinary_read, plain_socket, replace_read, write_plain
+from txproxy.testing import MemoryConnection
+
+
+def test_peers_that_send_in_very_small_chunks_are_read_less_of_at_once():
+    world = World()
+    head = b"Transfer-Encoding: chunked\r\n\r\n"
+    tiny = b"1\r\nx\r\n" * 1000
+    world.request(b"POST / HTTP/1.1\r\nHost: a\r\n" + head)
+    transports = [one for one in world.reactor.readers if isinstance(one, tcp.Server)]
+    world.client.send(tiny)
+    world.upstreams[0].send(b"HTTP/1.1 200 OK\r\n" + head + tiny)
+    world.until(lambda: {one.bufferSize for one in transports} == {4096}, "less is read")
+    world.client.send(b"0\r\n\r\n")
+    world.upstreams[0].send(b"0\r\n\r\n")
+    received = bytearray()
+    while not received.endswith(b"0\r\n\r\n"):
+        received += world.hear(world.client)
+    assert received.count(b"x") == 1000
+    world.close()
+
+
+def test_what_the_kernel_takes_is_with_the_peer_before_the_next_turn():
+    transport, there = plain_transport()
+    write_plain(transport, b"hello")
+    assert there.recv(100) == b"hello"
+    assert not transport.dataBuffer and not transport._tempDataLen
+    close(transport, there)
+
+
+def test_what_the_kernel_does_not_take_goes_out_later_and_in_order():
+    transport, there = plain_transport(kernel=4096)
+    sent = bytes(range(256)) * 20000
+    write_plain(transport, sent)
+    assert plain_socket(transport) is None
+    write_plain(transport, b"the last")
+    received = bytearray()
+    while len(received) < len(sent) + 8:
+        if select.select([there], list(transport.reactor.writers), [])[0]:
+            received += there.recv(1 << 20)
+        transport.reactor.write()
+    assert bytes(received) == sent + b"the last"
+    assert plain_socket(transport) is transport.socket
+    close(transport, there)
+
+
+def test_a_dead_connection_is_left_to_the_transport_to_find():
+    transport, there = plain_transport()
+    transport.socket.shutdown(socket.SHUT_WR)
+    write_plain(transport, b"hello")
+    assert transport._tempDataLen == 5
+    close(transport, there)
+
+
+def test_bytes_may_pass_by_a_plain_transport_alone_and_before_its_end():
+    transport, there = plain_transport()
+    assert plain_socket(transport) is transport.socket
+    assert descriptor(transport) == transport.socket.fileno()
+    transport.disconnecting = True
+    assert plain_socket(transport) is None
+    other = MemoryConnection(Clock(), Protocol())
+    assert (plain_socket(other), descriptor(other)) == (None, -1)
+    close(transport, there)
+
+
+def test_reading_can_be_replaced_for_a_while():
+    transport, there = plain_transport()
+    came = []
+    transport.protocol.dataReceived = came.append
+    replace_read(transport, lambda: came.append("in its place"))
+    there.sendall(b"x")
+    select.select([transport], [], [])
+    transport.doRead()
+    assert came == ["in its place"]
+    ordinary_read(transport)
+    assert came == ["in its place", b"x"]
+    replace_read(transport, None)
+    replace_read(transport, None)
+    there.sendall(b"y")
+    select.select([transport], [], [])
+    transport.doRead()
+    assert came[2:] == [b"y"]
+    close(transport, there)

@@ -1,0 +1,133 @@
+"""TLS on the socket itself."""
+
+import contextlib
+import select
+
+import pytest
+from OpenSSL import SSL
+from twisted.internet.main import CONNECTION_LOST
+from twisted.internet.protocol import Protocol
+from twisted.internet.task import Clock
+
+from tests.net.sockets import Turns, close, connected_pair, plain_transport
+from tests.tls.authority import new_ca
+from txproxy.net.transports.tls_transports import TLSServer, become_tls, tls_connection, write_tls
+from txproxy.testing import MemoryConnection
+from txproxy.tls.listener_contexts import ListenerTls, ServerTls
+
+
+def test_an_alert_of_tls_on_the_socket_reaches_the_client(tmp_path):
+    files = new_ca().issue("a.example").write(tmp_path, "a")
+    tls = ServerTls(ListenerTls(certificates=(files,)))
+    here, there = connected_pair(65536)
+    server = TLSServer(here, Protocol(), here.getpeername(), None, 0, Turns())
+    server.startTLSOnSocket(tls.context())
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_alpn_protos([b"h2"])
+    client = SSL.Connection(context, None)
+    client.set_connect_state()
+    with pytest.raises(SSL.WantReadError):
+        client.do_handshake()
+    there.sendall(client.bio_read(65536))
+    assert server.doRead() is CONNECTION_LOST
+    # RFC 7301 section 3.2: fatal, no_application_protocol
+    assert there.recv(100)[5:] == b"\x02\x78"
+    there.close()
+    here.close()
+
+
+class Client:
+    """A client of TLS at the test's end ``there`` of the connection of ``transport``, whose turns it takes as well."""
+
+    def __init__(self, transport, there):
+        there.setblocking(False)
+        self.transport, self.there = transport, there
+        self.tls = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+        self.tls.set_connect_state()
+        self.received = bytearray()
+        self.ended = False
+        while True:
+            with contextlib.suppress(SSL.WantReadError):
+                self.tls.do_handshake()
+                break
+            self._send()
+            self._turn()
+        self._send()
+
+    def say(self, data):
+        """To the proxy."""
+        self.tls.send(data)
+        self._send()
+
+    def until(self, condition):
+        """Take turns until ``condition()`` is true."""
+        while not condition():
+            self._turn()
+            try:
+                while True:
+                    self.received += self.tls.recv(65536)
+            except SSL.WantReadError:
+                pass
+            except SSL.ZeroReturnError:
+                self.ended = True
+
+    def _send(self):
+        with contextlib.suppress(SSL.WantReadError):
+            self.there.sendall(self.tls.bio_read(65536))
+
+    def _turn(self):
+        ready = select.select([self.transport, self.there], list(self.transport.reactor.writers), [])[0]
+        if self.transport in ready:
+            self.transport.doRead()
+        if self.there in ready:
+            self.tls.bio_write(self.there.recv(65536))
+        self.transport.reactor.write()
+
+
+@pytest.fixture
+def context(tmp_path):
+    """Gives contexts of a server."""
+    files = new_ca().issue("a.example").write(tmp_path, "a")
+    return ServerTls(ListenerTls(certificates=(files,))).context
+
+
+def test_a_plain_connection_becomes_one_of_tls(context):
+    transport, there = plain_transport()
+    came = []
+    transport.protocol.dataReceived = came.append
+    assert tls_connection(transport) is None
+    assert become_tls(transport, context)
+    assert type(transport) is TLSServer
+    assert not become_tls(transport, context())
+    client = Client(transport, there)
+    assert tls_connection(transport).get_protocol_version_name() == client.tls.get_protocol_version_name()
+    client.say(b"hello")
+    client.until(lambda: came)
+    assert came == [b"hello"]
+    write_tls(transport, b"good day")
+    client.until(lambda: len(client.received) >= 8)
+    assert client.received == b"good day"
+    assert not client.ended
+    # RFC 8446 6.1: whoever ends says so
+    transport.loseConnection()
+    transport.doWrite()
+    client.until(lambda: client.ended)
+    close(transport, there)
+
+
+def test_what_does_not_fit_goes_out_later_and_in_order(context):
+    transport, there = plain_transport(kernel=4096)
+    become_tls(transport, context())
+    client = Client(transport, there)
+    sent = bytes(range(256)) * 4000
+    write_tls(transport, sent)
+    assert transport.dataBuffer or transport._tempDataLen
+    write_tls(transport, b"the last")
+    client.until(lambda: len(client.received) >= len(sent) + 8)
+    assert client.received == sent + b"the last"
+    close(transport, there)
+
+
+def test_nothing_else_becomes_tls():
+    assert not become_tls(MemoryConnection(Clock(), Protocol()), SSL.Context(SSL.TLS_SERVER_METHOD))
+    assert tls_connection(object()) is None

@@ -1,0 +1,97 @@
+"""What waits to be read."""
+
+import socket
+
+import pytest
+from twisted.internet.main import CONNECTION_LOST
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+
+from tests.net.sockets import close, plain_transport
+from txproxy.net.in_process import connect_local
+from txproxy.net.transports.unread import has_ended, has_unread, read_before_lost, unread_function
+from txproxy.testing import MemoryConnection
+
+
+class Plain(TLSMemoryBIOProtocol):
+    """TLS as far as it matters here: a protocol that is a transport as well."""
+
+    def __init__(self):
+        pass
+
+
+@pytest.mark.parametrize("wraps", [0, 1, 2])
+@pytest.mark.parametrize("said", [b"x", None])
+def test_what_waits_in_the_kernel_is_seen_through_tls_as_well(wraps, said):
+    transport, other = plain_transport()
+    unread = transport
+    for _ in range(wraps):
+        tls = Plain()
+        tls.transport = unread
+        unread = tls
+    unread = unread_function(unread)
+    assert not unread()
+    if said:
+        other.sendall(said)
+    else:
+        other.shutdown(socket.SHUT_WR)
+    assert unread()
+    assert has_ended(transport) is (said is None)
+    close(transport, other)
+
+
+def test_nothing_that_waits_is_no_end():
+    transport, other = plain_transport()
+    assert not has_ended(transport)
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    other.close()
+    assert has_ended(transport)
+    transport.socket.close()
+
+
+def test_what_waits_within_the_process_is_seen():
+    clock = Clock()
+    asking, answering = Protocol(), Protocol()
+    connect_local(clock, Factory.forProtocol(lambda: answering), lambda: asking)
+    unread = unread_function(asking.transport)
+    assert not unread()
+    answering.transport.write(b"x")
+    assert unread()
+    clock.advance(0)
+    assert not unread()
+    answering.transport.loseConnection()
+    assert unread()
+    clock.advance(0)
+    clock.advance(0)
+
+
+def test_of_a_transport_that_nobody_knows_nothing_is_said():
+    connection = MemoryConnection(Clock(), Protocol())
+    assert not unread_function(connection)()
+    assert not has_ended(connection)
+
+
+def test_what_has_come_is_read_before_a_failed_write_ends_the_connection():
+    transport, other = plain_transport()
+    read_before_lost(transport)
+    came = []
+    transport.protocol.dataReceived = came.append
+    other.sendall(b"why")
+    # Nothing can be written any more, and what has come is still there.
+    transport.socket.shutdown(socket.SHUT_WR)
+    assert has_unread(transport)
+    assert transport.writeSomeData(b"x") is CONNECTION_LOST
+    assert came == [b"why"]
+    assert not has_unread(transport)
+    close(transport, other)
+
+
+def test_what_can_be_written_is_written_and_nothing_is_read_for_it():
+    transport, other = plain_transport()
+    read_before_lost(transport)
+    other.sendall(b"why")
+    assert transport.writeSomeData(b"x") == 1
+    assert other.recv(10) == b"x"
+    assert has_unread(transport)
+    close(transport, other)

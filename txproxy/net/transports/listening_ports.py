@@ -1,0 +1,85 @@
+"""Ports that listen, and what they accept."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable
+from typing import Any, Final, TypeGuard
+
+from OpenSSL import SSL
+from twisted.internet import tcp
+from twisted.internet.interfaces import ITransport
+
+from txproxy.net.transports.tls_transports import TLSServer
+
+_BACKLOG: Final = 1024  # the system's own bound (somaxconn) holds as well
+
+
+def accepts_tcp(port: object) -> TypeGuard[tcp.Port]:
+    """Whether TLS can be spoken on the sockets that a listening port accepts."""
+    return type(port) is tcp.Port
+
+
+def serve_tls(port: object, context: SSL.Context | Callable[[], SSL.Context]) -> bool:
+    """Make a listening port's future connections ``TLSServer``, in a context or what is given for each; False if it is
+    none whose connections can be.
+    """
+    if not accepts_tcp(port):
+        return False
+
+    def transport(*args: Any) -> TLSServer:
+        server = TLSServer(*args)
+        server.startTLSOnSocket(context if isinstance(context, SSL.Context) else context())
+        return server
+
+    port.transport = transport  # type: ignore[assignment]
+    return True
+
+
+def serve_plain(port: object) -> None:
+    """Undo :func:`serve_tls`."""
+    if accepts_tcp(port):
+        vars(port).pop("transport", None)
+
+
+def deepen_backlog(port: object) -> None:
+    """Let more connections wait for ``accept`` than Twisted's default of 50, unless somebody chose another number."""
+    if type(port) is tcp.Port and port.backlog in (None, tcp.Port.backlog):
+        port.socket.listen(_BACKLOG)
+
+
+def listening_port(transport: ITransport) -> Any:
+    """The port that accepted ``transport``, if it is one that can be told to stop reading; or None."""
+    port = getattr(transport, "server", None)
+    return port if isinstance(port, tcp.Port) else None
+
+
+def stop_listening(port: Any) -> Any:
+    """Listen no more, once those are accepted who have connected and wait for that; gives a Deferred, or None.
+
+    To close a socket resets the connections in its backlog, with the requests that have come on them.
+    """
+    if isinstance(port, tcp.Port) and port.connected:
+        _accept_all(port)
+        # Twisted closes the socket in the next turn: this comes before that.
+        reactor: Any = port.reactor
+        reactor.callLater(0, _accept_last, port)
+    return port.stopListening()
+
+
+def _accept_last(port: tcp.Port) -> None:
+    if port.connected and port.disconnecting:
+        port.disconnecting = False
+        try:
+            _accept_all(port)
+        finally:
+            port.disconnecting = True
+
+
+def _accept_all(port: tcp.Port) -> None:
+    poller = select.poll()
+    poller.register(port.socket, select.POLLIN)
+    for _ in range(_BACKLOG):
+        if not poller.poll(0):
+            break
+        port.doRead()

@@ -1,0 +1,64 @@
+"""Plain connections, TCP or UNIX: what may be done with the socket under the transport."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet import tcp, unix
+from twisted.internet.interfaces import ITransport
+
+_LITTLE: Final = 4096
+
+PLAIN: Final = frozenset({tcp.Server, tcp.Client, unix.Server, unix.Client})
+
+
+def write_plain(transport: Any, data: bytes) -> None:
+    """Write to a plain transport at once what the kernel takes; the rest is the transport's to write."""
+    if transport._tempDataLen or transport.dataBuffer or not transport.connected:
+        transport.write(data)
+        return
+    try:
+        sent = transport.socket.send(data)
+    except OSError:
+        # The buffer is full, or the connection is dead: the transport will find out in its own turn.
+        sent = 0
+    if sent != len(data):
+        transport.write(data[sent:])
+
+
+def plain_socket(transport: ITransport) -> socket.socket | None:
+    """The connected socket under ``transport`` if bytes may pass by the transport: plain, and nothing in its buffer."""
+    if type(transport) not in PLAIN:
+        return None
+    plain: Any = transport
+    if not plain.connected or plain.disconnecting or plain._tempDataLen or plain.dataBuffer:
+        return None
+    handle: socket.socket = plain.socket
+    return handle
+
+
+def descriptor(transport: Any) -> int:
+    """The number of the socket of a plain ``transport``; else -1."""
+    number: int = transport.fileno() if type(transport) in PLAIN else -1
+    return number
+
+
+def replace_read(transport: Any, read: Callable[[], Any] | None) -> None:
+    """Have the reactor call ``read`` when ``transport`` is readable; None for the transport's own way again."""
+    if read is not None:
+        transport.doRead = read
+    else:
+        transport.__dict__.pop("doRead", None)
+
+
+def ordinary_read(transport: Any) -> Any:
+    """What ``transport`` itself does when it is readable."""
+    return type(transport).doRead(transport)
+
+
+def read_less(transport: Any) -> None:
+    """Read less of ``transport`` at once from now on, so that what comes by it leaves more of each turn to others."""
+    if type(transport) in PLAIN:
+        transport.bufferSize = _LITTLE

@@ -1,0 +1,164 @@
+"""TLS on the socket itself, where Twisted passes each byte through two memory BIOs."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+from OpenSSL import SSL
+from twisted.internet import main, tcp
+from twisted.internet.interfaces import IHandshakeListener
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
+
+from txproxy.net.transports.plain_transports import replace_read
+from txproxy.wire.other_protocols import ENOUGH, in_place_of_tls
+
+_TLS_READ: Final = 16384  # the longest TLS record: nothing of it stays behind in OpenSSL
+
+
+class TLSServer(tcp.Server):
+    """A server side TLS connection on the socket itself, without memory BIOs.
+
+    The handshake happens within the first reads. TLS has no renegotiation here, so that a read never waits for the
+    socket to be writable but in a handshake with very long certificate chains.
+    """
+
+    _tls: SSL.Connection
+    _read_waits_for_write = False
+
+    def startTLSOnSocket(self, context: SSL.Context) -> None:
+        """Speak TLS from the first byte on."""
+        self._tls = SSL.Connection(context, self.socket)
+        self._tls.set_accept_state()
+        # for the first time alone
+        replace_read(self, self._first_read)
+
+    def _first_read(self) -> Any:
+        """See whether it is TLS that begins; who speaks in the plain is told so in the plain."""
+        try:
+            data = self.socket.recv(ENOUGH, socket.MSG_PEEK)
+        except BlockingIOError:
+            return None
+        except OSError:
+            data = b""
+        replace_read(self, None)
+        spoken = in_place_of_tls(data)
+        refuse = getattr(self.protocol, "refuse_protocol", None)
+        if not spoken or refuse is None:
+            if IHandshakeListener.providedBy(self.protocol):
+                replace_read(self, self._shake_hands)
+            return self.doRead()
+        plain: Any = self
+        plain.__class__ = tcp.Server
+        refuse(spoken, data)
+        return None
+
+    def _shake_hands(self) -> Any:
+        """In place of reading, for who wants to know when the handshake is over: else it happens within the reads."""
+        try:
+            self._tls.do_handshake()
+        except SSL.WantReadError:
+            return None
+        except SSL.WantWriteError:
+            self._read_waits_for_write = True
+            self.startWriting()
+            return None
+        except SSL.Error:
+            return main.CONNECTION_LOST
+        replace_read(self, None)
+        listener: Any = self.protocol
+        listener.handshakeCompleted()
+        return None
+
+    def doRead(self) -> Any:
+        """Decrypt what has come and hand it to the protocol."""
+        try:
+            data = self._tls.recv(_TLS_READ)
+        except SSL.WantReadError:
+            return None
+        except SSL.WantWriteError:
+            self._read_waits_for_write = True
+            self.startWriting()
+            return None
+        except SSL.ZeroReturnError:
+            return main.CONNECTION_DONE
+        except SSL.Error:
+            return main.CONNECTION_LOST
+        return self._dataReceived(data)
+
+    def doWrite(self) -> Any:
+        """Go on with a handshake that waited to write, or with what is buffered."""
+        if self._read_waits_for_write:
+            self._read_waits_for_write = False
+            self.stopWriting()
+            if self.dataBuffer or self._tempDataLen:
+                self.startWriting()
+            return self.doRead()
+        return super().doWrite()
+
+    def writeSomeData(self, data: bytes) -> Any:
+        """Encrypt and send as much as the socket takes."""
+        view = memoryview(data)
+        sent = 0
+        try:
+            while sent < len(view):
+                sent += self._tls.send(view[sent:])
+        except (SSL.WantWriteError, SSL.WantReadError):
+            return sent
+        except SSL.Error:
+            return main.CONNECTION_LOST
+        return sent
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Gone."""
+        # A session outlives its connection, however that ends (RFC 5246 section 7.2.1); OpenSSL would drop it.
+        self._tls.set_shutdown(SSL.SENT_SHUTDOWN | SSL.RECEIVED_SHUTDOWN)
+        super().connectionLost(reason)
+
+    def _say_goodbye(self) -> None:
+        try:
+            self._tls.shutdown()
+        except SSL.Error:
+            pass  # the peer is gone, or in the middle of a handshake
+
+    def _postLoseConnection(self) -> Any:
+        self._say_goodbye()
+        return super()._postLoseConnection()
+
+    def _closeWriteConnection(self) -> None:
+        self._say_goodbye()
+        super()._closeWriteConnection()
+
+
+def become_tls(transport: Any, context: SSL.Context | Callable[[], SSL.Context]) -> bool:
+    """Speak TLS from here on over an accepted plain connection, which becomes a ``TLSServer``; False if it cannot."""
+    if type(transport) is not tcp.Server:
+        return False
+    server: Any = transport
+    server.__class__ = TLSServer
+    server.startTLSOnSocket(context if isinstance(context, SSL.Context) else context())
+    return True
+
+
+def write_tls(transport: Any, data: bytes) -> None:
+    """The same to a ``TLSServer``."""
+    if transport._tempDataLen or transport.dataBuffer or not transport.connected:
+        transport.write(data)
+        return
+    sent = transport.writeSomeData(data)
+    if not isinstance(sent, int):
+        sent = 0
+    if sent != len(data):
+        transport.write(data[sent:])
+
+
+def tls_connection(transport: object) -> SSL.Connection | None:
+    """The TLS connection that a transport speaks, be it ours or Twisted's; None if it is plain, or not known."""
+    if type(transport) is TLSServer:
+        return transport._tls
+    if isinstance(transport, TLSMemoryBIOProtocol):
+        connection = transport.getHandle()
+        return connection if isinstance(connection, SSL.Connection) else None
+    return None
