@@ -114,34 +114,44 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
         table.fault("it needs trusted_proxies: whose headers are to be believed; accepted are CIDRs", "proxy_protocol")
     if mode != "tcp":
         shared["tolerate"] = table.some("tolerate", one_of(TOLERABLE)) or ()
-    listener: AnyListener
-    if mode == "forward":
-        protocols = table.some("protocols", one_of(_FORWARD_PROTOCOLS)) or _FORWARD_PROTOCOLS
-        policy = _counting_by(forward_policy(table, read_via(table, defaults.via)), shared["limits"].ipv6_prefix)
-        listener = ForwardListener(policy=policy, protocols=protocols, **shared)
-        _see_unix(table, listener)
-        if not table.findings.faults:
-            see_forward(table, listener)
-    elif mode == "reverse":
-        listener = ReverseListener(
-            pool=table.read("pool", text, None),
-            routes=table.some("routes", text) or (),
-            host=table.read("host", texts(host_to_send), None),
-            via=read_via(table, defaults.via),
-            error_pages=_error_pages(table),
-            split_by_client=table.read("split_by", one_of(("chance", "client")), "chance") == "client",
-            **shared,
-        )
-        if listener.host is not None and listener.pool is None:
-            table.fault("has no effect without pool; accepted is it with pool, or in a route", "host")
-    else:
-        listener = TcpListener(
-            pool=table.read("pool", text, None),
-            sni=_server_names(table),
-            **shared,
-        )
-        see_tcp(table, listener)
+    build = {"forward": _forward, "reverse": _reverse, "tcp": _tcp}[mode]
+    listener = build(table, defaults, shared)
     table.close()
+    return listener
+
+
+def _forward(table: Table, defaults: Defaults, shared: dict[str, Any]) -> AnyListener:
+    protocols = table.some("protocols", one_of(_FORWARD_PROTOCOLS)) or _FORWARD_PROTOCOLS
+    policy = _counting_by(forward_policy(table, read_via(table, defaults.via)), shared["limits"].ipv6_prefix)
+    listener = ForwardListener(policy=policy, protocols=protocols, **shared)
+    _see_unix(table, listener)
+    if not table.findings.faults:
+        see_forward(table, listener)
+    return listener
+
+
+def _reverse(table: Table, defaults: Defaults, shared: dict[str, Any]) -> AnyListener:
+    listener = ReverseListener(
+        pool=table.read("pool", text, None),
+        routes=table.some("routes", text) or (),
+        host=table.read("host", texts(host_to_send), None),
+        via=read_via(table, defaults.via),
+        error_pages=_error_pages(table),
+        split_by_client=table.read("split_by", one_of(("chance", "client")), "chance") == "client",
+        **shared,
+    )
+    if listener.host is not None and listener.pool is None:
+        table.fault("has no effect without pool; accepted is it with pool, or in a route", "host")
+    return listener
+
+
+def _tcp(table: Table, defaults: Defaults, shared: dict[str, Any]) -> AnyListener:
+    listener = TcpListener(
+        pool=table.read("pool", text, None),
+        sni=_server_names(table),
+        **shared,
+    )
+    see_tcp(table, listener)
     return listener
 
 
