@@ -1,5 +1,6 @@
 """Configurations as texts."""
 
+import hashlib
 import textwrap
 
 import pytest
@@ -16,6 +17,9 @@ pool = "app"
 [pools.app]
 upstreams = ["http://127.0.0.1:8001"]
 """
+
+# A forward listener, to whose table more may be added.
+FORWARD = '[[listeners]]\nmode = "forward"\nlisten = "tcp:3128"\n'
 
 
 @pytest.fixture
@@ -55,3 +59,22 @@ def fault(faults):
         return found[0].partition(": ")[2]
 
     return of
+
+
+@pytest.fixture
+def files(tmp_path):
+    """The folder of the configuration, with lists and users in it."""
+    (tmp_path / "ads.txt").write_text("ads.example\n")
+    (tmp_path / "work.txt").write_text("work.example\n")
+    (tmp_path / "users").write_text("bob:$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/\n")
+    digest = hashlib.md5(b"bob:office:x", usedforsecurity=False).hexdigest()
+    (tmp_path / "digests").write_text(f"bob:office:{digest}\n")
+    (tmp_path / "tokens").write_text("t0ken:bob\n")
+    (tmp_path / "groups").write_text("staff: bob\n")
+    return tmp_path
+
+
+@pytest.fixture
+def policy(read, files):
+    """The policy of a forward listener that has this."""
+    return lambda text: read(FORWARD + text).listeners[0].policy

@@ -1,0 +1,36 @@
+"""The options of a process that a file describes."""
+
+import pytest
+
+from txproxy.tap import Options
+
+
+def test_run_takes_what_a_file_says(tmp_path, capfd):
+    file = tmp_path / "proxy.toml"
+    listener = '[[listeners]]\nlisten = "tcp:0"\npool = "a"\n'
+    file.write_text(f'[log]\naccess = "none"\n{listener}[pools.a]\nupstreams = "http://a"\n')
+    options = Options()
+    options.parseOptions(["run", "--config", str(file)])
+    assert options.subOptions.service.config.source == str(file)
+    file.write_text(file.read_text() + '[pools.b]\nupstreams = "http://b"\n')
+    options.parseOptions(["run", "--config", str(file)])
+    assert "pools.b: no listener and no route uses this pool" in capfd.readouterr().err
+
+
+def test_run_says_which_file_cannot_be_read(capfd):
+    with pytest.raises(SystemExit):
+        Options().parseOptions(["run", "--config", "/nowhere"])
+    assert capfd.readouterr().err == (
+        "txproxy run: /nowhere: No such file or directory; accepted is a TOML file that can be read\n"
+    )
+
+
+def test_run_lists_all_that_is_wrong_with_a_file(tmp_path, capfd):
+    file = tmp_path / "proxy.toml"
+    file.write_text('[[listeners]]\nlisten = "x"\npool = "y"\n[pools.a]\nupstreams = "z"\n')
+    with pytest.raises(SystemExit) as stopped:
+        Options().parseOptions(["run", "--config", str(file)])
+    assert stopped.value.code == 1
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith(f"txproxy run: {file}:") for line in lines)

@@ -1,0 +1,86 @@
+"""The options that all modes have."""
+
+import pytest
+
+from tests.cli.options.meant import config
+from txproxy.cli.options.pools import TcpOptions
+from txproxy.tap import Options
+from txproxy.tls.listener_contexts import ListenerTls
+
+
+def test_certificates_have_the_keys_that_follow_them(certificates):
+    ((a, a_key), (b, b_key)), ca = certificates
+    words = [
+        "reverse",
+        "--upstream=http://a",
+        "--tls-listen=tcp:1",
+        "--tls-cert",
+        a,
+        "--tls-key",
+        a_key,
+        "--tls-cert",
+        b,
+    ]
+    made = config(*words, "--tls-key", b_key, "--tls-client-ca", ca, "--tls-min-version=1.3", "--tls-ciphers=ECDHE")
+    assert made.listeners[0].tls == ListenerTls(
+        certificates=((a, a_key), (b, b_key)), client_ca=ca, min_version="1.3", ciphers="ECDHE"
+    )
+    assert made.listeners[0].listen == (), "who says where to listen does not listen elsewhere"
+    with open(a_key) as key, open(a, "a") as both:
+        both.write(key.read())
+    words = ["tcp", "--upstream=a:1", "--tls-listen=tcp:1", "--tls-cert", a, "--tls-cert", b, "--tls-key", b_key]
+    assert config(*words).listeners[0].tls == ListenerTls(certificates=((a, None), (b, b_key)), alpn=())
+
+
+def test_an_endpoint_that_is_wrong_is_told_of_by_the_option_that_named_it(certificates, capfd):
+    (pair, _), _ = certificates
+    tls = ["--tls-cert", pair[0], "--tls-key", pair[1]]
+    for words, begin in [
+        (["--tls-listen", "nonsense", *tls], "--tls-listen 'nonsense' is no endpoint"),
+        (["--listen", "nonsense", "--tls-listen", "tcp:0", *tls], "--listen 'nonsense' is no endpoint"),
+        (["--tls-listen", "tcp:1", "--tls-listen", "tcp:1", *tls], "--tls-listen tcp:1: it is there twice"),
+        (tls, "--tls-cert needs --tls-listen ENDPOINT"),
+    ]:
+        with pytest.raises(SystemExit):
+            Options().parseOptions(["reverse", "--upstream", "http://a", *words])
+        assert capfd.readouterr().err.startswith(f"txproxy reverse: {begin}")
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["--via=a\nb"], "--via: "),
+        (["--idle-timeout", "1\r\n2"], ""),
+        (["\x7f"], ""),
+    ],
+)
+def test_control_characters_are_in_no_word(words, shown, capfd):
+    with pytest.raises(SystemExit):
+        config("forward", *words)
+    error = capfd.readouterr().err
+    assert error.startswith(f"txproxy forward: {shown}") and "has control characters in it" in error
+    assert error.count("\n") == 1
+
+
+def test_a_trusted_proxy_needs_something_to_be_trusted_with(capfd):
+    words = ["tcp", "--upstream=a:1", "--listen=tcp:1", "--trusted-proxy=10.0.0.0/8"]
+    with pytest.raises(SystemExit):
+        config(*words)
+    assert "--trusted-proxy needs --proxy-protocol" in capfd.readouterr().err
+    assert config(*words, "--proxy-protocol").listeners[0].trusted_proxies == ("10.0.0.0/8",)
+    # In reverse mode there are the fields of a request.
+    words = ["reverse", "--upstream=http://a", "--trusted-proxy=10.0.0.0/8"]
+    assert config(*words).listeners[0].trusted_proxies == ("10.0.0.0/8",)
+
+
+def test_options_that_were_given_are_those_that_are_not_as_they_were():
+    options = TcpOptions()
+    options.parseOptions(["--upstream=a:1", "--listen=tcp:1", "--access-log=none", "--via=none", "--max-fields=100"])
+    assert options.given(["via", "max-fields", "max-body-size", "proxy-protocol"]) == ["via"]
+
+
+def test_the_access_log_is_a_file_or_none_or_standard_output():
+    options = TcpOptions()
+    for word, where in [("none", None), ("-", "-"), ("x.log", "x.log")]:
+        options["access-log"] = word
+        assert options.access_log() == where

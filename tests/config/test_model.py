@@ -1,0 +1,92 @@
+"""What a configuration says of itself."""
+
+import attrs
+import pytest
+
+from txproxy.config.model import (
+    AuthConfig,
+    BoundsConfig,
+    Config,
+    FilesAction,
+    ForwardListener,
+    MirrorConfig,
+    PoolAction,
+    PoolConfig,
+    ReverseListener,
+    RouteConfig,
+    TcpListener,
+    TunnelAction,
+)
+from txproxy.limits.quotas import Quota
+
+
+@pytest.mark.parametrize(
+    ("more", "pools"),
+    [
+        ({"action": PoolAction(pool="a")}, ("a",)),
+        ({"action": TunnelAction(pool="a")}, ("a",)),
+        ({"action": FilesAction(directory="/srv")}, ()),
+        ({"action": FilesAction(directory="/srv"), "auth": AuthConfig(pool="b")}, ("b",)),
+        (
+            {"action": PoolAction(pool="a"), "auth": AuthConfig(pool="b"), "mirror": MirrorConfig(pool="c")},
+            tuple("abc"),
+        ),
+    ],
+)
+def test_a_route_names_the_pools_that_it_needs(more, pools):
+    assert RouteConfig(name="r", **more).pools == pools
+
+
+def test_a_listener_of_streams_names_the_pools_that_it_needs():
+    sni = (("x.example", "b"), ("y.example", "c"))
+    assert TcpListener(pool="a", sni=sni).pools == ("a", "b", "c")
+    assert TcpListener(sni=sni).pools == ("b", "c")
+
+
+def test_endpoints_are_plain_ones_first_and_each_knows_where_it_was_given():
+    listener = ReverseListener(listen=("tcp:1", "tcp:2"), tls_listen=("tcp:3",))
+    assert listener.endpoints == ("tcp:1", "tcp:2", "tcp:3")
+    assert listener.entrances == [("tcp:1", False), ("tcp:2", False), ("tcp:3", True)]
+    assert (listener.where_of(False), listener.where_of(True)) == ("--listen", "--tls-listen")
+    in_file = attrs.evolve(listener, where="edge.toml:3: listeners[0]")
+    assert in_file.where_of(False) == in_file.where_of(True) == "edge.toml:3: listeners[0]"
+
+
+def test_where_it_was_read_makes_no_other_configuration():
+    listener = ForwardListener(listen=("tcp:1",))
+    one = Config(listeners=(listener,))
+    other = Config(listeners=(attrs.evolve(listener, where="x"),), source="edge.toml", warnings=("x",))
+    assert one == other
+    assert one != Config(listeners=(listener,), access_log="-")
+
+
+def test_pools_and_routes_are_found_by_their_names():
+    pools = tuple(PoolConfig(name=name, upstreams=("http://a",)) for name in "ab")
+    routes = tuple(RouteConfig(name=name, action=PoolAction(pool="a")) for name in "xyz")
+    # The order is that of the routes: the first that matches is taken.
+    listener = ReverseListener(routes=("z", "x"))
+    config = Config(listeners=(listener,), pools=pools, routes=routes)
+    assert config.pool("b") is pools[1]
+    assert config.routes_of(listener) == (routes[0], routes[2])
+
+
+def test_the_key_of_cookies_is_not_shown():
+    assert "s3cret" not in repr(PoolConfig(upstreams=("http://a",), sticky_key=b"s3cret"))
+
+
+@pytest.mark.parametrize(
+    ("bounds", "any_bounds"),
+    [
+        (BoundsConfig(), False),
+        (BoundsConfig(ipv6_prefix=48), False),
+        (BoundsConfig(usage_file="usage.db"), True),
+        (BoundsConfig(quotas=(Quota(day=1),)), True),
+    ],
+)
+def test_bounds_that_bound_nothing_are_none(bounds, any_bounds):
+    assert bool(bounds) is any_bounds
+
+
+def test_it_cannot_be_changed():
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        Config(listeners=()).access_log = "-"

@@ -1,0 +1,116 @@
+"""What twistd runs: modes, what is said of wrong ones, and whose log it is."""
+
+import atexit
+
+import pytest
+from twisted.application.service import Application, IService, IServiceCollection
+from twisted.logger import ILogObserver
+from twisted.python import usage
+
+from txproxy.observe.twistd_log import TwistdLog
+from txproxy.runtime.proxy_service import ProxyService
+from txproxy.tap import CommandLineService, Options, makeService
+
+
+class Twistd(usage.Options):
+    """As twistd's own options, of which ours are a part."""
+
+    subCommands = [["txproxy", None, Options, "a proxy"]]  # noqa: RUF012  # as Twisted has it
+    optParameters = [["logfile", "l"], ["pidfile"], ["uid"], ["gid"]]  # noqa: RUF012
+    optFlags = [["nodaemon", "n"], ["syslog"], ["debug", "b"]]  # noqa: RUF012
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """Makes the service that such words mean, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def made(*words):
+        options = Twistd()
+        options.parseOptions(words)
+        return makeService(options.subOptions)
+
+    return made
+
+
+@pytest.fixture
+def said(capfd):
+    """What is said of wrong words, which end it."""
+
+    def said(*words):
+        with pytest.raises(SystemExit) as stopped:
+            Options().parseOptions(words)
+        assert stopped.value.code == 1
+        return capfd.readouterr().err
+
+    return said
+
+
+def test_the_service_is_the_proxy_of_the_mode(made):
+    service = made("-n", "txproxy", "reverse", "--upstream", "http://127.0.0.1:1", "--access-log", "none")
+    assert IService.providedBy(service) and isinstance(service, CommandLineService)
+    (proxy,) = service
+    assert isinstance(proxy, ProxyService)
+    assert [listener.name for listener in proxy.config.listeners] == ["reverse"]
+
+
+def test_options_alone_make_a_service_as_well():
+    options = Options()
+    options.parseOptions(["forward", "--access-log", "none"])
+    assert isinstance(makeService(options), CommandLineService)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ((), "txproxy: a mode is needed; accepted: forward, reverse, tcp, run"),
+        (
+            ("revers",),
+            "txproxy: 'revers' is no mode (is reverse meant?); accepted: forward, reverse, tcp, run",
+        ),
+        (("http://u:s3cret@a",), "txproxy: 'http://***@a' is no mode; accepted: forward, reverse, tcp, run"),
+        (
+            ("reverse", "--upstreem", "x"),
+            "txproxy reverse: option --upstreem not recognized (did you mean --upstream?); "
+            "txproxy reverse --help lists what is accepted",
+        ),
+        (
+            ("forward", "--parent", "ftp://u:s3cret@a"),
+            "txproxy forward: --parent: 'ftp://***@a' is no parent proxy; ",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_may_be_meant(said, words, line):
+    error = said(*words)
+    assert error.startswith(line)
+    assert error.count("\n") == 1 and "s3cret" not in error
+
+
+def test_twistds_log_is_written_by_the_service(made, tmp_path):
+    service = made("-n", "-l", "own.log", "txproxy", "forward", "--access-log", "none")
+    application = Application("a")
+    service.setServiceParent(application)
+    log = application.getComponent(ILogObserver)
+    assert isinstance(log, TwistdLog)
+    atexit.unregister(log.settle)
+    assert log.file.path == str(tmp_path / "own.log")
+    assert list(IServiceCollection(application)) == [service]
+    log.file.begin()
+    log.file.close()
+
+
+def test_a_log_that_cannot_be_ends_it_with_one_line(made, capfd):
+    service = made("-n", "-l", "/nowhere/own.log", "txproxy", "forward", "--access-log", "none")
+    with pytest.raises(SystemExit):
+        service.setServiceParent(Application("a"))
+    error = capfd.readouterr().err
+    assert error.startswith("txproxy: --logfile /nowhere/own.log: ") and error.count("\n") == 1
+
+
+def test_a_daemon_has_no_standard_output_for_a_log(made, capfd):
+    service = made("--syslog", "txproxy", "forward")
+    with pytest.raises(SystemExit):
+        service.setServiceParent(Application("a"))
+    assert capfd.readouterr().err.startswith("txproxy: a log is to go to standard output, which a daemon has not; ")
+    made("--syslog", "txproxy", "forward", "--access-log", "access.log").setServiceParent(Application("a"))
+    made("-n", "--syslog", "txproxy", "forward").setServiceParent(Application("a"))
