@@ -16,7 +16,10 @@ from twisted.internet.address import UNIXAddress
 from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 
-from txproxy.cli.options import ForwardOptions, Mode, ReverseOptions, RunOptions, TcpOptions, say
+from txproxy.cli.options.forward import ForwardOptions
+from txproxy.cli.options.pools import ReverseOptions, TcpOptions
+from txproxy.cli.options.run import RunOptions
+from txproxy.cli.options.shared import Mode, say
 from txproxy.config.values import brief, hint
 from txproxy.errors import ConfigError, masked
 from txproxy.observe.log_file import STANDARD_OUTPUT, LogFile

@@ -99,7 +99,7 @@ def _demo(arguments: Sequence[str]) -> int:
 def _check(arguments: Sequence[str]) -> int:
     if len(arguments) != 1 or arguments[0].startswith("-"):
         return _wrong_call("check", "accepted is txproxy check FILE")
-    from txproxy.config import load
+    from txproxy.config.toml.file import load
 
     file = arguments[0]
     try:
@@ -166,7 +166,7 @@ def _explain(arguments: Sequence[str]) -> int:
         question = Question.of(given.method, given.url, given.header, given.client, given.listener, given.user)
     except ConfigError as fault:
         return _wrong_call("explain", f"{fault}; txproxy explain --help lists what is accepted")
-    from txproxy.config import load
+    from txproxy.config.toml.file import load
 
     try:
         text, found = explain(load(given.config), question)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from txproxy.forward.request.targets import Target
-from txproxy.interfaces import Client
+from txproxy.interfaces.client import Client
 from txproxy.wire.headers import Headers
 
 _NEVER: Final = float("-inf")

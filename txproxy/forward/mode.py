@@ -40,7 +40,11 @@ from txproxy.forward.steps.authentication import Authentication
 from txproxy.forward.steps.case import Case, Step
 from txproxy.forward.steps.permission import Deciding, Filtering
 from txproxy.forward.steps.targeting import Aim, Changing
-from txproxy.interfaces import Address, Bounds, Client, Decision, IMode, Plan, Refusal
+from txproxy.interfaces.address import Address
+from txproxy.interfaces.allowances import Bounds
+from txproxy.interfaces.client import Client
+from txproxy.interfaces.mode import IMode
+from txproxy.interfaces.plan import Decision, Plan, Refusal
 from txproxy.net.dns.host_endpoint import addresses_of
 from txproxy.net.dns.resolver import Resolver
 from txproxy.proxy.downstream.http1 import DownstreamProtocol

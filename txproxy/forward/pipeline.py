@@ -14,7 +14,8 @@ from twisted.internet.defer import Deferred
 from txproxy.forward.memo import Notes, notes_of
 from txproxy.forward.steps.case import NEVER_KNOWN, Case, Result, Step
 from txproxy.forward.steps.targeting import Aim
-from txproxy.interfaces import Client, Decision
+from txproxy.interfaces.client import Client
+from txproxy.interfaces.plan import Decision
 from txproxy.wire.message import RequestHead
 
 _NO_GROUPS: Final[frozenset[str]] = frozenset()

@@ -24,7 +24,7 @@ from txproxy.forward.parents.to_parents import ChooseParent
 from txproxy.forward.request.privacy import Privacy
 from txproxy.forward.request.targets import Bind, bind_address
 from txproxy.forward.request.url_rewrites import Rewrite, Rewrites
-from txproxy.interfaces import Bounds
+from txproxy.interfaces.allowances import Bounds
 from txproxy.matching.hosts import HostPatterns
 from txproxy.matching.networks import PeerNetworks
 from txproxy.proxy.exchange import Exchange

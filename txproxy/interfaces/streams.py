@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from txproxy.interfaces import Answer, Client, Refusal
+from txproxy.interfaces.client import Client
+from txproxy.interfaces.plan import Answer, Refusal
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
 

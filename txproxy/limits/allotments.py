@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from txproxy.interfaces import Bounds
+from txproxy.interfaces.allowances import Bounds
 from txproxy.limits.quotas import Quota, Quotas
 from txproxy.limits.shaping import Bandwidth, Shaping
 from txproxy.limits.sqlite import SqliteStore

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
 from txproxy.errors import ConfigError, RequestDenied
-from txproxy.interfaces import Metered
+from txproxy.interfaces.allowances import Metered
 from txproxy.limits.scopes import Scope, parse_scope, positive
 from txproxy.limits.usage import DAY, MONTH, IUsage
 from txproxy.matching.clients import IPV6_PREFIX, client_key

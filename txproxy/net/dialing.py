@@ -26,7 +26,8 @@ from txproxy.errors import (
     ParentError,
     TlsError,
 )
-from txproxy.interfaces import Address, IDialer
+from txproxy.interfaces.address import Address
+from txproxy.interfaces.dialers import IDialer
 from txproxy.net.dns.host_endpoint import NameEndpoint
 from txproxy.net.dns.name_servers import OUT_OF_SOCKETS
 from txproxy.net.dns.resolver import Resolver

@@ -32,7 +32,7 @@ from txproxy.errors import (
     RequestError,
     ResponseError,
 )
-from txproxy.interfaces import Address, Hop, Opening
+from txproxy.interfaces.address import Address, Hop, Opening
 from txproxy.net.tls_reader import after_handshake
 from txproxy.net.transports.any_transports import replace_protocol
 from txproxy.net.transports.unread import read_waiting

@@ -6,7 +6,7 @@ from time import localtime, strftime, time
 from typing import Final, Protocol
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces import Client
+from txproxy.interfaces.client import Client
 from txproxy.observe.log_file import LogFile
 from txproxy.wire.message import RequestHead
 

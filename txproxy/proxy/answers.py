@@ -6,7 +6,7 @@ from html import escape
 from http import HTTPStatus
 from typing import Final
 
-from txproxy.interfaces import Answer, Refusal
+from txproxy.interfaces.plan import Answer, Refusal
 from txproxy.proxy.error_pages import ErrorPages
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import ResponseHead

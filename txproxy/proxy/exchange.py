@@ -24,7 +24,8 @@ from txproxy.errors import (
     ResponseTimeout,
     UpstreamClosed,
 )
-from txproxy.interfaces import Answer, Client, Decision, Plan, Refusal
+from txproxy.interfaces.client import Client
+from txproxy.interfaces.plan import Answer, Decision, Plan, Refusal
 from txproxy.interfaces.streams import ClientStream, UpstreamConnection
 from txproxy.net.via_proxy import spoke_early
 from txproxy.proxy.early_body import FIRST_PART, EarlyBody

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from txproxy.interfaces import Bounds, Metered
+from txproxy.interfaces.allowances import Bounds, Metered
 from txproxy.proxy.throttle import Valve
 from txproxy.proxy.tunnel import Tunnel
 

@@ -10,7 +10,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
 from zope.interface import implementer
 
-from txproxy.interfaces import Client, IDialer, IMode
+from txproxy.interfaces.client import Client
+from txproxy.interfaces.dialers import IDialer
+from txproxy.interfaces.mode import IMode
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.peers import ip_of
 from txproxy.proxy.downstream.admission import Admission

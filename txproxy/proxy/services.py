@@ -12,7 +12,9 @@ from twisted.internet.interfaces import IProtocol
 from twisted.logger import Logger
 
 from txproxy.errors import ExchangeError
-from txproxy.interfaces import Address, Client, IClientDialer, IDialer
+from txproxy.interfaces.address import Address
+from txproxy.interfaces.client import Client
+from txproxy.interfaces.dialers import IClientDialer, IDialer
 from txproxy.net.deadlines import Deadlines, TimeLimit
 from txproxy.net.dialing import Dialer
 from txproxy.net.dns.resolver import Resolver

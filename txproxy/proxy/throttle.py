@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from txproxy.interfaces import Allowance
+from txproxy.interfaces.allowances import Allowance
 
 Lane: TypeAlias = Callable[[Callable[[], None]], Allowance]
 

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPush
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txproxy.interfaces import Bounds, Shaper
+from txproxy.interfaces.allowances import Bounds, Shaper
 from txproxy.net import splice
 from txproxy.net.deadlines import NEVER, Deadlines, TimeLimit
 from txproxy.net.transports.any_transports import half_close

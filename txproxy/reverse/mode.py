@@ -8,7 +8,9 @@ from typing import Any, Final, Protocol
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError, LoopDetected
-from txproxy.interfaces import Client, Decision, IMode, Refusal
+from txproxy.interfaces.client import Client
+from txproxy.interfaces.mode import IMode
+from txproxy.interfaces.plan import Decision, Refusal
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.transports.tls_transports import tls_connection
 from txproxy.proxy.factory import ProxyFactory

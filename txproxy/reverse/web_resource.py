@@ -12,7 +12,8 @@ from twisted.web.resource import IResource, Resource
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError, RequestError
-from txproxy.interfaces import Answer, Client, Refusal
+from txproxy.interfaces.client import Client
+from txproxy.interfaces.plan import Answer, Refusal
 from txproxy.interfaces.streams import UpstreamConnection
 from txproxy.matching.paths import configured_path
 from txproxy.net.transports.any_transports import set_tcp_options

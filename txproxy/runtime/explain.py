@@ -11,14 +11,23 @@ import attrs
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
 
-from txproxy.config import Config, ForwardListener, PoolConfig, ReverseListener, RouteConfig, TcpListener
 from txproxy.config.endpoints import Bound
-from txproxy.config.model import AnyListener, TunnelAction
+from txproxy.config.model import (
+    AnyListener,
+    Config,
+    ForwardListener,
+    PoolConfig,
+    ReverseListener,
+    RouteConfig,
+    TcpListener,
+    TunnelAction,
+)
 from txproxy.config.values import hint
 from txproxy.errors import ConfigError, ExchangeError, RequestError
 from txproxy.forward.explaining import explain as explain_forward
 from txproxy.forward.mode import ForwardMode
-from txproxy.interfaces import Answer, Client, Plan, Refusal
+from txproxy.interfaces.client import Client
+from txproxy.interfaces.plan import Answer, Plan, Refusal
 from txproxy.proxy.answers import reason_of
 from txproxy.proxy.services import Services
 from txproxy.reverse.actions.treatments import Action

@@ -12,9 +12,10 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.logger import Logger
 
-from txproxy.config import Config, ForwardListener, load
 from txproxy.config.endpoints import Bound, endpoint_text
+from txproxy.config.model import Config, ForwardListener
 from txproxy.config.start_lines import start_line
+from txproxy.config.toml.file import load
 from txproxy.errors import ConfigError
 from txproxy.limits.allotments import Allotments
 from txproxy.matching.networks import UNIX, PeerNetworks

@@ -18,7 +18,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError, DialError, ExchangeError
-from txproxy.interfaces import Address, Client, IDialer
+from txproxy.interfaces.address import Address
+from txproxy.interfaces.client import Client
+from txproxy.interfaces.dialers import IDialer
 from txproxy.net.deadlines import NEVER
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.peers import ip_of

@@ -15,7 +15,7 @@ from hashlib import blake2b, sha256
 from typing import Final, Protocol
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces import Client
+from txproxy.interfaces.client import Client
 from txproxy.upstreams.pool import DEFAULT_NAME, Pool
 from txproxy.upstreams.upstream import Upstream
 from txproxy.wire.grammar import TOKEN

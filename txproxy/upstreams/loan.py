@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from txproxy.errors import ExchangeError, RequestError
-from txproxy.interfaces import Party, Uploading
+from txproxy.interfaces.plan import Party, Uploading
 
 
 class Loan:

@@ -15,7 +15,9 @@ from twisted.logger import Logger
 from twisted.web.resource import IResource
 
 from txproxy.errors import ConfigError, UpstreamUnavailable
-from txproxy.interfaces import Address, Client, Party, Uploading
+from txproxy.interfaces.address import Address
+from txproxy.interfaces.client import Client
+from txproxy.interfaces.plan import Party, Uploading
 from txproxy.net.deadlines import NEVER
 from txproxy.net.dns.resolver import Resolver
 from txproxy.upstreams.availability import available, last_resort, may_be_ejected, spare

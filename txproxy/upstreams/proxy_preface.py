@@ -8,7 +8,8 @@ import attrs
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 
-from txproxy.interfaces import Address, Client
+from txproxy.interfaces.address import Address
+from txproxy.interfaces.client import Client
 from txproxy.net.peers import ip_of
 from txproxy.wire.proxy_protocol import End, header
 

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
 from txproxy.errors import UpstreamUnavailable
-from txproxy.interfaces import Client
+from txproxy.interfaces.client import Client
 from txproxy.matching.clients import client_key
 from txproxy.net.deadlines import NEVER
 from txproxy.upstreams.upstream import Upstream

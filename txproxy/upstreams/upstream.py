@@ -10,7 +10,8 @@ from enum import Enum
 from typing import Final, Protocol
 
 from txproxy.errors import ConfigError, ExchangeError
-from txproxy.interfaces import MOST_WEIGHT, Address
+from txproxy.interfaces.address import Address
+from txproxy.interfaces.weights import MOST_WEIGHT
 from txproxy.net.deadlines import NEVER
 from txproxy.upstreams.ejection import TRIAL
 from txproxy.upstreams.pool_settings import PoolSettings

@@ -8,7 +8,8 @@ from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.web.resource import IResource
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces import MOST_WEIGHT, Address
+from txproxy.interfaces.address import Address
+from txproxy.interfaces.weights import MOST_WEIGHT
 from txproxy.upstreams.upstream import Upstream
 from txproxy.upstreams.upstream_tls import UpstreamTls
 from txproxy.wire.target import written_authority

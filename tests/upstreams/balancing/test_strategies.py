@@ -12,7 +12,8 @@ from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces import MOST_WEIGHT, Client
+from txproxy.interfaces import Client
+from txproxy.interfaces.weights import MOST_WEIGHT
 from txproxy.upstreams.balancing.consistent_hashing import Hashed, by_path
 from txproxy.upstreams.balancing.strategies import (
     NAMES,

@@ -7,10 +7,7 @@ from typing import ClassVar
 from twisted.internet.task import Clock
 
 from txproxy.cli.options.shared import ListenerOptions, say
-from txproxy.config import (
-    Config,
-    ForwardListener,
-)
+from txproxy.config.model import Config, ForwardListener
 from txproxy.forward.access.client_access import LOOPBACK_CLIENTS, Ports
 from txproxy.forward.access.contradictions import no_such_destination
 from txproxy.forward.access.destinations import Destinations

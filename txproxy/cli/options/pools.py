@@ -6,15 +6,9 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from txproxy.cli.options.shared import ListenerOptions, say
-from txproxy.config import (
-    Config,
-    PoolConfig,
-    ReverseListener,
-    TcpListener,
-    parse_duration,
-)
+from txproxy.config.model import Config, PoolConfig, ReverseListener, TcpListener
 from txproxy.config.toml.pool_tables import health_value, sticky_kind, strategy_name
-from txproxy.config.values import one_of, parse_number
+from txproxy.config.values import one_of, parse_duration, parse_number
 from txproxy.errors import ConfigError
 from txproxy.reverse.actions.to_pool import host_to_send
 from txproxy.tls.verification import client_connections

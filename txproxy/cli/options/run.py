@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from txproxy.cli.options.shared import Mode, say
-from txproxy.config import (
-    Config,
-    load,
-)
+from txproxy.config.model import Config
+from txproxy.config.toml.file import load
 from txproxy.errors import ConfigError
 
 

@@ -9,12 +9,17 @@ from typing import Any, ClassVar, Final, TypeVar
 import attrs
 from twisted.python import usage
 
-from txproxy.config import (
-    Config,
+from txproxy.config.model import Config
+from txproxy.config.values import (
+    has_control,
     parse_duration,
+    parse_head_size,
+    parse_number,
+    parse_pseudonym,
     parse_size,
+    parse_target_size,
+    shown,
 )
-from txproxy.config.values import has_control, parse_head_size, parse_number, parse_pseudonym, parse_target_size, shown
 from txproxy.errors import ConfigError
 from txproxy.matching.networks import peer_network
 from txproxy.proxy.limits import Limits

@@ -14,7 +14,7 @@ from txproxy.config.toml.lines import Path
 from txproxy.config.toml.tables import Table
 from txproxy.config.values import duration, flag, hint, one_of, pause, share, shown, some_text, text, texts, whole
 from txproxy.errors import ConfigError
-from txproxy.interfaces import MOST_WEIGHT
+from txproxy.interfaces.weights import MOST_WEIGHT
 from txproxy.matching.hosts import host_name
 from txproxy.reverse.actions.to_pool import host_to_send
 from txproxy.reverse.routing.conditions import compiled

@@ -16,7 +16,8 @@ from twisted.internet.interfaces import IProtocol
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError, DestinationProhibited, DialError
-from txproxy.interfaces import Address, IClientDialer
+from txproxy.interfaces.address import Address
+from txproxy.interfaces.dialers import IClientDialer
 from txproxy.matching.hosts import HostPattern, HostPatterns, is_literal, normal_host
 from txproxy.matching.networks import IPAddress, Networks
 from txproxy.net.dialing import connect, connect_through, plain_endpoint

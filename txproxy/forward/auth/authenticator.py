@@ -28,7 +28,8 @@ from txproxy.forward.auth.schemes import (
     HashingThreads,
     Scheme,
 )
-from txproxy.interfaces import Client, Refusal
+from txproxy.interfaces.client import Client
+from txproxy.interfaces.plan import Refusal
 from txproxy.matching.clients import client_key
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead

@@ -12,7 +12,7 @@ from txproxy.errors import ConfigError
 from txproxy.forward.access.refusals import Blocked, denied
 from txproxy.forward.request.privacy import Mask, Privacy, field_line, field_lines, mask_of
 from txproxy.forward.request.targets import Target
-from txproxy.interfaces import Client
+from txproxy.interfaces.client import Client
 from txproxy.matching.hosts import is_literal, normal_host
 from txproxy.wire.client_hello import read_hello
 from txproxy.wire.grammar import ABSOLUTE

@@ -19,7 +19,8 @@ from twisted.logger import Logger
 
 from txproxy.errors import ConfigError, ExchangeError
 from txproxy.forward.auth.credentials import basic
-from txproxy.interfaces import MOST_WEIGHT, Address, Opening
+from txproxy.interfaces.address import Address, Opening
+from txproxy.interfaces.weights import MOST_WEIGHT
 from txproxy.matching.hosts import HostPattern
 from txproxy.tls.verification import client_connections
 from txproxy.upstreams.ejection import TRIAL, Ejection

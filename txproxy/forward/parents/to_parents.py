@@ -14,7 +14,9 @@ from txproxy.forward.access.destinations import Destinations
 from txproxy.forward.parents.no_proxy import NoProxy
 from txproxy.forward.parents.parent import Kind, Parent
 from txproxy.forward.parents.selection import Parents
-from txproxy.interfaces import Address, Client, Decision, Opening, Plan
+from txproxy.interfaces.address import Address, Opening
+from txproxy.interfaces.client import Client
+from txproxy.interfaces.plan import Decision, Plan
 from txproxy.wire.forwarding import Via
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead

@@ -7,7 +7,7 @@ from typing import Final
 from txproxy.forward.memo import Notes, notes_of
 from txproxy.forward.request.privacy import Mask
 from txproxy.forward.request.targets import Target
-from txproxy.interfaces import Client
+from txproxy.interfaces.client import Client
 from txproxy.wire.forwarding import (
     CLIENT_FIELDS,
     HOP_BY_HOP,

@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces import OwnFields
+from txproxy.interfaces.plan import OwnFields
 from txproxy.matching.hosts import HostPatterns
 from txproxy.wire import grammar
 from txproxy.wire.forwarding import HOP_BY_HOP, plain

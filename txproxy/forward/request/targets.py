@@ -12,7 +12,8 @@ import attrs
 from txproxy.errors import ConfigError, RequestError
 from txproxy.forward.access.client_access import CONNECT_PORTS, REQUEST_PORTS, Ports
 from txproxy.forward.access.refusals import Blocked, denied
-from txproxy.interfaces import Address, Client
+from txproxy.interfaces.address import Address
+from txproxy.interfaces.client import Client
 from txproxy.matching.hosts import HostPatterns, is_literal, normal_host
 from txproxy.tls.verification import client_connections
 from txproxy.wire.message import RequestHead

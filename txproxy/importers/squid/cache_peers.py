@@ -17,7 +17,7 @@ from txproxy.importers.squid.access_lists import Acls
 from txproxy.importers.squid.findings import Line, Peer, Setting, Settings, word_of
 from txproxy.importers.squid.formulas import TRUE, Untranslatable, positive
 from txproxy.importers.squid.reader import Directive
-from txproxy.interfaces import MOST_WEIGHT
+from txproxy.interfaces.weights import MOST_WEIGHT
 from txproxy.matching.hosts import HostPattern
 
 _HEX: Final = frozenset(b"0123456789abcdefABCDEF")

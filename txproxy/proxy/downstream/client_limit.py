@@ -6,7 +6,9 @@ from typing import Any, Final
 
 from zope.interface import implementer
 
-from txproxy.interfaces import Client, Decision, IMode, Refusal
+from txproxy.interfaces.client import Client
+from txproxy.interfaces.mode import IMode
+from txproxy.interfaces.plan import Decision, Refusal
 from txproxy.matching.clients import IPV6_PREFIX, client_key
 from txproxy.proxy.downstream.admission import Admission, Guest
 from txproxy.proxy.limits import Limits

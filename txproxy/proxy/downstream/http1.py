@@ -12,7 +12,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txproxy.errors import ExchangeError, RequestError, WrongProtocol
-from txproxy.interfaces import Answer, Client, IMode, Refusal
+from txproxy.interfaces.client import Client
+from txproxy.interfaces.mode import IMode
+from txproxy.interfaces.plan import Answer, Refusal
 from txproxy.interfaces.streams import UpstreamConnection
 from txproxy.net.deadlines import NEVER, TimeLimit
 from txproxy.net.transports.any_transports import half_close, set_tcp_options

@@ -19,7 +19,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError, ExchangeError, RequestDenied, RequestError
-from txproxy.interfaces import Answer, Client, Refusal
+from txproxy.interfaces.client import Client
+from txproxy.interfaces.plan import Answer, Refusal
 from txproxy.net.transports.plain_transports import ordinary_read, plain_socket, replace_read
 from txproxy.net.transports.tls_transports import become_tls
 from txproxy.net.transports.turn_writes import write_function

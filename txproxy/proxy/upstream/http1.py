@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txproxy.errors import ExchangeError, ResponseError, ResponseIncomplete, ResponseTimeout, UpstreamClosed
-from txproxy.interfaces import Address
+from txproxy.interfaces.address import Address
 from txproxy.net.deadlines import NEVER
 from txproxy.net.tls_reader import TLSReader, read_records
 from txproxy.net.transports.any_transports import set_tcp_options, unwrap

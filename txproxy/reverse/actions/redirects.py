@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from txproxy.errors import ConfigError, RequestError
-from txproxy.interfaces import Client
+from txproxy.interfaces.client import Client
 from txproxy.matching.paths import as_local
 from txproxy.reverse.rewriting.templates import REQUEST_VARIABLES, Template, parse
 from txproxy.wire.message import RequestHead

@@ -19,7 +19,8 @@ from twisted.web.server import NOT_DONE_YET, Request
 from twisted.web.static import File
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces import Client, Decision
+from txproxy.interfaces.client import Client
+from txproxy.interfaces.plan import Decision
 from txproxy.matching.paths import PLAIN, readings, split_path
 from txproxy.proxy.error_pages import ErrorPages
 from txproxy.proxy.services import Services

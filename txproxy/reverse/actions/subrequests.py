@@ -10,7 +10,8 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces import Answer, Client, Refusal, Shadow
+from txproxy.interfaces.client import Client
+from txproxy.interfaces.plan import Answer, Refusal, Shadow
 from txproxy.interfaces.streams import UpstreamConnection
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.services import Services

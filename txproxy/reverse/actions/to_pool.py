@@ -16,7 +16,8 @@ from txproxy.errors import (
     UpstreamClosed,
     UpstreamUnavailable,
 )
-from txproxy.interfaces import Client, Decision, Plan
+from txproxy.interfaces.client import Client
+from txproxy.interfaces.plan import Decision, Plan
 from txproxy.proxy.services import Services
 from txproxy.reverse.client_identity import peer_alone
 from txproxy.reverse.rewriting.header_fields import RouteHead

@@ -9,7 +9,8 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from txproxy.errors import ConfigError, ExchangeError
-from txproxy.interfaces import Answer, Client, Decision, OwnFields, Plan, Shadow
+from txproxy.interfaces.client import Client
+from txproxy.interfaces.plan import Answer, Decision, OwnFields, Plan, Shadow
 from txproxy.matching.paths import readings, split_path
 from txproxy.proxy.services import Services
 from txproxy.reverse.actions.redirects import Redirect

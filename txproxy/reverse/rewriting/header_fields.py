@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from txproxy.errors import ConfigError, masked
-from txproxy.interfaces import Client
+from txproxy.interfaces.client import Client
 from txproxy.reverse.rewriting.templates import ANSWER_VARIABLES, REQUEST_VARIABLES, Template
 from txproxy.wire import grammar
 from txproxy.wire.forwarding import (

@@ -23,7 +23,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
-from txproxy.interfaces import Client, Plan
+from txproxy.interfaces.client import Client
+from txproxy.interfaces.plan import Plan
 from txproxy.matching.paths import as_local, has_prefix
 from txproxy.reverse.routing.matches import host_of
 from txproxy.wire.message import RequestHead

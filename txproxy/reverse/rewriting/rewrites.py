@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces import Client
+from txproxy.interfaces.client import Client
 from txproxy.matching.hosts import host_name
 from txproxy.matching.paths import (
     check_within,

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces import Client
+from txproxy.interfaces.client import Client
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import split_authority
 

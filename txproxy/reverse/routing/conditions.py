@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces import Client
+from txproxy.interfaces.client import Client
 from txproxy.matching.methods import with_head
 from txproxy.wire import grammar
 from txproxy.wire.message import RequestHead

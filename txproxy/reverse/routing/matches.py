@@ -9,7 +9,7 @@ from typing import TypeVar
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces import Client
+from txproxy.interfaces.client import Client
 from txproxy.matching.hosts import HostPattern, normal_host
 from txproxy.matching.paths import configured_path, has_prefix
 from txproxy.reverse.routing.conditions import Clients, Condition, HeaderField, Methods, QueryField, compiled, shown

@@ -29,7 +29,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 import attrs
 
 from txproxy.errors import AmbiguousPath, ConfigError
-from txproxy.interfaces import Client
+from txproxy.interfaces.client import Client
 from txproxy.matching.hosts import HostPattern
 from txproxy.matching.paths import PLAIN, readings
 from txproxy.reverse.routing.conditions import Condition

@@ -14,7 +14,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces import Client
+from txproxy.interfaces.client import Client
 from txproxy.upstreams.balancing.strategy import IStrategy, Skip, Strategy, Weighted
 from txproxy.wire.message import RequestHead
 

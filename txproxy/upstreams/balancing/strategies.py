@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces import Client
+from txproxy.interfaces.client import Client
 from txproxy.upstreams.balancing.consistent_hashing import Hashed, Place, by_address, by_header, by_path, load_bound
 from txproxy.upstreams.balancing.strategy import IStrategy, Skip, Strategy, Weighted
 from txproxy.upstreams.balancing.weighted_turns import Deadlines, Urn, smooth_cycle

@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 
 from zope.interface import Attribute, Interface
 
-from txproxy.interfaces import Client
+from txproxy.interfaces.client import Client
 from txproxy.wire.message import RequestHead
 
 

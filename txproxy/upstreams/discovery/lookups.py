@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txproxy.errors import ConfigError, DialError
-from txproxy.interfaces import MOST_WEIGHT
+from txproxy.interfaces.weights import MOST_WEIGHT
 from txproxy.wire.dns import AAAA, SRV, A, Record, Service
 
 _log = Logger()

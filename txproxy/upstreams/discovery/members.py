@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from txproxy.interfaces import Address
+from txproxy.interfaces.address import Address
 from txproxy.upstreams.discovery.lookups import Discovery, Found, HostName, Records, ServiceName
 from txproxy.upstreams.upstream import OwnPool, Upstream
 

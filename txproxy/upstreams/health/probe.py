@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txproxy.errors import ConnectionRefused, ExchangeError, ResponseError, ResponseIncomplete
-from txproxy.interfaces import Address
+from txproxy.interfaces.address import Address
 from txproxy.net.tls_reader import after_handshake
 from txproxy.net.transports.unread import read_waiting
 from txproxy.upstreams.health.health_check import HealthCheck

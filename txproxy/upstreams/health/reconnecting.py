@@ -15,7 +15,7 @@ from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 
 from txproxy.errors import DialError, OutOfSockets
-from txproxy.interfaces import Address
+from txproxy.interfaces.address import Address
 from txproxy.upstreams.health.probe import Dial
 
 
