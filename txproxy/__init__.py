@@ -1,49 +1,72 @@
-"""txproxy: a dual-mode HTTP proxy toolkit on Twisted. These are the public names."""
+"""txproxy: a dual-mode HTTP proxy toolkit on Twisted. These names are public, and those of its rooms
+``forward``, ``reverse``, ``upstreams``, ``interfaces`` and ``testing``.
+"""
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from txproxy.lazy_imports import lazily
+
+__version__ = "0.1.0"
+
+# A name is imported when it is asked for: the command says what it has to say at once, and takes Ctrl-C while the rest
+# is loaded.
 if TYPE_CHECKING:
-    from txproxy.forward.mode import ForwardPolicy, ForwardProxyFactory
+    from txproxy.forward.mode import ForwardProxyFactory
+    from txproxy.forward.policy import ForwardPolicy
+    from txproxy.limits.allotments import Allotments
+    from txproxy.limits.quotas import Quota
+    from txproxy.limits.shaping import Bandwidth
+    from txproxy.limits.usage import IUsage
+    from txproxy.net.dns.resolver import Places, Resolver, ResolverLimits
+    from txproxy.observe.audit import AuditLog
+    from txproxy.proxy.factory import ProxyFactory
     from txproxy.proxy.limits import Limits
     from txproxy.reverse.mode import ReverseProxyFactory
     from txproxy.reverse.web_resource import ReverseProxyResource
+    from txproxy.stream.mode import StreamFactory
     from txproxy.upstreams.pool import Pool
     from txproxy.upstreams.pool_settings import PoolSettings
-
-__version__ = "0.1.0"
+else:
+    __getattr__, __dir__ = lazily(
+        __name__,
+        {
+            "txproxy.forward.mode": ["ForwardProxyFactory"],
+            "txproxy.forward.policy": ["ForwardPolicy"],
+            "txproxy.limits.allotments": ["Allotments"],
+            "txproxy.limits.quotas": ["Quota"],
+            "txproxy.limits.shaping": ["Bandwidth"],
+            "txproxy.limits.usage": ["IUsage"],
+            "txproxy.net.dns.resolver": ["Places", "Resolver", "ResolverLimits"],
+            "txproxy.observe.audit": ["AuditLog"],
+            "txproxy.proxy.factory": ["ProxyFactory"],
+            "txproxy.proxy.limits": ["Limits"],
+            "txproxy.reverse.mode": ["ReverseProxyFactory"],
+            "txproxy.reverse.web_resource": ["ReverseProxyResource"],
+            "txproxy.stream.mode": ["StreamFactory"],
+            "txproxy.upstreams.pool": ["Pool"],
+            "txproxy.upstreams.pool_settings": ["PoolSettings"],
+        },
+    )
 
 __all__ = [
     "ForwardPolicy",
     "ForwardProxyFactory",
-    "Limits",
     "Pool",
     "PoolSettings",
     "ReverseProxyFactory",
     "ReverseProxyResource",
+    "StreamFactory",
+    "ProxyFactory",
+    "Limits",
+    "Resolver",
+    "ResolverLimits",
+    "Places",
+    "Allotments",
+    "Bandwidth",
+    "Quota",
+    "IUsage",
+    "AuditLog",
     "__version__",
 ]
-
-_HOMES = {
-    "ForwardPolicy": "txproxy.forward.mode",
-    "ForwardProxyFactory": "txproxy.forward.mode",
-    "Limits": "txproxy.proxy.limits",
-    "Pool": "txproxy.upstreams.pool",
-    "PoolSettings": "txproxy.upstreams.pool_settings",
-    "ReverseProxyFactory": "txproxy.reverse.mode",
-    "ReverseProxyResource": "txproxy.reverse.web_resource",
-}
-
-
-def __getattr__(name: str) -> object:
-    # When one is asked for: the command says what it has to say at once, and takes Ctrl-C while the rest is loaded.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
