@@ -1,10 +1,13 @@
-"""The house's habits: who imports whom (downwards only), and that what is public says what it is."""
+"""The house's habits: who imports whom (downwards only, and never in a circle), what names and folders may be like, and
+that what is public says what it is.
+"""
 
 from __future__ import annotations
 
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,8 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "txproxy"
 
-# From the ground up. Who stands on a layer may import from those below it; rooms of one layer do not know each other,
-# but for those in FRIENDS.
+# From the ground up. Who stands on a layer may import from those below it; rooms of one layer do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "lazy_imports"),
     ("matching",),
@@ -38,8 +40,22 @@ BESIDE: dict[str, set[str] | None] = {
     "testing": None,
 }
 # Beyond the standard library, these import nothing else.
-STANDING_ALONE = {"errors": {"txproxy"}, "matching": {"txproxy", "attrs"}, "wire": {"txproxy", "attrs"}}
+STANDING_ALONE = {
+    "errors": set(),
+    "lazy_imports": set(),
+    "matching": {"txproxy", "attrs"},
+    "wire": {"txproxy", "attrs"},
+}
+# They do not know each other, though some stand on a layer above.
+SIBLINGS = {"forward", "reverse", "stream", "limits"}
 OBSERVE_IS_FOR = {"observe", "config", "runtime", "tap", "testing"}
+
+MOST_IN_A_FOLDER = 14
+# What a room may have though another has it as well: each tells nothing without its room.
+SHARED_NAMES = frozenset(
+    {"mode", "policy", "pipeline", "middleware", "base", "http1", "http2", "http3"}
+    | {"server", "client", "body", "framing", "__init__", "__main__"}
+)
 
 
 def _sources() -> dict[str, Path]:
@@ -54,6 +70,7 @@ def _sources() -> dict[str, Path]:
 SOURCES = _sources()
 
 
+@cache
 def _tree(module: str) -> ast.Module:
     return ast.parse(SOURCES[module].read_text(), str(SOURCES[module]))
 
@@ -70,7 +87,7 @@ def _imports(module: str, tree: ast.AST) -> Iterator[tuple[int, str]]:
                 above = package.split(".")[: len(package.split(".")) - node.level + 1]
                 base = ".".join([*above, *filter(None, [base])])
             for name in node.names:
-                # `from txproxy import wire` names a module, `from txproxy import Pool` does not.
+                # `from txproxy.wire import grammar` names a module, `from txproxy import Pool` does not.
                 longer = f"{base}.{name.name}"
                 yield node.lineno, longer if longer in SOURCES or not base.startswith("txproxy") else base
 
@@ -96,7 +113,7 @@ def _may_import(importer: str, imported: str) -> bool:
         return importer == "cli"
     if imported == "observe" and importer not in OBSERVE_IS_FOR:
         return False
-    if imported not in LEVEL:
+    if imported not in LEVEL or {importer, imported} <= SIBLINGS:
         return False
     return LEVEL[imported] < LEVEL[importer]
 
@@ -121,6 +138,8 @@ def _may_import(importer: str, imported: str) -> bool:
         ("net", "tls", False),
         ("forward", "reverse", False),
         ("stream", "reverse", False),
+        ("forward", "limits", False),
+        ("config", "limits", True),
         ("reverse", "stream", False),
         ("proxy", "observe", False),
         ("observe", "runtime", False),
@@ -149,8 +168,80 @@ def test_imports_go_downwards(module: str) -> None:
     assert wrong == []
 
 
+@cache
+def _facades() -> set[str]:
+    """The packages that say what is public of them. The version is all that anybody within asks of txproxy itself."""
+    packages = (module for module, path in SOURCES.items() if path.name == "__init__.py" and module != "txproxy")
+    return {module for module in packages if "\n__all__ =" in SOURCES[module].read_text()}
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_within_the_house_nobody_imports_by_a_facade(module: str) -> None:
+    facades = _facades()
+    assert [name for _, name in _imports(module, _tree(module)) if name in facades] == []
+
+
+def _circles(arrows: dict[str, set[str]]) -> list[set[str]]:
+    """The modules that can be reached from one another, circle by circle."""
+
+    def reach(start: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = [*arrows[start]]
+        while waiting:
+            here = waiting.pop()
+            if here not in seen:
+                seen.add(here)
+                waiting += arrows[here]
+        return seen
+
+    reached = {module: reach(module) for module in arrows}
+    circles = []
+    for module in sorted(arrows):
+        if module in reached[module] and not any(module in circle for circle in circles):
+            circles.append({other for other in reached[module] if module in reached[other]})
+    return circles
+
+
+@pytest.mark.parametrize(
+    ("arrows", "circles"),
+    [
+        ({"a": {"b", "c"}, "b": {"c"}, "c": set()}, []),
+        ({"a": {"b"}, "b": {"a"}}, [{"a", "b"}]),
+        ({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"d"}}, [{"b", "c"}, {"d"}]),
+    ],
+)
+def test_circles_are_found(arrows: dict[str, set[str]], circles: list[set[str]]) -> None:
+    assert _circles(arrows) == circles
+
+
+def test_imports_go_in_no_circle() -> None:
+    arrows = {
+        module: {name for _, name in _imports(module, _tree(module)) if name in SOURCES and name != "txproxy"}
+        for module in SOURCES
+    }
+    found = [{module.removeprefix("txproxy.") for module in circle} for circle in _circles(arrows)]
+    assert found == []
+
+
+def test_no_name_stands_twice() -> None:
+    places: dict[str, list[str]] = {}
+    for module, path in SOURCES.items():
+        if path.stem not in SHARED_NAMES:
+            places.setdefault(path.stem, []).append(module)
+    assert [modules for modules in places.values() if len(modules) > 1] == []
+
+
+def test_no_folder_is_too_full() -> None:
+    folders = [PACKAGE, *(path for path in PACKAGE.rglob("*") if path.is_dir())]
+    sizes = {
+        str(folder.relative_to(ROOT)): sum(path.name != "__init__.py" for path in folder.glob("*.py"))
+        for folder in folders
+    }
+    assert {folder: size for folder, size in sizes.items() if size > MOST_IN_A_FOLDER} == {}
+
+
 @pytest.mark.parametrize("module", [module for module in SOURCES if _room(module) in STANDING_ALONE])
-def test_wire_never_imports_twisted(module: str) -> None:
+def test_what_stands_alone_imports_no_more_than_it_may(module: str) -> None:
     allowed = sys.stdlib_module_names | STANDING_ALONE[_room(module)]
     roots = {name.split(".")[0] for _, name in _imports(module, _tree(module))}
     assert roots <= allowed
