@@ -38,7 +38,7 @@ def test_a_package_alone_imports_nothing(package):
 
 def test_a_name_imports_its_own_module_alone():
     loaded = run("import sys", "from txproxy.upstreams import HealthCheck", "print(*sys.modules)").split()
-    assert "txproxy.upstreams.health.checks" in loaded
+    assert "txproxy.upstreams.health.health_check" in loaded
     assert "txproxy.upstreams.affinity" not in loaded
 
 

@@ -1,8 +1,7 @@
 from twisted.internet import endpoints, reactor
 
 from txproxy import ForwardPolicy, ForwardProxyFactory
-from txproxy.forward.access.rules import Rule
-from txproxy.forward.request.privacy import Privacy
+from txproxy.forward import Privacy, Rule
 
 
 async def ask(question):

@@ -2,7 +2,7 @@ from twisted.internet import endpoints, reactor
 from twisted.web.resource import Resource
 
 from txproxy import Pool, PoolSettings, ReverseProxyFactory
-from txproxy.upstreams.health.health_check import HealthCheck
+from txproxy.upstreams import HealthCheck
 
 
 class Sorry(Resource):

@@ -1,13 +1,19 @@
 from twisted.internet import endpoints, reactor
 
 from txproxy import Pool, ReverseProxyFactory
-from txproxy.reverse.actions.redirects import Redirect
-from txproxy.reverse.actions.to_pool import ToPool
-from txproxy.reverse.actions.treatments import Respond, SendElsewhere, Treated, Treatment
-from txproxy.reverse.mode import ReverseMode
-from txproxy.reverse.rewriting.rewrites import RequestRewrite, ResponseRewrite
-from txproxy.reverse.routing.matches import Match
-from txproxy.reverse.routing.routes import Route
+from txproxy.reverse import (
+    Match,
+    Redirect,
+    RequestRewrite,
+    Respond,
+    ResponseRewrite,
+    ReverseMode,
+    Route,
+    SendElsewhere,
+    ToPool,
+    Treated,
+    Treatment,
+)
 
 api = ToPool(Pool(["http://127.0.0.1:8001", "http://127.0.0.1:8002"], name="api"))
 strip = RequestRewrite(strip_prefix="/api")

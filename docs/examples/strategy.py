@@ -2,7 +2,7 @@ from twisted.internet import endpoints, reactor
 from zope.interface import implementer
 
 from txproxy import Pool, ReverseProxyFactory
-from txproxy.upstreams.balancing.strategies import IStrategy, Strategy
+from txproxy.upstreams import IStrategy, Strategy
 
 
 @implementer(IStrategy)
