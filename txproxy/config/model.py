@@ -22,7 +22,7 @@ from txproxy.upstreams.pool_settings import PoolSettings
 @attrs.frozen(kw_only=True)
 class PoolConfig:
     """A pool. ``upstreams`` are texts as on the command line: URLs, or, with ``tcp``, ``HOST:PORT``. ``host`` and
-    ``sticky`` as in :class:`txproxy.reverse.mode.ReverseProxyFactory`, for routes that say nothing else; ``sticky_key``
+    ``sticky`` as in :class:`txproxy.reverse.ReverseProxyFactory`, for routes that say nothing else; ``sticky_key``
     makes cookies that outlive the process.
     """
 
@@ -73,7 +73,7 @@ ActionConfig: TypeAlias = "PoolAction | Redirect | RespondAction | FilesAction |
 
 @attrs.frozen(kw_only=True)
 class AuthConfig:
-    """Ask ``path`` of a pool first; see :class:`txproxy.reverse.actions.subrequests.ForwardAuth`."""
+    """Ask ``path`` of a pool first; see :class:`txproxy.reverse.ForwardAuth`."""
 
     pool: str
     path: str = "/"
@@ -83,7 +83,7 @@ class AuthConfig:
 
 @attrs.frozen(kw_only=True)
 class MirrorConfig:
-    """Send a copy to a pool; see :class:`txproxy.reverse.actions.subrequests.Mirror`."""
+    """Send a copy to a pool; see :class:`txproxy.reverse.Mirror`."""
 
     pool: str
     share: float = 1.0
@@ -162,7 +162,7 @@ class ForwardListener(ListenerConfig):
 @attrs.frozen(kw_only=True)
 class ReverseListener(ListenerConfig):
     """A reverse proxy: its ``routes`` by name, and the ``pool`` for what none of them matches. ``via`` as in
-    :class:`txproxy.reverse.mode.ReverseProxyFactory`; ``error_pages`` maps statuses and classes (``5xx``) to files;
+    :class:`txproxy.reverse.ReverseProxyFactory`; ``error_pages`` maps statuses and classes (``5xx``) to files;
     ``split_by_client`` gives a client always the same of the routes that share by weight.
     """
 
@@ -193,7 +193,7 @@ class TcpListener(ListenerConfig):
 @attrs.frozen(kw_only=True)
 class BoundsConfig:
     """What clients, users and rules may use, of all forward listeners together; see
-    :class:`txproxy.limits.allotments.Allotments`. ``usage_file`` is a file of SQLite; without one, what was used is
+    :class:`txproxy.Allotments`. ``usage_file`` is a file of SQLite; without one, what was used is
     forgotten at the end.
     """
 

@@ -68,7 +68,7 @@ def _lists(value: Filters | Mapping[str, str] | Iterable[ListFile | str]) -> Fil
 
 
 class Audit(Protocol):
-    """Who writes down what was decided (see :class:`txproxy.observe.audit.AuditLog`)."""
+    """Who writes down what was decided (see :class:`txproxy.AuditLog`)."""
 
     def exchange(self, exchange: Exchange) -> None:
         """A finished exchange."""
@@ -90,34 +90,34 @@ class ForwardPolicy:
     A request passes these in order; the first that says no is the answer.
 
     - ``allow_clients``: CIDRs of who may use it.
-    - ``auth``: who they are; an :class:`~txproxy.forward.auth.auth_policy.AuthPolicy`, or the name of a password
+    - ``auth``: who they are; an :class:`~txproxy.forward.AuthPolicy`, or the name of a password
       file. With ``auth_by_rules``, only where a rule asks for a user or group.
-    - ``rewrites`` (:class:`~txproxy.forward.request.url_rewrites.Rewrite`) and ``safe_search`` (``google``, ``bing``,
+    - ``rewrites`` (:class:`~txproxy.forward.Rewrite`) and ``safe_search`` (``google``, ``bing``,
       ...) send requests elsewhere.
     - ``allow_ports``: for requests and CONNECT alike; None stands for 80, 443 and 1024-65535, and 443 for CONNECT.
     - ``deny_hosts``, ``allow_hosts``: patterns (``example.com``, ``*.example.com``, ``.example.com``); None for all.
     - ``filters``: files of block lists (:mod:`txproxy.forward.blocklists.block_list`), read again when they change; or
-      a :class:`~txproxy.forward.blocklists.filtering.Filters`, which has read them.
-    - ``rules`` (:class:`~txproxy.forward.access.rules.Rule`): if there are any, what none of them matches is refused.
+      a :class:`~txproxy.forward.Filters`, which has read them.
+    - ``rules`` (:class:`~txproxy.forward.Rule`): if there are any, what none of them matches is refused.
       ``lists`` are the files of lists that they name, by name; ``usage`` says how many bytes clients have used.
       ``ask`` is asked where a rule asks (see :mod:`txproxy.forward.egress.approvals`), and has ``ask_timeout`` seconds;
       without it, questions wait in ``ForwardMode.approvals``.
     - ``allow_destinations``: CIDRs and host names that may be reached though they are loopback, link-local, private or
       metadata addresses.
-    - ``bounds(client_ip, user, rule)``: what each may use (see :class:`txproxy.limits.allotments.Allotments`).
+    - ``bounds(client_ip, user, rule)``: what each may use (see :class:`txproxy.Allotments`).
     - ``agree_names``: tunnels have to be TLS for the host that they were asked for.
     - ``content``: types and sizes of responses that do not pass.
 
     What origins learn: ``via`` is a pseudonym in Via, or None; ``forwarded_for`` is ``on``, ``off``, ``transparent`` or
-    ``delete``, as Squid's; ``privacy`` (:class:`~txproxy.forward.request.privacy.Privacy`) removes and replaces fields,
-    and ``inject`` (:class:`~txproxy.forward.egress.credentials_injection.Injection`) adds secrets that no client holds.
+    ``delete``, as Squid's; ``privacy`` (:class:`~txproxy.forward.Privacy`) removes and replaces fields,
+    and ``inject`` (:class:`~txproxy.forward.Injection`) adds secrets that no client holds.
 
     Which way requests go: ``parents`` are URLs of proxies to go through (see
-    :class:`txproxy.forward.parents.parent.Parent`), or a :class:`txproxy.forward.parents.selection.Parents`.
+    :class:`txproxy.forward.Parent`), or a :class:`txproxy.forward.Parents`.
     ``choose_parent(head, client, parents)``: asked for each request first; a ``Parent``, None (as configured), or a
     Deferred of these. ``no_proxy``: names and networks that are reached without a parent, by the proxy and by clients
     that have its PAC file, in the words of the environment variable. ``bind``: the local address to connect from, and
-    ``binds`` (:class:`~txproxy.forward.request.targets.Bind`) others for some hosts and rules. ``pac``: whether
+    ``binds`` (:class:`~txproxy.forward.Bind`) others for some hosts and rules. ``pac``: whether
     ``/proxy.pac`` is served. ``audit`` writes down what was decided.
 
     A wrong value is a ``ConfigError``, which is a ``ValueError``.

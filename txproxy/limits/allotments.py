@@ -20,7 +20,7 @@ class Allotments:
     bytes are counted in memory and, if there is a ``file``, kept in that file of SQLite. An IPv6 network of
     ``ipv6_prefix`` is one client.
 
-    ``bounds`` and ``used`` are what a :class:`txproxy.forward.mode.ForwardPolicy` takes as ``bounds`` and ``usage``.
+    ``bounds`` and ``used`` are what a :class:`txproxy.forward.ForwardPolicy` takes as ``bounds`` and ``usage``.
     ``ConfigError`` if the file cannot be used. Call :meth:`stop` when the last proxy has stopped.
     """
 

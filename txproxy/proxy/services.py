@@ -46,7 +46,7 @@ class Errand(Protocol):
 
 class Services:
     """What the connections and exchanges of one proxy share. For its arguments see
-    :class:`txproxy.proxy.factory.ProxyFactory`; ``build(services, address)`` makes a protocol for a new connection to
+    :class:`txproxy.ProxyFactory`; ``build(services, address)`` makes a protocol for a new connection to
     an upstream.
     """
 

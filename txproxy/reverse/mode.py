@@ -150,7 +150,7 @@ class ReverseProxyFactory(ProxyFactory):
     None for the client's own, ``"upstream"`` for the upstream's name, else the host itself; ``trusted_proxies`` are
     CIDRs of peers that are believed about their clients; ``sticky`` (``cookie``, ``cookie:NAME``, ``ip``,
     ``header:NAME``) keeps clients at their upstreams. ``via`` is the pseudonym in Via, or None. For ``tolerate`` see
-    :class:`txproxy.proxy.factory.ProxyFactory`.
+    :class:`txproxy.ProxyFactory`.
     """
 
     def __init__(

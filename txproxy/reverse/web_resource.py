@@ -247,7 +247,7 @@ def _may_change(request: server.Request) -> bool:
 
 
 class _MapBack:
-    """Maps back what an upstream says of itself, as :class:`txproxy.reverse.rewriting.rewrites.ResponseRewrite` does: a
+    """Maps back what an upstream says of itself, as :class:`txproxy.reverse.ResponseRewrite` does: a
     resource does not know where it is mounted before it is asked.
     """
 
@@ -255,7 +255,7 @@ class _MapBack:
         self._path = path
 
     def bind(self, head: RequestHead, client: Client, authority: bytes, told: bytes = b"") -> Any:
-        """See :class:`txproxy.reverse.rewriting.rewrites.ResponseRewrite`."""
+        """See :class:`txproxy.reverse.ResponseRewrite`."""
         assert isinstance(head, MountedHead)
         mount = head.mount
 

@@ -210,11 +210,11 @@ class _Chosen:
         self.pools: tuple[Pool, ...] = ()
 
     def plan(self, head: RequestHead, client: Client) -> Any:
-        """See :class:`txproxy.reverse.actions.treatments.Action`."""
+        """See :class:`txproxy.reverse.Action`."""
         return self
 
     def attach(self, services: Services) -> None:
-        """See :class:`txproxy.reverse.actions.treatments.Action`."""
+        """See :class:`txproxy.reverse.Action`."""
 
 
 def _reverse(

@@ -156,7 +156,7 @@ class Pool:
 
     def check_as(self, host: str | None) -> None:
         """Requests are sent with this Host: let checks that name none send it as well. It is that of
-        :class:`txproxy.reverse.actions.to_pool.ToPool`, and to be said before anybody serves.
+        :class:`txproxy.reverse.ToPool`, and to be said before anybody serves.
         """
         self.settings = self.settings.checked_as(host)
 

@@ -39,7 +39,7 @@ class AuthPolicy:
     ``certificate_field`` of client certificates: ``cn``, ``uid``, ``email`` or ``subject``; with
     ``certificate_users``, only those that it names, as the users that it names.
 
-    Functions return the user's name, a :class:`~txproxy.forward.auth.credentials.User`, or None, or a Deferred of
+    Functions return the user's name, a :class:`~txproxy.forward.User`, or None, or a Deferred of
     these. ``group_file`` says who is in which group (``group: user user``). ``realm`` is what clients show to their
     users. ``remember``: seconds for which right credentials are not checked again. ``digest_secret``: the same for each
     worker process, or empty for one of its own. A wrong value is a ``ConfigError``.

@@ -27,7 +27,7 @@ def password_check(checker: ICredentialsChecker) -> PasswordCheck:
 
 
 def token_check(checker: ICredentialsChecker) -> TokenCheck:
-    """Ask ``checker`` about bearer tokens. It has to take :class:`txproxy.forward.auth.credentials.IBearerToken`; else
+    """Ask ``checker`` about bearer tokens. It has to take :class:`txproxy.forward.IBearerToken`; else
     ``ConfigError``.
     """
     _require(checker, IBearerToken)

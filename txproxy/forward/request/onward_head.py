@@ -28,7 +28,7 @@ _NONE: Final[frozenset[bytes]] = frozenset()
 
 class Onward:
     """Makes heads. ``via`` is the proxy's entry in Via, or None; for ``forwarded_for`` see
-    :class:`txproxy.forward.policy.ForwardPolicy`.
+    :class:`txproxy.forward.ForwardPolicy`.
     """
 
     def __init__(self, via: Via | None, forwarded_for: str) -> None:

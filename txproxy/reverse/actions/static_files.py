@@ -279,7 +279,7 @@ class Files:
         self._send = ToPool(pool, via=via)
 
     def plan(self, head: RequestHead, client: Client) -> Decision:
-        """See :class:`txproxy.reverse.actions.treatments.Action`."""
+        """See :class:`txproxy.reverse.Action`."""
         if PLAIN.fullmatch(head.path) is None:
             path, query = split_path(head.path)
             target = readings(path)[0] + query
@@ -289,7 +289,7 @@ class Files:
         return self._send.plan(head, client)
 
     def attach(self, services: Services) -> None:
-        """See :class:`txproxy.reverse.actions.treatments.Action`."""
+        """See :class:`txproxy.reverse.Action`."""
         self._services = services
 
 

@@ -145,7 +145,7 @@ class ToPool:
         return None
 
     def attach(self, services: Services) -> None:
-        """See :class:`txproxy.reverse.actions.treatments.Action`."""
+        """See :class:`txproxy.reverse.Action`."""
 
     def _wait(self, head: RequestHead, client: Client, past: _Past = _NO_PAST) -> Decision:
         return self.pool.wait(head, client, past.tried).addCallback(

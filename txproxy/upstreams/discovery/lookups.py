@@ -99,7 +99,7 @@ class Found:
 
 
 class Records(Protocol):
-    """Knows the records of names (see :class:`txproxy.net.dns.resolver.Resolver`)."""
+    """Knows the records of names (see :class:`txproxy.Resolver`)."""
 
     def records(self, name: str, kind: int) -> Deferred[tuple[Record, ...]]:
         """Those of ``kind`` that the complete ``name`` has; fails with a ``DialError``."""
