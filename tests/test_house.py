@@ -17,7 +17,7 @@ PACKAGE = ROOT / "txproxy"
 
 # From the ground up. Who stands on a layer may import from those below it; rooms of one layer do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "lazy_imports"),
+    ("errors", "lazy_imports", "plain_values"),
     ("matching",),
     ("wire",),
     ("interfaces",),
@@ -43,6 +43,7 @@ BESIDE: dict[str, set[str] | None] = {
 STANDING_ALONE = {
     "errors": set(),
     "lazy_imports": set(),
+    "plain_values": {"attrs"},
     "matching": {"txproxy", "attrs"},
     "wire": {"txproxy", "attrs"},
 }

@@ -15,13 +15,14 @@ from txproxy.interfaces.allowances import Metered
 from txproxy.limits.scopes import Scope, parse_scope, positive
 from txproxy.limits.usage import DAY, MONTH, IUsage
 from txproxy.matching.clients import IPV6_PREFIX, client_key
+from txproxy.plain_values import PlainValue
 
 _KNOWN: Final = 4096
 _UNITS: Final = ((1 << 30, "G"), (1 << 20, "M"), (1 << 10, "k"))
 
 
 @attrs.frozen(kw_only=True)
-class Quota:
+class Quota(PlainValue):
     """Bytes that each client, user or rule (``per``) may use in a calendar ``day`` and ``month``, those from the client
     and those to it together; None for no bound. ``only`` are those that it is for: networks of clients, names of users
     or rules; empty for all.

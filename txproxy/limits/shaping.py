@@ -11,6 +11,7 @@ import attrs
 from txproxy.limits.buckets import Bucket
 from txproxy.limits.scopes import Scope, parse_scope, positive
 from txproxy.matching.clients import IPV6_PREFIX
+from txproxy.plain_values import PlainValue
 
 # So many keys are known before those that nobody uses are forgotten, and so many at most: one client may come from any
 # number of addresses, each of which has its key.
@@ -19,7 +20,7 @@ _MOST: Final = 65536
 
 
 @attrs.frozen(kw_only=True)
-class Bandwidth:
+class Bandwidth(PlainValue):
     """Bytes a second that each client, user or rule (``per``) may have: ``down`` to the client, ``up`` from it; None
     for no bound. ``burst`` bytes may be saved up in each direction while less passes; None for what a quarter of a
     second brings. ``only`` are those that it is for: networks of clients, names of users or rules; empty for all.

@@ -42,6 +42,7 @@ from txproxy.errors import ConfigError
 from txproxy.forward.access.conditions.condition_types import CONDITION_TYPES, NEGATABLE
 from txproxy.forward.access.conditions.rule_conditions import Condition, parse_condition
 from txproxy.forward.access.contradictions import contradictions
+from txproxy.plain_values import PlainValue
 
 Texts: TypeAlias = "Iterable[str | int] | str | int | None"
 
@@ -70,7 +71,7 @@ def _kept(value: Any) -> Any:
 
 
 @attrs.frozen(kw_only=True)
-class Rule:
+class Rule(PlainValue):
     """One rule; see the module for its conditions, each None where it is not asked for. ``ConfigError``, with a line
     for each, where values are wrong or contradict each other.
     """

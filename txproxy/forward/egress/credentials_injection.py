@@ -14,6 +14,7 @@ from txproxy.forward.request.privacy import Mask, Privacy, field_line, field_lin
 from txproxy.forward.request.targets import Target
 from txproxy.interfaces.client import Client
 from txproxy.matching.hosts import is_literal, normal_host
+from txproxy.plain_values import PlainValue
 from txproxy.wire.client_hello import read_hello
 from txproxy.wire.grammar import ABSOLUTE
 from txproxy.wire.target import DEFAULT_PORTS, written_authority
@@ -81,7 +82,7 @@ def _place(origin: str) -> tuple[bytes, str, int]:
 
 
 @attrs.frozen(kw_only=True)
-class Injection:
+class Injection(PlainValue):
     """Field lines (``Authorization``, ``Cookie``, ...) that requests to one ``origin`` get from the proxy, so that no
     client has to hold what is in them. What a client sends under these names, and its Authorization, goes nowhere.
 

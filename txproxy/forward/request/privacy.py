@@ -10,6 +10,7 @@ import attrs
 from txproxy.errors import ConfigError
 from txproxy.interfaces.plan import OwnFields
 from txproxy.matching.hosts import HostPatterns
+from txproxy.plain_values import PlainValue
 from txproxy.wire import grammar
 from txproxy.wire.forwarding import HOP_BY_HOP, plain
 
@@ -70,7 +71,7 @@ def field_lines(values: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[
 
 
 @attrs.frozen(kw_only=True)
-class Privacy:
+class Privacy(PlainValue):
     """For ``hosts`` (patterns; None for all): fields that are ``remove``\\ d from requests, fields that are
     ``replace``\\ d, which every request then has with this value, also where the client sent none, and fields to be
     removed from responses (``remove_from_responses``). With ``keep``, requests keep no others than these, but what

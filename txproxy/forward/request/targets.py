@@ -15,6 +15,7 @@ from txproxy.forward.access.refusals import Blocked, denied
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.client import Client
 from txproxy.matching.hosts import HostPatterns, is_literal, normal_host
+from txproxy.plain_values import PlainValue
 from txproxy.tls.verification import client_connections
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import DEFAULT_PORTS, split_authority
@@ -57,7 +58,7 @@ def _texts(values: Iterable[str] | str) -> tuple[str, ...]:
 
 
 @attrs.frozen(kw_only=True)
-class Bind:
+class Bind(PlainValue):
     """Connect from ``address``, to ``hosts`` (patterns; None for all), for requests that one of ``rules`` allows (by
     their names; empty for all).
     """

@@ -15,6 +15,7 @@ from txproxy.forward.blocklists.url_globs import UrlGlob, regular_expression
 from txproxy.forward.request.facts import TUNNEL, Facts, Url
 from txproxy.matching.hosts import HostPatterns
 from txproxy.matching.paths import check_within
+from txproxy.plain_values import PlainValue
 from txproxy.wire.grammar import ABSOLUTE
 from txproxy.wire.target import written_authority
 
@@ -44,7 +45,7 @@ def _texts(values: Iterable[str] | str | None) -> tuple[str, ...] | None:
 
 
 @attrs.frozen(kw_only=True)
-class Rewrite:
+class Rewrite(PlainValue):
     """Requests for ``hosts`` (patterns as of rules) whose URL is like ``url`` (a glob, or after ``~`` a regular
     expression that is searched for) go to the URL ``to``; with ``redirect`` (301, 302, 303, 307 or 308) the client is
     told to go there. None for all hosts, and for all URLs; one of the two has to be given.

@@ -10,6 +10,7 @@ import attrs
 from txproxy.errors import ConfigError, RequestError
 from txproxy.interfaces.client import Client
 from txproxy.matching.paths import as_local
+from txproxy.plain_values import PlainValue
 from txproxy.reverse.rewriting.templates import REQUEST_VARIABLES, Template, parse
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import written_authority
@@ -27,7 +28,7 @@ _URL: Final = re.compile(r"[\0!\x23-\x3b=\x3f-\x5b\x5d_a-z~]*")
 
 
 @attrs.frozen
-class Redirect:
+class Redirect(PlainValue):
     """Where a request is sent. ``target`` is an absolute ``http`` or ``https`` URL, or a path, with variables (see
     :mod:`txproxy.reverse.rewriting.templates`); :data:`TO_HTTPS` is the usual one. ``status`` is 301, 302, 303, 307 or
     308; the last two keep the method. ``ConfigError`` if one is none of these.

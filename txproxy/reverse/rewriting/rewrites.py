@@ -24,6 +24,7 @@ from txproxy.matching.paths import (
     readings,
     split_path,
 )
+from txproxy.plain_values import PlainValue
 from txproxy.reverse.rewriting.header_fields import FieldChanges, Fields, changed, replaced
 from txproxy.reverse.rewriting.response_mapping import WayBack
 from txproxy.reverse.rewriting.templates import VARIABLES, parse
@@ -56,7 +57,7 @@ _Step: TypeAlias = "Callable[[bytes, RequestHead, Client], bytes]"
 
 
 @attrs.frozen(kw_only=True)
-class RequestRewrite:
+class RequestRewrite(PlainValue):
     """Changes in a request, before reverse mode makes of it the one that goes upstream.
 
     The path changes in this order: ``strip_prefix`` is taken away, where the path is it or below it; where ``pattern``
@@ -256,7 +257,7 @@ class Hsts:
 
 
 @attrs.frozen(kw_only=True)
-class ResponseRewrite:
+class ResponseRewrite(PlainValue):
     """Changes in a response, before it goes to the client.
 
     First what the upstream says of itself is mapped back, if ``map_back`` (see

@@ -12,6 +12,7 @@ from txproxy.errors import ConfigError
 from txproxy.interfaces.client import Client
 from txproxy.matching.hosts import HostPattern, normal_host
 from txproxy.matching.paths import configured_path, has_prefix
+from txproxy.plain_values import PlainValue
 from txproxy.reverse.routing.conditions import Clients, Condition, HeaderField, Methods, QueryField, compiled, shown
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import split_authority
@@ -80,7 +81,7 @@ def _pairs(value: Mapping[str, str | bool] | Iterable[tuple[str, str | bool]]) -
 
 
 @attrs.frozen
-class Match:
+class Match(PlainValue):
     """Which requests: all that is given must hold, and nothing given holds for all.
 
     ``hosts``: patterns (see :mod:`txproxy.matching.hosts`), compared without port and case. ``path``: ``/prefix``
