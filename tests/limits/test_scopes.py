@@ -40,7 +40,8 @@ def test_who_shares(per, only, who, name):
         (
             "client",
             ("alice",),
-            "only: 'alice' is no network; accepted is a CIDR such as 10.0.0.0/8 or fd00::/8, or unix: for UNIX sockets",
+            "only: 'alice' is no network; accepted are an address, and a CIDR such as 10.0.0.0/8 or fd00::/8, or unix: "
+            "for UNIX sockets",
         ),
         ("user", (1,), "only: [1] are no names; accepted is a list of texts"),
     ],

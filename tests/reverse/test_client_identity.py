@@ -153,7 +153,7 @@ def test_one_header_can_be_chosen():
     assert believe(trust=standard, x_forwarded_for="192.0.2.1").client_ip == PEER
     with pytest.raises(ConfigError, match="accepted: x-forwarded-for, forwarded"):
         Trust([], header="x-real-ip")
-    with pytest.raises(ConfigError, match="accepted is a CIDR"):
+    with pytest.raises(ConfigError, match="accepted are an address, and a CIDR"):
         Trust(["a"])
 
 

@@ -1,4 +1,11 @@
-"""Sets of networks, asked for addresses."""
+"""Networks and sets of them: one grammar for clients, peers, destinations, routes, rules and exceptions, in all modes.
+
+``10.0.0.0/8`` and ``fd00::/8`` are networks, with a netmask (``10.0.0.0/255.0.0.0``) as well, and an address is the
+network of it alone; one of IPv6 may stand in brackets. An IPv4 address that is written as an IPv6 one
+(``::ffff:10.0.0.1``, RFC 4291 section 2.5.5.2) is the IPv4 address, in what is asked and in what is written, so that
+``::ffff:10.0.0.0/104`` is ``10.0.0.0/8``; ``::/0`` is for IPv6 alone. A network has no host bits and no zone, which
+would be one machine's own; an address that is asked for may have a zone.
+"""
 
 from __future__ import annotations
 
@@ -14,33 +21,67 @@ Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 UNIX: Final = "unix:"
 IPAddress: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 
+_ACCEPTED: Final = "accepted are an address, and a CIDR such as 10.0.0.0/8 or fd00::/8"
+# What of an IPv6 network says that it has only addresses that stand for those of IPv4
+_MAPPED: Final = 96
+
+
+def read_address(text: str) -> IPAddress:
+    """The address that a socket, a header or an answer has as ``text``, without its zone; else ``ValueError``."""
+    return unmapped(ipaddress.ip_address(text.partition("%")[0]))
+
+
+def unmapped(address: IPAddress) -> IPAddress:
+    """``address``, or the IPv4 address that it stands for (``::ffff:192.0.2.1``, RFC 4291 section 2.5.5.2)."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
 
 def network(text: str) -> Network:
-    """A CIDR or a single address; ``ConfigError`` if it is neither."""
-    bare = text[1:-1] if text[:1] == "[" and text[-1:] == "]" and ":" in text else text
-    try:
-        # A zone is for one machine alone, and ipaddress would take it.
-        return ipaddress.ip_network(bare.replace("%", "zone"))
-    except ValueError as fault:
-        why = ": it has host bits set" if "host bits" in str(fault) else ""
-        raise ConfigError(f"{text!r} is no network{why}; accepted is a CIDR such as 10.0.0.0/8 or fd00::/8") from None
+    """The network that is written as ``text`` (see the module); ``ConfigError`` if it is none."""
+    return _parse(text, _ACCEPTED)
+
+
+def network_or_unix(text: str) -> Network | str:
+    """The same, or ``unix:`` for peers on UNIX sockets."""
+    return UNIX if text == UNIX else _parse(text, f"{_ACCEPTED}, or {UNIX} for UNIX sockets")
 
 
 def peer_network(text: str) -> str:
     """``text`` if it is a network, or ``unix:``; ``ConfigError`` if it is neither."""
-    try:
-        if text != UNIX:
-            network(text)
-    except ConfigError as fault:
-        raise ConfigError(f"{fault}, or {UNIX} for UNIX sockets") from None
+    network_or_unix(text)
     return text
 
 
-class Networks:
-    """A set of networks. ``text in networks`` takes an address as text, and remembers answers."""
+def _parse(text: str, accepted: str) -> Network:
+    bare = text[1:-1] if text[:1] == "[" and text[-1:] == "]" and ":" in text else text
+    try:
+        # ipaddress would take a zone.
+        found = ipaddress.ip_network(bare.replace("%", "zone"))
+    except ValueError as fault:
+        why = ": it has host bits set" if "host bits" in str(fault) else ""
+        raise ConfigError(f"{text!r} is no network{why}; {accepted}") from None
+    inner = unmapped(found.network_address)
+    if inner.version != found.version and found.prefixlen >= _MAPPED:
+        return ipaddress.ip_network((inner, found.prefixlen - _MAPPED))
+    return found
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        self._networks = tuple(network(text) for text in texts)
+
+def covers(one: Network | str, other: Network | str) -> bool:
+    """Whether all peers of ``other`` are peers of ``one``; each is a network, or ``unix:``."""
+    if isinstance(one, ipaddress.IPv4Network):
+        return isinstance(other, ipaddress.IPv4Network) and other.subnet_of(one)
+    if isinstance(one, ipaddress.IPv6Network):
+        return isinstance(other, ipaddress.IPv6Network) and other.subnet_of(one)
+    return one == other
+
+
+class Networks:
+    """A set of networks, which may be texts. ``text in networks`` takes an address as text, and remembers answers."""
+
+    def __init__(self, networks: Iterable[str | Network]) -> None:
+        self._networks = tuple(network(one) if isinstance(one, str) else one for one in networks)
         self._contains = lru_cache(maxsize=4096)(self._look_up)
 
     def __contains__(self, text: str) -> bool:
@@ -51,33 +92,26 @@ class Networks:
 
     def _look_up(self, text: str) -> bool:
         try:
-            address = ipaddress.ip_address(text.partition("%")[0])
+            return self.has(read_address(text))
         except ValueError:
             return False
-        return self.has(address)
 
     def has(self, address: IPAddress) -> bool:
         """Whether ``address`` is in one of them."""
+        address = unmapped(address)
         return any(address.version == net.version and address in net for net in self._networks)
 
 
 class PeerNetworks(Networks):
-    """A set of networks that peers are in; those on a UNIX socket only if ``unix:`` is one of the ``texts``."""
+    """A set of networks that peers are in; those on a UNIX socket only if ``unix:`` is one of them."""
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        texts = tuple(map(peer_network, texts))
-        super().__init__(text for text in texts if text != UNIX)
-        self._has_unix = UNIX in texts
+    def __init__(self, networks: Iterable[str | Network]) -> None:
+        peers = [network_or_unix(one) if isinstance(one, str) else one for one in networks]
+        super().__init__(one for one in peers if not isinstance(one, str))
+        self._has_unix = UNIX in peers
 
     def __len__(self) -> int:
         return super().__len__() + self._has_unix
 
     def _look_up(self, text: str) -> bool:
         return self._has_unix if text == UNIX else super()._look_up(text)
-
-
-def unmapped(address: IPAddress) -> IPAddress:
-    """``address``, or the IPv4 address that it stands for (``::ffff:192.0.2.1``, RFC 4291 section 2.5.5.2)."""
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address

@@ -19,7 +19,6 @@ What is believed, and why:
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -28,7 +27,7 @@ from typing import Final
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.matching.networks import PeerNetworks, unmapped
+from txproxy.matching.networks import PeerNetworks, read_address
 from txproxy.wire.forwarded import Element, Node, build, from_the_end, quoted
 from txproxy.wire.headers import Headers
 from txproxy.wire.target import split_authority
@@ -187,7 +186,7 @@ def _address(entry: bytes) -> str | None:
 
 
 def _plain(text: str) -> str:
-    return str(unmapped(ipaddress.ip_address(text)))
+    return str(read_address(text))
 
 
 def _at(value: bytes | None, distance: int) -> bytes:

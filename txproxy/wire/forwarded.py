@@ -9,6 +9,7 @@ from typing import Final
 
 import attrs
 
+from txproxy.matching.networks import read_address
 from txproxy.wire import grammar
 
 # RFC 7239 section 4: forwarded-element = [ pair ] *( ";" [ pair ] ); pair = token "=" ( token / quoted-string ). There
@@ -51,7 +52,7 @@ class Node:
     def of(cls, text: str, port: str = "") -> Node:
         """The node of a peer by its address as text; unknown for one that has none (a UNIX socket)."""
         try:
-            return cls(str(ipaddress.ip_address(text.partition("%")[0])), port)
+            return cls(str(read_address(text)), port)
         except ValueError:
             return cls("unknown", port)
 

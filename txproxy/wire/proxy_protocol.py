@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from txproxy.matching.networks import IPAddress, unmapped
+from txproxy.matching.networks import IPAddress, read_address, unmapped
 
 # An address as text, and a port.
 End: TypeAlias = tuple[str, int]
@@ -128,7 +128,7 @@ def header(version: int, source: End | None, destination: End | None) -> bytes:
         raise ValueError("the PROXY protocol has versions 1 and 2")
     if source is None or destination is None:
         return b"PROXY UNKNOWN\r\n" if version == 1 else _FIXED.pack(_V2, _LOCAL, 0, 0)
-    first, second = _address(source[0]), _address(destination[0])
+    first, second = read_address(source[0]), read_address(destination[0])
     ports = source[1], destination[1]
     if not all(0 <= port <= 65535 for port in ports):
         raise ValueError("no such port")
@@ -140,10 +140,6 @@ def header(version: int, source: End | None, destination: End | None) -> bytes:
     kind = _TCP4 if first.version == 4 else _TCP6
     addresses = _ADDRESSES[kind]
     return _FIXED.pack(_V2, _PROXY, kind, addresses.size) + addresses.pack(first.packed, second.packed, *ports)
-
-
-def _address(text: str) -> IPAddress:
-    return unmapped(ipaddress.ip_address(text.partition("%")[0]))
 
 
 def _mapped(address: IPAddress) -> IPAddress:

@@ -26,7 +26,7 @@ from txproxy.forward.policy import ForwardPolicy
 from txproxy.forward.request.targets import Bind
 from txproxy.limits.quotas import Quota
 from txproxy.limits.shaping import Bandwidth
-from txproxy.matching.networks import Networks
+from txproxy.matching.networks import PeerNetworks
 from txproxy.proxy.downstream.socks5 import HTTP
 
 _Doubts: TypeAlias = "list[tuple[Path, str]]"
@@ -75,7 +75,7 @@ def _of_reach(listener: ForwardListener) -> _Doubts:
     bounds = [Bound.of(text) for text in listener.endpoints]
     if listener.proxy_protocol or not bounds or any(one.path or one.interface not in _LOOPBACK for one in bounds):
         return []
-    allowed = Networks(text for text in listener.policy.allow_clients if not text.startswith("unix:"))
+    allowed = PeerNetworks(listener.policy.allow_clients)
     if any(address in allowed for address in _LOOPBACK[1:]):
         return []
     return [(("allow_clients",), "it listens on loopback alone, and no client from there is allowed")]

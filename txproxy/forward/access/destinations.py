@@ -19,7 +19,7 @@ from txproxy.errors import ConfigError, DestinationProhibited, DialError
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.dialers import IClientDialer
 from txproxy.matching.hosts import HostPattern, HostPatterns, is_literal, normal_host
-from txproxy.matching.networks import IPAddress, Networks
+from txproxy.matching.networks import IPAddress, Network, Networks, network, read_address
 from txproxy.net.dialing import connect, connect_through, plain_endpoint
 from txproxy.net.dns.host_endpoint import Found, endpoint_to, place, resolve
 from txproxy.net.dns.resolver import Resolver
@@ -89,10 +89,11 @@ class Destinations:
     """Which addresses are open: all public ones, and those that ``allow`` names (CIDRs, addresses, host names)."""
 
     def __init__(self, allow: Iterable[str] = ()) -> None:
-        networks, names = [], []
+        networks: list[Network] = []
+        names: list[HostPattern] = []
         for text in allow:
             try:
-                Networks([text])
+                networks.append(network(text))
             except ConfigError as no_network:
                 if "/" in text and "://" not in text:
                     raise ConfigError(f"{no_network}, or a host pattern such as example.com") from None
@@ -100,8 +101,6 @@ class Destinations:
                     names.append(HostPattern.parse(text))
                 except ConfigError as fault:
                     raise ConfigError(f"{fault}, or a network such as 10.0.0.0/8 or fd00::/8") from None
-            else:
-                networks.append(text)
         self._prohibited = Networks(PROHIBITED)
         self._allowed = Networks(networks)
         self._names = HostPatterns(names)
@@ -111,7 +110,7 @@ class Destinations:
         if host in self._names:
             return
         for text in addresses:
-            for address in embedded(ipaddress.ip_address(text.partition("%")[0])):
+            for address in embedded(read_address(text)):
                 if self._prohibited.has(address) and not self._allowed.has(address):
                     raise DestinationProhibited(f"{host} is at {text}, which may not be reached through this proxy")
 

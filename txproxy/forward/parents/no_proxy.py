@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import Final
 
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.matching.hosts import HostPattern, HostPatterns, normal_host
-from txproxy.matching.networks import Network, network
+from txproxy.matching.hosts import HostPattern, HostPatterns, is_literal, normal_host
+from txproxy.matching.networks import Network, Networks, network
 
 _ACCEPTED: Final = (
     "accepted are example.com (and all below it), *.example.com (all below it), 10.0.0.0/8, fd00::/8, host:8080"
@@ -42,7 +41,11 @@ class NoProxy:
             if entry.pattern is not None:
                 patterns.setdefault(entry.port, []).append(entry.pattern)
         self._names = {port: HostPatterns(found) for port, found in patterns.items()}
-        self._networks = tuple((entry.port, entry.network) for entry in self.entries if entry.network is not None)
+        networks: dict[int, list[Network]] = {}
+        for entry in self.entries:
+            if entry.network is not None:
+                networks.setdefault(entry.port, []).append(entry.network)
+        self._networks = {port: Networks(found) for port, found in networks.items()}
         self._remembered = lru_cache(maxsize=4096)(self._look_up)
 
     def __bool__(self) -> bool:
@@ -54,13 +57,9 @@ class NoProxy:
 
     def _look_up(self, host: str, port: int) -> bool:
         name = normal_host(host)
-        try:
-            address = ip_address(name)
-        except ValueError:
-            return any(name in self._names[one] for one in (0, port) if one in self._names)
-        return any(
-            one in (0, port) and address.version == net.version and address in net for one, net in self._networks
-        )
+        if is_literal(name):
+            return any(name in self._networks[one] for one in (0, port) if one in self._networks)
+        return any(name in self._names[one] for one in (0, port) if one in self._names)
 
 
 def _entry(word: str) -> Entry:

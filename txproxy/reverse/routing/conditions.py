@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Iterable
-from functools import lru_cache
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 from urllib.parse import unquote_to_bytes
 
 import attrs
@@ -14,13 +12,11 @@ import attrs
 from txproxy.errors import ConfigError
 from txproxy.interfaces.client import Client
 from txproxy.matching.methods import with_head
+from txproxy.matching.networks import Network, PeerNetworks, covers, network_or_unix
 from txproxy.wire import grammar
 from txproxy.wire.message import RequestHead
 
-Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
-
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"})
-_REMEMBERED: Final = 4096
 
 
 def shown(value: bytes) -> str:
@@ -206,62 +202,29 @@ def _decoded(text: bytes) -> bytes:
 
 @attrs.frozen
 class Clients:
-    """The client's believed address is in one of these networks; ``unix:`` stands for UNIX sockets."""
+    """The client's believed address is in one of these networks (see :mod:`txproxy.matching.networks`); ``unix:``
+    stands for UNIX sockets.
+    """
 
-    texts: frozenset[str]
-    networks: tuple[Network, ...] = attrs.field(eq=False)
-    has: Callable[[str], bool] = attrs.field(init=False, eq=False, repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        # Clients come again and again, and addresses as text are short.
-        object.__setattr__(self, "has", lru_cache(maxsize=_REMEMBERED)(self._look_up))
+    networks: frozenset[Network | str]
+    _set: PeerNetworks = attrs.field(eq=False, repr=False)
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Clients:
-        """From CIDRs and ``unix:``; ``ConfigError`` if one is neither."""
-        networks: list[Network] = []
-        names = set()
-        for text in texts:
-            if text == "unix:":
-                names.add(text)
-                continue
-            try:
-                network = ipaddress.ip_network(text.strip("[]"))
-            except ValueError as fault:
-                why = ": it has host bits set" if "host bits" in str(fault) else ""
-                raise ConfigError(
-                    f"{text!r} is no network{why}; accepted is a CIDR such as 10.0.0.0/8 or fd00::/8, or unix:"
-                ) from None
-            networks.append(network)
-            names.add(str(network))
-        return cls(frozenset(names), tuple(networks))
-
-    def _look_up(self, text: str) -> bool:
-        try:
-            address = ipaddress.ip_address(text.partition("%")[0])
-        except ValueError:
-            return text == "unix:" and text in self.texts
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-            # What a listener of both families says of a client of IPv4.
-            address = address.ipv4_mapped
-        return any(address.version == network.version and address in network for network in self.networks)
+        """From networks and ``unix:``; ``ConfigError`` if one is neither."""
+        networks = frozenset(map(network_or_unix, texts))
+        return cls(networks, PeerNetworks(networks))
 
     def holds(self, head: RequestHead, client: Client) -> bool:
         """See :class:`Condition`."""
-        return self.has(client.client_ip)
+        return client.client_ip in self._set
 
     def why(self, head: RequestHead, client: Client) -> str:
         """See :class:`Condition`."""
-        return f"client {client.client_ip} is not in {' or '.join(sorted(self.texts))}"
+        return f"client {client.client_ip} is not in {' or '.join(sorted(map(str, self.networks)))}"
 
     def covers(self, other: Condition) -> bool:
         """See :class:`Condition`."""
-        if not isinstance(other, Clients) or ("unix:" in other.texts and "unix:" not in self.texts):
+        if not isinstance(other, Clients):
             return False
-        return all(any(_within(theirs, ours) for ours in self.networks) for theirs in other.networks)
-
-
-def _within(inner: Network, outer: Network) -> bool:
-    if isinstance(inner, ipaddress.IPv4Network):
-        return isinstance(outer, ipaddress.IPv4Network) and inner.subnet_of(outer)
-    return isinstance(outer, ipaddress.IPv6Network) and inner.subnet_of(outer)
+        return all(any(covers(ours, theirs) for ours in self.networks) for theirs in other.networks)

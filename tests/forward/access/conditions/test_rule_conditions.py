@@ -21,7 +21,8 @@ def condition(key, value):
         (
             "clients",
             ["x", "y"],
-            "clients: 'x' is no network; accepted is a CIDR such as 10.0.0.0/8 or fd00::/8\nclients: 'y'",
+            "clients: 'x' is no network; accepted are an address, and a CIDR such as 10.0.0.0/8 or fd00::/8, or unix: "
+            "for UNIX sockets\nclients: 'y'",
         ),
         ("not_addresses", "example.com", "not_addresses: 'example.com' is no network"),
         ("users", " ", "users: ' ' is no name; accepted"),
