@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from txproxy.errors import ConfigError
 from txproxy.forward.access.conditions.condition_types import CONDITION_TYPES
 from txproxy.forward.access.destinations import Destinations
-from txproxy.forward.blocklists.url_globs import UrlGlob
 from txproxy.forward.parents.no_proxy import NoProxy
 from txproxy.forward.parents.selection import Parents
 from txproxy.forward.request.privacy import Privacy
 from txproxy.forward.request.targets import Bind, Targets
 from txproxy.forward.request.url_rewrites import Rewrite
 from txproxy.matching.hosts import HostPattern, HostPatterns, HostTable, host_name, is_literal, normal_host
+from txproxy.matching.url_patterns import UrlGlob
 from txproxy.reverse.rewriting.rewrites import ResponseRewrite
 from txproxy.reverse.routing.matches import Match
 from txproxy.stream.sni_routing import ByName

@@ -11,6 +11,7 @@ from twisted.internet import endpoints
 
 from txproxy.config.values import shown
 from txproxy.errors import ConfigError
+from txproxy.matching.ports import read_port
 
 _ACCEPTED: Final = (
     "accepted are 8080, :8080, 127.0.0.1:8080, [::1]:8080, [::]:8080 for both families, unix:/run/x.sock, "
@@ -82,7 +83,7 @@ def _why_not(text: str) -> str:
             return "there is no path"
         return "" if re.fullmatch("[0-7]{3,4}", given.get("mode", "660")) else "the mode is none such as 660"
     port = given.get("port", "")
-    if not (port.isascii() and port.isdigit() and int(port) < 65536):
+    if port != "0" and not read_port(port):
         return "the port is no number from 0 to 65535"
     address = given.get("interface", "")
     try:

@@ -12,7 +12,6 @@ from zope.interface import implementer
 
 from txproxy.errors import LoopDetected, RequestDenied, RequestError
 from txproxy.forward.access.block_pages import greeting_page
-from txproxy.forward.access.client_access import PeerNetworks
 from txproxy.forward.access.conditions.condition_type import Surroundings
 from txproxy.forward.access.decisions import Rules
 from txproxy.forward.access.destinations import Destinations, GuardedDialer
@@ -45,6 +44,7 @@ from txproxy.interfaces.allowances import Bounds
 from txproxy.interfaces.client import Client
 from txproxy.interfaces.mode import IMode
 from txproxy.interfaces.plan import Decision, Plan, Refusal
+from txproxy.matching.networks import PeerNetworks
 from txproxy.net.dns.host_endpoint import addresses_of
 from txproxy.net.dns.resolver import Resolver
 from txproxy.proxy.downstream.http1 import DownstreamProtocol

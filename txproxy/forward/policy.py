@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.forward.access.client_access import LOOPBACK_CLIENTS, Ports
+from txproxy.forward.access.client_access import LOOPBACK_CLIENTS
 from txproxy.forward.access.conditions.condition_type import Usage
 from txproxy.forward.access.content_policy import ContentRules
 from txproxy.forward.access.destinations import Destinations
@@ -27,6 +27,7 @@ from txproxy.forward.request.url_rewrites import Rewrite, Rewrites
 from txproxy.interfaces.allowances import Bounds
 from txproxy.matching.hosts import HostPatterns
 from txproxy.matching.networks import PeerNetworks
+from txproxy.matching.ports import Ports
 from txproxy.proxy.exchange import Exchange
 
 FORWARDED_FOR_MODES: Final = ("on", "off", "transparent", "delete")

@@ -89,6 +89,21 @@ def host_name(text: str) -> str:
         raise ConfigError(f"{_shown(text)} is no host: {fault}; accepted are example.com or an address") from None
 
 
+def glob_host(text: str) -> str:
+    """A host with wildcards in it, as a glob over normal ones; ``ConfigError`` if no host can have its form."""
+    labels = text.lower().removesuffix(".").split(".")
+    try:
+        spelled = [label if label.isascii() else label.encode("idna").decode("ascii") for label in labels]
+    except UnicodeError:
+        spelled = [""]
+    if not all(spelled) or any("*" in label and not label.isascii() for label in labels):
+        raise ConfigError(
+            f"{_shown(text)} is no host: wildcards stand beside ASCII alone, and something between two dots; accepted "
+            "are *.example.com and ads.*"
+        )
+    return ".".join(spelled)
+
+
 def why_no_host(text: str) -> str:
     """Why ``text`` is no host; empty if it is one."""
     try:

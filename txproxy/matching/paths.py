@@ -91,9 +91,22 @@ def normal(path: bytes) -> bytes:
     """``path``, without a query, as RFC 3986 section 6.2.2 has it: escapes of unreserved characters are decoded, the
     others in upper case, and dot segments removed. To the RFC it is the same path. ``*`` and an empty one stay.
     """
-    if b"%" in path:
-        path = _ESCAPE.sub(_normal_escape, path)
+    path = normal_escapes(path)
     return _without_dot_segments(path) if b"/." in path else path
+
+
+def normal_escapes(text: bytes) -> bytes:
+    """A path or a query with the escapes of unreserved characters decoded, and the others in upper case."""
+    return _ESCAPE.sub(_normal_escape, text) if b"%" in text else text
+
+
+def escaped(text: str) -> str:
+    """``text`` of a configuration with its characters beyond ASCII as they come over the wire: the escapes of their
+    UTF-8 (RFC 3987 section 3.1).
+    """
+    if text.isascii():
+        return text
+    return "".join(f"%{byte:02X}" if byte > 0x7E else chr(byte) for byte in text.encode("utf-8", "surrogateescape"))
 
 
 def plainest(path: bytes) -> bytes:
@@ -148,9 +161,7 @@ def configured_path(text: str, *, alike: bool = True) -> bytes:
     """A path from a configuration, in the form of :func:`readings`; ``ConfigError`` if it is none, or if it has to be
     read ``alike`` by all servers and is not. What is not ASCII is escaped.
     """
-    path = b"".join(
-        b"%%%02X" % byte if byte > 0x7E else b"%c" % byte for byte in text.encode("utf-8", "surrogateescape")
-    )
+    path = escaped(text).encode("ascii")
     accepted = "accepted is a path such as /api, without a query, spaces, or . and .. as segments"
     if "*" in text:
         raise ConfigError(f"{text!r} has a *, which stands for nothing here; {accepted}: /api is for all below it")

@@ -28,6 +28,7 @@ import attrs
 
 from txproxy.errors import ConfigError
 from txproxy.matching.networks import PeerNetworks, read_address
+from txproxy.matching.ports import read_port
 from txproxy.wire.forwarded import Element, Node, build, from_the_end, quoted
 from txproxy.wire.headers import Headers
 from txproxy.wire.target import split_authority
@@ -207,9 +208,7 @@ def _authority(value: bytes) -> bytes:
 
 
 def _port(value: bytes) -> int:
-    # isdigit() of bytes is ASCII's alone.
-    number = int(value) if value.isdigit() and len(value) <= 5 else 0
-    return number if number < 65536 else 0
+    return read_port(value.decode("latin-1"))
 
 
 def _believed(peer_ip: str, scheme: str, hops: list[str], client_scheme: str, host: bytes, port: int) -> Believed:

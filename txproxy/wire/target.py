@@ -8,6 +8,7 @@ from typing import Final
 
 from txproxy.errors import RequestError
 from txproxy.matching.hosts import why_no_host
+from txproxy.matching.ports import read_port
 from txproxy.wire.grammar import ABSOLUTE, AUTHORITY
 from txproxy.wire.headers import Headers
 
@@ -28,8 +29,8 @@ def split_authority(authority: bytes) -> tuple[str, int | None]:
         host = literal
     else:
         host = name
-    number = int(port) if port else None
-    if number is not None and not 0 < number < 65536:
+    number = read_port(port.decode("ascii")) if port else None
+    if number == 0:
         raise ValueError("no such port")
     return host.decode("ascii").lower(), number
 

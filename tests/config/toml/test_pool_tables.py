@@ -197,7 +197,7 @@ def test_pools_of_raw_streams_are_checked_by_connecting(read):
         ('health.path = "h"', "pools.app.health.path: cannot be 'h'; accepted is a path"),
         ('health.expect = "1-2"', "pools.app.health.expect: cannot be '1-2'; accepted is a status"),
         ("health.expect = true", "pools.app.health.expect: true is no status"),
-        ('health.body = "~("', "pools.app.health.body: '(' is no regular expression"),
+        ('health.body = "~("', "pools.app.health.body: '~(' is no regular expression"),
         ('health.kind = "ping"', "pools.app.health.kind: 'ping' is not known; accepted: http, connect"),
         ('health = { kind = "connect", body = "x" }', "pools.app.health: body cannot be 'x'"),
         ("ejection = true", "pools.app.ejection: true is no table"),

@@ -164,7 +164,7 @@ def test_a_mirror_is_short_to_write(route):
         (TO + "headers = { x-a = 1 }", "routes[0].headers.x-a: this is no text"),
         (TO + 'headers = { "x a" = "1" }', "routes[0].headers: 'x a' is no field name"),
         (TO + "headers = []", "routes[0].headers: [] is no table"),
-        (TO + 'query = { a = "~(" }', "routes[0].query: a: '(' is no regular expression"),
+        (TO + 'query = { a = "~(" }', "routes[0].query: a: '~(' is no regular expression"),
         (TO + 'clients = "10.0.0.1/8"', "routes[0].clients: '10.0.0.1/8' is no network: it has host bits set"),
         (TO + "weight = -1", "routes[0].weight: -1 cannot be"),
         (BEGIN + 'redirect = "nowhere"', "routes[0].redirect: 'nowhere' is no place to go to"),

@@ -2,7 +2,8 @@
 
 import pytest
 
-from txproxy.forward.request.facts import Facts, Url, normal_pattern
+from txproxy.forward.request.facts import Facts
+from txproxy.matching.urls import Url, normal_pattern
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 

@@ -75,7 +75,7 @@ def test_header_fields(value, fields, why):
         ("x:", True, "no field name"),
         ("x", "a\nb", "x: this can be no field's value"),
         ("x", " a", "can be no field's value"),
-        ("x", "~(", r"x: '\(' is no regular expression: missing \)"),
+        ("x", "~(", r"x: '~\(' is no regular expression: missing \)"),
         ("x", False, "x: False is nothing to compare with"),
         ("x", 5, "x: 5 is nothing to compare with"),
     ],
@@ -118,7 +118,7 @@ def test_query_parameters(value, query, why):
 
 
 def test_a_query_condition_names_its_parameter_where_its_value_is_wrong():
-    with pytest.raises(ConfigError, match=r"page: '\[' is no regular expression"):
+    with pytest.raises(ConfigError, match=r"page: '~\[' is no regular expression"):
         QueryField.parse("page", "~[")
 
 

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 
 from txproxy.cli.options.shared import ListenerOptions, say
 from txproxy.config.model import Config, ForwardListener
-from txproxy.forward.access.client_access import LOOPBACK_CLIENTS, Ports
+from txproxy.forward.access.client_access import LOOPBACK_CLIENTS
 from txproxy.forward.access.contradictions import no_such_destination
 from txproxy.forward.access.destinations import Destinations
 from txproxy.forward.auth.auth_policy import AuthPolicy, make_authenticator
@@ -17,6 +17,7 @@ from txproxy.forward.mode import FORWARDED_FOR_MODES, ForwardPolicy, forwarded_f
 from txproxy.forward.parents.parent import Parent
 from txproxy.matching.hosts import host_pattern
 from txproxy.matching.networks import peer_network
+from txproxy.matching.ports import port_range
 
 
 class ForwardOptions(ListenerOptions):
@@ -81,7 +82,7 @@ class ForwardOptions(ListenerOptions):
         """The configuration that the options mean."""
         # Each is looked at on its own first, so that an error names its option.
         self.all_parsed("allow-client", peer_network)
-        self.all_parsed("allow-port", lambda port: Ports([port]))
+        self.all_parsed("allow-port", port_range)
         self.all_parsed("allow-destination", lambda net: Destinations([net]))
         self.all_parsed("allow-host", host_pattern)
         self.all_parsed("deny-host", host_pattern)

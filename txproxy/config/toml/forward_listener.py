@@ -19,7 +19,7 @@ from txproxy.config.toml.policy_tables import (
 )
 from txproxy.config.toml.tables import Table
 from txproxy.config.values import duration, flag, one_of, text, texts
-from txproxy.forward.access.client_access import LOOPBACK_CLIENTS, Ports
+from txproxy.forward.access.client_access import LOOPBACK_CLIENTS
 from txproxy.forward.access.destinations import Destinations
 from txproxy.forward.mode import ForwardPolicy, forwarded_for_mode
 from txproxy.forward.parents.no_proxy import NoProxy
@@ -29,6 +29,7 @@ from txproxy.forward.request.targets import bind_address
 from txproxy.forward.request.url_rewrites import SAFE_SEARCH
 from txproxy.matching.hosts import host_pattern
 from txproxy.matching.networks import peer_network
+from txproxy.matching.ports import port_range
 from txproxy.observe.audit import AuditLog
 
 
@@ -87,7 +88,7 @@ def _audit(table: Table, value: object) -> AuditLog:
 
 
 def _ports(value: object) -> str:
-    Ports([value])  # type: ignore[list-item]  # it looks at the text of it, whatever it is
+    port_range(value)
     return str(value)
 
 

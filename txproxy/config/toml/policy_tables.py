@@ -19,12 +19,12 @@ from txproxy.forward.access.rules import KEYS, Action, Rule
 from txproxy.forward.auth.auth_policy import AuthPolicy, make_authenticator
 from txproxy.forward.auth.certificate_names import FIELDS
 from txproxy.forward.blocklists.filtering import Filters, ListFile
-from txproxy.forward.blocklists.url_globs import url_pattern
 from txproxy.forward.egress.credentials_injection import Injection
 from txproxy.forward.request.privacy import Privacy, removable
 from txproxy.forward.request.targets import Bind, bind_address
 from txproxy.forward.request.url_rewrites import REDIRECTS, Rewrite
 from txproxy.matching.hosts import host_pattern
+from txproxy.matching.url_patterns import url_pattern
 from txproxy.wire.forwarding import REQUEST_FIELDS, RESPONSE_FIELDS
 
 T = TypeVar("T")

@@ -16,8 +16,8 @@ from txproxy.config.values import duration, flag, hint, one_of, pause, share, sh
 from txproxy.errors import ConfigError
 from txproxy.interfaces.weights import MOST_WEIGHT
 from txproxy.matching.hosts import host_name
+from txproxy.matching.regular_expressions import EXPRESSION_MARK, bytes_expression
 from txproxy.reverse.actions.to_pool import host_to_send
-from txproxy.reverse.routing.conditions import compiled
 from txproxy.upstreams.affinity import affinity_from
 from txproxy.upstreams.balancing.consistent_hashing import load_bound
 from txproxy.upstreams.balancing.strategies import NAMES, is_hash, strategy_from
@@ -264,7 +264,7 @@ def _expected(value: object) -> Any:
 
 def _body(value: object) -> Any:
     wanted = some_text(value)
-    return health_value("body", compiled(wanted[1:]) if wanted.startswith("~") else wanted)
+    return health_value("body", bytes_expression(wanted) if wanted.startswith(EXPRESSION_MARK) else wanted)
 
 
 def _health(table: Table, tcp: bool) -> HealthCheck | None:

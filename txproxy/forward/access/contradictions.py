@@ -7,11 +7,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from txproxy.forward.access.client_access import CONNECT_PORTS, REQUEST_PORTS, Ports
-from txproxy.forward.access.conditions.host_conditions import EXPRESSION_MARK, LIST_MARK
+from txproxy.forward.access.client_access import CONNECT_PORTS, REQUEST_PORTS
+from txproxy.forward.access.conditions.host_conditions import LIST_MARK
 from txproxy.forward.access.conditions.rule_conditions import Condition
-from txproxy.forward.blocklists.url_globs import UrlGlob, text_pattern
+from txproxy.matching.globs import text_pattern
 from txproxy.matching.hosts import HostPattern, HostPatterns
+from txproxy.matching.ports import Ports
+from txproxy.matching.regular_expressions import EXPRESSION_MARK
+from txproxy.matching.url_patterns import UrlGlob
 
 
 def contradictions(conditions: Sequence[Condition]) -> list[str]:
@@ -57,11 +60,8 @@ def _against_globs(globs: Sequence[UrlGlob], found: Mapping[str, Condition], tun
         if not any(glob.literal_host is None or glob.literal_host in patterns for glob in globs):
             against.append(str(found["hosts"]))
     if ports:
-        told = [glob.port for glob in globs]
-        if not any(
-            port is None or not port.isdigit() or any(first <= int(port) <= last for first, last in ports)
-            for port in told
-        ):
+        known = Ports(ports)
+        if not any(glob.literal_port is None or glob.literal_port in known for glob in globs):
             against.append(str(found["ports"]))
     return against
 
@@ -97,8 +97,7 @@ def port_never_allowed(conditions: Sequence[Condition], allow_ports: Sequence[st
     requests = (not schemes or set(schemes) != {"connect"}) and (not methods or set(methods) != {b"CONNECT"})
     tunnels = (not schemes or "connect" in schemes) and (not methods or b"CONNECT" in methods)
     sets = [Ports(allow_ports or REQUEST_PORTS)] * requests + [Ports(allow_ports or CONNECT_PORTS)] * tunnels
-    wanted = found["ports"].values
-    if any(port in ports for ports in sets for first, last in wanted for port in range(first, last + 1)):
+    if any(ports.meets(wanted) for ports in sets for wanted in found["ports"].values):
         return ""
     what = "tunnels" if tunnels and not requests else "requests" if requests and not tunnels else "anything"
     return f"allow_ports has none of them for {what}; accepted are ports that allow_ports has as well"

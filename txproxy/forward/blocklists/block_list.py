@@ -10,7 +10,7 @@ One entry a line; ``#`` begins a comment, and so does ``!`` at the beginning of 
   options, ``$all`` and ``$important`` (which no exception takes out) are honoured. A rule with another one
   (``third-party``, ``domain=``), or for a part of a site, is left out and counted: applied without it, it would block
   too much
-- ``http://host/private/*``, ``*://*/banner/*``: see :mod:`txproxy.forward.blocklists.url_globs`; in lists they ignore
+- ``http://host/private/*``, ``*://*/banner/*``: see :mod:`txproxy.matching.url_patterns`; in lists they ignore
   case
 
 A line that is none of these is left out and counted: one bad line must not make a million good ones fail.
@@ -31,9 +31,9 @@ import attrs
 
 from txproxy.errors import ConfigError
 from txproxy.forward.blocklists.host_table import HostNames, key_alone, key_of, keys
-from txproxy.forward.blocklists.url_globs import GlobIndex, UrlGlob
 from txproxy.forward.request.facts import Facts
 from txproxy.matching.hosts import host_name
+from txproxy.matching.url_patterns import GlobIndex, UrlGlob
 
 _HOST: Final = re.compile(r"(?:\*?\.)?(?!-)([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?")
 _COMMENT: Final = re.compile(r"\s*#.*")

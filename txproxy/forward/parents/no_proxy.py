@@ -11,6 +11,7 @@ import attrs
 from txproxy.errors import ConfigError
 from txproxy.matching.hosts import HostPattern, HostPatterns, is_literal, normal_host
 from txproxy.matching.networks import Network, Networks, network
+from txproxy.matching.ports import read_port
 
 _ACCEPTED: Final = (
     "accepted are example.com (and all below it), *.example.com (all below it), 10.0.0.0/8, fd00::/8, host:8080"
@@ -71,7 +72,7 @@ def _entry(word: str) -> Entry:
         host, colon, port = word.rpartition(":")
     if not colon:
         host, port = word, ""
-    elif not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+    elif not read_port(port):
         raise ConfigError(f"{word!r} is no exception from a proxy; {_ACCEPTED}")
     try:
         return Entry(network=network(host), port=int(port or 0))

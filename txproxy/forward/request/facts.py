@@ -7,67 +7,16 @@ which servers may read them (see :mod:`txproxy.matching.paths`).
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
 from typing import Final
 
 from txproxy.matching.hosts import normal_host
-from txproxy.matching.paths import PLAIN, normal, plainest, readings
+from txproxy.matching.paths import PLAIN, normal, normal_escapes, readings, split_path
+from txproxy.matching.urls import Url
 from txproxy.wire.message import RequestHead
 
 TUNNEL: Final = "connect"
 # WebSocket URLs are requests of HTTP (RFC 6455 section 3): a rule about http that they went around would be none.
 _SCHEMES: Final = {None: TUNNEL, b"http": "http", b"ws": "http", b"https": "https", b"wss": "https"}
-_PORTS: Final = {"http": 80, "https": 443}
-
-_ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
-_UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-
-
-def _decoded(match: re.Match[str]) -> str:
-    character = chr(int(match[1], 16))
-    return character if character in _UNRESERVED else match[0].upper()
-
-
-def normal_escapes(text: str) -> str:
-    """``text`` with the escapes of unreserved characters decoded, and the others in capitals."""
-    return _ESCAPE.sub(_decoded, text) if "%" in text else text
-
-
-def normal_pattern(text: str) -> str:
-    """A pattern of a URL with its escapes as they are in what it is compared with. A ``*`` that is escaped stands for
-    itself, which is one character.
-    """
-    if "%" not in text:
-        return text
-    path, mark, query = text.replace("%2A", "?").replace("%2a", "?").partition("?")
-    # A list may have lines that are no UTF-8.
-    path = plainest(path.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
-    return path + mark + normal_escapes(query)
-
-
-@lru_cache(maxsize=4096)
-def _origin(scheme: str, host: str, port: int) -> str:
-    authority = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{authority}" if _PORTS[scheme] == port else f"{scheme}://{authority}:{port}"
-
-
-class Url:
-    """A URL in normal form. ``host`` has no brackets; ``path`` begins with a slash and has the query in it; ``text`` is
-    the whole, without a port that is the scheme's own.
-    """
-
-    __slots__ = ("scheme", "host", "port", "path", "text")
-
-    def __init__(self, scheme: str, host: str, port: int, path: str) -> None:
-        self.scheme = scheme
-        self.host = host
-        self.port = port
-        self.path = path
-        self.text = _origin(scheme, host, port) + path
-
-    def __repr__(self) -> str:
-        return f"Url({self.text!r})"
 
 
 class Facts:
@@ -119,12 +68,11 @@ class Facts:
             if scheme is TUNNEL:
                 scheme = "http" if self.port == 80 else "https"
             elif head.path[:1] == b"/":
-                path = head.path.decode("latin-1")
-                if PLAIN.fullmatch(head.path) is None:
-                    before, mark, query = path.partition("?")
-                    path = normal(before.encode("latin-1")).decode("latin-1") + mark + normal_escapes(query)
-                elif "%" in path:
-                    path = normal_escapes(path)
+                target = head.path
+                if b"%" in target or PLAIN.fullmatch(target) is None:
+                    before, query = split_path(target)
+                    target = normal(before) + normal_escapes(query)
+                path = target.decode("latin-1")
             self._url = url = Url(scheme, self.host, self.port, path)
         return url
 
@@ -148,8 +96,8 @@ class Facts:
         url = self.url
         if self.head.scheme is None or target[:1] != b"/" or PLAIN.fullmatch(target) is not None:
             return (url,)
-        path, mark, query = target.partition(b"?")
-        rest = normal_escapes((mark + query).decode("latin-1"))
+        path, query = split_path(target)
+        rest = normal_escapes(query).decode("latin-1")
         return tuple(
             Url(url.scheme, url.host, url.port, reading.decode("latin-1") + rest) for reading in readings(path)
         )

@@ -10,11 +10,12 @@ from typing import Final
 import attrs
 
 from txproxy.errors import ConfigError, RequestError
-from txproxy.forward.access.client_access import CONNECT_PORTS, REQUEST_PORTS, Ports
+from txproxy.forward.access.client_access import CONNECT_PORTS, REQUEST_PORTS
 from txproxy.forward.access.refusals import Blocked, denied
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.client import Client
 from txproxy.matching.hosts import HostPatterns, is_literal, normal_host
+from txproxy.matching.ports import Ports
 from txproxy.plain_values import PlainValue
 from txproxy.tls.verification import client_connections
 from txproxy.wire.message import RequestHead

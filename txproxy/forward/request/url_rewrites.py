@@ -11,10 +11,12 @@ from urllib.parse import unquote_plus
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.forward.blocklists.url_globs import UrlGlob, regular_expression
-from txproxy.forward.request.facts import TUNNEL, Facts, Url
+from txproxy.forward.request.facts import TUNNEL, Facts
 from txproxy.matching.hosts import HostPatterns
 from txproxy.matching.paths import check_within
+from txproxy.matching.regular_expressions import EXPRESSION_MARK, regular_expression
+from txproxy.matching.url_patterns import UrlGlob
+from txproxy.matching.urls import Url
 from txproxy.plain_values import PlainValue
 from txproxy.wire.grammar import ABSOLUTE
 from txproxy.wire.target import written_authority
@@ -83,7 +85,7 @@ class Rewrite(PlainValue):
             raise ConfigError("neither hosts nor url is given; accepted are hosts = [...], url = '...', or both")
         if self.redirect is not None and (isinstance(self.redirect, bool) or self.redirect not in REDIRECTS):
             raise ConfigError(f"redirect: {self.redirect!r} is none; accepted: {', '.join(map(str, REDIRECTS))}")
-        _check_template(self.to, regular_expression(self.url) if self.url and self.url[0] == "~" else None)
+        _check_template(self.to, regular_expression(self.url) if self.url and self.url[0] == EXPRESSION_MARK else None)
         object.__setattr__(self, "_base", _base_of(self.to))
 
     def apply(self, facts: Facts) -> Change | None:

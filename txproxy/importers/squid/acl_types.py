@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from txproxy.errors import ConfigError
 from txproxy.forward.access.conditions.head_conditions import SCHEMES
-from txproxy.forward.access.conditions.host_conditions import EXPRESSION_MARK
 from txproxy.importers.squid.expressions import python_expression
 from txproxy.importers.squid.formulas import (
     KIND_OF,
@@ -22,6 +21,7 @@ from txproxy.importers.squid.formulas import (
     span_text,
 )
 from txproxy.matching.networks import Network
+from txproxy.matching.regular_expressions import EXPRESSION_MARK
 
 _TOKEN: Final = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]|\\.|.")
 

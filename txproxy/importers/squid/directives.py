@@ -17,6 +17,7 @@ from txproxy.importers.squid.findings import Setting, Settings, word_of
 from txproxy.importers.squid.formulas import Untranslatable
 from txproxy.importers.squid.reader import Directive
 from txproxy.matching.hosts import is_literal
+from txproxy.matching.ports import read_port
 from txproxy.wire.grammar import TOKEN
 
 _SIZES: Final = {"": 1, "bytes": 1, "b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
@@ -60,7 +61,7 @@ def _port_options(directive: Directive) -> tuple[str, dict[str, str]]:
         raise Untranslatable("require-proxy-header is proxy_protocol of a listener, which wants its trusted_proxies")
     host, colon, port = place.rpartition(":")
     host = host.strip("[]") if colon else ""
-    if not port.isdigit() or not 0 < int(port) < 65536:
+    if not read_port(port):
         raise Untranslatable(f"{place or 'nothing'} is no port")
     if not host:
         # Squid has both families.

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from txproxy.forward.access.conditions.condition_types import CONDITION_TYPES, NEGATABLE
-from txproxy.forward.access.conditions.host_conditions import EXPRESSION_MARK
+from txproxy.matching.regular_expressions import EXPRESSION_MARK
 
 # More alternatives than this make no file that anybody would want to read.
 _MOST: Final = 64

@@ -24,11 +24,11 @@ from txproxy.matching.paths import (
     readings,
     split_path,
 )
+from txproxy.matching.regular_expressions import bytes_expression
 from txproxy.plain_values import PlainValue
 from txproxy.reverse.rewriting.header_fields import FieldChanges, Fields, changed, replaced
 from txproxy.reverse.rewriting.response_mapping import WayBack
 from txproxy.reverse.rewriting.templates import VARIABLES, parse
-from txproxy.reverse.routing.conditions import compiled
 from txproxy.wire.forwarding import plain
 from txproxy.wire.message import RequestHead, ResponseHead
 
@@ -184,7 +184,7 @@ def _replacing(pattern: str, replacement: str) -> _Step | None:
             raise ConfigError("replacement: there is no pattern to replace; accepted is one with a pattern")
         return None
     try:
-        expression = compiled(pattern)
+        expression = bytes_expression(pattern, mark="")
     except ConfigError as fault:
         raise ConfigError(f"pattern: {fault}") from None
     groups = {**{str(number): number for number in range(expression.groups + 1)}, **expression.groupindex}

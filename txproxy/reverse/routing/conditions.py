@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 from urllib.parse import unquote_to_bytes
@@ -13,6 +12,7 @@ from txproxy.errors import ConfigError
 from txproxy.interfaces.client import Client
 from txproxy.matching.methods import with_head
 from txproxy.matching.networks import Network, PeerNetworks, covers, network_or_unix
+from txproxy.matching.regular_expressions import EXPRESSION_MARK, as_bytes, bytes_expression
 from txproxy.wire import grammar
 from txproxy.wire.message import RequestHead
 
@@ -22,19 +22,6 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", 
 def shown(value: bytes) -> str:
     """Bytes as people may read them."""
     return value.decode("utf-8", "backslashreplace")
-
-
-def as_bytes(text: str) -> bytes:
-    """Text of a configuration as it may come over the wire."""
-    return text.encode("utf-8", "surrogateescape")
-
-
-def compiled(text: str) -> re.Pattern[bytes]:
-    """A regular expression over bytes; ``ConfigError`` if it is none."""
-    try:
-        return re.compile(as_bytes(text))
-    except (re.error, OverflowError, RecursionError) as fault:
-        raise ConfigError(f"{text!r} is no regular expression: {fault}; accepted is Python's syntax") from None
 
 
 class Condition(Protocol):
@@ -95,8 +82,8 @@ class Wanted:
             return cls()
         if not isinstance(value, str):
             raise ConfigError(f"{value!r} is nothing to compare with; accepted is a value, ~regex, or true for any")
-        if value.startswith("~"):
-            pattern = compiled(value[1:])
+        if value.startswith(EXPRESSION_MARK):
+            pattern = bytes_expression(value)
             return cls(text=pattern.pattern, fullmatch=pattern.fullmatch)
         return cls(exact=as_bytes(value))
 

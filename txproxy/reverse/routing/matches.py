@@ -12,8 +12,9 @@ from txproxy.errors import ConfigError
 from txproxy.interfaces.client import Client
 from txproxy.matching.hosts import HostPattern, normal_host
 from txproxy.matching.paths import configured_path, has_prefix
+from txproxy.matching.regular_expressions import EXPRESSION_MARK, bytes_expression
 from txproxy.plain_values import PlainValue
-from txproxy.reverse.routing.conditions import Clients, Condition, HeaderField, Methods, QueryField, compiled, shown
+from txproxy.reverse.routing.conditions import Clients, Condition, HeaderField, Methods, QueryField, shown
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import split_authority
 
@@ -46,8 +47,8 @@ class PathPattern:
     @classmethod
     def parse(cls, text: str) -> PathPattern:
         """From ``/prefix``, ``=/exact`` or ``~regex``; ``ConfigError`` if it is none of them."""
-        if text.startswith("~"):
-            pattern = compiled(text[1:])
+        if text.startswith(EXPRESSION_MARK):
+            pattern = bytes_expression(text)
             return cls("~", pattern.pattern, pattern.fullmatch)
         if text.startswith("="):
             return cls("=", configured_path(text[1:]))

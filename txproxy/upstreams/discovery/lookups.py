@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 
 from txproxy.errors import ConfigError, DialError
 from txproxy.interfaces.weights import MOST_WEIGHT
+from txproxy.matching.ports import HIGHEST, read_port
 from txproxy.wire.dns import AAAA, SRV, A, Record, Service
 
 _log = Logger()
@@ -53,8 +54,8 @@ def _complete_name(text: str) -> str:
 
 
 def _check_port(_wanted: HostName, _field: attrs.Attribute[int], value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 65536:
-        raise ConfigError(f"{value!r} is no port; accepted is 1 to 65535")
+    if type(value) is not int or not read_port(str(value)):
+        raise ConfigError(f"{value!r} is no port; accepted is 1 to {HIGHEST}")
 
 
 def _check_weight(_wanted: HostName, _field: attrs.Attribute[int], value: int) -> None:

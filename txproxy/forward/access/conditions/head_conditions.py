@@ -8,9 +8,11 @@ from typing import Any, Final
 
 from txproxy.errors import ConfigError
 from txproxy.forward.access.conditions.condition_type import ConditionType, Surroundings, Test
-from txproxy.forward.blocklists.url_globs import UrlGlob, regular_expression, text_pattern
 from txproxy.forward.request.facts import Facts
+from txproxy.matching.globs import text_pattern
 from txproxy.matching.methods import with_head
+from txproxy.matching.regular_expressions import EXPRESSION_MARK, regular_expression
+from txproxy.matching.url_patterns import UrlGlob
 from txproxy.wire.grammar import TOKEN
 
 SCHEMES: Final = ("http", "https", "connect")
@@ -55,7 +57,7 @@ def _schemes_test(values: Sequence[str], _: Surroundings) -> Test:
 
 
 def _url(text: str) -> UrlGlob | re.Pattern[str]:
-    return regular_expression(text) if text[:1] == "~" else UrlGlob(text)
+    return regular_expression(text) if text[:1] == EXPRESSION_MARK else UrlGlob(text)
 
 
 def _url_covers(one: Any, other: Any) -> bool:
@@ -63,7 +65,7 @@ def _url_covers(one: Any, other: Any) -> bool:
 
 
 def _text_of(pattern: UrlGlob | re.Pattern[str]) -> str:
-    return pattern.text if isinstance(pattern, UrlGlob) else "~" + pattern.pattern
+    return pattern.text if isinstance(pattern, UrlGlob) else EXPRESSION_MARK + pattern.pattern
 
 
 def _url_test(values: Sequence[UrlGlob | re.Pattern[str]], _: Surroundings) -> Test:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from txproxy.forward.access.client_access import Ports
 from txproxy.forward.access.conditions.condition_type import ConditionType, Surroundings, Test
 from txproxy.forward.blocklists.block_list import Hit
 from txproxy.forward.blocklists.filtering import Filters
-from txproxy.forward.blocklists.url_globs import regular_expression
 from txproxy.forward.request.facts import Facts
 from txproxy.matching.hosts import HostPattern, HostPatterns, host_pattern
+from txproxy.matching.ports import PortRange, Ports, covers, port_range
+from txproxy.matching.regular_expressions import EXPRESSION_MARK, regular_expression
 
 LIST_MARK: Final = "@"
-EXPRESSION_MARK: Final = "~"
 
 
 def _host(text: str) -> str:
@@ -61,21 +60,12 @@ def _hosts_test(values: Sequence[str], surroundings: Surroundings) -> Test:
     return lambda facts: test(facts) or list_hit(values, lists, facts) is not None
 
 
-def _port(text: str) -> tuple[int, int]:
-    Ports([text])
-    low, _, high = text.partition("-")
-    return int(low), int(high or low)
-
-
-def _port_covers(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    return one[0] <= other[0] and other[1] <= one[1]
-
-
-def _ports_test(values: Sequence[tuple[int, int]], _: Surroundings) -> Test:
-    return lambda facts: any(first <= facts.port <= last for first, last in values)
+def _ports_test(values: Sequence[PortRange], _: Surroundings) -> Test:
+    ports = Ports(values)
+    return lambda facts: facts.port in ports
 
 
 HOST: Final = ConditionType("hosts", _host, _hosts_test, "host", lambda facts, _: f"host {facts.host}", _host_covers)
 PORT: Final = ConditionType(
-    "ports", _port, _ports_test, "port", lambda facts, _: f"port {facts.port}", _port_covers, numbers=True
+    "ports", port_range, _ports_test, "port", lambda facts, _: f"port {facts.port}", covers, numbers=True
 )

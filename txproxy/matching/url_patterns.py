@@ -5,71 +5,33 @@ In a glob ``*`` is any run of characters and ``?`` any one; it is for the whole 
 ``*://ads.example/*`` would match any URL that has an address of ads.example in its query. A host of ``*`` alone is any
 host with any path before what follows, so that ``*://*/banner/*`` finds a banner folder at any depth. A glob that names
 no port is for all ports.
+
+Hosts, ports and paths are written as elsewhere (:mod:`~txproxy.matching.hosts`, :mod:`~txproxy.matching.ports`,
+:mod:`~txproxy.matching.paths`), with wildcards in them. But an asterisk is any characters, dots and slashes too, so
+that ``*.example.com`` is for all names below, and ``*example.com`` for ``badexample.com`` as well. What is not ASCII is
+what comes over the wire for it: IDNA in hosts, escapes of UTF-8 in paths.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections.abc import Iterable
 from typing import Final
 
 from txproxy.errors import ConfigError
-from txproxy.forward.request.facts import Url, normal_pattern
-from txproxy.matching.hosts import host_name
+from txproxy.matching.globs import WILD, TextGlob
+from txproxy.matching.hosts import glob_host, host_name
+from txproxy.matching.paths import escaped
+from txproxy.matching.ports import port_number
+from txproxy.matching.regular_expressions import EXPRESSION_MARK, regular_expression
+from txproxy.matching.urls import Url, normal_pattern
 
 _SHAPE: Final = re.compile(r"([A-Za-z*?][A-Za-z0-9*?+.\-]*)://(\[[0-9A-Fa-f:.]+\]|[^/:\[\]\s]+)(?::([0-9*?]+))?(/\S*)?")
-_WILD: Final = re.compile(r"[*?]")
 
 _GRAM: Final = 4
 _STRIDES: Final = (4, 2, 1)
 # So few globs without a host are tried one after the other.
 _FEW: Final = 8
-
-
-@lru_cache(maxsize=4096)
-def _any_character(piece: str) -> re.Pattern[str]:
-    return re.compile(".".join(map(re.escape, piece.split("?"))), re.S)
-
-
-class TextGlob:
-    """A glob over one text. It never goes back over what it has passed, so no text makes it slow."""
-
-    __slots__ = ("_first", "_middle", "_last", "_single")
-
-    def __init__(self, pattern: str) -> None:
-        pieces = pattern.split("*")
-        self._single = len(pieces) == 1
-        self._first = pieces[0]
-        self._last = pieces[-1]
-        self._middle = tuple(piece for piece in pieces[1:-1] if piece)
-
-    def matches(self, text: str) -> bool:
-        """Whether the whole ``text`` is matched."""
-        first, last = self._first, self._last
-        if self._single:
-            return _at(first, text, 0) and len(first) == len(text)
-        at, end = len(first), len(text) - len(last)
-        if at > end or not _at(first, text, 0) or not _at(last, text, end):
-            return False
-        for piece in self._middle:
-            if "?" in piece:
-                match = _any_character(piece).search(text, at, end)
-                if match is None:
-                    return False
-                at = match.end()
-            else:
-                at = text.find(piece, at, end)
-                if at < 0:
-                    return False
-                at += len(piece)
-        return True
-
-
-def _at(piece: str, text: str, at: int) -> bool:
-    if "?" in piece:
-        return _any_character(piece).match(text, at) is not None
-    return text.startswith(piece, at)
 
 
 class UrlGlob:
@@ -80,47 +42,59 @@ class UrlGlob:
     no such parts (``*/banner/*``). A host of ``*`` alone is None too.
     """
 
-    __slots__ = ("text", "scheme", "host", "port", "path", "_ignore_case", "_scheme", "_host", "_port", "_path")
+    __slots__ = ("text", "scheme", "host", "port", "path", "_parts", "_scheme", "_host", "_port", "_path", "_no_case")
 
     def __init__(self, text: str, ignore_case: bool = False) -> None:
         self.text = text
-        self._ignore_case = ignore_case
+        self._no_case = ignore_case
         self.scheme: str | None = None
         self.host: str | None = None
         self.port: str | None = None
         self.path: str | None = None
         self._scheme = self._host = self._port = None
+        self._parts: tuple[str, ...]
         spelled = normal_pattern(text)
-        if ignore_case:
-            spelled = spelled.lower()
         shape = _SHAPE.fullmatch(spelled)
         if shape is None:
             if spelled[:1] != "*" or any(character.isspace() for character in spelled):
-                raise ConfigError(
-                    f"{text!r} is no URL pattern; accepted are globs such as http://host/private/* and *://*/banner/*"
-                )
-            self._path = TextGlob(spelled)
+                raise _no_pattern(text, "")
+            self._parts = (self._cased(spelled),)
+            self._path = TextGlob(self._parts[0])
             return
         scheme, host, port, path = shape.groups()
         if path is None:
             path = "*" if host[-1] == "*" and port is None else "/"
         self.scheme = scheme.lower()
-        self.path = path
+        self.path = self._cased(path)
         self._scheme = None if scheme == "*" else TextGlob(self.scheme)
         if host == "*" and port is None:
-            self._path = TextGlob("*" + path)
+            self._parts = (self._cased(spelled),)
+            self._path = TextGlob("*" + self.path)
             return
-        self.host = host.lower() if _WILD.search(host) else host_name(host)
-        self.port = port
+        try:
+            self.host = glob_host(host) if WILD.search(host) else host_name(host)
+            self.port = port if port is None or WILD.search(port) else str(port_number(port))
+        except ConfigError as fault:
+            raise _no_pattern(text, f": {str(fault).partition('; accepted')[0]}") from None
         # In an index that knows the host already, comparing it again costs little.
         self._host = TextGlob(self.host)
-        self._port = None if port is None or port == "*" else TextGlob(port)
-        self._path = TextGlob(path)
+        self._port = None if port is None or port == "*" else TextGlob(self.port or "")
+        self._path = TextGlob(self.path)
+        self._parts = (self.host, self.path)
+
+    def _cased(self, path: str) -> str:
+        path = escaped(path)
+        return path.lower() if self._no_case else path
 
     @property
     def literal_host(self) -> str | None:
         """The one host that it is for, if there is one."""
-        return self.host if self.host is not None and not _WILD.search(self.host) else None
+        return self.host if self.host is not None and not WILD.search(self.host) else None
+
+    @property
+    def literal_port(self) -> int | None:
+        """The one port that it is for, if there is one."""
+        return int(self.port) if self.port is not None and not WILD.search(self.port) else None
 
     def matches(self, url: Url) -> bool:
         """Whether ``url`` is of this form."""
@@ -128,17 +102,21 @@ class UrlGlob:
             return False
         if self._host is None:
             text = url.text if self.scheme is None else url.text.partition("://")[2]
-            return self._path.matches(text.lower() if self._ignore_case else text)
+            return self._path.matches(text.lower() if self._no_case else text)
         return (
             self._host.matches(url.host)
             and (self._port is None or self._port.matches(str(url.port)))
-            and self._path.matches(url.path.lower() if self._ignore_case else url.path)
+            and self._path.matches(url.path.lower() if self._no_case else url.path)
         )
 
     def runs(self) -> list[str]:
         """The runs of characters, in lower case, that a URL must have to match."""
-        parts = (self.host, self.path) if self.host is not None else (normal_pattern(self.text),)
-        return [run for part in parts for run in _WILD.split((part or "").lower())]
+        return [run for part in self._parts for run in WILD.split(part.lower())]
+
+
+def _no_pattern(text: str, why: str) -> ConfigError:
+    accepted = "accepted are globs such as http://host/private/* and *://*/banner/*"
+    return ConfigError(f"{text!r} is no URL pattern{why}; {accepted}")
 
 
 class GlobIndex:
@@ -164,7 +142,7 @@ class GlobIndex:
             host = glob.host or ""
             if glob.literal_host is not None:
                 self._by_host.setdefault(host, []).append(glob)
-            elif host[:2] == "*." and host[2:] and not _WILD.search(host[2:]):
+            elif host[:2] == "*." and host[2:] and not WILD.search(host[2:]):
                 self._under.setdefault(host[2:], []).append(glob)
             else:
                 free.append(glob)
@@ -223,26 +201,10 @@ def _grams(run: str, start: int, count: int) -> list[str]:
     return [run[at : at + _GRAM] for at in range(start, start + count)]
 
 
-def text_pattern(text: str) -> Callable[[str], bool]:
-    """A test of a text: a glob over the whole of it, or after ``~`` a regular expression that is searched for."""
-    if text[:1] == "~":
-        search = regular_expression(text).search
-        return lambda value: search(value) is not None
-    return TextGlob(text).matches
-
-
 def url_pattern(text: str) -> str:
     """``text`` if it is a glob over URLs, or after ``~`` a regular expression; else ``ConfigError``."""
-    if text[:1] == "~":
+    if text[:1] == EXPRESSION_MARK:
         regular_expression(text)
     else:
         UrlGlob(text)
     return text
-
-
-def regular_expression(text: str) -> re.Pattern[str]:
-    """The expression that follows the ``~``; ``ConfigError`` if it is none."""
-    try:
-        return re.compile(text[1:])
-    except re.error as fault:
-        raise ConfigError(f"{text!r} is no regular expression: {fault}; accepted is Python's syntax") from None

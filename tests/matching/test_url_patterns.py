@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from txproxy.errors import ConfigError
-from txproxy.forward.blocklists.url_globs import GlobIndex, TextGlob, UrlGlob, text_pattern
-from txproxy.forward.request.facts import Url
+from txproxy.matching.globs import TextGlob, text_pattern
+from txproxy.matching.url_patterns import GlobIndex, UrlGlob
+from txproxy.matching.urls import Url
 
 
 def url(text):
@@ -55,6 +56,12 @@ def test_a_glob_never_goes_back_over_a_text():
         ("http://host:*/x", ["http://host:81/x", "http://host/x"], ["http://host/y"]),
         ("http://[2001:db8::1]/*", ["http://[2001:db8::1]/x"], ["http://[2001:db8::2]/x"]),
         ("http://HOST./x", ["http://host/x"], []),
+        ("http://host:080/x", ["http://host/x"], ["http://host:81/x"]),
+        ("http://b\u00fccher.example/x", ["http://xn--bcher-kva.example/x"], []),
+        ("*://*.b\u00fccher.example./x", ["http://www.xn--bcher-kva.example/x"], ["http://xn--bcher-kva.example/x"]),
+        ("http://host/\u00fc*", ["http://host/%C3%BCx"], ["http://host/u"]),
+        ("*://*/\u00fc/*", ["http://host/a/%C3%BC/x"], ["http://host/u/"]),
+        ("*/\u00fc", ["http://host/%C3%BC"], ["http://host/u"]),
         ("http://host", ["http://host/"], ["http://host/x"]),
         ("http://ads.*", ["http://ads.example/x"], ["http://bads.example/x"]),
         ("*/banner/*", ["http://a/banner/x"], ["http://a/x"]),
