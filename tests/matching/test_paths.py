@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from txproxy.errors import ConfigError, RequestError
 from txproxy.matching.paths import (
     PLAIN,
+    PathPattern,
     as_local,
     check_within,
     configured_path,
@@ -240,3 +241,23 @@ def test_another_prefix_is_not(path):
 
 def test_a_path_that_would_name_a_server_is_made_one_that_does_not():
     assert [as_local(path) for path in (b"/a", b"//a", b"/\\a", b"*")] == [b"/a", b"/.//a", b"/./\\a", b"*"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "holds", "does_not"),
+    [
+        ("", [b"/", b"*", b"", b"/x"], []),
+        ("/", [b"/", b"*", b"", b"/x"], []),
+        ("/api", [b"/api", b"/api/", b"/api/x"], [b"/apix", b"/", b"/API", b"//api"]),
+        ("/api/", [b"/api/", b"/api/x"], [b"/api", b"/apix"]),
+        ("=/api", [b"/api"], [b"/api/", b"/api/x"]),
+        ("=/", [b"/"], [b"/x", b"", b"*"]),
+        ("~/users/[0-9]+", [b"/users/7"], [b"/users/7/", b"/x/users/7", b"/users/"]),
+        # an alternative at the top is anchored as well
+        ("~/a|/b", [b"/a", b"/b"], [b"/ax", b"/x/b"]),
+        ("~(?i)/API", [b"/api", b"/Api"], [b"/apix"]),
+    ],
+)
+def test_path_patterns(pattern, holds, does_not):
+    parsed = PathPattern.parse(pattern)
+    assert [path for path in holds + does_not if parsed.holds(path)] == holds

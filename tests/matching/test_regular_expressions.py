@@ -7,9 +7,9 @@ from txproxy.errors import ConfigError
 from txproxy.forward.access.conditions.condition_types import CONDITION_TYPES
 from txproxy.forward.request.url_rewrites import Rewrite
 from txproxy.matching.globs import text_pattern
+from txproxy.matching.paths import PathPattern
 from txproxy.matching.regular_expressions import bytes_expression, regular_expression
 from txproxy.reverse.routing.conditions import Wanted
-from txproxy.reverse.routing.matches import PathPattern
 
 
 def _rule(key):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from txproxy.errors import RequestError
 from txproxy.wire.headers import Headers
-from txproxy.wire.target import read_target, split_authority
+from txproxy.wire.target import is_origin_form, read_target, split_authority
 
 
 def read(method: bytes, target: bytes, host: bytes | None = b"a", minor: int = 1) -> tuple[bytes | None, bytes, bytes]:
@@ -204,3 +204,8 @@ def test_no_bytes_raise_anything_else(target: bytes, host: bytes, method: bytes)
         split_authority(authority)
         assert scheme in (None, b"http", b"https", b"ws", b"wss")
         assert path == b"" if method == b"CONNECT" else path[:1] in (b"/", b"*")
+
+
+def test_a_path_that_is_asked_for_is_one_that_a_request_line_can_have() -> None:
+    assert all(map(is_origin_form, (b"/", b"/a?b=%20", b"//a", b"/a;b")))
+    assert not any(map(is_origin_form, (b"", b"a", b"*", b"/a b", b"/a#b", b"/\xfc", b"/a\r\nX: y", b"http://a/")))

@@ -19,7 +19,11 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
+import attrs
+
 from txproxy.errors import AmbiguousPath, ConfigError
+from txproxy.matching.octets import as_bytes, shown
+from txproxy.matching.regular_expressions import EXPRESSION_MARK, bytes_expression
 
 # A target whose path is read alike by everyone, and that path as its only group. Most are such.
 PLAIN: Final = re.compile(rb"((?:/[^%\\;/.?][^%\\;/?]*)*/?)(?:\?.*)?", re.S)
@@ -106,7 +110,7 @@ def escaped(text: str) -> str:
     """
     if text.isascii():
         return text
-    return "".join(f"%{byte:02X}" if byte > 0x7E else chr(byte) for byte in text.encode("utf-8", "surrogateescape"))
+    return "".join(f"%{byte:02X}" if byte > 0x7E else chr(byte) for byte in as_bytes(text))
 
 
 def plainest(path: bytes) -> bytes:
@@ -215,3 +219,42 @@ def as_local(path: bytes) -> bytes:
     and browsers take a backslash for a slash.
     """
     return b"/." + path if path[:1] == b"/" and path[1:2] in (b"/", b"\\") else path
+
+
+@attrs.frozen
+class PathPattern:
+    """A path or prefix as readings have it, or the text of a regular expression, which has to match the whole path;
+    ``kind`` is one of ``=``, ``/``, ``~`` and empty, for any path.
+    """
+
+    kind: str = ""
+    text: bytes = b""
+    fullmatch: Callable[[bytes], object] | None = attrs.field(default=None, eq=False)
+
+    @classmethod
+    def parse(cls, text: str) -> PathPattern:
+        """From ``/prefix``, ``=/exact`` or ``~regex``; ``ConfigError`` if it is none of them."""
+        if text.startswith(EXPRESSION_MARK):
+            pattern = bytes_expression(text)
+            return cls("~", pattern.pattern, pattern.fullmatch)
+        if text.startswith("="):
+            return cls("=", configured_path(text[1:]))
+        if text in ("", "/"):
+            # All that is below the root is all that there is; OPTIONS * is for it as well.
+            return cls()
+        if not text.startswith("/"):
+            raise ConfigError(f"{text!r} is no path; accepted are /prefix, =/exact and ~regex")
+        return cls("/", configured_path(text))
+
+    def holds(self, path: bytes) -> bool:
+        """Whether a reading of a path is meant (see the module)."""
+        if self.kind == "=":
+            return path == self.text
+        if self.kind == "/":
+            return has_prefix(path, self.text)
+        return self.fullmatch is None or self.fullmatch(path) is not None
+
+    def why(self, path: bytes) -> str:
+        """Why it is not."""
+        wanted = {"=": "is not {}", "/": "is not under {}", "~": "does not match ~{}"}[self.kind]
+        return f"path {shown(path)} " + wanted.format(shown(self.text))

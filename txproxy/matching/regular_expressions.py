@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from txproxy.errors import ConfigError
+from txproxy.matching.octets import as_bytes
 
 EXPRESSION_MARK: Final = "~"
 
@@ -19,11 +20,6 @@ def regular_expression(text: str) -> re.Pattern[str]:
 def bytes_expression(text: str, mark: str = EXPRESSION_MARK) -> re.Pattern[bytes]:
     """The same over bytes, as they come over the wire; ``mark`` is empty where nothing stands before it."""
     return _checked(text, lambda: re.compile(as_bytes(text.removeprefix(mark))))
-
-
-def as_bytes(text: str) -> bytes:
-    """Text of a configuration as it may come over the wire."""
-    return text.encode("utf-8", "surrogateescape")
 
 
 def _checked(text: str, make: Callable[[], re.Pattern[Any]]) -> re.Pattern[Any]:

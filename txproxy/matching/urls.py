@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 from txproxy.matching.paths import normal_escapes, plainest
 
@@ -27,6 +28,11 @@ def normal_pattern(text: str) -> str:
 def _origin(scheme: str, host: str, port: int) -> str:
     authority = f"[{host}]" if ":" in host else host
     return f"{scheme}://{authority}" if DEFAULT_PORTS[scheme] == port else f"{scheme}://{authority}:{port}"
+
+
+def query_text(text: bytes) -> bytes:
+    """A name or value of a query as the form of a page has it: decoded, with a plus for a space (WHATWG URL 5.1)."""
+    return unquote_to_bytes(text.replace(b"+", b" "))
 
 
 class Url:

@@ -28,10 +28,10 @@ from txproxy.forward.explaining import explain as explain_forward
 from txproxy.forward.mode import ForwardMode
 from txproxy.interfaces.client import Client
 from txproxy.interfaces.plan import Answer, Plan, Refusal
+from txproxy.matching.octets import shown
 from txproxy.proxy.answers import reason_of
 from txproxy.proxy.services import Services
 from txproxy.reverse.actions.treatments import Action
-from txproxy.reverse.routing.conditions import shown
 from txproxy.reverse.routing.routes import Route
 from txproxy.runtime.builder import LivePool, action_of, default_action, mode_of
 from txproxy.tls.listener_contexts import ServerTls

@@ -9,7 +9,7 @@ from typing import Final
 from txproxy.errors import RequestError
 from txproxy.matching.hosts import why_no_host
 from txproxy.matching.ports import read_port
-from txproxy.wire.grammar import ABSOLUTE, AUTHORITY
+from txproxy.wire.grammar import ABSOLUTE, AUTHORITY, REQUEST_LINE
 from txproxy.wire.headers import Headers
 
 _LONGEST: Final = 300
@@ -44,6 +44,11 @@ def written_authority(authority: bytes) -> tuple[str, int | None]:
     if why:
         raise ValueError(f"{host} is no host, {why}")
     return host, port
+
+
+def is_origin_form(target: bytes) -> bool:
+    """Whether ``target`` is a path, with or without a query, as it can be asked for (RFC 9112 section 3.2.1)."""
+    return target[:1] == b"/" and REQUEST_LINE.fullmatch(b"GET %b HTTP/1.1" % target) is not None
 
 
 def read_target(method: bytes, target: bytes, minor: int, headers: Headers) -> tuple[bytes | None, bytes, bytes]:

@@ -4,7 +4,7 @@ import pytest
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces import Client
-from txproxy.reverse.routing.matches import Match, PathPattern, host_of
+from txproxy.reverse.routing.matches import Match, host_of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
@@ -34,26 +34,6 @@ def why_not(match, host="a.example", path=b"/", method=b"GET"):
 )
 def test_the_host_of_an_authority(authority, host):
     assert host_of(authority) == host
-
-
-@pytest.mark.parametrize(
-    ("pattern", "holds", "does_not"),
-    [
-        ("", [b"/", b"*", b"", b"/x"], []),
-        ("/", [b"/", b"*", b"", b"/x"], []),
-        ("/api", [b"/api", b"/api/", b"/api/x"], [b"/apix", b"/", b"/API", b"//api"]),
-        ("/api/", [b"/api/", b"/api/x"], [b"/api", b"/apix"]),
-        ("=/api", [b"/api"], [b"/api/", b"/api/x"]),
-        ("=/", [b"/"], [b"/x", b"", b"*"]),
-        ("~/users/[0-9]+", [b"/users/7"], [b"/users/7/", b"/x/users/7", b"/users/"]),
-        # an alternative at the top is anchored as well
-        ("~/a|/b", [b"/a", b"/b"], [b"/ax", b"/x/b"]),
-        ("~(?i)/API", [b"/api", b"/Api"], [b"/apix"]),
-    ],
-)
-def test_path_patterns(pattern, holds, does_not):
-    parsed = PathPattern.parse(pattern)
-    assert [path for path in holds + does_not if parsed.holds(path)] == holds
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from txproxy.reverse.rewriting.header_fields import settable
 from txproxy.reverse.rewriting.rewrites import Hsts, RequestRewrite, ResponseRewrite
 from txproxy.reverse.routing.matches import Match
 from txproxy.wire import grammar
+from txproxy.wire.target import is_origin_form
 
 _ACTIONS: Final = ("pool", "redirect", "respond", "files", "tunnel")
 _YEAR: Final = 31536000
@@ -306,7 +307,7 @@ def _auth(table: Table) -> AuthConfig | None:
 
 def _path(value: object) -> str:
     path = text(value)
-    if not path.startswith("/") or not grammar.REQUEST_LINE.fullmatch(b"GET %b HTTP/1.1" % path.encode()):
+    if not is_origin_form(path.encode()):
         raise ConfigError(f"{path!r} is no path; accepted is one that begins with /")
     return path
 

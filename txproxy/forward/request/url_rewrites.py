@@ -6,7 +6,6 @@ import re
 import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import unquote_plus
 
 import attrs
 
@@ -16,7 +15,7 @@ from txproxy.matching.hosts import HostPatterns
 from txproxy.matching.paths import check_within
 from txproxy.matching.regular_expressions import EXPRESSION_MARK, regular_expression
 from txproxy.matching.url_patterns import UrlGlob
-from txproxy.matching.urls import Url
+from txproxy.matching.urls import Url, query_text
 from txproxy.plain_values import PlainValue
 from txproxy.wire.grammar import ABSOLUTE
 from txproxy.wire.target import written_authority
@@ -244,7 +243,7 @@ def _made_safe(name: str, mode: _SafeMode, facts: Facts) -> Change | None:
     key, value = mode.parameter
     wanted = f"{key}={value}"
     parts = query.split("&")
-    others = [part for part in parts if unquote_plus(part.partition("=")[0]) != key]
+    others = [part for part in parts if query_text(part.partition("=")[0].encode("latin-1")) != key.encode("ascii")]
     if [*others, wanted] == parts:
         return None
     return Change(name=name, url=f"{page}?{'&'.join([*others, wanted])}")

@@ -21,6 +21,7 @@ from txproxy.wire import grammar
 from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end, plain
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
+from txproxy.wire.target import is_origin_form
 
 # Of the answer to a question whether a client may pass; no more of it is of use to anybody.
 _MOST_ANSWER: Final = 65536
@@ -164,7 +165,7 @@ class ForwardAuth:
     cookies: tuple[bytes, ...] = ()
 
     def __attrs_post_init__(self) -> None:
-        if not grammar.REQUEST_LINE.fullmatch(b"GET %b HTTP/1.1" % self.path) or not self.path.startswith(b"/"):
+        if not is_origin_form(self.path):
             raise ConfigError(
                 f"{self.path.decode('utf-8', 'replace')!r} is no path; accepted is one that begins with /"
             )

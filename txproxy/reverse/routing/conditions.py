@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
-from urllib.parse import unquote_to_bytes
 
 import attrs
 
@@ -12,16 +11,13 @@ from txproxy.errors import ConfigError
 from txproxy.interfaces.client import Client
 from txproxy.matching.methods import with_head
 from txproxy.matching.networks import Network, PeerNetworks, covers, network_or_unix
-from txproxy.matching.regular_expressions import EXPRESSION_MARK, as_bytes, bytes_expression
+from txproxy.matching.octets import as_bytes, shown
+from txproxy.matching.regular_expressions import EXPRESSION_MARK, bytes_expression
+from txproxy.matching.urls import query_text
 from txproxy.wire import grammar
 from txproxy.wire.message import RequestHead
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"})
-
-
-def shown(value: bytes) -> str:
-    """Bytes as people may read them."""
-    return value.decode("utf-8", "backslashreplace")
 
 
 class Condition(Protocol):
@@ -173,7 +169,7 @@ class QueryField:
 
     def _values(self, head: RequestHead) -> list[bytes]:
         pairs = (field.partition(b"=") for field in head.path.partition(b"?")[2].split(b"&") if field)
-        return [_decoded(value) for name, _, value in pairs if _decoded(name) == self.name]
+        return [query_text(value) for name, _, value in pairs if query_text(name) == self.name]
 
 
 def _wanted(name: str, value: str | bool) -> Wanted:
@@ -181,10 +177,6 @@ def _wanted(name: str, value: str | bool) -> Wanted:
         return Wanted.parse(value)
     except ConfigError as fault:
         raise ConfigError(f"{name}: {fault}") from None
-
-
-def _decoded(text: bytes) -> bytes:
-    return unquote_to_bytes(text.replace(b"+", b" "))
 
 
 @attrs.frozen

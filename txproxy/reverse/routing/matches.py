@@ -11,10 +11,9 @@ import attrs
 from txproxy.errors import ConfigError
 from txproxy.interfaces.client import Client
 from txproxy.matching.hosts import HostPattern, normal_host
-from txproxy.matching.paths import configured_path, has_prefix
-from txproxy.matching.regular_expressions import EXPRESSION_MARK, bytes_expression
+from txproxy.matching.paths import PathPattern
 from txproxy.plain_values import PlainValue
-from txproxy.reverse.routing.conditions import Clients, Condition, HeaderField, Methods, QueryField, shown
+from txproxy.reverse.routing.conditions import Clients, Condition, HeaderField, Methods, QueryField
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import split_authority
 
@@ -32,45 +31,6 @@ def host_of(authority: bytes) -> str:
     except ValueError:
         return ""
     return normal_host(host) if ":" in host else host
-
-
-@attrs.frozen
-class PathPattern:
-    """A path or prefix as readings have it, or the text of a regular expression; ``kind`` is one of ``=``, ``/``, ``~``
-    and empty, for any path.
-    """
-
-    kind: str = ""
-    text: bytes = b""
-    fullmatch: Callable[[bytes], object] | None = attrs.field(default=None, eq=False)
-
-    @classmethod
-    def parse(cls, text: str) -> PathPattern:
-        """From ``/prefix``, ``=/exact`` or ``~regex``; ``ConfigError`` if it is none of them."""
-        if text.startswith(EXPRESSION_MARK):
-            pattern = bytes_expression(text)
-            return cls("~", pattern.pattern, pattern.fullmatch)
-        if text.startswith("="):
-            return cls("=", configured_path(text[1:]))
-        if text in ("", "/"):
-            # All that is below the root is all that there is; OPTIONS * is for it as well.
-            return cls()
-        if not text.startswith("/"):
-            raise ConfigError(f"{text!r} is no path; accepted are /prefix, =/exact and ~regex")
-        return cls("/", configured_path(text))
-
-    def holds(self, path: bytes) -> bool:
-        """Whether a reading of a path is meant (see :mod:`txproxy.matching.paths`)."""
-        if self.kind == "=":
-            return path == self.text
-        if self.kind == "/":
-            return has_prefix(path, self.text)
-        return self.fullmatch is None or self.fullmatch(path) is not None
-
-    def why(self, path: bytes) -> str:
-        """Why it is not."""
-        wanted = {"=": "is not {}", "/": "is not under {}", "~": "does not match ~{}"}[self.kind]
-        return f"path {shown(path)} " + wanted.format(shown(self.text))
 
 
 def _texts(value: str | Iterable[str]) -> tuple[str, ...]:

@@ -31,9 +31,9 @@ import attrs
 from txproxy.errors import AmbiguousPath, ConfigError
 from txproxy.interfaces.client import Client
 from txproxy.matching.hosts import HostPattern
-from txproxy.matching.paths import PLAIN, readings
+from txproxy.matching.paths import PLAIN, PathPattern, readings
 from txproxy.reverse.routing.conditions import Condition
-from txproxy.reverse.routing.matches import Match, PathPattern, host_of
+from txproxy.reverse.routing.matches import Match, host_of
 from txproxy.wire.message import RequestHead
 
 A = TypeVar("A")

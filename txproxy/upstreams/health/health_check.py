@@ -12,7 +12,7 @@ from txproxy.errors import ConfigError
 from txproxy.wire import grammar
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
-from txproxy.wire.target import written_authority
+from txproxy.wire.target import is_origin_form, written_authority
 
 _USER_AGENT: Final = b"txproxy-health-check"
 _DAY: Final = 86400.0
@@ -86,11 +86,7 @@ def _check_kind(_check: HealthCheck, field: attrs.Attribute[str], value: str) ->
 
 
 def _check_path(_check: HealthCheck, field: attrs.Attribute[bytes], value: bytes) -> None:
-    if (
-        not isinstance(value, bytes)
-        or not value.startswith(b"/")
-        or not grammar.REQUEST_LINE.fullmatch(b"GET %b HTTP/1.1" % value)
-    ):
+    if not isinstance(value, bytes) or not is_origin_form(value):
         raise _wrong(field.name, value, "a path that begins with /, without spaces or #, such as /health")
 
 
