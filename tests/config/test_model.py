@@ -1,8 +1,13 @@
-"""What a configuration says of itself."""
+"""What a configuration says of itself, and that it is data."""
+
+import pathlib
+import pickle
 
 import attrs
 import pytest
 
+from tests.config.everything import write_everything
+from tests.config.toml.documents import DOCUMENTS, toml
 from txproxy.config.model import (
     AuthConfig,
     BoundsConfig,
@@ -17,7 +22,11 @@ from txproxy.config.model import (
     TcpListener,
     TunnelAction,
 )
+from txproxy.config.toml.file import load, parse, tomllib
+from txproxy.config.toml.tables import Findings
 from txproxy.limits.quotas import Quota
+
+EXAMPLES = sorted((pathlib.Path(__file__).parents[2] / "docs" / "examples").glob("*.toml"))
 
 
 @pytest.mark.parametrize(
@@ -90,3 +99,80 @@ def test_bounds_that_bound_nothing_are_none(bounds, any_bounds):
 def test_it_cannot_be_changed():
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         Config(listeners=()).access_log = "-"
+
+
+# -- data
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    return write_everything(tmp_path_factory.mktemp("everything"))
+
+
+@pytest.fixture(params=[*EXAMPLES, None], ids=lambda file: file.name if file else "everything.toml")
+def file(request, everything):
+    return str(request.param or everything)
+
+
+def keys(value, path=""):
+    """All keys of what TOML means, as ``Findings.asked`` has them."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield (name := f"{path}.{'NAME' if path == 'pools' else key}".removeprefix("."))
+            yield from keys(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from keys(inner, f"{path}[]")
+
+
+def test_the_file_of_everything_has_each_key(everything):
+    findings = Findings()
+    text = everything.read_text()
+    parse(text, str(everything), findings)
+    written = set(keys(tomllib.loads(text)))
+    asked = {key for key in findings.asked if not key.startswith("listeners[].limits.")}
+    assert len(asked) > 200
+    assert not asked - written
+    # Nor is there another kind of table.
+    others = Findings()
+    for document in DOCUMENTS.values():
+        try:
+            parse(toml(document), str(everything), others)
+        except ValueError:
+            pass
+    assert not others.asked.keys() - findings.asked.keys()
+
+
+def test_a_file_that_is_read_twice_is_the_same_configuration(file):
+    assert load(file) == load(file)
+
+
+def test_a_configuration_goes_through_a_pickle(file):
+    config = load(file)
+    again = pickle.loads(pickle.dumps(config))
+    assert again == config
+    assert again.warnings == config.warnings and again.source == config.source
+    assert config.opened == [] or again.opened == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('["ads.txt", {', "[{"),
+        ('work = "ads.txt"', 'work = "./ads.txt"'),
+        ("example;weight=2", "example;weight=3"),
+        ('parent_check_interval = "10s"', 'parent_check_interval = "9s"'),
+        ("audit.json", "log.json"),
+        ('remember = "1m"', 'remember = "2m"'),
+        ("~/b[0-9]", "~/b[0-8]"),
+        ("new.example/{1}", "new.example/{1}x"),
+        ("/user/$1", "/users/$1"),
+        ("~y.*", "~y"),
+        ('down = "1M"', 'down = "2M"'),
+        ("~ok[0-9]", "~ok"),
+    ],
+)
+def test_whatever_changes_makes_another_configuration(everything, old, new):
+    text = everything.read_text()
+    assert text.count(old) == 1
+    assert parse(text.replace(old, new), str(everything)) != load(str(everything))

@@ -226,3 +226,13 @@ def test_a_body_that_took_too_long_took_so_long(make, log):
     proxy.advance(40)
     (entry,) = entries(log)
     assert entry["status"] == 408 and 30 <= entry["seconds"] <= 32
+
+
+def test_several_proxies_may_share_one_and_the_last_ends_it(make, log):
+    one, other = make(), make()
+    one.close()
+    assert not log.file.closed
+    one.close()  # again, which is no one else's end
+    assert not log.file.closed
+    other.close()
+    assert log.file.closed

@@ -10,6 +10,7 @@ from txproxy.forward.mode import ForwardPolicy
 from txproxy.limits.quotas import Quota
 from txproxy.limits.shaping import Bandwidth
 from txproxy.matching.clients import IPV6_PREFIX
+from txproxy.plain_values import PlainValue
 from txproxy.proxy.downstream.socks5 import HTTP, SOCKS5
 from txproxy.proxy.limits import Limits
 from txproxy.reverse.actions.redirects import Redirect
@@ -152,11 +153,14 @@ class ListenerConfig:
 
 @attrs.frozen(kw_only=True)
 class ForwardListener(ListenerConfig):
-    """A forward proxy. ``protocols`` are those that clients may speak, inside TLS too: ``http`` and ``socks5``."""
+    """A forward proxy. ``protocols`` are those that clients may speak, inside TLS too: ``http`` and ``socks5``;
+    ``audit`` is the file of the audit log, or ``-``, if the policy has none of its own.
+    """
 
     name: str = "forward"
     policy: ForwardPolicy = attrs.field(factory=ForwardPolicy)
     protocols: tuple[str, ...] = (HTTP, SOCKS5)
+    audit: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -210,10 +214,11 @@ AnyListener: TypeAlias = "ForwardListener | ReverseListener | TcpListener"
 
 
 @attrs.frozen(kw_only=True)
-class Config:
+class Config(PlainValue):
     """All of one process. ``access_log`` is ``-``, a file, or None for none; ``bounds`` are what clients may use.
     ``source`` is the file that it was read from, empty for options; ``warnings`` are what may be a mistake in it,
-    one line each.
+    one line each. ``opened`` is no part of the value: what was read to check it, such as lists, and would take its time
+    to be read again. Who builds what is configured empties it.
     """
 
     listeners: tuple[AnyListener, ...]
@@ -223,6 +228,7 @@ class Config:
     bounds: BoundsConfig = attrs.field(factory=BoundsConfig)
     source: str = attrs.field(default="", eq=False)
     warnings: tuple[str, ...] = attrs.field(default=(), eq=False)
+    opened: list[object] = attrs.field(init=False, factory=list, eq=False, repr=False)
 
     def pool(self, name: str) -> PoolConfig:
         """The pool of that name, which must be there."""

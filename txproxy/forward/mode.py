@@ -26,6 +26,7 @@ from txproxy.forward.pac import PATH as PAC_PATH
 from txproxy.forward.pac import Pac
 from txproxy.forward.parents.no_proxy import NoProxy
 from txproxy.forward.parents.parent_checks import ParentChecks
+from txproxy.forward.parents.parent_urls import ParentUrls
 from txproxy.forward.parents.selection import Parents
 from txproxy.forward.parents.to_parents import ToParents
 from txproxy.forward.pipeline import Judge
@@ -89,7 +90,8 @@ class ForwardMode:
         self._via = Via(policy.via.encode("ascii"), new_mark()) if policy.via is not None else None
         self._response_lines = (self._via.response_line,) if self._via is not None else ()
         self.destinations = Destinations(policy.allow_destinations)
-        self._to_parents = _to_parents(policy, self.destinations, self._via)
+        self.parents = policy.parents.made() if isinstance(policy.parents, ParentUrls) else policy.parents
+        self._to_parents = self._make_to_parents()
         self._pac = Pac(NoProxy(policy.no_proxy)) if policy.pac else None
         self._onward = Onward(self._via, policy.forwarded_for)
         masks = Masks(policy.privacy, policy.inject)
@@ -140,6 +142,15 @@ class ForwardMode:
         if self.authenticator is not None:
             self.authenticator.when_forgotten(judge.forget)
         return judge
+
+    def _make_to_parents(self) -> ToParents | None:
+        policy, parents = self.policy, self.parents
+        if parents is None:
+            if policy.choose_parent is None:
+                return None
+            parents = Parents()
+        no_proxy = NoProxy(policy.no_proxy)
+        return ToParents(parents, no_proxy, self.destinations, choose=policy.choose_parent, via=self._via)
 
     def plan(self, head: RequestHead, client: Client) -> Decision:
         """See :class:`txproxy.interfaces.IMode`."""
@@ -282,15 +293,6 @@ def _filters(given: Filters | Iterable[ListFile]) -> Filters:
     return given if isinstance(given, Filters) else Filters(given)
 
 
-def _to_parents(policy: ForwardPolicy, destinations: Destinations, via: Via | None) -> ToParents | None:
-    parents = policy.parents
-    if parents is None:
-        if policy.choose_parent is None:
-            return None
-        parents = Parents()
-    return ToParents(parents, NoProxy(policy.no_proxy), destinations, choose=policy.choose_parent, via=via)
-
-
 class ForwardProxyFactory(ProxyFactory):
     """Protocols of a forward proxy: ``endpoint.listen(ForwardProxyFactory(ForwardPolicy(...)))``.
 
@@ -338,7 +340,7 @@ class ForwardProxyFactory(ProxyFactory):
         self._kind = protocol_class(self.protocols)
         users = mode.authenticator
         self.login = users.check_login if users is not None and users.takes_passwords else None
-        self._parents = policy.parents
+        self._parents = mode.parents
         self._checks: ParentChecks | None = None
         if self._parents is not None:
             self._parents.use_clock(reactor)
@@ -377,5 +379,6 @@ class ForwardProxyFactory(ProxyFactory):
         super().stop()
         if self.forward.authenticator is not None:
             self.forward.authenticator.close()
-        if self._audit is not None:
-            self._audit.close()
+        audit, self._audit = self._audit, None
+        if audit is not None:
+            audit.close()

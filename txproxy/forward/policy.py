@@ -19,6 +19,7 @@ from txproxy.forward.egress.approvals import Ask
 from txproxy.forward.egress.credentials_injection import Injection
 from txproxy.forward.parents.no_proxy import NoProxy
 from txproxy.forward.parents.parent import Parent
+from txproxy.forward.parents.parent_urls import ParentUrls
 from txproxy.forward.parents.selection import Parents
 from txproxy.forward.parents.to_parents import ChooseParent
 from txproxy.forward.request.privacy import Privacy
@@ -45,11 +46,15 @@ def _strings(values: str | Iterable[object]) -> tuple[str, ...]:
     return (values,) if isinstance(values, str) else tuple(str(value) for value in values)
 
 
-def _parents(value: Parents | Iterable[str | Parent] | None) -> Parents | None:
-    if value is None or isinstance(value, Parents):
+def _parents(value: Parents | ParentUrls | Iterable[str | Parent] | None) -> Parents | ParentUrls | None:
+    if value is None or isinstance(value, Parents | ParentUrls):
         return value
-    texts = tuple(value)
-    return Parents(texts) if texts else None
+    given = tuple(value)
+    urls = tuple(one for one in given if isinstance(one, str))
+    if len(urls) < len(given):
+        # Somebody holds one, and wants to know how it fares.
+        return Parents(given)
+    return ParentUrls(urls) if urls else None
 
 
 def _auth(value: AuthPolicy | str | None) -> AuthPolicy | None:
@@ -114,7 +119,7 @@ class ForwardPolicy:
     and ``inject`` (:class:`~txproxy.forward.Injection`) adds secrets that no client holds.
 
     Which way requests go: ``parents`` are URLs of proxies to go through (see
-    :class:`txproxy.forward.Parent`), or a :class:`txproxy.forward.Parents`.
+    :class:`txproxy.forward.Parent`), or a :class:`txproxy.forward.Parents`, which several proxies may share.
     ``choose_parent(head, client, parents)``: asked for each request first; a ``Parent``, None (as configured), or a
     Deferred of these. ``no_proxy``: names and networks that are reached without a parent, by the proxy and by clients
     that have its PAC file, in the words of the environment variable. ``bind``: the local address to connect from, and
@@ -146,7 +151,7 @@ class ForwardPolicy:
     inject: tuple[Injection, ...] = attrs.field(default=(), converter=tuple)
     via: str | None = "txproxy"
     forwarded_for: str = "delete"
-    parents: Parents | None = attrs.field(default=None, converter=_parents)
+    parents: Parents | ParentUrls | None = attrs.field(default=None, converter=_parents)
     choose_parent: ChooseParent | None = None
     no_proxy: tuple[str, ...] = attrs.field(default=(), converter=_strings)
     bind: str = ""
@@ -165,16 +170,22 @@ class ForwardPolicy:
         if self.auth_by_rules and self.auth is None:
             raise ConfigError("auth_by_rules: there is nobody to be known; accepted with auth")
         known = [rule.name for rule in self.rules if rule.name]
-        ways: tuple[tuple[str, Iterable[Injection | Bind | Parent]], ...] = (
-            ("inject", self.inject), ("binds", self.binds), ("parents", self.parents or ()),
-        )  # fmt: skip
-        for key, entries in ways:
-            for name in (name for entry in entries for name in entry.rules):
+        for key, named in self._named_rules():
+            for name in named:
                 if name not in known:
                     accepted = (
                         f"accepted: {', '.join(known)}" if known else "accepted are names of rules, and none has one"
                     )
                     raise ConfigError(f"{key}: there is no rule {name!r}; {accepted}")
+
+    def _named_rules(self) -> Iterable[tuple[str, Iterable[str]]]:
+        """The names of rules, by the keys that have them."""
+        yield "inject", (name for one in self.inject for name in one.rules)
+        yield "binds", (name for one in self.binds for name in one.rules)
+        if isinstance(self.parents, ParentUrls):
+            yield "parents", self.parents.rules
+        elif self.parents is not None:
+            yield "parents", (name for one in self.parents for name in one.rules)
 
     def _check_places(self) -> None:
         """Who reads an error of this program's own is to know what it is about."""

@@ -29,17 +29,24 @@ class AuditLog:
     """Appends to a file, or writes to standard output (``-``). Lines that had to be dropped are counted in one of their
     own: ``time`` and ``dropped``.
 
-    The file is opened with the first line, or by :meth:`open`, whose ``ConfigError`` says why it cannot be.
+    The file is opened with the first line, or by :meth:`open`, whose ``ConfigError`` says why it cannot be. It may be
+    that of several proxies: each opens and closes it, and the last one ends it.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.file: LogFile | None = None
+        self._users = 0
 
     def open(self) -> None:
         """Make sure that it can be written."""
+        self._opened()
+        self._users += 1
+
+    def _opened(self) -> LogFile:
         if self.file is None or self.file.closed:
             self.file = LogFile(self.path, counted=_dropped)
+        return self.file
 
     def reopen(self) -> None:
         """After the file was moved away: begin a new one. If that cannot be, the old one is kept."""
@@ -47,21 +54,21 @@ class AuditLog:
             self.file.reopen()
 
     def close(self) -> None:
-        """No more lines, until there is another one."""
-        if self.file is not None:
+        """No more lines of whoever has opened it, until there is another one."""
+        self._users = max(0, self._users - 1)
+        if self.file is not None and not self._users:
             self.file.close()
 
     def exchange(self, exchange: Exchange) -> None:
         """One finished exchange."""
         line = json.dumps(entry(exchange, time()), ensure_ascii=True, separators=(",", ":")) + "\n"
         try:
-            self.open()
+            file = self._opened()
         except ConfigError as fault:
             # That must not stop the traffic.
             _log.error("the audit log cannot be written: {fault}", fault=fault)
             return
-        assert self.file is not None
-        self.file.write(line.encode("ascii"))
+        file.write(line.encode("ascii"))
 
 
 def _dropped(count: int) -> bytes:

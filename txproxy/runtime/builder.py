@@ -22,8 +22,10 @@ from txproxy.config.model import (
 )
 from txproxy.errors import ConfigError
 from txproxy.forward.mode import ForwardProxyFactory
+from txproxy.forward.policy import ForwardPolicy
 from txproxy.limits.allotments import Allotments
 from txproxy.net.dns.resolver import Resolver
+from txproxy.observe.audit import AuditLog
 from txproxy.proxy.error_pages import ErrorPages
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.services import Observer
@@ -107,6 +109,7 @@ class Assembly:
     pools: Mapping[str, LivePool]
     served: tuple[Served, ...]
     allotments: Allotments | None = None
+    audits: Mapping[str, AuditLog] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -127,14 +130,33 @@ def assemble(config: Config, observers: Observers, around: Around, before: Assem
     around.resolver.ipv6_prefix = config.bounds.ipv6_prefix
     pools = {pool.name: _live_pool(_checked_as_asked(pool, config), reactor, before) for pool in config.pools}
     allotments = _allotments(config, reactor, before)
+    audits = _audits(config, before)
     served = []
     for listener in config.listeners:
         tls = ServerTls(listener.tls) if listener.tls is not None else None
-        if isinstance(listener, ForwardListener) and allotments is not None:
-            policy = attrs.evolve(listener.policy, bounds=allotments.bounds, usage=allotments.used)
-            listener = attrs.evolve(listener, policy=policy)
+        if isinstance(listener, ForwardListener):
+            listener = attrs.evolve(listener, policy=_policy(listener, allotments, audits))
         served.append(Served(listener, _factory(config, listener, pools, tls, observers, around), tls))
-    return Assembly(config, pools, tuple(served), allotments)
+    config.opened.clear()
+    return Assembly(config, pools, tuple(served), allotments, audits)
+
+
+def _policy(listener: ForwardListener, allotments: Allotments | None, audits: Mapping[str, AuditLog]) -> ForwardPolicy:
+    """The policy of a listener, with what lives outside of it."""
+    more: dict[str, Any] = {}
+    if allotments is not None:
+        more |= {"bounds": allotments.bounds, "usage": allotments.used}
+    if listener.audit is not None and listener.policy.audit is None:
+        more["audit"] = audits[listener.audit]
+    return attrs.evolve(listener.policy, **more) if more else listener.policy
+
+
+def _audits(config: Config, before: Assembly | None) -> dict[str, AuditLog]:
+    """The audit logs by their files: those that were there ``before``, and new ones."""
+    known = before.audits if before is not None else {}
+    listeners = [listener for listener in config.listeners if isinstance(listener, ForwardListener)]
+    paths = dict.fromkeys(listener.audit for listener in listeners if listener.audit is not None)
+    return {path: known[path] if path in known else AuditLog(path) for path in paths}
 
 
 def _allotments(config: Config, reactor: Any, before: Assembly | None) -> Allotments | None:

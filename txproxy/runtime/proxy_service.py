@@ -224,11 +224,13 @@ class ProxyService(Service):
     def logs(self) -> list[LogFile]:
         """What is written to: the access log, and audit logs."""
         logs = [self._now.log.file] if self._now.log is not None else []
+        audits = list(self._now.assembly.audits.values())
         for served in self._now.assembly.served:
+            # what an embedder has put there
             audit = served.config.policy.audit if isinstance(served.config, ForwardListener) else None
-            if isinstance(audit, AuditLog) and audit.file is not None:
-                logs.append(audit.file)
-        return logs
+            if isinstance(audit, AuditLog) and audit not in audits:
+                audits.append(audit)
+        return logs + [audit.file for audit in audits if audit.file is not None]
 
     def reopen_logs(self) -> None:
         """After the log files were moved away (SIGHUP, SIGUSR1)."""

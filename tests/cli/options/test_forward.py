@@ -18,8 +18,8 @@ def test_the_options_of_a_forward_policy(tmp_path):
     policy = made.listeners[0].policy
     assert policy.auth == AuthPolicy(password_file=str(tmp_path / "users"))
     assert (policy.allow_hosts, policy.deny_hosts) == ((".example", "a.test"), ("x.example",))
-    assert list(policy.filters.lists) == ["ads", str(tmp_path / "one" / "ads.txt")]
-    assert [parent.name for parent in policy.parents] == ["http://a:3128", "direct"]
+    assert [file.name for file in policy.filters] == ["ads", str(tmp_path / "one" / "ads.txt")]
+    assert [parent.name for parent in policy.parents.made()] == ["http://a:3128", "direct"]
 
 
 @pytest.mark.parametrize(

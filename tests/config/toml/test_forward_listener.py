@@ -6,6 +6,7 @@ from tests.config.toml.conftest import FORWARD
 from txproxy.forward.access.content_policy import ContentRules
 from txproxy.forward.access.rules import Rule
 from txproxy.forward.auth.auth_policy import AuthPolicy
+from txproxy.forward.blocklists.filtering import ListFile
 from txproxy.forward.egress.credentials_injection import Injection
 from txproxy.forward.mode import ForwardMode, ForwardPolicy
 from txproxy.forward.request.privacy import Privacy
@@ -30,7 +31,6 @@ def test_all_that_it_can_have(policy, files):
         no_proxy = ["intern.example", "10.0.0.0/8"]
         bind = "192.0.2.1"
         pac = false
-        audit = "audit.json"
         content = { deny_types = ["application/x-msdownload", "video/*"], max_size = "10M" }
 
         [listeners.auth]
@@ -88,10 +88,9 @@ def test_all_that_it_can_have(policy, files):
         certificate_field="cn", certificate_users={"Bob B.": "bob"}, realm="office", remember=60.0,
         digest_secret=b"s3cret",
     )  # fmt: skip
-    assert [parent.name for parent in made.parents] == ["http://parent.example:3128", "direct"]
+    assert [parent.name for parent in made.parents.made()] == ["http://parent.example:3128", "direct"]
     assert made.parents.check_interval == 5
-    assert list(made.lists.lists) == ["work"]
-    assert made.audit.path == str(files / "audit.json") and not (files / "audit.json").exists()
+    assert made.lists == (ListFile(str(files / "work.txt"), "work"),)
     expected = ForwardPolicy(
         allow_clients=["10.0.0.0/8"], allow_ports=["80", "8000-8999"], allow_hosts=["*.example"],
         allow_destinations=["10.0.0.1/32", "intern.example"], deny_hosts=[".evil.example"], ask_timeout=20,
@@ -110,9 +109,16 @@ def test_all_that_it_can_have(policy, files):
         ],
         inject=[Injection(origin="https://api.example", headers={"Authorization": "Bearer s3cret"}, rules="work")],
         binds=[Bind(address="192.0.2.7", hosts="far.example", rules="work")],
-        auth=made.auth, auth_by_rules=True, parents=made.parents, lists=made.lists, audit=made.audit,
+        auth=made.auth, auth_by_rules=True, parents=made.parents, lists=made.lists,
     )  # fmt: skip
     assert made == expected
+
+
+@pytest.mark.parametrize(("text", "where"), [("-", "-"), ("audit.json", "{folder}/audit.json")])
+def test_an_audit_log_is_named_and_not_made(read, files, text, where):
+    listener = read(FORWARD + f'audit = "{text}"').listeners[0]
+    assert listener.audit == where.format(folder=files) and listener.policy.audit is None
+    assert not (files / "audit.json").exists()
 
 
 def test_it_can_be_served(policy):

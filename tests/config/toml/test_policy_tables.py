@@ -4,12 +4,21 @@ import pytest
 
 from tests.config.toml.conftest import FORWARD
 from txproxy.config import ForwardListener
+from txproxy.forward.blocklists.filtering import Filters, ListFile
 
 
-def test_block_lists_are_files_that_may_have_names(policy):
+def test_block_lists_are_files_that_may_have_names(policy, files):
     made = policy('filters = ["ads.txt", { file = "work.txt", name = "leisure" }]')
-    assert list(made.filters.lists) == ["ads", "leisure"]
-    assert policy('filters = "ads.txt"').filters.lists["ads"] is made.filters.lists["ads"], "it is read once"
+    assert made.filters == (ListFile(str(files / "ads.txt")), ListFile(str(files / "work.txt"), "leisure"))
+
+
+def test_a_list_that_was_read_to_check_it_is_not_read_again_by_who_opens_it(read, files):
+    config = read(FORWARD + 'filters = "ads.txt"\nlists = { work = "work.txt" }')
+    loaded = [filters.lists for filters in config.opened if isinstance(filters, Filters)]
+    assert [list(lists) for lists in loaded] == [["work"], ["ads"]]
+    policy = config.listeners[0].policy
+    assert Filters(policy.filters).lists["ads"] is loaded[1]["ads"]
+    assert Filters(policy.lists).lists["work"] is loaded[0]["work"]
 
 
 def test_what_is_doubtful_is_a_warning_with_its_place(read, files):

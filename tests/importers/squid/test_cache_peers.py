@@ -43,7 +43,7 @@ def test_parents(lines, parents):
 
 def test_credentials_of_parents_are_written_as_a_url_has_them():
     translated = Translated("cache_peer p parent 3128 0 login=us:er@:p@ss:w/ord\nnever_direct allow all")
-    parent = next(iter(translated.policy.parents))
+    parent = next(iter(translated.policy.parents.made()))
     assert parent.kind is Kind.HTTP and parent._login == (b"us", b"er@:p@ss:w/ord")
 
 
@@ -100,7 +100,7 @@ def test_what_a_parent_is_taken_over_without(options, lost):
 )
 def test_escapes_of_a_login_are_those_of_squid(login, is_sent):
     translated = Translated(f"cache_peer p parent 3128 0 login={login}\nnever_direct allow all")
-    (parent,) = translated.policy.parents
+    (parent,) = translated.policy.parents.made()
     assert b":".join(parent._login) == is_sent
 
 
@@ -117,12 +117,12 @@ def goes(lines, *hosts):
     """Where requests to hosts go: the ports of the parents, 0 for the origin itself, ``denied`` where a rule does."""
     translated = Translated(PEERS + lines + "\nhttp_access allow all")
     found = {}
+    parents = translated.policy.parents.made() if translated.policy.parents is not None else None
     for host in hosts:
         head = RequestHead(b"GET", b"/", Headers(()), host.encode(), b"http")
         verdict = Rules(translated.policy.rules).decide(Facts(head, "127.0.0.1", host, 80))
         tried = []
         while verdict.outcome is Outcome.ALLOW:
-            parents = translated.policy.parents
             one = parents.choose(host, tried) if parents is not None else None
             if one is None:
                 break
@@ -189,7 +189,7 @@ def test_hosts_without_a_parent():
         "always_direct allow net\nalways_direct deny all\ncache_peer p parent 1 0\nnonhierarchical_direct off"
     )
     assert translated.policy.no_proxy == ("10.0.0.0/8",)
-    assert [parent.name for parent in translated.policy.parents] == ["http://p:1", "direct", "direct"]
+    assert [parent.name for parent in translated.policy.parents.made()] == ["http://p:1", "direct", "direct"]
     assert [note.split(": ")[0] for note in translated.notes] == ["squid.conf:6"]
 
 

@@ -86,21 +86,25 @@ class ForwardOptions(ListenerOptions):
         self.all_parsed("allow-destination", lambda net: Destinations([net]))
         self.all_parsed("allow-host", host_pattern)
         self.all_parsed("deny-host", host_pattern)
+        self.all_parsed("parent", Parent)
+        filters = self._filters()
         policy = ForwardPolicy(
             allow_clients=self.repeated.get("allow-client", LOOPBACK_CLIENTS),
             allow_ports=self.repeated.get("allow-port"),
             allow_destinations=self.repeated.get("allow-destination", ()),
             allow_hosts=self.repeated.get("allow-host"),
             deny_hosts=self.repeated.get("deny-host", ()),
-            filters=self._filters(),
+            filters=filters.files,
             auth=self._auth(),
-            parents=self.all_parsed("parent", Parent),
+            parents=self.repeated.get("parent", ()),
             via=self.via(),
             forwarded_for=self.parsed("forwarded-for", forwarded_for_mode),
         )
         for key, _, what in no_such_destination(policy.allow_hosts or (), policy.deny_hosts):
             say(f"txproxy forward: --{key.removesuffix('s').replace('_', '-')}: {what}")
-        return Config(listeners=(ForwardListener(policy=policy, **self.shared()),), access_log=self.access_log())
+        config = Config(listeners=(ForwardListener(policy=policy, **self.shared()),), access_log=self.access_log())
+        config.opened.append(filters)
+        return config
 
     def _filters(self) -> Filters:
         files: dict[str, ListFile] = {}

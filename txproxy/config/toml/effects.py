@@ -129,9 +129,9 @@ def _of_rules(policy: ForwardPolicy) -> _Doubts:
         if condition.kind.key == "hosts"
         for name in list_names(condition.values)
     }
-    # As it was read: a set of lists, by name.
-    lists = getattr(policy.lists, "lists", ())
-    doubts += [(("lists", name), "no rule names it; accepted is it as '@NAME' in hosts") for name in set(lists) - named]
+    files = policy.lists if isinstance(policy.lists, tuple) else policy.lists.files
+    unnamed = sorted({file.name for file in files} - named)
+    doubts += [(("lists", name), "no rule names it; accepted is it as '@NAME' in hosts") for name in unnamed]
     for number, rule in enumerate(policy.rules):
         if rule.action is Action.DENY:
             continue

@@ -61,6 +61,7 @@ def parse(content: str, file: str, findings: Findings | None = None) -> Config:
         raise ConfigError(f"{file}:{line}: {why}; accepted is TOML, see https://toml.io") from None
     findings = findings or Findings()
     config = _read(data, file, findings)
+    config.opened.extend(findings.opened)
     if not findings.faults and not findings.doubts:
         return config
     lines = lines_of(content)
@@ -72,7 +73,9 @@ def parse(content: str, file: str, findings: Findings | None = None) -> Config:
     if findings.faults:
         raise ConfigError("\n".join(text for _, text in sorted(said(*fault) for fault in findings.faults)))
     warnings = tuple(text for _, text in sorted(said(*doubt) for doubt in findings.doubts))
-    return attrs.evolve(config, warnings=warnings)
+    warned = attrs.evolve(config, warnings=warnings)
+    warned.opened.extend(findings.opened)
+    return warned
 
 
 def _place_of(fault: str, content: str) -> tuple[int, str]:

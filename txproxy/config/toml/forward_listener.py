@@ -24,13 +24,12 @@ from txproxy.forward.access.destinations import Destinations
 from txproxy.forward.mode import ForwardPolicy, forwarded_for_mode
 from txproxy.forward.parents.no_proxy import NoProxy
 from txproxy.forward.parents.parent import Parent
-from txproxy.forward.parents.selection import Parents
+from txproxy.forward.parents.parent_urls import ParentUrls
 from txproxy.forward.request.targets import bind_address
 from txproxy.forward.request.url_rewrites import SAFE_SEARCH
 from txproxy.matching.hosts import host_pattern
 from txproxy.matching.networks import peer_network
 from txproxy.matching.ports import port_range
-from txproxy.observe.audit import AuditLog
 
 
 def forward_policy(table: Table, via: str | None) -> ForwardPolicy:
@@ -44,8 +43,8 @@ def forward_policy(table: Table, via: str | None) -> ForwardPolicy:
         "allow_destinations": table.all("allow_destinations", texts(_destination)) or (),
         "allow_hosts": table.all("allow_hosts", texts(host_pattern)),
         "deny_hosts": table.all("deny_hosts", texts(host_pattern)) or (),
-        "filters": read_filters(table),
-        "lists": lists,
+        "filters": read_filters(table).files,
+        "lists": lists.files,
         "auth": auth,
         "auth_by_rules": by_rules,
         # Where there are faults already, users may be meant to be known.
@@ -64,7 +63,6 @@ def forward_policy(table: Table, via: str | None) -> ForwardPolicy:
         "bind": table.read("bind", texts(bind_address), ""),
         "binds": read_binds(table),
         "pac": table.read("pac", flag, True),
-        "audit": table.read("audit", lambda value: _audit(table, value), None),
     }
     if table.findings.faults:
         # What is left of it might contradict itself.
@@ -72,19 +70,29 @@ def forward_policy(table: Table, via: str | None) -> ForwardPolicy:
     return made(table, ("inject", "binds"), ForwardPolicy, **values) or ForwardPolicy()
 
 
-def _parents(table: Table) -> Parents | None:
-    parents = table.all("parents", texts(Parent)) or ()
+def _parents(table: Table) -> ParentUrls | None:
+    parents = table.all("parents", texts(_parent)) or ()
     interval = table.read("parent_check_interval", duration, None)
     if not parents:
         if interval is not None:
             table.fault("there are no parents to check; accepted is parents with it", "parent_check_interval")
         return None
-    return made(table, (), Parents, parents, check_interval=interval)
+    return made(table, (), ParentUrls, parents, check_interval=interval)
 
 
-def _audit(table: Table, value: object) -> AuditLog:
-    where = text(value)
-    return AuditLog(where if where == "-" else table.file_name(where))
+def read_audit(table: Table) -> str | None:
+    """Where the audit log goes, if there is one."""
+
+    def audit(value: object) -> str:
+        where = text(value)
+        return where if where == "-" else table.file_name(where)
+
+    return table.read("audit", audit, None)
+
+
+def _parent(text: str) -> str:
+    Parent(text)
+    return text
 
 
 def _ports(value: object) -> str:

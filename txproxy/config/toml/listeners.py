@@ -10,7 +10,7 @@ import attrs
 from txproxy.config.endpoints import endpoint_text
 from txproxy.config.model import AnyListener, ForwardListener, ReverseListener, TcpListener
 from txproxy.config.toml.effects import see_forward, see_tcp
-from txproxy.config.toml.forward_listener import forward_policy
+from txproxy.config.toml.forward_listener import forward_policy, read_audit
 from txproxy.config.toml.lines import Path
 from txproxy.config.toml.tables import Table
 from txproxy.config.values import (
@@ -123,7 +123,7 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
 def _forward(table: Table, defaults: Defaults, shared: dict[str, Any]) -> AnyListener:
     protocols = table.some("protocols", one_of(_FORWARD_PROTOCOLS)) or _FORWARD_PROTOCOLS
     policy = _counting_by(forward_policy(table, read_via(table, defaults.via)), shared["limits"].ipv6_prefix)
-    listener = ForwardListener(policy=policy, protocols=protocols, **shared)
+    listener = ForwardListener(policy=policy, protocols=protocols, audit=read_audit(table), **shared)
     _see_unix(table, listener)
     if not table.findings.faults:
         see_forward(table, listener)

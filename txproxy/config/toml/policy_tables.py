@@ -138,6 +138,8 @@ def _loaded(table: Table, files: list[tuple[tuple[str | int, ...], ListFile]]) -
         return Filters()
     for warning in filters.warnings:
         table.findings.doubt((*table.path, *files[0][0][:1]), warning)
+    # Whoever opens these files next is to find the lists there, and not to read a million lines again.
+    table.findings.opened.append(filters)
     return filters
 
 

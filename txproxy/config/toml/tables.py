@@ -30,13 +30,15 @@ def written(path: Path) -> str:
 
 class Findings:
     """What is wrong with a file (``faults``), what is doubtful (``doubts``), and which keys it may have (``asked``:
-    their paths, with ``[]`` for any element of a list, and ``NAME`` for a name that the file gives).
+    their paths, with ``[]`` for any element of a list, and ``NAME`` for a name that the file gives). ``opened`` is what
+    was read to find that out, and has taken its time: see :class:`txproxy.config.model.Config`.
     """
 
     def __init__(self) -> None:
         self.faults: list[tuple[Path, str]] = []
         self.doubts: list[tuple[Path, str]] = []
         self.asked: dict[str, None] = {}
+        self.opened: list[object] = []
 
     def fault(self, path: Path, text: str) -> None:
         """Something is wrong; one for each line of ``text``."""

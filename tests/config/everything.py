@@ -1,0 +1,285 @@
+"""A configuration file that has each key that a file may have, and the files that it names."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from tests.tls.authority import new_ca
+
+EVERYTHING = """
+via = "edge"
+usage_file = "usage.sqlite"
+
+[log]
+access = "access.log"
+
+[limits]
+header_timeout = "20s"
+idle_timeout = "1m"
+connect_timeout = 4
+response_timeout = 50
+drain_timeout = 10
+linger_timeout = 1
+keep_for = "30s"
+tunnel_age = "10h"
+tunnel_timeout = "2h"
+max_connections = 1000
+max_connections_per_client = 100
+ipv6_prefix = 56
+max_header_size = "32k"
+max_target_size = "4k"
+max_fields = 50
+max_body_size = "20M"
+min_body_rate = "1k"
+keep_per_address = 8
+keep_in_all = 80
+
+[[bandwidths]]
+per = "client"
+down = "1M"
+up = "1M"
+burst = "64k"
+only = ["10.0.0.0/8"]
+
+[[quotas]]
+per = "user"
+day = "1G"
+month = "10G"
+only = ["bob"]
+
+[[listeners]]
+name = "web"
+listen = ["tcp:8080", "unix:web.sock"]
+tls_listen = "tcp:8443"
+certificates = ["pair.pem", { cert = "pair.pem", key = "pair.pem" }]
+tls = { min_version = "1.3", ciphers = "HIGH", client_ca = "ca.pem", client_auth = "optional", client_depth = 2 }
+proxy_protocol = true
+trusted_proxies = ["127.0.0.1", "unix:"]
+tolerate = ["bare-lf"]
+pool = "app"
+routes = ["api", "whoami"]
+host = "app.example"
+via = "none"
+error_pages = { 503 = "page.html", 4xx = "page.html" }
+split_by = "client"
+limits = { idle_timeout = "10s" }
+
+[[listeners]]
+name = "out"
+mode = "forward"
+listen = "tcp:3128"
+tls_listen = "tcp:3129"
+certificates = "pair.pem"
+protocols = ["http", "socks5"]
+allow_clients = ["127.0.0.0/8", "unix:"]
+allow_ports = [80, "443", "8000-8999"]
+allow_destinations = ["10.1.0.0/16", "intranet.example"]
+allow_hosts = [".example", "*.example.com"]
+deny_hosts = ["bad.example"]
+filters = ["ads.txt", { file = "ads.txt", name = "more" }]
+ask_timeout = "1m"
+safe_search = ["google", "youtube"]
+agree_names = true
+via = "out"
+forwarded_for = "on"
+parents = ["http://bob:secret@parent.example:3128;host=*.example;weight=2", "https://tls.example", "direct"]
+parent_check_interval = "10s"
+no_proxy = ["10.0.0.0/8", "near.example:80"]
+bind = "127.0.0.1"
+pac = false
+audit = "audit.json"
+
+[listeners.auth]
+password_file = "users"
+digest_file = "digests"
+token_file = "tokens"
+certificate_field = "cn"
+certificate_users = { "Bob Example" = "bob" }
+group_file = "groups"
+realm = "office"
+remember = "1m"
+digest_secret = "0123456789abcdef"
+by_rules = true
+
+[listeners.lists]
+work = "ads.txt"
+
+[listeners.content]
+deny_types = ["image/*"]
+max_size = "10M"
+
+[[listeners.rules]]
+name = "all"
+action = "deny"
+reason = "no"
+challenge = true
+clients = ["10.0.0.0/8", "unix:"]
+not_clients = "10.1.0.0/16"
+users = ["bob", "*"]
+not_users = "eve"
+groups = "staff"
+not_groups = "guests"
+hosts = [".example.com", "~^www[0-9]", "@work"]
+not_hosts = "x.example.com"
+addresses = "192.0.2.0/24"
+not_addresses = "192.0.2.7"
+ports = [80, "8000-8999"]
+not_ports = 8080
+methods = ["GET", "POST"]
+not_methods = "PUT"
+schemes = ["http", "https"]
+not_schemes = "connect"
+url = ["http://*/a/*", "~/b[0-9]"]
+not_url = "*/c/*"
+headers = { User-Agent = "*curl*", X-A = "~^a", X-B = true, X-C = false }
+hours = "08:00-18:00"
+not_hours = "12:00-13:00"
+days = "mon-fri"
+not_days = "wed"
+used_more_than = "1G/day"
+
+[[listeners.rules]]
+name = "rest"
+action = "allow"
+tunnel_timeout = "10m"
+
+[[listeners.rewrites]]
+name = "moved"
+url = "~^http://old[.]example/(.*)"
+hosts = ["old.example"]
+to = "http://new.example/{1}"
+redirect = 302
+
+[[listeners.rewrites]]
+name = "glob"
+url = "http://old.example/*"
+to = "https://{host}{path}"
+
+[[listeners.privacy]]
+hosts = [".example"]
+remove = ["Referer"]
+replace = { User-Agent = "none" }
+keep = ["Accept"]
+remove_from_responses = ["Server"]
+
+[[listeners.inject]]
+origin = "https://api.example"
+headers = { Authorization = "Bearer x" }
+rules = ["rest"]
+
+[[listeners.binds]]
+address = "127.0.0.2"
+hosts = ["b.example"]
+rules = ["rest"]
+
+[[listeners]]
+name = "streams"
+mode = "tcp"
+listen = "tcp:5432"
+pool = "db"
+sni = { "a.example" = "db", "*.b.example" = "db" }
+
+[pools.app]
+upstreams = ["https://10.0.0.1", { url = "https://app.example", weight = 2, max = 10, backup = true, resolve = true }]
+strategy = "header-hash:X-User"
+bound = 1.25
+sticky = "cookie"
+sticky_key = "0123456789abcdef"
+host = "app.example"
+retries = 2
+slow_start = "10s"
+panic = 0.3
+eject_on = "5xx"
+proxy_protocol = 2
+queue = 10
+queue_timeout = "2s"
+tolerate = ["bare-lf"]
+ejection = { failures = 3, base = "10s", longest = "1m", share = 0.5 }
+tls = { ca = "ca.pem", cert = "pair.pem", key = "pair.pem", server_name = "app.example", insecure = false }
+
+[pools.app.health]
+kind = "http"
+interval = "5s"
+timeout = "1s"
+rise = 1
+fall = 2
+path = "/hz"
+method = "GET"
+expect = [200, "300-399"]
+body = "~ok[0-9]"
+host = "hz.example"
+
+[pools.db]
+upstreams = ["10.0.0.1:5432"]
+ejection = false
+
+[[routes]]
+name = "api"
+listeners = "web"
+hosts = ["api.example", "*.api.example"]
+path = "/api"
+methods = ["GET"]
+headers = { X-Beta = "~y.*", X-Is = "x", X-There = true }
+query = { v = "2", w = "~[0-9]" }
+clients = ["10.0.0.0/8"]
+weight = 3
+pool = "app"
+host = "upstream"
+sticky = "ip"
+strip_prefix = "/api"
+add_prefix = "/v1"
+map_location = true
+cookie_domains = { "app.example" = "api.example" }
+response_timeout = "10s"
+tunnel_timeout = "1h"
+max_body = "1M"
+request_headers = { set = { X-A = "$host" }, add = { X-B = ["b", "c"] }, remove = ["X-C"] }
+response_headers = { set = { X-A = "a" }, add = { X-B = "b" }, remove = ["Server"] }
+rewrite = { pattern = "/u/(.*)", replacement = "/user/$1" }
+hsts = { max_age = "365d", include_subdomains = true, preload = true }
+auth = { pool = "app", path = "/auth", copy = ["X-User"], cookies = ["*"] }
+mirror = { pool = "app", share = 0.5 }
+
+[[routes]]
+name = "old"
+path = "~/old/[0-9]+"
+redirect = "https://$host/new$path?$query"
+status = 301
+
+[[routes]]
+name = "whoami"
+path = "=/whoami"
+respond = { status = 200, headers = { Content-Type = "text/plain" }, body = "you" }
+
+[[routes]]
+name = "static"
+path = "/static"
+files = "."
+
+[[routes]]
+name = "out"
+path = "/"
+methods = "CONNECT"
+tunnel = "db"
+""".replace("365d", "8760h")
+
+
+def write_everything(folder: Path) -> Path:
+    """The configuration in ``folder``, with all that it names."""
+    digest = hashlib.md5(b"bob:office:x", usedforsecurity=False).hexdigest()
+    ca = new_ca()
+    for name, content in {
+        "everything.toml": EVERYTHING,
+        "ads.txt": "ads.example\nhttp://site.example/banner/*\n",
+        "users": "bob:$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/\n",
+        "digests": f"bob:office:{digest}\n",
+        "tokens": "t0ken:bob\n",
+        "groups": "staff: bob\n",
+        "page.html": "<p>no",
+    }.items():
+        (folder / name).write_text(content)
+    (folder / "ca.pem").write_bytes(ca.cert_pem)
+    pair = ca.issue("app.example")
+    (folder / "pair.pem").write_bytes(pair.key_pem + pair.cert_pem)
+    return folder / "everything.toml"
