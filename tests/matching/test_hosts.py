@@ -7,16 +7,31 @@ from hypothesis import strategies as st
 from txproxy.errors import ConfigError
 from txproxy.forward.access.conditions.condition_types import CONDITION_TYPES
 from txproxy.forward.access.destinations import Destinations
+from txproxy.forward.blocklists.block_list import parse_list
 from txproxy.forward.parents.no_proxy import NoProxy
+from txproxy.forward.parents.parent import Parent
 from txproxy.forward.parents.selection import Parents
+from txproxy.forward.policy import ForwardPolicy
 from txproxy.forward.request.privacy import Privacy
 from txproxy.forward.request.targets import Bind, Targets
 from txproxy.forward.request.url_rewrites import Rewrite
-from txproxy.matching.hosts import HostPattern, HostPatterns, HostTable, host_name, is_literal, normal_host
+from txproxy.matching.hosts import (
+    HostPattern,
+    HostPatterns,
+    HostTable,
+    glob_host,
+    host_name,
+    is_literal,
+    listed_host,
+    literal,
+    named_host,
+    normal_host,
+)
 from txproxy.matching.url_patterns import UrlGlob
 from txproxy.reverse.rewriting.rewrites import ResponseRewrite
-from txproxy.reverse.routing.matches import Match
+from txproxy.reverse.routing.matches import Match, host_of
 from txproxy.stream.sni_routing import ByName
+from txproxy.upstreams.discovery.lookups import HostName, ServiceName
 
 # What people write where a host is meant, and which is none; with what is said of it.
 NO_HOSTS = [
@@ -213,6 +228,90 @@ def test_urls_have_hosts_that_are_some(text):
 def test_exceptions_from_a_proxy_are_no_other_names(text):
     with pytest.raises(ConfigError, match=r"accepted are example\.com"):
         NoProxy([text])
+
+
+@pytest.mark.parametrize("text", [*(text for text, _ in NO_HOSTS), "10.0.0.1", "::1"], ids=ascii)
+def test_what_is_looked_up_again_and_again_is_a_name(text):
+    for kind in (lambda: HostName(text, 80), lambda: ServiceName(text)):
+        with pytest.raises(ConfigError, match=r"is no (host|name).*; accepted is the name of a host or service"):
+            kind()
+
+
+@pytest.mark.parametrize(
+    ("host", "named"),
+    [
+        ("A.Example.", "a.example"),
+        ("a.example..", "a.example."),
+        ("a%2eexample", "a%2eexample"),
+        ("0x7f.1", "0x7f.1"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("::ffff:127.0.0.1", "127.0.0.1"),
+        ("", ""),
+    ],
+)
+def test_a_host_that_is_named_is_not_decoded(host, named):
+    assert named_host(host) == named
+    assert host_of(f"[{host}]:80".encode() if ":" in host else host.encode()) == named
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("ads.example", "ads.example"),
+        (".ads.example", "ads.example"),
+        ("*.ads.example", "ads.example"),
+        ("10.0.0.1", "10.0.0.1"),
+        ("[::1]", "::1"),
+        ("*ads.example", None),
+        ("http://ads.example", None),
+    ],
+)
+def test_an_entry_of_a_block_list_is_for_all_below_it_however_it_is_written(text, host):
+    assert listed_host(text) == host
+    found = parse_list("x", [text]).hosts
+    assert (host is not None) is (len(found) > 0)
+    assert host is None or (found.find(host), found.find(f"x.{host}") is not None) == (host, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern"),
+    [
+        ("a.example", ".a.example"),
+        (".a.example", ".a.example"),
+        ("*.a.example", "*.a.example"),
+        ("10.0.0.1", "10.0.0.1"),
+    ],
+)
+def test_an_exception_from_a_proxy_is_for_all_below_it_unless_it_says_for_those_alone(text, pattern):
+    assert str(HostPattern.parse_exception(text)) == pattern
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [("192.0.2.1", "192.0.2.1"), ("::1", "::1"), ("[::1]", "::1"), ("fe80::1%e0", "fe80::1%e0")],
+)
+def test_an_address_of_this_machine_is_the_same_everywhere(text, address):
+    assert literal(text) == Bind(address=text).address == ForwardPolicy(bind=text).bind == address
+    assert Parent(f"http://proxy.example;bind={text}").address.bind == address
+
+
+@pytest.mark.parametrize("text", ["[192.0.2.1]", "[::1", "::1]", "a.example", "192.0.2", "010.0.0.1", "192.0.2.1/32"])
+def test_what_is_no_address_of_this_machine_is_refused(text):
+    for place in (
+        literal,
+        lambda text: Bind(address=text),
+        lambda text: ForwardPolicy(bind=text),
+        lambda text: Parent(f"http://proxy.example;bind={text}"),
+    ):
+        with pytest.raises(ConfigError, match="is no address"):
+            place(text)
+
+
+@pytest.mark.parametrize("text", ["*ü.example", "*..example", "ü" * 70 + ".*", "*.\udcfc.example"])
+def test_what_no_host_can_be_like_is_refused(text):
+    assert glob_host("*.BÜCHER.example.") == "*.xn--bcher-kva.example"
+    with pytest.raises(ConfigError, match="is no host: wildcards stand beside ASCII alone"):
+        glob_host(text)
 
 
 ASKED = ["a.example", "b.a.example", "c.b.a.example", "xa.example", "example", ""]

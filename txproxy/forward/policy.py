@@ -46,6 +46,10 @@ def _strings(values: str | Iterable[object]) -> tuple[str, ...]:
     return (values,) if isinstance(values, str) else tuple(str(value) for value in values)
 
 
+def _bind(value: str) -> str:
+    return bind_address(value) if value else ""
+
+
 def _parents(value: Parents | ParentUrls | Iterable[str | Parent] | None) -> Parents | ParentUrls | None:
     if value is None or isinstance(value, Parents | ParentUrls):
         return value
@@ -154,7 +158,7 @@ class ForwardPolicy:
     parents: Parents | ParentUrls | None = attrs.field(default=None, converter=_parents)
     choose_parent: ChooseParent | None = None
     no_proxy: tuple[str, ...] = attrs.field(default=(), converter=_strings)
-    bind: str = ""
+    bind: str = attrs.field(default="", converter=_bind)
     binds: tuple[Bind, ...] = attrs.field(default=(), converter=tuple)
     pac: bool = True
     audit: Audit | None = None
@@ -162,8 +166,6 @@ class ForwardPolicy:
     def __attrs_post_init__(self) -> None:
         self._check_places()
         forwarded_for_mode(self.forwarded_for)
-        if self.bind:
-            bind_address(self.bind)
         Rewrites(self.rewrites, self.safe_search)
         if self.ask_timeout <= 0:
             raise ConfigError(f"ask_timeout: {self.ask_timeout!r} is no time; accepted are seconds, above 0")

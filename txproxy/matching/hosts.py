@@ -4,8 +4,17 @@
 ``.example.com`` is both, as in nginx and Squid. An address is a pattern of itself. Case does not count, nor does a dot
 at the end; names that are not in ASCII are what IDNA makes of them. Anything else is a ``ConfigError``.
 
-A block list, and the words of NO_PROXY, have a grammar of their own, in which a bare name has those below it too; and a
-certificate for ``*.example.com`` is for one label in place of the asterisk (RFC 9525 section 6.3).
+What is compared with them is a host in normal form. For who is to look it up that is :func:`normal_host`, in which each
+spelling that a resolver takes for the same host is the same: a rule that another spelling goes around is worth nothing.
+For who is asked for a host of its own, by Host or in TLS, it is :func:`named_host`: what the servers behind would not
+take for the name of a host of theirs is none here either, and gets nothing that only this host has.
+
+What others have defined means something else by the same words, and has a name of its own for it:
+
+- :func:`listed_host` is an entry of a block list, in which each of the three forms has the host and all below it
+- :meth:`HostPattern.parse_exception` is a word of NO_PROXY, in which a bare name has those below it too
+- :mod:`txproxy.matching.certificate_hosts` are those of certificates, whose asterisk is one label
+- :func:`glob_host` is the host of a URL pattern, whose asterisk is any characters
 """
 
 from __future__ import annotations
@@ -62,6 +71,14 @@ def normal_host(host: str) -> str:
     return name
 
 
+def named_host(host: str) -> str:
+    """``host`` (a name or literal, without brackets) as a server is asked for it: without regard to case and a dot at
+    the end, and with an IPv6 address in its usual spelling. Nobody looks it up, so nothing is decoded.
+    """
+    name = host.removesuffix(".").lower()
+    return _normal_ipv6(name) if ":" in name else name
+
+
 def _normal_ipv6(name: str) -> str:
     try:
         address = ipaddress.IPv6Address(name)
@@ -79,6 +96,16 @@ def is_literal(host: str) -> bool:
     return True
 
 
+def literal(text: str) -> str:
+    """The address that somebody has written down for this machine, IPv6 with brackets or without, and with a zone where
+    it needs one; ``ConfigError`` if it is none.
+    """
+    bare = text[1:-1] if text[:1] == "[" and text[-1:] == "]" and ":" in text else text
+    if not is_literal(bare):
+        raise ConfigError(f"{_shown(text)} is no address; accepted is one such as 192.0.2.1 or 2001:db8::1")
+    return bare
+
+
 def host_name(text: str) -> str:
     """The host that somebody has written down, a name or an address (IPv6 with brackets or without), in normal form;
     ``ConfigError`` if it is none, or has more to it.
@@ -87,6 +114,16 @@ def host_name(text: str) -> str:
         return _host(text)
     except ValueError as fault:
         raise ConfigError(f"{_shown(text)} is no host: {fault}; accepted are example.com or an address") from None
+
+
+def listed_host(text: str) -> str | None:
+    """The host that an entry of a block list names, for which all below it is listed as well, whether that is said
+    (``.ads.example``, ``*.ads.example``) or not; None if it names none.
+    """
+    try:
+        return _host(text.removeprefix("*.").removeprefix("."))
+    except ValueError:
+        return None
 
 
 def glob_host(text: str) -> str:
@@ -198,6 +235,12 @@ class HostPattern:
         except ValueError as fault:
             raise ConfigError(f"{_shown(text)} is no host pattern: {fault}; accepted are {_ACCEPTED}") from None
         return cls(name, sign)
+
+    @classmethod
+    def parse_exception(cls, text: str) -> HostPattern:
+        """From NO_PROXY, where a bare name has all below it too, as curl and most others have it."""
+        pattern = cls.parse(text)
+        return pattern if pattern.sign or is_literal(pattern.name) else cls(pattern.name, ".")
 
     def holds(self, host: str) -> bool:
         """Whether ``host``, in normal form, is meant."""

@@ -10,7 +10,6 @@ import attrs
 from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet import endpoints, error
-from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.python.failure import Failure
@@ -28,6 +27,7 @@ from txproxy.errors import (
 )
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.dialers import IDialer
+from txproxy.matching.hosts import is_literal
 from txproxy.net.dns.host_endpoint import NameEndpoint
 from txproxy.net.dns.name_servers import OUT_OF_SOCKETS
 from txproxy.net.dns.resolver import Resolver
@@ -73,10 +73,9 @@ def plain_endpoint(
     local = (bind, 0) if bind else None
     if address.path:
         endpoint = endpoints.UNIXClientEndpoint(reactor, address.path, timeout=timeout)
-    elif isIPAddress(host):
-        endpoint = endpoints.TCP4ClientEndpoint(reactor, host, port, timeout=timeout, bindAddress=local)
-    elif isIPv6Address(host):
-        endpoint = endpoints.TCP6ClientEndpoint(reactor, host, port, timeout=timeout, bindAddress=local)
+    elif is_literal(host):
+        kind = endpoints.TCP6ClientEndpoint if ":" in host else endpoints.TCP4ClientEndpoint
+        endpoint = kind(reactor, host, port, timeout=timeout, bindAddress=local)
     else:
         endpoint = NameEndpoint(reactor, resolver, host, port, timeout, local)
     return endpoint

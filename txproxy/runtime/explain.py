@@ -8,7 +8,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import attrs
-from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
 
 from txproxy.config.endpoints import Bound
@@ -28,6 +27,7 @@ from txproxy.forward.explaining import explain as explain_forward
 from txproxy.forward.mode import ForwardMode
 from txproxy.interfaces.client import Client
 from txproxy.interfaces.plan import Answer, Plan, Refusal
+from txproxy.matching.hosts import is_literal
 from txproxy.matching.octets import shown
 from txproxy.proxy.answers import reason_of
 from txproxy.proxy.services import Services
@@ -96,7 +96,7 @@ class Question:
             field = value.strip().encode("utf-8")
             if not colon or not TOKEN.fullmatch(name.encode("utf-8")) or not FIELD_VALUE.fullmatch(field):
                 raise ConfigError(f"-H {line!r}: no field; accepted is 'NAME: VALUE'")
-        if not isIPAddress(client) and not isIPv6Address(client):
+        if not is_literal(client):
             raise ConfigError(f"--client {client}: accepted is an address")
         return cls(method, url, tuple(lines), client, listener, user)
 

@@ -8,7 +8,7 @@ from typing import Final, Generic, TypeVar
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.matching.hosts import HostPattern, HostTable, is_literal, normal_host
+from txproxy.matching.hosts import HostPattern, HostTable, is_literal, named_host
 from txproxy.wire.client_hello import read_hello
 
 Pool = TypeVar("Pool")
@@ -51,7 +51,7 @@ class ByName(Generic[Pool]):
         if hello is None:
             return None
         name = hello.server_name
-        pool = self._names.find(normal_host(name)) if name is not None else None
+        pool = self._names.find(named_host(name)) if name is not None else None
         if pool is not None:
             return Heard(pool, name)
         why = f"no pool is for {name}" if name is not None else "the client asks for no server name"

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError
-from txproxy.tls.certificate_hosts import NameTable
+from txproxy.matching.certificate_hosts import CertificateHosts
 from txproxy.tls.certificates import Pair, load_pair, read_certificates
 from txproxy.tls.hardening import MIN_VERSIONS, SERVER_CIPHERS, hardened, trust, use_ciphers, use_groups, use_pair
 from txproxy.tls.watched_files import Watched
@@ -207,7 +207,7 @@ class _Generation:
     def __init__(self, front: SSL.Context) -> None:
         self.front = front
         self.contexts: list[SSL.Context] = []
-        self.table: NameTable[SSL.Context] = NameTable()
+        self.table: CertificateHosts[SSL.Context] = CertificateHosts()
         front.set_tlsext_servername_callback(self._choose)
 
     def use(self, contexts: list[SSL.Context], pairs: Sequence[Pair]) -> None:
@@ -215,7 +215,7 @@ class _Generation:
         for context in contexts:
             context.set_app_data(self)
         self.contexts = contexts
-        self.table = NameTable(
+        self.table = CertificateHosts(
             (name, context) for pair, context in zip(pairs, contexts, strict=True) for name in pair.names
         )
 

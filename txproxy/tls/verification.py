@@ -14,12 +14,12 @@ from OpenSSL.crypto import X509
 from service_identity import CertificateError, VerificationError
 from service_identity.cryptography import extract_patterns
 from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
-from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError
+from txproxy.matching.hosts import is_literal
 from txproxy.tls.certificates import load_pair, read_certificates
 from txproxy.tls.hardening import CLIENT_CIPHERS, hardened, trust, use_pair
 from txproxy.tls.watched_files import Stamp, Watched, stamp
@@ -154,7 +154,7 @@ class ClientConnections:
         self._session: SSL.Session | None = None
         self._session_context: SSL.Context | None = None
         self._sni: bytes | None = None
-        if isIPAddress(name) or isIPv6Address(name):
+        if is_literal(name):
             self._id: DNS_ID | IPAddress_ID = IPAddress_ID(name)
         else:
             # RFC 6066 section 3: only names are asked for, without a dot at the end.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.web.resource import IResource
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.weights import MOST_WEIGHT
+from txproxy.matching.hosts import is_literal
 from txproxy.upstreams.upstream import Upstream
 from txproxy.upstreams.upstream_tls import UpstreamTls
 from txproxy.wire.target import written_authority
@@ -52,7 +52,7 @@ def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
         host, port = written_authority(authority)
     except ValueError as fault:
         raise ConfigError(f"{text!r} is no upstream: {fault}; {_ACCEPTED}") from None
-    if options.get("resolve") and (isIPAddress(host) or isIPv6Address(host)):
+    if options.get("resolve") and is_literal(host):
         raise ConfigError(f"{text!r}: an address is no name to resolve; {_ACCEPTED}")
     name = f"{scheme}://{place}"
     if scheme == "http":

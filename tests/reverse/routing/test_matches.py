@@ -27,6 +27,8 @@ def why_not(match, host="a.example", path=b"/", method=b"GET"):
         (b"[0:0::1]", "::1"),
         (b"127.0.0.1", "127.0.0.1"),
         (b"%61.example", "%61.example"),
+        (b"0x7f.1:80", "0x7f.1"),
+        (b"[::ffff:7f00:1]", "127.0.0.1"),
         (b"", ""),
         (b"a b", ""),
         (b"u@a.example", ""),

@@ -10,7 +10,6 @@ import ipaddress
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IProtocol
 from zope.interface import implementer
@@ -154,7 +153,7 @@ class GuardedDialer:
             except DestinationProhibited:
                 return fail()
             return connect_through(address, build, self._reactor, self._timeout, self._resolver)
-        if isIPAddress(host) or isIPv6Address(host):
+        if is_literal(host):
             try:
                 self._destinations.check(host, [host])
             except DestinationProhibited:

@@ -19,7 +19,6 @@ A line that is none of these is left out and counted: one bad line must not make
 from __future__ import annotations
 
 import io
-import ipaddress
 import os
 import re
 from array import array
@@ -32,7 +31,7 @@ import attrs
 from txproxy.errors import ConfigError
 from txproxy.forward.blocklists.host_table import HostNames, key_alone, key_of, keys
 from txproxy.forward.request.facts import Facts
-from txproxy.matching.hosts import host_name
+from txproxy.matching.hosts import is_literal, listed_host
 from txproxy.matching.url_patterns import GlobIndex, UrlGlob
 
 _HOST: Final = re.compile(r"(?:\*?\.)?(?!-)([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?")
@@ -166,9 +165,7 @@ class _Reader:
         return host is not None
 
     def _hosts_file(self, words: list[str]) -> bool:
-        try:
-            ipaddress.ip_address(words[0].partition("%")[0])
-        except ValueError:
+        if not is_literal(words[0]):
             return False
         hosts = [_host_of(word) for word in words[1:]]
         names = [host for host in hosts if host is not None]
@@ -233,10 +230,7 @@ def _host_of(text: str) -> str | None:
     match = _HOST.fullmatch(text)
     if match is not None and text[-1].isalpha():
         return match[1]
-    try:
-        return host_name(text.removeprefix("*.").removeprefix("."))
-    except ConfigError:
-        return None
+    return listed_host(text)
 
 
 def parse_list(name: str, lines: Iterable[str]) -> BlockList:

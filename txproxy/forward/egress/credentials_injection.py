@@ -13,7 +13,7 @@ from txproxy.forward.access.refusals import Blocked, denied
 from txproxy.forward.request.privacy import Mask, Privacy, field_line, field_lines, mask_of
 from txproxy.forward.request.targets import Target
 from txproxy.interfaces.client import Client
-from txproxy.matching.hosts import is_literal, normal_host
+from txproxy.matching.hosts import is_literal, named_host, normal_host
 from txproxy.plain_values import PlainValue
 from txproxy.wire.client_hello import read_hello
 from txproxy.wire.grammar import ABSOLUTE
@@ -54,7 +54,7 @@ class AgreedName:
         if name is None:
             if not is_literal(self._host):
                 raise self._refused("its ClientHello names no host")
-        elif normal_host(name) != self._host:
+        elif named_host(name) != self._host:
             raise self._refused(f"its ClientHello asks for {name}")
         return True
 

@@ -81,8 +81,8 @@ def _entry(word: str) -> Entry:
             why = ": it has host bits set" if "host bits" in str(fault) else ""
             raise ConfigError(f"{word!r} is no network{why}; {_ACCEPTED}") from None
     try:
-        pattern = HostPattern.parse(host)
+        pattern = HostPattern.parse_exception(host)
     except ConfigError as fault:
         why = str(fault).partition("; accepted")[0]
         raise ConfigError(f"{word!r} is no exception from a proxy ({why}); {_ACCEPTED}") from None
-    return Entry(pattern=pattern if pattern.sign else HostPattern(pattern.name, "."), port=int(port or 0))
+    return Entry(pattern=pattern, port=int(port or 0))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from enum import Enum
-from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -21,7 +20,7 @@ from txproxy.errors import ConfigError, ExchangeError
 from txproxy.forward.auth.credentials import basic
 from txproxy.interfaces.address import Address, Opening
 from txproxy.interfaces.weights import MOST_WEIGHT
-from txproxy.matching.hosts import HostPattern
+from txproxy.matching.hosts import HostPattern, literal
 from txproxy.tls.verification import client_connections
 from txproxy.upstreams.ejection import TRIAL, Ejection
 from txproxy.wire.connect_client import ConnectClient, wants_credentials
@@ -265,8 +264,8 @@ def _parameters(text: str, words: Sequence[str]) -> dict[str, Any]:
             options.setdefault(name, []).append(_pattern(text, value))
         elif name == "rule" and value:
             options.setdefault(name, []).append(value)
-        elif name == "bind" and _is_literal(value):
-            options[name] = value.strip("[]")
+        elif name == "bind" and value:
+            options[name] = _bind(text, value)
         elif name == "ca" and value:
             options[name] = value
         else:
@@ -281,9 +280,8 @@ def _pattern(text: str, pattern: str) -> HostPattern:
         raise ConfigError(f"{_shown(text)!r}: host: {fault}") from None
 
 
-def _is_literal(text: str) -> bool:
+def _bind(text: str, address: str) -> str:
     try:
-        ip_address(text.strip("[]"))
-    except ValueError:
-        return False
-    return True
+        return literal(address)
+    except ConfigError as fault:
+        raise ConfigError(f"{_shown(text)!r}: bind: {fault}") from None

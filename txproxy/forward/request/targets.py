@@ -14,7 +14,7 @@ from txproxy.forward.access.client_access import CONNECT_PORTS, REQUEST_PORTS
 from txproxy.forward.access.refusals import Blocked, denied
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.client import Client
-from txproxy.matching.hosts import HostPatterns, is_literal, normal_host
+from txproxy.matching.hosts import HostPatterns, is_literal, literal, normal_host
 from txproxy.matching.ports import Ports
 from txproxy.plain_values import PlainValue
 from txproxy.tls.verification import client_connections
@@ -48,10 +48,13 @@ class Target:
 
 
 def bind_address(text: str) -> str:
-    """``text`` if it is an address to connect from; else ``ConfigError``."""
-    if not is_literal(text):
-        raise ConfigError(f"{text!r} is no address to connect from; accepted is one of this host, such as 192.0.2.1")
-    return text
+    """The address to connect from that ``text`` is; else ``ConfigError``."""
+    try:
+        return literal(text)
+    except ConfigError:
+        raise ConfigError(
+            f"{text!r} is no address to connect from; accepted is one of this host, such as 192.0.2.1"
+        ) from None
 
 
 def _texts(values: Iterable[str] | str) -> tuple[str, ...]:

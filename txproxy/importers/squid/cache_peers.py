@@ -6,7 +6,6 @@ each of them, and for all others, it is worked out as Squid would which peers ar
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import quote
@@ -18,7 +17,7 @@ from txproxy.importers.squid.findings import Line, Peer, Setting, Settings, word
 from txproxy.importers.squid.formulas import TRUE, Untranslatable, positive
 from txproxy.importers.squid.reader import Directive
 from txproxy.interfaces.weights import MOST_WEIGHT
-from txproxy.matching.hosts import HostPattern
+from txproxy.matching.hosts import HostPattern, is_literal
 
 _HEX: Final = frozenset(b"0123456789abcdefABCDEF")
 
@@ -161,10 +160,8 @@ def _nonhierarchical_direct(directive: Directive, settings: Settings, acls: Acls
 
 def _outgoing(directive: Directive, settings: Settings, acls: Acls) -> None:
     address, *references = directive.words or ("",)
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:
-        raise Untranslatable(f"{address} is no address") from None
+    if not is_literal(address):
+        raise Untranslatable(f"{address} is no address")
     if references and acls.all_of(references) != TRUE:
         settings.binds.append({"address": address, "hosts": _hosts_alone(references, acls)})
     elif "bind" in settings.listener:

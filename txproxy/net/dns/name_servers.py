@@ -14,7 +14,6 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import attrs
 from twisted.internet import endpoints, protocol
-from twisted.internet.abstract import isIPv6Address
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
 from twisted.python.failure import Failure
@@ -65,9 +64,7 @@ class UdpSocket:
         self._reactor = reactor
         self._heard = heard
         self._refused = refused
-        self._socket = made = socket.socket(
-            socket.AF_INET6 if isIPv6Address(server) else socket.AF_INET, socket.SOCK_DGRAM
-        )
+        self._socket = made = socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM)
         try:
             made.setblocking(False)
             made.connect((server, port))
@@ -282,7 +279,7 @@ class _Asking:
         if key in self._by_tcp:
             return
         to = self._to
-        make = endpoints.TCP6ClientEndpoint if isIPv6Address(server.address) else endpoints.TCP4ClientEndpoint
+        make = endpoints.TCP6ClientEndpoint if ":" in server.address else endpoints.TCP4ClientEndpoint
         endpoint = make(to.reactor, server.address, to.port, timeout=_TCP_TIMEOUT)
         asked = _TcpQuestion(question(ident, self._name, kind))
         asking: Deferred[Any] = endpoint.connect(protocol.Factory.forProtocol(lambda: asked))

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, Generic, TypeVar
 
 import attrs
-from twisted.internet.abstract import isIPAddress, isIPv6Address
+
+from txproxy.matching.hosts import is_literal
 
 T = TypeVar("T")
 
@@ -55,7 +56,7 @@ def read_resolv_conf(lines: Iterator[str], host_name: str = "") -> ResolvConf:
         words = line.split()
         if not words or words[0][0] in "#;":
             continue
-        if words[0] == "nameserver" and len(words) > 1 and (isIPAddress(words[1]) or isIPv6Address(words[1])):
+        if words[0] == "nameserver" and len(words) > 1 and is_literal(words[1]):
             servers.append(words[1])
         elif words[0] in ("search", "domain"):
             search = words[1:] if words[0] == "search" else words[1:2]
@@ -82,7 +83,7 @@ def read_hosts(lines: Iterator[str]) -> dict[str, tuple[str, ...]]:
     known: dict[str, dict[str, None]] = {}
     for line in lines:
         words = line.partition("#")[0].split()
-        if len(words) > 1 and (isIPAddress(words[0]) or isIPv6Address(words[0])):
+        if len(words) > 1 and is_literal(words[0]):
             for name in words[1:]:
                 known.setdefault(name.lower().rstrip("."), {})[words[0]] = None
     return {name: tuple(addresses) for name, addresses in known.items()}

@@ -25,6 +25,7 @@ from typing import Final, TypeAlias
 
 from txproxy.interfaces.client import Client
 from txproxy.interfaces.plan import Plan
+from txproxy.matching.hosts import named_host
 from txproxy.matching.paths import as_local, has_prefix
 from txproxy.reverse.routing.matches import host_of
 from txproxy.wire.message import RequestHead
@@ -187,7 +188,7 @@ def _same(theirs: bytes, ours: bytes, default: int | None) -> bool:
     except ValueError:
         # with userinfo, or none at all
         return False
-    return host.removesuffix(".") == name.removesuffix(".") and (port or default) == (number or default)
+    return named_host(host) == named_host(name) and (port or default) == (number or default)
 
 
 def _names(theirs: bytes, ours: bytes) -> bool:

@@ -10,7 +10,7 @@ import attrs
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces.client import Client
-from txproxy.matching.hosts import HostPattern, normal_host
+from txproxy.matching.hosts import HostPattern, named_host
 from txproxy.matching.paths import PathPattern
 from txproxy.plain_values import PlainValue
 from txproxy.reverse.routing.conditions import Clients, Condition, HeaderField, Methods, QueryField
@@ -21,16 +21,13 @@ T = TypeVar("T")
 
 
 def host_of(authority: bytes) -> str:
-    """The host that patterns are compared with: no port, no brackets, in lower case, without a dot at its end, IPv6 in
-    its usual spelling; empty if there is none.
-    """
+    """The host that patterns are compared with, as it is named and without a port; empty if there is none."""
     if not authority:
         return ""
     try:
-        host = split_authority(authority)[0].removesuffix(".")
+        return named_host(split_authority(authority)[0])
     except ValueError:
         return ""
-    return normal_host(host) if ":" in host else host
 
 
 def _texts(value: str | Iterable[str]) -> tuple[str, ...]:

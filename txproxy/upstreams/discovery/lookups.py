@@ -12,7 +12,6 @@ from enum import Enum
 from typing import Any, Final, Protocol
 
 import attrs
-from twisted.internet.abstract import isIPAddress
 from twisted.internet.defer import Deferred, DeferredSemaphore, TimeoutError, gatherResults
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -20,6 +19,7 @@ from twisted.python.failure import Failure
 
 from txproxy.errors import ConfigError, DialError
 from txproxy.interfaces.weights import MOST_WEIGHT
+from txproxy.matching.hosts import host_name, is_literal
 from txproxy.matching.ports import HIGHEST, read_port
 from txproxy.wire.dns import AAAA, SRV, A, Record, Service
 
@@ -41,15 +41,13 @@ _AT_MOST: Final = 10.0
 
 def _complete_name(text: str) -> str:
     """``text`` in the form in which it is asked for, with all its labels in ASCII; or ``ConfigError``."""
+    accepted = "accepted is the name of a host or service to look up, without a port"
     try:
-        name = text.encode("idna").decode("ascii").rstrip(".").lower() if isinstance(text, str) else ""
-    except UnicodeError:
-        name = ""
-    labels = name.split(".")
-    if not name or len(name) > 253 or not all(label.replace("-", "").replace("_", "").isalnum() for label in labels):
-        raise ConfigError(f"{text!r} is no name to look up; accepted is a host or service name without a port")
-    if isIPAddress(name):
-        raise ConfigError(f"{text!r} is an address; accepted is a name to look up")
+        name = host_name(text) if isinstance(text, str) else ""
+    except ConfigError as fault:
+        raise ConfigError(f"{str(fault).partition('; accepted')[0]}; {accepted}") from None
+    if not name or is_literal(name):
+        raise ConfigError(f"{text!r} is no name; {accepted}")
     return name
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from txproxy.tls.certificate_hosts import NameTable, plain_name
+from txproxy.matching.certificate_hosts import CertificateHosts, plain_name
 
-TABLE = NameTable(
+TABLE = CertificateHosts(
     [
         ("example.com", "apex"),
         ("*.example.com", "wild"),
@@ -50,7 +50,7 @@ def test_a_name_is_found_whole_or_by_one_wildcard_label(host, found):
 
 
 def test_nothing_is_found_in_an_empty_table():
-    assert NameTable().find("example.com") is None
+    assert CertificateHosts().find("example.com") is None
 
 
 def test_names_are_compared_in_one_form():

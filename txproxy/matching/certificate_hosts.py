@@ -1,4 +1,10 @@
-"""Host names and the patterns that certificates and SNI routes have for them."""
+"""The hosts that certificates are for, whose patterns are others than those of :mod:`txproxy.matching.hosts`.
+
+They are not ours to define: clients compare what they have asked for with what is in a certificate, and are to get the
+one that they will take. ``*.example.com`` is for one label in place of the asterisk (RFC 9525 section 6.3), an address
+is compared as its bytes are (section 6.4), so that ``::ffff:192.0.2.1`` is another than ``192.0.2.1``, and a name is in
+its ASCII form already.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +15,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class NameTable(Generic[T]):
+class CertificateHosts(Generic[T]):
     """Finds what belongs to a host name: by the whole name, else by a wildcard.
 
     ``entries`` are names and what belongs to them, the first of two with the same name. ``*.example.com`` stands for
