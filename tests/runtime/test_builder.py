@@ -3,8 +3,10 @@
 import pytest
 from twisted.internet.task import Clock
 
-from txproxy.config.model import PoolConfig
+from tests.tls.authority import new_ca
+from txproxy.config.model import Config, ForwardListener, PoolConfig
 from txproxy.config.toml.file import parse
+from txproxy.forward.policy import ForwardPolicy
 from txproxy.net.dns.resolver import Resolver
 from txproxy.runtime.builder import Around, LivePool, Observers, assemble
 from txproxy.testing import ProxyInMemory
@@ -115,3 +117,32 @@ def test_whatever_a_route_answers_says_that_the_host_is_for_tls_alone(action, sc
     assert (b"\r\nStrict-Transport-Security: max-age=60\r\n" in client.received) is (scheme == b"https")
     assert b"\r\nX-By: r\r\n" in client.received
     proxy.close()
+
+
+@pytest.mark.parametrize("changed", ["", "[listeners.limits]\nidle_timeout = 5\n"], ids=["nothing", "limits"])
+def test_tls_is_kept_with_its_sessions_and_tickets(tmp_path, changed):
+    cert, key = new_ca().issue("a.example").write(tmp_path, "pair")
+    text = f'''
+        [[listeners]]
+        mode = "forward"
+        tls_listen = "tcp:3129"
+        certificates = {{ cert = "{cert}", key = "{key}" }}
+    '''
+    clock = Clock()
+    first = assemble(parse(text, "edge.toml"), Observers(), around(clock))
+    second = assemble(parse(text + changed, "edge.toml"), Observers(), around(clock), first)
+    (before,), (after,) = first.served, second.served
+    assert after.tls is before.tls
+    assert (after.factory is before.factory) == (changed == "")
+    other = assemble(parse(text + 'tls = { min_version = "1.3" }', "edge.toml"), Observers(), around(clock), second)
+    assert other.served[0].tls is not before.tls
+
+
+def test_listeners_that_are_alike_go_on_each_as_what_it_was():
+    listener = ForwardListener(listen=("tcp:0",), policy=ForwardPolicy(parents=["http://p.example:1"]))
+    config = Config(listeners=(listener, listener))
+    clock = Clock()
+    first = assemble(config, Observers(), around(clock))
+    second = assemble(config, Observers(), around(clock), first)
+    assert [one.factory for one in second.served] == [one.factory for one in first.served]
+    assert first.served[0].factory is not first.served[1].factory

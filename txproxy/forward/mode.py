@@ -10,15 +10,12 @@ from OpenSSL import SSL
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from txproxy.errors import LoopDetected, RequestDenied, RequestError
+from txproxy.errors import ConfigError, LoopDetected, RequestDenied, RequestError
 from txproxy.forward.access.block_pages import greeting_page
 from txproxy.forward.access.conditions.condition_type import Surroundings
 from txproxy.forward.access.decisions import Rules
 from txproxy.forward.access.destinations import Destinations, GuardedDialer
 from txproxy.forward.access.refusals import Blocked, BlockedResponse, denied
-from txproxy.forward.auth.auth_policy import make_authenticator
-from txproxy.forward.auth.authenticator import Authenticator
-from txproxy.forward.blocklists.filtering import Filters, ListFile
 from txproxy.forward.egress.approvals import Approvals
 from txproxy.forward.egress.credentials_injection import AgreedName, Masks
 from txproxy.forward.memo import Notes
@@ -26,12 +23,11 @@ from txproxy.forward.pac import PATH as PAC_PATH
 from txproxy.forward.pac import Pac
 from txproxy.forward.parents.no_proxy import NoProxy
 from txproxy.forward.parents.parent_checks import ParentChecks
-from txproxy.forward.parents.parent_urls import ParentUrls
 from txproxy.forward.parents.selection import Parents
 from txproxy.forward.parents.to_parents import ToParents
 from txproxy.forward.pipeline import Judge
 from txproxy.forward.policy import FORWARDED_FOR_MODES, ForwardPolicy, forwarded_for_mode
-from txproxy.forward.policy_files import FileWatch, Look, in_threads
+from txproxy.forward.policy_parts import PolicyParts, make_parts
 from txproxy.forward.request.onward_head import Onward
 from txproxy.forward.request.privacy import Mask
 from txproxy.forward.request.targets import Target, Targets
@@ -78,7 +74,12 @@ class ForwardMode:
     """
 
     def __init__(
-        self, policy: ForwardPolicy, reactor: Any = None, timeout: float = 5.0, resolver: Resolver | None = None
+        self,
+        policy: ForwardPolicy,
+        reactor: Any = None,
+        timeout: float = 5.0,
+        resolver: Resolver | None = None,
+        parts: PolicyParts | None = None,
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor  # the embedding program's
@@ -90,7 +91,8 @@ class ForwardMode:
         self._via = Via(policy.via.encode("ascii"), new_mark()) if policy.via is not None else None
         self._response_lines = (self._via.response_line,) if self._via is not None else ()
         self.destinations = Destinations(policy.allow_destinations)
-        self.parents = policy.parents.made() if isinstance(policy.parents, ParentUrls) else policy.parents
+        self.parts = parts = parts or make_parts(policy, reactor)
+        self.parents = parts.parents
         self._to_parents = self._make_to_parents()
         self._pac = Pac(NoProxy(policy.no_proxy)) if policy.pac else None
         self._onward = Onward(self._via, policy.forwarded_for)
@@ -101,14 +103,17 @@ class ForwardMode:
         self._looks_at_responses = policy.content is not None or any(
             one.remove_from_responses for one in policy.privacy
         )
-        self.authenticator = make_authenticator(policy.auth, reactor) if policy.auth is not None else None
-        self.filters, self.lists = _filters(policy.filters), _filters(policy.lists)
+        self.authenticator = parts.authenticator
+        self.filters, self.lists = parts.filters, parts.lists
         self.approvals = Approvals(reactor)
         self.rules = self._make_rules()
         self._tunnel_timeouts = self.rules.tunnel_timeouts
         self.warnings = (*self.filters.warnings, *self.lists.warnings, *self.rules.warnings)
         self.changing: Changing | None = None
         self._judge = self._make_judge(reactor, timeout)
+        self._held = self.authenticator
+        if self._held is not None:
+            self._held.hold()
 
     def _make_rules(self) -> Rules:
         policy = self.policy
@@ -267,30 +272,24 @@ class ForwardMode:
             return [line for line in lines if line.partition(b":")[0].lower() not in drop]
         return lines
 
-    def watch(self, reactor: Any) -> FileWatch:
-        """Looks whether the files of lists and users have changed, once it is started."""
-        run = in_threads(reactor)
-        looks: list[Look] = []
-        for filters in (self.filters, self.lists):
-            if filters.lists:
-                looks.append(partial(filters.check_by, run))
-        authenticator = self.authenticator
-        if authenticator is not None and authenticator.has_files:
-            looks.append(partial(_check_files, authenticator))
-        return FileWatch(reactor, looks)
-
-
-async def _check_files(authenticator: Authenticator) -> None:
-    authenticator.check_files()
+    def close(self) -> None:
+        """There are no more requests: let go of what may be another mode's as well."""
+        # The judge stays: whatever may still come is not to pass because nobody is asked.
+        judge = self._judge
+        if judge is not None:
+            self.filters.unwatch(judge.forget)
+            self.lists.unwatch(judge.forget)
+        self.rules.close()
+        users, self._held = self._held, None
+        if users is not None:
+            if judge is not None:
+                users.no_more_when_forgotten(judge.forget)
+            users.close()
 
 
 def _not_judged(client: Client) -> None:
     """Nobody was asked about this request: what is known of the client's last one is not of this."""
     client.user, client.groups, client.verdict = None, frozenset(), None
-
-
-def _filters(given: Filters | Iterable[ListFile]) -> Filters:
-    return given if isinstance(given, Filters) else Filters(given)
 
 
 class ForwardProxyFactory(ProxyFactory):
@@ -299,6 +298,7 @@ class ForwardProxyFactory(ProxyFactory):
     ``protocols``: what clients may speak, ``http`` and ``socks5``; the first byte tells. With ``https`` beside them and
     a ``tls_context`` (or a function that gives one), TLS is known by its first byte as well, and either may be spoken
     inside it. :meth:`speaking` is for listeners with a protocol of their own. ``resolver`` may be shared with others.
+    ``parts`` are the live objects of the policy, where some are there already.
     """
 
     def __init__(
@@ -312,13 +312,14 @@ class ForwardProxyFactory(ProxyFactory):
         tls_context: SSL.Context | Callable[[], SSL.Context] | None = None,
         resolver: Resolver | None = None,
         reactor: Any = None,
+        parts: PolicyParts | None = None,
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor  # the embedding program's
         policy = policy or ForwardPolicy()
         limits = limits or Limits()
         resolver = resolver or Resolver(reactor)
-        mode = ForwardMode(policy, reactor, limits.connect_timeout, resolver)
+        mode = ForwardMode(policy, reactor, limits.connect_timeout, resolver, parts)
         mode.approvals.ipv6_prefix = limits.ipv6_prefix
         super().__init__(
             mode,
@@ -331,10 +332,14 @@ class ForwardProxyFactory(ProxyFactory):
             reactor=reactor,
         )
         self.forward = mode
-        self._watch = mode.watch(reactor)
+        self._watch = mode.parts.watch(reactor)
         self._audit = policy.audit
         if self._audit is not None:
-            self._audit.open()
+            try:
+                self._audit.open()
+            except ConfigError:
+                mode.close()
+                raise
         self.protocols = spoken(protocols, tls_context)
         self.tls_context = tls_context
         self._kind = protocol_class(self.protocols)
@@ -377,8 +382,7 @@ class ForwardProxyFactory(ProxyFactory):
     def stop(self) -> None:
         """Close all that is open, at once."""
         super().stop()
-        if self.forward.authenticator is not None:
-            self.forward.authenticator.close()
+        self.forward.close()
         audit, self._audit = self._audit, None
         if audit is not None:
             audit.close()

@@ -97,6 +97,11 @@ class ErrorPages:
     def __bool__(self) -> bool:
         return bool(self._pages)
 
+    def __eq__(self, other: object) -> bool:
+        return self._pages == other._pages if isinstance(other, ErrorPages) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # nobody looks one up
+
     def render(self, status: int) -> tuple[bytes, bytes] | None:
         """Content type and body of the page for ``status``, or None."""
         return self._pages.get(status)

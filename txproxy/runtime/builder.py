@@ -23,6 +23,7 @@ from txproxy.config.model import (
 from txproxy.errors import ConfigError
 from txproxy.forward.mode import ForwardProxyFactory
 from txproxy.forward.policy import ForwardPolicy
+from txproxy.forward.policy_parts import make_parts
 from txproxy.limits.allotments import Allotments
 from txproxy.net.dns.resolver import Resolver
 from txproxy.observe.audit import AuditLog
@@ -92,13 +93,16 @@ class LivePool:
                 pool.disable(upstream)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Served:
-    """A listener's configuration, the factory that serves it, and its TLS, if it has some."""
+    """A listener's configuration, the factory that serves it, and its TLS, if it has some. ``basis`` is all that the
+    factory was made from, live objects included: where that is the same, so is the factory.
+    """
 
     config: AnyListener
     factory: Factory
     tls: ServerTls | None
+    basis: tuple[object, ...] = attrs.field(default=(), repr=False)
 
 
 @attrs.frozen
@@ -110,6 +114,18 @@ class Assembly:
     served: tuple[Served, ...]
     allotments: Allotments | None = None
     audits: Mapping[str, AuditLog] = attrs.field(factory=dict)
+
+    @property
+    def factories(self) -> list[Factory]:
+        """Each listener's."""
+        return [served.factory for served in self.served]
+
+    def stop_new(self, before: Assembly | None) -> None:
+        """It is not taken: end what was made for it, and was not there ``before``."""
+        known = before.factories if before is not None else []
+        for factory in self.factories:
+            if factory not in known:
+                factory.stop()
 
 
 @attrs.frozen
@@ -123,22 +139,64 @@ class Around:
 
 
 def assemble(config: Config, observers: Observers, around: Around, before: Assembly | None = None) -> Assembly:
-    """Build it all. Pools that are as they were ``before`` are the same again, with all that is known of them. A file
-    that has become unreadable since the configuration was read is a ``ConfigError``.
+    """Build it all. What is as it was ``before`` is the same again, with all that is known of it: pools; of forward
+    proxies the users, lists and parents; TLS; and factories, with their connections, where all of it is. A file that
+    has become unreadable since the configuration was read is a ``ConfigError``.
     """
     reactor = around.reactor
     around.resolver.ipv6_prefix = config.bounds.ipv6_prefix
     pools = {pool.name: _live_pool(_checked_as_asked(pool, config), reactor, before) for pool in config.pools}
-    allotments = _allotments(config, reactor, before)
-    audits = _audits(config, before)
-    served = []
-    for listener in config.listeners:
-        tls = ServerTls(listener.tls) if listener.tls is not None else None
-        if isinstance(listener, ForwardListener):
-            listener = attrs.evolve(listener, policy=_policy(listener, allotments, audits))
-        served.append(Served(listener, _factory(config, listener, pools, tls, observers, around), tls))
-    config.opened.clear()
-    return Assembly(config, pools, tuple(served), allotments, audits)
+    assembly = Assembly(config, pools, (), _allotments(config, reactor, before), _audits(config, before))
+    served: list[Served] = []
+    try:
+        for listener in config.listeners:
+            taken = [one.factory for one in served]
+            known = [one for one in before.served if one.factory not in taken] if before is not None else []
+            # Those of the same name first: where several are alike, each goes on as what it was.
+            known.sort(key=lambda one: one.config.name != listener.name)
+            served.append(_serve(listener, assembly, observers, around, known))
+    except ConfigError:
+        attrs.evolve(assembly, served=tuple(served)).stop_new(before)
+        raise
+    return attrs.evolve(assembly, served=tuple(served))
+
+
+def _serve(
+    listener: AnyListener, assembly: Assembly, observers: Observers, around: Around, before: Sequence[Served]
+) -> Served:
+    """Who serves a listener: one of those who did ``before``, if nothing of it has changed."""
+    pages = ErrorPages(dict(listener.error_pages)) if isinstance(listener, ReverseListener) else None
+    # One without a name of its own has another where one is written before it.
+    basis = (attrs.evolve(listener, name=""), *_needs(listener, assembly), observers, pages)
+    for one in before:
+        if one.basis == basis:
+            return attrs.evolve(one, config=listener)
+    tls = next((one.tls for one in before if one.tls is not None and one.config.tls == listener.tls), None)
+    if tls is None and listener.tls is not None:
+        tls = ServerTls(listener.tls)
+    if isinstance(listener, ForwardListener):
+        factory: Factory = _forward_factory(listener, assembly, observers, around, before)
+    elif isinstance(listener, TcpListener):
+        factory = _stream_factory(listener, assembly.pools, observers, around)
+    else:
+        factory = _reverse_factory(listener, assembly, tls, observers, around)
+        factory.services.pages = pages or None
+    return Served(listener, factory, tls, basis)
+
+
+def _needs(listener: AnyListener, assembly: Assembly) -> tuple[object, ...]:
+    """What a listener needs that is not its own."""
+    pools = assembly.pools
+    if isinstance(listener, ForwardListener):
+        audit = assembly.audits[listener.audit] if listener.audit is not None else None
+        return assembly.allotments, audit
+    if isinstance(listener, TcpListener):
+        return tuple(pools[name] for name in listener.pools)
+    routes = assembly.config.routes_of(listener)
+    names = [name for route in routes for name in route.pools]
+    if listener.pool is not None:
+        names.append(listener.pool)
+    return routes, tuple(pools[name] for name in names)
 
 
 def _policy(listener: ForwardListener, allotments: Allotments | None, audits: Mapping[str, AuditLog]) -> ForwardPolicy:
@@ -204,41 +262,38 @@ def _live_pool(config: PoolConfig, reactor: Any, before: Assembly | None) -> Liv
     return pool
 
 
-def _factory(
-    config: Config,
-    listener: AnyListener,
-    pools: Mapping[str, LivePool],
-    tls: ServerTls | None,
-    observers: Observers,
-    around: Around,
-) -> Factory:
-    resolver, reactor = around.resolver, around.reactor
-    if isinstance(listener, ForwardListener):
-        return ForwardProxyFactory(
-            listener.policy,
-            limits=listener.limits,
-            tolerate=listener.tolerate,
-            observers=observers.exchanges,
-            protocols=listener.protocols,
-            resolver=resolver,
-            reactor=reactor,
-        )
-    if isinstance(listener, TcpListener):
-        return _stream_factory(listener, pools, observers, around)
-    via = via_entry(listener.via)
-    routes = [Route(route.name, route.match, action_of(route, pools, via)) for route in config.routes_of(listener)]
-    mode = mode_of(listener, default_action(listener, pools, via), routes, via, tls)
-    factory = ReverseProxyFactory(
-        mode,
+def _forward_factory(
+    listener: ForwardListener, assembly: Assembly, observers: Observers, around: Around, before: Sequence[Served]
+) -> ForwardProxyFactory:
+    policy = _policy(listener, assembly.allotments, assembly.audits)
+    parts = [one.factory.forward.parts for one in before if isinstance(one.factory, ForwardProxyFactory)]
+    return ForwardProxyFactory(
+        policy,
+        limits=listener.limits,
+        tolerate=listener.tolerate,
+        observers=observers.exchanges,
+        protocols=listener.protocols,
+        resolver=around.resolver,
+        reactor=around.reactor,
+        parts=make_parts(policy, around.reactor, parts),
+    )
+
+
+def _reverse_factory(
+    listener: ReverseListener, assembly: Assembly, tls: ServerTls | None, observers: Observers, around: Around
+) -> ReverseProxyFactory:
+    pools, via = assembly.pools, via_entry(listener.via)
+    configured = assembly.config.routes_of(listener)
+    routes = [Route(route.name, route.match, action_of(route, pools, via)) for route in configured]
+    return ReverseProxyFactory(
+        mode_of(listener, default_action(listener, pools, via), routes, via, tls),
         via=listener.via,
         limits=listener.limits,
         tolerate=listener.tolerate,
         observers=observers.exchanges,
-        resolver=resolver,
-        reactor=reactor,
+        resolver=around.resolver,
+        reactor=around.reactor,
     )
-    factory.services.pages = ErrorPages(dict(listener.error_pages)) or None
-    return factory
 
 
 def _stream_factory(

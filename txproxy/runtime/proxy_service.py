@@ -17,6 +17,7 @@ from txproxy.config.model import Config, ForwardListener
 from txproxy.config.start_lines import start_line
 from txproxy.config.toml.file import load
 from txproxy.errors import ConfigError
+from txproxy.forward.mode import ForwardProxyFactory
 from txproxy.limits.allotments import Allotments
 from txproxy.matching.networks import UNIX, PeerNetworks
 from txproxy.net.dns.resolver import Resolver
@@ -100,7 +101,7 @@ class _Running:
     @property
     def factories(self) -> list[Factory]:
         """Each listener's."""
-        return [served.factory for served in self.assembly.served]
+        return self.assembly.factories
 
     def places(self) -> list[_Place]:
         """Each endpoint; ``ConfigError`` if one is there twice."""
@@ -130,6 +131,7 @@ class ProxyService(Service):
         # Where relative names begin may be another folder by then.
         self._file = os.path.abspath(config.source) if config.source else ""
         self._now = self._assemble(config, None)
+        config.opened.clear()
         # those of configurations before, whose clients have not left yet, with what they write to
         self._leaving: dict[Factory, tuple[Deferred[None], AccessLog | None]] = {}
         self._timer: IDelayedCall | None = None
@@ -160,9 +162,14 @@ class ProxyService(Service):
         if log is not None:
             observers = Observers(exchanges=(log.exchange,), streams=(log.stream,))
         try:
-            running = _Running(assemble(config, observers, self._around, before.assembly if before else None), log)
-            # An endpoint that is there twice is said before anything runs.
-            running.places()
+            known = before.assembly if before is not None else None
+            running = _Running(assemble(config, observers, self._around, known), log)
+            try:
+                # An endpoint that is there twice is said before anything runs.
+                running.places()
+            except ConfigError:
+                running.assembly.stop_new(known)
+                raise
         except ConfigError:
             if log is not None and (before is None or log is not before.log):
                 log.close()
@@ -220,6 +227,11 @@ class ProxyService(Service):
             for upstream in live.pool.upstreams:
                 if isinstance(upstream.address.tls, ClientConnections):
                     upstream.address.tls.check()
+        for factory in self._now.factories:
+            parents = factory.forward.parents if isinstance(factory, ForwardProxyFactory) else None
+            for parent in parents or ():
+                if isinstance(parent.address.tls, ClientConnections):
+                    parent.address.tls.check()
 
     def logs(self) -> list[LogFile]:
         """What is written to: the access log, and audit logs."""
@@ -268,6 +280,7 @@ class ProxyService(Service):
         try:
             now.entrances = self._open(now, before.entrances)
         except ConfigError:
+            now.assembly.stop_new(before.assembly)
             if now.log is not None and now.log is not before.log:
                 now.log.close()
             raise
@@ -282,7 +295,18 @@ class ProxyService(Service):
             else:
                 entrance.close()
         for factory in before.factories:
-            self._retire(factory, before.log)
+            if factory not in now.factories:
+                self._retire(factory, before.log)
+        self._read_what_has_changed()
+        # Until here, what was read to check it need not be read again.
+        config.opened.clear()
+
+    def _read_what_has_changed(self) -> None:
+        """Of what is kept, at once: that is what somebody wants who asks for a reload."""
+        self.check_files()
+        for factory in self._now.factories:
+            if isinstance(factory, ForwardProxyFactory):
+                factory.forward.parts.check_files()
 
     def _retire(self, factory: Factory, log: AccessLog | None) -> None:
         """Hand the clients of a factory over to who serves their entrance now; when the last one has gone there, or has

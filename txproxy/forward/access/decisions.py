@@ -220,6 +220,11 @@ class Rules:
         if self._surroundings.lists is not None:
             self._surroundings.lists.watch(self._compile)
 
+    def close(self) -> None:
+        """Follow the lists no longer, which may be others' as well."""
+        if self._surroundings.lists is not None:
+            self._surroundings.lists.unwatch(self._compile)
+
     def decide(self, facts: Facts) -> Verdict:
         """What is to be done. Where the verdict is that more has to be known, set ``facts.addresses`` (or ``user`` and
         ``groups``) and ask again.

@@ -75,6 +75,7 @@ class Authenticator:
         self._generation = 0
         self._files: list[UserFile[Any]] = []
         self._forgetful: list[Callable[[], None]] = []
+        self._holders = 0
         # its own, if it has some
         self.threads: HashingThreads | None = None
         # of the user that was found at once by the latest check: until when the same fields say the same
@@ -108,9 +109,14 @@ class Authenticator:
         name = self._certificate_user(certificate)
         return self._by_name(name) if name is not None else None
 
+    def hold(self) -> None:
+        """One more proxy asks it, and will call :meth:`close`."""
+        self._holders += 1
+
     def close(self) -> None:
-        """Let go of its threads."""
-        if self.threads is not None:
+        """Let go of its threads, if nobody else holds it."""
+        self._holders = max(0, self._holders - 1)
+        if self.threads is not None and not self._holders:
             self.threads.close()
 
     def groups_of(self, name: str) -> frozenset[str]:
@@ -149,6 +155,11 @@ class Authenticator:
     def when_forgotten(self, forget: Callable[[], None]) -> None:
         """Have ``forget`` called whenever what was right before is to be checked anew."""
         self._forgetful.append(forget)
+
+    def no_more_when_forgotten(self, forget: Callable[[], None]) -> None:
+        """Let it be."""
+        if forget in self._forgetful:
+            self._forgetful.remove(forget)
 
     def _check_value(self, value: bytes, head: RequestHead, client: Client) -> Checked:
         key = self._memory.key(value)

@@ -181,6 +181,11 @@ class Filters:
         """Have ``changed`` called whenever a list has been replaced."""
         self._watchers.append(changed)
 
+    def unwatch(self, changed: Callable[[], None]) -> None:
+        """No longer."""
+        if changed in self._watchers:
+            self._watchers.remove(changed)
+
     def check(self) -> bool:
         """Read again the files that have changed; True if that replaced a list. A file that cannot be used any more
         leaves its list as it was, and is told of in the log once. One that has lost all its entries is believed when it
