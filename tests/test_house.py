@@ -17,7 +17,7 @@ PACKAGE = ROOT / "txproxy"
 
 # From the ground up. Who stands on a layer may import from those below it; rooms of one layer do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "lazy_imports", "plain_values"),
+    ("errors", "file_stamps", "lazy_imports", "plain_values"),
     ("matching",),
     ("wire",),
     ("interfaces",),
@@ -42,6 +42,7 @@ BESIDE: dict[str, set[str] | None] = {
 # Beyond the standard library, these import nothing else.
 STANDING_ALONE = {
     "errors": set(),
+    "file_stamps": {"attrs"},
     "lazy_imports": set(),
     "plain_values": {"attrs"},
     "matching": {"txproxy", "attrs"},

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from txproxy.errors import ConfigError
-from txproxy.tls.watched_files import Watched, read_file, stamp
+from txproxy.tls.watched_files import Watched, read_file
 
 
 @pytest.fixture
@@ -89,9 +89,3 @@ def test_a_file_that_cannot_be_read_is_named(path):
     assert line.startswith(f"--tls-cert {path!r}:" if "\0" in path else f"--tls-cert {path}:")
     assert "accepted is" in line
     assert "\n" not in line
-
-
-def test_a_file_that_is_not_there_has_no_stamp(tmp_path):
-    assert stamp(str(tmp_path / "none")) is None
-    assert stamp("a\0b") is None
-    assert stamp(str(tmp_path)) is not None

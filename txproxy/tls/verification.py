@@ -19,10 +19,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError
+from txproxy.file_stamps import Stamp
 from txproxy.matching.hosts import is_literal
 from txproxy.tls.certificates import load_pair, read_certificates
 from txproxy.tls.hardening import CLIENT_CIPHERS, hardened, trust, use_pair
-from txproxy.tls.watched_files import Stamp, Watched, stamp
+from txproxy.tls.watched_files import Watched
 
 _Verify: TypeAlias = Callable[[SSL.Connection, X509, int, int, int], bool]
 
@@ -48,11 +49,11 @@ def client_connections(
     ``server_name`` that cannot be one; a ``host`` that cannot is a ``UnicodeError``.
     """
     if ca_file is None and cert_file is None and key_file is None:
-        files: tuple[Stamp, ...] = ()
+        files: tuple[Stamp | None, ...] = ()
     else:
         if key_file is not None and cert_file is None:
             raise ConfigError(f"{prefix}key {key_file}: needs {prefix}cert as well")
-        files = tuple(stamp(file) for file in (ca_file, cert_file, key_file) if file is not None)
+        files = tuple(Stamp.now(file) for file in (ca_file, cert_file, key_file) if file is not None)
     settings = _Settings(ca_file, insecure, cert_file, key_file, prefix)
     if server_name is None:
         return _connections(host, settings, files)
@@ -80,12 +81,12 @@ class _Settings:
 
 # By the files' stamps as well: who asks after a change, as a reload does, gets what they hold now.
 @lru_cache(maxsize=1024)
-def _connections(name: str, settings: _Settings, files: tuple[Stamp, ...]) -> ClientConnections:
+def _connections(name: str, settings: _Settings, files: tuple[Stamp | None, ...]) -> ClientConnections:
     return ClientConnections(name, _client_tls(settings, files))
 
 
 @lru_cache(maxsize=256)
-def _client_tls(settings: _Settings, files: tuple[Stamp, ...]) -> _ClientTls:
+def _client_tls(settings: _Settings, files: tuple[Stamp | None, ...]) -> _ClientTls:
     return _ClientTls(settings)
 
 

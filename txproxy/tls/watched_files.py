@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Final, Generic, TypeVar
 
 from twisted.logger import Logger
 
 from txproxy.errors import ConfigError
+from txproxy.file_stamps import Stamp
 
 T = TypeVar("T")
-Stamp: TypeAlias = "tuple[int, int, int, int] | None"
 
 _log = Logger()
 
@@ -33,15 +32,6 @@ def read_file(path: str, option: str) -> bytes:
     return data
 
 
-def stamp(path: str) -> Stamp:
-    """What changes when the file does, whether it is written, replaced, or its link turned; None if it is not there."""
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-
-
 class Watched(Generic[T]):
     """A ``value`` that ``load`` made from files, and makes again when one of them has changed.
 
@@ -55,8 +45,8 @@ class Watched(Generic[T]):
         self._stamps = self._look()
         self.value = load()
 
-    def _look(self) -> list[Stamp]:
-        return [stamp(file) for file in self._files]
+    def _look(self) -> list[Stamp | None]:
+        return [Stamp.now(file) for file in self._files]
 
     def check(self) -> bool:
         """Read again if a file has changed since it was read last; whether there is a new value now."""

@@ -15,6 +15,7 @@ from typing import Final, Generic, TypeVar
 from twisted.logger import Logger
 
 from txproxy.errors import ConfigError
+from txproxy.file_stamps import Stamp
 from txproxy.forward.auth.password_hashes import PasswordHash, read_hash
 
 _log = Logger()
@@ -42,9 +43,9 @@ class UserFile(Generic[T]):
     def __init__(self, path: str, read: Callable[[Lines, Callable[[int, str], None]], T]) -> None:
         self.path = path
         self._read = read
-        self._seen: tuple[int, ...] = ()
+        self._seen: Stamp | None = None
         # of a file that has nobody in it any more, until it is seen so again
-        self._emptied: tuple[int, ...] = ()
+        self._emptied: Stamp | None = None
         self._gone = False
         self.content, faults = self._load()
         if faults:
@@ -56,9 +57,8 @@ class UserFile(Generic[T]):
         What is wrong goes to the log, once, and the content stays: a file may be caught half written. So one that has
         nobody in it any more is believed when it is still so at the next look: who takes the last user out means it.
         """
-        try:
-            seen = _signature(os.stat(self.path))
-        except OSError:
+        seen = Stamp.now(self.path)
+        if seen is None:
             self._is_gone()
             return False
         self._gone = False
@@ -72,7 +72,7 @@ class UserFile(Generic[T]):
         # Where no line is wrong, what the file lacks is all that there was.
         emptied = not content and len(self.content) > 0 and not any(number for number, _ in faults)
         if emptied and self._emptied != self._seen:
-            self._emptied, self._seen = self._seen, ()
+            self._emptied, self._seen = self._seen, None
             _log.info("{path} is empty now, which is believed if it stays so", path=self.path)
             return False
         if faults and not emptied:
@@ -91,8 +91,8 @@ class UserFile(Generic[T]):
     def _is_gone(self) -> None:
         # Whoever replaces it may have taken the old one away first. But it may also be gone for good, which is no word
         # of anybody's that nobody may log in.
-        if self._gone and self._seen:
-            self._seen = ()
+        if self._gone and self._seen is not None:
+            self._seen = None
             _log.error("{path} is gone; what was read before stays in use", path=self.path)
         self._gone = True
 
@@ -104,7 +104,7 @@ class UserFile(Generic[T]):
     def _load(self) -> tuple[T, _Faults]:
         try:
             with open(self.path, "rb") as file:
-                self._seen = _signature(os.fstat(file.fileno()))
+                self._seen = Stamp.of(os.fstat(file.fileno()))
                 data = file.read()
         except OSError as fault:
             raise ConfigError(f"{self.path}: {fault.strerror}; accepted is a file that can be read") from None
@@ -116,10 +116,6 @@ class UserFile(Generic[T]):
                 faults.append((number, reason))
 
         return self._read(_lines(data, fail), fail), faults
-
-
-def _signature(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev
 
 
 def _lines(data: bytes, fail: Callable[[int, str], None]) -> Lines:

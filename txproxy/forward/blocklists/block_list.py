@@ -29,6 +29,7 @@ from typing import Final, NamedTuple
 import attrs
 
 from txproxy.errors import ConfigError
+from txproxy.file_stamps import Stamp
 from txproxy.forward.blocklists.host_table import HostNames, key_alone, key_of, keys
 from txproxy.forward.request.facts import Facts
 from txproxy.matching.hosts import is_literal, listed_host
@@ -238,30 +239,6 @@ def parse_list(name: str, lines: Iterable[str]) -> BlockList:
     reader = _Reader(name)
     reader.read(lines)
     return reader.made()
-
-
-@attrs.frozen
-class Stamp:
-    """By what a file is known to be the one that was read: another in its place has another inode, and one that was
-    written to another time or size.
-    """
-
-    modified: int
-    size: int
-    inode: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> Stamp:
-        """From what the system tells of a file."""
-        return cls(status.st_mtime_ns, status.st_size, status.st_ino)
-
-    @classmethod
-    def now(cls, path: str) -> Stamp | None:
-        """That of a file as it is now; None if there is none."""
-        try:
-            return cls.of(os.stat(path))
-        except OSError:
-            return None
 
 
 def list_name(path: str) -> str:

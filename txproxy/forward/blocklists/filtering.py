@@ -10,7 +10,8 @@ import attrs
 from twisted.logger import Logger
 
 from txproxy.errors import ConfigError
-from txproxy.forward.blocklists.block_list import BlockList, Hit, Stamp, list_name, read_list
+from txproxy.file_stamps import Stamp
+from txproxy.forward.blocklists.block_list import BlockList, Hit, list_name, read_list
 from txproxy.forward.blocklists.host_table import HostNames
 from txproxy.forward.request.facts import Facts
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import attrs
 
+from txproxy.file_stamps import Stamp
 from txproxy.matching.hosts import is_literal
 
 T = TypeVar("T")
@@ -105,7 +105,8 @@ class WatchedFile(Generic[T]):
         self._read = read
         self._seconds = seconds
         self._changed = changed
-        self._seen: tuple[Any, ...] | None = None
+        self._seen: Stamp | None = None
+        self._read_before = False
         self._look_at = float("-inf")
         self._content: T
 
@@ -114,17 +115,14 @@ class WatchedFile(Generic[T]):
         now = self._seconds()
         if now >= self._look_at:
             self._look_at = now + _EVERY
-            try:
-                stat = os.stat(self._path)
-                seen: tuple[Any, ...] = stat.st_mtime_ns, stat.st_ino, stat.st_size
-            except OSError:
-                seen = ()
-            if seen != self._seen:
+            seen = Stamp.now(self._path)
+            if not self._read_before or seen != self._seen:
                 self._take(seen)
         return self._content
 
-    def _take(self, seen: tuple[Any, ...]) -> None:
-        first, self._seen = self._seen is None, seen
+    def _take(self, seen: Stamp | None) -> None:
+        first, self._read_before = not self._read_before, True
+        self._seen = seen
         try:
             with open(self._path, encoding="utf-8", errors="replace") as file:
                 content = self._read(iter(file))
