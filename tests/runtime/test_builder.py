@@ -1,5 +1,6 @@
 """What a configuration comes to, and what a pool takes over from the one before it."""
 
+import attrs
 import pytest
 from twisted.internet.task import Clock
 
@@ -10,7 +11,9 @@ from txproxy.forward.policy import ForwardPolicy
 from txproxy.net.dns.resolver import Resolver
 from txproxy.runtime.builder import Around, LivePool, Observers, assemble
 from txproxy.testing import ProxyInMemory
-from txproxy.upstreams.upstream import State
+from txproxy.upstreams.ejection import Ejection
+from txproxy.upstreams.pool_settings import PoolSettings
+from txproxy.upstreams.upstream import Breaker, State
 
 SELF = (
     b"HTTP/1.1 302 Found\r\nDate: D\r\nLocation: http://127.0.0.1:8001/login\r\n"
@@ -63,6 +66,32 @@ def test_a_drain_ends_when_it_was_to_end_though_the_configuration_was_read_again
     assert [upstream.state for upstream in after.pool.upstreams] == [State.DRAINING, State.DRAINING, State.HEALTHY]
     clock.advance(41)
     assert [upstream.state for upstream in after.pool.upstreams] == [State.DISABLED, State.DRAINING, State.HEALTHY]
+
+
+def test_who_was_ejected_stays_out_for_as_long_and_is_then_tried():
+    clock = Clock()
+    config = PoolConfig(name="p", upstreams=("http://10.0.0.1", "http://10.0.0.2", "http://10.0.0.3"))
+    before = LivePool(config, b"k" * 32)
+    before.pool.use_clock(clock)
+    for _ in range(5):
+        before.pool.upstreams[0].struck("it closes")
+    clock.advance(20)
+    after = LivePool(attrs.evolve(config, host="a.example"), b"k" * 32)
+    after.follow(before, clock)
+    first = after.pool.upstreams[0]
+    assert (first.state, first.cause) == (State.EJECTED, "it closes")
+    assert [upstream.state for upstream in after.pool.upstreams[1:]] == [State.HEALTHY, State.HEALTHY]
+    clock.advance(11)
+    after.pool.refresh()
+    before.pool.refresh()
+    assert first.breaker is before.pool.upstreams[0].breaker is Breaker.HALF_OPEN
+    again = LivePool(config, b"k" * 32)
+    again.follow(after, clock)
+    assert again.pool.upstreams[0].breaker is Breaker.HALF_OPEN
+    other = attrs.evolve(config, settings=PoolSettings(ejection=Ejection(base=5)))
+    new = LivePool(other, b"k" * 32)
+    new.follow(after, clock)
+    assert new.pool.upstreams[0].breaker is Breaker.CLOSED, "under other terms it may be well"
 
 
 BEGIN = '[[listeners]]\nlisten = "tcp:1"\n'

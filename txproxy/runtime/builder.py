@@ -83,6 +83,8 @@ class LivePool:
         known = {upstream.name: upstream for upstream in before.pool.upstreams}
         for upstream in pool.upstreams:
             old = known.get(upstream.name)
+            if old is not None and pool.settings.ejection == before.pool.settings.ejection:
+                upstream.take_over(old)
             state = old.state if old is not None else State.HEALTHY
             if state is State.UNHEALTHY and pool.settings.health is not None and old is not None:
                 upstream.checked(False, old.cause)
@@ -91,6 +93,7 @@ class LivePool:
                 pool.drain(upstream, old.drained_at - pool.seconds())
             elif state is State.DISABLED:
                 pool.disable(upstream)
+        pool.refresh()
 
 
 @attrs.frozen(eq=False)

@@ -298,6 +298,19 @@ class Upstream:
         if state is State.HEALTHY:
             self._healthy_since = self._warm_from = now
 
+    def take_over(self, before: Upstream) -> None:
+        """It goes on as one of another pool has been: what traffic has told of that is true of this as well."""
+        self.breaker = before.breaker
+        self._strikes = before._strikes
+        self._ejections = before._ejections
+        self._opened_at, self._closed_at = before._opened_at, before._closed_at
+        self._ejected_cause, self._ejected_since = before._ejected_cause, before._ejected_since
+        self._healthy_since, self._warm_from = before._healthy_since, before._warm_from
+        self._ejected_until = before._ejected_until
+        if before.breaker is Breaker.HALF_OPEN:
+            # Whoever tries it now tells the other one: here, it is about to be tried.
+            self.breaker = Breaker.OPEN
+
     def begin(self, now: float, warm: bool) -> None:
         """It has joined a pool; ``warm`` says that it need not start slowly."""
         self._healthy_since = now
