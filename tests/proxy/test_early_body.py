@@ -1,12 +1,16 @@
 """Where an upstream has so many places, a request with a body takes one when the first part of that is there."""
 
+from collections import Counter
+
 import pytest
 
 from tests.proxy.test_exchange import GET, OK, POST, status
-from txproxy import Limits, Pool, ReverseProxyFactory
+from txproxy import Limits, Pool, PoolSettings, ReverseProxyFactory
 from txproxy.errors import DialError
 from txproxy.proxy.early_body import FIRST_PART
 from txproxy.testing import ProxyInMemory
+from txproxy.upstreams.ejection import Ejection
+from txproxy.upstreams.upstream import Breaker
 
 HEAD = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
 CHUNKED = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -18,8 +22,8 @@ BEGUN = b"HTTP/1.1 200 OK\r\nDate: D\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na
 def make():
     made = []
 
-    def make(*upstreams, limits=None):
-        pool = Pool(upstreams or ["http://10.0.0.1;max=1"])
+    def make(*upstreams, limits=None, **pool):
+        pool = Pool(upstreams or ["http://10.0.0.1;max=1"], **pool)
         made.append(ProxyInMemory(lambda reactor: ReverseProxyFactory(pool, limits=limits, via=None, reactor=reactor)))
         made[-1].pool = pool
         return made[-1]
@@ -222,19 +226,146 @@ def test_what_was_gathered_goes_to_another_if_the_first_cannot_be_reached(make):
     assert client.received == OK
 
 
-def test_who_waited_in_the_queue_gathers_when_it_is_served(make):
+def test_whose_body_is_not_there_waits_outside_of_the_queue(make):
     proxy = make()
     first = ask(proxy)
     second = ask(proxy, HEAD % 6)
     third = ask(proxy)
     second.send(b"abc")
+    assert proxy.pool.waiting == 1
+    # It is not too late after the time that one may be in the queue either.
+    proxy.advance(proxy.pool.settings.queue_timeout - 1)
     proxy.upstream.send(OK)
-    # The body of the second is not there: its turn goes to the third.
     proxy.upstream.send(OK)
     assert first.received == OK and third.received == OK and not second.received
     second.send(b"def")
     proxy.upstream.send(OK)
     assert second.received == OK
+
+
+def asked(proxy):
+    """Who got a request, in this order."""
+    return [one.address.host for one in proxy.network.connections if one.received]
+
+
+TWO = ("http://10.0.0.1;max=2", "http://10.0.0.2;max=2")
+PUT = LONG.replace(b"POST", b"PUT")
+
+
+def test_who_goes_on_without_is_repeated_no_more_often_than_others(make):
+    proxy = make(*TWO, settings=PoolSettings(retries=1))
+    client = ask(proxy, PUT)
+    for _ in range(20):
+        proxy.advance(1)
+        for connection in proxy.network.connections:
+            if connection.received and not connection.closed:
+                connection.drop()
+    assert asked(proxy) == ["10.0.0.1", "10.0.0.2"]
+    assert status(client.received) == 502
+
+
+def test_a_place_at_another_is_lent_as_well(make):
+    proxy = make("http://10.0.0.1;max=1", "http://10.0.0.2;max=1", settings=PoolSettings(retries=1))
+    client = ask(proxy, PUT)
+    proxy.advance(2)
+    proxy.upstream.drop()
+    assert asked(proxy) == ["10.0.0.1", "10.0.0.2"]
+    ask(proxy)
+    assert not client.received
+    ask(proxy)
+    assert status(client.received) == 408
+
+
+def test_nobody_waits_behind_one_that_was_in_the_queue_for_another_attempt(make):
+    proxy = make("http://10.0.0.1;max=1", "http://10.0.0.2;max=1", settings=PoolSettings(retries=1))
+    client = ask(proxy, PUT)
+    proxy.advance(2)
+    first = ask(proxy)
+    proxy.network.connections[0].drop()
+    other = ask(proxy)
+    # One of them is at the first, and has nothing to do with it.
+    third = ask(proxy)
+    assert proxy.pool.waiting == 2 and not client.received
+    proxy.network.connections[1].send(OK)
+    proxy.advance(0.1)
+    assert first.received == OK and status(client.received) == 408 and proxy.pool.waiting == 0
+    for connection in proxy.network.connections:
+        if not connection.closed:
+            connection.send(OK)
+    assert other.received == third.received == OK
+
+
+def test_the_rate_counts_on_when_the_upstream_goes(make):
+    proxy = make(*TWO, settings=PoolSettings(retries=1))
+    client = ask(proxy, PUT)
+    proxy.advance(20)
+    proxy.upstream.drop()
+    assert asked(proxy) == ["10.0.0.1", "10.0.0.2"]
+    proxy.advance(8)
+    assert not client.received
+    proxy.advance(4)
+    assert status(client.received) == 408
+
+
+def in_two_parts(proxy, client_count):
+    """As many requests one after the other, whose bodies come after their heads; gives who got how many."""
+    got = Counter()
+    for _ in range(client_count):
+        client = ask(proxy, HEAD % 4)
+        client.send(b"body")
+        (connection,) = [one for one in proxy.network.connections if one.take().endswith(b"body")]
+        connection.send(OK)
+        assert client.received == OK
+        got[connection.address.host] += 1
+    return got
+
+
+@pytest.mark.parametrize(
+    ("strategy", "weight", "share"),
+    [("round-robin", 1, 20), ("round-robin", 3, 30), ("least-connections", 1, 20), ("ip-hash", 1, 0)],
+)
+def test_bodies_that_come_after_their_heads_are_shared_out_as_others_are(make, strategy, weight, share):
+    proxy = make("http://10.0.0.1;max=9", f"http://10.0.0.2;max=9;weight={weight}", strategy=strategy)
+    got = in_two_parts(proxy, 40)
+    assert got["10.0.0.2"] in ((share, 40 - share) if not share else (share,))
+    assert sum(upstream.served for upstream in proxy.pool.upstreams) == 40
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_who_was_ejected_gets_its_trial_by_such_requests_too(make, before):
+    proxy = make(*TWO, settings=PoolSettings(ejection=Ejection(failures=1)))
+    bad = proxy.pool.upstreams[0]
+    bad.struck("for a test")
+    proxy.advance(31)
+    in_two_parts(proxy, before)
+    in_two_parts(proxy, 2)
+    assert bad.served and bad.breaker is Breaker.CLOSED
+
+
+def test_a_body_that_does_not_come_takes_no_trial(make):
+    proxy = make(*TWO, settings=PoolSettings(ejection=Ejection(failures=1)))
+    bad = proxy.pool.upstreams[0]
+    bad.struck("for a test")
+    proxy.advance(31)
+    ask(proxy, LONG)
+    assert not bad.served
+    in_two_parts(proxy, 2)
+    assert bad.served == 1 and bad.breaker is Breaker.CLOSED
+
+
+def test_a_pool_without_anybody_waits_for_no_body(make):
+    proxy = make()
+    proxy.pool.disable("http://10.0.0.1")
+    client = ask(proxy, LONG)
+    assert status(client.received) == 503
+
+
+def test_nor_does_one_that_has_lost_all(make):
+    proxy = make()
+    client = ask(proxy, LONG)
+    proxy.pool.disable("http://10.0.0.1")
+    proxy.advance(2)
+    assert status(client.received) == 503
 
 
 def test_without_a_bound_the_head_goes_at_once(make):

@@ -15,7 +15,7 @@ from txproxy.interfaces.allowances import Allowance, Bounds, Meter, Metered, Sha
 from txproxy.interfaces.client import Client
 from txproxy.interfaces.dialers import IClientDialer, IDialer
 from txproxy.interfaces.mode import IMode
-from txproxy.interfaces.plan import Answer, Decision, OwnFields, Party, Plan, Refusal, Shadow, Uploading
+from txproxy.interfaces.plan import Answer, Decision, OwnFields, Party, Plan, Postponed, Refusal, Shadow, Uploading
 from txproxy.interfaces.tunnels import Gatekeeper
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
@@ -30,6 +30,7 @@ __all__ = [
     "Plan",
     "Answer",
     "Refusal",
+    "Postponed",
     "Party",
     "Shadow",
     "Uploading",

@@ -81,18 +81,14 @@ class Plan:
     a copy of the request's body. ``bounds``: what it may use; those of the first attempt hold for all.
     ``max_response``: of the response's body, in bytes; what is longer is cut. ``gate``: of a tunnel (CONNECT).
     ``cuts``: how often the request was cut off by the end of a connection, in this attempt and those before it.
-    ``own_fields``: those that pass in no trailer. ``retake(plan, head, client, late)``: the attempt is to be made when
-    the first part of the request's body is there (see :mod:`txproxy.proxy.early_body`); where that has not come at
-    once, ``party`` is told that the attempt is over, and this gives the decision in its place; None if ``late`` and
-    there is no room. ``lend(party, exchange)``: gives the party of an attempt that goes on without. ``upstream``,
-    ``tried`` and ``retries`` are the mode's own: where this attempt goes, where others went before it, and how many of
-    them were sent.
+    ``own_fields``: those that pass in no trailer. ``upstream``, ``tried`` and ``retries`` are the mode's own: where
+    this attempt goes, where others went before it, and how many of them were sent.
     """
 
     __slots__ = (
         "address", "head", "response_lines", "rewrite", "party", "answered", "again", "response_timeout", "max_body",
         "shadow", "bounds", "max_response", "gate", "cuts", "own_fields", "upstream", "tried", "retries",
-        "tunnel_timeout", "map_back", "attempt_lines", "retake", "lend",
+        "tunnel_timeout", "map_back", "attempt_lines",
     )  # fmt: skip
 
     def __init__(self, address: Address, head: RequestHead | None, response_lines: tuple[bytes, ...] = ()) -> None:
@@ -114,8 +110,6 @@ class Plan:
         self.gate: Gatekeeper | None = None
         self.cuts = 0
         self.own_fields: OwnFields | None = None
-        self.retake: Callable[[Plan, RequestHead, Client, bool], Decision | None] | None = None
-        self.lend: Callable[[Party, Uploading], Party] | None = None
         self.upstream: Any = None
         self.tried: tuple[Any, ...] = ()
         self.retries = 0
@@ -153,4 +147,33 @@ class Refusal:
         return cls(error.status, error.error, error.detail, page=error.page, sentence=error.sentence)
 
 
-Decision: TypeAlias = "Plan | Refusal | Answer | Deferred[Plan | Refusal | Answer]"
+@attrs.frozen
+class Postponed:
+    """A decision that is made when the first part of the request's body is there (see
+    :mod:`txproxy.proxy.early_body`); until then the request takes nobody's turn and nobody's place.
+
+    ``decide(late)`` gives it; None if the body is ``late`` and there is no room for who goes on without it.
+    ``lend(party, exchange)`` gives the party of each attempt that does. ``max_body`` is that of the plan to come,
+    and ``response_lines`` are those of it that are known already.
+    """
+
+    decide: Callable[[bool], Decision | None]
+    lend: Callable[[Party, Uploading], Party]
+    max_body: int | None = None
+    response_lines: tuple[bytes, ...] = ()
+
+    def then(self, treat: Callable[[Any], Any]) -> Postponed:
+        """The same, with ``treat`` made of what is decided."""
+        decide = self.decide
+
+        def treated(late: bool) -> Any:
+            decision = decide(late)
+            if isinstance(decision, Deferred):
+                return decision.addCallback(treat)
+            return treat(decision) if decision is not None else None
+
+        return attrs.evolve(self, decide=treated)
+
+
+Decided: TypeAlias = "Plan | Refusal | Answer | Postponed"
+Decision: TypeAlias = "Decided | Deferred[Decided]"

@@ -22,6 +22,9 @@ class ClientStream(Protocol):
     def request_wanted(self) -> None:
         """The exchange wants the request's body now, or again; ``Exchange.wants_body`` says whether it still does."""
 
+    def request_unwanted(self) -> None:
+        """The upstream that was to get the body, which was waited for until now, is gone; there may be another."""
+
     def send_informational(self, response: ResponseHead) -> None:
         """A response head before the final one (RFC 9110 section 15.2)."""
 

@@ -25,8 +25,9 @@ from txproxy.errors import (
     UpstreamClosed,
 )
 from txproxy.interfaces.client import Client
-from txproxy.interfaces.plan import Answer, Decision, Plan, Refusal
+from txproxy.interfaces.plan import Answer, Decided, Decision, Plan, Postponed, Refusal
 from txproxy.interfaces.streams import ClientStream, UpstreamConnection
+from txproxy.net.deadlines import NEVER
 from txproxy.net.via_proxy import spoke_early
 from txproxy.proxy.early_body import FIRST_PART, EarlyBody
 from txproxy.proxy.exchange_bounds import Bound
@@ -105,7 +106,7 @@ class Exchange:
         self._held = False
         # what bounds it, if anything does
         self.bound: Bound | None = None
-        # what has come of a body whose first part is waited for, until it is sent
+        # what has come of a body whose first part is, or was, waited for
         self.early: EarlyBody | None = None
 
     @property
@@ -170,10 +171,12 @@ class Exchange:
             decision.addCallbacks(self._decided_late, self._plan_failed)
         elif isinstance(decision, Plan):
             self._go(decision)
+        elif isinstance(decision, Postponed):
+            self._postpone(decision)
         else:
             self._refuse(decision)
 
-    def _decided_late(self, decision: Plan | Refusal | Answer) -> None:
+    def _decided_late(self, decision: Decided) -> None:
         self._pending = None
         if self._phase is not _OVER:
             self._decided(decision)
@@ -208,11 +211,9 @@ class Exchange:
         if plan.max_body is not None and self.request.body > plan.max_body:
             self._fail(RequestError("the body is too large", status=413))
             return
-        if plan.retake is not None and self._wait_for_body(plan):
-            return
-        self._proceed(plan)
-
-    def _proceed(self, plan: Plan) -> None:
+        early = self.early
+        if early is not None and early.late and plan.party is not None:
+            plan.party = early.postponed.lend(plan.party, self)
         if plan.head is not None:
             own = self.downstream.client.connections
             kept = self.services.take_quiet(plan.address.key, own) if own is not None else None
@@ -305,46 +306,39 @@ class Exchange:
 
     # -- the first part of a body (see txproxy.proxy.early_body)
 
-    def _wait_for_body(self, plan: Plan) -> bool:
-        """Whether it is not there yet, and waited for."""
-        early = self.early
-        if early is None:
-            self.early = EarlyBody()
-            self._phase = _GATHERING
-            self.wants_body = True
-            self.downstream.request_wanted()
-            return True
-        if early.late and plan.lend is not None and plan.party is not None:
-            plan.party = plan.lend(plan.party, self)
-        return False
+    @property
+    def gathering(self) -> bool:
+        """Whether it is waited for."""
+        return self._phase is _GATHERING
+
+    def _postpone(self, postponed: Postponed) -> None:
+        """The decision waits for it."""
+        self.early = EarlyBody(postponed)
+        if postponed.max_body is not None and self.request.body > postponed.max_body:
+            self._fail(RequestError("the body is too large", status=413))
+            return
+        self._phase = _GATHERING
+        self.wants_body = True
+        self.downstream.request_wanted()
 
     def _gather(self, data: bytes) -> None:
         early = self.early
         assert early is not None
+        most = early.postponed.max_body
+        if most is not None and self.received > most:
+            raise RequestError("the body is too large", status=413)
         early.pieces.append(data)
         if self.received >= FIRST_PART:
-            self._body_begun()
+            self._decide(early, late=False)
 
-    def _body_begun(self) -> None:
-        plan = self.plan
-        assert plan is not None
-        self.wants_body = False
-        self._phase = _PLANNING
-        if plan.party is not None:
-            # It has come with the head: the place was never given back.
-            self._proceed(plan)
-        else:
-            self._retake(plan, late=False)
-
-    def _give_place_back(self) -> None:
-        """More of the body than is there takes time."""
-        plan, early = self.plan, self.early
-        assert plan is not None and early is not None
-        if plan.party is not None:
+    def _more_takes_time(self) -> None:
+        """All of it that is there is not enough."""
+        early = self.early
+        assert early is not None
+        if early.until is NEVER:
             early.until = self.services.moment_limit.ahead
-            self._leave(None, 0)
         if not self.received and not early.encouraged and self._expects():
-            # RFC 9110 10.1.1 would have the origin asked, which takes the place that is not to be had yet. As nginx and
+            # RFC 9110 10.1.1 would have the origin asked, which takes a place that is not to be had yet. As nginx and
             # HAProxy do where they wait for a body.
             early.encouraged = True
             self.downstream.send_informational(ResponseHead(100, Headers(), reason=b"Continue"))
@@ -355,34 +349,36 @@ class Exchange:
 
     def first_part_late(self) -> None:
         """It has not come in time: go on without it if there is room, else wait on."""
-        plan, early = self.plan, self.early
-        assert plan is not None and early is not None
-        early.until = self.services.moment_limit.ahead
-        self._retake(plan, late=True)
-
-    def _retake(self, plan: Plan, late: bool) -> None:
-        """Take a place, which need not be the one that was given back."""
         early = self.early
-        assert early is not None and plan.retake is not None
+        assert early is not None
+        self._decide(early, late=True)
+
+    def _decide(self, early: EarlyBody, late: bool) -> None:
+        self.wants_body = False
+        self._phase = _PLANNING
         try:
-            decision = plan.retake(plan, self.request, self.downstream.client, late)
+            decision = early.postponed.decide(late)
         except ExchangeError as final:
             self._fail(final)
             return
         except Exception:
             self._mode_failed(Failure())
             return
-        if decision is not None:
-            early.late = late
-            self.wants_body = False
-            self._phase = _PLANNING
-            self._decided(decision)
+        if decision is None:
+            self.wants_body = True
+            self._phase = _GATHERING
+            early.until = self.services.moment_limit.ahead
+            return
+        # Whatever becomes of the attempts that follow, it is waited for but once.
+        early.until = NEVER
+        early.late = late
+        self._decided(decision)
 
     def _send_early(self, upstream: UpstreamConnection, early: EarlyBody) -> None:
         """What was gathered goes out first."""
-        self.early = None
         self.wants_body = not self.request_done
-        for piece in early.pieces:
+        pieces, early.pieces = early.pieces, []
+        for piece in pieces:
             if self._upstream is not upstream:
                 return
             self._pass_body(piece)
@@ -402,14 +398,14 @@ class Exchange:
     def request_body(self, data: bytes) -> None:
         """Part of the request's body."""
         self.received += len(data)
+        if self._phase is _GATHERING:
+            self._gather(data)
+            return
         plan = self.plan
         assert plan is not None
         if plan.max_body is not None and self.received > plan.max_body:
             raise RequestError("the body is too large", status=413)
-        if self._phase is _GATHERING:
-            self._gather(data)
-        else:
-            self._pass_body(data)
+        self._pass_body(data)
 
     def _pass_body(self, data: bytes) -> None:
         self._body_seen = True
@@ -436,7 +432,7 @@ class Exchange:
         if self._phase is _GATHERING:
             assert self.early is not None
             self.early.trailers = trailers
-            self._body_begun()
+            self._decide(self.early, late=False)
         else:
             self._body_complete(trailers)
 
@@ -467,7 +463,7 @@ class Exchange:
         if self._upstream is not None:
             self._upstream.flush()
         elif self._phase is _GATHERING:
-            self._give_place_back()
+            self._more_takes_time()
 
     def request_failed(self, fault: ExchangeError) -> None:
         """The rest of the request cannot be read."""
@@ -720,6 +716,8 @@ class Exchange:
         # RFC 9112 9.3.1: the upstream closed a kept-alive connection while the request was on its way.
         closed_idle = cut and upstream.reused and not upstream.received_any
         if repeat:
+            if not self.request_done:
+                self.downstream.request_unwanted()
             plan.cuts += cut
             if closed_idle:
                 # A new one, of which there is one for each attempt, tells whether it is there at all.
@@ -810,9 +808,11 @@ class Exchange:
     def _refuse(self, refusal: Refusal | Answer) -> None:
         # The status is not the upstream's.
         self._leave(None, 0)
-        plan = self.plan
-        if plan is not None and plan.response_lines:
-            refusal = attrs.evolve(refusal, lines=(*refusal.lines, *plan.response_lines))
+        given = self.plan or (self.early.postponed if self.early is not None else None)
+        if given is not None and given.response_lines:
+            # A decision that was postponed may have them already.
+            others = [line for line in given.response_lines if line not in refusal.lines]
+            refusal = attrs.evolve(refusal, lines=(*refusal.lines, *others))
         self.status = refusal.status
         self.sent = self.downstream.send_refusal(refusal)
         if isinstance(refusal, Answer):

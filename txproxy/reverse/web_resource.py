@@ -119,6 +119,9 @@ class _SiteRequest:
         if not self._body_left and exchange.wants_body:
             exchange.request_end(_NO_FIELDS)
 
+    def request_unwanted(self) -> None:
+        """All of it is here."""
+
     def send_informational(self, response: ResponseHead) -> None:
         """twisted.web has answered Expect itself, and knows no other."""
 

@@ -225,7 +225,14 @@ class Pool:
         """
         loan = Loan(party, exchange, self._lent)
         self._lent[loan] = None
+        if self._queue:
+            # It was in the queue itself, for another attempt. Its exchange is just about to begin this one.
+            self.clock.callLater(0, self._somebody_waits)
         return loan
+
+    def _somebody_waits(self) -> None:
+        if self._queue:
+            self._call_in(())
 
     def _call_in(self, tried: tuple[Upstream, ...]) -> None:
         """Somebody waits."""

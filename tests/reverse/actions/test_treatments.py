@@ -798,6 +798,8 @@ def test_a_copy_goes_on_when_the_client_is_served_and_only_one_is_sent(serve):
 
 
 PUT = b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
+CHUNKED = b"PUT /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+LOGGED_IN = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
 
 
 def mirroring(*upstreams, **settings):
@@ -823,7 +825,7 @@ def test_a_copy_never_waits_for_a_body_that_will_not_come(serve, phase):
     first, client = proxy.connect(), proxy.connect()
     if phase == "queued":
         first.send(get(b"/"))
-        client.send(PUT)
+        client.send(PUT.replace(b"5", b"50000") + b"x" * 20_000)
         assert real.waiting == 1
     else:
         client.send(PUT)
@@ -844,6 +846,33 @@ def test_a_copy_never_waits_for_a_body_that_will_not_come(serve, phase):
         if copy.received.startswith(b"GET "):
             copy.send(OK)
     assert [upstream.active for upstream in (*real.upstreams, *copies.upstreams)] == [0] * (len(real.upstreams) + 1)
+
+
+def test_what_a_route_adds_is_there_when_the_body_was_waited_for(serve):
+    real = Pool(["http://10.0.0.1;max=1", "http://10.0.0.2;max=1"])
+    auth = ForwardAuth(to("10.0.0.9"), b"/auth", cookies=(b"*",))
+    rewrite = ResponseRewrite(set_headers=(("X-Mine", "1"),))
+    treatment = Treatment(auth=auth, mirror=Mirror(to("10.0.0.8")), response=rewrite, max_body=10)
+    proxy = serve({"/": Treated(ToPool(real), treatment)})
+    client, too_long, chunked = proxy.connect(), proxy.connect(), proxy.connect()
+    for one, request in ((too_long, PUT.replace(b"5", b"50")), (chunked, CHUNKED)):
+        one.send(request)
+        at(proxy, "10.0.0.9")[-1].send(LOGGED_IN)
+    chunked.send(b"b\r\n01234567890\r\n")
+    for one in (too_long, chunked):
+        head = one.received.partition(b"\r\n\r\n")[0]
+        assert head.startswith(b"HTTP/1.1 413 ")
+        assert head.count(b"\r\nSet-Cookie: a=b") == 1
+    client.send(PUT)
+    at(proxy, "10.0.0.9")[-1].send(LOGGED_IN)
+    assert not at(proxy, "10.0.0.1") and not at(proxy, "10.0.0.8")
+    client.send(b"hello")
+    (copy,) = at(proxy, "10.0.0.8")
+    assert copy.received.endswith(b"hello")
+    at(proxy, "10.0.0.1")[0].send(OK)
+    head = client.received.partition(b"\r\n\r\n")[0]
+    assert b"\r\nX-Mine: 1" in head and b"\r\nSet-Cookie: a=b" in head
+    copy.send(OK)
 
 
 def test_a_copy_whose_upstream_dies_gathers_no_more(serve):

@@ -385,6 +385,11 @@ class DownstreamProtocol:
             self._body_rate.wait_again()
         self._pump()
 
+    def request_unwanted(self) -> None:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        if self._body_rate is not None and self.exchange is not None:
+            self._body_rate.wait(self.exchange.received)
+
     def send_informational(self, response: ResponseHead) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
         self._write(self.transport, self.codec.send_head(response, False))
@@ -582,9 +587,12 @@ class DownstreamProtocol:
                 self._body_rate = None
                 self.deadline = self.services.idle_limit.ahead
             elif exchange.early is not None and exchange.wants_body and self.deadline >= exchange.early.until:
+                if self._body_rate is not None:
+                    # This time was the client's own, whatever comes of it.
+                    self._body_rate.wait(exchange.received)
                 self.deadline = self.services.idle_limit.ahead
                 exchange.first_part_late()
-                if self.exchange is exchange and exchange.early is not None and exchange.wants_body:
+                if self.exchange is exchange and exchange.gathering:
                     self._await_body(exchange)
             elif exchange.wants_body:
                 self._request_fault(RequestError("the request took too long", status=408))

@@ -55,6 +55,9 @@ class _Subrequest:
     def request_wanted(self) -> None:
         """Bring the body."""
 
+    def request_unwanted(self) -> None:
+        """There is a copy of it, which waits."""
+
     def send_informational(self, response: ResponseHead) -> None:
         """Nobody needs it."""
 

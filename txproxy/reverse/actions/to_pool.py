@@ -17,7 +17,7 @@ from txproxy.errors import (
     UpstreamUnavailable,
 )
 from txproxy.interfaces.client import Client
-from txproxy.interfaces.plan import Decision, Plan
+from txproxy.interfaces.plan import Decision, Plan, Postponed
 from txproxy.proxy.services import Services
 from txproxy.reverse.client_identity import peer_alone
 from txproxy.reverse.rewriting.header_fields import RouteHead
@@ -117,10 +117,11 @@ class ToPool:
         self._own_addresses = self.prefaced or bool(pool.settings.tolerate)
         # bound once, not for each request
         self._go_on = self._again
-        self._take_again = self._retake
 
-    def plan(self, head: RequestHead, client: Client) -> Decision:
-        """Where the request goes."""
+    def plan(self, head: RequestHead, client: Client, begun: bool = False) -> Decision:
+        """Where the request goes; ``begun`` says that it is to be decided now, whatever there is of its body."""
+        if head.body and not begun and self.pool.counts_places and self.pool.others(()):
+            return Postponed(lambda late: self._postponed(head, client, late), self.pool.lend)
         affinity = self._affinity
         upstream = None
         if client.connections is not None:
@@ -134,6 +135,15 @@ class ToPool:
             if upstream is None:
                 return self._wait(head, client)
         return self._plan_for(upstream, head, client)
+
+    def _postponed(self, head: RequestHead, client: Client, late: bool) -> Decision | None:
+        """The first part of the body has come, or is ``late``."""
+        pool = self.pool
+        if late:
+            pool.tick()
+            if pool.full and pool.others(()):
+                return None
+        return self.plan(head, client, begun=True)
 
     def _bound(self, client: Client) -> Upstream | None:
         """The upstream to which there is a connection of this client alone: it has logged in there, or is about to."""
@@ -159,9 +169,6 @@ class ToPool:
             plan.party = plan.upstream = upstream
             plan.again = self._go_on
             plan.map_back = map_back
-            if head.body and self.pool.counts_places:
-                plan.retake = self._take_again
-                plan.lend = self.pool.lend
             if self.pool.curious:
                 plan.answered = self.pool.attention(upstream, head.body != 0)
             if self._affinity is not None:
@@ -204,14 +211,6 @@ class ToPool:
 
         # Both bounds are for what is repeated because an upstream is slow or ill, not for what the dead had.
         return cast(Decision, pool.gone(plan.upstream).addCallback(found))
-
-    def _retake(self, plan: Plan, head: RequestHead, client: Client, late: bool) -> Decision | None:
-        """The first part of the body has come, or is ``late``."""
-        if late:
-            self.pool.tick()
-            if self.pool.full:
-                return None
-        return self.plan(head, client)
 
     def _elsewhere(self, fault: ExchangeError, head: RequestHead, client: Client, past: _Past) -> Decision | None:
         other = self.pool.take(head, client, past.tried)

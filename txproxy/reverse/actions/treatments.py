@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 from txproxy.errors import ConfigError, ExchangeError
 from txproxy.interfaces.client import Client
-from txproxy.interfaces.plan import Answer, Decision, OwnFields, Plan, Shadow
+from txproxy.interfaces.plan import Answer, Decision, OwnFields, Plan, Postponed, Shadow
 from txproxy.matching.paths import readings, split_path
 from txproxy.proxy.services import Services
 from txproxy.reverse.actions.redirects import Redirect
@@ -199,6 +199,8 @@ class Treated:
             return cast(Decision, decision)
 
         def add(decision: Any) -> Any:
+            if isinstance(decision, Postponed):
+                return attrs.evolve(decision.then(add), response_lines=decision.response_lines + lines)
             if isinstance(decision, Plan):
                 decision.response_lines += lines
                 return decision
@@ -240,6 +242,10 @@ class Treated:
         def apply(decision: Any, before: Plan | None) -> Any:
             if isinstance(decision, Answer) and self._own is not None:
                 return _rewritten(decision, self._own.bind(asked, client, b""))
+            if isinstance(decision, Postponed):
+                # Nothing is decided yet, so that nothing is copied either.
+                most = _lower(decision.max_body, treatment.max_body)
+                return attrs.evolve(decision.then(lambda decided: treat(decided, before)), max_body=most)
             if not isinstance(decision, Plan):
                 return decision
             plan = decision
@@ -268,9 +274,6 @@ class Treated:
             again = plan.again
             if again is not None:
                 plan.again = lambda plan, fault, _head, client: retreat(plan, again(plan, fault, head, client))
-            retake = plan.retake
-            if retake is not None:
-                plan.retake = lambda plan, _head, client, late: retreat(plan, retake(plan, head, client, late))
             return plan
 
         def retreat(before: Plan, decision: Any) -> Any:
