@@ -145,6 +145,7 @@ def test_the_file_of_everything_has_each_key(everything):
 
 def test_a_file_that_is_read_twice_is_the_same_configuration(file):
     assert load(file) == load(file)
+    assert hash(load(file)) == hash(load(file)), "nothing in it can change"
 
 
 def test_a_configuration_goes_through_a_pickle(file):

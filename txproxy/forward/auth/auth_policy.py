@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Iterable, Mapping, Sized
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -30,6 +30,11 @@ _REALM: Final = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]{1,200}")
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
 
 
+def _pairs(value: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    # What was given must not change under a policy, nor make two of the same in another order.
+    return tuple(sorted(value.items() if isinstance(value, Mapping) else value))
+
+
 @attrs.frozen(kw_only=True)
 class AuthPolicy:
     """Whom a forward proxy serves. At least one of these says who there is:
@@ -51,7 +56,9 @@ class AuthPolicy:
     token_file: str | None = None
     tokens: TokenCheck | ICredentialsChecker | None = None
     certificate_field: str | None = None
-    certificate_users: Mapping[str, str] | None = None
+    certificate_users: tuple[tuple[str, str], ...] | None = attrs.field(
+        default=None, converter=attrs.converters.optional(_pairs)
+    )
     group_file: str | None = None
     realm: str = "txproxy"
     remember: float = 300.0
@@ -140,7 +147,8 @@ class _Sources:
         policy = self._policy
         if policy.certificate_field is None:
             return None
-        return CertificateNames(policy.certificate_field, policy.certificate_users)
+        users = policy.certificate_users
+        return CertificateNames(policy.certificate_field, dict(users) if users is not None else None)
 
 
 def make_authenticator(policy: AuthPolicy, reactor: Any, run: Run | None = None) -> Authenticator:
