@@ -233,3 +233,17 @@ def test_the_reading_can_be_done_elsewhere(folder):
     assert finished == [True] and filters.find(request("b.example"))
     Deferred.fromCoroutine(filters.check_by(maybeDeferred)).addCallback(finished.append)
     assert finished == [True, False]
+
+
+def test_what_lists_come_to_together_is_found_out_once_for_all_who_have_them(folder):
+    paths = [folder.write("a", "a.example\n"), folder.write("b", "b.example\n@@||x.a.example^\n")]
+    one, other = Filters(paths), Filters(paths)
+    assert one._together is other._together
+    assert other.find(request("b.example")) == Hit("b", "b.example")
+    alone = Filters(paths[:1])
+    assert alone.find(request("x.a.example")) == Hit("a", "a.example")
+    assert one.find(request("x.a.example")) is None
+    folder.write("b", "c.example\n")
+    assert one.check() and one._together is not other._together
+    assert other.find(request("b.example")) and other.check()
+    assert one._together is other._together

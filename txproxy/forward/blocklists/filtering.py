@@ -126,6 +126,19 @@ def _list(file: ListFile) -> tuple[BlockList, Stamp | None]:
     return made, stamp
 
 
+# The same for what several lists come to together, by these, whose identities are theirs as long as it has them.
+_together_in_use: Final[WeakValueDictionary[tuple[int, ...], _Together]] = WeakValueDictionary()
+
+
+def _put_together(lists: Iterable[BlockList]) -> _Together:
+    several = tuple(lists)
+    key = tuple(map(id, several))
+    known = _together_in_use.get(key)
+    if known is None:
+        _together_in_use[key] = known = _Together(several)
+    return known
+
+
 class Filters:
     """Block lists from files. ``ConfigError``, with one line for each file, where one cannot be used or two have the
     same name.
@@ -153,7 +166,7 @@ class Filters:
         if faults:
             raise ConfigError("\n".join(faults))
         self._lists = lists
-        self._together = _Together(tuple(lists.values()))
+        self._together = _put_together(lists.values())
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -220,7 +233,7 @@ class Filters:
             stamps[file.name] = stamp
         if not stamps and not emptied:
             return None
-        together = _Together(tuple({**self._lists, **lists}.values())) if lists else self._together
+        together = _put_together({**self._lists, **lists}.values()) if lists else self._together
         return _News(stamps, lists, tuple(faults), emptied, together)
 
     def _take(self, news: _News | None) -> bool:
