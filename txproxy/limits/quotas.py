@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
 from typing import Any, Final
 
 import attrs
@@ -12,6 +11,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from txproxy.errors import ConfigError, RequestDenied
 from txproxy.interfaces.allowances import Metered
+from txproxy.interfaces.pages import Page, page
 from txproxy.limits.scopes import Scope, parse_scope, positive
 from txproxy.limits.usage import DAY, MONTH, IUsage
 from txproxy.matching.clients import IPV6_PREFIX, client_key
@@ -52,12 +52,8 @@ class OverQuota(RequestDenied):
         super().__init__(detail)
         self.page = self._page
 
-    def _page(self, html: bool) -> tuple[bytes, bytes]:
-        if html:
-            title = "403 Forbidden"
-            body = f"<!DOCTYPE html>\n<title>{title}</title>\n<h1>{title}</h1>\n<p>{escape(self.detail)}.</p>\n"
-            return b"text/html; charset=utf-8", body.encode()
-        return b"text/plain; charset=utf-8", f"403 Forbidden\n{self.detail}.\n".encode()
+    def _page(self, html: bool) -> Page:
+        return page(html, "403 Forbidden", f"{self.detail}.")
 
 
 def _size_text(size: int) -> str:

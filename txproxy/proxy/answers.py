@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from html import escape
 from http import HTTPStatus
 from typing import Final
 
+from txproxy.interfaces.pages import page
 from txproxy.interfaces.plan import Answer, Refusal
 from txproxy.proxy.error_pages import ErrorPages
 from txproxy.wire.headers import Headers
@@ -82,18 +82,10 @@ def reply(
             given.append(b"Content-Length: %d" % len(refusal.body))
         return ResponseHead(status, Headers.from_lines(given), reason=reason, body=len(refusal.body)), refusal.body
     sentence = refusal.sentence or _BY_ERROR.get((status, refusal.error)) or _SENTENCES.get(status, "")
-    page = pages.render(status) if pages is not None else None
+    found = pages.render(status) if pages is not None else None
     if refusal.page is not None:
-        page = refusal.page(html)
-    if page is not None:
-        kind, body = page
-    elif html:
-        title = f"{status} {reason.decode('ascii')}"
-        body = f"<!DOCTYPE html>\n<title>{title}</title>\n<h1>{title}</h1>\n<p>{escape(sentence)}</p>\n".encode()
-        kind = b"text/html; charset=utf-8"
-    else:
-        body = f"{status} {reason.decode('ascii')}\n{sentence}\n".encode()
-        kind = b"text/plain; charset=utf-8"
+        found = refusal.page(html)
+    kind, body = found if found is not None else page(html, f"{status} {reason.decode('ascii')}", sentence)
     lines = [b"Date: " + date, b"Content-Type: " + kind, b"Content-Length: %d" % len(body), b"Cache-Control: no-store"]
     if refusal.error:
         lines.append(b"Proxy-Status: %b; error=%b" % (name, refusal.error.encode("ascii")))

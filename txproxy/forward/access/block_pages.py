@@ -5,19 +5,12 @@ from __future__ import annotations
 from html import escape
 from typing import Final
 
-_PAGE: Final = """<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
+from txproxy.interfaces.pages import Page, html_page, page, text_page
+
+_HEAD: Final = """\
 <meta name="viewport" content="width=device-width">
-<title>Blocked</title>
-<style>body {{ font: 1rem/1.5 sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem }}
-dd {{ margin: 0 0 1rem; overflow-wrap: anywhere }}</style>
-<h1>Blocked</h1>
-<p>This proxy does not allow the request.</p>
-<dl>
-{entries}
-</dl>
-</html>
+<style>body { font: 1rem/1.5 sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem }
+dd { margin: 0 0 1rem; overflow-wrap: anywhere }</style>
 """
 
 _GREETING: Final = (
@@ -30,17 +23,12 @@ _GREETING: Final = (
 _LONGEST: Final = 500
 
 
-def greeting_page(html: bool) -> tuple[bytes, bytes]:
+def greeting_page(html: bool) -> Page:
     """Content type and body for who opens the proxy's own address in a browser."""
-    if html:
-        what, *more = map(escape, _GREETING)
-        text = "".join(f"<p>{line}</p>\n" for line in more)
-        page = f'<!DOCTYPE html>\n<html lang="en">\n<title>HTTP proxy</title>\n<h1>{what}</h1>\n{text}</html>\n'
-        return b"text/html; charset=utf-8", page.encode()
-    return b"text/plain; charset=utf-8", "".join(f"{line}\n" for line in _GREETING).encode()
+    return page(html, *_GREETING)
 
 
-def block_page(reason: str, url: str, list_name: str = "", html: bool = False) -> tuple[bytes, bytes]:
+def block_page(reason: str, url: str, list_name: str = "", html: bool = False) -> Page:
     """Content type and body that say why a request was refused: the ``reason`` as a sentence, its ``url`` (or
     ``host:port`` of a tunnel), and the list that it is on, if it is on one. Nothing of it can become markup, or a line
     of its own.
@@ -48,10 +36,10 @@ def block_page(reason: str, url: str, list_name: str = "", html: bool = False) -
     entries = [("Address", url), ("Reason", reason), ("List", list_name)]
     told = [(name, _shown(text)) for name, text in entries if text]
     if html:
-        lines = "\n".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in told)
-        return b"text/html; charset=utf-8", _PAGE.format(entries=lines).encode()
-    lines = "\n".join(f"{name}: {text}" for name, text in told)
-    return b"text/plain; charset=utf-8", f"Blocked: this proxy does not allow the request.\n{lines}\n".encode()
+        lines = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>\n" for name, text in told)
+        return html_page("Blocked", f"<p>This proxy does not allow the request.</p>\n<dl>\n{lines}</dl>\n", _HEAD)
+    lines_of_text = (f"{name}: {text}" for name, text in told)
+    return text_page("Blocked: this proxy does not allow the request.", *lines_of_text)
 
 
 def _shown(text: str) -> str:

@@ -20,6 +20,7 @@ from twisted.web.static import File
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces.client import Client
+from txproxy.interfaces.pages import TEXT_TYPE
 from txproxy.interfaces.plan import Decision
 from txproxy.matching.paths import PLAIN, readings, split_path
 from txproxy.proxy.error_pages import ErrorPages
@@ -33,7 +34,6 @@ from txproxy.wire.message import RequestHead
 # asked when they are needed: the factory gets them later than its mode
 Pages: TypeAlias = "Callable[[], ErrorPages | None]"
 
-_TEXT: Final = b"text/plain; charset=utf-8"
 _INDEX: Final = ["index.html", "index.htm"]
 _WELL_KNOWN: Final = ".well-known"
 _DEFAULT_TYPE: Final = "application/octet-stream"
@@ -70,7 +70,7 @@ class _Plain(Resource):
         headers = request.responseHeaders
         headers.removeHeader(b"server")
         pages = self._pages()
-        kind, text = (pages.render(self._status) if pages is not None else None) or (_TEXT, self._text)
+        kind, text = (pages.render(self._status) if pages is not None else None) or (TEXT_TYPE, self._text)
         headers.setRawHeaders(b"content-type", [kind])
         if self._allow:
             headers.setRawHeaders(b"allow", [self._allow])
@@ -189,7 +189,7 @@ def _to_directory(request: Request) -> bytes:
     request.setResponseCode(301)
     headers = request.responseHeaders
     headers.removeHeader(b"server")
-    headers.setRawHeaders(b"content-type", [b"text/plain; charset=utf-8"])
+    headers.setRawHeaders(b"content-type", [TEXT_TYPE])
     headers.setRawHeaders(b"content-length", [b"0"])
     # Relative, so that it holds under whatever prefix a route has taken away.
     headers.setRawHeaders(b"location", [b"./" + path.rpartition(b"/")[2] + b"/" + mark + query])

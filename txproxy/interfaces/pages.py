@@ -1,0 +1,34 @@
+"""The small pages that a proxy writes itself: HTML for people, plain text for programs.
+
+Each is a content type and a body, as a refusal's ``page`` gives them. Titles and sentences may come from outside:
+nothing of them becomes markup.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Final, TypeAlias
+
+Page: TypeAlias = "tuple[bytes, bytes]"
+
+HTML_TYPE: Final = b"text/html; charset=utf-8"
+TEXT_TYPE: Final = b"text/plain; charset=utf-8"
+
+
+def page(html: bool, title: str, *sentences: str) -> Page:
+    """A page that says a few sentences below a title."""
+    if html:
+        return html_page(title, "".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences))
+    return text_page(title, *sentences)
+
+
+def text_page(*lines: str) -> Page:
+    """A page of plain text."""
+    return TEXT_TYPE, "".join(f"{line}\n" for line in lines).encode()
+
+
+def html_page(title: str, body: str, head: str = "") -> Page:
+    """A page with ``body``, and more for its ``head``, both of which are markup."""
+    title = escape(title)
+    text = f'<!DOCTYPE html>\n<html lang="en">\n<title>{title}</title>\n{head}<h1>{title}</h1>\n{body}</html>\n'
+    return HTML_TYPE, text.encode()
