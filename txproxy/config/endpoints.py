@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ from twisted.internet import endpoints
 
 from txproxy.config.values import shown
 from txproxy.errors import ConfigError
+from txproxy.matching.hosts import is_literal
 from txproxy.matching.ports import read_port
 
 _ACCEPTED: Final = (
@@ -86,11 +86,9 @@ def _why_not(text: str) -> str:
     if port != "0" and not read_port(port):
         return "the port is no number from 0 to 65535"
     address = given.get("interface", "")
-    try:
-        six = bool(address) and ipaddress.ip_address(address.partition("%")[0]).version == 6
-    except ValueError:
+    if address and not is_literal(address):
         return f"{address!r} is no address of this machine"
-    return f"{address} is no address of IPv6" if kind == "tcp6" and address and not six else ""
+    return f"{address} is no address of IPv6" if kind == "tcp6" and address and ":" not in address else ""
 
 
 def endpoint_text(value: object) -> str:
