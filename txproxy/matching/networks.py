@@ -78,14 +78,16 @@ def covers(one: Network | str, other: Network | str) -> bool:
 
 
 class Networks:
-    """A set of networks, which may be texts. ``text in networks`` takes an address as text, and remembers answers."""
+    """A set of networks, which may be texts. ``text in networks`` takes an address as text, and remembers answers;
+    ``holds(text)`` is the same for who asks for each request.
+    """
 
     def __init__(self, networks: Iterable[str | Network]) -> None:
         self._networks = tuple(network(one) if isinstance(one, str) else one for one in networks)
-        self._contains = lru_cache(maxsize=4096)(self._look_up)
+        self.holds = lru_cache(maxsize=4096)(self._look_up)
 
     def __contains__(self, text: str) -> bool:
-        return self._contains(text)
+        return self.holds(text)
 
     def __len__(self) -> int:
         return len(self._networks)

@@ -186,17 +186,17 @@ class Clients:
     """
 
     networks: frozenset[Network | str]
-    _set: PeerNetworks = attrs.field(eq=False, repr=False)
+    has: Callable[[str], bool] = attrs.field(eq=False, repr=False)
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Clients:
         """From networks and ``unix:``; ``ConfigError`` if one is neither."""
         networks = frozenset(map(network_or_unix, texts))
-        return cls(networks, PeerNetworks(networks))
+        return cls(networks, PeerNetworks(networks).holds)
 
     def holds(self, head: RequestHead, client: Client) -> bool:
         """See :class:`Condition`."""
-        return client.client_ip in self._set
+        return self.has(client.client_ip)
 
     def why(self, head: RequestHead, client: Client) -> str:
         """See :class:`Condition`."""

@@ -14,8 +14,8 @@ from txproxy.matching.networks import Network, Networks, PeerNetworks, covers, n
 
 
 def _clients_test(values: Sequence[Network | str], _: Surroundings) -> Test:
-    clients = PeerNetworks(values)
-    return lambda facts: facts.client_ip in clients
+    known = PeerNetworks(values).holds
+    return lambda facts: known(facts.client_ip)
 
 
 def addresses_of(facts: Facts) -> tuple[str, ...] | None:
