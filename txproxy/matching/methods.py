@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
+
+# RFC 9110 section 9, and RFC 5789
+USUAL: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"})
+
+
+def usual_name(name: str) -> str:
+    """The method that ``name`` may be meant for where it is none: the case of a method's name matters (RFC 9110 section
+    9.1), so ``get`` is another than ``GET``, and nobody means it. Any other name is its own.
+    """
+    return name.upper() if name.upper() in USUAL else name
 
 
 def with_head(methods: Iterable[bytes]) -> frozenset[bytes]:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, Protocol
+from typing import Protocol
 
 import attrs
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces.client import Client
-from txproxy.matching.methods import with_head
+from txproxy.matching.methods import usual_name, with_head
 from txproxy.matching.networks import Network, PeerNetworks, covers, network_or_unix
 from txproxy.matching.octets import as_bytes, shown
 from txproxy.matching.regular_expressions import EXPRESSION_MARK, bytes_expression
 from txproxy.matching.urls import query_text
 from txproxy.wire import grammar
 from txproxy.wire.message import RequestHead
-
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"})
 
 
 class Condition(Protocol):
@@ -45,8 +43,8 @@ class Methods:
         for name in names:
             if not grammar.TOKEN.fullmatch(as_bytes(name)):
                 raise ConfigError(f"{name!r} is no method; accepted are names such as GET")
-            if name not in _METHODS and name.upper() in _METHODS:
-                raise ConfigError(f"{name!r} is no method, as their case matters; accepted is {name.upper()}")
+            if usual_name(name) != name:
+                raise ConfigError(f"{name!r} is no method, as their case matters; accepted is {usual_name(name)}")
         return cls(with_head(map(as_bytes, names)))
 
     def holds(self, head: RequestHead, client: Client) -> bool:

@@ -11,6 +11,8 @@ from tests.forward.access.conditions.asking import fits, request
         ("methods", ["get", "POST"], {}, True),
         ("methods", "POST", {}, False),
         ("methods", "GET", {"method": b"HEAD"}, True),
+        ("methods", "purge", {"method": b"purge"}, True),
+        ("methods", "purge", {"method": b"PURGE"}, False),
         ("methods", "HEAD", {}, False),
         ("schemes", ["HTTP"], {}, True),
         ("schemes", "connect", {"method": b"CONNECT", "scheme": None, "port": 443}, True),

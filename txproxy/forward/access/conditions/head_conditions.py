@@ -10,7 +10,7 @@ from txproxy.errors import ConfigError
 from txproxy.forward.access.conditions.condition_type import ConditionType, Surroundings, Test
 from txproxy.forward.request.facts import Facts
 from txproxy.matching.globs import text_pattern
-from txproxy.matching.methods import with_head
+from txproxy.matching.methods import usual_name, with_head
 from txproxy.matching.regular_expressions import EXPRESSION_MARK, regular_expression
 from txproxy.matching.url_patterns import UrlGlob
 from txproxy.wire.grammar import TOKEN
@@ -35,7 +35,8 @@ def by_readings(test: Test, every: bool) -> Test:
 
 
 def _method(text: str) -> bytes:
-    method = text.upper().encode("utf-8")
+    # A rule that refuses is not to miss what it means.
+    method = usual_name(text).encode("utf-8")
     if TOKEN.fullmatch(method) is None:
         raise ConfigError(f"{text!r} is no method; accepted is one such as GET or CONNECT")
     return method
