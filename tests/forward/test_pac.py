@@ -73,6 +73,9 @@ def test_what_it_says():
         "http://[2001:DB8:0:0::7]:81/": True,
         "http://[2001:db8::0.0.0.7]/": True,
         "http://[2001:db8::8]/": False,
+        "http://[::ffff:10.0.0.1]/": True,
+        "http://[::ffff:a00:1]/": True,
+        "http://[::ffff:b00:1]/": False,
         "wss://www.example/": False,
     }
     urls = []

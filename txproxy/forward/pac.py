@@ -44,7 +44,7 @@ _PLAIN: Final = """\
   if (/^127(\\.[0-9]+){3}$/.test(host) || host === "::1") return "DIRECT";
 """
 _BITS: Final = """\
-// The bits of an IP address, or "" for what is none.
+// The bits of an IP address, or "" for what is none. ::ffff:10.0.0.1 is 10.0.0.1.
 function addressBits(host) {
   var four = /^([0-9]{1,3})\\.([0-9]{1,3})\\.([0-9]{1,3})\\.([0-9]{1,3})$/.exec(host);
   var bits = "", i, j, groups;
@@ -74,7 +74,7 @@ function addressBits(host) {
     if (i === 1) while (bits.length + part.length < 128) bits += "0";
     bits += part;
   }
-  return bits.length === 128 ? bits : "";
+  return bits.length === 128 ? bits.replace(/^0{80}1{16}/, "") : "";
 }
 function padded(bits, size) {
   while (bits.length < size) bits = "0" + bits;
