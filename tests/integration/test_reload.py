@@ -207,3 +207,69 @@ def test_no_request_of_a_kept_connection_is_lost_when_it_is_to_end(reloadable):
         client.join(DEADLINE)
     assert not lost and not any(client.is_alive() for client in clients)
     assert reloadable.process.wait(DEADLINE) is not None
+
+
+class CountingOrigin:
+    """Answers each request of a connection, and says how many connections there ever were."""
+
+    def __init__(self):
+        self.connections = 0
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection = self._listening.accept()[0]
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        received = b""
+        with connection:
+            while piece := connection.recv(65536):
+                received += piece
+                while b"\r\n\r\n" in received:
+                    received = received.partition(b"\r\n\r\n")[2]
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    def close(self):
+        self._listening.close()
+
+
+def test_what_has_not_changed_keeps_its_connections_to_upstreams(processes, tmp_path, curl):
+    origins = [CountingOrigin() for _ in range(2)]
+    web, forward = free_port(), free_port()
+    text = FILE.format(web=web, forward=forward, upstream=f"http://127.0.0.1:{origins[0].port}")
+    file, log = tmp_path / "proxy.toml", tmp_path / "proxy.log"
+    file.write_text(text)
+    with log.open("wb") as out:
+        process = processes(
+            sys.executable, "-m", "txproxy", "run", "--config", str(file),
+            port=forward, stdout=out, stderr=subprocess.STDOUT, cwd=tmp_path,
+        )  # fmt: skip
+
+    def ask():
+        assert curl(f"http://127.0.0.1:{web}/") == "ok"
+        assert curl("-x", f"http://127.0.0.1:{forward}", f"http://127.0.0.1:{origins[1].port}/") == "ok"
+
+    def read_again(content):
+        before = log.read_text().count("was read again, and runs")
+        file.write_text(content)
+        process.send_signal(signal.SIGHUP)
+        until(lambda: log.read_text().count("was read again, and runs") > before, "the file was read again")
+
+    ask()
+    for _ in range(2):
+        read_again(text)
+        ask()
+    assert [origin.connections for origin in origins] == [1, 1]
+    # The forward listener alone is another one.
+    read_again(text.replace("allow_destinations", "pac = false\nallow_destinations"))
+    ask()
+    assert [origin.connections for origin in origins] == [1, 2]
+    for origin in origins:
+        origin.close()

@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from tests.runtime.listening import ListeningReactor
+from tests.tls.authority import new_ca
 from txproxy.config.model import Config, ForwardListener
 from txproxy.config.toml.file import parse
 from txproxy.errors import ConfigError, ParentError
@@ -266,3 +267,15 @@ def test_a_reload_that_cannot_be_leaves_nothing_behind(run, tmp_path):
     assert proxy.ask().received.endswith(b"ok")
     proxy.reload(LISTENER)
     assert log.closed, "who was not taken does not hold it"
+
+
+def test_the_authorities_that_vouch_for_a_kept_parent_are_read_again(run, tmp_path):
+    file = tmp_path / "ca.pem"
+    file.write_bytes(new_ca().cert_pem)
+    text = LISTENER + f'parents = "https://p.example:1;ca={file}"\n'
+    proxy = run(text)
+    tls = next(iter(proxy.factory.forward.parents)).address.tls
+    file.write_bytes(new_ca("another").cert_pem * 2)
+    proxy.reload(text)
+    assert next(iter(proxy.factory.forward.parents)).address.tls is tls
+    assert not tls.check(), "it has been read"
