@@ -86,6 +86,9 @@ class UpstreamConnection(Protocol):
     def begin(self, exchange: Any, head: RequestHead) -> None:
         """Send a request; without a body it goes out at once."""
 
+    def begin_again(self, exchange: Any, other: Any) -> None:
+        """Send the request that ``other``, a connection to the same place, was to send, of which none has gone out."""
+
     def send_body(self, data: bytes) -> None:
         """Part of the request's body."""
 

@@ -78,7 +78,7 @@ class Exchange:
     __slots__ = (
         "services", "downstream", "request", "plan", "status", "sent", "received", "outcome", "detail", "started",
         "request_done", "wants_body", "_phase", "_upstream", "_pending", "_body_seen", "_switching",
-        "_observed", "_held", "bound", "early",
+        "_observed", "_held", "bound", "early", "_unsent",
     )  # fmt: skip
 
     def __init__(self, services: Services, downstream: ClientStream, request: RequestHead) -> None:
@@ -108,6 +108,8 @@ class Exchange:
         self.bound: Bound | None = None
         # what has come of a body whose first part is, or was, waited for
         self.early: EarlyBody | None = None
+        # the connection that has a request, with a body, which another is to send
+        self._unsent: UpstreamConnection | None = None
 
     @property
     def client(self) -> Client:
@@ -252,6 +254,8 @@ class Exchange:
         elif upstream.spoke_early:
             upstream.close()
             self._spoken_early(plan)
+        elif self._unsent is not None:
+            self._send_unsent(upstream, self._unsent)
         else:
             self._send(upstream, plan.head)
 
@@ -263,7 +267,11 @@ class Exchange:
         if not isinstance(fault, ExchangeError):
             _log.failure("dialing failed in an unforeseen way", failure)
             fault = DialError("dialing failed")
-        self._try_again(fault)
+        if self._unsent is None:
+            self._try_again(fault)
+        else:
+            self._leave(fault, 0)
+            self._fail(fault)
 
     def _try_again(self, fault: ExchangeError) -> None:
         """After an attempt that failed, and may be repeated."""
@@ -303,6 +311,17 @@ class Exchange:
         elif not self.request_done:
             self.wants_body = True
             self.downstream.request_wanted()
+
+    def _send_unsent(self, upstream: UpstreamConnection, unsent: UpstreamConnection) -> None:
+        """As ``unsent`` was to."""
+        self._unsent = None
+        self._phase = _SENT
+        self._upstream = upstream
+        index = self.request.headers.index
+        if b"authorization" in index:
+            bind_by_request(upstream, self.downstream, index[b"authorization"])
+        upstream.begin_again(self, unsent)
+        self.release_request()
 
     # -- the first part of a body (see txproxy.proxy.early_body)
 
@@ -729,14 +748,22 @@ class Exchange:
         else:
             self._fail(fault)
 
-    def not_asked(self, upstream: UpstreamConnection) -> None:
-        """The upstream has spoken, or left, before any of the request went out."""
+    def not_asked(self, upstream: UpstreamConnection, ended: bool) -> None:
+        """The upstream has spoken, or has ``ended`` a kept connection, before any of the request went out."""
         self._upstream = None
         self.wants_body = False
         plan = self.plan
         assert plan is not None
         if upstream.reused and not self._body_seen:
             self._dial(plan)
+        elif ended and (self.bound is None or self.bound.up is None):
+            # RFC 9110 9.2.2: a request that was never applied may be repeated, whatever it is.
+            self._unsent = upstream
+            self._dial(plan)
+        elif ended:
+            # A valve has let part of it go.
+            self._leave(None, 0)
+            self._fail(UpstreamClosed(f"{plan.address} closed the connection before it was asked"))
         else:
             self._spoken_early(plan)
 

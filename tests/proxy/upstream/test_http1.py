@@ -5,7 +5,7 @@ import socket
 
 import pytest
 from OpenSSL import SSL
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.protocol import Factory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
@@ -13,6 +13,7 @@ from tests.net.sockets import World
 from tests.proxy.test_exchange import POST, status
 from tests.tls.authority import new_ca
 from txproxy import Limits, Pool, ReverseProxyFactory
+from txproxy.errors import ConnectionRefused
 from txproxy.testing import ProxyInMemory
 from txproxy.tls.listener_contexts import server_context
 from txproxy.tls.verification import client_connections
@@ -127,8 +128,14 @@ def test_what_waits_unread_on_an_idle_connection_answers_nobody(world, request_,
     assert world.hear(world.client) == ANSWER
 
 
-@pytest.mark.parametrize("request_", REQUESTS[:3])
-@pytest.mark.parametrize("said", [POISON, None], ids=["speaks", "leaves"])
+LONG = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6000\r\n\r\n" + b"x" * 6000
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [(request, said) for request in REQUESTS[:3] for said in (POISON, None)] + [(REQUESTS[3], None)],
+)
 def test_what_an_upstream_says_in_the_turn_in_which_it_is_asked_answers_nobody(world, request_, said):
     client, upstream = _kept(world)
     world.client.sendall(request_)
@@ -144,6 +151,37 @@ def test_what_an_upstream_says_in_the_turn_in_which_it_is_asked_answers_nobody(w
     world.hear(world.upstreams[1])
     world.upstreams[1].sendall(ANSWER)
     assert world.hear(world.client) == ANSWER
+
+
+@pytest.mark.parametrize("request_", [REQUESTS[3], LONG, CHUNKED])
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_body_for_a_kept_connection_that_ends_unasked_goes_whole_by_a_new_one(world, request_, parts):
+    client, _ = _kept(world)
+    for part in [request_] if parts == 1 else [request_[:-2], request_[-2:]]:
+        world.client.sendall(part)
+        client.doRead()
+    world.upstreams[0].close()
+    world.reactor.end_turn()
+    assert world.until(lambda: len(world.upstreams) > 1, "another connection is made")
+    body = request_.partition(b"\r\n\r\n")[2]
+    sent = b""
+    while not sent.endswith(body):
+        sent += world.hear(world.upstreams[1])
+    assert sent.count(b"POST / HTTP/1.1\r\n") == 1 and sent.partition(b"\r\n\r\n")[2] == body
+    world.upstreams[1].sendall(ANSWER)
+    assert world.hear(world.client) == ANSWER
+
+
+def test_a_new_connection_that_cannot_be_had_is_no_reason_to_send_half_a_request(world):
+    client, _ = _kept(world)
+    world.client.sendall(REQUESTS[3])
+    client.doRead()
+    world.upstreams[0].close()
+    world.dial = lambda address, build: fail(ConnectionRefused("refused"))
+    world.reactor.end_turn()
+    answer = world.hear(world.client)
+    # No other is tried with what is left of it.
+    assert status(answer) == 502 and b"connection_refused" in answer
 
 
 def test_a_body_that_was_taken_for_an_upstream_that_spoke_early_goes_nowhere(world):
@@ -189,8 +227,8 @@ def test_a_request_whose_client_has_left_in_the_same_turn_is_not_sent(world):
 
 
 class _ByTls(World):
-    """One whose upstream speaks TLS 1.3. ``tls`` is its side; ``says`` gives what it sends when the handshake is over,
-    in time to be there before the request goes out.
+    """One whose upstream speaks TLS 1.3. ``tls`` is its side of the newest connection; ``says`` gives what it sends
+    when the handshake is over, in time to be there before the request goes out.
     """
 
     def __init__(self, context):
@@ -229,14 +267,14 @@ class _ByTls(World):
     def get(self):
         """What the proxy has sent comes to the upstream's TLS."""
         self.reactor.write()
-        end = self.upstreams[0]
+        end = self.upstreams[-1]
         end.settimeout(10)
         self.tls.bio_write(end.recv(65536))
         end.setblocking(False)
 
     def send(self):
         """What the upstream's TLS has to say goes out."""
-        self.upstreams[0].sendall(self.tls.bio_read(65536))
+        self.upstreams[-1].sendall(self.tls.bio_read(65536))
 
     def poison(self):
         """An answer to nothing, encrypted."""
@@ -289,3 +327,38 @@ def test_what_has_come_by_tls_before_the_request_is_none_either(by_tls, request_
         world.upstreams[0].sendall(said[0][40:])
     answer = world.hear(world.client)
     assert status(answer) == 502 and b"poison" not in answer
+
+
+@pytest.mark.parametrize("request_", [REQUESTS[0], REQUESTS[3], CHUNKED])
+@pytest.mark.parametrize("how", ["close_notify", "FIN", "both"])
+def test_a_kept_connection_of_tls_that_ends_before_it_is_asked_has_not_spoken(by_tls, request_, how):
+    world = by_tls
+    world.says = lambda ticket: ticket
+    world.client.sendall(REQUESTS[0])
+    world.turns()
+    world.get()
+    world.tls.recv(65536)
+    world.tls.send(ANSWER)
+    world.send()
+    assert world.hear(world.client) == ANSWER
+    upstream = next(iter(world.factory.services.connections.all()))
+    if how != "FIN":
+        world.tls.shutdown()
+        world.send()
+    if how != "close_notify":
+        world.upstreams[0].shutdown(socket.SHUT_WR)
+    # It comes after the look at who is quiet, and before the request goes out.
+    looks, waits = [False], upstream.unread
+    upstream.unread = lambda: looks.pop() if looks else waits()
+    if request_ is REQUESTS[0]:
+        looks.clear()
+    world.client.sendall(request_)
+    world.downstream.transport.doRead()
+    world.turns()
+    assert len(world.upstreams) == 2
+    world.get()
+    sent = world.tls.recv(65536)
+    assert sent.startswith(request_[:8]) and sent.endswith(request_[-4:])
+    world.tls.send(ANSWER)
+    world.send()
+    assert world.hear(world.client) == ANSWER

@@ -61,6 +61,7 @@ class UpstreamProtocol:
         "unread",
         "_state",
         "_asked",
+        "_asking",
         "_write",
         "_write_now",
         "_send",
@@ -90,6 +91,8 @@ class UpstreamProtocol:
         self._out: list[bytes] = []
         # whether anything of the request has gone out: what comes before that answers nobody
         self._asked = False
+        # whether a request with a body waits for its turn to go out
+        self._asking = False
         self.request_sent = False
         self._keep = False
         self._tunnel: TunnelEnd | GateEnd | None = None
@@ -153,7 +156,7 @@ class UpstreamProtocol:
                 self.close()
             return
         if not self._asked:
-            self._not_asked(exchange)
+            self._not_asked(exchange, ended=False)
             return
         self.received_any = True
         self.deadline = self._limit.ahead
@@ -272,7 +275,7 @@ class UpstreamProtocol:
             self._limit = self.services.response_limit
         data = self.codec.send_head(head)
         if head.body:
-            self.request_sent = False
+            self.request_sent = self._asking = False
             self.deadline = NEVER
             self._out.append(data)
         else:
@@ -287,16 +290,33 @@ class UpstreamProtocol:
             return
         if not self._asked:
             waits = self.unread() if readable is None else self.descriptor in readable
-            if waits and self._has_spoken(exchange, data):
+            if waits and self._has_spoken(exchange, lambda: self.ask(data, None)):
                 return
             self._asked = True
         self._write_now(self.transport, data)
 
-    def _has_spoken(self, exchange: Exchange, data: bytes) -> bool:
-        """Whether what waits to be read, before ``data``, the first of a request, has gone out, keeps it from that."""
+    def ask_with_body(self, readable: set[int] | None) -> None:
+        """The same for one with a body: what was gathered of it until now."""
+        exchange = self.exchange
+        if exchange is None:
+            return
+        waits = self.unread() if readable is None else self.descriptor in readable
+        if waits and self._has_spoken(exchange, lambda: self.ask_with_body(None)):
+            return
+        self._asked = True
+        out = self._out
+        data = b"".join(out)
+        out.clear()
+        self._write_now(self.transport, data)
+
+    def _has_spoken(self, exchange: Exchange, ask: Callable[[], None]) -> bool:
+        """Whether what waits to be read, before the first of a request has gone out, keeps it from that; it may be that
+        it is to ``ask`` later.
+        """
         reader = self._reader
+        ended = False
         if has_ended(self.transport):
-            early = self.reused
+            early = ended = self.reused
         elif reader is not None:
             # Tickets may come at any time, and answer nobody (RFC 8446 section 4.6.1).
             goes_on = read_waiting(self.transport)
@@ -304,14 +324,27 @@ class UpstreamProtocol:
                 return True
             if reader.within_record and not self.reused:
                 # The rest of it tells what it is.
-                reader.when_whole(lambda: self.ask(data, None))
+                reader.when_whole(ask)
                 return True
-            early = self.reused and (reader.within_record or not goes_on)
+            # A plain end of TLS says nothing.
+            ended = not goes_on and not reader.within_record
+            early = self.reused and (reader.within_record or ended)
         else:
             early = True
         if early:
-            self._not_asked(exchange)
+            self._not_asked(exchange, ended)
         return early
+
+    def begin_again(self, exchange: Exchange, other: UpstreamProtocol) -> None:
+        """Send the request that ``other`` was to send, which had ended before: all of it is still there."""
+        self.exchange = exchange
+        self._limit = other._limit
+        # It knows how far the request is, and has read nothing.
+        self.codec, other.codec = other.codec, self.codec
+        self._out, other._out = other._out, self._out
+        self.request_sent = other.request_sent
+        self.deadline = self._limit.ahead if self.request_sent else NEVER
+        self.flush()
 
     def send_body(self, data: bytes) -> None:
         """Part of the request's body."""
@@ -327,13 +360,15 @@ class UpstreamProtocol:
     def flush(self) -> None:
         """Write what was gathered."""
         out = self._out
-        if out:
+        if not out:
+            return
+        if self._asked:
             data = b"".join(out) if len(out) > 1 else out[0]
             out.clear()
-            if self._asked:
-                self._write(self.transport, data)
-            else:
-                self._send(self, data)
+            self._write(self.transport, data)
+        elif not self._asking:
+            self._asking = True
+            self._send(_WithBody(self), b"")
 
     def pause_response(self) -> None:
         """Read no more: the client is slow. That is not the upstream's fault."""
@@ -454,7 +489,7 @@ class UpstreamProtocol:
         """The connection ended within an exchange: the end of a body until close, or a fault."""
         self.exchange = None
         if self.reused and not self._asked:
-            exchange.not_asked(self)
+            exchange.not_asked(self, ended=True)
             return
         if not exchange.response_begun and not self.codec.buffered:
             exchange.upstream_failed(UpstreamClosed(f"{self.address} closed the connection before a response"))
@@ -468,12 +503,28 @@ class UpstreamProtocol:
         else:
             exchange.response_end(end.trailers)
 
-    def _not_asked(self, exchange: Exchange) -> None:
+    def _not_asked(self, exchange: Exchange, ended: bool) -> None:
         self.close()
-        exchange.not_asked(self)
+        exchange.not_asked(self, ended)
 
     def _fail(self, fault: ExchangeError) -> None:
         exchange = self.exchange
         self.close()
         if exchange is not None:
             exchange.upstream_failed(fault)
+
+
+class _WithBody:
+    """Asks for ``upstream``, which keeps what it gathers of a request with a body until that may go out: else it could
+    not go out on another connection.
+    """
+
+    __slots__ = ("descriptor", "_upstream")
+
+    def __init__(self, upstream: UpstreamProtocol) -> None:
+        self.descriptor = upstream.descriptor
+        self._upstream = upstream
+
+    def ask(self, data: bytes, readable: set[int] | None) -> None:
+        """See :class:`txproxy.net.transports.turn_writes.Asking`."""
+        self._upstream.ask_with_body(readable)
