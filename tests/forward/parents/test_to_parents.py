@@ -477,4 +477,6 @@ def test_a_browser_gets_what_a_parent_says_as_a_page(make):
     proxy.network.script = [raised.value]
     head, _, body = ask(proxy, CONNECT[:-2] + b"Accept: text/html\r\n\r\n").received.partition(b"\r\n\r\n")
     assert b"\r\nContent-Type: text/html; charset=utf-8\r\n" in head
-    assert body.endswith(b"<h1>503 Service Unavailable</h1>\n<p>The parent proxy says 503 bBusy/b  more.</p>\n")
+    assert body.endswith(
+        b"<h1>503 Service Unavailable</h1>\n<p>The parent proxy says 503 bBusy/b  more.</p>\n</html>\n"
+    )
