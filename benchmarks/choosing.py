@@ -17,7 +17,8 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from txproxy.interfaces import Client
+from txproxy.interfaces import RequestContext
+from txproxy.testing import context_of
 from txproxy.upstreams.balancing.strategies import NAMES, IStrategy, strategy_from
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
@@ -30,8 +31,8 @@ UNDER_WAY = 64
 LITTLE = 0.2
 ALLOWED = log(SIZES[-1]) / log(SIZES[0])
 
-Requests: TypeAlias = list[tuple[RequestHead, Client]]
-Choose: TypeAlias = Callable[[RequestHead, Client, None], Any]
+Requests: TypeAlias = list[tuple[RequestHead, RequestContext]]
+Choose: TypeAlias = Callable[[RequestHead, RequestContext, None], Any]
 
 
 @attrs.define(eq=False)
@@ -46,7 +47,7 @@ def _requests() -> Requests:
     return [
         (
             RequestHead(b"GET", b"/some/path/%d?of=usual&length=yes" % number, Headers([(b"X-User", b"%d" % number)])),
-            Client(f"192.0.2.{number % 250}"),
+            context_of(f"192.0.2.{number % 250}"),
         )
         for number in range(CHOICES)
     ]

@@ -16,9 +16,9 @@ import timeit
 from collections.abc import Callable
 from typing import TypeAlias
 
-from txproxy.interfaces import Client
 from txproxy.reverse.routing.matches import Match
 from txproxy.reverse.routing.routes import Route, Routes
+from txproxy.testing import context_of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
@@ -105,7 +105,7 @@ def microseconds(kind: Kind, count: int, rounds: int) -> float:
     given = [kind(number) for number in range(count)]
     routes = Routes(Route(f"route-{number}", match, number) for number, (match, _, _) in enumerate(given))
     requests = [_request(number, authority, path) for number, (_, authority, path) in enumerate(given)]
-    client = Client("192.0.2.7")
+    client = context_of("192.0.2.7")
     for number, head in enumerate(requests):
         found = routes.find(head, client)
         assert found is not None and found.action == number, (head, found)

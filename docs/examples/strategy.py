@@ -12,7 +12,7 @@ class LongestName(Strategy):
     def update(self, upstreams):
         self._order = sorted(upstreams, key=lambda upstream: -len(upstream.name))
 
-    def choose(self, head, client, skip=None):
+    def choose(self, head, context, skip=None):
         return next((upstream for upstream in self._order if skip is None or not skip(upstream)), None)
 
 

@@ -9,7 +9,8 @@ from txproxy.forward.auth.auth_policy import AuthPolicy
 from txproxy.forward.explaining import explain
 from txproxy.forward.mode import ForwardMode, ForwardPolicy
 from txproxy.forward.request.url_rewrites import Rewrite
-from txproxy.interfaces import Answer, Client, Plan, Refusal
+from txproxy.interfaces import Answer, Plan, Refusal
+from txproxy.testing import context_of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
@@ -22,7 +23,7 @@ def ask(tmp_path):
         scheme = None if b":443" in authority else b"http"
         head = RequestHead(b"GET" if scheme else b"CONNECT", b"/x" if scheme else b"", Headers(), authority, scheme)
         head.headers.index  # noqa: B018
-        client = Client(client_ip)
+        client = context_of(client_ip)
         client.user = user
         mode = ForwardMode(ForwardPolicy(filters=[str(tmp_path / "ads.txt")], **policy), Clock())
         said = []

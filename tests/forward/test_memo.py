@@ -1,8 +1,14 @@
 """What is remembered of a connection, and what is not."""
 
+from twisted.internet.defer import Deferred
+
 from tests.forward.asking import AUTH, GET, PEOPLE, again, get, login, said
 from txproxy.forward.access.rules import Rule
 from txproxy.forward.auth.auth_policy import AuthPolicy
+from txproxy.interfaces import ClientConnection, RequestContext, RequestDenied
+from txproxy.proxy.exchange import Exchange
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead
 
 
 def test_a_list_that_changes_is_heeded_at_once(forward, ads):
@@ -82,7 +88,7 @@ def test_a_verdict_and_a_user_come_with_what_is_remembered(forward):
     seen = []
     for path, lines in ((b"/a", [login("alice")]), (b"/no", [login("alice")]), (b"/a", []), (b"/a", [login("alice")])):
         again(client, proxy, said(GET.replace(b"/x?y", path), *lines))
-        seen.append((proxy.finished[-1].client.user, proxy.finished[-1].client.verdict.rule))
+        seen.append((proxy.finished[-1].context.user, proxy.finished[-1].context.verdict.rule))
     assert seen == [("alice", "yes"), ("alice", "no"), (None, "auth"), ("alice", "yes")]
 
 
@@ -98,7 +104,7 @@ def test_who_is_found_out_late_is_remembered_no_longer_than_others(forward):
     seen = []
     for path in (b"/open", b"/x", b"/x", b"/open", b"/x"):
         assert again(client, proxy, request.replace(b"/x?y", path)) == 200
-        seen.append((proxy.finished[-1].client.user, proxy.finished[-1].client.verdict.rule))
+        seen.append((proxy.finished[-1].context.user, proxy.finished[-1].context.verdict.rule))
     assert [rule for _, rule in seen] == ["open", "known", "known", "open", "known"]
     assert [user for user, rule in seen if rule == "known"] == ["alice"] * 3
     known.clear()
@@ -130,3 +136,70 @@ def test_fields_are_added_each_time(forward):
     for _ in range(3):
         again(client, proxy, get(b"http://www.youtube.com/"))
         assert b"YouTube-Restrict: Strict" in proxy.upstream.take()
+
+
+class Stream:
+    """One of several streams of one connection, as far as an exchange is concerned that is answered at once."""
+
+    errand = ""
+
+    def __init__(self):
+        self.answered = []
+
+    def send_refusal(self, refusal):
+        self.answered.append(refusal.status)
+        return 0
+
+    def send_whole(self, response, body):
+        self.answered.append(response.status)
+
+    def exchange_done(self):
+        pass
+
+
+def at_once(proxy, connection, *names):
+    """Exchanges for ``/NAME`` by each, on one connection, which all wait for their passwords; nobody has answered."""
+    exchanges = []
+    for name in names:
+        head = RequestHead(b"GET", b"/" + name.encode(), Headers.from_lines([login(name)]), b"example.com", b"http")
+        exchange = Exchange(proxy.factory.services, Stream(), head, RequestContext(connection))
+        exchange.start(proxy.factory.mode.plan)
+        exchanges.append(exchange)
+    return exchanges
+
+
+def test_requests_of_one_connection_that_are_on_their_way_at_once_are_of_who_sent_them(forward):
+    asked = {}
+    proxy = forward(auth=AuthPolicy(passwords=lambda name, _: asked.setdefault(name, Deferred())))
+    at_once(proxy, ClientConnection("127.0.0.1"), "alice", "bob")
+    asked["bob"].callback("bob")
+    asked["alice"].callback("alice")
+    for connection in proxy.network.connections:
+        connection.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+    logged = [(exchange.request.path, exchange.context.user, exchange.status) for exchange in proxy.finished]
+    assert sorted(logged) == [(b"/alice", "alice", 204), (b"/bob", "bob", 204)]
+
+
+def test_what_is_remembered_of_one_is_not_taken_for_another_that_was_on_its_way(forward):
+    asked = {}
+    rules = [
+        Rule(name="staff", action="allow", users="alice"),
+        Rule(name="rest", action="deny", reason="no"),
+    ]
+    proxy = forward(auth=AuthPolicy(passwords=lambda name, _: asked.setdefault(name, Deferred())), rules=rules)
+    connection = ClientConnection("127.0.0.1")
+    exchanges = at_once(proxy, connection, "alice", "bob")
+    asked["bob"].callback("bob")
+    asked["alice"].callback("alice")
+    for connected in proxy.network.connections:
+        connected.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+    seen = []
+    for exchange in (*exchanges, *exchanges):
+        context = RequestContext(connection)
+        try:
+            proxy.factory.mode.plan(exchange.request, context)
+        except RequestDenied as fault:
+            seen.append((context.user, fault.status, context.verdict.rule))
+        else:
+            seen.append((context.user, 200, context.verdict.rule))
+    assert seen == [("alice", 200, "staff"), ("bob", 403, "rest")] * 2

@@ -49,7 +49,7 @@ def say(exchange):
         request.authority.decode(),
         exchange.status,
         exchange.outcome,
-        exchange.client.user,
+        exchange.context.user,
     )
     print("exchange:", *words, flush=True)
 

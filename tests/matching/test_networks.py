@@ -9,11 +9,11 @@ from txproxy.errors import ConfigError, DestinationProhibited
 from txproxy.forward.access.conditions.condition_types import CONDITION_TYPES
 from txproxy.forward.access.destinations import Destinations
 from txproxy.forward.parents.no_proxy import NoProxy
-from txproxy.interfaces.client import Client
 from txproxy.limits.scopes import parse_scope
 from txproxy.matching.networks import Networks, PeerNetworks, covers, network, network_or_unix, read_address, unmapped
 from txproxy.reverse.client_identity import Trust
 from txproxy.reverse.routing.conditions import Clients
+from txproxy.testing import context_of
 
 
 def test_networks_take_addresses_of_both_families():
@@ -173,7 +173,7 @@ def test_a_network_has_the_same_addresses_everywhere(text, inside, outside):
     assert [one for one in asked if no_proxy.has(one, 80)] == inside
     assert [one for one in asked if fits("clients", text, request(client_ip=one))] == inside
     assert [one for one in asked if fits("addresses", text, request(addresses=(one,)))] == inside
-    assert [one for one in asked if route.holds(None, Client(one))] == inside
+    assert [one for one in asked if route.holds(None, context_of(one))] == inside
     assert [one for one in asked if opens(one)] == inside
     assert [one for one in asked if scope.name(one, None, "")] == inside
 

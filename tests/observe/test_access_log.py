@@ -7,10 +7,9 @@ from twisted.logger import capturedLogs, formatEvent
 
 from txproxy import ForwardProxyFactory
 from txproxy.errors import ConfigError
-from txproxy.interfaces import Client
 from txproxy.observe.access_log import AccessLog
 from txproxy.proxy.limits import Limits
-from txproxy.testing import ProxyInMemory
+from txproxy.testing import ProxyInMemory, context_of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
@@ -19,8 +18,7 @@ SOON = 30.0  # for hangs alone
 
 class Finished:
     def __init__(self, request, status=200, sent=5, user=None):
-        self.client = Client("192.0.2.1")
-        self.client.user = user
+        self.context = context_of("192.0.2.1", user=user)
         self.request, self.status, self.sent = request, status, sent
 
 

@@ -1,6 +1,6 @@
 """Requests to a pool that is served in memory (see ``serve``), and what its upstreams answer."""
 
-from txproxy.interfaces import Client
+from txproxy.testing import context_of
 from txproxy.upstreams.upstream import Breaker
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
@@ -16,7 +16,7 @@ BAD = b"HTTP/1.1 503 No\r\nDate: D\r\nConnection: close\r\nContent-Length: 0\r\n
 BODY = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
 
 
-CLIENT = Client("192.0.2.1")
+CLIENT = context_of("192.0.2.1")
 
 
 def ask(proxy, answers):

@@ -5,7 +5,7 @@ from twisted.internet.task import Clock
 
 from txproxy import Pool
 from txproxy.errors import ConfigError
-from txproxy.interfaces import Client
+from txproxy.testing import context_of
 from txproxy.upstreams.affinity import CookieAffinity, affinity_from
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
@@ -32,7 +32,7 @@ def pinned(affinity, upstream, client, *lines):
 def test_a_cookie_pins_a_client(scheme, more):
     upstreams = pool()
     affinity = affinity_from("cookie", upstreams)
-    client = Client("192.0.2.1", scheme)
+    client = context_of("192.0.2.1", scheme)
     upstream = upstreams.upstreams[2]
     pair, attributes = pinned(affinity, upstream, client)
     assert pair.startswith(b"txproxy=")
@@ -45,7 +45,7 @@ def test_a_cookie_pins_a_client(scheme, more):
 def test_the_cookie_tells_nothing_and_cannot_be_forged():
     upstreams = pool()
     affinity = CookieAffinity(upstreams, "s", b"key")
-    client = Client("192.0.2.1")
+    client = context_of("192.0.2.1")
     pairs = {pinned(affinity, upstream, client)[0] for upstream in upstreams.upstreams}
     assert len(pairs) == 4
     assert not any(b"10.0.0" in pair for pair in pairs)
@@ -67,7 +67,7 @@ def test_the_cookie_tells_nothing_and_cannot_be_forged():
 def test_a_client_of_several_pools_is_pinned_in_each():
     one, other = (Pool(["http://10.0.0.1", "http://10.0.0.2"], name=name, clock=Clock()) for name in ("one", "other"))
     affinities = [affinity_from("cookie", pool) for pool in (one, other)]
-    client = Client("192.0.2.1")
+    client = context_of("192.0.2.1")
     jar = {}
     for affinity, upstream in zip(affinities, (one.upstreams[1], other.upstreams[0]), strict=True):
         name, _, value = pinned(affinity, upstream, client)[0].partition(b"=")
@@ -83,7 +83,7 @@ def test_a_client_of_several_pools_is_pinned_in_each():
 def test_a_stale_cookie_is_ignored_and_replaced():
     upstreams = pool()
     affinity = affinity_from("cookie:id", upstreams)
-    client = Client("192.0.2.1")
+    client = context_of("192.0.2.1")
     upstream, other = upstreams.upstreams[:2]
     pair, _ = pinned(affinity, upstream, client)
     line = b"Cookie: " + pair
@@ -101,8 +101,8 @@ def test_a_stale_cookie_is_ignored_and_replaced():
 @pytest.mark.parametrize(
     ("kind", "of"),
     [
-        ("ip", lambda name: (request(), Client(name))),
-        ("header:X-User", lambda name: (request(b"X-User: " + name.encode()), Client("192.0.2.1"))),
+        ("ip", lambda name: (request(), context_of(name))),
+        ("header:X-User", lambda name: (request(b"X-User: " + name.encode()), context_of("192.0.2.1"))),
     ],
 )
 def test_address_and_header_pin_as_well(kind, of):
@@ -124,7 +124,7 @@ def test_who_has_not_been_seen_for_long_is_forgotten():
     clock = Clock()
     upstreams = Pool(["http://a", "http://b"], clock=clock)
     affinity = affinity_from("ip", upstreams)
-    client = Client("192.0.2.1")
+    client = context_of("192.0.2.1")
     affinity.pin(upstreams.upstreams[0], request(), client)
     clock.advance(1799)
     assert affinity.find(request(), client) is upstreams.upstreams[0]
@@ -136,9 +136,9 @@ def test_the_table_is_bounded():
     upstreams = pool()
     affinity = affinity_from("ip", upstreams)
     for number in range(70000):
-        affinity.pin(upstreams.upstreams[0], request(), Client(str(number)))
-    assert affinity.find(request(), Client("0")) is None
-    assert affinity.find(request(), Client("69999")) is upstreams.upstreams[0]
+        affinity.pin(upstreams.upstreams[0], request(), context_of(str(number)))
+    assert affinity.find(request(), context_of("0")) is None
+    assert affinity.find(request(), context_of("69999")) is upstreams.upstreams[0]
 
 
 @pytest.mark.parametrize("text", ["", "cookies", "cookie:", "cookie:a b", "cookie:a;b", "header:", "header", "ip:4"])

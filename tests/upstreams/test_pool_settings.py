@@ -5,7 +5,7 @@ import pytest
 
 from txproxy import Pool
 from txproxy.errors import ConfigError
-from txproxy.interfaces import Client
+from txproxy.testing import context_of
 from txproxy.upstreams.ejection import Ejection
 from txproxy.upstreams.health.health_check import HealthCheck
 from txproxy.upstreams.pool_settings import UPSTREAM, PoolSettings
@@ -29,7 +29,7 @@ def test_what_is_tolerated_has_a_name_and_is_told_to_connections():
     with pytest.raises(ConfigError, match="accepted"):
         PoolSettings(tolerate=["bare-cr"])
     pool = Pool(["http://a"], settings=PoolSettings(tolerate=["bare-lf"]))
-    assert pool.address_for(pool.upstreams[0], Client("192.0.2.1")).tolerate == {"bare-lf"}
+    assert pool.address_for(pool.upstreams[0], context_of("192.0.2.1")).tolerate == {"bare-lf"}
 
 
 @pytest.mark.parametrize(

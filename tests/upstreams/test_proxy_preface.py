@@ -2,7 +2,8 @@
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 
-from txproxy.interfaces import Address, Client
+from txproxy.interfaces import Address
+from txproxy.testing import context_of
 from txproxy.upstreams.proxy_preface import preface, prefaced
 from txproxy.wire.proxy_protocol import header
 
@@ -39,9 +40,9 @@ def test_an_upstream_is_told_of_nobody_where_there_is_no_address():
 
 def test_an_address_that_tells_of_a_client_is_that_clients_own():
     shared = Address("10.0.0.1", 80)
-    client = Client("192.0.2.1")
+    client = context_of("192.0.2.1")
     assert prefaced(shared, 1, client).preface == UNKNOWN
-    client.transport = Ends(IPv4Address("TCP", "192.0.2.1", 4711), IPv4Address("TCP", "198.51.100.2", 443))
+    client.connection.transport = Ends(IPv4Address("TCP", "192.0.2.1", 4711), IPv4Address("TCP", "198.51.100.2", 443))
     first = prefaced(shared, 1, client)
     assert first.preface == V1 and first == shared and first.key != shared.key
     assert prefaced(shared, 1, client).key == first.key

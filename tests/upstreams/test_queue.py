@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from tests.upstreams.asking import GET, OK, at, eject_first
 from txproxy import Pool
 from txproxy.errors import ConnectionRefused, UpstreamUnavailable
-from txproxy.interfaces import Client
+from txproxy.testing import context_of
 from txproxy.upstreams.ejection import Ejection
 from txproxy.upstreams.pool_settings import PoolSettings
 
@@ -17,7 +17,7 @@ class Waiting:
     def __init__(self, **settings):
         self.clock = Clock()
         self.pool = Pool(["http://10.0.0.1;max=1"], settings=PoolSettings(**settings), clock=self.clock)
-        self.upstream = self.pool.take(None, Client("10.0.0.9"))
+        self.upstream = self.pool.take(None, context_of("10.0.0.9"))
         self.served = []
         self.sent_away = []
 
@@ -26,7 +26,7 @@ class Waiting:
         return [self._ask(name) for name in names]
 
     def _ask(self, name):
-        waiting = self.pool.wait(None, Client(f"2001:db8:0:{name[0]}::{name[1:]}"), ())
+        waiting = self.pool.wait(None, context_of(f"2001:db8:0:{name[0]}::{name[1:]}"), ())
         waiting.addCallbacks(
             lambda _: self.served.append(name), lambda failure: self.sent_away.append((name, failure.value))
         )

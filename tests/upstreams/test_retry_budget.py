@@ -4,10 +4,10 @@ import pytest
 
 from txproxy import Pool
 from txproxy.errors import ConnectionRefused
-from txproxy.interfaces import Client
+from txproxy.testing import context_of
 from txproxy.upstreams.retry_budget import Retry, within_budget
 
-CLIENT = Client("192.0.2.1")
+CLIENT = context_of("192.0.2.1")
 
 
 @pytest.mark.parametrize(

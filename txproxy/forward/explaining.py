@@ -10,27 +10,27 @@ from txproxy.forward.mode import ForwardMode
 from txproxy.forward.steps.case import Case
 from txproxy.forward.steps.permission import url_of
 from txproxy.forward.steps.targeting import Aim
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Answer, Decision, Refusal
 from txproxy.wire.message import RequestHead
 
 _MATCHED: Final[dict[bool | None, str]] = {True: "matches", False: "does not match", None: "-"}
 
 
-def explain(mode: ForwardMode, head: RequestHead, client: Client, said: list[str]) -> Decision | None:
+def explain(mode: ForwardMode, head: RequestHead, context: RequestContext, said: list[str]) -> Decision | None:
     """What becomes of a request of ``client``, whose ``user`` is whoever it is taken to be; None where something has to
     be found out first. Each part of the policy that has a say says it in a line of ``said``. An ``ExchangeError`` is
     how it is refused.
     """
     policy = mode.policy
-    allowed = client.client_ip in mode.clients
-    said.append(f"client: {client.client_ip} may{'' if allowed else ' not'} use this proxy")
+    allowed = context.client_ip in mode.clients
+    said.append(f"client: {context.client_ip} may{'' if allowed else ' not'} use this proxy")
     if not allowed:
-        return Refusal(403, "http_request_denied", f"{client.client_ip} may not use this proxy")
+        return Refusal(403, "http_request_denied", f"{context.client_ip} may not use this proxy")
     if policy.auth is not None:
-        who = f"it is {client.user}" if client.user is not None else "it is nobody, who is asked"
+        who = f"it is {context.user}" if context.user is not None else "it is nobody, who is asked"
         said.append(f"auth: {who}{' where a rule asks for it' if policy.auth_by_rules else ''}")
-    case = Case(head, client)
+    case = Case(head, context)
     aim = Aim(mode.targets)
     if mode.changing is not None:
         answer = _change(mode, case, said)
@@ -46,7 +46,7 @@ def explain(mode: ForwardMode, head: RequestHead, client: Client, said: list[str
             return Refusal(407, "http_request_denied", f"{verdict.reason} ({verdict.rule})")
         if verdict.outcome is not Outcome.ALLOW:
             return None
-    if policy.auth is not None and not policy.auth_by_rules and client.user is None:
+    if policy.auth is not None and not policy.auth_by_rules and context.user is None:
         return Refusal(407, "http_request_denied", "credentials are missing")
     return mode.go(case)
 
@@ -55,7 +55,7 @@ def _change(mode: ForwardMode, case: Case, said: list[str]) -> Refusal | Answer 
     assert mode.changing is not None
     answer = mode.changing(case)
     if isinstance(answer, Answer):
-        said.append(f"rewrites: {case.client.verdict.rule}: {case.client.verdict.reason}")
+        said.append(f"rewrites: {case.context.verdict.rule}: {case.context.verdict.reason}")
     elif case.head is not case.asked:
         head = case.head
         url = b"%b://%b%b" % (head.scheme or b"", head.authority, head.path)
@@ -86,5 +86,5 @@ def _verdict(mode: ForwardMode, case: Case, said: list[str]) -> Verdict:
     if verdict.outcome is Outcome.DENY and not verdict.challenge:
         raise Blocked(verdict, url_of(case.facts))
     if verdict.outcome is Outcome.ALLOW:
-        case.client.verdict, case.rule = verdict, verdict.rule
+        case.context.verdict, case.rule = verdict, verdict.rule
     return verdict

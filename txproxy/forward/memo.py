@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from txproxy.forward.request.targets import Target
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.wire.headers import Headers
 
 _NEVER: Final = float("-inf")
 
 
-class Notes:
+class Memo:
     """Of the latest request whose fields went on: its ``headers``, ``target`` and ``mask``, and the fields ``onward``.
 
     Of the latest one that policy has allowed: what it was (``judged``, its headers, to its right), who was found to
@@ -45,9 +45,9 @@ class Notes:
         self.pinned: tuple[str, ...] = ()
 
 
-def notes_of(client: Client) -> Notes:
+def memo_of(context: RequestContext) -> Memo:
     """Those of a client, which may be empty."""
-    notes: Notes | None = client.notes
-    if notes is None:
-        client.notes = notes = Notes()
-    return notes
+    memo: Memo | None = context.connection.memo
+    if memo is None:
+        context.connection.memo = memo = Memo()
+    return memo

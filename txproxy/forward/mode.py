@@ -18,7 +18,7 @@ from txproxy.forward.access.destinations import Destinations, GuardedDialer
 from txproxy.forward.access.refusals import Blocked, BlockedResponse, denied
 from txproxy.forward.egress.approvals import Approvals
 from txproxy.forward.egress.credentials_injection import AgreedName, Masks
-from txproxy.forward.memo import Notes
+from txproxy.forward.memo import Memo
 from txproxy.forward.pac import PATH as PAC_PATH
 from txproxy.forward.pac import Pac
 from txproxy.forward.parents.no_proxy import NoProxy
@@ -38,7 +38,7 @@ from txproxy.forward.steps.permission import Deciding, Filtering
 from txproxy.forward.steps.targeting import Aim, Changing
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.allowances import Bounds
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.mode import IMode
 from txproxy.interfaces.plan import Decision, Plan, Refusal
 from txproxy.matching.networks import PeerNetworks
@@ -157,38 +157,34 @@ class ForwardMode:
         no_proxy = NoProxy(policy.no_proxy)
         return ToParents(parents, no_proxy, self.destinations, choose=policy.choose_parent, via=self._via)
 
-    def plan(self, head: RequestHead, client: Client) -> Decision:
+    def plan(self, head: RequestHead, context: RequestContext) -> Decision:
         """See :class:`txproxy.interfaces.IMode`."""
-        if client.client_ip not in self.clients:
-            client.verdict = denied(f"{client.client_ip} may not use this proxy", "allow_clients")
-            raise Blocked(client.verdict, "")
+        if context.client_ip not in self.clients:
+            context.verdict = denied(f"{context.client_ip} may not use this proxy", "allow_clients")
+            raise Blocked(context.verdict, "")
         via = self._via
         if via is not None and b"via" in head.headers.index and via.is_in(head.headers):
-            _not_judged(client)
             raise LoopDetected("the request has been through this proxy before")
         method = head.method
         if (head.scheme is None and method != b"CONNECT") or method in _FOR_US:
-            answer = self._own_answer(head, client)
+            answer = self._own_answer(head, context)
             if answer is not None:
                 return answer
         if self._judge is not None:
-            return self._judge(head, client)
-        if client.verdict is not None:
-            client.verdict = None
+            return self._judge(head, context)
         try:
             target = self._find(head.scheme or b"", head.authority)
         except Blocked as fault:
-            client.verdict = fault.verdict
+            context.verdict = fault.verdict
             raise
-        plan = self._planned(head, client, target, target.address)
-        return plan if self._to_parents is None else self._to_parents.plan(plan, head, client)
+        plan = self._planned(head, context, target, target.address)
+        return plan if self._to_parents is None else self._to_parents.plan(plan, head, context)
 
-    def _own_answer(self, head: RequestHead, client: Client) -> Decision | None:
+    def _own_answer(self, head: RequestHead, context: RequestContext) -> Decision | None:
         """The answer to a request that may be for the proxy itself; None if it is to go on."""
         if head.scheme is None:
-            _not_judged(client)
             if self._pac is not None and head.path.partition(b"?")[0] == PAC_PATH:
-                return self._pac.answer(head, client)
+                return self._pac.answer(head, context)
             if head.path == b"*":
                 # RFC 9110 9.3.7: it is about the server that is asked, and that is us.
                 return Refusal(200, lines=_ALLOW)
@@ -197,10 +193,8 @@ class ForwardMode:
                 fault.page = greeting_page
             raise fault
         if head.method == b"TRACE":
-            _not_judged(client)
             return Refusal(405, "http_request_denied", "TRACE is not done here", _ALLOW)
         if b"max-forwards" in head.headers.index and not max_forwards(head):
-            _not_judged(client)
             return Refusal(200, lines=_ALLOW)
         return None
 
@@ -208,38 +202,38 @@ class ForwardMode:
         """The plan for a request that has passed the chain."""
         target = case.target
         address = self.targets.address(target, case.rule, case.dial, case.pinned)
-        plan = self._planned(case.head, case.client, target, address, case.rule, case.lines)
-        return self._sent(plan, case.asked, case.client)
+        plan = self._planned(case.head, case.context, target, address, case.rule, case.lines)
+        return self._sent(plan, case.asked, case.context)
 
-    def _go_again(self, head: RequestHead, client: Client, notes: Notes) -> Decision:
+    def _go_again(self, head: RequestHead, context: RequestContext, memo: Memo) -> Decision:
         """The same for one that has passed it before."""
-        target: Target = notes.aim
-        address = self.targets.address(target, notes.rule, "", notes.pinned)
-        return self._sent(self._planned(head, client, target, address, notes.rule), head, client)
+        target: Target = memo.aim
+        address = self.targets.address(target, memo.rule, "", memo.pinned)
+        return self._sent(self._planned(head, context, target, address, memo.rule), head, context)
 
-    def _sent(self, plan: Plan, head: RequestHead, client: Client) -> Decision:
-        return plan if self._to_parents is None else self._to_parents.plan(plan, head, client)
+    def _sent(self, plan: Plan, head: RequestHead, context: RequestContext) -> Decision:
+        return plan if self._to_parents is None else self._to_parents.plan(plan, head, context)
 
     def _planned(
         self,
         head: RequestHead,
-        client: Client,
+        context: RequestContext,
         target: Target,
         address: Address,
         rule: str = "",
         lines: tuple[bytes, ...] = (),
     ) -> Plan:
-        bounds = self._bounds(client, rule) if self._allot is not None else None
+        bounds = self._bounds(context, rule) if self._allot is not None else None
         timeout = self._tunnel_timeouts.get(rule) if self._tunnel_timeouts else None
         if head.method == b"CONNECT":
             plan = Plan(address, None)
             plan.bounds = bounds
             plan.tunnel_timeout = timeout
             if self.policy.agree_names:
-                plan.gate = AgreedName(target.host, target.port, client)
+                plan.gate = AgreedName(target.host, target.port, context)
             return plan
         mask = self._masks.find(target, rule) if self._masks is not None else None
-        plan = Plan(address, self._onward.head(head, client, target, mask, lines))
+        plan = Plan(address, self._onward.head(head, context, target, mask, lines))
         plan.attempt_lines = self._response_lines
         if bounds is not None:
             plan.bounds = bounds
@@ -248,25 +242,25 @@ class ForwardMode:
         if mask is not None:
             plan.own_fields = mask.own_fields
         if self._looks_at_responses:
-            plan.rewrite = partial(self._looked_at, target, client, mask)
+            plan.rewrite = partial(self._looked_at, target, context, mask)
             plan.max_response = self._content.max_size if self._content is not None else None
         return plan
 
-    def _bounds(self, client: Client, rule: str) -> Bounds | None:
+    def _bounds(self, context: RequestContext, rule: str) -> Bounds | None:
         assert self._allot is not None
         try:
-            return self._allot(client.client_ip, client.user, rule)
+            return self._allot(context.client_ip, context.user, rule)
         except RequestDenied as fault:
-            client.verdict = denied(fault.detail, "quotas")
+            context.verdict = denied(fault.detail, "quotas")
             raise
 
     def _looked_at(
-        self, target: Target, client: Client, mask: Mask | None, head: ResponseHead, lines: list[bytes]
+        self, target: Target, context: RequestContext, mask: Mask | None, head: ResponseHead, lines: list[bytes]
     ) -> list[bytes]:
         reason = self._content.judge(head) if self._content is not None else None
         if reason is not None:
-            client.verdict = denied(reason, "content")
-            raise BlockedResponse(client.verdict, target.url)
+            context.verdict = denied(reason, "content")
+            raise BlockedResponse(context.verdict, target.url)
         if mask is not None and mask.drop_from_responses:
             drop = mask.drop_from_responses
             return [line for line in lines if line.partition(b":")[0].lower() not in drop]
@@ -285,11 +279,6 @@ class ForwardMode:
             if judge is not None:
                 users.no_more_when_forgotten(judge.forget)
             users.close()
-
-
-def _not_judged(client: Client) -> None:
-    """Nobody was asked about this request: what is known of the client's last one is not of this."""
-    client.user, client.groups, client.verdict = None, frozenset(), None
 
 
 class ForwardProxyFactory(ProxyFactory):

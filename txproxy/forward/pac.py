@@ -12,7 +12,7 @@ from typing import Final
 
 from txproxy.errors import RequestError
 from txproxy.forward.parents.no_proxy import Entry, NoProxy
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Answer, Refusal
 from txproxy.matching.networks import Network
 from txproxy.wire.message import RequestHead
@@ -126,22 +126,22 @@ class Pac:
     def __init__(self, exceptions: NoProxy) -> None:
         self._exceptions = exceptions
 
-    def answer(self, head: RequestHead, client: Client) -> Answer | Refusal:
+    def answer(self, head: RequestHead, context: RequestContext) -> Answer | Refusal:
         """To a request for the path."""
         if head.method not in (b"GET", b"HEAD"):
             return Refusal(405, "http_request_denied", "the PAC file can only be read", _ALLOW)
-        scheme, default = ("HTTPS", 443) if client.peer_scheme == "https" else ("PROXY", 80)
-        proxy = f"{scheme} {_called(head, client, default)}"
+        scheme, default = ("HTTPS", 443) if context.connection.peer_scheme == "https" else ("PROXY", 80)
+        proxy = f"{scheme} {_called(head, context, default)}"
         return Answer(200, (_TYPE, _FRESH, b"Vary: Host"), pac_file(proxy, self._exceptions))
 
 
-def _called(head: RequestHead, client: Client, default: int) -> str:
+def _called(head: RequestHead, context: RequestContext, default: int) -> str:
     if head.authority:
         host, port = split_authority(head.authority)
         port = port or default
     else:
         # HTTP/1.0 knows no Host: what the client has connected to is the best that is known.
-        here = client.transport.getHost()
+        here = context.connection.transport.getHost()
         host, port = str(getattr(here, "host", "")), int(getattr(here, "port", 0))
     if not _HOST.fullmatch(host):
         raise RequestError("Host is no name that a proxy can have")

@@ -7,18 +7,16 @@ only where something has to wait (a password's hash, a name server, a person).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from txproxy.forward.memo import Notes, notes_of
+from txproxy.forward.memo import Memo, memo_of
 from txproxy.forward.steps.case import NEVER_KNOWN, Case, Result, Step
 from txproxy.forward.steps.targeting import Aim
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Decision
 from txproxy.wire.message import RequestHead
-
-_NO_GROUPS: Final[frozenset[str]] = frozenset()
 
 
 class Judge:
@@ -27,7 +25,7 @@ class Judge:
     one, and after the last ``go`` makes a plan.
 
     What came of a request is remembered with its connection: for one with the very same fields, it is known who sends
-    it, and for the same request again, what comes of it (``again`` makes the plan, from the notes).
+    it, and for the same request again, what comes of it (``again`` makes the plan, from the memo).
     """
 
     def __init__(
@@ -37,7 +35,7 @@ class Judge:
         aim: Aim,
         others: Sequence[Step],
         go: Callable[[Case], Decision],
-        again: Callable[[RequestHead, Client, Notes], Decision],
+        again: Callable[[RequestHead, RequestContext, Memo], Decision],
         clock: Any,
     ) -> None:
         self._steps: tuple[Step, ...] = (*first, *([changes] if changes is not None else []), aim, *others)
@@ -55,32 +53,29 @@ class Judge:
         """What policy is made of has changed: judge everything anew."""
         self._generation += 1
 
-    def __call__(self, head: RequestHead, client: Client) -> Decision:
+    def __call__(self, head: RequestHead, context: RequestContext) -> Decision:
         """What becomes of a request."""
-        notes: Notes = client.notes or notes_of(client)
+        memo: Memo = context.connection.memo or memo_of(context)
         if (
-            notes.judged is head.headers
-            and notes.authority == head.authority
-            and notes.scheme == head.scheme
-            and notes.generation == self._generation
+            memo.judged is head.headers
+            and memo.authority == head.authority
+            and memo.scheme == head.scheme
+            and memo.generation == self._generation
         ):
             now = self._seconds()
-            if now < notes.known_until:
-                client.user, client.groups = notes.user, notes.groups
-                if now < notes.settled_until and notes.method == head.method and notes.path in (None, head.path):
-                    client.verdict = notes.verdict
-                    return self._again(head, client, notes)
-                client.verdict = None
-                case = Case(head, client)
-                case.known_until = notes.known_until
+            if now < memo.known_until:
+                context.user, context.groups = memo.user, memo.groups
+                if now < memo.settled_until and memo.method == head.method and memo.path in (None, head.path):
+                    context.verdict = memo.verdict
+                    return self._again(head, context, memo)
+                case = Case(head, context, self._generation)
+                case.known_until = memo.known_until
                 case.noted = True
                 if not self._changes:
-                    self._aim.at(case, notes.aim)
+                    self._aim.at(case, memo.aim)
                 known: Decision = self._on(None, case, self._known_at)
                 return known
-        # Whoever sent the request before, and whatever became of that.
-        client.user, client.groups, client.verdict = None, _NO_GROUPS, None
-        decision: Decision = self._on(None, Case(head, client), 0)
+        decision: Decision = self._on(None, Case(head, context, self._generation), 0)
         return decision
 
     def _on(self, result: Result, case: Case, at: int) -> Any:
@@ -99,15 +94,25 @@ class Judge:
         return self._go(case)
 
     def _note(self, case: Case) -> None:
-        head, client = case.asked, case.client
-        notes: Notes = client.notes
-        if not case.noted:
-            notes.judged, notes.scheme, notes.authority = head.headers, head.scheme, head.authority
-            notes.generation, notes.known_until = self._generation, case.known_until
-            notes.user, notes.groups, notes.aim = client.user, client.groups, case.target
+        head, context = case.asked, case.context
+        memo: Memo = context.connection.memo
+        if case.generation != self._generation:
+            # It was judged by what does not hold any more.
+            return
+        if (
+            not case.noted
+            # Another request of the connection may have been noted since this one was found to be like the last.
+            or memo.judged is not head.headers
+            or memo.authority != head.authority
+            or memo.scheme != head.scheme
+            or memo.generation != case.generation
+        ):
+            memo.judged, memo.scheme, memo.authority = head.headers, head.scheme, head.authority
+            memo.generation, memo.known_until = self._generation, case.known_until
+            memo.user, memo.groups, memo.aim = context.user, context.groups, case.target
         if case.settled_until > 0.0 and not case.dial and not case.lines:
-            notes.method, notes.path = head.method, head.path if case.by_url else None
-            notes.verdict, notes.rule, notes.pinned = client.verdict, case.rule, case.pinned
-            notes.settled_until = case.settled_until
+            memo.method, memo.path = head.method, head.path if case.by_url else None
+            memo.verdict, memo.rule, memo.pinned = context.verdict, case.rule, case.pinned
+            memo.settled_until = case.settled_until
         else:
-            notes.settled_until = NEVER_KNOWN
+            memo.settled_until = NEVER_KNOWN

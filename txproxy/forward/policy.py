@@ -124,7 +124,7 @@ class ForwardPolicy:
 
     Which way requests go: ``parents`` are URLs of proxies to go through (see
     :class:`txproxy.forward.Parent`), or a :class:`txproxy.forward.Parents`, which several proxies may share.
-    ``choose_parent(head, client, parents)``: asked for each request first; a ``Parent``, None (as configured), or a
+    ``choose_parent(head, context, parents)``: asked for each request first; a ``Parent``, None (as configured), or a
     Deferred of these. ``no_proxy``: names and networks that are reached without a parent, by the proxy and by clients
     that have its PAC file, in the words of the environment variable. ``bind``: the local address to connect from, and
     ``binds`` (:class:`~txproxy.forward.Bind`) others for some hosts and rules. ``pac``: whether

@@ -12,7 +12,8 @@ from txproxy.errors import (
 )
 from txproxy.interfaces.address import Address, Hop, Opening
 from txproxy.interfaces.allowances import Allowance, Bounds, Meter, Metered, Shaper
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.connection import ClientConnection
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.dialers import IClientDialer, IDialer
 from txproxy.interfaces.mode import IMode
 from txproxy.interfaces.plan import Answer, Decision, OwnFields, Party, Plan, Postponed, Refusal, Shadow, Uploading
@@ -25,7 +26,8 @@ __all__ = [
     "RequestHead",
     "ResponseHead",
     "Headers",
-    "Client",
+    "ClientConnection",
+    "RequestContext",
     "Decision",
     "Plan",
     "Answer",

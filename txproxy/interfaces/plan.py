@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from txproxy.errors import ExchangeError
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.allowances import Bounds
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.tunnels import Gatekeeper
 from txproxy.wire.message import RequestHead, ResponseHead
 
@@ -69,7 +69,7 @@ class Plan:
     All else is optional, and set where it is needed:
 
     ``response_lines``: field lines to add to whatever the client gets, be it the response to this attempt or a later
-    one, or a refusal; ``attempt_lines``: to the response to this attempt alone. ``map_back(plan, head, client,
+    one, or a refusal; ``attempt_lines``: to the response to this attempt alone. ``map_back(plan, head, context,
     lines)``: gives the lines of a response to the client's ``head`` in place of ``lines``; asked only where a server
     may speak of its own address in them (:data:`txproxy.wire.headers.SERVER_NAMING`). ``rewrite``: makes of a
     response's head and end-to-end lines the lines that the client gets. ``party``: learns how the attempt went.
@@ -96,11 +96,11 @@ class Plan:
         self.head = head
         self.response_lines = response_lines
         self.attempt_lines: tuple[bytes, ...] = ()
-        self.map_back: Callable[[Plan, RequestHead, Client, list[bytes]], list[bytes]] | None = None
+        self.map_back: Callable[[Plan, RequestHead, RequestContext, list[bytes]], list[bytes]] | None = None
         self.rewrite: Callable[[ResponseHead, list[bytes]], list[bytes]] | None = None
         self.party: Party | None = None
         self.answered: Callable[[int], None] | None = None
-        self.again: Callable[[Plan, ExchangeError, RequestHead, Client], Decision | None] | None = None
+        self.again: Callable[[Plan, ExchangeError, RequestHead, RequestContext], Decision | None] | None = None
         self.response_timeout: float | None = None
         self.tunnel_timeout: float | None = None
         self.max_body: int | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from txproxy.interfaces.client import Client
 from txproxy.interfaces.plan import Answer, Refusal
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
@@ -12,8 +11,6 @@ from txproxy.wire.message import RequestHead, ResponseHead
 
 class ClientStream(Protocol):
     """Whoever brought a request, and gets the response."""
-
-    client: Client
 
     @property
     def errand(self) -> str:
@@ -63,8 +60,8 @@ class ClientStream(Protocol):
 
     def hold_connections(self) -> Any:
         """Where upstream connections are kept that are this client connection's alone
-        (:class:`txproxy.proxy.upstream.connection_pool.Connections`, and ``client.connections`` from now on); None if
-        there is no such place.
+        (:class:`txproxy.proxy.upstream.connection_pool.Connections`, and ``connection.connections`` from now on); None
+        if there is no such place.
         """
 
 

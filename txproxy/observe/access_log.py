@@ -6,7 +6,7 @@ from time import localtime, strftime, time
 from typing import Final, Protocol
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.observe.log_file import LogFile
 from txproxy.wire.message import RequestHead
 
@@ -19,7 +19,7 @@ class Finished(Protocol):
     sent: int
 
     @property
-    def client(self) -> Client:
+    def context(self) -> RequestContext:
         """Who sent the request."""
 
 
@@ -65,8 +65,8 @@ class AccessLog:
         # What could not be read as a request has no method, and is shown as it came.
         line = b"%b %b HTTP/1.%d" % (request.method, target, request.minor) if request.method else target or b"-"
         self._line(
-            exchange.client.client_ip,
-            exchange.client.user,
+            exchange.context.client_ip,
+            exchange.context.user,
             line,
             # nginx's number for a client that left before it was answered
             exchange.status or 499,

@@ -81,13 +81,13 @@ def _time(now: float) -> str:
 
 def entry(exchange: Exchange, now: float) -> dict[str, Any]:
     """What a line says of an exchange that has ended ``now``, in seconds since 1970."""
-    request, client, plan = exchange.request, exchange.client, exchange.plan
+    request, context, plan = exchange.request, exchange.context, exchange.plan
     host, port = _place(request.scheme, request.authority)
     verdict, rule, list_name, reason = _verdict(exchange)
     return {
         "time": _time(now),
-        "client": client.client_ip,
-        "user": client.user,
+        "client": context.client_ip,
+        "user": context.user,
         "method": request.method.decode("latin-1") or None,
         "host": host,
         "port": port,
@@ -110,7 +110,7 @@ def _verdict(exchange: Exchange) -> tuple[str | None, str | None, str | None, st
     if exchange.outcome == DestinationProhibited.error:
         # That is found out when it is dialled.
         return "deny", "allow_destinations", None, exchange.detail
-    verdict = exchange.client.verdict
+    verdict = exchange.context.verdict
     if verdict is not None:
         return verdict.outcome.value, verdict.rule or None, verdict.list_name or None, verdict.reason or None
     return ("allow" if exchange.plan is not None else None), None, None, None

@@ -24,7 +24,7 @@ from txproxy.errors import (
     ResponseTimeout,
     UpstreamClosed,
 )
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Answer, Decided, Decision, Plan, Postponed, Refusal
 from txproxy.interfaces.streams import ClientStream, UpstreamConnection
 from txproxy.net.deadlines import NEVER
@@ -76,15 +76,18 @@ class Exchange:
     """
 
     __slots__ = (
-        "services", "downstream", "request", "plan", "status", "sent", "received", "outcome", "detail", "started",
-        "request_done", "wants_body", "_phase", "_upstream", "_pending", "_body_seen", "_switching",
+        "services", "downstream", "request", "context", "plan", "status", "sent", "received", "outcome", "detail",
+        "started", "request_done", "wants_body", "_phase", "_upstream", "_pending", "_body_seen", "_switching",
         "_observed", "_held", "bound", "early", "_unsent",
     )  # fmt: skip
 
-    def __init__(self, services: Services, downstream: ClientStream, request: RequestHead) -> None:
+    def __init__(
+        self, services: Services, downstream: ClientStream, request: RequestHead, context: RequestContext
+    ) -> None:
         self.services = services
         self.downstream = downstream
         self.request = request
+        self.context = context
         self.plan: Plan | None = None
         self.status = 0
         self.sent = 0
@@ -112,14 +115,9 @@ class Exchange:
         self._unsent: UpstreamConnection | None = None
 
     @property
-    def client(self) -> Client:
-        """Who sent the request."""
-        return self.downstream.client
-
-    @property
     def client_ip(self) -> str:
         """The believed address of the client."""
-        return self.downstream.client.client_ip
+        return self.context.client_ip
 
     @property
     def response_begun(self) -> bool:
@@ -133,14 +131,14 @@ class Exchange:
 
     # -- plan and dial
 
-    def start(self, plan: Callable[[RequestHead, Client], Decision]) -> None:
+    def start(self, plan: Callable[[RequestHead, RequestContext], Decision]) -> None:
         """Ask the mode for its ``plan``, and go."""
         services = self.services
         if services.observed and not self.downstream.errand:
             self.started = services.seconds()
             self._observed = True
         try:
-            decision = plan(self.request, self.downstream.client)
+            decision = plan(self.request, self.context)
         except ExchangeError as fault:
             self._fail(fault)
         except Exception:
@@ -159,11 +157,6 @@ class Exchange:
         if self.services.observed:
             self.started = self.services.seconds() - waited
             self._observed = True
-        client = self.downstream.client
-        # Nothing that was known of the request before it holds for this one.
-        client.client_ip = client.peer_ip
-        client.user = client.verdict = None
-        client.groups = frozenset()
         self._fail(fault)
 
     def _decided(self, decision: Decision) -> None:
@@ -217,7 +210,7 @@ class Exchange:
         if early is not None and early.late and plan.party is not None:
             plan.party = early.postponed.lend(plan.party, self)
         if plan.head is not None:
-            own = self.downstream.client.connections
+            own = self.context.connection.connections
             kept = self.services.take_quiet(plan.address.key, own) if own is not None else None
             if kept is not None:
                 pass
@@ -234,7 +227,7 @@ class Exchange:
     def _dial(self, plan: Plan) -> None:
         self._phase = _Phase.DIALING
         try:
-            dialing = self.services.dial(plan.address, self.downstream.client.client_ip)
+            dialing = self.services.dial(plan.address, self.context.client_ip)
         except Exception:
             # An embedder's dialer, perhaps.
             dialing = fail()
@@ -280,7 +273,7 @@ class Exchange:
         self._leave(fault, 0)
         try:
             again = plan.again
-            decision = again(plan, fault, self.request, self.downstream.client) if again is not None else None
+            decision = again(plan, fault, self.request, self.context) if again is not None else None
         except ExchangeError as final:
             self._fail(final)
             return
@@ -589,7 +582,7 @@ class Exchange:
         if onward is None:
             onward = self._onward(headers, status)
         if plan.map_back is not None and headers.names_server:
-            onward = Headers.from_lines(plan.map_back(plan, self.request, self.downstream.client, onward.lines))
+            onward = Headers.from_lines(plan.map_back(plan, self.request, self.context, onward.lines))
         if plan.answered is not None or plan.rewrite is not None:
             lines = self._rewritten(plan, head, onward.lines)
             if lines is None:
@@ -807,7 +800,7 @@ class Exchange:
     def tunnel_refused(self, fault: ExchangeError) -> None:
         """The tunnel has ended before anything passed."""
         if self._phase is not _OVER:
-            self.services.say_fault(self.client, fault, self.downstream.errand)
+            self.services.say_fault(self.context.connection.peer_ip, fault, self.downstream.errand)
             self._finish(fault.error, fault.detail)
 
     # -- the end
@@ -849,7 +842,7 @@ class Exchange:
         self.downstream.exchange_done()
 
     def _fail(self, fault: ExchangeError) -> None:
-        self.services.say_fault(self.client, fault, self.downstream.errand)
+        self.services.say_fault(self.context.connection.peer_ip, fault, self.downstream.errand)
         if self._phase is _ANSWERED:
             self._finish(fault.error, fault.detail)
             self.downstream.cut()

@@ -10,7 +10,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
 from zope.interface import implementer
 
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.connection import ClientConnection
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.dialers import IDialer
 from txproxy.interfaces.mode import IMode
 from txproxy.net.dns.resolver import Resolver
@@ -39,7 +40,7 @@ class ProxyFactory:
     # txproxy.proxy.downstream.socks5.
     protocols: frozenset[str] = frozenset({"http"})
     tls_context: SSL.Context | Callable[[], SSL.Context] | None = None
-    login: Callable[[bytes, bytes, Client], Any] | None = None
+    login: Callable[[bytes, bytes, RequestContext], Any] | None = None
 
     def __init__(
         self,
@@ -106,7 +107,7 @@ class ProxyFactory:
         """The same as one of a ``kind``."""
         if self.stopped:
             return None
-        return kind(self, Client(ip_of(addr), scheme))
+        return kind(self, ClientConnection(ip_of(addr), scheme))
 
     # -- the end
 

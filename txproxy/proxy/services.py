@@ -13,7 +13,6 @@ from twisted.logger import Logger
 
 from txproxy.errors import ExchangeError
 from txproxy.interfaces.address import Address
-from txproxy.interfaces.client import Client
 from txproxy.interfaces.dialers import IClientDialer, IDialer
 from txproxy.net.deadlines import Deadlines, TimeLimit
 from txproxy.net.dialing import Dialer
@@ -139,7 +138,7 @@ class Services:
             except Exception:
                 _log.failure("an observer failed")
 
-    def say_fault(self, client: Client, fault: ExchangeError, errand: str = "") -> None:
+    def say_fault(self, peer_ip: str, fault: ExchangeError, errand: str = "") -> None:
         """One line in the log, for whoever has to find out why, unless there are very many. The fault of an ``errand``
         is no answer to a client.
         """
@@ -148,7 +147,7 @@ class Services:
                 f"{errand} {fault.error}",
                 "{errand} of {peer} failed: {error}: {detail}",
                 errand=errand,
-                peer=client.peer_ip,
+                peer=peer_ip,
                 error=fault.error,
                 detail=fault.detail,
             )
@@ -157,7 +156,7 @@ class Services:
             f"{fault.status} {fault.error}",
             "{status} to {peer}: {error}: {detail}",
             status=fault.status,
-            peer=client.peer_ip,
+            peer=peer_ip,
             error=fault.error,
             detail=fault.detail,
         )

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError, LoopDetected
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.mode import IMode
 from txproxy.interfaces.plan import Decision, Refusal
 from txproxy.net.dns.resolver import Resolver
@@ -77,11 +77,11 @@ class ReverseMode:
         for action in self._actions:
             action.attach(services)
 
-    def plan(self, head: RequestHead, client: Client) -> Decision:
+    def plan(self, head: RequestHead, context: RequestContext) -> Decision:
         """See :class:`txproxy.interfaces.IMode`."""
         if self._tells:
             # Before all else: who is refused is to be logged as who it is.
-            self._tell_of(head, client)
+            self._tell_of(head, context)
         method = head.method
         if method in _SPECIAL:
             refusal = self._own_answer(head)
@@ -90,12 +90,12 @@ class ReverseMode:
         via = self._via
         if via is not None and b"via" in head.headers.index and via.is_in(head.headers):
             raise LoopDetected("the request has been through this proxy before")
-        if client.peer_scheme == "https" and self._tls is not None and not self._is_served(head):
+        if context.connection.peer_scheme == "https" and self._tls is not None and not self._is_served(head):
             # RFC 9110 15.5.20
             return Refusal(421, "http_request_denied", f"no certificate here is for {head.authority.decode('ascii')}")
         action = self.action
         if self.routes is not None:
-            route = self.routes.find(head, client)
+            route = self.routes.find(head, context)
             if route is not None:
                 action = route.action
             elif action is None:
@@ -103,7 +103,7 @@ class ReverseMode:
             if method == b"CONNECT" and not action.takes_connect:
                 return Refusal(405, "http_request_denied", "no CONNECT here", _ALLOW)
         assert action is not None
-        return action.plan(head, client)
+        return action.plan(head, context)
 
     def _own_answer(self, head: RequestHead) -> Refusal | None:
         """The answer to a request that goes no further, whatever its route says."""
@@ -121,26 +121,24 @@ class ReverseMode:
         assert self._tls is not None
         return not host or self._tls.serves(host)
 
-    def _tell_of(self, head: RequestHead, client: Client) -> None:
+    def _tell_of(self, head: RequestHead, context: RequestContext) -> None:
         """What upstreams are told of the client, where that is more than its connection says."""
         if self._trust is not None:
-            believed = self._trust.believe(client.peer_ip, client.peer_scheme, head.headers)
+            believed = self._trust.believe(context.peer_ip, context.connection.peer_scheme, head.headers)
         else:
-            believed = peer_alone(client.peer_ip, client.peer_scheme)
-        client.client_ip = believed.client_ip
-        client.scheme = believed.scheme
+            believed = peer_alone(context.peer_ip, context.connection.peer_scheme)
+        context.client_ip = believed.client_ip
+        context.scheme = believed.scheme
         lines = believed.lines
         if believed.host:
             lines += (b"X-Forwarded-Host: " + believed.host,)
         if self._client_certificates:
-            connection = tls_connection(client.transport)
-            if client.certificate is None and connection is not None:
-                client.certificate = peer_certificate(connection)
-            shown = client.certificate
+            connection = tls_connection(context.connection.transport)
+            if context.connection.certificate is None and connection is not None:
+                context.connection.certificate = peer_certificate(connection)
+            shown = context.connection.certificate
             lines += shown.lines() if shown is not None else NO_CERTIFICATE_LINES
-        if client.lines != lines:
-            client.lines = lines
-            client.notes = None
+        context.lines = lines
 
 
 class ReverseProxyFactory(ProxyFactory):

@@ -12,7 +12,8 @@ from twisted.web.resource import IResource, Resource
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError, RequestError
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.connection import ClientConnection
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Answer, Refusal
 from txproxy.interfaces.streams import UpstreamConnection
 from txproxy.matching.paths import configured_path
@@ -53,9 +54,9 @@ class _SiteRequest:
         self._request = request
         self._over = False
         peer = request.getClientAddress()
-        self.client = Client(getattr(peer, "host", "unix:"), "https" if request.isSecure() else "http")
-        self.client.transport = request.transport
-        self.client.connections = held.get(request.channel)
+        self.connection = ClientConnection(getattr(peer, "host", "unix:"), "https" if request.isSecure() else "http")
+        self.connection.transport = request.transport
+        self.connection.connections = held.get(request.channel)
         self._held = held
         self._body_left = 0
         self._factory = factory
@@ -79,7 +80,7 @@ class _SiteRequest:
             self.send_refusal(to_slash(head))
             return
         self._body_left = head.body
-        self._exchange = exchange = Exchange(self._factory.services, self, head)
+        self._exchange = exchange = Exchange(self._factory.services, self, head, RequestContext(self.connection))
         request.registerProducer(self, True)
         exchange.start(self._factory.mode.plan)
 
@@ -233,7 +234,7 @@ class _SiteRequest:
 
             when_lost(channel, lost)
             held[channel] = own
-        self.client.connections = held[channel]
+        self.connection.connections = held[channel]
         return held[channel]
 
 
@@ -257,7 +258,7 @@ class _MapBack:
     def __init__(self, path: bytes) -> None:
         self._path = path
 
-    def bind(self, head: RequestHead, client: Client, authority: bytes, told: bytes = b"") -> Any:
+    def bind(self, head: RequestHead, context: RequestContext, authority: bytes, told: bytes = b"") -> Any:
         """See :class:`txproxy.reverse.ResponseRewrite`."""
         assert isinstance(head, MountedHead)
         mount = head.mount
@@ -265,7 +266,7 @@ class _MapBack:
         def rewrite(response: ResponseHead, lines: list[bytes]) -> list[bytes]:
             if not response.headers.names_server:
                 return lines
-            return WayBack(mount, self._path).lines(lines, head, client, authority, told)
+            return WayBack(mount, self._path).lines(lines, head, context, authority, told)
 
         return rewrite
 

@@ -25,7 +25,8 @@ from txproxy.config.values import hint
 from txproxy.errors import ConfigError, ExchangeError, RequestError
 from txproxy.forward.explaining import explain as explain_forward
 from txproxy.forward.mode import ForwardMode
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.connection import ClientConnection
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Answer, Plan, Refusal
 from txproxy.matching.hosts import is_literal
 from txproxy.matching.octets import shown
@@ -139,13 +140,13 @@ def explain(config: Config, question: Question) -> tuple[str, bool]:
         said.append("no listener gets this request")
         return "\n".join(said), False
     pools = {pool.name: LivePool(pool, pool.sticky_key or os.urandom(32)) for pool in config.pools}
-    client = Client(question.client, question.scheme)
+    context = RequestContext(ClientConnection(question.client, question.scheme))
     try:
         if isinstance(listener, ReverseListener):
-            return _finish(said, _reverse(config, listener, question, client, pools, said))
+            return _finish(said, _reverse(config, listener, question, context, pools, said))
         if isinstance(listener, ForwardListener):
-            return _finish(said, _forward(listener, question, client, said))
-        return _finish(said, _tcp(listener, client, pools, said))
+            return _finish(said, _forward(listener, question, context, said))
+        return _finish(said, _tcp(listener, context, pools, said))
     except ExchangeError as fault:
         return _finish(said, _refused(Refusal.of(fault), said))
 
@@ -209,7 +210,7 @@ class _Chosen:
         self.takes_connect = route is not None and isinstance(route.action, TunnelAction)
         self.pools: tuple[Pool, ...] = ()
 
-    def plan(self, head: RequestHead, client: Client) -> Any:
+    def plan(self, head: RequestHead, context: RequestContext) -> Any:
         """See :class:`txproxy.reverse.Action`."""
         return self
 
@@ -221,7 +222,7 @@ def _reverse(
     config: Config,
     listener: ReverseListener,
     question: Question,
-    client: Client,
+    context: RequestContext,
     pools: Mapping[str, LivePool],
     said: list[str],
 ) -> bool:
@@ -235,12 +236,12 @@ def _reverse(
         routes,
         tls=tls,
     )
-    decision: Any = mode.plan(head, client)
-    if client.client_ip != client.peer_ip:
-        said.append(f"client: {client.client_ip}, as {client.peer_ip} is a trusted proxy")
+    decision: Any = mode.plan(head, context)
+    if context.client_ip != context.peer_ip:
+        said.append(f"client: {context.client_ip}, as {context.peer_ip} is a trusted proxy")
     chosen = decision.route if isinstance(decision, _Chosen) else None
     if mode.routes is not None and (isinstance(decision, _Chosen) or decision.status == 404):
-        for route, why in mode.routes.explain(head, client):
+        for route, why in mode.routes.explain(head, context):
             said.append(f"route {route.name}: {why}")
     if not isinstance(decision, _Chosen):
         return _refused(decision, said)
@@ -253,7 +254,7 @@ def _reverse(
         action = action_of(attrs.evolve(chosen, auth=None, mirror=None), pools, None)
     rewrite = chosen.request if chosen is not None else None
     given = (*rewrite.set_headers, *rewrite.add_headers) if rewrite is not None else ()
-    return _planned(action.plan(head, client), pools, said, frozenset(name.lower() for name, _ in given))
+    return _planned(action.plan(head, context), pools, said, frozenset(name.lower() for name, _ in given))
 
 
 def _before(route: RouteConfig) -> list[str]:
@@ -325,12 +326,12 @@ def _why_upstream(one: Upstream, chosen: Upstream, config: PoolConfig, primaries
     return _NOT_ITS_TURN[config.strategy.partition(";")[0].partition(":")[0]]
 
 
-def _forward(listener: ForwardListener, question: Question, client: Client, said: list[str]) -> bool:
+def _forward(listener: ForwardListener, question: Question, context: RequestContext, said: list[str]) -> bool:
     mode = ForwardMode(listener.policy)
     if question.user is not None:
-        client.user = question.user
-        client.groups = mode.authenticator.groups_of(question.user) if mode.authenticator is not None else frozenset()
-    decision = explain_forward(mode, question.head(absolute=True), client, said)
+        context.user = question.user
+        context.groups = mode.authenticator.groups_of(question.user) if mode.authenticator is not None else frozenset()
+    decision = explain_forward(mode, question.head(absolute=True), context, said)
     if isinstance(decision, Plan):
         what = "a tunnel" if decision.head is None else "sent"
         said.append(f"answer: {what} to {decision.address}, if the address that it has may be reached")
@@ -341,13 +342,13 @@ def _forward(listener: ForwardListener, question: Question, client: Client, said
     return True
 
 
-def _tcp(listener: TcpListener, client: Client, pools: Mapping[str, LivePool], said: list[str]) -> bool:
+def _tcp(listener: TcpListener, context: RequestContext, pools: Mapping[str, LivePool], said: list[str]) -> bool:
     said += [f"name {name}: pool {pool}" for name, pool in listener.sni]
     if listener.pool is None:
         said.append("others: closed, as there is no pool for them")
         return False
     live = pools[listener.pool]
-    upstream = live.pool.take(None, client)
+    upstream = live.pool.take(None, context)
     if upstream is not None:
         said += pool_lines(live, upstream)
     return upstream is not None

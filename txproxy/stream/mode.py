@@ -19,7 +19,8 @@ from zope.interface import implementer
 
 from txproxy.errors import ConfigError, DialError, ExchangeError
 from txproxy.interfaces.address import Address
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.connection import ClientConnection
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.dialers import IDialer
 from txproxy.net.deadlines import NEVER
 from txproxy.net.dns.resolver import Resolver
@@ -67,13 +68,13 @@ class Chooser(Protocol):
     def stop(self) -> None:
         """No more will."""
 
-    def take(self, head: None, client: Client, tried: tuple[Any, ...] = ()) -> Choice | None:
+    def take(self, head: None, context: RequestContext, tried: tuple[Any, ...] = ()) -> Choice | None:
         """Whose turn it is, leaving out what was ``tried``; None if nobody has room."""
 
-    def address_for(self, upstream: Any, client: Client) -> Address:
+    def address_for(self, upstream: Any, context: RequestContext) -> Address:
         """Where a stream of ``client`` connects to, header of the PROXY protocol included."""
 
-    def wait(self, head: None, client: Client, tried: tuple[Any, ...] = ()) -> Deferred[Any]:
+    def wait(self, head: None, context: RequestContext, tried: tuple[Any, ...] = ()) -> Deferred[Any]:
         """The same, once somebody has room; fails if nobody is left."""
 
 
@@ -152,7 +153,8 @@ class StreamProtocol(_Relay):
     def __init__(self, factory: StreamFactory, client_ip: str) -> None:
         super().__init__()
         self.factory = factory
-        self.client = Client(client_ip)
+        self.connection = ClientConnection(client_ip)
+        self.context = RequestContext(self.connection)
         self.client_ip = client_ip
         self.upstream: Address | None = None
         self.outcome = ""
@@ -174,7 +176,7 @@ class StreamProtocol(_Relay):
 
     def connectionMade(self) -> None:
         """A client is there; nothing is read of it before an upstream is."""
-        self.client.transport = self.transport
+        self.connection.transport = self.transport
         self.transport.pauseProducing()
         self.started = self.factory.services.seconds()
         if self.factory.admission.admit(self):
@@ -243,18 +245,18 @@ class StreamProtocol(_Relay):
     def _connect(self) -> None:
         pool = self._pool
         assert pool is not None
-        choice = pool.take(None, self.client, self._tried)
+        choice = pool.take(None, self.context, self._tried)
         if choice is not None:
             self._chosen(choice)
             return
-        self._dialing = waiting = pool.wait(None, self.client, self._tried)
+        self._dialing = waiting = pool.wait(None, self.context, self._tried)
         waiting.addCallbacks(self._chosen, self._nobody)
 
     def _chosen(self, choice: Choice) -> None:
         self._choice = choice
         self.upstream = choice.address
         assert self._pool is not None
-        address = self._pool.address_for(choice, self.client)
+        address = self._pool.address_for(choice, self.context)
         self._dialing = dialing = self.factory.services.dial(address, self.client_ip)
         dialing.addCallbacks(self._dialed, self._dial_failed)
 

@@ -15,8 +15,9 @@ client out::
     proxy.close()
 """
 
+from txproxy.testing.contexts import context_of
 from txproxy.testing.memory_connection import MemoryConnection
 from txproxy.testing.memory_network import MemoryNetwork
 from txproxy.testing.proxy_in_memory import ProxyInMemory
 
-__all__ = ["MemoryConnection", "MemoryNetwork", "ProxyInMemory"]
+__all__ = ["MemoryConnection", "MemoryNetwork", "ProxyInMemory", "context_of"]

@@ -15,7 +15,7 @@ from hashlib import blake2b, sha256
 from typing import Final, Protocol
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.upstreams.pool import DEFAULT_NAME, Pool
 from txproxy.upstreams.upstream import Upstream
 from txproxy.wire.grammar import TOKEN
@@ -31,10 +31,10 @@ _KEEP_FOR: Final = 1800.0
 class Affinity(Protocol):
     """Knows which upstream a client is pinned to."""
 
-    def find(self, head: RequestHead, client: Client) -> Upstream | None:
+    def find(self, head: RequestHead, context: RequestContext) -> Upstream | None:
         """The upstream that the client is pinned to, if it can be sent there."""
 
-    def pin(self, upstream: Upstream, head: RequestHead, client: Client) -> tuple[bytes, ...]:
+    def pin(self, upstream: Upstream, head: RequestHead, context: RequestContext) -> tuple[bytes, ...]:
         """Pin the client to ``upstream``; gives the field lines that tell it so."""
 
 
@@ -84,34 +84,34 @@ class CookieAffinity:
                 break
         return self._found
 
-    def find(self, head: RequestHead, client: Client) -> Upstream | None:
+    def find(self, head: RequestHead, context: RequestContext) -> Upstream | None:
         """See :class:`Affinity`."""
         value = self._value(head)
         upstream = self._upstreams.get(value) if value is not None else None
         self._pool.tick()
         return upstream if upstream is not None and upstream.pinnable else None
 
-    def pin(self, upstream: Upstream, head: RequestHead, client: Client) -> tuple[bytes, ...]:
+    def pin(self, upstream: Upstream, head: RequestHead, context: RequestContext) -> tuple[bytes, ...]:
         """See :class:`Affinity`."""
         value = self._values.get(upstream)
         if value is None or value == self._value(head):
             return ()
-        secure = b"; Secure" if client.scheme == "https" else b""
+        secure = b"; Secure" if context.scheme == "https" else b""
         return (b"Set-Cookie: %b%b; Path=/; HttpOnly; SameSite=Lax%b" % (self._prefix, value, secure),)
 
 
 class TableAffinity:
     """By something that each request of a client has (``key_of``), in a table of those seen last."""
 
-    def __init__(self, pool: Pool, key_of: Callable[[RequestHead, Client], bytes | str | None]) -> None:
+    def __init__(self, pool: Pool, key_of: Callable[[RequestHead, RequestContext], bytes | str | None]) -> None:
         self._pool = pool
         self._key_of = key_of
         # the one seen last is the last
         self._pinned: OrderedDict[bytes | str, tuple[Upstream, float]] = OrderedDict()
 
-    def find(self, head: RequestHead, client: Client) -> Upstream | None:
+    def find(self, head: RequestHead, context: RequestContext) -> Upstream | None:
         """See :class:`Affinity`."""
-        key = self._key_of(head, client)
+        key = self._key_of(head, context)
         found = self._pinned.get(key) if key is not None else None
         if found is None:
             return None
@@ -121,9 +121,9 @@ class TableAffinity:
             return None
         return upstream
 
-    def pin(self, upstream: Upstream, head: RequestHead, client: Client) -> tuple[bytes, ...]:
+    def pin(self, upstream: Upstream, head: RequestHead, context: RequestContext) -> tuple[bytes, ...]:
         """See :class:`Affinity`."""
-        key = self._key_of(head, client)
+        key = self._key_of(head, context)
         if key is not None:
             self._pinned[key] = (upstream, self._pool.seconds())
             self._pinned.move_to_end(key)
@@ -147,7 +147,7 @@ def affinity_from(text: str, pool: Pool, key: bytes | None = None) -> Affinity:
     if kind == "cookie" and (name or not colon):
         return CookieAffinity(pool, name or _default_cookie(pool), key)
     if text == "ip":
-        return TableAffinity(pool, lambda _, client: client.client_ip)
+        return TableAffinity(pool, lambda _, context: context.client_ip)
     if kind == "header" and TOKEN.fullmatch(name.encode("ascii", "replace")):
         field = name.lower().encode("ascii")
         return TableAffinity(pool, lambda head, _: head.headers.index.get(field))

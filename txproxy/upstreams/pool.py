@@ -16,7 +16,7 @@ from twisted.web.resource import IResource
 
 from txproxy.errors import ConfigError, UpstreamUnavailable
 from txproxy.interfaces.address import Address
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Party, Uploading
 from txproxy.net.deadlines import NEVER
 from txproxy.net.dns.resolver import Resolver
@@ -81,7 +81,7 @@ class Pool:
         if isinstance(strategy, str):
             strategy = strategy_from(strategy, lambda: self.seconds())
         self.strategy: Any = strategy
-        self._pick: Callable[[RequestHead | None, Client, _Skip | None], Upstream | None] = strategy.choose
+        self._pick: Callable[[RequestHead | None, RequestContext, _Skip | None], Upstream | None] = strategy.choose
         self._counts: bool = self.strategy.counts
         self.times: bool = self.strategy.times
         # whether it matters when the response to a request begins
@@ -176,20 +176,22 @@ class Pool:
 
     # -- choosing
 
-    def take(self, head: RequestHead | None, client: Client, tried: tuple[Upstream, ...] = ()) -> Upstream | None:
+    def take(
+        self, head: RequestHead | None, context: RequestContext, tried: tuple[Upstream, ...] = ()
+    ) -> Upstream | None:
         """Whose turn it is, leaving out those that were ``tried`` and those that are full; it counts one more active
         request. None if there is nobody.
         """
         if self._wake is not NEVER and self.seconds() >= self._wake:
             self.refresh()
         if tried:
-            upstream = self._pick(head, client, lambda other: other in tried or other.active >= other.room)
+            upstream = self._pick(head, context, lambda other: other in tried or other.active >= other.room)
             if upstream is None and self._spare:
                 upstream = last_resort(self._serving, self._spare, tried)
         elif self._bounded:
-            upstream = self._pick(head, client, _is_full)
+            upstream = self._pick(head, context, _is_full)
         else:
-            upstream = self._pick(head, client, None)
+            upstream = self._pick(head, context, None)
         if upstream is not None:
             upstream.active += 1
             upstream.served += 1
@@ -209,11 +211,13 @@ class Pool:
         if self._counts:
             self.strategy.changed(upstream)
 
-    def wait(self, head: RequestHead | None, client: Client, tried: tuple[Upstream, ...] = ()) -> Deferred[Upstream]:
+    def wait(
+        self, head: RequestHead | None, context: RequestContext, tried: tuple[Upstream, ...] = ()
+    ) -> Deferred[Upstream]:
         """Wait until an upstream has room. ``UpstreamUnavailable`` if there is none, or it takes too long."""
         if not self.others(tried) or self.clock is None:
             return fail(UpstreamUnavailable(f"no upstream of {self.name} is available"))
-        granted = self._queue.wait(self.clock, head, client, tried)
+        granted = self._queue.wait(self.clock, head, context, tried)
         self.listens = True
         if self._lent:
             self._call_in(tried)
@@ -276,14 +280,14 @@ class Pool:
         """
         return any(upstream not in tried for upstream in (*self._serving, *self._spare))
 
-    def address_for(self, upstream: Upstream, client: Client) -> Address:
+    def address_for(self, upstream: Upstream, context: RequestContext) -> Address:
         """Where a request of ``client`` connects to: the upstream's address, with a header of the PROXY protocol if the
         pool sends one, and with what is tolerated there.
         """
         version, tolerate, address = self.settings.proxy_protocol, self.settings.tolerate, upstream.address
         if tolerate:
             address = attrs.evolve(address, tolerate=tolerate)
-        return prefaced(address, version, client) if version else address
+        return prefaced(address, version, context) if version else address
 
     def attention(self, upstream: Upstream, has_body: bool) -> Callable[[int], None]:
         """What to call with the status when ``upstream`` answers a request that is sent now. Only needed where the pool

@@ -9,7 +9,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 
 from txproxy.interfaces.address import Address
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.net.peers import ip_of
 from txproxy.wire.proxy_protocol import End, header
 
@@ -33,9 +33,9 @@ def preface(version: int, transport: Any, client_ip: str | None = None) -> bytes
         return header(version, None, None)
 
 
-def prefaced(address: Address, version: int, client: Client) -> Address:
+def prefaced(address: Address, version: int, context: RequestContext) -> Address:
     """``address`` as one client's: its connections begin with a header of ``version`` that tells of ``client``."""
-    return attrs.evolve(address, preface=preface(version, client.transport, client.client_ip))
+    return attrs.evolve(address, preface=preface(version, context.connection.transport, context.client_ip))
 
 
 def _end_of(address: IAddress) -> End | None:

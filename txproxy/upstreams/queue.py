@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
 from txproxy.errors import UpstreamUnavailable
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.matching.clients import client_key
 from txproxy.net.deadlines import NEVER
 from txproxy.upstreams.upstream import Upstream
@@ -38,7 +38,7 @@ class PoolWithRoom(Protocol):
     def exhausted(self) -> bool:
         """Whether backups have none either."""
 
-    def take(self, head: RequestHead | None, client: Client, tried: tuple[Upstream, ...]) -> Upstream | None:
+    def take(self, head: RequestHead | None, context: RequestContext, tried: tuple[Upstream, ...]) -> Upstream | None:
         """Whose turn it is, of those with room that were not ``tried``."""
 
     def refresh(self) -> None:
@@ -48,13 +48,13 @@ class PoolWithRoom(Protocol):
 class _Waiting:
     """One that waits: in which ``turn``, of the client that is counted as ``key``."""
 
-    __slots__ = ("head", "client", "tried", "key", "turn", "granted", "timer")
+    __slots__ = ("head", "context", "tried", "key", "turn", "granted", "timer")
 
     def __init__(
-        self, head: RequestHead | None, client: Client, tried: tuple[Upstream, ...], key: str, turn: int
+        self, head: RequestHead | None, context: RequestContext, tried: tuple[Upstream, ...], key: str, turn: int
     ) -> None:
         self.head = head
-        self.client = client
+        self.context = context
         self.tried = tried
         self.key = key
         self.turn = turn
@@ -88,10 +88,10 @@ class Queue:
         return len(self._waiting)
 
     def wait(
-        self, clock: Any, head: RequestHead | None, client: Client, tried: tuple[Upstream, ...]
+        self, clock: Any, head: RequestHead | None, context: RequestContext, tried: tuple[Upstream, ...]
     ) -> Deferred[Upstream]:
         """One more. Fires with an upstream that has one more active request, or with ``UpstreamUnavailable``."""
-        key = client_key(client.client_ip)
+        key = client_key(context.client_ip)
         count, last = self._clients.get(key, (0, self._turn - 1))
         pushed_out = None
         if len(self._waiting) >= self._longest:
@@ -99,7 +99,7 @@ class Queue:
             if pushed_out is None:
                 return fail(self._is_full())
             self._forget(pushed_out)
-        waiting = _Waiting(head, client, tried, key, max(last + 1, self._turn))
+        waiting = _Waiting(head, context, tried, key, max(last + 1, self._turn))
         waiting.granted = Deferred(lambda _: self._forget(waiting))
         waiting.timer = clock.callLater(self._timeout, self._waited_too_long, waiting)
         self._again += bool(tried)
@@ -134,7 +134,7 @@ class Queue:
             while passed_over < len(queue):
                 waiting = queue[passed_over]
                 try:
-                    upstream = pool.take(waiting.head, waiting.client, waiting.tried)
+                    upstream = pool.take(waiting.head, waiting.context, waiting.tried)
                 except Exception:
                     # An embedder's strategy, perhaps: who waits is told, and those that make room are not harmed.
                     self._forget(waiting)

@@ -10,7 +10,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from txproxy.forward.auth.authenticator import Authenticator
-from txproxy.interfaces import Client, Refusal
+from txproxy.interfaces import Refusal
+from txproxy.testing import context_of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
@@ -42,7 +43,7 @@ def head(value: bytes | None = None) -> RequestHead:
 
 def ask(made: Authenticator, value: bytes | None = None, ip: str = IP) -> Any:
     """What comes at once, or the list in which it will be."""
-    checked = made.check(head(value), Client(ip))
+    checked = made.check(head(value), context_of(ip))
     if not isinstance(checked, Deferred):
         return checked
     results: list[Any] = []

@@ -23,19 +23,15 @@ from txproxy.forward.auth.auth_policy import AuthPolicy, make_authenticator
 from txproxy.forward.auth.authenticator import Authenticator
 from txproxy.forward.auth.credentials import User
 from txproxy.forward.auth.login_throttle import TryLimits
-from txproxy.interfaces import Client, Refusal
+from txproxy.interfaces import Refusal, RequestContext
+from txproxy.testing import context_of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
 
-class Certified(Client):
-    """A client that has shown a certificate."""
-
-    __slots__ = ("certificate",)
-
-    def __init__(self, certificate: Any) -> None:
-        super().__init__(IP, "https")
-        self.certificate = certificate
+def certified(certificate: Any) -> RequestContext:
+    """A request of a client that has shown a certificate."""
+    return context_of(IP, "https", certificate=certificate)
 
 
 class Threads:
@@ -98,7 +94,7 @@ def test_what_is_not_understood_is_asked_for_again(of_file: Authenticator, value
 def test_repeated_credentials_are_none(clock: Clock) -> None:
     made = make_authenticator(AuthPolicy(passwords=Asked()), clock)
     twice = RequestHead(b"GET", b"/", Headers([(b"Proxy-Authorization", basic("bob:right"))] * 2), authority=b"a")
-    assert challenges(made.check(twice, Client(IP)))
+    assert challenges(made.check(twice, context_of(IP)))
 
 
 # -- passwords of a file
@@ -141,7 +137,7 @@ def test_the_same_credentials_are_hashed_once_for_all_that_wait(of_file: Authent
 
 
 def test_a_client_that_leaves_does_not_take_others_along(of_file: Authenticator, threads: Threads) -> None:
-    leaving = of_file.check(head(basic(RIGHT)), Client(IP))
+    leaving = of_file.check(head(basic(RIGHT)), context_of(IP))
     waiting = ask(of_file, basic(RIGHT))
     assert isinstance(leaving, Deferred)
     gone: list[Any] = []
@@ -169,7 +165,7 @@ def test_all_connections_of_a_client_may_wait_together(of_file: Authenticator, t
 
 @pytest.mark.parametrize("login", [RIGHT, WRONG])
 def test_an_answer_may_make_another_client_leave(of_file: Authenticator, threads: Threads, login: str) -> None:
-    first, second = (of_file.check(head(basic(login)), Client(IP)) for _ in range(2))
+    first, second = (of_file.check(head(basic(login)), context_of(IP)) for _ in range(2))
     third = ask(of_file, basic(login))
     assert isinstance(first, Deferred)
     assert isinstance(second, Deferred)
@@ -186,8 +182,8 @@ def test_an_answer_may_make_another_client_leave(of_file: Authenticator, threads
 def test_who_leaves_at_an_answer_waits_for_none(of_file: Authenticator, threads: Threads, clock: Clock) -> None:
     for _ in range(3):
         ask(of_file, b"Basic !", "192.0.2.2")
-    first = of_file.check(head(basic(WRONG)), Client(IP))
-    second = of_file.check(head(basic(WRONG)), Client("192.0.2.2"))
+    first = of_file.check(head(basic(WRONG)), context_of(IP))
+    second = of_file.check(head(basic(WRONG)), context_of("192.0.2.2"))
     assert isinstance(first, Deferred)
     assert isinstance(second, Deferred)
     second.addErrback(lambda failure: failure.trap(CancelledError))
@@ -197,7 +193,7 @@ def test_who_leaves_at_an_answer_waits_for_none(of_file: Authenticator, threads:
 
 
 def test_what_nobody_waits_for_any_more_is_remembered_all_the_same(of_file: Authenticator, threads: Threads) -> None:
-    leaving = of_file.check(head(basic(RIGHT)), Client(IP))
+    leaving = of_file.check(head(basic(RIGHT)), context_of(IP))
     assert isinstance(leaving, Deferred)
     leaving.addErrback(lambda _: None)
     leaving.cancel()
@@ -318,7 +314,7 @@ def test_checks_of_an_embedder_take_turns_as_well(clock: Clock, scheme: str) -> 
 def test_what_has_not_begun_is_dropped_when_its_client_leaves(
     of_file: Authenticator, threads: Threads, clock: Clock
 ) -> None:
-    leaving = [of_file.check(head(basic(f"bob:{number}")), Client(IP)) for number in range(10)]
+    leaving = [of_file.check(head(basic(f"bob:{number}")), context_of(IP)) for number in range(10)]
     staying = ask(of_file, basic("bob:9"))
     for one in leaving:
         assert isinstance(one, Deferred)
@@ -440,27 +436,27 @@ def certificate(name: str) -> x509.Certificate:
 def test_a_certificate_is_enough(clock: Clock) -> None:
     policy = AuthPolicy(passwords=Asked(), certificate_field="cn", certificate_users={"Bob": "bob"})
     made = make_authenticator(policy, clock)
-    bob, eve = Certified(certificate("Bob")), Certified(certificate("Eve"))
+    bob, eve = certified(certificate("Bob")), certified(certificate("Eve"))
     assert made.check(head(), bob) == User("bob")
     assert made.check_certificate(bob) == User("bob")
     assert made.check_certificate(eve) is None
     # Others may say who they are in another way.
     assert challenges(made.check(head(), eve))
     assert made.check(head(basic("eve:right")), eve) == User("eve")
-    assert made.check(head(basic("eve:right")), Certified(None)) == User("eve")
+    assert made.check(head(basic("eve:right")), certified(None)) == User("eve")
     assert challenges(ask(made))
 
 
 def test_certificates_may_be_the_only_way(clock: Clock) -> None:
     made = make_authenticator(AuthPolicy(certificate_field="cn"), clock)
-    assert made.check(head(), Certified(certificate("bob"))) == User("bob")
+    assert made.check(head(), certified(certificate("bob"))) == User("bob")
     assert challenges(ask(made)) == []
     assert not made.takes_passwords
 
 
 def test_a_certificate_counts_only_where_it_is_asked_for(clock: Clock) -> None:
     made = make_authenticator(AuthPolicy(passwords=Asked()), clock)
-    bob = Certified(certificate("bob"))
+    bob = certified(certificate("bob"))
     assert challenges(made.check(head(), bob))
     assert made.check_certificate(bob) is None
 
@@ -471,7 +467,7 @@ def test_a_certificate_counts_only_where_it_is_asked_for(clock: Clock) -> None:
 def test_a_login_by_socks_is_the_same(of_file: Authenticator, threads: Threads) -> None:
     assert of_file.takes_passwords
     results: list[Any] = []
-    checked = of_file.check_login(b"bob", b"myPassword", Client(IP))
+    checked = of_file.check_login(b"bob", b"myPassword", context_of(IP))
     assert isinstance(checked, Deferred)
     checked.addCallback(results.append)
     threads.run()
@@ -483,14 +479,14 @@ def test_a_login_by_socks_is_the_same(of_file: Authenticator, threads: Threads) 
 def test_a_login_that_http_could_not_say_is_wrong(
     of_file: Authenticator, threads: Threads, name: bytes, password: bytes
 ) -> None:
-    assert challenges(of_file.check_login(name, password, Client(IP)))
+    assert challenges(of_file.check_login(name, password, context_of(IP)))
     assert threads.run() == 0
 
 
 def test_without_passwords_no_login_is_right(clock: Clock) -> None:
     made = make_authenticator(AuthPolicy(tokens=lambda token: "bob"), clock)
     assert not made.takes_passwords
-    assert made.check_login(b"bob", b"right", Client(IP)).status == 407  # type: ignore[union-attr]
+    assert made.check_login(b"bob", b"right", context_of(IP)).status == 407  # type: ignore[union-attr]
 
 
 # -- guessing
@@ -552,7 +548,7 @@ def test_to_leave_and_come_again_saves_no_time(clock: Clock) -> None:
     made = make_authenticator(AuthPolicy(passwords=asked, tries=TryLimits(free=0, at_once=1)), clock)
 
     def leave(password: str) -> Any:
-        checked = made.check(head(basic(f"bob:{password}")), Client(IP))
+        checked = made.check(head(basic(f"bob:{password}")), context_of(IP))
         if isinstance(checked, Refusal):
             return checked.status
         assert isinstance(checked, Deferred)
@@ -585,7 +581,7 @@ def test_a_guess_that_joins_others_is_one_too(of_file: Authenticator, threads: T
 
 
 def test_secrets_are_nowhere_to_be_seen(of_file: Authenticator, threads: Threads, logged: Any, users: Path) -> None:
-    checked = of_file.check(head(basic("bob:unseen-secret")), Client(IP))
+    checked = of_file.check(head(basic("bob:unseen-secret")), context_of(IP))
     assert isinstance(checked, Deferred)
     results: list[Any] = []
     checked.addCallback(results.append)

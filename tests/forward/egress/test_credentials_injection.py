@@ -12,7 +12,7 @@ from txproxy.forward.access.refusals import Blocked
 from txproxy.forward.egress.credentials_injection import AgreedName, Injection, Masks
 from txproxy.forward.request.privacy import Privacy
 from txproxy.forward.request.targets import Targets
-from txproxy.interfaces import Client
+from txproxy.testing import context_of
 
 SERVER_NAME, ECH = 0, 0xFE0D
 ASKED = "www.example.com"
@@ -46,7 +46,7 @@ def named(name):
 
 def refused(host, data):
     """Why a tunnel does not begin; None if it does."""
-    client = Client("127.0.0.1")
+    client = context_of("127.0.0.1")
     try:
         assert AgreedName(host, 443, client).opens(data)
     except Blocked as fault:
@@ -64,7 +64,7 @@ def test_a_tunnel_that_asks_for_its_own_host_begins(name):
 
 
 def test_it_waits_for_the_whole_of_what_is_said():
-    gate = AgreedName(ASKED, 443, Client("127.0.0.1"))
+    gate = AgreedName(ASKED, 443, context_of("127.0.0.1"))
     data = said_by_openssl(ASKED.encode())
     assert not any(gate.opens(data[:length]) for length in range(len(data)))
     assert gate.opens(data)
@@ -110,7 +110,7 @@ def test_who_is_turned_away_is_told_so_by_tls():
     client.set_connect_state()
     with pytest.raises(SSL.WantReadError):
         client.do_handshake()
-    gate = AgreedName(ASKED, 443, Client("127.0.0.1"))
+    gate = AgreedName(ASKED, 443, context_of("127.0.0.1"))
     with pytest.raises(Blocked):
         gate.opens(client.bio_read(65536))
     client.bio_write(gate.farewell)
@@ -119,7 +119,7 @@ def test_who_is_turned_away_is_told_so_by_tls():
 
 
 def test_who_does_not_speak_it_is_told_nothing():
-    gate = AgreedName(ASKED, 443, Client("127.0.0.1"))
+    gate = AgreedName(ASKED, 443, context_of("127.0.0.1"))
     with pytest.raises(Blocked):
         gate.opens(b"GET / HTTP/1.1\r\n")
     assert gate.farewell == b""
@@ -127,7 +127,7 @@ def test_who_does_not_speak_it_is_told_nothing():
 
 @given(st.one_of(st.binary(max_size=300), st.binary(max_size=300).map(lambda data: b"\x16\x03\x01" + data)))
 def test_nothing_that_is_said_makes_a_gate_fail(data):
-    gate = AgreedName(ASKED, 443, Client("127.0.0.1"))
+    gate = AgreedName(ASKED, 443, context_of("127.0.0.1"))
     with contextlib.suppress(Blocked):
         assert gate.opens(data) in (True, False)
 
@@ -138,7 +138,7 @@ def test_no_change_to_a_hello_lets_another_name_pass(data):
     for _ in range(data.draw(st.integers(1, 4))):
         changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(Blocked):
-        if AgreedName(ASKED, 443, Client("127.0.0.1")).opens(bytes(changed)):
+        if AgreedName(ASKED, 443, context_of("127.0.0.1")).opens(bytes(changed)):
             assert b"www.example.com" in bytes(changed).lower()
 
 

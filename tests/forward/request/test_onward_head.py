@@ -185,7 +185,7 @@ def test_types_and_sizes_that_may_not_pass_are_refused(forward):
         if not allowed:
             assert b"Reason: " in client.received and not client.received.endswith(b"ok")
         client.take()
-    assert proxy.finished[1].client.verdict.rule == "content"
+    assert proxy.finished[1].context.verdict.rule == "content"
     assert proxy.finished[1].detail == "content of the type application/x-msdownload is not allowed (content)"
 
 
@@ -234,7 +234,7 @@ def test_one_that_does_not_is_closed_before_a_byte_gets_there(forward):
     assert client.closed and proxy.upstream.closed and proxy.upstream.received == b""
     (exchange,) = proxy.finished
     assert exchange.outcome == "http_request_denied"
-    assert exchange.client.verdict.rule == "agree_names"
+    assert exchange.context.verdict.rule == "agree_names"
 
 
 @pytest.mark.parametrize("host", [b"b.example", b"127.0.0.1:3128", b"a.example:81", b"[::1]"])

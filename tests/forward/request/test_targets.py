@@ -7,7 +7,7 @@ from txproxy.errors import ConfigError, DestinationProhibited, RequestError
 from txproxy.forward.access.destinations import Destinations, GuardedDialer
 from txproxy.forward.access.refusals import Blocked
 from txproxy.forward.request.targets import Bind, Targets
-from txproxy.interfaces import Client
+from txproxy.testing import context_of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
@@ -122,7 +122,7 @@ def test_the_same_target_is_the_same_object():
     ],
 )
 def test_what_may_not_be_says_by_what(options, authority, rule):
-    client = Client("127.0.0.1")
+    client = context_of("127.0.0.1")
     with pytest.raises(Blocked, match=rule) as raised:
         Targets(**options).of(RequestHead(b"GET", b"/", Headers(), authority, b"http"), client)
     assert client.verdict is raised.value.verdict

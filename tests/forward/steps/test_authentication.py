@@ -17,7 +17,7 @@ def test_credentials_are_asked_for(forward, request_bytes):
     assert status(answer) == 407
     assert b'\r\nProxy-Authenticate: Basic realm="txproxy", charset="UTF-8"\r\n' in answer
     assert not proxy.network.dialed
-    assert (proxy.finished[0].client.user, proxy.finished[0].detail) == (None, "credentials are missing")
+    assert (proxy.finished[0].context.user, proxy.finished[0].detail) == (None, "credentials are missing")
 
 
 def test_who_has_them_is_served_and_known_and_they_go_no_further(forward):
@@ -27,8 +27,8 @@ def test_who_has_them_is_served_and_known_and_they_go_no_further(forward):
     assert b"roxy-Authorization" not in proxy.upstream.received
     proxy.upstream.send(OK)
     assert status(client.received) == 200
-    assert proxy.finished[0].client.user == "alice"
-    assert proxy.finished[0].client.groups == {"staff"}
+    assert proxy.finished[0].context.user == "alice"
+    assert proxy.finished[0].context.groups == {"staff"}
 
 
 def test_a_tunnel_begins_for_who_has_them(forward):
@@ -48,7 +48,7 @@ def test_each_request_of_a_connection_is_its_users_own(forward):
         client.send(said(GET, *lines))
         if lines and b"wrong" not in base64.b64decode(lines[0].split()[-1]):
             proxy.upstream.send(OK)
-        users.append((proxy.finished[-1].client.user, proxy.finished[-1].client.groups, proxy.finished[-1].status))
+        users.append((proxy.finished[-1].context.user, proxy.finished[-1].context.groups, proxy.finished[-1].status))
     nobody = (None, frozenset(), 407)
     assert users == [("alice", {"staff"}, 200), ("bob", frozenset(), 200), nobody, nobody]
 

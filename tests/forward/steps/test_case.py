@@ -3,14 +3,14 @@
 import pytest
 
 from txproxy.forward.steps.case import Case
-from txproxy.interfaces import Client
+from txproxy.testing import context_of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
 
 @pytest.fixture
 def case():
-    return Case(RequestHead(b"GET", b"/", Headers(()), b"a.example", b"http"), Client("192.0.2.1"))
+    return Case(RequestHead(b"GET", b"/", Headers(()), b"a.example", b"http"), context_of("192.0.2.1"))
 
 
 def test_it_begins_as_what_its_client_asked(case):

@@ -26,7 +26,7 @@ def test_what_is_on_a_list_is_refused_with_its_name(forward, ads, request_bytes,
     assert not proxy.network.dialed
     (exchange,) = proxy.finished
     assert exchange.detail == f"{entry} is on the list ads (filters, list ads)"
-    assert exchange.client.verdict.list_name == "ads"
+    assert exchange.context.verdict.list_name == "ads"
 
 
 def test_a_browser_gets_a_page_and_a_program_plain_text(forward, ads):
@@ -63,13 +63,13 @@ def test_the_first_rule_that_matches_decides(forward):
     assert proxy.network.dialed
     answer = proxy.ask(get(b"http://other.example/"))
     assert status(answer) == 403 and b"Reason: no rule allows it\n" in answer
-    assert [exchange.client.verdict.rule for exchange in proxy.finished] == ["bad", "default"]
+    assert [exchange.context.verdict.rule for exchange in proxy.finished] == ["bad", "default"]
 
 
 def test_rules_know_the_lists_that_are_for_them(forward, ads):
     proxy = forward(lists={"pests": str(ads)}, rules=[Rule(action="deny", hosts="@pests"), Rule(action="allow")])
     assert status(proxy.ask(get(b"http://ads.example/"))) == 403
-    assert proxy.finished[0].client.verdict.list_name == "pests"
+    assert proxy.finished[0].context.verdict.list_name == "pests"
     ads.write_text("other.example\n")
     proxy.advance(11)
     proxy.ask(get(b"http://ads.example/"))
@@ -108,8 +108,8 @@ def test_a_rule_may_ask_for_the_credentials_of_somebody_else(forward, by_rules):
     client.send(said(GET, login("bob")))
     assert status(client.received) == 407 and b'\r\nProxy-Authenticate: Basic realm="txproxy"' in client.received
     ended = proxy.finished[-1]
-    assert (ended.client.user, ended.detail) == ("bob", "the rule 'not bob' says deny (not bob)")
-    assert (ended.client.verdict.rule, ended.client.verdict.outcome.value) == ("not bob", "deny")
+    assert (ended.context.user, ended.detail) == ("bob", "the rule 'not bob' says deny (not bob)")
+    assert (ended.context.verdict.rule, ended.context.verdict.outcome.value) == ("not bob", "deny")
     client.send(said(GET, login("alice")))
     proxy.upstream.send(OK)
     assert proxy.finished[-1].status == 200
@@ -184,7 +184,7 @@ def test_one_bad_address_is_enough_to_refuse(forward):
     client.send(CONNECT)
     proxy.names.answer("198.51.100.1", "192.0.2.7")
     assert status(client.received) == 403
-    assert proxy.finished[0].client.verdict.rule == "inside"
+    assert proxy.finished[0].context.verdict.rule == "inside"
 
 
 def test_one_that_allows_wants_all_of_them(forward):
@@ -235,7 +235,7 @@ def test_a_hook_says_yes_or_no(forward, wrap):
     proxy.ask(GET)
     assert len(proxy.network.dialed) == 1
     assert status(proxy.ask(CONNECT)) == 403
-    assert proxy.finished[0].client.verdict.reason == "the rule 'people' asks, and the answer was no"
+    assert proxy.finished[0].context.verdict.reason == "the rule 'people' asks, and the answer was no"
     assert [(one.method, one.host, one.port, one.url, one.rule) for one in asked] == [
         ("GET", "www.example.com", 80, "http://www.example.com/x?y", "people"),
         ("CONNECT", "www.example.com", 443, "https://www.example.com/", "people"),
@@ -299,7 +299,7 @@ def test_without_a_hook_questions_wait_for_somebody_to_look(forward):
     assert approvals.answer(pending.number, True)
     proxy.upstream.send(OK)
     assert status(client.received) == 200
-    assert proxy.finished[0].client.verdict.reason == "approved"
+    assert proxy.finished[0].context.verdict.reason == "approved"
     client.send(GET)
     client.drop()
     assert len(approvals) == 0

@@ -19,7 +19,7 @@ def test_a_client_is_told_to_go_there(forward):
     answer = proxy.ask(GET)
     assert status(answer) == 307 and b"\r\nLocation: https://www.example.com/x?y\r\n" in answer
     assert not proxy.network.dialed
-    assert proxy.finished[0].client.verdict.rule == "r"
+    assert proxy.finished[0].context.verdict.rule == "r"
 
 
 def test_what_is_rewritten_is_judged_as_it_goes_on(forward):

@@ -4,7 +4,7 @@ import pytest
 from twisted.internet.address import UNIXAddress
 
 from txproxy import ForwardPolicy, ForwardProxyFactory, Limits, Pool, ReverseProxyFactory
-from txproxy.interfaces import Client
+from txproxy.interfaces import ClientConnection
 from txproxy.proxy.downstream.client_limit import AdmissionPerClient
 from txproxy.stream.mode import StreamFactory
 from txproxy.testing import MemoryConnection, ProxyInMemory
@@ -181,7 +181,7 @@ def test_who_comes_over_from_another_configuration_is_counted_as_the_same_client
 
     class Guest:
         def __init__(self, ip):
-            self.client = Client(ip)
+            self.connection = ClientConnection(ip)
             self.factory = object()
             self.aborted = False
 

@@ -383,10 +383,10 @@ def test_where_nobody_follows_a_connection_is_kept_until_its_next_request(proxy,
 def test_what_one_mode_knew_of_a_client_is_not_known_to_the_next(proxy, other, served_by):
     client, _ = proxy.exchange(GET, OK)
     (protocol,) = proxy.factory.admission.everyone()
-    protocol.client.user, protocol.client.client_ip, protocol.client.notes = "ann", "192.0.2.9", object()
+    protocol.connection.memo = object()
     hand_over(proxy, other, served_by)
-    known = protocol.client
-    assert (known.user, known.client_ip, known.notes, known.transport) == (None, "127.0.0.1", None, client)
+    known = protocol.connection
+    assert (known.peer_ip, known.memo, known.transport) == ("127.0.0.1", None, client)
     client.drop()
 
 

@@ -440,7 +440,7 @@ def test_only_what_is_to_be_spoken_is(make):
 def test_listeners_of_one_proxy_may_speak_one_protocol_each(world):
     only = Speaking(world.factory, "socks5")
     assert type(only.buildProtocol(None)) is SocksProtocol
-    assert only.build(None, "https").client.peer_scheme == "https"
+    assert only.build(None, "https").connection.peer_scheme == "https"
     only.doStart()
     only.doStop()
 

@@ -3,15 +3,15 @@
 import pytest
 
 from txproxy.errors import ConfigError, RequestError
-from txproxy.interfaces import Client
 from txproxy.reverse.actions.redirects import TO_HTTPS, Redirect
+from txproxy.testing import context_of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
 
 def location(target, path=b"/x/y?a=b", authority=b"A.Example:8080", method=b"GET"):
     head = RequestHead(method, path, Headers(), authority=authority)
-    return Redirect(target).location(head, Client("192.0.2.7"))
+    return Redirect(target).location(head, context_of("192.0.2.7"))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_query_that_is_none_leaves_no_mark():
 def test_it_has_a_status_and_a_line():
     redirect = Redirect("/x", 308)
     assert redirect.status == 308
-    assert redirect.lines(RequestHead(b"GET", b"/", Headers()), Client("::1")) == (b"Location: /x",)
+    assert redirect.lines(RequestHead(b"GET", b"/", Headers()), context_of("::1")) == (b"Location: /x",)
     assert Redirect("/x").status == 302
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces import Client
 from txproxy.reverse.rewriting.header_fields import FieldChanges, plain, replaced
+from txproxy.testing import context_of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
@@ -19,7 +19,7 @@ def test_nothing_is_nothing():
 def test_what_goes_and_what_comes():
     changes = FieldChanges((("X_Set", "$host"),), (("X-Add", "a b"), ("x-add", "")), ("X-Gone",))
     assert changes.drop == {b"x-set", b"x-gone"} and changes.names == {b"x_set", b"x-add"}
-    assert changes.added(HEAD, Client("::1")) == [
+    assert changes.added(HEAD, context_of("::1")) == [
         b"X_Set: a.example",
         b"X-Add: a b",
         b"x-add: ",
@@ -28,17 +28,17 @@ def test_what_goes_and_what_comes():
 
 def test_a_variable_that_is_empty_leaves_no_space_at_an_end():
     changes = FieldChanges((("X", "$query of $query"), ("Y", "$query")), (), ())
-    assert changes.added(HEAD, Client("::1")) == [b"X: of", b"Y: "]
+    assert changes.added(HEAD, context_of("::1")) == [b"X: of", b"Y: "]
 
 
 def test_values_without_variables_are_made_once():
     changes = FieldChanges((("X", "a$$"),), (), ())
-    assert changes.added(HEAD, Client("::1")) is changes.added(HEAD, Client("::2"))
+    assert changes.added(HEAD, context_of("::1")) is changes.added(HEAD, context_of("::2"))
 
 
 def test_the_upstream_is_known_only_in_responses():
     changes = FieldChanges((("X", "$upstream"),), (), (), of_response=True)
-    assert changes.added(HEAD, Client("::1"), b"up:8001") == [b"X: up:8001"]
+    assert changes.added(HEAD, context_of("::1"), b"up:8001") == [b"X: up:8001"]
     with pytest.raises(ConfigError, match=r"^set_headers: X: \$upstream is no variable; accepted are"):
         FieldChanges((("X", "$upstream"),), (), ())
 

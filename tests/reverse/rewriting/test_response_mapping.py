@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txproxy.interfaces import Client
 from txproxy.matching.paths import has_prefix
 from txproxy.reverse.rewriting.response_mapping import WayBack
+from txproxy.testing import context_of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
@@ -15,12 +15,12 @@ UPSTREAM = b"up.internal:8001"
 
 def reference(value, strip=b"", add=b"", scheme="https", host=b"a.example", upstream=UPSTREAM):
     head = RequestHead(b"GET", b"/api/x", Headers(), authority=host)
-    return WayBack(strip, add).reference(value, head, Client("192.0.2.7", scheme), upstream)
+    return WayBack(strip, add).reference(value, head, context_of("192.0.2.7", scheme), upstream)
 
 
 def cookie(value, strip=b"", add=b"", host=b"www.a.example:8443", upstream=UPSTREAM, domains=None):
     head = RequestHead(b"GET", b"/api/x", Headers(), authority=host)
-    return WayBack(strip, add, domains).cookie(value, head, Client("192.0.2.7", "https"), upstream)
+    return WayBack(strip, add, domains).cookie(value, head, context_of("192.0.2.7", "https"), upstream)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_a_path_stays_on_the_server(segments, strip, add, absolute):
 )
 def test_refresh(value, mapped):
     head = RequestHead(b"GET", b"/api/x", Headers(), authority=b"a.example")
-    assert WayBack(b"/api").refresh(value, head, Client("192.0.2.7", "https"), UPSTREAM) == mapped
+    assert WayBack(b"/api").refresh(value, head, context_of("192.0.2.7", "https"), UPSTREAM) == mapped
 
 
 # -- cookies
@@ -310,7 +310,7 @@ def test_each_field_is_mapped_by_its_name_and_the_rest_stay():
         b"Location: ",
     ]
     before = lines[:]
-    assert WayBack(b"/api").lines(lines, head, Client("192.0.2.7"), UPSTREAM) == [
+    assert WayBack(b"/api").lines(lines, head, context_of("192.0.2.7"), UPSTREAM) == [
         b"Location: /api/x",
         b"content-location: http://a.example/api/y",
         b"Set-Cookie: a=b; Path=/api",

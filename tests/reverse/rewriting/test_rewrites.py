@@ -3,13 +3,13 @@
 import pytest
 
 from txproxy.errors import ConfigError, RequestError
-from txproxy.interfaces import Client
 from txproxy.reverse.rewriting.header_fields import kept_of
 from txproxy.reverse.rewriting.rewrites import Hsts, RequestRewrite, ResponseRewrite
+from txproxy.testing import context_of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import CHUNKED, RequestHead, ResponseHead
 
-CLIENT = Client("192.0.2.7", "https")
+CLIENT = context_of("192.0.2.7", "https")
 
 
 def request(path=b"/", *lines, method=b"GET"):
@@ -205,7 +205,7 @@ def test_changes_of_fields(rewrite, lines, after):
 
 
 def test_variables_tell_of_the_request_as_the_client_sent_it():
-    client = Client("127.0.0.1", "https")
+    client = context_of("127.0.0.1", "https")
     client.client_ip = "192.0.2.7"
     rewrite = RequestRewrite(strip_prefix="/api", set_headers={"X": "$client_ip $host $scheme $method $path $query"})
     head = rewrite.apply(request(b"/api/%78?q=1"), client)
@@ -366,7 +366,7 @@ def test_hsts_is_sent_over_tls_only_and_replaces_the_upstreams():
         b"X: y",
         b"Strict-Transport-Security: max-age=31536000; includeSubDomains",
     ]
-    assert response_lines(rewrite, *theirs, client=Client("::1", "http")) == [b"X: y"]
+    assert response_lines(rewrite, *theirs, client=context_of("::1", "http")) == [b"X: y"]
     assert response_lines(ResponseRewrite(), *theirs) == list(theirs)
 
 

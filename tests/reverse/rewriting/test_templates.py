@@ -3,14 +3,14 @@
 import pytest
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces import Client
 from txproxy.reverse.rewriting.templates import ANSWER_VARIABLES, REQUEST_VARIABLES, Template, parse
+from txproxy.testing import context_of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
 
 def render(text, target=b"/x?a=b?c", authority=b"A.Example:8080", ip="192.0.2.7", method=b"PUT", scheme="https"):
-    client = Client("127.0.0.1", scheme)
+    client = context_of("127.0.0.1", scheme)
     client.client_ip = ip
     template = Template(text, ANSWER_VARIABLES)
     return template.render(RequestHead(method, target, Headers(), authority=authority), client, b"up:8001")

@@ -3,12 +3,12 @@
 import pytest
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces import Client
 from txproxy.reverse.routing.conditions import Clients, HeaderField, Methods, QueryField, Wanted
+from txproxy.testing import context_of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
-CLIENT = Client("192.0.2.7")
+CLIENT = context_of("192.0.2.7")
 
 
 def request(method=b"GET", path=b"/", fields=()):
@@ -126,16 +126,16 @@ def test_clients_are_networks_of_both_families():
     clients = Clients.parse(["10.0.0.0/8", "fd00::/8", "192.0.2.7", "[::1]"])
     inside = ["10.1.2.3", "fd00::1", "fd00::1%eth0", "192.0.2.7", "::1", "::ffff:10.0.0.1"]
     outside = ["11.0.0.1", "192.0.2.8", "::2", "unix:", "nonsense", "", "::ffff:11.0.0.1"]
-    assert [ip for ip in inside + outside if clients.holds(request(), Client(ip))] == inside
+    assert [ip for ip in inside + outside if clients.holds(request(), context_of(ip))] == inside
 
 
 def test_clients_on_a_unix_socket_have_to_be_named():
-    assert Clients.parse(["unix:"]).holds(request(), Client("unix:"))
-    assert not Clients.parse(["0.0.0.0/0", "::/0"]).holds(request(), Client("unix:"))
+    assert Clients.parse(["unix:"]).holds(request(), context_of("unix:"))
+    assert not Clients.parse(["0.0.0.0/0", "::/0"]).holds(request(), context_of("unix:"))
 
 
 def test_the_believed_address_counts():
-    client = Client("192.0.2.7")
+    client = context_of("192.0.2.7")
     client.client_ip = "10.0.0.1"
     clients = Clients.parse(["10.0.0.0/8"])
     assert clients.holds(request(), client)

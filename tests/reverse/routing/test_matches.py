@@ -3,12 +3,12 @@
 import pytest
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces import Client
 from txproxy.reverse.routing.matches import Match, host_of
+from txproxy.testing import context_of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
-CLIENT = Client("192.0.2.7")
+CLIENT = context_of("192.0.2.7")
 
 
 def why_not(match, host="a.example", path=b"/", method=b"GET"):

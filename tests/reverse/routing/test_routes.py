@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from txproxy.errors import ConfigError, RequestError
-from txproxy.interfaces import Client
 from txproxy.matching.paths import readings
 from txproxy.reverse.routing.matches import Match, host_of
 from txproxy.reverse.routing.routes import Route, Routes, by_client_ip
+from txproxy.testing import context_of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
-CLIENT = Client("192.0.2.7")
+CLIENT = context_of("192.0.2.7")
 
 
 def request(target="/", host="a.example", method="GET", fields=()):
@@ -310,7 +310,7 @@ def test_where_conditions_fail_the_next_less_specific_is_asked():
 def test_query_and_client_conditions():
     table = routes(Match(), Match(query={"beta": "1"}), Match(clients=["10.0.0.0/8"]))
     assert taken(table, "/?beta=1") == "1"
-    assert table.find(request(), Client("10.1.1.1")).name == "2"
+    assert table.find(request(), context_of("10.1.1.1")).name == "2"
     assert taken(table, "/?beta=2") == "0"
 
 
@@ -357,7 +357,7 @@ def test_a_share_is_only_where_both_are():
 
 def test_sticky_shares_keep_a_client_and_are_near_their_weights():
     table = shares(90, 10, sticky=by_client_ip)
-    clients = [Client(f"10.0.{number >> 8}.{number & 255}") for number in range(20000)]
+    clients = [context_of(f"10.0.{number >> 8}.{number & 255}") for number in range(20000)]
     first = [table.find(request(), client).name for client in clients]
     assert [table.find(request(), client).name for client in clients] == first
     # 2000 are due; the hash is no other tomorrow, and 200 is more than four times the standard deviation
@@ -365,7 +365,7 @@ def test_sticky_shares_keep_a_client_and_are_near_their_weights():
 
 
 def test_a_share_that_grows_keeps_its_clients():
-    clients = [Client(f"10.0.0.{number}") for number in range(256)]
+    clients = [context_of(f"10.0.0.{number}") for number in range(256)]
 
     def canaries(*weights):
         table = shares(*weights, sticky=by_client_ip)

@@ -12,8 +12,8 @@ from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces import Client
 from txproxy.interfaces.weights import MOST_WEIGHT
+from txproxy.testing import context_of
 from txproxy.upstreams.balancing.consistent_hashing import Hashed, by_path
 from txproxy.upstreams.balancing.strategies import (
     NAMES,
@@ -28,7 +28,7 @@ from txproxy.upstreams.balancing.strategies import (
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
-CLIENT = Client("192.0.2.1")
+CLIENT = context_of("192.0.2.1")
 ALL = [name.replace("NAME", "X-User") for name in NAMES]
 HASHES = [name for name in ALL if "hash" in name]
 ALL += [f"{name};bound=1.25" for name in HASHES]
@@ -83,7 +83,7 @@ def request(path=b"/", *fields):
 
 
 def clients(count):
-    return [Client(f"198.51.{number // 250}.{number % 250}") for number in range(count)]
+    return [context_of(f"198.51.{number // 250}.{number % 250}") for number in range(count)]
 
 
 # -- all of them
@@ -487,21 +487,25 @@ def test_least_time_keeps_what_it_knows_when_it_is_told_of_upstreams():
     [
         (
             "ip-hash",
-            [(request(b"/1"), Client("192.0.2.1")), (request(b"/2"), Client("192.0.2.1")), (None, Client("192.0.2.1"))],
-            lambda number: (request(b"/1"), Client(f"192.0.2.{number}")),
+            [
+                (request(b"/1"), context_of("192.0.2.1")),
+                (request(b"/2"), context_of("192.0.2.1")),
+                (None, context_of("192.0.2.1")),
+            ],
+            lambda number: (request(b"/1"), context_of(f"192.0.2.{number}")),
         ),
         (
             "uri-hash",
-            [(request(b"/1?q"), Client("192.0.2.1")), (request(b"/1?q"), Client("192.0.2.2"))],
-            lambda number: (request(b"/1?q%d" % number), Client("192.0.2.1")),
+            [(request(b"/1?q"), context_of("192.0.2.1")), (request(b"/1?q"), context_of("192.0.2.2"))],
+            lambda number: (request(b"/1?q%d" % number), context_of("192.0.2.1")),
         ),
         (
             "header-hash:X-User",
             [
-                (request(b"/1", (b"X-User", b"ann")), Client("192.0.2.1")),
-                (request(b"/2", (b"x-user", b"ann"), (b"Other", b"1")), Client("192.0.2.2")),
+                (request(b"/1", (b"X-User", b"ann")), context_of("192.0.2.1")),
+                (request(b"/2", (b"x-user", b"ann"), (b"Other", b"1")), context_of("192.0.2.2")),
             ],
-            lambda number: (request(b"/1", (b"X-User", b"%d" % number)), Client("192.0.2.1")),
+            lambda number: (request(b"/1", (b"X-User", b"%d" % number)), context_of("192.0.2.1")),
         ),
     ],
 )
@@ -515,7 +519,7 @@ def test_the_believed_address_counts_not_that_of_the_socket():
     strategy = told(strategy_from("ip-hash"), servers(1, 1, 1, 1, 1))
     chosen = set()
     for number in range(50):
-        client = Client(f"10.0.0.{number}")
+        client = context_of(f"10.0.0.{number}")
         client.client_ip = "192.0.2.1"
         chosen.add(strategy.choose(None, client))
     assert len(chosen) == 1

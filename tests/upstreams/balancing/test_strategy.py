@@ -6,10 +6,10 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from txproxy import Pool
-from txproxy.interfaces import Client
+from txproxy.testing import context_of
 from txproxy.upstreams.balancing.strategy import IStrategy, Strategy
 
-CLIENT = Client("192.0.2.1")
+CLIENT = context_of("192.0.2.1")
 
 
 @implementer(IStrategy)

@@ -28,7 +28,7 @@ from txproxy.forward.auth.schemes import (
     HashingThreads,
     Scheme,
 )
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Refusal
 from txproxy.matching.clients import client_key
 from txproxy.wire.headers import Headers
@@ -82,28 +82,28 @@ class Authenticator:
         self.known_until = 0.0
         self._by_name = lru_cache(maxsize=4096)(self._user_of_name)
 
-    def check(self, head: RequestHead, client: Client) -> Checked:
+    def check(self, head: RequestHead, context: RequestContext) -> Checked:
         """Who sends ``head``: the user, or what to answer. A Deferred may be cancelled when the client leaves."""
         if self._certificate_user is not None:
-            user = self.check_certificate(client)
+            user = self.check_certificate(context)
             if user is not None:
                 self.known_until = _FOR_EVER
                 return user
         value = head.headers.index.get(b"proxy-authorization")
         if value is None:
             return self.challenge("credentials are missing")
-        return self._check_value(value, head, client)
+        return self._check_value(value, head, context)
 
-    def check_login(self, name: bytes, password: bytes, client: Client) -> Checked:
+    def check_login(self, name: bytes, password: bytes, context: RequestContext) -> Checked:
         """The same for a user and password that came another way, as by SOCKS5."""
         if b"basic" not in self._schemes or b":" in name:
             return self.challenge("credentials that are not known here")
         # The same credentials by HTTP and by SOCKS are one.
-        return self._check_value(credentials.basic(name, password), _NO_HEAD, client)
+        return self._check_value(credentials.basic(name, password), _NO_HEAD, context)
 
-    def check_certificate(self, client: Client) -> User | None:
+    def check_certificate(self, context: RequestContext) -> User | None:
         """The user that the client's certificate names, before it has sent anything."""
-        certificate = getattr(client, "certificate", None)
+        certificate = getattr(context, "certificate", None)
         if self._certificate_user is None or certificate is None:
             return None
         name = self._certificate_user(certificate)
@@ -161,7 +161,7 @@ class Authenticator:
         if forget in self._forgetful:
             self._forgetful.remove(forget)
 
-    def _check_value(self, value: bytes, head: RequestHead, client: Client) -> Checked:
+    def _check_value(self, value: bytes, head: RequestHead, context: RequestContext) -> Checked:
         key = self._memory.key(value)
         entry = self._memory.get(key)
         if entry is not None:
@@ -172,7 +172,7 @@ class Authenticator:
         scheme = self._schemes.get(name)
         if scheme is None:
             return self.challenge("credentials of a scheme that is not known here")
-        address = client_key(client.client_ip, self._prefix)
+        address = client_key(context.client_ip, self._prefix)
         pending = self._pending.get(key)
         if pending is not None and address in pending.addresses:
             return pending.wait(address)

@@ -12,7 +12,7 @@ from txproxy.errors import ConfigError
 from txproxy.forward.access.refusals import Blocked, denied
 from txproxy.forward.request.privacy import Mask, Privacy, field_line, field_lines, mask_of
 from txproxy.forward.request.targets import Target
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.matching.hosts import is_literal, named_host, normal_host
 from txproxy.plain_values import PlainValue
 from txproxy.wire.client_hello import read_hello
@@ -33,11 +33,11 @@ class AgreedName:
     without a name, unless the host is an address, of which none is to be expected.
     """
 
-    def __init__(self, host: str, port: int, client: Client) -> None:
+    def __init__(self, host: str, port: int, context: RequestContext) -> None:
         self.farewell = b""
         self._host = host
         self._port = port
-        self._client = client
+        self._client = context
 
     def opens(self, data: bytes) -> bool:
         """See :class:`txproxy.interfaces.Gatekeeper`."""

@@ -15,7 +15,7 @@ from txproxy.forward.parents.no_proxy import NoProxy
 from txproxy.forward.parents.parent import Kind, Parent
 from txproxy.forward.parents.selection import Parents
 from txproxy.interfaces.address import Address, Opening
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Decision, Plan
 from txproxy.wire.forwarding import Via
 from txproxy.wire.headers import Headers
@@ -24,7 +24,7 @@ from txproxy.wire.target import split_authority
 
 _CUT_OFF: Final = (UpstreamClosed, ResponseIncomplete)
 # Which parent a request is to take, for embedders: None is as configured, ``parents.direct`` is none at all.
-ChooseParent: TypeAlias = "Callable[[RequestHead, Client, Parents], Parent | Deferred[Parent | None] | None]"
+ChooseParent: TypeAlias = "Callable[[RequestHead, RequestContext, Parents], Parent | Deferred[Parent | None] | None]"
 
 
 class ToParents:
@@ -52,28 +52,32 @@ class ToParents:
         self._through = lru_cache(maxsize=4096)(self._make_through)
         self._itself = lru_cache(maxsize=64)(_from)
 
-    def plan(self, plan: Plan, head: RequestHead, client: Client) -> Decision:
+    def plan(self, plan: Plan, head: RequestHead, context: RequestContext) -> Decision:
         """``plan``, which leads to the origin directly, changed to go another way if it has to."""
         if self._choose is None:
-            return self._as_configured(plan, head, client)
-        chosen = self._choose(head, client, self.parents)
+            return self._as_configured(plan, head, context)
+        chosen = self._choose(head, context, self.parents)
         if isinstance(chosen, Deferred):
-            return chosen.addCallback(self._chosen, plan, head, client)
-        return self._chosen(chosen, plan, head, client)
+            return chosen.addCallback(self._chosen, plan, head, context)
+        return self._chosen(chosen, plan, head, context)
 
-    def _chosen(self, parent: Parent | None, plan: Plan, head: RequestHead, client: Client) -> Plan:
+    def _chosen(self, parent: Parent | None, plan: Plan, head: RequestHead, context: RequestContext) -> Plan:
         if parent is None:
-            return self._as_configured(plan, head, client)
+            return self._as_configured(plan, head, context)
         if not isinstance(parent, Parent):
             raise TypeError(f"{parent!r} is no parent proxy; accepted is a Parent, or None")
         return self._by(parent, _Origin(plan), plan, head)
 
-    def _as_configured(self, plan: Plan, head: RequestHead, client: Client) -> Plan:
+    def _as_configured(self, plan: Plan, head: RequestHead, context: RequestContext) -> Plan:
         host = plan.address.host
         if self._no_proxy.has(host, plan.address.port):
             return plan
-        held = partial(self._held, plan.address, client.connections) if client.connections is not None else None
-        parent = self.parents.choose(host, rule=_rule(client), held=held)
+        held = (
+            partial(self._held, plan.address, context.connection.connections)
+            if context.connection.connections is not None
+            else None
+        )
+        parent = self.parents.choose(host, rule=_rule(context), held=held)
         assert parent is not None
         if parent.direct:
             return plan
@@ -82,12 +86,12 @@ class ToParents:
         return self._by(parent, origin, plan, head)
 
     def _again(
-        self, origin: _Origin, plan: Plan, fault: ExchangeError, head: RequestHead, client: Client
+        self, origin: _Origin, plan: Plan, fault: ExchangeError, head: RequestHead, context: RequestContext
     ) -> Plan | None:
         """The attempt by ``plan``'s parent has failed."""
         its_own = isinstance(fault, ParentError) or (not plan.address.host and isinstance(fault, _CUT_OFF))
         tried: Sequence[Parent] = (*plan.tried, plan.upstream)
-        other = self.parents.choose(origin.address.host, tried, _rule(client)) if its_own else None
+        other = self.parents.choose(origin.address.host, tried, _rule(context)) if its_own else None
         if other is None:
             return None
         plan.tried = tuple(tried)
@@ -189,9 +193,9 @@ class Told:
         self.parent.failed(fault)
 
 
-def _rule(client: Client) -> str:
+def _rule(context: RequestContext) -> str:
     """The access rule that has allowed the client's request."""
-    return client.verdict.rule if client.verdict is not None else ""
+    return context.verdict.rule if context.verdict is not None else ""
 
 
 def _from(parent: Parent, bind: str) -> Address:

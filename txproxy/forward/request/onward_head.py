@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from txproxy.forward.memo import Notes, notes_of
+from txproxy.forward.memo import Memo, memo_of
 from txproxy.forward.request.privacy import Mask
 from txproxy.forward.request.targets import Target
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.wire.forwarding import (
     CLIENT_FIELDS,
     HOP_BY_HOP,
@@ -39,23 +39,23 @@ class Onward:
         self._not_alike = NOT_ALIKE | telling
 
     def head(
-        self, head: RequestHead, client: Client, target: Target, mask: Mask | None, lines: tuple[bytes, ...]
+        self, head: RequestHead, context: RequestContext, target: Target, mask: Mask | None, lines: tuple[bytes, ...]
     ) -> RequestHead:
         """What ``target`` gets for ``head``: changed by ``mask``, and with ``lines`` added."""
-        notes: Notes = client.notes or notes_of(client)
-        headers = notes.onward
-        if headers is None or notes.headers is not head.headers or notes.target is not target or notes.mask is not mask:
+        memo: Memo = context.connection.memo or memo_of(context)
+        headers = memo.onward
+        if headers is None or memo.headers is not head.headers or memo.target is not target or memo.mask is not mask:
             headers = None
         if headers is None or lines:
-            headers = self._fields(head, client, target, mask, lines)
+            headers = self._fields(head, context, target, mask, lines)
             index = head.headers.index
             if b"upgrade" not in index and b"max-forwards" not in index and not lines:
                 # A client whose fields are the same again is told of in the same words.
-                notes.headers, notes.target, notes.mask, notes.onward = head.headers, target, mask, headers
+                memo.headers, memo.target, memo.mask, memo.onward = head.headers, target, mask, headers
         return RequestHead(head.method, head.path, headers, target.authority, None, head.body)
 
     def _fields(
-        self, head: RequestHead, client: Client, target: Target, mask: Mask | None, more: tuple[bytes, ...]
+        self, head: RequestHead, context: RequestContext, target: Target, mask: Mask | None, more: tuple[bytes, ...]
     ) -> Headers:
         index = head.headers.index
         # RFC 9112 3.2.2: Host is made from the target, whatever the client sent.
@@ -70,7 +70,7 @@ class Onward:
             # Several Via lines are one list, in order (RFC 9110 5.3).
             lines.append(self._via.request_line(head.minor))
         if self._forwarded_for == "on":
-            lines.append(b"X-Forwarded-For: " + client.client_ip.encode("ascii"))
+            lines.append(b"X-Forwarded-For: " + context.client_ip.encode("ascii"))
         elif self._forwarded_for == "off":
             lines.append(b"X-Forwarded-For: unknown")
         if b"connection" in index:

@@ -13,7 +13,7 @@ from txproxy.errors import ConfigError, RequestError
 from txproxy.forward.access.client_access import CONNECT_PORTS, REQUEST_PORTS
 from txproxy.forward.access.refusals import Blocked, denied
 from txproxy.interfaces.address import Address
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.matching.hosts import HostPatterns, is_literal, literal, normal_host
 from txproxy.matching.ports import Ports
 from txproxy.plain_values import PlainValue
@@ -110,12 +110,12 @@ class Targets:
         self._other_address = lru_cache(maxsize=4096)(self._make_other)
         self._by_rule = any(one.rules for one in self._binds)
 
-    def of(self, head: RequestHead, client: Client) -> Target:
+    def of(self, head: RequestHead, context: RequestContext) -> Target:
         """The target of a request."""
         try:
             return self.find(head.scheme or b"", head.authority)
         except Blocked as fault:
-            client.verdict = fault.verdict
+            context.verdict = fault.verdict
             raise
 
     def address(self, target: Target, rule: str, dial: str, pinned: tuple[str, ...]) -> Address:

@@ -12,7 +12,7 @@ from txproxy.forward.access.refusals import denied
 from txproxy.forward.auth.authenticator import Authenticator
 from txproxy.forward.auth.credentials import User
 from txproxy.forward.steps.case import NEVER_KNOWN, Case, Result
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Refusal
 from txproxy.net.transports.tls_transports import tls_connection
 
@@ -28,36 +28,36 @@ class Authentication:
 
     def __call__(self, case: Case) -> Result | Deferred[Result]:
         """See :data:`Step`."""
-        client = case.client
-        client.user = None
+        context = case.context
+        context.user = None
         case.noted = False
-        if self._certificates and client.certificate is None:
-            client.certificate = _verified(client.transport)
-        checked = self._authenticator.check(case.asked, client)
+        if self._certificates and context.connection.certificate is None:
+            context.connection.certificate = _verified(context.connection.transport)
+        checked = self._authenticator.check(case.asked, context)
         if type(checked) is User:
-            client.user = checked.name
-            client.groups = checked.groups
+            context.user = checked.name
+            context.groups = checked.groups
             case.known_until = self._authenticator.known_until
             return None
         case.known_until = NEVER_KNOWN
         if isinstance(checked, Deferred):
-            return checked.addCallback(_known, client)
+            return checked.addCallback(_known, context)
         assert isinstance(checked, Refusal)
-        return _known(checked, client)
+        return _known(checked, context)
 
     def challenge(self, verdict: Verdict) -> Refusal:
         """Ask for other credentials than those that came, which were right, but of somebody who may not."""
         return self._authenticator.challenge(f"{verdict.reason} ({verdict.rule})")
 
 
-def _known(checked: User | Refusal, client: Client) -> Result:
+def _known(checked: User | Refusal, context: RequestContext) -> Result:
     if isinstance(checked, User):
-        client.user = checked.name
-        client.groups = checked.groups
+        context.user = checked.name
+        context.groups = checked.groups
         return None
-    client.user = None
-    client.groups = _NO_GROUPS
-    client.verdict = denied(checked.detail, "auth")
+    context.user = None
+    context.groups = _NO_GROUPS
+    context.verdict = denied(checked.detail, "auth")
     return checked
 
 

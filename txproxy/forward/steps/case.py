@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from txproxy.forward.request.facts import Facts
 from txproxy.forward.request.targets import Target
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Answer, Refusal
 from txproxy.wire.message import RequestHead
 
@@ -25,20 +25,20 @@ class Case:
 
     ``known_until``: until when the same fields are known to be of the same user; ``settled_until``: until when the same
     request would pass in the same way, and ``by_url`` whether one for another path might not. ``noted``: whether who
-    sends it, and where to, is in the notes already.
+    sends it, and where to, is in the memo already. ``generation`` is that of the policy by which it is judged.
     """
 
     __slots__ = (
-        "asked", "head", "client", "target", "facts", "dial", "lines", "rule", "pinned", "known_until", "settled_until",
-        "by_url", "noted",
+        "asked", "head", "context", "target", "facts", "dial", "lines", "rule", "pinned", "known_until",
+        "settled_until", "by_url", "noted", "generation",
     )  # fmt: skip
 
     target: Target
     facts: Facts
 
-    def __init__(self, head: RequestHead, client: Client) -> None:
+    def __init__(self, head: RequestHead, context: RequestContext, generation: int = 0) -> None:
         self.asked = self.head = head
-        self.client = client
+        self.context = context
         self.dial = ""
         self.lines: tuple[bytes, ...] = ()
         self.rule = ""
@@ -46,6 +46,7 @@ class Case:
         self.known_until = self.settled_until = FOR_EVER
         self.by_url = False
         self.noted = False
+        self.generation = generation
 
 
 Result: TypeAlias = "Refusal | Answer | None"

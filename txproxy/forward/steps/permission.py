@@ -65,7 +65,7 @@ class Deciding:
         program = self._program(case.facts)
         verdict = program.run(case.facts)
         if verdict.outcome is _ALLOW:
-            case.client.verdict = verdict
+            case.context.verdict = verdict
             case.rule = verdict.rule
             if program.by_url:
                 case.by_url = True
@@ -75,7 +75,7 @@ class Deciding:
         return self._less_plain(verdict, case)
 
     def _less_plain(self, verdict: Verdict, case: Case) -> Result | Deferred[Result]:
-        case.client.verdict = verdict
+        case.context.verdict = verdict
         outcome = verdict.outcome
         if outcome is Outcome.DENY:
             if verdict.challenge and self._users is not None:
@@ -84,7 +84,7 @@ class Deciding:
         if outcome is Outcome.ASK:
             return self._question(verdict, case)
         if outcome is Outcome.NEEDS_ADDRESSES:
-            found = self._find(case.dial or case.facts.host, client_ip=case.client.client_ip)
+            found = self._find(case.dial or case.facts.host, client_ip=case.context.client_ip)
             if isinstance(found, Deferred):
                 return found.addCallback(self._found, case)
             return self._found(found, case)
@@ -101,7 +101,7 @@ class Deciding:
     def _identified(self, result: Result, case: Case) -> Result | Deferred[Result]:
         if result is not None:
             return result
-        case.facts.user, case.facts.groups = case.client.user, case.client.groups
+        case.facts.user, case.facts.groups = case.context.user, case.context.groups
         return self(case)
 
     def _question(self, verdict: Verdict, case: Case) -> Result | Deferred[Result]:
@@ -133,7 +133,7 @@ class Deciding:
             # Whatever is no clear yes is a no.
             raise _blocked(denied(f"the rule {verdict.rule!r} asks, and the answer was no", verdict.rule), case)
         case.settled_until = NEVER_KNOWN  # a yes is for one request
-        case.client.verdict = Verdict(outcome=_ALLOW, rule=verdict.rule, reason="approved")
+        case.context.verdict = Verdict(outcome=_ALLOW, rule=verdict.rule, reason="approved")
         case.rule = verdict.rule
 
     def _not_answered(self, failure: Any, verdict: Verdict, case: Case) -> None:
@@ -147,7 +147,7 @@ async def _wait(answer: Awaitable[bool]) -> bool:
 
 
 def _blocked(verdict: Verdict, case: Case) -> Blocked:
-    case.client.verdict = verdict
+    case.context.verdict = verdict
     return Blocked(verdict, url_of(case.facts))
 
 

@@ -21,14 +21,14 @@ class Aim:
 
     def __call__(self, case: Case) -> None:
         """See :data:`Step`."""
-        self.at(case, self._find(case.head, case.client))
+        self.at(case, self._find(case.head, case.context))
 
     def at(self, case: Case, target: Target) -> None:
         """The same where the target is known."""
         case.target = target
         if self._facts:
-            client = case.client
-            case.facts = Facts(case.head, client.client_ip, target.host, target.port, client.user, client.groups)
+            context = case.context
+            case.facts = Facts(case.head, context.client_ip, target.host, target.port, context.user, context.groups)
 
 
 class Changing:
@@ -40,15 +40,15 @@ class Changing:
 
     def __call__(self, case: Case) -> Result:
         """See :data:`Step`."""
-        head, client = case.head, case.client
+        head, context = case.head, case.context
         target = self._named(head.scheme or b"", head.authority)
         case.by_url = True
-        change = self._find(Facts(head, client.client_ip, target.host, target.port, client.user, client.groups))
+        change = self._find(Facts(head, context.client_ip, target.host, target.port, context.user, context.groups))
         return self._apply(change, case) if change is not None else None
 
     def _apply(self, change: Change, case: Case) -> Result:
         if change.redirect is not None:
-            case.client.verdict = Verdict(outcome=Outcome.ALLOW, rule=change.name, reason=f"sent to {change.url}")
+            case.context.verdict = Verdict(outcome=Outcome.ALLOW, rule=change.name, reason=f"sent to {change.url}")
             return Answer(change.redirect, (b"Location: " + change.url.encode("ascii"),))
         case.dial = change.dial
         case.lines = change.lines

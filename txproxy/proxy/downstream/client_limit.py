@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from zope.interface import implementer
 
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.mode import IMode
 from txproxy.interfaces.plan import Decision, Refusal
 from txproxy.matching.clients import IPV6_PREFIX, client_key
@@ -24,7 +24,7 @@ _TOO_MANY: Final = Refusal(429, "http_request_denied", "the client has too many 
 class _Crowded:
     """The mode of connections that are too many."""
 
-    def plan(self, head: RequestHead, client: Client) -> Decision:
+    def plan(self, head: RequestHead, context: RequestContext) -> Decision:
         """See :class:`txproxy.interfaces.IMode`."""
         return _TOO_MANY
 
@@ -59,7 +59,7 @@ class AdmissionPerClient(Admission[Guest]):
 
     def admit(self, guest: Any) -> bool:
         """Count a new connection. A factory with a mode lets it refuse; one without has it closed."""
-        ip = guest.client.client_ip
+        ip = guest.connection.peer_ip
         if ip == _UNIX:
             return super().admit(guest)
         key = client_key(ip, self._prefix)
@@ -76,7 +76,7 @@ class AdmissionPerClient(Admission[Guest]):
 
     def take_over(self, guest: Any) -> None:
         """Count a connection that was admitted elsewhere: it is not one too many now."""
-        ip = guest.client.client_ip
+        ip = guest.connection.peer_ip
         if ip != _UNIX:
             key = client_key(ip, self._prefix)
             self._counts[key] = self._counts.get(key, 0) + 1

@@ -12,7 +12,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txproxy.errors import ExchangeError, RequestError, WrongProtocol
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.connection import ClientConnection
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.mode import IMode
 from txproxy.interfaces.plan import Answer, Refusal
 from txproxy.interfaces.streams import UpstreamConnection
@@ -68,7 +69,7 @@ class Home(Protocol):
     # for these see txproxy.proxy.factory.ProxyFactory
     protocols: frozenset[str]
     tls_context: SSL.Context | Callable[[], SSL.Context] | None
-    login: Callable[[bytes, bytes, Client], Any] | None
+    login: Callable[[bytes, bytes, RequestContext], Any] | None
 
 
 class ServedBy:
@@ -90,7 +91,7 @@ class DownstreamProtocol:
         "factory",
         "services",
         "transport",
-        "client",
+        "connection",
         "codec",
         "exchange",
         "deadline",
@@ -110,10 +111,10 @@ class DownstreamProtocol:
         "served_by",
     )
 
-    def __init__(self, factory: Home, client: Client) -> None:
+    def __init__(self, factory: Home, connection: ClientConnection) -> None:
         self.factory = factory
         self.services = services = factory.services
-        self.client = client
+        self.connection = connection
         self.codec = ServerCodec(services.wire_limits)
         self.exchange: Exchange | None = None
         self.deadline = NEVER
@@ -139,7 +140,7 @@ class DownstreamProtocol:
 
     def makeConnection(self, transport: Any) -> None:
         """A client is there."""
-        self.transport = self.client.transport = transport
+        self.transport = self.connection.transport = transport
         self.connectionMade()
 
     def connectionMade(self) -> None:
@@ -225,8 +226,8 @@ class DownstreamProtocol:
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.client_gone()
-        if self.client.connections is not None:
-            close_all(self.client.connections)
+        if self.connection.connections is not None:
+            close_all(self.connection.connections)
         self.factory.admission.left(self)
 
     def pauseProducing(self) -> None:
@@ -319,7 +320,7 @@ class DownstreamProtocol:
             self.deadline = NEVER if not self._client_ended else self.services.gone_limit.ahead
             self.codec.skip_end()
         self._close_after = not head.keep_alive or self.factory.draining
-        self.exchange = exchange = Exchange(self.services, self, head)
+        self.exchange = exchange = Exchange(self.services, self, head, RequestContext(self.connection))
         exchange.start(self.factory.mode.plan)
 
     def _await_body(self, exchange: Exchange) -> None:
@@ -356,7 +357,9 @@ class DownstreamProtocol:
 
     def refuse_unread(self, fault: ExchangeError, more_may_come: bool, waited: float = 0.0) -> None:
         """Answer what could not be read as a request; for those who are told of requests it is one."""
-        self.exchange = exchange = Exchange(self.services, self, self.codec.unread_head())
+        self.exchange = exchange = Exchange(
+            self.services, self, self.codec.unread_head(), RequestContext(self.connection)
+        )
         exchange.request_done = not more_may_come
         exchange.refuse_unread(fault, waited)
 
@@ -366,7 +369,7 @@ class DownstreamProtocol:
         """
         if self._state is _OPEN:
             self._write = write_function(self.transport, self.services.turn_writes)
-            self.client.scheme = self.client.peer_scheme = "http"
+            self.connection.peer_scheme = "http"
             # for logs
             self.codec.receive(data)
             self._request_fault(WrongProtocol(spoken))
@@ -533,10 +536,10 @@ class DownstreamProtocol:
 
     def hold_connections(self) -> Connections[Any]:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
-        client = self.client
-        if client.connections is None:
-            client.connections = own_connections()
-        held: Connections[Any] = client.connections
+        connection = self.connection
+        if connection.connections is None:
+            connection.connections = own_connections()
+        held: Connections[Any] = connection.connections
         return held
 
     def _next_request(self) -> None:
@@ -635,10 +638,10 @@ class DownstreamProtocol:
         self.services.turn_writes.flush()
         self.services.deadlines.forget(self)
         before.admission.left(self)
-        if self.client.connections is not None:
-            close_all(self.client.connections)
+        if self.connection.connections is not None:
+            close_all(self.connection.connections)
         # What is known of the client was known to the other.
-        self.client = self.client.anew()
+        self.connection = self.connection.anew()
         self.factory = factory
         self.services = services = factory.services
         self.codec.limits = services.wire_limits

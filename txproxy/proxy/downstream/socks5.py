@@ -19,7 +19,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError, ExchangeError, RequestDenied, RequestError
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.connection import ClientConnection
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Answer, Refusal
 from txproxy.net.transports.plain_transports import ordinary_read, plain_socket, replace_read
 from txproxy.net.transports.tls_transports import become_tls
@@ -34,7 +35,7 @@ from txproxy.wire.socks.server import VERSIONS, SocksLogin, SocksRequest, SocksS
 _log = Logger()
 
 # Whether a user and password are right: a Refusal if not, anything else if they are, or a Deferred of these.
-Login: TypeAlias = Callable[[bytes, bytes, Client], Any]
+Login: TypeAlias = Callable[[bytes, bytes, RequestContext], Any]
 
 HTTP: Final = "http"
 HTTPS: Final = "https"
@@ -106,8 +107,8 @@ class SocksProtocol(DownstreamProtocol):
 
     codec: SocksCodec
 
-    def __init__(self, factory: Any, client: Client) -> None:
-        super().__init__(factory, client)
+    def __init__(self, factory: Any, connection: ClientConnection) -> None:
+        super().__init__(factory, connection)
         self.begin_socks()
 
     def _can_follow(self, factory: Any) -> bool:
@@ -165,7 +166,7 @@ class SocksProtocol(DownstreamProtocol):
         credentials = base64.b64encode(login.name + b":" + login.password)
         self.codec.fields = [b"Proxy-Authorization: Basic " + credentials]
         try:
-            found = check(login.name, login.password, self.client)
+            found = check(login.name, login.password, RequestContext(self.connection))
         except Exception:
             self._answer_login(_why_not(Failure()))
             return
@@ -260,7 +261,7 @@ class AnyProtocol(DownstreamProtocol):
         context = self.factory.tls_context
         if first == _TLS and context is not None and become_tls(transport, context):
             self._write = write_function(transport, self.services.turn_writes)
-            self.client.scheme = self.client.peer_scheme = HTTPS
+            self.connection.peer_scheme = HTTPS
         return ordinary_read(transport)
 
     def dataReceived(self, data: bytes) -> None:

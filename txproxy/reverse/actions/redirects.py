@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from txproxy.errors import ConfigError, RequestError
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.matching.paths import as_local
 from txproxy.plain_values import PlainValue
 from txproxy.reverse.rewriting.templates import REQUEST_VARIABLES, Template, parse
@@ -64,13 +64,13 @@ class Redirect(PlainValue):
         object.__setattr__(self, "_local", absolute is None)
         object.__setattr__(self, "_needs_host", any(name == "host" for _, name in pieces))
 
-    def location(self, head: RequestHead, client: Client) -> bytes:
+    def location(self, head: RequestHead, context: RequestContext) -> bytes:
         """The value of ``Location``; ``RequestError`` if the target has a host in it, and the client sent none."""
         if self._needs_host and not head.authority:
             raise RequestError("Host is missing, and the answer would have it in it")
-        location = self._template.render(head, client)
+        location = self._template.render(head, context)
         return as_local(location) if self._local else location
 
-    def lines(self, head: RequestHead, client: Client) -> tuple[bytes, ...]:
+    def lines(self, head: RequestHead, context: RequestContext) -> tuple[bytes, ...]:
         """The field lines of the answer."""
-        return (b"Location: " + self.location(head, client),)
+        return (b"Location: " + self.location(head, context),)

@@ -19,7 +19,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from twisted.web.static import File
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.pages import TEXT_TYPE
 from txproxy.interfaces.plan import Decision
 from txproxy.matching.paths import PLAIN, readings, split_path
@@ -278,7 +278,7 @@ class Files:
         self.pools: tuple[Pool, ...] = (pool,)
         self._send = ToPool(pool, via=via)
 
-    def plan(self, head: RequestHead, client: Client) -> Decision:
+    def plan(self, head: RequestHead, context: RequestContext) -> Decision:
         """See :class:`txproxy.reverse.Action`."""
         if PLAIN.fullmatch(head.path) is None:
             path, query = split_path(head.path)
@@ -286,7 +286,7 @@ class Files:
             head = RequestHead(
                 head.method, target, head.headers, head.authority, head.scheme, head.body, head.minor, head.keep_alive
             )
-        return self._send.plan(head, client)
+        return self._send.plan(head, context)
 
     def attach(self, services: Services) -> None:
         """See :class:`txproxy.reverse.Action`."""

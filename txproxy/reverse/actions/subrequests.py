@@ -10,7 +10,7 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Answer, Refusal, Shadow
 from txproxy.interfaces.streams import UpstreamConnection
 from txproxy.proxy.exchange import Exchange
@@ -42,10 +42,10 @@ class _Subrequest:
 
     errand = ""
 
-    def __init__(self, services: Services, action: ToPool, head: RequestHead, client: Client) -> None:
-        # What is tried again, or has waited, is still of this request.
-        self.client = client.as_of_now()
-        self._exchange = Exchange(services, self, head)
+    def __init__(self, services: Services, action: ToPool, head: RequestHead, context: RequestContext) -> None:
+        # It is told of as the request is, on a connection of which nothing else is known.
+        self._connection = context.connection.anew()
+        self._exchange = Exchange(services, self, head, context.on(self._connection))
         self._action = action
 
     def start(self) -> None:
@@ -108,8 +108,8 @@ class _Question(_Subrequest):
 
     errand = "authorization of a request"
 
-    def __init__(self, services: Services, action: ToPool, head: RequestHead, client: Client) -> None:
-        super().__init__(services, action, head, client)
+    def __init__(self, services: Services, action: ToPool, head: RequestHead, context: RequestContext) -> None:
+        super().__init__(services, action, head, context)
         self.answered: Deferred[ResponseHead | Refusal | Answer] = Deferred(lambda _: self._exchange.client_gone())
         self.body = b""
         self._head: ResponseHead | None = None
@@ -182,7 +182,9 @@ class ForwardAuth:
                 given = name.decode("utf-8", "replace")
                 raise ConfigError(f"{given!r} is no name of a cookie; accepted is a token, or *")
 
-    def ask(self, services: Services, head: RequestHead, client: Client) -> Deferred[Passed | Refusal | Answer]:
+    def ask(
+        self, services: Services, head: RequestHead, context: RequestContext
+    ) -> Deferred[Passed | Refusal | Answer]:
         """The request that may pass, or what to answer in its place."""
         lines = end_to_end(head.headers, _NOT_ASKED_WITH)
         told = [b"X-Forwarded-Method: " + head.method, b"X-Forwarded-Uri: " + (head.path or head.authority)]
@@ -190,7 +192,7 @@ class ForwardAuth:
         asked = changed(
             RequestHead(b"GET", self.path, headers, head.authority), self.path, headers, _TOLD | kept_of(head)
         )
-        question = _Question(services, self.action, asked, client)
+        question = _Question(services, self.action, asked, context)
         question.answered.addCallback(self._judge, question, head)
         question.start()
         return question.answered  # type: ignore[return-value]
@@ -247,11 +249,11 @@ class _Copy(_Subrequest):
 
     errand = "copy of a request"
 
-    def __init__(self, services: Services, action: ToPool, head: RequestHead, client: Client) -> None:
-        super().__init__(services, action, head, client)
+    def __init__(self, services: Services, action: ToPool, head: RequestHead, context: RequestContext) -> None:
+        super().__init__(services, action, head, context)
         self._errands = services.errands
-        transport = client.transport
-        self.client.transport = _Ends(transport) if action.prefaced and transport is not None else None
+        transport = context.connection.transport
+        self._connection.transport = _Ends(transport) if action.prefaced and transport is not None else None
         self._waiting: deque[bytes] = deque()
         self._behind = 0
         self._complete = not head.body
@@ -337,13 +339,13 @@ class Mirror:
         if not 0 < self.share <= 1:
             raise ConfigError(f"{self.share!r} is no share; accepted is a number above 0 and up to 1")
 
-    def begin(self, services: Services, head: RequestHead, client: Client) -> Shadow | None:
+    def begin(self, services: Services, head: RequestHead, context: RequestContext) -> Shadow | None:
         """Send a copy; gives who gets the body, if there is one."""
         if self.share < 1 and random() >= self.share:
             return None
         lines = end_to_end(head.headers, HOP_BY_HOP)
         headers = Headers.from_lines(lines)
         sent = RequestHead(head.method, head.path, headers, head.authority, body=head.body)
-        copy = _Copy(services, self.action, changed(sent, head.path, headers, kept_of(head)), client)
+        copy = _Copy(services, self.action, changed(sent, head.path, headers, kept_of(head)), context)
         copy.start()
         return _Tee(copy) if head.body else None

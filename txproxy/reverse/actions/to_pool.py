@@ -16,7 +16,7 @@ from txproxy.errors import (
     UpstreamClosed,
     UpstreamUnavailable,
 )
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Decision, Plan, Postponed
 from txproxy.proxy.services import Services
 from txproxy.reverse.client_identity import peer_alone
@@ -118,38 +118,38 @@ class ToPool:
         # bound once, not for each request
         self._go_on = self._again
 
-    def plan(self, head: RequestHead, client: Client, begun: bool = False) -> Decision:
+    def plan(self, head: RequestHead, context: RequestContext, begun: bool = False) -> Decision:
         """Where the request goes; ``begun`` says that it is to be decided now, whatever there is of its body."""
         if head.body and not begun and self.pool.counts_places and self.pool.others(()):
-            return Postponed(lambda late: self._postponed(head, client, late), self.pool.lend)
+            return Postponed(lambda late: self._postponed(head, context, late), self.pool.lend)
         affinity = self._affinity
         upstream = None
-        if client.connections is not None:
-            upstream = self._bound(client)
+        if context.connection.connections is not None:
+            upstream = self._bound(context)
         if upstream is None and affinity is not None:
-            upstream = affinity.find(head, client)
+            upstream = affinity.find(head, context)
         if upstream is not None:
             self.pool.take_this(upstream)
         else:
-            upstream = self.pool.take(head, client)
+            upstream = self.pool.take(head, context)
             if upstream is None:
-                return self._wait(head, client)
-        return self._plan_for(upstream, head, client)
+                return self._wait(head, context)
+        return self._plan_for(upstream, head, context)
 
-    def _postponed(self, head: RequestHead, client: Client, late: bool) -> Decision | None:
+    def _postponed(self, head: RequestHead, context: RequestContext, late: bool) -> Decision | None:
         """The first part of the body has come, or is ``late``."""
         pool = self.pool
         if late:
             pool.tick()
             if pool.full and pool.others(()):
                 return None
-        return self.plan(head, client, begun=True)
+        return self.plan(head, context, begun=True)
 
-    def _bound(self, client: Client) -> Upstream | None:
+    def _bound(self, context: RequestContext) -> Upstream | None:
         """The upstream to which there is a connection of this client alone: it has logged in there, or is about to."""
-        pool, connections = self.pool, client.connections
+        pool, connections = self.pool, context.connection.connections
         for upstream in pool.upstreams:
-            if upstream.pinnable and connections.has(pool.address_for(upstream, client).key):
+            if upstream.pinnable and connections.has(pool.address_for(upstream, context).key):
                 pool.tick()
                 return upstream
         return None
@@ -157,30 +157,30 @@ class ToPool:
     def attach(self, services: Services) -> None:
         """See :class:`txproxy.reverse.Action`."""
 
-    def _wait(self, head: RequestHead, client: Client, past: _Past = _NO_PAST) -> Decision:
-        return self.pool.wait(head, client, past.tried).addCallback(
-            lambda upstream: self._another(upstream, head, client, past)
+    def _wait(self, head: RequestHead, context: RequestContext, past: _Past = _NO_PAST) -> Decision:
+        return self.pool.wait(head, context, past.tried).addCallback(
+            lambda upstream: self._another(upstream, head, context, past)
         )
 
-    def _plan_for(self, upstream: Upstream, head: RequestHead, client: Client) -> Plan:
+    def _plan_for(self, upstream: Upstream, head: RequestHead, context: RequestContext) -> Plan:
         try:
-            address = self.pool.address_for(upstream, client) if self._own_addresses else upstream.address
-            plan = Plan(address, self._head(head, client, upstream))
+            address = self.pool.address_for(upstream, context) if self._own_addresses else upstream.address
+            plan = Plan(address, self._head(head, context, upstream))
             plan.party = plan.upstream = upstream
             plan.again = self._go_on
             plan.map_back = map_back
             if self.pool.curious:
                 plan.answered = self.pool.attention(upstream, head.body != 0)
             if self._affinity is not None:
-                plan.attempt_lines = self._affinity.pin(upstream, head, client)
+                plan.attempt_lines = self._affinity.pin(upstream, head, context)
         except BaseException:
             # Without a plan nobody would give its place back.
             upstream.ended(None, 0)
             raise
         return plan
 
-    def _another(self, upstream: Upstream, head: RequestHead, client: Client, past: _Past) -> Plan:
-        plan = self._plan_for(upstream, head, client)
+    def _another(self, upstream: Upstream, head: RequestHead, context: RequestContext, past: _Past) -> Plan:
+        plan = self._plan_for(upstream, head, context)
         plan.tried = past.tried
         plan.cuts = past.cuts
         plan.retries = past.retries
@@ -189,22 +189,22 @@ class ToPool:
             plan.answered = retry.answered
         return plan
 
-    def _again(self, plan: Plan, fault: ExchangeError, head: RequestHead, client: Client) -> Decision | None:
+    def _again(self, plan: Plan, fault: ExchangeError, head: RequestHead, context: RequestContext) -> Decision | None:
         """The attempt at ``plan``'s upstream has failed."""
         pool = self.pool
         past = _Past((*plan.tried, plan.upstream), plan.retries, plan.cuts)
         if fault.retry_safe:
             # After a request was cut off, nobody is there to connect to.
-            return self._elsewhere(fault, head, client, past) if plan.cuts <= _MOST_DEATHS else None
+            return self._elsewhere(fault, head, context, past) if plan.cuts <= _MOST_DEATHS else None
         # It was sent, and nothing came back: as often as is set, as far as the budget goes (RFC 9110 9.2.2).
         most = pool.settings.retries
         if plan.retries < most and pool.may_retry():
-            return self._elsewhere(fault, head, client, attrs.evolve(past, retries=plan.retries + 1))
+            return self._elsewhere(fault, head, context, attrs.evolve(past, retries=plan.retries + 1))
         if not most or plan.cuts > _MOST_DEATHS or not isinstance(fault, UpstreamClosed | ResponseIncomplete):
             return None
 
         def found(gone: bool) -> Any:
-            decision = self._elsewhere(fault, head, client, past) if gone else None
+            decision = self._elsewhere(fault, head, context, past) if gone else None
             if decision is None:
                 raise fault
             return decision
@@ -212,48 +212,55 @@ class ToPool:
         # Both bounds are for what is repeated because an upstream is slow or ill, not for what the dead had.
         return cast(Decision, pool.gone(plan.upstream).addCallback(found))
 
-    def _elsewhere(self, fault: ExchangeError, head: RequestHead, client: Client, past: _Past) -> Decision | None:
-        other = self.pool.take(head, client, past.tried)
+    def _elsewhere(
+        self, fault: ExchangeError, head: RequestHead, context: RequestContext, past: _Past
+    ) -> Decision | None:
+        other = self.pool.take(head, context, past.tried)
         if other is not None:
-            return self._another(other, head, client, past)
+            return self._another(other, head, context, past)
         if self.pool.others(past.tried):
-            return self._wait(head, client, past)
+            return self._wait(head, context, past)
         none_left(fault)
         return None
 
-    def _head(self, head: RequestHead, client: Client, upstream: Upstream) -> RequestHead:
+    def _head(self, head: RequestHead, context: RequestContext, upstream: Upstream) -> RequestHead:
         host = self._host
         if host is None:
             # HTTP/1.0 knows no Host; the upstream's own name is as good as any.
             host = head.authority or upstream.authority
         elif host == _UPSTREAM:
             host = upstream.authority
-        told = client.notes
+        told = context.connection.memo
         if (
             type(told) is _Told
             and told.of is head.headers
             and told.host == host
             and told.authority == head.authority
+            and told.lines == context.lines
             and told.by is self
         ):
             headers = told.headers
         else:
-            headers = self._fields(head, client, host)
+            headers = self._fields(head, context, host)
             if _MORE_THAN_FIELDS.isdisjoint(head.headers.index):
-                client.notes = _Told(self, head, host, headers)
+                context.connection.memo = _Told(self, head, host, context.lines, headers)
         return RequestHead(head.method, head.path, headers, host, None, head.body)
 
-    def _fields(self, head: RequestHead, client: Client, host: bytes) -> Headers:
+    def _fields(self, head: RequestHead, context: RequestContext, host: bytes) -> Headers:
         index = head.headers.index
         lines = [b"Host: " + host]
         kept = head.kept if type(head) is RouteHead else _NONE
         lines += end_to_end(head.headers, _DROP - kept if kept else _DROP)
         if b"_" in b"".join(index):
             lines = without_lookalikes(lines, _NOT_ALIKE.difference(map(plain, kept)))
-        told = client.lines if client.lines is not None else peer_alone(client.peer_ip, client.peer_scheme).lines
+        told = (
+            context.lines
+            if context.lines is not None
+            else peer_alone(context.peer_ip, context.connection.peer_scheme).lines
+        )
         lines += [line for line in told if line.partition(b":")[0].lower() not in kept] if kept else told
         # Only a route, or a proxy that is trusted, can have said so already.
-        if head.authority and not ((kept or client.lines is not None) and _tells_host(lines)):
+        if head.authority and not ((kept or context.lines is not None) and _tells_host(lines)):
             lines.append(b"X-Forwarded-Host: " + head.authority)
         if self._via is not None:
             lines.append(self._via.request_line(head.minor))
@@ -270,16 +277,19 @@ def _tells_host(lines: Iterable[bytes]) -> bool:
 
 
 class _Told:
-    """What upstreams were told with the request before: ``headers``, made ``by`` an action ``of`` a client's fields. A
-    client whose fields are the same again is told of in the same words. The target may have another ``authority`` all
-    the same, as it is no field.
+    """What upstreams were told with the request before: ``headers``, made ``by`` an action ``of`` a client's fields and
+    of the ``lines`` that tell of it. A client whose fields are the same again is told of in the same words. The target
+    may have another ``authority`` all the same, as it is no field.
     """
 
-    __slots__ = ("by", "of", "authority", "host", "headers")
+    __slots__ = ("by", "of", "authority", "host", "lines", "headers")
 
-    def __init__(self, by: ToPool, head: RequestHead, host: bytes, headers: Headers) -> None:
+    def __init__(
+        self, by: ToPool, head: RequestHead, host: bytes, lines: tuple[bytes, ...] | None, headers: Headers
+    ) -> None:
         self.by = by
         self.of = head.headers
         self.authority = head.authority
         self.host = host
+        self.lines = lines
         self.headers = headers

@@ -9,7 +9,7 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from txproxy.errors import ConfigError, ExchangeError
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Answer, Decision, OwnFields, Plan, Postponed, Shadow
 from txproxy.matching.paths import readings, split_path
 from txproxy.proxy.services import Services
@@ -33,7 +33,7 @@ class Action(Protocol):
     # the pools that it may send to
     pools: tuple[Pool, ...]
 
-    def plan(self, head: RequestHead, client: Client) -> Decision:
+    def plan(self, head: RequestHead, context: RequestContext) -> Decision:
         """See :class:`txproxy.interfaces.IMode`."""
 
     def attach(self, services: Services) -> None:
@@ -64,7 +64,7 @@ class Respond:
             lines.append(b"Content-Type: %b; charset=utf-8" % kind)
         self._answer = Answer(status, tuple(lines), body.encode())
 
-    def plan(self, head: RequestHead, client: Client) -> Decision:
+    def plan(self, head: RequestHead, context: RequestContext) -> Decision:
         """See :class:`Action`."""
         return self._answer
 
@@ -81,9 +81,9 @@ class SendElsewhere:
     def __init__(self, redirect: Redirect) -> None:
         self._redirect = redirect
 
-    def plan(self, head: RequestHead, client: Client) -> Decision:
+    def plan(self, head: RequestHead, context: RequestContext) -> Decision:
         """See :class:`Action`."""
-        return Answer(self._redirect.status, self._redirect.lines(head, client))
+        return Answer(self._redirect.status, self._redirect.lines(head, context))
 
     def attach(self, services: Services) -> None:
         """See :class:`Action`."""
@@ -98,23 +98,23 @@ class TunnelTo:
         self.pools: tuple[Pool, ...] = (pool,)
         self._pool = pool
 
-    def plan(self, head: RequestHead, client: Client) -> Decision:
+    def plan(self, head: RequestHead, context: RequestContext) -> Decision:
         """See :class:`Action`."""
         if head.method != b"CONNECT":
             return Answer(405, (b"Allow: CONNECT",))
-        return self._to(head, client, ())
+        return self._to(head, context, ())
 
-    def _to(self, head: RequestHead, client: Client, tried: tuple[Upstream, ...]) -> Decision:
-        upstream = self._pool.take(head, client, tried)
+    def _to(self, head: RequestHead, context: RequestContext, tried: tuple[Upstream, ...]) -> Decision:
+        upstream = self._pool.take(head, context, tried)
         if upstream is None:
-            waiting: Any = self._pool.wait(head, client, tried)
-            decision: Decision = waiting.addCallback(self._plan, client, tried)
+            waiting: Any = self._pool.wait(head, context, tried)
+            decision: Decision = waiting.addCallback(self._plan, context, tried)
             return decision
-        return self._plan(upstream, client, tried)
+        return self._plan(upstream, context, tried)
 
-    def _plan(self, upstream: Upstream, client: Client, tried: tuple[Upstream, ...]) -> Plan:
+    def _plan(self, upstream: Upstream, context: RequestContext, tried: tuple[Upstream, ...]) -> Plan:
         try:
-            address = self._pool.address_for(upstream, client)
+            address = self._pool.address_for(upstream, context)
         except BaseException:
             upstream.ended(None, 0)
             raise
@@ -125,10 +125,10 @@ class TunnelTo:
         plan.again = self._again
         return plan
 
-    def _again(self, plan: Plan, fault: ExchangeError, head: RequestHead, client: Client) -> Decision | None:
+    def _again(self, plan: Plan, fault: ExchangeError, head: RequestHead, context: RequestContext) -> Decision | None:
         tried = (*plan.tried, plan.upstream)
         if self._pool.others(tried):
-            return self._to(head, client, tried)
+            return self._to(head, context, tried)
         none_left(fault)
         return None
 
@@ -180,20 +180,20 @@ class Treated:
         self._services = services
         self._action.attach(services)
 
-    def plan(self, head: RequestHead, client: Client) -> Decision:
+    def plan(self, head: RequestHead, context: RequestContext) -> Decision:
         """See :class:`Action`."""
         auth = self._treatment.auth
         if auth is None:
-            return self._go(head, head, client)
+            return self._go(head, head, context)
         assert self._services is not None, "an action that serves is attached"
-        asking: Any = auth.ask(self._services, head, client).addCallback(
-            lambda passed: self._pass(head, passed, client) if isinstance(passed, Passed) else passed
+        asking: Any = auth.ask(self._services, head, context).addCallback(
+            lambda passed: self._pass(head, passed, context) if isinstance(passed, Passed) else passed
         )
         decision: Decision = asking
         return decision
 
-    def _pass(self, asked: RequestHead, passed: Passed, client: Client) -> Decision:
-        decision: Any = self._go(asked, passed.head, client)
+    def _pass(self, asked: RequestHead, passed: Passed, context: RequestContext) -> Decision:
+        decision: Any = self._go(asked, passed.head, context)
         lines = passed.lines
         if not lines:
             return cast(Decision, decision)
@@ -208,18 +208,18 @@ class Treated:
 
         return cast(Decision, decision.addCallback(add) if isinstance(decision, Deferred) else add(decision))
 
-    def _go(self, asked: RequestHead, head: RequestHead, client: Client) -> Decision:
+    def _go(self, asked: RequestHead, head: RequestHead, context: RequestContext) -> Decision:
         """``asked`` is what the client sent, ``head`` what the authorization server has made of it."""
         slash = self._slash
         if slash and (location := _with_slash(head, slash)):
             # RFC 9110 15.4.9: 308 keeps the method.
             status = 301 if head.method in (b"GET", b"HEAD") else 308
-            redirect: Decision = self._treat(asked, head, client)(Answer(status, (b"Location: " + location,)), None)
+            redirect: Decision = self._treat(asked, head, context)(Answer(status, (b"Location: " + location,)), None)
             return redirect
         if self._request is not None:
-            head = self._request.apply(head, client)
-        treat = self._treat(asked, head, client)
-        decision = self._action.plan(head, client)
+            head = self._request.apply(head, context)
+        treat = self._treat(asked, head, context)
+        decision = self._action.plan(head, context)
         treated: Decision
         if isinstance(decision, Deferred):
             treated = decision.addCallback(treat, None)
@@ -227,7 +227,7 @@ class Treated:
             treated = treat(decision, None)
         return treated
 
-    def _treat(self, asked: RequestHead, head: RequestHead, client: Client) -> Callable[..., Any]:
+    def _treat(self, asked: RequestHead, head: RequestHead, context: RequestContext) -> Callable[..., Any]:
         treatment, response = self._treatment, self._response
 
         def treat(decision: Any, before: Plan | None) -> Any:
@@ -241,7 +241,7 @@ class Treated:
 
         def apply(decision: Any, before: Plan | None) -> Any:
             if isinstance(decision, Answer) and self._own is not None:
-                return _rewritten(decision, self._own.bind(asked, client, b""))
+                return _rewritten(decision, self._own.bind(asked, context, b""))
             if isinstance(decision, Postponed):
                 # Nothing is decided yet, so that nothing is copied either.
                 most = _lower(decision.max_body, treatment.max_body)
@@ -263,17 +263,17 @@ class Treated:
             elif treatment.mirror is not None and plan.head is not None:
                 # Only now: what goes nowhere is not copied either.
                 assert self._services is not None, "an action that serves is attached"
-                plan.shadow = _both(plan.shadow, treatment.mirror.begin(self._services, head, client))
+                plan.shadow = _both(plan.shadow, treatment.mirror.begin(self._services, head, context))
             if treatment.response is not None:
                 # It says whether anything is mapped back, and does it.
                 plan.map_back = None
             if response is not None:
                 told = plan.head.authority if plan.head is not None else b""
-                rewrite = response.bind(asked, client, plan.upstream.authority, told)
+                rewrite = response.bind(asked, context, plan.upstream.authority, told)
                 plan.rewrite = rewrite if plan.rewrite is None else _one_after(plan.rewrite, rewrite)
             again = plan.again
             if again is not None:
-                plan.again = lambda plan, fault, _head, client: retreat(plan, again(plan, fault, head, client))
+                plan.again = lambda plan, fault, _head, context: retreat(plan, again(plan, fault, head, context))
             return plan
 
         def retreat(before: Plan, decision: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from txproxy.errors import ConfigError, masked
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.reverse.rewriting.templates import ANSWER_VARIABLES, REQUEST_VARIABLES, Template
 from txproxy.wire import grammar
 from txproxy.wire.forwarding import (
@@ -100,12 +100,12 @@ class FieldChanges:
     def __bool__(self) -> bool:
         return bool(self.drop or self._values)
 
-    def added(self, head: RequestHead, client: Client, upstream: bytes = b"") -> list[bytes]:
+    def added(self, head: RequestHead, context: RequestContext, upstream: bytes = b"") -> list[bytes]:
         """The lines that come. The list is not to be changed."""
         if self._constant is not None:
             return self._constant
         # A variable may be empty, and so leave white space at an end.
-        return [name + template.render(head, client, upstream).strip(b" \t") for name, template in self._values]
+        return [name + template.render(head, context, upstream).strip(b" \t") for name, template in self._values]
 
 
 class RouteHead(RequestHead):

@@ -23,7 +23,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Plan
 from txproxy.matching.hosts import named_host
 from txproxy.matching.paths import as_local, has_prefix
@@ -31,7 +31,7 @@ from txproxy.reverse.routing.matches import host_of
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import DEFAULT_PORTS, split_authority
 
-_Map: TypeAlias = "Callable[[bytes, RequestHead, Client, bytes, bytes], bytes]"
+_Map: TypeAlias = "Callable[[bytes, RequestHead, RequestContext, bytes, bytes], bytes]"
 
 _REFERENCE: Final = re.compile(rb"(?:([A-Za-z][A-Za-z0-9+.\-]*):)?//([^/?#\\]*)([/?#].*)?")
 _PATH: Final = re.compile(rb"([^?#]*)(.*)")
@@ -59,7 +59,7 @@ class WayBack:
         }
 
     def lines(
-        self, lines: list[bytes], head: RequestHead, client: Client, authority: bytes, told: bytes = b""
+        self, lines: list[bytes], head: RequestHead, context: RequestContext, authority: bytes, told: bytes = b""
     ) -> list[bytes]:
         """The field lines of a response to ``head``, as the client sent it, from the upstream of that ``authority``,
         who was ``told`` another one as its own.
@@ -68,12 +68,14 @@ class WayBack:
         for line in lines:
             name, _, value = line.partition(b": ")
             change = self._maps.get(name.lower())
-            mapped.append(line if change is None else name + b": " + change(value, head, client, authority, told))
+            mapped.append(line if change is None else name + b": " + change(value, head, context, authority, told))
         return mapped
 
     # -- URLs
 
-    def reference(self, value: bytes, head: RequestHead, client: Client, authority: bytes, told: bytes = b"") -> bytes:
+    def reference(
+        self, value: bytes, head: RequestHead, context: RequestContext, authority: bytes, told: bytes = b""
+    ) -> bytes:
         """A URL, or a reference relative to one (RFC 3986 section 4.2)."""
         if value[:1] == b"/" and value[1:2] not in (b"/", b"\\"):
             return as_local(self._path(value))
@@ -86,7 +88,7 @@ class WayBack:
         default = DEFAULT_PORTS[scheme.lower()] if scheme is not None else None
         host = head.authority
         if _same(theirs, host, default):
-            if client.scheme == "https" and scheme is not None:
+            if context.scheme == "https" and scheme is not None:
                 scheme = b"https"
             else:
                 host = theirs
@@ -95,7 +97,7 @@ class WayBack:
             or _same(theirs, told, default)
             or (default == 443 and _names(theirs, authority) and not _names(theirs, host))
         ):
-            scheme = scheme and client.scheme.encode("ascii")
+            scheme = scheme and context.scheme.encode("ascii")
         else:
             return value
         path = self._path(path)
@@ -119,17 +121,21 @@ class WayBack:
             return strip + path + rest
         return reference
 
-    def refresh(self, value: bytes, head: RequestHead, client: Client, authority: bytes, told: bytes = b"") -> bytes:
+    def refresh(
+        self, value: bytes, head: RequestHead, context: RequestContext, authority: bytes, told: bytes = b""
+    ) -> bytes:
         """Seconds, and a URL or none."""
         found = _REFRESH.fullmatch(value)
         if found is None:
             return value
         before, url, after = found.groups()
-        return before + self.reference(url, head, client, authority, told) + after
+        return before + self.reference(url, head, context, authority, told) + after
 
     # -- cookies
 
-    def cookie(self, value: bytes, head: RequestHead, client: Client, authority: bytes, told: bytes = b"") -> bytes:
+    def cookie(
+        self, value: bytes, head: RequestHead, context: RequestContext, authority: bytes, told: bytes = b""
+    ) -> bytes:
         """A cookie with its attributes, as user agents read them (RFC 6265 section 5.2): the last of a name counts."""
         pair, *attributes = value.split(b";")
         # Such a cookie is only taken with the path "/" and no domain (RFC 6265bis 4.1.3.2).
@@ -215,7 +221,7 @@ def _fits(host: str, domain: bytes) -> bool:
 _WITHOUT_PREFIXES: Final = WayBack()
 
 
-def map_back(plan: Plan, head: RequestHead, client: Client, lines: list[bytes]) -> list[bytes]:
+def map_back(plan: Plan, head: RequestHead, context: RequestContext, lines: list[bytes]) -> list[bytes]:
     """The lines of a response to ``head`` where no route has changed the path; see :class:`txproxy.interfaces.Plan`."""
     assert plan.head is not None, "tunnels have no responses"
-    return _WITHOUT_PREFIXES.lines(lines, head, client, plan.upstream.authority, plan.head.authority)
+    return _WITHOUT_PREFIXES.lines(lines, head, context, plan.upstream.authority, plan.head.authority)

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.matching.hosts import host_name
 from txproxy.matching.paths import (
     check_within,
@@ -53,7 +53,7 @@ def _pairs(value: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[tuple[
     return tuple(value.items() if isinstance(value, Mapping) else value)
 
 
-_Step: TypeAlias = "Callable[[bytes, RequestHead, Client], bytes]"
+_Step: TypeAlias = "Callable[[bytes, RequestHead, RequestContext], bytes]"
 
 
 @attrs.frozen(kw_only=True)
@@ -132,24 +132,24 @@ class RequestRewrite(PlainValue):
     def __bool__(self) -> bool:
         return bool(self._steps or self._changes)
 
-    def apply(self, head: RequestHead, client: Client) -> RequestHead:
+    def apply(self, head: RequestHead, context: RequestContext) -> RequestHead:
         """A new head with the changes in it; ``head`` stays as it is."""
         path, headers = head.path, head.headers
         if self._steps:
-            path = self._path(path, head, client)
+            path = self._path(path, head, context)
         changes = self._changes
         if changes:
-            headers = replaced(headers, changes.drop, changes.names, changes.added(head, client))
+            headers = replaced(headers, changes.drop, changes.names, changes.added(head, context))
         return changed(head, path, headers, self.kept)
 
-    def _path(self, target: bytes, head: RequestHead, client: Client) -> bytes:
+    def _path(self, target: bytes, head: RequestHead, context: RequestContext) -> bytes:
         path, query = split_path(target)
         if path[:1] != b"/":
             # OPTIONS * is for the upstream as a whole.
             return target
         path = normal(path)
         for step in self._steps:
-            path = step(path, head, client)
+            path = step(path, head, context)
         return path + query
 
 
@@ -159,7 +159,7 @@ def _stripping(strip: bytes) -> _Step:
     def is_below(path: bytes) -> bool:
         return has_prefix(path, strip)
 
-    def step(path: bytes, head: RequestHead, client: Client) -> bytes:
+    def step(path: bytes, head: RequestHead, context: RequestContext) -> bytes:
         if not in_one_place(path, is_below):
             return path
         found = cut.match(path)
@@ -170,7 +170,7 @@ def _stripping(strip: bytes) -> _Step:
 
 
 def _adding(add: bytes) -> _Step:
-    def step(path: bytes, head: RequestHead, client: Client) -> bytes:
+    def step(path: bytes, head: RequestHead, context: RequestContext) -> bytes:
         check_within(add + path, add)
         return add + path
 
@@ -210,7 +210,7 @@ def _replacing(pattern: str, replacement: str) -> _Step | None:
     if not all(has_prefix(reading, base) for reading in readings(base + b"/x")):
         base = b""
 
-    def replace(path: bytes, head: RequestHead, client: Client) -> bytes:
+    def replace(path: bytes, head: RequestHead, context: RequestContext) -> bytes:
         found = fullmatch(path)
         if found is None:
             return path
@@ -220,7 +220,7 @@ def _replacing(pattern: str, replacement: str) -> _Step | None:
             if group is not None:
                 parts.append(found[group] or b"")
             elif variable is not None:
-                parts.append(variable(head, client, b""))
+                parts.append(variable(head, context, b""))
         made = b"".join(parts)
         # What was no dot segment may have become one.
         made = normal(made if made[:1] == b"/" else b"/" + made)
@@ -314,16 +314,16 @@ class ResponseRewrite(PlainValue):
     def __bool__(self) -> bool:
         return bool(self._changes or self._drop or self._way_back is not None)
 
-    def bind(self, head: RequestHead, client: Client, authority: bytes, told: bytes = b"") -> ResponseLines:
+    def bind(self, head: RequestHead, context: RequestContext, authority: bytes, told: bytes = b"") -> ResponseLines:
         """The change for the response to ``head``, as the client sent it, from the upstream of that ``authority``, who
         was ``told`` another one as its own.
         """
-        return partial(self._rewrite, head, client, authority, told)
+        return partial(self._rewrite, head, context, authority, told)
 
     def _rewrite(
         self,
         head: RequestHead,
-        client: Client,
+        context: RequestContext,
         authority: bytes,
         told: bytes,
         response: ResponseHead,
@@ -331,7 +331,7 @@ class ResponseRewrite(PlainValue):
     ) -> list[bytes]:
         index = response.headers.index
         if self._way_back is not None and response.headers.names_server:
-            lines = self._way_back.lines(lines, head, client, authority, told)
+            lines = self._way_back.lines(lines, head, context, authority, told)
         drop = self._drop
         if drop:
             if b"_" in b"".join(index):
@@ -339,8 +339,8 @@ class ResponseRewrite(PlainValue):
             elif not drop.isdisjoint(index):
                 lines = [line for line in lines if line.partition(b":")[0].lower() not in drop]
         if self._changes.names:
-            lines = lines + self._changes.added(head, client, authority)
-        if self._hsts_line is not None and client.scheme == "https":
+            lines = lines + self._changes.added(head, context, authority)
+        if self._hsts_line is not None and context.scheme == "https":
             lines = [*lines, self._hsts_line]
         return lines
 

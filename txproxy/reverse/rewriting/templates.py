@@ -21,40 +21,40 @@ from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import split_authority
 
-Variable: TypeAlias = "Callable[[RequestHead, Client, bytes], bytes]"
+Variable: TypeAlias = "Callable[[RequestHead, RequestContext, bytes], bytes]"
 
 _NAME: Final = re.compile(r"\$(?:(\$)|\{(\w+)\}|([A-Za-z_]\w*|[0-9]+)|)", re.ASCII)
 
 
-def _host(head: RequestHead, client: Client, upstream: bytes) -> bytes:
+def _host(head: RequestHead, context: RequestContext, upstream: bytes) -> bytes:
     if not head.authority:
         return b""
     host = split_authority(head.authority)[0].encode("ascii")
     return b"[%b]" % host if b":" in host else host
 
 
-def _path(head: RequestHead, client: Client, upstream: bytes) -> bytes:
+def _path(head: RequestHead, context: RequestContext, upstream: bytes) -> bytes:
     path = head.path.partition(b"?")[0]
     return path if path[:1] == b"/" else b"/"
 
 
-def _marked_query(head: RequestHead, client: Client, upstream: bytes) -> bytes:
+def _marked_query(head: RequestHead, context: RequestContext, upstream: bytes) -> bytes:
     query = head.path.partition(b"?")[2]
     return b"?" + query if query else b""
 
 
 VARIABLES: Final[dict[str, Variable]] = {
-    "client_ip": lambda head, client, upstream: client.client_ip.encode("utf-8"),
+    "client_ip": lambda head, context, upstream: context.client_ip.encode("utf-8"),
     "host": _host,
-    "scheme": lambda head, client, upstream: client.scheme.encode("ascii"),
-    "method": lambda head, client, upstream: head.method,
+    "scheme": lambda head, context, upstream: context.scheme.encode("ascii"),
+    "method": lambda head, context, upstream: head.method,
     "path": _path,
-    "query": lambda head, client, upstream: head.path.partition(b"?")[2],
-    "upstream": lambda head, client, upstream: upstream,
+    "query": lambda head, context, upstream: head.path.partition(b"?")[2],
+    "upstream": lambda head, context, upstream: upstream,
     "?query": _marked_query,
 }
 ANSWER_VARIABLES: Final = ("client_ip", "host", "scheme", "method", "path", "query", "upstream")
@@ -110,8 +110,8 @@ class Template:
             if name:
                 self._pieces.append(VARIABLES[name])
 
-    def render(self, head: RequestHead, client: Client, upstream: bytes = b"") -> bytes:
+    def render(self, head: RequestHead, context: RequestContext, upstream: bytes = b"") -> bytes:
         """The text for a request; ``upstream`` is the authority of the one that answers, where it is known."""
         return b"".join(
-            [piece if isinstance(piece, bytes) else piece(head, client, upstream) for piece in self._pieces]
+            [piece if isinstance(piece, bytes) else piece(head, context, upstream) for piece in self._pieces]
         )

@@ -8,7 +8,7 @@ from typing import Protocol
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.matching.methods import usual_name, with_head
 from txproxy.matching.networks import Network, PeerNetworks, covers, network_or_unix
 from txproxy.matching.octets import as_bytes, shown
@@ -21,10 +21,10 @@ from txproxy.wire.message import RequestHead
 class Condition(Protocol):
     """One thing that a request must have. Those that are equal hold for the same requests."""
 
-    def holds(self, head: RequestHead, client: Client) -> bool:
+    def holds(self, head: RequestHead, context: RequestContext) -> bool:
         """Whether it has."""
 
-    def why(self, head: RequestHead, client: Client) -> str:
+    def why(self, head: RequestHead, context: RequestContext) -> str:
         """Why it has not, in a few words."""
 
     def covers(self, other: Condition) -> bool:
@@ -47,11 +47,11 @@ class Methods:
                 raise ConfigError(f"{name!r} is no method, as their case matters; accepted is {usual_name(name)}")
         return cls(with_head(map(as_bytes, names)))
 
-    def holds(self, head: RequestHead, client: Client) -> bool:
+    def holds(self, head: RequestHead, context: RequestContext) -> bool:
         """See :class:`Condition`."""
         return head.method in self.names
 
-    def why(self, head: RequestHead, client: Client) -> str:
+    def why(self, head: RequestHead, context: RequestContext) -> str:
         """See :class:`Condition`."""
         names = b", ".join(sorted(self.names)).decode("ascii")
         return f"method is {shown(head.method)}, accepted are {names}"
@@ -118,12 +118,12 @@ class HeaderField:
             )
         return cls(as_bytes(name.lower()), wanted)
 
-    def holds(self, head: RequestHead, client: Client) -> bool:
+    def holds(self, head: RequestHead, context: RequestContext) -> bool:
         """See :class:`Condition`."""
         value = head.headers.index.get(self.name)
         return value is not None and self.wanted.holds(value)
 
-    def why(self, head: RequestHead, client: Client) -> str:
+    def why(self, head: RequestHead, context: RequestContext) -> str:
         """See :class:`Condition`."""
         name = self.name.decode("ascii")
         value = head.headers.index.get(self.name)
@@ -150,11 +150,11 @@ class QueryField:
         """From a configuration, decoded; ``ConfigError`` if the value is none."""
         return cls(as_bytes(name), _wanted(name, value))
 
-    def holds(self, head: RequestHead, client: Client) -> bool:
+    def holds(self, head: RequestHead, context: RequestContext) -> bool:
         """See :class:`Condition`."""
         return any(self.wanted.holds(value) for value in self._values(head))
 
-    def why(self, head: RequestHead, client: Client) -> str:
+    def why(self, head: RequestHead, context: RequestContext) -> str:
         """See :class:`Condition`."""
         name, values = shown(self.name), self._values(head)
         if not values:
@@ -192,13 +192,13 @@ class Clients:
         networks = frozenset(map(network_or_unix, texts))
         return cls(networks, PeerNetworks(networks).holds)
 
-    def holds(self, head: RequestHead, client: Client) -> bool:
+    def holds(self, head: RequestHead, context: RequestContext) -> bool:
         """See :class:`Condition`."""
-        return self.has(client.client_ip)
+        return self.has(context.client_ip)
 
-    def why(self, head: RequestHead, client: Client) -> str:
+    def why(self, head: RequestHead, context: RequestContext) -> str:
         """See :class:`Condition`."""
-        return f"client {client.client_ip} is not in {' or '.join(sorted(map(str, self.networks)))}"
+        return f"client {context.client_ip} is not in {' or '.join(sorted(map(str, self.networks)))}"
 
     def covers(self, other: Condition) -> bool:
         """See :class:`Condition`."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.matching.hosts import HostPattern, named_host
 from txproxy.matching.paths import PathPattern
 from txproxy.plain_values import PlainValue
@@ -95,7 +95,7 @@ class Match(PlainValue):
         object.__setattr__(self, "path_pattern", path)
         object.__setattr__(self, "conditions", tuple(dict.fromkeys(conditions)))
 
-    def why_not(self, host: str, path: bytes, head: RequestHead, client: Client) -> str:
+    def why_not(self, host: str, path: bytes, head: RequestHead, context: RequestContext) -> str:
         """Why a request does not match, in a few words; empty if it does. ``host`` is :func:`host_of` its authority,
         ``path`` canonical.
         """
@@ -105,6 +105,6 @@ class Match(PlainValue):
         if not self.path_pattern.holds(path):
             return self.path_pattern.why(path)
         for condition in self.conditions:
-            if not condition.holds(head, client):
-                return condition.why(head, client)
+            if not condition.holds(head, context):
+                return condition.why(head, context)
         return ""

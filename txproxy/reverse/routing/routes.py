@@ -29,7 +29,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 import attrs
 
 from txproxy.errors import AmbiguousPath, ConfigError
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.matching.hosts import HostPattern
 from txproxy.matching.paths import PLAIN, PathPattern, readings
 from txproxy.reverse.routing.conditions import Condition
@@ -37,7 +37,7 @@ from txproxy.reverse.routing.matches import Match, host_of
 from txproxy.wire.message import RequestHead
 
 A = TypeVar("A")
-Sticky: TypeAlias = "Callable[[RequestHead, Client], bytes]"
+Sticky: TypeAlias = "Callable[[RequestHead, RequestContext], bytes]"
 
 _REMEMBERED_HOSTS: Final = 1024
 # RFC 1035 2.3.4, and a port: who sends a longer one shall not fill the memory.
@@ -58,9 +58,9 @@ class Route(Generic[A]):
     action: A
 
 
-def by_client_ip(head: RequestHead, client: Client) -> bytes:
+def by_client_ip(head: RequestHead, context: RequestContext) -> bytes:
     """A ``sticky`` key: a client always gets the same one of the routes that share by weight."""
-    return client.client_ip.encode("utf-8")
+    return context.client_ip.encode("utf-8")
 
 
 class _Share(Generic[A]):
@@ -75,13 +75,13 @@ class _Share(Generic[A]):
         self._random = random
         self._sticky = sticky
 
-    def draw(self, head: RequestHead, client: Client) -> Route[A]:
+    def draw(self, head: RequestHead, context: RequestContext) -> Route[A]:
         """Whose turn it is."""
         if self._sticky is None:
             point = self._random()
         else:
             # The same in all processes and after a restart; and one of two whose weight grows keeps its clients.
-            digest = blake2b(self._sticky(head, client), digest_size=6).digest()
+            digest = blake2b(self._sticky(head, context), digest_size=6).digest()
             point = int.from_bytes(digest, "big") / (1 << 48)
         return self._routes[bisect_right(self._bounds, point * self.total)]
 
@@ -138,10 +138,10 @@ _Place: TypeAlias = "tuple[_Hosts | None, PathPattern]"
 _Entries: TypeAlias = "tuple[_Entry[A], ...]"
 
 
-def _take(entries: _Entries[A], head: RequestHead, client: Client) -> _Entry[A] | None:
+def _take(entries: _Entries[A], head: RequestHead, context: RequestContext) -> _Entry[A] | None:
     for entry in entries:
         for holds in entry.tests:
-            if not holds(head, client):
+            if not holds(head, context):
                 break
         else:
             return entry
@@ -175,20 +175,20 @@ class _Paths(Generic[A]):
             for wanted in {segment for segment, _, _ in patterns if segment is not None}
         }
 
-    def find(self, path: bytes, head: RequestHead, client: Client) -> _Entry[A] | None:
+    def find(self, path: bytes, head: RequestHead, context: RequestContext) -> _Entry[A] | None:
         """What is for a reading of the ``path``."""
         found = self._exact.get(path)
-        if found is not None and (entry := _take(found, head, client)) is not None:
+        if found is not None and (entry := _take(found, head, context)) is not None:
             return entry
         below = self._below
         if below:
             found = self._at.get(path)
-            if found is not None and (entry := _take(found, head, client)) is not None:
+            if found is not None and (entry := _take(found, head, context)) is not None:
                 return entry
             slash = path.rfind(b"/", 0, self._longest + 1)
             while slash > 0:
                 found = below.get(path[:slash])
-                if found is not None and (entry := _take(found, head, client)) is not None:
+                if found is not None and (entry := _take(found, head, context)) is not None:
                     return entry
                 slash = path.rfind(b"/", 0, slash)
         patterns = self._patterns
@@ -197,9 +197,9 @@ class _Paths(Generic[A]):
             if slash > 0:
                 patterns = self._by_segment.get(path[:slash], patterns)
         for fullmatch, found in patterns:
-            if fullmatch(path) is not None and (entry := _take(found, head, client)) is not None:
+            if fullmatch(path) is not None and (entry := _take(found, head, context)) is not None:
                 return entry
-        return _take(self._any, head, client)
+        return _take(self._any, head, context)
 
 
 def _first_segment(pattern: bytes) -> bytes | None:
@@ -248,26 +248,26 @@ class Routes(Generic[A]):
         self._any_path = all(not path.kind for _, path in places)
         self._remembered = lru_cache(maxsize=max(_REMEMBERED_HOSTS, 2 * len(indexed)))(self._of_host)
 
-    def find(self, head: RequestHead, client: Client) -> Route[A] | None:
+    def find(self, head: RequestHead, context: RequestContext) -> Route[A] | None:
         """The route that is taken, or None; ``AmbiguousPath`` if it would be another by another reading of the path."""
         target = head.path
         plain = _plain(target)
         if plain is not None:
-            entry = self._at(plain[1], head, client)
+            entry = self._at(plain[1], head, context)
         elif self._any_path:
-            entry = self._at(target, head, client)
+            entry = self._at(target, head, context)
         else:
-            entry = self._by_all_readings(target.partition(b"?")[0], head, client)
+            entry = self._by_all_readings(target.partition(b"?")[0], head, context)
         if entry is None:
             return None
         share = entry.share
-        return entry.routes[0] if share is None else share.draw(head, client)
+        return entry.routes[0] if share is None else share.draw(head, context)
 
-    def _by_all_readings(self, path: bytes, head: RequestHead, client: Client) -> _Entry[A] | None:
+    def _by_all_readings(self, path: bytes, head: RequestHead, context: RequestContext) -> _Entry[A] | None:
         read = readings(path)
-        entry = self._at(read[0], head, client)
+        entry = self._at(read[0], head, context)
         for reading in read[1:]:
-            other = self._at(reading, head, client)
+            other = self._at(reading, head, context)
             # A route that has several hosts may stand at more than one place.
             if other is not entry and (other is None or entry is None or other.routes != entry.routes):
                 raise AmbiguousPath(
@@ -276,7 +276,7 @@ class Routes(Generic[A]):
                 )
         return entry
 
-    def _at(self, path: bytes, head: RequestHead, client: Client) -> _Entry[A] | None:
+    def _at(self, path: bytes, head: RequestHead, context: RequestContext) -> _Entry[A] | None:
         """What stands first for a reading of the path."""
         if self._any_host:
             candidates = self._everywhere
@@ -285,7 +285,7 @@ class Routes(Generic[A]):
         else:
             candidates = self._of_host(head.authority)
         for paths in candidates:
-            entry = paths.find(path, head, client)
+            entry = paths.find(path, head, context)
             if entry is not None:
                 return entry
         return None
@@ -300,7 +300,7 @@ class Routes(Generic[A]):
                 found.append(self._under[name])
         return (*found, *self._everywhere)
 
-    def explain(self, head: RequestHead, client: Client) -> list[tuple[Route[A], str]]:
+    def explain(self, head: RequestHead, context: RequestContext) -> list[tuple[Route[A], str]]:
         """Each route, in the order in which they would be taken, with ``"taken"``, or why it is not."""
         host, path = host_of(head.authority), readings(head.path.partition(b"?")[0])[0]
         # Of a route's hosts, that by which it is found; where there is none, the most specific.
@@ -308,13 +308,13 @@ class Routes(Generic[A]):
         for entry in sorted(_entries(self._places), key=lambda entry: (not _is_for(entry, host), entry.rank)):
             for route in entry.routes:
                 standing.setdefault(route, entry)
-        taken = self.find(head, client)
+        taken = self.find(head, context)
         said = []
         for route, entry in sorted(standing.items(), key=lambda item: item[1].rank):
             if route is taken:
                 why = "taken"
             else:
-                why = route.match.why_not(host, path, head, client)
+                why = route.match.why_not(host, path, head, context)
                 if not why and taken is not None:
                     why = _second(route, entry, taken, standing[taken])
             said.append((route, why))

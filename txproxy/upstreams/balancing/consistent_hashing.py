@@ -14,7 +14,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.upstreams.balancing.strategy import IStrategy, Skip, Strategy, Weighted
 from txproxy.wire.message import RequestHead
 
@@ -93,7 +93,7 @@ class Ring(Generic[T]):
 
 
 # Where on the ring a request belongs.
-Place: TypeAlias = Callable[[RequestHead | None, Client], int]
+Place: TypeAlias = Callable[[RequestHead | None, RequestContext], int]
 _MOST_BOUND: Final = 1000.0
 # An upstream that starts slowly gets its keys one after the other: those first of which this remainder is small, which
 # says nothing of where they lie on the ring.
@@ -145,12 +145,12 @@ class Hashed(Strategy):
         # The ring knows the configured weights: a slow start moves no key for good.
         self._ring.hold({upstream.name: (upstream, upstream.weight) for upstream in upstreams})
 
-    def choose(self, head: RequestHead | None, client: Client, skip: Skip | None = None) -> Weighted | None:
+    def choose(self, head: RequestHead | None, context: RequestContext, skip: Skip | None = None) -> Weighted | None:
         """See :class:`IStrategy`."""
         bounds = self._bounds
         if not bounds:
             return None
-        place = self._place(head, client)
+        place = self._place(head, context)
         if skip is None:
             upstream = self._ring.owner(place)
             # A whole number is below the ceiling of another if it is below that.
@@ -189,22 +189,22 @@ def _spot_of_address(ip: str) -> int:
     return spot(ip.encode("utf-8", "surrogateescape"))
 
 
-def by_address(head: RequestHead | None, client: Client) -> int:
+def by_address(head: RequestHead | None, context: RequestContext) -> int:
     """Requests of one client address are alike."""
-    return _spot_of_address(client.client_ip)
+    return _spot_of_address(context.client_ip)
 
 
-def by_path(head: RequestHead | None, client: Client) -> int:
+def by_path(head: RequestHead | None, context: RequestContext) -> int:
     """Requests for one path and query are alike; raw TCP goes by client address."""
-    return spot(head.path) if head is not None else _spot_of_address(client.client_ip)
+    return spot(head.path) if head is not None else _spot_of_address(context.client_ip)
 
 
 def by_header(name: str) -> Place:
     """Requests with the same value under ``name`` are alike; those without one go by client address."""
     key = name.lower().encode("ascii")
 
-    def place(head: RequestHead | None, client: Client) -> int:
+    def place(head: RequestHead | None, context: RequestContext) -> int:
         value = head.headers.index.get(key) if head is not None else None
-        return spot(value) if value else _spot_of_address(client.client_ip)
+        return spot(value) if value else _spot_of_address(context.client_ip)
 
     return place

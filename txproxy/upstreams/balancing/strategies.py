@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.upstreams.balancing.consistent_hashing import Hashed, Place, by_address, by_header, by_path, load_bound
 from txproxy.upstreams.balancing.strategy import IStrategy, Skip, Strategy, Weighted
 from txproxy.upstreams.balancing.weighted_turns import Deadlines, Urn, smooth_cycle
@@ -68,7 +68,7 @@ class RoundRobin(Strategy):
             self._length = len(cycle)
         self._deadlines.update(upstreams, weights)
 
-    def choose(self, head: RequestHead | None, client: Client, skip: Skip | None = None) -> Weighted | None:
+    def choose(self, head: RequestHead | None, context: RequestContext, skip: Skip | None = None) -> Weighted | None:
         """See :class:`IStrategy`."""
         order = self._order
         if not order:
@@ -103,7 +103,7 @@ class RandomDraw(Strategy):
         """See :class:`IStrategy`."""
         self._urn.fill(upstreams, _effective(upstreams))
 
-    def choose(self, head: RequestHead | None, client: Client, skip: Skip | None = None) -> Weighted | None:
+    def choose(self, head: RequestHead | None, context: RequestContext, skip: Skip | None = None) -> Weighted | None:
         """See :class:`IStrategy`."""
         return self._urn.draw(skip)
 
@@ -121,7 +121,7 @@ class TwoChoices(Strategy):
         """See :class:`IStrategy`."""
         self._urn.fill(upstreams, _effective(upstreams))
 
-    def choose(self, head: RequestHead | None, client: Client, skip: Skip | None = None) -> Weighted | None:
+    def choose(self, head: RequestHead | None, context: RequestContext, skip: Skip | None = None) -> Weighted | None:
         """See :class:`IStrategy`."""
         pair = self._urn.draw_two(skip)
         if pair is None:
@@ -160,7 +160,7 @@ class LeastConnections(Strategy):
         for upstream in waiting + newcomers:
             self._wait(upstream, _load(upstream))
 
-    def choose(self, head: RequestHead | None, client: Client, skip: Skip | None = None) -> Weighted | None:
+    def choose(self, head: RequestHead | None, context: RequestContext, skip: Skip | None = None) -> Weighted | None:
         """See :class:`IStrategy`."""
         if skip is not None:
             return self._choose_but(skip)
@@ -249,7 +249,7 @@ class LeastTime(Strategy):
         self._urn.fill(upstreams, _effective(upstreams))
         self._averages = {upstream: self._averages.get(upstream) for upstream in upstreams}
 
-    def choose(self, head: RequestHead | None, client: Client, skip: Skip | None = None) -> Weighted | None:
+    def choose(self, head: RequestHead | None, context: RequestContext, skip: Skip | None = None) -> Weighted | None:
         """See :class:`IStrategy`."""
         pair = self._urn.draw_two(skip)
         if pair is None:
@@ -295,7 +295,7 @@ class FirstAvailable(Strategy):
         """See :class:`IStrategy`."""
         self._upstreams = tuple(upstreams)
 
-    def choose(self, head: RequestHead | None, client: Client, skip: Skip | None = None) -> Weighted | None:
+    def choose(self, head: RequestHead | None, context: RequestContext, skip: Skip | None = None) -> Weighted | None:
         """See :class:`IStrategy`."""
         for upstream in self._upstreams:
             if skip is None or not skip(upstream):

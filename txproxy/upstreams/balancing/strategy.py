@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 
 from zope.interface import Attribute, Interface
 
-from txproxy.interfaces.client import Client
+from txproxy.interfaces.context import RequestContext
 from txproxy.wire.message import RequestHead
 
 
@@ -50,7 +50,7 @@ class IStrategy(Interface):
         ``active`` says at this time counts; of those that have left, ``changed`` and ``measured`` may still tell.
         """
 
-    def choose(head: RequestHead | None, client: Client, skip: Skip | None = None) -> Weighted | None:
+    def choose(head: RequestHead | None, context: RequestContext, skip: Skip | None = None) -> Weighted | None:
         """Whose turn it is, or None if nobody is left.
 
         ``head`` is None for raw TCP. ``skip`` is true of those that cannot take this request: they are full, or were
