@@ -541,9 +541,12 @@ def test_who_speaks_in_the_plain_at_a_tls_listener_of_any_kind_is_told_so(kind, 
         connection.sendall(header)
         return connection
 
+    get = b"GET /secret HTTP/1.1\r\nHost: localhost\r\n\r\n"
     for first, said in [
-        (b"GET /secret HTTP/1.1\r\nHost: localhost\r\n\r\n", "plain HTTP on a TLS port"),
+        (get, "plain HTTP on a TLS port"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "plain HTTP/2 on a TLS port"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "SSH on a TLS port"),
+        (b"get /lower HTTP/1.1\r\n\r\n", "something that is not TLS on a TLS port"),
     ]:
         with connect() as connection:
             connection.sendall(first)

@@ -9,6 +9,7 @@ from tests.tls.authority import new_ca
 from txproxy.net.memory_tls import MemoryTlsFactory
 from txproxy.net.transports.tls_transports import tls_connection
 from txproxy.tls.listener_contexts import ServerConnections, server_context
+from txproxy.wire.other_protocols import NOT_TLS
 
 GET = b"GET / HTTP/1.1\r\n"
 
@@ -62,6 +63,16 @@ def test_who_speaks_in_the_plain_is_answered_in_the_plain(connect):
     assert transport.half_closed
     client.connectionLost(None)
     assert guest.lost
+
+
+@pytest.mark.parametrize("rest", [b"ET / HTTP/1.1\r\n", b"E", b"et"])
+def test_what_comes_in_small_pieces_is_told_when_it_is_known(connect, rest):
+    client, guest, transport = connect(Refusing)
+    client.dataReceived(b"G")
+    assert not guest.refused and not transport.value() and not transport.disconnecting
+    client.dataReceived(rest)
+    known = [] if rest == b"E" else [("plain HTTP on a TLS port" if rest[:1] == b"E" else NOT_TLS, b"G" + rest)]
+    assert guest.refused == known and not guest.received
 
 
 def test_what_looks_like_tls_is_left_to_it(connect):

@@ -6,7 +6,7 @@ import pytest
 
 from txproxy.errors import RequestError, WrongProtocol
 from txproxy.wire.http1.server import ServerCodec
-from txproxy.wire.other_protocols import in_place_of_http1, in_place_of_tls
+from txproxy.wire.other_protocols import NOT_TLS, in_place_of_http1, in_place_of_tls
 from txproxy.wire.proxy_protocol import header
 
 TLS = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(64))
@@ -49,12 +49,27 @@ def test_in_place_of_http1(data: bytes, said: str) -> None:
         (PROXY1[:24], UNEXPECTED),
         (PROXY2[:24], UNEXPECTED),
         (TLS, ""),
-        (b"GARBAGE", ""),
-        (b"get / ", ""),
+        (TLS[:1], ""),
+        # an alert
+        (b"\x15\x03\x03\0\2", ""),
+        # a hello of SSL 2
+        (b"\x80\x2e\x01", ""),
+        (b"GARBAGE", None),
+        (b"G", None),
+        (b"GARBAGE" * 4, NOT_TLS),
+        (b"get / ", NOT_TLS),
+        (b"g", NOT_TLS),
+        (b"\0", NOT_TLS),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "SSH on a TLS port"),
+        (b"SS", None),
+        (HTTP2[:11], None),
+        (HTTP2[:12], "plain HTTP/2 on a TLS port"),
+        (PROXY1[:8], None),
+        (PROXY2[:11], None),
         (b"", ""),
     ],
 )
-def test_in_place_of_tls(data: bytes, said: str) -> None:
+def test_in_place_of_tls(data: bytes, said: str | None) -> None:
     assert in_place_of_tls(data) == said
 
 

@@ -17,13 +17,19 @@ class _Client(BufferingTLSTransport):
     """One connection, whose first bytes say whether it is TLS."""
 
     _looked = False
+    # what is no TLS, and too little to tell what it is
+    _before = b""
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes of TLS, or of something else."""
         if not self._looked:
-            self._looked = True
+            data = self._before + data
             spoken = in_place_of_tls(data)
             refuse = getattr(self.wrappedProtocol, "refuse_protocol", None)
+            if spoken is None and refuse is not None:
+                self._before = data
+                return
+            self._looked = True
             if spoken and refuse is not None:
                 plain: Any = self
                 plain.__class__ = _Plain

@@ -2,6 +2,7 @@
 
 import contextlib
 import select
+import socket
 
 import pytest
 from OpenSSL import SSL
@@ -14,6 +15,7 @@ from tests.tls.authority import new_ca
 from txproxy.net.transports.tls_transports import TLSServer, become_tls, tls_connection, write_tls
 from txproxy.testing import MemoryConnection
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
+from txproxy.wire.other_protocols import NOT_TLS
 
 
 def test_an_alert_of_tls_on_the_socket_reaches_the_client(tmp_path):
@@ -34,6 +36,54 @@ def test_an_alert_of_tls_on_the_socket_reaches_the_client(tmp_path):
     assert there.recv(100)[5:] == b"\x02\x78"
     there.close()
     here.close()
+
+
+class Refusing(Protocol):
+    """Is told what is no TLS, and answers in the plain."""
+
+    refused = ()
+
+    def refuse_protocol(self, spoken, data):
+        self.refused = (*self.refused, (spoken, data))
+        self.transport.write(b"no")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        ([b"GET / HTTP/1.1\r\n"], "plain HTTP on a TLS port"),
+        ([b"G", b"E", b"T / HTTP/1.1\r\n"], "plain HTTP on a TLS port"),
+        ([b"PRI ", b"* HTTP/2.0\r\n"], "plain HTTP/2 on a TLS port"),
+        ([b"SSH-2.0-x\r\n"], "SSH on a TLS port"),
+        ([b"SS", b"H-2.0-x\r\n"], "SSH on a TLS port"),
+        ([b"get / HTTP/1.1\r\n"], NOT_TLS),
+        ([b"G", b""], NOT_TLS),
+    ],
+)
+def test_who_speaks_in_the_plain_is_told_so_when_it_is_known(tmp_path, pieces, said):
+    files = new_ca().issue("a.example").write(tmp_path, "a")
+    tls = ServerTls(ListenerTls(certificates=(files,)))
+    here, there = connected_pair(65536)
+    here.setblocking(False)
+    reactor = Turns()
+    server = TLSServer(here, Refusing(), here.getpeername(), None, 0, reactor)
+    server.protocol.makeConnection(server)
+    server.startTLSOnSocket(tls.context())
+    server.startReading()
+    for piece in pieces:
+        assert not server.protocol.refused
+        if piece:
+            there.sendall(piece)
+        else:
+            there.shutdown(socket.SHUT_WR)
+        reactor.read(patience=10)
+        # What is only looked at would have the reactor call again at once.
+        assert server.protocol.refused or not select.select([here], [], [], 0)[0]
+    ((spoken, data),) = server.protocol.refused
+    assert spoken == said and b"".join(pieces).startswith(data)
+    reactor.write()
+    assert there.recv(100) == b"no"
+    close(server, there)
 
 
 class Client:

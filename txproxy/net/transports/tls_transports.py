@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from OpenSSL import SSL
@@ -13,7 +14,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
 from txproxy.net.transports.plain_transports import replace_read
-from txproxy.wire.other_protocols import ENOUGH, in_place_of_tls
+from txproxy.wire.other_protocols import ENOUGH, NOT_TLS, in_place_of_tls
 
 _TLS_READ: Final = 16384  # the longest TLS record: nothing of it stays behind in OpenSSL
 
@@ -46,14 +47,38 @@ class TLSServer(tcp.Server):
         replace_read(self, None)
         spoken = in_place_of_tls(data)
         refuse = getattr(self.protocol, "refuse_protocol", None)
+        if spoken is None and refuse is not None:
+            return self._read_plain(refuse, b"")
         if not spoken or refuse is None:
             if IHandshakeListener.providedBy(self.protocol):
                 replace_read(self, self._shake_hands)
             return self.doRead()
+        self._refuse(refuse, spoken, data)
+        return None
+
+    def _read_plain(self, refuse: Callable[[str, bytes], None], before: bytes) -> Any:
+        """More of what is no TLS, which has begun with what was read ``before``; it must not wait for more unread, as
+        the reactor would call again and again.
+        """
+        try:
+            data = self.socket.recv(ENOUGH)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return main.CONNECTION_LOST
+        heard = before + data
+        spoken = in_place_of_tls(heard) if data else NOT_TLS
+        if spoken is None:
+            replace_read(self, partial(self._read_plain, refuse, heard))
+            return None
+        replace_read(self, None)
+        self._refuse(refuse, spoken or NOT_TLS, heard)
+        return None
+
+    def _refuse(self, refuse: Callable[[str, bytes], None], spoken: str, data: bytes) -> None:
         plain: Any = self
         plain.__class__ = tcp.Server
         refuse(spoken, data)
-        return None
 
     def _shake_hands(self) -> Any:
         """In place of reading, for who wants to know when the handshake is over: else it happens within the reads."""

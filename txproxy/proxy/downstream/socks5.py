@@ -262,6 +262,7 @@ class AnyProtocol(DownstreamProtocol):
         if first == _TLS and context is not None and become_tls(transport, context):
             self._write = write_function(transport, self.services.turn_writes)
             self.connection.peer_scheme = HTTPS
+            return transport.doRead()
         return ordinary_read(transport)
 
     def dataReceived(self, data: bytes) -> None:
