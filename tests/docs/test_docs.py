@@ -63,6 +63,7 @@ def with_group(process, number):
         ("strategy.py", "503"),
         ("routes.py", "503"),
         ("policy.py", "no rule allows it"),
+        ("middleware.py", "X-Team: blue"),
     ],
 )
 def test_python_examples_run_until_they_are_ended(name, answer, tmp_path, processes):

@@ -173,16 +173,15 @@ from txproxy.upstreams.upstream_urls import parse_upstream
 from txproxy.matching.networks import Networks
 
 listen, expects, version, upstream, ca = sys.argv[1:]
-factory = ReverseProxyFactory(Pool([parse_upstream(upstream, UpstreamTls(ca_file=ca))]))
-plan_of = factory.mode.plan
 
 class Told:
-    def plan(self, head, client):
-        plan = plan_of(head, client)
-        plan.address = prefaced(plan.address, int(version), client)
+    def handle(self, request, context, proceed):
+        plan = proceed(request, context)
+        plan.address = prefaced(plan.address, int(version), context)
         return plan
 
-factory.mode = Told()
+pool = Pool([parse_upstream(upstream, UpstreamTls(ca_file=ca))])
+factory = ReverseProxyFactory(pool, middleware=[Told()])
 if expects == "yes":
     factory = ProxyProtocolFactory(factory, Networks(["127.0.0.1"]))
 endpoints.serverFromString(reactor, f"tcp:{listen}:interface=127.0.0.1").listen(factory)

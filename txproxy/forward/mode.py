@@ -300,6 +300,7 @@ class ForwardProxyFactory(ProxyFactory):
         protocols: Collection[str] = (HTTP, SOCKS5),
         tls_context: SSL.Context | Callable[[], SSL.Context] | None = None,
         resolver: Resolver | None = None,
+        middleware: Iterable[Any] = (),
         reactor: Any = None,
         parts: PolicyParts | None = None,
     ) -> None:
@@ -318,6 +319,7 @@ class ForwardProxyFactory(ProxyFactory):
             observers=observers if policy.audit is None else (*observers, policy.audit.exchange),
             name=policy.via or "txproxy",
             resolver=resolver,
+            middleware=middleware,
             reactor=reactor,
         )
         self.forward = mode

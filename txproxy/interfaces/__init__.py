@@ -15,6 +15,7 @@ from txproxy.interfaces.allowances import Allowance, Bounds, Meter, Metered, Sha
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.dialers import IClientDialer, IDialer
+from txproxy.interfaces.middleware import Handler, IMiddleware, decided, with_lines
 from txproxy.interfaces.mode import IMode
 from txproxy.interfaces.plan import Answer, Decision, OwnFields, Party, Plan, Postponed, Refusal, Shadow, Uploading
 from txproxy.interfaces.tunnels import Gatekeeper
@@ -23,6 +24,10 @@ from txproxy.wire.message import RequestHead, ResponseHead
 
 __all__ = [
     "IMode",
+    "IMiddleware",
+    "Handler",
+    "decided",
+    "with_lines",
     "RequestHead",
     "ResponseHead",
     "Headers",

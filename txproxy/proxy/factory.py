@@ -13,6 +13,7 @@ from zope.interface import implementer
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.dialers import IDialer
+from txproxy.interfaces.middleware import around
 from txproxy.interfaces.mode import IMode
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.peers import ip_of
@@ -30,8 +31,8 @@ class ProxyFactory:
 
     ``mode`` (:class:`txproxy.interfaces.IMode`) says where requests go; ``dialer`` makes connections (a plain one if
     None); ``observers`` are called with each finished exchange; ``name`` is who speaks in Proxy-Status; ``resolver``
-    may be shared with others. ``reactor`` is the running program's if None. A factory may listen on any number of
-    ports.
+    may be shared with others. ``middleware`` (:class:`txproxy.interfaces.IMiddleware`) stands around the mode, the
+    first outermost. ``reactor`` is the running program's if None. A factory may listen on any number of ports.
     """
 
     noisy = False
@@ -52,6 +53,7 @@ class ProxyFactory:
         observers: tuple[Observer, ...] = (),
         name: str = "txproxy",
         resolver: Resolver | None = None,
+        middleware: Iterable[Any] = (),
         reactor: Any = None,
     ) -> None:
         if reactor is None:
@@ -68,6 +70,7 @@ class ProxyFactory:
             resolver=resolver,
         )
         self.mode = mode
+        self.handle = around(mode.plan, middleware)
         self.draining = False
         self.stopped = False
         # for how long a client may be silent before its first request, and between two

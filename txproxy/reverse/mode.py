@@ -147,8 +147,8 @@ class ReverseProxyFactory(ProxyFactory):
     ``target`` is a pool, or a :class:`ReverseMode` that has routes. For a pool, ``host`` is what goes upstream as Host:
     None for the client's own, ``"upstream"`` for the upstream's name, else the host itself; ``trusted_proxies`` are
     CIDRs of peers that are believed about their clients; ``sticky`` (``cookie``, ``cookie:NAME``, ``ip``,
-    ``header:NAME``) keeps clients at their upstreams. ``via`` is the pseudonym in Via, or None. For ``tolerate`` see
-    :class:`txproxy.ProxyFactory`.
+    ``header:NAME``) keeps clients at their upstreams. ``via`` is the pseudonym in Via, or None. For ``tolerate`` and
+    ``middleware`` see :class:`txproxy.ProxyFactory`.
     """
 
     def __init__(
@@ -163,6 +163,7 @@ class ReverseProxyFactory(ProxyFactory):
         tolerate: Iterable[str] = (),
         observers: tuple[Observer, ...] = (),
         resolver: Resolver | None = None,
+        middleware: Iterable[Any] = (),
         reactor: Any = None,
     ) -> None:
         if isinstance(target, Pool):
@@ -182,6 +183,7 @@ class ReverseProxyFactory(ProxyFactory):
             observers=observers,
             name=via or "txproxy",
             resolver=resolver,
+            middleware=middleware,
             reactor=reactor,
         )
         target.attach(self.services)

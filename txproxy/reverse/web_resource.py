@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
 from twisted.internet.interfaces import IPushProducer, IReactorCore
@@ -82,7 +82,7 @@ class _SiteRequest:
         self._body_left = head.body
         self._exchange = exchange = Exchange(self._factory.services, self, head, RequestContext(self.connection))
         request.registerProducer(self, True)
-        exchange.start(self._factory.mode.plan)
+        exchange.start(self._factory.handle)
 
     def _gone(self, _: object) -> None:
         self._over = True
@@ -301,6 +301,7 @@ class ReverseProxyResource(Resource):
         trusted_proxies: Sequence[str] = (),
         sticky: str | None = None,
         limits: Limits | None = None,
+        middleware: Iterable[Any] = (),
         reactor: Any = None,
     ) -> None:
         super().__init__()
@@ -320,7 +321,7 @@ class ReverseProxyResource(Resource):
             via=entry,
             trust=Trust(trusted_proxies) if trusted_proxies else None,
         )
-        self._factory = ReverseProxyFactory(mode, via=via, limits=limits, reactor=reactor)
+        self._factory = ReverseProxyFactory(mode, via=via, limits=limits, middleware=middleware, reactor=reactor)
         self._serves = False
         self._held: _Held = {}
 

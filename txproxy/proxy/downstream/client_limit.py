@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from zope.interface import implementer
-
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.mode import IMode
 from txproxy.interfaces.plan import Decision, Refusal
 from txproxy.matching.clients import IPV6_PREFIX, client_key
 from txproxy.proxy.downstream.admission import Admission, Guest
@@ -20,13 +17,9 @@ _PATIENCE: Final = 2
 _TOO_MANY: Final = Refusal(429, "http_request_denied", "the client has too many connections")
 
 
-@implementer(IMode)
-class _Crowded:
-    """The mode of connections that are too many."""
-
-    def plan(self, head: RequestHead, context: RequestContext) -> Decision:
-        """See :class:`txproxy.interfaces.IMode`."""
-        return _TOO_MANY
+def _refuse(head: RequestHead, context: RequestContext) -> Decision:
+    """What becomes of the requests of connections that are too many."""
+    return _TOO_MANY
 
 
 class _Refusing:
@@ -35,7 +28,7 @@ class _Refusing:
     """
 
     def __init__(self, factory: Any) -> None:
-        self.mode = _Crowded()
+        self.handle = _refuse
         self.draining = True
         self.services = factory.services
         self.admission = factory.admission
@@ -66,7 +59,7 @@ class AdmissionPerClient(Admission[Guest]):
         count = self._counts.get(key, 0)
         factory = guest.factory
         if count >= self._most:
-            if count >= self._most * _PATIENCE or not hasattr(factory, "mode"):
+            if count >= self._most * _PATIENCE or not hasattr(factory, "handle"):
                 guest.abort()
                 return False
             guest.factory = _Refusing(factory)

@@ -14,7 +14,7 @@ from zope.interface import implementer
 from txproxy.errors import ExchangeError, RequestError, WrongProtocol
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.mode import IMode
+from txproxy.interfaces.middleware import Handler
 from txproxy.interfaces.plan import Answer, Refusal
 from txproxy.interfaces.streams import UpstreamConnection
 from txproxy.net.deadlines import NEVER, TimeLimit
@@ -54,12 +54,12 @@ _OPEN: Final = _State.OPEN
 
 
 class Home(Protocol):
-    """The factory that a client connection belongs to, as far as that needs it: ``mode`` says what becomes of its
-    requests, ``services`` is what it shares with others.
+    """The factory that a client connection belongs to, as far as that needs it: ``handle`` says what becomes of
+    its requests, ``services`` is what it shares with others.
     """
 
     services: Services
-    mode: IMode
+    handle: Handler
     admission: Admission[Any]
     # whether each request is the last one of its connection
     draining: bool
@@ -321,7 +321,7 @@ class DownstreamProtocol:
             self.codec.skip_end()
         self._close_after = not head.keep_alive or self.factory.draining
         self.exchange = exchange = Exchange(self.services, self, head, RequestContext(self.connection))
-        exchange.start(self.factory.mode.plan)
+        exchange.start(self.factory.handle)
 
     def _await_body(self, exchange: Exchange) -> None:
         """All that has come of the body is on its way, and there is more to come."""

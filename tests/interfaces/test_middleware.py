@@ -1,0 +1,181 @@
+"""What stands around a mode."""
+
+import pytest
+from twisted.internet.defer import Deferred
+
+from txproxy import ForwardPolicy, ForwardProxyFactory, Pool, PoolSettings, ReverseProxyFactory
+from txproxy.errors import ConnectionRefused
+from txproxy.interfaces import Answer, Refusal, RequestDenied, decided, with_lines
+from txproxy.interfaces.middleware import around
+from txproxy.testing import ProxyInMemory
+
+GET = b"GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+class Field:
+    """Adds a field to what the client gets, and writes down who it was."""
+
+    def __init__(self, line=b"X-Team: blue"):
+        self.line, self.seen = line, []
+
+    def handle(self, request, context, proceed):
+        self.seen.append((request.path, context.client_ip))
+        return with_lines(proceed(request, context), self.line)
+
+
+class Says:
+    """Decides on its own."""
+
+    def __init__(self, decision):
+        self.decision = decision
+
+    def handle(self, request, context, proceed):
+        if isinstance(self.decision, Exception):
+            raise self.decision
+        return self.decision
+
+
+class Waits:
+    """Goes on when somebody says so."""
+
+    def __init__(self):
+        self.cancelled = 0
+        self.waiting = Deferred(self._cancel)
+
+    def _cancel(self, _):
+        self.cancelled += 1
+
+    def handle(self, request, context, proceed):
+        return self.waiting.addCallback(lambda _: proceed(request, context))
+
+
+@pytest.fixture
+def serve():
+    made = []
+
+    def serve(*middleware, upstreams=1, **settings):
+        urls = [f"http://10.0.0.{number}" for number in range(1, upstreams + 1)]
+        pool = Pool(urls, settings=PoolSettings(**settings))
+        made.append(ProxyInMemory(lambda reactor: ReverseProxyFactory(pool, middleware=middleware, reactor=reactor)))
+        return made[-1]
+
+    yield serve
+    for proxy in made:
+        proxy.close()
+
+
+def test_without_any_the_mode_is_asked_itself(serve):
+    proxy = serve()
+    assert proxy.factory.handle == proxy.factory.mode.plan
+    handler = object()
+    assert around(handler, ()) is handler
+
+
+def test_a_field_is_added_to_responses_and_to_refusals(serve):
+    field = Field()
+    proxy = serve(field)
+    client, _ = proxy.exchange(GET, OK)
+    assert b"\r\nX-Team: blue\r\n" in client.take()
+    proxy.network.script = [ConnectionRefused("no")] * 2
+    proxy.upstream.drop()
+    other = proxy.connect("127.0.0.9")
+    other.send(GET)
+    assert other.received.startswith(b"HTTP/1.1 503") and b"\r\nX-Team: blue\r\n" in other.received
+    assert field.seen == [(b"/x", "127.0.0.1"), (b"/x", "127.0.0.9")]
+
+
+def test_it_is_there_once_when_another_upstream_was_tried_and_who_added_it_is_not_asked_again(serve):
+    field = Field()
+    proxy = serve(field, upstreams=2)
+    proxy.network.script = [ConnectionRefused("no")]
+    client, _ = proxy.exchange(GET, OK)
+    assert client.received.startswith(b"HTTP/1.1 200") and client.received.count(b"X-Team: blue") == 1
+    assert len(field.seen) == 1 and len(proxy.network.dialed) == 2
+
+
+def test_it_is_there_where_the_body_of_a_request_is_waited_for(serve):
+    proxy = serve(Field(), retries=0)
+    client = proxy.connect()
+    client.send(b"POST /x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n\r\n")
+    client.send(b"ab")
+    proxy.upstream.send(OK)
+    assert client.received.count(b"X-Team: blue") == 1
+
+
+def test_places_that_are_bounded_change_nothing_of_that():
+    pool = Pool(["http://10.0.0.1;max=1"])
+    proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(pool, middleware=[Field()], reactor=reactor))
+    client = proxy.connect()
+    client.send(b"POST /x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n\r\n")
+    assert not proxy.network.connections
+    client.send(b"ab")
+    proxy.upstream.send(OK)
+    assert client.received.count(b"X-Team: blue") == 1
+    proxy.close()
+
+
+@pytest.mark.parametrize(
+    ("decision", "status"),
+    [
+        (Answer(200, (), b"mine"), b"200"),
+        (Refusal(418, "http_request_denied", "no"), b"418"),
+        (RequestDenied("no"), b"403"),
+    ],
+)
+def test_who_decides_is_heard_by_those_around_and_nobody_within_is_asked(serve, decision, status):
+    outer, inner = Field(), Field(b"X-Inner: 1")
+    proxy = serve(outer, Says(decision), inner)
+    client = proxy.connect()
+    client.send(GET)
+    assert client.received.startswith(b"HTTP/1.1 " + status) and not inner.seen and not proxy.network.dialed
+    assert (b"X-Team: blue" in client.received) is not isinstance(decision, Exception)
+
+
+def test_one_that_waits_lets_only_its_request_wait(serve):
+    waits = Waits()
+    proxy = serve(Field(), waits)
+    client = proxy.connect()
+    client.send(GET)
+    assert not proxy.network.dialed
+    waits.waiting.callback(None)
+    proxy.upstream.send(OK)
+    assert b"X-Team: blue" in client.received
+
+
+def test_what_is_waited_for_is_cancelled_when_the_client_leaves(serve):
+    waits = Waits()
+    proxy = serve(waits)
+    client = proxy.connect()
+    client.send(GET)
+    client.drop()
+    assert waits.cancelled == 1
+
+
+def test_one_that_fails_is_said_loudly_and_answered_with_500(serve):
+    proxy = serve(Says(ValueError("a bug")))
+    client = proxy.connect()
+    client.send(GET)
+    assert client.received.startswith(b"HTTP/1.1 500")
+
+
+def test_forward_proxies_have_them_as_well():
+    policy = ForwardPolicy(allow_destinations=["10.0.0.0/8"])
+    proxy = ProxyInMemory(lambda reactor: ForwardProxyFactory(policy, middleware=[Field()], reactor=reactor))
+    client, _ = proxy.exchange(b"GET http://10.0.0.1/ HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n", OK)
+    assert b"X-Team: blue" in client.received
+    proxy.close()
+
+
+def test_what_is_decided_later_is_changed_later():
+    later = Deferred()
+    changed = decided(later, lambda one: attrs_status(one))
+    seen = []
+    changed.addCallback(seen.append)
+    assert not seen
+    later.callback(Answer(204))
+    assert seen == [204]
+
+
+def attrs_status(decision):
+    return decision.status
