@@ -147,7 +147,7 @@ class Refusal:
         return cls(error.status, error.error, error.detail, page=error.page, sentence=error.sentence)
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Postponed:
     """A decision that is made when the first part of the request's body is there (see
     :mod:`txproxy.proxy.early_body`); until then the request takes nobody's turn and nobody's place.

@@ -278,6 +278,8 @@ class Pool:
         """Whether there is an upstream that was not ``tried`` and could serve, backups included, though it may be
         full.
         """
+        if not tried:
+            return bool(self._serving or self._spare)
         return any(upstream not in tried for upstream in (*self._serving, *self._spare))
 
     def address_for(self, upstream: Upstream, context: RequestContext) -> Address:
