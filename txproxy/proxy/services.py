@@ -90,7 +90,6 @@ class Services:
         self._build = build
         self._observers = observers
         self._date = (0, b"")
-        self._limits: dict[float, TimeLimit] = {}
 
     def http_date(self) -> bytes:
         """The time as Date has it (RFC 9110 section 5.6.7)."""
@@ -101,10 +100,7 @@ class Services:
 
     def limit_of(self, seconds: float) -> TimeLimit:
         """A time limit that is not the proxy's own, but a route's."""
-        limit = self._limits.get(seconds)
-        if limit is None:
-            limit = self._limits[seconds] = self.deadlines.limit(seconds)
-        return limit
+        return self.deadlines.limit(seconds)
 
     # -- connections to upstreams
 
