@@ -1,12 +1,22 @@
-"""How the tests are run in parallel."""
+"""How the tests are run, and what many of them serve from."""
 
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from txproxy import Pool, ReverseProxyFactory
 from txproxy.testing import ProxyInMemory
 from txproxy.upstreams.pool_settings import PoolSettings
+
+# Properties are about values: how long an example takes beside others, by the clock on the wall, tells nothing of them.
+settings.register_profile(
+    "unhurried",
+    settings.default,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("unhurried")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -473,7 +473,7 @@ def made_of(tables):
     return written
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(TABLES, st.lists(FACTS, min_size=1, max_size=6), st.booleans())
 def test_decisions_agree_with_explanations(tables, asked, authenticates):
     surroundings = Surroundings(now=lambda: MONDAY_NOON)
@@ -489,7 +489,7 @@ def test_decisions_agree_with_explanations(tables, asked, authenticates):
             assert verdict.outcome.value == step.action.value
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(TABLES, st.lists(FACTS, min_size=1, max_size=6))
 def test_a_rule_that_is_warned_of_never_decides(tables, asked):
     made = Rules(made_of(tables), surroundings=Surroundings(now=lambda: MONDAY_NOON))

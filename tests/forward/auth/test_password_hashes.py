@@ -172,7 +172,7 @@ def test_long_hashes_let_other_threads_run_in_between(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.sampled_from(["-5", "-6", "-apr1"]),
     st.text(string.ascii_letters + string.digits + "./", min_size=1, max_size=8),

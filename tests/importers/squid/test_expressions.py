@@ -74,7 +74,7 @@ GREP = shutil.which("grep")
 
 @pytest.mark.skipif(GREP is None, reason="there is no grep")
 @given(st.text(alphabet="ab.*+?|()[]^${}1,\\-", min_size=1, max_size=8), st.text(alphabet="ab.1-*", max_size=6))
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200, derandomize=True)
 def test_grep_finds_the_same(posix, text):
     done = subprocess.run(
         [GREP, "-E", "-q", "-e", posix], input=text + "\n", text=True, capture_output=True, check=False

@@ -302,7 +302,7 @@ def squid_allows(access, request):
 
 
 @given(lines_of_access, st.lists(requests, min_size=1, max_size=20))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_lines_of_access_decide_as_squid_does(access, asked):
     text = [f"http_access {action} {' '.join('!' * no + name for no, name in lists)}" for action, lists in access]
     acls = [f"acl {definition}" for definition in POOL if " " in definition]

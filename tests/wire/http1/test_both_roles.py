@@ -26,7 +26,7 @@ def positions(data: bytes, places: list[int]) -> list[int]:
     return [place * len(data) // 1000 for place in places]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     method=tokens().filter(lambda method: method not in (b"CONNECT", b"TRACE")),
     path=st.text("abc/?&=%41.~", max_size=20).map(lambda path: b"/" + path.encode()),
@@ -69,7 +69,7 @@ def test_a_request_arrives_as_it_was_sent(
     assert codec.at_end
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     method=st.sampled_from([b"GET", b"HEAD", b"POST"]),
     minor=st.sampled_from([0, 1]),
@@ -128,7 +128,7 @@ def test_a_response_arrives_as_it_was_sent(
     assert client.at_end
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from(["get", "length", "chunked", "head"]), min_size=1, max_size=6), cuts())
 def test_pipelined_requests_come_in_order_whatever_they_are(kinds: list[str], places: list[int]) -> None:
     sent, expected = b"", []

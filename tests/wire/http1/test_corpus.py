@@ -66,7 +66,7 @@ def test_any_two_pieces_are_the_same(case: Case) -> None:
 def test_split_at_random_is_the_same(case: Case) -> None:
     whole = Reading(case.codec(), [case.data], case.eof)
 
-    @settings(max_examples=10, deadline=None, database=None)
+    @settings(max_examples=10, database=None)
     @given(st.lists(st.integers(0, len(case.data)), max_size=12))
     def split(positions: list[int]) -> None:
         assert Reading(case.codec(), cut(case.data, positions), case.eof).verdict == whole.verdict
@@ -108,7 +108,7 @@ def mutated(draw: st.DrawFn) -> tuple[Case, bytes]:
 
 
 @pytest.mark.no_cover
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=3000)
 @given(mutated(), st.lists(st.integers(0, 400), max_size=6))
 def test_mutated_cases_are_read_or_refused_and_never_spin(change: tuple[Case, bytes], positions: list[int]) -> None:
     case, data = change
@@ -126,7 +126,7 @@ def test_mutated_cases_are_read_or_refused_and_never_spin(change: tuple[Case, by
 
 
 @pytest.mark.no_cover
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.binary(max_size=300), st.sampled_from(["requests", "responses"]))
 def test_noise_is_read_or_refused(data: bytes, role: str) -> None:
     case = next(case for case in CASES if case.role == role)
