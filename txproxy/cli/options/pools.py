@@ -151,7 +151,6 @@ class TcpOptions(_PoolOptions):
 
     name = "tcp"
     speaks_http = False
-    no_effect = _OF_REQUESTS
     longdesc = "Example: txproxy tcp --listen 127.0.0.1:5432 --upstream 10.0.0.1:5432 --upstream 10.0.0.2:5432"
     optParameters: ClassVar[list[list[object]]] = [
         ["health-check", None, None, "connect: try to connect to upstreams regularly [default: off]"],
@@ -159,6 +158,9 @@ class TcpOptions(_PoolOptions):
 
     def __init__(self) -> None:
         super().__init__()
+        for name in _OF_REQUESTS:
+            # It may be given, as in every mode.
+            self.docs[name] = "of requests, without effect on streams"
         self.docs["header-timeout"] = "a header of the PROXY protocol must be complete by then"
         self.docs["idle-timeout"] = "when one side has ended, the other has so long without a byte"
         self.docs["tunnel-timeout"] = "streams without a byte for this long are closed"

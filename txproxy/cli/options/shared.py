@@ -86,8 +86,6 @@ class ListenerOptions(Mode):
     default_listen: ClassVar[str | None] = None
     speaks_http: ClassVar[bool] = True
     believes_fields: ClassVar[bool] = False
-    # what is accepted, as in the other modes, and has no effect in this one: no help shows it
-    no_effect: ClassVar[tuple[str, ...]] = ()
     optFlags: ClassVar[list[list[object]]] = [
         [
             "proxy-protocol",
@@ -125,16 +123,6 @@ class ListenerOptions(Mode):
         self.repeated: dict[str, list[str]] = {}
         # each certificate's file, and its key's
         self.certificates: list[tuple[str, str | None]] = []
-
-    def getUsage(self, width: int | None = None) -> str:
-        """The help."""
-        every = self.longOpt
-        self.longOpt = [option for option in every if option.removesuffix("=") not in self.no_effect]
-        try:
-            text: str = super().getUsage(width)
-        finally:
-            self.longOpt = every
-        return text
 
     def _add(self, name: str, value: str) -> None:
         self.repeated.setdefault(name, []).append(value)
