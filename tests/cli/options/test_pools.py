@@ -57,9 +57,9 @@ def test_the_help_of_tcp_has_every_option_and_says_which_have_no_effect_there():
     text = " ".join(TcpOptions().getUsage(width=10_000).split())
     of_requests = {"via", "response-timeout", "max-header-size", "max-target-size", "max-fields", "max-body-size"}
     for name in of_requests | {"min-body-rate"}:
-        assert f"--{name}= of requests, without effect on streams" in text
+        assert f"--{name}= without effect on streams; " in text
     for name in ("tunnel-timeout", "header-timeout", "idle-timeout", "max-connections", "listen"):
-        assert f"--{name}= " in text and f"--{name}= of requests" not in text
+        assert f"--{name}= " in text and f"--{name}= without effect" not in text
     assert "without effect" not in ReverseOptions().getUsage(width=10_000)
 
 

@@ -160,7 +160,7 @@ class TcpOptions(_PoolOptions):
         super().__init__()
         for name in _OF_REQUESTS:
             # It may be given, as in every mode.
-            self.docs[name] = "of requests, without effect on streams"
+            self.docs[name] = f"without effect on streams; {self.docs[name]}"
         self.docs["header-timeout"] = "a header of the PROXY protocol must be complete by then"
         self.docs["idle-timeout"] = "when one side has ended, the other has so long without a byte"
         self.docs["tunnel-timeout"] = "streams without a byte for this long are closed"
