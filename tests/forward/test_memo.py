@@ -1,10 +1,12 @@
 """What is remembered of a connection, and what is not."""
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
 from tests.forward.asking import AUTH, GET, PEOPLE, again, get, login, said
 from txproxy.forward.access.rules import Rule
 from txproxy.forward.auth.auth_policy import AuthPolicy
+from txproxy.forward.pipeline import Judge
 from txproxy.interfaces import ClientConnection, RequestContext, RequestDenied
 from txproxy.proxy.exchange import Exchange
 from txproxy.wire.headers import Headers
@@ -203,3 +205,73 @@ def test_what_is_remembered_of_one_is_not_taken_for_another_that_was_on_its_way(
         else:
             seen.append((context.user, 200, context.verdict.rule))
     assert seen == [("alice", 200, "staff"), ("bob", 403, "rest")] * 2
+
+
+class Chain:
+    """A judge by itself: who sends a request is in its field ``Who``; a path of which somebody ``asked`` waits."""
+
+    def __init__(self):
+        self.judged, self.waiting = [], {}
+        self.judge = Judge([self.who], None, Target(), [self.wait], self.go, self.again, Clock())
+        self.connection = ClientConnection("127.0.0.1")
+
+    def who(self, case):
+        case.context.user = case.head.headers.index[b"who"].decode()
+
+    def wait(self, case):
+        self.judged.append((case.context.user, case.head.path))
+        case.by_url = True
+        case.context.verdict = f"{case.context.user} may {case.head.path.decode()}"
+        return self.waiting.get(case.head.path)
+
+    def go(self, case):
+        return case.context.verdict
+
+    def again(self, head, context, memo):
+        return context.verdict
+
+    def ask(self, headers, path):
+        """What becomes of a request, and whose it is."""
+        context = RequestContext(self.connection)
+        return self.judge(RequestHead(b"GET", path, headers, b"a.example", b"http"), context), context
+
+
+class Target:
+    """Stands for the step that finds where a request goes."""
+
+    def __call__(self, case):
+        self.at(case, "a.example")
+
+    def at(self, case, target):
+        case.target = target
+
+
+ALICE, BOB = Headers.from_lines([b"Who: alice"]), Headers.from_lines([b"Who: bob"])
+
+
+def test_one_that_was_like_the_last_and_had_to_wait_is_not_noted_as_the_next():
+    chain = Chain()
+    assert chain.ask(ALICE, b"/a")[0] == "alice may /a"
+    chain.waiting[b"/b"] = Deferred()
+    late, _ = chain.ask(ALICE, b"/b")
+    assert chain.ask(BOB, b"/c")[0] == "bob may /c"
+    seen = []
+    late.addCallback(seen.append)
+    chain.waiting.pop(b"/b").callback(None)
+    assert seen == ["alice may /b"]
+    decision, context = chain.ask(BOB, b"/b")
+    assert (decision, context.user) == ("bob may /b", "bob")
+
+
+def test_what_was_judged_by_a_policy_that_has_changed_meanwhile_is_not_remembered():
+    chain = Chain()
+    chain.waiting[b"/a"] = Deferred()
+    chain.ask(ALICE, b"/a")
+    chain.judge.forget()
+    chain.waiting.pop(b"/a").callback(None)
+    assert len(chain.judged) == 1
+    chain.ask(ALICE, b"/a")
+    assert len(chain.judged) == 2
+    # And then it is.
+    chain.ask(ALICE, b"/a")
+    assert len(chain.judged) == 2
