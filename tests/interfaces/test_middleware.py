@@ -179,3 +179,86 @@ def test_what_is_decided_later_is_changed_later():
 
 def attrs_status(decision):
     return decision.status
+
+
+class Changes:
+    """Asks what follows, and then decides otherwise: as soon as it knows (``how`` is ``answers``, ``raises``), or when
+    somebody says so (``later``).
+    """
+
+    def __init__(self, how):
+        self.how, self.waiting = how, Deferred()
+
+    def handle(self, request, context, proceed):
+        return decided(proceed(request, context), self.otherwise)
+
+    def otherwise(self, plan):
+        if self.how == "raises":
+            raise RequestDenied("no")
+        if self.how == "later":
+            return self.waiting
+        return Answer(204)
+
+
+class Twice:
+    """Asks twice, and takes the second."""
+
+    def handle(self, request, context, proceed):
+        proceed(request, context)
+        return proceed(request, context)
+
+
+POST = b"POST /x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n\r\nab"
+
+
+@pytest.fixture
+def places():
+    """Serves a pool of two upstreams with one place each; gives the proxy and how many places are taken."""
+    made = []
+
+    def places(*middleware):
+        pool = Pool(["http://10.0.0.1;max=1", "http://10.0.0.2;max=1"])
+        made.append(ProxyInMemory(lambda reactor: ReverseProxyFactory(pool, middleware=middleware, reactor=reactor)))
+        return made[-1], lambda: [upstream.active for upstream in pool.upstreams]
+
+    yield places
+    for proxy in made:
+        proxy.close()
+
+
+@pytest.mark.parametrize("request_", [GET, POST])
+@pytest.mark.parametrize(("how", "status"), [("answers", b"204"), ("raises", b"403")])
+def test_a_plan_that_is_not_gone_on_with_is_given_back(places, how, status, request_):
+    proxy, taken = places(Changes(how))
+    client = proxy.connect()
+    client.send(request_)
+    assert client.received.startswith(b"HTTP/1.1 " + status) and not proxy.network.dialed
+    assert taken() == [0, 0]
+
+
+@pytest.mark.parametrize("request_", [GET, POST])
+@pytest.mark.parametrize("end", ["answer", "fault", "the client leaves"])
+def test_so_is_one_for_which_another_is_found_later(places, request_, end):
+    changes = Changes("later")
+    proxy, taken = places(Field(), changes)
+    client = proxy.connect()
+    client.send(request_)
+    assert sum(taken()) == 1
+    if end == "answer":
+        changes.waiting.callback(Answer(204))
+        assert client.received.startswith(b"HTTP/1.1 204")
+    elif end == "fault":
+        changes.waiting.errback(RequestDenied("no"))
+        assert client.received.startswith(b"HTTP/1.1 403")
+    else:
+        client.drop()
+    assert taken() == [0, 0]
+
+
+def test_of_two_plans_the_one_that_is_gone_on_with_has_its_place(places):
+    proxy, taken = places(Twice())
+    client = proxy.connect()
+    client.send(GET)
+    assert sum(taken()) == 1
+    proxy.upstream.send(OK)
+    assert client.received.startswith(b"HTTP/1.1 200") and taken() == [0, 0]

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import attrs
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 from zope.interface import Interface
 
 from txproxy.interfaces.context import RequestContext
@@ -28,7 +29,7 @@ class IMiddleware(Interface):
         (a Deferred of a decision, which is cancelled when the client leaves), go on with another head, or change what
         was decided (see :func:`decided` and :func:`with_lines`). An ``ExchangeError``, its own or one of ``proceed``,
         is answered as it says. It is asked once for each request of a client, and not again where an attempt fails and
-        another upstream is tried.
+        another upstream is tried. What ``proceed`` has planned, and it does not go on with, is given back.
         """
 
 
@@ -40,8 +41,62 @@ def around(handler: Handler, middleware: Iterable[Any]) -> Handler:
 
 
 def _handle(handle: Any, proceed: Handler, request: RequestHead, context: RequestContext) -> Decision:
-    decision: Decision = handle(request, context, proceed)
-    return decision
+    passed = _Passed()
+
+    def go_on(request: RequestHead, context: RequestContext) -> Decision:
+        return decided(proceed(request, context), passed.keep)
+
+    try:
+        return passed.settled(handle(request, context, go_on))
+    except BaseException:
+        passed.settle(None)
+        raise
+
+
+class _Passed:
+    """The plans that a middleware was given. One that it does not go on with has a place at an upstream all the same,
+    which nobody else would give back.
+    """
+
+    __slots__ = ("_plans",)
+
+    def __init__(self) -> None:
+        self._plans: list[Plan] = []
+
+    def keep(self, one: Plan | Answer | Refusal) -> Plan | Answer | Refusal:
+        """It was given."""
+        if isinstance(one, Plan):
+            self._plans.append(one)
+        return one
+
+    def settle(self, chosen: Plan | Answer | Refusal | None) -> None:
+        """Give back all but the ``chosen`` one."""
+        plans, self._plans = self._plans, []
+        for plan in plans:
+            if plan is not chosen:
+                plan.give_back()
+
+    def settled(self, decision: Decision) -> Decision:
+        """The same decision; when it is there, the others are given back."""
+        if isinstance(decision, Deferred):
+            waiting: Any = decision.addCallbacks(self.settled, self._failed)
+            return waiting  # type: ignore[no-any-return]
+        if isinstance(decision, Postponed):
+            return attrs.evolve(decision, decide=partial(self._decide, decision.decide))
+        self.settle(decision)
+        return decision
+
+    def _failed(self, failure: Failure) -> Failure:
+        self.settle(None)
+        return failure
+
+    def _decide(self, decide: Callable[[bool], Decision | None], late: bool) -> Decision | None:
+        try:
+            decision = decide(late)
+        except BaseException:
+            self.settle(None)
+            raise
+        return self.settled(decision) if decision is not None else None
 
 
 def decided(decision: Decision, change: Callable[[Plan | Answer | Refusal], Any]) -> Decision:

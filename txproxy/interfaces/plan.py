@@ -114,6 +114,15 @@ class Plan:
         self.tried: tuple[Any, ...] = ()
         self.retries = 0
 
+    def give_back(self) -> None:
+        """It is not carried out: who is told of its attempt, and who gets a copy of the body, need not wait for it."""
+        party, self.party = self.party, None
+        if party is not None:
+            party.ended(None, 0)
+        shadow, self.shadow = self.shadow, None
+        if shadow is not None:
+            shadow.cut()
+
 
 @attrs.frozen
 class Answer:

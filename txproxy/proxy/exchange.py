@@ -176,11 +176,8 @@ class Exchange:
         if self._phase is not _OVER:
             self._decided(decision)
         elif isinstance(decision, Plan):
-            # Whoever was to cancel it has not: it is given back.
-            if decision.party is not None:
-                decision.party.ended(None, 0)
-            if decision.shadow is not None:
-                decision.shadow.cut()
+            # Whoever was to cancel it has not.
+            decision.give_back()
 
     def _plan_failed(self, failure: Failure) -> None:
         self._pending = None

@@ -234,9 +234,9 @@ class Treated:
             try:
                 return apply(decision, before)
             except BaseException:
-                if isinstance(decision, Plan) and decision.party is not None:
-                    # Its place is given back; nobody else knows of it.
-                    decision.party.ended(None, 0)
+                if isinstance(decision, Plan):
+                    # Nobody else knows of it.
+                    decision.give_back()
                 raise
 
         def apply(decision: Any, before: Plan | None) -> Any:
