@@ -11,7 +11,7 @@ from txproxy.limits.quotas import Quota
 from txproxy.limits.shaping import Bandwidth
 from txproxy.matching.clients import IPV6_PREFIX
 from txproxy.plain_values import PlainValue
-from txproxy.proxy.downstream.socks5 import HTTP, SOCKS5
+from txproxy.proxy.downstream.negotiate import HTTP, SOCKS5
 from txproxy.proxy.limits import Limits
 from txproxy.reverse.actions.redirects import Redirect
 from txproxy.reverse.rewriting.rewrites import RequestRewrite, ResponseRewrite

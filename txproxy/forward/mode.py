@@ -44,8 +44,7 @@ from txproxy.interfaces.plan import Decision, Plan, Refusal
 from txproxy.matching.networks import PeerNetworks
 from txproxy.net.dns.host_endpoint import addresses_of
 from txproxy.net.dns.resolver import Resolver
-from txproxy.proxy.downstream.http1 import DownstreamProtocol
-from txproxy.proxy.downstream.socks5 import HTTP, SOCKS5, Speaking, protocol_class, spoken
+from txproxy.proxy.downstream.negotiate import HTTP, SOCKS5, Beginning, Speaking, protocol_class, spoken
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.services import Observer
@@ -341,7 +340,7 @@ class ForwardProxyFactory(ProxyFactory):
         if self._parents is not None:
             self._parents.use_clock(reactor)
 
-    def build(self, addr: Any, scheme: str) -> DownstreamProtocol | None:
+    def build(self, addr: Any, scheme: str) -> Beginning | None:
         """A protocol for a client that may speak any of the protocols, inside TLS if the ``scheme`` is ``https``."""
         return self.build_as(self._kind, addr, scheme)
 

@@ -19,7 +19,9 @@ from txproxy.net.dns.resolver import Resolver
 from txproxy.net.peers import ip_of
 from txproxy.proxy.downstream.admission import Admission
 from txproxy.proxy.downstream.client_limit import make_admission
-from txproxy.proxy.downstream.http1 import DownstreamProtocol
+from txproxy.proxy.downstream.http1 import Http1Protocol
+from txproxy.proxy.downstream.negotiate import Beginning, Kind
+from txproxy.proxy.downstream.serving import Client
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.services import Observer, Services
 from txproxy.proxy.upstream.http1 import UpstreamProtocol
@@ -38,7 +40,7 @@ class ProxyFactory:
     noisy = False
     scheme = "http"
     # What clients may speak, the TLS of those who speak it where others do not, and who knows the users of SOCKS5; see
-    # txproxy.proxy.downstream.socks5.
+    # txproxy.proxy.downstream.negotiate.
     protocols: frozenset[str] = frozenset({"http"})
     tls_context: SSL.Context | Callable[[], SSL.Context] | None = None
     login: Callable[[bytes, bytes, RequestContext], Any] | None = None
@@ -76,7 +78,7 @@ class ProxyFactory:
         # for how long a client may be silent before its first request, and between two
         self.first_limit, self.rest_limit = services.header_limit, services.idle_limit
         self._ports = 0
-        self.admission: Admission[DownstreamProtocol] = make_admission(limits)
+        self.admission: Admission[Client] = make_admission(limits)
 
     # -- what Twisted calls
 
@@ -98,15 +100,15 @@ class ProxyFactory:
     def end(self) -> None:
         """Called when the last port has ceased to."""
 
-    def buildProtocol(self, addr: Any) -> DownstreamProtocol | None:
+    def buildProtocol(self, addr: Any) -> Beginning | None:
         """A protocol for a new client."""
         return self.build(addr, self.scheme)
 
-    def build(self, addr: Any, scheme: str) -> DownstreamProtocol | None:
+    def build(self, addr: Any, scheme: str) -> Beginning | None:
         """The same for a client that speaks ``scheme``."""
-        return self.build_as(DownstreamProtocol, addr, scheme)
+        return self.build_as(Http1Protocol, addr, scheme)
 
-    def build_as(self, kind: type[DownstreamProtocol], addr: Any, scheme: str) -> DownstreamProtocol | None:
+    def build_as(self, kind: Kind, addr: Any, scheme: str) -> Beginning | None:
         """The same as one of a ``kind``."""
         if self.stopped:
             return None

@@ -19,8 +19,8 @@ from txproxy.errors import ConfigError
 from txproxy.matching.networks import Networks
 from txproxy.net.memory_tls import MemoryTlsFactory
 from txproxy.net.transports.listening_ports import accepts_tcp, deepen_backlog, serve_plain, serve_tls, stop_listening
-from txproxy.proxy.downstream.http1 import ServedBy
 from txproxy.proxy.downstream.proxy_header import ProxyProtocolFactory
+from txproxy.proxy.downstream.serving import ServedBy
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.stream.mode import StreamFactory
 from txproxy.tls.listener_contexts import ServerConnections, ServerTls

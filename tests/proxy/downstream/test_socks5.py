@@ -1,23 +1,17 @@
-"""Clients that speak SOCKS5, and ports at which the first byte tells what is spoken."""
-
-import ssl
-from functools import partial
+"""Clients that speak SOCKS5."""
 
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 from zope.interface import implementer
 
-from tests.proxy.downstream.test_proxy_header import Reactor, SocketPeer
-from tests.tls.authority import new_ca
 from txproxy import Limits
-from txproxy.errors import ConfigError, ConnectionRefused, ConnectTimeout, DialError, DnsError, RequestDenied
-from txproxy.interfaces import Address, Answer, IMode, Plan, Refusal
-from txproxy.proxy.downstream.http1 import DownstreamProtocol
-from txproxy.proxy.downstream.socks5 import AnyProtocol, SocksProtocol, Speaking, protocol_class, spoken
+from txproxy.errors import ConnectionRefused, ConnectTimeout, DialError, DnsError, RequestDenied
+from txproxy.interfaces import Address, Answer, Headers, IMode, Plan, Refusal, RequestHead
+from txproxy.proxy.downstream.negotiate import protocol_class, spoken
+from txproxy.proxy.downstream.serving import ServedBy
 from txproxy.proxy.factory import ProxyFactory
-from txproxy.testing import MemoryNetwork, ProxyInMemory
-from txproxy.tls.listener_contexts import server_context
+from txproxy.testing import ProxyInMemory
 
 FREE = b"\x05\x01\x00"
 WITH_LOGIN = b"\x05\x02\x00\x02"
@@ -395,161 +389,30 @@ def test_a_login_that_cannot_be_checked_is_refused(make, later, fault):
     assert any("log_failure" in event for event in events) is isinstance(fault, ZeroDivisionError)
 
 
-# -- what is spoken
-
-
-def test_http_is_spoken_beside_it(world):
-    client = world.connect()
-    client.send_each_byte(CONNECT)
-    assert client.take() == b"HTTP/1.1 200 Connection established\r\n\r\n"
-    client.send(b"hello")
-    assert world.upstream.received == b"hello"
-
-
-def test_the_first_byte_leaves_nothing_behind(world):
-    def kinds():
-        return {type(protocol).__name__ for protocol in world.factory.admission.everyone()}
-
-    by_http, by_socks = world.connect(), world.connect()
-    assert kinds() == {AnyProtocol.__name__}
-    by_http.send(b"G")
-    by_socks.send(b"\x05")
-    assert kinds() == {DownstreamProtocol.__name__, SocksProtocol.__name__}
-
-
-def test_nonsense_is_an_http_client_of_a_kind(world):
-    client = world.connect()
-    client.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
-    assert client.take().startswith(b"HTTP/1.1 400 ")
-
-
-def test_only_what_is_to_be_spoken_is(make):
-    socks = make(protocols=("socks5",))
-    client = socks.connect()
-    client.send(CONNECT)
-    socks.advance(3)
-    assert client.closed and not client.take() and not socks.mode.heads
-    client = socks.connect()
-    client.send(FREE + BY_NAME)
-    assert client.take() == b"\x05\x00" + STANDS
-    client = make(protocols=("http",)).connect()
-    client.send(FREE + BY_NAME)
-    assert not client.take().startswith(b"\x05")
-
-
-def test_listeners_of_one_proxy_may_speak_one_protocol_each(world):
-    only = Speaking(world.factory, "socks5")
-    assert type(only.buildProtocol(None)) is SocksProtocol
-    assert only.build(None, "https").connection.peer_scheme == "https"
-    only.doStart()
-    only.doStop()
-
-
-@pytest.mark.parametrize("protocols", [(), ("ftp",), ("http", "socks4"), ("https",), ("http", "https"), "tls"])
-def test_what_cannot_be_spoken_is_one_line(protocols):
-    with pytest.raises(ConfigError, match="accepted") as caught:
-        spoken(protocols, None)
-    assert "\n" not in str(caught.value)
-
-
-# -- over real sockets, with the test as the reactor
-
-
-class Sockets:
-    """A proxy whose clients have real sockets."""
-
-    def __init__(self, context):
-        self.reactor = Reactor()
-        self.mode = Mode()
-        self.factory = Factory(self.mode, reactor=self.reactor)
-        self.factory.protocols = spoken(("http", "https", "socks5"), context)
-        self.factory.tls_context = context
-        self.network = self.factory.services.dialer = MemoryNetwork(self.reactor)
-        self.factory.doStart()
-        self.peer = SocketPeer(self.reactor, self.factory)
-
-    def close(self):
-        self.peer.clean_up()
-        self.factory.doStop()
-        self.reactor.advance(0)
-        self.factory.stop()
-        for _ in range(100):
-            self.reactor.advance(0.1)
-        assert not self.reactor.getDelayedCalls() and not self.reactor.readers
-
-
-@pytest.fixture
-def sockets(tmp_path):
-    cert, key = new_ca().issue("localhost").write(tmp_path, "server")
-    made = Sockets(server_context(str(cert), str(key)))
-    yield made
-    made.close()
-
-
-class Tls:
-    """TLS above a peer's socket, in which each step gives the proxy its turn."""
-
-    def __init__(self, sockets):
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self.incoming, self.outgoing)
-        self.sockets = sockets
-        self.step(self.tls.do_handshake)
-
-    def step(self, what):
-        peer = self.sockets.peer
-        while True:
-            try:
-                return what()
-            except ssl.SSLWantReadError:
-                self.flush()
-                self.sockets.reactor.turn(peer.socket)
-                peer.socket.setblocking(False)
-                try:
-                    self.incoming.write(peer.socket.recv(65536))
-                except BlockingIOError:
-                    pass
-            finally:
-                self.flush()
-
-    def flush(self):
-        data = self.outgoing.read()
-        if data:
-            self.sockets.peer.send(data)
-
-    def exchange(self, data, size):
-        self.tls.write(data)
-        self.flush()
-        received = b""
-        while len(received) < size:
-            received += self.step(partial(self.tls.read, size - len(received)))
-        return received
-
-
 @pytest.mark.parametrize(
-    ("said", "answer"),
-    [(CONNECT, b"HTTP/1.1 200 Connection established\r\n\r\n"), (FREE + BY_NAME, b"\x05\x00" + STANDS)],
+    "response",
+    [
+        b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno",
+        b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n",
+        b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nn",
+    ],
 )
-@pytest.mark.parametrize("inside_tls", [True, False])
-def test_one_port_for_all(sockets, said, answer, inside_tls):
-    peer = sockets.peer
-    if inside_tls:
-        tls = Tls(sockets)
-        assert tls.exchange(said, len(answer)) == answer
-    else:
-        peer.send(said)
-        peer.until(lambda: sockets.network.connections)
-        assert peer.receive(len(answer)) == answer
-    (address,) = sockets.network.dialed
-    assert str(address) == "example.com:443"
-    assert sockets.mode.schemes == [("https", "https") if inside_tls else ("http", "http")]
-    sockets.network.connections[0].send(b"hello")
-    assert (tls.exchange(b"x", 5) if inside_tls else peer.receive(5)) == b"hello"
+def test_a_response_in_place_of_a_tunnel_is_a_code_too(world, response):
+    head = RequestHead(b"GET", b"/", Headers([(b"Host", b"a")]), b"a")
+    world.mode.decision = Plan(Address("a", 80), head)
+    client = ask(world)
+    world.upstream.send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+    world.upstream.send(response)
+    assert client.take() == refused(2)
+    world.upstream.drop()
+    world.advance(3)
+    assert client.closed and not client.take()
 
 
-def test_a_client_that_leaves_without_a_word(sockets):
-    peer = sockets.peer
-    peer.leave()
-    assert not len(sockets.factory.admission)
+def test_a_client_of_a_proxy_that_has_gone_over_to_another_asks_nobody_else(world, make):
+    client = world.connect()
+    client.send(FREE[:1])
+    served_by = world.factory.admission.everyone()[0].served_by = ServedBy(make().factory)
+    assert not world.factory.retire().called and served_by.factory is not world.factory
+    client.send(FREE[1:] + BY_NAME)
+    assert client.take() == b"\x05\x00" + STANDS and world.mode.heads

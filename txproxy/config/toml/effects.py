@@ -27,7 +27,7 @@ from txproxy.forward.request.targets import Bind
 from txproxy.limits.quotas import Quota
 from txproxy.limits.shaping import Bandwidth
 from txproxy.matching.networks import PeerNetworks
-from txproxy.proxy.downstream.socks5 import HTTP
+from txproxy.proxy.downstream.negotiate import HTTP
 
 _Doubts: TypeAlias = "list[tuple[Path, str]]"
 

@@ -28,7 +28,7 @@ from txproxy.config.values import (
 from txproxy.errors import ConfigError
 from txproxy.forward.policy import ForwardPolicy
 from txproxy.matching.networks import UNIX, peer_network
-from txproxy.proxy.downstream.socks5 import HTTP, SOCKS5
+from txproxy.proxy.downstream.negotiate import HTTP, SOCKS5
 from txproxy.proxy.error_pages import ErrorPages
 from txproxy.proxy.limits import Limits
 from txproxy.reverse.actions.to_pool import host_to_send

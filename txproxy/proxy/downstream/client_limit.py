@@ -23,8 +23,8 @@ def _refuse(head: RequestHead, context: RequestContext) -> Decision:
 
 
 class _Refusing:
-    """In place of a connection's own ``factory`` (see :class:`txproxy.proxy.downstream.http1.Home`): its first request
-    is refused, and is its last.
+    """In place of a connection's own ``factory`` (see
+    :class:`txproxy.proxy.downstream.serving.ServingFactory`): its first request is refused, and is its last.
     """
 
     def __init__(self, factory: Any) -> None:
@@ -52,6 +52,9 @@ class AdmissionPerClient(Admission[Guest]):
 
     def admit(self, guest: Any) -> bool:
         """Count a new connection. A factory with a mode lets it refuse; one without has it closed."""
+        if guest in self._counted:
+            # It has the place of one that was counted.
+            return super().admit(guest)
         ip = guest.connection.peer_ip
         if ip == _UNIX:
             return super().admit(guest)
@@ -66,6 +69,13 @@ class AdmissionPerClient(Admission[Guest]):
         self._counts[key] = count + 1
         self._counted[guest] = key
         return super().admit(guest)
+
+    def give_place(self, guest: Any, other: Any) -> None:
+        """``other`` goes on with the connection of ``guest``, and is counted in its place."""
+        key = self._counted.pop(guest, None)
+        if key is not None:
+            self._counted[other] = key
+        super().give_place(guest, other)
 
     def take_over(self, guest: Any) -> None:
         """Count a connection that was admitted elsewhere: it is not one too many now."""

@@ -1,4 +1,4 @@
-"""Clients that speak SOCKS5, and ports at which a client's first byte tells what it speaks.
+"""Clients that speak SOCKS5.
 
 A SOCKS client asks for what CONNECT asks for, and so it gets the same: the same exchange with the same policy, limits
 and log. Only the words before the tunnel are others.
@@ -7,65 +7,47 @@ and log. Only the words before the tunnel are others.
 from __future__ import annotations
 
 import base64
-import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
-from OpenSSL import SSL
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
-from txproxy.errors import ConfigError, ExchangeError, RequestDenied, RequestError
+from txproxy.errors import ExchangeError, RequestDenied, RequestError
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Answer, Refusal
-from txproxy.net.transports.plain_transports import ordinary_read, plain_socket, replace_read
-from txproxy.net.transports.tls_transports import become_tls
-from txproxy.net.transports.turn_writes import write_function
-from txproxy.proxy.downstream.http1 import DownstreamProtocol
+from txproxy.net.deadlines import NEVER
+from txproxy.proxy.downstream.base import ClientProtocol
+from txproxy.proxy.downstream.client_states import ClientState
+from txproxy.proxy.downstream.serving import ServingFactory
+from txproxy.proxy.exchange import Exchange
 from txproxy.wire.headers import Headers
-from txproxy.wire.http1.server import ServerCodec
-from txproxy.wire.message import RequestHead
+from txproxy.wire.message import RequestHead, ResponseHead
 from txproxy.wire.socks.codes import reply_code
-from txproxy.wire.socks.server import VERSIONS, SocksLogin, SocksRequest, SocksServer
+from txproxy.wire.socks.server import SocksLogin, SocksRequest, SocksServer
 
 _log = Logger()
 
 # Whether a user and password are right: a Refusal if not, anything else if they are, or a Deferred of these.
 Login: TypeAlias = Callable[[bytes, bytes, RequestContext], Any]
 
-HTTP: Final = "http"
-HTTPS: Final = "https"
-SOCKS5: Final = "socks5"
-PROTOCOLS: Final = (HTTP, HTTPS, SOCKS5)
-
-# RFC 8446 5.1: a record of a handshake, with which TLS begins
-_TLS: Final = b"\x16"
-
-
 _NO_FIELDS: Final = Headers()
 
 
-class SocksCodec(ServerCodec):
-    """The handshake of one SOCKS client, in the place of a codec for HTTP. ``pending`` is a login that is being
-    checked, ``fields`` what the client has said of who it is.
-    """
+class SocksReader:
+    """Reads the handshake of one client."""
 
-    __slots__ = ("server", "pending", "fields", "_started")
+    __slots__ = ("server", "started")
 
     def __init__(self, login: bool) -> None:
-        super().__init__()
         self.server = SocksServer(login)
-        self.pending: Deferred[Any] | None = None
-        self.fields: list[bytes] = []
-        self._started = False
+        self.started = False
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the client."""
-        self._started = True
+        self.started = True
         self.server.receive(data)
 
     @property
@@ -74,17 +56,9 @@ class SocksCodec(ServerCodec):
         return self.server.buffered
 
     @property
-    def started(self) -> bool:
-        """Whether anything has come."""
-        return self._started
-
-    @property
     def at_end(self) -> bool:
         """Whether nothing waits to be read."""
         return not self.server.buffered
-
-    def skip_end(self) -> None:
-        """There is no body."""
 
     def take_buffered(self) -> bytes:
         """Bytes of the tunnel that came early."""
@@ -94,37 +68,60 @@ class SocksCodec(ServerCodec):
         """For logs: a handshake that leads to no request."""
         return RequestHead(b"", b"SOCKS", _NO_FIELDS)
 
-    def take_pending(self) -> Deferred[Any] | None:
-        """The login that is being checked is of no use any more."""
-        pending, self.pending = self.pending, None
-        return pending
 
-
-class SocksProtocol(DownstreamProtocol):
+class SocksProtocol(ClientProtocol):
     """One client connection that speaks SOCKS5."""
 
-    __slots__ = ()
+    __slots__ = ("codec", "_pumping", "_checking", "_fields")
 
-    codec: SocksCodec
+    codec: SocksReader
 
-    def __init__(self, factory: Any, connection: ClientConnection) -> None:
+    def __init__(self, factory: ServingFactory, connection: ClientConnection) -> None:
         super().__init__(factory, connection)
-        self.begin_socks()
+        self.codec = SocksReader(login=factory.login is not None)
+        self._pumping = False
+        # a login that is being checked, and what the client has said of who it is
+        self._checking: Deferred[Any] | None = None
+        self._fields: list[bytes] = []
 
-    def _can_follow(self, factory: Any) -> bool:
-        # It asks once, and whom it greets is whom it asks.
+    def can_follow(self, factory: ServingFactory) -> bool:
+        """It asks once, and whom it greets is whom it asks."""
         return False
 
-    def begin_socks(self) -> None:
-        """Wait for a greeting."""
-        self.codec = SocksCodec(login=self.factory.login is not None)
+    # -- bytes in
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes of the handshake, or of the tunnel."""
+        if self.state is not ClientState.OPEN:
+            if self.tunnel is not None:
+                self.tunnel.dataReceived(data)
+            return
+        self.codec.receive(data)
+        if self.exchange is not None:
+            self._hold_reading()
+            return
+        self._pump()
+        if self.exchange is None and self._idle and self.codec.buffered:
+            # A handshake has begun, and is to be complete in time.
+            self._idle = False
+            self.deadline = self.services.header_limit.ahead
+        if self._write_paused:
+            self._hold_reading()
 
     def connectionLost(self, reason: Failure) -> None:
         """The client is gone."""
-        pending = self.codec.take_pending()
+        checking = self._take_checking()
         super().connectionLost(reason)
-        if pending is not None:
-            pending.cancel()
+        if checking is not None:
+            checking.cancel()
+
+    def _next_request(self) -> None:
+        self.deadline = self.services.header_limit.ahead
+        self._pump()
+        if self.client_ended and self.exchange is None and not self._pumping:
+            self._close()
+
+    # -- the handshake
 
     def _pump(self) -> None:
         """Go on with the handshake as far as it goes; the request that ends it begins an exchange."""
@@ -141,21 +138,34 @@ class SocksProtocol(DownstreamProtocol):
                 if isinstance(event, SocksLogin):
                     self._log_in(event)
                 else:
-                    self._begin(self._head(event))
+                    self._begin(event)
         except RequestError as fault:
-            self._request_fault(fault)
+            if self.exchange is not None:
+                self.exchange.request_failed(fault)
+            else:
+                self.refuse_unread(fault, more_may_come=True)
         finally:
             self._pumping = False
 
     def _say(self, output: bytes) -> None:
         if output:
-            self._out.append(output)
-            self.flush()
+            self._write(self.transport, output)
 
-    def _head(self, request: SocksRequest) -> RequestHead:
+    def _begin(self, request: SocksRequest) -> None:
+        self.deadline = NEVER if not self.client_ended else self.services.gone_limit.ahead
         authority = request.authority
-        headers = Headers.from_lines([b"Host: " + authority, *self.codec.fields])
-        return RequestHead(b"CONNECT", b"", headers, authority)
+        headers = Headers.from_lines([b"Host: " + authority, *self._fields])
+        head = RequestHead(b"CONNECT", b"", headers, authority)
+        self.exchange = exchange = Exchange(self.services, self, head, RequestContext(self.connection))
+        exchange.start(self.factory.handle)
+
+    def refuse_unread(self, fault: ExchangeError, more_may_come: bool, waited: float = 0.0) -> None:
+        """See :class:`txproxy.proxy.downstream.base.ClientProtocol`."""
+        self.exchange = exchange = Exchange(
+            self.services, self, self.codec.unread_head(), RequestContext(self.connection)
+        )
+        exchange.request_done = not more_may_come
+        exchange.refuse_unread(fault, waited)
 
     # -- who it is
 
@@ -164,27 +174,32 @@ class SocksProtocol(DownstreamProtocol):
         assert check is not None
         # For the mode it is what Basic is (RFC 7617).
         credentials = base64.b64encode(login.name + b":" + login.password)
-        self.codec.fields = [b"Proxy-Authorization: Basic " + credentials]
+        self._fields = [b"Proxy-Authorization: Basic " + credentials]
         try:
             found = check(login.name, login.password, RequestContext(self.connection))
         except Exception:
             self._answer_login(_why_not(Failure()))
             return
         if isinstance(found, Deferred):
-            self.codec.pending = found
+            self._checking = found
             found.addCallbacks(self._logged_in, self._not_logged_in)
         else:
             self._answer_login(found)
 
+    def _take_checking(self) -> Deferred[Any] | None:
+        """The login that is being checked is of no use any more."""
+        checking, self._checking = self._checking, None
+        return checking
+
     def _logged_in(self, found: Any) -> None:
         # It may have taken too long, or the client may have left.
-        if self.codec.take_pending() is not None:
+        if self._take_checking() is not None:
             self._answer_login(found)
             self._pump()
 
     def _not_logged_in(self, failure: Failure) -> None:
         # Nobody asks why it was given up, and it is no fault that it was.
-        if self.codec.pending is not None:
+        if self._checking is not None:
             self._logged_in(_why_not(failure))
 
     def _answer_login(self, found: Any) -> None:
@@ -198,22 +213,68 @@ class SocksProtocol(DownstreamProtocol):
 
     # -- what the exchange calls
 
+    def request_wanted(self) -> None:
+        """There is no body."""
+
+    def request_unwanted(self) -> None:
+        """There is no body."""
+
+    def send_informational(self, response: ResponseHead) -> None:
+        """There is no word for it."""
+
+    def send_head(self, response: ResponseHead) -> None:
+        """A response in place of a tunnel: all that can be told of it is that there is none."""
+        self._refuse(reply_code(response.status, ""))
+
+    def send_whole(self, response: ResponseHead, body: bytes) -> None:
+        """The same."""
+        self._refuse(reply_code(response.status, ""))
+
+    def send_body(self, data: bytes) -> None:
+        """There is no word for it."""
+
+    def sink(self) -> Any:
+        """Nothing passes by ``send_body``."""
+
+    def passed(self, size: int) -> None:
+        """Nothing does."""
+
+    def send_end(self, trailers: Headers) -> None:
+        """The code was all."""
+
+    def flush(self) -> None:
+        """Nothing is gathered."""
+
     def send_refusal(self, refusal: Refusal | Answer) -> int:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
-        self._close_after = True
-        server = self.codec.server
-        pending = self.codec.take_pending()
-        if server.asked:
-            error = refusal.error if isinstance(refusal, Refusal) else ""
-            server.refuse(reply_code(refusal.status, error))
-        elif server.login_asked:
-            server.refuse_login()
-        if pending is not None:
-            pending.cancel()
-        self._say(server.take_output())
+        self._refuse(reply_code(refusal.status, refusal.error if isinstance(refusal, Refusal) else ""))
         return 0
 
-    def _tunnel_stands(self) -> bytes:
+    def _refuse(self, code: int) -> None:
+        server = self.codec.server
+        checking = self._take_checking()
+        if server.asked:
+            server.refuse(code)
+        elif server.login_asked:
+            server.refuse_login()
+        if checking is not None:
+            checking.cancel()
+        self._say(server.take_output())
+
+    def cut(self) -> None:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        self.exchange = None
+        self._close()
+
+    def exchange_done(self) -> None:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        exchange, self.exchange = self.exchange, None
+        assert exchange is not None
+        if self.state is ClientState.OPEN:
+            # It asks once.
+            self._linger(more_may_come=not exchange.request_done)
+
+    def _before_tunnel(self, response: ResponseHead | None) -> bytes:
         # RFC 1928 6: where the proxy connects from is nothing that a client has to know.
         server = self.codec.server
         server.accept()
@@ -226,98 +287,3 @@ def _why_not(failure: Failure) -> Refusal:
         return Refusal.of(failure.value)
     _log.failure("a login could not be checked", failure)
     return Refusal(500, "proxy_internal_error", "the login could not be checked")
-
-
-class AnyProtocol(DownstreamProtocol):
-    """One client connection that has not said anything yet. Its first byte makes it one of the others: that costs
-    nothing afterwards, and nothing is left in between.
-    """
-
-    __slots__ = ()
-
-    def connectionMade(self) -> None:
-        """Wait for the first byte."""
-        super().connectionMade()
-        if HTTPS in self.factory.protocols and plain_socket(self.transport) is not None:
-            # OpenSSL has to read it itself.
-            replace_read(self.transport, self._look)
-
-    def _can_follow(self, factory: Any) -> bool:
-        return True
-
-    def _look(self) -> Any:
-        """In place of the transport's own reading: see whether TLS begins."""
-        transport = self.transport
-        handle = plain_socket(transport)
-        first = b""
-        if handle is not None:
-            try:
-                first = handle.recv(1, socket.MSG_PEEK)
-            except BlockingIOError:
-                return None
-            except OSError:
-                pass  # the transport will find out itself
-        replace_read(transport, None)
-        context = self.factory.tls_context
-        if first == _TLS and context is not None and become_tls(transport, context):
-            self._write = write_function(transport, self.services.turn_writes)
-            self.connection.peer_scheme = HTTPS
-            return transport.doRead()
-        return ordinary_read(transport)
-
-    def dataReceived(self, data: bytes) -> None:
-        """The first bytes, and perhaps more."""
-        protocols = self.factory.protocols
-        decided: Any = self
-        if SOCKS5 in protocols and (data[0] in VERSIONS or HTTP not in protocols):
-            decided.__class__ = SocksProtocol
-            decided.begin_socks()
-        else:
-            decided.__class__ = DownstreamProtocol
-        decided.dataReceived(data)
-
-
-def spoken(protocols: Collection[str], tls_context: SSL.Context | Callable[[], SSL.Context] | None) -> frozenset[str]:
-    """``protocols`` as a set; ``ConfigError`` if they are not some of :data:`PROTOCOLS` that can be spoken together."""
-    names = frozenset((protocols,) if isinstance(protocols, str) else protocols)
-    unknown = sorted(map(str, names.difference(PROTOCOLS)))
-    if unknown or not names - {HTTPS}:
-        wrong = repr(unknown[0]) if unknown else "no protocol that is spoken in the plain, or inside TLS,"
-        raise ConfigError(f"{wrong} is none to speak to clients; accepted are http, socks5, and https beside them")
-    if HTTPS in names and tls_context is None:
-        raise ConfigError("https beside other protocols needs a certificate; accepted is a TLS context")
-    return names
-
-
-def protocol_class(protocols: frozenset[str]) -> type[DownstreamProtocol]:
-    """What a client connection begins as."""
-    if protocols == {HTTP}:
-        return DownstreamProtocol
-    return SocksProtocol if protocols == {SOCKS5} else AnyProtocol
-
-
-@implementer(IProtocolFactory)
-class Speaking:
-    """The clients of a listener that speaks one protocol alone, whatever else ``factory`` speaks at others."""
-
-    noisy = False
-
-    def __init__(self, factory: Any, protocol: str) -> None:
-        self._factory = factory
-        self._class = protocol_class(spoken((protocol,), None))
-
-    def buildProtocol(self, addr: Any) -> Any:
-        """A protocol for a new client."""
-        return self._factory.build_as(self._class, addr, self._factory.scheme)
-
-    def build(self, addr: Any, scheme: str) -> Any:
-        """The same for a client inside TLS."""
-        return self._factory.build_as(self._class, addr, scheme)
-
-    def doStart(self) -> None:
-        """The listener has begun."""
-        self._factory.doStart()
-
-    def doStop(self) -> None:
-        """The listener has ended."""
-        self._factory.doStop()

@@ -1,0 +1,309 @@
+"""Ports at which the first bytes tell what is spoken."""
+
+import ssl
+from functools import partial
+
+import pytest
+
+from tests.proxy.downstream.test_proxy_header import Reactor, SocketPeer
+from tests.proxy.downstream.test_socks5 import BY_NAME, CONNECT, FREE, STANDS, Factory, Mode, World
+from tests.tls.authority import new_ca
+from txproxy.errors import ConfigError
+from txproxy.proxy.downstream.http1 import Http1Protocol
+from txproxy.proxy.downstream.negotiate import NegotiatingProtocol, Speaking, spoken
+from txproxy.proxy.downstream.serving import ServedBy
+from txproxy.proxy.downstream.socks5 import SocksProtocol
+from txproxy.testing import MemoryNetwork
+from txproxy.tls.listener_contexts import server_context
+
+
+@pytest.fixture
+def make():
+    made = []
+
+    def make(*args, **more):
+        made.append(World(*args, **more))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.close()
+
+
+@pytest.fixture
+def world(make):
+    return make()
+
+
+def test_http_is_spoken_beside_it(world):
+    client = world.connect()
+    client.send_each_byte(CONNECT)
+    assert client.take() == b"HTTP/1.1 200 Connection established\r\n\r\n"
+    client.send(b"hello")
+    assert world.upstream.received == b"hello"
+
+
+def test_the_first_byte_leaves_nothing_behind(world):
+    def kinds():
+        return {type(protocol).__name__ for protocol in world.factory.admission.everyone()}
+
+    by_http, by_socks = world.connect(), world.connect()
+    assert kinds() == {NegotiatingProtocol.__name__}
+    by_http.send(b"G")
+    by_socks.send(b"\x05")
+    assert kinds() == {Http1Protocol.__name__, SocksProtocol.__name__}
+
+
+def test_a_word_of_its_own_is_what_is_handed_over_with_the_rest(world):
+    client = world.connect()
+    client.send(CONNECT + b"early")
+    assert client.take() == b"HTTP/1.1 200 Connection established\r\n\r\n"
+    assert world.upstream.received == b"early"
+
+
+def test_a_place_is_handed_over_with_the_connection(make):
+    world = make(max_connections=1)
+    client, waits = world.connect(), world.connect()
+    client.send(FREE)
+    assert len(world.factory.admission) == 1 and waits.paused
+    client.drop()
+    assert len(world.factory.admission) == 1 and not waits.paused
+    waits.send(CONNECT[:1])
+    assert len(world.factory.admission) == 1
+    waits.drop()
+    assert len(world.factory.admission) == 0
+
+
+def test_who_is_one_too_many_is_counted_once_whatever_it_speaks(make):
+    world = make(max_connections_per_client=1)
+    first, second = world.connect(), world.connect()
+    second.send(CONNECT)
+    assert second.take().startswith(b"HTTP/1.1 429 ")
+    first.send(FREE + BY_NAME)
+    assert first.take() == b"\x05\x00" + STANDS
+    for client in (first, second):
+        client.drop()
+    third = world.connect()
+    third.send(CONNECT)
+    assert third.take().startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("first", [CONNECT[:1], FREE[:1]])
+def test_the_time_of_the_first_request_begins_with_the_connection(make, first):
+    world = make(header_timeout=10)
+    client = world.connect()
+    world.advance(8)
+    client.send(first)
+    world.advance(3)
+    assert client.ended or client.closed
+
+
+def test_who_says_nothing_is_closed_and_dropped_if_that_takes_too_long(make):
+    world = make(header_timeout=5, idle_timeout=20)
+    client, stuck = world.connect(), world.connect()
+    stuck.stop_reading()
+    stuck.write(b"something that waits")
+    world.advance(6)
+    assert client.closed and not client.reset and not stuck.closed
+    world.advance(21)
+    assert stuck.closed and stuck.reset
+
+
+def test_who_leaves_without_a_word_has_had_a_place(world):
+    client = world.connect()
+    client.end()
+    world.clock.advance(0)
+    assert client.closed and not len(world.factory.admission)
+
+
+@pytest.mark.parametrize("protocols", [("http",), ("socks5",), ("http", "socks5")])
+def test_who_has_said_nothing_goes_to_another_factory_whatever_is_spoken_there(world, make, protocols):
+    other = make(protocols=protocols, max_connections=1)
+    silent, waits = world.connect(), world.connect()
+    for protocol in world.factory.admission.everyone():
+        protocol.served_by = ServedBy(other.factory)
+    assert world.factory.retire().called
+    assert len(other.factory.admission) == 2
+    waits.drop()
+    silent.send(CONNECT if "http" in protocols else FREE + BY_NAME)
+    assert silent.take().endswith(STANDS if "http" not in protocols else b"\r\n\r\n")
+    assert other.mode.heads and not world.mode.heads
+    silent.drop()
+    assert len(other.factory.admission) == 0
+
+
+def test_who_waits_for_a_place_waits_for_one_of_the_other(make):
+    world, other = make(max_connections=1), make(max_connections=1)
+    there, waits = world.connect(), world.connect()
+    taken = other.connect()
+    for protocol in world.factory.admission.everyone():
+        protocol.served_by = ServedBy(other.factory)
+    assert world.factory.retire().called
+    assert waits.paused
+    for client in (taken, there):
+        client.drop()
+    assert not waits.paused
+    waits.send(CONNECT)
+    assert waits.take().startswith(b"HTTP/1.1 200 ") and other.mode.heads
+    waits.drop()
+
+
+def test_a_stop_ends_who_has_said_nothing(world):
+    client = world.connect()
+    world.factory.stop()
+    world.clock.advance(0)
+    assert client.reset
+
+
+def test_nonsense_is_an_http_client_of_a_kind(world):
+    client = world.connect()
+    client.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+    assert client.take().startswith(b"HTTP/1.1 400 ")
+
+
+def test_only_what_is_to_be_spoken_is(make):
+    socks = make(protocols=("socks5",))
+    client = socks.connect()
+    client.send(CONNECT)
+    socks.advance(3)
+    assert client.closed and not client.take() and not socks.mode.heads
+    client = socks.connect()
+    client.send(FREE + BY_NAME)
+    assert client.take() == b"\x05\x00" + STANDS
+    client = make(protocols=("http",)).connect()
+    client.send(FREE + BY_NAME)
+    assert not client.take().startswith(b"\x05")
+
+
+def test_listeners_of_one_proxy_may_speak_one_protocol_each(world):
+    only = Speaking(world.factory, "socks5")
+    assert type(only.buildProtocol(None)) is SocksProtocol
+    assert only.build(None, "https").connection.peer_scheme == "https"
+    only.doStart()
+    only.doStop()
+
+
+@pytest.mark.parametrize("protocols", [(), ("ftp",), ("http", "socks4"), ("https",), ("http", "https"), "tls"])
+def test_what_cannot_be_spoken_is_one_line(protocols):
+    with pytest.raises(ConfigError, match="accepted") as caught:
+        spoken(protocols, None)
+    assert "\n" not in str(caught.value)
+
+
+# -- over real sockets, with the test as the reactor
+
+
+class Sockets:
+    """A proxy whose clients have real sockets."""
+
+    def __init__(self, context):
+        self.reactor = Reactor()
+        self.mode = Mode()
+        self.factory = Factory(self.mode, reactor=self.reactor)
+        self.factory.protocols = spoken(("http", "https", "socks5"), context)
+        self.factory.tls_context = context
+        self.network = self.factory.services.dialer = MemoryNetwork(self.reactor)
+        self.factory.doStart()
+        self.peer = SocketPeer(self.reactor, self.factory)
+
+    def close(self):
+        self.peer.clean_up()
+        self.factory.doStop()
+        self.reactor.advance(0)
+        self.factory.stop()
+        for _ in range(100):
+            self.reactor.advance(0.1)
+        assert not self.reactor.getDelayedCalls() and not self.reactor.readers
+
+
+@pytest.fixture
+def sockets(tmp_path):
+    cert, key = new_ca().issue("localhost").write(tmp_path, "server")
+    made = Sockets(server_context(str(cert), str(key)))
+    yield made
+    made.close()
+
+
+class Tls:
+    """TLS above a peer's socket, in which each step gives the proxy its turn."""
+
+    def __init__(self, sockets):
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing)
+        self.sockets = sockets
+        self.step(self.tls.do_handshake)
+
+    def step(self, what):
+        peer = self.sockets.peer
+        while True:
+            try:
+                return what()
+            except ssl.SSLWantReadError:
+                self.flush()
+                self.sockets.reactor.turn(peer.socket)
+                peer.socket.setblocking(False)
+                try:
+                    self.incoming.write(peer.socket.recv(65536))
+                except BlockingIOError:
+                    pass
+            finally:
+                self.flush()
+
+    def flush(self):
+        data = self.outgoing.read()
+        if data:
+            self.sockets.peer.send(data)
+
+    def exchange(self, data, size):
+        self.tls.write(data)
+        self.flush()
+        received = b""
+        while len(received) < size:
+            received += self.step(partial(self.tls.read, size - len(received)))
+        return received
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [(CONNECT, b"HTTP/1.1 200 Connection established\r\n\r\n"), (FREE + BY_NAME, b"\x05\x00" + STANDS)],
+)
+@pytest.mark.parametrize("inside_tls", [True, False])
+def test_one_port_for_all(sockets, said, answer, inside_tls):
+    peer = sockets.peer
+    if inside_tls:
+        tls = Tls(sockets)
+        assert tls.exchange(said, len(answer)) == answer
+    else:
+        peer.send(said)
+        peer.until(lambda: sockets.network.connections)
+        assert peer.receive(len(answer)) == answer
+    (address,) = sockets.network.dialed
+    assert str(address) == "example.com:443"
+    assert sockets.mode.schemes == [("https", "https") if inside_tls else ("http", "http")]
+    sockets.network.connections[0].send(b"hello")
+    assert (tls.exchange(b"x", 5) if inside_tls else peer.receive(5)) == b"hello"
+
+
+@pytest.mark.parametrize("said", [CONNECT, FREE + BY_NAME])
+@pytest.mark.parametrize("inside_tls", [True, False])
+def test_the_transport_is_handed_over_and_nothing_is_left_in_between(sockets, said, inside_tls):
+    (protocol,) = sockets.factory.admission.everyone()
+    transport = protocol.transport
+    assert transport.protocol is protocol
+    if inside_tls:
+        Tls(sockets).exchange(said, 2)
+    else:
+        sockets.peer.send(said)
+        sockets.peer.until(lambda: sockets.network.connections)
+    (speaks,) = sockets.factory.admission.everyone()
+    assert type(speaks) is (Http1Protocol if said is CONNECT else SocksProtocol)
+    assert transport.protocol is speaks.transport.protocol is speaks and "doRead" not in vars(transport)
+
+
+def test_a_client_that_leaves_without_a_word(sockets):
+    peer = sockets.peer
+    peer.leave()
+    assert not len(sockets.factory.admission)

@@ -1,0 +1,27 @@
+"""The states of a client connection, and which of them lead where. ``docs/internals/connection-states.rst`` has them as
+a table, with the events.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+
+class ClientState(Enum):
+    """What a client connection is at."""
+
+    WAITING = "nothing is read: it has just come, or there is no room for it yet"
+    OPEN = "requests are read and answered"
+    TUNNEL = "a tunnel has the connection, both ways"
+    LINGERING = "the last response is out; what still comes is thrown away"
+    CLOSED = "it is gone, or about to go"
+
+
+LEADS_TO: Final = {
+    ClientState.WAITING: {ClientState.OPEN, ClientState.CLOSED},
+    ClientState.OPEN: {ClientState.TUNNEL, ClientState.LINGERING, ClientState.CLOSED},
+    ClientState.TUNNEL: {ClientState.CLOSED},
+    ClientState.LINGERING: {ClientState.CLOSED},
+    ClientState.CLOSED: {ClientState.CLOSED},
+}

@@ -1,0 +1,255 @@
+"""Ports at which a client's first bytes tell what it speaks.
+
+Until then nobody but this has the connection; then the protocol that speaks gets the transport, with what was read. Who
+listens for one protocol alone has no part in it.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Collection
+from typing import Any, Final, TypeAlias
+
+from OpenSSL import SSL
+from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IProtocolFactory
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from txproxy.errors import ConfigError
+from txproxy.interfaces.connection import ClientConnection
+from txproxy.net.deadlines import NEVER
+from txproxy.net.transports.any_transports import replace_protocol
+from txproxy.net.transports.plain_transports import ordinary_read, plain_socket, replace_read
+from txproxy.net.transports.tls_transports import become_tls
+from txproxy.net.transports.unread import unread_function
+from txproxy.proxy.downstream.base import ClientProtocol
+from txproxy.proxy.downstream.client_states import LEADS_TO, ClientState
+from txproxy.proxy.downstream.http1 import Http1Protocol
+from txproxy.proxy.downstream.serving import ServedBy, ServingFactory, follow
+from txproxy.proxy.downstream.socks5 import SocksProtocol
+from txproxy.wire.socks.server import VERSIONS
+
+HTTP: Final = "http"
+HTTPS: Final = "https"
+SOCKS5: Final = "socks5"
+PROTOCOLS: Final = (HTTP, HTTPS, SOCKS5)
+
+# RFC 8446 5.1: a record of a handshake, with which TLS begins
+_TLS: Final = b"\x16"
+
+
+@implementer(IProtocol, IHalfCloseableProtocol)
+class NegotiatingProtocol:
+    """One client connection that has not said anything yet."""
+
+    __slots__ = ("factory", "services", "transport", "connection", "deadline", "state", "served_by", "_speaks")
+
+    def __init__(self, factory: ServingFactory, connection: ClientConnection) -> None:
+        self.factory = factory
+        self.services = factory.services
+        self.connection = connection
+        self.deadline = NEVER
+        self.state = ClientState.WAITING
+        # See txproxy.proxy.downstream.serving.Client.
+        self.served_by: ServedBy | None = None
+        # who has the connection now, where the transport goes on calling us
+        self._speaks: ClientProtocol | None = None
+
+    # -- the beginning
+
+    def makeConnection(self, transport: Any) -> None:
+        """A client is there."""
+        self.transport = self.connection.transport = transport
+        self.connectionMade()
+
+    def connectionMade(self) -> None:
+        """Wait for the first bytes, if there is room."""
+        transport = self.transport
+        self.services.deadlines.watch(self)
+        if HTTPS in self.factory.protocols and plain_socket(transport) is not None:
+            # OpenSSL has to read the first byte itself.
+            replace_read(transport, self._look)
+        if self.factory.admission.admit(self):
+            self._listen()
+        else:
+            transport.pauseProducing()
+
+    def admitted(self) -> None:
+        """There is room for this connection now."""
+        self._listen()
+        self.transport.resumeProducing()
+
+    def _listen(self) -> None:
+        self._enter(ClientState.OPEN)
+        self.deadline = self.factory.first_limit.ahead
+
+    def _enter(self, state: ClientState) -> None:
+        assert state in LEADS_TO[self.state], f"{self.state} does not lead to {state}"
+        self.state = state
+
+    # -- what is spoken
+
+    def _look(self) -> Any:
+        """In place of the transport's own reading: see whether TLS begins."""
+        transport = self.transport
+        handle = plain_socket(transport)
+        first = b""
+        if handle is not None:
+            try:
+                first = handle.recv(1, socket.MSG_PEEK)
+            except BlockingIOError:
+                return None
+            except OSError:
+                pass  # the transport will find out itself
+        replace_read(transport, None)
+        context = self.factory.tls_context
+        if first == _TLS and context is not None and become_tls(transport, context):
+            self.connection.peer_scheme = HTTPS
+            return transport.doRead()
+        return ordinary_read(transport)
+
+    def dataReceived(self, data: bytes) -> None:
+        """The first bytes, and perhaps more."""
+        if self._speaks is None and self.state is ClientState.OPEN:
+            protocols = self.factory.protocols
+            socks = SOCKS5 in protocols and (data[0] in VERSIONS or HTTP not in protocols)
+            self._hand_over(SocksProtocol if socks else Http1Protocol).dataReceived(data)
+        elif self._speaks is not None:
+            self._speaks.dataReceived(data)
+
+    def refuse_protocol(self, spoken: str, data: bytes) -> None:
+        """See :class:`txproxy.proxy.downstream.base.ClientProtocol`."""
+        if self.state is ClientState.OPEN:
+            self._hand_over(Http1Protocol).refuse_protocol(spoken, data)
+
+    def _hand_over(self, kind: type[ClientProtocol]) -> ClientProtocol:
+        """The connection, and its place among those that are admitted, is another's from now on."""
+        speaks = kind(self.factory, self.connection)
+        speaks.served_by = self.served_by
+        self.services.deadlines.forget(self)
+        self.factory.admission.give_place(self, speaks)
+        if not replace_protocol(self.transport, speaks):
+            self._speaks = speaks
+        self._enter(ClientState.CLOSED)
+        speaks.makeConnection(self.transport)
+        # The time of the first request has begun with the connection.
+        speaks.deadline = self.deadline
+        return speaks
+
+    # -- the end
+
+    def readConnectionLost(self) -> None:
+        """The client sends no more."""
+        if self._speaks is not None:
+            self._speaks.readConnectionLost()
+        else:
+            self._close()
+
+    def writeConnectionLost(self) -> None:
+        """Our own half-close went out."""
+        if self._speaks is not None:
+            self._speaks.writeConnectionLost()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The client is gone."""
+        if self._speaks is not None:
+            self._speaks.connectionLost(reason)
+            return
+        self._enter(ClientState.CLOSED)
+        self.services.deadlines.forget(self)
+        self.factory.admission.left(self)
+
+    def deadline_passed(self) -> None:
+        """The client is silent, or does not let itself be closed."""
+        if self.state is ClientState.CLOSED:
+            self.abort()
+        elif unread_function(self.transport)():
+            # What comes just now is read in this turn.
+            self.deadline = self.factory.first_limit.ahead
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        if self.state is not ClientState.CLOSED:
+            self._enter(ClientState.CLOSED)
+            self.deadline = self.services.idle_limit.ahead
+            self.transport.loseConnection()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._enter(ClientState.CLOSED)
+        self.deadline = NEVER
+        self.transport.abortConnection()
+
+    # -- who serves it
+
+    def drain(self) -> None:
+        """The first request may be on its way: it has a moment to arrive."""
+        if self.state is ClientState.OPEN:
+            self.deadline = min(self.deadline, self.services.gone_limit.ahead)
+
+    def retire(self) -> bool:
+        """Another factory serves the listener: go there."""
+        if self.factory.draining or self.state is ClientState.CLOSED:
+            return False
+        return follow(self)
+
+    def can_follow(self, factory: ServingFactory) -> bool:
+        """Whatever is spoken there, nothing was said yet."""
+        return True
+
+    def belong_to(self, factory: ServingFactory) -> None:
+        """See :class:`txproxy.proxy.downstream.serving.Client`."""
+        self.factory = factory
+        self.services = factory.services
+
+
+# What a client connection begins as, and what makes that.
+Beginning: TypeAlias = ClientProtocol | NegotiatingProtocol
+Kind: TypeAlias = Callable[[Any, ClientConnection], Beginning]
+
+
+def spoken(protocols: Collection[str], tls_context: SSL.Context | Callable[[], SSL.Context] | None) -> frozenset[str]:
+    """``protocols`` as a set; ``ConfigError`` if they are not some of :data:`PROTOCOLS` that can be spoken together."""
+    names = frozenset((protocols,) if isinstance(protocols, str) else protocols)
+    unknown = sorted(map(str, names.difference(PROTOCOLS)))
+    if unknown or not names - {HTTPS}:
+        wrong = repr(unknown[0]) if unknown else "no protocol that is spoken in the plain, or inside TLS,"
+        raise ConfigError(f"{wrong} is none to speak to clients; accepted are http, socks5, and https beside them")
+    if HTTPS in names and tls_context is None:
+        raise ConfigError("https beside other protocols needs a certificate; accepted is a TLS context")
+    return names
+
+
+def protocol_class(protocols: frozenset[str]) -> Kind:
+    """What a client connection begins as."""
+    if protocols == {HTTP}:
+        return Http1Protocol
+    return SocksProtocol if protocols == {SOCKS5} else NegotiatingProtocol
+
+
+@implementer(IProtocolFactory)
+class Speaking:
+    """The clients of a listener that speaks one protocol alone, whatever else ``factory`` speaks at others."""
+
+    noisy = False
+
+    def __init__(self, factory: Any, protocol: str) -> None:
+        self._factory = factory
+        self._kind = protocol_class(spoken((protocol,), None))
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """A protocol for a new client."""
+        return self._factory.build_as(self._kind, addr, self._factory.scheme)
+
+    def build(self, addr: Any, scheme: str) -> Any:
+        """The same for a client inside TLS."""
+        return self._factory.build_as(self._kind, addr, scheme)
+
+    def doStart(self) -> None:
+        """The listener has begun."""
+        self._factory.doStart()
+
+    def doStop(self) -> None:
+        """The listener has ended."""
+        self._factory.doStop()
