@@ -4,7 +4,7 @@ import pytest
 
 from tests.importers.squid.access_lines import Translated, rules
 from txproxy.importers.squid import reader
-from txproxy.importers.squid.reader import Directive, Unread, items, read, read_file
+from txproxy.importers.squid.reader import Directive, Note, Unread, items, read, read_file
 from txproxy.importers.squid.translation import translate_file
 
 
@@ -44,13 +44,20 @@ def test_words_end_at_spaces_but_names_of_files_do_not(line, words):
 
 
 def test_what_is_noted_of_a_directive_has_its_place_and_its_name():
-    assert Directive("squid.conf:7", "via", ()).note("no") == "squid.conf:7: via: no"
+    directive = Directive("squid.conf", 7, "via", ())
+    assert (directive.place, str(directive.note("no"))) == ("squid.conf:7", "squid.conf:7: via: no")
+    assert str(Note("squid.conf", 0, "via", "there is none")) == "squid.conf: via: there is none"
+
+
+def test_notes_are_in_the_order_of_the_lines_and_what_is_in_none_is_last():
+    notes = [Note("c:1: a", line, "x", "y") for line in (0, 10, 9)]
+    assert [note.line for note in sorted(notes, key=lambda note: note.order)] == [9, 10, 0]
 
 
 def test_of_a_condition_that_is_not_known_only_what_denies_is_taken():
     lines = "if ${service_name} = x\nacl a src ::1\nhttp_access allow a\nhttp_access deny a\nvia off\nendif\nvia on"
     first, *others = read(lines, "squid.conf")
-    assert isinstance(first, Unread) and first.note.startswith("squid.conf:1: if: it is not known here")
+    assert isinstance(first, Unread) and str(first.note).startswith("squid.conf:1: if: it is not known here")
     assert [(one.name, one.words) for one in others] == [
         ("acl", ("a", "src", "::1")),
         ("http_access", ("deny", "a")),

@@ -114,7 +114,7 @@ class Acls:
 
 def _values(directive: Directive | None, kind: str, words: Sequence[str]) -> list[str]:
     """The values of one line: those of the files that it names in their place, and options taken out."""
-    path = directive.place.rpartition(":")[0] if directive is not None else ""
+    path = directive.file if directive is not None else ""
     found = []
     options = True
     for word in words:

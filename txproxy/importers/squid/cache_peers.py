@@ -13,9 +13,9 @@ from urllib.parse import quote
 import attrs
 
 from txproxy.importers.squid.access_lists import Acls
-from txproxy.importers.squid.findings import Line, Peer, Setting, Settings, word_of
 from txproxy.importers.squid.formulas import TRUE, Untranslatable, positive
-from txproxy.importers.squid.reader import Directive
+from txproxy.importers.squid.reader import Directive, Note
+from txproxy.importers.squid.settings import Line, Peer, Setting, Settings, word_of
 from txproxy.interfaces.weights import MOST_WEIGHT
 from txproxy.matching.hosts import HostPattern, is_literal
 
@@ -232,7 +232,7 @@ class Ways:
 
     parents: list[str]
     denied: list[dict[str, Any]]
-    notes: list[str]
+    notes: list[Note]
 
 
 def ways(settings: Settings) -> Ways:

@@ -18,23 +18,50 @@ _COMMENT: Final = re.compile(r"(?:^|\s)#.*")
 
 
 @attrs.frozen
-class Directive:
-    """One directive: ``name``, the ``words`` after it, and its ``place`` (``squid.conf:12``)."""
+class Note:
+    """What could not be taken over: the ``name`` of a directive and why, of a ``line`` of a ``file``, or, with 0, of
+    what is nowhere in it.
+    """
 
-    place: str
+    file: str
+    line: int
+    name: str
+    why: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.name}: {self.why}"
+
+    @property
+    def order(self) -> tuple[bool, str, int]:
+        """Where it stands among others: as in the files, and what is not in them is last."""
+        return not self.line, self.file if self.line else "", self.line
+
+
+@attrs.frozen
+class Directive:
+    """One directive: its ``name``, the ``words`` after it, and the ``file`` and ``line`` that it stands in."""
+
+    file: str
+    line: int
     name: str
     words: tuple[str, ...]
 
-    def note(self, why: str) -> str:
-        """A line that says what could not be taken over."""
-        return f"{self.place}: {self.name}: {why}"
+    @property
+    def place(self) -> str:
+        """Where it stands, as people write it: ``squid.conf:12``."""
+        return f"{self.file}:{self.line}"
+
+    def note(self, why: str) -> Note:
+        """What could not be taken over of it."""
+        return Note(self.file, self.line, self.name, why)
 
 
 @attrs.frozen
 class Unread:
     """What stands in a file and is no directive that could be read."""
 
-    note: str
+    note: Note
 
 
 def read(text: str, path: str, depth: int = 0) -> Iterator[Directive | Unread]:
@@ -45,7 +72,7 @@ def read(text: str, path: str, depth: int = 0) -> Iterator[Directive | Unread]:
         words = _words(line)
         if not words:
             continue
-        directive = Directive(f"{path}:{number}", words[0], tuple(words[1:]))
+        directive = Directive(path, number, words[0], tuple(words[1:]))
         if directive.name == "if":
             open_ifs.append(_condition(directive.words))
             if open_ifs[-1] is None:

@@ -17,9 +17,9 @@ from txproxy.errors import ConfigError
 from txproxy.importers.squid.access_lists import Acls
 from txproxy.importers.squid.cache_peers import Ways, ways
 from txproxy.importers.squid.directives import REASONS, SETTINGS
-from txproxy.importers.squid.findings import Settings
 from txproxy.importers.squid.formulas import TRUE, Formula, Untranslatable, as_table, both, positive
-from txproxy.importers.squid.reader import Directive, Unread, read, read_file
+from txproxy.importers.squid.reader import Directive, Note, Unread, read, read_file
+from txproxy.importers.squid.settings import Settings
 
 _ANYBODY: Final = ("0.0.0.0/0", "::/0")
 # Expressions that look at where a URL begins or ends, or at its port.
@@ -59,20 +59,20 @@ def translate_file(path: str) -> Translation:
     try:
         text = read_file(path)
     except OSError as fault:
-        raise ConfigError(f"{path}: {fault.strerror}; accepted is a squid.conf that can be read") from None
+        raise ConfigError(f"{path}: {fault.strerror}", "accepted is a squid.conf that can be read") from None
     for program, sign in _OTHERS.items():
         if sign.search(text):
-            raise ConfigError(f"{path}: this is {program}; accepted is a squid.conf")
+            raise ConfigError(f"{path}: this is {program}", "accepted is a squid.conf")
     directives = [one for one in read(text, path) if isinstance(one, Directive)]
     if directives and not any(one.name in _KNOWN for one in directives):
-        raise ConfigError(f"{path}: not one line of it is a directive of Squid's; accepted is a squid.conf")
+        raise ConfigError(f"{path}: not one line of it is a directive of Squid's", "accepted is a squid.conf")
     return translate(text, path)
 
 
 class _Translator:
     def __init__(self, text: str, path: str) -> None:
         self.path = path
-        self.notes: list[str] = []
+        self.notes: list[Note] = []
         self.acls = Acls()
         self.settings = Settings()
         self.ways = Ways([], [], [])
@@ -108,11 +108,7 @@ class _Translator:
         return Translation(self._written(rules, destinations), tuple(self._in_order()))
 
     def _in_order(self) -> Iterable[str]:
-        def place(note: str) -> tuple[bool, str, int]:
-            match = re.match(r"(.*?):(\d+): ", note)
-            return (match is None, match[1], int(match[2])) if match is not None else (True, "", 0)
-
-        return dict.fromkeys(sorted(self.notes, key=place))
+        return dict.fromkeys(map(str, sorted(self.notes, key=lambda note: note.order)))
 
     def _set(self, directive: Directive) -> None:
         setting = SETTINGS.get(directive.name)
@@ -134,7 +130,8 @@ class _Translator:
             return
         words = self.acls.words(name)
         if kind in ("dstdomain", "dstdom_regex") and "-n" not in words:
-            self.notes.append(f"{self.path}: acl: hosts that are given by their address are not looked up for a name")
+            why = "hosts that are given by their address are not looked up for a name"
+            self.notes.append(Note(self.path, 0, "acl", why))
         elif kind == "url_regex" and any(_TUNNEL.search(word) for word in words):
             self.notes.append(place.note(f"{name}: of a tunnel, it is searched in https://HOST/, and not in HOST:443"))
 
@@ -164,8 +161,7 @@ class _Translator:
         return [*self.ways.denied, *rules], list(dict.fromkeys(destinations))
 
     def _place(self, directive: Directive) -> str:
-        file, _, line = directive.place.rpartition(":")
-        return line if file == self.path else directive.place
+        return str(directive.line) if directive.file == self.path else directive.place
 
     def _is_about_connections(self, action: str, references: Sequence[str], directive: Directive) -> bool:
         """``deny`` with nothing but ``maxconn`` is a limit."""
@@ -249,7 +245,7 @@ class _Translator:
         found = {"name": "squid", "mode": "forward", "protocols": ["http"]}
         listener = dict(self.settings.listener)
         if "listen" not in listener and "tls_listen" not in listener:
-            self.notes.append(f"{self.path}: http_port: there is none; taken to be 3128")
+            self.notes.append(Note(self.path, 0, "http_port", "there is none; taken to be 3128"))
             listener["listen"] = ["[::]:3128"]
         for key in ("listen", "tls_listen", "certificates"):
             if key in listener:
@@ -257,10 +253,8 @@ class _Translator:
         return found
 
     def _destinations(self, destinations: Sequence[str]) -> list[str]:
-        self.notes.append(
-            f"{self.path}: http_access: loopback, link-local, private and metadata addresses are refused, unless "
-            "allow_destinations has them"
-        )
+        why = "loopback, link-local, private and metadata addresses are refused, unless allow_destinations has them"
+        self.notes.append(Note(self.path, 0, "http_access", why))
         open_to_all = f"# allow_destinations = {_value(_ANYBODY)}"
         if destinations:
             return [

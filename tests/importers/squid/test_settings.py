@@ -2,11 +2,11 @@
 
 import pytest
 
-from txproxy.importers.squid.findings import Line, Peer, Settings, word_of
 from txproxy.importers.squid.formulas import Untranslatable
 from txproxy.importers.squid.reader import Directive
+from txproxy.importers.squid.settings import Line, Peer, Settings, word_of
 
-DIRECTIVE = Directive("squid.conf:1", "via", ("on", "x"))
+DIRECTIVE = Directive("squid.conf", 1, "via", ("on", "x"))
 
 
 def test_a_word_that_has_to_be_there():
