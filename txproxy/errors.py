@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple, TypeAlias
 
 # A user, and perhaps a password, of a URL, or of HOST:PORT. In what is malformed nobody can tell where a password ends,
 # so that it is all up to the last @ of the word.
@@ -25,13 +25,88 @@ class TxproxyError(Exception):
     """The root of all errors that txproxy raises on purpose."""
 
 
-class ConfigError(TxproxyError, ValueError):
-    """An option, a file or a value is wrong. ``str()`` of it has one line for each error found, and no password of a
-    URL: it is shown, and logged.
+# From what was given to a value in it: names of keys, and numbers of elements, the first of which is 0.
+Path: TypeAlias = "tuple[str | int, ...]"
+
+_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def written(path: Path) -> str:
+    """A path as it is written: ``pools.web.upstreams[1]``."""
+    parts = []
+    for step in path:
+        if isinstance(step, int):
+            parts.append(f"[{step}]")
+        else:
+            parts.append(f".{step}" if _BARE_KEY.fullmatch(step) else f".'{step}'")
+    return "".join(parts).removeprefix(".")
+
+
+class Finding(NamedTuple):
+    """One thing that is wrong: the ``path`` from what was given to what it is about, what is ``said`` of that, and what
+    is ``accepted`` in its place (a clause, ``accepted is ...``). ``place`` is what those who are told call it, where
+    that is another name than its path: an option, a line of a file, the name of a rule; or empty, where what is said
+    names it.
     """
 
-    def __init__(self, text: str = "") -> None:
-        super().__init__(masked(text))
+    path: Path
+    said: str
+    accepted: str = ""
+    place: str | None = None
+
+    def __str__(self) -> str:
+        place = written(self.path) if self.place is None else self.place
+        return f"{place}: {self.text}" if place else self.text
+
+    @property
+    def text(self) -> str:
+        """What is wrong and what is accepted, for who says where."""
+        return "; ".join(filter(None, (self.said, self.accepted)))
+
+    def within(self, place: str, *steps: str | int) -> Finding:
+        """The same of what is at ``steps`` in something larger, where those who are told call that ``place``."""
+        own = written(self.path) if self.place is None else self.place
+        return self._replace(path=(*steps, *self.path), place=": ".join(filter(None, (place, own))))
+
+
+class ConfigError(TxproxyError, ValueError):
+    """An option, a file or a value is wrong. ``str()`` of it has one line for each error found, and no password of a
+    URL: it is shown, and logged. ``findings`` has the same as data.
+
+    It is made from a text, of which each line is an error, and what else a :class:`Finding` has; or from findings.
+    """
+
+    def __init__(
+        self, text: str | Iterable[Finding] = "", accepted: str = "", path: Path = (), place: str | None = None
+    ) -> None:
+        if isinstance(text, str):
+            text = [Finding(path, line, accepted, place) for line in text.splitlines() or [""]]
+        self.findings = tuple(one._replace(said=masked(one.said), accepted=masked(one.accepted)) for one in text)
+        super().__init__("\n".join(map(str, self.findings)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.findings,)
+
+    def at(self, *steps: str | int) -> ConfigError:
+        """The same of what is at ``steps`` in something larger."""
+        return ConfigError(one._replace(path=(*steps, *one.path)) for one in self.findings)
+
+    def about(self, words: str) -> ConfigError:
+        """The same, with ``words`` before what is said, where what is wrong is part of a value that they name."""
+        return ConfigError(one._replace(said=f"{words}{one.said}") for one in self.findings)
+
+    def accepting(self, accepted: str) -> ConfigError:
+        """The same where something else is ``accepted``, as what was tried is not all that may be there."""
+        return ConfigError(one._replace(accepted=accepted) for one in self.findings)
+
+    def or_else(self, accepted: str) -> ConfigError:
+        """The same where that is ``accepted`` as well."""
+        return ConfigError(one._replace(accepted=f"{one.accepted}, or {accepted}") for one in self.findings)
+
+    @property
+    def said(self) -> str:
+        """What is wrong, without what is accepted: for who says more of it."""
+        return ", ".join(one.said for one in self.findings)
 
 
 class ExchangeError(TxproxyError):

@@ -52,19 +52,20 @@ def test_a_listener_of_streams_names_the_pools_that_it_needs():
     assert TcpListener(sni=sni).pools == ("b", "c")
 
 
-def test_endpoints_are_plain_ones_first_and_each_knows_where_it_was_given():
+def test_endpoints_are_plain_ones_first_and_each_has_its_path():
     listener = ReverseListener(listen=("tcp:1", "tcp:2"), tls_listen=("tcp:3",))
     assert listener.endpoints == ("tcp:1", "tcp:2", "tcp:3")
-    assert listener.entrances == [("tcp:1", False), ("tcp:2", False), ("tcp:3", True)]
-    assert (listener.where_of(False), listener.where_of(True)) == ("--listen", "--tls-listen")
-    in_file = attrs.evolve(listener, where="edge.toml:3: listeners[0]")
-    assert in_file.where_of(False) == in_file.where_of(True) == "edge.toml:3: listeners[0]"
+    assert listener.entrance_paths == [
+        ("tcp:1", ("listen", 0)),
+        ("tcp:2", ("listen", 1)),
+        ("tcp:3", ("tls_listen", 0)),
+    ]
 
 
 def test_where_it_was_read_makes_no_other_configuration():
     listener = ForwardListener(listen=("tcp:1",))
     one = Config(listeners=(listener,))
-    other = Config(listeners=(attrs.evolve(listener, where="x"),), source="edge.toml", warnings=("x",))
+    other = Config(listeners=(listener,), source="edge.toml", lines={(): 1}, warnings=("x",))
     assert one == other
     assert one != Config(listeners=(listener,), access_log="-")
 

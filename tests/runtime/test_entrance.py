@@ -38,7 +38,7 @@ def refusing(reactor, name):
 
 def test_clients_get_to_who_stands_behind_it(reactor):
     factory = refusing(reactor, "a")
-    entrance = Entrance("tcp:80", Behind(factory=factory), reactor, "--listen")
+    entrance = Entrance("tcp:80", Behind(factory=factory), reactor)
     entrance.open()
     assert factory.listens
     client = reactor.connect(80)
@@ -52,16 +52,16 @@ def test_clients_get_to_who_stands_behind_it(reactor):
     assert reactor.getDelayedCalls() == []
 
 
-def test_an_address_that_cannot_be_is_told_of_with_where_it_was_given(reactor):
-    entrance = Entrance("tcp:81", Behind(factory=refusing(reactor, "a")), reactor, "edge.toml:3: listeners[0].listen")
+def test_an_address_that_cannot_be_is_told_of(reactor):
+    entrance = Entrance("tcp:81", Behind(factory=refusing(reactor, "a")), reactor)
     with pytest.raises(ConfigError) as fault:
         entrance.open()
-    assert str(fault.value) == "edge.toml:3: listeners[0].listen tcp:81: cannot listen there: Address already in use"
+    assert str(fault.value) == "tcp:81: cannot listen there: Address already in use"
 
 
 def test_who_connects_after_a_change_gets_to_another_with_the_same_port(reactor):
     before, after = refusing(reactor, "a"), refusing(reactor, "b")
-    entrance = Entrance("tcp:80", Behind(factory=before), reactor, "--listen")
+    entrance = Entrance("tcp:80", Behind(factory=before), reactor)
     entrance.open()
     first = reactor.connect(80)
     entrance.lead_to(Behind(factory=after))
@@ -78,7 +78,7 @@ def test_who_connects_after_a_change_gets_to_another_with_the_same_port(reactor)
 
 def test_a_header_of_the_proxy_protocol_comes_first_where_it_is_to(reactor):
     factory = refusing(reactor, "a")
-    entrance = Entrance("tcp:80", Behind(factory=factory, trusted=PeerNetworks(["127.0.0.1/32"])), reactor, "--listen")
+    entrance = Entrance("tcp:80", Behind(factory=factory, trusted=PeerNetworks(["127.0.0.1/32"])), reactor)
     entrance.open()
     told, untold = reactor.connect(80), reactor.connect(80)
     told.send(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n" + GET)

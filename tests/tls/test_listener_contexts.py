@@ -496,8 +496,8 @@ def test_each_wrong_value_has_its_line():
         "--tls-cert: at least one is needed; accepted is a PEM chain",
         "--tls-min-version 1.1: no such version; accepted: 1.2, 1.3",
         "--tls-client-auth maybe: no such way; accepted: require, optional",
-        "--tls-client-depth -1: accepted is 0 or more",
-        "--tls-ciphers nonsense: accepted is an OpenSSL cipher string",
+        "--tls-client-depth -1: less than none; accepted is 0 or more",
+        "--tls-ciphers nonsense: there are no such ciphers; accepted is an OpenSSL cipher string",
     ]
 
 
@@ -505,7 +505,7 @@ def test_each_wrong_value_has_its_line():
 def test_ciphers_that_openssl_does_not_know(site, ciphers):
     site.add("a.example")
     assert faults_of(certificates=tuple(site.files), ciphers=ciphers) == [
-        f"--tls-ciphers {ciphers}: accepted is an OpenSSL cipher string"
+        f"--tls-ciphers {ciphers}: there are no such ciphers; accepted is an OpenSSL cipher string"
     ]
 
 

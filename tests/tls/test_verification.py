@@ -275,7 +275,9 @@ def test_a_host_that_no_certificate_can_have(host):
         client_connections(host)
     with pytest.raises(ConfigError) as fault:
         client_connections("a.example", server_name=host, prefix="pools.a.")
-    assert str(fault.value).startswith(f"pools.a.server-name {host}: accepted is a host name")
+    assert str(fault.value).startswith(
+        f"pools.a.server-name {host}: no certificate has such a name; accepted is a host"
+    )
 
 
 def test_names_beyond_ascii_are_asked_for_as_dns_has_them(files):

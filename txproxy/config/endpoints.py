@@ -45,7 +45,7 @@ def server_endpoint(reactor: Any, text: str) -> Any:
         why = str(fault) if isinstance(fault, ValueError) and "Unknown endpoint type" not in str(fault) else ""
         if text.startswith("systemd:"):
             why = "the service manager has opened no such socket"
-    raise ConfigError(f"{shown(text)} is no endpoint{f': {why}' if why else ''}; {_ACCEPTED}")
+    raise ConfigError(f"{shown(text)} is no endpoint{f': {why}' if why else ''}", _ACCEPTED)
 
 
 def _long(text: str) -> str:
@@ -95,7 +95,7 @@ def endpoint_text(value: object) -> str:
     """``value`` as text, if it describes an endpoint, as far as can be told before the program runs."""
     text = str(value) if type(value) is int else value
     if not isinstance(text, str):
-        raise ConfigError(f"{shown(value)} is no endpoint; {_ACCEPTED}")
+        raise ConfigError(f"{shown(value)} is no endpoint", _ACCEPTED)
     # What the service manager has opened is not there for who only reads a configuration.
     if not text.startswith("systemd:"):
         server_endpoint(None, text)

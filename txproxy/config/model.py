@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import attrs
 
+from txproxy.errors import Path
 from txproxy.forward.mode import ForwardPolicy
 from txproxy.limits.quotas import Quota
 from txproxy.limits.shaping import Bandwidth
@@ -121,8 +123,7 @@ _WITH_POOL = (PoolAction, TunnelAction, AuthConfig, MirrorConfig)
 @attrs.frozen(kw_only=True)
 class ListenerConfig:
     """What listeners of all modes have: endpoint strings to listen on, plain and with TLS, and limits. With
-    ``proxy_protocol`` all of them expect its header, from the peers in ``trusted_proxies`` (CIDRs). ``where`` is where
-    the endpoints were given, for errors.
+    ``proxy_protocol`` all of them expect its header, from the peers in ``trusted_proxies`` (CIDRs).
     """
 
     name: str
@@ -134,7 +135,6 @@ class ListenerConfig:
     tolerate: tuple[str, ...] = ()
     proxy_protocol: bool = False
     trusted_proxies: tuple[str, ...] = ()
-    where: str = attrs.field(default="--listen", eq=False)
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -142,13 +142,10 @@ class ListenerConfig:
         return self.listen + self.tls_listen
 
     @property
-    def entrances(self) -> list[tuple[str, bool]]:
-        """Both kinds, and of each whether it is the one with TLS."""
-        return [(text, False) for text in self.listen] + [(text, True) for text in self.tls_listen]
-
-    def where_of(self, tls: bool) -> str:
-        """Where the endpoints with TLS or those without were given."""
-        return "--tls-listen" if tls and self.where == "--listen" else self.where
+    def entrance_paths(self) -> list[tuple[str, tuple[str, int]]]:
+        """Both kinds, each with its path in the listener."""
+        kinds = (("listen", self.listen), ("tls_listen", self.tls_listen))
+        return [(text, (key, number)) for key, texts in kinds for number, text in enumerate(texts)]
 
 
 @attrs.frozen(kw_only=True)
@@ -215,10 +212,12 @@ AnyListener: TypeAlias = "ForwardListener | ReverseListener | TcpListener"
 
 @attrs.frozen(kw_only=True)
 class Config(PlainValue):
-    """All of one process. ``access_log`` is ``-``, a file, or None for none; ``bounds`` are what clients may use.
-    ``source`` is the file that it was read from, empty for options; ``warnings`` are what may be a mistake in it,
-    one line each. ``opened`` is no part of the value: what was read to check it, such as lists, and would take its time
-    to be read again. Who builds what is configured empties it.
+    """All of one process.
+
+    ``access_log`` is ``-``, a file, or None for none; ``bounds`` are what clients may use. ``source`` is the file that
+    it was read from, empty for options, and ``lines`` has the line of each of its keys; ``warnings`` are what may be a
+    mistake in it, one line each. ``opened`` is no part of the value: what was read to check it, such as lists, and
+    would take its time to be read again. Who builds what is configured empties it.
     """
 
     listeners: tuple[AnyListener, ...]
@@ -227,6 +226,7 @@ class Config(PlainValue):
     access_log: str | None = None
     bounds: BoundsConfig = attrs.field(factory=BoundsConfig)
     source: str = attrs.field(default="", eq=False)
+    lines: Mapping[Path, int] = attrs.field(factory=dict, eq=False, repr=False)
     warnings: tuple[str, ...] = attrs.field(default=(), eq=False)
     opened: list[object] = attrs.field(init=False, factory=list, eq=False, repr=False)
 

@@ -24,7 +24,7 @@ def parse_size(text: str) -> int:
     """Bytes from ``64k``, ``10M``, ``1G`` (binary) or a bare number."""
     match = _SIZE.fullmatch(text)
     if match is None:
-        raise ConfigError(f"{text!r} is no size; accepted is a number of bytes, or one with k, M or G")
+        raise ConfigError(f"{text!r} is no size", "accepted is a number of bytes, or one with k, M or G")
     return int(match[1]) * _SIZE_UNITS[match[2].lower()]
 
 
@@ -33,14 +33,14 @@ def parse_duration(text: str) -> float:
     match = _DURATION.fullmatch(text)
     seconds = float(match[1]) * _DURATION_UNITS[match[2]] if match is not None else 0.0
     if not seconds:
-        raise ConfigError(f"{text!r} is no time; accepted is a number of seconds, or one with ms, s, m or h, above 0")
+        raise ConfigError(f"{text!r} is no time", "accepted is a number of seconds, or one with ms, s, m or h, above 0")
     return seconds
 
 
 def parse_number(text: str) -> int:
     """A whole number from 1."""
     if not text.isascii() or not text.isdigit() or len(text) > 9 or not int(text):
-        raise ConfigError(f"{text!r} is no number; accepted is 1 or more")
+        raise ConfigError(f"{text!r} is no number", "accepted is 1 or more")
     return int(text)
 
 
@@ -56,13 +56,13 @@ def parse_target_size(text: str) -> int:
 
 def _target_size(size: int, given: object) -> int:
     if not size:
-        raise ConfigError(f"{given!r} is too little for any target; accepted is 1 or more")
+        raise ConfigError(f"{given!r} is too little for any target", "accepted is 1 or more")
     return size
 
 
 def _head_size(size: int, given: object) -> int:
     if size < _LEAST_HEAD:
-        raise ConfigError(f"{given!r} is too little for any request; accepted is {_LEAST_HEAD} or more")
+        raise ConfigError(f"{given!r} is too little for any request", f"accepted is {_LEAST_HEAD} or more")
     return size
 
 
@@ -70,7 +70,7 @@ def parse_pseudonym(text: str) -> str | None:
     """A name for Via, or None for ``none``."""
     # RFC 9110 7.6.3: a pseudonym is a token.
     if not text.isascii() or not text.replace("-", "").replace("_", "").replace(".", "").isalnum():
-        raise ConfigError(f"{text!r} is no pseudonym; accepted are letters, digits, - _ and ., or none")
+        raise ConfigError(f"{text!r} is no pseudonym", "accepted are letters, digits, - _ and ., or none")
     return None if text == "none" else text
 
 
@@ -79,7 +79,7 @@ def one_of(accepted: Sequence[str]) -> Callable[[object], str]:
 
     def parse(value: object) -> str:
         if value not in accepted:
-            raise ConfigError(f"{shown(value)} is not known{hint(value, accepted)}; accepted: {', '.join(accepted)}")
+            raise ConfigError(f"{shown(value)} is not known{hint(value, accepted)}", f"accepted: {', '.join(accepted)}")
         return str(value)
 
     return parse
@@ -123,16 +123,16 @@ def shown(value: object) -> str:
 def text(value: object) -> str:
     """A text with something in it, on one line."""
     if not isinstance(value, str) or not value:
-        raise ConfigError(f"{shown(value)} is no text; accepted is a text in quotes, not an empty one")
+        raise ConfigError(f"{shown(value)} is no text", "accepted is a text in quotes, not an empty one")
     if has_control(value):
-        raise ConfigError(f"{shown(value)} has control characters in it; accepted is one line of text")
+        raise ConfigError(f"{shown(value)} has control characters in it", "accepted is one line of text")
     return value
 
 
 def some_text(value: object) -> str:
     """A text with something in it, of any lines."""
     if not isinstance(value, str) or not value:
-        raise ConfigError(f"{shown(value)} is no text; accepted is a text in quotes, not an empty one")
+        raise ConfigError(f"{shown(value)} is no text", "accepted is a text in quotes, not an empty one")
     return value
 
 
@@ -144,21 +144,21 @@ def has_control(given: str) -> bool:
 def any_text(value: object) -> str:
     """A text, which may be empty."""
     if not isinstance(value, str):
-        raise ConfigError(f"{shown(value)} is no text; accepted is a text in quotes")
+        raise ConfigError(f"{shown(value)} is no text", "accepted is a text in quotes")
     return value
 
 
 def secret_text(value: object) -> str:
     """The same for what may be a secret: no message shows it."""
     if not isinstance(value, str):
-        raise ConfigError("this is no text; accepted is a text in quotes")
+        raise ConfigError("this is no text", "accepted is a text in quotes")
     return value
 
 
 def flag(value: object) -> bool:
     """True or false."""
     if not isinstance(value, bool):
-        raise ConfigError(f"{shown(value)} is neither; accepted: true, false")
+        raise ConfigError(f"{shown(value)} is neither", "accepted: true, false")
     return value
 
 
@@ -167,7 +167,7 @@ def whole(least: int, most: int) -> Callable[[object], int]:
 
     def parse(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise ConfigError(f"{shown(value)} cannot be; accepted is a whole number from {least} to {most}")
+            raise ConfigError(f"{shown(value)} cannot be", f"accepted is a whole number from {least} to {most}")
         return value
 
     return parse
@@ -176,7 +176,7 @@ def whole(least: int, most: int) -> Callable[[object], int]:
 def share(value: object) -> float:
     """A number from 0 to 1."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise ConfigError(f"{shown(value)} is no share; accepted is a number from 0 to 1")
+        raise ConfigError(f"{shown(value)} is no share", "accepted is a number from 0 to 1")
     return float(value)
 
 

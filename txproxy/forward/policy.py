@@ -37,7 +37,7 @@ FORWARDED_FOR_MODES: Final = ("on", "off", "transparent", "delete")
 def forwarded_for_mode(text: str) -> str:
     """``text`` if it is a way to treat X-Forwarded-For; else ``ConfigError``."""
     if text not in FORWARDED_FOR_MODES:
-        raise ConfigError(f"{text!r} is no way to treat X-Forwarded-For; accepted: {', '.join(FORWARDED_FOR_MODES)}")
+        raise ConfigError(f"{text!r} is no way to treat X-Forwarded-For", f"accepted: {', '.join(FORWARDED_FOR_MODES)}")
     return text
 
 
@@ -168,9 +168,9 @@ class ForwardPolicy:
         forwarded_for_mode(self.forwarded_for)
         Rewrites(self.rewrites, self.safe_search)
         if self.ask_timeout <= 0:
-            raise ConfigError(f"ask_timeout: {self.ask_timeout!r} is no time; accepted are seconds, above 0")
+            raise ConfigError(f"{self.ask_timeout!r} is no time", "accepted are seconds, above 0", ("ask_timeout",))
         if self.auth_by_rules and self.auth is None:
-            raise ConfigError("auth_by_rules: there is nobody to be known; accepted with auth")
+            raise ConfigError("there is nobody to be known", "accepted with auth", ("auth_by_rules",))
         known = [rule.name for rule in self.rules if rule.name]
         for key, named in self._named_rules():
             for name in named:
@@ -178,7 +178,7 @@ class ForwardPolicy:
                     accepted = (
                         f"accepted: {', '.join(known)}" if known else "accepted are names of rules, and none has one"
                     )
-                    raise ConfigError(f"{key}: there is no rule {name!r}; {accepted}")
+                    raise ConfigError(f"there is no rule {name!r}", accepted, (key,))
 
     def _named_rules(self) -> Iterable[tuple[str, Iterable[str]]]:
         """The names of rules, by the keys that have them."""
@@ -203,4 +203,4 @@ class ForwardPolicy:
             try:
                 make(values)
             except ConfigError as fault:
-                raise ConfigError(f"{key}: {fault}") from None
+                raise fault.at(key) from None

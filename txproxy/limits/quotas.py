@@ -42,7 +42,7 @@ class Quota(PlainValue):
 
     def __attrs_post_init__(self) -> None:
         if self.day is None and self.month is None:
-            raise ConfigError("a quota bounds nothing; accepted is one with day or month, or both")
+            raise ConfigError("a quota bounds nothing", "accepted is one with day or month, or both")
 
 
 class OverQuota(RequestDenied):

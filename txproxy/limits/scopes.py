@@ -35,18 +35,18 @@ class Scope:
 def parse_scope(per: str, only: Sequence[str]) -> Scope:
     """A scope as it is written in a configuration; ``ConfigError`` if it is none."""
     if per not in PER:
-        raise ConfigError(f"per: {per!r} shares nothing; accepted: {', '.join(PER)}")
+        raise ConfigError(f"{per!r} shares nothing", f"accepted: {', '.join(PER)}", ("per",))
     if not all(isinstance(name, str) and name for name in only):
-        raise ConfigError(f"only: {list(only)!r} are no names; accepted is a list of texts")
+        raise ConfigError(f"{list(only)!r} are no names", "accepted is a list of texts", ("only",))
     if per == "client":
         try:
             return Scope(per, frozenset(), PeerNetworks(only) if only else None)
         except ConfigError as fault:
-            raise ConfigError(f"only: {fault}") from None
+            raise fault.at("only") from None
     return Scope(per, frozenset(only), None)
 
 
 def positive(_: object, attribute: Any, value: Any) -> None:
     """An attrs validator: None, or a number above 0."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value <= 0):
-        raise ConfigError(f"{attribute.name}: {value!r} is no number of bytes; accepted is a whole number above 0")
+        raise ConfigError(f"{value!r} is no number of bytes", "accepted is a whole number above 0", (attribute.name,))

@@ -54,7 +54,7 @@ class SqliteStore:
                 connection.close()
                 raise
         except sqlite3.Error as fault:
-            raise ConfigError(f"{path}: {fault}; accepted is a file of SQLite that can be written") from None
+            raise ConfigError(f"{path}: {fault}", "accepted is a file of SQLite that can be written") from None
 
     def _forget(self, today: datetime.date) -> None:
         oldest_day = today - datetime.timedelta(days=_DAYS_KEPT)

@@ -15,7 +15,7 @@ IPV6_PREFIX: Final = 64
 def prefix_length(value: int) -> int:
     """``value`` if a network of IPv6 can have that prefix; else ``ConfigError``."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 128:
-        raise ConfigError(f"ipv6_prefix: {value!r} is no length of a prefix; accepted is 1 to 128")
+        raise ConfigError(f"{value!r} is no length of a prefix", "accepted is 1 to 128", ("ipv6_prefix",))
     return value
 
 

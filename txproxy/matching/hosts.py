@@ -102,7 +102,7 @@ def literal(text: str) -> str:
     """
     bare = text[1:-1] if text[:1] == "[" and text[-1:] == "]" and ":" in text else text
     if not is_literal(bare):
-        raise ConfigError(f"{_shown(text)} is no address; accepted is one such as 192.0.2.1 or 2001:db8::1")
+        raise ConfigError(f"{_shown(text)} is no address", "accepted is one such as 192.0.2.1 or 2001:db8::1")
     return bare
 
 
@@ -113,7 +113,7 @@ def host_name(text: str) -> str:
     try:
         return _host(text)
     except ValueError as fault:
-        raise ConfigError(f"{_shown(text)} is no host: {fault}; accepted are example.com or an address") from None
+        raise ConfigError(f"{_shown(text)} is no host: {fault}", "accepted are example.com or an address") from None
 
 
 def listed_host(text: str) -> str | None:
@@ -233,7 +233,7 @@ class HostPattern:
             if sign and is_literal(name):
                 raise ValueError("an address has nothing below it")
         except ValueError as fault:
-            raise ConfigError(f"{_shown(text)} is no host pattern: {fault}; accepted are {_ACCEPTED}") from None
+            raise ConfigError(f"{_shown(text)} is no host pattern: {fault}", f"accepted are {_ACCEPTED}") from None
         return cls(name, sign)
 
     @classmethod
@@ -302,7 +302,7 @@ class HostTable(Generic[T]):
             pattern = HostPattern.parse(text)
             place = pattern.name, bool(pattern.sign)
             if place in seen:
-                raise ConfigError(f"{text!r} and {seen[place]!r} are for the same hosts; accepted is each once")
+                raise ConfigError(f"{text!r} and {seen[place]!r} are for the same hosts", "accepted is each once")
             seen[place] = text
             if pattern.sign:
                 self._under[pattern.name] = value

@@ -61,7 +61,7 @@ def _parse(text: str, accepted: str) -> Network:
         found = ipaddress.ip_network(bare.replace("%", "zone"))
     except ValueError as fault:
         why = ": it has host bits set" if "host bits" in str(fault) else ""
-        raise ConfigError(f"{text!r} is no network{why}; {accepted}") from None
+        raise ConfigError(f"{text!r} is no network{why}", accepted) from None
     inner = unmapped(found.network_address)
     if inner.version != found.version and found.prefixlen >= _MAPPED:
         return ipaddress.ip_network((inner, found.prefixlen - _MAPPED))

@@ -168,16 +168,16 @@ def configured_path(text: str, *, alike: bool = True) -> bytes:
     path = escaped(text).encode("ascii")
     accepted = "accepted is a path such as /api, without a query, spaces, or . and .. as segments"
     if "*" in text:
-        raise ConfigError(f"{text!r} has a *, which stands for nothing here; {accepted}: /api is for all below it")
+        raise ConfigError(f"{text!r} has a *, which stands for nothing here", f"{accepted}: /api is for all below it")
     if not _PATH.fullmatch(path):
-        raise ConfigError(f"{text!r} is no path; {accepted}")
+        raise ConfigError(f"{text!r} is no path", accepted)
     read = readings(path)
     if any(_DOTS.search(reading) for reading in read):
-        raise ConfigError(f"{text!r} has dot segments; {accepted}")
+        raise ConfigError(f"{text!r} has dot segments", accepted)
     if not alike:
         return _plainest(path)
     if len(read) > 1:
-        raise ConfigError(f"{text!r} is not read alike by all servers; {accepted}, //, ;, and escapes of separators")
+        raise ConfigError(f"{text!r} is not read alike by all servers", f"{accepted}, //, ;, and escapes of separators")
     return read[0]
 
 
@@ -243,7 +243,7 @@ class PathPattern:
             # All that is below the root is all that there is; OPTIONS * is for it as well.
             return cls()
         if not text.startswith("/"):
-            raise ConfigError(f"{text!r} is no path; accepted are /prefix, =/exact and ~regex")
+            raise ConfigError(f"{text!r} is no path", "accepted are /prefix, =/exact and ~regex")
         return cls("/", configured_path(text))
 
     def holds(self, path: bytes) -> bool:

@@ -31,7 +31,7 @@ def port_number(value: object) -> int:
     """The port that is written as ``value``, a text or a number; ``ConfigError`` if it is none."""
     port = read_port(str(value))
     if not port:
-        raise ConfigError(f"{value!r} is no port; {_ACCEPTED}")
+        raise ConfigError(f"{value!r} is no port", _ACCEPTED)
     return port
 
 
@@ -40,7 +40,7 @@ def port_range(value: object) -> PortRange:
     first, dash, last = str(value).partition("-")
     ends = read_port(first), read_port(last if dash else first)
     if not 0 < ends[0] <= ends[1]:
-        raise ConfigError(f"{value!r} is no port; {_ACCEPTED} or a range such as 8000-8999")
+        raise ConfigError(f"{value!r} is no port", f"{_ACCEPTED} or a range such as 8000-8999")
     return ends
 
 

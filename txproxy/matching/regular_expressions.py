@@ -27,4 +27,4 @@ def _checked(text: str, make: Callable[[], re.Pattern[Any]]) -> re.Pattern[Any]:
         return make()
     except (re.error, OverflowError, RecursionError) as fault:
         # The latter two are of numbers and of nesting beyond all measure.
-        raise ConfigError(f"{text!r} is no regular expression: {fault}; accepted is Python's syntax") from None
+        raise ConfigError(f"{text!r} is no regular expression: {fault}", "accepted is Python's syntax") from None

@@ -75,7 +75,7 @@ class UrlGlob:
             self.host = glob_host(host) if WILD.search(host) else host_name(host)
             self.port = port if port is None or WILD.search(port) else str(port_number(port))
         except ConfigError as fault:
-            raise _no_pattern(text, f": {str(fault).partition('; accepted')[0]}") from None
+            raise _no_pattern(text, f": {fault.said}") from None
         # In an index that knows the host already, comparing it again costs little.
         self._host = TextGlob(self.host)
         self._port = None if port is None or port == "*" else TextGlob(self.port or "")
@@ -116,7 +116,7 @@ class UrlGlob:
 
 def _no_pattern(text: str, why: str) -> ConfigError:
     accepted = "accepted are globs such as http://host/private/* and *://*/banner/*"
-    return ConfigError(f"{text!r} is no URL pattern{why}; {accepted}")
+    return ConfigError(f"{text!r} is no URL pattern{why}", accepted)
 
 
 class GlobIndex:

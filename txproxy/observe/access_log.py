@@ -42,7 +42,7 @@ class AccessLog:
         try:
             self.file = LogFile(path)
         except ConfigError as fault:
-            raise ConfigError(f"--access-log {fault}, or none") from None
+            raise fault.or_else("none") from None
         self._write = self.file.write
         # the second that was written last, and how
         self._second = 0

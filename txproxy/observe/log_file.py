@@ -271,7 +271,7 @@ class LogFile:
                 return os.open(path, flags | os.O_CREAT, _MODE)
         except OSError as fault:
             raise ConfigError(
-                f"{self._given}: {fault.strerror}; accepted is a file that can be written, or -"
+                f"{self._given}: {fault.strerror}", "accepted is a file that can be written, or -"
             ) from None
         if before is not None and stat.S_ISREG(before.st_mode):
             # Whatever the umask of a daemon may be.

@@ -30,7 +30,7 @@ class TwistdLog:
         try:
             self.file = LogFile(path, held=True, copy=1 if daemon else -1)
         except ConfigError as fault:
-            raise ConfigError(f"--logfile {fault}") from None
+            raise fault.about("--logfile ") from None
         self._last = False
         atexit.register(self.settle)
 

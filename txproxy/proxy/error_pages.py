@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, Finding
 from txproxy.wire import grammar
 
 _LARGEST: Final = 1 << 20
@@ -33,10 +33,10 @@ class Page:
     def read(self) -> tuple[bytes, bytes]:
         """Content type and body; ``ConfigError`` if there is none, or it cannot be read, or is larger than 1 MiB."""
         if bool(self.file) == bool(self.text):
-            raise ConfigError("a page has a file or a text; accepted is one of the two")
+            raise ConfigError("a page has a file or a text", "accepted is one of the two")
         kind = self.content_type
         if kind and not (_TYPE.fullmatch(kind) and grammar.FIELD_VALUE.fullmatch(kind.encode("utf-8", "replace"))):
-            raise ConfigError(f"{kind!r} is no content type; accepted is one such as text/html; charset=utf-8")
+            raise ConfigError(f"{kind!r} is no content type", "accepted is one such as text/html; charset=utf-8")
         if self.file:
             body = _content(self.file)
             kind = kind or mimetypes.guess_type(self.file)[0] or "text/html"
@@ -45,7 +45,7 @@ class Page:
             kind = kind or ("text/html" if self.text.lstrip().startswith("<") else "text/plain")
         if len(body) > _LARGEST:
             raise ConfigError(
-                f"{self.file or 'the text'} is too large for a page; accepted is {_LARGEST} bytes at most"
+                f"{self.file or 'the text'} is too large for a page", f"accepted is {_LARGEST} bytes at most"
             )
         if not self.content_type and kind.startswith("text/"):
             kind += "; charset=utf-8"
@@ -58,7 +58,7 @@ def _content(file: str) -> bytes:
             return opened.read(_LARGEST + 1)
     except (OSError, ValueError) as fault:
         why = getattr(fault, "strerror", None) or str(fault)
-        raise ConfigError(f"{file!r} cannot be read: {why}; accepted is a file that can") from None
+        raise ConfigError(f"{file!r} cannot be read: {why}", "accepted is a file that can") from None
 
 
 class ErrorPages:
@@ -71,24 +71,24 @@ class ErrorPages:
     __slots__ = ("_pages",)
 
     def __init__(self, pages: Mapping[int | str, Page | str | Path]) -> None:
-        faults: list[str] = []
+        faults: list[Finding] = []
         exact: dict[int, tuple[bytes, bytes]] = {}
         classes: dict[int, tuple[bytes, bytes]] = {}
         for key, page in pages.items():
             status = str(key).lower()
             try:
                 if not _STATUS.fullmatch(status):
-                    raise ConfigError("no status of an error; accepted are 400 to 599, 4xx and 5xx")
+                    raise ConfigError("no status of an error", "accepted are 400 to 599, 4xx and 5xx")
                 content = (page if isinstance(page, Page) else Page(file=str(page))).read()
             except ConfigError as fault:
-                faults.append(f"{key}: {fault}")
+                faults += fault.at(str(key)).findings
                 continue
             if status.endswith("xx"):
                 classes[int(status[0])] = content
             else:
                 exact[int(status)] = content
         if faults:
-            raise ConfigError("\n".join(faults))
+            raise ConfigError(faults)
         self._pages = {
             **{status: content for kind, content in classes.items() for status in range(kind * 100, kind * 100 + 100)},
             **exact,

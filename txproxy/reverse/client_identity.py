@@ -86,7 +86,7 @@ class Trust:
 
     def __init__(self, networks: Iterable[str], *, header: str | None = None) -> None:
         if header is not None and header not in HEADERS:
-            raise ConfigError(f"{header!r} is no header that tells of clients; accepted: {', '.join(HEADERS)}")
+            raise ConfigError(f"{header!r} is no header that tells of clients", f"accepted: {', '.join(HEADERS)}")
         self.networks = PeerNetworks(networks)
         self._reads_list = header != "forwarded"
         self._reads_forwarded = header != "x-forwarded-for"

@@ -309,7 +309,7 @@ class ReverseProxyResource(Resource):
             try:
                 configured_path(path.decode("latin-1"))
             except ConfigError as fault:
-                raise ConfigError(f"path: {fault}") from None
+                raise fault.at("path") from None
         self._path = path.rstrip(b"/")
         entry = via_entry(via)
         affinity = affinity_from(sticky, pool) if sticky is not None else None

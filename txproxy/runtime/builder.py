@@ -38,7 +38,7 @@ from txproxy.reverse.client_identity import Trust
 from txproxy.reverse.mode import ReverseMode, ReverseProxyFactory, via_entry
 from txproxy.reverse.routing.routes import Route, by_client_ip
 from txproxy.stream.mode import StreamFactory, StreamObserver
-from txproxy.tls.listener_contexts import ServerTls
+from txproxy.tls.listener_contexts import ListenerTls, ServerTls
 from txproxy.upstreams.affinity import Affinity, affinity_from
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.upstream import State
@@ -152,12 +152,15 @@ def assemble(config: Config, observers: Observers, around: Around, before: Assem
     assembly = Assembly(config, pools, (), _allotments(config, reactor, before), _audits(config, before))
     served: list[Served] = []
     try:
-        for listener in config.listeners:
+        for number, listener in enumerate(config.listeners):
             taken = [one.factory for one in served]
             known = [one for one in before.served if one.factory not in taken] if before is not None else []
             # Those of the same name first: where several are alike, each goes on as what it was.
             known.sort(key=lambda one: one.config.name != listener.name)
-            served.append(_serve(listener, assembly, observers, around, known))
+            try:
+                served.append(_serve(listener, assembly, observers, around, known))
+            except ConfigError as fault:
+                raise fault.at("listeners", number) from None
     except ConfigError:
         attrs.evolve(assembly, served=tuple(served)).stop_new(before)
         raise
@@ -168,7 +171,7 @@ def _serve(
     listener: AnyListener, assembly: Assembly, observers: Observers, around: Around, before: Sequence[Served]
 ) -> Served:
     """Who serves a listener: one of those who did ``before``, if nothing of it has changed."""
-    pages = ErrorPages(dict(listener.error_pages)) if isinstance(listener, ReverseListener) else None
+    pages = _pages(listener) if isinstance(listener, ReverseListener) else None
     # One without a name of its own has another where one is written before it.
     basis = (attrs.evolve(listener, name=""), *_needs(listener, assembly), observers, pages)
     for one in before:
@@ -176,7 +179,7 @@ def _serve(
             return attrs.evolve(one, config=listener)
     tls = next((one.tls for one in before if one.tls is not None and one.config.tls == listener.tls), None)
     if tls is None and listener.tls is not None:
-        tls = ServerTls(listener.tls)
+        tls = _server_tls(listener.tls)
     if isinstance(listener, ForwardListener):
         factory: Factory = _forward_factory(listener, assembly, observers, around, before)
     elif isinstance(listener, TcpListener):
@@ -185,6 +188,24 @@ def _serve(
         factory = _reverse_factory(listener, assembly, tls, observers, around)
         factory.services.pages = pages or None
     return Served(listener, factory, tls, basis)
+
+
+def _pages(listener: ReverseListener) -> ErrorPages:
+    try:
+        return ErrorPages(dict(listener.error_pages))
+    except ConfigError as fault:
+        raise fault.at("error_pages") from None
+
+
+def _server_tls(config: ListenerTls) -> ServerTls:
+    try:
+        return ServerTls(config)
+    except ConfigError as fault:
+        # The certificates stand beside the other settings, not among them.
+        raise ConfigError(
+            one if one.path[:1] == ("certificates",) else one._replace(path=("tls", *one.path))
+            for one in fault.findings
+        ) from None
 
 
 def _needs(listener: AnyListener, assembly: Assembly) -> tuple[object, ...]:
@@ -238,7 +259,7 @@ def _allotments(config: Config, reactor: Any, before: Assembly | None) -> Allotm
             ipv6_prefix=bounds.ipv6_prefix,
         )
     except ConfigError as fault:
-        raise ConfigError(f"{config.source}: usage_file: {fault}") from None
+        raise fault.at("usage_file") from None
 
 
 def _checked_as_asked(pool: PoolConfig, config: Config) -> PoolConfig:

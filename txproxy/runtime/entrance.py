@@ -83,13 +83,12 @@ class _Builder:
 
 
 class Entrance:
-    """Listens on the endpoint ``text``; ``where`` is where that was given, for errors."""
+    """Listens on the endpoint ``text``."""
 
-    def __init__(self, text: str, behind: Behind, reactor: Any, where: str) -> None:
+    def __init__(self, text: str, behind: Behind, reactor: Any) -> None:
         self.text = text
         self.behind = behind
         self.port: Any = None
-        self._where = where
         self._reactor = reactor
         self._endpoint = server_endpoint(reactor, text)
         self._on_socket = False
@@ -105,7 +104,7 @@ class Entrance:
         self._endpoint.listen(_Builder(lambda addr: self._first.buildProtocol(addr))).addBoth(result.append)
         port = result[0] if result else None
         if isinstance(port, Failure) or port is None:
-            raise ConfigError(f"{self._where} {self.text}: {_why(port)}")
+            raise ConfigError(f"{self.text}: {_why(port)}")
         self.port = port
         self._on_socket = isinstance(self._endpoint, _SOCKET_ENDPOINTS) and accepts_tcp(port)
         self._arrange()

@@ -83,7 +83,7 @@ class Question:
     ) -> Question:
         """From what was typed; ``ConfigError`` if it is none."""
         if not TOKEN.fullmatch(method.encode("utf-8", "replace")):
-            raise ConfigError(f"{method!r} is no method; accepted are names such as GET")
+            raise ConfigError(f"{method!r} is no method", "accepted are names such as GET")
         parts = urlsplit(f"https://{url}" if method == "CONNECT" else url)
         try:
             sound = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
@@ -91,12 +91,12 @@ class Question:
             sound = False
         if not sound or not url.isascii():
             accepted = "HOST:PORT" if method == "CONNECT" else "http://HOST/PATH or https://HOST/PATH, in ASCII"
-            raise ConfigError(f"{url!r} is no URL; accepted is {accepted}")
+            raise ConfigError(f"{url!r} is no URL", f"accepted is {accepted}")
         for line in lines:
             name, colon, value = line.partition(":")
             field = value.strip().encode("utf-8")
             if not colon or not TOKEN.fullmatch(name.encode("utf-8")) or not FIELD_VALUE.fullmatch(field):
-                raise ConfigError(f"-H {line!r}: no field; accepted is 'NAME: VALUE'")
+                raise ConfigError(f"-H {line!r}: no field", "accepted is 'NAME: VALUE'")
         if not is_literal(client):
             raise ConfigError(f"--client {client}: accepted is an address")
         return cls(method, url, tuple(lines), client, listener, user)
@@ -162,7 +162,7 @@ def _listener(config: Config, question: Question, said: list[str]) -> AnyListene
     names = [listener.name for listener in config.listeners]
     if question.listener is not None and question.listener not in names:
         meant = hint(question.listener, names)
-        raise ConfigError(f"--listener {question.listener}: there is none{meant}; accepted: {', '.join(names)}")
+        raise ConfigError(f"--listener {question.listener}: there is none{meant}", f"accepted: {', '.join(names)}")
     taken: AnyListener | None = None
     only_forward = not any(isinstance(listener, ReverseListener) for listener in config.listeners)
     for listener in sorted(config.listeners, key=lambda one: not isinstance(one, ReverseListener)):

@@ -13,10 +13,11 @@ from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.logger import Logger
 
 from txproxy.config.endpoints import Bound, endpoint_text
+from txproxy.config.findings import told
 from txproxy.config.model import Config, ForwardListener
 from txproxy.config.start_lines import start_line
 from txproxy.config.toml.file import load
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, Path
 from txproxy.forward.mode import ForwardProxyFactory
 from txproxy.limits.allotments import Allotments
 from txproxy.matching.networks import UNIX, PeerNetworks
@@ -43,7 +44,7 @@ def make_service(config: Config, reactor: Any = None, resolver: Resolver | None 
     """
     if reactor is None:
         from twisted.internet import reactor  # the embedding program's
-    for listener in config.listeners:
+    for number, listener in enumerate(config.listeners):
         # What a file has is looked at when it is read; this is for options, and for who makes a configuration.
         if not listener.endpoints:
             raise ConfigError("--listen or --tls-listen is needed")
@@ -57,11 +58,11 @@ def make_service(config: Config, reactor: Any = None, resolver: Resolver | None 
                     _log.warn(
                         "{text}: none of its clients is allowed; --allow-client {unix} allows", text=text, unix=UNIX
                     )
-        for text, tls in listener.entrances:
+        for text, path in listener.entrance_paths:
             try:
                 endpoint_text(text)
             except ConfigError as fault:
-                raise ConfigError(f"{listener.where_of(tls)} {fault}") from None
+                raise told(fault.at("listeners", number, *path), config) from None
     return ProxyService(config, reactor, resolver)
 
 
@@ -73,11 +74,7 @@ class _Place:
     text: str
     served: Served
     tls: bool
-
-    @property
-    def where(self) -> str:
-        """Where it was given."""
-        return self.served.config.where_of(self.tls)
+    path: Path
 
     def behind(self) -> Behind:
         """What stands behind it."""
@@ -106,17 +103,16 @@ class _Running:
     def places(self) -> list[_Place]:
         """Each endpoint; ``ConfigError`` if one is there twice."""
         places: list[_Place] = []
-        for served in self.assembly.served:
-            listener = served.config
-            for text, tls in listener.entrances:
+        for number, served in enumerate(self.assembly.served):
+            for text, (kind, at) in served.config.entrance_paths:
+                path = ("listeners", number, kind, at)
                 bound = Bound.of(text)
                 if not bound.port and not bound.path:
                     # A free port each time; the first such endpoint is the first of another configuration.
                     bound = Bound(path=f"{text} {sum(place.text == text for place in places)}")
                 elif any(place.bound == bound for place in places):
-                    where = listener.where_of(tls)
-                    raise ConfigError(f"{where} {text}: it is there twice; accepted is each endpoint once")
-                places.append(_Place(bound, text, served, tls))
+                    raise ConfigError(f"{text}: it is there twice", "accepted is each endpoint once", path)
+                places.append(_Place(bound, text, served, kind == "tls_listen", path))
         return places
 
 
@@ -170,10 +166,10 @@ class ProxyService(Service):
             except ConfigError:
                 running.assembly.stop_new(known)
                 raise
-        except ConfigError:
+        except ConfigError as fault:
             if log is not None and (before is None or log is not before.log):
                 log.close()
-            raise
+            raise told(fault, config) from None
         return running
 
     # -- begin
@@ -200,8 +196,11 @@ class ProxyService(Service):
             for place in running.places():
                 entrance = there.get(place.bound)
                 if entrance is None:
-                    entrance = Entrance(place.text, place.behind(), self._reactor, place.where)
-                    entrance.open()
+                    entrance = Entrance(place.text, place.behind(), self._reactor)
+                    try:
+                        entrance.open()
+                    except ConfigError as fault:
+                        raise told(fault.at(*place.path), running.assembly.config) from None
                     said = start_line(running.assembly.config, place.served.config, place.tls, entrance.port.getHost())
                     _log.info("{said}", said=said)
                 entrances[place.bound] = entrance
@@ -378,6 +377,4 @@ def _access_log(config: Config) -> AccessLog | None:
     try:
         return AccessLog(config.access_log)
     except ConfigError as fault:
-        if not config.source:
-            raise
-        raise ConfigError(f"{config.source}: log.access: {str(fault).removeprefix('--access-log ')}") from None
+        raise told(fault.at("log", "access"), config) from None

@@ -38,7 +38,7 @@ class ByName(Generic[Pool]):
     def __init__(self, pools: Mapping[str, Pool], default: Pool | None = None) -> None:
         for text in pools:
             if is_literal(HostPattern.parse(text).name):
-                raise ConfigError(f"{text!r} is an address, which no TLS client asks for; accepted is a name")
+                raise ConfigError(f"{text!r} is an address, which no TLS client asks for", "accepted is a name")
         self._names: HostTable[Pool] = HostTable(pools.items())
         self._default = default
 

@@ -39,23 +39,26 @@ def load_pair(cert_file: str, key_file: str | None, cert_option: str, key_option
     What is wrong is a ``ConfigError`` that names the file and the option; a certificate out of its time is only said.
     """
     where = f"{cert_option} {cert_file}"
-    data = read_file(cert_file, cert_option)
-    chain = certificates_in(data, where)
+    try:
+        data = read_file(cert_file, cert_option)
+        chain = certificates_in(data, where)
+    except ConfigError as fault:
+        raise fault.at("cert") from None
     if not chain:
-        raise ConfigError(f"{where}: no certificate can be read from it; accepted is a PEM chain")
+        raise ConfigError("no certificate can be read from it", "accepted is a PEM chain", ("cert",), where)
     leaf = chain[0]
-    key_where = where
-    if key_file is not None:
-        key_where = f"{key_option} {key_file}"
-        data = read_file(key_file, key_option)
-    key = _key_in(data, key_where)
+    key_where, of_key = (where, "cert") if key_file is None else (f"{key_option} {key_file}", "key")
+    try:
+        key = _key_in(data if key_file is None else read_file(key_file, key_option), key_where)
+    except ConfigError as fault:
+        raise fault.at(of_key) from None
     try:
         names = names_of(leaf)
         same = _spki(key.public_key()) == _spki(leaf.public_key())
     except (ValueError, UnsupportedAlgorithm):
-        raise ConfigError(f"{where}: its names or its key cannot be read; accepted is a PEM chain") from None
+        raise ConfigError("its names or its key cannot be read", "accepted is a PEM chain", ("cert",), where) from None
     if not same:
-        raise ConfigError(f"{key_where}: the key does not belong to the certificate in {cert_file}")
+        raise ConfigError(f"the key does not belong to the certificate in {cert_file}", "", (of_key,), key_where)
     now = datetime.now(timezone.utc)
     if leaf.not_valid_after_utc < now:
         _log.warn("{where}: the certificate has expired on {day}", where=where, day=leaf.not_valid_after_utc.date())
@@ -69,7 +72,7 @@ def read_certificates(path: str, option: str) -> tuple[x509.Certificate, ...]:
     where = f"{option} {path}"
     found = certificates_in(read_file(path, option), where)
     if not found:
-        raise ConfigError(f"{where}: no certificate in it; accepted is a PEM file of CA certificates")
+        raise ConfigError("no certificate in it", "accepted is a PEM file of CA certificates", place=where)
     return found
 
 
@@ -78,7 +81,7 @@ def certificates_in(data: bytes, where: str) -> tuple[x509.Certificate, ...]:
     try:
         return tuple(x509.load_pem_x509_certificate(block) for block in _CERTIFICATE.findall(data))
     except ValueError:
-        raise ConfigError(f"{where}: a certificate in it cannot be read; accepted is PEM") from None
+        raise ConfigError("a certificate in it cannot be read", "accepted is PEM", place=where) from None
 
 
 def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
@@ -101,14 +104,14 @@ def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
 def _key_in(data: bytes, where: str) -> Any:
     block = _KEY.search(data)
     if block is None:
-        raise ConfigError(f"{where}: no private key can be read from it; accepted is a PEM key without password")
+        raise ConfigError("no private key can be read from it", "accepted is a PEM key without password", place=where)
     try:
         return load_pem_private_key(block[0], None)
     except TypeError:
-        raise ConfigError(f"{where}: the key is encrypted; accepted is a PEM key without password") from None
+        raise ConfigError("the key is encrypted", "accepted is a PEM key without password", place=where) from None
     except (ValueError, UnsupportedAlgorithm):
         raise ConfigError(
-            f"{where}: no private key can be read from it; accepted is a PEM key without password"
+            "no private key can be read from it", "accepted is a PEM key without password", place=where
         ) from None
 
 

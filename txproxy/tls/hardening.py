@@ -78,7 +78,9 @@ def use_ciphers(context: SSL.Context, ciphers: str, option: str) -> None:
         if suites:
             context.set_tls13_ciphersuites(":".join(suites).encode("ascii"))
     except (SSL.Error, UnicodeEncodeError):
-        raise ConfigError(f"{option} {ciphers}: accepted is an OpenSSL cipher string") from None
+        raise ConfigError(
+            "there are no such ciphers", "accepted is an OpenSSL cipher string", place=f"{option} {ciphers}"
+        ) from None
 
 
 def use_pair(context: SSL.Context, pair: Pair, where: str) -> None:
@@ -91,7 +93,9 @@ def use_pair(context: SSL.Context, pair: Pair, where: str) -> None:
         context.check_privatekey()
     except (SSL.Error, TypeError) as fault:
         raise ConfigError(
-            f"{where}: OpenSSL refuses it{_reason(fault)}; accepted are RSA keys from 2048 bits, ECDSA and Ed25519"
+            f"OpenSSL refuses it{_reason(fault)}",
+            "accepted are RSA keys from 2048 bits, ECDSA and Ed25519",
+            place=where,
         ) from None
 
 

@@ -14,7 +14,7 @@ from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from zope.interface import implementer
 
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, Finding
 from txproxy.matching.certificate_hosts import CertificateHosts
 from txproxy.tls.certificates import Pair, load_pair, read_certificates
 from txproxy.tls.hardening import MIN_VERSIONS, SERVER_CIPHERS, hardened, trust, use_ciphers, use_groups, use_pair
@@ -115,47 +115,56 @@ class ServerTls:
     # -- what the configuration says
 
     def _check_values(self) -> None:
-        config, faults = self.config, []
+        config = self.config
+        faults: list[Finding] = []
+
+        def wrong(key: str, said: str, accepted: str) -> None:
+            place = f"{config.prefix}{key.replace('_', '-')} {getattr(config, key)}"
+            faults.append(Finding((key,), said, accepted, place))
+
         if not config.certificates:
-            faults.append(f"{config.prefix}cert: at least one is needed; accepted is a PEM chain")
+            accepted = "accepted is a PEM chain"
+            faults.append(Finding(("certificates",), "at least one is needed", accepted, f"{config.prefix}cert"))
         if config.min_version not in MIN_VERSIONS:
-            faults.append(
-                f"{config.prefix}min-version {config.min_version}: no such version; accepted: {', '.join(MIN_VERSIONS)}"
-            )
+            wrong("min_version", "no such version", f"accepted: {', '.join(MIN_VERSIONS)}")
         if config.client_auth not in CLIENT_AUTH:
-            faults.append(
-                f"{config.prefix}client-auth {config.client_auth}: no such way; accepted: {', '.join(CLIENT_AUTH)}"
-            )
+            wrong("client_auth", "no such way", f"accepted: {', '.join(CLIENT_AUTH)}")
         if config.client_depth < 0:
-            faults.append(f"{config.prefix}client-depth {config.client_depth}: accepted is 0 or more")
+            wrong("client_depth", "less than none", "accepted is 0 or more")
         if config.ciphers is not None:
             try:
                 use_ciphers(hardened(SSL.TLS_SERVER_METHOD), config.ciphers, f"{config.prefix}ciphers")
             except ConfigError as fault:
-                faults.append(str(fault))
+                faults += fault.at("ciphers").findings
         if faults:
-            raise ConfigError("\n".join(faults))
+            raise ConfigError(faults)
 
     def _read_files(self) -> None:
-        config, faults = self.config, []
+        config = self.config
+        faults: list[Finding] = []
         if config.client_ca is not None:
             load = partial(read_certificates, config.client_ca, f"{config.prefix}client-ca")
             try:
                 self._authorities = Watched([config.client_ca], load)
             except ConfigError as fault:
-                faults.append(str(fault))
-        for files in config.certificates:
+                faults += fault.at("client_ca").findings
+        for number, files in enumerate(config.certificates):
             try:
                 self._pairs.append(Watched(files, partial(self._load_pair, *files)))
             except ConfigError as fault:
-                faults.append(str(fault))
+                # One that is there twice is wrong once.
+                said = [str(one) for one in faults]
+                faults += [one for one in fault.at("certificates", number).findings if str(one) not in said]
         if faults:
-            raise ConfigError("\n".join(dict.fromkeys(faults)))
+            raise ConfigError(faults)
 
     def _load_pair(self, cert_file: str, key_file: str | None) -> Pair:
         prefix = self.config.prefix
         pair = load_pair(cert_file, key_file, f"{prefix}cert", f"{prefix}key")
-        use_pair(self._hardened(), pair, f"{prefix}cert {cert_file}")
+        try:
+            use_pair(self._hardened(), pair, f"{prefix}cert {cert_file}")
+        except ConfigError as fault:
+            raise fault.at("cert") from None
         return pair
 
     # -- contexts

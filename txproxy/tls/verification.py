@@ -52,7 +52,7 @@ def client_connections(
         files: tuple[Stamp | None, ...] = ()
     else:
         if key_file is not None and cert_file is None:
-            raise ConfigError(f"{prefix}key {key_file}: needs {prefix}cert as well")
+            raise ConfigError(f"needs {prefix}cert as well", path=("key",), place=f"{prefix}key {key_file}")
         files = tuple(Stamp.now(file) for file in (ca_file, cert_file, key_file) if file is not None)
     settings = _Settings(ca_file, insecure, cert_file, key_file, prefix)
     if server_name is None:
@@ -61,7 +61,10 @@ def client_connections(
         return _connections(server_name, settings, files)
     except UnicodeError:
         raise ConfigError(
-            f"{prefix}server-name {server_name}: accepted is a host name or an address, as in a certificate"
+            "no certificate has such a name",
+            "accepted is a host name or an address",
+            ("server_name",),
+            f"{prefix}server-name {server_name}",
         ) from None
 
 
@@ -131,13 +134,19 @@ class _ClientTls:
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)  # each name keeps its own, see ClientConnections
         context.set_info_callback(self._progress)
         if settings.ca_file is not None:
-            trust(context, trust_of(settings.ca_file, f"{settings.prefix}ca"))
+            try:
+                trust(context, trust_of(settings.ca_file, f"{settings.prefix}ca"))
+            except ConfigError as fault:
+                raise fault.at("ca") from None
         elif not settings.insecure:
             context.set_default_verify_paths()
         if settings.cert_file is not None:
             cert_option, key_option = f"{settings.prefix}cert", f"{settings.prefix}key"
             pair = load_pair(settings.cert_file, settings.key_file, cert_option, key_option)
-            use_pair(context, pair, f"{cert_option} {settings.cert_file}")
+            try:
+                use_pair(context, pair, f"{cert_option} {settings.cert_file}")
+            except ConfigError as fault:
+                raise fault.at("cert") from None
         return context
 
 

@@ -24,11 +24,13 @@ def read_file(path: str, option: str) -> bytes:
         with open(path, "rb") as file:
             data = file.read(_MAX_SIZE + 1)
     except OSError as fault:
-        raise ConfigError(f"{option} {path}: {fault.strerror}; accepted is a PEM file that can be read") from None
+        raise ConfigError(
+            fault.strerror or str(fault), "accepted is a PEM file that can be read", place=f"{option} {path}"
+        ) from None
     except ValueError:
-        raise ConfigError(f"{option} {path!r}: no file has such a name; accepted is a PEM file") from None
+        raise ConfigError("no file has such a name", "accepted is a PEM file", place=f"{option} {path!r}") from None
     if len(data) > _MAX_SIZE:
-        raise ConfigError(f"{option} {path}: too large; accepted is a PEM file of less than 16 MB")
+        raise ConfigError("too large", "accepted is a PEM file of less than 16 MB", place=f"{option} {path}")
     return data
 
 

@@ -48,7 +48,7 @@ class CookieAffinity:
 
     def __init__(self, pool: Pool, name: str = DEFAULT_COOKIE, key: bytes | None = None) -> None:
         if not TOKEN.fullmatch(name.encode("ascii", "replace")) or "?" in name:
-            raise ConfigError(f"{name!r} is no name of a cookie; accepted are letters, digits and !#$%&'*+-.^_`|~")
+            raise ConfigError(f"{name!r} is no name of a cookie", "accepted are letters, digits and !#$%&'*+-.^_`|~")
         self._prefix = name.encode("ascii") + b"="
         self._key = os.urandom(32) if key is None else key
         self._pool = pool
@@ -151,4 +151,4 @@ def affinity_from(text: str, pool: Pool, key: bytes | None = None) -> Affinity:
     if kind == "header" and TOKEN.fullmatch(name.encode("ascii", "replace")):
         field = name.lower().encode("ascii")
         return TableAffinity(pool, lambda head, _: head.headers.index.get(field))
-    raise ConfigError(f"{text!r} is no kind of affinity; accepted: {KINDS}")
+    raise ConfigError(f"{text!r} is no kind of affinity", f"accepted: {KINDS}")

@@ -34,7 +34,7 @@ class Ejection:
 
     def __attrs_post_init__(self) -> None:
         if self.eject_on not in EJECT_ON:
-            raise ConfigError(f"eject_on: {self.eject_on!r} is no failure; accepted: {', '.join(EJECT_ON)}")
+            raise ConfigError(f"{self.eject_on!r} is no failure", f"accepted: {', '.join(EJECT_ON)}", ("eject_on",))
 
     def seconds(self, times: int) -> float:
         """How long it is for who was taken out so many ``times``."""

@@ -24,7 +24,7 @@ _DRAINED: Final = "drained"
 def checked_weight(weight: int) -> int:
     """``weight`` if it is one of an upstream; else ``ConfigError``."""
     if isinstance(weight, bool) or not isinstance(weight, int) or not 0 < weight <= MOST_WEIGHT:
-        raise ConfigError(f"{weight!r} is no weight; accepted is 1 to {MOST_WEIGHT}")
+        raise ConfigError(f"{weight!r} is no weight", f"accepted is 1 to {MOST_WEIGHT}")
     return weight
 
 

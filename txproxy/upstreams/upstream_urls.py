@@ -27,7 +27,7 @@ def upstream_from(item: Any, tls: UpstreamTls) -> Upstream:
         return parse_upstream(item, tls)
     if IResource.providedBy(item):
         return local_upstream(item)
-    raise ConfigError(f"{item!r} is no upstream; accepted are URLs, Upstream objects, and twisted.web resources")
+    raise ConfigError(f"{item!r} is no upstream", "accepted are URLs, Upstream objects, and twisted.web resources")
 
 
 def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
@@ -39,21 +39,21 @@ def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
     if url.startswith("unix:"):
         path = url.removeprefix("unix:")
         if not path.startswith("/"):
-            raise ConfigError(f"{text!r} is no upstream: the path must begin with /; {_ACCEPTED}")
+            raise ConfigError(f"{text!r} is no upstream: the path must begin with /", _ACCEPTED)
         if options.get("resolve"):
-            raise ConfigError(f"{text!r}: a path has no name to resolve; {_ACCEPTED}")
+            raise ConfigError(f"{text!r}: a path has no name to resolve", _ACCEPTED)
         return Upstream(Address(path=path), b"localhost", name=url, **options)
     scheme, _, place = url.partition("://")
     scheme, place = scheme.lower(), place.removesuffix("/")
     authority = place.encode("ascii", "replace")
     if scheme not in ("http", "https"):
-        raise ConfigError(f"{text!r} is no upstream; {_ACCEPTED}")
+        raise ConfigError(f"{text!r} is no upstream", _ACCEPTED)
     try:
         host, port = written_authority(authority)
     except ValueError as fault:
-        raise ConfigError(f"{text!r} is no upstream: {fault}; {_ACCEPTED}") from None
+        raise ConfigError(f"{text!r} is no upstream: {fault}", _ACCEPTED) from None
     if options.get("resolve") and is_literal(host):
-        raise ConfigError(f"{text!r}: an address is no name to resolve; {_ACCEPTED}")
+        raise ConfigError(f"{text!r}: an address is no name to resolve", _ACCEPTED)
     name = f"{scheme}://{place}"
     if scheme == "http":
         return Upstream(Address(host, port or 80), authority, name=name, **options)
@@ -117,7 +117,7 @@ def parse_tcp_upstream(text: str) -> Upstream:
             raise ValueError("the port is missing")
     except ValueError as fault:
         raise ConfigError(
-            f"{text!r} is no upstream: {fault}; accepted is HOST:PORT, with ;weight=N, ;backup, ;max=N, ;resolve"
+            f"{text!r} is no upstream: {fault}", "accepted is HOST:PORT, with ;weight=N, ;backup, ;max=N, ;resolve"
         ) from None
     upstream = parse_upstream("http://" + text)
     upstream.name = upstream.name.removeprefix("http://")

@@ -64,5 +64,5 @@ def test_what_is_wrong_is_told_with_its_place(faults, text, said):
 def test_a_file_that_cannot_be_used_is_told_and_nothing_is_started(tmp_path):
     (tmp_path / "used.sqlite").write_text("this is no database, whatever its name says" * 100)
     config = parse('usage_file = "used.sqlite"\n' + LISTENER, str(tmp_path / "proxy.toml"))
-    with pytest.raises(ConfigError, match=r"proxy.toml: usage_file: .*accepted"):
+    with pytest.raises(ConfigError, match=r"proxy.toml:1: usage_file: .*accepted"):
         make_service(config, Clock())

@@ -55,7 +55,7 @@ def test_a_file_is_read(file):
     name = file(LEAST)
     config = load(name)
     assert config.source == name
-    assert [listener.where for listener in config.listeners] == [f"{name}: listeners[0]"]
+    assert config.lines[()] == 1 and ("listeners", 0, "pool") in config.lines
     assert config.pool("app").upstreams == ("http://127.0.0.1:8001",)
 
 

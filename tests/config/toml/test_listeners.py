@@ -228,7 +228,7 @@ TLS = '[[listeners]]\ntls_listen = "tcp:443"\npool = "app"\n'
             ],
         ),
         (PAIR + 'tls.client_ca = "no"', ["tls.client_ca: DIR/no: No such file"]),
-        (PAIR + 'tls.ciphers = "no"', ["tls.ciphers: no: accepted is an Open"]),
+        (PAIR + 'tls.ciphers = "no"', ["tls.ciphers: no: there are no such ciphers; accepted is an Open"]),
         (PAIR + 'tls.min_version = "1.1"', ["tls.min_version: '1.1' is not known"]),
         (PAIR + 'tls.client_auth = "optional"', ["tls.client_auth: there is no"]),
         (PAIR + 'tls.version = 1', ["tls.version: no such key"]),

@@ -56,7 +56,7 @@ def test_what_is_doubtful_is_a_warning_with_its_place(read, files):
         ("auth = {}", ["auth: authentication without users"]),
         ('auth = { password_file = "nowhere" }', ["auth.password_file: "]),
         ('auth = { password_file = "users", certificate_field = "dn" }', ["auth.certificate_field: "]),
-        ('auth = { password_file = "users", realm = "\\"" }', ["auth: "]),
+        ('auth = { password_file = "users", realm = "\\"" }', ["auth.realm: "]),
         ('auth = { password_file = "users", remember = -1 }', ["auth.remember: "]),
         ('content = { deny_types = "exe" }', ["content.deny_types: 'exe' is no content type"]),
         ('content = { max_size = "big" }', ["content.max_size: 'big' is no size"]),

@@ -199,7 +199,7 @@ def test_pools_of_raw_streams_are_checked_by_connecting(read):
         ("health.expect = true", "pools.app.health.expect: true is no status"),
         ('health.body = "~("', "pools.app.health.body: '~(' is no regular expression"),
         ('health.kind = "ping"', "pools.app.health.kind: 'ping' is not known; accepted: http, connect"),
-        ('health = { kind = "connect", body = "x" }', "pools.app.health: body cannot be 'x'"),
+        ('health = { kind = "connect", body = "x" }', "pools.app.health.body: cannot be 'x'"),
         ("ejection = true", "pools.app.ejection: true is no table"),
         ("ejection.share = 2", "pools.app.ejection.share: 2 is no share"),
         ('eject_on = "500"', "pools.app.eject_on: '500' is not known; accepted: gateway, 5xx"),

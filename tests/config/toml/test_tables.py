@@ -4,9 +4,10 @@ import os
 
 import pytest
 
-from txproxy.config.toml.tables import Findings, Table, written
+from txproxy.config.findings import Findings
+from txproxy.config.toml.tables import Table
 from txproxy.config.values import flag, text, whole
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, Finding
 
 
 @pytest.fixture
@@ -14,22 +15,13 @@ def findings():
     return Findings()
 
 
+def told(findings):
+    return [(one.path, one.text) for one in findings.faults]
+
+
 @pytest.fixture
 def table(findings):
     return lambda data, *path: Table(data, path, ".".join(path), findings, "/etc/proxy")
-
-
-@pytest.mark.parametrize(
-    ("path", "said"),
-    [
-        ((), ""),
-        (("pools", "web", "upstreams", 1), "pools.web.upstreams[1]"),
-        (("listeners", 0, "listen"), "listeners[0].listen"),
-        (("sni", "a.example"), "sni.'a.example'"),
-    ],
-)
-def test_paths_are_written_as_in_a_file(path, said):
-    assert written(path) == said
 
 
 def test_a_value_that_is_wrong_is_a_fault_and_the_default(table, findings):
@@ -37,7 +29,7 @@ def test_a_value_that_is_wrong_is_a_fault_and_the_default(table, findings):
     assert one.read("a", whole(0, 5), 9) == 1
     assert one.read("b", flag, True) is True
     assert one.read("c", text, None) is None
-    assert findings.faults == [(("t", "b"), "'x' is neither; accepted: true, false")]
+    assert told(findings) == [(("t", "b"), "'x' is neither; accepted: true, false")]
 
 
 def test_false_is_a_value(table, findings):
@@ -47,7 +39,7 @@ def test_false_is_a_value(table, findings):
 
 def test_what_must_be_there_is_missed(table, findings):
     assert table({}, "t").need("a", text, "", "a name") == ""
-    assert findings.faults == [(("t",), "a is missing; accepted is a name")]
+    assert told(findings) == [(("t",), "a is missing; accepted is a name")]
 
 
 def test_each_element_is_read_on_its_own(table, findings):
@@ -56,7 +48,7 @@ def test_each_element_is_read_on_its_own(table, findings):
     assert one.all("b", text) == ("alone",)
     assert one.all("c", text) == ()
     assert one.all("d", text) is None
-    assert [path for path, _ in findings.faults] == [("a", 1), ("a", 3)]
+    assert [one.path for one in findings.faults] == [("a", 1), ("a", 3)]
 
 
 def test_keys_that_nobody_asked_for_are_faults(table, findings):
@@ -64,7 +56,7 @@ def test_keys_that_nobody_asked_for_are_faults(table, findings):
     one.read("strategy", text, "")
     one.read("retries", whole(0, 5), 0)
     one.close()
-    assert findings.faults == [
+    assert told(findings) == [
         (("pools", "web", "stratgy"), "no such key (is strategy meant?); accepted: strategy, retries"),
         (("pools", "web", "zzz"), "no such key; accepted: strategy, retries"),
     ]
@@ -74,7 +66,7 @@ def test_names_of_files_begin_at_the_folder_of_the_configuration(table, findings
     one = table({"a": "b.pem", "c": "/d.pem", "e": 1, "f": ""})
     assert (one.file("a"), one.file("c"), one.file("e"), one.file("f")) == ("/etc/proxy/b.pem", "/d.pem", None, None)
     assert one.file("g") is None
-    assert [path for path, _ in findings.faults] == [("e",), ("f",)]
+    assert [one.path for one in findings.faults] == [("e",), ("f",)]
     assert one.file_name("x") == os.path.join("/etc/proxy", "x")
     with pytest.raises(ConfigError, match="no name of a file"):
         one.file_name("a\0b")
@@ -89,7 +81,7 @@ def test_tables_within_are_read_where_they_are(table, findings):
     assert one.tables("f") == [] and one.tables("x") == []
     assert {name: other.path for name, other in one.named("g").items()} == {"n": ("g", "n")}
     assert one.named("i") == {} and one.named("x") == {}
-    assert [path for path, _ in findings.faults] == [("c",), ("d", 1), ("f",), ("g", "m"), ("i",)]
+    assert [one.path for one in findings.faults] == [("c",), ("d", 1), ("f",), ("g", "m"), ("i",)]
     inner.read("b", whole(0, 5), 0)
     next(iter(one.named("g").values())).read("h", whole(0, 5), 0)
     assert {"a", "a.b", "g.NAME.h"} <= set(findings.asked)
@@ -100,12 +92,22 @@ def test_free_keys_have_values_of_one_kind(table, findings):
     assert one.pairs("a", text, "{ NAME = 'VALUE' }") == (("x", "1"),)
     assert one.pairs("b", text, "{ NAME = 'VALUE' }") == ()
     assert one.pairs("c", text, "") == ()
-    assert findings.faults == [
+    assert told(findings) == [
         (("a", "y"), "2 is no text; accepted is a text in quotes, not an empty one"),
         (("b",), "[] is no table; accepted is { NAME = 'VALUE' }"),
     ]
 
 
 def test_what_others_say_is_put_where_it_belongs(table, findings):
-    table({}, "t").faults_of(ConfigError("path: no good\nsomething: else"), {"path": ("rewrite", "path")})
-    assert findings.faults == [(("t", "rewrite", "path"), "no good"), (("t",), "something: else")]
+    pattern = Finding(("pattern", 0), "no good", "accepted is better")
+    others = ConfigError([pattern, Finding(("status",), "no number"), Finding((), "something: else")])
+    table({}, "t").faults_of(others, called={"pattern": ("rewrite", "path")})
+    table({}, "u").faults_of(others.at("here"), 1)
+    assert told(findings) == [
+        (("t", "rewrite", "path", 0), "no good; accepted is better"),
+        (("t", "status"), "no number"),
+        (("t",), "something: else"),
+        (("u", 1, "here", "pattern", 0), "no good; accepted is better"),
+        (("u", 1, "here", "status"), "no number"),
+        (("u", 1, "here"), "something: else"),
+    ]

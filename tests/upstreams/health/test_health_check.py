@@ -95,6 +95,6 @@ def test_wrong_values_are_refused_by_name(wrong):
     with pytest.raises(ConfigError) as refused:
         HealthCheck(**wrong)
     text = str(refused.value)
-    assert text.startswith(f"health check: {next(iter(wrong))} cannot be ")
+    assert text.startswith(f"health check: {next(iter(wrong))}: cannot be ")
     assert "; accepted is " in text
     assert "\n" not in text

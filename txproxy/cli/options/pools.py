@@ -61,7 +61,7 @@ class _PoolOptions(ListenerOptions):
         names: set[str] = set()
         for text, upstream in zip(texts, self.all_parsed("upstream", parse), strict=True):
             if upstream.name in names:
-                raise ConfigError(f"--upstream {text}: it is there twice; accepted is each upstream once")
+                raise ConfigError(f"--upstream {text}: it is there twice", "accepted is each upstream once")
             names.add(upstream.name)
         return tuple(texts)
 
@@ -130,7 +130,7 @@ class ReverseOptions(_PoolOptions):
         # Looked at on its own first, so that an error names its option, even where no upstream speaks TLS.
         client_connections("localhost", tls.ca_file, tls.insecure, tls.cert_file, tls.key_file)
         if tls.insecure and tls.ca_file is not None:
-            raise ConfigError("--upstream-insecure and --upstream-ca are both given; accepted is one of them")
+            raise ConfigError("--upstream-insecure and --upstream-ca are both given", "accepted is one of them")
         upstreams = self.upstreams(lambda text: parse_upstream(text, tls))
         if not any(text.lower().startswith("https:") for text in upstreams):
             for name in self.given(_OF_TLS):

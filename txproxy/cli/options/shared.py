@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, TypeVar
 import attrs
 from twisted.python import usage
 
+from txproxy.config.findings import of_option
 from txproxy.config.model import Config
 from txproxy.config.values import (
     has_control,
@@ -161,14 +162,14 @@ class ListenerOptions(Mode):
         try:
             return parse(self[name])
         except ConfigError as fault:
-            raise ConfigError(f"--{name}: {fault}") from None
+            raise of_option(fault, name) from None
 
     def all_parsed(self, name: str, parse: Callable[[str], T]) -> tuple[T, ...]:
         """The values of a repeated option."""
         try:
             return tuple(parse(text) for text in self.repeated.get(name, ()))
         except ConfigError as fault:
-            raise ConfigError(f"--{name}: {fault}") from None
+            raise of_option(fault, name) from None
 
     def given(self, names: Iterable[str]) -> list[str]:
         """Which of these options have another value than their default."""
@@ -242,7 +243,7 @@ class ListenerOptions(Mode):
         if limits.max_target_size is not None and limits.max_target_size > limits.max_header_size:
             given = self["max-target-size"]
             raise ConfigError(
-                f"--max-target-size: {given!r} is more than a head; accepted is --max-header-size at most"
+                f"--max-target-size: {given!r} is more than a head", "accepted is --max-header-size at most"
             )
         return limits
 

@@ -35,7 +35,7 @@ def _each(table: Table, key: str, make: type[T], sizes: tuple[str, ...]) -> tupl
         }
         inner.close()
         if len(inner.findings.faults) == before:
-            one = made(inner, values, make, **values)
+            one = made(inner, make, **values)
             if one is not None:
                 found.append(one)
     return tuple(found)

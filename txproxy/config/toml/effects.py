@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from txproxy.config.endpoints import Bound
+from txproxy.config.findings import Findings
 from txproxy.config.model import (
     AnyListener,
     BoundsConfig,
@@ -16,9 +17,9 @@ from txproxy.config.model import (
     RouteConfig,
     TcpListener,
 )
-from txproxy.config.toml.lines import Path
-from txproxy.config.toml.tables import Findings, Table
+from txproxy.config.toml.tables import Table
 from txproxy.config.values import hint
+from txproxy.errors import Path
 from txproxy.forward.access.conditions.host_conditions import list_names
 from txproxy.forward.access.contradictions import no_such_destination, port_never_allowed
 from txproxy.forward.access.rules import Action, Rule

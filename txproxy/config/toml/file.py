@@ -9,15 +9,16 @@ from typing import Any, Final
 
 import attrs
 
+from txproxy.config.findings import Findings, in_file
 from txproxy.config.model import Config
 from txproxy.config.toml.bounds import read_bounds
 from txproxy.config.toml.effects import see_bounds
-from txproxy.config.toml.lines import Path, lines_of
+from txproxy.config.toml.lines import lines_of
 from txproxy.config.toml.listeners import Defaults, read_limits, read_listener, read_via
 from txproxy.config.toml.pool_tables import read_pool
 from txproxy.config.toml.references import Parts, tie
 from txproxy.config.toml.route_tables import read_route
-from txproxy.config.toml.tables import Findings, Table, written
+from txproxy.config.toml.tables import Table
 from txproxy.config.values import text
 from txproxy.errors import ConfigError
 from txproxy.proxy.limits import Limits
@@ -39,15 +40,15 @@ def load(file: str) -> Config:
             data = opened.read(_LARGEST + 1)
     except (OSError, ValueError) as fault:
         why = getattr(fault, "strerror", None) or str(fault)
-        raise ConfigError(f"{file}: {why}; accepted is a TOML file that can be read") from None
+        raise ConfigError(f"{file}: {why}", "accepted is a TOML file that can be read") from None
     if len(data) > _LARGEST:
-        raise ConfigError(f"{file}: too large; accepted is a TOML file of less than 16 MB")
+        raise ConfigError(f"{file}: too large", "accepted is a TOML file of less than 16 MB")
     try:
         # TOML 1.0: what is not UTF-8 is no TOML.
         content = data.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         line = data.count(b"\n", 0, fault.start) + 1
-        raise ConfigError(f"{file}:{line}: this is not UTF-8; accepted is TOML, which is") from None
+        raise ConfigError(f"{file}:{line}: this is not UTF-8", "accepted is TOML, which is") from None
     return parse(content, file)
 
 
@@ -58,24 +59,16 @@ def parse(content: str, file: str, findings: Findings | None = None) -> Config:
         data = tomllib.loads(content)
     except (tomllib.TOMLDecodeError, RecursionError) as fault:
         line, why = _place_of(str(fault), content)
-        raise ConfigError(f"{file}:{line}: {why}; accepted is TOML, see https://toml.io") from None
+        raise ConfigError(f"{file}:{line}: {why}", "accepted is TOML, see https://toml.io") from None
     findings = findings or Findings()
     config = _read(data, file, findings)
-    config.opened.extend(findings.opened)
-    if not findings.faults and not findings.doubts:
-        return config
     lines = lines_of(content)
-
-    def said(path: Path, what: str) -> tuple[int, str]:
-        line = next(lines[path[:length]] for length in range(len(path), -1, -1) if path[:length] in lines)
-        return line, f"{file}:{line}: {written(path)}: {what}" if path else f"{file}: {what}"
-
     if findings.faults:
-        raise ConfigError("\n".join(text for _, text in sorted(said(*fault) for fault in findings.faults)))
-    warnings = tuple(text for _, text in sorted(said(*doubt) for doubt in findings.doubts))
-    warned = attrs.evolve(config, warnings=warnings)
-    warned.opened.extend(findings.opened)
-    return warned
+        raise ConfigError(in_file(findings.faults, file, lines))
+    warnings = tuple(map(str, in_file(findings.doubts, file, lines)))
+    config = attrs.evolve(config, lines=lines, warnings=warnings)
+    config.opened.extend(findings.opened)
+    return config
 
 
 def _place_of(fault: str, content: str) -> tuple[int, str]:
@@ -99,12 +92,9 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     pools = {name: read_pool(name, inner) for name, inner in table.named("pools").items()}
     routes = [read_route(inner) for inner in table.tables("routes")]
     tables = table.tables("listeners")
-    listeners = [
-        attrs.evolve(read_listener(inner, number, defaults), where=f"{file}: listeners[{number}]")
-        for number, inner in enumerate(tables)
-    ]
+    listeners = [read_listener(inner, number, defaults) for number, inner in enumerate(tables)]
     if "listeners" not in table or data["listeners"] == []:
-        table.fault("there are no listeners; accepted is [[listeners]] for one or more")
+        table.fault("there are no listeners", accepted="accepted is [[listeners]] for one or more")
     bounds = read_bounds(table, defaults.limits.ipv6_prefix)
     table.close()
     # What ties them says where by their places, which are others than those in the file where one is no table.

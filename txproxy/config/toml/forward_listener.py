@@ -19,6 +19,7 @@ from txproxy.config.toml.policy_tables import (
 )
 from txproxy.config.toml.tables import Table
 from txproxy.config.values import duration, flag, one_of, text, texts
+from txproxy.errors import Path
 from txproxy.forward.access.client_access import LOOPBACK_CLIENTS
 from txproxy.forward.access.destinations import Destinations
 from txproxy.forward.mode import ForwardPolicy, forwarded_for_mode
@@ -67,7 +68,8 @@ def forward_policy(table: Table, via: str | None) -> ForwardPolicy:
     if table.findings.faults:
         # What is left of it might contradict itself.
         return ForwardPolicy()
-    return made(table, ("inject", "binds"), ForwardPolicy, **values) or ForwardPolicy()
+    called: dict[str, Path] = {"auth_by_rules": ("auth", "by_rules")}
+    return made(table, ForwardPolicy, called=called, **values) or ForwardPolicy()
 
 
 def _parents(table: Table) -> ParentUrls | None:
@@ -75,9 +77,12 @@ def _parents(table: Table) -> ParentUrls | None:
     interval = table.read("parent_check_interval", duration, None)
     if not parents:
         if interval is not None:
-            table.fault("there are no parents to check; accepted is parents with it", "parent_check_interval")
+            table.fault(
+                "there are no parents to check", "parent_check_interval", accepted="accepted is parents with it"
+            )
         return None
-    return made(table, (), ParentUrls, parents, check_interval=interval)
+    called: dict[str, Path] = {"check_interval": ("parent_check_interval",)}
+    return made(table, ParentUrls, parents, called=called, check_interval=interval)
 
 
 def read_audit(table: Table) -> str | None:

@@ -11,7 +11,6 @@ from txproxy.config.endpoints import endpoint_text
 from txproxy.config.model import AnyListener, ForwardListener, ReverseListener, TcpListener
 from txproxy.config.toml.effects import see_forward, see_tcp
 from txproxy.config.toml.forward_listener import forward_policy, read_audit
-from txproxy.config.toml.lines import Path
 from txproxy.config.toml.tables import Table
 from txproxy.config.values import (
     duration,
@@ -25,7 +24,7 @@ from txproxy.config.values import (
     texts,
     whole,
 )
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, Finding, Path
 from txproxy.forward.policy import ForwardPolicy
 from txproxy.matching.networks import UNIX, peer_network
 from txproxy.proxy.downstream.negotiate import HTTP, SOCKS5
@@ -74,7 +73,9 @@ def read_limits(table: Table | None, defaults: Limits) -> Limits:
     table.close()
     target, head = values["max_target_size"], values["max_header_size"]
     if "max_target_size" in table and target is not None and target > head:
-        table.fault(f"{target} is more than a head; accepted is max_header_size at most, {head}", "max_target_size")
+        table.fault(
+            f"{target} is more than a head", "max_target_size", accepted=f"accepted is max_header_size at most, {head}"
+        )
     return attrs.evolve(defaults, **values)
 
 
@@ -100,7 +101,7 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
     listen = table.some("listen", endpoint_text) or ()
     tls_listen = table.some("tls_listen", endpoint_text) or ()
     if "listen" not in table and "tls_listen" not in table:
-        table.fault("it listens nowhere; accepted is listen or tls_listen, or both")
+        table.fault("it listens nowhere", accepted="accepted is listen or tls_listen, or both")
     shared: dict[str, Any] = {
         "name": table.read("name", text, f"listener {number + 1}"),
         "listen": listen,
@@ -111,7 +112,11 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
         "trusted_proxies": table.all("trusted_proxies", texts(peer_network)) or (),
     }
     if shared["proxy_protocol"] and "trusted_proxies" not in table:
-        table.fault("it needs trusted_proxies: whose headers are to be believed; accepted are CIDRs", "proxy_protocol")
+        table.fault(
+            "it needs trusted_proxies: whose headers are to be believed",
+            "proxy_protocol",
+            accepted="accepted are CIDRs",
+        )
     if mode != "tcp":
         shared["tolerate"] = table.some("tolerate", one_of(TOLERABLE)) or ()
     build = {"forward": _forward, "reverse": _reverse, "tcp": _tcp}[mode]
@@ -141,7 +146,7 @@ def _reverse(table: Table, defaults: Defaults, shared: dict[str, Any]) -> AnyLis
         **shared,
     )
     if listener.host is not None and listener.pool is None:
-        table.fault("has no effect without pool; accepted is it with pool, or in a route", "host")
+        table.fault("has no effect without pool", "host", accepted="accepted is it with pool, or in a route")
     return listener
 
 
@@ -177,7 +182,7 @@ def _server_names(table: Table) -> tuple[tuple[str, str], ...]:
     try:
         ByName(dict(pairs))
     except ConfigError as fault:
-        table.fault(str(fault), "sni")
+        table.faults_of(fault, "sni")
     return pairs
 
 
@@ -201,25 +206,28 @@ def _tls(table: Table, mode: str) -> ListenerTls | None:
             "client_depth": inner.read("client_depth", whole(0, 100), 4),
         }
         if "client_auth" in inner and "client_ca" not in inner:
-            inner.fault("there is no CA for their certificates; accepted is client_ca with it", "client_auth")
+            inner.fault(
+                "there is no CA for their certificates", "client_auth", accepted="accepted is client_ca with it"
+            )
         inner.close()
     if table.elements("certificates") == []:
-        table.fault("there is none in it; accepted is one or more", "certificates")
+        table.fault("there is none in it", "certificates", accepted="accepted is one or more")
     elif "certificates" not in table:
         for key in ("tls_listen", "tls"):
             if key in table:
-                table.fault("it needs certificates; accepted is certificates = [{ cert = FILE, key = FILE }]", key)
+                table.fault(
+                    "it needs certificates", key, accepted="accepted is certificates = [{ cert = FILE, key = FILE }]"
+                )
     elif "tls_listen" not in table:
-        table.fault("nothing is served with them; accepted is tls_listen with them", "certificates")
+        table.fault("nothing is served with them", "certificates", accepted="accepted is tls_listen with them")
     if not certificates:
         return None
     tls = ListenerTls(certificates=tuple(pair for _, pair in certificates), prefix="", **values)
     try:
         ServerTls(tls)
     except ConfigError as fault:
-        for line in str(fault).splitlines():
-            keys, said = _place(line, certificates)
-            table.fault(said, *keys)
+        for one in fault.findings:
+            _tell(table, one, certificates, tls)
     return tls
 
 
@@ -234,21 +242,23 @@ def _certificate(table: Table, keys: Path, value: object) -> tuple[str, str | No
         try:
             cert = table.file_name(value)
         except ConfigError as fault:
-            table.fault(str(fault), *keys)
+            table.faults_of(fault, *keys)
             return None
     return None if cert is None else (cert, key)
 
 
-def _place(line: str, certificates: list[tuple[Path, tuple[str, str | None]]]) -> tuple[Path, str]:
-    """Which key a fault of :class:`ServerTls` is about, and what it says of it."""
-    for keys, (cert, key) in certificates:
-        for word, file in (("key", key), ("cert", cert)):
-            if file is not None and line.startswith((f"{word} {file}:", f"{word} {file!r}:")):
-                return keys, line
-    for word in ("client-ca", "ciphers"):
-        if line.startswith(f"{word} "):
-            return ("tls", word.replace("-", "_")), line.removeprefix(f"{word} ")
-    return ("certificates",), line
+def _tell(
+    table: Table, finding: Finding, certificates: list[tuple[Path, tuple[str, str | None]]], tls: ListenerTls
+) -> None:
+    """Tell what :class:`ServerTls` has found at the key that it is about."""
+    key, *more = finding.path
+    if key == "certificates" and more:
+        # Which file of the two it is.
+        keys, _ = certificates[int(more[0])]
+        said = f"{finding.place}: {finding.said}"
+    else:
+        keys, said = ("tls", key), f"{getattr(tls, str(key))}: {finding.said}"
+    table.fault(said, *keys, accepted=finding.accepted)
 
 
 # -- pages
@@ -260,5 +270,5 @@ def _error_pages(table: Table) -> tuple[tuple[str, str], ...]:
         try:
             ErrorPages({status: file})
         except ConfigError as fault:
-            table.fault(str(fault).removeprefix(f"{status}: "), "error_pages", status)
+            table.faults_of(fault, "error_pages")
     return pages

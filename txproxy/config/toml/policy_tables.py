@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 from twisted.internet.task import Clock
 
-from txproxy.config.toml.lines import Path
 from txproxy.config.toml.tables import Table
 from txproxy.config.values import duration, flag, one_of, one_of_numbers, size, text, texts
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, Path
 from txproxy.forward.access.conditions.condition_type import Surroundings, Usage
 from txproxy.forward.access.content_policy import ContentRules, media_range
 from txproxy.forward.access.decisions import Rules
@@ -31,7 +29,6 @@ T = TypeVar("T")
 
 _USER_FILES: Final = ("password_file", "digest_file", "token_file", "group_file")
 _ACTIONS: Final = tuple(action.value for action in Action)
-_RULE: Final = re.compile(r"rules\[(\d+)\] '.*?': (?:(\w+): )?(.*)")
 
 
 def raw(value: Any) -> Any:
@@ -39,12 +36,16 @@ def raw(value: Any) -> Any:
     return value
 
 
-def made(table: Table, keys: Iterable[str], make: Callable[..., T], *given: Any, **values: Any) -> T | None:
-    """What ``make`` makes of its arguments, and whose faults may begin with one of ``keys``; None if it cannot."""
+def made(
+    table: Table, make: Callable[..., T], *given: Any, called: Mapping[str, Path] | None = None, **values: Any
+) -> T | None:
+    """What ``make`` makes of its arguments; None if it cannot. ``called`` has the paths of those whose keys have other
+    names.
+    """
     try:
         return make(*given, **values)
     except ConfigError as fault:
-        table.faults_of(fault, {key: (key,) for key in keys})
+        table.faults_of(fault, called=called)
         return None
 
 
@@ -75,16 +76,14 @@ def read_auth(table: Table | None) -> tuple[AuthPolicy | None, bool]:
     table.close()
     if len(table.findings.faults) > before:
         return None, False
-    policy = made(table, values, AuthPolicy, **values)
+    policy = made(table, AuthPolicy, **values)
     if policy is None:
         return None, False
     try:
         # The files are read, so that what is wrong in them is told with all the rest.
         make_authenticator(policy, Clock())
     except ConfigError as fault:
-        for line in str(fault).splitlines():
-            about = next((key for key in _USER_FILES if line.startswith(f"{files[key]}:")), "")
-            table.fault(line, *([about] if about else []))
+        table.faults_of(fault)
         return None, False
     return policy, by_rules
 
@@ -100,7 +99,7 @@ def read_filters(table: Table) -> Filters:
             inner = table.inner(value, *keys, kind="filters[]")
             name, file = inner.read("name", text, ""), inner.file("file")
             if file is None and "file" not in inner:
-                inner.fault("file is missing; accepted is the name of one")
+                inner.fault("file is missing", accepted="accepted is the name of one")
             inner.close()
         else:
             name, file = "", _file(table, keys, value)
@@ -113,7 +112,7 @@ def _file(table: Table, keys: tuple[str | int, ...], value: object) -> str | Non
     try:
         return table.file_name(value)
     except ConfigError as fault:
-        table.fault(str(fault), *keys)
+        table.faults_of(fault, *keys)
         return None
 
 
@@ -130,11 +129,11 @@ def _loaded(table: Table, files: list[tuple[tuple[str | int, ...], ListFile]]) -
             # Those that could be read are not read a second time.
             good.append((file, Filters([file])))
         except ConfigError as fault:
-            table.fault(str(fault), *keys)
+            table.faults_of(fault, *keys)
     try:
         filters = Filters(file for file, _ in good)
     except ConfigError as fault:
-        table.fault(str(fault), *(files[0][0][:1]))
+        table.faults_of(fault, *(files[0][0][:1]))
         return Filters()
     for warning in filters.warnings:
         table.findings.doubt((*table.path, *files[0][0][:1]), warning)
@@ -152,13 +151,15 @@ def read_rules(table: Table, lists: Filters, authenticates: bool, usage: Usage |
         values = _values(inner, tuple(key for key in KEYS if key not in read_here))
         for key, value in values.items():
             if key.startswith("not_") and value in ([], {}):
-                inner.fault("there is none in it, so that it would leave out nothing; accepted is one or more", key)
+                inner.fault(
+                    "there is none in it, so that it would leave out nothing", key, accepted="accepted is one or more"
+                )
         values |= {key: inner.read(key, text, "") for key in ("name", "reason")}
         values["challenge"] = inner.read("challenge", flag, False)
         values["tunnel_timeout"] = inner.read("tunnel_timeout", duration, None)
         action = inner.need("action", one_of(_ACTIONS), "deny", ", ".join(_ACTIONS))
         inner.close()
-        rule = made(inner, KEYS, Rule, action=action, **values)
+        rule = made(inner, Rule, action=action, **values)
         if rule is not None:
             rules.append(rule)
             numbers.append(number)
@@ -168,10 +169,7 @@ def read_rules(table: Table, lists: Filters, authenticates: bool, usage: Usage |
     try:
         together = Rules(rules, surroundings=Surroundings(lists=lists, usage=usage), authenticates=authenticates)
     except ConfigError as fault:
-        for line in str(fault).splitlines():
-            match = _RULE.fullmatch(line)
-            assert match is not None, line
-            table.fault(match[3], "rules", int(match[1]) - 1, *([match[2]] if match[2] else []))
+        table.faults_of(fault, "rules")
         return ()
     for number, warning in together.unreachable:
         table.findings.doubt((*table.path, "rules", number), warning)
@@ -193,7 +191,7 @@ def read_rewrites(table: Table) -> tuple[Rewrite, ...]:
         inner.close()
         if to is not None:
             values: dict[str, Any] = {"hosts": hosts, "url": url, "redirect": redirect}
-            rewrites.append(made(inner, ("to", "url"), Rewrite, name=name, to=to, **values))
+            rewrites.append(made(inner, Rewrite, name=name, to=to, **values))
     return tuple(one for one in rewrites if one is not None)
 
 
@@ -204,7 +202,7 @@ def read_content(table: Table | None) -> ContentRules | None:
     types = table.all("deny_types", texts(media_range)) or ()
     largest = table.read("max_size", size, None)
     table.close()
-    return made(table, (), ContentRules, deny_types=types, max_size=largest)
+    return made(table, ContentRules, deny_types=types, max_size=largest)
 
 
 def read_privacy(table: Table) -> tuple[Privacy, ...]:
@@ -227,7 +225,7 @@ def read_privacy(table: Table) -> tuple[Privacy, ...]:
             (("remove_from_responses",), name) for name in values["remove_from_responses"]
         ]
         _see_kind(inner, of_responses, REQUEST_FIELDS, "responses have no such field, which is one of requests")
-        privacy.append(made(inner, (), Privacy, **values))
+        privacy.append(made(inner, Privacy, **values))
     return tuple(one for one in privacy if one is not None)
 
 
@@ -247,13 +245,13 @@ def read_injections(table: Table) -> tuple[Injection, ...]:
         rules = inner.some("rules", text) or ()
         inner.close()
         if origin is not None and len(table.findings.faults) == before:
-            injections.append(made(inner, (), Injection, origin=origin, headers=headers, rules=rules))
+            injections.append(made(inner, Injection, origin=origin, headers=headers, rules=rules))
     return tuple(one for one in injections if one is not None)
 
 
 def _secret(value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise ConfigError("this is no text; accepted is a text in quotes, not an empty one")
+        raise ConfigError("this is no text", "accepted is a text in quotes, not an empty one")
     return value
 
 
@@ -265,5 +263,5 @@ def read_binds(table: Table) -> tuple[Bind, ...]:
         hosts, rules = inner.some("hosts", texts(host_pattern)), inner.some("rules", text) or ()
         inner.close()
         if address is not None:
-            binds.append(made(inner, (), Bind, address=address, hosts=hosts, rules=rules))
+            binds.append(made(inner, Bind, address=address, hosts=hosts, rules=rules))
     return tuple(one for one in binds if one is not None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
@@ -10,10 +9,9 @@ from typing import Any, Final
 import attrs
 
 from txproxy.config.model import PoolConfig
-from txproxy.config.toml.lines import Path
 from txproxy.config.toml.tables import Table
 from txproxy.config.values import duration, flag, hint, one_of, pause, share, shown, some_text, text, texts, whole
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, Path
 from txproxy.interfaces.weights import MOST_WEIGHT
 from txproxy.matching.hosts import host_name
 from txproxy.matching.regular_expressions import EXPRESSION_MARK, bytes_expression
@@ -45,7 +43,7 @@ def read_pool(name: str, table: Table) -> PoolConfig:
     upstreams = _upstreams(table)
     tcp = bool(upstreams) and all(is_tcp(upstream) for upstream in upstreams)
     if not tcp and any(is_tcp(upstream) for upstream in upstreams):
-        table.fault("HOST:PORT (for tcp) and URLs (for reverse) are mixed; accepted are either", "upstreams")
+        table.fault("HOST:PORT (for tcp) and URLs (for reverse) are mixed", "upstreams", accepted="accepted are either")
     sound = _check_upstreams(table, upstreams, tls)
     sticky = table.read("sticky", texts(sticky_kind), None)
     strategy = _strategy(table)
@@ -65,9 +63,9 @@ def read_pool(name: str, table: Table) -> PoolConfig:
             table.findings.doubt((*table.path, "strategy"), said)
         for key in ("sticky", "host", "tls"):
             if key in table:
-                table.fault("is for pools of URLs, whose requests are read; accepted is none", key)
+                table.fault("is for pools of URLs, whose requests are read", key, accepted="accepted is none")
     if config.sticky_key is not None and not (sticky or "").startswith("cookie"):
-        table.fault("there is no cookie to sign; accepted is sticky = 'cookie' with it", "sticky_key")
+        table.fault("there is no cookie to sign", "sticky_key", accepted="accepted is sticky = 'cookie' with it")
     if sound and not table.findings.faults:
         _see_effects(table, sound)
     table.close()
@@ -78,13 +76,15 @@ def _see_effects(table: Table, upstreams: Sequence[str]) -> None:
     """Doubt what does nothing for such upstreams."""
     given = [upstream.split(";") for upstream in upstreams]
     if "tls" in table and not any(url.lower().startswith("https:") for url, *_ in given):
-        table.doubt("no upstream speaks TLS; accepted is it with one of https://", "tls")
+        table.doubt("no upstream speaks TLS", "tls", accepted="accepted is it with one of https://")
     if all("backup" in words for _, *words in given):
         table.doubt("all of them are backups, as if none was", "upstreams")
     if not any(word.startswith("max=") for _, *words in given for word in words):
         for key in ("queue", "queue_timeout"):
             if key in table:
-                table.doubt("nobody waits, as no upstream has a bound; accepted is it with ;max=N of upstreams", key)
+                table.doubt(
+                    "nobody waits, as no upstream has a bound", key, accepted="accepted is it with ;max=N of upstreams"
+                )
 
 
 def _strategy(table: Table) -> str:
@@ -93,9 +93,9 @@ def _strategy(table: Table) -> str:
     if bound is None:
         return name
     if not is_hash(name):
-        table.fault("is for the hashes; accepted is strategy = 'uri-hash' with it, or another hash", "bound")
+        table.fault("is for the hashes", "bound", accepted="accepted is strategy = 'uri-hash' with it, or another hash")
     elif ";" in name:
-        table.fault("the strategy has one already; accepted is either", "bound")
+        table.fault("the strategy has one already", "bound", accepted="accepted is either")
     return f"{name};bound={bound:g}"
 
 
@@ -122,7 +122,7 @@ def is_tcp(upstream: str) -> bool:
 def _key(value: object) -> bytes:
     key = text(value)
     if len(key) < _LEAST_KEY:
-        raise ConfigError(f"it is too short to be a secret; accepted are {_LEAST_KEY} characters or more")
+        raise ConfigError("it is too short to be a secret", f"accepted are {_LEAST_KEY} characters or more")
     return key.encode("utf-8", "surrogatepass")
 
 
@@ -138,14 +138,14 @@ def _upstreams(table: Table) -> dict[str, Path]:
         try:
             said = _of_table(table.inner(value, *keys, kind="upstreams[]")) if isinstance(value, dict) else text(value)
         except ConfigError as fault:
-            table.fault(str(fault), *keys)
+            table.faults_of(fault, *keys)
             continue
         if said in found:
-            table.fault(f"{said!r} is there twice; accepted is each upstream once", *keys)
+            table.fault(f"{said!r} is there twice", *keys, accepted="accepted is each upstream once")
         elif said is not None:
             found[said] = keys
     if elements == []:
-        table.fault("there is none in it; accepted is one or more", "upstreams")
+        table.fault("there is none in it", "upstreams", accepted="accepted is one or more")
     return found
 
 
@@ -167,11 +167,14 @@ def _check_upstreams(table: Table, upstreams: dict[str, Path], tls: UpstreamTls 
     for upstream, keys in upstreams.items():
         try:
             made: Upstream = parse_tcp_upstream(upstream) if is_tcp(upstream) else parse_upstream(upstream, tls)
-        except (ConfigError, UnicodeError) as fault:
+        except ConfigError as fault:
+            table.faults_of(fault, *keys)
+            continue
+        except UnicodeError as fault:
             table.fault(str(fault), *keys)
             continue
         if made.name in names:
-            table.fault(f"{made.name} is there twice; accepted is each upstream once", *keys)
+            table.fault(f"{made.name} is there twice", *keys, accepted="accepted is each upstream once")
         names[made.name] = upstream
     return tuple(names.values())
 
@@ -184,30 +187,27 @@ def _tls(table: Table) -> UpstreamTls | None:
     server_name = inner.read("server_name", texts(host_name), None)
     insecure = inner.read("insecure", flag, False)
     if insecure and "ca" in inner:
-        inner.doubt("nothing is verified where insecure is true; accepted is one of them", "ca")
+        inner.doubt("nothing is verified where insecure is true", "ca", accepted="accepted is one of them")
     sound = True
     if files["key_file"] is not None and files["cert_file"] is None:
-        inner.fault("there is no certificate that it is for; accepted is cert with it", "key")
+        inner.fault("there is no certificate that it is for", "key", accepted="accepted is cert with it")
         sound = False
     else:
-        for key, tls in (
-            ("ca", UpstreamTls(ca_file=files["ca_file"])),
-            ("cert", UpstreamTls(cert_file=files["cert_file"], key_file=files["key_file"])),
-            ("server_name", UpstreamTls(server_name=server_name)),
+        for tls in (
+            UpstreamTls(ca_file=files["ca_file"]),
+            UpstreamTls(cert_file=files["cert_file"], key_file=files["key_file"]),
+            UpstreamTls(server_name=server_name),
         ):
             try:
                 tls.connections("localhost")
             except ConfigError as fault:
-                inner.fault(without_option(str(fault)), key)
+                for one in fault.findings:
+                    given = files.get(f"{one.path[0]}_file", server_name)
+                    inner.fault(f"{given}: {one.said}", *one.path, accepted=one.accepted)
                 sound = False
     inner.close()
     # An upstream is not to tell of the same fault again.
     return UpstreamTls(**files, insecure=insecure, server_name=server_name) if sound else UpstreamTls()
-
-
-def without_option(fault: str) -> str:
-    """What is wrong, without the option's name, which files have none of."""
-    return re.sub(r"^--[a-z-]+ ", "", fault)
 
 
 # -- settings
@@ -232,7 +232,7 @@ def _ejection(table: Table) -> Ejection | None:
     eject_on = table.read("eject_on", one_of(EJECT_ON), _EJECTION.eject_on)
     if table.read("ejection", lambda value: value, None) is False:
         if "eject_on" in table:
-            table.fault("ejection = false ejects nobody; accepted is either", "eject_on")
+            table.fault("ejection = false ejects nobody", "eject_on", accepted="accepted is either")
         return None
     inner = table.table("ejection")
     if inner is None:
@@ -253,12 +253,12 @@ def health_value(key: str, value: Any) -> Any:
     try:
         return getattr(attrs.evolve(_CHECK, **{key: value}), key)
     except ConfigError as fault:
-        raise ConfigError(str(fault).removeprefix("health check: ").removeprefix(f"{key} ")) from None
+        raise ConfigError(fault.said, fault.findings[0].accepted) from None
 
 
 def _expected(value: object) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | str | list):
-        raise ConfigError(f"{shown(value)} is no status; accepted is one, a range as '200-299', or a list of these")
+        raise ConfigError(f"{shown(value)} is no status", "accepted is one, a range as '200-299', or a list of these")
     return health_value("expect", value)
 
 
@@ -291,5 +291,5 @@ def _health(table: Table, tcp: bool) -> HealthCheck | None:
     try:
         return attrs.evolve(_CHECK, **values)
     except ConfigError as fault:
-        inner.fault(str(fault).removeprefix("health check: "))
+        inner.faults_of(fault)
         return None

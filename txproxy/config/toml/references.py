@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from txproxy.config.endpoints import Bound
+from txproxy.config.findings import Findings
 from txproxy.config.model import (
     AnyListener,
     AuthConfig,
@@ -22,11 +23,9 @@ from txproxy.config.model import (
     TunnelAction,
 )
 from txproxy.config.toml.effects import see_shares
-from txproxy.config.toml.lines import Path
 from txproxy.config.toml.pool_tables import is_tcp
-from txproxy.config.toml.tables import Findings
 from txproxy.config.values import hint
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, Finding, Path
 from txproxy.reverse.routing.routes import Route, Routes
 from txproxy.upstreams.upstream_urls import parse_tcp_upstream, parse_upstream
 
@@ -81,7 +80,9 @@ def _with_routes(listener: AnyListener, parts: Parts) -> AnyListener:
 def _unique(kind: str, names: Sequence[str], findings: Findings) -> None:
     for number, name in enumerate(names):
         if name and name in names[:number]:
-            findings.fault((kind, number, "name"), f"{name!r} is there already; accepted is a name of its own for each")
+            findings.fault(
+                (kind, number, "name"), f"{name!r} is there already", "accepted is a name of its own for each"
+            )
 
 
 def _known(path: Path, name: str, known: Iterable[str], what: str, findings: Findings) -> bool:
@@ -90,7 +91,7 @@ def _known(path: Path, name: str, known: Iterable[str], what: str, findings: Fin
         # An empty one has been said to be missing.
         return bool(name)
     accepted = ", ".join(names) or f"none, as there is no {what}"
-    findings.fault(path, f"there is no {what} {name!r}{hint(name, names)}; accepted: {accepted}")
+    findings.fault(path, f"there is no {what} {name!r}{hint(name, names)}", f"accepted: {accepted}")
     return False
 
 
@@ -100,7 +101,7 @@ def _check_listener_names(parts: Parts, findings: Findings) -> None:
         for name in route.listeners:
             path: Path = ("routes", number, "listeners")
             if _known(path, name, modes, "listener", findings) and not isinstance(modes[name], ReverseListener):
-                findings.fault(path, f"listener {name!r} has no routes; accepted are those of mode reverse")
+                findings.fault(path, f"listener {name!r} has no routes", "accepted are those of mode reverse")
 
 
 def _check_route_names(parts: Parts, findings: Findings) -> None:
@@ -143,7 +144,7 @@ def _check_pools(parts: Parts, findings: Findings) -> None:
         if _known(path, name, parts.pools, "pool", findings) and tcp not in (None, parts.pools[name].tcp):
             has, wants = _KINDS[not tcp], _KINDS[bool(tcp)]
             if parts.pools[name].upstreams:
-                findings.fault(path, f"pool {name!r} has upstreams such as {has}; accepted is one with {wants}")
+                findings.fault(path, f"pool {name!r} has upstreams such as {has}", f"accepted is one with {wants}")
 
 
 def _check_use(parts: Parts, listeners: Sequence[AnyListener], findings: Findings) -> None:
@@ -181,23 +182,23 @@ def _check_effects(parts: Parts, listeners: Sequence[AnyListener], findings: Fin
 
 def _check_work(listeners: Sequence[AnyListener], findings: Findings) -> None:
     # One that is wrong may have work that was not understood.
-    wrong = {path[:2] for path, _ in findings.faults}
+    wrong = {one.path[:2] for one in findings.faults}
     for number, listener in enumerate(listeners):
         if ("listeners", number) in wrong:
             continue
         if isinstance(listener, ReverseListener) and listener.pool is None and not listener.routes:
-            findings.fault(("listeners", number), "it has nothing to do; accepted is pool, or a route for it")
+            findings.fault(("listeners", number), "it has nothing to do", "accepted is pool, or a route for it")
         elif isinstance(listener, TcpListener) and listener.pool is None and not listener.sni:
-            findings.fault(("listeners", number), "it has nothing to do; accepted is pool or sni, or both")
+            findings.fault(("listeners", number), "it has nothing to do", "accepted is pool or sni, or both")
 
 
 def _check_precedence(parts: Parts, listeners: Sequence[AnyListener], findings: Findings) -> None:
     """Routes that can never be taken, or share what cannot be shared, in some listener."""
     numbers = {route.name: number for number, route in reversed(list(enumerate(parts.routes)))}
     # What a route matches is not known where that was not understood.
-    faulty = {path[1] for path, _ in findings.faults if path[:1] == ("routes",) and path[1:]}
+    faulty = {one.path[1] for one in findings.faults if one.path[:1] == ("routes",) and one.path[1:]}
     wrong = {route.name for number, route in enumerate(parts.routes) if number in faulty}
-    said: set[str] = set()
+    said: set[Finding] = set()
     for listener in listeners:
         if not isinstance(listener, ReverseListener):
             continue
@@ -205,12 +206,10 @@ def _check_precedence(parts: Parts, listeners: Sequence[AnyListener], findings: 
         try:
             Routes([routes[name] for name in dict.fromkeys(listener.routes) if name and name not in wrong])
         except ConfigError as fault:
-            for line in str(fault).splitlines():
-                if line not in said:
-                    said.add(line)
-                    about = [name for name in listener.routes if repr(name) in line]
-                    first = min(about, key=lambda name: line.index(repr(name)), default="")
-                    findings.fault(("routes", numbers[first]) if first else ("routes",), line)
+            for one in fault.findings:
+                if one not in said:
+                    said.add(one)
+                    findings.fault(("routes", numbers[str(one.path[0])]), one.said, one.accepted)
 
 
 def _check_endpoints(parts: Parts, findings: Findings) -> None:
@@ -224,7 +223,8 @@ def _check_endpoints(parts: Parts, findings: Findings) -> None:
                     whose = parts.listeners[int(other[0][1])].name
                     findings.fault(
                         ("listeners", number, key, place),
-                        f"{text} is taken by {other[1]} of listener {whose!r}; accepted is another endpoint for each",
+                        f"{text} is taken by {other[1]} of listener {whose!r}",
+                        "accepted is another endpoint for each",
                     )
                 seen.append((("listeners", number, key, place), text, bound))
 

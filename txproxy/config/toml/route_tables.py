@@ -15,11 +15,10 @@ from txproxy.config.model import (
     RouteConfig,
     TunnelAction,
 )
-from txproxy.config.toml.lines import Path
 from txproxy.config.toml.pool_tables import sticky_kind
 from txproxy.config.toml.tables import Table
 from txproxy.config.values import any_text, duration, flag, secret_text, share, shown, size, text, texts, whole
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, Path
 from txproxy.matching.paths import has_prefix
 from txproxy.reverse.actions.redirects import Redirect
 from txproxy.reverse.actions.to_pool import host_to_send
@@ -50,19 +49,13 @@ _ONLY_WITH: Final[dict[str, tuple[str, ...]]] = {
     "auth": ("pool", "files", "redirect", "respond"),
     "tunnel_timeout": ("pool", "tunnel"),
 }
-_MATCH_KEYS: Final[dict[str, Path]] = {
-    key: (key,) for key in ("hosts", "path", "methods", "headers", "query", "clients", "weight")
-}
 _REQUEST_KEYS: Final[dict[str, Path]] = {
-    "strip_prefix": ("strip_prefix",),
-    "add_prefix": ("add_prefix",),
     "pattern": ("rewrite", "pattern"),
     "replacement": ("rewrite", "replacement"),
     **{f"{key}_headers": ("request_headers", key) for key in ("set", "add", "remove")},
 }
 _RESPONSE_KEYS: Final[dict[str, Path]] = {
-    "cookie_domains": ("cookie_domains",),
-    **{f"{key}_headers": ("response_headers", key) for key in ("set", "add", "remove")},
+    f"{key}_headers": ("response_headers", key) for key in ("set", "add", "remove")
 }
 
 
@@ -105,7 +98,7 @@ def _match(table: Table) -> Match:
     try:
         return Match(**values)  # type: ignore[arg-type]
     except ConfigError as fault:
-        table.faults_of(fault, _MATCH_KEYS)
+        table.faults_of(fault)
         return Match()
 
 
@@ -136,11 +129,11 @@ def _action(table: Table) -> ActionConfig:
     given = [key for key in _ACTIONS if key in table]
     if len(given) != 1:
         what = f"{' and '.join(given)} are there" if given else "nothing is to be done"
-        table.fault(f"{what}; accepted is exactly one of {', '.join(_ACTIONS)}")
+        table.fault(f"{what}", accepted=f"accepted is exactly one of {', '.join(_ACTIONS)}")
     else:
         for key, actions in _ONLY_WITH.items():
             if key in table and given[0] not in actions:
-                table.fault(f"has no effect with {given[0]}; accepted is it with {', '.join(actions)}", key)
+                table.fault(f"has no effect with {given[0]}", key, accepted=f"accepted is it with {', '.join(actions)}")
     pool = PoolAction(
         pool=table.read("pool", text, ""),
         host=table.read("host", texts(host_to_send), None),
@@ -164,7 +157,7 @@ def _redirect(table: Table) -> Redirect | None:
     try:
         return Redirect(target, status)
     except ConfigError as fault:
-        table.faults_of(fault, {"target": ("redirect",), "status": ("status",)})
+        table.faults_of(fault, called={"target": ("redirect",)})
         return None
 
 
@@ -184,7 +177,7 @@ def _respond(table: Table) -> RespondAction | None:
     try:
         Respond(action.status, action.headers, action.body)
     except ConfigError as fault:
-        inner.faults_of(fault, {key: (key,) for key in ("status", "headers", "body")})
+        inner.faults_of(fault)
     return action
 
 
@@ -230,7 +223,7 @@ def _request(table: Table) -> RequestRewrite | None:
     try:
         return RequestRewrite(**values)  # type: ignore[arg-type]
     except ConfigError as fault:
-        table.faults_of(fault, _REQUEST_KEYS)
+        table.faults_of(fault, called=_REQUEST_KEYS)
         return None
 
 
@@ -265,7 +258,7 @@ def _response(table: Table, request: RequestRewrite | None) -> ResponseRewrite |
     try:
         return ResponseRewrite(**values)  # type: ignore[arg-type]
     except ConfigError as fault:
-        table.faults_of(fault, _RESPONSE_KEYS)
+        table.faults_of(fault, called=_RESPONSE_KEYS)
         return None
 
 
@@ -287,7 +280,7 @@ def _hsts(table: Table) -> Hsts | None:
     try:
         return Hsts(*values)
     except ConfigError as fault:
-        inner.faults_of(fault, {key: (key,) for key in ("max_age", "preload")})
+        inner.faults_of(fault)
         return None
 
 
@@ -308,16 +301,16 @@ def _auth(table: Table) -> AuthConfig | None:
 def _path(value: object) -> str:
     path = text(value)
     if not is_origin_form(path.encode()):
-        raise ConfigError(f"{path!r} is no path; accepted is one that begins with /")
+        raise ConfigError(f"{path!r} is no path", "accepted is one that begins with /")
     return path
 
 
 def _copied(value: object) -> str:
     name = text(value)
     if not grammar.TOKEN.fullmatch(name.encode()):
-        raise ConfigError(f"{name!r} is no name of a field; accepted is a token such as X-User")
+        raise ConfigError(f"{name!r} is no name of a field", "accepted is a token such as X-User")
     if name.lower() == "set-cookie":
-        raise ConfigError("Set-Cookie is a field of responses; accepted is cookies = ['*'], or with names")
+        raise ConfigError("Set-Cookie is a field of responses", "accepted is cookies = ['*'], or with names")
     settable(name)
     return name
 
@@ -325,7 +318,7 @@ def _copied(value: object) -> str:
 def _cookie(value: object) -> str:
     name = text(value)
     if name != "*" and not grammar.TOKEN.fullmatch(name.encode()):
-        raise ConfigError(f"{name!r} is no name of a cookie; accepted is a token, or * for all")
+        raise ConfigError(f"{name!r} is no name of a cookie", "accepted is a token, or * for all")
     return name
 
 
@@ -346,5 +339,5 @@ def _mirror(table: Table) -> MirrorConfig | None:
 def _some(value: object) -> float:
     part = share(value)
     if not part:
-        raise ConfigError(f"{shown(value)} is none at all; accepted is a number above 0 and up to 1")
+        raise ConfigError(f"{shown(value)} is none at all", "accepted is a number above 0 and up to 1")
     return part

@@ -3,50 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
-from txproxy.config.toml.lines import Path
-from txproxy.config.values import brief, has_control, hint, shown
-from txproxy.errors import ConfigError, masked
+from txproxy.config.findings import Findings
+from txproxy.config.values import has_control, hint, shown
+from txproxy.errors import ConfigError, Path
 
 T = TypeVar("T")
 D = TypeVar("D")
-
-_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
-
-
-def written(path: Path) -> str:
-    """A key's path as it is written: ``pools.web.upstreams[1]``."""
-    parts = []
-    for step in path:
-        if isinstance(step, int):
-            parts.append(f"[{step}]")
-        else:
-            parts.append(f".{step}" if _BARE_KEY.fullmatch(step) else f".'{step}'")
-    return "".join(parts).removeprefix(".")
-
-
-class Findings:
-    """What is wrong with a file (``faults``), what is doubtful (``doubts``), and which keys it may have (``asked``:
-    their paths, with ``[]`` for any element of a list, and ``NAME`` for a name that the file gives). ``opened`` is what
-    was read to find that out, and has taken its time: see :class:`txproxy.config.model.Config`.
-    """
-
-    def __init__(self) -> None:
-        self.faults: list[tuple[Path, str]] = []
-        self.doubts: list[tuple[Path, str]] = []
-        self.asked: dict[str, None] = {}
-        self.opened: list[object] = []
-
-    def fault(self, path: Path, text: str) -> None:
-        """Something is wrong; one for each line of ``text``."""
-        self.faults += [(path, brief(line)) for line in text.splitlines()]
-
-    def doubt(self, path: Path, text: str) -> None:
-        """Something may be a mistake."""
-        self.doubts.append((path, masked(text)))
 
 
 class Table:
@@ -81,24 +46,25 @@ class Table:
         found = self._data.get(key)
         return default if found is None or not isinstance(found, type(default)) else found
 
-    def fault(self, text: str, *keys: str | int) -> None:
+    def fault(self, said: str, *keys: str | int, accepted: str = "") -> None:
         """Something is wrong with this table, or with what is at ``keys`` in it."""
-        self.findings.fault((*self.path, *keys), text)
+        self.findings.fault((*self.path, *keys), said, accepted)
 
-    def doubt(self, text: str, *keys: str | int) -> None:
+    def doubt(self, said: str, *keys: str | int, accepted: str = "") -> None:
         """Something at ``keys`` may be a mistake."""
-        self.findings.doubt((*self.path, *keys), text)
+        self.findings.doubt((*self.path, *keys), said, accepted)
 
-    def faults_of(self, fault: ConfigError, keys: Mapping[str, Path]) -> None:
-        """What is wrong according to somebody else, whose lines begin with ``name: ``; ``keys`` has the keys here of
-        these names.
+    def faults_of(self, fault: ConfigError, *keys: str | int, called: Mapping[str, Path] | None = None) -> None:
+        """What somebody else says of what is at ``keys``. ``called`` has the paths, in this table, of what has other
+        names there than here.
         """
-        for line in str(fault).splitlines():
-            name, _, rest = line.partition(": ")
-            if name in keys:
-                self.fault(rest, *keys[name])
+        for one in fault.findings:
+            first = one.path[0] if one.path else None
+            if called is not None and isinstance(first, str) and first in called:
+                path: Path = (*called[first], *one.path[1:])
             else:
-                self.fault(line)
+                path = one.path
+            self.fault(one.said, *keys, *path, accepted=one.accepted)
 
     # -- values
 
@@ -110,13 +76,13 @@ class Table:
         try:
             return parse(value)
         except ConfigError as fault:
-            self.fault(str(fault), key)
+            self.faults_of(fault, key)
             return default
 
     def need(self, key: str, parse: Callable[[Any], T], default: D, accepted: str) -> T | D:
         """The same for a key that must be there."""
         if self._ask(key) is None:
-            self.fault(f"{key} is missing; accepted is {accepted}")
+            self.fault(f"{key} is missing", accepted=f"accepted is {accepted}")
         return self.read(key, parse, default)
 
     def elements(self, key: str) -> list[tuple[Path, Any]] | None:
@@ -140,14 +106,14 @@ class Table:
             try:
                 parsed.append(parse(value))
             except ConfigError as fault:
-                self.fault(str(fault), *keys)
+                self.faults_of(fault, *keys)
         return tuple(parsed)
 
     def some(self, key: str, parse: Callable[[Any], T]) -> tuple[T, ...] | None:
         """The same where a list without an element would not mean what it says."""
         parsed = self.all(key, parse)
         if parsed == () and self._data[key] == []:
-            self.fault("there is none in it; accepted is one or more, or no such key", key)
+            self.fault("there is none in it", key, accepted="accepted is one or more, or no such key")
         return parsed
 
     def file(self, key: str) -> str | None:
@@ -157,7 +123,7 @@ class Table:
     def file_name(self, value: object) -> str:
         """A file's name as it can be opened: a relative one begins where the configuration file is."""
         if not isinstance(value, str) or not value or has_control(value):
-            raise ConfigError(f"{shown(value)} is no name of a file; accepted is a path, in quotes")
+            raise ConfigError(f"{shown(value)} is no name of a file", "accepted is a path, in quotes")
         return os.path.join(self.base, value)
 
     def pairs(self, key: str, parse: Callable[[Any], T], accepted: str) -> tuple[tuple[str, T], ...]:
@@ -166,14 +132,14 @@ class Table:
         if value is None:
             return ()
         if not isinstance(value, dict):
-            self.fault(f"{shown(value)} is no table; accepted is {accepted}", key)
+            self.fault(f"{shown(value)} is no table", key, accepted=f"accepted is {accepted}")
             return ()
         found = []
         for name, item in value.items():
             try:
                 found.append((name, parse(item)))
             except ConfigError as fault:
-                self.fault(str(fault), key, name)
+                self.faults_of(fault, key, name)
         return tuple(found)
 
     # -- tables within
@@ -184,7 +150,9 @@ class Table:
         if value is None:
             return None
         if not isinstance(value, dict):
-            self.fault(f"{shown(value)} is no table; accepted is {{ KEY = VALUE }}, or a table of its own", key)
+            self.fault(
+                f"{shown(value)} is no table", key, accepted="accepted is { KEY = VALUE }, or a table of its own"
+            )
             return None
         return Table(value, (*self.path, key), f"{self._kind}.{key}".removeprefix("."), self.findings, self.base)
 
@@ -195,14 +163,14 @@ class Table:
             return []
         kind = f"{self._kind}.{key}[]".removeprefix(".")
         if not isinstance(values, list):
-            self.fault(f"{shown(values)} is no list of tables; accepted is [[{key}]], or a list", key)
+            self.fault(f"{shown(values)} is no list of tables", key, accepted=f"accepted is [[{key}]], or a list")
             return []
         found = []
         for number, value in enumerate(values):
             if isinstance(value, dict):
                 found.append(Table(value, (*self.path, key, number), kind, self.findings, self.base))
             else:
-                self.fault(f"{shown(value)} is no table; accepted is {{ KEY = VALUE }}", key, number)
+                self.fault(f"{shown(value)} is no table", key, number, accepted="accepted is { KEY = VALUE }")
         return found
 
     def named(self, key: str) -> dict[str, Table]:
@@ -211,14 +179,14 @@ class Table:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            self.fault(f"{shown(value)} is no table; accepted is [{key}.NAME] for each", key)
+            self.fault(f"{shown(value)} is no table", key, accepted=f"accepted is [{key}.NAME] for each")
             return {}
         found = {}
         for name, item in value.items():
             if isinstance(item, dict):
                 found[name] = Table(item, (*self.path, key, name), f"{key}.NAME", self.findings, self.base)
             else:
-                self.fault(f"{shown(item)} is no table; accepted is [{key}.NAME] for each", key, name)
+                self.fault(f"{shown(item)} is no table", key, name, accepted=f"accepted is [{key}.NAME] for each")
         return found
 
     def inner(self, data: Mapping[str, Any], *keys: str | int, kind: str) -> Table:
@@ -230,4 +198,4 @@ class Table:
         known = tuple(self._asked)
         for key in self._data:
             if key not in self._asked:
-                self.fault(f"no such key{hint(key, known)}; accepted: {', '.join(known)}", key)
+                self.fault(f"no such key{hint(key, known)}", key, accepted=f"accepted: {', '.join(known)}")

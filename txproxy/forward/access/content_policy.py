@@ -22,7 +22,7 @@ _NOT_MODIFIED: Final = 304
 def media_range(text: str) -> str:
     """``text`` if it is a content type, or stands for several; else ``ConfigError``."""
     if not isinstance(text, str) or not _TYPE.fullmatch(text) or text.startswith("*/") != (text == "*/*"):
-        raise ConfigError(f"{text!r} is no content type; accepted are image/png, image/* and */*")
+        raise ConfigError(f"{text!r} is no content type", "accepted are image/png, image/* and */*")
     return text.lower()
 
 
@@ -32,7 +32,7 @@ def _media_ranges(values: Iterable[str] | str) -> tuple[str, ...]:
 
 def _size(value: int | None) -> int | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-        raise ConfigError(f"{value!r} is no size; accepted is a number of bytes")
+        raise ConfigError(f"{value!r} is no size", "accepted is a number of bytes")
     return value
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from txproxy.errors import Finding
 from txproxy.forward.access.client_access import CONNECT_PORTS, REQUEST_PORTS
 from txproxy.forward.access.conditions.host_conditions import LIST_MARK
 from txproxy.forward.access.conditions.rule_conditions import Condition
@@ -17,12 +18,12 @@ from txproxy.matching.regular_expressions import EXPRESSION_MARK
 from txproxy.matching.url_patterns import UrlGlob
 
 
-def contradictions(conditions: Sequence[Condition]) -> list[str]:
-    """A line for each two conditions that no request can fulfil together, though each makes sense alone."""
+def contradictions(conditions: Sequence[Condition]) -> list[Finding]:
+    """A finding for each two conditions that no request can fulfil together, though each makes sense alone."""
     found = {condition.kind.key: condition for condition in conditions if not condition.negated and condition.values}
     schemes = _values(found, "schemes")
     methods = _values(found, "methods")
-    faults = []
+    faults: list[str] = []
     tunnel = schemes == ("connect",) or methods == (b"CONNECT",)
     if schemes and methods:
         if schemes == ("connect",) and b"CONNECT" not in methods:
@@ -35,12 +36,11 @@ def contradictions(conditions: Sequence[Condition]) -> list[str]:
     presence: dict[bytes, set[bool]] = {}
     for name, value in _values(found, "headers"):
         presence.setdefault(name, set()).add(value is not False)
-    faults += [
-        f"headers: {name.decode('ascii')} is to be there and not to be there"
-        for name, wanted in presence.items()
-        if len(wanted) > 1
+    torn = [name.decode("ascii") for name, wanted in presence.items() if len(wanted) > 1]
+    return [
+        *(Finding((), fault) for fault in faults),
+        *(Finding(("headers",), f"{name} is to be there and not to be there") for name in torn),
     ]
-    return faults
 
 
 def _values(found: Mapping[str, Condition], key: str) -> tuple[Any, ...]:

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import attrs
 
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, Finding
 from txproxy.forward.access.conditions.condition_type import Surroundings, Test
 from txproxy.forward.access.conditions.host_conditions import list_hit, list_names
 from txproxy.forward.access.conditions.network_conditions import addresses_of
@@ -252,26 +252,27 @@ class Rules:
     # --- making ready
 
     def _check(self, where: str) -> None:
-        faults = []
+        faults: list[Finding] = []
         numbers: dict[str, int] = {}
         lists = self._surroundings.lists
         known = lists.lists if lists is not None else {}
         for number, (name, rule) in enumerate(zip(self._names, self.rules, strict=True), 1):
-            place = f"{where}[{number}] {name!r}"
+            wrong: list[Finding] = []
             if name in numbers:
-                faults.append(f"{place}: name: {where}[{numbers[name]}] has it already; accepted is another")
+                wrong.append(Finding(("name",), f"{where}[{numbers[name]}] has it already", "accepted is another"))
             numbers.setdefault(name, number)
             if rule.challenge and not self._authenticates:
-                faults.append(f"{place}: challenge: nobody is asked who he is; accepted with auth")
+                wrong.append(Finding(("challenge",), "nobody is asked who he is", "accepted with auth"))
             for condition in rule.conditions:
                 if condition.kind.key == "used_more_than" and self._surroundings.usage is None:
-                    faults.append(f"{place}: used_more_than: nothing counts what is used; accepted with quotas")
+                    wrong.append(Finding(("used_more_than",), "nothing counts what is used", "accepted with quotas"))
                 for asked in list_names(condition.values) if condition.kind.key == "hosts" else ():
                     if asked not in known:
                         accepted = f"accepted: {', '.join(known)}" if known else "accepted with lists"
-                        faults.append(f"{place}: {condition.key}: there is no list {asked!r}; {accepted}")
+                        wrong.append(Finding((condition.key,), f"there is no list {asked!r}", accepted))
+            faults += [one.within(f"{where}[{number}] {name!r}", number - 1) for one in wrong]
         if faults:
-            raise ConfigError("\n".join(faults))
+            raise ConfigError(faults)
 
     def _unreachable(self) -> Iterable[tuple[int, str]]:
         before: list[tuple[str, Rule]] = []

@@ -95,11 +95,11 @@ class Destinations:
                 networks.append(network(text))
             except ConfigError as no_network:
                 if "/" in text and "://" not in text:
-                    raise ConfigError(f"{no_network}, or a host pattern such as example.com") from None
+                    raise no_network.or_else("a host pattern such as example.com") from None
                 try:
                     names.append(HostPattern.parse(text))
                 except ConfigError as fault:
-                    raise ConfigError(f"{fault}, or a network such as 10.0.0.0/8 or fd00::/8") from None
+                    raise fault.or_else("a network such as 10.0.0.0/8 or fd00::/8") from None
         self._prohibited = Networks(PROHIBITED)
         self._allowed = Networks(networks)
         self._names = HostPatterns(names)

@@ -38,7 +38,7 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, Finding
 from txproxy.forward.access.conditions.condition_types import CONDITION_TYPES, NEGATABLE
 from txproxy.forward.access.conditions.rule_conditions import Condition, parse_condition
 from txproxy.forward.access.contradictions import contradictions
@@ -60,7 +60,7 @@ def _action(value: object) -> Action:
         return Action(value)
     except ValueError:
         accepted = ", ".join(action.value for action in Action)
-        raise ConfigError(f"action: {value!r} is none; accepted: {accepted}") from None
+        raise ConfigError(f"{value!r} is none", f"accepted: {accepted}", ("action",)) from None
 
 
 def _kept(value: Any) -> Any:
@@ -109,19 +109,28 @@ class Rule(PlainValue):
 
     @conditions.default
     def _parse(self) -> tuple[Condition, ...]:
-        found, faults = [], []
+        found: list[Condition] = []
+        faults: list[Finding] = []
         for key in ("name", "reason"):
             if not isinstance(getattr(self, key), str):
-                faults.append(f"{key}: {getattr(self, key)!r} is no text; accepted is a string")
+                faults.append(Finding((key,), f"{getattr(self, key)!r} is no text", "accepted is a string"))
         if self.tunnel_timeout is not None:
             if self.tunnel_timeout <= 0:
-                faults.append(f"tunnel_timeout: {self.tunnel_timeout!r} is no time; accepted is more than 0 seconds")
+                faults.append(
+                    Finding(
+                        ("tunnel_timeout",), f"{self.tunnel_timeout!r} is no time", "accepted is more than 0 seconds"
+                    )
+                )
             elif self.action is Action.DENY:
-                faults.append("tunnel_timeout: it has no effect with deny; accepted is it with allow or ask")
+                faults.append(
+                    Finding(("tunnel_timeout",), "it has no effect with deny", "accepted is it with allow or ask")
+                )
         if not isinstance(self.challenge, bool):
-            faults.append(f"challenge: {self.challenge!r} is neither; accepted: true, false")
+            faults.append(Finding(("challenge",), f"{self.challenge!r} is neither", "accepted: true, false"))
         elif self.challenge and self.action is not Action.DENY:
-            faults.append(f"challenge: it has no effect with {self.action.value}; accepted is it with deny")
+            faults.append(
+                Finding(("challenge",), f"it has no effect with {self.action.value}", "accepted is it with deny")
+            )
         for kind in CONDITION_TYPES:
             for negated in (False, True) if kind.key in NEGATABLE else (False,):
                 given = getattr(self, f"not_{kind.key}" if negated else kind.key)
@@ -130,14 +139,14 @@ class Rule(PlainValue):
                 try:
                     condition = parse_condition(kind, negated, given)
                 except ConfigError as fault:
-                    faults.append(str(fault))
+                    faults += fault.findings
                 else:
                     # "None of nothing" is no condition.
                     found += [condition] if condition.values or not negated else []
         if not faults:
             faults = contradictions(found)
         if faults:
-            raise ConfigError("\n".join(faults))
+            raise ConfigError(faults)
         return tuple(found)
 
 
@@ -152,19 +161,21 @@ def read_rules(tables: Sequence[Mapping[str, Any]], where: str = "rules") -> tup
     """Rules from mappings as TOML gives them. ``ConfigError``, with a line for each thing that is wrong: its place is
     ``where`` with the number of the rule (the first is 1), its name and the key.
     """
-    rules, faults = [], []
+    rules: list[Rule] = []
+    faults: list[Finding] = []
     for number, table in enumerate(tables, 1):
         place = f"{where}[{number}]" + (f" {table['name']!r}" if "name" in table else "")
-        wrong = [f"{place}: {key}: unknown; accepted: {', '.join(KEYS)}" for key in table if key not in KEYS]
+        wrong = [Finding((key,), "unknown", f"accepted: {', '.join(KEYS)}") for key in table if key not in KEYS]
         if "action" not in table:
-            wrong.append(f"{place}: action is missing; accepted: {', '.join(action.value for action in Action)}")
+            actions = ", ".join(action.value for action in Action)
+            wrong.append(Finding((), "action is missing", f"accepted: {actions}"))
         # What is known is looked at all the same: each error is to be told.
         known = {key: value for key, value in table.items() if key in KEYS}
         try:
             rules.append(Rule(**{"action": Action.DENY, **known}))
         except ConfigError as fault:
-            wrong += [f"{place}: {line}" for line in str(fault).splitlines()]
-        faults += wrong
+            wrong += fault.findings
+        faults += [one.within(place, number - 1) for one in wrong]
     if faults:
-        raise ConfigError("\n".join(faults))
+        raise ConfigError(faults)
     return tuple(rules)

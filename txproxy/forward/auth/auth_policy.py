@@ -67,17 +67,18 @@ class AuthPolicy:
 
     def __attrs_post_init__(self) -> None:
         if not _REALM.fullmatch(self.realm):
-            raise ConfigError(f"{self.realm!r} is no realm; accepted is up to 200 of ASCII, no quotes, no backslash")
+            accepted = "accepted is up to 200 of ASCII, no quotes, no backslash"
+            raise ConfigError(f"{self.realm!r} is no realm", accepted, ("realm",), "")
         for first, second in (("password_file", "passwords"), ("token_file", "tokens")):
             if getattr(self, first) is not None and getattr(self, second) is not None:
-                raise ConfigError(f"{first} and {second} are both given; accepted is one of them")
+                raise ConfigError(f"{first} and {second} are both given", "accepted is one of them")
         if self.certificate_users is not None and self.certificate_field is None:
             raise ConfigError("certificate_users is given without certificate_field")
         sources = (
             self.password_file, self.passwords, self.digest_file, self.token_file, self.tokens, self.certificate_field
         )  # fmt: skip
         if all(source is None for source in sources):
-            raise ConfigError("authentication without users; accepted is at least one source of users")
+            raise ConfigError("authentication without users", "accepted is at least one source of users")
 
 
 class _Sources:
@@ -92,8 +93,11 @@ class _Sources:
         self.files: list[UserFile[Any]] = []
         self.threads: HashingThreads | None = None
 
-    def _opened(self, path: str, read: Callable[[Lines, Callable[[int, str], None]], T]) -> UserFile[T]:
-        file: UserFile[T] = UserFile(path, read)
+    def _opened(self, key: str, read: Callable[[Lines, Callable[[int, str], None]], T]) -> UserFile[T]:
+        try:
+            file: UserFile[T] = UserFile(getattr(self._policy, key), read)
+        except ConfigError as fault:
+            raise fault.at(key) from None
         self.files.append(file)
         return file
 
@@ -102,7 +106,7 @@ class _Sources:
         policy = self._policy
         if policy.digest_file is None:
             return None
-        digests = self._opened(policy.digest_file, read_digests(policy.realm))
+        digests = self._opened("digest_file", read_digests(policy.realm))
         nonces = Nonces(self._reactor, secret=policy.digest_secret)
         return Digest(policy.realm, lambda: digests.content, nonces)
 
@@ -110,7 +114,7 @@ class _Sources:
         """Tokens of a file, or of whom an embedder asks."""
         policy = self._policy
         if policy.token_file is not None:
-            tokens = self._opened(policy.token_file, read_tokens)
+            tokens = self._opened("token_file", read_tokens)
             return Bearer(policy.realm, file_tokens(lambda: tokens.content))
         if policy.tokens is None:
             return None
@@ -121,7 +125,7 @@ class _Sources:
         """Passwords of a file, or of whom an embedder asks."""
         policy = self._policy
         if policy.password_file is not None:
-            passwords = self._opened(policy.password_file, read_passwords)
+            passwords = self._opened("password_file", read_passwords)
             run = self._run
             if run is None:
                 run = self.threads = HashingThreads(self._reactor)
@@ -139,7 +143,7 @@ class _Sources:
         """In which groups a user is, if there is a file of that."""
         if self._policy.group_file is None:
             return None
-        groups = self._opened(self._policy.group_file, read_groups)
+        groups = self._opened("group_file", read_groups)
         return lambda name: groups.content.get(name, _NO_GROUPS)
 
     def certificates(self) -> CertificateNames | None:

@@ -27,7 +27,9 @@ class CertificateNames:
 
     def __init__(self, field: str = "cn", users: Mapping[str, str] | None = None) -> None:
         if field not in FIELDS:
-            raise ConfigError(f"{field!r} is no part of a certificate that names a user; accepted: {', '.join(FIELDS)}")
+            raise ConfigError(
+                f"{field!r} is no part of a certificate that names a user", f"accepted: {', '.join(FIELDS)}"
+            )
         self._field = field
         self._users = users
 

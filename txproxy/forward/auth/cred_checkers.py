@@ -42,7 +42,7 @@ def _require(checker: ICredentialsChecker, *wanted: Any) -> None:
     taken = list(getattr(checker, "credentialInterfaces", ()))
     if not any(one.isOrExtends(other) for one in wanted for other in taken):
         names = " or ".join(one.__name__ for one in wanted)
-        raise ConfigError(f"{type(checker).__name__} checks no such credentials; accepted are checkers of {names}")
+        raise ConfigError(f"{type(checker).__name__} checks no such credentials", f"accepted are checkers of {names}")
 
 
 def _asked(checker: ICredentialsChecker, credentials: Any) -> Deferred[Found]:

@@ -49,7 +49,7 @@ class UserFile(Generic[T]):
         self._gone = False
         self.content, faults = self._load()
         if faults:
-            raise ConfigError(self._told(faults))
+            raise ConfigError(self._told(faults), place="")
 
     def check(self) -> bool:
         """Read the file again if it has changed. True if there is new content.
@@ -107,7 +107,9 @@ class UserFile(Generic[T]):
                 self._seen = Stamp.of(os.fstat(file.fileno()))
                 data = file.read()
         except OSError as fault:
-            raise ConfigError(f"{self.path}: {fault.strerror}; accepted is a file that can be read") from None
+            raise ConfigError(
+                f"{self.path}: {fault.strerror}", "accepted is a file that can be read", place=""
+            ) from None
         faults: _Faults = []
 
         def fail(number: int, reason: str) -> None:

@@ -33,9 +33,11 @@ class TryLimits:
 
     def __attrs_post_init__(self) -> None:
         if not 0 < self.first <= self.longest or self.forget <= 0:
-            raise ConfigError("the times by which failed tries are slowed are wrong; accepted is 0 < first <= longest")
+            raise ConfigError(
+                "the times by which failed tries are slowed are wrong", "accepted is 0 < first <= longest"
+            )
         if self.free < 0 or min(self.at_once, self.burst, self.capacity) < 1:
-            raise ConfigError("the numbers of failed tries are wrong; accepted is 1 or more, and 0 or more for free")
+            raise ConfigError("the numbers of failed tries are wrong", "accepted is 1 or more, and 0 or more for free")
 
 
 class _Record:

@@ -258,10 +258,10 @@ def read_list(path: str, name: str = "") -> tuple[BlockList, Stamp]:
         with open(path, "rb") as file:
             stamp = Stamp.of(os.fstat(file.fileno()))
             if b"\0" in file.peek(8192):
-                raise ConfigError(f"{path} is binary; {accepted}")
+                raise ConfigError(f"{path} is binary", accepted)
             made = parse_list(name, io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape"))
     except OSError as fault:
-        raise ConfigError(f"{path}: {fault.strerror}; {accepted}") from None
+        raise ConfigError(f"{path}: {fault.strerror}", accepted) from None
     if made.left_out and not made:
-        raise ConfigError(f"{path} has no entry: {made.warnings[0]}; {accepted}")
+        raise ConfigError(f"{path} has no entry: {made.warnings[0]}", accepted)
     return made, stamp

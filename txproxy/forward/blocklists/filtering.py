@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 import attrs
 from twisted.logger import Logger
 
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, Finding
 from txproxy.file_stamps import Stamp
 from txproxy.forward.blocklists.block_list import BlockList, Hit, list_name, read_list
 from txproxy.forward.blocklists.host_table import HostNames
@@ -153,18 +153,19 @@ class Filters:
         # of files that had entries and have none now, until they are seen so again
         self._emptied: Mapping[str, Stamp | None] = {}
         self._watchers: list[Callable[[], None]] = []
-        faults = []
+        faults: list[Finding] = []
         lists: dict[str, BlockList] = {}
         for file in self.files:
             if file.name in lists:
-                faults.append(f"{file.path}: there is a list {file.name!r} already; accepted is another name")
+                said = f"{file.path}: there is a list {file.name!r} already"
+                faults.append(Finding((), said, "accepted is another name"))
                 continue
             try:
                 lists[file.name], self._stamps[file.name] = _list(file)
             except ConfigError as fault:
-                faults.append(str(fault))
+                faults += fault.findings
         if faults:
-            raise ConfigError("\n".join(faults))
+            raise ConfigError(faults)
         self._lists = lists
         self._together = _put_together(lists.values())
 
@@ -216,7 +217,7 @@ class Filters:
         stamps: dict[str, Stamp | None] = {}
         lists: dict[str, BlockList] = {}
         emptied: dict[str, Stamp | None] = {}
-        faults = []
+        faults: list[str] = []
         for file in self.files:
             stamp = Stamp.now(file.path)
             if stamp == self._stamps[file.name]:

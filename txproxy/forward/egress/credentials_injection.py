@@ -78,7 +78,7 @@ def _place(origin: str) -> tuple[bytes, str, int]:
             pass
         else:
             return scheme, normal_host(host), port or DEFAULT_PORTS[scheme]
-    raise ConfigError(f"{origin!r} is no origin; accepted is one such as https://api.example.com")
+    raise ConfigError(f"{origin!r} is no origin", "accepted is one such as https://api.example.com")
 
 
 @attrs.frozen(kw_only=True)
@@ -99,7 +99,7 @@ class Injection(PlainValue):
     @place.default
     def _make_place(self) -> tuple[bytes, str, int]:
         if not self.headers:
-            raise ConfigError(f"{self.origin}: there is nothing to send; accepted is Authorization = '...'")
+            raise ConfigError(f"{self.origin}: there is nothing to send", "accepted is Authorization = '...'")
         return _place(self.origin)
 
 

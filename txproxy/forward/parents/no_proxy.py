@@ -65,7 +65,7 @@ class NoProxy:
 
 def _entry(word: str) -> Entry:
     if word == "*":
-        raise ConfigError(f"{word!r} would leave nothing to a proxy; {_ACCEPTED}")
+        raise ConfigError(f"{word!r} would leave nothing to a proxy", _ACCEPTED)
     try:
         return Entry(network=network(word))
     except ConfigError:
@@ -73,16 +73,14 @@ def _entry(word: str) -> Entry:
     if not colon:
         host, port = word, ""
     elif not read_port(port):
-        raise ConfigError(f"{word!r} is no exception from a proxy; {_ACCEPTED}")
+        raise ConfigError(f"{word!r} is no exception from a proxy", _ACCEPTED)
     try:
         return Entry(network=network(host), port=int(port or 0))
     except ConfigError as fault:
         if "/" in host or ":" in host:
-            why = ": it has host bits set" if "host bits" in str(fault) else ""
-            raise ConfigError(f"{word!r} is no network{why}; {_ACCEPTED}") from None
+            raise fault.accepting(_ACCEPTED) from None
     try:
         pattern = HostPattern.parse_exception(host)
     except ConfigError as fault:
-        why = str(fault).partition("; accepted")[0]
-        raise ConfigError(f"{word!r} is no exception from a proxy ({why}); {_ACCEPTED}") from None
+        raise ConfigError(f"{word!r} is no exception from a proxy ({fault.said})", _ACCEPTED) from None
     return Entry(pattern=pattern, port=int(port or 0))

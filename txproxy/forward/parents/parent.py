@@ -81,7 +81,7 @@ class Parent:
         self._login: tuple[bytes, bytes] | None = None
         self._lines: tuple[bytes, ...] = ()
         if url == "direct" and options:
-            raise ConfigError(f"{text!r}: direct is the last resort, and takes no share; {_ACCEPTED}")
+            raise ConfigError(f"{text!r}: direct is the last resort, and takes no share", _ACCEPTED)
         self.weight: int = options.pop("weight", 1)
         self.backup: bool = options.pop("backup", False)
         if url == "direct":
@@ -104,17 +104,17 @@ class Parent:
     def _read_url(self, text: str, url: str, options: dict[str, Any]) -> None:
         match = _URL.fullmatch(url)
         if match is None:
-            raise ConfigError(f"{_shown(text)!r} is no parent proxy; {_ACCEPTED}")
+            raise ConfigError(f"{_shown(text)!r} is no parent proxy", _ACCEPTED)
         scheme, login, authority = match.groups()
         # curl's name for SOCKS5 with the names left to the proxy, which is all that there is here
         self.kind = kind = Kind(scheme.removesuffix("h") if scheme == "socks5h" else scheme)
         try:
             host, port = written_authority(authority.encode("ascii", "replace"))
         except ValueError as fault:
-            raise ConfigError(f"{_shown(text)!r} is no parent proxy: {fault}; {_ACCEPTED}") from None
+            raise ConfigError(f"{_shown(text)!r} is no parent proxy: {fault}", _ACCEPTED) from None
         ca_file = options.pop("ca", None)
         if ca_file is not None and kind is not Kind.HTTPS:
-            raise ConfigError(f"{_shown(text)!r}: ca is for https:// alone; {_ACCEPTED}")
+            raise ConfigError(f"{_shown(text)!r}: ca is for https:// alone", _ACCEPTED)
         tls = None
         if kind is Kind.HTTPS:
             try:
@@ -243,12 +243,12 @@ def _login(text: str, login: str, kind: Kind) -> tuple[bytes, bytes]:
     name, _, password = login.partition(":")
     user, secret = unquote_to_bytes(name), unquote_to_bytes(password)
     if not user or any(byte < 0x20 or byte == 0x7F for byte in user + secret):
-        raise ConfigError(f"{_shown(text)!r}: user or password is empty or has control characters; {_ACCEPTED}")
+        raise ConfigError(f"{_shown(text)!r}: user or password is empty or has control characters", _ACCEPTED)
     if kind is not Kind.SOCKS5 and b":" in user:
         # RFC 7617 section 2
-        raise ConfigError(f"{_shown(text)!r}: a user of HTTP has no colon; {_ACCEPTED}")
+        raise ConfigError(f"{_shown(text)!r}: a user of HTTP has no colon", _ACCEPTED)
     if kind is Kind.SOCKS5 and not (len(user) < 256 and 0 < len(secret) < 256):
-        raise ConfigError(f"{_shown(text)!r}: SOCKS5 takes a user and a password of 1 to 255 bytes; {_ACCEPTED}")
+        raise ConfigError(f"{_shown(text)!r}: SOCKS5 takes a user and a password of 1 to 255 bytes", _ACCEPTED)
     return user, secret
 
 
@@ -269,7 +269,7 @@ def _parameters(text: str, words: Sequence[str]) -> dict[str, Any]:
         elif name == "ca" and value:
             options[name] = value
         else:
-            raise ConfigError(f"{_shown(text)!r}: {_shown(word)!r} is no parameter of a parent proxy; {_ACCEPTED}")
+            raise ConfigError(f"{_shown(text)!r}: {_shown(word)!r} is no parameter of a parent proxy", _ACCEPTED)
     return options
 
 
@@ -277,11 +277,11 @@ def _pattern(text: str, pattern: str) -> HostPattern:
     try:
         return HostPattern.parse(pattern)
     except ConfigError as fault:
-        raise ConfigError(f"{_shown(text)!r}: host: {fault}") from None
+        raise fault.about(f"{_shown(text)!r}: host: ") from None
 
 
 def _bind(text: str, address: str) -> str:
     try:
         return literal(address)
     except ConfigError as fault:
-        raise ConfigError(f"{_shown(text)!r}: bind: {fault}") from None
+        raise fault.about(f"{_shown(text)!r}: bind: ") from None

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from twisted.internet.interfaces import IReactorTime
 
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, Finding
 from txproxy.forward.parents.parent import Parent
 from txproxy.matching.hosts import HostPattern, normal_host
 from txproxy.upstreams.balancing.weighted_turns import SmoothTurns
@@ -59,17 +59,18 @@ class Parents:
     """
 
     def __init__(self, parents: Iterable[str | Parent] = (), *, check_interval: float | None = None) -> None:
-        faults = []
+        faults: list[Finding] = []
         made: list[Parent] = []
         for one in parents:
             try:
                 made.append(one if isinstance(one, Parent) else Parent(one))
             except ConfigError as fault:
-                faults.append(str(fault))
+                faults += fault.findings
         if check_interval is not None and check_interval <= 0:
-            faults.append(f"{check_interval!r} is no interval; accepted is a number of seconds above 0")
+            accepted = "accepted is a number of seconds above 0"
+            faults.append(Finding(("check_interval",), f"{check_interval!r} is no interval", accepted, ""))
         if faults:
-            raise ConfigError("\n".join(faults))
+            raise ConfigError(faults)
         self.direct = next((one for one in made if one.direct and not one.patterns and not one.rules), None) or Parent(
             "direct"
         )

@@ -28,9 +28,9 @@ def field_name(text: str) -> bytes:
     """The name of a field that may be set or taken away, as it is written; else ``ConfigError``."""
     name = text.encode("utf-8")
     if grammar.TOKEN.fullmatch(name) is None:
-        raise ConfigError(f"{text!r} is no field name; accepted is one such as Referer")
+        raise ConfigError(f"{text!r} is no field name", "accepted is one such as Referer")
     if name.lower() in _FRAMING:
-        raise ConfigError(f"{text} is for the proxy itself to say, for each hop anew; accepted are other fields")
+        raise ConfigError(f"{text} is for the proxy itself to say, for each hop anew", "accepted are other fields")
     return name
 
 
@@ -45,8 +45,8 @@ def field_line(name: str, value: str) -> bytes:
     text = value.encode("utf-8")
     if grammar.FIELD_VALUE.fullmatch(text) is None:
         raise ConfigError(
-            f"{name}: this can be no field's value; accepted is one without control characters, and without space at "
-            "its ends"
+            f"{name}: this can be no field's value",
+            "accepted is one without control characters, and without space at its ends",
         )
     return field_name(name) + b": " + text
 

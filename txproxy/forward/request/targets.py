@@ -53,7 +53,7 @@ def bind_address(text: str) -> str:
         return literal(text)
     except ConfigError:
         raise ConfigError(
-            f"{text!r} is no address to connect from; accepted is one of this host, such as 192.0.2.1"
+            f"{text!r} is no address to connect from", "accepted is one of this host, such as 192.0.2.1"
         ) from None
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import attrs
 
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, Finding
 from txproxy.forward.request.facts import TUNNEL, Facts
 from txproxy.matching.hosts import HostPatterns
 from txproxy.matching.paths import check_within
@@ -81,9 +81,11 @@ class Rewrite(PlainValue):
 
     def __attrs_post_init__(self) -> None:
         if self.hosts is None and self.url is None:
-            raise ConfigError("neither hosts nor url is given; accepted are hosts = [...], url = '...', or both")
+            raise ConfigError("neither hosts nor url is given", "accepted are hosts = [...], url = '...', or both")
         if self.redirect is not None and (isinstance(self.redirect, bool) or self.redirect not in REDIRECTS):
-            raise ConfigError(f"redirect: {self.redirect!r} is none; accepted: {', '.join(map(str, REDIRECTS))}")
+            raise ConfigError(
+                f"{self.redirect!r} is none", f"accepted: {', '.join(map(str, REDIRECTS))}", ("redirect",)
+            )
         _check_template(self.to, regular_expression(self.url) if self.url and self.url[0] == EXPRESSION_MARK else None)
         object.__setattr__(self, "_base", _base_of(self.to))
 
@@ -139,13 +141,15 @@ def _check_template(template: str, pattern: re.Pattern[str] | None) -> None:
     try:
         parts = list(string.Formatter().parse(template))
     except ValueError as fault:
-        raise ConfigError(f"to: {template!r}: {fault}; accepted is {{{{ for a brace") from None
+        raise ConfigError(f"{template!r}: {fault}", "accepted is {{ for a brace", ("to",)) from None
     for _, field, spec, conversion in parts:
         if field is not None and (field not in known or spec or conversion):
-            raise ConfigError(f"to: {template!r}: there is no {{{field}}}; accepted: {', '.join(sorted(known))}")
+            raise ConfigError(
+                f"{template!r}: there is no {{{field}}}", f"accepted: {', '.join(sorted(known))}", ("to",)
+            )
     if not is_url(_filled(template, {**dict.fromkeys(known, "x"), "scheme": "http", "path": "/x"})):
         raise ConfigError(
-            f"to: {template!r} is no URL; accepted is one such as http://host/path or https://{{host}}{{path}}"
+            f"{template!r} is no URL", "accepted is one such as http://host/path or https://{host}{path}", ("to",)
         )
 
 
@@ -216,7 +220,7 @@ class Rewrites:
         self._modes: list[tuple[str, _SafeMode]] = []
         for name in safe_search:
             if name not in SAFE_SEARCH:
-                raise ConfigError(f"safe_search: {name!r} is unknown; accepted: {', '.join(SAFE_SEARCH)}")
+                raise ConfigError(f"{name!r} is unknown", f"accepted: {', '.join(SAFE_SEARCH)}", ("safe_search",))
             self._modes.append((name, SAFE_SEARCH[name]))
 
     def find(self, facts: Facts) -> Change | None:
@@ -253,27 +257,28 @@ def read_rewrites(tables: Sequence[Mapping[str, Any]], where: str = "rewrites") 
     """Rules from mappings as TOML gives them, with the keys ``name``, ``hosts``, ``url``, ``to`` and ``redirect``;
     ``ConfigError`` with one line for each that is wrong.
     """
-    rules, faults = [], []
+    rules: list[Rewrite] = []
+    faults: list[Finding] = []
     for number, table in enumerate(tables, 1):
         name = table.get("name", f"{where}-{number}")
         place = f"{where}[{number}] {name!r}"
-        wrong = [f"{place}: {key}: unknown; accepted: {', '.join(_KEYS)}" for key in table if key not in _KEYS]
+        wrong = [Finding((key,), "unknown", f"accepted: {', '.join(_KEYS)}") for key in table if key not in _KEYS]
         for key in ("name", "url", "to"):
             if not isinstance(table.get(key, ""), str):
-                wrong.append(f"{place}: {key}: {table[key]!r} is no text; accepted is a string")
+                wrong.append(Finding((key,), f"{table[key]!r} is no text", "accepted is a string"))
         hosts = table.get("hosts", ())
         if not isinstance(hosts, str) and not (
             isinstance(hosts, list | tuple) and all(isinstance(host, str) for host in hosts)
         ):
-            wrong.append(f"{place}: hosts: {hosts!r} is no list of hosts; accepted is ['www.example.com']")
+            wrong.append(Finding(("hosts",), f"{hosts!r} is no list of hosts", "accepted is ['www.example.com']"))
         if "to" not in table:
-            wrong.append(f"{place}: to is missing; accepted is a URL")
+            wrong.append(Finding((), "to is missing", "accepted is a URL"))
         if not wrong:
             try:
                 rules.append(Rewrite(**{"name": name, **table}))
             except ConfigError as fault:
-                wrong.append(f"{place}: {fault}")
-        faults += wrong
+                wrong += fault.findings
+        faults += [one.within(place, number - 1) for one in wrong]
     if faults:
-        raise ConfigError("\n".join(faults))
+        raise ConfigError(faults)
     return tuple(rules)

@@ -13,9 +13,9 @@ from txproxy.forward.policy import FORWARDED_FOR_MODES
 from txproxy.forward.request.privacy import field_line, field_name
 from txproxy.importers.squid.access_lists import Acls
 from txproxy.importers.squid.cache_peers import PEERS
-from txproxy.importers.squid.findings import Setting, Settings, word_of
 from txproxy.importers.squid.formulas import Untranslatable
 from txproxy.importers.squid.reader import Directive
+from txproxy.importers.squid.settings import Setting, Settings, word_of
 from txproxy.matching.hosts import is_literal
 from txproxy.matching.ports import read_port
 from txproxy.wire.grammar import TOKEN
@@ -160,7 +160,7 @@ def _field(name: str) -> str:
     try:
         field_name(name)
     except ConfigError as fault:
-        raise Untranslatable(str(fault).partition(";")[0]) from None
+        raise Untranslatable(fault.said) from None
     return name
 
 
@@ -169,7 +169,7 @@ def _request_header_replace(directive: Directive, settings: Settings, acls: Acls
     try:
         field_line(name, value)
     except ConfigError as fault:
-        raise Untranslatable(str(fault).partition(";")[0]) from None
+        raise Untranslatable(fault.said) from None
     settings.replaced[name] = value
 
 

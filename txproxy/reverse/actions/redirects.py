@@ -43,23 +43,27 @@ class Redirect(PlainValue):
     def __attrs_post_init__(self) -> None:
         if self.status not in STATUSES:
             accepted = ", ".join(map(str, STATUSES))
-            raise ConfigError(f"status: {self.status!r} is none of a redirect; accepted are {accepted}")
+            raise ConfigError(f"{self.status!r} is none of a redirect", f"accepted are {accepted}", ("status",))
         try:
             pieces = parse(self.target, REQUEST_VARIABLES)
         except ConfigError as fault:
-            raise ConfigError(f"target: {fault}") from None
+            raise fault.about(f"{self.target!r}: ").at("target") from None
         shape = "".join(literal.decode("latin-1") + (f"\0{name}\0" if name else "") for literal, name in pieces)
         absolute = _ABSOLUTE.fullmatch(shape)
         if "\0" in self.target or not _URL.fullmatch(shape) or not (absolute or _RELATIVE.fullmatch(shape)):
             raise ConfigError(
-                f"target: {self.target!r} is no place to go to; accepted are URLs such as https://$host$path?$query, "
-                "with no other variable in the host, and paths such as /new$path, both in ASCII and escaped"
+                f"{self.target!r} is no place to go to",
+                "accepted are URLs such as https://$host$path?$query, with no other variable in the host, and paths "
+                "such as /new$path, both in ASCII and escaped",
+                ("target",),
             )
         if absolute is not None:
             try:
                 written_authority(absolute[1].replace("\0host\0", "host.example").encode("ascii"))
             except ValueError as fault:
-                raise ConfigError(f"target: {self.target!r}: {fault}; accepted is HOST or HOST:PORT in it") from None
+                raise ConfigError(
+                    f"{self.target!r}: {fault}", "accepted is HOST or HOST:PORT in it", ("target",)
+                ) from None
         object.__setattr__(self, "_template", Template(self.target))
         object.__setattr__(self, "_local", absolute is None)
         object.__setattr__(self, "_needs_host", any(name == "host" for _, name in pieces))

@@ -296,7 +296,7 @@ class Files:
 def files_pool(directory: str, pages: Pages = lambda: None) -> Pool:
     """A pool that serves the files below ``directory``; ``ConfigError`` if that is none."""
     if not os.path.isdir(directory) or not os.access(directory, os.R_OK | os.X_OK):
-        raise ConfigError(f"{directory!r} is no directory; accepted is one that can be read")
+        raise ConfigError(f"{directory!r} is no directory", "accepted is one that can be read")
     served = _Served(directory, defaultType=_DEFAULT_TYPE)
     served.root = served.path
     served.say(pages)

@@ -170,17 +170,17 @@ class ForwardAuth:
     def __attrs_post_init__(self) -> None:
         if not is_origin_form(self.path):
             raise ConfigError(
-                f"{self.path.decode('utf-8', 'replace')!r} is no path; accepted is one that begins with /"
+                f"{self.path.decode('utf-8', 'replace')!r} is no path", "accepted is one that begins with /"
             )
         for name in self.copy:
             # Whoever answers must not say where the request ends.
             if name.lower() == b"set-cookie":
-                raise ConfigError("Set-Cookie is a field of responses; accepted are cookies, for those of the answer")
+                raise ConfigError("Set-Cookie is a field of responses", "accepted are cookies, for those of the answer")
             settable(name.decode("utf-8", "surrogateescape"))
         for name in self.cookies:
             if name != b"*" and not grammar.TOKEN.fullmatch(name):
                 given = name.decode("utf-8", "replace")
-                raise ConfigError(f"{given!r} is no name of a cookie; accepted is a token, or *")
+                raise ConfigError(f"{given!r} is no name of a cookie", "accepted is a token, or *")
 
     def ask(
         self, services: Services, head: RequestHead, context: RequestContext
@@ -337,7 +337,7 @@ class Mirror:
 
     def __attrs_post_init__(self) -> None:
         if not 0 < self.share <= 1:
-            raise ConfigError(f"{self.share!r} is no share; accepted is a number above 0 and up to 1")
+            raise ConfigError(f"{self.share!r} is no share", "accepted is a number above 0 and up to 1")
 
     def begin(self, services: Services, head: RequestHead, context: RequestContext) -> Shadow | None:
         """Send a copy; gives who gets the body, if there is one."""

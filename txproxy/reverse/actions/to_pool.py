@@ -61,7 +61,7 @@ def host_to_send(text: str) -> str:
     try:
         written_authority(text.encode("ascii"))
     except ValueError as fault:
-        raise ConfigError(f"{text!r}: {fault}; accepted is HOST, HOST:PORT or upstream") from None
+        raise ConfigError(f"{text!r}: {fault}", "accepted is HOST, HOST:PORT or upstream") from None
     return text
 
 

@@ -48,16 +48,18 @@ class Respond:
 
     def __init__(self, status: int, headers: tuple[tuple[str, str], ...] = (), body: str = "") -> None:
         if not 200 <= status <= 599:
-            raise ConfigError(f"status: {status!r} is no status of an answer; accepted is 200 to 599")
+            raise ConfigError(f"{status!r} is no status of an answer", "accepted is 200 to 599", ("status",))
         if body and status in (204, 304):
-            raise ConfigError(f"body: a {status} has none (RFC 9110 section 6.4.1); accepted is no body")
+            raise ConfigError(f"a {status} has none (RFC 9110 section 6.4.1)", "accepted is no body", ("body",))
         lines = []
         for name, value in headers:
             name_bytes, value_bytes = name.encode("latin-1", "replace"), value.encode("utf-8")
             if not grammar.TOKEN.fullmatch(name_bytes) or not grammar.FIELD_VALUE.fullmatch(value_bytes):
-                raise ConfigError(f"headers: {name!r}: this is no field; accepted are a token and printable text")
+                raise ConfigError(
+                    f"{name!r}: this is no field", "accepted are a token and printable text", ("headers",)
+                )
             if name.lower() in ("content-length", "transfer-encoding", "connection", "date"):
-                raise ConfigError(f"headers: {name} is the proxy's own to say; accepted are others")
+                raise ConfigError(f"{name} is the proxy's own to say", "accepted are others", ("headers",))
             lines.append(name_bytes + b": " + value_bytes)
         if body and not any(name.lower() == "content-type" for name, _ in headers):
             kind = b"text/html" if body.lstrip().startswith("<") else b"text/plain"

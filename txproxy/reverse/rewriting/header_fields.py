@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from txproxy.errors import ConfigError, masked
+from txproxy.errors import ConfigError, Finding
 from txproxy.interfaces.context import RequestContext
 from txproxy.reverse.rewriting.templates import ANSWER_VARIABLES, REQUEST_VARIABLES, Template
 from txproxy.wire import grammar
@@ -60,14 +60,14 @@ class FieldChanges:
     ) -> None:
         known = ANSWER_VARIABLES if of_response else REQUEST_VARIABLES
         forbidden = _NOT_IN_RESPONSES if of_response else _NOT_IN_REQUESTS
-        faults: list[str] = []
+        faults: list[Finding] = []
         values: list[tuple[bytes, Template]] = []
         for key, fields in (("set_headers", set_), ("add_headers", add)):
             for name, text in fields:
                 try:
                     values.append((_name(name, forbidden), _value(name, text, known)))
                 except ConfigError as fault:
-                    faults.append(f"{key}: {fault}")
+                    faults += fault.at(key).findings
         drop = []
         for key, names in (("set_headers", [name for name, _ in set_]), ("remove_headers", list(remove))):
             for number, name in enumerate(names):
@@ -75,15 +75,19 @@ class FieldChanges:
                     drop.append(plain(_name(name, forbidden)))
                 except ConfigError as fault:
                     if key == "remove_headers":
-                        faults.append(f"{key}: {fault}")
+                        faults += fault.at(key).findings
                 if name.lower() in (other.lower() for other in names[:number]):
-                    faults.append(f"{key}: {name} is there more than once; accepted is one of each")
+                    faults.append(Finding((key,), f"{name} is there more than once", "accepted is one of each"))
         replaced_names = {name.lower() for name, _ in set_}
         for name in remove:
             if name.lower() in replaced_names:
-                faults.append(f"remove_headers: {name} is set as well, which replaces it; accepted is one of the two")
+                faults.append(
+                    Finding(
+                        ("remove_headers",), f"{name} is set as well, which replaces it", "accepted is one of the two"
+                    )
+                )
         if faults:
-            raise ConfigError("\n".join(faults))
+            raise ConfigError(faults)
         self.names = frozenset(name.lower() for name, _ in values)
         # What a client says of itself is not added to, but replaced.
         self.drop = frozenset(drop) | (frozenset() if of_response else _OF_CLIENTS.intersection(map(plain, self.names)))
@@ -161,10 +165,10 @@ def settable(name: str) -> bytes:
 def _name(name: str, forbidden: Mapping[bytes, str]) -> bytes:
     given = name.encode("utf-8", "surrogateescape")
     if not grammar.TOKEN.fullmatch(given):
-        raise ConfigError(f"{name!r} is no field name; accepted is a token such as X-Team")
+        raise ConfigError(f"{name!r} is no field name", "accepted is a token such as X-Team")
     why = forbidden.get(plain(given))
     if why is not None:
-        raise ConfigError(f"{name} {why}; accepted are other fields")
+        raise ConfigError(f"{name} {why}", "accepted are other fields")
     return given
 
 
@@ -173,10 +177,10 @@ def _value(name: str, text: str, known: tuple[str, ...]) -> Template:
         template = Template(text, known)
     except ConfigError as fault:
         # Without the value, which may be a secret
-        raise ConfigError(f"{name}: {str(fault).removeprefix(f'{masked(text)!r}: ')}") from None
+        raise fault.about(f"{name}: ") from None
     if not grammar.FIELD_VALUE.fullmatch(template.sample):
         raise ConfigError(
-            f"{name}: this can be no field's value; accepted is one without control characters, and without space at "
-            "its ends"
+            f"{name}: this can be no field's value",
+            "accepted is one without control characters, and without space at its ends",
         )
     return template

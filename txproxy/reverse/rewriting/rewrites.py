@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, Finding
 from txproxy.interfaces.context import RequestContext
 from txproxy.matching.hosts import host_name
 from txproxy.matching.paths import (
@@ -89,26 +89,26 @@ class RequestRewrite(PlainValue):
     _changes: FieldChanges = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        faults = []
+        faults: list[Finding] = []
         steps: list[_Step] = []
         prefixes = {"strip_prefix": b"", "add_prefix": b""}
         for key, text in (("strip_prefix", self.strip_prefix), ("add_prefix", self.add_prefix)):
             try:
                 prefixes[key] = configured_path(text).rstrip(b"/") if text else b""
             except ConfigError as fault:
-                faults.append(f"{key}: {fault}")
+                faults += fault.at(key).findings
         strip, add = prefixes["strip_prefix"], prefixes["add_prefix"]
         try:
             replace = _replacing(self.pattern, self.replacement)
         except ConfigError as fault:
             replace = None
-            faults.append(str(fault))
+            faults += fault.findings
         try:
             changes = FieldChanges(self.set_headers, self.add_headers, self.remove_headers)
         except ConfigError as fault:
-            faults.append(str(fault))
+            faults += fault.findings
         if faults:
-            raise ConfigError("\n".join(faults))
+            raise ConfigError(faults)
         if strip:
             steps.append(_stripping(strip))
         if replace is not None:
@@ -181,17 +181,17 @@ def _replacing(pattern: str, replacement: str) -> _Step | None:
     """The step that makes ``replacement`` of paths that ``pattern`` matches; None if there is no pattern."""
     if not pattern:
         if replacement:
-            raise ConfigError("replacement: there is no pattern to replace; accepted is one with a pattern")
+            raise ConfigError("there is no pattern to replace", "accepted is one with a pattern", ("replacement",))
         return None
     try:
         expression = bytes_expression(pattern, mark="")
     except ConfigError as fault:
-        raise ConfigError(f"pattern: {fault}") from None
+        raise fault.at("pattern") from None
     groups = {**{str(number): number for number in range(expression.groups + 1)}, **expression.groupindex}
     try:
         parsed = parse(replacement, dict.fromkeys([*groups, "host", "scheme"]))
     except ConfigError as fault:
-        raise ConfigError(f"replacement: {fault}") from None
+        raise fault.about(f"{replacement!r}: ").at("replacement") from None
     # as it may become, with the question mark that belongs to a group of that name
     sample = "x".join(literal.decode("latin-1") + "?" * (name == "?query") for literal, name in parsed)
     try:
@@ -200,8 +200,9 @@ def _replacing(pattern: str, replacement: str) -> _Step | None:
         configured_path("/" * replacement.startswith("$") + sample, alike=False)
     except ConfigError:
         raise ConfigError(
-            f"replacement: {replacement!r} makes no path; accepted is one such as /new/$1, in ASCII, escaped, and "
-            "without a query or dot segments"
+            f"{replacement!r} makes no path",
+            "accepted is one such as /new/$1, in ASCII, escaped, and without a query or dot segments",
+            ("replacement",),
         ) from None
     pieces = [(literal, groups.get(name), VARIABLES.get(name)) for literal, name in parsed]
     fullmatch = expression.fullmatch
@@ -243,10 +244,14 @@ class Hsts:
 
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.max_age, int) or isinstance(self.max_age, bool) or not 0 <= self.max_age < 10**10:
-            raise ConfigError(f"max_age: {self.max_age!r} is no number of seconds; accepted is 31536000, for a year")
+            raise ConfigError(
+                f"{self.max_age!r} is no number of seconds", "accepted is 31536000, for a year", ("max_age",)
+            )
         if self.preload and (self.max_age < _YEAR or not self.include_subdomains):
             raise ConfigError(
-                f"preload: it takes include_subdomains, and a max_age of {_YEAR} at least; accepted is both of them"
+                f"it takes include_subdomains, and a max_age of {_YEAR} at least",
+                "accepted is both of them",
+                ("preload",),
             )
 
     @property
@@ -282,21 +287,21 @@ class ResponseRewrite(PlainValue):
     _hsts_line: bytes | None = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        faults = []
+        faults: list[Finding] = []
         try:
             changes = FieldChanges(self.set_headers, self.add_headers, self.remove_headers, of_response=True)
         except ConfigError as fault:
-            faults.append(str(fault))
+            faults += fault.findings
         domains: dict[bytes, bytes] = {}
         for domain, other in self.cookie_domains:
             try:
                 domains[_domain(domain)] = _domain(other) if other else b""
             except ConfigError as fault:
-                faults.append(f"cookie_domains: {fault}")
+                faults += fault.at("cookie_domains").findings
         if domains and not self.map_back:
-            faults.append("cookie_domains: nothing is mapped back; accepted is map_back with it")
+            faults.append(Finding(("cookie_domains",), "nothing is mapped back", "accepted is map_back with it"))
         if faults:
-            raise ConfigError("\n".join(faults))
+            raise ConfigError(faults)
         prefixes = (self.request.strip, self.request.add) if self.request is not None else (b"", b"")
         for name, value in (
             ("_changes", changes),

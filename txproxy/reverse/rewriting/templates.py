@@ -63,7 +63,8 @@ REQUEST_VARIABLES: Final = ANSWER_VARIABLES[:-1]
 
 def parse(text: str, known: Iterable[str]) -> list[tuple[bytes, str]]:
     """``text`` as literals, each with the name of the variable after it, or an empty one at the end. ``ConfigError`` if
-    a variable is not ``known``. A query and the question mark before it are one, named ``?query``.
+    a variable is not ``known``, without the text, which may be a secret. A query and the question mark before it are
+    one, named ``?query``.
     """
     pieces: list[tuple[bytes, str]] = []
     literal, end = "", 0
@@ -77,7 +78,7 @@ def parse(text: str, known: Iterable[str]) -> list[tuple[bytes, str]]:
         if name not in known:
             accepted = ", ".join(f"${other}" for other in known)
             what = f"{found[0]} is no variable" if name else "a dollar stands alone"
-            raise ConfigError(f"{text!r}: {what}; accepted are {accepted}, and $$ for a dollar")
+            raise ConfigError(what, f"accepted are {accepted}, and $$ for a dollar")
         if name == "query" and literal.endswith("?"):
             literal, name = literal[:-1], "?query"
         pieces.append((_encoded(literal), name))

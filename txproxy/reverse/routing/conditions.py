@@ -42,9 +42,9 @@ class Methods:
         """From names; ``ConfigError`` if one is none."""
         for name in names:
             if not grammar.TOKEN.fullmatch(as_bytes(name)):
-                raise ConfigError(f"{name!r} is no method; accepted are names such as GET")
+                raise ConfigError(f"{name!r} is no method", "accepted are names such as GET")
             if usual_name(name) != name:
-                raise ConfigError(f"{name!r} is no method, as their case matters; accepted is {usual_name(name)}")
+                raise ConfigError(f"{name!r} is no method, as their case matters", f"accepted is {usual_name(name)}")
         return cls(with_head(map(as_bytes, names)))
 
     def holds(self, head: RequestHead, context: RequestContext) -> bool:
@@ -75,7 +75,7 @@ class Wanted:
         if value is True:
             return cls()
         if not isinstance(value, str):
-            raise ConfigError(f"{value!r} is nothing to compare with; accepted is a value, ~regex, or true for any")
+            raise ConfigError(f"{value!r} is nothing to compare with", "accepted is a value, ~regex, or true for any")
         if value.startswith(EXPRESSION_MARK):
             pattern = bytes_expression(value)
             return cls(text=pattern.pattern, fullmatch=pattern.fullmatch)
@@ -109,12 +109,12 @@ class HeaderField:
     def parse(cls, name: str, value: str | bool) -> HeaderField:
         """From a configuration; ``ConfigError`` if the name is none, or no field can have the value."""
         if not grammar.TOKEN.fullmatch(as_bytes(name)):
-            raise ConfigError(f"{name!r} is no field name; accepted is a token such as x-beta")
+            raise ConfigError(f"{name!r} is no field name", "accepted is a token such as x-beta")
         wanted = _wanted(name, value)
         if wanted.exact is not None and not grammar.FIELD_VALUE.fullmatch(wanted.exact):
             raise ConfigError(
-                f"{name}: this can be no field's value; accepted is one without control characters, and without space "
-                "at its ends"
+                f"{name}: this can be no field's value",
+                "accepted is one without control characters, and without space at its ends",
             )
         return cls(as_bytes(name.lower()), wanted)
 
@@ -174,7 +174,7 @@ def _wanted(name: str, value: str | bool) -> Wanted:
     try:
         return Wanted.parse(value)
     except ConfigError as fault:
-        raise ConfigError(f"{name}: {fault}") from None
+        raise fault.about(f"{name}: ") from None
 
 
 @attrs.frozen

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import attrs
 
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, Finding
 from txproxy.interfaces.context import RequestContext
 from txproxy.matching.hosts import HostPattern, named_host
 from txproxy.matching.paths import PathPattern
@@ -66,13 +66,13 @@ class Match(PlainValue):
     conditions: tuple[Condition, ...] = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        faults: list[str] = []
+        faults: list[Finding] = []
 
         def read(name: str, parse: Callable[[], T], default: T) -> T:
             try:
                 return parse()
             except ConfigError as fault:
-                faults.append(f"{name}: {fault}")
+                faults.extend(fault.at(name).findings)
                 return default
 
         hosts = [read("hosts", partial(HostPattern.parse, text), None) for text in self.hosts]
@@ -88,9 +88,10 @@ class Match(PlainValue):
             conditions.append(read("clients", partial(Clients.parse, self.clients), None))
         weight = self.weight
         if weight is not None and (not isinstance(weight, int) or isinstance(weight, bool) or not 0 <= weight <= 10**6):
-            faults.append(f"weight: {weight!r} is no weight; accepted is a whole number from 0 to 1000000")
+            accepted = "accepted is a whole number from 0 to 1000000"
+            faults.append(Finding(("weight",), f"{weight!r} is no weight", accepted))
         if faults:
-            raise ConfigError("\n".join(faults))
+            raise ConfigError(faults)
         object.__setattr__(self, "host_patterns", tuple(dict.fromkeys(hosts)))
         object.__setattr__(self, "path_pattern", path)
         object.__setattr__(self, "conditions", tuple(dict.fromkeys(conditions)))

@@ -28,7 +28,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import attrs
 
-from txproxy.errors import AmbiguousPath, ConfigError
+from txproxy.errors import AmbiguousPath, ConfigError, Finding
 from txproxy.interfaces.context import RequestContext
 from txproxy.matching.hosts import HostPattern
 from txproxy.matching.paths import PLAIN, PathPattern, readings
@@ -229,7 +229,7 @@ class Routes(Generic[A]):
         self._places = places = _places(self.routes)
         faults = [*_repeated_names(self.routes), *_faulty_shares(places), *_never_taken(self.routes, places)]
         if faults:
-            raise ConfigError("\n".join(faults))
+            raise ConfigError(faults)
         by_host: dict[_Hosts | None, dict[PathPattern, _Entries[A]]] = {}
         for (host, path), entries in places.items():
             by_host.setdefault(host, {})[path] = entries
@@ -370,28 +370,36 @@ def _entries(places: Mapping[_Place, _Entries[A]]) -> Iterator[_Entry[A]]:
         yield from entries
 
 
-def _repeated_names(routes: Sequence[Route[Any]]) -> list[str]:
+def _wrong(route: Route[Any], said: str, accepted: str) -> Finding:
+    """What is wrong with a route, whose name is its path."""
+    return Finding((route.name,), said, accepted, "")
+
+
+def _repeated_names(routes: Sequence[Route[Any]]) -> list[Finding]:
     counted = Counter(route.name for route in routes)
+    first = {route.name: route for route in reversed(routes)}
     return [
-        f"route {name!r} is there {count} times; accepted is a name of its own for each"
+        _wrong(first[name], f"route {name!r} is there {count} times", "accepted is a name of its own for each")
         for name, count in counted.items()
         if count > 1
     ]
 
 
-def _faulty_shares(places: Mapping[_Place, _Entries[Any]]) -> list[str]:
-    faults: dict[str, None] = {}
+def _faulty_shares(places: Mapping[_Place, _Entries[Any]]) -> list[Finding]:
+    faults: dict[Finding, None] = {}
     for entry in _entries(places):
         names = " and ".join(repr(route.name) for route in entry.routes)
         weights = [route.match.weight for route in entry.routes]
         if not any(weights) and None not in weights:
-            faults[f"route {names}: no weight is above 0, so that none can be taken; accepted is one that is"] = None
+            said = f"route {names}: no weight is above 0, so that none can be taken"
+            faults[_wrong(entry.routes[0], said, "accepted is one that is")] = None
         elif None in weights and any(weight is not None for weight in weights):
-            faults[f"routes {names} match the same, and not all have a weight; accepted is one for each"] = None
+            said = f"routes {names} match the same, and not all have a weight"
+            faults[_wrong(entry.routes[0], said, "accepted is one for each")] = None
     return list(faults)
 
 
-def _never_taken(routes: Sequence[Route[A]], places: Mapping[_Place, _Entries[A]]) -> list[str]:
+def _never_taken(routes: Sequence[Route[A]], places: Mapping[_Place, _Entries[A]]) -> list[Finding]:
     standing: dict[Route[A], int] = dict.fromkeys(routes, 0)
     shadows: dict[Route[A], list[Route[A]]] = {route: [] for route in routes}
     for entries in places.values():
@@ -404,8 +412,11 @@ def _never_taken(routes: Sequence[Route[A]], places: Mapping[_Place, _Entries[A]
                 elif route is not entry.routes[0] and all(other.match.weight is None for other in entry.routes):
                     shadows[route].append(entry.routes[0])
     return [
-        f"route {route.name!r} can never be taken: {found[0].name!r} matches all that it does, and comes first; "
-        "accepted is another match, or a weight for each"
+        _wrong(
+            route,
+            f"route {route.name!r} can never be taken: {found[0].name!r} matches all that it does, and comes first",
+            "accepted is another match, or a weight for each",
+        )
         for route, found in shadows.items()
         if found and len(found) == standing[route]
     ]

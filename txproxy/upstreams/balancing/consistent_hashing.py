@@ -105,7 +105,7 @@ def load_bound(text: str) -> float:
     bound = float(text) if _DECIMAL.fullmatch(text) else 0.0
     if not 1 < bound <= _MOST_BOUND:
         raise ConfigError(
-            f"{text!r} bounds no load; accepted is a number above 1 and up to {_MOST_BOUND:g}, such as 1.25"
+            f"{text!r} bounds no load", f"accepted is a number above 1 and up to {_MOST_BOUND:g}, such as 1.25"
         )
     return bound
 

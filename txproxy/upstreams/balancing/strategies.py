@@ -329,15 +329,15 @@ def strategy_from(text: str, seconds: Callable[[], float] = time.monotonic, rand
     place = _place(name)
     if place is None:
         if parameter and name in _STRATEGIES:
-            raise ConfigError(f"{text!r}: {name} takes no parameter; accepted is ;bound=1.25 after a hash")
-        raise ConfigError(f"{text!r} is no strategy; accepted: {', '.join(NAMES)}")
+            raise ConfigError(f"{text!r}: {name} takes no parameter", "accepted is ;bound=1.25 after a hash")
+        raise ConfigError(f"{text!r} is no strategy", f"accepted: {', '.join(NAMES)}")
     if text == name:
         return Hashed(place)
     if not value:
-        raise ConfigError(f"{text!r} is no strategy; accepted: {', '.join(NAMES)}")
+        raise ConfigError(f"{text!r} is no strategy", f"accepted: {', '.join(NAMES)}")
     key, equals, number = value.partition("=")
     if key != "bound" or not equals:
-        raise ConfigError(f"{text!r}: {value!r} is no parameter of a strategy; accepted is ;bound=1.25 after a hash")
+        raise ConfigError(f"{text!r}: {value!r} is no parameter of a strategy", "accepted is ;bound=1.25 after a hash")
     return Hashed(place, load_bound(number))
 
 
@@ -352,5 +352,7 @@ def _place(name: str) -> Place | None:
     if kind != _BY_HEADER:
         return _HASHED.get(name)
     if not field.isascii() or not TOKEN.fullmatch(field.encode()):
-        raise ConfigError(f"{name!r} names no header; accepted is {_BY_HEADER}:NAME with a field name such as X-User")
+        raise ConfigError(
+            f"{name!r} names no header", f"accepted is {_BY_HEADER}:NAME with a field name such as X-User"
+        )
     return by_header(field)

@@ -45,20 +45,20 @@ def _complete_name(text: str) -> str:
     try:
         name = host_name(text) if isinstance(text, str) else ""
     except ConfigError as fault:
-        raise ConfigError(f"{str(fault).partition('; accepted')[0]}; {accepted}") from None
+        raise fault.accepting(accepted) from None
     if not name or is_literal(name):
-        raise ConfigError(f"{text!r} is no name; {accepted}")
+        raise ConfigError(f"{text!r} is no name", accepted)
     return name
 
 
 def _check_port(_wanted: HostName, _field: attrs.Attribute[int], value: int) -> None:
     if type(value) is not int or not read_port(str(value)):
-        raise ConfigError(f"{value!r} is no port; accepted is 1 to {HIGHEST}")
+        raise ConfigError(f"{value!r} is no port", f"accepted is 1 to {HIGHEST}")
 
 
 def _check_weight(_wanted: HostName, _field: attrs.Attribute[int], value: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= MOST_WEIGHT:
-        raise ConfigError(f"{value!r} is no weight; accepted is 1 to {MOST_WEIGHT}")
+        raise ConfigError(f"{value!r} is no weight", f"accepted is 1 to {MOST_WEIGHT}")
 
 
 @attrs.frozen

@@ -57,7 +57,7 @@ def _wrong(name: str, value: object, accepted: str) -> ConfigError:
     shown = value.pattern if isinstance(value, re.Pattern) else value
     if isinstance(shown, bytes):
         shown = shown.decode("ascii", "backslashreplace")
-    return ConfigError(f"health check: {name} cannot be {shown!r}; accepted is {accepted}")
+    return ConfigError(f"cannot be {shown!r}", f"accepted is {accepted}", (name,), f"health check: {name}")
 
 
 def _status_range(item: object) -> tuple[int, int]:

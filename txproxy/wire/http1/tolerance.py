@@ -90,7 +90,7 @@ def tolerated(faults: Iterable[str]) -> frozenset[str]:
     """``faults`` if each can be tolerated; else ``ConfigError``."""
     found = frozenset(faults)
     for fault in sorted(found.difference(TOLERABLE)):
-        raise ConfigError(f"{fault!r} is not tolerated; accepted: {', '.join(TOLERABLE)}")
+        raise ConfigError(f"{fault!r} is not tolerated", f"accepted: {', '.join(TOLERABLE)}")
     return found
 
 

@@ -38,7 +38,7 @@ def _method(text: str) -> bytes:
     # A rule that refuses is not to miss what it means.
     method = usual_name(text).encode("utf-8")
     if TOKEN.fullmatch(method) is None:
-        raise ConfigError(f"{text!r} is no method; accepted is one such as GET or CONNECT")
+        raise ConfigError(f"{text!r} is no method", "accepted is one such as GET or CONNECT")
     return method
 
 
@@ -49,7 +49,7 @@ def _methods_test(values: Sequence[bytes], _: Surroundings) -> Test:
 
 def _scheme(text: str) -> str:
     if text.lower() not in SCHEMES:
-        raise ConfigError(f"{text!r} is no scheme; accepted: {', '.join(SCHEMES)} (a tunnel)")
+        raise ConfigError(f"{text!r} is no scheme", f"accepted: {', '.join(SCHEMES)} (a tunnel)")
     return text.lower()
 
 
@@ -89,9 +89,11 @@ def _url_test(values: Sequence[UrlGlob | re.Pattern[str]], _: Surroundings) -> T
 def _field(pair: tuple[str, str | bool]) -> tuple[bytes, str | bool]:
     name, value = pair
     if not isinstance(name, str) or TOKEN.fullmatch(name.encode("utf-8")) is None:
-        raise ConfigError(f"{name!r} is no field name; accepted is one such as User-Agent")
+        raise ConfigError(f"{name!r} is no field name", "accepted is one such as User-Agent")
     if not isinstance(value, str | bool):
-        raise ConfigError(f"{name}: {value!r} is no pattern; accepted are a glob, ~ with an expression, true and false")
+        raise ConfigError(
+            f"{name}: {value!r} is no pattern", "accepted are a glob, ~ with an expression, true and false"
+        )
     if isinstance(value, str):
         text_pattern(value)
     return name.lower().encode("ascii"), value

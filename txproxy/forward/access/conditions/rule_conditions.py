@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from txproxy.errors import ConfigError
+from txproxy.errors import ConfigError, Finding
 from txproxy.forward.access.conditions.condition_type import ConditionType, Surroundings, Test
 from txproxy.forward.access.conditions.head_conditions import by_readings
 from txproxy.forward.access.conditions.host_conditions import list_names
@@ -82,14 +82,15 @@ def parse_condition(kind: ConditionType, negated: bool, given: Any) -> Condition
     """
     key = f"not_{kind.key}" if negated else kind.key
     items = _pairs(key, given) if kind.key == "headers" else _texts(key, given, kind)
-    values, faults = [], []
+    values: list[Any] = []
+    faults: list[Finding] = []
     for item in items:
         try:
             values.append(kind.parse(item))
         except ConfigError as fault:
-            faults.append(f"{key}: {fault}")
+            faults += fault.at(key).findings
     if faults:
-        raise ConfigError("\n".join(faults))
+        raise ConfigError(faults)
     return Condition(kind, negated, tuple(values), tuple(map(_written, items)))
 
 
@@ -106,7 +107,7 @@ def _texts(key: str, given: Any, kind: ConditionType) -> list[str]:
     if not isinstance(items, list | tuple | set | frozenset) or not all(
         isinstance(item, types) and not isinstance(item, bool) for item in items
     ):
-        raise ConfigError(f"{key}: {given!r} is no list; accepted is a list of texts")
+        raise ConfigError(f"{given!r} is no list", "accepted is a list of texts", (key,))
     texts = [str(item) for item in items]
     return [part.strip() for text in texts for part in text.split(",")] if kind.listed else texts
 
@@ -116,5 +117,5 @@ def _pairs(key: str, given: Any) -> list[tuple[Any, Any]]:
     if not isinstance(pairs, ItemsView | tuple) or not all(
         isinstance(pair, tuple) and len(pair) == 2 for pair in pairs
     ):
-        raise ConfigError(f"{key}: {given!r} is no table; accepted is one such as {{ User-Agent = '*curl*' }}")
+        raise ConfigError(f"{given!r} is no table", "accepted is one such as { User-Agent = '*curl*' }", (key,))
     return list(pairs)

@@ -20,7 +20,7 @@ def _hours(text: str) -> tuple[int, int]:
     numbers = [int(number) for number in match.groups()] if match is not None else [0, 0, 0, 0]
     start, end = numbers[0] * 60 + numbers[1], numbers[2] * 60 + numbers[3]
     if start == end or start >= _DAY or end > _DAY:
-        raise ConfigError(f"{text!r} are no hours; accepted is a time of day to another, 08:00-18:00 or 22:00-06:00")
+        raise ConfigError(f"{text!r} are no hours", "accepted is a time of day to another, 08:00-18:00 or 22:00-06:00")
     return start, end
 
 
@@ -42,7 +42,7 @@ def _hours_test(values: Sequence[tuple[int, int]], surroundings: Surroundings) -
 def _days(text: str) -> frozenset[int]:
     first, dash, last = text.strip().lower().partition("-")
     if first not in DAYS or (dash and last not in DAYS):
-        raise ConfigError(f"{text!r} is no day; accepted: {', '.join(DAYS)}, or a range such as mon-fri")
+        raise ConfigError(f"{text!r} is no day", f"accepted: {', '.join(DAYS)}, or a range such as mon-fri")
     start = DAYS.index(first)
     count = (DAYS.index(last) - start) % 7 + 1 if dash else 1
     return frozenset((start + day) % 7 for day in range(count))

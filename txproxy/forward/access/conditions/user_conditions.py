@@ -16,7 +16,7 @@ _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 def _name(text: str) -> str:
     if not text.strip() or not text.isprintable():
-        raise ConfigError(f"{text!r} is no name; accepted is one such as alice, or * for anyone who has one")
+        raise ConfigError(f"{text!r} is no name", "accepted is one such as alice, or * for anyone who has one")
     return text
 
 
@@ -41,7 +41,7 @@ def _groups_test(values: Sequence[str], _: Surroundings) -> Test:
 def _used(text: str) -> tuple[int, str]:
     match = _USED.fullmatch(text)
     if match is None:
-        raise ConfigError(f"{text!r} is no amount; accepted are bytes such as 500M, 1G/day, 20G/month")
+        raise ConfigError(f"{text!r} is no amount", "accepted are bytes such as 500M, 1G/day, 20G/month")
     return int(match[1]) * _UNITS[match[2].lower()], match[3] or "day"
 
 

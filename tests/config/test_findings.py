@@ -1,0 +1,64 @@
+"""What is found with its path is told with its place: a line of a file, or an option."""
+
+from txproxy.config.findings import Findings, in_file, of_option, told
+from txproxy.config.model import Config, ForwardListener
+from txproxy.errors import ConfigError, Finding
+
+LINES = {(): 1, ("listeners",): 3, ("listeners", 0): 3, ("listeners", 0, "listen"): 5, ("via",): 2}
+LISTENERS = (ForwardListener(listen=("tcp:1",)),)
+
+
+def test_each_line_is_a_fault_without_long_words_and_passwords():
+    findings = Findings()
+    findings.fault(("a",), f"no {'x' * 500} here\nnor http://u:s3cret@h", "accepted is none")
+    findings.doubt(("b",), "http://u:s3cret@h")
+    (one, other), (doubt,) = findings.faults, findings.doubts
+    assert (one.path, one.said) == (("a",), f"no {'x' * 60}... here")
+    assert (other.said, other.accepted) == ("nor http://***@h", "accepted is none")
+    assert (doubt.path, doubt.said) == (("b",), "http://***@h")
+
+
+def test_in_a_file_they_have_the_line_of_what_is_there_and_their_order_is_its():
+    findings = [
+        Finding(("listeners", 0, "listen", 1), "no endpoint", "accepted is one"),
+        Finding(("listeners", 0, "name"), "no name"),
+        Finding((), "nothing"),
+        Finding(("via",), "no name", place="--via"),
+    ]
+    placed = in_file(findings, "p.toml", LINES)
+    assert list(map(str, placed)) == [
+        "p.toml: nothing",
+        "p.toml:2: via: no name",
+        "p.toml:3: listeners[0].name: no name",
+        "p.toml:5: listeners[0].listen[1]: no endpoint; accepted is one",
+    ]
+    # The path is there as it was.
+    assert [one.path for one in placed] == [findings[number].path for number in (2, 3, 1, 0)]
+
+
+def test_who_has_given_a_file_is_told_of_its_lines():
+    config = Config(listeners=LISTENERS, source="p.toml", lines=LINES)
+    fault = ConfigError("tcp:1: cannot be", path=("listeners", 0, "listen", 0))
+    assert str(told(fault, config)) == "p.toml:5: listeners[0].listen[0]: tcp:1: cannot be"
+    fault = ConfigError("gone", path=("listeners", 0, "certificates", 0), place="cert a.pem")
+    assert str(told(fault, config)) == "p.toml:3: listeners[0].certificates[0]: cert a.pem: gone"
+
+
+def test_the_value_of_an_option_is_told_of_with_its_name():
+    fault = ConfigError("gone", "accepted is a file", ("password_file",), place="")
+    assert str(of_option(fault, "auth-file")) == "--auth-file: gone; accepted is a file"
+    assert of_option(fault, "auth-file").findings[0].path == ("password_file",)
+
+
+def test_who_has_given_options_is_told_of_these():
+    config = Config(listeners=LISTENERS)
+    for path, option in (
+        (("listeners", 0, "listen", 0), "--listen"),
+        (("listeners", 0, "tls_listen", 1), "--tls-listen"),
+        (("log", "access"), "--access-log"),
+    ):
+        assert str(told(ConfigError("x: cannot be", path=path), config)) == f"{option} x: cannot be"
+    fault = ConfigError("gone", path=("listeners", 0, "certificates", 0), place="--tls-cert a.pem")
+    assert str(told(fault, config)) == "--tls-cert a.pem: gone"
+    # Nobody has written such a path.
+    assert str(told(ConfigError("all is wrong", path=("listeners", 0, "auth")), config)) == "all is wrong"

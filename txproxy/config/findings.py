@@ -1,0 +1,83 @@
+"""What is wrong with a configuration, and what may be a mistake: found with its path, and told with its place.
+
+Whoever finds something says which value it is about, by its path. Where that is for people, a line of a file or an
+option, is added here, once, when it is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from txproxy.config.model import Config
+from txproxy.config.values import brief
+from txproxy.errors import ConfigError, Finding, Path, masked, written
+
+# The options that say what these paths of a configuration have, before the value itself.
+_OPTIONS: Final[dict[Path, str]] = {
+    ("listeners", "listen"): "--listen",
+    ("listeners", "tls_listen"): "--tls-listen",
+    ("log", "access"): "--access-log",
+}
+
+
+class Findings:
+    """What is wrong with a file (``faults``), what is doubtful (``doubts``), and which keys it may have (``asked``:
+    their paths, with ``[]`` for any element of a list, and ``NAME`` for a name that the file gives). ``opened`` is what
+    was read to find that out, and has taken its time: see :class:`txproxy.config.model.Config`.
+    """
+
+    def __init__(self) -> None:
+        self.faults: list[Finding] = []
+        self.doubts: list[Finding] = []
+        self.asked: dict[str, None] = {}
+        self.opened: list[object] = []
+
+    def fault(self, path: Path, said: str, accepted: str = "") -> None:
+        """Something is wrong; one for each line of ``said``."""
+        self.faults += [
+            Finding(path, brief(masked(line)), brief(masked(accepted))) for line in said.splitlines() or [""]
+        ]
+
+    def doubt(self, path: Path, said: str, accepted: str = "") -> None:
+        """Something may be a mistake."""
+        self.doubts.append(Finding(path, masked(said), masked(accepted)))
+
+
+def in_file(findings: Iterable[Finding], file: str, lines: Mapping[Path, int]) -> tuple[Finding, ...]:
+    """The same with their places in a file, by the ``lines`` of its keys, and in their order."""
+
+    def line_of(path: Path) -> int:
+        # What is missing is missed in what would have it.
+        return next(lines[path[:length]] for length in range(len(path), -1, -1) if path[:length] in lines)
+
+    placed = []
+    for one in findings:
+        line = line_of(one.path)
+        place = f"{file}:{line}: {written(one.path)}" if one.path else file
+        placed.append((line, str(one._replace(place=place)), one._replace(place=place)))
+    return tuple(one for _, _, one in sorted(placed, key=lambda entry: entry[:2]))
+
+
+def of_option(fault: ConfigError, name: str) -> ConfigError:
+    """What is wrong with the value of an option."""
+    return ConfigError(one._replace(place=f"--{name}") for one in fault.findings)
+
+
+def told(fault: ConfigError, config: Config) -> ConfigError:
+    """What has gone wrong with a whole configuration, whose paths are those of a file, for who has given it: by a file,
+    or by options.
+    """
+    if config.source:
+        # What it is called without a file is more than the path says: which of two files of a pair it is.
+        found = (one._replace(said=f"{one.place}: {one.said}") if one.place else one for one in fault.findings)
+        return ConfigError(in_file(found, config.source, config.lines or {(): 1}))
+    return ConfigError(map(_by_option, fault.findings))
+
+
+def _by_option(finding: Finding) -> Finding:
+    option = _OPTIONS.get(tuple(step for step in finding.path if isinstance(step, str)))
+    if option is not None:
+        return finding._replace(said=f"{option} {finding.said}", place="")
+    # Without a file, nobody has written such paths.
+    return finding if finding.place is not None else finding._replace(place="")
