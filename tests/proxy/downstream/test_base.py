@@ -3,7 +3,22 @@
 import pytest
 
 from tests.proxy.downstream.test_http1 import LARGE, answer_all
+from tests.proxy.downstream.test_socks5 import World
 from tests.proxy.test_exchange import GET, OK
+
+
+@pytest.fixture(params=[("http",), ("socks5",), ("http", "socks5")], ids="-".join)
+def make_any(request):
+    """Makes a proxy for two clients that speak one of these, or have not said anything yet."""
+    made = []
+
+    def make():
+        made.append(World(protocols=request.param, max_connections=2))
+        return made[-1]
+
+    yield make
+    for proxy in made:
+        proxy.close()
 
 
 def test_over_the_limit_of_connections_the_next_waits(proxy):
@@ -117,3 +132,23 @@ def test_a_stop_ends_what_runs_before_it_returns(proxy):
     proxy.clock.advance(0)
     assert client.reset and proxy.upstream.reset
     assert len(finished) == 1
+
+
+def test_a_stop_ends_those_who_wait_for_a_place_and_gives_them_none(make_any):
+    proxy = make_any()
+    clients = [proxy.connect() for _ in range(6)]
+    proxy.factory.stop()
+    proxy.clock.advance(0)
+    assert all(client.reset for client in clients)
+    assert not any(client.received for client in clients) and not len(proxy.factory.admission)
+
+
+def test_who_closes_its_side_while_it_waits_for_a_place_leaves_it_to_the_next(make_any):
+    proxy = make_any()
+    first, second, third, fourth = (proxy.connect() for _ in range(4))
+    third.end()
+    first.drop()
+    second.drop()
+    assert not fourth.paused
+    proxy.clock.advance(0)
+    assert third.closed and not fourth.closed

@@ -139,4 +139,4 @@ def test_what_is_not_in_the_table_does_not_happen(proxy):
     seen = Seen(proxy)
     seen.after(seen.client.drop)
     with pytest.raises(AssertionError, match="does not lead to"):
-        seen.protocol.admitted()
+        seen.protocol._enter(ClientState.OPEN)

@@ -149,8 +149,9 @@ class ClientProtocol:
 
     def admitted(self) -> None:
         """There is room for this connection now."""
-        self._serve()
-        self.transport.resumeProducing()
+        if self.state is ClientState.WAITING:
+            self._serve()
+            self.transport.resumeProducing()
 
     def _serve(self) -> None:
         self._enter(_OPEN)

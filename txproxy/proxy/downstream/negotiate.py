@@ -76,8 +76,9 @@ class NegotiatingProtocol:
 
     def admitted(self) -> None:
         """There is room for this connection now."""
-        self._listen()
-        self.transport.resumeProducing()
+        if self.state is ClientState.WAITING:
+            self._listen()
+            self.transport.resumeProducing()
 
     def _listen(self) -> None:
         self._enter(ClientState.OPEN)
