@@ -80,3 +80,35 @@ def test_every_command_is_tried_with_a_wrong_call():
         "tcp",
         "run",
     }
+
+
+MIDDLEWARE = """
+[[listeners]]
+listen = "tcp:80"
+pool = "app"
+middleware = ["tests.config.everything:Nothing", "tests.config.everything:{name}"]
+[pools.app]
+upstreams = "http://10.0.0.1"
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "said"),
+    [
+        ("Nothing", 0, ""),
+        ("Nothng", 1, "proxy.toml:5: listeners[0].middleware[1]: 'tests.config.everything:Nothng': tests.config.every"),
+        (
+            "write_everything",
+            1,
+            "proxy.toml:5: listeners[0].middleware[1]: 'tests.config.everything:write_everything' c",
+        ),
+    ],
+)
+def test_check_makes_the_middleware_that_a_file_names(name, status, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "proxy.toml").write_text(MIDDLEWARE.format(name=name))
+    with pytest.raises(SystemExit) as end:
+        main(["check", "proxy.toml"])
+    assert end.value.code == status
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == status and "".join(lines).startswith(said)

@@ -9,6 +9,7 @@ from tests.tls.authority import new_ca
 
 EVERYTHING = """
 via = "edge"
+python_path = "."
 usage_file = "usage.sqlite"
 
 [log]
@@ -57,6 +58,7 @@ tls = { min_version = "1.3", ciphers = "HIGH", client_ca = "ca.pem", client_auth
 proxy_protocol = true
 trusted_proxies = ["127.0.0.1", "unix:"]
 tolerate = ["bare-lf"]
+middleware = ["tests.config.everything:Nothing"]
 pool = "app"
 routes = ["api", "whoami"]
 host = "app.example"
@@ -263,6 +265,14 @@ path = "/"
 methods = "CONNECT"
 tunnel = "db"
 """.replace("365d", "8760h")
+
+
+class Nothing:
+    """A middleware that changes nothing."""
+
+    def handle(self, request, context, proceed):  # type: ignore[no-untyped-def]
+        """Go on."""
+        return proceed(request, context)
 
 
 def write_everything(folder: Path) -> Path:

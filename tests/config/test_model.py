@@ -172,6 +172,8 @@ def test_a_configuration_goes_through_a_pickle(file):
         ("~y.*", "~y"),
         ('down = "1M"', 'down = "2M"'),
         ("~ok[0-9]", "~ok"),
+        ('middleware = ["tests.config.everything:Nothing"]', "middleware = []"),
+        ('python_path = "."', "python_path = []"),
     ],
 )
 def test_whatever_changes_makes_another_configuration(everything, old, new):

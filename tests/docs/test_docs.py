@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -81,6 +82,26 @@ def test_python_examples_run_until_they_are_ended(name, answer, tmp_path, proces
     assert answer in done.stdout
     process.send_signal(signal.SIGTERM)
     until(lambda: process.poll() is not None, "the example ends")
+
+
+def test_a_file_names_middleware_that_stands_beside_it(tmp_path, processes):
+    text, ports = on_free_ports((EXAMPLES / "middleware.toml").read_text())
+    (tmp_path / "middleware.toml").write_text(text)
+    shutil.copy(EXAMPLES / "blue_team.py", tmp_path)
+    words = (sys.executable, "-m", "txproxy", "run", "--config", str(tmp_path / "middleware.toml"))
+    processes(*words, port=int(ports["8080"]), cwd=ROOT)
+    url = f"http://127.0.0.1:{ports['8080']}"
+    said = [
+        subprocess.run(
+            [need("curl"), "-si", "--noproxy", "", *PATIENT, url + path],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+        ).stdout
+        for path in ("/robots.txt", "/")
+    ]
+    assert "Disallow: /" in said[0] and "503" in said[1]
+    assert all("X-Team: blue" in one for one in said)
 
 
 @pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.toml")), ids=lambda file: file.name)

@@ -61,3 +61,11 @@ def test_a_prefix_without_its_slash_is_redirected():
     lines, done = said("http://a.example/api?x", "POST")
     assert done
     assert lines[-2:] == ["answer: 308 Permanent Redirect", "    Location: ./api/?x"]
+
+
+def test_middleware_is_named_and_not_asked():
+    text = CONFIG.replace("listen = ", 'middleware = "tests.config.everything:Nothing"\nlisten = ')
+    lines = explain(parse(text, "edge.toml"), Question.of("GET", "http://a.example/api/x", (), "127.0.0.1", None))[0]
+    assert lines.splitlines()[2] == (
+        "first: tests.config.everything:Nothing, which may do anything, and is not asked here"
+    )

@@ -2,7 +2,9 @@
 
 import base64
 import gc
+import sys
 import weakref
+from types import ModuleType
 
 import attrs
 import pytest
@@ -16,6 +18,7 @@ from txproxy.forward.access.rules import Rule
 from txproxy.forward.auth.auth_policy import AuthPolicy
 from txproxy.forward.auth.login_throttle import TryLimits
 from txproxy.forward.policy import ForwardPolicy
+from txproxy.interfaces.middleware import with_lines
 from txproxy.runtime.proxy_service import make_service
 from txproxy.testing import MemoryNetwork
 
@@ -279,3 +282,52 @@ def test_the_authorities_that_vouch_for_a_kept_parent_are_read_again(run, tmp_pa
     proxy.reload(text)
     assert next(iter(proxy.factory.forward.parents)).address.tls is tls
     assert not tls.check(), "it has been read"
+
+
+# -- middleware
+
+
+class Counting:
+    """Counts its requests, and says so to clients."""
+
+    def __init__(self):
+        self.seen = 0
+
+    def handle(self, request, context, proceed):
+        self.seen += 1
+        return with_lines(proceed(request, context), b"X-Seen: %d" % self.seen)
+
+
+@pytest.fixture
+def counting(monkeypatch):
+    """The name of a middleware that can be imported."""
+    module = ModuleType("own_counting")
+    module.Counting = Counting
+    monkeypatch.setitem(sys.modules, "own_counting", module)
+    return "own_counting:Counting"
+
+
+@pytest.mark.parametrize(
+    ("text", "port", "url"),
+    [(REVERSE, 8080, "/r"), (LISTENER + 'allow_destinations = ["10.0.0.0/8"]\n', 3128, "http://10.0.0.1/")],
+    ids=["reverse", "forward"],
+)
+def test_middleware_stays_where_its_listener_is_as_it_was(run, counting, text, port, url):
+    text = text.replace("listen = ", f'middleware = "{counting}"\nlisten = ')
+    here = run(text)
+    assert b"X-Seen: 1" in here.ask(url, port).received
+    here.reload(text + "\n")
+    assert b"X-Seen: 2" in here.ask(url, port).received
+    here.reload(text.replace("listen = ", "limits.idle_timeout = 5\nlisten = "))
+    assert b"X-Seen: 1" in here.ask(url, port).received
+    here.reload(text.replace(f'middleware = "{counting}"\n', ""))
+    assert b"X-Seen" not in here.ask(url, port).received
+
+
+def test_middleware_that_cannot_be_made_changes_nothing(run, counting, monkeypatch):
+    text = REVERSE.replace("listen = ", f'middleware = "{counting}"\nlisten = ')
+    here = run(REVERSE)
+    monkeypatch.setattr(Counting, "__init__", lambda self: {}["x"])
+    with pytest.raises(ConfigError, match=r"edge.toml:6: listeners\[0\].middleware\[0\]: .* cannot be called: Key"):
+        here.reload(text)
+    assert here.ask("/r", 8080).received.startswith(b"HTTP/1.1 200")

@@ -99,11 +99,17 @@ def _demo(arguments: Sequence[str]) -> int:
 def _check(arguments: Sequence[str]) -> int:
     if len(arguments) != 1 or arguments[0].startswith("-"):
         return _wrong_call("check", "accepted is txproxy check FILE")
+    from txproxy.config.findings import told
+    from txproxy.config.middleware import try_to_make
     from txproxy.config.toml.file import load
 
     file = arguments[0]
     try:
         config = load(file)
+        try:
+            try_to_make(config)
+        except ConfigError as fault:
+            raise told(fault, config) from None
     except ConfigError as fault:
         sys.stderr.write(f"{fault}\n")
         return 1

@@ -133,6 +133,8 @@ class ListenerConfig:
     limits: Limits = attrs.field(factory=Limits)
     # by upstreams, where the mode reads their responses
     tolerate: tuple[str, ...] = ()
+    # around a mode that reads requests, the first outermost: package.module:name
+    middleware: tuple[str, ...] = ()
     proxy_protocol: bool = False
     trusted_proxies: tuple[str, ...] = ()
 
@@ -214,10 +216,11 @@ AnyListener: TypeAlias = "ForwardListener | ReverseListener | TcpListener"
 class Config(PlainValue):
     """All of one process.
 
-    ``access_log`` is ``-``, a file, or None for none; ``bounds`` are what clients may use. ``source`` is the file that
-    it was read from, empty for options, and ``lines`` has the line of each of its keys; ``warnings`` are what may be a
-    mistake in it, one line each. ``opened`` is no part of the value: what was read to check it, such as lists, and
-    would take its time to be read again. Who builds what is configured empties it.
+    ``access_log`` is ``-``, a file, or None for none; ``bounds`` are what clients may use; ``python_path`` has folders
+    whose modules may be named. ``source`` is the file that it was read from, empty for options, and ``lines`` has the
+    line of each of its keys; ``warnings`` are what may be a mistake in it, one line each. ``opened`` is no part of the
+    value: what was read to check it, such as lists, and would take its time to be read again. Who builds what is
+    configured empties it.
     """
 
     listeners: tuple[AnyListener, ...]
@@ -225,6 +228,7 @@ class Config(PlainValue):
     routes: tuple[RouteConfig, ...] = ()
     access_log: str | None = None
     bounds: BoundsConfig = attrs.field(factory=BoundsConfig)
+    python_path: tuple[str, ...] = ()
     source: str = attrs.field(default="", eq=False)
     lines: Mapping[Path, int] = attrs.field(factory=dict, eq=False, repr=False)
     warnings: tuple[str, ...] = attrs.field(default=(), eq=False)

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
+from txproxy.config.middleware import make_all, use_path
 from txproxy.config.model import (
     AnyListener,
     Config,
@@ -148,6 +149,7 @@ def assemble(config: Config, observers: Observers, around: Around, before: Assem
     """
     reactor = around.reactor
     around.resolver.ipv6_prefix = config.bounds.ipv6_prefix
+    use_path(config.python_path)
     pools = {pool.name: _live_pool(_checked_as_asked(pool, config), reactor, before) for pool in config.pools}
     assembly = Assembly(config, pools, (), _allotments(config, reactor, before), _audits(config, before))
     served: list[Served] = []
@@ -298,6 +300,7 @@ def _forward_factory(
         observers=observers.exchanges,
         protocols=listener.protocols,
         resolver=around.resolver,
+        middleware=make_all(listener.middleware),
         reactor=around.reactor,
         parts=make_parts(policy, around.reactor, parts),
     )
@@ -316,6 +319,7 @@ def _reverse_factory(
         tolerate=listener.tolerate,
         observers=observers.exchanges,
         resolver=around.resolver,
+        middleware=make_all(listener.middleware),
         reactor=around.reactor,
     )
 

@@ -139,6 +139,8 @@ def explain(config: Config, question: Question) -> tuple[str, bool]:
     if listener is None:
         said.append("no listener gets this request")
         return "\n".join(said), False
+    if listener.middleware:
+        said.append(f"first: {', '.join(listener.middleware)}, which may do anything, and is not asked here")
     pools = {pool.name: LivePool(pool, pool.sticky_key or os.urandom(32)) for pool in config.pools}
     context = RequestContext(ClientConnection(question.client, question.scheme))
     try:

@@ -50,6 +50,8 @@ TAKES = {
     "bandwidths": NONE_OF_THEM,
     "quotas": NONE_OF_THEM,
     "usage_file": NAME,
+    "python_path": NONE_OF_THEM,
+    "listeners[].middleware": NONE_OF_THEM,
     "pools.NAME.tls": TABLE,
     "pools.NAME.tls.insecure": FLAG,
     "pools.NAME.ejection": TABLE,

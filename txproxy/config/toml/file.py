@@ -10,6 +10,7 @@ from typing import Any, Final
 import attrs
 
 from txproxy.config.findings import Findings, in_file
+from txproxy.config.middleware import use_path
 from txproxy.config.model import Config
 from txproxy.config.toml.bounds import read_bounds
 from txproxy.config.toml.effects import see_bounds
@@ -88,6 +89,9 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     if log is not None:
         access_log = log.read("access", lambda value: _log_file(log, value), "-")
         log.close()
+    python_path = table.all("python_path", lambda value: _folder(table, value)) or ()
+    # What listeners name may be there.
+    use_path(python_path)
     defaults = Defaults(read_limits(table.table("limits"), Limits()), read_via(table, _VIA))
     pools = {name: read_pool(name, inner) for name, inner in table.named("pools").items()}
     routes = [read_route(inner) for inner in table.tables("routes")]
@@ -107,6 +111,7 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
         routes=tuple(routes),
         access_log=None if access_log == "none" else access_log,
         bounds=bounds,
+        python_path=python_path,
         source=file,
     )
 
@@ -114,6 +119,13 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
 def _are_tables(data: dict[str, Any]) -> bool:
     lists = [data.get(key) for key in ("routes", "listeners")]
     return all(isinstance(entry, dict) for one in lists if isinstance(one, list) for entry in one)
+
+
+def _folder(table: Table, value: object) -> str:
+    folder = os.path.normpath(table.file_name(value))
+    if not os.path.isdir(folder):
+        raise ConfigError(f"{folder}: there is no such folder", "accepted is one that is there")
+    return folder
 
 
 def _log_file(table: Table, value: object) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import attrs
 
 from txproxy.config.endpoints import endpoint_text
+from txproxy.config.middleware import find_middleware
 from txproxy.config.model import AnyListener, ForwardListener, ReverseListener, TcpListener
 from txproxy.config.toml.effects import see_forward, see_tcp
 from txproxy.config.toml.forward_listener import forward_policy, read_audit
@@ -119,10 +120,16 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
         )
     if mode != "tcp":
         shared["tolerate"] = table.some("tolerate", one_of(TOLERABLE)) or ()
+        shared["middleware"] = table.all("middleware", texts(_middleware)) or ()
     build = {"forward": _forward, "reverse": _reverse, "tcp": _tcp}[mode]
     listener = build(table, defaults, shared)
     table.close()
     return listener
+
+
+def _middleware(name: str) -> str:
+    find_middleware(name)
+    return name
 
 
 def _forward(table: Table, defaults: Defaults, shared: dict[str, Any]) -> AnyListener:

@@ -1,0 +1,26 @@
+from zope.interface import implementer
+
+from txproxy.interfaces import Answer, IMiddleware, with_lines
+
+
+@implementer(IMiddleware)
+class Team:
+    """Adds a field to whatever the client gets."""
+
+    def handle(self, request, context, proceed):
+        return with_lines(proceed(request, context), b"X-Team: blue")
+
+
+@implementer(IMiddleware)
+class Says:
+    """Answers requests for a path itself."""
+
+    def __init__(self, path, text):
+        self._path = path
+        self._answer = Answer(200, (b"Content-Type: text/plain",), text)
+
+    def handle(self, request, context, proceed):
+        return self._answer if request.path == self._path else proceed(request, context)
+
+
+robots = Says(b"/robots.txt", b"User-agent: *\nDisallow: /\n")
