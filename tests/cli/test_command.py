@@ -96,12 +96,8 @@ upstreams = "http://10.0.0.1"
     ("name", "status", "said"),
     [
         ("Nothing", 0, ""),
-        ("Nothng", 1, "proxy.toml:5: listeners[0].middleware[1]: 'tests.config.everything:Nothng': tests.config.every"),
-        (
-            "write_everything",
-            1,
-            "proxy.toml:5: listeners[0].middleware[1]: 'tests.config.everything:write_everything' c",
-        ),
+        ("Nothng", 1, "'tests.config.everything:Nothng': tests.config.everything has no Nothng (is Nothing meant?)"),
+        ("write_everything", 1, "'tests.config.everything:write_everything' cannot be called: TypeError: "),
     ],
 )
 def test_check_makes_the_middleware_that_a_file_names(name, status, said, tmp_path, monkeypatch, capsys):
@@ -111,4 +107,5 @@ def test_check_makes_the_middleware_that_a_file_names(name, status, said, tmp_pa
         main(["check", "proxy.toml"])
     assert end.value.code == status
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == status and "".join(lines).startswith(said)
+    assert len(lines) == status
+    assert not said or lines[0].startswith(f"proxy.toml:5: listeners[0].middleware[1]: {said}")
