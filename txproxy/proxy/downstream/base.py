@@ -15,7 +15,7 @@ from txproxy.net.deadlines import NEVER
 from txproxy.net.transports.any_transports import half_close, set_tcp_options
 from txproxy.net.transports.turn_writes import write_function
 from txproxy.net.transports.unread import unread_function
-from txproxy.proxy.downstream.client_states import LEADS_TO, ClientState
+from txproxy.proxy.downstream.client_states import ClientState, following
 from txproxy.proxy.downstream.client_tunnel import begin_tunnel
 from txproxy.proxy.downstream.serving import ServedBy, ServingFactory, follow
 from txproxy.proxy.exchange import Exchange
@@ -154,14 +154,10 @@ class ClientProtocol:
             self.transport.resumeProducing()
 
     def _serve(self) -> None:
-        self._enter(_OPEN)
+        self.state = following(self.state, _OPEN)
         factory = self.factory
         self.deadline = factory.first_limit.ahead
         self._idle = factory.draining
-
-    def _enter(self, state: ClientState) -> None:
-        assert state in LEADS_TO[self.state], f"{self.state} does not lead to {state}"
-        self.state = state
 
     # -- what the transport tells
 
@@ -198,7 +194,7 @@ class ClientProtocol:
 
     def connectionLost(self, reason: Failure) -> None:
         """The client is gone."""
-        self._enter(_CLOSED)
+        self.state = following(self.state, _CLOSED)
         self.services.deadlines.forget(self)
         if self.tunnel is not None:
             self.tunnel.connectionLost(reason)
@@ -256,7 +252,7 @@ class ClientProtocol:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
         exchange = self.exchange
         assert exchange is not None
-        self._enter(ClientState.TUNNEL)
+        self.state = following(self.state, ClientState.TUNNEL)
         self.exchange = None
         self.deadline = NEVER
         self.services.deadlines.forget(self)
@@ -347,7 +343,7 @@ class ClientProtocol:
         if self.codec.at_end and not self._reading_paused and not more_may_come:
             self._close()
             return
-        self._enter(ClientState.LINGERING)
+        self.state = following(self.state, ClientState.LINGERING)
         self._watch_taking(known=False)
         self.codec.take_buffered()
         self.deadline = self.services.linger_limit.ahead
@@ -360,7 +356,7 @@ class ClientProtocol:
 
     def _close(self) -> None:
         if self.state is not _CLOSED:
-            self._enter(_CLOSED)
+            self.state = following(self.state, _CLOSED)
             # What was gathered in this turn goes out before the transport is told to close.
             self.services.turn_writes.flush()
             self._watch_taking(known=False)
@@ -375,7 +371,7 @@ class ClientProtocol:
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.client_gone()
-        self._enter(_CLOSED)
+        self.state = following(self.state, _CLOSED)
         self.deadline = NEVER
         self.transport.unregisterProducer()
         self.transport.abortConnection()

@@ -25,3 +25,9 @@ LEADS_TO: Final = {
     ClientState.LINGERING: {ClientState.CLOSED},
     ClientState.CLOSED: {ClientState.CLOSED},
 }
+
+
+def following(state: ClientState, then: ClientState) -> ClientState:
+    """``then``, to which there is a step from ``state``."""
+    assert then in LEADS_TO[state], f"{state} does not lead to {then}"
+    return then

@@ -23,7 +23,7 @@ from txproxy.net.transports.plain_transports import ordinary_read, plain_socket,
 from txproxy.net.transports.tls_transports import become_tls
 from txproxy.net.transports.unread import unread_function
 from txproxy.proxy.downstream.base import ClientProtocol
-from txproxy.proxy.downstream.client_states import LEADS_TO, ClientState
+from txproxy.proxy.downstream.client_states import ClientState, following
 from txproxy.proxy.downstream.http1 import Http1Protocol
 from txproxy.proxy.downstream.serving import ServedBy, ServingFactory, follow
 from txproxy.proxy.downstream.socks5 import SocksProtocol
@@ -81,12 +81,8 @@ class NegotiatingProtocol:
             self.transport.resumeProducing()
 
     def _listen(self) -> None:
-        self._enter(ClientState.OPEN)
+        self.state = following(self.state, ClientState.OPEN)
         self.deadline = self.factory.first_limit.ahead
-
-    def _enter(self, state: ClientState) -> None:
-        assert state in LEADS_TO[self.state], f"{self.state} does not lead to {state}"
-        self.state = state
 
     # -- what is spoken
 
@@ -131,7 +127,7 @@ class NegotiatingProtocol:
         self.factory.admission.give_place(self, speaks)
         if not replace_protocol(self.transport, speaks):
             self._speaks = speaks
-        self._enter(ClientState.CLOSED)
+        self.state = following(self.state, ClientState.CLOSED)
         speaks.makeConnection(self.transport)
         # The time of the first request has begun with the connection.
         speaks.deadline = self.deadline
@@ -156,7 +152,7 @@ class NegotiatingProtocol:
         if self._speaks is not None:
             self._speaks.connectionLost(reason)
             return
-        self._enter(ClientState.CLOSED)
+        self.state = following(self.state, ClientState.CLOSED)
         self.services.deadlines.forget(self)
         self.factory.admission.left(self)
 
@@ -172,13 +168,13 @@ class NegotiatingProtocol:
 
     def _close(self) -> None:
         if self.state is not ClientState.CLOSED:
-            self._enter(ClientState.CLOSED)
+            self.state = following(self.state, ClientState.CLOSED)
             self.deadline = self.services.idle_limit.ahead
             self.transport.loseConnection()
 
     def abort(self) -> None:
         """Close at once."""
-        self._enter(ClientState.CLOSED)
+        self.state = following(self.state, ClientState.CLOSED)
         self.deadline = NEVER
         self.transport.abortConnection()
 

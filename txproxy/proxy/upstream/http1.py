@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from typing import Any, Final
 
 from twisted.internet import error
@@ -11,33 +10,28 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListen
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txproxy.errors import ExchangeError, ResponseError, ResponseIncomplete, ResponseTimeout, UpstreamClosed
+from txproxy.errors import ExchangeError, ResponseError, ResponseTimeout, UpstreamClosed
 from txproxy.interfaces.address import Address
 from txproxy.net.deadlines import NEVER
-from txproxy.net.tls_reader import TLSReader, read_records
 from txproxy.net.transports.any_transports import set_tcp_options, unwrap
-from txproxy.net.transports.plain_transports import descriptor, read_less
-from txproxy.net.transports.turn_writes import ask_function, write_function
-from txproxy.net.transports.unread import has_ended, read_before_lost, read_waiting, unread_function
+from txproxy.net.transports.plain_transports import read_less
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.services import Services
 from txproxy.proxy.tunnel import TunnelEnd
 from txproxy.proxy.tunnel_inspection import GateEnd
 from txproxy.proxy.upstream.connection_binding import bind_by_answer
 from txproxy.proxy.upstream.connection_pool import Connections
+from txproxy.proxy.upstream.request_writer import RequestWriter
 from txproxy.proxy.upstream.spliced_body import WORTHWHILE, Passage
+from txproxy.proxy.upstream.upstream_states import Progress, UpstreamState, following
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.tolerance import response_codec
 from txproxy.wire.message import EndOfMessage, RequestHead, ResponseHead
 
-
-class _State(Enum):
-    HTTP = "http"
-    TUNNEL = "tunnel"
-    CLOSED = "closed"
-
-
-_HTTP: Final = _State.HTTP
+# A look-up in an Enum class costs on each event.
+_HTTP: Final = UpstreamState.HTTP
+_WAITING: Final = Progress.WAITING
+_OUT: Final = Progress.OUT
 # Answers that may begin a login of the connection itself.
 _LOGIN_WANTED: Final = (401, 407)
 
@@ -47,35 +41,10 @@ class UpstreamProtocol:
     """One connection to an upstream: idle and kept, or at work for one exchange, or one end of a tunnel."""
 
     __slots__ = (
-        "services",
-        "address",
-        "key",
-        "transport",
-        "codec",
-        "exchange",
-        "deadline",
-        "reused",
-        "handshake_done",
-        "received_any",
-        "request_sent",
-        "unread",
-        "_state",
-        "_asked",
-        "_asking",
-        "_write",
-        "_write_now",
-        "_send",
-        "descriptor",
-        "_out",
-        "_keep",
-        "_tunnel",
-        "_passage",
-        "_paused",
-        "_full",
-        "_limit",
+        "services", "address", "key", "transport", "codec", "exchange", "deadline", "state", "reused", "handshake_done",
+        "received_any", "request_sent", "unread", "writer", "_keep", "_tunnel", "_passage", "_paused", "_full", "limit",
         "_kept_by",
-        "_reader",
-    )
+    )  # fmt: skip
 
     def __init__(self, services: Services, address: Address) -> None:
         self.services = services
@@ -87,12 +56,7 @@ class UpstreamProtocol:
         self.reused = False
         self.received_any = False
         self.handshake_done: Callable[[Failure | None], None] | None = None
-        self._state = _HTTP
-        self._out: list[bytes] = []
-        # whether anything of the request has gone out: what comes before that answers nobody
-        self._asked = False
-        # whether a request with a body waits for its turn to go out
-        self._asking = False
+        self.state = _HTTP
         self.request_sent = False
         self._keep = False
         self._tunnel: TunnelEnd | GateEnd | None = None
@@ -100,10 +64,9 @@ class UpstreamProtocol:
         self._paused = False
         # more of a request waits for it than it takes
         self._full = False
-        self._limit = services.response_limit
+        self.limit = services.response_limit
         # who has it while it is idle
         self._kept_by = services.connections
-        self._reader: TLSReader | None = None
 
     # -- what Twisted calls
 
@@ -115,13 +78,8 @@ class UpstreamProtocol:
     def connectionMade(self) -> None:
         """Begin to watch the connection."""
         transport = self.transport
-        turn = self.services.turn_writes
-        self._write = write_function(transport, turn)
-        self._write_now = write_function(transport)
-        self._send = ask_function(transport, turn)
-        self.descriptor = descriptor(transport)
-        self.unread = unread_function(transport)
-        read_before_lost(transport)
+        self.writer = writer = RequestWriter(self, transport, self.services.turn_writes)
+        self.unread = writer.unread
         unwrap(transport, self)
         transport.registerProducer(self, True)
         set_tcp_options(transport)
@@ -129,14 +87,8 @@ class UpstreamProtocol:
 
     def handshakeCompleted(self) -> None:
         """The TLS handshake is over, and the certificate was verified."""
-        # What came with its end is no answer to the request that goes out then.
-        self._reader = reader = read_records(self.transport)
-        if reader is None:
-            self._ready()
-        else:
-            waits = self.unread
-            self.unread = lambda: waits() or reader.within_record
-            reader.when_whole(self._ready)
+        self.writer.look_at_records(self._ready)
+        self.unread = self.writer.unread
 
     def _ready(self) -> None:
         if self.handshake_done is not None:
@@ -148,18 +100,14 @@ class UpstreamProtocol:
         if exchange is None:
             if self._tunnel is not None:
                 self._tunnel.dataReceived(data)
-            elif not self.request_sent and self._state is _HTTP:
-                # A new connection: a proxy on the way has answered, and the other side of the tunnel speaks first.
-                self.codec.receive(data)
             else:
-                # Early bytes on an idle connection are no answer to any later request.
-                self.close()
+                self._unasked(data)
             return
-        if not self._asked:
-            self._not_asked(exchange, ended=False)
+        if self.writer.progress is not _OUT:
+            self.not_asked(exchange, ended=False)
             return
         self.received_any = True
-        self.deadline = self._limit.ahead
+        self.deadline = self.limit.ahead
         codec = self.codec
         codec.receive(data)
         try:
@@ -181,22 +129,36 @@ class UpstreamProtocol:
                     exchange.response_head(event)
                 else:
                     assert type(event) is EndOfMessage
-                    self._response_end(exchange, event.trailers)
+                    self._response_over()
+                    exchange.response_end(event.trailers)
                     return
                 if self.exchange is not exchange:
                     return
         except ResponseError as fault:
             self._fail(fault)
             return
+        self._more_to_come(exchange, len(data))
+
+    def _unasked(self, data: bytes) -> None:
+        if not self.request_sent and self.state is _HTTP:
+            # A new connection: a proxy on the way has answered, and the other side of the tunnel speaks first.
+            self.codec.receive(data)
+        else:
+            # Early bytes on an idle connection are no answer to any later request.
+            self.close()
+
+    def _more_to_come(self, exchange: Exchange, size: int) -> None:
+        """``size`` bytes have been read, and the response goes on."""
         exchange.flush()
         if self._passage is not None:
-            # What was gathered goes out before the kernel passes the next bytes by it: not every reactor ends the turn
-            # before it reads again.
+            # What was gathered goes out before the kernel passes the next bytes by it, also where a reactor reads on
+            # within the turn.
             self.services.turn_writes.flush()
-            self._passage.ordinary(len(data))
-        elif codec.passable >= WORTHWHILE:
-            self._begin_passage(exchange, codec.passable)
-        elif codec.many_chunks:
+            self._passage.ordinary(size)
+        elif self.codec.passable >= WORTHWHILE:
+            left, pipes = self.codec.passable, self.services.pipes
+            self._passage = Passage.between(self.transport, exchange.sink(), left, pipes, self._passed)
+        elif self.codec.many_chunks:
             read_less(self.transport)
 
     def readConnectionLost(self) -> None:
@@ -204,9 +166,8 @@ class UpstreamProtocol:
         if self._tunnel is not None:
             self._tunnel.readConnectionLost()
             return
-        exchange = self.exchange
-        if exchange is not None:
-            self._ended(exchange, clean=True)
+        if self.exchange is not None:
+            self._ended(self.exchange, clean=True)
         self.close()
 
     def writeConnectionLost(self) -> None:
@@ -214,18 +175,18 @@ class UpstreamProtocol:
 
     def connectionLost(self, reason: Failure) -> None:
         """The connection is gone."""
-        self._state = _State.CLOSED
+        self.state = following(self.state, UpstreamState.CLOSED)
+        self.writer.connection_lost()
         self.services.deadlines.forget(self)
         if self.handshake_done is not None:
             self.handshake_done(reason)
         if self._tunnel is not None:
             self._tunnel.connectionLost(reason)
             return
-        exchange = self.exchange
-        if exchange is None:
+        if self.exchange is None:
             self._kept_by.discard(self)
         else:
-            self._ended(exchange, clean=reason.check(error.ConnectionDone) is not None)
+            self._ended(self.exchange, clean=reason.check(error.ConnectionDone) is not None)
 
     def pauseProducing(self) -> None:
         """The upstream does not take the request's body as fast as it comes."""
@@ -234,7 +195,7 @@ class UpstreamProtocol:
             return
         self._full = True
         if self.exchange is not None:
-            self.deadline = self._limit.ahead
+            self.deadline = self.limit.ahead
             self.exchange.pause_request()
 
     def resumeProducing(self) -> None:
@@ -251,11 +212,6 @@ class UpstreamProtocol:
     def stopProducing(self) -> None:
         """The transport will say connectionLost as well."""
 
-    @property
-    def spoken_to(self) -> bool:
-        """Whether anything has come on a connection on which nothing was sent yet."""
-        return not self.request_sent and self.codec.buffered > 0
-
     # -- what the exchange calls
 
     @property
@@ -263,112 +219,53 @@ class UpstreamProtocol:
         """Whether bytes have come before anything was asked."""
         return self.codec.buffered > 0
 
+    # the same for who dials
+    spoken_to = spoke_early
+
     def begin(self, exchange: Exchange, head: RequestHead) -> None:
         """Send a request; without a body it goes out at once."""
         self.exchange = exchange
         self.received_any = False
-        self._asked = False
-        plan = exchange.plan
-        if plan is not None and plan.response_timeout is not None:
-            self._limit = self.services.limit_of(plan.response_timeout)
-        else:
-            self._limit = self.services.response_limit
+        writer = self.writer
+        plan, services = exchange.plan, self.services
+        seconds = plan.response_timeout if plan is not None else None
+        self.limit = services.response_limit if seconds is None else services.limit_of(seconds)
         data = self.codec.send_head(head)
         if head.body:
-            self.request_sent = self._asking = False
+            writer.gather(data)
+            self.request_sent = False
             self.deadline = NEVER
-            self._out.append(data)
         else:
+            writer.progress = _WAITING
             self.request_sent = True
-            self.deadline = self._limit.ahead
-            self._send(self, data)
-
-    def ask(self, data: bytes, readable: set[int] | None) -> None:
-        """Write what begins with the head of a request: what came before is not its answer."""
-        exchange = self.exchange
-        if exchange is None:
-            return
-        if not self._asked:
-            waits = self.unread() if readable is None else self.descriptor in readable
-            if waits and self._has_spoken(exchange, lambda: self.ask(data, None)):
-                return
-            self._asked = True
-        self._write_now(self.transport, data)
-
-    def ask_with_body(self, readable: set[int] | None) -> None:
-        """The same for one with a body: what was gathered of it until now."""
-        exchange = self.exchange
-        if exchange is None:
-            return
-        waits = self.unread() if readable is None else self.descriptor in readable
-        if waits and self._has_spoken(exchange, lambda: self.ask_with_body(None)):
-            return
-        self._asked = True
-        out = self._out
-        data = b"".join(out)
-        out.clear()
-        self._write_now(self.transport, data)
-
-    def _has_spoken(self, exchange: Exchange, ask: Callable[[], None]) -> bool:
-        """Whether what waits to be read, before the first of a request has gone out, keeps it from that; it may be that
-        it is to ``ask`` later.
-        """
-        reader = self._reader
-        ended = False
-        if has_ended(self.transport):
-            early = ended = self.reused
-        elif reader is not None:
-            # Tickets may come at any time, and answer nobody (RFC 8446 section 4.6.1).
-            goes_on = read_waiting(self.transport)
-            if self.exchange is not exchange:
-                return True
-            if reader.within_record and not self.reused:
-                # The rest of it tells what it is.
-                reader.when_whole(ask)
-                return True
-            # A plain end of TLS says nothing.
-            ended = not goes_on and not reader.within_record
-            early = self.reused and (reader.within_record or ended)
-        else:
-            early = True
-        if early:
-            self._not_asked(exchange, ended)
-        return early
+            self.deadline = self.limit.ahead
+            writer.send(writer, data)
 
     def begin_again(self, exchange: Exchange, other: UpstreamProtocol) -> None:
         """Send the request that ``other`` was to send, which had ended before: all of it is still there."""
         self.exchange = exchange
-        self._limit = other._limit
+        self.limit = other.limit
         # It knows how far the request is, and has read nothing.
         self.codec, other.codec = other.codec, self.codec
-        self._out, other._out = other._out, self._out
         self.request_sent = other.request_sent
-        self.deadline = self._limit.ahead if self.request_sent else NEVER
-        self.flush()
+        self.deadline = self.limit.ahead if self.request_sent else NEVER
+        self.writer.take_over(other.writer)
 
     def send_body(self, data: bytes) -> None:
         """Part of the request's body."""
-        self._out.append(self.codec.send_data(data))
+        self.writer.pieces.append(self.codec.send_data(data))
 
     def send_end(self, trailers: Headers) -> None:
         """The request is complete."""
-        self._out.append(self.codec.send_end(trailers))
+        writer = self.writer
+        writer.pieces.append(self.codec.send_end(trailers))
         self.request_sent = True
-        self.deadline = self._limit.ahead
-        self.flush()
+        self.deadline = self.limit.ahead
+        writer.flush()
 
     def flush(self) -> None:
         """Write what was gathered."""
-        out = self._out
-        if not out:
-            return
-        if self._asked:
-            data = b"".join(out) if len(out) > 1 else out[0]
-            out.clear()
-            self._write(self.transport, data)
-        elif not self._asking:
-            self._asking = True
-            self._send(_WithBody(self), b"")
+        self.writer.flush()
 
     def pause_response(self) -> None:
         """Read no more: the client is slow. That is not the upstream's fault."""
@@ -378,8 +275,8 @@ class UpstreamProtocol:
 
     def resume_response(self) -> None:
         """Read on."""
-        if self._state is _HTTP:
-            self.deadline = self._limit.ahead
+        if self.state is _HTTP:
+            self.deadline = self.limit.ahead
             self._paused = False
             self.transport.resumeProducing()
 
@@ -391,7 +288,9 @@ class UpstreamProtocol:
         """Hand the connection over to a tunnel; gives the bytes that came early."""
         self.exchange = None
         self._tunnel = end
-        self._state = _State.TUNNEL
+        if self.state is _HTTP:
+            # Else it is one already, into which somebody has looked before it could begin, or is gone.
+            self.state = following(self.state, UpstreamState.TUNNEL)
         self.deadline = NEVER
         self.services.deadlines.forget(self)
         return self.codec.take_buffered()
@@ -399,10 +298,10 @@ class UpstreamProtocol:
     def close(self) -> None:
         """Let go of the connection, whatever it is doing; its exchange learns nothing."""
         exchange, self.exchange = self.exchange, None
-        if self._state is not _HTTP:
+        if self.state is not _HTTP:
             return
         self._end_passage()
-        self._state = _State.CLOSED
+        self.state = following(self.state, UpstreamState.CLOSED)
         self._kept_by.discard(self)
         self.transport.unregisterProducer()
         if exchange is None and self.request_sent:
@@ -420,7 +319,7 @@ class UpstreamProtocol:
     def deadline_passed(self) -> None:
         """An idle connection has been kept for long enough, or a response is too late."""
         exchange = self.exchange
-        if self._state is _State.CLOSED:
+        if self.state is UpstreamState.CLOSED:
             self.deadline = NEVER
             self.transport.abortConnection()
         elif exchange is None:
@@ -437,23 +336,17 @@ class UpstreamProtocol:
 
     # -- long bodies
 
-    def _begin_passage(self, exchange: Exchange, left: int) -> None:
-        sink = exchange.sink()
-        if sink is not None and Passage.possible(self.transport, sink):
-            self._passage = Passage(self.transport, sink, left, self.services.pipes, self._passed)
-            self._passage.begin()
-
     def _passed(self, size: int) -> None:
         exchange = self.exchange
         assert exchange is not None
-        self.deadline = self._limit.ahead
+        self.deadline = self.limit.ahead
         exchange.response_passed(size)
-        codec = self.codec
-        codec.passed_in(size)
-        end = codec.next_event()
+        self.codec.passed_in(size)
+        end = self.codec.next_event()
         if end is not None:
             assert type(end) is EndOfMessage
-            self._response_end(exchange, end.trailers)
+            self._response_over()
+            exchange.response_end(end.trailers)
 
     def _end_passage(self) -> None:
         passage, self._passage = self._passage, None
@@ -461,10 +354,6 @@ class UpstreamProtocol:
             passage.end()
 
     # -- the end of an exchange
-
-    def _response_end(self, exchange: Exchange, trailers: Headers) -> None:
-        self._response_over()
-        exchange.response_end(trailers)
 
     def _response_over(self) -> None:
         self.exchange = None
@@ -474,9 +363,8 @@ class UpstreamProtocol:
             # The end came with the bytes that made the client slow. The next one to use this connection is another.
             self._paused = False
             self.transport.resumeProducing()
-        codec = self.codec
         # Bytes after the body may be meant as the answer to the next request: such a connection has no next request.
-        if self._keep and self.request_sent and self._state is _HTTP and not codec.next_message():
+        if self._keep and self.request_sent and self.state is _HTTP and not self.codec.next_message():
             self.reused = True
             self.deadline = self.services.keep_limit.ahead
             surplus = self._kept_by.keep(self)
@@ -488,22 +376,20 @@ class UpstreamProtocol:
     def _ended(self, exchange: Exchange, clean: bool) -> None:
         """The connection ended within an exchange: the end of a body until close, or a fault."""
         self.exchange = None
-        if self.reused and not self._asked:
+        if self.reused and self.writer.progress is not _OUT:
             exchange.not_asked(self, ended=True)
             return
-        if not exchange.response_begun and not self.codec.buffered:
-            exchange.upstream_failed(UpstreamClosed(f"{self.address} closed the connection before a response"))
-            return
         try:
-            end = self.codec.receive_eof()
-            if not clean:
-                raise ResponseIncomplete("the connection was reset within a body until close")
+            if not exchange.response_begun and not self.codec.buffered:
+                raise UpstreamClosed(f"{self.address} closed the connection before a response")
+            end = self.codec.receive_eof(clean)
         except ExchangeError as fault:
             exchange.upstream_failed(fault)
         else:
             exchange.response_end(end.trailers)
 
-    def _not_asked(self, exchange: Exchange, ended: bool) -> None:
+    def not_asked(self, exchange: Exchange, ended: bool) -> None:
+        """The upstream has spoken, or has ``ended`` a kept connection, before any of the request went out."""
         self.close()
         exchange.not_asked(self, ended)
 
@@ -512,19 +398,3 @@ class UpstreamProtocol:
         self.close()
         if exchange is not None:
             exchange.upstream_failed(fault)
-
-
-class _WithBody:
-    """Asks for ``upstream``, which keeps what it gathers of a request with a body until that may go out: else it could
-    not go out on another connection.
-    """
-
-    __slots__ = ("descriptor", "_upstream")
-
-    def __init__(self, upstream: UpstreamProtocol) -> None:
-        self.descriptor = upstream.descriptor
-        self._upstream = upstream
-
-    def ask(self, data: bytes, readable: set[int] | None) -> None:
-        """See :class:`txproxy.net.transports.turn_writes.Asking`."""
-        self._upstream.ask_with_body(readable)

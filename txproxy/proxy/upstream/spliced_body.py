@@ -37,14 +37,18 @@ class Passage:
         self._in: int = source.fileno()
         self._out: int = sink.fileno()
 
-    @staticmethod
-    def possible(source: Any, sink: Any) -> bool:
-        """Whether bytes may pass between these two just now."""
-        return AVAILABLE and plain_socket(source) is not None and plain_socket(sink) is not None
-
-    def begin(self) -> None:
-        """Take over reading."""
-        replace_read(self._source, self._read)
+    @classmethod
+    def between(
+        cls, source: Any, sink: Any, left: int, pipes: PipePool, moved: Callable[[int], None]
+    ) -> Passage | None:
+        """One that has taken over reading; None where bytes may not pass between these two just now, or there is no
+        ``sink``.
+        """
+        if sink is None or not AVAILABLE or plain_socket(source) is None or plain_socket(sink) is None:
+            return None
+        passage = cls(source, sink, left, pipes, moved)
+        replace_read(source, passage._read)
+        return passage
 
     def end(self) -> None:
         """Give it back."""

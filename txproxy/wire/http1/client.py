@@ -135,10 +135,14 @@ class ClientCodec(Codec):
             raise ResponseError("the response head is too large", error="http_response_header_section_size")
         self._checked = len(buffer)
 
-    def receive_eof(self) -> EndOfMessage:
-        """The upstream has closed its side: the end of a body until close, or ``ResponseIncomplete``."""
+    def receive_eof(self, clean: bool = True) -> EndOfMessage:
+        """The upstream has closed its side: the end of a body until close, or ``ResponseIncomplete``. A reset is no
+        ``clean`` end.
+        """
         if self._state is not _UNTIL_CLOSE or self._buffer:
             raise ResponseIncomplete("the connection closed within the response")
+        if not clean:
+            raise ResponseIncomplete("the connection was reset within a body until close")
         self._state = _DONE
         return END
 

@@ -1,0 +1,37 @@
+"""The states of a connection to an upstream, and how far the request on it is. ``docs/internals/connection-states.rst``
+has them as tables, with the events.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+
+class UpstreamState(Enum):
+    """What a connection to an upstream is at."""
+
+    HTTP = "it is idle, or at work for one exchange"
+    TUNNEL = "a tunnel has the connection, both ways"
+    CLOSED = "it is gone, or about to go"
+
+
+LEADS_TO: Final = {
+    UpstreamState.HTTP: {UpstreamState.TUNNEL, UpstreamState.CLOSED},
+    UpstreamState.TUNNEL: {UpstreamState.CLOSED},
+    UpstreamState.CLOSED: {UpstreamState.CLOSED},
+}
+
+
+def following(state: UpstreamState, then: UpstreamState) -> UpstreamState:
+    """``then``, to which there is a step from ``state``."""
+    assert then in LEADS_TO[state], f"{state} does not lead to {then}"
+    return then
+
+
+class Progress(Enum):
+    """How far the request on a connection to an upstream is, the last one if none runs."""
+
+    GATHERED = "nothing of it has gone out; what there is of it is kept"
+    WAITING = "the same, and it is to go out at the end of this turn, if nothing has come before it"
+    OUT = "at least its head has gone out: what comes is its answer"
