@@ -45,7 +45,7 @@ def test_what_passes_says_by_what(ask):
         "rule all (allow): matches, it has no conditions",
         "rule default (deny): -, a rule before it decides",
     ]
-    assert isinstance(plan, Plan) and str(plan.address) == "a.example:80"
+    assert isinstance(plan, Plan) and str(plan.attempt.address) == "a.example:80"
 
 
 def test_what_does_not_says_where_it_ends(ask):

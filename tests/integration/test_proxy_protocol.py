@@ -177,7 +177,7 @@ listen, expects, version, upstream, ca = sys.argv[1:]
 class Told:
     def handle(self, request, context, proceed):
         plan = proceed(request, context)
-        plan.address = prefaced(plan.address, int(version), context)
+        plan.attempt.address = prefaced(plan.attempt.address, int(version), context)
         return plan
 
 pool = Pool([parse_upstream(upstream, UpstreamTls(ca_file=ca))])

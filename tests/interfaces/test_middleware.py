@@ -1,11 +1,12 @@
 """What stands around a mode."""
 
+import attrs
 import pytest
 from twisted.internet.defer import Deferred
 
 from txproxy import ForwardPolicy, ForwardProxyFactory, Pool, PoolSettings, ReverseProxyFactory
 from txproxy.errors import ConnectionRefused
-from txproxy.interfaces import Answer, Refusal, RequestDenied, decided, with_lines
+from txproxy.interfaces import Answer, Refusal, RequestDenied, RequestHead, ResponseFilter, decided
 from txproxy.interfaces.middleware import around
 from txproxy.testing import ProxyInMemory
 
@@ -21,7 +22,8 @@ class Field:
 
     def handle(self, request, context, proceed):
         self.seen.append((request.path, context.client_ip))
-        return with_lines(proceed(request, context), self.line)
+        context.add_lines(self.line)
+        return proceed(request, context)
 
 
 class Says:
@@ -129,7 +131,7 @@ def test_who_decides_is_heard_by_those_around_and_nobody_within_is_asked(serve, 
     client = proxy.connect()
     client.send(GET)
     assert client.received.startswith(b"HTTP/1.1 " + status) and not inner.seen and not proxy.network.dialed
-    assert (b"X-Team: blue" in client.received) is not isinstance(decision, Exception)
+    assert b"X-Team: blue" in client.received
 
 
 def test_one_that_waits_lets_only_its_request_wait(serve):
@@ -262,3 +264,94 @@ def test_of_two_plans_the_one_that_is_gone_on_with_has_its_place(places):
     assert sum(taken()) == 1
     proxy.upstream.send(OK)
     assert client.received.startswith(b"HTTP/1.1 200") and taken() == [0, 0]
+
+
+class Marks(ResponseFilter):
+    """A filter and a middleware that adds it, around what follows."""
+
+    refusals = True
+
+    def __init__(self, name):
+        self.name, self.ends = name, 0
+
+    def handle(self, request, context, proceed):
+        context.filter_responses(self)
+        return proceed(request, context)
+
+    def head(self, response, context):
+        return response.with_lines([*response.headers.lines, b"X-By: " + self.name])
+
+    def closed(self):
+        self.ends += 1
+
+
+def marks(received):
+    return [line[6:] for line in received.split(b"\r\n") if line.startswith(b"X-By: ")]
+
+
+def test_who_stands_around_the_others_sees_the_response_last(serve):
+    proxy = serve(Marks(b"outer"), Marks(b"inner"))
+    client, _ = proxy.exchange(GET, OK)
+    assert marks(client.received) == [b"inner", b"outer"]
+
+
+@pytest.mark.parametrize("how", ["answers", "later"])
+def test_filters_of_a_plan_that_is_not_gone_on_with_are_closed_and_see_nothing(places, how):
+    outer, inner, changes = Marks(b"outer"), Marks(b"inner"), Changes(how)
+    proxy, _ = places(outer, changes, inner)
+    client = proxy.connect()
+    client.send(GET)
+    if how == "later":
+        changes.waiting.callback(Answer(204))
+    assert client.received.startswith(b"HTTP/1.1 204") and marks(client.received) == [b"outer"]
+    assert (outer.ends, inner.ends) == (1, 1)
+
+
+def test_filters_of_an_answer_are_those_of_what_is_made_of_it(serve):
+    inner = Marks(b"inner")
+    proxy = serve(Created(), inner, Says(Answer(200)))
+    client = proxy.connect()
+    client.send(GET)
+    assert client.received.startswith(b"HTTP/1.1 201") and marks(client.received) == [b"inner"] and inner.ends == 1
+
+
+class Created:
+    """Makes another answer of one."""
+
+    def handle(self, request, context, proceed):
+        return decided(proceed(request, context), lambda one: attrs.evolve(one, status=201))
+
+
+class Fresh:
+    """Adds a new filter each time it is asked, and writes it down."""
+
+    def __init__(self):
+        self.made = []
+
+    def handle(self, request, context, proceed):
+        self.made.append(Marks(b"%d" % len(self.made)))
+        return self.made[-1].handle(request, context, proceed)
+
+
+def test_of_two_plans_the_filters_of_the_one_that_is_gone_on_with_are_asked(places):
+    fresh, outer = Fresh(), Marks(b"outer")
+    proxy, _ = places(outer, Twice(), fresh)
+    client = proxy.connect()
+    client.send(GET)
+    proxy.upstream.send(OK)
+    assert marks(client.received) == [b"1", b"outer"]
+    assert [one.ends for one in (outer, *fresh.made)] == [1, 1, 1]
+
+
+def test_another_head_is_that_of_each_attempt(serve):
+    class Elsewhere:
+        def handle(self, request, context, proceed):
+            return proceed(RequestHead(b"GET", b"/other", request.headers, request.authority), context)
+
+    proxy = serve(Elsewhere(), upstreams=2)
+    client = proxy.connect()
+    client.send(GET)
+    proxy.upstream.drop(clean=True)
+    proxy.upstream.send(OK)
+    assert client.received.startswith(b"HTTP/1.1 200") and len(proxy.network.dialed) == 2
+    assert proxy.upstream.received.startswith(b"GET /other ")

@@ -3,8 +3,8 @@
 import pytest
 
 from txproxy.forward.access.block_pages import block_page, greeting_page
+from txproxy.interfaces.answers import Refusal
 from txproxy.interfaces.pages import HTML_TYPE, TEXT_TYPE, html_page, page, text_page
-from txproxy.interfaces.plan import Refusal
 from txproxy.limits.quotas import OverQuota
 from txproxy.proxy.answers import reply
 

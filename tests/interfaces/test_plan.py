@@ -1,7 +1,8 @@
 """The values that a mode decides with."""
 
 from txproxy.errors import ConnectTimeout
-from txproxy.interfaces.plan import OwnFields, Refusal
+from txproxy.interfaces.answers import Refusal
+from txproxy.interfaces.plan import OwnFields
 
 
 def test_a_refusal_says_what_the_error_says():

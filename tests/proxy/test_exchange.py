@@ -5,7 +5,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from txproxy.errors import ConnectionRefused, ConnectTimeout, RequestDenied
-from txproxy.interfaces import Address, IMode, Plan
+from txproxy.interfaces import Address, Attempt, IMode, Plan, ResponseFilter
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.testing import ProxyInMemory
 
@@ -510,20 +510,29 @@ class Particular:
         self.how = how
         self.head = head
 
-    def plan(self, head, client):
-        plan = Plan(Address("10.0.0.1", 80), head if self.head else None)
-        if self.how == "answered":
-            plan.answered = self.judge
-        elif self.how == "rewrite":
-            plan.rewrite = lambda response, lines: self.judge(response.status) or lines
-        return plan
+    def plan(self, head, context):
+        answered = self.judge if self.how == "answered" else None
+        if self.how == "filter":
+            context.filter_responses(Judged(self.judge))
+        return Plan.of(Attempt(Address("10.0.0.1", 80), head if self.head else None, answered=answered))
 
     def judge(self, status):
         if status == 418:
             raise RequestDenied("no teapots")
 
 
-@pytest.mark.parametrize("how", ["answered", "rewrite"])
+class Judged(ResponseFilter):
+    """Asks somebody whether it may pass."""
+
+    def __init__(self, judge):
+        self.judge = judge
+
+    def head(self, response, context):
+        self.judge(response.status)
+        return response
+
+
+@pytest.mark.parametrize("how", ["answered", "filter"])
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_response_that_is_not_for_the_client_is_answered_here(how, whole):
     proxy = ProxyInMemory(lambda reactor: ProxyFactory(Particular(how), reactor=reactor))

@@ -71,7 +71,7 @@ class Mode:
     def plan(self, head, client):
         plan = Plan(Address("10.0.0.1", 80), None if head.method == b"CONNECT" else self._head(head))
         plan.bounds = self.bounds
-        plan.again = self.again
+        plan.next_attempt = self.again
         return plan
 
     def _head(self, head):
@@ -203,7 +203,7 @@ def test_an_upstream_that_breaks_off_cuts_what_waits(proxy, shaper, finished):
 
 
 def test_another_attempt_has_the_same_bounds(proxy, shaper, meter_of_all, finished):
-    proxy.mode.again = lambda plan, fault, head, client: proxy.mode.plan(head, client)
+    proxy.mode.again = lambda plan, fault: plan.attempt
     client = proxy.connect()
     client.send(GET)
     proxy.upstream.end()

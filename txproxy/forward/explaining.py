@@ -10,8 +10,9 @@ from txproxy.forward.mode import ForwardMode
 from txproxy.forward.steps.case import Case
 from txproxy.forward.steps.permission import url_of
 from txproxy.forward.steps.targeting import Aim
+from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.plan import Answer, Decision, Refusal
+from txproxy.interfaces.plan import Decision
 from txproxy.wire.message import RequestHead
 
 _MATCHED: Final[dict[bool | None, str]] = {True: "matches", False: "does not match", None: "-"}

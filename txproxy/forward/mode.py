@@ -13,9 +13,10 @@ from zope.interface import implementer
 from txproxy.errors import ConfigError, LoopDetected, RequestDenied, RequestError
 from txproxy.forward.access.block_pages import greeting_page
 from txproxy.forward.access.conditions.condition_type import Surroundings
+from txproxy.forward.access.content_filter import ContentFilter
 from txproxy.forward.access.decisions import Rules
 from txproxy.forward.access.destinations import Destinations, GuardedDialer
-from txproxy.forward.access.refusals import Blocked, BlockedResponse, denied
+from txproxy.forward.access.refusals import Blocked, denied
 from txproxy.forward.egress.approvals import Approvals
 from txproxy.forward.egress.credentials_injection import AgreedName, Masks
 from txproxy.forward.memo import Memo
@@ -29,7 +30,6 @@ from txproxy.forward.pipeline import Judge
 from txproxy.forward.policy import FORWARDED_FOR_MODES, ForwardPolicy, forwarded_for_mode
 from txproxy.forward.policy_parts import PolicyParts, make_parts
 from txproxy.forward.request.onward_head import Onward
-from txproxy.forward.request.privacy import Mask
 from txproxy.forward.request.targets import Target, Targets
 from txproxy.forward.request.url_rewrites import Rewrites
 from txproxy.forward.steps.authentication import Authentication
@@ -38,9 +38,11 @@ from txproxy.forward.steps.permission import Deciding, Filtering
 from txproxy.forward.steps.targeting import Aim, Changing
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.allowances import Bounds
+from txproxy.interfaces.answers import Refusal
+from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.mode import IMode
-from txproxy.interfaces.plan import Decision, Plan, Refusal
+from txproxy.interfaces.plan import Decision, Plan
 from txproxy.matching.networks import PeerNetworks
 from txproxy.net.dns.host_endpoint import addresses_of
 from txproxy.net.dns.resolver import Resolver
@@ -49,7 +51,7 @@ from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.services import Observer
 from txproxy.wire.forwarding import Via, max_forwards, new_mark
-from txproxy.wire.message import RequestHead, ResponseHead
+from txproxy.wire.message import RequestHead
 
 __all__ = ["FORWARDED_FOR_MODES", "ForwardMode", "ForwardPolicy", "ForwardProxyFactory", "forwarded_for_mode"]
 
@@ -99,9 +101,6 @@ class ForwardMode:
         self._masks = masks if masks else None
         self._allot = policy.bounds
         self._content = policy.content
-        self._looks_at_responses = policy.content is not None or any(
-            one.remove_from_responses for one in policy.privacy
-        )
         self.authenticator = parts.authenticator
         self.filters, self.lists = parts.filters, parts.lists
         self.approvals = Approvals(reactor)
@@ -232,17 +231,19 @@ class ForwardMode:
                 plan.gate = AgreedName(target.host, target.port, context)
             return plan
         mask = self._masks.find(target, rule) if self._masks is not None else None
-        plan = Plan(address, self._onward.head(head, context, target, mask, lines))
-        plan.attempt_lines = self._response_lines
+        onward = self._onward.head(head, context, target, mask, lines)
+        plan = Plan.of(Attempt(address, onward, lines=self._response_lines))
         if bounds is not None:
             plan.bounds = bounds
         if timeout is not None:
             plan.tunnel_timeout = timeout
         if mask is not None:
             plan.own_fields = mask.own_fields
-        if self._looks_at_responses:
-            plan.rewrite = partial(self._looked_at, target, context, mask)
-            plan.max_response = self._content.max_size if self._content is not None else None
+            if mask.response_filter is not None:
+                context.filter_responses(mask.response_filter)
+        if self._content is not None:
+            # What it judges is the origin's response.
+            context.filter_responses(ContentFilter(self._content, target.url))
         return plan
 
     def _bounds(self, context: RequestContext, rule: str) -> Bounds | None:
@@ -252,18 +253,6 @@ class ForwardMode:
         except RequestDenied as fault:
             context.verdict = denied(fault.detail, "quotas")
             raise
-
-    def _looked_at(
-        self, target: Target, context: RequestContext, mask: Mask | None, head: ResponseHead, lines: list[bytes]
-    ) -> list[bytes]:
-        reason = self._content.judge(head) if self._content is not None else None
-        if reason is not None:
-            context.verdict = denied(reason, "content")
-            raise BlockedResponse(context.verdict, target.url)
-        if mask is not None and mask.drop_from_responses:
-            drop = mask.drop_from_responses
-            return [line for line in lines if line.partition(b":")[0].lower() not in drop]
-        return lines
 
     def close(self) -> None:
         """There are no more requests: let go of what may be another mode's as well."""

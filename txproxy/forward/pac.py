@@ -12,8 +12,8 @@ from typing import Final
 
 from txproxy.errors import RequestError
 from txproxy.forward.parents.no_proxy import Entry, NoProxy
+from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.plan import Answer, Refusal
 from txproxy.matching.networks import Network
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import split_authority

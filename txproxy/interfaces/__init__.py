@@ -12,12 +12,14 @@ from txproxy.errors import (
 )
 from txproxy.interfaces.address import Address, Hop, Opening
 from txproxy.interfaces.allowances import Allowance, Bounds, Meter, Metered, Shaper
+from txproxy.interfaces.answers import Answer, Refusal
+from txproxy.interfaces.attempt import Attempt, Tracker
 from txproxy.interfaces.connection import ClientConnection
-from txproxy.interfaces.context import RequestContext
+from txproxy.interfaces.context import RequestContext, RequestFilter, ResponseFilter
 from txproxy.interfaces.dialers import IClientDialer, IDialer
-from txproxy.interfaces.middleware import Handler, IMiddleware, decided, with_lines
+from txproxy.interfaces.middleware import Handler, IMiddleware, decided
 from txproxy.interfaces.mode import IMode
-from txproxy.interfaces.plan import Answer, Decision, OwnFields, Party, Plan, Postponed, Refusal, Shadow, Uploading
+from txproxy.interfaces.plan import Decision, OwnFields, Plan, Postponed, Uploading
 from txproxy.interfaces.tunnels import Gatekeeper
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
@@ -27,19 +29,20 @@ __all__ = [
     "IMiddleware",
     "Handler",
     "decided",
-    "with_lines",
     "RequestHead",
     "ResponseHead",
     "Headers",
     "ClientConnection",
     "RequestContext",
+    "RequestFilter",
+    "ResponseFilter",
     "Decision",
     "Plan",
+    "Attempt",
     "Answer",
     "Refusal",
     "Postponed",
-    "Party",
-    "Shadow",
+    "Tracker",
     "Uploading",
     "OwnFields",
     "Address",

@@ -1,12 +1,19 @@
-"""What is known of one request beside its head."""
+"""What is known of one request beside its head, and what changes it on its way."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any, Final, TypeAlias
 
+from txproxy.errors import ExchangeError
+from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.connection import ClientConnection
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import ResponseHead
 
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
+# of responses, and of requests
+Filters: TypeAlias = "tuple[tuple[ResponseFilter, ...], tuple[RequestFilter, ...]]"
 
 
 class RequestContext:
@@ -17,6 +24,9 @@ class RequestContext:
     how that speaks, to the proxy or to a trusted one before it; ``lines`` are the field lines that tell upstreams of
     the client (None: what the connection says). ``user`` is the name of who is known to have sent it, or None, and
     ``groups`` the groups of that user. ``verdict`` is what policy said, if any was asked, for logs.
+
+    ``response_filters`` and ``request_filters`` are what its messages pass, in the order in which they do; ``attempt``
+    is, for response filters, the one whose response comes, or None for an answer of the proxy's own.
     """
 
     # Most requests have the values that stand here: they cost nothing.
@@ -24,6 +34,9 @@ class RequestContext:
     user: str | None = None
     groups: frozenset[str] = _NO_GROUPS
     verdict: Any = None
+    response_filters: tuple[ResponseFilter, ...] = ()
+    request_filters: tuple[RequestFilter, ...] = ()
+    attempt: Any = None
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
@@ -52,8 +65,126 @@ class RequestContext:
         """The verified one that the peer has shown, or None."""
         return self.connection.certificate
 
+    def filter_responses(self, *filters: ResponseFilter) -> None:
+        """Whatever the client gets passes these ``filters``, one after the other, before those that are there already:
+        who stands around the others adds his own first, and sees what they have made of the response.
+        """
+        self.response_filters = (*filters, *self.response_filters)
+
+    def filter_requests(self, *filters: RequestFilter) -> None:
+        """The body of the request passes these ``filters`` as well, after those that are there already."""
+        self.request_filters = (*self.request_filters, *filters)
+
+    def add_lines(self, *lines: bytes) -> None:
+        """Whatever the client gets has these field lines (``b"X-Team: a"``) as well, be it the response of whichever
+        upstream answers, an answer of the proxy's own, or a refusal.
+        """
+        self.filter_responses(AddedLines(lines))
+
+    @property
+    def filters(self) -> Filters:
+        """All that there are."""
+        return self.response_filters, self.request_filters
+
+    @filters.setter
+    def filters(self, filters: Filters) -> None:
+        self.response_filters, self.request_filters = filters
+
+    def keep_filters(self, kept: Filters, given: Iterable[Filters]) -> None:
+        """Of all filters that were ``given``, keep these; what was added since stays before them. Others are closed."""
+        known = [one for filters in given for kind in filters for one in kind]
+        responses = tuple(one for one in self.response_filters if one not in known and one not in kept[0])
+        requests = tuple(one for one in self.request_filters if one not in known and one not in kept[1])
+        self.filters = (*responses, *kept[0]), (*kept[1], *requests)
+        closed: list[ResponseFilter | RequestFilter] = []
+        for one in known:
+            if one not in kept[0] and one not in kept[1] and one not in closed:
+                closed.append(one)
+                one.closed()
+
     def on(self, connection: ClientConnection) -> RequestContext:
-        """The same of a request that is made in the course of this one, as of another ``connection``."""
+        """The same of a request that is made in the course of this one, as of another ``connection``. What it is
+        answered is not the client's.
+        """
         other = RequestContext(connection)
         other.__dict__.update(self.__dict__, connection=connection)
+        other.response_filters, other.request_filters = (), ()
         return other
+
+
+class ResponseFilter:
+    """Changes what the client gets, or looks at it. This one changes nothing: others override what they need.
+
+    It passes the response of whichever upstream answers in the end, and each :class:`~txproxy.interfaces.Answer`; where
+    ``refusals``, also what the proxy says where it refuses or where an upstream fails. Filters are asked one after the
+    other, the innermost first. An ``ExchangeError`` that one raises before the head has gone out is what the client
+    gets in place of the response; after that the response is cut, so that the client can tell.
+    """
+
+    # whether it is for refusals as well
+    refusals = False
+    # whether the body is to pass it, from now on or for the response whose head it was just asked about. False leaves
+    # the body to the kernel where that can pass it on.
+    wants_body = False
+    # whether as many bytes come out of it as go in. False takes away the Content-Length of a response whose body it
+    # wants.
+    keeps_length = False
+
+    def head(self, response: ResponseHead, context: RequestContext) -> ResponseHead | Answer | Refusal:
+        """The head that the client gets: ``response``, another one, or an answer in place of the whole response.
+
+        ``response.headers`` are end-to-end fields; they may be shared with other responses, so that a change is a new
+        head (see :meth:`txproxy.interfaces.ResponseHead.with_lines`). Not asked for informational ones.
+        """
+        return response
+
+    def body(self, data: bytes) -> bytes:
+        """What passes of this part of the body; nothing, if more of it is needed first."""
+        return data
+
+    def end(self, trailers: Headers) -> bytes:
+        """The body is complete; gives what is still to pass of it."""
+        return b""
+
+    def failed(self, fault: ExchangeError) -> Answer | Refusal | None:
+        """The request has failed before any of a response went to the client; gives what to say in place of the
+        refusal, or None.
+        """
+        return None
+
+    def closed(self) -> None:
+        """The exchange is over, in whatever way: called once."""
+
+
+class RequestFilter:
+    """Changes the body of a request on its way to the upstream, or looks at it. This one changes nothing.
+
+    The head is a middleware's to change. Each part of the body passes once, whichever attempt it is sent with.
+    """
+
+    # whether as many bytes come out of it as go in; False has the body sent in chunks
+    keeps_length = False
+
+    def body(self, data: bytes) -> bytes | Refusal:
+        """What passes of this part, or why the request does not."""
+        return data
+
+    def end(self) -> bytes | Refusal:
+        """The body is complete; gives what is still to pass of it."""
+        return b""
+
+    def closed(self) -> None:
+        """The exchange is over, in whatever way: called once."""
+
+
+class AddedLines(ResponseFilter):
+    """Adds field ``lines`` to whatever the client gets."""
+
+    refusals = True
+
+    def __init__(self, lines: tuple[bytes, ...]) -> None:
+        self._lines = lines
+
+    def head(self, response: ResponseHead, context: RequestContext) -> ResponseHead:
+        """See :class:`ResponseFilter`."""
+        return response.with_lines([*response.headers.lines, *self._lines])

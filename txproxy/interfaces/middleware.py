@@ -11,8 +11,9 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from zope.interface import Interface
 
-from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.plan import Answer, Decision, Plan, Postponed, Refusal
+from txproxy.interfaces.answers import Answer, Refusal
+from txproxy.interfaces.context import Filters, RequestContext
+from txproxy.interfaces.plan import Decision, Plan, Postponed
 from txproxy.wire.message import RequestHead
 
 # What becomes of a request: the mode, or a middleware with all that it stands around.
@@ -26,10 +27,12 @@ class IMiddleware(Interface):
         """What becomes of a request: what ``proceed(request, context)`` says, or something else.
 
         It may answer itself (an :class:`~txproxy.interfaces.Answer` or a :class:`~txproxy.interfaces.Refusal`), wait
-        (a Deferred of a decision, which is cancelled when the client leaves), go on with another head, or change what
-        was decided (see :func:`decided` and :func:`with_lines`). An ``ExchangeError``, its own or one of ``proceed``,
-        is answered as it says. It is asked once for each request of a client, and not again where an attempt fails and
-        another upstream is tried. What ``proceed`` has planned, and it does not go on with, is given back.
+        (a Deferred of a decision, which is cancelled when the client leaves), go on with another head, add filters (see
+        :class:`~txproxy.interfaces.RequestContext`; before it goes on), or change what was decided (see
+        :func:`decided`). An ``ExchangeError``, its own or one of ``proceed``, is answered as it says. It is asked once
+        for each request of a client, and not again where an attempt fails and another upstream is tried. What
+        ``proceed`` has planned, and it does not go on with, is given back, and the filters that came with it go as
+        well.
         """
 
 
@@ -41,9 +44,10 @@ def around(handler: Handler, middleware: Iterable[Any]) -> Handler:
 
 
 def _handle(handle: Any, proceed: Handler, request: RequestHead, context: RequestContext) -> Decision:
-    passed = _Passed()
+    passed = _Passed(context)
 
     def go_on(request: RequestHead, context: RequestContext) -> Decision:
+        passed.begin()
         return decided(proceed(request, context), passed.keep)
 
     try:
@@ -54,27 +58,44 @@ def _handle(handle: Any, proceed: Handler, request: RequestHead, context: Reques
 
 
 class _Passed:
-    """The plans that a middleware was given. One that it does not go on with has a place at an upstream all the same,
-    which nobody else would give back.
+    """What a middleware was given. A plan that it does not go on with has a place at an upstream all the same, which
+    nobody else would give back, and filters that are of no use to anybody.
     """
 
-    __slots__ = ("_plans",)
+    __slots__ = ("_context", "_given", "_before")
 
-    def __init__(self) -> None:
-        self._plans: list[Plan] = []
+    def __init__(self, context: RequestContext) -> None:
+        self._context = context
+        # each with the filters that there were when it was
+        self._given: list[tuple[Plan | Answer | Refusal, Filters]] = []
+        self._before: Filters | None = None
+
+    def begin(self) -> None:
+        """It goes on; perhaps not for the first time."""
+        if self._before is None:
+            self._before = self._context.filters
+        else:
+            self._context.filters = self._before
 
     def keep(self, one: Plan | Answer | Refusal) -> Plan | Answer | Refusal:
         """It was given."""
-        if isinstance(one, Plan):
-            self._plans.append(one)
+        self._given.append((one, self._context.filters))
         return one
 
     def settle(self, chosen: Plan | Answer | Refusal | None) -> None:
         """Give back all but the ``chosen`` one."""
-        plans, self._plans = self._plans, []
-        for plan in plans:
-            if plan is not chosen:
-                plan.give_back()
+        given, self._given = self._given, []
+        if len(given) == 1 and (given[0][0] is chosen or not isinstance(given[0][0], Plan)):
+            # What is made of an answer is one as well.
+            return
+        kept = self._before if self._before is not None else self._context.filters
+        for one, filters in given:
+            if one is chosen:
+                kept = filters
+            elif isinstance(one, Plan):
+                one.give_back()
+        if given:
+            self._context.keep_filters(kept, [filters for _, filters in given])
 
     def settled(self, decision: Decision) -> Decision:
         """The same decision; when it is there, the others are given back."""
@@ -100,31 +121,20 @@ class _Passed:
 
 
 def decided(decision: Decision, change: Callable[[Plan | Answer | Refusal], Any]) -> Decision:
-    """What ``change`` makes of ``decision``, as soon as that is there."""
+    """What ``change`` makes of ``decision``, as soon as that is there. Where it fails, what was planned is given
+    back.
+    """
     changed: Any
     if isinstance(decision, Deferred):
         changed = decision.addCallback(lambda one: decided(one, change))
     elif isinstance(decision, Postponed):
         changed = decision.then(lambda one: decided(one, change))
     else:
-        changed = change(decision)
+        try:
+            changed = change(decision)
+        except BaseException:
+            if isinstance(decision, Plan):
+                decision.give_back()
+            raise
     given: Decision = changed
     return given
-
-
-def with_lines(decision: Decision, *lines: bytes) -> Decision:
-    """The same decision, for which the client gets these field lines (``b"X-Team: a"``) as well: with the response of
-    whichever upstream answers, or with a refusal.
-    """
-
-    def add(one: Plan | Answer | Refusal) -> Plan | Answer | Refusal:
-        if isinstance(one, Plan):
-            one.response_lines = (*one.response_lines, *lines)
-            return one
-        return attrs.evolve(one, lines=(*one.lines, *lines))
-
-    changed = decided(decision, add)
-    if isinstance(changed, Postponed):
-        # They hold for what is answered before as well.
-        changed = attrs.evolve(changed, response_lines=(*changed.response_lines, *lines))
-    return changed

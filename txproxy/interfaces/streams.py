@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from txproxy.interfaces.plan import Answer, Refusal
+from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
 
@@ -46,8 +46,10 @@ class ClientStream(Protocol):
     def flush(self) -> None:
         """Write what was gathered."""
 
-    def send_refusal(self, refusal: Refusal | Answer) -> int:
-        """A whole response of the proxy's own; gives the length of its body."""
+    def send_answer(self, given: Refusal | Answer, response: ResponseHead, body: bytes) -> int:
+        """A whole response of the proxy's own, which tells of what was ``given``; gives how much of its body goes
+        out.
+        """
 
     def cut(self) -> None:
         """The response cannot be completed, and the client must be able to tell."""

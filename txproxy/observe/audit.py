@@ -96,7 +96,7 @@ def entry(exchange: Exchange, now: float) -> dict[str, Any]:
         "rule": rule,
         "list": list_name,
         "reason": reason,
-        "to": str(plan.address) if plan is not None else None,
+        "to": str(plan.attempt.address) if plan is not None else None,
         "status": exchange.status,
         "outcome": exchange.outcome,
         "detail": exchange.detail,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final
 
+from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.pages import page
-from txproxy.interfaces.plan import Answer, Refusal
 from txproxy.proxy.error_pages import ErrorPages
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import ResponseHead

@@ -8,9 +8,10 @@ from typing import Any, Final, Protocol
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError, LoopDetected
+from txproxy.interfaces.answers import Refusal
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.mode import IMode
-from txproxy.interfaces.plan import Decision, Refusal
+from txproxy.interfaces.plan import Decision
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.transports.tls_transports import tls_connection
 from txproxy.proxy.factory import ProxyFactory

@@ -12,14 +12,14 @@ from twisted.web.resource import IResource, Resource
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError, RequestError
+from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.connection import ClientConnection
-from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.plan import Answer, Refusal
+from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.interfaces.streams import UpstreamConnection
 from txproxy.matching.paths import configured_path
 from txproxy.net.transports.any_transports import set_tcp_options
 from txproxy.net.transports.web_transports import take_channel, when_lost
-from txproxy.proxy.answers import prefers_html, reply
+from txproxy.proxy.answers import reply
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.tunnel import Tunnel
@@ -74,10 +74,10 @@ class _SiteRequest:
             head = head_of(request, _may_change(request), self._factory.services.wire_limits)
             head = below(head, request, self._path)
         except RequestError as fault:
-            self.send_refusal(Refusal.of(fault))
+            self._refuse(Refusal.of(fault))
             return
         if head.bare:
-            self.send_refusal(to_slash(head))
+            self._refuse(to_slash(head))
             return
         self._body_left = head.body
         self._exchange = exchange = Exchange(self._factory.services, self, head, RequestContext(self.connection))
@@ -164,17 +164,19 @@ class _SiteRequest:
     def flush(self) -> None:
         """twisted.web has written already."""
 
-    def send_refusal(self, refusal: Refusal | Answer) -> int:
+    def _refuse(self, refusal: Refusal | Answer) -> None:
+        """Answer before there is an exchange."""
+        services = self._factory.services
+        self.send_answer(refusal, *reply(refusal, services.name, False, services.http_date(), services.pages))
+
+    def send_answer(self, given: Refusal | Answer, response: ResponseHead, body: bytes) -> int:
         """A response of the proxy's own."""
         exchange, channel = self._exchange, self._request.channel
-        if refusal.status == 400 and isinstance(refusal, Refusal) and isinstance(channel, HTTPChannel):
+        if given.status == 400 and isinstance(given, Refusal) and isinstance(channel, HTTPChannel):
             # as with a port
             self._request.setHeader(b"connection", b"close")
             channel.persistent = False
-        html = prefers_html(exchange.request.headers if exchange is not None else None)
-        services = self._factory.services
-        head, body = reply(refusal, services.name, html, services.http_date(), services.pages)
-        self.send_head(head)
+        self.send_head(response)
         if self._request.method != b"HEAD":
             self._request.write(body)
         if exchange is not None:
@@ -255,20 +257,33 @@ class _MapBack:
     resource does not know where it is mounted before it is asked.
     """
 
+    strict_transport = None
+
     def __init__(self, path: bytes) -> None:
         self._path = path
 
-    def bind(self, head: RequestHead, context: RequestContext, authority: bytes, told: bytes = b"") -> Any:
+    def of(self, asked: RequestHead) -> ResponseFilter:
         """See :class:`txproxy.reverse.ResponseRewrite`."""
-        assert isinstance(head, MountedHead)
-        mount = head.mount
+        assert isinstance(asked, MountedHead)
+        return _WayBackTo(asked, self._path)
 
-        def rewrite(response: ResponseHead, lines: list[bytes]) -> list[bytes]:
-            if not response.headers.names_server:
-                return lines
-            return WayBack(mount, self._path).lines(lines, head, context, authority, told)
 
-        return rewrite
+class _WayBackTo(ResponseFilter):
+    """Maps back the response to a request that has ``asked`` where the resource is mounted."""
+
+    def __init__(self, asked: MountedHead, path: bytes) -> None:
+        self._asked = asked
+        self._path = path
+
+    def head(self, response: ResponseHead, context: RequestContext) -> ResponseHead:
+        """See :class:`txproxy.interfaces.ResponseFilter`."""
+        attempt = context.attempt
+        if attempt is None or not response.headers.names_server:
+            return response
+        asked = self._asked
+        way_back = WayBack(asked.mount, self._path)
+        theirs = attempt.upstream.authority, attempt.head.authority
+        return response.with_lines(way_back.lines(response.headers.lines, asked, context, *theirs))
 
 
 @implementer(IResource)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from twisted.web import server
 
 from txproxy.errors import RequestError
-from txproxy.interfaces.plan import Answer
+from txproxy.interfaces.answers import Answer
 from txproxy.matching.paths import as_local, check_within, readings, split_path
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.server import ServerCodec

@@ -25,9 +25,10 @@ from txproxy.config.values import hint
 from txproxy.errors import ConfigError, ExchangeError, RequestError
 from txproxy.forward.explaining import explain as explain_forward
 from txproxy.forward.mode import ForwardMode
+from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.plan import Answer, Plan, Refusal
+from txproxy.interfaces.plan import Plan
 from txproxy.matching.hosts import is_literal
 from txproxy.matching.octets import shown
 from txproxy.proxy.answers import reason_of
@@ -278,16 +279,17 @@ def _planned(decision: Any, pools: Mapping[str, LivePool], said: list[str], secr
         said.append("answer: none yet, as it has to wait for an upstream that has room")
         return True
     assert isinstance(decision, Plan)
-    upstream: Upstream = decision.upstream
+    attempt: Any = decision.attempt
+    upstream: Upstream = attempt.upstream
     live = next((live for live in pools.values() if live.pool is upstream.pool), None)
     if live is not None:
         said += pool_lines(live, upstream)
-    if decision.head is None:
-        said.append(f"sent: nothing; a tunnel to {decision.address}")
+    sent = attempt.head
+    if sent is None:
+        said.append(f"sent: nothing; a tunnel to {attempt.address}")
         return True
-    sent = decision.head
     target = f"{shown(sent.method)} {shown(sent.path)} HTTP/1.1"
-    said.append(f"sent to {decision.address}: {target}")
+    said.append(f"sent to {attempt.address}: {target}")
     for line in map(shown, sent.headers.lines):
         name = line.partition(":")[0]
         said.append(f"    {name}: ***" if name.lower() in secret else f"    {line}")
@@ -335,8 +337,9 @@ def _forward(listener: ForwardListener, question: Question, context: RequestCont
         context.groups = mode.authenticator.groups_of(question.user) if mode.authenticator is not None else frozenset()
     decision = explain_forward(mode, question.head(absolute=True), context, said)
     if isinstance(decision, Plan):
-        what = "a tunnel" if decision.head is None else "sent"
-        said.append(f"answer: {what} to {decision.address}, if the address that it has may be reached")
+        attempt = decision.attempt
+        what = "a tunnel" if attempt.head is None else "sent"
+        said.append(f"answer: {what} to {attempt.address}, if the address that it has may be reached")
         return True
     if isinstance(decision, Refusal | Answer):
         return _refused(decision, said)

@@ -48,7 +48,7 @@ class Choice(Protocol):
         """It was connected to: 200."""
 
     def ended(self, fault: ExchangeError | None, status: int) -> None:
-        """See :class:`txproxy.interfaces.Party`; the status is 200 for a stream that was connected."""
+        """See :class:`txproxy.interfaces.Tracker`; the status is 200 for a stream that was connected."""
 
 
 class Chooser(Protocol):

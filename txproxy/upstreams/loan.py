@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from txproxy.errors import ExchangeError, RequestError
-from txproxy.interfaces.plan import Party, Uploading
+from txproxy.interfaces.attempt import Tracker
+from txproxy.interfaces.plan import Uploading
 
 
 class Loan:
     """The place of ``exchange`` at an ``upstream``, one of those that are ``lent``."""
 
-    def __init__(self, upstream: Party, exchange: Uploading, lent: dict[Loan, None]) -> None:
+    def __init__(self, upstream: Tracker, exchange: Uploading, lent: dict[Loan, None]) -> None:
         self.upstream = upstream
         self.exchange = exchange
         self._lent = lent
 
     def ended(self, fault: ExchangeError | None, status: int) -> None:
-        """See :class:`txproxy.interfaces.Party`."""
+        """See :class:`txproxy.interfaces.Tracker`."""
         self._lent.pop(self, None)
         self.upstream.ended(fault, status)
 

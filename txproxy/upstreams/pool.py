@@ -16,8 +16,9 @@ from twisted.web.resource import IResource
 
 from txproxy.errors import ConfigError, UpstreamUnavailable
 from txproxy.interfaces.address import Address
+from txproxy.interfaces.attempt import Tracker
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.plan import Party, Uploading
+from txproxy.interfaces.plan import Uploading
 from txproxy.net.deadlines import NEVER
 from txproxy.net.dns.resolver import Resolver
 from txproxy.upstreams.availability import available, last_resort, may_be_ejected, spare
@@ -223,11 +224,11 @@ class Pool:
             self._call_in(tried)
         return granted
 
-    def lend(self, party: Party, exchange: Uploading) -> Party:
-        """The place of ``party`` is that of an ``exchange`` whose body comes slowly. It is taken back as soon as
+    def lend(self, tracker: Tracker, exchange: Uploading) -> Tracker:
+        """The place of ``tracker`` is that of an ``exchange`` whose body comes slowly. It is taken back as soon as
         somebody else waits for one.
         """
-        loan = Loan(party, exchange, self._lent)
+        loan = Loan(tracker, exchange, self._lent)
         self._lent[loan] = None
         if self._queue:
             # It was in the queue itself, for another attempt. Its exchange is just about to begin this one.

@@ -51,6 +51,6 @@ class Retry:
             self._answered(status)
 
     def ended(self, fault: ExchangeError | None, status: int) -> None:
-        """See :class:`txproxy.interfaces.Party`."""
+        """See :class:`txproxy.interfaces.Tracker`."""
         self._over()
         self._upstream.ended(fault, status)

@@ -194,7 +194,7 @@ class Upstream:
             return True
         return self.state in (State.HEALTHY, State.DRAINING)
 
-    # -- what requests tell (see txproxy.interfaces.Party)
+    # -- what requests tell (see txproxy.interfaces.Tracker)
 
     def answered(self, status: int) -> None:
         """The final response of a request has begun, or its tunnel; only those that were sent while the breaker was not

@@ -83,6 +83,10 @@ class ResponseHead:
         self.minor = minor
         self.keep_alive = keep_alive
 
+    def with_lines(self, lines: list[bytes]) -> ResponseHead:
+        """The same response with other field ``lines``, which are known to be well formed."""
+        return ResponseHead(self.status, Headers.from_lines(lines), self.reason, self.body, self.minor, self.keep_alive)
+
     def __repr__(self) -> str:
         return f"ResponseHead({self.status}, {self.headers!r})"
 

@@ -12,7 +12,7 @@ from txproxy.forward.parents.no_proxy import NoProxy
 from txproxy.forward.parents.parent import Parent
 from txproxy.forward.parents.selection import Parents
 from txproxy.forward.parents.to_parents import Told, ToParents
-from txproxy.interfaces import Address, Plan
+from txproxy.interfaces import Address, Attempt, Plan
 from txproxy.testing import ProxyInMemory, context_of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
@@ -168,8 +168,8 @@ def test_a_host_that_is_dialled_in_place_of_the_targets_is_what_the_parent_is_as
     ask(proxy, CONNECT.replace(b"example.com", b"www.google.com"))
     assert dialed(proxy) == ["forcesafesearch.google.com:443 through http://p:80"]
     plan = Plan(Address("other.example", 80), RequestHead(b"GET", b"/", Headers(), b"example.com"))
-    ToParents(Parents(["http://p"]), NoProxy(), Destinations()).plan(plan, plan.head, context_of("127.0.0.1"))
-    assert str(plan.address) == "other.example:80 through http://p:80" and plan.head.path == b"/"
+    ToParents(Parents(["http://p"]), NoProxy(), Destinations()).plan(plan, plan.attempt.head, context_of("127.0.0.1"))
+    assert str(plan.attempt.address) == "other.example:80 through http://p:80" and plan.attempt.head.path == b"/"
 
 
 def test_connections_to_a_parent_that_the_client_names_itself_are_others(make):
@@ -399,12 +399,12 @@ def test_other_answers_of_a_parent_are_answers(make):
 
 def test_who_else_wants_to_know_the_status_is_told_if_it_is_for_the_client():
     statuses = []
-    plan = Plan(Address("example.com", 80), RequestHead(b"GET", b"/", Headers(), b"example.com"))
-    plan.answered = statuses.append
-    ToParents(Parents(["http://p"]), NoProxy(), Destinations()).plan(plan, plan.head, context_of("127.0.0.1"))
-    plan.answered(200)
+    head = RequestHead(b"GET", b"/", Headers(), b"example.com")
+    plan = Plan.of(Attempt(Address("example.com", 80), head, answered=statuses.append))
+    ToParents(Parents(["http://p"]), NoProxy(), Destinations()).plan(plan, head, context_of("127.0.0.1"))
+    plan.attempt.answered(200)
     with pytest.raises(ParentError):
-        plan.answered(407)
+        plan.attempt.answered(407)
     assert statuses == [200]
 
 

@@ -940,7 +940,7 @@ def fail(*_args):
 
 
 @pytest.mark.parametrize("queued", [False, True])
-@pytest.mark.parametrize("what", ["address", "affinity", "rewrite", "mirror", "tunnel"])
+@pytest.mark.parametrize("what", ["address", "affinity", "mirror", "tunnel"])
 def test_what_fails_while_a_request_is_planned_holds_no_place(serve, monkeypatch, what, queued):
     pool = Pool(["http://10.0.0.1;max=1"], settings=PoolSettings(proxy_protocol=1))
     affinity = affinity_from("cookie", pool)
@@ -968,8 +968,6 @@ def broken(monkeypatch, what, pool, affinity):
         monkeypatch.setattr(pool, "address_for", fail)
     elif what == "affinity":
         monkeypatch.setattr(affinity, "pin", fail)
-    elif what == "rewrite":
-        monkeypatch.setattr(ResponseRewrite, "bind", fail)
     else:
         monkeypatch.setattr(Mirror, "begin", fail)
 

@@ -3,9 +3,11 @@
 import pytest
 
 from txproxy.errors import ConfigError, RequestError
+from txproxy.reverse.actions.to_pool import PoolAttempt
 from txproxy.reverse.rewriting.header_fields import kept_of
 from txproxy.reverse.rewriting.rewrites import Hsts, RequestRewrite, ResponseRewrite
 from txproxy.testing import context_of
+from txproxy.upstreams.upstream_urls import parse_upstream
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import CHUNKED, RequestHead, ResponseHead
 
@@ -300,12 +302,19 @@ def test_what_is_no_replacement_is_refused(pattern, replacement, fault):
 # -- responses
 
 
-def response_lines(rewrite, *lines, client=CLIENT, head=None):
+def response_lines(rewrite, *lines, scheme="https", own=False):
+    """What the client gets of a response, or of an answer of the proxy's ``own``."""
     given = list(lines)
-    change = rewrite.bind(head or request(b"/api/x"), client, b"up.internal:8001")
-    after = change(ResponseHead(200, Headers.parsed(given)), given)
+    context = context_of("192.0.2.7", scheme)
+    if not own:
+        upstream = parse_upstream("http://up.internal:8001")
+        context.attempt = PoolAttempt(upstream, upstream.address, request(), upstream, None)
+    response = ResponseHead(200, Headers.parsed(given))
+    for one in (rewrite.of(request(b"/api/x")), rewrite.strict_transport):
+        if one is not None:
+            response = one.head(response, context)
     assert given == list(lines), "what came is still needed"
-    return after
+    return response.headers.lines
 
 
 def test_a_response_without_changes_is_what_it_was():
@@ -366,7 +375,7 @@ def test_hsts_is_sent_over_tls_only_and_replaces_the_upstreams():
         b"X: y",
         b"Strict-Transport-Security: max-age=31536000; includeSubDomains",
     ]
-    assert response_lines(rewrite, *theirs, client=context_of("::1", "http")) == [b"X: y"]
+    assert response_lines(rewrite, *theirs, scheme="http") == [b"X: y"]
     assert response_lines(ResponseRewrite(), *theirs) == list(theirs)
 
 

@@ -28,8 +28,8 @@ from txproxy.forward.auth.schemes import (
     HashingThreads,
     Scheme,
 )
+from txproxy.interfaces.answers import Refusal
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.plan import Refusal
 from txproxy.matching.clients import client_key
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from txproxy.forward.auth.credentials import User
 from txproxy.forward.auth.schemes import Scheme
-from txproxy.interfaces.plan import Refusal
+from txproxy.interfaces.answers import Refusal
 
 _MOST_REMEMBERED: Final = 10_000
 _KEY_SIZE: Final = 16

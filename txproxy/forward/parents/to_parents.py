@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -15,6 +15,7 @@ from txproxy.forward.parents.no_proxy import NoProxy
 from txproxy.forward.parents.parent import Kind, Parent
 from txproxy.forward.parents.selection import Parents
 from txproxy.interfaces.address import Address, Opening
+from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Decision, Plan
 from txproxy.wire.forwarding import Via
@@ -66,14 +67,16 @@ class ToParents:
             return self._as_configured(plan, head, context)
         if not isinstance(parent, Parent):
             raise TypeError(f"{parent!r} is no parent proxy; accepted is a Parent, or None")
-        return self._by(parent, _Origin(plan), plan, head)
+        plan.attempt = self._by(parent, plan.attempt, head)
+        return plan
 
     def _as_configured(self, plan: Plan, head: RequestHead, context: RequestContext) -> Plan:
-        host = plan.address.host
-        if self._no_proxy.has(host, plan.address.port):
+        origin = plan.attempt
+        host = origin.address.host
+        if self._no_proxy.has(host, origin.address.port):
             return plan
         held = (
-            partial(self._held, plan.address, context.connection.connections)
+            partial(self._held, origin.address, context.connection.connections)
             if context.connection.connections is not None
             else None
         )
@@ -81,47 +84,41 @@ class ToParents:
         assert parent is not None
         if parent.direct:
             return plan
-        origin = _Origin(plan)
-        plan.again = partial(self._again, origin)
-        return self._by(parent, origin, plan, head)
+        plan.next_attempt = partial(self._next, origin, head, context)
+        plan.attempt = self._by(parent, origin, head)
+        return plan
 
-    def _again(
-        self, origin: _Origin, plan: Plan, fault: ExchangeError, head: RequestHead, context: RequestContext
-    ) -> Plan | None:
-        """The attempt by ``plan``'s parent has failed."""
-        its_own = isinstance(fault, ParentError) or (not plan.address.host and isinstance(fault, _CUT_OFF))
-        tried: Sequence[Parent] = (*plan.tried, plan.upstream)
+    def _next(
+        self, origin: Attempt, head: RequestHead, context: RequestContext, plan: Plan, fault: ExchangeError
+    ) -> Attempt | None:
+        """The attempt by a parent has failed."""
+        failed = cast(ParentAttempt, plan.attempt)
+        its_own = isinstance(fault, ParentError) or (not failed.address.host and isinstance(fault, _CUT_OFF))
+        tried = (*failed.tried, failed.parent)
         other = self.parents.choose(origin.address.host, tried, _rule(context)) if its_own else None
-        if other is None:
-            return None
-        plan.tried = tuple(tried)
-        return self._by(other, origin, plan, head)
+        return self._by(other, origin, head, tried) if other is not None else None
 
     def _held(self, address: Address, connections: Any, parent: Parent) -> bool:
         """Whether there is a connection of the client's own by ``parent``, on which it may have logged in."""
         itself = self._itself(parent, address.bind) if address.bind else parent.itself
         return bool(connections.has(itself.key) or connections.has(self._through(address, parent).key))
 
-    def _by(self, parent: Parent, origin: _Origin, plan: Plan, head: RequestHead) -> Plan:
-        request, address = origin.head, origin.address
-        plan.upstream = parent
-        plan.head = request
-        plan.answered = origin.answered
-        if parent.direct:
-            plan.address = address
-            return plan
-        self._destinations.check_named(address.host)
-        if request is not None and parent.takes_requests and _is_told_all(request, address):
-            plan.address = self._itself(parent, address.bind) if address.bind else parent.itself
-            plan.head = _absolute(request, parent)
-            plan.answered = parent.answered if origin.answered is None else origin.also(parent.answered)
-        elif parent.kind is not Kind.SOCKS5 and b"via" in head.headers.index:
-            # A loop of tunnels is found by Via, as one of requests is.
-            lines = (b"Via: " + head.headers.index[b"via"], *self._via_lines)
-            plan.address = attrs.evolve(address, through=Told(parent, lines), pinned=())
-        else:
-            plan.address = self._through(address, parent)
-        return plan
+    def _by(self, parent: Parent, origin: Attempt, head: RequestHead, tried: tuple[Parent, ...] = ()) -> Attempt:
+        """What was to be the attempt ``origin``, by ``parent``."""
+        request, address, answered = origin.head, origin.address, origin.answered
+        if not parent.direct:
+            self._destinations.check_named(address.host)
+            if request is not None and parent.takes_requests and _is_told_all(request, address):
+                address = self._itself(parent, address.bind) if address.bind else parent.itself
+                request = _absolute(request, parent)
+                answered = parent.answered if answered is None else _both(parent.answered, answered)
+            elif parent.kind is not Kind.SOCKS5 and b"via" in head.headers.index:
+                # A loop of tunnels is found by Via, as one of requests is.
+                lines = (b"Via: " + head.headers.index[b"via"], *self._via_lines)
+                address = attrs.evolve(address, through=Told(parent, lines), pinned=())
+            else:
+                address = self._through(address, parent)
+        return ParentAttempt(origin, address, request, answered, parent, tried)
 
     def _make_through(self, address: Address, parent: Parent) -> Address:
         told = self._via_lines and parent.kind is not Kind.SOCKS5
@@ -129,26 +126,33 @@ class ToParents:
         return attrs.evolve(address, through=hop, pinned=())
 
 
-class _Origin:
-    """What a plan was before a parent came into it."""
+class ParentAttempt(Attempt):
+    """What was to be the attempt ``origin``, by a ``parent``, after others that were ``tried``."""
 
-    __slots__ = ("address", "head", "answered")
+    __slots__ = ("parent", "tried")
 
-    def __init__(self, plan: Plan) -> None:
-        self.address = plan.address
-        self.head = plan.head
-        self.answered = plan.answered
+    def __init__(
+        self,
+        origin: Attempt,
+        address: Address,
+        head: RequestHead | None,
+        answered: Callable[[int], None] | None,
+        parent: Parent,
+        tried: tuple[Parent, ...],
+    ) -> None:
+        super().__init__(address, head, origin.tracker, answered, origin.lines)
+        self.parent = parent
+        self.tried = tried
 
-    def also(self, parent_answered: Callable[[int], None]) -> Callable[[int], None]:
-        """Ask the parent first."""
-        answered = self.answered
-        assert answered is not None
 
-        def both(status: int) -> None:
-            parent_answered(status)
-            answered(status)
+def _both(first: Callable[[int], None], then: Callable[[int], None]) -> Callable[[int], None]:
+    """Ask one after the other."""
 
-        return both
+    def both(status: int) -> None:
+        first(status)
+        then(status)
+
+    return both
 
 
 class Told:

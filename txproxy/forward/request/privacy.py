@@ -8,11 +8,13 @@ from typing import Final
 import attrs
 
 from txproxy.errors import ConfigError
+from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.interfaces.plan import OwnFields
 from txproxy.matching.hosts import HostPatterns
 from txproxy.plain_values import PlainValue
 from txproxy.wire import grammar
 from txproxy.wire.forwarding import HOP_BY_HOP, plain
+from txproxy.wire.message import ResponseHead
 
 # Where a message ends, and what is between two hops, is for the proxy alone to say.
 _FRAMING: Final = HOP_BY_HOP | {b"content-length", b"trailer", b"host", b"expect"}
@@ -102,6 +104,21 @@ class _AllBut:
         return name not in self.kept
 
 
+class _FieldsDropped(ResponseFilter):
+    """Takes fields of these lower-case ``names`` out of responses."""
+
+    def __init__(self, names: frozenset[bytes]) -> None:
+        self._names = names
+
+    def head(self, response: ResponseHead, context: RequestContext) -> ResponseHead:
+        """See :class:`txproxy.interfaces.ResponseFilter`."""
+        if self._names.isdisjoint(response.headers.index):
+            return response
+        return response.with_lines(
+            [line for line in response.headers.lines if line.partition(b":")[0].lower() not in self._names]
+        )
+
+
 @attrs.frozen
 class Mask:
     """What changes in the fields of requests to one host: lower-case names that go (``drop``), those beside which
@@ -113,6 +130,8 @@ class Mask:
     lines: tuple[bytes, ...] = ()
     drop_from_responses: frozenset[bytes] = frozenset()
     own_fields: OwnFields = attrs.field(init=False, eq=False, repr=False)
+    # None without such names
+    response_filter: ResponseFilter | None = attrs.field(init=False, eq=False, repr=False)
 
     @own_fields.default
     def _make_own_fields(self) -> OwnFields:
@@ -120,6 +139,10 @@ class Mask:
         if self.keep is not None:
             request += (_AllBut(frozenset(map(plain, self.keep))),)
         return OwnFields(request, (frozenset(map(plain, self.drop_from_responses)),))
+
+    @response_filter.default
+    def _make_response_filter(self) -> ResponseFilter | None:
+        return _FieldsDropped(self.drop_from_responses) if self.drop_from_responses else None
 
     def dropped(self, names: Iterable[bytes]) -> frozenset[bytes]:
         """Which of a request's names go."""

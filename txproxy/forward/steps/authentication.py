@@ -12,8 +12,8 @@ from txproxy.forward.access.refusals import denied
 from txproxy.forward.auth.authenticator import Authenticator
 from txproxy.forward.auth.credentials import User
 from txproxy.forward.steps.case import NEVER_KNOWN, Case, Result
+from txproxy.interfaces.answers import Refusal
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.plan import Refusal
 from txproxy.net.transports.tls_transports import tls_connection
 
 _NO_GROUPS: Final[frozenset[str]] = frozenset()

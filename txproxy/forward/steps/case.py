@@ -9,8 +9,8 @@ from twisted.internet.defer import Deferred
 
 from txproxy.forward.request.facts import Facts
 from txproxy.forward.request.targets import Target
+from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.plan import Answer, Refusal
 from txproxy.wire.message import RequestHead
 
 FOR_EVER: Final = float("inf")

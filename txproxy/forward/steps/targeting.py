@@ -7,7 +7,7 @@ from txproxy.forward.request.facts import Facts
 from txproxy.forward.request.targets import Target, Targets
 from txproxy.forward.request.url_rewrites import Change, Rewrites
 from txproxy.forward.steps.case import Case, Result
-from txproxy.interfaces.plan import Answer
+from txproxy.interfaces.answers import Answer
 from txproxy.wire.grammar import ABSOLUTE
 from txproxy.wire.message import RequestHead
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from txproxy.interfaces.answers import Refusal
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.plan import Decision, Refusal
+from txproxy.interfaces.plan import Decision
 from txproxy.matching.clients import IPV6_PREFIX, client_key
 from txproxy.proxy.downstream.admission import Admission, Guest
 from txproxy.proxy.limits import Limits

@@ -12,12 +12,11 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from txproxy.errors import ExchangeError, RequestError
+from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.plan import Answer, Refusal
 from txproxy.net.deadlines import NEVER
 from txproxy.net.transports.plain_transports import read_less
-from txproxy.proxy.answers import prefers_html, reply
 from txproxy.proxy.downstream.base import READ_AHEAD, ClientProtocol
 from txproxy.proxy.downstream.body_wait import BodyWait
 from txproxy.proxy.downstream.client_states import ClientState
@@ -282,21 +281,18 @@ class Http1Protocol(ClientProtocol):
             out.clear()
             self._write(self.transport, data)
 
-    def send_refusal(self, refusal: Refusal | Answer) -> int:
+    def send_answer(self, given: Refusal | Answer, response: ResponseHead, body: bytes) -> int:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
         exchange = self.exchange
-        request = exchange.request if exchange is not None else None
         if exchange is not None and (
             not exchange.request_done
             or exchange.request.method == b"CONNECT"
-            or (refusal.status == 400 and isinstance(refusal, Refusal))
+            or (given.status == 400 and isinstance(given, Refusal))
         ):
             # What a client sent early for a tunnel must not be read as its next request. And who sends what can be read
             # in two ways is not listened to any longer.
             self._close_after = True
-        html = prefers_html(request.headers if request is not None else None)
-        head, body = reply(refusal, self.services.name, html, self.services.http_date(), self.services.pages)
-        self._out.append(self.codec.send_head(head, self._close_after))
+        self._out.append(self.codec.send_head(response, self._close_after))
         sent = 0
         if self.codec.sends_body:
             self._out.append(self.codec.send_data(body))

@@ -15,9 +15,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txproxy.errors import ExchangeError, RequestDenied, RequestError
+from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.plan import Answer, Refusal
 from txproxy.net.deadlines import NEVER
 from txproxy.proxy.downstream.base import ClientProtocol
 from txproxy.proxy.downstream.client_states import ClientState
@@ -245,9 +245,9 @@ class SocksProtocol(ClientProtocol):
     def flush(self) -> None:
         """Nothing is gathered."""
 
-    def send_refusal(self, refusal: Refusal | Answer) -> int:
+    def send_answer(self, given: Refusal | Answer, response: ResponseHead, body: bytes) -> int:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
-        self._refuse(reply_code(refusal.status, refusal.error if isinstance(refusal, Refusal) else ""))
+        self._refuse(reply_code(given.status, given.error if isinstance(given, Refusal) else ""))
         return 0
 
     def _refuse(self, code: int) -> None:

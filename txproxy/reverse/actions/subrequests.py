@@ -10,8 +10,8 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.plan import Answer, Refusal, Shadow
+from txproxy.interfaces.answers import Answer, Refusal
+from txproxy.interfaces.context import RequestContext, RequestFilter
 from txproxy.interfaces.streams import UpstreamConnection
 from txproxy.proxy.exchange import Exchange
 from txproxy.proxy.services import Services
@@ -85,7 +85,7 @@ class _Subrequest:
     def flush(self) -> None:
         """Nothing is gathered."""
 
-    def send_refusal(self, refusal: Refusal | Answer) -> int:
+    def send_answer(self, given: Refusal | Answer, response: ResponseHead, body: bytes) -> int:
         """There is no answer."""
         return 0
 
@@ -130,9 +130,9 @@ class _Question(_Subrequest):
         assert self._head is not None
         self._give(self._head)
 
-    def send_refusal(self, refusal: Refusal | Answer) -> int:
+    def send_answer(self, given: Refusal | Answer, response: ResponseHead, body: bytes) -> int:
         """See :class:`_Subrequest`."""
-        self._give(refusal)
+        self._give(given)
         return 0
 
     def cut(self) -> None:
@@ -273,7 +273,7 @@ class _Copy(_Subrequest):
         self.exchange_done()
 
     def body(self, data: bytes) -> None:
-        """See :class:`txproxy.interfaces.Shadow`."""
+        """Part of the body."""
         if self._exchange.outcome:
             return
         self._behind += len(data)
@@ -285,7 +285,7 @@ class _Copy(_Subrequest):
         self.request_wanted()
 
     def end(self) -> None:
-        """See :class:`txproxy.interfaces.Shadow`."""
+        """The body is complete."""
         self._complete = True
         self.request_wanted()
 
@@ -307,23 +307,30 @@ class _Copy(_Subrequest):
                 exchange.request_end(_NO_FIELDS)
 
 
-class _Tee:
+class _Copying(RequestFilter):
     """Hands the body of a request to its copy."""
+
+    keeps_length = True
 
     def __init__(self, copy: _Copy) -> None:
         self._copy = copy
+        self._complete = False
 
-    def body(self, data: bytes) -> None:
-        """See :class:`txproxy.interfaces.Shadow`."""
+    def body(self, data: bytes) -> bytes:
+        """See :class:`txproxy.interfaces.RequestFilter`."""
         self._copy.body(data)
+        return data
 
-    def end(self) -> None:
-        """See :class:`txproxy.interfaces.Shadow`."""
+    def end(self) -> bytes:
+        """See :class:`txproxy.interfaces.RequestFilter`."""
+        self._complete = True
         self._copy.end()
+        return b""
 
-    def cut(self) -> None:
-        """See :class:`txproxy.interfaces.Shadow`."""
-        self._copy.cut_off()
+    def closed(self) -> None:
+        """See :class:`txproxy.interfaces.RequestFilter`."""
+        if not self._complete:
+            self._copy.cut_off()
 
 
 @attrs.frozen
@@ -339,7 +346,7 @@ class Mirror:
         if not 0 < self.share <= 1:
             raise ConfigError(f"{self.share!r} is no share", "accepted is a number above 0 and up to 1")
 
-    def begin(self, services: Services, head: RequestHead, context: RequestContext) -> Shadow | None:
+    def begin(self, services: Services, head: RequestHead, context: RequestContext) -> RequestFilter | None:
         """Send a copy; gives who gets the body, if there is one."""
         if self.share < 1 and random() >= self.share:
             return None
@@ -348,4 +355,4 @@ class Mirror:
         sent = RequestHead(head.method, head.path, headers, head.authority, body=head.body)
         copy = _Copy(services, self.action, changed(sent, head.path, headers, kept_of(head)), context)
         copy.start()
-        return _Tee(copy) if head.body else None
+        return _Copying(copy) if head.body else None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final, cast
 
-import attrs
+from twisted.internet.defer import Deferred
 
 from txproxy.errors import (
     ConfigError,
@@ -16,6 +17,8 @@ from txproxy.errors import (
     UpstreamClosed,
     UpstreamUnavailable,
 )
+from txproxy.interfaces.address import Address
+from txproxy.interfaces.attempt import Attempt, Tracker
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Decision, Plan, Postponed
 from txproxy.proxy.services import Services
@@ -74,18 +77,35 @@ def none_left(fault: ExchangeError) -> None:
         raise UpstreamUnavailable(f"no upstream can be reached: {fault.detail}", error=fault.error)
 
 
-@attrs.frozen
-class _Past:
-    """The attempts before one: where they went, how many of them were sent and count as retries, and how often the
-    request was cut off.
-    """
+class PoolAttempt(Attempt):
+    """One at an ``upstream`` of a pool, after ``tried`` others, of which so many were sent and count as ``retries``."""
 
-    tried: tuple[Upstream, ...] = ()
-    retries: int = 0
-    cuts: int = 0
+    __slots__ = ("upstream", "tried", "retries")
 
+    def __init__(
+        self,
+        upstream: Upstream,
+        address: Address,
+        head: RequestHead | None,
+        tracker: Tracker,
+        answered: Callable[[int], None] | None,
+        lines: tuple[bytes, ...] = (),
+        tried: tuple[Upstream, ...] = (),
+        retries: int = 0,
+    ) -> None:
+        self.address = address
+        self.head = head
+        self.tracker = tracker
+        self.answered = answered
+        self.lines = lines
+        self.upstream = upstream
+        self.tried = tried
+        self.retries = retries
 
-_NO_PAST: Final = _Past()
+    @property
+    def with_this(self) -> tuple[Upstream, ...]:
+        """Where requests have been after it."""
+        return (*self.tried, self.upstream)
 
 
 class ToPool:
@@ -115,8 +135,6 @@ class ToPool:
         # whether upstreams are told of each client by the PROXY protocol
         self.prefaced = bool(pool.settings.proxy_protocol)
         self._own_addresses = self.prefaced or bool(pool.settings.tolerate)
-        # bound once, not for each request
-        self._go_on = self._again
 
     def plan(self, head: RequestHead, context: RequestContext, begun: bool = False) -> Decision:
         """Where the request goes; ``begun`` says that it is to be decided now, whatever there is of its body."""
@@ -157,69 +175,75 @@ class ToPool:
     def attach(self, services: Services) -> None:
         """See :class:`txproxy.reverse.Action`."""
 
-    def _wait(self, head: RequestHead, context: RequestContext, past: _Past = _NO_PAST) -> Decision:
-        return self.pool.wait(head, context, past.tried).addCallback(
-            lambda upstream: self._another(upstream, head, context, past)
-        )
+    def _wait(self, head: RequestHead, context: RequestContext) -> Decision:
+        return self.pool.wait(head, context, ()).addCallback(self._plan_for, head, context)
 
     def _plan_for(self, upstream: Upstream, head: RequestHead, context: RequestContext) -> Plan:
+        plan = Plan.of(self._attempt(upstream, head, context))
+        plan.map_back = map_back
+        plan.next_attempt = partial(self._next, head, context)
+        return plan
+
+    def _attempt(
+        self,
+        upstream: Upstream,
+        head: RequestHead,
+        context: RequestContext,
+        tried: tuple[Upstream, ...] = (),
+        retries: int = 0,
+    ) -> PoolAttempt:
+        pool = self.pool
         try:
-            address = self.pool.address_for(upstream, context) if self._own_addresses else upstream.address
-            plan = Plan(address, self._head(head, context, upstream))
-            plan.party = plan.upstream = upstream
-            plan.again = self._go_on
-            plan.map_back = map_back
-            if self.pool.curious:
-                plan.answered = self.pool.attention(upstream, head.body != 0)
-            if self._affinity is not None:
-                plan.attempt_lines = self._affinity.pin(upstream, head, context)
+            address = pool.address_for(upstream, context) if self._own_addresses else upstream.address
+            told = self._head(head, context, upstream)
+            tracker: Any = upstream
+            answered = pool.attention(upstream, head.body != 0) if pool.curious else None
+            if retries:
+                tracker = pool.retry(upstream, answered)
+                answered = tracker.answered
+            lines = self._affinity.pin(upstream, head, context) if self._affinity is not None else ()
+            return PoolAttempt(upstream, address, told, tracker, answered, lines, tried, retries)
         except BaseException:
-            # Without a plan nobody would give its place back.
+            # Without an attempt nobody would give its place back.
             upstream.ended(None, 0)
             raise
-        return plan
 
-    def _another(self, upstream: Upstream, head: RequestHead, context: RequestContext, past: _Past) -> Plan:
-        plan = self._plan_for(upstream, head, context)
-        plan.tried = past.tried
-        plan.cuts = past.cuts
-        plan.retries = past.retries
-        if past.retries:
-            plan.party = retry = self.pool.retry(upstream, plan.answered)
-            plan.answered = retry.answered
-        return plan
-
-    def _again(self, plan: Plan, fault: ExchangeError, head: RequestHead, context: RequestContext) -> Decision | None:
-        """The attempt at ``plan``'s upstream has failed."""
+    def _next(
+        self, head: RequestHead, context: RequestContext, plan: Plan, fault: ExchangeError
+    ) -> Attempt | Deferred[Attempt] | None:
+        """The attempt at an upstream has failed."""
         pool = self.pool
-        past = _Past((*plan.tried, plan.upstream), plan.retries, plan.cuts)
+        failed = cast(PoolAttempt, plan.attempt)
+        retries = failed.retries
         if fault.retry_safe:
             # After a request was cut off, nobody is there to connect to.
-            return self._elsewhere(fault, head, context, past) if plan.cuts <= _MOST_DEATHS else None
+            return self._elsewhere(fault, head, context, failed, retries) if plan.cuts <= _MOST_DEATHS else None
         # It was sent, and nothing came back: as often as is set, as far as the budget goes (RFC 9110 9.2.2).
         most = pool.settings.retries
-        if plan.retries < most and pool.may_retry():
-            return self._elsewhere(fault, head, context, attrs.evolve(past, retries=plan.retries + 1))
+        if retries < most and pool.may_retry():
+            return self._elsewhere(fault, head, context, failed, retries + 1)
         if not most or plan.cuts > _MOST_DEATHS or not isinstance(fault, UpstreamClosed | ResponseIncomplete):
             return None
 
         def found(gone: bool) -> Any:
-            decision = self._elsewhere(fault, head, context, past) if gone else None
-            if decision is None:
+            attempt = self._elsewhere(fault, head, context, failed, retries) if gone else None
+            if attempt is None:
                 raise fault
-            return decision
+            return attempt
 
         # Both bounds are for what is repeated because an upstream is slow or ill, not for what the dead had.
-        return cast(Decision, pool.gone(plan.upstream).addCallback(found))
+        return cast("Deferred[Attempt]", pool.gone(failed.upstream).addCallback(found))
 
     def _elsewhere(
-        self, fault: ExchangeError, head: RequestHead, context: RequestContext, past: _Past
-    ) -> Decision | None:
-        other = self.pool.take(head, context, past.tried)
+        self, fault: ExchangeError, head: RequestHead, context: RequestContext, failed: PoolAttempt, retries: int
+    ) -> Attempt | Deferred[Attempt] | None:
+        tried = failed.with_this
+        other = self.pool.take(head, context, tried)
         if other is not None:
-            return self._another(other, head, context, past)
-        if self.pool.others(past.tried):
-            return self._wait(head, context, past)
+            return self._attempt(other, head, context, tried, retries)
+        if self.pool.others(tried):
+            waiting: Any = self.pool.wait(head, context, tried)
+            return cast("Deferred[Attempt]", waiting.addCallback(self._attempt, head, context, tried, retries))
         none_left(fault)
         return None
 

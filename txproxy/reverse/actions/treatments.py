@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
 import attrs
 from twisted.internet.defer import Deferred
 
 from txproxy.errors import ConfigError, ExchangeError
+from txproxy.interfaces.answers import Answer
+from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.plan import Answer, Decision, OwnFields, Plan, Postponed, Shadow
+from txproxy.interfaces.plan import Decision, OwnFields, Plan, Postponed
 from txproxy.matching.paths import readings, split_path
 from txproxy.proxy.services import Services
 from txproxy.reverse.actions.redirects import Redirect
 from txproxy.reverse.actions.subrequests import ForwardAuth, Mirror, Passed
-from txproxy.reverse.actions.to_pool import none_left
-from txproxy.reverse.rewriting.rewrites import RequestRewrite, ResponseLines, ResponseRewrite
+from txproxy.reverse.actions.to_pool import PoolAttempt, none_left
+from txproxy.reverse.rewriting.rewrites import RequestRewrite, ResponseRewrite
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.upstream import Upstream
 from txproxy.wire import grammar
 from txproxy.wire.forwarding import plain
-from txproxy.wire.headers import Headers
-from txproxy.wire.message import RequestHead, ResponseHead
+from txproxy.wire.message import RequestHead
 
 
 class Action(Protocol):
@@ -104,33 +105,36 @@ class TunnelTo:
         """See :class:`Action`."""
         if head.method != b"CONNECT":
             return Answer(405, (b"Allow: CONNECT",))
-        return self._to(head, context, ())
-
-    def _to(self, head: RequestHead, context: RequestContext, tried: tuple[Upstream, ...]) -> Decision:
-        upstream = self._pool.take(head, context, tried)
+        upstream = self._pool.take(head, context)
         if upstream is None:
-            waiting: Any = self._pool.wait(head, context, tried)
-            decision: Decision = waiting.addCallback(self._plan, context, tried)
+            waiting: Any = self._pool.wait(head, context, ())
+            decision: Decision = waiting.addCallback(self._plan, head, context)
             return decision
-        return self._plan(upstream, context, tried)
+        return self._plan(upstream, head, context)
 
-    def _plan(self, upstream: Upstream, context: RequestContext, tried: tuple[Upstream, ...]) -> Plan:
+    def _plan(self, upstream: Upstream, head: RequestHead, context: RequestContext) -> Plan:
+        plan = Plan.of(self._attempt(upstream, context))
+        plan.next_attempt = partial(self._next, head, context)
+        return plan
+
+    def _attempt(self, upstream: Upstream, context: RequestContext, tried: tuple[Upstream, ...] = ()) -> PoolAttempt:
         try:
             address = self._pool.address_for(upstream, context)
         except BaseException:
             upstream.ended(None, 0)
             raise
-        plan = Plan(address, None)
-        plan.party = plan.upstream = upstream
-        plan.answered = upstream.answered
-        plan.tried = tried
-        plan.again = self._again
-        return plan
+        return PoolAttempt(upstream, address, None, upstream, upstream.answered, tried=tried)
 
-    def _again(self, plan: Plan, fault: ExchangeError, head: RequestHead, context: RequestContext) -> Decision | None:
-        tried = (*plan.tried, plan.upstream)
+    def _next(
+        self, head: RequestHead, context: RequestContext, plan: Plan, fault: ExchangeError
+    ) -> Attempt | Deferred[Attempt] | None:
+        tried = cast(PoolAttempt, plan.attempt).with_this
+        upstream = self._pool.take(head, context, tried)
+        if upstream is not None:
+            return self._attempt(upstream, context, tried)
         if self._pool.others(tried):
-            return self._to(head, context, tried)
+            waiting: Any = self._pool.wait(head, context, tried)
+            return cast("Deferred[Attempt]", waiting.addCallback(self._attempt, context, tried))
         none_left(fault)
         return None
 
@@ -171,11 +175,7 @@ class Treated:
         if treatment.slash is None:
             self._slash = treatment.request.strip if treatment.request is not None and action.pools else b""
         self._response = treatment.response or None
-        # An answer of the route's own has nothing that would have to be mapped back.
-        self._own: ResponseRewrite | None = None
         self._own_fields = _own_fields(treatment)
-        if isinstance(treatment.response, ResponseRewrite):
-            self._own = attrs.evolve(treatment.response, map_back=False, cookie_domains=()) or None
 
     def attach(self, services: Services) -> None:
         """See :class:`Action`."""
@@ -184,6 +184,9 @@ class Treated:
 
     def plan(self, head: RequestHead, context: RequestContext) -> Decision:
         """See :class:`Action`."""
+        response = self._response
+        if response is not None and response.strict_transport is not None:
+            context.filter_responses(response.strict_transport)
         auth = self._treatment.auth
         if auth is None:
             return self._go(head, head, context)
@@ -195,95 +198,60 @@ class Treated:
         return decision
 
     def _pass(self, asked: RequestHead, passed: Passed, context: RequestContext) -> Decision:
-        decision: Any = self._go(asked, passed.head, context)
-        lines = passed.lines
-        if not lines:
-            return cast(Decision, decision)
-
-        def add(decision: Any) -> Any:
-            if isinstance(decision, Postponed):
-                return attrs.evolve(decision.then(add), response_lines=decision.response_lines + lines)
-            if isinstance(decision, Plan):
-                decision.response_lines += lines
-                return decision
-            return attrs.evolve(decision, lines=(*decision.lines, *lines))
-
-        return cast(Decision, decision.addCallback(add) if isinstance(decision, Deferred) else add(decision))
+        if passed.lines:
+            context.add_lines(*passed.lines)
+        return self._go(asked, passed.head, context)
 
     def _go(self, asked: RequestHead, head: RequestHead, context: RequestContext) -> Decision:
         """``asked`` is what the client sent, ``head`` what the authorization server has made of it."""
+        rewriting = self._response.of(asked) if self._response is not None else None
+        if rewriting is not None:
+            context.filter_responses(rewriting)
         slash = self._slash
         if slash and (location := _with_slash(head, slash)):
             # RFC 9110 15.4.9: 308 keeps the method.
-            status = 301 if head.method in (b"GET", b"HEAD") else 308
-            redirect: Decision = self._treat(asked, head, context)(Answer(status, (b"Location: " + location,)), None)
-            return redirect
+            return Answer(301 if head.method in (b"GET", b"HEAD") else 308, (b"Location: " + location,))
         if self._request is not None:
             head = self._request.apply(head, context)
-        treat = self._treat(asked, head, context)
-        decision = self._action.plan(head, context)
-        treated: Decision
+        decision: Decision = self._treat(head, context, self._action.plan(head, context))
+        return decision
+
+    def _treat(self, head: RequestHead, context: RequestContext, decision: Any) -> Any:
+        """What is ``decision`` for the ``head`` as it goes on."""
         if isinstance(decision, Deferred):
-            treated = decision.addCallback(treat, None)
-        else:
-            treated = treat(decision, None)
-        return treated
-
-    def _treat(self, asked: RequestHead, head: RequestHead, context: RequestContext) -> Callable[..., Any]:
-        treatment, response = self._treatment, self._response
-
-        def treat(decision: Any, before: Plan | None) -> Any:
+            return decision.addCallback(partial(self._treat, head, context))
+        treatment = self._treatment
+        if isinstance(decision, Postponed):
+            # Nothing is decided yet, so that nothing is copied either.
+            most = _lower(decision.max_body, treatment.max_body)
+            return attrs.evolve(decision.then(partial(self._treat, head, context)), max_body=most)
+        if isinstance(decision, Plan):
             try:
-                return apply(decision, before)
+                self._treat_plan(head, context, decision)
             except BaseException:
-                if isinstance(decision, Plan):
-                    # Nobody else knows of it.
-                    decision.give_back()
+                # Nobody else knows of it.
+                decision.give_back()
                 raise
+        return decision
 
-        def apply(decision: Any, before: Plan | None) -> Any:
-            if isinstance(decision, Answer) and self._own is not None:
-                return _rewritten(decision, self._own.bind(asked, context, b""))
-            if isinstance(decision, Postponed):
-                # Nothing is decided yet, so that nothing is copied either.
-                most = _lower(decision.max_body, treatment.max_body)
-                return attrs.evolve(decision.then(lambda decided: treat(decided, before)), max_body=most)
-            if not isinstance(decision, Plan):
-                return decision
-            plan = decision
-            # An action that is treated itself has its own: of two limits the lower holds.
-            plan.response_timeout = _lower(plan.response_timeout, treatment.response_timeout)
-            plan.tunnel_timeout = _lower(plan.tunnel_timeout, treatment.tunnel_timeout)
-            plan.max_body = _lower(plan.max_body, treatment.max_body)
-            if self._own_fields is not None:
-                inner = plan.own_fields
-                plan.own_fields = self._own_fields if inner is None else self._own_fields.and_(inner)
-            if before is not None:
-                # The copy that was begun with the first attempt is this one's as well.
-                if before.shadow is not None:
-                    plan.shadow, before.shadow = before.shadow, None
-            elif treatment.mirror is not None and plan.head is not None:
-                # Only now: what goes nowhere is not copied either.
-                assert self._services is not None, "an action that serves is attached"
-                plan.shadow = _both(plan.shadow, treatment.mirror.begin(self._services, head, context))
-            if treatment.response is not None:
-                # It says whether anything is mapped back, and does it.
-                plan.map_back = None
-            if response is not None:
-                told = plan.head.authority if plan.head is not None else b""
-                rewrite = response.bind(asked, context, plan.upstream.authority, told)
-                plan.rewrite = rewrite if plan.rewrite is None else _one_after(plan.rewrite, rewrite)
-            again = plan.again
-            if again is not None:
-                plan.again = lambda plan, fault, _head, context: retreat(plan, again(plan, fault, head, context))
-            return plan
-
-        def retreat(before: Plan, decision: Any) -> Any:
-            if isinstance(decision, Deferred):
-                return decision.addCallback(treat, before)
-            return treat(decision, before)
-
-        return treat
+    def _treat_plan(self, head: RequestHead, context: RequestContext, plan: Plan) -> None:
+        treatment = self._treatment
+        # An action that is treated itself has its own: of two limits the lower holds.
+        plan.response_timeout = _lower(plan.response_timeout, treatment.response_timeout)
+        plan.tunnel_timeout = _lower(plan.tunnel_timeout, treatment.tunnel_timeout)
+        plan.max_body = _lower(plan.max_body, treatment.max_body)
+        if self._own_fields is not None:
+            inner = plan.own_fields
+            plan.own_fields = self._own_fields if inner is None else self._own_fields.and_(inner)
+        if treatment.response is not None:
+            # It says whether anything is mapped back, and does it.
+            plan.map_back = None
+        if treatment.mirror is not None and plan.attempt.head is not None:
+            # Only now: what goes nowhere is not copied either.
+            assert self._services is not None, "an action that serves is attached"
+            copying = treatment.mirror.begin(self._services, head, context)
+            if copying is not None:
+                context.filter_requests(copying)
 
 
 def _with_slash(head: RequestHead, prefix: bytes) -> bytes:
@@ -304,41 +272,6 @@ def _lower(one: L | None, other: L | None) -> L | None:
     return min(one, other) if one is not None and other is not None else other if one is None else one
 
 
-def _one_after(first: ResponseLines, then: ResponseLines) -> ResponseLines:
-    def rewrite(head: ResponseHead, lines: list[bytes]) -> list[bytes]:
-        lines = first(head, lines)
-        # What the first has added is the response's to the second.
-        return then(ResponseHead(head.status, Headers.from_lines(lines), reason=head.reason, body=head.body), lines[:])
-
-    return rewrite
-
-
-class _Both:
-    """Two copies of one request's body."""
-
-    def __init__(self, one: Shadow, other: Shadow) -> None:
-        self._shadows = (one, other)
-
-    def body(self, data: bytes) -> None:
-        """See :class:`txproxy.interfaces.Shadow`."""
-        for shadow in self._shadows:
-            shadow.body(data)
-
-    def end(self) -> None:
-        """See :class:`txproxy.interfaces.Shadow`."""
-        for shadow in self._shadows:
-            shadow.end()
-
-    def cut(self) -> None:
-        """See :class:`txproxy.interfaces.Shadow`."""
-        for shadow in self._shadows:
-            shadow.cut()
-
-
-def _both(one: Shadow | None, other: Shadow | None) -> Shadow | None:
-    return _Both(one, other) if one is not None and other is not None else one or other
-
-
 def _own_fields(treatment: Treatment) -> OwnFields | None:
     request: frozenset[bytes] = frozenset()
     response: frozenset[bytes] = frozenset()
@@ -349,9 +282,3 @@ def _own_fields(treatment: Treatment) -> OwnFields | None:
     if isinstance(treatment.response, ResponseRewrite):
         response = treatment.response.own_fields
     return OwnFields((request,), (response,)) if request or response else None
-
-
-def _rewritten(answer: Answer, rewrite: Callable[[ResponseHead, list[bytes]], list[bytes]]) -> Answer:
-    lines = list(answer.lines)
-    head = ResponseHead(answer.status, Headers.from_lines(lines))
-    return attrs.evolve(answer, lines=tuple(rewrite(head, lines[:])))

@@ -21,10 +21,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.plan import Plan
 from txproxy.matching.hosts import named_host
 from txproxy.matching.paths import as_local, has_prefix
 from txproxy.reverse.routing.matches import host_of
@@ -221,7 +220,6 @@ def _fits(host: str, domain: bytes) -> bool:
 _WITHOUT_PREFIXES: Final = WayBack()
 
 
-def map_back(plan: Plan, head: RequestHead, context: RequestContext, lines: list[bytes]) -> list[bytes]:
+def map_back(attempt: Any, head: RequestHead, context: RequestContext, lines: list[bytes]) -> list[bytes]:
     """The lines of a response to ``head`` where no route has changed the path; see :class:`txproxy.interfaces.Plan`."""
-    assert plan.head is not None, "tunnels have no responses"
-    return _WITHOUT_PREFIXES.lines(lines, head, context, plan.upstream.authority, plan.head.authority)
+    return _WITHOUT_PREFIXES.lines(lines, head, context, attempt.upstream.authority, attempt.head.authority)

@@ -6,13 +6,12 @@ Everything is read and checked when the configuration is; what is not asked for 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import Final, TypeAlias
 
 import attrs
 
 from txproxy.errors import ConfigError, Finding
-from txproxy.interfaces.context import RequestContext
+from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.matching.hosts import host_name
 from txproxy.matching.paths import (
     check_within,
@@ -32,8 +31,7 @@ from txproxy.reverse.rewriting.templates import VARIABLES, parse
 from txproxy.wire.forwarding import plain
 from txproxy.wire.message import RequestHead, ResponseHead
 
-ResponseLines: TypeAlias = "Callable[[ResponseHead, list[bytes]], list[bytes]]"
-_HSTS: Final = b"strict-transport-security"
+_HSTS_ALONE: Final = frozenset({b"strict-transport-security"})
 _YEAR: Final = 31536000
 
 
@@ -282,9 +280,9 @@ class ResponseRewrite(PlainValue):
     cookie_domains: tuple[tuple[str, str], ...] = attrs.field(default=(), converter=_pairs)
     hsts: Hsts | None = None
     _changes: FieldChanges = attrs.field(init=False, eq=False, repr=False)
-    _drop: frozenset[bytes] = attrs.field(init=False, eq=False, repr=False)
     _way_back: WayBack | None = attrs.field(init=False, eq=False, repr=False)
-    _hsts_line: bytes | None = attrs.field(init=False, eq=False, repr=False)
+    # what a response passes besides, whoever gives it; None without ``hsts``
+    strict_transport: ResponseFilter | None = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         faults: list[Finding] = []
@@ -305,49 +303,77 @@ class ResponseRewrite(PlainValue):
         prefixes = (self.request.strip, self.request.add) if self.request is not None else (b"", b"")
         for name, value in (
             ("_changes", changes),
-            ("_drop", changes.drop | ({_HSTS} if self.hsts is not None else set())),
             ("_way_back", WayBack(*prefixes, domains) if self.map_back else None),
-            ("_hsts_line", self.hsts.line if self.hsts is not None else None),
+            ("strict_transport", _StrictTransport(self.hsts.line) if self.hsts is not None else None),
         ):
             object.__setattr__(self, name, value)
 
     @property
     def own_fields(self) -> frozenset[bytes]:
         """See :class:`RequestRewrite`."""
-        return self._changes.own | self._drop
+        return self._changes.own | self._changes.drop | (_HSTS_ALONE if self.hsts is not None else frozenset())
 
     def __bool__(self) -> bool:
-        return bool(self._changes or self._drop or self._way_back is not None)
+        return bool(self._changes or self.hsts is not None or self._way_back is not None)
 
-    def bind(self, head: RequestHead, context: RequestContext, authority: bytes, told: bytes = b"") -> ResponseLines:
-        """The change for the response to ``head``, as the client sent it, from the upstream of that ``authority``, who
-        was ``told`` another one as its own.
-        """
-        return partial(self._rewrite, head, context, authority, told)
+    def of(self, asked: RequestHead) -> ResponseFilter | None:
+        """What the response to a request passes that the client has ``asked`` in this way; None if nothing."""
+        return _Rewriting(self, asked) if self._changes or self._way_back is not None else None
 
-    def _rewrite(
-        self,
-        head: RequestHead,
-        context: RequestContext,
-        authority: bytes,
-        told: bytes,
-        response: ResponseHead,
-        lines: list[bytes],
-    ) -> list[bytes]:
-        index = response.headers.index
-        if self._way_back is not None and response.headers.names_server:
-            lines = self._way_back.lines(lines, head, context, authority, told)
-        drop = self._drop
-        if drop:
-            if b"_" in b"".join(index):
-                lines = [line for line in lines if plain(line.partition(b":")[0]) not in drop]
-            elif not drop.isdisjoint(index):
-                lines = [line for line in lines if line.partition(b":")[0].lower() not in drop]
+    def lines_of(self, response: ResponseHead, asked: RequestHead, context: RequestContext) -> list[bytes]:
+        """Its lines as the client gets them."""
+        lines = response.headers.lines
+        attempt = context.attempt
+        # An answer of the route's own has nothing that would have to be mapped back.
+        authority = attempt.upstream.authority if attempt is not None else b""
+        if attempt is not None and self._way_back is not None and response.headers.names_server:
+            told = attempt.head.authority if attempt.head is not None else b""
+            lines = self._way_back.lines(lines, asked, context, authority, told)
+        lines = _without(lines, response.headers.index, self._changes.drop)
         if self._changes.names:
-            lines = lines + self._changes.added(head, context, authority)
-        if self._hsts_line is not None and context.scheme == "https":
-            lines = [*lines, self._hsts_line]
+            lines = [*lines, *self._changes.added(asked, context, authority)]
         return lines
+
+
+class _Rewriting(ResponseFilter):
+    """Changes the response to one request."""
+
+    def __init__(self, rewrite: ResponseRewrite, asked: RequestHead) -> None:
+        self._rewrite = rewrite
+        self._asked = asked
+
+    def head(self, response: ResponseHead, context: RequestContext) -> ResponseHead:
+        """See :class:`txproxy.interfaces.ResponseFilter`."""
+        lines = self._rewrite.lines_of(response, self._asked, context)
+        return response if lines is response.headers.lines else response.with_lines(lines)
+
+
+class _StrictTransport(ResponseFilter):
+    """Replaces an upstream's ``Strict-Transport-Security``."""
+
+    # RFC 6797 section 7.1 makes no difference between responses.
+    refusals = True
+
+    def __init__(self, line: bytes) -> None:
+        self._line = line
+
+    def head(self, response: ResponseHead, context: RequestContext) -> ResponseHead:
+        """See :class:`txproxy.interfaces.ResponseFilter`."""
+        lines = _without(response.headers.lines, response.headers.index, _HSTS_ALONE)
+        if context.scheme == "https":
+            return response.with_lines([*lines, self._line])
+        return response if lines is response.headers.lines else response.with_lines(lines)
+
+
+def _without(lines: list[bytes], index: Mapping[bytes, bytes], drop: frozenset[bytes]) -> list[bytes]:
+    """``lines`` but those of the names in ``drop``, of which each has ``-`` for ``_``."""
+    if not drop:
+        return lines
+    if b"_" in b"".join(index):
+        return [line for line in lines if plain(line.partition(b":")[0]) not in drop]
+    if drop.isdisjoint(index):
+        return lines
+    return [line for line in lines if line.partition(b":")[0].lower() not in drop]
 
 
 def _domain(text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Parties and shadows are told once, whatever becomes of an attempt; and what embedders get wrong is answered."""
+"""Trackers and filters are told once, whatever becomes of an attempt; and what embedders get wrong is answered."""
 
 import pytest
 from twisted.internet.defer import Deferred, fail
@@ -6,7 +6,7 @@ from twisted.logger import globalLogPublisher
 from zope.interface import implementer
 
 from txproxy.errors import ConnectionRefused, UpstreamUnavailable
-from txproxy.interfaces import Address, IMode, Plan, Refusal
+from txproxy.interfaces import Address, Attempt, IMode, Plan, RequestFilter, ResponseFilter
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.testing import ProxyInMemory
 from txproxy.wire.headers import Headers
@@ -19,8 +19,10 @@ OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nok"
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nX-Secret: 1\r\nConnection: upgrade\r\nUpgrade: w\r\n\r\n"
 
 
-class Told:
-    """A party and a shadow that write down what they are told."""
+class Told(RequestFilter):
+    """A tracker and a filter that write down what they are told."""
+
+    keeps_length = True
 
     def __init__(self):
         self.ends = []
@@ -31,12 +33,24 @@ class Told:
 
     def body(self, data):
         self.copied.append(data)
+        return data
 
     def end(self):
         self.copied.append("end")
+        return b""
 
-    def cut(self):
-        self.copied.append("cut")
+    def closed(self):
+        self.copied.append("closed")
+
+
+class Rewrites(ResponseFilter):
+    """Gives other lines."""
+
+    def __init__(self, lines_of):
+        self.lines_of = lines_of
+
+    def head(self, response, context):
+        return response.with_lines(self.lines_of(response.headers.lines))
 
 
 @implementer(IMode)
@@ -46,20 +60,25 @@ class Scripted:
     def __init__(self, again=None):
         self.told = Told()
         self.answered = []
-        self.changes = {}
+        self.on_answer = self.answered.append
+        self.max_body = None
+        self.attempt_lines = ()
+        self.lines = ()
+        self.rewrite = None
         self.again = again
         self.late = None
         self.tunnel = False
 
-    def plan(self, head, client):
+    def plan(self, head, context):
         lines = [*head.headers.lines]
         made = None if self.tunnel else RequestHead(head.method, head.path, Headers.from_lines(lines), body=head.body)
-        plan = Plan(Address("10.0.0.1", 80), made)
-        plan.party = plan.shadow = self.told
-        plan.answered = self.answered.append
-        plan.again = self.again
-        for name, value in self.changes.items():
-            setattr(plan, name, value)
+        plan = Plan.of(Attempt(Address("10.0.0.1", 80), made, self.told, self.on_answer, self.attempt_lines))
+        plan.max_body = self.max_body
+        plan.next_attempt = self.again
+        context.add_lines(*self.lines)
+        context.filter_requests(self.told)
+        if self.rewrite is not None:
+            context.filter_responses(Rewrites(self.rewrite))
         if self.late is not None:
             self.late.addCallback(lambda _: plan)
             return self.late
@@ -95,27 +114,27 @@ def test_a_party_learns_the_status_and_a_shadow_the_end(serve):
     proxy.upstream.send(OK)
     assert client.received == OK
     assert mode.told.ends == [(None, 200)]
-    assert mode.told.copied == [b"hello", "end"]
+    assert mode.told.copied == [b"hello", "end", "closed"]
 
 
 def test_a_refusal_of_our_own_is_no_status_of_an_upstream(serve):
     proxy, mode = serve()
-    mode.changes["max_body"] = 3
+    mode.max_body = 3
     client = proxy.connect()
     client.send(PUT + b"hello")
     assert client.received.startswith(b"HTTP/1.1 413 ")
     assert mode.told.ends == [(None, 0)]
-    assert mode.told.copied == ["cut"]
+    assert mode.told.copied == ["closed"]
 
 
 def test_a_body_that_turns_out_too_long_is_cut(serve):
     proxy, mode = serve()
-    mode.changes["max_body"] = 3
+    mode.max_body = 3
     client = proxy.connect()
     client.send(PUT.replace(b"Content-Length: 5", b"Transfer-Encoding: chunked") + b"5\r\nhello\r\n")
     assert client.received.startswith(b"HTTP/1.1 413 ")
     assert mode.told.ends == [(None, 0)]
-    assert mode.told.copied == ["cut"]
+    assert mode.told.copied == ["closed"]
 
 
 def test_a_client_that_leaves_is_no_fault_of_an_upstream(serve):
@@ -124,7 +143,7 @@ def test_a_client_that_leaves_is_no_fault_of_an_upstream(serve):
     client.send(PUT + b"he")
     client.drop()
     assert mode.told.ends == [(None, 0)]
-    assert mode.told.copied == [b"he", "cut"]
+    assert mode.told.copied == [b"he", "closed"]
 
 
 def test_a_plan_that_comes_after_the_client_has_left_is_given_back(serve):
@@ -135,7 +154,7 @@ def test_a_plan_that_comes_after_the_client_has_left_is_given_back(serve):
     client.send(PUT)
     client.drop()
     assert mode.told.ends == [(None, 0)]
-    assert mode.told.copied == ["cut"]
+    assert mode.told.copied == ["closed"]
     assert not proxy.network.dialed
 
 
@@ -143,7 +162,7 @@ def test_a_plan_that_comes_after_the_client_has_left_is_given_back(serve):
     ("decide", "status"),
     [
         (lambda *_: None, b"502"),
-        (lambda *_: Refusal(503), b"503"),
+        (lambda *_: fail(UpstreamUnavailable("no")), b"503"),
         (lambda *_: Deferred(), b""),
     ],
 )
@@ -155,7 +174,7 @@ def test_whatever_is_decided_after_a_fault_it_is_told_once(serve, decide, status
     assert client.received[9:12] == status
     client.drop()
     assert mode.told.ends == [("ConnectionRefused", 0)]
-    assert mode.told.copied == ["cut"]
+    assert mode.told.copied == ["closed"]
 
 
 def test_a_refusal_may_be_raised(serve):
@@ -172,8 +191,8 @@ def test_a_refusal_may_be_raised(serve):
 
 def test_an_upgrade_is_told_of_when_it_begins_and_treated_as_an_answer(serve):
     proxy, mode = serve()
-    mode.changes["rewrite"] = lambda head, lines: [line for line in lines if not line.startswith(b"X-Secret")]
-    mode.changes["response_lines"] = (b"Set-Cookie: a=b",)
+    mode.rewrite = lambda lines: [line for line in lines if not line.startswith(b"X-Secret")]
+    mode.lines = (b"Set-Cookie: a=b",)
     client = proxy.connect()
     client.send(UPGRADE)
     proxy.upstream.send(SWITCH)
@@ -186,31 +205,25 @@ def test_an_upgrade_is_told_of_when_it_begins_and_treated_as_an_answer(serve):
 
 
 def test_lines_of_an_attempt_are_those_of_its_response_and_lines_of_the_request_of_whatever_answers_it(serve):
-    def again(plan, fault, head, client):
-        other = Plan(Address("10.0.0.2", 80), plan.head)
-        other.attempt_lines = (b"X-Attempt: 2",)
-        # A mode may add its own each time.
-        other.response_lines = (b"X-Mode: 1", b"X-Late: 1")
-        return other
+    def again(plan, fault):
+        return Attempt(Address("10.0.0.2", 80), plan.attempt.head, lines=(b"X-Attempt: 2",))
 
     proxy, mode = serve(again)
-    mode.changes["response_lines"] = (b"X-Mode: 1",)
-    mode.changes["attempt_lines"] = (b"X-Attempt: 1",)
+    mode.lines, mode.attempt_lines = (b"X-Mode: 1",), (b"X-Attempt: 1",)
     client = proxy.connect()
     client.send(GET)
     proxy.upstream.send(OK)
-    assert client.take() == OK.replace(b"\r\n\r\n", b"\r\nX-Attempt: 1\r\nX-Mode: 1\r\n\r\n")
+    assert client.take() == OK.replace(b"\r\n\r\n", b"\r\nX-Mode: 1\r\nX-Attempt: 1\r\n\r\n")
     proxy, mode = serve(again)
-    mode.changes["response_lines"] = (b"X-Mode: 1",)
-    mode.changes["attempt_lines"] = (b"X-Attempt: 1",)
+    mode.lines, mode.attempt_lines = (b"X-Mode: 1",), (b"X-Attempt: 1",)
     proxy.network.script = [ConnectionRefused("no")]
     client = proxy.connect()
     client.send(GET)
     proxy.upstream.send(OK)
-    assert client.received == OK.replace(b"\r\n\r\n", b"\r\nX-Attempt: 2\r\nX-Mode: 1\r\nX-Late: 1\r\n\r\n")
+    assert client.received == OK.replace(b"\r\n\r\n", b"\r\nX-Mode: 1\r\nX-Attempt: 2\r\n\r\n")
     client.drop()
     # nothing, late, and at once
-    for lost in (lambda *_: None, lambda *_: fail(UpstreamUnavailable("no")), lambda *_: Refusal(503)):
+    for lost in (lambda *_: None, lambda *_: fail(UpstreamUnavailable("no")), raising):
         mode.again = lost
         proxy.network.script = [ConnectionRefused("no")]
         client = proxy.connect()
@@ -218,10 +231,14 @@ def test_lines_of_an_attempt_are_those_of_its_response_and_lines_of_the_request_
         head = client.received.partition(b"\r\n\r\n")[0].split(b"\r\n")
         assert head[0].split()[1] in (b"502", b"503") and b"X-Mode: 1" in head
         assert not any(line.startswith(b"X-Attempt") for line in head)
-    mode.changes["max_body"] = 1
+    mode.max_body = 1
     client = proxy.connect()
     client.send(PUT)
     assert client.received.startswith(b"HTTP/1.1 413 ") and b"\r\nX-Mode: 1\r\n" in client.received
+
+
+def raising(*_):
+    raise UpstreamUnavailable("no")
 
 
 def test_a_tunnel_is_told_of_when_it_begins(serve):
@@ -239,10 +256,10 @@ def failing(*_):
 
 
 @pytest.mark.parametrize("answer", [OK, OK[:-1], OK.replace(b"Content-Length: 2", b"X: y"), SWITCH])
-@pytest.mark.parametrize("what", ["rewrite", "answered"])
+@pytest.mark.parametrize("what", ["rewrite", "on_answer"])
 def test_a_rewrite_that_fails_is_a_500(serve, what, answer):
     proxy, mode = serve()
-    mode.changes[what] = failing
+    setattr(mode, what, failing)
     client = proxy.connect()
     client.send(UPGRADE if answer is SWITCH else GET)
     proxy.upstream.send(answer)

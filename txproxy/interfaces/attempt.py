@@ -1,0 +1,50 @@
+"""One try to have a request answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from txproxy.errors import ExchangeError
+from txproxy.interfaces.address import Address
+from txproxy.wire.message import RequestHead
+
+
+class Tracker(Protocol):
+    """Who keeps track of an attempt: the upstream that it goes to, for one."""
+
+    def ended(self, fault: ExchangeError | None, status: int) -> None:
+        """The attempt is over: told once. ``fault`` is None if all went well, or the client left; ``status`` is that of
+        the final response, 0 if none came.
+        """
+
+
+class Attempt:
+    """One try: ``head`` goes to ``address``; without a ``head`` it is a tunnel (CONNECT). Nobody changes one.
+
+    ``tracker`` learns how it went. ``answered`` is called with the status when the head of the final response is there,
+    or the tunnel stands; an ``ExchangeError`` that it raises is what the client gets in place of the response.
+    ``lines`` are field lines for the response to this attempt alone.
+    """
+
+    # Not attrs: it is made for each request, and this is the fastest.
+    __slots__ = ("address", "head", "tracker", "answered", "lines")
+
+    def __init__(
+        self,
+        address: Address,
+        head: RequestHead | None,
+        tracker: Tracker | None = None,
+        answered: Callable[[int], None] | None = None,
+        lines: tuple[bytes, ...] = (),
+    ) -> None:
+        self.address = address
+        self.head = head
+        self.tracker = tracker
+        self.answered = answered
+        self.lines = lines
+
+    def give_back(self) -> None:
+        """It is not made."""
+        if self.tracker is not None:
+            self.tracker.ended(None, 0)

@@ -1,0 +1,414 @@
+"""One request's way to an upstream: attempts, one after the other until one is answered, and the body that goes with
+them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred, fail
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from txproxy.errors import DialError, ExchangeError, RequestError, ResponseIncomplete, ResponseTimeout, UpstreamClosed
+from txproxy.interfaces.answers import Answer, Refusal
+from txproxy.interfaces.attempt import Attempt, Tracker
+from txproxy.interfaces.context import RequestContext
+from txproxy.interfaces.plan import Plan
+from txproxy.interfaces.streams import ClientStream, UpstreamConnection
+from txproxy.net.via_proxy import spoke_early
+from txproxy.proxy.early_body import EarlyBody
+from txproxy.proxy.exchange_bounds import Bound
+from txproxy.proxy.phases import ANSWERED, DIALING, GATHERING, OVER, PLANNING, SENT, Phase
+from txproxy.proxy.request_body import RequestBody
+from txproxy.proxy.services import Services
+from txproxy.proxy.upstream.connection_binding import bind_by_request
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead, ResponseHead
+
+_log = Logger()
+
+# RFC 9110 9.2.2, and the registry of methods (16.1)
+IDEMPOTENT: Final = frozenset(
+    b"ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY DELETE GET HEAD LABEL LINK MERGE MKACTIVITY MKCALENDAR MKCOL "
+    b"MKREDIRECTREF MKWORKSPACE MOVE OPTIONS ORDERPATCH PROPFIND PROPPATCH PUT QUERY REBIND REPORT SEARCH TRACE UNBIND "
+    b"UNCHECKOUT UNLINK UPDATE UPDATEREDIRECTREF VERSION-CONTROL".split()
+)
+
+
+class Attempts:
+    """One request on its way to an upstream; see :class:`txproxy.proxy.exchange.Exchange`, which decides what is to be
+    done with it, and what becomes of a response.
+    """
+
+    # Most requests end with the values that stand here: they cost nothing.
+    received = 0
+    # what is to be done with the request
+    plan: Plan | None = None
+    phase: Phase = PLANNING
+    # whether the body of the request may be brought now
+    wants_body = False
+    # the connection to the upstream, while it is this exchange's
+    upstream: UpstreamConnection | None = None
+    # what bounds it, if anything does
+    bound: Bound | None = None
+    # the status that the upstream has answered with, whatever the client got
+    upstream_status = 0
+    # whether an upstream had to wait with its response, for the client or for a bound
+    _held = False
+    # the connection that has a request, with a body, which another is to send
+    _unsent: UpstreamConnection | None = None
+    # who is to know how the attempt ends
+    _tracker: Tracker | None = None
+    _pending: Deferred[Any] | None = None
+    # the answer that changes protocols, once the request is complete
+    _switching: ResponseHead | None = None
+
+    def __init__(
+        self, services: Services, downstream: ClientStream, request: RequestHead, context: RequestContext
+    ) -> None:
+        self.services = services
+        self.downstream = downstream
+        self.request = request
+        self.context = context
+        # the body of the request, if it has one
+        self.body = RequestBody(self) if request.body else None
+        self.request_done = not request.body
+
+    # -- what is decided and done elsewhere
+
+    def switch(self, response: ResponseHead | None, upstream: UpstreamConnection) -> None:
+        """Become a tunnel to ``upstream``, after ``response`` if there is one."""
+        raise NotImplementedError
+
+    def refuse(self, given: Refusal | Answer) -> None:
+        """Answer in place of an upstream."""
+        raise NotImplementedError
+
+    def fail(self, fault: ExchangeError) -> None:
+        """End with this fault."""
+        raise NotImplementedError
+
+    def mode_failed(self, failure: Failure) -> None:
+        """End with a fault of the mode, or of what stands around it."""
+        raise NotImplementedError
+
+    def carried(self) -> int:
+        """See :class:`txproxy.interfaces.Metered`."""
+        raise NotImplementedError
+
+    def abandon(self, fault: ExchangeError) -> None:
+        """See :class:`txproxy.interfaces.Metered`."""
+        raise NotImplementedError
+
+    def deliver_response(self, data: bytes) -> None:
+        """A valve lets part of the response's body pass."""
+        raise NotImplementedError
+
+    def hold_response(self) -> None:
+        """A valve is closed: read no more of the upstream."""
+        raise NotImplementedError
+
+    def release_response(self) -> None:
+        """It is open again."""
+        raise NotImplementedError
+
+    def undecided(self, failure: Failure) -> None:
+        """What was waited for has failed."""
+        raise NotImplementedError
+
+    # -- an attempt
+
+    def go(self, plan: Plan) -> None:
+        """Make the first attempt of ``plan``."""
+        self.plan = plan
+        if plan.bounds is not None and self.bound is None:
+            self.bound = Bound(plan.bounds, self)
+        if plan.max_body is not None and self.request.body > plan.max_body:
+            self._tracker = plan.attempt.tracker
+            self.fail(RequestError("the body is too large", status=413))
+        else:
+            self._make(plan.attempt)
+
+    def _make(self, attempt: Attempt) -> None:
+        self._tracker = attempt.tracker
+        body = self.body
+        if body is not None and body.early is not None and body.early.late and attempt.tracker is not None:
+            self._tracker = body.early.postponed.lend(attempt.tracker, self)
+        if attempt.head is not None:
+            key = attempt.address.key
+            own = self.context.connection.connections
+            kept = self.services.take_quiet(key, own) if own is not None else None
+            if kept is not None:
+                pass
+            elif body is None:
+                kept = self.services.connections.take(key)
+            else:
+                # Once part of its body has been taken, it cannot go elsewhere.
+                kept = self.services.take_quiet(key)
+            if kept is not None:
+                self._send(kept, attempt.head)
+                return
+        self._dial(attempt)
+
+    def _dial(self, attempt: Attempt) -> None:
+        self.phase = DIALING
+        try:
+            dialing = self.services.dial(attempt.address, self.context.client_ip)
+        except Exception:
+            # An embedder's dialer, perhaps.
+            dialing = fail()
+        self._pending = dialing
+        dialing.addCallbacks(self._dialed, self._dial_failed)
+
+    def _dialed(self, upstream: UpstreamConnection) -> None:
+        self._pending = None
+        plan = self.plan
+        assert plan is not None
+        attempt = plan.attempt
+        if self.phase is OVER:
+            upstream.close()
+        elif attempt.head is None:
+            if attempt.answered is not None:
+                attempt.answered(200)
+            self.switch(None, upstream)
+        elif upstream.spoke_early:
+            upstream.close()
+            self._spoken_early(plan)
+        elif self._unsent is not None:
+            self._send_unsent(upstream, self._unsent)
+        else:
+            self._send(upstream, attempt.head)
+
+    def _send(self, upstream: UpstreamConnection, head: RequestHead) -> None:
+        self.phase = SENT
+        self.upstream = upstream
+        index = self.request.headers.index
+        if b"authorization" in index:
+            bind_by_request(upstream, self.downstream, index[b"authorization"])
+        body = self.body
+        if body is None:
+            upstream.begin(self, head)
+        else:
+            upstream.begin(self, body.head_for(head))
+            body.begin(upstream)
+
+    def _send_unsent(self, upstream: UpstreamConnection, unsent: UpstreamConnection) -> None:
+        """As ``unsent`` was to."""
+        self._unsent = None
+        self.phase = SENT
+        self.upstream = upstream
+        index = self.request.headers.index
+        if b"authorization" in index:
+            bind_by_request(upstream, self.downstream, index[b"authorization"])
+        upstream.begin_again(self, unsent)
+        self.release_request()
+
+    def leave(self, fault: ExchangeError | None, status: int) -> None:
+        """Let who keeps track of the attempt know how it went."""
+        tracker = self._tracker
+        if tracker is not None:
+            self._tracker = None
+            tracker.ended(fault, status)
+
+    def drop_upstream(self) -> None:
+        """Have nothing more to do with the connection to the upstream."""
+        self.wants_body = False
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            upstream.close()
+
+    # -- after one that failed: whether another is safe, and where it goes
+
+    def upstream_failed(self, fault: ExchangeError) -> None:
+        """The upstream connection is gone before the response was complete."""
+        upstream, self.upstream = self.upstream, None
+        self.wants_body = False
+        if self.phase is OVER:
+            return
+        plan = self.plan
+        assert plan is not None and upstream is not None
+        cut = isinstance(fault, UpstreamClosed | ResponseIncomplete)
+        # Nothing has reached the client as long as the final head is not complete. One that is malformed is an answer.
+        unanswered = self.phase is SENT and (not upstream.received_any or cut or isinstance(fault, ResponseTimeout))
+        # RFC 9110 9.2.2: an idempotent request, of which no body has gone that could not be sent again
+        repeat = unanswered and self.request.method in IDEMPOTENT and not self._body_seen
+        # RFC 9112 9.3.1: the upstream closed a kept-alive connection while the request was on its way.
+        closed_idle = cut and upstream.reused and not upstream.received_any
+        if repeat:
+            if not self.request_done:
+                self.downstream.request_unwanted()
+            plan.cuts += cut
+            if closed_idle:
+                # A new one, of which there is one for each attempt, tells whether it is there at all.
+                self._dial(plan.attempt)
+                return
+        self.leave(None if closed_idle or self._is_clients(fault) else fault, self.upstream_status)
+        if repeat:
+            self._try_again(plan, fault)
+        else:
+            self.fail(fault)
+
+    def not_asked(self, upstream: UpstreamConnection, ended: bool) -> None:
+        """The upstream has spoken, or has ``ended`` a kept connection, before any of the request went out."""
+        self.upstream = None
+        self.wants_body = False
+        plan = self.plan
+        assert plan is not None
+        if upstream.reused and not self._body_seen:
+            self._dial(plan.attempt)
+        elif ended and (self.bound is None or self.bound.up is None):
+            # RFC 9110 9.2.2: a request that was never applied may be repeated, whatever it is.
+            self._unsent = upstream
+            self._dial(plan.attempt)
+        elif ended:
+            # A valve has let part of it go.
+            self.leave(None, 0)
+            self.fail(UpstreamClosed(f"{plan.attempt.address} closed the connection before it was asked"))
+        else:
+            self._spoken_early(plan)
+
+    def _spoken_early(self, plan: Plan) -> None:
+        fault = spoke_early(plan.attempt.address)
+        self.leave(fault, 0)
+        if fault.retry_safe and not self._body_seen:
+            self._try_again(plan, fault)
+        else:
+            self.fail(fault)
+
+    def _dial_failed(self, failure: Failure) -> None:
+        self._pending = None
+        if self.phase is OVER:
+            return
+        fault = failure.value
+        if not isinstance(fault, ExchangeError):
+            _log.failure("dialing failed in an unforeseen way", failure)
+            fault = DialError("dialing failed")
+        self.leave(fault, 0)
+        plan = self.plan
+        assert plan is not None
+        if self._unsent is None:
+            self._try_again(plan, fault)
+        else:
+            self.fail(fault)
+
+    def _try_again(self, plan: Plan, fault: ExchangeError) -> None:
+        """After an attempt that failed, and may be repeated."""
+        try:
+            attempt = plan.next_attempt(plan, fault) if plan.next_attempt is not None else None
+        except ExchangeError as final:
+            self.fail(final)
+            return
+        except Exception:
+            self.mode_failed(Failure())
+            return
+        if attempt is None:
+            self.fail(fault)
+        elif isinstance(attempt, Deferred):
+            self.phase = PLANNING
+            self._pending = attempt
+            attempt.addCallbacks(self._next, self.undecided)
+        else:
+            self._next(attempt)
+
+    def _next(self, attempt: Attempt) -> None:
+        self._pending = None
+        if self.phase is OVER:
+            attempt.give_back()
+            return
+        assert self.plan is not None
+        self.plan.attempt = attempt
+        self._make(attempt)
+
+    def _is_clients(self, fault: ExchangeError) -> bool:
+        """Whether a ``fault`` of the upstream's connection is not to be held against it, because it may have been tired
+        of the client: of one that is slow to take the response, or of a body that it did not want to the end.
+        """
+        return not isinstance(fault, ResponseTimeout) and (self._held or not self.request_done)
+
+    @property
+    def _body_seen(self) -> bool:
+        return self.body is not None and self.body.seen
+
+    # -- the request's body, from the downstream
+
+    @property
+    def gathering(self) -> bool:
+        """Whether the first part of it is waited for."""
+        return self.phase is GATHERING
+
+    @property
+    def early(self) -> EarlyBody | None:
+        """What has come of it while a decision waits, or waited, for its first part."""
+        return self.body.early if self.body is not None else None
+
+    @property
+    def body_late(self) -> bool:
+        """See :class:`txproxy.interfaces.Uploading`."""
+        return self.body is not None and self.body.late and self.phase is not ANSWERED
+
+    def first_part_late(self) -> None:
+        """It has not come in time."""
+        assert self.body is not None
+        self.body.first_part_late()
+
+    def request_body(self, data: bytes) -> None:
+        """Part of the request's body."""
+        self.received += len(data)
+        assert self.body is not None
+        self.body.received(data)
+
+    def request_end(self, trailers: Headers) -> None:
+        """The request is complete."""
+        self.request_done = True
+        self.wants_body = False
+        assert self.body is not None
+        self.body.ended(trailers)
+
+    def request_flush(self) -> None:
+        """No more of the body is at hand just now."""
+        if self.body is not None:
+            self.body.flush()
+
+    def request_sent(self, upstream: UpstreamConnection) -> None:
+        """All of it is at the upstream."""
+        if self._switching is not None:
+            upstream.resume_response()
+            self.switch(self._switching, upstream)
+
+    def request_failed(self, fault: ExchangeError) -> None:
+        """The rest of the request cannot be read."""
+        self.leave(None, 0)
+        self.drop_upstream()
+        self.fail(fault)
+
+    def pause_request(self) -> None:
+        """The upstream is slow."""
+        if self.bound is not None and self.bound.up is not None:
+            self.bound.up.pause()
+        else:
+            self.wants_body = False
+
+    def resume_request(self) -> None:
+        """The upstream takes more."""
+        if self.bound is not None and self.bound.up is not None:
+            self.bound.up.resume()
+        else:
+            self.release_request()
+
+    def deliver_request(self, data: bytes) -> None:
+        """A valve lets part of the request's body pass."""
+        upstream = self.upstream
+        if upstream is not None:
+            upstream.send_body(data)
+            upstream.flush()
+
+    def hold_request(self) -> None:
+        """A valve is closed: bring no more of the request's body."""
+        self.wants_body = False
+
+    def release_request(self) -> None:
+        """It is open again."""
+        if not self.request_done and self.upstream is not None:
+            self.wants_body = True
+            self.downstream.request_wanted()

@@ -1,0 +1,149 @@
+"""The filters of one exchange, as one: what a response, or the body of a request, passes on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from txproxy.interfaces.answers import Answer, Refusal
+from txproxy.interfaces.context import RequestContext, RequestFilter, ResponseFilter
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import CHUNKED, RequestHead, ResponseHead
+
+_LENGTH: Final = b"content-length"
+
+
+class Refused(Exception):
+    """A filter of requests says no."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.detail)
+        self.refusal = refusal
+
+
+class ReplacedResponse(Exception):
+    """A filter answers in place of the response; the ``filters`` that are left are for that answer."""
+
+    def __init__(self, answer: Answer | Refusal, filters: tuple[ResponseFilter, ...]) -> None:
+        super().__init__()
+        self.answer = answer
+        self.filters = filters
+
+
+class ResponseBodyFilters:
+    """A body that passes one filter after the other."""
+
+    __slots__ = ("_filters",)
+
+    def __init__(self, filters: list[ResponseFilter]) -> None:
+        self._filters = filters
+
+    def body(self, data: bytes) -> bytes:
+        """What passes of ``data``."""
+        return _through(self._filters, data)
+
+    def end(self, trailers: Headers) -> bytes:
+        """What is still to pass."""
+        rest = b""
+        for one in self._filters:
+            rest = (one.body(rest) if rest else b"") + one.end(trailers)
+        return rest
+
+
+class RequestBodyFilters:
+    """The same for the body of a request."""
+
+    __slots__ = ("_filters",)
+
+    def __init__(self, filters: tuple[RequestFilter, ...]) -> None:
+        self._filters = filters
+
+    @property
+    def keeps_length(self) -> bool:
+        """Whether all of them do."""
+        return all(one.keeps_length for one in self._filters)
+
+    def framed(self, head: RequestHead) -> RequestHead:
+        """``head`` for the body that comes out of them."""
+        if self.keeps_length or head.body == CHUNKED:
+            return head
+        headers = Headers.from_lines(_without_length(head.headers.lines))
+        return RequestHead(head.method, head.path, headers, head.authority, head.scheme, CHUNKED, head.minor)
+
+    def body(self, data: bytes) -> bytes:
+        """What passes of ``data``; raises ``Refused``."""
+        return self._from(0, data)
+
+    def _from(self, first: int, data: bytes) -> bytes:
+        for one in self._filters[first:]:
+            if not data:
+                break
+            data = _passed(one.body(data))
+        return data
+
+    def end(self) -> bytes:
+        """What is still to pass; raises ``Refused``."""
+        rest = b""
+        for one in self._filters:
+            rest = (_passed(one.body(rest)) if rest else b"") + _passed(one.end())
+        return rest
+
+
+def filtered_head(
+    response: ResponseHead, context: RequestContext, filters: tuple[ResponseFilter, ...], bodiless: bool
+) -> tuple[ResponseHead, ResponseBodyFilters | None]:
+    """The head that the client gets, and what its body passes, if it passes any filter; ``bodiless`` if it has none.
+    Raises ``ReplacedResponse``.
+    """
+    for place, one in enumerate(filters):
+        given = one.head(response, context)
+        if isinstance(given, ResponseHead):
+            response = given
+        else:
+            raise ReplacedResponse(given, filters[place + 1 :])
+    wanting = [one for one in filters if one.wants_body]
+    if not wanting:
+        return response, None
+    if not all(one.keeps_length for one in wanting):
+        response = response.with_lines(_without_length(response.headers.lines))
+        if not bodiless:
+            response.body = CHUNKED
+    return response, None if bodiless else ResponseBodyFilters(wanting)
+
+
+def of_refusal(filters: tuple[ResponseFilter, ...]) -> tuple[ResponseFilter, ...]:
+    """Those of ``filters`` that are for refusals."""
+    return tuple(one for one in filters if one.refusals)
+
+
+def with_length(response: ResponseHead, size: int) -> ResponseHead:
+    """A response whose whole body is there, of ``size`` bytes."""
+    lines = _without_length(response.headers.lines)
+    lines.append(b"Content-Length: %d" % size)
+    response = response.with_lines(lines)
+    response.body = size
+    return response
+
+
+def close_all(filters: Iterable[ResponseFilter | RequestFilter]) -> None:
+    """The exchange is over."""
+    for one in filters:
+        one.closed()
+
+
+def _through(filters: list[ResponseFilter], data: bytes) -> bytes:
+    for one in filters:
+        if not data:
+            break
+        data = one.body(data)
+    return data
+
+
+def _passed(given: bytes | Refusal) -> bytes:
+    if isinstance(given, Refusal):
+        raise Refused(given)
+    return given
+
+
+def _without_length(lines: list[bytes]) -> list[bytes]:
+    return [line for line in lines if line.partition(b":")[0].lower() != _LENGTH]
