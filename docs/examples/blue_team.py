@@ -1,6 +1,6 @@
 from zope.interface import implementer
 
-from txproxy.interfaces import Answer, IMiddleware, with_lines
+from txproxy.interfaces import Answer, IMiddleware
 
 
 @implementer(IMiddleware)
@@ -8,7 +8,8 @@ class Team:
     """Adds a field to whatever the client gets."""
 
     def handle(self, request, context, proceed):
-        return with_lines(proceed(request, context), b"X-Team: blue")
+        context.add_lines(b"X-Team: blue")
+        return proceed(request, context)
 
 
 @implementer(IMiddleware)

@@ -3,7 +3,7 @@ from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from txproxy import Pool, ReverseProxyFactory
-from txproxy.interfaces import Answer, IMiddleware, with_lines
+from txproxy.interfaces import Answer, IMiddleware, ResponseFilter
 
 
 @implementer(IMiddleware)
@@ -11,7 +11,8 @@ class Team:
     """Adds a field to whatever the client gets."""
 
     def handle(self, request, context, proceed):
-        return with_lines(proceed(request, context), b"X-Team: blue")
+        context.add_lines(b"X-Team: blue")
+        return proceed(request, context)
 
 
 @implementer(IMiddleware)
@@ -34,7 +35,27 @@ class Patience:
         return deferLater(reactor, 0.2, proceed, request, context)
 
 
+@implementer(IMiddleware)
+class Banner:
+    """Puts a line at the end of each page."""
+
+    def handle(self, request, context, proceed):
+        context.filter_responses(LineAtTheEnd())
+        # What is compressed has no end that could be read.
+        lines = [line for line in request.headers.lines if not line.lower().startswith(b"accept-encoding:")]
+        return proceed(request.with_lines(lines), context)
+
+
+class LineAtTheEnd(ResponseFilter):
+    def head(self, response, context):
+        self.wants_body = response.headers.get(b"content-type") == b"text/html" and response.status == 200
+        return response
+
+    def end(self, trailers):
+        return b"<p>This is a test.</p>\n"
+
+
 pool = Pool(["http://127.0.0.1:8001"])
-factory = ReverseProxyFactory(pool, middleware=[Team(), Robots(), Patience()])
+factory = ReverseProxyFactory(pool, middleware=[Team(), Robots(), Patience(), Banner()])
 endpoints.serverFromString(reactor, "tcp:8080:interface=127.0.0.1").listen(factory)
 reactor.run()

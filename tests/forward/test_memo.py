@@ -8,7 +8,7 @@ from txproxy.forward.access.rules import Rule
 from txproxy.forward.auth.auth_policy import AuthPolicy
 from txproxy.forward.pipeline import Judge
 from txproxy.interfaces import ClientConnection, RequestContext, RequestDenied
-from txproxy.proxy.exchange import Exchange
+from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.proxy.test_exchange import OK, POST, status
+from tests.proxy.exchanges.test_exchange import OK, POST, status
 from txproxy import ForwardPolicy, ForwardProxyFactory, Limits
 from txproxy.testing import ProxyInMemory
 

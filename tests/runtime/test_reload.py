@@ -18,7 +18,6 @@ from txproxy.forward.access.rules import Rule
 from txproxy.forward.auth.auth_policy import AuthPolicy
 from txproxy.forward.auth.login_throttle import TryLimits
 from txproxy.forward.policy import ForwardPolicy
-from txproxy.interfaces.middleware import with_lines
 from txproxy.runtime.proxy_service import make_service
 from txproxy.testing import MemoryNetwork
 
@@ -295,7 +294,8 @@ class Counting:
 
     def handle(self, request, context, proceed):
         self.seen += 1
-        return with_lines(proceed(request, context), b"X-Seen: %d" % self.seen)
+        context.add_lines(b"X-Seen: %d" % self.seen)
+        return proceed(request, context)
 
 
 @pytest.fixture

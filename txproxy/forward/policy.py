@@ -29,7 +29,7 @@ from txproxy.interfaces.allowances import Bounds
 from txproxy.matching.hosts import HostPatterns
 from txproxy.matching.networks import PeerNetworks
 from txproxy.matching.ports import Ports
-from txproxy.proxy.exchange import Exchange
+from txproxy.proxy.exchanges.exchange import Exchange
 
 FORWARDED_FOR_MODES: Final = ("on", "off", "transparent", "delete")
 

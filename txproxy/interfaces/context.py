@@ -88,6 +88,7 @@ class RequestContext:
 
     @filters.setter
     def filters(self, filters: Filters) -> None:
+        """All that there are."""
         self.response_filters, self.request_filters = filters
 
     def keep_filters(self, kept: Filters, given: Iterable[Filters]) -> None:

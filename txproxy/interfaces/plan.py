@@ -95,7 +95,7 @@ class Plan:
 @attrs.define(eq=False)
 class Postponed:
     """A decision that is made when the first part of the request's body is there (see
-    :mod:`txproxy.proxy.early_body`); until then the request takes nobody's turn and nobody's place.
+    :mod:`txproxy.proxy.exchanges.early_body`); until then the request takes nobody's turn and nobody's place.
 
     ``decide(late)`` gives it; None if the body is ``late`` and there is no room for who goes on without it.
     ``lend(tracker, exchange)`` gives the tracker of each attempt that does. ``max_body`` is that of the plan to come.

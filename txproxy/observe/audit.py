@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from txproxy.errors import ConfigError, DestinationProhibited
 from txproxy.matching.hosts import normal_host
 from txproxy.observe.log_file import LogFile
-from txproxy.proxy.exchange import Exchange
+from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.wire.target import DEFAULT_PORTS, split_authority
 
 _log = Logger()

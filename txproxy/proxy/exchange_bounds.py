@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from txproxy.interfaces.allowances import Bounds, Metered
+from txproxy.interfaces.streams import ClientStream, UpstreamConnection
 from txproxy.proxy.throttle import Valve
 from txproxy.proxy.tunnel import Tunnel
 
@@ -12,23 +13,19 @@ from txproxy.proxy.tunnel import Tunnel
 class Bounded(Metered, Protocol):
     """An exchange, as far as its bounds are concerned."""
 
-    def deliver_request(self, data: bytes) -> None:
-        """Part of the request's body may go to the upstream."""
-
-    def hold_request(self) -> None:
-        """Bring no more of the request's body."""
+    downstream: ClientStream
+    # the connection to the upstream, while there is one
+    upstream: UpstreamConnection | None
+    # whether more of the request's body is to be brought
+    wants_body: bool
+    # whether the upstream had to wait with its response
+    held: bool
 
     def release_request(self) -> None:
-        """Bring more of it."""
+        """Bring more of the request's body."""
 
-    def deliver_response(self, data: bytes) -> None:
-        """Part of the response's body may go to the client."""
-
-    def hold_response(self) -> None:
-        """Read no more of the upstream."""
-
-    def release_response(self) -> None:
-        """Read on."""
+    def pass_to_client(self, data: bytes) -> None:
+        """Part of the response's body goes to the client."""
 
 
 class Bound:
@@ -46,10 +43,32 @@ class Bound:
         self.down: Valve | None = None
         shaper = bounds.shaper
         if shaper is not None:
-            self.up = Valve(shaper.up, exchange.deliver_request, exchange.hold_request, exchange.release_request)
-            self.down = Valve(shaper.down, exchange.deliver_response, exchange.hold_response, exchange.release_response)
+            self.up = Valve(shaper.up, self._send, self._bring_no_more, exchange.release_request)
+            self.down = Valve(shaper.down, self._deliver, self._read_no_more, self._read_on)
         if bounds.meter is not None:
             bounds.meter.began(exchange)
+
+    def _send(self, data: bytes) -> None:
+        upstream = self._exchange.upstream
+        if upstream is not None:
+            upstream.send_body(data)
+            upstream.flush()
+
+    def _bring_no_more(self) -> None:
+        self._exchange.wants_body = False
+
+    def _deliver(self, data: bytes) -> None:
+        self._exchange.pass_to_client(data)
+        self._exchange.downstream.flush()
+
+    def _read_no_more(self) -> None:
+        self._exchange.held = True
+        if self._exchange.upstream is not None:
+            self._exchange.upstream.pause_response()
+
+    def _read_on(self) -> None:
+        if self._exchange.upstream is not None:
+            self._exchange.upstream.resume_response()
 
     def close_valves(self) -> None:
         """No body passes any more; a tunnel has valves of its own."""

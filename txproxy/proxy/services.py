@@ -19,8 +19,8 @@ from txproxy.net.dialing import Dialer
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.splice import PipePool
 from txproxy.net.transports.turn_writes import TurnWrites
-from txproxy.proxy.early_body import MOMENT
 from txproxy.proxy.error_pages import ErrorPages
+from txproxy.proxy.exchanges.early_body import MOMENT
 from txproxy.proxy.fault_log import FaultLog
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.upstream.connection_pool import Connections

@@ -19,8 +19,8 @@ from txproxy.interfaces.streams import UpstreamConnection
 from txproxy.matching.paths import configured_path
 from txproxy.net.transports.any_transports import set_tcp_options
 from txproxy.net.transports.web_transports import take_channel, when_lost
-from txproxy.proxy.answers import reply
-from txproxy.proxy.exchange import Exchange
+from txproxy.proxy.exchanges.exchange import Exchange
+from txproxy.proxy.exchanges.own_answers import reply
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.tunnel import Tunnel
 from txproxy.proxy.upstream.connection_binding import close_all, own_connections
@@ -104,7 +104,7 @@ class _SiteRequest:
     def stopProducing(self) -> None:
         """The request will say that it is finished as well."""
 
-    # -- what the exchange calls (see txproxy.proxy.exchange.Downstream)
+    # -- what the exchange calls (see txproxy.proxy.exchanges.exchange.Downstream)
 
     def request_wanted(self) -> None:
         """Bring the body, piece by piece, as long as it is wanted."""

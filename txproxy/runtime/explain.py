@@ -31,7 +31,7 @@ from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Plan
 from txproxy.matching.hosts import is_literal
 from txproxy.matching.octets import shown
-from txproxy.proxy.answers import reason_of
+from txproxy.proxy.exchanges.own_answers import reason_of
 from txproxy.proxy.services import Services
 from txproxy.reverse.actions.treatments import Action
 from txproxy.reverse.routing.routes import Route

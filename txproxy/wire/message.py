@@ -44,6 +44,19 @@ class RequestHead:
         self.minor = minor
         self.keep_alive = keep_alive
 
+    def with_lines(self, lines: list[bytes]) -> RequestHead:
+        """The same request with other field ``lines``, which are known to be well formed."""
+        return RequestHead(
+            self.method,
+            self.path,
+            Headers.from_lines(lines),
+            self.authority,
+            self.scheme,
+            self.body,
+            self.minor,
+            self.keep_alive,
+        )
+
     @property
     def upgrade(self) -> bytes | None:
         """The protocols that the client offers to change to, if it does so validly (RFC 9110 section 7.8).

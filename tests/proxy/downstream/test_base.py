@@ -4,7 +4,7 @@ import pytest
 
 from tests.proxy.downstream.test_http1 import LARGE, answer_all
 from tests.proxy.downstream.test_socks5 import World
-from tests.proxy.test_exchange import GET, OK
+from tests.proxy.exchanges.test_exchange import GET, OK
 
 
 @pytest.fixture(params=[("http",), ("socks5",), ("http", "socks5")], ids="-".join)

@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 
 from txproxy import Limits
 from txproxy.proxy.downstream.body_wait import BodyWait
-from txproxy.proxy.early_body import EarlyBody
+from txproxy.proxy.exchanges.early_body import EarlyBody
 from txproxy.proxy.services import Services
 
 

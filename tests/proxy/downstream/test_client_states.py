@@ -4,8 +4,8 @@ import pytest
 
 from tests.proxy.downstream.test_client_tunnel import UPGRADE
 from tests.proxy.downstream.test_socks5 import FREE, World
+from tests.proxy.exchanges.test_exchange import GET, OK
 from tests.proxy.state_tables import states, steps, steps_of
-from tests.proxy.test_exchange import GET, OK
 from txproxy.proxy.downstream.client_states import LEADS_TO, ClientState, following
 
 STATES = "States of a client connection"

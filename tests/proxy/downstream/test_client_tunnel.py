@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.proxy.test_exchange import GET, OK
+from tests.proxy.exchanges.test_exchange import GET, OK
 
 UPGRADE = b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.proxy.test_exchange import GET, OK, status
+from tests.proxy.exchanges.test_exchange import GET, OK, status
 from txproxy import Limits
 from txproxy.proxy.downstream.serving import ServedBy
 

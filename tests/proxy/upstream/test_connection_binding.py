@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.proxy.test_exchange import OK
+from tests.proxy.exchanges.test_exchange import OK
 from txproxy import ForwardPolicy, ForwardProxyFactory, Limits, Pool, ReverseProxyFactory
 from txproxy.proxy.upstream.connection_binding import authenticates_connection
 from txproxy.testing import ProxyInMemory

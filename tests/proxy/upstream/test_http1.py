@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.proxy.test_exchange import POST, status
+from tests.proxy.exchanges.test_exchange import POST, status
 from txproxy import Limits, Pool, ReverseProxyFactory
 from txproxy.testing import ProxyInMemory
 

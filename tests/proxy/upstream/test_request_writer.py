@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from tests.net.sockets import World
-from tests.proxy.test_exchange import status
+from tests.proxy.exchanges.test_exchange import status
 from tests.tls.authority import new_ca
 from txproxy.errors import ConnectionRefused
 from txproxy.net.transports.turn_writes import TurnWrites

@@ -6,8 +6,8 @@ import pytest
 
 from tests.net.sockets import World
 from tests.proxy.downstream.test_client_tunnel import UPGRADE
+from tests.proxy.exchanges.test_exchange import GET, OK
 from tests.proxy.state_tables import states, steps, steps_of
-from tests.proxy.test_exchange import GET, OK
 from tests.proxy.upstream.test_request_writer import Asked, kept
 from txproxy.proxy.upstream.upstream_states import LEADS_TO, Progress, UpstreamState, following
 

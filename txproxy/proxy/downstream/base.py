@@ -18,7 +18,7 @@ from txproxy.net.transports.unread import unread_function
 from txproxy.proxy.downstream.client_states import ClientState, following
 from txproxy.proxy.downstream.client_tunnel import begin_tunnel
 from txproxy.proxy.downstream.serving import ServedBy, ServingFactory, follow
-from txproxy.proxy.exchange import Exchange
+from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.minimum_rate import ResponseRate
 from txproxy.proxy.tunnel import TunnelEnd
 from txproxy.proxy.tunnel_inspection import Gate

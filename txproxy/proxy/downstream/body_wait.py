@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from txproxy.proxy.exchange import Exchange
+from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.minimum_rate import BodyRate
 from txproxy.proxy.services import Services
 

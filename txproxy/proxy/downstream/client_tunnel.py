@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from txproxy.interfaces.streams import UpstreamConnection
-from txproxy.proxy.exchange import Exchange
+from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.services import Services
 from txproxy.proxy.tunnel import Tunnel, TunnelEnd
 from txproxy.proxy.tunnel_inspection import Gate

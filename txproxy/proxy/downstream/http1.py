@@ -21,7 +21,7 @@ from txproxy.proxy.downstream.base import READ_AHEAD, ClientProtocol
 from txproxy.proxy.downstream.body_wait import BodyWait
 from txproxy.proxy.downstream.client_states import ClientState
 from txproxy.proxy.downstream.serving import ServingFactory, follow
-from txproxy.proxy.exchange import Exchange
+from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.server import ServerCodec
 from txproxy.wire.message import RequestHead, ResponseHead

@@ -22,7 +22,7 @@ from txproxy.net.deadlines import NEVER
 from txproxy.proxy.downstream.base import ClientProtocol
 from txproxy.proxy.downstream.client_states import ClientState
 from txproxy.proxy.downstream.serving import ServingFactory
-from txproxy.proxy.exchange import Exchange
+from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
 from txproxy.wire.socks.codes import reply_code

@@ -15,7 +15,7 @@ from txproxy.interfaces.address import Address
 from txproxy.net.deadlines import NEVER
 from txproxy.net.transports.any_transports import set_tcp_options, unwrap
 from txproxy.net.transports.plain_transports import read_less
-from txproxy.proxy.exchange import Exchange
+from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.services import Services
 from txproxy.proxy.tunnel import TunnelEnd
 from txproxy.proxy.tunnel_inspection import GateEnd

@@ -13,7 +13,7 @@ from txproxy.errors import ConfigError
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.context import RequestContext, RequestFilter
 from txproxy.interfaces.streams import UpstreamConnection
-from txproxy.proxy.exchange import Exchange
+from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.services import Services
 from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.reverse.rewriting.header_fields import changed, kept_of, replaced, settable

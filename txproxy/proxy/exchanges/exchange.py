@@ -2,7 +2,7 @@
 
 It stands between a downstream (whoever brought the request: an HTTP/1 connection, a twisted.web request) and an
 upstream connection, and owns neither. Body bytes pass through it event by event and are never gathered. Its way to the
-upstream is in :mod:`txproxy.proxy.attempts`; what is seldom needed, or has a matter of its own, stands beside it.
+upstream is in :mod:`txproxy.proxy.exchanges.attempts`; what is seldom needed, or is a matter of its own, stands beside.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.interfaces.plan import Decided, Decision, Plan, Postponed
 from txproxy.interfaces.streams import UpstreamConnection
-from txproxy.proxy.attempts import Attempts
-from txproxy.proxy.filters import ReplacedResponse, ResponseBodyFilters, close_all, filtered_head
-from txproxy.proxy.own_answers import OwnAnswer
-from txproxy.proxy.phases import ANSWERED, OVER, PLANNING, SENT
-from txproxy.proxy.response_body import ResponseBody
-from txproxy.proxy.response_head import informational, onward_fields, switching
+from txproxy.proxy.exchanges.attempts import Attempts
+from txproxy.proxy.exchanges.filters import ReplacedResponse, ResponseBodyFilters, close_all, filtered_head
+from txproxy.proxy.exchanges.own_answers import OwnAnswer
+from txproxy.proxy.exchanges.phases import ANSWERED, OVER, PLANNING, SENT
+from txproxy.proxy.exchanges.response_body import ResponseBody
+from txproxy.proxy.exchanges.response_head import informational, onward_fields, switching
 from txproxy.proxy.tunnel import Tunnel
 from txproxy.wire.forwarding import received_in_http10
 from txproxy.wire.headers import Headers
@@ -139,6 +139,7 @@ class Exchange(Attempts):
         self._close_filters()
 
     def undecided(self, failure: Failure) -> None:
+        """What was waited for has failed."""
         self._pending = None
         if self.phase is OVER:
             self._close_filters()
@@ -160,7 +161,7 @@ class Exchange(Attempts):
 
     def pause_response(self) -> None:
         """The client is slow."""
-        self._held = True
+        self.held = True
         if self.bound is not None and self.bound.down is not None:
             self.bound.down.pause()
         elif self.upstream is not None:
@@ -171,17 +172,6 @@ class Exchange(Attempts):
         if self.bound is not None and self.bound.down is not None:
             self.bound.down.resume()
         elif self.upstream is not None:
-            self.upstream.resume_response()
-
-    def hold_response(self) -> None:
-        """A valve is closed: read no more of the upstream."""
-        self._held = True
-        if self.upstream is not None:
-            self.upstream.pause_response()
-
-    def release_response(self) -> None:
-        """It is open again."""
-        if self.upstream is not None:
             self.upstream.resume_response()
 
     def client_gone(self) -> None:
@@ -308,12 +298,6 @@ class Exchange(Attempts):
         self.sent += len(data)
         self.downstream.send_body(data)
 
-    def deliver_response(self, data: bytes) -> None:
-        """A valve lets part of the response's body pass."""
-        self.sent += len(data)
-        self.downstream.send_body(data)
-        self.downstream.flush()
-
     def sink(self) -> Any:
         """The transport to which the bytes of a body of known length may pass; None if they must come here."""
         return self.downstream.sink() if self._response_body is None else None
@@ -354,6 +338,7 @@ class Exchange(Attempts):
     # -- tunnels
 
     def switch(self, response: ResponseHead | None, upstream: UpstreamConnection) -> None:
+        """Become a tunnel."""
         self.status = self.upstream_status = response.status if response is not None else 200
         self.phase = ANSWERED
         self.upstream = None

@@ -12,9 +12,9 @@ from txproxy.errors import ExchangeError, RequestError
 from txproxy.interfaces.plan import Postponed
 from txproxy.interfaces.streams import UpstreamConnection
 from txproxy.net.deadlines import NEVER
-from txproxy.proxy.early_body import FIRST_PART, EarlyBody
-from txproxy.proxy.filters import Refused, RequestBodyFilters
-from txproxy.proxy.phases import ANSWERED, GATHERING
+from txproxy.proxy.exchanges.early_body import FIRST_PART, EarlyBody
+from txproxy.proxy.exchanges.filters import Refused, RequestBodyFilters
+from txproxy.proxy.exchanges.phases import ANSWERED, GATHERING
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.trailers import of_request
 from txproxy.wire.message import RequestHead, ResponseHead
@@ -47,7 +47,7 @@ class RequestBody:
             self._filters = RequestBodyFilters(filters)
         return self._filters.framed(head)
 
-    # -- the first part (see txproxy.proxy.early_body)
+    # -- the first part (see txproxy.proxy.exchanges.early_body)
 
     def postpone(self, postponed: Postponed) -> None:
         """The decision waits for it."""

@@ -17,10 +17,10 @@ from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Plan
 from txproxy.interfaces.streams import ClientStream, UpstreamConnection
 from txproxy.net.via_proxy import spoke_early
-from txproxy.proxy.early_body import EarlyBody
 from txproxy.proxy.exchange_bounds import Bound
-from txproxy.proxy.phases import ANSWERED, DIALING, GATHERING, OVER, PLANNING, SENT, Phase
-from txproxy.proxy.request_body import RequestBody
+from txproxy.proxy.exchanges.early_body import EarlyBody
+from txproxy.proxy.exchanges.phases import ANSWERED, DIALING, GATHERING, OVER, PLANNING, SENT, Phase
+from txproxy.proxy.exchanges.request_body import RequestBody
 from txproxy.proxy.services import Services
 from txproxy.proxy.upstream.connection_binding import bind_by_request
 from txproxy.wire.headers import Headers
@@ -37,8 +37,8 @@ IDEMPOTENT: Final = frozenset(
 
 
 class Attempts:
-    """One request on its way to an upstream; see :class:`txproxy.proxy.exchange.Exchange`, which decides what is to be
-    done with it, and what becomes of a response.
+    """One request on its way to an upstream. What is to be done with it, and what becomes of a response, is decided by
+    who inherits: :class:`txproxy.proxy.exchanges.exchange.Exchange`.
     """
 
     # Most requests end with the values that stand here: they cost nothing.
@@ -55,7 +55,7 @@ class Attempts:
     # the status that the upstream has answered with, whatever the client got
     upstream_status = 0
     # whether an upstream had to wait with its response, for the client or for a bound
-    _held = False
+    held = False
     # the connection that has a request, with a body, which another is to send
     _unsent: UpstreamConnection | None = None
     # who is to know how the attempt ends
@@ -101,16 +101,8 @@ class Attempts:
         """See :class:`txproxy.interfaces.Metered`."""
         raise NotImplementedError
 
-    def deliver_response(self, data: bytes) -> None:
-        """A valve lets part of the response's body pass."""
-        raise NotImplementedError
-
-    def hold_response(self) -> None:
-        """A valve is closed: read no more of the upstream."""
-        raise NotImplementedError
-
-    def release_response(self) -> None:
-        """It is open again."""
+    def pass_to_client(self, data: bytes) -> None:
+        """Part of the response's body goes to the client."""
         raise NotImplementedError
 
     def undecided(self, failure: Failure) -> None:
@@ -324,7 +316,7 @@ class Attempts:
         """Whether a ``fault`` of the upstream's connection is not to be held against it, because it may have been tired
         of the client: of one that is slow to take the response, or of a body that it did not want to the end.
         """
-        return not isinstance(fault, ResponseTimeout) and (self._held or not self.request_done)
+        return not isinstance(fault, ResponseTimeout) and (self.held or not self.request_done)
 
     @property
     def _body_seen(self) -> bool:
@@ -396,19 +388,8 @@ class Attempts:
         else:
             self.release_request()
 
-    def deliver_request(self, data: bytes) -> None:
-        """A valve lets part of the request's body pass."""
-        upstream = self.upstream
-        if upstream is not None:
-            upstream.send_body(data)
-            upstream.flush()
-
-    def hold_request(self) -> None:
-        """A valve is closed: bring no more of the request's body."""
-        self.wants_body = False
-
     def release_request(self) -> None:
-        """It is open again."""
+        """Bring more of the body."""
         if not self.request_done and self.upstream is not None:
             self.wants_body = True
             self.downstream.request_wanted()

@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 
-from tests.proxy.test_exchange import GET, OK, POST, status
+from tests.proxy.exchanges.test_exchange import GET, OK, POST, status
 from txproxy import Limits, Pool, PoolSettings, ReverseProxyFactory
 from txproxy.errors import DialError
-from txproxy.proxy.early_body import FIRST_PART
+from txproxy.proxy.exchanges.early_body import FIRST_PART
 from txproxy.testing import ProxyInMemory
 from txproxy.upstreams.ejection import Ejection
 from txproxy.upstreams.upstream import Breaker

@@ -1,0 +1,89 @@
+"""What the proxy says itself passes filters, and each of them is closed once."""
+
+import pytest
+from twisted.internet.defer import Deferred
+
+from tests.proxy.exchanges.filtering import CHUNKED, GET, Doubled, Says, Upper, head_and_body
+from txproxy.errors import ConnectionRefused, RequestDenied
+from txproxy.interfaces import Address, Answer, Plan, Refusal, ResponseFilter
+
+
+class Marked(ResponseFilter):
+    """Adds a field, also to refusals."""
+
+    refusals = True
+
+    def head(self, response, context):
+        return response.with_lines([*response.headers.lines, b"X-Mark: %d" % (context.attempt is not None)])
+
+
+@pytest.mark.parametrize(
+    ("decision", "status", "doubled"),
+    [
+        (Answer(200, (), b"mine"), b"200", True),
+        (Refusal(418, "", "no"), b"418", False),
+        (RequestDenied("no"), b"403", False),
+        (ZeroDivisionError(), b"500", False),
+    ],
+)
+def test_answers_pass_all_and_refusals_those_that_are_for_them(filtered, decision, status, doubled):
+    filtered.mode.decision = decision
+    log = []
+    filtered.mode.responses = [Marked(), Doubled(b"!", log)]
+    client = filtered.connect()
+    client.send(GET)
+    assert client.received.startswith(b"HTTP/1.1 " + status) and b"\r\nX-Mark: 0\r\n" in client.received
+    assert client.received.endswith(b"mmiinnee!") is doubled and (("head", b"!", False) in log) is doubled
+    assert log[-1] == ("closed", b"!")
+    lines, body = head_and_body(client.received)
+    assert [line for line in lines if line.startswith(b"Content-Length")] == [b"Content-Length: %d" % len(body)]
+
+
+def test_what_cannot_be_reached_may_be_answered_otherwise(filtered, finished):
+    class Stale(ResponseFilter):
+        def failed(self, fault):
+            return Answer(200, (b"Warning: 111",), b"old") if isinstance(fault, ConnectionRefused) else None
+
+    filtered.mode.responses = [Marked(), Stale()]
+    filtered.network.script = [ConnectionRefused("no")]
+    client = filtered.connect()
+    client.send(GET)
+    assert client.received.startswith(b"HTTP/1.1 200 ") and client.received.endswith(b"\r\n\r\nold")
+    assert b"\r\nX-Mark: 0\r\n" in client.received and finished[0].outcome == "answered"
+
+
+def test_a_filter_of_answers_that_fails_is_a_500_that_passes_no_other(filtered, failures):
+    filtered.mode.decision = Answer(200, (), b"mine")
+    filtered.mode.responses = [Doubled(), Says(ZeroDivisionError())]
+    client = filtered.connect()
+    client.send(GET)
+    assert client.received.startswith(b"HTTP/1.1 500 ") and failures == [ZeroDivisionError]
+
+
+# -- each is closed once
+
+
+@pytest.mark.parametrize("end", ["leaves", "refused", "cut", "tunnel", "late", "never"])
+def test_whatever_becomes_of_the_request_a_filter_is_closed_once(filtered, end):
+    log = []
+    filtered.mode.responses = [Doubled(b"!", log)]
+    one = Upper()
+    filtered.mode.requests = [one]
+    if end == "refused":
+        filtered.network.script = [ConnectionRefused("no")]
+    elif end == "late":
+        # one that does not care for its being cancelled
+        plan = Plan(Address("10.0.0.1", 80), None)
+        filtered.mode.decision = Deferred(lambda late: late.callback(plan))
+    elif end == "never":
+        filtered.mode.decision = Deferred()
+    client = filtered.connect()
+    client.send(b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n" if end == "tunnel" else GET)
+    if end == "tunnel":
+        assert ("closed", b"!") not in log and client.received.startswith(b"HTTP/1.1 200 ")
+    elif end == "cut":
+        filtered.upstream.send(CHUNKED + b"5\r\nhello\r\n")
+        filtered.upstream.drop()
+    client.drop()
+    filtered.advance(0)
+    assert log.count(("closed", b"!")) == one.ends == 1

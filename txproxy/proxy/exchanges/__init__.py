@@ -1,0 +1,1 @@
+"""One request and its response, and what each passes on its way."""
