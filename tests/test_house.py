@@ -18,7 +18,7 @@ PACKAGE = ROOT / "txproxy"
 # From the ground up. Who stands on a layer may import from those below it; rooms of one layer do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "file_stamps", "lazy_imports", "plain_values"),
-    ("matching",),
+    ("components", "matching"),
     ("wire",),
     ("interfaces",),
     ("net", "tls", "limits"),
@@ -45,6 +45,7 @@ STANDING_ALONE = {
     "file_stamps": {"attrs"},
     "lazy_imports": set(),
     "plain_values": {"attrs"},
+    "components": {"txproxy", "attrs"},
     "matching": {"txproxy", "attrs"},
     "wire": {"txproxy", "attrs"},
 }

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 
+import attrs
+
 from txproxy.errors import ConfigError
 
 T = TypeVar("T")
@@ -18,6 +20,8 @@ _DURATION_UNITS: Final = {None: 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600
 _LONGEST: Final = 60
 _LONG_WORD: Final = re.compile(r"\S{200,}")
 _LEAST_HEAD: Final = 256
+# As a whole number, as many as there may be of anything.
+MOST: Final = 10**9
 
 
 def parse_size(text: str) -> int:
@@ -37,11 +41,16 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
-def parse_number(text: str) -> int:
-    """A whole number from 1."""
-    if not text.isascii() or not text.isdigit() or len(text) > 9 or not int(text):
-        raise ConfigError(f"{text!r} is no number", "accepted is 1 or more")
-    return int(text)
+def parse_whole(least: int, most: int) -> Callable[[str], int]:
+    """Takes the text of a whole number within these bounds."""
+
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or len(text) > 10 or not least <= int(text) <= most:
+            bounds = f"{least} or more" if most == MOST else f"{least} to {most}"
+            raise ConfigError(f"{text!r} is no number", f"accepted is {bounds}")
+        return int(text)
+
+    return parse
 
 
 def parse_head_size(text: str) -> int:
@@ -208,6 +217,33 @@ def target_size(value: object) -> int:
 def _written(value: object) -> str:
     # Whatever is neither is refused as the text that it is.
     return format(value, "f").rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+@attrs.frozen
+class Kind:
+    """A kind of value: what takes one from a file, where it has a type, and what takes the text of an option."""
+
+    read: Callable[[Any], Any]
+    parse: Callable[[str], Any]
+
+    @classmethod
+    def counted(cls, least: int, most: int = MOST) -> Kind:
+        """Whole numbers."""
+        return cls(whole(least, most), parse_whole(least, most))
+
+
+# What settings are (txproxy.components.settings), by the names of their kinds.
+KINDS: Final[dict[str, Kind]] = {
+    "duration": Kind(duration, parse_duration),
+    "size": Kind(size, parse_size),
+    "size of a head": Kind(head_size, parse_head_size),
+    "size of a target": Kind(target_size, parse_target_size),
+    "count": Kind.counted(1),
+    "count or none": Kind.counted(0),
+    "retries": Kind.counted(0, 100),
+    "checks": Kind.counted(1, 1000),
+    "prefix of IPv6": Kind.counted(1, 128),
+}
 
 
 def texts(parse: Callable[[str], T]) -> Callable[[Any], T]:

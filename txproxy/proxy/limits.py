@@ -4,45 +4,51 @@ from __future__ import annotations
 
 import attrs
 
+from txproxy.components.settings import setting
 from txproxy.matching.clients import IPV6_PREFIX, prefix_length
 from txproxy.wire.size_limits import WireLimits
 
 
 @attrs.frozen
 class Limits:
-    """Times in seconds, sizes in bytes; defaults are those of the command line.
+    """Times in seconds, sizes in bytes. Each is a key of a file, and those that say what they are for are options.
 
     ``idle_timeout`` also bounds the silence of a client that owes a request body (408) or does not read its response.
     ``tunnel_age`` and ``tunnel_timeout`` bound how long a tunnel (CONNECT, Upgrade, raw TCP) is open, and how long
     nothing passes through it; None: as long as both sides want.
     """
 
-    header_timeout: float = 30.0
-    idle_timeout: float = 75.0
-    connect_timeout: float = 5.0
-    response_timeout: float = 60.0
-    drain_timeout: float = 30.0
-    max_connections: int = 10000
+    header_timeout: float = setting("duration", 30.0, "a request head must be complete by then, else 408")
+    idle_timeout: float = setting("duration", 75.0, "kept-alive connections without a request are closed after this")
+    connect_timeout: float = setting("duration", 5.0, "to an upstream or origin, else 504")
+    response_timeout: float = setting("duration", 60.0, "no byte from the upstream for this long, else 504")
+    drain_timeout: float = setting(
+        "duration", 30.0, "at SIGTERM: stop accepting, finish what runs for so long, then leave"
+    )
+    max_connections: int = setting("count", 10000, "client connections at once; over it new ones wait in the backlog")
     # of one client; None for as many as there are
-    max_connections_per_client: int | None = None
+    max_connections_per_client: int | None = setting("count", None)
     # an IPv6 network of this length is one client, in all limits and counts
-    ipv6_prefix: int = attrs.field(default=IPV6_PREFIX, converter=prefix_length)
-    max_header_size: int = 65536
-    # of one request target; None for an eighth of a head
-    max_target_size: int | None = None
-    # field lines of one request
-    max_fields: int = 100
-    max_body_size: int | None = None
-    # bytes a second that a body has to come with on average, after 30 s; 0 for any
-    min_body_rate: int = 500
+    ipv6_prefix: int = setting("prefix of IPv6", IPV6_PREFIX, converter=prefix_length)
+    max_header_size: int = setting("size of a head", 65536, "of one head, else 431", written="64k")
+    max_target_size: int | None = setting(
+        "size of a target", None, "of one request target, else 414", written="an eighth of --max-header-size"
+    )
+    max_fields: int = setting("count", 100, "field lines of one request, else 431; responses may have as many as fit")
+    max_body_size: int | None = setting("size", None, "of one request body, else 413")
+    min_body_rate: int = setting(
+        "size", 500, "bytes a second that a request body has to average after 30 s, else 408; 0 for any"
+    )
     # kept-alive connections to upstreams: at most so many to one address and in all, and for how long without use
-    keep_per_address: int = 128
-    keep_in_all: int = 1024
-    keep_for: float = 60.0
+    keep_per_address: int = setting("count or none", 128)
+    keep_in_all: int = setting("count or none", 1024)
+    keep_for: float = setting("duration", 60.0, written="60s")
     # how long a connection is read after its last response, so that the client gets to see it (RFC 9112 section 9.6)
-    linger_timeout: float = 2.0
-    tunnel_age: float | None = None
-    tunnel_timeout: float | None = 3600.0
+    linger_timeout: float = setting("duration", 2.0, written="2s")
+    tunnel_age: float | None = setting("duration", None)
+    tunnel_timeout: float | None = setting(
+        "duration", 3600.0, "tunnels and WebSockets without a byte for this long are closed", written="1h"
+    )
 
     def _max_target(self) -> int:
         if self.max_target_size is None:

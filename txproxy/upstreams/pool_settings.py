@@ -6,6 +6,7 @@ from typing import Final
 
 import attrs
 
+from txproxy.components.settings import setting
 from txproxy.upstreams.ejection import Ejection
 from txproxy.upstreams.health.health_check import HealthCheck
 from txproxy.upstreams.upstream_tls import UpstreamTls
@@ -29,7 +30,7 @@ class PoolSettings:
     wrong in their responses: ``bare-lf``, for lines that end with LF alone.
     """
 
-    retries: int = 1
+    retries: int = setting("retries", 1, "further upstreams to try where that is safe")
     ejection: Ejection | None = attrs.field(factory=Ejection)
     slow_start: float = 0.0
     panic: float = 0.0

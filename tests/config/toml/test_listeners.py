@@ -4,8 +4,8 @@ import attrs
 import pytest
 
 from tests.tls.authority import new_ca
+from txproxy.components.settings import settings_of
 from txproxy.config import ForwardListener, ReverseListener, TcpListener
-from txproxy.config.toml.listeners import _LIMITS
 from txproxy.forward.mode import ForwardPolicy
 from txproxy.proxy.limits import Limits
 from txproxy.tls.listener_contexts import ListenerTls
@@ -148,7 +148,7 @@ def test_a_tcp_listener(listener, certificates):
 
 
 def test_each_limit_has_a_key():
-    assert set(_LIMITS) == {field.name for field in attrs.fields(Limits)}
+    assert set(settings_of(Limits)) == {field.name for field in attrs.fields(Limits)}
 
 
 APP = 'listen = "tcp:80"\npool = "app"\n'

@@ -193,7 +193,7 @@ def test_pools_of_raw_streams_are_checked_by_connecting(read):
         ("health = true", "pools.app.health: true is no table"),
         ("health.intervall = 1", "pools.app.health.intervall: no such key (is interval meant?)"),
         ("health.interval = 100000", "pools.app.health.interval: cannot be 100000.0; accepted is more than 0"),
-        ("health.rise = 0", "pools.app.health.rise: cannot be 0; accepted is 1 to 1000"),
+        ("health.rise = 0", "pools.app.health.rise: 0 cannot be; accepted is a whole number from 1 to 1000"),
         ('health.path = "h"', "pools.app.health.path: cannot be 'h'; accepted is a path"),
         ('health.expect = "1-2"', "pools.app.health.expect: cannot be '1-2'; accepted is a status"),
         ("health.expect = true", "pools.app.health.expect: true is no status"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from twisted.internet.task import Clock
 
@@ -19,6 +19,8 @@ from txproxy.matching.hosts import host_pattern
 from txproxy.matching.networks import peer_network
 from txproxy.matching.ports import port_range
 
+_DEFAULTS: Final = ForwardPolicy()
+
 
 class ForwardOptions(ListenerOptions):
     """``txproxy forward``"""
@@ -33,7 +35,12 @@ class ForwardOptions(ListenerOptions):
             None,
             "htpasswd file of who may use it (bcrypt, SHA-crypt, apr1), else 407 [default: none]",
         ],
-        ["forwarded-for", None, "delete", f"what becomes of X-Forwarded-For: {', '.join(FORWARDED_FOR_MODES)}"],
+        [
+            "forwarded-for",
+            None,
+            _DEFAULTS.forwarded_for,
+            f"what becomes of X-Forwarded-For: {', '.join(FORWARDED_FOR_MODES)}",
+        ],
     ]
 
     def opt_listen(self, endpoint: str) -> None:

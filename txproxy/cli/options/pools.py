@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from txproxy.cli.options.shared import ListenerOptions, say
+from txproxy.components.settings import default_of, settings_of
 from txproxy.config.model import Config, PoolConfig, ReverseListener, TcpListener
+from txproxy.config.setting_readers import options_of, parse_options
 from txproxy.config.toml.pool_tables import health_value, sticky_kind, strategy_name
-from txproxy.config.values import one_of, parse_duration, parse_number
+from txproxy.config.values import one_of
 from txproxy.errors import ConfigError
 from txproxy.reverse.actions.to_pool import host_to_send
 from txproxy.tls.verification import client_connections
@@ -19,7 +21,7 @@ from txproxy.upstreams.upstream import Upstream
 from txproxy.upstreams.upstream_tls import UpstreamTls
 from txproxy.upstreams.upstream_urls import parse_tcp_upstream, parse_upstream
 
-_CHECKS: Final = ("health-interval", "health-timeout", "health-rise", "health-fall")
+_CHECKS: Final = [one.option for one in settings_of(HealthCheck).values()]
 _OF_TLS: Final = ("upstream-insecure", "upstream-ca", "upstream-cert", "upstream-key")
 # Of which raw streams have nothing.
 _OF_REQUESTS: Final = (
@@ -40,13 +42,10 @@ class _PoolOptions(ListenerOptions):
         [
             "balance",
             None,
-            "round-robin",
+            default_of(PoolConfig, "strategy"),
             f"how to choose an upstream: {', '.join(NAMES)}; the hashes also with ;bound=1.25",
         ],
-        ["health-interval", None, "5", "time from check to check"],
-        ["health-timeout", None, "2", "for a whole check"],
-        ["health-rise", None, "2", "so many good checks in a row make an upstream healthy"],
-        ["health-fall", None, "3", "so many failed checks in a row make it unhealthy"],
+        *options_of(HealthCheck),
     ]
 
     def opt_upstream(self, url: str) -> None:
@@ -69,12 +68,7 @@ class _PoolOptions(ListenerOptions):
         """What to ask of upstreams, or None."""
         what = self["health-check"]
         # Looked at even if there are no checks: what is wrong is wrong.
-        values: dict[str, Any] = {
-            "interval": self.parsed("health-interval", lambda text: health_value("interval", parse_duration(text))),
-            "timeout": self.parsed("health-timeout", lambda text: health_value("timeout", parse_duration(text))),
-            "rise": self.parsed("health-rise", lambda text: health_value("rise", parse_number(text))),
-            "fall": self.parsed("health-fall", lambda text: health_value("fall", parse_number(text))),
-        }
+        values = parse_options(self, HealthCheck, self.parsed, health_value)
         if what is None:
             for name in self.given(_CHECKS):
                 raise ConfigError(f"--{name} needs --health-check")
@@ -103,7 +97,7 @@ class ReverseOptions(_PoolOptions):
         ],
         ["sticky", None, None, "keep clients at their upstreams: cookie, cookie:NAME, ip [default: off]"],
         ["health-check", None, None, "ask upstreams for this path regularly; connect to only connect [default: off]"],
-        ["retries", None, "1", "further upstreams to try where that is safe"],
+        *options_of(PoolSettings),
         ["upstream-ca", None, None, "verify TLS upstreams with the CAs in this PEM file [default: the system's]"],
         ["upstream-cert", None, None, "client certificate shown to TLS upstreams, PEM [default: none]"],
         ["upstream-key", None, None, "its key [default: in the same file]"],
@@ -138,7 +132,7 @@ class ReverseOptions(_PoolOptions):
         pool = PoolConfig(
             upstreams=upstreams,
             strategy=self.parsed("balance", strategy_name),
-            settings=PoolSettings(retries=self.parsed("retries", _count), health=self.health(), tls=tls),
+            settings=PoolSettings(health=self.health(), tls=tls, **parse_options(self, PoolSettings, self.parsed)),
             sticky=self.parsed("sticky", sticky_kind) if self["sticky"] is not None else None,
             host=self.parsed("host", host_to_send) if self["host"] is not None else None,
         )
@@ -189,7 +183,3 @@ class TcpOptions(_PoolOptions):
         for name in self.given(_OF_REQUESTS):
             say(f"txproxy tcp: --{name} has no effect: it is for requests, and tcp does not look into streams")
         return Config(listeners=(listener,), pools=(pool,), access_log=self.access_log())
-
-
-def _count(text: str) -> int:
-    return 0 if text == "0" else parse_number(text)

@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-import attrs
 from twisted.python import usage
 
+from txproxy.components.settings import default_of
 from txproxy.config.findings import of_option
-from txproxy.config.model import Config
+from txproxy.config.model import Config, ReverseListener
+from txproxy.config.setting_readers import options_of, parse_options
 from txproxy.config.values import (
     has_control,
-    parse_duration,
-    parse_head_size,
-    parse_number,
     parse_pseudonym,
-    parse_size,
-    parse_target_size,
     shown,
 )
 from txproxy.errors import ConfigError
 from txproxy.matching.networks import peer_network
 from txproxy.proxy.limits import Limits
 from txproxy.runtime.proxy_service import ProxyService, make_service
+from txproxy.tls.hardening import MIN_VERSIONS
 from txproxy.tls.listener_contexts import ListenerTls
 
 T = TypeVar("T")
-
-_DEFAULTS: Final = Limits()
 
 
 class Mode(usage.Options):
@@ -95,28 +90,12 @@ class ListenerOptions(Mode):
         ],
     ]
     optParameters: ClassVar[list[list[object]]] = [
-        ["tls-min-version", None, "1.2", "1.2 or 1.3"],
+        ["tls-min-version", None, default_of(ListenerTls, "min_version"), " or ".join(MIN_VERSIONS)],
         ["tls-ciphers", None, None, "OpenSSL cipher string [default: OpenSSL's strong ones]"],
         ["tls-client-ca", None, None, "require client certificates signed by the CAs in this PEM file [default: none]"],
         ["access-log", None, "-", "- for standard output, none, or a file (reopened on SIGHUP and SIGUSR1)"],
-        ["max-connections", None, "10000", "client connections at once; over it new ones wait in the backlog"],
-        ["header-timeout", None, "30", "a request head must be complete by then, else 408"],
-        ["idle-timeout", None, "75", "kept-alive connections without a request are closed after this"],
-        ["connect-timeout", None, "5", "to an upstream or origin, else 504"],
-        ["response-timeout", None, "60", "no byte from the upstream for this long, else 504"],
-        ["max-header-size", None, "64k", "of one head, else 431"],
-        ["max-target-size", None, None, "of one request target, else 414 [default: an eighth of --max-header-size]"],
-        ["max-fields", None, "100", "field lines of one request, else 431; responses may have as many as fit"],
-        ["max-body-size", None, None, "of one request body, else 413 [default: none]"],
-        [
-            "min-body-rate",
-            None,
-            "500",
-            "bytes a second that a request body has to average after 30 s, else 408; 0 for any",
-        ],
-        ["tunnel-timeout", None, "1h", "tunnels and WebSockets without a byte for this long are closed"],
-        ["via", None, "txproxy", "pseudonym in Via of requests, or none"],
-        ["drain-timeout", None, "30", "at SIGTERM: stop accepting, finish what runs for so long, then leave"],
+        *options_of(Limits),
+        ["via", None, default_of(ReverseListener, "via"), "pseudonym in Via of requests, or none"],
     ]
 
     def __init__(self) -> None:
@@ -202,7 +181,7 @@ class ListenerOptions(Mode):
             for name in ("tls-client-ca", "tls-ciphers"):
                 if self[name] is not None:
                     raise ConfigError(f"--{name} needs --tls-cert FILE")
-            if self["tls-min-version"] != "1.2":
+            if self["tls-min-version"] != default_of(ListenerTls, "min_version"):
                 raise ConfigError("--tls-min-version needs --tls-cert FILE")
             return None
         if "tls-listen" not in self.repeated:
@@ -223,23 +202,7 @@ class ListenerOptions(Mode):
         return tuple(self.repeated.get("trusted-proxy", ()))
 
     def _limits(self) -> Limits:
-        limits = attrs.evolve(
-            _DEFAULTS,
-            header_timeout=self.parsed("header-timeout", parse_duration),
-            idle_timeout=self.parsed("idle-timeout", parse_duration),
-            connect_timeout=self.parsed("connect-timeout", parse_duration),
-            response_timeout=self.parsed("response-timeout", parse_duration),
-            tunnel_timeout=self.parsed("tunnel-timeout", parse_duration),
-            drain_timeout=self.parsed("drain-timeout", parse_duration),
-            max_connections=self.parsed("max-connections", parse_number),
-            max_header_size=self.parsed("max-header-size", parse_head_size),
-            min_body_rate=self.parsed("min-body-rate", parse_size),
-            max_target_size=(
-                self.parsed("max-target-size", parse_target_size) if self["max-target-size"] is not None else None
-            ),
-            max_fields=self.parsed("max-fields", parse_number),
-            max_body_size=self.parsed("max-body-size", parse_size) if self["max-body-size"] is not None else None,
-        )
+        limits = Limits(**parse_options(self, Limits, self.parsed))
         if limits.max_target_size is not None and limits.max_target_size > limits.max_header_size:
             given = self["max-target-size"]
             raise ConfigError(

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import attrs
 
+from txproxy.components.settings import default_of
 from txproxy.config.findings import Findings, in_file
 from txproxy.config.middleware import use_path
-from txproxy.config.model import Config
+from txproxy.config.model import Config, ReverseListener
 from txproxy.config.toml.bounds import read_bounds
 from txproxy.config.toml.effects import see_bounds
 from txproxy.config.toml.lines import lines_of
@@ -29,7 +30,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_VIA: Final = "txproxy"
+_VIA: Final = default_of(ReverseListener, "via")
 _PLACE: Final = re.compile(r" \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)$")
 _LARGEST: Final = 16 << 20
 

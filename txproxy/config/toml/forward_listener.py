@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from txproxy.config.toml.bounds import no_usage
 from txproxy.config.toml.policy_tables import (
@@ -32,6 +32,8 @@ from txproxy.matching.hosts import host_pattern
 from txproxy.matching.networks import peer_network
 from txproxy.matching.ports import port_range
 
+_DEFAULTS: Final = ForwardPolicy()
+
 
 def forward_policy(table: Table, via: str | None) -> ForwardPolicy:
     """The policy of the listener whose ``table`` it is. The listener closes the table."""
@@ -50,7 +52,7 @@ def forward_policy(table: Table, via: str | None) -> ForwardPolicy:
         "auth_by_rules": by_rules,
         # Where there are faults already, users may be meant to be known.
         "rules": read_rules(table, lists, authenticates="auth" in table, usage=no_usage),
-        "ask_timeout": table.read("ask_timeout", duration, 60.0),
+        "ask_timeout": table.read("ask_timeout", duration, _DEFAULTS.ask_timeout),
         "rewrites": read_rewrites(table),
         "safe_search": table.all("safe_search", one_of(tuple(SAFE_SEARCH))) or (),
         "content": read_content(table.table("content")),
@@ -58,12 +60,12 @@ def forward_policy(table: Table, via: str | None) -> ForwardPolicy:
         "privacy": read_privacy(table),
         "inject": read_injections(table),
         "via": via,
-        "forwarded_for": table.read("forwarded_for", texts(forwarded_for_mode), "delete"),
+        "forwarded_for": table.read("forwarded_for", texts(forwarded_for_mode), _DEFAULTS.forwarded_for),
         "parents": _parents(table),
         "no_proxy": table.all("no_proxy", texts(_no_proxy)) or (),
         "bind": table.read("bind", texts(bind_address), ""),
         "binds": read_binds(table),
-        "pac": table.read("pac", flag, True),
+        "pac": table.read("pac", flag, _DEFAULTS.pac),
     }
     if table.findings.faults:
         # What is left of it might contradict itself.

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import attrs
 
+from txproxy.components.settings import default_of
 from txproxy.config.endpoints import endpoint_text
 from txproxy.config.middleware import find_middleware
 from txproxy.config.model import AnyListener, ForwardListener, ReverseListener, TcpListener
+from txproxy.config.setting_readers import read_settings
 from txproxy.config.toml.effects import see_forward, see_tcp
 from txproxy.config.toml.forward_listener import forward_policy, read_audit
 from txproxy.config.toml.tables import Table
 from txproxy.config.values import (
-    duration,
     flag,
-    head_size,
     one_of,
     parse_pseudonym,
-    size,
-    target_size,
     text,
     texts,
     whole,
@@ -40,28 +38,7 @@ from txproxy.wire.http1.tolerance import TOLERABLE
 # TLS has listeners of its own, and either may be spoken inside it.
 _FORWARD_PROTOCOLS: Final = (HTTP, SOCKS5)
 _MODES: Final = ("reverse", "forward", "tcp")
-_MOST: Final = 10**9
-_LIMITS: Final[dict[str, Callable[[Any], Any]]] = {
-    "header_timeout": duration,
-    "idle_timeout": duration,
-    "connect_timeout": duration,
-    "response_timeout": duration,
-    "drain_timeout": duration,
-    "linger_timeout": duration,
-    "keep_for": duration,
-    "tunnel_age": duration,
-    "tunnel_timeout": duration,
-    "max_connections": whole(1, _MOST),
-    "max_connections_per_client": whole(1, _MOST),
-    "ipv6_prefix": whole(1, 128),
-    "max_header_size": head_size,
-    "max_target_size": target_size,
-    "max_fields": whole(1, _MOST),
-    "max_body_size": size,
-    "min_body_rate": size,
-    "keep_per_address": whole(0, _MOST),
-    "keep_in_all": whole(0, _MOST),
-}
+_tls_default: Final = partial(default_of, ListenerTls)
 # Raw streams: their protocol is their peers' own to agree on.
 _NO_PROTOCOLS: Final[tuple[bytes, ...]] = ()
 
@@ -70,7 +47,7 @@ def read_limits(table: Table | None, defaults: Limits) -> Limits:
     """A table of limits; what it does not have is as in ``defaults``."""
     if table is None:
         return defaults
-    values = {key: table.read(key, parse, getattr(defaults, key)) for key, parse in _LIMITS.items()}
+    values = read_settings(table, Limits, defaults)
     table.close()
     target, head = values["max_target_size"], values["max_header_size"]
     if "max_target_size" in table and target is not None and target > head:
@@ -206,11 +183,11 @@ def _tls(table: Table, mode: str) -> ListenerTls | None:
     inner = table.table("tls")
     if inner is not None:
         values |= {
-            "min_version": inner.read("min_version", one_of(tuple(MIN_VERSIONS)), "1.2"),
+            "min_version": inner.read("min_version", one_of(tuple(MIN_VERSIONS)), _tls_default("min_version")),
             "ciphers": inner.read("ciphers", text, None),
             "client_ca": inner.file("client_ca"),
-            "client_auth": inner.read("client_auth", one_of(tuple(CLIENT_AUTH)), "require"),
-            "client_depth": inner.read("client_depth", whole(0, 100), 4),
+            "client_auth": inner.read("client_auth", one_of(tuple(CLIENT_AUTH)), _tls_default("client_auth")),
+            "client_depth": inner.read("client_depth", whole(0, 100), _tls_default("client_depth")),
         }
         if "client_auth" in inner and "client_ca" not in inner:
             inner.fault(

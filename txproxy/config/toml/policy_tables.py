@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 from twisted.internet.task import Clock
 
+from txproxy.components.settings import default_of
 from txproxy.config.toml.tables import Table
 from txproxy.config.values import duration, flag, one_of, one_of_numbers, size, text, texts
 from txproxy.errors import ConfigError, Path
@@ -68,8 +69,8 @@ def read_auth(table: Table | None) -> tuple[AuthPolicy | None, bool]:
         **files,
         "certificate_field": table.read("certificate_field", one_of(FIELDS), None),
         "certificate_users": dict(table.pairs("certificate_users", text, "{ 'NAME' = 'USER' }")) or None,
-        "realm": table.read("realm", text, "txproxy"),
-        "remember": table.read("remember", duration, 300.0),
+        "realm": table.read("realm", text, default_of(AuthPolicy, "realm")),
+        "remember": table.read("remember", duration, default_of(AuthPolicy, "remember")),
         "digest_secret": table.read("digest_secret", texts(str.encode), b""),
     }
     by_rules = table.read("by_rules", flag, False)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Final
 
 import attrs
 
+from txproxy.components.settings import default_of
 from txproxy.config.model import PoolConfig
+from txproxy.config.setting_readers import read_settings
 from txproxy.config.toml.tables import Table
 from txproxy.config.values import duration, flag, hint, one_of, pause, share, shown, some_text, text, texts, whole
 from txproxy.errors import ConfigError, Path
@@ -88,7 +89,7 @@ def _see_effects(table: Table, upstreams: Sequence[str]) -> None:
 
 
 def _strategy(table: Table) -> str:
-    name = table.read("strategy", texts(strategy_name), "round-robin")
+    name = table.read("strategy", texts(strategy_name), default_of(PoolConfig, "strategy"))
     bound = table.read("bound", lambda value: load_bound(str(value)), None)
     if bound is None:
         return name
@@ -215,7 +216,7 @@ def _tls(table: Table) -> UpstreamTls | None:
 
 def _settings(table: Table, tls: UpstreamTls | None, tcp: bool) -> PoolSettings:
     return PoolSettings(
-        retries=table.read("retries", whole(0, 100), _DEFAULTS.retries),
+        **read_settings(table, PoolSettings, _DEFAULTS),
         ejection=_ejection(table),
         slow_start=table.read("slow_start", pause, _DEFAULTS.slow_start),
         panic=table.read("panic", share, _DEFAULTS.panic),
@@ -273,10 +274,7 @@ def _health(table: Table, tcp: bool) -> HealthCheck | None:
         return None
     values: dict[str, Any] = {
         "kind": inner.read("kind", one_of(("http", "connect")), "connect" if tcp else "http"),
-        "interval": inner.read("interval", lambda value: health_value("interval", duration(value)), _CHECK.interval),
-        "timeout": inner.read("timeout", lambda value: health_value("timeout", duration(value)), _CHECK.timeout),
-        "rise": inner.read("rise", partial(health_value, "rise"), _CHECK.rise),
-        "fall": inner.read("fall", partial(health_value, "fall"), _CHECK.fall),
+        **read_settings(inner, HealthCheck, _CHECK, health_value),
         "path": inner.read("path", lambda value: health_value("path", text(value)), _CHECK.path),
         "method": inner.read("method", lambda value: health_value("method", text(value)), _CHECK.method),
         "expect": inner.read("expect", _expected, _CHECK.expect),

@@ -15,7 +15,7 @@ from txproxy.importers.squid.access_lists import Acls
 from txproxy.importers.squid.cache_peers import PEERS
 from txproxy.importers.squid.formulas import Untranslatable
 from txproxy.importers.squid.reader import Directive
-from txproxy.importers.squid.settings import Setting, Settings, word_of
+from txproxy.importers.squid.squid_settings import Setting, Settings, word_of
 from txproxy.matching.hosts import is_literal
 from txproxy.matching.ports import read_port
 from txproxy.wire.grammar import TOKEN

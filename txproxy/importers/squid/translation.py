@@ -19,7 +19,7 @@ from txproxy.importers.squid.cache_peers import Ways, ways
 from txproxy.importers.squid.directives import REASONS, SETTINGS
 from txproxy.importers.squid.formulas import TRUE, Formula, Untranslatable, as_table, both, positive
 from txproxy.importers.squid.reader import Directive, Note, Unread, read, read_file
-from txproxy.importers.squid.settings import Settings
+from txproxy.importers.squid.squid_settings import Settings
 
 _ANYBODY: Final = ("0.0.0.0/0", "::/0")
 # Expressions that look at where a URL begins or ends, or at its port.

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import attrs
 
+from txproxy.components.settings import setting
 from txproxy.errors import ConfigError
 from txproxy.wire import grammar
 from txproxy.wire.headers import Headers
@@ -139,10 +140,20 @@ class HealthCheck:
     kind: str = attrs.field(default="http", validator=_check_kind)
     path: bytes = attrs.field(default=b"/health", converter=_octets, validator=_check_path)
     method: bytes = attrs.field(default=b"GET", converter=_octets, validator=_check_method)
-    interval: float = attrs.field(default=5.0, validator=_check_seconds)
-    timeout: float = attrs.field(default=2.0, validator=_check_seconds)
-    rise: int = attrs.field(default=2, validator=_check_count)
-    fall: int = attrs.field(default=3, validator=_check_count)
+    interval: float = setting(
+        "duration", 5.0, "time from check to check", option="health-interval", validator=_check_seconds
+    )
+    timeout: float = setting("duration", 2.0, "for a whole check", option="health-timeout", validator=_check_seconds)
+    rise: int = setting(
+        "checks",
+        2,
+        "so many good checks in a row make an upstream healthy",
+        option="health-rise",
+        validator=_check_count,
+    )
+    fall: int = setting(
+        "checks", 3, "so many failed checks in a row make it unhealthy", option="health-fall", validator=_check_count
+    )
     expect: Statuses = attrs.field(default=Statuses(((200, 399),)), converter=_statuses)
     body: bytes | re.Pattern[bytes] | None = attrs.field(default=None, converter=_content, validator=_check_content)
     host: bytes | None = attrs.field(default=None, converter=_octets_or_none, validator=_check_host)

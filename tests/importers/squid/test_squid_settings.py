@@ -4,7 +4,7 @@ import pytest
 
 from txproxy.importers.squid.formulas import Untranslatable
 from txproxy.importers.squid.reader import Directive
-from txproxy.importers.squid.settings import Line, Peer, Settings, word_of
+from txproxy.importers.squid.squid_settings import Line, Peer, Settings, word_of
 
 DIRECTIVE = Directive("squid.conf", 1, "via", ("on", "x"))
 

@@ -1,0 +1,118 @@
+"""Each setting by its key and by its option: they are the same, take the same, and refuse the same."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.options.meant import config
+from txproxy.cli.options.forward import ForwardOptions
+from txproxy.cli.options.pools import ReverseOptions, TcpOptions
+from txproxy.components.settings import settings_of
+from txproxy.config.toml.file import parse
+from txproxy.config.values import KINDS
+from txproxy.errors import ConfigError
+from txproxy.proxy.limits import Limits
+from txproxy.upstreams.health.health_check import HealthCheck
+from txproxy.upstreams.pool_settings import PoolSettings
+
+DOCS = Path(__file__).parents[2] / "docs"
+UPSTREAM = "http://127.0.0.1:8001"
+FILE = """
+[limits]
+{Limits}
+[[listeners]]
+listen = "tcp:8080:interface=127.0.0.1"
+pool = "pool"
+[pools.pool]
+upstreams = "http://127.0.0.1:8001"
+{PoolSettings}
+[pools.pool.health]
+{HealthCheck}
+"""
+CLASSES = {
+    Limits: lambda made: made.listeners[0].limits,
+    PoolSettings: lambda made: made.pools[0].settings,
+    HealthCheck: lambda made: made.pools[0].settings.health,
+}
+SETTINGS = [(kind, one) for kind in CLASSES for one in settings_of(kind).values()]
+OPTIONS = [(kind, one) for kind, one in SETTINGS if one.option]
+TEXTS = (
+    "0", "1", "2", "3", "99", "100", "101", "127", "128", "129", "255", "256", "257", "1000", "1001", "65536",
+    "86400", "86401", "999999999", "1000000000", "1000000001", "10000000000", "-1", "1.5", "0.0", "1e3", "", "x",
+    "1k", "64k", "1K", "2M", "1G", "1T", "k", "500ms", "0ms", "30s", "5m", "1h", "24h", "25h", "1d", "none", "٣",
+)  # fmt: skip
+
+
+def ids(entries):
+    return [f"{kind.__name__}.{one.key}" for kind, one in entries]
+
+
+def by_option(kind, one, text):
+    made = config("reverse", "--upstream", UPSTREAM, "--health-check", "/health", f"--{one.option}={text}")
+    return getattr(CLASSES[kind](made), one.key)
+
+
+def by_key(kind, one, value):
+    lines = {entry.__name__: "" for entry in CLASSES}
+    lines[kind.__name__] = f"{one.key} = {value}"
+    return getattr(CLASSES[kind](parse(FILE.format(**lines), "proxy.toml")), one.key)
+
+
+def taken(take, *words):
+    try:
+        return take(*words)
+    except (ConfigError, SystemExit):
+        return "refused"
+
+
+def as_value(one, text):
+    """How a file has it: numbers as such, and texts in quotes where the kind takes a text."""
+    number = re.fullmatch(r"[1-9][0-9]*|0|-1|1\.5", text)
+    return text if number else json.dumps(text, ensure_ascii=False)
+
+
+@pytest.mark.parametrize(("kind", "one"), OPTIONS, ids=ids(OPTIONS))
+def test_an_option_and_its_key_take_the_same(kind, one, capfd):
+    for text in TEXTS:
+        assert taken(by_option, kind, one, text) == taken(by_key, kind, one, as_value(one, text)), text
+
+
+@pytest.mark.parametrize(("kind", "one"), OPTIONS, ids=ids(OPTIONS))
+def test_an_option_and_its_key_are_the_same_without_being_told(kind, one):
+    made = config("reverse", "--upstream", UPSTREAM, "--health-check", "/health")
+    read = parse(FILE.format(**{entry.__name__: "" for entry in CLASSES}), "proxy.toml")
+    assert getattr(CLASSES[kind](made), one.key) == getattr(CLASSES[kind](read), one.key) == one.default
+
+
+@pytest.mark.parametrize(("kind", "one"), SETTINGS, ids=ids(SETTINGS))
+def test_what_is_written_as_the_default_means_it(kind, one):
+    if one.default is not None:
+        assert KINDS[one.kind].parse(one.written) == one.default
+        assert by_key(kind, one, as_value(one, one.written)) == one.default
+
+
+@pytest.mark.parametrize("options", [ForwardOptions, ReverseOptions, TcpOptions])
+def test_the_reference_says_of_options_what_their_help_says(options):
+    entries = dict(re.findall(r"^``--([a-z-]+)``\n((?:    .*\n)+)", (DOCS / "options.rst").read_text(), re.M))
+    made = options()
+    for _, one in OPTIONS:
+        if one.option in made.defaults and options is not TcpOptions:
+            default = f" [default: {one.written}]"
+            said = made.docs[one.option].removesuffix(default) + default
+            assert " ".join(entries[one.option].split()) == said
+
+
+@pytest.mark.parametrize(("kind", "one"), SETTINGS, ids=ids(SETTINGS))
+def test_the_reference_of_the_file_has_each_default_or_leads_to_the_option(kind, one):
+    page = (DOCS / "configuration.rst").read_text()
+    entries = re.findall(r"^``([a-z0-9_, ]+)``\n((?:    .*\n)+)", page, re.M)
+    told = [text for keys, text in entries if one.key in keys.split(", ")]
+    if kind is HealthCheck:
+        # They stand together in one entry.
+        told = [text for keys, text in entries if keys == "health"]
+    told = [text for text in told if "[default:" in text or "as the option" in text or "as ``--" in text]
+    assert told
+    written = one.written.replace("--max-header-size", "``max_header_size``")
+    assert any(written in text or "as the option" in text or "as ``--" in text for text in told)
