@@ -48,6 +48,8 @@ NOT_IN_LINE: Final = re.compile(rb"[^\x20-\x7e\r]")
 FIELD_LINE: Final = re.compile(_TOKEN + rb":" + _TEXT)
 LOOSE_FIELD_LINE: Final = re.compile(_LOOSE_TOKEN + rb":" + _TEXT)
 TOKEN: Final = re.compile(_TOKEN)
+# What the plain patterns take for a value, and no more of what has come.
+PLAIN_VALUE: Final = re.compile(_VCHAR + rb"(?:" + _TEXT + _VCHAR + rb")?(?=\r\n)")
 FIELD_VALUE: Final = re.compile(rb"(?:" + _VCHAR + rb"(?:[\t\x20-\x7e\x80-\xff]*" + _VCHAR + rb")?)?")
 # A CR, LF or NUL that is not part of a CRLF; a CR at the very end may still become one.
 BARE_LF: Final = re.compile(rb"(?<!\r)\n")

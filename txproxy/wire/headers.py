@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
+from typing import Any, Final, TypeAlias, cast
 
 from txproxy.wire import grammar
 
@@ -12,6 +13,25 @@ _new: Final = object.__new__
 _SECRET: Final = frozenset({b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"})
 # What may have a server's own address in it.
 SERVER_NAMING: Final = frozenset({b"location", b"content-location", b"refresh", b"set-cookie"})
+
+
+# Takes some of the lines of fields.
+Picking: TypeAlias = "Callable[[list[bytes]], Sequence[bytes]]"
+
+
+class Form:
+    """What fields have in common that came one after another on a connection and differ in values alone: their names,
+    in order, and the values of those that say what becomes of others. What was found for one of a form holds for all.
+
+    ``onward`` takes from their lines those that are not for one hop, and ``names_server`` is what it is for each; None
+    and no matter until that was found.
+    """
+
+    __slots__ = ("onward", "names_server")
+
+    def __init__(self) -> None:
+        self.onward: Picking | None = None
+        self.names_server = False
 
 
 class Headers:
@@ -26,11 +46,13 @@ class Headers:
     ``Headers([(b"Name", b"value")])`` checks names and values; a wrong one is a ``ValueError``.
     """
 
-    __slots__ = ("lines", "index", "block", "onward", "names_server")
+    __slots__ = ("lines", "index", "block", "form", "onward", "names_server")
 
     lines: list[bytes]
     index: dict[bytes, bytes]
     block: bytes
+    # None for fields that have it to themselves
+    form: Form | None
     # the same without what is for one hop, for whoever has parsed it
     onward: Headers | None
     # whether the server may speak of its own address in them
@@ -58,7 +80,7 @@ class Headers:
         """The same, indexed at once, for those that will be looked into."""
         self = _new(Headers)
         self.lines = lines
-        self.onward = None
+        self.form = self.onward = None
         index: dict[bytes, bytes] = {}
         for line in lines:
             name, _, value = line.partition(b": ")
@@ -66,9 +88,46 @@ class Headers:
         self.index = index if len(index) == len(lines) else _joined(lines)
         return self
 
+    @staticmethod
+    def alike(lines: list[bytes], index: dict[bytes, bytes], form: Form) -> Headers:
+        """The same, for lines of a ``form`` whose index was made from one of that."""
+        self = _new(Headers)
+        self.lines = lines
+        self.index = index
+        self.form = form
+        pick = form.onward
+        if pick is None:
+            self.onward = None
+        else:
+            self.names_server = form.names_server
+            self.onward = onward = _new(Headers)
+            onward.lines = lines = [*pick(lines)]
+            # It will be sent, and is joined here for less than when it is asked for.
+            onward.block = b"\r\n".join(lines)
+        return self
+
+    def goes_on(self, lines: list[bytes]) -> Headers:
+        """Remember that these are its ``lines`` that are not for one hop; gives them."""
+        self.onward = onward = Headers.from_lines(lines)
+        form = self.form
+        if form is not None and form.onward is None:
+            form.onward = picking(self.lines, lines)
+            form.names_server = self.names_server
+        return onward
+
+    @staticmethod
+    def of_block(block: bytes) -> Headers:
+        """Headers of such lines that were joined already."""
+        self = _new(Headers)
+        self.block = block
+        return self
+
     def __getattr__(self, name: str) -> Any:
         # Reached only while the slot is empty: heads that are only sent are never indexed, and those that are only
         # read are never joined.
+        if name == "lines":
+            self.lines = lines = self.block.split(b"\r\n")
+            return lines
         if name == "index":
             self.index = index = Headers.parsed(self.lines).index
             return index
@@ -78,6 +137,9 @@ class Headers:
         if name == "names_server":
             self.names_server = names = not SERVER_NAMING.isdisjoint(self.index)
             return names
+        if name == "form":
+            self.form = None
+            return None
         raise AttributeError(name)
 
     def get(self, name: bytes) -> bytes | None:
@@ -128,6 +190,16 @@ class Headers:
     def __repr__(self) -> str:
         shown = [(name, b"..." if name.lower() in _SECRET else value) for name, value in self]
         return f"Headers({shown!r})"
+
+
+def picking(lines: list[bytes], kept: list[bytes]) -> Picking:
+    """What takes from the lines of others of a form those that were ``kept``, in order, of its ``lines``."""
+    numbers = {id(line): place for place, line in enumerate(lines)}
+    places = [numbers[id(line)] for line in kept]
+    first = places[0] if places else 0
+    if places == list(range(first, first + len(places))):
+        return cast(Picking, itemgetter(slice(first, first + len(places))))
+    return cast(Picking, itemgetter(*places))
 
 
 def _joined(lines: list[bytes]) -> dict[bytes, bytes]:

@@ -15,6 +15,12 @@ class WireLimits:
     max_target: int = 8192
     max_fields: int = 100
     max_body: int | None = None
+    least: int = attrs.field(init=False, repr=False, eq=False)
+    """No head that is not larger has a part that is too large."""
+
+    @least.default
+    def _least(self) -> int:
+        return min(self.max_head, self.max_target)
 
 
 DEFAULT_LIMITS = WireLimits()

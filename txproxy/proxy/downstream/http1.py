@@ -348,4 +348,4 @@ class Http1Protocol(ClientProtocol):
     def belong_to(self, factory: ServingFactory) -> None:
         """See :class:`txproxy.proxy.downstream.serving.Client`."""
         super().belong_to(factory)
-        self.codec.limits = factory.services.wire_limits
+        self.codec.use_limits(factory.services.wire_limits)

@@ -24,11 +24,8 @@ def onward_fields(headers: Headers, status: int, http_date: Callable[[], bytes])
         # RFC 9110 6.6.1: a recipient with a clock adds the Date that is missing.
         lines.append(b"Date: " + http_date())
         return Headers.from_lines(lines)
-    made = Headers.from_lines(lines)
-    if status != 204:
-        # The fields of the next response may be the very same (see the codec).
-        headers.onward = made
-    return made
+    # The fields of the next response may be the very same, or of their form (see the codec).
+    return headers.goes_on(lines) if status != 204 else Headers.from_lines(lines)
 
 
 def informational(head: ResponseHead) -> ResponseHead:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from txproxy.errors import ExchangeError, ResponseError, ResponseIncomplete
 from txproxy.wire import grammar
-from txproxy.wire.headers import Headers, normal_lines
-from txproxy.wire.http1 import diagnosis, framing
+from txproxy.wire.headers import Form, Headers, normal_lines
+from txproxy.wire.http1 import diagnosis, field_template, framing
 from txproxy.wire.http1.body import Codec, State
+from txproxy.wire.http1.field_template import FieldTemplate
 from txproxy.wire.message import CHUNKED, END, UNTIL_CLOSE, EndOfMessage, RequestHead, ResponseHead
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 
 _MAX_INFORMATIONAL: Final = 16
+_NONE: Final = Headers.parsed([])
+_Framed: TypeAlias = "tuple[Headers | Form, bytes | None, int, int, bytes, int, bool]"
 
 # A look-up in an Enum class costs on each event.
 _HEAD: Final = State.HEAD
@@ -26,18 +29,25 @@ class ClientCodec(Codec):
     """Writes requests, reads responses."""
 
     _trailers = grammar.RESPONSE_TRAILERS
-    __slots__ = ("_method", "_request_headers", "_informational", "_block", "_headers", "_framed")
+    __slots__ = ("_method", "_request_headers", "_informational", "_seen", "_line", "_start", "_headers", "_template",
+                 "_framed")  # fmt: skip
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
         super().__init__(limits)
         self._method = b""
         self._request_headers = Headers()
         self._informational = 0
-        # The fields of the response before: who is asked the same again answers the same, within a second.
-        self._block = b""
-        self._headers = Headers.parsed([])
-        # How the response before was framed, and all that this hangs on: fields, status, version and method.
-        self._framed = (self._headers, 0, 0, b"", 0, False)
+        # The head of the response before as it came, and how much of it is the status line: who is asked the same again
+        # answers the same, within a second, or differs in few values.
+        self._seen = b""
+        self._line = b""
+        # What they say: version, status and reason, and the fields.
+        self._start = (0, 0, b"")
+        self._headers = _NONE
+        self._template: FieldTemplate | None = None
+        # How the response before was framed, and all that this hangs on: the fields, or their form and the length that
+        # they say, status, version and method.
+        self._framed: _Framed = (self._headers, None, 0, 0, b"", 0, False)
 
     def send_head(self, request: RequestHead) -> bytes:
         """The head of a request; ``request.headers`` has Host, and of the hop-by-hop fields only those for Upgrade
@@ -66,42 +76,62 @@ class ClientCodec(Codec):
         if checked and buffer.find(b"\r\n\r\n", max(0, checked - 3)) < 0:
             self._check_incomplete(buffer)
             return None
+        seen = self._seen
+        if seen and buffer.startswith(seen):
+            end = len(seen)
+        else:
+            end = self._read_by_template(buffer)
+            if not end:
+                return self._new_head(buffer)
+        minor, status, reason = self._start
+        return self._head(minor, status, reason, self._headers, end)
+
+    def _read_by_template(self, buffer: bytes) -> int:
+        """Where a head ends that differs from the one before in few values, which are read; 0 if it is another."""
+        template, line = self._template, self._line
+        if template is None or not buffer.startswith(line):
+            return 0
+        headers = template.read(buffer, len(line))
+        if headers is None:
+            return 0
+        self._headers = headers
+        self._seen = buffer[: template.end]
+        return template.end
+
+    def _new_head(self, buffer: bytes) -> ResponseHead | None:
+        """The head at the beginning of ``buffer``, whatever was before; None if it is not complete."""
         match = grammar.RESPONSE_PLAIN.match(buffer)
         if match is not None:
-            minor, status, reason, block = match.groups()
-            if block == self._block:
-                headers = self._headers
-            else:
-                headers = self._headers = Headers.parsed(block.split(b"\r\n")[1:])
-                self._block = block
-        else:
-            match = grammar.RESPONSE_FULL.match(buffer)
-            if match is None:
-                self._check_incomplete(buffer)
-                return None
-            minor, status, reason, block = match.groups()
-            headers = Headers.parsed(normal_lines(block))
-        end = match.end()
+            start, end = match.start(4), match.end()
+            headers = Headers.parsed(match[4].split(b"\r\n")[1:])
+            if self._seen and end - start <= field_template.LONGEST:
+                self._template = field_template.learned(
+                    self._template, self._headers, headers, field_template.FIXED_IN_RESPONSES
+                )
+            self._seen = buffer[:end]
+            self._line = buffer[:start]
+            self._headers = headers
+            self._start = 0 if match[1] == b"0" else 1, int(match[2]), match[3] or b""
+            return self._head(*self._start, headers, end)
+        match = grammar.RESPONSE_FULL.match(buffer)
+        if match is None:
+            self._check_incomplete(buffer)
+            return None
+        minor, status, reason, block = match.groups()
+        headers = Headers.parsed(normal_lines(block))
+        return self._head(0 if minor == b"0" else 1, int(status), reason or b"", headers, match.end())
+
+    def _head(self, minor: int, status: int, reason: bytes, headers: Headers, end: int) -> ResponseHead:
         if end > self.limits.max_head:
             raise ResponseError("the response head is too large", error="http_response_header_section_size")
-        head = self._head(0 if minor == b"0" else 1, int(status), reason or b"", headers)
-        self._buffer = buffer[end:]
-        self._checked = 0
-        return head
-
-    def _head(self, minor: int, status: int, reason: bytes, headers: Headers) -> ResponseHead:
-        known, its_status, its_minor, its_method, body, keep_alive = self._framed
-        if known is not headers or its_status != status or its_minor != minor or its_method != self._method:
-            body = framing.response_body(minor, status, headers, self._method)
-            if body <= UNTIL_CLOSE:
-                keep_alive = False
-                if body == framing.ANNOUNCED:
-                    body = 0
-            elif b"connection" in headers.index:
-                keep_alive = framing.keep_alive(minor, headers)
-            else:
-                keep_alive = minor == 1
-            self._framed = (headers, status, minor, self._method, body, keep_alive)
+        known, its_length, its_status, its_minor, its_method, body, keep_alive = self._framed
+        if (
+            (known is not headers and (known is not headers.form or its_length != headers.index.get(b"content-length")))
+            or its_status != status
+            or its_minor != minor
+            or its_method != self._method
+        ):
+            body, keep_alive = self._frame(minor, status, headers)
         head = ResponseHead(status, headers, reason, body, minor, keep_alive)
         if status >= 200:
             if self._method == b"CONNECT" and status < 300:
@@ -120,7 +150,24 @@ class ClientCodec(Codec):
             self._informational += 1
             if self._informational > _MAX_INFORMATIONAL:
                 raise ResponseError("too many informational responses")
+        self._buffer = self._buffer[end:]
+        self._checked = 0
         return head
+
+    def _frame(self, minor: int, status: int, headers: Headers) -> tuple[int, bool]:
+        """How long the body is, and whether the connection can be kept."""
+        body = framing.response_body(minor, status, headers, self._method)
+        if body <= UNTIL_CLOSE:
+            keep_alive = False
+            if body == framing.ANNOUNCED:
+                body = 0
+        elif b"connection" in headers.index:
+            keep_alive = framing.keep_alive(minor, headers)
+        else:
+            keep_alive = minor == 1
+        length = headers.index.get(b"content-length")
+        self._framed = (headers.form or headers, length, status, minor, self._method, body, keep_alive)
+        return body, keep_alive
 
     def _check_incomplete(self, buffer: bytes) -> None:
         if not b"HTTP/1.".startswith(buffer[:7]):

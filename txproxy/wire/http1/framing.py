@@ -97,7 +97,7 @@ def _settle_length(headers: Headers, length: int) -> bytes:
     """Make Content-Length say ``length`` once. These headers are still being read: nobody else has seen them."""
     value = b"%d" % length
     settled = headers.with_one(b"content-length", value)
-    headers.lines, headers.index = settled.lines, settled.index
+    headers.lines, headers.index, headers.form = settled.lines, settled.index, None
     return value
 
 

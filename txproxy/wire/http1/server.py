@@ -8,15 +8,17 @@ from typing import Final
 from txproxy.errors import ExchangeError, RequestError, WrongProtocol
 from txproxy.wire import grammar, other_protocols
 from txproxy.wire.headers import Headers, normal_lines
-from txproxy.wire.http1 import diagnosis, framing, trailers
+from txproxy.wire.http1 import diagnosis, field_template, framing, trailers
 from txproxy.wire.http1.body import Codec, State
+from txproxy.wire.http1.field_template import FieldTemplate
 from txproxy.wire.message import CHUNKED, UNTIL_CLOSE, EndOfMessage, RequestHead, ResponseHead
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 from txproxy.wire.target import read_target
 
 # What a request line has besides the target: the method, two spaces and the version.
 _REST_OF_LINE: Final = 64
-_LONGEST_METHOD: Final = _REST_OF_LINE - len(b"  HTTP/1.1")
+_AROUND: Final = len(b"  HTTP/1.1")
+_LONGEST_METHOD: Final = _REST_OF_LINE - _AROUND
 # So much of a request line that is none is shown in logs.
 _MOST_SHOWN: Final = 2048
 _USERINFO: Final = re.compile(rb"(://)[^/?#@]*@")
@@ -31,24 +33,29 @@ _BROKEN: Final = State.BROKEN
 class ServerCodec(Codec):
     """Reads requests, writes responses."""
 
-    __slots__ = ("_method", "_minor", "_line_skipped", "_block", "_headers", "_host", "_origin")
+    __slots__ = ("_method", "_minor", "_line_skipped", "_fields", "_headers", "_known", "_template")
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
         super().__init__(limits)
         self._method = b""
         self._minor = 1
-        # The fields of the request before. A client repeats itself: most of its requests have the same ones. With them
-        # the Host, if they say nothing of a body or the connection, and there was nothing else to look at.
-        self._block = b""
-        self._headers = Headers.parsed([])
-        self._host: bytes | None = None
-        # what an absolute target begins with that is at that Host
-        self._origin = b""
+        # The fields of the request before, as they came, with the empty line after them. A client repeats itself: most
+        # of its requests have the same ones, or differ in few values.
+        self._fields = b""
+        self._headers = _NONE
+        # If they say nothing of a body, and there was nothing else to look at: the Host, and what an absolute target
+        # begins with that is at that Host.
+        self._known: tuple[bytes, bytes] | None = None
+        self._template: FieldTemplate | None = None
         # whether the empty line that may be before a request line has been
         self._line_skipped = False
 
-    # It is long, and stays so: a call more for each request whose fields are not those of the one before would cost
-    # more than it tells.
+    def use_limits(self, limits: WireLimits) -> None:
+        """Others from now on; what was known of fields by those before is forgotten."""
+        self.limits = limits
+        self._fields = b""
+        self._known = self._template = None
+
     def next_event(self) -> RequestHead | bytes | EndOfMessage | None:
         """The next event, or None if more bytes are needed. ``RequestError`` says what to answer before closing."""
         if self._state is not _HEAD:
@@ -62,47 +69,80 @@ class ServerCodec(Codec):
             # To match it all again with each piece that comes would make small pieces costly.
             self._check_incomplete(buffer)
             return None
+        fields = self._fields
+        line = grammar.REQUEST_LINE.match(buffer) if fields else None
+        if line is None:
+            return self._new_head(buffer)
+        method, target, minor = line.groups()
+        at = line.end()
+        # Of other versions other things are said (RFC 9110 7.6.3), even where the fields are the same.
+        if minor != b"1":
+            return self._new_head(buffer)
+        if buffer.startswith(fields, at):
+            end = at + len(fields)
+        else:
+            end = self._read_by_template(buffer, at)
+            if not end:
+                return self._new_head(buffer)
+        headers = self._headers
+        if self._known is not None and end <= self.limits.least and method != b"CONNECT":
+            host, origin = self._known
+            if target[0] == 0x2F:
+                return self._known_head(RequestHead(method, target, headers, host), end)
+            if target.startswith(origin):
+                path = target[len(origin) - 1 :]
+                return self._known_head(RequestHead(method, path, headers, host, b"http"), end)
+        return self._head(method, target, 1, headers, end)
+
+    def _read_by_template(self, buffer: bytes, at: int) -> int:
+        """Where fields end that differ from those before in few values, which are read; 0 if they are others."""
+        template = self._template
+        headers = template.read(buffer, at) if template is not None else None
+        if template is None or headers is None:
+            return 0
+        self._headers = headers
+        self._fields = buffer[at : template.end]
+        self._known = template.known
+        return template.end
+
+    def _new_head(self, buffer: bytes) -> RequestHead | None:
+        """The head at the beginning of ``buffer``, whatever was before; None if it is not complete."""
         match = grammar.REQUEST_PLAIN.match(buffer)
         if match is not None:
             method, target, minor, block = match.groups()
-            if block == self._block and minor == b"1":
-                headers = self._headers
+            headers = Headers.parsed(block.split(b"\r\n")[1:])
+            if minor == b"1":
                 end = match.end()
-                host = self._host
-                if host is not None and end <= self.limits.max_target and method != b"CONNECT":
-                    if target[0] == 0x2F:
-                        return self._known_head(RequestHead(method, target, headers, host), end)
-                    if target.startswith(self._origin):
-                        path = target[len(self._origin) - 1 :]
-                        return self._known_head(RequestHead(method, path, headers, host, b"http"), end)
-            else:
-                headers = Headers.parsed(block.split(b"\r\n")[1:])
-                if minor == b"1":
-                    # Of other versions other things are said (RFC 9110 7.6.3), even where the fields are the same.
-                    self._headers = headers
-                    self._block = block
-                    self._host = None
-        else:
-            # RFC 9112 2.2: an empty line before the request line is ignored. One: a client that sends no more than
-            # empty lines would never come to its deadline.
-            if buffer.startswith(b"\r\n") and not self._line_skipped:
-                self._line_skipped = True
-                self._buffer = buffer = buffer[2:]
-                self._checked = 0
-            match = grammar.REQUEST_FULL.match(buffer)
-            if match is None:
-                self._check_incomplete(buffer)
-                return None
-            method, target, minor, block = match.groups()
-            headers = Headers.parsed(normal_lines(block))
-        end = match.end()
+                if self._fields and end <= field_template.LONGEST:
+                    self._template = field_template.learned(
+                        self._template, self._headers, headers, field_template.FIXED_IN_REQUESTS
+                    )
+                self._headers = headers
+                self._fields = buffer[match.end(3) : end]
+                self._known = None
+            return self._head(method, target, 0 if minor == b"0" else 1, headers, match.end())
+        # RFC 9112 2.2: an empty line before the request line is ignored. One: a client that sends no more than empty
+        # lines would never come to its deadline.
+        if buffer.startswith(b"\r\n") and not self._line_skipped:
+            self._line_skipped = True
+            self._buffer = buffer = buffer[2:]
+            self._checked = 0
+        match = grammar.REQUEST_FULL.match(buffer)
+        if match is None:
+            self._check_incomplete(buffer)
+            return None
+        method, target, minor, block = match.groups()
+        return self._head(method, target, 0 if minor == b"0" else 1, Headers.parsed(normal_lines(block)), match.end())
+
+    def _head(self, method: bytes, target: bytes, version: int, headers: Headers, end: int) -> RequestHead:
+        """A head that ends at ``end``, and of which nothing else is known than that it is one."""
         limits = self.limits
         if end > limits.max_target:
-            self._check_line(match)
+            self._check_line(method, target)
         if end > limits.max_head or len(headers.lines) > limits.max_fields:
             raise RequestError("the head is too large", status=431)
         self._method = method
-        self._minor = version = 0 if minor == b"0" else 1
+        self._minor = version
         scheme, authority, path = read_target(method, target, version, headers)
         index = headers.index
         if (scheme is not None or not path) and index.get(b"host", authority) != authority:
@@ -115,15 +155,15 @@ class ServerCodec(Codec):
         else:
             body = 0
             self._state = _END
-        if b"connection" in index:
-            keep = framing.keep_alive(version, headers)
-        else:
-            keep = version == 1
-            if not body and keep and headers is self._headers:
-                self._host = host = index[b"host"]
-                self._origin = b"http://%b/" % host
+        keep = framing.keep_alive(version, headers) if b"connection" in index else version == 1
+        if keep and not body and headers is self._headers:
+            host = index[b"host"]
+            self._known = (host, b"http://%b/" % host)
+            template = self._template
+            if template is not None and template.form is headers.form:
+                template.known = self._known
         # Only now: a head that is refused stays where it is, so that nothing after it is ever taken for a request.
-        self._buffer = buffer[end:]
+        self._buffer = self._buffer[end:]
         self._checked = 0
         self._line_skipped = False
         return RequestHead(method, path, headers, authority, scheme, body, version, keep)
@@ -162,10 +202,10 @@ class ServerCodec(Codec):
         self._begin_body(body)
         return body
 
-    def _check_line(self, match: re.Match[bytes]) -> None:
+    def _check_line(self, method: bytes, target: bytes) -> None:
         limit = self.limits.max_target
-        if len(match[2]) > limit or match.end(3) > limit + _REST_OF_LINE:
-            raise _too_long(len(match[1]))
+        if len(target) > limit or len(method) + len(target) + _AROUND > limit + _REST_OF_LINE:
+            raise _too_long(len(method))
 
     def _check_incomplete(self, buffer: bytes) -> None:
         limits = self.limits
@@ -187,7 +227,7 @@ class ServerCodec(Codec):
             line = grammar.REQUEST_LINE.fullmatch(buffer, 0, line_end)
             if line is None:
                 raise _no_request(buffer, "malformed request line")
-            self._check_line(line)
+            self._check_line(line[1], line[2])
         if len(buffer) > limits.max_head:
             raise RequestError("the head is too large", status=431)
         self._checked = len(buffer)

@@ -1,0 +1,123 @@
+"""Field sections that repeat but for a few values: a request's identifier, a cookie, a date.
+
+A template is what two sections have in common that differ in values alone: whole lines, and the names of the others. A
+section that it fits needs no more than a comparison of bytes for the one, and a look at the other's values. It reads
+what the grammar's plain pattern and :meth:`Headers.parsed` would, which are its slow twins, and knows nothing that they
+have not found before: where it does not fit, they are asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from txproxy.wire import grammar
+from txproxy.wire.headers import Form, Headers
+
+# What is longer is read as if it were the first: a template costs its size twice as long as the connection lasts.
+LONGEST: Final = 8192
+# So many values may differ. Each costs as much as two lines that are read anew.
+_MOST_VALUES: Final = 8
+# So often a connection's template is made anew; each time costs half as much as it saves once.
+_MOST_LESSONS: Final = 32
+
+# A section with another value of one of these is another: they say what becomes of other fields, or of the message.
+FIXED_IN_REQUESTS: Final = frozenset(
+    b"connection content-length host max-forwards te transfer-encoding upgrade".split()
+)
+# A length says nothing of other fields.
+FIXED_IN_RESPONSES: Final = frozenset(b"connection transfer-encoding".split())
+
+
+class FieldTemplate:
+    """A plain field section of HTTP/1, but for the values at ``places`` of its ``lines``.
+
+    ``end`` is where the section ended that was read last, and ``known`` what its owner has found to be so for each.
+    """
+
+    __slots__ = ("lines", "places", "lessons", "known", "form", "end", "_parts", "_last", "_index")
+
+    def __init__(self, headers: Headers, places: Iterable[int], lessons: int) -> None:
+        self.lines = lines = headers.lines
+        self.places = frozenset(places)
+        self.lessons = lessons
+        self.known: tuple[bytes, bytes] | None = None
+        self.end = 0
+        self._index = headers.index
+        self.form = Form()
+        parts = []
+        begin = b"\r\n"
+        for place, line in enumerate(lines):
+            if place in self.places:
+                name = line[: line.index(b": ")]
+                begin += name + b": "
+                parts.append((begin, len(begin), len(name) + 2, place, name.lower()))
+                begin = b"\r\n"
+            else:
+                begin += line + b"\r\n"
+        self._parts = tuple(parts)
+        # There is one more end of line after the last line.
+        self._last = (b"\r\n" + begin) if len(lines) - 1 in self.places else begin + b"\r\n"
+
+    def read(self, buffer: bytes, at: int) -> Headers | None:
+        """The fields whose section, with the empty line after it, is there in ``buffer``; None if it is another, or not
+        complete.
+        """
+        lines = self.lines.copy()
+        index = self._index.copy()
+        for begin, size, width, place, name in self._parts:
+            if not buffer.startswith(begin, at):
+                return None
+            at += size
+            value = grammar.PLAIN_VALUE.match(buffer, at)
+            if value is None:
+                return None
+            end = value.end()
+            index[name] = value[0]
+            lines[place] = buffer[at - width : end]
+            at = end
+        if not buffer.startswith(self._last, at):
+            return None
+        self.end = at + len(self._last)
+        return Headers.alike(lines, index, self.form)
+
+
+def learned(
+    template: FieldTemplate | None, before: Headers, headers: Headers, fixed: frozenset[bytes]
+) -> FieldTemplate | None:
+    """The template for sections like that of ``headers``, which the ``template`` so far does not fit, and like that
+    ``before``. What they have in common says ``fixed`` of which fields it has to be the values.
+    """
+    lessons = 1
+    if template is not None:
+        lessons = template.lessons + 1
+        if lessons > _MOST_LESSONS:
+            return template
+        places = _differing(template.lines, headers, fixed)
+        if places is not None and len(places | template.places) <= _MOST_VALUES:
+            return FieldTemplate(headers, places | template.places, lessons)
+    places = _differing(before.lines, headers, fixed)
+    if places is not None and len(places) <= _MOST_VALUES:
+        return FieldTemplate(headers, places, lessons)
+    return template
+
+
+def _differing(known: list[bytes], headers: Headers, fixed: frozenset[bytes]) -> set[int] | None:
+    """Which lines of ``headers`` have other values than the ``known``; None if that is not all in which they differ."""
+    lines = headers.lines
+    if len(known) != len(lines):
+        return None
+    places = set()
+    index = headers.index
+    for place, line in enumerate(lines):
+        other = known[place]
+        if line != other:
+            name, _, value = line.partition(b": ")
+            if other.partition(b": ")[0] != name:
+                return None
+            name = name.lower()
+            # The values of a name that is there twice are one in the index.
+            if name in fixed or index[name] != value:
+                return None
+            places.add(place)
+    return places
