@@ -6,13 +6,15 @@ from typing import Any, Final
 
 from txproxy.forward.request.targets import Target
 from txproxy.interfaces.context import RequestContext
+from txproxy.wire.forwarding import Passage
 from txproxy.wire.headers import Headers
 
 _NEVER: Final = float("-inf")
 
 
 class Memo:
-    """Of the latest request whose fields went on: its ``headers``, ``target`` and ``mask``, and the fields ``onward``.
+    """Of the latest request whose fields went on: its ``headers``, ``target`` and ``mask``, the fields ``onward``, and
+    the ``way`` of others of their form.
 
     Of the latest one that policy has allowed: what it was (``judged``, its headers, to its right), who was found to
     have sent it, which is ``known_until`` a time of the reactor's clock, and what was decided, which is
@@ -20,7 +22,7 @@ class Memo:
     """
 
     __slots__ = (
-        "headers", "target", "mask", "onward",
+        "headers", "target", "mask", "onward", "way",
         "judged", "scheme", "authority", "method", "path", "generation", "user", "groups", "aim", "known_until",
         "verdict", "rule", "pinned", "settled_until",
     )  # fmt: skip
@@ -30,6 +32,7 @@ class Memo:
         self.target: Target | None = None
         self.mask: Any = None
         self.onward: Headers | None = None
+        self.way: Passage | None = None
         self.judged: Headers | None = None
         self.scheme: bytes | None = None
         self.authority = b""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from txproxy.errors import RequestError
-from txproxy.wire.headers import Headers
+from txproxy.wire.headers import Headers, picking
 from txproxy.wire.message import RequestHead
 
 # RFC 9110 7.6.1, and 11.7: the proxy's own credentials and challenges are for one hop
@@ -86,6 +86,29 @@ def end_to_end(headers: Headers, drop: frozenset[bytes]) -> list[bytes]:
     if len(index) == len(lines):
         return [line for line, name in zip(lines, index, strict=True) if name not in drop]
     return [line for line, name in zip(lines, headers.names(), strict=True) if name not in drop]
+
+
+class Passage:
+    """How fields of one form go on: ``kept`` of their lines (one at least) as they came, after the lines ``before`` and
+    followed by those ``after``.
+    """
+
+    __slots__ = ("form", "_before", "_pick", "_after")
+
+    def __init__(self, headers: Headers, before: list[bytes], kept: list[bytes], after: list[bytes]) -> None:
+        self.form = headers.form
+        self._pick = picking(headers.lines, kept)
+        self._before = b"".join([line + b"\r\n" for line in before])
+        self._after = b"".join([b"\r\n" + line for line in after])
+
+    def of(self, headers: Headers) -> Headers:
+        """What goes on of ``headers``, which are of the form."""
+        return Headers.of_block(self._before + b"\r\n".join(self._pick(headers.lines)) + self._after)
+
+
+def passage(headers: Headers, before: list[bytes], kept: list[bytes], after: list[bytes]) -> Passage | None:
+    """The passage of ``headers`` and others of their form; None if they have no form, or all comes anew."""
+    return Passage(headers, before, kept, after) if headers.form is not None and kept else None
 
 
 def without_lookalikes(lines: list[bytes], drop: frozenset[bytes]) -> list[bytes]:

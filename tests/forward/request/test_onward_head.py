@@ -1,12 +1,17 @@
 """What goes on to origins, and what does not."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.wire.alike_heads import check_each_is_as_if_alone, section, sections
+from txproxy import ForwardPolicy, ForwardProxyFactory
 from txproxy.forward.access.content_policy import ContentRules
 from txproxy.forward.access.rules import Rule
 from txproxy.forward.egress.credentials_injection import Injection
 from txproxy.forward.request.privacy import Privacy
 from txproxy.forward.request.url_rewrites import Rewrite
+from txproxy.testing import ProxyInMemory
 
 OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nok"
 STANDS = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -301,3 +306,64 @@ def test_what_is_removed_or_replaced_passes_in_no_trailer(forward):
     assert trailers(proxy, sent, answered) == (b"X_key: 4\r\nX-Sum: 5\r\n", b"X-Id: 3\r\n")
     assert trailers(proxy, sent, answered, b"b.example") == (b"X-Sum: 5\r\n", answered)
     assert trailers(proxy, sent, answered, b"c.example") == (sent.replace(b"X_key: 4\r\n", b""), answered)
+
+
+LINES = st.sampled_from(
+    [
+        *(b"Host: a", b"Connection: keep-alive", b"Connection: X-Id", b"Connection: close, Cookie", b"TE: trailers"),
+        *(b"Connection: TE", b"TE: x", b"Upgrade: websocket", b"Connection: Upgrade", b"Max-Forwards: 1"),
+        *(b"Max-Forwards: 2", b"Keep-Alive: 5", b"X-Forwarded-For: 10.0.0.7", b"X-Forwarded-For: 10.0.0.8"),
+        *(b"X_Forwarded_For: 10.0.0.7", b"X_Forwarded_For: 10.0.0.8", b"Proxy-Authorization: Basic YQ=="),
+        *(b"X-Id: 1", b"X-Id: 2", b"x-id: 3", b"X_Id: 4", b"Cookie: a", b"Cookie: b", b"Via: 1.1 b", b"Referer: c"),
+        *(b"User-Agent: x", b"User-Agent: y", b"Content-Length: 0", b"Content_Length: 1", b"Content_Length: 2"),
+    ]
+)
+STARTS = st.sampled_from(
+    [
+        *[b"GET http://a/x HTTP/1.1"] * 4,
+        *(
+            b"GET http://b/ HTTP/1.1",
+            b"OPTIONS http://a/ HTTP/1.1",
+            b"GET http://a/x HTTP/1.0",
+            b"GET https://a/ HTTP/1.1",
+        ),
+    ]
+)
+POLICIES = {
+    "usual": {},
+    "no Via": {"via": None},
+    "on": {"forwarded_for": "on"},
+    "off": {"forwarded_for": "off"},
+    "transparent": {"forwarded_for": "transparent"},
+    "privacy": {"privacy": [Privacy(remove=["Cookie"], replace={"User-Agent": "z"})]},
+    "few fields": {"privacy": [Privacy(hosts="a", keep=["X-Id", "Referer"])]},
+    "rules": {"rules": [Rule(action="allow", headers={"X-Id": "1"}), Rule(action="deny", hosts="b")]},
+}
+
+
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+def test_requests_that_are_alike_go_on_as_each_alone(policy):
+    def make():
+        return ProxyInMemory(lambda reactor: ForwardProxyFactory(ForwardPolicy(**policy), reactor=reactor))
+
+    @given(sections(LINES, first=b"Host: a"), st.lists(STARTS, min_size=8, max_size=8))
+    def check(fields, starts):
+        sent = [start + b"\r\n" + section(lines) for lines, start in zip(fields, starts, strict=False)]
+        check_each_is_as_if_alone(make, [(request, OK) for request in sent])
+
+    check()
+
+
+def test_fields_of_one_form_go_by_the_way_of_those_before(forward):
+    proxy = forward(forwarded_for="delete")
+    client = proxy.connect()
+    ways = []
+    for number in range(4):
+        client.send(get(b"http://a/", b"X-Forwarded-For: 10.0.0.%d" % number, b"X-Id: %d" % number, b"A: b"))
+        asked = proxy.upstream.take()
+        assert b"\r\nX-Id: %d\r\nA: b\r\n" % number in asked
+        assert b"10.0.0" not in asked
+        proxy.upstream.send(OK)
+        ways.append(client._protocol.connection.memo.way)
+    assert ways[2] is ways[3]
+    assert ways[3] is not None

@@ -17,6 +17,7 @@ from txproxy.wire.forwarding import (
     connection_lines,
     end_to_end,
     one_hop_less,
+    passage,
     without_lookalikes,
 )
 from txproxy.wire.headers import Headers
@@ -43,38 +44,53 @@ class Onward:
     ) -> RequestHead:
         """What ``target`` gets for ``head``: changed by ``mask``, and with ``lines`` added."""
         memo: Memo = context.connection.memo or memo_of(context)
-        headers = memo.onward
-        if headers is None or memo.headers is not head.headers or memo.target is not target or memo.mask is not mask:
-            headers = None
-        if headers is None or lines:
-            headers = self._fields(head, context, target, mask, lines)
-            index = head.headers.index
-            if b"upgrade" not in index and b"max-forwards" not in index and not lines:
-                # A client whose fields are the same again is told of in the same words.
-                memo.headers, memo.target, memo.mask, memo.onward = head.headers, target, mask, headers
+        headers = None
+        if memo.onward is not None and memo.target is target and memo.mask is mask and not lines:
+            if memo.headers is head.headers:
+                headers = memo.onward
+            elif memo.way is not None and memo.way.form is head.headers.form:
+                memo.headers = head.headers
+                memo.onward = headers = memo.way.of(head.headers)
+        if headers is None:
+            headers = self._tell(head, context, target, mask, lines)
         return RequestHead(head.method, head.path, headers, target.authority, None, head.body)
 
-    def _fields(
+    def _tell(
         self, head: RequestHead, context: RequestContext, target: Target, mask: Mask | None, more: tuple[bytes, ...]
     ) -> Headers:
         index = head.headers.index
         # RFC 9112 3.2.2: Host is made from the target, whatever the client sent.
-        lines = [b"Host: " + target.authority]
-        drop = mask.dropped(index) if mask is not None else _NONE
-        others = end_to_end(head.headers, self._drop | drop)
-        lines += without_lookalikes(others, self._not_alike | drop) if b"_" in b"".join(index) else others
-        if mask is not None:
-            lines += mask.lines
-        lines += more
-        if self._via is not None:
-            # Several Via lines are one list, in order (RFC 9110 5.3).
-            lines.append(self._via.request_line(head.minor))
-        if self._forwarded_for == "on":
-            lines.append(b"X-Forwarded-For: " + context.client_ip.encode("ascii"))
-        elif self._forwarded_for == "off":
-            lines.append(b"X-Forwarded-For: unknown")
-        if b"connection" in index:
-            lines += connection_lines(head)
+        first = [b"Host: " + target.authority]
+        kept, added = self._fields(head, context, mask, more)
+        lines = first + kept + added
         if b"max-forwards" in index and head.method == b"OPTIONS":
             lines = one_hop_less(lines, head)
-        return Headers.from_lines(lines)
+        headers = Headers.from_lines(lines)
+        if b"upgrade" not in index and b"max-forwards" not in index and not more:
+            # A client whose fields are the same again is told of in the same words.
+            memo: Memo = context.connection.memo
+            memo.headers, memo.target, memo.mask, memo.onward = head.headers, target, mask, headers
+            memo.way = passage(head.headers, first, kept, added)
+        return headers
+
+    def _fields(
+        self, head: RequestHead, context: RequestContext, mask: Mask | None, more: tuple[bytes, ...]
+    ) -> tuple[list[bytes], list[bytes]]:
+        """Which lines of the client's go on, and which come after them."""
+        index = head.headers.index
+        drop = mask.dropped(index) if mask is not None else _NONE
+        kept = end_to_end(head.headers, self._drop | drop if drop else self._drop)
+        if b"_" in b"".join(index):
+            kept = without_lookalikes(kept, self._not_alike | drop)
+        added = list(mask.lines) if mask is not None else []
+        added += more
+        if self._via is not None:
+            # Several Via lines are one list, in order (RFC 9110 5.3).
+            added.append(self._via.request_line(head.minor))
+        if self._forwarded_for == "on":
+            added.append(b"X-Forwarded-For: " + context.client_ip.encode("ascii"))
+        elif self._forwarded_for == "off":
+            added.append(b"X-Forwarded-For: unknown")
+        if b"connection" in index:
+            added += connection_lines(head)
+        return kept, added

@@ -35,10 +35,12 @@ from txproxy.wire.forwarding import (
     HOP_BY_HOP,
     NOT_ALIKE,
     TARGET_FIELDS,
+    Passage,
     Via,
     connection_lines,
     end_to_end,
     one_hop_less,
+    passage,
     plain,
     without_lookalikes,
 )
@@ -257,24 +259,35 @@ class ToPool:
         told = context.connection.memo
         if (
             type(told) is _Told
-            and told.of is head.headers
             and told.host == host
             and told.authority == head.authority
             and told.lines == context.lines
             and told.by is self
+            and (told.of is head.headers or told.holds_for(head.headers))
         ):
             headers = told.headers
         else:
-            headers = self._fields(head, context, host)
-            if _MORE_THAN_FIELDS.isdisjoint(head.headers.index):
-                context.connection.memo = _Told(self, head, host, context.lines, headers)
+            headers = self._tell(head, context, host)
         return RequestHead(head.method, head.path, headers, host, None, head.body)
 
-    def _fields(self, head: RequestHead, context: RequestContext, host: bytes) -> Headers:
+    def _tell(self, head: RequestHead, context: RequestContext, host: bytes) -> Headers:
         index = head.headers.index
-        lines = [b"Host: " + host]
+        first = [b"Host: " + host]
+        kept, added = self._fields(head, context)
+        lines = first + kept + added
+        if b"max-forwards" in index and head.method == b"OPTIONS":
+            lines = one_hop_less(lines, head)
+        headers = Headers.from_lines(lines)
+        if _MORE_THAN_FIELDS.isdisjoint(index):
+            way = passage(head.headers, first, kept, added)
+            context.connection.memo = _Told(self, head, host, context.lines, headers, way)
+        return headers
+
+    def _fields(self, head: RequestHead, context: RequestContext) -> tuple[list[bytes], list[bytes]]:
+        """Which lines of the client's go on, and which come after them."""
+        index = head.headers.index
         kept = head.kept if type(head) is RouteHead else _NONE
-        lines += end_to_end(head.headers, _DROP - kept if kept else _DROP)
+        lines = end_to_end(head.headers, _DROP - kept if kept else _DROP)
         if b"_" in b"".join(index):
             lines = without_lookalikes(lines, _NOT_ALIKE.difference(map(plain, kept)))
         told = (
@@ -282,17 +295,15 @@ class ToPool:
             if context.lines is not None
             else peer_alone(context.peer_ip, context.connection.peer_scheme).lines
         )
-        lines += [line for line in told if line.partition(b":")[0].lower() not in kept] if kept else told
+        added = [line for line in told if line.partition(b":")[0].lower() not in kept] if kept else [*told]
         # Only a route, or a proxy that is trusted, can have said so already.
-        if head.authority and not ((kept or context.lines is not None) and _tells_host(lines)):
-            lines.append(b"X-Forwarded-Host: " + head.authority)
+        if head.authority and not ((kept or context.lines is not None) and _tells_host((*lines, *added))):
+            added.append(b"X-Forwarded-Host: " + head.authority)
         if self._via is not None:
-            lines.append(self._via.request_line(head.minor))
+            added.append(self._via.request_line(head.minor))
         if b"connection" in index or b"te" in index:
-            lines += connection_lines(head)
-        if b"max-forwards" in index and head.method == b"OPTIONS":
-            lines = one_hop_less(lines, head)
-        return Headers.from_lines(lines)
+            added += connection_lines(head)
+        return lines, added
 
 
 def _tells_host(lines: Iterable[bytes]) -> bool:
@@ -302,14 +313,21 @@ def _tells_host(lines: Iterable[bytes]) -> bool:
 
 class _Told:
     """What upstreams were told with the request before: ``headers``, made ``by`` an action ``of`` a client's fields and
-    of the ``lines`` that tell of it. A client whose fields are the same again is told of in the same words. The target
-    may have another ``authority`` all the same, as it is no field.
+    of the ``lines`` that tell of it. A client whose fields are the same again is told of in the same words; if they are
+    of the same form, the ``way`` of those goes for them as well. The target may have another ``authority`` all the
+    same, as it is no field.
     """
 
-    __slots__ = ("by", "of", "authority", "host", "lines", "headers")
+    __slots__ = ("by", "of", "authority", "host", "lines", "headers", "way")
 
     def __init__(
-        self, by: ToPool, head: RequestHead, host: bytes, lines: tuple[bytes, ...] | None, headers: Headers
+        self,
+        by: ToPool,
+        head: RequestHead,
+        host: bytes,
+        lines: tuple[bytes, ...] | None,
+        headers: Headers,
+        way: Passage | None,
     ) -> None:
         self.by = by
         self.of = head.headers
@@ -317,3 +335,15 @@ class _Told:
         self.host = host
         self.lines = lines
         self.headers = headers
+        self.way = way
+
+    def holds_for(self, headers: Headers) -> bool:
+        """Whether fields that are others differ in nothing that counts; then it is ``of`` those. What a route has set
+        fields in is of no form.
+        """
+        way = self.way
+        if way is None or way.form is not headers.form:
+            return False
+        self.of = headers
+        self.headers = way.of(headers)
+        return True
