@@ -202,6 +202,15 @@ def test_an_informational_response_is_not_the_end() -> None:
     assert not codec.sends_body
 
 
+@pytest.mark.parametrize("pieces", [[b"Host:"], [b"H", b"ost:"], [b"Ho", b"st", b":"], [b"GET /", b"\x01"]])
+def test_what_can_be_no_request_line_is_refused_at_once_in_any_pieces(pieces: list[bytes]) -> None:
+    codec = ServerCodec()
+    with pytest.raises(RequestError, match="malformed request line"):
+        for piece in pieces:
+            codec.receive(piece)
+            codec.next_event()
+
+
 # -- fields that are those of the request before
 
 

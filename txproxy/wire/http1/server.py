@@ -213,7 +213,8 @@ class ServerCodec(Codec):
         line_end = buffer.find(b"\r\n")
         # Whoever speaks another protocol may never send an end of line.
         within_line = line_end < 0 and buffer not in other_protocols.TLS_BEGUN
-        if within_line and not checked and not grammar.REQUEST_LINE_BEGUN.fullmatch(buffer):
+        # Once the method is over, only what comes has to be looked at.
+        if within_line and b" " not in buffer[:checked] and not grammar.REQUEST_LINE_BEGUN.fullmatch(buffer):
             raise _no_request(buffer, "malformed request line")
         # A last byte that is no CRLF yet may be the CR.
         if (line_end if line_end >= 0 else len(buffer) - 1) > limits.max_target + _REST_OF_LINE:
