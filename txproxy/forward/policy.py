@@ -26,10 +26,10 @@ from txproxy.forward.request.privacy import Privacy
 from txproxy.forward.request.targets import Bind, bind_address
 from txproxy.forward.request.url_rewrites import Rewrite, Rewrites
 from txproxy.interfaces.allowances import Bounds
+from txproxy.interfaces.record import ExchangeRecord
 from txproxy.matching.hosts import HostPatterns
 from txproxy.matching.networks import PeerNetworks
 from txproxy.matching.ports import Ports
-from txproxy.proxy.exchanges.exchange import Exchange
 
 FORWARDED_FOR_MODES: Final = ("on", "off", "transparent", "delete")
 
@@ -80,7 +80,7 @@ def _lists(value: Filters | Mapping[str, str] | Iterable[ListFile | str]) -> Fil
 class Audit(Protocol):
     """Who writes down what was decided (see :class:`txproxy.AuditLog`)."""
 
-    def exchange(self, exchange: Exchange) -> None:
+    def exchange(self, record: ExchangeRecord) -> None:
         """A finished exchange."""
 
     def open(self) -> None:

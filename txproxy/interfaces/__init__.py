@@ -20,6 +20,7 @@ from txproxy.interfaces.dialers import IClientDialer, IDialer
 from txproxy.interfaces.middleware import Handler, IMiddleware, decided
 from txproxy.interfaces.mode import IMode
 from txproxy.interfaces.plan import Decision, OwnFields, Plan, Postponed, Uploading
+from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
 from txproxy.interfaces.tunnels import Gatekeeper
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
@@ -29,6 +30,8 @@ __all__ = [
     "IMiddleware",
     "Handler",
     "decided",
+    "ExchangeRecord",
+    "AttemptRecord",
     "RequestHead",
     "ResponseHead",
     "Headers",

@@ -6,21 +6,8 @@ from time import localtime, strftime, time
 from typing import Final, Protocol
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces.context import RequestContext
+from txproxy.interfaces.record import ExchangeRecord
 from txproxy.observe.log_file import LogFile
-from txproxy.wire.message import RequestHead
-
-
-class Finished(Protocol):
-    """An exchange, as far as the log is concerned."""
-
-    request: RequestHead
-    status: int
-    sent: int
-
-    @property
-    def context(self) -> RequestContext:
-        """Who sent the request."""
 
 
 class FinishedStream(Protocol):
@@ -52,9 +39,9 @@ class AccessLog:
         """No more lines."""
         self.file.close()
 
-    def exchange(self, exchange: Finished) -> None:
+    def exchange(self, record: ExchangeRecord) -> None:
         """One finished exchange."""
-        request = exchange.request
+        request = record.request
         index = request.headers.index
         if request.method == b"CONNECT":
             target = request.authority
@@ -65,12 +52,12 @@ class AccessLog:
         # What could not be read as a request has no method, and is shown as it came.
         line = b"%b %b HTTP/1.%d" % (request.method, target, request.minor) if request.method else target or b"-"
         self._line(
-            exchange.context.client_ip,
-            exchange.context.user,
+            record.context.client_ip,
+            record.context.user,
             line,
             # nginx's number for a client that left before it was answered
-            exchange.status or 499,
-            exchange.sent,
+            record.status or 499,
+            record.sent,
             index.get(b"referer", b"-"),
             index.get(b"user-agent", b"-"),
         )

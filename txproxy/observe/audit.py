@@ -17,9 +17,9 @@ from typing import Any
 from twisted.logger import Logger
 
 from txproxy.errors import ConfigError, DestinationProhibited
+from txproxy.interfaces.record import ExchangeRecord
 from txproxy.matching.hosts import normal_host
 from txproxy.observe.log_file import LogFile
-from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.wire.target import DEFAULT_PORTS, split_authority
 
 _log = Logger()
@@ -59,9 +59,9 @@ class AuditLog:
         if self.file is not None and not self._users:
             self.file.close()
 
-    def exchange(self, exchange: Exchange) -> None:
+    def exchange(self, record: ExchangeRecord) -> None:
         """One finished exchange."""
-        line = json.dumps(entry(exchange, time()), ensure_ascii=True, separators=(",", ":")) + "\n"
+        line = json.dumps(entry(record, time()), ensure_ascii=True, separators=(",", ":")) + "\n"
         try:
             file = self._opened()
         except ConfigError as fault:
@@ -79,11 +79,11 @@ def _time(now: float) -> str:
     return datetime.fromtimestamp(now, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def entry(exchange: Exchange, now: float) -> dict[str, Any]:
+def entry(record: ExchangeRecord, now: float) -> dict[str, Any]:
     """What a line says of an exchange that has ended ``now``, in seconds since 1970."""
-    request, context, plan = exchange.request, exchange.context, exchange.plan
+    request, context = record.request, record.context
     host, port = _place(request.scheme, request.authority)
-    verdict, rule, list_name, reason = _verdict(exchange)
+    verdict, rule, list_name, reason = _verdict(record)
     return {
         "time": _time(now),
         "client": context.client_ip,
@@ -96,24 +96,24 @@ def entry(exchange: Exchange, now: float) -> dict[str, Any]:
         "rule": rule,
         "list": list_name,
         "reason": reason,
-        "to": str(plan.attempt.address) if plan is not None else None,
-        "status": exchange.status,
-        "outcome": exchange.outcome,
-        "detail": exchange.detail,
-        "received": exchange.received,
-        "sent": exchange.sent,
-        "seconds": round(max(0.0, exchange.services.seconds() - exchange.started), 3),
+        "to": str(record.address) if record.address is not None else None,
+        "status": record.status,
+        "outcome": record.outcome,
+        "detail": record.detail,
+        "received": record.received,
+        "sent": record.sent,
+        "seconds": round(max(0.0, record.seconds), 3),
     }
 
 
-def _verdict(exchange: Exchange) -> tuple[str | None, str | None, str | None, str | None]:
-    if exchange.outcome == DestinationProhibited.error:
+def _verdict(record: ExchangeRecord) -> tuple[str | None, str | None, str | None, str | None]:
+    if record.outcome == DestinationProhibited.error:
         # That is found out when it is dialled.
-        return "deny", "allow_destinations", None, exchange.detail
-    verdict = exchange.context.verdict
+        return "deny", "allow_destinations", None, record.detail
+    verdict = record.context.verdict
     if verdict is not None:
         return verdict.outcome.value, verdict.rule or None, verdict.list_name or None, verdict.reason or None
-    return ("allow" if exchange.plan is not None else None), None, None, None
+    return ("allow" if record.attempts else None), None, None, None
 
 
 def _place(scheme: bytes | None, authority: bytes) -> tuple[str | None, int | None]:

@@ -32,9 +32,10 @@ class ProxyFactory:
     """Builds a protocol for each client connection, and holds what they share.
 
     ``mode`` (:class:`txproxy.interfaces.IMode`) says where requests go; ``dialer`` makes connections (a plain one if
-    None); ``observers`` are called with each finished exchange; ``name`` is who speaks in Proxy-Status; ``resolver``
-    may be shared with others. ``middleware`` (:class:`txproxy.interfaces.IMiddleware`) stands around the mode, the
-    first outermost. ``reactor`` is the running program's if None. A factory may listen on any number of ports.
+    None); ``observers`` are called with the record of each finished exchange
+    (:class:`txproxy.interfaces.ExchangeRecord`); ``name`` is who speaks in Proxy-Status; ``resolver`` may be shared with
+    others. ``middleware`` (:class:`txproxy.interfaces.IMiddleware`) stands around the mode, the first outermost.
+    ``reactor`` is the running program's if None. A factory may listen on any number of ports.
     """
 
     noisy = False

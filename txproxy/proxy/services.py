@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from txproxy.errors import ExchangeError
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.dialers import IClientDialer, IDialer
+from txproxy.interfaces.record import ExchangeRecord
 from txproxy.net.deadlines import Deadlines, TimeLimit
 from txproxy.net.dialing import Dialer
 from txproxy.net.dns.resolver import Resolver
@@ -32,8 +33,8 @@ _log = Logger()
 # request that may be on its way when nobody listens any more.
 GONE: Final = 1.0
 
-# Called with each finished exchange.
-Observer: TypeAlias = Callable[[Any], None]
+# Called with the record of each finished exchange.
+Observer: TypeAlias = Callable[[ExchangeRecord], None]
 
 
 class Errand(Protocol):
@@ -126,11 +127,11 @@ class Services:
 
     # -- observers
 
-    def exchange_finished(self, exchange: Any) -> None:
+    def exchange_finished(self, record: ExchangeRecord) -> None:
         """Tell the observers. One that fails is said loudly, and harms nobody."""
         for observer in self._observers:
             try:
-                observer(exchange)
+                observer(record)
             except Exception:
                 _log.failure("an observer failed")
 

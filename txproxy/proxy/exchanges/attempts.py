@@ -20,6 +20,7 @@ from txproxy.net.via_proxy import spoke_early
 from txproxy.proxy.exchange_bounds import Bound
 from txproxy.proxy.exchanges.early_body import EarlyBody
 from txproxy.proxy.exchanges.phases import ANSWERED, DIALING, GATHERING, OVER, PLANNING, SENT, Phase
+from txproxy.proxy.exchanges.recording import Recording
 from txproxy.proxy.exchanges.request_body import RequestBody
 from txproxy.proxy.services import Services
 from txproxy.proxy.upstream.connection_binding import bind_by_request
@@ -54,6 +55,8 @@ class Attempts:
     bound: Bound | None = None
     # the status that the upstream has answered with, whatever the client got
     upstream_status = 0
+    # notes what becomes of it, if anybody is to know
+    recording: Recording | None = None
     # whether an upstream had to wait with its response, for the client or for a bound
     held = False
     # the connection that has a request, with a body, which another is to send
@@ -116,14 +119,18 @@ class Attempts:
         self.plan = plan
         if plan.bounds is not None and self.bound is None:
             self.bound = Bound(plan.bounds, self)
-        if plan.max_body is not None and self.request.body > plan.max_body:
-            self._tracker = plan.attempt.tracker
-            self.fail(RequestError("the body is too large", status=413))
-        else:
+        if plan.max_body is None or self.request.body <= plan.max_body:
             self._make(plan.attempt)
+            return
+        self._tracker = plan.attempt.tracker
+        if self.recording is not None:
+            self.recording.attempt(plan.attempt)
+        self.fail(RequestError("the body is too large", status=413))
 
     def _make(self, attempt: Attempt) -> None:
         self._tracker = attempt.tracker
+        if self.recording is not None:
+            self.recording.attempt(attempt)
         body = self.body
         if body is not None and body.early is not None and body.early.late and attempt.tracker is not None:
             self._tracker = body.early.postponed.lend(attempt.tracker, self)
@@ -139,6 +146,8 @@ class Attempts:
                 # Once part of its body has been taken, it cannot go elsewhere.
                 kept = self.services.take_quiet(key)
             if kept is not None:
+                if self.recording is not None:
+                    self.recording.kept()
                 self._send(kept, attempt.head)
                 return
         self._dial(attempt)
@@ -160,7 +169,10 @@ class Attempts:
         attempt = plan.attempt
         if self.phase is OVER:
             upstream.close()
-        elif attempt.head is None:
+            return
+        if self.recording is not None:
+            self.recording.dialed()
+        if attempt.head is None:
             if attempt.answered is not None:
                 attempt.answered(200)
             self.switch(None, upstream)
@@ -198,6 +210,8 @@ class Attempts:
 
     def leave(self, fault: ExchangeError | None, status: int) -> None:
         """Let who keeps track of the attempt know how it went."""
+        if self.recording is not None:
+            self.recording.attempt_over(fault, status)
         tracker = self._tracker
         if tracker is not None:
             self._tracker = None
@@ -235,6 +249,9 @@ class Attempts:
                 # A new one, of which there is one for each attempt, tells whether it is there at all.
                 self._dial(plan.attempt)
                 return
+        if self.recording is not None:
+            # It has failed, whoever is to blame.
+            self.recording.attempt_over(fault, self.upstream_status)
         self.leave(None if closed_idle or self._is_clients(fault) else fault, self.upstream_status)
         if repeat:
             self._try_again(plan, fault)

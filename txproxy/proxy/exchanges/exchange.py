@@ -24,6 +24,7 @@ from txproxy.proxy.exchanges.attempts import Attempts
 from txproxy.proxy.exchanges.filters import ReplacedResponse, ResponseBodyFilters, close_all, filtered_head
 from txproxy.proxy.exchanges.own_answers import OwnAnswer
 from txproxy.proxy.exchanges.phases import ANSWERED, OVER, PLANNING, SENT
+from txproxy.proxy.exchanges.recording import Recording
 from txproxy.proxy.exchanges.response_body import ResponseBody
 from txproxy.proxy.exchanges.response_head import informational, onward_fields, switching
 from txproxy.proxy.tunnel import Tunnel
@@ -47,8 +48,6 @@ class Exchange(Attempts):
     sent = 0
     outcome = ""
     detail = ""
-    started = 0.0
-    _observed = False
     # what the body of the response passes, if anything
     _response_body: ResponseBody | None = None
 
@@ -73,8 +72,7 @@ class Exchange(Attempts):
         """Ask the mode for its ``plan``, and go."""
         services = self.services
         if services.observed and not self.downstream.errand:
-            self.started = services.seconds()
-            self._observed = True
+            self.recording = Recording(services.seconds)
         try:
             decision = plan(self.request, self.context)
         except ExchangeError as fault:
@@ -93,8 +91,7 @@ class Exchange(Attempts):
         for.
         """
         if self.services.observed:
-            self.started = self.services.seconds() - waited
-            self._observed = True
+            self.recording = Recording(self.services.seconds, waited)
         self.fail(fault)
 
     def decided(self, decision: Decision) -> None:
@@ -217,6 +214,8 @@ class Exchange(Attempts):
     def _final_head(self, head: ResponseHead) -> ResponseHead | None:
         """Make of the upstream's head the client's; None if the response is not for the client, who got another."""
         status = self.upstream_status = head.status
+        if self.recording is not None:
+            self.recording.answered()
         plan = self.plan
         assert plan is not None
         attempt = plan.attempt
@@ -340,6 +339,8 @@ class Exchange(Attempts):
     def switch(self, response: ResponseHead | None, upstream: UpstreamConnection) -> None:
         """Become a tunnel."""
         self.status = self.upstream_status = response.status if response is not None else 200
+        if self.recording is not None:
+            self.recording.answered()
         self.phase = ANSWERED
         self.upstream = None
         self.request_done = True
@@ -429,8 +430,9 @@ class Exchange(Attempts):
             self._close_filters()
         if self.bound is not None:
             self.bound.ended()
-        if self._observed:
-            self.services.exchange_finished(self)
+        if self.recording is not None:
+            self.recording.attempt_over(None, self.upstream_status)
+            self.services.exchange_finished(self.recording.of(self))
 
     def _close_filters(self) -> None:
         context = self.context

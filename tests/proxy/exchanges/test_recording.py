@@ -1,0 +1,130 @@
+"""The record of an exchange: what it says of attempts and of times."""
+
+import pytest
+
+from tests.proxy.exchanges.filtering import GET, OK, PUT
+from txproxy import Limits, Pool, PoolSettings, ReverseProxyFactory
+from txproxy.errors import ConnectionRefused
+from txproxy.testing import ProxyInMemory
+
+
+@pytest.fixture
+def records():
+    return []
+
+
+@pytest.fixture
+def serve(records):
+    made = []
+
+    def serve(upstreams=2, **limits):
+        pool = Pool([f"http://10.0.0.{number}" for number in range(1, upstreams + 1)], settings=PoolSettings(retries=1))
+        made.append(
+            ProxyInMemory(
+                lambda reactor: ReverseProxyFactory(
+                    pool, limits=Limits(**limits), observers=(records.append,), reactor=reactor
+                )
+            )
+        )
+        return made[-1]
+
+    yield serve
+    for proxy in made:
+        proxy.close()
+
+
+def told(record):
+    return [
+        (str(one.address), one.fault.error if one.fault is not None else None, one.status, one.reused)
+        for one in record.attempts
+    ]
+
+
+def test_it_has_what_the_client_got_and_when(serve, records):
+    proxy = serve(1)
+    client = proxy.connect()
+    client.send(PUT)
+    proxy.advance(2)
+    client.send(b"hello")
+    proxy.advance(3)
+    proxy.upstream.send(OK[:-2])
+    proxy.advance(4)
+    proxy.upstream.send(OK[-2:])
+    (record,) = records
+    assert (record.outcome, record.detail, record.status, record.sent, record.received) == ("ok", "", 200, 5, 5)
+    assert (record.first_byte, record.seconds) == pytest.approx((5, 9))
+    (attempt,) = record.attempts
+    assert (attempt.began, attempt.connected, attempt.ended) == pytest.approx((0, 0, 9))
+    assert record.client_ip == "127.0.0.1" and str(record.address) == "10.0.0.1:80"
+    assert "'ok', 200, 9.000 s" in repr(record) and "200, 9.000 s" in repr(attempt)
+
+
+def test_each_attempt_is_there_with_how_it_went(serve, records):
+    proxy = serve(2)
+    proxy.network.script = [ConnectionRefused("no")]
+    client = proxy.connect()
+    client.send(GET)
+    proxy.advance(1)
+    proxy.upstream.drop(clean=True)
+    assert told(records[0]) == [
+        ("10.0.0.1:80", "connection_refused", 0, False),
+        ("10.0.0.2:80", "connection_terminated", 0, False),
+    ]
+    assert records[0].outcome == "connection_terminated" and records[0].first_byte is None
+    assert records[0].attempts[0].connected is None and records[0].attempts[1].ended == pytest.approx(1)
+
+
+def test_a_kept_connection_is_known_as_such_and_one_that_had_ended_is_no_other_attempt(serve, records):
+    proxy = serve(1)
+    client, first = proxy.exchange(GET, OK)
+    client.send(GET)
+    first.send(OK)
+    client.send(GET)
+    first.drop(clean=True)
+    proxy.upstream.send(OK)
+    assert [told(record) for record in records] == [
+        [("10.0.0.1:80", None, 200, reused)] for reused in (False, True, False)
+    ]
+
+
+@pytest.mark.parametrize("end", ["cut", "leaves"])
+def test_what_did_not_end_well_says_so(serve, records, end):
+    proxy = serve(1)
+    client, upstream = proxy.exchange(GET, OK[:-2])
+    if end == "cut":
+        upstream.drop()
+    else:
+        client.drop()
+    (record,) = records
+    assert record.outcome == ("http_response_incomplete" if end == "cut" else "client-gone")
+    assert told(record) == [("10.0.0.1:80", record.outcome if end == "cut" else None, 200, False)]
+
+
+def test_what_no_upstream_was_asked_for_has_no_attempt(serve, records):
+    proxy = serve(1)
+    client = proxy.connect()
+    client.send(b"GET / HTTP/9.9\r\n\r\n")
+    assert records[0].attempts == () and records[0].address is None and records[0].status >= 400
+
+
+def test_what_never_became_a_request_has_been_waited_for(serve, records):
+    proxy = serve(1, header_timeout=7)
+    client = proxy.connect()
+    client.send(b"GET ")
+    proxy.advance(8)
+    assert records[0].status == 408 and records[0].seconds >= 7
+
+
+def test_a_tunnel_ends_with_its_bytes(serve, records):
+    proxy = serve(1)
+    client = proxy.connect()
+    client.send(b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: w\r\n\r\n")
+    proxy.upstream.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: w\r\n\r\n")
+    proxy.advance(1)
+    client.send(b"hi")
+    proxy.upstream.send(b"hello")
+    client.drop()
+    proxy.advance(0)
+    (record,) = records
+    assert (record.outcome, record.status, record.received, record.sent) == ("tunnel", 101, 2, 5)
+    assert told(record) == [("10.0.0.1:80", None, 101, False)] and record.first_byte == 0

@@ -1,0 +1,101 @@
+"""What is known of an exchange when it is over. Logs and metrics learn from that alone."""
+
+from __future__ import annotations
+
+from txproxy.errors import ExchangeError
+from txproxy.interfaces.address import Address
+from txproxy.interfaces.attempt import Attempt
+from txproxy.interfaces.context import RequestContext
+from txproxy.wire.message import RequestHead
+
+
+class AttemptRecord:
+    """What became of one :class:`Attempt`. All times are in seconds from the beginning of the exchange.
+
+    ``began`` is when it was decided on, ``connected`` when it had a connection (None: it got none), and ``ended`` when
+    it was over. ``reused`` says that the connection was a kept one. ``fault`` is why it failed, or None, and ``status``
+    that of the final response, 0 if none came.
+    """
+
+    # Not attrs: they are made for each request, and this is the fastest. Nobody changes one.
+    __slots__ = ("attempt", "began", "connected", "ended", "reused", "fault", "status")
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        began: float,
+        connected: float | None,
+        ended: float,
+        reused: bool,
+        fault: ExchangeError | None,
+        status: int,
+    ) -> None:
+        self.attempt = attempt
+        self.began = began
+        self.connected = connected
+        self.ended = ended
+        self.reused = reused
+        self.fault = fault
+        self.status = status
+
+    @property
+    def address(self) -> Address:
+        """Where it went."""
+        return self.attempt.address
+
+    def __repr__(self) -> str:
+        how = self.fault.error if self.fault is not None else self.status
+        return f"AttemptRecord({str(self.address)!r}, {how!r}, {self.ended - self.began:.3f} s)"
+
+
+class ExchangeRecord:
+    """One exchange that is over: the ``request``, and its ``context``, which has who sent it and what policy said.
+
+    ``outcome`` is ``"ok"``, ``"tunnel"``, ``"answered"`` (by the mode), ``"client-gone"``, or the RFC 9209 type of what
+    went wrong, and ``detail`` a sentence to it. ``status`` is what the client got (0: nothing), ``sent`` the bytes of
+    body that it got, ``received`` those that came of its own, or the bytes of a tunnel. ``attempts`` are those that
+    were made, the last one last. ``seconds`` is how long all of it took, since its head was there, or since it was
+    waited for; ``first_byte`` when the final response began, in seconds from the beginning, or None.
+    """
+
+    # Not attrs: they are made for each request, and this is the fastest. Nobody changes one.
+    __slots__ = (
+        "request", "context", "outcome", "detail", "status", "sent", "received", "attempts", "first_byte", "seconds",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        request: RequestHead,
+        context: RequestContext,
+        outcome: str,
+        detail: str,
+        status: int,
+        sent: int,
+        received: int,
+        attempts: tuple[AttemptRecord, ...],
+        first_byte: float | None,
+        seconds: float,
+    ) -> None:
+        self.request = request
+        self.context = context
+        self.outcome = outcome
+        self.detail = detail
+        self.status = status
+        self.sent = sent
+        self.received = received
+        self.attempts = attempts
+        self.first_byte = first_byte
+        self.seconds = seconds
+
+    @property
+    def client_ip(self) -> str:
+        """The believed address of the client."""
+        return self.context.client_ip
+
+    @property
+    def address(self) -> Address | None:
+        """Where the last attempt went; None if there was none."""
+        return self.attempts[-1].address if self.attempts else None
+
+    def __repr__(self) -> str:
+        return f"ExchangeRecord({self.request!r}, {self.outcome!r}, {self.status}, {self.seconds:.3f} s)"

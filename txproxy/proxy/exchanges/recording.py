@@ -1,0 +1,73 @@
+"""Notes what becomes of an exchange, where anybody wants to know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from txproxy.errors import ExchangeError
+from txproxy.interfaces.attempt import Attempt
+from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
+
+
+class Recording:
+    """The record of one exchange, as far as it is; that began so many seconds before now as it was ``waited`` for."""
+
+    __slots__ = ("_seconds", "_started", "_attempts", "_attempt", "_began", "_connected", "_reused", "_first_byte")
+
+    def __init__(self, seconds: Callable[[], float], waited: float = 0.0) -> None:
+        self._seconds = seconds
+        self._started = seconds() - waited
+        self._attempts: list[AttemptRecord] = []
+        # the one that is being made
+        self._attempt: Attempt | None = None
+        self._began = 0.0
+        self._connected: float | None = None
+        self._reused = False
+        self._first_byte: float | None = None
+
+    def attempt(self, attempt: Attempt) -> None:
+        """One begins."""
+        self._attempt = attempt
+        self._began = self._seconds() - self._started
+        self._connected = None
+        self._reused = False
+
+    def kept(self) -> None:
+        """It has a connection that was kept."""
+        self._connected = self._began
+        self._reused = True
+
+    def dialed(self) -> None:
+        """It has a new one."""
+        self._connected = self._seconds() - self._started
+        self._reused = False
+
+    def answered(self) -> None:
+        """The final response has begun."""
+        self._first_byte = self._seconds() - self._started
+
+    def attempt_over(self, fault: ExchangeError | None, status: int) -> None:
+        """It has ended; told once, or more often."""
+        attempt = self._attempt
+        if attempt is not None:
+            self._attempt = None
+            ended = self._seconds() - self._started
+            self._attempts.append(
+                AttemptRecord(attempt, self._began, self._connected, ended, self._reused, fault, status)
+            )
+
+    def of(self, exchange: Any) -> ExchangeRecord:
+        """The whole of it, now that the ``exchange`` is over."""
+        return ExchangeRecord(
+            exchange.request,
+            exchange.context,
+            exchange.outcome,
+            exchange.detail,
+            exchange.status,
+            exchange.sent,
+            exchange.received,
+            tuple(self._attempts),
+            self._first_byte,
+            self._seconds() - self._started,
+        )
