@@ -41,7 +41,7 @@ from txproxy.interfaces.allowances import Bounds
 from txproxy.interfaces.answers import Refusal
 from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.mode import IMode
+from txproxy.interfaces.middleware import IMode
 from txproxy.interfaces.plan import Decision, Plan
 from txproxy.matching.networks import PeerNetworks
 from txproxy.net.dns.host_endpoint import addresses_of

@@ -1,13 +1,18 @@
-"""What an exchange or a tunnel may use: how fast bytes pass, how many, and for how long."""
+"""What an exchange or a tunnel may use: how fast bytes pass, how many, and for how long; and how much of the work one
+of several may be given.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 import attrs
 
 from txproxy.errors import ExchangeError
+
+# The greatest weight of an upstream or a parent, and so the range of all of them (SRV has up to 65535, HAProxy 256).
+MOST_WEIGHT: Final = 1_000_000
 
 
 class Allowance(Protocol):

@@ -1,4 +1,6 @@
-"""What stands around a mode: it sees each request first, and what the mode decides on before anybody else does."""
+"""Who decides what becomes of a request: the mode, and what stands around it, which sees each request first, and what
+the mode decides on before anybody else does.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +20,16 @@ from txproxy.wire.message import RequestHead
 
 # What becomes of a request: the mode, or a middleware with all that it stands around.
 Handler: TypeAlias = "Callable[[RequestHead, RequestContext], Decision]"
+
+
+class IMode(Interface):
+    """Tells the machine where requests go. Forward and reverse are the two that txproxy has."""
+
+    def plan(head: RequestHead, context: RequestContext) -> Decision:
+        """What to do with a request. A Deferred makes only this request wait; it is cancelled when the client leaves.
+
+        May raise an ``ExchangeError``, which is answered as it says.
+        """
 
 
 class IMiddleware(Interface):

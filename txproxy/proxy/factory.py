@@ -13,8 +13,7 @@ from zope.interface import implementer
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.dialers import IDialer
-from txproxy.interfaces.middleware import around
-from txproxy.interfaces.mode import IMode
+from txproxy.interfaces.middleware import IMode, around
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.peers import ip_of
 from txproxy.proxy.downstream.admission import Admission
@@ -33,8 +32,8 @@ class ProxyFactory:
 
     ``mode`` (:class:`txproxy.interfaces.IMode`) says where requests go; ``dialer`` makes connections (a plain one if
     None); ``observers`` are called with the record of each finished exchange
-    (:class:`txproxy.interfaces.ExchangeRecord`); ``name`` is who speaks in Proxy-Status; ``resolver`` may be shared with
-    others. ``middleware`` (:class:`txproxy.interfaces.IMiddleware`) stands around the mode, the first outermost.
+    (:class:`txproxy.interfaces.ExchangeRecord`); ``name`` is who speaks in Proxy-Status; ``resolver`` may be shared
+    with others. ``middleware`` (:class:`txproxy.interfaces.IMiddleware`) stands around the mode, the first outermost.
     ``reactor`` is the running program's if None. A factory may listen on any number of ports.
     """
 

@@ -10,7 +10,7 @@ from zope.interface import implementer
 from txproxy.errors import ConfigError, LoopDetected
 from txproxy.interfaces.answers import Refusal
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.mode import IMode
+from txproxy.interfaces.middleware import IMode
 from txproxy.interfaces.plan import Decision
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.transports.tls_transports import tls_connection

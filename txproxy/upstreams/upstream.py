@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from txproxy.errors import ConfigError, ExchangeError
 from txproxy.interfaces.address import Address
-from txproxy.interfaces.weights import MOST_WEIGHT
+from txproxy.interfaces.allowances import MOST_WEIGHT
 from txproxy.net.deadlines import NEVER
 from txproxy.upstreams.ejection import TRIAL
 from txproxy.upstreams.pool_settings import PoolSettings

@@ -8,7 +8,7 @@ from twisted.web.resource import IResource
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces.address import Address
-from txproxy.interfaces.weights import MOST_WEIGHT
+from txproxy.interfaces.allowances import MOST_WEIGHT
 from txproxy.matching.hosts import is_literal
 from txproxy.upstreams.upstream import Upstream
 from txproxy.upstreams.upstream_tls import UpstreamTls

@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces.weights import MOST_WEIGHT
+from txproxy.interfaces.allowances import MOST_WEIGHT
 from txproxy.testing import context_of
 from txproxy.upstreams.balancing.consistent_hashing import Hashed, by_path
 from txproxy.upstreams.balancing.strategies import (

@@ -13,7 +13,7 @@ from txproxy.config.setting_readers import read_settings
 from txproxy.config.toml.tables import Table
 from txproxy.config.values import duration, flag, hint, one_of, pause, share, shown, some_text, text, texts, whole
 from txproxy.errors import ConfigError, Path
-from txproxy.interfaces.weights import MOST_WEIGHT
+from txproxy.interfaces.allowances import MOST_WEIGHT
 from txproxy.matching.hosts import host_name
 from txproxy.matching.regular_expressions import EXPRESSION_MARK, bytes_expression
 from txproxy.reverse.actions.to_pool import host_to_send

@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from txproxy.errors import ConfigError, ExchangeError
 from txproxy.forward.auth.credentials import basic
 from txproxy.interfaces.address import Address, Opening
-from txproxy.interfaces.weights import MOST_WEIGHT
+from txproxy.interfaces.allowances import MOST_WEIGHT
 from txproxy.matching.hosts import HostPattern, literal
 from txproxy.tls.verification import client_connections
 from txproxy.upstreams.ejection import TRIAL, Ejection

@@ -16,7 +16,7 @@ from txproxy.importers.squid.access_lists import Acls
 from txproxy.importers.squid.formulas import TRUE, Untranslatable, positive
 from txproxy.importers.squid.reader import Directive, Note
 from txproxy.importers.squid.squid_settings import Line, Peer, Setting, Settings, word_of
-from txproxy.interfaces.weights import MOST_WEIGHT
+from txproxy.interfaces.allowances import MOST_WEIGHT
 from txproxy.matching.hosts import HostPattern, is_literal
 
 _HEX: Final = frozenset(b"0123456789abcdefABCDEF")

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txproxy.errors import ConfigError, DialError
-from txproxy.interfaces.weights import MOST_WEIGHT
+from txproxy.interfaces.allowances import MOST_WEIGHT
 from txproxy.matching.hosts import host_name, is_literal
 from txproxy.matching.ports import HIGHEST, read_port
 from txproxy.wire.dns import AAAA, SRV, A, Record, Service
