@@ -20,7 +20,7 @@ from txproxy.cli.options.forward import ForwardOptions
 from txproxy.cli.options.pools import ReverseOptions, TcpOptions
 from txproxy.cli.options.run import RunOptions
 from txproxy.cli.options.shared import Mode, say
-from txproxy.config.values import brief, hint
+from txproxy.components.values import brief, hint
 from txproxy.errors import ConfigError, masked
 from txproxy.observe.log_file import STANDARD_OUTPUT, LogFile
 from txproxy.observe.twistd_log import TwistdLog

@@ -10,8 +10,8 @@ from tests.cli.options.meant import config
 from txproxy.cli.options.forward import ForwardOptions
 from txproxy.cli.options.pools import ReverseOptions, TcpOptions
 from txproxy.components.settings import settings_of
+from txproxy.components.values import KINDS
 from txproxy.config.toml.file import parse
-from txproxy.config.values import KINDS
 from txproxy.errors import ConfigError
 from txproxy.proxy.limits import Limits
 from txproxy.upstreams.health.health_check import HealthCheck

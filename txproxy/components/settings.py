@@ -1,7 +1,7 @@
 """What a value of a configuration takes, is without being told, and is for: said once, at its attribute.
 
 Files and options take it from there: the name of the attribute is the key, and its option is the same with hyphens. How
-each kind of value is written is known to ``config/values``, and to nobody here.
+each kind of value is written is known to ``components/values``, and to nobody here.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 Every error says where it is, what is wrong, and what is accepted.
 """
 
+from txproxy.components.values import parse_duration, parse_size
 from txproxy.config.model import (
     Config,
     ForwardListener,
@@ -13,7 +14,6 @@ from txproxy.config.model import (
     TcpListener,
 )
 from txproxy.config.toml.file import load, parse
-from txproxy.config.values import parse_duration, parse_size
 
 __all__ = [
     "Config",

@@ -8,7 +8,7 @@ from typing import Any, Final
 import attrs
 from twisted.internet import endpoints
 
-from txproxy.config.values import shown
+from txproxy.components.values import shown
 from txproxy.errors import ConfigError
 from txproxy.matching.hosts import is_literal
 from txproxy.matching.ports import read_port

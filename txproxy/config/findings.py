@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from txproxy.components.values import brief
 from txproxy.config.model import Config
-from txproxy.config.values import brief
 from txproxy.errors import ConfigError, Finding, Path, masked, written
 
 # The options that say what these paths of a configuration have, before the value itself.

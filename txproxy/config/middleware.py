@@ -16,8 +16,8 @@ from typing import Any, Final
 from zope.interface.exceptions import Invalid
 from zope.interface.verify import verifyClass, verifyObject
 
+from txproxy.components.values import hint
 from txproxy.config.model import Config
-from txproxy.config.values import hint
 from txproxy.errors import ConfigError, Finding
 from txproxy.interfaces.middleware import IMiddleware
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from txproxy.components.settings import Setting, settings_of
+from txproxy.components.values import KINDS
 from txproxy.config.toml.tables import Table
-from txproxy.config.values import KINDS
 
 
 def _as_it_is(key: str, value: Any) -> Any:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import attrs
 from twisted.internet.defer import Deferred
 
+from txproxy.components.values import hint
 from txproxy.config.endpoints import Bound
 from txproxy.config.model import (
     AnyListener,
@@ -21,7 +22,6 @@ from txproxy.config.model import (
     TcpListener,
     TunnelAction,
 )
-from txproxy.config.values import hint
 from txproxy.errors import ConfigError, ExchangeError, RequestError
 from txproxy.forward.explaining import explain as explain_forward
 from txproxy.forward.mode import ForwardMode
@@ -37,6 +37,8 @@ from txproxy.reverse.actions.treatments import Action
 from txproxy.reverse.routing.routes import Route
 from txproxy.runtime.builder import LivePool, action_of, default_action, mode_of
 from txproxy.tls.listener_contexts import ServerTls
+from txproxy.upstreams.balancing.strategies import strategy_from
+from txproxy.upstreams.balancing.strategy import Strategy
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.upstream import State, Upstream
 from txproxy.wire.grammar import FIELD_VALUE, TOKEN
@@ -44,18 +46,6 @@ from txproxy.wire.http1.server import ServerCodec
 from txproxy.wire.message import RequestHead
 
 _PORTS: Final = {"http": 80, "https": 443}
-# Why one that could be taken is not.
-_NOT_ITS_TURN: Final = {
-    "round-robin": "it is another's turn",
-    "random": "another was drawn",
-    "two-choices": "it was not drawn, or has more to do",
-    "least-connections": "another has less to do, or has waited longer",
-    "least-time": "it was not drawn, or is slower",
-    "ip-hash": "the client's address belongs to another",
-    "uri-hash": "the path belongs to another",
-    "header-hash": "the header's value belongs to another",
-    "first": "one before it can take the request",
-}
 
 
 @attrs.frozen
@@ -327,7 +317,8 @@ def _why_upstream(one: Upstream, chosen: Upstream, config: PoolConfig, primaries
         return "a backup, for when no other is available"
     if one.active >= one.room:
         return f"it has all the requests that it may have, which are {one.max}"
-    return _NOT_ITS_TURN[config.strategy.partition(";")[0].partition(":")[0]]
+    why: str = getattr(strategy_from(config.strategy), "passed_over", Strategy.passed_over)
+    return why
 
 
 def _forward(listener: ForwardListener, question: Question, context: RequestContext, said: list[str]) -> bool:

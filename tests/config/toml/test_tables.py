@@ -4,9 +4,9 @@ import os
 
 import pytest
 
+from txproxy.components.values import flag, text, whole
 from txproxy.config.findings import Findings
 from txproxy.config.toml.tables import Table
-from txproxy.config.values import flag, text, whole
 from txproxy.errors import ConfigError, Finding
 
 

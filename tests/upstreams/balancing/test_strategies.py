@@ -690,7 +690,9 @@ def test_the_names_are_those_of_the_documentation():
 def test_an_unknown_name_is_refused_with_all_that_are_known(text):
     with pytest.raises(ConfigError) as fault:
         strategy_from(text)
-    assert str(fault.value) == f"{text!r} is no strategy; accepted: {', '.join(NAMES)}"
+    (found,) = fault.value.findings
+    assert found.said.partition(" (")[0] == f"{text!r} is no strategy"
+    assert found.accepted == f"accepted: {', '.join(NAMES)}"
 
 
 @pytest.mark.parametrize("text", ["header-hash", "header-hash:", "header-hash:a b", "header-hash:a:b", "header-hash:é"])
@@ -715,7 +717,7 @@ def test_a_hash_of_no_header_is_refused(text):
         ("uri-hash;bound=", "'' bounds no load;"),
         ("header-hash:X-User;bound=125%", "'125%' bounds no load;"),
         ("uri-hash;bound", "'uri-hash;bound': 'bound' is no parameter of a strategy; accepted is ;bound=1.25"),
-        ("uri-hash;", "'uri-hash;' is no strategy; accepted: round-robin"),
+        ("uri-hash;", "'uri-hash;' is no strategy (is uri-hash meant?); accepted: round-robin"),
         ("ip-hash;load=2", "'ip-hash;load=2': 'load=2' is no parameter of a strategy"),
         ("uri-hash;bound=2;bound=3", "'2;bound=3' bounds no load"),
         ("header-hash:a b;bound=2", "'header-hash:a b' names no header"),

@@ -7,10 +7,10 @@ from typing import ClassVar, Final
 
 from txproxy.cli.options.shared import ListenerOptions, say
 from txproxy.components.settings import default_of, settings_of
+from txproxy.components.values import one_of
 from txproxy.config.model import Config, PoolConfig, ReverseListener, TcpListener
 from txproxy.config.setting_readers import options_of, parse_options
 from txproxy.config.toml.pool_tables import health_value, sticky_kind, strategy_name
-from txproxy.config.values import one_of
 from txproxy.errors import ConfigError
 from txproxy.reverse.actions.to_pool import host_to_send
 from txproxy.tls.verification import client_connections

@@ -9,14 +9,14 @@ from typing import Any, ClassVar, TypeVar
 from twisted.python import usage
 
 from txproxy.components.settings import default_of
-from txproxy.config.findings import of_option
-from txproxy.config.model import Config, ReverseListener
-from txproxy.config.setting_readers import options_of, parse_options
-from txproxy.config.values import (
+from txproxy.components.values import (
     has_control,
     parse_pseudonym,
     shown,
 )
+from txproxy.config.findings import of_option
+from txproxy.config.model import Config, ReverseListener
+from txproxy.config.setting_readers import options_of, parse_options
 from txproxy.errors import ConfigError
 from txproxy.matching.networks import peer_network
 from txproxy.proxy.limits import Limits

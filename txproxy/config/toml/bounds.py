@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from txproxy.components.values import size, text, texts
 from txproxy.config.model import BoundsConfig
 from txproxy.config.toml.policy_tables import made, raw
 from txproxy.config.toml.tables import Table
-from txproxy.config.values import size, text, texts
 from txproxy.limits.quotas import Quota
 from txproxy.limits.shaping import Bandwidth
 

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from txproxy.components.values import hint
 from txproxy.config.endpoints import Bound
 from txproxy.config.findings import Findings
 from txproxy.config.model import (
@@ -18,7 +19,6 @@ from txproxy.config.model import (
     TcpListener,
 )
 from txproxy.config.toml.tables import Table
-from txproxy.config.values import hint
 from txproxy.errors import Path
 from txproxy.forward.access.conditions.host_conditions import list_names
 from txproxy.forward.access.contradictions import no_such_destination, port_never_allowed

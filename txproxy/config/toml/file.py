@@ -10,6 +10,7 @@ from typing import Any, Final
 import attrs
 
 from txproxy.components.settings import default_of
+from txproxy.components.values import text
 from txproxy.config.findings import Findings, in_file
 from txproxy.config.middleware import use_path
 from txproxy.config.model import Config, ReverseListener
@@ -21,7 +22,6 @@ from txproxy.config.toml.pool_tables import read_pool
 from txproxy.config.toml.references import Parts, tie
 from txproxy.config.toml.route_tables import read_route
 from txproxy.config.toml.tables import Table
-from txproxy.config.values import text
 from txproxy.errors import ConfigError
 from txproxy.proxy.limits import Limits
 

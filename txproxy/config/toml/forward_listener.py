@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from txproxy.components.values import duration, flag, one_of, text, texts
 from txproxy.config.toml.bounds import no_usage
 from txproxy.config.toml.policy_tables import (
     made,
@@ -18,7 +19,6 @@ from txproxy.config.toml.policy_tables import (
     read_rules,
 )
 from txproxy.config.toml.tables import Table
-from txproxy.config.values import duration, flag, one_of, text, texts
 from txproxy.errors import Path
 from txproxy.forward.access.client_access import LOOPBACK_CLIENTS
 from txproxy.forward.access.destinations import Destinations

@@ -8,14 +8,7 @@ from typing import Any, Final
 import attrs
 
 from txproxy.components.settings import default_of
-from txproxy.config.endpoints import endpoint_text
-from txproxy.config.middleware import find_middleware
-from txproxy.config.model import AnyListener, ForwardListener, ReverseListener, TcpListener
-from txproxy.config.setting_readers import read_settings
-from txproxy.config.toml.effects import see_forward, see_tcp
-from txproxy.config.toml.forward_listener import forward_policy, read_audit
-from txproxy.config.toml.tables import Table
-from txproxy.config.values import (
+from txproxy.components.values import (
     flag,
     one_of,
     parse_pseudonym,
@@ -23,6 +16,13 @@ from txproxy.config.values import (
     texts,
     whole,
 )
+from txproxy.config.endpoints import endpoint_text
+from txproxy.config.middleware import find_middleware
+from txproxy.config.model import AnyListener, ForwardListener, ReverseListener, TcpListener
+from txproxy.config.setting_readers import read_settings
+from txproxy.config.toml.effects import see_forward, see_tcp
+from txproxy.config.toml.forward_listener import forward_policy, read_audit
+from txproxy.config.toml.tables import Table
 from txproxy.errors import ConfigError, Finding, Path
 from txproxy.forward.policy import ForwardPolicy
 from txproxy.matching.networks import UNIX, peer_network

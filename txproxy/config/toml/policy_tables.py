@@ -8,8 +8,8 @@ from typing import Any, Final, TypeVar
 from twisted.internet.task import Clock
 
 from txproxy.components.settings import default_of
+from txproxy.components.values import duration, flag, one_of, one_of_numbers, size, text, texts
 from txproxy.config.toml.tables import Table
-from txproxy.config.values import duration, flag, one_of, one_of_numbers, size, text, texts
 from txproxy.errors import ConfigError, Path
 from txproxy.forward.access.conditions.condition_type import Surroundings, Usage
 from txproxy.forward.access.content_policy import ContentRules, media_range

@@ -8,10 +8,10 @@ from typing import Any, Final
 import attrs
 
 from txproxy.components.settings import default_of
+from txproxy.components.values import duration, flag, one_of, pause, share, shown, some_text, text, texts, whole
 from txproxy.config.model import PoolConfig
 from txproxy.config.setting_readers import read_settings
 from txproxy.config.toml.tables import Table
-from txproxy.config.values import duration, flag, hint, one_of, pause, share, shown, some_text, text, texts, whole
 from txproxy.errors import ConfigError, Path
 from txproxy.interfaces.allowances import MOST_WEIGHT
 from txproxy.matching.hosts import host_name
@@ -19,7 +19,7 @@ from txproxy.matching.regular_expressions import EXPRESSION_MARK, bytes_expressi
 from txproxy.reverse.actions.to_pool import host_to_send
 from txproxy.upstreams.affinity import affinity_from
 from txproxy.upstreams.balancing.consistent_hashing import load_bound
-from txproxy.upstreams.balancing.strategies import NAMES, is_hash, strategy_from
+from txproxy.upstreams.balancing.strategies import is_hash, strategy_from
 from txproxy.upstreams.ejection import EJECT_ON, Ejection
 from txproxy.upstreams.health.health_check import HealthCheck
 from txproxy.upstreams.pool import Pool
@@ -33,8 +33,6 @@ _DEFAULTS: Final = PoolSettings()
 _CHECK: Final = HealthCheck()
 _EJECTION: Final = Ejection()
 _LEAST_KEY: Final = 16
-# What raw streams cannot be told apart by.
-_OF_REQUESTS: Final = ("uri-hash", "header-hash")
 _PARAMETERS: Final = {"weight": MOST_WEIGHT, "max": 10**6}
 
 
@@ -59,7 +57,7 @@ def read_pool(name: str, table: Table) -> PoolConfig:
         sticky_key=table.read("sticky_key", _key, None),
     )
     if tcp:
-        if config.strategy.partition(";")[0].partition(":")[0] in _OF_REQUESTS:
+        if getattr(strategy_from(config.strategy), "reads_requests", False):
             said = f"{config.strategy} needs requests, which tcp has none of: it goes by the client's address"
             table.findings.doubt((*table.path, "strategy"), said)
         for key in ("sticky", "host", "tls"):
@@ -102,10 +100,7 @@ def _strategy(table: Table) -> str:
 
 def strategy_name(name: str) -> str:
     """``name`` if it is one of a strategy."""
-    try:
-        strategy_from(name)
-    except ConfigError as fault:
-        raise ConfigError(str(fault).replace(" is no strategy", f" is no strategy{hint(name, NAMES)}", 1)) from None
+    strategy_from(name)
     return name
 
 

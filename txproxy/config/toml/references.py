@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from txproxy.components.values import hint
 from txproxy.config.endpoints import Bound
 from txproxy.config.findings import Findings
 from txproxy.config.model import (
@@ -24,7 +25,6 @@ from txproxy.config.model import (
 )
 from txproxy.config.toml.effects import see_shares
 from txproxy.config.toml.pool_tables import is_tcp
-from txproxy.config.values import hint
 from txproxy.errors import ConfigError, Finding, Path
 from txproxy.reverse.routing.routes import Route, Routes
 from txproxy.upstreams.upstream_urls import parse_tcp_upstream, parse_upstream

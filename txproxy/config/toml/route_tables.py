@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from txproxy.components.values import any_text, duration, flag, secret_text, share, shown, size, text, texts, whole
 from txproxy.config.model import (
     ActionConfig,
     AuthConfig,
@@ -17,7 +18,6 @@ from txproxy.config.model import (
 )
 from txproxy.config.toml.pool_tables import sticky_kind
 from txproxy.config.toml.tables import Table
-from txproxy.config.values import any_text, duration, flag, secret_text, share, shown, size, text, texts, whole
 from txproxy.errors import ConfigError, Path
 from txproxy.matching.paths import has_prefix
 from txproxy.reverse.actions.redirects import Redirect

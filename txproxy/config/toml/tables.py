@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from txproxy.components.values import has_control, hint, shown
 from txproxy.config.findings import Findings
-from txproxy.config.values import has_control, hint, shown
 from txproxy.errors import ConfigError, Path
 
 T = TypeVar("T")

@@ -13,9 +13,11 @@ from typing import Final, Generic, TypeAlias, TypeVar
 
 from zope.interface import implementer
 
+from txproxy.components.registry import component, unknown
 from txproxy.errors import ConfigError
 from txproxy.interfaces.context import RequestContext
-from txproxy.upstreams.balancing.strategy import IStrategy, Skip, Strategy, Weighted
+from txproxy.upstreams.balancing.strategy import BALANCING, IStrategy, Skip, Strategy, StrategyText, Weighted
+from txproxy.wire.grammar import TOKEN
 from txproxy.wire.message import RequestHead
 
 T = TypeVar("T")
@@ -120,7 +122,16 @@ class Hashed(Strategy):
     hash-balance-factor): then keys move with the load.
     """
 
-    def __init__(self, place: Place, bound: float | None = None) -> None:
+    def __init__(
+        self,
+        place: Place,
+        bound: float | None = None,
+        passed_over: str = Strategy.passed_over,
+        *,
+        reads_requests: bool = False,
+    ) -> None:
+        self.passed_over = passed_over
+        self.reads_requests = reads_requests
         self.counts = bound is not None
         self._bound = inf if bound is None else load_bound(f"{bound:g}")
         self._place = place
@@ -208,3 +219,43 @@ def by_header(name: str) -> Place:
         return spot(value) if value else _spot_of_address(context.client_ip)
 
     return place
+
+
+# -- by their names
+
+
+@component(BALANCING, "ip-hash", rank=6)
+def ip_hash(text: StrategyText) -> Hashed:
+    """By the client's address."""
+    text.check_no_argument()
+    return Hashed(by_address, _bound(text), "the client's address belongs to another")
+
+
+@component(BALANCING, "uri-hash", rank=7)
+def uri_hash(text: StrategyText) -> Hashed:
+    """By path and query."""
+    text.check_no_argument()
+    return Hashed(by_path, _bound(text), "the path belongs to another", reads_requests=True)
+
+
+@component(BALANCING, "header-hash", written="header-hash:NAME", rank=8)
+def header_hash(text: StrategyText) -> Hashed:
+    """By the value of a field."""
+    field = text.argument or ""
+    if not field.isascii() or not TOKEN.fullmatch(field.encode()):
+        name = text.text.partition(";")[0]
+        raise ConfigError(f"{name!r} names no header", "accepted is header-hash:NAME with a field name such as X-User")
+    return Hashed(by_header(field), _bound(text), "the header's value belongs to another", reads_requests=True)
+
+
+def _bound(text: StrategyText) -> float | None:
+    if text.parameter is None:
+        return None
+    if not text.parameter:
+        raise unknown(BALANCING, text.text, "strategy")
+    key, equals, number = text.parameter.partition("=")
+    if key != "bound" or not equals:
+        raise ConfigError(
+            f"{text.text!r}: {text.parameter!r} is no parameter of a strategy", "accepted is ;bound=1.25 after a hash"
+        )
+    return load_bound(number)

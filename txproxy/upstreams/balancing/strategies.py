@@ -12,16 +12,15 @@ from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from math import exp
 from random import Random
-from typing import Final, TypeAlias
+from typing import Final
 
 from zope.interface import implementer
 
-from txproxy.errors import ConfigError
+from txproxy.components.registry import component, find, names_of
 from txproxy.interfaces.context import RequestContext
-from txproxy.upstreams.balancing.consistent_hashing import Hashed, Place, by_address, by_header, by_path, load_bound
-from txproxy.upstreams.balancing.strategy import IStrategy, Skip, Strategy, Weighted
+from txproxy.upstreams.balancing.consistent_hashing import Hashed
+from txproxy.upstreams.balancing.strategy import BALANCING, IStrategy, Skip, Strategy, StrategyText, Weighted
 from txproxy.upstreams.balancing.weighted_turns import Deadlines, Urn, smooth_cycle
-from txproxy.wire.grammar import TOKEN
 from txproxy.wire.message import RequestHead
 
 __all__ = [
@@ -44,11 +43,14 @@ def _effective(upstreams: Sequence[Weighted]) -> list[float]:
     return [upstream.effective for upstream in upstreams]
 
 
+@component(BALANCING, "round-robin", rank=1)
 @implementer(IStrategy)
 class RoundRobin(Strategy):
     """In turns, weighted and smooth: in nginx's very order while a cycle is short, by deadlines where it is long or
     weights are not whole.
     """
+
+    passed_over = "it is another's turn"
 
     def __init__(self) -> None:
         self._order: list[Weighted] = []
@@ -92,12 +94,21 @@ class RoundRobin(Strategy):
         return None
 
 
+@component(BALANCING, "random", rank=2)
 @implementer(IStrategy)
 class RandomDraw(Strategy):
     """By lot, weighted."""
 
+    passed_over = "another was drawn"
+
     def __init__(self, random: Random) -> None:
         self._urn: Urn[Weighted] = Urn(random)
+
+    @classmethod
+    def read(cls, text: StrategyText) -> IStrategy:
+        """See :class:`Strategy`."""
+        text.check_alone()
+        return cls(text.random)
 
     def update(self, upstreams: Sequence[Weighted]) -> None:
         """See :class:`IStrategy`."""
@@ -108,14 +119,23 @@ class RandomDraw(Strategy):
         return self._urn.draw(skip)
 
 
+@component(BALANCING, "two-choices", rank=3)
 @implementer(IStrategy)
 class TwoChoices(Strategy):
     """Of two drawn by weight, the one that has less to do for its weight (Mitzenmacher 2001, "The Power of Two Choices
     in Randomized Load Balancing"). Several proxies before the same upstreams do not run after the same one.
     """
 
+    passed_over = "it was not drawn, or has more to do"
+
     def __init__(self, random: Random) -> None:
         self._urn: Urn[Weighted] = Urn(random)
+
+    @classmethod
+    def read(cls, text: StrategyText) -> IStrategy:
+        """See :class:`Strategy`."""
+        text.check_alone()
+        return cls(text.random)
 
     def update(self, upstreams: Sequence[Weighted]) -> None:
         """See :class:`IStrategy`."""
@@ -134,6 +154,7 @@ def _load(upstream: Weighted) -> float:
     return (upstream.active + 1) / upstream.effective if upstream.active else 0.0
 
 
+@component(BALANCING, "least-connections", rank=4)
 @implementer(IStrategy)
 class LeastConnections(Strategy):
     """The one with the least (active + 1) / weight. Idle ones come first, whatever their weight, as HAProxy has it:
@@ -141,6 +162,7 @@ class LeastConnections(Strategy):
     """
 
     counts = True
+    passed_over = "another has less to do, or has waited longer"
 
     def __init__(self) -> None:
         self._loads: dict[Weighted, float] = {}
@@ -224,6 +246,7 @@ _UNKNOWN: Final = 1e9
 _LEAST: Final = 1e-6
 
 
+@component(BALANCING, "least-time", rank=5)
 @implementer(IStrategy)
 class LeastTime(Strategy):
     """Of two drawn by weight, the one that is expected to answer sooner: a moving average of its times to the first
@@ -236,6 +259,7 @@ class LeastTime(Strategy):
     """
 
     times = True
+    passed_over = "it was not drawn, or is slower"
 
     def __init__(self, seconds: Callable[[], float], random: Random, decay: float = 10.0) -> None:
         self._seconds = seconds
@@ -243,6 +267,12 @@ class LeastTime(Strategy):
         self._urn: Urn[Weighted] = Urn(random)
         # The average, and when it was that; None while nothing is known.
         self._averages: dict[Weighted, tuple[float, float] | None] = {}
+
+    @classmethod
+    def read(cls, text: StrategyText) -> IStrategy:
+        """See :class:`Strategy`."""
+        text.check_alone()
+        return cls(text.seconds, text.random)
 
     def update(self, upstreams: Sequence[Weighted]) -> None:
         """See :class:`IStrategy`."""
@@ -284,9 +314,12 @@ class LeastTime(Strategy):
         return exp((since - now) / self._decay) if now > since else 1.0
 
 
+@component(BALANCING, "first", rank=9)
 @implementer(IStrategy)
 class FirstAvailable(Strategy):
     """The first that can take it, so that the others may rest (HAProxy's ``first``); it needs ``max=``."""
+
+    passed_over = "one before it can take the request"
 
     def __init__(self) -> None:
         self._upstreams: Sequence[Weighted] = ()
@@ -303,18 +336,7 @@ class FirstAvailable(Strategy):
         return None
 
 
-_Make: TypeAlias = Callable[[Callable[[], float], Random], IStrategy]
-_BY_HEADER: Final = "header-hash"
-_STRATEGIES: Final[dict[str, _Make]] = {
-    "round-robin": lambda seconds, random: RoundRobin(),
-    "random": lambda seconds, random: RandomDraw(random),
-    "two-choices": lambda seconds, random: TwoChoices(random),
-    "least-connections": lambda seconds, random: LeastConnections(),
-    "least-time": LeastTime,
-    "first": lambda seconds, random: FirstAvailable(),
-}
-_HASHED: Final[dict[str, Place]] = {"ip-hash": by_address, "uri-hash": by_path}
-NAMES: Final = (*list(_STRATEGIES)[:-1], *_HASHED, f"{_BY_HEADER}:NAME", "first")
+NAMES: Final = names_of(BALANCING)
 """All strategies as they are written, in the order of the documentation; the hashes take ``;bound=1.25`` as well."""
 
 
@@ -322,37 +344,12 @@ def strategy_from(text: str, seconds: Callable[[], float] = time.monotonic, rand
     """A strategy by its name, one of ``NAMES``, the hashes also with ``;bound=`` and a number; else ``ConfigError``.
     ``seconds`` is the clock of least-time, and ``random`` draws the lots, so that tests can say which.
     """
-    make = _STRATEGIES.get(text)
-    if make is not None:
-        return make(seconds, random or Random())
-    name, parameter, value = text.partition(";")
-    place = _place(name)
-    if place is None:
-        if parameter and name in _STRATEGIES:
-            raise ConfigError(f"{text!r}: {name} takes no parameter", "accepted is ;bound=1.25 after a hash")
-        raise ConfigError(f"{text!r} is no strategy", f"accepted: {', '.join(NAMES)}")
-    if text == name:
-        return Hashed(place)
-    if not value:
-        raise ConfigError(f"{text!r} is no strategy", f"accepted: {', '.join(NAMES)}")
-    key, equals, number = value.partition("=")
-    if key != "bound" or not equals:
-        raise ConfigError(f"{text!r}: {value!r} is no parameter of a strategy", "accepted is ;bound=1.25 after a hash")
-    return Hashed(place, load_bound(number))
+    words = StrategyText.of(text, seconds, random or Random())
+    found = find(BALANCING, words.name, "strategy", text)
+    made: IStrategy = getattr(found, "read", found)(words)
+    return made
 
 
 def is_hash(text: str) -> bool:
     """Whether ``text``, which names a strategy, names one of the hashes."""
     return isinstance(strategy_from(text), Hashed)
-
-
-def _place(name: str) -> Place | None:
-    """Where on the ring requests belong by the hash of that ``name``; None if it is no hash."""
-    kind, _, field = name.partition(":")
-    if kind != _BY_HEADER:
-        return _HASHED.get(name)
-    if not field.isascii() or not TOKEN.fullmatch(field.encode()):
-        raise ConfigError(
-            f"{name!r} names no header", f"accepted is {_BY_HEADER}:NAME with a field name such as X-User"
-        )
-    return by_header(field)

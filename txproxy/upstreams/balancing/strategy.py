@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeAlias
+from random import Random
+from typing import Any, Final, Protocol, TypeAlias
 
+import attrs
 from zope.interface import Attribute, Interface
 
+from txproxy.components.registry import unknown
+from txproxy.errors import ConfigError
 from txproxy.interfaces.context import RequestContext
 from txproxy.wire.message import RequestHead
 
@@ -31,6 +35,8 @@ class Weighted(Protocol):
         """Requests and tunnels that it serves now."""
 
 
+# The kind of component that a strategy is, which is this folder.
+BALANCING: Final = "upstreams/balancing"
 Skip: TypeAlias = Callable[[Weighted], bool]
 
 
@@ -67,11 +73,55 @@ class IStrategy(Interface):
         """
 
 
+@attrs.frozen
+class StrategyText:
+    """A strategy as it is written, ``NAME:ARGUMENT;PARAMETER``, of which the last two are None where they are not, and
+    what it may be made with: ``seconds`` is a clock, and ``random`` draws lots.
+    """
+
+    text: str
+    name: str
+    argument: str | None
+    parameter: str | None
+    seconds: Callable[[], float]
+    random: Random
+
+    @classmethod
+    def of(cls, text: str, seconds: Callable[[], float], random: Random) -> StrategyText:
+        """From what is written."""
+        words, mark, parameter = text.partition(";")
+        name, colon, argument = words.partition(":")
+        return cls(text, name, argument if colon else None, parameter if mark else None, seconds, random)
+
+    def check_no_argument(self) -> None:
+        """``ConfigError`` if there is one."""
+        if self.argument is not None:
+            raise unknown(BALANCING, self.text, "strategy")
+
+    def check_alone(self) -> None:
+        """``ConfigError`` if there is more than the name."""
+        self.check_no_argument()
+        if self.parameter is not None:
+            raise ConfigError(f"{self.text!r}: {self.name} takes no parameter", "accepted is ;bound=1.25 after a hash")
+
+
 class Strategy:
-    """A strategy that needs to know neither of counts nor of times. Others set ``counts`` or ``times``."""
+    """A strategy that needs to know neither of counts nor of times. Others set ``counts`` or ``times``.
+
+    ``reads_requests`` says that it goes by what raw streams do not have, and ``passed_over`` why an upstream that could
+    be taken is not: for people.
+    """
 
     counts = False
     times = False
+    reads_requests = False
+    passed_over = "another was chosen"
+
+    @classmethod
+    def read(cls, text: StrategyText) -> Any:
+        """The strategy that is written; ``ConfigError`` if it cannot be."""
+        text.check_alone()
+        return cls()
 
     def changed(self, upstream: Weighted) -> None:
         """See :class:`IStrategy`."""

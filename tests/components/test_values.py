@@ -2,7 +2,7 @@
 
 import pytest
 
-from txproxy.config import values
+from txproxy.components import values
 from txproxy.errors import ConfigError
 
 
