@@ -37,6 +37,6 @@ def steps(title):
     return set(found)
 
 
-def steps_of(leads_to):
-    """The same by the code's own table."""
-    return {(before.name, after.name) for before, following in leads_to.items() for after in following}
+def steps_of(states):
+    """The same as the code has it."""
+    return {(before.name, after.name) for before in states for after in before.leads_to}

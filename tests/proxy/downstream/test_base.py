@@ -3,7 +3,7 @@
 import pytest
 
 from tests.proxy.downstream.test_http1 import LARGE, answer_all
-from tests.proxy.downstream.test_socks5 import World
+from tests.proxy.downstream.test_socks5 import BY_NAME, CONNECT, FREE, World
 from tests.proxy.exchanges.test_exchange import GET, OK
 
 
@@ -132,6 +132,21 @@ def test_a_stop_ends_what_runs_before_it_returns(proxy):
     proxy.clock.advance(0)
     assert client.reset and proxy.upstream.reset
     assert len(finished) == 1
+
+
+def test_a_drain_waits_for_a_first_word_and_then_for_the_rest(make_any):
+    proxy = make_any()
+    said = FREE + BY_NAME if "socks5" in proxy.factory.protocols else CONNECT
+    client, silent = proxy.connect(), proxy.connect()
+    done = proxy.factory.drain()
+    proxy.advance(0.8)
+    client.send(said[:1])
+    proxy.advance(20)
+    assert silent.closed and not client.closed
+    client.send(said[1:])
+    assert len(proxy.network.dialed) == 1 and not done.called
+    client.drop()
+    assert done.called
 
 
 def test_a_stop_ends_those_who_wait_for_a_place_and_gives_them_none(make_any):

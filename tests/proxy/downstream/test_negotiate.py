@@ -148,6 +148,52 @@ def test_who_waits_for_a_place_waits_for_one_of_the_other(make):
     waits.drop()
 
 
+def test_who_has_said_what_it_speaks_goes_over_as_any_other(world, make):
+    other = make()
+    client = world.connect()
+    world.factory.admission.everyone()[0].served_by = ServedBy(other.factory)
+    client.send(CONNECT[:1])
+    assert world.factory.retire().called
+    client.send(CONNECT[1:])
+    assert client.take().startswith(b"HTTP/1.1 200 ") and other.mode.heads
+    client.drop()
+
+
+def test_who_is_about_to_go_does_not_go_over_to_another(world, make):
+    other = make()
+    client = world.connect()
+    world.factory.admission.everyone()[0].served_by = ServedBy(other.factory)
+    client.end()
+    gone = world.factory.retire()
+    assert not gone.called and not len(other.factory.admission)
+    world.clock.advance(0)
+    assert gone.called and client.closed
+
+
+@pytest.mark.parametrize("protocols", [("http",), ("http", "socks5")])
+def test_who_is_one_too_many_is_none_for_another_factory(make, protocols):
+    world, other = make(protocols, max_connections_per_client=1), make(protocols)
+    clients = [world.connect(), world.connect()]
+    for protocol in world.factory.admission.everyone():
+        protocol.served_by = ServedBy(other.factory)
+    assert not world.factory.retire().called and len(world.factory.admission) == 1
+    clients[1].send(CONNECT)
+    assert clients[1].take().startswith(b"HTTP/1.1 429 ")
+    clients[0].drop()
+
+
+@pytest.mark.parametrize("protocols", [("http", "socks5"), ("socks5",), ("http",)])
+def test_who_speaks_something_else_than_tls_is_told_so(make, protocols):
+    world = make(protocols=protocols)
+    client = world.connect()
+    (protocol,) = world.factory.admission.everyone()
+    protocol.refuse_protocol("HTTP", b"GET / HTTP/1.1\r\n\r\n")
+    told = client.take()
+    assert told.startswith(b"HTTP/1.1 400 ") if "http" in protocols else not told
+    world.advance(3)
+    assert client.closed and len(world.seen) == 1
+
+
 def test_a_stop_ends_who_has_said_nothing(world):
     client = world.connect()
     world.factory.stop()
@@ -196,11 +242,11 @@ def test_what_cannot_be_spoken_is_one_line(protocols):
 class Sockets:
     """A proxy whose clients have real sockets."""
 
-    def __init__(self, context):
+    def __init__(self, context, protocols=("http", "https", "socks5")):
         self.reactor = Reactor()
         self.mode = Mode()
         self.factory = Factory(self.mode, reactor=self.reactor)
-        self.factory.protocols = spoken(("http", "https", "socks5"), context)
+        self.factory.protocols = spoken(protocols, context)
         self.factory.tls_context = context
         self.network = self.factory.services.dialer = MemoryNetwork(self.reactor)
         self.factory.doStart()
@@ -301,6 +347,19 @@ def test_the_transport_is_handed_over_and_nothing_is_left_in_between(sockets, sa
     (speaks,) = sockets.factory.admission.everyone()
     assert type(speaks) is (Http1Protocol if said is CONNECT else SocksProtocol)
     assert transport.protocol is speaks.transport.protocol is speaks and "doRead" not in vars(transport)
+
+
+@pytest.mark.parametrize("protocols", [("http",), ("http", "socks5")])
+def test_what_comes_at_the_last_moment_is_read(protocols):
+    sockets = Sockets(None, protocols)
+    for _ in range(200):
+        sockets.reactor.advance(0.1)
+    sockets.peer.send(CONNECT)
+    for _ in range(150):
+        sockets.reactor.advance(0.1)
+    sockets.peer.until(lambda: sockets.network.connections)
+    assert sockets.peer.receive(12) == b"HTTP/1.1 200"
+    sockets.close()
 
 
 def test_a_client_that_leaves_without_a_word(sockets):

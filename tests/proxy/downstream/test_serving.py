@@ -111,3 +111,13 @@ def test_what_one_mode_knew_of_a_client_is_not_known_to_the_next(proxy, other, s
     known = protocol.connection
     assert (known.peer_ip, known.memo, known.transport) == ("127.0.0.1", None, client)
     client.drop()
+
+
+def test_upstream_connections_that_are_its_own_end_where_it_leaves(proxy, other, served_by):
+    client, upstream = proxy.exchange(GET.replace(b"\r\n\r\n", b"\r\nAuthorization: NTLM x\r\n\r\n"), OK)
+    proxy.clock.advance(0)
+    assert not upstream.closed
+    hand_over(proxy, other, served_by)
+    proxy.clock.advance(0)
+    assert upstream.closed and not client.closed
+    client.drop()

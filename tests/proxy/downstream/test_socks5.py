@@ -272,6 +272,8 @@ def test_what_is_malformed_gets_the_answer_of_its_protocol(world, data, answer, 
     assert client.take() == answer
     said = [event for event in events if "status" in event]
     assert [(event["status"], why in event["detail"]) for event in said] == [(400, True)]
+    # What still comes does not take the answer back.
+    assert client.ended and not client.closed
     world.advance(3)
     assert client.closed and not world.network.dialed and not world.mode.heads
 

@@ -5,7 +5,6 @@ a table, with the events.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final
 
 
 class ClientState(Enum):
@@ -17,17 +16,17 @@ class ClientState(Enum):
     LINGERING = "the last response is out; what still comes is thrown away"
     CLOSED = "it is gone, or about to go"
 
+    leads_to: tuple[ClientState, ...]
 
-LEADS_TO: Final = {
-    ClientState.WAITING: {ClientState.OPEN, ClientState.CLOSED},
-    ClientState.OPEN: {ClientState.TUNNEL, ClientState.LINGERING, ClientState.CLOSED},
-    ClientState.TUNNEL: {ClientState.CLOSED},
-    ClientState.LINGERING: {ClientState.CLOSED},
-    ClientState.CLOSED: {ClientState.CLOSED},
-}
+
+ClientState.WAITING.leads_to = (ClientState.OPEN, ClientState.CLOSED)
+ClientState.OPEN.leads_to = (ClientState.TUNNEL, ClientState.LINGERING, ClientState.CLOSED)
+ClientState.TUNNEL.leads_to = (ClientState.CLOSED,)
+ClientState.LINGERING.leads_to = (ClientState.CLOSED,)
+ClientState.CLOSED.leads_to = (ClientState.CLOSED,)
 
 
 def following(state: ClientState, then: ClientState) -> ClientState:
     """``then``, to which there is a step from ``state``."""
-    assert then in LEADS_TO[state], f"{state} does not lead to {then}"
+    assert then in state.leads_to, f"{state} does not lead to {then}"
     return then

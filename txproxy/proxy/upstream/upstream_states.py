@@ -5,7 +5,6 @@ has them as tables, with the events.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final
 
 
 class UpstreamState(Enum):
@@ -15,17 +14,17 @@ class UpstreamState(Enum):
     TUNNEL = "a tunnel has the connection, both ways"
     CLOSED = "it is gone, or about to go"
 
+    leads_to: tuple[UpstreamState, ...]
 
-LEADS_TO: Final = {
-    UpstreamState.HTTP: {UpstreamState.TUNNEL, UpstreamState.CLOSED},
-    UpstreamState.TUNNEL: {UpstreamState.CLOSED},
-    UpstreamState.CLOSED: {UpstreamState.CLOSED},
-}
+
+UpstreamState.HTTP.leads_to = (UpstreamState.TUNNEL, UpstreamState.CLOSED)
+UpstreamState.TUNNEL.leads_to = (UpstreamState.CLOSED,)
+UpstreamState.CLOSED.leads_to = (UpstreamState.CLOSED,)
 
 
 def following(state: UpstreamState, then: UpstreamState) -> UpstreamState:
     """``then``, to which there is a step from ``state``."""
-    assert then in LEADS_TO[state], f"{state} does not lead to {then}"
+    assert then in state.leads_to, f"{state} does not lead to {then}"
     return then
 
 
