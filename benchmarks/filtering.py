@@ -18,10 +18,11 @@ from typing import Any
 from benchmarks.machine import processor
 from benchmarks.measure import memory_bytes
 from txproxy.forward.access.conditions.condition_type import Surroundings
-from txproxy.forward.access.decisions import Outcome, Rules
+from txproxy.forward.access.decisions import Rules
 from txproxy.forward.access.rules import read_rules
 from txproxy.forward.blocklists.filtering import Filters
 from txproxy.forward.request.facts import Facts
+from txproxy.interfaces.answers import Outcome
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 

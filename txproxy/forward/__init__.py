@@ -8,7 +8,6 @@ from txproxy.lazy_imports import lazily
 
 if TYPE_CHECKING:
     from txproxy.forward.access.content_policy import ContentRules
-    from txproxy.forward.access.decisions import Outcome, Verdict
     from txproxy.forward.access.rules import Rule
     from txproxy.forward.auth.auth_policy import AuthPolicy
     from txproxy.forward.auth.credentials import IBearerToken, User
@@ -23,12 +22,12 @@ if TYPE_CHECKING:
     from txproxy.forward.request.privacy import Privacy
     from txproxy.forward.request.targets import Bind
     from txproxy.forward.request.url_rewrites import Rewrite
+    from txproxy.interfaces.answers import Outcome, Verdict
 else:
     __getattr__, __dir__ = lazily(
         __name__,
         {
             "txproxy.forward.access.content_policy": ["ContentRules"],
-            "txproxy.forward.access.decisions": ["Outcome", "Verdict"],
             "txproxy.forward.access.rules": ["Rule"],
             "txproxy.forward.auth.auth_policy": ["AuthPolicy"],
             "txproxy.forward.auth.credentials": ["IBearerToken", "User"],
@@ -43,6 +42,7 @@ else:
             "txproxy.forward.request.privacy": ["Privacy"],
             "txproxy.forward.request.targets": ["Bind"],
             "txproxy.forward.request.url_rewrites": ["Rewrite"],
+            "txproxy.interfaces.answers": ["Outcome", "Verdict"],
         },
     )
 

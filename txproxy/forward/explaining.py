@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from txproxy.forward.access.decisions import Outcome, Verdict
 from txproxy.forward.access.refusals import Blocked, denied
 from txproxy.forward.mode import ForwardMode
 from txproxy.forward.steps.case import Case
 from txproxy.forward.steps.permission import url_of
 from txproxy.forward.steps.targeting import Aim
-from txproxy.interfaces.answers import Answer, Refusal
+from txproxy.interfaces.answers import Answer, Outcome, Refusal, Verdict
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Decision
 from txproxy.wire.message import RequestHead

@@ -1,8 +1,9 @@
-"""What a client gets that no upstream has said."""
+"""What a client gets that no upstream has said, and what policy says of requests."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 
 import attrs
 
@@ -39,3 +40,27 @@ class Refusal:
     def of(cls, error: ExchangeError) -> Refusal:
         """The refusal that tells a client of ``error``."""
         return cls(error.status, error.error, error.detail, page=error.page, sentence=error.sentence)
+
+
+class Outcome(Enum):
+    """What the rules say of a request: an action, or what they have to know before."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    ASK = "ask"
+    NEEDS_ADDRESSES = "needs addresses"
+    NEEDS_USER = "needs user"
+
+
+@attrs.frozen(kw_only=True)
+class Verdict:
+    """What came of the rules. ``rule`` is the name of the one that decided (or has to know more), ``reason`` a sentence
+    for the client and the log, ``list_name`` the list that the request is on, if that decided. With ``challenge`` the
+    client is asked for other credentials.
+    """
+
+    outcome: Outcome
+    rule: str
+    reason: str = ""
+    list_name: str = ""
+    challenge: bool = False

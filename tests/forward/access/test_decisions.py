@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from txproxy.errors import ConfigError
 from txproxy.forward.access.conditions.condition_type import Surroundings
-from txproxy.forward.access.decisions import Outcome, Rules, Verdict
+from txproxy.forward.access.decisions import Rules
 from txproxy.forward.access.rules import Action, Rule, read_rules
 from txproxy.forward.blocklists.filtering import Filters
 from txproxy.forward.request.facts import Facts
+from txproxy.interfaces.answers import Outcome, Verdict
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 

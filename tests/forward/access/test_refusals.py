@@ -3,9 +3,9 @@
 import pytest
 
 from txproxy.errors import RequestDenied, ResponseDenied
-from txproxy.forward.access.decisions import Outcome
 from txproxy.forward.access.refusals import Blocked, BlockedResponse, denied
 from txproxy.interfaces import Refusal
+from txproxy.interfaces.answers import Outcome
 
 URL = "http://www.example.com/<x>"
 

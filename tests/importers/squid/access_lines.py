@@ -4,9 +4,10 @@ import datetime
 
 from txproxy.config import parse
 from txproxy.forward.access.conditions.condition_type import Surroundings
-from txproxy.forward.access.decisions import Outcome, Rules
+from txproxy.forward.access.decisions import Rules
 from txproxy.forward.request.facts import Facts
 from txproxy.importers.squid.translation import translate
+from txproxy.interfaces.answers import Outcome
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 

@@ -3,9 +3,10 @@
 import pytest
 
 from tests.importers.squid.directive_lines import Translated, told
-from txproxy.forward.access.decisions import Outcome, Rules
+from txproxy.forward.access.decisions import Rules
 from txproxy.forward.parents.parent import Kind
 from txproxy.forward.request.facts import Facts
+from txproxy.interfaces.answers import Outcome
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from tests.importers.squid.access_lines import PATH, Translated, rules
 from txproxy.config import parse
 from txproxy.errors import ConfigError
-from txproxy.forward.access.decisions import Outcome
 from txproxy.importers.squid.translation import translate, translate_file
+from txproxy.interfaces.answers import Outcome
 
 # The first configuration of Squid's own documentation: the local network is allowed, and the rest denied.
 CLASSIC = """\

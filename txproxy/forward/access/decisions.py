@@ -8,7 +8,6 @@ ask for. Most combinations leave one verdict.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeVar
@@ -22,6 +21,7 @@ from txproxy.forward.access.conditions.network_conditions import addresses_of
 from txproxy.forward.access.contradictions import covers, never_matches
 from txproxy.forward.access.rules import Action, Rule
 from txproxy.forward.request.facts import Facts
+from txproxy.interfaces.answers import Outcome, Verdict
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -33,30 +33,6 @@ _WHO: Final = frozenset({"user", "groups"})
 _BY_URL: Final = frozenset({"url", "hosts"})
 _BY_TIME: Final = frozenset({"hours", "days", "used_more_than", "addresses"})
 _NOT_REACHED: Final = "a rule before it decides"
-
-
-class Outcome(enum.Enum):
-    """What the rules say of a request: an action, or what they have to know before."""
-
-    ALLOW = "allow"
-    DENY = "deny"
-    ASK = "ask"
-    NEEDS_ADDRESSES = "needs addresses"
-    NEEDS_USER = "needs user"
-
-
-@attrs.frozen(kw_only=True)
-class Verdict:
-    """What came of the rules. ``rule`` is the name of the one that decided (or has to know more), ``reason`` a sentence
-    for the client and the log, ``list_name`` the list that the request is on, if that decided. With ``challenge`` the
-    client is asked for other credentials.
-    """
-
-    outcome: Outcome
-    rule: str
-    reason: str = ""
-    list_name: str = ""
-    challenge: bool = False
 
 
 @attrs.frozen

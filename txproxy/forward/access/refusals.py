@@ -6,7 +6,7 @@ from functools import partial
 
 from txproxy.errors import RequestDenied, ResponseDenied
 from txproxy.forward.access.block_pages import block_page
-from txproxy.forward.access.decisions import Outcome, Verdict
+from txproxy.interfaces.answers import Outcome, Verdict
 
 
 class Blocked(RequestDenied):

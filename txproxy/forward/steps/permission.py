@@ -7,13 +7,14 @@ from typing import Any, Final, TypeAlias
 
 from twisted.internet.defer import Deferred, TimeoutError
 
-from txproxy.forward.access.decisions import Outcome, Rules, Verdict
+from txproxy.forward.access.decisions import Rules
 from txproxy.forward.access.refusals import Blocked, denied
 from txproxy.forward.blocklists.filtering import Filters
 from txproxy.forward.egress.approvals import Ask, Question
 from txproxy.forward.request.facts import TUNNEL, Facts
 from txproxy.forward.steps.authentication import Authentication
 from txproxy.forward.steps.case import NEVER_KNOWN, Case, Result
+from txproxy.interfaces.answers import Outcome, Verdict
 
 _ALLOW: Final = Outcome.ALLOW
 # For so many seconds a decision that follows from the time, from use or from addresses is taken to be still the same.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from txproxy.forward.access.decisions import Outcome, Verdict
 from txproxy.forward.request.facts import Facts
 from txproxy.forward.request.targets import Target, Targets
 from txproxy.forward.request.url_rewrites import Change, Rewrites
 from txproxy.forward.steps.case import Case, Result
-from txproxy.interfaces.answers import Answer
+from txproxy.interfaces.answers import Answer, Outcome, Verdict
 from txproxy.wire.grammar import ABSOLUTE
 from txproxy.wire.message import RequestHead
 
