@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from txproxy.limits.usage import IUsage
     from txproxy.net.dns.resolver import Places, Resolver, ResolverLimits
     from txproxy.observe.audit import AuditLog
+    from txproxy.proxy.bounds_middleware import BoundsMiddleware
     from txproxy.proxy.factory import ProxyFactory
     from txproxy.proxy.limits import Limits
     from txproxy.reverse.mode import ReverseProxyFactory
@@ -40,6 +41,7 @@ else:
             "txproxy.limits.usage": ["IUsage"],
             "txproxy.net.dns.resolver": ["Places", "Resolver", "ResolverLimits"],
             "txproxy.observe.audit": ["AuditLog"],
+            "txproxy.proxy.bounds_middleware": ["BoundsMiddleware"],
             "txproxy.proxy.factory": ["ProxyFactory"],
             "txproxy.proxy.limits": ["Limits"],
             "txproxy.reverse.mode": ["ReverseProxyFactory"],
@@ -64,6 +66,7 @@ __all__ = [
     "ResolverLimits",
     "Places",
     "Allotments",
+    "BoundsMiddleware",
     "Bandwidth",
     "Quota",
     "IUsage",

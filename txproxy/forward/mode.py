@@ -10,7 +10,7 @@ from OpenSSL import SSL
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from txproxy.errors import ConfigError, LoopDetected, RequestDenied, RequestError
+from txproxy.errors import ConfigError, LoopDetected, RequestError
 from txproxy.forward.access.block_pages import greeting_page
 from txproxy.forward.access.conditions.condition_type import Surroundings
 from txproxy.forward.access.content_filter import ContentFilter
@@ -37,15 +37,15 @@ from txproxy.forward.steps.case import Case, Step
 from txproxy.forward.steps.permission import Deciding, Filtering
 from txproxy.forward.steps.targeting import Aim, Changing
 from txproxy.interfaces.address import Address
-from txproxy.interfaces.allowances import Bounds
 from txproxy.interfaces.answers import Refusal
 from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.middleware import IMode
+from txproxy.interfaces.middleware import IMode, around
 from txproxy.interfaces.plan import Decision, Plan
 from txproxy.matching.networks import PeerNetworks
 from txproxy.net.dns.host_endpoint import addresses_of
 from txproxy.net.dns.resolver import Resolver
+from txproxy.proxy.bounds_middleware import BoundsMiddleware
 from txproxy.proxy.downstream.negotiate import HTTP, SOCKS5, Beginning, Speaking, protocol_class, spoken
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.limits import Limits
@@ -99,7 +99,6 @@ class ForwardMode:
         self._onward = Onward(self._via, policy.forwarded_for)
         masks = Masks(policy.privacy, policy.inject)
         self._masks = masks if masks else None
-        self._allot = policy.bounds
         self._content = policy.content
         self.authenticator = parts.authenticator
         self.filters, self.lists = parts.filters, parts.lists
@@ -109,6 +108,9 @@ class ForwardMode:
         self.warnings = (*self.filters.warnings, *self.lists.warnings, *self.rules.warnings)
         self.changing: Changing | None = None
         self._judge = self._make_judge(reactor, timeout)
+        if policy.bounds is not None:
+            # Around the method itself: whoever asks this mode, its requests are bounded.
+            self.plan = around(self.plan, [BoundsMiddleware(policy.bounds)])  # type: ignore[method-assign,assignment]
         self._held = self.authenticator
         if self._held is not None:
             self._held.hold()
@@ -221,11 +223,11 @@ class ForwardMode:
         rule: str = "",
         lines: tuple[bytes, ...] = (),
     ) -> Plan:
-        bounds = self._bounds(context, rule) if self._allot is not None else None
+        if rule:
+            context.rule = rule
         timeout = self._tunnel_timeouts.get(rule) if self._tunnel_timeouts else None
         if head.method == b"CONNECT":
             plan = Plan(address, None)
-            plan.bounds = bounds
             plan.tunnel_timeout = timeout
             if self.policy.agree_names:
                 plan.gate = AgreedName(target.host, target.port, context)
@@ -233,8 +235,6 @@ class ForwardMode:
         mask = self._masks.find(target, rule) if self._masks is not None else None
         onward = self._onward.head(head, context, target, mask, lines)
         plan = Plan.of(Attempt(address, onward, lines=self._response_lines))
-        if bounds is not None:
-            plan.bounds = bounds
         if timeout is not None:
             plan.tunnel_timeout = timeout
         if mask is not None:
@@ -245,14 +245,6 @@ class ForwardMode:
             # What it judges is the origin's response.
             context.filter_responses(ContentFilter(self._content, target.url))
         return plan
-
-    def _bounds(self, context: RequestContext, rule: str) -> Bounds | None:
-        assert self._allot is not None
-        try:
-            return self._allot(context.client_ip, context.user, rule)
-        except RequestDenied as fault:
-            context.verdict = denied(fault.detail, "quotas")
-            raise
 
     def close(self) -> None:
         """There are no more requests: let go of what may be another mode's as well."""

@@ -23,7 +23,8 @@ class RequestContext:
     ``connection`` is the one that it has come on. ``client_ip`` is the believed address of the client, and ``scheme``
     how that speaks, to the proxy or to a trusted one before it; ``lines`` are the field lines that tell upstreams of
     the client (None: what the connection says). ``user`` is the name of who is known to have sent it, or None, and
-    ``groups`` the groups of that user. ``verdict`` is what policy said, if any was asked, for logs.
+    ``groups`` the groups of that user. ``verdict`` is what policy said, if any was asked, for logs. ``rule`` is the
+    name of the rule that has let it through, or of the route that it is on; empty if there is none.
 
     ``response_filters`` and ``request_filters`` are what its messages pass, in the order in which they do; ``attempt``
     is, for response filters, the one whose response comes, or None for an answer of the proxy's own.
@@ -34,6 +35,7 @@ class RequestContext:
     user: str | None = None
     groups: frozenset[str] = _NO_GROUPS
     verdict: Any = None
+    rule: str = ""
     response_filters: tuple[ResponseFilter, ...] = ()
     request_filters: tuple[RequestFilter, ...] = ()
     attempt: Any = None

@@ -99,6 +99,7 @@ class ReverseMode:
             route = self.routes.find(head, context)
             if route is not None:
                 action = route.action
+                context.rule = route.name
             elif action is None:
                 return Refusal(404, "", "no route matches")
             if method == b"CONNECT" and not action.takes_connect:
