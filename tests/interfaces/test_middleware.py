@@ -1,13 +1,18 @@
 """What stands around a mode."""
 
+import base64
+
 import attrs
 import pytest
 from twisted.internet.defer import Deferred
+from zope.interface import implementer
 
 from txproxy import ForwardPolicy, ForwardProxyFactory, Pool, PoolSettings, ReverseProxyFactory
 from txproxy.errors import ConnectionRefused
-from txproxy.interfaces import Answer, Refusal, RequestDenied, RequestHead, ResponseFilter, decided
+from txproxy.forward import AuthPolicy, ContentRules
+from txproxy.interfaces import Answer, IInnerMiddleware, Refusal, RequestDenied, RequestHead, ResponseFilter, decided
 from txproxy.interfaces.middleware import around
+from txproxy.reverse import RequestRewrite, ResponseRewrite, ReverseMode, ToPool, Treated, Treatment
 from txproxy.testing import ProxyInMemory
 
 GET = b"GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n"
@@ -355,3 +360,94 @@ def test_another_head_is_that_of_each_attempt(serve):
     proxy.upstream.send(OK)
     assert client.received.startswith(b"HTTP/1.1 200") and len(proxy.network.dialed) == 2
     assert proxy.upstream.received.startswith(b"GET /other ")
+
+
+# -- within the mode
+
+
+@implementer(IInnerMiddleware)
+class Kept:
+    """Answers ``/kept`` itself, and writes down what it is asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def handle(self, request, context, proceed):
+        self.asked.append((request.path, context.user))
+        if request.path == b"/kept":
+            return Answer(200, (b"Server: x", b"Content-Type: video/mp4"), b"kept")
+        return proceed(request.with_lines([*request.headers.lines, b"X-Inner: 1"]), context)
+
+
+@pytest.fixture
+def routed():
+    """Serves a pool by a route that changes requests and responses; gives the proxy, what stands within, and around."""
+    made = []
+
+    def routed(upstream="http://10.0.0.1"):
+        pool, kept, outer = Pool([upstream, "http://10.0.0.2"]), Kept(), Field()
+        rewrite = RequestRewrite(strip_prefix="/api")
+        treatment = Treatment(request=rewrite, response=ResponseRewrite(remove_headers=["Server"], request=rewrite))
+        mode = ReverseMode(Treated(ToPool(pool), treatment))
+        factory = lambda reactor: ReverseProxyFactory(mode, middleware=[kept, outer], reactor=reactor)  # noqa: E731
+        made.append(ProxyInMemory(factory))
+        return made[-1], kept, outer
+
+    yield routed
+    for proxy in made:
+        proxy.close()
+
+
+def test_one_within_is_asked_about_what_the_upstream_would_be_sent(routed):
+    proxy, kept, outer = routed()
+    proxy.network.script = [ConnectionRefused("no")]
+    client, upstream = proxy.exchange(GET.replace(b"/x", b"/api/x"), OK.replace(b"Content", b"Server: x\r\nContent"))
+    assert kept.asked == [(b"/x", None)] and outer.seen == [(b"/api/x", "127.0.0.1")]
+    assert upstream.received.startswith(b"GET /x ") and b"\r\nX-Inner: 1\r\n" in upstream.received
+    assert b"Server" not in client.received and b"X-Team: blue" in client.received
+    assert len(proxy.network.dialed) == 2
+
+
+def test_what_it_answers_is_changed_on_its_way_as_an_upstreams_response_is(routed):
+    proxy, _, _ = routed()
+    client = proxy.connect()
+    client.send(GET.replace(b"/x", b"/api/kept"))
+    assert client.received.endswith(b"\r\n\r\nkept") and not proxy.network.dialed
+    assert b"Server" not in client.received and b"X-Team: blue" in client.received
+
+
+def test_it_is_asked_before_the_place_of_a_slow_body_is_taken(routed):
+    proxy, kept, _ = routed("http://10.0.0.1;max=1")
+    client = proxy.connect()
+    client.send(b"POST /api/x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n\r\n")
+    assert kept.asked == [(b"/x", None)] and not proxy.network.dialed
+    client.send(b"ab")
+    assert proxy.upstream.received.endswith(b"\r\n\r\nab") and len(kept.asked) == 1
+
+
+@pytest.mark.parametrize("remembered", [False, True])
+def test_in_a_forward_proxy_it_is_asked_once_it_is_known_who_it_is_and_what_may_pass(remembered):
+    policy = ForwardPolicy(
+        allow_destinations=["10.0.0.0/8"],
+        deny_hosts=["10.0.0.9"],
+        auth=AuthPolicy(passwords=lambda name, _: name),
+        content=ContentRules(deny_types=["video/*"]),
+    )
+    kept = Kept()
+    proxy = ProxyInMemory(lambda reactor: ForwardProxyFactory(policy, middleware=[kept], reactor=reactor))
+    client = proxy.connect()
+    ask = b"GET http://10.0.0.%d%b HTTP/1.1\r\nHost: x\r\n%b\r\n"
+    client.send(ask % (1, b"/x", b""))
+    assert client.take().startswith(b"HTTP/1.1 407 ") and not kept.asked
+    known = b"Proxy-Authorization: Basic " + base64.b64encode(b"alice:secret") + b"\r\n"
+    client.send(ask % (9, b"/x", known))
+    assert client.take().startswith(b"HTTP/1.1 403 ") and not kept.asked
+    for _ in range(1 + remembered):
+        client.send(ask % (1, b"/x", known))
+        assert b"\r\nX-Inner: 1\r\n" in proxy.upstream.take()
+        proxy.upstream.send(OK)
+        client.take()
+    client.send(ask % (1, b"/kept", known))
+    assert client.received.startswith(b"HTTP/1.1 403 ") and b"video/mp4 is not allowed" in client.received
+    assert kept.asked == [*[(b"/x", "alice")] * (1 + remembered), (b"/kept", "alice")]
+    proxy.close()

@@ -30,6 +30,7 @@ from txproxy.forward.pipeline import Judge
 from txproxy.forward.policy import FORWARDED_FOR_MODES, ForwardPolicy, forwarded_for_mode
 from txproxy.forward.policy_parts import PolicyParts, make_parts
 from txproxy.forward.request.onward_head import Onward
+from txproxy.forward.request.privacy import Mask
 from txproxy.forward.request.targets import Target, Targets
 from txproxy.forward.request.url_rewrites import Rewrites
 from txproxy.forward.steps.authentication import Authentication
@@ -49,7 +50,7 @@ from txproxy.proxy.bounds_middleware import BoundsMiddleware
 from txproxy.proxy.downstream.negotiate import HTTP, SOCKS5, Beginning, Speaking, protocol_class, spoken
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.limits import Limits
-from txproxy.proxy.services import Observer
+from txproxy.proxy.services import Observer, Services
 from txproxy.wire.forwarding import Via, max_forwards, new_mark
 from txproxy.wire.message import RequestHead
 
@@ -107,6 +108,8 @@ class ForwardMode:
         self._tunnel_timeouts = self.rules.tunnel_timeouts
         self.warnings = (*self.filters.warnings, *self.lists.warnings, *self.rules.warnings)
         self.changing: Changing | None = None
+        # what stands within this mode
+        self._inner: tuple[Any, ...] = ()
         self._judge = self._make_judge(reactor, timeout)
         if policy.bounds is not None:
             # Around the method itself: whoever asks this mode, its requests are bounded.
@@ -157,6 +160,10 @@ class ForwardMode:
         no_proxy = NoProxy(policy.no_proxy)
         return ToParents(parents, no_proxy, self.destinations, choose=policy.choose_parent, via=self._via)
 
+    def attach(self, services: Services) -> None:
+        """This mode is served by means of ``services``."""
+        self._inner = services.inner_middleware
+
     def plan(self, head: RequestHead, context: RequestContext) -> Decision:
         """See :class:`txproxy.interfaces.IMode`."""
         if context.client_ip not in self.clients:
@@ -177,8 +184,7 @@ class ForwardMode:
         except Blocked as fault:
             context.verdict = fault.verdict
             raise
-        plan = self._planned(head, context, target, target.address)
-        return plan if self._to_parents is None else self._to_parents.plan(plan, head, context)
+        return self._send(head, head, context, target, target.address)
 
     def _own_answer(self, head: RequestHead, context: RequestContext) -> Decision | None:
         """The answer to a request that may be for the proxy itself; None if it is to go on."""
@@ -202,17 +208,43 @@ class ForwardMode:
         """The plan for a request that has passed the chain."""
         target = case.target
         address = self.targets.address(target, case.rule, case.dial, case.pinned)
-        plan = self._planned(case.head, case.context, target, address, case.rule, case.lines)
-        return self._sent(plan, case.asked, case.context)
+        return self._send(case.asked, case.head, case.context, target, address, case.rule, case.lines)
 
     def _go_again(self, head: RequestHead, context: RequestContext, memo: Memo) -> Decision:
         """The same for one that has passed it before."""
         target: Target = memo.aim
         address = self.targets.address(target, memo.rule, "", memo.pinned)
-        return self._sent(self._planned(head, context, target, address, memo.rule), head, context)
+        return self._send(head, head, context, target, address, memo.rule)
 
-    def _sent(self, plan: Plan, head: RequestHead, context: RequestContext) -> Decision:
-        return plan if self._to_parents is None else self._to_parents.plan(plan, head, context)
+    def _send(
+        self,
+        asked: RequestHead,
+        head: RequestHead,
+        context: RequestContext,
+        target: Target,
+        address: Address,
+        rule: str = "",
+        lines: tuple[bytes, ...] = (),
+    ) -> Decision:
+        """What was ``asked`` may pass, and goes on as ``head``."""
+        mask = self._masks.find(target, rule) if self._masks is not None else None
+        if mask is not None and mask.response_filter is not None:
+            context.filter_responses(mask.response_filter)
+        if self._content is not None:
+            # What it judges is the origin's response, or one that was kept.
+            context.filter_responses(ContentFilter(self._content, target.url))
+        if self._inner:
+            # Whose fields may be others then.
+            return around(
+                lambda head, context: self._sent(
+                    self._planned(head, context, target, address, rule, mask, lines), asked, context
+                ),
+                self._inner,
+            )(head, context)
+        return self._sent(self._planned(head, context, target, address, rule, mask, lines), asked, context)
+
+    def _sent(self, plan: Plan, asked: RequestHead, context: RequestContext) -> Decision:
+        return plan if self._to_parents is None else self._to_parents.plan(plan, asked, context)
 
     def _planned(
         self,
@@ -220,8 +252,9 @@ class ForwardMode:
         context: RequestContext,
         target: Target,
         address: Address,
-        rule: str = "",
-        lines: tuple[bytes, ...] = (),
+        rule: str,
+        mask: Mask | None,
+        lines: tuple[bytes, ...],
     ) -> Plan:
         if rule:
             context.rule = rule
@@ -232,18 +265,12 @@ class ForwardMode:
             if self.policy.agree_names:
                 plan.gate = AgreedName(target.host, target.port, context)
             return plan
-        mask = self._masks.find(target, rule) if self._masks is not None else None
         onward = self._onward.head(head, context, target, mask, lines)
         plan = Plan.of(Attempt(address, onward, lines=self._response_lines))
         if timeout is not None:
             plan.tunnel_timeout = timeout
         if mask is not None:
             plan.own_fields = mask.own_fields
-            if mask.response_filter is not None:
-                context.filter_responses(mask.response_filter)
-        if self._content is not None:
-            # What it judges is the origin's response.
-            context.filter_responses(ContentFilter(self._content, target.url))
         return plan
 
     def close(self) -> None:
@@ -302,6 +329,7 @@ class ForwardProxyFactory(ProxyFactory):
             middleware=middleware,
             reactor=reactor,
         )
+        mode.attach(self.services)
         self.forward = mode
         self._watch = mode.parts.watch(reactor)
         self._audit = policy.audit

@@ -17,7 +17,7 @@ from txproxy.interfaces.attempt import Attempt, Tracker
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext, RequestFilter, ResponseFilter
 from txproxy.interfaces.dialers import IClientDialer, IDialer
-from txproxy.interfaces.middleware import Handler, IMiddleware, IMode, decided
+from txproxy.interfaces.middleware import Handler, IInnerMiddleware, IMiddleware, IMode, decided
 from txproxy.interfaces.plan import Decision, OwnFields, Plan, Postponed, Uploading
 from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
 from txproxy.interfaces.tunnels import Gatekeeper
@@ -27,6 +27,7 @@ from txproxy.wire.message import RequestHead, ResponseHead
 __all__ = [
     "IMode",
     "IMiddleware",
+    "IInnerMiddleware",
     "Handler",
     "decided",
     "ExchangeRecord",

@@ -48,6 +48,16 @@ class IMiddleware(Interface):
         """
 
 
+class IInnerMiddleware(IMiddleware):
+    """One that stands within the mode: after access, authentication and what changes a request, and before an upstream
+    is chosen, a name looked up, and anybody dialled. It is asked about what an upstream or an origin would be sent,
+    and what it answers is changed on the way back as their answers are. This is the place of a cache.
+
+    The target of a request that it goes on with is what was decided: it may change fields alone. A reverse proxy asks
+    it where a request goes to a pool.
+    """
+
+
 def around(handler: Handler, middleware: Iterable[Any]) -> Handler:
     """``handler`` with each ``middleware`` around it, the first outermost; without any it is ``handler`` itself."""
     for one in reversed(tuple(middleware)):

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.dialers import IDialer
-from txproxy.interfaces.middleware import IMode, around
+from txproxy.interfaces.middleware import IInnerMiddleware, IMode, around
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.peers import ip_of
 from txproxy.proxy.downstream.admission import Admission
@@ -72,7 +72,10 @@ class ProxyFactory:
             resolver=resolver,
         )
         self.mode = mode
-        self.handle = around(mode.plan, middleware)
+        middleware = tuple(middleware)
+        inner = tuple(one for one in middleware if IInnerMiddleware.providedBy(one))
+        services.inner_middleware = inner
+        self.handle = around(mode.plan, (one for one in middleware if one not in inner))
         self.draining = False
         self.stopped = False
         # for how long a client may be silent before its first request, and between two

@@ -86,6 +86,8 @@ class Services:
         self.fault_log = FaultLog(_log, reactor)
         # in place of the proxy's own small bodies
         self.pages: ErrorPages | None = None
+        # what stands within the mode (see txproxy.interfaces.IInnerMiddleware)
+        self.inner_middleware: tuple[Any, ...] = ()
         # exchanges for which no client waits
         self.errands: set[Errand] = set()
         self._build = build

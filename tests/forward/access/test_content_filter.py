@@ -4,10 +4,7 @@ import pytest
 
 from txproxy import ForwardPolicy, ForwardProxyFactory
 from txproxy.forward import ContentRules
-from txproxy.forward.access.content_filter import ContentFilter
-from txproxy.testing import ProxyInMemory, context_of
-from txproxy.wire.headers import Headers
-from txproxy.wire.message import ResponseHead
+from txproxy.testing import ProxyInMemory
 
 GET = b"GET http://10.0.0.1/x HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n"
 
@@ -47,8 +44,3 @@ def test_a_body_of_just_the_size_passes(proxy, finished):
 def test_what_its_head_says_is_refused_before_any_of_it_passes(proxy, finished, head):
     client, _ = proxy.exchange(GET, b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\nab")
     assert client.received.startswith(b"HTTP/1.1 403 ") and finished[0].context.verdict.rule == "content"
-
-
-def test_an_answer_of_the_proxys_own_is_not_judged():
-    response = ResponseHead(200, Headers.from_lines([b"Content-Length: 11"]), body=11)
-    assert ContentFilter(ContentRules(max_size=10), "http://a/").head(response, context_of("10.0.0.1")) is response

@@ -21,9 +21,6 @@ class ContentFilter(ResponseFilter):
 
     def head(self, response: ResponseHead, context: RequestContext) -> ResponseHead:
         """See :class:`txproxy.interfaces.ResponseFilter`."""
-        if context.attempt is None:
-            # an answer of the proxy's own
-            return response
         reason = self._rules.judge(response)
         if reason is not None:
             context.verdict = denied(reason, "content")

@@ -20,6 +20,7 @@ from txproxy.errors import (
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.attempt import Attempt, Tracker
 from txproxy.interfaces.context import RequestContext
+from txproxy.interfaces.middleware import Handler, around
 from txproxy.interfaces.plan import Decision, Plan, Postponed
 from txproxy.proxy.services import Services
 from txproxy.reverse.client_identity import peer_alone
@@ -136,9 +137,11 @@ class ToPool:
         self._affinity = affinity
         # whether upstreams are told of each client by the PROXY protocol
         self.prefaced = bool(pool.settings.proxy_protocol)
+        # See txproxy.reverse.Action; without anything within the mode it is the way itself.
+        self.plan: Handler = self._plan
         self._own_addresses = self.prefaced or bool(pool.settings.tolerate)
 
-    def plan(self, head: RequestHead, context: RequestContext, begun: bool = False) -> Decision:
+    def _plan(self, head: RequestHead, context: RequestContext, begun: bool = False) -> Decision:
         """Where the request goes; ``begun`` says that it is to be decided now, whatever there is of its body."""
         if head.body and not begun and self.pool.counts_places and self.pool.others(()):
             return Postponed(lambda late: self._postponed(head, context, late), self.pool.lend)
@@ -163,7 +166,7 @@ class ToPool:
             pool.tick()
             if pool.full and pool.others(()):
                 return None
-        return self.plan(head, context, begun=True)
+        return self._plan(head, context, begun=True)
 
     def _bound(self, context: RequestContext) -> Upstream | None:
         """The upstream to which there is a connection of this client alone: it has logged in there, or is about to."""
@@ -176,6 +179,7 @@ class ToPool:
 
     def attach(self, services: Services) -> None:
         """See :class:`txproxy.reverse.Action`."""
+        self.plan = around(self._plan, services.inner_middleware)
 
     def _wait(self, head: RequestHead, context: RequestContext) -> Decision:
         return self.pool.wait(head, context, ()).addCallback(self._plan_for, head, context)
