@@ -99,17 +99,47 @@ def test_heads_that_differ_in_values_are_read_by_a_template() -> None:
 
 def test_what_was_learned_first_goes_on_when_more_differs() -> None:
     codec = server_with_template()
+    template = codec._template
+    assert template is not None
     codec.receive(b"GET / HTTP/1.1\r\nHost: a\r\nX-Id: 1\r\nAccept: text/html\r\nCookie: a=2; b\r\n\r\n")
     codec.next_event()
     codec.skip_end()
     codec.next_message()
-    template = codec._template
+    form, template = template.form, codec._template
     assert template is not None
     assert template.places == {1, 2, 3}
+    # What was found for the form goes on as well.
+    assert template.form is form
     codec.receive(b"GET / HTTP/1.1\r\nHost: a\r\nX-Id: 4\r\nAccept: text/html\r\nCookie: c\r\n\r\n")
     head = codec.next_event()
     assert isinstance(head, RequestHead)
     assert head.headers.form is template.form
+
+
+def test_what_differs_once_in_a_while_is_the_same_in_between() -> None:
+    codec = client_codec()
+    head = b"HTTP/1.1 200 OK\r\nDate: %d\r\nX-Id: %d\r\nContent-Length: 0\r\n\r\n"
+    for number in range(200):
+        codec.receive(head % (number // 20, number))
+        answer = codec.next_event()
+        assert isinstance(answer, ResponseHead)
+        assert answer.headers.index == {
+            b"date": b"%d" % (number // 20),
+            b"x-id": b"%d" % number,
+            b"content-length": b"0",
+        }
+        codec.whole_body()
+        codec.next_message()
+    assert codec._template is not None
+    assert codec._template.places == {1}
+    assert codec._template.lessons == 1
+    # Where it differs more often, it has its place.
+    for number in range(20):
+        codec.receive(head % (number, number))
+        codec.next_event()
+        codec.whole_body()
+        codec.next_message()
+    assert codec._template.places == {0, 1}
 
 
 def test_another_kind_of_head_does_not_take_the_template_away() -> None:

@@ -9,6 +9,7 @@ have not found before: where it does not fit, they are asked.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import ne
 from typing import Final
 
 from txproxy.wire import grammar
@@ -18,8 +19,9 @@ from txproxy.wire.headers import Form, Headers
 LONGEST: Final = 8192
 # So many values may differ. Each costs as much as two lines that are read anew.
 _MOST_VALUES: Final = 8
-# So often a connection's template is made anew; each time costs half as much as it saves once.
+# So often a connection's template may be made anew before it has paid for that, as one does that has fitted so often.
 _MOST_LESSONS: Final = 32
+_WORTHWHILE: Final = 16
 
 # A section with another value of one of these is another: they say what becomes of other fields, or of the message.
 FIXED_IN_REQUESTS: Final = frozenset(
@@ -30,21 +32,24 @@ FIXED_IN_RESPONSES: Final = frozenset(b"connection transfer-encoding".split())
 
 
 class FieldTemplate:
-    """A plain field section of HTTP/1, but for the values at ``places`` of its ``lines``.
+    """A plain field section of HTTP/1, but for the values at ``places`` of its ``lines``; that of ``headers`` is one of
+    those that it fits.
 
-    ``end`` is where the section ended that was read last, and ``known`` what its owner has found to be so for each.
+    ``end`` is where the section ended that was read last, ``used`` how many it has read, ``form`` theirs, and ``known``
+    what its owner has found to be so for each.
     """
 
-    __slots__ = ("lines", "places", "lessons", "known", "form", "end", "_parts", "_last", "_index")
+    __slots__ = ("lines", "places", "lessons", "used", "known", "form", "end", "_parts", "_last", "_index")
 
-    def __init__(self, headers: Headers, places: Iterable[int], lessons: int) -> None:
+    def __init__(self, headers: Headers, places: Iterable[int], lessons: int = 1, form: Form | None = None) -> None:
         self.lines = lines = headers.lines
         self.places = frozenset(places)
         self.lessons = lessons
+        self.used = 0
         self.known: tuple[bytes, bytes] | None = None
+        self.form = headers.form = form or Form()
         self.end = 0
         self._index = headers.index
-        self.form = Form()
         parts = []
         begin = b"\r\n"
         for place, line in enumerate(lines):
@@ -79,6 +84,7 @@ class FieldTemplate:
         if not buffer.startswith(self._last, at):
             return None
         self.end = at + len(self._last)
+        self.used += 1
         return Headers.alike(lines, index, self.form)
 
 
@@ -88,24 +94,36 @@ def learned(
     """The template for sections like that of ``headers``, which the ``template`` so far does not fit, and like that
     ``before``. What they have in common says ``fixed`` of which fields it has to be the values.
     """
-    lessons = 1
+    lessons = 0
     if template is not None:
-        lessons = template.lessons + 1
-        if lessons > _MOST_LESSONS:
-            return template
+        lessons = template.lessons
         places = _differing(template.lines, headers, fixed)
+        if places is not None and template.used >= _WORTHWHILE:
+            # A date, most likely: it will be the same for a while.
+            return _anew(template, headers, template.places, lessons)
+        if lessons == _MOST_LESSONS:
+            return template
         if places is not None and len(places | template.places) <= _MOST_VALUES:
-            return FieldTemplate(headers, places | template.places, lessons)
+            return _anew(template, headers, places | template.places, lessons + 1)
     places = _differing(before.lines, headers, fixed)
-    if places is not None and len(places) <= _MOST_VALUES:
-        return FieldTemplate(headers, places, lessons)
+    if places is not None:
+        return FieldTemplate(headers, places, lessons + 1)
     return template
 
 
+def _anew(template: FieldTemplate, headers: Headers, places: Iterable[int], lessons: int) -> FieldTemplate:
+    """One for ``headers`` that differ from others of the ``template``'s form in values alone."""
+    made = FieldTemplate(headers, places, lessons, template.form)
+    made.known = template.known
+    return made
+
+
 def _differing(known: list[bytes], headers: Headers, fixed: frozenset[bytes]) -> set[int] | None:
-    """Which lines of ``headers`` have other values than the ``known``; None if that is not all in which they differ."""
+    """Which lines of ``headers`` have other values than the ``known``; None if that is not all in which they differ, or
+    if they are too many.
+    """
     lines = headers.lines
-    if len(known) != len(lines):
+    if len(known) != len(lines) or sum(map(ne, known, lines)) > _MOST_VALUES:
         return None
     places = set()
     index = headers.index
