@@ -12,19 +12,19 @@ from txproxy.config.model import (
     AuthConfig,
     BoundsConfig,
     Config,
-    FilesAction,
     ForwardListener,
     MirrorConfig,
-    PoolAction,
     PoolConfig,
     ReverseListener,
     RouteConfig,
     TcpListener,
-    TunnelAction,
 )
 from txproxy.config.toml.file import load, parse, tomllib
 from txproxy.config.toml.tables import Findings
 from txproxy.limits.quotas import Quota
+from txproxy.reverse.route_actions.files_action import FilesAction
+from txproxy.reverse.route_actions.pool_action import PoolAction
+from txproxy.reverse.route_actions.tunnel_action import TunnelAction
 
 EXAMPLES = sorted((pathlib.Path(__file__).parents[2] / "docs" / "examples").glob("*.toml"))
 

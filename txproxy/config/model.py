@@ -15,8 +15,8 @@ from txproxy.matching.clients import IPV6_PREFIX
 from txproxy.plain_values import PlainValue
 from txproxy.proxy.downstream.negotiate import HTTP, SOCKS5
 from txproxy.proxy.limits import Limits
-from txproxy.reverse.actions.redirects import Redirect
 from txproxy.reverse.rewriting.rewrites import RequestRewrite, ResponseRewrite
+from txproxy.reverse.route_actions.route_action import RouteAction
 from txproxy.reverse.routing.matches import Match
 from txproxy.tls.listener_contexts import ListenerTls
 from txproxy.upstreams.pool_settings import PoolSettings
@@ -37,41 +37,6 @@ class PoolConfig:
     host: str | None = None
     sticky: str | None = None
     sticky_key: bytes | None = attrs.field(default=None, repr=False)
-
-
-@attrs.frozen(kw_only=True)
-class PoolAction:
-    """Send to a pool; ``host`` and ``sticky`` in place of the pool's own."""
-
-    pool: str
-    host: str | None = None
-    sticky: str | None = None
-
-
-@attrs.frozen(kw_only=True)
-class RespondAction:
-    """Answer with the same each time."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...] = ()
-    body: str = ""
-
-
-@attrs.frozen(kw_only=True)
-class FilesAction:
-    """Serve the files below a folder."""
-
-    directory: str
-
-
-@attrs.frozen(kw_only=True)
-class TunnelAction:
-    """Answer CONNECT with a tunnel to an upstream of a pool."""
-
-    pool: str
-
-
-ActionConfig: TypeAlias = "PoolAction | Redirect | RespondAction | FilesAction | TunnelAction"
 
 
 @attrs.frozen(kw_only=True)
@@ -101,7 +66,7 @@ class RouteConfig:
     name: str
     listeners: tuple[str, ...] = ()
     match: Match = attrs.field(factory=Match)
-    action: ActionConfig
+    action: RouteAction
     request: RequestRewrite | None = None
     response: ResponseRewrite | None = None
     response_timeout: float | None = None
@@ -113,11 +78,8 @@ class RouteConfig:
     @property
     def pools(self) -> tuple[str, ...]:
         """The pools that it needs."""
-        places = (self.action, self.auth, self.mirror)
-        return tuple(place.pool for place in places if isinstance(place, _WITH_POOL))
-
-
-_WITH_POOL = (PoolAction, TunnelAction, AuthConfig, MirrorConfig)
+        others = (self.auth, self.mirror)
+        return (*(use.pool for use in self.action.uses), *(other.pool for other in others if other is not None))
 
 
 @attrs.frozen(kw_only=True)

@@ -12,14 +12,11 @@ from txproxy.config.middleware import make_all, use_path
 from txproxy.config.model import (
     AnyListener,
     Config,
-    FilesAction,
     ForwardListener,
-    PoolAction,
     PoolConfig,
     ReverseListener,
     RouteConfig,
     TcpListener,
-    TunnelAction,
 )
 from txproxy.errors import ConfigError
 from txproxy.forward.mode import ForwardProxyFactory
@@ -31,12 +28,12 @@ from txproxy.observe.audit import AuditLog
 from txproxy.proxy.error_pages import ErrorPages
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.services import Observer
-from txproxy.reverse.actions.redirects import Redirect
 from txproxy.reverse.actions.subrequests import ForwardAuth, Mirror
 from txproxy.reverse.actions.to_pool import ToPool
-from txproxy.reverse.actions.treatments import Action, Respond, SendElsewhere, Treated, Treatment, TunnelTo
+from txproxy.reverse.actions.treatments import Action, Treated, Treatment
 from txproxy.reverse.client_identity import Trust
 from txproxy.reverse.mode import ReverseMode, ReverseProxyFactory, via_entry
+from txproxy.reverse.route_actions.pool_action import PoolAction
 from txproxy.reverse.routing.routes import Route, by_client_ip
 from txproxy.stream.mode import StreamFactory, StreamObserver
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
@@ -365,12 +362,13 @@ def default_action(listener: ReverseListener, pools: Mapping[str, LivePool], via
     """What is done where no route matches, if there is something."""
     if listener.pool is None:
         return None
-    return _to_pool(PoolAction(pool=listener.pool, host=listener.host), pools, via)
+    return _RouteParts(pools, via).to_pool(listener.pool, listener.host)
 
 
 def action_of(route: RouteConfig, pools: Mapping[str, LivePool], via: Via | None) -> Action:
     """The action of a route, with its treatment. It is for one listener alone."""
-    action = _plain_action(route, pools, via)
+    parts = _RouteParts(pools, via)
+    action = route.action.build(parts)
     treatment = Treatment(
         request=route.request,
         response=route.response,
@@ -382,31 +380,28 @@ def action_of(route: RouteConfig, pools: Mapping[str, LivePool], via: Via | None
         # What has the slash is another route's.
         treatment.slash = b""
     if route.auth is not None:
-        asked = _to_pool(PoolAction(pool=route.auth.pool), pools, via)
+        asked = parts.to_pool(route.auth.pool)
         copy = tuple(name.encode("ascii") for name in route.auth.copy)
         cookies = tuple(name.encode("ascii") for name in route.auth.cookies)
         treatment.auth = ForwardAuth(asked, route.auth.path.encode("ascii"), copy, cookies)
     if route.mirror is not None:
-        treatment.mirror = Mirror(_to_pool(PoolAction(pool=route.mirror.pool), pools, via), route.mirror.share)
+        treatment.mirror = Mirror(parts.to_pool(route.mirror.pool), route.mirror.share)
     return action if treatment == Treatment() else Treated(action, treatment)
 
 
-def _plain_action(route: RouteConfig, pools: Mapping[str, LivePool], via: Via | None) -> Action:
-    what = route.action
-    if isinstance(what, PoolAction):
-        return _to_pool(what, pools, via)
-    if isinstance(what, TunnelAction):
-        return TunnelTo(pools[what.pool].pool)
-    if isinstance(what, FilesAction):
-        from txproxy.reverse.actions.static_files import Files  # it takes a web server: only where it is used
+@attrs.frozen
+class _RouteParts:
+    """What the action of a route is built from, for one listener."""
 
-        return Files(what.directory, via)
-    if isinstance(what, Redirect):
-        return SendElsewhere(what)
-    return Respond(what.status, what.headers, what.body)
+    pools: Mapping[str, LivePool]
+    via: Via | None
 
+    def pool(self, name: str) -> Pool:
+        """See :class:`RouteParts`."""
+        return self.pools[name].pool
 
-def _to_pool(what: PoolAction, pools: Mapping[str, LivePool], via: Via | None) -> ToPool:
-    live = pools[what.pool]
-    host = what.host or live.config.host
-    return ToPool(live.pool, host=host, via=via, affinity=live.affinity(what.sticky or live.config.sticky))
+    def to_pool(self, name: str, host: str | None = None, sticky: str | None = None) -> ToPool:
+        """See :class:`RouteParts`."""
+        live = self.pools[name]
+        affinity = live.affinity(sticky or live.config.sticky)
+        return ToPool(live.pool, host=host or live.config.host, via=self.via, affinity=affinity)

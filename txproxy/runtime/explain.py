@@ -20,7 +20,6 @@ from txproxy.config.model import (
     ReverseListener,
     RouteConfig,
     TcpListener,
-    TunnelAction,
 )
 from txproxy.errors import ConfigError, ExchangeError, RequestError
 from txproxy.forward.explaining import explain as explain_forward
@@ -200,7 +199,7 @@ class _Chosen:
 
     def __init__(self, route: RouteConfig | None) -> None:
         self.route = route
-        self.takes_connect = route is not None and isinstance(route.action, TunnelAction)
+        self.takes_connect = route is not None and route.action.takes_connect
         self.pools: tuple[Pool, ...] = ()
 
     def plan(self, head: RequestHead, context: RequestContext) -> Any:

@@ -2,9 +2,14 @@
 
 import pytest
 
-from txproxy.config.model import AuthConfig, FilesAction, MirrorConfig, PoolAction, RespondAction, TunnelAction
+from txproxy.config.model import AuthConfig, MirrorConfig
 from txproxy.reverse.actions.redirects import Redirect
 from txproxy.reverse.rewriting.rewrites import Hsts, RequestRewrite, ResponseRewrite
+from txproxy.reverse.route_actions.files_action import FilesAction
+from txproxy.reverse.route_actions.pool_action import PoolAction
+from txproxy.reverse.route_actions.redirect_action import RedirectAction
+from txproxy.reverse.route_actions.respond_action import RespondAction
+from txproxy.reverse.route_actions.tunnel_action import TunnelAction
 from txproxy.reverse.routing.matches import Match
 
 BEGIN = '[[routes]]\nname = "one"\npath = "/one"\n'
@@ -51,8 +56,8 @@ def test_all_that_can_be_matched(more):
     ("text", "action"),
     [
         ('pool = "app"\nhost = "upstream"\nsticky = "ip"', PoolAction(pool="app", host="upstream", sticky="ip")),
-        ('redirect = "https://$host$path"', Redirect("https://$host$path", 308)),
-        ('redirect = "/new$path"\nstatus = 301', Redirect("/new$path", 301)),
+        ('redirect = "https://$host$path"', RedirectAction(Redirect("https://$host$path", 308))),
+        ('redirect = "/new$path"\nstatus = 301', RedirectAction(Redirect("/new$path", 301))),
         ("respond = 404", RespondAction(status=404)),
         (
             'respond = { status = 200, body = "x", headers = { X-A = "b" } }',

@@ -10,9 +10,10 @@ from txproxy.components.settings import default_of, settings_of
 from txproxy.components.values import one_of
 from txproxy.config.model import Config, PoolConfig, ReverseListener, TcpListener
 from txproxy.config.setting_readers import options_of, parse_options
-from txproxy.config.toml.pool_tables import health_value, sticky_kind, strategy_name
+from txproxy.config.toml.pool_tables import health_value, strategy_name
 from txproxy.errors import ConfigError
 from txproxy.reverse.actions.to_pool import host_to_send
+from txproxy.reverse.route_actions.pool_action import sticky_kind
 from txproxy.tls.verification import client_connections
 from txproxy.upstreams.balancing.strategies import NAMES
 from txproxy.upstreams.health.health_check import HealthCheck

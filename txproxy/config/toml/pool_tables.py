@@ -17,12 +17,11 @@ from txproxy.interfaces.allowances import MOST_WEIGHT
 from txproxy.matching.hosts import host_name
 from txproxy.matching.regular_expressions import EXPRESSION_MARK, bytes_expression
 from txproxy.reverse.actions.to_pool import host_to_send
-from txproxy.upstreams.affinity import affinity_from
+from txproxy.reverse.route_actions.pool_action import sticky_kind
 from txproxy.upstreams.balancing.consistent_hashing import load_bound
 from txproxy.upstreams.balancing.strategies import is_hash, strategy_from
 from txproxy.upstreams.ejection import EJECT_ON, Ejection
 from txproxy.upstreams.health.health_check import HealthCheck
-from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.pool_settings import PoolSettings
 from txproxy.upstreams.upstream import Upstream
 from txproxy.upstreams.upstream_tls import UpstreamTls
@@ -102,12 +101,6 @@ def strategy_name(name: str) -> str:
     """``name`` if it is one of a strategy."""
     strategy_from(name)
     return name
-
-
-def sticky_kind(kind: str) -> str:
-    """``kind`` if it is a kind of affinity."""
-    affinity_from(kind, Pool(["http://localhost"]))  # which is the one that knows
-    return kind
 
 
 def is_tcp(upstream: str) -> bool:

@@ -16,12 +16,10 @@ from txproxy.config.model import (
     AnyListener,
     AuthConfig,
     MirrorConfig,
-    PoolAction,
     PoolConfig,
     ReverseListener,
     RouteConfig,
     TcpListener,
-    TunnelAction,
 )
 from txproxy.config.toml.effects import see_shares
 from txproxy.config.toml.pool_tables import is_tcp
@@ -126,10 +124,7 @@ def _uses(parts: Parts) -> list[_Use]:
             uses += [(("listeners", number, "sni", name), pool, True) for name, pool in listener.sni]
     for number, route in enumerate(parts.routes):
         path: Path = ("routes", number)
-        if isinstance(route.action, PoolAction):
-            uses.append(((*path, "pool"), route.action.pool, False))
-        elif isinstance(route.action, TunnelAction):
-            uses.append(((*path, "tunnel"), route.action.pool, None))
+        uses += [((*path, use.key), use.pool, use.tcp) for use in route.action.uses]
         uses += [((*path, key), part.pool, False) for key, part in _more_of(route)]
     return uses
 

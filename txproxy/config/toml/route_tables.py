@@ -5,50 +5,24 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from txproxy.components.values import any_text, duration, flag, secret_text, share, shown, size, text, texts, whole
-from txproxy.config.model import (
-    ActionConfig,
-    AuthConfig,
-    FilesAction,
-    MirrorConfig,
-    PoolAction,
-    RespondAction,
-    RouteConfig,
-    TunnelAction,
-)
-from txproxy.config.toml.pool_tables import sticky_kind
+from txproxy.components.registry import components
+from txproxy.components.values import any_text, duration, flag, secret_text, share, shown, size, text, whole
+from txproxy.config.model import AuthConfig, MirrorConfig, RouteConfig
 from txproxy.config.toml.tables import Table
 from txproxy.errors import ConfigError, Path
 from txproxy.matching.paths import has_prefix
-from txproxy.reverse.actions.redirects import Redirect
-from txproxy.reverse.actions.to_pool import host_to_send
-from txproxy.reverse.actions.treatments import Respond
 from txproxy.reverse.rewriting.header_fields import settable
 from txproxy.reverse.rewriting.rewrites import Hsts, RequestRewrite, ResponseRewrite
+from txproxy.reverse.route_actions.pool_action import PoolAction
+from txproxy.reverse.route_actions.route_action import ROUTE_ACTIONS, RouteAction
 from txproxy.reverse.routing.matches import Match
 from txproxy.wire import grammar
 from txproxy.wire.target import is_origin_form
 
-_ACTIONS: Final = ("pool", "redirect", "respond", "files", "tunnel")
 _YEAR: Final = 31536000
 # What the canonical form of a path does not have.
 _NEVER: Final = re.compile(rb"//|%(?:2[Ff]|5[Cc]|3[Bb]|[0-9A-F][a-f]|[a-f][0-9A-Fa-f])")
 _LONGEST_HSTS: Final = 10**10 - 1
-# What changes a request or its response: for routes that send it somewhere.
-_CHANGES: Final = (
-    "strip_prefix", "add_prefix", "rewrite", "request_headers", "map_location", "cookie_domains", "response_timeout",
-    "max_body", "mirror",
-)  # fmt: skip
-_ONLY_WITH: Final[dict[str, tuple[str, ...]]] = {
-    **dict.fromkeys(_CHANGES, ("pool", "files")),
-    # What is said to browsers is said with whatever they get.
-    **dict.fromkeys(("response_headers", "hsts"), ("pool", "files", "redirect", "respond")),
-    "host": ("pool",),
-    "sticky": ("pool",),
-    "status": ("redirect",),
-    "auth": ("pool", "files", "redirect", "respond"),
-    "tunnel_timeout": ("pool", "tunnel"),
-}
 _REQUEST_KEYS: Final[dict[str, Path]] = {
     "pattern": ("rewrite", "pattern"),
     "replacement": ("rewrite", "replacement"),
@@ -66,7 +40,7 @@ def read_route(table: Table) -> RouteConfig:
     match = _match(table)
     action = _action(table)
     request = _request(table)
-    if isinstance(action, PoolAction | FilesAction):
+    if "strip_prefix" in action.takes:
         _check_paths(table, match, request)
     route = RouteConfig(
         name=name,
@@ -125,67 +99,28 @@ def _wanted(value: object) -> str | bool:
 # -- actions
 
 
-def _action(table: Table) -> ActionConfig:
-    given = [key for key in _ACTIONS if key in table]
+def _action(table: Table) -> RouteAction:
+    kinds = components(ROUTE_ACTIONS)
+    given = [name for name in kinds if name in table]
     if len(given) != 1:
         what = f"{' and '.join(given)} are there" if given else "nothing is to be done"
-        table.fault(f"{what}", accepted=f"accepted is exactly one of {', '.join(_ACTIONS)}")
+        table.fault(what, accepted=f"accepted is exactly one of {', '.join(kinds)}")
     else:
-        for key, actions in _ONLY_WITH.items():
-            if key in table and given[0] not in actions:
-                table.fault(f"has no effect with {given[0]}", key, accepted=f"accepted is it with {', '.join(actions)}")
-    pool = PoolAction(
-        pool=table.read("pool", text, ""),
-        host=table.read("host", texts(host_to_send), None),
-        sticky=table.read("sticky", texts(sticky_kind), None),
-    )
-    redirect = _redirect(table)
-    others: list[ActionConfig | None] = [
-        redirect,
-        _respond(table),
-        table.read("files", lambda value: _files(table.file_name(value)), None),
-        table.read("tunnel", lambda value: TunnelAction(pool=text(value)), None),
-    ]
-    return next((action for action in others if action is not None), pool)
+        _see_effects(table, given[0])
+    # All are asked, so that their keys are known.
+    found = [kind.thing.read(table) for kind in kinds.values()]
+    return next((action for action in found if action is not None), PoolAction(pool=""))
 
 
-def _redirect(table: Table) -> Redirect | None:
-    target = table.read("redirect", text, None)
-    status = table.read("status", whole(300, 399), 308)
-    if target is None:
-        return None
-    try:
-        return Redirect(target, status)
-    except ConfigError as fault:
-        table.faults_of(fault, called={"target": ("redirect",)})
-        return None
-
-
-def _respond(table: Table) -> RespondAction | None:
-    value = table.read("respond", lambda value: value, None)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return RespondAction(status=table.read("respond", whole(200, 599), 200))
-    inner = table.table("respond")
-    if inner is None:
-        return None
-    action = RespondAction(
-        status=inner.need("status", whole(200, 599), 200, "a status from 200 to 599"),
-        headers=inner.pairs("headers", secret_text, "{ NAME = 'VALUE' }"),
-        body=inner.read("body", any_text, ""),
-    )
-    inner.close()
-    try:
-        Respond(action.status, action.headers, action.body)
-    except ConfigError as fault:
-        inner.faults_of(fault)
-    return action
-
-
-def _files(directory: str) -> FilesAction:
-    from txproxy.reverse.actions.static_files import files_pool  # it takes a web server: only where it is used
-
-    files_pool(directory)
-    return FilesAction(directory=directory)
+def _see_effects(table: Table, given: str) -> None:
+    """Say what has an effect with other actions than the one that is ``given``."""
+    with_key: dict[str, list[str]] = {}
+    for name, kind in components(ROUTE_ACTIONS).items():
+        for key in (*kind.thing.keys[1:], *sorted(kind.thing.takes)):
+            with_key.setdefault(key, []).append(name)
+    for key, names in with_key.items():
+        if key in table and given not in names:
+            table.fault(f"has no effect with {given}", key, accepted=f"accepted is it with {', '.join(names)}")
 
 
 # -- changes
