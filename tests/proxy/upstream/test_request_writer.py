@@ -1,6 +1,7 @@
 """What comes before a request goes out, and answers nobody."""
 
 import contextlib
+import gc
 import socket
 
 import pytest
@@ -229,6 +230,25 @@ def test_a_new_connection_that_ends_at_once_is_one_that_was_closed(world):
     world.reactor.end_turn()
     answer = world.hear(world.client)
     assert status(answer) == 502 and b"connection_terminated" in answer
+
+
+def _writers():
+    return sum(type(one) is RequestWriter for one in gc.get_objects())
+
+
+def test_a_connection_that_is_gone_does_not_wait_to_be_collected(world):
+    gc.collect()
+    before = _writers()
+    kept(world)
+    assert _writers() == before + 1
+    gc.disable()
+    try:
+        world.upstreams[0].close()
+        world.until(lambda: not len(world.factory.services.connections), "the end is heard of")
+        world.turns()
+        assert _writers() == before
+    finally:
+        gc.enable()
 
 
 def test_a_request_whose_client_has_left_in_the_same_turn_is_not_sent(world):
