@@ -5,6 +5,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 
@@ -82,6 +83,22 @@ def test_python_examples_run_until_they_are_ended(name, answer, tmp_path, proces
     assert answer in done.stdout
     process.send_signal(signal.SIGTERM)
     until(lambda: process.poll() is not None, "the example ends")
+
+
+def test_who_has_a_refused_address_gets_no_answer(tmp_path, processes):
+    text, ports = on_free_ports((EXAMPLES / "refused_addresses.py").read_text())
+    (tmp_path / "refused.py").write_text(text)
+    port = int(ports["8080"])
+    processes(sys.executable, "refused.py", port=port, cwd=tmp_path)
+    said = []
+    for source in ("127.0.0.1", "127.0.0.2"):
+        try:
+            with socket.create_connection(("127.0.0.1", port), DEADLINE, (source, 0)) as client:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                said.append(client.recv(12))
+        except ConnectionError:
+            said.append(b"")
+    assert said == [b"HTTP/1.1 503", b""]
 
 
 def test_a_file_names_middleware_that_stands_beside_it(tmp_path, processes):

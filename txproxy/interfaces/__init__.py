@@ -14,7 +14,7 @@ from txproxy.interfaces.address import Address, Hop, Opening
 from txproxy.interfaces.allowances import Allowance, Bounds, Meter, Metered, Shaper
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.attempt import Attempt, Tracker
-from txproxy.interfaces.connection import ClientConnection
+from txproxy.interfaces.connection import ClientConnection, IConnectionFilter
 from txproxy.interfaces.context import RequestContext, RequestFilter, ResponseFilter
 from txproxy.interfaces.dialers import IClientDialer, IDialer
 from txproxy.interfaces.middleware import Handler, IInnerMiddleware, IMiddleware, IMode, decided
@@ -28,6 +28,7 @@ __all__ = [
     "IMode",
     "IMiddleware",
     "IInnerMiddleware",
+    "IConnectionFilter",
     "Handler",
     "decided",
     "ExchangeRecord",

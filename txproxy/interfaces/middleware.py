@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from zope.interface import Interface
 
+from txproxy.errors import ConfigError
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.context import Filters, RequestContext
 from txproxy.interfaces.plan import Decision, Plan, Postponed
@@ -30,6 +31,11 @@ class IMode(Interface):
 
         May raise an ``ExchangeError``, which is answered as it says.
         """
+
+
+MIDDLEWARE_ACCEPTED: Final = (
+    "accepted is an object with handle(request, context, proceed), or with admit(connection) and closed(connection)"
+)
 
 
 class IMiddleware(Interface):
@@ -56,6 +62,32 @@ class IInnerMiddleware(IMiddleware):
     The target of a request that it goes on with is what was decided: it may change fields alone. A reverse proxy asks
     it where a request goes to a pool.
     """
+
+
+class Places(NamedTuple):
+    """Where each middleware has its place: ``around`` a mode, ``within`` it (:class:`IInnerMiddleware`), or before
+    anything is read of a connection (:class:`~txproxy.interfaces.IConnectionFilter`). One may have two.
+    """
+
+    around: tuple[Any, ...]
+    within: tuple[Any, ...]
+    filters: tuple[Any, ...]
+
+
+def places(middleware: Iterable[Any]) -> Places:
+    """The places of all ``middleware``, in its order; ``ConfigError`` for one that has none."""
+    outer: list[Any] = []
+    inner: list[Any] = []
+    filters: list[Any] = []
+    for one in middleware:
+        handles, admits = hasattr(one, "handle"), hasattr(one, "admit") and hasattr(one, "closed")
+        if not handles and not admits:
+            raise ConfigError(f"{one!r} is no middleware", MIDDLEWARE_ACCEPTED)
+        if handles:
+            (inner if IInnerMiddleware.providedBy(one) else outer).append(one)
+        if admits:
+            filters.append(one)
+    return Places(tuple(outer), tuple(inner), tuple(filters))
 
 
 def around(handler: Handler, middleware: Iterable[Any]) -> Handler:

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.dialers import IDialer
-from txproxy.interfaces.middleware import IInnerMiddleware, IMode, around
+from txproxy.interfaces.middleware import IMode, around, places
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.peers import ip_of
 from txproxy.proxy.downstream.admission import Admission
@@ -33,8 +33,9 @@ class ProxyFactory:
     ``mode`` (:class:`txproxy.interfaces.IMode`) says where requests go; ``dialer`` makes connections (a plain one if
     None); ``observers`` are called with the record of each finished exchange
     (:class:`txproxy.interfaces.ExchangeRecord`); ``name`` is who speaks in Proxy-Status; ``resolver`` may be shared
-    with others. ``middleware`` (:class:`txproxy.interfaces.IMiddleware`) stands around the mode, the first outermost.
-    ``reactor`` is the running program's if None. A factory may listen on any number of ports.
+    with others. ``middleware`` (:class:`txproxy.interfaces.IMiddleware`) stands around the mode, the first outermost;
+    what is, or is also, a :class:`txproxy.interfaces.IConnectionFilter` says who may connect. ``reactor`` is the
+    running program's if None. A factory may listen on any number of ports.
     """
 
     noisy = False
@@ -72,16 +73,15 @@ class ProxyFactory:
             resolver=resolver,
         )
         self.mode = mode
-        middleware = tuple(middleware)
-        inner = tuple(one for one in middleware if IInnerMiddleware.providedBy(one))
-        services.inner_middleware = inner
-        self.handle = around(mode.plan, (one for one in middleware if one not in inner))
+        found = places(middleware)
+        services.inner_middleware = found.within
+        self.handle = around(mode.plan, found.around)
         self.draining = False
         self.stopped = False
         # for how long a client may be silent before its first request, and between two
         self.first_limit, self.rest_limit = services.header_limit, services.idle_limit
         self._ports = 0
-        self.admission: Admission[Client] = make_admission(limits)
+        self.admission: Admission[Client] = make_admission(limits, found.filters)
 
     # -- what Twisted calls
 

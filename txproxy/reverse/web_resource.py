@@ -15,6 +15,7 @@ from txproxy.errors import ConfigError, RequestError
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext, ResponseFilter
+from txproxy.interfaces.middleware import places
 from txproxy.interfaces.streams import UpstreamConnection
 from txproxy.matching.paths import configured_path
 from txproxy.net.transports.any_transports import set_tcp_options
@@ -38,6 +39,7 @@ from txproxy.wire.message import RequestHead, ResponseHead
 
 _PIECE: Final = 65536
 _NO_FIELDS: Final = Headers()
+_HANDLING_ACCEPTED: Final = "accepted is an object with handle(request, context, proceed) alone"
 # upstream connections by the twisted.web channel whose client alone they serve
 _Held: TypeAlias = "dict[Any, Connections[Any]]"
 
@@ -320,6 +322,8 @@ class ReverseProxyResource(Resource):
         reactor: Any = None,
     ) -> None:
         super().__init__()
+        for one in places(middleware).filters:
+            raise ConfigError(f"{one!r} admits connections, and the connections are the site's", _HANDLING_ACCEPTED)
         if path:
             try:
                 configured_path(path.decode("latin-1"))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
@@ -22,132 +22,30 @@ from txproxy.interfaces.address import Address
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.dialers import IDialer
+from txproxy.interfaces.middleware import places
 from txproxy.net.deadlines import NEVER
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.peers import ip_of
-from txproxy.net.transports.any_transports import set_tcp_options
 from txproxy.net.transports.tls_transports import tls_connection
 from txproxy.proxy.downstream.admission import Admission
 from txproxy.proxy.downstream.client_limit import make_admission
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.services import Services
-from txproxy.proxy.tunnel import Tunnel, TunnelEnd
+from txproxy.proxy.tunnel import Tunnel
+from txproxy.stream.chooser import Choice, Chooser
+from txproxy.stream.relay import Relay, StreamUpstream
 from txproxy.stream.sni_routing import ByName, Heard
 
 _log = Logger()
 
-
-class Choice(Protocol):
-    """What a pool has chosen; it learns how the stream went."""
-
-    @property
-    def address(self) -> Address:
-        """Where to connect to."""
-
-    def answered(self, status: int) -> None:
-        """It was connected to: 200."""
-
-    def ended(self, fault: ExchangeError | None, status: int) -> None:
-        """See :class:`txproxy.interfaces.Tracker`; the status is 200 for a stream that was connected."""
-
-
-class Chooser(Protocol):
-    """A pool, as far as streams are concerned."""
-
-    def use_clock(self, clock: Any) -> None:
-        """Tell the time by ``clock``."""
-
-    def start(
-        self,
-        clock: Any,
-        dial: Callable[[Address, Callable[[], IProtocol]], Deferred[Any]],
-        resolver: Resolver | None = None,
-    ) -> None:
-        """Streams may come: look after what can be chosen."""
-
-    def stop(self) -> None:
-        """No more will."""
-
-    def take(self, head: None, context: RequestContext, tried: tuple[Any, ...] = ()) -> Choice | None:
-        """Whose turn it is, leaving out what was ``tried``; None if nobody has room."""
-
-    def address_for(self, upstream: Any, context: RequestContext) -> Address:
-        """Where a stream of ``client`` connects to, header of the PROXY protocol included."""
-
-    def wait(self, head: None, context: RequestContext, tried: tuple[Any, ...] = ()) -> Deferred[Any]:
-        """The same, once somebody has room; fails if nobody is left."""
-
-
-class _Relay:
-    """Twisted's callbacks, handed to a tunnel's end once there is one."""
-
-    def __init__(self) -> None:
-        self.transport: Any = None
-        self.end: TunnelEnd | None = None
-
-    def makeConnection(self, transport: Any) -> None:
-        """Connected."""
-        self.transport = transport
-        set_tcp_options(transport)
-        transport.registerProducer(self, True)
-        self.connectionMade()
-
-    def connectionMade(self) -> None:
-        """What the two sides do differently."""
-
-    def dataReceived(self, data: bytes) -> None:
-        """Bytes for the tunnel."""
-        if self.end is not None:
-            self.end.dataReceived(data)
-
-    def readConnectionLost(self) -> None:
-        """The peer sends no more."""
-        if self.end is not None:
-            self.end.readConnectionLost()
-
-    def writeConnectionLost(self) -> None:
-        """Our half-close went out."""
-
-    def connectionLost(self, reason: Failure) -> None:
-        """Gone."""
-        if self.end is not None:
-            self.end.connectionLost(reason)
-
-    def pauseProducing(self) -> None:
-        """The peer is slow."""
-        if self.end is not None:
-            self.end.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        """The peer takes more."""
-        if self.end is not None:
-            self.end.resumeProducing()
-
-    def stopProducing(self) -> None:
-        """The transport will say connectionLost as well."""
-
-
-@implementer(IProtocol, IHalfCloseableProtocol, IPushProducer)
-class StreamUpstream(_Relay):
-    """The upstream's side of a stream. What it says before the tunnel stands is kept for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.early = b""
-
-    def dataReceived(self, data: bytes) -> None:
-        """Bytes from the upstream."""
-        if self.end is None:
-            self.early += data
-        else:
-            self.end.dataReceived(data)
+_FILTERS_ACCEPTED: Final = "accepted is an object with admit(connection) and closed(connection)"
 
 
 @implementer(IProtocol, IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
-class StreamProtocol(_Relay):
+class StreamProtocol(Relay):
     """One client's stream. ``upstream`` is where it went, ``outcome`` how that ended (``"ok"``, ``"client-gone"``, or a
-    type of RFC 9209) and ``detail`` a sentence to it, ``sent`` how much the client got. ``server_name`` is what a TLS
-    client asked for, where that was looked at.
+    type of RFC 9209) and ``detail`` a sentence to it, ``sent`` what it got and ``received`` what came of it,
+    ``seconds`` how long all of it took. ``server_name`` is what a TLS client asked for, where that was looked at.
     """
 
     def __init__(self, factory: StreamFactory, client_ip: str) -> None:
@@ -160,8 +58,8 @@ class StreamProtocol(_Relay):
         self.outcome = ""
         self.detail = ""
         self.server_name: str | None = None
-        self.sent = 0
-        self.started = 0.0
+        self.sent = self.received = 0
+        self.started = self.seconds = 0.0
         self.deadline = NEVER
         self._pool: Chooser | None = factory.pool
         # what came before the tunnel stands, whether it is looked at or the handshake of TLS is waited for, and whether
@@ -316,12 +214,14 @@ class StreamProtocol(_Relay):
         self.factory.admission.left(self)
 
     def _closed(self, tunnel: Tunnel) -> None:
-        self.sent = tunnel.sent
+        self.sent, self.received = tunnel.sent, tunnel.received
+        self.detail = tunnel.why
         self._end("ok")
 
     def _end(self, outcome: str) -> None:
         if not self.outcome:
             self.outcome = outcome
+            self.seconds = self.factory.services.seconds() - self.started
             choice, self._choice = self._choice, None
             if choice is not None:
                 choice.ended(None, 200 if self.end is not None else 0)
@@ -345,6 +245,12 @@ class StreamProtocol(_Relay):
             self._end("client-gone")
             self.transport.abortConnection()
 
+    def turn_away(self) -> None:
+        """See :class:`txproxy.proxy.downstream.admission.Admitted`."""
+        # With an outcome it has ended, so that nobody is told.
+        self.outcome = "client-gone"
+        self.transport.abortConnection()
+
 
 StreamObserver: TypeAlias = Callable[[StreamProtocol], None]
 
@@ -357,6 +263,8 @@ class StreamFactory:
     name that they ask for, undecrypted, and ``pool`` is for all others, TLS or not; without one they are closed. A
     client has ``limits.header_timeout`` to say where it wants to go. ``observers`` are called with each stream that has
     ended.
+
+    ``middleware`` are what says who may connect (:class:`txproxy.interfaces.IConnectionFilter`): there are no requests.
     """
 
     noisy = False
@@ -370,10 +278,15 @@ class StreamFactory:
         dialer: IDialer | None = None,
         observers: tuple[StreamObserver, ...] = (),
         resolver: Resolver | None = None,
+        middleware: Iterable[Any] = (),
         reactor: Any = None,
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor  # the embedding program's
+        found = places(middleware)
+        for one in found.around + found.within:
+            if one not in found.filters:
+                raise ConfigError(f"{one!r} handles requests, and raw streams have none", _FILTERS_ACCEPTED)
         self.limits = limits = limits or Limits()
         self.pool = pool
         self.by_name = ByName(sni, pool) if sni else None
@@ -388,7 +301,7 @@ class StreamFactory:
         self.services = Services(
             reactor, limits, lambda services, address: StreamUpstream(), dialer=dialer, resolver=resolver
         )
-        self.admission: Admission[StreamProtocol] = make_admission(limits)
+        self.admission: Admission[StreamProtocol] = make_admission(limits, found.filters)
         self.stopped = False
         self._ports = 0
 

@@ -5,7 +5,8 @@ from twisted.internet.address import UNIXAddress
 
 from txproxy import ForwardPolicy, ForwardProxyFactory, Limits, Pool, ReverseProxyFactory
 from txproxy.interfaces import ClientConnection
-from txproxy.proxy.downstream.client_limit import AdmissionPerClient
+from txproxy.proxy.downstream.admission import Admission
+from txproxy.proxy.downstream.client_limit import ClientLimit
 from txproxy.stream.mode import StreamFactory
 from txproxy.testing import MemoryConnection, ProxyInMemory
 
@@ -78,11 +79,13 @@ def test_one_client_has_one_bound_from_however_many_addresses(make, prefix, addr
 
 
 def test_the_counts_go_with_the_connections(make):
-    limits = Limits(max_connections_per_client=2)
-    proxy = make(lambda reactor: ReverseProxyFactory(Pool(["http://10.0.0.1:80"]), limits=limits, reactor=reactor))
-    for number in range(1, 200):
-        proxy.connect(f"2001:db8:0:{number:x}::1").drop()
-    assert not proxy.factory.admission._counts and not proxy.factory.admission._counted
+    limit = ClientLimit(2)
+    proxy = make(lambda reactor: ReverseProxyFactory(Pool(["http://10.0.0.1:80"]), middleware=[limit], reactor=reactor))
+    clients = [proxy.connect(f"2001:db8:0:{number:x}::1") for number in range(1, 200)]
+    assert len(limit) == 199
+    for client in clients:
+        client.drop()
+    assert len(limit) == 0
 
 
 def test_others_are_served(proxy):
@@ -177,7 +180,7 @@ def test_a_stream_too_many_closes_at_once(make):
 
 
 def test_who_comes_over_from_another_configuration_is_counted_as_the_same_client():
-    admission = AdmissionPerClient(limit=10, most=1)
+    admission = Admission(10, [ClientLimit(1)])
 
     class Guest:
         def __init__(self, ip):
@@ -188,6 +191,8 @@ def test_who_comes_over_from_another_configuration_is_counted_as_the_same_client
         def abort(self):
             self.aborted = True
 
-    admission.take_over(Guest("2001:db8::1"))
+    first = Guest("2001:db8::1")
+    assert admission.welcomes(first.connection, moves=True)
+    admission.take_over(first)
     second = Guest("2001:db8::2")
     assert not admission.admit(second) and second.aborted

@@ -1,13 +1,22 @@
-"""How many clients at once, and who waits."""
+"""Which clients are let in, how many at once, and who waits."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
+from txproxy.interfaces.answers import Refusal
+from txproxy.interfaces.connection import ClientConnection
+from txproxy.interfaces.context import RequestContext
+from txproxy.interfaces.plan import Decision
 from txproxy.net.transports.listening_ports import listening_port
+from txproxy.wire.message import RequestHead
+
+_log = Logger()
 
 
 class Admitted(Protocol):
@@ -17,6 +26,9 @@ class Admitted(Protocol):
 
     def admitted(self) -> None:
         """There is room for this connection now."""
+
+    def turn_away(self) -> None:
+        """It is not let in: close, and tell nobody."""
 
     def drain(self) -> None:
         """Finish what runs, then leave."""
@@ -30,21 +42,91 @@ class Admitted(Protocol):
 Guest = TypeVar("Guest", bound=Admitted)
 
 
-class Admission(Generic[Guest]):
-    """Client connections: ``limit`` of them are open, the others wait: in the listen backlog once the port stops
-    reading.
+class Refusing:
+    """In place of a connection's own ``factory`` (see
+    :class:`txproxy.proxy.downstream.serving.ServingFactory`): its first request gets a ``refusal``, and is its last.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, factory: Any, refusal: Refusal) -> None:
+        self._refusal = refusal
+        self.draining = True
+        self.services = factory.services
+        self.admission = factory.admission
+        self.first_limit, self.rest_limit = factory.first_limit, factory.rest_limit
+        self.protocols, self.tls_context, self.login = factory.protocols, factory.tls_context, factory.login
+
+    def handle(self, head: RequestHead, context: RequestContext) -> Decision:
+        """What becomes of each request."""
+        return self._refusal
+
+
+class Admission(Generic[Guest]):
+    """Client connections: ``filters`` (:class:`txproxy.interfaces.IConnectionFilter`) say who is let in, the first of
+    them first. ``limit`` of them are open, the others wait: in the listen backlog once the port stops reading.
+    """
+
+    def __init__(self, limit: int, filters: Iterable[Any] = ()) -> None:
         self._limit = limit
+        self._filters = tuple(filters)
+        # as which connection they have let in whom; what that is may change later
+        self._let_in: dict[Guest, ClientConnection] = {}
         self._open: set[Guest] = set()
         self._waiting: deque[Guest] = deque()
         self._full_ports: set[Any] = set()
         self._empty: list[Deferred[None]] = []
 
     def admit(self, guest: Guest) -> bool:
-        """Count a new connection; False if it has to wait until :meth:`Admitted.admitted` is called."""
+        """Let a new connection in, and count it. False if it is not let in, and is closed, or has to wait until
+        :meth:`Admitted.admitted` is called.
+        """
+        if self._filters and guest not in self._let_in and not self._lets_in(guest):
+            return False
         return self.hold(guest)
+
+    def _lets_in(self, guest: Any) -> bool:
+        connection = guest.connection
+        if not self.welcomes(connection):
+            guest.turn_away()
+            return False
+        self._let_in[guest] = connection
+        if connection.refusal is not None:
+            if not hasattr(guest.factory, "handle"):
+                # It reads no requests that could be answered.
+                self._forget(guest)
+                guest.abort()
+                return False
+            guest.factory = Refusing(guest.factory, connection.refusal)
+        return True
+
+    def welcomes(self, connection: ClientConnection, moves: bool = False) -> bool:
+        """Whether all filters let ``connection`` in; one of them that counts has it in its count then. ``moves``: it
+        was there already, and another served it.
+        """
+        for number, one in enumerate(self._filters):
+            # The one that counts does not think it one too many now.
+            ask = getattr(one, "take_over", one.admit) if moves else one.admit
+            try:
+                admitted = ask(connection)
+            except Exception:
+                # Somebody else's program, perhaps. What is to keep others out does not let in whom it cannot judge.
+                _log.failure("a connection filter failed")
+                admitted = False
+            if not admitted:
+                self._say_closed(self._filters[:number], connection)
+                return False
+        return True
+
+    def _forget(self, guest: Guest) -> None:
+        connection = self._let_in.pop(guest, None)
+        if connection is not None:
+            self._say_closed(self._filters, connection)
+
+    def _say_closed(self, filters: tuple[Any, ...], connection: ClientConnection) -> None:
+        for one in filters:
+            try:
+                one.closed(connection)
+            except Exception:
+                _log.failure("a connection filter failed")
 
     def hold(self, guest: Guest) -> bool:
         """The same for one of which it is not known yet whose it is."""
@@ -66,13 +148,19 @@ class Admission(Generic[Guest]):
         if guest in self._open:
             self._open.discard(guest)
             self._open.add(other)
+        connection = self._let_in.pop(guest, None)
+        if connection is not None:
+            self._let_in[other] = connection
 
-    def take_over(self, guest: Guest) -> None:
-        """Count a connection that was admitted elsewhere, be there room or not."""
+    def take_over(self, guest: Any) -> None:
+        """Count a connection that was admitted elsewhere, and is welcome here, be there room or not."""
+        if self._filters:
+            self._let_in[guest] = guest.connection
         self._open.add(guest)
 
     def left(self, guest: Guest) -> None:
         """A connection is gone."""
+        self._forget(guest)
         if guest in self._open:
             self._open.discard(guest)
             self._follow()

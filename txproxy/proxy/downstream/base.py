@@ -375,3 +375,7 @@ class ClientProtocol:
         self.deadline = NEVER
         self.transport.unregisterProducer()
         self.transport.abortConnection()
+
+    def turn_away(self) -> None:
+        """See :class:`txproxy.proxy.downstream.admission.Admitted`."""
+        self.abort()

@@ -178,6 +178,10 @@ class NegotiatingProtocol:
         self.deadline = NEVER
         self.transport.abortConnection()
 
+    def turn_away(self) -> None:
+        """See :class:`txproxy.proxy.downstream.admission.Admitted`."""
+        self.abort()
+
     # -- who serves it
 
     def drain(self) -> None:

@@ -82,6 +82,9 @@ class Client(Protocol):
     def abort(self) -> None:
         """Close at once, whatever is under way."""
 
+    def turn_away(self) -> None:
+        """It is not let in: close, and tell nobody."""
+
 
 def follow(client: Client) -> bool:
     """Let ``client`` be that of who serves its listener now, if there is somebody who can take the connection over;
@@ -90,13 +93,16 @@ def follow(client: Client) -> bool:
     before, factory = client.factory, client.served_by.factory if client.served_by is not None else None
     if factory is None or factory is before or not client.can_follow(factory):
         return False
+    # What is known of the client was known to the other.
+    connection = client.connection.anew()
+    if client.state is not ClientState.WAITING and not factory.admission.welcomes(connection, moves=True):
+        return False
     before.services.turn_writes.flush()
     before.services.deadlines.forget(client)
     before.admission.left(client)
     if client.connection.connections is not None:
         close_all(client.connection.connections)
-    # What is known of the client was known to the other.
-    client.connection = client.connection.anew()
+    client.connection = connection
     client.belong_to(factory)
     factory.services.deadlines.watch(client)
     if client.state is not ClientState.WAITING:
