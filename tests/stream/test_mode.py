@@ -1,5 +1,7 @@
 """The tcp mode, in memory."""
 
+import datetime
+
 import pytest
 from OpenSSL import SSL
 from twisted.internet.address import IPv4Address
@@ -9,8 +11,9 @@ from twisted.logger import capturedLogs, formatEvent
 from tests.net.sockets import Turns, connected_pair
 from tests.stream.hello import hello
 from tests.tls.authority import new_ca
-from txproxy import Limits, Pool
+from txproxy import Allotments, Bandwidth, Limits, Pool, Quota
 from txproxy.errors import ConfigError, ConnectionRefused
+from txproxy.limits.usage import Usage
 from txproxy.net.transports.tls_transports import TLSServer
 from txproxy.proxy.fault_log import MOST
 from txproxy.stream.mode import StreamFactory
@@ -482,3 +485,69 @@ def test_who_does_not_shake_hands_in_time_is_closed_and_nobody_was_connected_to(
     assert not world.server.connected and not world.network.dialed
     assert [stream.detail for stream in ended] == ["the client took too long to shake hands"]
     world.close()
+
+
+# -- what a client may use
+
+
+@pytest.fixture
+def bounded(ended):
+    made = []
+
+    def run(**words):
+        def build(reactor):
+            usage = Usage(reactor, now=lambda: datetime.datetime(2026, 3, 30))
+            bounds = Allotments(reactor, usage=usage, **words).bounds
+            pool = Pool(["http://10.0.0.1:5432"])
+            return StreamFactory(pool, bounds=bounds, observers=(ended.append,), reactor=reactor)
+
+        made.append(ProxyInMemory(build))
+        return made[0]
+
+    yield run
+    for one in made:
+        one.close()
+
+
+def test_both_directions_are_shaped(bounded):
+    proxy = bounded(bandwidths=[Bandwidth(down=4000, up=8000)])
+    client = proxy.connect()
+    client.send(bytes(4000))
+    proxy.upstream.send(bytes(4000))
+    assert (len(proxy.upstream.received), len(client.received)) == (2000, 1000)
+    proxy.advance(0.3)
+    assert len(proxy.upstream.received) < 4000 and 1500 <= len(client.received) < 3000
+    proxy.advance(0.6)
+    assert len(proxy.upstream.received) == len(client.received) == 4000
+
+
+def test_a_quota_that_is_used_up_ends_the_stream_and_refuses_the_next(bounded, ended):
+    proxy = bounded(quotas=[Quota(day=1000)])
+    client = proxy.connect()
+    client.send(bytes(600))
+    proxy.upstream.send(bytes(600))
+    proxy.advance(2.1)
+    assert client.closed and proxy.upstream.closed
+    with capturedLogs() as events:
+        refused = proxy.connect()
+    proxy.clock.advance(0)
+    assert refused.reset
+    assert len(proxy.network.dialed) == 1
+    why = "client 127.0.0.1 has used up the day's 1000 bytes"
+    told = [(one.outcome, one.detail, one.received, one.sent) for one in ended]
+    assert told == [("ok", why, 600, 600), ("http_request_denied", why, 0, 0)]
+    assert ended[1].context.verdict.rule == "quotas"
+    assert any(why in formatEvent(event) for event in events)
+    # Others have theirs.
+    proxy.connect("192.0.2.1").send(b"x")
+    assert proxy.upstream.received == b"x"
+
+
+def test_what_a_stream_uses_is_counted_when_it_ends(bounded, ended):
+    proxy = bounded(quotas=[Quota(day=1000)])
+    client = proxy.connect()
+    client.send(bytes(1000))
+    client.drop()
+    proxy.clock.advance(0)
+    assert proxy.connect().disconnecting
+    assert ended[0].seconds == 0.0 and ended[0].received == 1000

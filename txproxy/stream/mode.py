@@ -17,8 +17,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txproxy.errors import ConfigError, DialError, ExchangeError
+from txproxy.errors import ConfigError, DialError, ExchangeError, RequestDenied
 from txproxy.interfaces.address import Address
+from txproxy.interfaces.allowances import Bounds
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.dialers import IDialer
@@ -27,6 +28,7 @@ from txproxy.net.deadlines import NEVER
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.peers import ip_of
 from txproxy.net.transports.tls_transports import tls_connection
+from txproxy.proxy.bounds_middleware import FindBounds, found_bounds
 from txproxy.proxy.downstream.admission import Admission
 from txproxy.proxy.downstream.client_limit import make_admission
 from txproxy.proxy.limits import Limits
@@ -71,6 +73,8 @@ class StreamProtocol(Relay):
         self._tried: tuple[Choice, ...] = ()
         self._fault: ExchangeError | None = None
         self._dialing: Deferred[Any] | None = None
+        self._bounds: Bounds | None = None
+        self._tunnel: Tunnel | None = None
 
     def connectionMade(self) -> None:
         """A client is there; nothing is read of it before an upstream is."""
@@ -83,7 +87,7 @@ class StreamProtocol(Relay):
     def admitted(self) -> None:
         """There is room: connect, or hear first to whom."""
         if self.factory.by_name is None and tls_connection(self.transport) is None:
-            self._connect()
+            self._begin()
             return
         # Who has not even shaken hands yet is no reason to take an upstream's place.
         self._listening = True
@@ -132,13 +136,25 @@ class StreamProtocol(Relay):
         self._pool = heard.pool
         if heard.pool is not None:
             self.transport.pauseProducing()
-            self._connect()
+            self._begin()
             return
         self._refuse("destination_not_found", heard.why)
         if heard.answer:
             self.transport.write(heard.answer)
         self.transport.unregisterProducer()
         self.transport.loseConnection()
+
+    def _begin(self) -> None:
+        """It is known where to; there may be nothing left that the client may use."""
+        find = self.factory.bounds
+        if find is not None:
+            try:
+                self._bounds = found_bounds(find, self.context)
+            except RequestDenied as fault:
+                self._refuse(fault.error, fault.detail)
+                self.transport.abortConnection()
+                return
+        self._connect()
 
     def _connect(self) -> None:
         pool = self._pool
@@ -181,8 +197,12 @@ class StreamProtocol(Relay):
             return
         assert self._choice is not None
         self._choice.answered(200)
-        tunnel = Tunnel(self.factory.services, self.transport, upstream.transport, self._closed)
+        bounds = self._bounds
+        tunnel = Tunnel(self.factory.services, self.transport, upstream.transport, self._closed, bounds)
+        self._tunnel = tunnel
         self.end, upstream.end = tunnel.client, tunnel.upstream
+        if bounds is not None and bounds.meter is not None:
+            bounds.meter.began(self)
         self.transport.resumeProducing()
         early, self._early = self._early, b""
         tunnel.start(early, upstream.early, self._ended)
@@ -213,9 +233,22 @@ class StreamProtocol(Relay):
             self._dialing.cancel()
         self.factory.admission.left(self)
 
+    def carried(self) -> int:
+        """See :class:`txproxy.interfaces.Metered`."""
+        tunnel = self._tunnel
+        return tunnel.received + tunnel.sent if tunnel is not None else 0
+
+    def abandon(self, fault: ExchangeError) -> None:
+        """See :class:`txproxy.interfaces.Metered`."""
+        if self._tunnel is not None:
+            self._tunnel.end(fault.detail)
+
     def _closed(self, tunnel: Tunnel) -> None:
         self.sent, self.received = tunnel.sent, tunnel.received
         self.detail = tunnel.why
+        bounds = self._bounds
+        if bounds is not None and bounds.meter is not None:
+            bounds.meter.ended(self)
         self._end("ok")
 
     def _end(self, outcome: str) -> None:
@@ -264,7 +297,8 @@ class StreamFactory:
     client has ``limits.header_timeout`` to say where it wants to go. ``observers`` are called with each stream that has
     ended.
 
-    ``middleware`` are what says who may connect (:class:`txproxy.interfaces.IConnectionFilter`): there are no requests.
+    ``bounds(client_ip, None, "")`` is what a client may use (see :class:`txproxy.Allotments`), and ``middleware`` are
+    what says who may connect (:class:`txproxy.interfaces.IConnectionFilter`): there are no requests here, and no users.
     """
 
     noisy = False
@@ -278,6 +312,7 @@ class StreamFactory:
         dialer: IDialer | None = None,
         observers: tuple[StreamObserver, ...] = (),
         resolver: Resolver | None = None,
+        bounds: FindBounds | None = None,
         middleware: Iterable[Any] = (),
         reactor: Any = None,
     ) -> None:
@@ -288,6 +323,7 @@ class StreamFactory:
             if one not in found.filters:
                 raise ConfigError(f"{one!r} handles requests, and raw streams have none", _FILTERS_ACCEPTED)
         self.limits = limits = limits or Limits()
+        self.bounds = bounds
         self.pool = pool
         self.by_name = ByName(sni, pool) if sni else None
         self.pools: tuple[Chooser, ...] = tuple(
