@@ -5,12 +5,15 @@ import re
 import stat
 
 import pytest
+from twisted.internet.task import Clock
 
-from txproxy import ForwardPolicy, ForwardProxyFactory
+from txproxy import BoundsMiddleware, ForwardPolicy, ForwardProxyFactory, Pool, ReverseProxyFactory, StreamFactory
 from txproxy.errors import ConfigError, DestinationProhibited
 from txproxy.forward.access.rules import Rule
 from txproxy.forward.auth.auth_policy import AuthPolicy
+from txproxy.interfaces import RequestDenied
 from txproxy.observe.audit import AuditLog
+from txproxy.reverse import Match, Redirect, ReverseMode, Route, SendElsewhere, ToPool
 from txproxy.testing import ProxyInMemory
 
 OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nok"
@@ -235,4 +238,88 @@ def test_several_proxies_may_share_one_and_the_last_ends_it(make, log):
     one.close()  # again, which is no one else's end
     assert not log.file.closed
     other.close()
+    assert log.file.closed
+
+
+# -- the other modes
+
+
+@pytest.fixture
+def serve():
+    made = []
+
+    def serve(build):
+        made.append(ProxyInMemory(build))
+        return made[-1]
+
+    yield serve
+    for proxy in made:
+        proxy.close()
+
+
+def test_a_request_to_a_reverse_proxy_has_its_route_for_a_rule(serve, log):
+    pool = Pool(["http://10.0.0.1:80"])
+    routes = [
+        Route("api", Match(path="/api"), ToPool(pool)),
+        Route("old", Match(path="/old"), SendElsewhere(Redirect("/api"))),
+        Route("rest", Match(path="/x"), ToPool(pool)),
+    ]
+    proxy = serve(lambda reactor: ReverseProxyFactory(ReverseMode(routes=routes), audit=log, reactor=reactor))
+    client = proxy.connect("192.0.2.1")
+    client.send(b"GET /api?token=s3cret HTTP/1.1\r\nHost: A.example\r\n\r\n")
+    proxy.advance(1.5)
+    proxy.upstream.send(OK)
+    client.send(b"GET /old HTTP/1.1\r\nHost: a.example\r\n\r\nGET /none HTTP/1.1\r\nHost: a.example\r\n\r\n")
+    allowed, redirected, missing = entries(log)
+    allowed.pop("time")
+    assert allowed == {
+        "client": "192.0.2.1", "user": None, "method": "GET", "host": "a.example", "port": 80,
+        "url": "http://A.example/api?...", "verdict": "allow", "rule": "api", "list": None, "reason": None,
+        "to": "10.0.0.1:80", "status": 200, "outcome": "ok", "detail": "", "received": 0, "sent": 2, "seconds": 1.5,
+    }  # fmt: skip
+    told = [(one["verdict"], one["rule"], one["to"], one["status"]) for one in (redirected, missing)]
+    assert told == [(None, "old", None, 302), (None, None, None, 404)]
+
+
+def test_a_quota_that_is_used_up_is_a_rule_in_each_mode(serve, log):
+    def find(client_ip, user, rule):
+        raise RequestDenied("no more")
+
+    pool = Pool(["http://10.0.0.1:80"])
+    around = [BoundsMiddleware(find)]
+    serve(lambda reactor: ReverseProxyFactory(pool, middleware=around, audit=log, reactor=reactor)).connect().send(
+        b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    )
+    serve(lambda reactor: StreamFactory(pool, bounds=find, audit=log, reactor=reactor)).connect()
+    told = [(one["verdict"], one["rule"], one["reason"], one["to"]) for one in entries(log)]
+    assert told == [("deny", "quotas", "no more", None)] * 2
+
+
+def test_a_raw_stream(serve, log):
+    proxy = serve(lambda reactor: StreamFactory(Pool(["http://10.0.0.1:5432"]), audit=log, reactor=reactor))
+    client = proxy.connect("192.0.2.1")
+    client.send(b"question")
+    proxy.advance(1.5)
+    proxy.upstream.send(b"answer")
+    client.drop(clean=True)
+    (entry,) = entries(log)
+    entry.pop("time")
+    assert entry == {
+        "client": "192.0.2.1", "user": None, "method": None, "host": None, "port": None, "url": None,
+        "verdict": "allow", "rule": None, "list": None, "reason": None, "to": "10.0.0.1:5432", "status": None,
+        "outcome": "ok", "detail": "", "received": 8, "sent": 6, "seconds": 1.5,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("build", [ReverseProxyFactory, StreamFactory])
+def test_each_proxy_opens_and_closes_it_once(tmp_path, build):
+    pool = Pool(["http://10.0.0.1:80"])
+    with pytest.raises(ConfigError):
+        build(pool, audit=AuditLog(str(tmp_path / "none" / "x")), reactor=Clock())
+    log = AuditLog(str(tmp_path / "audit.json"))
+    one, other = (build(pool, audit=log, reactor=Clock()) for _ in range(2))
+    one.stop()
+    one.stop()
+    assert not log.file.closed
+    other.stop()
     assert log.file.closed

@@ -318,27 +318,25 @@ class ForwardProxyFactory(ProxyFactory):
         resolver = resolver or Resolver(reactor)
         mode = ForwardMode(policy, reactor, limits.connect_timeout, resolver, parts)
         mode.approvals.ipv6_prefix = limits.ipv6_prefix
-        super().__init__(
-            mode,
-            limits=limits,
-            tolerate=tolerate,
-            dialer=GuardedDialer(reactor, mode.destinations, limits.connect_timeout, resolver),
-            observers=observers if policy.audit is None else (*observers, policy.audit.exchange),
-            name=policy.via or "txproxy",
-            resolver=resolver,
-            middleware=middleware,
-            reactor=reactor,
-        )
+        try:
+            super().__init__(
+                mode,
+                limits=limits,
+                tolerate=tolerate,
+                dialer=GuardedDialer(reactor, mode.destinations, limits.connect_timeout, resolver),
+                observers=observers,
+                name=policy.via or "txproxy",
+                resolver=resolver,
+                middleware=middleware,
+                audit=policy.audit,
+                reactor=reactor,
+            )
+        except ConfigError:
+            mode.close()
+            raise
         mode.attach(self.services)
         self.forward = mode
         self._watch = mode.parts.watch(reactor)
-        self._audit = policy.audit
-        if self._audit is not None:
-            try:
-                self._audit.open()
-            except ConfigError:
-                mode.close()
-                raise
         self.protocols = spoken(protocols, tls_context)
         self.tls_context = tls_context
         self._kind = protocol_class(self.protocols)
@@ -382,6 +380,3 @@ class ForwardProxyFactory(ProxyFactory):
         """Close all that is open, at once."""
         super().stop()
         self.forward.close()
-        audit, self._audit = self._audit, None
-        if audit is not None:
-            audit.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import attrs
 
@@ -26,7 +26,7 @@ from txproxy.forward.request.privacy import Privacy
 from txproxy.forward.request.targets import Bind, bind_address
 from txproxy.forward.request.url_rewrites import Rewrite, Rewrites
 from txproxy.interfaces.allowances import Bounds
-from txproxy.interfaces.record import ExchangeRecord
+from txproxy.interfaces.record import Audit
 from txproxy.matching.hosts import HostPatterns
 from txproxy.matching.networks import PeerNetworks
 from txproxy.matching.ports import Ports
@@ -75,22 +75,6 @@ def _lists(value: Filters | Mapping[str, str] | Iterable[ListFile | str]) -> Fil
     if isinstance(value, Mapping):
         return tuple(ListFile(path, name) for name, path in value.items())
     return tuple(ListFile(one) if isinstance(one, str) else one for one in value)
-
-
-class Audit(Protocol):
-    """Who writes down what was decided (see :class:`txproxy.AuditLog`)."""
-
-    def exchange(self, record: ExchangeRecord) -> None:
-        """A finished exchange."""
-
-    def open(self) -> None:
-        """There will be some; ``ConfigError`` if they cannot be written down."""
-
-    def reopen(self) -> None:
-        """Begin anew, after files were moved away."""
-
-    def close(self) -> None:
-        """There are no more."""
 
 
 @attrs.frozen(kw_only=True)

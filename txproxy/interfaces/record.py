@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from txproxy.errors import ExchangeError
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.attempt import Attempt
@@ -99,3 +101,19 @@ class ExchangeRecord:
 
     def __repr__(self) -> str:
         return f"ExchangeRecord({self.request!r}, {self.outcome!r}, {self.status}, {self.seconds:.3f} s)"
+
+
+class Audit(Protocol):
+    """Who writes down what was decided (see :class:`txproxy.AuditLog`)."""
+
+    def exchange(self, record: ExchangeRecord) -> None:
+        """A finished exchange."""
+
+    def open(self) -> None:
+        """There will be some; ``ConfigError`` if they cannot be written down."""
+
+    def reopen(self) -> None:
+        """Begin anew, after files were moved away."""
+
+    def close(self) -> None:
+        """There are no more."""

@@ -1,10 +1,11 @@
-"""The audit log of a forward proxy: a line of JSON for each request, with what policy said of it and why.
+"""The audit log: a line of JSON for each request or raw stream, with what policy said of it and why.
 
 ``time`` (UTC), ``client``, ``user``, ``method``, ``host``, ``port``, ``url``, ``verdict`` (``allow`` or ``deny``; null
-where the request was none that policy could be asked about), ``rule`` and ``list`` (by which), ``reason``, ``to``
-(where it went), ``status``, ``outcome``, ``detail``, ``received`` and ``sent`` (bytes of bodies, or of the tunnel, from
-the client and to it) and ``seconds``. Queries are left out of URLs, with ``?...`` in their place: programs have secrets
-in them, and a log is read by many. Fields of a request are in no line.
+where the request was none that policy could be asked about), ``rule`` and ``list`` (by which; a route is a rule),
+``reason``, ``to`` (where it went), ``status``, ``outcome``, ``detail``, ``received`` and ``sent`` (bytes of bodies, or
+of the tunnel, from the client and to it) and ``seconds``. Queries are left out of URLs, with ``?...`` in their place:
+programs have secrets in them, and a log is read by many. Fields of a request are in no line. A raw stream has no
+method, URL and status; its host is the server name that it was found by.
 """
 
 from __future__ import annotations
@@ -12,17 +13,35 @@ from __future__ import annotations
 import json
 from datetime import datetime, timezone
 from time import time
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.logger import Logger
 
 from txproxy.errors import ConfigError, DestinationProhibited
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.record import ExchangeRecord
 from txproxy.matching.hosts import normal_host
 from txproxy.observe.log_file import LogFile
 from txproxy.wire.target import DEFAULT_PORTS, split_authority
 
 _log = Logger()
+
+
+class FinishedStream(Protocol):
+    """A raw stream, as far as the log is concerned."""
+
+    client_ip: str
+    context: RequestContext
+    server_name: str | None
+    outcome: str
+    detail: str
+    received: int
+    sent: int
+    seconds: float
+
+    @property
+    def upstream(self) -> object:
+        """Where it went, or None."""
 
 
 class AuditLog:
@@ -61,7 +80,14 @@ class AuditLog:
 
     def exchange(self, record: ExchangeRecord) -> None:
         """One finished exchange."""
-        line = json.dumps(entry(record, time()), ensure_ascii=True, separators=(",", ":")) + "\n"
+        self._write(entry(record, time()))
+
+    def stream(self, stream: FinishedStream) -> None:
+        """One raw stream that has ended."""
+        self._write(stream_entry(stream, time()))
+
+    def _write(self, said: dict[str, Any]) -> None:
+        line = json.dumps(said, ensure_ascii=True, separators=(",", ":")) + "\n"
         try:
             file = self._opened()
         except ConfigError as fault:
@@ -82,7 +108,11 @@ def _time(now: float) -> str:
 def entry(record: ExchangeRecord, now: float) -> dict[str, Any]:
     """What a line says of an exchange that has ended ``now``, in seconds since 1970."""
     request, context = record.request, record.context
-    host, port = _place(request.scheme, request.authority)
+    scheme = request.scheme
+    if scheme is None and record.attempts and request.method != b"CONNECT":
+        # A server is asked for a path; how it was asked for is known all the same.
+        scheme = context.scheme.encode("ascii")
+    host, port = _place(scheme, request.authority)
     verdict, rule, list_name, reason = _verdict(record)
     return {
         "time": _time(now),
@@ -91,7 +121,7 @@ def entry(record: ExchangeRecord, now: float) -> dict[str, Any]:
         "method": request.method.decode("latin-1") or None,
         "host": host,
         "port": port,
-        "url": _url(request.scheme, request.authority, request.path),
+        "url": _url(scheme, request.authority, request.path),
         "verdict": verdict,
         "rule": rule,
         "list": list_name,
@@ -110,10 +140,39 @@ def _verdict(record: ExchangeRecord) -> tuple[str | None, str | None, str | None
     if record.outcome == DestinationProhibited.error:
         # That is found out when it is dialled.
         return "deny", "allow_destinations", None, record.detail
-    verdict = record.context.verdict
+    return _said(record.context, bool(record.attempts))
+
+
+def _said(context: RequestContext, planned: bool) -> tuple[str | None, str | None, str | None, str | None]:
+    verdict = context.verdict
     if verdict is not None:
         return verdict.outcome.value, verdict.rule or None, verdict.list_name or None, verdict.reason or None
-    return ("allow" if record.attempts else None), None, None, None
+    return ("allow" if planned else None), context.rule or None, None, None
+
+
+def stream_entry(stream: FinishedStream, now: float) -> dict[str, Any]:
+    """What a line says of a raw stream that has ended ``now``, in seconds since 1970."""
+    verdict, rule, list_name, reason = _said(stream.context, stream.upstream is not None)
+    return {
+        "time": _time(now),
+        "client": stream.client_ip,
+        "user": None,
+        "method": None,
+        "host": stream.server_name,
+        "port": None,
+        "url": None,
+        "verdict": verdict,
+        "rule": rule,
+        "list": list_name,
+        "reason": reason,
+        "to": str(stream.upstream) if stream.upstream is not None else None,
+        "status": None,
+        "outcome": stream.outcome,
+        "detail": stream.detail,
+        "received": stream.received,
+        "sent": stream.sent,
+        "seconds": round(max(0.0, stream.seconds), 3),
+    }
 
 
 def _place(scheme: bytes | None, authority: bytes) -> tuple[str | None, int | None]:

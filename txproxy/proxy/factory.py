@@ -14,6 +14,7 @@ from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.dialers import IDialer
 from txproxy.interfaces.middleware import IMode, around, places
+from txproxy.interfaces.record import Audit
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.peers import ip_of
 from txproxy.proxy.downstream.admission import Admission
@@ -34,8 +35,9 @@ class ProxyFactory:
     None); ``observers`` are called with the record of each finished exchange
     (:class:`txproxy.interfaces.ExchangeRecord`); ``name`` is who speaks in Proxy-Status; ``resolver`` may be shared
     with others. ``middleware`` (:class:`txproxy.interfaces.IMiddleware`) stands around the mode, the first outermost;
-    what is, or is also, a :class:`txproxy.interfaces.IConnectionFilter` says who may connect. ``reactor`` is the
-    running program's if None. A factory may listen on any number of ports.
+    what is, or is also, a :class:`txproxy.interfaces.IConnectionFilter` says who may connect. ``audit`` (a
+    :class:`txproxy.AuditLog`) has a line for each exchange; it is opened here, and closed by :meth:`stop`. ``reactor``
+    is the running program's if None. A factory may listen on any number of ports.
     """
 
     noisy = False
@@ -57,6 +59,7 @@ class ProxyFactory:
         name: str = "txproxy",
         resolver: Resolver | None = None,
         middleware: Iterable[Any] = (),
+        audit: Audit | None = None,
         reactor: Any = None,
     ) -> None:
         if reactor is None:
@@ -68,7 +71,7 @@ class ProxyFactory:
             UpstreamProtocol,
             tolerate=tolerate,
             dialer=dialer,
-            observers=observers,
+            observers=observers if audit is None else (*observers, audit.exchange),
             name=name,
             resolver=resolver,
         )
@@ -81,6 +84,9 @@ class ProxyFactory:
         # for how long a client may be silent before its first request, and between two
         self.first_limit, self.rest_limit = services.header_limit, services.idle_limit
         self._ports = 0
+        self._audit = audit
+        if audit is not None:
+            audit.open()
         self.admission: Admission[Client] = make_admission(limits, found.filters)
 
     # -- what Twisted calls
@@ -142,3 +148,6 @@ class ProxyFactory:
         for downstream in self.admission.everyone():
             downstream.abort()
         self.services.stop()
+        audit, self._audit = self._audit, None
+        if audit is not None:
+            audit.close()

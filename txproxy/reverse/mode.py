@@ -12,6 +12,7 @@ from txproxy.interfaces.answers import Refusal
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.middleware import IMode
 from txproxy.interfaces.plan import Decision
+from txproxy.interfaces.record import Audit
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.transports.tls_transports import tls_connection
 from txproxy.proxy.factory import ProxyFactory
@@ -149,8 +150,8 @@ class ReverseProxyFactory(ProxyFactory):
     ``target`` is a pool, or a :class:`ReverseMode` that has routes. For a pool, ``host`` is what goes upstream as Host:
     None for the client's own, ``"upstream"`` for the upstream's name, else the host itself; ``trusted_proxies`` are
     CIDRs of peers that are believed about their clients; ``sticky`` (``cookie``, ``cookie:NAME``, ``ip``,
-    ``header:NAME``) keeps clients at their upstreams. ``via`` is the pseudonym in Via, or None. For ``tolerate`` and
-    ``middleware`` see :class:`txproxy.ProxyFactory`.
+    ``header:NAME``) keeps clients at their upstreams. ``via`` is the pseudonym in Via, or None. For ``tolerate``,
+    ``middleware`` and ``audit`` see :class:`txproxy.ProxyFactory`.
     """
 
     def __init__(
@@ -166,6 +167,7 @@ class ReverseProxyFactory(ProxyFactory):
         observers: tuple[Observer, ...] = (),
         resolver: Resolver | None = None,
         middleware: Iterable[Any] = (),
+        audit: Audit | None = None,
         reactor: Any = None,
     ) -> None:
         if isinstance(target, Pool):
@@ -186,6 +188,7 @@ class ReverseProxyFactory(ProxyFactory):
             name=via or "txproxy",
             resolver=resolver,
             middleware=middleware,
+            audit=audit,
             reactor=reactor,
         )
         target.attach(self.services)

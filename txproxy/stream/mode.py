@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
@@ -288,6 +288,19 @@ class StreamProtocol(Relay):
 StreamObserver: TypeAlias = Callable[[StreamProtocol], None]
 
 
+class StreamAudit(Protocol):
+    """Who writes down which streams there were (see :class:`txproxy.AuditLog`)."""
+
+    def stream(self, stream: StreamProtocol) -> None:
+        """One that has ended."""
+
+    def open(self) -> None:
+        """There will be some; ``ConfigError`` if they cannot be written down."""
+
+    def close(self) -> None:
+        """There are no more."""
+
+
 @implementer(IProtocolFactory)
 class StreamFactory:
     """Protocols of the tcp mode: streams go to ``pool``.
@@ -299,6 +312,7 @@ class StreamFactory:
 
     ``bounds(client_ip, None, "")`` is what a client may use (see :class:`txproxy.Allotments`), and ``middleware`` are
     what says who may connect (:class:`txproxy.interfaces.IConnectionFilter`): there are no requests here, and no users.
+    ``audit`` (:class:`txproxy.AuditLog`) has a line for each stream; it is opened here, and closed by :meth:`stop`.
     """
 
     noisy = False
@@ -314,6 +328,7 @@ class StreamFactory:
         resolver: Resolver | None = None,
         bounds: FindBounds | None = None,
         middleware: Iterable[Any] = (),
+        audit: StreamAudit | None = None,
         reactor: Any = None,
     ) -> None:
         if reactor is None:
@@ -333,13 +348,16 @@ class StreamFactory:
             raise ConfigError("a tcp proxy needs a pool, or pools by server name")
         for one in self.pools:
             one.use_clock(reactor)
-        self.observers = observers
+        self.observers = observers if audit is None else (*observers, audit.stream)
         self.services = Services(
             reactor, limits, lambda services, address: StreamUpstream(), dialer=dialer, resolver=resolver
         )
         self.admission: Admission[StreamProtocol] = make_admission(limits, found.filters)
         self.stopped = False
         self._ports = 0
+        self._audit = audit
+        if audit is not None:
+            audit.open()
 
     def doStart(self) -> None:
         """A port has begun to listen."""
@@ -378,3 +396,6 @@ class StreamFactory:
         for stream in self.admission.everyone():
             stream.abort()
         self.services.stop()
+        audit, self._audit = self._audit, None
+        if audit is not None:
+            audit.close()
