@@ -1,6 +1,7 @@
 """The command line as a user meets it."""
 
 import importlib
+import os
 import re
 import signal
 import socket
@@ -198,3 +199,17 @@ def test_the_demonstration_works_and_ends_cleanly(tmp_path):
         demo.wait()
         demo.stdout.close()
         demo.stderr.close()
+
+
+@pytest.mark.parametrize("words", [["--help"], ["forward", "--help"], ["check", "proxy.toml"]], ids=" ".join)
+def test_who_reads_no_further_is_told_nothing_more(words, tmp_path):
+    (tmp_path / "proxy.toml").write_text('[[listeners]]\nmode = "forward"\nlisten = "8080"\n')
+    reads, writes = os.pipe()
+    os.close(reads)
+    try:
+        done = subprocess.run(
+            [*TXPROXY, *words], stdout=writes, stderr=subprocess.PIPE, text=True, timeout=DEADLINE, cwd=tmp_path
+        )
+    finally:
+        os.close(writes)
+    assert (done.stderr, done.returncode) == ("", 128 + signal.SIGPIPE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import signal
 import sys
@@ -39,7 +40,14 @@ MODES: Final = ("forward", "reverse", "tcp", "run")
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; ``SystemExit`` with 0 when all is well, 1 when not, 2 for a wrong call."""
     try:
-        _main(arguments)
+        try:
+            _main(arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Who reads it has seen enough, such as head. What is left is nobody's to be told of.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(128 + signal.SIGPIPE) from None
     except KeyboardInterrupt:
         # While it starts: later the reactor has the signal. As the shell says it of a program that a signal ends.
         raise SystemExit(128 + signal.SIGINT) from None
