@@ -74,6 +74,10 @@ class Filtered:
         self.responses, self.requests = [], []
         self.decision = self.bounds = self.next_attempt = None
 
+    def place(self):
+        """Where all goes, and how."""
+        return Address("10.0.0.1", 80), RequestHead(b"GET", b"/x", Headers.from_lines([b"Host: a"]), b"a")
+
     def plan(self, head, context):
         # the last is the innermost
         for one in self.responses:

@@ -1,4 +1,6 @@
-"""Where an exchange is."""
+"""Where an exchange is, and which phases lead where. ``docs/internals/connection-states.rst`` has them as a table, with
+the events.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +9,16 @@ from typing import Final
 
 
 class Phase(Enum):
-    """What an exchange waits for, or has done; see the chart in docs/internals."""
+    """What an exchange waits for, or has done."""
 
-    PLANNING = "planning"
-    GATHERING = "gathering"  # the first part of the body is waited for
-    DIALING = "dialing"
-    SENT = "sent"  # the request, or its beginning, is at an upstream
-    ANSWERED = "answered"  # the head of the response has gone to the client
-    OVER = "over"
+    PLANNING = "what is to be done with the request, or to be tried next, is being decided"
+    GATHERING = "a decision waits for the first part of the request's body"
+    DIALING = "a connection to an upstream is being made"
+    SENT = "the request, or its beginning, is at an upstream"
+    ANSWERED = "the head of the final response has gone to the client, or a tunnel stands"
+    OVER = "it has ended, in whatever way"
+
+    leads_to: tuple[Phase, ...]
 
 
 # A look-up in an Enum class costs on each event.
@@ -24,3 +28,10 @@ DIALING: Final = Phase.DIALING
 SENT: Final = Phase.SENT
 ANSWERED: Final = Phase.ANSWERED
 OVER: Final = Phase.OVER
+
+PLANNING.leads_to = (GATHERING, DIALING, SENT, OVER)
+GATHERING.leads_to = (PLANNING, OVER)
+DIALING.leads_to = (PLANNING, SENT, ANSWERED, OVER)
+SENT.leads_to = (PLANNING, DIALING, ANSWERED, OVER)
+ANSWERED.leads_to = (SENT, OVER)
+OVER.leads_to = ()
