@@ -19,9 +19,8 @@ from txproxy.interfaces.connection import ClientConnection, IConnectionFilter
 from txproxy.interfaces.context import RequestContext, RequestFilter, ResponseFilter
 from txproxy.interfaces.dialers import IClientDialer, IDialer
 from txproxy.interfaces.middleware import Handler, IInnerMiddleware, IMiddleware, IMode, decided
-from txproxy.interfaces.plan import Decision, OwnFields, Plan, Postponed, Uploading
+from txproxy.interfaces.plan import Decision, Gatekeeper, OwnFields, Plan, Postponed, Uploading
 from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
-from txproxy.interfaces.tunnels import Gatekeeper
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
 

@@ -105,6 +105,13 @@ class RequestContext:
                 closed.append(one)
                 one.closed()
 
+    def close_filters(self) -> None:
+        """The exchange is over."""
+        filters, self.filters = self.filters, ((), ())
+        for kind in filters:
+            for one in kind:
+                one.closed()
+
     def on(self, connection: ClientConnection) -> RequestContext:
         """The same of a request that is made in the course of this one, as of another ``connection``. What it is
         answered is not the client's.

@@ -14,7 +14,6 @@ from txproxy.interfaces.allowances import Bounds
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.attempt import Attempt, Tracker
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.tunnels import Gatekeeper
 from txproxy.wire.message import RequestHead
 
 
@@ -27,6 +26,19 @@ class Uploading(Protocol):
 
     def abandon(self, fault: ExchangeError) -> None:
         """See :class:`txproxy.interfaces.allowances.Metered`."""
+
+
+class Gatekeeper(Protocol):
+    """Looks at what a client sends into a tunnel first, before any of it goes on. ``farewell`` is what a client that is
+    turned away gets, in the protocol that it speaks there.
+    """
+
+    farewell: bytes
+
+    def opens(self, data: bytes) -> bool:
+        """Whether the tunnel may begin, given all that the client has sent so far; False if it takes more to tell. An
+        ``ExchangeError`` ends the tunnel.
+        """
 
 
 @attrs.frozen

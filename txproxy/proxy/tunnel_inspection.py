@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 from twisted.python.failure import Failure
 
 from txproxy.errors import ExchangeError, RequestError, UpstreamClosed
-from txproxy.interfaces.tunnels import Gatekeeper
+from txproxy.interfaces.plan import Gatekeeper
 from txproxy.net.deadlines import Deadlines, TimeLimit
 
 _GONE: Final = "the client closed the connection before the tunnel could begin"

@@ -4,7 +4,7 @@ import pytest
 
 from tests.proxy.exchanges.filtering import CHUNKED, GET, HEAD, OK, Counted, Doubled, Says, head_and_body
 from txproxy.errors import RequestDenied
-from txproxy.interfaces import Answer, Bounds, Refusal
+from txproxy.interfaces import Answer, Bounds, Refusal, ResponseFilter
 
 
 def test_a_whole_body_that_changes_has_its_new_length(filtered):
@@ -151,3 +151,24 @@ def test_a_bound_on_the_speed_holds_for_what_comes_out_of_it(filtered):
     slow.left = 100
     slow.more()
     assert head_and_body(client.received)[1] == b"hheelllloo!" and b"Content-Length: 11" in client.received
+
+
+@pytest.mark.parametrize("status", [204, 304])
+@pytest.mark.parametrize("whole", [True, False])
+def test_one_that_makes_of_it_what_has_no_body_has_none(filtered, status, whole):
+    class Unchanged(ResponseFilter):
+        def head(self, response, context):
+            response = response.with_lines(response.headers.lines)
+            response.status = status
+            return response
+
+    filtered.mode.responses = [Doubled(), Unchanged()]
+    client, upstream = filtered.exchange(GET, OK.replace(b"Date", b"ETag: x\r\nDate") if whole else OK[:-1])
+    lines, body = head_and_body(client.received)
+    assert lines[0].startswith(b"HTTP/1.1 %d " % status) and not body and upstream.reset is not whole
+    assert sum(line.startswith(b"Date") for line in lines) == 1 and (b"ETag: x" in lines) is whole
+    client.take()
+    filtered.mode.responses = []
+    client.send(GET)
+    filtered.upstream.send(OK)
+    assert client.received == OK

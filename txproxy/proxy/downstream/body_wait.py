@@ -29,7 +29,7 @@ class BodyWait:
             if rate is None:
                 self._rate = rate = BodyRate(services.min_body_rate, services.idle_limit, services.deadlines)
             until = rate.wait(exchange.received)
-        early = exchange.early
+        early = exchange.body.early if exchange.body is not None else None
         return early.until if early is not None and early.until < until else until
 
     def wait_again(self) -> None:

@@ -204,7 +204,9 @@ class Http1Protocol(ClientProtocol):
         self.deadline = wait.until(exchange)
 
     def _body_late(self, exchange: Exchange) -> None:
-        wait, early = self._body_wait, exchange.early
+        wait, body = self._body_wait, exchange.body
+        assert body is not None
+        early = body.early
         if wait is not None and wait.answered_before(exchange):
             self.deadline = self.services.idle_limit.ahead
         elif early is not None and exchange.wants_body and self.deadline >= early.until:
@@ -212,8 +214,8 @@ class Http1Protocol(ClientProtocol):
                 # This time was the client's own, whatever comes of it.
                 wait.cease(exchange)
             self.deadline = self.services.idle_limit.ahead
-            exchange.first_part_late()
-            if self.exchange is exchange and exchange.gathering:
+            body.first_part_late()
+            if self.exchange is exchange and body.gathering:
                 self._await_body(exchange)
         elif exchange.wants_body:
             self._request_fault(RequestError("the request took too long", status=408))

@@ -18,8 +18,7 @@ from txproxy.interfaces.plan import Plan
 from txproxy.interfaces.streams import ClientStream, UpstreamConnection
 from txproxy.net.via_proxy import spoke_early
 from txproxy.proxy.exchange_bounds import Bound
-from txproxy.proxy.exchanges.early_body import EarlyBody
-from txproxy.proxy.exchanges.phases import ANSWERED, DIALING, GATHERING, OVER, PLANNING, SENT, Phase
+from txproxy.proxy.exchanges.phases import ANSWERED, DIALING, OVER, PLANNING, SENT, Phase
 from txproxy.proxy.exchanges.recording import Recording
 from txproxy.proxy.exchanges.request_body import RequestBody
 from txproxy.proxy.services import Services
@@ -342,24 +341,9 @@ class Attempts:
     # -- the request's body, from the downstream
 
     @property
-    def gathering(self) -> bool:
-        """Whether the first part of it is waited for."""
-        return self.phase is GATHERING
-
-    @property
-    def early(self) -> EarlyBody | None:
-        """What has come of it while a decision waits, or waited, for its first part."""
-        return self.body.early if self.body is not None else None
-
-    @property
     def body_late(self) -> bool:
         """See :class:`txproxy.interfaces.Uploading`."""
         return self.body is not None and self.body.late and self.phase is not ANSWERED
-
-    def first_part_late(self) -> None:
-        """It has not come in time."""
-        assert self.body is not None
-        self.body.first_part_late()
 
     def request_body(self, data: bytes) -> None:
         """Part of the request's body."""

@@ -21,8 +21,8 @@ from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.interfaces.plan import Decided, Decision, Plan, Postponed
 from txproxy.interfaces.streams import UpstreamConnection
 from txproxy.proxy.exchanges.attempts import Attempts
-from txproxy.proxy.exchanges.filters import ReplacedResponse, ResponseBodyFilters, close_all, filtered_head
-from txproxy.proxy.exchanges.own_answers import OwnAnswer
+from txproxy.proxy.exchanges.filters import ReplacedResponse, ResponseBodyFilters, filtered_head
+from txproxy.proxy.exchanges.own_answers import OwnAnswer, in_place_of
 from txproxy.proxy.exchanges.phases import ANSWERED, OVER, PLANNING, SENT
 from txproxy.proxy.exchanges.recording import Recording
 from txproxy.proxy.exchanges.response_body import ResponseBody
@@ -50,11 +50,6 @@ class Exchange(Attempts):
     detail = ""
     # what the body of the response passes, if anything
     _response_body: ResponseBody | None = None
-
-    @property
-    def client_ip(self) -> str:
-        """The believed address of the client."""
-        return self.context.client_ip
 
     @property
     def response_begun(self) -> bool:
@@ -133,13 +128,13 @@ class Exchange(Attempts):
         # Whoever was to cancel it has not.
         if isinstance(decision, Plan):
             decision.give_back()
-        self._close_filters()
+        self.context.close_filters()
 
     def undecided(self, failure: Failure) -> None:
         """What was waited for has failed."""
         self._pending = None
         if self.phase is OVER:
-            self._close_filters()
+            self.context.close_filters()
         elif isinstance(failure.value, ExchangeError):
             self.fail(failure.value)
         else:
@@ -254,20 +249,17 @@ class Exchange(Attempts):
             context.attempt = attempt
             bodiless = self.request.method == b"HEAD" or head.status in (101, 204, 304)
             return filtered_head(head, context, context.response_filters, bodiless)
-        except ReplacedResponse as replaced:
-            self.leave(None, head.status)
-            self.drop_upstream()
-            self.refuse(replaced.answer, replaced.filters)
-        except ExchangeError as fault:
-            self.leave(None, head.status)
-            self.drop_upstream()
-            self.fail(fault)
-        except Exception:
+        except Exception as fault:
             failure = Failure()
             self.leave(None, head.status)
             self.drop_upstream()
-            self.mode_failed(failure)
-        return None
+            if isinstance(fault, ReplacedResponse):
+                self.refuse(fault.answer, fault.filters)
+            elif isinstance(fault, ExchangeError):
+                self.fail(fault)
+            else:
+                self.mode_failed(failure)
+            return None
 
     def _switch_protocols(self, head: ResponseHead) -> None:
         """For the client this is the final response: what is said in those is said in it."""
@@ -405,12 +397,10 @@ class Exchange(Attempts):
             self._cut(fault.error, fault.detail)
             return
         filters = self.context.response_filters
-        for place, one in enumerate(filters):
-            instead = one.failed(fault)
-            if instead is not None:
-                self.refuse(instead, filters[place + 1 :])
-                return
-        self.refuse(Refusal.of(fault))
+        if filters:
+            self.refuse(*in_place_of(fault, filters))
+        else:
+            self.refuse(Refusal.of(fault))
 
     def _cut(self, outcome: str, detail: str) -> None:
         """The response has begun, and cannot be completed."""
@@ -427,15 +417,9 @@ class Exchange(Attempts):
             tracker.ended(None, self.upstream_status)
         context = self.context
         if context.response_filters or context.request_filters:
-            self._close_filters()
+            context.close_filters()
         if self.bound is not None:
             self.bound.ended()
         if self.recording is not None:
             self.recording.attempt_over(None, self.upstream_status)
             self.services.exchange_finished(self.recording.of(self))
-
-    def _close_filters(self) -> None:
-        context = self.context
-        filters, context.filters = context.filters, ((), ())
-        for kind in filters:
-            close_all(kind)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 from txproxy.interfaces.answers import Answer, Refusal
@@ -11,6 +10,8 @@ from txproxy.wire.headers import Headers
 from txproxy.wire.message import CHUNKED, RequestHead, ResponseHead
 
 _LENGTH: Final = b"content-length"
+_BODILESS: Final = (204, 304)
+_MADE_ANEW: Final = (b"date", _LENGTH)
 
 
 class Refused(Exception):
@@ -101,6 +102,10 @@ def filtered_head(
             response = given
         else:
             raise ReplacedResponse(given, filters[place + 1 :])
+        if response.status in _BODILESS and not bodiless:
+            # What the upstream still sends has no place in it (RFC 9110 section 6.4.1).
+            lines = [line for line in response.headers.lines if line.partition(b":")[0].lower() not in _MADE_ANEW]
+            raise ReplacedResponse(Answer(response.status, tuple(lines)), filters[place + 1 :])
     wanting = [one for one in filters if one.wants_body]
     if not wanting:
         return response, None
@@ -123,12 +128,6 @@ def with_length(response: ResponseHead, size: int) -> ResponseHead:
     response = response.with_lines(lines)
     response.body = size
     return response
-
-
-def close_all(filters: Iterable[ResponseFilter | RequestFilter]) -> None:
-    """The exchange is over."""
-    for one in filters:
-        one.closed()
 
 
 def _through(filters: list[ResponseFilter], data: bytes) -> bytes:

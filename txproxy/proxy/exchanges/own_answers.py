@@ -101,6 +101,17 @@ def reply(
     return ResponseHead(status, Headers.from_lines(lines), reason=reason, body=len(body)), body
 
 
+def in_place_of(
+    fault: ExchangeError, filters: tuple[ResponseFilter, ...]
+) -> tuple[Answer | Refusal, tuple[ResponseFilter, ...]]:
+    """What a client is told of ``fault``, and what that passes: one of the ``filters`` may know better."""
+    for place, one in enumerate(filters):
+        instead = one.failed(fault)
+        if instead is not None:
+            return instead, filters[place + 1 :]
+    return Refusal.of(fault), filters
+
+
 class OwnAnswer:
     """``given``, as a ``response`` with its ``body`` for whoever sent ``request``."""
 

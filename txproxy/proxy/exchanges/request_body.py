@@ -95,6 +95,11 @@ class RequestBody:
         self._decide(early, late=True)
 
     @property
+    def gathering(self) -> bool:
+        """Whether it is waited for."""
+        return self._exchange.phase is GATHERING
+
+    @property
     def late(self) -> bool:
         """Whether not even the first part of it is there, and the response has not begun."""
         exchange = self._exchange
