@@ -11,12 +11,19 @@ from txproxy.proxy.services import Services
 
 
 @attrs.define
+class Body:
+    """What is asked of the body of a request."""
+
+    early: EarlyBody | None = None
+
+
+@attrs.define
 class Exchange:
     """What is asked of an exchange."""
 
     received: int = 0
     response_begun: bool = False
-    early: EarlyBody | None = None
+    body: Body = attrs.field(factory=Body)
 
 
 @attrs.define(eq=False)
@@ -101,7 +108,7 @@ def test_without_a_rate_there_is_none_to_wait_for_again(make):
 def test_a_first_part_may_have_to_come_sooner(make):
     clock, wait = make()
     early = EarlyBody(None)
-    exchange = Exchange(early=early)
+    exchange = Exchange(body=Body(early))
     assert in_about(wait.until(exchange), clock) == pytest.approx(30, abs=1)
     early.until = clock.seconds() + 1
     assert in_about(wait.until(exchange), clock) == 1
