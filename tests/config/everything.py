@@ -66,6 +66,9 @@ via = "none"
 error_pages = { 503 = "page.html", 4xx = "page.html" }
 split_by = "client"
 limits = { idle_timeout = "10s" }
+audit = "web.json"
+bandwidths = [{ per = "rule", down = "3M", up = "3M", burst = "96k", only = "api" }]
+quotas = [{ per = "client", day = "3G", month = "30G", only = ["10.3.0.0/16"] }]
 
 [[listeners]]
 name = "out"
@@ -91,6 +94,8 @@ no_proxy = ["10.0.0.0/8", "near.example:80"]
 bind = "127.0.0.1"
 pac = false
 audit = "audit.json"
+error_pages = { 5xx = "page.html" }
+middleware = "tests.config.everything:Nothing"
 
 [listeners.auth]
 password_file = "users"
@@ -181,6 +186,10 @@ mode = "tcp"
 listen = "tcp:5432"
 pool = "db"
 sni = { "a.example" = "db", "*.b.example" = "db" }
+audit = "streams.json"
+middleware = "tests.config.everything:Everybody"
+bandwidths = [{ down = "4M", only = "10.4.0.0/16" }]
+quotas = [{ month = "40G" }]
 
 [pools.app]
 upstreams = ["https://10.0.0.1", { url = "https://app.example", weight = 2, max = 10, backup = true, resolve = true }]
@@ -273,6 +282,17 @@ class Nothing:
     def handle(self, request, context, proceed):  # type: ignore[no-untyped-def]
         """Go on."""
         return proceed(request, context)
+
+
+class Everybody:
+    """A connection filter that lets all in."""
+
+    def admit(self, connection):  # type: ignore[no-untyped-def]
+        """Whoever it is."""
+        return True
+
+    def closed(self, connection):  # type: ignore[no-untyped-def]
+        """It is gone."""
 
 
 def write_everything(folder: Path) -> Path:

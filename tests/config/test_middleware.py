@@ -44,6 +44,31 @@ def make_none():
 
 class Teams:
     blue = team
+
+class Gate:
+    def admit(self, connection):
+        return True
+    def closed(self, connection):
+        pass
+
+class Both(Gate, Team):
+    pass
+
+class HalfGate:
+    def admit(self, connection):
+        return True
+
+class WrongGate(Gate):
+    def admit(self):
+        return True
+
+class WrongBoth(Gate, Other):
+    pass
+
+gate = Gate()
+
+def make_gate():
+    return gate
 """
 
 
@@ -203,7 +228,41 @@ def test_a_folder_has_to_be_there(folder):
         parse('python_path = [".", "none"]\n' + LISTENERS.format(""), str(folder / "proxy.toml"))
 
 
-def test_streams_have_no_requests_to_stand_around(folder):
-    text = '[[listeners]]\nmode = "tcp"\nlisten = "tcp:1"\npool = "a"\nmiddleware = "a:b"\n[pools.a]\nupstreams = "a:1"'
-    with pytest.raises(ConfigError, match=r"middleware: no such key"):
-        parse(text, "proxy.toml")
+STREAMS = """python_path = "."
+[[listeners]]
+mode = "tcp"
+listen = "tcp:1"
+pool = "a"
+middleware = "own_fields:{}"
+[pools.a]
+upstreams = "a:1"
+"""
+
+
+@pytest.mark.parametrize("name", ["Team", "team"])
+def test_streams_have_no_requests_to_stand_around(folder, name):
+    said = rf"listeners\[0\].middleware: 'own_fields:{name}' handles requests, and raw streams have none; accepted"
+    with pytest.raises(ConfigError, match=said):
+        parse(STREAMS.format(name), str(folder / "proxy.toml"))
+
+
+@pytest.mark.parametrize("name", ["Gate", "gate", "make_gate", "Both"])
+def test_who_may_connect_is_asked_in_each_mode(folder, name):
+    text = f'middleware = "own_fields:{name}"'
+    config = parse('python_path = "."\n' + LISTENERS.format(text), str(folder / "proxy.toml"))
+    config = parse(STREAMS.format(name), str(folder / "proxy.toml"))
+    (made,) = make_all(config.listeners[0].middleware)
+    assert made.admit(None)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("HalfGate", ": it has no closed"),
+        ("WrongGate", ": its admit takes other arguments"),
+        ("WrongBoth", ": its handle takes other arguments"),
+    ],
+)
+def test_a_connection_filter_is_one_as_well(folder, name, why):
+    with pytest.raises(ConfigError, match=f"'own_fields:{name}' is no middleware{why}"):
+        parse(STREAMS.format(name), str(folder / "proxy.toml"))

@@ -19,14 +19,15 @@ from zope.interface.verify import verifyClass, verifyObject
 from txproxy.components.values import hint
 from txproxy.config.model import Config
 from txproxy.errors import ConfigError, Finding
+from txproxy.interfaces.connection import IConnectionFilter
 from txproxy.interfaces.middleware import IMiddleware
 
 _WORD: Final = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _NAMED: Final = re.compile(f"({_WORD}):({_WORD})")
 _IMPORTABLE: Final = "accepted is a module that is installed, or in a folder of python_path"
 _ACCEPTED: Final = (
-    "accepted is an object with handle(request, context, proceed), or a class or a function that gives one when it is "
-    "called without arguments"
+    "accepted is an object with handle(request, context, proceed), or with admit(connection) and closed(connection), "
+    "or a class or a function that gives one when it is called without arguments"
 )
 
 
@@ -38,8 +39,10 @@ def use_path(folders: Iterable[str]) -> None:
     importlib.invalidate_caches()
 
 
-def find_middleware(name: str) -> Any:
-    """What is called ``package.module:name``; ``ConfigError`` if that can give no middleware."""
+def find_middleware(name: str, *, requests: bool = True) -> Any:
+    """What is called ``package.module:name``; ``ConfigError`` if that can give no middleware, or none that has a place
+    where no ``requests`` are read.
+    """
     words = _NAMED.fullmatch(name)
     if words is None:
         raise ConfigError(f"{name!r} names no middleware", "accepted is MODULE:NAME, such as my_package.fields:Team")
@@ -57,6 +60,11 @@ def find_middleware(name: str) -> Any:
         sound = callable(found) or _is_one(verifyObject, found)
     if not sound:
         raise ConfigError(f"{name!r} is no middleware{_but(found)}", _ACCEPTED)
+    if not requests and (isinstance(found, type) or not callable(found)) and not hasattr(found, "admit"):
+        raise ConfigError(
+            f"{name!r} handles requests, and raw streams have none",
+            "accepted is what has admit(connection) and closed(connection)",
+        )
     return found
 
 
@@ -118,13 +126,19 @@ def _why(fault: BaseException) -> str:
 
 
 def _is_one(verify: Any, found: Any) -> bool:
+    # Nobody has to declare that he implements them. What has the names of both has to be both.
+    kinds = [kind for kind, name in ((IMiddleware, "handle"), (IConnectionFilter, "admit")) if hasattr(found, name)]
     try:
-        # Nobody has to declare that he implements it.
-        verify(IMiddleware, found, tentative=True)
+        for kind in kinds:
+            verify(kind, found, tentative=True)
     except Invalid:
         return False
-    return True
+    return bool(kinds)
 
 
 def _but(found: Any) -> str:
-    return ": its handle takes other arguments" if callable(getattr(found, "handle", None)) else ""
+    for name in ("handle", "admit"):
+        if callable(getattr(found, name, None)):
+            lacks = name == "admit" and not hasattr(found, "closed")
+            return ": it has no closed" if lacks else f": its {name} takes other arguments"
+    return ""

@@ -83,6 +83,22 @@ class RouteConfig:
 
 
 @attrs.frozen(kw_only=True)
+class BoundsConfig:
+    """What clients, users and rules may use, of one listener or of all forward listeners together; see
+    :class:`txproxy.Allotments`. ``usage_file`` is a file of SQLite, of all of them; without one, what was used is
+    forgotten at the end.
+    """
+
+    bandwidths: tuple[Bandwidth, ...] = ()
+    quotas: tuple[Quota, ...] = ()
+    usage_file: str | None = None
+    ipv6_prefix: int = IPV6_PREFIX
+
+    def __bool__(self) -> bool:
+        return bool(self.bandwidths or self.quotas or self.usage_file)
+
+
+@attrs.frozen(kw_only=True)
 class ListenerConfig:
     """What listeners of all modes have: endpoint strings to listen on, plain and with TLS, and limits. With
     ``proxy_protocol`` all of them expect its header, from the peers in ``trusted_proxies`` (CIDRs).
@@ -95,8 +111,12 @@ class ListenerConfig:
     limits: Limits = attrs.field(factory=Limits)
     # by upstreams, where the mode reads their responses
     tolerate: tuple[str, ...] = ()
-    # around a mode that reads requests, the first outermost: package.module:name
+    # around a mode that reads requests, or before connections, the first outermost: package.module:name
     middleware: tuple[str, ...] = ()
+    # the file of the audit log, or -
+    audit: str | None = None
+    # what may be used here; forward listeners have those of the whole file
+    bounds: BoundsConfig = attrs.field(factory=BoundsConfig)
     proxy_protocol: bool = False
     trusted_proxies: tuple[str, ...] = ()
 
@@ -114,14 +134,14 @@ class ListenerConfig:
 
 @attrs.frozen(kw_only=True)
 class ForwardListener(ListenerConfig):
-    """A forward proxy. ``protocols`` are those that clients may speak, inside TLS too: ``http`` and ``socks5``;
-    ``audit`` is the file of the audit log, or ``-``, if the policy has none of its own.
+    """A forward proxy. ``protocols`` are those that clients may speak, inside TLS too: ``http`` and ``socks5``.
+    ``audit`` is if the policy has none of its own; ``error_pages`` as in :class:`ReverseListener`.
     """
 
     name: str = "forward"
     policy: ForwardPolicy = attrs.field(factory=ForwardPolicy)
     protocols: tuple[str, ...] = (HTTP, SOCKS5)
-    audit: str | None = None
+    error_pages: tuple[tuple[str, str], ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -153,22 +173,6 @@ class TcpListener(ListenerConfig):
         """The pools that it needs."""
         named = tuple(pool for _, pool in self.sni)
         return named if self.pool is None else (self.pool, *named)
-
-
-@attrs.frozen(kw_only=True)
-class BoundsConfig:
-    """What clients, users and rules may use, of all forward listeners together; see
-    :class:`txproxy.Allotments`. ``usage_file`` is a file of SQLite; without one, what was used is
-    forgotten at the end.
-    """
-
-    bandwidths: tuple[Bandwidth, ...] = ()
-    quotas: tuple[Quota, ...] = ()
-    usage_file: str | None = None
-    ipv6_prefix: int = IPV6_PREFIX
-
-    def __bool__(self) -> bool:
-        return bool(self.bandwidths or self.quotas or self.usage_file)
 
 
 AnyListener: TypeAlias = "ForwardListener | ReverseListener | TcpListener"

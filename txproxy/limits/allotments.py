@@ -18,7 +18,8 @@ from txproxy.matching.clients import IPV6_PREFIX, prefix_length
 class Allotments:
     """Bandwidths and quotas of one process, for any number of proxies. ``usage`` counts (:class:`IUsage`); without it,
     bytes are counted in memory and, if there is a ``file``, kept in that file of SQLite. An IPv6 network of
-    ``ipv6_prefix`` is one client.
+    ``ipv6_prefix`` is one client. Of several allotments with one ``file``, each has a ``place`` of its own, such as the
+    name of a listener: what is used there counts there.
 
     ``bounds`` and ``used`` are what a :class:`txproxy.forward.ForwardPolicy` takes as ``bounds`` and ``usage``.
     ``ConfigError`` if the file cannot be used. Call :meth:`stop` when the last proxy has stopped.
@@ -33,13 +34,14 @@ class Allotments:
         usage: IUsage | None = None,
         file: str | None = None,
         ipv6_prefix: int = IPV6_PREFIX,
+        place: str = "",
     ) -> None:
         if usage is None:
             usage = Usage(clock, SqliteStore(file) if file is not None else None)
         bandwidths = tuple(bandwidths)
         prefix_length(ipv6_prefix)
         self._shaping = Shaping(bandwidths, clock, ipv6_prefix) if bandwidths else None
-        self._quotas = Quotas(quotas, usage, clock, ipv6_prefix=ipv6_prefix)
+        self._quotas = Quotas(quotas, usage, clock, ipv6_prefix=ipv6_prefix, place=place)
         self.used = self._quotas.used
 
     def bounds(self, client_ip: str, user: str | None, rule: str) -> Bounds:

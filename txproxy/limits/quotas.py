@@ -68,12 +68,12 @@ class _Line:
     """One bound of a quota for one key."""
 
     key: str
+    who: str
     period: str
     most: int
 
     def says(self) -> str:
-        kind, _, name = self.key.partition(" ")
-        return f"{kind} {name} has used up the {self.period}'s {_size_text(self.most)}"
+        return f"{self.who} has used up the {self.period}'s {_size_text(self.most)}"
 
 
 class _Meter:
@@ -107,7 +107,8 @@ class Quotas:
     Bytes of bodies and of tunnels count, both ways; heads do not.
 
     Of several quotas ``per`` the same, the first that is for a client, user or rule holds; those of client, user and
-    rule hold together. An IPv6 network of ``ipv6_prefix`` is one client.
+    rule hold together. An IPv6 network of ``ipv6_prefix`` is one client. What is counted at a ``place`` counts for
+    itself, beside what others have in the same store.
 
     What runs is counted every ``interval`` seconds, and ended if a quota is used up meanwhile.
     """
@@ -120,8 +121,10 @@ class Quotas:
         *,
         interval: float = 2.0,
         ipv6_prefix: int = IPV6_PREFIX,
+        place: str = "",
     ) -> None:
         self._quotas = tuple(quotas)
+        self._at = f" at {place}" if place else ""
         self._counts_rules = any(quota.per == "rule" for quota in self._quotas)
         self._usage = usage
         self._clock = clock
@@ -150,14 +153,15 @@ class Quotas:
             "user": user,
             "rule": rule if self._counts_rules else "",
         }
-        keys = {per: f"{per} {name}" for per, name in names.items() if name}
+        keys = {per: f"{per} {name}{self._at}" for per, name in names.items() if name}
         lines, seen = [], set()
         for quota in self._quotas:
             if quota.scope.name(client_ip, user, rule, self._prefix) is None or quota.per in seen:
                 continue
             seen.add(quota.per)
             bounds = ((DAY, quota.day), (MONTH, quota.month))
-            lines += [_Line(keys[quota.per], period, most) for period, most in bounds if most is not None]
+            who = f"{quota.per} {names[quota.per]}"
+            lines += [_Line(keys[quota.per], who, period, most) for period, most in bounds if most is not None]
         return _Meter(self, tuple(keys.values()), tuple(lines))
 
     def used(self, client_ip: str, user: str | None, period: str) -> int:
@@ -165,7 +169,7 @@ class Quotas:
         See :data:`txproxy.forward.access.conditions.condition_type.Usage`.
         """
         key = f"user {user}" if user else f"client {client_key(client_ip, self._prefix)}"
-        used: int = self._usage.used(key, period)
+        used: int = self._usage.used(key + self._at, period)
         return used
 
     # -- what runs

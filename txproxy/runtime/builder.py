@@ -25,6 +25,7 @@ from txproxy.forward.policy_parts import make_parts
 from txproxy.limits.allotments import Allotments
 from txproxy.net.dns.resolver import Resolver
 from txproxy.observe.audit import AuditLog
+from txproxy.proxy.bounds_middleware import BoundsMiddleware
 from txproxy.proxy.error_pages import ErrorPages
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.services import Observer
@@ -35,6 +36,7 @@ from txproxy.reverse.client_identity import Trust
 from txproxy.reverse.mode import ReverseMode, ReverseProxyFactory, via_entry
 from txproxy.reverse.route_actions.pool_action import PoolAction
 from txproxy.reverse.routing.routes import Route, by_client_ip
+from txproxy.runtime.accounts import make_allotments, make_audits
 from txproxy.stream.mode import StreamFactory, StreamObserver
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
 from txproxy.upstreams.affinity import Affinity, affinity_from
@@ -113,13 +115,19 @@ class Assembly:
     config: Config
     pools: Mapping[str, LivePool]
     served: tuple[Served, ...]
-    allotments: Allotments | None = None
+    # by the names of listeners
+    allotments: Mapping[str, Allotments] = attrs.field(factory=dict)
+    # by their files
     audits: Mapping[str, AuditLog] = attrs.field(factory=dict)
 
     @property
     def factories(self) -> list[Factory]:
         """Each listener's."""
         return [served.factory for served in self.served]
+
+    def audit_of(self, listener: AnyListener) -> AuditLog | None:
+        """Where its audit log goes, if there is one."""
+        return self.audits[listener.audit] if listener.audit is not None else None
 
     def stop_new(self, before: Assembly | None) -> None:
         """It is not taken: end what was made for it, and was not there ``before``."""
@@ -148,7 +156,10 @@ def assemble(config: Config, observers: Observers, around: Around, before: Assem
     around.resolver.ipv6_prefix = config.bounds.ipv6_prefix
     use_path(config.python_path)
     pools = {pool.name: _live_pool(_checked_as_asked(pool, config), reactor, before) for pool in config.pools}
-    assembly = Assembly(config, pools, (), _allotments(config, reactor, before), _audits(config, before))
+    allotments = make_allotments(
+        config, reactor, before.allotments if before is not None else {}, before.config if before is not None else None
+    )
+    assembly = Assembly(config, pools, (), allotments, make_audits(config, before.audits if before is not None else {}))
     served: list[Served] = []
     try:
         for number, listener in enumerate(config.listeners):
@@ -170,7 +181,7 @@ def _serve(
     listener: AnyListener, assembly: Assembly, observers: Observers, around: Around, before: Sequence[Served]
 ) -> Served:
     """Who serves a listener: one of those who did ``before``, if nothing of it has changed."""
-    pages = _pages(listener) if isinstance(listener, ReverseListener) else None
+    pages = _pages(listener) if not isinstance(listener, TcpListener) else None
     # One without a name of its own has another where one is written before it.
     basis = (attrs.evolve(listener, name=""), *_needs(listener, assembly), observers, pages)
     for one in before:
@@ -182,14 +193,14 @@ def _serve(
     if isinstance(listener, ForwardListener):
         factory: Factory = _forward_factory(listener, assembly, observers, around, before)
     elif isinstance(listener, TcpListener):
-        factory = _stream_factory(listener, assembly.pools, observers, around)
+        factory = _stream_factory(listener, assembly, observers, around)
     else:
         factory = _reverse_factory(listener, assembly, tls, observers, around)
-        factory.services.pages = pages or None
+    factory.services.pages = pages or None
     return Served(listener, factory, tls, basis)
 
 
-def _pages(listener: ReverseListener) -> ErrorPages:
+def _pages(listener: ForwardListener | ReverseListener) -> ErrorPages:
     try:
         return ErrorPages(dict(listener.error_pages))
     except ConfigError as fault:
@@ -210,55 +221,27 @@ def _server_tls(config: ListenerTls) -> ServerTls:
 def _needs(listener: AnyListener, assembly: Assembly) -> tuple[object, ...]:
     """What a listener needs that is not its own."""
     pools = assembly.pools
+    accounts = assembly.allotments.get(listener.name), assembly.audit_of(listener)
     if isinstance(listener, ForwardListener):
-        audit = assembly.audits[listener.audit] if listener.audit is not None else None
-        return assembly.allotments, audit
+        return accounts
     if isinstance(listener, TcpListener):
-        return tuple(pools[name] for name in listener.pools)
+        return *accounts, *(pools[name] for name in listener.pools)
     routes = assembly.config.routes_of(listener)
     names = [name for route in routes for name in route.pools]
     if listener.pool is not None:
         names.append(listener.pool)
-    return routes, tuple(pools[name] for name in names)
+    return *accounts, routes, tuple(pools[name] for name in names)
 
 
-def _policy(listener: ForwardListener, allotments: Allotments | None, audits: Mapping[str, AuditLog]) -> ForwardPolicy:
+def _policy(listener: ForwardListener, assembly: Assembly) -> ForwardPolicy:
     """The policy of a listener, with what lives outside of it."""
     more: dict[str, Any] = {}
+    allotments = assembly.allotments.get(listener.name)
     if allotments is not None:
         more |= {"bounds": allotments.bounds, "usage": allotments.used}
-    if listener.audit is not None and listener.policy.audit is None:
-        more["audit"] = audits[listener.audit]
+    if listener.policy.audit is None:
+        more["audit"] = assembly.audit_of(listener)
     return attrs.evolve(listener.policy, **more) if more else listener.policy
-
-
-def _audits(config: Config, before: Assembly | None) -> dict[str, AuditLog]:
-    """The audit logs by their files: those that were there ``before``, and new ones."""
-    known = before.audits if before is not None else {}
-    listeners = [listener for listener in config.listeners if isinstance(listener, ForwardListener)]
-    paths = dict.fromkeys(listener.audit for listener in listeners if listener.audit is not None)
-    return {path: known[path] if path in known else AuditLog(path) for path in paths}
-
-
-def _allotments(config: Config, reactor: Any, before: Assembly | None) -> Allotments | None:
-    """What counts and bounds, if something is to: the one that was there ``before``, if it would be the same."""
-    policies = [listener.policy for listener in config.listeners if isinstance(listener, ForwardListener)]
-    counts = any(rule.used_more_than is not None for policy in policies for rule in policy.rules)
-    if not policies or not (config.bounds or counts):
-        return None
-    if before is not None and before.allotments is not None and before.config.bounds == config.bounds:
-        return before.allotments
-    bounds = config.bounds
-    try:
-        return Allotments(
-            reactor,
-            bandwidths=bounds.bandwidths,
-            quotas=bounds.quotas,
-            file=bounds.usage_file,
-            ipv6_prefix=bounds.ipv6_prefix,
-        )
-    except ConfigError as fault:
-        raise fault.at("usage_file") from None
 
 
 def _checked_as_asked(pool: PoolConfig, config: Config) -> PoolConfig:
@@ -288,7 +271,7 @@ def _live_pool(config: PoolConfig, reactor: Any, before: Assembly | None) -> Liv
 def _forward_factory(
     listener: ForwardListener, assembly: Assembly, observers: Observers, around: Around, before: Sequence[Served]
 ) -> ForwardProxyFactory:
-    policy = _policy(listener, assembly.allotments, assembly.audits)
+    policy = _policy(listener, assembly)
     parts = [one.factory.forward.parts for one in before if isinstance(one.factory, ForwardProxyFactory)]
     return ForwardProxyFactory(
         policy,
@@ -309,6 +292,8 @@ def _reverse_factory(
     pools, via = assembly.pools, via_entry(listener.via)
     configured = assembly.config.routes_of(listener)
     routes = [Route(route.name, route.match, action_of(route, pools, via)) for route in configured]
+    allotments = assembly.allotments.get(listener.name)
+    bounding = (BoundsMiddleware(allotments.bounds),) if allotments is not None else ()
     return ReverseProxyFactory(
         mode_of(listener, default_action(listener, pools, via), routes, via, tls),
         via=listener.via,
@@ -316,14 +301,15 @@ def _reverse_factory(
         tolerate=listener.tolerate,
         observers=observers.exchanges,
         resolver=around.resolver,
-        middleware=make_all(listener.middleware),
+        middleware=(*make_all(listener.middleware), *bounding),
+        audit=assembly.audit_of(listener),
         reactor=around.reactor,
     )
 
 
-def _stream_factory(
-    listener: TcpListener, pools: Mapping[str, LivePool], observers: Observers, around: Around
-) -> StreamFactory:
+def _stream_factory(listener: TcpListener, assembly: Assembly, observers: Observers, around: Around) -> StreamFactory:
+    pools = assembly.pools
+    allotments = assembly.allotments.get(listener.name)
     pool = pools[listener.pool].pool if listener.pool is not None else None
     sni = {server: pools[name].pool for server, name in listener.sni}
     return StreamFactory(
@@ -332,6 +318,9 @@ def _stream_factory(
         limits=listener.limits,
         observers=observers.streams,
         resolver=around.resolver,
+        bounds=allotments.bounds if allotments is not None else None,
+        middleware=make_all(listener.middleware),
+        audit=assembly.audit_of(listener),
         reactor=around.reactor,
     )
 

@@ -284,8 +284,8 @@ class ProxyService(Service):
                 now.log.close()
             raise
         self._now = now
-        if before.assembly.allotments not in (None, now.assembly.allotments):
-            self._counted.add(before.assembly.allotments)
+        self._counted.update(before.assembly.allotments.values())
+        self._counted.difference_update(now.assembly.allotments.values())
         leads = {place.bound: place.behind() for place in now.places()}
         for bound, entrance in before.entrances.items():
             behind = leads.get(bound)
@@ -367,7 +367,7 @@ class ProxyService(Service):
             if log is not None:
                 log.close()
         # What was used is written down.
-        counted = {self._now.assembly.allotments, *self._counted} - {None}
+        counted = {*self._now.assembly.allotments.values(), *self._counted}
         return DeferredList([one.stop() for one in counted if one is not None], consumeErrors=True)
 
 

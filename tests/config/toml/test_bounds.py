@@ -66,3 +66,44 @@ def test_a_file_that_cannot_be_used_is_told_and_nothing_is_started(tmp_path):
     config = parse('usage_file = "used.sqlite"\n' + LISTENER, str(tmp_path / "proxy.toml"))
     with pytest.raises(ConfigError, match=r"proxy.toml:1: usage_file: .*accepted"):
         make_service(config, Clock())
+
+
+# -- of one listener
+
+REVERSE = '[[listeners]]\nname = "web"\nlisten = "tcp:8080"\npool = "a"\n'
+TCP = '[[listeners]]\nname = "db"\nmode = "tcp"\nlisten = "tcp:5432"\npool = "a"\n'
+POOL = '[pools.a]\nupstreams = ["10.0.0.1:1"]\n'
+SITE = '[pools.a]\nupstreams = ["http://10.0.0.1"]\n'
+USER = '[[listeners.bandwidths]]\nper = "user"\ndown = 1\n'
+RULE = '[[listeners.quotas]]\nper = "rule"\nday = 1\n'
+OWN = '[[listeners.bandwidths]]\ndown = "1M"\n[[listeners.quotas]]\nday = "1G"\n'
+
+
+@pytest.mark.parametrize(("listener", "pool"), [(REVERSE, SITE), (TCP, POOL)])
+def test_a_listener_has_its_own(listener, pool):
+    bounds = parse(listener + "limits.ipv6_prefix = 56\n" + OWN + pool, "proxy.toml").listeners[0].bounds
+    assert [(one.per, one.down) for one in bounds.bandwidths] == [("client", 1 << 20)]
+    assert [(one.per, one.day) for one in bounds.quotas] == [("client", 1 << 30)]
+    assert bounds.ipv6_prefix == 56
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (TCP + USER + POOL, "bandwidths[0].per: raw streams have no users; accepted: client"),
+        (TCP + RULE + POOL, "quotas[0].per: raw streams have no rules; accepted: client"),
+        (TCP + 'error_pages = { 5xx = "x" }\n' + POOL, "error_pages: no such key"),
+        (LISTENER + RULE, "quotas: all forward listeners have them together; accepted is [[quotas]] at the top"),
+    ],
+)
+def test_what_a_mode_has_no_use_for_is_an_error(faults, text, said):
+    (fault,) = faults(text)
+    assert said in fault
+
+
+def test_what_is_for_nobody_at_a_reverse_listener_is_doubted():
+    route = '[[routes]]\nname = "api"\npath = "/api"\npool = "a"\n'
+    text = REVERSE + USER + RULE + 'only = ["api", "apy"]\n' + route + SITE
+    user, rule = parse('usage_file = "used.sqlite"\n' + text, "/etc/proxy.toml").warnings
+    assert "listeners[0].bandwidths[0].per: nobody is asked who he is; accepted is it with middleware that does" in user
+    assert "listeners[0].quotas[0].only: there is no route 'apy' here (is api meant?)" in rule

@@ -52,6 +52,8 @@ TAKES = {
     "usage_file": NAME,
     "python_path": NONE_OF_THEM,
     "listeners[].middleware": NONE_OF_THEM,
+    "listeners[].bandwidths": NONE_OF_THEM,
+    "listeners[].quotas": NONE_OF_THEM,
     "pools.NAME.tls": TABLE,
     "pools.NAME.tls.insecure": FLAG,
     "pools.NAME.ejection": TABLE,

@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from txproxy.components.values import size, text, texts
 from txproxy.config.model import BoundsConfig
 from txproxy.config.toml.policy_tables import made, raw
 from txproxy.config.toml.tables import Table
 from txproxy.limits.quotas import Quota
+from txproxy.limits.scopes import PER
 from txproxy.limits.shaping import Bandwidth
 
 T = TypeVar("T", Bandwidth, Quota)
+
+_RATES: Final = ("down", "up", "burst")
+_SIZES: Final = ("day", "month")
 
 
 def read_bounds(table: Table, ipv6_prefix: int) -> BoundsConfig:
     """The bounds that the whole file names. The file closes the table."""
     return BoundsConfig(
-        bandwidths=_each(table, "bandwidths", Bandwidth, ("down", "up", "burst")),
-        quotas=_each(table, "quotas", Quota, ("day", "month")),
+        bandwidths=_each(table, "bandwidths", Bandwidth, _RATES),
+        quotas=_each(table, "quotas", Quota, _SIZES),
         usage_file=table.file("usage_file"),
         ipv6_prefix=ipv6_prefix,
     )
 
 
-def _each(table: Table, key: str, make: type[T], sizes: tuple[str, ...]) -> tuple[T, ...]:
+def read_listener_bounds(table: Table, mode: str, ipv6_prefix: int) -> BoundsConfig:
+    """The bounds that a listener has of its own. The listener closes the table."""
+    if mode == "forward":
+        for key in ("bandwidths", "quotas"):
+            if table.read(key, raw, None) is not None:
+                accepted = f"accepted is [[{key}]] at the top of the file"
+                table.fault("all forward listeners have them together", key, accepted=accepted)
+        return BoundsConfig()
+    per = ("client",) if mode == "tcp" else PER
+    bandwidths = _each(table, "bandwidths", Bandwidth, _RATES, per)
+    quotas = _each(table, "quotas", Quota, _SIZES, per)
+    return BoundsConfig(bandwidths=bandwidths, quotas=quotas, ipv6_prefix=ipv6_prefix)
+
+
+def _each(table: Table, key: str, make: type[T], sizes: tuple[str, ...], per: tuple[str, ...] = PER) -> tuple[T, ...]:
     found = []
     for inner in table.tables(key):
         before = len(inner.findings.faults)
@@ -33,6 +51,8 @@ def _each(table: Table, key: str, make: type[T], sizes: tuple[str, ...]) -> tupl
             "only": inner.some("only", texts(raw)) or (),
             **{name: inner.read(name, size, None) for name in sizes},
         }
+        if values["per"] in PER and values["per"] not in per:
+            inner.fault(f"raw streams have no {values['per']}s", "per", accepted=f"accepted: {', '.join(per)}")
         inner.close()
         if len(inner.findings.faults) == before:
             one = made(inner, make, **values)

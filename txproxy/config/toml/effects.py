@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
 import attrs
@@ -207,17 +207,38 @@ def see_bounds(bounds: BoundsConfig, listeners: Sequence[AnyListener], findings:
     rules = [rule for policy in forward for rule in policy.rules]
     names = {rule.name or f"rule {number}" for policy in forward for number, rule in enumerate(policy.rules, 1)}
     counted = any(one.kind.key == "used_more_than" for rule in rules for one in rule.conditions)
+    for path, entry in _entries((), bounds):
+        if not forward:
+            findings.doubt(path, "it is for forward listeners, and there is none")
+        elif entry.per == "user" and all(policy.auth is None for policy in forward):
+            findings.doubt((*path, "per"), "nobody is asked who he is; accepted is it with auth of a listener")
+        elif entry.per == "rule":
+            for name in entry.only:
+                if name not in names:
+                    findings.doubt((*path, "only"), f"there is no rule {name!r}{hint(name, sorted(names))}")
+    for number, listener in enumerate(listeners):
+        if isinstance(listener, ReverseListener):
+            _see_bounds_of(listener, ("listeners", number), findings)
+    counted = counted or bool(bounds.quotas) or any(listener.bounds.quotas for listener in listeners)
+    if bounds.usage_file is not None and not counted:
+        findings.doubt(("usage_file",), "nothing is counted; accepted is it with quotas, or used_more_than of a rule")
+
+
+def _see_bounds_of(listener: ReverseListener, place: Path, findings: Findings) -> None:
+    """The same of those that a reverse listener has: its routes are the rules, and only middleware knows users."""
+    for path, entry in _entries(place, listener.bounds):
+        if entry.per == "user" and not listener.middleware:
+            findings.doubt((*path, "per"), "nobody is asked who he is; accepted is it with middleware that does")
+        elif entry.per == "rule":
+            for name in entry.only:
+                if name not in listener.routes:
+                    what = f"there is no route {name!r} here{hint(name, sorted(listener.routes))}"
+                    findings.doubt((*path, "only"), what)
+
+
+def _entries(place: Path, bounds: BoundsConfig) -> Iterator[tuple[Path, Bandwidth | Quota]]:
+    """Each bandwidth and quota, with its path."""
     both: dict[str, Sequence[Bandwidth | Quota]] = {"bandwidths": bounds.bandwidths, "quotas": bounds.quotas}
     for key, entries in both.items():
         for number, entry in enumerate(entries):
-            path: Path = (key, number)
-            if not forward:
-                findings.doubt(path, "it is for forward listeners, and there is none")
-            elif entry.per == "user" and all(policy.auth is None for policy in forward):
-                findings.doubt((*path, "per"), "nobody is asked who he is; accepted is it with auth of a listener")
-            elif entry.per == "rule":
-                for name in entry.only:
-                    if name not in names:
-                        findings.doubt((*path, "only"), f"there is no rule {name!r}{hint(name, sorted(names))}")
-    if bounds.usage_file is not None and not bounds.quotas and not counted:
-        findings.doubt(("usage_file",), "nothing is counted; accepted is it with quotas, or used_more_than of a rule")
+            yield (*place, key, number), entry

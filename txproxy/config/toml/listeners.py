@@ -20,6 +20,7 @@ from txproxy.config.endpoints import endpoint_text
 from txproxy.config.middleware import find_middleware
 from txproxy.config.model import AnyListener, ForwardListener, ReverseListener, TcpListener
 from txproxy.config.setting_readers import read_settings
+from txproxy.config.toml.bounds import read_listener_bounds
 from txproxy.config.toml.effects import see_forward, see_tcp
 from txproxy.config.toml.forward_listener import forward_policy, read_audit
 from txproxy.config.toml.tables import Table
@@ -88,7 +89,10 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
         "limits": read_limits(table.table("limits"), defaults.limits),
         "proxy_protocol": table.read("proxy_protocol", flag, False),
         "trusted_proxies": table.all("trusted_proxies", texts(peer_network)) or (),
+        "middleware": table.all("middleware", texts(partial(_middleware, mode))) or (),
+        "audit": read_audit(table),
     }
+    shared["bounds"] = read_listener_bounds(table, mode, shared["limits"].ipv6_prefix)
     if shared["proxy_protocol"] and "trusted_proxies" not in table:
         table.fault(
             "it needs trusted_proxies: whose headers are to be believed",
@@ -97,22 +101,22 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
         )
     if mode != "tcp":
         shared["tolerate"] = table.some("tolerate", one_of(TOLERABLE)) or ()
-        shared["middleware"] = table.all("middleware", texts(_middleware)) or ()
+        shared["error_pages"] = _error_pages(table)
     build = {"forward": _forward, "reverse": _reverse, "tcp": _tcp}[mode]
     listener = build(table, defaults, shared)
     table.close()
     return listener
 
 
-def _middleware(name: str) -> str:
-    find_middleware(name)
+def _middleware(mode: str, name: str) -> str:
+    find_middleware(name, requests=mode != "tcp")
     return name
 
 
 def _forward(table: Table, defaults: Defaults, shared: dict[str, Any]) -> AnyListener:
     protocols = table.some("protocols", one_of(_FORWARD_PROTOCOLS)) or _FORWARD_PROTOCOLS
     policy = _counting_by(forward_policy(table, read_via(table, defaults.via)), shared["limits"].ipv6_prefix)
-    listener = ForwardListener(policy=policy, protocols=protocols, audit=read_audit(table), **shared)
+    listener = ForwardListener(policy=policy, protocols=protocols, **shared)
     _see_unix(table, listener)
     if not table.findings.faults:
         see_forward(table, listener)
@@ -125,7 +129,6 @@ def _reverse(table: Table, defaults: Defaults, shared: dict[str, Any]) -> AnyLis
         routes=table.some("routes", text) or (),
         host=table.read("host", texts(host_to_send), None),
         via=read_via(table, defaults.via),
-        error_pages=_error_pages(table),
         split_by_client=table.read("split_by", one_of(("chance", "client")), "chance") == "client",
         **shared,
     )
