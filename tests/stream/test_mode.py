@@ -551,3 +551,14 @@ def test_what_a_stream_uses_is_counted_when_it_ends(bounded, ended):
     proxy.clock.advance(0)
     assert proxy.connect().disconnecting
     assert ended[0].seconds == 0.0 and ended[0].received == 1000
+
+
+def test_what_is_held_back_of_a_client_that_has_left_still_passes(bounded, ended):
+    proxy = bounded(bandwidths=[Bandwidth(up=1000)])
+    client = proxy.connect()
+    client.send(bytes(1000))
+    client.drop(clean=True)
+    assert ended == [] and len(proxy.upstream.received) < 1000
+    proxy.advance(2)
+    assert len(proxy.upstream.received) == 1000
+    assert [(one.outcome, one.received) for one in ended] == [("ok", 1000)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from txproxy.errors import ExchangeError
 from txproxy.interfaces.address import Address
@@ -114,6 +114,19 @@ class Audit(Protocol):
 
     def reopen(self) -> None:
         """Begin anew, after files were moved away."""
+
+    def close(self) -> None:
+        """There are no more."""
+
+
+class StreamAudit(Protocol):
+    """Who writes down which streams there were (see :class:`txproxy.AuditLog`)."""
+
+    def stream(self, stream: Any) -> None:
+        """One that has ended."""
+
+    def open(self) -> None:
+        """There will be some; ``ConfigError`` if they cannot be written down."""
 
     def close(self) -> None:
         """There are no more."""

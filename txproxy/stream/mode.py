@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
@@ -24,6 +24,7 @@ from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.dialers import IDialer
 from txproxy.interfaces.middleware import places
+from txproxy.interfaces.record import StreamAudit
 from txproxy.net.deadlines import NEVER
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.peers import ip_of
@@ -198,8 +199,8 @@ class StreamProtocol(Relay):
         assert self._choice is not None
         self._choice.answered(200)
         bounds = self._bounds
-        tunnel = Tunnel(self.factory.services, self.transport, upstream.transport, self._closed, bounds)
-        self._tunnel = tunnel
+        services, client = self.factory.services, self.transport
+        self._tunnel = tunnel = Tunnel(services, client, upstream.transport, self._closed, bounds)
         self.end, upstream.end = tunnel.client, tunnel.upstream
         if bounds is not None and bounds.meter is not None:
             bounds.meter.began(self)
@@ -228,7 +229,9 @@ class StreamProtocol(Relay):
         if self._listening:
             self._listening = False
             self.factory.services.deadlines.forget(self)
-        self._end("client-gone")
+        if self._tunnel is None:
+            # A tunnel says itself when it is over: what is held back of this client may still have to pass.
+            self._end("client-gone")
         if self._dialing is not None:
             self._dialing.cancel()
         self.factory.admission.left(self)
@@ -286,19 +289,6 @@ class StreamProtocol(Relay):
 
 
 StreamObserver: TypeAlias = Callable[[StreamProtocol], None]
-
-
-class StreamAudit(Protocol):
-    """Who writes down which streams there were (see :class:`txproxy.AuditLog`)."""
-
-    def stream(self, stream: StreamProtocol) -> None:
-        """One that has ended."""
-
-    def open(self) -> None:
-        """There will be some; ``ConfigError`` if they cannot be written down."""
-
-    def close(self) -> None:
-        """There are no more."""
 
 
 @implementer(IProtocolFactory)
