@@ -10,6 +10,7 @@ from txproxy.config.middleware import find_middleware, make_all, make_middleware
 from txproxy.config.model import Config, ReverseListener
 from txproxy.config.toml.file import parse
 from txproxy.errors import ConfigError
+from txproxy.interfaces import IInnerMiddleware
 
 PROGRAM = """
 import logging
@@ -266,3 +267,18 @@ def test_who_may_connect_is_asked_in_each_mode(folder, name):
 def test_a_connection_filter_is_one_as_well(folder, name, why):
     with pytest.raises(ConfigError, match=f"'own_fields:{name}' is no middleware{why}"):
         parse(STREAMS.format(name), str(folder / "proxy.toml"))
+
+
+def test_one_that_stands_within_the_mode_is_one_as_well(own):
+    (own / "own_inner.py").write_text(
+        "from zope.interface import implementer\n"
+        "from txproxy.interfaces import IInnerMiddleware\n"
+        "@implementer(IInnerMiddleware)\n"
+        "class Inner:\n"
+        "    def handle(self, request, context, proceed):\n"
+        "        return proceed(request, context)\n"
+    )
+    try:
+        assert IInnerMiddleware.providedBy(make_middleware("own_inner:Inner"))
+    finally:
+        sys.modules.pop("own_inner", None)
