@@ -10,8 +10,9 @@ from twisted.web.server import Site
 from twisted.web.static import Data
 
 from tests.wire.http1.corpus import FOLDER, load
-from txproxy import Pool, ReverseProxyFactory, ReverseProxyResource
+from txproxy import Allotments, Bandwidth, BoundsMiddleware, Pool, Quota, ReverseProxyFactory, ReverseProxyResource
 from txproxy.errors import ConfigError, ConnectionRefused
+from txproxy.limits.usage import Usage
 from txproxy.net.dialing import Dialer
 from txproxy.proxy.limits import Limits
 from txproxy.testing import MemoryConnection, MemoryNetwork, ProxyInMemory
@@ -541,3 +542,51 @@ def test_a_body_takes_its_place_once(make_site, size):
     assert upstream.received.partition(b"\r\n\r\n")[2] == b"x" * size
     upstream.send(OK)
     assert client.received.endswith(b"ok") and site.pool.upstreams[0].served == 1
+
+
+# -- within bounds
+
+
+@pytest.fixture
+def bounded(make_site):
+    def run(**words):
+        def bounds(client_ip, user, rule):
+            # The clock is the site's, which is made after its middleware.
+            nonlocal allotments
+            if allotments is None:
+                allotments = Allotments(made.clock, usage=Usage(made.clock), **words)
+            return allotments.bounds(client_ip, user, rule)
+
+        allotments = None
+        made = make_site(middleware=[BoundsMiddleware(bounds)])
+        return made
+
+    return run
+
+
+def test_a_site_is_shaped_as_a_port_is(bounded):
+    site = bounded(bandwidths=[Bandwidth(down=4000, up=4000)])
+    client = site.connect()
+    client.send(b"POST /api/ HTTP/1.1\r\nHost: s\r\nContent-Length: 2000\r\n\r\n" + b"u" * 2000)
+    upstream = site.network.connections[0]
+    assert upstream.received.count(b"u" * 1000) == 1
+    for _ in range(5):
+        site.clock.advance(0.1)
+    assert upstream.received.endswith(b"u" * 2000)
+    upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + b"d" * 2000)
+    assert not client.received.endswith(b"d" * 2000)
+    for _ in range(5):
+        site.clock.advance(0.1)
+    assert client.received.endswith(b"d" * 2000)
+
+
+def test_a_site_has_quotas_over_websockets_as_well(bounded):
+    site = bounded(quotas=[Quota(day=1000)])
+    client, upstream = change(site)
+    upstream.send(bytes(1000))
+    site.clock.advance(2.1)
+    site.clock.advance(0)
+    assert client.closed and upstream.closed
+    client = site.connect()
+    client.send(b"GET /api/ HTTP/1.1\r\nHost: s\r\n\r\n")
+    assert client.received.startswith(b"HTTP/1.1 403 ")
