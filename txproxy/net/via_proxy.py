@@ -33,8 +33,8 @@ from txproxy.errors import (
     ResponseError,
 )
 from txproxy.interfaces.address import Address, Hop, Opening
-from txproxy.net.tls_reader import after_handshake
 from txproxy.net.transports.any_transports import replace_protocol
+from txproxy.net.transports.tls_record_transports import after_handshake
 from txproxy.net.transports.unread import read_waiting
 
 # Our error for one of Twisted's or OpenSSL's, at an address.

@@ -17,7 +17,7 @@ from zope.interface import implementer
 from txproxy.errors import ExchangeError
 from txproxy.forward.parents.parent import Parent
 from txproxy.forward.parents.selection import Parents
-from txproxy.net.tls_reader import after_handshake
+from txproxy.net.transports.tls_record_transports import after_handshake
 from txproxy.upstreams.health.probe import Dial
 
 _log = Logger()

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from txproxy.net.tls_reader import TLSReader, read_records
 from txproxy.net.transports.plain_transports import descriptor
+from txproxy.net.transports.tls_record_transports import TLSReader, read_records
 from txproxy.net.transports.turn_writes import TurnWrites, ask_function, write_function
 from txproxy.net.transports.unread import has_ended, read_before_lost, read_waiting, unread_function
 from txproxy.proxy.upstream.upstream_states import Progress

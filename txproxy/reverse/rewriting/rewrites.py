@@ -190,18 +190,7 @@ def _replacing(pattern: str, replacement: str) -> _Step | None:
         parsed = parse(replacement, dict.fromkeys([*groups, "host", "scheme"]))
     except ConfigError as fault:
         raise fault.about(f"{replacement!r}: ").at("replacement") from None
-    # as it may become, with the question mark that belongs to a group of that name
-    sample = "x".join(literal.decode("latin-1") + "?" * (name == "?query") for literal, name in parsed)
-    try:
-        if not sample.isascii():
-            raise ConfigError("not in ASCII")
-        configured_path("/" * replacement.startswith("$") + sample, alike=False)
-    except ConfigError:
-        raise ConfigError(
-            f"{replacement!r} makes no path",
-            "accepted is one such as /new/$1, in ASCII, escaped, and without a query or dot segments",
-            ("replacement",),
-        ) from None
+    _check_made(replacement, parsed)
     pieces = [(literal, groups.get(name), VARIABLES.get(name)) for literal, name in parsed]
     fullmatch = expression.fullmatch
     # whole segments that nothing from the request can be part of
@@ -228,6 +217,22 @@ def _replacing(pattern: str, replacement: str) -> _Step | None:
         return made
 
     return replace
+
+
+def _check_made(replacement: str, parsed: Iterable[tuple[bytes, str | None]]) -> None:
+    """``ConfigError`` if the ``parsed`` replacement makes no path."""
+    # as it may become, with the question mark that belongs to a group of that name
+    sample = "x".join(literal.decode("latin-1") + "?" * (name == "?query") for literal, name in parsed)
+    try:
+        if not sample.isascii():
+            raise ConfigError("not in ASCII")
+        configured_path("/" * replacement.startswith("$") + sample, alike=False)
+    except ConfigError:
+        raise ConfigError(
+            f"{replacement!r} makes no path",
+            "accepted is one such as /new/$1, in ASCII, escaped, and without a query or dot segments",
+            ("replacement",),
+        ) from None
 
 
 @attrs.frozen

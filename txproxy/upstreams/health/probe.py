@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from txproxy.errors import ConnectionRefused, ExchangeError, ResponseError, ResponseIncomplete
 from txproxy.interfaces.address import Address
-from txproxy.net.tls_reader import after_handshake
+from txproxy.net.transports.tls_record_transports import after_handshake
 from txproxy.net.transports.unread import read_waiting
 from txproxy.upstreams.health.health_check import HealthCheck
 from txproxy.wire.http1.tolerance import response_codec

@@ -240,7 +240,7 @@ class Codec:
             self._received_body += len(data)
             self._check_body_size()
             return data
-        return self._read_trailers() if self._state is _TRAILERS else None
+        return self._next_of_trailers() if self._state is _TRAILERS else None
 
     def _check_chunk_line(self, buffer: bytes, position: int) -> None:
         # One byte more than the line may be the CR after it.
@@ -256,7 +256,7 @@ class Codec:
     def _check_body_size(self) -> None:
         pass
 
-    def _read_trailers(self) -> EndOfMessage | None:
+    def _next_of_trailers(self) -> EndOfMessage | None:
         buffer = self._buffer
         if buffer.startswith(b"\r\n"):
             self._buffer = buffer[2:]

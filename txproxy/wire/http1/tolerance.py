@@ -76,9 +76,9 @@ class BareLfClientCodec(ClientCodec):
         self._buffer = buffer[position:]
         return self._end_of_chunks(parts)
 
-    def _read_trailers(self) -> EndOfMessage | None:
+    def _next_of_trailers(self) -> EndOfMessage | None:
         self._end_lines(grammar.ANY_END_OF_TRAILERS)
-        return super()._read_trailers()
+        return super()._next_of_trailers()
 
 
 # What upstreams may do wrong, where they are told to be tolerated.

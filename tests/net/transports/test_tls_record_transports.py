@@ -12,7 +12,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from tests.tls.authority import new_ca
-from txproxy.net.tls_reader import after_handshake, read_records
+from txproxy.net.transports.tls_record_transports import after_handshake, read_records
 from txproxy.tls.listener_contexts import server_context
 from txproxy.tls.verification import client_connections
 
