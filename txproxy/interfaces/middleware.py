@@ -102,7 +102,9 @@ def _handle(handle: Any, proceed: Handler, request: RequestHead, context: Reques
 
     def go_on(request: RequestHead, context: RequestContext) -> Decision:
         passed.begin()
-        return decided(proceed(request, context), passed.keep)
+        decision = proceed(request, context)
+        # Most are there at once.
+        return passed.keep(decision) if type(decision) is Plan else decided(decision, passed.keep)
 
     try:
         return passed.settled(handle(request, context, go_on))
@@ -153,6 +155,9 @@ class _Passed:
 
     def settled(self, decision: Decision) -> Decision:
         """The same decision; when it is there, the others are given back."""
+        if type(decision) is Plan:
+            self.settle(decision)
+            return decision
         if isinstance(decision, Deferred):
             waiting: Any = decision.addCallbacks(self.settled, self._failed)
             return waiting  # type: ignore[no-any-return]

@@ -42,7 +42,15 @@ class BoundsMiddleware:
 
     def handle(self, request: RequestHead, context: RequestContext, proceed: Handler) -> Decision:
         """See :class:`txproxy.interfaces.IMiddleware`."""
-        return decided(proceed(request, context), partial(self._bound, context))
+        decision = proceed(request, context)
+        if type(decision) is Plan:
+            # Most are there at once.
+            try:
+                return self._bound(context, decision)
+            except BaseException:
+                decision.give_back()
+                raise
+        return decided(decision, partial(self._bound, context))
 
     def _bound(self, context: RequestContext, one: Plan | Answer | Refusal) -> Plan | Answer | Refusal:
         if isinstance(one, Plan):
