@@ -49,3 +49,21 @@ def test_the_order_of_the_rooms_is_the_one_that_is_held():
     layers = house.partition("LAYERS: tuple")[2].partition("\n)\n")[0]
     held = [set(re.findall(r'"(\w+)"', line)) for line in layers.splitlines()[1:]]
     assert [{room for names in row for room in names.split(", ")} for row in rows] == held[::-1]
+
+
+def short_cuts():
+    """Each row: the short cut, its slow twin, and the tests that run both."""
+    page = (ROOT / "docs" / "internals" / "hot-path.rst").read_text()
+    rows = page.partition("Short cuts and their slow twins")[2].split("\n   * - ")[2:]
+    assert rows
+    return [row.split("\n     - ") for row in rows]
+
+
+@pytest.mark.parametrize("row", short_cuts(), ids=lambda row: row[2].strip())
+def test_a_short_cut_has_a_twin_and_tests_that_are_there(row):
+    short_cut, twin, tests = row
+    assert twin.strip()
+    modules = [name for name in re.findall(r"``([a-z0-9_/]+)``", short_cut) if "/" in name or is_there(name)]
+    assert modules and all(map(is_there, modules))
+    files = re.findall(r"``([a-z0-9_/]+)``", tests)
+    assert files and all((ROOT / f"{file}.py").exists() for file in files)
