@@ -3,7 +3,10 @@
 import pytest
 from twisted.internet.task import Clock
 
+from txproxy.config.model import BoundsConfig, Config, PoolConfig, ReverseListener
 from txproxy.config.toml.file import parse
+from txproxy.errors import ConfigError
+from txproxy.limits.quotas import Quota
 from txproxy.limits.usage import DAY
 from txproxy.net.dns.resolver import Resolver
 from txproxy.runtime.builder import Around, Observers, assemble
@@ -134,3 +137,13 @@ def test_a_page_of_policy_says_why_all_the_same(serve, tmp_path):
     client.send(GET.replace(b" / ", b" http://a.example/ "))
     assert client.received.startswith(b"HTTP/1.1 403 ")
     assert b"own page" not in client.received and b"a.example" in client.received
+
+
+def test_two_of_one_name_cannot_be_told_apart():
+    counted = ReverseListener(pool="web", bounds=BoundsConfig(quotas=(Quota(day=1),)))
+    pools = (PoolConfig(name="web", upstreams=("http://10.0.0.1",)),)
+    clock = Clock()
+    around = Around(clock, Resolver(clock))
+    with pytest.raises(ConfigError, match=r"listeners\[1\].name: 'reverse' is the name of another"):
+        assemble(Config(listeners=(ReverseListener(pool="web"), counted), pools=pools), Observers(), around)
+    assert assemble(Config(listeners=(counted,), pools=pools), Observers(), around).allotments

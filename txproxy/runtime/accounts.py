@@ -25,10 +25,18 @@ def make_allotments(
     """
     made: dict[str, Allotments] = {}
     together: Allotments | None = None
-    for listener in config.listeners:
+    names = [listener.name for listener in config.listeners]
+    for number, listener in enumerate(config.listeners):
         bounds = _bounds(config, listener)
         if bounds is None:
             continue
+        if not isinstance(listener, ForwardListener) and names.count(listener.name) > 1:
+            # A file is not read with such names, but who makes a configuration may have taken the mode's own.
+            raise ConfigError(
+                f"{listener.name!r} is the name of another, and what is counted goes by it",
+                "accepted is a name of its own",
+                ("listeners", number, "name"),
+            )
         if isinstance(listener, ForwardListener) and together is not None:
             made[listener.name] = together
             continue

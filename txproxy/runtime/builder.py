@@ -125,6 +125,11 @@ class Assembly:
         """Each listener's."""
         return [served.factory for served in self.served]
 
+    def allotments_of(self, listener: AnyListener) -> Allotments | None:
+        """What its clients may use, if that is bounded or counted."""
+        counted = isinstance(listener, ForwardListener) or listener.bounds
+        return self.allotments.get(listener.name) if counted else None
+
     def audit_of(self, listener: AnyListener) -> AuditLog | None:
         """Where its audit log goes, if there is one."""
         return self.audits[listener.audit] if listener.audit is not None else None
@@ -221,7 +226,7 @@ def _server_tls(config: ListenerTls) -> ServerTls:
 def _needs(listener: AnyListener, assembly: Assembly) -> tuple[object, ...]:
     """What a listener needs that is not its own."""
     pools = assembly.pools
-    accounts = assembly.allotments.get(listener.name), assembly.audit_of(listener)
+    accounts = assembly.allotments_of(listener), assembly.audit_of(listener)
     if isinstance(listener, ForwardListener):
         return accounts
     if isinstance(listener, TcpListener):
@@ -236,7 +241,7 @@ def _needs(listener: AnyListener, assembly: Assembly) -> tuple[object, ...]:
 def _policy(listener: ForwardListener, assembly: Assembly) -> ForwardPolicy:
     """The policy of a listener, with what lives outside of it."""
     more: dict[str, Any] = {}
-    allotments = assembly.allotments.get(listener.name)
+    allotments = assembly.allotments_of(listener)
     if allotments is not None:
         more |= {"bounds": allotments.bounds, "usage": allotments.used}
     if listener.policy.audit is None:
@@ -292,7 +297,7 @@ def _reverse_factory(
     pools, via = assembly.pools, via_entry(listener.via)
     configured = assembly.config.routes_of(listener)
     routes = [Route(route.name, route.match, action_of(route, pools, via)) for route in configured]
-    allotments = assembly.allotments.get(listener.name)
+    allotments = assembly.allotments_of(listener)
     bounding = (BoundsMiddleware(allotments.bounds),) if allotments is not None else ()
     return ReverseProxyFactory(
         mode_of(listener, default_action(listener, pools, via), routes, via, tls),
@@ -309,7 +314,7 @@ def _reverse_factory(
 
 def _stream_factory(listener: TcpListener, assembly: Assembly, observers: Observers, around: Around) -> StreamFactory:
     pools = assembly.pools
-    allotments = assembly.allotments.get(listener.name)
+    allotments = assembly.allotments_of(listener)
     pool = pools[listener.pool].pool if listener.pool is not None else None
     sni = {server: pools[name].pool for server, name in listener.sni}
     return StreamFactory(
