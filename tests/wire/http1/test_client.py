@@ -6,6 +6,7 @@ import pytest
 
 from tests.wire.http1.corpus import client_codec
 from txproxy.errors import ResponseError, ResponseIncomplete
+from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.client import ClientCodec
 from txproxy.wire.message import CHUNKED, END, UNTIL_CLOSE, RequestHead, ResponseHead
@@ -214,3 +215,19 @@ def test_a_length_that_was_settled_is_settled_when_it_comes_again() -> None:
         assert head.headers.lines == [b"Content-Length: 2"]
         assert codec.whole_body() == b"ok"
         codec.next_message()
+
+
+def test_a_length_that_is_said_twice_goes_on_once_where_others_of_its_form_went_on_before():
+    codec = ClientCodec()
+    for said, mark in [(b"1", b"a"), (b"2", b"b"), (b"1", b"c"), (b"1, 1", b"d"), (b"1, 1", b"d"), (b"1", b"e")]:
+        codec.send_head(RequestHead(b"GET", b"/", Headers.from_lines([b"Host: a"])))
+        response = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: %b\r\nX-A: %b\r\n\r\n" % (said, mark)
+        codec.receive(response + b"x" * int(said[:1]))
+        head = codec.next_event()
+        headers = head.headers
+        onward = headers.onward or headers.goes_on(end_to_end(headers, HOP_BY_HOP))
+        assert onward.lines == [b"Date: D", b"Content-Length: " + said[:1], b"X-A: " + mark]
+        assert onward.block == b"\r\n".join(onward.lines) and head.body == int(said[:1])
+        while type(codec.next_event()) is bytes:
+            pass
+        assert not codec.next_message()

@@ -98,6 +98,8 @@ def _settle_length(headers: Headers, length: int) -> bytes:
     value = b"%d" % length
     settled = headers.with_one(b"content-length", value)
     headers.lines, headers.index, headers.form = settled.lines, settled.index, None
+    # What goes on of it was made of the lines as they came.
+    headers.onward = None
     return value
 
 
