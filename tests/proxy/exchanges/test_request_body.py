@@ -63,3 +63,22 @@ def test_each_byte_passes_once_whatever_is_tried(filtered):
     assert filtered.upstream.received.endswith(b"\r\n\r\n5\r\nHELLO\r\n1\r\n!\r\n0\r\n\r\n")
     filtered.upstream.send(OK)
     assert client.received == OK and one.ends == 1
+
+
+@pytest.mark.parametrize("last", [b"2\r\nno\r\n", b"0\r\n\r\n"])
+@pytest.mark.parametrize("framing", [b"Content-Length: 9", b"Transfer-Encoding: chunked"])
+def test_one_that_refuses_when_the_response_has_begun_cuts_it(filtered, finished, last, framing):
+    class Ends(Upper):
+        def end(self):
+            return Refusal(422, "http_request_denied", "not that")
+
+    filtered.mode.requests = [Ends()]
+    client = filtered.connect()
+    client.send(CHUNKED_PUT + b"5\r\nhello\r\n")
+    filtered.upstream.send(b"HTTP/1.1 200 OK\r\nDate: D\r\n" + framing + b"\r\n\r\n")
+    begun = client.received
+    assert begun.startswith(b"HTTP/1.1 200 ")
+    client.send(last)
+    filtered.advance(0)
+    assert client.received == begun and client.closed and filtered.upstream.reset
+    assert finished[0].outcome == "http_request_denied" and finished[0].status == 200

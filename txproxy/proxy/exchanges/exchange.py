@@ -143,11 +143,7 @@ class Exchange(Attempts):
     def mode_failed(self, failure: Failure) -> None:
         """The mode, or what stands around it, has a fault."""
         _log.failure("the mode failed", failure)
-        refusal = Refusal(500, "proxy_internal_error", "the mode failed")
-        if self.phase is ANSWERED:
-            self._cut(refusal.error, refusal.detail)
-        else:
-            self.refuse(refusal)
+        self.refuse(Refusal(500, "proxy_internal_error", "the mode failed"))
 
     # -- the client's side of the response
 
@@ -371,7 +367,12 @@ class Exchange(Attempts):
             pending.cancel()
 
     def refuse(self, given: Refusal | Answer, filters: tuple[ResponseFilter, ...] | None = None) -> None:
-        """Answer in place of an upstream; what is said passes these ``filters``, or all that there are."""
+        """Answer in place of an upstream; what is said passes these ``filters``, or all that there are. A response that
+        has begun is cut: a second one within it would be read as part of its body.
+        """
+        if self.phase is ANSWERED and isinstance(given, Refusal):
+            self._cut(given.error or "refused", given.detail)
+            return
         # The status is not the upstream's.
         self.leave(None, 0)
         context = self.context
