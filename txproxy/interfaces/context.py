@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
+from twisted.logger import Logger
+
 from txproxy.errors import ExchangeError
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import ResponseHead
+
+_log = Logger()
 
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
 # of responses, and of requests
@@ -39,6 +43,8 @@ class RequestContext:
     response_filters: tuple[ResponseFilter, ...] = ()
     request_filters: tuple[RequestFilter, ...] = ()
     attempt: Any = None
+    # the filters that were told that it is over
+    _closed: tuple[ResponseFilter | RequestFilter, ...] = ()
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
@@ -96,21 +102,29 @@ class RequestContext:
     def keep_filters(self, kept: Filters, given: Iterable[Filters]) -> None:
         """Of all filters that were ``given``, keep these; what was added since stays before them. Others are closed."""
         known = [one for filters in given for kind in filters for one in kind]
-        responses = tuple(one for one in self.response_filters if one not in known and one not in kept[0])
-        requests = tuple(one for one in self.request_filters if one not in known and one not in kept[1])
+        responses = tuple(one for one in self.response_filters if not _has(known, one) and not _has(kept[0], one))
+        requests = tuple(one for one in self.request_filters if not _has(known, one) and not _has(kept[1], one))
         self.filters = (*responses, *kept[0]), (*kept[1], *requests)
-        closed: list[ResponseFilter | RequestFilter] = []
         for one in known:
-            if one not in kept[0] and one not in kept[1] and one not in closed:
-                closed.append(one)
-                one.closed()
+            if not _has(kept[0], one) and not _has(kept[1], one):
+                self._close(one)
 
     def close_filters(self) -> None:
         """The exchange is over."""
         filters, self.filters = self.filters, ((), ())
         for kind in filters:
             for one in kind:
-                one.closed()
+                self._close(one)
+
+    def _close(self, one: ResponseFilter | RequestFilter) -> None:
+        """Tell a filter that it is over, if it does not know. One that fails keeps no other from being told."""
+        if _has(self._closed, one):
+            return
+        self._closed = (*self._closed, one)
+        try:
+            one.closed()
+        except Exception:
+            _log.failure("a filter failed when it was closed")
 
     def on(self, connection: ClientConnection) -> RequestContext:
         """The same of a request that is made in the course of this one, as of another ``connection``. What it is
@@ -119,7 +133,13 @@ class RequestContext:
         other = RequestContext(connection)
         other.__dict__.update(self.__dict__, connection=connection)
         other.response_filters, other.request_filters = (), ()
+        other._closed = ()
         return other
+
+
+def _has(filters: Iterable[Any], wanted: ResponseFilter | RequestFilter) -> bool:
+    """Whether ``wanted`` itself is among them: one that is equal to it is another."""
+    return any(one is wanted for one in filters)
 
 
 class ResponseFilter:

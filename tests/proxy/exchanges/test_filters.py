@@ -3,9 +3,9 @@
 import pytest
 from twisted.internet.defer import Deferred
 
-from tests.proxy.exchanges.filtering import CHUNKED, GET, Doubled, Says, Upper, head_and_body
+from tests.proxy.exchanges.filtering import CHUNKED, GET, OK, Doubled, Says, Upper, head_and_body
 from txproxy.errors import ConnectionRefused, RequestDenied
-from txproxy.interfaces import Address, Answer, Plan, Refusal, ResponseFilter
+from txproxy.interfaces import Address, Answer, Plan, Refusal, RequestFilter, ResponseFilter
 
 
 class Marked(ResponseFilter):
@@ -87,3 +87,45 @@ def test_whatever_becomes_of_the_request_a_filter_is_closed_once(filtered, end):
     client.drop()
     filtered.advance(0)
     assert log.count(("closed", b"!")) == one.ends == 1
+
+
+class FailsAtTheEnd(ResponseFilter):
+    """Cannot be closed."""
+
+    def closed(self):
+        raise ZeroDivisionError
+
+
+class RequestsFailAtTheEnd(RequestFilter):
+    """Cannot either."""
+
+    def closed(self):
+        raise ZeroDivisionError
+
+
+def test_one_that_cannot_be_closed_harms_nobody(filtered, finished, failures):
+    log = []
+    one = Upper()
+    filtered.mode.responses = [Doubled(b"!", log), FailsAtTheEnd()]
+    filtered.mode.requests = [RequestsFailAtTheEnd(), one]
+    client = filtered.connect()
+    for _ in range(2):
+        client.send(GET)
+        filtered.upstream.send(OK)
+        assert client.take().endswith(b"hheelllloo!")
+    assert failures == [ZeroDivisionError] * 4
+    assert log.count(("closed", b"!")) == one.ends == 2 and len(finished) == 2
+
+
+def test_one_that_fails_when_it_is_told_of_a_fault_is_a_500(filtered, finished, failures):
+    class Fails(ResponseFilter):
+        def failed(self, fault):
+            raise ZeroDivisionError
+
+    log = []
+    filtered.mode.responses = [Doubled(b"!", log), Fails()]
+    filtered.network.script = [ConnectionRefused("no")]
+    client = filtered.connect()
+    client.send(GET)
+    assert client.received.startswith(b"HTTP/1.1 500 ") and failures == [ZeroDivisionError]
+    assert log[-1] == ("closed", b"!") and len(finished) == 1

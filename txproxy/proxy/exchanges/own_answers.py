@@ -106,10 +106,20 @@ def in_place_of(
 ) -> tuple[Answer | Refusal, tuple[ResponseFilter, ...]]:
     """What a client is told of ``fault``, and what that passes: one of the ``filters`` may know better."""
     for place, one in enumerate(filters):
-        instead = one.failed(fault)
+        try:
+            instead = one.failed(fault)
+        except ExchangeError as other:
+            return Refusal.of(other), filters[place + 1 :]
+        except Exception:
+            return _filter_failed(), ()
         if instead is not None:
             return instead, filters[place + 1 :]
     return Refusal.of(fault), filters
+
+
+def _filter_failed() -> Refusal:
+    _log.failure("a filter failed")
+    return Refusal(500, "proxy_internal_error", "a filter failed")
 
 
 class OwnAnswer:
@@ -143,8 +153,7 @@ class OwnAnswer:
                 self._set(Refusal.of(fault))
                 return
             except Exception:
-                _log.failure("a filter failed")
-                self._set(Refusal(500, "proxy_internal_error", "a filter failed"))
+                self._set(_filter_failed())
                 return
 
     def _filter(self, filters: tuple[ResponseFilter, ...], context: RequestContext) -> None:
