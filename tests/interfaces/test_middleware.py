@@ -451,3 +451,68 @@ def test_in_a_forward_proxy_it_is_asked_once_it_is_known_who_it_is_and_what_may_
     assert client.received.startswith(b"HTTP/1.1 403 ") and b"video/mp4 is not allowed" in client.received
     assert kept.asked == [*[(b"/x", "alice")] * (1 + remembered), (b"/kept", "alice")]
     proxy.close()
+
+
+@pytest.mark.parametrize("request_", [GET, POST])
+def test_when_the_client_leaves_all_filters_are_closed_once(places, request_):
+    outer, inner, changes = Marks(b"outer"), Marks(b"inner"), Changes("later")
+    proxy, taken = places(outer, changes, inner)
+    client = proxy.connect()
+    client.send(request_)
+    assert sum(taken()) == 1
+    client.drop()
+    assert taken() == [0, 0] and (outer.ends, inner.ends) == (1, 1)
+
+
+class Impatient:
+    """Decides before what follows has."""
+
+    def handle(self, request, context, proceed):
+        proceed(request, context)
+        return Answer(204)
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_plan_that_comes_when_something_else_is_decided_is_given_back(places, leaves):
+    waits, inner = Waits(), Marks(b"inner")
+    proxy, taken = places(Impatient(), waits, inner)
+    client = proxy.connect()
+    client.send(GET)
+    assert client.received.startswith(b"HTTP/1.1 204")
+    if leaves:
+        client.drop()
+    waits.waiting.callback(None)
+    assert taken() == [0, 0] and not proxy.network.dialed and inner.ends == 1
+
+
+def test_filters_that_came_before_somebody_waited_are_of_no_use_to_another_answer(places):
+    inner, waits = Marks(b"inner"), Waits()
+    proxy, _ = places(Impatient(), inner, waits)
+    client = proxy.connect()
+    client.send(GET)
+    assert client.received.startswith(b"HTTP/1.1 204") and marks(client.received) == [] and inner.ends == 1
+
+
+class LooksFirst:
+    """Asks for what would become of another request, and then for its own."""
+
+    def handle(self, request, context, proceed):
+        proceed(RequestHead(b"GET", b"/", request.headers, request.authority), context)
+        return proceed(request, context)
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_plan_before_one_that_waits_for_a_body_is_given_back_at_once(places, leaves):
+    outer, inner = Marks(b"outer"), Marks(b"inner")
+    proxy, taken = places(outer, LooksFirst(), inner)
+    client = proxy.connect()
+    client.send(POST[:-1])
+    assert taken() == [0, 0] and not proxy.network.dialed
+    if leaves:
+        client.drop()
+    else:
+        client.send(POST[-1:])
+        assert sum(taken()) == 1
+        proxy.upstream.send(OK)
+        assert marks(client.received) == [b"inner", b"outer"]
+    assert taken() == [0, 0] and (outer.ends, inner.ends) == (1, 1)

@@ -102,9 +102,7 @@ def _handle(handle: Any, proceed: Handler, request: RequestHead, context: Reques
 
     def go_on(request: RequestHead, context: RequestContext) -> Decision:
         passed.begin()
-        decision = proceed(request, context)
-        # Most are there at once.
-        return passed.keep(decision) if type(decision) is Plan else decided(decision, passed.keep)
+        return passed.given(proceed(request, context))
 
     try:
         return passed.settled(handle(request, context, go_on))
@@ -118,40 +116,85 @@ class _Passed:
     nobody else would give back, and filters that are of no use to anybody.
     """
 
-    __slots__ = ("_context", "_given", "_before")
+    __slots__ = ("_context", "_given", "_before", "_pending", "_settled")
 
     def __init__(self, context: RequestContext) -> None:
         self._context = context
         # each with the filters that there were when it was
         self._given: list[tuple[Plan | Answer | Refusal, Filters]] = []
         self._before: Filters | None = None
+        # the filters that there were with each decision that is not there yet, and that may come too late, or never
+        self._pending: list[Filters] = []
+        # those that were left when it had decided
+        self._settled: Filters | None = None
 
     def begin(self) -> None:
         """It goes on; perhaps not for the first time."""
         if self._before is None:
             self._before = self._context.filters
-        else:
+        elif self._settled is None:
             self._context.filters = self._before
 
-    def keep(self, one: Plan | Answer | Refusal) -> Plan | Answer | Refusal:
-        """It was given."""
-        self._given.append((one, self._context.filters))
-        return one
+    def given(self, decision: Decision) -> Decision:
+        """What it is given, at once or later."""
+        context, settled = self._context, self._settled
+        filters = context.filters
+        if type(decision) is Plan and settled is None:
+            # Most are there at once.
+            self._given.append((decision, filters))
+        elif settled is not None:
+            # The request has gone on with something else.
+            if isinstance(decision, Plan):
+                decision.give_back()
+            context.keep_filters(settled, [filters])
+        elif isinstance(decision, Deferred):
+            self._pending.append(filters)
+            coming: Any = decision.addCallbacks(
+                self._has_come, self._comes_not, callbackArgs=(filters,), errbackArgs=(filters,)
+            )
+            return coming  # type: ignore[no-any-return]
+        elif isinstance(decision, Postponed):
+            self._pending.append(filters)
+            return attrs.evolve(decision, decide=partial(self._asked, decision.decide, filters))
+        else:
+            self._given.append((decision, filters))
+        return decision
+
+    def _has_come(self, decision: Decision, filters: Filters) -> Decision:
+        self._is_no_more_pending(filters)
+        return self.given(decision)
+
+    def _comes_not(self, failure: Failure, filters: Filters) -> Failure:
+        # Who is told why is told past the filters that there are.
+        self._is_no_more_pending(filters)
+        return failure
+
+    def _asked(self, decide: Callable[[bool], Decision | None], filters: Filters, late: bool) -> Decision | None:
+        self._is_no_more_pending(filters)
+        decision = decide(late)
+        return self.given(decision) if decision is not None else None
+
+    def _is_no_more_pending(self, filters: Filters) -> None:
+        self._pending = [one for one in self._pending if one is not filters]
 
     def settle(self, chosen: Plan | Answer | Refusal | None) -> None:
         """Give back all but the ``chosen`` one."""
+        context, pending, before = self._context, self._pending, self._before
         given, self._given = self._given, []
-        if len(given) == 1 and (given[0][0] is chosen or not isinstance(given[0][0], Plan)):
-            # What is made of an answer is one as well.
+        alone = len(given) == 1 and (given[0][0] is chosen or not isinstance(given[0][0], Plan))
+        if alone and not pending:
+            self._settled = context.filters
             return
-        kept = self._before if self._before is not None else self._context.filters
+        # What is made of an answer is one as well.
+        kept = given[0][1] if alone else before if before is not None else context.filters
         for one, filters in given:
             if one is chosen:
                 kept = filters
             elif isinstance(one, Plan):
                 one.give_back()
-        if given:
-            self._context.keep_filters(kept, [filters for _, filters in given])
+        if pending or given:
+            context.keep_filters(kept, [*(filters for _, filters in given), *pending])
+        self._settled = context.filters
 
     def settled(self, decision: Decision) -> Decision:
         """The same decision; when it is there, the others are given back."""
@@ -162,6 +205,14 @@ class _Passed:
             waiting: Any = decision.addCallbacks(self.settled, self._failed)
             return waiting  # type: ignore[no-any-return]
         if isinstance(decision, Postponed):
+            # It may never be asked; what is there already is not what it will give.
+            context = self._context
+            given, self._given = self._given, []
+            for one, _ in given:
+                if isinstance(one, Plan):
+                    one.give_back()
+            if given:
+                context.keep_filters(context.filters, [filters for _, filters in given])
             return attrs.evolve(decision, decide=partial(self._decide, decision.decide))
         self.settle(decision)
         return decision
