@@ -18,7 +18,7 @@ def make_audits(config: Config, before: Mapping[str, AuditLog]) -> dict[str, Aud
 
 
 def make_allotments(
-    config: Config, reactor: Any, before: Mapping[str, Allotments], was: Config | None
+    config: Config, reactor: Any, before: Mapping[str, Allotments], was: Config
 ) -> dict[str, Allotments]:
     """What counts and bounds, by the names of the listeners at which something is to. Those that were there ``before``,
     where the configuration ``was`` another, are kept if they would be the same. Forward listeners have one together.
@@ -57,10 +57,10 @@ def _bounds(config: Config, listener: AnyListener) -> BoundsConfig | None:
 
 
 def _kept(
-    config: Config, bounds: BoundsConfig, listener: AnyListener, before: Mapping[str, Allotments], was: Config | None
+    config: Config, bounds: BoundsConfig, listener: AnyListener, before: Mapping[str, Allotments], was: Config
 ) -> Allotments | None:
     """The one that was there, if it would be the same."""
-    if was is None or was.bounds.usage_file != config.bounds.usage_file:
+    if was.bounds.usage_file != config.bounds.usage_file:
         return None
     forward = isinstance(listener, ForwardListener)
     for one in was.listeners:

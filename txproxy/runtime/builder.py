@@ -161,10 +161,9 @@ def assemble(config: Config, observers: Observers, around: Around, before: Assem
     around.resolver.ipv6_prefix = config.bounds.ipv6_prefix
     use_path(config.python_path)
     pools = {pool.name: _live_pool(_checked_as_asked(pool, config), reactor, before) for pool in config.pools}
-    allotments = make_allotments(
-        config, reactor, before.allotments if before is not None else {}, before.config if before is not None else None
-    )
-    assembly = Assembly(config, pools, (), allotments, make_audits(config, before.audits if before is not None else {}))
+    was = before or Assembly(Config(listeners=()), {}, ())
+    allotments = make_allotments(config, reactor, was.allotments, was.config)
+    assembly = Assembly(config, pools, (), allotments, make_audits(config, was.audits))
     served: list[Served] = []
     try:
         for number, listener in enumerate(config.listeners):
