@@ -1,11 +1,16 @@
 """Two-sided transcripts: client bytes in, upstream bytes out, upstream bytes in, client bytes out."""
 
+import gc
+import weakref
+
 import pytest
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from txproxy.errors import ConnectionRefused, ConnectTimeout, RequestDenied
-from txproxy.interfaces import Address, Attempt, IMode, Plan, ResponseFilter
+from txproxy.interfaces import Address, Attempt, IMode, Plan, RequestFilter, ResponseFilter
+from txproxy.proxy.downstream import http1
+from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.testing import ProxyInMemory
 
@@ -564,3 +569,50 @@ def test_what_an_upstream_says_before_it_was_asked_is_no_response():
     client.send(GET)
     assert status(client.received) == 502 and not proxy.upstream.received
     proxy.close()
+
+
+@implementer(IMode)
+class Filtering:
+    """Sends all to one place, past filters."""
+
+    def plan(self, head, context):
+        context.filter_responses(Whole())
+        context.filter_requests(RequestFilter())
+        return Plan(Address("10.0.0.1", 80), head)
+
+
+class Whole(ResponseFilter):
+    """Wants the body, and leaves it as it is."""
+
+    wants_body = True
+
+
+@pytest.mark.parametrize("end", ["answered", "refused", "client leaves"])
+@pytest.mark.parametrize("filtering", [False, True])
+def test_one_that_is_over_waits_for_no_collector(filtering, end, monkeypatch):
+    made = []
+
+    class Remembered(Exchange):
+        def __init__(self, *args):
+            super().__init__(*args)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr(http1, "Exchange", Remembered)
+    mode = Filtering() if filtering else Particular("")
+    proxy = ProxyInMemory(lambda reactor: ProxyFactory(mode, reactor=reactor))
+    gc.collect()
+    gc.disable()
+    try:
+        client = proxy.connect()
+        if end == "refused":
+            proxy.network.script = [ConnectionRefused("no")]
+        client.send(POST)
+        if end == "answered":
+            proxy.upstream.send(OK)
+        elif end == "client leaves":
+            client.drop()
+        proxy.clock.advance(0)
+        assert len(made) == 1 and made[0]() is None
+    finally:
+        gc.enable()
+        proxy.close()

@@ -421,6 +421,9 @@ class Exchange(Attempts):
             context.close_filters()
         if self.bound is not None:
             self.bound.ended()
+        if self.body is not None or self._response_body is not None:
+            # They know the exchange: nobody has to wait for the collector of such circles.
+            self.body = self._response_body = None
         if self.recording is not None:
             self.recording.attempt_over(None, self.upstream_status)
             self.services.exchange_finished(self.recording.of(self))
