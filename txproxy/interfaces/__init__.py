@@ -21,6 +21,7 @@ from txproxy.interfaces.dialers import IClientDialer, IDialer
 from txproxy.interfaces.middleware import Handler, IInnerMiddleware, IMiddleware, IMode, decided
 from txproxy.interfaces.plan import Decision, Gatekeeper, OwnFields, Plan, Postponed, Uploading
 from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
+from txproxy.interfaces.trace import Entry, Trace
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
 
@@ -40,6 +41,8 @@ __all__ = [
     "RequestContext",
     "RequestFilter",
     "ResponseFilter",
+    "Trace",
+    "Entry",
     "Decision",
     "Plan",
     "Attempt",

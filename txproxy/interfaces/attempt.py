@@ -7,6 +7,7 @@ from typing import Protocol
 
 from txproxy.errors import ExchangeError
 from txproxy.interfaces.address import Address
+from txproxy.interfaces.trace import Trace
 from txproxy.wire.message import RequestHead
 
 
@@ -43,6 +44,10 @@ class Attempt:
         self.tracker = tracker
         self.answered = answered
         self.lines = lines
+
+    def tell(self, trace: Trace) -> None:
+        """It is made: say where it goes, and what is sent."""
+        trace.sent(self.address, self.head)
 
     def give_back(self) -> None:
         """It is not made."""

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from txproxy.errors import ExchangeError
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.connection import ClientConnection
+from txproxy.interfaces.trace import Trace
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import ResponseHead
 
@@ -28,7 +29,8 @@ class RequestContext:
     how that speaks, to the proxy or to a trusted one before it; ``lines`` are the field lines that tell upstreams of
     the client (None: what the connection says). ``user`` is the name of who is known to have sent it, or None, and
     ``groups`` the groups of that user. ``verdict`` is what policy said, if any was asked, for logs. ``rule`` is the
-    name of the rule that has let it through, or of the route that it is on; empty if there is none.
+    name of the rule that has let it through, or of the route that it is on; empty if there is none. ``trace`` is where
+    all who have a say write down what they decided, and why; None where nobody wants to know.
 
     ``response_filters`` and ``request_filters`` are what its messages pass, in the order in which they do; ``attempt``
     is, for response filters, the one whose response comes, or None for an answer of the proxy's own.
@@ -40,6 +42,7 @@ class RequestContext:
     groups: frozenset[str] = _NO_GROUPS
     verdict: Any = None
     rule: str = ""
+    trace: Trace | None = None
     response_filters: tuple[ResponseFilter, ...] = ()
     request_filters: tuple[RequestFilter, ...] = ()
     attempt: Any = None
@@ -128,11 +131,11 @@ class RequestContext:
 
     def on(self, connection: ClientConnection) -> RequestContext:
         """The same of a request that is made in the course of this one, as of another ``connection``. What it is
-        answered is not the client's.
+        answered is not the client's, and what becomes of it is no part of this one's trace.
         """
         other = RequestContext(connection)
         other.__dict__.update(self.__dict__, connection=connection)
-        other.response_filters, other.request_filters = (), ()
+        other.response_filters, other.request_filters, other.trace = (), (), None
         other._closed = ()
         return other
 

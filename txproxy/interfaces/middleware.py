@@ -17,6 +17,7 @@ from txproxy.errors import ConfigError
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.context import Filters, RequestContext
 from txproxy.interfaces.plan import Decision, Plan, Postponed
+from txproxy.interfaces.trace import Trace
 from txproxy.wire.message import RequestHead
 
 # What becomes of a request: the mode, or a middleware with all that it stands around.
@@ -105,10 +106,20 @@ def _handle(handle: Any, proceed: Handler, request: RequestHead, context: Reques
         return passed.given(proceed(request, context))
 
     try:
-        return passed.settled(handle(request, context, go_on))
+        decision = handle(request, context, go_on)
+        if context.trace is not None:
+            _tell(handle, decision, passed, context.trace)
+        return passed.settled(decision)
     except BaseException:
         passed.settle(None)
         raise
+
+
+def _tell(handle: Any, decision: Any, passed: _Passed, trace: Trace) -> None:
+    """Of one that goes on, others tell."""
+    if not passed.begun:
+        name = type(getattr(handle, "__self__", handle)).__name__
+        trace.say(f"middleware {name}", "waits" if isinstance(decision, Deferred) else "decides itself")
 
 
 class _Passed:
@@ -127,6 +138,11 @@ class _Passed:
         self._pending: list[Filters] = []
         # those that were left when it had decided
         self._settled: Filters | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has gone on."""
+        return self._before is not None
 
     def begin(self) -> None:
         """It goes on; perhaps not for the first time."""

@@ -147,12 +147,16 @@ class Attempts:
             if kept is not None:
                 if self.recording is not None:
                     self.recording.kept()
+                    if self.context.trace is not None:
+                        attempt.tell(self.context.trace)
                 self._send(kept, attempt.head)
                 return
         self._dial(attempt)
 
     def _dial(self, attempt: Attempt) -> None:
         self.phase = DIALING
+        if self.context.trace is not None:
+            attempt.tell(self.context.trace)
         try:
             dialing = self.services.dial(attempt.address, self.context.client_ip)
         except Exception:

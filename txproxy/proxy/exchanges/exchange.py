@@ -22,7 +22,7 @@ from txproxy.interfaces.plan import Decided, Decision, Plan, Postponed
 from txproxy.interfaces.streams import UpstreamConnection
 from txproxy.proxy.exchanges.attempts import Attempts
 from txproxy.proxy.exchanges.filters import ReplacedResponse, ResponseBodyFilters, filtered_head
-from txproxy.proxy.exchanges.own_answers import OwnAnswer, in_place_of
+from txproxy.proxy.exchanges.own_answers import OwnAnswer, in_place_of, status_text
 from txproxy.proxy.exchanges.phases import ANSWERED, OVER, PLANNING, SENT
 from txproxy.proxy.exchanges.recording import Recording
 from txproxy.proxy.exchanges.response_body import ResponseBody
@@ -382,6 +382,8 @@ class Exchange(Attempts):
         if filters:
             context.attempt = None
             answer.pass_through(filters, context)
+        if context.trace is not None:
+            answer.tell(context.trace)
         given = answer.given
         self.status = answer.response.status
         self.sent = self.downstream.send_answer(given, answer.response, answer.body)
@@ -426,4 +428,6 @@ class Exchange(Attempts):
             self.body = self._response_body = None
         if self.recording is not None:
             self.recording.attempt_over(None, self.upstream_status)
+            if context.trace is not None and outcome in ("ok", "tunnel"):
+                context.trace.say("answer", status_text(self.status), "from the upstream")
             self.services.exchange_finished(self.recording.of(self))

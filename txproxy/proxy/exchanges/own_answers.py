@@ -11,6 +11,8 @@ from txproxy.errors import ExchangeError
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.interfaces.pages import page
+from txproxy.interfaces.trace import Trace
+from txproxy.matching.octets import shown
 from txproxy.proxy.error_pages import ErrorPages
 from txproxy.proxy.exchanges.filters import ReplacedResponse, filtered_head, of_refusal, with_length
 from txproxy.proxy.services import Services
@@ -69,6 +71,11 @@ def reason_of(status: int) -> bytes:
         return b""
 
 
+def status_text(status: int) -> str:
+    """``status`` with its phrase, for people."""
+    return f"{status} {reason_of(status).decode('ascii')}".rstrip()
+
+
 def prefers_html(request_headers: Headers | None) -> bool:
     """Whether the client names ``text/html`` before any other type in Accept."""
     accept = request_headers.get(b"accept") if request_headers is not None else None
@@ -125,7 +132,7 @@ def _filter_failed() -> Refusal:
 class OwnAnswer:
     """``given``, as a ``response`` with its ``body`` for whoever sent ``request``."""
 
-    __slots__ = ("given", "response", "body", "_services", "_request")
+    __slots__ = ("given", "response", "body", "_services", "_request", "_unfiltered")
 
     def __init__(self, services: Services, request: RequestHead, given: Answer | Refusal) -> None:
         self._services = services
@@ -137,6 +144,7 @@ class OwnAnswer:
         html = prefers_html(self._request.headers)
         self.given = given
         self.response, self.body = reply(given, services.name, html, services.http_date(), services.pages)
+        self._unfiltered = self.response
 
     def pass_through(self, filters: tuple[ResponseFilter, ...], context: RequestContext) -> None:
         """It passes those ``filters`` that are for it. What one of them says in its place passes those after it."""
@@ -155,6 +163,15 @@ class OwnAnswer:
             except Exception:
                 self._set(_filter_failed())
                 return
+
+    def tell(self, trace: Trace) -> None:
+        """Say what the client gets, but for the lines that all answers have."""
+        given = self.given
+        trace.say("answer", status_text(self.response.status), given.detail if isinstance(given, Refusal) else "")
+        usual = [line for line in self._unfiltered.headers.lines if line not in given.lines]
+        for line in self.response.headers.lines:
+            if line not in usual:
+                trace.add(shown(line))
 
     def _filter(self, filters: tuple[ResponseFilter, ...], context: RequestContext) -> None:
         bodiless = self._request.method == b"HEAD" or self.response.status in (204, 304)

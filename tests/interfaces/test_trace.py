@@ -1,0 +1,38 @@
+"""What is written down of a request's decisions."""
+
+from txproxy.interfaces import Address, Attempt, ClientConnection, Entry, Headers, RequestHead, Trace
+from txproxy.testing import context_of
+
+
+def test_an_entry_is_one_line():
+    assert str(Entry("client", "192.0.2.1", "as 127.0.0.1 is a trusted proxy")) == (
+        "client: 192.0.2.1, as 127.0.0.1 is a trusted proxy"
+    )
+    assert str(Entry("route a", why="taken")) == "route a: taken"
+    assert str(Entry("X-Empty:", within=True)) == "    X-Empty:"
+
+
+def test_what_is_sent_is_shown_but_for_what_is_hidden():
+    trace = Trace()
+    trace.hide([b"authorization"])
+    trace.hide([b"x-key"])
+    head = RequestHead(b"GET", b"/a", Headers.from_lines([b"Host: a", b"AUTHORIZATION: Bearer x", b"X-Key:y"]))
+    Attempt(Address("a.example", 80), head).tell(trace)
+    assert str(trace).splitlines() == [
+        "sent to a.example:80: GET /a HTTP/1.1",
+        "    Host: a",
+        "    AUTHORIZATION: ***",
+        "    X-Key: ***",
+    ]
+
+
+def test_of_a_tunnel_nothing_is_sent():
+    trace = Trace()
+    Attempt(Address("a.example", 443), None).tell(trace)
+    assert str(trace) == "sent: nothing; a tunnel to a.example:443"
+
+
+def test_a_request_made_in_the_course_of_another_is_no_part_of_its_trace():
+    context = context_of(trace=Trace(), rule="a")
+    other = context.on(ClientConnection("127.0.0.1"))
+    assert context.trace is not None and (other.trace, other.rule) == (None, "a")
