@@ -166,6 +166,8 @@ class ForwardMode:
 
     def plan(self, head: RequestHead, context: RequestContext) -> Decision:
         """See :class:`txproxy.interfaces.IMode`."""
+        if context.trace is not None:
+            self._tell_of(context)
         if context.client_ip not in self.clients:
             context.verdict = denied(f"{context.client_ip} may not use this proxy", "allow_clients")
             raise Blocked(context.verdict, "")
@@ -184,7 +186,17 @@ class ForwardMode:
         except Blocked as fault:
             context.verdict = fault.verdict
             raise
+        if context.trace is not None:
+            context.trace.say("target", target.host, f"port {target.port}: allowed")
         return self._send(head, head, context, target, target.address)
+
+    def _tell_of(self, context: RequestContext) -> None:
+        trace = context.trace
+        assert trace is not None
+        may = "may" if context.client_ip in self.clients else "may not"
+        trace.say("client", f"{context.client_ip} {may} use this proxy")
+        if self.policy.auth_by_rules and may == "may":
+            trace.say("auth", "it is nobody, who is asked where a rule asks for it")
 
     def _own_answer(self, head: RequestHead, context: RequestContext) -> Decision | None:
         """The answer to a request that may be for the proxy itself; None if it is to go on."""
@@ -270,6 +282,8 @@ class ForwardMode:
         if timeout is not None:
             plan.tunnel_timeout = timeout
         if mask is not None:
+            if context.trace is not None:
+                context.trace.hide(line.partition(b":")[0].lower() for line in mask.lines)
             plan.own_fields = mask.own_fields
         return plan
 

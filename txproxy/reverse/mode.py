@@ -98,6 +98,8 @@ class ReverseMode:
         action = self.action
         if self.routes is not None:
             route = self.routes.find(head, context)
+            if context.trace is not None:
+                self._tell_why(route, head, context)
             if route is not None:
                 action = route.action
                 context.rule = route.name
@@ -105,8 +107,19 @@ class ReverseMode:
                 return Refusal(404, "", "no route matches")
             if method == b"CONNECT" and not action.takes_connect:
                 return Refusal(405, "http_request_denied", "no CONNECT here", _ALLOW)
+        elif context.trace is not None:
+            self._tell_why(None, head, context)
         assert action is not None
         return action.plan(head, context)
+
+    def _tell_why(self, taken: Route[Action] | None, head: RequestHead, context: RequestContext) -> None:
+        trace = context.trace
+        assert trace is not None
+        if self.routes is not None:
+            for route, why in self.routes.explain(head, context, taken):
+                trace.say(f"route {route.name}", why)
+        if taken is None and self.action is not None:
+            trace.say("no route", f"pool {self.action.pools[0].name}", "which is the listener's own")
 
     def _own_answer(self, head: RequestHead) -> Refusal | None:
         """The answer to a request that goes no further, whatever its route says."""
@@ -131,6 +144,8 @@ class ReverseMode:
         else:
             believed = peer_alone(context.peer_ip, context.connection.peer_scheme)
         context.client_ip = believed.client_ip
+        if context.trace is not None and context.client_ip != context.peer_ip:
+            context.trace.say("client", context.client_ip, f"as {context.peer_ip} is a trusted proxy")
         context.scheme = believed.scheme
         lines = believed.lines
         if believed.host:

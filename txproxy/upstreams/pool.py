@@ -75,6 +75,7 @@ class Pool:
         clock: Any = None,
     ) -> None:
         self.name = name
+        self.strategy_name = strategy if isinstance(strategy, str) else type(strategy).__name__
         self.settings = settings or PoolSettings()
         self.retrying = 0
         self.seconds: Callable[[], float] = monotonic if clock is None else clock.seconds
@@ -259,6 +260,11 @@ class Pool:
     def _serve_queue(self) -> None:
         self._queue.serve()
         self.listens = self._counts or bool(self._queue)
+
+    @property
+    def checked(self) -> bool:
+        """Whether anybody asks its upstreams whether they are well."""
+        return bool(self._users) and self in self._keepers
 
     @property
     def waiting(self) -> int:

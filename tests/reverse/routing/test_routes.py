@@ -34,7 +34,7 @@ def taken(table, *args, **kwargs):
 
 def test_no_routes_find_nothing():
     assert taken(routes()) is None
-    assert routes().explain(request(), CLIENT) == []
+    assert routes().explain(request(), CLIENT, None) == []
 
 
 def test_what_nothing_matches_is_not_found():
@@ -466,7 +466,8 @@ def test_all_faults_are_told_at_once():
 
 
 def explained(table, *args, **kwargs):
-    return [(route.name, why) for route, why in table.explain(request(*args, **kwargs), CLIENT)]
+    head = request(*args, **kwargs)
+    return [(route.name, why) for route, why in table.explain(head, CLIENT, table.find(head, CLIENT))]
 
 
 def test_each_route_is_explained_in_order_of_precedence():
@@ -584,7 +585,7 @@ def test_the_index_finds_the_first_that_matches(matches, requests):
     for head in requests:
         host = host_of(head.authority)
         # in the order in which they are taken, which is the same for all paths
-        ordered = [route for route, _ in table.explain(request(host=head.authority.decode()), CLIENT)]
+        ordered = [route for route, _ in table.explain(request(host=head.authority.decode()), CLIENT, None)]
         firsts = [
             next((route for route in ordered if not route.match.why_not(host, path, head, CLIENT)), None)
             for path in readings(head.path)
@@ -594,7 +595,7 @@ def test_the_index_finds_the_first_that_matches(matches, requests):
                 table.find(head, CLIENT)
             continue
         assert table.find(head, CLIENT) is firsts[0]
-        said = table.explain(head, CLIENT)
+        said = table.explain(head, CLIENT, firsts[0])
         assert [route for route, _ in said] == ordered
         assert [route for route, why in said if why == "taken"] == [route for route in firsts[:1] if route]
         assert all(why for _, why in said)

@@ -107,6 +107,25 @@ class Parents:
             return self.direct if not tried else None
         return group.choose(self._clock.seconds() if self._clock is not None else 0.0, tried, held)
 
+    def explain(self, host: str, rule: str, chosen: Parent) -> list[tuple[Parent, str]]:
+        """Each of them in the order written, with ``"chosen"``, or why it is not."""
+        group = self._group(host, rule)
+        now = self._clock.seconds() if self._clock is not None else 0.0
+        said = []
+        for one in self._parents:
+            if one is chosen:
+                why = "chosen"
+            elif group is None or not (one in group.parents or one is group.direct):
+                why = "it is for other hosts, or for another rule"
+            elif one.direct:
+                why = "only where no other works"
+            elif not one.usable(now):
+                why = "it has failed"
+            else:
+                why = "a backup" if one.backup and not chosen.backup else "it is another's turn"
+            said.append((one, why))
+        return said
+
     def _find_group(self, host: str, rule: str) -> _Group | None:
         name = normal_host(host)
         group = _best([parent for parent in self._parents if rule in parent.rules], name)

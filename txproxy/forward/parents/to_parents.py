@@ -18,6 +18,7 @@ from txproxy.interfaces.address import Address, Opening
 from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Decision, Plan
+from txproxy.interfaces.trace import Trace
 from txproxy.wire.forwarding import Via
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
@@ -67,13 +68,18 @@ class ToParents:
             return self._as_configured(plan, head, context)
         if not isinstance(parent, Parent):
             raise TypeError(f"{parent!r} is no parent proxy; accepted is a Parent, or None")
+        if context.trace is not None:
+            context.trace.say("parent", parent.name, "as the program has chosen")
         plan.attempt = self._by(parent, plan.attempt, head)
         return plan
 
     def _as_configured(self, plan: Plan, head: RequestHead, context: RequestContext) -> Plan:
         origin = plan.attempt
         host = origin.address.host
+        trace = context.trace
         if self._no_proxy.has(host, origin.address.port):
+            if trace is not None:
+                trace.say("parent", "none", f"{host} is in no_proxy")
             return plan
         held = (
             partial(self._held, origin.address, context.connection.connections)
@@ -82,6 +88,10 @@ class ToParents:
         )
         parent = self.parents.choose(host, rule=_rule(context), held=held)
         assert parent is not None
+        if trace is not None:
+            trace.say("parent", parent.name)
+            for one, why in self.parents.explain(host, _rule(context), parent):
+                trace.add(one.name, why)
         if parent.direct:
             return plan
         plan.next_attempt = partial(self._next, origin, head, context)
@@ -143,6 +153,11 @@ class ParentAttempt(Attempt):
         super().__init__(address, head, origin.tracker, answered, origin.lines)
         self.parent = parent
         self.tried = tried
+
+    def tell(self, trace: Trace) -> None:
+        """See :class:`txproxy.interfaces.Attempt`."""
+        trace.hide((b"proxy-authorization",))
+        super().tell(trace)
 
 
 def _both(first: Callable[[int], None], then: Callable[[int], None]) -> Callable[[int], None]:

@@ -36,10 +36,14 @@ class Authentication:
         if type(checked) is User:
             context.user = checked.name
             context.groups = checked.groups
+            if context.trace is not None:
+                context.trace.say("auth", f"it is {checked.name}")
             case.known_until = self._authenticator.known_until
             return None
         case.known_until = NEVER_KNOWN
         if isinstance(checked, Deferred):
+            if context.trace is not None:
+                context.trace.say("auth", "the credentials are looked at")
             return checked.addCallback(_known, context)
         assert isinstance(checked, Refusal)
         return _known(checked, context)
@@ -53,10 +57,14 @@ def _known(checked: User | Refusal, context: RequestContext) -> Result:
     if isinstance(checked, User):
         context.user = checked.name
         context.groups = checked.groups
+        if context.trace is not None:
+            context.trace.say("auth", f"it is {checked.name}")
         return None
     context.user = None
     context.groups = _NO_GROUPS
     context.verdict = denied(checked.detail, "auth")
+    if context.trace is not None:
+        context.trace.say("auth", "it is nobody, who is asked")
     return checked
 
 

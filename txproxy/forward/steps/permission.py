@@ -17,6 +17,7 @@ from txproxy.forward.steps.case import NEVER_KNOWN, Case, Result
 from txproxy.interfaces.answers import Outcome, Verdict
 
 _ALLOW: Final = Outcome.ALLOW
+_MATCHED: Final[dict[bool | None, str]] = {True: "matches", False: "does not match", None: "-"}
 # For so many seconds a decision that follows from the time, from use or from addresses is taken to be still the same.
 _BRIEFLY: Final = 1.0
 
@@ -33,9 +34,14 @@ class Filtering:
         """See :data:`Step`."""
         hit = self._filters.find(case.facts)
         case.by_url = case.by_url or self._filters.by_url
+        trace = case.context.trace
         if hit is not None:
-            verdict = denied(f"{hit.entry} is on the list {hit.list_name}", "filters", hit.list_name)
-            raise _blocked(verdict, case)
+            reason = f"{hit.entry} is on the list {hit.list_name}"
+            if trace is not None:
+                trace.say("filters", reason)
+            raise _blocked(denied(reason, "filters", hit.list_name), case)
+        if trace is not None:
+            trace.say("filters", "it is on no list")
 
 
 class Deciding:
@@ -54,6 +60,7 @@ class Deciding:
         clock: Any,
     ) -> None:
         self._program = rules.program
+        self._explain = rules.explain
         self._seconds: Callable[[], float] = clock.seconds
         self._find = find
         self._users = users
@@ -66,6 +73,8 @@ class Deciding:
         program = self._program(case.facts)
         verdict = program.run(case.facts)
         if verdict.outcome is _ALLOW:
+            if case.context.trace is not None:
+                self._tell(case)
             case.context.verdict = verdict
             case.rule = verdict.rule
             if program.by_url:
@@ -78,6 +87,9 @@ class Deciding:
     def _less_plain(self, verdict: Verdict, case: Case) -> Result | Deferred[Result]:
         case.context.verdict = verdict
         outcome = verdict.outcome
+        # What has to be known first is told of when it is known, or has to be waited for.
+        if case.context.trace is not None and outcome in (Outcome.DENY, Outcome.ASK):
+            self._tell(case)
         if outcome is Outcome.DENY:
             if verdict.challenge and self._users is not None:
                 return self._users.challenge(verdict)
@@ -87,13 +99,23 @@ class Deciding:
         if outcome is Outcome.NEEDS_ADDRESSES:
             found = self._find(case.dial or case.facts.host, client_ip=case.context.client_ip)
             if isinstance(found, Deferred):
+                if case.context.trace is not None:
+                    self._tell(case)
                 return found.addCallback(self._found, case)
             return self._found(found, case)
         assert self._users is not None, "rules know whether anybody can be asked"
         known = self._users(case)
+        if case.context.trace is not None and known is not None:
+            self._tell(case)
         if isinstance(known, Deferred):
             return known.addCallback(self._identified, case)
         return self._identified(known, case)
+
+    def _tell(self, case: Case) -> None:
+        trace = case.context.trace
+        assert trace is not None
+        for step in self._explain(case.facts):
+            trace.say(f"rule {step.rule} ({step.action.value})", _MATCHED[step.matched], step.why)
 
     def _found(self, addresses: tuple[str, ...], case: Case) -> Result | Deferred[Result]:
         case.facts.addresses = case.pinned = addresses

@@ -7,6 +7,8 @@ from txproxy.forward.request.targets import Target, Targets
 from txproxy.forward.request.url_rewrites import Change, Rewrites
 from txproxy.forward.steps.case import Case, Result
 from txproxy.interfaces.answers import Answer, Outcome, Verdict
+from txproxy.interfaces.trace import Trace
+from txproxy.matching.octets import shown
 from txproxy.wire.grammar import ABSOLUTE
 from txproxy.wire.message import RequestHead
 
@@ -20,7 +22,11 @@ class Aim:
 
     def __call__(self, case: Case) -> None:
         """See :data:`Step`."""
-        self.at(case, self._find(case.head, case.context))
+        target = self._find(case.head, case.context)
+        trace = case.context.trace
+        if trace is not None:
+            trace.say("target", target.host, f"port {target.port}: allowed")
+        self.at(case, target)
 
     def at(self, case: Case, target: Target) -> None:
         """The same where the target is known."""
@@ -43,7 +49,24 @@ class Changing:
         target = self._named(head.scheme or b"", head.authority)
         case.by_url = True
         change = self._find(Facts(head, context.client_ip, target.host, target.port, context.user, context.groups))
-        return self._apply(change, case) if change is not None else None
+        result = self._apply(change, case) if change is not None else None
+        if context.trace is not None:
+            self._tell(case, context.trace)
+        return result
+
+    def _tell(self, case: Case, trace: Trace) -> None:
+        if case.context.verdict is not None:
+            trace.say("rewrites", f"{case.context.verdict.rule}: {case.context.verdict.reason}")
+        elif case.head is not case.asked:
+            head = case.head
+            url = b"%b://%b%b" % (head.scheme or b"", head.authority, head.path)
+            trace.say("rewrites", f"it goes to {shown(url)}")
+        elif case.dial:
+            trace.say("rewrites", f"{case.dial} is connected to in its place")
+        elif case.lines:
+            trace.say("rewrites", f"it is sent with {shown(b', '.join(case.lines))}")
+        else:
+            trace.say("rewrites", "none is for it")
 
     def _apply(self, change: Change, case: Case) -> Result:
         if change.redirect is not None:

@@ -346,6 +346,11 @@ class Mirror:
         if not 0 < self.share <= 1:
             raise ConfigError(f"{self.share!r} is no share", "accepted is a number above 0 and up to 1")
 
+    @property
+    def meaning(self) -> str:
+        """What is done, in words."""
+        return f"{self.share:.0%} of these requests go to pool {self.action.pool.name} as well"
+
     def begin(self, services: Services, head: RequestHead, context: RequestContext) -> RequestFilter | None:
         """Send a copy; gives who gets the body, if there is one."""
         if self.share < 1 and random() >= self.share:

@@ -22,12 +22,14 @@ from txproxy.interfaces.attempt import Attempt, Tracker
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.middleware import Handler, around
 from txproxy.interfaces.plan import Decision, Plan, Postponed
+from txproxy.interfaces.trace import Trace
 from txproxy.proxy.services import Services
 from txproxy.reverse.client_identity import peer_alone
 from txproxy.reverse.rewriting.header_fields import RouteHead
 from txproxy.reverse.rewriting.response_mapping import map_back
 from txproxy.tls.client_certificates import CLIENT_CERTIFICATE_FIELDS
 from txproxy.upstreams.affinity import Affinity
+from txproxy.upstreams.choice import tell_choice
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.pool_settings import UPSTREAM
 from txproxy.upstreams.upstream import Upstream
@@ -105,6 +107,11 @@ class PoolAttempt(Attempt):
         self.tried = tried
         self.retries = retries
 
+    def tell(self, trace: Trace) -> None:
+        """See :class:`txproxy.interfaces.Attempt`."""
+        tell_choice(trace, self.upstream)
+        super().tell(trace)
+
     @property
     def with_this(self) -> tuple[Upstream, ...]:
         """Where requests have been after it."""
@@ -151,6 +158,9 @@ class ToPool:
             upstream = self._bound(context)
         if upstream is None and affinity is not None:
             upstream = affinity.find(head, context)
+            if context.trace is not None:
+                pinned = f"pinned to {upstream.name}" if upstream is not None else "pinned to none yet"
+                context.trace.say("sticky", f"the client is {pinned}")
         if upstream is not None:
             self.pool.take_this(upstream)
         else:
@@ -182,6 +192,8 @@ class ToPool:
         self.plan = around(self._plan, services.inner_middleware)
 
     def _wait(self, head: RequestHead, context: RequestContext) -> Decision:
+        if context.trace is not None:
+            context.trace.say(f"pool {self.pool.name}", "no upstream has room just now")
         return self.pool.wait(head, context, ()).addCallback(self._plan_for, head, context)
 
     def _plan_for(self, upstream: Upstream, head: RequestHead, context: RequestContext) -> Plan:

@@ -13,6 +13,7 @@ from txproxy.interfaces.answers import Answer
 from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Decision, OwnFields, Plan, Postponed
+from txproxy.matching.octets import shown
 from txproxy.matching.paths import readings, split_path
 from txproxy.proxy.services import Services
 from txproxy.reverse.actions.redirects import Redirect
@@ -188,7 +189,11 @@ class Treated:
         if response is not None and response.strict_transport is not None:
             context.filter_responses(response.strict_transport)
         auth = self._treatment.auth
-        if auth is None:
+        trace = context.trace
+        if auth is not None and trace is not None:
+            asked = auth.action.pool.name
+            trace.say("first", f"GET {shown(auth.path)} of pool {asked} has to answer 2xx")
+        if auth is None or (trace is not None and trace.dry_run):
             return self._go(head, head, context)
         assert self._services is not None, "an action that serves is attached"
         asking: Any = auth.ask(self._services, head, context).addCallback(
@@ -212,6 +217,8 @@ class Treated:
             # RFC 9110 15.4.9: 308 keeps the method.
             return Answer(301 if head.method in (b"GET", b"HEAD") else 308, (b"Location: " + location,))
         if self._request is not None:
+            if context.trace is not None:
+                context.trace.hide(self._request.kept)
             head = self._request.apply(head, context)
         decision: Decision = self._treat(head, context, self._action.plan(head, context))
         return decision
@@ -248,6 +255,10 @@ class Treated:
             plan.map_back = None
         if treatment.mirror is not None and plan.attempt.head is not None:
             # Only now: what goes nowhere is not copied either.
+            if context.trace is not None:
+                context.trace.say("copy", treatment.mirror.meaning)
+                if context.trace.dry_run:
+                    return
             assert self._services is not None, "an action that serves is attached"
             copying = treatment.mirror.begin(self._services, head, context)
             if copying is not None:

@@ -300,15 +300,16 @@ class Routes(Generic[A]):
                 found.append(self._under[name])
         return (*found, *self._everywhere)
 
-    def explain(self, head: RequestHead, context: RequestContext) -> list[tuple[Route[A], str]]:
-        """Each route, in the order in which they would be taken, with ``"taken"``, or why it is not."""
+    def explain(self, head: RequestHead, context: RequestContext, taken: Route[A] | None) -> list[tuple[Route[A], str]]:
+        """Each route, in the order in which they would be taken, with ``"taken"`` for the one that is, or why it is
+        not.
+        """
         host, path = host_of(head.authority), readings(head.path.partition(b"?")[0])[0]
         # Of a route's hosts, that by which it is found; where there is none, the most specific.
         standing: dict[Route[A], _Entry[A]] = {}
         for entry in sorted(_entries(self._places), key=lambda entry: (not _is_for(entry, host), entry.rank)):
             for route in entry.routes:
                 standing.setdefault(route, entry)
-        taken = self.find(head, context)
         said = []
         for route, entry in sorted(standing.items(), key=lambda item: item[1].rank):
             if route is taken:
