@@ -1,8 +1,11 @@
 """What is said of a request without sending it."""
 
 import pytest
+from twisted.internet.defer import Deferred
 
-from txproxy.config.toml.file import parse
+from tests.config.everything import write_everything
+from txproxy.config.toml.file import load, parse
+from txproxy.interfaces import Answer
 from txproxy.runtime.explain import Question, explain
 
 CONFIG = """
@@ -63,9 +66,147 @@ def test_a_prefix_without_its_slash_is_redirected():
     assert lines[-2:] == ["answer: 308 Permanent Redirect", "    Location: ./api/?x"]
 
 
-def test_middleware_is_named_and_not_asked():
-    text = CONFIG.replace("listen = ", 'middleware = "tests.config.everything:Nothing"\nlisten = ')
-    lines = explain(parse(text, "edge.toml"), Question.of("GET", "http://a.example/api/x", (), "127.0.0.1", None))[0]
-    assert lines.splitlines()[2] == (
-        "first: tests.config.everything:Nothing, which may do anything, and is not asked here"
+class Closed:
+    """A middleware that lets nobody in."""
+
+    def handle(self, request, context, proceed):
+        return Answer(503, (b"Retry-After: 60",))
+
+
+class Slow:
+    """A middleware that waits for something."""
+
+    def handle(self, request, context, proceed):
+        return Deferred()
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "last"),
+    [
+        ("tests.config.everything:Nothing", True, ["    X-Forwarded-Proto: http", "    X-Forwarded-Host: a.example"]),
+        (
+            "tests.runtime.test_explain:Closed",
+            True,
+            ["middleware Closed: decides itself", "answer: 503 Service Unavailable", "    Retry-After: 60"],
+        ),
+        (
+            "tests.runtime.test_explain:Slow",
+            True,
+            ["middleware Slow: waits", "answer: none yet, as middleware Slow waits"],
+        ),
+    ],
+)
+def test_middleware_is_named_and_asked(name, found, last):
+    text = CONFIG.replace("listen = ", f'via = "none"\nmiddleware = "{name}"\nlisten = ')
+    question = Question.of("GET", "http://a.example/api/x", (), "127.0.0.1", None)
+    lines, done = explain(parse(text, "edge.toml"), question)
+    assert lines.splitlines()[2] == f"first: {name}"
+    assert (done, lines.splitlines()[-len(last) :]) == (found, last)
+
+
+def test_an_authorization_server_and_a_copy_are_told_of_and_not_asked():
+    text = CONFIG.replace(
+        'pool = "app"\n[[routes]]\nname = "one"',
+        'pool = "app"\nauth = { pool = "app", path = "/may" }\nmirror = { pool = "app", share = 0.25 }\n'
+        '[[routes]]\nname = "one"',
     )
+    lines = explain(parse(text, "edge.toml"), Question.of("GET", "http://a.example/api/x", (), "127.0.0.1", None))[0]
+    told = lines.splitlines()
+    at = told.index("first: GET /may of pool app has to answer 2xx")
+    assert told[at + 1] == "copy: 25% of these requests go to pool app as well"
+    assert told[at + 2].startswith("pool app ")
+    # what goes nowhere is not copied either
+    lines = explain(parse(text, "edge.toml"), Question.of("GET", "http://a.example/api", (), "127.0.0.1", None))[0]
+    assert "copy: " not in lines and lines.splitlines()[-2] == "answer: 301 Moved Permanently"
+
+
+def test_a_client_that_is_pinned_is_known():
+    text = CONFIG.replace("[pools.app]\n", '[pools.app]\nsticky = "ip"\n')
+    lines, _ = explain(parse(text, "edge.toml"), Question.of("GET", "http://a.example/", (), "127.0.0.1", None))
+    assert "sticky: the client is pinned to none yet" in lines.splitlines()
+
+
+def test_a_body_that_is_announced_is_not_waited_for():
+    text = CONFIG.replace('"http://10.0.0.1"', '"http://10.0.0.1;max=1"').replace(
+        '"http://10.0.0.2', '"http://10.0.0.2;max=1'
+    )
+    question = Question.of("POST", "http://a.example/", ["Content-Length: 5"], "127.0.0.1", None)
+    lines, done = explain(parse(text, "edge.toml"), question)
+    assert done and "    Content-Length: 5" in lines.splitlines()
+
+
+FORWARD = """
+[[listeners]]
+mode = "forward"
+listen = "tcp:3128:interface=127.0.0.1"
+audit = "audit.json"
+{more}
+"""
+
+
+def forward(more, url, method="GET", user=None, lines=()):
+    config = parse(FORWARD.format(more=more), "edge.toml")
+    text, done = explain(config, Question.of(method, url, lines, "127.0.0.1", None, user))
+    return text.splitlines()[2:], done
+
+
+def test_what_is_known_of_an_address_is_told():
+    assert forward("", "http://a.example/x") == (
+        [
+            "client: 127.0.0.1 may use this proxy",
+            "target: a.example, port 80: allowed",
+            "answer: sent to a.example:80, if the address that it has may be reached",
+        ],
+        True,
+    )
+    assert forward("", "a.example:443", "CONNECT")[0][-1] == (
+        "answer: a tunnel to a.example:443, if the address that it has may be reached"
+    )
+    lines, done = forward("", "http://10.0.0.1/x")
+    assert not done and lines[-1].startswith("answer: 403 Forbidden, 10.0.0.1 is at 10.0.0.1, which may not be reached")
+    # a name that is told by a rule to be somewhere is not looked up either
+    lines, done = forward('[[listeners.rules]]\naction = "allow"\naddresses = "8.0.0.0/8"', "http://a.example/")
+    assert done and lines[-1] == (
+        "answer: that has to be found out first: who it is, what addresses it has, or what somebody says"
+    )
+
+
+def test_a_question_for_a_person_is_not_put():
+    lines, done = forward('[[listeners.rules]]\nname = "who"\naction = "ask"', "http://a.example/")
+    assert done and lines[-3:-1] == [
+        "rule who (ask): matches, it has no conditions",
+        "rule default (deny): -, a rule before it decides",
+    ]
+    assert lines[-1].startswith("answer: that has to be found out first")
+
+
+def test_who_it_is_taken_to_be_has_logged_in(tmp_path):
+    (tmp_path / "users").write_text("bob:$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/\n")
+    (tmp_path / "groups").write_text("staff: bob\n")
+    more = (
+        f'[listeners.auth]\npassword_file = "{tmp_path}/users"\ngroup_file = "{tmp_path}/groups"\n'
+        '[[listeners.rules]]\nname = "staff"\naction = "allow"\ngroups = "staff"'
+    )
+    lines, done = forward(more, "http://a.example/", user="bob")
+    assert done and lines[1] == "auth: it is bob"
+    assert any(line.startswith("rule staff (allow): matches, ") for line in lines)
+    lines, done = forward(more, "http://a.example/")
+    assert not done and lines[1] == "auth: it is nobody, who is asked"
+    assert lines[2] == "answer: 407 Proxy Authentication Required, credentials are missing"
+
+
+def test_what_no_proxy_takes_for_a_request_is_answered():
+    lines, done = said("http://a.example/x" + "y" * 70000)
+    assert not done and lines[-1].startswith("answer: 414 URI Too Long")
+
+
+def test_the_listener_that_speaks_tls_is_asked_about_its_certificates(tmp_path):
+    config = load(str(write_everything(tmp_path)))
+    question = Question.of("GET", "https://other.example:8443/", (), "127.0.0.1", None)
+    text, done = explain(config, question)
+    assert not done
+    assert text.splitlines()[-1] == ("answer: 421 Misdirected Request, no certificate here is for other.example:8443")
+    # and a peer that is trusted is believed
+    question = Question.of("GET", "https://app.example:8443/", ["X-Forwarded-For: 192.0.2.9"], "127.0.0.1", None)
+    text, done = explain(config, question)
+    assert done and "client: 192.0.2.9, as 127.0.0.1 is a trusted proxy" in text.splitlines()

@@ -1,48 +1,28 @@
-"""What would be done with a request, and why not something else: told from a configuration, without running it."""
+"""What would be done with a request, and why not something else: told by what serves it, which connects to nobody."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from typing import Final
 from urllib.parse import urlsplit
 
 import attrs
-from twisted.internet.defer import Deferred
 
 from txproxy.components.values import hint
 from txproxy.config.endpoints import Bound
-from txproxy.config.model import (
-    AnyListener,
-    Config,
-    ForwardListener,
-    PoolConfig,
-    ReverseListener,
-    RouteConfig,
-    TcpListener,
-)
-from txproxy.errors import ConfigError, ExchangeError, RequestError
-from txproxy.forward.explaining import explain as explain_forward
-from txproxy.forward.mode import ForwardMode
-from txproxy.interfaces.answers import Answer, Refusal
+from txproxy.config.model import AnyListener, Config, ForwardListener, ReverseListener, TcpListener
+from txproxy.errors import ConfigError
+from txproxy.forward.auth.auth_policy import AuthPolicy
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.plan import Plan
+from txproxy.interfaces.trace import Entry, Trace
 from txproxy.matching.hosts import is_literal
-from txproxy.matching.octets import shown
-from txproxy.proxy.exchanges.own_answers import reason_of
-from txproxy.proxy.services import Services
-from txproxy.reverse.actions.treatments import Action
-from txproxy.reverse.routing.routes import Route
-from txproxy.runtime.builder import LivePool, action_of, default_action, mode_of
-from txproxy.tls.listener_contexts import ServerTls
-from txproxy.upstreams.balancing.strategies import strategy_from
-from txproxy.upstreams.balancing.strategy import Strategy
-from txproxy.upstreams.pool import Pool
-from txproxy.upstreams.upstream import State, Upstream
+from txproxy.proxy.exchanges.own_answers import status_text
+from txproxy.runtime.builder import LivePool
+from txproxy.runtime.dry_run import dry_run
+from txproxy.upstreams.choice import tell_choice
 from txproxy.wire.grammar import FIELD_VALUE, TOKEN
-from txproxy.wire.http1.server import ServerCodec
-from txproxy.wire.message import RequestHead
 
 _PORTS: Final = {"http": 80, "https": 443}
 
@@ -101,8 +81,8 @@ class Question:
         """The port, if the URL has one."""
         return None if self.method == "CONNECT" else urlsplit(self.url).port
 
-    def head(self, absolute: bool) -> RequestHead:
-        """The request as a proxy reads it; ``RequestError`` if it is one that no proxy takes."""
+    def request(self, absolute: bool) -> bytes:
+        """The request as a client sends it, but for its body."""
         target, authority = self.url, self.url
         if self.method != "CONNECT":
             parts = urlsplit(self.url)
@@ -114,12 +94,7 @@ class Question:
         lines = [f"{self.method} {target} HTTP/1.1"]
         if not any(line.lower().startswith("host:") for line in self.lines):
             lines.append(f"Host: {authority}")
-        codec = ServerCodec()
-        codec.receive("\r\n".join((*lines, *self.lines, "", "")).encode("utf-8"))
-        head = codec.next_event()
-        if not isinstance(head, RequestHead):
-            raise RequestError("the request is not complete")
-        return head
+        return "\r\n".join((*lines, *self.lines, "", "")).encode("utf-8")
 
 
 def explain(config: Config, question: Question) -> tuple[str, bool]:
@@ -129,21 +104,10 @@ def explain(config: Config, question: Question) -> tuple[str, bool]:
     if listener is None:
         said.append("no listener gets this request")
         return "\n".join(said), False
-    if listener.middleware:
-        said.append(f"first: {', '.join(listener.middleware)}, which may do anything, and is not asked here")
-    pools = {pool.name: LivePool(pool, pool.sticky_key or os.urandom(32)) for pool in config.pools}
-    context = RequestContext(ClientConnection(question.client, question.scheme))
-    try:
-        if isinstance(listener, ReverseListener):
-            return _finish(said, _reverse(config, listener, question, context, pools, said))
-        if isinstance(listener, ForwardListener):
-            return _finish(said, _forward(listener, question, context, said))
-        return _finish(said, _tcp(listener, context, pools, said))
-    except ExchangeError as fault:
-        return _finish(said, _refused(Refusal.of(fault), said))
-
-
-def _finish(said: list[str], done: bool) -> tuple[str, bool]:
+    if isinstance(listener, TcpListener):
+        done = _tcp(config, listener, question, said)
+    else:
+        done = _requested(config, listener, question, said)
     return "\n".join(said), done
 
 
@@ -194,156 +158,73 @@ def _why_not(listener: AnyListener, question: Question, told: bool) -> str:
 # -- what is done there
 
 
-class _Chosen:
-    """An action that does nothing, but to be known."""
-
-    def __init__(self, route: RouteConfig | None) -> None:
-        self.route = route
-        self.takes_connect = route is not None and route.action.takes_connect
-        self.pools: tuple[Pool, ...] = ()
-
-    def plan(self, head: RequestHead, context: RequestContext) -> Any:
-        """See :class:`txproxy.reverse.Action`."""
-        return self
-
-    def attach(self, services: Services) -> None:
-        """See :class:`txproxy.reverse.Action`."""
-
-
-def _reverse(
-    config: Config,
-    listener: ReverseListener,
-    question: Question,
-    context: RequestContext,
-    pools: Mapping[str, LivePool],
-    said: list[str],
+def _requested(
+    config: Config, listener: ForwardListener | ReverseListener, question: Question, said: list[str]
 ) -> bool:
-    head = question.head(absolute=False)
-    routes = [Route[Action](route.name, route.match, _Chosen(route)) for route in config.routes_of(listener)]
-    tls = ServerTls(listener.tls) if listener.tls is not None and question.scheme == "https" else None
-    # What is drawn is to be the same each time it is looked at.
-    mode = mode_of(
-        attrs.evolve(listener, split_by_client=True),
-        _Chosen(None) if listener.pool is not None else None,
-        routes,
-        tls=tls,
-    )
-    decision: Any = mode.plan(head, context)
-    if context.client_ip != context.peer_ip:
-        said.append(f"client: {context.client_ip}, as {context.peer_ip} is a trusted proxy")
-    chosen = decision.route if isinstance(decision, _Chosen) else None
-    if mode.routes is not None and (isinstance(decision, _Chosen) or decision.status == 404):
-        for route, why in mode.routes.explain(head, context):
-            said.append(f"route {route.name}: {why}")
-    if not isinstance(decision, _Chosen):
-        return _refused(decision, said)
-    if chosen is None:
-        said.append(f"no route: pool {listener.pool}, which is the listener's own")
-        action = default_action(listener, pools, None)
-        assert action is not None
-    else:
-        said += _before(chosen)
-        action = action_of(attrs.evolve(chosen, auth=None, mirror=None), pools, None)
-    rewrite = chosen.request if chosen is not None else None
-    given = (*rewrite.set_headers, *rewrite.add_headers) if rewrite is not None else ()
-    return _planned(action.plan(head, context), pools, said, frozenset(name.lower() for name, _ in given))
-
-
-def _before(route: RouteConfig) -> list[str]:
-    """What a route does that is not part of its plan."""
-    said = []
-    if route.auth is not None:
-        said.append(f"first: GET {route.auth.path} of pool {route.auth.pool} has to answer 2xx")
-    if route.mirror is not None:
-        said.append(f"copy: {route.mirror.share:.0%} of these requests go to pool {route.mirror.pool} as well")
-    return said
-
-
-def _planned(decision: Any, pools: Mapping[str, LivePool], said: list[str], secret: frozenset[str]) -> bool:
-    """``secret`` are the fields, in small letters, whose values are not shown, as the configuration gives them."""
-    if isinstance(decision, Refusal | Answer):
-        return _refused(decision, said)
-    if isinstance(decision, Deferred):
-        decision.addErrback(lambda _: None)
-        said.append("answer: none yet, as it has to wait for an upstream that has room")
-        return True
-    assert isinstance(decision, Plan)
-    attempt: Any = decision.attempt
-    upstream: Upstream = attempt.upstream
-    live = next((live for live in pools.values() if live.pool is upstream.pool), None)
-    if live is not None:
-        said += pool_lines(live, upstream)
-    sent = attempt.head
-    if sent is None:
-        said.append(f"sent: nothing; a tunnel to {attempt.address}")
-        return True
-    target = f"{shown(sent.method)} {shown(sent.path)} HTTP/1.1"
-    said.append(f"sent to {attempt.address}: {target}")
-    for line in map(shown, sent.headers.lines):
-        name = line.partition(":")[0]
-        said.append(f"    {name}: ***" if name.lower() in secret else f"    {line}")
+    if listener.middleware:
+        said.append(f"first: {', '.join(listener.middleware)}")
+    forward = isinstance(listener, ForwardListener)
+    request = question.request(absolute=forward)
+    if isinstance(listener, ReverseListener):
+        # What is drawn is to be the same each time it is looked at.
+        listener = attrs.evolve(listener, split_by_client=True)
+    elif question.user is not None and listener.policy.auth is not None:
+        listener, line = _known(listener, listener.policy.auth, question.user)
+        request = request[:-2] + line + b"\r\n\r\n"
+    run = dry_run(config, listener, request, question.client, question.scheme)
+    told = _without_heads(run.entries) if forward else run.entries
+    said += map(str, told)
+    record = run.record
+    if record is not None:
+        if not any(entry.who == "answer" for entry in run.entries):
+            # It was no request, so that nobody was asked about it.
+            said.append(f"answer: {status_text(record.status)}, {record.detail}")
+        return record.outcome == "answered"
+    if not run.dialed:
+        said.append(f"answer: {_waits(run.entries, forward)}")
+    elif forward:
+        what = "a tunnel" if question.method == "CONNECT" else "sent"
+        said.append(f"answer: {what} to {run.dialed[-1]}, if the address that it has may be reached")
     return True
 
 
-def _refused(answer: Refusal | Answer, said: list[str]) -> bool:
-    reason = reason_of(answer.status).decode("ascii")
-    detail = answer.detail if isinstance(answer, Refusal) else ""
-    said.append(f"answer: {answer.status} {reason}".rstrip() + (f", {detail}" if detail else ""))
-    said += [f"    {shown(line)}" for line in answer.lines]
-    return isinstance(answer, Answer)
+def _known(listener: ForwardListener, auth: AuthPolicy, user: str) -> tuple[ForwardListener, bytes]:
+    """The listener, where the ``user`` is known by whatever password, and the field with which it comes."""
+    known = AuthPolicy(passwords=lambda name, _: name, group_file=auth.group_file, realm=auth.realm)
+    credentials = b64encode(f"{user}:".encode())
+    policy = attrs.evolve(listener.policy, auth=known)
+    return attrs.evolve(listener, policy=policy), b"Proxy-Authorization: Basic " + credentials
 
 
-def pool_lines(live: LivePool, chosen: Upstream) -> list[str]:
-    """Each upstream of a pool with its state, and why it is the ``chosen`` one, or is not."""
-    config = live.config
-    sticky = f", sticky by {config.sticky}" if config.sticky is not None else ""
-    said = [f"pool {config.name} ({config.strategy}{sticky}); no upstream was asked whether it is well"]
-    primaries = any(one.state is State.HEALTHY and not one.backup for one in live.pool.upstreams)
-    for one in live.pool.upstreams:
-        known = [one.state.value] if one.state is not State.HEALTHY else []
-        known += [f"weight {one.weight}"] if one.weight != 1 else []
-        told = f" ({', '.join(known)})" if known else ""
-        said.append(f"    {one.name}{told}: {_why_upstream(one, chosen, config, primaries)}")
-    return said
+def _without_heads(entries: Iterable[Entry]) -> list[Entry]:
+    """All but what is sent."""
+    kept: list[Entry] = []
+    sent = False
+    for entry in entries:
+        if not entry.within:
+            sent = entry.who.startswith("sent")
+        if not sent:
+            kept.append(entry)
+    return kept
 
 
-def _why_upstream(one: Upstream, chosen: Upstream, config: PoolConfig, primaries: bool) -> str:
-    if one is chosen:
-        return "chosen"
-    if one.state is not State.HEALTHY:
-        return one.cause or "it is not available"
-    if one.backup and primaries:
-        return "a backup, for when no other is available"
-    if one.active >= one.room:
-        return f"it has all the requests that it may have, which are {one.max}"
-    why: str = getattr(strategy_from(config.strategy), "passed_over", Strategy.passed_over)
-    return why
+def _waits(entries: Sequence[Entry], forward: bool) -> str:
+    if entries and entries[-1].who.startswith("middleware "):
+        return f"none yet, as {entries[-1].who} waits"
+    if forward:
+        return "that has to be found out first: who it is, what addresses it has, or what somebody says"
+    return "none yet, as it has to wait for an upstream that has room"
 
 
-def _forward(listener: ForwardListener, question: Question, context: RequestContext, said: list[str]) -> bool:
-    mode = ForwardMode(listener.policy)
-    if question.user is not None:
-        context.user = question.user
-        context.groups = mode.authenticator.groups_of(question.user) if mode.authenticator is not None else frozenset()
-    decision = explain_forward(mode, question.head(absolute=True), context, said)
-    if isinstance(decision, Plan):
-        attempt = decision.attempt
-        what = "a tunnel" if attempt.head is None else "sent"
-        said.append(f"answer: {what} to {attempt.address}, if the address that it has may be reached")
-        return True
-    if isinstance(decision, Refusal | Answer):
-        return _refused(decision, said)
-    said.append("answer: that has to be found out first: who it is, what addresses it has, or what somebody says")
-    return True
-
-
-def _tcp(listener: TcpListener, context: RequestContext, pools: Mapping[str, LivePool], said: list[str]) -> bool:
+def _tcp(config: Config, listener: TcpListener, question: Question, said: list[str]) -> bool:
     said += [f"name {name}: pool {pool}" for name, pool in listener.sni]
     if listener.pool is None:
         said.append("others: closed, as there is no pool for them")
         return False
-    live = pools[listener.pool]
-    upstream = live.pool.take(None, context)
+    pool = LivePool(config.pool(listener.pool), b"").pool
+    upstream = pool.take(None, RequestContext(ClientConnection(question.client)))
     if upstream is not None:
-        said += pool_lines(live, upstream)
+        trace = Trace(dry_run=True)
+        tell_choice(trace, upstream)
+        said.append(str(trace))
     return upstream is not None
