@@ -3,13 +3,16 @@
 import pytest
 
 from tests.reverse.actions.routed import OK, at, get, to
-from txproxy import Pool
+from txproxy import Pool, ReverseProxyFactory
 from txproxy.errors import ConfigError, ConnectionRefused
+from txproxy.interfaces import RequestFilter
 from txproxy.reverse.actions.subrequests import ForwardAuth, Mirror
 from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.reverse.actions.treatments import Respond, Treated, Treatment
 from txproxy.reverse.client_identity import Trust
+from txproxy.reverse.mode import ReverseMode
 from txproxy.reverse.rewriting.rewrites import Hsts, RequestRewrite, ResponseRewrite
+from txproxy.testing import ProxyInMemory
 from txproxy.upstreams.pool_settings import PoolSettings
 
 # -- authorization
@@ -276,6 +279,38 @@ def test_a_copy_goes_on_when_the_client_is_served_and_only_one_is_sent(serve):
 PUT = b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
 CHUNKED = b"PUT /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 LOGGED_IN = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
+
+
+class Said(RequestFilter):
+    """Says each part of a body so often."""
+
+    def __init__(self, times):
+        self.times = times
+
+    def handle(self, request, context, proceed):
+        context.filter_requests(self)
+        return proceed(request, context)
+
+    def body(self, data):
+        return data * self.times
+
+
+@pytest.mark.parametrize("times", [0, 1, 2])
+@pytest.mark.parametrize("framing", [b"Content-Length: 5\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n5\r\n"])
+def test_a_copy_has_the_body_that_goes_on(times, framing):
+    mode = ReverseMode(mirrored())
+    proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(mode, middleware=[Said(times)], reactor=reactor))
+    client = proxy.connect()
+    client.send(b"PUT / HTTP/1.1\r\nHost: a\r\n" + framing)
+    client.send(b"hello" + (b"\r\n0\r\n\r\n" if b"chunked" in framing else b""))
+    real, copy = at(proxy, "10.0.0.1")[0], at(proxy, "10.0.0.8")[0]
+    passed = b"%x\r\n%b\r\n" % (5 * times, b"hello" * times) if times else b""
+    for one in (real, copy):
+        assert one.received.endswith(b"\r\n\r\n" + passed + b"0\r\n\r\n")
+        assert b"Transfer-Encoding: chunked" in one.received and b"Content-Length" not in one.received
+        one.send(OK)
+    assert client.received == OK
+    proxy.close()
 
 
 def mirroring(*upstreams, **settings):

@@ -14,6 +14,7 @@ from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.context import RequestContext, RequestFilter
 from txproxy.interfaces.streams import UpstreamConnection
 from txproxy.proxy.exchanges.exchange import Exchange
+from txproxy.proxy.exchanges.filters import RequestBodyFilters
 from txproxy.proxy.services import Services
 from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.reverse.rewriting.header_fields import changed, kept_of, replaced, settable
@@ -358,6 +359,9 @@ class Mirror:
         lines = end_to_end(head.headers, HOP_BY_HOP)
         headers = Headers.from_lines(lines)
         sent = RequestHead(head.method, head.path, headers, head.authority, body=head.body)
-        copy = _Copy(services, self.action, changed(sent, head.path, headers, kept_of(head)), context)
+        if head.body:
+            # The copy gets the body as it comes out of those that it passes before.
+            sent = RequestBodyFilters(context.request_filters).framed(sent)
+        copy = _Copy(services, self.action, changed(sent, head.path, sent.headers, kept_of(head)), context)
         copy.start()
         return _Copying(copy) if head.body else None
