@@ -516,3 +516,41 @@ def test_a_plan_before_one_that_waits_for_a_body_is_given_back_at_once(places, l
         proxy.upstream.send(OK)
         assert marks(client.received) == [b"inner", b"outer"]
     assert taken() == [0, 0] and (outer.ends, inner.ends) == (1, 1)
+
+
+class WaitsEachTime:
+    """Marks a request, and goes on with it when somebody says so."""
+
+    def __init__(self):
+        self.marks, self.waiting = [], []
+
+    def handle(self, request, context, proceed):
+        self.marks.append(Marks(b"%d" % len(self.marks)))
+        context.filter_responses(self.marks[-1])
+        self.waiting.append(Deferred())
+        return self.waiting[-1].addCallback(lambda _: proceed(request, context))
+
+
+class TakesOne:
+    """Asks twice, and takes one of them."""
+
+    def __init__(self, which):
+        self.which = which
+
+    def handle(self, request, context, proceed):
+        asked = [proceed(request, context), proceed(request, context)]
+        return asked[self.which]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("which", [0, 1])
+def test_of_two_that_were_waited_for_each_has_its_own_filters(places, which, order):
+    outer, waits = Marks(b"outer"), WaitsEachTime()
+    proxy, taken = places(outer, TakesOne(which), waits)
+    client = proxy.connect()
+    client.send(GET)
+    for number in order:
+        waits.waiting[number].callback(None)
+    proxy.upstream.send(OK)
+    assert client.received.startswith(b"HTTP/1.1 200") and marks(client.received) == [b"%d" % which, b"outer"]
+    assert taken() == [0, 0] and [one.ends for one in (outer, *waits.marks)] == [1, 1, 1]

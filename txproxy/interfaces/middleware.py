@@ -127,7 +127,7 @@ class _Passed:
     nobody else would give back, and filters that are of no use to anybody.
     """
 
-    __slots__ = ("_context", "_given", "_before", "_pending", "_settled")
+    __slots__ = ("_context", "_given", "_before", "_pending", "_last", "_settled")
 
     def __init__(self, context: RequestContext) -> None:
         self._context = context
@@ -136,6 +136,8 @@ class _Passed:
         self._before: Filters | None = None
         # the filters that there were with each decision that is not there yet, and that may come too late, or never
         self._pending: list[Filters] = []
+        # those of them that the context has now, with what is added while it is waited for
+        self._last: Filters | None = None
         # those that were left when it had decided
         self._settled: Filters | None = None
 
@@ -150,11 +152,13 @@ class _Passed:
             self._before = self._context.filters
         elif self._settled is None:
             self._context.filters = self._before
+            self._last = None
 
-    def given(self, decision: Decision) -> Decision:
-        """What it is given, at once or later."""
+    def given(self, decision: Decision, filters: Filters | None = None) -> Decision:
+        """What it is given, at once or later, with these ``filters`` or those that there are."""
         context, settled = self._context, self._settled
-        filters = context.filters
+        if filters is None:
+            self._last = filters = context.filters
         if type(decision) is Plan and settled is None:
             # Most are there at once.
             self._given.append((decision, filters))
@@ -162,7 +166,7 @@ class _Passed:
             # The request has gone on with something else.
             if isinstance(decision, Plan):
                 decision.give_back()
-            context.keep_filters(settled, [filters])
+            context.keep_filters(settled, [filters, context.filters])
         elif isinstance(decision, Deferred):
             self._pending.append(filters)
             coming: Any = decision.addCallbacks(
@@ -178,7 +182,8 @@ class _Passed:
 
     def _has_come(self, decision: Decision, filters: Filters) -> Decision:
         self._is_no_more_pending(filters)
-        return self.given(decision)
+        # Where it has asked again since, the filters that there are belong to that.
+        return self.given(decision, None if self._last is filters else filters)
 
     def _comes_not(self, failure: Failure, filters: Filters) -> Failure:
         # Who is told why is told past the filters that there are.
@@ -187,6 +192,8 @@ class _Passed:
 
     def _asked(self, decide: Callable[[bool], Decision | None], filters: Filters, late: bool) -> Decision | None:
         self._is_no_more_pending(filters)
+        if self._settled is None and self._last is not filters:
+            self._context.filters = self._last = filters
         decision = decide(late)
         return self.given(decision) if decision is not None else None
 
@@ -198,7 +205,7 @@ class _Passed:
         context, pending, before = self._context, self._pending, self._before
         given, self._given = self._given, []
         alone = len(given) == 1 and (given[0][0] is chosen or not isinstance(given[0][0], Plan))
-        if alone and not pending:
+        if alone and not pending and given[0][1] is self._last:
             self._settled = context.filters
             return
         # What is made of an answer is one as well.
