@@ -61,8 +61,6 @@ _log = Logger()
 # Methods that may be for the proxy itself.
 _FOR_US: Final = frozenset({b"TRACE", b"OPTIONS"})
 _ALLOW: Final = (b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, CONNECT",)
-
-
 # What somebody does who has opened the proxy's own address, as if it were a site.
 _LOOKED_AT: Final = frozenset({b"GET", b"HEAD"})
 
@@ -246,16 +244,21 @@ class ForwardMode:
             # What it judges is the origin's response, or one that was kept.
             context.filter_responses(ContentFilter(self._content, target.url))
         if self._inner:
-            # Whose fields may be others then.
-            return around(
-                lambda head, context: self._sent(
-                    self._planned(head, context, target, address, rule, mask, lines), asked, context
-                ),
-                self._inner,
-            )(head, context)
-        return self._sent(self._planned(head, context, target, address, rule, mask, lines), asked, context)
+            return around(partial(self._sent, asked, target, address, rule, mask, lines), self._inner)(head, context)
+        return self._sent(asked, target, address, rule, mask, lines, head, context)
 
-    def _sent(self, plan: Plan, asked: RequestHead, context: RequestContext) -> Decision:
+    def _sent(
+        self,
+        asked: RequestHead,
+        target: Target,
+        address: Address,
+        rule: str,
+        mask: Mask | None,
+        lines: tuple[bytes, ...],
+        head: RequestHead,
+        context: RequestContext,
+    ) -> Decision:
+        plan = self._planned(head, context, target, address, rule, mask, lines)
         return plan if self._to_parents is None else self._to_parents.plan(plan, asked, context)
 
     def _planned(
