@@ -554,3 +554,18 @@ def test_of_two_that_were_waited_for_each_has_its_own_filters(places, which, ord
     proxy.upstream.send(OK)
     assert client.received.startswith(b"HTTP/1.1 200") and marks(client.received) == [b"%d" % which, b"outer"]
     assert taken() == [0, 0] and [one.ends for one in (outer, *waits.marks)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("end", ["fault", "the client leaves"])
+def test_of_two_that_are_waited_for_none_is_forgotten_when_they_fail(places, which, end):
+    outer, waits = Marks(b"outer"), WaitsEachTime()
+    proxy, taken = places(outer, TakesOne(which), waits)
+    client = proxy.connect()
+    client.send(GET)
+    if end == "fault":
+        waits.waiting[which].errback(RequestDenied("no"))
+        assert client.received.startswith(b"HTTP/1.1 403") and b"X-By: outer" in client.received
+    client.drop()
+    waits.waiting[1 - which].callback(None)
+    assert taken() == [0, 0] and [one.ends for one in (outer, *waits.marks)] == [1, 1, 1]

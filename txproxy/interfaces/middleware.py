@@ -186,8 +186,12 @@ class _Passed:
         return self.given(decision, None if self._last is filters else filters)
 
     def _comes_not(self, failure: Failure, filters: Filters) -> Failure:
-        # Who is told why is told past the filters that there are.
-        self._is_no_more_pending(filters)
+        context, settled = self._context, self._settled
+        if settled is not None:
+            context.keep_filters(settled, [filters, context.filters])
+        elif self._last is filters:
+            # Who is told why is told past these.
+            self._is_no_more_pending(filters)
         return failure
 
     def _asked(self, decide: Callable[[bool], Decision | None], filters: Filters, late: bool) -> Decision | None:
