@@ -291,3 +291,20 @@ def test_a_dialer_that_fails_is_a_502(serve, late):
     assert client.received.startswith(b"HTTP/1.1 502 ")
     assert proxy.failures.pop() is ZeroDivisionError
     assert mode.told.ends == [("DialError", 0)]
+
+
+def test_a_change_of_protocols_goes_with_the_upstream_that_has_agreed_to_it(filtered):
+    filtered.mode.next_attempt = lambda plan, fault: plan.attempt
+    client = filtered.connect()
+    upgrade = b"Connection: upgrade\r\nUpgrade: websocket\r\n"
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\n" + upgrade + b"Content-Length: 5\r\n\r\n")
+    filtered.advance(0)
+    filtered.upstream.send(b"HTTP/1.1 101 Switching Protocols\r\n" + upgrade + b"\r\n")
+    filtered.upstream.drop()
+    client.send(b"hello")
+    filtered.advance(0)
+    assert len(filtered.network.dialed) == 2 and filtered.upstream.received.endswith(b"\r\n\r\nhello")
+    assert client.received == b""
+    response = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 0\r\n\r\n"
+    filtered.upstream.send(response)
+    assert client.received == response

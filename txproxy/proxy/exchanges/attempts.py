@@ -245,6 +245,8 @@ class Attempts:
         # RFC 9112 9.3.1: the upstream closed a kept-alive connection while the request was on its way.
         closed_idle = cut and upstream.reused and not upstream.received_any
         if repeat:
+            # What this one has agreed to, another has not.
+            self._switching = None
             if not self.request_done:
                 self.downstream.request_unwanted()
             plan.cuts += cut
