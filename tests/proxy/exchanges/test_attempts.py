@@ -6,7 +6,7 @@ from twisted.logger import globalLogPublisher
 from zope.interface import implementer
 
 from txproxy.errors import ConnectionRefused, UpstreamUnavailable
-from txproxy.interfaces import Address, Attempt, IMode, Plan, RequestFilter, ResponseFilter
+from txproxy.interfaces import Address, Attempt, IMode, Plan, RequestFilter, ResponseFilter, Trace
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.testing import ProxyInMemory
 from txproxy.wire.headers import Headers
@@ -308,3 +308,23 @@ def test_a_change_of_protocols_goes_with_the_upstream_that_has_agreed_to_it(filt
     response = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 0\r\n\r\n"
     filtered.upstream.send(response)
     assert client.received == response
+
+
+def test_each_attempt_and_its_answer_are_told_whether_or_not_anybody_observes(serve):
+    proxy, mode = serve()
+    traces = []
+
+    def handle(head, context):
+        traces.append(Trace())
+        context.trace = traces[-1]
+        return mode.plan(head, context)
+
+    proxy.factory.handle = handle
+    client, upstream = proxy.exchange(GET, OK)
+    client.send(GET)
+    # on the connection that was kept
+    upstream.send(OK)
+    assert len(proxy.network.dialed) == 1 and len(traces) == 2
+    for trace in traces:
+        said = [(entry.who, entry.what) for entry in trace.entries]
+        assert ("answer", "200 OK") in said and any("10.0.0.1" in f"{who} {what}" for who, what in said)

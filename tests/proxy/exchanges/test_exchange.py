@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from txproxy.errors import ConnectionRefused, ConnectTimeout, RequestDenied
-from txproxy.interfaces import Address, Attempt, IMode, Plan, RequestFilter, ResponseFilter
+from txproxy.interfaces import Address, Attempt, IMode, Plan, Postponed, RequestFilter, ResponseFilter
 from txproxy.proxy.downstream import http1
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.factory import ProxyFactory
@@ -616,3 +616,19 @@ def test_one_that_is_over_waits_for_no_collector(filtering, end, monkeypatch):
     finally:
         gc.enable()
         proxy.close()
+
+
+@implementer(IMode)
+class Waiting:
+    """Would wait for a body for ever."""
+
+    def plan(self, head, context):
+        return Postponed(lambda late: None, lambda tracker, exchange: tracker)
+
+
+def test_a_mode_that_waits_for_a_body_that_a_request_does_not_have_has_failed():
+    proxy = ProxyInMemory(lambda reactor: ProxyFactory(Waiting(), reactor=reactor))
+    client = proxy.connect()
+    client.send(GET)
+    assert status(client.received) == 500 and not proxy.network.dialed
+    proxy.close()

@@ -130,6 +130,8 @@ class Attempts:
         self._tracker = attempt.tracker
         if self.recording is not None:
             self.recording.attempt(attempt)
+        if self.context.trace is not None:
+            attempt.tell(self.context.trace)
         body = self.body
         if body is not None and body.early is not None and body.early.late and attempt.tracker is not None:
             self._tracker = body.early.postponed.lend(attempt.tracker, self)
@@ -147,16 +149,12 @@ class Attempts:
             if kept is not None:
                 if self.recording is not None:
                     self.recording.kept()
-                    if self.context.trace is not None:
-                        attempt.tell(self.context.trace)
                 self._send(kept, attempt.head)
                 return
         self._dial(attempt)
 
     def _dial(self, attempt: Attempt) -> None:
         self.phase = DIALING
-        if self.context.trace is not None:
-            attempt.tell(self.context.trace)
         try:
             dialing = self.services.dial(attempt.address, self.context.client_ip)
         except Exception:

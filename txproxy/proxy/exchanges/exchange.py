@@ -101,9 +101,11 @@ class Exchange(Attempts):
             self.refuse(decision)
         elif self.body is not None:
             self.body.postpone(decision)
-        else:
-            # There is nothing to wait for.
-            self.ask(decision, late=False)
+        elif not self.ask(decision, late=False):
+            # There is nothing that could be waited for any longer.
+            self.refuse(
+                Refusal(500, "proxy_internal_error", "the mode waits for a body that the request does not have")
+            )
 
     def ask(self, postponed: Postponed, late: bool) -> bool:
         """Have it decided now; False if that has to wait on."""
@@ -426,8 +428,8 @@ class Exchange(Attempts):
         if self.body is not None or self._response_body is not None:
             # They know the exchange: nobody has to wait for the collector of such circles.
             self.body = self._response_body = None
+        if context.trace is not None and outcome in ("ok", "tunnel"):
+            context.trace.say("answer", status_text(self.status), "from the upstream")
         if self.recording is not None:
             self.recording.attempt_over(None, self.upstream_status)
-            if context.trace is not None and outcome in ("ok", "tunnel"):
-                context.trace.say("answer", status_text(self.status), "from the upstream")
             self.services.exchange_finished(self.recording.of(self))

@@ -73,10 +73,7 @@ class RequestBodyFilters:
 
     def body(self, data: bytes) -> bytes:
         """What passes of ``data``; raises ``Refused``."""
-        return self._from(0, data)
-
-    def _from(self, first: int, data: bytes) -> bytes:
-        for one in self._filters[first:]:
+        for one in self._filters:
             if not data:
                 break
             data = _passed(one.body(data))
