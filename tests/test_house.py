@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("components", "matching"),
     ("wire",),
     ("interfaces",),
-    ("net", "tls", "limits"),
+    ("net", "tls", "limits", "cache"),
     ("proxy", "upstreams"),
     ("forward", "reverse", "stream"),
     ("observe",),
@@ -50,7 +50,7 @@ STANDING_ALONE = {
     "wire": {"txproxy", "attrs"},
 }
 # They do not know each other, though some stand on a layer above.
-SIBLINGS = {"forward", "reverse", "stream", "limits"}
+SIBLINGS = {"forward", "reverse", "stream", "limits", "cache"}
 OBSERVE_IS_FOR = {"observe", "config", "runtime", "tap", "testing"}
 
 MOST_IN_A_FOLDER = 14
