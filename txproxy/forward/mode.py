@@ -161,6 +161,7 @@ class ForwardMode:
     def attach(self, services: Services) -> None:
         """This mode is served by means of ``services``."""
         self._inner = services.inner_middleware
+        self._services = services
 
     def plan(self, head: RequestHead, context: RequestContext) -> Decision:
         """See :class:`txproxy.interfaces.IMode`."""
@@ -244,7 +245,8 @@ class ForwardMode:
             # What it judges is the origin's response, or one that was kept.
             context.filter_responses(ContentFilter(self._content, target.url))
         if self._inner:
-            return around(partial(self._sent, asked, target, address, rule, mask, lines), self._inner)(head, context)
+            sent = partial(self._sent, asked, target, address, rule, mask, lines)
+            return around(sent, self._inner, "forward", self._services)(head, context)
         return self._sent(asked, target, address, rule, mask, lines, head, context)
 
     def _sent(

@@ -13,7 +13,7 @@ from txproxy.errors import (
 )
 from txproxy.interfaces.address import Address, Hop, Opening
 from txproxy.interfaces.allowances import Allowance, Bounds, Meter, Metered, Shaper
-from txproxy.interfaces.answers import Answer, Refusal
+from txproxy.interfaces.answers import Answer, BodyReceiver, BodySource, Refusal, RelayedAnswer
 from txproxy.interfaces.attempt import Attempt, Tracker
 from txproxy.interfaces.connection import ClientConnection, IConnectionFilter
 from txproxy.interfaces.context import RequestContext, RequestFilter, ResponseFilter
@@ -47,6 +47,9 @@ __all__ = [
     "Plan",
     "Attempt",
     "Answer",
+    "RelayedAnswer",
+    "BodySource",
+    "BodyReceiver",
     "Refusal",
     "Postponed",
     "Tracker",

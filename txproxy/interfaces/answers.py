@@ -4,22 +4,83 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from typing import Any, Protocol
 
 import attrs
 
 from txproxy.errors import ExchangeError
+from txproxy.interfaces.allowances import Bounds
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import ResponseHead
+
+
+class BodyReceiver(Protocol):
+    """Who gets a body: an exchange."""
+
+    def response_body(self, data: bytes) -> None:
+        """Part of it."""
+
+    def response_end(self, trailers: Headers) -> None:
+        """It is complete."""
+
+    def source_failed(self, fault: ExchangeError) -> None:
+        """The rest of it cannot be had."""
+
+    def flush(self) -> None:
+        """No more of it is at hand just now."""
+
+    def sink(self) -> Any:
+        """The transport to which its bytes may pass by ``response_body``, in full; None if they may not. All that was
+        handed on before has been written to it.
+        """
+
+    def response_passed(self, size: int) -> None:
+        """So many bytes have."""
+
+
+class BodySource(Protocol):
+    """A body that is not at hand as bytes. ``length`` is how many bytes it has, or None where nobody knows yet."""
+
+    length: int | None
+
+    def start(self, receiver: BodyReceiver) -> None:
+        """Give all of it to ``receiver``, at once or as it comes. Called once, or never."""
+
+    def pause_response(self) -> None:
+        """Give no more: the receiver has enough to do with what it got."""
+
+    def resume_response(self) -> None:
+        """Go on."""
+
+    def close(self) -> None:
+        """Nobody wants the rest, or any of it; the receiver learns nothing."""
 
 
 @attrs.frozen
 class Answer:
     """A whole response of a mode's own making: ``status``, field lines (``b"Location: /new"``) and ``body``.
 
-    Date and Content-Length are added.
+    Date and Content-Length are added; without the latter where a :class:`BodySource` does not know it.
     """
 
     status: int
     lines: tuple[bytes, ...] = ()
-    body: bytes = b""
+    body: bytes | BodySource = b""
+
+    def give_back(self) -> None:
+        """Nobody gets it."""
+        if not isinstance(self.body, bytes):
+            self.body.close()
+
+
+@attrs.frozen(kw_only=True)
+class RelayedAnswer(Answer):
+    """A response that somebody else has made: its ``head`` is complete, and goes out as it is. Being an upstream's, it
+    is subject to what bounds those: ``bounds``.
+    """
+
+    head: ResponseHead
+    bounds: Bounds | None = None
 
 
 @attrs.frozen

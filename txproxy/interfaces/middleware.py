@@ -91,10 +91,16 @@ def places(middleware: Iterable[Any]) -> Places:
     return Places(tuple(outer), tuple(inner), tuple(filters))
 
 
-def around(handler: Handler, middleware: Iterable[Any]) -> Handler:
-    """``handler`` with each ``middleware`` around it, the first outermost; without any it is ``handler`` itself."""
+def around(handler: Handler, middleware: Iterable[Any], scope: str = "", services: Any = None) -> Handler:
+    """``handler`` with each ``middleware`` around it, the first outermost; without any it is ``handler`` itself.
+
+    One that sends requests of its own stands around in its own way: ``within(handler, scope, services)`` gives a
+    handler. ``scope`` tells those whose requests may be alike and mean another thing from one another, a pool's from
+    another's, and ``services`` are what exchanges take.
+    """
     for one in reversed(tuple(middleware)):
-        handler = partial(_handle, one.handle, handler)
+        own = getattr(one, "within", None)
+        handler = partial(_handle, one.handle, handler) if own is None else own(handler, scope, services)
     return handler
 
 
@@ -209,6 +215,9 @@ class _Passed:
         context, pending, before = self._context, self._pending, self._before
         given, self._given = self._given, []
         alone = len(given) == 1 and (given[0][0] is chosen or not isinstance(given[0][0], Plan))
+        for one, _ in given:
+            if isinstance(one, Answer) and not _made_of(chosen, one):
+                one.give_back()
         if alone and not pending and given[0][1] is self._last:
             self._settled = context.filters
             return
@@ -236,7 +245,7 @@ class _Passed:
             context = self._context
             given, self._given = self._given, []
             for one, _ in given:
-                if isinstance(one, Plan):
+                if not isinstance(one, Refusal):
                     one.give_back()
             if given:
                 context.keep_filters(context.filters, [filters for _, filters in given])
@@ -257,6 +266,11 @@ class _Passed:
         return self.settled(decision) if decision is not None else None
 
 
+def _made_of(chosen: Plan | Answer | Refusal | None, given: Answer) -> bool:
+    """Whether what is ``chosen`` has the body of the answer that was ``given``."""
+    return isinstance(chosen, Answer) and chosen.body is given.body
+
+
 def decided(decision: Decision, change: Callable[[Plan | Answer | Refusal], Any]) -> Decision:
     """What ``change`` makes of ``decision``, as soon as that is there. Where it fails, what was planned is given
     back.
@@ -270,7 +284,7 @@ def decided(decision: Decision, change: Callable[[Plan | Answer | Refusal], Any]
         try:
             changed = change(decision)
         except BaseException:
-            if isinstance(decision, Plan):
+            if not isinstance(decision, Refusal):
                 decision.give_back()
             raise
     given: Decision = changed

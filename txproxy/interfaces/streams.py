@@ -51,6 +51,9 @@ class ClientStream(Protocol):
         out.
         """
 
+    def begin_answer(self, given: Refusal | Answer, response: ResponseHead) -> bool:
+        """The head of such a response; gives whether its body is to go out after it."""
+
     def cut(self) -> None:
         """The response cannot be completed, and the client must be able to tell."""
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
+import attrs
 from zope.interface import implementer
 
 from txproxy.errors import RequestDenied
 from txproxy.interfaces.allowances import Bounds
-from txproxy.interfaces.answers import Answer, Outcome, Refusal, Verdict
+from txproxy.interfaces.answers import Answer, Outcome, Refusal, RelayedAnswer, Verdict
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.middleware import Handler, IMiddleware, decided
 from txproxy.interfaces.plan import Decision, Plan
@@ -34,7 +35,8 @@ def found_bounds(find: FindBounds, context: RequestContext) -> Bounds | None:
 class BoundsMiddleware:
     """Bounds what goes to an upstream by ``bounds(client_ip, user, rule)`` (see :class:`txproxy.Allotments`): user and
     rule as what stands within it has found them, or the route's name in place of the rule's. Where it raises a
-    ``RequestDenied``, that is answered. What the proxy answers itself is not bounded.
+    ``RequestDenied``, that is answered. What the proxy answers itself is not bounded; what it has kept of an upstream's
+    answers is.
     """
 
     def __init__(self, bounds: FindBounds) -> None:
@@ -53,8 +55,11 @@ class BoundsMiddleware:
         return decided(decision, partial(self._bound, context))
 
     def _bound(self, context: RequestContext, one: Plan | Answer | Refusal) -> Plan | Answer | Refusal:
-        if isinstance(one, Plan):
+        if isinstance(one, Plan | RelayedAnswer):
             bounds = found_bounds(self._find, context)
-            if bounds is not None:
-                one.bounds = bounds
+            if bounds is None:
+                return one
+            if isinstance(one, RelayedAnswer):
+                return attrs.evolve(one, bounds=bounds)
+            one.bounds = bounds
         return one

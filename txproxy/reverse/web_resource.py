@@ -173,12 +173,8 @@ class _SiteRequest:
 
     def send_answer(self, given: Refusal | Answer, response: ResponseHead, body: bytes) -> int:
         """A response of the proxy's own."""
-        exchange, channel = self._exchange, self._request.channel
-        if given.status == 400 and isinstance(given, Refusal) and isinstance(channel, HTTPChannel):
-            # as with a port
-            self._request.setHeader(b"connection", b"close")
-            channel.persistent = False
-        self.send_head(response)
+        exchange = self._exchange
+        self.begin_answer(given, response)
         if self._request.method != b"HEAD":
             self._request.write(body)
         if exchange is not None:
@@ -186,6 +182,16 @@ class _SiteRequest:
         self._over = True
         self._request.finish()
         return len(body)
+
+    def begin_answer(self, given: Refusal | Answer, response: ResponseHead) -> bool:
+        """The head of one."""
+        channel = self._request.channel
+        if given.status == 400 and isinstance(given, Refusal) and isinstance(channel, HTTPChannel):
+            # as with a port
+            self._request.setHeader(b"connection", b"close")
+            channel.persistent = False
+        self.send_head(response)
+        return bool(response.body) and self._request.method != b"HEAD"
 
     def cut(self) -> None:
         """Break the connection: the client must see that something is missing."""

@@ -283,7 +283,7 @@ class Http1Protocol(ClientProtocol):
             out.clear()
             self._write(self.transport, data)
 
-    def send_answer(self, given: Refusal | Answer, response: ResponseHead, body: bytes) -> int:
+    def begin_answer(self, given: Refusal | Answer, response: ResponseHead) -> bool:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
         exchange = self.exchange
         if exchange is not None and (
@@ -294,9 +294,13 @@ class Http1Protocol(ClientProtocol):
             # What a client sent early for a tunnel must not be read as its next request. And who sends what can be read
             # in two ways is not listened to any longer.
             self._close_after = True
-        self._out.append(self.codec.send_head(response, self._close_after))
+        self.send_head(response)
+        return self.codec.sends_body
+
+    def send_answer(self, given: Refusal | Answer, response: ResponseHead, body: bytes) -> int:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
         sent = 0
-        if self.codec.sends_body:
+        if self.begin_answer(given, response):
             self._out.append(self.codec.send_data(body))
             sent = len(body)
         self.send_end(_NO_FIELDS)

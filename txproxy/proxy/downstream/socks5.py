@@ -247,8 +247,13 @@ class SocksProtocol(ClientProtocol):
 
     def send_answer(self, given: Refusal | Answer, response: ResponseHead, body: bytes) -> int:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
-        self._refuse(reply_code(given.status, given.error if isinstance(given, Refusal) else ""))
+        self.begin_answer(given, response)
         return 0
+
+    def begin_answer(self, given: Refusal | Answer, response: ResponseHead) -> bool:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        self._refuse(reply_code(given.status, given.error if isinstance(given, Refusal) else ""))
+        return False
 
     def _refuse(self, code: int) -> None:
         server = self.codec.server

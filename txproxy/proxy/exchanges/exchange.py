@@ -8,18 +8,20 @@ upstream is in :mod:`txproxy.proxy.exchanges.attempts`; what is seldom needed, o
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final, cast
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txproxy.errors import ExchangeError
-from txproxy.interfaces.answers import Answer, Refusal
+from txproxy.interfaces.answers import Answer, Refusal, RelayedAnswer
 from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.interfaces.plan import Decided, Decision, Plan, Postponed
 from txproxy.interfaces.streams import UpstreamConnection
+from txproxy.proxy.exchange_bounds import Bound
+from txproxy.proxy.exchanges.answer_sources import BytesSource
 from txproxy.proxy.exchanges.attempts import Attempts
 from txproxy.proxy.exchanges.filters import ReplacedResponse, ResponseBodyFilters, filtered_head
 from txproxy.proxy.exchanges.own_answers import OwnAnswer, in_place_of, status_text
@@ -35,6 +37,8 @@ from txproxy.wire.message import RequestHead, ResponseHead
 
 _log = Logger()
 
+_NO_FIELDS: Final = Headers()
+
 
 class Exchange(Attempts):
     """One request on its way.
@@ -48,6 +52,8 @@ class Exchange(Attempts):
     sent = 0
     outcome = ""
     detail = ""
+    # how it ends if all goes well
+    _ends_as = "ok"
     # what the body of the response passes, if anything
     _response_body: ResponseBody | None = None
 
@@ -128,7 +134,7 @@ class Exchange(Attempts):
             self.decided(decision)
             return
         # Whoever was to cancel it has not.
-        if isinstance(decision, Plan):
+        if isinstance(decision, Plan | Answer):
             decision.give_back()
         self.context.close_filters()
 
@@ -310,7 +316,7 @@ class Exchange(Attempts):
         if trailers.lines and self.plan is not None and self.plan.own_fields is not None:
             trailers = of_response(trailers, self.plan.own_fields.response)
         self.downstream.send_end(trailers)
-        self._finish("ok", "")
+        self._finish(self._ends_as, "")
         self.downstream.exchange_done()
 
     def response_sent(self, response: ResponseHead, body: bytes) -> None:
@@ -388,12 +394,43 @@ class Exchange(Attempts):
             answer.tell(context.trace)
         given = answer.given
         self.status = answer.response.status
+        bounds = given.bounds if isinstance(given, RelayedAnswer) else None
+        if answer.source is not None or bounds is not None:
+            if bounds is not None and self.bound is None:
+                self.bound = Bound(bounds, self)
+            self._relay(answer)
+            return
         self.sent = self.downstream.send_answer(given, answer.response, answer.body)
         if isinstance(given, Answer):
             self._finish("answered", "")
         else:
             self._finish(given.error or "refused", given.detail)
         self.downstream.exchange_done()
+
+    def _relay(self, answer: OwnAnswer) -> None:
+        """Send one whose body comes as an upstream's does."""
+        given, source = answer.given, answer.source or BytesSource(answer.body)
+        self._ends_as = "answered"
+        down = self.bound.down if self.bound is not None else None
+        if answer.filters is not None or down is not None:
+            self._response_body = ResponseBody(self, answer.filters, down)
+        self.phase = ANSWERED
+        # It is read from, paused and closed as a connection is.
+        self.upstream = cast(UpstreamConnection, source)
+        if self.downstream.begin_answer(given, answer.response):
+            source.start(self)
+            if self.phase is ANSWERED:
+                # Whoever waits for the rest has the head already.
+                self.downstream.flush()
+        else:
+            self.drop_upstream()
+            self.response_over(_NO_FIELDS)
+
+    def source_failed(self, fault: ExchangeError) -> None:
+        """See :class:`txproxy.interfaces.answers.BodyReceiver`."""
+        self.upstream = None
+        if self.phase is not OVER:
+            self.fail(fault)
 
     def fail(self, fault: ExchangeError) -> None:
         """It ends with this fault."""

@@ -8,16 +8,22 @@ from typing import Final
 from twisted.logger import Logger
 
 from txproxy.errors import ExchangeError
-from txproxy.interfaces.answers import Answer, Refusal
+from txproxy.interfaces.answers import Answer, BodySource, Refusal, RelayedAnswer
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.interfaces.pages import page
 from txproxy.interfaces.trace import Trace
 from txproxy.matching.octets import shown
 from txproxy.proxy.error_pages import ErrorPages
-from txproxy.proxy.exchanges.filters import ReplacedResponse, filtered_head, of_refusal, with_length
+from txproxy.proxy.exchanges.filters import (
+    ReplacedResponse,
+    ResponseBodyFilters,
+    filtered_head,
+    of_refusal,
+    with_length,
+)
 from txproxy.proxy.services import Services
 from txproxy.wire.headers import Headers
-from txproxy.wire.message import RequestHead, ResponseHead
+from txproxy.wire.message import CHUNKED, RequestHead, ResponseHead
 
 _log = Logger()
 _NO_FIELDS: Final = Headers()
@@ -86,16 +92,12 @@ def reply(
     refusal: Refusal | Answer, name: bytes, html: bool, date: bytes, pages: ErrorPages | None = None
 ) -> tuple[ResponseHead, bytes]:
     """Head and body of a mode's own answer, or that tell a client of a refusal; ``name`` is who speaks in Proxy-Status
-    (RFC 9209 section 2), ``pages`` what stands in place of our own small bodies.
+    (RFC 9209 section 2), ``pages`` what stands in place of our own small bodies. A body that is not at hand is none.
     """
+    if isinstance(refusal, Answer):
+        return _answer(refusal, date)
     status = refusal.status
     reason = reason_of(status)
-    if isinstance(refusal, Answer):
-        given = [b"Date: " + date, *refusal.lines]
-        # RFC 9110 8.6: no Content-Length in a 204; and in a 304 it would be that of the content which is not sent.
-        if status not in (204, 304):
-            given.append(b"Content-Length: %d" % len(refusal.body))
-        return ResponseHead(status, Headers.from_lines(given), reason=reason, body=len(refusal.body)), refusal.body
     sentence = refusal.sentence or _BY_ERROR.get((status, refusal.error)) or _SENTENCES.get(status, "")
     found = pages.render(status) if pages is not None else None
     if refusal.page is not None:
@@ -106,6 +108,21 @@ def reply(
         lines.append(b"Proxy-Status: %b; error=%b" % (name, refusal.error.encode("ascii")))
     lines.extend(refusal.lines)
     return ResponseHead(status, Headers.from_lines(lines), reason=reason, body=len(body)), body
+
+
+def _answer(answer: Answer, date: bytes) -> tuple[ResponseHead, bytes]:
+    body = answer.body
+    data = body if isinstance(body, bytes) else b""
+    if isinstance(answer, RelayedAnswer):
+        return answer.head, data
+    length = len(body) if isinstance(body, bytes) else body.length
+    lines = [b"Date: " + date, *answer.lines]
+    # RFC 9110 8.6: no Content-Length in a 204; and in a 304 it would be that of the content which is not sent.
+    if length is not None and answer.status not in (204, 304):
+        lines.append(b"Content-Length: %d" % length)
+    reason = reason_of(answer.status)
+    framed = length if length is not None else CHUNKED
+    return ResponseHead(answer.status, Headers.from_lines(lines), reason=reason, body=framed), data
 
 
 def in_place_of(
@@ -130,19 +147,26 @@ def _filter_failed() -> Refusal:
 
 
 class OwnAnswer:
-    """``given``, as a ``response`` with its ``body`` for whoever sent ``request``."""
+    """``given``, as a ``response`` with its ``body`` for whoever sent ``request``. A ``source`` in place of the body
+    has yet to pass the ``filters``.
+    """
 
-    __slots__ = ("given", "response", "body", "_services", "_request", "_unfiltered")
+    __slots__ = ("given", "response", "body", "source", "filters", "_services", "_request", "_unfiltered")
 
     def __init__(self, services: Services, request: RequestHead, given: Answer | Refusal) -> None:
         self._services = services
         self._request = request
+        self.source: BodySource | None = None
+        self.filters: ResponseBodyFilters | None = None
         self._set(given)
 
     def _set(self, given: Answer | Refusal) -> None:
         services = self._services
         html = prefers_html(self._request.headers)
         self.given = given
+        if self.source is not None:
+            self.source.close()
+        self.source = None if isinstance(given, Refusal) or isinstance(given.body, bytes) else given.body
         self.response, self.body = reply(given, services.name, html, services.http_date(), services.pages)
         self._unfiltered = self.response
 
@@ -176,7 +200,9 @@ class OwnAnswer:
     def _filter(self, filters: tuple[ResponseFilter, ...], context: RequestContext) -> None:
         bodiless = self._request.method == b"HEAD" or self.response.status in (204, 304)
         response, passing = filtered_head(self.response, context, filters, bodiless)
-        if passing is not None:
+        if self.source is not None:
+            self.filters = passing
+        elif passing is not None:
             self.body = passing.body(self.body) + passing.end(_NO_FIELDS)
             response = with_length(response, len(self.body))
         self.response = response

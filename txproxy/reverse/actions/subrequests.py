@@ -90,6 +90,11 @@ class _Subrequest:
         """There is no answer."""
         return 0
 
+    def begin_answer(self, given: Refusal | Answer, response: ResponseHead) -> bool:
+        """Nobody has asked for a body that comes slowly."""
+        self.send_answer(given, response, b"")
+        return False
+
     def cut(self) -> None:
         """The answer will not be complete."""
 

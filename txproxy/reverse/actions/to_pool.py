@@ -189,7 +189,7 @@ class ToPool:
 
     def attach(self, services: Services) -> None:
         """See :class:`txproxy.reverse.Action`."""
-        self.plan = around(self._plan, services.inner_middleware)
+        self.plan = around(self._plan, services.inner_middleware, f"pool {self.pool.name}", services)
 
     def _wait(self, head: RequestHead, context: RequestContext) -> Decision:
         if context.trace is not None:
