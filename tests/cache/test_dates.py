@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txproxy.cache.dates import http_date
+from txproxy.cache.dates import http_date, written_date
 
 NOW = calendar.timegm((2026, 11, 29, 4, 0, 0))
 EXAMPLE = 784111777
@@ -98,8 +98,13 @@ def test_what_is_written_as_a_date_is_read_as_the_same(seconds: int) -> None:
     form = time.gmtime(seconds)
     assert http_date(time.strftime("%a, %d %b %Y %H:%M:%S GMT", form).encode(), NOW) == seconds
     assert http_date(time.asctime(form).encode(), NOW) == seconds
+    assert http_date(written_date(seconds + 0.9), NOW) == seconds
 
 
 @given(st.binary(max_size=40) | st.from_regex(rb"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} ..:..:.. GMT"))
 def test_no_value_is_too_odd(value: bytes) -> None:
     http_date(value, NOW)
+
+
+def test_a_date_is_written_in_the_form_that_is_sent() -> None:
+    assert written_date(784111777.9) == b"Sun, 06 Nov 1994 08:49:37 GMT"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import re
 import time
+from email.utils import formatdate
 from functools import lru_cache
 from typing import Final
 
@@ -74,3 +75,8 @@ def _seconds(match: re.Match[bytes], year: int) -> int | None:
     if not (year and 1 <= day <= calendar.monthrange(year, month)[1] and hour < 24 and minute < 60 and second <= 60):
         return None
     return calendar.timegm((year, month, day, hour, minute, second))
+
+
+def written_date(seconds: float) -> bytes:
+    """The date of a time in seconds since the epoch, in the form that is sent."""
+    return formatdate(seconds, usegmt=True).encode("ascii")
