@@ -1,0 +1,161 @@
+"""Which of several stored responses a request is answered with (RFC 9111 section 4.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from txproxy.cache.dates import http_date
+from txproxy.cache.stored import Entry, StoredHead, VaryValues
+from txproxy.wire import grammar
+from txproxy.wire.headers import Headers
+
+# How many variants of one resource are kept: whoever sends ever new values pushes out nothing but these.
+MOST_VARIANTS: Final = 64
+
+_LANGUAGE: Final = b"accept-language"
+_ENCODING: Final = b"accept-encoding"
+# What is known to mean the same in another order and in other letters (RFC 9110 sections 12.5.3 and 12.5.4).
+_OF_PREFERENCES: Final = frozenset({_LANGUAGE, _ENCODING})
+# RFC 9110 12.4.2: weight = OWS ";" OWS "q=" qvalue
+_PREFERENCE: Final = re.compile(
+    rb"(" + grammar.TOKEN.pattern + rb")(?:[ \t]*;[ \t]*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?"
+)
+# RFC 9110 8.4.1: the same under an older name
+_OLD_CODINGS: Final = {b"x-gzip": b"gzip", b"x-compress": b"compress"}
+
+
+def vary_names(response: Headers) -> tuple[bytes, ...] | None:
+    """The fields of the request that a response was chosen by, in lower case and sorted; None if it was chosen by what
+    no cache can know (``*`` anywhere, or what is no name), so that it matches no request.
+    """
+    if b"vary" not in response.index:
+        return ()
+    names = {*response.tokens(b"vary")}
+    if b"*" in names or not all(grammar.TOKEN.fullmatch(name) for name in names):
+        return None
+    return tuple(sorted(names))
+
+
+def vary_values(request: Headers, names: Iterable[bytes]) -> VaryValues:
+    """The values that a ``request`` has under ``names`` (lower case), normalised: what differs in them alone means the
+    same. A field that its Connection names is for one hop and says nothing (RFC 9110 section 7.6.1).
+    """
+    index = request.index
+    hop = request.tokens(b"connection") if b"connection" in index else ()
+    return tuple(
+        [(name, _normalised(name, index[name]) if name in index and name not in hop else None) for name in names]
+    )
+
+
+def _normalised(name: bytes, value: bytes) -> bytes:
+    if name in _OF_PREFERENCES:
+        found = _preferences(value)
+        if found is not None:
+            # In the grammar of the field, so that what is malformed can never read the same.
+            return b", ".join([tag if q == 1000 else b"%b;q=0.%03d" % (tag, q) for tag, q in sorted(found.items())])
+    if b"," not in value or b'"' in value:
+        # A comma in quotes is a character like others.
+        return value.strip(b" \t")
+    return b", ".join([item.strip(b" \t") for item in value.split(b",")])
+
+
+def _preferences(value: bytes) -> dict[bytes, int] | None:
+    """What is wanted, in lower case, and how much, in thousandths; None if that is malformed, or contradicts itself."""
+    found: dict[bytes, int] = {}
+    for item in value.split(b","):
+        item = item.strip(b" \t")
+        if not item:
+            continue
+        match = _PREFERENCE.fullmatch(item)
+        if match is None:
+            return None
+        tag, q = match[1].lower(), 1000 if match[2] is None else round(float(match[2]) * 1000)
+        tag = _OLD_CODINGS.get(tag, tag)
+        if found.setdefault(tag, q) != q:
+            return None
+    return found
+
+
+def matches(head: StoredHead, request: Headers) -> bool:
+    """Whether the fields that a response was chosen by are in the ``request`` as they were when it came."""
+    vary = head.vary
+    return not vary or vary_values(request, [name for name, _ in vary]) == vary
+
+
+def choose(variants: Sequence[Entry], request: Headers) -> Entry | None:
+    """The most recent of the ``variants`` that matches a ``request``; else one whose language is what that wants most;
+    None if there is none.
+    """
+    if len(variants) == 1 and not variants[0].head.vary:
+        return variants[0]
+    # RFC 9111 4.1: one that does not say what it was chosen by was sent to somebody who wanted nothing in particular.
+    told = [one for one in variants if one.head.vary]
+    values: dict[tuple[bytes, ...], VaryValues] = {}
+    matching = []
+    for one in told:
+        names = tuple([name for name, _ in one.head.vary])
+        if names not in values:
+            values[names] = vary_values(request, names)
+        if values[names] == one.head.vary:
+            matching.append(one)
+    if not told:
+        matching = list(variants)
+    elif not matching:
+        matching = _in_wanted_language(told, request, values)
+    if len(matching) < 2:
+        return matching[0] if matching else None
+    return max(matching, key=_made)
+
+
+def _made(entry: Entry) -> tuple[float, float]:
+    head = entry.head
+    date = http_date(head.headers.get(b"date"), head.response_time)
+    return head.response_time if date is None else date, head.response_time
+
+
+def _in_wanted_language(
+    variants: list[Entry], request: Headers, values: dict[tuple[bytes, ...], VaryValues]
+) -> list[Entry]:
+    """Those of the ``variants`` in the language that a ``request`` wants before all others, and that differ from what
+    it would match in the value of Accept-Language alone (RFC 9111 section 4.1: a ranking that is known).
+    """
+    if _LANGUAGE not in request.index:
+        return []
+    names = {names for names in values if _LANGUAGE in names}
+    wanted = _wanted(dict(vary_values(request, (_LANGUAGE,)))[_LANGUAGE]) if names else None
+    if wanted is None:
+        return []
+    return [
+        one
+        for one in variants
+        if (one.head.headers.get(b"content-language") or b"").lower() == wanted
+        and _differs_in_language_alone(one.head.vary, values[tuple([name for name, _ in one.head.vary])])
+    ]
+
+
+def _wanted(value: bytes | None) -> bytes | None:
+    ranked = sorted((_preferences(value or b"") or {}).items(), key=lambda pair: -pair[1])
+    if not ranked or ranked[0][1] == 0 or ranked[0][0] == b"*":
+        return None
+    # Of two that are wanted as much the origin chooses.
+    return None if len(ranked) > 1 and ranked[0][1] == ranked[1][1] else ranked[0][0]
+
+
+def _differs_in_language_alone(stored: VaryValues, asked: VaryValues) -> bool:
+    return all(one == other for one, other in zip(stored, asked, strict=True) if one[0] != _LANGUAGE) and any(
+        name == _LANGUAGE for name, _ in stored
+    )
+
+
+def replaced(variants: Sequence[Entry], head: StoredHead) -> list[Entry]:
+    """Those of the ``variants`` that have no place beside ``head``, which is new: the one that was chosen by the same
+    values, and the oldest of what is too many.
+    """
+    same = [one for one in variants if one.head.vary == head.vary]
+    others = [one for one in variants if one.head.vary != head.vary]
+    too_many = len(others) + 1 - MOST_VARIANTS
+    if too_many <= 0:
+        return same
+    return same + sorted(others, key=lambda one: one.head.response_time)[:too_many]
