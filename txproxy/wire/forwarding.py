@@ -37,6 +37,11 @@ TARGET_FIELDS: Final = frozenset(
     b"x-original-url x-original-uri x-original-method x-original-host x-rewrite-url x-forwarded-uri x-forwarded-method "
     b"x-forwarded-path".split()
 )
+# By which frameworks take another method, host or scheme than those of the request.
+OVERRIDING_FIELDS: Final = frozenset(
+    b"x-http-method-override x-http-method x-method-override x-http-host-override x-host x-forwarded-protocol "
+    b"x-url-scheme x-scheme front-end-https x-http-destinationurl".split()
+)
 # Others by which clients, and proxies before this one, may do so.
 TELLING_FIELDS: Final = frozenset(
     b"client-ip x-client-ip true-client-ip x-cluster-client-ip x-originating-ip x-remote-ip x-remote-addr x-forwarded "
