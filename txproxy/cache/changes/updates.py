@@ -1,0 +1,128 @@
+"""What a 304, or the answer to HEAD, says of what is stored (RFC 9111 sections 3.2, 4.3.4 and 4.3.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Final
+
+import attrs
+
+from txproxy.cache.answering.conditional import entity_tag, strongly_equal, weakly_equal
+from txproxy.cache.answering.ranges import last_modified_if_strong
+from txproxy.cache.dates import http_date, written_date
+from txproxy.cache.stored import Entry, Freshness, StoredHead, VaryValues
+from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end
+from txproxy.wire.headers import Headers
+
+# RFC 9111 3.2: what belongs to the body that is stored, and to the message that it came in.
+_OF_THE_BODY: Final = frozenset({b"content-length", b"content-encoding", b"content-type", b"content-range"})
+_DROPPED: Final = HOP_BY_HOP | _OF_THE_BODY | {b"trailer"}
+
+
+class HeadEffect(Enum):
+    """What becomes of a stored response when one to HEAD has passed."""
+
+    NONE = "none"
+    FRESHENS = "freshens"
+    FREES = "frees"
+
+
+def validated(asked_for: Sequence[Entry], response: Headers, now: float) -> list[Entry]:
+    """Of the stored responses that a validation was sent for, those that a 304 with the fields of ``response`` is about
+    (RFC 9111 section 4.3.4). If there are none, it says nothing of what is stored, and the request is sent again
+    without conditions.
+    """
+    tag = entity_tag(response)
+    if tag is not None:
+        return _by_tag(asked_for, tag, response, now)
+    if b"last-modified" in response.index:
+        return _by_date(asked_for, response, now)
+    # It should have had the tag (RFC 9110 section 15.4.5). It can be about one that alone was asked for.
+    return list(asked_for) if len(asked_for) == 1 else []
+
+
+def _by_tag(asked_for: Sequence[Entry], tag: bytes, response: Headers, now: float) -> list[Entry]:
+    tagged = [(one, entity_tag(one.head.headers)) for one in asked_for]
+    same = [one for one, other in tagged if other is not None and strongly_equal(tag, other)]
+    if same:
+        return same
+    alike = [one for one, other in tagged if other is not None and weakly_equal(tag, other)]
+    if alike:
+        return [_latest(alike)]
+    # None of these had a tag, and now there is one: then the date tells.
+    return _by_date(asked_for, response, now) if all(other is None for _, other in tagged) else []
+
+
+def _by_date(asked_for: Sequence[Entry], response: Headers, now: float) -> list[Entry]:
+    time = http_date(response.index.get(b"last-modified"), now)
+    if time is None:
+        return []
+    same = [one for one in asked_for if http_date(one.head.headers.get(b"last-modified"), now) == time]
+    if len(same) < 2 or last_modified_if_strong(response, now) is not None:
+        return same
+    return [_latest(same)]
+
+
+def _latest(entries: list[Entry]) -> Entry:
+    return max(entries, key=lambda one: one.head.response_time)
+
+
+def updated_headers(stored: Headers, response: Headers, response_time: float) -> Headers:
+    """The ``stored`` fields with those of a 304, or of the answer to HEAD, in their place: each that it has replaces
+    all of that name, but for what belongs to the body, or was for one hop.
+
+    Age and Date are those of the new message in any case: by what it does not have, a response would be as old as it
+    was before it was validated.
+    """
+    new = end_to_end(response, _DROPPED)
+    if b"date" not in response.index:
+        # RFC 9110 6.6.1: who receives it says when that was.
+        new.append(b"Date: " + written_date(response_time))
+    names = [line.partition(b":")[0].lower() for line in new]
+    gone = {*names, b"age"}
+    lines = [line for line, name in zip(stored.lines, stored.names(), strict=True) if name not in gone]
+    return Headers.parsed(lines + new)
+
+
+def freshened(
+    head: StoredHead,
+    headers: Headers,
+    freshness: Freshness,
+    request_time: float,
+    response_time: float,
+    vary: VaryValues | None = None,
+    mark: int | None = None,
+) -> StoredHead:
+    """A stored ``head`` as it is once it was validated: with the fields that :func:`updated_headers` gives, how fresh
+    these make it, and when that was asked and answered. ``vary`` are the values of the request that has validated it,
+    where the response now names other fields than before; ``mark`` is the last purge that was known by then.
+    """
+    return attrs.evolve(
+        head,
+        headers=headers,
+        freshness=freshness,
+        request_time=request_time,
+        response_time=response_time,
+        vary=head.vary if vary is None else vary,
+        mark=head.mark if mark is None else mark,
+    )
+
+
+def effect_of_head(stored: StoredHead, length: int, status: int, response: Headers) -> HeadEffect:
+    """What an answer to HEAD says of a ``stored`` response to GET with a body of ``length`` bytes that could have been
+    chosen for that request (RFC 9111 section 4.3.5).
+    """
+    if status != stored.status or status != 200:
+        return HeadEffect.NONE
+    index = response.index
+    told = index.get(b"content-length")
+    if told is not None and told != b"%d" % length:
+        return HeadEffect.FREES
+    tag = index.get(b"etag")
+    if tag is not None and tag != stored.headers.get(b"etag"):
+        return HeadEffect.FREES
+    changed = index.get(b"last-modified")
+    if changed is not None and changed != stored.headers.get(b"last-modified"):
+        return HeadEffect.FREES
+    return HeadEffect.FRESHENS
