@@ -151,7 +151,13 @@ class CachePolicy(PlainValue):
     key_headers: tuple[bytes, ...] = attrs.field(default=(), converter=_names, validator=_check_tokens)
     key_cookies: tuple[bytes, ...] = attrs.field(default=(), converter=_octets, validator=_check_tokens)
 
+    # whether anything that a request says of caching counts, for whoever looks at each
+    hears_requests: bool = attrs.field(init=False, eq=False, repr=False)
     _ttls: dict[str, float] = attrs.field(init=False, eq=False, repr=False)
+
+    @hears_requests.default
+    def _hears(self) -> bool:
+        return self.request_directives or (self.reload_into_ims and not self.ignore_reload)
 
     @_ttls.default
     def _by_status(self) -> dict[str, float]:
