@@ -7,7 +7,7 @@ from txproxy.interfaces import Trace
 from txproxy.testing import context_of
 from txproxy.upstreams import Pool
 from txproxy.upstreams.balancing.strategies import NAMES
-from txproxy.upstreams.choice import tell_choice
+from txproxy.upstreams.choice import PoolAttempt, tell_choice
 
 
 def told(pool, chosen):
@@ -62,3 +62,15 @@ def test_a_strategy_of_ones_own_is_named():
     lines = told(pool, pool.take(None, context_of()))
     assert lines[0].startswith("pool pool (Last); ")
     assert lines[1:] == ["    http://10.0.0.1: another was chosen", "    http://10.0.0.2: chosen"]
+
+
+def test_an_attempt_tells_of_the_choice_and_knows_where_to_go_no_more():
+    pool = Pool(["http://10.0.0.1", "http://10.0.0.2"], clock=Clock())
+    first, second = pool.upstreams
+    attempt = PoolAttempt(second, second.address, None, second, second.answered, tried=(first,))
+    assert attempt.with_this == (first, second)
+    trace = Trace()
+    attempt.tell(trace)
+    *choice, sent = str(trace).splitlines()
+    assert choice == told(pool, second)
+    assert sent == "sent: nothing; a tunnel to 10.0.0.2:80"

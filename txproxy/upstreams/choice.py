@@ -1,11 +1,66 @@
-"""Why a pool has chosen an upstream, and not another."""
+"""An attempt at an upstream that a pool has chosen, and why it has chosen that, and not another."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from txproxy.interfaces.address import Address
+from txproxy.interfaces.attempt import Attempt, Tracker
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.trace import Trace
 from txproxy.upstreams.balancing.strategy import Strategy
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.upstream import State, Upstream
+from txproxy.wire.message import RequestHead
+
+
+class PoolAttempt(Attempt):
+    """One at an ``upstream`` of a pool, after ``tried`` others, of which so many were sent and count as ``retries``."""
+
+    __slots__ = ("upstream", "tried", "retries")
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        address: Address,
+        head: RequestHead | None,
+        tracker: Tracker,
+        answered: Callable[[int], None] | None,
+        lines: tuple[bytes, ...] = (),
+        tried: tuple[Upstream, ...] = (),
+        retries: int = 0,
+    ) -> None:
+        self.address = address
+        self.head = head
+        self.tracker = tracker
+        self.answered = answered
+        self.lines = lines
+        self.upstream = upstream
+        self.tried = tried
+        self.retries = retries
+
+    def tell(self, trace: Trace) -> None:
+        """See :class:`txproxy.interfaces.Attempt`."""
+        tell_choice(trace, self.upstream)
+        super().tell(trace)
+
+    @property
+    def with_this(self) -> tuple[Upstream, ...]:
+        """Where requests have been after it."""
+        return (*self.tried, self.upstream)
+
+
+def tunnel_attempt(
+    upstream: Upstream, pool: Pool, context: RequestContext, tried: tuple[Upstream, ...] = ()
+) -> PoolAttempt:
+    """A tunnel to the ``upstream`` that ``pool`` has chosen."""
+    try:
+        address = pool.address_for(upstream, context)
+    except BaseException:
+        # Without an attempt nobody would give its place back.
+        upstream.ended(None, 0)
+        raise
+    return PoolAttempt(upstream, address, None, upstream, upstream.answered, tried=tried)
 
 
 def tell_choice(trace: Trace, chosen: Upstream) -> None:

@@ -3,10 +3,10 @@
 import pytest
 
 from txproxy.errors import ConfigError, RequestError
-from txproxy.reverse.actions.to_pool import PoolAttempt
 from txproxy.reverse.rewriting.header_fields import kept_of
 from txproxy.reverse.rewriting.rewrites import Hsts, RequestRewrite, ResponseRewrite
 from txproxy.testing import context_of
+from txproxy.upstreams.choice import PoolAttempt
 from txproxy.upstreams.upstream_urls import parse_upstream
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import CHUNKED, RequestHead, ResponseHead

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, Final, cast
 
@@ -17,19 +17,17 @@ from txproxy.errors import (
     UpstreamClosed,
     UpstreamUnavailable,
 )
-from txproxy.interfaces.address import Address
-from txproxy.interfaces.attempt import Attempt, Tracker
+from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.middleware import Handler, around
 from txproxy.interfaces.plan import Decision, Plan, Postponed
-from txproxy.interfaces.trace import Trace
 from txproxy.proxy.services import Services
 from txproxy.reverse.client_identity import peer_alone
 from txproxy.reverse.rewriting.header_fields import RouteHead
 from txproxy.reverse.rewriting.response_mapping import map_back
 from txproxy.tls.client_certificates import CLIENT_CERTIFICATE_FIELDS
 from txproxy.upstreams.affinity import Affinity
-from txproxy.upstreams.choice import tell_choice
+from txproxy.upstreams.choice import PoolAttempt
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.pool_settings import UPSTREAM
 from txproxy.upstreams.upstream import Upstream
@@ -80,42 +78,6 @@ def none_left(fault: ExchangeError) -> None:
     """
     if fault.retry_safe and not isinstance(fault, ConnectTimeout | TlsError):
         raise UpstreamUnavailable(f"no upstream can be reached: {fault.detail}", error=fault.error)
-
-
-class PoolAttempt(Attempt):
-    """One at an ``upstream`` of a pool, after ``tried`` others, of which so many were sent and count as ``retries``."""
-
-    __slots__ = ("upstream", "tried", "retries")
-
-    def __init__(
-        self,
-        upstream: Upstream,
-        address: Address,
-        head: RequestHead | None,
-        tracker: Tracker,
-        answered: Callable[[int], None] | None,
-        lines: tuple[bytes, ...] = (),
-        tried: tuple[Upstream, ...] = (),
-        retries: int = 0,
-    ) -> None:
-        self.address = address
-        self.head = head
-        self.tracker = tracker
-        self.answered = answered
-        self.lines = lines
-        self.upstream = upstream
-        self.tried = tried
-        self.retries = retries
-
-    def tell(self, trace: Trace) -> None:
-        """See :class:`txproxy.interfaces.Attempt`."""
-        tell_choice(trace, self.upstream)
-        super().tell(trace)
-
-    @property
-    def with_this(self) -> tuple[Upstream, ...]:
-        """Where requests have been after it."""
-        return (*self.tried, self.upstream)
 
 
 class ToPool:

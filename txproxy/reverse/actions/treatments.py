@@ -18,8 +18,9 @@ from txproxy.matching.paths import readings, split_path
 from txproxy.proxy.services import Services
 from txproxy.reverse.actions.redirects import Redirect
 from txproxy.reverse.actions.subrequests import ForwardAuth, Mirror, Passed
-from txproxy.reverse.actions.to_pool import PoolAttempt, none_left
+from txproxy.reverse.actions.to_pool import none_left
 from txproxy.reverse.rewriting.rewrites import RequestRewrite, ResponseRewrite
+from txproxy.upstreams.choice import PoolAttempt, tunnel_attempt
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.upstream import Upstream
 from txproxy.wire import grammar
@@ -114,17 +115,9 @@ class TunnelTo:
         return self._plan(upstream, head, context)
 
     def _plan(self, upstream: Upstream, head: RequestHead, context: RequestContext) -> Plan:
-        plan = Plan.of(self._attempt(upstream, context))
+        plan = Plan.of(tunnel_attempt(upstream, self._pool, context))
         plan.next_attempt = partial(self._next, head, context)
         return plan
-
-    def _attempt(self, upstream: Upstream, context: RequestContext, tried: tuple[Upstream, ...] = ()) -> PoolAttempt:
-        try:
-            address = self._pool.address_for(upstream, context)
-        except BaseException:
-            upstream.ended(None, 0)
-            raise
-        return PoolAttempt(upstream, address, None, upstream, upstream.answered, tried=tried)
 
     def _next(
         self, head: RequestHead, context: RequestContext, plan: Plan, fault: ExchangeError
@@ -132,10 +125,10 @@ class TunnelTo:
         tried = cast(PoolAttempt, plan.attempt).with_this
         upstream = self._pool.take(head, context, tried)
         if upstream is not None:
-            return self._attempt(upstream, context, tried)
+            return tunnel_attempt(upstream, self._pool, context, tried)
         if self._pool.others(tried):
             waiting: Any = self._pool.wait(head, context, tried)
-            return cast("Deferred[Attempt]", waiting.addCallback(self._attempt, context, tried))
+            return cast("Deferred[Attempt]", waiting.addCallback(tunnel_attempt, self._pool, context, tried))
         none_left(fault)
         return None
 
