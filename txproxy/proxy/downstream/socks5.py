@@ -22,6 +22,7 @@ from txproxy.net.deadlines import NEVER
 from txproxy.proxy.downstream.base import ClientProtocol
 from txproxy.proxy.downstream.client_states import ClientState
 from txproxy.proxy.downstream.serving import ServingFactory
+from txproxy.proxy.downstream.tunnels_alone import TunnelsAlone
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
@@ -69,7 +70,7 @@ class SocksReader:
         return RequestHead(b"", b"SOCKS", _NO_FIELDS)
 
 
-class SocksProtocol(ClientProtocol):
+class SocksProtocol(TunnelsAlone, ClientProtocol):
     """One client connection that speaks SOCKS5."""
 
     __slots__ = ("codec", "_pumping", "_checking", "_fields")
@@ -213,15 +214,6 @@ class SocksProtocol(ClientProtocol):
 
     # -- what the exchange calls
 
-    def request_wanted(self) -> None:
-        """There is no body."""
-
-    def request_unwanted(self) -> None:
-        """There is no body."""
-
-    def send_informational(self, response: ResponseHead) -> None:
-        """There is no word for it."""
-
     def send_head(self, response: ResponseHead) -> None:
         """A response in place of a tunnel: all that can be told of it is that there is none."""
         self._refuse(reply_code(response.status, ""))
@@ -229,21 +221,6 @@ class SocksProtocol(ClientProtocol):
     def send_whole(self, response: ResponseHead, body: bytes) -> None:
         """The same."""
         self._refuse(reply_code(response.status, ""))
-
-    def send_body(self, data: bytes) -> None:
-        """There is no word for it."""
-
-    def sink(self) -> Any:
-        """Nothing passes by ``send_body``."""
-
-    def passed(self, size: int) -> None:
-        """Nothing does."""
-
-    def send_end(self, trailers: Headers) -> None:
-        """The code was all."""
-
-    def flush(self) -> None:
-        """Nothing is gathered."""
 
     def send_answer(self, given: Refusal | Answer, response: ResponseHead, body: bytes) -> int:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
