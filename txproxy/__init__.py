@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from txproxy.proxy.limits import Limits
     from txproxy.reverse.mode import ReverseProxyFactory
     from txproxy.reverse.web_resource import ReverseProxyResource
-    from txproxy.stream.mode import StreamFactory
+    from txproxy.stream.stream_factory import StreamFactory
     from txproxy.upstreams.pool import Pool
     from txproxy.upstreams.pool_settings import PoolSettings
 else:
@@ -46,7 +46,7 @@ else:
             "txproxy.proxy.limits": ["Limits"],
             "txproxy.reverse.mode": ["ReverseProxyFactory"],
             "txproxy.reverse.web_resource": ["ReverseProxyResource"],
-            "txproxy.stream.mode": ["StreamFactory"],
+            "txproxy.stream.stream_factory": ["StreamFactory"],
             "txproxy.upstreams.pool": ["Pool"],
             "txproxy.upstreams.pool_settings": ["PoolSettings"],
         },

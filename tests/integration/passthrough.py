@@ -11,7 +11,7 @@ def main(reactor_name, port, default, *named):
     from twisted.internet import endpoints, reactor
 
     from txproxy import Limits, Pool
-    from txproxy.stream.mode import StreamFactory
+    from txproxy.stream.stream_factory import StreamFactory
     from txproxy.upstreams.upstream_urls import parse_tcp_upstream
 
     def pool(text):

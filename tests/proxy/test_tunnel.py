@@ -8,7 +8,7 @@ from txproxy import Limits, Pool
 from txproxy.interfaces import Bounds
 from txproxy.net import splice
 from txproxy.proxy.tunnel import Tunnel
-from txproxy.stream.mode import StreamFactory
+from txproxy.stream.stream_factory import StreamFactory
 from txproxy.testing import MemoryConnection, ProxyInMemory
 
 LIMITS = Limits(tunnel_age=100.0, tunnel_timeout=10.0, idle_timeout=4.0)

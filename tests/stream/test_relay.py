@@ -32,7 +32,7 @@ def test_the_end_of_a_tunnel_is_told_all_that_the_transport_tells(kind):
     relay, end, gone = kind(), End(), Failure(ConnectionDone())
     MemoryConnection(Clock(), relay)
     tell_all(relay, gone)
-    relay.end = end
+    relay.tunnel = end
     tell_all(relay, gone)
     assert end.told == [
         ("dataReceived", b"x"),
@@ -48,5 +48,8 @@ def test_what_an_upstream_says_early_is_kept_for_the_tunnel():
     transport = MemoryConnection(Clock(), upstream)
     transport.send(b"220 ")
     transport.send(b"ready")
-    assert upstream.early == b"220 ready"
+    end = End()
+    assert upstream.become_tunnel(end) == b"220 ready"
+    transport.send(b"x")
+    assert end.told == [("dataReceived", b"x")]
     assert upstream.transport is transport

@@ -37,7 +37,7 @@ from txproxy.reverse.mode import ReverseMode, ReverseProxyFactory, via_entry
 from txproxy.reverse.route_actions.pool_action import PoolAction
 from txproxy.reverse.routing.routes import Route, by_client_ip
 from txproxy.runtime.accounts import make_allotments, make_audits
-from txproxy.stream.mode import StreamFactory, StreamObserver
+from txproxy.stream.stream_factory import StreamFactory, StreamObserver
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
 from txproxy.upstreams.affinity import Affinity, affinity_from
 from txproxy.upstreams.pool import Pool

@@ -22,7 +22,7 @@ from txproxy.net.transports.listening_ports import accepts_tcp, deepen_backlog, 
 from txproxy.proxy.downstream.proxy_header import ProxyProtocolFactory
 from txproxy.proxy.downstream.serving import ServedBy
 from txproxy.proxy.factory import ProxyFactory
-from txproxy.stream.mode import StreamFactory
+from txproxy.stream.stream_factory import StreamFactory
 from txproxy.tls.listener_contexts import ServerConnections, ServerTls
 
 _log = Logger()

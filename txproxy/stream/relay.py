@@ -10,14 +10,15 @@ from zope.interface import implementer
 
 from txproxy.net.transports.any_transports import set_tcp_options
 from txproxy.proxy.tunnel import TunnelEnd
+from txproxy.proxy.tunnel_inspection import Gate
 
 
 class Relay:
-    """Twisted's callbacks, handed to a tunnel's end once there is one."""
+    """Twisted's callbacks, handed to the end of a ``tunnel`` once there is one."""
 
     def __init__(self) -> None:
         self.transport: Any = None
-        self.end: TunnelEnd | None = None
+        self.tunnel: TunnelEnd | Gate | None = None
 
     def makeConnection(self, transport: Any) -> None:
         """Connected."""
@@ -31,31 +32,31 @@ class Relay:
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes for the tunnel."""
-        if self.end is not None:
-            self.end.dataReceived(data)
+        if self.tunnel is not None:
+            self.tunnel.dataReceived(data)
 
     def readConnectionLost(self) -> None:
         """The peer sends no more."""
-        if self.end is not None:
-            self.end.readConnectionLost()
+        if self.tunnel is not None:
+            self.tunnel.readConnectionLost()
 
     def writeConnectionLost(self) -> None:
         """Our half-close went out."""
 
     def connectionLost(self, reason: Failure) -> None:
         """Gone."""
-        if self.end is not None:
-            self.end.connectionLost(reason)
+        if self.tunnel is not None:
+            self.tunnel.connectionLost(reason)
 
     def pauseProducing(self) -> None:
         """The peer is slow."""
-        if self.end is not None:
-            self.end.pauseProducing()
+        if self.tunnel is not None:
+            self.tunnel.pauseProducing()
 
     def resumeProducing(self) -> None:
         """The peer takes more."""
-        if self.end is not None:
-            self.end.resumeProducing()
+        if self.tunnel is not None:
+            self.tunnel.resumeProducing()
 
     def stopProducing(self) -> None:
         """The transport will say connectionLost as well."""
@@ -63,15 +64,27 @@ class Relay:
 
 @implementer(IProtocol, IHalfCloseableProtocol, IPushProducer)
 class StreamUpstream(Relay):
-    """The upstream's side of a stream. What it says before the tunnel stands is kept for it."""
+    """The upstream's side of a stream (:class:`txproxy.interfaces.streams.UpstreamConnection`, of which a tunnel needs
+    little). What it says before the tunnel stands is kept for it.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.early = b""
+        self._early = b""
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes from the upstream."""
-        if self.end is None:
-            self.early += data
+        if self.tunnel is None:
+            self._early += data
         else:
-            self.end.dataReceived(data)
+            self.tunnel.dataReceived(data)
+
+    def become_tunnel(self, end: TunnelEnd) -> bytes:
+        """Hand the connection over to the ``end`` of a tunnel; gives the bytes that came early."""
+        self.tunnel = end
+        early, self._early = self._early, b""
+        return early
+
+    def close(self) -> None:
+        """Nobody wants it any more."""
+        self.transport.abortConnection()

@@ -7,7 +7,7 @@ from txproxy import ForwardPolicy, ForwardProxyFactory, Limits, Pool, ReversePro
 from txproxy.interfaces import ClientConnection
 from txproxy.proxy.downstream.admission import Admission
 from txproxy.proxy.downstream.client_limit import ClientLimit
-from txproxy.stream.mode import StreamFactory
+from txproxy.stream.stream_factory import StreamFactory
 from txproxy.testing import MemoryConnection, ProxyInMemory
 
 LIMITS = Limits(max_connections_per_client=2, max_connections=6)
