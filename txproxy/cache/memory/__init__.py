@@ -1,0 +1,1 @@
+"""A store of responses in memory, bounded by all the bytes that it keeps."""
