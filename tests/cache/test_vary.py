@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.wire.strategies import fields, values
 from txproxy.cache.stored import Entry, Freshness, MemoryBody, StoredHead, VaryValues
-from txproxy.cache.vary import MOST_VARIANTS, choose, matches, replaced, vary_names, vary_values
+from txproxy.cache.vary import MOST_VARIANTS, choose, matches, superseded, vary_names, vary_values
 from txproxy.wire.headers import Headers
 
 
@@ -159,11 +159,13 @@ def test_without_dates_it_is_the_one_that_came_last(turned: bool) -> None:
     assert choose([new, old] if turned else [old, new], _request()) is new
 
 
-def test_one_that_does_not_say_what_it_was_chosen_by_counts_for_nothing_beside_those_that_do() -> None:
-    # RFC 9111 4.1: the default of a resource that is sent to whoever wants nothing often lacks Vary.
+def test_beside_others_one_without_vary_is_for_those_who_want_nothing_in_particular() -> None:
+    # RFC 9111 4.1: the default of a resource often lacks Vary.
     told, untold = _chosen_by(_request(b"Foo: 1"), b"foo"), _entry(came=3000.0)
     assert choose([told, untold], _request(b"Foo: 1")) is told
     assert choose([told, untold], _request(b"Foo: 2")) is None
+    assert choose([told, untold], _request(b"Bar: 2")) is untold
+    assert choose([told, untold, _chosen_by(_request(), b"foo")], _request()) is not untold
 
 
 @pytest.mark.parametrize(
@@ -196,11 +198,22 @@ def test_a_language_means_nothing_where_the_response_was_not_chosen_by_it() -> N
 
 def test_a_new_variant_replaces_the_one_of_the_same_values() -> None:
     one, two = _chosen_by(_request(b"Foo: 1"), b"foo"), _chosen_by(_request(b"Foo: 2"), b"foo")
-    assert replaced([one, two], _chosen_by(_request(b"Foo: 1"), b"foo").head) == [one]
+    request = _request(b"Foo: 1")
+    assert superseded([one, two], _chosen_by(request, b"foo").head, request) == [one]
+
+
+def test_what_has_ceased_to_vary_replaces_all_variants() -> None:
+    # They would be chosen before it for ever.
+    variants = [_chosen_by(_request(b"Foo: 1"), b"foo"), _chosen_by(_request(b"Foo: 2"), b"foo"), _entry()]
+    new = _entry().head
+    assert superseded(variants, new, _request(b"Foo: 1")) == variants
+    assert superseded(variants, new, _request(b"Foo: 3")) == variants
+    assert superseded(variants, new, _request(b"Bar: 1")) == variants[2:]
 
 
 def test_the_oldest_of_too_many_variants_go() -> None:
     kept = [_chosen_by(_request(b"Foo: %d" % n), b"foo", came=2000.0 - n) for n in range(MOST_VARIANTS)]
-    new = _chosen_by(_request(b"Foo: new"), b"foo").head
-    assert replaced(kept, new) == [kept[-1]]
-    assert replaced(kept[:-1], new) == []
+    request = _request(b"Foo: new")
+    new = _chosen_by(request, b"foo").head
+    assert superseded(kept, new, request) == [kept[-1]]
+    assert superseded(kept[:-1], new, request) == []

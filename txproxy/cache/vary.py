@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from txproxy.cache.dates import http_date
@@ -16,6 +17,8 @@ MOST_VARIANTS: Final = 64
 
 _LANGUAGE: Final = b"accept-language"
 _ENCODING: Final = b"accept-encoding"
+_USUAL: Final = 128
+_PLAIN_CONNECTIONS: Final = frozenset({b"keep-alive", b"close"})
 # What is known to mean the same in another order and in other letters (RFC 9110 sections 12.5.3 and 12.5.4).
 _OF_PREFERENCES: Final = frozenset({_LANGUAGE, _ENCODING})
 # RFC 9110 12.4.2: weight = OWS ";" OWS "q=" qvalue
@@ -43,22 +46,30 @@ def vary_values(request: Headers, names: Iterable[bytes]) -> VaryValues:
     same. A field that its Connection names is for one hop and says nothing (RFC 9110 section 7.6.1).
     """
     index = request.index
-    hop = request.tokens(b"connection") if b"connection" in index else ()
-    return tuple(
-        [(name, _normalised(name, index[name]) if name in index and name not in hop else None) for name in names]
-    )
+    connection = index.get(b"connection")
+    hop = () if connection is None or connection in _PLAIN_CONNECTIONS else request.tokens(b"connection")
+    return tuple([(name, _normal(name, index[name]) if name in index and name not in hop else None) for name in names])
 
 
-def _normalised(name: bytes, value: bytes) -> bytes:
+def _normal(name: bytes, value: bytes) -> bytes:
     if name in _OF_PREFERENCES:
-        found = _preferences(value)
+        # Browsers send the same few; and what is longer than theirs is not kept in mind.
+        found = _normal_preferences(value) if len(value) <= _USUAL else _normal_preferences.__wrapped__(value)
         if found is not None:
-            # In the grammar of the field, so that what is malformed can never read the same.
-            return b", ".join([tag if q == 1000 else b"%b;q=0.%03d" % (tag, q) for tag, q in sorted(found.items())])
+            return found
     if b"," not in value or b'"' in value:
         # A comma in quotes is a character like others.
         return value.strip(b" \t")
     return b", ".join([item.strip(b" \t") for item in value.split(b",")])
+
+
+@lru_cache(maxsize=1024)
+def _normal_preferences(value: bytes) -> bytes | None:
+    found = _preferences(value)
+    if found is None:
+        return None
+    # In the grammar of the field, so that what is malformed can never read the same.
+    return b", ".join([tag if q == 1000 else b"%b;q=0.%03d" % (tag, q) for tag, q in sorted(found.items())])
 
 
 def _preferences(value: bytes) -> dict[bytes, int] | None:
@@ -88,25 +99,33 @@ def choose(variants: Sequence[Entry], request: Headers) -> Entry | None:
     """The most recent of the ``variants`` that matches a ``request``; else one whose language is what that wants most;
     None if there is none.
     """
-    if len(variants) == 1 and not variants[0].head.vary:
+    if len(variants) == 1 and matches(variants[0].head, request):
         return variants[0]
-    # RFC 9111 4.1: one that does not say what it was chosen by was sent to somebody who wanted nothing in particular.
     told = [one for one in variants if one.head.vary]
-    values: dict[tuple[bytes, ...], VaryValues] = {}
-    matching = []
-    for one in told:
-        names = tuple([name for name, _ in one.head.vary])
-        if names not in values:
-            values[names] = vary_values(request, names)
-        if values[names] == one.head.vary:
-            matching.append(one)
-    if not told:
-        matching = list(variants)
-    elif not matching:
-        matching = _in_wanted_language(told, request, values)
-    if len(matching) < 2:
-        return matching[0] if matching else None
-    return max(matching, key=_made)
+    # Most were chosen by the same fields.
+    values = {names: vary_values(request, names) for names in {_names(one) for one in told}}
+    matching = [one for one in told if one.head.vary == values[_names(one)]]
+    if not matching and not _wants_something(values):
+        matching = [one for one in variants if not one.head.vary]
+    return _latest(matching or _in_wanted_language(told, request, values))
+
+
+def _wants_something(values: Mapping[tuple[bytes, ...], VaryValues]) -> bool:
+    """Whether a request has any of the fields that variants were chosen by. One that does not say what it was chosen by
+    is not for such requests beside others that do: it is often the default of a resource, and was sent without Vary by
+    mistake (RFC 9111 section 4.1).
+    """
+    return any(value is not None for pairs in values.values() for _, value in pairs)
+
+
+def _names(entry: Entry) -> tuple[bytes, ...]:
+    return tuple([name for name, _ in entry.head.vary])
+
+
+def _latest(entries: Sequence[Entry]) -> Entry | None:
+    if len(entries) < 2:
+        return entries[0] if entries else None
+    return max(entries, key=_made)
 
 
 def _made(entry: Entry) -> tuple[float, float]:
@@ -116,26 +135,24 @@ def _made(entry: Entry) -> tuple[float, float]:
 
 
 def _in_wanted_language(
-    variants: list[Entry], request: Headers, values: dict[tuple[bytes, ...], VaryValues]
+    variants: list[Entry], request: Headers, values: Mapping[tuple[bytes, ...], VaryValues]
 ) -> list[Entry]:
     """Those of the ``variants`` in the language that a ``request`` wants before all others, and that differ from what
     it would match in the value of Accept-Language alone (RFC 9111 section 4.1: a ranking that is known).
     """
-    if _LANGUAGE not in request.index:
-        return []
-    names = {names for names in values if _LANGUAGE in names}
-    wanted = _wanted(dict(vary_values(request, (_LANGUAGE,)))[_LANGUAGE]) if names else None
-    if wanted is None:
-        return []
+    wanted = _wanted(request)
     return [
         one
         for one in variants
-        if (one.head.headers.get(b"content-language") or b"").lower() == wanted
-        and _differs_in_language_alone(one.head.vary, values[tuple([name for name, _ in one.head.vary])])
+        if wanted is not None
+        and (one.head.headers.get(b"content-language") or b"").lower() == wanted
+        and _differs_in_language_alone(one.head.vary, values[_names(one)])
     ]
 
 
-def _wanted(value: bytes | None) -> bytes | None:
+def _wanted(request: Headers) -> bytes | None:
+    """The one language that a ``request`` wants before all others."""
+    ((_, value),) = vary_values(request, (_LANGUAGE,))
     ranked = sorted((_preferences(value or b"") or {}).items(), key=lambda pair: -pair[1])
     if not ranked or ranked[0][1] == 0 or ranked[0][0] == b"*":
         return None
@@ -149,10 +166,14 @@ def _differs_in_language_alone(stored: VaryValues, asked: VaryValues) -> bool:
     )
 
 
-def replaced(variants: Sequence[Entry], head: StoredHead) -> list[Entry]:
-    """Those of the ``variants`` that have no place beside ``head``, which is new: the one that was chosen by the same
-    values, and the oldest of what is too many.
+def superseded(variants: Sequence[Entry], head: StoredHead, request: Headers) -> list[Entry]:
+    """Those of the ``variants`` that have no place beside ``head``, which is the new answer to a ``request``: the one
+    that was chosen by the same values, and the oldest of what is too many.
     """
+    names = {_names(one) for one in variants}
+    if not head.vary and _wants_something({one: vary_values(request, one) for one in names}):
+        # It was asked for by what others were chosen by, and does not differ by that any more.
+        return list(variants)
     same = [one for one in variants if one.head.vary == head.vary]
     others = [one for one in variants if one.head.vary != head.vary]
     too_many = len(others) + 1 - MOST_VARIANTS
