@@ -37,23 +37,26 @@ class HitAnswer(NamedTuple):
 
 @attrs.frozen(eq=False)
 class PreparedHit:
-    """A stored response with what all answers of it have in common, made once: ``lines``, all but Age."""
+    """A stored response with what all answers of it have in common, made once: ``lines``, all but Age, and the
+    ``length`` of the body.
+    """
 
     entry: Entry
     lines: list[bytes]
+    length: int
 
     @classmethod
     def of(cls, entry: Entry) -> PreparedHit:
         """That of an ``entry`` with a whole body."""
-        return cls(entry, _common_lines(entry.head, entry.body.length))
+        length = entry.body.length
+        return cls(entry, _common_lines(entry.head, length), length)
 
     def answer(
         self, method: bytes, request: Headers, now: float, boundary: Callable[[], bytes] = new_boundary
     ) -> HitAnswer:
         """The answer to a GET or HEAD for it at ``now``; ``boundary`` gives what stands between several parts."""
-        head, length = self.entry.head, self.entry.body.length
-        age = age_line(head, now)
-        lines = [*self.lines, age]
+        head, length = self.entry.head, self.length
+        lines = [*self.lines, age_line(head, now)]
         if not _ASKS_LESS.isdisjoint(request.index):
             # RFC 9110 13.2.2: conditions come first, and then ranges.
             if not_modified(request, head, now):
