@@ -153,11 +153,17 @@ class CachePolicy(PlainValue):
 
     # whether anything that a request says of caching counts, for whoever looks at each
     hears_requests: bool = attrs.field(init=False, eq=False, repr=False)
+    # whether any response may get a lifetime here that does not name one itself
+    has_lifetimes: bool = attrs.field(init=False, eq=False, repr=False)
     _ttls: dict[str, float] = attrs.field(init=False, eq=False, repr=False)
 
     @hears_requests.default
     def _hears(self) -> bool:
         return self.request_directives or (self.reload_into_ims and not self.ignore_reload)
+
+    @has_lifetimes.default
+    def _has_any(self) -> bool:
+        return bool(self.ttl or self.min_ttl)
 
     @_ttls.default
     def _by_status(self) -> dict[str, float]:

@@ -35,6 +35,10 @@ UNDERSTOOD_STATUSES: Final = frozenset(
 _NOT_STORED: Final = HOP_BY_HOP | {b"trailer", b"age"}
 _COOKIES: Final = frozenset({b"set-cookie", b"set-cookie2"})
 
+# Without any of these, nothing says for how long a response can be used, or whether it still can.
+_TELLING: Final = frozenset({b"cache-control", b"expires", b"etag", b"last-modified"})
+_OF_NO_USE: Final = "neither fresh nor to be validated"
+
 _SPACES: Final = re.compile(rb"[ \t,]+")
 
 
@@ -83,7 +87,10 @@ def may_store(
     )
     if reason:
         return Storing(None, reason)
-    by_rule = type_fits(request.path, headers.index.get(b"content-type"))
+    by_rule = policy.has_lifetimes and type_fits(request.path, headers.index.get(b"content-type"))
+    if not (by_rule or is_targeted) and _TELLING.isdisjoint(headers.index):
+        # What an application answers that knows nothing of caches is found out at once.
+        return Storing(None, _OF_NO_USE)
     found = freshness(
         response.status,
         said,
@@ -105,7 +112,7 @@ def may_store(
     if not cacheable:
         return Storing(None, "status without explicit freshness")
     if not _is_of_use(found, said, headers, times.response):
-        return Storing(None, "neither fresh nor to be validated")
+        return Storing(None, _OF_NO_USE)
     return Storing(found)
 
 
