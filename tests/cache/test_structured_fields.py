@@ -33,6 +33,11 @@ from txproxy.cache.structured_fields import Date, DisplayString, Member, Token, 
         (b"()", ()),
         (b'("a";x "b");y=1', ("a", "b")),
         (b"a;b;c=1; d=?0", Token("a")),
+        (b"-0", 0),
+        (b"@-5", Date(-5)),
+        (b"(1;a 2;b=c);d", (1, 2)),
+        # Section 4.2.1: what comes after a member is left out before the end is looked for.
+        (b"1 \t ", 1),
     ],
 )
 def test_a_member(value: bytes, member: Member) -> None:
@@ -57,6 +62,8 @@ def test_a_member(value: bytes, member: Member) -> None:
         b"?",
         b":a:",
         b":a*=:",
+        b":=aGVsbG8=:",
+        b":a=GVsbG8=:",
         b"@1.5",
         b"@",
         b'%"%FC"',
@@ -72,7 +79,6 @@ def test_a_member(value: bytes, member: Member) -> None:
         b"1,",
         b"1,,2",
         b",1",
-        b"1\t",
         b"\t1",
     ],
 )

@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 import attrs
 
 from txproxy.cache.keys import canonical_authority
-from txproxy.cache.structured_fields import item_list
+from txproxy.cache.storing import groups_of
 from txproxy.wire import grammar
 from txproxy.wire.headers import Headers
 from txproxy.wire.target import is_origin_form
@@ -38,7 +38,7 @@ def invalidated(
     if method in SAFE_METHODS or method == b"CONNECT":
         return None
     # RFC 9875 section 3: groups go whatever came of it, as the origin says so.
-    groups = _groups(response)
+    groups = groups_of(response, b"cache-group-invalidation")
     if not 200 <= status < 400:
         return Invalidation((), groups) if groups else None
     targets = [(scheme, authority, path)]
@@ -73,12 +73,3 @@ def _same_origin(scheme: bytes, authority: bytes, path: bytes, reference: bytes)
     if other_path[:1] != b"/":
         other_path = b"/" + other_path
     return other_path if is_origin_form(other_path) else None
-
-
-def _groups(response: Headers) -> frozenset[bytes]:
-    """A field that is no list of strings counts for nothing; parameters mean nothing (RFC 9875 section 3)."""
-    value = response.index.get(b"cache-group-invalidation")
-    members = item_list(value) if value is not None else None
-    if members is None or not all(isinstance(member, str) for member in members):
-        return frozenset()
-    return frozenset(member.encode("ascii") for member in members if isinstance(member, str))
