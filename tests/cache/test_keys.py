@@ -104,7 +104,11 @@ def test_keys_differ_where_anything_does(whole: tuple[bytes, ...], path: bytes, 
         (b"https", b"example.com:80", b"example.com:80", b"example.com:80"),
         (b"http", b"[2001:DB8::0:1]:8080", b"[2001:db8::1]:8080", b"[2001:db8::1]:8080"),
         (b"http", b"", b"", b""),
-        (b"http", b"a b", b"a b", b"a b"),
+        (b"HTTPS", b"example.com", b"example.com:443", b"example.com"),
+        # what is no authority is not made one
+        (b"http", b"A b", b"a b", b"a b"),
+        # of an unknown scheme there is no port to leave out
+        (b"gopher", b"example.com", b"example.com:0", b"example.com"),
     ],
 )
 def test_an_authority_has_one_spelling(scheme: bytes, authority: bytes, canonical: bytes, sent: bytes) -> None:
@@ -132,7 +136,7 @@ def test_fields_count_by_their_values() -> None:
 
 def test_cookies_count_by_their_values() -> None:
     policy = CachePolicy(key_cookies=(b"a", b"b"))
-    assert _parts(policy, b"Cookie: x=0; b=2;a=1") == _parts(policy, b"Cookie: a=1; b=2")
+    assert _parts(policy, b"Cookie: x=0; b=2;a= 1 ") == _parts(policy, b"Cookie: a=1; b=2")
     differing = [
         b"Cookie: a=1",
         b"Cookie: b=1",
