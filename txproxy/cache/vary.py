@@ -12,9 +12,6 @@ from txproxy.cache.stored import Entry, StoredHead, VaryValues
 from txproxy.wire import grammar
 from txproxy.wire.headers import Headers
 
-# How many variants of one resource are kept: whoever sends ever new values pushes out nothing but these.
-MOST_VARIANTS: Final = 64
-
 _LANGUAGE: Final = b"accept-language"
 _ENCODING: Final = b"accept-encoding"
 _USUAL: Final = 128
@@ -167,16 +164,9 @@ def _differs_in_language_alone(stored: VaryValues, asked: VaryValues) -> bool:
 
 
 def superseded(variants: Sequence[Entry], head: StoredHead, request: Headers) -> list[Entry]:
-    """Those of the ``variants`` that have no place beside ``head``, which is the new answer to a ``request``: the one
-    that was chosen by the same values, and the oldest of what is too many.
-    """
+    """Those of the ``variants`` that have no place beside ``head``, which is the new answer to a ``request``."""
     names = {_names(one) for one in variants}
     if not head.vary and _wants_something({one: vary_values(request, one) for one in names}):
         # It was asked for by what others were chosen by, and does not differ by that any more.
         return list(variants)
-    same = [one for one in variants if one.head.vary == head.vary]
-    others = [one for one in variants if one.head.vary != head.vary]
-    too_many = len(others) + 1 - MOST_VARIANTS
-    if too_many <= 0:
-        return same
-    return same + sorted(others, key=lambda one: one.head.response_time)[:too_many]
+    return [one for one in variants if one.head.vary == head.vary]
