@@ -146,6 +146,21 @@ def test_a_pool_that_fails_closes_the_stream_and_keeps_no_place(make_proxy, ende
     assert [upstream.active for upstream in pool.upstreams] == [0] * len(pool.upstreams)
 
 
+def test_a_strategy_that_fails_while_a_stream_waits_is_said_as_its_own_fault(make_proxy, ended):
+    pool = Pool(["http://10.0.0.1:1;max=1"])
+    proxy = make_proxy(pool)
+    first, second = proxy.connect(), proxy.connect()
+    pool.take = Failing()
+    with capturedLogs() as events:
+        first.drop()
+    assert [(one.outcome, one.detail) for one in ended if one.outcome != "ok"] == [
+        ("proxy_internal_error", "the mode failed")
+    ]
+    assert [event["log_failure"].type for event in events if "log_failure" in event] == [KeyError]
+    proxy.clock.advance(0)
+    assert second.reset
+
+
 # -- what a client may use
 
 

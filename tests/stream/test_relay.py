@@ -53,3 +53,10 @@ def test_what_an_upstream_says_early_is_kept_for_the_tunnel():
     transport.send(b"x")
     assert end.told == [("dataReceived", b"x")]
     assert upstream.transport is transport
+
+
+def test_an_upstream_that_nobody_wants_any_more_is_reset():
+    upstream = StreamUpstream()
+    transport = MemoryConnection(Clock(), upstream)
+    upstream.close()
+    assert transport.reset

@@ -118,6 +118,24 @@ def test_who_is_closed_while_there_is_no_room_is_connected_to_nobody(make_proxy)
     assert proxy.factory.pools[0].upstreams[0].active == 0
 
 
+class Closed:
+    """Lets nobody in."""
+
+    def admit(self, connection):
+        return False
+
+    def closed(self, connection):
+        raise AssertionError("it let nobody in")
+
+
+def test_of_who_is_not_let_in_nothing_stays(make_proxy, ended):
+    proxy = make_proxy(Pool(["http://10.0.0.1:1"]), middleware=[Closed()])
+    client = proxy.connect()
+    assert not proxy.factory.streams
+    proxy.clock.advance(0)
+    assert client.reset and ended == []
+
+
 def test_the_time_without_room_counts(make_proxy, ended):
     proxy = make_proxy(Pool(["http://10.0.0.1:1"]), limits=Limits(max_connections=1))
     first, second = proxy.connect(), proxy.connect()
