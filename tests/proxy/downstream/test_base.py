@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.proxy.downstream.socks_world import BY_NAME, CONNECT, FREE, World
 from tests.proxy.downstream.test_http1 import LARGE, answer_all
-from tests.proxy.downstream.test_socks5 import BY_NAME, CONNECT, FREE, World
 from tests.proxy.exchanges.test_exchange import GET, OK
 
 

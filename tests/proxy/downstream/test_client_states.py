@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.proxy.downstream.socks_world import FREE, World
 from tests.proxy.downstream.test_client_tunnel import UPGRADE
-from tests.proxy.downstream.test_socks5 import FREE, World
 from tests.proxy.exchanges.test_exchange import GET, OK
 from tests.proxy.state_tables import states, steps, steps_of
 from txproxy.proxy.downstream.client_states import ClientState, following

@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
+from tests.proxy.downstream.socks_world import BY_NAME, CONNECT, FREE, STANDS, Factory, Mode
 from tests.proxy.downstream.test_proxy_header import Reactor, SocketPeer
-from tests.proxy.downstream.test_socks5 import BY_NAME, CONNECT, FREE, STANDS, Factory, Mode, World
 from tests.tls.authority import new_ca
 from txproxy.errors import ConfigError
 from txproxy.proxy.downstream.http1 import Http1Protocol
@@ -15,24 +15,6 @@ from txproxy.proxy.downstream.serving import ServedBy
 from txproxy.proxy.downstream.socks5 import SocksProtocol
 from txproxy.testing import MemoryNetwork
 from txproxy.tls.listener_contexts import server_context
-
-
-@pytest.fixture
-def make():
-    made = []
-
-    def make(*args, **more):
-        made.append(World(*args, **more))
-        return made[-1]
-
-    yield make
-    for world in made:
-        world.close()
-
-
-@pytest.fixture
-def world(make):
-    return make()
 
 
 def test_http_is_spoken_beside_it(world):
@@ -61,8 +43,8 @@ def test_a_word_of_its_own_is_what_is_handed_over_with_the_rest(world):
     assert world.upstream.received == b"early"
 
 
-def test_a_place_is_handed_over_with_the_connection(make):
-    world = make(max_connections=1)
+def test_a_place_is_handed_over_with_the_connection(make_world):
+    world = make_world(max_connections=1)
     client, waits = world.connect(), world.connect()
     client.send(FREE)
     assert len(world.factory.admission) == 1 and waits.paused
@@ -74,8 +56,8 @@ def test_a_place_is_handed_over_with_the_connection(make):
     assert len(world.factory.admission) == 0
 
 
-def test_who_is_one_too_many_is_counted_once_whatever_it_speaks(make):
-    world = make(max_connections_per_client=1)
+def test_who_is_one_too_many_is_counted_once_whatever_it_speaks(make_world):
+    world = make_world(max_connections_per_client=1)
     first, second = world.connect(), world.connect()
     second.send(CONNECT)
     assert second.take().startswith(b"HTTP/1.1 429 ")
@@ -89,8 +71,8 @@ def test_who_is_one_too_many_is_counted_once_whatever_it_speaks(make):
 
 
 @pytest.mark.parametrize("first", [CONNECT[:1], FREE[:1]])
-def test_the_time_of_the_first_request_begins_with_the_connection(make, first):
-    world = make(header_timeout=10)
+def test_the_time_of_the_first_request_begins_with_the_connection(make_world, first):
+    world = make_world(header_timeout=10)
     client = world.connect()
     world.advance(8)
     client.send(first)
@@ -98,8 +80,8 @@ def test_the_time_of_the_first_request_begins_with_the_connection(make, first):
     assert client.ended or client.closed
 
 
-def test_who_says_nothing_is_closed_and_dropped_if_that_takes_too_long(make):
-    world = make(header_timeout=5, idle_timeout=20)
+def test_who_says_nothing_is_closed_and_dropped_if_that_takes_too_long(make_world):
+    world = make_world(header_timeout=5, idle_timeout=20)
     client, stuck = world.connect(), world.connect()
     stuck.stop_reading()
     stuck.write(b"something that waits")
@@ -117,8 +99,8 @@ def test_who_leaves_without_a_word_has_had_a_place(world):
 
 
 @pytest.mark.parametrize("protocols", [("http",), ("socks5",), ("http", "socks5")])
-def test_who_has_said_nothing_goes_to_another_factory_whatever_is_spoken_there(world, make, protocols):
-    other = make(protocols=protocols, max_connections=1)
+def test_who_has_said_nothing_goes_to_another_factory_whatever_is_spoken_there(world, make_world, protocols):
+    other = make_world(protocols=protocols, max_connections=1)
     silent, waits = world.connect(), world.connect()
     for protocol in world.factory.admission.everyone():
         protocol.served_by = ServedBy(other.factory)
@@ -132,8 +114,8 @@ def test_who_has_said_nothing_goes_to_another_factory_whatever_is_spoken_there(w
     assert len(other.factory.admission) == 0
 
 
-def test_who_waits_for_a_place_waits_for_one_of_the_other(make):
-    world, other = make(max_connections=1), make(max_connections=1)
+def test_who_waits_for_a_place_waits_for_one_of_the_other(make_world):
+    world, other = make_world(max_connections=1), make_world(max_connections=1)
     there, waits = world.connect(), world.connect()
     taken = other.connect()
     for protocol in world.factory.admission.everyone():
@@ -148,8 +130,8 @@ def test_who_waits_for_a_place_waits_for_one_of_the_other(make):
     waits.drop()
 
 
-def test_who_has_said_what_it_speaks_goes_over_as_any_other(world, make):
-    other = make()
+def test_who_has_said_what_it_speaks_goes_over_as_any_other(world, make_world):
+    other = make_world()
     client = world.connect()
     world.factory.admission.everyone()[0].served_by = ServedBy(other.factory)
     client.send(CONNECT[:1])
@@ -159,8 +141,8 @@ def test_who_has_said_what_it_speaks_goes_over_as_any_other(world, make):
     client.drop()
 
 
-def test_who_is_about_to_go_does_not_go_over_to_another(world, make):
-    other = make()
+def test_who_is_about_to_go_does_not_go_over_to_another(world, make_world):
+    other = make_world()
     client = world.connect()
     world.factory.admission.everyone()[0].served_by = ServedBy(other.factory)
     client.end()
@@ -171,8 +153,8 @@ def test_who_is_about_to_go_does_not_go_over_to_another(world, make):
 
 
 @pytest.mark.parametrize("protocols", [("http",), ("http", "socks5")])
-def test_who_is_one_too_many_is_none_for_another_factory(make, protocols):
-    world, other = make(protocols, max_connections_per_client=1), make(protocols)
+def test_who_is_one_too_many_is_none_for_another_factory(make_world, protocols):
+    world, other = make_world(protocols, max_connections_per_client=1), make_world(protocols)
     clients = [world.connect(), world.connect()]
     for protocol in world.factory.admission.everyone():
         protocol.served_by = ServedBy(other.factory)
@@ -183,8 +165,8 @@ def test_who_is_one_too_many_is_none_for_another_factory(make, protocols):
 
 
 @pytest.mark.parametrize("protocols", [("http", "socks5"), ("socks5",), ("http",)])
-def test_who_speaks_something_else_than_tls_is_told_so(make, protocols):
-    world = make(protocols=protocols)
+def test_who_speaks_something_else_than_tls_is_told_so(make_world, protocols):
+    world = make_world(protocols=protocols)
     client = world.connect()
     (protocol,) = world.factory.admission.everyone()
     protocol.refuse_protocol("HTTP", b"GET / HTTP/1.1\r\n\r\n")
@@ -207,8 +189,8 @@ def test_nonsense_is_an_http_client_of_a_kind(world):
     assert client.take().startswith(b"HTTP/1.1 400 ")
 
 
-def test_only_what_is_to_be_spoken_is(make):
-    socks = make(protocols=("socks5",))
+def test_only_what_is_to_be_spoken_is(make_world):
+    socks = make_world(protocols=("socks5",))
     client = socks.connect()
     client.send(CONNECT)
     socks.advance(3)
@@ -216,7 +198,7 @@ def test_only_what_is_to_be_spoken_is(make):
     client = socks.connect()
     client.send(FREE + BY_NAME)
     assert client.take() == b"\x05\x00" + STANDS
-    client = make(protocols=("http",)).connect()
+    client = make_world(protocols=("http",)).connect()
     client.send(FREE + BY_NAME)
     assert not client.take().startswith(b"\x05")
 

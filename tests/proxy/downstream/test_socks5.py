@@ -3,83 +3,15 @@
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
-from zope.interface import implementer
 
-from txproxy import Limits
+from tests.proxy.downstream.socks_world import BY_NAME, CONNECT, FREE, LOGIN, STANDS, WITH_LOGIN
 from txproxy.errors import ConnectionRefused, ConnectTimeout, DialError, DnsError, RequestDenied
-from txproxy.interfaces import Address, Answer, Headers, IMode, Plan, Refusal, RequestHead
-from txproxy.proxy.downstream.negotiate import protocol_class, spoken
+from txproxy.interfaces import Address, Answer, Headers, Plan, Refusal, RequestHead
 from txproxy.proxy.downstream.serving import ServedBy
-from txproxy.proxy.factory import ProxyFactory
-from txproxy.testing import ProxyInMemory
-
-FREE = b"\x05\x01\x00"
-WITH_LOGIN = b"\x05\x02\x00\x02"
-LOGIN = b"\x01\x03bob\x06secret"
-BY_NAME = b"\x05\x01\x00\x03\x0bexample.com\x01\xbb"
-STANDS = b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00"
-CONNECT = b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n"
 
 
 def refused(code):
     return b"\x05" + bytes([code]) + b"\x00\x01\x00\x00\x00\x00\x00\x00"
-
-
-@implementer(IMode)
-class Mode:
-    """Leads tunnels where they want, or does what it is told to."""
-
-    def __init__(self):
-        self.heads = []
-        self.schemes = []
-        self.decision = None
-
-    def plan(self, head, client):
-        self.heads.append(head)
-        self.schemes.append((client.scheme, client.peer_scheme))
-        if isinstance(self.decision, Exception):
-            raise self.decision
-        host, _, port = head.authority.decode().rpartition(":")
-        return self.decision or Plan(Address(host.strip("[]"), int(port)), None if head.method == b"CONNECT" else head)
-
-
-class Factory(ProxyFactory):
-    protocols = frozenset({"http", "socks5"})
-
-    def build(self, addr, scheme):
-        return self.build_as(protocol_class(self.protocols), addr, scheme)
-
-
-class World(ProxyInMemory):
-    def __init__(self, protocols=("http", "socks5"), login=None, **limits):
-        self.mode = Mode()
-        self.seen = []
-
-        def make(reactor):
-            factory = Factory(self.mode, limits=Limits(**limits), observers=(self.seen.append,), reactor=reactor)
-            factory.protocols = spoken(protocols, None)
-            factory.login = login
-            return factory
-
-        super().__init__(make)
-
-
-@pytest.fixture
-def make():
-    made = []
-
-    def make(*args, **more):
-        made.append(World(*args, **more))
-        return made[-1]
-
-    yield make
-    for world in made:
-        world.close()
-
-
-@pytest.fixture
-def world(make):
-    return make()
 
 
 def ask(world, request=BY_NAME):
@@ -143,8 +75,8 @@ def test_too_much_that_comes_early_waits_in_the_kernel(world):
 
 
 @pytest.mark.parametrize("data", [BY_NAME[:7], FREE[:2]])
-def test_a_client_that_stops_in_the_middle_is_late(make, data):
-    world = make(header_timeout=5)
+def test_a_client_that_stops_in_the_middle_is_late(make_world, data):
+    world = make_world(header_timeout=5)
     client = ask(world, data) if data != FREE[:2] else world.connect()
     client.send(data if data == FREE[:2] else b"")
     with capturedLogs() as events:
@@ -155,8 +87,8 @@ def test_a_client_that_stops_in_the_middle_is_late(make, data):
     assert [event["status"] for event in events if "status" in event] == [408]
 
 
-def test_a_silent_client_is_late(make):
-    world = make(header_timeout=5)
+def test_a_silent_client_is_late(make_world):
+    world = make_world(header_timeout=5)
     client = world.connect()
     world.advance(6)
     assert client.closed
@@ -180,8 +112,8 @@ def test_a_client_that_sends_no_more_still_gets_what_comes(world):
     assert client.take() == STANDS + b"answer"
 
 
-def test_clients_are_admitted_as_all_are(make):
-    world = make(max_connections=1)
+def test_clients_are_admitted_as_all_are(make_world):
+    world = make_world(max_connections=1)
     first, second = world.connect(), world.connect()
     assert second.paused
     first.send(FREE + BY_NAME)
@@ -296,9 +228,9 @@ class Users:
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_a_login_is_asked_for_and_told_to_the_mode_as_basic(make, together):
+def test_a_login_is_asked_for_and_told_to_the_mode_as_basic(make_world, together):
     users = Users()
-    world = make(login=users)
+    world = make_world(login=users)
     client = world.connect()
     if together:
         client.send(WITH_LOGIN + LOGIN + BY_NAME)
@@ -314,8 +246,8 @@ def test_a_login_is_asked_for_and_told_to_the_mode_as_basic(make, together):
     assert world.mode.heads[0].headers.get(b"proxy-authorization") == b"Basic Ym9iOnNlY3JldA=="
 
 
-def test_a_wrong_login_is_refused_and_leads_nowhere(make):
-    world = make(login=Users())
+def test_a_wrong_login_is_refused_and_leads_nowhere(make_world):
+    world = make_world(login=Users())
     with capturedLogs() as events:
         client = world.connect()
         client.send(WITH_LOGIN + LOGIN.replace(b"secret", b"guess!") + BY_NAME)
@@ -326,16 +258,16 @@ def test_a_wrong_login_is_refused_and_leads_nowhere(make):
     assert "guess" not in str(events)
 
 
-def test_a_client_without_a_login_is_told_that_there_is_no_way(make):
-    client = make(login=Users()).connect()
+def test_a_client_without_a_login_is_told_that_there_is_no_way(make_world):
+    client = make_world(login=Users()).connect()
     client.send(FREE)
     assert client.take() == b"\x05\xff"
 
 
 @pytest.mark.parametrize("right", [True, False])
-def test_a_login_may_be_checked_later(make, right):
+def test_a_login_may_be_checked_later(make_world, right):
     users = Users(later=True)
-    world = make(login=users)
+    world = make_world(login=users)
     client = world.connect()
     client.send(WITH_LOGIN + LOGIN + BY_NAME + b"early")
     assert client.take() == b"\x05\x02" and not world.mode.heads
@@ -347,9 +279,9 @@ def test_a_login_may_be_checked_later(make, right):
 
 
 @pytest.mark.parametrize("clean", [True, False])
-def test_a_login_that_is_checked_for_somebody_who_has_left_is_given_up(make, clean):
+def test_a_login_that_is_checked_for_somebody_who_has_left_is_given_up(make_world, clean):
     users = Users(later=True)
-    client = make(login=users).connect()
+    client = make_world(login=users).connect()
     client.send(WITH_LOGIN + LOGIN)
     with capturedLogs() as events:
         client.drop(clean=clean)
@@ -357,9 +289,9 @@ def test_a_login_that_is_checked_for_somebody_who_has_left_is_given_up(make, cle
     assert not [event for event in events if "log_failure" in event]
 
 
-def test_a_login_whose_check_takes_too_long_is_refused(make):
+def test_a_login_whose_check_takes_too_long_is_refused(make_world):
     users = Users(later=True)
-    world = make(login=users, header_timeout=5)
+    world = make_world(login=users, header_timeout=5)
     client = world.connect()
     client.send(WITH_LOGIN + LOGIN)
     client.take()
@@ -373,7 +305,7 @@ def test_a_login_whose_check_takes_too_long_is_refused(make):
 
 @pytest.mark.parametrize("later", [True, False])
 @pytest.mark.parametrize("fault", [ZeroDivisionError("secret"), RequestDenied("not at night")])
-def test_a_login_that_cannot_be_checked_is_refused(make, later, fault):
+def test_a_login_that_cannot_be_checked_is_refused(make_world, later, fault):
     users = Users(later)
 
     def check(name, password, client):
@@ -381,7 +313,7 @@ def test_a_login_that_cannot_be_checked_is_refused(make, later, fault):
             raise fault
         return users(name, password, client)
 
-    world = make(login=check)
+    world = make_world(login=check)
     with capturedLogs() as events:
         client = world.connect()
         client.send(WITH_LOGIN + LOGIN + BY_NAME)
@@ -411,10 +343,10 @@ def test_a_response_in_place_of_a_tunnel_is_a_code_too(world, response):
     assert client.closed and not client.take()
 
 
-def test_a_client_of_a_proxy_that_has_gone_over_to_another_asks_nobody_else(world, make):
+def test_a_client_of_a_proxy_that_has_gone_over_to_another_asks_nobody_else(world, make_world):
     client = world.connect()
     client.send(FREE[:1])
-    served_by = world.factory.admission.everyone()[0].served_by = ServedBy(make().factory)
+    served_by = world.factory.admission.everyone()[0].served_by = ServedBy(make_world().factory)
     assert not world.factory.retire().called and served_by.factory is not world.factory
     client.send(FREE[1:] + BY_NAME)
     assert client.take() == b"\x05\x00" + STANDS and world.mode.heads
