@@ -46,6 +46,8 @@ class RequestContext:
     response_filters: tuple[ResponseFilter, ...] = ()
     request_filters: tuple[RequestFilter, ...] = ()
     attempt: Any = None
+    # those of decisions that may still be asked for, or never will: they are told of the end as well
+    filters_aside: tuple[Filters, ...] = ()
     # the filters that were told that it is over
     _closed: tuple[ResponseFilter | RequestFilter, ...] = ()
 
@@ -114,10 +116,11 @@ class RequestContext:
 
     def close_filters(self) -> None:
         """The exchange is over."""
-        filters, self.filters = self.filters, ((), ())
-        for kind in filters:
-            for one in kind:
-                self._close(one)
+        ended, self.filters, self.filters_aside = (self.filters, *self.filters_aside), ((), ()), ()
+        for filters in ended:
+            for kind in filters:
+                for one in kind:
+                    self._close(one)
 
     def _close(self, one: ResponseFilter | RequestFilter) -> None:
         """Tell a filter that it is over, if it does not know. One that fails keeps no other from being told."""
@@ -136,7 +139,7 @@ class RequestContext:
         other = RequestContext(connection)
         other.__dict__.update(self.__dict__, connection=connection)
         other.response_filters, other.request_filters, other.trace = (), (), None
-        other._closed = ()
+        other.filters_aside, other._closed = (), ()
         return other
 
 

@@ -254,3 +254,50 @@ def test_of_two_that_are_waited_for_none_is_forgotten_when_they_fail(places, whi
     client.drop()
     waits.waiting[1 - which].callback(None)
     assert taken() == [0, 0] and [one.ends for one in (outer, *waits.marks)] == [1, 1, 1]
+
+
+class MarksFirst(Fresh):
+    """Adds a filter the first time that it is asked."""
+
+    def handle(self, request, context, proceed):
+        return proceed(request, context) if self.made else super().handle(request, context, proceed)
+
+
+@pytest.mark.parametrize("kind", [Fresh, MarksFirst])
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("body", [POST[-2:], POST[-2:-1], b""])
+def test_of_two_that_wait_for_a_body_each_has_its_own_filters_and_none_is_forgotten(places, kind, which, body):
+    fresh = kind()
+    proxy, taken = places(TakesOne(which), fresh)
+    client = proxy.connect()
+    client.send(POST[:-2] + body)
+    assert taken() == ([1, 0] if len(body) == 2 else [0, 0])
+    if len(body) == 2:
+        proxy.upstream.send(OK)
+        assert marks(client.received) == [b"%d" % which][: len(fresh.made) - which]
+    client.drop()
+    assert taken() == [0, 0] and [one.ends for one in fresh.made] == [1] * len(fresh.made)
+
+
+class LooksLater:
+    """Asks for its own request, and then for what would become of another."""
+
+    def handle(self, request, context, proceed):
+        own = proceed(request, context)
+        proceed(RequestHead(b"GET", b"/", request.headers, request.authority), context)
+        return own
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_plan_after_one_that_waits_for_a_body_takes_no_filters_from_it(places, leaves):
+    fresh = Fresh()
+    proxy, taken = places(LooksLater(), fresh)
+    client = proxy.connect()
+    client.send(POST[:-1])
+    assert taken() == [0, 0]
+    if not leaves:
+        client.send(POST[-1:])
+        proxy.upstream.send(OK)
+        assert marks(client.received) == [b"0"]
+    client.drop()
+    assert taken() == [0, 0] and [one.ends for one in fresh.made] == [1, 1]

@@ -136,6 +136,10 @@ class PassedDecisions:
                     one.give_back()
             if given:
                 context.keep_filters(context.filters, [filters for _, filters in given])
+            others = [filters for filters in self._pending if filters is not self._last]
+            if others:
+                # It may be one of these. If it is asked, its filters take the place of those that there are now.
+                context.filters_aside = (*context.filters_aside, *others, context.filters)
             return attrs.evolve(decision, decide=partial(self._decide, decision.decide))
         self.settle(decision)
         return decision

@@ -458,7 +458,7 @@ class Exchange(Attempts):
             self._tracker = None
             tracker.ended(None, self.upstream_status)
         context = self.context
-        if context.response_filters or context.request_filters:
+        if context.response_filters or context.request_filters or context.filters_aside:
             context.close_filters()
         if self.bound is not None:
             self.bound.ended()
