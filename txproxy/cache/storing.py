@@ -101,18 +101,11 @@ def may_store(
         personal=_has_credentials(request, credentials) or b"cookie" in request.headers.index,
         by_rule=by_rule,
     )
-    if request.method == b"POST" and not (found.explicit and found.lifetime):
-        # RFC 9110 section 9.3.3
-        return Storing(None, "POST without explicit freshness")
-    cacheable = (
-        found.explicit
-        or may_be_heuristic(response.status, said)
-        or (by_rule and policy.ttl_of(response.status) is not None)
+    reason = _of_freshness(
+        request.method, response.status, found, said, by_rule and policy.ttl_of(response.status) is not None
     )
-    if not cacheable:
-        return Storing(None, "status without explicit freshness")
-    if not _is_of_use(found, said, headers, times.response):
-        return Storing(None, _OF_NO_USE)
+    if reason or not _is_of_use(found, said, headers, times.response):
+        return Storing(None, reason or _OF_NO_USE)
     return Storing(found)
 
 
@@ -235,6 +228,16 @@ def _of_sharing(
 def _of_size(response: ResponseHead, policy: CachePolicy) -> str:
     # What it is in the end, if it does not say so, whoever stores it finds out.
     return "too large" if policy.max_object_size is not None and response.body > policy.max_object_size else ""
+
+
+def _of_freshness(method: bytes, status: int, found: Freshness, said: Directives, has_ttl: bool) -> str:
+    """Why a response is not stored that does not say itself how long it is fresh."""
+    if method == b"POST" and not (found.explicit and found.lifetime):
+        # RFC 9110 section 9.3.3
+        return "POST without explicit freshness"
+    if not (found.explicit or has_ttl or may_be_heuristic(status, said)):
+        return "status without explicit freshness"
+    return ""
 
 
 def _has_credentials(request: RequestHead, credentials: bool) -> bool:
