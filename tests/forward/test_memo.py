@@ -145,11 +145,14 @@ class Stream:
 
     errand = ""
 
+    def send_informational(self, response):
+        pass
+
     def __init__(self):
         self.answered = []
 
-    def send_refusal(self, refusal):
-        self.answered.append(refusal.status)
+    def send_answer(self, given, response, body):
+        self.answered.append(given.status)
         return 0
 
     def send_whole(self, response, body):

@@ -41,7 +41,7 @@ from txproxy.interfaces.address import Address
 from txproxy.interfaces.answers import Refusal
 from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.middleware import IMode, around
+from txproxy.interfaces.middleware import FORWARD, IMode, around
 from txproxy.interfaces.plan import Decision, Plan
 from txproxy.matching.networks import PeerNetworks
 from txproxy.net.dns.host_endpoint import addresses_of
@@ -238,6 +238,8 @@ class ForwardMode:
         lines: tuple[bytes, ...] = (),
     ) -> Decision:
         """What was ``asked`` may pass, and goes on as ``head``."""
+        if rule:
+            context.rule = rule
         mask = self._masks.find(target, rule) if self._masks is not None else None
         if mask is not None and mask.response_filter is not None:
             context.filter_responses(mask.response_filter)
@@ -245,8 +247,9 @@ class ForwardMode:
             # What it judges is the origin's response, or one that was kept.
             context.filter_responses(ContentFilter(self._content, target.url))
         if self._inner:
+            context.personal = mask is not None
             sent = partial(self._sent, asked, target, address, rule, mask, lines)
-            return around(sent, self._inner, "forward", self._services)(head, context)
+            return around(sent, self._inner, FORWARD, self._services)(head, context)
         return self._sent(asked, target, address, rule, mask, lines, head, context)
 
     def _sent(
@@ -273,8 +276,6 @@ class ForwardMode:
         mask: Mask | None,
         lines: tuple[bytes, ...],
     ) -> Plan:
-        if rule:
-            context.rule = rule
         timeout = self._tunnel_timeouts.get(rule) if self._tunnel_timeouts else None
         if head.method == b"CONNECT":
             plan = Plan(address, None)

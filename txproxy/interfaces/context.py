@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias
 
 from twisted.logger import Logger
@@ -32,6 +32,12 @@ class RequestContext:
     name of the rule that has let it through, or of the route that it is on; empty if there is none. ``trace`` is where
     all who have a say write down what they decided, and why; None where nobody wants to know.
 
+    ``errand`` says what a request is that the proxy makes in the course of another; empty for a client's own.
+    ``personal`` is whether an upstream may take it for somebody's though it does not say so itself: it is sent with a
+    login that the client does not hold, or with what somebody has said of the client who was asked.
+    ``cache`` is what a cache has done with it, if there is one, for logs.
+    ``informational`` tells the client something before the final response; None where nobody may.
+
     ``response_filters`` and ``request_filters`` are what its messages pass, in the order in which they do; ``attempt``
     is, for response filters, the one whose response comes, or None for an answer of the proxy's own.
     """
@@ -43,6 +49,10 @@ class RequestContext:
     verdict: Any = None
     rule: str = ""
     trace: Trace | None = None
+    errand = ""
+    personal = False
+    cache: Any = None
+    informational: Callable[[ResponseHead], None] | None = None
     response_filters: tuple[ResponseFilter, ...] = ()
     request_filters: tuple[RequestFilter, ...] = ()
     attempt: Any = None
@@ -140,6 +150,7 @@ class RequestContext:
         other.__dict__.update(self.__dict__, connection=connection)
         other.response_filters, other.request_filters, other.trace = (), (), None
         other.filters_aside, other._closed = (), ()
+        other.informational = None
         return other
 
 

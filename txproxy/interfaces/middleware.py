@@ -64,6 +64,21 @@ class IInnerMiddleware(IMiddleware):
     """
 
 
+# the scope of what goes to whatever a client names
+FORWARD: Final = "forward"
+
+
+class IComposedMiddleware(Interface):
+    """One that stands within the mode as well (see :class:`IInnerMiddleware`), and sends requests of its own, for which
+    no client waits: what it is given to ask is not a client's to give back.
+    """
+
+    def within(handler: Handler, scope: str, services: Any) -> Handler:
+        """What stands around ``handler``. ``scope`` tells apart handlers that the same request may mean another thing
+        to, one pool's from another's; ``services`` are what the exchanges of the mode share.
+        """
+
+
 class Places(NamedTuple):
     """Where each middleware has its place: ``around`` a mode, ``within`` it (:class:`IInnerMiddleware`), or before
     anything is read of a connection (:class:`~txproxy.interfaces.IConnectionFilter`). One may have two.
@@ -80,11 +95,12 @@ def places(middleware: Iterable[Any]) -> Places:
     inner: list[Any] = []
     filters: list[Any] = []
     for one in middleware:
-        handles, admits = hasattr(one, "handle"), hasattr(one, "admit") and hasattr(one, "closed")
+        composed = IComposedMiddleware.providedBy(one)
+        handles, admits = composed or hasattr(one, "handle"), hasattr(one, "admit") and hasattr(one, "closed")
         if not handles and not admits:
             raise ConfigError(f"{one!r} is no middleware", MIDDLEWARE_ACCEPTED)
         if handles:
-            (inner if IInnerMiddleware.providedBy(one) else outer).append(one)
+            (inner if composed or IInnerMiddleware.providedBy(one) else outer).append(one)
         if admits:
             filters.append(one)
     return Places(tuple(outer), tuple(inner), tuple(filters))
@@ -93,9 +109,7 @@ def places(middleware: Iterable[Any]) -> Places:
 def around(handler: Handler, middleware: Iterable[Any], scope: str = "", services: Any = None) -> Handler:
     """``handler`` with each ``middleware`` around it, the first outermost; without any it is ``handler`` itself.
 
-    One that sends requests of its own stands around in its own way: ``within(handler, scope, services)`` gives a
-    handler. ``scope`` tells those whose requests may be alike and mean another thing from one another, a pool's from
-    another's, and ``services`` are what exchanges take.
+    For ``scope`` and ``services`` see :class:`IComposedMiddleware`.
     """
     for one in reversed(tuple(middleware)):
         own = getattr(one, "within", None)

@@ -19,8 +19,11 @@ class RequestHead:
     ``method`` and ``path`` as sent (``path`` is the origin-form target, ``b"*"``, or empty for CONNECT); ``scheme`` is
     None unless the target was in absolute form; ``authority`` is that of the target, else the Host field, else empty
     (HTTP/1.0 only); ``body`` is its length in bytes, or ``CHUNKED``; ``minor`` is the HTTP/1 minor version of the
-    sender.
+    sender. ``kept`` are the lower-case names of fields that the proxy has set itself, so that they are not dropped as a
+    client's word about itself.
     """
+
+    kept: frozenset[bytes] = frozenset()
 
     __slots__ = ("method", "scheme", "authority", "path", "headers", "body", "minor", "keep_alive")
 
@@ -46,15 +49,12 @@ class RequestHead:
 
     def with_lines(self, lines: list[bytes]) -> RequestHead:
         """The same request with other field ``lines``, which are known to be well formed."""
+        return self.with_fields(Headers.from_lines(lines), self.path)
+
+    def with_fields(self, headers: Headers, path: bytes) -> RequestHead:
+        """The same request with other ``headers``, for another ``path``."""
         return RequestHead(
-            self.method,
-            self.path,
-            Headers.from_lines(lines),
-            self.authority,
-            self.scheme,
-            self.body,
-            self.minor,
-            self.keep_alive,
+            self.method, path, headers, self.authority, self.scheme, self.body, self.minor, self.keep_alive
         )
 
     @property

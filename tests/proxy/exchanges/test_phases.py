@@ -8,6 +8,7 @@ from tests.proxy.state_tables import states, steps, steps_of
 from txproxy.errors import ConnectionRefused
 from txproxy.interfaces import Answer, Plan, Postponed
 from txproxy.proxy.downstream import http1
+from txproxy.proxy.exchanges.answer_sources import BytesSource
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.exchanges.phases import Phase
 
@@ -61,6 +62,11 @@ def is_answered_on_a_kept_connection(proxy):
 
 def is_answered_here(proxy):
     proxy.mode.decision = Answer(204)
+    proxy.connect().send(GET)
+
+
+def is_answered_here_slowly(proxy):
+    proxy.mode.decision = Answer(200, (), BytesSource(b"hello"))
     proxy.connect().send(GET)
 
 
@@ -136,6 +142,7 @@ WALKS = {
     is_answered: PLAIN,
     is_answered_on_a_kept_connection: PLAIN | {("PLANNING", "SENT")},
     is_answered_here: {("PLANNING", "OVER")},
+    is_answered_here_slowly: {("PLANNING", "ANSWERED"), ("ANSWERED", "OVER")},
     becomes_a_tunnel: {("PLANNING", "DIALING"), ("DIALING", "ANSWERED"), ("ANSWERED", "OVER")},
     is_postponed: PLAIN | {("PLANNING", "GATHERING"), ("GATHERING", "PLANNING")},
     leaves_while_its_body_is_waited_for: {("PLANNING", "GATHERING"), ("GATHERING", "OVER")},

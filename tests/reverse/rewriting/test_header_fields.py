@@ -3,7 +3,7 @@
 import pytest
 
 from txproxy.errors import ConfigError
-from txproxy.reverse.rewriting.header_fields import FieldChanges, plain, replaced
+from txproxy.reverse.rewriting.header_fields import FieldChanges, changed, plain, replaced
 from txproxy.testing import context_of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
@@ -139,3 +139,11 @@ def test_what_the_proxy_says_is_the_only_one_to_say_it():
     new = replaced(headers, frozenset({b"x-user"}), frozenset({b"x-user"}), [b"X-User: me"])
     assert new.lines == [b"X-Users: kept", b"X_Own: kept", b"Connection: close", b"X-User: me"]
     assert len(headers) == 5
+
+
+def test_a_head_that_somebody_changes_further_is_still_the_routes():
+    head = changed(RequestHead(b"GET", b"/", Headers()), b"/a", Headers(), frozenset({b"x-forwarded-for"}))
+    other = head.with_lines([b"X-Forwarded-For: 1"])
+    assert other.kept == {b"x-forwarded-for"}
+    assert (other.path, other.headers.lines) == (b"/a", [b"X-Forwarded-For: 1"])
+    assert other.with_fields(Headers(), b"/b").kept == {b"x-forwarded-for"}

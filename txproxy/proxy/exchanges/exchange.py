@@ -100,6 +100,8 @@ class Exchange(Attempts):
         if isinstance(decision, Deferred):
             self.phase = PLANNING
             self._pending = decision
+            if self.request.minor:
+                self.context.informational = self.downstream.send_informational
             decision.addCallbacks(self._decided_late, self.undecided)
         elif isinstance(decision, Plan):
             self.go(decision)
@@ -129,7 +131,7 @@ class Exchange(Attempts):
         return True
 
     def _decided_late(self, decision: Decided) -> None:
-        self._pending = None
+        self._pending = self.context.informational = None
         if self.phase is not OVER:
             self.decided(decision)
             return
@@ -140,7 +142,7 @@ class Exchange(Attempts):
 
     def undecided(self, failure: Failure) -> None:
         """What was waited for has failed."""
-        self._pending = None
+        self._pending = self.context.informational = None
         if self.phase is OVER:
             self.context.close_filters()
         elif isinstance(failure.value, ExchangeError):

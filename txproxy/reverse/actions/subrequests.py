@@ -12,12 +12,11 @@ from twisted.internet.defer import Deferred
 from txproxy.errors import ConfigError
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.context import RequestContext, RequestFilter
-from txproxy.interfaces.streams import UpstreamConnection
-from txproxy.proxy.exchanges.exchange import Exchange
+from txproxy.proxy.exchanges.errands import ErrandStream
 from txproxy.proxy.exchanges.filters import RequestBodyFilters
 from txproxy.proxy.services import Services
 from txproxy.reverse.actions.to_pool import ToPool
-from txproxy.reverse.rewriting.header_fields import changed, kept_of, replaced, settable
+from txproxy.reverse.rewriting.header_fields import changed, replaced, settable
 from txproxy.wire import grammar
 from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end, plain
 from txproxy.wire.headers import Headers
@@ -38,111 +37,40 @@ _TOLD: Final = frozenset({b"x-forwarded-method", b"x-forwarded-uri"})
 _OF_THE_HOP: Final = frozenset(b"date transfer-encoding content-length connection".split())
 
 
-class _Subrequest:
-    """The client's side of an exchange that no client has asked for."""
-
-    errand = ""
-
-    def __init__(self, services: Services, action: ToPool, head: RequestHead, context: RequestContext) -> None:
-        # It is told of as the request is, on a connection of which nothing else is known.
-        self._connection = context.connection.anew()
-        self._exchange = Exchange(services, self, head, context.on(self._connection))
-        self._action = action
-
-    def start(self) -> None:
-        """Send it."""
-        self._exchange.start(self._action.plan)
-
-    def request_wanted(self) -> None:
-        """Bring the body."""
-
-    def request_unwanted(self) -> None:
-        """There is a copy of it, which waits."""
-
-    def send_informational(self, response: ResponseHead) -> None:
-        """Nobody needs it."""
-
-    def send_head(self, response: ResponseHead) -> None:
-        """The head of the answer."""
-
-    def send_whole(self, response: ResponseHead, body: bytes) -> None:
-        """A whole answer."""
-        self.send_head(response)
-        self.send_body(body)
-        self.send_end(_NO_FIELDS)
-
-    def send_body(self, data: bytes) -> None:
-        """Part of the answer's body."""
-
-    def sink(self) -> None:
-        """Nothing passes by."""
-
-    def passed(self, size: int) -> None:
-        """Nothing passes by."""
-
-    def send_end(self, trailers: Headers) -> None:
-        """The answer is complete."""
-
-    def flush(self) -> None:
-        """Nothing is gathered."""
-
-    def send_answer(self, given: Refusal | Answer, response: ResponseHead, body: bytes) -> int:
-        """There is no answer."""
-        return 0
-
-    def begin_answer(self, given: Refusal | Answer, response: ResponseHead) -> bool:
-        """Nobody has asked for a body that comes slowly."""
-        self.send_answer(given, response, b"")
-        return False
-
-    def cut(self) -> None:
-        """The answer will not be complete."""
-
-    def switch(self, response: ResponseHead | None, upstream: UpstreamConnection) -> None:
-        """No Upgrade is offered from here."""
-        upstream.close()
-
-    def exchange_done(self) -> None:
-        """It is over."""
-
-    def hold_connections(self) -> None:
-        """No further request follows this one."""
-
-
-class _Question(_Subrequest):
+class _Question(ErrandStream):
     """Gathers the answer, and hands it to ``answered``."""
 
     errand = "authorization of a request"
 
     def __init__(self, services: Services, action: ToPool, head: RequestHead, context: RequestContext) -> None:
-        super().__init__(services, action, head, context)
+        super().__init__(services, action.plan, head, context)
         self.answered: Deferred[ResponseHead | Refusal | Answer] = Deferred(lambda _: self._exchange.client_gone())
         self.body = b""
         self._head: ResponseHead | None = None
 
     def send_head(self, response: ResponseHead) -> None:
-        """See :class:`_Subrequest`."""
+        """See :class:`txproxy.proxy.exchanges.errands.ErrandStream`."""
         self._head = response
 
     def send_body(self, data: bytes) -> None:
-        """See :class:`_Subrequest`."""
+        """See :class:`txproxy.proxy.exchanges.errands.ErrandStream`."""
         self.body += data
         if len(self.body) > _MOST_ANSWER:
             self._exchange.client_gone()
             self._give(Refusal(502, "http_response_body_size", "the answer of the authorization server is too large"))
 
     def send_end(self, trailers: Headers) -> None:
-        """See :class:`_Subrequest`."""
+        """See :class:`txproxy.proxy.exchanges.errands.ErrandStream`."""
         assert self._head is not None
         self._give(self._head)
 
     def send_answer(self, given: Refusal | Answer, response: ResponseHead, body: bytes) -> int:
-        """See :class:`_Subrequest`."""
+        """See :class:`txproxy.proxy.exchanges.errands.ErrandStream`."""
         self._give(given)
         return 0
 
     def cut(self) -> None:
-        """See :class:`_Subrequest`."""
+        """See :class:`txproxy.proxy.exchanges.errands.ErrandStream`."""
         self._give(Refusal(502, "http_response_incomplete", "the answer of the authorization server was cut"))
 
     def _give(self, answer: ResponseHead | Refusal | Answer) -> None:
@@ -195,9 +123,7 @@ class ForwardAuth:
         lines = end_to_end(head.headers, _NOT_ASKED_WITH)
         told = [b"X-Forwarded-Method: " + head.method, b"X-Forwarded-Uri: " + (head.path or head.authority)]
         headers = replaced(Headers.from_lines(lines), _TOLD, _TOLD, told)
-        asked = changed(
-            RequestHead(b"GET", self.path, headers, head.authority), self.path, headers, _TOLD | kept_of(head)
-        )
+        asked = changed(RequestHead(b"GET", self.path, headers, head.authority), self.path, headers, _TOLD | head.kept)
         question = _Question(services, self.action, asked, context)
         question.answered.addCallback(self._judge, question, head)
         question.start()
@@ -250,13 +176,13 @@ class _Ends:
         return self._host
 
 
-class _Copy(_Subrequest):
+class _Copy(ErrandStream):
     """A request that is sent a second time, with the body as it comes; nobody waits for what is answered."""
 
     errand = "copy of a request"
 
     def __init__(self, services: Services, action: ToPool, head: RequestHead, context: RequestContext) -> None:
-        super().__init__(services, action, head, context)
+        super().__init__(services, action.plan, head, context)
         self._errands = services.errands
         transport = context.connection.transport
         self._connection.transport = _Ends(transport) if action.prefaced and transport is not None else None
@@ -265,17 +191,17 @@ class _Copy(_Subrequest):
         self._complete = not head.body
 
     def start(self) -> None:
-        """See :class:`_Subrequest`."""
+        """See :class:`txproxy.proxy.exchanges.errands.ErrandStream`."""
         self._errands.add(self._exchange)
         super().start()
 
     def exchange_done(self) -> None:
-        """See :class:`_Subrequest`."""
+        """See :class:`txproxy.proxy.exchanges.errands.ErrandStream`."""
         self._waiting.clear()
         self._errands.discard(self._exchange)
 
     def cut(self) -> None:
-        """See :class:`_Subrequest`."""
+        """See :class:`txproxy.proxy.exchanges.errands.ErrandStream`."""
         self.exchange_done()
 
     def body(self, data: bytes) -> None:
@@ -301,7 +227,7 @@ class _Copy(_Subrequest):
         self.exchange_done()
 
     def request_wanted(self) -> None:
-        """See :class:`_Subrequest`."""
+        """See :class:`txproxy.proxy.exchanges.errands.ErrandStream`."""
         exchange = self._exchange
         while self._waiting and exchange.wants_body:
             data = self._waiting.popleft()
@@ -367,6 +293,6 @@ class Mirror:
         if head.body:
             # The copy gets the body as it comes out of those that it passes before.
             sent = RequestBodyFilters(context.request_filters).framed(sent)
-        copy = _Copy(services, self.action, changed(sent, head.path, sent.headers, kept_of(head)), context)
+        copy = _Copy(services, self.action, changed(sent, head.path, sent.headers, head.kept), context)
         copy.start()
         return _Copying(copy) if head.body else None

@@ -23,7 +23,6 @@ from txproxy.interfaces.middleware import Handler, around
 from txproxy.interfaces.plan import Decision, Plan, Postponed
 from txproxy.proxy.services import Services
 from txproxy.reverse.client_identity import peer_alone
-from txproxy.reverse.rewriting.header_fields import RouteHead
 from txproxy.reverse.rewriting.response_mapping import map_back
 from txproxy.tls.client_certificates import CLIENT_CERTIFICATE_FIELDS
 from txproxy.upstreams.affinity import Affinity
@@ -264,7 +263,7 @@ class ToPool:
     def _fields(self, head: RequestHead, context: RequestContext) -> tuple[list[bytes], list[bytes]]:
         """Which lines of the client's go on, and which come after them."""
         index = head.headers.index
-        kept = head.kept if type(head) is RouteHead else _NONE
+        kept = head.kept
         lines = end_to_end(head.headers, _DROP - kept if kept else _DROP)
         if b"_" in b"".join(index):
             lines = without_lookalikes(lines, _NOT_ALIKE.difference(map(plain, kept)))

@@ -196,6 +196,7 @@ class Treated:
         return decision
 
     def _pass(self, asked: RequestHead, passed: Passed, context: RequestContext) -> Decision:
+        context.personal = True
         if passed.lines:
             context.add_lines(*passed.lines)
         return self._go(asked, passed.head, context)

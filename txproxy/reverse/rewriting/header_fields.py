@@ -113,13 +113,15 @@ class FieldChanges:
 
 
 class RouteHead(RequestHead):
-    """The head of a request that a route has changed. ``kept`` are the lower-case names of fields that the route has
-    set: they are not dropped as a client's word about itself.
-    """
+    """The head of a request that a route has changed."""
 
     __slots__ = ("kept",)
 
     kept: frozenset[bytes]
+
+    def with_fields(self, headers: Headers, path: bytes) -> RequestHead:
+        """See :class:`txproxy.interfaces.RequestHead`: whoever changes it has not set what the route has."""
+        return changed(self, path, headers, frozenset())
 
 
 def changed(head: RequestHead, path: bytes, headers: Headers, kept: frozenset[bytes]) -> RequestHead:
@@ -127,13 +129,8 @@ def changed(head: RequestHead, path: bytes, headers: Headers, kept: frozenset[by
     ``head`` that were before.
     """
     made = RouteHead(head.method, path, headers, head.authority, head.scheme, head.body, head.minor, head.keep_alive)
-    made.kept = kept | kept_of(head)
+    made.kept = kept | head.kept
     return made
-
-
-def kept_of(head: RequestHead) -> frozenset[bytes]:
-    """See :class:`RouteHead`."""
-    return head.kept if isinstance(head, RouteHead) else frozenset()
 
 
 def replaced(headers: Headers, drop: frozenset[bytes], names: frozenset[bytes], added: list[bytes]) -> Headers:

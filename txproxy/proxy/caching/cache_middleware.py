@@ -1,0 +1,234 @@
+"""The cache's place in the way of requests: after all that decides whether a client may, and before any upstream."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Served
+from txproxy.cache.answering.conditional import for_the_origin, validators, without_conditions
+from txproxy.cache.changes.invalidation import SAFE_METHODS
+from txproxy.cache.keys import cache_key, key_parts, not_with_a_fill, sent_path
+from txproxy.cache.policy import CachePolicy
+from txproxy.cache.reuse import Use, use_of, wants_stored_alone
+from txproxy.cache.stored import Entry
+from txproxy.interfaces.answers import Answer, Refusal
+from txproxy.interfaces.context import RequestContext
+from txproxy.interfaces.middleware import FORWARD, Handler, IComposedMiddleware
+from txproxy.interfaces.plan import Decision
+from txproxy.proxy.caching.asking import Asking
+from txproxy.proxy.caching.delivery import stored_answer
+from txproxy.proxy.caching.fill import Fill
+from txproxy.proxy.caching.passing import HeadFilter, LearnedFilter, PassedFilter, UnsafeFilter
+from txproxy.proxy.caching.shared_cache import SharedCache
+from txproxy.proxy.services import Services
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead
+
+# A request with one of these is for a fill of its own, as long as nothing is stored.
+_NOT_SHARED: Final = frozenset(
+    b"authorization if-match if-none-match if-modified-since if-unmodified-since if-range range".split()
+)
+_PARTS: Final = frozenset({b"range", b"if-range"})
+_TOLD: Final = frozenset({b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto"})
+_NOT_WITH_A_FILL: Final = (b"range", b"upgrade")
+
+
+@implementer(IComposedMiddleware)
+class CacheMiddleware:
+    """Answers from ``cache`` what it may, and keeps there what comes."""
+
+    def __init__(self, cache: SharedCache) -> None:
+        self.cache = cache
+
+    def within(self, handler: Handler, scope: str, services: Any) -> Handler:
+        """See :class:`txproxy.interfaces.IComposedMiddleware`."""
+        return _Caching(self.cache, handler, scope, services)
+
+
+class _Caching:
+    """The cache around one ``handler``."""
+
+    __slots__ = ("_cache", "_handle", "_scope", "_services", "_reverse")
+
+    def __init__(self, cache: SharedCache, handle: Handler, scope: str, services: Services) -> None:
+        self._cache = cache
+        self._handle = handle
+        self._scope = scope
+        self._services = services
+        self._reverse = scope != FORWARD
+
+    def __call__(self, request: RequestHead, context: RequestContext) -> Decision:
+        policy = self._cache.policy_of(context.rule)
+        if policy is None or request.method == b"CONNECT":
+            return self._handle(request, context)
+        if context.errand or context.connection.connections is not None:
+            # What is asked on the way is not for clients, and what is tied to a connection is nobody else's.
+            return self._handle(request, context)
+        path = sent_path(policy, request.path)
+        if path is not request.path:
+            request = request.with_fields(request.headers, path)
+        asking = Asking(
+            request,
+            context,
+            self._key(request, context, policy, path),
+            policy,
+            context.personal or (self._reverse and context.connection.certificate is not None),
+            self._decide,
+            self._pass_by,
+        )
+        if request.method not in (b"GET", b"HEAD"):
+            return self._other(asking)
+        if request.body or request.upgrade is not None:
+            return self._bypass(asking, "body" if request.body else "upgrade")
+        return self._decide(asking)
+
+    def _key(self, request: RequestHead, context: RequestContext, policy: CachePolicy, path: bytes) -> bytes:
+        scheme = request.scheme or context.scheme.encode("ascii")
+        scope = f"{self._scope}\0{context.rule}" if context.rule else self._scope
+        parts = key_parts(policy, request.headers)
+        if context.lines is not None:
+            # What upstreams are told of the host and the port may be what they answer with.
+            told = [line for line in context.lines if line.partition(b":")[0].lower() in _TOLD]
+            parts += b"".join([b"%d;%b" % (len(line), line) for line in told])
+        return cache_key(scheme, request.authority, path, scope.encode("utf-8"), parts)
+
+    # -- a GET or HEAD
+
+    def _decide(self, asking: Asking) -> Decision:
+        cache, request = self._cache, asking.request
+        variants, entry = cache.find(asking.key, request.headers)
+        trace = asking.context.trace
+        if entry is None:
+            if trace is not None:
+                trace.say("cache", "nothing is stored" + (" for such a request" if variants else ""))
+            return self._miss(asking, ForwardedFor.VARY_MISS if variants else ForwardedFor.URI_MISS)
+        now = cache.now()
+        use = use_of(entry.head, request.headers, now, asking.policy)
+        if trace is not None:
+            trace.say("cache", f"what is stored is {use.value}, {entry.head.age(now):.0f} s old")
+        if for_the_origin(request.headers):
+            return self._bypass(asking, "a condition for the origin")
+        if use is Use.FRESH or use is Use.STALE or use is Use.STALE_WHILE_REVALIDATE:
+            return self._hit(asking, entry, use, now)
+        if use is Use.UNAVAILABLE:
+            return _unavailable()
+        why = ForwardedFor.REQUEST if use is Use.VALIDATE_FOR_REQUEST else ForwardedFor.STALE
+        return self._ask(asking, why, entry)
+
+    def _hit(self, asking: Asking, entry: Entry, use: Use, now: float) -> Answer:
+        cache = self._cache
+        cache.store.used(entry)
+        served = Served.HIT
+        if use is Use.STALE_WHILE_REVALIDATE:
+            served = Served.UPDATING
+            self._revalidate(asking, entry)
+        elif use is Use.STALE:
+            served = Served.STALE
+        verdict = CacheVerdict(served=served, expiry=entry.head.expiry(), memory=True)
+        return stored_answer(asking, entry, verdict, cache.name, now, self._later)
+
+    def _revalidate(self, asking: Asking, entry: Entry) -> None:
+        """In the background; one at a time."""
+        trace = asking.context.trace
+        if asking.key in self._cache.fills or (trace is not None and trace.dry_run):
+            return
+        fill = self._fill(asking, ForwardedFor.STALE, entry)
+        fill.open()
+        fill.begin(background=True)
+
+    def _miss(self, asking: Asking, why: ForwardedFor) -> Decision:
+        request, cache = asking.request, self._cache
+        if wants_stored_alone(request.headers, asking.policy):
+            return _unavailable()
+        if request.method == b"HEAD":
+            return self._passed(asking, HeadFilter(asking, cache, why))
+        if b"range" in request.headers.index:
+            # A part of it is no whole.
+            joined = self._join(asking) if self._may_share(asking, None, _NOT_SHARED - _PARTS) else None
+            return joined if joined is not None else self._bypass(asking, "range")
+        if asking.policy.min_uses > 1 and cache.count_use(asking.key) < asking.policy.min_uses:
+            return self._passed(asking, PassedFilter(asking, cache, why, "not asked for often enough"))
+        if cache.is_learned(asking.key, cache.now()):
+            return self._learned(asking, why)
+        return self._ask(asking, why, None)
+
+    def _ask(self, asking: Asking, why: ForwardedFor, stale: Entry | None) -> Decision:
+        """Have it fetched, or wait for what is being fetched."""
+        request, cache = asking.request, self._cache
+        trace = asking.context.trace
+        if trace is not None and trace.dry_run:
+            return self._handle(request, asking.context)
+        if request.method == b"HEAD":
+            return self._passed(asking, HeadFilter(asking, cache, why))
+        shared = not asking.alone and why is not ForwardedFor.REQUEST and self._may_share(asking, stale)
+        if shared:
+            joined = self._join(asking)
+            if joined is not None:
+                return joined
+        fill = self._fill(asking, why, stale)
+        if shared:
+            fill.open()
+        decided: Deferred[Any] = fill.wait(asking)
+        fill.begin()
+        decision: Decision = decided
+        return decision
+
+    def _may_share(self, asking: Asking, stale: Entry | None, never: frozenset[bytes] = _NOT_SHARED) -> bool:
+        index = asking.request.headers.index
+        if asking.personal or b"authorization" in index:
+            return False
+        # What is stored already was for everybody, whatever a client has of it.
+        return stale is not None or never.isdisjoint(index)
+
+    def _join(self, asking: Asking) -> Decision | None:
+        """What another request is being answered with, or waits for."""
+        for fill in self._cache.fills.get(asking.key, ()):
+            joined: Any = fill.join(asking)
+            if joined is not None:
+                decision: Decision = joined
+                return decision
+        return None
+
+    def _fill(self, asking: Asking, why: ForwardedFor, stale: Entry | None) -> Fill:
+        request = asking.request
+        lines = without_conditions(not_with_a_fill(request.headers.lines, request.kept))
+        lines = [line for line in lines if line.partition(b":")[0].lower() not in _NOT_WITH_A_FILL]
+        if stale is not None:
+            lines += validators(stale.head)
+        head = request.with_fields(Headers.parsed(lines), request.path)
+        return Fill(self._cache, self._services, self._handle, asking, head, why, stale)
+
+    def _learned(self, asking: Asking, why: ForwardedFor) -> Decision:
+        """Responses of it are known not to be storable: it goes as if there were no cache."""
+        return self._passed(asking, LearnedFilter(asking, self._cache, why))
+
+    def _pass_by(self, asking: Asking, why: str) -> Decision:
+        return self._passed(asking, PassedFilter(asking, self._cache, ForwardedFor.MISS, why))
+
+    # -- what is not for the cache
+
+    def _bypass(self, asking: Asking, why: str) -> Decision:
+        return self._passed(asking, PassedFilter(asking, self._cache, ForwardedFor.BYPASS, why))
+
+    def _other(self, asking: Asking) -> Decision:
+        if asking.request.method in SAFE_METHODS:
+            return self._passed(asking, PassedFilter(asking, self._cache, ForwardedFor.METHOD, ""))
+        return self._passed(asking, UnsafeFilter(asking, self._cache, self._key))
+
+    def _passed(self, asking: Asking, told: PassedFilter) -> Decision:
+        asking.context.filter_responses(told)
+        return self._handle(asking.request, asking.context)
+
+    def _later(self, call: Any) -> None:
+        self._services.reactor.callLater(0, call)
+
+
+def _unavailable() -> Refusal:
+    """RFC 9111 section 5.2.1.7."""
+    return Refusal(504, "", "only what is stored was wanted, and that cannot be used", sentence=_ONLY_IF_CACHED)
+
+
+_ONLY_IF_CACHED: Final = "The request wants what is stored alone, and nothing is that could be used."

@@ -1,0 +1,163 @@
+"""What a request of the cache's own gets from an upstream, told to the fill that has sent it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from twisted.logger import Logger
+
+from txproxy.interfaces.answers import Answer, Refusal
+from txproxy.interfaces.context import RequestContext, ResponseFilter
+from txproxy.interfaces.middleware import Handler
+from txproxy.proxy.exchanges.errands import ErrandStream
+from txproxy.proxy.services import Services
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead, ResponseHead
+
+_log = Logger()
+
+
+class Filled(Protocol):
+    """Who has sent the request."""
+
+    def informational(self, response: ResponseHead) -> None:
+        """A head before the final one."""
+
+    def head_came(self, response: ResponseHead, plain: ResponseHead) -> None:
+        """The final head, and the same without what was added for one client."""
+
+    def whole_came(self, response: ResponseHead, plain: ResponseHead, body: bytes) -> None:
+        """The same of a response that is there in one piece."""
+
+    def body_came(self, data: bytes) -> None:
+        """Part of the body."""
+
+    def flushed(self) -> None:
+        """No more of it is at hand just now."""
+
+    def ended(self, trailers: Headers) -> None:
+        """It is complete."""
+
+    def refused(self, refusal: Refusal) -> None:
+        """There is no response."""
+
+    def was_cut(self, error: str, detail: str) -> None:
+        """The rest of the body does not come."""
+
+
+class _Seen(ResponseFilter):
+    """Sees the head before lines are added to it that are for one client (those of an attempt)."""
+
+    def __init__(self) -> None:
+        self.head_seen: ResponseHead | None = None
+
+    def head(self, response: ResponseHead, context: RequestContext) -> ResponseHead:
+        """See :class:`txproxy.interfaces.ResponseFilter`."""
+        self.head_seen = response.with_lines(response.headers.lines)
+        return response
+
+
+class FillStream(ErrandStream):
+    """See :class:`txproxy.proxy.exchanges.errands.ErrandStream`."""
+
+    errand = "request of the cache"
+
+    def __init__(
+        self, services: Services, handle: Handler, head: RequestHead, context: RequestContext, fill: Filled
+    ) -> None:
+        super().__init__(services, handle, head, context)
+        self._services = services
+        self._fill = fill
+        self._seen = _Seen()
+        self._context.filter_responses(self._seen)
+        self._over = False
+
+    def start(self) -> None:
+        """Send it."""
+        self._services.errands.add(self)
+        super().start()
+
+    def pause(self) -> None:
+        """Bring no more of the body."""
+        if not self._over:
+            self._exchange.pause_response()
+
+    def resume(self) -> None:
+        """Bring more of it."""
+        if not self._over:
+            self._exchange.resume_response()
+
+    def cancel(self) -> None:
+        """Nobody wants the response, or the rest of it."""
+        if not self._over:
+            self.exchange_done()
+            self._exchange.client_gone()
+
+    def client_gone(self) -> None:
+        """See :class:`txproxy.proxy.services.Errand`: the proxy stops."""
+        if not self._over:
+            self.cancel()
+            self._fill.was_cut("connection_terminated", "the proxy has stopped")
+
+    def send_informational(self, response: ResponseHead) -> None:
+        """See :class:`ErrandStream`."""
+        self._fill.informational(response)
+
+    def send_head(self, response: ResponseHead) -> None:
+        """See :class:`ErrandStream`."""
+        try:
+            self._fill.head_came(response, self._seen.head_seen or response)
+        except Exception:
+            self._failed()
+            self.cancel()
+
+    def send_whole(self, response: ResponseHead, body: bytes) -> None:
+        """See :class:`ErrandStream`."""
+        try:
+            self._fill.whole_came(response, self._seen.head_seen or response, body)
+        except Exception:
+            self._failed()
+
+    def send_body(self, data: bytes) -> None:
+        """See :class:`ErrandStream`."""
+        if not self._over:
+            self._fill.body_came(data)
+
+    def flush(self) -> None:
+        """See :class:`ErrandStream`."""
+        if not self._over:
+            self._fill.flushed()
+
+    def send_end(self, trailers: Headers) -> None:
+        """See :class:`ErrandStream`."""
+        if not self._over:
+            self._fill.ended(trailers)
+
+    def send_answer(self, given: Refusal | Answer, response: ResponseHead, body: bytes) -> int:
+        """See :class:`ErrandStream`."""
+        if isinstance(given, Refusal):
+            self._fill.refused(given)
+        else:
+            self.send_whole(response, body)
+        return len(body)
+
+    def begin_answer(self, given: Refusal | Answer, response: ResponseHead) -> bool:
+        """See :class:`ErrandStream`."""
+        self.send_head(response)
+        return True
+
+    def _failed(self) -> None:
+        """Nobody is to wait because of a fault of ours."""
+        _log.failure("the cache failed")
+        self._fill.was_cut("proxy_internal_error", "the cache failed")
+
+    def cut(self) -> None:
+        """See :class:`ErrandStream`."""
+        if not self._over:
+            self.exchange_done()
+            self._fill.was_cut(self._exchange.outcome, self._exchange.detail)
+
+    def exchange_done(self) -> None:
+        """See :class:`ErrandStream`."""
+        self._over = True
+        self._services.errands.discard(self)

@@ -1,0 +1,100 @@
+"""Responses that go past the cache: what they say of themselves, and of what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Served
+from txproxy.cache.changes.invalidation import invalidated
+from txproxy.cache.changes.updates import HeadEffect, effect_of_head, freshened, updated_headers
+from txproxy.cache.policy import CachePolicy
+from txproxy.cache.storing import Times, may_store
+from txproxy.interfaces.context import RequestContext, ResponseFilter
+from txproxy.proxy.caching.asking import Asking
+from txproxy.proxy.caching.delivery import with_status
+from txproxy.proxy.caching.shared_cache import SharedCache
+from txproxy.wire.message import RequestHead, ResponseHead
+
+Keying: TypeAlias = "Callable[[RequestHead, RequestContext, CachePolicy, bytes], bytes]"
+
+
+class PassedFilter(ResponseFilter):
+    """Says in Cache-Status ``why`` a response has come past the cache, with a ``detail``."""
+
+    refusals = True
+
+    def __init__(self, asking: Asking, cache: SharedCache, why: ForwardedFor, detail: str = "") -> None:
+        self.asking = asking
+        self.cache = cache
+        self.asked_at = cache.now()
+        served = Served.BYPASS if why in (ForwardedFor.BYPASS, ForwardedFor.METHOD) else Served.MISS
+        self.verdict = CacheVerdict(served=served, forwarded=why, detail=detail)
+        asking.context.cache = self.verdict
+
+    def head(self, response: ResponseHead, context: RequestContext) -> ResponseHead:
+        """See :class:`txproxy.interfaces.ResponseFilter`."""
+        now = self.cache.now()
+        if context.attempt is not None:
+            self.came(response, now)
+        return response.with_lines(with_status(response.headers.lines, self.verdict, self.cache.name, now))
+
+    def came(self, response: ResponseHead, now: float) -> None:
+        """An upstream has answered."""
+
+
+class LearnedFilter(PassedFilter):
+    """The same of one that goes past it since such responses could not be stored; as soon as one can, the next request
+    has it stored.
+    """
+
+    def came(self, response: ResponseHead, now: float) -> None:
+        """See :class:`PassedFilter`."""
+        asking = self.asking
+        times = Times(self.asked_at, now)
+        if may_store(asking.request, response, asking.policy, times, credentials=asking.personal):
+            self.cache.unlearn(asking.key)
+
+
+class HeadFilter(PassedFilter):
+    """The same of a response to HEAD: it tells whether what is stored still holds (RFC 9111 section 4.3.5)."""
+
+    def came(self, response: ResponseHead, now: float) -> None:
+        """See :class:`PassedFilter`."""
+        asking, cache = self.asking, self.cache
+        _, entry = cache.find(asking.key, asking.request.headers)
+        if entry is None:
+            return
+        effect = effect_of_head(entry.head, entry.body.length, response.status, response.headers)
+        if effect is HeadEffect.FREES:
+            cache.store.remove(entry)
+        elif effect is HeadEffect.FRESHENS:
+            times = Times(self.asked_at, now)
+            headers = updated_headers(entry.head.headers, response.headers, now)
+            request = asking.request
+            asked = RequestHead(b"GET", request.path, request.headers, request.authority, request.scheme)
+            whole = ResponseHead(response.status, headers, response.reason)
+            storing = may_store(asked, whole, asking.policy, times, credentials=asking.personal)
+            if storing.freshness is not None:
+                cache.replace(entry, freshened(entry.head, headers, storing.freshness, *times))
+
+
+class UnsafeFilter(PassedFilter):
+    """The same of a response to a method that changes something: what that was about is not to be used any more (RFC
+    9111 section 4.4). ``key`` gives what others of the same origin stand under.
+    """
+
+    def __init__(self, asking: Asking, cache: SharedCache, key: Keying) -> None:
+        super().__init__(asking, cache, ForwardedFor.METHOD)
+        self._key = key
+
+    def came(self, response: ResponseHead, now: float) -> None:
+        """See :class:`PassedFilter`."""
+        asking = self.asking
+        request, context = asking.request, asking.context
+        scheme = request.scheme or context.scheme.encode("ascii")
+        gone = invalidated(request.method, scheme, request.authority, request.path, response.status, response.headers)
+        if gone is None:
+            return
+        for _, _, path in gone.targets:
+            self.cache.invalidate(self._key(request, context, asking.policy, path))
