@@ -1,12 +1,16 @@
 """What waits to be read."""
 
+import gc
 import socket
+from weakref import ref
 
 import pytest
+from twisted.internet.error import ConnectionDone
 from twisted.internet.main import CONNECTION_LOST
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
 
 from tests.net.sockets import close, plain_transport
 from txproxy.net.in_process import connect_local
@@ -95,3 +99,17 @@ def test_what_can_be_written_is_written_and_nothing_is_read_for_it():
     assert other.recv(10) == b"x"
     assert has_unread(transport)
     close(transport, other)
+
+
+def test_a_transport_that_is_read_before_it_is_lost_goes_without_the_collector():
+    transport, other = plain_transport()
+    gc.disable()
+    try:
+        read_before_lost(transport)
+        transport.connectionLost(Failure(ConnectionDone()))
+        other.close()
+        known = ref(transport)
+        del transport
+        assert known() is None
+    finally:
+        gc.enable()

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from weakref import ref
 
 from twisted.internet import main
 from twisted.protocols.tls import TLSMemoryBIOProtocol
@@ -76,13 +77,16 @@ def read_before_lost(transport: Any) -> None:
     below = _socket_transport(transport)
     if below is None:
         return
-    write_some = below.writeSomeData
+    write_some: Any = type(below).writeSomeData
+    # It has this function: nobody has to wait for the collector of such circles.
+    known: Callable[[], Any] = ref(below)
 
     def write_some_or_read(data: bytes) -> Any:
-        result = write_some(data)
-        if result is main.CONNECTION_LOST and below.connected:
+        transport = known()
+        result = write_some(transport, data)
+        if result is main.CONNECTION_LOST and transport.connected:
             # As with any read of a connection that has ended, this says so at last.
-            while below.connected and has_unread(below) and below.doRead() is None:
+            while transport.connected and has_unread(transport) and transport.doRead() is None:
                 pass
         return result
 
