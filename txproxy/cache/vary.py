@@ -143,7 +143,7 @@ def _in_wanted_language(
         for one in variants
         if wanted is not None
         and (one.head.headers.get(b"content-language") or b"").lower() == wanted
-        and _differs_in_language_alone(one.head.vary, values[_names(one)])
+        and _without_language(one.head.vary) == _without_language(values[_names(one)])
     ]
 
 
@@ -151,16 +151,14 @@ def _wanted(request: Headers) -> bytes | None:
     """The one language that a ``request`` wants before all others."""
     ((_, value),) = vary_values(request, (_LANGUAGE,))
     ranked = sorted((_preferences(value or b"") or {}).items(), key=lambda pair: -pair[1])
-    if not ranked or ranked[0][1] == 0 or ranked[0][0] == b"*":
+    if not ranked or ranked[0][1] == 0:
         return None
     # Of two that are wanted as much the origin chooses.
     return None if len(ranked) > 1 and ranked[0][1] == ranked[1][1] else ranked[0][0]
 
 
-def _differs_in_language_alone(stored: VaryValues, asked: VaryValues) -> bool:
-    return all(one == other for one, other in zip(stored, asked, strict=True) if one[0] != _LANGUAGE) and any(
-        name == _LANGUAGE for name, _ in stored
-    )
+def _without_language(values: VaryValues) -> VaryValues:
+    return tuple([pair for pair in values if pair[0] != _LANGUAGE])
 
 
 def superseded(variants: Sequence[Entry], head: StoredHead, request: Headers) -> list[Entry]:
