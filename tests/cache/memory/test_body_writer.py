@@ -71,6 +71,13 @@ def test_more_than_was_said_is_not_taken() -> None:
     assert not writer.write(b"x")
 
 
+def test_of_what_is_known_to_be_too_long_nothing_is_taken() -> None:
+    store = MemoryStore(MB)
+    writer = store.body(store.max_object + 1)
+    assert not writer.write(b"a" * 10)
+    assert writer.written == store.bytes_used == 0
+
+
 def test_what_is_abandoned_is_uncounted() -> None:
     store = MemoryStore(MB)
     writer = store.body()

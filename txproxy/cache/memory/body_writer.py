@@ -90,7 +90,9 @@ class BodyWriter:
     def __init__(self, room: Room, length: int | None) -> None:
         self.body = GrowingBody()
         self._room = room
-        self._length = room.max_object if length is None else min(length, room.max_object)
+        most = room.max_object
+        # Of what is known to be too long nothing is kept.
+        self._length = most if length is None else length if length <= most else 0
         self._counted = 0
         self._open = True
 

@@ -1,0 +1,61 @@
+"""A process that writes to a disk store without end, to be killed: ``python killed.py DIRECTORY SEED``. It says so when
+it has stored something, and ends with a code of its own where it reads something wrong.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+
+from tests.cache.disk.responses import MB, body_of, found, head_of, key_of, read
+from txproxy.cache.disk.disk_store import DiskStore
+
+KEYS = 300
+SIZE = 24 * MB
+
+
+def length_of(number: int) -> int:
+    """How long the body of that number is: some are short, and some in a room of their own."""
+    return number * 7919 % 100_000 if number % 3 else number * 7919 % 5_000
+
+
+def right(store: DiskStore, number: int) -> int:
+    """How many are found of that number; each must be as it was written by any process."""
+    entries = found(store, number)
+    for entry in entries:
+        version = entry.head.headers.get(b"x-name")
+        assert version is not None
+        if read(entry.body) != body_of(f"{number}/{version.decode()}", length_of(number)):
+            print("wrong", number, flush=True)
+            sys.exit(3)
+    return len(entries)
+
+
+def main(path: str, seed: int) -> None:
+    """Write, read and remove, until somebody ends it."""
+    chance = random.Random(seed)
+    store = DiskStore(path, SIZE, 2 * MB)
+    steps = iter(()) if store.is_complete else store.rebuild()
+    version = 0
+    while True:
+        next(steps, None)
+        version += 1
+        number = chance.randrange(KEYS)
+        right(store, chance.randrange(KEYS))
+        if chance.random() < 0.01:
+            store.remove_key(key_of(number))
+            continue
+        name = f"{seed}.{version}"
+        data = body_of(f"{number}/{name}", length_of(number))
+        writer = store.writer(key_of(number), len(data) if chance.random() < 0.5 else None)
+        if all(writer.write(data[start : start + 20_000]) for start in range(0, len(data), 20_000)):
+            entry = writer.commit(head_of(name, time=float(version)))
+            if entry is not None:
+                store.used(entry)
+        if version % 50 == 0:
+            steps = store.tidy()
+            print(version, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,183 @@
+"""The directory of a disk store: which files may be in it, what they are called, and who may do what.
+
+``lock.v1`` is locked for as long as something is made or removed, ``tidying.v1`` by the process that makes room with
+second chances, ``index.v1`` is the table of hints, ``purges.v1`` the journal of purges, and ``NUMBER.v1.segment`` are
+the segments, each of which is locked by the process that writes it.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from txproxy.cache.disk.hint_index import HintIndex
+from txproxy.cache.disk.segment import SEGMENT_START, Segment, segment_header
+from txproxy.errors import ConfigError
+
+_VERSION: Final = "v1"
+_SEGMENT: Final = re.compile(rf"([0-9]{{8,20}})\.{_VERSION}\.segment")
+_LOCK: Final = f"lock.{_VERSION}"
+_TIDYING: Final = f"tidying.{_VERSION}"
+_INDEX: Final = f"index.{_VERSION}"
+PURGES: Final = f"purges.{_VERSION}"
+_OURS: Final = re.compile(rf"{_SEGMENT.pattern}|(lock|tidying|index|purges)\.{_VERSION}|[a-z0-9]+\.{_VERSION}\.new")
+# What a file system has of its own where it is mounted.
+_TOLERATED: Final = frozenset({"lost+found"})
+_ACCEPTED: Final = "accepted is a directory that is empty, is not there yet, or was made by this version"
+
+
+def _refusal(path: str, said: str) -> ConfigError:
+    return ConfigError(f"{path}: {said}", _ACCEPTED)
+
+
+class CacheDirectory:
+    """A directory at ``path`` that is there, can be written to, and has nothing else in it. A ConfigError says what is
+    wrong with it.
+    """
+
+    __slots__ = ("path", "_lock", "_tidying")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        try:
+            os.makedirs(path, 0o700, exist_ok=True)
+            foreign = sorted(name for name in os.listdir(path) if not _OURS.fullmatch(name) and name not in _TOLERATED)
+        except (FileExistsError, NotADirectoryError):
+            raise _refusal(path, "is not a directory") from None
+        except (OSError, ValueError) as error:
+            raise _refusal(path, f"cannot be used: {_reason(error)}") from None
+        if foreign:
+            raise _refusal(path, f"has {foreign[0]!r} in it, which is no file of a cache")
+        try:
+            self._lock, self._tidying = (
+                os.open(self.path_of(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600) for name in (_LOCK, _TIDYING)
+            )
+        except OSError as error:
+            raise _refusal(path, f"cannot be used: {_reason(error)}") from None
+
+    def path_of(self, name: str) -> str:
+        """Where a file of that name is."""
+        return os.path.join(self.path, name)
+
+    def close(self) -> None:
+        """Be done with it."""
+        os.close(self._lock)
+        os.close(self._tidying)
+
+    @contextmanager
+    def locked(self, wait: bool = False) -> Iterator[bool]:
+        """Be the only process that makes or removes something; gives whether this is so. Another that has the lock need
+        not be waited for: it may have been stopped.
+        """
+        with _locked(self._lock, wait) as alone:
+            yield alone
+
+    @contextmanager
+    def tidying(self) -> Iterator[bool]:
+        """Be the only process that tidies up, which may take long; gives whether this is so."""
+        with _locked(self._tidying, wait=False) as alone:
+            yield alone
+
+    def segments(self) -> dict[int, int]:
+        """The sizes of all segments, by their numbers, the oldest first."""
+        sizes = {}
+        with os.scandir(self.path) as found:
+            for one in found:
+                match = _SEGMENT.fullmatch(one.name)
+                if match:
+                    try:
+                        sizes[int(match[1])] = one.stat().st_size
+                    except FileNotFoundError:
+                        # Another process has just removed it.
+                        continue
+        return dict(sorted(sizes.items()))
+
+    def path_of_segment(self, number: int) -> str:
+        """Where the segment of that number is."""
+        return self.path_of(f"{number:08}.{_VERSION}.segment")
+
+    def open_segment(self, number: int) -> Segment | None:
+        """A segment to read from; None if there is none of that number."""
+        try:
+            fd = os.open(self.path_of_segment(number), os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        return Segment(fd, number)
+
+    def new_segment(self, number: int) -> Segment:
+        """A new one to write to, which is locked as long as it is open."""
+        fd = self._new(self.path_of_segment(number), lambda fd: _write(fd, segment_header(number)))
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        segment = Segment(fd, number)
+        segment.end = SEGMENT_START
+        return segment
+
+    def is_written(self, number: int) -> bool:
+        """Whether a process writes to the segment of that number."""
+        segment = self.open_segment(number)
+        return segment is not None and not segment.lock()
+
+    def remove_segment(self, number: int) -> None:
+        """Remove one. Those who have it open keep what they have."""
+        try:
+            os.unlink(self.path_of_segment(number))
+        except FileNotFoundError:
+            pass
+
+    def index(self, slots: int) -> HintIndex:
+        """The table of hints; a new one of so many slots, which is empty, if there is none that could be one. To be
+        called by who has the lock.
+        """
+        path = self.path_of(_INDEX)
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            pass
+        else:
+            try:
+                return HintIndex(fd)
+            except ValueError:
+                os.close(fd)
+        try:
+            return HintIndex(self._new(path, lambda fd: HintIndex.lay_out(fd, slots)))
+        except OSError as error:
+            raise _refusal(self.path, f"has no room for an index of {8 * slots} bytes: {_reason(error)}") from None
+
+    def _new(self, path: str, fill: Callable[[int], None]) -> int:
+        """A new file that has its name only when it is what it should be."""
+        unfinished = f"{path}.new" if path.endswith(f".{_VERSION}") else f"{path.removesuffix('.segment')}.new"
+        fd = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            fill(fd)
+            os.rename(unfinished, path)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+
+@contextmanager
+def _locked(fd: int, wait: bool) -> Iterator[bool]:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def _write(fd: int, data: bytes) -> None:
+    if os.pwrite(fd, data, 0) < len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

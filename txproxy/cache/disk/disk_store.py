@@ -1,0 +1,119 @@
+"""The store on a disk: what it finds, keeps and lets go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final
+
+import attrs
+
+from txproxy.cache.disk.cache_directory import CacheDirectory
+from txproxy.cache.disk.disk_writer import DiskWriter, RecordLog
+from txproxy.cache.disk.hint_index import Hint, slots_for
+from txproxy.cache.disk.index_rebuild import rebuild
+from txproxy.cache.disk.record_reader import DiskEntry, RecordReader
+from txproxy.cache.disk.second_chance import SecondChance
+from txproxy.cache.disk.segment import NotInMemory
+from txproxy.cache.disk.segments import Segments
+from txproxy.cache.stored import StoredHead
+from txproxy.errors import ConfigError
+
+SMALLEST: Final = 1 << 20
+
+
+@attrs.frozen(eq=False)
+class NeedsThread:
+    """What is asked for has to be waited for: ``read`` does, in a thread, and gives it."""
+
+    read: Callable[[], tuple[DiskEntry, ...]]
+
+
+class DiskStore:
+    """Keeps entries in a directory at ``path``, in ``size`` bytes of segments, and beside them an index of a 256th of
+    that. Several processes may have the same directory.
+
+    :meth:`rebuild` and :meth:`tidy` are to be stepped through now and then: the one if :attr:`is_complete` says that
+    the index is not, the other always. Nothing else takes time, but for the disk's own when it is written to. All but
+    ``NeedsThread.read`` is to be called in one thread.
+    """
+
+    __slots__ = ("size", "max_object", "hits", "_directory", "_segments", "_index", "_reader", "_log", "_tidying")
+
+    def __init__(self, path: str, size: int, segment_size: int = 64 << 20, most_open: int = 128) -> None:
+        if size < SMALLEST:
+            raise ConfigError(f"{path}: {size} bytes are too few", f"accepted are {SMALLEST} and more")
+        self.size = size
+        self.hits = 0
+        self._directory = CacheDirectory(path)
+        with self._directory.locked(wait=True):
+            self._index = self._directory.index(slots_for(size))
+        self._segments = Segments(self._directory, size, segment_size, most_open)
+        if not self._segments.numbers:
+            self._index.set_complete()
+        self.max_object = self._segments.segment_size // 4
+        self._reader = RecordReader(self._segments, self._index)
+        self._log = RecordLog(self._segments, self._index)
+        self._tidying = SecondChance(self._directory, self._segments, self._index, self._reader, self._log)
+
+    @property
+    def bytes_used(self) -> int:
+        """What all segments take, as far as this process has heard."""
+        return self._segments.bytes_used
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the index has all that there is."""
+        return self._index.complete
+
+    def variants(self, key: bytes) -> tuple[DiskEntry, ...] | NeedsThread:
+        """All that stands under ``key``, the newest first, if that is in memory."""
+        hints = self._index.find(key)
+        if not hints:
+            return ()
+        try:
+            return self._reader.read(key, hints, wait=False)
+        except NotInMemory:
+            return NeedsThread(partial(self._reader.read, key, hints, True))
+
+    def used(self, entry: DiskEntry) -> None:
+        """Count a use of an entry, which makes it stay when its segment goes."""
+        self.hits += 1
+        self._index.use(entry.hint)
+
+    def writer(self, key: bytes, length: int | None = None) -> DiskWriter:
+        """What takes a response to be stored under ``key``, with a body of ``length`` bytes if that is known."""
+        return DiskWriter(self._log, key, length, self.max_object)
+
+    def refresh(self, entry: DiskEntry, head: StoredHead) -> DiskEntry | None:
+        """Have an entry get another head, with the body that it has; None if that could not be."""
+        try:
+            return self._log.add(entry.key, head, entry.body, entry)
+        except OSError:
+            return None
+
+    def remove(self, entry: DiskEntry) -> None:
+        """Keep an entry no longer."""
+        self._reader.remove(entry)
+
+    def remove_key(self, key: bytes) -> None:
+        """Keep nothing of ``key`` that can be found."""
+        seen: list[Hint] = []
+        # Another process may add one meanwhile that is a copy of what goes.
+        while new := [hint for hint in self._index.find(key) if not any(hint.is_of(other) for other in seen)]:
+            seen += new
+            self._reader.remove_key(key, new)
+
+    def rebuild(self) -> Iterator[None]:
+        """Have the index get all that there is; each step takes little time."""
+        return rebuild(self._segments, self._index)
+
+    def tidy(self) -> Iterator[None]:
+        """Make room for what comes; each step takes little time."""
+        return self._tidying.make_room(self.size - 2 * self._segments.segment_size)
+
+    def close(self) -> None:
+        """Be done with it. Bodies that somebody has can be read on."""
+        self._segments.close()
+        self._index.close()
+        self._directory.close()

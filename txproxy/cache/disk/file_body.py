@@ -1,0 +1,88 @@
+"""Bodies in segments, from where the kernel can send them."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from txproxy.cache.disk.segment import NotInMemory, Segment
+from txproxy.cache.stored import FileRange
+
+_CHUNK: Final = 1 << 20
+# A body is taken to be in memory if one byte in so many is, and its last.
+_PROBED: Final = 256 * 1024
+
+
+class Piece(NamedTuple):
+    """A piece of a body: ``size`` bytes from ``offset`` of a segment, which stays open as long as somebody has this."""
+
+    segment: Segment
+    offset: int
+    size: int
+
+
+def ranges(pieces: list[Piece], start: int, stop: int) -> list[bytes | FileRange]:
+    """What stands from ``start`` to ``stop`` of a body in ``pieces``."""
+    found: list[bytes | FileRange] = []
+    for segment, offset, size in pieces:
+        first, last = max(start, 0), min(stop, size)
+        if first < last:
+            found.append(FileRange(segment.fd, offset + first, last - first))
+        start -= size
+        stop -= size
+    return found
+
+
+class FileBody:
+    """A body of ``length`` bytes whose checksum is ``crc``, in ``pieces``."""
+
+    __slots__ = ("length", "crc", "pieces")
+
+    def __init__(self, length: int, crc: int, pieces: list[Piece]) -> None:
+        self.length = length
+        self.crc = crc
+        self.pieces = pieces
+
+    def parts(self, start: int, stop: int) -> list[bytes | FileRange]:
+        """See :class:`txproxy.cache.stored.StoredBody`."""
+        return ranges(self.pieces, start, stop)
+
+    def check(self, wait: bool) -> bool:
+        """Whether it is what was written. It is read for that once in a process, and then believed, as it is the kernel
+        that sends it; after that it is only seen to that it is in memory. If that must not be waited for, NotInMemory
+        is raised where it would have to be.
+        """
+        first = self.pieces[0]
+        if not wait:
+            if not first.segment.is_verified(first.offset):
+                raise NotInMemory
+            self._probe()
+            return True
+        if self._crc() != self.crc:
+            return False
+        self.set_verified()
+        return True
+
+    def set_verified(self) -> None:
+        """Say that it is what was written."""
+        first = self.pieces[0]
+        first.segment.set_verified(first.offset)
+
+    def _probe(self) -> None:
+        for segment, offset, size in self.pieces:
+            for place in range(0, size, _PROBED):
+                segment.read(offset + place, 1, wait=False)
+            segment.read(offset + size - 1, 1, wait=False)
+
+    def _crc(self) -> int:
+        crc = 0
+        for data in self.chunks():
+            crc = zlib.crc32(data, crc)
+        return crc
+
+    def chunks(self) -> Iterator[bytes]:
+        """All of it, as it is read, however long that takes."""
+        for segment, offset, size in self.pieces:
+            for place in range(0, size, _CHUNK):
+                yield segment.read(offset + place, min(_CHUNK, size - place), wait=True)

@@ -1,0 +1,157 @@
+"""Entries from hints: what is read, what is believed, and what becomes of hints that were wrong."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final, NamedTuple
+
+import attrs
+
+from txproxy.cache.disk.file_body import FileBody, Piece
+from txproxy.cache.disk.hint_index import Hint, HintIndex
+from txproxy.cache.disk.record_format import (
+    GONE,
+    HEADER_SIZE,
+    RESPONSE,
+    STATE_OFFSET,
+    Response,
+    read_header,
+    read_packed,
+    unpack_response,
+)
+from txproxy.cache.disk.segment import Segment
+from txproxy.cache.disk.segments import Segments
+from txproxy.cache.stored import Entry, MemoryBody, StoredBody, VaryValues
+
+# What is read at once of a record: most are shorter, but for their bodies.
+_AT_ONCE: Final = 4096
+
+
+class Place(NamedTuple):
+    """Where a record stands."""
+
+    segment: Segment
+    offset: int
+
+    def is_gone(self) -> bool:
+        """Whether somebody has said that it is gone."""
+        return self.segment.read(self.offset + STATE_OFFSET, 4, wait=True) != bytes(4)
+
+    def set_gone(self) -> None:
+        """Say that it is gone. To be called only for what was found to be a record."""
+        self.segment.write(GONE, self.offset + STATE_OFFSET)
+
+
+@attrs.frozen(eq=False)
+class DiskEntry(Entry):
+    """An entry of a disk store, whose record is at ``place``, as a ``hint`` says."""
+
+    place: Place
+    hint: Hint
+
+
+def read_response(segment: Segment, offset: int, wait: bool) -> tuple[Response, bytes] | None:
+    """The response whose record stands there, and the body that follows, which is not checked yet; None if there is
+    none. NotInMemory is raised if that would have to be waited for, and must not.
+    """
+    data = segment.read(offset, _AT_ONCE, wait)
+    header = read_header(data, segment.number, offset)
+    if header is None or header.kind != RESPONSE or not header.alive:
+        return None
+    if header.packed + HEADER_SIZE > len(data):
+        data += segment.read(offset + len(data), header.packed + HEADER_SIZE - len(data), wait)
+    packed = read_packed(header, data)
+    response = unpack_response(packed) if packed is not None else None
+    if response is None:
+        return None
+    if response.extents:
+        return response, b""
+    start = HEADER_SIZE + header.packed
+    stop = start + response.length
+    if stop > header.total:
+        return None
+    if stop > len(data):
+        data += segment.read(offset + len(data), stop - len(data), wait)
+    return response, data[start:stop]
+
+
+class RecordReader:
+    """Makes entries of hints."""
+
+    __slots__ = ("_segments", "_index")
+
+    def __init__(self, segments: Segments, index: HintIndex) -> None:
+        self._segments = segments
+        self._index = index
+
+    def read(self, key: bytes, hints: list[Hint], wait: bool) -> tuple[DiskEntry, ...]:
+        """The variants of ``key``, the newest first. Of hints that were wrong the table is rid. NotInMemory is raised
+        if that would have to be waited for, and must not.
+        """
+        found = []
+        for hint in hints:
+            entry = self._entry(hint, wait)
+            if entry is None:
+                self._index.clear(hint)
+            elif entry.key == key:
+                found.append(entry)
+        if len(found) < 2:
+            return tuple(found)
+        found.sort(key=lambda one: (one.head.response_time, one.hint.word), reverse=True)
+        newest: dict[VaryValues, DiskEntry] = {}
+        for entry in found:
+            if newest.setdefault(entry.head.vary, entry) is not entry:
+                # Another has taken its place.
+                self.remove(entry)
+        return tuple(newest.values())
+
+    def remove(self, entry: DiskEntry) -> None:
+        """Have an entry be gone, for good."""
+        try:
+            entry.place.set_gone()
+        except OSError:
+            # The disk does not work. What cannot be said there is at least not found.
+            pass
+        self._index.clear(entry.hint)
+
+    def remove_key(self, key: bytes, hints: list[Hint]) -> None:
+        """Have all be gone that is of ``key`` and stands where ``hints`` say, for good. It is waited for: these are few
+        and small.
+        """
+        for hint in hints:
+            segment = self._segments.hinted(hint.segment)
+            try:
+                read = read_response(segment, hint.offset, wait=True) if segment is not None else None
+                if segment is None or read is None:
+                    self._index.clear(hint)
+                elif read[0].key == key:
+                    self._index.clear(hint)
+                    Place(segment, hint.offset).set_gone()
+            except OSError:
+                self._index.clear(hint)
+
+    def _entry(self, hint: Hint, wait: bool) -> DiskEntry | None:
+        segment = self._segments.hinted(hint.segment)
+        if segment is None:
+            return None
+        try:
+            read = read_response(segment, hint.offset, wait)
+            body = self._body(*read, wait) if read is not None else None
+        except OSError:
+            return None
+        if read is None or body is None:
+            return None
+        return DiskEntry(read[0].key, read[0].head, body, Place(segment, hint.offset), hint)
+
+    def _body(self, response: Response, data: bytes, wait: bool) -> StoredBody | None:
+        if not response.extents:
+            whole = len(data) == response.length and zlib.crc32(data) == response.crc
+            return MemoryBody(data) if whole else None
+        pieces = []
+        for number, offset, size in response.extents:
+            segment = self._segments.get(number)
+            if segment is None:
+                return None
+            pieces.append(Piece(segment, offset, size))
+        body = FileBody(response.length, response.crc, pieces)
+        return body if body.check(wait) else None
