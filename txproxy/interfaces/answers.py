@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
 
@@ -12,6 +12,9 @@ from txproxy.errors import ExchangeError
 from txproxy.interfaces.allowances import Bounds
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import ResponseHead
+
+_new: Final = object.__new__
+_set: Final = object.__setattr__
 
 
 class BodyReceiver(Protocol):
@@ -81,6 +84,16 @@ class RelayedAnswer(Answer):
 
     head: ResponseHead
     bounds: Bounds | None = None
+
+    def with_body(self, body: bytes | BodySource) -> RelayedAnswer:
+        """The same with another ``body``, which is as long."""
+        # For less than what attrs takes: it is made for each request.
+        other = _new(RelayedAnswer)
+        for name, value in (("status", self.status), ("lines", self.lines), ("head", self.head)):
+            _set(other, name, value)
+        _set(other, "body", body)
+        _set(other, "bounds", self.bounds)
+        return other
 
 
 @attrs.frozen

@@ -14,15 +14,18 @@ from txproxy.cache.keys import cache_key, key_parts, not_with_a_fill, sent_path
 from txproxy.cache.policy import CachePolicy
 from txproxy.cache.reuse import Use, use_of, wants_stored_alone
 from txproxy.cache.stored import Entry
-from txproxy.interfaces.answers import Answer, Refusal
+from txproxy.interfaces.answers import Answer, Refusal, RelayedAnswer
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.middleware import FORWARD, Handler, IComposedMiddleware
 from txproxy.interfaces.plan import Decision
 from txproxy.proxy.caching.asking import Asking
 from txproxy.proxy.caching.delivery import stored_answer
 from txproxy.proxy.caching.fill import Fill
+from txproxy.proxy.caching.hot_answers import NOT_PLAIN, HotAnswer
 from txproxy.proxy.caching.passing import HeadFilter, LearnedFilter, PassedFilter, UnsafeFilter
 from txproxy.proxy.caching.shared_cache import SharedCache
+from txproxy.proxy.caching.stored_reader import Reader
+from txproxy.proxy.exchanges.answer_sources import BytesSource
 from txproxy.proxy.services import Services
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
@@ -31,6 +34,8 @@ from txproxy.wire.message import RequestHead
 _NOT_SHARED: Final = frozenset(
     b"authorization if-match if-none-match if-modified-since if-unmodified-since if-range range".split()
 )
+# In the place of a body that each answer has anew.
+_LATER: Final = BytesSource(b"")
 _PARTS: Final = frozenset({b"range", b"if-range"})
 _TOLD: Final = frozenset({b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto"})
 _NOT_WITH_A_FILL: Final = (b"range", b"upgrade")
@@ -51,7 +56,7 @@ class CacheMiddleware:
 class _Caching:
     """The cache around one ``handler``."""
 
-    __slots__ = ("_cache", "_handle", "_scope", "_services", "_reverse")
+    __slots__ = ("_cache", "_handle", "_scope", "_services", "_reverse", "_hot")
 
     def __init__(self, cache: SharedCache, handle: Handler, scope: str, services: Services) -> None:
         self._cache = cache
@@ -59,8 +64,15 @@ class _Caching:
         self._scope = scope
         self._services = services
         self._reverse = scope != FORWARD
+        self._hot = cache.hot_answers(scope)
 
     def __call__(self, request: RequestHead, context: RequestContext) -> Decision:
+        asked = (request.path, request.authority, request.scheme, context.scheme, context.rule)
+        hot = self._hot.get(asked)
+        if hot is not None and self._is_plain(request, context):
+            answer = self._again(hot, context)
+            if answer is not None:
+                return answer
         policy = self._cache.policy_of(context.rule)
         if policy is None or request.method == b"CONNECT":
             return self._handle(request, context)
@@ -84,6 +96,34 @@ class _Caching:
         if request.body or request.upgrade is not None:
             return self._bypass(asking, "body" if request.body else "upgrade")
         return self._decide(asking)
+
+    def _is_plain(self, request: RequestHead, context: RequestContext) -> bool:
+        """Whether a request gets what all get."""
+        return (
+            request.method == b"GET"
+            and not request.body
+            and context.lines is None
+            and context.trace is None
+            and NOT_PLAIN.isdisjoint(request.headers.index)
+            and not context.errand
+            and context.connection.connections is None
+        )
+
+    def _again(self, hot: HotAnswer, context: RequestContext) -> Answer | None:
+        """What was given a moment ago, if it is still that."""
+        cache = self._cache
+        entry = hot.entry
+        variants = cache.store.variants(entry.key)
+        if not variants or variants[0] is not entry or cache.now() >= hot.until:
+            return None
+        cache.store.used(entry)
+        context.cache = hot.verdict
+        answer = hot.answer
+        if type(answer.body) is bytes:
+            return answer
+        # Each client reads of it at its own pace.
+        length = entry.body.length
+        return answer.with_body(Reader(entry.body, ((0, length),), length, self._later))
 
     def _key(self, request: RequestHead, context: RequestContext, policy: CachePolicy, path: bytes) -> bytes:
         scheme = request.scheme or context.scheme.encode("ascii")
@@ -118,7 +158,7 @@ class _Caching:
         why = ForwardedFor.REQUEST if use is Use.VALIDATE_FOR_REQUEST else ForwardedFor.STALE
         return self._ask(asking, why, entry)
 
-    def _hit(self, asking: Asking, entry: Entry, use: Use, now: float) -> Answer:
+    def _hit(self, asking: Asking, entry: Entry, use: Use, now: float) -> RelayedAnswer:
         cache = self._cache
         cache.store.used(entry)
         served = Served.HIT
@@ -128,7 +168,15 @@ class _Caching:
         elif use is Use.STALE:
             served = Served.STALE
         verdict = CacheVerdict(served=served, expiry=entry.head.expiry(), memory=True)
-        return stored_answer(asking, entry, verdict, cache.name, now, self._later)
+        answer = stored_answer(asking, entry, verdict, cache.name, now, self._later)
+        request, context, policy = asking.request, asking.context, asking.policy
+        one_for_all = not policy.key_headers and not policy.key_cookies and len(cache.store.variants(asking.key)) == 1
+        if use is Use.FRESH and one_for_all and self._is_plain(request, context):
+            asked = (request.path, request.authority, request.scheme, context.scheme, context.rule)
+            # The body of the one that is given now is not for others to start.
+            again = answer if isinstance(answer.body, bytes) else answer.with_body(_LATER)
+            self._hot.remember(asked, entry, again, verdict, now)
+        return answer
 
     def _revalidate(self, asking: Asking, entry: Entry) -> None:
         """In the background; one at a time."""

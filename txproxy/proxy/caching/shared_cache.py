@@ -15,6 +15,7 @@ from txproxy.cache.vary import choose
 from txproxy.interfaces.answers import Answer
 from txproxy.proxy.caching.asking import Asking
 from txproxy.proxy.caching.fill_body import Writer
+from txproxy.proxy.caching.hot_answers import HotAnswers
 from txproxy.wire.headers import Headers
 
 # For how long it is remembered that responses under a key cannot be stored, in seconds, and of how many keys at most.
@@ -76,6 +77,7 @@ class SharedCache:
         # those that may be joined, by key
         self.fills: dict[bytes, list[Filling]] = {}
         self._learned: OrderedDict[bytes, float] = OrderedDict()
+        self._hot: dict[str, HotAnswers] = {}
         self._uses: OrderedDict[bytes, int] = OrderedDict()
 
     # -- what is stored
@@ -96,6 +98,16 @@ class SharedCache:
         other = Entry(entry.key, head, entry.body)
         self.store.put(other, entry)
         return other
+
+    def use_policies(self, policy_of: Callable[[str], CachePolicy | None]) -> None:
+        """Go by others from now on; what is stored stays."""
+        self.policy_of = policy_of
+        for hot in self._hot.values():
+            hot.forget()
+
+    def hot_answers(self, scope: str) -> HotAnswers:
+        """Those of one scope."""
+        return self._hot.setdefault(scope, HotAnswers())
 
     def invalidate(self, key: bytes) -> None:
         """What is stored under ``key``, and what is on its way, is not to be used any more."""

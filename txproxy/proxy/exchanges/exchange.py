@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txproxy.errors import ExchangeError
-from txproxy.interfaces.answers import Answer, Refusal, RelayedAnswer
+from txproxy.interfaces.answers import Answer, BodySource, Refusal, RelayedAnswer
 from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.interfaces.plan import Decided, Decision, Plan, Postponed
@@ -383,6 +383,8 @@ class Exchange(Attempts):
         if self.phase is ANSWERED and isinstance(given, Refusal):
             self._cut(given.error or "refused", given.detail)
             return
+        if type(given) is RelayedAnswer and self._goes_as_it_is(given):
+            return
         # The status is not the upstream's.
         self.leave(None, 0)
         context = self.context
@@ -400,7 +402,8 @@ class Exchange(Attempts):
         if answer.source is not None or bounds is not None:
             if bounds is not None and self.bound is None:
                 self.bound = Bound(bounds, self)
-            self._relay(answer)
+            assert isinstance(given, Answer)
+            self._relay(given, answer.response, answer.source or BytesSource(answer.body), answer.filters)
             return
         self.sent = self.downstream.send_answer(given, answer.response, answer.body)
         if isinstance(given, Answer):
@@ -409,17 +412,37 @@ class Exchange(Attempts):
             self._finish(given.error or "refused", given.detail)
         self.downstream.exchange_done()
 
-    def _relay(self, answer: OwnAnswer) -> None:
+    def _goes_as_it_is(self, given: RelayedAnswer) -> bool:
+        """Send an answer that nothing has to be done with, if it is one: a cache gives many of these, and this is
+        what is left of :meth:`refuse` for them.
+        """
+        body, context = given.body, self.context
+        if context.response_filters or given.bounds is not None or context.trace is not None or self.bound is not None:
+            return False
+        if self._tracker is not None or not self.request_done:
+            return False
+        self.status = given.head.status
+        if not isinstance(body, bytes):
+            self._relay(given, given.head, body)
+            return True
+        self.sent = len(body)
+        self.downstream.send_whole(given.head, body)
+        self._finish("answered", "")
+        self.downstream.exchange_done()
+        return True
+
+    def _relay(
+        self, given: Answer, response: ResponseHead, source: BodySource, filters: ResponseBodyFilters | None = None
+    ) -> None:
         """Send one whose body comes as an upstream's does."""
-        given, source = answer.given, answer.source or BytesSource(answer.body)
         self._ends_as = "answered"
         down = self.bound.down if self.bound is not None else None
-        if answer.filters is not None or down is not None:
-            self._response_body = ResponseBody(self, answer.filters, down)
+        if filters is not None or down is not None:
+            self._response_body = ResponseBody(self, filters, down)
         self.phase = ANSWERED
         # It is read from, paused and closed as a connection is.
         self.upstream = cast(UpstreamConnection, source)
-        if self.downstream.begin_answer(given, answer.response):
+        if self.downstream.begin_answer(given, response):
             source.start(self)
             if self.phase is ANSWERED:
                 # Whoever waits for the rest has the head already.

@@ -1,0 +1,121 @@
+"""The short cut of what is asked for again and again says the same as the plain way, and no longer than it is so."""
+
+import pytest
+
+from tests.proxy.caching.caching_proxy import get
+from txproxy.proxy.caching.hot_answers import HotAnswers
+
+FRESH = {"cache_control": "max-age=60"}
+LARGE = "x" * 100_000
+
+
+@pytest.fixture(params=[True, False], ids=["short cut", "plain way"])
+def proxy(request, make, monkeypatch):
+    if not request.param:
+        monkeypatch.setattr(HotAnswers, "remember", lambda *_: None)
+    return make()
+
+
+@pytest.mark.parametrize("body", ["hello", LARGE], ids=["small", "large"])
+def test_it_is_the_same_answer(proxy, body):
+    proxy.ask(get(), proxy.response(body, etag='"1"', **FRESH))
+    proxy.pass_time(5.25)
+    answers = []
+    for seconds in (0, 0, 0.5, 0.5):
+        proxy.pass_time(seconds)
+        got, asked = proxy.ask(get())
+        assert asked is None and got.body == body.encode()
+        answers.append((got.fields["age"], got.told))
+    assert answers == [(b"5", "txproxy; hit; ttl=54")] * 3 + [(b"6", "txproxy; hit; ttl=53")]
+    assert [record.context.cache.word for record in proxy.finished] == ["MISS", *["HIT"] * 4]
+    assert [record.sent for record in proxy.finished] == [len(body)] * 5
+
+
+def test_it_ends_with_the_lifetime(proxy):
+    proxy.ask(get(), proxy.response(**FRESH))
+    proxy.pass_time(59.5)
+    for _ in range(2):
+        assert proxy.ask(get())[1] is None
+    proxy.pass_time(0.5)
+    assert proxy.ask(get(), proxy.response("anew", **FRESH))[1] is not None
+
+
+def test_it_ends_with_what_is_stored(proxy):
+    proxy.ask(get(), proxy.response(**FRESH))
+    for _ in range(2):
+        proxy.ask(get())
+    proxy.ask(get(method="POST"), proxy.response(""))
+    assert proxy.ask(get(), proxy.response("anew", **FRESH))[0].body == b"anew"
+
+
+def test_it_ends_with_another_variant(proxy):
+    proxy.ask(get(), proxy.response(**FRESH))
+    for _ in range(2):
+        proxy.ask(get())
+    proxy.pass_time(1)
+    proxy.ask(get(cache_control="no-cache"))
+    proxy.policy = None
+    # Nobody has told the cache of that, as a reload does.
+    proxy.cache.use_policies(lambda *_: proxy.policy)
+    assert proxy.ask(get(), proxy.response("anew", **FRESH))[0].body == b"anew"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (get(method="HEAD"), 200),
+        (get(range="bytes=1-2"), 206),
+        (get(if_none_match='"1"'), 304),
+        (get(if_modified_since="Sun, 09 Sep 2040 01:46:40 GMT"), 304),
+    ],
+)
+def test_it_is_not_for_who_asks_for_less(proxy, request_, status):
+    proxy.ask(get(), proxy.response(etag='"1"', **FRESH))
+    for _ in range(2):
+        proxy.ask(get())
+    got, asked = proxy.ask(request_)
+    assert asked is None and got.status == status and got.body == (b"el" if status == 206 else b"")
+
+
+@pytest.mark.parametrize("fields", [{"connection": "upgrade", "upgrade": "x"}, {"if_match": '"1"'}])
+def test_it_is_not_for_what_the_origin_is_to_answer(proxy, fields):
+    proxy.ask(get(), proxy.response(etag='"1"', **FRESH))
+    for _ in range(2):
+        proxy.ask(get())
+    got, asked = proxy.ask(get(**fields), proxy.response("its own"))
+    assert asked is not None and got.body == b"its own"
+
+
+def test_each_client_reads_at_its_own_pace(proxy):
+    proxy.ask(get(), proxy.response(LARGE, **FRESH))
+    clients = [proxy.connect() for _ in range(3)]
+    clients[1].stop_reading()
+    for client in clients:
+        client.send(get())
+    assert len(clients[0].received) == len(clients[2].received) > len(LARGE)
+    clients[1].read_on()
+    assert clients[1].received == clients[0].received
+
+
+def test_hosts_are_told_apart(proxy):
+    proxy.ask(get(), proxy.response(**FRESH))
+    for _ in range(2):
+        proxy.ask(get())
+    other = get().replace(b"Host: a", b"Host: b")
+    assert proxy.ask(other, proxy.response("b's", **FRESH))[0].body == b"b's"
+
+
+def test_there_are_not_ever_more_of_them():
+    from txproxy.cache.stored import Entry, Freshness, MemoryBody, StoredHead
+    from txproxy.interfaces import RelayedAnswer, ResponseHead
+    from txproxy.proxy.caching import hot_answers
+    from txproxy.wire.headers import Headers
+
+    hot = HotAnswers()
+    head = StoredHead(200, b"OK", Headers(), 0.0, 0.0, Freshness(60.0, 0.0))
+    entry = Entry(b"k", head, MemoryBody(b""))
+    answer = RelayedAnswer(200, head=ResponseHead(200, Headers()))
+    for number in range(hot_answers.MOST + 2):
+        hot.remember((b"/%d" % number, b"", None, "", ""), entry, answer, None, 0.0)
+    assert hot.get((b"/0", b"", None, "", "")) is None
+    assert hot.get((b"/%d" % (hot_answers.MOST + 1), b"", None, "", "")).answer is answer
