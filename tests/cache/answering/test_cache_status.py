@@ -44,6 +44,7 @@ _NOW = 1000.4
         (CacheVerdict(served=Served.HIT, expiry=1e300), b"txproxy; hit; ttl=999999999999999"),
         (CacheVerdict(served=Served.HIT, expiry=-math.inf), b"txproxy; hit"),
         (CacheVerdict(served=Served.HIT, detail='a "b" \\\r\né'), b'txproxy; hit; detail="a \\"b\\" \\\\???"'),
+        (CacheVerdict(served=Served.HIT, detail="~ \x7f"), b'txproxy; hit; detail="~ ?"'),
         (CacheVerdict(served=Served.HIT, detail="x" * 999), b'txproxy; hit; detail="%b"' % (b"x" * 200)),
     ],
 )

@@ -57,6 +57,7 @@ def _sent(answer: PartialAnswer) -> bytes:
         (b"bytes=9-999999999999999999", [(9, 11)]),
         (b"bytes=0-0,-1", [(0, 1), (10, 11)]),
         (b"bytes= 5-6 ,, 0-1\t,", [(5, 7), (0, 2)]),
+        (b"bytes=0-1, ,2-3", [(0, 2), (2, 4)]),
         (b"Bytes=0-1", [(0, 2)]),
         # those that can be had are given
         (b"bytes=0-1,20-30", [(0, 2)]),
