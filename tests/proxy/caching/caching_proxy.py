@@ -34,7 +34,7 @@ class CachingProxy(ProxyInMemory):
         self.finished = []
         self.policy = attrs.evolve(FOR_REVERSE, **policy)
         self.store = MemoryStore(SIZE)
-        self.cache = SharedCache(self.store, lambda rule: self.policy, now=lambda: self.now)
+        self.cache = SharedCache(self.store, lambda request, context: self.policy, now=lambda: self.now)
         inner = CacheMiddleware(self.cache)
 
         def make(reactor):

@@ -3,6 +3,8 @@
 import pytest
 
 from tests.proxy.caching.caching_proxy import get
+from txproxy import Pool, ReverseProxyFactory
+from txproxy.proxy.caching.cache_middleware import CacheMiddleware
 from txproxy.proxy.caching.hot_answers import HotAnswers
 
 FRESH = {"cache_control": "max-age=60"}
@@ -48,16 +50,17 @@ def test_it_ends_with_what_is_stored(proxy):
     assert proxy.ask(get(), proxy.response("anew", **FRESH))[0].body == b"anew"
 
 
-def test_it_ends_with_another_variant(proxy):
+def test_it_is_not_for_another_listener_which_may_have_other_policies(proxy, make):
     proxy.ask(get(), proxy.response(**FRESH))
     for _ in range(2):
         proxy.ask(get())
-    proxy.pass_time(1)
-    proxy.ask(get(cache_control="no-cache"))
-    proxy.policy = None
-    # Nobody has told the cache of that, as a reload does.
-    proxy.cache.use_policies(lambda *_: proxy.policy)
-    assert proxy.ask(get(), proxy.response("anew", **FRESH))[0].body == b"anew"
+
+    def build(reactor, middleware, observers):
+        without = CacheMiddleware(proxy.cache, lambda request, context: None)
+        return ReverseProxyFactory(Pool(["http://10.0.0.1:80"]), middleware=[without], reactor=reactor)
+
+    other = make(build=build)
+    assert other.ask(get(), other.response("anew", **FRESH))[0].body == b"anew"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Ser
 from txproxy.cache.answering.conditional import for_the_origin, validators, without_conditions
 from txproxy.cache.changes.invalidation import SAFE_METHODS
 from txproxy.cache.keys import cache_key, key_parts, not_with_a_fill, sent_path
-from txproxy.cache.policy import CachePolicy
+from txproxy.cache.policy import FOR_FORWARD, FOR_REVERSE, CachePolicy
 from txproxy.cache.reuse import Use, use_of, wants_stored_alone
 from txproxy.cache.stored import Entry
 from txproxy.interfaces.answers import Answer, Refusal, RelayedAnswer
@@ -21,9 +21,9 @@ from txproxy.interfaces.plan import Decision
 from txproxy.proxy.caching.asking import Asking
 from txproxy.proxy.caching.delivery import stored_answer
 from txproxy.proxy.caching.fill import Fill
-from txproxy.proxy.caching.hot_answers import NOT_PLAIN, HotAnswer
+from txproxy.proxy.caching.hot_answers import NOT_PLAIN, HotAnswer, HotAnswers
 from txproxy.proxy.caching.passing import HeadFilter, LearnedFilter, PassedFilter, UnsafeFilter
-from txproxy.proxy.caching.shared_cache import SharedCache
+from txproxy.proxy.caching.shared_cache import PolicyOf, SharedCache
 from txproxy.proxy.caching.stored_reader import Reader
 from txproxy.proxy.exchanges.answer_sources import BytesSource
 from txproxy.proxy.services import Services
@@ -43,28 +43,43 @@ _NOT_WITH_A_FILL: Final = (b"range", b"upgrade")
 
 @implementer(IComposedMiddleware)
 class CacheMiddleware:
-    """Answers from ``cache`` what it may, and keeps there what comes."""
+    """Answers from ``cache`` what it may, and keeps there what comes. ``policy_of`` is in place of the cache's own."""
 
-    def __init__(self, cache: SharedCache) -> None:
+    def __init__(self, cache: SharedCache, policy_of: PolicyOf | None = None) -> None:
         self.cache = cache
+        self.policy_of = policy_of or cache.policy_of
+        self._hot: dict[str, HotAnswers] = {}
 
     def within(self, handler: Handler, scope: str, services: Any) -> Handler:
         """See :class:`txproxy.interfaces.IComposedMiddleware`."""
-        return _Caching(self.cache, handler, scope, services)
+        return _Caching(self, handler, scope, services)
+
+    def hot_answers(self, scope: str) -> HotAnswers:
+        """Those of one scope: what was answered under other policies is none of them."""
+        return self._hot.setdefault(scope, HotAnswers())
+
+
+def _usual_of_forward(request: RequestHead, context: RequestContext) -> CachePolicy:
+    return FOR_FORWARD
+
+
+def _usual_of_reverse(request: RequestHead, context: RequestContext) -> CachePolicy:
+    return FOR_REVERSE
 
 
 class _Caching:
     """The cache around one ``handler``."""
 
-    __slots__ = ("_cache", "_handle", "_scope", "_services", "_reverse", "_hot")
+    __slots__ = ("_cache", "_policy_of", "_handle", "_scope", "_services", "_reverse", "_hot")
 
-    def __init__(self, cache: SharedCache, handle: Handler, scope: str, services: Services) -> None:
-        self._cache = cache
+    def __init__(self, middleware: CacheMiddleware, handle: Handler, scope: str, services: Services) -> None:
+        self._cache = middleware.cache
+        self._policy_of = middleware.policy_of or (_usual_of_forward if scope == FORWARD else _usual_of_reverse)
         self._handle = handle
         self._scope = scope
         self._services = services
         self._reverse = scope != FORWARD
-        self._hot = cache.hot_answers(scope)
+        self._hot = middleware.hot_answers(scope)
 
     def __call__(self, request: RequestHead, context: RequestContext) -> Decision:
         asked = (request.path, request.authority, request.scheme, context.scheme, context.rule)
@@ -73,7 +88,7 @@ class _Caching:
             answer = self._again(hot, context)
             if answer is not None:
                 return answer
-        policy = self._cache.policy_of(context.rule)
+        policy = self._policy_of(request, context)
         if policy is None or request.method == b"CONNECT":
             return self._handle(request, context)
         if context.errand or context.connection.connections is not None:

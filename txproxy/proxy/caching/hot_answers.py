@@ -39,7 +39,7 @@ class HotAnswer:
 
 
 class HotAnswers:
-    """Those of one cache and scope."""
+    """Those of one listener and scope."""
 
     __slots__ = ("_answers", "get")
 
@@ -59,7 +59,3 @@ class HotAnswers:
         if len(self._answers) >= MOST:
             self._answers.clear()
         self._answers[asked] = HotAnswer(entry, answer, verdict, until)
-
-    def forget(self) -> None:
-        """Forget all."""
-        self._answers.clear()

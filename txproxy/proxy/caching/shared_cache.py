@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from twisted.internet.defer import Deferred
 
@@ -13,14 +13,18 @@ from txproxy.cache.policy import CachePolicy
 from txproxy.cache.stored import Entry, StoredHead
 from txproxy.cache.vary import choose
 from txproxy.interfaces.answers import Answer
+from txproxy.interfaces.context import RequestContext
 from txproxy.proxy.caching.asking import Asking
 from txproxy.proxy.caching.fill_body import Writer
-from txproxy.proxy.caching.hot_answers import HotAnswers
 from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead
 
 # For how long it is remembered that responses under a key cannot be stored, in seconds, and of how many keys at most.
 _LEARNED_FOR: Final = 120.0
 _MOST_LEARNED: Final = 65536
+
+# What is said of caching a request; None if it is not to be cached.
+PolicyOf: TypeAlias = "Callable[[RequestHead, RequestContext], CachePolicy | None]"
 
 
 class Store(Protocol):
@@ -58,15 +62,15 @@ class Filling(Protocol):
 
 
 class SharedCache:
-    """What is stored in ``store``, under policies that ``policy_of`` finds by the name of a route or rule (empty for
-    none); None is not to be cached. ``name`` is who speaks in Cache-Status. ``now`` gives the time in seconds since the
-    epoch.
+    """What is stored in ``store``, under the policies that ``policy_of`` finds for requests: None is not to be cached.
+    Without it, what is usual in the mode: ``FOR_REVERSE`` and ``FOR_FORWARD`` of :mod:`txproxy.cache.policy`. ``name``
+    is who speaks in Cache-Status. ``now`` gives the time in seconds since the epoch.
     """
 
     def __init__(
         self,
         store: Store,
-        policy_of: Callable[[str], CachePolicy | None],
+        policy_of: PolicyOf | None = None,
         name: str = "txproxy",
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -77,7 +81,6 @@ class SharedCache:
         # those that may be joined, by key
         self.fills: dict[bytes, list[Filling]] = {}
         self._learned: OrderedDict[bytes, float] = OrderedDict()
-        self._hot: dict[str, HotAnswers] = {}
         self._uses: OrderedDict[bytes, int] = OrderedDict()
 
     # -- what is stored
@@ -98,16 +101,6 @@ class SharedCache:
         other = Entry(entry.key, head, entry.body)
         self.store.put(other, entry)
         return other
-
-    def use_policies(self, policy_of: Callable[[str], CachePolicy | None]) -> None:
-        """Go by others from now on; what is stored stays."""
-        self.policy_of = policy_of
-        for hot in self._hot.values():
-            hot.forget()
-
-    def hot_answers(self, scope: str) -> HotAnswers:
-        """Those of one scope."""
-        return self._hot.setdefault(scope, HotAnswers())
 
     def invalidate(self, key: bytes) -> None:
         """What is stored under ``key``, and what is on its way, is not to be used any more."""
