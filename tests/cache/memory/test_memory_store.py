@@ -199,3 +199,16 @@ print((most - base) / SIZE)
 def test_memory_is_what_is_said_though_ten_times_that_is_written() -> None:
     result = subprocess.run([sys.executable, "-c", _MEASURE], capture_output=True, text=True, check=True)
     assert 0.7 < float(result.stdout) <= 1.3
+
+
+def test_what_fits_stays_when_the_size_changes() -> None:
+    store = MemoryStore(MB)
+    for number in range(20):
+        store.put(_entry(store, b"%d" % number, bytes(20_000)))
+    assert len(store) == 20
+    store.resize(2 * MB)
+    assert len(store) == 20 and store.max_object == MB // 5
+    store.resize(MB // 5)
+    assert 0 < len(store) < 10
+    assert store.bytes_used <= store.size == MB // 5
+    assert not store.body(20_001).write(bytes(20_001))

@@ -116,6 +116,13 @@ class MemoryStore:
         for entry in self._variants.get(key, ()):
             self.remove(entry)
 
+    def resize(self, size: int) -> None:
+        """Keep entries in so many bytes from now on: those that there is room for stay."""
+        self.size = size
+        self.max_object = size // SMALL_SHARE
+        self._queues.have_room(size)
+        self.make_room(0)
+
     def make_room(self, count: int) -> bool:
         """Have room for so many bytes more of a body, and tell whether there is."""
         if count and self._besides() + count > self.size // 2:

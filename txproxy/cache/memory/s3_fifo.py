@@ -102,6 +102,10 @@ class S3Fifo:
         """The bytes of all nodes, and of what is remembered."""
         return self._small.size + self._main.size + _GHOST_BYTES * len(self._oldest_ghosts)
 
+    def have_room(self, room: int) -> None:
+        """Be for another number of bytes."""
+        self._small_room = room // SMALL_SHARE
+
     def add(self, node: Node) -> None:
         """Let a new node in."""
         if node.name in self._ghosts:
