@@ -15,6 +15,9 @@ usage_file = "usage.sqlite"
 [log]
 access = "access.log"
 
+[cache]
+size = "64M"
+
 [limits]
 header_timeout = "20s"
 idle_timeout = "1m"

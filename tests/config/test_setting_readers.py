@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.options.meant import config
+from txproxy.cache.rules.cache_settings import CacheSettings
 from txproxy.cli.options.forward import ForwardOptions
 from txproxy.cli.options.pools import ReverseOptions, TcpOptions
 from txproxy.components.settings import settings_of
@@ -22,6 +23,7 @@ UPSTREAM = "http://127.0.0.1:8001"
 FILE = """
 [limits]
 {Limits}
+{CacheSettings}
 [[listeners]]
 listen = "tcp:8080:interface=127.0.0.1"
 pool = "pool"
@@ -32,6 +34,7 @@ upstreams = "http://127.0.0.1:8001"
 {HealthCheck}
 """
 CLASSES = {
+    CacheSettings: lambda made: made.cache,
     Limits: lambda made: made.listeners[0].limits,
     PoolSettings: lambda made: made.pools[0].settings,
     HealthCheck: lambda made: made.pools[0].settings.health,
@@ -57,6 +60,9 @@ def by_option(kind, one, text):
 def by_key(kind, one, value):
     lines = {entry.__name__: "" for entry in CLASSES}
     lines[kind.__name__] = f"{one.key} = {value}"
+    if kind is CacheSettings:
+        # Its table is there where there is a cache.
+        lines[kind.__name__] = "[cache]\n" + lines[kind.__name__]
     return getattr(CLASSES[kind](parse(FILE.format(**lines), "proxy.toml")), one.key)
 
 

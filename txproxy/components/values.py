@@ -20,6 +20,7 @@ _DURATION_UNITS: Final = {None: 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600
 _LONGEST: Final = 60
 _LONG_WORD: Final = re.compile(r"\S{200,}")
 _LEAST_HEAD: Final = 256
+_LEAST_CACHE: Final = 64 << 10
 # As a whole number, as many as there may be of anything.
 MOST: Final = 10**9
 
@@ -61,6 +62,17 @@ def parse_head_size(text: str) -> int:
 def parse_target_size(text: str) -> int:
     """A size that a request target fits in."""
     return _target_size(parse_size(text), text)
+
+
+def parse_cache_size(text: str) -> int:
+    """A size that a cache can do something with."""
+    return _cache_size(parse_size(text), text)
+
+
+def _cache_size(size: int, given: object) -> int:
+    if size < _LEAST_CACHE:
+        raise ConfigError(f"{given!r} is too little for a cache", "accepted is 64k or more")
+    return size
 
 
 def _target_size(size: int, given: object) -> int:
@@ -214,6 +226,11 @@ def target_size(value: object) -> int:
     return _target_size(size(value), value)
 
 
+def cache_size(value: object) -> int:
+    """A size that a cache can do something with."""
+    return _cache_size(size(value), value)
+
+
 def _written(value: object) -> str:
     # Whatever is neither is refused as the text that it is.
     return format(value, "f").rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
@@ -238,6 +255,7 @@ KINDS: Final[dict[str, Kind]] = {
     "size": Kind(size, parse_size),
     "size of a head": Kind(head_size, parse_head_size),
     "size of a target": Kind(target_size, parse_target_size),
+    "size of a cache": Kind(cache_size, parse_cache_size),
     "count": Kind.counted(1),
     "count or none": Kind.counted(0),
     "retries": Kind.counted(0, 100),

@@ -26,6 +26,7 @@ from txproxy.limits.allotments import Allotments
 from txproxy.net.dns.resolver import Resolver
 from txproxy.observe.audit import AuditLog
 from txproxy.proxy.bounds_middleware import BoundsMiddleware
+from txproxy.proxy.caching.cache_middleware import CacheMiddleware
 from txproxy.proxy.error_pages import ErrorPages
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.services import Observer
@@ -37,6 +38,7 @@ from txproxy.reverse.mode import ReverseMode, ReverseProxyFactory, via_entry
 from txproxy.reverse.route_actions.pool_action import PoolAction
 from txproxy.reverse.routing.routes import Route, by_client_ip
 from txproxy.runtime.accounts import make_allotments, make_audits
+from txproxy.runtime.live_cache import LiveCache, live_cache
 from txproxy.stream.stream_factory import StreamFactory, StreamObserver
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
 from txproxy.upstreams.affinity import Affinity, affinity_from
@@ -119,6 +121,7 @@ class Assembly:
     allotments: Mapping[str, Allotments] = attrs.field(factory=dict)
     # by their files
     audits: Mapping[str, AuditLog] = attrs.field(factory=dict)
+    cache: LiveCache | None = None
 
     @property
     def factories(self) -> list[Factory]:
@@ -133,6 +136,10 @@ class Assembly:
     def audit_of(self, listener: AnyListener) -> AuditLog | None:
         """Where its audit log goes, if there is one."""
         return self.audits[listener.audit] if listener.audit is not None else None
+
+    def caching_of(self, listener: ForwardListener | ReverseListener) -> tuple[CacheMiddleware, ...]:
+        """The cache in the way of its requests, if there is one."""
+        return (self.cache.middleware(listener),) if self.cache is not None else ()
 
     def stop_new(self, before: Assembly | None) -> None:
         """It is not taken: end what was made for it, and was not there ``before``."""
@@ -163,7 +170,7 @@ def assemble(config: Config, observers: Observers, around: Around, before: Assem
     pools = {pool.name: _live_pool(_checked_as_asked(pool, config), reactor, before) for pool in config.pools}
     was = before or Assembly(Config(listeners=()), {}, ())
     allotments = make_allotments(config, reactor, was.allotments, was.config)
-    assembly = Assembly(config, pools, (), allotments, make_audits(config, was.audits))
+    assembly = Assembly(config, pools, (), allotments, make_audits(config, was.audits), live_cache(config, was.cache))
     served: list[Served] = []
     try:
         for number, listener in enumerate(config.listeners):
@@ -226,15 +233,16 @@ def _needs(listener: AnyListener, assembly: Assembly) -> tuple[object, ...]:
     """What a listener needs that is not its own."""
     pools = assembly.pools
     accounts = assembly.allotments_of(listener), assembly.audit_of(listener)
-    if isinstance(listener, ForwardListener):
-        return accounts
     if isinstance(listener, TcpListener):
         return *accounts, *(pools[name] for name in listener.pools)
+    cache = assembly.cache.basis(listener) if assembly.cache is not None else ()
+    if isinstance(listener, ForwardListener):
+        return *accounts, cache
     routes = assembly.config.routes_of(listener)
     names = [name for route in routes for name in route.pools]
     if listener.pool is not None:
         names.append(listener.pool)
-    return *accounts, routes, tuple(pools[name] for name in names)
+    return *accounts, cache, routes, tuple(pools[name] for name in names)
 
 
 def _policy(listener: ForwardListener, assembly: Assembly) -> ForwardPolicy:
@@ -284,7 +292,7 @@ def _forward_factory(
         observers=observers.exchanges,
         protocols=listener.protocols,
         resolver=around.resolver,
-        middleware=make_all(listener.middleware),
+        middleware=(*make_all(listener.middleware), *assembly.caching_of(listener)),
         reactor=around.reactor,
         parts=make_parts(policy, around.reactor, parts),
     )
@@ -305,7 +313,7 @@ def _reverse_factory(
         tolerate=listener.tolerate,
         observers=observers.exchanges,
         resolver=around.resolver,
-        middleware=(*make_all(listener.middleware), *bounding),
+        middleware=(*make_all(listener.middleware), *bounding, *assembly.caching_of(listener)),
         audit=assembly.audit_of(listener),
         reactor=around.reactor,
     )

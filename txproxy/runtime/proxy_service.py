@@ -284,6 +284,8 @@ class ProxyService(Service):
                 now.log.close()
             raise
         self._now = now
+        if now.assembly.cache is not None:
+            now.assembly.cache.take_place()
         self._counted.update(before.assembly.allotments.values())
         self._counted.difference_update(now.assembly.allotments.values())
         leads = {place.bound: place.behind() for place in now.places()}

@@ -53,6 +53,8 @@ def test_defaults_are_those_of_the_contract():
         ["reverse", "--upstream", "http://a", "--balance", "sideways"],
         ["reverse", "--upstream", "http://a", "--sticky", "x"],
         ["reverse", "--upstream", "http://a", "--retries", "-1"],
+        ["reverse", "--upstream", "http://a", "--cache", "63k"],
+        ["forward", "--cache", "much"],
         ["reverse", "--upstream", "http://a", "--health-check", "x"],
         ["reverse", "--upstream", "http://a", "--health-interval", "0"],
         ["reverse", "--upstream", "http://a", "--health-timeout", "2d"],
@@ -81,7 +83,8 @@ def test_defaults_are_those_of_the_contract():
         ["forward", "--max-header-size", "10"],
         ["forward", "--access-log", "/nowhere/x"],
         # options of other proxies, and of days to come
-        ["forward", "--cache", "1M"],
+        ["tcp", "--listen=tcp:0", "--upstream", "a:1", "--cache", "1M"],
+        ["forward", "--cache-dir", "/nowhere"],
         ["forward", "--filter", "x"],
         ["forward", "--workers", "2"],
         ["reverse", "--upstream", "http://a", "--rate-limit", "1/s"],

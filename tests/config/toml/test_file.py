@@ -70,7 +70,7 @@ def test_all_faults_are_listed_at_once_in_the_order_of_the_lines(faults):
         "8: pools.app.upstreams: there is none in it",
         "9: routes[0]: name is missing",
         "9: routes[0]: nothing is to be done",
-        "10: caches: no such key",
+        "10: caches: no such key (is cache meant?)",
     ]
 
 

@@ -6,8 +6,10 @@ from typing import ClassVar, Final
 
 from twisted.internet.task import Clock
 
+from txproxy.cache.rules.cache_settings import CacheSettings
 from txproxy.cli.options.shared import ListenerOptions, say
 from txproxy.config.model import Config, ForwardListener
+from txproxy.config.setting_readers import options_of
 from txproxy.forward.access.client_access import LOOPBACK_CLIENTS
 from txproxy.forward.access.contradictions import no_such_destination
 from txproxy.forward.access.destinations import Destinations
@@ -41,6 +43,7 @@ class ForwardOptions(ListenerOptions):
             _DEFAULTS.forwarded_for,
             f"what becomes of X-Forwarded-For: {', '.join(FORWARDED_FOR_MODES)}",
         ],
+        *options_of(CacheSettings),
     ]
 
     def opt_listen(self, endpoint: str) -> None:
@@ -109,7 +112,8 @@ class ForwardOptions(ListenerOptions):
         )
         for key, _, what in no_such_destination(policy.allow_hosts or (), policy.deny_hosts):
             say(f"txproxy forward: --{key.removesuffix('s').replace('_', '-')}: {what}")
-        config = Config(listeners=(ForwardListener(policy=policy, **self.shared()),), access_log=self.access_log())
+        listener = ForwardListener(policy=policy, **self.shared())
+        config = Config(listeners=(listener,), access_log=self.access_log(), cache=self.cache())
         config.opened.append(filters)
         return config
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Final
 
+from txproxy.cache.rules.cache_settings import CacheSettings
 from txproxy.cli.options.shared import ListenerOptions, say
 from txproxy.components.settings import default_of, settings_of
 from txproxy.components.values import one_of
@@ -99,6 +100,7 @@ class ReverseOptions(_PoolOptions):
         ["sticky", None, None, "keep clients at their upstreams: cookie, cookie:NAME, ip [default: off]"],
         ["health-check", None, None, "ask upstreams for this path regularly; connect to only connect [default: off]"],
         *options_of(PoolSettings),
+        *options_of(CacheSettings),
         ["upstream-ca", None, None, "verify TLS upstreams with the CAs in this PEM file [default: the system's]"],
         ["upstream-cert", None, None, "client certificate shown to TLS upstreams, PEM [default: none]"],
         ["upstream-key", None, None, "its key [default: in the same file]"],
@@ -138,7 +140,7 @@ class ReverseOptions(_PoolOptions):
             host=self.parsed("host", host_to_send) if self["host"] is not None else None,
         )
         listener = ReverseListener(pool=pool.name, via=self.via(), **self.shared())
-        return Config(listeners=(listener,), pools=(pool,), access_log=self.access_log())
+        return Config(listeners=(listener,), pools=(pool,), access_log=self.access_log(), cache=self.cache())
 
 
 class TcpOptions(_PoolOptions):

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from twisted.python import usage
 
+from txproxy.cache.rules.cache_settings import CacheSettings
 from txproxy.components.settings import default_of
 from txproxy.components.values import (
     has_control,
@@ -209,6 +210,10 @@ class ListenerOptions(Mode):
                 f"--max-target-size: {given!r} is more than a head", "accepted is --max-header-size at most"
             )
         return limits
+
+    def cache(self) -> CacheSettings:
+        """The cache of a mode that reads requests."""
+        return CacheSettings(**parse_options(self, CacheSettings, self.parsed))
 
     def via(self) -> str | None:
         """The pseudonym, or None."""

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from txproxy.cache.rules.cache_settings import CacheSettings
 from txproxy.components.values import hint
 from txproxy.config.endpoints import Bound
 from txproxy.config.findings import Findings
@@ -222,6 +223,12 @@ def see_bounds(bounds: BoundsConfig, listeners: Sequence[AnyListener], findings:
     counted = counted or bool(bounds.quotas) or any(listener.bounds.quotas for listener in listeners)
     if bounds.usage_file is not None and not counted:
         findings.doubt(("usage_file",), "nothing is counted; accepted is it with quotas, or used_more_than of a rule")
+
+
+def see_cache(cache: CacheSettings, listeners: Sequence[AnyListener], findings: Findings) -> None:
+    """Doubt a cache that is for nobody."""
+    if cache and all(isinstance(listener, TcpListener) for listener in listeners):
+        findings.doubt(("cache",), "it is for requests, and no listener here reads any")
 
 
 def _see_bounds_of(listener: ReverseListener, place: Path, findings: Findings) -> None:

@@ -15,7 +15,8 @@ from txproxy.config.findings import Findings, in_file
 from txproxy.config.middleware import use_path
 from txproxy.config.model import Config, ReverseListener
 from txproxy.config.toml.bounds import read_bounds
-from txproxy.config.toml.effects import see_bounds
+from txproxy.config.toml.cache_tables import read_cache
+from txproxy.config.toml.effects import see_bounds, see_cache
 from txproxy.config.toml.lines import lines_of
 from txproxy.config.toml.listeners import Defaults, read_limits, read_listener, read_via
 from txproxy.config.toml.pool_tables import read_pool
@@ -101,17 +102,20 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     if "listeners" not in table or data["listeners"] == []:
         table.fault("there are no listeners", accepted="accepted is [[listeners]] for one or more")
     bounds = read_bounds(table, defaults.limits.ipv6_prefix)
+    cache = read_cache(table)
     table.close()
     # What ties them says where by their places, which are others than those in the file where one is no table.
     tied = tie(Parts(pools, routes, listeners), findings) if _are_tables(data) else list(listeners)
     if not findings.faults:
         see_bounds(bounds, tied, findings)
+        see_cache(cache, tied, findings)
     return Config(
         listeners=tuple(tied),
         pools=tuple(pools.values()),
         routes=tuple(routes),
         access_log=None if access_log == "none" else access_log,
         bounds=bounds,
+        cache=cache,
         python_path=python_path,
         source=file,
     )

@@ -1,0 +1,15 @@
+"""What is said of a cache, as a value."""
+
+import pickle
+
+from txproxy.cache.rules.cache_settings import CacheSettings
+
+
+def test_there_is_no_cache_without_a_size():
+    assert not CacheSettings()
+    assert CacheSettings(size=1 << 20)
+
+
+def test_it_goes_through_a_pickle():
+    settings = CacheSettings(size=1 << 20)
+    assert pickle.loads(pickle.dumps(settings)) == settings

@@ -1,0 +1,128 @@
+"""The cache of a running configuration: who shares it, and what a reload leaves of it."""
+
+from email.utils import formatdate
+
+import pytest
+
+from tests.runtime.test_reload import Running
+from txproxy.config.toml.file import parse
+from txproxy.runtime.live_cache import live_cache
+
+FORWARD = "[[listeners]]\nmode = 'forward'\nlisten = 'tcp:3128'\nallow_destinations = ['10.0.0.0/8']\n"
+REVERSE = """
+[[listeners]]
+name = "one"
+listen = "tcp:8080"
+pool = "app"
+[[listeners]]
+name = "two"
+listen = "tcp:8081"
+pool = "app"
+[pools.app]
+upstreams = "http://10.0.0.1:8001"
+"""
+TCP = "[[listeners]]\nlisten = 'tcp:5432'\nmode = 'tcp'\npool = 'db'\n[pools.db]\nupstreams = ['db.example:5432']\n"
+
+
+def kept(body="first", seconds=60):
+    """A response that is fresh for so long."""
+    lines = f"Date: {formatdate(usegmt=True)}\r\nCache-Control: max-age={seconds}\r\nContent-Length: {len(body)}"
+    return f"HTTP/1.1 200 OK\r\n{lines}\r\n\r\n{body}".encode()
+
+
+@pytest.fixture
+def run():
+    running = []
+
+    def run(config, size="1M"):
+        running.append(Running(f"[cache]\nsize = '{size}'\n" + config))
+        return running[-1]
+
+    yield run
+    for one in running:
+        one.stop()
+
+
+def told(client):
+    """What Cache-Status says of what a client got."""
+    return next(line for line in client.received.split(b"\r\n") if line.startswith(b"Cache-Status: ")).decode()
+
+
+def cache_of(proxy):
+    """What the first listener answers from."""
+    return proxy.factory.services.inner_middleware[0].cache
+
+
+def reload(proxy, config, size="1M"):
+    proxy.reload(f"[cache]\nsize = '{size}'\n" + config)
+
+
+def test_what_one_listener_has_fetched_another_one_answers(run):
+    proxy = run(REVERSE)
+    assert "stored" in told(proxy.ask("/x", 8080, answer=kept()))
+    client = proxy.ask("/x", 8081, answer=kept("second"))
+    assert client.received.endswith(b"first") and "; hit; " in told(client)
+
+
+def test_a_forward_proxy_answers_from_it(run):
+    proxy = run(FORWARD)
+    proxy.ask("http://10.0.0.7/x", answer=kept())
+    client = proxy.ask("http://10.0.0.7/x", answer=kept("second"))
+    assert client.received.endswith(b"first") and "; hit; " in told(client)
+
+
+@pytest.mark.parametrize(
+    "change", [("8001", "8002"), ("[[listeners]]", "[[listeners]]\nvia = 'edge'"), ("'1M'", "'2M'"), ("'1M'", "'1M'")]
+)
+def test_a_reload_keeps_what_is_stored(run, change):
+    text = "[cache]\nsize = '1M'\n" + REVERSE
+    proxy = run(REVERSE)
+    proxy.ask("/x", 8080, answer=kept())
+    proxy.reload(text.replace(*change))
+    client = proxy.ask("/x", 8080, answer=kept("second"))
+    assert client.received.endswith(b"first") and "; hit; " in told(client)
+
+
+def test_what_does_not_fit_into_the_next_size_goes(run):
+    proxy = run(REVERSE)
+    for number in range(30):
+        proxy.ask(f"/{number}", 8080, answer=kept("x" * 10_000))
+    cache = cache_of(proxy)
+    assert len(cache.store) == 30
+    reload(proxy, REVERSE, "100k")
+    assert 0 < len(cache.store) < 10
+    assert cache.store.bytes_used <= 100 << 10
+
+
+def test_a_reload_that_fails_leaves_the_size_as_it_is(run):
+    proxy = run(REVERSE)
+    proxy.reactor.taken = (9999,)
+    with pytest.raises(ValueError, match="9999"):
+        reload(proxy, REVERSE + "[[listeners]]\nlisten = 'tcp:9999'\npool = 'app'\n", "100k")
+    assert cache_of(proxy).store.size == 1 << 20
+
+
+def test_the_cache_comes_and_goes_with_its_table(run):
+    proxy = run(REVERSE)
+    proxy.ask("/x", 8080, answer=kept())
+    proxy.reload(REVERSE)
+    client = proxy.ask("/x", 8080, answer=kept("second"))
+    assert client.received.endswith(b"second") and b"Cache-Status" not in client.received
+    reload(proxy, REVERSE)
+    assert "stored" in told(proxy.ask("/x", 8080, answer=kept("third")))
+
+
+def test_it_speaks_by_the_name_that_all_listeners_have(run):
+    proxy = run(REVERSE.replace("[[listeners]]", "[[listeners]]\nvia = 'edge'"))
+    assert told(proxy.ask("/x", 8080, answer=kept())).startswith("Cache-Status: edge; ")
+
+
+def test_a_listener_whose_cache_is_the_same_is_the_same(run):
+    proxy = run(REVERSE)
+    factory = proxy.factory
+    reload(proxy, REVERSE)
+    assert proxy.factory is factory
+
+
+def test_raw_streams_have_none():
+    assert live_cache(parse("[cache]\nsize = '1M'\n" + TCP, "p.toml"), None) is None

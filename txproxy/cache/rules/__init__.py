@@ -1,0 +1,1 @@
+"""What is configured of a cache: how large it is, and which policy is for which request."""
