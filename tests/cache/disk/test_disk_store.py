@@ -10,6 +10,9 @@ import pytest
 
 from tests.cache.disk.responses import MB, body_of, found, head_of, key_of, put, read
 from txproxy.cache.disk.disk_store import DiskStore, NeedsThread
+from txproxy.cache.purging.mark import Kind
+from txproxy.cache.purging.marks import Marks
+from txproxy.cache.purging.marks_journal import MarksJournal
 from txproxy.errors import ConfigError
 
 
@@ -77,6 +80,22 @@ def test_what_is_removed_is_gone_for_all(tmp_path: Path) -> None:
         assert [entry.place.offset for entry in found(store, "a")] == [kept.place.offset]
         assert found(store, "b") == ()
         assert len(found(store, "c")) == 1
+
+
+def test_what_somebody_has_kept_is_known_to_be_gone(tmp_path: Path) -> None:
+    store = DiskStore(str(tmp_path), 8 * MB, MB)
+    removed, old, new = put(store, "removed", 10), put(store, "old", 100_000), put(store, "new", 10)
+    store.remove(removed)
+    assert [store.is_there(entry) for entry in (removed, old, new)] == [False, True, True]
+    (tmp_path / "00000001.v1.segment").unlink()
+    assert not store.is_there(old)
+
+
+def test_a_journal_of_purges_is_among_its_files(tmp_path: Path) -> None:
+    store = DiskStore(str(tmp_path), MB)
+    before = Marks(MarksJournal(store.purges)).add(Kind.TAG, b"one")
+    store.close()
+    assert Marks(MarksJournal(DiskStore(str(tmp_path), MB).purges)).seq == before
 
 
 def test_a_body_that_is_sent_stays_when_its_segment_goes(tmp_path: Path) -> None:

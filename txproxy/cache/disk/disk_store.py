@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from txproxy.cache.disk.cache_directory import CacheDirectory
+from txproxy.cache.disk.cache_directory import PURGES, CacheDirectory
 from txproxy.cache.disk.disk_writer import DiskWriter, RecordLog
 from txproxy.cache.disk.hint_index import Hint, slots_for
 from txproxy.cache.disk.index_rebuild import rebuild
@@ -60,6 +60,17 @@ class DiskStore:
     def bytes_used(self) -> int:
         """What all segments take, as far as this process has heard."""
         return self._segments.bytes_used
+
+    @property
+    def purges(self) -> str:
+        """Where the journal of purges is, which is that of all who have the directory."""
+        return self._directory.path_of(PURGES)
+
+    def is_there(self, entry: DiskEntry) -> bool:
+        """Whether an entry, which somebody has kept, is still in the store, as far as this process knows: a body of one
+        that is not takes room on the disk that nobody counts.
+        """
+        return not entry.place.segment.removed and not entry.place.is_gone()
 
     @property
     def is_complete(self) -> bool:
