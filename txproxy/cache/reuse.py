@@ -69,6 +69,15 @@ def wants_stored_alone(request: Headers, policy: CachePolicy) -> bool:
     return policy.request_directives and of_request(request).only_if_cached
 
 
+def wants_the_origin(request: Headers, policy: CachePolicy) -> bool:
+    """Whether a request wants what the origin says to itself, where that counts: a reload does."""
+    index = request.index
+    if not policy.hears_requests or policy.ignore_reload or not (b"cache-control" in index or b"pragma" in index):
+        return False
+    said = of_request(request)
+    return said.no_cache or said.max_age == 0
+
+
 def is_failure(status: int) -> bool:
     """Whether a response with ``status`` to a validation is as none."""
     return status in FAILURE_STATUSES

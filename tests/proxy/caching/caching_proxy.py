@@ -29,11 +29,11 @@ def date(after=0):
 class CachingProxy(ProxyInMemory):
     """Asks ``upstream``; ``now`` is what its cache has for the time."""
 
-    def __init__(self, *middleware, upstreams=("http://10.0.0.1:80",), build=None, **policy):
+    def __init__(self, *middleware, upstreams=("http://10.0.0.1:80",), build=None, size=SIZE, **policy):
         self.now = START
         self.finished = []
         self.policy = attrs.evolve(FOR_REVERSE, **policy)
-        self.store = MemoryStore(SIZE)
+        self.store = MemoryStore(size)
         self.cache = SharedCache(self.store, lambda request, context: self.policy, now=lambda: self.now)
         inner = CacheMiddleware(self.cache)
 
@@ -71,9 +71,30 @@ class CachingProxy(ProxyInMemory):
             sent[-1].send(response)
         return Got(client.take()), question
 
+    def herd(self, *requests):
+        """A client for each of these, all at once."""
+        clients = [self.connect() for _ in requests]
+        for client, request in zip(clients, requests, strict=True):
+            client.send(request)
+        return clients
+
+    def questions(self):
+        """What the origin was asked since the last time: each connection and its request."""
+        return [(one, one.take()) for one in self.network.connections if one.received]
+
+    def question(self):
+        """The one question that there is: its connection, and what was asked."""
+        (found,) = self.questions()
+        return found
+
     def pass_time(self, seconds):
         """So many seconds later."""
         self.now += seconds
+
+
+def got(clients):
+    """What each of the clients got."""
+    return [Got(client.take()) for client in clients]
 
 
 class Got:

@@ -12,17 +12,19 @@ from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Decision
 from txproxy.net.deadlines import NEVER
+from txproxy.proxy.services import Services
 from txproxy.wire.message import RequestHead
 
 
 class Asking:
     """A ``request`` in its ``context``, with the ``key`` that its response has or would have, by its ``policy``.
-    ``personal`` is whether that may be for somebody though the request does not say so. ``decide`` looks for what it
+    ``personal`` is whether that may be for somebody though the request does not say so, and ``services`` are those of
+    the proxy that it has come to. ``decide`` looks for what it
     may be answered with now, ``pass_by`` has it go its own way.
     """
 
     # Not attrs: it is made for each request, and this is the fastest.
-    __slots__ = ("request", "context", "key", "policy", "personal", "decide", "pass_by", "alone")
+    __slots__ = ("request", "context", "key", "policy", "personal", "services", "decide", "pass_by", "alone")
 
     def __init__(
         self,
@@ -31,6 +33,7 @@ class Asking:
         key: bytes,
         policy: CachePolicy,
         personal: bool,
+        services: Services,
         decide: Callable[[Asking], Decision],
         pass_by: Callable[[Asking, str], Decision],
     ) -> None:
@@ -39,6 +42,7 @@ class Asking:
         self.key = key
         self.policy = policy
         self.personal = personal
+        self.services = services
         self.decide = decide
         self.pass_by = pass_by
         # whether it does not share what it asks for
@@ -53,18 +57,20 @@ class AskedFor(Protocol):
 
 
 class Waiter:
-    """A request that waits for what is ``asked_for``, until its ``deadline``: then it goes its own way."""
+    """A request that waits for what is ``asked_for``, for some ``patience``: then it goes its own way."""
 
-    __slots__ = ("asking", "decided", "deadline", "_asked_for", "_deciding", "_forget")
+    __slots__ = ("asking", "decided", "deadline", "_asked_for", "_deciding", "_deadlines")
 
-    def __init__(self, asking: Asking, asked_for: AskedFor, deadlines: Any, until: float) -> None:
+    def __init__(self, asking: Asking, asked_for: AskedFor, patience: float) -> None:
         self.asking = asking
         self.decided: Deferred[Any] = Deferred(lambda _: self._leave())
-        self.deadline = until
         self._asked_for: AskedFor | None = asked_for
         self._deciding: Deferred[Any] | None = None
-        self._forget: Callable[[Waiter], None] = deadlines.forget
-        if until != NEVER:
+        # The client's own proxy may be another than the one that asks.
+        self._deadlines = deadlines = asking.services.deadlines
+        self.deadline = NEVER
+        if patience != NEVER:
+            self.deadline = deadlines.look_ahead() + patience
             deadlines.watch(self)
 
     def deadline_passed(self) -> None:
@@ -79,10 +85,10 @@ class Waiter:
         """It waits for another one, which is to bring the same."""
         self._asked_for = asked_for
 
-    def answer(self, answer: Answer | Refusal) -> None:
-        """This is what it gets."""
+    def answer(self, answer: Callable[[], Answer | Refusal]) -> None:
+        """What ``answer`` gives is what it gets."""
         self._over()
-        self.decided.callback(answer)
+        self.give(answer)
 
     def ask_again(self) -> None:
         """What was waited for is of no use to it."""
@@ -91,14 +97,22 @@ class Waiter:
         self.asking.alone = True
         self.give(lambda: self.asking.decide(self.asking))
 
+    def decide_anew(self) -> None:
+        """Who was asked on its behalf asks no longer."""
+        self._over()
+        self.give(lambda: self.asking.decide(self.asking))
+
     def go(self, why: str) -> None:
         """It is to go its own way."""
         self._over()
         self.give(lambda: self.asking.pass_by(self.asking, why))
 
     def give(self, decide: Callable[[], Decision]) -> None:
-        """What it is decided on is what it gets."""
+        """What it is decided on is what it gets; where that fails, it alone does."""
         decided = self.decided
+        if decided.called:
+            # It has left meanwhile.
+            return
         try:
             decision = decide()
         except Exception:
@@ -122,4 +136,4 @@ class Waiter:
     def _over(self) -> None:
         self._asked_for = None
         if self.deadline != NEVER:
-            self._forget(self)
+            self._deadlines.forget(self)

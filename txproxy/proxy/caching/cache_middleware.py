@@ -12,7 +12,7 @@ from txproxy.cache.answering.conditional import for_the_origin, validators, with
 from txproxy.cache.changes.invalidation import SAFE_METHODS
 from txproxy.cache.keys import cache_key, key_parts, not_with_a_fill, sent_path
 from txproxy.cache.policy import FOR_FORWARD, FOR_REVERSE, CachePolicy
-from txproxy.cache.reuse import Use, use_of, wants_stored_alone
+from txproxy.cache.reuse import Use, use_of, wants_stored_alone, wants_the_origin
 from txproxy.cache.stored import Entry
 from txproxy.interfaces.answers import Answer, Refusal, RelayedAnswer
 from txproxy.interfaces.context import RequestContext
@@ -103,6 +103,7 @@ class _Caching:
             self._key(request, context, policy, path),
             policy,
             context.personal or (self._reverse and context.connection.certificate is not None),
+            self._services,
             self._decide,
             self._pass_by,
         )
@@ -196,10 +197,13 @@ class _Caching:
     def _revalidate(self, asking: Asking, entry: Entry) -> None:
         """In the background; one at a time."""
         trace = asking.context.trace
-        if asking.key in self._cache.fills or (trace is not None and trace.dry_run):
+        if trace is not None and trace.dry_run:
+            return
+        fills = self._cache.fills.get(asking.key, ())
+        if any(fill.stale is not None and fill.stale.head.vary == entry.head.vary for fill in fills):
             return
         fill = self._fill(asking, ForwardedFor.STALE, entry)
-        fill.open()
+        fill.is_open = self._may_share(asking, entry)
         fill.begin(background=True)
 
     def _miss(self, asking: Asking, why: ForwardedFor) -> Decision:
@@ -232,19 +236,20 @@ class _Caching:
             if joined is not None:
                 return joined
         fill = self._fill(asking, why, stale)
-        if shared:
-            fill.open()
+        fill.is_open = shared
         decided: Deferred[Any] = fill.wait(asking)
         fill.begin()
         decision: Decision = decided
         return decision
 
     def _may_share(self, asking: Asking, stale: Entry | None, never: frozenset[bytes] = _NOT_SHARED) -> bool:
-        index = asking.request.headers.index
-        if asking.personal or b"authorization" in index:
+        headers, policy = asking.request.headers, asking.policy
+        if asking.personal or b"authorization" in headers.index or wants_the_origin(headers, policy):
             return False
-        # What is stored already was for everybody, whatever a client has of it.
-        return stale is not None or never.isdisjoint(index)
+        if stale is None:
+            return never.isdisjoint(headers.index)
+        # What is stored was for everybody, whatever a client has of it, unless each is to ask for itself.
+        return stale.head.freshness.lifetime > 0 and not stale.head.freshness.validate
 
     def _join(self, asking: Asking) -> Decision | None:
         """What another request is being answered with, or waits for."""

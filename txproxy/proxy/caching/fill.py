@@ -4,35 +4,36 @@ them can slow it down or cancel it while others are there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final
 
 import attrs
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Served
 from txproxy.cache.changes.updates import freshened, updated_headers, validated
 from txproxy.cache.reuse import is_failure, may_stand_in
-from txproxy.cache.stored import Entry, MemoryBody
+from txproxy.cache.stored import Entry, MemoryBody, StoredBody
 from txproxy.cache.storing import Storing, Times, may_store, stored_head
 from txproxy.cache.vary import vary_names, vary_values
 from txproxy.errors import UpstreamClosed
 from txproxy.interfaces.answers import Refusal, RelayedAnswer
 from txproxy.interfaces.middleware import Handler
-from txproxy.net.deadlines import NEVER
 from txproxy.proxy.caching.asking import Asking, Waiter
 from txproxy.proxy.caching.delivery import growing_answer, stored_answer, with_status
 from txproxy.proxy.caching.fill_body import FillBody
 from txproxy.proxy.caching.fill_stream import FillStream
 from txproxy.proxy.caching.passed_body import PassedBody
 from txproxy.proxy.caching.shared_cache import SharedCache
+from txproxy.proxy.caching.waiting import Waiting, is_for
 from txproxy.proxy.services import Services
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import UNTIL_CLOSE, RequestHead, ResponseHead
 
-# How long a request waits for what another has asked for, in seconds, before it goes its own way.
-PATIENCE: Final = 5.0
+_log = Logger()
+
 # The body of what has none yet.
 _NOTHING: Final = MemoryBody(b"")
 
@@ -66,6 +67,8 @@ class Fill:
         self.state = FillState.ASKING
         # whether what comes is not to be kept, as something has changed since it was asked for
         self.outdated = False
+        # whether others may wait for it as well
+        self.is_open = False
         # whether it is not the first try
         self.again = False
         # what comes, where it is kept
@@ -77,10 +80,10 @@ class Fill:
         self._asking = asking
         self._request = head
         self._why = why
-        self._stale = stale
+        self.stale = stale
         # whether it was old when it came
         self._aged = False
-        self._waiters: list[Waiter] = []
+        self._waiting = Waiting(asking)
         self._background = False
         self._passed: PassedBody | None = None
         self._asked_at = 0.0
@@ -94,39 +97,43 @@ class Fill:
     # -- who wants it
 
     def wait(self, asking: Asking) -> Deferred[Any]:
-        """Give a request what comes; the first that waits has asked for it."""
-        first = not self._waiters and not self._background
-        deadlines = self._services.deadlines
-        waiter = Waiter(asking, self, deadlines, NEVER if first else deadlines.limit(PATIENCE).ahead)
-        self._waiters.append(waiter)
-        return waiter.decided
+        """Give a request what comes."""
+        return self._waiting.add(asking, self)
 
     def waiter_gone(self, waiter: Waiter) -> None:
         """See :class:`txproxy.proxy.caching.asking.AskedFor`."""
-        if waiter in self._waiters:
-            self._waiters.remove(waiter)
-        if not self._waiters and self.state is FillState.ASKING and not self._background:
+        self._waiting.remove(waiter)
+        if not self._waiting and self.state is FillState.ASKING and not self._background:
             self._over()
             self._stream.cancel()
 
     def join(self, asking: Asking) -> RelayedAnswer | Deferred[Any] | None:
         """Give a request what comes, or is to come; None if that is of no use to it."""
-        if self.outdated:
+        if self.outdated or not self.is_open:
             return None
         if self.state is FillState.ASKING:
-            return self.wait(asking) if self._waiters or self._background else None
+            return self.wait(asking) if self._may_wait(asking) else None
         entry, body = self.entry, self.body
         if self.state is not FillState.KEEPING or entry is None or body is None or not body.is_kept:
             return None
-        vary = entry.head.vary
-        if vary_values(asking.request.headers, [name for name, _ in vary]) != vary:
+        if not is_for(entry, asking, self._cache.now()):
             return None
         return self._growing(asking, entry, body, collapsed=True)
+
+    def _may_wait(self, asking: Asking) -> bool:
+        """Whether what comes may be of use to a request, as far as one can tell."""
+        if not self._waiting and not self._background:
+            return False
+        stale, mine = self.stale, self._request.headers
+        known = self._cache.store.variants(self.key) if stale is None else (stale,)
+        names = {name for one in known for name, _ in one.head.vary}
+        return not names or vary_values(asking.request.headers, names) == vary_values(mine, names)
 
     def begin(self, background: bool = False) -> None:
         """Send the request."""
         self._background = background
         self._asked_at = self._cache.now()
+        self._cache.fills.setdefault(self.key, []).append(self)
         self._stream.start()
 
     # -- what comes (see txproxy.proxy.caching.fill_stream.Filled)
@@ -134,7 +141,7 @@ class Fill:
     def informational(self, response: ResponseHead) -> None:
         """Whoever has asked gets it."""
         tell = self._asking.context.informational
-        if tell is not None and self._waiters and self._waiters[0].asking is self._asking:
+        if tell is not None and self._waiting.has_first:
             tell(response)
 
     def head_came(self, response: ResponseHead, plain: ResponseHead) -> None:
@@ -154,22 +161,29 @@ class Fill:
         self.entry = entry
         writer = self._cache.store.body(expected)
         self.body = body = FillBody(writer, expected, self._stream.pause, self._stream.resume, self._deserted)
-        for waiter in self._fitting(entry):
-            waiter.answer(self._growing(waiter.asking, entry, body, waiter.asking is not self._asking))
+        first = self._waiting.has_first
+        self._waiting.hand_out(
+            entry, lambda asking: self._growing(asking, entry, body, asking is not self._asking), now
+        )
+        if not body.is_read:
+            # Who has it already, or wants its head alone, has all that it wants; it is kept for others.
+            self._background = self._background or first
+            self._deserted()
 
     def whole_came(self, response: ResponseHead, plain: ResponseHead, body: bytes) -> None:
         """A response that is there in one piece."""
         if self._is_settled(plain):
             return
         self._aged = b"age" in plain.headers.index
-        entry, why = self._kept(plain, self._cache.now())
+        now = self._cache.now()
+        entry, why = self._kept(plain, now)
         if entry is not None:
-            writer = self._cache.store.body(len(body))
-            if not body or writer.write(body):
+            written = self._written(body)
+            if written is not None:
                 self._over()
-                entry = Entry(self.key, entry.head, writer.finish())
+                entry = Entry(self.key, entry.head, written)
                 self._keep(entry)
-                self._give_stored(self._fitting(entry), entry, stored=True)
+                self._waiting.hand_out(entry, lambda asking: self._stored(asking, entry, stored=True), now)
                 return
             why = "too large"
         self._over()
@@ -194,27 +208,45 @@ class Fill:
         if passed is not None:
             passed.end(trailers)
         if body is not None and entry is not None:
-            kept = body.finish()
-            if kept is not None:
-                self._keep(Entry(self.key, entry.head, kept))
+            try:
+                kept = body.finish()
+                if kept is not None:
+                    # Before those that have all of it ask for the next.
+                    self._keep(Entry(self.key, entry.head, kept))
+            finally:
+                body.complete()
 
     def refused(self, refusal: Refusal) -> None:
         """There is no response."""
-        if self._stand_in(f"the origin failed: {refusal.error or refusal.status}"):
+        if refusal.status >= 500 and self._stand_in(f"the origin failed: {refusal.error or refusal.status}"):
             return
         self._over()
-        waiters, self._waiters = self._waiters, []
-        if len(waiters) > 1 and not self.again:
+        if refusal.status < 500:
+            # That is about who has asked, and no failure.
+            if self._waiting.has_first:
+                self._waiting.give_first(lambda: refusal)
+            self._waiting.each(lambda waiter: waiter.go("refused"))
+        elif len(self._waiting) > 1 and not self.again:
             # One retry for all of them.
-            self._retry(waiters)
-            return
-        for waiter in waiters:
-            waiter.answer(refusal)
+            self._retry()
+        else:
+            self._waiting.each(lambda waiter: waiter.answer(lambda: refusal))
+
+    def left_by_owner(self) -> bool:
+        """See :class:`txproxy.proxy.caching.fill_stream.Filled`."""
+        if self.body is not None and self.body.is_read:
+            # Others that share the cache do so.
+            return True
+        self._over()
+        if self.body is not None:
+            self.body.fail()
+        # Those that are left have come to others, and ask by way of those.
+        self._waiting.each(Waiter.decide_anew)
+        return False
 
     def was_cut(self, error: str, detail: str) -> None:
         """The rest of the body does not come."""
         body, passed = self.body, self._passed
-        waiting = self.state is FillState.ASKING
         self._over()
         fault = UpstreamClosed(detail)
         if error:
@@ -223,19 +255,16 @@ class Fill:
             passed.fail(fault)
         if body is not None:
             body.fail()
-        if waiting:
-            waiters, self._waiters = self._waiters, []
-            for waiter in waiters:
-                waiter.answer(Refusal.of(fault))
+        self._waiting.each(lambda waiter: waiter.answer(lambda: Refusal.of(fault)))
 
     # -- what becomes of it
 
     def _is_settled(self, plain: ResponseHead) -> bool:
         """Whether those that wait get what is stored: it was validated, or the origin has failed."""
-        if self._stale is None:
+        if self.stale is None:
             return False
         if plain.status == 304:
-            self._validated(self._stale, plain)
+            self._validated(self.stale, plain)
             return True
         return is_failure(plain.status) and self._stand_in(f"the origin answered {plain.status}")
 
@@ -246,9 +275,7 @@ class Fill:
         if stale not in validated([stale], plain.headers, now):
             # It says nothing of what is stored (RFC 9111 section 4.3.4): the next one is to bring all of it.
             cache.store.remove(stale)
-            waiters, self._waiters = self._waiters, []
-            for waiter in waiters:
-                waiter.ask_again()
+            self._waiting.each(Waiter.ask_again)
             return
         # Whom the origin has told something with it is the one that has asked.
         cookies = [line for line in plain.headers.lines if line[:11].lower() == b"set-cookie:"]
@@ -264,20 +291,25 @@ class Fill:
         else:
             # It holds, this once.
             entry = Entry(self.key, attrs.evolve(stale.head, headers=headers), stale.body)
-            cache.store.remove(stale)
-        waiters, self._waiters = self._waiters, []
-        if cookies and waiters and waiters[0].asking is self._asking:
+            if not self._has_login:
+                cache.store.remove(stale)
+        stored = bool(storing)
+        if cookies and self._waiting.has_first:
             self._asking.context.add_lines(*cookies)
-        self._give_stored(waiters, entry, stored=bool(storing), served=Served.REVALIDATED, status=304)
+        self._waiting.hand_out(
+            entry,
+            lambda asking: self._stored(asking, entry, stored=stored, served=Served.REVALIDATED, status=304),
+            now,
+            stored,
+        )
 
     def _stand_in(self, why: str) -> bool:
         """Give what is stored in place of a response, if that may be."""
-        stale, now = self._stale, self._cache.now()
+        stale, now = self.stale, self._cache.now()
         if stale is None or not may_stand_in(stale.head, self._asking.request.headers, now, self._asking.policy):
             return False
         self._over()
-        waiters, self._waiters = self._waiters, []
-        self._give_stored(waiters, stale, served=Served.STALE, why=why)
+        self._waiting.stand_in(stale, lambda asking: self._stored(asking, stale, served=Served.STALE, why=why), now)
         return True
 
     def _kept(self, plain: ResponseHead, now: float) -> tuple[Entry | None, str]:
@@ -297,7 +329,7 @@ class Fill:
         elif storing.freshness is not None and plain.body > self._cache.store.max_object:
             why = "too large"
         if storing.freshness is None or names is None or why:
-            if not asking.personal and b"authorization" not in self._request.headers.index:
+            if not self._has_login:
                 # What is not kept for who has a login may be kept for others.
                 self._cache.learn(self.key, now)
             return None, why
@@ -305,46 +337,46 @@ class Fill:
         head = stored_head(plain, storing.freshness, asking.policy, times, vary)
         return Entry(self.key, head, _NOTHING), ""
 
+    @property
+    def _has_login(self) -> bool:
+        return self._asking.personal or b"authorization" in self._request.headers.index
+
     def _may_store(self, plain: ResponseHead, times: Times) -> Storing:
         asking = self._asking
         scheme = (self._request.scheme or asking.context.scheme.encode("ascii")).lower()
         return may_store(self._request, plain, asking.policy, times, scheme=scheme, credentials=asking.personal)
 
+    def _written(self, body: bytes) -> StoredBody | None:
+        """A whole body as it is stored; None if it cannot be."""
+        try:
+            writer = self._cache.store.body(len(body))
+            return writer.finish() if not body or writer.write(body) else None
+        except Exception:
+            _log.failure("a store failed")
+            return None
+
     def _keep(self, entry: Entry) -> None:
         if not self.outdated:
-            self._cache.keep(entry)
+            try:
+                self._cache.keep(entry)
+            except Exception:
+                # Those who wait for it get it all the same.
+                _log.failure("a store failed")
 
-    def _fitting(self, entry: Entry) -> list[Waiter]:
-        """Those that wait and get what has come; others go their own way."""
-        waiters, self._waiters = self._waiters, []
-        vary = entry.head.vary
-        names = [name for name, _ in vary]
-        fitting = []
-        for waiter in waiters:
-            # What was asked for on its behalf is for it in any case.
-            if waiter.asking is self._asking or vary_values(waiter.asking.request.headers, names) == vary:
-                fitting.append(waiter)
-            else:
-                waiter.ask_again()
-        return fitting
-
-    def _give_stored(
+    def _stored(
         self,
-        waiters: Sequence[Waiter],
+        asking: Asking,
         entry: Entry,
         *,
         stored: bool = False,
         served: Served = Served.MISS,
         status: int | None = None,
         why: str = "",
-    ) -> None:
-        cache = self._cache
-        now = cache.now()
-        for waiter in waiters:
-            first = waiter.asking is self._asking
-            verdict = self._verdict(entry, served, stored, not first, status, why)
-            aged = self._aged or not first or served is Served.STALE
-            waiter.answer(stored_answer(waiter.asking, entry, verdict, cache.name, now, self._later, aged))
+    ) -> RelayedAnswer:
+        cache, first = self._cache, asking is self._asking
+        verdict = self._verdict(entry, served, stored, not first, status, why)
+        aged = self._aged or not first or served is Served.STALE
+        return stored_answer(asking, entry, verdict, cache.name, cache.now(), self._later, aged)
 
     def _growing(self, asking: Asking, entry: Entry, body: FillBody, collapsed: bool) -> RelayedAnswer:
         verdict = self._verdict(entry, Served.MISS, True, collapsed)
@@ -374,17 +406,11 @@ class Fill:
 
     def _pass(self, response: ResponseHead, why: str, whole: bytes | None) -> None:
         """The response is for the one that has asked for it; all others ask themselves, at once."""
-        waiters, self._waiters = self._waiters, []
-        first = waiters[0] if waiters and waiters[0].asking is self._asking else None
-        if first is None:
+        if not self._waiting.has_first:
             self._over()
             if whole is None:
                 self._stream.cancel()
         else:
-            verdict = CacheVerdict(served=Served.MISS, forwarded=self._why, detail=why)
-            first.asking.context.cache = verdict
-            lines = with_status(response.headers.lines, verdict, self._cache.name, self._cache.now())
-            head = response.with_lines(lines)
             body: bytes | PassedBody
             if whole is not None:
                 body = whole
@@ -393,10 +419,14 @@ class Fill:
                 self._close()
                 length = response.body if response.body >= 0 else None
                 self._passed = body = PassedBody(length, self._stream.pause, self._stream.resume, self._unwanted)
-            first.answer(RelayedAnswer(response.status, body=body, head=head))
-        for waiter in waiters:
-            if waiter is not first:
-                waiter.go(why)
+            self._waiting.give_first(lambda: self._passed_on(response, why, body))
+        self._waiting.each(lambda waiter: waiter.go(why))
+
+    def _passed_on(self, response: ResponseHead, why: str, body: bytes | PassedBody) -> RelayedAnswer:
+        verdict = CacheVerdict(served=Served.MISS, forwarded=self._why, detail=why)
+        self._asking.context.cache = verdict
+        lines = with_status(response.headers.lines, verdict, self._cache.name, self._cache.now())
+        return RelayedAnswer(response.status, body=body, head=response.with_lines(lines))
 
     def _unwanted(self) -> None:
         """The client has left."""
@@ -406,31 +436,22 @@ class Fill:
     def _deserted(self) -> None:
         """Nobody reads what comes."""
         body = self.body
-        if body is not None and not self._background and not body.is_worth_it:
+        if body is not None and not (body.is_worth_it or (self._background and body.is_kept)):
             self._over()
             self._stream.cancel()
             body.fail()
 
-    def _retry(self, waiters: list[Waiter]) -> None:
-        fill = Fill(self._cache, self._services, self._handle, self._asking, self._request, self._why, self._stale)
+    def _retry(self) -> None:
+        fill = Fill(self._cache, self._services, self._handle, self._asking, self._request, self._why, self.stale)
         fill.again = True
-        fill._take_over(waiters)
-        fill.open()
+        fill.is_open = self.is_open
+        fill._waiting.take_over(self._waiting, fill)
         fill.begin()
-
-    def _take_over(self, waiters: list[Waiter]) -> None:
-        for waiter in waiters:
-            waiter.wait_for(self)
-        self._waiters = waiters
 
     def _later(self, call: Callable[[], None]) -> None:
         self._services.reactor.callLater(0, call)
 
-    # -- whether others may join it
-
-    def open(self) -> None:
-        """Others may wait for it as well."""
-        self._cache.fills.setdefault(self.key, []).append(self)
+    # -- whether it is known to others
 
     def _close(self) -> None:
         fills = self._cache.fills.get(self.key)

@@ -6,12 +6,17 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from twisted.logger import Logger
+
 from txproxy.cache.stored import FileRange, StoredBody
 from txproxy.proxy.caching.stored_reader import Reader
+
+_log = Logger()
 
 # How far the fastest reader may be behind, where all are slow, before the upstream has to wait; how much is held of
 # what will not be kept; and how much may be left to come of a body that nobody reads any more.
 AHEAD: Final = 1 << 20
+_PIECE: Final = 65536
 
 
 class Writer(Protocol):
@@ -38,8 +43,8 @@ class FillBody:
     """
 
     __slots__ = (
-        "expected", "_writer", "_kept", "_over", "_held_from", "_readers", "_waiting", "_pause", "_resume", "_paused",
-        "_deserted",
+        "expected", "_writer", "_kept", "_kept_size", "_over", "_held_from", "_held_to", "_readers", "_waiting",
+        "_pause", "_resume", "_paused", "_deserted", "_read_to",
     )  # fmt: skip
 
     def __init__(
@@ -53,22 +58,26 @@ class FillBody:
         self.expected = expected
         self._writer: Writer | None = writer
         self._kept = writer.body
-        # what the store does not keep, and where in the body that begins
+        # how much of the body the store has
+        self._kept_size = 0
+        # what it does not keep, and where in the body that begins and ends
         self._over: deque[bytes] = deque()
-        self._held_from = 0
+        self._held_from = self._held_to = 0
         self._readers: set[Reader] = set()
         self._waiting: set[Reader] = set()
         self._pause = pause
         self._resume = resume
         self._paused = False
         self._deserted = deserted
+        # how much there was when the last reader left
+        self._read_to = 0
 
     # -- for readers
 
     @property
     def available(self) -> int:
         """See :class:`txproxy.proxy.caching.stored_reader.Growth`."""
-        return self._kept.length if self._writer is not None else self._held_from + sum(map(len, self._over))
+        return self._held_to
 
     @property
     def length(self) -> int:
@@ -77,10 +86,12 @@ class FillBody:
 
     def parts(self, start: int, stop: int) -> list[bytes | FileRange]:
         """See :class:`txproxy.cache.stored.StoredBody`."""
-        there = self._kept.length
+        there = self._kept_size
         found = self._kept.parts(start, min(stop, there)) if start < there else []
         at = self._held_from
         for piece in self._over:
+            if at >= stop:
+                break
             low, high = max(start, at), min(stop, at + len(piece))
             if low < high:
                 found.append(piece[low - at : high - at])
@@ -105,7 +116,7 @@ class FillBody:
             self._trim()
             self._go_on()
         else:
-            self._deserted()
+            self._desert()
 
     # -- for who brings it
 
@@ -119,52 +130,82 @@ class FillBody:
         """Whether the rest is to be fetched though nobody reads it: that is little, or the half of it is there."""
         if self._writer is None:
             return False
-        there = self.available
-        return self.expected is None or self.expected - there <= AHEAD or 2 * there >= self.expected
+        there = self._held_to
+        if self.expected is None:
+            # It may never end.
+            return there - self._read_to <= AHEAD
+        return self.expected - there <= AHEAD or 2 * there >= self.expected
+
+    @property
+    def is_read(self) -> bool:
+        """Whether anybody reads it."""
+        return bool(self._readers)
 
     def write(self, data: bytes) -> None:
         """Part of it has come."""
-        if self._writer is not None and not self._writer.write(data):
-            self._held_from = self._kept.length
+        if self._writer is not None and not self._keeps(self._writer, data):
+            self._held_from = self._kept_size
             self._writer = None
         if self._writer is None:
-            self._over.append(data)
-            if not self._readers:
+            self._hold(data)
+        self._held_to += len(data)
+        if not self._readers:
+            if not self.is_worth_it:
                 self._deserted()
-                return
+            return
         self._tell()
         self._hold_back()
+
+    def _hold(self, data: bytes) -> None:
+        over = self._over
+        if over and len(over[-1]) + len(data) <= _PIECE:
+            # What comes in very small parts is not to be searched for long.
+            over[-1] += data
+        else:
+            over.append(data)
+
+    def _keeps(self, writer: Writer, data: bytes) -> bool:
+        try:
+            kept = writer.write(data)
+        except Exception:
+            # Those who read it get it all the same.
+            _log.failure("a store failed")
+            kept = False
+        if kept:
+            self._kept_size += len(data)
+        return kept
 
     def finish(self) -> StoredBody | None:
         """All of it is there; gives what the store has, None if that is not all."""
         writer, self._writer = self._writer, None
         if writer is None:
-            # Who has not had all of it reads on here.
-            self._complete(self)
             return None
-        kept = writer.finish()
+        self._held_from = self._kept_size
+        if self.expected is not None and self._held_to != self.expected:
+            # Whoever brings it has not kept his word.
+            writer.abandon()
+            return None
         # It is the same bytes, and stays whatever becomes of the entry.
-        self._kept = kept
-        self._held_from = kept.length
-        self._complete(kept)
+        self._kept = kept = writer.finish()
         return kept
+
+    def complete(self) -> None:
+        """Let those that read it have the rest, and be done."""
+        readers, self._readers = self._readers, set()
+        self._waiting.clear()
+        for reader in readers:
+            reader.complete(self)
 
     def fail(self) -> None:
         """No more comes."""
         if self._writer is not None:
-            self._held_from = self._kept.length
+            self._held_from = self._kept_size
             self._writer.abandon()
             self._writer = None
         readers, self._readers = self._readers, set()
         self._waiting.clear()
         for reader in readers:
             reader.fail()
-
-    def _complete(self, body: StoredBody) -> None:
-        readers, self._readers = self._readers, set()
-        self._waiting.clear()
-        for reader in readers:
-            reader.complete(body)
 
     def _tell(self) -> None:
         waiting, self._waiting = self._waiting, set()
@@ -175,17 +216,25 @@ class FillBody:
         """Let go of what all have had."""
         over = self._over
         if over and self._writer is None:
-            least = min(reader.position for reader in self._readers)
+            least = min(reader.needed for reader in self._readers)
             while over and self._held_from + len(over[0]) <= least:
                 self._held_from += len(over.popleft())
+
+    def _desert(self) -> None:
+        """The last reader has left. What waited for it is not to wait any longer, if the rest is wanted."""
+        self._read_to = self._held_to
+        self._deserted()
+        if self._paused:
+            self._paused = False
+            self._resume()
 
     def _hold_back(self) -> None:
         if self._paused or not self._readers:
             return
-        there = self.available
+        there = self._held_to
         if self._writer is None:
             # It is in memory for the slowest of them.
-            too_far = there - min(reader.position for reader in self._readers) > AHEAD
+            too_far = there - min(reader.needed for reader in self._readers) > AHEAD
         else:
             fastest = max(reader.position for reader in self._readers)
             too_far = there - fastest > AHEAD and all(reader.held for reader in self._readers)

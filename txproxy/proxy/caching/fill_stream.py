@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from twisted.logger import Logger
 
@@ -40,6 +41,9 @@ class Filled(Protocol):
 
     def refused(self, refusal: Refusal) -> None:
         """There is no response."""
+
+    def left_by_owner(self) -> bool:
+        """The proxy that has sent the request stops; gives whether others want it to go on."""
 
     def was_cut(self, error: str, detail: str) -> None:
         """The rest of the body does not come."""
@@ -94,10 +98,9 @@ class FillStream(ErrandStream):
             self._exchange.client_gone()
 
     def client_gone(self) -> None:
-        """See :class:`txproxy.proxy.services.Errand`: the proxy stops."""
-        if not self._over:
+        """See :class:`txproxy.proxy.services.Errand`: the proxy stops. Its own clients have left by now."""
+        if not self._over and not self._fill.left_by_owner():
             self.cancel()
-            self._fill.was_cut("connection_terminated", "the proxy has stopped")
 
     def send_informational(self, response: ResponseHead) -> None:
         """See :class:`ErrandStream`."""
@@ -105,23 +108,17 @@ class FillStream(ErrandStream):
 
     def send_head(self, response: ResponseHead) -> None:
         """See :class:`ErrandStream`."""
-        try:
-            self._fill.head_came(response, self._seen.head_seen or response)
-        except Exception:
-            self._failed()
+        if not self._tell(self._fill.head_came, response, self._seen.head_seen or response):
             self.cancel()
 
     def send_whole(self, response: ResponseHead, body: bytes) -> None:
         """See :class:`ErrandStream`."""
-        try:
-            self._fill.whole_came(response, self._seen.head_seen or response, body)
-        except Exception:
-            self._failed()
+        self._tell(self._fill.whole_came, response, self._seen.head_seen or response, body)
 
     def send_body(self, data: bytes) -> None:
         """See :class:`ErrandStream`."""
-        if not self._over:
-            self._fill.body_came(data)
+        if not self._tell(self._fill.body_came, data):
+            self.cancel()
 
     def flush(self) -> None:
         """See :class:`ErrandStream`."""
@@ -130,13 +127,12 @@ class FillStream(ErrandStream):
 
     def send_end(self, trailers: Headers) -> None:
         """See :class:`ErrandStream`."""
-        if not self._over:
-            self._fill.ended(trailers)
+        self._tell(self._fill.ended, trailers)
 
     def send_answer(self, given: Refusal | Answer, response: ResponseHead, body: bytes) -> int:
         """See :class:`ErrandStream`."""
         if isinstance(given, Refusal):
-            self._fill.refused(given)
+            self._tell(self._fill.refused, given)
         else:
             self.send_whole(response, body)
         return len(body)
@@ -146,10 +142,16 @@ class FillStream(ErrandStream):
         self.send_head(response)
         return True
 
-    def _failed(self) -> None:
-        """Nobody is to wait because of a fault of ours."""
-        _log.failure("the cache failed")
-        self._fill.was_cut("proxy_internal_error", "the cache failed")
+    def _tell(self, call: Callable[..., None], *what: Any) -> bool:
+        """Tell the fill, and give whether it has got that. If not, nobody is to wait because of a fault of ours."""
+        if not self._over:
+            try:
+                call(*what)
+            except Exception:
+                _log.failure("the cache failed")
+                self._fill.was_cut("proxy_internal_error", "the cache failed")
+                return False
+        return True
 
     def cut(self) -> None:
         """See :class:`ErrandStream`."""

@@ -56,6 +56,8 @@ class Filling(Protocol):
 
     # whether what comes is not to be kept, as something has changed since it was asked for
     outdated: bool
+    # what it validates
+    stale: Entry | None
 
     def join(self, asking: Asking) -> Answer | Deferred[Any] | None:
         """Give a request what comes; None if that is of no use to it."""
@@ -78,7 +80,7 @@ class SharedCache:
         self.policy_of = policy_of
         self.name = name.encode("ascii")
         self.now = now
-        # those that may be joined, by key
+        # those that are on their way, by key
         self.fills: dict[bytes, list[Filling]] = {}
         self._learned: OrderedDict[bytes, float] = OrderedDict()
         self._uses: OrderedDict[bytes, int] = OrderedDict()

@@ -6,12 +6,16 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
+from twisted.logger import Logger
+
 from txproxy.cache.answering.ranges import Piece
 from txproxy.cache.stored import FileRange, StoredBody
 from txproxy.errors import UpstreamClosed
 from txproxy.interfaces.answers import BodyReceiver
 from txproxy.net.transports.plain_transports import plain_socket
 from txproxy.wire.headers import Headers
+
+_log = Logger()
 
 _NO_FIELDS: Final = Headers()
 # What goes out in one go before others have their turn.
@@ -108,6 +112,18 @@ class Reader:
         """How much of the body it has got."""
         return max(self._position, 0)
 
+    @property
+    def needed(self) -> int:
+        """From where on it needs the body."""
+        pieces, at = self._pieces, self._at
+        if len(pieces) == 1 and not isinstance(pieces[0], bytes):
+            return max(self._position, pieces[0][0])
+        # Parts may be asked for in any order.
+        starts = [piece[0] for piece in pieces[at:] if not isinstance(piece, bytes)]
+        if self._position >= 0:
+            starts[0] = self._position
+        return min(starts, default=self.position)
+
     def fail(self) -> None:
         """No more of the body comes, though it is not complete."""
         receiver, self._receiver = self._receiver, None
@@ -127,18 +143,26 @@ class Reader:
             return
         self._busy = True
         try:
-            budget = _TURN
-            while not self._held and self._receiver is not None:
-                if budget <= 0:
-                    # Others have their turn first.
-                    self._later(self.go_on)
-                    return
-                given = self._give(self._receiver, budget)
-                if given < 0:
-                    return
-                budget -= given
+            self._give_turn()
+        except Exception:
+            # Whoever waits for it is told.
+            _log.failure("what is stored could not be read")
+            self._leave()
+            self.fail()
         finally:
             self._busy = False
+
+    def _give_turn(self) -> None:
+        budget = _TURN
+        while not self._held and self._receiver is not None:
+            if budget <= 0:
+                # Others have their turn first.
+                self._later(self.go_on)
+                return
+            given = self._give(self._receiver, budget)
+            if given < 0:
+                return
+            budget -= given
 
     def _give(self, receiver: BodyReceiver, most: int) -> int:
         """Give at most so many bytes; how many these were, or -1 if it has to wait, or is over."""
@@ -170,7 +194,10 @@ class Reader:
 
     def _give_part(self, receiver: BodyReceiver, start: int, stop: int) -> int:
         given = 0
-        for part in self._body.parts(start, stop):
+        parts = self._body.parts(start, stop)
+        if not parts:
+            raise LookupError("what is stored has gone")
+        for part in parts:
             if isinstance(part, bytes):
                 size = len(part)
                 self._position += size
@@ -197,9 +224,7 @@ class Reader:
         # The transport keeps what the client does not take, and says so.
         data = os.pread(part.fd, min(part.size, _READ), part.offset)
         if not data:
-            # A file that is shorter than it was.
-            self.fail()
-            return 0
+            raise LookupError("a file is shorter than it was")
         self._position += len(data)
         receiver.response_body(data)
         receiver.flush()
