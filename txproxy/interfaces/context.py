@@ -126,6 +126,13 @@ class RequestContext:
 
     def close_filters(self) -> None:
         """The exchange is over."""
+        if len(self.response_filters) == 1 and not self.request_filters and not self.filters_aside:
+            # Most are alone, and many do not care.
+            (alone,) = self.response_filters
+            self.response_filters = ()
+            if alone.wants_end:
+                self._close(alone)
+            return
         ended, self.filters, self.filters_aside = (self.filters, *self.filters_aside), ((), ()), ()
         for filters in ended:
             for kind in filters:
@@ -134,7 +141,7 @@ class RequestContext:
 
     def _close(self, one: ResponseFilter | RequestFilter) -> None:
         """Tell a filter that it is over, if it does not know. One that fails keeps no other from being told."""
-        if _has(self._closed, one):
+        if not one.wants_end or _has(self._closed, one):
             return
         self._closed = (*self._closed, one)
         try:
@@ -176,6 +183,12 @@ class ResponseFilter:
     # whether as many bytes come out of it as go in. False takes away the Content-Length of a response whose body it
     # wants.
     keeps_length = False
+    # whether it is told that the exchange is over: where it overrides ``closed``
+    wants_end = False
+
+    def __init_subclass__(cls, **words: Any) -> None:
+        super().__init_subclass__(**words)
+        cls.wants_end = cls.closed is not ResponseFilter.closed
 
     def head(self, response: ResponseHead, context: RequestContext) -> ResponseHead | Answer | Refusal:
         """The head that the client gets: ``response``, another one, or an answer in place of the whole response.
@@ -211,6 +224,12 @@ class RequestFilter:
 
     # whether as many bytes come out of it as go in; False has the body sent in chunks
     keeps_length = False
+    # See ResponseFilter.
+    wants_end = False
+
+    def __init_subclass__(cls, **words: Any) -> None:
+        super().__init_subclass__(**words)
+        cls.wants_end = cls.closed is not RequestFilter.closed
 
     def body(self, data: bytes) -> bytes | Refusal:
         """What passes of this part, or why the request does not."""

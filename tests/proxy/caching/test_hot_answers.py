@@ -122,3 +122,29 @@ def test_there_are_not_ever_more_of_them():
         hot.remember((b"/%d" % number, b"", None, "", ""), entry, answer, None, 0.0)
     assert hot.get((b"/0", b"", None, "", "")) is None
     assert hot.get((b"/%d" % (hot_answers.MOST + 1), b"", None, "", "")).answer is answer
+
+
+def test_what_cannot_be_stored_goes_past_as_if_there_were_no_cache(proxy):
+    for _ in range(4):
+        got, asked = proxy.ask(get(), proxy.response(cache_control="no-store"))
+        assert asked is not None and got.body == b"hello"
+        assert got.told == 'txproxy; fwd=uri-miss; detail="no-store"'
+    part = proxy.response("el", "206 Partial Content", cache_control="no-store", content_range="bytes 1-2/5")
+    got, asked = proxy.ask(get(range="bytes=1-2"), part)
+    assert got.status == 206 and b"bytes=1-2" in asked
+
+
+def test_it_is_looked_at_again_after_a_while(proxy):
+    for _ in range(3):
+        proxy.ask(get(), proxy.response(cache_control="no-store"))
+    proxy.pass_time(121)
+    for _ in range(2):
+        got, _ = proxy.ask(get(), proxy.response(**FRESH))
+    assert "stored" in got.told
+    assert proxy.ask(get())[1] is None
+
+
+def test_what_says_of_other_caches_is_kept(proxy):
+    for _ in range(3):
+        got, _ = proxy.ask(get(), proxy.response(cache_control="no-store", cache_status="other; hit"))
+        assert got.told == 'other; hit, txproxy; fwd=uri-miss; detail="no-store"'

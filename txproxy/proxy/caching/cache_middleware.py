@@ -23,7 +23,7 @@ from txproxy.proxy.caching.delivery import stored_answer
 from txproxy.proxy.caching.fill import Fill
 from txproxy.proxy.caching.hot_answers import NOT_PLAIN, HotAnswer, HotAnswers
 from txproxy.proxy.caching.passing import HeadFilter, LearnedFilter, PassedFilter, UnsafeFilter
-from txproxy.proxy.caching.shared_cache import PolicyOf, SharedCache
+from txproxy.proxy.caching.shared_cache import Learned, PolicyOf, SharedCache
 from txproxy.proxy.caching.stored_reader import Reader
 from txproxy.proxy.exchanges.answer_sources import BytesSource
 from txproxy.proxy.services import Services
@@ -43,7 +43,10 @@ _NOT_WITH_A_FILL: Final = (b"range", b"upgrade")
 
 @implementer(IComposedMiddleware)
 class CacheMiddleware:
-    """Answers from ``cache`` what it may, and keeps there what comes. ``policy_of`` is in place of the cache's own."""
+    """Answers from ``cache`` what it may, and keeps there what comes. ``policy_of`` is in place of the cache's own.
+    It finds a policy by method, target, and the name of the route or rule: what it has said of these holds for the next
+    request for the same.
+    """
 
     def __init__(self, cache: SharedCache, policy_of: PolicyOf | None = None) -> None:
         self.cache = cache
@@ -84,10 +87,17 @@ class _Caching:
     def __call__(self, request: RequestHead, context: RequestContext) -> Decision:
         asked = (request.path, request.authority, request.scheme, context.scheme, context.rule)
         hot = self._hot.get(asked)
-        if hot is not None and self._is_plain(request, context):
-            answer = self._again(hot, context)
-            if answer is not None:
-                return answer
+        if hot is not None:
+            if type(hot) is LearnedFilter:
+                if hot.learned.until and self._goes_past(request, context):
+                    context.cache = hot.verdict
+                    filters = context.response_filters
+                    context.response_filters = (hot, *filters) if filters else hot.alone
+                    return self._handle(request, context)
+            elif self._is_plain(request, context):
+                answer = self._again(hot, context)
+                if answer is not None:
+                    return answer
         policy = self._policy_of(request, context)
         if policy is None or request.method == b"CONNECT":
             return self._handle(request, context)
@@ -112,6 +122,17 @@ class _Caching:
         if request.body or request.upgrade is not None:
             return self._bypass(asking, "body" if request.body else "upgrade")
         return self._decide(asking)
+
+    def _goes_past(self, request: RequestHead, context: RequestContext) -> bool:
+        """Whether a request gets what the origin says, where nothing can be stored."""
+        return (
+            request.method == b"GET"
+            and not request.body
+            and context.lines is None
+            and context.trace is None
+            and b"cache-control" not in request.headers.index
+            and not context.errand
+        )
 
     def _is_plain(self, request: RequestHead, context: RequestContext) -> bool:
         """Whether a request gets what all get."""
@@ -218,8 +239,9 @@ class _Caching:
             return joined if joined is not None else self._bypass(asking, "range")
         if asking.policy.min_uses > 1 and cache.count_use(asking.key) < asking.policy.min_uses:
             return self._passed(asking, PassedFilter(asking, cache, why, "not asked for often enough"))
-        if cache.is_learned(asking.key, cache.now()):
-            return self._learned(asking, why)
+        learned = cache.learned(asking.key, cache.now())
+        if learned is not None:
+            return self._learned(asking, learned)
         return self._ask(asking, why, None)
 
     def _ask(self, asking: Asking, why: ForwardedFor, stale: Entry | None) -> Decision:
@@ -269,9 +291,23 @@ class _Caching:
         head = request.with_fields(Headers.parsed(lines), request.path)
         return Fill(self._cache, self._services, self._handle, asking, head, why, stale)
 
-    def _learned(self, asking: Asking, why: ForwardedFor) -> Decision:
+    def _learned(self, asking: Asking, learned: Learned) -> Decision:
         """Responses of it are known not to be storable: it goes as if there were no cache."""
-        return self._passed(asking, LearnedFilter(asking, self._cache, why))
+        told = learned.told
+        if not isinstance(told, LearnedFilter):
+            learned.told = told = LearnedFilter(asking, self._cache, learned)
+        request, context, policy = asking.request, asking.context, asking.policy
+        if (
+            not policy.key_headers
+            and not policy.key_cookies
+            and policy.min_uses == 1
+            and self._is_plain(request, context)
+        ):
+            asked = (request.path, request.authority, request.scheme, context.scheme, context.rule)
+            self._hot.know(asked, told)
+        context.cache = told.verdict
+        context.filter_responses(told)
+        return self._handle(request, context)
 
     def _pass_by(self, asking: Asking, why: str) -> Decision:
         return self._passed(asking, PassedFilter(asking, self._cache, ForwardedFor.MISS, why))

@@ -331,7 +331,7 @@ class Fill:
         if storing.freshness is None or names is None or why:
             if not self._has_login:
                 # What is not kept for who has a login may be kept for others.
-                self._cache.learn(self.key, now)
+                self._cache.learn(self.key, why, now)
             return None, why
         vary = vary_values(self._request.headers, names)
         head = stored_head(plain, storing.freshness, asking.policy, times, vary)

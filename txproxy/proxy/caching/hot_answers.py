@@ -7,7 +7,8 @@ Its slow twin is the plain way of :mod:`txproxy.proxy.caching.cache_middleware`.
 from __future__ import annotations
 
 import math
-from typing import Final, TypeAlias
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
 from txproxy.cache.answering.cache_status import CacheVerdict
 from txproxy.cache.stored import Entry
@@ -39,14 +40,14 @@ class HotAnswer:
 
 
 class HotAnswers:
-    """Those of one listener and scope."""
+    """Those of one listener and scope; and what else is known of a plain GET, so that it need not be looked for."""
 
     __slots__ = ("_answers", "get")
 
     def __init__(self) -> None:
-        self._answers: dict[Asked, HotAnswer] = {}
-        # the answer to a plain GET of that; None if there is none
-        self.get = self._answers.get
+        self._answers: dict[Asked, Any] = {}
+        # what is known of a plain GET of that; None if nothing is
+        self.get: Callable[[Asked], Any] = self._answers.get
 
     def remember(self, asked: Asked, entry: Entry, answer: RelayedAnswer, verdict: CacheVerdict, now: float) -> None:
         """It is the same until the next second of its age, as long as it is fresh."""
@@ -56,6 +57,10 @@ class HotAnswers:
         age = head.age(now)
         # What Cache-Status says is left is at most one second too much by then.
         until = min(now + 1.0 - (age - math.floor(age)), head.expiry())
+        self.know(asked, HotAnswer(entry, answer, verdict, until))
+
+    def know(self, asked: Asked, what: Any) -> None:
+        """This is known of it."""
         if len(self._answers) >= MOST:
             self._answers.clear()
-        self._answers[asked] = HotAnswer(entry, answer, verdict, until)
+        self._answers[asked] = what

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Served
 from txproxy.cache.changes.invalidation import invalidated
@@ -13,8 +13,13 @@ from txproxy.cache.storing import Times, may_store
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.proxy.caching.asking import Asking
 from txproxy.proxy.caching.delivery import with_status
-from txproxy.proxy.caching.shared_cache import SharedCache
+from txproxy.proxy.caching.shared_cache import Learned, SharedCache
+from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
+
+_NO_FIELDS: Final = Headers()
+# How often it is looked whether what could not be stored can be, in seconds.
+_LOOK_EVERY: Final = 1.0
 
 Keying: TypeAlias = "Callable[[RequestHead, RequestContext, CachePolicy, bytes], bytes]"
 
@@ -43,17 +48,40 @@ class PassedFilter(ResponseFilter):
         """An upstream has answered."""
 
 
-class LearnedFilter(PassedFilter):
-    """The same of one that goes past it since such responses could not be stored; as soon as one can, the next request
-    has it stored.
+class LearnedFilter(ResponseFilter):
+    """The same of those that go past it since such responses could not be stored. One serves for all requests with the
+    key of ``asking``; now and then it looks whether a response can be stored after all, so that the next one is.
     """
 
-    def came(self, response: ResponseHead, now: float) -> None:
-        """See :class:`PassedFilter`."""
-        asking = self.asking
-        times = Times(self.asked_at, now)
-        if may_store(asking.request, response, asking.policy, times, credentials=asking.personal):
-            self.cache.unlearn(asking.key)
+    refusals = True
+
+    def __init__(self, asking: Asking, cache: SharedCache, learned: Learned) -> None:
+        self.learned = learned
+        self.verdict = CacheVerdict(served=Served.MISS, forwarded=ForwardedFor.URI_MISS, detail=learned.why)
+        self._key = asking.key
+        self._policy = asking.policy
+        # As what a plain request gets: this one may be somebody's.
+        self._asked = asking.request.with_fields(_NO_FIELDS, asking.request.path)
+        self._cache = cache
+        self._line = self.verdict.line(cache.name, 0.0)
+        self._look_at = 0.0
+        # as all filters of a request that has no others
+        self.alone = (self,)
+
+    def head(self, response: ResponseHead, context: RequestContext) -> ResponseHead:
+        """See :class:`txproxy.interfaces.ResponseFilter`."""
+        if context.attempt is not None:
+            cache = self._cache
+            now = cache.now()
+            if now >= self._look_at:
+                self._look_at = now + _LOOK_EVERY
+                if now >= self.learned.until or may_store(self._asked, response, self._policy, Times(now, now)):
+                    cache.unlearn(self._key)
+        block = response.headers.block
+        if b"ache-Status:" in block or b"ache-status:" in block:
+            return response.with_lines(with_status(response.headers.lines, self.verdict, self._cache.name, 0.0))
+        added = Headers.of_block(b"%b\r\n%b" % (block, self._line))
+        return ResponseHead(response.status, added, response.reason, response.body, response.minor, response.keep_alive)
 
 
 class HeadFilter(PassedFilter):

@@ -13,7 +13,7 @@ from txproxy.cache.policy import CachePolicy
 from txproxy.cache.stored import Entry, StoredHead
 from txproxy.cache.vary import choose
 from txproxy.interfaces.answers import Answer
-from txproxy.interfaces.context import RequestContext
+from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.proxy.caching.asking import Asking
 from txproxy.proxy.caching.fill_body import Writer
 from txproxy.wire.headers import Headers
@@ -63,6 +63,19 @@ class Filling(Protocol):
         """Give a request what comes; None if that is of no use to it."""
 
 
+class Learned:
+    """That responses of something cannot be stored, ``until`` when that holds, and ``why``. ``told`` is what they pass
+    to say so, if any has come.
+    """
+
+    __slots__ = ("until", "why", "told")
+
+    def __init__(self, until: float, why: str) -> None:
+        self.until = until
+        self.why = why
+        self.told: ResponseFilter | None = None
+
+
 class SharedCache:
     """What is stored in ``store``, under the policies that ``policy_of`` finds for requests: None is not to be cached.
     Without it, what is usual in the mode: ``FOR_REVERSE`` and ``FOR_FORWARD`` of :mod:`txproxy.cache.policy`. ``name``
@@ -82,7 +95,7 @@ class SharedCache:
         self.now = now
         # those that are on their way, by key
         self.fills: dict[bytes, list[Filling]] = {}
-        self._learned: OrderedDict[bytes, float] = OrderedDict()
+        self._learned: OrderedDict[bytes, Learned] = OrderedDict()
         self._uses: OrderedDict[bytes, int] = OrderedDict()
 
     # -- what is stored
@@ -112,22 +125,24 @@ class SharedCache:
 
     # -- what cannot be
 
-    def is_learned(self, key: bytes, now: float) -> bool:
-        """Whether responses under ``key`` are known not to be storable."""
-        until = self._learned.get(key)
-        return until is not None and until > now
+    def learned(self, key: bytes, now: float) -> Learned | None:
+        """What is known of ``key``, if that is that its responses cannot be stored."""
+        learned = self._learned.get(key)
+        return learned if learned is not None and learned.until > now else None
 
-    def learn(self, key: bytes, now: float) -> None:
-        """They are, from ``now`` on."""
+    def learn(self, key: bytes, why: str, now: float) -> None:
+        """They cannot, from ``now`` on, for the reason ``why``."""
         learned = self._learned
-        learned[key] = now + _LEARNED_FOR
+        learned[key] = Learned(now + _LEARNED_FOR, why)
         learned.move_to_end(key)
         if len(learned) > _MOST_LEARNED:
-            learned.popitem(last=False)
+            learned.popitem(last=False)[1].until = 0.0
 
     def unlearn(self, key: bytes) -> None:
         """One can be stored after all."""
-        self._learned.pop(key, None)
+        learned = self._learned.pop(key, None)
+        if learned is not None:
+            learned.until = 0.0
 
     # -- what is asked for often
 

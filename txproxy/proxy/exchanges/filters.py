@@ -93,19 +93,21 @@ def filtered_head(
     """The head that the client gets, and what its body passes, if it passes any filter; ``bodiless`` if it has none.
     Raises ``ReplacedResponse``.
     """
+    any_wants_body = False
     for place, one in enumerate(filters):
         given = one.head(response, context)
-        if isinstance(given, ResponseHead):
-            response = given
-        else:
+        if not isinstance(given, ResponseHead):
             raise ReplacedResponse(given, filters[place + 1 :])
+        response = given
         if response.status in _BODILESS and not bodiless:
             # What the upstream still sends has no place in it (RFC 9110 section 6.4.1).
             lines = [line for line in response.headers.lines if line.partition(b":")[0].lower() not in _MADE_ANEW]
             raise ReplacedResponse(Answer(response.status, tuple(lines)), filters[place + 1 :])
-    wanting = [one for one in filters if one.wants_body]
-    if not wanting:
+        if one.wants_body:
+            any_wants_body = True
+    if not any_wants_body:
         return response, None
+    wanting = [one for one in filters if one.wants_body]
     if not all(one.keeps_length for one in wanting):
         response = response.with_lines(_without_length(response.headers.lines))
         if not bodiless:

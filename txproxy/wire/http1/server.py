@@ -272,9 +272,10 @@ class ServerCodec(Codec):
                 tail += b"\r\nConnection: close"
             elif not self._minor:
                 tail += b"\r\nConnection: keep-alive"
-        if not response.headers.lines:
+        block = response.headers.block
+        if not block:
             return b"HTTP/1.1 %d %b%b\r\n\r\n" % (status, response.reason, tail)
-        return b"HTTP/1.1 %d %b\r\n%b%b\r\n\r\n" % (status, response.reason, response.headers.block, tail)
+        return b"HTTP/1.1 %d %b\r\n%b%b\r\n\r\n" % (status, response.reason, block, tail)
 
     def send_whole(self, response: ResponseHead, body: bytes, close: bool) -> bytes:
         """A whole response: ``send_head``, ``send_data`` and ``send_end`` in one. ``body`` is all that it has."""
