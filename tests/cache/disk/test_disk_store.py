@@ -42,6 +42,21 @@ def test_a_large_body_is_read_once_by_each_process_before_it_is_sent(tmp_path: P
 
 
 @pytest.mark.parametrize("size", [100, 100_000])
+def test_who_still_waits_when_it_is_closed_gets_nothing_or_all(
+    tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = DiskStore(str(tmp_path), 32 * MB)
+    entry = put(store, "a", size)
+    monkeypatch.setattr("txproxy.cache.disk.segment._NOWAIT", 0)
+    whole, removed = store.variants(key_of("a")), store.variants(key_of("a"))
+    assert isinstance(whole, NeedsThread) and isinstance(removed, NeedsThread)
+    store.close()
+    assert [one.head.headers for one in whole.read()] == [entry.head.headers]
+    entry.place.set_gone()
+    assert removed.read() == ()
+
+
+@pytest.mark.parametrize("size", [100, 100_000])
 def test_a_fresher_head_has_the_body_that_was_there(tmp_path: Path, size: int) -> None:
     store = DiskStore(str(tmp_path), 32 * MB)
     old = put(store, "a", size)

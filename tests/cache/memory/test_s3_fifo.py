@@ -70,12 +70,13 @@ def test_what_comes_again_soon_goes_to_the_main_queue() -> None:
 
 def test_an_eviction_ends_though_all_were_used() -> None:
     queues = S3Fifo(1_000)
-    for name in range(1_000):
-        node = _node(name)
+    nodes = [_node(name) for name in range(1_000)]
+    for node in nodes:
         node.uses = MOST_USES
         queues.add(node)
     assert queues.evict() is not None
     assert len(queues) == 999
+    assert sum(node.uses < MOST_USES for node in nodes) < 100
 
 
 def test_what_was_removed_is_not_evicted_and_keeps_nothing() -> None:

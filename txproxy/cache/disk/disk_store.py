@@ -35,16 +35,28 @@ class DiskStore:
 
     :meth:`rebuild` and :meth:`tidy` are to be stepped through now and then: the one if :attr:`is_complete` says that
     the index is not, the other always. Nothing else takes time, but for the disk's own when it is written to. All but
-    ``NeedsThread.read`` is to be called in one thread.
+    ``NeedsThread.read`` is to be called in one thread, and by the process that has made it: another has its own.
     """
 
-    __slots__ = ("size", "max_object", "hits", "_directory", "_segments", "_index", "_reader", "_log", "_tidying")
+    __slots__ = (
+        "size",
+        "max_object",
+        "hits",
+        "_directory",
+        "_segments",
+        "_index",
+        "_reader",
+        "_log",
+        "_tidying",
+        "_closed",
+    )
 
     def __init__(self, path: str, size: int, segment_size: int = 64 << 20, most_open: int = 128) -> None:
         if size < SMALLEST:
             raise ConfigError(f"{path}: {size} bytes are too few", f"accepted are {SMALLEST} and more")
         self.size = size
         self.hits = 0
+        self._closed = False
         self._directory = CacheDirectory(path)
         with self._directory.locked(wait=True):
             self._index = self._directory.index(slots_for(size))
@@ -85,7 +97,17 @@ class DiskStore:
         try:
             return self._reader.read(key, hints, wait=False)
         except NotInMemory:
-            return NeedsThread(partial(self._reader.read, key, hints, True))
+            return NeedsThread(partial(self._wait, key, hints))
+
+    def _wait(self, key: bytes, hints: list[Hint]) -> tuple[DiskEntry, ...]:
+        """The same, in a thread."""
+        try:
+            return self._reader.read(key, hints, wait=True)
+        except ValueError:
+            if self._closed:
+                # Its index is gone, in the middle of this.
+                return ()
+            raise
 
     def used(self, entry: DiskEntry) -> None:
         """Count a use of an entry, which makes it stay when its segment goes."""
@@ -125,6 +147,7 @@ class DiskStore:
 
     def close(self) -> None:
         """Be done with it. Bodies that somebody has can be read on."""
+        self._closed = True
         self._segments.close()
         self._index.close()
         self._directory.close()

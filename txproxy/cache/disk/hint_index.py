@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 _MAGIC: Final = b"TxIndex1"
@@ -94,9 +95,13 @@ class HintIndex:
 
     def close(self) -> None:
         """Unmap it."""
-        self._words.release()
-        self._map.close()
         os.close(self._fd)
+        try:
+            self._words.release()
+            self._map.close()
+        except BufferError:
+            # A thread is just looking at it; it goes when nobody has it any more.
+            pass
 
     @property
     def slots(self) -> int:
@@ -123,11 +128,15 @@ class HintIndex:
                     found.append(Hint(place, word))
             if 0 in words:
                 break
+        if len(found) < 2:
+            return found
         return [hint for place, hint in enumerate(found) if not any(hint.is_of(other) for other in found[:place])]
 
-    def _probed(self, key: bytes) -> list[int]:
+    def _probed(self, key: bytes) -> Iterator[int]:
+        """Where the buckets begin that a key's hints may be in, one after another."""
         bucket = int.from_bytes(key[2:10], "little")
-        return [(bucket + probe) % self._buckets * _BUCKET for probe in range(_PROBES)]
+        for probe in range(_PROBES):
+            yield (bucket + probe) % self._buckets * _BUCKET
 
     def add(self, key: bytes, segment: int, offset: int, uses: int = 0) -> Hint:
         """Hint at a record. Where there is no room, that of the oldest segment nearby makes it."""

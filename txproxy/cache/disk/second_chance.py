@@ -73,7 +73,8 @@ class SecondChance:
             return []
         return [
             entry
-            for entry in self._reader.read(key, hints, wait=True)
+            # To copy a long body checks it.
+            for entry in self._reader.read(key, hints, wait=True, checked=False)
             if entry.hint.uses and _stands_in(entry, segment.number)
         ]
 

@@ -19,7 +19,8 @@ class MemoryStore:
     that are still coming, and of those that are evicted and still being sent. The latter two together get half of it
     at most. An entry is as large as ``max_object`` at most, a tenth of the size.
 
-    ``hits`` and ``evictions`` are counted. Nothing here takes time or waits.
+    ``hits`` and ``evictions`` are counted. Nothing here takes time or waits. It is for the process that has made it: a
+    fork of that would write to the same memory.
     """
 
     __slots__ = (
