@@ -78,7 +78,10 @@ def key_parts(policy: CachePolicy, request: Headers) -> bytes:
     if not policy.key_headers and not policy.key_cookies:
         return b""
     found = vary_values(request, policy.key_headers)
-    pairs = [*found, *_cookies(request.get(b"cookie") or b"", policy.key_cookies)]
+    # What is for one hop goes no further (see vary_values).
+    ((_, sent),) = vary_values(request, (b"cookie",))
+    cookie = (request.get(b"cookie") or b"") if sent is not None else b""
+    pairs = [*found, *_cookies(cookie, policy.key_cookies)]
     # None of these can be the same as another: a value that is missing is no empty one.
     return _with_lengths(one for name, value in pairs for one in (name, b"-" if value is None else b"=" + value))
 

@@ -17,6 +17,7 @@ from txproxy.wire.headers import Headers
 
 # RFC 9111 3.2: what belongs to the body that is stored, and to the message that it came in.
 _OF_THE_BODY: Final = frozenset({b"content-length", b"content-encoding", b"content-type", b"content-range"})
+_COOKIES: Final = frozenset({b"set-cookie", b"set-cookie2"})
 _DROPPED: Final = HOP_BY_HOP | _OF_THE_BODY | {b"trailer"}
 
 
@@ -83,6 +84,15 @@ def updated_headers(stored: Headers, response: Headers, response_time: float) ->
     gone = {*names, b"age"}
     lines = [line for line, name in zip(stored.lines, stored.names(), strict=True) if name not in gone]
     return Headers.parsed(lines + new)
+
+
+def without_cookies(response: Headers) -> Headers:
+    """The fields of a 304, or of the answer to HEAD, without cookies: whom it sets them for is the one that has asked,
+    and none of those that get what it is about.
+    """
+    if _COOKIES.isdisjoint(response.index):
+        return response
+    return Headers.parsed([line for line in response.lines if line.partition(b":")[0].lower() not in _COOKIES])
 
 
 def freshened(

@@ -10,9 +10,9 @@ from zope.interface import implementer
 from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Served
 from txproxy.cache.answering.conditional import for_the_origin, validators, without_conditions
 from txproxy.cache.changes.invalidation import SAFE_METHODS
-from txproxy.cache.keys import cache_key, key_parts, not_with_a_fill, sent_path
+from txproxy.cache.keys import cache_key, key_parts, not_with_a_fill, sent_authority, sent_path
 from txproxy.cache.policy import FOR_FORWARD, FOR_REVERSE, CachePolicy
-from txproxy.cache.reuse import Use, use_of, wants_stored_alone, wants_the_origin
+from txproxy.cache.reuse import Use, may_stand_in, use_of, wants_stored_alone, wants_the_origin
 from txproxy.cache.stored import Entry
 from txproxy.interfaces.answers import Answer, Refusal, RelayedAnswer
 from txproxy.interfaces.context import RequestContext
@@ -105,7 +105,9 @@ class _Caching:
             # What is asked on the way is not for clients, and what is tied to a connection is nobody else's.
             return self._handle(request, context)
         path = sent_path(policy, request.path)
-        if path is not request.path:
+        is_read = request.method in (b"GET", b"HEAD") and not request.body and request.upgrade is None
+        if path is not request.path and is_read:
+            # What changes something is to know all that the client has said.
             request = request.with_fields(request.headers, path)
         asking = Asking(
             request,
@@ -117,11 +119,11 @@ class _Caching:
             self._decide,
             self._pass_by,
         )
+        if is_read:
+            return self._decide(asking)
         if request.method not in (b"GET", b"HEAD"):
             return self._other(asking)
-        if request.body or request.upgrade is not None:
-            return self._bypass(asking, "body" if request.body else "upgrade")
-        return self._decide(asking)
+        return self._bypass(asking, "body" if request.body else "upgrade")
 
     def _goes_past(self, request: RequestHead, context: RequestContext) -> bool:
         """Whether a request gets what the origin says, where nothing can be stored."""
@@ -232,7 +234,7 @@ class _Caching:
         if wants_stored_alone(request.headers, asking.policy):
             return _unavailable()
         if request.method == b"HEAD":
-            return self._passed(asking, HeadFilter(asking, cache, why))
+            return self._head(asking, why)
         if b"range" in request.headers.index:
             # A part of it is no whole.
             joined = self._join(asking) if self._may_share(asking, None, _NOT_SHARED - _PARTS) else None
@@ -246,12 +248,12 @@ class _Caching:
 
     def _ask(self, asking: Asking, why: ForwardedFor, stale: Entry | None) -> Decision:
         """Have it fetched, or wait for what is being fetched."""
-        request, cache = asking.request, self._cache
+        request = asking.request
         trace = asking.context.trace
         if trace is not None and trace.dry_run:
             return self._handle(request, asking.context)
         if request.method == b"HEAD":
-            return self._passed(asking, HeadFilter(asking, cache, why))
+            return self._head(asking, why)
         shared = not asking.alone and why is not ForwardedFor.REQUEST and self._may_share(asking, stale)
         if shared:
             joined = self._join(asking)
@@ -283,13 +285,28 @@ class _Caching:
         return None
 
     def _fill(self, asking: Asking, why: ForwardedFor, stale: Entry | None) -> Fill:
-        request = asking.request
-        lines = without_conditions(not_with_a_fill(request.headers.lines, request.kept))
+        lines = without_conditions(asking.request.headers.lines)
         lines = [line for line in lines if line.partition(b":")[0].lower() not in _NOT_WITH_A_FILL]
-        if stale is not None:
-            lines += validators(stale.head)
-        head = request.with_fields(Headers.parsed(lines), request.path)
+        head = self._keyed(asking, lines, validators(stale.head) if stale is not None else [])
+        # What is kept is the answer to a GET, whatever has brought it about.
+        head.method = b"GET"
         return Fill(self._cache, self._services, self._handle, asking, head, why, stale)
+
+    def _keyed(self, asking: Asking, lines: list[bytes], added: list[bytes]) -> RequestHead:
+        """The request with these ``lines`` of its own, without what may change the response and is in no key."""
+        request = asking.request
+        lines = not_with_a_fill(lines, request.kept)
+        head = request.with_fields(Headers.parsed(lines + added), request.path)
+        if request.authority:
+            # An origin may tell apart what is one host here.
+            scheme = request.scheme or asking.context.scheme.encode("ascii")
+            head.authority = sent_authority(scheme, request.authority)
+        return head
+
+    def _head(self, asking: Asking, why: ForwardedFor) -> Decision:
+        """A HEAD that is not answered here. What comes may change what is stored, and is asked for as that is."""
+        asking.request = self._keyed(asking, asking.request.headers.lines, [])
+        return self._passed(asking, HeadFilter(asking, self._cache, why))
 
     def _learned(self, asking: Asking, learned: Learned) -> Decision:
         """Responses of it are known not to be storable: it goes as if there were no cache."""
@@ -310,6 +327,12 @@ class _Caching:
         return self._handle(request, context)
 
     def _pass_by(self, asking: Asking, why: str) -> Decision:
+        headers, cache = asking.request.headers, self._cache
+        _, entry = cache.find(asking.key, headers)
+        if entry is not None and may_stand_in(entry.head, headers, cache.now(), asking.policy):
+            # It asks for itself, and has that in case of need.
+            asking.alone = True
+            return self._decide(asking)
         return self._passed(asking, PassedFilter(asking, self._cache, ForwardedFor.MISS, why))
 
     # -- what is not for the cache

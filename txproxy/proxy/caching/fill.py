@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Served
-from txproxy.cache.changes.updates import freshened, updated_headers, validated
+from txproxy.cache.changes.updates import freshened, updated_headers, validated, without_cookies
 from txproxy.cache.reuse import is_failure, may_stand_in
 from txproxy.cache.stored import Entry, MemoryBody, StoredBody
 from txproxy.cache.storing import Storing, Times, may_store, stored_head
@@ -159,7 +159,8 @@ class Fill:
         expected = response.body if response.body >= 0 else None
         self.state = FillState.KEEPING
         self.entry = entry
-        writer = self._cache.store.body(expected)
+        # It takes no more than the policy does, however long it gets.
+        writer = self._cache.store.body(expected if expected is not None else self._asking.policy.max_object_size)
         self.body = body = FillBody(writer, expected, self._stream.pause, self._stream.resume, self._deserted)
         first = self._waiting.has_first
         self._waiting.hand_out(
@@ -178,7 +179,8 @@ class Fill:
         now = self._cache.now()
         entry, why = self._kept(plain, now)
         if entry is not None:
-            written = self._written(body)
+            most = self._asking.policy.max_object_size
+            written = self._written(body) if most is None or len(body) <= most else None
             if written is not None:
                 self._over()
                 entry = Entry(self.key, entry.head, written)
@@ -279,15 +281,17 @@ class Fill:
             return
         # Whom the origin has told something with it is the one that has asked.
         cookies = [line for line in plain.headers.lines if line[:11].lower() == b"set-cookie:"]
-        told = (
-            Headers.parsed([line for line in plain.headers.lines if line not in cookies]) if cookies else plain.headers
-        )
-        headers = updated_headers(stale.head.headers, told, now)
+        headers = updated_headers(stale.head.headers, without_cookies(plain.headers), now)
         whole = ResponseHead(stale.head.status, headers, stale.head.reason)
         times = Times(self._asked_at, now)
         storing = self._may_store(whole, times)
-        if storing.freshness is not None and not self.outdated:
-            entry = cache.replace(stale, freshened(stale.head, headers, storing.freshness, *times))
+        names = vary_names(headers)
+        if storing.freshness is not None and names is not None and not self.outdated:
+            # It may now say of more fields that it was chosen by them.
+            vary = stale.head.vary
+            if names != tuple(name for name, _ in vary):
+                vary = vary_values(self._request.headers, names)
+            entry = cache.replace(stale, freshened(stale.head, headers, storing.freshness, *times, vary=vary))
         else:
             # It holds, this once.
             entry = Entry(self.key, attrs.evolve(stale.head, headers=headers), stale.body)
@@ -358,7 +362,7 @@ class Fill:
     def _keep(self, entry: Entry) -> None:
         if not self.outdated:
             try:
-                self._cache.keep(entry)
+                self._cache.keep(entry, self._request.headers)
             except Exception:
                 # Those who wait for it get it all the same.
                 _log.failure("a store failed")

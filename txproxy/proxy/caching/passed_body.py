@@ -14,7 +14,7 @@ class PassedBody:
     brings it, and ``cancel`` for when the client does not want it any more.
     """
 
-    __slots__ = ("length", "_pause", "_resume", "_cancel", "_receiver", "_early", "_trailers", "_fault")
+    __slots__ = ("length", "_pause", "_resume", "_cancel", "_receiver", "_early", "_held", "_trailers", "_fault")
 
     def __init__(
         self,
@@ -30,6 +30,8 @@ class PassedBody:
         self._receiver: BodyReceiver | None = None
         # what has come before anybody wanted it
         self._early = b""
+        # the client is slow
+        self._held = False
         self._trailers: Headers | None = None
         self._fault: ExchangeError | None = None
 
@@ -47,16 +49,18 @@ class PassedBody:
             self.end(self._trailers)
         elif self._fault is not None:
             self.fail(self._fault)
-        elif early:
+        elif early and not self._held:
             self._resume()
 
     def pause_response(self) -> None:
         """See :class:`txproxy.interfaces.BodySource`."""
+        self._held = True
         if self._cancel is not None:
             self._pause()
 
     def resume_response(self) -> None:
         """See :class:`txproxy.interfaces.BodySource`."""
+        self._held = False
         if self._cancel is not None:
             self._resume()
 

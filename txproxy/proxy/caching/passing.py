@@ -7,7 +7,8 @@ from typing import Final, TypeAlias
 
 from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Served
 from txproxy.cache.changes.invalidation import invalidated
-from txproxy.cache.changes.updates import HeadEffect, effect_of_head, freshened, updated_headers
+from txproxy.cache.changes.updates import HeadEffect, effect_of_head, freshened, updated_headers, without_cookies
+from txproxy.cache.keys import sent_path
 from txproxy.cache.policy import CachePolicy
 from txproxy.cache.storing import Times, may_store
 from txproxy.interfaces.context import RequestContext, ResponseFilter
@@ -15,7 +16,7 @@ from txproxy.proxy.caching.asking import Asking
 from txproxy.proxy.caching.delivery import with_status
 from txproxy.proxy.caching.shared_cache import Learned, SharedCache
 from txproxy.wire.headers import Headers
-from txproxy.wire.message import RequestHead, ResponseHead
+from txproxy.wire.message import UNTIL_CLOSE, RequestHead, ResponseHead
 
 _NO_FIELDS: Final = Headers()
 # How often it is looked whether what could not be stored can be, in seconds.
@@ -75,7 +76,9 @@ class LearnedFilter(ResponseFilter):
             now = cache.now()
             if now >= self._look_at:
                 self._look_at = now + _LOOK_EVERY
-                if now >= self.learned.until or may_store(self._asked, response, self._policy, Times(now, now)):
+                fits = response.body != UNTIL_CLOSE and response.body <= cache.store.max_object
+                storable = fits and may_store(self._asked, response, self._policy, Times(now, now))
+                if now >= self.learned.until or storable:
                     cache.unlearn(self._key)
         block = response.headers.block
         if b"ache-Status:" in block or b"ache-status:" in block:
@@ -98,7 +101,7 @@ class HeadFilter(PassedFilter):
             cache.store.remove(entry)
         elif effect is HeadEffect.FRESHENS:
             times = Times(self.asked_at, now)
-            headers = updated_headers(entry.head.headers, response.headers, now)
+            headers = updated_headers(entry.head.headers, without_cookies(response.headers), now)
             request = asking.request
             asked = RequestHead(b"GET", request.path, request.headers, request.authority, request.scheme)
             whole = ResponseHead(response.status, headers, response.reason)
@@ -125,4 +128,5 @@ class UnsafeFilter(PassedFilter):
         if gone is None:
             return
         for _, _, path in gone.targets:
+            path = sent_path(asking.policy, path)
             self.cache.invalidate(self._key(request, context, asking.policy, path))

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 
 from txproxy.cache.policy import CachePolicy
 from txproxy.cache.stored import Entry, StoredHead
-from txproxy.cache.vary import choose
+from txproxy.cache.vary import choose, superseded
 from txproxy.interfaces.answers import Answer
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.proxy.caching.asking import Asking
@@ -105,11 +105,15 @@ class SharedCache:
         variants = self.store.variants(key)
         return variants, choose(variants, request) if variants else None
 
-    def keep(self, entry: Entry) -> bool:
-        """Keep a new response in the place of what was chosen by the same values; gives whether it is kept."""
-        same = [one for one in self.store.variants(entry.key) if one.head.vary == entry.head.vary]
+    def keep(self, entry: Entry, request: Headers) -> bool:
+        """Keep a new response to a ``request`` in the place of those that it takes it of; gives whether it is kept."""
+        store = self.store
+        replaced, *others = [*superseded(store.variants(entry.key), entry.head, request), None]
+        for one in others:
+            if one is not None:
+                store.remove(one)
         self.unlearn(entry.key)
-        return self.store.put(entry, same[0] if same else None)
+        return store.put(entry, replaced)
 
     def replace(self, entry: Entry, head: StoredHead) -> Entry:
         """Keep another ``head`` for the body of an ``entry``."""
