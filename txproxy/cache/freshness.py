@@ -105,7 +105,10 @@ def freshness(
         explicit=explicit,
         validate=said.no_cache,
         never_stale=said.never_stale,
-        while_revalidate=_or_else(said.stale_while_revalidate, policy.stale_while_revalidate if lasting else 0.0),
+        # What was never fresh is for who has asked alone.
+        while_revalidate=_or_else(
+            said.stale_while_revalidate, policy.stale_while_revalidate if lasting and lifetime else 0.0
+        ),
         # An error that is over is not to come back.
         if_error=said.stale_if_error if lasting or said.stale_if_error is not None else 0.0,
         immutable=said.immutable,

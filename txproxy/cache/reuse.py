@@ -58,6 +58,9 @@ def may_stand_in(head: StoredHead, request: Headers, now: float, policy: CachePo
     said = of_request(request)
     if freshness.validate or freshness.never_stale or (said.no_cache and policy.request_directives):
         return False
+    if freshness.lifetime <= 0 and freshness.if_error is None:
+        # Nobody has ever said that it is for others than who has asked for it.
+        return False
     window = policy.stale_if_error if freshness.if_error is None else freshness.if_error
     if said.stale_if_error is not None:
         window = min(window, said.stale_if_error)
@@ -108,7 +111,8 @@ def _for_client(head: StoredHead, said: Directives, left: float, now: float, pol
         return Use.VALIDATE_FOR_REQUEST
     if left > 0.0 and not freshness.validate:
         return Use.FRESH if said.min_fresh is None or left >= said.min_fresh else Use.VALIDATE_FOR_REQUEST
-    if said.max_stale is not None and -left <= said.max_stale and not (freshness.validate or freshness.never_stale):
+    may_be_stale = freshness.lifetime > 0 and not (freshness.validate or freshness.never_stale)
+    if said.max_stale is not None and -left <= said.max_stale and may_be_stale:
         return Use.STALE
     if most is not None or said.min_fresh is not None:
         # Section 5.2.1.1: it does not want what is stale, whatever the origin would allow.

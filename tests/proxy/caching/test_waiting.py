@@ -185,3 +185,19 @@ def test_each_gets_a_cookie_of_its_own(proxy):
     origin.send(proxy.response("", "304 Not Modified", set_cookie="id=1", **FRESH))
     first, second = got(clients)
     assert first.fields["set-cookie"] == b"id=1" and "set-cookie" not in second.fields
+
+
+@pytest.mark.parametrize("fields", [{}, {"cache_control": "max-age=0"}, {"cache_control": "no-cache"}])
+@pytest.mark.parametrize("policy", [{}, {"stale_while_revalidate": 60}, {"request_directives": True}])
+def test_what_was_never_fresh_is_for_nobody_else_whatever_fails(make, fields, policy):
+    proxy = make(**policy)
+    proxy.ask(get(cookie="alice"), proxy.response("alice", etag='"1"', **fields))
+    proxy.pass_time(1)
+    bob = get(cookie="bob", cache_control="max-stale")
+    got_, asked = proxy.ask(bob, proxy.response("oh", "503 Oh"))
+    assert asked is not None and got_.body == b"oh"
+
+
+def test_what_says_that_it_may_stand_in_may(proxy):
+    proxy.ask(get(), proxy.response(etag='"1"', cache_control="max-age=0, stale-if-error=60"))
+    assert proxy.ask(get(), proxy.response("oh", "503 Oh"))[0].body == b"hello"
