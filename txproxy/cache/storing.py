@@ -218,7 +218,8 @@ def _of_sharing(
         return "private"
     if _has_credentials(request, credentials) and not said.shared_with_credentials:
         return "credentials"
-    sets_cookie = not policy.ignore_set_cookie and not _COOKIES.isdisjoint(headers.index)
+    # Set-Cookie2 is none that any client would take (RFC 6265 section 9.4).
+    sets_cookie = not policy.ignore_set_cookie and b"set-cookie" in headers.index
     if sets_cookie and not (said.public or said.s_maxage is not None or is_targeted):
         return "Set-Cookie"
     # It may be for any, but which requests it matches cannot be known (section 4.1).
