@@ -202,7 +202,12 @@ def test_what_can_be_stored_after_all_is_soon(proxy):
 def test_a_client_that_wants_what_is_stored_alone(make):
     proxy = make(request_directives=True)
     got, asked = proxy.ask(get(cache_control="only-if-cached"))
-    assert (got.status, asked) == (504, None)
+    assert (got.status, asked) == (504, None) and got.told == 'txproxy; detail="only-if-cached"'
+    proxy.ask(get(), proxy.response(**FRESH))
+    proxy.pass_time(61)
+    got, asked = proxy.ask(get(cache_control="only-if-cached"))
+    assert (got.status, asked) == (504, None) and got.told == 'txproxy; detail="only-if-cached"'
+    assert {record.context.cache.word for record in proxy.finished} == {"MISS"}
     proxy.ask(get(), proxy.response(**FRESH))
     assert proxy.ask(get(cache_control="only-if-cached"))[0].body == b"hello"
 

@@ -39,6 +39,7 @@ _LATER: Final = BytesSource(b"")
 _PARTS: Final = frozenset({b"range", b"if-range"})
 _TOLD: Final = frozenset({b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto"})
 _NOT_WITH_A_FILL: Final = (b"range", b"upgrade")
+_SENTENCE: Final = "The request wants what is stored alone, and nothing is that could be used."
 
 
 @implementer(IComposedMiddleware)
@@ -193,7 +194,7 @@ class _Caching:
         if use is Use.FRESH or use is Use.STALE or use is Use.STALE_WHILE_REVALIDATE:
             return self._hit(asking, entry, use, now)
         if use is Use.UNAVAILABLE:
-            return _unavailable()
+            return self._unavailable(asking)
         why = ForwardedFor.REQUEST if use is Use.VALIDATE_FOR_REQUEST else ForwardedFor.STALE
         return self._ask(asking, why, entry)
 
@@ -232,7 +233,7 @@ class _Caching:
     def _miss(self, asking: Asking, why: ForwardedFor) -> Decision:
         request, cache = asking.request, self._cache
         if wants_stored_alone(request.headers, asking.policy):
-            return _unavailable()
+            return self._unavailable(asking)
         if request.method == b"HEAD":
             return self._head(asking, why)
         if b"range" in request.headers.index:
@@ -349,13 +350,13 @@ class _Caching:
         asking.context.filter_responses(told)
         return self._handle(asking.request, asking.context)
 
+    def _unavailable(self, asking: Asking) -> Refusal:
+        """RFC 9111 section 5.2.1.7."""
+        cache = self._cache
+        # It went nowhere, and nothing that is stored came of it: neither hit nor fwd.
+        asking.context.cache = verdict = CacheVerdict(served=Served.MISS, detail="only-if-cached")
+        line = verdict.line(cache.name, cache.now())
+        return Refusal(504, "", "only what is stored was wanted, and that cannot be used", (line,), sentence=_SENTENCE)
+
     def _later(self, call: Any) -> None:
         self._services.reactor.callLater(0, call)
-
-
-def _unavailable() -> Refusal:
-    """RFC 9111 section 5.2.1.7."""
-    return Refusal(504, "", "only what is stored was wanted, and that cannot be used", sentence=_ONLY_IF_CACHED)
-
-
-_ONLY_IF_CACHED: Final = "The request wants what is stored alone, and nothing is that could be used."
