@@ -136,7 +136,12 @@ def test_there_is_a_slot_for_each_2_kb(size: int, slots: int) -> None:
     assert slots_for(size) == slots
 
 
-def test_all_blocks_are_there_from_the_beginning(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+def test_all_blocks_are_there_from_the_beginning(
+    tmp_path: Path, at_once: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not at_once:
+        monkeypatch.delattr("txproxy.cache.disk.hint_index.os.posix_fallocate")
     index = _open(tmp_path / "index", 8192)
     assert index.slots == 8192
     assert (tmp_path / "index").stat().st_blocks * 512 >= 4096 + 8 * 8192

@@ -90,7 +90,11 @@ class HintIndex:
         """Make an empty table of a new file. Its blocks are all taken now: when the disk is full, a write to what is
         mapped would end the process.
         """
-        os.posix_fallocate(fd, 0, _HEADER_SIZE + 8 * slots)
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(fd, 0, _HEADER_SIZE + 8 * slots)
+        else:
+            for offset in range(0, _HEADER_SIZE + 8 * slots, _HEADER_SIZE):
+                os.pwrite(fd, bytes(min(_HEADER_SIZE, _HEADER_SIZE + 8 * slots - offset)), offset)
         os.pwrite(fd, _HEADER.pack(_MAGIC, slots, 0), 0)
 
     def close(self) -> None:
