@@ -9,7 +9,6 @@ import resource
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -128,21 +127,18 @@ def main() -> int:
     )
     print(f"versions: {about['versions']}\n", flush=True)
     results: dict[str, dict[str, report.Row]] = {}
-    with tempfile.TemporaryDirectory(prefix="txproxy-bench-") as temporary:
-        directory = Path(temporary)
-        open_directory(directory)
-        with Programs(directory) as programs:
-            try:
-                site, _ = start_origin(programs, directory, cores, effort.bulk_size, NGINX_USER)
-            except StartError as fault:
-                print(f"the origin does not start: {fault}", file=sys.stderr)
-                return 1
-            plan = Plan(site, cores, effort, rounds, _say)
-            for scenario in scenarios:
-                rows = results[scenario.name] = run_scenario(plan, scenario, peers)
-                _clear()
-                if rows:
-                    print(report.table(scenario, rows), flush=True)
+    with open_directory() as directory, open_directory(in_memory=True) as memory, Programs(directory) as programs:
+        try:
+            site, _ = start_origin(programs, directory, memory, cores, effort.bulk_size, NGINX_USER)
+        except StartError as fault:
+            print(f"the origin does not start: {fault}", file=sys.stderr)
+            return 1
+        plan = Plan(site, cores, effort, rounds, _say)
+        for scenario in scenarios:
+            rows = results[scenario.name] = run_scenario(plan, scenario, peers)
+            _clear()
+            if rows:
+                print(report.table(scenario, rows), flush=True)
     print(report.targets(results))
     if options.json:
         run = {"date": time.strftime("%Y-%m-%d"), "machine": about, "rounds": rounds, "seconds": effort.seconds}

@@ -99,6 +99,27 @@ def get(port: int, target: str, host: str, context: ssl.SSLContext | None = None
         connection.close()
 
 
+def origin_id(port: int, target: str, size: int) -> str:
+    """Which answer of the origin a proxy gives: it has another X-Request-Id each time."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
+    try:
+        connection.request("GET", target, headers={"Host": f"127.0.0.1:{port}"})
+        answer = connection.getresponse()
+        expect(answer.status, answer.read(), size)
+        found = answer.getheader("X-Request-Id")
+    finally:
+        connection.close()
+    if found is None:
+        raise LoadError("the answer has lost its X-Request-Id")
+    return found
+
+
+def expect(status: int, body: bytes, size: int) -> None:
+    """Raise LoadError where it is not 200 with a body of ``size`` bytes."""
+    if status != 200 or len(body) != size:
+        raise LoadError(f"answered {status} with {len(body)} bytes, not 200 with {size}")
+
+
 def tls_client() -> ssl.SSLContext:
     """A client of TLS 1.3 that believes any certificate and keeps no session."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
-_VERSION_OPTIONS = {"nginx": "-v", "haproxy": "-v", "squid": "-v", "tinyproxy": "-v", "wrk": "-v"}
+_VERSION_OPTIONS = {"nginx": "-v", "haproxy": "-v", "squid": "-v", "varnishd": "-V", "tinyproxy": "-v", "wrk": "-v"}
 _DISTRIBUTIONS = ("txproxy", "Twisted", "pyOpenSSL", "aiohttp", "uvloop", "proxy.py")
 
 

@@ -12,6 +12,8 @@ from benchmarks.process import Cores, Program, Programs, StartError
 
 SMALL = b"hello, world\n"
 LARGE_SIZE = 100 * 1000
+KEPT = {"1k": 1000, "100k": 100 * 1000, "1m": 1000 * 1000}
+"""What may be kept, below ``/kept/``: name and size."""
 
 _CONFIG = """
 {user}daemon off;
@@ -36,6 +38,12 @@ http {{
         root {directory}/site;
         location = /small {{ return 200 "hello, world\\n"; }}
         location = /varied {{ add_header X-Request-Id $request_id; return 200 "hello, world\\n"; }}
+        location /kept/ {{ add_header X-Request-Id $request_id; add_header Cache-Control "max-age=86400"; }}
+        location = /never {{
+            add_header X-Request-Id $request_id;
+            add_header Cache-Control "no-store";
+            return 200 "hello, world\\n";
+        }}
     }}
 }}
 """
@@ -47,6 +55,8 @@ class Site:
 
     directory: Path
     """Where it may write its files."""
+    memory: Path
+    """The same, on a file system in memory where the machine has one."""
     origin: int
     """Port of the origin on 127.0.0.1."""
     certificate: Path
@@ -72,13 +82,18 @@ def make_certificate(directory: Path) -> tuple[Path, Path]:
     return certificate, key
 
 
-def start_origin(programs: Programs, directory: Path, cores: Cores, bulk_size: int, user: str) -> tuple[Site, Program]:
-    """Start nginx with ``/small``, ``/varied`` (no two answers have the same head), ``/large`` and ``/bulk`` (sparse,
-    ``bulk_size`` bytes).
+def start_origin(
+    programs: Programs, directory: Path, memory: Path, cores: Cores, bulk_size: int, user: str
+) -> tuple[Site, Program]:
+    """Start nginx with ``/small``, ``/varied`` (no two answers have the same head), ``/large``, ``/bulk`` (sparse,
+    ``bulk_size`` bytes), ``/kept/NAME`` of :data:`KEPT`, and ``/never``, which no cache may keep.
     """
     site = directory / "site"
     site.mkdir()
     (site / "large").write_bytes(b"0123456789abcdef" * (LARGE_SIZE // 16))
+    (site / "kept").mkdir()
+    for name, size in KEPT.items():
+        (site / "kept" / name).write_bytes(b"01234567" * (size // 8))
     with (site / "bulk").open("wb") as bulk:
         bulk.truncate(bulk_size)
     port = free_port()
@@ -86,4 +101,4 @@ def start_origin(programs: Programs, directory: Path, cores: Cores, bulk_size: i
     config.write_text(_CONFIG.format(user=user, directory=directory, port=port))
     certificate, key = make_certificate(directory)
     program = programs.start("origin", ["nginx", "-p", str(directory), "-c", str(config)], cores.load, port)
-    return Site(directory, port, certificate, key), program
+    return Site(directory, memory, port, certificate, key), program

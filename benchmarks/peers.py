@@ -12,7 +12,7 @@ from pathlib import Path
 
 import attrs
 
-from benchmarks import servers
+from benchmarks import caches, servers
 from benchmarks.origin import Site
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -28,6 +28,10 @@ class Role(enum.Enum):
     CONNECT = "connect"
     """Forward, with tunnels; a peer that only does plain TCP stands in as a yardstick."""
     TCP = "tcp"
+    CACHE = "cache"
+    """Reverse, with a cache in memory."""
+    UNCACHEABLE = "uncacheable"
+    """The same, where a peer without a cache stands in as a yardstick."""
 
 
 Configure = Callable[[Site, str, int], list[str]]
@@ -57,11 +61,14 @@ class Peer:
         return absent[0] if absent else None
 
 
+_MODES = {Role.TLS: "reverse", Role.CONNECT: "forward", Role.CACHE: "reverse", Role.UNCACHEABLE: "reverse"}
+
+
 def _txproxy(reactor: str | None, role: Role) -> Configure:
     def configure(site: Site, name: str, port: int) -> list[str]:
         argv = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()", "-n", "--pidfile="]
         argv += ["--logfile=/dev/null"] if reactor is None else ["--logfile=/dev/null", f"--reactor={reactor}"]
-        mode = "reverse" if role is Role.TLS else "forward" if role is Role.CONNECT else role.value
+        mode = _MODES.get(role, role.value)
         endpoint = f"tcp:{port}:interface=127.0.0.1:backlog=4096"
         argv += ["txproxy", mode, "--access-log", "none"]
         if role is Role.TLS:
@@ -71,10 +78,16 @@ def _txproxy(reactor: str | None, role: Role) -> Configure:
             argv += ["--listen", endpoint]
         if mode == "forward":
             return [*argv, "--allow-destination", "127.0.0.0/8", "--allow-port", str(site.origin)]
+        if role in (Role.CACHE, Role.UNCACHEABLE):
+            argv += ["--cache", f"{caches.ROOM}M"]
         upstream = f"127.0.0.1:{site.origin}"
         return [*argv, "--upstream", upstream if role is Role.TCP else f"http://{upstream}"]
 
     return configure
+
+
+def _cache(configure: Configure) -> dict[Role, Configure]:
+    return {Role.CACHE: configure, Role.UNCACHEABLE: configure}
 
 
 def _script(module: str, kind: str) -> Configure:
@@ -94,11 +107,19 @@ def _proxy_py(site: Site, name: str, port: int) -> list[str]:
 PEERS: tuple[Peer, ...] = (
     Peer("txproxy", {role: _txproxy(None, role) for role in Role}, modules=("txproxy",)),
     Peer("txproxy-reactor", {role: _txproxy("txproxy", role) for role in Role}, modules=("txproxy",)),
+    Peer("txproxy-no-cache", {Role.UNCACHEABLE: _txproxy(None, Role.REVERSE)}, modules=("txproxy",)),
+    Peer("txproxy-reactor-no-cache", {Role.UNCACHEABLE: _txproxy("txproxy", Role.REVERSE)}, modules=("txproxy",)),
     Peer(
         "nginx",
-        {Role.REVERSE: partial(servers.nginx, tls=False), Role.TLS: partial(servers.nginx, tls=True)},
+        {
+            Role.REVERSE: partial(servers.nginx, tls=False),
+            Role.TLS: partial(servers.nginx, tls=True),
+            **_cache(caches.nginx),
+        },
         program="nginx",
     ),
+    Peer("nginx-open-files", {Role.CACHE: partial(caches.nginx, open_files=True)}, program="nginx"),
+    Peer("varnish", _cache(caches.varnish), program="varnishd"),
     Peer(
         "haproxy",
         {
@@ -122,6 +143,7 @@ PEERS: tuple[Peer, ...] = (
             Role.REVERSE: partial(servers.squid, reverse=True),
             Role.FORWARD: partial(servers.squid, reverse=False),
             Role.CONNECT: partial(servers.squid, reverse=False),
+            **_cache(caches.squid),
         },
         program="squid",
     ),

@@ -76,6 +76,10 @@ GOALS: tuple[Goal, ...] = (
     *(Goal("tls-small", name, "nginx", 3.2) for name in OURS),
     *(Goal("tls-handshake", name, "nginx", 1.4) for name in OURS),
     *(Goal("idle-memory", name, None, 6) for name in OURS),
+    Goal("cache-hit-small", "txproxy-reactor", "nginx", 1.15),
+    Goal("cache-hit-100k", "txproxy-reactor", "nginx", 0.75),
+    Goal("cache-hit-1m", "txproxy-reactor", "nginx", 0.9),
+    *(Goal("cache-uncacheable", name, f"{name}-no-cache", 1.1) for name in OURS),
 )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
@@ -15,6 +17,8 @@ from benchmarks.ports import free_port
 from benchmarks.process import Cores, Program, Programs, StartError
 from benchmarks.report import Row
 from benchmarks.scenarios import Effort, Scenario, Target
+
+_SHARED_MEMORY = Path("/dev/shm")
 
 
 @attrs.frozen
@@ -71,6 +75,13 @@ def _python_path() -> str:
     return os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
 
 
-def open_directory(path: Path) -> None:
-    """Let a proxy that changes its user reach and write what is in ``path``."""
-    path.chmod(0o777 if os.geteuid() == 0 else 0o700)
+@contextmanager
+def open_directory(in_memory: bool = False) -> Iterator[Path]:
+    """A temporary directory, ``in_memory`` where the machine has a place for that, which a proxy that changes its user
+    reaches and may write to.
+    """
+    place = str(_SHARED_MEMORY) if in_memory and os.access(_SHARED_MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="txproxy-bench-", dir=place) as temporary:
+        path = Path(temporary)
+        path.chmod(0o777 if os.geteuid() == 0 else 0o700)
+        yield path

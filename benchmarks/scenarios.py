@@ -10,7 +10,7 @@ import attrs
 from benchmarks import load
 from benchmarks.load import Load, LoadError
 from benchmarks.measure import cpu_seconds, memory_bytes
-from benchmarks.origin import LARGE_SIZE, SMALL, Site
+from benchmarks.origin import KEPT, LARGE_SIZE, SMALL, Site
 from benchmarks.peers import Role
 
 GB = 1e9
@@ -102,7 +102,7 @@ def _requests(
 ) -> Measure:
     def measure(target: Target, effort: Effort) -> Sample:
         context = load.tls_client() if scheme == "https" else None
-        _expect(load.get(target.port, path, "localhost", context), size)
+        load.expect(*load.get(target.port, path, "localhost", context), size)
         url = f"{scheme}://127.0.0.1:{target.port}{path}"
         directory = target.site.directory
 
@@ -115,10 +115,30 @@ def _requests(
     return measure
 
 
+def _cached(path: str, size: int, kept: bool = True) -> Measure:
+    """Requests for what the proxy has, or what it may not keep."""
+
+    def measure(target: Target, effort: Effort) -> Sample:
+        url = f"http://127.0.0.1:{target.port}{path}"
+
+        def run(seconds: int) -> Load:
+            return load.wrk(url, seconds, target.site.directory)
+
+        run(effort.warm_up)
+        before = load.origin_id(target.port, path, size)
+        sample = _cost_of(target, lambda: run(effort.seconds), 1, 1e6)
+        # The one it had at first is the one that it has at last: nothing in between came from the origin.
+        if (before == load.origin_id(target.port, path, size)) is not kept:
+            raise LoadError("answered by the origin, and not from the cache" if kept else "kept what may not be kept")
+        return sample
+
+    return measure
+
+
 def _forward(target: Target, effort: Effort) -> Sample:
     host = f"127.0.0.1:{target.site.origin}"
     absolute = f"http://{host}/small"
-    _expect(load.get(target.port, absolute, host), len(SMALL))
+    load.expect(*load.get(target.port, absolute, host), len(SMALL))
     url = f"http://127.0.0.1:{target.port}"
 
     def run(seconds: int) -> Load:
@@ -163,12 +183,6 @@ def _idle(target: Target, effort: Effort) -> Sample:
         return Sample(used / effort.idle_connections / 1000, None, {"closed": gone} if gone else {})
     finally:
         load.close(connections)
-
-
-def _expect(answer: tuple[int, bytes], size: int) -> None:
-    status, body = answer
-    if status != 200 or len(body) != size:
-        raise LoadError(f"answered {status} with {len(body)} bytes, not 200 with {size}")
 
 
 _CPU = "us CPU/request"
@@ -217,5 +231,15 @@ SCENARIOS: tuple[Scenario, ...] = (
         None,
         once=True,
         digits=2,
+    ),
+    Scenario("cache-hit-small", "A hit, 1 kB, from memory", Role.CACHE, _cached("/kept/1k", KEPT["1k"]), _CPU),
+    Scenario("cache-hit-100k", "A hit, 100 kB, from memory", Role.CACHE, _cached("/kept/100k", KEPT["100k"]), _CPU),
+    Scenario("cache-hit-1m", "A hit, 1 MB, from memory", Role.CACHE, _cached("/kept/1m", KEPT["1m"]), _CPU),
+    Scenario(
+        "cache-uncacheable",
+        "Known not to be storable, 13 bytes",
+        Role.UNCACHEABLE,
+        _cached("/never", len(SMALL), kept=False),
+        _CPU,
     ),
 )

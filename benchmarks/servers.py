@@ -91,7 +91,8 @@ DisableViaHeader No
 """
 
 
-def _written(site: Site, name: str, text: str) -> Path:
+def written(site: Site, name: str, text: str) -> Path:
+    """The file of a configuration."""
     path = site.directory / f"{name}.conf"
     path.write_text(text)
     return path
@@ -109,7 +110,7 @@ def nginx(site: Site, name: str, port: int, tls: bool) -> list[str]:
         tls="ssl" if tls else "",
         certificate=certificate if tls else "",
     )
-    return ["nginx", "-p", str(site.directory), "-c", str(_written(site, name, text))]
+    return ["nginx", "-p", str(site.directory), "-c", str(written(site, name, text))]
 
 
 def haproxy(site: Site, name: str, port: int, tls: bool) -> list[str]:
@@ -123,7 +124,7 @@ def haproxy(site: Site, name: str, port: int, tls: bool) -> list[str]:
         origin=site.origin,
         tls=f"ssl crt {site.directory / 'both.pem'} ssl-min-ver TLSv1.3" if tls else "",
     )
-    return ["haproxy", "-db", "-f", str(_written(site, name, text))]
+    return ["haproxy", "-db", "-f", str(written(site, name, text))]
 
 
 def haproxy_tcp(site: Site, name: str, port: int, pipe_size: int | None = None) -> list[str]:
@@ -137,7 +138,7 @@ def haproxy_tcp(site: Site, name: str, port: int, pipe_size: int | None = None) 
         origin=site.origin,
         tls="",
     )
-    return ["haproxy", "-db", "-f", str(_written(site, name, text))]
+    return ["haproxy", "-db", "-f", str(written(site, name, text))]
 
 
 def squid(site: Site, name: str, port: int, reverse: bool) -> list[str]:
@@ -151,10 +152,10 @@ def squid(site: Site, name: str, port: int, reverse: bool) -> list[str]:
     user = "cache_effective_user nobody" if ROOT else ""  # Squid refuses to stay root
     text = _SQUID.format(listen=listen, peer=peer, user=user, directory=site.directory, name=name)
     # The service's name is in those of its shared memory segments, which another Squid here may have as well.
-    return ["squid", "-N", "-n", f"bench{port}", "-f", str(_written(site, name, text))]
+    return ["squid", "-N", "-n", f"bench{port}", "-f", str(written(site, name, text))]
 
 
 def tinyproxy(site: Site, name: str, port: int) -> list[str]:
     """A forward proxy, which closes each connection after one request."""
     text = _TINYPROXY.format(port=port, directory=site.directory, name=name)
-    return ["tinyproxy", "-d", "-c", str(_written(site, name, text))]
+    return ["tinyproxy", "-d", "-c", str(written(site, name, text))]
