@@ -7,6 +7,34 @@ from pathlib import Path
 
 from tests.tls.authority import new_ca
 
+# What may be said of caching, wherever it is.
+POLICY = """
+targeted = ["CDN-Cache-Control", "Surrogate-Control"]
+ttl = { 200 = "1h", 4xx = "5s", any = 1 }
+min_ttl = "1m"
+max_ttl = "24h"
+override_expire = true
+override_lastmod = true
+heuristic_fraction = 0.2
+heuristic_max = "2h"
+error_ttl = 0
+stale_while_revalidate = "30s"
+stale_if_error = "1h"
+ignore_set_cookie = true
+ignore_private = true
+request_directives = true
+ignore_reload = true
+reload_into_ims = true
+max_object_size = "4M"
+min_uses = 2
+offline = true
+query = "all"
+query_keep = ["id", "page*"]
+query_drop = ["utm_*"]
+query_sort = true
+key_headers = ["X-Device"]
+key_cookies = ["lang"]
+"""
 EVERYTHING = """
 via = "edge"
 python_path = "."
@@ -17,6 +45,20 @@ access = "access.log"
 
 [cache]
 size = "64M"
+POLICY
+
+[[cache_rules]]
+name = "private"
+hosts = [".internal.example"]
+paths = ["/admin", "=/login", "~/u/[0-9]+"]
+url = ["*/private/*", "~[.]cgi"]
+ignore_case = true
+cache = false
+
+[[cache_rules]]
+name = "images"
+paths = "/images"
+POLICY
 
 [limits]
 header_timeout = "20s"
@@ -153,6 +195,7 @@ used_more_than = "1G/day"
 name = "rest"
 action = "allow"
 tunnel_timeout = "10m"
+cache = { max_ttl = "1h" }
 
 [[listeners.rewrites]]
 name = "moved"
@@ -254,6 +297,7 @@ rewrite = { pattern = "/u/(.*)", replacement = "/user/$1" }
 hsts = { max_age = "365d", include_subdomains = true, preload = true }
 auth = { pool = "app", path = "/auth", copy = ["X-User"], cookies = ["*"] }
 mirror = { pool = "app", share = 0.5 }
+cache = { ttl = { 200 = "10m" }, query = "none" }
 
 [[routes]]
 name = "old"
@@ -264,6 +308,7 @@ status = 301
 [[routes]]
 name = "whoami"
 path = "=/whoami"
+cache = false
 respond = { status = 200, headers = { Content-Type = "text/plain" }, body = "you" }
 
 [[routes]]
@@ -276,7 +321,7 @@ name = "out"
 path = "/"
 methods = "CONNECT"
 tunnel = "db"
-""".replace("365d", "8760h")
+""".replace("365d", "8760h").replace("POLICY\n", POLICY)
 
 
 class Nothing:

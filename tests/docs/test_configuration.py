@@ -17,6 +17,7 @@ DOCS = pathlib.Path(__file__).parents[2] / "docs"
 EVERYTHING = """
 [log]
 [cache]
+[[cache_rules]]
 [limits]
 [[bandwidths]]
 [[quotas]]
@@ -29,7 +30,7 @@ limits = {}
 mode = "forward"
 auth = {}
 content = {}
-rules = [{ action = "allow" }]
+rules = [{ action = "allow", cache = {} }]
 rewrites = [{}]
 privacy = [{}]
 inject = [{}]
@@ -50,6 +51,7 @@ auth = {}
 mirror = {}
 rewrite = {}
 hsts = {}
+cache = {}
 [[routes]]
 respond = {}
 [[routes]]

@@ -126,3 +126,82 @@ def test_a_listener_whose_cache_is_the_same_is_the_same(run):
 
 def test_raw_streams_have_none():
     assert live_cache(parse("[cache]\nsize = '1M'\n" + TCP, "p.toml"), None) is None
+
+
+# -- policies
+
+ROUTES = (
+    REVERSE
+    + """
+[[routes]]
+name = "api"
+path = "/api"
+pool = "app"
+"""
+)
+
+
+def plain(body="first"):
+    """A response that says nothing of caching."""
+    return f"HTTP/1.1 200 OK\r\nDate: {formatdate(usegmt=True)}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+def is_kept(proxy, url="/x", port=8080):
+    """Whether a second client gets what was sent to a first one."""
+    proxy.ask(url, port, answer=plain())
+    return proxy.ask(url, port, answer=plain("second")).received.endswith(b"first")
+
+
+def test_defaults_are_for_both_modes(run):
+    proxy = run("min_ttl = 60\n" + REVERSE.replace("[pools", FORWARD + "[pools"))
+    assert is_kept(proxy) and is_kept(proxy, "http://10.0.0.7/x", 3128)
+
+
+def test_a_field_for_the_caches_of_sites_counts_in_front_of_them_alone(run):
+    proxy = run(REVERSE.replace("[pools", FORWARD + "[pools"))
+    targeted = kept().replace(b"Cache-Control", b"CDN-Cache-Control")
+    assert "stored" in told(proxy.ask("/x", 8080, answer=targeted))
+    assert "stored" not in told(proxy.ask("http://10.0.0.7/x", 3128, answer=targeted))
+
+
+def test_a_route_says_whether_its_responses_are_kept(run):
+    proxy = run("min_ttl = 60\n" + ROUTES + "cache = false\n")
+    assert is_kept(proxy, "/x") and not is_kept(proxy, "/api/x")
+    reload(proxy, ROUTES + "cache = { min_ttl = 60 }\n")
+    assert not is_kept(proxy, "/y") and is_kept(proxy, "/api/x")
+
+
+def test_an_access_rule_says_it_for_its_own_listener(run):
+    rule = "[[listeners.rules]]\nname = 'all'\naction = 'allow'\n"
+    other = FORWARD.replace("3128", "3129")
+    proxy = run("min_ttl = 60\n" + FORWARD + rule + other + rule + "cache = false\n")
+    assert is_kept(proxy, "http://10.0.0.7/x", 3128)
+    assert proxy.ask("http://10.0.0.7/x", 3129, answer=plain("third")).received.endswith(b"third")
+
+
+def test_the_first_cache_rule_counts(run):
+    rules = "[[cache_rules]]\npaths = '/x'\ncache = false\n[[cache_rules]]\nhosts = 'a'\nmin_ttl = 60\n"
+    proxy = run(rules + REVERSE)
+    assert not is_kept(proxy, "/x/y") and is_kept(proxy, "/y")
+
+
+def test_a_reload_that_changes_policies_keeps_what_is_stored(run):
+    never = "[[cache_rules]]\npaths = '/x'\ncache = false\n"
+    proxy = run("min_ttl = 60\n" + REVERSE)
+    for _ in range(3):
+        assert is_kept(proxy)
+    reload(proxy, never + REVERSE)
+    client = proxy.ask("/x", 8080, answer=plain("second"))
+    assert client.received.endswith(b"second")
+    reload(proxy, "min_ttl = 60\n" + REVERSE)
+    assert proxy.ask("/x", 8080, answer=plain("third")).received.endswith(b"first")
+
+
+def test_a_reload_that_changes_nothing_of_policies_keeps_the_listener(run):
+    text = "min_ttl = 60\n[[cache_rules]]\npaths = '/x'\nmin_ttl = 5\n" + ROUTES + "cache = false\n"
+    proxy = run(text)
+    factory = proxy.factory
+    reload(proxy, text)
+    assert proxy.factory is factory
+    reload(proxy, text.replace("= 5", "= 6"))
+    assert proxy.factory is not factory

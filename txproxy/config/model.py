@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import attrs
 
+from txproxy.cache.rules.cache_choice import CacheChoice
 from txproxy.cache.rules.cache_settings import CacheSettings
 from txproxy.errors import Path
 from txproxy.forward.mode import ForwardPolicy
@@ -75,6 +76,7 @@ class RouteConfig:
     max_body: int | None = None
     auth: AuthConfig | None = None
     mirror: MirrorConfig | None = None
+    cache: CacheChoice | None = None
 
     @property
     def pools(self) -> tuple[str, ...]:
@@ -136,13 +138,15 @@ class ListenerConfig:
 @attrs.frozen(kw_only=True)
 class ForwardListener(ListenerConfig):
     """A forward proxy. ``protocols`` are those that clients may speak, inside TLS too: ``http`` and ``socks5``.
-    ``audit`` is if the policy has none of its own; ``error_pages`` as in :class:`ReverseListener`.
+    ``audit`` is if the policy has none of its own; ``error_pages`` as in :class:`ReverseListener`; ``caching`` is what
+    rules say of it, by their names.
     """
 
     name: str = "forward"
     policy: ForwardPolicy = attrs.field(factory=ForwardPolicy)
     protocols: tuple[str, ...] = (HTTP, SOCKS5)
     error_pages: tuple[tuple[str, str], ...] = ()
+    caching: tuple[tuple[str, CacheChoice], ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -235,7 +235,7 @@ def _needs(listener: AnyListener, assembly: Assembly) -> tuple[object, ...]:
     accounts = assembly.allotments_of(listener), assembly.audit_of(listener)
     if isinstance(listener, TcpListener):
         return *accounts, *(pools[name] for name in listener.pools)
-    cache = assembly.cache.basis(listener) if assembly.cache is not None else ()
+    cache = assembly.cache.basis if assembly.cache is not None else ()
     if isinstance(listener, ForwardListener):
         return *accounts, cache
     routes = assembly.config.routes_of(listener)

@@ -8,7 +8,9 @@ import attrs
 from twisted.logger import Logger
 
 from txproxy.cache.memory.memory_store import MemoryStore
-from txproxy.cache.rules.cache_settings import CacheSettings
+from txproxy.cache.policy import FOR_FORWARD, FOR_REVERSE
+from txproxy.cache.rules.cache_choice import CacheChoice, changed
+from txproxy.cache.rules.policy_finder import PolicyFinder
 from txproxy.config.model import AnyListener, Config, ForwardListener, TcpListener
 from txproxy.proxy.caching.cache_middleware import CacheMiddleware
 from txproxy.proxy.caching.shared_cache import SharedCache
@@ -19,24 +21,28 @@ _NAME: Final = "txproxy"
 
 @attrs.frozen(eq=False)
 class LiveCache:
-    """A cache under its ``settings``: what is kept in ``store``, and what all requests ``shared``."""
+    """The cache of a ``config``: what is kept in ``store``, and what all requests have of it (``shared``)."""
 
-    settings: CacheSettings
+    config: Config
     name: str
     store: MemoryStore
     shared: SharedCache
 
     def middleware(self, listener: AnyListener) -> CacheMiddleware:
         """What stands in a listener's way of requests."""
-        return CacheMiddleware(self.shared)
+        settings = self.config.cache
+        usual = changed(FOR_FORWARD if isinstance(listener, ForwardListener) else FOR_REVERSE, settings.defaults)
+        return CacheMiddleware(self.shared, PolicyFinder(usual, settings.rules, _named(listener, self.config)))
 
-    def basis(self, listener: AnyListener) -> tuple[object, ...]:
-        """What that is made from: where it is the same, so is what it does."""
-        return () if isinstance(listener, TcpListener) else (self.shared,)
+    @property
+    def basis(self) -> tuple[object, ...]:
+        """What that is made from, beside the listener and its routes: where it is the same, so is what it does."""
+        settings = self.config.cache
+        return self.shared, settings.defaults, settings.rules
 
     def take_place(self) -> None:
         """The configuration is the one that runs now: what was kept is kept as it says."""
-        size = self.settings.size
+        size = self.config.cache.size
         assert size is not None, "there is a cache"
         self.shared.name = self.name.encode("ascii")
         if size != self.store.size:
@@ -57,9 +63,18 @@ def live_cache(config: Config, before: LiveCache | None) -> LiveCache | None:
         return None
     name = _name(config)
     if before is not None:
-        return LiveCache(settings, name, before.store, before.shared)
+        return LiveCache(config, name, before.store, before.shared)
     store = MemoryStore(settings.size)
-    return LiveCache(settings, name, store, SharedCache(store, name=name))
+    return LiveCache(config, name, store, SharedCache(store, name=name))
+
+
+def _named(listener: AnyListener, config: Config) -> dict[str, CacheChoice]:
+    """What the listener's access rules or routes say, by their names."""
+    if isinstance(listener, ForwardListener):
+        return dict(listener.caching)
+    if isinstance(listener, TcpListener):
+        return {}
+    return {route.name: route.cache for route in config.routes_of(listener) if route.cache is not None}
 
 
 def _name(config: Config) -> str:

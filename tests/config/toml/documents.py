@@ -43,7 +43,14 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
         "listeners": [{"tls_listen": "tcp:443", "certificates": [{"cert": "pair.pem"}], "tls": {}, "pool": "app"}],
         "pools": POOLS,
     },
-    "whole": {"log": {}, "limits": {}, "listeners": [REVERSE], "pools": POOLS},
+    "whole": {
+        "log": {},
+        "limits": {},
+        "cache": {"size": "1M"},
+        "cache_rules": [{"name": "r"}],
+        "listeners": [REVERSE],
+        "pools": POOLS,
+    },
     "forward": {"bandwidths": [{"down": "1M"}], "quotas": [{"day": "1G"}], "listeners": [FORWARD]},
     "tcp": {
         "listeners": [{"listen": ["tcp:80"], "mode": "tcp", "pool": "app"}],

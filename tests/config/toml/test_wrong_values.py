@@ -43,6 +43,12 @@ FREE_TEXT = {"empty", "nonsense", "two lines", "control", "long"}
 
 TAKES = {
     "log": TABLE,
+    "cache_rules": NONE_OF_THEM,
+    "cache_rules[].name": NAME,
+    "cache_rules[].cache": FLAG,
+    "cache_rules[].ignore_case": FLAG,
+    "listeners[].rules[].cache": TABLE | FLAG,
+    "routes[].cache": TABLE | FLAG,
     "log.access": NAME,
     "limits": TABLE,
     "via": {"long"},
@@ -127,6 +133,18 @@ TAKES = {
     "routes[].respond.headers": TABLE,
     "routes[].respond.body": FREE_TEXT,
 }
+for _key in ("cache", "cache_rules[]"):
+    for _flags in ("override_expire", "override_lastmod", "ignore_set_cookie", "ignore_private", "query_sort"):
+        TAKES[f"{_key}.{_flags}"] = FLAG
+    for _flags in ("request_directives", "ignore_reload", "reload_into_ims", "offline"):
+        TAKES[f"{_key}.{_flags}"] = FLAG
+    for _times in ("min_ttl", "max_ttl", "heuristic_max", "error_ttl", "stale_while_revalidate", "stale_if_error"):
+        TAKES[f"{_key}.{_times}"] = DURATION
+    for _lists in ("targeted", "key_headers", "key_cookies"):
+        TAKES[f"{_key}.{_lists}"] = {"empty list", "long"}
+    for _lists in ("query_keep", "query_drop"):
+        TAKES[f"{_key}.{_lists}"] = {"empty list", "nonsense", "long"}
+    TAKES[f"{_key}.ttl"] = DURATION | TABLE
 # A rule that is for nothing is warned of; users and groups may have any name.
 for _key in ("clients", "hosts", "addresses", "ports", "schemes", "url", "headers", "hours", "days", "used_more_than"):
     TAKES[f"listeners[].rules[].{_key}"] = {"empty list", "empty table"}

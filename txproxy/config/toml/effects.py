@@ -225,10 +225,26 @@ def see_bounds(bounds: BoundsConfig, listeners: Sequence[AnyListener], findings:
         findings.doubt(("usage_file",), "nothing is counted; accepted is it with quotas, or used_more_than of a rule")
 
 
-def see_cache(cache: CacheSettings, listeners: Sequence[AnyListener], findings: Findings) -> None:
-    """Doubt a cache that is for nobody."""
+def see_cache(
+    cache: CacheSettings, routes: Sequence[RouteConfig], listeners: Sequence[AnyListener], findings: Findings
+) -> None:
+    """Doubt a cache that is for nobody, what is said of one that is not there, and rules that are never asked."""
     if cache and all(isinstance(listener, TcpListener) for listener in listeners):
         findings.doubt(("cache",), "it is for requests, and no listener here reads any")
+    for number, rule in enumerate(cache.rules[:-1]):
+        if rule.is_for_all:
+            findings.doubt(("cache_rules", number), "it is for all requests, so that no rule after it is ever asked")
+    if cache:
+        return
+    paths: list[Path] = [("cache_rules",)] if cache.rules else []
+    paths += [("routes", number, "cache") for number, route in enumerate(routes) if route.cache is not None]
+    for number, listener in enumerate(listeners):
+        if isinstance(listener, ForwardListener):
+            said = dict(listener.caching)
+            names = [rule.name or f"rule {at}" for at, rule in enumerate(listener.policy.rules, 1)]
+            paths += [("listeners", number, "rules", at, "cache") for at, name in enumerate(names) if name in said]
+    for path in paths:
+        findings.doubt(path, "there is no cache; accepted is it with [cache]")
 
 
 def _see_bounds_of(listener: ReverseListener, place: Path, findings: Findings) -> None:

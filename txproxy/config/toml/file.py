@@ -108,7 +108,7 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     tied = tie(Parts(pools, routes, listeners), findings) if _are_tables(data) else list(listeners)
     if not findings.faults:
         see_bounds(bounds, tied, findings)
-        see_cache(cache, tied, findings)
+        see_cache(cache, routes, tied, findings)
     return Config(
         listeners=tuple(tied),
         pools=tuple(pools.values()),

@@ -21,6 +21,7 @@ from txproxy.config.middleware import find_middleware
 from txproxy.config.model import AnyListener, ForwardListener, ReverseListener, TcpListener
 from txproxy.config.setting_readers import read_settings
 from txproxy.config.toml.bounds import read_listener_bounds
+from txproxy.config.toml.cache_tables import read_rule_choices
 from txproxy.config.toml.effects import see_forward, see_tcp
 from txproxy.config.toml.forward_listener import forward_policy, read_audit
 from txproxy.config.toml.tables import Table
@@ -116,7 +117,8 @@ def _middleware(mode: str, name: str) -> str:
 def _forward(table: Table, defaults: Defaults, shared: dict[str, Any]) -> AnyListener:
     protocols = table.some("protocols", one_of(_FORWARD_PROTOCOLS)) or _FORWARD_PROTOCOLS
     policy = _counting_by(forward_policy(table, read_via(table, defaults.via)), shared["limits"].ipv6_prefix)
-    listener = ForwardListener(policy=policy, protocols=protocols, **shared)
+    caching = read_rule_choices(table)
+    listener = ForwardListener(policy=policy, protocols=protocols, caching=caching, **shared)
     _see_unix(table, listener)
     if not table.findings.faults:
         see_forward(table, listener)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from txproxy.components.registry import components
 from txproxy.components.values import any_text, duration, flag, secret_text, share, shown, size, text, whole
 from txproxy.config.model import AuthConfig, MirrorConfig, RouteConfig
+from txproxy.config.toml.cache_tables import read_choice
 from txproxy.config.toml.tables import Table
 from txproxy.errors import ConfigError, Path
 from txproxy.matching.paths import has_prefix
@@ -54,6 +55,7 @@ def read_route(table: Table) -> RouteConfig:
         max_body=table.read("max_body", size, None),
         auth=_auth(table),
         mirror=_mirror(table),
+        cache=read_choice(table),
     )
     table.close()
     return route
