@@ -13,6 +13,8 @@ __version__ = "0.1.0"
 # A name is imported when it is asked for: the command says what it has to say at once, and takes Ctrl-C while the rest
 # is loaded.
 if TYPE_CHECKING:
+    from txproxy.cache.memory.memory_store import MemoryStore
+    from txproxy.cache.policy import CachePolicy
     from txproxy.forward.mode import ForwardProxyFactory
     from txproxy.forward.policy import ForwardPolicy
     from txproxy.limits.allotments import Allotments
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from txproxy.net.dns.resolver import Places, Resolver, ResolverLimits
     from txproxy.observe.audit import AuditLog
     from txproxy.proxy.bounds_middleware import BoundsMiddleware
+    from txproxy.proxy.caching.cache_middleware import CacheMiddleware
+    from txproxy.proxy.caching.shared_cache import SharedCache
     from txproxy.proxy.factory import ProxyFactory
     from txproxy.proxy.limits import Limits
     from txproxy.reverse.mode import ReverseProxyFactory
@@ -35,6 +39,8 @@ else:
         {
             "txproxy.forward.mode": ["ForwardProxyFactory"],
             "txproxy.forward.policy": ["ForwardPolicy"],
+            "txproxy.cache.memory.memory_store": ["MemoryStore"],
+            "txproxy.cache.policy": ["CachePolicy"],
             "txproxy.limits.allotments": ["Allotments"],
             "txproxy.limits.quotas": ["Quota"],
             "txproxy.limits.shaping": ["Bandwidth"],
@@ -42,6 +48,8 @@ else:
             "txproxy.net.dns.resolver": ["Places", "Resolver", "ResolverLimits"],
             "txproxy.observe.audit": ["AuditLog"],
             "txproxy.proxy.bounds_middleware": ["BoundsMiddleware"],
+            "txproxy.proxy.caching.cache_middleware": ["CacheMiddleware"],
+            "txproxy.proxy.caching.shared_cache": ["SharedCache"],
             "txproxy.proxy.factory": ["ProxyFactory"],
             "txproxy.proxy.limits": ["Limits"],
             "txproxy.reverse.mode": ["ReverseProxyFactory"],
@@ -71,5 +79,9 @@ __all__ = [
     "Quota",
     "IUsage",
     "AuditLog",
+    "CacheMiddleware",
+    "SharedCache",
+    "MemoryStore",
+    "CachePolicy",
     "__version__",
 ]

@@ -7,7 +7,18 @@ import stat
 import pytest
 from twisted.internet.task import Clock
 
-from txproxy import BoundsMiddleware, ForwardPolicy, ForwardProxyFactory, Pool, ReverseProxyFactory, StreamFactory
+from txproxy import (
+    BoundsMiddleware,
+    CacheMiddleware,
+    CachePolicy,
+    ForwardPolicy,
+    ForwardProxyFactory,
+    MemoryStore,
+    Pool,
+    ReverseProxyFactory,
+    SharedCache,
+    StreamFactory,
+)
 from txproxy.errors import ConfigError, DestinationProhibited
 from txproxy.forward.access.rules import Rule
 from txproxy.forward.auth.auth_policy import AuthPolicy
@@ -66,6 +77,7 @@ def test_a_request_that_was_allowed(make, log):
         "client": "127.0.0.1", "user": "bob", "method": "GET", "host": "a.example", "port": 8080,
         "url": "http://A.example:8080/x?...", "verdict": "allow", "rule": "all", "list": None, "reason": None,
         "to": "a.example:8080", "status": 200, "outcome": "ok", "detail": "", "received": 0, "sent": 2, "seconds": 1.5,
+        "cache": None, "cache_detail": None,
     }  # fmt: skip
 
 
@@ -276,6 +288,7 @@ def test_a_request_to_a_reverse_proxy_has_its_route_for_a_rule(serve, log):
         "client": "192.0.2.1", "user": None, "method": "GET", "host": "a.example", "port": 80,
         "url": "http://A.example/api?...", "verdict": "allow", "rule": "api", "list": None, "reason": None,
         "to": "10.0.0.1:80", "status": 200, "outcome": "ok", "detail": "", "received": 0, "sent": 2, "seconds": 1.5,
+        "cache": None, "cache_detail": None,
     }  # fmt: skip
     told = [(one["verdict"], one["rule"], one["to"], one["status"]) for one in (redirected, missing)]
     assert told == [(None, "old", None, 302), (None, None, None, 404)]
@@ -308,6 +321,7 @@ def test_a_raw_stream(serve, log):
         "client": "192.0.2.1", "user": None, "method": None, "host": None, "port": None, "url": None,
         "verdict": "allow", "rule": None, "list": None, "reason": None, "to": "10.0.0.1:5432", "status": None,
         "outcome": "ok", "detail": "", "received": 8, "sent": 6, "seconds": 1.5,
+        "cache": None, "cache_detail": None,
     }  # fmt: skip
 
 
@@ -323,3 +337,17 @@ def test_each_proxy_opens_and_closes_it_once(tmp_path, build):
     assert not log.file.closed
     other.stop()
     assert log.file.closed
+
+
+def test_what_a_cache_has_done_is_told(log):
+    cache = SharedCache(MemoryStore(1 << 20), lambda request, context: CachePolicy(ttl={200: 60}))
+    pool = Pool(["http://10.0.0.1:80"])
+    middleware = [CacheMiddleware(cache)]
+    proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(pool, middleware=middleware, audit=log, reactor=reactor))
+    for answer in (OK.replace(b"Date: D", b"Set-Cookie: a=b"), OK, OK, None):
+        proxy.connect().send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        if answer is not None:
+            proxy.upstream.send(answer)
+    told = [(entry["cache"], entry["cache_detail"]) for entry in entries(log)]
+    proxy.close()
+    assert told[0] == ("MISS", "uri-miss: Set-Cookie") and told[-1] == ("HIT", None)

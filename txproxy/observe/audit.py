@@ -133,6 +133,8 @@ def entry(record: ExchangeRecord, now: float) -> dict[str, Any]:
         "received": record.received,
         "sent": record.sent,
         "seconds": round(max(0.0, record.seconds), 3),
+        "cache": context.cache.word if context.cache is not None else None,
+        "cache_detail": (context.cache.why or None) if context.cache is not None else None,
     }
 
 
@@ -172,6 +174,8 @@ def stream_entry(stream: FinishedStream, now: float) -> dict[str, Any]:
         "received": stream.received,
         "sent": stream.sent,
         "seconds": round(max(0.0, stream.seconds), 3),
+        "cache": None,
+        "cache_detail": None,
     }
 
 

@@ -64,6 +64,18 @@ def test_a_name_that_is_no_token_is_a_string() -> None:
 
 
 @pytest.mark.parametrize(
+    ("verdict", "why"),
+    [
+        (CacheVerdict(served=Served.HIT), ""),
+        (CacheVerdict(served=Served.MISS, forwarded=ForwardedFor.URI_MISS), "uri-miss"),
+        (CacheVerdict(served=Served.MISS, forwarded=ForwardedFor.URI_MISS, detail="Vary"), "uri-miss: Vary"),
+    ],
+)
+def test_logs_have_the_reason(verdict: CacheVerdict, why: str) -> None:
+    assert verdict.why == why
+
+
+@pytest.mark.parametrize(
     ("verdict", "word", "squid"),
     [
         (CacheVerdict(served=Served.HIT), "HIT", b"TCP_HIT"),

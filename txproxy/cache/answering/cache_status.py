@@ -83,6 +83,12 @@ class CacheVerdict:
         return self.served.value
 
     @property
+    def why(self) -> str:
+        """Why it went to the origin, and what there is to say besides; empty if there is nothing."""
+        reason = self.forwarded.value.decode("ascii") if self.forwarded is not None else ""
+        return ": ".join(filter(None, (reason, self.detail)))
+
+    @property
     def squid_word(self) -> bytes:
         """For logs in the manner of Squid."""
         if self.forwarded is ForwardedFor.REQUEST and self.served in (Served.MISS, Served.BYPASS):
