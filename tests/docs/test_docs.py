@@ -26,7 +26,14 @@ def on_free_ports(text):
     return re.sub(r"\b(?:8\d{3}|3128)\b", lambda match: ports[match[0]], text), ports
 
 
-@pytest.mark.parametrize(("name", "expected"), [("reverse.sh", {"I am one", "I am two"}), ("forward.sh", {"hello"})])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("reverse.sh", {"I am one", "I am two"}),
+        ("forward.sh", {"hello"}),
+        ("caching.sh", {"txproxy; fwd=uri-miss", "txproxy; hit"}),
+    ],
+)
 def test_shell_examples(name, expected, tmp_path):
     need("curl")
     text, ports = on_free_ports((EXAMPLES / name).read_text())
@@ -66,6 +73,7 @@ def with_group(process, number):
         ("routes.py", "503"),
         ("policy.py", "no rule allows it"),
         ("middleware.py", "X-Team: blue"),
+        ("caching.py", "503"),
     ],
 )
 def test_python_examples_run_until_they_are_ended(name, answer, tmp_path, processes):

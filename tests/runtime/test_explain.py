@@ -4,8 +4,10 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from tests.config.everything import write_everything
+from txproxy.cache.memory.memory_store import MemoryStore
 from txproxy.config.toml.file import load, parse
 from txproxy.interfaces import Answer
+from txproxy.proxy.caching.fill import Fill
 from txproxy.runtime.explain import Question, explain
 
 CONFIG = """
@@ -210,3 +212,58 @@ def test_the_listener_that_speaks_tls_is_asked_about_its_certificates(tmp_path):
     question = Question.of("GET", "https://app.example:8443/", ["X-Forwarded-For: 192.0.2.9"], "127.0.0.1", None)
     text, done = explain(config, question)
     assert done and "client: 192.0.2.9, as 127.0.0.1 is a trusted proxy" in text.splitlines()
+
+
+# -- caching
+
+CACHE = """
+[cache]
+size = "1M"
+[[cache_rules]]
+name = "private"
+paths = "/private"
+cache = false
+[[cache_rules]]
+name = "rest"
+min_ttl = 5
+"""
+
+
+def said_of_caching(config, url, monkeypatch):
+    """The lines about it; nothing is fetched, kept or looked up for that."""
+
+    def nothing(*_):
+        raise AssertionError("it is only asked about")
+
+    monkeypatch.setattr(MemoryStore, "put", nothing)
+    monkeypatch.setattr(Fill, "begin", nothing)
+    text, done = explain(parse(config, "edge.toml"), Question.of("GET", url, (), "127.0.0.1", None))
+    assert done
+    return [line for line in text.splitlines() if line.startswith(("cache", "caching"))]
+
+
+@pytest.mark.parametrize(
+    ("url", "lines"),
+    [
+        ("http://a.example/private", ["cache rule private: taken, not cached"]),
+        (
+            "http://a.example/x",
+            ["cache rule private: path is not /private", "cache rule rest: taken, cached", "cache: nothing is stored"],
+        ),
+        # Its route cuts /api off.
+        ("http://a.example/api/private", ["cache rule private: taken, not cached"]),
+    ],
+)
+def test_it_is_told_which_cache_rule_counts(url, lines, monkeypatch):
+    assert said_of_caching(CACHE + CONFIG, url, monkeypatch) == lines
+
+
+def test_a_route_that_says_it_itself_is_told_of(monkeypatch):
+    config = CACHE + CONFIG.replace('name = "rest"\npool', 'name = "rest"\ncache = false\npool')
+    assert said_of_caching(config, "http://a.example/x", monkeypatch) == ["caching: not cached, as rest says"]
+
+
+def test_a_forward_proxy_tells_it_as_well(monkeypatch):
+    config = CACHE + "[[listeners]]\nmode = 'forward'\nlisten = 'tcp:3128'\n"
+    lines = said_of_caching(config, "http://a.example/x", monkeypatch)
+    assert lines[-2:] == ["cache rule rest: taken, cached", "cache: nothing is stored"]
