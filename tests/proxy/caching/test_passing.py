@@ -36,6 +36,12 @@ def test_a_login_of_a_head_changes_nothing_that_is_stored(proxy):
     assert asked is not None and validated.fields["x"] == b"all"
 
 
+def test_a_head_makes_nothing_everybodys(proxy):
+    proxy.ask(get(cookie="alice"), proxy.response("alice", etag='"1"'))
+    proxy.ask(get(cookie="bob", method="HEAD"), proxy.response("", length=5, **FRESH))
+    assert proxy.ask(get(cookie="bob"), proxy.response("bob", **FRESH))[0].body == b"bob"
+
+
 def test_a_change_keeps_all_of_its_query(make):
     proxy = make(query="none")
     proxy.ask(get("/x?a=1"), proxy.response(**FRESH))

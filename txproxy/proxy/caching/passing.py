@@ -99,7 +99,8 @@ class HeadFilter(PassedFilter):
         effect = effect_of_head(entry.head, entry.body.length, response.status, response.headers)
         if effect is HeadEffect.FREES:
             cache.store.remove(entry)
-        elif effect is HeadEffect.FRESHENS:
+        elif effect is HeadEffect.FRESHENS and entry.head.freshness.lifetime > 0:
+            # What was never fresh may be somebody's, and is not made everybody's by who is not asked for its body.
             times = Times(self.asked_at, now)
             headers = updated_headers(entry.head.headers, without_cookies(response.headers), now)
             request = asking.request
