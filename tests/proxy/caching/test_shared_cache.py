@@ -1,0 +1,83 @@
+"""What all share that have one cache."""
+
+import pytest
+
+from txproxy.cache.memory.memory_store import MemoryStore
+from txproxy.cache.stored import Entry, Freshness, MemoryBody, StoredHead
+from txproxy.proxy.caching.shared_cache import SharedCache
+from txproxy.wire.headers import Headers
+
+KEY = b"k" * 32
+NOTHING = Headers.parsed([])
+
+
+def entry(body=b"x", vary=(), key=KEY, time=0.0):
+    head = StoredHead(200, b"OK", NOTHING, time, time, Freshness(60.0, 0.0), vary=vary)
+    return Entry(key, head, MemoryBody(body))
+
+
+def asks(language):
+    return Headers.parsed([b"Accept-Language: " + language])
+
+
+@pytest.fixture
+def cache():
+    return SharedCache(MemoryStore(1 << 20), now=lambda: 0.0)
+
+
+def test_what_is_kept_is_found(cache):
+    one = entry()
+    assert cache.find(KEY, NOTHING) == ((), None)
+    assert cache.keep(one, NOTHING)
+    assert cache.find(KEY, NOTHING) == ((one,), one)
+
+
+def test_a_new_one_takes_the_place_of_the_old_one(cache):
+    cache.keep(entry(), NOTHING)
+    other = entry(b"y")
+    cache.keep(other, NOTHING)
+    assert cache.find(KEY, NOTHING) == ((other,), other)
+
+
+def test_variants_stand_side_by_side(cache):
+    both = [entry(vary=((b"accept-language", language),)) for language in (b"en", b"de")]
+    for one, language in zip(both, (b"en", b"de"), strict=True):
+        cache.keep(one, asks(language))
+    assert [cache.find(KEY, asks(language))[1] for language in (b"en", b"de", b"fr")] == [*both, None]
+
+
+def test_one_that_is_for_all_takes_the_place_of_variants(cache):
+    for language in (b"en", b"de"):
+        cache.keep(entry(vary=((b"accept-language", language),)), asks(language))
+    one = entry()
+    cache.keep(one, asks(b"en"))
+    assert cache.find(KEY, asks(b"de")) == ((one,), one)
+
+
+def test_what_is_learned_is_forgotten(cache):
+    cache.learn(KEY, "why", 0.0)
+    assert cache.learned(KEY, 119.0).why == "why" and cache.learned(KEY, 121.0) is None
+    cache.unlearn(KEY)
+    assert cache.learned(KEY, 0.0) is None
+
+
+def test_what_is_kept_was_no_longer_learned(cache):
+    cache.learn(KEY, "why", 0.0)
+    cache.keep(entry(), NOTHING)
+    assert cache.learned(KEY, 0.0) is None
+
+
+def test_uses_are_counted(cache):
+    assert [cache.count_use(KEY) for _ in range(3)] == [1, 2, 3] and cache.count_use(b"other") == 1
+
+
+class OnItsWay:
+    outdated = False
+
+
+def test_a_change_makes_wrong_what_is_stored_and_what_is_on_its_way(cache):
+    cache.keep(entry(), NOTHING)
+    mine, others = OnItsWay(), OnItsWay()
+    cache.fills = {KEY: [mine], b"other": [others]}
+    cache.invalidate(KEY)
+    assert cache.find(KEY, NOTHING)[1] is None and mine.outdated and not others.outdated

@@ -1,0 +1,217 @@
+"""What is stored of a body, given to one client at its own pace."""
+
+import os
+import tempfile
+
+import pytest
+
+from txproxy.cache.stored import FileRange, MemoryBody
+from txproxy.proxy.caching.stored_reader import Reader
+
+DATA = bytes(index % 251 for index in range(3 << 20))
+
+
+class FileBody:
+    """A body in a file."""
+
+    def __init__(self, fd, length):
+        self.fd = fd
+        self.length = length
+
+    def parts(self, start, stop):
+        return [FileRange(self.fd, start, stop - start)] if start < stop else []
+
+
+class Receiver:
+    """A client that may be slow after so many bytes."""
+
+    def __init__(self, most=None):
+        self.got = b""
+        self.most = most
+        self.ended = self.fault = None
+        self.reader = None
+
+    def response_body(self, data):
+        self.got += data
+        if self.most is not None and len(self.got) >= self.most:
+            self.reader.pause_response()
+
+    def response_end(self, trailers):
+        assert self.ended is None
+        self.ended = True
+
+    def source_failed(self, fault):
+        self.fault = fault
+
+    def flush(self):
+        """Nothing is gathered."""
+
+    def sink(self):
+        return None
+
+
+@pytest.fixture
+def turns():
+    return []
+
+
+@pytest.fixture(params=["memory", "file"])
+def body(request):
+    if request.param == "memory":
+        yield MemoryBody(DATA)
+    else:
+        with tempfile.TemporaryFile() as file:
+            os.pwrite(file.fileno(), DATA, 0)
+            yield FileBody(file.fileno(), len(DATA))
+
+
+def start(body, pieces, turns, most=None):
+    receiver = Receiver(most)
+    receiver.reader = reader = Reader(body, pieces, None, turns.append)
+    reader.start(receiver)
+    return receiver
+
+
+def all_turns(turns):
+    while turns:
+        turns.pop(0)()
+
+
+@pytest.mark.parametrize(
+    "pieces", [((0, len(DATA)),), ((5, 6),), (b"--", (7, 9), b"==", (0, 3), b"--"), (b"only",), ((0, 0),), ()]
+)
+def test_pieces_are_given_in_order(body, pieces, turns):
+    receiver = start(body, pieces, turns)
+    all_turns(turns)
+    assert receiver.ended
+    assert receiver.got == b"".join(one if isinstance(one, bytes) else DATA[slice(*one)] for one in pieces)
+
+
+def test_others_have_their_turn_in_between(body, turns):
+    receiver = start(body, ((0, len(DATA)),), turns)
+    assert len(receiver.got) <= (1 << 20) + 65536 and len(turns) == 1
+    all_turns(turns)
+    assert receiver.got == DATA and receiver.ended
+
+
+def test_a_slow_client_gets_no_more(body, turns):
+    receiver = start(body, (b"head", (0, len(DATA))), turns, most=4)
+    assert receiver.got == b"head" and not turns
+    receiver.most = None
+    receiver.reader.resume_response()
+    all_turns(turns)
+    assert receiver.got == b"head" + DATA
+
+
+def test_who_has_left_gets_no_more(body, turns):
+    receiver = start(body, ((0, len(DATA)),), turns)
+    receiver.reader.close()
+    there = len(receiver.got)
+    all_turns(turns)
+    receiver.reader.resume_response()
+    assert len(receiver.got) == there and not receiver.ended and receiver.fault is None
+
+
+def test_a_file_that_is_shorter_than_it_was_is_told(turns):
+    with tempfile.TemporaryFile() as file:
+        os.pwrite(file.fileno(), DATA[:10], 0)
+        receiver = start(FileBody(file.fileno(), 20), ((0, 20),), turns)
+    assert receiver.got == DATA[:10] and receiver.fault is not None and not receiver.ended
+
+
+class Failing(MemoryBody):
+    """A body that cannot be read."""
+
+    def parts(self, start, stop):
+        raise OSError("the disk is gone")
+
+
+class Lost(MemoryBody):
+    """A body of which a part is not there any more."""
+
+    def parts(self, start, stop):
+        return []
+
+
+@pytest.mark.parametrize("kind", [Failing, Lost])
+def test_what_cannot_be_read_is_told(kind, turns):
+    receiver = start(kind(DATA), (b"head", (0, 20)), turns)
+    assert receiver.got == b"head" and receiver.fault is not None and not receiver.ended
+
+
+class Growing:
+    """A body that is still coming, as far as a reader sees it."""
+
+    def __init__(self):
+        self.available = 0
+        self.waiting = []
+        self.gone = []
+
+    @property
+    def length(self):
+        return self.available
+
+    def parts(self, start, stop):
+        return [DATA[start:stop]]
+
+    def reader_waits(self, reader):
+        self.waiting.append(reader)
+
+    def reader_gone(self, reader):
+        self.gone.append(reader)
+
+
+@pytest.fixture
+def growing():
+    return Growing()
+
+
+def begin(growing, pieces):
+    receiver = Receiver()
+    receiver.reader = reader = Reader(growing, pieces, None, [].append, growing)
+    reader.start(receiver)
+    return receiver, reader
+
+
+def test_what_comes_is_given_and_waited_for(growing):
+    receiver, reader = begin(growing, ((0, -1),))
+    assert growing.waiting == [reader]
+    growing.available = 3
+    reader.go_on()
+    assert receiver.got == DATA[:3] and not receiver.ended and reader.position == 3
+    reader.complete(MemoryBody(DATA[:5]))
+    assert receiver.got == DATA[:5] and receiver.ended and not growing.gone
+
+
+def test_a_part_ends_before_the_body_does(growing):
+    growing.available = 2
+    receiver, reader = begin(growing, ((1, 4),))
+    assert receiver.got == DATA[1:2] and not receiver.ended
+    growing.available = 9
+    reader.go_on()
+    assert receiver.got == DATA[1:4] and receiver.ended and growing.gone == [reader]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "available", "needed"),
+    [
+        (((0, -1),), 0, 0),
+        (((0, -1),), 7, 7),
+        (((5, 9),), 0, 5),
+        (((5, 9),), 7, 7),
+        ((b"-", (5, 9), b"-", (2, 4)), 0, 2),
+        ((b"-", (5, 9), b"-", (7, 10)), 6, 6),
+        ((b"-", (5, 9), b"-", (20, 22)), 12, 20),
+    ],
+)
+def test_what_it_needs_is_known(growing, pieces, available, needed):
+    growing.available = available
+    _, reader = begin(growing, pieces)
+    assert reader.needed == needed
+
+
+def test_a_body_that_fails_fails_its_reader_once(growing):
+    receiver, reader = begin(growing, ((0, -1),))
+    reader.fail()
+    reader.fail()
+    assert receiver.fault is not None and not growing.gone
