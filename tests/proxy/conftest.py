@@ -1,6 +1,7 @@
 """A reverse proxy in memory, which leaves nothing behind."""
 
 import pytest
+from twisted.logger import globalLogPublisher
 
 from txproxy import Limits, Pool, ReverseProxyFactory
 from txproxy.testing import ProxyInMemory
@@ -29,3 +30,16 @@ def make():
 @pytest.fixture
 def proxy(make):
     return make()
+
+
+@pytest.fixture
+def failures():
+    seen = []
+
+    def observe(event):
+        if "log_failure" in event:
+            seen.append(event["log_failure"].type)
+
+    globalLogPublisher.addObserver(observe)
+    yield seen
+    globalLogPublisher.removeObserver(observe)

@@ -29,11 +29,11 @@ def date(after=0):
 class CachingProxy(ProxyInMemory):
     """Asks ``upstream``; ``now`` is what its cache has for the time."""
 
-    def __init__(self, *middleware, upstreams=("http://10.0.0.1:80",), build=None, size=SIZE, **policy):
+    def __init__(self, *middleware, upstreams=("http://10.0.0.1:80",), build=None, size=SIZE, store=None, **policy):
         self.now = START
         self.finished = []
         self.policy = attrs.evolve(FOR_REVERSE, **policy)
-        self.store = MemoryStore(size)
+        self.store = MemoryStore(size) if store is None else store
         self.cache = SharedCache(self.store, lambda request, context: self.policy, now=lambda: self.now)
         inner = CacheMiddleware(self.cache)
 

@@ -1,7 +1,6 @@
 """A proxy whose messages pass filters, and what it fails with."""
 
 import pytest
-from twisted.logger import globalLogPublisher
 
 from tests.proxy.exchanges.filtering import Filtered
 from txproxy.proxy.factory import ProxyFactory
@@ -19,16 +18,3 @@ def filtered(finished):
     made.mode = made.factory.mode
     yield made
     made.close()
-
-
-@pytest.fixture
-def failures():
-    seen = []
-
-    def observe(event):
-        if "log_failure" in event:
-            seen.append(event["log_failure"].type)
-
-    globalLogPublisher.addObserver(observe)
-    yield seen
-    globalLogPublisher.removeObserver(observe)

@@ -10,13 +10,14 @@ import attrs
 
 from txproxy.cache.disk.cache_directory import PURGES, CacheDirectory
 from txproxy.cache.disk.disk_writer import DiskWriter, RecordLog
+from txproxy.cache.disk.file_body import FileBody
 from txproxy.cache.disk.hint_index import Hint, slots_for
 from txproxy.cache.disk.index_rebuild import rebuild
 from txproxy.cache.disk.record_reader import DiskEntry, RecordReader
 from txproxy.cache.disk.second_chance import SecondChance
 from txproxy.cache.disk.segment import NotInMemory
 from txproxy.cache.disk.segments import Segments
-from txproxy.cache.stored import StoredHead
+from txproxy.cache.stored import Entry, StoredHead
 from txproxy.errors import ConfigError
 
 SMALLEST: Final = 1 << 20
@@ -114,9 +115,23 @@ class DiskStore:
         self.hits += 1
         self._index.use(entry.hint)
 
-    def writer(self, key: bytes, length: int | None = None) -> DiskWriter:
-        """What takes a response to be stored under ``key``, with a body of ``length`` bytes if that is known."""
-        return DiskWriter(self._log, key, length, self.max_object)
+    def writer(self, key: bytes, length: int | None = None, most: int | None = None) -> DiskWriter:
+        """What takes a response to be stored under ``key``, with a body of ``length`` bytes if that is known, and of so
+        many at ``most``.
+        """
+        return DiskWriter(self._log, key, length, self.max_object if most is None else min(most, self.max_object))
+
+    def put(self, entry: Entry, replaces: DiskEntry | None = None) -> DiskEntry | None:
+        """Keep ``entry``, whose body is in memory, or was taken by one of this store's writers, in the place of another
+        if there is one; None if that could not be.
+        """
+        try:
+            kept = self._log.add(entry.key, entry.head, entry.body, replaces)
+        except OSError:
+            return None
+        if kept is not None and isinstance(entry.body, FileBody):
+            entry.body.set_verified()
+        return kept
 
     def refresh(self, entry: DiskEntry, head: StoredHead) -> DiskEntry | None:
         """Have an entry get another head, with the body that it has; None if that could not be."""
@@ -147,6 +162,8 @@ class DiskStore:
 
     def close(self) -> None:
         """Be done with it. Bodies that somebody has can be read on."""
+        if self._closed:
+            return
         self._closed = True
         self._segments.close()
         self._index.close()

@@ -182,19 +182,28 @@ class DiskWriter:
         """Have the response be there, with the whole of its body, in the place of another if there is one; None if that
         could not be.
         """
-        if not self._open:
+        body = self.finish()
+        if body is None:
             return None
-        self._open = False
         try:
-            body = self._whole()
-            if body is None:
-                return None
             entry = self._log.add(self._key, head, body, replaces)
         except OSError:
             return None
         if entry is not None and isinstance(body, FileBody):
             body.set_verified()
         return entry
+
+    def finish(self) -> StoredBody | None:
+        """The whole body, of which no more comes, for whoever keeps it with its head later (see
+        :meth:`txproxy.cache.disk.disk_store.DiskStore.put`); None if there is not all of it.
+        """
+        if not self._open:
+            return None
+        self._open = False
+        try:
+            return self._whole()
+        except OSError:
+            return None
 
     def _whole(self) -> StoredBody | None:
         body = self.body

@@ -78,9 +78,11 @@ class MemoryStore:
             if node.uses < MOST_USES:
                 node.uses += 1
 
-    def body(self, length: int | None = None) -> BodyWriter:
-        """What takes a body of ``length`` bytes at most, if that is known."""
-        return BodyWriter(self, length)
+    def body(self, length: int | None = None, key: bytes = b"", most: int | None = None) -> BodyWriter:
+        """What takes a body of ``length`` bytes, if that is known, and of so many at ``most``, whatever ``key`` it is
+        stored under.
+        """
+        return BodyWriter(self, most if length is None else length)
 
     def put(self, entry: Entry, replaces: Entry | None = None) -> bool:
         """Keep ``entry``, in the place of another of the same key if that is still there; and tell whether it is kept:

@@ -156,6 +156,8 @@ class _Caching:
         variants = cache.store.variants(entry.key)
         if not variants or variants[0] is not entry or cache.now() >= hot.until:
             return None
+        if cache.tiers is not None and not cache.tiers.is_ready(entry):
+            return None
         cache.store.used(entry)
         context.cache = hot.verdict
         answer = hot.answer
@@ -178,6 +180,19 @@ class _Caching:
     # -- a GET or HEAD
 
     def _decide(self, asking: Asking) -> Decision:
+        cache = self._cache
+        if cache.tiers is not None:
+            read = cache.look(asking.key, asking.request.headers)
+            if read is not None:
+                tiers = cache.tiers
+                reading: Any = cache.in_thread(self._services.reactor, read)
+                reading.addCallback(tiers.take)
+                decision: Decision = reading.addCallback(lambda _: self._found(asking))
+                return decision
+        return self._found(asking)
+
+    def _found(self, asking: Asking) -> Decision:
+        """What is at hand decides."""
         cache, request = self._cache, asking.request
         variants, entry = cache.find(asking.key, request.headers)
         trace = asking.context.trace

@@ -160,7 +160,7 @@ class Fill:
         self.state = FillState.KEEPING
         self.entry = entry
         # It takes no more than the policy does, however long it gets.
-        writer = self._cache.store.body(expected if expected is not None else self._asking.policy.max_object_size)
+        writer = self._cache.store.body(expected, self.key, self._asking.policy.max_object_size)
         self.body = body = FillBody(writer, expected, self._stream.pause, self._stream.resume, self._deserted)
         first = self._waiting.has_first
         self._waiting.hand_out(
@@ -353,7 +353,7 @@ class Fill:
     def _written(self, body: bytes) -> StoredBody | None:
         """A whole body as it is stored; None if it cannot be."""
         try:
-            writer = self._cache.store.body(len(body))
+            writer = self._cache.store.body(len(body), self.key)
             return writer.finish() if not body or writer.write(body) else None
         except Exception:
             _log.failure("a store failed")

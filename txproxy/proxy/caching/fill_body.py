@@ -29,7 +29,7 @@ class Writer(Protocol):
     def write(self, data: bytes) -> bool:
         """Keep ``data`` as well, and tell whether that could be."""
 
-    def finish(self) -> StoredBody:
+    def finish(self) -> StoredBody | None:
         """All of it is there."""
 
     def abandon(self) -> None:
@@ -186,7 +186,9 @@ class FillBody:
             writer.abandon()
             return None
         # It is the same bytes, and stays whatever becomes of the entry.
-        self._kept = kept = writer.finish()
+        kept = writer.finish()
+        if kept is not None:
+            self._kept = kept
         return kept
 
     def complete(self) -> None:

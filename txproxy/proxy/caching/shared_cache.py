@@ -7,14 +7,20 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeAlias
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
 
 from txproxy.cache.policy import CachePolicy
 from txproxy.cache.stored import Entry, StoredHead
+from txproxy.cache.tiered_store import Read, TieredStore
 from txproxy.cache.vary import choose, superseded
 from txproxy.interfaces.answers import Answer
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.proxy.caching.asking import Asking
+from txproxy.proxy.caching.disk_upkeep import DiskUpkeep
 from txproxy.proxy.caching.fill_body import Writer
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
@@ -23,8 +29,22 @@ from txproxy.wire.message import RequestHead
 _LEARNED_FOR: Final = 120.0
 _MOST_LEARNED: Final = 65536
 
+# How many look-ups on a disk are waited for at once.
+_MOST_THREADS: Final = 4
+
 # What is said of caching a request; None if it is not to be cached.
 PolicyOf: TypeAlias = "Callable[[RequestHead, RequestContext], CachePolicy | None]"
+
+
+_log = Logger()
+
+
+def _unread(failure: Failure) -> tuple[Entry, ...]:
+    failure.trap(Exception)
+    if failure.check(CancelledError):
+        failure.raiseException()
+    _log.failure("what is stored could not be read", failure)
+    return ()
 
 
 class Store(Protocol):
@@ -38,8 +58,10 @@ class Store(Protocol):
     def used(self, entry: Entry) -> None:
         """It is used once more."""
 
-    def body(self, length: int | None = None) -> Writer:
-        """What takes a body."""
+    def body(self, length: int | None, key: bytes, most: int | None = None) -> Writer:
+        """What takes a body of ``length`` bytes, if that is known, and of so many at ``most``, to be stored under
+        ``key``.
+        """
 
     def put(self, entry: Entry, replaces: Entry | None = None) -> bool:
         """Keep it; gives whether it is."""
@@ -90,15 +112,53 @@ class SharedCache:
         now: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
+        # the same, where not all of it is in memory
+        self.tiers = store if isinstance(store, TieredStore) else None
         self.policy_of = policy_of
         self.name = name.encode("ascii")
         self.now = now
         # those that are on their way, by key
         self.fills: dict[bytes, list[Filling]] = {}
         self._learned: OrderedDict[bytes, Learned] = OrderedDict()
+        self._threads: ThreadPool | None = None
+        self._upkeep: DiskUpkeep | None = None
+        self._closed = False
         self._uses: OrderedDict[bytes, int] = OrderedDict()
 
     # -- what is stored
+
+    def look(self, key: bytes, request: Headers) -> Read | None:
+        """Have at hand what may answer a ``request``; gives what has to be read first, if that takes time."""
+        return self.tiers.look(key, request) if self.tiers is not None else None
+
+    def begin(self, reactor: Any) -> None:
+        """Look after what is on a disk from now on, if anything is."""
+        if self.tiers is not None and self._upkeep is None and not self._closed:
+            self._threads = ThreadPool(0, _MOST_THREADS, "cache")
+            self._upkeep = DiskUpkeep(self.tiers.disk, reactor)
+            self._threads.start()
+            self._upkeep.start()
+            # Threads that wait for work would keep the process from leaving.
+            trigger = getattr(reactor, "addSystemEventTrigger", None)
+            if trigger is not None:
+                trigger("during", "shutdown", self.close)
+
+    def close(self) -> None:
+        """Look after it no longer; what would have to be read of it is not found from now on."""
+        self._closed = True
+        upkeep, self._upkeep = self._upkeep, None
+        threads, self._threads = self._threads, None
+        if upkeep is not None:
+            upkeep.stop()
+        if threads is not None:
+            threads.stop()
+
+    def in_thread(self, reactor: Any, read: Read) -> Deferred[tuple[Entry, ...]]:
+        """What ``read`` gives, which nobody waits for but who has asked. What cannot be read is not there."""
+        self.begin(reactor)
+        if self._threads is None:
+            return succeed(())
+        return deferToThreadPool(reactor, self._threads, read).addErrback(_unread)
 
     def find(self, key: bytes, request: Headers) -> tuple[tuple[Entry, ...], Entry | None]:
         """All that stands under ``key``, and what of it matches a ``request``."""

@@ -1,0 +1,171 @@
+"""Memory above a disk: what is found where, and what becomes of it."""
+
+import pytest
+
+from txproxy.cache.disk.disk_store import DiskStore, NeedsThread
+from txproxy.cache.memory.memory_store import MemoryStore
+from txproxy.cache.stored import Entry, Freshness, MemoryBody, StoredHead
+from txproxy.cache.tiered_store import TieredStore
+from txproxy.wire.headers import Headers
+
+KEY = b"k" * 32
+PLAIN = Headers([])
+LARGE = b"x" * 100_000
+
+
+@pytest.fixture
+def make(tmp_path):
+    made = []
+
+    def make(memory=1 << 20):
+        disk = DiskStore(str(tmp_path / "cache"), 1 << 24, segment_size=1 << 21)
+        made.append(disk)
+        return TieredStore(MemoryStore(memory), disk)
+
+    yield make
+    for disk in made:
+        disk.close()
+
+
+@pytest.fixture
+def store(make):
+    return make()
+
+
+def head(vary=(), response_time=1000.0):
+    return StoredHead(200, b"OK", Headers([(b"X", b"y")]), 999.0, response_time, Freshness(60.0, 0.0), vary)
+
+
+def written(store, data, key=KEY, vary=()):
+    writer = store.body(len(data), key)
+    assert writer.write(data)
+    return Entry(key, head(vary), writer.finish())
+
+
+def content(entry):
+    import os
+
+    found = b""
+    for part in entry.body.parts(0, entry.body.length):
+        found += part if isinstance(part, bytes) else os.pread(part.fd, part.size, part.offset)
+    return found
+
+
+def looked(store, key=KEY, request=PLAIN):
+    read = store.look(key, request)
+    if read is not None:
+        store.take(read())
+    return store.variants(key)
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", LARGE], ids=["empty", "small", "large"])
+def test_what_is_kept_is_at_hand(store, data):
+    assert store.put(written(store, data))
+    assert store.look(KEY, PLAIN) is None
+    (entry,) = store.variants(KEY)
+    assert content(entry) == data and store.is_ready(entry)
+
+
+@pytest.mark.parametrize("data", [b"hello", LARGE], ids=["small", "large"])
+def test_it_is_there_after_a_restart(make, data):
+    before = make()
+    before.put(written(before, data))
+    before.disk.close()
+    store = make()
+    assert store.variants(KEY) == ()
+    (entry,) = looked(store)
+    assert content(entry) == data and entry.head.headers == Headers([(b"X", b"y")])
+
+
+@pytest.mark.parametrize("data", [b"hello", LARGE], ids=["small", "large"])
+def test_what_memory_has_not_is_found_on_the_disk(make, data):
+    store = make(memory=20_000)
+    for number in range(50):
+        store.put(written(store, data, b"%032d" % number))
+    assert store.variants(b"%032d" % 0) == ()
+    (entry,) = looked(store, b"%032d" % 0)
+    assert content(entry) == data
+
+
+def test_a_variant_that_memory_has_not_is_looked_for(store):
+    for language in (b"en", b"de"):
+        store.put(written(store, language, vary=((b"accept-language", language),)))
+    (other,) = [one for one in store.variants(KEY) if one.head.vary[0][1] == b"de"]
+    store.memory.remove(other)
+    request = Headers([(b"Accept-Language", b"de")])
+    assert b"de" in [content(one) for one in looked(store, KEY, request)]
+    assert len(store.variants(KEY)) == 2
+
+
+@pytest.mark.parametrize("data", [b"hello", LARGE], ids=["small", "large"])
+def test_another_takes_its_place_in_both(make, data):
+    store = make()
+    store.put(written(store, data))
+    (entry,) = store.variants(KEY)
+    store.put(written(store, b"other"), entry)
+    assert [content(one) for one in store.variants(KEY)] == [b"other"]
+    store.disk.close()
+    assert [content(one) for one in looked(make())] == [b"other"]
+
+
+@pytest.mark.parametrize("data", [b"hello", LARGE], ids=["small", "large"])
+def test_another_head_has_the_same_body(make, data):
+    store = make()
+    store.put(written(store, data))
+    (entry,) = store.variants(KEY)
+    store.put(Entry(KEY, head(response_time=2000.0), entry.body), entry)
+    store.disk.close()
+    (found,) = looked(make())
+    assert content(found) == data and found.head.response_time == 2000.0
+
+
+@pytest.mark.parametrize("how", ["entry", "key"])
+def test_what_is_removed_is_gone_from_both(make, how):
+    store = make()
+    store.put(written(store, b"hello"))
+    (entry,) = store.variants(KEY)
+    if how == "entry":
+        store.remove(entry)
+    else:
+        store.remove_key(KEY)
+    assert looked(store) == ()
+    store.disk.close()
+    assert looked(make()) == ()
+
+
+def test_a_use_counts_in_both(store):
+    store.put(written(store, b"hello"))
+    (entry,) = store.variants(KEY)
+    store.used(entry)
+    assert (store.memory.hits, store.disk.hits) == (1, 1)
+
+
+def test_what_the_disk_has_let_go_is_not_at_hand(store):
+    store.put(written(store, LARGE))
+    (entry,) = store.variants(KEY)
+    store.disk.remove(entry)
+    assert not store.is_ready(entry)
+    assert looked(store) == ()
+
+
+def test_what_has_gone_while_it_was_read_is_not_taken(store):
+    store.put(written(store, LARGE))
+    (entry,) = store.variants(KEY)
+    store.memory.remove(entry)
+    store.disk.remove(entry)
+    store.take((entry,))
+    assert store.variants(KEY) == ()
+
+
+def test_what_has_to_be_waited_for_is_said(store, monkeypatch):
+    monkeypatch.setattr(type(store.disk), "variants", lambda *_: NeedsThread(lambda: ()))
+    assert store.look(KEY, PLAIN)() == ()
+
+
+def test_where_the_disk_fails_nothing_is_kept(store, monkeypatch):
+    monkeypatch.setattr(type(store.disk), "put", lambda *_: None)
+    store.memory.put(Entry(KEY, head(), MemoryBody(b"old")))
+    (old,) = store.variants(KEY)
+    assert not store.put(Entry(KEY, head(), MemoryBody(b"new")), old)
+    # What it was to replace is not true any more.
+    assert store.variants(KEY) == ()

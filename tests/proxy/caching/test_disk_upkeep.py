@@ -1,0 +1,165 @@
+"""A cache with a disk below its memory: restarts, look-ups that take time, and what is done now and then."""
+
+import pytest
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+
+from tests.proxy.caching.caching_proxy import get
+from txproxy.cache.disk.disk_store import DiskStore, NeedsThread
+from txproxy.cache.memory.memory_store import MemoryStore
+from txproxy.cache.tiered_store import TieredStore
+from txproxy.proxy.caching.disk_upkeep import DiskUpkeep
+
+FRESH = {"cache_control": "max-age=60"}
+LARGE = "x" * 100_000
+
+
+@pytest.fixture
+def on_disk(make, tmp_path):
+    disks = []
+
+    def on_disk(**policy):
+        for disk in disks:
+            disk.close()
+        disks.append(DiskStore(str(tmp_path / "cache"), 1 << 24, segment_size=1 << 21))
+        return make(store=TieredStore(MemoryStore(1 << 20), disks[-1]), **policy)
+
+    yield on_disk
+    for disk in disks:
+        disk.close()
+
+
+@pytest.fixture(params=["hello", LARGE], ids=["small", "large"])
+def body(request):
+    return request.param
+
+
+def test_what_was_stored_is_there_after_a_restart(on_disk, body):
+    proxy = on_disk()
+    proxy.ask(get(), proxy.response(body, etag='"1"', x="y", **FRESH))
+    for _ in range(2):
+        got, asked = proxy.ask(get())
+        assert asked is None and got.body == body.encode()
+    proxy = on_disk()
+    proxy.cache.in_thread = lambda reactor, read: succeed(read())
+    proxy.pass_time(7)
+    for _ in range(3):
+        got, asked = proxy.ask(get())
+        assert asked is None and got.body == body.encode()
+        assert (got.fields["age"], got.fields["x"], got.told) == (b"7", b"y", "txproxy; hit; ttl=53")
+    got, _ = proxy.ask(get(range="bytes=1-2"))
+    assert got.status == 206 and got.body == body[1:3].encode()
+
+
+def test_what_was_validated_is_as_well(on_disk, body):
+    proxy = on_disk()
+    proxy.ask(get(), proxy.response(body, etag='"1"', **FRESH))
+    proxy.pass_time(61)
+    proxy.ask(get(), proxy.response("", "304 Not Modified", x="2"))
+    now = proxy.now
+    proxy = on_disk()
+    proxy.cache.in_thread = lambda reactor, read: succeed(read())
+    proxy.now = now
+    got, asked = proxy.ask(get())
+    assert asked is None and got.body == body.encode() and got.fields["x"] == b"2"
+
+
+def test_what_was_changed_is_not(on_disk, body):
+    proxy = on_disk()
+    proxy.ask(get(), proxy.response(body, **FRESH))
+    proxy.ask(get(method="DELETE"), proxy.response(""))
+    assert proxy.ask(get(), proxy.response("anew"))[0].body == b"anew"
+    proxy = on_disk()
+    proxy.cache.in_thread = lambda reactor, read: succeed(read())
+    assert proxy.ask(get(), proxy.response("anew"))[0].body == b"anew"
+
+
+def waits(proxy, monkeypatch):
+    found = proxy.store.disk.variants
+    waiting = []
+
+    def in_thread(reactor, read):
+        waiting.append((Deferred(), read))
+        return waiting[-1][0]
+
+    monkeypatch.setattr(DiskStore, "variants", lambda self, key: NeedsThread(lambda: found(key)))
+    proxy.cache.in_thread = in_thread
+    return waiting
+
+
+def test_only_who_has_asked_waits_for_the_disk(on_disk, monkeypatch):
+    proxy = on_disk()
+    proxy.ask(get(), proxy.response(**FRESH))
+    for entry in proxy.store.variants(next(iter(proxy.store.memory._variants))):
+        proxy.store.memory.remove(entry)
+    waiting = waits(proxy, monkeypatch)
+    client, leaving = proxy.connect(), proxy.connect()
+    client.send(get())
+    leaving.send(get())
+    leaving.drop()
+    assert client.received == b"" and len(waiting) == 2
+    monkeypatch.undo()
+    (deferred, _) = waiting[0]
+    deferred.callback(proxy.store.disk.variants(entry.key))
+    assert client.received.endswith(b"hello")
+
+
+def test_what_cannot_be_read_is_asked_for(on_disk, monkeypatch):
+    proxy = on_disk()
+    waiting = waits(proxy, monkeypatch)
+    client = proxy.connect()
+    client.send(get())
+    waiting[0][0].callback(())
+    proxy.upstream.send(proxy.response("anew", **FRESH))
+    assert client.received.endswith(b"anew")
+
+
+class Disk:
+    def __init__(self, complete=False):
+        self.is_complete = complete
+        self.log = []
+        self.failing = False
+
+    def rebuild(self):
+        for number in range(3):
+            self.log.append(("rebuild", number))
+            yield
+
+    def tidy(self):
+        self.log.append("tidy")
+        if self.failing:
+            raise OSError("the disk is gone")
+        yield
+
+
+def test_an_index_that_is_lost_is_made_anew_bit_by_bit():
+    clock, disk = Clock(), Disk()
+    upkeep = DiskUpkeep(disk, clock)
+    upkeep.start()
+    clock.advance(0)
+    assert disk.log and len(disk.log) <= 3
+    clock.pump([0.0] * 3)
+    assert disk.log == [("rebuild", number) for number in range(3)]
+    upkeep.stop()
+    assert not clock.getDelayedCalls()
+
+
+def test_room_is_made_now_and_then():
+    clock, disk = Clock(), Disk(complete=True)
+    upkeep = DiskUpkeep(disk, clock)
+    upkeep.start()
+    clock.pump([0.5] * 7)
+    assert disk.log == ["tidy"] * 3
+    upkeep.stop()
+
+
+def test_a_disk_that_fails_is_tried_again(failures):
+    clock, disk = Clock(), Disk(complete=True)
+    disk.failing = True
+    upkeep = DiskUpkeep(disk, clock)
+    upkeep.start()
+    clock.pump([0.5] * 6)
+    assert len(disk.log) >= 2
+    assert set(failures) == {OSError}
+    upkeep.stop()
+    assert not clock.getDelayedCalls()
