@@ -234,3 +234,53 @@ def test_who_asks_for_a_part_gets_it_as_soon_as_it_is_there(proxy):
     assert (first.status, first.body, second.status, second.body) == (206, b"el", 206, b"")
     origin.send(b"lo")
     assert clients[1].take() == b"lo"
+
+
+@pytest.mark.parametrize("head_there", [True, False])
+@pytest.mark.parametrize(
+    ("part", "near"), [("0-1", True), ("-1", False), (f"{AHEAD}-", True), (f"0-1,{3 * AHEAD}-", False)]
+)
+def test_who_looks_for_what_is_far_off_does_not_wait_for_it(large, head_there, part, near):
+    (first,) = large.herd(get())
+    origin, _ = large.question()
+    head = large.response("", length=LONG, **FRESH)
+    if head_there:
+        origin.send(head)
+    (other,) = large.herd(get(range=f"bytes={part}"))
+    if not head_there:
+        origin.send(head)
+    asked = large.questions()
+    assert len(asked) == (0 if near else 1)
+    for connection, question in asked:
+        assert part.encode() in question
+        connection.send(large.response("x", "206 Partial Content", content_range=f"bytes 0-0/{LONG}"))
+        assert got([other])[0].body == b"x"
+    for client in (first, other):
+        client.drop()
+
+
+@pytest.mark.parametrize(("each", "kept"), [(1, False), (PIECE, True)])
+def test_what_nobody_reads_has_to_come_soon(large, each, kept):
+    (client,) = large.herd(get())
+    origin = begun(large, [client], length=LONG)
+    for _ in range(LONG // len(PIECE) // 2):
+        origin.send(PIECE)
+    client.drop()
+    for _ in range(100):
+        if len(large.store) or origin.disconnecting:
+            break
+        origin.send(each if isinstance(each, bytes) else b"x" * each)
+        large.advance(2)
+    assert (len(large.store) == 1) is kept and origin.reset is not kept
+
+
+def test_who_comes_back_has_it_go_on(large):
+    (client,) = large.herd(get())
+    origin = begun(large, [client], length=10)
+    client.drop()
+    large.advance(50)
+    origin.send(b"x")
+    (other,) = large.herd(get())
+    large.advance(30)
+    origin.send(b"x" * 9)
+    assert got([other])[0].body == b"x" * 10

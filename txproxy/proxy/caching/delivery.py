@@ -7,11 +7,11 @@ from typing import Final
 
 from txproxy.cache.answering.cache_status import CacheVerdict
 from txproxy.cache.answering.hit_answers import HitAnswer, PreparedHit
-from txproxy.cache.answering.ranges import Piece
+from txproxy.cache.answering.ranges import Piece, read_ranges
 from txproxy.cache.stored import Entry, FileRange, StoredBody
 from txproxy.interfaces.answers import BodySource, RelayedAnswer
 from txproxy.proxy.caching.asking import Asking
-from txproxy.proxy.caching.fill_body import FillBody
+from txproxy.proxy.caching.fill_body import AHEAD, FillBody
 from txproxy.proxy.caching.stored_reader import Reader
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import CHUNKED, RequestHead, ResponseHead
@@ -45,6 +45,17 @@ def stored_answer(
     asking.context.cache = verdict
     body = _body(entry.body, hit.pieces, hit.length, later)
     return _relayed(hit if aged else _first_hand(hit), body, verdict, name, now)
+
+
+def is_near(asking: Asking, body: FillBody) -> bool:
+    """Whether what a request wants of a ``body`` that is still coming is soon there: who looks for the end of a long
+    one is not to wait for all of it.
+    """
+    wanted = asking.request.headers.index.get(b"range")
+    if wanted is None or body.expected is None:
+        return True
+    ranges = read_ranges(wanted, body.expected)
+    return not ranges or max(ranges)[0] <= body.available + AHEAD
 
 
 def growing_answer(

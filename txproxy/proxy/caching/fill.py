@@ -21,9 +21,10 @@ from txproxy.cache.vary import vary_names, vary_values
 from txproxy.errors import UpstreamClosed
 from txproxy.interfaces.answers import Refusal, RelayedAnswer
 from txproxy.interfaces.middleware import Handler
+from txproxy.net.deadlines import NEVER
 from txproxy.proxy.caching.asking import Asking, Waiter
-from txproxy.proxy.caching.delivery import growing_answer, stored_answer, with_status
-from txproxy.proxy.caching.fill_body import FillBody
+from txproxy.proxy.caching.delivery import growing_answer, is_near, stored_answer, with_status
+from txproxy.proxy.caching.fill_body import AHEAD, FillBody
 from txproxy.proxy.caching.fill_stream import FillStream
 from txproxy.proxy.caching.passed_body import PassedBody
 from txproxy.proxy.caching.shared_cache import SharedCache
@@ -34,6 +35,8 @@ from txproxy.wire.message import UNTIL_CLOSE, RequestHead, ResponseHead
 
 _log = Logger()
 
+# In which time as much as AHEAD has to come of a body that nobody reads, in seconds.
+_ALONE: Final = 60.0
 # The body of what has none yet.
 _NOTHING: Final = MemoryBody(b"")
 
@@ -87,6 +90,9 @@ class Fill:
         self._background = False
         self._passed: PassedBody | None = None
         self._asked_at = 0.0
+        # until when it has to have come further, where nobody reads it, and how far it was
+        self.deadline = NEVER
+        self._there = 0
         self._stream = FillStream(services, handle, head, asking.context, self)
 
     @property
@@ -116,8 +122,9 @@ class Fill:
         entry, body = self.entry, self.body
         if self.state is not FillState.KEEPING or entry is None or body is None or not body.is_kept:
             return None
-        if not is_for(entry, asking, self._cache.now()):
+        if not is_for(entry, asking, self._cache.now()) or not is_near(asking, body):
             return None
+        self._forget()
         return self._growing(asking, entry, body, collapsed=True)
 
     def _may_wait(self, asking: Asking) -> bool:
@@ -163,6 +170,7 @@ class Fill:
         writer = self._cache.store.body(expected, self.key, self._asking.policy.max_object_size)
         self.body = body = FillBody(writer, expected, self._stream.pause, self._stream.resume, self._deserted)
         first = self._waiting.has_first
+        self._waiting.let_go(lambda asking: is_near(asking, body), "range")
         self._waiting.hand_out(
             entry, lambda asking: self._growing(asking, entry, body, asking is not self._asking), now
         )
@@ -440,10 +448,34 @@ class Fill:
     def _deserted(self) -> None:
         """Nobody reads what comes."""
         body = self.body
-        if body is not None and not (body.is_worth_it or (self._background and body.is_kept)):
-            self._over()
-            self._stream.cancel()
-            body.fail()
+        if body is None:
+            return
+        if not (body.is_worth_it or (self._background and body.is_kept)):
+            self._give_up(body)
+        elif self.deadline == NEVER and self.state is FillState.KEEPING:
+            self._there = body.available
+            self.deadline = self._services.deadlines.look_ahead() + _ALONE
+            self._services.deadlines.watch(self)
+
+    def deadline_passed(self) -> None:
+        """Nobody has read it for some time: what comes so slowly may have no end."""
+        body = self.body
+        assert body is not None
+        if body.available - self._there < AHEAD:
+            self._give_up(body)
+        else:
+            self._there = body.available
+            self.deadline = self._services.deadlines.look_ahead() + _ALONE
+
+    def _give_up(self, body: FillBody) -> None:
+        self._over()
+        self._stream.cancel()
+        body.fail()
+
+    def _forget(self) -> None:
+        if self.deadline != NEVER:
+            self.deadline = NEVER
+            self._services.deadlines.forget(self)
 
     def _retry(self) -> None:
         fill = Fill(self._cache, self._services, self._handle, self._asking, self._request, self._why, self.stale)
@@ -466,4 +498,5 @@ class Fill:
 
     def _over(self) -> None:
         self.state = FillState.OVER
+        self._forget()
         self._close()

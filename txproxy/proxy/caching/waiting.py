@@ -71,6 +71,13 @@ class Waiting:
         while waiters:
             give(waiters.pop(0))
 
+    def let_go(self, stays: Callable[[Asking], bool], why: str) -> None:
+        """Of those that wait for another, the ones that do not stay go their own way."""
+        for waiter in self._waiters[:]:
+            if waiter.asking is not self._first and not stays(waiter.asking):
+                self.remove(waiter)
+                waiter.go(why)
+
     def give_first(self, answer: Callable[[], Answer | Refusal]) -> None:
         """The first, which is there, gets this ``answer``."""
         self._waiters.pop(0).answer(answer)
