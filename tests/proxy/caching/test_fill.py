@@ -126,6 +126,16 @@ def test_a_failure_is_shared_after_one_retry(proxy):
     assert not proxy.questions() and len(proxy.finished) == 50
 
 
+def test_a_request_that_was_sent_again_to_be_sure_is_not_retried(proxy):
+    proxy.ask(get("/other"), proxy.response())
+    clients = proxy.herd(*[get()] * 50)
+    for _ in range(2):
+        # First the connection that was kept, of which nobody knows whether it was idle for too long.
+        proxy.question()[0].drop()
+    assert {one.status for one in got(clients)} == {502}
+    assert not proxy.questions()
+
+
 def test_a_retry_that_succeeds_is_for_all(proxy):
     clients = proxy.herd(*[get()] * 3)
     proxy.question()[0].drop()

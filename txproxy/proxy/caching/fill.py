@@ -236,8 +236,8 @@ class Fill:
             if self._waiting.has_first:
                 self._waiting.give_first(lambda: refusal)
             self._waiting.each(lambda waiter: waiter.go("refused"))
-        elif len(self._waiting) > 1 and not self.again:
-            # One retry for all of them.
+        elif len(self._waiting) > 1 and not self.again and self._stream.cuts < 2:
+            # One retry for all of them, unless the request has been sent again as it was.
             self._retry()
         else:
             self._waiting.each(lambda waiter: waiter.answer(lambda: refusal))

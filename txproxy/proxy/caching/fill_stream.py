@@ -76,6 +76,12 @@ class FillStream(ErrandStream):
         self._context.filter_responses(self._seen)
         self._over = False
 
+    @property
+    def cuts(self) -> int:
+        """How often an upstream has closed its connection in place of a response."""
+        plan = self._exchange.plan
+        return 0 if plan is None else plan.cuts
+
     def start(self) -> None:
         """Send it."""
         self._services.errands.add(self)
