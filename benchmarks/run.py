@@ -65,12 +65,13 @@ def _start(plan: Plan, scenario: Scenario, peer: Peer, programs: Programs) -> tu
     port = free_port()
     name = f"{peer.name}-{scenario.name}".replace(" ", "-")
     argv = peer.roles[scenario.role](plan.site, name, port)
-    environment = {"PYTHONPATH": _python_path()}
+    environment = {"PYTHONPATH": python_path()}
     program = programs.start(name, argv, plan.cores.proxy, port, environment)
     return program, Target(program.pid, port, plan.site, scenario.role in peer.plain_tcp, peer.closes)
 
 
-def _python_path() -> str:
+def python_path() -> str:
+    """Where python finds us, for the environment of a program."""
     # Programs run in the temporary directory, where python would not find us.
     return os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
 
