@@ -136,3 +136,12 @@ def effect_of_head(stored: StoredHead, length: int, status: int, response: Heade
     if changed is not None and changed != stored.headers.get(b"last-modified"):
         return HeadEffect.FREES
     return HeadEffect.FRESHENS
+
+
+def expired(head: StoredHead, now: float, mark: int) -> StoredHead:
+    """A ``head`` that is stale from ``now`` on, as the purge ``mark`` says: it is validated before it is used, and may
+    still stand in where that fails.
+    """
+    freshness = head.freshness
+    ended = attrs.evolve(freshness, lifetime=min(freshness.lifetime, head.age(now)), while_revalidate=0.0)
+    return attrs.evolve(head, freshness=ended, mark=mark)
