@@ -119,7 +119,7 @@ def test_there_are_not_ever_more_of_them():
     entry = Entry(b"k", head, MemoryBody(b""))
     answer = RelayedAnswer(200, head=ResponseHead(200, Headers()))
     for number in range(hot_answers.MOST + 2):
-        hot.remember((b"/%d" % number, b"", None, "", ""), entry, answer, None, 0.0)
+        hot.remember((b"/%d" % number, b"", None, "", ""), entry, answer, None, 0.0, 0)
     assert hot.get((b"/0", b"", None, "", "")) is None
     assert hot.get((b"/%d" % (hot_answers.MOST + 1), b"", None, "", "")).answer is answer
 

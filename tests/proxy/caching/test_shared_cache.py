@@ -6,6 +6,7 @@ from txproxy.cache.memory.memory_store import MemoryStore
 from txproxy.cache.stored import Entry, Freshness, MemoryBody, StoredHead
 from txproxy.proxy.caching.shared_cache import SharedCache
 from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead
 
 KEY = b"k" * 32
 NOTHING = Headers.parsed([])
@@ -16,8 +17,19 @@ def entry(body=b"x", vary=(), key=KEY, time=0.0):
     return Entry(key, head, MemoryBody(body))
 
 
-def asks(language):
-    return Headers.parsed([b"Accept-Language: " + language])
+def asks(*languages):
+    return Asking(Headers.parsed([b"Accept-Language: " + language for language in languages]))
+
+
+class Asking:
+    key, scheme = KEY, b"http"
+
+    def __init__(self, headers):
+        self.request = RequestHead(b"GET", b"/", headers, b"a")
+
+
+def keep(cache, entry, asking):
+    return cache.keep(entry, asking, asking.request.headers)
 
 
 @pytest.fixture
@@ -27,31 +39,31 @@ def cache():
 
 def test_what_is_kept_is_found(cache):
     one = entry()
-    assert cache.find(KEY, NOTHING) == ((), None)
-    assert cache.keep(one, NOTHING)
-    assert cache.find(KEY, NOTHING) == ((one,), one)
+    assert cache.find(asks()) == ((), None)
+    assert keep(cache, one, asks())
+    assert cache.find(asks()) == ((one,), one)
 
 
 def test_a_new_one_takes_the_place_of_the_old_one(cache):
-    cache.keep(entry(), NOTHING)
+    keep(cache, entry(), asks())
     other = entry(b"y")
-    cache.keep(other, NOTHING)
-    assert cache.find(KEY, NOTHING) == ((other,), other)
+    keep(cache, other, asks())
+    assert cache.find(asks()) == ((other,), other)
 
 
 def test_variants_stand_side_by_side(cache):
     both = [entry(vary=((b"accept-language", language),)) for language in (b"en", b"de")]
     for one, language in zip(both, (b"en", b"de"), strict=True):
-        cache.keep(one, asks(language))
-    assert [cache.find(KEY, asks(language))[1] for language in (b"en", b"de", b"fr")] == [*both, None]
+        keep(cache, one, asks(language))
+    assert [cache.find(asks(language))[1] for language in (b"en", b"de", b"fr")] == [*both, None]
 
 
 def test_one_that_is_for_all_takes_the_place_of_variants(cache):
     for language in (b"en", b"de"):
-        cache.keep(entry(vary=((b"accept-language", language),)), asks(language))
+        keep(cache, entry(vary=((b"accept-language", language),)), asks(language))
     one = entry()
-    cache.keep(one, asks(b"en"))
-    assert cache.find(KEY, asks(b"de")) == ((one,), one)
+    keep(cache, one, asks(b"en"))
+    assert cache.find(asks(b"de")) == ((one,), one)
 
 
 def test_what_is_learned_is_forgotten(cache):
@@ -63,7 +75,7 @@ def test_what_is_learned_is_forgotten(cache):
 
 def test_what_is_kept_was_no_longer_learned(cache):
     cache.learn(KEY, "why", 0.0)
-    cache.keep(entry(), NOTHING)
+    keep(cache, entry(), asks())
     assert cache.learned(KEY, 0.0) is None
 
 
@@ -76,8 +88,8 @@ class OnItsWay:
 
 
 def test_a_change_makes_wrong_what_is_stored_and_what_is_on_its_way(cache):
-    cache.keep(entry(), NOTHING)
+    keep(cache, entry(), asks())
     mine, others = OnItsWay(), OnItsWay()
     cache.fills = {KEY: [mine], b"other": [others]}
     cache.invalidate(KEY)
-    assert cache.find(KEY, NOTHING)[1] is None and mine.outdated and not others.outdated
+    assert cache.find(asks())[1] is None and mine.outdated and not others.outdated

@@ -94,14 +94,14 @@ def test_other_values_of_vary_ask_for_themselves(proxy):
 
 @pytest.mark.parametrize("answer", ["304 Not Modified", "503 Oh"])
 def test_nobody_gets_the_variant_of_another_that_was_validated(proxy, answer):
-    fields = {"vary": "Accept-Language", "etag": '"1"', **FRESH}
-    proxy.ask(get(accept_language="en"), proxy.response("en", **fields))
+    fields = {"vary": "Accept-Language", **FRESH}
+    proxy.ask(get(accept_language="en"), proxy.response("en", etag='"en"', **fields))
     proxy.pass_time(61)
     clients = proxy.herd(get(accept_language="en"), get(accept_language="de"))
     (first, _), (second, asked) = proxy.questions()
-    assert b": de" in asked and b"If-None-Match" not in asked
+    assert b": de" in asked
     first.send(proxy.response("", answer))
-    second.send(proxy.response("de", **fields))
+    second.send(proxy.response("de", etag='"de"', **fields))
     assert [one.body for one in got(clients)] == [b"en", b"de"]
 
 

@@ -48,6 +48,11 @@ class Asking:
         # whether it does not share what it asks for
         self.alone = False
 
+    @property
+    def scheme(self) -> bytes:
+        """That of what is asked for, in lower case."""
+        return (self.request.scheme or self.context.scheme.encode("ascii")).lower()
+
 
 class AskedFor(Protocol):
     """What a request waits for."""

@@ -153,6 +153,9 @@ class _Caching:
         """What was given a moment ago, if it is still that."""
         cache = self._cache
         entry = hot.entry
+        if hot.mark != cache.marks.seq:
+            # Something was purged, and it may be this.
+            return None
         variants = cache.store.variants(entry.key)
         if not variants or variants[0] is not entry or cache.now() >= hot.until:
             return None
@@ -194,12 +197,12 @@ class _Caching:
     def _found(self, asking: Asking) -> Decision:
         """What is at hand decides."""
         cache, request = self._cache, asking.request
-        variants, entry = cache.find(asking.key, request.headers)
+        variants, entry = cache.find(asking)
         trace = asking.context.trace
         if entry is None:
             if trace is not None:
                 trace.say("cache", "nothing is stored" + (" for such a request" if variants else ""))
-            return self._miss(asking, ForwardedFor.VARY_MISS if variants else ForwardedFor.URI_MISS)
+            return self._miss(asking, ForwardedFor.VARY_MISS if variants else ForwardedFor.URI_MISS, variants)
         now = cache.now()
         use = use_of(entry.head, request.headers, now, asking.policy)
         if trace is not None:
@@ -230,7 +233,7 @@ class _Caching:
             asked = (request.path, request.authority, request.scheme, context.scheme, context.rule)
             # The body of the one that is given now is not for others to start.
             again = answer if isinstance(answer.body, bytes) else answer.with_body(_LATER)
-            self._hot.remember(asked, entry, again, verdict, now)
+            self._hot.remember(asked, entry, again, verdict, now, cache.marks.seq)
         return answer
 
     def _revalidate(self, asking: Asking, entry: Entry) -> None:
@@ -245,7 +248,7 @@ class _Caching:
         fill.is_open = self._may_share(asking, entry)
         fill.begin(background=True)
 
-    def _miss(self, asking: Asking, why: ForwardedFor) -> Decision:
+    def _miss(self, asking: Asking, why: ForwardedFor, others: tuple[Entry, ...]) -> Decision:
         request, cache = asking.request, self._cache
         if wants_stored_alone(request.headers, asking.policy):
             return self._unavailable(asking)
@@ -260,10 +263,13 @@ class _Caching:
         learned = cache.learned(asking.key, cache.now())
         if learned is not None:
             return self._learned(asking, learned)
-        return self._ask(asking, why, None)
+        # Who is alone may be so as a 304 has named none of them.
+        return self._ask(asking, why, None, () if asking.alone else others)
 
-    def _ask(self, asking: Asking, why: ForwardedFor, stale: Entry | None) -> Decision:
-        """Have it fetched, or wait for what is being fetched."""
+    def _ask(self, asking: Asking, why: ForwardedFor, stale: Entry | None, others: tuple[Entry, ...] = ()) -> Decision:
+        """Have it fetched, or wait for what is being fetched. The origin may say that one of the ``others`` is what is
+        asked for.
+        """
         request = asking.request
         trace = asking.context.trace
         if trace is not None and trace.dry_run:
@@ -275,7 +281,7 @@ class _Caching:
             joined = self._join(asking)
             if joined is not None:
                 return joined
-        fill = self._fill(asking, why, stale)
+        fill = self._fill(asking, why, stale, others)
         fill.is_open = shared
         decided: Deferred[Any] = fill.wait(asking)
         fill.begin()
@@ -300,13 +306,14 @@ class _Caching:
                 return decision
         return None
 
-    def _fill(self, asking: Asking, why: ForwardedFor, stale: Entry | None) -> Fill:
+    def _fill(self, asking: Asking, why: ForwardedFor, stale: Entry | None, others: tuple[Entry, ...] = ()) -> Fill:
         lines = without_conditions(asking.request.headers.lines)
         lines = [line for line in lines if line.partition(b":")[0].lower() not in _NOT_WITH_A_FILL]
-        head = self._keyed(asking, lines, validators(stale.head) if stale is not None else [])
+        conditions = validators(stale.head if stale is not None else None, [one.head for one in others])
+        head = self._keyed(asking, lines, conditions)
         # What is kept is the answer to a GET, whatever has brought it about.
         head.method = b"GET"
-        return Fill(self._cache, self._services, self._handle, asking, head, why, stale)
+        return Fill(self._cache, self._services, self._handle, asking, head, why, stale, others)
 
     def _keyed(self, asking: Asking, lines: list[bytes], added: list[bytes]) -> RequestHead:
         """The request with these ``lines`` of its own, without what may change the response and is in no key."""
@@ -344,7 +351,7 @@ class _Caching:
 
     def _pass_by(self, asking: Asking, why: str) -> Decision:
         headers, cache = asking.request.headers, self._cache
-        _, entry = cache.find(asking.key, headers)
+        _, entry = cache.find(asking)
         if entry is not None and may_stand_in(entry.head, headers, cache.now(), asking.policy):
             # It asks for itself, and has that in case of need.
             asking.alone = True

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final
 
-import attrs
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Served
-from txproxy.cache.changes.updates import freshened, updated_headers, validated, without_cookies
+from txproxy.cache.changes.not_modified import Held, held
+from txproxy.cache.purging.marks import Verdict
 from txproxy.cache.reuse import is_failure, may_stand_in
 from txproxy.cache.stored import Entry, MemoryBody, StoredBody
 from txproxy.cache.storing import Storing, Times, may_store, stored_head
@@ -52,8 +52,8 @@ class FillState(Enum):
 
 class Fill:
     """Asks ``handle`` for what has the key of ``asking``, which is the first that waits for it, unless it is none's
-    (``background``). ``head`` is the request as it is sent, which validates ``stale`` if there is any; ``why`` is what
-    has brought it about.
+    (``background``). ``head`` is the request as it is sent, which validates ``stale`` if there is any, or else names
+    the ``others`` that stand under the key; ``why`` is what has brought it about.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Fill:
         head: RequestHead,
         why: ForwardedFor,
         stale: Entry | None = None,
+        others: tuple[Entry, ...] = (),
     ) -> None:
         self.key = asking.key
         self.state = FillState.ASKING
@@ -84,6 +85,7 @@ class Fill:
         self._request = head
         self._why = why
         self.stale = stale
+        self._others = others
         # whether it was old when it came
         self._aged = False
         self._waiting = Waiting(asking)
@@ -93,6 +95,8 @@ class Fill:
         # until when it has to have come further, where nobody reads it, and how far it was
         self.deadline = NEVER
         self._there = 0
+        # the last purge when it was sent
+        self._mark = 0
         self._stream = FillStream(services, handle, head, asking.context, self)
 
     @property
@@ -115,7 +119,7 @@ class Fill:
 
     def join(self, asking: Asking) -> RelayedAnswer | Deferred[Any] | None:
         """Give a request what comes, or is to come; None if that is of no use to it."""
-        if self.outdated or not self.is_open:
+        if self.outdated or not self.is_open or self._is_purged():
             return None
         if self.state is FillState.ASKING:
             return self.wait(asking) if self._may_wait(asking) else None
@@ -126,6 +130,13 @@ class Fill:
             return None
         self._forget()
         return self._growing(asking, entry, body, collapsed=True)
+
+    def _is_purged(self) -> bool:
+        """Whether what comes may have been purged since it was asked for."""
+        if self._mark == self._cache.marks.seq:
+            return False
+        # Its tags come with it.
+        return self.entry is None or self._cache.verdict(self.entry.head, self._asking) is not Verdict.ALIVE
 
     def _may_wait(self, asking: Asking) -> bool:
         """Whether what comes may be of use to a request, as far as one can tell."""
@@ -140,6 +151,7 @@ class Fill:
         """Send the request."""
         self._background = background
         self._asked_at = self._cache.now()
+        self._mark = self._cache.marks.seq
         self._cache.fills.setdefault(self.key, []).append(self)
         self._stream.start()
 
@@ -271,49 +283,59 @@ class Fill:
 
     def _is_settled(self, plain: ResponseHead) -> bool:
         """Whether those that wait get what is stored: it was validated, or the origin has failed."""
-        if self.stale is None:
-            return False
-        if plain.status == 304:
-            self._validated(self.stale, plain)
+        if plain.status == 304 and (self.stale is not None or self._others):
+            self._validated(plain)
             return True
         return is_failure(plain.status) and self._stand_in(f"the origin answered {plain.status}")
 
-    def _validated(self, stale: Entry, plain: ResponseHead) -> None:
-        cache, now = self._cache, self._cache.now()
+    def _validated(self, plain: ResponseHead) -> None:
+        cache, now, stale = self._cache, self._cache.now(), self.stale
         self._over()
         self._aged = b"age" in plain.headers.index
-        if stale not in validated([stale], plain.headers, now):
+        times = Times(self._asked_at, now)
+        told = held(
+            self._others if stale is None else (stale,),
+            plain.headers,
+            self._request.headers,
+            times,
+            lambda status, headers: self._may_store(ResponseHead(status, headers), times).freshness,
+            matched=stale is not None,
+            mark=self._mark,
+        )
+        if told is None:
             # It says nothing of what is stored (RFC 9111 section 4.3.4): the next one is to bring all of it.
-            cache.store.remove(stale)
+            if stale is not None:
+                cache.store.remove(stale)
             self._waiting.each(Waiter.ask_again)
             return
+        entry = self._held(told)
         # Whom the origin has told something with it is the one that has asked.
         cookies = [line for line in plain.headers.lines if line[:11].lower() == b"set-cookie:"]
-        headers = updated_headers(stale.head.headers, without_cookies(plain.headers), now)
-        whole = ResponseHead(stale.head.status, headers, stale.head.reason)
-        times = Times(self._asked_at, now)
-        storing = self._may_store(whole, times)
-        names = vary_names(headers)
-        if storing.freshness is not None and names is not None and not self.outdated:
-            # It may now say of more fields that it was chosen by them.
-            vary = stale.head.vary
-            if names != tuple(name for name, _ in vary):
-                vary = vary_values(self._request.headers, names)
-            entry = cache.replace(stale, freshened(stale.head, headers, storing.freshness, *times, vary=vary))
-        else:
-            # It holds, this once.
-            entry = Entry(self.key, attrs.evolve(stale.head, headers=headers), stale.body)
-            if not self._has_login:
-                cache.store.remove(stale)
-        stored = bool(storing)
         if cookies and self._waiting.has_first:
             self._asking.context.add_lines(*cookies)
         self._waiting.hand_out(
             entry,
-            lambda asking: self._stored(asking, entry, stored=stored, served=Served.REVALIDATED, status=304),
+            lambda asking: self._stored(asking, entry, stored=told.stored, served=Served.REVALIDATED, status=304),
             now,
-            stored,
+            told.stored,
         )
+
+    def _held(self, told: Held) -> Entry:
+        """What is stored, as a 304 has ``told`` that it is."""
+        cache, asking = self._cache, self._asking
+        entry = Entry(self.key, told.head, told.holds.body)
+        if not told.stored or self.outdated or cache.verdict(told.head, asking) is Verdict.GONE:
+            # It holds, this once.
+            if self.stale is not None and not self._has_login:
+                cache.store.remove(self.stale)
+            return entry
+        if self.stale is not None:
+            return cache.replace(self.stale, told.head)
+        for other, head in told.others:
+            cache.replace(other, head)
+        # It stands under these values as well.
+        cache.keep(entry, asking, self._request.headers)
+        return entry
 
     def _stand_in(self, why: str) -> bool:
         """Give what is stored in place of a response, if that may be."""
@@ -346,7 +368,7 @@ class Fill:
                 self._cache.learn(self.key, why, now)
             return None, why
         vary = vary_values(self._request.headers, names)
-        head = stored_head(plain, storing.freshness, asking.policy, times, vary)
+        head = stored_head(plain, storing.freshness, asking.policy, times, vary, self._mark)
         return Entry(self.key, head, _NOTHING), ""
 
     @property
@@ -355,8 +377,7 @@ class Fill:
 
     def _may_store(self, plain: ResponseHead, times: Times) -> Storing:
         asking = self._asking
-        scheme = (self._request.scheme or asking.context.scheme.encode("ascii")).lower()
-        return may_store(self._request, plain, asking.policy, times, scheme=scheme, credentials=asking.personal)
+        return may_store(self._request, plain, asking.policy, times, scheme=asking.scheme, credentials=asking.personal)
 
     def _written(self, body: bytes) -> StoredBody | None:
         """A whole body as it is stored; None if it cannot be."""
@@ -370,7 +391,7 @@ class Fill:
     def _keep(self, entry: Entry) -> None:
         if not self.outdated:
             try:
-                self._cache.keep(entry, self._request.headers)
+                self._cache.keep(entry, self._asking, self._request.headers)
             except Exception:
                 # Those who wait for it get it all the same.
                 _log.failure("a store failed")
@@ -478,7 +499,9 @@ class Fill:
             self._services.deadlines.forget(self)
 
     def _retry(self) -> None:
-        fill = Fill(self._cache, self._services, self._handle, self._asking, self._request, self._why, self.stale)
+        fill = Fill(
+            self._cache, self._services, self._handle, self._asking, self._request, self._why, self.stale, self._others
+        )
         fill.again = True
         fill.is_open = self.is_open
         fill._waiting.take_over(self._waiting, fill)

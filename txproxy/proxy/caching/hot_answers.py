@@ -28,15 +28,18 @@ NOT_PLAIN: Final = frozenset(
 
 
 class HotAnswer:
-    """The ``answer`` that is made of ``entry`` until a time, with the ``verdict`` on it."""
+    """The ``answer`` that is made of ``entry`` until a time, with the ``verdict`` on it, while ``mark`` is the last
+    purge.
+    """
 
-    __slots__ = ("entry", "answer", "verdict", "until")
+    __slots__ = ("entry", "answer", "verdict", "until", "mark")
 
-    def __init__(self, entry: Entry, answer: RelayedAnswer, verdict: CacheVerdict, until: float) -> None:
+    def __init__(self, entry: Entry, answer: RelayedAnswer, verdict: CacheVerdict, until: float, mark: int) -> None:
         self.entry = entry
         self.answer = answer
         self.verdict = verdict
         self.until = until
+        self.mark = mark
 
 
 class HotAnswers:
@@ -49,7 +52,9 @@ class HotAnswers:
         # what is known of a plain GET of that; None if nothing is
         self.get: Callable[[Asked], Any] = self._answers.get
 
-    def remember(self, asked: Asked, entry: Entry, answer: RelayedAnswer, verdict: CacheVerdict, now: float) -> None:
+    def remember(
+        self, asked: Asked, entry: Entry, answer: RelayedAnswer, verdict: CacheVerdict, now: float, mark: int
+    ) -> None:
         """It is the same until the next second of its age, as long as it is fresh."""
         head = entry.head
         if head.vary:
@@ -57,7 +62,7 @@ class HotAnswers:
         age = head.age(now)
         # What Cache-Status says is left is at most one second too much by then.
         until = min(now + 1.0 - (age - math.floor(age)), head.expiry())
-        self.know(asked, HotAnswer(entry, answer, verdict, until))
+        self.know(asked, HotAnswer(entry, answer, verdict, until, mark))
 
     def know(self, asked: Asked, what: Any) -> None:
         """This is known of it."""

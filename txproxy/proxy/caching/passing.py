@@ -8,8 +8,9 @@ from typing import Final, TypeAlias
 from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Served
 from txproxy.cache.changes.invalidation import invalidated
 from txproxy.cache.changes.updates import HeadEffect, effect_of_head, freshened, updated_headers, without_cookies
-from txproxy.cache.keys import sent_path
+from txproxy.cache.keys import canonical_authority, sent_path
 from txproxy.cache.policy import CachePolicy
+from txproxy.cache.purging.mark import Kind, group_value
 from txproxy.cache.storing import Times, may_store
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.proxy.caching.asking import Asking
@@ -21,6 +22,9 @@ from txproxy.wire.message import UNTIL_CLOSE, RequestHead, ResponseHead
 _NO_FIELDS: Final = Headers()
 # How often it is looked whether what could not be stored can be, in seconds.
 _LOOK_EVERY: Final = 1.0
+# RFC 9875 sections 2 and 3 want 32 groups of 32 characters at least.
+_MOST_GROUPS: Final = 128
+_LONGEST_GROUP: Final = 4096
 
 Keying: TypeAlias = "Callable[[RequestHead, RequestContext, CachePolicy, bytes], bytes]"
 
@@ -34,6 +38,7 @@ class PassedFilter(ResponseFilter):
         self.asking = asking
         self.cache = cache
         self.asked_at = cache.now()
+        self.mark = cache.marks.seq
         served = Served.BYPASS if why in (ForwardedFor.BYPASS, ForwardedFor.METHOD) else Served.MISS
         self.verdict = CacheVerdict(served=served, forwarded=why, detail=detail)
         asking.context.cache = self.verdict
@@ -93,7 +98,7 @@ class HeadFilter(PassedFilter):
     def came(self, response: ResponseHead, now: float) -> None:
         """See :class:`PassedFilter`."""
         asking, cache = self.asking, self.cache
-        _, entry = cache.find(asking.key, asking.request.headers)
+        _, entry = cache.find(asking)
         if entry is None:
             return
         effect = effect_of_head(entry.head, entry.body.length, response.status, response.headers)
@@ -108,7 +113,7 @@ class HeadFilter(PassedFilter):
             whole = ResponseHead(response.status, headers, response.reason)
             storing = may_store(asked, whole, asking.policy, times, credentials=asking.personal)
             if storing.freshness is not None:
-                cache.replace(entry, freshened(entry.head, headers, storing.freshness, *times))
+                cache.replace(entry, freshened(entry.head, headers, storing.freshness, *times, mark=self.mark))
 
 
 class UnsafeFilter(PassedFilter):
@@ -123,11 +128,14 @@ class UnsafeFilter(PassedFilter):
     def came(self, response: ResponseHead, now: float) -> None:
         """See :class:`PassedFilter`."""
         asking = self.asking
-        request, context = asking.request, asking.context
-        scheme = request.scheme or context.scheme.encode("ascii")
+        request, context, scheme = asking.request, asking.context, asking.scheme
         gone = invalidated(request.method, scheme, request.authority, request.path, response.status, response.headers)
         if gone is None:
             return
         for _, _, path in gone.targets:
             path = sent_path(asking.policy, path)
             self.cache.invalidate(self._key(request, context, asking.policy, path))
+        if gone.groups:
+            authority = canonical_authority(scheme, request.authority)
+            for group in sorted(gone.groups)[:_MOST_GROUPS]:
+                self.cache.purge(Kind.GROUP, group_value(scheme, authority, group[:_LONGEST_GROUP]))

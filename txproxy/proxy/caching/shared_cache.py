@@ -13,7 +13,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+from txproxy.cache.changes.updates import expired
+from txproxy.cache.keys import canonical_authority
 from txproxy.cache.policy import CachePolicy
+from txproxy.cache.purging.mark import Kind
+from txproxy.cache.purging.marks import Marks, Verdict
 from txproxy.cache.stored import Entry, StoredHead
 from txproxy.cache.tiered_store import Read, TieredStore
 from txproxy.cache.vary import choose, superseded
@@ -117,6 +121,11 @@ class SharedCache:
         self.policy_of = policy_of
         self.name = name.encode("ascii")
         self.now = now
+        # what was purged
+        self.marks = Marks()
+        if self.tiers is not None:
+            # What is on a disk may have the numbers of another process, which were lower.
+            self.marks.seq = time.time_ns() // 1000
         # those that are on their way, by key
         self.fills: dict[bytes, list[Filling]] = {}
         self._learned: OrderedDict[bytes, Learned] = OrderedDict()
@@ -160,13 +169,26 @@ class SharedCache:
             return succeed(())
         return deferToThreadPool(reactor, self._threads, read).addErrback(_unread)
 
-    def find(self, key: bytes, request: Headers) -> tuple[tuple[Entry, ...], Entry | None]:
-        """All that stands under ``key``, and what of it matches a ``request``."""
-        variants = self.store.variants(key)
-        return variants, choose(variants, request) if variants else None
+    def find(self, asking: Asking) -> tuple[tuple[Entry, ...], Entry | None]:
+        """All that stands under the key of a request, and what of it matches that. What was purged is not among it, or
+        is stale.
+        """
+        variants = self.store.variants(asking.key)
+        if not variants:
+            return variants, None
+        last = self.marks.seq
+        for one in variants:
+            if one.head.mark < last:
+                variants = self._unpurged(variants, asking)
+                break
+        return variants, choose(variants, asking.request.headers) if variants else None
 
-    def keep(self, entry: Entry, request: Headers) -> bool:
-        """Keep a new response to a ``request`` in the place of those that it takes it of; gives whether it is kept."""
+    def keep(self, entry: Entry, asking: Asking, request: Headers) -> bool:
+        """Keep a new response in the place of those that it takes it of; gives whether it is kept: not if it was purged
+        since it was asked for. ``request`` are the fields of ``asking`` as they were sent.
+        """
+        if self.verdict(entry.head, asking) is Verdict.GONE:
+            return False
         store = self.store
         replaced, *others = [*superseded(store.variants(entry.key), entry.head, request), None]
         for one in others:
@@ -178,6 +200,10 @@ class SharedCache:
     def replace(self, entry: Entry, head: StoredHead) -> Entry:
         """Keep another ``head`` for the body of an ``entry``."""
         other = Entry(entry.key, head, entry.body)
+        there = self.store.variants(entry.key)
+        if entry not in there:
+            # Another has taken its place meanwhile, and is not to be there twice.
+            entry = next((one for one in there if one.head.vary == entry.head.vary), entry)
         self.store.put(other, entry)
         return other
 
@@ -186,6 +212,37 @@ class SharedCache:
         self.store.remove_key(key)
         for fill in self.fills.get(key, ()):
             fill.outdated = True
+
+    # -- what was purged
+
+    def purge(self, kind: Kind, value: bytes = b"", soft: bool = False) -> int:
+        """Use no more of what ``value`` says, a URL, a prefix of URLs, a host, a tag, a group as
+        :func:`txproxy.cache.purging.mark.group_value` has it, or all there is, as long as it was asked for before; with
+        ``soft`` it is validated first, and may stand in where that fails. Gives the number of the purge. A ConfigError
+        says that ``value`` is none of its kind.
+        """
+        return self.marks.add(kind, value, soft)
+
+    def verdict(self, head: StoredHead, asking: Asking) -> Verdict:
+        """What is known of a response with this ``head``, which is what was asked for."""
+        marks = self.marks
+        if head.mark >= marks.seq:
+            return Verdict.ALIVE
+        request, scheme = asking.request, asking.scheme
+        return marks.verdict(head, asking.key, scheme, canonical_authority(scheme, request.authority), request.path)
+
+    def _unpurged(self, variants: tuple[Entry, ...], asking: Asking) -> tuple[Entry, ...]:
+        """Those of the ``variants`` that may be used, at once or once they were validated."""
+        left = []
+        for one in variants:
+            verdict = self.verdict(one.head, asking)
+            if verdict is Verdict.GONE:
+                self.store.remove(one)
+            elif verdict is Verdict.STALE:
+                left.append(self.replace(one, expired(one.head, self.now(), self.marks.seq)))
+            else:
+                left.append(one)
+        return tuple(left)
 
     # -- what cannot be
 
