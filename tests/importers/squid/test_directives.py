@@ -187,7 +187,8 @@ def test_limits(line, key, value):
         ("request_body_max_size much", "much is no size"),
         ("client_ip_max_connections many", "it is no number"),
         ("cache_mem 256 sheets", "256 sheets is no size"),
-        ("cache_dir rock /var/spool", "a kind of store, its folder and its size are wanted"),
+        ("maximum_object_size much", "much is no size"),
+        ("cache_dir rock /var/spool", "nothing is kept on a disk yet: cache_mem is how much is kept in memory"),
     ],
 )
 def test_what_is_no_limit(line, why):

@@ -73,15 +73,13 @@ def test_the_classic_configuration_listens_and_logs_as_it_did_and_says_what_it_l
     assert translated.listener.listen == ("[::]:3128",)
     assert translated.config.access_log == "/var/log/squid/access.log"
     assert translated.policy.forwarded_for == "on"
-    assert '# memory = "256M"' in translated.toml
-    assert '# dir = "/var/spool/squid"' in translated.toml and '# size = "100M"' in translated.toml
+    assert translated.config.cache.size == 256 << 20
+    assert [rule.name for rule in translated.config.cache.rules] == ["37: refresh_pattern ."]
     assert [note.split(": ")[:2] for note in translated.notes] == [
-        ["squid.conf:32", "cache_mem"],
         ["squid.conf:33", "cache_dir"],
         ["squid.conf:34", "coredump_dir"],
         ["squid.conf:35", "access_log"],
         ["squid.conf:36", "refresh_pattern"],
-        ["squid.conf:37", "refresh_pattern"],
     ]
     assert not translated.config.warnings
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -13,19 +12,14 @@ from txproxy.forward.policy import FORWARDED_FOR_MODES
 from txproxy.forward.request.privacy import field_line, field_name
 from txproxy.importers.squid.access_lists import Acls
 from txproxy.importers.squid.cache_peers import PEERS
+from txproxy.importers.squid.caching_directives import CACHING
 from txproxy.importers.squid.formulas import Untranslatable
 from txproxy.importers.squid.reader import Directive
+from txproxy.importers.squid.squid_measures import in_bytes, in_seconds, seconds_text, size_text
 from txproxy.importers.squid.squid_settings import Setting, Settings, word_of
 from txproxy.matching.hosts import is_literal
 from txproxy.matching.ports import read_port
 from txproxy.wire.grammar import TOKEN
-
-_SIZES: Final = {"": 1, "bytes": 1, "b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
-_TIMES: Final = {
-    "millisecond": 0.001, "second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800, "fortnight": 1209600,
-    "month": 2592000, "year": 31536000,
-}  # fmt: skip
-
 
 # -- where it listens
 
@@ -181,7 +175,7 @@ def _reply_header_access(directive: Directive, settings: Settings, acls: Acls) -
         settings.from_responses.append(_field(name))
 
 
-# -- logs, limits, and the cache
+# -- logs and limits
 
 
 def _access_log(directive: Directive, settings: Settings, acls: Acls) -> None:
@@ -216,53 +210,18 @@ def _limit(key: str, parse: Callable[[Sequence[str]], Any]) -> Setting:
 
 
 def _seconds(words: Sequence[str]) -> str:
-    number, unit = (*words, "", "")[:2]
-    if not unit:
-        match = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", number)
-        number, unit = match.groups() if match is not None else ("", "")
-    try:
-        seconds = float(number) * _TIMES[unit.lower().removesuffix("s") or "second"]
-    except (ValueError, KeyError):
-        raise Untranslatable(f"{' '.join(words)} is no time") from None
-    return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s" if seconds >= 0.001 else ""
+    return seconds_text(in_seconds(words))
 
 
 def _bytes(words: Sequence[str]) -> str:
-    number, unit = (*words, "", "")[:2]
-    if not number.isdigit() or unit.lower() not in _SIZES:
-        raise Untranslatable(f"{' '.join(words)} is no size")
-    size = int(number) * _SIZES[unit.lower()]
+    size = in_bytes(words)
     return size_text(size) if size else ""
-
-
-def size_text(size: int) -> str:
-    """A size as our files have it."""
-    for unit, letter in ((1 << 30, "G"), (1 << 20, "M"), (1 << 10, "k")):
-        if size and size % unit == 0:
-            return f"{size // unit}{letter}"
-    return str(size)
 
 
 def _count(words: Sequence[str]) -> int:
     if not words or not words[0].lstrip("-").isdigit():
         raise Untranslatable("it is no number")
     return max(int(words[0]), 0)
-
-
-_NO_CACHE: Final = "kept as a comment: txproxy has no cache that could be set in its file yet"
-
-
-def _cache_mem(directive: Directive, settings: Settings, acls: Acls) -> None:
-    settings.cache.append(("memory", _bytes(directive.words), directive.place))
-    raise Untranslatable(_NO_CACHE)
-
-
-def _cache_dir(directive: Directive, settings: Settings, acls: Acls) -> None:
-    if len(directive.words) < 3 or not directive.words[2].isdigit():
-        raise Untranslatable("a kind of store, its folder and its size are wanted")
-    settings.cache.append(("dir", directive.words[1], directive.place))
-    settings.cache.append(("size", size_text(int(directive.words[2]) << 20), directive.place))
-    raise Untranslatable(f"{_NO_CACHE}; it will want a folder of its own")
 
 
 SETTINGS: Final[dict[str, Setting]] = {
@@ -278,8 +237,7 @@ SETTINGS: Final[dict[str, Setting]] = {
     "reply_header_access": _reply_header_access,
     "access_log": _access_log,
     "cache_access_log": _access_log,
-    "cache_mem": _cache_mem,
-    "cache_dir": _cache_dir,
+    **CACHING,
     "client_ip_max_connections": _limit("max_connections_per_client", _count),
     "connect_timeout": _limit("connect_timeout", _seconds),
     "read_timeout": _limit("response_timeout", _seconds),
@@ -290,28 +248,24 @@ SETTINGS: Final[dict[str, Setting]] = {
     "request_body_max_size": _limit("max_body_size", _bytes),
 }
 
-_CACHING: Final = "it is about the cache, which txproxy does not have yet"
+_CACHING: Final = "the cache here sees to that itself"
 _PROCESS: Final = "it is about Squid's own process"
 # Why others are nothing here, by their names or what these begin with.
 REASONS: Final = {
-    "cache": _CACHING,
     "cache_replacement_policy": _CACHING,
     "cache_store_log": _CACHING,
     "cache_swap_high": _CACHING,
     "cache_swap_low": _CACHING,
     "collapsed_forwarding": _CACHING,
-    "maximum_object_size": _CACHING,
-    "maximum_object_size_in_memory": _CACHING,
+    "maximum_object_size_in_memory": "there is one bound, max_object_size, which is maximum_object_size",
     "memory_replacement_policy": _CACHING,
-    "minimum_object_size": _CACHING,
-    "negative_ttl": _CACHING,
-    "offline_mode": _CACHING,
+    "minimum_object_size": "what is small is cached as well",
+    "negative_ttl": "ttl of [cache] has times by status: ttl = { 4xx = '1m' }",
     "quick_abort_max": _CACHING,
     "quick_abort_min": _CACHING,
     "quick_abort_pct": _CACHING,
     "range_offset_limit": _CACHING,
-    "refresh_pattern": _CACHING,
-    "store_id_program": _CACHING,
+    "store_id_program": "programs are not asked; query_drop and others say what makes no other page",
     "cache_effective_group": _PROCESS,
     "cache_effective_user": _PROCESS,
     "cache_log": _PROCESS,

@@ -41,7 +41,11 @@ class Settings:
     limits: dict[str, Any] = attrs.field(factory=dict)
     auth: dict[str, Any] = attrs.field(factory=dict)
     log: dict[str, Any] = attrs.field(factory=dict)
-    cache: list[tuple[str, str, str]] = attrs.field(factory=list)
+    # whether there is a word of a cache; its table, and what says what is cached, and for how long
+    caches: bool = False
+    cache: dict[str, Any] = attrs.field(factory=dict)
+    cache_access: list[Directive] = attrs.field(factory=list)
+    refresh_patterns: list[Directive] = attrs.field(factory=list)
     binds: list[dict[str, Any]] = attrs.field(factory=list)
     peers: dict[str, Peer] = attrs.field(factory=dict)
     always_direct: list[Line] = attrs.field(factory=list)

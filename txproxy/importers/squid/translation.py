@@ -16,6 +16,7 @@ import attrs
 from txproxy.errors import ConfigError
 from txproxy.importers.squid.access_lists import Acls
 from txproxy.importers.squid.cache_peers import Ways, ways
+from txproxy.importers.squid.caching_directives import Caching, caching
 from txproxy.importers.squid.directives import REASONS, SETTINGS
 from txproxy.importers.squid.formulas import TRUE, Formula, Untranslatable, as_table, both, positive
 from txproxy.importers.squid.reader import Directive, Note, Unread, read, read_file
@@ -76,6 +77,7 @@ class _Translator:
         self.acls = Acls()
         self.settings = Settings()
         self.ways = Ways([], [], [])
+        self.caching = Caching({}, (), ())
         self.access: list[Directive] = []
         self.others: list[Directive] = []
         self._read(text)
@@ -101,7 +103,8 @@ class _Translator:
             self._set(directive)
             self.acls.knows_users = "password_file" in self.settings.auth
         self.ways = ways(self.settings)
-        self.notes += self.ways.notes
+        self.caching = caching(self.settings, self.acls, self._place)
+        self.notes += [*self.ways.notes, *self.caching.notes]
         rules, destinations = self._rules()
         for name, place in self.acls.defined():
             self._note_list(name, place)
@@ -227,12 +230,8 @@ class _Translator:
         lines = [_comment(f"From {self.path}, for txproxy run --config."), ""]
         if settings.log:
             lines += ["[log]", *_pairs(settings.log), ""]
-        if settings.cache:
-            lines += [
-                "# [cache]",
-                *(_comment(f"{key} = {_value(value)}  # {place}") for key, value, place in settings.cache),
-                "",
-            ]
+        if self.caching.table:
+            lines += ["[cache]", *_pairs(self.caching.table), "", *_tables("cache_rules", self.caching.rules)]
         lines += ["[[listeners]]", *_pairs(self._listener())]
         lines += ["# The rules say who may use it, and which ports.", *_pairs({"allow_clients": _ANYBODY})]
         lines += _pairs({"allow_ports": ["1-65535"]})
@@ -338,7 +337,7 @@ def _key(key: str) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
+    if isinstance(value, int | float):
         return str(value)
     if isinstance(value, str):
         if "\\" in value and "'" not in value and value.isprintable():

@@ -1,0 +1,247 @@
+"""What Squid's file says of caching, as our cache and its rules.
+
+Where something cannot be said here, less is cached than Squid would, and that is noted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import attrs
+
+from txproxy.errors import ConfigError
+from txproxy.importers.squid.access_lists import Acls
+from txproxy.importers.squid.expressions import python_expression
+from txproxy.importers.squid.formulas import TRUE, Conjunction, Formula, Literal, Untranslatable
+from txproxy.importers.squid.reader import Directive, Note
+from txproxy.importers.squid.squid_measures import in_bytes, in_seconds, seconds_text, size_text
+from txproxy.importers.squid.squid_settings import Setting, Settings, word_of
+from txproxy.matching.hosts import host_pattern
+
+# Squid's own where its file says nothing: how much memory, and the last of its patterns (0 20% 4320).
+_MEMORY: Final = "256M"
+_LEAST: Final = 64 << 10
+_HEURISTIC: Final[Mapping[str, Any]] = {"heuristic_fraction": 0.2, "heuristic_max": "72h"}
+_YEAR: Final = "8760h"
+_NO_TUNNEL: Final = Literal("schemes", ("connect",), negated=True)
+
+_FLAGS: Final = {
+    "override-expire": "override_expire",
+    "override-lastmod": "override_lastmod",
+    "reload-into-ims": "reload_into_ims",
+    "ignore-reload": "ignore_reload",
+    "ignore-private": "ignore_private",
+}
+# What can be validated is kept in any case, and what Squid no longer does itself is nothing.
+_NOTHING: Final = frozenset({"store-stale", "ignore-no-cache", "ignore-must-revalidate"})
+_EVERYTHING: Final = frozenset({".", ".*", "", "^.*", "^.*$", "^"})
+_NO_HTTP: Final = re.compile(r"\^(?:ftp|gopher|wais|urn|cache_object):")
+
+
+@attrs.frozen
+class Caching:
+    """The table of our cache (empty: there is none), its rules in order, and what could not be taken over."""
+
+    table: Mapping[str, Any]
+    rules: tuple[Mapping[str, Any], ...]
+    notes: tuple[Note, ...]
+
+
+def caching(settings: Settings, acls: Acls, place: Callable[[Directive], str]) -> Caching:
+    """What was found, put together; ``place`` says where a directive stands."""
+    notes: list[Note] = []
+    if not settings.caches:
+        return Caching({}, (), ())
+    denied = list(_denied(settings, acls, place, notes))
+    if settings.cache.get("size") == "" or any(set(rule) == {"name", "cache"} for rule in denied):
+        # What is not cached at all needs no cache.
+        return Caching({}, (), tuple(notes))
+    rules = [*denied, *_fresh(settings, place, notes)]
+    return Caching({"size": _MEMORY, **_HEURISTIC, **settings.cache}, tuple(rules), tuple(notes))
+
+
+# -- for how long
+
+
+def _fresh(settings: Settings, place: Callable[[Directive], str], notes: list[Note]) -> Iterator[dict[str, Any]]:
+    """A rule for each pattern, until one is for all."""
+    for_all: Directive | None = None
+    for directive in settings.refresh_patterns:
+        if for_all is not None:
+            notes.append(directive.note(f"it is never asked: that of line {for_all.line} is for all"))
+            continue
+        try:
+            rule = _pattern(directive, place, notes)
+        except Untranslatable as fault:
+            notes.append(directive.note(str(fault)))
+            continue
+        if "url" not in rule:
+            for_all = directive
+        yield rule
+
+
+def _pattern(directive: Directive, place: Callable[[Directive], str], notes: list[Note]) -> dict[str, Any]:
+    """``[-i] REGEX MIN PERCENT MAX [OPTIONS]``; times are in minutes."""
+    words = list(directive.words)
+    ignore_case = False
+    while words and words[0] in ("-i", "+i"):
+        ignore_case = words.pop(0) == "-i"
+    if len(words) < 4:
+        raise Untranslatable("an expression, two times and a percentage are wanted")
+    expression, least, percent, most, *options = words
+    if _NO_HTTP.match(expression):
+        raise Untranslatable("only http and https are cached here")
+    rule: dict[str, Any] = {"name": f"{place(directive)}: refresh_pattern {expression}"}
+    if expression not in _EVERYTHING:
+        try:
+            rule["url"] = [f"~{'(?i)' if ignore_case else ''}{python_expression(expression)}"]
+        except ValueError as fault:
+            raise Untranslatable(f"{expression} is no expression: {fault}") from None
+    if not least.isdigit() or not most.isdigit() or not percent.rstrip("%").isdigit():
+        raise Untranslatable(f"{least} {percent} {most} is no time, percentage and time")
+    part = int(percent.rstrip("%"))
+    if part > 100:
+        notes.append(directive.note(f"taken over with 100% in place of {part}%"))
+    if minutes := min(int(least), int(most)):
+        rule["min_ttl"] = seconds_text(minutes * 60)
+    rule |= {"heuristic_fraction": min(part, 100) / 100, "heuristic_max": seconds_text(int(most) * 60) or 0}
+    lost = []
+    for option in options:
+        name, _, value = option.partition("=")
+        if name in _FLAGS:
+            rule[_FLAGS[name]] = True
+        elif name == "max-stale" and value.isdigit():
+            rule["stale_if_error"] = seconds_text(int(value) * 60) or _YEAR
+        elif name not in _NOTHING:
+            lost.append(option)
+    if lost:
+        notes.append(directive.note(f"taken over without {', '.join(lost)}"))
+    return rule
+
+
+# -- what is not
+
+
+def _denied(
+    settings: Settings, acls: Acls, place: Callable[[Directive], str], notes: list[Note]
+) -> Iterator[dict[str, Any]]:
+    """Rules for what ``cache deny`` is about, up to a line that is for all."""
+    for directive in settings.cache_access:
+        action, *references = directive.words or ("",)
+        if action not in ("allow", "deny") or not references:
+            notes.append(directive.note("allow or deny, and lists, are wanted"))
+            continue
+        if action == "allow":
+            if references == ["all"]:
+                return
+            notes.append(directive.note("it is left out: what lines after it deny is not cached"))
+            continue
+        formula, lost = _without_lost(acls, references)
+        name = f"{place(directive)}: cache {' '.join(directive.words)}"
+        if lost:
+            notes.append(directive.note(f"less is cached than it says, without {', '.join(lost)}"))
+        for number, conjunction in enumerate(formula):
+            more = f" ({number + 1})" if len(formula) > 1 else ""
+            conditions = {literal.key: list(literal.values) for literal in conjunction}
+            yield {"name": name + more, **conditions, "cache": False}
+    if settings.cache_access and settings.cache_access[-1].words[:1] == ("allow",):
+        # Squid does with all that no line is about the opposite of the last one.
+        yield {"name": "all else", "cache": False}
+        notes.append(settings.cache_access[-1].note("what it is for would be cached alone: nothing is"))
+
+
+def _without_lost(acls: Acls, references: list[str]) -> tuple[Formula, list[str]]:
+    """What the lists say together, as far as a cache rule can, and which could not be said."""
+    found: Formula = TRUE
+    lost = []
+    for reference in references:
+        try:
+            formula = tuple(map(_of_requests, acls.formula(reference)))
+        except Untranslatable:
+            lost.append(reference)
+            continue
+        if not all(map(_can_be_said, formula)) or (found != TRUE and formula != TRUE):
+            # Of two that have to hold together, the first is enough.
+            lost.append(reference)
+        elif formula != TRUE:
+            found = formula
+    return found, lost
+
+
+def _of_requests(conjunction: Conjunction) -> Conjunction:
+    """What is said, of what may be cached at all: tunnels are not."""
+    return tuple(one for one in conjunction if one != _NO_TUNNEL)
+
+
+def _can_be_said(conjunction: Conjunction) -> bool:
+    return all(not one.negated and _is_condition(one.key, one.values) for one in conjunction)
+
+
+def _is_condition(key: str, values: Iterable[Any]) -> bool:
+    return key == "url" or (key == "hosts" and all(map(_is_host, values)))
+
+
+def _is_host(value: Any) -> bool:
+    try:
+        return bool(host_pattern(value))
+    except ConfigError:
+        return False
+
+
+# -- directives
+
+
+def _cache_mem(directive: Directive, settings: Settings, acls: Acls) -> None:
+    size = in_bytes(directive.words)
+    settings.caches = True
+    settings.cache["size"] = size_text(max(size, _LEAST)) if size else ""
+
+
+def _maximum_object_size(directive: Directive, settings: Settings, acls: Acls) -> None:
+    size = in_bytes(directive.words)
+    settings.caches = True
+    if size:
+        settings.cache["max_object_size"] = size_text(size)
+
+
+def _max_stale(directive: Directive, settings: Settings, acls: Acls) -> None:
+    settings.cache["stale_if_error"] = seconds_text(in_seconds(directive.words)) or 0
+
+
+def _switch(key: str) -> Setting:
+    def take(directive: Directive, settings: Settings, acls: Acls) -> None:
+        if word_of(directive) == "on":
+            settings.caches = True
+            settings.cache[key] = True
+
+    return take
+
+
+def _refresh_pattern(directive: Directive, settings: Settings, acls: Acls) -> None:
+    settings.caches = True
+    settings.refresh_patterns.append(directive)
+
+
+def _cache(directive: Directive, settings: Settings, acls: Acls) -> None:
+    settings.caches = True
+    settings.cache_access.append(directive)
+
+
+def _cache_dir(directive: Directive, settings: Settings, acls: Acls) -> None:
+    settings.caches = True
+    raise Untranslatable("nothing is kept on a disk yet: cache_mem is how much is kept in memory")
+
+
+CACHING: Final[dict[str, Setting]] = {
+    "cache_mem": _cache_mem,
+    "cache_dir": _cache_dir,
+    "maximum_object_size": _maximum_object_size,
+    "max_stale": _max_stale,
+    "offline_mode": _switch("offline"),
+    "reload_into_ims": _switch("reload_into_ims"),
+    "refresh_pattern": _refresh_pattern,
+    "cache": _cache,
+    "no_cache": _cache,
+}
