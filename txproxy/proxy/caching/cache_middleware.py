@@ -22,7 +22,7 @@ from txproxy.proxy.caching.asking import Asking
 from txproxy.proxy.caching.delivery import stored_answer
 from txproxy.proxy.caching.fill import Fill
 from txproxy.proxy.caching.hot_answers import NOT_PLAIN, HotAnswer, HotAnswers
-from txproxy.proxy.caching.passing import HeadFilter, LearnedFilter, PassedFilter, UnsafeFilter
+from txproxy.proxy.caching.passing import HeadFilter, LearnedFilter, PassedFilter, PostFilter, UnsafeFilter
 from txproxy.proxy.caching.shared_cache import Learned, PolicyOf, SharedCache
 from txproxy.proxy.caching.stored_reader import Reader
 from txproxy.proxy.exchanges.answer_sources import BytesSource
@@ -366,7 +366,22 @@ class _Caching:
     def _other(self, asking: Asking) -> Decision:
         if asking.request.method in SAFE_METHODS:
             return self._passed(asking, PassedFilter(asking, self._cache, ForwardedFor.METHOD, ""))
+        trace = asking.context.trace
+        if asking.request.method == b"POST" and self._may_fill(asking) and not (trace is not None and trace.dry_run):
+            return self._passed(asking, PostFilter(asking, self._cache, self._key))
         return self._passed(asking, UnsafeFilter(asking, self._cache, self._key))
+
+    def _may_fill(self, asking: Asking) -> bool:
+        """Whether nothing is in a request, which goes as it is, that is in no key: what comes is what others get."""
+        request, policy = asking.request, asking.policy
+        lines = request.headers.lines
+        return (
+            policy.min_uses == 1
+            and request.upgrade is None
+            and sent_path(policy, request.path) == request.path
+            and sent_authority(asking.scheme, request.authority) == request.authority
+            and len(not_with_a_fill(lines, request.kept)) == len(lines)
+        )
 
     def _passed(self, asking: Asking, told: PassedFilter) -> Decision:
         asking.context.filter_responses(told)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
+
+import attrs
+from twisted.logger import Logger
 
 from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Served
 from txproxy.cache.changes.invalidation import invalidated
@@ -11,13 +14,19 @@ from txproxy.cache.changes.updates import HeadEffect, effect_of_head, freshened,
 from txproxy.cache.keys import canonical_authority, sent_path
 from txproxy.cache.policy import CachePolicy
 from txproxy.cache.purging.mark import Kind, group_value
-from txproxy.cache.storing import Times, may_store
+from txproxy.cache.purging.marks import Verdict
+from txproxy.cache.stored import Entry, StoredHead
+from txproxy.cache.storing import Times, may_store, stored_head
+from txproxy.cache.vary import vary_names, vary_values
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.proxy.caching.asking import Asking
 from txproxy.proxy.caching.delivery import with_status
+from txproxy.proxy.caching.fill_body import Writer
 from txproxy.proxy.caching.shared_cache import Learned, SharedCache
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import UNTIL_CLOSE, RequestHead, ResponseHead
+
+_log = Logger()
 
 _NO_FIELDS: Final = Headers()
 # How often it is looked whether what could not be stored can be, in seconds.
@@ -139,3 +148,105 @@ class UnsafeFilter(PassedFilter):
             authority = canonical_authority(scheme, request.authority)
             for group in sorted(gone.groups)[:_MOST_GROUPS]:
                 self.cache.purge(Kind.GROUP, group_value(scheme, authority, group[:_LONGEST_GROUP]))
+
+
+class PostFilter(UnsafeFilter):
+    """The same of a response to a POST. Where that says that it is what a GET of the same target has, it is kept for
+    that while it passes (RFC 9110 section 9.3.3), as far as the store takes it.
+
+    It is known among the fills of its key, though nobody can share it: another change makes it outdated as well.
+    """
+
+    keeps_length = True
+
+    def __init__(self, asking: Asking, cache: SharedCache, key: Keying) -> None:
+        super().__init__(asking, cache, key)
+        self.outdated = False
+        self.stale: Entry | None = None
+        self._kept: StoredHead | None = None
+        self._writer: Writer | None = None
+        cache.fills.setdefault(asking.key, []).append(self)
+
+    def join(self, asking: Asking) -> Any:
+        """See :class:`txproxy.proxy.caching.shared_cache.Filling`."""
+        return None
+
+    def head(self, response: ResponseHead, context: RequestContext) -> ResponseHead:
+        """See :class:`txproxy.interfaces.ResponseFilter`."""
+        kept = self._keepable(response) if context.attempt is not None else None
+        if kept is None:
+            return super().head(response, context)
+        self.verdict = context.cache = attrs.evolve(self.verdict, stored=True, expiry=kept.expiry())
+        passed = super().head(response, context)
+        # What it has changed itself it knows.
+        self.outdated = False
+        self._kept = attrs.evolve(kept, mark=self.cache.marks.seq)
+        most = self.asking.policy.max_object_size
+        try:
+            expected = response.body if response.body >= 0 else None
+            self._writer = self.cache.store.body(expected, self.asking.key, most)
+        except Exception:
+            _log.failure("a store failed")
+        self.wants_body = self._writer is not None
+        return passed
+
+    def _keepable(self, response: ResponseHead) -> StoredHead | None:
+        """What is kept of a response with this head."""
+        asking, cache, headers = self.asking, self.cache, response.headers
+        if not 200 <= response.status < 300 or response.status == 204 or response.body == UNTIL_CLOSE:
+            # RFC 9110 section 8.7: of others Content-Location says something else.
+            return None
+        if self.outdated or response.body > cache.store.max_object:
+            return None
+        times = Times(self.asked_at, cache.now())
+        found = may_store(
+            asking.request, response, asking.policy, times, scheme=asking.scheme, credentials=asking.personal
+        ).freshness
+        names = vary_names(headers)
+        if found is None or names is None:
+            return None
+        vary = vary_values(asking.request.headers, names)
+        head = stored_head(response, found, asking.policy, times, vary, self.mark)
+        return head if cache.verdict(head, asking) is Verdict.ALIVE else None
+
+    def body(self, data: bytes) -> bytes:
+        """See :class:`txproxy.interfaces.ResponseFilter`."""
+        writer = self._writer
+        if writer is not None:
+            try:
+                if not writer.write(data):
+                    self._writer = None
+            except Exception:
+                # The client gets it all the same.
+                _log.failure("a store failed")
+                self._abandon()
+        return data
+
+    def end(self, trailers: Headers) -> bytes:
+        """See :class:`txproxy.interfaces.ResponseFilter`."""
+        writer, self._writer = self._writer, None
+        asking, kept = self.asking, self._kept
+        if writer is not None and kept is not None:
+            try:
+                body = writer.finish()
+                if body is not None and not self.outdated:
+                    self.cache.keep(Entry(asking.key, kept, body), asking, asking.request.headers)
+            except Exception:
+                _log.failure("a store failed")
+        return b""
+
+    def closed(self) -> None:
+        """See :class:`txproxy.interfaces.ResponseFilter`."""
+        # What was cut is not all of it.
+        self._abandon()
+        fills = self.cache.fills
+        others = [one for one in fills.get(self.asking.key, ()) if one is not self]
+        if others:
+            fills[self.asking.key] = others
+        else:
+            fills.pop(self.asking.key, None)
+
+    def _abandon(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.abandon()
