@@ -171,8 +171,11 @@ class CommandLineService(MultiService):
         _fail(text)
 
     def startService(self) -> None:
-        """Serve."""
-        super().startService()
+        """Serve; a cache's directory that cannot be used ends the process with one line."""
+        try:
+            super().startService()
+        except ConfigError as fault:
+            self._give_up(str(fault))
         # What start-up has made stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()

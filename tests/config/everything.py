@@ -45,6 +45,8 @@ access = "access.log"
 
 [cache]
 size = "64M"
+dir = "cache"
+dir_size = "2G"
 POLICY
 
 [[cache_rules]]

@@ -1,6 +1,7 @@
 """Each setting by its key and by its option: they are the same, take the same, and refuse the same."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -53,7 +54,8 @@ def ids(entries):
 
 
 def by_option(kind, one, text):
-    made = config("reverse", "--upstream", UPSTREAM, "--health-check", "/health", f"--{one.option}={text}")
+    more = ["--cache-dir=/d"] if one.key == "dir_size" else []
+    made = config("reverse", "--upstream", UPSTREAM, "--health-check", "/health", f"--{one.option}={text}", *more)
     return getattr(CLASSES[kind](made), one.key)
 
 
@@ -62,8 +64,11 @@ def by_key(kind, one, value):
     lines[kind.__name__] = f"{one.key} = {value}"
     if kind is CacheSettings:
         # Its table is there where there is a cache.
-        lines[kind.__name__] = "[cache]\n" + lines[kind.__name__]
-    return getattr(CLASSES[kind](parse(FILE.format(**lines), "proxy.toml")), one.key)
+        more = "dir = '/d'\n" if one.key == "dir_size" else ""
+        lines[kind.__name__] = "[cache]\n" + more + lines[kind.__name__]
+    found = getattr(CLASSES[kind](parse(FILE.format(**lines), "proxy.toml")), one.key)
+    # Names in a file begin where that is, and names of options where the program was called.
+    return os.path.relpath(found) if one.kind == "directory" and found is not None else found
 
 
 def taken(take, *words):
@@ -76,7 +81,7 @@ def taken(take, *words):
 def as_value(one, text):
     """How a file has it: numbers as such, and texts in quotes where the kind takes a text."""
     number = re.fullmatch(r"[1-9][0-9]*|0|-1|1\.5", text)
-    return text if number else json.dumps(text, ensure_ascii=False)
+    return text if number and one.kind != "directory" else json.dumps(text, ensure_ascii=False)
 
 
 @pytest.mark.parametrize(("kind", "one"), OPTIONS, ids=ids(OPTIONS))

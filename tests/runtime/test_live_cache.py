@@ -3,9 +3,11 @@
 from email.utils import formatdate
 
 import pytest
+from twisted.internet.defer import succeed
 
 from tests.runtime.test_reload import Running
 from txproxy.config.toml.file import parse
+from txproxy.errors import ConfigError
 from txproxy.runtime.live_cache import live_cache
 
 FORWARD = "[[listeners]]\nmode = 'forward'\nlisten = 'tcp:3128'\nallow_destinations = ['10.0.0.0/8']\n"
@@ -205,3 +207,73 @@ def test_a_reload_that_changes_nothing_of_policies_keeps_the_listener(run):
     assert proxy.factory is factory
     reload(proxy, text.replace("= 5", "= 6"))
     assert proxy.factory is not factory
+
+
+# -- a directory
+
+
+@pytest.fixture
+def on_disk(tmp_path):
+    running = []
+
+    def on_disk(name="cache", size="16M"):
+        running.append(Running(directory(name, size) + REVERSE))
+        return running[-1]
+
+    def directory(name="cache", size="16M"):
+        return f"[cache]\ndir = '{tmp_path / name}'\ndir_size = '{size}'\n"
+
+    on_disk.lines = directory
+    yield on_disk
+    for one in running:
+        one.stop()
+
+
+def in_this_thread(proxy):
+    cache_of(proxy).in_thread = lambda reactor, read: succeed(read())
+    return proxy
+
+
+def test_what_is_on_the_disk_is_there_after_a_restart(on_disk):
+    before = on_disk()
+    before.ask("/x", 8080, answer=kept())
+    before.stop()
+    proxy = in_this_thread(on_disk())
+    client = proxy.ask("/x", 8081, answer=kept("second"))
+    assert client.received.endswith(b"first") and "; hit; " in told(client)
+
+
+def test_a_reload_keeps_the_directory_open(on_disk):
+    proxy = on_disk()
+    proxy.ask("/x", 8080, answer=kept())
+    disk = cache_of(proxy).tiers.disk
+    proxy.reload(on_disk.lines() + REVERSE.replace("8001", "8002"))
+    assert cache_of(proxy).tiers.disk is disk
+    assert told(proxy.ask("/x", 8080)).startswith("Cache-Status: txproxy; hit")
+
+
+@pytest.mark.parametrize("words", [("other",), ("cache", "32M")])
+def test_another_directory_takes_its_place(on_disk, words):
+    proxy = on_disk()
+    proxy.ask("/x", 8080, answer=kept())
+    before = cache_of(proxy)
+    proxy.reload(on_disk.lines(*words) + REVERSE)
+    in_this_thread(proxy)
+    assert before.tiers is None and cache_of(proxy).tiers is not None
+    client = proxy.ask("/x", 8080, answer=kept("second"))
+    assert client.received.endswith(b"first" if words[0] == "cache" else b"second")
+
+
+def test_a_directory_that_cannot_be_used_changes_nothing(on_disk, tmp_path):
+    proxy = on_disk()
+    proxy.ask("/x", 8080, answer=kept())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"edge[.]toml:4: cache[.]dir: .*file: is not a directory"):
+        proxy.reload(on_disk.lines("file") + REVERSE)
+    assert told(proxy.ask("/x", 8080)).startswith("Cache-Status: txproxy; hit")
+
+
+def test_what_explains_a_configuration_leaves_its_directory_alone(on_disk, tmp_path):
+    config = parse(on_disk.lines() + REVERSE, "p.toml")
+    assert live_cache(config, None) is not None
+    assert not (tmp_path / "cache").exists()

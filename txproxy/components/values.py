@@ -21,6 +21,7 @@ _LONGEST: Final = 60
 _LONG_WORD: Final = re.compile(r"\S{200,}")
 _LEAST_HEAD: Final = 256
 _LEAST_CACHE: Final = 64 << 10
+_LEAST_DISK_CACHE: Final = 1 << 20
 # As a whole number, as many as there may be of anything.
 MOST: Final = 10**9
 
@@ -72,6 +73,17 @@ def parse_cache_size(text: str) -> int:
 def _cache_size(size: int, given: object) -> int:
     if size < _LEAST_CACHE:
         raise ConfigError(f"{given!r} is too little for a cache", "accepted is 64k or more")
+    return size
+
+
+def parse_disk_cache_size(text: str) -> int:
+    """A size that a cache on a disk can do something with."""
+    return _disk_cache_size(parse_size(text), text)
+
+
+def _disk_cache_size(size: int, given: object) -> int:
+    if size < _LEAST_DISK_CACHE:
+        raise ConfigError(f"{given!r} is too little for a cache on a disk", "accepted is 1M or more")
     return size
 
 
@@ -231,6 +243,18 @@ def cache_size(value: object) -> int:
     return _cache_size(size(value), value)
 
 
+def disk_cache_size(value: object) -> int:
+    """A size that a cache on a disk can do something with."""
+    return _disk_cache_size(size(value), value)
+
+
+def directory(value: object) -> str:
+    """The name of a directory."""
+    if not isinstance(value, str) or not value or has_control(value):
+        raise ConfigError(f"{shown(value)} is no name of a directory", "accepted is a path")
+    return value
+
+
 def _written(value: object) -> str:
     # Whatever is neither is refused as the text that it is.
     return format(value, "f").rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
@@ -256,6 +280,8 @@ KINDS: Final[dict[str, Kind]] = {
     "size of a head": Kind(head_size, parse_head_size),
     "size of a target": Kind(target_size, parse_target_size),
     "size of a cache": Kind(cache_size, parse_cache_size),
+    "size of a disk cache": Kind(disk_cache_size, parse_disk_cache_size),
+    "directory": Kind(directory, directory),
     "count": Kind.counted(1),
     "count or none": Kind.counted(0),
     "retries": Kind.counted(0, 100),

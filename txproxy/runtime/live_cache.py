@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import attrs
 from twisted.logger import Logger
 
+from txproxy.cache.disk.disk_store import DiskStore
 from txproxy.cache.memory.memory_store import MemoryStore
 from txproxy.cache.policy import FOR_FORWARD, FOR_REVERSE
 from txproxy.cache.rules.cache_choice import CacheChoice, changed
 from txproxy.cache.rules.policy_finder import PolicyFinder
+from txproxy.cache.tiered_store import TieredStore
 from txproxy.config.model import AnyListener, Config, ForwardListener, TcpListener
+from txproxy.errors import ConfigError
 from txproxy.proxy.caching.cache_middleware import CacheMiddleware
 from txproxy.proxy.caching.shared_cache import SharedCache
 
 _log = Logger()
 _NAME: Final = "txproxy"
+_DIR: Final = ("cache", "dir")
 
 
 @attrs.frozen(eq=False)
 class LiveCache:
-    """The cache of a ``config``: what is kept in ``store``, and what all requests have of it (``shared``)."""
+    """The cache of a ``config``: what is kept in ``memory``, and what all requests have of it (``shared``)."""
 
     config: Config
     name: str
-    store: MemoryStore
+    memory: MemoryStore
     shared: SharedCache
 
     def middleware(self, listener: AnyListener) -> CacheMiddleware:
@@ -40,32 +44,56 @@ class LiveCache:
         settings = self.config.cache
         return self.shared, settings.defaults, settings.rules
 
-    def take_place(self) -> None:
+    def open(self, reactor: Any) -> None:
+        """It is about to serve: have the directory as well, if there is one that is not open. ``ConfigError`` if it
+        cannot be used.
+        """
+        settings = self.config.cache
+        if settings.dir is None or self.shared.tiers is not None:
+            return
+        try:
+            disk = DiskStore(settings.dir, settings.dir_size)
+        except OSError as fault:
+            raise ConfigError(
+                f"{settings.dir}: {fault.strerror or fault}", "accepted is a directory that can be written", _DIR
+            ) from None
+        except ConfigError as wrong:
+            raise ConfigError(one._replace(path=_DIR) for one in wrong.findings) from None
+        self.shared.use_store(TieredStore(self.memory, disk))
+        self.shared.begin(reactor)
+
+    def close(self) -> None:
+        """It serves no more."""
+        self.shared.close()
+
+    def take_place(self, before: LiveCache | None) -> None:
         """The configuration is the one that runs now: what was kept is kept as it says."""
-        size = self.config.cache.size
-        assert size is not None, "there is a cache"
+        if before is not None and before.shared is not self.shared:
+            before.close()
+        size = self.config.cache.memory
         self.shared.name = self.name.encode("ascii")
-        if size != self.store.size:
-            before = len(self.store)
-            self.store.resize(size)
+        if size != self.memory.size:
+            kept = len(self.memory)
+            self.memory.resize(size)
             _log.info(
                 "the cache has {size} bytes now: of {before} responses in it, {left} stay",
                 size=size,
-                before=before,
-                left=len(self.store),
+                before=kept,
+                left=len(self.memory),
             )
 
 
 def live_cache(config: Config, before: LiveCache | None) -> LiveCache | None:
     """The cache of a configuration, if it has one: what was there ``before``, with all that it keeps."""
     settings = config.cache
-    if settings.size is None or all(isinstance(listener, TcpListener) for listener in config.listeners):
+    if not settings or all(isinstance(listener, TcpListener) for listener in config.listeners):
         return None
     name = _name(config)
-    if before is not None:
-        return LiveCache(config, name, before.store, before.shared)
-    store = MemoryStore(settings.size)
-    return LiveCache(config, name, store, SharedCache(store, name=name))
+    was = before.config.cache if before is not None else None
+    if before is not None and was is not None and (was.dir, was.dir_size) == (settings.dir, settings.dir_size):
+        return LiveCache(config, name, before.memory, before.shared)
+    memory = MemoryStore(settings.memory)
+    return LiveCache(config, name, memory, SharedCache(memory, name=name))
 
 
 def _named(listener: AnyListener, config: Config) -> dict[str, CacheChoice]:

@@ -183,6 +183,16 @@ class ProxyService(Service):
         """Serve."""
         super().startService()
         self._begin()
+        # As who it is from now on: nobody else has to write there.
+        self._open_cache(self._now)
+
+    def _open_cache(self, running: _Running) -> None:
+        cache = running.assembly.cache
+        if cache is not None:
+            try:
+                cache.open(self._reactor)
+            except ConfigError as fault:
+                raise told(fault, running.assembly.config) from None
 
     def _begin(self) -> None:
         if self._timer is None:
@@ -277,6 +287,7 @@ class ProxyService(Service):
         before = self._now
         now = self._assemble(config, before)
         try:
+            self._open_cache(now)
             now.entrances = self._open(now, before.entrances)
         except ConfigError:
             now.assembly.stop_new(before.assembly)
@@ -285,7 +296,9 @@ class ProxyService(Service):
             raise
         self._now = now
         if now.assembly.cache is not None:
-            now.assembly.cache.take_place()
+            now.assembly.cache.take_place(before.assembly.cache)
+        elif before.assembly.cache is not None:
+            before.assembly.cache.close()
         self._counted.update(before.assembly.allotments.values())
         self._counted.difference_update(now.assembly.allotments.values())
         leads = {place.bound: place.behind() for place in now.places()}
@@ -368,6 +381,8 @@ class ProxyService(Service):
         for log in {self._now.log, *(log for _, log in self._leaving.values())}:
             if log is not None:
                 log.close()
+        if self._now.assembly.cache is not None:
+            self._now.assembly.cache.close()
         # What was used is written down.
         counted = {*self._now.assembly.allotments.values(), *self._counted}
         return DeferredList([one.stop() for one in counted if one is not None], consumeErrors=True)

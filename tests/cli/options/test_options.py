@@ -84,7 +84,7 @@ def test_defaults_are_those_of_the_contract():
         ["forward", "--access-log", "/nowhere/x"],
         # options of other proxies, and of days to come
         ["tcp", "--listen=tcp:0", "--upstream", "a:1", "--cache", "1M"],
-        ["forward", "--cache-dir", "/nowhere"],
+        ["forward", "--cache-dir-size", "5M"],
         ["forward", "--filter", "x"],
         ["forward", "--workers", "2"],
         ["reverse", "--upstream", "http://a", "--rate-limit", "1/s"],

@@ -38,7 +38,9 @@ def test_the_same_text_read_twice_is_the_same_cache():
         ("", "p.toml:1: cache: size is missing; accepted is how much memory it may take, such as '64M'"),
         ("size = '64X'", "p.toml:2: cache.size: '64X' is no size"),
         ("size = 100", "p.toml:2: cache.size: 100 is too little for a cache; accepted is 64k or more"),
-        ("size = '1M'\ndir = '/x'", "p.toml:3: cache.dir: no such key"),
+        ("size = '1M'\ndir = 3", "p.toml:3: cache.dir: 3 is no name of a directory"),
+        ("size = '1M'\ndir_size = '2M'", "p.toml:3: cache.dir_size: is of no use without dir; accepted is it with dir"),
+        ("dir = '/x'\ndir_size = '2k'", "p.toml:3: cache.dir_size: '2k' is too little for a cache on a disk"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(lines, said):
@@ -177,3 +179,12 @@ def test_what_has_no_effect_is_doubted(text, said):
 
 def test_what_has_an_effect_is_not():
     assert read(f"{CACHE}[[cache_rules]]\nhosts = 'a'\n[[cache_rules]]\n{FORWARD}").warnings == ()
+
+
+def test_a_directory_alone_is_a_cache_as_well():
+    cache = read("[cache]\ndir = '/kept'\ndir_size = '2G'\n" + FORWARD).cache
+    assert cache and (cache.size, cache.memory, cache.dir, cache.dir_size) == (None, 16 << 20, "/kept", 2 << 30)
+
+
+def test_a_directory_begins_where_the_file_is():
+    assert parse("[cache]\ndir = 'kept'\n" + FORWARD, "/etc/p.toml").cache.dir == "/etc/kept"

@@ -43,6 +43,7 @@ FREE_TEXT = {"empty", "nonsense", "two lines", "control", "long"}
 
 TAKES = {
     "log": TABLE,
+    "cache.dir": NAME,
     "cache_rules": NONE_OF_THEM,
     "cache_rules[].name": NAME,
     "cache_rules[].cache": FLAG,

@@ -213,7 +213,10 @@ class ListenerOptions(Mode):
 
     def cache(self) -> CacheSettings:
         """The cache of a mode that reads requests."""
-        return CacheSettings(**parse_options(self, CacheSettings, self.parsed))
+        settings = CacheSettings(**parse_options(self, CacheSettings, self.parsed))
+        if settings.dir is None and settings.dir_size != CacheSettings().dir_size:
+            raise ConfigError("--cache-dir-size needs --cache-dir DIR")
+        return settings
 
     def via(self) -> str | None:
         """The pseudonym, or None."""

@@ -27,8 +27,14 @@ def read_cache(table: Table) -> CacheSettings:
     inner = table.table("cache")
     if inner is None:
         return CacheSettings(rules=rules)
-    inner.need("size", _raw, None, "how much memory it may take, such as '64M'")
+    if not inner.value("dir", ""):
+        inner.need("size", _raw, None, "how much memory it may take, such as '64M'")
     values = read_settings(inner, CacheSettings, _NONE)
+    if values["dir"] is not None:
+        values["dir"] = inner.file_name(values["dir"])
+    elif values["dir_size"] != _NONE.dir_size:
+        inner.fault("is of no use without dir", "dir_size", accepted="accepted is it with dir")
+        values["dir_size"] = _NONE.dir_size
     defaults = _changes(inner)
     inner.close()
     return CacheSettings(rules=rules, defaults=defaults, **values)

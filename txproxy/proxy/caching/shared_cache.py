@@ -115,9 +115,9 @@ class SharedCache:
         name: str = "txproxy",
         now: Callable[[], float] = time.time,
     ) -> None:
-        self.store = store
+        self.store: Store = store
         # the same, where not all of it is in memory
-        self.tiers = store if isinstance(store, TieredStore) else None
+        self.tiers: TieredStore | None = store if isinstance(store, TieredStore) else None
         self.policy_of = policy_of
         self.name = name.encode("ascii")
         self.now = now
@@ -140,6 +140,10 @@ class SharedCache:
         """Have at hand what may answer a ``request``; gives what has to be read first, if that takes time."""
         return self.tiers.look(key, request) if self.tiers is not None else None
 
+    def use_store(self, store: TieredStore) -> None:
+        """Have a disk below the memory from now on."""
+        self.store = self.tiers = store
+
     def begin(self, reactor: Any) -> None:
         """Look after what is on a disk from now on, if anything is."""
         if self.tiers is not None and self._upkeep is None and not self._closed:
@@ -153,14 +157,19 @@ class SharedCache:
                 trigger("during", "shutdown", self.close)
 
     def close(self) -> None:
-        """Look after it no longer; what would have to be read of it is not found from now on."""
+        """Look after it no longer, and have the memory alone from now on."""
         self._closed = True
+        tiers, self.tiers = self.tiers, None
+        if tiers is not None:
+            self.store = tiers.memory
         upkeep, self._upkeep = self._upkeep, None
         threads, self._threads = self._threads, None
         if upkeep is not None:
             upkeep.stop()
         if threads is not None:
             threads.stop()
+        if tiers is not None:
+            tiers.disk.close()
 
     def in_thread(self, reactor: Any, read: Read) -> Deferred[tuple[Entry, ...]]:
         """What ``read`` gives, which nobody waits for but who has asked. What cannot be read is not there."""
