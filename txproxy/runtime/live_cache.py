@@ -53,13 +53,13 @@ class LiveCache:
             return
         try:
             disk = DiskStore(settings.dir, settings.dir_size)
+            self.shared.use_store(TieredStore(self.memory, disk))
         except OSError as fault:
             raise ConfigError(
                 f"{settings.dir}: {fault.strerror or fault}", "accepted is a directory that can be written", _DIR
             ) from None
         except ConfigError as wrong:
             raise ConfigError(one._replace(path=_DIR) for one in wrong.findings) from None
-        self.shared.use_store(TieredStore(self.memory, disk))
         self.shared.begin(reactor)
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from twisted.internet.task import Clock
 from tests.proxy.caching.caching_proxy import get
 from txproxy.cache.disk.disk_store import DiskStore, NeedsThread
 from txproxy.cache.memory.memory_store import MemoryStore
+from txproxy.cache.purging.mark import Kind
 from txproxy.cache.tiered_store import TieredStore
 from txproxy.proxy.caching.disk_upkeep import DiskUpkeep
 
@@ -134,7 +135,7 @@ class Disk:
 
 def test_an_index_that_is_lost_is_made_anew_bit_by_bit():
     clock, disk = Clock(), Disk()
-    upkeep = DiskUpkeep(disk, clock)
+    upkeep = DiskUpkeep(disk, clock, lambda: None)
     upkeep.start()
     clock.advance(0)
     assert disk.log and len(disk.log) <= 3
@@ -146,7 +147,7 @@ def test_an_index_that_is_lost_is_made_anew_bit_by_bit():
 
 def test_room_is_made_now_and_then():
     clock, disk = Clock(), Disk(complete=True)
-    upkeep = DiskUpkeep(disk, clock)
+    upkeep = DiskUpkeep(disk, clock, lambda: None)
     upkeep.start()
     clock.pump([0.5] * 7)
     assert disk.log == ["tidy"] * 3
@@ -156,10 +157,37 @@ def test_room_is_made_now_and_then():
 def test_a_disk_that_fails_is_tried_again(failures):
     clock, disk = Clock(), Disk(complete=True)
     disk.failing = True
-    upkeep = DiskUpkeep(disk, clock)
+    upkeep = DiskUpkeep(disk, clock, lambda: None)
     upkeep.start()
     clock.pump([0.5] * 6)
     assert len(disk.log) >= 2
     assert set(failures) == {OSError}
     upkeep.stop()
     assert not clock.getDelayedCalls()
+
+
+def test_what_others_have_purged_is_heard_of(failures):
+    clock, disk = Clock(), Disk(complete=True)
+    heard = []
+
+    def hear():
+        heard.append(clock.seconds())
+        if len(heard) == 1:
+            raise OSError("the disk is gone")
+
+    upkeep = DiskUpkeep(disk, clock, hear)
+    upkeep.start()
+    clock.pump([0.5] * 7)
+    assert heard == [1.0, 2.0, 3.0] and failures == [OSError]
+    upkeep.stop()
+
+
+def test_a_purge_holds_after_a_restart(on_disk, body):
+    proxy = on_disk()
+    for path in ("/a/1", "/a/2", "/b"):
+        proxy.ask(get(path), proxy.response(body, **FRESH))
+    proxy.cache.purge(Kind.PREFIX, b"http://a/a/")
+    proxy = on_disk()
+    proxy.cache.in_thread = lambda reactor, read: succeed(read())
+    asked = [proxy.ask(get(path), proxy.response("anew"))[1] is not None for path in ("/a/1", "/a/2", "/b")]
+    assert asked == [True, True, False]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet.task import CooperativeTask, Cooperator, LoopingCall, SchedulerStopped, TaskStopped
@@ -16,10 +17,13 @@ _TIDY_EVERY: Final = 1.0
 
 
 class DiskUpkeep:
-    """Steps through what ``disk`` has to do, a little in each turn of the ``reactor``."""
+    """Steps through what ``disk`` has to do, a little in each turn of the ``reactor``; ``hear`` is called as often, for
+    what other processes have done.
+    """
 
-    def __init__(self, disk: DiskStore, reactor: Any) -> None:
+    def __init__(self, disk: DiskStore, reactor: Any, hear: Callable[[], None]) -> None:
         self._disk = disk
+        self._hear = hear
         self._cooperator = Cooperator(scheduler=lambda call: reactor.callLater(0.0, call))
         self._rebuilding: CooperativeTask[Any] | None = None
         self._tidying: CooperativeTask[Any] | None = None
@@ -40,6 +44,10 @@ class DiskUpkeep:
         self._cooperator.stop()
 
     def _tidy(self) -> None:
+        try:
+            self._hear()
+        except OSError:
+            _log.failure("what others have purged could not be read")
         if self._tidying is None:
             self._tidying = self._cooperator.cooperate(self._disk.tidy())
             self._tidying.whenDone().addErrback(_failed).addBoth(self._tidied)

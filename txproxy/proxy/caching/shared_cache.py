@@ -18,6 +18,7 @@ from txproxy.cache.keys import canonical_authority
 from txproxy.cache.policy import CachePolicy
 from txproxy.cache.purging.mark import Kind
 from txproxy.cache.purging.marks import Marks, Verdict
+from txproxy.cache.purging.marks_journal import MarksJournal
 from txproxy.cache.stored import Entry, StoredHead
 from txproxy.cache.tiered_store import Read, TieredStore
 from txproxy.cache.vary import choose, superseded
@@ -121,11 +122,9 @@ class SharedCache:
         self.policy_of = policy_of
         self.name = name.encode("ascii")
         self.now = now
+        self._journal: MarksJournal | None = None
         # what was purged
-        self.marks = Marks()
-        if self.tiers is not None:
-            # What is on a disk may have the numbers of another process, which were lower.
-            self.marks.seq = time.time_ns() // 1000
+        self.marks = Marks() if self.tiers is None else self._marks_of(self.tiers)
         # those that are on their way, by key
         self.fills: dict[bytes, list[Filling]] = {}
         self._learned: OrderedDict[bytes, Learned] = OrderedDict()
@@ -141,14 +140,20 @@ class SharedCache:
         return self.tiers.look(key, request) if self.tiers is not None else None
 
     def use_store(self, store: TieredStore) -> None:
-        """Have a disk below the memory from now on."""
+        """Have a disk below the memory from now on. An OSError says that what was purged there cannot be read."""
+        self.marks = self._marks_of(store)
         self.store = self.tiers = store
+
+    def _marks_of(self, tiers: TieredStore) -> Marks:
+        """What all processes have purged that have the directory."""
+        self._journal = MarksJournal(tiers.disk.purges)
+        return Marks(self._journal)
 
     def begin(self, reactor: Any) -> None:
         """Look after what is on a disk from now on, if anything is."""
         if self.tiers is not None and self._upkeep is None and not self._closed:
             self._threads = ThreadPool(0, _MOST_THREADS, "cache")
-            self._upkeep = DiskUpkeep(self.tiers.disk, reactor)
+            self._upkeep = DiskUpkeep(self.tiers.disk, reactor, self.marks.look)
             self._threads.start()
             self._upkeep.start()
             # Threads that wait for work would keep the process from leaving.
@@ -170,6 +175,11 @@ class SharedCache:
             threads.stop()
         if tiers is not None:
             tiers.disk.close()
+        if self._journal is not None:
+            # What is purged from now on is purged of the memory.
+            self.marks = Marks()
+            self._journal.close()
+            self._journal = None
 
     def in_thread(self, reactor: Any, read: Read) -> Deferred[tuple[Entry, ...]]:
         """What ``read`` gives, which nobody waits for but who has asked. What cannot be read is not there."""
