@@ -332,6 +332,34 @@ def test_faults_of_the_store_are_no_matter_to_those_that_wait(proxy, monkeypatch
     assert [one.body for one in got(clients)] == [b"hello"] * 3
 
 
+@pytest.mark.parametrize("control", ["max-age=60", "no-store"])
+def test_a_store_that_fails_is_no_matter_to_a_validation(proxy, monkeypatch, control):
+    proxy.ask(get(), proxy.response(**OLD))
+    proxy.pass_time(61)
+
+    def fails(*_):
+        raise OSError("no space")
+
+    monkeypatch.setattr(type(proxy.store), "put", fails)
+    monkeypatch.setattr(type(proxy.store), "remove", fails)
+    got_, _ = proxy.ask(get(), proxy.response("", "304 Not Modified", cache_control=control))
+    assert (got_.status, got_.body) == (200, b"hello") and not proxy.cache.fills
+
+
+def test_a_304_that_is_about_nothing_is_asked_about_once(proxy):
+    fields = {"vary": "Accept-Language", **FRESH}
+    proxy.ask(get(accept_language="en"), proxy.response("en", etag='"1"', **fields))
+    clients = proxy.herd(*[get(accept_language="de")] * 3)
+    origin, asked = proxy.question()
+    assert b'If-None-Match: "1"' in asked
+    origin.send(proxy.response("", "304 Not Modified", etag='"9"', **fields))
+    questions = proxy.questions()
+    assert not any(b"If-None-Match" in one for _, one in questions)
+    for one, _ in questions:
+        one.send(proxy.response("de", **fields))
+    assert [one.body for one in got(clients)] == [b"de"] * 3
+
+
 def test_what_says_anew_what_it_was_chosen_by(proxy):
     proxy.ask(get(accept_language="en"), proxy.response("en", **OLD))
     proxy.pass_time(61)

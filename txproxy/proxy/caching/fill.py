@@ -308,7 +308,12 @@ class Fill:
                 cache.store.remove(stale)
             self._waiting.each(Waiter.ask_again)
             return
-        entry = self._held(told)
+        try:
+            entry = self._held(told)
+        except Exception:
+            # Those who wait for it get it all the same.
+            _log.failure("a store failed")
+            entry = Entry(self.key, told.head, told.holds.body)
         # Whom the origin has told something with it is the one that has asked.
         cookies = [line for line in plain.headers.lines if line[:11].lower() == b"set-cookie:"]
         if cookies and self._waiting.has_first:
