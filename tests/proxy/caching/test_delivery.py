@@ -1,11 +1,15 @@
 """What is stored as the answer to a client, with all that stands around it."""
 
+import datetime
+
 import pytest
 from zope.interface import implementer
 
 from tests.proxy.caching.caching_proxy import get, got
+from txproxy import Allotments, Bandwidth, BoundsMiddleware, Quota
 from txproxy.interfaces import IMiddleware
 from txproxy.interfaces.context import ResponseFilter
+from txproxy.limits.usage import Usage
 
 FRESH = {"cache_control": "max-age=60"}
 LONG = bytes(index % 251 for index in range(100_000))
@@ -171,3 +175,47 @@ def test_what_is_evicted_while_it_is_sent_is_sent_whole(proxy):
     for _ in range(5):
         proxy.clock.advance(0)
     assert got([client])[0].body == LONG
+
+
+def bounded(**words):
+    """Bounds by what is allotted, of a proxy that is yet to be made."""
+    found = []
+
+    def bounds(*who):
+        if not found:
+            clock = made[0].clock
+            usage = Usage(clock, now=lambda: datetime.datetime(2026, 3, 30))
+            found.append(Allotments(clock, usage=usage, **words).bounds)
+        return found[0](*who)
+
+    made = []
+    return BoundsMiddleware(bounds), made
+
+
+def test_what_is_given_from_the_cache_is_as_fast_as_it_may_be(make):
+    middleware, made = bounded(bandwidths=[Bandwidth(down=4000)])
+    proxy = make(middleware)
+    made.append(proxy)
+    clients = proxy.herd(get(), get())
+    origin, _ = proxy.question()
+    origin.send(proxy.response("", length=len(LONG), **FRESH))
+    origin.send(LONG)
+    proxy.advance(1)
+    assert all(0 < len(client.received) < len(LONG) // 2 for client in clients)
+    proxy.advance(60)
+    assert [one.body for one in got(clients)] == [LONG] * 2
+
+
+def test_who_may_have_no_more_holds_up_nobody(make):
+    middleware, made = bounded(quotas=[Quota(day=150)])
+    proxy = make(middleware)
+    made.append(proxy)
+    proxy.ask(get("/other"), proxy.response("x" * 200, **FRESH))
+    (rich,) = [proxy.connect("127.0.0.2")]
+    rich.send(get())
+    origin, _ = proxy.question()
+    origin.send(proxy.response("hel", length=5, **FRESH))
+    (poor,) = proxy.herd(get())
+    assert got([poor])[0].status in (403, 429)
+    origin.send(b"lo")
+    assert got([rich])[0].body == b"hello"
