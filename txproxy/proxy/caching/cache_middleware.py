@@ -106,6 +106,10 @@ class _Caching:
             # What is asked on the way is not for clients, and what is tied to a connection is nobody else's.
             return self._handle(request, context)
         path = sent_path(policy, request.path)
+        if self._reverse and request.scheme is not None:
+            # Upstreams are told how the client speaks, whatever it says in a target in absolute form.
+            request = request.with_fields(request.headers, request.path)
+            request.scheme = None
         is_read = request.method in (b"GET", b"HEAD") and not request.body and request.upgrade is None
         if path is not request.path and is_read:
             # What changes something is to know all that the client has said.
@@ -174,6 +178,9 @@ class _Caching:
         scheme = request.scheme or context.scheme.encode("ascii")
         scope = f"{self._scope}\0{context.rule}" if context.rule else self._scope
         parts = key_parts(policy, request.headers)
+        if request.kept and sent_authority(scheme, request.authority) != request.authority.lower():
+            # What a route has set may have the host as it was spelt.
+            parts += b"%d|%b" % (len(request.authority), request.authority.lower())
         if context.lines is not None:
             # What upstreams are told of the host and the port may be what they answer with.
             told = [line for line in context.lines if line.partition(b":")[0].lower() in _TOLD]
