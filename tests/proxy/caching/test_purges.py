@@ -1,6 +1,7 @@
 """What is purged is used no more, whether it is stored, hot, or on its way; changes may name groups that are."""
 
 import pytest
+from twisted.logger import capturedLogs, formatEvent
 
 from tests.proxy.caching.caching_proxy import get, got
 from txproxy.cache.purging.mark import Kind, group_value
@@ -174,3 +175,13 @@ def test_a_change_names_only_so_many(proxy):
     names = ", ".join(f'"{number}"' for number in range(500))
     proxy.ask(get("/change", "POST"), proxy.response("", cache_group_invalidation=names))
     assert proxy.cache.marks.seq == 128
+
+
+def test_a_change_that_cannot_be_written_down_has_still_been_made(proxy, monkeypatch):
+    def fails(*_):
+        raise OSError("no space")
+
+    monkeypatch.setattr(proxy.cache, "purge", fails)
+    with capturedLogs() as logs:
+        answer, _ = proxy.ask(get("/change", "POST"), proxy.response("done", cache_group_invalidation='"menu"'))
+    assert answer.body == b"done" and "groups could not be purged" in formatEvent(logs[-1])

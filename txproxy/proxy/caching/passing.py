@@ -145,9 +145,16 @@ class UnsafeFilter(PassedFilter):
             path = sent_path(asking.policy, path)
             self.cache.invalidate(self._key(request, context, asking.policy, path))
         if gone.groups:
-            authority = canonical_authority(scheme, request.authority)
-            for group in sorted(gone.groups)[:_MOST_GROUPS]:
-                self.cache.purge(Kind.GROUP, group_value(scheme, authority, group[:_LONGEST_GROUP]))
+            self._free(scheme, request.authority, sorted(gone.groups)[:_MOST_GROUPS])
+
+    def _free(self, scheme: bytes, authority: bytes, groups: list[bytes]) -> None:
+        canonical = canonical_authority(scheme, authority)
+        try:
+            for group in groups:
+                self.cache.purge(Kind.GROUP, group_value(scheme, canonical, group[:_LONGEST_GROUP]))
+        except OSError:
+            # The change has been made, and the client is to hear of it.
+            _log.failure("groups could not be purged")
 
 
 class PostFilter(UnsafeFilter):
