@@ -277,3 +277,18 @@ def test_what_explains_a_configuration_leaves_its_directory_alone(on_disk, tmp_p
     config = parse(on_disk.lines() + REVERSE, "p.toml")
     assert live_cache(config, None) is not None
     assert not (tmp_path / "cache").exists()
+
+
+def test_what_one_route_changes_is_gone_for_another_one_after_a_restart(on_disk):
+    lines = on_disk.lines() + ROUTES
+    before = Running(lines)
+    before.ask("/api/x", 8080, answer=kept())
+    before.stop()
+    proxy = in_this_thread(Running(lines.replace('path = "/api"', 'path = "/api"\nmethods = "GET"')))
+    try:
+        client = proxy.reactor.connect(8080)
+        client.send(b"DELETE /api/x HTTP/1.1\r\nHost: a\r\n\r\n")
+        proxy.network.connections[-1].send(b"HTTP/1.1 204 No Content\r\n\r\n")
+        assert proxy.ask("/api/x", 8080, answer=kept("second")).received.endswith(b"second")
+    finally:
+        proxy.stop()

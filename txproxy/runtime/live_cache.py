@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import attrs
@@ -36,7 +37,8 @@ class LiveCache:
         """What stands in a listener's way of requests."""
         settings = self.config.cache
         usual = changed(FOR_FORWARD if isinstance(listener, ForwardListener) else FOR_REVERSE, settings.defaults)
-        return CacheMiddleware(self.shared, PolicyFinder(usual, settings.rules, _named(listener, self.config)))
+        finder = PolicyFinder(usual, settings.rules, _named(listener, self.config))
+        return CacheMiddleware(self.shared, finder, _names(listener, self.config))
 
     @property
     def basis(self) -> tuple[object, ...]:
@@ -103,6 +105,13 @@ def _named(listener: AnyListener, config: Config) -> dict[str, CacheChoice]:
     if isinstance(listener, TcpListener):
         return {}
     return {route.name: route.cache for route in config.routes_of(listener) if route.cache is not None}
+
+
+def _names(listener: AnyListener, config: Config) -> Iterable[str]:
+    """The names of all routes or access rules of a listener."""
+    if isinstance(listener, ForwardListener):
+        return [rule.name for rule in listener.policy.rules]
+    return [] if isinstance(listener, TcpListener) else [route.name for route in config.routes_of(listener)]
 
 
 def _name(config: Config) -> str:

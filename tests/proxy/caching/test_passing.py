@@ -112,3 +112,26 @@ def test_what_is_too_large_stays_known_for_that(proxy):
         client.drop()
     proxy.clock.advance(0)
     assert len(proxy.herd(get(), get())) == len(proxy.questions())
+
+
+class Named:
+    """Gives each request the name of the route that its path begins with."""
+
+    def handle(self, request, context, proceed):
+        context.rule = request.headers.get(b"x-route").decode() if b"x-route" in request.headers else ""
+        return proceed(request, context)
+
+
+@pytest.mark.parametrize("cached", [True, False], ids=["by a route that is cached", "by one that is not"])
+def test_what_is_changed_by_one_route_is_gone_for_all(make, cached):
+    proxy = make(Named())
+    proxy.cache.policy_of = None
+    usual = proxy.policy
+    middleware = proxy.factory.services.inner_middleware[0]
+    middleware.policy_of = lambda request, context: usual if cached or context.rule != "b" else None
+    proxy.factory.mode.action.attach(proxy.factory.services)
+    proxy.ask(get(x_route="a"), proxy.response(cache_control="max-age=60"))
+    assert proxy.ask(get(x_route="a"))[1] is None
+    got, _ = proxy.ask(get(method="DELETE", x_route="b"), proxy.response(""))
+    assert ("cache-status" in got.fields) is cached
+    assert proxy.ask(get(x_route="a"), proxy.response("anew"))[0].body == b"anew"

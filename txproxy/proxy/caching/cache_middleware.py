@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -22,7 +23,14 @@ from txproxy.proxy.caching.asking import Asking
 from txproxy.proxy.caching.delivery import stored_answer
 from txproxy.proxy.caching.fill import Fill
 from txproxy.proxy.caching.hot_answers import NOT_PLAIN, HotAnswer, HotAnswers
-from txproxy.proxy.caching.passing import HeadFilter, LearnedFilter, PassedFilter, PostFilter, UnsafeFilter
+from txproxy.proxy.caching.passing import (
+    HeadFilter,
+    LearnedFilter,
+    PassedFilter,
+    PostFilter,
+    SilentFilter,
+    UnsafeFilter,
+)
 from txproxy.proxy.caching.shared_cache import Learned, PolicyOf, SharedCache
 from txproxy.proxy.caching.stored_reader import Reader
 from txproxy.proxy.exchanges.answer_sources import BytesSource
@@ -46,17 +54,24 @@ _SENTENCE: Final = "The request wants what is stored alone, and nothing is that 
 class CacheMiddleware:
     """Answers from ``cache`` what it may, and keeps there what comes. ``policy_of`` is in place of the cache's own.
     It finds a policy by method, target, and the name of the route or rule: what it has said of these holds for the next
-    request for the same.
+    request for the same. ``rules`` are names of routes or rules by which anything may be stored already: what a request
+    changes is gone for all of them.
     """
 
-    def __init__(self, cache: SharedCache, policy_of: PolicyOf | None = None) -> None:
+    def __init__(self, cache: SharedCache, policy_of: PolicyOf | None = None, rules: Iterable[str] = ()) -> None:
         self.cache = cache
+        self._known = frozenset(rules)
         self.policy_of = policy_of or cache.policy_of
         self._hot: dict[str, HotAnswers] = {}
+        self._rules: dict[str, set[str]] = {}
 
     def within(self, handler: Handler, scope: str, services: Any) -> Handler:
         """See :class:`txproxy.interfaces.IComposedMiddleware`."""
         return _Caching(self, handler, scope, services)
+
+    def rules(self, scope: str) -> set[str]:
+        """The names of routes or rules by which something was asked for in one scope."""
+        return self._rules.setdefault(scope, {*self._known})
 
     def hot_answers(self, scope: str) -> HotAnswers:
         """Those of one scope: what was answered under other policies is none of them."""
@@ -74,7 +89,7 @@ def _usual_of_reverse(request: RequestHead, context: RequestContext) -> CachePol
 class _Caching:
     """The cache around one ``handler``."""
 
-    __slots__ = ("_cache", "_policy_of", "_handle", "_scope", "_services", "_reverse", "_hot")
+    __slots__ = ("_cache", "_policy_of", "_handle", "_scope", "_services", "_reverse", "_hot", "_rules")
 
     def __init__(self, middleware: CacheMiddleware, handle: Handler, scope: str, services: Services) -> None:
         self._cache = middleware.cache
@@ -84,6 +99,8 @@ class _Caching:
         self._services = services
         self._reverse = scope != FORWARD
         self._hot = middleware.hot_answers(scope)
+        # the names of the routes or rules by which anything may be stored
+        self._rules = middleware.rules(scope)
 
     def __call__(self, request: RequestHead, context: RequestContext) -> Decision:
         asked = (request.path, request.authority, request.scheme, context.scheme, context.rule)
@@ -101,7 +118,7 @@ class _Caching:
                     return answer
         policy = self._policy_of(request, context)
         if policy is None or request.method == b"CONNECT":
-            return self._handle(request, context)
+            return self._uncached(request, context)
         if context.errand or context.connection.connections is not None:
             # What is asked on the way is not for clients, and what is tied to a connection is nobody else's.
             return self._handle(request, context)
@@ -125,6 +142,7 @@ class _Caching:
             self._pass_by,
         )
         if is_read:
+            self._rules.add(context.rule)
             return self._decide(asking)
         if request.method not in (b"GET", b"HEAD"):
             return self._other(asking)
@@ -174,9 +192,21 @@ class _Caching:
         length = entry.body.length
         return answer.with_body(Reader(entry.body, ((0, length),), length, self._later))
 
-    def _key(self, request: RequestHead, context: RequestContext, policy: CachePolicy, path: bytes) -> bytes:
+    def _keys(self, request: RequestHead, context: RequestContext, policy: CachePolicy, path: bytes) -> list[bytes]:
+        """All that ``path`` may stand under, whatever route or rule has led to it."""
+        return [self._key(request, context, policy, path, rule) for rule in {*self._rules, context.rule}]
+
+    def _key(
+        self,
+        request: RequestHead,
+        context: RequestContext,
+        policy: CachePolicy,
+        path: bytes,
+        rule: str | None = None,
+    ) -> bytes:
         scheme = request.scheme or context.scheme.encode("ascii")
-        scope = f"{self._scope}\0{context.rule}" if context.rule else self._scope
+        rule = context.rule if rule is None else rule
+        scope = f"{self._scope}\0{rule}" if rule else self._scope
         parts = key_parts(policy, request.headers)
         if request.kept and sent_authority(scheme, request.authority) != request.authority.lower():
             # What a route has set may have the host as it was spelt.
@@ -367,6 +397,16 @@ class _Caching:
 
     # -- what is not for the cache
 
+    def _uncached(self, request: RequestHead, context: RequestContext) -> Decision:
+        """Nothing of it is stored; what it changes may be, by another rule."""
+        if request.method not in SAFE_METHODS and request.method != b"CONNECT" and not context.errand:
+            policy = CachePolicy()
+            key = self._key(request, context, policy, request.path)
+            asking = Asking(request, context, key, policy, False, self._services, self._decide, self._pass_by)
+            context.filter_responses(SilentFilter(asking, self._cache, self._keys))
+            context.cache = None
+        return self._handle(request, context)
+
     def _bypass(self, asking: Asking, why: str) -> Decision:
         return self._passed(asking, PassedFilter(asking, self._cache, ForwardedFor.BYPASS, why))
 
@@ -375,8 +415,8 @@ class _Caching:
             return self._passed(asking, PassedFilter(asking, self._cache, ForwardedFor.METHOD, ""))
         trace = asking.context.trace
         if asking.request.method == b"POST" and self._may_fill(asking) and not (trace is not None and trace.dry_run):
-            return self._passed(asking, PostFilter(asking, self._cache, self._key))
-        return self._passed(asking, UnsafeFilter(asking, self._cache, self._key))
+            return self._passed(asking, PostFilter(asking, self._cache, self._keys))
+        return self._passed(asking, UnsafeFilter(asking, self._cache, self._keys))
 
     def _may_fill(self, asking: Asking) -> bool:
         """Whether nothing is in a request, which goes as it is, that is in no key: what comes is what others get."""

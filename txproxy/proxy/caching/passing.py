@@ -35,7 +35,7 @@ _LOOK_EVERY: Final = 1.0
 _MOST_GROUPS: Final = 128
 _LONGEST_GROUP: Final = 4096
 
-Keying: TypeAlias = "Callable[[RequestHead, RequestContext, CachePolicy, bytes], bytes]"
+Keying: TypeAlias = "Callable[[RequestHead, RequestContext, CachePolicy, bytes], list[bytes]]"
 
 
 class PassedFilter(ResponseFilter):
@@ -127,12 +127,12 @@ class HeadFilter(PassedFilter):
 
 class UnsafeFilter(PassedFilter):
     """The same of a response to a method that changes something: what that was about is not to be used any more (RFC
-    9111 section 4.4). ``key`` gives what others of the same origin stand under.
+    9111 section 4.4). ``keys`` gives what a path of the same origin stands under.
     """
 
-    def __init__(self, asking: Asking, cache: SharedCache, key: Keying) -> None:
+    def __init__(self, asking: Asking, cache: SharedCache, keys: Keying) -> None:
         super().__init__(asking, cache, ForwardedFor.METHOD)
-        self._key = key
+        self._keys = keys
 
     def came(self, response: ResponseHead, now: float) -> None:
         """See :class:`PassedFilter`."""
@@ -143,7 +143,8 @@ class UnsafeFilter(PassedFilter):
             return
         for _, _, path in gone.targets:
             path = sent_path(asking.policy, path)
-            self.cache.invalidate(self._key(request, context, asking.policy, path))
+            for key in self._keys(request, context, asking.policy, path):
+                self.cache.invalidate(key)
         if gone.groups:
             self._free(scheme, request.authority, sorted(gone.groups)[:_MOST_GROUPS])
 
@@ -157,6 +158,16 @@ class UnsafeFilter(PassedFilter):
             _log.failure("groups could not be purged")
 
 
+class SilentFilter(UnsafeFilter):
+    """The same where nothing is cached, so that nothing is said of that."""
+
+    def head(self, response: ResponseHead, context: RequestContext) -> ResponseHead:
+        """See :class:`txproxy.interfaces.ResponseFilter`."""
+        if context.attempt is not None:
+            self.came(response, self.cache.now())
+        return response
+
+
 class PostFilter(UnsafeFilter):
     """The same of a response to a POST. Where that says that it is what a GET of the same target has, it is kept for
     that while it passes (RFC 9110 section 9.3.3), as far as the store takes it.
@@ -166,8 +177,8 @@ class PostFilter(UnsafeFilter):
 
     keeps_length = True
 
-    def __init__(self, asking: Asking, cache: SharedCache, key: Keying) -> None:
-        super().__init__(asking, cache, key)
+    def __init__(self, asking: Asking, cache: SharedCache, keys: Keying) -> None:
+        super().__init__(asking, cache, keys)
         self.outdated = False
         self.stale: Entry | None = None
         self._kept: StoredHead | None = None
