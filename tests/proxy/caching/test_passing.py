@@ -91,6 +91,17 @@ def test_what_is_known_not_to_be_kept_goes_at_once(proxy):
     assert [one.body for one in got(clients)] == [b"0", b"1", b"2"]
 
 
+@pytest.mark.parametrize("name", ["Cache-Status", "cache-status"])
+def test_what_is_known_not_to_be_kept_says_so_after_others(proxy, name):
+    proxy.ask(get(), proxy.response(cache_control="no-store"))
+    for _ in range(2):
+        answer, _ = proxy.ask(get(), proxy.response(cache_control="no-store", **{name: "shield; hit"}))
+        assert answer.data.lower().count(b"cache-status:") == 1
+        assert answer.told.startswith("shield; hit, ") and "fwd=uri-miss" in answer.told
+        answer, _ = proxy.ask(get(), proxy.response(cache_control="no-store"))
+        assert answer.data.lower().count(b"cache-status:") == 1 and "shield" not in answer.told
+
+
 @pytest.mark.parametrize(("seconds", "asked"), [(119, 2), (121, 1)])
 def test_for_two_minutes(proxy, seconds, asked):
     proxy.ask(get(), proxy.response(cache_control="no-store"))

@@ -107,7 +107,16 @@ class _Caching:
         hot = self._hot.get(asked)
         if hot is not None:
             if type(hot) is LearnedFilter:
-                if hot.learned.until and self._goes_past(request, context):
+                # It gets what the origin says, where nothing can be stored.
+                if (
+                    hot.learned.until
+                    and request.method == b"GET"
+                    and not request.body
+                    and context.lines is None
+                    and context.trace is None
+                    and b"cache-control" not in request.headers.index
+                    and not context.errand
+                ):
                     context.cache = hot.verdict
                     filters = context.response_filters
                     context.response_filters = (hot, *filters) if filters else hot.alone
@@ -147,17 +156,6 @@ class _Caching:
         if request.method not in (b"GET", b"HEAD"):
             return self._other(asking)
         return self._bypass(asking, "body" if request.body else "upgrade")
-
-    def _goes_past(self, request: RequestHead, context: RequestContext) -> bool:
-        """Whether a request gets what the origin says, where nothing can be stored."""
-        return (
-            request.method == b"GET"
-            and not request.body
-            and context.lines is None
-            and context.trace is None
-            and b"cache-control" not in request.headers.index
-            and not context.errand
-        )
 
     def _is_plain(self, request: RequestHead, context: RequestContext) -> bool:
         """Whether a request gets what all get."""

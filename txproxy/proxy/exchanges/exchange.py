@@ -84,6 +84,9 @@ class Exchange(Attempts):
         else:
             if type(decision) is Plan:
                 self.go(decision)
+            elif type(decision) is RelayedAnswer:
+                # What a cache gives. To ask first whether it is a Deferred, which is an abstract class, takes long.
+                self.refuse(decision)
             else:
                 self.decided(decision)
 
