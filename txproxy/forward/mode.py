@@ -29,6 +29,7 @@ from txproxy.forward.parents.to_parents import ToParents
 from txproxy.forward.pipeline import Judge
 from txproxy.forward.policy import FORWARDED_FOR_MODES, ForwardPolicy, forwarded_for_mode
 from txproxy.forward.policy_parts import PolicyParts, make_parts
+from txproxy.forward.request.kept_responses import ViaOfKept
 from txproxy.forward.request.onward_head import Onward
 from txproxy.forward.request.privacy import Mask
 from txproxy.forward.request.targets import Target, Targets
@@ -90,6 +91,7 @@ class ForwardMode:
         self._find = self.targets.find
         self._via = Via(policy.via.encode("ascii"), new_mark()) if policy.via is not None else None
         self._response_lines = (self._via.response_line,) if self._via is not None else ()
+        self._via_of_kept = ViaOfKept(self._via.response_line) if self._via is not None else None
         self.destinations = Destinations(policy.allow_destinations)
         self.parts = parts = parts or make_parts(policy, reactor)
         self.parents = parts.parents
@@ -248,6 +250,8 @@ class ForwardMode:
             context.filter_responses(ContentFilter(self._content, target.url))
         if self._inner:
             context.personal = mask is not None
+            if self._via_of_kept is not None:
+                context.filter_responses(self._via_of_kept)
             sent = partial(self._sent, asked, target, address, rule, mask, lines)
             return around(sent, self._inner, FORWARD, self._services)(head, context)
         return self._sent(asked, target, address, rule, mask, lines, head, context)
