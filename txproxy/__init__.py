@@ -15,8 +15,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from txproxy.cache.memory.memory_store import MemoryStore
     from txproxy.cache.policy import CachePolicy
-    from txproxy.forward.mode import ForwardProxyFactory
     from txproxy.forward.policy import ForwardPolicy
+    from txproxy.forward.proxy_factory import ForwardProxyFactory
     from txproxy.limits.allotments import Allotments
     from txproxy.limits.quotas import Quota
     from txproxy.limits.shaping import Bandwidth
@@ -37,7 +37,7 @@ else:
     __getattr__, __dir__ = lazily(
         __name__,
         {
-            "txproxy.forward.mode": ["ForwardProxyFactory"],
+            "txproxy.forward.proxy_factory": ["ForwardProxyFactory"],
             "txproxy.forward.policy": ["ForwardPolicy"],
             "txproxy.cache.memory.memory_store": ["MemoryStore"],
             "txproxy.cache.policy": ["CachePolicy"],

@@ -8,7 +8,7 @@ from twisted.internet.testing import StringTransport
 
 from tests.runtime.listening import GET, ListeningReactor
 from txproxy.cli.demo import _start
-from txproxy.forward.mode import ForwardProxyFactory
+from txproxy.forward.proxy_factory import ForwardProxyFactory
 from txproxy.reverse.mode import ReverseProxyFactory
 
 

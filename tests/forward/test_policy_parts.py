@@ -6,10 +6,10 @@ from twisted.internet.task import Clock
 
 from txproxy.forward.auth.auth_policy import AuthPolicy
 from txproxy.forward.blocklists.filtering import Filters
-from txproxy.forward.mode import ForwardProxyFactory
 from txproxy.forward.parents.selection import Parents
 from txproxy.forward.policy import ForwardPolicy
 from txproxy.forward.policy_parts import make_parts
+from txproxy.forward.proxy_factory import ForwardProxyFactory
 
 
 @pytest.fixture

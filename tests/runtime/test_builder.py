@@ -1,19 +1,15 @@
 """What a configuration comes to, and what a pool takes over from the one before it."""
 
-import attrs
 import pytest
 from twisted.internet.task import Clock
 
 from tests.tls.authority import new_ca
-from txproxy.config.model import Config, ForwardListener, PoolConfig
+from txproxy.config.model import Config, ForwardListener
 from txproxy.config.toml.file import parse
 from txproxy.forward.policy import ForwardPolicy
 from txproxy.net.dns.resolver import Resolver
-from txproxy.runtime.builder import Around, LivePool, Observers, assemble
+from txproxy.runtime.builder import Around, Observers, assemble
 from txproxy.testing import ProxyInMemory
-from txproxy.upstreams.ejection import Ejection
-from txproxy.upstreams.pool_settings import PoolSettings
-from txproxy.upstreams.upstream import Breaker, State
 
 SELF = (
     b"HTTP/1.1 302 Found\r\nDate: D\r\nLocation: http://127.0.0.1:8001/login\r\n"
@@ -51,75 +47,6 @@ def test_an_upstream_is_mapped_back_with_and_without_a_route(path, host):
     proxy.upstream.send(SELF)
     assert b"\r\nLocation: http://a.example/login\r\nSet-Cookie: s=1; Path=/\r\n" in client.received
     proxy.close()
-
-
-def test_a_drain_ends_when_it_was_to_end_though_the_configuration_was_read_again():
-    clock = Clock()
-    config = PoolConfig(name="p", upstreams=("http://10.0.0.1", "http://10.0.0.2", "http://10.0.0.3"))
-    before = LivePool(config, b"k" * 32)
-    before.pool.use_clock(clock)
-    before.pool.drain("http://10.0.0.1", 60)
-    before.pool.drain("http://10.0.0.2")
-    clock.advance(20)
-    after = LivePool(config, b"k" * 32)
-    after.follow(before, clock)
-    assert [upstream.state for upstream in after.pool.upstreams] == [State.DRAINING, State.DRAINING, State.HEALTHY]
-    clock.advance(41)
-    assert [upstream.state for upstream in after.pool.upstreams] == [State.DISABLED, State.DRAINING, State.HEALTHY]
-
-
-def test_who_was_ejected_stays_out_for_as_long_and_is_then_tried():
-    clock = Clock()
-    config = PoolConfig(name="p", upstreams=("http://10.0.0.1", "http://10.0.0.2", "http://10.0.0.3"))
-    before = LivePool(config, b"k" * 32)
-    before.pool.use_clock(clock)
-    for _ in range(5):
-        before.pool.upstreams[0].struck("it closes")
-    clock.advance(20)
-    after = LivePool(attrs.evolve(config, host="a.example"), b"k" * 32)
-    after.follow(before, clock)
-    first = after.pool.upstreams[0]
-    assert (first.state, first.cause) == (State.EJECTED, "it closes")
-    assert [upstream.state for upstream in after.pool.upstreams[1:]] == [State.HEALTHY, State.HEALTHY]
-    clock.advance(11)
-    after.pool.refresh()
-    before.pool.refresh()
-    assert first.breaker is before.pool.upstreams[0].breaker is Breaker.HALF_OPEN
-    again = LivePool(config, b"k" * 32)
-    again.follow(after, clock)
-    assert again.pool.upstreams[0].breaker is Breaker.HALF_OPEN
-    other = attrs.evolve(config, settings=PoolSettings(ejection=Ejection(base=5)))
-    new = LivePool(other, b"k" * 32)
-    new.follow(after, clock)
-    assert new.pool.upstreams[0].breaker is Breaker.CLOSED, "under other terms it may be well"
-
-
-BEGIN = '[[listeners]]\nlisten = "tcp:1"\n'
-POOL = '[pools.app]\nupstreams = "http://10.0.0.1:8000"\n[pools.app.health]\npath = "/hz"\n'
-
-
-@pytest.mark.parametrize(
-    ("text", "host"),
-    [
-        ('pool = "app"\n' + POOL, None),
-        ('pool = "app"\nhost = "app.example"\n' + POOL, b"app.example"),
-        ('pool = "app"\nhost = "app.example:81"\n' + POOL + 'host = "hz.example"', b"hz.example"),
-        ('pool = "app"\nhost = "upstream"\n' + POOL, None),
-        ('pool = "app"\n' + POOL.replace("upstreams", 'host = "app.example"\nupstreams'), b"app.example"),
-        ('pool = "app"\nhost = "a"\n[[routes]]\nname = "x"\npath = "/x"\npool = "app"\nhost = "a"\n' + POOL, b"a"),
-        ('pool = "app"\n[[routes]]\nname = "x"\npath = "/x"\npool = "app"\nhost = "a"\n' + POOL, b"a"),
-        ('pool = "app"\nhost = "a"\n[[routes]]\nname = "x"\npath = "/x"\npool = "app"\nhost = "b"\n' + POOL, None),
-        ('pool = "app"\nhost = "a"\n[[routes]]\nname = "x"\npool = "app"\nhost = "upstream"\n' + POOL, None),
-        ('pool = "app"\nhost = "app.example"\n' + POOL.replace("path", "kind = 'connect'\npath"), b"app.example"),
-    ],
-)
-def test_checks_send_the_host_that_requests_get(text, host):
-    config = parse(BEGIN + text, "proxy.toml")
-    surroundings = around(Clock())
-    made = assemble(config, Observers(), surroundings)
-    assert made.pools["app"].pool.settings.health.host == host
-    # and are what they were, if the same is read again
-    assert assemble(config, Observers(), surroundings, made).pools["app"] is made.pools["app"]
 
 
 @pytest.mark.parametrize("action", ['redirect = "https://www.a.example/"', "respond = 410", 'pool = "a"'])

@@ -6,7 +6,8 @@ from twisted.internet.address import IPv4Address
 from tests.runtime.listening import GET, ListeningReactor
 from tests.tls.authority import new_ca
 from txproxy.errors import ConfigError
-from txproxy.forward.mode import ForwardPolicy, ForwardProxyFactory
+from txproxy.forward.mode import ForwardPolicy
+from txproxy.forward.proxy_factory import ForwardProxyFactory
 from txproxy.matching.networks import PeerNetworks
 from txproxy.runtime.entrance import Behind, Entrance
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls

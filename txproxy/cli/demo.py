@@ -12,7 +12,8 @@ from twisted.internet.error import CannotListenError
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
-from txproxy.forward.mode import ForwardPolicy, ForwardProxyFactory
+from txproxy.forward.mode import ForwardPolicy
+from txproxy.forward.proxy_factory import ForwardProxyFactory
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.mode import ReverseProxyFactory
 from txproxy.upstreams.pool import Pool

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from txproxy.forward.blocklists.filtering import Filters, ListFile
     from txproxy.forward.egress.approvals import Approvals, Pending, Question
     from txproxy.forward.egress.credentials_injection import Injection
-    from txproxy.forward.mode import ForwardMode, ForwardProxyFactory
+    from txproxy.forward.mode import ForwardMode
     from txproxy.forward.parents.parent import Parent
     from txproxy.forward.parents.selection import Parents
     from txproxy.forward.policy import ForwardPolicy
+    from txproxy.forward.proxy_factory import ForwardProxyFactory
     from txproxy.forward.request.privacy import Privacy
     from txproxy.forward.request.targets import Bind
     from txproxy.forward.request.url_rewrites import Rewrite
@@ -35,7 +36,8 @@ else:
             "txproxy.forward.blocklists.filtering": ["Filters", "ListFile"],
             "txproxy.forward.egress.approvals": ["Approvals", "Pending", "Question"],
             "txproxy.forward.egress.credentials_injection": ["Injection"],
-            "txproxy.forward.mode": ["ForwardMode", "ForwardProxyFactory"],
+            "txproxy.forward.mode": ["ForwardMode"],
+            "txproxy.forward.proxy_factory": ["ForwardProxyFactory"],
             "txproxy.forward.parents.parent": ["Parent"],
             "txproxy.forward.parents.selection": ["Parents"],
             "txproxy.forward.policy": ["ForwardPolicy"],

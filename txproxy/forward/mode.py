@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any, Final
 
-from OpenSSL import SSL
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from txproxy.errors import ConfigError, LoopDetected, RequestError
+from txproxy.errors import LoopDetected, RequestError
 from txproxy.forward.access.block_pages import greeting_page
 from txproxy.forward.access.conditions.condition_type import Surroundings
 from txproxy.forward.access.content_filter import ContentFilter
 from txproxy.forward.access.decisions import Rules
-from txproxy.forward.access.destinations import Destinations, GuardedDialer
+from txproxy.forward.access.destinations import Destinations
 from txproxy.forward.access.refusals import Blocked, denied
 from txproxy.forward.egress.approvals import Approvals
 from txproxy.forward.egress.credentials_injection import AgreedName, Masks
@@ -23,7 +21,6 @@ from txproxy.forward.memo import Memo
 from txproxy.forward.pac import PATH as PAC_PATH
 from txproxy.forward.pac import Pac
 from txproxy.forward.parents.no_proxy import NoProxy
-from txproxy.forward.parents.parent_checks import ParentChecks
 from txproxy.forward.parents.selection import Parents
 from txproxy.forward.parents.to_parents import ToParents
 from txproxy.forward.pipeline import Judge
@@ -48,14 +45,11 @@ from txproxy.matching.networks import PeerNetworks
 from txproxy.net.dns.host_endpoint import addresses_of
 from txproxy.net.dns.resolver import Resolver
 from txproxy.proxy.bounds_middleware import BoundsMiddleware
-from txproxy.proxy.downstream.negotiate import HTTP, SOCKS5, Beginning, Speaking, protocol_class, spoken
-from txproxy.proxy.factory import ProxyFactory
-from txproxy.proxy.limits import Limits
-from txproxy.proxy.services import Observer, Services
+from txproxy.proxy.services import Services
 from txproxy.wire.forwarding import Via, max_forwards, new_mark
 from txproxy.wire.message import RequestHead
 
-__all__ = ["FORWARDED_FOR_MODES", "ForwardMode", "ForwardPolicy", "ForwardProxyFactory", "forwarded_for_mode"]
+__all__ = ["FORWARDED_FOR_MODES", "ForwardMode", "ForwardPolicy", "forwarded_for_mode"]
 
 _log = Logger()
 
@@ -310,97 +304,3 @@ class ForwardMode:
             if judge is not None:
                 users.no_more_when_forgotten(judge.forget)
             users.close()
-
-
-class ForwardProxyFactory(ProxyFactory):
-    """Protocols of a forward proxy: ``endpoint.listen(ForwardProxyFactory(ForwardPolicy(...)))``.
-
-    ``protocols``: what clients may speak, ``http`` and ``socks5``; the first byte tells. With ``https`` beside them and
-    a ``tls_context`` (or a function that gives one), TLS is known by its first byte as well, and either may be spoken
-    inside it. :meth:`speaking` is for listeners with a protocol of their own. ``resolver`` may be shared with others.
-    ``parts`` are the live objects of the policy, where some are there already.
-    """
-
-    def __init__(
-        self,
-        policy: ForwardPolicy | None = None,
-        *,
-        limits: Limits | None = None,
-        tolerate: Iterable[str] = (),
-        observers: tuple[Observer, ...] = (),
-        protocols: Collection[str] = (HTTP, SOCKS5),
-        tls_context: SSL.Context | Callable[[], SSL.Context] | None = None,
-        resolver: Resolver | None = None,
-        middleware: Iterable[Any] = (),
-        reactor: Any = None,
-        parts: PolicyParts | None = None,
-    ) -> None:
-        if reactor is None:
-            from twisted.internet import reactor  # the embedding program's
-        policy = policy or ForwardPolicy()
-        limits = limits or Limits()
-        resolver = resolver or Resolver(reactor)
-        mode = ForwardMode(policy, reactor, limits.connect_timeout, resolver, parts)
-        mode.approvals.ipv6_prefix = limits.ipv6_prefix
-        try:
-            super().__init__(
-                mode,
-                limits=limits,
-                tolerate=tolerate,
-                dialer=GuardedDialer(reactor, mode.destinations, limits.connect_timeout, resolver),
-                observers=observers,
-                name=policy.via or "txproxy",
-                resolver=resolver,
-                middleware=middleware,
-                audit=policy.audit,
-                reactor=reactor,
-            )
-        except ConfigError:
-            mode.close()
-            raise
-        mode.attach(self.services)
-        self.forward = mode
-        self._watch = mode.parts.watch(reactor)
-        self.protocols = spoken(protocols, tls_context)
-        self.tls_context = tls_context
-        self._kind = protocol_class(self.protocols)
-        users = mode.authenticator
-        self.login = users.check_login if users is not None and users.takes_passwords else None
-        self._parents = mode.parents
-        self._checks: ParentChecks | None = None
-        if self._parents is not None:
-            self._parents.use_clock(reactor)
-
-    def build(self, addr: Any, scheme: str) -> Beginning | None:
-        """A protocol for a client that may speak any of the protocols, inside TLS if the ``scheme`` is ``https``."""
-        return self.build_as(self._kind, addr, scheme)
-
-    def speaking(self, protocol: str) -> Speaking:
-        """For a listener that speaks one ``protocol`` alone: ``http`` or ``socks5``."""
-        return Speaking(self, protocol)
-
-    def begin(self) -> None:
-        """Look after the parents, and after files that may change."""
-        self._watch.start()
-        for warning in self.forward.warnings:
-            _log.warn("{warning}", warning=warning)
-        parents = self._parents
-        if parents is not None and parents.check_interval is not None:
-            self._checks = ParentChecks(
-                parents,
-                parents.check_interval,
-                self.services.reactor,
-                lambda address, build: self.services.dialer.dial(address, build),
-            )
-
-    def end(self) -> None:
-        """No longer."""
-        self._watch.stop()
-        checks, self._checks = self._checks, None
-        if checks is not None:
-            checks.stop()
-
-    def stop(self) -> None:
-        """Close all that is open, at once."""
-        super().stop()
-        self.forward.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -13,15 +12,14 @@ from txproxy.config.model import (
     AnyListener,
     Config,
     ForwardListener,
-    PoolConfig,
     ReverseListener,
     RouteConfig,
     TcpListener,
 )
 from txproxy.errors import ConfigError
-from txproxy.forward.mode import ForwardProxyFactory
 from txproxy.forward.policy import ForwardPolicy
 from txproxy.forward.policy_parts import make_parts
+from txproxy.forward.proxy_factory import ForwardProxyFactory
 from txproxy.limits.allotments import Allotments
 from txproxy.net.dns.resolver import Resolver
 from txproxy.observe.audit import AuditLog
@@ -35,16 +33,13 @@ from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.reverse.actions.treatments import Action, Treated, Treatment
 from txproxy.reverse.client_identity import Trust
 from txproxy.reverse.mode import ReverseMode, ReverseProxyFactory, via_entry
-from txproxy.reverse.route_actions.pool_action import PoolAction
 from txproxy.reverse.routing.routes import Route, by_client_ip
 from txproxy.runtime.accounts import make_allotments, make_audits
 from txproxy.runtime.live_cache import LiveCache, live_cache
+from txproxy.runtime.live_pools import LivePool, checked_as_asked, live_pool
 from txproxy.stream.stream_factory import StreamFactory, StreamObserver
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
-from txproxy.upstreams.affinity import Affinity, affinity_from
 from txproxy.upstreams.pool import Pool
-from txproxy.upstreams.upstream import State
-from txproxy.upstreams.upstream_urls import parse_tcp_upstream
 from txproxy.wire.forwarding import Via
 
 Factory: TypeAlias = "ProxyFactory | StreamFactory"
@@ -58,44 +53,6 @@ class Observers:
 
     exchanges: tuple[Observer, ...] = ()
     streams: tuple[StreamObserver, ...] = ()
-
-
-class LivePool:
-    """A pool, and what keeps clients at its upstreams. ``key`` signs their cookies."""
-
-    def __init__(self, config: PoolConfig, key: bytes) -> None:
-        self.config = config
-        self.key = key
-        upstreams = [parse_tcp_upstream(text) if config.tcp else text for text in config.upstreams]
-        self.pool = Pool(upstreams, config.strategy, name=config.name, settings=config.settings)
-        self._affinities: dict[str, Affinity] = {}
-
-    def affinity(self, kind: str | None) -> Affinity | None:
-        """The one of this kind. All routes share it, so that a client that is pinned by one is by all."""
-        if kind is None:
-            return None
-        if kind not in self._affinities:
-            self._affinities[kind] = affinity_from(kind, self.pool, self.key)
-        return self._affinities[kind]
-
-    def follow(self, before: LivePool, clock: Any) -> None:
-        """Take over what was known of upstreams that were in the pool ``before`` this one."""
-        pool = self.pool
-        pool.use_clock(clock)
-        known = {upstream.name: upstream for upstream in before.pool.upstreams}
-        for upstream in pool.upstreams:
-            old = known.get(upstream.name)
-            if old is not None and pool.settings.ejection == before.pool.settings.ejection:
-                upstream.take_over(old)
-            state = old.state if old is not None else State.HEALTHY
-            if state is State.UNHEALTHY and pool.settings.health is not None and old is not None:
-                upstream.checked(False, old.cause)
-            elif state is State.DRAINING:
-                assert old is not None
-                pool.drain(upstream, old.drained_at - pool.seconds())
-            elif state is State.DISABLED:
-                pool.disable(upstream)
-        pool.refresh()
 
 
 @attrs.frozen(eq=False)
@@ -167,7 +124,8 @@ def assemble(config: Config, observers: Observers, around: Around, before: Assem
     reactor = around.reactor
     around.resolver.ipv6_prefix = config.bounds.ipv6_prefix
     use_path(config.python_path)
-    pools = {pool.name: _live_pool(_checked_as_asked(pool, config), reactor, before) for pool in config.pools}
+    pools_before = before.pools if before is not None else {}
+    pools = {pool.name: live_pool(checked_as_asked(pool, config), reactor, pools_before) for pool in config.pools}
     was = before or Assembly(Config(listeners=()), {}, ())
     allotments = make_allotments(config, reactor, was.allotments, was.config)
     assembly = Assembly(config, pools, (), allotments, make_audits(config, was.audits), live_cache(config, was.cache))
@@ -254,30 +212,6 @@ def _policy(listener: ForwardListener, assembly: Assembly) -> ForwardPolicy:
     if listener.policy.audit is None:
         more["audit"] = assembly.audit_of(listener)
     return attrs.evolve(listener.policy, **more) if more else listener.policy
-
-
-def _checked_as_asked(pool: PoolConfig, config: Config) -> PoolConfig:
-    """``pool``, whose checks send the Host that its requests are sent with, if there is one such."""
-    actions = [route.action for route in config.routes]
-    hosts = {pool.host}
-    hosts |= {action.host for action in actions if isinstance(action, PoolAction) and action.pool == pool.name}
-    hosts |= {one.host for one in config.listeners if isinstance(one, ReverseListener) and one.pool == pool.name}
-    # The client's own is not known.
-    hosts.discard(None)
-    return attrs.evolve(pool, settings=pool.settings.checked_as(hosts.pop() if len(hosts) == 1 else None))
-
-
-def _live_pool(config: PoolConfig, reactor: Any, before: Assembly | None) -> LivePool:
-    old = before.pools.get(config.name) if before is not None else None
-    if old is None:
-        return LivePool(config, config.sticky_key or os.urandom(_KEY_SIZE))
-    if old.config == config:
-        return old
-    # Who has a cookie shall not lose it by a reload.
-    kept = old.key if old.config.sticky_key is None else os.urandom(_KEY_SIZE)
-    pool = LivePool(config, config.sticky_key or kept)
-    pool.follow(old, reactor)
-    return pool
 
 
 def _forward_factory(

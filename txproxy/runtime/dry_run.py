@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from txproxy.config.model import AnyListener, Config, ForwardListener
 from txproxy.errors import DestinationProhibited
-from txproxy.forward.mode import ForwardProxyFactory
+from txproxy.forward.proxy_factory import ForwardProxyFactory
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.dialers import IDialer

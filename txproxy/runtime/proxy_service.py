@@ -18,7 +18,7 @@ from txproxy.config.model import Config, ForwardListener
 from txproxy.config.start_lines import start_line
 from txproxy.config.toml.file import load
 from txproxy.errors import ConfigError, Path
-from txproxy.forward.mode import ForwardProxyFactory
+from txproxy.forward.proxy_factory import ForwardProxyFactory
 from txproxy.limits.allotments import Allotments
 from txproxy.matching.networks import UNIX, PeerNetworks
 from txproxy.net.dns.resolver import Resolver

@@ -1,0 +1,91 @@
+"""The pools of a configuration, alive."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+import attrs
+
+from txproxy.config.model import (
+    Config,
+    PoolConfig,
+    ReverseListener,
+)
+from txproxy.proxy.factory import ProxyFactory
+from txproxy.reverse.route_actions.pool_action import PoolAction
+from txproxy.stream.stream_factory import StreamFactory
+from txproxy.upstreams.affinity import Affinity, affinity_from
+from txproxy.upstreams.pool import Pool
+from txproxy.upstreams.upstream import State
+from txproxy.upstreams.upstream_urls import parse_tcp_upstream
+
+Factory: TypeAlias = "ProxyFactory | StreamFactory"
+
+_KEY_SIZE: Final = 32
+
+
+class LivePool:
+    """A pool, and what keeps clients at its upstreams. ``key`` signs their cookies."""
+
+    def __init__(self, config: PoolConfig, key: bytes) -> None:
+        self.config = config
+        self.key = key
+        upstreams = [parse_tcp_upstream(text) if config.tcp else text for text in config.upstreams]
+        self.pool = Pool(upstreams, config.strategy, name=config.name, settings=config.settings)
+        self._affinities: dict[str, Affinity] = {}
+
+    def affinity(self, kind: str | None) -> Affinity | None:
+        """The one of this kind. All routes share it, so that a client that is pinned by one is by all."""
+        if kind is None:
+            return None
+        if kind not in self._affinities:
+            self._affinities[kind] = affinity_from(kind, self.pool, self.key)
+        return self._affinities[kind]
+
+    def follow(self, before: LivePool, clock: Any) -> None:
+        """Take over what was known of upstreams that were in the pool ``before`` this one."""
+        pool = self.pool
+        pool.use_clock(clock)
+        known = {upstream.name: upstream for upstream in before.pool.upstreams}
+        for upstream in pool.upstreams:
+            old = known.get(upstream.name)
+            if old is not None and pool.settings.ejection == before.pool.settings.ejection:
+                upstream.take_over(old)
+            state = old.state if old is not None else State.HEALTHY
+            if state is State.UNHEALTHY and pool.settings.health is not None and old is not None:
+                upstream.checked(False, old.cause)
+            elif state is State.DRAINING:
+                assert old is not None
+                pool.drain(upstream, old.drained_at - pool.seconds())
+            elif state is State.DISABLED:
+                pool.disable(upstream)
+        pool.refresh()
+
+
+def checked_as_asked(pool: PoolConfig, config: Config) -> PoolConfig:
+    """``pool``, whose checks send the Host that its requests are sent with, if there is one such."""
+    actions = [route.action for route in config.routes]
+    hosts = {pool.host}
+    hosts |= {action.host for action in actions if isinstance(action, PoolAction) and action.pool == pool.name}
+    hosts |= {one.host for one in config.listeners if isinstance(one, ReverseListener) and one.pool == pool.name}
+    # The client's own is not known.
+    hosts.discard(None)
+    return attrs.evolve(pool, settings=pool.settings.checked_as(hosts.pop() if len(hosts) == 1 else None))
+
+
+def live_pool(config: PoolConfig, reactor: Any, before: Mapping[str, LivePool]) -> LivePool:
+    """The pool of a configuration: the one that was there ``before``, if nothing of it has changed; else a new one,
+    which knows what that knew.
+    """
+    old = before.get(config.name)
+    if old is None:
+        return LivePool(config, config.sticky_key or os.urandom(_KEY_SIZE))
+    if old.config == config:
+        return old
+    # Who has a cookie shall not lose it by a reload.
+    kept = old.key if old.config.sticky_key is None else os.urandom(_KEY_SIZE)
+    pool = LivePool(config, config.sticky_key or kept)
+    pool.follow(old, reactor)
+    return pool
