@@ -7,7 +7,7 @@ from tests.config.everything import write_everything
 from txproxy.cache.memory.memory_store import MemoryStore
 from txproxy.config.toml.file import load, parse
 from txproxy.interfaces import Answer
-from txproxy.proxy.caching.fill import Fill
+from txproxy.proxy.caching.filling.fill import Fill
 from txproxy.runtime.explain import Question, explain
 
 CONFIG = """

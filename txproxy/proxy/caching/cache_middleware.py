@@ -11,7 +11,7 @@ from zope.interface import implementer
 from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Served
 from txproxy.cache.answering.conditional import for_the_origin, validators, without_conditions
 from txproxy.cache.changes.invalidation import SAFE_METHODS
-from txproxy.cache.keys import cache_key, key_parts, not_with_a_fill, sent_authority, sent_path
+from txproxy.cache.keys import sent_path
 from txproxy.cache.policy import FOR_FORWARD, FOR_REVERSE, CachePolicy
 from txproxy.cache.reuse import Use, may_stand_in, use_of, wants_stored_alone, wants_the_origin
 from txproxy.cache.stored import Entry
@@ -21,7 +21,7 @@ from txproxy.interfaces.middleware import FORWARD, Handler, IComposedMiddleware
 from txproxy.interfaces.plan import Decision
 from txproxy.proxy.caching.asking import Asking
 from txproxy.proxy.caching.delivery import stored_answer
-from txproxy.proxy.caching.fill import Fill
+from txproxy.proxy.caching.filling.fill import Fill
 from txproxy.proxy.caching.hot_answers import NOT_PLAIN, HotAnswer, HotAnswers
 from txproxy.proxy.caching.passing import (
     HeadFilter,
@@ -31,11 +31,11 @@ from txproxy.proxy.caching.passing import (
     SilentFilter,
     UnsafeFilter,
 )
+from txproxy.proxy.caching.request_keys import RequestKeys, keyed_request, may_fill
 from txproxy.proxy.caching.shared_cache import Learned, PolicyOf, SharedCache
 from txproxy.proxy.caching.stored_reader import Reader
 from txproxy.proxy.exchanges.answer_sources import BytesSource
 from txproxy.proxy.services import Services
-from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
 # A request with one of these is for a fill of its own, as long as nothing is stored.
@@ -45,7 +45,6 @@ _NOT_SHARED: Final = frozenset(
 # In the place of a body that each answer has anew.
 _LATER: Final = BytesSource(b"")
 _PARTS: Final = frozenset({b"range", b"if-range"})
-_TOLD: Final = frozenset({b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto"})
 _NOT_WITH_A_FILL: Final = (b"range", b"upgrade")
 _SENTENCE: Final = "The request wants what is stored alone, and nothing is that could be used."
 
@@ -89,18 +88,16 @@ def _usual_of_reverse(request: RequestHead, context: RequestContext) -> CachePol
 class _Caching:
     """The cache around one ``handler``."""
 
-    __slots__ = ("_cache", "_policy_of", "_handle", "_scope", "_services", "_reverse", "_hot", "_rules")
+    __slots__ = ("_cache", "_policy_of", "_handle", "_services", "_reverse", "_hot", "_keys")
 
     def __init__(self, middleware: CacheMiddleware, handle: Handler, scope: str, services: Services) -> None:
         self._cache = middleware.cache
         self._policy_of = middleware.policy_of or (_usual_of_forward if scope == FORWARD else _usual_of_reverse)
         self._handle = handle
-        self._scope = scope
         self._services = services
         self._reverse = scope != FORWARD
         self._hot = middleware.hot_answers(scope)
-        # the names of the routes or rules by which anything may be stored
-        self._rules = middleware.rules(scope)
+        self._keys = RequestKeys(scope, middleware.rules(scope))
 
     def __call__(self, request: RequestHead, context: RequestContext) -> Decision:
         asked = (request.path, request.authority, request.scheme, context.scheme, context.rule)
@@ -125,6 +122,10 @@ class _Caching:
                 answer = self._again(hot, context)
                 if answer is not None:
                     return answer
+        return self._asked(request, context)
+
+    def _asked(self, request: RequestHead, context: RequestContext) -> Decision:
+        """The same the plain way."""
         policy = self._policy_of(request, context)
         if policy is None or request.method == b"CONNECT":
             return self._uncached(request, context)
@@ -143,7 +144,7 @@ class _Caching:
         asking = Asking(
             request,
             context,
-            self._key(request, context, policy, path),
+            self._keys.key(request, context, policy, path),
             policy,
             context.personal or (self._reverse and context.connection.certificate is not None),
             self._services,
@@ -151,7 +152,7 @@ class _Caching:
             self._pass_by,
         )
         if is_read:
-            self._rules.add(context.rule)
+            self._keys.rules.add(context.rule)
             return self._decide(asking)
         if request.method not in (b"GET", b"HEAD"):
             return self._other(asking)
@@ -189,31 +190,6 @@ class _Caching:
         # Each client reads of it at its own pace.
         length = entry.body.length
         return answer.with_body(Reader(entry.body, ((0, length),), length, self._later))
-
-    def _keys(self, request: RequestHead, context: RequestContext, policy: CachePolicy, path: bytes) -> list[bytes]:
-        """All that ``path`` may stand under, whatever route or rule has led to it."""
-        return [self._key(request, context, policy, path, rule) for rule in {*self._rules, context.rule}]
-
-    def _key(
-        self,
-        request: RequestHead,
-        context: RequestContext,
-        policy: CachePolicy,
-        path: bytes,
-        rule: str | None = None,
-    ) -> bytes:
-        scheme = request.scheme or context.scheme.encode("ascii")
-        rule = context.rule if rule is None else rule
-        scope = f"{self._scope}\0{rule}" if rule else self._scope
-        parts = key_parts(policy, request.headers)
-        if request.kept and sent_authority(scheme, request.authority) != request.authority.lower():
-            # What a route has set may have the host as it was spelt.
-            parts += b"%d|%b" % (len(request.authority), request.authority.lower())
-        if context.lines is not None:
-            # What upstreams are told of the host and the port may be what they answer with.
-            told = [line for line in context.lines if line.partition(b":")[0].lower() in _TOLD]
-            parts += b"".join([b"%d;%b" % (len(line), line) for line in told])
-        return cache_key(scheme, request.authority, path, scope.encode("utf-8"), parts)
 
     # -- a GET or HEAD
 
@@ -345,25 +321,14 @@ class _Caching:
         lines = without_conditions(asking.request.headers.lines)
         lines = [line for line in lines if line.partition(b":")[0].lower() not in _NOT_WITH_A_FILL]
         conditions = validators(stale.head if stale is not None else None, [one.head for one in others])
-        head = self._keyed(asking, lines, conditions)
+        head = keyed_request(asking, lines, conditions)
         # What is kept is the answer to a GET, whatever has brought it about.
         head.method = b"GET"
         return Fill(self._cache, self._services, self._handle, asking, head, why, stale, others)
 
-    def _keyed(self, asking: Asking, lines: list[bytes], added: list[bytes]) -> RequestHead:
-        """The request with these ``lines`` of its own, without what may change the response and is in no key."""
-        request = asking.request
-        lines = not_with_a_fill(lines, request.kept)
-        head = request.with_fields(Headers.parsed(lines + added), request.path)
-        if request.authority:
-            # An origin may tell apart what is one host here.
-            scheme = request.scheme or asking.context.scheme.encode("ascii")
-            head.authority = sent_authority(scheme, request.authority)
-        return head
-
     def _head(self, asking: Asking, why: ForwardedFor) -> Decision:
         """A HEAD that is not answered here. What comes may change what is stored, and is asked for as that is."""
-        asking.request = self._keyed(asking, asking.request.headers.lines, [])
+        asking.request = keyed_request(asking, asking.request.headers.lines, [])
         return self._passed(asking, HeadFilter(asking, self._cache, why))
 
     def _learned(self, asking: Asking, learned: Learned) -> Decision:
@@ -399,9 +364,9 @@ class _Caching:
         """Nothing of it is stored; what it changes may be, by another rule."""
         if request.method not in SAFE_METHODS and request.method != b"CONNECT" and not context.errand:
             policy = CachePolicy()
-            key = self._key(request, context, policy, request.path)
+            key = self._keys.key(request, context, policy, request.path)
             asking = Asking(request, context, key, policy, False, self._services, self._decide, self._pass_by)
-            context.filter_responses(SilentFilter(asking, self._cache, self._keys))
+            context.filter_responses(SilentFilter(asking, self._cache, self._keys.all))
             context.cache = None
         return self._handle(request, context)
 
@@ -412,21 +377,9 @@ class _Caching:
         if asking.request.method in SAFE_METHODS:
             return self._passed(asking, PassedFilter(asking, self._cache, ForwardedFor.METHOD, ""))
         trace = asking.context.trace
-        if asking.request.method == b"POST" and self._may_fill(asking) and not (trace is not None and trace.dry_run):
-            return self._passed(asking, PostFilter(asking, self._cache, self._keys))
-        return self._passed(asking, UnsafeFilter(asking, self._cache, self._keys))
-
-    def _may_fill(self, asking: Asking) -> bool:
-        """Whether nothing is in a request, which goes as it is, that is in no key: what comes is what others get."""
-        request, policy = asking.request, asking.policy
-        lines = request.headers.lines
-        return (
-            policy.min_uses == 1
-            and request.upgrade is None
-            and sent_path(policy, request.path) == request.path
-            and sent_authority(asking.scheme, request.authority) == request.authority
-            and len(not_with_a_fill(lines, request.kept)) == len(lines)
-        )
+        if asking.request.method == b"POST" and may_fill(asking) and not (trace is not None and trace.dry_run):
+            return self._passed(asking, PostFilter(asking, self._cache, self._keys.all))
+        return self._passed(asking, UnsafeFilter(asking, self._cache, self._keys.all))
 
     def _passed(self, asking: Asking, told: PassedFilter) -> Decision:
         asking.context.filter_responses(told)

@@ -11,7 +11,7 @@ from txproxy.cache.answering.ranges import Piece, read_ranges
 from txproxy.cache.stored import Entry, FileRange, StoredBody
 from txproxy.interfaces.answers import BodySource, RelayedAnswer
 from txproxy.proxy.caching.asking import Asking
-from txproxy.proxy.caching.fill_body import AHEAD, FillBody
+from txproxy.proxy.caching.filling.fill_body import AHEAD, FillBody
 from txproxy.proxy.caching.stored_reader import Reader
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import CHUNKED, RequestHead, ResponseHead

@@ -21,7 +21,7 @@ from txproxy.cache.vary import vary_names, vary_values
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.proxy.caching.asking import Asking
 from txproxy.proxy.caching.delivery import with_status
-from txproxy.proxy.caching.fill_body import Writer
+from txproxy.proxy.caching.filling.fill_body import Writer
 from txproxy.proxy.caching.shared_cache import Learned, SharedCache
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import UNTIL_CLOSE, RequestHead, ResponseHead

@@ -26,7 +26,7 @@ from txproxy.interfaces.answers import Answer
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.proxy.caching.asking import Asking
 from txproxy.proxy.caching.disk_upkeep import DiskUpkeep
-from txproxy.proxy.caching.fill_body import Writer
+from txproxy.proxy.caching.filling.fill_body import Writer
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
@@ -79,7 +79,7 @@ class Store(Protocol):
 
 
 class Filling(Protocol):
-    """A request that is on its way (see :class:`txproxy.proxy.caching.fill.Fill`)."""
+    """A request that is on its way (see :class:`txproxy.proxy.caching.filling.fill.Fill`)."""
 
     # whether what comes is not to be kept, as something has changed since it was asked for
     outdated: bool

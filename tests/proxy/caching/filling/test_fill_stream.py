@@ -3,7 +3,7 @@
 import pytest
 
 from tests.proxy.caching.caching_proxy import get, got
-from txproxy.proxy.caching.fill import Fill
+from txproxy.proxy.caching.filling.fill import Fill
 
 FRESH = {"cache_control": "max-age=60"}
 

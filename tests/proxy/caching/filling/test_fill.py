@@ -6,8 +6,8 @@ from twisted.internet.address import IPv4Address
 from tests.proxy.caching.caching_proxy import CachingProxy, get, got
 from txproxy import Pool, ReverseProxyFactory
 from txproxy.errors import DialError
-from txproxy.proxy.caching import fill
 from txproxy.proxy.caching.cache_middleware import CacheMiddleware
+from txproxy.proxy.caching.filling import fill_answers, fill_keeping
 from txproxy.testing.memory_connection import MemoryConnection
 
 FRESH = {"cache_control": "max-age=60"}
@@ -286,7 +286,8 @@ def test_faults_of_rules_leave_nobody_waiting(proxy, monkeypatch, place, whole):
     def fails(*_, **__):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(f"txproxy.proxy.caching.fill.{place}", fails)
+    module = fill_answers if place.endswith("_answer") else fill_keeping
+    monkeypatch.setattr(module, place, fails)
     clients = proxy.herd(*[get()] * 3)
     origin, _ = proxy.question()
     origin.send(proxy.response("hello" if whole else "hel", length=5, **FRESH))
@@ -301,14 +302,14 @@ def test_faults_of_rules_leave_nobody_waiting(proxy, monkeypatch, place, whole):
 def test_a_fault_for_one_is_no_matter_to_others(proxy, monkeypatch, whole):
     clients = proxy.herd(*[get(user_agent=str(number)) for number in range(3)])
     for place in ("growing_answer", "stored_answer"):
-        given = getattr(fill, place)
+        given = getattr(fill_answers, place)
 
         def some(asking, *rest, given=given):
             if asking.request.headers.get(b"user_agent") == b"1" or asking.request.headers.get(b"user-agent") == b"1":
                 raise ZeroDivisionError
             return given(asking, *rest)
 
-        monkeypatch.setattr(fill, place, some)
+        monkeypatch.setattr(fill_answers, place, some)
     origin, _ = proxy.question()
     origin.send(proxy.response("hello" if whole else "hel", length=5, **FRESH))
     if not whole:

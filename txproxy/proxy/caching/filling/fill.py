@@ -4,41 +4,37 @@ them can slow it down or cancel it while others are there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Enum
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Served
-from txproxy.cache.changes.not_modified import Held, held
-from txproxy.cache.purging.marks import Verdict
+from txproxy.cache.answering.cache_status import ForwardedFor, Served
+from txproxy.cache.changes.not_modified import held
 from txproxy.cache.reuse import is_failure, may_stand_in
-from txproxy.cache.stored import Entry, MemoryBody, StoredBody
-from txproxy.cache.storing import Storing, Times, may_store, stored_head
-from txproxy.cache.vary import vary_names, vary_values
+from txproxy.cache.stored import Entry
+from txproxy.cache.storing import Times
+from txproxy.cache.vary import vary_values
 from txproxy.errors import UpstreamClosed
 from txproxy.interfaces.answers import Refusal, RelayedAnswer
 from txproxy.interfaces.middleware import Handler
-from txproxy.net.deadlines import NEVER
 from txproxy.proxy.caching.asking import Asking, Waiter
-from txproxy.proxy.caching.delivery import growing_answer, is_near, stored_answer, with_status
-from txproxy.proxy.caching.fill_body import AHEAD, FillBody
-from txproxy.proxy.caching.fill_stream import FillStream
-from txproxy.proxy.caching.passed_body import PassedBody
+from txproxy.proxy.caching.delivery import is_near
+from txproxy.proxy.caching.filling.fill_answers import FillAnswers
+from txproxy.proxy.caching.filling.fill_body import FillBody
+from txproxy.proxy.caching.filling.fill_keeping import FillKeeping
+from txproxy.proxy.caching.filling.fill_stream import FillStream
+from txproxy.proxy.caching.filling.passed_body import PassedBody
+from txproxy.proxy.caching.filling.unread_body import UnreadBody
+from txproxy.proxy.caching.filling.waiting import Waiting, is_for
 from txproxy.proxy.caching.shared_cache import SharedCache
-from txproxy.proxy.caching.waiting import Waiting, is_for
 from txproxy.proxy.services import Services
 from txproxy.wire.headers import Headers
-from txproxy.wire.message import UNTIL_CLOSE, RequestHead, ResponseHead
+from txproxy.wire.message import RequestHead, ResponseHead
 
 _log = Logger()
-
-# In which time as much as AHEAD has to come of a body that nobody reads, in seconds.
-_ALONE: Final = 60.0
-# The body of what has none yet.
-_NOTHING: Final = MemoryBody(b"")
 
 
 class FillState(Enum):
@@ -86,17 +82,13 @@ class Fill:
         self._why = why
         self.stale = stale
         self._others = others
-        # whether it was old when it came
-        self._aged = False
+        later = partial(services.reactor.callLater, 0)
+        self._answers = FillAnswers(cache, asking, why, later)
+        self._keeping = FillKeeping(cache, asking, head)
         self._waiting = Waiting(asking)
         self._background = False
         self._passed: PassedBody | None = None
-        self._asked_at = 0.0
-        # until when it has to have come further, where nobody reads it, and how far it was
-        self.deadline = NEVER
-        self._there = 0
-        # the last purge when it was sent
-        self._mark = 0
+        self._unread = UnreadBody(services, self._give_up)
         self._stream = FillStream(services, handle, head, asking.context, self)
 
     @property
@@ -119,7 +111,7 @@ class Fill:
 
     def join(self, asking: Asking) -> RelayedAnswer | Deferred[Any] | None:
         """Give a request what comes, or is to come; None if that is of no use to it."""
-        if self.outdated or not self.is_open or self._is_purged():
+        if self.outdated or not self.is_open or self._keeping.is_purged(self.entry):
             return None
         if self.state is FillState.ASKING:
             return self.wait(asking) if self._may_wait(asking) else None
@@ -128,15 +120,8 @@ class Fill:
             return None
         if not is_for(entry, asking, self._cache.now()) or not is_near(asking, body):
             return None
-        self._forget()
-        return self._growing(asking, entry, body, collapsed=True)
-
-    def _is_purged(self) -> bool:
-        """Whether what comes may have been purged since it was asked for."""
-        if self._mark == self._cache.marks.seq:
-            return False
-        # Its tags come with it.
-        return self.entry is None or self._cache.verdict(self.entry.head, self._asking) is not Verdict.ALIVE
+        self._unread.end()
+        return self._answers.growing(asking, entry, body, collapsed=True)
 
     def _may_wait(self, asking: Asking) -> bool:
         """Whether what comes may be of use to a request, as far as one can tell."""
@@ -150,12 +135,11 @@ class Fill:
     def begin(self, background: bool = False) -> None:
         """Send the request."""
         self._background = background
-        self._asked_at = self._cache.now()
-        self._mark = self._cache.marks.seq
+        self._keeping.begin()
         self._cache.fills.setdefault(self.key, []).append(self)
         self._stream.start()
 
-    # -- what comes (see txproxy.proxy.caching.fill_stream.Filled)
+    # -- what comes (see txproxy.proxy.caching.filling.fill_stream.Filled)
 
     def informational(self, response: ResponseHead) -> None:
         """Whoever has asked gets it."""
@@ -170,7 +154,7 @@ class Fill:
             self._stream.cancel()
             return
         now = self._cache.now()
-        self._aged = b"age" in plain.headers.index
+        self._answers.aged = b"age" in plain.headers.index
         entry, why = self._kept(plain, now)
         if entry is None:
             self._pass(response, why, None)
@@ -184,7 +168,7 @@ class Fill:
         first = self._waiting.has_first
         self._waiting.let_go(lambda asking: is_near(asking, body), "range")
         self._waiting.hand_out(
-            entry, lambda asking: self._growing(asking, entry, body, asking is not self._asking), now
+            entry, lambda asking: self._answers.growing(asking, entry, body, asking is not self._asking), now
         )
         if not body.is_read:
             # Who has it already, or wants its head alone, has all that it wants; it is kept for others.
@@ -195,17 +179,17 @@ class Fill:
         """A response that is there in one piece."""
         if self._is_settled(plain):
             return
-        self._aged = b"age" in plain.headers.index
+        self._answers.aged = b"age" in plain.headers.index
         now = self._cache.now()
         entry, why = self._kept(plain, now)
         if entry is not None:
             most = self._asking.policy.max_object_size
-            written = self._written(body) if most is None or len(body) <= most else None
+            written = self._keeping.written(body) if most is None or len(body) <= most else None
             if written is not None:
                 self._over()
                 entry = Entry(self.key, entry.head, written)
                 self._keep(entry)
-                self._waiting.hand_out(entry, lambda asking: self._stored(asking, entry, stored=True), now)
+                self._waiting.hand_out(entry, lambda asking: self._answers.stored(asking, entry, stored=True), now)
                 return
             why = "too large"
         self._over()
@@ -255,7 +239,7 @@ class Fill:
             self._waiting.each(lambda waiter: waiter.answer(lambda: refusal))
 
     def left_by_owner(self) -> bool:
-        """See :class:`txproxy.proxy.caching.fill_stream.Filled`."""
+        """See :class:`txproxy.proxy.caching.filling.fill_stream.Filled`."""
         if self.body is not None and self.body.is_read:
             # Others that share the cache do so.
             return True
@@ -291,16 +275,16 @@ class Fill:
     def _validated(self, plain: ResponseHead) -> None:
         cache, now, stale = self._cache, self._cache.now(), self.stale
         self._over()
-        self._aged = b"age" in plain.headers.index
-        times = Times(self._asked_at, now)
+        self._answers.aged = b"age" in plain.headers.index
+        times = Times(self._keeping.asked_at, now)
         told = held(
             self._others if stale is None else (stale,),
             plain.headers,
             self._request.headers,
             times,
-            lambda status, headers: self._may_store(ResponseHead(status, headers), times).freshness,
+            lambda status, headers: self._keeping.may_store(ResponseHead(status, headers), times).freshness,
             matched=stale is not None,
-            mark=self._mark,
+            mark=self._keeping.mark,
         )
         if told is None:
             # It says nothing of what is stored (RFC 9111 section 4.3.4): the next one is to bring all of it.
@@ -309,7 +293,7 @@ class Fill:
             self._waiting.each(Waiter.ask_again)
             return
         try:
-            entry = self._held(told)
+            entry = self._keeping.keep_held(told, self.stale, self.outdated)
         except Exception:
             # Those who wait for it get it all the same.
             _log.failure("a store failed")
@@ -320,27 +304,12 @@ class Fill:
             self._asking.context.add_lines(*cookies)
         self._waiting.hand_out(
             entry,
-            lambda asking: self._stored(asking, entry, stored=told.stored, served=Served.REVALIDATED, status=304),
+            lambda asking: self._answers.stored(
+                asking, entry, stored=told.stored, served=Served.REVALIDATED, status=304
+            ),
             now,
             told.stored,
         )
-
-    def _held(self, told: Held) -> Entry:
-        """What is stored, as a 304 has ``told`` that it is."""
-        cache, asking = self._cache, self._asking
-        entry = Entry(self.key, told.head, told.holds.body)
-        if not told.stored or self.outdated or cache.verdict(told.head, asking) is Verdict.GONE:
-            # It holds, this once.
-            if self.stale is not None and not self._has_login:
-                cache.store.remove(self.stale)
-            return entry
-        if self.stale is not None:
-            return cache.replace(self.stale, told.head)
-        for other, head in told.others:
-            cache.replace(other, head)
-        # It stands under these values as well.
-        cache.keep(entry, asking, self._request.headers)
-        return entry
 
     def _stand_in(self, why: str) -> bool:
         """Give what is stored in place of a response, if that may be."""
@@ -348,99 +317,20 @@ class Fill:
         if stale is None or not may_stand_in(stale.head, self._asking.request.headers, now, self._asking.policy):
             return False
         self._over()
-        self._waiting.stand_in(stale, lambda asking: self._stored(asking, stale, served=Served.STALE, why=why), now)
+        self._waiting.stand_in(
+            stale, lambda asking: self._answers.stored(asking, stale, served=Served.STALE, why=why), now
+        )
         return True
 
     def _kept(self, plain: ResponseHead, now: float) -> tuple[Entry | None, str]:
         """What is kept of a response with this head, or why nothing is."""
-        asking = self._asking
         if self.outdated:
             return None, "something has changed it meanwhile"
-        if plain.body == UNTIL_CLOSE:
-            # Nobody can tell whether that is all of it.
-            return None, "no length"
-        times = Times(self._asked_at, now)
-        storing = self._may_store(plain, times)
-        names = vary_names(plain.headers)
-        why = storing.reason
-        if storing.freshness is not None and names is None:
-            why = "Vary"
-        elif storing.freshness is not None and plain.body > self._cache.store.max_object:
-            why = "too large"
-        if storing.freshness is None or names is None or why:
-            if not self._has_login:
-                # What is not kept for who has a login may be kept for others.
-                self._cache.learn(self.key, why, now)
-            return None, why
-        vary = vary_values(self._request.headers, names)
-        head = stored_head(plain, storing.freshness, asking.policy, times, vary, self._mark)
-        return Entry(self.key, head, _NOTHING), ""
-
-    @property
-    def _has_login(self) -> bool:
-        return self._asking.personal or b"authorization" in self._request.headers.index
-
-    def _may_store(self, plain: ResponseHead, times: Times) -> Storing:
-        asking = self._asking
-        return may_store(self._request, plain, asking.policy, times, scheme=asking.scheme, credentials=asking.personal)
-
-    def _written(self, body: bytes) -> StoredBody | None:
-        """A whole body as it is stored; None if it cannot be."""
-        try:
-            writer = self._cache.store.body(len(body), self.key)
-            return writer.finish() if not body or writer.write(body) else None
-        except Exception:
-            _log.failure("a store failed")
-            return None
+        return self._keeping.kept(plain, now)
 
     def _keep(self, entry: Entry) -> None:
         if not self.outdated:
-            try:
-                self._cache.keep(entry, self._asking, self._request.headers)
-            except Exception:
-                # Those who wait for it get it all the same.
-                _log.failure("a store failed")
-
-    def _stored(
-        self,
-        asking: Asking,
-        entry: Entry,
-        *,
-        stored: bool = False,
-        served: Served = Served.MISS,
-        status: int | None = None,
-        why: str = "",
-    ) -> RelayedAnswer:
-        cache, first = self._cache, asking is self._asking
-        verdict = self._verdict(entry, served, stored, not first, status, why)
-        aged = self._aged or not first or served is Served.STALE
-        return stored_answer(asking, entry, verdict, cache.name, cache.now(), self._later, aged)
-
-    def _growing(self, asking: Asking, entry: Entry, body: FillBody, collapsed: bool) -> RelayedAnswer:
-        verdict = self._verdict(entry, Served.MISS, True, collapsed)
-        aged = self._aged or collapsed
-        return growing_answer(asking, entry, body, verdict, self._cache.name, self._cache.now(), self._later, aged)
-
-    def _verdict(
-        self,
-        entry: Entry,
-        served: Served,
-        stored: bool,
-        collapsed: bool,
-        status: int | None = None,
-        why: str = "",
-    ) -> CacheVerdict:
-        if served is Served.MISS and self._why in (ForwardedFor.STALE, ForwardedFor.REQUEST):
-            served = Served.EXPIRED
-        return CacheVerdict(
-            served=served,
-            forwarded=self._why,
-            expiry=entry.head.expiry(),
-            origin_status=status,
-            stored=stored,
-            collapsed=collapsed,
-            detail=why,
-        )
+            self._keeping.keep(entry)
 
     def _pass(self, response: ResponseHead, why: str, whole: bytes | None) -> None:
         """The response is for the one that has asked for it; all others ask themselves, at once."""
@@ -457,14 +347,8 @@ class Fill:
                 self._close()
                 length = response.body if response.body >= 0 else None
                 self._passed = body = PassedBody(length, self._stream.pause, self._stream.resume, self._unwanted)
-            self._waiting.give_first(lambda: self._passed_on(response, why, body))
+            self._waiting.give_first(lambda: self._answers.passed_on(response, why, body))
         self._waiting.each(lambda waiter: waiter.go(why))
-
-    def _passed_on(self, response: ResponseHead, why: str, body: bytes | PassedBody) -> RelayedAnswer:
-        verdict = CacheVerdict(served=Served.MISS, forwarded=self._why, detail=why)
-        self._asking.context.cache = verdict
-        lines = with_status(response.headers.lines, verdict, self._cache.name, self._cache.now())
-        return RelayedAnswer(response.status, body=body, head=response.with_lines(lines))
 
     def _unwanted(self) -> None:
         """The client has left."""
@@ -477,31 +361,15 @@ class Fill:
         if body is None:
             return
         if not (body.is_worth_it or (self._background and body.is_kept)):
-            self._give_up(body)
-        elif self.deadline == NEVER and self.state is FillState.KEEPING:
-            self._there = body.available
-            self.deadline = self._services.deadlines.look_ahead() + _ALONE
-            self._services.deadlines.watch(self)
+            self._give_up()
+        elif self.state is FillState.KEEPING:
+            self._unread.begin(body)
 
-    def deadline_passed(self) -> None:
-        """Nobody has read it for some time: what comes so slowly may have no end."""
-        body = self.body
-        assert body is not None
-        if body.available - self._there < AHEAD:
-            self._give_up(body)
-        else:
-            self._there = body.available
-            self.deadline = self._services.deadlines.look_ahead() + _ALONE
-
-    def _give_up(self, body: FillBody) -> None:
+    def _give_up(self) -> None:
         self._over()
         self._stream.cancel()
-        body.fail()
-
-    def _forget(self) -> None:
-        if self.deadline != NEVER:
-            self.deadline = NEVER
-            self._services.deadlines.forget(self)
+        if self.body is not None:
+            self.body.fail()
 
     def _retry(self) -> None:
         fill = Fill(
@@ -511,9 +379,6 @@ class Fill:
         fill.is_open = self.is_open
         fill._waiting.take_over(self._waiting, fill)
         fill.begin()
-
-    def _later(self, call: Callable[[], None]) -> None:
-        self._services.reactor.callLater(0, call)
 
     # -- whether it is known to others
 
@@ -526,5 +391,5 @@ class Fill:
 
     def _over(self) -> None:
         self.state = FillState.OVER
-        self._forget()
+        self._unread.end()
         self._close()

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.proxy.caching.caching_proxy import get, got
-from txproxy.proxy.caching.fill_body import AHEAD
+from txproxy.proxy.caching.filling.fill_body import AHEAD
 
 FRESH = {"cache_control": "max-age=60"}
 PIECE = b"x" * 65536

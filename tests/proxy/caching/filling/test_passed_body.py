@@ -3,7 +3,7 @@
 import pytest
 
 from txproxy.errors import UpstreamClosed
-from txproxy.proxy.caching.passed_body import PassedBody
+from txproxy.proxy.caching.filling.passed_body import PassedBody
 from txproxy.wire.headers import Headers
 
 TRAILERS = Headers([(b"X", b"1")])

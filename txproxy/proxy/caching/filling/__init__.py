@@ -1,0 +1,1 @@
+"""Requests that fill the cache, and who gets what comes."""
