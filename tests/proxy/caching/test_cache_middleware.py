@@ -325,3 +325,15 @@ def test_older_dates_of_the_origin_count(proxy):
 
 def test_it_can_be_in_any_place_of_the_list(proxy):
     assert CacheMiddleware(proxy.cache).cache is proxy.cache
+
+
+def test_a_validation_that_comes_to_nothing_is_not_tried_again_at_once(proxy):
+    proxy.ask(get(), proxy.response(cache_control="max-age=60, stale-while-revalidate=600"))
+    proxy.pass_time(65)
+    asked = []
+    for _ in range(6):
+        got, question = proxy.ask(get(), proxy.response("oh", "503 Oh"))
+        assert got.body == b"hello"
+        asked.append(question is not None)
+        proxy.pass_time(0.4)
+    assert asked == [True, False, False, True, False, False]

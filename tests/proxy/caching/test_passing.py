@@ -146,3 +146,17 @@ def test_what_is_changed_by_one_route_is_gone_for_all(make, cached):
     got, _ = proxy.ask(get(method="DELETE", x_route="b"), proxy.response(""))
     assert ("cache-status" in got.fields) is cached
     assert proxy.ask(get(x_route="a"), proxy.response("anew"))[0].body == b"anew"
+
+
+@pytest.mark.parametrize("words", [{"key_cookies": ("team",)}, {"key_headers": ("cookie",)}])
+def test_what_is_changed_is_gone_under_all_keys_that_it_has(make, words):
+    proxy = make(**words)
+    fresh = {"cache_control": "max-age=60"}
+    for team in ("a", "b"):
+        proxy.ask(get(cookie=f"team={team}"), proxy.response(team, **fresh))
+        assert proxy.ask(get(cookie=f"team={team}"))[1] is None
+    proxy.ask(get("/other", cookie="team=b"), proxy.response("b", **fresh))
+    proxy.ask(get(method="DELETE", cookie="team=a"), proxy.response(""))
+    for team in ("a", "b"):
+        assert proxy.ask(get(cookie=f"team={team}"), proxy.response("anew", **fresh))[0].body == b"anew"
+    assert proxy.ask(get("/other", cookie="team=b"))[1] is None

@@ -17,7 +17,7 @@ from txproxy.errors import ConfigError
 T = TypeVar("T")
 
 _NONE: Final = CacheSettings()
-# A time that stands alone is meant of these: there it is, it has gone for good, or for now.
+# What a lone time is about: what is there, and what has gone, for good or for now.
 USUAL_STATUSES: Final = ("200", "301", "302")
 
 

@@ -255,6 +255,8 @@ class _Caching:
         fills = self._cache.fills.get(asking.key, ())
         if any(fill.stale is not None and fill.stale.head.vary == entry.head.vary for fill in fills):
             return
+        if not self._cache.may_validate(asking.key, self._cache.now()):
+            return
         fill = self._fill(asking, ForwardedFor.STALE, entry)
         fill.is_open = self._may_share(asking, entry)
         fill.begin(background=True)

@@ -18,6 +18,7 @@ from txproxy.cache.purging.marks import Verdict
 from txproxy.cache.stored import Entry, StoredHead
 from txproxy.cache.storing import Times, may_store, stored_head
 from txproxy.cache.vary import vary_names, vary_values
+from txproxy.errors import ConfigError
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.proxy.caching.asking import Asking
 from txproxy.proxy.caching.delivery import with_status
@@ -150,17 +151,27 @@ class UnsafeFilter(PassedFilter):
             path = sent_path(asking.policy, path)
             for key in self._keys(request, context, asking.policy, path):
                 self.cache.invalidate(key)
+            if asking.policy.key_headers or asking.policy.key_cookies:
+                # It is stored under as many keys as these have values.
+                url = b"%b://%b%b" % (scheme, canonical_authority(scheme, request.authority), path)
+                self._purge(Kind.URL, url)
         if gone.groups:
             self._free(scheme, request.authority, sorted(gone.groups)[:_MOST_GROUPS])
 
     def _free(self, scheme: bytes, authority: bytes, groups: list[bytes]) -> None:
         canonical = canonical_authority(scheme, authority)
+        for group in groups:
+            if not self._purge(Kind.GROUP, group_value(scheme, canonical, group[:_LONGEST_GROUP])):
+                return
+
+    def _purge(self, kind: Kind, value: bytes) -> bool:
         try:
-            for group in groups:
-                self.cache.purge(Kind.GROUP, group_value(scheme, canonical, group[:_LONGEST_GROUP]))
-        except OSError:
+            self.cache.purge(kind, value)
+        except (OSError, ConfigError):
             # The change has been made, and the client is to hear of it.
-            _log.failure("groups could not be purged")
+            _log.failure("what was changed could not be purged")
+            return False
+        return True
 
 
 class SilentFilter(UnsafeFilter):

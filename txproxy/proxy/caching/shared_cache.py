@@ -32,6 +32,8 @@ from txproxy.wire.message import RequestHead
 
 # For how long it is remembered that responses under a key cannot be stored, in seconds, and of how many keys at most.
 _LEARNED_FOR: Final = 120.0
+# How often the same is validated in the background at most, in seconds.
+_ASK_EVERY: Final = 1.0
 _MOST_LEARNED: Final = 65536
 
 # How many look-ups on a disk are waited for at once.
@@ -131,6 +133,7 @@ class SharedCache:
         self._threads: ThreadPool | None = None
         self._upkeep: DiskUpkeep | None = None
         self._closed = False
+        self._validated: OrderedDict[bytes, float] = OrderedDict()
         self._uses: OrderedDict[bytes, int] = OrderedDict()
 
     # -- what is stored
@@ -283,6 +286,17 @@ class SharedCache:
         learned = self._learned.pop(key, None)
         if learned is not None:
             learned.until = 0.0
+
+    def may_validate(self, key: bytes, now: float) -> bool:
+        """Whether the origin is to be asked in the background: not again at once, where that has come to nothing."""
+        asked = self._validated
+        if asked.get(key, 0.0) > now:
+            return False
+        asked[key] = now + _ASK_EVERY
+        asked.move_to_end(key)
+        if len(asked) > _MOST_LEARNED:
+            asked.popitem(last=False)
+        return True
 
     # -- what is asked for often
 
