@@ -128,3 +128,24 @@ def test_it_is_written_anew_and_others_go_on_with_that(tmp_path: Path) -> None:
 def test_a_journal_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         MarksJournal(str(tmp_path / "none" / "purges"))
+
+
+def test_where_there_is_no_directory_no_descriptor_of_others_is_closed(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    journal = MarksJournal(str(home / "purges"))
+    journal.begin()
+    (home / "purges").unlink()
+    home.rmdir()
+    fd = -1
+    for _ in range(3):
+        with pytest.raises(FileNotFoundError):
+            journal.read()
+        # It gets the lowest number that is free.
+        fd = os.open(tmp_path, os.O_RDONLY) if fd < 0 else fd
+        assert os.fstat(fd)
+    home.mkdir()
+    (numbered,) = journal.read()
+    assert numbered.mark == ALL_STALE
+    journal.close()
+    os.close(fd)

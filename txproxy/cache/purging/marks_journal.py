@@ -79,6 +79,18 @@ class MarksJournal:
         self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._read = 0
 
+    def _reopen(self) -> None:
+        """Have the file that has the name now. Where there can be none, the old one is kept: its number must not be
+        used once somebody else's file has it.
+        """
+        before = self._fd
+        try:
+            self._open()
+        except OSError:
+            fcntl.flock(before, fcntl.LOCK_UN)
+            raise
+        os.close(before)
+
     def close(self) -> None:
         """Be done with it."""
         os.close(self._fd)
@@ -140,8 +152,7 @@ class MarksJournal:
             fcntl.flock(self._fd, fcntl.LOCK_EX)
             if self._is_current():
                 break
-            os.close(self._fd)
-            self._open()
+            self._reopen()
         try:
             found = self._read_on(at_rest=True)
             if not self._read:
