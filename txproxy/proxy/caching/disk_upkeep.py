@@ -29,12 +29,14 @@ class DiskUpkeep:
         self._tidying: CooperativeTask[Any] | None = None
         self._loop = LoopingCall(self._tidy)
         self._loop.clock = reactor
+        # what of the disk's troubles was said since it worked last
+        self._said: set[str] = set()
 
     def start(self) -> None:
         """Begin."""
         if not self._disk.is_complete:
             self._rebuilding = self._cooperator.cooperate(self._disk.rebuild())
-            self._rebuilding.whenDone().addErrback(_failed)
+            self._rebuilding.whenDone().addErrback(self._failed)
         self._loop.start(_TIDY_EVERY, now=False)
 
     def stop(self) -> None:
@@ -46,17 +48,29 @@ class DiskUpkeep:
     def _tidy(self) -> None:
         try:
             self._hear()
-        except OSError:
-            _log.failure("what others have purged could not be read")
+        except OSError as error:
+            self._say("what others have purged could not be read", error)
         if self._tidying is None:
             self._tidying = self._cooperator.cooperate(self._disk.tidy())
-            self._tidying.whenDone().addErrback(_failed).addBoth(self._tidied)
+            self._tidying.whenDone().addCallbacks(self._worked, self._failed).addBoth(self._tidied)
 
     def _tidied(self, _: object) -> None:
         self._tidying = None
 
+    def _worked(self, _: object) -> None:
+        self._said.clear()
 
-def _failed(failure: Failure) -> None:
-    # What is stopped before its end has not failed.
-    if not failure.check(TaskStopped, SchedulerStopped):
-        _log.failure("the cache on the disk could not be looked after", failure)
+    def _failed(self, failure: Failure) -> None:
+        error = failure.value
+        if isinstance(error, OSError):
+            self._say("the cache on the disk could not be looked after", error)
+        # What is stopped before its end has not failed.
+        elif not failure.check(TaskStopped, SchedulerStopped):
+            _log.failure("the cache on the disk could not be looked after", failure)
+
+    def _say(self, what: str, error: OSError) -> None:
+        """Say what does not work, once: it is tried again each second, and a disk may be gone for days."""
+        said = f"{what}: {error}"
+        if said not in self._said:
+            self._said.add(said)
+            _log.error("{said}", said=said)
