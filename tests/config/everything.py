@@ -28,6 +28,7 @@ reload_into_ims = true
 max_object_size = "4M"
 min_uses = 2
 offline = true
+purge = true
 query = "all"
 query_keep = ["id", "page*"]
 query_drop = ["utm_*"]

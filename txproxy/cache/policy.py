@@ -114,6 +114,8 @@ class CachePolicy(PlainValue):
     - ``max_object_size`` in bytes; None for whatever a store takes. ``min_uses`` is how often something is asked for
       before it is kept.
     - ``offline`` serves all that is kept, however old, and asks nobody.
+    - With ``purge``, requests with the method PURGE are answered by the cache: what it has of their URL is not used any
+      more. Whoever may send them can have it all fetched again: it is for a route or a rule that few may use.
 
     The key:
 
@@ -143,6 +145,7 @@ class CachePolicy(PlainValue):
     max_object_size: int | None = attrs.field(default=None, validator=_check_count)
     min_uses: int = attrs.field(default=1, validator=_check_count)
     offline: bool = False
+    purge: bool = False
 
     query: str = attrs.field(default="all", validator=_check_query)
     query_keep: tuple[bytes, ...] = attrs.field(default=(), converter=_octets)

@@ -137,7 +137,7 @@ TAKES = {
 for _key in ("cache", "cache_rules[]"):
     for _flags in ("override_expire", "override_lastmod", "ignore_set_cookie", "ignore_private", "query_sort"):
         TAKES[f"{_key}.{_flags}"] = FLAG
-    for _flags in ("request_directives", "ignore_reload", "reload_into_ims", "offline"):
+    for _flags in ("request_directives", "ignore_reload", "reload_into_ims", "offline", "purge"):
         TAKES[f"{_key}.{_flags}"] = FLAG
     for _times in ("min_ttl", "max_ttl", "heuristic_max", "error_ttl", "stale_while_revalidate", "stale_if_error"):
         TAKES[f"{_key}.{_times}"] = DURATION

@@ -125,7 +125,7 @@ _READERS: Final[Mapping[str, Callable[[Table, str], object]]] = {
     **dict.fromkeys(("min_ttl", "max_ttl", "heuristic_max", "error_ttl"), _value(pause)),
     **dict.fromkeys(("stale_while_revalidate", "stale_if_error"), _value(pause)),
     **dict.fromkeys(("override_expire", "override_lastmod", "ignore_set_cookie", "ignore_private"), _value(flag)),
-    **dict.fromkeys(("request_directives", "ignore_reload", "reload_into_ims", "offline"), _value(flag)),
+    **dict.fromkeys(("request_directives", "ignore_reload", "reload_into_ims", "offline", "purge"), _value(flag)),
     "heuristic_fraction": _value(_raw),
     "max_object_size": _value(size),
     "min_uses": _value(whole(1, MOST)),

@@ -31,6 +31,7 @@ from txproxy.proxy.caching.passing import (
     SilentFilter,
     UnsafeFilter,
 )
+from txproxy.proxy.caching.purge_requests import purged
 from txproxy.proxy.caching.request_keys import RequestKeys, keyed_request, may_fill
 from txproxy.proxy.caching.shared_cache import Learned, PolicyOf, SharedCache
 from txproxy.proxy.caching.stored_reader import Reader
@@ -77,12 +78,8 @@ class CacheMiddleware:
         return self._hot.setdefault(scope, HotAnswers())
 
 
-def _usual_of_forward(request: RequestHead, context: RequestContext) -> CachePolicy:
-    return FOR_FORWARD
-
-
-def _usual_of_reverse(request: RequestHead, context: RequestContext) -> CachePolicy:
-    return FOR_REVERSE
+def _usual(policy: CachePolicy) -> PolicyOf:
+    return lambda request, context: policy
 
 
 class _Caching:
@@ -92,7 +89,7 @@ class _Caching:
 
     def __init__(self, middleware: CacheMiddleware, handle: Handler, scope: str, services: Services) -> None:
         self._cache = middleware.cache
-        self._policy_of = middleware.policy_of or (_usual_of_forward if scope == FORWARD else _usual_of_reverse)
+        self._policy_of = middleware.policy_of or _usual(FOR_FORWARD if scope == FORWARD else FOR_REVERSE)
         self._handle = handle
         self._services = services
         self._reverse = scope != FORWARD
@@ -133,6 +130,8 @@ class _Caching:
             # What is asked on the way is not for clients, and what is tied to a connection is nobody else's.
             return self._handle(request, context)
         path = sent_path(policy, request.path)
+        if policy.purge and request.method == b"PURGE":
+            return purged(self._cache, request, context, path)
         if self._reverse and request.scheme is not None:
             # Upstreams are told how the client speaks, whatever it says in a target in absolute form.
             request = request.with_fields(request.headers, request.path)

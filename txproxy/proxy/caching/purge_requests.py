@@ -1,0 +1,33 @@
+"""Requests with the method PURGE, which a policy may allow."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from txproxy.cache.purging.mark import Kind
+from txproxy.errors import ConfigError
+from txproxy.interfaces.answers import Answer, Refusal
+from txproxy.interfaces.context import RequestContext
+from txproxy.proxy.caching.shared_cache import SharedCache
+from txproxy.wire.message import RequestHead
+
+_PURGED: Final = Answer(200, (b"Content-Type: text/plain", b"Cache-Control: no-store"), b"purged\n")
+_SCHEMES: Final = (b"http", b"https")
+
+
+def purged(cache: SharedCache, request: RequestHead, context: RequestContext, path: bytes) -> Answer | Refusal:
+    """Use nothing any more that is stored of a URL, by whichever route, and however its clients speak. Its ``path`` is
+    the one that is sent on.
+    """
+    if context.trace is not None:
+        context.trace.say("cache", "what is stored of it is purged")
+        if context.trace.dry_run:
+            return _PURGED
+    try:
+        for scheme in _SCHEMES:
+            cache.purge(Kind.URL, b"%b://%b%b" % (scheme, request.authority, path))
+    except ConfigError as wrong:
+        return Refusal(400, "http_request_error", str(wrong))
+    except OSError as fault:
+        return Refusal(500, "proxy_internal_error", f"the purge cannot be written down: {fault.strerror or fault}")
+    return _PURGED
