@@ -127,7 +127,7 @@ class CommandLineService(MultiService):
             signal.signal(signal.SIGINT, signal.default_int_handler)
         # Who knows that it listens may send them, and what they do by themselves is to end it.
         signal.signal(signal.SIGHUP, self._hang_up)
-        signal.signal(signal.SIGUSR1, self._reopen)
+        signal.signal(signal.SIGUSR1, self._begin_logs_anew)
         _raise_descriptor_limit()
         try:
             super().privilegedStartService()
@@ -194,12 +194,16 @@ class CommandLineService(MultiService):
         if self._log is not None:
             self._log.settle()
 
-    def _reopen(self, *_: object) -> None:
+    def _reopen(self) -> None:
         for log in self._logs():
             log.reopen()
 
+    def _begin_logs_anew(self, *_: object) -> None:
+        # Not at once: a signal can come in the middle of a line that is written.
+        _soon(self._reopen)
+
     def _hang_up(self, *_: object) -> None:
-        self._reopen()
+        _soon(self._reopen)
         _soon(self._service.check_files)
         _soon(self._service.read_again)
 

@@ -195,3 +195,19 @@ def test_a_copy_leads_to_the_file_that_is_written(begin, tmp_path):
 def test_a_file_that_cannot_be_opened_is_named(tmp_path):
     with pytest.raises(ConfigError, match="no/log: No such file or directory; accepted is a file"):
         LogFile(str(tmp_path / "no" / "log"))
+
+
+def test_a_signal_in_the_middle_of_a_line_stops_nobody(begin, tmp_path):
+    log = begin()
+
+    def interrupted():
+        with log._lock:
+            log.write(b"terminated\n")
+            log.reopen()
+
+    thread = threading.Thread(target=interrupted, daemon=True)
+    thread.start()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert log.flush(SOON)
+    assert (tmp_path / "log").read_bytes() == b"terminated\n"

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
-from threading import Condition, Lock, Thread
+from threading import Condition, RLock, Thread
 from typing import Final
 
 from twisted.logger import Logger
@@ -60,8 +60,9 @@ class LogFile:
         self._fd = self._open(None)
         self._state = _State.HELD if held else _State.ASLEEP
         self._thread: Thread | None = None
-        # Guards all that follows, and tells both sides of what has changed.
-        self._lock = Lock()
+        # Guards all that follows, and tells both sides of what has changed. Twisted writes a line from within its signal
+        # handlers, which may come in the middle of another line: such a thread must not wait for itself.
+        self._lock = RLock()
         self._changed = Condition(self._lock)
         self._lines: list[bytes] = []
         self._size = 0
@@ -118,7 +119,7 @@ class LogFile:
             return self._changed.wait_for(self._is_done, seconds)
 
     def _is_done(self) -> bool:
-        return not (self._size or self._reopen or self._state is _State.CLOSING)
+        return not (self._size > 0 or self._reopen or self._state is _State.CLOSING)
 
     @property
     def waiting(self) -> int:
@@ -217,7 +218,7 @@ class LogFile:
     def _wrote(self, size: int) -> None:
         with self._changed:
             self._size -= size
-            if not self._size:
+            if self._size <= 0:
                 self._changed.notify_all()
 
     def _failed(self, fault: OSError) -> None:
