@@ -60,8 +60,8 @@ class LogFile:
         self._fd = self._open(None)
         self._state = _State.HELD if held else _State.ASLEEP
         self._thread: Thread | None = None
-        # Guards all that follows, and tells both sides of what has changed. Twisted writes a line from within its signal
-        # handlers, which may come in the middle of another line: such a thread must not wait for itself.
+        # Guards all that follows, and tells both sides of what has changed. Twisted writes a line from within its
+        # signal handlers, which may come in the middle of another line: such a thread must not wait for itself.
         self._lock = RLock()
         self._changed = Condition(self._lock)
         self._lines: list[bytes] = []
