@@ -65,6 +65,13 @@ def test_what_is_cut_is_told(tmp_path: Path) -> None:
     assert not body.check(wait=True)
 
 
+def test_what_is_cut_after_it_was_believed_is_told(tmp_path: Path) -> None:
+    body = _body(tmp_path)
+    body.set_verified()
+    os.ftruncate(body.pieces[0].segment.fd, 4096 + 3 * MB - 1)
+    assert not body.check(wait=False)
+
+
 @pytest.mark.parametrize("cold", [0, MB, 3 * MB - 1])
 def test_what_is_not_in_memory_any_more_is_waited_for(
     tmp_path: Path, cold: int, monkeypatch: pytest.MonkeyPatch

@@ -50,15 +50,14 @@ class FileBody:
 
     def check(self, wait: bool) -> bool:
         """Whether it is what was written. It is read for that once in a process, and then believed, as it is the kernel
-        that sends it; after that it is only seen to that it is in memory. If that must not be waited for, NotInMemory
-        is raised where it would have to be.
+        that sends it; after that it is only seen to that it is in memory, and that nobody has cut the file. If that
+        must not be waited for, NotInMemory is raised where it would have to be.
         """
         first = self.pieces[0]
         if not wait:
             if not first.segment.is_verified(first.offset):
                 raise NotInMemory
-            self._probe()
-            return True
+            return self._is_there()
         if self._crc() != self.crc:
             return False
         self.set_verified()
@@ -69,11 +68,12 @@ class FileBody:
         first = self.pieces[0]
         first.segment.set_verified(first.offset)
 
-    def _probe(self) -> None:
-        for segment, offset, size in self.pieces:
-            for place in range(0, size, _PROBED):
-                segment.read(offset + place, 1, wait=False)
-            segment.read(offset + size - 1, 1, wait=False)
+    def _is_there(self) -> bool:
+        return all(
+            segment.read(place, 1, wait=False)
+            for segment, offset, size in self.pieces
+            for place in (*range(offset, offset + size, _PROBED), offset + size - 1)
+        )
 
     def _crc(self) -> int:
         crc = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
@@ -144,13 +145,19 @@ class Reader:
         self._busy = True
         try:
             self._give_turn()
+        except OSError as error:
+            _log.error("what is stored could not be read: {why}", why=error)
+            self._break_off()
         except Exception:
-            # Whoever waits for it is told.
             _log.failure("what is stored could not be read")
-            self._leave()
-            self.fail()
+            self._break_off()
         finally:
             self._busy = False
+
+    def _break_off(self) -> None:
+        # Whoever waits for it is told.
+        self._leave()
+        self.fail()
 
     def _give_turn(self) -> None:
         budget = _TURN
@@ -224,7 +231,7 @@ class Reader:
         # The transport keeps what the client does not take, and says so.
         data = os.pread(part.fd, min(part.size, _READ), part.offset)
         if not data:
-            raise LookupError("a file is shorter than it was")
+            raise OSError(errno.EIO, "a file is shorter than it was")
         self._position += len(data)
         receiver.response_body(data)
         receiver.flush()
