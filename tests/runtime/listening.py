@@ -42,6 +42,16 @@ class ListeningReactor(MemoryReactorClock):
         listening.factory = factory
         return listening
 
+    def addSystemEventTrigger(self, phase, event, call, *words):
+        """As a reactor does."""
+        super().addSystemEventTrigger(phase, event, call, *words)
+        return phase, event, (call, words, {})
+
+    def removeSystemEventTrigger(self, there):
+        """As a reactor does."""
+        phase, event, call = there
+        self.triggers[phase][event].remove(call)
+
     def connect(self, number):
         """A client of that port."""
         protocol = self.ports[number].factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 60000))

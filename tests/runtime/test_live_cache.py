@@ -264,6 +264,16 @@ def test_another_directory_takes_its_place(on_disk, words):
     assert client.received.endswith(b"first" if words[0] == "cache" else b"second")
 
 
+@pytest.mark.parametrize("words", [("other",), None])
+def test_what_it_had_in_memory_goes(on_disk, words):
+    proxy = on_disk()
+    proxy.ask("/x", 8080, answer=kept("x" * 40_000))
+    before = cache_of(proxy).store.memory
+    assert before.bytes_used
+    proxy.reload((on_disk.lines(*words) if words else "") + REVERSE)
+    assert len(before) == 0
+
+
 def test_a_directory_that_cannot_be_used_changes_nothing(on_disk, tmp_path):
     proxy = on_disk()
     proxy.ask("/x", 8080, answer=kept())

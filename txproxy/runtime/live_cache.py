@@ -55,7 +55,11 @@ class LiveCache:
             return
         try:
             disk = DiskStore(settings.dir, settings.dir_size)
-            self.shared.use_store(TieredStore(self.memory, disk))
+            try:
+                self.shared.use_store(TieredStore(self.memory, disk))
+            except OSError:
+                disk.close()
+                raise
         except OSError as fault:
             raise ConfigError(
                 f"{settings.dir}: {fault.strerror or fault}", "accepted is a directory that can be written", _DIR
@@ -65,8 +69,9 @@ class LiveCache:
         self.shared.begin(reactor)
 
     def close(self) -> None:
-        """It serves no more."""
+        """It serves no more, and what it has kept in memory goes, whoever still has it."""
         self.shared.close()
+        self.memory.resize(0)
 
     def take_place(self, before: LiveCache | None) -> None:
         """The configuration is the one that runs now: what was kept is kept as it says."""

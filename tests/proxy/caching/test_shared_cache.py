@@ -1,9 +1,12 @@
 """What all share that have one cache."""
 
 import pytest
+from twisted.internet.task import Clock
 
+from txproxy.cache.disk.disk_store import DiskStore
 from txproxy.cache.memory.memory_store import MemoryStore
 from txproxy.cache.stored import Entry, Freshness, MemoryBody, StoredHead
+from txproxy.cache.tiered_store import TieredStore
 from txproxy.proxy.caching.shared_cache import SharedCache
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
@@ -93,3 +96,39 @@ def test_a_change_makes_wrong_what_is_stored_and_what_is_on_its_way(cache):
     cache.fills = {KEY: [mine], b"other": [others]}
     cache.invalidate(KEY)
     assert cache.find(asks())[1] is None and mine.outdated and not others.outdated
+
+
+class Reactor(Clock):
+    """One with what is called at its end."""
+
+    def __init__(self):
+        super().__init__()
+        self.at_end = []
+
+    def addSystemEventTrigger(self, phase, event, call):
+        self.at_end.append(call)
+        return call
+
+    def removeSystemEventTrigger(self, there):
+        self.at_end.remove(there)
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """A cache on a disk, and the reactor that it has begun with."""
+    reactor = Reactor()
+    cache = SharedCache(TieredStore(MemoryStore(1 << 20), DiskStore(str(tmp_path / "cache"), 1 << 20)))
+    cache.begin(reactor)
+    return cache, reactor
+
+
+def test_the_reactor_has_it_closed_at_its_end(begun):
+    cache, reactor = begun
+    reactor.at_end.pop()()
+    assert cache.tiers is None and not reactor.getDelayedCalls()
+
+
+def test_the_reactor_has_nothing_of_one_that_is_closed(begun):
+    cache, reactor = begun
+    cache.close()
+    assert cache.tiers is None and not reactor.at_end

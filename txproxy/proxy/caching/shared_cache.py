@@ -133,6 +133,8 @@ class SharedCache:
         self._threads: ThreadPool | None = None
         self._upkeep: DiskUpkeep | None = None
         self._closed = False
+        # has the reactor forget this cache, once it is closed
+        self._forget: Callable[[], object] | None = None
         self._validated: OrderedDict[bytes, float] = OrderedDict()
         self._uses: OrderedDict[bytes, int] = OrderedDict()
 
@@ -162,11 +164,19 @@ class SharedCache:
             # Threads that wait for work would keep the process from leaving.
             trigger = getattr(reactor, "addSystemEventTrigger", None)
             if trigger is not None:
-                trigger("during", "shutdown", self.close)
+                there = trigger("during", "shutdown", self._shut_down)
+                self._forget = lambda: reactor.removeSystemEventTrigger(there)
+
+    def _shut_down(self) -> None:
+        self._forget = None
+        self.close()
 
     def close(self) -> None:
         """Look after it no longer, and have the memory alone from now on."""
         self._closed = True
+        forget, self._forget = self._forget, None
+        if forget is not None:
+            forget()
         tiers, self.tiers = self.tiers, None
         if tiers is not None:
             self.store = tiers.memory
