@@ -348,6 +348,7 @@ def test_what_a_cache_has_done_is_told(log):
         proxy.connect().send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         if answer is not None:
             proxy.upstream.send(answer)
+    assert {(entry["verdict"], entry["url"]) for entry in entries(log)} == {("allow", "http://a/")}
     told = [(entry["cache"], entry["cache_detail"]) for entry in entries(log)]
     proxy.close()
     assert told[0] == ("MISS", "uri-miss: Set-Cookie") and told[-1] == ("HIT", None)

@@ -109,7 +109,7 @@ def entry(record: ExchangeRecord, now: float) -> dict[str, Any]:
     """What a line says of an exchange that has ended ``now``, in seconds since 1970."""
     request, context = record.request, record.context
     scheme = request.scheme
-    if scheme is None and record.attempts and request.method != b"CONNECT":
+    if scheme is None and _was_for_others(record) and request.method != b"CONNECT":
         # A server is asked for a path; how it was asked for is known all the same.
         scheme = context.scheme.encode("ascii")
     host, port = _place(scheme, request.authority)
@@ -142,7 +142,12 @@ def _verdict(record: ExchangeRecord) -> tuple[str | None, str | None, str | None
     if record.outcome == DestinationProhibited.error:
         # That is found out when it is dialled.
         return "deny", "allow_destinations", None, record.detail
-    return _said(record.context, bool(record.attempts))
+    return _said(record.context, _was_for_others(record))
+
+
+def _was_for_others(record: ExchangeRecord) -> bool:
+    """Whether it was to go to a server, or a cache has answered in the place of one."""
+    return bool(record.attempts) or record.context.cache is not None
 
 
 def _said(context: RequestContext, planned: bool) -> tuple[str | None, str | None, str | None, str | None]:
