@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -68,6 +69,20 @@ def test_a_record_to_which_two_hints_lead_is_not_lost(store: DiskStore) -> None:
     words[entry.hint.slot ^ 1] = words[entry.hint.slot]
     assert len(found(store, "a")) == 1
     assert not entry.place.is_gone() and (number, offset) == (entry.hint.segment, entry.hint.offset)
+
+
+def test_where_no_descriptor_is_left_it_is_a_miss(store: DiskStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(store, "a", 100)
+    put(store, "b", 100)
+
+    def hinted(*args: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("txproxy.cache.disk.segments.Segments.hinted", hinted)
+    assert store.variants(key_of("a")) == ()
+    store.remove_key(key_of("b"))
+    monkeypatch.undo()
+    assert store.variants(key_of("b")) == ()
 
 
 @pytest.mark.parametrize("size", [100, 100_000])

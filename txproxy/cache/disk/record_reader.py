@@ -119,8 +119,8 @@ class RecordReader:
         and small.
         """
         for hint in hints:
-            segment = self._segments.hinted(hint.segment)
             try:
+                segment = self._segments.hinted(hint.segment)
                 read = read_response(segment, hint.offset, wait=True) if segment is not None else None
                 if segment is None or read is None:
                     self._index.clear(hint)
@@ -131,15 +131,14 @@ class RecordReader:
                 self._index.clear(hint)
 
     def _entry(self, hint: Hint, wait: bool, checked: bool) -> DiskEntry | None:
-        segment = self._segments.hinted(hint.segment)
-        if segment is None:
-            return None
         try:
-            read = read_response(segment, hint.offset, wait)
+            segment = self._segments.hinted(hint.segment)
+            read = read_response(segment, hint.offset, wait) if segment is not None else None
             body = self._body(*read, wait, checked) if read is not None else None
         except OSError:
+            # The disk does not work, or there is no descriptor left for its file.
             return None
-        if read is None or body is None:
+        if segment is None or read is None or body is None:
             return None
         return DiskEntry(read[0].key, read[0].head, body, Place(segment, hint.offset), hint)
 
