@@ -169,5 +169,7 @@ class Services:
         self.errands.clear()
         for upstream in self.connections.all():
             upstream.close()
+        # What others still have of this one may end later.
+        self.connections.keep_none()
         self.fault_log.stop()
         self.pipes.close()

@@ -26,6 +26,15 @@ def test_the_one_used_last_is_taken_first():
     assert connections.take("a") is None
 
 
+def test_none_is_kept_where_nobody_would_use_one():
+    connections = Connections(per_address=5, in_all=5)
+    connections.keep(Connection("a"))
+    connections.take("a")
+    connections.keep_none()
+    late = Connection("a")
+    assert connections.keep(late) is late and connections.take("a") is None
+
+
 def test_the_oldest_of_an_address_goes_when_there_are_too_many():
     connections = Connections(per_address=1, in_all=5)
     first, second = Connection("a"), Connection("a")

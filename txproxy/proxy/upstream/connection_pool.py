@@ -59,6 +59,10 @@ class Connections(Generic[Kept]):
         self._order[connection] = None
         return surplus
 
+    def keep_none(self) -> None:
+        """There is nobody any more who would use one."""
+        self._per_address = 0
+
     def has(self, key: str) -> bool:
         """Whether there is an idle connection with that ``key``."""
         return bool(self._idle.get(key))
