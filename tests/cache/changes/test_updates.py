@@ -148,8 +148,10 @@ def test_a_head_that_was_validated_is_as_good_as_a_new_one() -> None:
 @pytest.mark.parametrize(
     ("status", "lines", "effect"),
     [
-        (200, [], HeadEffect.FRESHENS),
-        (200, [b"Cache-Control: max-age=1000"], HeadEffect.FRESHENS),
+        (200, [], HeadEffect.NONE),
+        (200, [b"Cache-Control: max-age=1000", b"Content-Length: 5"], HeadEffect.NONE),
+        (200, [b"Cache-Control: max-age=1000", b'ETag: "a"'], HeadEffect.FRESHENS),
+        (200, [b"Last-Modified: " + _SUNDAY], HeadEffect.FRESHENS),
         (200, [b'ETag: "a"', b"Last-Modified: " + _SUNDAY, b"Content-Length: 5"], HeadEffect.FRESHENS),
         (200, [b'ETag: "b"'], HeadEffect.FREES),
         (200, [b'ETag: W/"a"'], HeadEffect.FREES),

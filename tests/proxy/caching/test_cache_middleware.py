@@ -337,3 +337,11 @@ def test_a_validation_that_comes_to_nothing_is_not_tried_again_at_once(proxy):
         asked.append(question is not None)
         proxy.pass_time(0.4)
     assert asked == [True, False, False, True, False, False]
+
+
+def test_who_asks_for_heads_alone_keeps_no_page_for_ever(proxy):
+    proxy.ask(get(), proxy.response(cache_control="max-age=1"))
+    for _ in range(5):
+        proxy.pass_time(1.5)
+        proxy.ask(get(method="HEAD"), proxy.response("", length=5, cache_control="max-age=1"))
+    assert proxy.ask(get(), proxy.response("other"))[0].body == b"other"

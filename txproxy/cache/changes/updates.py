@@ -122,6 +122,9 @@ def freshened(
 def effect_of_head(stored: StoredHead, length: int, status: int, response: Headers) -> HeadEffect:
     """What an answer to HEAD says of a ``stored`` response to GET with a body of ``length`` bytes that could have been
     chosen for that request (RFC 9111 section 4.3.5).
+
+    It freshens what it shows to be the same by a validator: a page that has none may have changed with the same length,
+    and whoever asks for heads alone, a monitor say, would keep the old one for ever.
     """
     if status != stored.status or status != 200:
         return HeadEffect.NONE
@@ -135,7 +138,7 @@ def effect_of_head(stored: StoredHead, length: int, status: int, response: Heade
     changed = index.get(b"last-modified")
     if changed is not None and changed != stored.headers.get(b"last-modified"):
         return HeadEffect.FREES
-    return HeadEffect.FRESHENS
+    return HeadEffect.FRESHENS if tag is not None or changed is not None else HeadEffect.NONE
 
 
 def expired(head: StoredHead, now: float, mark: int) -> StoredHead:
