@@ -104,9 +104,9 @@ def test_who_cannot_start_leaves_no_pid_file(tmp_path):
 
 
 def test_a_wrong_option_is_one_line(tmp_path):
-    done = run(*TWISTD, "txproxy", "reverse", "--cache", "1M", cwd=tmp_path)
+    done = run(*TWISTD, "txproxy", "reverse", "--cash", "1M", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.count("\n") == 1 and "--cache" in done.stderr
+    assert done.stderr.count("\n") == 1 and "--cash" in done.stderr
 
 
 @pytest.mark.parametrize(
