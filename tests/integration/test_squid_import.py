@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.importers.squid import test_cache_places as places
 from tests.importers.squid import test_translation as translated
 from tests.integration.conftest import DEADLINE, NCSA_AUTH, free_port, need
 
 CLASSIC = translated.CLASSIC
+COMMON = places.COMMON
 # Of each type of list that is known here, and of each directive that is taken over.
 ALL = """
 http_port 3128
@@ -103,9 +105,10 @@ def squid_reads(file):
     return [line for line in done.stderr.splitlines() if "ERROR" in line or "FATAL" in line or "unrecognized" in line]
 
 
-def test_squid_reads_the_classic_configuration(tmp_path):
-    (tmp_path / "classic.conf").write_text(CLASSIC)
-    assert squid_reads(tmp_path / "classic.conf") == []
+@pytest.mark.parametrize("lines", [CLASSIC, f"http_port 3128\n{COMMON}"], ids=["classic", "caching"])
+def test_squid_reads_what_people_have(lines, tmp_path):
+    (tmp_path / "squid.conf").write_text(lines)
+    assert squid_reads(tmp_path / "squid.conf") == []
 
 
 def test_squid_reads_each_list_and_each_directive_that_is_translated(whole):

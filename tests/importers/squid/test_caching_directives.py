@@ -109,13 +109,23 @@ def test_a_pattern_after_one_for_all_is_never_asked():
 LISTS = "acl q urlpath_regex cgi-bin [?]\nacl inner dstdomain -n .in.example\nacl us src 10.0.0.0/8\n"
 
 
-@pytest.mark.parametrize("name", ["cache", "no_cache"])
+@pytest.mark.parametrize("name", ["cache", "no_cache", "store_miss", "send_hit"])
 def test_what_is_denied_is_not_cached(name):
     lines = f"{LISTS}{name} deny q\n{name} deny inner"
     assert policy(lines, "/cgi-bin/x") is None and policy(lines, "/x?y") is None
     assert policy(lines, host="b.in.example") is None
-    assert policy(lines) is not None
+    assert policy("cache_mem 8 MB\n" + lines) is not None
     assert Translated(lines).notes == []
+
+
+def test_each_list_of_what_is_not_cached_stands_alone():
+    lines = LISTS + "cache deny q\nstore_miss allow all\nsend_hit deny inner\ncache allow all"
+    assert policy(lines, "/cgi-bin/x") is None and policy(lines, host="b.in.example") is None
+    assert policy(lines) is not None
+
+
+def test_store_miss_alone_is_no_word_of_a_cache():
+    assert not Translated(LISTS + "store_miss deny q").config.cache
 
 
 def test_what_is_denied_comes_before_what_is_fresh():
@@ -147,6 +157,15 @@ def test_of_two_lists_one_is_enough_to_deny():
 
 
 # -- for all
+
+
+def test_failures_are_kept_as_long_as_negative_ttl_says():
+    lines = "negative_ttl 5 minutes\nrefresh_pattern . 60 20% 4320"
+    found = policy(lines)
+    assert (found.ttl_of(404), found.ttl_of(503), found.ttl_of(200), found.min_ttl) == (300, 300, None, 3600)
+    assert told(lines) == "it is for responses: a server that cannot be reached is tried by each request"
+    for nothing in ("negative_ttl 0 seconds", "negative_ttl -1 seconds"):
+        assert not Translated(nothing).config.cache and not Translated(nothing).notes
 
 
 def test_switches_are_for_all():

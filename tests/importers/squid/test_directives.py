@@ -188,7 +188,7 @@ def test_limits(line, key, value):
         ("client_ip_max_connections many", "it is no number"),
         ("cache_mem 256 sheets", "256 sheets is no size"),
         ("maximum_object_size much", "much is no size"),
-        ("cache_dir rock /var/spool", "nothing is kept on a disk yet: cache_mem is how much is kept in memory"),
+        ("cache_dir rock /var/spool", "nothing is no size in MB"),
     ],
 )
 def test_what_is_no_limit(line, why):

@@ -16,11 +16,14 @@ from txproxy.cache.disk.index_rebuild import rebuild
 from txproxy.cache.disk.record_reader import DiskEntry, RecordReader
 from txproxy.cache.disk.second_chance import SecondChance
 from txproxy.cache.disk.segment import NotInMemory
-from txproxy.cache.disk.segments import Segments
+from txproxy.cache.disk.segments import Segments, segment_size_of
 from txproxy.cache.stored import Entry, StoredHead
 from txproxy.errors import ConfigError
 
 SMALLEST: Final = 1 << 20
+_SEGMENT_SIZE: Final = 64 << 20
+# So many of the largest objects fit into a segment.
+_OBJECTS: Final = 4
 
 
 @attrs.frozen(eq=False)
@@ -28,6 +31,11 @@ class NeedsThread:
     """What is asked for has to be waited for: ``read`` does, in a thread, and gives it."""
 
     read: Callable[[], tuple[DiskEntry, ...]]
+
+
+def largest_object(size: int) -> int:
+    """How large a response may be that is kept in ``size`` bytes, unless segments are others than usual."""
+    return segment_size_of(size, _SEGMENT_SIZE) // _OBJECTS
 
 
 class DiskStore:
@@ -52,7 +60,7 @@ class DiskStore:
         "_closed",
     )
 
-    def __init__(self, path: str, size: int, segment_size: int = 64 << 20, most_open: int = 128) -> None:
+    def __init__(self, path: str, size: int, segment_size: int = _SEGMENT_SIZE, most_open: int = 128) -> None:
         if size < SMALLEST:
             raise ConfigError(f"{path}: {size} bytes are too few", f"accepted are {SMALLEST} and more")
         self.size = size
@@ -64,7 +72,7 @@ class DiskStore:
         self._segments = Segments(self._directory, size, segment_size, most_open)
         if not self._segments.numbers:
             self._index.set_complete()
-        self.max_object = self._segments.segment_size // 4
+        self.max_object = self._segments.segment_size // _OBJECTS
         self._reader = RecordReader(self._segments, self._index)
         self._log = RecordLog(self._segments, self._index)
         self._tidying = SecondChance(self._directory, self._segments, self._index, self._reader, self._log)

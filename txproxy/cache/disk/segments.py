@@ -15,6 +15,11 @@ FEWEST: Final = 8
 _SMALLEST: Final = 64 * 1024
 
 
+def segment_size_of(size: int, wanted: int) -> int:
+    """How large segments are that take ``size`` bytes in all, and are to have as many as are ``wanted``."""
+    return min(max(min(wanted, size // FEWEST), _SMALLEST), LARGEST_SEGMENT)
+
+
 class Segments:
     """The segments, which take ``size`` bytes in all, of all processes, and ``segment_size`` each. ``most_open`` of
     them are kept open for reading.
@@ -23,7 +28,7 @@ class Segments:
     __slots__ = ("segment_size", "current", "_directory", "_size", "_most_open", "_open", "_sizes", "_lock")
 
     def __init__(self, directory: CacheDirectory, size: int, segment_size: int, most_open: int) -> None:
-        self.segment_size = min(max(min(segment_size, size // FEWEST), _SMALLEST), LARGEST_SEGMENT)
+        self.segment_size = segment_size_of(size, segment_size)
         self.current: Segment | None = None
         self._directory = directory
         self._size = size

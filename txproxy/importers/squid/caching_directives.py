@@ -6,13 +6,14 @@ Where something cannot be said here, less is cached than Squid would, and that i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
 
 from txproxy.errors import ConfigError
 from txproxy.importers.squid.access_lists import Acls
+from txproxy.importers.squid.cache_places import cache_places
 from txproxy.importers.squid.expressions import python_expression
 from txproxy.importers.squid.formulas import TRUE, Conjunction, Formula, Literal, Untranslatable
 from txproxy.importers.squid.reader import Directive, Note
@@ -20,11 +21,12 @@ from txproxy.importers.squid.squid_measures import in_bytes, in_seconds, seconds
 from txproxy.importers.squid.squid_settings import Setting, Settings, word_of
 from txproxy.matching.hosts import host_pattern
 
-# Squid's own where its file says nothing: how much memory, and the last of its patterns (0 20% 4320).
-_MEMORY: Final = "256M"
 _LEAST: Final = 64 << 10
+# The last of Squid's own patterns (0 20% 4320).
 _HEURISTIC: Final[Mapping[str, Any]] = {"heuristic_fraction": 0.2, "heuristic_max": "72h"}
 _YEAR: Final = "8760h"
+# Those for which Squid takes negative_ttl, where they say nothing themselves (RFC 9111 4.2.2 is for some of them).
+_FAILURES: Final = (204, 305, 403, 404, 405, 414, 500, 501, 502, 503, 504)
 _NO_TUNNEL: Final = Literal("schemes", ("connect",), negated=True)
 
 _FLAGS: Final = {
@@ -54,12 +56,16 @@ def caching(settings: Settings, acls: Acls, place: Callable[[Directive], str]) -
     notes: list[Note] = []
     if not settings.caches:
         return Caching({}, (), ())
-    denied = list(_denied(settings, acls, place, notes))
-    if settings.cache.get("size") == "" or any(set(rule) == {"name", "cache"} for rule in denied):
+    denied = [rule for lines in settings.cache_access.values() for rule in _denied(lines, acls, place, notes)]
+    about_places: list[Note] = []
+    places = cache_places(settings, about_places)
+    if not places or any(set(rule) == {"name", "cache"} for rule in denied):
         # What is not cached at all needs no cache.
         return Caching({}, (), tuple(notes))
+    notes += about_places
     rules = [*denied, *_fresh(settings, place, notes)]
-    return Caching({"size": _MEMORY, **_HEURISTIC, **settings.cache}, tuple(rules), tuple(notes))
+    others = {key: value for key, value in settings.cache.items() if key != "size"}
+    return Caching({**places, **_HEURISTIC, **others}, tuple(rules), tuple(notes))
 
 
 # -- for how long
@@ -125,10 +131,10 @@ def _pattern(directive: Directive, place: Callable[[Directive], str], notes: lis
 
 
 def _denied(
-    settings: Settings, acls: Acls, place: Callable[[Directive], str], notes: list[Note]
+    lines: Sequence[Directive], acls: Acls, place: Callable[[Directive], str], notes: list[Note]
 ) -> Iterator[dict[str, Any]]:
-    """Rules for what ``cache deny`` is about, up to a line that is for all."""
-    for directive in settings.cache_access:
+    """Rules for what ``deny`` of some ``lines`` is about, up to a line that is for all."""
+    for directive in lines:
         action, *references = directive.words or ("",)
         if action not in ("allow", "deny") or not references:
             notes.append(directive.note("allow or deny, and lists, are wanted"))
@@ -139,17 +145,22 @@ def _denied(
             notes.append(directive.note("it is left out: what lines after it deny is not cached"))
             continue
         formula, lost = _without_lost(acls, references)
-        name = f"{place(directive)}: cache {' '.join(directive.words)}"
+        name = f"{place(directive)}: {_name(directive)} {' '.join(directive.words)}"
         if lost:
             notes.append(directive.note(f"less is cached than it says, without {', '.join(lost)}"))
         for number, conjunction in enumerate(formula):
             more = f" ({number + 1})" if len(formula) > 1 else ""
             conditions = {literal.key: list(literal.values) for literal in conjunction}
             yield {"name": name + more, **conditions, "cache": False}
-    if settings.cache_access and settings.cache_access[-1].words[:1] == ("allow",):
+    if lines[-1].words[:1] == ("allow",):
         # Squid does with all that no line is about the opposite of the last one.
         yield {"name": "all else", "cache": False}
-        notes.append(settings.cache_access[-1].note("what it is for would be cached alone: nothing is"))
+        notes.append(lines[-1].note("what it is for would be cached alone: nothing is"))
+
+
+def _name(directive: Directive) -> str:
+    """That of a list of lines, which has two."""
+    return "cache" if directive.name == "no_cache" else directive.name
 
 
 def _without_lost(acls: Acls, references: list[str]) -> tuple[Formula, list[str]]:
@@ -203,7 +214,19 @@ def _maximum_object_size(directive: Directive, settings: Settings, acls: Acls) -
     size = in_bytes(directive.words)
     settings.caches = True
     if size:
-        settings.cache["max_object_size"] = size_text(size)
+        settings.largest = size
+
+
+def _in_memory(directive: Directive, settings: Settings, acls: Acls) -> None:
+    settings.largest_in_memory = in_bytes(directive.words) or None
+
+
+def _negative_ttl(directive: Directive, settings: Settings, acls: Acls) -> None:
+    seconds = seconds_text(in_seconds(directive.words))
+    if seconds:
+        settings.caches = True
+        settings.cache["ttl"] = {str(status): seconds for status in _FAILURES}
+        raise Untranslatable("it is for responses: a server that cannot be reached is tried by each request")
 
 
 def _max_stale(directive: Directive, settings: Settings, acls: Acls) -> None:
@@ -226,22 +249,31 @@ def _refresh_pattern(directive: Directive, settings: Settings, acls: Acls) -> No
 
 def _cache(directive: Directive, settings: Settings, acls: Acls) -> None:
     settings.caches = True
-    settings.cache_access.append(directive)
+    settings.cache_access.setdefault(_name(directive), []).append(directive)
+
+
+def _store_miss(directive: Directive, settings: Settings, acls: Acls) -> None:
+    # What may not be stored, or not be served, is not cached at all.
+    settings.cache_access.setdefault(_name(directive), []).append(directive)
 
 
 def _cache_dir(directive: Directive, settings: Settings, acls: Acls) -> None:
     settings.caches = True
-    raise Untranslatable("nothing is kept on a disk yet: cache_mem is how much is kept in memory")
+    settings.cache_dirs.append(directive)
 
 
 CACHING: Final[dict[str, Setting]] = {
     "cache_mem": _cache_mem,
     "cache_dir": _cache_dir,
     "maximum_object_size": _maximum_object_size,
+    "maximum_object_size_in_memory": _in_memory,
+    "negative_ttl": _negative_ttl,
     "max_stale": _max_stale,
     "offline_mode": _switch("offline"),
     "reload_into_ims": _switch("reload_into_ims"),
     "refresh_pattern": _refresh_pattern,
     "cache": _cache,
     "no_cache": _cache,
+    "store_miss": _store_miss,
+    "send_hit": _store_miss,
 }

@@ -249,23 +249,37 @@ SETTINGS: Final[dict[str, Setting]] = {
 }
 
 _CACHING: Final = "the cache here sees to that itself"
+_REPLACEMENT: Final = "in memory S3-FIFO decides, on a disk the oldest goes unless it was used"
+_ABORTED: Final = "what is aborted is fetched whole where half of it is there or 1M is left"
+_DNS: Final = "names are remembered as long as DNS says, for 5 minutes at most"
 _PROCESS: Final = "it is about Squid's own process"
 # Why others are nothing here, by their names or what these begin with.
 REASONS: Final = {
-    "cache_replacement_policy": _CACHING,
+    "cache_miss_revalidate": "what is asked for with a condition, and not kept, is fetched whole",
+    "cache_replacement_policy": _REPLACEMENT,
     "cache_store_log": _CACHING,
     "cache_swap_high": _CACHING,
     "cache_swap_low": _CACHING,
-    "collapsed_forwarding": _CACHING,
-    "maximum_object_size_in_memory": "there is one bound, max_object_size, which is maximum_object_size",
-    "memory_replacement_policy": _CACHING,
-    "minimum_object_size": "what is small is cached as well",
-    "negative_ttl": "ttl of [cache] has times by status: ttl = { 4xx = '1m' }",
-    "quick_abort_max": _CACHING,
-    "quick_abort_min": _CACHING,
-    "quick_abort_pct": _CACHING,
-    "range_offset_limit": _CACHING,
+    "collapsed_forwarding": "it is always on",
+    "max_open_disk_fds": _CACHING,
+    "memory_cache_mode": _CACHING,
+    "memory_cache_shared": "each process has a memory of its own; they share the directory",
+    "memory_replacement_policy": _REPLACEMENT,
+    "minimum_expiry_time": "what is fresh for a second is kept for that",
+    "minimum_object_size": "what is small is kept as well",
+    "negative_dns_ttl": _DNS,
+    "positive_dns_ttl": _DNS,
+    "quick_abort_max": _ABORTED,
+    "quick_abort_min": _ABORTED,
+    "quick_abort_pct": _ABORTED,
+    "range_offset_limit": "a part that is asked for never has the whole fetched",
+    "read_ahead_gap": "1M is read ahead of the slowest who waits for it",
+    "refresh_all_ims": "a condition of a client is answered here while what is kept is fresh",
+    "store_avg_object_size": _CACHING,
+    "store_dir_select_algorithm": "there is one directory",
     "store_id_program": "programs are not asked; query_drop and others say what makes no other page",
+    "store_objects_per_bucket": _CACHING,
+    "vary_ignore_expire": _CACHING,
     "cache_effective_group": _PROCESS,
     "cache_effective_user": _PROCESS,
     "cache_log": _PROCESS,

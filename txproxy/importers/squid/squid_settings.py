@@ -41,10 +41,14 @@ class Settings:
     limits: dict[str, Any] = attrs.field(factory=dict)
     auth: dict[str, Any] = attrs.field(factory=dict)
     log: dict[str, Any] = attrs.field(factory=dict)
-    # whether there is a word of a cache; its table, and what says what is cached, and for how long
+    # whether there is a word of a cache; its table, what says where and how large, by the name of each list what is
+    # cached, and for how long
     caches: bool = False
     cache: dict[str, Any] = attrs.field(factory=dict)
-    cache_access: list[Directive] = attrs.field(factory=list)
+    cache_dirs: list[Directive] = attrs.field(factory=list)
+    largest: int | None = None
+    largest_in_memory: int | None = None
+    cache_access: dict[str, list[Directive]] = attrs.field(factory=dict)
     refresh_patterns: list[Directive] = attrs.field(factory=list)
     binds: list[dict[str, Any]] = attrs.field(factory=list)
     peers: dict[str, Peer] = attrs.field(factory=dict)
