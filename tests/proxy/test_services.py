@@ -37,8 +37,12 @@ class Kept:
     """A kept connection, in which bytes or an end may lie."""
 
     def __init__(self, unread=False, key="here"):
-        self.key, self.closed = key, False
+        self.key, self.closed, self.capacity = key, False, 1
         self.unread = lambda: unread
+
+    def open(self):
+        self.capacity = 0
+        return self
 
     def close(self):
         self.closed = True
@@ -79,18 +83,18 @@ def test_a_kept_connection_in_which_something_lies_is_not_taken_but_closed(make)
     services = make()
     quiet, ended, other = Kept(), Kept(unread=True), Kept(key="there")
     for one in (other, quiet, ended):
-        services.connections.keep(one)
-    assert services.take_quiet("here") is quiet and ended.closed and not quiet.closed
-    assert services.take_quiet("here") is None and not other.closed
+        services.connections.give_back(one)
+    assert services.lease_quiet("here") is quiet and ended.closed and not quiet.closed
+    assert services.lease_quiet("here") is None and not other.closed
 
 
 def test_those_of_one_client_are_asked_for_if_they_are_given(make):
     services = make()
     own = make().connections
-    services.connections.keep(Kept())
+    services.connections.give_back(Kept())
     mine = Kept()
-    own.keep(mine)
-    assert services.take_quiet("here", own) is mine and services.take_quiet("here", own) is None
+    own.give_back(mine)
+    assert services.lease_quiet("here", own) is mine and services.lease_quiet("here", own) is None
 
 
 def test_a_limit_of_a_route_is_made_once(make):
@@ -146,7 +150,7 @@ def test_a_stop_closes_what_is_kept_and_gives_up_errands(make):
 
     services = make()
     kept, errand = Kept(), Errand()
-    services.connections.keep(kept)
+    services.connections.give_back(kept)
     services.errands.add(errand)
     services.stop()
     assert kept.closed and errand.gone and not services.errands

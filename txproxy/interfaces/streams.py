@@ -57,7 +57,7 @@ class ClientStream(Protocol):
     def cut(self) -> None:
         """The response cannot be completed, and the client must be able to tell."""
 
-    def switch(self, response: ResponseHead | None, upstream: UpstreamConnection) -> None:
+    def switch(self, response: ResponseHead | None, upstream: RawConnection) -> None:
         """Send ``response`` (200 to CONNECT if None) and become a tunnel to ``upstream``."""
 
     def exchange_done(self) -> None:
@@ -70,26 +70,55 @@ class ClientStream(Protocol):
         """
 
 
-class UpstreamConnection(Protocol):
-    """A connection to an upstream, at work for one exchange at a time."""
+class RawConnection(Protocol):
+    """A connection to an upstream of which a tunnel is to be made."""
 
     transport: Any
-    # whether it has served another exchange before
+
+    def become_tunnel(self, end: Any) -> bytes:
+        """Hand the connection over to the ``end`` of a tunnel; gives the bytes that came early."""
+
+    def close(self) -> None:
+        """Let go of the connection, whatever it is doing; its exchange learns nothing."""
+
+
+class UpstreamConnection(RawConnection, Protocol):
+    """A connection to an upstream: streams are opened on it, one for each request."""
+
+    @property
+    def key(self) -> str:
+        """Which others go to the same place."""
+
+    @property
+    def capacity(self) -> int:
+        """How many more streams it takes now: 0 or 1 with HTTP/1."""
+
+    @property
+    def spoke_early(self) -> bool:
+        """Whether bytes have come before anything was asked."""
+
+    def open(self) -> UpstreamStream:
+        """The stream of one request, for which there has to be capacity. An HTTP/1 connection is its own."""
+
+
+class UpstreamStream(RawConnection, Protocol):
+    """One request at an upstream, and the response to it."""
+
+    # whether its connection has served another request before
     reused: bool
     # whether anything of the response has come
     received_any: bool
     # whether the request is complete
     request_sent: bool
 
-    @property
-    def spoke_early(self) -> bool:
-        """Whether bytes have come before anything was asked."""
+    def unread(self) -> object:
+        """True where bytes, or an end, lie there before anything was asked."""
 
     def begin(self, exchange: Any, head: RequestHead) -> None:
         """Send a request; without a body it goes out at once."""
 
     def begin_again(self, exchange: Any, other: Any) -> None:
-        """Send the request that ``other``, a connection to the same place, was to send, of which none has gone out."""
+        """Send the request that ``other``, a stream to the same place, was to send, of which none has gone out."""
 
     def send_body(self, data: bytes) -> None:
         """Part of the request's body."""
@@ -107,10 +136,4 @@ class UpstreamConnection(Protocol):
         """Read on."""
 
     def belong_to(self, connections: Any) -> None:
-        """Be kept by these alone from now on."""
-
-    def become_tunnel(self, end: Any) -> bytes:
-        """Hand the connection over to the ``end`` of a tunnel; gives the bytes that came early."""
-
-    def close(self) -> None:
-        """Let go of the connection, whatever it is doing; its exchange learns nothing."""
+        """Have the connection kept by these alone from now on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from txproxy.interfaces.allowances import Bounds, Metered
-from txproxy.interfaces.streams import ClientStream, UpstreamConnection
+from txproxy.interfaces.streams import ClientStream, UpstreamStream
 from txproxy.proxy.throttle import Valve
 from txproxy.proxy.tunnel import Tunnel
 
@@ -15,7 +15,7 @@ class Bounded(Metered, Protocol):
 
     downstream: ClientStream
     # the connection to the upstream, while there is one
-    upstream: UpstreamConnection | None
+    upstream: UpstreamStream | None
     # whether more of the request's body is to be brought
     wants_body: bool
     # whether the upstream had to wait with its response

@@ -15,6 +15,7 @@ from txproxy.errors import ExchangeError
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.dialers import IClientDialer, IDialer
 from txproxy.interfaces.record import ExchangeRecord
+from txproxy.interfaces.streams import UpstreamStream
 from txproxy.net.deadlines import Deadlines, TimeLimit
 from txproxy.net.dialing import Dialer
 from txproxy.net.dns.resolver import Resolver
@@ -107,16 +108,16 @@ class Services:
 
     # -- connections to upstreams
 
-    def take_quiet(self, key: str, connections: Connections[Any] | None = None) -> Any:
-        """A kept connection that has not been closed just now, as far as can be told, for what cannot be repeated; one
-        of these ``connections``, if they are given.
+    def lease_quiet(self, key: str, connections: Connections[Any] | None = None) -> UpstreamStream | None:
+        """A stream on a kept connection that has not been closed just now, as far as can be told, for what cannot be
+        repeated; on one of these ``connections``, if they are given.
         """
         if connections is None:
             connections = self.connections
-        upstream = connections.take(key)
+        upstream = connections.lease(key)
         while upstream is not None and upstream.unread():
             upstream.close()
-            upstream = connections.take(key)
+            upstream = connections.lease(key)
         return upstream
 
     def dial(self, address: Address, client_ip: str) -> Deferred[Any]:

@@ -16,7 +16,7 @@ from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.interfaces.middleware import places
-from txproxy.interfaces.streams import UpstreamConnection
+from txproxy.interfaces.streams import RawConnection
 from txproxy.matching.paths import configured_path
 from txproxy.net.transports.any_transports import set_tcp_options
 from txproxy.net.transports.web_transports import take_channel, when_lost
@@ -204,7 +204,7 @@ class _SiteRequest:
         else:
             request.loseConnection()
 
-    def switch(self, response: ResponseHead | None, upstream: UpstreamConnection) -> None:
+    def switch(self, response: ResponseHead | None, upstream: RawConnection) -> None:
         """Take the connection from twisted.web, for good; what that had to say was nothing yet."""
         exchange, self._exchange = self._exchange, None
         assert exchange is not None and response is not None, "CONNECT does not come here"

@@ -64,8 +64,8 @@ class Relay:
 
 @implementer(IProtocol, IHalfCloseableProtocol, IPushProducer)
 class StreamUpstream(Relay):
-    """The upstream's side of a stream (:class:`txproxy.interfaces.streams.UpstreamConnection`, of which a tunnel needs
-    little). What it says before the tunnel stands is kept for it.
+    """The upstream's side of a stream (:class:`txproxy.interfaces.streams.RawConnection`). What it says before the
+    tunnel stands is kept for it.
     """
 
     def __init__(self) -> None:

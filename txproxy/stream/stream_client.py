@@ -14,7 +14,7 @@ from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.record import ExchangeRecord
-from txproxy.interfaces.streams import UpstreamConnection
+from txproxy.interfaces.streams import RawConnection
 from txproxy.net.deadlines import NEVER
 from txproxy.net.transports.tls_transports import tls_connection
 from txproxy.proxy.downstream.admission import Admission
@@ -178,7 +178,7 @@ class StreamProtocol(TunnelsAlone, Relay):
 
     # -- what the exchange calls
 
-    def switch(self, response: ResponseHead | None, upstream: UpstreamConnection) -> None:
+    def switch(self, response: ResponseHead | None, upstream: RawConnection) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
         # What this brings at once is early as well.
         self.transport.resumeProducing()

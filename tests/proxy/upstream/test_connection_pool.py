@@ -11,75 +11,133 @@ from txproxy.proxy.upstream.connection_pool import Connections
 
 
 class Connection:
-    def __init__(self, key):
-        self.key = key
+    """Its streams are itself, as with HTTP/1; of which a multiplexed one has several."""
+
+    def __init__(self, key, capacity=1):
+        self.key, self.capacity = key, capacity
+
+    def open(self):
+        self.capacity -= 1
+        return self
 
 
 def test_the_one_used_last_is_taken_first():
     connections = Connections(per_address=5, in_all=5)
     first, second = Connection("a"), Connection("a")
-    connections.keep(first)
-    connections.keep(second)
-    assert connections.take("b") is None
-    assert connections.take("a") is second
-    assert connections.take("a") is first
-    assert connections.take("a") is None
+    connections.give_back(first)
+    connections.give_back(second)
+    assert connections.lease("b") is None
+    assert connections.lease("a") is second
+    assert connections.lease("a") is first
+    assert connections.lease("a") is None
 
 
 def test_none_is_kept_where_nobody_would_use_one():
     connections = Connections(per_address=5, in_all=5)
-    connections.keep(Connection("a"))
-    connections.take("a")
+    connections.give_back(Connection("a"))
+    connections.lease("a")
     connections.keep_none()
     late = Connection("a")
-    assert connections.keep(late) is late and connections.take("a") is None
+    assert connections.give_back(late) is late and connections.lease("a") is None
 
 
 def test_the_oldest_of_an_address_goes_when_there_are_too_many():
     connections = Connections(per_address=1, in_all=5)
     first, second = Connection("a"), Connection("a")
-    assert connections.keep(first) is None
-    assert connections.keep(second) is first
+    assert connections.give_back(first) is None
+    assert connections.give_back(second) is first
     assert connections.all() == [second]
-    assert connections.take("a") is second
+    assert connections.lease("a") is second
     assert connections.all() == []
 
 
 def test_the_oldest_of_all_goes_when_there_are_too_many_in_all():
     connections = Connections(per_address=5, in_all=2)
     first, second, third = Connection("a"), Connection("b"), Connection("c")
-    connections.keep(first)
-    connections.keep(second)
-    assert connections.keep(third) is first
+    connections.give_back(first)
+    connections.give_back(second)
+    assert connections.give_back(third) is first
     assert len(connections) == 2
 
 
 def test_the_only_one_of_an_address_makes_room_for_the_next():
     connections = Connections(per_address=5, in_all=1)
     first, second = Connection("a"), Connection("a")
-    connections.keep(first)
-    assert connections.keep(second) is first
+    connections.give_back(first)
+    assert connections.give_back(second) is first
     connections.discard(second)
-    assert connections.take("a") is None and len(connections) == 0
+    assert connections.lease("a") is None and len(connections) == 0
 
 
 @pytest.mark.parametrize(("per_address", "in_all"), [(0, 5), (5, 0), (0, 0)])
 def test_where_none_is_kept_each_one_is_to_be_closed(per_address, in_all):
     connections = Connections(per_address, in_all)
     one = Connection("a")
-    assert connections.keep(one) is one
+    assert connections.give_back(one) is one
     connections.discard(one)
-    assert connections.take("a") is None and len(connections) == 0
+    assert connections.lease("a") is None and len(connections) == 0
 
 
 def test_one_that_is_discarded_is_not_taken():
     connections = Connections(per_address=5, in_all=5)
     connection = Connection("a")
     connections.discard(connection)
-    connections.keep(connection)
+    connections.give_back(connection)
     connections.discard(connection)
-    assert connections.take("a") is None
+    assert connections.lease("a") is None
     assert len(connections) == 0
+
+
+def test_a_connection_is_leased_as_often_as_it_has_capacity():
+    connections = Connections(per_address=5, in_all=5)
+    many = Connection("a", capacity=3)
+    connections.give_back(many)
+    assert [connections.lease("a") for _ in range(4)] == [many, many, many, None]
+    many.capacity = 1
+    assert connections.give_back(many, idle=False) is None
+    assert connections.has("a") and len(connections) == 0
+    assert connections.lease("a") is many and not connections.has("a")
+
+
+def test_one_with_streams_open_makes_no_room_and_is_no_surplus():
+    connections = Connections(per_address=2, in_all=1)
+    busy, first, second = Connection("a", capacity=2), Connection("a"), Connection("a")
+    connections.give_back(busy)
+    assert connections.lease("a") is busy
+    assert connections.give_back(first) is None
+    assert connections.give_back(second) is first
+    assert connections.all() == [second]
+    assert [connections.lease("a") for _ in range(3)] == [second, busy, None]
+
+
+def test_one_that_is_idle_again_is_found_once():
+    connections = Connections(per_address=1, in_all=5)
+    many = Connection("a", capacity=2)
+    connections.give_back(many)
+    connections.lease("a")
+    many.capacity = 2
+    assert connections.give_back(many) is None
+    assert connections.all() == [many]
+    connections.discard(many)
+    assert not connections.has("a") and connections.lease("a") is None
+
+
+def test_what_ends_after_nobody_would_use_it_is_to_be_closed():
+    connections = Connections(per_address=5, in_all=5)
+    many = Connection("a", capacity=2)
+    connections.give_back(many)
+    connections.lease("a")
+    connections.keep_none()
+    assert connections.give_back(many) is many and not connections.has("a")
+
+
+def test_nothing_is_remembered_of_addresses_without_a_connection():
+    # A forward proxy meets very many.
+    connections = Connections(per_address=5, in_all=5)
+    for key in map(str, range(100)):
+        connections.give_back(Connection(key))
+        connections.discard(connections.lease(key))
+    assert not vars(connections)["_free"] and not len(connections)
 
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"

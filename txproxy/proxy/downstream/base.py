@@ -10,7 +10,7 @@ from zope.interface import implementer
 
 from txproxy.errors import ExchangeError, RequestError, WrongProtocol
 from txproxy.interfaces.connection import ClientConnection
-from txproxy.interfaces.streams import UpstreamConnection
+from txproxy.interfaces.streams import RawConnection
 from txproxy.net.deadlines import NEVER
 from txproxy.net.transports.any_transports import half_close, set_tcp_options
 from txproxy.net.transports.turn_writes import write_function
@@ -248,7 +248,7 @@ class ClientProtocol:
 
     # -- what any exchange calls
 
-    def switch(self, response: ResponseHead | None, upstream: UpstreamConnection) -> None:
+    def switch(self, response: ResponseHead | None, upstream: RawConnection) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
         exchange = self.exchange
         assert exchange is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from txproxy.interfaces.streams import UpstreamConnection
+from txproxy.interfaces.streams import RawConnection
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.services import Services
 from txproxy.proxy.tunnel import Tunnel, TunnelEnd
@@ -23,7 +23,7 @@ class TunnelClient(Protocol):
 
 
 def begin_tunnel(
-    client: TunnelClient, exchange: Exchange, upstream: UpstreamConnection, early: bytes, *, asked_for: bool
+    client: TunnelClient, exchange: Exchange, upstream: RawConnection, early: bytes, *, asked_for: bool
 ) -> None:
     """Let bytes flow between ``client`` and ``upstream``, beginning with those that came ``early``. A tunnel that the
     client has ``asked_for``, and which is no Upgrade, may be looked into first.
@@ -41,7 +41,7 @@ def begin_tunnel(
 
 
 def _flow(
-    client: TunnelClient, exchange: Exchange, upstream: UpstreamConnection, early: bytes, from_upstream: bytes
+    client: TunnelClient, exchange: Exchange, upstream: RawConnection, early: bytes, from_upstream: bytes
 ) -> None:
     bound = exchange.bound
     bounds = bound.bounds if bound is not None else None

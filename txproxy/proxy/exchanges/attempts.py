@@ -15,7 +15,7 @@ from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.attempt import Attempt, Tracker
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Plan
-from txproxy.interfaces.streams import ClientStream, UpstreamConnection
+from txproxy.interfaces.streams import ClientStream, RawConnection, UpstreamConnection, UpstreamStream
 from txproxy.net.via_proxy import spoke_early
 from txproxy.proxy.exchange_bounds import Bound
 from txproxy.proxy.exchanges.phases import ANSWERED, DIALING, OVER, PLANNING, SENT, Phase
@@ -48,8 +48,8 @@ class Attempts:
     phase: Phase = PLANNING
     # whether the body of the request may be brought now
     wants_body = False
-    # the connection to the upstream, while it is this exchange's
-    upstream: UpstreamConnection | None = None
+    # the request at the upstream, while it is this exchange's
+    upstream: UpstreamStream | None = None
     # what bounds it, if anything does
     bound: Bound | None = None
     # the status that the upstream has answered with, whatever the client got
@@ -58,8 +58,8 @@ class Attempts:
     recording: Recording | None = None
     # whether an upstream had to wait with its response, for the client or for a bound
     held = False
-    # the connection that has a request, with a body, which another is to send
-    _unsent: UpstreamConnection | None = None
+    # where a request with a body lies, of which none has gone out, and which another stream is to send
+    _unsent: UpstreamStream | None = None
     # who is to know how the attempt ends
     _tracker: Tracker | None = None
     _pending: Deferred[Any] | None = None
@@ -79,7 +79,7 @@ class Attempts:
 
     # -- what is decided and done elsewhere
 
-    def switch(self, response: ResponseHead | None, upstream: UpstreamConnection) -> None:
+    def switch(self, response: ResponseHead | None, upstream: RawConnection) -> None:
         """Become a tunnel to ``upstream``, after ``response`` if there is one."""
         raise NotImplementedError
 
@@ -138,14 +138,14 @@ class Attempts:
         if attempt.head is not None:
             key = attempt.address.key
             own = self.context.connection.connections
-            kept = self.services.take_quiet(key, own) if own is not None else None
+            kept = self.services.lease_quiet(key, own) if own is not None else None
             if kept is not None:
                 pass
             elif body is None:
-                kept = self.services.connections.take(key)
+                kept = self.services.connections.lease(key)
             else:
                 # Once part of its body has been taken, it cannot go elsewhere.
-                kept = self.services.take_quiet(key)
+                kept = self.services.lease_quiet(key)
             if kept is not None:
                 if self.recording is not None:
                     self.recording.kept()
@@ -163,29 +163,29 @@ class Attempts:
         self._pending = dialing
         dialing.addCallbacks(self._dialed, self._dial_failed)
 
-    def _dialed(self, upstream: UpstreamConnection) -> None:
+    def _dialed(self, connection: UpstreamConnection) -> None:
         self._pending = None
         plan = self.plan
         assert plan is not None
         attempt = plan.attempt
         if self.phase is OVER:
-            upstream.close()
+            connection.close()
             return
         if self.recording is not None:
             self.recording.dialed()
         if attempt.head is None:
             if attempt.answered is not None:
                 attempt.answered(200)
-            self.switch(None, upstream)
-        elif upstream.spoke_early:
-            upstream.close()
+            self.switch(None, connection)
+        elif connection.spoke_early:
+            connection.close()
             self._spoken_early(plan)
         elif self._unsent is not None:
-            self._send_unsent(upstream, self._unsent)
+            self._send_unsent(connection.open(), self._unsent)
         else:
-            self._send(upstream, attempt.head)
+            self._send(connection.open(), attempt.head)
 
-    def _send(self, upstream: UpstreamConnection, head: RequestHead) -> None:
+    def _send(self, upstream: UpstreamStream, head: RequestHead) -> None:
         self.phase = SENT
         self.upstream = upstream
         index = self.request.headers.index
@@ -198,7 +198,7 @@ class Attempts:
             upstream.begin(self, body.head_for(head))
             body.begin(upstream)
 
-    def _send_unsent(self, upstream: UpstreamConnection, unsent: UpstreamConnection) -> None:
+    def _send_unsent(self, upstream: UpstreamStream, unsent: UpstreamStream) -> None:
         """As ``unsent`` was to."""
         self._unsent = None
         self.phase = SENT
@@ -261,7 +261,7 @@ class Attempts:
         else:
             self.fail(fault)
 
-    def not_asked(self, upstream: UpstreamConnection, ended: bool) -> None:
+    def not_asked(self, upstream: UpstreamStream, ended: bool) -> None:
         """The upstream has spoken, or has ``ended`` a kept connection, before any of the request went out."""
         self.upstream = None
         self.wants_body = False
@@ -367,7 +367,7 @@ class Attempts:
         if self.body is not None:
             self.body.flush()
 
-    def request_sent(self, upstream: UpstreamConnection) -> None:
+    def request_sent(self, upstream: UpstreamStream) -> None:
         """All of it is at the upstream."""
         if self._switching is not None:
             upstream.resume_response()

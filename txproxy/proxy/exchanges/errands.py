@@ -7,7 +7,7 @@ from typing import Any, Final
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.middleware import Handler
-from txproxy.interfaces.streams import UpstreamConnection
+from txproxy.interfaces.streams import RawConnection
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.services import Services
 from txproxy.wire.headers import Headers
@@ -81,7 +81,7 @@ class ErrandStream:
     def cut(self) -> None:
         """The answer will not be complete."""
 
-    def switch(self, response: ResponseHead | None, upstream: UpstreamConnection) -> None:
+    def switch(self, response: ResponseHead | None, upstream: RawConnection) -> None:
         """No Upgrade is offered from here."""
         upstream.close()
 

@@ -19,7 +19,7 @@ from txproxy.interfaces.answers import Answer, BodySource, Refusal, RelayedAnswe
 from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.interfaces.plan import Decided, Decision, Plan, Postponed
-from txproxy.interfaces.streams import UpstreamConnection
+from txproxy.interfaces.streams import RawConnection, UpstreamStream
 from txproxy.proxy.exchange_bounds import Bound
 from txproxy.proxy.exchanges.answer_sources import BytesSource
 from txproxy.proxy.exchanges.attempts import Attempts
@@ -337,7 +337,7 @@ class Exchange(Attempts):
 
     # -- tunnels
 
-    def switch(self, response: ResponseHead | None, upstream: UpstreamConnection) -> None:
+    def switch(self, response: ResponseHead | None, upstream: RawConnection) -> None:
         """Become a tunnel."""
         self.status = self.upstream_status = response.status if response is not None else 200
         if self.recording is not None:
@@ -444,7 +444,7 @@ class Exchange(Attempts):
             self._response_body = ResponseBody(self, filters, down)
         self.phase = ANSWERED
         # It is read from, paused and closed as a connection is.
-        self.upstream = cast(UpstreamConnection, source)
+        self.upstream = cast(UpstreamStream, source)
         if self.downstream.begin_answer(given, response):
             source.start(self)
             if self.phase is ANSWERED:

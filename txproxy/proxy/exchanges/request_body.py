@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 
 from txproxy.errors import ExchangeError, RequestError
 from txproxy.interfaces.plan import Postponed
-from txproxy.interfaces.streams import UpstreamConnection
+from txproxy.interfaces.streams import UpstreamStream
 from txproxy.net.deadlines import NEVER
 from txproxy.proxy.exchanges.early_body import FIRST_PART, EarlyBody
 from txproxy.proxy.exchanges.filters import Refused, RequestBodyFilters
@@ -119,7 +119,7 @@ class RequestBody:
 
     # -- to the upstream
 
-    def begin(self, upstream: UpstreamConnection) -> None:
+    def begin(self, upstream: UpstreamStream) -> None:
         """The head of the request is at ``upstream``."""
         exchange, early = self._exchange, self.early
         if early is not None:
@@ -128,7 +128,7 @@ class RequestBody:
             exchange.wants_body = True
             exchange.downstream.request_wanted()
 
-    def _send_early(self, upstream: UpstreamConnection, early: EarlyBody) -> None:
+    def _send_early(self, upstream: UpstreamStream, early: EarlyBody) -> None:
         """What was gathered goes out first."""
         exchange = self._exchange
         exchange.wants_body = not exchange.request_done

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from txproxy.interfaces.streams import ClientStream, UpstreamConnection
+from txproxy.interfaces.streams import ClientStream, UpstreamStream
 from txproxy.proxy.upstream.connection_pool import Connections
 from txproxy.wire.headers import Headers
 
@@ -40,18 +40,18 @@ def close_all(connections: Connections[Any]) -> None:
         upstream.close()
 
 
-def bind_by_request(upstream: UpstreamConnection, downstream: ClientStream, credentials: bytes) -> None:
+def bind_by_request(upstream: UpstreamStream, downstream: ClientStream, credentials: bytes) -> None:
     """``downstream`` sends ``credentials`` by ``upstream``."""
     if authenticates_connection(credentials):
         _bind(upstream, downstream)
 
 
-def bind_by_answer(upstream: UpstreamConnection, downstream: ClientStream, headers: Headers) -> None:
+def bind_by_answer(upstream: UpstreamStream, downstream: ClientStream, headers: Headers) -> None:
     """``upstream`` has answered 401 or 407 to ``downstream``."""
     if any(authenticates_connection(headers.index.get(name, b"")) for name in _CHALLENGES):
         _bind(upstream, downstream)
 
 
-def _bind(upstream: UpstreamConnection, downstream: ClientStream) -> None:
+def _bind(upstream: UpstreamStream, downstream: ClientStream) -> None:
     held = downstream.hold_connections()
     upstream.belong_to(held if held is not None else Connections(_NOWHERE, _NOWHERE))

@@ -1,4 +1,4 @@
-"""Kept-alive connections to upstreams: which are idle, how many may be, and which to let go.
+"""Kept-alive connections to upstreams: which take another request, how many may be idle, and which to let go.
 
 Bookkeeping only: it answers which connections to close, and the caller closes them.
 """
@@ -6,57 +6,82 @@ Bookkeeping only: it answers which connections to close, and the caller closes t
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
+
+from txproxy.interfaces.streams import UpstreamStream
 
 
-class Idle(Protocol):
-    """A connection that can be kept."""
+class Leasable(Protocol):
+    """What a pool has to know of a connection (:class:`txproxy.interfaces.streams.UpstreamConnection`)."""
 
     @property
     def key(self) -> str:
         """Which others go to the same place."""
 
+    @property
+    def capacity(self) -> int:
+        """How many more streams it takes now."""
 
-Kept = TypeVar("Kept", bound=Idle)
+    # a stream of any kind: only who begins it has to know
+    def open(self) -> Any:
+        """The stream of one request."""
+
+
+Kept = TypeVar("Kept", bound=Leasable)
 
 
 class Connections(Generic[Kept]):
-    """Idle connections by where they go. The one that was used last is used first: the others may expire."""
+    """Connections with capacity, by where they go. The one that was used last is leased first: the others may expire.
+
+    Those on which no stream is open are idle: they are what is bounded, and what makes room.
+    """
 
     def __init__(self, per_address: int, in_all: int) -> None:
         self._per_address = per_address
         self._in_all = in_all
-        self._idle: dict[str, list[Kept]] = {}
-        # all of them, the one that is idle longest first
-        self._order: OrderedDict[Kept, None] = OrderedDict()
+        # those that take another request, the one used last at the end
+        self._free: dict[str, dict[Kept, None]] = {}
+        # all that are idle, the one that is so longest first
+        self._idle: OrderedDict[Kept, None] = OrderedDict()
 
-    def take(self, key: str) -> Kept | None:
-        """An idle connection with that ``key``, no longer kept here; or None."""
-        idle = self._idle.get(key)
-        if not idle:
+    def lease(self, key: str) -> UpstreamStream | None:
+        """A stream on a kept connection with that ``key``; or None. A connection without capacity for another is no
+        longer found here, until it is given back.
+        """
+        free = self._free.get(key)
+        if not free:
             return None
-        connection = idle.pop()
-        del self._order[connection]
-        return connection
+        connection, _ = free.popitem()
+        self._idle.pop(connection, None)
+        stream: UpstreamStream = connection.open()
+        if connection.capacity:
+            free[connection] = None
+        return stream
 
-    def keep(self, connection: Kept) -> Kept | None:
-        """Keep ``connection``; gives one to close if that is too many: itself, where none is kept."""
-        idle = self._idle.get(connection.key)
-        if idle is None:
-            idle = self._idle[connection.key] = []
+    def give_back(self, connection: Kept, idle: bool = True) -> Kept | None:
+        """``connection`` takes another request; ``idle`` says whether no stream is open on it. Gives one to close if
+        there are too many idle ones: ``connection`` itself, where none is kept.
+        """
+        key = connection.key
+        free = self._free.get(key)
         surplus = None
-        if len(idle) >= self._per_address:
-            surplus = idle[0] if idle else connection
-        elif len(self._order) >= self._in_all:
-            surplus = next(iter(self._order), connection)
-        if surplus is not None:
-            self.discard(surplus)
+        if idle:
+            if self._per_address < 1:
+                surplus = connection
+            elif free is not None and len(free) >= self._per_address:
+                surplus = next((one for one in free if one in self._idle), None)
+            if surplus is None and len(self._idle) >= self._in_all:
+                surplus = next(iter(self._idle), connection)
             if surplus is connection:
-                return surplus
-            # It may have been the last of this address.
-            idle = self._idle.setdefault(connection.key, [])
-        idle.append(connection)
-        self._order[connection] = None
+                self.discard(connection)
+                return connection
+            if surplus is not None:
+                self.discard(surplus)
+                free = self._free.get(key)
+            self._idle[connection] = None
+        if free is None:
+            free = self._free[key] = {}
+        free[connection] = None
         return surplus
 
     def keep_none(self) -> None:
@@ -64,21 +89,23 @@ class Connections(Generic[Kept]):
         self._per_address = 0
 
     def has(self, key: str) -> bool:
-        """Whether there is an idle connection with that ``key``."""
-        return bool(self._idle.get(key))
+        """Whether a connection with that ``key`` takes another request."""
+        return bool(self._free.get(key))
 
     def discard(self, connection: Kept) -> None:
-        """Forget ``connection``, kept or not."""
-        if connection in self._order:
-            del self._order[connection]
-            idle = self._idle[connection.key]
-            idle.remove(connection)
-            if not idle:
-                del self._idle[connection.key]
+        """Forget ``connection``, kept or not: each one that has ended."""
+        self._idle.pop(connection, None)
+        free = self._free.get(connection.key)
+        if free is not None:
+            free.pop(connection, None)
+            if not free:
+                # A forward proxy meets very many addresses.
+                del self._free[connection.key]
 
     def all(self) -> list[Kept]:
         """Each idle connection."""
-        return list(self._order)
+        return list(self._idle)
 
     def __len__(self) -> int:
-        return len(self._order)
+        """How many are idle."""
+        return len(self._idle)

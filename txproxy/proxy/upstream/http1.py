@@ -43,7 +43,7 @@ class UpstreamProtocol:
     __slots__ = (
         "services", "address", "key", "transport", "codec", "exchange", "deadline", "state", "reused", "handshake_done",
         "received_any", "request_sent", "unread", "writer", "_keep", "_tunnel", "_passage", "_paused", "_full", "limit",
-        "_kept_by",
+        "_kept_by", "capacity",
     )  # fmt: skip
 
     def __init__(self, services: Services, address: Address) -> None:
@@ -53,6 +53,7 @@ class UpstreamProtocol:
         self.codec = response_codec(services.wire_limits, services.tolerate | address.tolerate)
         self.exchange: Exchange | None = None
         self.deadline = NEVER
+        self.capacity = 1
         self.reused = False
         self.received_any = False
         self.handshake_done: Callable[[Failure | None], None] | None = None
@@ -178,14 +179,13 @@ class UpstreamProtocol:
         self.state = following(self.state, UpstreamState.CLOSED)
         self.writer.connection_lost()
         self.services.deadlines.forget(self)
+        self._kept_by.discard(self)
         if self.handshake_done is not None:
             self.handshake_done(reason)
         if self._tunnel is not None:
             self._tunnel.connectionLost(reason)
             return
-        if self.exchange is None:
-            self._kept_by.discard(self)
-        else:
+        if self.exchange is not None:
             self._ended(self.exchange, clean=reason.check(error.ConnectionDone) is not None)
 
     def pauseProducing(self) -> None:
@@ -221,6 +221,11 @@ class UpstreamProtocol:
 
     # the same for who dials
     spoken_to = spoke_early
+
+    def open(self) -> UpstreamProtocol:
+        """Its one stream is itself."""
+        self.capacity = 0
+        return self
 
     def begin(self, exchange: Exchange, head: RequestHead) -> None:
         """Send a request; without a body it goes out at once."""
@@ -300,6 +305,7 @@ class UpstreamProtocol:
         exchange, self.exchange = self.exchange, None
         if self.state is not _HTTP:
             return
+        self.capacity = 0
         self._end_passage()
         self.state = following(self.state, UpstreamState.CLOSED)
         self._kept_by.discard(self)
@@ -366,8 +372,9 @@ class UpstreamProtocol:
         # Bytes after the body may be meant as the answer to the next request: such a connection has no next request.
         if self._keep and self.request_sent and self.state is _HTTP and not self.codec.next_message():
             self.reused = True
+            self.capacity = 1
             self.deadline = self.services.keep_limit.ahead
-            surplus = self._kept_by.keep(self)
+            surplus = self._kept_by.give_back(self)
             if surplus is not None:
                 surplus.close()
         else:
