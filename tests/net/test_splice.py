@@ -1,12 +1,12 @@
 """splice(2) between real sockets, with the test as the reactor."""
 
 import os
-import resource
 import select
 import socket
 
 import pytest
 
+from tests.net.descriptors import no_descriptor_to_be_had
 from txproxy.net import splice
 
 pytestmark = pytest.mark.skipif(not splice.AVAILABLE, reason="there is no splice(2) here")
@@ -139,14 +139,10 @@ def test_idle_directions_hold_no_pipe(world):
 
 def test_without_descriptors_for_a_pipe_bytes_are_copied(world):
     data = os.urandom(1_000_000)
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, limits[1]))
-    try:
+    with no_descriptor_to_be_had():
         with pytest.raises(OSError):
             splice.Pipe()
         assert world.carry(world.client, world.upstream, data) == data
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert not world.ended
     assert world.carry(world.client, world.upstream, data) == data
     assert len(world.pool._pipes) == 1

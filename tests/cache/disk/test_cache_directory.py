@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
+from tests.net.descriptors import count_descriptors
 from txproxy.cache.disk.cache_directory import CacheDirectory
 from txproxy.cache.disk.segment import SEGMENT_START
 from txproxy.errors import ConfigError
@@ -112,7 +112,7 @@ def test_a_file_has_its_name_only_when_it_is_whole(tmp_path: Path, monkeypatch: 
         with pytest.raises(OSError, match="No space left"):
             directory.new_segment(1)
     assert directory.segments() == {}
-    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    before = count_descriptors()
     directory.new_segment(1)
     assert directory.segments() == {1: SEGMENT_START}
-    assert before == (len(os.listdir("/proc/self/fd")) if before else 0)
+    assert count_descriptors() == before

@@ -2,12 +2,12 @@
 
 import contextlib
 import os
-import resource
 import socket
 import struct
 
 import pytest
 
+from tests.net.descriptors import count_descriptors, no_descriptor_to_be_had
 from tests.net.sockets import World
 from txproxy.net import splice
 from txproxy.proxy.upstream.spliced_body import WORTHWHILE
@@ -22,11 +22,11 @@ OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nok"
 
 @pytest.fixture
 def world():
-    descriptors = len(os.listdir("/proc/self/fd"))
+    descriptors = count_descriptors()
     made = World()
     yield made
     made.close()
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert count_descriptors() == descriptors
 
 
 @pytest.fixture
@@ -218,12 +218,8 @@ def test_an_upstream_is_not_late_while_the_client_is_slow(world, body):
 
 def test_without_descriptors_for_a_pipe_the_body_takes_the_ordinary_way(world, body):
     upstream, received = begin(world)
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, limits[1]))
-    try:
+    with no_descriptor_to_be_had():
         with pytest.raises(OSError):
             splice.Pipe()
         received += world.carry(upstream, body, world.client, SIZE)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert received == HEAD + body
