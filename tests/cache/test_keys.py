@@ -153,6 +153,15 @@ def test_a_field_that_connection_names_is_not_in_a_key() -> None:
     assert _parts(policy, b"Connection: X-Kind", b"X-Kind: a") == _parts(policy)
 
 
+def test_the_class_of_a_device_counts_and_no_more_of_it() -> None:
+    policy = CachePolicy(key_device=True)
+    phone, other_phone = b"User-Agent: Mozilla/5.0 (iPhone)", b"User-Agent: Mozilla/5.0 (Android 14; Mobile)"
+    assert _parts(policy, phone) == _parts(policy, other_phone)
+    assert len({_parts(policy, phone), _parts(policy, b"User-Agent: (iPad)"), _parts(policy)}) == 3
+    # It is no value of a field.
+    assert _parts(policy, phone) != _parts(CachePolicy(key_headers=(b"d",)), b"d: mobile")
+
+
 # -- what is sent on of a query
 
 

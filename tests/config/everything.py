@@ -35,6 +35,7 @@ query_drop = ["utm_*"]
 query_sort = true
 key_headers = ["X-Device"]
 key_cookies = ["lang"]
+key_device = "X-UA-Device"
 """
 EVERYTHING = """
 via = "edge"

@@ -10,6 +10,7 @@ from txproxy.wire.forwarding import (
     end_to_end,
     new_mark,
     received_in_http10,
+    replaced,
     without_lookalikes,
 )
 from txproxy.wire.headers import Headers
@@ -88,6 +89,13 @@ def test_plain_options_drop_their_own_lines_alone(option: bytes) -> None:
 def test_lookalikes_of_dropped_names_are_dropped() -> None:
     lines = [b"X_Forwarded_For: 1", b"x-forwarded_for: 2", b"My_Own: 3", b"A: b_c"]
     assert without_lookalikes(lines, CLIENT_FIELDS) == [b"My_Own: 3", b"A: b_c"]
+
+
+def test_what_the_proxy_says_is_the_only_one_to_say_it() -> None:
+    came = headers(b"Connection: x-user, close", b"X_User: forged", b"x-user: forged", b"X-Users: kept", b"X_Own: kept")
+    new = replaced(came, frozenset({b"x-user"}), frozenset({b"x-user"}), [b"X-User: me"])
+    assert new.lines == [b"X-Users: kept", b"X_Own: kept", b"Connection: close", b"X-User: me"]
+    assert len(came) == 5
 
 
 def request(*lines: bytes, minor: int = 1, body: int = 0) -> RequestHead:

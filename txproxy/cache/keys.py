@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
+from txproxy.cache.device_class import policy_class
 from txproxy.cache.policy import CachePolicy
 from txproxy.cache.vary import vary_values
 from txproxy.matching.globs import TextGlob
@@ -74,8 +75,10 @@ def _with_lengths(parts: Iterable[bytes]) -> bytes:
 
 
 def key_parts(policy: CachePolicy, request: Headers) -> bytes:
-    """What a ``policy`` has in a key beyond what is asked for: the values of its fields and cookies."""
-    if not policy.key_headers and not policy.key_cookies:
+    """What a ``policy`` has in a key beyond what is asked for: the values of its fields and cookies, and the class of
+    the device.
+    """
+    if not policy.has_parts:
         return b""
     found = vary_values(request, policy.key_headers)
     # What is for one hop goes no further (see vary_values).
@@ -83,7 +86,9 @@ def key_parts(policy: CachePolicy, request: Headers) -> bytes:
     cookie = (request.get(b"cookie") or b"") if sent is not None else b""
     pairs = [*found, *_cookies(cookie, policy.key_cookies)]
     # None of these can be the same as another: a value that is missing is no empty one.
-    return _with_lengths(one for name, value in pairs for one in (name, b"-" if value is None else b"=" + value))
+    parts = _with_lengths(one for name, value in pairs for one in (name, b"-" if value is None else b"=" + value))
+    # No length begins so.
+    return parts + b"d" + policy_class(policy, request) if policy.key_device else parts
 
 
 def _cookies(field: bytes, names: Sequence[bytes]) -> list[tuple[bytes, bytes | None]]:

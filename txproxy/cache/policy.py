@@ -11,10 +11,26 @@ import attrs
 from txproxy.errors import ConfigError
 from txproxy.plain_values import PlainValue
 from txproxy.wire import grammar
+from txproxy.wire.forwarding import (
+    CERTIFICATE_FIELDS,
+    CLIENT_FIELDS,
+    NOT_ALIKE,
+    OVERRIDING_FIELDS,
+    REQUEST_FIELDS,
+    TARGET_FIELDS,
+    TELLING_FIELDS,
+    plain,
+)
 
 ANY_STATUS: Final = "any"
 QUERIES: Final = ("all", "none")
 _STATUS: Final = re.compile(r"[1-5](?:[0-9]{2}|xx)")
+# What means something else to servers, or is not sent on. User-Agent says of devices what it would.
+_NOT_FOR_DEVICES: Final = (
+    NOT_ALIKE | CLIENT_FIELDS | TARGET_FIELDS | OVERRIDING_FIELDS | TELLING_FIELDS | CERTIFICATE_FIELDS
+).union(
+    REQUEST_FIELDS - {b"user-agent"}, (b"via", b"expect", b"cache-control", b"pragma", b"accept", b"accept-encoding")
+)
 _TTLS_ACCEPTED: Final = "accepted are times by status: 200 = 600, or all of a class, 4xx = 10, or any = 60"
 
 Ttls: TypeAlias = "tuple[tuple[str, float], ...]"
@@ -71,6 +87,19 @@ def _check_tokens(_: object, attribute: Any, value: tuple[bytes, ...]) -> None:
             )
 
 
+def _device(value: Any) -> Any:
+    return value.encode("utf-8") if isinstance(value, str) else value
+
+
+def _check_device(_: object, attribute: Any, value: Any) -> None:
+    accepted = "accepted: true, false, the name of a field such as 'X-UA-Device'"
+    if not isinstance(value, bool):
+        if not isinstance(value, bytes) or not grammar.TOKEN.fullmatch(value):
+            raise ConfigError(f"{value!r} is no name of a field", accepted, (attribute.name,))
+        if plain(value) in _NOT_FOR_DEVICES:
+            raise ConfigError(f"{value!r} means something else to servers", accepted, (attribute.name,))
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -122,6 +151,8 @@ class CachePolicy(PlainValue):
     - ``query`` is ``all`` or ``none``. ``query_keep``, where there are any, are the parameters that count, and
       ``query_drop`` those that do not: globs over their names (``utm_*``). ``query_sort`` brings them into order.
     - ``key_headers`` (lower case) and ``key_cookies`` are fields and cookies by whose values responses differ.
+    - ``key_device``: they differ by the class of the device (:mod:`txproxy.cache.device_class`). With the name of a
+      field, servers are told the class in it, whatever a client has said there.
     """
 
     targeted: tuple[bytes, ...] = attrs.field(default=(), converter=_names, validator=_check_tokens)
@@ -153,11 +184,16 @@ class CachePolicy(PlainValue):
     query_sort: bool = False
     key_headers: tuple[bytes, ...] = attrs.field(default=(), converter=_names, validator=_check_tokens)
     key_cookies: tuple[bytes, ...] = attrs.field(default=(), converter=_octets, validator=_check_tokens)
+    key_device: bool | bytes = attrs.field(default=False, converter=_device, validator=_check_device)
 
     # whether anything that a request says of caching counts, for whoever looks at each
     hears_requests: bool = attrs.field(init=False, eq=False, repr=False)
     # whether any response may get a lifetime here that does not name one itself
     has_lifetimes: bool = attrs.field(init=False, eq=False, repr=False)
+    # whether one URL has several keys, by what else a request says
+    has_parts: bool = attrs.field(init=False, eq=False, repr=False)
+    # in which field servers are told the class of a device, empty for none
+    device_field: bytes = attrs.field(init=False, eq=False, repr=False)
     _ttls: dict[str, float] = attrs.field(init=False, eq=False, repr=False)
 
     @hears_requests.default
@@ -167,6 +203,14 @@ class CachePolicy(PlainValue):
     @has_lifetimes.default
     def _has_any(self) -> bool:
         return bool(self.ttl or self.min_ttl)
+
+    @has_parts.default
+    def _has_some(self) -> bool:
+        return bool(self.key_headers or self.key_cookies or self.key_device)
+
+    @device_field.default
+    def _field(self) -> bytes:
+        return self.key_device if isinstance(self.key_device, bytes) else b""
 
     @_ttls.default
     def _by_status(self) -> dict[str, float]:

@@ -116,6 +116,27 @@ def passage(headers: Headers, before: list[bytes], kept: list[bytes], after: lis
     return Passage(headers, before, kept, after) if headers.form is not None and kept else None
 
 
+def replaced(headers: Headers, drop: frozenset[bytes], names: frozenset[bytes], added: list[bytes]) -> Headers:
+    """The fields of a request with the ``added`` lines, whose lower-case names are ``names``, and without those in
+    ``drop``, which are :func:`plain`. An upstream can take these lines for the proxy's word: what it may read as one
+    of ``drop`` goes as well, and no ``Connection`` of the client takes one of ``names`` away.
+    """
+    if b"connection" in headers.index and not names.isdisjoint(options := headers.tokens(b"connection")):
+        # What the client names there is for one hop, and ours would be taken for its own (RFC 9110 7.6.1).
+        drop = drop.union(names.intersection(options))
+        rest = b", ".join(option for option in options if option not in names)
+        lines = [line for line, name in zip(headers.lines, headers.names(), strict=True) if name != b"connection"]
+        headers = Headers.from_lines([*lines, b"Connection: " + rest] if rest else lines)
+    index, lines = headers.index, headers.lines
+    if b"_" in b"".join(index):
+        going = frozenset(name for name in index if name in drop or plain(name) in drop)
+    else:
+        going = drop.intersection(index)
+    if going:
+        lines = [line for line, name in zip(lines, headers.names(), strict=True) if name not in going]
+    return Headers.parsed([*lines, *added])
+
+
 def without_lookalikes(lines: list[bytes], drop: frozenset[bytes]) -> list[bytes]:
     """The lines without those whose name would be in ``drop`` if ``_`` were ``-``: to CGI and WSGI they are the
     same.

@@ -146,6 +146,7 @@ for _key in ("cache", "cache_rules[]"):
     for _lists in ("query_keep", "query_drop"):
         TAKES[f"{_key}.{_lists}"] = {"empty list", "nonsense", "long"}
     TAKES[f"{_key}.ttl"] = DURATION | TABLE
+    TAKES[f"{_key}.key_device"] = FLAG | {"long"}
 # A rule that is for nothing is warned of; users and groups may have any name.
 for _key in ("clients", "hosts", "addresses", "ports", "schemes", "url", "headers", "hours", "days", "used_more_than"):
     TAKES[f"listeners[].rules[].{_key}"] = {"empty list", "empty table"}

@@ -119,6 +119,12 @@ def _ttls(table: Table, key: str) -> Ttls | None:
     return None if seconds is None else tuple((status, seconds) for status in USUAL_STATUSES)
 
 
+def _device(value: object) -> bool | str:
+    if isinstance(value, bool | str):
+        return value
+    raise ConfigError(f"{shown(value)} is neither", "accepted: true, false, the name of a field such as 'X-UA-Device'")
+
+
 _READERS: Final[Mapping[str, Callable[[Table, str], object]]] = {
     "targeted": _list,
     "ttl": _ttls,
@@ -135,6 +141,7 @@ _READERS: Final[Mapping[str, Callable[[Table, str], object]]] = {
     "query_sort": _value(flag),
     "key_headers": _list,
     "key_cookies": _list,
+    "key_device": _value(_device),
 }
 
 

@@ -32,7 +32,7 @@ from txproxy.proxy.caching.passing import (
     UnsafeFilter,
 )
 from txproxy.proxy.caching.purge_requests import purged
-from txproxy.proxy.caching.request_keys import RequestKeys, keyed_request, may_fill
+from txproxy.proxy.caching.request_keys import RequestKeys, keyed_request, may_fill, told_device
 from txproxy.proxy.caching.shared_cache import Learned, PolicyOf, SharedCache
 from txproxy.proxy.caching.stored_reader import Reader
 from txproxy.proxy.exchanges.answer_sources import BytesSource
@@ -129,6 +129,8 @@ class _Caching:
         if context.errand or context.connection.connections is not None:
             # What is asked on the way is not for clients, and what is tied to a connection is nobody else's.
             return self._handle(request, context)
+        if policy.key_device:
+            request = told_device(request, context, policy)
         path = sent_path(policy, request.path)
         if policy.purge and request.method == b"PURGE":
             return purged(self._cache, request, context, path)
@@ -238,7 +240,7 @@ class _Caching:
         verdict = CacheVerdict(served=served, expiry=entry.head.expiry(), memory=True)
         answer = stored_answer(asking, entry, verdict, cache.name, now, self._later)
         request, context, policy = asking.request, asking.context, asking.policy
-        one_for_all = not policy.key_headers and not policy.key_cookies and len(cache.store.variants(asking.key)) == 1
+        one_for_all = not policy.has_parts and len(cache.store.variants(asking.key)) == 1
         if use is Use.FRESH and one_for_all and self._is_plain(request, context):
             asked = (request.path, request.authority, request.scheme, context.scheme, context.rule)
             # The body of the one that is given now is not for others to start.
@@ -338,12 +340,7 @@ class _Caching:
         if not isinstance(told, LearnedFilter):
             learned.told = told = LearnedFilter(asking, self._cache, learned)
         request, context, policy = asking.request, asking.context, asking.policy
-        if (
-            not policy.key_headers
-            and not policy.key_cookies
-            and policy.min_uses == 1
-            and self._is_plain(request, context)
-        ):
+        if not policy.has_parts and policy.min_uses == 1 and self._is_plain(request, context):
             asked = (request.path, request.authority, request.scheme, context.scheme, context.rule)
             self._hot.know(asked, told)
         context.cache = told.verdict

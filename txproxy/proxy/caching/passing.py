@@ -151,7 +151,7 @@ class UnsafeFilter(PassedFilter):
             path = sent_path(asking.policy, path)
             for key in self._keys(request, context, asking.policy, path):
                 self.cache.invalidate(key)
-            if asking.policy.key_headers or asking.policy.key_cookies:
+            if asking.policy.has_parts:
                 # It is stored under as many keys as these have values.
                 url = b"%b://%b%b" % (scheme, canonical_authority(scheme, request.authority), path)
                 self._purge(Kind.URL, url)

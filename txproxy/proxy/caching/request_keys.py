@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from txproxy.cache.device_class import policy_class
 from txproxy.cache.keys import cache_key, key_parts, not_with_a_fill, sent_authority, sent_path
 from txproxy.cache.policy import CachePolicy
 from txproxy.interfaces.context import RequestContext
 from txproxy.proxy.caching.asking import Asking
+from txproxy.wire.forwarding import plain, replaced
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
@@ -45,6 +47,20 @@ class RequestKeys:
             told = [line for line in context.lines if line.partition(b":")[0].lower() in _TOLD]
             parts += b"".join([b"%d;%b" % (len(line), line) for line in told])
         return cache_key(scheme, request.authority, path, scope.encode("utf-8"), parts)
+
+
+def told_device(request: RequestHead, context: RequestContext, policy: CachePolicy) -> RequestHead:
+    """The request with the class of its device, if a ``policy`` has servers told it: in the place of all that the
+    client has said there.
+    """
+    device, name = policy_class(policy, request.headers), policy.device_field
+    if context.trace is not None:
+        context.trace.say("device class", device.decode("ascii"))
+    if not name:
+        return request
+    line = b"%b: %b" % (name, device)
+    headers = replaced(request.headers, frozenset({plain(name)}), frozenset({name.lower()}), [line])
+    return request.with_fields(headers, request.path)
 
 
 def keyed_request(asking: Asking, lines: list[bytes], added: list[bytes]) -> RequestHead:

@@ -16,9 +16,9 @@ from txproxy.proxy.exchanges.errands import ErrandStream
 from txproxy.proxy.exchanges.filters import RequestBodyFilters
 from txproxy.proxy.services import Services
 from txproxy.reverse.actions.to_pool import ToPool
-from txproxy.reverse.rewriting.header_fields import changed, replaced, settable
+from txproxy.reverse.rewriting.header_fields import changed, settable
 from txproxy.wire import grammar
-from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end, plain
+from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end, plain, replaced
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
 from txproxy.wire.target import is_origin_form

@@ -133,27 +133,6 @@ def changed(head: RequestHead, path: bytes, headers: Headers, kept: frozenset[by
     return made
 
 
-def replaced(headers: Headers, drop: frozenset[bytes], names: frozenset[bytes], added: list[bytes]) -> Headers:
-    """The fields of a request with the ``added`` lines, whose lower-case names are ``names``, and without those in
-    ``drop``, which are :func:`plain`. An upstream can take these lines for the proxy's word: what it may read as one
-    of ``drop`` goes as well, and no ``Connection`` of the client takes one of ``names`` away.
-    """
-    if b"connection" in headers.index and not names.isdisjoint(options := headers.tokens(b"connection")):
-        # What the client names there is for one hop, and ours would be taken for its own (RFC 9110 7.6.1).
-        drop = drop.union(names.intersection(options))
-        rest = b", ".join(option for option in options if option not in names)
-        lines = [line for line, name in zip(headers.lines, headers.names(), strict=True) if name != b"connection"]
-        headers = Headers.from_lines([*lines, b"Connection: " + rest] if rest else lines)
-    index, lines = headers.index, headers.lines
-    if b"_" in b"".join(index):
-        going = frozenset(name for name in index if name in drop or plain(name) in drop)
-    else:
-        going = drop.intersection(index)
-    if going:
-        lines = [line for line, name in zip(lines, headers.names(), strict=True) if name not in going]
-    return Headers.parsed([*lines, *added])
-
-
 def settable(name: str) -> bytes:
     """The name of a field that may be put into a request; ``ConfigError`` if it is none."""
     return _name(name, _NOT_IN_REQUESTS)

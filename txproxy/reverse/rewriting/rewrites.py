@@ -25,10 +25,10 @@ from txproxy.matching.paths import (
 )
 from txproxy.matching.regular_expressions import bytes_expression
 from txproxy.plain_values import PlainValue
-from txproxy.reverse.rewriting.header_fields import FieldChanges, Fields, changed, replaced
+from txproxy.reverse.rewriting.header_fields import FieldChanges, Fields, changed
 from txproxy.reverse.rewriting.response_mapping import WayBack
 from txproxy.reverse.rewriting.templates import VARIABLES, parse
-from txproxy.wire.forwarding import plain
+from txproxy.wire.forwarding import plain, replaced
 from txproxy.wire.message import RequestHead, ResponseHead
 
 _HSTS_ALONE: Final = frozenset({b"strict-transport-security"})
