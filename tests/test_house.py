@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("forward", "reverse", "stream"),
     ("observe",),
     ("config", "importers"),
+    ("admin",),
     ("runtime",),
     ("service",),
     ("cli",),

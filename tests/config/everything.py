@@ -45,6 +45,10 @@ usage_file = "usage.sqlite"
 [log]
 access = "access.log"
 
+[admin]
+listen = "127.0.0.1:9090"
+token_file = "admin.token"
+
 [cache]
 size = "64M"
 dir = "cache"
@@ -357,6 +361,7 @@ def write_everything(folder: Path) -> Path:
         "users": "bob:$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/\n",
         "digests": f"bob:office:{digest}\n",
         "tokens": "t0ken:bob\n",
+        "admin.token": "0123456789abcdef\n",
         "groups": "staff: bob\n",
         "page.html": "<p>no",
     }.items():

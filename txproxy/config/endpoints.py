@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import attrs
 from twisted.internet import endpoints
+from twisted.internet.error import CannotListenError
+from twisted.python.failure import Failure
 
 from txproxy.components.values import shown
 from txproxy.errors import ConfigError
@@ -31,12 +33,16 @@ _ESCAPED: Final = "\\:"
 _UNIX_MODE: Final = "660"
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _ANY: Final = ("", "0.0.0.0", "::")
+# What Twisted says where the lock beside a UNIX socket is that of a program which runs.
+_LOCKED: Final = "Cannot acquire lock"
 
 
-def server_endpoint(reactor: Any, text: str) -> Any:
-    """The endpoint that ``text`` describes; ``ConfigError`` if it describes none."""
+def server_endpoint(reactor: Any, text: str, unix_mode: str = _UNIX_MODE) -> Any:
+    """The endpoint that ``text`` describes; ``ConfigError`` if it describes none. A UNIX socket that says nothing else
+    has ``unix_mode``.
+    """
     try:
-        long = _long(text)
+        long = _long(text, unix_mode)
         why = _why_not(long)
         if not why:
             return endpoints.serverFromString(reactor, long)
@@ -48,7 +54,29 @@ def server_endpoint(reactor: Any, text: str) -> Any:
     raise ConfigError(f"{shown(text)} is no endpoint{f': {why}' if why else ''}", _ACCEPTED)
 
 
-def _long(text: str) -> str:
+def listen_at(endpoint: Any, text: str, factory: Any) -> Any:
+    """The port on which an ``endpoint``, which ``text`` describes, listens for a ``factory``; ``ConfigError`` if that
+    cannot be.
+    """
+    result: list[Any] = []
+    endpoint.listen(factory).addBoth(result.append)
+    port = result[0] if result else None
+    if isinstance(port, Failure) or port is None:
+        raise ConfigError(f"{text}: {_why_not_there(port)}")
+    return port
+
+
+def _why_not_there(failure: Failure | None) -> str:
+    if failure is None:
+        return "this endpoint does not listen at once"
+    fault = failure.value
+    if isinstance(fault, CannotListenError) and fault.socketError == _LOCKED:
+        return "cannot listen there: another program does already; accepted is a path of its own"
+    reason = fault.socketError if isinstance(fault, CannotListenError) else fault
+    return f"cannot listen there: {getattr(reason, 'strerror', None) or reason}"
+
+
+def _long(text: str, unix_mode: str = _UNIX_MODE) -> str:
     """``text`` as Twisted has it. A UNIX socket that says nothing else is for its owner and group; Twisted's own are
     for everybody.
     """
@@ -59,7 +87,12 @@ def _long(text: str) -> str:
             return f"tcp6:{port}:interface={six.replace(':', _ESCAPED)}"
         return f"tcp:{port}:interface={four}" if four else f"tcp:{port}"
     kind, words, named = _words(text)
-    return text if kind != "unix" or len(words) > 1 or "mode" in named else f"{text}:mode={_UNIX_MODE}"
+    return text if kind != "unix" or len(words) > 1 or "mode" in named else f"{text}:mode={unix_mode}"
+
+
+def endpoint_words(text: str) -> tuple[str, list[str], dict[str, str]]:
+    """The kind of an endpoint that is sound, its words without a name, and those with one."""
+    return _words(_long(text)) if _SHORT.fullmatch(text) else _words(text)
 
 
 def _words(text: str) -> tuple[str, list[str], dict[str, str]]:

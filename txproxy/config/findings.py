@@ -18,6 +18,8 @@ _OPTIONS: Final[dict[Path, str]] = {
     ("listeners", "listen"): "--listen",
     ("listeners", "tls_listen"): "--tls-listen",
     ("log", "access"): "--access-log",
+    ("admin", "listen"): "--admin",
+    ("admin", "token_file"): "--admin-token-file",
 }
 
 

@@ -9,6 +9,7 @@ import attrs
 
 from txproxy.cache.rules.cache_choice import CacheChoice
 from txproxy.cache.rules.cache_settings import CacheSettings
+from txproxy.config.admin_endpoint import AdminConfig
 from txproxy.errors import Path
 from txproxy.forward.mode import ForwardPolicy
 from txproxy.limits.quotas import Quota
@@ -188,10 +189,11 @@ class Config(PlainValue):
     """All of one process.
 
     ``access_log`` is ``-``, a file, or None for none; ``bounds`` are what clients may use; ``cache`` is shared by all
-    listeners that read requests; ``python_path`` has folders whose modules may be named. ``source`` is the file that it
-    was read from, empty for options, and ``lines`` has the line of each of its keys; ``warnings`` are what may be a
-    mistake in it, one line each. ``opened`` is no part of the value: what was read to check it, such as lists, and
-    would take its time to be read again. Who builds what is configured empties it.
+    listeners that read requests; ``admin`` is where the admin API is, if anywhere; ``python_path`` has folders whose
+    modules may be named. ``source`` is the file that it was read from, empty for options, and ``lines`` has the line of
+    each of its keys; ``warnings`` are what may be a mistake in it, one line each. ``opened`` is no part of the value:
+    what was read to check it, such as lists, and would take its time to be read again. Who builds what is configured
+    empties it.
     """
 
     listeners: tuple[AnyListener, ...]
@@ -200,6 +202,7 @@ class Config(PlainValue):
     access_log: str | None = None
     bounds: BoundsConfig = attrs.field(factory=BoundsConfig)
     cache: CacheSettings = attrs.field(factory=CacheSettings)
+    admin: AdminConfig | None = None
     python_path: tuple[str, ...] = ()
     source: str = attrs.field(default="", eq=False)
     lines: Mapping[Path, int] = attrs.field(factory=dict, eq=False, repr=False)

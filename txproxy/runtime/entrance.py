@@ -8,14 +8,10 @@ from typing import Any, Final
 import attrs
 from OpenSSL import SSL
 from twisted.internet import endpoints
-from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import ILoggingContext, IProtocolFactory
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txproxy.config.endpoints import server_endpoint
-from txproxy.errors import ConfigError
+from txproxy.config.endpoints import listen_at, server_endpoint
 from txproxy.matching.networks import Networks
 from txproxy.net.memory_tls import MemoryTlsFactory
 from txproxy.net.transports.listening_ports import accepts_tcp, deepen_backlog, serve_plain, serve_tls, stop_listening
@@ -24,8 +20,6 @@ from txproxy.proxy.downstream.serving import ServedBy
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.stream.stream_factory import StreamFactory
 from txproxy.tls.listener_contexts import ServerConnections, ServerTls
-
-_log = Logger()
 
 # These listen on a socket and nothing else: TLS can be spoken on what they accept. Others, such as haproxy:, put a
 # protocol of their own in between, which has to come before TLS.
@@ -56,10 +50,6 @@ def _asked(tls: ServerTls | None) -> tuple[object, ...] | None:
     """What clients had to show."""
     config = tls.config if tls is not None else None
     return (config.client_ca, config.client_auth, config.client_depth) if config is not None else None
-
-
-# What Twisted says where the lock beside a UNIX socket is that of a program which runs.
-_LOCKED: Final = "Cannot acquire lock"
 
 
 @implementer(IProtocolFactory, ILoggingContext)
@@ -100,12 +90,8 @@ class Entrance:
 
     def open(self) -> None:
         """Listen; ``ConfigError`` if that cannot be."""
-        result: list[Any] = []
-        self._endpoint.listen(_Builder(lambda addr: self._first.buildProtocol(addr))).addBoth(result.append)
-        port = result[0] if result else None
-        if isinstance(port, Failure) or port is None:
-            raise ConfigError(f"{self.text}: {_why(port)}")
-        self.port = port
+        first = _Builder(lambda addr: self._first.buildProtocol(addr))
+        self.port = port = listen_at(self._endpoint, self.text, first)
         self._on_socket = isinstance(self._endpoint, _SOCKET_ENDPOINTS) and accepts_tcp(port)
         self._arrange()
         self.behind.factory.doStart()
@@ -166,13 +152,3 @@ class Entrance:
         if protocol is not None:
             protocol.served_by = self._served_by
         return protocol
-
-
-def _why(failure: Failure | None) -> str:
-    if failure is None:
-        return "this endpoint does not listen at once"
-    fault = failure.value
-    if isinstance(fault, CannotListenError) and fault.socketError == _LOCKED:
-        return "cannot listen there: another program does already; accepted is a path of its own"
-    reason = fault.socketError if isinstance(fault, CannotListenError) else fault
-    return f"cannot listen there: {getattr(reason, 'strerror', None) or reason}"

@@ -6,27 +6,29 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final
 
-import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.logger import Logger
 
+from txproxy.admin.proxy_view import Stage
 from txproxy.config.endpoints import Bound, endpoint_text
 from txproxy.config.findings import told
 from txproxy.config.model import Config, ForwardListener
 from txproxy.config.start_lines import start_line
 from txproxy.config.toml.file import load
-from txproxy.errors import ConfigError, Path
+from txproxy.errors import ConfigError
 from txproxy.forward.proxy_factory import ForwardProxyFactory
 from txproxy.limits.allotments import Allotments
-from txproxy.matching.networks import UNIX, PeerNetworks
+from txproxy.matching.networks import UNIX
 from txproxy.net.dns.resolver import Resolver
 from txproxy.observe.access_log import AccessLog
 from txproxy.observe.audit import AuditLog
 from txproxy.observe.log_file import LogFile
-from txproxy.runtime.builder import Around, Assembly, Factory, Observers, Served, assemble
-from txproxy.runtime.entrance import Behind, Entrance
+from txproxy.runtime.admin_entrance import AdminEntrance, AssemblyView
+from txproxy.runtime.builder import Around, Factory, Observers, assemble
+from txproxy.runtime.entrance import Entrance
+from txproxy.runtime.running import Running
 from txproxy.tls.verification import ClientConnections
 
 _log = Logger()
@@ -66,56 +68,6 @@ def make_service(config: Config, reactor: Any = None, resolver: Resolver | None 
     return ProxyService(config, reactor, resolver)
 
 
-@attrs.frozen
-class _Place:
-    """An endpoint of a listener, and what it takes for itself, by which it is told from others."""
-
-    bound: Bound
-    text: str
-    served: Served
-    tls: bool
-    path: Path
-
-    def behind(self) -> Behind:
-        """What stands behind it."""
-        listener = self.served.config
-        return Behind(
-            factory=self.served.factory,
-            tls=self.served.tls if self.tls else None,
-            trusted=PeerNetworks(listener.trusted_proxies) if listener.proxy_protocol else None,
-            header_timeout=listener.limits.header_timeout,
-        )
-
-
-@attrs.define
-class _Running:
-    """A configuration that runs: what it means, its access log, and its entrances."""
-
-    assembly: Assembly
-    log: AccessLog | None
-    entrances: dict[Bound, Entrance] = attrs.field(factory=dict)
-
-    @property
-    def factories(self) -> list[Factory]:
-        """Each listener's."""
-        return self.assembly.factories
-
-    def places(self) -> list[_Place]:
-        """Each endpoint; ``ConfigError`` if one is there twice."""
-        places: list[_Place] = []
-        for number, served in enumerate(self.assembly.served):
-            for text, (kind, at) in served.config.entrance_paths:
-                path = ("listeners", number, kind, at)
-                bound = Bound.of(text)
-                if not bound.port and not bound.path:
-                    # A free port each time; the first such endpoint is the first of another configuration.
-                    bound = Bound(path=f"{text} {sum(place.text == text for place in places)}")
-                elif any(place.bound == bound for place in places):
-                    raise ConfigError(f"{text}: it is there twice", "accepted is each endpoint once", path)
-                places.append(_Place(bound, text, served, kind == "tls_listen", path))
-        return places
-
-
 class ProxyService(Service):
     """All listeners of a configuration, and what they share. Starts at once, stops after a drain; :meth:`reload` lets
     another configuration take its place.
@@ -126,6 +78,9 @@ class ProxyService(Service):
         self._around = Around(reactor, resolver or Resolver(reactor))
         # Where relative names begin may be another folder by then.
         self._file = os.path.abspath(config.source) if config.source else ""
+        self._stage = Stage.STARTING
+        self._admin = AdminEntrance(AssemblyView(lambda: self._now.assembly, lambda: self._stage), reactor)
+        self._admin.prepare(config)
         self._now = self._assemble(config, None)
         config.opened.clear()
         # those of configurations before, whose clients have not left yet, with what they write to
@@ -146,10 +101,11 @@ class ProxyService(Service):
 
     @property
     def ports(self) -> list[IListeningPort]:
-        """What is listened on, in the order of the configuration."""
-        return [entrance.port for entrance in self._now.entrances.values()]
+        """What is listened on, in the order of the configuration, and last where the admin API is."""
+        ports = [entrance.port for entrance in self._now.entrances.values()]
+        return ports if self._admin.port is None else [*ports, self._admin.port]
 
-    def _assemble(self, config: Config, before: _Running | None) -> _Running:
+    def _assemble(self, config: Config, before: Running | None) -> Running:
         if before is not None and before.log is not None and before.assembly.config.access_log == config.access_log:
             log: AccessLog | None = before.log
         else:
@@ -159,7 +115,7 @@ class ProxyService(Service):
             observers = Observers(exchanges=(log.exchange,), streams=(log.stream,))
         try:
             known = before.assembly if before is not None else None
-            running = _Running(assemble(config, observers, self._around, known), log)
+            running = Running(assemble(config, observers, self._around, known), log)
             try:
                 # An endpoint that is there twice is said before anything runs.
                 running.places()
@@ -183,10 +139,11 @@ class ProxyService(Service):
         """Serve."""
         super().startService()
         self._begin()
+        self._stage = Stage.SERVING
         # As who it is from now on: nobody else has to write there.
         self._open_cache(self._now)
 
-    def _open_cache(self, running: _Running) -> None:
+    def _open_cache(self, running: Running) -> None:
         cache = running.assembly.cache
         if cache is not None:
             try:
@@ -196,10 +153,16 @@ class ProxyService(Service):
 
     def _begin(self) -> None:
         if self._timer is None:
-            self._now.entrances = self._open(self._now, {})
+            self._now.entrances = entrances = self._open(self._now, {})
+            try:
+                self._admin.begin(self.config)
+            except ConfigError:
+                for entrance in entrances.values():
+                    entrance.close()
+                raise
             self._look_again()
 
-    def _open(self, running: _Running, there: Mapping[Bound, Entrance]) -> dict[Bound, Entrance]:
+    def _open(self, running: Running, there: Mapping[Bound, Entrance]) -> dict[Bound, Entrance]:
         """The entrances of a configuration: those that are ``there``, which are left as they are, and new ones."""
         entrances: dict[Bound, Entrance] = {}
         try:
@@ -228,7 +191,8 @@ class ProxyService(Service):
         self.check_files()
 
     def check_files(self) -> None:
-        """Read certificates and CAs again, if they have changed."""
+        """Read certificates, CAs and the admin token again, if they have changed."""
+        self._admin.check_token()
         for served in self._now.assembly.served:
             if served.tls is not None:
                 served.tls.check()
@@ -288,13 +252,16 @@ class ProxyService(Service):
         now = self._assemble(config, before)
         try:
             self._open_cache(now)
+            self._admin.prepare(config, listen=True)
             now.entrances = self._open(now, before.entrances)
         except ConfigError:
+            self._admin.keep()
             now.assembly.stop_new(before.assembly)
             if now.log is not None and now.log is not before.log:
                 now.log.close()
             raise
         self._now = now
+        self._admin.take()
         if now.assembly.cache is not None:
             now.assembly.cache.take_place(before.assembly.cache)
         elif before.assembly.cache is not None:
@@ -347,6 +314,7 @@ class ProxyService(Service):
     def stopService(self) -> Deferred[None]:
         """Stop accepting, finish what runs, for ``drain_timeout`` at the most, then leave."""
         super().stopService()
+        self._stage = Stage.DRAINING
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -385,7 +353,8 @@ class ProxyService(Service):
             self._now.assembly.cache.close()
         # What was used is written down.
         counted = {*self._now.assembly.allotments.values(), *self._counted}
-        return DeferredList([one.stop() for one in counted if one is not None], consumeErrors=True)
+        # Until here, whoever asks is told that it drains.
+        return DeferredList([self._admin.close(), *(one.stop() for one in counted)], consumeErrors=True)
 
 
 def _access_log(config: Config) -> AccessLog | None:

@@ -4,6 +4,7 @@ import pytest
 
 from tests.cli.options.meant import config
 from txproxy.cli.options.pools import TcpOptions
+from txproxy.config.admin_endpoint import AdminConfig
 from txproxy.tap import Options
 from txproxy.tls.listener_contexts import ListenerTls
 
@@ -84,3 +85,28 @@ def test_the_access_log_is_a_file_or_none_or_standard_output():
     for word, where in [("none", None), ("-", "-"), ("x.log", "x.log")]:
         options["access-log"] = word
         assert options.access_log() == where
+
+
+@pytest.mark.parametrize(
+    "mode", [["forward"], ["reverse", "--upstream=http://a"], ["tcp", "--upstream=a:1", "--listen=tcp:5"]]
+)
+def test_the_admin_endpoint_is_one_of_each_mode(mode, tmp_path, capfd):
+    file = tmp_path / "token"
+    file.write_text("0123456789abcdef\n")
+    assert config(*mode).admin is None
+    assert config(*mode, "--admin=unix:/run/a.sock").admin == AdminConfig(listen="unix:/run/a.sock")
+    made = config(*mode, "--admin=9090", f"--admin-token-file={file}")
+    assert made.admin == AdminConfig(listen="9090", token_file=str(file))
+    for words, said in [
+        (
+            ["--admin=9090"],
+            "--admin: 9090: what other machines may reach needs a token; accepted are a UNIX socket, an",
+        ),
+        ([f"--admin-token-file={file}"], "--admin-token-file needs --admin ENDPOINT"),
+        (["--admin=9090", "--admin-token-file=none"], "--admin-token-file: none: No such file or directory; accepted"),
+        (["--admin=nowhere"], "--admin: 'nowhere' is no endpoint"),
+    ]:
+        with pytest.raises(SystemExit):
+            config(*mode, *words)
+        (line,) = capfd.readouterr().err.splitlines()
+        assert line.startswith(f"txproxy {mode[0]}: {said}")

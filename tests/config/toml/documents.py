@@ -45,6 +45,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     },
     "whole": {
         "log": {},
+        "admin": {"listen": "127.0.0.1:9090"},
         "limits": {},
         "cache": {"size": "1M"},
         "cache_rules": [{"name": "r"}],

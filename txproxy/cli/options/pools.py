@@ -140,7 +140,9 @@ class ReverseOptions(_PoolOptions):
             host=self.parsed("host", host_to_send) if self["host"] is not None else None,
         )
         listener = ReverseListener(pool=pool.name, via=self.via(), **self.shared())
-        return Config(listeners=(listener,), pools=(pool,), access_log=self.access_log(), cache=self.cache())
+        return Config(
+            listeners=(listener,), pools=(pool,), access_log=self.access_log(), cache=self.cache(), admin=self.admin()
+        )
 
 
 class TcpOptions(_PoolOptions):
@@ -185,4 +187,4 @@ class TcpOptions(_PoolOptions):
         listener = TcpListener(pool=pool.name, **self.shared())
         for name in self.given(_OF_REQUESTS):
             say(f"txproxy tcp: --{name} has no effect: it is for requests, and tcp does not look into streams")
-        return Config(listeners=(listener,), pools=(pool,), access_log=self.access_log())
+        return Config(listeners=(listener,), pools=(pool,), access_log=self.access_log(), admin=self.admin())

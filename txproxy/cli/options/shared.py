@@ -15,6 +15,8 @@ from txproxy.components.values import (
     parse_pseudonym,
     shown,
 )
+from txproxy.config.admin_endpoint import AdminConfig, read_token
+from txproxy.config.endpoints import endpoint_text
 from txproxy.config.findings import of_option
 from txproxy.config.model import Config, ReverseListener
 from txproxy.config.setting_readers import options_of, parse_options
@@ -95,6 +97,13 @@ class ListenerOptions(Mode):
         ["tls-ciphers", None, None, "OpenSSL cipher string [default: OpenSSL's strong ones]"],
         ["tls-client-ca", None, None, "require client certificates signed by the CAs in this PEM file [default: none]"],
         ["access-log", None, "-", "- for standard output, none, or a file (reopened on SIGHUP and SIGUSR1)"],
+        ["admin", None, None, "serve the admin API, /healthz and /readyz at this endpoint [default: none]"],
+        [
+            "admin-token-file",
+            None,
+            None,
+            "the token that the admin API asks for; needed where other machines reach it [default: none]",
+        ],
         *options_of(Limits),
         ["via", None, default_of(ReverseListener, "via"), "pseudonym in Via of requests, or none"],
     ]
@@ -176,6 +185,17 @@ class ListenerOptions(Mode):
         """Where it goes, or None."""
         where: str = self["access-log"]
         return None if where == "none" else where
+
+    def admin(self) -> AdminConfig | None:
+        """Where the admin API is, or None."""
+        file: str | None = self["admin-token-file"]
+        if self["admin"] is None:
+            if file is not None:
+                raise ConfigError("--admin-token-file needs --admin ENDPOINT")
+            return None
+        if file is not None:
+            self.parsed("admin-token-file", read_token)
+        return self.parsed("admin", lambda text: AdminConfig(listen=endpoint_text(text), token_file=file))
 
     def _tls(self) -> ListenerTls | None:
         if not self.certificates:

@@ -14,6 +14,7 @@ from txproxy.components.values import text
 from txproxy.config.findings import Findings, in_file
 from txproxy.config.middleware import use_path
 from txproxy.config.model import Config, ReverseListener
+from txproxy.config.toml.admin_table import read_admin, see_admin
 from txproxy.config.toml.bounds import read_bounds
 from txproxy.config.toml.cache_tables import read_cache
 from txproxy.config.toml.effects import see_bounds, see_cache
@@ -103,12 +104,14 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
         table.fault("there are no listeners", accepted="accepted is [[listeners]] for one or more")
     bounds = read_bounds(table, defaults.limits.ipv6_prefix)
     cache = read_cache(table)
+    admin = read_admin(table)
     table.close()
     # What ties them says where by their places, which are others than those in the file where one is no table.
     tied = tie(Parts(pools, routes, listeners), findings) if _are_tables(data) else list(listeners)
     if not findings.faults:
         see_bounds(bounds, tied, findings)
         see_cache(cache, routes, tied, findings)
+        see_admin(admin, tied, findings)
     return Config(
         listeners=tuple(tied),
         pools=tuple(pools.values()),
@@ -116,6 +119,7 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
         access_log=None if access_log == "none" else access_log,
         bounds=bounds,
         cache=cache,
+        admin=admin,
         python_path=python_path,
         source=file,
     )

@@ -1,0 +1,231 @@
+"""The admin API of what runs: begun with it, kept or moved by a reload, and left last."""
+
+import attrs
+import pytest
+from twisted.logger import capturedLogs, formatEvent
+
+from tests.admin.conftest import read
+from tests.runtime.listening import GET, ListeningReactor
+from txproxy.admin.proxy_view import ListenerView, Stage
+from txproxy.config import Config, ForwardListener, parse
+from txproxy.config.admin_endpoint import AdminConfig
+from txproxy.errors import ConfigError
+from txproxy.net.dns.resolver import Resolver
+from txproxy.runtime.admin_entrance import AssemblyView
+from txproxy.runtime.builder import Around, Observers, assemble
+from txproxy.runtime.proxy_service import make_service
+
+TOKEN = "0123456789abcdef"
+FILE = """
+[log]
+access = "none"
+[admin]
+listen = "127.0.0.1:9090"
+[[listeners]]
+listen = "tcp:8080"
+pool = "app"
+[pools.app]
+upstreams = "http://10.0.0.1:80"
+"""
+ALONE = "[[routes]]\nname = 'all'\npath = '/x'\nrespond = { status = 200 }\n"
+
+
+@pytest.fixture
+def reactor():
+    return ListeningReactor()
+
+
+@pytest.fixture
+def start(reactor):
+    services = []
+
+    def start(config):
+        service = make_service(parse(config, "edge.toml") if isinstance(config, str) else config, reactor)
+        service.privilegedStartService()
+        service.startService()
+        services.append(service)
+        return service
+
+    yield start
+    for service in services:
+        service.hurry()
+        if service.running:
+            service.stopService()
+    reactor.advance(90)
+    assert not any(port.listens for port in reactor.ports.values())
+    assert reactor.getDelayedCalls() == []
+
+
+def ask(reactor, path, *lines, port=9090):
+    client = reactor.connect(port)
+    client.send("\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode())
+    (answer,) = read(client.take())
+    client.drop(clean=True)
+    return answer
+
+
+def test_without_it_nothing_more_listens(start, reactor):
+    service = start(FILE.replace('[admin]\nlisten = "127.0.0.1:9090"\n', ""))
+    assert list(reactor.ports) == [8080] and len(service.ports) == 1
+
+
+def test_it_says_how_far_the_proxy_is(start, reactor):
+    service = make_service(parse(FILE, "edge.toml"), reactor)
+    service.privilegedStartService()
+    assert ask(reactor, "/readyz").json["reasons"] == ["starting"]
+    service.startService()
+    assert ask(reactor, "/readyz").status == 200
+    assert [port.number for port in service.ports] == [8080, 9090]
+    client = reactor.connect(8080)
+    client.send(GET)
+    stopped = []
+    service.stopService().addCallback(stopped.append)
+    reactor.advance(0)
+    assert not reactor.ports[8080].listens and stopped == []
+    assert ask(reactor, "/readyz").json["reasons"] == ["draining"]
+    assert ask(reactor, "/healthz").status == 200
+    client.drop()
+    reactor.advance(0.1)
+    assert stopped and not reactor.ports[9090].listens
+    reactor.advance(60)
+    assert reactor.getDelayedCalls() == []
+
+
+MANY = """
+[[listeners]]
+name = "edge"
+listen = "tcp:1"
+pool = "app"
+routes = ["api"]
+[[listeners]]
+name = "own"
+listen = "tcp:2"
+routes = ["answers", "api"]
+[[listeners]]
+name = "streams"
+mode = "tcp"
+listen = "tcp:3"
+pool = "raw"
+sni = { "a.example" = "raw", "b.example" = "other" }
+[[listeners]]
+name = "out"
+mode = "forward"
+listen = "tcp:4"
+[[routes]]
+name = "api"
+path = "/api"
+pool = "api"
+auth = { pool = "users" }
+[[routes]]
+name = "answers"
+path = "/x"
+respond = { status = 200 }
+[pools]
+app = { upstreams = "http://10.0.0.1" }
+api = { upstreams = "http://10.0.0.2" }
+users = { upstreams = "http://10.0.0.3" }
+raw = { upstreams = "10.0.0.4:1" }
+other = { upstreams = "10.0.0.5:1" }
+"""
+
+
+def test_what_each_listener_needs_is_seen(reactor):
+    config = parse(MANY, "edge.toml")
+    assembly = assemble(config, Observers(), Around(reactor, Resolver(reactor)))
+    view = AssemblyView(lambda: assembly, lambda: Stage.SERVING)
+    assert view.listeners == [
+        ListenerView("edge", ("app", "api", "users"), without=False),
+        ListenerView("own", ("api", "users"), without=True),
+        ListenerView("streams", ("raw", "other"), without=False),
+        ListenerView("out", (), without=True),
+    ]
+    assert {name: pool.name for name, pool in view.pools.items()} == {
+        name: name for name in ("app", "api", "users", "raw", "other")
+    }
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (
+            {"listen": "127.0.0.1:5"},
+            r"^--admin 127\.0\.0\.1:5: a listener is there; accepted is an endpoint of its own$",
+        ),
+        (
+            {"listen": "6", "token_file": "/none"},
+            r"^--admin-token-file /none: No such file or directory; accepted is a file",
+        ),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_listens(reactor, config, said):
+    listener = ForwardListener(listen=("127.0.0.1:5",))
+    with pytest.raises(ConfigError, match=said):
+        make_service(Config(listeners=(listener,), admin=AdminConfig(**config)), reactor)
+    assert reactor.ports == {}
+
+
+def test_an_endpoint_that_is_taken_ends_the_start_and_the_others_are_given_back(reactor):
+    reactor.taken = (9090,)
+    service = make_service(
+        Config(listeners=(ForwardListener(listen=("tcp:1",)),), admin=AdminConfig(listen="127.0.0.1:9090")), reactor
+    )
+    with pytest.raises(ConfigError, match=r"^--admin 127\.0\.0\.1:9090: cannot listen there: Address already in use$"):
+        service.privilegedStartService()
+    assert not reactor.ports[1].listens
+
+
+def test_a_reload_keeps_it_and_its_clients(start, reactor):
+    service = start(FILE)
+    port, client = reactor.ports[9090], reactor.connect(9090)
+    service.reload(parse(FILE.replace("10.0.0.1", "10.0.0.2"), "edge.toml"))
+    assert reactor.ports[9090] is port and port.listens and not client.closed
+    assert ask(reactor, "/readyz").status == 200
+
+
+def test_a_reload_may_move_it_take_it_away_and_bring_it_back(start, reactor):
+    service = start(FILE)
+    client = reactor.connect(9090)
+    service.reload(parse(FILE.replace("9090", "9091"), "edge.toml"))
+    reactor.advance(0)
+    assert not reactor.ports[9090].listens and client.closed
+    assert ask(reactor, "/readyz", port=9091).status == 200
+    service.reload(parse(FILE.replace('[admin]\nlisten = "127.0.0.1:9090"\n', ""), "edge.toml"))
+    assert not reactor.ports[9091].listens
+    service.reload(parse(FILE, "edge.toml"))
+    assert ask(reactor, "/readyz").status == 200
+
+
+def test_a_reload_that_cannot_be_leaves_it_as_it_was(start, reactor):
+    service = start(FILE)
+    reactor.taken = (9091, 8081)
+    for other in (FILE.replace("9090", "9091"), FILE.replace("9090", "9092").replace("8080", "8081")):
+        with pytest.raises(ConfigError, match="cannot listen there"):
+            service.reload(parse(other, "edge.toml"))
+        assert ask(reactor, "/readyz").status == 200
+    assert [number for number, port in reactor.ports.items() if port.listens] == [8080, 9090]
+
+
+def test_a_token_is_asked_for_from_a_reload_on_and_read_again_when_it_changes(start, reactor, tmp_path):
+    file = tmp_path / "token"
+    file.write_text(TOKEN)
+    config = parse(FILE, "edge.toml")
+    service = start(config)
+    asking = attrs.evolve(config, admin=AdminConfig(listen="127.0.0.1:9090", token_file=str(file)))
+    service.reload(asking)
+    assert ask(reactor, "/").status == 401
+    assert ask(reactor, "/", f"Authorization: Bearer {TOKEN}").status == 404
+    file.write_text("another-0123456789")
+    service.check_files()
+    assert ask(reactor, "/", f"Authorization: Bearer {TOKEN}").status == 401
+    assert ask(reactor, "/", "Authorization: Bearer another-0123456789").status == 404
+    file.write_text("short")
+    with capturedLogs() as events:
+        service.check_files()
+        service.check_files()
+    (said,) = [formatEvent(event) for event in events]
+    assert said.startswith(f"token_file: {file}: there is no token in it") and said.endswith("that was there is kept")
+    assert ask(reactor, "/", "Authorization: Bearer another-0123456789").status == 404
+    with pytest.raises(ConfigError, match="no token in it"):
+        service.reload(attrs.evolve(asking, listeners=config.listeners))
+    service.reload(config)
+    assert ask(reactor, "/").status == 404

@@ -1,0 +1,130 @@
+"""Requests to the admin API: checked, handed to who knows, and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from typing import Any, Final
+from urllib.parse import unquote
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from txproxy.admin.access_checks import Access
+from txproxy.admin.api_call import JSON, ApiCall, ApiFault, Text, read_body, read_query, written
+from txproxy.admin.api_paths import ApiPaths, Verb
+
+_log = Logger()
+_PLAIN: Final = (
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+)
+
+
+class AdminResource(Resource):
+    """Answers by ``paths`` who has ``access``, which may become another while it serves."""
+
+    isLeaf = True
+
+    def __init__(self, paths: ApiPaths, access: Access) -> None:
+        super().__init__()
+        self._paths = paths
+        self.access = access
+
+    def render(self, request: Any) -> Any:
+        """See ``twisted.web.resource.IResource``. It writes the answer itself."""
+        for name, value in _PLAIN:
+            request.setHeader(name, value)
+        try:
+            given = self._handled(request)
+        except Exception:
+            given = Failure()
+        if isawaitable(given):
+            _wait(request, given)
+        else:
+            _answer(request, given)
+        return NOT_DONE_YET
+
+    def _handled(self, request: Any) -> object | Awaitable[object]:
+        fields = _fields(request)
+        self.access.check_origin(fields("host"), fields("origin"), 0 if request.clientproto == b"HTTP/1.0" else 1)
+        trusted = self.access.has_token(fields("authorization"))
+        found = self._paths.find(request.path.decode("ascii", "replace"))
+        if not trusted and not (found is not None and all(verb.open for verb in found[0].values())):
+            request.setHeader("WWW-Authenticate", 'Bearer realm="txproxy"')
+            raise ApiFault(401, "the token is missing or wrong; accepted is Authorization: Bearer TOKEN")
+        if found is None:
+            raise ApiFault(404, f"there is no {unquote(request.path.decode('ascii', 'replace'))!r} here")
+        verbs, names = found
+        verb = _verb(request, verbs)
+        return verb.handle(_call(request, verb, names, trusted))
+
+
+def _wait(request: Any, given: Any) -> None:
+    """Answer when it is known; what is done ends where nobody waits for that any more."""
+    waiting: Deferred[Any] = Deferred.fromCoroutine(_awaited(given))
+    gone: list[object] = []
+
+    def left(_: object) -> None:
+        gone.append(request)
+        waiting.cancel()
+
+    request.notifyFinish().addErrback(left)
+    waiting.addBoth(lambda found: None if gone else _answer(request, found))
+
+
+async def _awaited(given: Awaitable[object]) -> object:
+    return await given
+
+
+def _fields(request: Any) -> Callable[[str], list[str]]:
+    """What a request has in the fields of a name."""
+    return lambda name: list(request.requestHeaders.getRawHeaders(name, []))
+
+
+def _verb(request: Any, verbs: dict[str, Verb]) -> Verb:
+    method = request.method.decode("ascii", "replace")
+    verb = verbs.get("GET" if method == "HEAD" else method)
+    if verb is None:
+        allowed = sorted(verbs) + (["HEAD"] if "GET" in verbs else [])
+        request.setHeader("Allow", ", ".join(allowed))
+        raise ApiFault(405, f"{method!r} is no method of it; accepted: {', '.join(allowed)}")
+    return verb
+
+
+def _call(request: Any, verb: Verb, names: tuple[str, ...], trusted: bool) -> ApiCall:
+    query = read_query(request.uri.partition(b"?")[2], verb.query)
+    data = request.content.read()
+    accept = request.getHeader("accept") or ""
+    if verb.body is None:
+        if data:
+            raise ApiFault(400, "there is a body; accepted is none")
+        return ApiCall(names, query, {}, trusted, accept)
+    body = read_body(request.getHeader("content-type") or "", data, verb.body)
+    return ApiCall(names, query, body, trusted, accept)
+
+
+def _answer(request: Any, given: object) -> None:
+    """Say what is ``given``: text, what JSON can have, or why there is neither."""
+    kind, status = JSON, 200
+    if isinstance(given, Failure):
+        if given.check(ApiFault) is None:
+            # A fault of ours: what it is stands in the log alone.
+            _log.failure("the admin API failed", given)
+            given = Failure(ApiFault(500, "this has failed; the log says why"))
+        fault = given.value
+        assert isinstance(fault, ApiFault)
+        status, body = fault.status, written({"error": fault.text, **fault.more})
+    elif isinstance(given, Text):
+        kind, body = given.type, given.text.encode("utf-8")
+    else:
+        body = written(given)
+    request.setResponseCode(status)
+    request.setHeader("Content-Type", kind)
+    request.setHeader("Content-Length", str(len(body)))
+    request.write(body)
+    request.finish()

@@ -1,0 +1,77 @@
+"""The endpoint of the admin API: listened on, kept over reloads, and left last."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from txproxy.admin.access_checks import Access
+from txproxy.admin.admin_resource import AdminResource
+from txproxy.admin.admin_site import AdminSite
+from txproxy.admin.api_paths import ApiPaths, Verb
+from txproxy.admin.proxy_view import ProxyView
+from txproxy.admin.readiness import health_verbs
+from txproxy.config.admin_endpoint import UNIX_MODE, AdminConfig
+from txproxy.config.endpoints import listen_at, server_endpoint
+from txproxy.errors import ConfigError
+from txproxy.file_stamps import Stamp
+
+_log = Logger()
+
+
+class AdminServer:
+    """Serves the admin API of what ``view`` shows to who has ``access``, at the endpoint that this names."""
+
+    def __init__(self, access: Access, view: ProxyView, reactor: Any) -> None:
+        self.port: Any = None
+        self._reactor = reactor
+        self._resource = AdminResource(ApiPaths(verbs_of(view)), access)
+        self._site = AdminSite(self._resource, reactor)
+
+    @property
+    def config(self) -> AdminConfig:
+        """What it serves by."""
+        return self._resource.access.config
+
+    def open(self) -> None:
+        """Listen; ``ConfigError`` if that cannot be."""
+        text = self.config.listen
+        try:
+            self.port = listen_at(server_endpoint(self._reactor, text, UNIX_MODE), text, self._site)
+        except ConfigError as fault:
+            raise fault.at("listen") from None
+
+    def lead_to(self, access: Access) -> None:
+        """The same place is to be served as another configuration has it."""
+        config = access.config
+        if config.is_unix and config.unix_mode != self.config.unix_mode:
+            os.chmod(config.bound.path, config.unix_mode)
+        self._resource.access = access
+
+    def check_token(self) -> None:
+        """Read the token again if its file has changed. One that cannot be read changes nothing, and is said."""
+        access = self._resource.access
+        if not access.changed:
+            return
+        try:
+            self._resource.access = Access.of(access.config)
+        except ConfigError as fault:
+            # Once for each change.
+            self._resource.access = attrs.evolve(access, stamp=Stamp.now(access.config.token_file or ""))
+            _log.error("{fault}: the token that was there is kept", fault=str(fault))
+
+    def close(self) -> Deferred[Any] | None:
+        """Listen no more, and close all clients; gives a Deferred, or None."""
+        self._site.abort()
+        port, self.port = self.port, None
+        return port.stopListening() if port is not None else None
+
+
+def verbs_of(view: ProxyView) -> Iterable[Verb]:
+    """All that the admin API does."""
+    return [*health_verbs(view)]

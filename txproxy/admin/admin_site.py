@@ -1,0 +1,87 @@
+"""The admin API over HTTP: twisted.web's server, with bounds, and without what it says of itself."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from twisted.protocols.policies import WrappingFactory
+from twisted.web.http import datetimeToString
+from twisted.web.resource import Resource
+from twisted.web.server import Request, Site
+
+from txproxy.admin.api_call import JSON, written
+
+MOST_BODY: Final = 1 << 20
+# So many clients at once: those that come then are closed.
+MOST_CLIENTS: Final = 64
+# After so many seconds without a byte between two requests, or within one, a client is closed.
+_PATIENCE: Final = 60.0
+_TOO_LARGE: Final = written({"error": f"the body is too large; accepted are {MOST_BODY} bytes"})
+
+
+class AdminRequest(Request):
+    """One request, whose body is bounded."""
+
+    _size = 0
+
+    def gotLength(self, length: int | None) -> None:
+        """See ``twisted.web.http.Request``. A body that says that it is too large is not waited for."""
+        super().gotLength(min(length or 0, MOST_BODY))
+        if length is not None and length > MOST_BODY:
+            self._refuse()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """See ``twisted.web.http.Request``."""
+        self._size += len(data)
+        if self._size <= MOST_BODY:
+            super().handleContentChunk(data)
+        elif self._size - len(data) <= MOST_BODY:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        self._size = MOST_BODY + 1
+        head = f"HTTP/1.1 413 Content Too Large\r\nContent-Type: {JSON}\r\nContent-Length: {len(_TOO_LARGE)}\r\n"
+        self.channel.writeSequence([head.encode("ascii"), b"Connection: close\r\n\r\n", _TOO_LARGE])
+        self.channel.loseConnection()
+
+    def process(self) -> None:
+        """All of it is there. Nothing is said of who serves it, and with which version."""
+        if self._size <= MOST_BODY:
+            self.setHeader(b"Date", datetimeToString())
+            channel: Any = self.channel
+            channel.site.resource.render(self)
+
+
+class _Quiet(Site):
+    """Keeps no log: who asks each second whether all is well would fill one."""
+
+    displayTracebacks = False
+
+    def startFactory(self) -> None:
+        """There is no time of a log to keep."""
+
+    def stopFactory(self) -> None:
+        """Neither."""
+
+    def log(self, request: Any) -> None:
+        """Nothing."""
+
+
+class AdminSite(WrappingFactory):
+    """Serves ``resource`` to so many clients as there may be."""
+
+    noisy = False
+
+    def __init__(self, resource: Resource, reactor: Any) -> None:
+        site = _Quiet(resource, requestFactory=AdminRequest, timeout=_PATIENCE, reactor=reactor)
+        site.noisy = False
+        super().__init__(site)
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """A protocol for a new client; none where there are too many."""
+        return super().buildProtocol(addr) if len(self.protocols) < MOST_CLIENTS else None
+
+    def abort(self) -> None:
+        """Close all clients, at once."""
+        for client in list(self.protocols):
+            client.transport.abortConnection()

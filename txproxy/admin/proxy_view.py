@@ -1,0 +1,46 @@
+"""What the admin API sees of a running proxy: who runs one hands it over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Protocol
+
+import attrs
+
+from txproxy.upstreams.pool import Pool
+
+
+class Stage(Enum):
+    """How far a proxy is."""
+
+    STARTING = "starting"
+    SERVING = "serving"
+    DRAINING = "draining"
+
+
+@attrs.frozen
+class ListenerView:
+    """A listener: its ``name``, the names of the ``pools`` that it sends to, and whether it can serve ``without``
+    them.
+    """
+
+    name: str
+    pools: tuple[str, ...]
+    without: bool
+
+
+class ProxyView(Protocol):
+    """A running proxy, as it is now: a reload may have changed it since that was asked last."""
+
+    @property
+    def stage(self) -> Stage:
+        """How far it is."""
+
+    @property
+    def listeners(self) -> Sequence[ListenerView]:
+        """Its listeners."""
+
+    @property
+    def pools(self) -> Mapping[str, Pool]:
+        """Its pools, by their names."""

@@ -1,0 +1,89 @@
+"""Where the admin API is served, and the token that it asks for."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from typing import Final
+
+import attrs
+
+from txproxy.config.endpoints import Bound, endpoint_words
+from txproxy.errors import ConfigError
+
+# RFC 6750 section 2.1. Who may guess at it all day has no chance with so many characters.
+_TOKEN: Final = re.compile(rb"[A-Za-z0-9\-._~+/]{16,512}=*")
+_MOST: Final = 4096
+_TOKEN_ACCEPTED: Final = (
+    "accepted is one line of 16 to 512 letters, digits and -._~+/, such as `openssl rand -hex 32` prints"
+)
+# Who may use a socket whose endpoint says nothing else: nobody but its owner.
+UNIX_MODE: Final = "600"
+
+
+@attrs.frozen(kw_only=True)
+class AdminConfig:
+    """The admin API on the endpoint ``listen``, with the token in ``token_file``; without one nobody is asked for it.
+    Only what no other machine reaches can be without one: else it is a ``ConfigError`` at ``token_file``.
+    """
+
+    listen: str
+    token_file: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.token_file is None and not self.is_local:
+            raise ConfigError(
+                f"{self.listen}: what other machines may reach needs a token",
+                "accepted are a UNIX socket, an address on loopback, and a token file with it",
+                ("listen",),
+            )
+
+    @property
+    def bound(self) -> Bound:
+        """What it takes for itself."""
+        return Bound.of(self.listen)
+
+    @property
+    def is_unix(self) -> bool:
+        """Whether it is a UNIX socket, which no browser reaches."""
+        kind, words, named = endpoint_words(self.listen)
+        return kind == "unix" or (kind == "systemd" and named.get("domain", *words[:1] or [""]) == "UNIX")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is a port that only this machine reaches."""
+        address = self.bound.interface
+        return bool(address) and ipaddress.ip_address(address).is_loopback
+
+    @property
+    def is_local(self) -> bool:
+        """Whether no other machine reaches it."""
+        return self.is_unix or self.is_loopback
+
+    @property
+    def unix_mode(self) -> int:
+        """Who may use it, if it is a path."""
+        _, words, named = endpoint_words(self.listen)
+        return int(named.get("mode", words[1] if len(words) > 1 else UNIX_MODE), 8)
+
+
+def check_place(admin: AdminConfig, taken: Iterable[str]) -> None:
+    """A ``ConfigError`` at ``listen`` if one of the endpoints that are ``taken`` is there already."""
+    if any(admin.bound.collides(Bound.of(text)) for text in taken):
+        raise ConfigError(f"{admin.listen}: a listener is there", "accepted is an endpoint of its own", ("listen",))
+
+
+def read_token(file: str) -> bytes:
+    """The token in a file; ``ConfigError`` if there is none."""
+    try:
+        with open(file, "rb") as opened:
+            data = opened.read(_MOST)
+    except (OSError, ValueError) as fault:
+        why = getattr(fault, "strerror", None) or str(fault)
+        raise ConfigError(f"{file}: {why}", "accepted is a file that can be read") from None
+    token = data.strip()
+    if not _TOKEN.fullmatch(token):
+        # What is in it may be a secret, though none of this kind.
+        raise ConfigError(f"{file}: there is no token in it", _TOKEN_ACCEPTED)
+    return token

@@ -1,0 +1,131 @@
+"""The admin API of what runs: what it shows, and where it is reached, over reloads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.logger import Logger
+
+from txproxy.admin.access_checks import Access
+from txproxy.admin.admin_server import AdminServer
+from txproxy.admin.proxy_view import ListenerView, Stage
+from txproxy.config.admin_endpoint import check_place
+from txproxy.config.findings import told
+from txproxy.config.model import AnyListener, Config, ForwardListener, TcpListener
+from txproxy.errors import ConfigError
+from txproxy.runtime.builder import Assembly
+from txproxy.upstreams.pool import Pool
+
+_log = Logger()
+
+
+@attrs.frozen
+class AssemblyView:
+    """Shows what runs now (see :class:`txproxy.admin.proxy_view.ProxyView`)."""
+
+    _assembly: Callable[[], Assembly]
+    _stage: Callable[[], Stage]
+
+    @property
+    def stage(self) -> Stage:
+        """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        return self._stage()
+
+    @property
+    def listeners(self) -> Sequence[ListenerView]:
+        """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        config = self._assembly().config
+        return [_seen(listener, config) for listener in config.listeners]
+
+    @property
+    def pools(self) -> Mapping[str, Pool]:
+        """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        return {name: live.pool for name, live in self._assembly().pools.items()}
+
+
+def _seen(listener: AnyListener, config: Config) -> ListenerView:
+    if isinstance(listener, ForwardListener):
+        return ListenerView(listener.name, (), without=True)
+    if isinstance(listener, TcpListener):
+        return ListenerView(listener.name, tuple(dict.fromkeys(listener.pools)), without=False)
+    routes = config.routes_of(listener)
+    names = [*([] if listener.pool is None else [listener.pool]), *(name for route in routes for name in route.pools)]
+    alone = any(not route.action.uses for route in routes)
+    return ListenerView(listener.name, tuple(dict.fromkeys(names)), without=alone)
+
+
+class AdminEntrance:
+    """Where the admin API is reached, if a configuration says where; it is about what ``view`` shows."""
+
+    def __init__(self, view: AssemblyView, reactor: Any) -> None:
+        self._view = view
+        self._reactor = reactor
+        self._server: AdminServer | None = None
+        # for the configuration that is about to run: who serves, and how
+        self._next: AdminServer | None = None
+        self._access: Access | None = None
+
+    @property
+    def port(self) -> Any:
+        """What is listened on, or None."""
+        return self._server.port if self._server is not None else None
+
+    def prepare(self, config: Config, listen: bool = False) -> None:
+        """Have ready what a configuration needs that is about to run, and ``listen`` there if somebody serves already.
+        ``ConfigError`` if that cannot be: nothing has changed then.
+        """
+        self._next = self._access = None
+        admin = config.admin
+        if admin is None:
+            return
+        try:
+            check_place(admin, (text for listener in config.listeners for text in listener.endpoints))
+            self._access = access = Access.of(admin)
+            if self._server is not None and self._server.config.bound == admin.bound:
+                self._next = self._server
+                return
+            made = AdminServer(access, self._view, self._reactor)
+            if listen:
+                made.open()
+            self._next = made
+        except ConfigError as fault:
+            raise told(fault.at("admin"), config) from None
+
+    def begin(self, config: Config) -> None:
+        """Listen for the first time, by ``config``; ``ConfigError`` if that cannot be."""
+        if self._next is not None:
+            try:
+                self._next.open()
+            except ConfigError as fault:
+                raise told(fault.at("admin"), config) from None
+        self.take()
+
+    def take(self) -> None:
+        """What was prepared takes the place of what is there."""
+        before, self._server = self._server, self._next
+        self._next = None
+        if self._server is not None and self._access is not None:
+            self._server.lead_to(self._access)
+        if before is not None and before is not self._server:
+            before.close()
+        if self._server is not None and before is not self._server:
+            _log.info("{said}", said=f"admin API at {self._server.config.listen}")
+
+    def keep(self) -> None:
+        """What was prepared is not taken."""
+        made, self._next = self._next, None
+        if made is not None and made is not self._server:
+            made.close()
+
+    def check_token(self) -> None:
+        """Read the token again, if its file has changed."""
+        if self._server is not None:
+            self._server.check_token()
+
+    def close(self) -> Deferred[Any]:
+        """Listen no more; fires when that is so."""
+        server, self._server = self._server, None
+        return maybeDeferred(server.close) if server is not None else succeed(None)

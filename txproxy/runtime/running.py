@@ -1,0 +1,62 @@
+"""A configuration that runs: its endpoints, and what stands behind each."""
+
+from __future__ import annotations
+
+import attrs
+
+from txproxy.config.endpoints import Bound
+from txproxy.errors import ConfigError, Path
+from txproxy.matching.networks import PeerNetworks
+from txproxy.observe.access_log import AccessLog
+from txproxy.runtime.builder import Assembly, Factory, Served
+from txproxy.runtime.entrance import Behind, Entrance
+
+
+@attrs.frozen
+class Place:
+    """An endpoint of a listener, and what it takes for itself, by which it is told from others."""
+
+    bound: Bound
+    text: str
+    served: Served
+    tls: bool
+    path: Path
+
+    def behind(self) -> Behind:
+        """What stands behind it."""
+        listener = self.served.config
+        return Behind(
+            factory=self.served.factory,
+            tls=self.served.tls if self.tls else None,
+            trusted=PeerNetworks(listener.trusted_proxies) if listener.proxy_protocol else None,
+            header_timeout=listener.limits.header_timeout,
+        )
+
+
+@attrs.define
+class Running:
+    """A configuration that runs: what it means, its access log, and its entrances."""
+
+    assembly: Assembly
+    log: AccessLog | None
+    entrances: dict[Bound, Entrance] = attrs.field(factory=dict)
+
+    @property
+    def factories(self) -> list[Factory]:
+        """Each listener's."""
+        return self.assembly.factories
+
+    def places(self) -> list[Place]:
+        """Each endpoint; ``ConfigError`` if one is there twice."""
+        places: list[Place] = []
+        for number, served in enumerate(self.assembly.served):
+            for text, (kind, at) in served.config.entrance_paths:
+                path = ("listeners", number, kind, at)
+                bound = Bound.of(text)
+                if not bound.port and not bound.path:
+                    # A free port each time; the first such endpoint is the first of another configuration.
+                    bound = Bound(path=f"{text} {sum(place.text == text for place in places)}")
+                elif any(place.bound == bound for place in places):
+                    raise ConfigError(f"{text}: it is there twice", "accepted is each endpoint once", path)
+                places.append(Place(bound, text, served, kind == "tls_listen", path))
+        return places
