@@ -1,8 +1,12 @@
 """Memory above a disk: what is found where, and what becomes of it."""
 
+import os
+
 import pytest
 
 from txproxy.cache.disk.disk_store import DiskStore, NeedsThread
+from txproxy.cache.disk.disk_writer import DiskWriter
+from txproxy.cache.disk.record_reader import DiskEntry
 from txproxy.cache.memory.memory_store import MemoryStore
 from txproxy.cache.stored import Entry, Freshness, MemoryBody, StoredHead
 from txproxy.cache.tiered_store import TieredStore
@@ -14,11 +18,16 @@ LARGE = b"x" * 100_000
 
 
 @pytest.fixture
-def make(tmp_path):
+def now():
+    return [0.0]
+
+
+@pytest.fixture
+def make(tmp_path, now):
     made = []
 
     def make(memory=1 << 20):
-        disk = DiskStore(str(tmp_path / "cache"), 1 << 24, segment_size=1 << 21)
+        disk = DiskStore(str(tmp_path / "cache"), 1 << 24, segment_size=1 << 21, clock=lambda: now[0])
         made.append(disk)
         return TieredStore(MemoryStore(memory), disk)
 
@@ -43,8 +52,6 @@ def written(store, data, key=KEY, vary=()):
 
 
 def content(entry):
-    import os
-
     found = b""
     for part in entry.body.parts(0, entry.body.length):
         found += part if isinstance(part, bytes) else os.pread(part.fd, part.size, part.offset)
@@ -162,10 +169,114 @@ def test_what_has_to_be_waited_for_is_said(store, monkeypatch):
     assert store.look(KEY, PLAIN)() == ()
 
 
-def test_where_the_disk_fails_nothing_is_kept(store, monkeypatch):
-    monkeypatch.setattr(type(store.disk), "put", lambda *_: None)
+@pytest.fixture
+def break_disk(tmp_path):
+    """Nothing can be written to the disk from now on; gives what makes an end of that."""
+
+    def break_disk(store):
+        real, device = os.pwrite, os.stat(tmp_path).st_dev
+
+        def full(fd, *args):
+            if os.fstat(fd).st_dev == device:
+                raise OSError(28, "No space left on device")
+            return real(fd, *args)
+
+        patch = pytest.MonkeyPatch()
+        patches.append(patch)
+        patch.setattr("txproxy.cache.disk.segment.os.pwrite", full)
+        patch.setattr("txproxy.cache.disk.segment._allocate", full)
+        return patch.undo
+
+    patches = []
+    yield break_disk
+    for patch in patches:
+        patch.undo()
+
+
+@pytest.mark.parametrize("size", [0, 5, 40_000])
+@pytest.mark.parametrize("known", [True, False])
+def test_where_the_disk_is_full_memory_keeps_what_fits(store, break_disk, now, size, known):
+    end = break_disk(store)
+    data = b"x" * size
+    for number in range(3):
+        key = b"%032d" % number
+        writer = store.body(size if known else None, key)
+        assert writer.write(data)
+        assert store.put(Entry(key, head(), writer.finish()))
+        assert store.look(key, PLAIN) is None
+        (entry,) = store.variants(key)
+        assert content(entry) == data and store.is_ready(entry) and not isinstance(entry, DiskEntry)
+    assert store.disk.health.failures == 1
+    assert store.max_object == store.memory.max_object
+    end()
+    now[0] += 10.0
+    assert store.max_object == store.disk.max_object
+    assert store.put(written(store, data)) and isinstance(store.variants(KEY)[0], DiskEntry)
+
+
+def test_what_memory_does_not_take_is_known_beforehand_not_to_be_kept(store, break_disk, now):
+    end = break_disk(store)
+    most = store.memory.max_object
+    assert store.body(most + 1, KEY) is None
+    assert store.disk.health.failures == 1
+    assert store.body(most + 1, KEY) is None and store.disk.health.failures == 1
+    now[0] += 10.0
+    end()
+    # It is tried with what is known to fit first.
+    assert not isinstance(store.body(None, KEY), DiskWriter)
+    assert store.put(written(store, b"x" * (most + 1)))
+    assert isinstance(store.body(None, KEY), DiskWriter)
+
+
+@pytest.mark.parametrize("data", [b"old", LARGE], ids=["small", "large"])
+def test_where_the_disk_is_full_another_takes_its_place(store, break_disk, data):
+    store.put(written(store, data))
+    (old,) = store.variants(KEY)
+    break_disk(store)
+    assert store.put(Entry(KEY, head(), MemoryBody(b"new")), old)
+    assert [content(one) for one in store.variants(KEY)] == [b"new"]
+    # Nor does the old one come back from the disk.
+    store.memory.remove_key(KEY)
+    assert looked(store) == ()
+
+
+@pytest.mark.parametrize("data", [b"old", LARGE], ids=["small", "large"])
+def test_where_the_disk_is_full_another_head_has_the_same_body(store, break_disk, data):
+    store.put(written(store, data))
+    (old,) = store.variants(KEY)
+    break_disk(store)
+    assert store.put(Entry(KEY, head(response_time=2000.0), old.body), old)
+    (entry,) = store.variants(KEY)
+    assert content(entry) == data and entry.head.response_time == 2000.0 and store.is_ready(entry)
+
+
+def test_what_stands_in_a_file_that_has_gone_is_not_at_hand(store, break_disk, tmp_path):
+    store.put(written(store, LARGE))
+    (old,) = store.variants(KEY)
+    break_disk(store)
+    assert store.put(Entry(KEY, head(response_time=2000.0), old.body), old)
+    for path in (tmp_path / "cache").glob("*.segment"):
+        path.unlink()
+    assert not store.is_ready(store.variants(KEY)[0])
+    assert looked(store) == ()
+
+
+def test_a_body_that_memory_took_stays_there(store, break_disk, now):
+    end = break_disk(store)
+    data = b"x" * 40_000
+    assert store.put(written(store, data))
+    (entry,) = store.variants(KEY)
+    end()
+    now[0] += 10.0
+    assert store.put(Entry(KEY, head(response_time=2000.0), entry.body), entry)
+    (entry,) = store.variants(KEY)
+    assert content(entry) == data and entry.head.response_time == 2000.0
+
+
+def test_what_neither_takes_is_not_kept(store, break_disk):
+    break_disk(store)
     store.memory.put(Entry(KEY, head(), MemoryBody(b"old")))
     (old,) = store.variants(KEY)
-    assert not store.put(Entry(KEY, head(), MemoryBody(b"new")), old)
+    assert not store.put(Entry(KEY, head(), MemoryBody(b"x" * store.memory.max_object)), old)
     # What it was to replace is not true any more.
     assert store.variants(KEY) == ()

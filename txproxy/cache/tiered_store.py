@@ -10,8 +10,9 @@ from txproxy.cache.disk.disk_writer import DiskWriter
 from txproxy.cache.disk.file_body import FileBody
 from txproxy.cache.disk.record_reader import DiskEntry
 from txproxy.cache.disk.segment import NotInMemory
+from txproxy.cache.memory.body_writer import BodyWriter
 from txproxy.cache.memory.memory_store import MemoryStore
-from txproxy.cache.stored import Entry
+from txproxy.cache.stored import Entry, MemoryBody
 from txproxy.cache.vary import choose
 from txproxy.wire.headers import Headers
 
@@ -21,18 +22,24 @@ Read: TypeAlias = "Callable[[], tuple[Entry, ...]]"
 
 class TieredStore:
     """Keeps entries in ``disk``, and in ``memory`` what was asked for lately: small ones whole, of others the heads,
-    whose bodies the kernel sends from the disk's files.
+    whose bodies the kernel sends from the disk's files. Where the disk takes nothing, memory does what fits there.
+    ``reads`` is how often something had to be looked for on the disk.
     """
 
-    __slots__ = ("memory", "disk", "max_object")
+    __slots__ = ("memory", "disk", "reads")
 
     def __init__(self, memory: MemoryStore, disk: DiskStore) -> None:
         self.memory = memory
         self.disk = disk
-        self.max_object = disk.max_object
+        self.reads = 0
 
     def __len__(self) -> int:
         return len(self.memory)
+
+    @property
+    def max_object(self) -> int:
+        """How large a response may be that is kept now."""
+        return self.disk.max_object if self.disk.health.may_write else self.memory.max_object
 
     # -- what is found
 
@@ -46,6 +53,10 @@ class TieredStore:
         entry = choose(variants, request) if variants else None
         if entry is not None:
             return self._ready(entry)
+        return self._read(key)
+
+    def _read(self, key: bytes) -> Read | None:
+        self.reads += 1
         found = self.disk.variants(key)
         if isinstance(found, NeedsThread):
             return found.read
@@ -54,13 +65,13 @@ class TieredStore:
 
     def is_ready(self, entry: Entry) -> bool:
         """Whether an entry that is at hand can be sent without waiting for the disk."""
-        if not isinstance(entry, DiskEntry) or not isinstance(entry.body, FileBody):
+        body = entry.body
+        if not isinstance(body, FileBody):
             return True
-        if not self.disk.is_there(entry):
-            return False
         try:
-            return entry.body.check(wait=False)
-        except NotInMemory:
+            there = self.disk.is_there(entry) if isinstance(entry, DiskEntry) else body.is_kept
+            return there and body.check(wait=False)
+        except (NotInMemory, OSError):
             return False
 
     def _ready(self, entry: Entry) -> Read | None:
@@ -68,18 +79,14 @@ class TieredStore:
             return None
         # Its segment has gone, or its bytes have left memory.
         self.memory.remove(entry)
-        found = self.disk.variants(entry.key)
-        if isinstance(found, NeedsThread):
-            return found.read
-        self.take(found)
-        return None
+        return self._read(entry.key)
 
     def take(self, entries: tuple[Entry, ...]) -> None:
         """These were read: have them at hand, if they are still there."""
         there = self.memory.variants(entries[0].key) if entries else ()
         values = {one.head.vary for one in there}
         for entry in reversed(entries):
-            if entry.head.vary not in values and isinstance(entry, DiskEntry) and self.disk.is_there(entry):
+            if entry.head.vary not in values and isinstance(entry, DiskEntry) and self.disk.is_there(entry, wait=True):
                 self.memory.put(entry)
 
     def used(self, entry: Entry) -> None:
@@ -90,21 +97,32 @@ class TieredStore:
 
     # -- what is kept
 
-    def body(self, length: int | None, key: bytes, most: int | None = None) -> DiskWriter:
+    def body(self, length: int | None, key: bytes, most: int | None = None) -> DiskWriter | BodyWriter | None:
         """What takes a body of ``length`` bytes, if that is known, and of so many at ``most``, to be stored under
-        ``key``.
+        ``key``; None where it is known now that it cannot be.
         """
-        return self.disk.writer(key, length, most)
+        health = self.disk.health
+        # Of what may get too long for memory nobody could say beforehand whether it is kept, if the disk may be full.
+        if health.may_write and (length is not None or health.is_sure):
+            writer = self.disk.writer(key, length, most)
+            if writer.reserve():
+                return writer
+        fits = length is None or length <= self.memory.max_object
+        return self.memory.body(length, key, most) if fits else None
 
     def put(self, entry: Entry, replaces: Entry | None = None) -> bool:
         """Keep ``entry``, in the place of another of the same key; and tell whether it is kept."""
-        kept = self.disk.put(entry, replaces if isinstance(replaces, DiskEntry) else None)
-        if kept is None:
-            if replaces is not None:
-                self.remove(replaces)
-            return False
-        self.memory.put(kept, replaces)
-        return True
+        old = replaces if isinstance(replaces, DiskEntry) else None
+        # Bodies that memory took for the disk stay there.
+        may_be_there = isinstance(entry.body, FileBody | MemoryBody) and self.disk.health.may_write
+        kept = self.disk.put(entry, old) if may_be_there else None
+        if kept is not None:
+            self.memory.put(kept, replaces)
+            return True
+        if old is not None:
+            # What is to be in its place is not there.
+            self.disk.remove(old)
+        return self.memory.put(entry, replaces)
 
     def remove(self, entry: Entry) -> None:
         """Keep it no longer."""

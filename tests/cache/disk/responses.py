@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 from txproxy.cache.disk.disk_store import DiskStore, NeedsThread
 from txproxy.cache.disk.record_reader import DiskEntry
-from txproxy.cache.stored import FileRange, Freshness, StoredBody, StoredHead, VaryValues
+from txproxy.cache.stored import Entry, FileRange, Freshness, StoredBody, StoredHead, VaryValues
 from txproxy.wire.headers import Headers
 
 MB = 1 << 20
@@ -45,6 +45,11 @@ def put(store: DiskStore, name: object, size: int, head: StoredHead | None = Non
     entry = writer.commit(head or head_of(name))
     assert entry is not None
     return entry
+
+
+def refresh(store: DiskStore, entry: DiskEntry, head: StoredHead) -> DiskEntry | None:
+    """Store another head for the body of an entry."""
+    return store.put(Entry(entry.key, head, entry.body), entry)
 
 
 def found(store: DiskStore, name: object) -> tuple[DiskEntry, ...]:

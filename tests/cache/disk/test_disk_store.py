@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cache.disk.responses import MB, body_of, found, head_of, key_of, put, read
+from tests.cache.disk.responses import MB, body_of, found, head_of, key_of, put, read, refresh
 from txproxy.cache.disk.disk_store import DiskStore, NeedsThread
+from txproxy.cache.disk.segment import NotInMemory
 from txproxy.cache.purging.mark import Kind
 from txproxy.cache.purging.marks import Marks
 from txproxy.cache.purging.marks_journal import MarksJournal
@@ -61,7 +62,7 @@ def test_a_fresher_head_has_the_body_that_was_there(tmp_path: Path, size: int) -
     store = DiskStore(str(tmp_path), 32 * MB)
     old = put(store, "a", size)
     before = store.bytes_used
-    fresher = store.refresh(old, head_of("fresher"))
+    fresher = refresh(store, old, head_of("fresher"))
     assert fresher is not None and store.bytes_used - before < 1_000
     (entry,) = found(store, "a")
     assert entry.head.headers.get(b"x-name") == b"fresher"
@@ -77,7 +78,7 @@ def test_a_head_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkey
     old = put(store, "a", 100)
     with monkeypatch.context() as patch:
         patch.setattr("txproxy.cache.disk.segment.os.pwrite", full)
-        assert store.refresh(old, head_of("fresher")) is None
+        assert refresh(store, old, head_of("fresher")) is None
     assert found(store, "a")[0].head.headers.get(b"x-name") == b"a"
 
 
@@ -155,7 +156,7 @@ def test_whatever_is_damaged_what_is_found_is_right(tmp_path: Path) -> None:
     lengths = {"small": 700, "large": 40_000, "empty": 0, "other": 33_000}
     for name, length in lengths.items():
         put(store, name, length)
-    store.refresh(found(store, "other")[0], head_of("other"))
+    refresh(store, found(store, "other")[0], head_of("other"))
     put(store, "gone", 50)
     store.remove_key(key_of("gone"))
     store.close()
@@ -204,6 +205,36 @@ def test_files_that_were_cut_are_misses(tmp_path: Path, share: float) -> None:
     assert (kept > 0) == (share > 0) and kept < 40
     put(store, "new", 100)
     assert len(found(store, "new")) == 1
+
+
+@pytest.mark.parametrize("size", [100, 100_000])
+def test_what_is_in_its_place_counts_though_the_old_one_cannot_be_written_to(
+    tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(place: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    store = DiskStore(str(tmp_path), 32 * MB)
+    old = put(store, "a", size)
+    monkeypatch.setattr("txproxy.cache.disk.record_reader.Place.set_gone", broken)
+    assert refresh(store, old, head_of("fresher", time=2000.0)) is not None
+    assert [entry.head.headers.get(b"x-name") for entry in found(store, "a")] == [b"fresher"]
+
+
+@pytest.mark.parametrize("errors", [0, 1])
+def test_what_cannot_be_looked_at_is_not_there(tmp_path: Path, errors: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = DiskStore(str(tmp_path), 32 * MB)
+    entry = put(store, "a", 100)
+
+    def preadv(*args: object) -> int:
+        raise OSError(5, "Input/output error") if errors else BlockingIOError(11, "not now")
+
+    monkeypatch.setattr("txproxy.cache.disk.segment.os.preadv", preadv)
+    if errors:
+        assert not store.is_there(entry)
+    else:
+        with pytest.raises(NotInMemory):
+            store.is_there(entry)
 
 
 @pytest.mark.parametrize("size", [0, -1, 1000])

@@ -11,7 +11,7 @@ from tests.cache.disk.responses import MB, body_of, found, head_of, key_of, put,
 from txproxy.cache.disk.disk_store import DiskStore
 from txproxy.cache.disk.disk_writer import MOST_VARIANTS
 from txproxy.cache.disk.file_body import FileBody
-from txproxy.cache.stored import BY_KERNEL, FileRange, MemoryBody
+from txproxy.cache.stored import BY_KERNEL, Entry, FileRange, MemoryBody
 
 
 @pytest.fixture
@@ -133,6 +133,78 @@ def test_a_disk_that_is_full_keeps_nothing_and_breaks_nothing(
     for name, length in (("before", 100), ("after", 100_000)):
         (kept,) = found(store, name)
         assert read(kept.body) == body_of(name, length)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_body_whose_file_was_cut_meanwhile_is_not_kept(store: DiskStore, known: bool, tmp_path: Path) -> None:
+    put(store, "before", 40_000)
+    data = body_of("a", 400_000)
+    writer = store.writer(key_of("a"), 400_000 if known else None)
+    assert writer.write(data[:200_000])
+    (path,) = tmp_path.glob("*.segment")
+    os.truncate(path, 50_000)
+    entry = writer.commit(head_of("a")) if writer.write(data[200_000:]) else None
+    # What was cut off would be zeros.
+    assert entry is None and found(store, "a") == ()
+    assert os.stat(path).st_size == 50_000
+    # The next one goes to another file, and is not hurt.
+    put(store, "after", 100_000)
+    (kept,) = found(store, "after")
+    assert read(kept.body) == body_of("after", 100_000)
+
+
+def test_a_body_whose_file_is_cut_at_its_end_is_not_kept(store: DiskStore, tmp_path: Path) -> None:
+    data = body_of("a", 400_000)
+    writer = store.writer(key_of("a"), 400_000)
+    assert writer.write(data)
+    (path,) = tmp_path.glob("*.segment")
+    os.truncate(path, 50_000)
+    assert writer.commit(head_of("a")) is None and found(store, "a") == ()
+
+
+def test_whether_a_long_body_has_room_is_known_before_it_comes(
+    store: DiskStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = store.writer(key_of("a"), 300_000)
+    assert writer.reserve() and writer.written == 0 and read(writer.body, 0, 10) == b""
+    assert writer.write(body_of("a", 300_000))
+    entry = writer.commit(head_of("a"))
+    assert entry is not None and read(entry.body) == body_of("a", 300_000) and len(entry.body.parts(0, 300_000)) == 1
+
+    def full(fd: int, offset: int, size: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("txproxy.cache.disk.segment._allocate", full)
+    writer = store.writer(key_of("b"), 300_000)
+    assert not writer.reserve() and not writer.write(b"b")
+    assert store.health.trouble is not None and store.health.trouble.endswith(": No space left on device")
+    # Of others nothing is known yet.
+    assert store.writer(key_of("c"), 100).reserve() and store.writer(key_of("c")).reserve()
+
+
+def test_what_was_held_back_is_not_lost_when_the_disk_is_full(
+    store: DiskStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    writer = store.writer(key_of("a"))
+    assert writer.write(body_of("a", 100_000))
+    monkeypatch.setattr("txproxy.cache.disk.segment.os.pwrite", full)
+    body = writer.finish()
+    assert isinstance(body, MemoryBody) and body.data == body_of("a", 100_000)
+    assert store.health.failures == 1
+
+
+def test_no_body_is_kept_that_no_writer_of_a_disk_took(store: DiskStore) -> None:
+    class Foreign:
+        length = 5
+
+        def parts(self, start: int, stop: int) -> list[bytes | FileRange]:
+            return [b"hello"[start:stop]]
+
+    with pytest.raises(TypeError, match="no writer of a disk"):
+        store.put(Entry(key_of("a"), head_of("a"), Foreign()))
 
 
 def test_more_variants_than_a_key_may_have_evict_each_other(store: DiskStore) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cache.disk.responses import MB, body_of, found, head_of, key_of, put, read
+from tests.cache.disk.responses import MB, body_of, found, head_of, key_of, put, read, refresh
 from txproxy.cache.disk.disk_store import DiskStore
 
 SIZES = {number: (number * 7919) % 90_000 for number in range(150)}
@@ -23,7 +23,7 @@ def _filled(path: Path) -> DiskStore:
 def test_all_is_found_again(tmp_path: Path, data: bytes | None) -> None:
     store = _filled(tmp_path)
     store.remove(put(store, "gone", 100))
-    fresher = store.refresh(found(store, 7)[0], head_of("fresher", time=2000.0))
+    fresher = refresh(store, found(store, 7)[0], head_of("fresher", time=2000.0))
     assert fresher is not None
     store.close()
     index = tmp_path / "index.v1"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cache.disk.responses import MB, body_of, found, head_of, key_of, put, read
+from tests.cache.disk.responses import MB, body_of, found, head_of, key_of, put, read, refresh
 from txproxy.cache.disk.disk_store import DiskStore
 from txproxy.cache.stored import FileRange
 
@@ -52,7 +52,7 @@ def test_a_body_whose_head_was_renewed_is_kept(tmp_path: Path) -> None:
     store = _store(tmp_path)
     old = put(store, "used", 90_000)
     _fill(store, 2)
-    fresher = store.refresh(old, head_of("fresher", time=2000.0))
+    fresher = refresh(store, old, head_of("fresher", time=2000.0))
     assert fresher is not None and fresher.place.segment.number > 1
     store.used(fresher)
     _fill(store, 4, 1_000)

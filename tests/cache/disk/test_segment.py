@@ -85,6 +85,56 @@ def test_what_was_verified_is_remembered_by_pages(segment: Segment) -> None:
     assert pages == [0, 9, 10_000]
 
 
+def test_what_is_in_doubt_is_not_believed(segment: Segment) -> None:
+    for offset in (0, 4096 * 9):
+        segment.set_verified(offset)
+    segment.set_unverified(4096 * 9)
+    segment.set_unverified(4096 * 100)
+    assert segment.is_verified(0) and not segment.is_verified(4096 * 9)
+
+
+def test_a_file_that_was_cut_is_written_to_no_more(segment: Segment) -> None:
+    segment.append(b"a" * 5000)
+    assert segment.is_whole
+    os.ftruncate(segment.fd, 100)
+    for offset in (segment.end, 50):
+        with pytest.raises(OSError, match="cut"):
+            segment.write(b"more", offset)
+    assert os.fstat(segment.fd).st_size == 100 and not segment.is_whole
+
+
+def test_of_a_file_that_was_cut_nothing_is_believed_any_more(segment: Segment) -> None:
+    segment.append(b"a" * 9000)
+    assert not segment.removed
+    segment.set_verified(4096)
+    os.ftruncate(segment.fd, 5000)
+    # Whoever looks sees that, though it has become longer again.
+    assert not segment.removed
+    os.ftruncate(segment.fd, 9000)
+    assert not segment.removed and not segment.is_verified(4096)
+
+
+def test_room_is_there_when_it_was_allocated(segment: Segment, monkeypatch: pytest.MonkeyPatch) -> None:
+    segment.allocate(100, 10_000)
+    assert os.fstat(segment.fd).st_size == 10_100 and os.fstat(segment.fd).st_blocks * 512 >= 10_000
+
+    def says(number: int) -> None:
+        def allocate(fd: int, offset: int, size: int) -> None:
+            raise OSError(number, "no")
+
+        monkeypatch.setattr(segments, "_allocate", allocate)
+
+    says(28)
+    with pytest.raises(OSError, match="no"):
+        segment.allocate(0, 1)
+    says(95)
+    # It cannot be known there.
+    segment.allocate(20_000, 1)
+    monkeypatch.setattr(segments, "_allocate", None)
+    segment.allocate(20_000, 1)
+    segment.append(b"a")
+
+
 def test_it_is_locked_as_long_as_it_is_open(segment: Segment, tmp_path: Path) -> None:
     other = Segment(os.open(tmp_path / "segment", os.O_RDWR), 7)
     assert segment.lock()

@@ -1,11 +1,14 @@
 """A cache with a disk below its memory: restarts, look-ups that take time, and what is done now and then."""
 
+import os
+
 import pytest
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 
-from tests.proxy.caching.caching_proxy import get
+from tests.proxy.caching.caching_proxy import Got, get
+from txproxy.cache.disk.disk_health import DiskHealth
 from txproxy.cache.disk.disk_store import DiskStore, NeedsThread
 from txproxy.cache.memory.memory_store import MemoryStore
 from txproxy.cache.purging.mark import Kind
@@ -116,8 +119,65 @@ def test_what_cannot_be_read_is_asked_for(on_disk, monkeypatch):
     assert client.received.endswith(b"anew")
 
 
+@pytest.fixture
+def fill_disk(monkeypatch, tmp_path):
+    """Have no room on the disk from now on."""
+
+    def fill_disk():
+        real, device = os.pwrite, os.stat(tmp_path).st_dev
+
+        def full(fd, *args):
+            if os.fstat(fd).st_dev == device:
+                raise OSError(28, "No space left on device")
+            return real(fd, *args)
+
+        monkeypatch.setattr("txproxy.cache.disk.segment.os.pwrite", full)
+        monkeypatch.setattr("txproxy.cache.disk.segment._allocate", full)
+
+    return fill_disk
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("size", [5, 50_000, 300_000])
+def test_what_a_full_disk_does_not_keep_is_not_said_to_be_stored(on_disk, fill_disk, size, parts):
+    proxy = on_disk()
+    fill_disk()
+    fits = size <= proxy.store.memory.max_object
+    body = "x" * size
+    for turn in range(2):
+        response = proxy.response(body, **FRESH)
+        client = proxy.connect()
+        client.send(get())
+        if turn == 0 or not fits:
+            cut = len(response) - (size // 2 if parts == 2 else 0)
+            (asked,) = [one for one, _ in proxy.questions()]
+            asked.send(response[:cut])
+            asked.send(response[cut:])
+        got = Got(client.take())
+        assert got.body == body.encode()
+        hit = "txproxy; hit; ttl=60"
+        assert got.told == (
+            'txproxy; fwd=uri-miss; detail="too large"'
+            if not fits
+            else "txproxy; fwd=uri-miss; ttl=60; stored"
+            if turn == 0
+            else hit
+        )
+    assert proxy.store.disk.health.failures == 1
+
+
+def test_a_post_says_it_as_well(on_disk, fill_disk):
+    proxy = on_disk()
+    fill_disk()
+    response = proxy.response("x" * 300_000, content_location="/x", **FRESH)
+    got, _ = proxy.ask(get(method="POST", content_length="0"), response)
+    assert got.told == "txproxy; fwd=method"
+
+
 class Disk:
     def __init__(self, complete=False):
+        self.health = DiskHealth("/kept", lambda: self.now)
+        self.now = 0.0
         self.is_complete = complete
         self.log = []
         self.failing = False
@@ -171,6 +231,26 @@ def test_a_disk_that_fails_is_tried_again_and_each_failure_is_said_once():
     assert [formatEvent(event) for event in events] == [said] * 2
     upkeep.stop()
     assert not clock.getDelayedCalls()
+
+
+def test_a_disk_that_takes_nothing_is_said_once_and_that_it_does_again_as_well():
+    clock, disk = Clock(), Disk(complete=True)
+    upkeep = DiskUpkeep(disk, clock, lambda: None)
+    upkeep.start()
+    with capturedLogs() as events:
+        for number in range(300):
+            disk.now = float(number)
+            if number < 100 and number % 10 == 0:
+                disk.health.failed(OSError(28, "No space left on device"))
+            elif number > 50 and number % 10 == 1:
+                disk.health.worked()
+            clock.advance(1.0)
+    told = "/kept: No space left on device"
+    assert [(event["log_level"].name, formatEvent(event)) for event in events] == [
+        ("error", f"the disk keeps no responses, memory does what fits there ({told})"),
+        ("info", f"the disk keeps responses again ({told})"),
+    ]
+    upkeep.stop()
 
 
 def test_what_others_have_purged_is_heard_of():

@@ -2,9 +2,12 @@
 
 import os
 import tempfile
+import zlib
 
 import pytest
 
+from txproxy.cache.disk import file_body as stored_bodies
+from txproxy.cache.disk.segment import NotInMemory, Segment
 from txproxy.cache.stored import FileRange, MemoryBody
 from txproxy.proxy.caching.stored_reader import Reader
 
@@ -215,3 +218,17 @@ def test_a_body_that_fails_fails_its_reader_once(growing):
     reader.fail()
     reader.fail()
     assert receiver.fault is not None and not growing.gone
+
+
+def test_what_could_not_be_read_is_not_believed_any_more(turns, tmp_path):
+    segment = Segment(os.open(tmp_path / "1", os.O_RDWR | os.O_CREAT), 1)
+    segment.append(DATA[: 1 << 20])
+    body = stored_bodies.FileBody(1 << 20, zlib.crc32(DATA[: 1 << 20]), [stored_bodies.Piece(segment, 0, 1 << 20)])
+    assert body.check(wait=True) and body.check(wait=False)
+    os.ftruncate(segment.fd, 1000)
+    receiver = start(body, ((0, 1 << 20),), turns)
+    assert receiver.got == DATA[:1000] and receiver.fault is not None and not receiver.ended
+    os.ftruncate(segment.fd, 1 << 20)
+    with pytest.raises(NotInMemory):
+        body.check(wait=False)
+    assert not body.check(wait=True)

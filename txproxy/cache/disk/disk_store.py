@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 import attrs
 
 from txproxy.cache.disk.cache_directory import PURGES, CacheDirectory
+from txproxy.cache.disk.disk_health import DiskHealth
 from txproxy.cache.disk.disk_writer import DiskWriter, RecordLog
 from txproxy.cache.disk.file_body import FileBody
 from txproxy.cache.disk.hint_index import Hint, slots_for
@@ -17,7 +19,7 @@ from txproxy.cache.disk.record_reader import DiskEntry, RecordReader
 from txproxy.cache.disk.second_chance import SecondChance
 from txproxy.cache.disk.segment import NotInMemory
 from txproxy.cache.disk.segments import Segments, segment_size_of
-from txproxy.cache.stored import Entry, StoredHead
+from txproxy.cache.stored import Entry
 from txproxy.errors import ConfigError
 
 SMALLEST: Final = 1 << 20
@@ -40,7 +42,8 @@ def largest_object(size: int) -> int:
 
 class DiskStore:
     """Keeps entries in a directory at ``path``, in ``size`` bytes of segments, and beside them an index of a 256th of
-    that. Several processes may have the same directory.
+    that. Several processes may have the same directory. ``health`` tells whether it can be written to, by a ``clock``
+    in seconds.
 
     :meth:`rebuild` and :meth:`tidy` are to be stepped through now and then: the one if :attr:`is_complete` says that
     the index is not, the other always. Nothing else takes time, but for the disk's own when it is written to. All but
@@ -51,6 +54,7 @@ class DiskStore:
         "size",
         "max_object",
         "hits",
+        "health",
         "_directory",
         "_segments",
         "_index",
@@ -60,11 +64,19 @@ class DiskStore:
         "_closed",
     )
 
-    def __init__(self, path: str, size: int, segment_size: int = _SEGMENT_SIZE, most_open: int = 128) -> None:
+    def __init__(
+        self,
+        path: str,
+        size: int,
+        segment_size: int = _SEGMENT_SIZE,
+        most_open: int = 128,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         if size < SMALLEST:
             raise ConfigError(f"{path}: {size} bytes are too few", f"accepted are {SMALLEST} and more")
         self.size = size
         self.hits = 0
+        self.health = DiskHealth(path, clock)
         self._closed = False
         self._directory = CacheDirectory(path)
         with self._directory.locked(wait=True):
@@ -74,7 +86,7 @@ class DiskStore:
             self._index.set_complete()
         self.max_object = self._segments.segment_size // _OBJECTS
         self._reader = RecordReader(self._segments, self._index)
-        self._log = RecordLog(self._segments, self._index)
+        self._log = RecordLog(self._segments, self._index, self.health)
         self._tidying = SecondChance(self._directory, self._segments, self._index, self._reader, self._log)
 
     @property
@@ -87,11 +99,16 @@ class DiskStore:
         """Where the journal of purges is, which is that of all who have the directory."""
         return self._directory.path_of(PURGES)
 
-    def is_there(self, entry: DiskEntry) -> bool:
+    def is_there(self, entry: DiskEntry, wait: bool = False) -> bool:
         """Whether an entry, which somebody has kept, is still in the store, as far as this process knows: a body of one
-        that is not takes room on the disk that nobody counts.
+        that is not takes room on the disk that nobody counts. NotInMemory is raised where that would have to be waited
+        for, and must not.
         """
-        return not entry.place.segment.removed and not entry.place.is_gone()
+        segment = entry.place.segment
+        try:
+            return not segment.removed and not entry.place.is_gone(wait)
+        except OSError:
+            return False
 
     @property
     def is_complete(self) -> bool:
@@ -133,20 +150,10 @@ class DiskStore:
         """Keep ``entry``, whose body is in memory, or was taken by one of this store's writers, in the place of another
         if there is one; None if that could not be.
         """
-        try:
-            kept = self._log.add(entry.key, entry.head, entry.body, replaces)
-        except OSError:
-            return None
+        kept = self._log.add(entry.key, entry.head, entry.body, replaces)
         if kept is not None and isinstance(entry.body, FileBody):
             entry.body.set_verified()
         return kept
-
-    def refresh(self, entry: DiskEntry, head: StoredHead) -> DiskEntry | None:
-        """Have an entry get another head, with the body that it has; None if that could not be."""
-        try:
-            return self._log.add(entry.key, head, entry.body, entry)
-        except OSError:
-            return None
 
     def remove(self, entry: DiskEntry) -> None:
         """Keep an entry no longer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import Final
 
+from txproxy.cache.disk.disk_health import DiskHealth
 from txproxy.cache.disk.file_body import FileBody, Piece, ranges
 from txproxy.cache.disk.hint_index import Hint, HintIndex
 from txproxy.cache.disk.record_format import (
@@ -31,45 +32,64 @@ _LARGEST_ROOM: Final = 1 << 20
 
 
 class RecordLog:
-    """Appends to the segment that this process writes to."""
+    """Appends to the segment that this process writes to. ``health`` is told what becomes of it."""
 
-    __slots__ = ("segments", "_index")
+    __slots__ = ("segments", "health", "_index")
 
-    def __init__(self, segments: Segments, index: HintIndex) -> None:
+    def __init__(self, segments: Segments, index: HintIndex, health: DiskHealth) -> None:
         self.segments = segments
+        self.health = health
         self._index = index
 
     def room(self, key: bytes, size: int) -> Piece | None:
-        """Room for so many bytes of a body; None if there is none. An OSError says that the disk does not work."""
-        segment = self.segments.with_room(HEADER_SIZE + KEY_SIZE + PAGE + size + ALIGNED)
-        if segment is None:
+        """Room for so many bytes of a body, which the disk has; None if there is none."""
+        try:
+            segment = self.segments.with_room(HEADER_SIZE + KEY_SIZE + PAGE + size + ALIGNED)
+            if segment is None:
+                return None
+            record, start, end = room_record(key, size, segment.number, segment.end)
+            segment.write(record, segment.end)
+            segment.allocate(segment.end, end - segment.end)
+            segment.end = end
+        except OSError as error:
+            self.health.failed(error)
             return None
-        record, start, end = room_record(key, size, segment.number, segment.end)
-        segment.write(record, segment.end)
-        segment.end = end
         return Piece(segment, start, size)
 
     def add(self, key: bytes, head: StoredHead, body: StoredBody, replaces: DiskEntry | None) -> DiskEntry | None:
-        """Add the record of a response whose body is there, in the place of another if there is one; None if there is
-        no room. An OSError says that the disk does not work.
+        """Add the record of a response whose body is there, in the place of another if there is one; None if that
+        cannot be.
         """
+        data = b""
         if isinstance(body, FileBody):
             extents = tuple(Extent(segment.number, offset, size) for segment, offset, size in body.pieces)
             packed = pack_response(Response(key, head, body.length, body.crc, extents))
-            data = b""
-        else:
-            data = body.data if isinstance(body, MemoryBody) else b""
+        elif isinstance(body, MemoryBody):
+            data = body.data
             packed = pack_response(Response(key, head, len(data), zlib.crc32(data)))
-        segment = self.segments.with_room(HEADER_SIZE + len(packed) + len(data) + ALIGNED)
-        if segment is None or len(packed) > MOST_PACKED:
+        else:
+            raise TypeError(f"{body!r} was taken by no writer of a disk")
+        if len(packed) > MOST_PACKED:
             return None
-        offset = segment.end
-        segment.append(response_record(packed, data, segment.number, offset))
+        try:
+            segment = self.segments.with_room(HEADER_SIZE + len(packed) + len(data) + ALIGNED)
+            if segment is None:
+                return None
+            offset = segment.end
+            segment.append(response_record(packed, data, segment.number, offset))
+        except OSError as error:
+            self.health.failed(error)
+            return None
+        self.health.worked()
         if replaces is None:
             hint = self._hint(key, segment.number, offset)
         else:
             hint = self._index.replace(replaces.hint, key, segment.number, offset)
-            replaces.place.set_gone()
+            try:
+                replaces.place.set_gone()
+            except OSError:
+                # Of two that were chosen by the same, the newer one is found.
+                pass
         return DiskEntry(key, head, body, Place(segment, offset), hint)
 
     def _hint(self, key: bytes, segment: int, offset: int) -> Hint:
@@ -123,6 +143,16 @@ class DiskWriter:
         """How many bytes there are."""
         return self.body.length
 
+    def reserve(self) -> bool:
+        """Have the room for a long body whose length is known; whether there is. What is written then fits."""
+        if self._length is not None and BY_KERNEL <= self._length <= self._most and not self.written:
+            room = self._room(self._length)
+            if room is None:
+                self._open = False
+            else:
+                self.body.pieces.append(room)
+        return self._open
+
     def write(self, data: bytes) -> bool:
         """Add ``data``, and tell whether it could be: it cannot where that makes more than a store has of one, or than
         was said, or where the disk does not work. Nothing can be added after that, and what is there is for its readers
@@ -143,7 +173,8 @@ class DiskWriter:
                     return True
                 return self._let_go() and self._append(data)
             return self._append(data)
-        except OSError:
+        except OSError as error:
+            self._log.health.failed(error)
             return False
 
     def _let_go(self) -> bool:
@@ -183,12 +214,7 @@ class DiskWriter:
         could not be.
         """
         body = self.finish()
-        if body is None:
-            return None
-        try:
-            entry = self._log.add(self._key, head, body, replaces)
-        except OSError:
-            return None
+        entry = self._log.add(self._key, head, body, replaces) if body is not None else None
         if entry is not None and isinstance(body, FileBody):
             body.set_verified()
         return entry
@@ -202,18 +228,19 @@ class DiskWriter:
         self._open = False
         try:
             return self._whole()
-        except OSError:
+        except OSError as error:
+            self._log.health.failed(error)
             return None
 
     def _whole(self) -> StoredBody | None:
         body = self.body
-        if not body.pieces and len(body.held) < BY_KERNEL:
+        if not body.pieces and (len(body.held) < BY_KERNEL or not self._let_go()):
             return MemoryBody(bytes(body.held))
-        if not body.pieces and not self._let_go():
-            return None
         before = sum(piece.size for piece in body.pieces[:-1])
         last = body.pieces[-1]._replace(size=body.length - before)
-        return FileBody(body.length, self.crc, [*body.pieces[:-1], last])
+        whole = FileBody(body.length, self.crc, [*body.pieces[:-1], last])
+        # What was cut meanwhile is not what has come.
+        return whole if whole.is_whole else None
 
     def abandon(self) -> None:
         """Take no more. What is there is gone with the last of its readers."""

@@ -68,6 +68,21 @@ class FileBody:
         first = self.pieces[0]
         first.segment.set_verified(first.offset)
 
+    def set_unverified(self) -> None:
+        """Say that it may be something else, so that it is read before it is sent again."""
+        first = self.pieces[0]
+        first.segment.set_unverified(first.offset)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the files that it stands in are still there under their names, and as long as they were."""
+        return not any(segment.removed for segment, _, _ in self.pieces)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that was written of it is there, for who has just done so."""
+        return all(segment.is_whole for segment, _, _ in self.pieces)
+
     def _is_there(self) -> bool:
         return all(
             segment.read(place, 1, wait=False)

@@ -33,9 +33,11 @@ class Place(NamedTuple):
     segment: Segment
     offset: int
 
-    def is_gone(self) -> bool:
-        """Whether somebody has said that it is gone."""
-        return self.segment.read(self.offset + STATE_OFFSET, 4, wait=True) != bytes(4)
+    def is_gone(self, wait: bool = True) -> bool:
+        """Whether somebody has said that it is gone. If that must not be waited for, NotInMemory is raised where it
+        would have to be.
+        """
+        return self.segment.read(self.offset + STATE_OFFSET, 4, wait) != bytes(4)
 
     def set_gone(self) -> None:
         """Say that it is gone. To be called only for what was found to be a record."""

@@ -56,7 +56,7 @@ class Segments:
         with self._lock:
             for number in [number for number in self._open if number not in self._sizes]:
                 del self._open[number]
-        if self.current is not None and self.current.removed:
+        if self.current is not None and not self.current.is_whole:
             self.current = None
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class Segments:
     def with_room(self, size: int) -> Segment | None:
         """The segment to write to, with room for so many bytes; None if there cannot be one."""
         current = self.current
-        if current is not None and current.end + size <= self.segment_size and not current.removed:
+        if current is not None and current.end + size <= self.segment_size and current.is_whole:
             return current
         if size > self.segment_size - SEGMENT_START:
             return None

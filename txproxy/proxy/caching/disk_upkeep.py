@@ -31,6 +31,8 @@ class DiskUpkeep:
         self._loop.clock = reactor
         # what of the disk's troubles was said since it worked last
         self._said: set[str] = set()
+        # what was said of what cannot be written to it
+        self._trouble: str | None = None
 
     def start(self) -> None:
         """Begin."""
@@ -45,7 +47,16 @@ class DiskUpkeep:
             self._loop.stop()
         self._cooperator.stop()
 
+    def _tell(self) -> None:
+        """Say once that nothing can be written, and once that it can be again."""
+        before, self._trouble = self._trouble, self._disk.health.trouble
+        if self._trouble is None and before is not None:
+            _log.info("the disk keeps responses again ({before})", before=before)
+        elif self._trouble is not None and self._trouble != before:
+            _log.error("the disk keeps no responses, memory does what fits there ({trouble})", trouble=self._trouble)
+
     def _tidy(self) -> None:
+        self._tell()
         try:
             self._hear()
         except OSError as error:

@@ -210,11 +210,6 @@ class PostFilter(UnsafeFilter):
         kept = self._keepable(response) if context.attempt is not None else None
         if kept is None:
             return super().head(response, context)
-        self.verdict = context.cache = attrs.evolve(self.verdict, stored=True, expiry=kept.expiry())
-        passed = super().head(response, context)
-        # What it has changed itself it knows.
-        self.outdated = False
-        self._kept = attrs.evolve(kept, mark=self.cache.marks.seq)
         most = self.asking.policy.max_object_size
         try:
             expected = response.body if response.body >= 0 else None
@@ -222,6 +217,12 @@ class PostFilter(UnsafeFilter):
         except Exception:
             _log.failure("a store failed")
         self.wants_body = self._writer is not None
+        if self.wants_body:
+            self.verdict = context.cache = attrs.evolve(self.verdict, stored=True, expiry=kept.expiry())
+        passed = super().head(response, context)
+        # What it has changed itself it knows.
+        self.outdated = False
+        self._kept = attrs.evolve(kept, mark=self.cache.marks.seq)
         return passed
 
     def _keepable(self, response: ResponseHead) -> StoredHead | None:

@@ -57,7 +57,9 @@ def _unread(failure: Failure) -> tuple[Entry, ...]:
 class Store(Protocol):
     """Where entries are kept (see :class:`txproxy.cache.memory.memory_store.MemoryStore`)."""
 
-    max_object: int
+    @property
+    def max_object(self) -> int:
+        """How large a response may be that is kept now."""
 
     def variants(self, key: bytes) -> tuple[Entry, ...]:
         """All that stands under ``key``, the newest first."""
@@ -65,9 +67,9 @@ class Store(Protocol):
     def used(self, entry: Entry) -> None:
         """It is used once more."""
 
-    def body(self, length: int | None, key: bytes, most: int | None = None) -> Writer:
+    def body(self, length: int | None, key: bytes, most: int | None = None) -> Writer | None:
         """What takes a body of ``length`` bytes, if that is known, and of so many at ``most``, to be stored under
-        ``key``.
+        ``key``; None where it is known now that it cannot be.
         """
 
     def put(self, entry: Entry, replaces: Entry | None = None) -> bool:

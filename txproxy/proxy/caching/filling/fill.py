@@ -24,7 +24,7 @@ from txproxy.proxy.caching.asking import Asking, Waiter
 from txproxy.proxy.caching.delivery import is_near
 from txproxy.proxy.caching.filling.fill_answers import FillAnswers
 from txproxy.proxy.caching.filling.fill_body import FillBody
-from txproxy.proxy.caching.filling.fill_keeping import FillKeeping
+from txproxy.proxy.caching.filling.fill_keeping import TOO_LARGE, FillKeeping
 from txproxy.proxy.caching.filling.fill_stream import FillStream
 from txproxy.proxy.caching.filling.passed_body import PassedBody
 from txproxy.proxy.caching.filling.unread_body import UnreadBody
@@ -160,10 +160,13 @@ class Fill:
             self._pass(response, why, None)
             return
         expected = response.body if response.body >= 0 else None
-        self.state = FillState.KEEPING
-        self.entry = entry
         # It takes no more than the policy does, however long it gets.
         writer = self._cache.store.body(expected, self.key, self._asking.policy.max_object_size)
+        if writer is None:
+            self._pass(response, TOO_LARGE, None)
+            return
+        self.state = FillState.KEEPING
+        self.entry = entry
         self.body = body = FillBody(writer, expected, self._stream.pause, self._stream.resume, self._deserted)
         first = self._waiting.has_first
         self._waiting.let_go(lambda asking: is_near(asking, body), "range")
@@ -188,10 +191,13 @@ class Fill:
             if written is not None:
                 self._over()
                 entry = Entry(self.key, entry.head, written)
-                self._keep(entry)
-                self._waiting.hand_out(entry, lambda asking: self._answers.stored(asking, entry, stored=True), now)
+                kept = self._keep(entry)
+                why = "" if kept else "purged" if self._keeping.is_purged(entry) else TOO_LARGE
+                self._waiting.hand_out(
+                    entry, lambda asking: self._answers.stored(asking, entry, stored=kept, why=why), now
+                )
                 return
-            why = "too large"
+            why = TOO_LARGE
         self._over()
         self._pass(response, why, body)
 
@@ -328,9 +334,8 @@ class Fill:
             return None, "something has changed it meanwhile"
         return self._keeping.kept(plain, now)
 
-    def _keep(self, entry: Entry) -> None:
-        if not self.outdated:
-            self._keeping.keep(entry)
+    def _keep(self, entry: Entry) -> bool:
+        return not self.outdated and self._keeping.keep(entry)
 
     def _pass(self, response: ResponseHead, why: str, whole: bytes | None) -> None:
         """The response is for the one that has asked for it; all others ask themselves, at once."""

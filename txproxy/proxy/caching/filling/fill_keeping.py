@@ -19,6 +19,8 @@ _log = Logger()
 
 # The body of what has none yet.
 _NOTHING: Final = MemoryBody(b"")
+# Why a response is not kept that may be: for whoever has room now.
+TOO_LARGE: Final = "too large"
 
 
 class FillKeeping:
@@ -69,7 +71,7 @@ class FillKeeping:
         if storing.freshness is not None and names is None:
             why = "Vary"
         elif storing.freshness is not None and plain.body > cache.store.max_object:
-            why = "too large"
+            why = TOO_LARGE
         if storing.freshness is None or names is None or why:
             if not self.has_login:
                 # What is not kept for who has a login may be kept for others.
@@ -83,18 +85,19 @@ class FillKeeping:
         """A whole body as it is stored; None if it cannot be."""
         try:
             writer = self._cache.store.body(len(body), self._asking.key)
-            return writer.finish() if not body or writer.write(body) else None
+            return writer.finish() if writer is not None and (not body or writer.write(body)) else None
         except Exception:
             _log.failure("a store failed")
             return None
 
-    def keep(self, entry: Entry) -> None:
-        """Keep it."""
+    def keep(self, entry: Entry) -> bool:
+        """Keep it; gives whether it is kept."""
         try:
-            self._cache.keep(entry, self._asking, self._request.headers)
+            return self._cache.keep(entry, self._asking, self._request.headers)
         except Exception:
             # Those who wait for it get it all the same.
             _log.failure("a store failed")
+            return False
 
     def keep_held(self, told: Held, stale: Entry | None, outdated: bool) -> Entry:
         """Keep what a 304 says of what is stored; gives what those get that wait."""
