@@ -142,8 +142,20 @@ def test_nobody_is_asked_who_is_not_there(said: str, hears: bool) -> None:
     policy = CachePolicy(offline=True, request_directives=hears)
     assert use_of(_head(), _asking(said), CAME, policy) is Use.FRESH
     assert use_of(_head(), _asking(said), CAME + 1e9, policy) is Use.STALE
-    assert use_of(_head(validate=True), SILENT, CAME, policy) is Use.STALE
     assert may_stand_in(_head(never_stale=True), SILENT, CAME + 1e9, policy)
+    assert use_of(_head(never_stale=True), _asking(said), CAME + 1e9, policy) is Use.STALE
+
+
+@pytest.mark.parametrize("head", [{"validate": True}, {"lifetime": 0.0}, {"lifetime": 0.0, "validate": True}])
+@pytest.mark.parametrize("said", ["", "no-cache", "max-stale"])
+@pytest.mark.parametrize("hears", [False, True])
+def test_though_nobody_is_to_be_asked_nobody_gets_what_may_be_anothers(
+    head: dict[str, Any], said: str, hears: bool
+) -> None:
+    policy = CachePolicy(offline=True, request_directives=hears)
+    for age in (0.0, 1e9):
+        assert use_of(_head(**head), _asking(said), CAME + age, policy) in (Use.VALIDATE, Use.VALIDATE_FOR_REQUEST)
+        assert not may_stand_in(_head(**head), _asking(said), CAME + age, policy)
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,8 @@ class CachePolicy(PlainValue):
 
     - ``max_object_size`` in bytes; None for whatever a store takes. ``min_uses`` is how often something is asked for
       before it is kept.
-    - ``offline`` serves all that is kept, however old, and asks nobody.
+    - ``offline`` serves all that is kept and was fresh once, however old, and asks nobody for it. What is to be
+      validated each time, or never was fresh, may be one client's alone: it is asked for as ever.
     - With ``purge``, requests with the method PURGE are answered by the cache: what it has of their URL is not used any
       more. Whoever may send them can have it all fetched again: it is for a route or a rule that few may use.
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from txproxy.cache.cache_control import Directives, of_request
 from txproxy.cache.policy import CachePolicy
-from txproxy.cache.stored import StoredHead
+from txproxy.cache.stored import Freshness, StoredHead
 from txproxy.wire.headers import Headers
 
 # What is as if the origin had not answered, while something stored is at hand (RFC 5861 section 4).
@@ -53,7 +53,7 @@ def may_stand_in(head: StoredHead, request: Headers, now: float, policy: CachePo
     whether or not other directives of requests count. None does where that asks for a validation that succeeds.
     """
     freshness = head.freshness
-    if policy.offline:
+    if policy.offline and _is_for_all(freshness):
         return True
     said = of_request(request)
     if freshness.validate or freshness.never_stale or (said.no_cache and policy.request_directives):
@@ -89,7 +89,7 @@ def is_failure(status: int) -> bool:
 def _as_requested(head: StoredHead, said: Directives, left: float, now: float, policy: CachePolicy) -> Use:
     """The same where the request says something (RFC 9111 section 5.2.1)."""
     reload = _is_reload(said, head, left)
-    if policy.offline:
+    if policy.offline and _is_for_all(head.freshness):
         use = Use.FRESH if left > 0.0 else Use.STALE
     elif reload and not policy.ignore_reload and (policy.request_directives or policy.reload_into_ims):
         use = Use.VALIDATE_FOR_REQUEST
@@ -125,11 +125,18 @@ def _unasked(head: StoredHead, left: float, policy: CachePolicy) -> Use:
     freshness = head.freshness
     if left > 0.0 and not freshness.validate:
         return Use.FRESH
-    if policy.offline:
+    if policy.offline and _is_for_all(freshness):
         return Use.STALE
     if freshness.validate or freshness.never_stale or not -left <= freshness.while_revalidate > 0.0:
         return Use.VALIDATE
     return Use.STALE_WHILE_REVALIDATE
+
+
+def _is_for_all(freshness: Freshness) -> bool:
+    """Whether anybody has ever said that a response is for others than who has asked for it, without asking the origin:
+    one that was never fresh, or is to be validated each time, may have been made for one client.
+    """
+    return not freshness.validate and (freshness.lifetime > 0 or freshness.if_error is not None)
 
 
 def _is_reload(said: Directives, head: StoredHead, left: float) -> bool:

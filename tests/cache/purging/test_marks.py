@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import attrs
@@ -199,5 +200,35 @@ def test_a_journal_that_cannot_be_written_to_is_told_and_nothing_is_purged(
         with pytest.raises(OSError, match="No space"):
             marks.add(Kind.TAG, b"one")
     assert _verdict(marks, before) is Verdict.ALIVE and marks.seq == before
-    marks.flush()
+    marks.flushing()()
     assert marks.add(Kind.TAG, b"one") == before + 1
+
+
+def test_what_was_added_is_flushed_whatever_becomes_of_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Marks().flushing()()
+    path = tmp_path / "purges"
+    marks = Marks(MarksJournal(str(path)))
+    marks.add(Kind.TAG, b"one")
+    first, flushed = path.stat().st_ino, []
+    monkeypatch.setattr("txproxy.cache.purging.marks_journal.os.fsync", lambda fd: flushed.append(os.fstat(fd).st_ino))
+    flushing = marks.flushing()
+    # Another process writes it anew, and this one has that then.
+    path.rename(tmp_path / "before")
+    marks.look()
+    descriptors = len(os.listdir("/proc/self/fd"))
+    flushing()
+    assert flushed == [first, tmp_path.stat().st_ino]
+    del flushing
+    assert len(os.listdir("/proc/self/fd")) == descriptors - 1
+
+
+def test_what_cannot_be_flushed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(fd: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    marks = Marks(MarksJournal(str(tmp_path / "purges")))
+    monkeypatch.setattr("txproxy.cache.purging.marks_journal.os.fsync", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        marks.flushing()()

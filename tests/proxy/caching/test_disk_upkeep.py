@@ -119,6 +119,70 @@ def test_what_cannot_be_read_is_asked_for(on_disk, monkeypatch):
     assert client.received.endswith(b"anew")
 
 
+def squid_words(proxy):
+    return [record.context.cache.squid_word.decode() for record in proxy.finished]
+
+
+def test_whether_a_hit_came_from_memory_is_told(on_disk, body):
+    proxy = on_disk()
+    for _ in range(3):
+        proxy.ask(get(), proxy.response(body, **FRESH))
+    in_memory = "TCP_MEM_HIT" if body == "hello" else "TCP_HIT"
+    assert squid_words(proxy) == ["TCP_MISS", in_memory, in_memory]
+    proxy = on_disk()
+    proxy.cache.in_thread = lambda reactor, read: succeed(read())
+    for _ in range(4):
+        assert proxy.ask(get())[1] is None
+    # The first one has had it read.
+    assert squid_words(proxy) == ["TCP_HIT"] + [in_memory] * 3
+
+
+@pytest.mark.parametrize("threads", [True, False])
+def test_what_is_on_a_disk_for_other_values_is_told(on_disk, monkeypatch, threads):
+    proxy = on_disk()
+    for language in ("de", "en"):
+        proxy.ask(get(accept_language=language), proxy.response(language, vary="Accept-Language", **FRESH))
+    proxy = on_disk()
+    if threads:
+        monkeypatch.setattr("txproxy.cache.disk.segment._NOWAIT", 0)
+    proxy.cache.in_thread = lambda reactor, read: succeed(read())
+    got, asked = proxy.ask(get(accept_language="fr"), proxy.response("fr", vary="Accept-Language", **FRESH))
+    assert asked is not None and got.told == "txproxy; fwd=vary-miss; ttl=60; stored"
+    for language in ("de", "en", "fr"):
+        got, asked = proxy.ask(get(accept_language=language))
+        assert asked is None and got.body == language.encode()
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_purge_is_answered_when_it_is_on_the_disk(on_disk, body, works):
+    proxy = on_disk(purge=True)
+    proxy.ask(get(), proxy.response(body, **FRESH))
+    calls = []
+
+    def call_in_thread(reactor, call):
+        calls.append((Deferred(), call))
+        return calls[-1][0]
+
+    proxy.cache._call_in_thread = call_in_thread
+    clients = proxy.herd(*[get(method="PURGE")] * 3)
+    # It counts at once.
+    got, asked = proxy.ask(get(), proxy.response("anew", **FRESH))
+    assert asked is not None and got.body == b"anew"
+    assert [client.take() for client in clients] == [b""] * 3 and len(calls) == 1
+    for number in range(2):
+        deferred, call = calls[number]
+        if works:
+            call()
+            deferred.callback(None)
+        else:
+            deferred.errback(OSError(5, "Input/output error"))
+        # The first was alone, the others had theirs at once.
+        told = [Got(client.take()).status for client in clients if client.received]
+        assert told == [200 if works else 500] * (1 if number == 0 else 2)
+    assert len(calls) == 2
+    proxy.cache.close()
+
+
 @pytest.fixture
 def fill_disk(monkeypatch, tmp_path):
     """Have no room on the disk from now on."""

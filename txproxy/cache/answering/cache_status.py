@@ -65,7 +65,7 @@ class CacheVerdict:
     ``forwarded`` is why it went to the origin, None if it did not; ``expiry`` when the response ceases to be fresh, in
     seconds since the epoch; ``origin_status`` what the origin answered, where that is not what the client got;
     ``stored`` whether its answer was kept; ``collapsed`` whether it was fetched for another request; ``memory`` whether
-    it is stored there. ``detail`` is for whoever looks for a reason.
+    it was answered from there, and not from a disk. ``detail`` is for whoever looks for a reason.
     """
 
     served: Served

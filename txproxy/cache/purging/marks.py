@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from typing import Final
 
 from txproxy.cache.purging.mark import Kind, Mark, canonical, group_value, url_of
@@ -13,6 +14,10 @@ from txproxy.cache.stored import StoredHead
 _MOST: Final = 10_000
 # A journal may be longer by so many bytes than four times what counts, before it is written anew.
 _SPARE: Final = 64 * 1024
+
+
+def _nothing() -> None:
+    """There is no disk."""
 
 
 class Verdict(enum.Enum):
@@ -73,10 +78,11 @@ class Marks:
             self._values[kind] = {value: pair for value, pair in values.items() if max(pair) > oldest}
         self._lengths = sorted({*map(len, self._values[Kind.PREFIX])})
 
-    def flush(self) -> None:
-        """Have all that was added survive a power failure; it takes as long as the disk does."""
-        if self._journal is not None:
-            self._journal.flush()
+    def flushing(self) -> Callable[[], None]:
+        """What is to be called, in a thread, so that all that was added until now survives a power failure. An OSError
+        says that it does not.
+        """
+        return self._journal.flushing() if self._journal is not None else _nothing
 
     def verdict(self, head: StoredHead, key: bytes, scheme: bytes, authority: bytes, path: bytes) -> Verdict:
         """What is known of the response that ``head`` is of, which is stored under ``key`` for that URL; the authority

@@ -95,9 +95,20 @@ class MarksJournal:
         """Be done with it."""
         os.close(self._fd)
 
-    def flush(self) -> None:
-        """Have what was written be on the disk."""
-        os.fsync(self._fd)
+    def flushing(self) -> Callable[[], None]:
+        """What has all that was written until now be on the disk, with the name of the file, when it is called. That
+        takes as long as the disk does, and may be done in a thread whatever becomes of this meanwhile.
+        """
+        # The journal may be written anew, and another file may get the number of this one.
+        held = _Held(os.dup(self._fd))
+        folder = os.path.dirname(self.path)
+
+        def flush() -> None:
+            os.fsync(held.fd)
+            named = _Held(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+            os.fsync(named.fd)
+
+        return flush
 
     @property
     def size(self) -> int:
@@ -193,6 +204,18 @@ class MarksJournal:
         self._seq = seq
         self._read += len(data)
         return numbered
+
+
+class _Held:
+    """A descriptor, which is closed when nobody has it any more."""
+
+    __slots__ = ("fd",)
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def __del__(self) -> None:
+        os.close(self.fd)
 
 
 def _write_all(fd: int, data: bytes) -> None:

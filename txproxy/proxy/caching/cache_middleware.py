@@ -20,7 +20,7 @@ from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.middleware import FORWARD, Handler, IComposedMiddleware
 from txproxy.interfaces.plan import Decision
 from txproxy.proxy.caching.asking import Asking
-from txproxy.proxy.caching.delivery import stored_answer
+from txproxy.proxy.caching.delivery import is_in_memory, stored_answer
 from txproxy.proxy.caching.filling.fill import Fill
 from txproxy.proxy.caching.hot_answers import NOT_PLAIN, HotAnswer, HotAnswers
 from txproxy.proxy.caching.passing import (
@@ -133,7 +133,7 @@ class _Caching:
             request = told_device(request, context, policy)
         path = sent_path(policy, request.path)
         if policy.purge and request.method == b"PURGE":
-            return purged(self._cache, request, context, path)
+            return purged(self._cache, request, context, path, self._services.reactor)
         if self._reverse and request.scheme is not None:
             # Upstreams are told how the client speaks, whatever it says in a target in absolute form.
             request = request.with_fields(request.headers, request.path)
@@ -195,19 +195,20 @@ class _Caching:
     # -- a GET or HEAD
 
     def _decide(self, asking: Asking) -> Decision:
-        cache = self._cache
-        if cache.tiers is not None:
-            read = cache.look(asking.key, asking.request.headers)
-            if read is not None:
-                tiers = cache.tiers
-                reading: Any = cache.in_thread(self._services.reactor, read)
-                reading.addCallback(tiers.take)
-                decision: Decision = reading.addCallback(lambda _: self._found(asking))
-                return decision
-        return self._found(asking)
+        cache, tiers = self._cache, self._cache.tiers
+        if tiers is None:
+            return self._found(asking)
+        reads = tiers.reads
+        read = cache.look(asking.key, asking.request.headers)
+        if read is None:
+            return self._found(asking, tiers.reads != reads)
+        reading: Any = cache.in_thread(self._services.reactor, read)
+        reading.addCallback(tiers.take)
+        decision: Decision = reading.addCallback(lambda _: self._found(asking, True))
+        return decision
 
-    def _found(self, asking: Asking) -> Decision:
-        """What is at hand decides."""
+    def _found(self, asking: Asking, read: bool = False) -> Decision:
+        """What is at hand decides, and was ``read`` from a disk for that or not."""
         cache, request = self._cache, asking.request
         variants, entry = cache.find(asking)
         trace = asking.context.trace
@@ -222,13 +223,13 @@ class _Caching:
         if for_the_origin(request.headers):
             return self._bypass(asking, "a condition for the origin")
         if use is Use.FRESH or use is Use.STALE or use is Use.STALE_WHILE_REVALIDATE:
-            return self._hit(asking, entry, use, now)
+            return self._hit(asking, entry, use, now, read)
         if use is Use.UNAVAILABLE:
             return self._unavailable(asking)
         why = ForwardedFor.REQUEST if use is Use.VALIDATE_FOR_REQUEST else ForwardedFor.STALE
         return self._ask(asking, why, entry)
 
-    def _hit(self, asking: Asking, entry: Entry, use: Use, now: float) -> RelayedAnswer:
+    def _hit(self, asking: Asking, entry: Entry, use: Use, now: float, read: bool) -> RelayedAnswer:
         cache = self._cache
         cache.store.used(entry)
         served = Served.HIT
@@ -237,11 +238,11 @@ class _Caching:
             self._revalidate(asking, entry)
         elif use is Use.STALE:
             served = Served.STALE
-        verdict = CacheVerdict(served=served, expiry=entry.head.expiry(), memory=True)
+        verdict = CacheVerdict(served=served, expiry=entry.head.expiry(), memory=not read and is_in_memory(entry))
         answer = stored_answer(asking, entry, verdict, cache.name, now, self._later)
         request, context, policy = asking.request, asking.context, asking.policy
         one_for_all = not policy.has_parts and len(cache.store.variants(asking.key)) == 1
-        if use is Use.FRESH and one_for_all and self._is_plain(request, context):
+        if use is Use.FRESH and one_for_all and not read and self._is_plain(request, context):
             asked = (request.path, request.authority, request.scheme, context.scheme, context.rule)
             # The body of the one that is given now is not for others to start.
             again = answer if isinstance(answer.body, bytes) else answer.with_body(_LATER)

@@ -8,6 +8,7 @@ from typing import Final
 from txproxy.cache.answering.cache_status import CacheVerdict
 from txproxy.cache.answering.hit_answers import HitAnswer, PreparedHit
 from txproxy.cache.answering.ranges import Piece, read_ranges
+from txproxy.cache.disk.file_body import FileBody
 from txproxy.cache.stored import Entry, FileRange, StoredBody
 from txproxy.interfaces.answers import BodySource, RelayedAnswer
 from txproxy.proxy.caching.asking import Asking
@@ -45,6 +46,11 @@ def stored_answer(
     asking.context.cache = verdict
     body = _body(entry.body, hit.pieces, hit.length, later)
     return _relayed(hit if aged else _first_hand(hit), body, verdict, name, now)
+
+
+def is_in_memory(entry: Entry) -> bool:
+    """Whether the body of ``entry`` is there, and in no file of a disk."""
+    return type(entry.body) is not FileBody
 
 
 def is_near(asking: Asking, body: FillBody) -> bool:

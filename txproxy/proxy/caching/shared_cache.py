@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Protocol, TypeAlias
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -27,6 +29,7 @@ from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.proxy.caching.asking import Asking
 from txproxy.proxy.caching.disk_upkeep import DiskUpkeep
 from txproxy.proxy.caching.filling.fill_body import Writer
+from txproxy.proxy.caching.purge_flush import PurgeFlush
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
@@ -134,6 +137,7 @@ class SharedCache:
         self._learned: OrderedDict[bytes, Learned] = OrderedDict()
         self._threads: ThreadPool | None = None
         self._upkeep: DiskUpkeep | None = None
+        self._flush: PurgeFlush | None = None
         self._closed = False
         # has the reactor forget this cache, once it is closed
         self._forget: Callable[[], object] | None = None
@@ -252,10 +256,27 @@ class SharedCache:
     def purge(self, kind: Kind, value: bytes = b"", soft: bool = False) -> int:
         """Use no more of what ``value`` says, a URL, a prefix of URLs, a host, a tag, a group as
         :func:`txproxy.cache.purging.mark.group_value` has it, or all there is, as long as it was asked for before; with
-        ``soft`` it is validated first, and may stand in where that fails. Gives the number of the purge. A ConfigError
-        says that ``value`` is none of its kind.
+        ``soft`` it is validated first, and may stand in where that fails. Gives the number of the purge, which counts
+        at once; :meth:`flushed` is for who has to know that it survives a power failure. A ConfigError says that
+        ``value`` is none of its kind, an OSError that it cannot be written down, and does not count.
         """
         return self.marks.add(kind, value, soft)
+
+    def flushed(self, reactor: Any) -> Deferred[None]:
+        """Fires when what was purged until now is on the disk, if there is one, or with the OSError that it cannot be.
+        No other request waits for that.
+        """
+        if self._journal is None:
+            return succeed(None)
+        self.begin(reactor)
+        if self._flush is None:
+            self._flush = PurgeFlush(self.marks.flushing, partial(self._call_in_thread, reactor))
+        return self._flush.flushed()
+
+    def _call_in_thread(self, reactor: Any, call: Callable[[], None]) -> Deferred[None]:
+        if self._threads is None:
+            return fail(OSError(errno.ESHUTDOWN, "the cache is closed"))
+        return deferToThreadPool(reactor, self._threads, call)
 
     def verdict(self, head: StoredHead, asking: Asking) -> Verdict:
         """What is known of a response with this ``head``, which is what was asked for."""

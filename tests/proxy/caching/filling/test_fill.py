@@ -347,6 +347,22 @@ def test_a_store_that_fails_is_no_matter_to_a_validation(proxy, monkeypatch, con
     assert (got_.status, got_.body) == (200, b"hello") and not proxy.cache.fills
 
 
+@pytest.mark.parametrize("fields", [{}, {"if_none_match": '"1"'}])
+@pytest.mark.parametrize("clients", [1, 2])
+def test_a_304_to_a_request_without_a_condition_is_no_response(proxy, fields, clients):
+    waiting = proxy.herd(*[get(**fields)] * clients)
+    told = proxy.response("", "304 Not Modified", **OLD)
+    while questions := proxy.questions():
+        for origin, question in questions:
+            assert b"If-None-Match" not in question
+            origin.send(told)
+    for one in got(waiting):
+        assert one.status == 502 and b"http_protocol_error" in one.fields["proxy-status"]
+    assert len(proxy.store) == 0
+    # The next one is asked as ever.
+    assert proxy.ask(get(), proxy.response(**FRESH))[0].body == b"hello"
+
+
 def test_a_304_that_is_about_nothing_is_asked_about_once(proxy):
     fields = {"vary": "Accept-Language", **FRESH}
     proxy.ask(get(accept_language="en"), proxy.response("en", etag='"1"', **fields))

@@ -156,14 +156,12 @@ class Fill:
         now = self._cache.now()
         self._answers.aged = b"age" in plain.headers.index
         entry, why = self._kept(plain, now)
-        if entry is None:
-            self._pass(response, why, None)
-            return
         expected = response.body if response.body >= 0 else None
         # It takes no more than the policy does, however long it gets.
-        writer = self._cache.store.body(expected, self.key, self._asking.policy.max_object_size)
-        if writer is None:
-            self._pass(response, TOO_LARGE, None)
+        most = self._asking.policy.max_object_size
+        writer = self._cache.store.body(expected, self.key, most) if entry is not None else None
+        if entry is None or writer is None:
+            self._pass(response, why or TOO_LARGE, None)
             return
         self.state = FillState.KEEPING
         self.entry = entry
@@ -186,15 +184,13 @@ class Fill:
         now = self._cache.now()
         entry, why = self._kept(plain, now)
         if entry is not None:
-            most = self._asking.policy.max_object_size
-            written = self._keeping.written(body) if most is None or len(body) <= most else None
+            written = self._keeping.written(body)
             if written is not None:
                 self._over()
                 entry = Entry(self.key, entry.head, written)
-                kept = self._keep(entry)
-                why = "" if kept else "purged" if self._keeping.is_purged(entry) else TOO_LARGE
+                why = self._keep(entry)
                 self._waiting.hand_out(
-                    entry, lambda asking: self._answers.stored(asking, entry, stored=kept, why=why), now
+                    entry, lambda asking: self._answers.stored(asking, entry, stored=not why, why=why), now
                 )
                 return
             why = TOO_LARGE
@@ -273,8 +269,12 @@ class Fill:
 
     def _is_settled(self, plain: ResponseHead) -> bool:
         """Whether those that wait get what is stored: it was validated, or the origin has failed."""
-        if plain.status == 304 and (self.stale is not None or self._others):
-            self._validated(plain)
+        if plain.status == 304:
+            if self.stale is None and not self._others:
+                # RFC 9110 section 15.4.5: there was no condition. A client would take it for an empty page.
+                self.refused(Refusal(502, "http_protocol_error", "304 to a request without a condition"))
+            else:
+                self._validated(plain)
             return True
         return is_failure(plain.status) and self._stand_in(f"the origin answered {plain.status}")
 
@@ -334,8 +334,8 @@ class Fill:
             return None, "something has changed it meanwhile"
         return self._keeping.kept(plain, now)
 
-    def _keep(self, entry: Entry) -> bool:
-        return not self.outdated and self._keeping.keep(entry)
+    def _keep(self, entry: Entry) -> str:
+        return "changed meanwhile" if self.outdated else self._keeping.keep(entry)
 
     def _pass(self, response: ResponseHead, why: str, whole: bytes | None) -> None:
         """The response is for the one that has asked for it; all others ask themselves, at once."""

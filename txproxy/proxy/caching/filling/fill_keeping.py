@@ -83,6 +83,9 @@ class FillKeeping:
 
     def written(self, body: bytes) -> StoredBody | None:
         """A whole body as it is stored; None if it cannot be."""
+        most = self._asking.policy.max_object_size
+        if most is not None and len(body) > most:
+            return None
         try:
             writer = self._cache.store.body(len(body), self._asking.key)
             return writer.finish() if writer is not None and (not body or writer.write(body)) else None
@@ -90,14 +93,15 @@ class FillKeeping:
             _log.failure("a store failed")
             return None
 
-    def keep(self, entry: Entry) -> bool:
-        """Keep it; gives whether it is kept."""
+    def keep(self, entry: Entry) -> str:
+        """Keep it; gives why it is not kept, empty if it is."""
         try:
-            return self._cache.keep(entry, self._asking, self._request.headers)
+            if self._cache.keep(entry, self._asking, self._request.headers):
+                return ""
         except Exception:
             # Those who wait for it get it all the same.
             _log.failure("a store failed")
-            return False
+        return "purged" if self.is_purged(entry) else TOO_LARGE
 
     def keep_held(self, told: Held, stale: Entry | None, outdated: bool) -> Entry:
         """Keep what a 304 says of what is stored; gives what those get that wait."""
