@@ -241,6 +241,7 @@ def test_a_rule_may_keep_errors_longer() -> None:
         # The least, where it says nothing and nothing can be guessed.
         ({}, {"min_ttl": 60.0}, 60.0, False),
         ({"Last-Modified": -100}, {"min_ttl": 60.0}, 10.0, False),
+        ({"Last-Modified": 0}, {"min_ttl": 60.0}, 60.0, False),
         ({"Last-Modified": -100}, {"min_ttl": 60.0, "override_lastmod": True}, 60.0, False),
         ({"Last-Modified": -1000}, {"min_ttl": 60.0, "override_lastmod": True}, 100.0, False),
         ({"Cache-Control": "max-age=5"}, {"min_ttl": 60.0}, 5.0, True),

@@ -125,8 +125,9 @@ def _by_rule(lifetime: float | None, age: float, ttl: float | None, least: float
     """The lifetime by what the policy says; it counts from when the response came."""
     if ttl is not None:
         return ttl + age
-    # A guess by Last-Modified is better than the least, unless that is to count anyway.
-    if least and (lifetime is None or anyway):
+    # A guess by Last-Modified is better than the least, unless that is to count anyway; what has changed just now, as
+    # pages that are made have, gives none.
+    if least and (not lifetime or anyway):
         return max(lifetime or 0.0, least + age)
     return lifetime
 

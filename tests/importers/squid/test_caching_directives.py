@@ -71,7 +71,6 @@ def test_case_counts_unless_it_is_said_not_to():
         ("override-lastmod", {"override_lastmod": True}),
         ("reload-into-ims", {"reload_into_ims": True}),
         ("ignore-reload", {"ignore_reload": True}),
-        ("ignore-private", {"ignore_private": True}),
         ("max-stale=30", {"stale_if_error": 1800}),
         ("store-stale", {}),
     ],
@@ -86,6 +85,10 @@ def test_options_are_those_of_rules(option, said):
     ("line", "why"),
     [
         ("refresh_pattern . 5 20% 4320 ignore-no-store refresh-ims", "taken over without ignore-no-store, refresh-ims"),
+        (
+            "refresh_pattern . 5 20% 4320 ignore-private",
+            "what is private is not kept, which Squid keeps and has validated",
+        ),
         ("refresh_pattern . 5 200% 4320", "taken over with 100% in place of 200%"),
         ("refresh_pattern . 5", "an expression, two times and a percentage are wanted"),
         ("refresh_pattern . a 20% b", "a 20% b is no time, percentage and time"),

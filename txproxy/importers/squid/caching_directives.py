@@ -26,7 +26,9 @@ _LEAST: Final = 64 << 10
 _HEURISTIC: Final[Mapping[str, Any]] = {"heuristic_fraction": 0.2, "heuristic_max": "72h"}
 _YEAR: Final = "8760h"
 # Those for which Squid takes negative_ttl, where they say nothing themselves (RFC 9111 4.2.2 is for some of them).
-_FAILURES: Final = (204, 305, 403, 404, 405, 414, 500, 501, 502, 503, 504)
+_FAILURES: Final = (204, 305, 400, 403, 404, 405, 414, 421, 500, 501, 502, 503, 504)
+# Squid has it validated each time; ours would give one client's answer to others as long as it is fresh.
+_PRIVATE: Final = "ignore-private"
 _NO_TUNNEL: Final = Literal("schemes", ("connect",), negated=True)
 
 _FLAGS: Final = {
@@ -34,7 +36,6 @@ _FLAGS: Final = {
     "override-lastmod": "override_lastmod",
     "reload-into-ims": "reload_into_ims",
     "ignore-reload": "ignore_reload",
-    "ignore-private": "ignore_private",
 }
 # What can be validated is kept in any case, and what Squid no longer does itself is nothing.
 _NOTHING: Final = frozenset({"store-stale", "ignore-no-cache", "ignore-must-revalidate"})
@@ -120,6 +121,8 @@ def _pattern(directive: Directive, place: Callable[[Directive], str], notes: lis
             rule[_FLAGS[name]] = True
         elif name == "max-stale" and value.isdigit():
             rule["stale_if_error"] = seconds_text(int(value) * 60) or _YEAR
+        elif name == _PRIVATE:
+            notes.append(directive.note("what is private is not kept, which Squid keeps and has validated each time"))
         elif name not in _NOTHING:
             lost.append(option)
     if lost:
