@@ -39,7 +39,7 @@ from txproxy.interfaces.address import Address
 from txproxy.interfaces.answers import Refusal
 from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.middleware import FORWARD, IMode, around
+from txproxy.interfaces.middleware import FORWARD, IMode, around, repeats
 from txproxy.interfaces.plan import Decision, Plan
 from txproxy.matching.networks import PeerNetworks
 from txproxy.net.dns.host_endpoint import addresses_of
@@ -104,6 +104,8 @@ class ForwardMode:
         self.changing: Changing | None = None
         # what stands within this mode
         self._inner: tuple[Any, ...] = ()
+        # whether what nobody has to be asked about is decided on by what it is and by whom it comes from alone
+        self._repeats = False
         self._judge = self._make_judge(reactor, timeout)
         if policy.bounds is not None:
             # Around the method itself: whoever asks this mode, its requests are bounded.
@@ -157,7 +159,13 @@ class ForwardMode:
     def attach(self, services: Services) -> None:
         """This mode is served by means of ``services``."""
         self._inner = services.inner_middleware
+        self._repeats = repeats(self._inner) and self._masks is None and self._content is None
         self._services = services
+
+    @property
+    def repeats(self) -> bool:
+        """See :class:`txproxy.interfaces.IMode`; who does more than this says so anew."""
+        return type(self).plan is ForwardMode.plan and self.policy.bounds is None
 
     def plan(self, head: RequestHead, context: RequestContext) -> Decision:
         """See :class:`txproxy.interfaces.IMode`."""
@@ -183,6 +191,8 @@ class ForwardMode:
             raise
         if context.trace is not None:
             context.trace.say("target", target.host, f"port {target.port}: allowed")
+        if self._repeats:
+            context.repeats = True
         return self._send(head, head, context, target, target.address)
 
     def _tell_of(self, context: RequestContext) -> None:

@@ -96,6 +96,19 @@ class RelayedAnswer(Answer):
         return other
 
 
+class LastingAnswer(Protocol):
+    """An answer that is given again and again, and changes with time alone. ``forms`` are the bytes that the answer of
+    now was made into, by whatever they depend on besides; whoever made them looks for them there.
+    """
+
+    forms: dict[Any, bytes]
+
+    def by_now(self) -> RelayedAnswer | None:
+        """The answer of now, which counts as one more use of what it is made from; None where that has to be found out
+        anew. Another one than before has no ``forms`` yet.
+        """
+
+
 @attrs.frozen
 class Refusal:
     """An answer of the proxy's own: ``status``, the RFC 9209 ``error`` type (empty for none), a ``detail`` for the log,

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from twisted.logger import Logger
 
 from txproxy.errors import ExchangeError
-from txproxy.interfaces.answers import Answer, Refusal
+from txproxy.interfaces.answers import Answer, LastingAnswer, Refusal
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.trace import Trace
 from txproxy.wire.headers import Headers
@@ -37,6 +37,10 @@ class RequestContext:
     login that the client does not hold, or with what somebody has said of the client who was asked.
     ``cache`` is what a cache has done with it, if there is one, for logs.
     ``informational`` tells the client something before the final response; None where nobody may.
+    ``repeats`` is whether all that was decided of it so far follows from its bytes and its connection alone, for as
+    long as that has the same factory: another one of the same bytes would have come as far as this one. Who knows that
+    sets it, and it holds where the mode, and all that stands around it, say that they do so. ``again`` is then what has
+    answered it, and would answer the other as well.
 
     ``response_filters`` and ``request_filters`` are what its messages pass, in the order in which they do; ``attempt``
     is, for response filters, the one whose response comes, or None for an answer of the proxy's own.
@@ -53,6 +57,8 @@ class RequestContext:
     personal = False
     cache: Any = None
     informational: Callable[[ResponseHead], None] | None = None
+    repeats = False
+    again: LastingAnswer | None = None
     response_filters: tuple[ResponseFilter, ...] = ()
     request_filters: tuple[RequestFilter, ...] = ()
     attempt: Any = None
@@ -157,7 +163,7 @@ class RequestContext:
         other.__dict__.update(self.__dict__, connection=connection)
         other.response_filters, other.request_filters, other.trace = (), (), None
         other.filters_aside, other._closed = (), ()
-        other.informational = None
+        other.informational = other.again = None
         return other
 
 
@@ -185,6 +191,8 @@ class ResponseFilter:
     keeps_length = False
     # whether it is told that the exchange is over: where it overrides ``closed``
     wants_end = False
+    # whether all that it ever does is to change the heads of answers, to another head and by nothing but that head
+    steady = False
 
     def __init_subclass__(cls, **words: Any) -> None:
         super().__init_subclass__(**words)

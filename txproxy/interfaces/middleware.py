@@ -30,6 +30,9 @@ class IMode(Interface):
         """What to do with a request. A Deferred makes only this request wait; it is cancelled when the client leaves.
 
         May raise an ``ExchangeError``, which is answered as it says.
+
+        A mode may have an attribute ``repeats``: whether it sets ``context.repeats`` where that is so, and never where
+        it is not (see :class:`~txproxy.interfaces.RequestContext`). Without it nothing is taken to be decided twice.
         """
 
 
@@ -71,6 +74,9 @@ FORWARD: Final = "forward"
 class IComposedMiddleware(Interface):
     """One that stands within the mode as well (see :class:`IInnerMiddleware`), and sends requests of its own, for which
     no client waits: what it is given to ask is not a client's to give back.
+
+    It may have an attribute ``repeats``: whether it sets ``context.again`` where ``context.repeats``, and what answers
+    there would answer the same again.
     """
 
     def within(handler: Handler, scope: str, services: Any) -> Handler:
@@ -104,6 +110,12 @@ def places(middleware: Iterable[Any]) -> Places:
         if admits:
             filters.append(one)
     return Places(tuple(outer), tuple(inner), tuple(filters))
+
+
+def repeats(middleware: Iterable[Any]) -> bool:
+    """Whether the outermost of what stands within a mode may say of a request what would answer it again."""
+    first = next(iter(middleware), None)
+    return bool(getattr(first, "repeats", False))
 
 
 def around(handler: Handler, middleware: Iterable[Any], scope: str = "", services: Any = None) -> Handler:

@@ -79,6 +79,8 @@ class ProxyFactory:
         found = places(middleware)
         services.inner_middleware = found.within
         self.handle = around(mode.plan, found.around)
+        # See txproxy.proxy.downstream.serving.ServingFactory.
+        self.repeats = not found.around and bool(getattr(mode, "repeats", False))
         self.draining = False
         self.stopped = False
         # for how long a client may be silent before its first request, and between two

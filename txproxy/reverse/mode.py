@@ -72,12 +72,22 @@ class ReverseMode:
         if not actions:
             raise ConfigError("a reverse proxy needs a pool, or a route")
         self._takes_connect = any(one.takes_connect for one in actions)
+        # those whose requests are decided on by what they are and by whom they come from alone
+        self._repeating: tuple[Action, ...] = ()
         self.pools = tuple(dict.fromkeys(pool for one in actions for pool in one.pools))
 
     def attach(self, services: Services) -> None:
         """This mode is served by means of ``services``."""
         for action in self._actions:
             action.attach(services)
+        by_chance = self.routes is not None and self.routes.by_chance
+        if not self._tells and not by_chance:
+            self._repeating = tuple(one for one in self._actions if getattr(one, "repeats", False))
+
+    @property
+    def repeats(self) -> bool:
+        """See :class:`txproxy.interfaces.IMode`; who does more than this says so anew."""
+        return type(self).plan is ReverseMode.plan
 
     def plan(self, head: RequestHead, context: RequestContext) -> Decision:
         """See :class:`txproxy.interfaces.IMode`."""
@@ -110,6 +120,9 @@ class ReverseMode:
         elif context.trace is not None:
             self._tell_why(None, head, context)
         assert action is not None
+        if self._repeating and action in self._repeating:
+            # Of which hosts there are certificates may change meanwhile.
+            context.repeats = self._tls is None or context.connection.peer_scheme != "https"
         return action.plan(head, context)
 
     def _tell_why(self, taken: Route[Action] | None, head: RequestHead, context: RequestContext) -> None:

@@ -4,8 +4,13 @@ import pytest
 
 from tests.proxy.caching.caching_proxy import get
 from txproxy import Pool, ReverseProxyFactory
+from txproxy.cache.memory.memory_store import MemoryStore
+from txproxy.cache.stored import Entry, Freshness, MemoryBody, StoredHead
+from txproxy.interfaces import RelayedAnswer, ResponseHead
 from txproxy.proxy.caching.cache_middleware import CacheMiddleware
-from txproxy.proxy.caching.hot_answers import HotAnswers
+from txproxy.proxy.caching.hot_answers import MOST, MOST_BYTES, HotAnswer, HotAnswers
+from txproxy.proxy.caching.shared_cache import SharedCache
+from txproxy.wire.headers import Headers
 
 FRESH = {"cache_control": "max-age=60"}
 LARGE = "x" * 100_000
@@ -108,20 +113,49 @@ def test_hosts_are_told_apart(proxy):
     assert proxy.ask(other, proxy.response("b's", **FRESH))[0].body == b"b's"
 
 
-def test_there_are_not_ever_more_of_them():
-    from txproxy.cache.stored import Entry, Freshness, MemoryBody, StoredHead
-    from txproxy.interfaces import RelayedAnswer, ResponseHead
-    from txproxy.proxy.caching import hot_answers
-    from txproxy.wire.headers import Headers
-
+@pytest.mark.parametrize(("body", "most"), [(b"", MOST), (b"x" * 20_000, MOST_BYTES // 20_000)])
+def test_there_are_not_ever_more_of_them(body, most):
     hot = HotAnswers()
     head = StoredHead(200, b"OK", Headers(), 0.0, 0.0, Freshness(60.0, 0.0))
-    entry = Entry(b"k", head, MemoryBody(b""))
-    answer = RelayedAnswer(200, head=ResponseHead(200, Headers()))
-    for number in range(hot_answers.MOST + 2):
-        hot.remember((b"/%d" % number, b"", None, "", ""), entry, answer, None, 0.0, 0)
+    entry = Entry(b"k", head, MemoryBody(body))
+    answer = RelayedAnswer(200, head=ResponseHead(200, Headers()), body=body)
+    cache = SharedCache(MemoryStore(1 << 20), now=lambda: 0.0)
+
+    def remember(number):
+        hot.remember((b"/%d" % number, b"", None, "", ""), HotAnswer(cache, entry, answer, None))
+
+    for number in range(most):
+        remember(number)
+    assert hot.get((b"/0", b"", None, "", "")).answer is answer
+    for number in range(most, most + 2):
+        remember(number)
     assert hot.get((b"/0", b"", None, "", "")) is None
-    assert hot.get((b"/%d" % (hot_answers.MOST + 1), b"", None, "", "")).answer is answer
+    assert hot.get((b"/%d" % (most + 1), b"", None, "", "")).answer is answer
+
+
+def test_what_is_left_is_exact_and_so_is_the_age(proxy):
+    proxy.pass_time(0.5)
+    proxy.ask(get(), proxy.response(**FRESH))
+    told = []
+    for seconds in (0.5, 0.1, 0.4, 0.1, 0.4, 0.1, 0.4):
+        proxy.pass_time(seconds)
+        got, _ = proxy.ask(get())
+        told.append((got.fields["age"], got.told[-2:]))
+    assert told == [
+        (b"0", "59"), (b"0", "59"), (b"1", "59"), (b"1", "58"), (b"1", "58"), (b"1", "58"), (b"2", "58"),
+    ]  # fmt: skip
+
+
+def test_a_target_in_absolute_form_gets_it_as_well(proxy, monkeypatch):
+    proxy.ask(get(), proxy.response(**FRESH))
+    for _ in range(2):
+        proxy.ask(get())
+    asked = []
+    real = HotAnswer.by_now
+    monkeypatch.setattr(HotAnswer, "by_now", lambda hot: asked.append(real(hot)) or asked[-1])
+    got, _ = proxy.ask(get("http://a/x"))
+    assert got.body == b"hello"
+    assert bool(asked) == (HotAnswers.remember.__module__ == "txproxy.proxy.caching.hot_answers")
 
 
 def test_what_cannot_be_stored_goes_past_as_if_there_were_no_cache(proxy):

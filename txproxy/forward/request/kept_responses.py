@@ -12,6 +12,8 @@ class ViaOfKept(ResponseFilter):
     attempts get it with their other lines, also where a cache has made them.
     """
 
+    steady = True
+
     def __init__(self, line: bytes) -> None:
         self._line = line
         self._lines = {line, *received_in_http10([line])}

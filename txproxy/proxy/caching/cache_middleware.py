@@ -43,8 +43,6 @@ from txproxy.wire.message import RequestHead
 _NOT_SHARED: Final = frozenset(
     b"authorization if-match if-none-match if-modified-since if-unmodified-since if-range range".split()
 )
-# In the place of a body that each answer has anew.
-_LATER: Final = BytesSource(b"")
 _PARTS: Final = frozenset({b"range", b"if-range"})
 _NOT_WITH_A_FILL: Final = (b"range", b"upgrade")
 _SENTENCE: Final = "The request wants what is stored alone, and nothing is that could be used."
@@ -57,6 +55,8 @@ class CacheMiddleware:
     request for the same. ``rules`` are names of routes or rules by which anything may be stored already: what a request
     changes is gone for all of them.
     """
+
+    repeats = True
 
     def __init__(self, cache: SharedCache, policy_of: PolicyOf | None = None, rules: Iterable[str] = ()) -> None:
         self.cache = cache
@@ -82,6 +82,13 @@ def _usual(policy: CachePolicy) -> PolicyOf:
     return lambda request, context: policy
 
 
+def _later_body(entry: Entry) -> BytesSource:
+    """In the place of a body that each answer has anew."""
+    source = BytesSource(b"")
+    source.length = entry.body.length
+    return source
+
+
 class _Caching:
     """The cache around one ``handler``."""
 
@@ -97,8 +104,9 @@ class _Caching:
         self._keys = RequestKeys(scope, middleware.rules(scope))
 
     def __call__(self, request: RequestHead, context: RequestContext) -> Decision:
-        asked = (request.path, request.authority, request.scheme, context.scheme, context.rule)
-        hot = self._hot.get(asked)
+        # Upstreams of a reverse proxy are not told of the scheme that a target names.
+        scheme = None if self._reverse else request.scheme
+        hot = self._hot.get((request.path, request.authority, scheme, context.scheme, context.rule))
         if hot is not None:
             if type(hot) is LearnedFilter:
                 # It gets what the origin says, where nothing can be stored.
@@ -173,24 +181,18 @@ class _Caching:
 
     def _again(self, hot: HotAnswer, context: RequestContext) -> Answer | None:
         """What was given a moment ago, if it is still that."""
-        cache = self._cache
-        entry = hot.entry
-        if hot.mark != cache.marks.seq:
-            # Something was purged, and it may be this.
+        answer = hot.by_now()
+        if answer is None:
             return None
-        variants = cache.store.variants(entry.key)
-        if not variants or variants[0] is not entry or cache.now() >= hot.until:
-            return None
-        if cache.tiers is not None and not cache.tiers.is_ready(entry):
-            return None
-        cache.store.used(entry)
         context.cache = hot.verdict
-        answer = hot.answer
         if type(answer.body) is bytes:
+            if context.repeats:
+                context.again = hot
             return answer
         # Each client reads of it at its own pace.
-        length = entry.body.length
-        return answer.with_body(Reader(entry.body, ((0, length),), length, self._later))
+        body = hot.entry.body
+        length = body.length
+        return answer.with_body(Reader(body, ((0, length),), length, self._later))
 
     # -- a GET or HEAD
 
@@ -245,8 +247,8 @@ class _Caching:
         if use is Use.FRESH and one_for_all and not read and self._is_plain(request, context):
             asked = (request.path, request.authority, request.scheme, context.scheme, context.rule)
             # The body of the one that is given now is not for others to start.
-            again = answer if isinstance(answer.body, bytes) else answer.with_body(_LATER)
-            self._hot.remember(asked, entry, again, verdict, now, cache.marks.seq)
+            again = answer if isinstance(answer.body, bytes) else answer.with_body(_later_body(entry))
+            self._hot.remember(asked, HotAnswer(cache, entry, again, verdict))
         return answer
 
     def _revalidate(self, asking: Asking, entry: Entry) -> None:

@@ -19,6 +19,7 @@ from txproxy.wire.message import CHUNKED, RequestHead, ResponseHead
 
 _STATUS: Final = b"cache-status"
 _LENGTH: Final = b"content-length"
+_NO_FIELDS: Final = Headers()
 
 Later = Callable[[Callable[[], None]], object]
 
@@ -51,6 +52,13 @@ def stored_answer(
 def is_in_memory(entry: Entry) -> bool:
     """Whether the body of ``entry`` is there, and in no file of a disk."""
     return type(entry.body) is not FileBody
+
+
+def whole_answer(
+    body: bytes | BodySource, entry: Entry, verdict: CacheVerdict, name: bytes, now: float
+) -> RelayedAnswer:
+    """The answer to a GET for ``entry`` that wants all of it, with its ``body``."""
+    return _relayed(PreparedHit.of(entry).answer(b"GET", _NO_FIELDS, now), body, verdict, name, now)
 
 
 def is_near(asking: Asking, body: FillBody) -> bool:

@@ -13,12 +13,15 @@ from typing import Any, Final, TypeAlias
 from txproxy.cache.answering.cache_status import CacheVerdict
 from txproxy.cache.stored import Entry
 from txproxy.interfaces.answers import RelayedAnswer
+from txproxy.proxy.caching.delivery import whole_answer
+from txproxy.proxy.caching.shared_cache import SharedCache
 
 # By what is asked for: path, authority, schemes and the name of the route or rule.
 Asked: TypeAlias = "tuple[bytes, bytes, bytes | None, str, str]"
 
-# When there are more, all are forgotten: those that count are there again at once.
+# When there are more, or their bodies have more bytes, all are forgotten: those that count are there again at once.
 MOST: Final = 8192
+MOST_BYTES: Final = 4 << 20
 
 # A request with one of these may get another answer than others.
 NOT_PLAIN: Final = frozenset(
@@ -28,44 +31,78 @@ NOT_PLAIN: Final = frozenset(
 
 
 class HotAnswer:
-    """The ``answer`` that is made of ``entry`` until a time, with the ``verdict`` on it, while ``mark`` is the last
-    purge.
+    """The ``answer`` that is made of ``entry`` for whoever asks plainly, with the ``verdict`` on it; of which more than
+    the age changes only when something was purged, or something else is stored. See
+    :class:`txproxy.interfaces.answers.LastingAnswer`.
     """
 
-    __slots__ = ("entry", "answer", "verdict", "until", "mark")
+    __slots__ = ("entry", "answer", "verdict", "forms", "_cache", "_until", "_mark", "__weakref__")
 
-    def __init__(self, entry: Entry, answer: RelayedAnswer, verdict: CacheVerdict, until: float, mark: int) -> None:
+    def __init__(self, cache: SharedCache, entry: Entry, answer: RelayedAnswer, verdict: CacheVerdict) -> None:
         self.entry = entry
         self.answer = answer
         self.verdict = verdict
-        self.until = until
-        self.mark = mark
+        self.forms: dict[Any, bytes] = {}
+        self._cache = cache
+        self._mark = cache.marks.seq
+        self._until = _until(entry, cache.now())
+
+    def by_now(self) -> RelayedAnswer | None:
+        """See :class:`txproxy.interfaces.answers.LastingAnswer`."""
+        cache, entry = self._cache, self.entry
+        if self._mark != cache.marks.seq:
+            # Something was purged, and it may be this.
+            return None
+        store = cache.store
+        variants = store.variants(entry.key)
+        if not variants or variants[0] is not entry:
+            return None
+        now = cache.now()
+        if now >= self._until:
+            if now >= entry.head.expiry():
+                return None
+            self.answer = whole_answer(self.answer.body, entry, self.verdict, cache.name, now)
+            self.forms.clear()
+            self._until = _until(entry, now)
+        if cache.tiers is not None and not cache.tiers.is_ready(entry):
+            return None
+        store.used(entry)
+        return self.answer
+
+
+def _until(entry: Entry, now: float) -> float:
+    """Until when an answer of now is the same: the next second of its age, or of the time that is left to it."""
+    head = entry.head
+    age, expiry = head.age(now), head.expiry()
+    left = expiry - now
+    # What is left is the same at the very end of a second as before.
+    return min(now + 1.0 - (age - math.floor(age)), math.nextafter(now + (left - math.floor(left)), math.inf), expiry)
 
 
 class HotAnswers:
     """Those of one listener and scope; and what else is known of a plain GET, so that it need not be looked for."""
 
-    __slots__ = ("_answers", "get")
+    __slots__ = ("_answers", "_bytes", "get")
 
     def __init__(self) -> None:
         self._answers: dict[Asked, Any] = {}
+        # those of the bodies that they have, which a store may have no more
+        self._bytes = 0
         # what is known of a plain GET of that; None if nothing is
         self.get: Callable[[Asked], Any] = self._answers.get
 
-    def remember(
-        self, asked: Asked, entry: Entry, answer: RelayedAnswer, verdict: CacheVerdict, now: float, mark: int
-    ) -> None:
-        """It is the same until the next second of its age, as long as it is fresh."""
-        head = entry.head
-        if head.vary:
+    def remember(self, asked: Asked, hot: HotAnswer) -> None:
+        """Whoever asks for that may have this one."""
+        if hot.entry.head.vary:
             return
-        age = head.age(now)
-        # What Cache-Status says is left is at most one second too much by then.
-        until = min(now + 1.0 - (age - math.floor(age)), head.expiry())
-        self.know(asked, HotAnswer(entry, answer, verdict, until, mark))
+        body = hot.answer.body
+        if isinstance(body, bytes):
+            self._bytes += len(body)
+        self.know(asked, hot)
 
     def know(self, asked: Asked, what: Any) -> None:
         """This is known of it."""
-        if len(self._answers) >= MOST:
+        if len(self._answers) >= MOST or self._bytes > MOST_BYTES:
             self._answers.clear()
+            self._bytes = 0
         self._answers[asked] = what

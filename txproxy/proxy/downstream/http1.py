@@ -20,6 +20,7 @@ from txproxy.net.transports.plain_transports import read_less
 from txproxy.proxy.downstream.base import READ_AHEAD, ClientProtocol
 from txproxy.proxy.downstream.body_wait import BodyWait
 from txproxy.proxy.downstream.client_states import ClientState
+from txproxy.proxy.downstream.repeated_requests import RepeatedRequest, RepeatedRequests
 from txproxy.proxy.downstream.serving import ServingFactory, follow
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.wire.headers import Headers
@@ -37,7 +38,7 @@ _OPEN: Final = ClientState.OPEN
 class Http1Protocol(ClientProtocol):
     """One client connection that speaks HTTP/1."""
 
-    __slots__ = ("codec", "_out", "_close_after", "_pumping", "_next_turn", "_body_wait")
+    __slots__ = ("codec", "_out", "_close_after", "_pumping", "_next_turn", "_body_wait", "_repeated")
 
     codec: ServerCodec
 
@@ -52,6 +53,8 @@ class Http1Protocol(ClientProtocol):
         self._next_turn: IDelayedCall | None = None
         # how long the body that is waited for may take
         self._body_wait: BodyWait | None = None
+        # requests that are answered again without an exchange, if there are any
+        self._repeated: RepeatedRequests | None = None
 
     # -- bytes in
 
@@ -63,8 +66,14 @@ class Http1Protocol(ClientProtocol):
             return
         codec = self.codec
         if self.exchange is None:
+            repeated = self._repeated
+            if repeated is not None:
+                known = repeated.get(data)
+                if known is not None and self._answer_again(known):
+                    return
             codec.receive(data)
-            self._pump()
+            # What has come before is not among these bytes.
+            self._pump(data if self._idle else b"")
             if self.exchange is None and self._idle and codec.buffered:
                 # A head has begun, and is to be complete in time.
                 self._idle = False
@@ -89,8 +98,10 @@ class Http1Protocol(ClientProtocol):
 
     # -- requests
 
-    def _pump(self) -> None:
-        """Read what can be read now: the next head when no exchange runs, the body of one that wants it."""
+    def _pump(self, data: bytes = b"") -> None:
+        """Read what can be read now: the next head when no exchange runs, the body of one that wants it. ``data`` is
+        all that there is, if all of it has come at once.
+        """
         if self._pumping:
             return
         self._pumping = True
@@ -114,8 +125,9 @@ class Http1Protocol(ClientProtocol):
                     assert exchange is not None
                     exchange.request_body(event)
                 elif type(event) is RequestHead:
-                    self._begin(event)
-                    if self.exchange is None:
+                    self._begin(event, data)
+                    data = b""
+                    if self.exchange is None and codec.buffered:
                         # Answered already. What a client that takes nothing has asked for is not to be gathered.
                         self.services.turn_writes.flush()
                         share -= 1
@@ -145,15 +157,42 @@ class Http1Protocol(ClientProtocol):
         if self.state is _OPEN and self.exchange is None and not self._write_paused:
             self._next_request()
 
-    def _begin(self, head: RequestHead) -> None:
+    def _begin(self, head: RequestHead, data: bytes) -> None:
         if head.body:
             self.deadline = self.services.idle_limit.ahead
         else:
             self.deadline = NEVER if not self.client_ended else self.services.gone_limit.ahead
             self.codec.skip_end()
         self._close_after = not head.keep_alive or self.factory.draining
-        self.exchange = exchange = Exchange(self.services, self, head, RequestContext(self.connection))
+        context = RequestContext(self.connection)
+        self.exchange = exchange = Exchange(self.services, self, head, context)
         exchange.start(self.factory.handle)
+        if context.again is not None and data and self.exchange is None and not self.codec.buffered:
+            # These bytes alone have come, and they are answered.
+            self._remember(data, exchange)
+
+    def _remember(self, data: bytes, exchange: Exchange) -> None:
+        if self.state is _OPEN and self.factory.repeats:
+            if self._repeated is None:
+                self._repeated = RepeatedRequests()
+            self._repeated.remember(data, exchange)
+
+    def _answer_again(self, known: RepeatedRequest) -> bool:
+        """Answer a request that has come whole, as it was answered before; False if that takes an exchange."""
+        services = self.services
+        if not self._idle or self._write_paused or self.factory.draining or self.connection.connections is not None:
+            return False
+        if not self.codec.repeat():
+            return False
+        began = services.seconds() if services.observed else 0.0
+        response = known.response()
+        if response is None:
+            return False
+        self.deadline = self.factory.rest_limit.ahead
+        self._write(self.transport, response)
+        if services.observed:
+            services.exchange_finished(known.record(services.seconds() - began))
+        return True
 
     def _next_request(self) -> None:
         if self.codec.buffered:
@@ -354,4 +393,5 @@ class Http1Protocol(ClientProtocol):
     def belong_to(self, factory: ServingFactory) -> None:
         """See :class:`txproxy.proxy.downstream.serving.Client`."""
         super().belong_to(factory)
+        self._repeated = None
         self.codec.use_limits(factory.services.wire_limits)

@@ -29,6 +29,8 @@ class ServingFactory(Protocol):
     services: Services
     handle: Handler
     admission: Admission[Any]
+    # whether ``context.repeats`` holds for all that ``handle`` decides (see txproxy.interfaces.RequestContext)
+    repeats: bool
     # whether each request is the last one of its connection
     draining: bool
     # for how long a client may be silent before its first request, and between two

@@ -54,6 +54,8 @@ class Exchange(Attempts):
     detail = ""
     # how it ends if all goes well
     _ends_as = "ok"
+    # what the answer has passed that has gone out as it was given; None if there was no such
+    steady_filters: tuple[ResponseFilter, ...] | None = None
     # what the body of the response passes, if anything
     _response_body: ResponseBody | None = None
 
@@ -419,17 +421,25 @@ class Exchange(Attempts):
         """Send an answer that nothing has to be done with, if it is one: a cache gives many of these, and this is
         what is left of :meth:`refuse` for them.
         """
-        body, context = given.body, self.context
-        if context.response_filters or given.bounds is not None or context.trace is not None or self.bound is not None:
+        body, head, context = given.body, given.head, self.context
+        if given.bounds is not None or context.trace is not None or self.bound is not None:
             return False
         if self._tracker is not None or not self.request_done:
             return False
-        self.status = given.head.status
+        filters = context.response_filters
+        if filters:
+            context.attempt = None
+            for one in filters:
+                if not one.steady:
+                    return False
+                head = one.head(head, context)  # type: ignore[assignment]
+        self.status = head.status
         if not isinstance(body, bytes):
-            self._relay(given, given.head, body)
+            self._relay(given, head, body)
             return True
+        self.steady_filters = filters
         self.sent = len(body)
-        self.downstream.send_whole(given.head, body)
+        self.downstream.send_whole(head, body)
         self._finish("answered", "")
         self.downstream.exchange_done()
         return True

@@ -19,7 +19,7 @@ from txproxy.errors import (
 )
 from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.middleware import Handler, around
+from txproxy.interfaces.middleware import Handler, around, repeats
 from txproxy.interfaces.plan import Decision, Plan, Postponed
 from txproxy.proxy.services import Services
 from txproxy.reverse.client_identity import peer_alone
@@ -107,6 +107,8 @@ class ToPool:
         self.prefaced = bool(pool.settings.proxy_protocol)
         # See txproxy.reverse.Action; without anything within the mode it is the way itself.
         self.plan: Handler = self._plan
+        # See txproxy.reverse.Action.
+        self.repeats = False
         self._own_addresses = self.prefaced or bool(pool.settings.tolerate)
 
     def _plan(self, head: RequestHead, context: RequestContext, begun: bool = False) -> Decision:
@@ -150,6 +152,7 @@ class ToPool:
 
     def attach(self, services: Services) -> None:
         """See :class:`txproxy.reverse.Action`."""
+        self.repeats = repeats(services.inner_middleware)
         self.plan = around(self._plan, services.inner_middleware, f"pool {self.pool.name}", services)
 
     def _wait(self, head: RequestHead, context: RequestContext) -> Decision:

@@ -29,7 +29,12 @@ from txproxy.wire.message import RequestHead
 
 
 class Action(Protocol):
-    """What is to be done with the requests of a route."""
+    """What is to be done with the requests of a route.
+
+    It may have an attribute ``repeats``: whether all that it does with a request, before that comes to what stands
+    within the mode, follows from the request and its connection alone, and what stands there may say what would answer
+    it again (see :class:`~txproxy.interfaces.RequestContext`).
+    """
 
     # whether CONNECT may come here
     takes_connect: bool
@@ -158,6 +163,7 @@ class Treated:
 
     def __init__(self, action: Action, treatment: Treatment) -> None:
         self.takes_connect = action.takes_connect
+        self.repeats = False
         more = [one.action.pool for one in (treatment.auth, treatment.mirror) if one is not None]
         self.pools = (*action.pools, *more)
         self._action = action
@@ -175,6 +181,9 @@ class Treated:
         """See :class:`Action`."""
         self._services = services
         self._action.attach(services)
+        treatment = self._treatment
+        changes = (treatment.request, treatment.response, treatment.auth, treatment.mirror)
+        self.repeats = getattr(self._action, "repeats", False) and not any(one is not None for one in changes)
 
     def plan(self, head: RequestHead, context: RequestContext) -> Decision:
         """See :class:`Action`."""

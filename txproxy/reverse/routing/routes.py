@@ -226,6 +226,8 @@ class Routes(Generic[A]):
         random: Callable[[], float] = _random.random,
     ) -> None:
         self.routes = tuple(routes)
+        # whether some are drawn, so that a request may take another one when it comes again
+        self.by_chance = sticky is None and any(route.match.weight is not None for route in self.routes)
         self._places = places = _places(self.routes)
         faults = [*_repeated_names(self.routes), *_faulty_shares(places), *_never_taken(self.routes, places)]
         if faults:

@@ -277,6 +277,17 @@ class ServerCodec(Codec):
             return b"HTTP/1.1 %d %b%b\r\n\r\n" % (status, response.reason, tail)
         return b"HTTP/1.1 %d %b\r\n%b%b\r\n\r\n" % (status, response.reason, block, tail)
 
+    def repeat(self) -> bool:
+        """Take a GET for read that has come whole, in the same bytes as one that was read before, and for answered;
+        False if anything has come before it that is still to be told from it.
+        """
+        if self._buffer or self._state is not _HEAD or self._line_skipped:
+            return False
+        self._method = b"GET"
+        self._minor = 1
+        self._checked = 0
+        return True
+
     def send_whole(self, response: ResponseHead, body: bytes, close: bool) -> bytes:
         """A whole response: ``send_head``, ``send_data`` and ``send_end`` in one. ``body`` is all that it has."""
         head = self.send_head(response, close)
@@ -300,6 +311,13 @@ class ServerCodec(Codec):
     def must_close(self) -> bool:
         """Whether the body being sent can end only with the connection."""
         return self._sending == UNTIL_CLOSE
+
+
+def head_with_length(response: ResponseHead) -> bytes:
+    """What :meth:`ServerCodec.send_head` gives for a response with a body of known length to a GET of HTTP/1.1 on a
+    connection that stays open.
+    """
+    return b"HTTP/1.1 %d %b\r\n%b\r\n\r\n" % (response.status, response.reason, response.headers.block)
 
 
 def _hide_user(target: bytes) -> bytes:
