@@ -38,6 +38,7 @@ _COOKIES: Final = frozenset({b"set-cookie", b"set-cookie2"})
 # Without any of these, nothing says for how long a response can be used, or whether it still can.
 _TELLING: Final = frozenset({b"cache-control", b"expires", b"etag", b"last-modified"})
 _OF_NO_USE: Final = "neither fresh nor to be validated"
+_OF_ANOTHER_TYPE: Final = "Content-Type is not what the path promises"
 
 _SPACES: Final = re.compile(rb"[ \t,]+")
 
@@ -88,9 +89,10 @@ def may_store(
     if reason:
         return Storing(None, reason)
     by_rule = policy.has_lifetimes and type_fits(request.path, headers.index.get(b"content-type"))
+    of_no_use = _OF_NO_USE if by_rule or not policy.has_lifetimes else _OF_ANOTHER_TYPE
     if not (by_rule or is_targeted) and _TELLING.isdisjoint(headers.index):
         # What an application answers that knows nothing of caches is found out at once.
-        return Storing(None, _OF_NO_USE)
+        return Storing(None, of_no_use)
     found = freshness(
         response.status,
         said,
@@ -105,7 +107,7 @@ def may_store(
         request.method, response.status, found, said, by_rule and policy.ttl_of(response.status) is not None
     )
     if reason or not _is_of_use(found, said, headers, times.response):
-        return Storing(None, reason or _OF_NO_USE)
+        return Storing(None, reason or of_no_use)
     return Storing(found)
 
 
