@@ -229,7 +229,7 @@ min_ttl = 5
 """
 
 
-def said_of_caching(config, url, monkeypatch):
+def said_of_caching(config, url, monkeypatch, method="GET", fields=()):
     """The lines about it; nothing is fetched, kept or looked up for that."""
 
     def nothing(*_):
@@ -237,9 +237,9 @@ def said_of_caching(config, url, monkeypatch):
 
     monkeypatch.setattr(MemoryStore, "put", nothing)
     monkeypatch.setattr(Fill, "begin", nothing)
-    text, done = explain(parse(config, "edge.toml"), Question.of("GET", url, (), "127.0.0.1", None))
+    text, done = explain(parse(config, "edge.toml"), Question.of(method, url, fields, "127.0.0.1", None))
     assert done
-    return [line for line in text.splitlines() if line.startswith(("cache", "caching"))]
+    return [line for line in text.splitlines() if line.startswith(("cache", "caching", "device"))]
 
 
 @pytest.mark.parametrize(
@@ -256,6 +256,36 @@ def said_of_caching(config, url, monkeypatch):
 )
 def test_it_is_told_which_cache_rule_counts(url, lines, monkeypatch):
     assert said_of_caching(CACHE + CONFIG, url, monkeypatch) == lines
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "lines"),
+    [
+        ("POST", (), ["cache: what comes is not kept, method"]),
+        ("DELETE", (), ["cache: what comes is not kept, method"]),
+        ("HEAD", (), ["cache: nothing is stored", "cache: what comes is not kept, uri-miss"]),
+        ("GET", ("Range: bytes=0-1",), ["cache: nothing is stored", "cache: what comes is not kept, bypass: range"]),
+        ("GET", ("Content-Length: 1",), ["cache: what comes is not kept, bypass: body"]),
+        (
+            "GET",
+            ("Authorization: Basic YTpi",),
+            ["cache: nothing is stored, with credentials what comes is kept if it says that it is for all"],
+        ),
+    ],
+)
+def test_why_a_request_is_not_for_the_cache_is_told(method, fields, lines, monkeypatch):
+    said = said_of_caching(CACHE + CONFIG, "http://a.example/x", monkeypatch, method, fields)
+    assert said[2:] == lines
+
+
+def test_the_class_of_the_device_and_how_often_are_told(monkeypatch):
+    config = CACHE.replace("[cache]\n", "[cache]\nkey_device = true\nmin_uses = 2\n") + CONFIG
+    said = said_of_caching(config, "http://a.example/x", monkeypatch, fields=("User-Agent: (iPhone)",))
+    assert said[2:] == [
+        "device class: mobile",
+        "cache: nothing is stored",
+        "cache: what comes is not kept, uri-miss: not asked for often enough",
+    ]
 
 
 def test_a_route_that_says_it_itself_is_told_of(monkeypatch):

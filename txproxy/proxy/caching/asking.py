@@ -53,6 +53,13 @@ class Asking:
         """That of what is asked for, in lower case."""
         return (self.request.scheme or self.context.scheme.encode("ascii")).lower()
 
+    @property
+    def condition(self) -> str:
+        """What a response has to say if it is to be kept, beside what all have to; empty for nothing."""
+        if self.personal or b"authorization" in self.request.headers.index:
+            return "with credentials what comes is kept if it says that it is for all"
+        return ""
+
 
 class AskedFor(Protocol):
     """What a request waits for."""

@@ -216,7 +216,7 @@ class _Caching:
         trace = asking.context.trace
         if entry is None:
             if trace is not None:
-                trace.say("cache", "nothing is stored" + (" for such a request" if variants else ""))
+                trace.say("cache", "nothing is stored" + (" for such a request" if variants else ""), asking.condition)
             return self._miss(asking, ForwardedFor.VARY_MISS if variants else ForwardedFor.URI_MISS, variants)
         now = cache.now()
         use = use_of(entry.head, request.headers, now, asking.policy)

@@ -52,6 +52,8 @@ class PassedFilter(ResponseFilter):
         served = Served.BYPASS if why in (ForwardedFor.BYPASS, ForwardedFor.METHOD) else Served.MISS
         self.verdict = CacheVerdict(served=served, forwarded=why, detail=detail)
         asking.context.cache = self.verdict
+        if asking.context.trace is not None:
+            asking.context.trace.say("cache", "what comes is not kept", self.verdict.why)
 
     def head(self, response: ResponseHead, context: RequestContext) -> ResponseHead:
         """See :class:`txproxy.interfaces.ResponseFilter`."""
