@@ -44,6 +44,7 @@ usage_file = "usage.sqlite"
 
 [log]
 access = "access.log"
+access_format = "json"
 
 [admin]
 listen = "127.0.0.1:9090"
@@ -120,6 +121,8 @@ error_pages = { 503 = "page.html", 4xx = "page.html" }
 split_by = "client"
 limits = { idle_timeout = "10s" }
 audit = "web.json"
+access_log = "web.log"
+access_log_format = '$remote_addr "$request" $status'
 bandwidths = [{ per = "rule", down = "3M", up = "3M", burst = "96k", only = "api" }]
 quotas = [{ per = "client", day = "3G", month = "30G", only = ["10.3.0.0/16"] }]
 

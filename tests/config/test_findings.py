@@ -56,6 +56,7 @@ def test_who_has_given_options_is_told_of_these():
         (("listeners", 0, "listen", 0), "--listen"),
         (("listeners", 0, "tls_listen", 1), "--tls-listen"),
         (("log", "access"), "--access-log"),
+        (("log", "access_format"), "--access-log-format"),
     ):
         assert str(told(ConfigError("x: cannot be", path=path), config)) == f"{option} x: cannot be"
     fault = ConfigError("gone", path=("listeners", 0, "certificates", 0), place="--tls-cert a.pem")

@@ -18,6 +18,7 @@ _OPTIONS: Final[dict[Path, str]] = {
     ("listeners", "listen"): "--listen",
     ("listeners", "tls_listen"): "--tls-listen",
     ("log", "access"): "--access-log",
+    ("log", "access_format"): "--access-log-format",
     ("admin", "listen"): "--admin",
     ("admin", "token_file"): "--admin-token-file",
 }

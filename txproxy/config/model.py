@@ -10,6 +10,7 @@ import attrs
 from txproxy.cache.rules.cache_choice import CacheChoice
 from txproxy.cache.rules.cache_settings import CacheSettings
 from txproxy.config.admin_endpoint import AdminConfig
+from txproxy.config.log_lines import DEFAULT_LINES
 from txproxy.errors import Path
 from txproxy.forward.mode import ForwardPolicy
 from txproxy.limits.quotas import Quota
@@ -119,6 +120,9 @@ class ListenerConfig:
     middleware: tuple[str, ...] = ()
     # the file of the audit log, or -
     audit: str | None = None
+    # where its access lines go (- or a file, "none" for nowhere), and in which format; None as the others' do
+    access_log: str | None = None
+    access_log_format: str | None = None
     # what may be used here; forward listeners have those of the whole file
     bounds: BoundsConfig = attrs.field(factory=BoundsConfig)
     proxy_protocol: bool = False
@@ -188,18 +192,20 @@ AnyListener: TypeAlias = "ForwardListener | ReverseListener | TcpListener"
 class Config(PlainValue):
     """All of one process.
 
-    ``access_log`` is ``-``, a file, or None for none; ``bounds`` are what clients may use; ``cache`` is shared by all
-    listeners that read requests; ``admin`` is where the admin API is, if anywhere; ``python_path`` has folders whose
-    modules may be named. ``source`` is the file that it was read from, empty for options, and ``lines`` has the line of
-    each of its keys; ``warnings`` are what may be a mistake in it, one line each. ``opened`` is no part of the value:
-    what was read to check it, such as lists, and would take its time to be read again. Who builds what is configured
-    empties it.
+    ``access_log`` is ``-``, a file, or None for none, and ``access_log_format`` what its lines are like (a name or a
+    text, see :func:`txproxy.observe.log_formats.line_format.line_format`), of listeners that say nothing else.
+    ``bounds`` are what clients may use; ``cache`` is shared by all listeners that read requests; ``admin`` is where the
+    admin API is, if anywhere; ``python_path`` has folders whose modules may be named. ``source`` is the file that it
+    was read from, empty for options, and ``lines`` has the line of each of its keys; ``warnings`` are what may be a
+    mistake in it, one line each. ``opened`` is no part of the value: what was read to check it, such as lists, and
+    would take its time to be read again. Who builds what is configured empties it.
     """
 
     listeners: tuple[AnyListener, ...]
     pools: tuple[PoolConfig, ...] = ()
     routes: tuple[RouteConfig, ...] = ()
     access_log: str | None = None
+    access_log_format: str = DEFAULT_LINES
     bounds: BoundsConfig = attrs.field(factory=BoundsConfig)
     cache: CacheSettings = attrs.field(factory=CacheSettings)
     admin: AdminConfig | None = None
@@ -212,6 +218,11 @@ class Config(PlainValue):
     def pool(self, name: str) -> PoolConfig:
         """The pool of that name, which must be there."""
         return next(pool for pool in self.pools if pool.name == name)
+
+    def access_log_of(self, listener: AnyListener) -> tuple[str | None, str]:
+        """Where the access lines of a listener go, or None, and their format."""
+        path = self.access_log if listener.access_log is None else listener.access_log
+        return None if path == "none" else path, listener.access_log_format or self.access_log_format
 
     def routes_of(self, listener: ReverseListener) -> tuple[RouteConfig, ...]:
         """The routes of a listener, in the order in which they are written."""

@@ -97,11 +97,11 @@ class RelayedAnswer(Answer):
 
 
 class LastingAnswer(Protocol):
-    """An answer that is given again and again, and changes with time alone. ``forms`` are the bytes that the answer of
-    now was made into, by whatever they depend on besides; whoever made them looks for them there.
+    """An answer that is given again and again, and changes with time alone. ``forms`` are the heads that the answer of
+    now was made into, each with its bytes, by whatever they depend on besides; whoever made them looks for them there.
     """
 
-    forms: dict[Any, bytes]
+    forms: dict[Any, tuple[ResponseHead, bytes]]
 
     def by_now(self) -> RelayedAnswer | None:
         """The answer of now, which counts as one more use of what it is made from; None where that has to be found out

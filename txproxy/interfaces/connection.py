@@ -18,10 +18,11 @@ class ClientConnection:
     connection's alone (see :mod:`txproxy.proxy.upstream.connection_binding`), or None. ``memo`` is a mode's own: what
     it remembers from one request to the next, so that it need not find it out again. ``refusal`` is what an
     :class:`IConnectionFilter` may set while it admits the connection: the first request gets this answer and is the
-    last, whatever it is; where no requests are read, the connection is closed.
+    last, whatever it is; where no requests are read, the connection is closed. ``facts`` is what logs have found out
+    about it, once one of them wants to know.
     """
 
-    __slots__ = ("peer_ip", "peer_scheme", "transport", "certificate", "connections", "memo", "refusal")
+    __slots__ = ("peer_ip", "peer_scheme", "transport", "certificate", "connections", "memo", "refusal", "facts")
 
     def __init__(self, peer_ip: str, peer_scheme: str = "http") -> None:
         self.peer_ip = peer_ip
@@ -31,6 +32,7 @@ class ClientConnection:
         self.connections: Any = None
         self.memo: Any = None
         self.refusal: Refusal | None = None
+        self.facts: Any = None
 
     def anew(self) -> ClientConnection:
         """The same connection, of which a mode knows nothing yet, and that has no upstream connections of its own."""

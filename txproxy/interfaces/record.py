@@ -8,7 +8,7 @@ from txproxy.errors import ExchangeError
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext
-from txproxy.wire.message import RequestHead
+from txproxy.wire.message import RequestHead, ResponseHead
 
 
 class AttemptRecord:
@@ -16,11 +16,12 @@ class AttemptRecord:
 
     ``began`` is when it was decided on, ``connected`` when it had a connection (None: it got none), and ``ended`` when
     it was over. ``reused`` says that the connection was a kept one. ``fault`` is why it failed, or None, and ``status``
-    that of the final response, 0 if none came.
+    that of the final response, 0 if none came. ``upstream`` is the connection, or None, for who wants to know whose it
+    was.
     """
 
     # Not attrs: they are made for each request, and this is the fastest. Nobody changes one.
-    __slots__ = ("attempt", "began", "connected", "ended", "reused", "fault", "status")
+    __slots__ = ("attempt", "began", "connected", "ended", "reused", "fault", "status", "upstream")
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class AttemptRecord:
         reused: bool,
         fault: ExchangeError | None,
         status: int,
+        upstream: Any = None,
     ) -> None:
         self.attempt = attempt
         self.began = began
@@ -39,6 +41,13 @@ class AttemptRecord:
         self.reused = reused
         self.fault = fault
         self.status = status
+        self.upstream = upstream
+
+    @property
+    def peer(self) -> Any:
+        """The address of who was connected to, which may be a proxy on the way; None if nobody was."""
+        transport = getattr(self.upstream, "transport", None)
+        return None if transport is None else transport.getPeer()
 
     @property
     def address(self) -> Address:
@@ -57,12 +66,14 @@ class ExchangeRecord:
     went wrong, and ``detail`` a sentence to it. ``status`` is what the client got (0: nothing), ``sent`` the bytes of
     body that it got, ``received`` those that came of its own, or the bytes of a tunnel. ``attempts`` are those that
     were made, the last one last. ``seconds`` is how long all of it took, since its head was there, or since it was
-    waited for; ``first_byte`` when the final response began, in seconds from the beginning, or None.
+    waited for; ``first_byte`` when the final response began, in seconds from the beginning, or None. ``response`` is
+    the head of it that the client got, without what is for the one hop to it; None if it got none.
     """
 
     # Not attrs: they are made for each request, and this is the fastest. Nobody changes one.
     __slots__ = (
         "request", "context", "outcome", "detail", "status", "sent", "received", "attempts", "first_byte", "seconds",
+        "response",
     )  # fmt: skip
 
     def __init__(
@@ -77,6 +88,7 @@ class ExchangeRecord:
         attempts: tuple[AttemptRecord, ...],
         first_byte: float | None,
         seconds: float,
+        response: ResponseHead | None = None,
     ) -> None:
         self.request = request
         self.context = context
@@ -88,6 +100,7 @@ class ExchangeRecord:
         self.attempts = attempts
         self.first_byte = first_byte
         self.seconds = seconds
+        self.response = response
 
     @property
     def client_ip(self) -> str:

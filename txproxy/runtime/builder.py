@@ -49,10 +49,19 @@ _KEY_SIZE: Final = 32
 
 @attrs.frozen(kw_only=True)
 class Observers:
-    """Who is told of what has ended."""
+    """Who is told of what has ended: at every listener, or at ``own``, by its number."""
 
     exchanges: tuple[Observer, ...] = ()
     streams: tuple[StreamObserver, ...] = ()
+    own: Mapping[int, Observers] = attrs.field(factory=dict)
+
+    def of(self, number: int) -> Observers:
+        """All of a listener."""
+        own = self.own.get(number, _NOBODY)
+        return Observers(exchanges=self.exchanges + own.exchanges, streams=self.streams + own.streams)
+
+
+_NOBODY: Final = Observers()
 
 
 @attrs.frozen(eq=False)
@@ -137,7 +146,7 @@ def assemble(config: Config, observers: Observers, around: Around, before: Assem
             # Those of the same name first: where several are alike, each goes on as what it was.
             known.sort(key=lambda one: one.config.name != listener.name)
             try:
-                served.append(_serve(listener, assembly, observers, around, known))
+                served.append(_serve(listener, assembly, observers.of(number), around, known))
             except ConfigError as fault:
                 raise fault.at("listeners", number) from None
     except ConfigError:

@@ -53,7 +53,7 @@ def dry_run(config: Config, listener: AnyListener, request: bytes, client_ip: st
     ``ConfigError`` where the configuration cannot be built.
     """
     # It is not to be written down.
-    listener = attrs.evolve(listener, audit=None)
+    listener = attrs.evolve(listener, audit=None, access_log=None, access_log_format=None)
     if isinstance(listener, ForwardListener):
         listener = attrs.evolve(listener, policy=attrs.evolve(listener.policy, audit=None))
     config = attrs.evolve(config, listeners=(listener,), bounds=attrs.evolve(config.bounds, usage_file=None))

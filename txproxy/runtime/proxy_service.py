@@ -28,6 +28,7 @@ from txproxy.observe.log_file import LogFile
 from txproxy.runtime.admin_entrance import AdminEntrance, AssemblyView
 from txproxy.runtime.builder import Around, Factory, Observers, assemble
 from txproxy.runtime.entrance import Entrance
+from txproxy.runtime.live_logs import LiveLogs
 from txproxy.runtime.running import Running
 from txproxy.tls.verification import ClientConnections
 
@@ -84,7 +85,7 @@ class ProxyService(Service):
         self._now = self._assemble(config, None)
         config.opened.clear()
         # those of configurations before, whose clients have not left yet, with what they write to
-        self._leaving: dict[Factory, tuple[Deferred[None], AccessLog | None]] = {}
+        self._leaving: dict[Factory, tuple[Deferred[None], LiveLogs]] = {}
         self._timer: IDelayedCall | None = None
         # what counted for configurations before, as their clients may still do something
         self._counted: set[Allotments] = set()
@@ -106,16 +107,14 @@ class ProxyService(Service):
         return ports if self._admin.port is None else [*ports, self._admin.port]
 
     def _assemble(self, config: Config, before: Running | None) -> Running:
-        if before is not None and before.log is not None and before.assembly.config.access_log == config.access_log:
-            log: AccessLog | None = before.log
-        else:
-            log = _access_log(config)
-        observers = Observers()
-        if log is not None:
-            observers = Observers(exchanges=(log.exchange,), streams=(log.stream,))
+        try:
+            logs = LiveLogs(config, before.logs if before is not None else None)
+        except ConfigError as fault:
+            raise told(fault, config) from None
+        observers = Observers(own={number: _told_by(log) for number, log in logs.of_listeners.items()})
         try:
             known = before.assembly if before is not None else None
-            running = Running(assemble(config, observers, self._around, known), log)
+            running = Running(assemble(config, observers, self._around, known), logs)
             try:
                 # An endpoint that is there twice is said before anything runs.
                 running.places()
@@ -123,8 +122,7 @@ class ProxyService(Service):
                 running.assembly.stop_new(known)
                 raise
         except ConfigError as fault:
-            if log is not None and (before is None or log is not before.log):
-                log.close()
+            logs.close_but(before.logs.files.values() if before is not None else ())
             raise told(fault, config) from None
         return running
 
@@ -207,8 +205,8 @@ class ProxyService(Service):
                     parent.address.tls.check()
 
     def logs(self) -> list[LogFile]:
-        """What is written to: the access log, and audit logs."""
-        logs = [self._now.log.file] if self._now.log is not None else []
+        """What is written to: access logs, and audit logs."""
+        logs = list(self._now.logs.files.values())
         audits = list(self._now.assembly.audits.values())
         for served in self._now.assembly.served:
             # what an embedder has put there
@@ -257,8 +255,7 @@ class ProxyService(Service):
         except ConfigError:
             self._admin.keep()
             now.assembly.stop_new(before.assembly)
-            if now.log is not None and now.log is not before.log:
-                now.log.close()
+            now.logs.close_but(before.logs.files.values())
             raise
         self._now = now
         self._admin.take()
@@ -277,7 +274,8 @@ class ProxyService(Service):
                 entrance.close()
         for factory in before.factories:
             if factory not in now.factories:
-                self._retire(factory, before.log)
+                self._retire(factory, before.logs)
+        before.logs.close_but(self._files_in_use())
         self._read_what_has_changed()
         # Until here, what was read to check it need not be read again.
         config.opened.clear()
@@ -289,24 +287,27 @@ class ProxyService(Service):
             if isinstance(factory, ForwardProxyFactory):
                 factory.forward.parts.check_files()
 
-    def _retire(self, factory: Factory, log: AccessLog | None) -> None:
+    def _files_in_use(self) -> list[LogFile]:
+        """Those of access logs that somebody may write to: as it is now, or who has yet to leave."""
+        return [
+            file
+            for logs in (self._now.logs, *(logs for _, logs in self._leaving.values()))
+            for file in logs.files.values()
+        ]
+
+    def _retire(self, factory: Factory, logs: LiveLogs) -> None:
         """Hand the clients of a factory over to who serves their entrance now; when the last one has gone there, or has
         left, it is of no use any more.
         """
         gone: Deferred[None] = Deferred()
-        self._leaving[factory] = (gone, log)
+        self._leaving[factory] = (gone, logs)
         # However long that takes: only who ends the process wants an end of it.
         factory.retire().addCallback(lambda _: self._gone(factory))
 
     def _gone(self, factory: Factory) -> None:
-        gone, log = self._leaving.pop(factory)
+        gone, logs = self._leaving.pop(factory)
         factory.stop()
-        if (
-            log is not None
-            and log is not self._now.log
-            and all(other is not log for _, other in self._leaving.values())
-        ):
-            log.close()
+        logs.close_but(self._files_in_use())
         gone.callback(None)
 
     # -- the end
@@ -346,9 +347,8 @@ class ProxyService(Service):
 
     def _stopped(self, _: object) -> Deferred[Any]:
         self.hurry()
-        for log in {self._now.log, *(log for _, log in self._leaving.values())}:
-            if log is not None:
-                log.close()
+        for file in self._files_in_use():
+            file.close()
         if self._now.assembly.cache is not None:
             self._now.assembly.cache.close()
         # What was used is written down.
@@ -357,10 +357,5 @@ class ProxyService(Service):
         return DeferredList([self._admin.close(), *(one.stop() for one in counted)], consumeErrors=True)
 
 
-def _access_log(config: Config) -> AccessLog | None:
-    if config.access_log is None:
-        return None
-    try:
-        return AccessLog(config.access_log)
-    except ConfigError as fault:
-        raise told(fault.at("log", "access"), config) from None
+def _told_by(log: AccessLog) -> Observers:
+    return Observers(exchanges=(log.exchange,), streams=(log.stream,))

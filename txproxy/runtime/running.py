@@ -7,9 +7,9 @@ import attrs
 from txproxy.config.endpoints import Bound
 from txproxy.errors import ConfigError, Path
 from txproxy.matching.networks import PeerNetworks
-from txproxy.observe.access_log import AccessLog
 from txproxy.runtime.builder import Assembly, Factory, Served
 from txproxy.runtime.entrance import Behind, Entrance
+from txproxy.runtime.live_logs import LiveLogs
 
 
 @attrs.frozen
@@ -35,10 +35,10 @@ class Place:
 
 @attrs.define
 class Running:
-    """A configuration that runs: what it means, its access log, and its entrances."""
+    """A configuration that runs: what it means, its access logs, and its entrances."""
 
     assembly: Assembly
-    log: AccessLog | None
+    logs: LiveLogs
     entrances: dict[Bound, Entrance] = attrs.field(factory=dict)
 
     @property

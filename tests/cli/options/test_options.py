@@ -89,7 +89,7 @@ def test_defaults_are_those_of_the_contract():
         ["forward", "--workers", "2"],
         ["reverse", "--upstream", "http://a", "--rate-limit", "1/s"],
         ["reverse", "--upstream", "http://a", "--admin", "tcp:1"],
-        ["reverse", "--upstream", "http://a", "--access-log-format", "json"],
+        ["reverse", "--upstream", "http://a", "--access-log-format", "jsn"],
     ],
 )
 def test_what_is_wrong_is_one_line_that_names_it_and_an_exit_status_of_1(words, capfd):

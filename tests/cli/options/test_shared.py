@@ -84,7 +84,15 @@ def test_the_access_log_is_a_file_or_none_or_standard_output():
     options = TcpOptions()
     for word, where in [("none", None), ("-", "-"), ("x.log", "x.log")]:
         options["access-log"] = word
-        assert options.access_log() == where
+        assert options.access_log() == {"access_log": where, "access_log_format": "combined"}
+
+
+def test_the_format_of_the_access_log_is_a_name_or_a_text():
+    words = ["tcp", "--upstream=a:1", "--listen=tcp:1"]
+    for format in ("squid", "json", "$remote_addr %>s", "escape=json $request"):
+        assert config(*words, "--access-log-format", format).access_log_format == format
+    with pytest.raises(SystemExit):
+        config(*words, "--access-log-format", "$remote_adr")
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,10 @@ def test_without_listeners_there_is_nothing_to_run(faults, text):
         ("listeners = [1]", "1: listeners[0]: 1 is no table; accepted is { KEY = VALUE }"),
         (LEAST + "[pools]\nx = 1", "8: pools.x: 1 is no table; accepted is [pools.NAME] for each"),
         ("limits = 1\n" + LEAST, "1: limits: 1 is no table; accepted is { KEY = VALUE }, or a table of its own"),
-        ("log = { acess = '-' }\n" + LEAST, "1: log.acess: no such key (is access meant?); accepted: access"),
+        (
+            "log = { acess = '-' }\n" + LEAST,
+            "1: log.acess: no such key (is access meant?); accepted: access, access_format",
+        ),
         (
             "log = { access = 1 }\n" + LEAST,
             "1: log.access: 1 is no text; accepted is a text in quotes, not an empty one",

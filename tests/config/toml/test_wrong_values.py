@@ -112,6 +112,7 @@ TAKES = {
     "listeners[].binds": NONE_OF_THEM,
     "listeners[].pac": FLAG,
     "listeners[].audit": NAME,
+    "listeners[].access_log": NAME,
     "routes[].name": NAME,
     "routes[].methods": {"long"},
     "routes[].headers": TABLE,

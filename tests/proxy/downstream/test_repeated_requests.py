@@ -113,6 +113,7 @@ def test_a_record_is_that_of_an_exchange(proxy):
     assert not proxy.exchanges
     for name in ("outcome", "detail", "status", "sent", "received", "attempts", "first_byte", "client_ip"):
         assert getattr(short, name) == getattr(by_exchange, name), name
+    assert short.response.headers.lines == by_exchange.response.headers.lines
     assert short.request.path == b"/x" and short.context.cache.word == "HIT"
     assert short.context is not by_exchange.context and short.context.connection is by_exchange.context.connection
 
@@ -328,7 +329,7 @@ class Script:
             self.seen.append([(one.take(), one.waiting, one.closed, one.ended, one.paused) for one in self.clients])
         records = [
             (one.request.path, one.request.method, one.outcome, one.status, one.sent, one.received, one.client_ip,
-             one.context.cache and one.context.cache.word)
+             one.context.cache and one.context.cache.word, one.response and one.response.headers.lines)
             for one in self.proxy.finished
         ]  # fmt: skip
         return self.seen, records, self.proxy.store.hits, self.proxy.exchanges

@@ -128,3 +128,34 @@ def test_a_tunnel_ends_with_its_bytes(serve, records):
     (record,) = records
     assert (record.outcome, record.status, record.received, record.sent) == ("tunnel", 101, 2, 5)
     assert told(record) == [("10.0.0.1:80", None, 101, False)] and record.first_byte == 0
+
+
+def test_it_has_the_head_that_the_client_got(serve, records):
+    proxy = serve(1)
+    client = proxy.connect()
+    client.send(GET)
+    proxy.upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\nX-A: b\r\n\r\nok")
+    assert records[0].response.headers.index[b"x-a"] == b"b"
+    # What is for one hop is not in it.
+    assert b"connection" not in records[0].response.headers.index
+    proxy.network.script = [ConnectionRefused("no")]
+    client.send(GET)
+    assert records[-1].status == 503 and records[-1].response.status == 503
+    assert b"proxy-status" in records[-1].response.headers.index
+    proxy.connect().send(b"no request\r\n\r\n")
+    assert (records[-1].status, records[-1].response.status, records[-1].attempts) == (400, 400, ())
+    gone = proxy.connect()
+    gone.send(GET)
+    gone.drop()
+    assert (records[-1].outcome, records[-1].response) == ("client-gone", None)
+
+
+def test_it_has_the_peer_of_each_attempt(serve, records):
+    proxy = serve(2)
+    client = proxy.connect()
+    proxy.network.script = [ConnectionRefused("no")]
+    client.send(GET)
+    proxy.upstream.send(OK)
+    first, second = records[0].attempts
+    assert (first.upstream, first.peer) == (None, None)
+    assert second.upstream is not None and second.peer == second.upstream.transport.getPeer()

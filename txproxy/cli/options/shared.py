@@ -18,6 +18,7 @@ from txproxy.components.values import (
 from txproxy.config.admin_endpoint import AdminConfig, read_token
 from txproxy.config.endpoints import endpoint_text
 from txproxy.config.findings import of_option
+from txproxy.config.log_lines import DEFAULT_LINES, NAMED_LINES, parse_log_lines
 from txproxy.config.model import Config, ReverseListener
 from txproxy.config.setting_readers import options_of, parse_options
 from txproxy.errors import ConfigError
@@ -97,6 +98,12 @@ class ListenerOptions(Mode):
         ["tls-ciphers", None, None, "OpenSSL cipher string [default: OpenSSL's strong ones]"],
         ["tls-client-ca", None, None, "require client certificates signed by the CAs in this PEM file [default: none]"],
         ["access-log", None, "-", "- for standard output, none, or a file (reopened on SIGHUP and SIGUSR1)"],
+        [
+            "access-log-format",
+            None,
+            DEFAULT_LINES,
+            f"{', '.join(NAMED_LINES)}, or a text with nginx's $names or the %codes of Apache and Squid in it",
+        ],
         ["admin", None, None, "serve the admin API, /healthz and /readyz at this endpoint [default: none]"],
         [
             "admin-token-file",
@@ -181,10 +188,11 @@ class ListenerOptions(Mode):
             "trusted_proxies": self._trusted_proxies(),
         }
 
-    def access_log(self) -> str | None:
-        """Where it goes, or None."""
+    def access_log(self) -> dict[str, Any]:
+        """Where it goes, or None, and what its lines are like."""
         where: str = self["access-log"]
-        return None if where == "none" else where
+        format = self.parsed("access-log-format", parse_log_lines)
+        return {"access_log": None if where == "none" else where, "access_log_format": format}
 
     def admin(self) -> AdminConfig | None:
         """Where the admin API is, or None."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 import sys
+from functools import partial
 from typing import Any, Final
 
 import attrs
 
 from txproxy.components.settings import default_of
-from txproxy.components.values import text
+from txproxy.components.values import texts
 from txproxy.config.findings import Findings, in_file
+from txproxy.config.log_lines import DEFAULT_LINES, parse_log_lines
 from txproxy.config.middleware import use_path
 from txproxy.config.model import Config, ReverseListener
 from txproxy.config.toml.admin_table import read_admin, see_admin
@@ -19,7 +21,7 @@ from txproxy.config.toml.bounds import read_bounds
 from txproxy.config.toml.cache_tables import read_cache
 from txproxy.config.toml.effects import see_bounds, see_cache
 from txproxy.config.toml.lines import lines_of
-from txproxy.config.toml.listeners import Defaults, read_limits, read_listener, read_via
+from txproxy.config.toml.listeners import Defaults, read_limits, read_listener, read_log_file, read_via
 from txproxy.config.toml.pool_tables import read_pool
 from txproxy.config.toml.references import Parts, tie
 from txproxy.config.toml.route_tables import read_route
@@ -88,9 +90,10 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     base = os.path.dirname(os.path.abspath(file))
     table = Table(data, (), "", findings, base)
     log = table.table("log")
-    access_log: str | None = "-"
+    access_log, access_log_format = "-", DEFAULT_LINES
     if log is not None:
-        access_log = log.read("access", lambda value: _log_file(log, value), "-")
+        access_log = log.read("access", partial(read_log_file, log), access_log)
+        access_log_format = log.read("access_format", texts(parse_log_lines), access_log_format)
         log.close()
     python_path = table.all("python_path", lambda value: _folder(table, value)) or ()
     # What listeners name may be there.
@@ -117,6 +120,7 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
         pools=tuple(pools.values()),
         routes=tuple(routes),
         access_log=None if access_log == "none" else access_log,
+        access_log_format=access_log_format,
         bounds=bounds,
         cache=cache,
         admin=admin,
@@ -135,8 +139,3 @@ def _folder(table: Table, value: object) -> str:
     if not os.path.isdir(folder):
         raise ConfigError(f"{folder}: there is no such folder", "accepted is one that is there")
     return folder
-
-
-def _log_file(table: Table, value: object) -> str:
-    where = text(value)
-    return where if where in ("-", "none") else table.file_name(where)

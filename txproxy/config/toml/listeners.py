@@ -17,6 +17,7 @@ from txproxy.components.values import (
     whole,
 )
 from txproxy.config.endpoints import endpoint_text
+from txproxy.config.log_lines import parse_log_lines
 from txproxy.config.middleware import find_middleware
 from txproxy.config.model import AnyListener, ForwardListener, ReverseListener, TcpListener
 from txproxy.config.setting_readers import read_settings
@@ -72,6 +73,12 @@ def read_via(table: Table, default: str | None) -> str | None:
     return table.read("via", texts(parse_pseudonym), default)
 
 
+def read_log_file(table: Table, value: object) -> str:
+    """Where access lines go: a file, ``-`` or ``none``."""
+    where = text(value)
+    return where if where in ("-", "none") else table.file_name(where)
+
+
 def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
     """One listener; ``number`` names it where nothing else does."""
     mode = table.read("mode", one_of(_MODES), "") if "mode" in table else "reverse"
@@ -92,6 +99,8 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
         "trusted_proxies": table.all("trusted_proxies", texts(peer_network)) or (),
         "middleware": table.all("middleware", texts(partial(_middleware, mode))) or (),
         "audit": read_audit(table),
+        "access_log": table.read("access_log", partial(read_log_file, table), None),
+        "access_log_format": table.read("access_log_format", texts(parse_log_lines), None),
     }
     shared["bounds"] = read_listener_bounds(table, mode, shared["limits"].ipv6_prefix)
     if shared["proxy_protocol"] and "trusted_proxies" not in table:

@@ -15,6 +15,7 @@ from txproxy.cache.stored import Entry
 from txproxy.interfaces.answers import RelayedAnswer
 from txproxy.proxy.caching.delivery import whole_answer
 from txproxy.proxy.caching.shared_cache import SharedCache
+from txproxy.wire.message import ResponseHead
 
 # By what is asked for: path, authority, schemes and the name of the route or rule.
 Asked: TypeAlias = "tuple[bytes, bytes, bytes | None, str, str]"
@@ -42,7 +43,7 @@ class HotAnswer:
         self.entry = entry
         self.answer = answer
         self.verdict = verdict
-        self.forms: dict[Any, bytes] = {}
+        self.forms: dict[Any, tuple[ResponseHead, bytes]] = {}
         self._cache = cache
         self._mark = cache.marks.seq
         self._until = _until(entry, cache.now())

@@ -14,7 +14,7 @@ from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.interfaces.record import ExchangeRecord
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.wire.http1.server import head_with_length
-from txproxy.wire.message import RequestHead
+from txproxy.wire.message import RequestHead, ResponseHead
 
 # A connection remembers requests of so many bytes at most. When there are more, all are forgotten.
 MOST_BYTES: Final = 8192
@@ -26,7 +26,7 @@ _BODILESS: Final = (204, 304)
 class RepeatedRequest:
     """A ``request`` that was answered in its ``context`` by what is ``lasting``, past ``filters`` that are steady."""
 
-    __slots__ = ("_request", "_context", "_lasting", "_filters", "_status", "_sent")
+    __slots__ = ("_request", "_context", "_lasting", "_filters", "_head", "_sent")
 
     def __init__(
         self,
@@ -40,7 +40,8 @@ class RepeatedRequest:
         # Whoever gives the answer is to be able to forget it, whatever many connections remember.
         self._lasting: ref[LastingAnswer] = ref(lasting)
         self._filters = filters
-        self._status = self._sent = 0
+        self._head: ResponseHead | None = None
+        self._sent = 0
 
     def response(self) -> bytes | None:
         """All that answers it now, on a connection that stays open; None where an exchange has to find that out."""
@@ -50,23 +51,27 @@ class RepeatedRequest:
         answer = lasting.by_now()
         if answer is None:
             return None
-        start = lasting.forms.get(self._filters)
-        if start is None:
+        form = lasting.forms.get(self._filters)
+        if form is None:
             head = answer.head
             for one in self._filters:
                 head = one.head(head, self._context)  # type: ignore[assignment]
             if len(lasting.forms) >= _MOST_FORMS:
                 lasting.forms.clear()
-            lasting.forms[self._filters] = start = head_with_length(head)
+            lasting.forms[self._filters] = form = head, head_with_length(head)
         body = answer.body
         assert type(body) is bytes
-        self._status, self._sent = answer.status, len(body)
+        self._head, start = form
+        self._sent = len(body)
         return start + body
 
     def record(self, seconds: float) -> ExchangeRecord:
         """What is known of the exchange that there would have been; it has taken so many ``seconds``."""
-        context = self._context.on(self._context.connection)
-        return ExchangeRecord(self._request, context, "answered", "", self._status, self._sent, 0, (), None, seconds)
+        context, head = self._context.on(self._context.connection), self._head
+        assert head is not None
+        return ExchangeRecord(
+            self._request, context, "answered", "", head.status, self._sent, 0, (), None, seconds, head
+        )
 
 
 class RepeatedRequests:

@@ -148,7 +148,7 @@ class Attempts:
                 kept = self.services.lease_quiet(key)
             if kept is not None:
                 if self.recording is not None:
-                    self.recording.kept()
+                    self.recording.kept(kept)
                 self._send(kept, attempt.head)
                 return
         self._dial(attempt)
@@ -172,7 +172,7 @@ class Attempts:
             connection.close()
             return
         if self.recording is not None:
-            self.recording.dialed()
+            self.recording.dialed(connection)
         if attempt.head is None:
             if attempt.answered is not None:
                 attempt.answered(200)

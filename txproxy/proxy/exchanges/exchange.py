@@ -50,6 +50,8 @@ class Exchange(Attempts):
 
     status = 0
     sent = 0
+    # the head of it
+    response: ResponseHead | None = None
     outcome = ""
     detail = ""
     # how it ends if all goes well
@@ -247,6 +249,7 @@ class Exchange(Attempts):
             self._response_body = ResponseBody(self, filters, down)
         self.phase = ANSWERED
         self.status = status
+        self.response = head
         return head
 
     def _passed(self, attempt: Attempt, head: ResponseHead) -> tuple[ResponseHead, ResponseBodyFilters | None] | None:
@@ -342,6 +345,7 @@ class Exchange(Attempts):
     def switch(self, response: ResponseHead | None, upstream: RawConnection) -> None:
         """Become a tunnel."""
         self.status = self.upstream_status = response.status if response is not None else 200
+        self.response = response
         if self.recording is not None:
             self.recording.answered()
         self.phase = ANSWERED
@@ -402,6 +406,7 @@ class Exchange(Attempts):
         if context.trace is not None:
             answer.tell(context.trace)
         given = answer.given
+        self.response = answer.response
         self.status = answer.response.status
         bounds = given.bounds if isinstance(given, RelayedAnswer) else None
         if answer.source is not None or bounds is not None:
@@ -433,6 +438,7 @@ class Exchange(Attempts):
                 if not one.steady:
                     return False
                 head = one.head(head, context)  # type: ignore[assignment]
+        self.response = head
         self.status = head.status
         if not isinstance(body, bytes):
             self._relay(given, head, body)

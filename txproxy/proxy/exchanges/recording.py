@@ -13,7 +13,17 @@ from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
 class Recording:
     """The record of one exchange, as far as it is; that began so many seconds before now as it was ``waited`` for."""
 
-    __slots__ = ("_seconds", "_started", "_attempts", "_attempt", "_began", "_connected", "_reused", "_first_byte")
+    __slots__ = (
+        "_seconds",
+        "_started",
+        "_attempts",
+        "_attempt",
+        "_began",
+        "_connected",
+        "_reused",
+        "_first_byte",
+        "_upstream",
+    )
 
     def __init__(self, seconds: Callable[[], float], waited: float = 0.0) -> None:
         self._seconds = seconds
@@ -24,24 +34,27 @@ class Recording:
         self._began = 0.0
         self._connected: float | None = None
         self._reused = False
+        self._upstream: Any = None
         self._first_byte: float | None = None
 
     def attempt(self, attempt: Attempt) -> None:
         """One begins."""
         self._attempt = attempt
         self._began = self._seconds() - self._started
-        self._connected = None
+        self._connected = self._upstream = None
         self._reused = False
 
-    def kept(self) -> None:
+    def kept(self, upstream: Any) -> None:
         """It has a connection that was kept."""
         self._connected = self._began
         self._reused = True
+        self._upstream = upstream
 
-    def dialed(self) -> None:
+    def dialed(self, upstream: Any) -> None:
         """It has a new one."""
         self._connected = self._seconds() - self._started
         self._reused = False
+        self._upstream = upstream
 
     def answered(self) -> None:
         """The final response has begun."""
@@ -54,7 +67,7 @@ class Recording:
             self._attempt = None
             ended = self._seconds() - self._started
             self._attempts.append(
-                AttemptRecord(attempt, self._began, self._connected, ended, self._reused, fault, status)
+                AttemptRecord(attempt, self._began, self._connected, ended, self._reused, fault, status, self._upstream)
             )
 
     def of(self, exchange: Any) -> ExchangeRecord:
@@ -70,4 +83,5 @@ class Recording:
             tuple(self._attempts),
             self._first_byte,
             self._seconds() - self._started,
+            exchange.response,
         )

@@ -1,0 +1,57 @@
+"""Names of our own."""
+
+import pytest
+
+from tests.observe.log_formats.records import NOW, attempt, head, record
+from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Served
+from txproxy.errors import ConnectionRefused
+from txproxy.interfaces.answers import Outcome, Verdict
+from txproxy.observe.log_formats.line_format import line_format
+from txproxy.observe.log_formats.own_names import cache_ttl
+
+
+def said(name, one):
+    return line_format(f"${name}", "web").exchange(one, NOW).decode().removesuffix("\n")
+
+
+ONE = record(
+    head(b"X-Request-Id: 7f"),
+    user="bob",
+    rule="api",
+    received=3,
+    outcome="connection_refused",
+    detail="nobody is there",
+    attempts=[
+        attempt(fault=ConnectionRefused("no"), status=0, connected=None),
+        attempt(peer="10.0.0.2", began=0.01, connected=0.015),
+    ],
+    verdict=Verdict(outcome=Outcome.ALLOW, rule="all", reason="r", list_name="l"),
+    cache=CacheVerdict(
+        served=Served.MISS, forwarded=ForwardedFor.STALE, expiry=NOW - 3, stored=True, collapsed=False, detail="d"
+    ),
+)
+QUIET = record(first_byte=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "otherwise"),
+    [
+        ("listener", "web", "web"), ("client", "192.0.2.1", "192.0.2.1"), ("user", "bob", "-"), ("route", "api", "-"),
+        ("pool", "-", "-"), ("outcome", "connection_refused", "ok"), ("outcome_detail", "nobody is there", "-"),
+        ("proxy_error", "connection_refused", "-"), ("attempts", "2", "0"), ("retries", "1", "0"),
+        ("connect_time", "0.005", "-"), ("first_byte_time", "0.009", "-"), ("body_bytes_received", "3", "0"),
+        ("request_id", "7f", "-"), ("verdict", "allow", "-"), ("verdict_rule", "all", "-"),
+        ("verdict_reason", "r", "-"), ("verdict_list", "l", "-"), ("cache_forwarded", "stale", "-"),
+        ("cache_ttl", "-3", "-"), ("cache_stored", "1", "-"), ("cache_collapsed", "0", "-"),
+        ("cache_detail", "d", "-"), ("squid_result", "TCP_MISS", "NONE_NONE"),
+        ("squid_hierarchy", "HIER_DIRECT", "HIER_NONE"),
+    ],
+)  # fmt: skip
+def test_what_a_name_says(name, value, otherwise):
+    assert said(name, ONE) == value
+    assert said(name, QUIET) == otherwise
+
+
+def test_what_is_fresh_for_good_has_no_number():
+    for expiry in (float("inf"), 1e300, None):
+        assert cache_ttl(record(cache=CacheVerdict(served=Served.HIT, expiry=expiry)), NOW) is None

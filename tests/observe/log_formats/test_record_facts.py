@@ -1,0 +1,75 @@
+"""What a record says between its lines."""
+
+from twisted.internet.address import IPv6Address
+
+from tests.observe.log_formats.records import Connection, attempt, head, record, response
+from txproxy.errors import ConnectTimeout
+from txproxy.interfaces.address import Address
+from txproxy.observe.log_formats import record_facts as facts
+
+UNREAD = record(head(method=b"", path=b"\x16\x03", authority=b""))
+
+
+def test_targets_and_urls():
+    for request, target, url in [
+        (head(), b"/x", b"http://a.example/x"),
+        (head(path=b"/x?y", authority=b"a:81"), b"/x?y", b"http://a:81/x?y"),
+        (head(scheme=b"https"), b"https://a.example/x", b"https://a.example/x"),
+        (head(method=b"CONNECT", path=b"", authority=b"a:443"), b"a:443", b"a:443"),
+    ]:
+        assert (facts.target(record(request)), facts.url(record(request))) == (target, url)
+    assert facts.url(record(scheme="https")) == b"https://a.example/x"
+    assert (facts.request_line(UNREAD), facts.url(UNREAD)) == (b"\x16\x03", None)
+    assert facts.request_line(record(head(method=b"", path=b"", authority=b""))) == b"-"
+    assert facts.request_line(record(head(minor=0))) == b"GET /x HTTP/1.0"
+
+
+def test_hosts_and_ports():
+    for authority, host, port in [
+        (b"A.example", b"a.example", b"80"),
+        (b"a:8080", b"a", b"8080"),
+        (b"[::1]:81", b"[::1]", b"81"),
+        (b"[::1]", b"[::1]", b"80"),
+        (b"", None, None),
+    ]:
+        one = record(head(authority=authority))
+        assert (facts.host(one), facts.port(one)) == (host, port)
+    assert facts.port(record(scheme="https")) == b"443"
+
+
+def test_paths_and_queries():
+    assert (facts.path(record(head(path=b"/a?b?c"))), facts.query(record(head(path=b"/a?b?c")))) == (b"/a", b"b?c")
+    assert (facts.path(UNREAD), facts.query(UNREAD), facts.protocol(UNREAD)) == (None, None, None)
+
+
+def test_sizes_are_those_of_the_heads():
+    request = head(b"Host: a.example", b"A: b")
+    assert facts.request_head_size(record(request)) == len(b"GET /x HTTP/1.1\r\nHost: a.example\r\nA: b\r\n\r\n")
+    assert facts.request_head_size(UNREAD) == 2
+    answer = response(b"Content-Type: text/plain")
+    assert facts.response_head_size(record(response=answer)) == len(
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
+    )
+    assert facts.response_head_size(record()) == 0
+
+
+def test_fields_of_the_response():
+    one = record(response=response(b"Content-Type: Text/HTML ;charset=x", b"X-Request-Id: 1"))
+    assert (facts.media_type(one), facts.response_field(one, b"x-request-id")) == (b"Text/HTML", b"1")
+    assert (facts.media_type(record()), facts.request_id(record())) == (None, None)
+    assert facts.request_id(record(head(b"X-Request-Id: 2"), response=response())) == b"2"
+
+
+def test_upstreams_are_named_by_address_where_that_is_known():
+    named = attempt("app.example", peer="10.0.0.9")
+    assert (facts.upstream_place(named), facts.upstream_host(named)) == (b"10.0.0.9:80", b"10.0.0.9")
+    failed = attempt("app.example", fault=ConnectTimeout("slow"), status=0)
+    assert (facts.upstream_place(failed), facts.upstream_host(failed)) == (b"app.example:80", b"app.example")
+    assert facts.upstream_status(failed) == 504
+    assert facts.upstream_host(attempt(address=Address("b", 80, pinned=("10.0.0.3",)))) == b"10.0.0.3"
+    path = attempt(address=Address(path="/run/a.sock"))
+    assert (facts.upstream_place(path), facts.upstream_host(path)) == (b"unix:/run/a.sock", b"unix:")
+    six = attempt("::1")
+    six.upstream = Connection(IPv6Address("TCP", "::1", 80))
+    assert facts.upstream_place(six) == b"[::1]:80"
+    assert facts.pool(record(attempts=[named])) is None

@@ -1,0 +1,73 @@
+"""Access logs of a configuration, and of the next one."""
+
+import attrs
+import pytest
+
+from txproxy.config.model import Config, ForwardListener
+from txproxy.errors import ConfigError
+from txproxy.runtime.live_logs import LiveLogs
+
+
+def config(tmp_path, *listeners, **more):
+    return Config(
+        listeners=tuple(ForwardListener(name=f"l{number}", **one) for number, one in enumerate(listeners)),
+        access_log=str(tmp_path / "all.log"),
+        **more,
+    )
+
+
+@pytest.fixture
+def made():
+    logs = []
+
+    def make(config, before=None):
+        logs.append(LiveLogs(config, before))
+        return logs[-1]
+
+    yield make
+    for one in logs:
+        one.close_but(())
+
+
+def test_a_listener_has_a_log_of_its_own_or_that_of_all(made, tmp_path):
+    own = str(tmp_path / "own.log")
+    logs = made(config(tmp_path, {}, {"access_log": own}, {"access_log": "none"}, {"access_log_format": "squid"}, {}))
+    assert set(logs.files) == {str(tmp_path / "all.log"), own}
+    assert set(logs.of_listeners) == {0, 1, 3, 4}
+    assert logs.of_listeners[0] is logs.of_listeners[4]
+    assert logs.of_listeners[3] is not logs.of_listeners[0]
+    assert logs.of_listeners[3].file is logs.of_listeners[0].file is not logs.of_listeners[1].file
+
+
+def test_listeners_with_their_names_in_lines_have_a_log_each(made, tmp_path):
+    logs = made(config(tmp_path, {}, {}, access_log_format="json"))
+    assert logs.of_listeners[0] is not logs.of_listeners[1]
+    assert len(logs.files) == 1
+
+
+def test_what_is_the_same_stays(made, tmp_path):
+    first = made(config(tmp_path, {}, {"access_log_format": "json"}))
+    second = made(config(tmp_path, {}, {"access_log_format": "squid"}), first)
+    assert second.files == first.files
+    assert second.of_listeners[0] is first.of_listeners[0]
+    assert second.of_listeners[1] is not first.of_listeners[1]
+    second.close_but(first.files.values())
+    assert not any(file.closed for file in first.files.values())
+    first.close_but(())
+    # What has been closed is opened anew.
+    third = made(config(tmp_path, {}), first)
+    assert not any(file.closed for file in third.files.values())
+
+
+def test_a_file_that_cannot_be_written_is_said_where_it_is_named(made, tmp_path):
+    first = made(config(tmp_path, {}))
+    for wrong, path in [
+        (config(tmp_path, {}, {"access_log": "/nowhere/a.log"}), ("listeners", 1, "access_log")),
+        (attrs.evolve(config(tmp_path, {}), access_log="/nowhere/a.log"), ("log", "access")),
+        (config(tmp_path, {}, {"access_log_format": "$x"}), ("listeners", 1, "access_log_format")),
+        (config(tmp_path, {}, access_log_format="$x"), ("log", "access_format")),
+    ]:
+        with pytest.raises(ConfigError) as fault:
+            made(wrong, first)
+        assert fault.value.findings[0].path == path
+        assert not any(file.closed for file in first.files.values())

@@ -1,0 +1,1 @@
+"""How a line of the access log is written: each format is compiled once, into one function."""

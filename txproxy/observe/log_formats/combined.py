@@ -1,0 +1,63 @@
+"""The ``combined`` form, as Apache and nginx write it. It is what most use, and written out, as that is fastest."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from txproxy.interfaces.record import ExchangeRecord
+from txproxy.observe.log_formats.escaping import one_word, quoted
+from txproxy.observe.log_formats.log_field import SecondText
+
+
+class BriefStream(Protocol):
+    """A raw stream, as far as these lines are concerned."""
+
+    client_ip: str
+    outcome: str
+    sent: int
+
+    @property
+    def upstream(self) -> object:
+        """Where it went, or None."""
+
+
+class CombinedLines:
+    """Makes lines of it."""
+
+    def __init__(self) -> None:
+        self._time = SecondText("%d/%b/%Y:%H:%M:%S %z")
+
+    def exchange(self, record: ExchangeRecord, now: float) -> bytes:
+        """The line of a finished exchange."""
+        request = record.request
+        index = request.headers.index
+        if request.method == b"CONNECT":
+            target = request.authority
+        elif request.scheme is not None:
+            target = request.scheme + b"://" + request.authority + request.path
+        else:
+            target = request.path
+        # What could not be read as a request has no method, and is shown as it came.
+        line = b"%b %b HTTP/1.%d" % (request.method, target, request.minor) if request.method else target or b"-"
+        user = record.context.user
+        return b'%b - %b [%b] "%b" %d %d "%b" "%b"\n' % (
+            record.context.client_ip.encode("ascii"),
+            one_word(user.encode("utf-8", "replace")) if user else b"-",
+            self._time(None, now),
+            quoted(line),
+            # nginx's number for a client that left before it was answered
+            record.status or 499,
+            record.sent,
+            quoted(index.get(b"referer", b"-")),
+            quoted(index.get(b"user-agent", b"-")),
+        )
+
+    def stream(self, stream: BriefStream, now: float) -> bytes:
+        """The line of a raw stream that has ended."""
+        return b'%b - - [%b] "%b" %d %d "-" "-"\n' % (
+            stream.client_ip.encode("ascii"),
+            self._time(None, now),
+            quoted(f"TCP {stream.upstream or '-'}".encode()),
+            200 if stream.outcome == "ok" else 503,
+            stream.sent,
+        )

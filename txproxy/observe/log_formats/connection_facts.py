@@ -1,0 +1,72 @@
+"""What logs say of a client's connection: found out once for each, where a format asks."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+
+from txproxy.interfaces.connection import ClientConnection
+from txproxy.net.transports.tls_transports import tls_connection
+from txproxy.tls.client_certificates import peer_certificate
+
+
+class TlsFacts:
+    """What was agreed on with a TLS client, and who that is: each None where it is not known."""
+
+    __slots__ = ("version", "cipher", "server_name", "subject")
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.version: bytes | None = None
+        self.cipher: bytes | None = None
+        self.server_name: bytes | None = None
+        self.subject: bytes | None = None
+        tls = tls_connection(connection.transport)
+        if tls is not None:
+            cipher = tls.get_cipher_name()
+            if cipher is not None:
+                # As OpenSSL names it, and nginx: TLSv1.3.
+                self.version = tls.get_protocol_version_name().encode("ascii")
+                self.cipher = cipher.encode("ascii")
+            self.server_name = tls.get_servername()
+            # Whether or not the mode has asked for it.
+            certificate = peer_certificate(tls)
+            if certificate is not None:
+                self.subject = certificate.subject.encode("utf-8", "backslashreplace")
+
+
+class ConnectionFacts:
+    """What was found out of a connection: its ``number``, and what ``tls`` says."""
+
+    __slots__ = ("number", "tls")
+
+    def __init__(self, number: int, tls: TlsFacts) -> None:
+        self.number = number
+        self.tls = tls
+
+
+class Connections:
+    """Numbers connections, from 1, in the order in which somebody wants to know of them."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+
+    def facts(self, connection: ClientConnection) -> ConnectionFacts:
+        """What is known of one."""
+        facts: ConnectionFacts | None = connection.facts
+        if facts is None:
+            connection.facts = facts = ConnectionFacts(next(self._numbers), TlsFacts(connection))
+        return facts
+
+
+def place_of(address: Any) -> bytes | None:
+    """An address of Twisted as ``HOST:PORT``, ``[HOST]:PORT`` or ``unix:PATH``; None for another."""
+    if type(address) is IPv4Address:
+        return f"{address.host}:{address.port}".encode("ascii")
+    if type(address) is IPv6Address:
+        return f"[{address.host}]:{address.port}".encode("ascii")
+    if type(address) is UNIXAddress:
+        name = address.name
+        return b"unix:" + (name if isinstance(name, bytes) else (name or "").encode("utf-8", "surrogateescape"))
+    return None

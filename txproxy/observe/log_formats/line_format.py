@@ -1,0 +1,108 @@
+"""A format as a function of what has ended: compiled once, when the configuration is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+import attrs
+
+from txproxy.interfaces.record import ExchangeRecord
+from txproxy.observe.log_formats.combined import CombinedLines
+from txproxy.observe.log_formats.connection_facts import Connections
+from txproxy.observe.log_formats.format_text import FormatReader, FormatText, Placed
+from txproxy.observe.log_formats.json_line import JsonLines
+from txproxy.observe.log_formats.log_field import Getter, Kind, StreamGetter
+from txproxy.observe.log_formats.nginx_names import nginx_fields
+from txproxy.observe.log_formats.own_names import LISTENER, own_fields
+from txproxy.observe.log_formats.percent_codes import percent_codes
+
+COMBINED: Final = "combined"
+JSON: Final = "json"
+# Formats with names of their own that are texts all the same: Squid's native one.
+_TEXTS: Final = {"squid": "%ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %ru %[un %Sh/%<a %mt"}
+
+# of what has ended, and the time at which it did, in seconds since 1970; gives a line with its end
+Line: TypeAlias = "Callable[[Any, float], bytes]"
+
+
+@attrs.frozen
+class LineFormat:
+    """Makes lines of exchanges and of raw streams. ``says_listener`` is whether they have the listener's name."""
+
+    exchange: Callable[[ExchangeRecord, float], bytes]
+    stream: Line
+    says_listener: bool = False
+
+
+def line_format(format: str, listener: str = "", connections: Connections | None = None) -> LineFormat:
+    """What ``format`` means for the requests of a ``listener``: ``combined``, ``squid``, ``json`` or a text with names
+    and codes. Connections are numbered by ``connections``. ``ConfigError`` says what in it is not known.
+    """
+    if format == COMBINED:
+        combined = CombinedLines()
+        return LineFormat(combined.exchange, combined.stream)
+    connections = connections or Connections()
+    if format == JSON:
+        json = JsonLines(listener, connections)
+        return LineFormat(json.exchange, json.stream, says_listener=True)
+    written = _read(_TEXTS.get(format, format), listener, connections)
+    exchange = _compiled(written, _of_exchange)
+    return LineFormat(exchange, _compiled(written, _of_stream), says_listener=LISTENER in written.named)
+
+
+def _read(text: str, listener: str, connections: Connections) -> FormatText:
+    nginx = nginx_fields(connections)
+    codes, worded = percent_codes(nginx)
+    return FormatReader({**nginx, **own_fields(listener)}, codes, worded).read(text)
+
+
+def _compiled(written: FormatText, of: Callable[[Placed, bytes], StreamGetter]) -> Line:
+    """A function that fills in a template."""
+    template = b""
+    getters = []
+    for piece in written.pieces:
+        if isinstance(piece, bytes):
+            template += piece.replace(b"%", b"%%")
+        else:
+            template += b"%" + piece.form + (b"d" if piece.field.kind is Kind.NUMBER else b"b")
+            getters.append(of(piece, written.missing))
+    template += b"\n"
+
+    def line(subject: Any, now: float) -> bytes:
+        return template % tuple([get(subject, now) for get in getters])
+
+    return line
+
+
+def _of_exchange(placed: Placed, missing: bytes) -> Getter:
+    field = placed.field
+    return field.fused(placed.escape, missing) if field.fused is not None else _shown(field.get, placed, missing)
+
+
+def _of_stream(placed: Placed, missing: bytes) -> StreamGetter:
+    field = placed.field
+    if field.of_stream is not None:
+        return _shown(field.of_stream, placed, missing)
+    get = _of_exchange(placed, missing)
+    return lambda stream, now: get(stream.record, now)
+
+
+def _shown(get: StreamGetter, placed: Placed, missing: bytes) -> StreamGetter:
+    """Gives what stands in the line for what ``get`` gives."""
+    kind = placed.field.kind
+    unharmed, rewrite = placed.escape.plain, placed.escape.rewrite
+    if kind is Kind.SURE or kind is Kind.NUMBER:
+        return get
+
+    def shown_plain(subject: Any, now: float) -> bytes:
+        value: bytes | None = get(subject, now)
+        return missing if value is None else value
+
+    def shown_text(subject: Any, now: float) -> bytes:
+        value: bytes | None = get(subject, now)
+        if value is None:
+            return missing
+        return value if not value.translate(None, unharmed) else rewrite(value)
+
+    return shown_plain if kind is Kind.PLAIN else shown_text

@@ -1,0 +1,166 @@
+"""What logs say of an exchange that is not written in its record as it stands. Each function gives None for what is not
+known.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
+from txproxy.observe.log_formats.connection_facts import place_of
+
+_PORT: Final = re.compile(rb":[0-9]*\Z")
+_DEFAULT_PORTS: Final = {b"http": b":80", b"https": b":443"}
+# nginx's number for a client that left before it was answered
+CLIENT_LEFT: Final = 499
+# "HTTP/1.1 200 " and two ends of lines, and the same of "GET ", " HTTP/1.1" and three
+_STATUS_LINE: Final = len(b"HTTP/1.1 200 \r\n\r\n\r\n")
+_REQUEST_LINE: Final = len(b"  HTTP/1.1\r\n\r\n\r\n")
+
+
+# -- the request
+
+
+def target(record: ExchangeRecord) -> bytes:
+    """The target of a request as it was sent; of what could not be read as a request the line as it came."""
+    request = record.request
+    if request.method == b"CONNECT":
+        return request.authority
+    if request.scheme is not None:
+        return request.scheme + b"://" + request.authority + request.path
+    return request.path
+
+
+def request_line(record: ExchangeRecord) -> bytes:
+    """The request line; of what could not be read as a request the line as it came."""
+    request = record.request
+    line = target(record)
+    # What could not be read as a request has no method, and is shown as it came.
+    return b"%b %b HTTP/1.%d" % (request.method, line, request.minor) if request.method else line or b"-"
+
+
+def scheme(record: ExchangeRecord) -> bytes:
+    """How the request was asked for, or, where that does not say, how the client speaks."""
+    return record.request.scheme or record.context.scheme.encode("ascii")
+
+
+def url(record: ExchangeRecord) -> bytes | None:
+    """The whole URL; of CONNECT ``HOST:PORT``."""
+    request = record.request
+    if not request.method:
+        return None
+    if request.method == b"CONNECT":
+        return request.authority
+    return b"%b://%b%b" % (scheme(record), request.authority, request.path)
+
+
+def host(record: ExchangeRecord) -> bytes | None:
+    """The host that was asked for, in lower case, without its port."""
+    authority = record.request.authority
+    if b":" in authority:
+        authority = _PORT.sub(b"", authority)
+    return authority.lower() or None
+
+
+def port(record: ExchangeRecord) -> bytes | None:
+    """The port that was asked for."""
+    authority = record.request.authority
+    if not authority:
+        return None
+    found = _PORT.search(authority)
+    text = found.group() if found is not None else _DEFAULT_PORTS.get(scheme(record), b":")
+    return text[1:] or None
+
+
+def path(record: ExchangeRecord) -> bytes | None:
+    """The path, as it was sent."""
+    return record.request.path.partition(b"?")[0] or None if record.request.method else None
+
+
+def query(record: ExchangeRecord) -> bytes | None:
+    """What follows the question mark."""
+    return record.request.path.partition(b"?")[2] or None if record.request.method else None
+
+
+def protocol(record: ExchangeRecord) -> bytes | None:
+    """The version in which the request came."""
+    return b"HTTP/1.%d" % record.request.minor if record.request.method else None
+
+
+def request_head_size(record: ExchangeRecord) -> int:
+    """So many bytes the head of the request has, with one space after each colon."""
+    request = record.request
+    if not request.method:
+        return len(request.path)
+    return _REQUEST_LINE + len(request.method) + len(target(record)) + len(request.headers.block)
+
+
+# -- the response
+
+
+def response_head_size(record: ExchangeRecord) -> int:
+    """So many bytes the head of the response has, but for what is for the hop to the client."""
+    response = record.response
+    return 0 if response is None else _STATUS_LINE + len(response.reason) + len(response.headers.block)
+
+
+def response_field(record: ExchangeRecord, name: bytes) -> bytes | None:
+    """The value of a field of the response; ``name`` in lower case."""
+    return None if record.response is None else record.response.headers.index.get(name)
+
+
+def media_type(record: ExchangeRecord) -> bytes | None:
+    """The type of the response, without its parameters."""
+    value = response_field(record, b"content-type")
+    return None if value is None else value.partition(b";")[0].strip() or None
+
+
+# -- where it went
+
+
+def upstream_place(attempt: AttemptRecord) -> bytes:
+    """Where an attempt went: ``HOST:PORT`` or ``unix:PATH``, by address where that is known."""
+    address = attempt.address
+    if address.path:
+        return str(address).encode("utf-8", "surrogateescape")
+    return place_of(attempt.peer) or str(address).encode("utf-8", "surrogateescape")
+
+
+def upstream_host(attempt: AttemptRecord) -> bytes:
+    """The same without the port."""
+    address = attempt.address
+    if address.path:
+        return b"unix:"
+    host: str | None = getattr(attempt.peer, "host", None)
+    if host is None:
+        host = address.pinned[0] if address.pinned else address.host or str(address)
+    return host.encode("utf-8", "surrogateescape")
+
+
+def upstream_status(attempt: AttemptRecord) -> int:
+    """What was answered, or the status that its failure would have got the client; 0 for neither."""
+    return attempt.status or (attempt.fault.status if attempt.fault is not None else 0)
+
+
+def pool(record: ExchangeRecord) -> str | None:
+    """The name of the pool whose upstream was asked last."""
+    if not record.attempts:
+        return None
+    upstream = getattr(record.attempts[-1].attempt, "upstream", None)
+    name: str | None = getattr(getattr(upstream, "pool", None), "name", None)
+    return name
+
+
+# -- what became of it
+
+
+def request_id(record: ExchangeRecord) -> bytes | None:
+    """What ``X-Request-Id`` says, of the response or else of the request."""
+    return response_field(record, b"x-request-id") or record.request.headers.index.get(b"x-request-id")
+
+
+def verdict(record: ExchangeRecord) -> str | None:
+    """What policy said: ``allow`` or ``deny``."""
+    said = record.context.verdict
+    return None if said is None else str(said.outcome.value)
