@@ -1,5 +1,8 @@
 """The cache of a running configuration: who shares it, and what a reload leaves of it."""
 
+import contextlib
+import gc
+import os
 from email.utils import formatdate
 
 import pytest
@@ -272,6 +275,71 @@ def test_what_it_had_in_memory_goes(on_disk, words):
     assert before.bytes_used
     proxy.reload((on_disk.lines(*words) if words else "") + REVERSE)
     assert len(before) == 0
+
+
+def descriptors(tmp_path):
+    """The files of the cache that are open: by name below a directory, or in memory."""
+    names = []
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            name = os.readlink(f"/proc/self/fd/{number}")
+            if name.startswith(str(tmp_path)) or "txproxy-cache" in name:
+                names.append(name.removeprefix(str(tmp_path)))
+    with open("/proc/self/maps") as maps:
+        names += [line.split()[-1].removeprefix(str(tmp_path)) for line in maps if str(tmp_path) in line]
+    return sorted(names)
+
+
+@pytest.fixture
+def no_collection():
+    """What goes has to go at once, and not when the collector comes by."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="the system does not tell")
+@pytest.mark.parametrize("size", [5, 100_000])
+@pytest.mark.parametrize("to", ["other", None])
+def test_files_of_a_directory_that_was_left_are_closed_with_their_last_reader(
+    on_disk, tmp_path, no_collection, size, to
+):
+    proxy = on_disk()
+    before = descriptors(tmp_path)
+    assert len([name for name in before if name.startswith("/cache/")]) >= 4
+    body = "x" * size
+    for _ in range(3):
+        # Hot by then.
+        client = proxy.ask("/x", 8080, answer=kept(body))
+    body_read = next(iter(cache_of(proxy).tiers.memory._nodes)).body
+    proxy.reload((on_disk.lines(to) if to else "") + REVERSE)
+    left = {name for name in descriptors(tmp_path) if name.startswith("/cache/")}
+    if size == 5:
+        assert left == set()
+    else:
+        # Somebody reads it.
+        assert {name.rpartition(".")[2] for name in left} == {"segment"}
+        assert client.received.endswith(body.encode())
+    del body_read
+    assert not [name for name in descriptors(tmp_path) if name.startswith("/cache/")]
+    assert sum("txproxy-cache" in name for name in descriptors(tmp_path)) == (
+        sum("txproxy-cache" in name for name in before) - (to is None)
+    )
+
+
+def test_a_reload_leaves_nothing_with_those_it_replaces(on_disk, tmp_path, no_collection):
+    proxy = on_disk()
+    for _ in range(3):
+        proxy.ask("/x", 8080, answer=kept("x" * 100_000))
+    for number in range(200):
+        # What is hot goes from the disk.
+        proxy.ask(f"/{number}", 8080, answer=kept("y" * 200_000))
+    list(cache_of(proxy).tiers.let_go())
+    # It is hot, and gone.
+    assert "/cache/00000001.v1.segment (deleted)" in descriptors(tmp_path)
+    proxy.reload(on_disk.lines() + REVERSE.replace("8001", "8002"))
+    assert not any(name.startswith("/cache/00000001.") for name in descriptors(tmp_path))
 
 
 def test_a_directory_that_cannot_be_used_changes_nothing(on_disk, tmp_path):

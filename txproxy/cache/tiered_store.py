@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Final, TypeAlias
 
 from txproxy.cache.disk.disk_store import DiskStore, NeedsThread
 from txproxy.cache.disk.disk_writer import DiskWriter
@@ -15,6 +15,9 @@ from txproxy.cache.memory.memory_store import MemoryStore
 from txproxy.cache.stored import Entry, MemoryBody
 from txproxy.cache.vary import choose
 from txproxy.wire.headers import Headers
+
+# So many entries are looked at in one step.
+_STEP: Final = 64
 
 # What has to be read in a thread, since it would have to be waited for; gives what was found.
 Read: TypeAlias = "Callable[[], tuple[Entry, ...]]"
@@ -89,6 +92,16 @@ class TieredStore:
             if entry.head.vary not in values and isinstance(entry, DiskEntry) and self.disk.is_there(entry, wait=True):
                 self.memory.put(entry)
 
+    def let_go(self) -> Iterator[None]:
+        """Have nothing at hand of what the disk has let go: as long as it is, its files take room on the disk that
+        nobody counts. Each step takes little time.
+        """
+        for number, entry in enumerate(self.memory.entries()):
+            if isinstance(entry, DiskEntry) and not _is_kept(entry):
+                self.memory.remove(entry)
+            if number % _STEP == _STEP - 1:
+                yield
+
     def used(self, entry: Entry) -> None:
         """Count a use of it."""
         self.memory.used(entry)
@@ -134,3 +147,9 @@ class TieredStore:
         """Keep nothing of it."""
         self.memory.remove_key(key)
         self.disk.remove_key(key)
+
+
+def _is_kept(entry: DiskEntry) -> bool:
+    """Whether the files that an entry stands in have their names still."""
+    body = entry.body
+    return not entry.place.segment.removed and (not isinstance(body, FileBody) or body.is_kept)

@@ -71,12 +71,13 @@ class LiveCache:
     def close(self) -> None:
         """It serves no more, and what it has kept in memory goes, whoever still has it."""
         self.shared.close()
-        self.memory.resize(0)
+        self.memory.close()
 
     def take_place(self, before: LiveCache | None) -> None:
         """The configuration is the one that runs now: what was kept is kept as it says."""
         if before is not None and before.shared is not self.shared:
             before.close()
+        self.shared.forget_hot_answers()
         size = self.config.cache.memory
         self.shared.name = self.name.encode("ascii")
         if size != self.memory.size:

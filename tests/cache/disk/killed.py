@@ -11,7 +11,7 @@ from tests.cache.disk.responses import MB, body_of, found, head_of, key_of, read
 from txproxy.cache.disk.disk_store import DiskStore
 
 KEYS = 300
-SIZE = 24 * MB
+SIZE = 48 * MB
 
 
 def length_of(number: int) -> int:

@@ -56,6 +56,36 @@ def test_what_others_write_to_counts_as_if_it_were_full_and_stays(tmp_path: Path
     assert 1 not in segments.numbers and {2, 3} < set(segments.numbers)
 
 
+def test_what_was_written_until_the_end_counts(tmp_path: Path) -> None:
+    other, segments = _segments(tmp_path), _segments(tmp_path)
+    _fill(other, 1, 10)
+    segments.look()
+    _fill(other, 1, 400_000)
+    # It was shorter when that was looked at.
+    other.close()
+    assert segments.excess(10_000_000) == []
+    assert segments.bytes_used == 400_074
+    for _ in range(3):
+        segments.look()
+        assert segments.bytes_used == 400_074 and segments.excess(0) == [1]
+    assert segments.removals == 0
+    segments.remove(1)
+    assert segments.removals == 1
+    _fill(segments, 1)
+    (tmp_path / "00000001.v1.segment").unlink()
+    segments.look()
+    assert segments.removals == 2
+
+
+def test_when_it_is_closed_nothing_is_written_or_kept_open(tmp_path: Path) -> None:
+    segments = _segments(tmp_path)
+    _fill(segments, 1)
+    segments.close()
+    assert segments.with_room(10) is None
+    one = segments.get(1)
+    assert one is not None and segments.get(1) is not one
+
+
 def test_nothing_is_written_where_others_have_all_the_room(tmp_path: Path) -> None:
     others = [_segments(tmp_path) for _ in range(8)]
     for other in others:

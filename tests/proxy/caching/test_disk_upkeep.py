@@ -1,12 +1,15 @@
 """A cache with a disk below its memory: restarts, look-ups that take time, and what is done now and then."""
 
 import os
+import threading
+from pathlib import Path
 
 import pytest
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 
+from tests.cache.disk.responses import found, put
 from tests.proxy.caching.caching_proxy import Got, get
 from txproxy.cache.disk.disk_health import DiskHealth
 from txproxy.cache.disk.disk_store import DiskStore, NeedsThread
@@ -243,8 +246,18 @@ class Disk:
         self.health = DiskHealth("/kept", lambda: self.now)
         self.now = 0.0
         self.is_complete = complete
+        self.removals = 0
+        self.calls = []
         self.log = []
         self.failing = False
+
+    def in_thread(self, call):
+        self.calls.append(call)
+        return Deferred()
+
+    def let_go(self):
+        self.log.append("let go")
+        yield
 
     def rebuild(self):
         for number in range(3):
@@ -258,31 +271,94 @@ class Disk:
         yield
 
 
-def test_an_index_that_is_lost_is_made_anew_bit_by_bit():
+@pytest.mark.parametrize("stops", [True, False])
+def test_an_index_that_is_lost_is_made_anew_in_a_thread_until_it_stops(stops):
     clock, disk = Clock(), Disk()
-    upkeep = DiskUpkeep(disk, clock, lambda: None)
+    upkeep = DiskUpkeep(disk, clock, lambda: None, disk.let_go, disk.in_thread)
     upkeep.start()
     clock.advance(0)
-    assert disk.log and len(disk.log) <= 3
-    clock.pump([0.0] * 3)
-    assert disk.log == [("rebuild", number) for number in range(3)]
-    upkeep.stop()
+    (call,) = disk.calls
+    assert disk.log == []
+    if stops:
+        upkeep.stop()
+    call()
+    assert disk.log == [("rebuild", number) for number in range(1 if stops else 3)]
+    if not stops:
+        upkeep.stop()
     assert not clock.getDelayedCalls()
+
+
+@pytest.mark.parametrize("body", ["hello", LARGE], ids=["small", "large"])
+def test_what_is_stored_is_found_again_with_a_thread_while_it_is_used(tmp_path, body):
+    disk = DiskStore(str(tmp_path), 1 << 24, segment_size=1 << 20)
+    for number in range(60):
+        put(disk, number, len(body))
+    disk.close()
+    (tmp_path / "index.v1").unlink()
+    disk = DiskStore(str(tmp_path), 1 << 24, segment_size=1 << 20)
+    assert not disk.is_complete
+    clock = Clock()
+
+    def in_thread(call):
+        thread = threading.Thread(target=call)
+        thread.start()
+        threads.append(thread)
+        return Deferred()
+
+    threads = []
+    upkeep = DiskUpkeep(disk, clock, lambda: None, lambda: iter(()), in_thread)
+    upkeep.start()
+    for number in range(60, 90):
+        put(disk, number, len(body))
+    (thread,) = threads
+    thread.join()
+    assert disk.is_complete
+    assert [len(found(disk, number)) for number in range(90)] == [1] * 90
+    upkeep.stop()
+    disk.close()
 
 
 def test_room_is_made_now_and_then():
     clock, disk = Clock(), Disk(complete=True)
-    upkeep = DiskUpkeep(disk, clock, lambda: None)
+    upkeep = DiskUpkeep(disk, clock, lambda: None, disk.let_go, disk.in_thread)
     upkeep.start()
     clock.pump([0.5] * 7)
     assert disk.log == ["tidy"] * 3
     upkeep.stop()
 
 
+def test_what_stands_in_segments_that_have_gone_is_let_go_once():
+    clock, disk = Clock(), Disk(complete=True)
+    upkeep = DiskUpkeep(disk, clock, lambda: None, disk.let_go, disk.in_thread)
+    upkeep.start()
+    clock.pump([0.5] * 5)
+    disk.removals = 3
+    clock.pump([0.5] * 6)
+    assert disk.log == ["tidy"] * 3 + ["let go"] + ["tidy"] * 2
+    upkeep.stop()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="the system does not tell")
+def test_what_the_disk_has_let_go_takes_no_room_there(on_disk, tmp_path, body):
+    proxy = on_disk()
+    proxy.cache.begin(proxy.clock)
+    for number in range(300):
+        for _ in range(3 if number < 3 else 1):
+            # Some are hot.
+            proxy.ask(get(f"/{number}"), proxy.response("x" * 120_000 if number % 2 else body, **FRESH))
+    deleted = []
+    for _ in range(2):
+        links = [os.readlink(one) for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+        deleted.append([link for link in links if link.startswith(str(tmp_path)) and link.endswith(" (deleted)")])
+        proxy.clock.pump([1.0] + [0.0] * 20)
+    assert deleted[0] and deleted[1] == []
+    proxy.cache.close()
+
+
 def test_a_disk_that_fails_is_tried_again_and_each_failure_is_said_once():
     clock, disk = Clock(), Disk(complete=True)
     disk.failing = True
-    upkeep = DiskUpkeep(disk, clock, lambda: None)
+    upkeep = DiskUpkeep(disk, clock, lambda: None, disk.let_go, disk.in_thread)
     upkeep.start()
     with capturedLogs() as events:
         clock.pump([0.5] * 6)
@@ -299,7 +375,7 @@ def test_a_disk_that_fails_is_tried_again_and_each_failure_is_said_once():
 
 def test_a_disk_that_takes_nothing_is_said_once_and_that_it_does_again_as_well():
     clock, disk = Clock(), Disk(complete=True)
-    upkeep = DiskUpkeep(disk, clock, lambda: None)
+    upkeep = DiskUpkeep(disk, clock, lambda: None, disk.let_go, disk.in_thread)
     upkeep.start()
     with capturedLogs() as events:
         for number in range(300):
@@ -326,7 +402,7 @@ def test_what_others_have_purged_is_heard_of():
         if len(heard) == 1:
             raise OSError("the disk is gone")
 
-    upkeep = DiskUpkeep(disk, clock, hear)
+    upkeep = DiskUpkeep(disk, clock, hear, disk.let_go, disk.in_thread)
     upkeep.start()
     with capturedLogs() as events:
         clock.pump([0.5] * 7)

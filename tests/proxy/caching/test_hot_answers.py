@@ -182,3 +182,18 @@ def test_what_says_of_other_caches_is_kept(proxy):
     for _ in range(3):
         got, _ = proxy.ask(get(), proxy.response(cache_control="no-store", cache_status="other; hit"))
         assert got.told == 'other; hit, txproxy; fwd=uri-miss; detail="no-store"'
+
+
+def test_what_was_forgotten_is_looked_for_the_plain_way(proxy):
+    proxy.ask(get(), proxy.response(cache_control="max-age=60"))
+    for _ in range(3):
+        proxy.ask(get())
+    kept = proxy.connect()
+    for _ in range(2):
+        kept.send(get())
+        assert kept.take().endswith(b"hello")
+        proxy.cache.forget_hot_answers()
+    assert {hot.entry for hot in proxy.cache.hot_answers} <= {None}
+    for _ in range(3):
+        got_, asked = proxy.ask(get())
+        assert asked is None and got_.body == b"hello" and got_.told == "txproxy; hit; ttl=60"

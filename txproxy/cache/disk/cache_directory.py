@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -28,6 +28,7 @@ PURGES: Final = f"purges.{_VERSION}"
 _OURS: Final = re.compile(rf"{_SEGMENT.pattern}|(lock|tidying|index|purges)\.{_VERSION}|[a-z0-9]+\.{_VERSION}\.new")
 # What a file system has of its own where it is mounted.
 _TOLERATED: Final = frozenset({"lost+found"})
+_NONE_KNOWN: Final[Mapping[int, int]] = {}
 _ACCEPTED: Final = "accepted is a directory that is empty, is not there yet, or was made by this version"
 
 
@@ -83,18 +84,18 @@ class CacheDirectory:
         with _locked(self._tidying, wait=False) as alone:
             yield alone
 
-    def segments(self) -> dict[int, int]:
-        """The sizes of all segments, by their numbers, the oldest first."""
+    def segments(self, known: Mapping[int, int] = _NONE_KNOWN) -> dict[int, int]:
+        """The sizes of all segments, by their numbers, the oldest first. Of ``known`` ones nobody asks."""
         sizes = {}
-        with os.scandir(self.path) as found:
-            for one in found:
-                match = _SEGMENT.fullmatch(one.name)
-                if match:
-                    try:
-                        sizes[int(match[1])] = one.stat().st_size
-                    except FileNotFoundError:
-                        # Another process has just removed it.
-                        continue
+        for name in os.listdir(self.path):
+            match = _SEGMENT.fullmatch(name)
+            if match:
+                number = int(match[1])
+                try:
+                    sizes[number] = known[number] if number in known else os.stat(self.path_of(name)).st_size
+                except FileNotFoundError:
+                    # Another process has just removed it.
+                    continue
         return dict(sorted(sizes.items()))
 
     def path_of_segment(self, number: int) -> str:
@@ -116,11 +117,6 @@ class CacheDirectory:
         segment = Segment(fd, number)
         segment.end = SEGMENT_START
         return segment
-
-    def is_written(self, number: int) -> bool:
-        """Whether a process writes to the segment of that number."""
-        segment = self.open_segment(number)
-        return segment is not None and not segment.lock()
 
     def remove_segment(self, number: int) -> None:
         """Remove one. Those who have it open keep what they have."""

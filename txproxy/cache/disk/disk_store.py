@@ -45,9 +45,10 @@ class DiskStore:
     that. Several processes may have the same directory. ``health`` tells whether it can be written to, by a ``clock``
     in seconds.
 
-    :meth:`rebuild` and :meth:`tidy` are to be stepped through now and then: the one if :attr:`is_complete` says that
-    the index is not, the other always. Nothing else takes time, but for the disk's own when it is written to. All but
-    ``NeedsThread.read`` is to be called in one thread, and by the process that has made it: another has its own.
+    :meth:`rebuild` and :meth:`tidy` are to be stepped through now and then: the one, best in a thread, if
+    :attr:`is_complete` says that the index is not, the other always. Nothing else takes time, but for the disk's own
+    when it is written to. All but ``NeedsThread.read`` and :meth:`rebuild` is to be called in one thread, and by the
+    process that has made it: another has its own.
     """
 
     __slots__ = (
@@ -93,6 +94,11 @@ class DiskStore:
     def bytes_used(self) -> int:
         """What all segments take, as far as this process has heard."""
         return self._segments.bytes_used
+
+    @property
+    def removals(self) -> int:
+        """How many segments have gone, as far as this process has heard: whoever has an entry of one keeps its file."""
+        return self._segments.removals
 
     @property
     def purges(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from typing import Final
@@ -25,7 +26,19 @@ class Segments:
     them are kept open for reading.
     """
 
-    __slots__ = ("segment_size", "current", "_directory", "_size", "_most_open", "_open", "_sizes", "_lock")
+    __slots__ = (
+        "segment_size",
+        "current",
+        "removals",
+        "_directory",
+        "_size",
+        "_most_open",
+        "_open",
+        "_sizes",
+        "_finished",
+        "_lock",
+        "_closed",
+    )
 
     def __init__(self, directory: CacheDirectory, size: int, segment_size: int, most_open: int) -> None:
         self.segment_size = segment_size_of(size, segment_size)
@@ -35,8 +48,13 @@ class Segments:
         self._most_open = most_open
         self._open: OrderedDict[int, Segment] = OrderedDict()
         self._sizes = directory.segments()
+        # Those that nobody writes to, and nobody ever will: they need not be looked at.
+        self._finished: set[int] = set()
+        # How many have gone since this was made, as far as this process has heard.
+        self.removals = 0
         # Threads look for segments as well.
         self._lock = threading.Lock()
+        self._closed = False
 
     @property
     def numbers(self) -> list[int]:
@@ -52,7 +70,10 @@ class Segments:
 
     def look(self) -> None:
         """See what there is now, and close what is gone."""
-        self._sizes = self._directory.segments()
+        before = self._sizes
+        self._sizes = self._directory.segments({number: before[number] for number in self._finished})
+        self.removals += len(before.keys() - self._sizes.keys())
+        self._finished &= self._sizes.keys()
         with self._lock:
             for number in [number for number in self._open if number not in self._sizes]:
                 del self._open[number]
@@ -60,9 +81,11 @@ class Segments:
             self.current = None
 
     def close(self) -> None:
-        """Close all but those that somebody still reads from."""
+        """Close all but those that somebody still reads from, and write no more."""
         self.current = None
-        self._open.clear()
+        with self._lock:
+            self._closed = True
+            self._open.clear()
 
     def hinted(self, low: int) -> Segment | None:
         """The segment whose number has these low bits, if there is one."""
@@ -81,6 +104,9 @@ class Segments:
             if segment is None:
                 self._open.pop(number, None)
                 return None
+            if self._closed:
+                # It is for who has just asked.
+                return segment
             self._open[number] = segment
             while len(self._open) > self._most_open:
                 self._open.popitem(last=False)
@@ -91,7 +117,7 @@ class Segments:
         current = self.current
         if current is not None and current.end + size <= self.segment_size and current.is_whole:
             return current
-        if size > self.segment_size - SEGMENT_START:
+        if self._closed or size > self.segment_size - SEGMENT_START:
             return None
         with self._directory.locked() as alone:
             return self._begin() if alone else None
@@ -127,12 +153,22 @@ class Segments:
         return found
 
     def _is_written(self, number: int) -> bool:
-        return self._sizes[number] < self.segment_size and self._directory.is_written(number)
+        if number in self._finished:
+            return False
+        segment = self._directory.open_segment(number)
+        if segment is not None and not segment.lock():
+            return True
+        # Each process writes to those alone that it has made. What it has written since that was looked at counts.
+        self._finished.add(number)
+        self._sizes[number] = 0 if segment is None else os.fstat(segment.fd).st_size
+        return False
 
     def remove(self, number: int) -> None:
         """Remove a segment. Those who read from it still can."""
         self._directory.remove_segment(number)
         self._sizes.pop(number, None)
+        self._finished.discard(number)
+        self.removals += 1
         with self._lock:
             self._open.pop(number, None)
 

@@ -66,6 +66,10 @@ class MemoryStore:
             arena.give_back()
         return self.growing + arena.used - self._pages
 
+    def entries(self) -> list[Entry]:
+        """All that is kept now."""
+        return list(self._nodes)
+
     def variants(self, key: bytes) -> tuple[Entry, ...]:
         """All that stands under ``key``, the newest first."""
         return self._variants.get(key, ())
@@ -125,6 +129,11 @@ class MemoryStore:
         self.max_object = size // SMALL_SHARE
         self._queues.have_room(size)
         self.make_room(0)
+
+    def close(self) -> None:
+        """Keep nothing any more. The memory of bodies that somebody has goes with the last of them."""
+        self.resize(0)
+        self.arena = None
 
     def make_room(self, count: int) -> bool:
         """Have room for so many bytes more of a body, and tell whether there is."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from twisted.internet.task import CooperativeTask, Cooperator, LoopingCall, SchedulerStopped, TaskStopped
@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txproxy.cache.disk.disk_store import DiskStore
+from txproxy.proxy.caching.purge_flush import InThread
 
 _log = Logger()
 # How often it is looked whether there is room, in seconds.
@@ -18,14 +19,26 @@ _TIDY_EVERY: Final = 1.0
 
 class DiskUpkeep:
     """Steps through what ``disk`` has to do, a little in each turn of the ``reactor``; ``hear`` is called as often, for
-    what other processes have done.
+    what other processes have done. ``let_go`` is stepped through when segments have gone.
+    An index that was lost is made anew by ``in_thread``: all that there is has to be read for that.
     """
 
-    def __init__(self, disk: DiskStore, reactor: Any, hear: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        disk: DiskStore,
+        reactor: Any,
+        hear: Callable[[], None],
+        let_go: Callable[[], Iterator[None]],
+        in_thread: InThread,
+    ) -> None:
         self._disk = disk
         self._hear = hear
+        self._let_go = let_go
+        self._in_thread = in_thread
+        self._stopped = False
+        # how many segments had gone when that was done last
+        self._gone = 0
         self._cooperator = Cooperator(scheduler=lambda call: reactor.callLater(0.0, call))
-        self._rebuilding: CooperativeTask[Any] | None = None
         self._tidying: CooperativeTask[Any] | None = None
         self._loop = LoopingCall(self._tidy)
         self._loop.clock = reactor
@@ -37,15 +50,21 @@ class DiskUpkeep:
     def start(self) -> None:
         """Begin."""
         if not self._disk.is_complete:
-            self._rebuilding = self._cooperator.cooperate(self._disk.rebuild())
-            self._rebuilding.whenDone().addErrback(self._failed)
+            self._in_thread(self._rebuild).addErrback(self._failed)
         self._loop.start(_TIDY_EVERY, now=False)
 
     def stop(self) -> None:
         """Leave the rest to whoever has the directory next."""
+        self._stopped = True
         if self._loop.running:
             self._loop.stop()
         self._cooperator.stop()
+
+    def _rebuild(self) -> None:
+        """In a thread, which lets go of the interpreter with each record that it reads."""
+        for _ in self._disk.rebuild():
+            if self._stopped:
+                return
 
     def _tell(self) -> None:
         """Say once that nothing can be written, and once that it can be again."""
@@ -62,8 +81,15 @@ class DiskUpkeep:
         except OSError as error:
             self._say("what others have purged could not be read", error)
         if self._tidying is None:
-            self._tidying = self._cooperator.cooperate(self._disk.tidy())
+            self._tidying = self._cooperator.cooperate(self._make_room())
             self._tidying.whenDone().addCallbacks(self._worked, self._failed).addBoth(self._tidied)
+
+    def _make_room(self) -> Iterator[None]:
+        yield from self._disk.tidy()
+        gone = self._disk.removals
+        if gone != self._gone:
+            yield from self._let_go()
+            self._gone = gone
 
     def _tidied(self, _: object) -> None:
         self._tidying = None

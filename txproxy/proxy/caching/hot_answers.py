@@ -24,6 +24,10 @@ Asked: TypeAlias = "tuple[bytes, bytes, bytes | None, str, str]"
 MOST: Final = 8192
 MOST_BYTES: Final = 4 << 20
 
+# No purge has this number, so that nobody looks at what is in the place of an entry.
+_NEVER: Final = -1
+_NOTHING: Final[Any] = None
+
 # A request with one of these may get another answer than others.
 NOT_PLAIN: Final = frozenset(
     b"authorization cache-control connection if-match if-modified-since if-none-match if-range if-unmodified-since "
@@ -47,6 +51,13 @@ class HotAnswer:
         self._cache = cache
         self._mark = cache.marks.seq
         self._until = _until(entry, cache.now())
+        cache.hot_answers.add(self)
+
+    def forget(self) -> None:
+        """Be of no use any more, whoever has it, and keep nothing of what is stored: its file may have to go."""
+        self._mark = _NEVER
+        self.entry = _NOTHING
+        self.forms.clear()
 
     def by_now(self) -> RelayedAnswer | None:
         """See :class:`txproxy.interfaces.answers.LastingAnswer`."""

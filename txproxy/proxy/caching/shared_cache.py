@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final, Protocol, TypeAlias
+from weakref import WeakSet
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.threads import deferToThreadPool
@@ -97,6 +98,13 @@ class Filling(Protocol):
         """Give a request what comes; None if that is of no use to it."""
 
 
+class Forgetful(Protocol):
+    """Who remembers what is stored (see :class:`txproxy.proxy.caching.hot_answers.HotAnswer`)."""
+
+    def forget(self) -> None:
+        """Forget it, as it may go."""
+
+
 class Learned:
     """That responses of something cannot be stored, ``until`` when that holds, and ``why``. ``told`` is what they pass
     to say so, if any has come.
@@ -132,6 +140,8 @@ class SharedCache:
         self._journal: MarksJournal | None = None
         # what was purged
         self.marks = Marks() if self.tiers is None else self._marks_of(self.tiers)
+        # those that stand beside what is stored, as long as anybody has them
+        self.hot_answers: WeakSet[Forgetful] = WeakSet()
         # those that are on their way, by key
         self.fills: dict[bytes, list[Filling]] = {}
         self._learned: OrderedDict[bytes, Learned] = OrderedDict()
@@ -164,7 +174,8 @@ class SharedCache:
         """Look after what is on a disk from now on, if anything is."""
         if self.tiers is not None and self._upkeep is None and not self._closed:
             self._threads = ThreadPool(0, _MOST_THREADS, "cache")
-            self._upkeep = DiskUpkeep(self.tiers.disk, reactor, self.marks.look)
+            in_thread = partial(self._call_in_thread, reactor)
+            self._upkeep = DiskUpkeep(self.tiers.disk, reactor, self.marks.look, self._let_go, in_thread)
             self._threads.start()
             self._upkeep.start()
             # Threads that wait for work would keep the process from leaving.
@@ -173,6 +184,12 @@ class SharedCache:
                 there = trigger("during", "shutdown", self._shut_down)
                 self._forget = lambda: reactor.removeSystemEventTrigger(there)
 
+    def _let_go(self) -> Iterator[None]:
+        """Nothing is to hold what the disk has let go."""
+        self.forget_hot_answers()
+        if self.tiers is not None:
+            yield from self.tiers.let_go()
+
     def _shut_down(self) -> None:
         self._forget = None
         self.close()
@@ -180,6 +197,7 @@ class SharedCache:
     def close(self) -> None:
         """Look after it no longer, and have the memory alone from now on."""
         self._closed = True
+        self.forget_hot_answers()
         forget, self._forget = self._forget, None
         if forget is not None:
             forget()
@@ -199,6 +217,11 @@ class SharedCache:
             self.marks = Marks()
             self._journal.close()
             self._journal = None
+
+    def forget_hot_answers(self) -> None:
+        """Whoever has been replaced and is still there is to keep nothing open by what it has answered with."""
+        for hot in tuple(self.hot_answers):
+            hot.forget()
 
     def in_thread(self, reactor: Any, read: Read) -> Deferred[tuple[Entry, ...]]:
         """What ``read`` gives, which nobody waits for but who has asked. What cannot be read is not there."""
