@@ -18,7 +18,7 @@ from txproxy.interfaces.attempt import Attempt, Tracker
 from txproxy.interfaces.connection import ClientConnection, IConnectionFilter
 from txproxy.interfaces.context import RequestContext, RequestFilter, ResponseFilter
 from txproxy.interfaces.dialers import IClientDialer, IDialer
-from txproxy.interfaces.middleware import Handler, IInnerMiddleware, IMiddleware, IMode, decided
+from txproxy.interfaces.middleware import Handler, IInnerMiddleware, IMiddleware, IMode, IStreamMiddleware, decided
 from txproxy.interfaces.plan import Decision, Gatekeeper, OwnFields, Plan, Postponed, Uploading
 from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
 from txproxy.interfaces.trace import Entry, Trace
@@ -29,6 +29,7 @@ __all__ = [
     "IMode",
     "IMiddleware",
     "IInnerMiddleware",
+    "IStreamMiddleware",
     "IConnectionFilter",
     "Handler",
     "decided",

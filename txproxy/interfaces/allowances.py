@@ -69,3 +69,13 @@ class Bounds:
     meter: Meter | None = None
     tunnel_age: float | None = None
     tunnel_timeout: float | None = None
+
+
+@attrs.frozen
+class LimitHit:
+    """What a limit of requests, of that ``name``, has made of one: it was ``"refused"``, ``"delayed"``, or ``"passed"``
+    because the limit is not enforced.
+    """
+
+    name: str
+    outcome: str

@@ -57,6 +57,12 @@ class IMiddleware(Interface):
         """
 
 
+class IStreamMiddleware(IMiddleware):
+    """One that stands around the tcp mode as well: a raw stream is a request without method, path and fields, whose
+    authority is the name that a TLS client has asked for, where that was looked at.
+    """
+
+
 class IInnerMiddleware(IMiddleware):
     """One that stands within the mode: after access, authentication and what changes a request, and before an upstream
     is chosen, a name looked up, and anybody dialled. It is asked about what an upstream or an origin would be sent,

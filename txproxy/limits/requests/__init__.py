@@ -1,0 +1,1 @@
+"""How many requests, and raw streams, may come."""

@@ -1,0 +1,79 @@
+"""A limit at work: what is counted for it, and how often it has let through, held up and refused."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from math import ceil
+
+import attrs
+
+from txproxy.interfaces.allowances import LimitHit
+from txproxy.interfaces.context import RequestContext
+from txproxy.limits.requests.gcra import MOST_KEYS, Gcra
+from txproxy.limits.requests.request_limit import RequestLimit
+
+
+@attrs.frozen
+class LimitCounts:
+    """What came of the limit of that ``name`` until now: how many were ``allowed`` at once, ``delayed`` and
+    ``refused``, whether or not it is ``enforced``; and how many ``keys`` are known.
+    """
+
+    name: str
+    allowed: int
+    delayed: int
+    refused: int
+    keys: int
+    enforced: bool
+
+
+class Limiter:
+    """The live part of a :class:`RequestLimit`. All places at which that holds have it together."""
+
+    __slots__ = ("config", "allowed", "delayed", "refused", "rate", "_policy")
+
+    def __init__(self, config: RequestLimit, most_keys: int = MOST_KEYS) -> None:
+        self.config = config
+        self.allowed = self.delayed = self.refused = 0
+        rate = config.rate
+        self.rate = Gcra(rate.interval, rate.at_once, config.delay, most_keys)
+        self._policy = f"RateLimit-Policy: {_string(config.name)};q={rate.amount};w={rate.seconds}".encode("ascii")
+
+    def admits(self, wait: float, context: RequestContext) -> bool:
+        """Whether one may go on, at once or after a ``wait`` (see :meth:`Gcra.take`), and count it; the ``context``
+        learns what it is told.
+        """
+        if wait == 0.0:
+            self.allowed += 1
+            return True
+        config = self.config
+        enforced = config.enforce
+        if wait > 0.0:
+            self.delayed += 1
+            context.limit = LimitHit(config.name, "delayed" if enforced else "passed")
+            return True
+        self.refused += 1
+        context.limit = LimitHit(config.name, "refused" if enforced else "passed")
+        return not enforced
+
+    def give_back(self, key: Hashable, now: float) -> None:
+        """One that it has let through was refused by another, and does not count here."""
+        self.rate.add(key, -1, now)
+
+    def fields(self, key: Hashable, now: float) -> tuple[bytes, ...]:
+        """The field lines that tell a client what is left to it."""
+        left, seconds = self.rate.left(key, now)
+        state = f"RateLimit: {_string(self.config.name)};r={left};t={ceil(seconds)}"
+        return self._policy, state.encode("ascii")
+
+    @property
+    def counts(self) -> LimitCounts:
+        """What came of it."""
+        config = self.config
+        return LimitCounts(config.name, self.allowed, self.delayed, self.refused, len(self.rate), config.enforce)
+
+
+def _string(text: str) -> str:
+    """``text`` as a string of structured fields (RFC 9651 section 3.3.3), which has ASCII alone."""
+    plain = "".join(one if " " <= one <= "~" else "?" for one in text)
+    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,184 @@
+"""The limits of requests in their way, whatever the mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import partial
+from math import ceil
+from typing import Any, Final, TypeAlias
+
+import attrs
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from txproxy.interfaces.answers import Outcome, Refusal, Verdict
+from txproxy.interfaces.context import RequestContext
+from txproxy.interfaces.middleware import Handler, IComposedMiddleware, IStreamMiddleware
+from txproxy.interfaces.plan import Decision
+from txproxy.limits.requests.limit_keys import KeyOf, LimitPlace, key_of
+from txproxy.limits.requests.limiter import Limiter
+from txproxy.wire.message import RequestHead
+
+_SENTENCE: Final = "There are too many requests."
+
+# Who has sent a request, where that is more than its connection says.
+ClientOf: TypeAlias = "Callable[[RequestHead, RequestContext], str]"
+
+
+class Checks:
+    """The limits that a request is under at one place, each with what it is counted by there.
+
+    :meth:`within` stands around a handler. What one of them refuses counts for none of those before it.
+    """
+
+    __slots__ = ("_limits", "_clock")
+
+    def __init__(self, limits: Iterable[Limiter], place: LimitPlace, clock: Any) -> None:
+        self._clock = clock
+        # what takes one of a key, what gives the key, and whether the client is told in any case
+        self._limits: tuple[tuple[Callable[[Hashable, float], float], KeyOf, bool, Limiter], ...] = tuple(
+            (one.rate.take, key_of(one.config.by, place), one.config.ratelimit_fields, one) for one in limits
+        )
+
+    def within(self, handler: Handler, client_of: ClientOf | None = None) -> Handler:
+        """``handler``, for requests that may go on; ``client_of`` says first whom they are from."""
+        limits, seconds, stopped = self._limits, self._clock.seconds, self._stopped
+
+        def limited(request: RequestHead, context: RequestContext) -> Decision:
+            now = seconds()
+            for take, key_for, tells, limit in limits:
+                wait = take(key_for(request, context), now)
+                if wait or tells:
+                    return stopped(handler, request, context, now, limit, wait)
+                limit.allowed += 1
+            if context.trace is not None:
+                self._tell(request, context, now)
+            return handler(request, context)
+
+        if client_of is None:
+            return limited
+        known = client_of
+
+        def identified(request: RequestHead, context: RequestContext) -> Decision:
+            context.client_ip = known(request, context)
+            return limited(request, context)
+
+        return identified
+
+    def _stopped(
+        self,
+        handler: Handler,
+        request: RequestHead,
+        context: RequestContext,
+        now: float,
+        first: Limiter,
+        wait: float,
+    ) -> Decision:
+        """One of them, the ``first``, is not content, or has something to tell: go on from there."""
+        longest = 0.0
+        reached = False
+        for take, key_for, tells, limit in self._limits:
+            if limit is first:
+                reached = True
+            elif reached:
+                wait = take(key_for(request, context), now)
+            else:
+                continue
+            if tells:
+                context.add_lines(*limit.fields(key_for(request, context), now))
+            if limit.admits(wait, context):
+                longest = max(longest, wait) if limit.config.enforce else longest
+                continue
+            self._give_back(limit, request, context, now)
+            if context.trace is not None:
+                self._tell(request, context, now)
+            return _refuse(limit, context, -wait)
+        if context.trace is not None:
+            self._tell(request, context, now)
+        if longest <= 0.0 or (context.trace is not None and context.trace.dry_run):
+            return handler(request, context)
+        # The client may leave meanwhile.
+        waiting: Any = Deferred(lambda _: timer.cancel())
+        timer = self._clock.callLater(longest, waiting.callback, None)
+        decision: Decision = waiting.addCallback(lambda _: handler(request, context))
+        return decision
+
+    def _give_back(self, until: Limiter, request: RequestHead, context: RequestContext, now: float) -> None:
+        for _, key_for, _, limit in self._limits:
+            if limit is until:
+                break
+            limit.give_back(key_for(request, context), now)
+
+    def _tell(self, request: RequestHead, context: RequestContext, now: float) -> None:
+        trace = context.trace
+        assert trace is not None
+        for _, key_for, _, limit in self._limits:
+            left, _ = limit.rate.left(key_for(request, context), now)
+            trace.say(f"limit {limit.config.name}", limit.config.meaning(), f"{left} more at once")
+
+
+def _refuse(limit: Limiter, context: RequestContext, seconds: float) -> Refusal:
+    config = limit.config
+    reason = f"more than {config.meaning()}"
+    context.verdict = Verdict(outcome=Outcome.DENY, rule=f"limit {config.name}", reason=reason)
+    # RFC 9110 10.2.3: whole seconds; a client that comes in 0 would not have waited.
+    retry = b"Retry-After: %d" % max(1, ceil(seconds))
+    return Refusal(config.status, "http_request_denied", f"limit {config.name}: {reason}", (retry,), sentence=_SENTENCE)
+
+
+@implementer(IStreamMiddleware)
+class LimitsMiddleware:
+    """Lets requests through within ``limits``, holds them up, or refuses them: around a mode, before it is known who
+    sends them; or around what an action of a route does, or a pool of raw streams. All of its limits are to be known
+    there by what they count by.
+
+    ``place`` is where that is; ``client_of`` says who has sent a request before the mode does (None: who its connection
+    says). ``clock`` is a reactor, or like one.
+    """
+
+    def __init__(
+        self,
+        limits: Sequence[Limiter],
+        clock: Any,
+        place: LimitPlace | None = None,
+        client_of: ClientOf | None = None,
+    ) -> None:
+        self._limits = tuple(limits)
+        self._clock = clock
+        self._place = place or LimitPlace()
+        self._client_of = client_of
+
+    def handle(self, request: RequestHead, context: RequestContext, proceed: Handler) -> Decision:
+        """See :class:`txproxy.interfaces.IMiddleware`."""
+        return self.within(proceed)(request, context)
+
+    def within(self, handler: Handler, scope: str = "", services: Any = None) -> Handler:
+        """The same composed with the ``handler`` that it stands around, for less. ``scope`` is the name of the pool
+        that this sends to, if it is one's.
+        """
+        place = attrs.evolve(self._place, pool=scope) if scope else self._place
+        return Checks(self._limits, place, self._clock).within(handler, self._client_of)
+
+
+@implementer(IComposedMiddleware)
+class InnerLimits:
+    """The same within a mode that names who a request is from and which rule it is by: ``limits`` of all requests, and
+    those that are ``by_rule`` of what a rule of that name has let through.
+    """
+
+    def __init__(
+        self, limits: Sequence[Limiter], by_rule: Mapping[str, Sequence[Limiter]], clock: Any, place: LimitPlace
+    ) -> None:
+        self._all = Checks(limits, place, clock) if limits else None
+        self._by_rule = {name: Checks((*limits, *own), place, clock) for name, own in by_rule.items()}
+
+    def within(self, handler: Handler, scope: str, services: Any) -> Handler:
+        """See :class:`txproxy.interfaces.IComposedMiddleware`."""
+        return partial(self._limited, handler)
+
+    def _limited(self, handler: Handler, request: RequestHead, context: RequestContext) -> Decision:
+        checks = self._by_rule.get(context.rule, self._all)
+        if checks is None:
+            return handler(request, context)
+        # It is the handler of this request alone.
+        return checks.within(handler)(request, context)
