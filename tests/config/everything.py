@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 from tests.tls.authority import new_ca
@@ -37,6 +38,10 @@ key_headers = ["X-Device"]
 key_cookies = ["lang"]
 key_device = "X-UA-Device"
 """
+LIMIT = """
+{ name = "\\1", rate = "9/s", burst = 20, by = ["client", "header:X-Key", "cookie:sid", "host", "listener"],
+delay = 5, status = 503, enforce = false, ratelimit_fields = true }
+""".replace("\n", " ")
 EVERYTHING = """
 via = "edge"
 python_path = "."
@@ -103,8 +108,24 @@ day = "1G"
 month = "10G"
 only = ["bob"]
 
+[[request_limits]]
+name = "each"
+rate = "100/s:burst=200"
+by = ["client", "user", "route", "rule", "pool"]
+delay = 10
+status = 429
+enforce = true
+ratelimit_fields = false
+
+[[request_limits]]
+name = "slow"
+rate = "10/m"
+burst = 5
+by = "client"
+
 [[listeners]]
 name = "web"
+request_limits = ["slow", LIMIT(own)]
 listen = ["tcp:8080", "unix:web.sock"]
 tls_listen = "tcp:8443"
 certificates = ["pair.pem", { cert = "pair.pem", key = "pair.pem" }]
@@ -207,6 +228,7 @@ name = "rest"
 action = "allow"
 tunnel_timeout = "10m"
 cache = { max_ttl = "1h" }
+request_limits = [LIMIT(of the rule)]
 
 [[listeners.rewrites]]
 name = "moved"
@@ -240,6 +262,7 @@ rules = ["rest"]
 [[listeners]]
 name = "streams"
 mode = "tcp"
+request_limits = ["slow"]
 listen = "tcp:5432"
 pool = "db"
 sni = { "a.example" = "db", "*.b.example" = "db" }
@@ -309,6 +332,7 @@ hsts = { max_age = "365d", include_subdomains = true, preload = true }
 auth = { pool = "app", path = "/auth", copy = ["X-User"], cookies = ["*"] }
 mirror = { pool = "app", share = 0.5 }
 cache = { ttl = { 200 = "10m" }, query = "none" }
+request_limits = ["slow", LIMIT(of the route)]
 
 [[routes]]
 name = "old"
@@ -333,6 +357,7 @@ path = "/"
 methods = "CONNECT"
 tunnel = "db"
 """.replace("365d", "8760h").replace("POLICY\n", POLICY)
+EVERYTHING = re.sub(r"LIMIT\(([a-z ]+)\)", LIMIT, EVERYTHING)
 
 
 class Nothing:

@@ -20,6 +20,7 @@ EVERYTHING = """
 [cache]
 [[cache_rules]]
 [limits]
+[[request_limits]]
 [[bandwidths]]
 [[quotas]]
 [[listeners]]

@@ -77,7 +77,7 @@ def test_a_request_that_was_allowed(make, log):
         "client": "127.0.0.1", "user": "bob", "method": "GET", "host": "a.example", "port": 8080,
         "url": "http://A.example:8080/x?...", "verdict": "allow", "rule": "all", "list": None, "reason": None,
         "to": "a.example:8080", "status": 200, "outcome": "ok", "detail": "", "received": 0, "sent": 2, "seconds": 1.5,
-        "cache": None, "cache_detail": None,
+        "cache": None, "cache_detail": None, "limit": None, "limited": None,
     }  # fmt: skip
 
 
@@ -288,7 +288,7 @@ def test_a_request_to_a_reverse_proxy_has_its_route_for_a_rule(serve, log):
         "client": "192.0.2.1", "user": None, "method": "GET", "host": "a.example", "port": 80,
         "url": "http://A.example/api?...", "verdict": "allow", "rule": "api", "list": None, "reason": None,
         "to": "10.0.0.1:80", "status": 200, "outcome": "ok", "detail": "", "received": 0, "sent": 2, "seconds": 1.5,
-        "cache": None, "cache_detail": None,
+        "cache": None, "cache_detail": None, "limit": None, "limited": None,
     }  # fmt: skip
     told = [(one["verdict"], one["rule"], one["to"], one["status"]) for one in (redirected, missing)]
     assert told == [(None, "old", None, 302), (None, None, None, 404)]
@@ -321,7 +321,7 @@ def test_a_raw_stream(serve, log):
         "client": "192.0.2.1", "user": None, "method": None, "host": None, "port": None, "url": None,
         "verdict": "allow", "rule": None, "list": None, "reason": None, "to": "10.0.0.1:5432", "status": None,
         "outcome": "ok", "detail": "", "received": 8, "sent": 6, "seconds": 1.5,
-        "cache": None, "cache_detail": None,
+        "cache": None, "cache_detail": None, "limit": None, "limited": None,
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from txproxy.config.log_lines import DEFAULT_LINES
 from txproxy.errors import Path
 from txproxy.forward.mode import ForwardPolicy
 from txproxy.limits.quotas import Quota
+from txproxy.limits.requests.request_limit import RequestLimit
 from txproxy.limits.shaping import Bandwidth
 from txproxy.matching.clients import IPV6_PREFIX
 from txproxy.plain_values import PlainValue
@@ -79,6 +80,8 @@ class RouteConfig:
     auth: AuthConfig | None = None
     mirror: MirrorConfig | None = None
     cache: CacheChoice | None = None
+    # of all of its requests
+    request_limits: tuple[RequestLimit, ...] = ()
 
     @property
     def pools(self) -> tuple[str, ...]:
@@ -125,6 +128,8 @@ class ListenerConfig:
     access_log_format: str | None = None
     # what may be used here; forward listeners have those of the whole file
     bounds: BoundsConfig = attrs.field(factory=BoundsConfig)
+    # of all requests, or raw streams
+    request_limits: tuple[RequestLimit, ...] = ()
     proxy_protocol: bool = False
     trusted_proxies: tuple[str, ...] = ()
 
@@ -143,8 +148,8 @@ class ListenerConfig:
 @attrs.frozen(kw_only=True)
 class ForwardListener(ListenerConfig):
     """A forward proxy. ``protocols`` are those that clients may speak, inside TLS too: ``http`` and ``socks5``.
-    ``audit`` is if the policy has none of its own; ``error_pages`` as in :class:`ReverseListener`; ``caching`` is what
-    rules say of it, by their names.
+    ``audit`` is if the policy has none of its own; ``error_pages`` as in :class:`ReverseListener`; ``caching`` and
+    ``rule_limits`` are what rules say of these, by their names.
     """
 
     name: str = "forward"
@@ -152,6 +157,7 @@ class ForwardListener(ListenerConfig):
     protocols: tuple[str, ...] = (HTTP, SOCKS5)
     error_pages: tuple[tuple[str, str], ...] = ()
     caching: tuple[tuple[str, CacheChoice], ...] = ()
+    rule_limits: tuple[tuple[str, tuple[RequestLimit, ...]], ...] = ()
 
 
 @attrs.frozen(kw_only=True)

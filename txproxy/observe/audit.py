@@ -135,6 +135,7 @@ def entry(record: ExchangeRecord, now: float) -> dict[str, Any]:
         "seconds": round(max(0.0, record.seconds), 3),
         "cache": context.cache.word if context.cache is not None else None,
         "cache_detail": (context.cache.why or None) if context.cache is not None else None,
+        **_limited(context),
     }
 
 
@@ -181,7 +182,13 @@ def stream_entry(stream: FinishedStream, now: float) -> dict[str, Any]:
         "seconds": round(max(0.0, stream.seconds), 3),
         "cache": None,
         "cache_detail": None,
+        **_limited(stream.context),
     }
+
+
+def _limited(context: RequestContext) -> dict[str, str | None]:
+    hit = context.limit
+    return {"limit": hit.name if hit is not None else None, "limited": hit.outcome if hit is not None else None}
 
 
 def _place(scheme: bytes | None, authority: bytes) -> tuple[str | None, int | None]:

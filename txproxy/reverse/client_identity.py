@@ -27,10 +27,12 @@ from typing import Final
 import attrs
 
 from txproxy.errors import ConfigError
+from txproxy.interfaces.context import RequestContext
 from txproxy.matching.networks import PeerNetworks, read_address
 from txproxy.matching.ports import read_port
 from txproxy.wire.forwarded import Element, Node, build, from_the_end, quoted
 from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead
 from txproxy.wire.target import split_authority
 
 HEADERS: Final = ("x-forwarded-for", "forwarded")
@@ -113,6 +115,11 @@ class Trust:
         if size > _MOST_REMEMBERED:
             return self._believe(peer_ip, scheme, *told)
         return self._remembered(peer_ip, scheme, *told)
+
+    def client_of(self, request: RequestHead, context: RequestContext) -> str:
+        """The believed address of who has sent a request, for whoever asks before the mode does."""
+        believed = self.believe(context.peer_ip, context.connection.peer_scheme, request.headers)
+        return believed.client_ip
 
     def _believe(
         self,

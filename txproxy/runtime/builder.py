@@ -36,6 +36,7 @@ from txproxy.reverse.mode import ReverseMode, ReverseProxyFactory, via_entry
 from txproxy.reverse.routing.routes import Route, by_client_ip
 from txproxy.runtime.accounts import make_allotments, make_audits
 from txproxy.runtime.live_cache import LiveCache, live_cache
+from txproxy.runtime.live_limits import LiveLimits
 from txproxy.runtime.live_pools import LivePool, checked_as_asked, live_pool
 from txproxy.stream.stream_factory import StreamFactory, StreamObserver
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
@@ -83,6 +84,7 @@ class Assembly:
     config: Config
     pools: Mapping[str, LivePool]
     served: tuple[Served, ...]
+    limits: LiveLimits
     # by the names of listeners
     allotments: Mapping[str, Allotments] = attrs.field(factory=dict)
     # by their files
@@ -135,9 +137,17 @@ def assemble(config: Config, observers: Observers, around: Around, before: Assem
     use_path(config.python_path)
     pools_before = before.pools if before is not None else {}
     pools = {pool.name: live_pool(checked_as_asked(pool, config), reactor, pools_before) for pool in config.pools}
-    was = before or Assembly(Config(listeners=()), {}, ())
-    allotments = make_allotments(config, reactor, was.allotments, was.config)
-    assembly = Assembly(config, pools, (), allotments, make_audits(config, was.audits), live_cache(config, was.cache))
+    nothing = Config(listeners=())
+    was = before or Assembly(nothing, {}, (), LiveLimits(nothing, reactor))
+    assembly = Assembly(
+        config,
+        pools,
+        (),
+        LiveLimits(config, reactor, was.limits),
+        make_allotments(config, reactor, was.allotments, was.config),
+        make_audits(config, was.audits),
+        live_cache(config, was.cache),
+    )
     served: list[Served] = []
     try:
         for number, listener in enumerate(config.listeners):
@@ -199,13 +209,14 @@ def _server_tls(config: ListenerTls) -> ServerTls:
 def _needs(listener: AnyListener, assembly: Assembly) -> tuple[object, ...]:
     """What a listener needs that is not its own."""
     pools = assembly.pools
-    accounts = assembly.allotments_of(listener), assembly.audit_of(listener)
+    routes = assembly.config.routes_of(listener) if isinstance(listener, ReverseListener) else ()
+    limits = assembly.limits.basis(listener, routes)
+    accounts = assembly.allotments_of(listener), assembly.audit_of(listener), limits
     if isinstance(listener, TcpListener):
         return *accounts, *(pools[name] for name in listener.pools)
     cache = assembly.cache.basis if assembly.cache is not None else ()
     if isinstance(listener, ForwardListener):
         return *accounts, cache
-    routes = assembly.config.routes_of(listener)
     names = [name for route in routes for name in route.pools]
     if listener.pool is not None:
         names.append(listener.pool)
@@ -228,6 +239,7 @@ def _forward_factory(
 ) -> ForwardProxyFactory:
     policy = _policy(listener, assembly)
     parts = [one.factory.forward.parts for one in before if isinstance(one.factory, ForwardProxyFactory)]
+    limits = (*assembly.limits.outermost(listener), *assembly.limits.within(listener))
     return ForwardProxyFactory(
         policy,
         limits=listener.limits,
@@ -235,7 +247,7 @@ def _forward_factory(
         observers=observers.exchanges,
         protocols=listener.protocols,
         resolver=around.resolver,
-        middleware=(*make_all(listener.middleware), *assembly.caching_of(listener)),
+        middleware=(*limits, *make_all(listener.middleware), *assembly.caching_of(listener)),
         reactor=around.reactor,
         parts=make_parts(policy, around.reactor, parts),
     )
@@ -245,18 +257,29 @@ def _reverse_factory(
     listener: ReverseListener, assembly: Assembly, tls: ServerTls | None, observers: Observers, around: Around
 ) -> ReverseProxyFactory:
     pools, via = assembly.pools, via_entry(listener.via)
-    configured = assembly.config.routes_of(listener)
-    routes = [Route(route.name, route.match, action_of(route, pools, via)) for route in configured]
+    limits = assembly.limits
+    routes = [
+        Route(route.name, route.match, limits.around_action(listener, route, action_of(route, pools, via)))
+        for route in assembly.config.routes_of(listener)
+    ]
+    default = default_action(listener, pools, via)
+    if default is not None:
+        default = limits.around_action(listener, None, default)
     allotments = assembly.allotments_of(listener)
     bounding = (BoundsMiddleware(allotments.bounds),) if allotments is not None else ()
     return ReverseProxyFactory(
-        mode_of(listener, default_action(listener, pools, via), routes, via, tls),
+        mode_of(listener, default, routes, via, tls),
         via=listener.via,
         limits=listener.limits,
         tolerate=listener.tolerate,
         observers=observers.exchanges,
         resolver=around.resolver,
-        middleware=(*make_all(listener.middleware), *bounding, *assembly.caching_of(listener)),
+        middleware=(
+            *limits.outermost(listener),
+            *make_all(listener.middleware),
+            *bounding,
+            *assembly.caching_of(listener),
+        ),
         audit=assembly.audit_of(listener),
         reactor=around.reactor,
     )
@@ -274,7 +297,7 @@ def _stream_factory(listener: TcpListener, assembly: Assembly, observers: Observ
         observers=observers.streams,
         resolver=around.resolver,
         bounds=allotments.bounds if allotments is not None else None,
-        middleware=make_all(listener.middleware),
+        middleware=(*assembly.limits.outermost(listener), *make_all(listener.middleware)),
         audit=assembly.audit_of(listener),
         reactor=around.reactor,
     )

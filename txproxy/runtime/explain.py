@@ -217,6 +217,7 @@ def _waits(entries: Sequence[Entry], forward: bool) -> str:
 
 
 def _tcp(config: Config, listener: TcpListener, question: Question, said: list[str]) -> bool:
+    said += [f"limit {limit.name}: {limit.meaning()}" for limit in listener.request_limits]
     said += [f"name {name}: pool {pool}" for name, pool in listener.sni]
     if listener.pool is None:
         said.append("others: closed, as there is no pool for them")

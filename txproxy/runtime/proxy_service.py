@@ -26,7 +26,7 @@ from txproxy.observe.access_log import AccessLog
 from txproxy.observe.audit import AuditLog
 from txproxy.observe.log_file import LogFile
 from txproxy.runtime.admin_entrance import AdminEntrance, AssemblyView
-from txproxy.runtime.builder import Around, Factory, Observers, assemble
+from txproxy.runtime.builder import Around, Assembly, Factory, Observers, assemble
 from txproxy.runtime.entrance import Entrance
 from txproxy.runtime.live_logs import LiveLogs
 from txproxy.runtime.running import Running
@@ -94,6 +94,11 @@ class ProxyService(Service):
     def config(self) -> Config:
         """The one that runs."""
         return self._now.assembly.config
+
+    @property
+    def assembly(self) -> Assembly:
+        """What that means, alive."""
+        return self._now.assembly
 
     @property
     def factories(self) -> tuple[Factory, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, NoReturn, cast
 
@@ -13,7 +14,7 @@ from txproxy.errors import ExchangeError, UpstreamUnavailable
 from txproxy.interfaces.allowances import Bounds
 from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.middleware import IMode
+from txproxy.interfaces.middleware import Handler, IMode, around
 from txproxy.interfaces.plan import Decision, Plan
 from txproxy.proxy.bounds_middleware import FindBounds, found_bounds
 from txproxy.upstreams.choice import PoolAttempt, tunnel_attempt
@@ -25,14 +26,16 @@ from txproxy.wire.message import RequestHead
 @implementer(IMode)
 class StreamMode:
     """Sends streams to ``pool``. ``bounds(client_ip, None, "")`` is what a client may use: where nothing is left, it
-    takes nobody's turn.
+    takes nobody's turn. ``middleware`` (:class:`txproxy.interfaces.IStreamMiddleware`) stands around it.
     """
 
-    def __init__(self, pool: Pool, bounds: FindBounds | None = None) -> None:
+    def __init__(self, pool: Pool, bounds: FindBounds | None = None, middleware: Iterable[Any] = ()) -> None:
         self._pool = pool
         self._bounds = bounds
+        # without any it is the way itself
+        self.plan: Handler = around(self._plan, middleware, pool.name)
 
-    def plan(self, request: RequestHead, context: RequestContext) -> Decision:
+    def _plan(self, request: RequestHead, context: RequestContext) -> Decision:
         """See :class:`txproxy.interfaces.IMode`. Strategies are asked without a head, as there is none."""
         bounds = found_bounds(self._bounds, context) if self._bounds is not None else None
         first = self._attempt(context)

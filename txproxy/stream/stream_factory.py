@@ -13,7 +13,7 @@ from zope.interface import implementer
 from txproxy.errors import ConfigError, ExchangeError
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.dialers import IDialer
-from txproxy.interfaces.middleware import places
+from txproxy.interfaces.middleware import IStreamMiddleware, places
 from txproxy.interfaces.record import ExchangeRecord, StreamAudit
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.peers import ip_of
@@ -30,7 +30,9 @@ from txproxy.upstreams.pool import Pool
 
 _log = Logger()
 
-_FILTERS_ACCEPTED: Final = "accepted is an object with admit(connection) and closed(connection)"
+_FILTERS_ACCEPTED: Final = (
+    "accepted is an object with admit(connection) and closed(connection), or an IStreamMiddleware"
+)
 
 StreamObserver: TypeAlias = Callable[[StreamProtocol], None]
 
@@ -55,7 +57,8 @@ class StreamFactory:
     ``context`` and ``connection``, and as ``record`` what an :class:`txproxy.interfaces.ExchangeRecord` has.
 
     ``bounds(client_ip, None, "")`` is what a client may use (see :class:`txproxy.Allotments`), and ``middleware`` are
-    what says who may connect (:class:`txproxy.interfaces.IConnectionFilter`): there are no requests here, and no users.
+    what says who may connect (:class:`txproxy.interfaces.IConnectionFilter`), or is for raw streams as well
+    (:class:`txproxy.interfaces.IStreamMiddleware`): there are no requests here, and no users.
     ``audit`` (:class:`txproxy.AuditLog`) has a line for each stream; it is opened here, and closed by :meth:`stop`.
     """
 
@@ -78,8 +81,9 @@ class StreamFactory:
         if reactor is None:
             from twisted.internet import reactor  # the embedding program's
         found = places(middleware)
+        around = [one for one in found.around if IStreamMiddleware.providedBy(one)]
         for other in found.around + found.within:
-            if other not in found.filters:
+            if other not in found.filters and other not in around:
                 raise ConfigError(f"{other!r} handles requests, and raw streams have none", _FILTERS_ACCEPTED)
         self.limits = limits = limits or Limits()
         named = dict(sni or {})
@@ -88,7 +92,7 @@ class StreamFactory:
             raise ConfigError("a tcp proxy needs a pool, or pools by server name")
         for one in self.pools:
             one.use_clock(reactor)
-        modes = {one: StreamMode(one, bounds) for one in self.pools}
+        modes = {one: StreamMode(one, bounds, around) for one in self.pools}
         self.mode = modes[pool] if pool is not None else None
         self.by_name = ByName({name: modes[one] for name, one in named.items()}, self.mode) if named else None
         self.observers = observers if audit is None else (*observers, audit.stream)

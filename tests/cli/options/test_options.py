@@ -87,7 +87,7 @@ def test_defaults_are_those_of_the_contract():
         ["forward", "--cache-dir-size", "5M"],
         ["forward", "--filter", "x"],
         ["forward", "--workers", "2"],
-        ["reverse", "--upstream", "http://a", "--rate-limit", "1/s"],
+        ["reverse", "--upstream", "http://a", "--mtls-optional", "on"],
         ["reverse", "--upstream", "http://a", "--admin", "tcp:1"],
         ["reverse", "--upstream", "http://a", "--access-log-format", "jsn"],
     ],

@@ -8,14 +8,15 @@ import json
 from typing import Any
 
 POOLS = {"app": {"upstreams": [{"url": "http://127.0.0.1:8001"}], "health": {}, "ejection": {}, "tls": {}}}
-REVERSE = {"listen": ["tcp:8080"], "pool": "app", "limits": {}}
+LIMIT = {"rate": "10/s", "by": ["client"]}
+REVERSE = {"listen": ["tcp:8080"], "pool": "app", "limits": {}, "request_limits": [{"name": "own", **LIMIT}]}
 FORWARD = {
     "listen": ["tcp:3128"],
     "mode": "forward",
     "limits": {},
     "auth": {"certificate_field": "cn"},
     "content": {"max_size": "1M"},
-    "rules": [{"action": "allow"}],
+    "rules": [{"action": "allow", "request_limits": [{"name": "of the rule", **LIMIT}]}],
     "rewrites": [{"to": "http://b.example/", "hosts": ["a.example"]}],
     "privacy": [{"remove": ["Referer"]}],
     "inject": [{"origin": "https://a.example", "headers": {"X": "y"}}],
@@ -24,6 +25,7 @@ FORWARD = {
     "parents": ["http://p.example:1"],
 }
 TO_POOL = {
+    "request_limits": [{"name": "of the route", **LIMIT}],
     "pool": "app",
     "request_headers": {"set": {"A": "b"}},
     "response_headers": {"set": {"A": "b"}},
@@ -47,6 +49,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
         "log": {},
         "admin": {"listen": "127.0.0.1:9090"},
         "limits": {},
+        "request_limits": [{"name": "all", **LIMIT}],
         "cache": {"size": "1M"},
         "cache_rules": [{"name": "r"}],
         "listeners": [REVERSE],

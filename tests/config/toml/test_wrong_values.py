@@ -148,6 +148,13 @@ for _key in ("cache", "cache_rules[]"):
         TAKES[f"{_key}.{_lists}"] = {"empty list", "nonsense", "long"}
     TAKES[f"{_key}.ttl"] = DURATION | TABLE
     TAKES[f"{_key}.key_device"] = FLAG | {"long"}
+for _key in ("", "listeners[].", "listeners[].rules[].", "routes[]."):
+    TAKES[f"{_key}request_limits"] = NONE_OF_THEM
+    TAKES[f"{_key}request_limits[].name"] = NAME
+    # by nothing: of all together
+    TAKES[f"{_key}request_limits[].by"] = NONE_OF_THEM
+    TAKES[f"{_key}request_limits[].enforce"] = FLAG
+    TAKES[f"{_key}request_limits[].ratelimit_fields"] = FLAG
 # A rule that is for nothing is warned of; users and groups may have any name.
 for _key in ("clients", "hosts", "addresses", "ports", "schemes", "url", "headers", "hours", "days", "used_more_than"):
     TAKES[f"listeners[].rules[].{_key}"] = {"empty list", "empty table"}

@@ -22,6 +22,8 @@ from txproxy.config.log_lines import DEFAULT_LINES, NAMED_LINES, parse_log_lines
 from txproxy.config.model import Config, ReverseListener
 from txproxy.config.setting_readers import options_of, parse_options
 from txproxy.errors import ConfigError
+from txproxy.limits.requests.rates import parse_rate
+from txproxy.limits.requests.request_limit import RequestLimit
 from txproxy.matching.networks import peer_network
 from txproxy.proxy.limits import Limits
 from txproxy.runtime.proxy_service import ProxyService, make_service
@@ -112,6 +114,13 @@ class ListenerOptions(Mode):
             "the token that the admin API asks for; needed where other machines reach it [default: none]",
         ],
         *options_of(Limits),
+        [
+            "rate-limit",
+            None,
+            None,
+            "requests or streams of each client address, 100/s or 10/s:burst=50, over it 429 with Retry-After "
+            "[default: off]",
+        ],
         ["via", None, default_of(ReverseListener, "via"), "pseudonym in Via of requests, or none"],
     ]
 
@@ -184,6 +193,7 @@ class ListenerOptions(Mode):
             "tls_listen": tls_listen,
             "tls": self._tls(),
             "limits": self._limits(),
+            "request_limits": self._request_limits(),
             "proxy_protocol": bool(self["proxy-protocol"]),
             "trusted_proxies": self._trusted_proxies(),
         }
@@ -238,6 +248,11 @@ class ListenerOptions(Mode):
                 f"--max-target-size: {given!r} is more than a head", "accepted is --max-header-size at most"
             )
         return limits
+
+    def _request_limits(self) -> tuple[RequestLimit, ...]:
+        if self["rate-limit"] is None:
+            return ()
+        return (RequestLimit(name="rate-limit", rate=self.parsed("rate-limit", parse_rate)),)
 
     def cache(self) -> CacheSettings:
         """The cache of a mode that reads requests."""

@@ -20,6 +20,7 @@ from txproxy.config.toml.admin_table import read_admin, see_admin
 from txproxy.config.toml.bounds import read_bounds
 from txproxy.config.toml.cache_tables import read_cache
 from txproxy.config.toml.effects import see_bounds, see_cache
+from txproxy.config.toml.limit_tables import LimitTables
 from txproxy.config.toml.lines import lines_of
 from txproxy.config.toml.listeners import Defaults, read_limits, read_listener, read_log_file, read_via
 from txproxy.config.toml.pool_tables import read_pool
@@ -98,9 +99,10 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     python_path = table.all("python_path", lambda value: _folder(table, value)) or ()
     # What listeners name may be there.
     use_path(python_path)
-    defaults = Defaults(read_limits(table.table("limits"), Limits()), read_via(table, _VIA))
+    request_limits = LimitTables(table)
+    defaults = Defaults(read_limits(table.table("limits"), Limits()), read_via(table, _VIA), request_limits)
     pools = {name: read_pool(name, inner) for name, inner in table.named("pools").items()}
-    routes = [read_route(inner) for inner in table.tables("routes")]
+    routes = [read_route(inner, request_limits) for inner in table.tables("routes")]
     tables = table.tables("listeners")
     listeners = [read_listener(inner, number, defaults) for number, inner in enumerate(tables)]
     if "listeners" not in table or data["listeners"] == []:
@@ -116,7 +118,7 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
         see_cache(cache, routes, tied, findings)
         see_admin(admin, tied, findings)
     return Config(
-        listeners=tuple(tied),
+        listeners=tuple(request_limits.everywhere(tied)),
         pools=tuple(pools.values()),
         routes=tuple(routes),
         access_log=None if access_log == "none" else access_log,

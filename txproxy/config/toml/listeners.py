@@ -25,6 +25,7 @@ from txproxy.config.toml.bounds import read_listener_bounds
 from txproxy.config.toml.cache_tables import read_rule_choices
 from txproxy.config.toml.effects import see_forward, see_tcp
 from txproxy.config.toml.forward_listener import forward_policy, read_audit
+from txproxy.config.toml.limit_tables import LimitTables, read_rule_limits
 from txproxy.config.toml.tables import Table
 from txproxy.errors import ConfigError, Finding, Path
 from txproxy.forward.policy import ForwardPolicy
@@ -66,6 +67,7 @@ class Defaults:
 
     limits: Limits
     via: str | None
+    request_limits: LimitTables
 
 
 def read_via(table: Table, default: str | None) -> str | None:
@@ -102,6 +104,7 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
         "access_log": table.read("access_log", partial(read_log_file, table), None),
         "access_log_format": table.read("access_log_format", texts(parse_log_lines), None),
     }
+    shared["request_limits"] = defaults.request_limits.at(table, shared["name"], streams=mode == "tcp")
     shared["bounds"] = read_listener_bounds(table, mode, shared["limits"].ipv6_prefix)
     if shared["proxy_protocol"] and "trusted_proxies" not in table:
         table.fault(
@@ -126,8 +129,13 @@ def _middleware(mode: str, name: str) -> str:
 def _forward(table: Table, defaults: Defaults, shared: dict[str, Any]) -> AnyListener:
     protocols = table.some("protocols", one_of(_FORWARD_PROTOCOLS)) or _FORWARD_PROTOCOLS
     policy = _counting_by(forward_policy(table, read_via(table, defaults.via)), shared["limits"].ipv6_prefix)
-    caching = read_rule_choices(table)
-    listener = ForwardListener(policy=policy, protocols=protocols, caching=caching, **shared)
+    listener = ForwardListener(
+        policy=policy,
+        protocols=protocols,
+        caching=read_rule_choices(table),
+        rule_limits=read_rule_limits(table, defaults.request_limits, shared["name"]),
+        **shared,
+    )
     _see_unix(table, listener)
     if not table.findings.faults:
         see_forward(table, listener)

@@ -9,6 +9,7 @@ from txproxy.components.registry import components
 from txproxy.components.values import any_text, duration, flag, secret_text, share, shown, size, text, whole
 from txproxy.config.model import AuthConfig, MirrorConfig, RouteConfig
 from txproxy.config.toml.cache_tables import read_choice
+from txproxy.config.toml.limit_tables import LimitTables
 from txproxy.config.toml.tables import Table
 from txproxy.errors import ConfigError, Path
 from txproxy.matching.paths import has_prefix
@@ -34,8 +35,8 @@ _RESPONSE_KEYS: Final[dict[str, Path]] = {
 }
 
 
-def read_route(table: Table) -> RouteConfig:
-    """One route."""
+def read_route(table: Table, limits: LimitTables) -> RouteConfig:
+    """One route, which may name ``limits``."""
     name = table.need("name", text, "", "a name of its own")
     listeners = table.some("listeners", text) or ()
     match = _match(table)
@@ -56,6 +57,7 @@ def read_route(table: Table) -> RouteConfig:
         auth=_auth(table),
         mirror=_mirror(table),
         cache=read_choice(table),
+        request_limits=limits.at(table, f"route {name}"),
     )
     table.close()
     return route

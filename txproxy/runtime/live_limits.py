@@ -1,0 +1,88 @@
+"""The limits of requests of a configuration, alive: what was counted stays where a reload changes nothing of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from txproxy.config.model import AnyListener, Config, ForwardListener, ReverseListener, RouteConfig, TcpListener
+from txproxy.limits.requests.limit_keys import LimitPlace
+from txproxy.limits.requests.limiter import LimitCounts, Limiter
+from txproxy.limits.requests.limits_middleware import InnerLimits, LimitsMiddleware
+from txproxy.limits.requests.request_limit import RequestLimit
+from txproxy.reverse.actions.treatments import Action
+from txproxy.reverse.actions.wrapped_action import WrappedAction
+from txproxy.reverse.client_identity import Trust
+
+
+class LiveLimits:
+    """Those of a ``config``; what is in it as it was ``before`` is what was there. ``clock`` is the reactor."""
+
+    def __init__(self, config: Config, clock: Any, before: LiveLimits | None = None) -> None:
+        self._clock = clock
+        known: Mapping[RequestLimit, Limiter] = before._limiters if before is not None else {}
+        self._limiters: dict[RequestLimit, Limiter] = {
+            limit: known.get(limit) or Limiter(limit) for limit in _of_config(config)
+        }
+
+    @property
+    def counts(self) -> tuple[LimitCounts, ...]:
+        """What came of each of them until now."""
+        return tuple(limiter.counts for limiter in self._limiters.values())
+
+    def basis(self, listener: AnyListener, routes: Iterable[RouteConfig] = ()) -> tuple[Limiter, ...]:
+        """All that a listener has, with its ``routes``."""
+        return self._of(_of_listener(listener, routes))
+
+    def outermost(self, listener: AnyListener) -> tuple[LimitsMiddleware, ...]:
+        """What stands around all else at a listener: limits by what is known of a request as it comes."""
+        streams = isinstance(listener, TcpListener)
+        limits = [limit for limit in listener.request_limits if streams or not limit.known_late]
+        if not limits:
+            return ()
+        client_of = None
+        if isinstance(listener, ReverseListener) and listener.trusted_proxies:
+            client_of = Trust(listener.trusted_proxies).client_of
+        return (LimitsMiddleware(self._of(limits), self._clock, _place(listener), client_of),)
+
+    def within(self, listener: ForwardListener) -> tuple[InnerLimits, ...]:
+        """What stands within the mode of a forward listener: limits by user, and those of its rules."""
+        late = [limit for limit in listener.request_limits if limit.known_late]
+        by_rule = {
+            name: self._of(limit for limit in limits if limit not in listener.request_limits)
+            for name, limits in listener.rule_limits
+        }
+        if not late and not any(by_rule.values()):
+            return ()
+        return (InnerLimits(self._of(late), by_rule, self._clock, _place(listener)),)
+
+    def around_action(self, listener: ReverseListener, route: RouteConfig | None, action: Action) -> Action:
+        """``action`` within the limits by user, route and pool of a listener, and those of its ``route``."""
+        limits = [limit for limit in listener.request_limits if limit.known_late]
+        if route is not None:
+            limits += [limit for limit in route.request_limits if limit not in listener.request_limits]
+        if not limits:
+            return action
+        return WrappedAction(action, LimitsMiddleware(self._of(limits), self._clock, _place(listener)))
+
+    def _of(self, limits: Iterable[RequestLimit]) -> tuple[Limiter, ...]:
+        return tuple(self._limiters[limit] for limit in limits)
+
+
+def _place(listener: AnyListener) -> LimitPlace:
+    return LimitPlace(listener=listener.name, ipv6_prefix=listener.limits.ipv6_prefix)
+
+
+def _of_listener(listener: AnyListener, routes: Iterable[RouteConfig]) -> tuple[RequestLimit, ...]:
+    limits = [*listener.request_limits]
+    for route in routes:
+        limits += route.request_limits
+    if isinstance(listener, ForwardListener):
+        for _, own in listener.rule_limits:
+            limits += own
+    return tuple(dict.fromkeys(limits))
+
+
+def _of_config(config: Config) -> tuple[RequestLimit, ...]:
+    found = [limit for listener in config.listeners for limit in _of_listener(listener, config.routes)]
+    return tuple(dict.fromkeys(found))
