@@ -3,7 +3,7 @@
 import pytest
 from zope.interface import implementer
 
-from tests.proxy.caching.caching_proxy import date, get
+from tests.proxy.caching.caching_proxy import date, get, got
 from txproxy import Pool, ReverseProxyFactory
 from txproxy.interfaces import IMiddleware, Refusal
 from txproxy.proxy.caching.cache_middleware import CacheMiddleware
@@ -283,6 +283,24 @@ def test_what_is_seldom_asked_for_is_not_stored(make):
     proxy = make(min_uses=3)
     told = [proxy.ask(get(), proxy.response(**FRESH))[1] is not None for _ in range(4)]
     assert told == [True, True, True, False]
+
+
+def test_of_many_that_ask_at_once_each_counts_and_the_rest_share(make):
+    proxy = make(min_uses=3)
+    clients = proxy.herd(*[get()] * 20)
+    asked = proxy.questions()
+    assert len(asked) == 3
+    for connection, _ in asked:
+        connection.send(proxy.response(**FRESH))
+    assert [one.body for one in got(clients)] == [b"hello"] * 20
+    assert proxy.ask(get())[1] is None
+
+
+def test_what_is_counted_is_what_has_one_key(make):
+    proxy = make(min_uses=2, query_drop=("utm_*",), key_headers=("x-kind",))
+    paths = ["/x?utm_a=1", "/x?utm_a=2", "/x"]
+    assert [proxy.ask(get(path), proxy.response(**FRESH))[1] is not None for path in paths] == [True, True, False]
+    assert proxy.ask(get(x_kind="b"), proxy.response(**FRESH))[0].told.endswith('detail="not asked for often enough"')
 
 
 @implementer(IMiddleware)

@@ -86,6 +86,17 @@ def test_uses_are_counted(cache):
     assert [cache.count_use(KEY) for _ in range(3)] == [1, 2, 3] and cache.count_use(b"other") == 1
 
 
+def test_of_what_is_asked_for_seldom_the_latest_is_known():
+    cache = SharedCache(MemoryStore(1 << 20))
+    cache.count_use(KEY)
+    for number in range(65_535):
+        cache.count_use(b"%d" % number)
+    assert cache.count_use(KEY) == 2
+    for number in range(65_536):
+        cache.count_use(b"n%d" % number)
+    assert cache.count_use(KEY) == 1
+
+
 class OnItsWay:
     outdated = False
 
