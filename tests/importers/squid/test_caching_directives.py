@@ -144,7 +144,9 @@ def test_nothing_after_a_line_that_allows_all_counts():
     [
         ("cache deny us", "less is cached than it says, without us"),
         ("cache deny !q", "less is cached than it says, without !q"),
-        ("cache allow q", "what it is for would be cached alone: nothing is"),
+        ("cache allow q", "it is left out: what lines after it deny, or do not name, is not cached"),
+        ("cache allow us\ncache deny all", "it is left out: what lines after it deny, or do not name, is not cached"),
+        ("cache deny !us", "less is cached than it says, without !us"),
     ],
 )
 def test_less_is_cached_where_something_cannot_be_said(lines, why):

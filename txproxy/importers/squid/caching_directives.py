@@ -6,20 +6,19 @@ Where something cannot be said here, less is cached than Squid would, and that i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import attrs
 
-from txproxy.errors import ConfigError
 from txproxy.importers.squid.access_lists import Acls
+from txproxy.importers.squid.cache_access import CacheAccess, keeps_nothing, list_of
 from txproxy.importers.squid.cache_places import cache_places
 from txproxy.importers.squid.expressions import python_expression
-from txproxy.importers.squid.formulas import TRUE, Conjunction, Formula, Literal, Untranslatable
+from txproxy.importers.squid.formulas import Untranslatable
 from txproxy.importers.squid.reader import Directive, Note
 from txproxy.importers.squid.squid_measures import in_bytes, in_seconds, seconds_text, size_text
 from txproxy.importers.squid.squid_settings import Setting, Settings, word_of
-from txproxy.matching.hosts import host_pattern
 
 _LEAST: Final = 64 << 10
 # The last of Squid's own patterns (0 20% 4320).
@@ -29,7 +28,6 @@ _YEAR: Final = "8760h"
 _FAILURES: Final = (204, 305, 400, 403, 404, 405, 414, 421, 500, 501, 502, 503, 504)
 # Squid has it validated each time; ours would give one client's answer to others as long as it is fresh.
 _PRIVATE: Final = "ignore-private"
-_NO_TUNNEL: Final = Literal("schemes", ("connect",), negated=True)
 
 _FLAGS: Final = {
     "override-expire": "override_expire",
@@ -57,14 +55,15 @@ def caching(settings: Settings, acls: Acls, place: Callable[[Directive], str]) -
     notes: list[Note] = []
     if not settings.caches:
         return Caching({}, (), ())
-    denied = [rule for lines in settings.cache_access.values() for rule in _denied(lines, acls, place, notes)]
-    about_places: list[Note] = []
-    places = cache_places(settings, about_places)
-    if not places or any(set(rule) == {"name", "cache"} for rule in denied):
+    of_fresh: list[Note] = []
+    fresh = list(_fresh(settings, place, of_fresh))
+    rules = CacheAccess(acls, place, notes).rules(settings.cache_access, fresh)
+    of_places: list[Note] = []
+    places = cache_places(settings, of_places)
+    if not places or keeps_nothing(rules):
         # What is not cached at all needs no cache.
         return Caching({}, (), tuple(notes))
-    notes += about_places
-    rules = [*denied, *_fresh(settings, place, notes)]
+    notes += of_fresh + of_places
     others = {key: value for key, value in settings.cache.items() if key != "size"}
     return Caching({**places, **_HEURISTIC, **others}, tuple(rules), tuple(notes))
 
@@ -130,80 +129,6 @@ def _pattern(directive: Directive, place: Callable[[Directive], str], notes: lis
     return rule
 
 
-# -- what is not
-
-
-def _denied(
-    lines: Sequence[Directive], acls: Acls, place: Callable[[Directive], str], notes: list[Note]
-) -> Iterator[dict[str, Any]]:
-    """Rules for what ``deny`` of some ``lines`` is about, up to a line that is for all."""
-    for directive in lines:
-        action, *references = directive.words or ("",)
-        if action not in ("allow", "deny") or not references:
-            notes.append(directive.note("allow or deny, and lists, are wanted"))
-            continue
-        if action == "allow":
-            if references == ["all"]:
-                return
-            notes.append(directive.note("it is left out: what lines after it deny is not cached"))
-            continue
-        formula, lost = _without_lost(acls, references)
-        name = f"{place(directive)}: {_name(directive)} {' '.join(directive.words)}"
-        if lost:
-            notes.append(directive.note(f"less is cached than it says, without {', '.join(lost)}"))
-        for number, conjunction in enumerate(formula):
-            more = f" ({number + 1})" if len(formula) > 1 else ""
-            conditions = {literal.key: list(literal.values) for literal in conjunction}
-            yield {"name": name + more, **conditions, "cache": False}
-    if lines[-1].words[:1] == ("allow",):
-        # Squid does with all that no line is about the opposite of the last one.
-        yield {"name": "all else", "cache": False}
-        notes.append(lines[-1].note("what it is for would be cached alone: nothing is"))
-
-
-def _name(directive: Directive) -> str:
-    """That of a list of lines, which has two."""
-    return "cache" if directive.name == "no_cache" else directive.name
-
-
-def _without_lost(acls: Acls, references: list[str]) -> tuple[Formula, list[str]]:
-    """What the lists say together, as far as a cache rule can, and which could not be said."""
-    found: Formula = TRUE
-    lost = []
-    for reference in references:
-        try:
-            formula = tuple(map(_of_requests, acls.formula(reference)))
-        except Untranslatable:
-            lost.append(reference)
-            continue
-        if not all(map(_can_be_said, formula)) or (found != TRUE and formula != TRUE):
-            # Of two that have to hold together, the first is enough.
-            lost.append(reference)
-        elif formula != TRUE:
-            found = formula
-    return found, lost
-
-
-def _of_requests(conjunction: Conjunction) -> Conjunction:
-    """What is said, of what may be cached at all: tunnels are not."""
-    return tuple(one for one in conjunction if one != _NO_TUNNEL)
-
-
-def _can_be_said(conjunction: Conjunction) -> bool:
-    return all(not one.negated and _is_condition(one.key, one.values) for one in conjunction)
-
-
-def _is_condition(key: str, values: Iterable[Any]) -> bool:
-    return key == "url" or (key == "hosts" and all(map(_is_host, values)))
-
-
-def _is_host(value: Any) -> bool:
-    try:
-        return bool(host_pattern(value))
-    except ConfigError:
-        return False
-
-
 # -- directives
 
 
@@ -252,12 +177,12 @@ def _refresh_pattern(directive: Directive, settings: Settings, acls: Acls) -> No
 
 def _cache(directive: Directive, settings: Settings, acls: Acls) -> None:
     settings.caches = True
-    settings.cache_access.setdefault(_name(directive), []).append(directive)
+    settings.cache_access.setdefault(list_of(directive), []).append(directive)
 
 
 def _store_miss(directive: Directive, settings: Settings, acls: Acls) -> None:
     # What may not be stored, or not be served, is not cached at all.
-    settings.cache_access.setdefault(_name(directive), []).append(directive)
+    settings.cache_access.setdefault(list_of(directive), []).append(directive)
 
 
 def _cache_dir(directive: Directive, settings: Settings, acls: Acls) -> None:
