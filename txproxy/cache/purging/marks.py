@@ -6,11 +6,12 @@ import enum
 from collections.abc import Callable
 from typing import Final
 
+from txproxy.cache.purging.folding import covers, fold, groups_of
 from txproxy.cache.purging.mark import Kind, Mark, canonical, group_value, url_of
 from txproxy.cache.purging.marks_journal import MarksJournal, Numbered
 from txproxy.cache.stored import StoredHead
 
-# So many marks are kept. What is older than those is taken to be purged.
+# So many marks are kept. What is older than those that cannot be folded is taken to be purged.
 _MOST: Final = 10_000
 # A journal may be longer by so many bytes than four times what counts, before it is written anew.
 _SPARE: Final = 64 * 1024
@@ -50,6 +51,7 @@ class Marks:
         self._lengths: list[int] = []
         if journal is not None:
             self._take(journal.begin())
+            self._bound()
 
     def __len__(self) -> int:
         return sum(map(len, self._values.values()))
@@ -60,8 +62,7 @@ class Marks:
         """
         mark = Mark(kind, canonical(kind, value), soft)
         self._take([Numbered(self.seq + 1, mark)] if self._journal is None else self._journal.append(mark))
-        if len(self) > self._most:
-            self._forget_half()
+        self._bound()
         if self._journal is not None and self._journal.size > self._rewrite_at:
             self._journal.rewrite(self._merged)
             self._rewrite_at = _SPARE + 4 * self._written()
@@ -71,6 +72,7 @@ class Marks:
         """Hear of what other processes have added. It costs little if there is nothing."""
         if self._journal is not None:
             self._take(self._journal.read())
+            self._bound()
 
     def forget(self, oldest: int) -> None:
         """Forget what nothing that is stored can be older than: the least ``mark`` of all heads is ``oldest``."""
@@ -101,7 +103,7 @@ class Marks:
         found = [self._all, values[Kind.KEY].get(key)]
         hosts = values[Kind.HOST]
         if hosts:
-            found += [hosts.get(authority), hosts.get(authority.rpartition(b":")[0])]
+            found += covers(hosts, authority)
         urls, prefixes = values[Kind.URL], values[Kind.PREFIX]
         if urls or prefixes:
             url = url_of(scheme, authority, path)
@@ -125,6 +127,16 @@ class Marks:
             values[value] = _later(values.get(value, (0, 0)), seq, soft)
             if kind is Kind.PREFIX and len(value) not in self._lengths:
                 self._lengths.append(len(value))
+
+    def _bound(self) -> None:
+        """Have no more marks than there may be; those about the same origin become one about all of it before others
+        are looked at.
+        """
+        if len(self) <= self._most and len(self._values[Kind.GROUP]) <= groups_of(self._most):
+            return
+        if not fold(self._values, self._most):
+            self._forget_half()
+        self._lengths = sorted({*map(len, self._values[Kind.PREFIX])})
 
     def _forget_half(self) -> None:
         """Take all for purged that is older than the older half of the marks, which are then no longer needed."""
