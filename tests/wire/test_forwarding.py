@@ -11,6 +11,7 @@ from txproxy.wire.forwarding import (
     new_mark,
     received_in_http10,
     replaced,
+    via_entry,
     without_lookalikes,
 )
 from txproxy.wire.headers import Headers
@@ -128,6 +129,12 @@ def test_the_wish_for_trailers_goes_on_and_no_other_te() -> None:
 def test_both_share_one_connection_line() -> None:
     lines = connection_lines(request(b"Connection: Upgrade, TE", b"Upgrade: websocket", b"TE: trailers"))
     assert lines == [b"Connection: upgrade, TE", b"Upgrade: websocket", b"TE: trailers"]
+
+
+def test_processes_that_are_one_proxy_have_one_mark() -> None:
+    one, other = via_entry("edge", "abc"), via_entry("edge")
+    assert one is not None and other is not None and via_entry(None) is None
+    assert one.request_line() == b"Via: 1.1 edge (abc)" != other.request_line()
 
 
 def test_via_has_the_mark_in_requests_alone() -> None:

@@ -46,7 +46,7 @@ from txproxy.net.dns.host_endpoint import addresses_of
 from txproxy.net.dns.resolver import Resolver
 from txproxy.proxy.bounds_middleware import BoundsMiddleware
 from txproxy.proxy.services import Services
-from txproxy.wire.forwarding import Via, max_forwards, new_mark
+from txproxy.wire.forwarding import max_forwards, via_entry
 from txproxy.wire.message import RequestHead
 
 __all__ = ["FORWARDED_FOR_MODES", "ForwardMode", "ForwardPolicy", "forwarded_for_mode"]
@@ -83,7 +83,7 @@ class ForwardMode:
         self.clients = PeerNetworks(policy.allow_clients)
         self.targets = Targets(policy.allow_ports, policy.allow_hosts, policy.deny_hosts, policy.bind, policy.binds)
         self._find = self.targets.find
-        self._via = Via(policy.via.encode("ascii"), new_mark()) if policy.via is not None else None
+        self._via = via_entry(policy.via, policy.via_mark)
         self._response_lines = (self._via.response_line,) if self._via is not None else ()
         self._via_of_kept = ViaOfKept(self._via.response_line) if self._via is not None else None
         self.destinations = Destinations(policy.allow_destinations)

@@ -102,7 +102,9 @@ class ForwardPolicy:
     - ``agree_names``: tunnels have to be TLS for the host that they were asked for.
     - ``content``: types and sizes of responses that do not pass.
 
-    What origins learn: ``via`` is a pseudonym in Via, or None; ``forwarded_for`` is ``on``, ``off``, ``transparent`` or
+    What origins learn: ``via`` is a pseudonym in Via, or None, and ``via_mark`` the comment by which loops are
+    found, where several processes are to be one proxy (None: this one's own);
+    ``forwarded_for`` is ``on``, ``off``, ``transparent`` or
     ``delete``, as Squid's; ``privacy`` (:class:`~txproxy.forward.Privacy`) removes and replaces fields,
     and ``inject`` (:class:`~txproxy.forward.Injection`) adds secrets that no client holds.
 
@@ -138,6 +140,7 @@ class ForwardPolicy:
     privacy: tuple[Privacy, ...] = attrs.field(default=(), converter=tuple)
     inject: tuple[Injection, ...] = attrs.field(default=(), converter=tuple)
     via: str | None = "txproxy"
+    via_mark: str | None = None
     forwarded_for: str = "delete"
     parents: Parents | ParentUrls | None = attrs.field(default=None, converter=_parents)
     choose_parent: ChooseParent | None = None

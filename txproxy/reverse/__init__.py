@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from txproxy.reverse.actions.to_pool import ToPool
     from txproxy.reverse.actions.treatments import Action, Respond, SendElsewhere, Treated, Treatment, TunnelTo
     from txproxy.reverse.client_identity import Trust
-    from txproxy.reverse.mode import ReverseMode, ReverseProxyFactory, via_entry
+    from txproxy.reverse.mode import ReverseMode, ReverseProxyFactory
     from txproxy.reverse.rewriting.rewrites import Hsts, RequestRewrite, ResponseRewrite
     from txproxy.reverse.routing.matches import Match
     from txproxy.reverse.routing.routes import Route, by_client_ip
@@ -35,7 +35,8 @@ else:
                 "TunnelTo",
             ],
             "txproxy.reverse.client_identity": ["Trust"],
-            "txproxy.reverse.mode": ["ReverseMode", "ReverseProxyFactory", "via_entry"],
+            "txproxy.reverse.mode": ["ReverseMode", "ReverseProxyFactory"],
+            "txproxy.wire.forwarding": ["via_entry"],
             "txproxy.reverse.rewriting.rewrites": ["Hsts", "RequestRewrite", "ResponseRewrite"],
             "txproxy.reverse.routing.matches": ["Match"],
             "txproxy.reverse.routing.routes": ["Route", "by_client_ip"],

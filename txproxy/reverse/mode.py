@@ -26,7 +26,7 @@ from txproxy.reverse.routing.routes import Route, Routes, Sticky
 from txproxy.tls.client_certificates import NO_CERTIFICATE_LINES, peer_certificate
 from txproxy.upstreams.affinity import affinity_from
 from txproxy.upstreams.pool import Pool
-from txproxy.wire.forwarding import Via, max_forwards, new_mark
+from txproxy.wire.forwarding import Via, max_forwards, via_entry
 from txproxy.wire.message import RequestHead
 
 # Methods of which some requests are for the proxy itself.
@@ -238,8 +238,3 @@ class ReverseProxyFactory(ProxyFactory):
         """No longer."""
         for pool in self.pools:
             pool.stop()
-
-
-def via_entry(pseudonym: str | None) -> Via | None:
-    """The entry in Via of this running proxy; None for no pseudonym."""
-    return Via(pseudonym.encode("ascii"), new_mark()) if pseudonym is not None else None

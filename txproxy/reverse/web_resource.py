@@ -29,11 +29,12 @@ from txproxy.proxy.upstream.connection_pool import Connections
 from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.reverse.actions.treatments import Treated, Treatment
 from txproxy.reverse.client_identity import Trust
-from txproxy.reverse.mode import ReverseMode, ReverseProxyFactory, via_entry
+from txproxy.reverse.mode import ReverseMode, ReverseProxyFactory
 from txproxy.reverse.rewriting.response_mapping import WayBack
 from txproxy.reverse.web_resource_heads import MountedHead, below, head_of, to_slash
 from txproxy.upstreams.affinity import affinity_from
 from txproxy.upstreams.pool import Pool
+from txproxy.wire.forwarding import via_entry
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
 

@@ -204,3 +204,12 @@ class Via:
         """Whether a request has been here before."""
         via = headers.index.get(b"via")
         return via is not None and self._mark in via
+
+
+def via_entry(pseudonym: str | None, mark: str | None = None) -> Via | None:
+    """The entry in Via of this running proxy; None for no pseudonym. Several processes that are one proxy have one
+    ``mark``.
+    """
+    if pseudonym is None:
+        return None
+    return Via(pseudonym.encode("ascii"), mark.encode("ascii") if mark is not None else new_mark())

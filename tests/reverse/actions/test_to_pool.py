@@ -9,11 +9,12 @@ from txproxy import Pool, ReverseProxyFactory
 from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.reverse.actions.treatments import Treated, Treatment
 from txproxy.reverse.client_identity import Trust
-from txproxy.reverse.mode import ReverseMode, via_entry
+from txproxy.reverse.mode import ReverseMode
 from txproxy.reverse.rewriting.rewrites import RequestRewrite
 from txproxy.reverse.routing.matches import Match
 from txproxy.reverse.routing.routes import Route
 from txproxy.testing import ProxyInMemory
+from txproxy.wire.forwarding import via_entry
 
 OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 0\r\n\r\n"
 ALIKE = b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.0.0.%d\r\nX-Id: %d\r\nX_Real_IP: 10.0.0.%d\r\nA: b\r\n\r\n"
