@@ -25,6 +25,7 @@ from txproxy.errors import ConfigError, masked
 from txproxy.observe.log_file import STANDARD_OUTPUT, LogFile
 from txproxy.observe.twistd_log import TwistdLog
 from txproxy.runtime.proxy_service import ProxyService
+from txproxy.runtime.workers.master_service import MasterService
 
 _log = Logger()
 # How long to wait for who does not take the last lines of a log, in seconds.
@@ -95,7 +96,7 @@ class CommandLineService(MultiService):
     collector).
     """
 
-    def __init__(self, service: ProxyService, twistd: Mapping[str, Any]) -> None:
+    def __init__(self, service: ProxyService | MasterService, twistd: Mapping[str, Any]) -> None:
         super().__init__()
         self._service = service
         self._twistd = twistd
@@ -129,12 +130,15 @@ class CommandLineService(MultiService):
         signal.signal(signal.SIGHUP, self._hang_up)
         signal.signal(signal.SIGUSR1, self._begin_logs_anew)
         _raise_descriptor_limit()
+        uid, gid = self._twistd.get("uid"), self._twistd.get("gid")
+        changes = uid is not None or gid is not None
+        if changes and isinstance(self._service, MasterService):
+            self._service.run_as((uid, gid, bool(self._twistd.get("euid"))))
         try:
             super().privilegedStartService()
         except ConfigError as fault:
             self._give_up(str(fault))
-        uid, gid = self._twistd.get("uid"), self._twistd.get("gid")
-        if uid is not None or gid is not None:
+        if changes:
             self._give_files(-1 if uid is None else uid, -1 if gid is None else gid)
 
     def _give_files(self, uid: int, gid: int) -> None:
@@ -174,6 +178,8 @@ class CommandLineService(MultiService):
         """Serve; a cache's directory that cannot be used ends the process with one line."""
         try:
             super().startService()
+            if isinstance(self._service, MasterService):
+                self._service.wait_until_served()
         except ConfigError as fault:
             self._give_up(str(fault))
         # What start-up has made stays: the collector need not look at it again and again.
@@ -195,8 +201,12 @@ class CommandLineService(MultiService):
             self._log.settle()
 
     def _reopen(self) -> None:
-        for log in self._logs():
-            log.reopen()
+        if self._log is not None:
+            self._log.file.reopen()
+            if isinstance(self._service, MasterService):
+                # Workers write where this leads from now on.
+                self._log.file.flush(_LAST_LINES)
+        self._service.reopen_logs()
 
     def _begin_logs_anew(self, *_: object) -> None:
         # Not at once: a signal can come in the middle of a line that is written.

@@ -45,6 +45,7 @@ delay = 5, status = 503, enforce = false, ratelimit_fields = true }
 EVERYTHING = """
 via = "edge"
 python_path = "."
+workers = 1
 usage_file = "usage.sqlite"
 
 [log]

@@ -163,7 +163,8 @@ class ForwardListener(ListenerConfig):
 @attrs.frozen(kw_only=True)
 class ReverseListener(ListenerConfig):
     """A reverse proxy: its ``routes`` by name, and the ``pool`` for what none of them matches. ``via`` as in
-    :class:`txproxy.reverse.ReverseProxyFactory`; ``error_pages`` maps statuses and classes (``5xx``) to files;
+    :class:`txproxy.reverse.ReverseProxyFactory`, with the ``via_mark`` that several processes have together;
+    ``error_pages`` maps statuses and classes (``5xx``) to files;
     ``split_by_client`` gives a client always the same of the routes that share by weight.
     """
 
@@ -172,6 +173,7 @@ class ReverseListener(ListenerConfig):
     routes: tuple[str, ...] = ()
     host: str | None = None
     via: str | None = "txproxy"
+    via_mark: str | None = None
     error_pages: tuple[tuple[str, str], ...] = ()
     split_by_client: bool = False
 
@@ -201,7 +203,8 @@ class Config(PlainValue):
     ``access_log`` is ``-``, a file, or None for none, and ``access_log_format`` what its lines are like (a name or a
     text, see :func:`txproxy.observe.log_formats.line_format.line_format`), of listeners that say nothing else.
     ``bounds`` are what clients may use; ``cache`` is shared by all listeners that read requests; ``admin`` is where the
-    admin API is, if anywhere; ``python_path`` has folders whose modules may be named. ``source`` is the file that it
+    admin API is, if anywhere; ``python_path`` has folders whose modules may be named; ``workers`` is how many
+    processes serve it. ``source`` is the file that it
     was read from, empty for options, and ``lines`` has the line of each of its keys; ``warnings`` are what may be a
     mistake in it, one line each. ``opened`` is no part of the value: what was read to check it, such as lists, and
     would take its time to be read again. Who builds what is configured empties it.
@@ -216,6 +219,7 @@ class Config(PlainValue):
     cache: CacheSettings = attrs.field(factory=CacheSettings)
     admin: AdminConfig | None = None
     python_path: tuple[str, ...] = ()
+    workers: int = 1
     source: str = attrs.field(default="", eq=False)
     lines: Mapping[Path, int] = attrs.field(factory=dict, eq=False, repr=False)
     warnings: tuple[str, ...] = attrs.field(default=(), eq=False)

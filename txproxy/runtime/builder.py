@@ -32,7 +32,7 @@ from txproxy.reverse.actions.subrequests import ForwardAuth, Mirror
 from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.reverse.actions.treatments import Action, Treated, Treatment
 from txproxy.reverse.client_identity import Trust
-from txproxy.reverse.mode import ReverseMode, ReverseProxyFactory, via_entry
+from txproxy.reverse.mode import ReverseMode, ReverseProxyFactory
 from txproxy.reverse.routing.routes import Route, by_client_ip
 from txproxy.runtime.accounts import make_allotments, make_audits
 from txproxy.runtime.live_cache import LiveCache, live_cache
@@ -41,7 +41,7 @@ from txproxy.runtime.live_pools import LivePool, checked_as_asked, live_pool
 from txproxy.stream.stream_factory import StreamFactory, StreamObserver
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
 from txproxy.upstreams.pool import Pool
-from txproxy.wire.forwarding import Via
+from txproxy.wire.forwarding import Via, via_entry
 
 Factory: TypeAlias = "ProxyFactory | StreamFactory"
 
@@ -119,12 +119,13 @@ class Assembly:
 
 @attrs.frozen
 class Around:
-    """What stands around a configuration, and stays when another takes its place: the ``reactor``, and the ``resolver``
-    of all names.
+    """What stands around a configuration, and stays when another takes its place: the ``reactor``, the ``resolver`` of
+    all names, and the TLS of listeners that was made before this process began.
     """
 
     reactor: Any
     resolver: Resolver
+    tls: Mapping[ListenerTls, ServerTls] = attrs.field(factory=dict)
 
 
 def assemble(config: Config, observers: Observers, around: Around, before: Assembly | None = None) -> Assembly:
@@ -177,7 +178,7 @@ def _serve(
             return attrs.evolve(one, config=listener)
     tls = next((one.tls for one in before if one.tls is not None and one.config.tls == listener.tls), None)
     if tls is None and listener.tls is not None:
-        tls = _server_tls(listener.tls)
+        tls = around.tls.get(listener.tls) or server_tls(listener.tls)
     if isinstance(listener, ForwardListener):
         factory: Factory = _forward_factory(listener, assembly, observers, around, before)
     elif isinstance(listener, TcpListener):
@@ -195,7 +196,8 @@ def _pages(listener: ForwardListener | ReverseListener) -> ErrorPages:
         raise fault.at("error_pages") from None
 
 
-def _server_tls(config: ListenerTls) -> ServerTls:
+def server_tls(config: ListenerTls) -> ServerTls:
+    """The TLS of a listener; ``ConfigError`` with its place in the listener."""
     try:
         return ServerTls(config)
     except ConfigError as fault:
@@ -256,7 +258,7 @@ def _forward_factory(
 def _reverse_factory(
     listener: ReverseListener, assembly: Assembly, tls: ServerTls | None, observers: Observers, around: Around
 ) -> ReverseProxyFactory:
-    pools, via = assembly.pools, via_entry(listener.via)
+    pools, via = assembly.pools, via_entry(listener.via, listener.via_mark)
     limits = assembly.limits
     routes = [
         Route(route.name, route.match, limits.around_action(listener, route, action_of(route, pools, via)))

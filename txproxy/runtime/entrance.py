@@ -14,6 +14,7 @@ from zope.interface import implementer
 from txproxy.config.endpoints import listen_at, server_endpoint
 from txproxy.matching.networks import Networks
 from txproxy.net.memory_tls import MemoryTlsFactory
+from txproxy.net.transports.adopted_ports import AdoptedEndpoint, as_it_is
 from txproxy.net.transports.listening_ports import accepts_tcp, deepen_backlog, serve_plain, serve_tls, stop_listening
 from txproxy.proxy.downstream.proxy_header import ProxyProtocolFactory
 from txproxy.proxy.downstream.serving import ServedBy
@@ -27,6 +28,7 @@ _SOCKET_ENDPOINTS: Final = (
     endpoints.TCP4ServerEndpoint,
     endpoints.TCP6ServerEndpoint,
     endpoints.AdoptedStreamServerEndpoint,
+    AdoptedEndpoint,
 )
 
 
@@ -73,14 +75,14 @@ class _Builder:
 
 
 class Entrance:
-    """Listens on the endpoint ``text``."""
+    """Listens on the endpoint ``text``, or on what of it another process has opened."""
 
-    def __init__(self, text: str, behind: Behind, reactor: Any) -> None:
+    def __init__(self, text: str, behind: Behind, reactor: Any, adopted: AdoptedEndpoint | None = None) -> None:
         self.text = text
         self.behind = behind
         self.port: Any = None
         self._reactor = reactor
-        self._endpoint = server_endpoint(reactor, text)
+        self._endpoint = adopted or as_it_is(server_endpoint(reactor, text), reactor)
         self._on_socket = False
         self._clients = _Builder(self._build)
         self._clients_by_tls = MemoryTlsFactory(ServerConnections(self._context), False, self._clients)

@@ -22,6 +22,7 @@ from txproxy.forward.proxy_factory import ForwardProxyFactory
 from txproxy.limits.allotments import Allotments
 from txproxy.matching.networks import UNIX
 from txproxy.net.dns.resolver import Resolver
+from txproxy.net.transports.adopted_ports import AdoptedEndpoint
 from txproxy.observe.access_log import AccessLog
 from txproxy.observe.audit import AuditLog
 from txproxy.observe.log_file import LogFile
@@ -30,6 +31,8 @@ from txproxy.runtime.builder import Around, Assembly, Factory, Observers, assemb
 from txproxy.runtime.entrance import Entrance
 from txproxy.runtime.live_logs import LiveLogs
 from txproxy.runtime.running import Running
+from txproxy.runtime.workers.master_service import MasterService
+from txproxy.tls.listener_contexts import ListenerTls, ServerTls
 from txproxy.tls.verification import ClientConnections
 
 _log = Logger()
@@ -38,7 +41,7 @@ _log = Logger()
 _CHECK_EVERY: Final = 10.0
 
 
-def make_service(config: Config, reactor: Any = None, resolver: Resolver | None = None) -> ProxyService:
+def make_service(config: Config, reactor: Any = None, resolver: Resolver | None = None) -> ProxyService | MasterService:
     """The service that the command line runs. ``reactor`` is the running program's if None, and ``resolver`` one that
     goes by the system's files.
 
@@ -66,17 +69,31 @@ def make_service(config: Config, reactor: Any = None, resolver: Resolver | None 
                 endpoint_text(text)
             except ConfigError as fault:
                 raise told(fault.at("listeners", number, *path), config) from None
+    if config.workers > 1:
+        return MasterService(config, reactor)
     return ProxyService(config, reactor, resolver)
 
 
 class ProxyService(Service):
     """All listeners of a configuration, and what they share. Starts at once, stops after a drain; :meth:`reload` lets
     another configuration take its place.
+
+    ``adopted`` is what another process has opened, and told of, for all that is listened on. ``tls`` is that of
+    listeners which has been made already.
     """
 
-    def __init__(self, config: Config, reactor: Any, resolver: Resolver | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        reactor: Any,
+        resolver: Resolver | None = None,
+        *,
+        adopted: Mapping[Bound, AdoptedEndpoint] | None = None,
+        tls: Mapping[ListenerTls, ServerTls] | None = None,
+    ) -> None:
         self._reactor = reactor
-        self._around = Around(reactor, resolver or Resolver(reactor))
+        self._around = Around(reactor, resolver or Resolver(reactor), tls or {})
+        self._adopted = adopted
         # Where relative names begin may be another folder by then.
         self._file = os.path.abspath(config.source) if config.source else ""
         self._stage = Stage.STARTING
@@ -172,13 +189,15 @@ class ProxyService(Service):
             for place in running.places():
                 entrance = there.get(place.bound)
                 if entrance is None:
-                    entrance = Entrance(place.text, place.behind(), self._reactor)
+                    adopted = self._adopted[place.bound] if self._adopted is not None else None
+                    entrance = Entrance(place.text, place.behind(), self._reactor, adopted)
                     try:
                         entrance.open()
                     except ConfigError as fault:
                         raise told(fault.at(*place.path), running.assembly.config) from None
-                    said = start_line(running.assembly.config, place.served.config, place.tls, entrance.port.getHost())
-                    _log.info("{said}", said=said)
+                    if adopted is None:
+                        config, host = running.assembly.config, entrance.port.getHost()
+                        _log.info("{said}", said=start_line(config, place.served.config, place.tls, host))
                 entrances[place.bound] = entrance
         except ConfigError:
             for bound, entrance in entrances.items():

@@ -5,6 +5,7 @@ import pytest
 from tests.cli.options.meant import config
 from txproxy.cli.options.pools import TcpOptions
 from txproxy.config.admin_endpoint import AdminConfig
+from txproxy.config.worker_count import cores
 from txproxy.tap import Options
 from txproxy.tls.listener_contexts import ListenerTls
 
@@ -78,6 +79,13 @@ def test_options_that_were_given_are_those_that_are_not_as_they_were():
     options = TcpOptions()
     options.parseOptions(["--upstream=a:1", "--listen=tcp:1", "--access-log=none", "--via=none", "--max-fields=100"])
     assert options.given(["via", "max-fields", "max-body-size", "proxy-protocol"]) == ["via"]
+
+
+def test_workers_are_a_number_or_one_a_core():
+    options = TcpOptions()
+    for word, count in [("1", 1), ("12", 12), ("auto", cores())]:
+        options["workers"] = word
+        assert options.process()["workers"] == count
 
 
 def test_the_access_log_is_a_file_or_none_or_standard_output():

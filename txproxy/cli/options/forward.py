@@ -113,7 +113,7 @@ class ForwardOptions(ListenerOptions):
         for key, _, what in no_such_destination(policy.allow_hosts or (), policy.deny_hosts):
             say(f"txproxy forward: --{key.removesuffix('s').replace('_', '-')}: {what}")
         listener = ForwardListener(policy=policy, **self.shared())
-        config = Config(listeners=(listener,), cache=self.cache(), admin=self.admin(), **self.access_log())
+        config = Config(listeners=(listener,), cache=self.cache(), **self.process())
         config.opened.append(filters)
         return config
 

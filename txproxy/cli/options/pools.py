@@ -140,7 +140,7 @@ class ReverseOptions(_PoolOptions):
             host=self.parsed("host", host_to_send) if self["host"] is not None else None,
         )
         listener = ReverseListener(pool=pool.name, via=self.via(), **self.shared())
-        return Config(listeners=(listener,), pools=(pool,), cache=self.cache(), admin=self.admin(), **self.access_log())
+        return Config(listeners=(listener,), pools=(pool,), cache=self.cache(), **self.process())
 
 
 class TcpOptions(_PoolOptions):
@@ -185,4 +185,4 @@ class TcpOptions(_PoolOptions):
         listener = TcpListener(pool=pool.name, **self.shared())
         for name in self.given(_OF_REQUESTS):
             say(f"txproxy tcp: --{name} has no effect: it is for requests, and tcp does not look into streams")
-        return Config(listeners=(listener,), pools=(pool,), admin=self.admin(), **self.access_log())
+        return Config(listeners=(listener,), pools=(pool,), **self.process())

@@ -21,12 +21,14 @@ from txproxy.config.findings import of_option
 from txproxy.config.log_lines import DEFAULT_LINES, NAMED_LINES, parse_log_lines
 from txproxy.config.model import Config, ReverseListener
 from txproxy.config.setting_readers import options_of, parse_options
+from txproxy.config.worker_count import parse_workers
 from txproxy.errors import ConfigError
 from txproxy.limits.requests.rates import parse_rate
 from txproxy.limits.requests.request_limit import RequestLimit
 from txproxy.matching.networks import peer_network
 from txproxy.proxy.limits import Limits
 from txproxy.runtime.proxy_service import ProxyService, make_service
+from txproxy.runtime.workers.master_service import MasterService
 from txproxy.tls.hardening import MIN_VERSIONS
 from txproxy.tls.listener_contexts import ListenerTls
 
@@ -42,7 +44,7 @@ class Mode(usage.Options):
         super().__init__()
         # A docstring of several lines is one text.
         self.docs = {name: " ".join(text.split()) for name, text in self.docs.items()}
-        self.service: ProxyService | None = None
+        self.service: ProxyService | MasterService | None = None
 
     def config(self) -> Config:
         """The configuration that the options mean."""
@@ -121,6 +123,7 @@ class ListenerOptions(Mode):
             "requests or streams of each client address, 100/s or 10/s:burst=50, over it 429 with Retry-After "
             "[default: off]",
         ],
+        ["workers", None, "1", "processes that serve; auto is one a core"],
         ["via", None, default_of(ReverseListener, "via"), "pseudonym in Via of requests, or none"],
     ]
 
@@ -197,6 +200,10 @@ class ListenerOptions(Mode):
             "proxy_protocol": bool(self["proxy-protocol"]),
             "trusted_proxies": self._trusted_proxies(),
         }
+
+    def process(self) -> dict[str, Any]:
+        """What is of the whole process."""
+        return {"admin": self.admin(), "workers": self.parsed("workers", parse_workers), **self.access_log()}
 
     def access_log(self) -> dict[str, Any]:
         """Where it goes, or None, and what its lines are like."""

@@ -27,6 +27,7 @@ from txproxy.config.toml.pool_tables import read_pool
 from txproxy.config.toml.references import Parts, tie
 from txproxy.config.toml.route_tables import read_route
 from txproxy.config.toml.tables import Table
+from txproxy.config.worker_count import check_workers, workers
 from txproxy.errors import ConfigError
 from txproxy.proxy.limits import Limits
 
@@ -110,10 +111,15 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     bounds = read_bounds(table, defaults.limits.ipv6_prefix)
     cache = read_cache(table)
     admin = read_admin(table)
+    count = table.read("workers", workers, 1)
     table.close()
     # What ties them says where by their places, which are others than those in the file where one is no table.
     tied = tie(Parts(pools, routes, listeners), findings) if _are_tables(data) else list(listeners)
     if not findings.faults:
+        try:
+            check_workers(count, bounds, tied, admin)
+        except ConfigError as fault:
+            table.faults_of(fault, "workers")
         see_bounds(bounds, tied, findings)
         see_cache(cache, routes, tied, findings)
         see_admin(admin, tied, findings)
@@ -127,6 +133,7 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
         cache=cache,
         admin=admin,
         python_path=python_path,
+        workers=count,
         source=file,
     )
 

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import ITransport
 
 from txproxy.net.transports.tls_transports import TLSServer
 
-_BACKLOG: Final = 1024  # the system's own bound (somaxconn) holds as well
+BACKLOG: Final = 1024  # the system's own bound (somaxconn) holds as well
 
 
 def accepts_tcp(port: object) -> TypeGuard[tcp.Port]:
@@ -45,7 +45,7 @@ def serve_plain(port: object) -> None:
 def deepen_backlog(port: object) -> None:
     """Let more connections wait for ``accept`` than Twisted's default of 50, unless somebody chose another number."""
     if type(port) is tcp.Port and port.backlog in (None, tcp.Port.backlog):
-        port.socket.listen(_BACKLOG)
+        port.socket.listen(BACKLOG)
 
 
 def listening_port(transport: ITransport) -> Any:
@@ -79,7 +79,7 @@ def _accept_last(port: tcp.Port) -> None:
 def _accept_all(port: tcp.Port) -> None:
     poller = select.poll()
     poller.register(port.socket, select.POLLIN)
-    for _ in range(_BACKLOG):
+    for _ in range(BACKLOG):
         if not poller.poll(0):
             break
         port.doRead()

@@ -1,0 +1,272 @@
+"""Several processes that serve one configuration."""
+
+import contextlib
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import DEADLINE, answers, free_port, need, until
+
+REQUEST = b"GET /name HTTP/1.1\r\nHost: a\r\n\r\n"
+ROUTE = '[[routes]]\nname = "{0}"\npath = "=/{0}"\nrespond = {{ status = 200, body = "{0}\\n" }}\n'
+FILE = """
+workers = {workers}
+[log]
+access = "access.log"
+[[listeners]]
+name = "web"
+listen = ["127.0.0.1:{port}", "unix:web.sock"]
+{more}
+[[routes]]
+name = "name"
+path = "=/name"
+respond = {{ status = 200, body = "served\\n" }}
+"""
+
+
+def children(pid):
+    """The processes that ``pid`` has started, and what they are called."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            pid_of, _, rest = (entry / "stat").read_text().partition(" (")
+            name, _, fields = rest.rpartition(") ")
+            if fields.split()[1] == str(pid) and fields.split()[0] != "Z":
+                found[int(pid_of)] = name
+    return found
+
+
+def answer(connection, request=REQUEST):
+    """What is answered; empty where the connection has ended before."""
+    connection.sendall(request)
+    received = b""
+    while not received.endswith(b"\n") or b"\r\n\r\n" not in received:
+        piece = connection.recv(65536)
+        if not piece:
+            return b""
+        received += piece
+    return received
+
+
+class Served:
+    """A master, its file and its log."""
+
+    def __init__(self, processes, folder, workers, more=""):
+        self.folder, self.port = folder, free_port()
+        self.file, self._log = folder / "proxy.toml", folder / "proxy.log"
+        self.text = FILE.format(workers=workers, port=self.port, more=more)
+        self.file.write_text(self.text)
+        with self._log.open("wb") as out:
+            self.process = processes(
+                sys.executable, "-m", "txproxy", "run", "--config", "proxy.toml",
+                port=self.port, stdout=out, stderr=subprocess.STDOUT, cwd=folder,
+            )  # fmt: skip
+        until(lambda: len(self.workers) == workers, "all workers are there")
+        assert self.ask()
+        # Who is ready has said so.
+        for number in range(1, workers + 1):
+            self.says(f"[worker {number}] ")
+
+    def ask(self, request=REQUEST):
+        with socket.create_connection(("127.0.0.1", self.port), DEADLINE) as connection:
+            return answer(connection, request)
+
+    @property
+    def mould(self):
+        return next(pid for pid, name in children(self.process.pid).items() if name == "txproxy mould")
+
+    @property
+    def workers(self):
+        """By their numbers."""
+        with contextlib.suppress(StopIteration):
+            named = children(self.mould).items()
+            return {int(name.split()[-1]): pid for pid, name in named if name.startswith("txproxy work")}
+        return {}
+
+    @property
+    def log(self):
+        return self._log.read_text()
+
+    def says(self, text, times=1):
+        until(lambda: self.log.count(text) >= times, text)
+
+    def read_again(self, text, said):
+        before = self.log.count(said)
+        self.file.write_text(text)
+        self.process.send_signal(signal.SIGHUP)
+        self.says(said, before + 1)
+
+    def end(self, number=signal.SIGTERM):
+        mine = [*children(self.process.pid), *self.workers.values()]
+        self.process.send_signal(number)
+        assert self.process.wait(DEADLINE) is not None
+        until(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in mine), "all of them have ended")
+        assert "Traceback" not in self.log
+
+
+@pytest.fixture
+def served(processes, tmp_path):
+    """Starts one with so many workers."""
+    return lambda workers, more="": Served(processes, tmp_path, workers, more)
+
+
+def test_connections_of_a_port_and_of_a_path_are_served_by_all_until_they_end_together(served):
+    proxy = served(2)
+    held = []
+    for _ in range(32):
+        connection = socket.create_connection(("127.0.0.1", proxy.port), DEADLINE)
+        assert answer(connection)
+        held.append(connection)
+    for _ in range(8):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(str(proxy.folder / "web.sock"))
+        assert answer(connection)
+        held.append(connection)
+    of_each = [len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in proxy.workers.values()]
+    # Of 40 connections, whoever has fewer has some.
+    assert max(of_each) - min(of_each) < 32
+    # One that ends leaves the path to the others.
+    os.kill(proxy.workers[1], signal.SIGTERM)
+    for connection in held:
+        connection.close()
+    proxy.says("[worker 1] ", 2)
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(proxy.folder / "web.sock"))
+        assert answer(connection)
+    proxy.end()
+    assert not (proxy.folder / "web.sock").exists()
+    lines = (proxy.folder / "access.log").read_text().splitlines()
+    assert len(lines) == 42 and all(line.endswith('"-" "-"') for line in lines)
+
+
+def test_a_worker_that_is_killed_is_replaced_and_nobody_is_refused(served):
+    proxy = served(2)
+    before = proxy.workers
+    os.kill(before[1], signal.SIGKILL)
+    for _ in range(40):
+        assert proxy.ask()
+    proxy.says(f"worker 1 (process {before[1]}) has ended by SIGKILL")
+    until(lambda: len(proxy.workers) == 2, "another takes its place")
+    assert proxy.workers[1] != before[1] and proxy.workers[2] == before[2]
+    # The same again, with the process that makes workers gone.
+    mould = proxy.mould
+    os.kill(mould, signal.SIGKILL)
+    until(lambda: mould not in children(proxy.process.pid), "it has ended")
+    assert all(proxy.ask() for _ in range(10))
+    os.kill(before[2], signal.SIGKILL)
+    assert all(proxy.ask() for _ in range(10))
+    until(lambda: 2 in proxy.workers, "it is replaced by a new one")
+
+
+def test_no_request_is_broken_by_reloads_under_load(served):
+    proxy = served(2)
+    said = "was read again, and runs"
+    load = subprocess.Popen(
+        [need("wrk"), "-t1", "-c32", "-d2s", f"http://127.0.0.1:{proxy.port}/name"], stdout=subprocess.PIPE, text=True
+    )
+    reloads = 0
+    while load.poll() is None:
+        reloads += 1
+        proxy.read_again(proxy.text + ROUTE.format("new") * (reloads % 2), said)
+    report = load.communicate()[0]
+    assert "requests in" in report and reloads > 1
+    assert "Socket errors" not in report and "Non-2xx" not in report, report
+
+
+def test_all_workers_take_over_a_file_and_none_of_them_one_that_is_wrong(served):
+    proxy = served(2)
+    held = [socket.create_connection(("127.0.0.1", proxy.port), DEADLINE) for _ in range(16)]
+    assert all(answer(connection) for connection in held)
+    new = REQUEST.replace(b"name", b"new")
+    wrong = ROUTE.format("new").replace("respond", "respnd")
+    proxy.read_again(proxy.text + wrong, "the configuration that runs is kept")
+    assert proxy.log.count("respnd: no such key") == 1
+    assert all(b" 404 " in answer(connection, new) for connection in held)
+    # Another port and another worker, and then less of both.
+    other = free_port()
+    text = proxy.text.replace("workers = 2", "workers = 3").replace("listen = [", f'listen = ["127.0.0.1:{other}", ')
+    proxy.read_again(text + ROUTE.format("new"), "was read again, and runs")
+    assert all(b"new\n" in answer(connection, new) for connection in held)
+    for connection in held:
+        connection.close()
+    until(lambda: len(proxy.workers) == 3, "there is another worker")
+    first, proxy.port = proxy.port, other
+    assert all(proxy.ask(new) for _ in range(16))
+    proxy.read_again(proxy.text, "was read again, and runs")
+    until(lambda: len(proxy.workers) == 2, "there is one worker less")
+    until(lambda: not answers(other), "nobody listens there any more")
+    proxy.port = first
+    assert all(proxy.ask() for _ in range(16))
+    proxy.end()
+
+
+def test_tls_is_resumed_whichever_worker_a_client_comes_to(served, certificate):
+    cert, key = certificate
+    port = free_port()
+    proxy = served(4, f'tls_listen = "127.0.0.1:{port}"\ncertificates = [{{ cert = "{cert}", key = "{key}" }}]')
+    context = ssl.create_default_context(cafile=str(cert))
+    session, resumed, count = None, 0, 40
+    for _ in range(count):
+        with (
+            socket.create_connection(("127.0.0.1", port), DEADLINE) as plain,
+            context.wrap_socket(plain, server_hostname="localhost", session=session) as client,
+        ):
+            assert answer(client)
+            resumed += client.session_reused
+            session = client.session
+    assert resumed >= 0.95 * (count - 1)
+    assert len(set(proxy.workers.values())) == 4
+
+
+def test_a_start_that_fails_in_the_workers_is_one_line_and_status_1(tmp_path):
+    (tmp_path / "cache").write_text("no directory")
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "txproxy", "reverse", "--upstream", "http://127.0.0.1:1", "--workers", "2",
+            "--listen", f"127.0.0.1:{free_port()}", "--cache", "1M", "--cache-dir", "cache",
+        ],
+        cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1 and "accepted is a directory" in done.stderr, done.stderr
+    assert "Traceback" not in done.stdout
+
+
+def test_a_second_program_at_the_same_port_is_refused(served):
+    proxy = served(2)
+    done = subprocess.run(
+        [sys.executable, "-m", "txproxy", "run", "--config", "proxy.toml"],
+        cwd=proxy.folder, capture_output=True, text=True, timeout=DEADLINE, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "cannot listen there: Address already in use" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_workers_without_a_master_serve_on_until_they_are_told_to_end(served):
+    proxy = served(2)
+    workers = list(proxy.workers.values())
+    proxy.process.kill()
+    assert proxy.process.wait(DEADLINE) is not None
+    proxy.says("the master has gone; this worker serves on", 2)
+    assert all(proxy.ask() for _ in range(16))
+    for pid in workers:
+        os.kill(pid, signal.SIGTERM)
+    until(lambda: not any(Path(f"/proc/{pid}/fd").exists() for pid in workers), "they have ended")
+    with pytest.raises(OSError):
+        proxy.ask()
+
+
+def test_a_second_signal_ends_them_at_once(served):
+    proxy = served(2)
+    with socket.create_connection(("127.0.0.1", proxy.port), DEADLINE) as client:
+        client.sendall(REQUEST[:-2])
+        client.sendall(b"Expect: 100-continue\r\n")
+        proxy.process.send_signal(signal.SIGTERM)
+        proxy.says("waiting for 1 connection")
+        proxy.end(signal.SIGINT)

@@ -1,0 +1,193 @@
+"""A worker: what it does as the master says, and what it says."""
+
+import os
+import socket
+
+import pytest
+from twisted.logger import LogLevel
+
+from tests.runtime.listening import ListeningReactor, Port, answer
+from tests.runtime.workers import played
+from txproxy.config import parse
+from txproxy.config.endpoints import Bound
+from txproxy.errors import ConfigError
+from txproxy.runtime.workers.channel import Channel, channel_pair
+from txproxy.runtime.workers.worker_process import MasterLog, Worker, WorkerProcess
+
+FILE = """
+[log]
+access = "none"
+[[listeners]]
+listen = "tcp:8080"
+[[routes]]
+name = "all"
+path = "/"
+respond = { status = 200, body = "one" }
+"""
+PLACE = Bound("", 8080)
+
+
+class Reactor(played.Reactor, ListeningReactor):
+    """Adopts what listens. A port is known by the number that the configuration has."""
+
+    def __init__(self):
+        super().__init__()
+        self.adopts = [8080, 8081]
+        self.stopped = False
+
+    def adoptStreamPort(self, descriptor, family, factory):
+        """As a reactor does."""
+        number = self.adopts.pop(0)
+        self.ports[number] = port = Port(number)
+        port.factory = factory
+        return port
+
+    def stop(self):
+        """As a reactor does."""
+        self.stopped = True
+
+
+class Played:
+    """A worker, and the master that the test is."""
+
+    def __init__(self, text=FILE):
+        self.reactor = Reactor()
+        self.channel, theirs = channel_pair()
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        worker = Worker(1, Channel(theirs), parse(text, "edge.toml"), {}, "")
+        self.process = WorkerProcess(worker, self.reactor)
+
+    def begin(self):
+        """Give it what it listens on."""
+        self.channel.send("sockets", ([(PLACE, socket.AF_INET, False)],), [self._listening.fileno()])
+        self.process.begin()
+        return self.hears()
+
+    def says(self, kind, content=None, descriptors=()):
+        """To the worker; gives what that says."""
+        self.channel.send(kind, content, descriptors)
+        self.reactor.turn()
+        return self.hears()
+
+    def hears(self):
+        """What it has said."""
+        found = []
+        while played.readable(self.channel):
+            found += [(message.kind, message.content) for message in self.channel.receive_all() or ()]
+        return found
+
+    def reload(self, text, revision=1):
+        """Another configuration, with one more socket where it has another port."""
+        more = [(Bound("", 8081), socket.AF_INET, False)] if "8081" in text else []
+        sockets = [self._listening.fileno()] * len(more)
+        return self.says("reload", (revision, parse(text, "edge.toml"), more), sockets)
+
+    def close(self):
+        """The test is over."""
+        self.channel.close()
+        self.reactor.turn()
+        self.process.drain()
+        self.reactor.advance(40)
+        self._listening.close()
+        assert not self.reactor.getReaders() and not self.reactor.getDelayedCalls()
+
+
+@pytest.fixture
+def worker():
+    worker = Played()
+    yield worker
+    worker.close()
+
+
+def test_it_serves_on_what_the_master_has_opened_and_says_so(worker):
+    assert worker.begin() == [("ready", os.getpid())]
+    assert answer(worker.reactor.connect(8080)) == b"one"
+
+
+def test_it_takes_another_configuration_with_what_is_new_to_listen_on(worker):
+    worker.begin()
+    text = FILE.replace('"one"', '"two"').replace('"tcp:8080"', '["tcp:8080", "tcp:8081"]')
+    assert worker.reload(text, 7) == [("taken", 7)]
+    assert [answer(worker.reactor.connect(port)) for port in (8080, 8081)] == [b"two", b"two"]
+
+
+def test_one_that_it_cannot_take_is_refused_and_changes_nothing(worker, tmp_path):
+    worker.begin()
+    ((kind, (revision, why)),) = worker.reload(FILE.replace('"none"', f'"{tmp_path}/none/log"'), 3)
+    assert (kind, revision) == ("refused", 3) and "No such file or directory" in why
+    assert answer(worker.reactor.connect(8080)) == b"one"
+
+
+def test_it_ends_when_what_runs_has_ended(worker):
+    worker.begin()
+    client = worker.reactor.connect(8080)
+    client.send(b"GET / HTTP/1.1\r\n")
+    assert worker.says("drain") == [("leaving", None)] and not worker.reactor.stopped
+    # Told again, by whom it may be, it is no quicker: a service manager tells all processes.
+    worker.process.drain()
+    assert not worker.reactor.stopped
+    client.send(b"Host: a\r\n\r\n")
+    worker.reactor.advance(1)
+    assert worker.reactor.stopped
+
+
+def test_it_ends_at_once_where_the_master_wants_that(worker):
+    worker.begin()
+    worker.reactor.connect(8080).send(b"GET / HTTP/1.1\r\n")
+    worker.says("drain")
+    worker.says("hurry")
+    worker.reactor.advance(1)
+    assert worker.reactor.stopped
+
+
+def test_without_a_master_it_serves_on_until_a_signal(worker, capfd):
+    worker.begin()
+    worker.process.interrupt()
+    worker.channel.close()
+    worker.reactor.turn()
+    client = worker.reactor.connect(8080)
+    assert answer(client) == b"one"
+    client.send(b"GET / HTTP/1.1\r\n")
+    worker.process.interrupt()
+    assert not worker.reactor.stopped
+    worker.process.interrupt()
+    worker.reactor.advance(1)
+    assert worker.reactor.stopped
+
+
+def test_its_log_is_begun_anew_and_so_is_standard_output(tmp_path):
+    log = tmp_path / "log"
+    worker = Played(FILE.replace('"none"', f'"{log}"'))
+    try:
+        worker.begin()
+        log.rename(tmp_path / "old")
+        kept = [os.dup(number) for number in (1, 2)]
+        # What it is given for its own, it has.
+        worker.says("reopen", None, kept)
+        for descriptor in kept:
+            os.close(descriptor)
+        worker.process.reopen_logs()
+        (file,) = worker.process._service.logs()
+        assert file.flush(5) and log.exists()
+    finally:
+        worker.close()
+
+
+def test_it_is_nothing_without_a_master(worker):
+    worker.channel.close()
+    with pytest.raises(ConfigError, match="the master has gone"):
+        worker.process.begin()
+
+
+def test_what_is_logged_goes_to_the_master_and_elsewhere_without_one(capfd):
+    ours, theirs = channel_pair()
+    log = MasterLog(Channel(theirs))
+    log({"log_format": "{a} is", "a": 1, "log_level": LogLevel.warn})
+    log({"log_format": ""})
+    assert ours.receive().content == ("warn", "1 is")
+    log._channel.close()
+    log({"log_format": "gone", "log_level": LogLevel.info})
+    log({"log_format": "wrong", "log_level": LogLevel.error})
+    assert capfd.readouterr().err == "wrong\n"
+    assert ours.receive() is None
+    ours.close()

@@ -1,0 +1,365 @@
+"""The workers of a master, and the mould that forks them: who ends is replaced."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from enum import Enum
+from time import monotonic
+from typing import Any, Final, Protocol, TypeAlias
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger, LogLevel
+
+from txproxy.config.model import Config
+from txproxy.errors import ConfigError
+from txproxy.runtime.workers.channel import Channel, Message, channel_pair, encoded
+
+_log = Logger()
+# Who has served for so long has not failed at once, in seconds.
+_LONG: Final = 10.0
+# So many in a row may do so before there is a pause; one that was killed is no sign of more.
+_FREE: Final = 3
+# Before the next try of a worker that fails again and again: the first time, and at the most, in seconds.
+_FIRST_PAUSE: Final = 0.5
+_LONGEST_PAUSE: Final = 30.0
+# How long to wait for the first worker, in seconds.
+_PATIENCE: Final = 60.0
+_BOOT: Final = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
+    "from txproxy.runtime.workers.mould import main; main(int(sys.argv[1]))"
+)
+# Whom a process becomes once it has read what it needs: user, group, and whether only in effect.
+Identity: TypeAlias = "tuple[int | None, int | None, bool]"
+
+
+class Running(Protocol):
+    """A process that was started."""
+
+    def poll(self) -> int | None:
+        """Its status, if it has ended."""
+
+
+def start_mould() -> tuple[Channel, Running]:
+    """A new interpreter, so that nothing of this process's threads and reactor is in it."""
+    channel, theirs = channel_pair()
+    with theirs:
+        words = [sys.executable, "-c", _BOOT, str(theirs.fileno()), json.dumps(sys.path)]
+        try:
+            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+        except OSError as fault:
+            channel.close()
+            raise ConfigError(f"workers cannot be started by {sys.executable}: {fault.strerror}") from None
+    return channel, process
+
+
+class _State(Enum):
+    STARTING = "starting"
+    SERVING = "serving"
+    LEAVING = "leaving"  # it accepts no more, and finishes what runs
+
+
+@attrs.define(eq=False)
+class _Member:
+    """A worker, as the master sees it."""
+
+    number: int
+    channel: Channel
+    started: float
+    state: _State = _State.STARTING
+    pid: int = 0
+
+
+@attrs.define(eq=False)
+class _Place:
+    """What a worker stands in: who ends there is followed by another."""
+
+    member: _Member | None = None
+    # how often in a row one has ended soon after it was started
+    failures: int = 0
+    timer: IDelayedCall | None = None
+
+
+class Greeting(Protocol):
+    """What each new worker is sent first."""
+
+    def __call__(self, number: int) -> tuple[Any, Sequence[int]]:
+        """For the worker of this number: a content, and its descriptors."""
+
+
+class Crew:
+    """So many workers as :meth:`resize` says, of the configuration in :meth:`configure`. ``greet`` has what each gets
+    first, and ``heard`` gets what it says.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        greet: Greeting,
+        heard: Callable[[int, Message], None],
+        start: Callable[[], tuple[Channel, Running]] = start_mould,
+    ) -> None:
+        self._reactor = reactor
+        self._greet = greet
+        self._heard = heard
+        self._start = start
+        self._mould: Channel | None = None
+        self._process: Running | None = None
+        self._failures = 0
+        self._timer: IDelayedCall | None = None
+        self._is_ready = False  # whether the mould has read a configuration
+        self._config: tuple[Config, str] | None = None
+        self._identity: Identity | None = None
+        self._places: dict[int, _Place] = {}
+        self._leaving: set[_Member] = set()
+        self._dismissed: set[int] = set()
+        self._served = False
+        self._fault: str | None = None
+        self._ended: Deferred[None] | None = None
+
+    # -- the mould
+
+    def configure(self, config: Config, identity: Identity | None = None) -> None:
+        """Workers that are started from now on have this configuration. With an ``identity``, the mould reads it as
+        who it is, and becomes another.
+        """
+        kind = type(self._reactor)
+        self._config = config, kind.__module__
+        if self._mould is None:
+            self._start_mould()
+        else:
+            self._mould.send("configure", self._config)
+        if identity is not None and self._mould is not None:
+            self._identity = identity
+            self._mould.send("become", identity)
+
+    def _start_mould(self) -> None:
+        self._timer = None
+        self._mould, self._process = self._start()
+        self._mould.start(self._reactor, self._mould_says, self._mould_gone)
+        self._mould.send("configure", self._config)
+
+    def _mould_says(self, message: Message) -> None:
+        if message.kind == "configured":
+            self._is_ready = True
+            self._failures = 0
+            self._fill()
+        elif message.kind == "wrong":
+            self._fail(f"workers cannot be made: {message.content}")
+        elif message.kind == "ended":
+            self._told_of_end(*message.content)
+
+    def _mould_gone(self) -> None:
+        """It is started again: until then workers that end are missing."""
+        self._mould, self._is_ready = None, False
+        if self._process is not None:
+            self._process.poll()
+        if self._ended is not None:
+            return
+        self._fail("the process that starts workers has ended; it is started again")
+        self._failures += 1
+        self._timer = self._reactor.callLater(_pause(self._failures), self._start_mould)
+
+    # -- workers
+
+    def resize(self, count: int) -> None:
+        """Have so many workers, numbered from 1."""
+        for number in range(1, count + 1):
+            self._places.setdefault(number, _Place())
+        for number in [number for number in self._places if number > count]:
+            place = self._places.pop(number)
+            if place.timer is not None:
+                place.timer.cancel()
+            if place.member is not None:
+                self._dismiss(place.member)
+        self._fill()
+
+    @property
+    def numbers(self) -> list[int]:
+        """Those of the workers that there are now."""
+        return [number for number, place in self._places.items() if place.member is not None]
+
+    def _fill(self) -> None:
+        for number, place in self._places.items():
+            if self._is_ready and self._ended is None and place.member is None and place.timer is None:
+                self._fork(number, place)
+
+    def _fork(self, number: int, place: _Place) -> None:
+        place.timer = None
+        if self._mould is None or not self._is_ready:
+            return
+        try:
+            content, descriptors = self._greet(number)
+        except OSError as fault:
+            _log.error("worker {number} has nothing to listen on: {fault}", number=number, fault=fault)
+            return
+        channel, theirs = channel_pair()
+        with theirs:
+            self._mould.send("fork", number, [theirs.fileno()])
+        place.member = member = _Member(number, channel, self._reactor.seconds())
+        channel.start(self._reactor, lambda message: self._member_says(member, message), lambda: self._gone(member))
+        channel.send("sockets", content, descriptors)
+
+    def _member_says(self, member: _Member, message: Message) -> None:
+        number = member.number
+        if message.kind == "log":
+            level, text = message.content
+            _log.emit(LogLevel.lookupByName(level), "{text}", text=text, log_system=f"worker {number}")
+        elif message.kind == "ready":
+            member.pid = message.content
+            if member.state is _State.STARTING:
+                member.state = _State.SERVING
+            if member.state is _State.LEAVING:
+                self._dismissed.add(member.pid)
+            self._served = True
+        elif message.kind == "failed":
+            self._fail(f"worker {number} could not start: {message.content}")
+        elif message.kind == "leaving":
+            self._part(member)
+        else:
+            self._heard(number, message)
+
+    def _part(self, member: _Member) -> None:
+        """It accepts no more: another takes its place while it finishes."""
+        member.state = _State.LEAVING
+        self._dismissed.add(member.pid)
+        place = self._places.get(member.number)
+        if place is not None and place.member is member:
+            place.member = None
+            self._leaving.add(member)
+            self._fill()
+
+    def _gone(self, member: _Member) -> None:
+        if member in self._leaving:
+            self._leaving.discard(member)
+        else:
+            place = self._places.get(member.number)
+            if place is not None and place.member is member:
+                place.member = None
+                self._replace(member, place)
+        self._look_for_the_end()
+
+    def _replace(self, member: _Member, place: _Place) -> None:
+        if self._ended is not None:
+            return
+        if self._mould is None:
+            _log.error("worker {number} has ended", number=member.number)
+        lived = self._reactor.seconds() - member.started
+        place.failures = place.failures + 1 if lived < _LONG or member.state is _State.STARTING else 0
+        pause = _pause(place.failures)
+        if not pause:
+            self._fork(member.number, place)
+            return
+        _log.error(
+            "worker {number} has ended {count} times soon after its start; the next one is started in {pause:g} s",
+            number=member.number,
+            count=place.failures,
+            pause=pause,
+        )
+        place.timer = self._reactor.callLater(pause, self._fork, member.number, place)
+
+    def _told_of_end(self, number: int, pid: int, status: int) -> None:
+        if pid in self._dismissed and not status:
+            self._dismissed.discard(pid)
+            return
+        self._dismissed.discard(pid)
+        how = f"with status {status}" if status >= 0 else f"by {signal.Signals(-status).name}"
+        _log.error("worker {number} (process {pid}) has ended {how}", number=number, pid=pid, how=how)
+
+    def _fail(self, text: str) -> None:
+        for line in text.splitlines():
+            _log.error("{line}", line=line)
+        self._fault = text
+
+    def wait_until_served(self) -> None:
+        """Before the reactor runs: wait for the first worker that serves. ``ConfigError`` if there is none."""
+        end = monotonic() + _PATIENCE
+        while not self._served:
+            if self._fault is not None:
+                raise ConfigError(self._fault)
+            channels = {channel.fileno(): channel for channel in self._channels()}
+            poller = select.poll()
+            for descriptor, channel in channels.items():
+                poller.register(descriptor, select.POLLIN | (select.POLLOUT if channel.waiting else 0))
+            for descriptor, event in poller.poll(max(0, int(1000 * (end - monotonic())))):
+                if event & select.POLLOUT:
+                    channels[descriptor].doWrite()
+                if event & ~select.POLLOUT and not channels[descriptor].closed:
+                    channels[descriptor].doRead()
+            if monotonic() >= end:
+                raise ConfigError(f"no worker has begun to serve within {_PATIENCE:g} s")
+
+    def _channels(self) -> list[Channel]:
+        found = [] if self._mould is None else [self._mould]
+        return found + [member.channel for member in self._members()]
+
+    def _members(self) -> list[_Member]:
+        return [place.member for place in self._places.values() if place.member is not None] + list(self._leaving)
+
+    # -- to tell them
+
+    def tell(self, kind: str, content: Any = None, descriptors: Sequence[int] = ()) -> None:
+        """All workers, those that leave too."""
+        data = encoded(kind, content, len(descriptors))
+        for member in self._members():
+            member.channel.send_encoded(data, descriptors)
+
+    def tell_one(self, number: int, kind: str, content: Any, descriptors: Sequence[int] = ()) -> None:
+        """The worker of that number, which is there."""
+        member = self._places[number].member
+        assert member is not None, "it is one of the numbers"
+        member.channel.send(kind, content, descriptors)
+
+    def dismiss(self, number: int) -> None:
+        """Let the worker of that number finish and leave; another takes its place."""
+        place = self._places.get(number)
+        if place is not None and place.member is not None:
+            self._dismiss(place.member)
+
+    def _dismiss(self, member: _Member) -> None:
+        self._leaving.add(member)
+        self._part(member)
+        member.channel.send("drain")
+
+    def end(self) -> Deferred[None]:
+        """Let all finish and leave; fires when the last one has."""
+        ended: Deferred[None] = Deferred()
+        self._ended = ended
+        for timer in (self._timer, *(place.timer for place in self._places.values())):
+            if timer is not None and timer.active():
+                timer.cancel()
+        for member in self._members():
+            self._dismiss(member)
+        self._look_for_the_end()
+        return ended
+
+    def _look_for_the_end(self) -> None:
+        if self._ended is None or self._members() or self._ended.called:
+            return
+        if self._mould is not None:
+            # It ends when it hears this.
+            self._mould.close()
+        self._ended.callback(None)
+
+    def kill(self) -> None:
+        """End those that have not left by now."""
+        for member in self._members():
+            if member.pid:
+                with suppress(ProcessLookupError):
+                    os.kill(member.pid, signal.SIGKILL)
+            else:
+                member.channel.close()
+                self._gone(member)
+
+
+def _pause(failures: int) -> float:
+    """How long to wait after so many that have failed in a row, in seconds."""
+    return 0.0 if failures < _FREE else min(_FIRST_PAUSE * 2.0 ** (failures - _FREE), _LONGEST_PAUSE)

@@ -1,0 +1,275 @@
+"""The master of several workers: it listens for them, looks at each new configuration first, and carries no traffic."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from txproxy.config.endpoints import Bound
+from txproxy.config.findings import told
+from txproxy.config.model import Config
+from txproxy.config.start_lines import start_line
+from txproxy.config.toml.file import load
+from txproxy.config.worker_count import check_workers
+from txproxy.errors import ConfigError
+from txproxy.net.dns.resolver import Resolver
+from txproxy.observe.log_file import LogFile
+from txproxy.runtime.builder import Around, Observers, assemble
+from txproxy.runtime.live_logs import LiveLogs
+from txproxy.runtime.running import Running
+from txproxy.runtime.workers.channel import Channel, Message
+from txproxy.runtime.workers.crew import Crew, Identity, start_mould
+from txproxy.runtime.workers.listening_sockets import Listening, open_listening
+from txproxy.runtime.workers.shared_keys import with_shared_keys
+
+_log = Logger()
+_SECRET_SIZE: Final = 32
+# Workers have their own bound for a drain. Who has not left so long after it is ended, in seconds.
+_GRACE: Final = 5.0
+
+
+class MasterService(Service):
+    """All listeners of a configuration, served by ``workers`` processes. ``start`` starts the mould of these."""
+
+    def __init__(self, config: Config, reactor: Any, start: Callable[[], tuple[Channel, Any]] = start_mould) -> None:
+        self._reactor = reactor
+        self._around = Around(reactor, Resolver(reactor))
+        self._secret = os.urandom(_SECRET_SIZE)
+        self._file = os.path.abspath(config.source) if config.source else ""
+        # What is made here serves nobody: it is made to find what is wrong before anything changes.
+        self._now = self._checked(config, None)
+        config.opened.clear()
+        self._listening: dict[Bound, Listening] = {}
+        self._identity: Identity | None = None
+        self._crew = Crew(reactor, self._greeting, self._heard, start)
+        self._begun = False
+        self._revision = 0
+        # the workers that have not said yet what has become of the last revision
+        self._awaited: set[int] = set()
+        self._timer: IDelayedCall | None = None
+
+    @property
+    def config(self) -> Config:
+        """The one that runs."""
+        return self._now.assembly.config
+
+    @property
+    def ports(self) -> list[Listening]:
+        """What is listened on, in the order of the configuration."""
+        return list(self._listening.values())
+
+    def logs(self) -> list[LogFile]:
+        """What workers write to. It is open here as well, so that what cannot be written is said, and is for whoever
+        they will be.
+        """
+        audits = self._now.assembly.audits.values()
+        return [*self._now.logs.files.values(), *(audit.file for audit in audits if audit.file is not None)]
+
+    def _checked(self, config: Config, before: Running | None) -> Running:
+        known = before.assembly if before is not None else None
+        try:
+            _plain(config)
+            check_workers(config.workers, config.bounds, config.listeners, config.admin)
+            logs = LiveLogs(config, before.logs if before is not None else None)
+            try:
+                running = Running(assemble(config, Observers(), self._around, known), logs)
+                try:
+                    running.places()
+                except ConfigError:
+                    running.assembly.stop_new(known)
+                    raise
+            except ConfigError:
+                logs.close_but(before.logs.files.values() if before is not None else ())
+                raise
+        except ConfigError as fault:
+            raise told(fault, config) from None
+        return running
+
+    # -- begin
+
+    def run_as(self, identity: Identity) -> None:
+        """Whom workers are to be, once they have read what they need. Before it starts."""
+        self._identity = identity
+
+    def privilegedStartService(self) -> None:
+        """Listen, while it is still allowed to on low ports."""
+        super().privilegedStartService()
+        self._begin()
+
+    def startService(self) -> None:
+        """Have workers. They serve a moment later: who connects by then waits."""
+        super().startService()
+        self._begin()
+        self._crew.resize(self.config.workers)
+
+    def wait_until_served(self) -> None:
+        """Before the reactor runs: wait for the first worker that serves. ``ConfigError`` if there is none."""
+        self._crew.wait_until_served()
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self._listening = self._open(self._now)
+            self._crew.configure(self._shared(self.config), self._identity)
+
+    def _shared(self, config: Config) -> Config:
+        return with_shared_keys(config, self._secret)
+
+    def _open(self, running: Running) -> dict[Bound, Listening]:
+        """What a configuration listens on: what is there already, and what is new."""
+        opened: dict[Bound, Listening] = {}
+        config = running.assembly.config
+        try:
+            for place in running.places():
+                listening = self._listening.get(place.bound)
+                if listening is None:
+                    try:
+                        listening = open_listening(place.text, config.workers, self._reactor)
+                    except ConfigError as fault:
+                        raise told(fault.at(*place.path), config) from None
+                    said = start_line(config, place.served.config, place.tls, listening.getHost())
+                    _log.info("{said}", said=said)
+                opened[place.bound] = listening
+        except ConfigError:
+            for bound, listening in opened.items():
+                if bound not in self._listening:
+                    listening.close()
+            raise
+        return opened
+
+    def _greeting(self, number: int) -> tuple[Any, list[int]]:
+        places, descriptors = self._sockets(self._listening, number)
+        return (places,), descriptors
+
+    @staticmethod
+    def _sockets(listening: dict[Bound, Listening], number: int) -> tuple[list[Any], list[int]]:
+        """What the worker of this number adopts: bound, family and whether it is shared, and the descriptor of each."""
+        places = [(bound, one.family, one.shared) for bound, one in listening.items()]
+        return places, [one.descriptor(number - 1) for one in listening.values()]
+
+    # -- reload
+
+    def check_files(self) -> None:
+        """Let workers read certificates again, if they have changed."""
+        self._crew.tell("check files")
+
+    def reopen_logs(self) -> None:
+        """Let workers begin their log files anew. Where standard output leads may be another file as well."""
+        for log in self.logs():
+            log.reopen()
+        self._crew.tell("reopen", None, [1, 2])
+
+    def read_again(self) -> bool:
+        """Let what the file says now take the place of what runs, in all workers; whether it is sound. What is wrong is
+        said in the log, and changes nothing. Without a file there is nothing to read.
+        """
+        if not self._file:
+            return False
+        try:
+            config = load(self._file)
+            for warning in config.warnings:
+                _log.warn("{warning}", warning=warning)
+            self.reload(config)
+        except ConfigError as fault:
+            for line in str(fault).splitlines():
+                _log.error("{line}", line=line)
+            _log.error("{file} is not taken: the configuration that runs is kept", file=self._file)
+            return False
+        return True
+
+    def reload(self, config: Config) -> None:
+        """Let ``config`` take the place of what runs, in all workers. ``ConfigError`` if it is wrong; then nothing has
+        changed.
+        """
+        now = self._checked(config, self._now)
+        try:
+            listening = self._open(now)
+        except ConfigError:
+            now.assembly.stop_new(self._now.assembly)
+            now.logs.close_but(self._now.logs.files.values())
+            raise
+        before, self._now = self._now, now
+        config.opened.clear()
+        before.logs.close_but(now.logs.files.values())
+        for factory in before.factories:
+            if factory not in now.factories:
+                factory.stop()
+        self._revision += 1
+        shared = self._shared(config)
+        self._crew.configure(shared)
+        there, self._listening = self._listening, listening
+        self._awaited = set(self._crew.numbers)
+        new = {bound: one for bound, one in listening.items() if bound not in there}
+        for number in self._crew.numbers:
+            places, descriptors = self._sockets(new, number)
+            self._crew.tell_one(number, "reload", (self._revision, shared, places), descriptors)
+        for bound, one in there.items():
+            if bound not in listening:
+                # Workers have it to themselves from now on, and accept who waits before they leave it.
+                one.close()
+        for one in listening.values():
+            one.keep(config.workers)
+        self._crew.resize(config.workers)
+        self._look_whether_taken()
+
+    def _heard(self, number: int, message: Message) -> None:
+        if message.kind == "taken" and message.content == self._revision:
+            self._awaited.discard(number)
+            self._look_whether_taken()
+        elif message.kind == "refused":
+            revision, why = message.content
+            for line in why.splitlines():
+                _log.error("worker {number}: {line}", number=number, line=line)
+            if revision == self._revision:
+                # All others have it: it makes room for one that has.
+                self._awaited.discard(number)
+                self._crew.dismiss(number)
+                self._look_whether_taken()
+
+    def _look_whether_taken(self) -> None:
+        # Who ends has a successor, which has it from the start.
+        self._awaited.intersection_update(self._crew.numbers)
+        if not self._awaited and self._file:
+            _log.info("{file} was read again, and runs", file=self._file)
+
+    # -- the end
+
+    def stopService(self) -> Deferred[Any]:
+        """Stop accepting, let all workers finish what runs, then leave."""
+        super().stopService()
+        listening, self._listening = self._listening, {}
+        # Workers have what they accept from to themselves: whoever waits there is theirs to let in.
+        waits = [closed for one in listening.values() if (closed := one.close()) is not None]
+        longest = max(listener.limits.drain_timeout for listener in self.config.listeners)
+        self._timer = self._reactor.callLater(longest + _GRACE, self._crew.kill)
+        return DeferredList(waits, consumeErrors=True).addCallback(lambda _: self._crew.end()).addBoth(self._stopped)
+
+    def hurry(self) -> None:
+        """Wait for nobody any more."""
+        self._crew.tell("hurry")
+
+    def _stopped(self, _: object) -> Deferred[Any]:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        for factory in self._now.factories:
+            factory.stop()
+        self._now.logs.close_but(())
+        return DeferredList([one.stop() for one in set(self._now.assembly.allotments.values())], consumeErrors=True)
+
+
+def _plain(config: Config) -> None:
+    """Whether other processes can be told of it."""
+    try:
+        pickle.dumps(config)
+    except Exception as fault:
+        raise ConfigError(
+            f"workers = {config.workers}: other processes cannot be told of this configuration: {fault}",
+            "accepted with workers are plain values alone, and names of what is to be imported",
+        ) from None

@@ -1,0 +1,214 @@
+"""A worker: a process that serves what the master listens on, and does what that says."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib import import_module
+from typing import Any, Final
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, eventAsText, globalLogBeginner
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from txproxy.config.endpoints import Bound
+from txproxy.config.model import Config
+from txproxy.errors import ConfigError
+from txproxy.net.transports.adopted_ports import AdoptedEndpoint
+from txproxy.runtime.proxy_service import ProxyService
+from txproxy.runtime.workers.channel import Channel, Message
+from txproxy.tls.listener_contexts import ListenerTls, ServerTls
+
+_log = Logger()
+# More than this of what is said does not wait for a master that does not read, in bytes.
+_MOST_WAITING: Final = 1 << 20
+# How long to wait for who does not take the last lines of a log, in seconds.
+_LAST_LINES: Final = 0.5
+
+
+def name_process(name: str) -> None:
+    """What the system's list of processes calls this one, where it can be told: fifteen characters of it."""
+    with suppress(OSError), open("/proc/self/comm", "w") as comm:
+        comm.write(name[:15])
+
+
+@attrs.frozen(eq=False)
+class Worker:
+    """What a worker begins with: its ``number``, the ``channel`` to the master, a configuration, TLS that is made, and
+    the module of the ``reactor`` to run.
+    """
+
+    number: int
+    channel: Channel
+    config: Config
+    tls: dict[ListenerTls, ServerTls]
+    reactor: str
+
+
+class WorkerProcess:
+    """Serves by a ``worker``'s configuration, on a ``reactor`` that is this process's own."""
+
+    def __init__(self, worker: Worker, reactor: Any) -> None:
+        self._channel = worker.channel
+        self._reactor = reactor
+        self._adopted: dict[Bound, AdoptedEndpoint] = {}
+        self._service = ProxyService(worker.config, reactor, adopted=self._adopted, tls=worker.tls)
+        self._stopping: Deferred[Any] | None = None
+        self._orphaned = False
+
+    def begin(self) -> None:
+        """Listen on what the master sends first, and serve."""
+        message = self._channel.receive()
+        if message is None:
+            raise ConfigError("the master has gone")
+        self._adopt(message)
+        self._service.privilegedStartService()
+        self._service.startService()
+        self._channel.start(self._reactor, self._received, self._master_gone)
+        self._channel.send("ready", os.getpid())
+
+    def _adopt(self, message: Message) -> None:
+        """Take the sockets that a message has."""
+        *_, places = message.content
+        for (bound, family, shared), descriptor in zip(places, message.descriptors, strict=True):
+            self._adopted[bound] = AdoptedEndpoint(self._reactor, descriptor, family, shared)
+
+    # -- what the master says
+
+    def _received(self, message: Message) -> None:
+        if message.kind == "reload":
+            self._reload(message)
+        elif message.kind == "check files":
+            self._service.check_files()
+        elif message.kind == "reopen":
+            self._reopen(message.descriptors)
+        elif message.kind == "drain":
+            self.drain()
+        elif message.kind == "hurry":
+            self._service.hurry()
+
+    def _reload(self, message: Message) -> None:
+        revision, config, _ = message.content
+        self._adopt(message)
+        try:
+            self._service.reload(config)
+        except ConfigError as fault:
+            self._channel.send("refused", (revision, str(fault)))
+        except Exception:
+            _log.failure("a configuration could not be taken")
+            self._channel.send("refused", (revision, "it could not be taken"))
+        else:
+            self._channel.send("taken", revision)
+
+    def _reopen(self, standard: Iterable[int]) -> None:
+        for number, descriptor in enumerate(standard, 1):
+            # Where a daemon's standard output leads is another file now.
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        self._service.reopen_logs()
+
+    def reopen_logs(self) -> None:
+        """Somebody has sent the signal to this process alone."""
+        self._service.reopen_logs()
+
+    def _master_gone(self) -> None:
+        self._orphaned = True
+        _log.error("the master has gone; this worker serves on, until it is told to end by a signal")
+
+    # -- the end
+
+    def drain(self) -> None:
+        """Finish what runs, and end. Said again, it makes no difference, but where there is no master that could say
+        that it is to be quick.
+        """
+        if self._stopping is not None:
+            if self._orphaned:
+                self._service.hurry()
+            return
+        self._channel.send("leaving")
+        logs = self._service.logs()
+        self._stopping = self._service.stopService()
+        self._stopping.addErrback(self._failed)
+        self._stopping.addBoth(self._stopped, logs)
+
+    def _failed(self, failure: Failure) -> None:
+        _log.failure("the end has failed", failure=failure)
+
+    def _stopped(self, _: object, logs: list[Any]) -> None:
+        for log in logs:
+            log.flush(_LAST_LINES)
+        self._reactor.stop()
+
+    def interrupt(self) -> None:
+        """A terminal says so to all processes, and the master tells workers, as long as there is one."""
+        if self._orphaned:
+            self.drain()
+
+
+@implementer(ILogObserver)
+class MasterLog:
+    """Sends what is logged to the master, which writes it down. Where that has gone, what matters goes to standard
+    error.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def __call__(self, event: LogEvent) -> None:
+        """For Twisted."""
+        text = eventAsText(event, includeTimestamp=False, includeSystem=False)
+        if not text:
+            return
+        level = event.get("log_level") or LogLevel.info
+        if self._channel.closed:
+            if level > LogLevel.info:
+                with suppress(OSError, ValueError):
+                    sys.stderr.write(f"{text}\n")
+        elif self._channel.waiting < _MOST_WAITING:
+            self._channel.send("log", (level.name, text))
+
+
+def run(worker: Worker) -> None:
+    """Be a worker until it has ended."""
+    name_process(f"txproxy work {worker.number}")
+    channel = worker.channel
+    try:
+        globalLogBeginner.beginLoggingTo([MasterLog(channel)], redirectStandardIO=False, discardBuffer=True)
+        import_module(worker.reactor).install()
+        from twisted.internet import reactor
+
+        process = WorkerProcess(worker, reactor)
+        process.begin()
+    except ConfigError as fault:
+        channel.send("failed", str(fault))
+        os._exit(1)
+    except BaseException:
+        channel.send("failed", traceback.format_exc())
+        os._exit(1)
+    # What start-up has made stays: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
+    loop: Any = reactor
+    loop.callWhenRunning(_hear_signals, process, loop)
+    loop.run()
+    channel.finish(_LAST_LINES)
+
+
+def _hear_signals(process: WorkerProcess, reactor: Any) -> None:
+    """Those that are for one worker. What is sent to all processes is for the master, as long as there is one."""
+
+    def soon(call: Any) -> Any:
+        return lambda *_: reactor.callFromThread(call)
+
+    signal.signal(signal.SIGTERM, soon(process.drain))
+    signal.signal(signal.SIGINT, soon(process.interrupt))
+    signal.signal(signal.SIGUSR1, soon(process.reopen_logs))
+    for number in (signal.SIGHUP, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
