@@ -7,11 +7,12 @@ from typing import Final, TypeAlias
 
 from txproxy.cache.disk.disk_store import DiskStore, NeedsThread
 from txproxy.cache.disk.disk_writer import DiskWriter
-from txproxy.cache.disk.file_body import FileBody
+from txproxy.cache.disk.file_body import FileBody, bodies_on_disk, segments_of
 from txproxy.cache.disk.record_reader import DiskEntry
 from txproxy.cache.disk.segment import NotInMemory
 from txproxy.cache.memory.body_writer import BodyWriter
 from txproxy.cache.memory.memory_store import MemoryStore
+from txproxy.cache.parts.parts_body import parts_from
 from txproxy.cache.stored import Entry, MemoryBody
 from txproxy.cache.vary import choose
 from txproxy.wire.headers import Headers
@@ -68,12 +69,17 @@ class TieredStore:
 
     def is_ready(self, entry: Entry) -> bool:
         """Whether an entry that is at hand can be sent without waiting for the disk."""
-        body = entry.body
-        if not isinstance(body, FileBody):
+        bodies = bodies_on_disk(entry.body)
+        if not bodies:
             return True
         try:
-            there = self.disk.is_there(entry) if isinstance(entry, DiskEntry) else body.is_kept
-            return there and body.check(wait=False)
+            if isinstance(entry, DiskEntry) and not self.disk.is_there(entry):
+                return False
+            # Slices may have gone before the record that leads to them.
+            alone = isinstance(entry, DiskEntry) and len(bodies) == 1
+            if not alone and any(segment.removed for segment in segments_of(bodies)):
+                return False
+            return all(body.check(wait=False) for body in bodies)
         except (NotInMemory, OSError):
             return False
 
@@ -127,7 +133,8 @@ class TieredStore:
         """Keep ``entry``, in the place of another of the same key; and tell whether it is kept."""
         old = replaces if isinstance(replaces, DiskEntry) else None
         # Bodies that memory took for the disk stay there.
-        may_be_there = isinstance(entry.body, FileBody | MemoryBody) and self.disk.health.may_write
+        parts = [part.body for part in parts_from(0, entry.body)]
+        may_be_there = all(isinstance(one, FileBody | MemoryBody) for one in parts) and self.disk.health.may_write
         kept = self.disk.put(entry, old) if may_be_there else None
         if kept is not None:
             self.memory.put(kept, replaces)
@@ -151,5 +158,4 @@ class TieredStore:
 
 def _is_kept(entry: DiskEntry) -> bool:
     """Whether the files that an entry stands in have their names still."""
-    body = entry.body
-    return not entry.place.segment.removed and (not isinstance(body, FileBody) or body.is_kept)
+    return not entry.place.segment.removed and all(body.is_kept for body in bodies_on_disk(entry.body))

@@ -9,13 +9,17 @@ import sys
 
 from tests.cache.disk.responses import MB, body_of, found, head_of, key_of, read
 from txproxy.cache.disk.disk_store import DiskStore
+from txproxy.cache.parts.parts_body import Part, PartsBody, parts_from
+from txproxy.cache.stored import Entry, MemoryBody
 
 KEYS = 300
-SIZE = 48 * MB
+SIZE = 64 * MB
 
 
 def length_of(number: int) -> int:
-    """How long the body of that number is: some are short, and some in a room of their own."""
+    """How long the body of that number is: some are short, some in a room of their own, and some in slices."""
+    if number % 25 == 1:
+        return 500_000 + number * 1000
     return number * 7919 % 100_000 if number % 3 else number * 7919 % 5_000
 
 
@@ -25,7 +29,10 @@ def right(store: DiskStore, number: int) -> int:
     for entry in entries:
         version = entry.head.headers.get(b"x-name")
         assert version is not None
-        if read(entry.body) != body_of(f"{number}/{version.decode()}", length_of(number)):
+        data = body_of(f"{number}/{version.decode()}", length_of(number))
+        # Of some not all was stored, and of others slices may have gone.
+        parts = parts_from(0, entry.body)
+        if entry.body.length != len(data) or any(read(part.body) != data[part.start : part.stop] for part in parts):
             print("wrong", number, flush=True)
             sys.exit(3)
     return len(entries)
@@ -49,7 +56,12 @@ def main(path: str, seed: int) -> None:
         data = body_of(f"{number}/{name}", length_of(number))
         writer = store.writer(key_of(number), len(data) if chance.random() < 0.5 else None)
         if all(writer.write(data[start : start + 20_000]) for start in range(0, len(data), 20_000)):
-            entry = writer.commit(head_of(name, time=float(version)))
+            head = head_of(name, time=float(version))
+            entry = writer.commit(head)
+            if entry is not None and version % 5 == 0 and len(data) > 1000:
+                # A part is kept as well, and then in place of the whole.
+                part = PartsBody(len(data), (Part(500, MemoryBody(data[500:900])),))
+                entry = store.put(Entry(entry.key, head, part), entry)
             if entry is not None:
                 store.used(entry)
         if version % 50 == 0:

@@ -93,7 +93,7 @@ def test_a_part_that_is_not_stored_is_asked_for_as_it_is(proxy):
     part = proxy.response("el", "206 Partial Content", content_range="bytes 1-2/5", **FRESH)
     got, asked = proxy.ask(get(range="bytes=1-2"), part)
     assert b"bytes=1-2" in asked and (got.status, got.body) == (206, b"el")
-    assert got.told == 'txproxy; fwd=bypass; detail="range"'
+    assert got.told == 'txproxy; fwd=uri-miss; detail="range"'
     got, asked = proxy.ask(get(), proxy.response(**FRESH))
     assert asked is not None and got.body == b"hello"
 

@@ -73,7 +73,7 @@ def partial_answer(
     if len(ranges) > 1:
         return _in_parts(kept, head.headers.get(b"content-type"), ranges, length, boundary())
     start, stop = ranges[0]
-    kept += [_content_range(start, stop, length), b"Content-Length: %d" % (stop - start)]
+    kept += [content_range(start, stop, length), b"Content-Length: %d" % (stop - start)]
     return PartialAnswer(206, kept, ((start, stop),), stop - start)
 
 
@@ -143,7 +143,8 @@ def _are_apart(ranges: list[tuple[int, int]]) -> bool:
     return all(one[1] <= other[0] for one, other in pairwise(ordered))
 
 
-def _content_range(start: int, stop: int, length: int) -> bytes:
+def content_range(start: int, stop: int, length: int) -> bytes:
+    """The line that says which part of a body of ``length`` bytes it is (RFC 9110 section 14.4)."""
     return b"Content-Range: bytes %d-%d/%d" % (start, stop - 1, length)
 
 
@@ -156,7 +157,7 @@ def _in_parts(
     described = [b"Content-Type: " + content_type] if content_type is not None else []
     for number, (start, stop) in enumerate(ranges):
         opening = b"--" + boundary if number == 0 else b"\r\n--" + boundary
-        opening = b"\r\n".join([opening, *described, _content_range(start, stop, length), b"", b""])
+        opening = b"\r\n".join([opening, *described, content_range(start, stop, length), b"", b""])
         pieces += [opening, (start, stop)]
         total += len(opening) + stop - start
     closing = b"\r\n--%b--\r\n" % boundary

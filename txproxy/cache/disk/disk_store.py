@@ -12,7 +12,7 @@ import attrs
 from txproxy.cache.disk.cache_directory import PURGES, CacheDirectory
 from txproxy.cache.disk.disk_health import DiskHealth
 from txproxy.cache.disk.disk_writer import DiskWriter, RecordLog
-from txproxy.cache.disk.file_body import FileBody
+from txproxy.cache.disk.file_body import bodies_on_disk
 from txproxy.cache.disk.hint_index import Hint, slots_for
 from txproxy.cache.disk.index_rebuild import rebuild
 from txproxy.cache.disk.record_reader import DiskEntry, RecordReader
@@ -157,8 +157,10 @@ class DiskStore:
         if there is one; None if that could not be.
         """
         kept = self._log.add(entry.key, entry.head, entry.body, replaces)
-        if kept is not None and isinstance(entry.body, FileBody):
-            entry.body.set_verified()
+        if kept is not None:
+            # Each was checked when it was read, or was written here.
+            for body in bodies_on_disk(kept.body):
+                body.set_verified()
         return kept
 
     def remove(self, entry: DiskEntry) -> None:

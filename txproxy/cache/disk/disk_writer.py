@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zlib
+from itertools import accumulate
 from typing import Final
 
 from txproxy.cache.disk.disk_health import DiskHealth
-from txproxy.cache.disk.file_body import FileBody, Piece, ranges
+from txproxy.cache.disk.file_body import FileBody, Piece, bodies_on_disk, ranges
 from txproxy.cache.disk.hint_index import Hint, HintIndex
 from txproxy.cache.disk.record_format import (
     ALIGNED,
@@ -16,19 +17,20 @@ from txproxy.cache.disk.record_format import (
     PAGE,
     Extent,
     Response,
+    StoredPart,
     pack_response,
     response_record,
     room_record,
 )
 from txproxy.cache.disk.record_reader import DiskEntry, Place
 from txproxy.cache.disk.segments import Segments
+from txproxy.cache.parts.parts_body import SLICE, Part, PartsBody
 from txproxy.cache.stored import BY_KERNEL, FileRange, MemoryBody, StoredBody, StoredHead
 
 # More variants than these of one key evict each other.
 MOST_VARIANTS: Final = 64
 # A body whose length is not known is kept in memory until it has so many bytes: most end before, and are in one piece.
 _HELD_BACK: Final = 128 * 1024
-_LARGEST_ROOM: Final = 1 << 20
 
 
 class RecordLog:
@@ -40,6 +42,11 @@ class RecordLog:
         self.segments = segments
         self.health = health
         self._index = index
+
+    @property
+    def slice_size(self) -> int:
+        """How much of a body stands in one room at most: several fit into a segment."""
+        return min(SLICE, self.segments.segment_size // 4)
 
     def room(self, key: bytes, size: int) -> Piece | None:
         """Room for so many bytes of a body, which the disk has; None if there is none."""
@@ -60,23 +67,15 @@ class RecordLog:
         """Add the record of a response whose body is there, in the place of another if there is one; None if that
         cannot be.
         """
-        data = b""
-        if isinstance(body, FileBody):
-            extents = tuple(Extent(segment.number, offset, size) for segment, offset, size in body.pieces)
-            packed = pack_response(Response(key, head, body.length, body.crc, extents))
-        elif isinstance(body, MemoryBody):
-            data = body.data
-            packed = pack_response(Response(key, head, len(data), zlib.crc32(data)))
-        else:
-            raise TypeError(f"{body!r} was taken by no writer of a disk")
-        if len(packed) > MOST_PACKED:
+        kind, packed, data, body = self._packed(key, head, body)
+        if not packed or len(packed) > MOST_PACKED:
             return None
         try:
             segment = self.segments.with_room(HEADER_SIZE + len(packed) + len(data) + ALIGNED)
             if segment is None:
                 return None
             offset = segment.end
-            segment.append(response_record(packed, data, segment.number, offset))
+            segment.append(response_record(packed, data, segment.number, offset, kind))
         except OSError as error:
             self.health.failed(error)
             return None
@@ -92,11 +91,60 @@ class RecordLog:
                 pass
         return DiskEntry(key, head, body, Place(segment, offset), hint)
 
+    def _packed(self, key: bytes, head: StoredHead, body: StoredBody) -> tuple[int, bytes, bytes, StoredBody]:
+        """The kind of a record, its packed part, what follows that, and the body as it then is. The packed part is
+        empty where there is no room for what is to be in a room.
+        """
+        data = b""
+        if isinstance(body, MemoryBody):
+            data = body.data
+            response = Response(key, head, len(data), zlib.crc32(data))
+        elif isinstance(body, FileBody):
+            response = Response(key, head, body.length, body.crc, tuple([_extent(piece) for piece in body.pieces]))
+        elif isinstance(body, PartsBody):
+            placed = self._placed(key, body)
+            if placed is None:
+                return 0, b"", b"", body
+            parts = [StoredPart(start, one.crc, _extent(one.pieces[0])) for start, one in placed]
+            body = PartsBody(body.length, tuple([Part(start, one) for start, one in placed]))
+            response = Response(key, head, body.length, 0, (), tuple(parts))
+        else:
+            raise TypeError(f"{body!r} was taken by no writer of a disk")
+        return response.kind, pack_response(response), data, body
+
+    def _placed(self, key: bytes, body: PartsBody) -> list[tuple[int, FileBody]] | None:
+        """The parts of a ``body``, each in a room of its own; None if one of them cannot be."""
+        placed = []
+        for start, part in body.held:
+            one = self._in_room(key, part.data) if isinstance(part, MemoryBody) else part
+            if one is None:
+                return None
+            if not isinstance(one, FileBody) or len(one.pieces) != 1:
+                raise TypeError(f"{part!r} was taken by no writer of a disk")
+            placed.append((start, one))
+        return placed
+
+    def _in_room(self, key: bytes, data: bytes) -> FileBody | None:
+        room = self.room(key, len(data))
+        if room is None:
+            return None
+        try:
+            room.segment.write(data, room.offset)
+        except OSError as error:
+            self.health.failed(error)
+            return None
+        return FileBody(len(data), zlib.crc32(data), [room])
+
     def _hint(self, key: bytes, segment: int, offset: int) -> Hint:
         others = self._index.find(key)
         if len(others) >= MOST_VARIANTS:
             self._index.clear(min(others, key=lambda one: (one.uses, one.word)))
         return self._index.add(key, segment, offset)
+
+
+def _extent(piece: Piece) -> Extent:
+    segment, offset, size = piece
+    return Extent(segment.number, offset, size)
 
 
 class GrowingFileBody:
@@ -121,10 +169,11 @@ class GrowingFileBody:
 
 class DiskWriter:
     """Takes a response's body while it comes, for a disk store; of ``length`` bytes at most, if that is known. ``body``
-    can be read meanwhile, and stays what it is for those who have it; ``crc`` is the checksum of what is there.
+    can be read meanwhile, and stays what it is for those who have it. A body of more than 1 MiB is in slices of that
+    size, each with a room and a checksum of its own: what becomes of one leaves the others as they are.
     """
 
-    __slots__ = ("body", "_log", "_key", "_length", "_most", "crc", "_open")
+    __slots__ = ("body", "_log", "_key", "_length", "_most", "_crcs", "_place", "_used", "_open")
 
     def __init__(self, log: RecordLog, key: bytes, length: int | None, most: int) -> None:
         if len(key) != KEY_SIZE:
@@ -135,7 +184,9 @@ class DiskWriter:
         self._length = length
         # Of what is known to be too long nothing is kept.
         self._most = most if length is None else length if length <= most else 0
-        self.crc = 0
+        # of each piece that was written to; which piece comes next, and how much of it was written
+        self._crcs: list[int] = []
+        self._place = self._used = 0
         self._open = True
 
     @property
@@ -144,13 +195,15 @@ class DiskWriter:
         return self.body.length
 
     def reserve(self) -> bool:
-        """Have the room for a long body whose length is known; whether there is. What is written then fits."""
-        if self._length is not None and BY_KERNEL <= self._length <= self._most and not self.written:
-            room = self._room(self._length)
-            if room is None:
-                self._open = False
-            else:
-                self.body.pieces.append(room)
+        """Have the room for a long body whose length is known; whether there is. What is written then fits, up to a
+        quarter of a segment: what is longer than that comes for a long time, and most of it finds room later.
+        """
+        length = self._length
+        if length is not None and BY_KERNEL <= length <= self._most and not self.body.pieces and not self.written:
+            left = min(length, self._log.segments.segment_size // 4)
+            while left > 0 and self._open:
+                self._open = self._more_room(left)
+                left -= self.body.pieces[-1].size if self._open else 0
         return self._open
 
     def write(self, data: bytes) -> bool:
@@ -163,7 +216,6 @@ class DiskWriter:
 
     def _add(self, data: bytes) -> bool:
         body = self.body
-        self.crc = zlib.crc32(data, self.crc)
         try:
             if not body.pieces:
                 size = len(body.held) + len(data)
@@ -179,35 +231,47 @@ class DiskWriter:
 
     def _let_go(self) -> bool:
         """Write what was held back."""
-        held = bytes(self.body.held)
-        room = self._room(max(self._length or 0, len(held)))
-        if room is None:
-            return False
-        room.segment.write(held, room.offset)
-        self.body.pieces.append(room)
-        self.body.held = bytearray()
-        return True
+        body = self.body
+        held, length = bytes(body.held), body.length
+        body.length, written = 0, False
+        try:
+            written = self._append(held)
+        finally:
+            if written:
+                body.held = bytearray()
+            else:
+                # It is still read from there.
+                body.pieces, body.length = [], length
+        return written
 
     def _append(self, data: bytes) -> bool:
         view = memoryview(data)
-        body = self.body
+        body, crcs = self.body, self._crcs
         while view:
-            segment, offset, size = body.pieces[-1]
-            used = body.length - sum(piece.size for piece in body.pieces[:-1])
-            if used == size:
-                room = self._room(min(max(len(view), body.length), _LARGEST_ROOM))
-                if room is None:
-                    return False
-                body.pieces.append(room)
-                continue
-            part = view[: size - used]
-            segment.write(part, offset + used)
+            if self._place == len(body.pieces) and not self._more_room(len(view)):
+                return False
+            segment, offset, size = body.pieces[self._place]
+            part = view[: size - self._used]
+            segment.write(part, offset + self._used)
+            if not self._used:
+                crcs.append(0)
+            crcs[-1] = zlib.crc32(part, crcs[-1])
             body.length += len(part)
+            self._used += len(part)
+            if self._used == size:
+                self._place += 1
+                self._used = 0
             view = view[len(part) :]
         return True
 
-    def _room(self, size: int) -> Piece | None:
-        return self._log.room(self._key, size)
+    def _more_room(self, size: int) -> bool:
+        """Have a room for ``size`` bytes and what comes after them, as far as that is known."""
+        reserved = sum([piece.size for piece in self.body.pieces])
+        expected = reserved if self._length is None else self._length - reserved
+        room = self._log.room(self._key, min(max(size, expected), self._log.slice_size))
+        if room is not None:
+            self.body.pieces.append(room)
+        return room is not None
 
     def commit(self, head: StoredHead, replaces: DiskEntry | None = None) -> DiskEntry | None:
         """Have the response be there, with the whole of its body, in the place of another if there is one; None if that
@@ -215,8 +279,9 @@ class DiskWriter:
         """
         body = self.finish()
         entry = self._log.add(self._key, head, body, replaces) if body is not None else None
-        if entry is not None and isinstance(body, FileBody):
-            body.set_verified()
+        if entry is not None:
+            for one in bodies_on_disk(entry.body):
+                one.set_verified()
         return entry
 
     def finish(self) -> StoredBody | None:
@@ -236,11 +301,20 @@ class DiskWriter:
         body = self.body
         if not body.pieces and (len(body.held) < BY_KERNEL or not self._let_go()):
             return MemoryBody(bytes(body.held))
-        before = sum(piece.size for piece in body.pieces[:-1])
-        last = body.pieces[-1]._replace(size=body.length - before)
-        whole = FileBody(body.length, self.crc, [*body.pieces[:-1], last])
-        # What was cut meanwhile is not what has come.
-        return whole if whole.is_whole else None
+        pieces = self._pieces()
+        slices = [FileBody(piece.size, crc, [piece]) for piece, crc in zip(pieces, self._crcs, strict=True)]
+        if not all(one.is_whole for one in slices):
+            # What was cut meanwhile is not what has come.
+            return None
+        if len(slices) < 2:
+            return slices[0] if slices else MemoryBody(b"")
+        starts = accumulate([piece.size for piece in pieces[:-1]], initial=0)
+        return PartsBody(body.length, tuple(map(Part, starts, slices)))
+
+    def _pieces(self) -> list[Piece]:
+        """Those that something was written to; it may have come to an end before that was expected."""
+        pieces, place = self.body.pieces, self._place
+        return [*pieces[:place], pieces[place]._replace(size=self._used)] if self._used else pieces[:place]
 
     def abandon(self) -> None:
         """Take no more. What is there is gone with the last of its readers."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from txproxy.cache.disk.segment import NotInMemory, Segment
-from txproxy.cache.stored import FileRange
+from txproxy.cache.parts.parts_body import PartsBody
+from txproxy.cache.stored import FileRange, StoredBody
 
 _CHUNK: Final = 1 << 20
 # A body is taken to be in memory if one byte in so many is, and its last.
@@ -101,3 +102,15 @@ class FileBody:
         for segment, offset, size in self.pieces:
             for place in range(0, size, _CHUNK):
                 yield segment.read(offset + place, min(_CHUNK, size - place), wait=True)
+
+
+def bodies_on_disk(body: StoredBody) -> list[FileBody]:
+    """All that a ``body`` consists of that stands in segments."""
+    if isinstance(body, PartsBody):
+        return [part.body for part in body.held if isinstance(part.body, FileBody)]
+    return [body] if isinstance(body, FileBody) else []
+
+
+def segments_of(bodies: Sequence[FileBody]) -> set[Segment]:
+    """The segments that these stand in."""
+    return {piece.segment for body in bodies for piece in body.pieces}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from txproxy.cache.disk.hint_index import HintIndex
-from txproxy.cache.disk.record_format import KEY_SIZE, RESPONSE
+from txproxy.cache.disk.record_format import KEY_SIZE, RESPONSES
 from txproxy.cache.disk.segment_walk import walk
 from txproxy.cache.disk.segments import Segments
 
@@ -21,7 +21,7 @@ def rebuild(segments: Segments, index: HintIndex) -> Iterator[None]:
         for record in walk(segment):
             if record is None:
                 yield
-            elif record.alive and record.kind == RESPONSE and len(record.key) == KEY_SIZE:
+            elif record.alive and record.kind in RESPONSES and len(record.key) == KEY_SIZE:
                 index.add_missing(record.key, number, record.offset)
         yield
     index.set_complete()

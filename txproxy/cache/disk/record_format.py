@@ -2,8 +2,9 @@
 
 A record begins at a multiple of 16 bytes with a header: magic, state, kind, the lengths of its packed part and of all
 of it, its own place, and a digest of all this but the state, and of the packed part. A response's packed part is its
-key, where its body is, and its head; a body below 32 kB follows. A room's packed part is the key of the response whose
-body stands in the room, from the next page boundary on.
+key, where its body is, and its head; a body below 32 kB follows. One whose body stands in several rooms, or not all of
+whose body is there, is of another kind: its packed part says where each part of the body is, and has a checksum for
+each. A room's packed part is the key of the response whose body stands in the room, from the next page boundary on.
 
 The state alone changes after that: what is no zero there says that the response is gone.
 """
@@ -26,6 +27,8 @@ _DIGEST: Final = 16
 HEADER_SIZE: Final = _HEADER.size + _DIGEST
 RESPONSE: Final = 1
 ROOM: Final = 2
+PARTS: Final = 3
+RESPONSES: Final = frozenset({RESPONSE, PARTS})
 # Where the state is within a record, and what it is when the response is gone: no single error makes a zero of it.
 STATE_OFFSET: Final = 4
 GONE: Final = b"GONE"
@@ -35,6 +38,8 @@ MOST_PACKED: Final = 1 << 20
 # Key, length of the body, its checksum, the number of its extents.
 _BODY: Final = struct.Struct("<32sQII")
 _EXTENT: Final = struct.Struct("<QQQ")
+# Where a part begins in the body, its checksum, and where it is.
+_PART: Final = struct.Struct("<QIQQQ")
 
 
 class Extent(NamedTuple):
@@ -43,6 +48,14 @@ class Extent(NamedTuple):
     segment: int
     offset: int
     size: int
+
+
+class StoredPart(NamedTuple):
+    """A part of a body, which begins there at ``start``: where it is, and its checksum."""
+
+    start: int
+    crc: int
+    extent: Extent
 
 
 class RecordHeader(NamedTuple):
@@ -59,7 +72,7 @@ class RecordHeader(NamedTuple):
 
 class Response(NamedTuple):
     """The packed part of a response: ``length`` and checksum (``crc``) are those of its body, which stands behind it if
-    there are no ``extents``.
+    there are neither ``extents`` nor ``parts``. Parts have checksums of their own; what is in none of them is missing.
     """
 
     key: bytes
@@ -67,6 +80,12 @@ class Response(NamedTuple):
     length: int
     crc: int
     extents: tuple[Extent, ...] = ()
+    parts: tuple[StoredPart, ...] = ()
+
+    @property
+    def kind(self) -> int:
+        """The kind of its record."""
+        return PARTS if self.parts else RESPONSE
 
 
 def aligned(size: int, unit: int = ALIGNED) -> int:
@@ -88,16 +107,18 @@ def _record(kind: int, packed: bytes, total: int, segment: int, offset: int) -> 
 
 def pack_response(response: Response) -> bytes:
     """The packed part of a response."""
-    key, head, length, crc, extents = response
-    body = _BODY.pack(key, length, crc, len(extents))
-    return body + b"".join(_EXTENT.pack(*extent) for extent in extents) + pack_head(head)
+    key, head, length, crc, extents, parts = response
+    body = _BODY.pack(key, length, crc, len(extents) + len(parts))
+    places = [_EXTENT.pack(*extent) for extent in extents]
+    places += [_PART.pack(start, crc, *extent) for start, crc, extent in parts]
+    return body + b"".join(places) + pack_head(head)
 
 
-def response_record(packed: bytes, body: bytes, segment: int, offset: int) -> bytes:
+def response_record(packed: bytes, body: bytes, segment: int, offset: int, kind: int = RESPONSE) -> bytes:
     """A whole record for that place, with what fills it up."""
     size = HEADER_SIZE + len(packed) + len(body)
     total = aligned(size)
-    return _record(RESPONSE, packed, total, segment, offset) + body + bytes(total - size)
+    return _record(kind, packed, total, segment, offset) + body + bytes(total - size)
 
 
 def room_record(key: bytes, size: int, segment: int, offset: int) -> tuple[bytes, int, int]:
@@ -127,18 +148,36 @@ def read_packed(header: RecordHeader, data: bytes) -> bytes | None:
     return packed
 
 
-def unpack_response(packed: bytes) -> Response | None:
+def unpack_response(packed: bytes, kind: int = RESPONSE) -> Response | None:
     """The response of a packed part that is what was written; None if that is of another version."""
     try:
         key, length, crc, count = _BODY.unpack_from(packed)
         place = _BODY.size
-        extents = []
+        extents: list[Extent] = []
+        parts: list[StoredPart] = []
         for _ in range(count):
-            extents.append(Extent(*_EXTENT.unpack_from(packed, place)))
-            place += _EXTENT.size
+            if kind == PARTS:
+                start, its_crc, *where = _PART.unpack_from(packed, place)
+                parts.append(StoredPart(start, its_crc, Extent(*where)))
+                place += _PART.size
+            else:
+                extents.append(Extent(*_EXTENT.unpack_from(packed, place)))
+                place += _EXTENT.size
         head = unpack_head(packed[place:])
     except (ValueError, struct.error):
         return None
     if extents and sum(extent.size for extent in extents) != length:
         return None
-    return Response(key, head, length, crc, tuple(extents))
+    if kind == PARTS and not _are_in_order(parts, length):
+        return None
+    return Response(key, head, length, crc, tuple(extents), tuple(parts))
+
+
+def _are_in_order(parts: list[StoredPart], length: int) -> bool:
+    """Whether there are any, and each stands behind the one before it, within a body of that ``length``."""
+    at = 0
+    for start, _, extent in parts:
+        if start < at or not extent.size:
+            return False
+        at = start + extent.size
+    return 0 < at <= length

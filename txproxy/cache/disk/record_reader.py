@@ -12,15 +12,17 @@ from txproxy.cache.disk.hint_index import Hint, HintIndex
 from txproxy.cache.disk.record_format import (
     GONE,
     HEADER_SIZE,
-    RESPONSE,
+    RESPONSES,
     STATE_OFFSET,
     Response,
+    StoredPart,
     read_header,
     read_packed,
     unpack_response,
 )
 from txproxy.cache.disk.segment import Segment
 from txproxy.cache.disk.segments import Segments
+from txproxy.cache.parts.parts_body import Part, PartsBody
 from txproxy.cache.stored import Entry, MemoryBody, StoredBody, VaryValues
 
 # What is read at once of a record: most are shorter, but for their bodies.
@@ -58,15 +60,15 @@ def read_response(segment: Segment, offset: int, wait: bool) -> tuple[Response, 
     """
     data = segment.read(offset, _AT_ONCE, wait)
     header = read_header(data, segment.number, offset)
-    if header is None or header.kind != RESPONSE or not header.alive:
+    if header is None or header.kind not in RESPONSES or not header.alive:
         return None
     if header.packed + HEADER_SIZE > len(data):
         data += segment.read(offset + len(data), header.packed + HEADER_SIZE - len(data), wait)
     packed = read_packed(header, data)
-    response = unpack_response(packed) if packed is not None else None
+    response = unpack_response(packed, header.kind) if packed is not None else None
     if response is None:
         return None
-    if response.extents:
+    if response.extents or response.parts:
         return response, b""
     start = HEADER_SIZE + header.packed
     stop = start + response.length
@@ -145,6 +147,10 @@ class RecordReader:
         return DiskEntry(read[0].key, read[0].head, body, Place(segment, hint.offset), hint)
 
     def _body(self, response: Response, data: bytes, wait: bool, checked: bool) -> StoredBody | None:
+        if response.parts:
+            held = [part for part in (self._part(one, wait, checked) for one in response.parts) if part is not None]
+            # What is missing of it may be asked for.
+            return PartsBody(response.length, tuple(held)) if held else None
         if not response.extents:
             whole = len(data) == response.length and zlib.crc32(data) == response.crc
             return MemoryBody(data) if whole else None
@@ -156,3 +162,12 @@ class RecordReader:
             pieces.append(Piece(segment, offset, size))
         body = FileBody(response.length, response.crc, pieces)
         return body if not checked or body.check(wait) else None
+
+    def _part(self, part: StoredPart, wait: bool, checked: bool) -> Part | None:
+        """A part of a body; None if it has gone with its segment, or is not what was written."""
+        number, offset, size = part.extent
+        segment = self._segments.get(number)
+        if segment is None:
+            return None
+        body = FileBody(size, part.crc, [Piece(segment, offset, size)])
+        return Part(part.start, body) if not checked or body.check(wait) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from txproxy.cache.memory.body_writer import PagedBody
+from txproxy.cache.parts.parts_body import PartsBody
 from txproxy.cache.stored import Entry, MemoryBody, StoredBody, StoredHead
 
 # What a bytes object takes beside its bytes, with what the allocator rounds it up by on average.
@@ -15,6 +16,8 @@ _ENTRY: Final = 1700
 _LINE: Final = 8 + _OBJECT
 _INDEXED: Final = 80 + 2 * _OBJECT
 _NAMES: Final = 250
+# A part of a body: its place in a list, and the objects that it consists of.
+_PART: Final = 320
 
 
 def of_head(head: StoredHead) -> int:
@@ -34,11 +37,19 @@ def of_head(head: StoredHead) -> int:
 
 def of_pages(body: StoredBody) -> int:
     """The bytes of a body's pages in the arena, if it stands there."""
+    if isinstance(body, PartsBody):
+        return sum(of_pages(part.body) for part in body.held)
     return body.taken if isinstance(body, PagedBody) else 0
 
 
+def _of_objects(body: StoredBody) -> int:
+    """The bytes of what a body takes beside pages. One that stands in a file of a disk is not in memory."""
+    if isinstance(body, PartsBody):
+        return sum(_PART + _of_objects(part.body) for part in body.held)
+    return _OBJECT + body.length if isinstance(body, MemoryBody) else 0
+
+
 def of_entry(entry: Entry) -> int:
-    """The bytes of all of it. A body that stands in a file of a disk is not in memory."""
+    """The bytes of all of it."""
     body = entry.body
-    small = _OBJECT + body.length if isinstance(body, MemoryBody) else 0
-    return of_head(entry.head) + small + of_pages(body)
+    return of_head(entry.head) + _of_objects(body) + of_pages(body)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Served
-from txproxy.cache.answering.conditional import for_the_origin, validators, without_conditions
+from txproxy.cache.answering.conditional import for_the_origin
 from txproxy.cache.changes.invalidation import SAFE_METHODS
 from txproxy.cache.keys import sent_path
+from txproxy.cache.parts.partial_content import asked_range, has_wanted, to_complete
+from txproxy.cache.parts.parts_body import is_incomplete
 from txproxy.cache.policy import FOR_FORWARD, FOR_REVERSE, CachePolicy
-from txproxy.cache.reuse import Use, may_stand_in, use_of, wants_stored_alone, wants_the_origin
+from txproxy.cache.reuse import Use, may_stand_in, use_of, wants_stored_alone
 from txproxy.cache.stored import Entry
 from txproxy.interfaces.answers import Answer, Refusal, RelayedAnswer
 from txproxy.interfaces.context import RequestContext
@@ -21,7 +22,9 @@ from txproxy.interfaces.middleware import FORWARD, Handler, IComposedMiddleware
 from txproxy.interfaces.plan import Decision
 from txproxy.proxy.caching.asking import Asking
 from txproxy.proxy.caching.delivery import is_in_memory, stored_answer
-from txproxy.proxy.caching.filling.fill import Fill
+from txproxy.proxy.caching.filling.fill_keeping import part_key
+from txproxy.proxy.caching.filling.fill_sharing import PART_NOT_SHARED, FillSharing
+from txproxy.proxy.caching.filling.sought import Sought
 from txproxy.proxy.caching.hot_answers import NOT_PLAIN, HotAnswer, HotAnswers
 from txproxy.proxy.caching.passing import (
     HeadFilter,
@@ -39,12 +42,6 @@ from txproxy.proxy.exchanges.answer_sources import BytesSource
 from txproxy.proxy.services import Services
 from txproxy.wire.message import RequestHead
 
-# A request with one of these is for a fill of its own, as long as nothing is stored.
-_NOT_SHARED: Final = frozenset(
-    b"authorization if-match if-none-match if-modified-since if-unmodified-since if-range range".split()
-)
-_PARTS: Final = frozenset({b"range", b"if-range"})
-_NOT_WITH_A_FILL: Final = (b"range", b"upgrade")
 _SENTENCE: Final = "The request wants what is stored alone, and nothing is that could be used."
 
 
@@ -92,7 +89,7 @@ def _later_body(entry: Entry) -> BytesSource:
 class _Caching:
     """The cache around one ``handler``."""
 
-    __slots__ = ("_cache", "_policy_of", "_handle", "_services", "_reverse", "_hot", "_keys")
+    __slots__ = ("_cache", "_policy_of", "_handle", "_services", "_reverse", "_hot", "_keys", "_sharing")
 
     def __init__(self, middleware: CacheMiddleware, handle: Handler, scope: str, services: Services) -> None:
         self._cache = middleware.cache
@@ -102,6 +99,7 @@ class _Caching:
         self._reverse = scope != FORWARD
         self._hot = middleware.hot_answers(scope)
         self._keys = RequestKeys(scope, middleware.rules(scope))
+        self._sharing = FillSharing(middleware.cache, services, handle)
 
     def __call__(self, request: RequestHead, context: RequestContext) -> Decision:
         # Upstreams of a reverse proxy are not told of the scheme that a target names.
@@ -224,6 +222,8 @@ class _Caching:
             trace.say("cache", f"what is stored is {use.value}, {entry.head.age(now):.0f} s old")
         if for_the_origin(request.headers):
             return self._bypass(asking, "a condition for the origin")
+        if is_incomplete(entry.body) and not has_wanted(entry, request.method, request.headers, now):
+            return self._incomplete(asking, entry, now)
         if use is Use.FRESH or use is Use.STALE or use is Use.STALE_WHILE_REVALIDATE:
             return self._hit(asking, entry, use, now, read)
         if use is Use.UNAVAILABLE:
@@ -237,7 +237,7 @@ class _Caching:
         served = Served.HIT
         if use is Use.STALE_WHILE_REVALIDATE:
             served = Served.UPDATING
-            self._revalidate(asking, entry)
+            self._sharing.revalidate(asking, entry)
         elif use is Use.STALE:
             served = Served.STALE
         verdict = CacheVerdict(served=served, expiry=entry.head.expiry(), memory=not read and is_in_memory(entry))
@@ -251,20 +251,6 @@ class _Caching:
             self._hot.remember(asked, HotAnswer(cache, entry, again, verdict))
         return answer
 
-    def _revalidate(self, asking: Asking, entry: Entry) -> None:
-        """In the background; one at a time."""
-        trace = asking.context.trace
-        if trace is not None and trace.dry_run:
-            return
-        fills = self._cache.fills.get(asking.key, ())
-        if any(fill.stale is not None and fill.stale.head.vary == entry.head.vary for fill in fills):
-            return
-        if not self._cache.may_validate(asking.key, self._cache.now()):
-            return
-        fill = self._fill(asking, ForwardedFor.STALE, entry)
-        fill.is_open = self._may_share(asking, entry)
-        fill.begin(background=True)
-
     def _miss(self, asking: Asking, why: ForwardedFor, others: tuple[Entry, ...]) -> Decision:
         request, cache = asking.request, self._cache
         if wants_stored_alone(request.headers, asking.policy):
@@ -272,16 +258,54 @@ class _Caching:
         if request.method == b"HEAD":
             return self._head(asking, why)
         if b"range" in request.headers.index:
-            # A part of it is no whole.
-            joined = self._join(asking) if self._may_share(asking, None, _NOT_SHARED - _PARTS) else None
-            return joined if joined is not None else self._bypass(asking, "range")
+            return self._part(asking, why)
         if asking.policy.min_uses > 1 and cache.count_use(asking.key) < asking.policy.min_uses:
             return self._passed(asking, PassedFilter(asking, cache, why, "not asked for often enough"))
         learned = cache.learned(asking.key, cache.now())
         if learned is not None:
             return self._learned(asking, learned)
-        # Who is alone may be so as a 304 has named none of them.
-        return self._ask(asking, why, None, () if asking.alone else others)
+        # Who is alone may be so as a 304 has named none of them; and what is incomplete is for no such request.
+        named = () if asking.alone else tuple([one for one in others if not is_incomplete(one.body)])
+        return self._ask(asking, why, None, named)
+
+    def _part(self, asking: Asking, why: ForwardedFor) -> Decision:
+        """A part of what is not there: what a client asks for is what the origin is asked for, and kept as part."""
+        cache, request, sharing = self._cache, asking.request, self._sharing
+        shared = not asking.alone and sharing.may_share(asking, None, PART_NOT_SHARED)
+        joined = sharing.join(asking) if shared else None
+        if joined is not None:
+            return joined
+        part = asked_range(request.headers)
+        trace = asking.context.trace
+        if (
+            part is None
+            or (trace is not None and trace.dry_run)
+            or cache.learned(part_key(asking.key), cache.now()) is not None
+            # The whole comes, and takes the place of parts.
+            or any(fill.sought is None or fill.sought.is_whole for fill in cache.fills.get(asking.key, ()))
+            or (asking.policy.min_uses > 1 and cache.count_use(asking.key) < asking.policy.min_uses)
+        ):
+            return self._bypass(asking, "range")
+        return sharing.ask(asking, Sought(why, part=part), shared)
+
+    def _incomplete(self, asking: Asking, entry: Entry, now: float) -> Decision:
+        """What is stored is part of what is asked for, and does not do."""
+        request, sharing, why = asking.request, self._sharing, ForwardedFor.PARTIAL
+        if wants_stored_alone(request.headers, asking.policy):
+            return self._unavailable(asking)
+        if request.method == b"HEAD":
+            return self._head(asking, why)
+        if has_wanted(entry, b"GET", request.headers, now, validated=True):
+            # It has what the client has already, which the origin alone can say of what is not all there.
+            return self._ask(asking, why, entry)
+        missing = None if asking.alone else to_complete(entry, request.headers, now)
+        trace = asking.context.trace
+        if missing is not None and not (trace is not None and trace.dry_run):
+            shared = sharing.may_share(asking, entry)
+            return sharing.ask(asking, Sought(why, incomplete=entry, missing=missing), shared)
+        if b"range" in request.headers.index:
+            return self._passed(asking, PassedFilter(asking, self._cache, why, "range"))
+        return self._ask(asking, why, None)
 
     def _ask(self, asking: Asking, why: ForwardedFor, stale: Entry | None, others: tuple[Entry, ...] = ()) -> Decision:
         """Have it fetched, or wait for what is being fetched. The origin may say that one of the ``others`` is what is
@@ -293,44 +317,8 @@ class _Caching:
             return self._handle(request, asking.context)
         if request.method == b"HEAD":
             return self._head(asking, why)
-        shared = not asking.alone and why is not ForwardedFor.REQUEST and self._may_share(asking, stale)
-        if shared:
-            joined = self._join(asking)
-            if joined is not None:
-                return joined
-        fill = self._fill(asking, why, stale, others)
-        fill.is_open = shared
-        decided: Deferred[Any] = fill.wait(asking)
-        fill.begin()
-        decision: Decision = decided
-        return decision
-
-    def _may_share(self, asking: Asking, stale: Entry | None, never: frozenset[bytes] = _NOT_SHARED) -> bool:
-        headers, policy = asking.request.headers, asking.policy
-        if asking.personal or b"authorization" in headers.index or wants_the_origin(headers, policy):
-            return False
-        if stale is None:
-            return never.isdisjoint(headers.index)
-        # What is stored was for everybody, whatever a client has of it, unless each is to ask for itself.
-        return stale.head.freshness.lifetime > 0 and not stale.head.freshness.validate
-
-    def _join(self, asking: Asking) -> Decision | None:
-        """What another request is being answered with, or waits for."""
-        for fill in self._cache.fills.get(asking.key, ()):
-            joined: Any = fill.join(asking)
-            if joined is not None:
-                decision: Decision = joined
-                return decision
-        return None
-
-    def _fill(self, asking: Asking, why: ForwardedFor, stale: Entry | None, others: tuple[Entry, ...] = ()) -> Fill:
-        lines = without_conditions(asking.request.headers.lines)
-        lines = [line for line in lines if line.partition(b":")[0].lower() not in _NOT_WITH_A_FILL]
-        conditions = validators(stale.head if stale is not None else None, [one.head for one in others])
-        head = keyed_request(asking, lines, conditions)
-        # What is kept is the answer to a GET, whatever has brought it about.
-        head.method = b"GET"
-        return Fill(self._cache, self._services, self._handle, asking, head, why, stale, others)
+        shared = not asking.alone and why is not ForwardedFor.REQUEST and self._sharing.may_share(asking, stale)
+        return self._sharing.ask(asking, Sought(why, stale, others), shared)
 
     def _head(self, asking: Asking, why: ForwardedFor) -> Decision:
         """A HEAD that is not answered here. What comes may change what is stored, and is asked for as that is."""

@@ -7,8 +7,9 @@ from typing import Final
 
 from txproxy.cache.answering.cache_status import CacheVerdict
 from txproxy.cache.answering.hit_answers import HitAnswer, PreparedHit
-from txproxy.cache.answering.ranges import Piece, read_ranges
-from txproxy.cache.disk.file_body import FileBody
+from txproxy.cache.answering.ranges import Piece, content_range, read_ranges
+from txproxy.cache.disk.file_body import bodies_on_disk
+from txproxy.cache.parts.partial_content import wanted
 from txproxy.cache.stored import Entry, FileRange, StoredBody
 from txproxy.interfaces.answers import BodySource, RelayedAnswer
 from txproxy.proxy.caching.asking import Asking
@@ -19,7 +20,7 @@ from txproxy.wire.message import CHUNKED, RequestHead, ResponseHead
 
 _STATUS: Final = b"cache-status"
 _LENGTH: Final = b"content-length"
-_NO_FIELDS: Final = Headers()
+_NO_FIELDS: Final = Headers.parsed([])
 
 Later = Callable[[Callable[[], None]], object]
 
@@ -51,7 +52,7 @@ def stored_answer(
 
 def is_in_memory(entry: Entry) -> bool:
     """Whether the body of ``entry`` is there, and in no file of a disk."""
-    return type(entry.body) is not FileBody
+    return not bodies_on_disk(entry.body)
 
 
 def whole_answer(
@@ -61,14 +62,19 @@ def whole_answer(
     return _relayed(PreparedHit.of(entry).answer(b"GET", _NO_FIELDS, now), body, verdict, name, now)
 
 
-def is_near(asking: Asking, body: FillBody) -> bool:
-    """Whether what a request wants of a ``body`` that is still coming is soon there: who looks for the end of a long
-    one is not to wait for all of it.
+def is_near(asking: Asking, entry: Entry, body: FillBody, now: float) -> bool:
+    """Whether what a request wants of a ``body`` that is still coming, as ``entry``, is there or is soon: who looks for
+    the end of a long one is not to wait for all of it.
     """
-    wanted = asking.request.headers.index.get(b"range")
-    if wanted is None or body.expected is None:
+    headers, known = asking.request.headers, body.expected
+    if known is not None and not body.will_have(0, known):
+        pieces = wanted(entry, known, headers, now)
+        if not pieces or not all(body.will_have(*piece) for piece in pieces):
+            return False
+    field = headers.index.get(b"range")
+    if field is None or known is None:
         return True
-    ranges = read_ranges(wanted, body.expected)
+    ranges = read_ranges(field, known)
     return not ranges or max(ranges)[0] <= body.available + AHEAD
 
 
@@ -100,6 +106,30 @@ def growing_answer(
     body.attach(reader)
     lines = [line for line in hit.lines if line.partition(b":")[0].lower() != _LENGTH]
     return _relayed(hit._replace(lines=lines), reader, verdict, name, now)
+
+
+def part_answer(
+    asking: Asking,
+    entry: Entry,
+    body: FillBody,
+    verdict: CacheVerdict,
+    name: bytes,
+    now: float,
+    later: Later,
+    aged: bool,
+) -> RelayedAnswer:
+    """The answer to who has asked for the part that is still coming: all of it, whatever he has asked for. What that is
+    the origin has read and decided.
+    """
+    asking.context.cache = verdict
+    start, stop, length = body.start, body.stop, body.expected
+    assert stop is not None and length is not None
+    hit = PreparedHit.of(Entry(entry.key, entry.head, Sized(stop - start))).answer(b"GET", _NO_FIELDS, now)
+    lines = [*hit.lines, content_range(start, stop, length)]
+    hit = HitAnswer(206, b"Partial Content", lines, ((start, stop),), stop - start)
+    reader = Reader(body, hit.pieces, hit.length, later, body)
+    body.attach(reader)
+    return _relayed(hit if aged else _first_hand(hit), reader, verdict, name, now)
 
 
 def _first_hand(hit: HitAnswer) -> HitAnswer:

@@ -23,6 +23,7 @@ from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.proxy.caching.asking import Asking
 from txproxy.proxy.caching.delivery import with_status
 from txproxy.proxy.caching.filling.fill_body import Writer
+from txproxy.proxy.caching.filling.sought import Sought
 from txproxy.proxy.caching.shared_cache import Learned, SharedCache
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import UNTIL_CLOSE, RequestHead, ResponseHead
@@ -198,7 +199,7 @@ class PostFilter(UnsafeFilter):
     def __init__(self, asking: Asking, cache: SharedCache, keys: Keying) -> None:
         super().__init__(asking, cache, keys)
         self.outdated = False
-        self.stale: Entry | None = None
+        self.sought: Sought | None = None
         self._kept: StoredHead | None = None
         self._writer: Writer | None = None
         cache.fills.setdefault(asking.key, []).append(self)

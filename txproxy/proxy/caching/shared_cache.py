@@ -18,6 +18,7 @@ from twisted.python.threadpool import ThreadPool
 
 from txproxy.cache.changes.updates import expired
 from txproxy.cache.keys import canonical_authority
+from txproxy.cache.parts.partial_content import merged
 from txproxy.cache.policy import CachePolicy
 from txproxy.cache.purging.mark import Kind
 from txproxy.cache.purging.marks import Marks, Verdict
@@ -30,6 +31,7 @@ from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.proxy.caching.asking import Asking
 from txproxy.proxy.caching.disk_upkeep import DiskUpkeep
 from txproxy.proxy.caching.filling.fill_body import Writer
+from txproxy.proxy.caching.filling.sought import Sought
 from txproxy.proxy.caching.purge_flush import PurgeFlush
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
@@ -91,8 +93,10 @@ class Filling(Protocol):
 
     # whether what comes is not to be kept, as something has changed since it was asked for
     outdated: bool
-    # what it validates
-    stale: Entry | None
+
+    @property
+    def sought(self) -> Sought | None:
+        """What it is to bring; None if that is nothing that others could wait for."""
 
     def join(self, asking: Asking) -> Answer | Deferred[Any] | None:
         """Give a request what comes; None if that is of no use to it."""
@@ -251,12 +255,17 @@ class SharedCache:
         if self.verdict(entry.head, asking) is Verdict.GONE:
             return False
         store = self.store
-        replaced, *others = [*superseded(store.variants(entry.key), entry.head, request), None]
+        there = superseded(store.variants(entry.key), entry.head, request)
+        together = merged(entry, there)
+        if together is None:
+            return True
+        replaced, *others = [*there, None]
         for one in others:
             if one is not None:
                 store.remove(one)
         self.unlearn(entry.key)
-        return store.put(entry, replaced)
+        # Parts that are too many for a store are not worth more than the one that was asked for last.
+        return store.put(together, replaced) or (together.body is not entry.body and store.put(entry))
 
     def replace(self, entry: Entry, head: StoredHead) -> Entry:
         """Keep another ``head`` for the body of an ``entry``."""

@@ -6,17 +6,12 @@ from __future__ import annotations
 
 from enum import Enum
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 
-from txproxy.cache.answering.cache_status import ForwardedFor, Served
-from txproxy.cache.changes.not_modified import held
-from txproxy.cache.reuse import is_failure, may_stand_in
+from txproxy.cache.reuse import is_failure
 from txproxy.cache.stored import Entry
-from txproxy.cache.storing import Times
-from txproxy.cache.vary import vary_values
 from txproxy.errors import UpstreamClosed
 from txproxy.interfaces.answers import Refusal, RelayedAnswer
 from txproxy.interfaces.middleware import Handler
@@ -24,9 +19,11 @@ from txproxy.proxy.caching.asking import Asking, Waiter
 from txproxy.proxy.caching.delivery import is_near
 from txproxy.proxy.caching.filling.fill_answers import FillAnswers
 from txproxy.proxy.caching.filling.fill_body import FillBody
-from txproxy.proxy.caching.filling.fill_keeping import TOO_LARGE, FillKeeping
+from txproxy.proxy.caching.filling.fill_keeping import NO_WHOLE, TELLING, TOO_LARGE, FillKeeping, Kept
 from txproxy.proxy.caching.filling.fill_stream import FillStream
+from txproxy.proxy.caching.filling.fill_validation import FillValidation
 from txproxy.proxy.caching.filling.passed_body import PassedBody
+from txproxy.proxy.caching.filling.sought import Sought
 from txproxy.proxy.caching.filling.unread_body import UnreadBody
 from txproxy.proxy.caching.filling.waiting import Waiting, is_for
 from txproxy.proxy.caching.shared_cache import SharedCache
@@ -34,7 +31,7 @@ from txproxy.proxy.services import Services
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
 
-_log = Logger()
+_NO_FIELDS: Final = Headers()
 
 
 class FillState(Enum):
@@ -48,8 +45,7 @@ class FillState(Enum):
 
 class Fill:
     """Asks ``handle`` for what has the key of ``asking``, which is the first that waits for it, unless it is none's
-    (``background``). ``head`` is the request as it is sent, which validates ``stale`` if there is any, or else names
-    the ``others`` that stand under the key; ``why`` is what has brought it about.
+    (``background``). ``head`` is the request as it is sent, and ``sought`` what that is to bring.
     """
 
     def __init__(
@@ -59,11 +55,10 @@ class Fill:
         handle: Handler,
         asking: Asking,
         head: RequestHead,
-        why: ForwardedFor,
-        stale: Entry | None = None,
-        others: tuple[Entry, ...] = (),
+        sought: Sought,
     ) -> None:
         self.key = asking.key
+        self.sought = sought
         self.state = FillState.ASKING
         # whether what comes is not to be kept, as something has changed since it was asked for
         self.outdated = False
@@ -74,18 +69,17 @@ class Fill:
         # what comes, where it is kept
         self.entry: Entry | None = None
         self.body: FillBody | None = None
+        self._combined: Kept | None = None
         self._cache = cache
         self._services = services
         self._handle = handle
         self._asking = asking
         self._request = head
-        self._why = why
-        self.stale = stale
-        self._others = others
         later = partial(services.reactor.callLater, 0)
-        self._answers = FillAnswers(cache, asking, why, later)
+        self._answers = FillAnswers(cache, asking, sought.why, later)
         self._keeping = FillKeeping(cache, asking, head)
         self._waiting = Waiting(asking)
+        self._validation = FillValidation(cache, asking, sought, self._keeping, self._waiting, self._answers)
         self._background = False
         self._passed: PassedBody | None = None
         self._unread = UnreadBody(services, self._give_up)
@@ -114,23 +108,16 @@ class Fill:
         if self.outdated or not self.is_open or self._keeping.is_purged(self.entry):
             return None
         if self.state is FillState.ASKING:
-            return self.wait(asking) if self._may_wait(asking) else None
+            is_wanted = bool(self._waiting) or self._background
+            return self.wait(asking) if is_wanted and self._keeping.may_bring(asking, self.sought) else None
         entry, body = self.entry, self.body
         if self.state is not FillState.KEEPING or entry is None or body is None or not body.is_kept:
             return None
-        if not is_for(entry, asking, self._cache.now()) or not is_near(asking, body):
+        now = self._cache.now()
+        if not is_for(entry, asking, now) or not is_near(asking, entry, body, now):
             return None
         self._unread.end()
         return self._answers.growing(asking, entry, body, collapsed=True)
-
-    def _may_wait(self, asking: Asking) -> bool:
-        """Whether what comes may be of use to a request, as far as one can tell."""
-        if not self._waiting and not self._background:
-            return False
-        stale, mine = self.stale, self._request.headers
-        known = self._cache.store.variants(self.key) if stale is None else (stale,)
-        names = {name for one in known for name, _ in one.head.vary}
-        return not names or vary_values(asking.request.headers, names) == vary_values(mine, names)
 
     def begin(self, background: bool = False) -> None:
         """Send the request."""
@@ -153,21 +140,26 @@ class Fill:
             # What it says is not wanted, or it has no body.
             self._stream.cancel()
             return
-        now = self._cache.now()
-        self._answers.aged = b"age" in plain.headers.index
-        entry, why = self._kept(plain, now)
+        kept = self._kept(plain)
         expected = response.body if response.body >= 0 else None
+        if kept.entry is None or not self._grow(kept, kept.entry, expected):
+            self._not_kept(response, kept.why or TOO_LARGE, None)
+
+    def _grow(self, kept: Kept, entry: Entry, expected: int | None) -> bool:
+        """The body comes, ``expected`` bytes if that is known, and is kept; whether a store takes it."""
+        cache, stream, span = self._cache, self._stream, kept.span
+        size = expected
+        if span is not None:
+            expected, size = span.length, span.stop - span.start
         # It takes no more than the policy does, however long it gets.
-        most = self._asking.policy.max_object_size
-        writer = self._cache.store.body(expected, self.key, most) if entry is not None else None
-        if entry is None or writer is None:
-            self._pass(response, why or TOO_LARGE, None)
-            return
+        writer = cache.store.body(size, self.key, self._asking.policy.max_object_size)
+        if writer is None:
+            return False
         self.state = FillState.KEEPING
         self.entry = entry
-        self.body = body = FillBody(writer, expected, self._stream.pause, self._stream.resume, self._deserted)
-        first = self._waiting.has_first
-        self._waiting.let_go(lambda asking: is_near(asking, body), "range")
+        self.body = body = FillBody(writer, expected, stream.pause, stream.resume, self._deserted, span, kept.around)
+        first, now = self._waiting.has_first, cache.now()
+        self._waiting.let_go(lambda asking: is_near(asking, entry, body, now), "range")
         self._waiting.hand_out(
             entry, lambda asking: self._answers.growing(asking, entry, body, asking is not self._asking), now
         )
@@ -175,15 +167,21 @@ class Fill:
             # Who has it already, or wants its head alone, has all that it wants; it is kept for others.
             self._background = self._background or first
             self._deserted()
+        return True
 
     def whole_came(self, response: ResponseHead, plain: ResponseHead, body: bytes) -> None:
         """A response that is there in one piece."""
         if self._is_settled(plain):
             return
-        self._answers.aged = b"age" in plain.headers.index
-        now = self._cache.now()
-        entry, why = self._kept(plain, now)
-        if entry is not None:
+        kept, now = self._kept(plain), self._cache.now()
+        entry, why = kept.entry, kept.why
+        if entry is not None and kept.span is not None:
+            if self._grow(kept, entry, None):
+                self.body_came(body)
+                self.ended(_NO_FIELDS)
+                return
+            why = TOO_LARGE
+        elif entry is not None:
             written = self._keeping.written(body)
             if written is not None:
                 self._over()
@@ -195,7 +193,7 @@ class Fill:
                 return
             why = TOO_LARGE
         self._over()
-        self._pass(response, why, body)
+        self._not_kept(response, why, body)
 
     def body_came(self, data: bytes) -> None:
         """Part of it."""
@@ -216,13 +214,9 @@ class Fill:
         if passed is not None:
             passed.end(trailers)
         if body is not None and entry is not None:
-            try:
-                kept = body.finish()
-                if kept is not None:
-                    # Before those that have all of it ask for the next.
-                    self._keep(Entry(self.key, entry.head, kept))
-            finally:
-                body.complete()
+            # Before those that have all of it ask for the next.
+            self._keep_came(entry, body, whole=True)
+            body.complete()
 
     def refused(self, refusal: Refusal) -> None:
         """There is no response."""
@@ -246,96 +240,99 @@ class Fill:
             # Others that share the cache do so.
             return True
         self._over()
-        if self.body is not None:
-            self.body.fail()
+        self._break_off()
         # Those that are left have come to others, and ask by way of those.
         self._waiting.each(Waiter.decide_anew)
         return False
 
     def was_cut(self, error: str, detail: str) -> None:
         """The rest of the body does not come."""
-        body, passed = self.body, self._passed
+        passed = self._passed
         self._over()
         fault = UpstreamClosed(detail)
         if error:
             fault.error = error
         if passed is not None:
             passed.fail(fault)
-        if body is not None:
-            body.fail()
+        self._break_off()
         self._waiting.each(lambda waiter: waiter.answer(lambda: Refusal.of(fault)))
 
     # -- what becomes of it
 
     def _is_settled(self, plain: ResponseHead) -> bool:
         """Whether those that wait get what is stored: it was validated, or the origin has failed."""
-        if plain.status == 304:
-            if self.stale is None and not self._others:
+        sought = self.sought
+        incomplete, missing = sought.incomplete, sought.missing
+        if incomplete is not None and missing is not None:
+            if plain.status in NO_WHOLE:
+                if not self.outdated:
+                    self._combined = self._keeping.combined(plain, incomplete, missing, self._cache.now())
+                if self._combined is None:
+                    self._ask_plainly(incomplete)
+                    return True
+            elif plain.status in TELLING:
+                self._keeping.drop(incomplete)
+        elif plain.status == 304:
+            if sought.stale is None and not sought.others:
                 # RFC 9110 section 15.4.5: there was no condition. A client would take it for an empty page.
                 self.refused(Refusal(502, "http_protocol_error", "304 to a request without a condition"))
             else:
-                self._validated(plain)
+                self._over()
+                self._validation.validated(plain, self.request, self.outdated)
             return True
         return is_failure(plain.status) and self._stand_in(f"the origin answered {plain.status}")
 
-    def _validated(self, plain: ResponseHead) -> None:
-        cache, now, stale = self._cache, self._cache.now(), self.stale
-        self._over()
-        self._answers.aged = b"age" in plain.headers.index
-        times = Times(self._keeping.asked_at, now)
-        told = held(
-            self._others if stale is None else (stale,),
-            plain.headers,
-            self._request.headers,
-            times,
-            lambda status, headers: self._keeping.may_store(ResponseHead(status, headers), times).freshness,
-            matched=stale is not None,
-            mark=self._keeping.mark,
-        )
-        if told is None:
-            # It says nothing of what is stored (RFC 9111 section 4.3.4): the next one is to bring all of it.
-            if stale is not None:
-                cache.store.remove(stale)
-            self._waiting.each(Waiter.ask_again)
+    def _not_kept(self, response: ResponseHead, why: str, whole: bytes | None) -> None:
+        incomplete = self.sought.incomplete
+        if self._combined is None or incomplete is None:
+            self._pass(response, why, whole)
             return
-        try:
-            entry = self._keeping.keep_held(told, self.stale, self.outdated)
-        except Exception:
-            # Those who wait for it get it all the same.
-            _log.failure("a store failed")
-            entry = Entry(self.key, told.head, told.holds.body)
-        # Whom the origin has told something with it is the one that has asked.
-        cookies = [line for line in plain.headers.lines if line[:11].lower() == b"set-cookie:"]
-        if cookies and self._waiting.has_first:
-            self._asking.context.add_lines(*cookies)
-        self._waiting.hand_out(
-            entry,
-            lambda asking: self._answers.stored(
-                asking, entry, stored=told.stored, served=Served.REVALIDATED, status=304
-            ),
-            now,
-            told.stored,
-        )
+        # Alone, what was missing is no answer to anybody.
+        self._ask_plainly(incomplete)
+        if whole is None:
+            self._stream.cancel()
+
+    def _ask_plainly(self, incomplete: Entry) -> None:
+        """What has come does not complete what is ``incomplete``: all that is there is asked for."""
+        self._over()
+        self._keeping.drop(incomplete)
+        self._waiting.each(Waiter.ask_again)
 
     def _stand_in(self, why: str) -> bool:
         """Give what is stored in place of a response, if that may be."""
-        stale, now = self.stale, self._cache.now()
-        if stale is None or not may_stand_in(stale.head, self._asking.request.headers, now, self._asking.policy):
+        give = self._validation.stand_in(why)
+        if give is None:
             return False
         self._over()
-        self._waiting.stand_in(
-            stale, lambda asking: self._answers.stored(asking, stale, served=Served.STALE, why=why), now
-        )
+        give()
         return True
 
-    def _kept(self, plain: ResponseHead, now: float) -> tuple[Entry | None, str]:
+    def _kept(self, plain: ResponseHead) -> Kept:
         """What is kept of a response with this head, or why nothing is."""
+        now, combined = self._cache.now(), self._combined
+        self._answers.aged = b"age" in plain.headers.index
+        if combined is not None:
+            return combined
         if self.outdated:
-            return None, "something has changed it meanwhile"
+            return Kept(None, "something has changed it meanwhile")
+        if self.sought.part is not None:
+            return self._keeping.kept_part(plain, now)
         return self._keeping.kept(plain, now)
 
     def _keep(self, entry: Entry) -> str:
         return "changed meanwhile" if self.outdated else self._keeping.keep(entry)
+
+    def _keep_came(self, entry: Entry, body: FillBody, whole: bool) -> None:
+        if not self.outdated:
+            self._keeping.keep_came(entry, body, whole)
+
+    def _break_off(self) -> None:
+        """The rest of the body does not come, and is to be asked for by the next one."""
+        body, entry = self.body, self.entry
+        if body is not None:
+            if entry is not None:
+                self._keep_came(entry, body, whole=False)
+            body.fail()
 
     def _pass(self, response: ResponseHead, why: str, whole: bytes | None) -> None:
         """The response is for the one that has asked for it; all others ask themselves, at once."""
@@ -373,13 +370,10 @@ class Fill:
     def _give_up(self) -> None:
         self._over()
         self._stream.cancel()
-        if self.body is not None:
-            self.body.fail()
+        self._break_off()
 
     def _retry(self) -> None:
-        fill = Fill(
-            self._cache, self._services, self._handle, self._asking, self._request, self._why, self.stale, self._others
-        )
+        fill = Fill(self._cache, self._services, self._handle, self._asking, self._request, self.sought)
         fill.again = True
         fill.is_open = self.is_open
         fill._waiting.take_over(self._waiting, fill)

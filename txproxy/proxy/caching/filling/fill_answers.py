@@ -8,7 +8,7 @@ from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Ser
 from txproxy.cache.stored import Entry
 from txproxy.interfaces.answers import RelayedAnswer
 from txproxy.proxy.caching.asking import Asking
-from txproxy.proxy.caching.delivery import growing_answer, stored_answer, with_status
+from txproxy.proxy.caching.delivery import growing_answer, part_answer, stored_answer, with_status
 from txproxy.proxy.caching.filling.fill_body import FillBody
 from txproxy.proxy.caching.filling.passed_body import PassedBody
 from txproxy.proxy.caching.shared_cache import SharedCache
@@ -55,6 +55,8 @@ class FillAnswers:
         """That of what still comes; ``collapsed`` is whether it comes for another."""
         verdict = self._verdict(entry, Served.MISS, True, collapsed)
         aged = self.aged or collapsed
+        if body.is_part and body.around is None and not collapsed:
+            return part_answer(asking, entry, body, verdict, self._cache.name, self._cache.now(), self._later, aged)
         return growing_answer(asking, entry, body, verdict, self._cache.name, self._cache.now(), self._later, aged)
 
     def passed_on(self, response: ResponseHead, why: str, body: bytes | PassedBody) -> RelayedAnswer:

@@ -8,6 +8,8 @@ from typing import Final, Protocol
 
 from twisted.logger import Logger
 
+from txproxy.cache.parts.partial_content import Span
+from txproxy.cache.parts.parts_body import PartsBody
 from txproxy.cache.stored import FileRange, StoredBody
 from txproxy.proxy.caching.stored_reader import Reader
 
@@ -40,11 +42,14 @@ class FillBody:
     """A body that comes, of ``expected`` bytes if that is known. Part of it is with the ``writer`` of a store; where
     that takes no more, the rest is held here for who reads it, and no longer. ``pause`` and ``resume`` are for who
     brings it, and ``deserted`` is called when its last reader has left before its end.
+
+    Only a ``span`` of it may come; then ``around`` has what is stored of the rest, if anything is. Readers count from
+    where the whole begins, and what is private here from where the span does.
     """
 
     __slots__ = (
-        "expected", "_writer", "_kept", "_kept_size", "_over", "_held_from", "_held_to", "_readers", "_waiting",
-        "_pause", "_resume", "_paused", "_deserted", "_read_to",
+        "expected", "start", "stop", "around", "_writer", "_kept", "_kept_size", "_over", "_held_from", "_held_to",
+        "_readers", "_waiting", "_pause", "_resume", "_paused", "_deserted", "_read_to",
     )  # fmt: skip
 
     def __init__(
@@ -54,8 +59,14 @@ class FillBody:
         pause: Callable[[], None],
         resume: Callable[[], None],
         deserted: Callable[[], None],
+        span: Span | None = None,
+        around: PartsBody | None = None,
     ) -> None:
         self.expected = expected
+        # where in the body that begins and ends which comes
+        self.start = 0 if span is None else span.start
+        self.stop = expected if span is None else span.stop
+        self.around = around
         self._writer: Writer | None = writer
         self._kept = writer.body
         # how much of the body the store has
@@ -77,7 +88,7 @@ class FillBody:
     @property
     def available(self) -> int:
         """See :class:`txproxy.proxy.caching.stored_reader.Growth`."""
-        return self._held_to
+        return self.start + self._held_to
 
     @property
     def length(self) -> int:
@@ -86,6 +97,16 @@ class FillBody:
 
     def parts(self, start: int, stop: int) -> list[bytes | FileRange]:
         """See :class:`txproxy.cache.stored.StoredBody`."""
+        around, first = self.around, self.start
+        if around is None or (start >= first and stop <= first + self._held_to):
+            return self._parts(start - first, stop - first)
+        if start < first:
+            return around.parts(start, min(stop, first))
+        if start < first + self._held_to:
+            return self._parts(start - first, self._held_to)
+        return around.parts(start, stop)
+
+    def _parts(self, start: int, stop: int) -> list[bytes | FileRange]:
         there = self._kept_size
         found = self._kept.parts(start, min(stop, there)) if start < there else []
         at = self._held_from
@@ -97,6 +118,15 @@ class FillBody:
                 found.append(piece[low - at : high - at])
             at += len(piece)
         return found
+
+    def will_have(self, start: int, stop: int) -> bool:
+        """Whether all bytes from ``start`` up to ``stop`` are there once no more comes."""
+        if self.stop is None or (self.start <= start and stop <= self.stop):
+            return True
+        around = self.around
+        if around is None:
+            return False
+        return around.has(start, min(stop, self.start)) and around.has(max(start, self.stop), stop)
 
     def attach(self, reader: Reader) -> None:
         """There is one more reader."""
@@ -126,15 +156,21 @@ class FillBody:
         return self._writer is not None
 
     @property
+    def is_part(self) -> bool:
+        """Whether not all of it comes."""
+        return self.start > 0 or self.stop != self.expected
+
+    @property
     def is_worth_it(self) -> bool:
         """Whether the rest is to be fetched though nobody reads it: that is little, or the half of it is there."""
         if self._writer is None:
             return False
         there = self._held_to
-        if self.expected is None:
+        if self.stop is None:
             # It may never end.
             return there - self._read_to <= AHEAD
-        return self.expected - there <= AHEAD or 2 * there >= self.expected
+        size = self.stop - self.start
+        return size - there <= AHEAD or 2 * there >= size
 
     @property
     def is_read(self) -> bool:
@@ -177,14 +213,21 @@ class FillBody:
 
     def finish(self) -> StoredBody | None:
         """All of it is there; gives what the store has, None if that is not all."""
+        if self.stop is not None and self.start + self._held_to != self.stop:
+            # Whoever brings it has not kept his word.
+            self._abandon()
+            return None
+        return self._finish()
+
+    def cut(self) -> StoredBody | None:
+        """No more comes; gives what the store has of it, None if that is nothing."""
+        return self._finish() if self._kept_size else None
+
+    def _finish(self) -> StoredBody | None:
         writer, self._writer = self._writer, None
         if writer is None:
             return None
         self._held_from = self._kept_size
-        if self.expected is not None and self._held_to != self.expected:
-            # Whoever brings it has not kept his word.
-            writer.abandon()
-            return None
         # It is the same bytes, and stays whatever becomes of the entry.
         kept = writer.finish()
         if kept is not None:
@@ -200,14 +243,17 @@ class FillBody:
 
     def fail(self) -> None:
         """No more comes."""
-        if self._writer is not None:
-            self._held_from = self._kept_size
-            self._writer.abandon()
-            self._writer = None
+        self._abandon()
         readers, self._readers = self._readers, set()
         self._waiting.clear()
         for reader in readers:
             reader.fail()
+
+    def _abandon(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            self._held_from = self._kept_size
+            writer.abandon()
 
     def _tell(self) -> None:
         waiting, self._waiting = self._waiting, set()
@@ -218,9 +264,13 @@ class FillBody:
         """Let go of what all have had."""
         over = self._over
         if over and self._writer is None:
-            least = min(reader.needed for reader in self._readers)
+            least = self._least()
             while over and self._held_from + len(over[0]) <= least:
                 self._held_from += len(over.popleft())
+
+    def _least(self) -> int:
+        """From where on any of its readers needs it."""
+        return max(0, min(reader.needed for reader in self._readers) - self.start)
 
     def _desert(self) -> None:
         """The last reader has left. What waited for it is not to wait any longer, if the rest is wanted."""
@@ -236,9 +286,9 @@ class FillBody:
         there = self._held_to
         if self._writer is None:
             # It is in memory for the slowest of them.
-            too_far = there - min(reader.needed for reader in self._readers) > AHEAD
+            too_far = there - self._least() > AHEAD
         else:
-            fastest = max(reader.position for reader in self._readers)
+            fastest = max(0, max(reader.position for reader in self._readers) - self.start)
             too_far = there - fastest > AHEAD and all(reader.held for reader in self._readers)
         if too_far:
             self._paused = True

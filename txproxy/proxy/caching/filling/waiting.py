@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
+from txproxy.cache.parts.partial_content import has_wanted
 from txproxy.cache.reuse import Use, may_stand_in, use_of
 from txproxy.cache.stored import Entry
 from txproxy.cache.vary import matches
@@ -26,7 +27,15 @@ def is_for(entry: Entry, asking: Asking, now: float) -> bool:
     application knows of that client, and its validation by another one would be that one's.
     """
     headers = asking.request.headers
-    return matches(entry.head, headers) and use_of(entry.head, headers, now, asking.policy) in _USABLE
+    return (
+        matches(entry.head, headers)
+        and use_of(entry.head, headers, now, asking.policy) in _USABLE
+        and _has_wanted(entry, asking, now)
+    )
+
+
+def _has_wanted(entry: Entry, asking: Asking, now: float, validated: bool = True) -> bool:
+    return has_wanted(entry, asking.request.method, asking.request.headers, now, validated)
 
 
 class Waiting:
@@ -87,8 +96,9 @@ class Waiting:
 
         def give(waiter: Waiter) -> None:
             asking = waiter.asking
-            # What was asked for on its behalf is for it in any case.
-            if asking is self._first or (for_all and is_for(entry, asking, now)):
+            # What was asked for on its behalf is for it in any case, as far as it is there.
+            mine = asking is self._first and _has_wanted(entry, asking, now)
+            if mine or (for_all and is_for(entry, asking, now)):
                 waiter.answer(lambda: answer(asking))
             else:
                 waiter.ask_again()
@@ -102,6 +112,7 @@ class Waiting:
             asking = waiter.asking
             headers = asking.request.headers
             fits = asking is self._first or matches(stale.head, headers)
+            fits = fits and _has_wanted(stale, asking, now, validated=False)
             if fits and may_stand_in(stale.head, headers, now, asking.policy):
                 waiter.answer(lambda: answer(asking))
             else:
