@@ -36,7 +36,8 @@ class RequestContext:
     ``errand`` says what a request is that the proxy makes in the course of another; empty for a client's own.
     ``personal`` is whether an upstream may take it for somebody's though it does not say so itself: it is sent with a
     login that the client does not hold, or with what somebody has said of the client who was asked.
-    ``cache`` is what a cache has done with it, if there is one, and ``limit`` what a limit of requests has, for logs.
+    ``cache`` is what a cache has done with it, if there is one, and ``limit`` what a limit of requests has, for logs;
+    ``fetched`` are the exchanges by which the cache has got for it what it had not.
     ``informational`` tells the client something before the final response; None where nobody may.
     ``repeats`` is whether all that was decided of it so far follows from its bytes and its connection alone, for as
     long as that has the same factory: another one of the same bytes would have come as far as this one. Who knows that
@@ -58,6 +59,7 @@ class RequestContext:
     personal = False
     cache: Any = None
     limit: LimitHit | None = None
+    fetched: tuple[Any, ...] = ()
     informational: Callable[[ResponseHead], None] | None = None
     repeats = False
     again: LastingAnswer | None = None

@@ -43,6 +43,13 @@ class AttemptRecord:
         self.status = status
         self.upstream = upstream
 
+    def move(self, seconds: float) -> None:
+        """Count its times from so much earlier: it was recorded by itself, and is part of a longer exchange."""
+        self.began += seconds
+        self.ended += seconds
+        if self.connected is not None:
+            self.connected += seconds
+
     @property
     def peer(self) -> Any:
         """The address of who was connected to, which may be a proxy on the way; None if nobody was."""

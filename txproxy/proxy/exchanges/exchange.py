@@ -513,4 +513,5 @@ class Exchange(Attempts):
             context.trace.say("answer", status_text(self.status), "from the upstream")
         if self.recording is not None:
             self.recording.attempt_over(None, self.upstream_status)
-            self.services.exchange_finished(self.recording.of(self))
+            if not self.downstream.errand:
+                self.services.exchange_finished(self.recording.of(self))

@@ -70,8 +70,25 @@ class Recording:
                 AttemptRecord(attempt, self._began, self._connected, ended, self._reused, fault, status, self._upstream)
             )
 
+    def _take(self, fetched: tuple[Any, ...]) -> None:
+        """Have the attempts of exchanges with which a cache has got what it had not, as far as they are."""
+        for exchange in fetched:
+            other: Recording = exchange.recording
+            # It may be over a moment later than what has waited for it.
+            other.attempt_over(None, exchange.upstream_status)
+            later = other._started - self._started
+            for one in other._attempts:
+                one.move(later)
+                self._attempts.append(one)
+            if other._first_byte is not None:
+                self._first_byte = other._first_byte + later
+
     def of(self, exchange: Any) -> ExchangeRecord:
         """The whole of it, now that the ``exchange`` is over."""
+        context = exchange.context
+        if context.fetched:
+            self._take(context.fetched)
+            context.fetched = ()
         return ExchangeRecord(
             exchange.request,
             exchange.context,

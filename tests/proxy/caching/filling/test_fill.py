@@ -487,3 +487,26 @@ def test_when_the_proxy_stops_nothing_is_left(point):
     assert all(client.closed for client in clients)
     assert not proxy.cache.fills and not proxy.factory.services.errands
     proxy.close()
+
+
+def test_who_was_the_reason_has_the_attempts_in_its_record(proxy):
+    clients = proxy.herd(get(), get())
+    proxy.advance(2)
+    origin, _ = proxy.question()
+    origin.send(proxy.response(**FRESH))
+    got(clients)
+    first, second = proxy.finished
+    (attempt,) = first.attempts
+    assert (attempt.status, attempt.fault) == (200, None)
+    assert (attempt.ended, first.first_byte) == pytest.approx((2, 2))
+    assert not second.attempts and second.context.cache.collapsed
+    proxy.ask(get())
+    assert not proxy.finished[-1].attempts
+    assert all(not one.context.fetched for one in proxy.finished)
+
+
+def test_attempts_that_failed_are_in_it_as_well(proxy):
+    proxy.network.script = [DialError("no"), DialError("no")]
+    proxy.herd(get())
+    (record,) = proxy.finished
+    assert [one.fault.error for one in record.attempts] == ["destination_unavailable"] and record.status == 503

@@ -124,7 +124,7 @@ class Fill:
         self._background = background
         self._keeping.begin()
         self._cache.fills.setdefault(self.key, []).append(self)
-        self._stream.start()
+        self._stream.start(None if background else self._asking.context)
 
     # -- what comes (see txproxy.proxy.caching.filling.fill_stream.Filled)
 

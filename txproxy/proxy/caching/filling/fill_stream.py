@@ -11,6 +11,7 @@ from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.interfaces.middleware import Handler
 from txproxy.proxy.exchanges.errands import ErrandStream
+from txproxy.proxy.exchanges.recording import Recording
 from txproxy.proxy.services import Services
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
@@ -82,9 +83,14 @@ class FillStream(ErrandStream):
         plan = self._exchange.plan
         return 0 if plan is None else plan.cuts
 
-    def start(self) -> None:
-        """Send it."""
-        self._services.errands.add(self)
+    def start(self, asked: RequestContext | None = None) -> None:
+        """Send it, for a request of this context, if a client waits."""
+        services = self._services
+        services.errands.add(self)
+        if asked is not None and services.observed:
+            # Whoever is told of the client's request hears of this as of its own attempts.
+            self._exchange.recording = Recording(services.seconds)
+            asked.fetched = (*asked.fetched, self._exchange)
         super().start()
 
     def pause(self) -> None:
