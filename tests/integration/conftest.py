@@ -181,16 +181,18 @@ def open_folder(open_folders):
 
 @pytest.fixture
 def run_squid(processes, open_folder):
-    """Runs a Squid that serves everybody, or those who know the password of bob, or follows other lines of its file."""
+    """Runs a Squid that serves everybody, or those who know the password of bob, or follows other lines of its file.
+    It keeps no response, if ``storing`` does not say otherwise.
+    """
 
-    def run(password=None, access=OPEN_TO_ALL):
+    def run(password=None, access=OPEN_TO_ALL, storing=("cache deny all",)):
         squid, port = need("squid"), free_port()
         spool = open_folder / f"squid-{port}"
         spool.mkdir()
         spool.chmod(0o777)
         lines = [
             f"http_port 127.0.0.1:{port}",
-            "cache deny all",
+            *storing,
             f"access_log stdio:{spool}/access.log",
             "logfile_rotate 0",
             f"cache_log {spool}/cache.log",

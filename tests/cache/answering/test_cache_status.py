@@ -87,6 +87,7 @@ def test_logs_have_the_reason(verdict: CacheVerdict, why: str) -> None:
         (CacheVerdict(served=Served.EXPIRED, forwarded=ForwardedFor.STALE), "EXPIRED", b"TCP_REFRESH_MODIFIED"),
         (CacheVerdict(served=Served.MISS, forwarded=ForwardedFor.URI_MISS), "MISS", b"TCP_MISS"),
         (CacheVerdict(served=Served.MISS, forwarded=ForwardedFor.REQUEST), "MISS", b"TCP_CLIENT_REFRESH_MISS"),
+        (CacheVerdict(served=Served.EXPIRED, forwarded=ForwardedFor.REQUEST), "EXPIRED", b"TCP_CLIENT_REFRESH_MISS"),
         (CacheVerdict(served=Served.BYPASS, forwarded=ForwardedFor.BYPASS), "BYPASS", b"TCP_MISS"),
     ],
 )

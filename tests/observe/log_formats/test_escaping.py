@@ -4,7 +4,16 @@ import json
 
 import pytest
 
-from txproxy.observe.log_formats.escaping import as_url, in_brackets, in_json, in_url, json_text, one_word, quoted
+from txproxy.observe.log_formats.escaping import (
+    as_url,
+    in_brackets,
+    in_json,
+    in_url,
+    json_text,
+    one_word,
+    quoted,
+    whole_url,
+)
 
 ALL = bytes(range(256))
 WAYS = [quoted, one_word, in_url, as_url, in_brackets, in_json]
@@ -32,6 +41,7 @@ def test_quotes_are_as_nginx_has_them():
 def test_urls_and_brackets_are_as_squid_has_them():
     assert in_url(b"/a b%20<c>\xff") == b"/a%20b%20%3Cc%3E%FF"
     assert as_url(b"100%") == b"100%25"
+    assert whole_url(b"http://a/b%20<'c'>\"~ \x7f\xff") == b"http://a/b%20<'c'>\"~%20%7F%FF"
     assert in_brackets(b"Bob [B.]\n") == b"Bob %5BB.%5D%0A"
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from tests.observe.log_formats.records import Stream, attempt, head, record
 from txproxy.cache.answering.cache_status import CacheVerdict, Served
+from txproxy.errors import DnsError
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.answers import Outcome, Verdict
 from txproxy.observe.log_formats.squid_words import hierarchy, result, stream_result
@@ -19,7 +20,7 @@ DENIED = Verdict(outcome=Outcome.DENY, rule="ads")
         (record(attempts=[attempt()], outcome="client-gone", status=0), b"TCP_MISS_ABORTED"),
         (record(attempts=[attempt()], outcome="connection_refused", status=502), b"TCP_MISS"),
         (record(CONNECT, attempts=[attempt()], outcome="tunnel"), b"TCP_TUNNEL"),
-        (record(CONNECT, attempts=[attempt()], outcome="connection_refused", status=502), b"TCP_TUNNEL"),
+        (record(CONNECT, attempts=[attempt()], outcome="connection_refused", status=502), b"NONE_NONE"),
         (record(CONNECT, outcome="http_request_denied", status=403, verdict=DENIED), b"TCP_DENIED"),
         (record(outcome="http_request_denied", status=403), b"TCP_DENIED"),
         (record(outcome="destination_ip_prohibited", status=403, attempts=[attempt()]), b"TCP_DENIED"),
@@ -53,6 +54,8 @@ def test_the_way_that_it_went():
 
     assert hierarchy(record()) == b"HIER_NONE"
     assert hierarchy(record(attempts=[attempt()])) == b"HIER_DIRECT"
+    lost = record(attempts=[attempt(fault=DnsError("x"), connected=None)])
+    assert hierarchy(lost) == b"HIER_NONE"
     through = Address("a", 80, through=Parent())
     assert hierarchy(record(attempts=[attempt(), attempt(address=through)])) == b"FIRSTUP_PARENT"
     pooled = attempt()

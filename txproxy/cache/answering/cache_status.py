@@ -54,6 +54,8 @@ _SQUID: Final = {
     Served.BYPASS: b"TCP_MISS",
 }
 _FROM_MEMORY: Final = {Served.HIT: b"TCP_MEM_HIT", Served.UPDATING: b"TCP_MEM_HIT"}
+# What the origin has answered.
+_BY_ORIGIN: Final = frozenset({Served.MISS, Served.BYPASS, Served.EXPIRED})
 # What goes to no origin.
 _FROM_STORE: Final = frozenset({Served.HIT, Served.STALE, Served.UPDATING})
 
@@ -91,7 +93,7 @@ class CacheVerdict:
     @property
     def squid_word(self) -> bytes:
         """For logs in the manner of Squid."""
-        if self.forwarded is ForwardedFor.REQUEST and self.served in (Served.MISS, Served.BYPASS):
+        if self.forwarded is ForwardedFor.REQUEST and self.served in _BY_ORIGIN:
             return b"TCP_CLIENT_REFRESH_MISS"
         if self.memory and self.served in _FROM_MEMORY:
             return _FROM_MEMORY[self.served]

@@ -45,7 +45,9 @@ one_word: Final = _by_byte(lambda byte: _is_control(byte) or byte in b' "\\', b"
 # As Squid does: rfc1738.c, and QuoteMimeBlob of format/Quoting.cc. What stands between spaces:
 _UNSAFE: Final = b" <>\"#{}|\\^~[]`'"
 in_url: Final = _by_byte(lambda byte: _is_control(byte) or byte in _UNSAFE, b"%%%02X")
-# the same, where a % is none of an escape yet
+# a URL itself, which stays as it was sent
+whole_url: Final = _by_byte(lambda byte: _is_control(byte) or byte == 0x20, b"%%%02X")
+# any text, where a % is none of an escape yet
 as_url: Final = _by_byte(lambda byte: _is_control(byte) or byte in _UNSAFE + b"%", b"%%%02X")
 in_brackets: Final = _by_byte(lambda byte: _is_control(byte) or byte in b'%"[]', b"%%%02X")
 

@@ -12,7 +12,7 @@ import attrs
 
 from txproxy.components.values import hint, shown
 from txproxy.errors import ConfigError
-from txproxy.observe.log_formats.escaping import Escape, as_url, in_brackets, in_json, in_url, one_word, quoted
+from txproxy.observe.log_formats.escaping import Escape, as_url, in_brackets, in_json, one_word, quoted
 from txproxy.observe.log_formats.log_field import LogField
 from txproxy.observe.log_formats.nginx_names import FAMILIES
 from txproxy.observe.log_formats.percent_codes import Worded
@@ -41,7 +41,7 @@ class Within(Enum):
 
 _OPENS: Final = {'"': Within.QUOTES, "[": Within.BRACKETS, "]": Within.NEITHER}
 # where Squid looks at what a value stands in
-_IN_PLACE: Final = {Within.NEITHER: in_url, Within.QUOTES: quoted, Within.BRACKETS: in_brackets}
+_IN_PLACE: Final = {Within.QUOTES: quoted, Within.BRACKETS: in_brackets}
 
 
 @attrs.frozen
@@ -168,7 +168,8 @@ class FormatReader:
         field, end = self._field(text, code, word, end + len(code))
         if escape is None:
             # What Apache has is escaped in one way, wherever it stands.
-            escape = field.escape if field.escape is not in_url else _IN_PLACE[within]
+            by_place = within is not Within.NEITHER and field.escape is not quoted
+            escape = _IN_PLACE[within] if by_place else field.escape
             escape = _QUOTING[quote] if quote else escape
         return Placed(field, escape, form.encode("ascii")), end
 

@@ -13,7 +13,7 @@ from txproxy.errors import ConfigError
 from txproxy.interfaces.record import ExchangeRecord
 from txproxy.observe.log_formats import record_facts as facts
 from txproxy.observe.log_formats import squid_words
-from txproxy.observe.log_formats.escaping import in_url
+from txproxy.observe.log_formats.escaping import in_url, whole_url
 from txproxy.observe.log_formats.log_field import (
     ABSENT,
     LogField,
@@ -58,7 +58,9 @@ def _path(record: ExchangeRecord, now: float) -> bytes | None:
 
 
 def _last_host(record: ExchangeRecord, now: float) -> bytes | None:
-    return facts.upstream_host(record.attempts[-1]) if record.attempts else None
+    if not record.attempts or squid_words.is_lost(record.attempts[-1]):
+        return None
+    return facts.upstream_host(record.attempts[-1])
 
 
 def _last_port(record: ExchangeRecord, now: float) -> bytes | None:
@@ -93,6 +95,11 @@ def _connection_end(record: ExchangeRecord, now: float) -> bytes:
 def _squid(get: Callable[[ExchangeRecord, float], bytes | None], of_stream: Any = None) -> LogField:
     """A text that Squid escapes in its own way."""
     return attrs.evolve(text(get, of_stream), escape=in_url)
+
+
+def _as_sent(get: Callable[[ExchangeRecord, float], bytes | None], of_stream: Any = None) -> LogField:
+    """A URL, or part of one."""
+    return attrs.evolve(text(get, of_stream), escape=whole_url)
 
 
 def _url(record: ExchangeRecord, now: float) -> bytes:
@@ -151,8 +158,8 @@ _CODES: Final[dict[str, LogField]] = {
     "tr": number(lambda record, now: _milliseconds(record.seconds), lambda stream, now: _milliseconds(stream.seconds)),
     "<tt": plain(_upstream_time),
     "rm": _squid(lambda record, now: record.request.method or b"NONE", lambda stream, now: None),
-    "ru": _squid(_url, stream_upstream),
-    "rp": _squid(lambda record, now: record.request.path or None),
+    "ru": _as_sent(_url, stream_upstream),
+    "rp": _as_sent(lambda record, now: record.request.path or None),
     "rv": plain(lambda record, now: b"1.%d" % record.request.minor if record.request.method else None),
     ">rs": _squid(lambda record, now: facts.scheme(record), ABSENT),
     ">rd": _squid(lambda record, now: facts.host(record)),

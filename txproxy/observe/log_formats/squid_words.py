@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from txproxy.errors import DnsError
 from txproxy.interfaces.answers import Outcome
-from txproxy.interfaces.record import ExchangeRecord
+from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
 
 # Types of RFC 9209 that say that policy has refused.
 _DENIED: Final = frozenset({"http_request_denied", "destination_ip_prohibited"})
@@ -34,8 +35,11 @@ def _result(record: ExchangeRecord) -> bytes:
         denied = verdict is not None and verdict.outcome is Outcome.DENY
         if denied or record.outcome in _DENIED or record.status in _LOGIN_WANTED:
             return b"TCP_DENIED"
-    if record.outcome == "tunnel" or record.request.method == b"CONNECT":
+    if record.outcome == "tunnel":
         return b"TCP_TUNNEL"
+    if record.request.method == b"CONNECT":
+        # There was none.
+        return b"NONE_NONE"
     if record.attempts or record.outcome == "client-gone":
         return b"TCP_MISS"
     if record.outcome == "answered":
@@ -48,9 +52,14 @@ def stream_result(stream: Any, now: float) -> bytes:
     return b"TCP_TUNNEL_ABORTED" if stream.outcome == "client-gone" else b"TCP_TUNNEL"
 
 
+def is_lost(attempt: AttemptRecord) -> bool:
+    """Whether there is nowhere that it could have gone: the name was not found."""
+    return attempt.fault is not None and attempt.fault.error == DnsError.error
+
+
 def hierarchy(record: ExchangeRecord, now: float = 0.0) -> bytes:
     """Squid's ``%Sh``. Upstreams of a pool are peers to it, and so are parents."""
-    if not record.attempts:
+    if not record.attempts or is_lost(record.attempts[-1]):
         return b"HIER_NONE"
     attempt = record.attempts[-1].attempt
     peer = getattr(attempt, "upstream", None) is not None or getattr(attempt, "parent", None) is not None
