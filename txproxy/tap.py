@@ -22,7 +22,8 @@ from txproxy.cli.options.run import RunOptions
 from txproxy.cli.options.shared import Mode, say
 from txproxy.components.values import brief, hint
 from txproxy.errors import ConfigError, masked
-from txproxy.observe.log_file import STANDARD_OUTPUT, LogFile
+from txproxy.observe.log_destinations import STANDARD_OUTPUT
+from txproxy.observe.log_file import LogFile
 from txproxy.observe.twistd_log import TwistdLog
 from txproxy.runtime.proxy_service import ProxyService
 from txproxy.runtime.workers.master_service import MasterService

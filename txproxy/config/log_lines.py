@@ -1,14 +1,26 @@
-"""What lines of access logs are like, as a configuration says it."""
+"""Where access lines go, and what they are like, as a configuration says it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
+from txproxy.observe.log_destinations import destination_of, is_file
 from txproxy.observe.log_formats.format_text import WORDS
 from txproxy.observe.log_formats.line_format import COMBINED, line_format
 
 DEFAULT_LINES: Final = COMBINED
 NAMED_LINES: Final = WORDS
+
+
+def parse_log_place(place: str, file_name: Callable[[str], str]) -> str:
+    """Where access lines go: a file, whose whole name ``file_name`` gives, ``-``, ``none``, a syslog server or the
+    journal; else ``ConfigError``.
+    """
+    if place == "none":
+        return place
+    destination_of(place)
+    return file_name(place) if is_file(place) else place
 
 
 def parse_log_lines(text: str) -> str:

@@ -6,15 +6,18 @@ from time import time
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces.record import ExchangeRecord
+from txproxy.observe.log_destinations import destination_of
 from txproxy.observe.log_file import LogFile
 from txproxy.observe.log_formats.combined import BriefStream
 from txproxy.observe.log_formats.line_format import COMBINED, LineFormat, line_format
 
 
 def open_log(path: str) -> LogFile:
-    """The file that access lines go to; ``ConfigError`` if it cannot be written."""
+    """Where access lines go (see :func:`txproxy.observe.log_destinations.destination_of`); ``ConfigError`` if it cannot
+    be written to.
+    """
     try:
-        return LogFile(path)
+        return LogFile(path, destination=destination_of(path))
     except ConfigError as fault:
         raise fault.or_else("none") from None
 

@@ -1,4 +1,4 @@
-"""A file, pipe or terminal that takes lines and never makes who writes them wait.
+"""A file, pipe, terminal or socket that takes lines and never makes who writes them wait.
 
 Lines are gathered in memory, and a thread of the log's own writes them: a pipe that nobody reads, a full disk or one
 that hangs stops that thread alone. What does not fit in the buffer is dropped, counted, and said once lines flow again.
@@ -6,9 +6,9 @@ that hangs stops that thread alone. What does not fit in the buffer is dropped, 
 
 from __future__ import annotations
 
+import errno
 import os
 import select
-import stat
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
@@ -18,19 +18,15 @@ from typing import Final
 from twisted.logger import Logger
 
 from txproxy.errors import ConfigError
+from txproxy.observe.log_destinations import STANDARD_OUTPUT, Destination, FileDestination
 
 _log = Logger()
 
-STANDARD_OUTPUT: Final = "-"
 LARGEST: Final = 1 << 20  # what waits to be written, in bytes
-_MODE: Final = 0o640  # who may read it learns what others do
 # The first line after a rest is written at once, and those of this long after it together: in seconds.
 _PAUSE: Final = 0.02
 # A log that cannot be written is tried again so often, in seconds.
 _RETRY: Final = 1.0
-# PIPE_BUF: so much goes into a pipe whole, whoever else writes there. Files and their appends have no such bound.
-_WHOLE: Final = 4096
-_PIECE: Final = 1 << 16
 
 
 class _State(Enum):
@@ -46,18 +42,25 @@ class LogFile:
 
     ``counted`` makes a line of its own for the log of how many were dropped. ``held`` is for who forks: nothing is
     written before :meth:`begin`. ``copy`` is a descriptor that is to lead to the same file, whenever it is opened anew,
-    or -1. A ``ConfigError`` says why the file cannot be opened.
+    or -1. ``destination`` is where lines go, if that is no file. A ``ConfigError`` says why it cannot be opened.
     """
 
     def __init__(
-        self, path: str, *, counted: Callable[[int], bytes] | None = None, held: bool = False, copy: int = -1
+        self,
+        path: str,
+        *,
+        counted: Callable[[int], bytes] | None = None,
+        held: bool = False,
+        copy: int = -1,
+        destination: Destination | None = None,
     ) -> None:
-        # Where relative names begin may be another folder later.
-        self.path = path if path == STANDARD_OUTPUT else os.path.join(os.getcwd(), path)
-        self._given = path
+        self._destination: Destination = destination or FileDestination(path)
+        self.path = self._destination.path
+        self._given = self._destination.given
+        self._frame = self._destination.frame
         self._counted = counted
         self._copy = copy
-        self._fd = self._open(None)
+        self._fd = self._destination.open(None)
         self._state = _State.HELD if held else _State.ASLEEP
         self._thread: Thread | None = None
         # Guards all that follows, and tells both sides of what has changed. Twisted writes a line from within its
@@ -76,6 +79,8 @@ class LogFile:
 
     def write(self, line: bytes) -> None:
         """Take a line, with its end. Does not wait."""
+        if self._frame is not None:
+            line = self._frame(line)
         with self._lock:
             if self._size + len(line) > LARGEST or self._state is _State.CLOSED:
                 self._dropped += 1
@@ -179,9 +184,9 @@ class LogFile:
 
     def _put(self, lines: list[bytes]) -> bool:
         """Write them. What cannot be written is kept for the next time."""
-        done = 0
+        done, largest = 0, 1
         try:
-            largest = _PIECE if stat.S_ISREG(os.fstat(self._fd).st_mode) else _WHOLE
+            largest = self._destination.largest(self._fd)
             while done < len(lines):
                 end, size = done + 1, len(lines[done])
                 while end < len(lines) and size + len(lines[end]) <= largest:
@@ -195,6 +200,8 @@ class LogFile:
         except OSError as fault:
             with self._changed:
                 self._lines[:0] = lines[done:]
+                # Whoever listens at a socket may be another by then.
+                self._reopen = self._reopen or not largest
             self._failed(fault)
             return False
         if lines:
@@ -210,6 +217,13 @@ class LogFile:
                 # Who shares it with us has made it so.
                 select.select((), (self._fd,), (), _RETRY)
                 continue
+            except OSError as fault:
+                if fault.errno != errno.EMSGSIZE:
+                    raise
+                # It is more than a message may be, today and tomorrow.
+                with self._changed:
+                    self._dropped += 1
+                return
             if wrote == len(lines[at]):
                 return
             lines[at] = lines[at][wrote:]
@@ -242,9 +256,11 @@ class LogFile:
 
     def _begin_anew(self) -> None:
         try:
-            opened = self._open(os.fstat(self._fd))
+            opened = self._destination.open(os.fstat(self._fd))
         except (ConfigError, OSError) as fault:
-            _log.error("{fault}; the lines go on to the file from before", fault=fault)
+            if not self._failing or self._destination.largest(self._fd):
+                # What is tried anew each second is said once.
+                _log.error("{fault}; the lines go on to where they went before", fault=fault)
         else:
             before, self._fd = self._fd, opened
             if self._copy >= 0:
@@ -254,30 +270,3 @@ class LogFile:
         with self._changed:
             self._reopen = False
             self._changed.notify_all()
-
-    def _open(self, before: os.stat_result | None) -> int:
-        """A descriptor; a new file is to its owner and others what the one ``before`` was."""
-        path = self.path
-        if path == STANDARD_OUTPUT:
-            # The descriptor itself: twistd puts its own log in place of sys.stdout. Not a copy of it, which would hold
-            # on to a terminal or pipe that a daemon has let go.
-            return 1
-        # A named pipe that nobody reads yet cannot be opened for writing alone without waiting.
-        pipe = os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)
-        flags = (os.O_RDWR if pipe else os.O_WRONLY) | os.O_APPEND | os.O_CLOEXEC
-        try:
-            try:
-                opened = os.open(path, flags | os.O_CREAT | os.O_EXCL, _MODE)
-            except FileExistsError:
-                return os.open(path, flags | os.O_CREAT, _MODE)
-        except OSError as fault:
-            raise ConfigError(
-                f"{self._given}: {fault.strerror}", "accepted is a file that can be written, or -"
-            ) from None
-        if before is not None and stat.S_ISREG(before.st_mode):
-            # Whatever the umask of a daemon may be.
-            with suppress(OSError):
-                os.fchmod(opened, stat.S_IMODE(before.st_mode))
-            with suppress(OSError):
-                os.fchown(opened, before.st_uid, before.st_gid)
-        return opened

@@ -10,7 +10,8 @@ from twisted.logger import ILogObserver, LogEvent, formatEventAsClassicLogText
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError
-from txproxy.observe.log_file import STANDARD_OUTPUT, LogFile
+from txproxy.observe.log_destinations import STANDARD_OUTPUT
+from txproxy.observe.log_file import LogFile
 
 # What twistd's daemons write to if they are not told.
 _FILE: Final = "twistd.log"

@@ -7,6 +7,7 @@ import pytest
 from tests.observe.log_formats.records import NOW, Stream, attempt, head, record, response
 from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Served
 from txproxy.errors import ConnectionRefused
+from txproxy.interfaces.allowances import LimitHit
 from txproxy.interfaces.answers import Outcome, Verdict
 from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_formats.json_line import JsonLines
@@ -66,6 +67,8 @@ def test_what_policy_and_a_cache_have_said():
     assert [found[key] for key in ("verdict", "verdict_rule", "verdict_list", "verdict_reason")] == [
         "deny", "ads", "hosts", "no ads",
     ]  # fmt: skip
+    limited = said(record(status=429, limit=LimitHit("api", "refused")))
+    assert (limited["limit"], limited["limit_outcome"]) == ("api", "refused")
     cache = CacheVerdict(served=Served.MISS, forwarded=ForwardedFor.URI_MISS, expiry=NOW + 60, stored=True, detail="x")
     found = said(record(cache=cache))
     assert [found[f"cache{key}"] for key in ("", "_forwarded", "_ttl", "_stored", "_collapsed", "_detail")] == [

@@ -5,6 +5,7 @@ import pytest
 from tests.observe.log_formats.records import NOW, attempt, head, record
 from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Served
 from txproxy.errors import ConnectionRefused
+from txproxy.interfaces.allowances import LimitHit
 from txproxy.interfaces.answers import Outcome, Verdict
 from txproxy.observe.log_formats.line_format import line_format
 from txproxy.observe.log_formats.own_names import cache_ttl
@@ -26,6 +27,7 @@ ONE = record(
         attempt(peer="10.0.0.2", began=0.01, connected=0.015),
     ],
     verdict=Verdict(outcome=Outcome.ALLOW, rule="all", reason="r", list_name="l"),
+    limit=LimitHit("all", "delayed"),
     cache=CacheVerdict(
         served=Served.MISS, forwarded=ForwardedFor.STALE, expiry=NOW - 3, stored=True, collapsed=False, detail="d"
     ),
@@ -42,6 +44,7 @@ QUIET = record(first_byte=None)
         ("connect_time", "0.005", "-"), ("first_byte_time", "0.009", "-"), ("body_bytes_received", "3", "0"),
         ("request_id", "7f", "-"), ("verdict", "allow", "-"), ("verdict_rule", "all", "-"),
         ("verdict_reason", "r", "-"), ("verdict_list", "l", "-"), ("cache_forwarded", "stale", "-"),
+        ("limit", "all", "-"), ("limit_outcome", "delayed", "-"),
         ("cache_ttl", "-3", "-"), ("cache_stored", "1", "-"), ("cache_collapsed", "0", "-"),
         ("cache_detail", "d", "-"), ("squid_result", "TCP_MISS", "NONE_NONE"),
         ("squid_hierarchy", "HIER_DIRECT", "HIER_NONE"),

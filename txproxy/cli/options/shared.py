@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from twisted.python import usage
 
@@ -33,6 +33,10 @@ from txproxy.tls.hardening import MIN_VERSIONS
 from txproxy.tls.listener_contexts import ListenerTls
 
 T = TypeVar("T")
+_ABOUT_LOG: Final = (
+    "- for standard output, none, a file (reopened on SIGHUP and SIGUSR1), syslog:udp:HOST:PORT, syslog:unix:PATH, or "
+    "journald:"
+)
 
 
 class Mode(usage.Options):
@@ -101,7 +105,7 @@ class ListenerOptions(Mode):
         ["tls-min-version", None, default_of(ListenerTls, "min_version"), " or ".join(MIN_VERSIONS)],
         ["tls-ciphers", None, None, "OpenSSL cipher string [default: OpenSSL's strong ones]"],
         ["tls-client-ca", None, None, "require client certificates signed by the CAs in this PEM file [default: none]"],
-        ["access-log", None, "-", "- for standard output, none, or a file (reopened on SIGHUP and SIGUSR1)"],
+        ["access-log", None, "-", _ABOUT_LOG],
         [
             "access-log-format",
             None,

@@ -17,7 +17,7 @@ from txproxy.components.values import (
     whole,
 )
 from txproxy.config.endpoints import endpoint_text
-from txproxy.config.log_lines import parse_log_lines
+from txproxy.config.log_lines import parse_log_lines, parse_log_place
 from txproxy.config.middleware import find_middleware
 from txproxy.config.model import AnyListener, ForwardListener, ReverseListener, TcpListener
 from txproxy.config.setting_readers import read_settings
@@ -76,9 +76,8 @@ def read_via(table: Table, default: str | None) -> str | None:
 
 
 def read_log_file(table: Table, value: object) -> str:
-    """Where access lines go: a file, ``-`` or ``none``."""
-    where = text(value)
-    return where if where in ("-", "none") else table.file_name(where)
+    """Where access lines go."""
+    return parse_log_place(text(value), table.file_name)
 
 
 def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:

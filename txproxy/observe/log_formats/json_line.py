@@ -28,12 +28,14 @@ _VERDICT: Final = '"verdict":"%s","verdict_rule":%s,"verdict_list":%s,"verdict_r
 _NO_VERDICT: Final = _VERDICT.replace('"%s"', "%s") % (("null",) * 4)
 _TLS: Final = '"tls_version":%s,"tls_cipher":%s,"tls_server_name":%s,"tls_client":%s,'
 _NO_TLS: Final = _TLS % (("null",) * 4)
+_LIMIT: Final = '"limit":%s,"limit_outcome":"%s",'
+_NO_LIMIT: Final = '"limit":null,"limit_outcome":null,'
 # the whole of a line
 _LINE: Final = (
     '{"time":"%s.%03dZ","client":"%s","user":%s,'
     '"method":%s,"scheme":%s,"host":%s,"target":%s,"protocol":%s,"status":%s,"sent":%d,"received":%d,'
     '"duration":%.6f,"first_byte":%s,"listener":%s,"route":%s,%s"outcome":"%s","error":%s,"detail":%s,'
-    '"request_id":%s,%s%s%s"referer":%s,"user_agent":%s}\n'
+    '"request_id":%s,%s%s%s%s"referer":%s,"user_agent":%s}\n'
 )
 _PROTOCOLS: Final = ('"HTTP/1.0"', '"HTTP/1.1"')
 # of outcomes that are no fault
@@ -108,6 +110,7 @@ class JsonLines:
             _text(record.detail) if record.detail else "null",
             "null" if identifier is None else _bytes(identifier),
             _NO_VERDICT if context.verdict is None else _verdict(context.verdict),
+            _NO_LIMIT if context.limit is None else _LIMIT % (_text(context.limit.name), context.limit.outcome),
             _NO_CACHE if context.cache is None else _cache(record, now),
             self._tls(context.connection),
             self._bytes(index.get(b"referer")),
@@ -153,6 +156,7 @@ class JsonLines:
             _text(stream.detail),
             "null",
             _NO_VERDICT if context.verdict is None else _verdict(context.verdict),
+            _NO_LIMIT,
             _NO_CACHE,
             self._tls(context.connection),
             "null",

@@ -67,6 +67,16 @@ def _of_cache(name: str) -> LogField:
     return plain(get)
 
 
+def _limit(record: ExchangeRecord, now: float) -> bytes | None:
+    hit = record.context.limit
+    return of_text(hit.name) if hit is not None else None
+
+
+def _limit_outcome(record: ExchangeRecord, now: float) -> bytes | None:
+    hit = record.context.limit
+    return of_text(hit.outcome) if hit is not None else None
+
+
 def _cache_forwarded(record: ExchangeRecord, now: float) -> bytes | None:
     cache = record.context.cache
     return cache.forwarded.value if cache is not None and cache.forwarded is not None else None
@@ -103,6 +113,8 @@ _FIELDS: Final[dict[str, LogField]] = {
     "verdict_rule": _of_verdict("rule"),
     "verdict_list": _of_verdict("list_name"),
     "verdict_reason": _of_verdict("reason"),
+    "limit": text(_limit),
+    "limit_outcome": plain(_limit_outcome),
     "cache_forwarded": plain(_cache_forwarded),
     "cache_ttl": plain(lambda record, now: _of_int(cache_ttl(record, now))),
     "cache_stored": _of_cache("stored"),
