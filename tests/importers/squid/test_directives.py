@@ -122,17 +122,20 @@ def test_what_origins_or_clients_are_told_that_is_not_taken_over(line, why):
 @pytest.mark.parametrize(
     ("line", "access"),
     [
-        ("access_log none", None),
-        ("access_log /var/log/a.log combined", "/var/log/a.log"),
-        ("access_log stdio:/var/log/a.log logformat=combined", "/var/log/a.log"),
-        ("access_log daemon:/var/log/a.log combined", "/var/log/a.log"),
-        ("cache_access_log /var/log/a.log combined", "/var/log/a.log"),
-        ("", "-"),
+        ("access_log none", (None, "combined")),
+        ("access_log /var/log/a.log combined", ("/var/log/a.log", "combined")),
+        ("access_log stdio:/var/log/a.log logformat=combined", ("/var/log/a.log", "combined")),
+        ("access_log daemon:/var/log/a.log combined", ("/var/log/a.log", "combined")),
+        ("cache_access_log /var/log/a.log combined", ("/var/log/a.log", "combined")),
+        ("access_log /var/log/a.log", ("/var/log/a.log", "squid")),
+        ("access_log stdio:/var/log/a.log squid", ("/var/log/a.log", "squid")),
+        ("", ("-", "combined")),
     ],
 )
 def test_the_log_of_access(line, access):
     translated = Translated(line)
-    assert translated.config.access_log == access and not translated.notes
+    config = translated.config
+    assert (config.access_log, config.access_log_format) == access and not translated.notes
 
 
 @pytest.mark.parametrize(
@@ -140,8 +143,7 @@ def test_the_log_of_access(line, access):
     [
         ("access_log syslog:local1.info squid", "syslog:local1.info is no file"),
         ("access_log udp://h:1 squid", "udp://h:1 is no file"),
-        ("access_log /a.log", "taken over in the format combined, and not squid"),
-        ("access_log /a.log mine", "taken over in the format combined, and not mine"),
+        ("access_log /a.log mine", "taken over in the format squid, and not mine; access_format may say"),
         ("access_log /a.log combined CONNECT", "taken over for all requests"),
     ],
 )

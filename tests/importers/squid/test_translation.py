@@ -72,13 +72,13 @@ def test_the_classic_configuration_listens_and_logs_as_it_did_and_says_what_it_l
     translated = Translated(CLASSIC)
     assert translated.listener.listen == ("[::]:3128",)
     assert translated.config.access_log == "/var/log/squid/access.log"
+    assert translated.config.access_log_format == "squid"
     assert translated.policy.forwarded_for == "on"
     assert translated.config.cache.size == 256 << 20
     assert [rule.name for rule in translated.config.cache.rules] == ["37: refresh_pattern ."]
     assert [note.split(": ")[:2] for note in translated.notes] == [
         ["squid.conf:33", "cache_dir"],
         ["squid.conf:34", "coredump_dir"],
-        ["squid.conf:35", "access_log"],
         ["squid.conf:36", "refresh_pattern"],
     ]
     assert not translated.config.warnings

@@ -194,10 +194,12 @@ def _access_log(directive: Directive, settings: Settings, acls: Acls) -> None:
     options = dict(word.split("=", 1) for word in words if "=" in word)
     bare = [word for word in words if "=" not in word]
     written = options.pop("logformat", bare[0] if bare else "squid")
+    if written != "combined":
+        settings.log["access_format"] = "squid"
     if bare[1:]:
         raise Untranslatable("taken over for all requests")
-    if written != "combined":
-        raise Untranslatable(f"taken over in the format combined, and not {written}")
+    if written not in ("combined", "squid"):
+        raise Untranslatable(f"taken over in the format squid, and not {written}; access_format may say what that did")
 
 
 def _limit(key: str, parse: Callable[[Sequence[str]], Any]) -> Setting:
@@ -310,6 +312,6 @@ REASONS: Final = {
     "htcp_port": "HTCP is not spoken",
     "ssl_bump": "TLS is not opened; agree_names looks at the names that it asks for",
     "url_rewrite_program": "programs are not asked; rewrites have rules of their own",
-    "logformat": "formats of the log are not taken over",
+    "logformat": "formats of the log are not taken over; access_format of [log] takes most of them as they are",
     "cache_peer_domain": "a parent is there for hosts by ;host=PATTERN",
 }
