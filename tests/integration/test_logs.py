@@ -1,6 +1,7 @@
 """Logs never hold up the proxy: not a pipe that nobody reads, not a full disk; and all of them are begun anew."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -197,3 +198,29 @@ def test_files_and_sockets_are_those_of_the_user_that_it_becomes(processes, tmp_
         process.wait(DEADLINE)
     finally:
         shutil.rmtree(folder)
+
+
+def test_lines_go_to_a_syslog_server_and_none_is_lost_at_the_end(run_proxy, run_nginx, curl):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(DEADLINE)
+        where = f"syslog:udp:127.0.0.1:{server.getsockname()[1]}"
+        words = ["--upstream", run_nginx().url, "--access-log", where, "--access-log-format", "json"]
+        proxy = run_proxy("reverse", *words)
+        for number in range(5):
+            curl(f"{proxy.url}/name?{number}")
+        proxy.process.send_signal(signal.SIGTERM)
+        proxy.process.wait(DEADLINE)
+        for number in range(5):
+            message = server.recv(65536).decode()
+            header, _, line = message.partition(" access - ")
+            assert header.startswith("<190>1 20") and " txproxy " in header
+            said = json.loads(line)
+            assert (said["target"], said["status"], said["listener"]) == (f"/name?{number}", 200, "reverse")
+
+
+def test_a_syslog_server_that_is_not_there_is_said_at_the_start(tmp_path):
+    words = [*TWISTD, "-n", "--pidfile=", "txproxy", "forward", "--access-log", f"syslog:unix:{tmp_path}/none"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE, cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert f"--access-log syslog:unix:{tmp_path}/none: No such file or directory; accepted are" in done.stderr
