@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ from email.utils import formatdate
 
 import pytest
 
-from tests.integration.conftest import DEADLINE, free_port, need
+from tests.integration.conftest import DEADLINE, free_port, need, until
 from tests.integration.scripted_origin import scripted_origin
 
 FILE = """
@@ -90,15 +91,20 @@ CASES = [
 KEPT_FAILURES = [204, 400, 403, 404, 405, 414, 421, 500, 501, 502, 503, 504]
 
 
+def imported(file):
+    """Our file of Squid's, by which all destinations may be reached."""
+    words = [sys.executable, "-m", "txproxy", "import", str(file)]
+    toml = subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE, check=True).stdout
+    return toml.replace("# allow_destinations", "allow_destinations")
+
+
 @pytest.fixture
 def both(processes, open_folder):
     """The ports of both, and their server."""
     squid, ours = free_port(), free_port()
     own = SQUIDS_OWN.format(port=squid, folder=open_folder)
     (open_folder / "squid.conf").write_text(FILE + own + ("cache_effective_user proxy\n" if os.geteuid() == 0 else ""))
-    words = [sys.executable, "-m", "txproxy", "import", str(open_folder / "squid.conf")]
-    toml = subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE, check=True).stdout
-    toml = toml.replace(f":{squid}:", f":{ours}:").replace("# allow_destinations", "allow_destinations")
+    toml = imported(open_folder / "squid.conf").replace(f":{squid}:", f":{ours}:")
     (open_folder / "proxy.toml").write_text(toml)
     processes(need("squid"), "-N", "-f", str(open_folder / "squid.conf"), port=squid)
     with (open_folder / "log").open("wb") as out:
@@ -140,6 +146,26 @@ def how_asked(port, origin, path, requests, validator):
         is_condition = bool(asked) and validator and not conditions.isdisjoint(asked[0].fields)
         found.append(NONE if not asked else VALID if is_condition else ANEW)
     return found
+
+
+def test_what_is_kept_in_a_cache_dir_is_there_after_a_restart(processes, tmp_path):
+    port = free_port()
+    lines = f"http_port 127.0.0.1:{port}\ncache_dir ufs {tmp_path}/spool 100 16 256\n"
+    (tmp_path / "squid.conf").write_text(FILE + lines)
+    # What Squid has there is left alone.
+    (tmp_path / "spool" / "00").mkdir(parents=True)
+    (tmp_path / "proxy.toml").write_text(imported(tmp_path / "squid.conf"))
+    words = [sys.executable, "-m", "txproxy", "run", "--config", str(tmp_path / "proxy.toml")]
+    with (
+        scripted_origin(free_port(), says(200, control("max-age=600"))) as origin,
+        (tmp_path / "log").open("wb") as out,
+    ):
+        for expected in ([ANEW, NONE], [NONE, NONE]):
+            process = processes(*words, port=port, stdout=out, stderr=out)
+            assert how_asked(port, origin, "/x", TWICE, False) == expected
+            process.send_signal(signal.SIGTERM)
+            until(lambda process=process: process.poll() is not None, "it ends")
+    assert sorted(path.name for path in (tmp_path / "spool").iterdir()) == ["00", "txproxy"]
 
 
 def test_both_ask_a_server_as_often(both):
