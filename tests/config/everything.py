@@ -42,6 +42,7 @@ LIMIT = """
 { name = "\\1", rate = "9/s", burst = 20, by = ["client", "header:X-Key", "cookie:sid", "host", "listener"],
 delay = 5, status = 503, enforce = false, ratelimit_fields = true }
 """.replace("\n", " ")
+PLACES = r'{ name = "\1", concurrent = 9, queue = 3, queue_timeout = 2 }'
 EVERYTHING = """
 via = "edge"
 python_path = "."
@@ -124,9 +125,15 @@ rate = "10/m"
 burst = 5
 by = "client"
 
+[[request_limits]]
+name = "heavy"
+concurrent = 20
+queue = 10
+queue_timeout = "500ms"
+
 [[listeners]]
 name = "web"
-request_limits = ["slow", LIMIT(own)]
+request_limits = ["slow", LIMIT(own), PLACES(own places)]
 listen = ["tcp:8080", "unix:web.sock"]
 tls_listen = "tcp:8443"
 certificates = ["pair.pem", { cert = "pair.pem", key = "pair.pem" }]
@@ -229,7 +236,7 @@ name = "rest"
 action = "allow"
 tunnel_timeout = "10m"
 cache = { max_ttl = "1h" }
-request_limits = [LIMIT(of the rule)]
+request_limits = [LIMIT(of the rule), PLACES(places of the rule)]
 
 [[listeners.rewrites]]
 name = "moved"
@@ -333,7 +340,7 @@ hsts = { max_age = "365d", include_subdomains = true, preload = true }
 auth = { pool = "app", path = "/auth", copy = ["X-User"], cookies = ["*"] }
 mirror = { pool = "app", share = 0.5 }
 cache = { ttl = { 200 = "10m" }, query = "none" }
-request_limits = ["slow", LIMIT(of the route)]
+request_limits = ["slow", LIMIT(of the route), PLACES(places of the route)]
 
 [[routes]]
 name = "old"
@@ -358,6 +365,7 @@ path = "/"
 methods = "CONNECT"
 tunnel = "db"
 """.replace("365d", "8760h").replace("POLICY\n", POLICY)
+EVERYTHING = re.sub(r"PLACES\(([a-z ]+)\)", PLACES, EVERYTHING)
 EVERYTHING = re.sub(r"LIMIT\(([a-z ]+)\)", LIMIT, EVERYTHING)
 
 

@@ -233,6 +233,34 @@ def test_a_reload_keeps_what_was_counted_of_a_limit_that_has_not_changed(run):
     assert status(proxy) == 200 and counts(proxy) == {}
 
 
+def test_raw_streams_and_tunnels_have_a_place_until_they_end(run):
+    proxy = run(TCP.replace("MORE", 'request_limits = { concurrent = 1, by = "client" }'))
+    clients = [proxy.reactor.connect(5432) for _ in range(2)]
+    proxy.reactor.advance(0)
+    assert [client.closed for client in clients] == [False, True]
+    clients[0].drop()
+    proxy.reactor.advance(0)
+    assert not proxy.reactor.connect(5432).closed and len(proxy.network.dialed) == 2
+    proxy = run(FORWARD.replace("3128", "3129") + "request_limits = { concurrent = 1 }")
+    tunnels = []
+    for _ in range(2):
+        tunnels.append(proxy.reactor.connect(3129))
+        tunnels[-1].send(b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n")
+    assert [tunnel.received[9:12] for tunnel in tunnels] == [b"200", b"503"]
+
+
+def test_who_was_at_work_before_a_reload_has_its_place_after_it(run):
+    limits = 'request_limits = { concurrent = 1, by = "route" }'
+    proxy = run(reverse(limits))
+    client = proxy.reactor.connect(8080)
+    client.send(b"GET /api HTTP/1.1\r\nHost: a\r\n\r\n")
+    waits = proxy.network.connections[-1]
+    proxy.reload(reverse(limits + '\nvia = "none"'))
+    assert status(proxy, "/api") == 503
+    waits.send(OK)
+    assert client.received.startswith(b"HTTP/1.1 200") and status(proxy, "/api") == 200
+
+
 def test_what_is_off_is_not_there(run):
     proxy = run(reverse())
     mode = proxy.factory.mode

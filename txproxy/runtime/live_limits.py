@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from txproxy.config.model import AnyListener, Config, ForwardListener, ReverseListener, RouteConfig, TcpListener
+from txproxy.limits.requests.concurrency import ConcurrencyLimiter
 from txproxy.limits.requests.limit_keys import LimitPlace
 from txproxy.limits.requests.limiter import LimitCounts, Limiter
-from txproxy.limits.requests.limits_middleware import InnerLimits, LimitsMiddleware
+from txproxy.limits.requests.limits_middleware import AnyLimiter, InnerLimits, LimitsMiddleware
 from txproxy.limits.requests.request_limit import RequestLimit
 from txproxy.reverse.actions.treatments import Action
 from txproxy.reverse.actions.wrapped_action import WrappedAction
@@ -20,9 +21,9 @@ class LiveLimits:
 
     def __init__(self, config: Config, clock: Any, before: LiveLimits | None = None) -> None:
         self._clock = clock
-        known: Mapping[RequestLimit, Limiter] = before._limiters if before is not None else {}
-        self._limiters: dict[RequestLimit, Limiter] = {
-            limit: known.get(limit) or Limiter(limit) for limit in _of_config(config)
+        known: Mapping[RequestLimit, AnyLimiter] = before._limiters if before is not None else {}
+        self._limiters: dict[RequestLimit, AnyLimiter] = {
+            limit: known[limit] if limit in known else _made(limit) for limit in _of_config(config)
         }
 
     @property
@@ -30,7 +31,7 @@ class LiveLimits:
         """What came of each of them until now."""
         return tuple(limiter.counts for limiter in self._limiters.values())
 
-    def basis(self, listener: AnyListener, routes: Iterable[RouteConfig] = ()) -> tuple[Limiter, ...]:
+    def basis(self, listener: AnyListener, routes: Iterable[RouteConfig] = ()) -> tuple[AnyLimiter, ...]:
         """All that a listener has, with its ``routes``."""
         return self._of(_of_listener(listener, routes))
 
@@ -65,8 +66,12 @@ class LiveLimits:
             return action
         return WrappedAction(action, LimitsMiddleware(self._of(limits), self._clock, _place(listener)))
 
-    def _of(self, limits: Iterable[RequestLimit]) -> tuple[Limiter, ...]:
+    def _of(self, limits: Iterable[RequestLimit]) -> tuple[AnyLimiter, ...]:
         return tuple(self._limiters[limit] for limit in limits)
+
+
+def _made(limit: RequestLimit) -> AnyLimiter:
+    return Limiter(limit) if limit.rate is not None else ConcurrencyLimiter(limit)
 
 
 def _place(listener: AnyListener) -> LimitPlace:

@@ -29,6 +29,13 @@ def test_what_a_limit_says(more):
     )
 
 
+def test_a_limit_of_how_many_there_are_at_once(more):
+    config = more('[[request_limits]]\nconcurrent = 20\nby = "pool"\nqueue = 50\nqueue_timeout = "500ms"\n')
+    (limit,) = config.listeners[0].request_limits
+    assert limit == RequestLimit(name="limit 1", concurrent=20, by=("pool",), queue=50, queue_timeout=0.5)
+    assert limit.refuses_with == 503
+
+
 def test_a_limit_that_is_not_named_is_called_after_where_it_stands(read):
     config = read(
         '[[listeners]]\nname = "web"\nlisten = "tcp:1"\npool = "app"\nrequest_limits = { rate = "1/s" }\n'
@@ -60,7 +67,20 @@ def test_those_that_nobody_names_hold_everywhere_and_the_others_where_they_are_n
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[[request_limits]]", "request_limits[0]: rate is missing; accepted is a number for each s, m, h or d"),
+        ("[[request_limits]]", "request_limits[0]: it bounds nothing; accepted is exactly one of rate and concurrent"),
+        (
+            '[[request_limits]]\nrate = "1/s"\nconcurrent = 3',
+            "request_limits[0]: rate and concurrent are there; accepted is exactly one of rate and concurrent",
+        ),
+        (
+            '[[request_limits]]\nrate = "1/s"\nqueue = 3',
+            "request_limits[0].queue: has no effect with rate; accepted is it with concurrent",
+        ),
+        (
+            "[[request_limits]]\nconcurrent = 3\ndelay = 2",
+            "request_limits[0].delay: has no effect with concurrent; accepted is it with rate",
+        ),
+        ("[[request_limits]]\nconcurrent = 0", "request_limits[0].concurrent: 0 cannot be; accepted is a whole number"),
         ('[[request_limits]]\nrate = "10"', "request_limits[0].rate: '10' is no rate; accepted is a number for each"),
         (
             '[[request_limits]]\nrate = "10/s:burst=5"\nburst = 3',

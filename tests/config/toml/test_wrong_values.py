@@ -153,6 +153,8 @@ for _key in ("", "listeners[].", "listeners[].rules[].", "routes[]."):
     TAKES[f"{_key}request_limits[].name"] = NAME
     # by nothing: of all together
     TAKES[f"{_key}request_limits[].by"] = NONE_OF_THEM
+    # It is for those of which there may be so many at once.
+    TAKES[f"{_key}request_limits[].queue_timeout"] = set()
     TAKES[f"{_key}request_limits[].enforce"] = FLAG
     TAKES[f"{_key}request_limits[].ratelimit_fields"] = FLAG
 # A rule that is for nothing is warned of; users and groups may have any name.

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
-from txproxy.components.values import flag, hint, shown, text, texts, whole
+from txproxy.components.settings import default_of
+from txproxy.components.values import duration, flag, hint, shown, text, texts, whole
 from txproxy.config.model import AnyListener, TcpListener
 from txproxy.config.toml.tables import Table
 from txproxy.errors import ConfigError
-from txproxy.limits.requests.rates import RATE_ACCEPTED, Rate, parse_rate
+from txproxy.limits.requests.rates import parse_rate
 from txproxy.limits.requests.request_limit import OF_STREAMS, RequestLimit, by_word
 
-_KEY = "request_limits"
-_MOST = 10**6
+_KEY: Final = "request_limits"
+_ONLY_WITH: Final = {
+    **dict.fromkeys(("burst", "delay", "ratelimit_fields"), "rate"),
+    **dict.fromkeys(("queue", "queue_timeout"), "concurrent"),
+}
+_MOST: Final = 10**6
 
 
 class LimitTables:
@@ -79,17 +84,30 @@ class LimitTables:
     def _read(self, table: Table, called: str, streams: bool = False) -> RequestLimit | None:
         before = len(table.findings.faults)
         name = table.read("name", text, called)
-        rate = table.need("rate", texts(parse_rate), Rate(1, 1), RATE_ACCEPTED.removeprefix("accepted is "))
+        rate = table.read("rate", texts(parse_rate), None)
+        concurrent = table.read("concurrent", whole(1, _MOST), None)
+        given = [key for key in ("rate", "concurrent") if key in table]
+        if len(given) != 1:
+            what = "rate and concurrent are there" if given else "it bounds nothing"
+            table.fault(what, accepted="accepted is exactly one of rate and concurrent")
+        else:
+            _see_effects(table, given[0])
         burst = table.read("burst", whole(1, _MOST), None)
-        if burst is not None and rate.burst is not None:
-            table.fault("rate has a burst already", "burst", accepted="accepted is one of them")
+        if rate is not None and burst is not None:
+            if rate.burst is not None:
+                table.fault("rate has a burst already", "burst", accepted="accepted is one of them")
+            rate = attrs.evolve(rate, burst=burst)
         by = table.all("by", texts(by_word))
         if by is not None and len(set(by)) < len(by):
             table.fault("there is one in it twice", "by", accepted="accepted is each once")
         values: dict[str, Any] = {
-            "by": ("client",) if by is None else by,
-            "delay": table.read("delay", whole(0, 100000), 0),
-            "status": table.read("status", whole(400, 599), 429),
+            "rate": rate,
+            "concurrent": concurrent,
+            "by": default_of(RequestLimit, "by") if by is None else by,
+            "delay": table.read("delay", whole(0, _MOST), 0),
+            "queue": table.read("queue", whole(0, _MOST), 0),
+            "queue_timeout": table.read("queue_timeout", duration, default_of(RequestLimit, "queue_timeout")),
+            "status": table.read("status", whole(400, 599), None),
             "enforce": table.read("enforce", flag, True),
             "ratelimit_fields": table.read("ratelimit_fields", flag, False),
         }
@@ -100,13 +118,19 @@ class LimitTables:
         if len(table.findings.faults) > before:
             return None
         try:
-            limit = RequestLimit(name=name, rate=attrs.evolve(rate, burst=burst or rate.burst), **values)
+            limit = RequestLimit(name=name, **values)
         except ConfigError as fault:
             table.faults_of(fault)
             return None
         if streams and not limit.for_streams:
             table.fault("raw streams have nothing else to go by", "by", accepted=_of_streams())
         return limit
+
+
+def _see_effects(table: Table, given: str) -> None:
+    for key, wanted in _ONLY_WITH.items():
+        if key in table and wanted != given:
+            table.fault(f"has no effect with {given}", key, accepted=f"accepted is it with {wanted}")
 
 
 def _of_streams() -> str:

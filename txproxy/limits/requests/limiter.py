@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from math import ceil
+from typing import Final
 
 import attrs
 
 from txproxy.interfaces.allowances import LimitHit
+from txproxy.interfaces.answers import Outcome, Refusal, Verdict
 from txproxy.interfaces.context import RequestContext
 from txproxy.limits.requests.gcra import MOST_KEYS, Gcra
 from txproxy.limits.requests.request_limit import RequestLimit
+
+_SENTENCE: Final = "There are too many requests."
 
 
 @attrs.frozen
 class LimitCounts:
     """What came of the limit of that ``name`` until now: how many were ``allowed`` at once, ``delayed`` and
-    ``refused``, whether or not it is ``enforced``; and how many ``keys`` are known.
+    ``refused``, whether or not it is ``enforced``; and how many ``keys`` are known. Of one that bounds how many are at
+    work at once, ``running`` are, and ``waiting`` are to be.
     """
 
     name: str
@@ -25,10 +30,12 @@ class LimitCounts:
     refused: int
     keys: int
     enforced: bool
+    running: int = 0
+    waiting: int = 0
 
 
 class Limiter:
-    """The live part of a :class:`RequestLimit`. All places at which that holds have it together."""
+    """The live part of a :class:`RequestLimit` that has a rate. All places at which that holds have it together."""
 
     __slots__ = ("config", "allowed", "delayed", "refused", "rate", "_policy")
 
@@ -36,6 +43,7 @@ class Limiter:
         self.config = config
         self.allowed = self.delayed = self.refused = 0
         rate = config.rate
+        assert rate is not None
         self.rate = Gcra(rate.interval, rate.at_once, config.delay, most_keys)
         self._policy = f"RateLimit-Policy: {_string(config.name)};q={rate.amount};w={rate.seconds}".encode("ascii")
 
@@ -71,6 +79,17 @@ class Limiter:
         """What came of it."""
         config = self.config
         return LimitCounts(config.name, self.allowed, self.delayed, self.refused, len(self.rate), config.enforce)
+
+
+def refusal(config: RequestLimit, context: RequestContext, seconds: float) -> Refusal:
+    """Why a request does not pass a limit, and that another may after so many seconds; the ``context`` learns it."""
+    reason = f"more than {config.meaning()}"
+    context.limit = LimitHit(config.name, "refused")
+    context.verdict = Verdict(outcome=Outcome.DENY, rule=f"limit {config.name}", reason=reason)
+    # RFC 9110 10.2.3: whole seconds; a client that comes in 0 would not have waited.
+    retry = b"Retry-After: %d" % max(1, ceil(seconds))
+    detail = f"limit {config.name}: {reason}"
+    return Refusal(config.refuses_with, "http_request_denied", detail, (retry,), sentence=_SENTENCE)
 
 
 def _string(text: str) -> str:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
-from math import ceil
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from txproxy.interfaces.answers import Outcome, Refusal, Verdict
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.middleware import Handler, IComposedMiddleware, IStreamMiddleware
 from txproxy.interfaces.plan import Decision
+from txproxy.limits.requests.concurrency import ConcurrencyLimiter, Entering
 from txproxy.limits.requests.limit_keys import KeyOf, LimitPlace, key_of
-from txproxy.limits.requests.limiter import Limiter
+from txproxy.limits.requests.limiter import Limiter, refusal
 from txproxy.wire.message import RequestHead
 
-_SENTENCE: Final = "There are too many requests."
-
+AnyLimiter: TypeAlias = "Limiter | ConcurrencyLimiter"
 # Who has sent a request, where that is more than its connection says.
 ClientOf: TypeAlias = "Callable[[RequestHead, RequestContext], str]"
 
@@ -31,18 +29,27 @@ class Checks:
     :meth:`within` stands around a handler. What one of them refuses counts for none of those before it.
     """
 
-    __slots__ = ("_limits", "_clock")
+    __slots__ = ("_limits", "_places", "_clock")
 
-    def __init__(self, limits: Iterable[Limiter], place: LimitPlace, clock: Any) -> None:
+    def __init__(self, limits: Iterable[AnyLimiter], place: LimitPlace, clock: Any) -> None:
         self._clock = clock
+        limits = tuple(limits)
+        self._places = tuple(
+            (one, key_of(one.config.by, place)) for one in limits if isinstance(one, ConcurrencyLimiter)
+        )
         # what takes one of a key, what gives the key, and whether the client is told in any case
         self._limits: tuple[tuple[Callable[[Hashable, float], float], KeyOf, bool, Limiter], ...] = tuple(
-            (one.rate.take, key_of(one.config.by, place), one.config.ratelimit_fields, one) for one in limits
+            (one.rate.take, key_of(one.config.by, place), one.config.ratelimit_fields, one)
+            for one in limits
+            if isinstance(one, Limiter)
         )
 
     def within(self, handler: Handler, client_of: ClientOf | None = None) -> Handler:
         """``handler``, for requests that may go on; ``client_of`` says first whom they are from."""
         limits, seconds, stopped = self._limits, self._clock.seconds, self._stopped
+        if self._places:
+            # Who is too soon takes no place.
+            handler = Entering(self._places, self._clock, handler)
 
         def limited(request: RequestHead, context: RequestContext) -> Decision:
             now = seconds()
@@ -92,7 +99,7 @@ class Checks:
             self._give_back(limit, request, context, now)
             if context.trace is not None:
                 self._tell(request, context, now)
-            return _refuse(limit, context, -wait)
+            return refusal(limit.config, context, -wait)
         if context.trace is not None:
             self._tell(request, context, now)
         if longest <= 0.0 or (context.trace is not None and context.trace.dry_run):
@@ -117,15 +124,6 @@ class Checks:
             trace.say(f"limit {limit.config.name}", limit.config.meaning(), f"{left} more at once")
 
 
-def _refuse(limit: Limiter, context: RequestContext, seconds: float) -> Refusal:
-    config = limit.config
-    reason = f"more than {config.meaning()}"
-    context.verdict = Verdict(outcome=Outcome.DENY, rule=f"limit {config.name}", reason=reason)
-    # RFC 9110 10.2.3: whole seconds; a client that comes in 0 would not have waited.
-    retry = b"Retry-After: %d" % max(1, ceil(seconds))
-    return Refusal(config.status, "http_request_denied", f"limit {config.name}: {reason}", (retry,), sentence=_SENTENCE)
-
-
 @implementer(IStreamMiddleware)
 class LimitsMiddleware:
     """Lets requests through within ``limits``, holds them up, or refuses them: around a mode, before it is known who
@@ -138,7 +136,7 @@ class LimitsMiddleware:
 
     def __init__(
         self,
-        limits: Sequence[Limiter],
+        limits: Sequence[AnyLimiter],
         clock: Any,
         place: LimitPlace | None = None,
         client_of: ClientOf | None = None,
@@ -167,7 +165,7 @@ class InnerLimits:
     """
 
     def __init__(
-        self, limits: Sequence[Limiter], by_rule: Mapping[str, Sequence[Limiter]], clock: Any, place: LimitPlace
+        self, limits: Sequence[AnyLimiter], by_rule: Mapping[str, Sequence[AnyLimiter]], clock: Any, place: LimitPlace
     ) -> None:
         self._all = Checks(limits, place, clock) if limits else None
         self._by_rule = {name: Checks((*limits, *own), place, clock) for name, own in by_rule.items()}

@@ -21,7 +21,7 @@ _KNOWN_LATE: Final = frozenset({"user", "route", "rule", "pool"})
 # RFC 9110 5.6.2: names of fields are tokens, and so are those of cookies (RFC 6265 4.1.1).
 _NAMED: Final = re.compile(r"(?:header|cookie):[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _STATUSES: Final = range(400, 600)
-_MOST_WAITING: Final = 100000
+_MOST: Final = 10**6
 
 
 def by_word(text: str) -> str:
@@ -35,18 +35,23 @@ def by_word(text: str) -> str:
 class RequestLimit(PlainValue):
     """How many requests, or raw streams, may come of what is the same in all that ``by`` names; without any, of all.
 
-    ``rate`` are so many a second, minute, hour or day. ``delay`` of those that come too soon wait for their turn, each
-    as long as it has to; the others are answered with ``status``, and ``Retry-After``. Without ``enforce`` nobody waits
-    or is refused: it is counted and logged alone. ``ratelimit_fields`` tells clients what is left to them (the fields
-    ``RateLimit`` and ``RateLimit-Policy`` of draft-ietf-httpapi-ratelimit-headers). ``name`` is for logs, counts and
-    clients; limits that are equal in all are one.
+    With a ``rate``, so many may come a second, minute, hour or day: ``delay`` of those that come too soon wait for
+    their turn, each as long as it has to. With ``concurrent``, so many may be at work at once, tunnels included:
+    ``queue`` more wait for the end of one, ``queue_timeout`` seconds at most. A limit has one of the two. The others
+    are answered with ``status`` (None: 429 for a rate, else 503), and ``Retry-After``. Without ``enforce`` nobody waits
+    or is refused: it is counted and logged alone. ``ratelimit_fields`` tells clients what is left to them of a rate
+    (the fields ``RateLimit`` and ``RateLimit-Policy`` of draft-ietf-httpapi-ratelimit-headers). ``name`` is for logs,
+    counts and clients; limits that are equal in all are one.
     """
 
     name: str
-    rate: Rate
+    rate: Rate | None = None
+    concurrent: int | None = None
     by: tuple[str, ...] = attrs.field(default=("client",), converter=tuple)
     delay: int = 0
-    status: int = 429
+    queue: int = 0
+    queue_timeout: float = 1.0
+    status: int | None = None
     enforce: bool = True
     ratelimit_fields: bool = False
 
@@ -58,12 +63,22 @@ class RequestLimit(PlainValue):
                 raise fault.at("by", number) from None
             if word in self.by[:number]:
                 raise ConfigError(f"{word!r} is there twice", "accepted is it once", ("by", number))
-        if self.status not in _STATUSES:
+        if (self.rate is None) == (self.concurrent is None):
+            what = "it bounds nothing" if self.rate is None else "it has a rate, and bounds how many there are at once"
+            raise ConfigError(what, "accepted is one of rate and concurrent")
+        if self.status is not None and self.status not in _STATUSES:
             raise ConfigError(f"{self.status!r} is no refusal", "accepted is 400 to 599", ("status",))
-        if not 0 <= self.delay <= _MOST_WAITING:
-            raise ConfigError(
-                f"{self.delay!r} cannot wait", f"accepted is a whole number from 0 to {_MOST_WAITING}", ("delay",)
-            )
+        for key, least in (("delay", 0), ("queue", 0), ("concurrent", 1)):
+            value = getattr(self, key)
+            if value is not None and not least <= value <= _MOST:
+                raise ConfigError(f"{value!r} cannot be", f"accepted is a whole number from {least} to {_MOST}", (key,))
+        if not self.queue_timeout > 0:
+            raise ConfigError(f"{self.queue_timeout!r} is no time", "accepted is one above 0", ("queue_timeout",))
+
+    @property
+    def refuses_with(self) -> int:
+        """The status for those that do not pass."""
+        return self.status or (429 if self.rate is not None else 503)
 
     @property
     def known_late(self) -> bool:
@@ -76,6 +91,6 @@ class RequestLimit(PlainValue):
         return all(word in OF_STREAMS for word in self.by)
 
     def meaning(self) -> str:
-        """It in a few words: ``10/s by client and user``."""
+        """It in a few words: ``10/s by client and user``, ``5 at once by client``."""
         by = f"by {' and '.join(self.by)}" if self.by else "of all together"
-        return f"{self.rate} {by}"
+        return f"{self.rate if self.rate is not None else f'{self.concurrent} at once'} {by}"

@@ -1,0 +1,200 @@
+"""How many requests of a key are at work at once: those that wait for their turn, and the end of each, told once."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+
+from txproxy.interfaces.allowances import LimitHit
+from txproxy.interfaces.context import RequestContext, ResponseFilter
+from txproxy.interfaces.middleware import Handler
+from txproxy.interfaces.plan import Decision
+from txproxy.limits.requests.limit_keys import KeyOf
+from txproxy.limits.requests.limiter import LimitCounts, refusal
+from txproxy.limits.requests.request_limit import RequestLimit
+from txproxy.limits.requests.slots import Slots
+from txproxy.wire.message import RequestHead
+
+
+class _Waiting:
+    """A request in the queue; its ``turn`` fires with whether it has come."""
+
+    __slots__ = ("key", "turn", "timer", "ready")
+
+    def __init__(self, key: Hashable) -> None:
+        self.key = key
+        self.turn: Deferred[bool]
+        self.timer: IDelayedCall | None = None
+        # whether it has its place already
+        self.ready = False
+
+    def decided(self) -> None:
+        """It waits for time no longer."""
+        timer, self.timer = self.timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+
+
+class ConcurrencyLimiter:
+    """The live part of a :class:`RequestLimit` that has ``concurrent``."""
+
+    __slots__ = ("config", "allowed", "delayed", "refused", "_slots", "_ready", "_serving")
+
+    def __init__(self, config: RequestLimit) -> None:
+        assert config.concurrent is not None
+        self.config = config
+        self.allowed = self.delayed = self.refused = 0
+        self._slots: Slots[_Waiting] = Slots(config.concurrent, config.queue)
+        self._ready: deque[_Waiting] = deque()
+        self._serving = False
+
+    def enter(self, key: Hashable, context: RequestContext) -> bool:
+        """Whether one of ``key`` may begin, which is then at work."""
+        if self._slots.enter(key):
+            self.allowed += 1
+            return True
+        if self.config.enforce:
+            return False
+        self.refused += 1
+        context.limit = LimitHit(self.config.name, "passed")
+        return self._slots.enter(key, over=True)
+
+    def wait(self, key: Hashable, context: RequestContext, clock: Any) -> Deferred[bool] | None:
+        """Whether its turn has come, when that is known; None if it cannot wait either."""
+        waiting = _Waiting(key)
+        gone = self._slots.wait(key, waiting)
+        if gone is waiting:
+            self.refused += 1
+            return None
+        waiting.turn = Deferred(lambda _: self._give_up(waiting))
+        waiting.timer = clock.callLater(self.config.queue_timeout, self._late, waiting)
+        context.limit = LimitHit(self.config.name, "delayed")
+        if gone is not None:
+            self._send_away(gone)
+        return waiting.turn
+
+    def leave(self, key: Hashable) -> None:
+        """One of ``key`` has ended."""
+        following = self._slots.leave(key)
+        if following is None:
+            return
+        following.decided()
+        following.ready = True
+        self._ready.append(following)
+        if self._serving:
+            # What has its turn may be over at once, and so on: that is no reason to go ever deeper.
+            return
+        self._serving = True
+        try:
+            while self._ready:
+                self.delayed += 1
+                self._ready.popleft().turn.callback(True)
+        finally:
+            self._serving = False
+
+    def _late(self, waiting: _Waiting) -> None:
+        self._slots.give_up(waiting.key, waiting)
+        self._send_away(waiting)
+
+    def _send_away(self, waiting: _Waiting) -> None:
+        waiting.decided()
+        self.refused += 1
+        waiting.turn.callback(False)
+
+    def _give_up(self, waiting: _Waiting) -> None:
+        """Its client has left."""
+        waiting.decided()
+        if waiting.ready:
+            self._ready.remove(waiting)
+            self.leave(waiting.key)
+        else:
+            self._slots.give_up(waiting.key, waiting)
+
+    def tell(self, key: Hashable) -> str:
+        """How it stands, for who asks why."""
+        return f"{self._slots.of(key)} at work"
+
+    @property
+    def counts(self) -> LimitCounts:
+        """What came of it."""
+        slots, config = self._slots, self.config
+        return LimitCounts(
+            config.name,
+            self.allowed,
+            self.delayed,
+            self.refused,
+            len(slots),
+            config.enforce,
+            running=slots.running,
+            waiting=slots.waiting,
+        )
+
+
+class _Held(ResponseFilter):
+    """The places that a request has, which it gives back when it is over, in whatever way."""
+
+    def __init__(self) -> None:
+        self._places: list[tuple[ConcurrencyLimiter, Hashable]] = []
+        self._over = False
+
+    def add(self, limit: ConcurrencyLimiter, key: Hashable) -> None:
+        """It has one more."""
+        if self._over:
+            limit.leave(key)
+        else:
+            self._places.append((limit, key))
+
+    def closed(self) -> None:
+        """See :class:`txproxy.interfaces.ResponseFilter`."""
+        self._over = True
+        places, self._places = self._places, []
+        for limit, key in reversed(places):
+            limit.leave(key)
+
+
+class Entering:
+    """``handler`` for requests that have a place in each of the ``limits``, which they take in their order: so nobody
+    waits for somebody who waits for him.
+    """
+
+    __slots__ = ("_limits", "_clock", "_handler")
+
+    def __init__(self, limits: Sequence[tuple[ConcurrencyLimiter, KeyOf]], clock: Any, handler: Handler) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._handler = handler
+
+    def __call__(self, request: RequestHead, context: RequestContext) -> Decision:
+        held = _Held()
+        # What becomes of it, and when it is over, others decide: a filter is told in each case.
+        context.filter_responses(held)
+        return self._enter(0, held, request, context)
+
+    def _enter(self, first: int, held: _Held, request: RequestHead, context: RequestContext) -> Decision:
+        for number in range(first, len(self._limits)):
+            limit, key_for = self._limits[number]
+            key = key_for(request, context)
+            if limit.enter(key, context):
+                held.add(limit, key)
+                if context.trace is not None:
+                    context.trace.say(f"limit {limit.config.name}", limit.config.meaning(), limit.tell(key))
+                continue
+            turn: Any = limit.wait(key, context, self._clock)
+            if turn is None:
+                return refusal(limit.config, context, 1.0)
+            decision: Decision = turn.addCallback(self._turn, number, key, held, request, context)
+            return decision
+        return self._handler(request, context)
+
+    def _turn(
+        self, come: bool, number: int, key: Hashable, held: _Held, request: RequestHead, context: RequestContext
+    ) -> Decision:
+        limit, _ = self._limits[number]
+        if not come:
+            return refusal(limit.config, context, 1.0)
+        held.add(limit, key)
+        return self._enter(number + 1, held, request, context)
