@@ -46,7 +46,7 @@ class Headers:
     ``Headers([(b"Name", b"value")])`` checks names and values; a wrong one is a ``ValueError``.
     """
 
-    __slots__ = ("lines", "index", "block", "form", "onward", "names_server")
+    __slots__ = ("lines", "index", "block", "form", "onward", "names_server", "field_block")
 
     lines: list[bytes]
     index: dict[bytes, bytes]
@@ -57,6 +57,8 @@ class Headers:
     onward: Headers | None
     # whether the server may speak of its own address in them
     names_server: bool
+    # the same as a field block of HTTP/2, for whoever has written one; None before
+    field_block: bytes | None
 
     def __init__(self, fields: Iterable[tuple[bytes, bytes]] = ()) -> None:
         lines = []
@@ -139,6 +141,9 @@ class Headers:
             return names
         if name == "form":
             self.form = None
+            return None
+        if name == "field_block":
+            self.field_block = None
             return None
         raise AttributeError(name)
 

@@ -54,17 +54,13 @@ class UpstreamProtocol:
         self.exchange: Exchange | None = None
         self.deadline = NEVER
         self.capacity = 1
-        self.reused = False
-        self.received_any = False
+        self.reused = self.received_any = self.request_sent = False
         self.handshake_done: Callable[[Failure | None], None] | None = None
         self.state = _HTTP
-        self.request_sent = False
-        self._keep = False
         self._tunnel: TunnelEnd | GateEnd | None = None
         self._passage: Passage | None = None
-        self._paused = False
-        # more of a request waits for it than it takes
-        self._full = False
+        # whether more of a request waits for it than it takes is the last
+        self._keep = self._paused = self._full = False
         self.limit = services.response_limit
         # who has it while it is idle
         self._kept_by = services.connections
@@ -72,12 +68,12 @@ class UpstreamProtocol:
     # -- what Twisted calls
 
     def makeConnection(self, transport: Any) -> None:
-        """The connection is there (its TLS handshake may not be)."""
+        """The connection is there (its TLS handshake may not be): begin to watch it."""
         self.transport = transport
         self.connectionMade()
 
     def connectionMade(self) -> None:
-        """Begin to watch the connection."""
+        """It is to be watched."""
         transport = self.transport
         self.writer = writer = RequestWriter(self, transport, self.services.turn_writes)
         self.unread = writer.unread
@@ -219,7 +215,6 @@ class UpstreamProtocol:
         """Whether bytes have come before anything was asked."""
         return self.codec.buffered > 0
 
-    # the same for who dials
     spoken_to = spoke_early
 
     def open(self) -> UpstreamProtocol:
@@ -339,8 +334,6 @@ class UpstreamProtocol:
             self.deadline = NEVER
         else:
             self._fail(ResponseTimeout(f"{self.address} did not answer in time"))
-
-    # -- long bodies
 
     def _passed(self, size: int) -> None:
         exchange = self.exchange

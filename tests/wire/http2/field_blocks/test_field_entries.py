@@ -1,0 +1,115 @@
+"""What is known of a field once it has come."""
+
+from __future__ import annotations
+
+import pytest
+
+from txproxy.wire.http2.field_blocks import field_entries
+from txproxy.wire.http2.field_blocks.field_entries import (
+    AUTHORITY,
+    CONNECTION_SPECIFIC,
+    COOKIE,
+    HOST,
+    LENGTH,
+    MALFORMED,
+    METHOD,
+    PATH,
+    PLAIN,
+    PROTOCOL,
+    SCHEME,
+    STATUS,
+    UNKNOWN_PSEUDO,
+    entry_of,
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        (b"a", b"b", PLAIN),
+        (b"a", b"", PLAIN),
+        (b"a", b"b \tc\xff", PLAIN),
+        (b"te", b"trailers", PLAIN),
+        (b":method", b"GET", METHOD),
+        (b":scheme", b"https", SCHEME),
+        (b":authority", b"[::1]:80", AUTHORITY),
+        (b":path", b"/a?b", PATH),
+        (b":path", b"*", PATH),
+        (b":protocol", b"websocket", PROTOCOL),
+        (b":status", b"200", STATUS),
+        (b"cookie", b"a=b", COOKIE),
+        (b"content-length", b"12", LENGTH),
+        (b"host", b"a", HOST),
+        (b":other", b"x", UNKNOWN_PSEUDO),
+    ],
+)
+def test_kinds_of_fields(name: bytes, value: bytes, kind: int) -> None:
+    found, line, *rest = entry_of(name, value)
+    assert (found, rest) == (kind, [name, value, len(name) + len(value) + 32])
+    assert line == (b"host: " + value if kind == AUTHORITY else b"" if name[:1] == b":" else b"%b: %b" % (name, value))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (b"", b"x"),
+        (b"A", b"x"),
+        (b"a b", b"x"),
+        (b"a:", b"x"),
+        (b"a\r\nb", b"x"),
+        (b"a\xff", b"x"),
+        (b"a", b"x\r\ny: z"),
+        (b"a", b"x\ny"),
+        (b"a", b"x\0"),
+        (b"a", b" x"),
+        (b"a", b"x "),
+        (b"a", b"\tx"),
+        (b":method", b""),
+        (b":method", b"G T"),
+        (b":scheme", b"ftp"),
+        (b":scheme", b"HTTPS"),
+        (b":authority", b""),
+        (b":authority", b"user@a"),
+        (b":authority", b"a/b"),
+        (b":authority", b"a:99999"),
+        (b":path", b""),
+        (b":path", b"a"),
+        (b":path", b"http://a/"),
+        (b":path", b"/a b"),
+        (b":path", b"/a#b"),
+        (b":path", b"/a\r\n"),
+        (b":path", b"**"),
+        (b":status", b"20"),
+        (b":status", b"2000"),
+        (b":status", b"099"),
+        (b":protocol", b"web socket"),
+        (b"content-length", b""),
+        (b"content-length", b"-1"),
+        (b"content-length", b"+1"),
+        (b"content-length", b"007"),
+        (b"content-length", b"1, 1"),
+        (b"host", b"a, b"),
+    ],
+)
+def test_what_http1_would_not_let_through_is_malformed(name: bytes, value: bytes) -> None:
+    assert entry_of(name, value)[0] == MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (b"connection", b"close"),
+        (b"keep-alive", b"x"),
+        (b"proxy-connection", b"x"),
+        (b"transfer-encoding", b"chunked"),
+        (b"upgrade", b"h2c"),
+        (b"te", b"gzip"),
+        (b"te", b"trailers, gzip"),
+    ],
+)
+def test_what_is_for_a_connection_of_http1_is_known(name: bytes, value: bytes) -> None:
+    assert entry_of(name, value)[0] == CONNECTION_SPECIFIC
+
+
+def test_kinds_fit_into_a_byte() -> None:
+    assert max(value for name, value in vars(field_entries).items() if name.isupper() and isinstance(value, int)) < 256

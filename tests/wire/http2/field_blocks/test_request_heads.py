@@ -1,0 +1,185 @@
+"""Heads of requests, out of field blocks."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hpack import Encoder
+
+from txproxy.errors import RequestError
+from txproxy.wire.http2.faults import StreamFault
+from txproxy.wire.http2.field_blocks import huffman
+from txproxy.wire.http2.field_blocks.request_heads import RequestReader
+from txproxy.wire.message import CHUNKED, RequestHead
+from txproxy.wire.size_limits import WireLimits
+
+Fields = list[tuple[bytes, bytes]]
+GET: Fields = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a"), (b":path", b"/")]
+CONNECT: Fields = [(b":method", b"CONNECT"), (b":authority", b"a:443")]
+
+
+def read(*fields: tuple[bytes, bytes], ended: bool = True, limits: WireLimits | None = None) -> RequestHead:
+    return RequestReader(limits or WireLimits()).read(Encoder().encode(list(fields)), ended)
+
+
+def test_a_request() -> None:
+    head = read(*GET[:2], (b":path", b"/b?c"), (b":authority", b"a:8443"), (b"x", b"1"), (b"y", b"2"))
+    assert (head.method, head.scheme, head.authority, head.path) == (b"GET", b"https", b"a:8443", b"/b?c")
+    assert head.headers.lines == [b"host: a:8443", b"x: 1", b"y: 2"]
+    assert (head.body, head.keep_alive, head.minor) == (0, True, 1)
+
+
+def test_how_long_a_body_is() -> None:
+    assert read(*GET, ended=False).body == CHUNKED
+    assert read(*GET, (b"content-length", b"5"), ended=False).body == 5
+    assert read(*GET, (b"content-length", b"0"), ended=True).body == 0
+    with pytest.raises(StreamFault, match="ends before its body"):
+        read(*GET, (b"content-length", b"5"), ended=True)
+
+
+def test_cookies_are_one_again() -> None:
+    # RFC 9113 8.2.3
+    head = read(*GET, (b"cookie", b"a=b"), (b"x", b"1"), (b"cookie", b"c=d"), (b"cookie", b"e"))
+    assert head.headers.lines == [b"host: a", b"cookie: a=b; c=d; e", b"x: 1"]
+
+
+def test_host_says_the_same_or_is_all_that_there_is() -> None:
+    assert read(*GET, (b"host", b"A")).headers.lines == [b"host: a"]
+    alone = read(GET[0], GET[1], GET[3], (b"x", b"1"), (b"host", b"b"))
+    assert (alone.authority, alone.headers.lines) == (b"b", [b"x: 1", b"host: b"])
+    with pytest.raises(StreamFault, match="another than"):
+        read(*GET, (b"host", b"b"))
+
+
+def test_connect() -> None:
+    head = read(*CONNECT, ended=False)
+    assert (head.method, head.scheme, head.authority, head.path) == (b"CONNECT", b"", b"a:443", b"")
+    reader = RequestReader()
+    extended = [(b":method", b"CONNECT"), (b":protocol", b"websocket"), *GET[1:]]
+    assert reader.read(Encoder().encode(extended), False).path == b"/"
+    assert reader.protocol == b"websocket"
+    reader.read(Encoder().encode(GET), True)
+    assert reader.protocol == b""
+
+
+# RFC 9113 8.3.1, 8.5; RFC 8441 4
+@pytest.mark.parametrize(
+    "fields",
+    [
+        GET[1:],
+        [GET[0], *GET[2:]],
+        [*GET[:3]],
+        [*GET[:2], GET[3]],
+        [*GET[:3], (b":path", b"*")],
+        [*GET[:3], (b":path", b"a")],
+        [*GET, (b":protocol", b"websocket")],
+        [*GET, (b"connection", b"close")],
+        [*GET, (b"X", b"upper")],
+        [*CONNECT, (b":path", b"/")],
+        [*CONNECT, (b":scheme", b"https")],
+        [(b":method", b"CONNECT"), (b":authority", b"a")],
+        [(b":method", b"CONNECT"), (b":protocol", b"websocket"), (b":authority", b"a")],
+    ],
+)
+def test_malformed_requests(fields: Fields) -> None:
+    with pytest.raises(StreamFault):
+        read(*fields)
+
+
+def test_the_asterisk_is_for_options() -> None:
+    assert read((b":method", b"OPTIONS"), *GET[1:3], (b":path", b"*")).path == b"*"
+
+
+@pytest.mark.parametrize(
+    ("more", "ended", "status"),
+    [
+        ([(b":path", b"/" + b"x" * 100)], True, 414),
+        ([(b":path", b"/"), *[(b"x%d" % n, b"") for n in range(10)]], True, 431),
+        ([(b":path", b"/"), (b"x", b"y" * 1000)], True, 431),
+        ([(b":path", b"/"), (b"content-length", b"51")], False, 413),
+    ],
+)
+def test_what_is_too_large_is_answered(more: Fields, ended: bool, status: int) -> None:
+    limits = WireLimits(max_head=900, max_target=100, max_fields=10, max_body=50)
+    with pytest.raises(RequestError) as found:
+        read(*GET[:3], *more, ended=ended, limits=limits)
+    assert found.value.status == status
+
+
+def test_a_bomb_is_answered_and_not_unpacked() -> None:
+    reader = RequestReader()
+    encoder = Encoder()
+    reader.read(encoder.encode([*GET, (b"a", b"x" * 3900)]), True)
+    with pytest.raises(RequestError) as found:
+        reader.read(encoder.encode(GET) + b"\xbe" * 50000, True)
+    assert found.value.status == 431
+    cookies = RequestReader(WireLimits(max_head=1 << 24))
+    cookies.read(b"\x82\x87\x84\x41\x01a\x60\x01b", True)
+    with pytest.raises(RequestError):
+        cookies.read(b"\x82\x87\x84\xbf" + b"\xbe" * 5000, True)
+
+
+def test_trailers() -> None:
+    reader = RequestReader()
+    assert reader.read_trailers(Encoder().encode([(b"x", b"1")])).lines == [b"x: 1"]
+    for wrong in ((b":path", b"/"), (b"connection", b"x"), (b"content-length", b"1"), (b"host", b"a"), (b"X", b"1")):
+        with pytest.raises(StreamFault):
+            reader.read_trailers(Encoder().encode([wrong]))
+    with pytest.raises(RequestError):
+        reader.read_trailers(Encoder().encode([(b"x", b"y" * 70000)]))
+
+
+def literal_path(path: bytes) -> bytes:
+    encoded = huffman.encode(path)
+    assert len(encoded) < 127
+    return b"\x04" + bytes([0x80 | len(encoded)]) + encoded
+
+
+def test_what_repeats_has_the_same_fields() -> None:
+    reader = RequestReader()
+    first = Encoder().encode(GET)
+    encoder = Encoder()
+    encoder.encode(GET)
+    again = encoder.encode(GET)
+    heads = [reader.read(first, True), *(reader.read(again, True) for _ in range(3))]
+    assert heads[1].headers is heads[2].headers is heads[3].headers
+    assert heads[0].headers == heads[1].headers
+    before, after = b"\x82\x87", b"\xbe"
+    varied = [reader.read(before + literal_path(b"/%d" % number) + after, True) for number in range(5)]
+    assert [head.path for head in varied] == [b"/%d" % number for number in range(5)]
+    assert len({id(head.headers) for head in varied[1:]}) == 1
+    assert reader.read(before + literal_path(b"/x") + after, False).body == CHUNKED
+    for wrong in (b"x", b"/ ", b""):
+        with pytest.raises(StreamFault):
+            reader.read(before + literal_path(wrong) + after, True)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_is_remembered_changes_nothing(seed: int) -> None:
+    # A reader that has seen much says what one says that has only the same table.
+    pick = random.Random(seed)
+    encoder, reader, other = Encoder(), RequestReader(), Encoder()
+    values = [b"1", b"2", b"three"]
+    for _ in range(60):
+        fields = [*GET[:3]]
+        path = b"/%d" % pick.randrange(8)
+        pick.shuffle(fields)
+        more = [
+            (pick.choice([b"x", b"y", b"cookie", b"content-length"]), pick.choice(values[:2]))
+            for _ in range(pick.randrange(3))
+        ]
+        block = encoder.encode(fields) + literal_path(path) + encoder.encode(more)
+        ended = pick.random() < 0.5
+        fresh = RequestReader()
+        plain = other.encode([*fields, (b":path", path), *more])
+        other = Encoder()
+        assert outcome(reader, block, ended) == outcome(fresh, plain, ended)
+
+
+def outcome(reader: RequestReader, block: bytes, ended: bool) -> object:
+    try:
+        head = reader.read(block, ended)
+    except StreamFault as fault:
+        return fault.detail
+    return head.method, head.path, head.authority, head.scheme, head.body, head.headers.lines

@@ -1,0 +1,186 @@
+"""The client's role: what it says to a server, and what it makes of that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hpack import Encoder
+
+from tests.wire.http2.taken_apart import frame, goaways, resets, taken_apart
+from txproxy.wire.headers import Headers
+from txproxy.wire.http2 import frames
+from txproxy.wire.http2.client import ClientSession
+from txproxy.wire.http2.events import GoingAway, StreamReset
+from txproxy.wire.http2.faults import CANCEL, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED
+from txproxy.wire.http2.own_settings import Http2Settings
+from txproxy.wire.http2.stream import Stream
+from txproxy.wire.message import CHUNKED, EndOfMessage, RequestHead
+
+HEAD = RequestHead(b"GET", b"/", Headers([(b"Host", b"a")]), b"a")
+
+
+def begun(*settings: tuple[int, int], streams: int = 100) -> ClientSession:
+    session = ClientSession(settings=Http2Settings(streams=streams))
+    session.receive(frames.settings(settings))
+    session.take_output()
+    return session
+
+
+def asked(session: ClientSession, method: bytes = b"GET", ended: bool = True) -> Stream:
+    return session.send_request(RequestHead(method, b"/", HEAD.headers, b"a"), b"https", ended)
+
+
+def answer(stream: int, status: int = 200, *fields: tuple[bytes, bytes], ended: bool = True) -> bytes:
+    return frames.headers(stream, Encoder().encode([(b":status", b"%d" % status), *fields]), ended, 16384)
+
+
+def whats(session: ClientSession, data: bytes) -> list[Any]:
+    return [what for _, what in session.receive(data)]
+
+
+def test_it_begins_as_it_has_to() -> None:
+    data = ClientSession().take_output()
+    assert data.startswith(frames.PREFACE)
+    settings, window = taken_apart(data[len(frames.PREFACE) :])
+    assert (
+        dict(frames.read_settings(settings[3])) == {2: 0, 6: 65536, 4: 1 << 20, 9: 1} and window[0] == "WINDOW_UPDATE"
+    )
+
+
+def test_requests_and_responses() -> None:
+    session = begun()
+    one, two = asked(session), asked(session, ended=False)
+    session.send_body(two, b"body")
+    session.send_trailers(two, Headers([(b"t", b"u")]))
+    found = taken_apart(session.take_output())
+    assert [(name, flags, stream) for name, flags, stream, _ in found] == [
+        ("HEADERS", 5, 1), ("HEADERS", 4, 3), ("DATA", 0, 3), ("HEADERS", 5, 3),
+    ]  # fmt: skip
+    events = session.receive(
+        answer(3, 103, ended=False) + answer(3, ended=False) + frame(0, 0, 3, b"x") + answer(1, 404)
+    )
+    assert [(stream, getattr(what, "status", what)) for stream, what in events] == [
+        (two, 103),
+        (two, 200),
+        (two, b"x"),
+        (one, 404),
+    ]
+    end = whats(session, frames.headers(3, Encoder().encode([(b"v", b"w")]), True, 99))[0]
+    assert type(end) is EndOfMessage and end.trailers.lines == [b"v: w"]
+    session.leave(one)
+    session.leave(two)
+    assert session.active == 0 and not session.streams and resets(session.take_output()) == []
+
+
+def test_what_is_of_no_use_any_more_is_cancelled() -> None:
+    session = begun()
+    stream = asked(session)
+    session.receive(answer(1, ended=False))
+    session.leave(stream)
+    assert resets(session.take_output())[-1][0] == 1
+    assert whats(session, frame(0, 1, 1, b"late") + answer(1)) == [] and session.fault is None
+
+
+def test_how_many_it_takes() -> None:
+    session = begun((frames.MAX_CONCURRENT_STREAMS, 2))
+    assert session.capacity == 2
+    first = asked(session)
+    asked(session)
+    assert session.capacity == 0
+    session.receive(answer(1))
+    session.leave(first)
+    assert session.capacity == 1
+    assert begun((frames.MAX_CONCURRENT_STREAMS, 1000)).capacity == 100
+    assert begun(streams=7).capacity == 7 and begun((frames.MAX_CONCURRENT_STREAMS, 0)).capacity == 0
+    last = begun()
+    last.last_made = (1 << 31) - 3
+    assert last.capacity == 0
+
+
+def test_a_server_that_goes_away_gives_back_what_it_has_not_seen() -> None:
+    session = begun()
+    seen, unseen = asked(session), asked(session)
+    events = session.receive(frames.goaway(1, NO_ERROR))
+    assert events[0] == (None, GoingAway(1, NO_ERROR))
+    assert events[1][0] is unseen and events[1][1] == StreamReset(REFUSED_STREAM, "the server goes away", by_peer=True)
+    assert session.capacity == 0
+    assert whats(session, answer(1))[0].status == 200
+    session.leave(seen)
+    session.leave(unseen)
+    assert session.active == 0 and resets(session.take_output()) == []
+
+
+def test_a_stream_that_is_refused() -> None:
+    session = begun()
+    asked(session)
+    (reset,) = whats(session, frames.rst_stream(1, REFUSED_STREAM))
+    assert reset.code == REFUSED_STREAM and reset.by_peer
+
+
+def test_a_head_has_no_body_that_it_tells_of() -> None:
+    session = begun()
+    asked(session, b"HEAD")
+    (head,) = whats(session, answer(1, 200, (b"content-length", b"5")))
+    assert head.body == 0
+    asked(session, b"HEAD")
+    _, reset = whats(session, answer(3, 200, (b"content-length", b"5"), ended=False) + frame(0, 1, 3, b"hello"))
+    assert type(reset) is StreamReset and reset.code == PROTOCOL_ERROR
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        frame(0, 0, 1, b"before its head"),
+        answer(1, 103),
+        answer(1, 101, ended=False),
+        answer(1, 200, (b"content-length", b"3")),
+        answer(1, 200, (b"content-length", b"3"), ended=False) + frame(0, 1, 1, b"abcd"),
+        answer(1, 200, (b"connection", b"close")),
+        answer(1, 103, ended=False) * 17,
+        answer(1, ended=False) + answer(1, ended=False),
+    ],
+)
+def test_what_is_no_response_is_reset(data: bytes) -> None:
+    session = begun()
+    stream = asked(session)
+    events = session.receive(data)
+    assert events[-1][0] is stream and type(events[-1][1]) is StreamReset and not events[-1][1].by_peer
+    assert resets(session.take_output()) == [(1, PROTOCOL_ERROR)] and session.fault is None
+
+
+def test_a_head_that_is_too_large_is_a_fault_of_the_response() -> None:
+    session = begun()
+    stream = asked(session)
+    block = Encoder().encode([(b":status", b"200"), *[(b"x%d" % n, b"y" * 1000) for n in range(70)]], huffman=False)
+    ((same, fault),) = session.receive(frames.headers(1, block, True, 16384))
+    assert same is stream and "too large" in str(fault)
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (answer(2), PROTOCOL_ERROR),
+        (answer(5), PROTOCOL_ERROR),
+        (frame(frames.PUSH_PROMISE, 4, 1, b"\0\0\0\2"), PROTOCOL_ERROR),
+        (frames.settings([(frames.ENABLE_PUSH, 1)]), PROTOCOL_ERROR),
+        (answer(1) + frame(0, 0, 1), STREAM_CLOSED),
+    ],
+)
+def test_what_no_server_sends(data: bytes, code: int) -> None:
+    session = begun()
+    asked(session)
+    session.take_output()
+    session.receive(data)
+    assert goaways(session.take_output()) == [(0, code)] and session.capacity == 0
+
+
+def test_protocols_by_extended_connect() -> None:
+    assert not begun().takes_protocols
+    session = begun((frames.ENABLE_CONNECT_PROTOCOL, 1))
+    assert session.takes_protocols
+    stream = session.send_request(HEAD, b"https", False, b"websocket")
+    (head,) = whats(session, answer(1, ended=False))
+    assert head.body == CHUNKED
+    session.reset(stream, CANCEL)
+    assert resets(session.take_output()) == [(1, CANCEL)]

@@ -1,0 +1,26 @@
+"""How much of no use a peer may ask for."""
+
+import pytest
+
+from txproxy.wire.http2.faults import ENHANCE_YOUR_CALM, ConnectionFault
+from txproxy.wire.http2.flood_allowance import ANSWERED, MOST, PER_SECOND, RESET, FloodAllowance
+
+
+def test_it_ends() -> None:
+    allowance = FloodAllowance()
+    for _ in range(MOST // RESET):
+        allowance.spend(RESET)
+    with pytest.raises(ConnectionFault) as found:
+        allowance.spend(RESET)
+    assert found.value.code == ENHANCE_YOUR_CALM
+
+
+def test_what_is_of_use_and_time_give_back_and_no_more_than_all() -> None:
+    allowance = FloodAllowance()
+    allowance.spend(MOST)
+    allowance.earn(ANSWERED)
+    assert allowance.left == ANSWERED
+    allowance.seconds_passed(0.5)
+    assert allowance.left == ANSWERED + PER_SECOND // 2
+    allowance.seconds_passed(1e9)
+    assert allowance.left == MOST

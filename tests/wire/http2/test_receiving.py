@@ -1,0 +1,91 @@
+"""How much a peer may send."""
+
+from __future__ import annotations
+
+import pytest
+
+from txproxy.wire.http2 import frames
+from txproxy.wire.http2.faults import FLOW_CONTROL_ERROR, ConnectionFault, StreamFault
+from txproxy.wire.http2.receiving import Receiving
+from txproxy.wire.http2.stream import Stream
+
+
+@pytest.fixture
+def out() -> list[bytes]:
+    return []
+
+
+def opened(out: list[bytes], connection: int = 200_000, stream: int = 1000) -> tuple[Receiving, Stream]:
+    receiving = Receiving(connection, stream, out)
+    receiving.open()
+    out.clear()
+    return receiving, Stream(1, stream, 0)
+
+
+@pytest.mark.parametrize(("window", "said"), [(200_000, [frames.window_update(0, 134_465)]), (65535, []), (10, [])])
+def test_that_of_the_connection_is_said_at_once(out: list[bytes], window: int, said: list[bytes]) -> None:
+    Receiving(window, 1000, out).open()
+    assert out == said
+
+
+def test_updates_come_when_half_is_gone(out: list[bytes]) -> None:
+    receiving, stream = opened(out)
+    receiving.came(700)
+    receiving.came_on(stream, 700, 0)
+    receiving.gone_on(stream, 499)
+    assert out == []
+    receiving.gone_on(stream, 1)
+    assert out == [frames.window_update(1, 500)]
+    assert stream.receive_window == 800 and stream.unread == 200
+
+
+def test_who_has_ended_needs_none(out: list[bytes]) -> None:
+    receiving, stream = opened(out)
+    receiving.came_on(stream, 1000, 0)
+    stream.peer_ends()
+    receiving.gone_on(stream, 1000)
+    assert out == []
+
+
+def test_what_is_said_to_be_gone_twice_is_once(out: list[bytes]) -> None:
+    receiving, stream = opened(out)
+    receiving.came_on(stream, 600, 0)
+    receiving.gone_on(stream, 10_000)
+    assert out == [frames.window_update(1, 600)] and stream.unread == 0
+
+
+def test_padding_is_gone_at_once(out: list[bytes]) -> None:
+    receiving, stream = opened(out)
+    receiving.came_on(stream, 600, 550)
+    assert out == [frames.window_update(1, 550)] and stream.unread == 50
+
+
+def test_a_smaller_window_holds_once_the_peer_knows(out: list[bytes]) -> None:
+    # RFC 9113 6.9.3
+    receiving, _ = opened(out)
+    stream = Stream(1, receiving.of_streams, 0)
+    receiving.came_on(stream, 60_000, 0)
+    receiving.acknowledged([stream])
+    assert stream.receive_window == 65_535 - 60_000 + 1000 - 65_535 and receiving.of_streams == 1000
+    receiving.gone_on(stream, 60_000)
+    receiving.came_on(stream, 1000, 0)
+
+
+def test_more_than_a_window(out: list[bytes]) -> None:
+    receiving, stream = opened(out)
+    with pytest.raises(StreamFault) as of_stream:
+        receiving.came_on(stream, 1001, 0)
+    assert of_stream.value.code == FLOW_CONTROL_ERROR
+    receiving.came(200_000)
+    with pytest.raises(ConnectionFault) as of_connection:
+        receiving.came(1)
+    assert of_connection.value.code == FLOW_CONTROL_ERROR
+
+
+def test_that_of_the_connection_is_given_back_whatever_becomes_of_a_stream(out: list[bytes]) -> None:
+    receiving, stream = opened(out, stream=200_000)
+    receiving.came(150_000)
+    receiving.came_on(stream, 150_000, 0)
+    receiving.forget(stream)
+    assert out == [frames.window_update(0, 150_000)]
+    receiving.came(200_000)

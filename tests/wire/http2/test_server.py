@@ -1,0 +1,338 @@
+"""The server's role: what it makes of a client, and what it says to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hpack import Encoder
+
+from tests.wire.http2.taken_apart import frame, goaways, resets, taken_apart
+from txproxy.errors import RequestError
+from txproxy.wire.headers import Headers
+from txproxy.wire.http2 import frames
+from txproxy.wire.http2.events import StreamReset
+from txproxy.wire.http2.faults import (
+    CANCEL,
+    ENHANCE_YOUR_CALM,
+    FLOW_CONTROL_ERROR,
+    NO_ERROR,
+    PROTOCOL_ERROR,
+    REFUSED_STREAM,
+    STREAM_CLOSED,
+)
+from txproxy.wire.http2.own_settings import Http2Settings
+from txproxy.wire.http2.server import ServerSession
+from txproxy.wire.http2.stream import Stream
+from txproxy.wire.message import CHUNKED, END, EndOfMessage, RequestHead, ResponseHead
+from txproxy.wire.size_limits import WireLimits
+
+GET = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a"), (b":path", b"/")]
+POST = [(b":method", b"POST"), *GET[1:]]
+HELLO = frames.PREFACE + frames.settings([]) + frames.SETTINGS_ACK
+OK = ResponseHead(200, Headers([(b"Content-Length", b"2")]), body=2)
+LIMITS = WireLimits(max_body=1000)
+
+
+def begun(settings: Http2Settings | None = None, limits: WireLimits = LIMITS, **more: Any) -> ServerSession:
+    session = ServerSession(limits, settings or Http2Settings(), **more)
+    assert session.receive(HELLO) == []
+    session.take_output()
+    return session
+
+
+def head(stream: int, *fields: tuple[bytes, bytes], ended: bool = True, encoder: Encoder | None = None) -> bytes:
+    return frames.headers(stream, (encoder or Encoder()).encode(fields or GET), ended, 16384)
+
+
+def only(session: ServerSession, data: bytes) -> tuple[Stream, Any]:
+    ((stream, what),) = session.receive(data)
+    assert stream is not None
+    return stream, what
+
+
+def failed(session: ServerSession, data: bytes) -> int:
+    """With what code it has ended."""
+    session.take_output()
+    session.receive(data)
+    assert session.fault is not None
+    ((_, code),) = goaways(session.take_output())
+    assert code == session.fault.code and session.receive(head(99)) == []
+    return code
+
+
+def test_it_says_what_it_takes() -> None:
+    session = ServerSession(WireLimits(), Http2Settings(streams=7, stream_window=70_000), connect_protocol=True)
+    (settings, window) = taken_apart(session.take_output())
+    assert dict(frames.read_settings(settings[3])) == {3: 7, 6: 65536, 4: 70_000, 9: 1, 8: 1}
+    assert window == ("WINDOW_UPDATE", 0, 0, ((16 << 20) - 65535).to_bytes(4, "big"))
+
+
+def test_a_request_and_its_response() -> None:
+    session = begun()
+    stream, request = only(session, head(1))
+    assert type(request) is RequestHead and request.path == b"/" and session.active == 1
+    session.send_whole(stream, OK, b"ok")
+    session.leave(stream)
+    assert [name for name, *_ in taken_apart(session.take_output())] == ["HEADERS", "DATA"]
+    assert session.active == 0 and not session.streams
+
+
+def test_a_body_and_trailers_both_ways() -> None:
+    session = begun()
+    data = (
+        head(1, *POST, ended=False)
+        + frame(0, 0, 1, b"abc")
+        + frames.headers(1, Encoder().encode([(b"t", b"u")]), True, 99)
+    )
+    events = session.receive(data)
+    stream = events[0][0]
+    assert stream is not None
+    assert events[0][1].body == CHUNKED and events[1] == (stream, b"abc")
+    end = events[2][1]
+    assert type(end) is EndOfMessage and end.trailers.lines == [b"t: u"]
+    session.send_head(stream, ResponseHead(103, Headers([(b"Link", b"x")])))
+    session.send_head(stream, ResponseHead(200, Headers(), body=CHUNKED))
+    session.send_body(stream, b"data")
+    session.send_trailers(stream, Headers([(b"v", b"w")]))
+    found = taken_apart(session.take_output())
+    assert [(name, flags) for name, flags, _, _ in found] == [
+        ("HEADERS", 4),
+        ("HEADERS", 4),
+        ("DATA", 0),
+        ("HEADERS", 5),
+    ]
+    session.leave(stream)
+    assert resets(session.take_output()) == []
+
+
+def test_the_end_of_a_body_is_the_end_of_the_message() -> None:
+    session = begun()
+    events = session.receive(head(1, *POST, (b"content-length", b"3"), ended=False) + frame(0, 1, 1, b"abc"))
+    assert [what for _, what in events[1:]] == [b"abc", END]
+
+
+@pytest.mark.parametrize("pieces", [[b"abcd"], [b"ab"], [b"", b""], [b"abc", b"d"]])
+def test_a_body_is_as_long_as_was_said(pieces: list[bytes]) -> None:
+    session = begun()
+    stream, _ = only(session, head(1, *POST, (b"content-length", b"3"), ended=False))
+    events = session.receive(b"".join(frame(0, piece is pieces[-1], 1, piece) for piece in pieces))
+    reset = events[-1]
+    assert reset[0] is stream and type(reset[1]) is StreamReset and not reset[1].by_peer
+    assert resets(session.take_output()) == [(1, PROTOCOL_ERROR)] and session.fault is None
+    session.leave(stream)
+    assert session.active == 0
+
+
+def test_trailers_end_a_body_of_its_length_and_a_second_head_is_none() -> None:
+    session = begun()
+    only(session, head(1, *POST, (b"content-length", b"3"), ended=False))
+    only(session, frames.headers(1, Encoder().encode([(b"t", b"u")]), True, 99))
+    only(session, head(3, *POST, ended=False))
+    only(session, frames.headers(3, Encoder().encode([(b"t", b"u")]), False, 99))
+    assert resets(session.take_output()) == [(1, PROTOCOL_ERROR), (3, PROTOCOL_ERROR)]
+
+
+def test_a_malformed_request_is_reset_and_the_next_is_read() -> None:
+    session = begun()
+    encoder = Encoder()
+    ((stream, reset),) = session.receive(head(1, *GET, (b"x-new", b"1"), (b"connection", b"close"), encoder=encoder))
+    assert stream is not None and type(reset) is StreamReset
+    assert resets(session.take_output()) == [(1, PROTOCOL_ERROR)]
+    assert session.active == 0 and not session.streams
+    # The table has what it had in it.
+    _, request = only(session, head(3, *GET, (b"x-new", b"1"), encoder=encoder))
+    assert request.headers.lines == [b"host: a", b"x-new: 1"]
+
+
+def test_what_is_too_large_is_there_to_be_answered() -> None:
+    session = begun()
+    stream, fault = only(session, head(1, *GET[:3], (b":path", b"/" + b"x" * 9000)))
+    assert type(fault) is RequestError and fault.status == 414
+    session.send_whole(stream, ResponseHead(414, Headers()), b"")
+    session.leave(stream)
+    assert resets(session.take_output()) == []
+    stream, _ = only(session, head(3, *POST, ended=False))
+    (_, (same, fault)) = session.receive(frame(0, 0, 3, b"x" * 1001))
+    assert same is stream and type(fault) is RequestError and fault.status == 413
+
+
+def test_a_response_that_does_not_want_the_rest() -> None:
+    # RFC 9113 8.1
+    session = begun()
+    stream, _ = only(session, head(1, *POST, ended=False))
+    session.send_whole(stream, OK, b"ok")
+    session.leave(stream)
+    assert resets(session.take_output()) == [(1, NO_ERROR)]
+    # What was on its way is no fault, and frees the window.
+    assert session.receive(frame(0, 1, 1, b"abc")) == [] and session.fault is None
+
+
+def test_a_response_that_was_not_complete_is_no_whole_one() -> None:
+    session = begun()
+    stream, _ = only(session, head(1))
+    session.send_head(stream, ResponseHead(200, Headers(), body=CHUNKED))
+    session.send_body(stream, b"abc")
+    session.leave(stream)
+    assert resets(session.take_output()) == [(1, CANCEL)]
+    session.send_body(stream, b"d")
+    session.send_end(stream)
+    session.send_whole(stream, OK, b"ok")
+    assert session.take_output() == b""
+
+
+def test_a_client_that_resets() -> None:
+    session = begun()
+    stream, _ = only(session, head(1, ended=False))
+    same, reset = only(session, frames.rst_stream(1, CANCEL))
+    assert same is stream and reset == StreamReset(CANCEL, "it was reset with code 8", by_peer=True)
+    # It counts until its exchange is over.
+    assert session.active == 1
+    session.send_whole(stream, OK, b"ok")
+    session.leave(stream)
+    session.leave(stream)
+    assert session.active == 0 and session.take_output() == b""
+
+
+def test_only_so_many_streams_at_once() -> None:
+    session = begun(Http2Settings(streams=2))
+    encoder = Encoder()
+    streams = [only(session, head(number, *POST, ended=False, encoder=encoder))[0] for number in (1, 3)]
+    assert session.receive(head(5, *GET, (b"x", b"1"), encoder=encoder) + frame(0, 0, 5)) == []
+    assert resets(session.take_output()) == [(5, REFUSED_STREAM)]
+    session.leave(streams[0])
+    assert only(session, head(7, *GET, (b"x", b"1"), encoder=encoder))[1].headers.lines == [b"host: a", b"x: 1"]
+
+
+def test_priorities_are_those_of_rfc_9218() -> None:
+    session = begun()
+    stream, _ = only(session, head(1, *GET, (b"priority", b"u=1, i"), ended=False))
+    assert (stream.urgency, stream.incremental) == (1, True)
+    assert session.receive(frame(frames.PRIORITY_UPDATE, 0, 0, b"\0\0\0\1u=6")) == []
+    assert (stream.urgency, stream.incremental) == (6, False)
+    assert session.receive(frame(frames.PRIORITY_UPDATE, 0, 0, b"\0\0\0\x63u=6")) == []
+    assert failed(session, frame(frames.PRIORITY_UPDATE, 0, 0, b"\0\0\0")) == PROTOCOL_ERROR
+
+
+def test_extended_connect_is_taken_where_it_is_spoken() -> None:
+    fields = [(b":method", b"CONNECT"), (b":protocol", b"websocket"), *GET[1:]]
+    session = begun(connect_protocol=True)
+    stream, request = only(session, head(1, *fields, ended=False))
+    assert request.method == b"CONNECT" and session.asked_protocol() == b"websocket" and stream.expected == CHUNKED
+    _, reset = only(begun(), head(1, *fields, ended=False))
+    assert type(reset) is StreamReset
+
+
+# RFC 9113 5.1, 5.1.1
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (head(2), PROTOCOL_ERROR),
+        (head(3) + head(1), STREAM_CLOSED),
+        (frame(0, 0, 1, b"x"), PROTOCOL_ERROR),
+        (frame(0, 0, 0, b"x"), PROTOCOL_ERROR),
+        (frames.rst_stream(1, 0), PROTOCOL_ERROR),
+        (frames.rst_stream(0, 0), PROTOCOL_ERROR),
+        (frames.window_update(1, 1), PROTOCOL_ERROR),
+        (frames.window_update(2, 1), PROTOCOL_ERROR),
+        (head(1) + frame(0, 1, 1, b"x"), STREAM_CLOSED),
+        (frame(frames.PUSH_PROMISE, 4, 1, b"\0\0\0\2"), PROTOCOL_ERROR),
+    ],
+)
+def test_streams_that_there_are_not(data: bytes, code: int) -> None:
+    assert failed(begun(), data) == code
+
+
+def test_a_head_on_a_stream_that_has_ended_resets_it() -> None:
+    session = begun()
+    only(session, head(1))
+    only(session, frames.headers(1, Encoder().encode([(b"t", b"u")]), True, 99))
+    assert resets(session.take_output()) == [(1, STREAM_CLOSED)]
+
+
+# -- draining (RFC 9113 6.8)
+
+
+def test_a_drain_takes_what_is_on_its_way() -> None:
+    session = begun()
+    stream, _ = only(session, head(1))
+    session.drain()
+    away, ping = taken_apart(session.take_output())
+    assert frames.read_goaway(away[3]) == ((1 << 31) - 1, NO_ERROR) and ping[0] == "PING"
+    only(session, head(3))
+    assert session.receive(frames.ping(ping[3], ack=True)) == []
+    assert goaways(session.take_output()) == [(3, NO_ERROR)]
+    # This one came too late, and may be sent elsewhere.
+    assert session.receive(head(5) + frame(0, 0, 5, b"")) == [] and 5 not in session.streams
+    session.send_whole(stream, OK, b"ok")
+    assert [name for name, *_ in taken_apart(session.take_output())] == ["HEADERS", "DATA"]
+    session.drain_now()
+    assert session.take_output() == b""
+
+
+# -- what is to keep us busy
+
+
+def floods() -> Iterator[tuple[str, bytes]]:
+    opened = head(1, *POST, ended=False)
+    yield "settings", frames.settings([]) * 3000
+    yield "pings", frames.ping(b"12345678") * 3000
+    yield "priorities", frame(frames.PRIORITY, 0, 1, b"\0\0\0\5\1") * 3000
+    yield "empty bodies", opened + frame(0, 0, 1) * 3000
+    yield "padding alone", opened + frame(0, frames.PADDED, 1, b"\x00") * 3000
+    yield "windows", opened + frames.window_update(1, 1) * 3000
+    yield "unknown frames", frame(0x99, 0, 0, b"x") * 3000
+    yield "priority updates", frame(frames.PRIORITY_UPDATE, 0, 0, b"\0\0\0\1i") * 3000
+    yield "resets of nothing", head(1) + frames.rst_stream(1, 8) * 3000
+    # CVE-2023-44487
+    yield "rapid resets", b"".join(head(n) + frames.rst_stream(n, 8) for n in range(1, 2001, 2))
+    # CVE-2025-8671: what we are provoked to reset
+    yield "made to reset", b"".join(head(n, ended=False) + frames.window_update(n, 0) for n in range(1, 2001, 2))
+    yield "malformed", b"".join(head(n, (b"x", b"y")) for n in range(1, 2001, 2))
+    yield "too many", b"".join(head(n, *POST, ended=False) for n in range(1, 2001, 2))
+    yield "late", frames.settings([]) + b"".join(head(1) for _ in range(1)) + frames.ping(b"1" * 8) * 3000
+
+
+@pytest.mark.parametrize(("name", "data"), [*floods()])
+def test_floods_end_the_connection(name: str, data: bytes) -> None:
+    session = begun()
+    for stream, what in session.receive(data):
+        if type(what) is StreamReset:
+            assert stream is not None
+            session.leave(stream)
+    assert session.fault is not None and session.fault.code == ENHANCE_YOUR_CALM
+    assert goaways(session.take_output())[-1][1] == ENHANCE_YOUR_CALM
+
+
+def test_who_works_may_cancel_much() -> None:
+    session = begun()
+    encoder = Encoder()
+    for number in range(1, 4001, 4):
+        stream, _ = only(session, head(number, encoder=encoder))
+        session.send_whole(stream, OK, b"ok")
+        session.leave(stream)
+        events = session.receive(head(number + 2, encoder=encoder) + frames.rst_stream(number + 2, 8))
+        session.leave(events[-1][0])  # type: ignore[arg-type]
+        session.take_output()
+    assert session.fault is None
+
+
+def test_a_window_that_is_not_kept_to() -> None:
+    session = begun(Http2Settings(stream_window=10, connection_window=100_000))
+    stream, _ = only(session, head(1, *POST, ended=False))
+    assert only(session, frame(0, 0, 1, b"x" * 11))[1].code == FLOW_CONTROL_ERROR
+    assert resets(session.take_output()) == [(1, FLOW_CONTROL_ERROR)]
+    session.leave(stream)
+    session = begun(Http2Settings(stream_window=1 << 20, connection_window=65535), WireLimits())
+    only(session, head(1, *POST, ended=False))
+    assert failed(session, frame(0, 0, 1, b"x" * 16384) * 4) == FLOW_CONTROL_ERROR
+
+
+def test_who_reads_slowly_has_the_peer_wait() -> None:
+    session = begun(Http2Settings(stream_window=1000), WireLimits())
+    stream, _ = only(session, head(1, *POST, ended=False))
+    session.receive(frame(0, 0, 1, b"x" * 1000))
+    assert session.take_output() == b""
+    session.consume(stream, 600)
+    assert taken_apart(session.take_output()) == [("WINDOW_UPDATE", 0, 1, (600).to_bytes(4, "big"))]

@@ -1,0 +1,25 @@
+"""The states of a stream."""
+
+import pytest
+
+from txproxy.wire.http2.stream import Stream, StreamState
+
+
+# RFC 9113 5.1
+@pytest.mark.parametrize(
+    ("ends", "state", "may_send", "may_receive"),
+    [
+        ([], StreamState.OPEN, True, True),
+        (["we_end"], StreamState.WE_ENDED, False, True),
+        (["peer_ends"], StreamState.PEER_ENDED, True, False),
+        (["we_end", "peer_ends"], StreamState.CLOSED, False, False),
+        (["peer_ends", "we_end"], StreamState.CLOSED, False, False),
+        (["close"], StreamState.CLOSED, False, False),
+    ],
+)
+def test_states(ends: list[str], state: StreamState, may_send: bool, may_receive: bool) -> None:
+    stream = Stream(1, 10, 10)
+    for end in ends:
+        getattr(stream, end)()
+    assert (stream.state, stream.may_send, stream.may_receive) == (state, may_send, may_receive)
+    assert repr(stream) == f"Stream(1, {state.value})"

@@ -1,0 +1,36 @@
+"""What comes of the bytes of a peer, besides heads, bodies and their ends."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+import attrs
+
+from txproxy.wire.http2.stream import Stream
+
+
+@attrs.frozen
+class StreamReset:
+    """The stream is over before its message was: by RST_STREAM with ``code``, or for what is wrong with it."""
+
+    code: int
+    detail: str
+    by_peer: bool
+
+
+@attrs.frozen
+class GoingAway:
+    """The peer takes no stream after ``last``; ``code`` says why."""
+
+    last: int
+    code: int
+
+
+class _Writable:
+    def __repr__(self) -> str:
+        return "WRITABLE"
+
+
+# What waited of a stream has gone out: there may be more.
+WRITABLE: Final = _Writable()
+Event: TypeAlias = "tuple[Stream | None, Any]"

@@ -1,0 +1,100 @@
+"""Fields as tables and blocks have them: each is looked at once, when it comes, and is known from then on.
+
+An entry is a tuple, since most are read by the place of what is wanted alone: what kind of field it is, its line as
+HTTP/1 has it (empty for pseudo-fields, but that of Host for ``:authority``), name, value, and the size that it counts
+for (RFC 7541 section 4.1).
+"""
+
+from __future__ import annotations
+
+import re
+from operator import itemgetter
+from typing import Final, TypeAlias
+
+from txproxy.wire import grammar
+from txproxy.wire.target import split_authority
+
+Entry: TypeAlias = "tuple[int, bytes, bytes, bytes, int]"
+
+PLAIN: Final = 0
+METHOD: Final = 1
+SCHEME: Final = 2
+AUTHORITY: Final = 3
+PATH: Final = 4
+PROTOCOL: Final = 5
+STATUS: Final = 6
+COOKIE: Final = 7
+LENGTH: Final = 8
+HOST: Final = 9
+# A message that has one of these is malformed (RFC 9113 section 8.1.1).
+CONNECTION_SPECIFIC: Final = 10
+UNKNOWN_PSEUDO: Final = 11
+MALFORMED: Final = 12
+
+kind_of: Final = itemgetter(0)
+line_of: Final = itemgetter(1)
+size_of: Final = itemgetter(4)
+# RFC 7541 4.1
+OVERHEAD: Final = 32
+
+# RFC 9113 8.2.1: names are in lower case, and nothing is in a field that could end its line in HTTP/1.
+_NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
+PATH_FORM: Final = re.compile(rb"/[\x21\x22\x24-\x7e]*|\*")
+_STATUS: Final = re.compile(rb"[1-9][0-9][0-9]")
+_PSEUDO: Final = {
+    b":method": METHOD,
+    b":scheme": SCHEME,
+    b":authority": AUTHORITY,
+    b":path": PATH,
+    b":protocol": PROTOCOL,
+    b":status": STATUS,
+}
+# RFC 9113 8.2.2
+_CONNECTION: Final = frozenset(b"connection proxy-connection keep-alive transfer-encoding upgrade".split())
+_LOOKED_AT: Final = _CONNECTION | {b"cookie", b"content-length", b"host", b"te"}
+
+
+def entry_of(name: bytes, value: bytes) -> Entry:
+    """The entry of a field, as it has come."""
+    size = len(name) + len(value) + OVERHEAD
+    if name[:1] == b":":
+        kind = _PSEUDO.get(name, UNKNOWN_PSEUDO)
+        if not _is_well_formed(kind, value):
+            kind = MALFORMED
+        return kind, b"host: " + value if kind == AUTHORITY else b"", name, value, size
+    if _NAME.fullmatch(name) is None or grammar.FIELD_VALUE.fullmatch(value) is None:
+        return MALFORMED, b"", name, value, size
+    kind = _kind(name, value) if name in _LOOKED_AT else PLAIN
+    return kind, b"%b: %b" % (name, value), name, value, size
+
+
+def _is_well_formed(kind: int, value: bytes) -> bool:
+    if kind == PATH:
+        return PATH_FORM.fullmatch(value) is not None
+    if kind in (METHOD, PROTOCOL):
+        return grammar.TOKEN.fullmatch(value) is not None
+    if kind == SCHEME:
+        return value == b"https" or value == b"http"
+    if kind == STATUS:
+        return _STATUS.fullmatch(value) is not None
+    return kind != AUTHORITY or _is_authority(value)
+
+
+def _is_authority(value: bytes) -> bool:
+    # RFC 9113 8.3.1: without userinfo, of which the grammar knows nothing.
+    try:
+        split_authority(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _kind(name: bytes, value: bytes) -> int:
+    if name == b"cookie":
+        return COOKIE
+    if name == b"content-length":
+        return LENGTH if grammar.CONTENT_LENGTH.fullmatch(value) else MALFORMED
+    if name == b"host":
+        return HOST if _is_authority(value) else MALFORMED
+    # RFC 9113 8.2.2: TE may say that trailers are welcome, and nothing else.
+    return PLAIN if name == b"te" and value.lower() == b"trailers" else CONNECTION_SPECIFIC

@@ -1,0 +1,191 @@
+"""Reads the heads of requests out of field blocks (RFC 9113 section 8.3.1)."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from txproxy.errors import RequestError
+from txproxy.wire.headers import Headers
+from txproxy.wire.http1 import trailers
+from txproxy.wire.http2.faults import StreamFault
+from txproxy.wire.http2.field_blocks.block_reader import MOST_FIELDS, BlockReader, read_string
+from txproxy.wire.http2.field_blocks.block_shapes import ABSENT, Shape, request_shape, trailers_shape
+from txproxy.wire.http2.field_blocks.field_entries import OVERHEAD, PATH_FORM, Entry, kind_of, line_of, size_of
+from txproxy.wire.message import CHUNKED, RequestHead
+from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
+from txproxy.wire.target import split_authority
+
+# So many blocks, or ends of blocks, are remembered; a browser that asks for a page needs few.
+_MOST_REMEMBERED: Final = 32
+
+
+class Fields(NamedTuple):
+    """What a block says but for its path, which is looked at with each request."""
+
+    method: bytes
+    headers: Headers
+    authority: bytes
+    scheme: bytes
+    # for extended CONNECT (RFC 8441), or empty
+    protocol: bytes
+    # what Content-Length says, or CHUNKED without it
+    length: int
+    # what all of it counts for
+    size: int
+
+
+class RequestReader:
+    """Reads what one client sends in the life of a connection.
+
+    The same bytes mean the same request as long as no block changes the table in between; and where they differ in the
+    path alone, all the rest is what it was.
+    """
+
+    __slots__ = ("limits", "protocol", "_reader", "_whole", "_by_rest", "_before", "_changes")
+
+    def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
+        self.limits = limits
+        # what the request that was read last asks for by extended CONNECT (RFC 8441), or empty
+        self.protocol = b""
+        self._reader = BlockReader()
+        self._changes = 0
+        self._whole: dict[bytes, tuple[Fields, bytes]] = {}
+        # the bytes before a literal path, and what the bytes after it have said
+        self._before = b""
+        self._by_rest: dict[bytes, Fields] = {}
+
+    def read(self, block: bytes, ended: bool) -> RequestHead:
+        """The head of a request, after which the stream has ``ended`` or goes on.
+
+        ``StreamFault`` if it is malformed, ``RequestError`` if it is one that is answered, ``ConnectionFault`` if the
+        connection cannot go on after it.
+        """
+        fields, path = self._whole.get(block) or self._read_path(block) or self._read(block)
+        self.protocol = fields.protocol
+        limits = self.limits
+        if len(path) > limits.max_target:
+            raise RequestError("the target is too long", status=414)
+        if fields.size + len(path) > limits.max_head or len(fields.headers.lines) > limits.max_fields:
+            raise RequestError("the head is too large", status=431)
+        length = fields.length
+        if ended:
+            if length > 0:
+                raise StreamFault("a request that ends before its body")
+            length = 0
+        elif limits.max_body is not None and length > limits.max_body:
+            raise RequestError("the body is too large", status=413)
+        return RequestHead(fields.method, path, fields.headers, fields.authority, fields.scheme, length)
+
+    def read_trailers(self, block: bytes) -> Headers:
+        """The trailers of a request (RFC 9113 section 8.1)."""
+        entries = self._reader.read(block)
+        shape = trailers_shape(bytes(map(kind_of, entries)))
+        if shape.fault:
+            raise StreamFault(f"trailers with {shape.fault}")
+        if len(entries) > self.limits.max_fields or sum(map(size_of, entries)) > self.limits.max_head:
+            raise RequestError("the trailer section is too large", status=431)
+        headers = Headers.parsed([*map(line_of, entries)])
+        if not trailers.REFUSED.isdisjoint(headers.index):
+            raise StreamFault("a field that is forbidden in trailers")
+        return headers
+
+    def _read_path(self, block: bytes) -> tuple[Fields, bytes] | None:
+        """What a block says that differs from one before in its path alone; None if it is another."""
+        before = self._before
+        if not before or not block.startswith(before):
+            return None
+        path, end = read_string(block, len(before))
+        fields = self._by_rest.get(block[end:])
+        return None if fields is None or PATH_FORM.fullmatch(path) is None else (fields, path)
+
+    def _read(self, block: bytes) -> tuple[Fields, bytes]:
+        reader = self._reader
+        changes = reader.changes
+        entries = reader.read(block)
+        if self._changes != reader.changes:
+            self._changes = reader.changes
+            self._whole.clear()
+            self._by_rest.clear()
+            self._before = b""
+        if len(entries) >= MOST_FIELDS:
+            raise RequestError("the head is too large", status=431)
+        shape = request_shape(bytes(map(kind_of, entries)))
+        if shape.fault:
+            raise StreamFault(f"a request with {shape.fault}")
+        found = _fields(entries, shape), entries[shape.path][3] if shape.path != ABSENT else b""
+        if changes == reader.changes:
+            self._remember(block, found, reader.path_at)
+        return found
+
+    def _remember(self, block: bytes, found: tuple[Fields, bytes], path_at: int) -> None:
+        if len(self._whole) >= _MOST_REMEMBERED:
+            self._whole.clear()
+        self._whole[block] = found
+        # Of a target that is not a path, other things are asked.
+        if not path_at or found[1][:1] != b"/":
+            return
+        before = block[:path_at]
+        if before != self._before or len(self._by_rest) >= _MOST_REMEMBERED:
+            self._before = before
+            self._by_rest.clear()
+        _, end = read_string(block, path_at)
+        self._by_rest[block[end:]] = found[0]
+
+
+def _fields(entries: list[Entry], shape: Shape) -> Fields:
+    method = entries[shape.method][3]
+    authority = _authority(entries, shape)
+    scheme = entries[shape.scheme][3] if shape.scheme != ABSENT else b""
+    path = entries[shape.path][3] if shape.path != ABSENT else b""
+    protocol = entries[shape.protocol][3] if shape.protocol != ABSENT else b""
+    _check(method, scheme, authority, path, protocol)
+    lines = _lines(entries, shape)
+    length = int(entries[shape.length][3]) if shape.length != ABSENT else CHUNKED
+    # The path is added for each request.
+    size = sum(map(size_of, entries)) - len(path) - OVERHEAD
+    return Fields(method, Headers.parsed(lines), authority, scheme, protocol, length, size)
+
+
+def _authority(entries: list[Entry], shape: Shape) -> bytes:
+    """RFC 9113 section 8.3.1: Host, where there is one as well, has to say the same."""
+    host = entries[shape.host][3] if shape.host != ABSENT else b""
+    if shape.authority == ABSENT:
+        return host
+    authority = entries[shape.authority][3]
+    if host and host.lower() != authority.lower():
+        raise StreamFault("Host is another than :authority")
+    return authority
+
+
+def _check(method: bytes, scheme: bytes, authority: bytes, path: bytes, protocol: bytes) -> None:
+    if not authority:
+        raise StreamFault("a request with no :authority")
+    if method == b"CONNECT" and not protocol:
+        # RFC 9113 8.5
+        if scheme or path:
+            raise StreamFault("CONNECT with :scheme or :path")
+        if split_authority(authority)[1] is None:
+            raise StreamFault("CONNECT without a port")
+    elif not (scheme and path):
+        raise StreamFault("a request with no :scheme or :path")
+    elif protocol and method != b"CONNECT":
+        # RFC 8441 4
+        raise StreamFault(":protocol without CONNECT")
+    elif path == b"*" and method != b"OPTIONS":
+        raise StreamFault("the asterisk is a target of OPTIONS alone")
+
+
+def _lines(entries: list[Entry], shape: Shape) -> list[bytes]:
+    """The field lines, with that of Host first, and one Cookie (RFC 9113 section 8.2.3)."""
+    lines = [*map(line_of, entries[shape.first :])]
+    cookies = shape.cookies
+    if len(cookies) > 1:
+        joined = b"cookie: " + b"; ".join([entries[place][3] for place in cookies])
+        lines[cookies[0] - shape.first] = joined
+        for place in reversed(cookies[1:]):
+            del lines[place - shape.first]
+    if shape.authority == ABSENT:
+        return lines
+    if shape.host != ABSENT:
+        lines.remove(entries[shape.host][1])
+    return [entries[shape.authority][1], *lines]

@@ -1,0 +1,93 @@
+"""Reads the heads of responses out of field blocks (RFC 9113 section 8.3.2)."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from txproxy.errors import ResponseError
+from txproxy.wire.headers import Headers
+from txproxy.wire.http2.faults import StreamFault
+from txproxy.wire.http2.field_blocks.block_reader import MOST_FIELDS, BlockReader
+from txproxy.wire.http2.field_blocks.block_shapes import ABSENT, response_shape, trailers_shape
+from txproxy.wire.http2.field_blocks.field_entries import kind_of, line_of, size_of
+from txproxy.wire.message import CHUNKED, ResponseHead
+from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
+
+# So many blocks are remembered: who is asked the same again answers the same, within a second.
+_MOST_REMEMBERED: Final = 32
+# RFC 9113 8.6: nothing changes protocols in HTTP/2.
+_SWITCHING: Final = 101
+# RFC 9110 6.4.1: these have no body, whatever they say of one; 304 tells of another's.
+_WITHOUT_BODY: Final = (204, 304)
+
+
+class _Fields(NamedTuple):
+    status: int
+    headers: Headers
+    # what Content-Length says, or CHUNKED without it
+    length: int
+
+
+class ResponseReader:
+    """Reads what one server sends in the life of a connection. The same bytes mean the same response as long as no
+    block changes the table in between.
+    """
+
+    __slots__ = ("limits", "_reader", "_known", "_changes")
+
+    def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
+        self.limits = limits
+        self._reader = BlockReader()
+        self._changes = 0
+        self._known: dict[bytes, _Fields] = {}
+
+    def read(self, block: bytes, method: bytes, ended: bool) -> ResponseHead:
+        """The head of a response to ``method``, after which the stream has ``ended`` or goes on. ``StreamFault`` if it
+        is malformed, ``ResponseError`` if it is too large, ``ConnectionFault`` if the connection cannot go on after it.
+        """
+        status, headers, length = self._known.get(block) or self._read(block)
+        if status < 200:
+            if ended or status == _SWITCHING:
+                raise StreamFault("an informational response that is the last, or changes protocols")
+            length = 0
+        elif method == b"HEAD" or status in _WITHOUT_BODY:
+            length = 0
+        elif ended:
+            if length > 0:
+                raise StreamFault("a response that ends before its body")
+            length = 0
+        elif method == b"CONNECT" and status < 300:
+            # RFC 9110 9.3.6
+            length = CHUNKED
+        return ResponseHead(status, headers, b"", length)
+
+    def _read(self, block: bytes) -> _Fields:
+        reader = self._reader
+        changes = reader.changes
+        entries = reader.read(block)
+        if self._changes != reader.changes:
+            self._changes = reader.changes
+            self._known.clear()
+        if len(entries) >= MOST_FIELDS or sum(map(size_of, entries)) > self.limits.max_head:
+            raise ResponseError("the head is too large")
+        shape = response_shape(bytes(map(kind_of, entries)))
+        if shape.fault:
+            raise StreamFault(f"a response with {shape.fault}")
+        length = int(entries[shape.length][3]) if shape.length != ABSENT else CHUNKED
+        headers = Headers.parsed([*map(line_of, entries[shape.first :])])
+        found = _Fields(int(entries[shape.status][3]), headers, length)
+        if changes == reader.changes:
+            if len(self._known) >= _MOST_REMEMBERED:
+                self._known.clear()
+            self._known[block] = found
+        return found
+
+    def read_trailers(self, block: bytes) -> Headers:
+        """The trailers of a response."""
+        entries = self._reader.read(block)
+        shape = trailers_shape(bytes(map(kind_of, entries)))
+        if shape.fault:
+            raise StreamFault(f"trailers with {shape.fault}")
+        if len(entries) >= MOST_FIELDS or sum(map(size_of, entries)) > self.limits.max_head:
+            raise ResponseError("the trailer section is too large")
+        return Headers.parsed([*map(line_of, entries)])

@@ -1,0 +1,46 @@
+"""How much a peer may ask for that is of no use to anybody.
+
+Each frame that is cheap to send and dear to deal with costs, and what is of use earns: so a client that works hard may
+cancel much, and one that does nothing else is soon known (CVE-2023-44487, CVE-2025-8671, CVE-2019-9511 to 9518).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from txproxy.wire.http2.faults import ENHANCE_YOUR_CALM, ConnectionFault
+
+# So much may be spent at once. A browser that leaves a page cancels a few dozen streams.
+MOST: Final = 2000
+# What a second gives back.
+PER_SECOND: Final = 200
+# A stream that was reset before it was answered, by whoever: a reset that we were provoked to send costs the same.
+RESET: Final = 20
+# Any other frame that carries nothing.
+FRAME: Final = 1
+# What an exchange that was completed earns, and each frame of a body that went out.
+ANSWERED: Final = 20
+SENT: Final = 2
+
+
+class FloodAllowance:
+    """What one peer has left."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = MOST
+
+    def spend(self, cost: int) -> None:
+        """Take ``cost``; a ``ConnectionFault`` if that is more than there is."""
+        self.left -= cost
+        if self.left < 0:
+            raise ConnectionFault("more frames that are of no use than are taken", ENHANCE_YOUR_CALM)
+
+    def earn(self, gain: int) -> None:
+        """Give back ``gain``."""
+        self.left = min(MOST, self.left + gain)
+
+    def seconds_passed(self, seconds: float) -> None:
+        """Give back what time does."""
+        self.earn(int(seconds * PER_SECOND))

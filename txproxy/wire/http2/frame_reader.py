@@ -1,0 +1,119 @@
+"""Takes what comes on a connection apart into frames, and puts field blocks together (RFC 9113 section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+from txproxy.wire.http2 import frames
+from txproxy.wire.http2.faults import ENHANCE_YOUR_CALM, FRAME_SIZE_ERROR, ConnectionFault
+from txproxy.wire.http2.flood_allowance import FRAME, FloodAllowance
+
+# Type, flags, stream and payload.
+Frame: TypeAlias = "tuple[int, int, int, bytes]"
+
+# A field block in so many frames is one that is to keep us busy (CVE-2024-27316 and its likes).
+_MOST_CONTINUATIONS: Final = 32
+_PRIORITY_SIZE: Final = 5
+_MORE: Final = frames.PADDED | frames.WITH_PRIORITY
+
+
+class FrameReader:
+    """What comes from one peer. ``preface`` is what it begins with, ``most_block`` how large a field block may be."""
+
+    __slots__ = ("_buffer", "_preface", "_most_block", "_allowance", "_greeted", "_block")
+
+    def __init__(self, preface: bytes, most_block: int, allowance: FloodAllowance) -> None:
+        self._buffer = b""
+        self._preface = preface
+        self._most_block = most_block
+        self._allowance = allowance
+        # whether SETTINGS, the first of all frames, have come
+        self._greeted = False
+        # a field block of which more is to come: its stream, the flags of its first frame, and its pieces
+        self._block: tuple[int, int, list[bytes]] | None = None
+
+    def read(self, data: bytes) -> Iterator[Frame]:
+        """The frames that are complete with these ``data``; a ``ConnectionFault`` where something is none. HEADERS are
+        whole field blocks, without padding and priority.
+        """
+        buffer = self._buffer + data if self._buffer else data
+        at = 0
+        if self._preface:
+            at = self._skip_preface(buffer)
+        size = len(buffer)
+        while size - at >= frames.HEADER_SIZE and not self._preface:
+            high, low, kind, flags, number = frames.read_header(buffer, at)
+            length = high << 16 | low
+            if length > frames.DEFAULT_FRAME_SIZE:
+                raise ConnectionFault("a frame that is too large", FRAME_SIZE_ERROR)
+            end = at + frames.HEADER_SIZE + length
+            if end > size:
+                break
+            payload = buffer[at + frames.HEADER_SIZE : end]
+            at = end
+            number &= frames.LAST_STREAM
+            if self._block is not None:
+                whole = self._continued(kind, flags, number, payload)
+                if whole is not None:
+                    yield whole
+            elif kind == frames.DATA and self._greeted:
+                yield kind, flags, number, payload
+            elif kind == frames.HEADERS and self._greeted:
+                if flags & _MORE or not number:
+                    payload = _without_priority(number, flags, payload)
+                if flags & frames.END_HEADERS:
+                    yield kind, flags, number, payload
+                else:
+                    self._block = number, flags, [payload]
+            else:
+                self._check_first(kind, flags)
+                yield kind, flags, number, payload
+        self._buffer = buffer[at:]
+
+    def _skip_preface(self, buffer: bytes) -> int:
+        preface = self._preface
+        if not buffer.startswith(preface):
+            if not preface.startswith(buffer):
+                raise ConnectionFault("it does not begin as HTTP/2 does")
+            return 0
+        self._preface = b""
+        return len(preface)
+
+    def _check_first(self, kind: int, flags: int) -> None:
+        if not self._greeted:
+            if kind != frames.SETTINGS or flags & frames.ACK:
+                raise ConnectionFault("the first frame is not SETTINGS")
+            self._greeted = True
+
+    def _continued(self, kind: int, flags: int, number: int, payload: bytes) -> Frame | None:
+        assert self._block is not None
+        stream, first, pieces = self._block
+        if kind != frames.CONTINUATION or number != stream:
+            raise ConnectionFault("another frame within a field block")
+        self._allowance.spend(FRAME)
+        pieces.append(payload)
+        if len(pieces) > _MOST_CONTINUATIONS or sum(map(len, pieces)) > self._most_block:
+            raise ConnectionFault("a field block that is too large", ENHANCE_YOUR_CALM)
+        if not flags & frames.END_HEADERS:
+            return None
+        self._block = None
+        return frames.HEADERS, first, number, b"".join(pieces)
+
+
+def _without_priority(number: int, flags: int, payload: bytes) -> bytes:
+    if not number:
+        raise ConnectionFault("a HEADERS frame of no stream")
+    block = frames.without_padding(payload, flags) if flags & frames.PADDED else payload
+    if not flags & frames.WITH_PRIORITY:
+        return block
+    check_priority(number, block)
+    return block[_PRIORITY_SIZE:]
+
+
+def check_priority(number: int, payload: bytes) -> None:
+    """A ``ConnectionFault`` if that is no priority of a stream; it says nothing any more (RFC 9113 section 5.3.2)."""
+    if len(payload) < _PRIORITY_SIZE:
+        raise ConnectionFault("a frame of a wrong size", FRAME_SIZE_ERROR)
+    if int.from_bytes(payload[:4], "big") & frames.LAST_STREAM == number:
+        raise ConnectionFault("a stream that depends on itself")

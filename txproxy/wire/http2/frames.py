@@ -1,0 +1,136 @@
+"""Frames as they are on the wire (RFC 9113 sections 4 and 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from struct import Struct
+from typing import Final
+
+from txproxy.wire.http2.faults import FRAME_SIZE_ERROR, ConnectionFault
+
+PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+DATA: Final = 0x0
+HEADERS: Final = 0x1
+PRIORITY: Final = 0x2
+RST_STREAM: Final = 0x3
+SETTINGS: Final = 0x4
+PUSH_PROMISE: Final = 0x5
+PING: Final = 0x6
+GOAWAY: Final = 0x7
+WINDOW_UPDATE: Final = 0x8
+CONTINUATION: Final = 0x9
+# RFC 9218 section 7.1
+PRIORITY_UPDATE: Final = 0x10
+
+ACK: Final = 0x1
+END_STREAM: Final = 0x1
+END_HEADERS: Final = 0x4
+PADDED: Final = 0x8
+WITH_PRIORITY: Final = 0x20
+
+HEADER_TABLE_SIZE: Final = 0x1
+ENABLE_PUSH: Final = 0x2
+MAX_CONCURRENT_STREAMS: Final = 0x3
+INITIAL_WINDOW_SIZE: Final = 0x4
+MAX_FRAME_SIZE: Final = 0x5
+MAX_HEADER_LIST_SIZE: Final = 0x6
+# RFC 8441 section 3
+ENABLE_CONNECT_PROTOCOL: Final = 0x8
+# RFC 9218 section 2.1
+NO_RFC7540_PRIORITIES: Final = 0x9
+
+HEADER_SIZE: Final = 9
+# What each endpoint takes without having said so.
+DEFAULT_FRAME_SIZE: Final = 16384
+DEFAULT_WINDOW: Final = 65535
+LARGEST_WINDOW: Final = (1 << 31) - 1
+LARGEST_FRAME_SIZE: Final = (1 << 24) - 1
+LAST_STREAM: Final = (1 << 31) - 1
+
+# Length in two parts, type, flags and stream.
+_HEADER: Final = Struct(">BHBBL")
+read_header = _HEADER.unpack_from
+# With the length in two parts, the first of which is 0 for frames of less than 64 KiB.
+pack_header: Final = _HEADER.pack
+_NUMBER: Final = Struct(">L")
+_SETTING: Final = Struct(">HL")
+_TWO_NUMBERS: Final = Struct(">LL")
+
+
+def header(length: int, kind: int, flags: int, stream: int) -> bytes:
+    """The header of a frame."""
+    return pack_header(length >> 16, length & 0xFFFF, kind, flags, stream)
+
+
+def settings(values: Iterable[tuple[int, int]]) -> bytes:
+    """A SETTINGS frame."""
+    payload = b"".join([_SETTING.pack(*one) for one in values])
+    return header(len(payload), SETTINGS, 0, 0) + payload
+
+
+SETTINGS_ACK: Final = header(0, SETTINGS, ACK, 0)
+
+
+def read_settings(payload: bytes) -> list[tuple[int, int]]:
+    """What a SETTINGS frame says; a ``ConnectionFault`` if it is none."""
+    if len(payload) % _SETTING.size:
+        raise ConnectionFault("a SETTINGS frame of a wrong size", FRAME_SIZE_ERROR)
+    return [*_SETTING.iter_unpack(payload)]
+
+
+def rst_stream(stream: int, code: int) -> bytes:
+    """A RST_STREAM frame."""
+    return header(4, RST_STREAM, 0, stream) + _NUMBER.pack(code)
+
+
+def window_update(stream: int, size: int) -> bytes:
+    """A WINDOW_UPDATE frame; of the connection for ``stream`` 0."""
+    return header(4, WINDOW_UPDATE, 0, stream) + _NUMBER.pack(size)
+
+
+def ping(data: bytes, ack: bool = False) -> bytes:
+    """A PING frame."""
+    return header(8, PING, ACK if ack else 0, 0) + data
+
+
+def goaway(last: int, code: int) -> bytes:
+    """A GOAWAY frame, which says nothing but the ``code``."""
+    return header(8, GOAWAY, 0, 0) + _TWO_NUMBERS.pack(last, code)
+
+
+def read_number(payload: bytes) -> int:
+    """The one number of a frame; a ``ConnectionFault`` if it has another size."""
+    if len(payload) != _NUMBER.size:
+        raise ConnectionFault("a frame of a wrong size", FRAME_SIZE_ERROR)
+    number: int = _NUMBER.unpack(payload)[0]
+    return number
+
+
+def read_goaway(payload: bytes) -> tuple[int, int]:
+    """The last stream and the code of a GOAWAY frame; a ``ConnectionFault`` if it is none."""
+    if len(payload) < _TWO_NUMBERS.size:
+        raise ConnectionFault("a GOAWAY frame of a wrong size", FRAME_SIZE_ERROR)
+    last, code = _TWO_NUMBERS.unpack_from(payload)
+    return last & LAST_STREAM, code
+
+
+def headers(stream: int, block: bytes, ended: bool, most: int) -> bytes:
+    """A field block: a HEADERS frame, and as many CONTINUATION frames as frames of ``most`` bytes want."""
+    end = END_STREAM if ended else 0
+    if len(block) <= most:
+        return header(len(block), HEADERS, END_HEADERS | end, stream) + block
+    pieces = [header(most, HEADERS, end, stream), block[:most]]
+    for at in range(most, len(block), most):
+        piece = block[at : at + most]
+        pieces += header(len(piece), CONTINUATION, END_HEADERS if at + most >= len(block) else 0, stream), piece
+    return b"".join(pieces)
+
+
+def without_padding(payload: bytes, flags: int) -> bytes:
+    """The ``payload`` of a frame without its padding (RFC 9113 section 6.1)."""
+    if not flags & PADDED:
+        return payload
+    if not payload or payload[0] >= len(payload):
+        raise ConnectionFault("more padding than the frame has")
+    return payload[1 : len(payload) - payload[0]]

@@ -1,0 +1,188 @@
+"""What goes out on a connection: frames in the order in which they are written, bodies as far as windows let them
+(RFC 9113 section 5.2), the more urgent first where several wait (RFC 9218 section 10).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from operator import attrgetter
+from typing import Final
+
+from txproxy.wire.http2 import frames
+from txproxy.wire.http2.faults import FLOW_CONTROL_ERROR, ConnectionFault
+from txproxy.wire.http2.flood_allowance import SENT, FloodAllowance
+from txproxy.wire.http2.frames import DATA, END_HEADERS, END_STREAM, HEADERS, pack_header
+from txproxy.wire.http2.stream import Stream, StreamState
+
+_by_urgency: Final = attrgetter("urgency", "incremental", "id")
+_END: Final = b""
+_OPEN: Final = StreamState.OPEN
+_WE_ENDED: Final = StreamState.WE_ENDED
+_CLOSED: Final = StreamState.CLOSED
+_WHOLE: Final = END_HEADERS | END_STREAM
+
+
+class Sending:
+    """The way out. ``held`` says that the transport takes no more: what is of a body waits."""
+
+    __slots__ = ("out", "window", "initial_window", "frame_size", "held", "drained", "_waiting", "_allowance")
+
+    def __init__(self, allowance: FloodAllowance) -> None:
+        self.out: list[bytes] = []
+        self.window = frames.DEFAULT_WINDOW
+        # of each stream that will be
+        self.initial_window = frames.DEFAULT_WINDOW
+        self.frame_size = frames.DEFAULT_FRAME_SIZE
+        self.held = False
+        # streams of which nothing waits any more
+        self.drained: list[Stream] = []
+        self._waiting: dict[Stream, None] = {}
+        self._allowance = allowance
+
+    def take(self) -> bytes:
+        """What is to be written now."""
+        out = self.out
+        if len(out) == 1:
+            return out.pop()
+        data = b"".join(out)
+        out.clear()
+        return data
+
+    # -- messages
+
+    def head(self, stream: Stream, block: bytes, ended: bool) -> None:
+        """A field block of a message that ends with it, or goes on."""
+        self.out.append(frames.headers(stream.id, block, ended, self.frame_size))
+        if ended:
+            stream.we_end()
+
+    def whole(self, stream: Stream, block: bytes, body: bytes) -> None:
+        """A message in one."""
+        size, length = len(body), len(block)
+        most = self.frame_size
+        if size > stream.send_window or size > self.window or size > most or length > most or self.held:
+            self.head(stream, block, not body)
+            if body:
+                self.body(stream, body, _END)
+            return
+        number = stream.id
+        if body:
+            self.window -= size
+            stream.send_window -= size
+            self.out += (
+                pack_header(0, length, HEADERS, END_HEADERS, number), block,
+                pack_header(0, size, DATA, END_STREAM, number), body,
+            )  # fmt: skip
+        else:
+            self.out += pack_header(0, length, HEADERS, _WHOLE, number), block
+        stream.state = _WE_ENDED if stream.state is _OPEN else _CLOSED
+
+    def body(self, stream: Stream, data: bytes, ending: bytes | None = None) -> None:
+        """Part of a body; ``ending`` is what comes after it: a block of trailers, or nothing. None for more of it."""
+        size = len(data)
+        stream.ending = ending
+        if stream.pending or self.held or size > min(stream.send_window, self.window, self.frame_size):
+            if size:
+                if stream.pending is None:
+                    stream.pending = deque()
+                stream.pending.append(data)
+                stream.waiting += size
+            if self.held:
+                self._waiting[stream] = None
+            else:
+                self._go(stream, 0)
+            return
+        if size or ending == _END:
+            self._frame(stream, data, ending == _END)
+        if ending:
+            self.head(stream, ending, ended=True)
+
+    def _frame(self, stream: Stream, data: bytes, ended: bool) -> None:
+        size = len(data)
+        self.window -= size
+        stream.send_window -= size
+        self.out += frames.header(size, DATA, END_STREAM if ended else 0, stream.id), data
+        self._allowance.earn(SENT)
+        if ended:
+            stream.we_end()
+
+    def _go(self, stream: Stream, most: int) -> int:
+        """Send what waits of one stream as far as its windows let it, and ``most`` frames if that is not 0; gives how
+        many bytes.
+        """
+        pending = stream.pending
+        sent = count = 0
+        while pending and not (most and count == most):
+            size = min(len(pending[0]), stream.send_window, self.window, self.frame_size)
+            if size <= 0:
+                break
+            data = pending.popleft()
+            if size < len(data):
+                pending.appendleft(data[size:])
+                data = data[:size]
+            stream.waiting -= size
+            sent += size
+            count += 1
+            self._frame(stream, data, not pending and stream.ending == _END)
+        if pending:
+            self._waiting[stream] = None
+            return sent
+        self._waiting.pop(stream, None)
+        if stream.ending and stream.may_send:
+            self.head(stream, stream.ending, ended=True)
+        elif stream.ending == _END and stream.may_send:
+            self._frame(stream, b"", ended=True)
+        elif stream.may_send:
+            self.drained.append(stream)
+        return sent
+
+    def go_on(self, most: int) -> None:
+        """Send what waits: about ``most`` bytes, the most urgent first. Of streams of the same urgency those that are
+        of use in parts take turns, and the others go one after the other.
+        """
+        if self.held:
+            return
+        while most > 0 and self._waiting:
+            sent = self._round(most)
+            if not sent:
+                return
+            most -= sent
+
+    def _round(self, most: int) -> int:
+        sent = 0
+        urgency = None
+        for stream in sorted(self._waiting, key=_by_urgency):
+            if urgency is not None and stream.urgency > urgency:
+                break
+            sent += self._go(stream, 1 if stream.incremental else -(-most // self.frame_size))
+            if sent:
+                urgency = stream.urgency
+                if sent >= most or not stream.incremental:
+                    break
+        return sent
+
+    def forget(self, stream: Stream) -> None:
+        """Nothing goes out on it any more."""
+        self._waiting.pop(stream, None)
+
+    # -- what the peer says of its windows
+
+    def window_grows(self, stream: Stream | None, size: int) -> None:
+        """By WINDOW_UPDATE: of one stream, or of the connection. ``ConnectionFault`` where that of this overflows."""
+        if stream is None:
+            self.window += size
+            if self.window > frames.LARGEST_WINDOW:
+                raise ConnectionFault("a window that is too large", FLOW_CONTROL_ERROR)
+        else:
+            stream.send_window += size
+
+    def windows_change(self, streams: list[Stream], size: int) -> None:
+        """By SETTINGS: those of all streams, which may come to be less than nothing (RFC 9113 section 6.9.2)."""
+        if size > frames.LARGEST_WINDOW:
+            raise ConnectionFault("an initial window that is too large", FLOW_CONTROL_ERROR)
+        change = size - self.initial_window
+        self.initial_window = size
+        for stream in streams:
+            stream.send_window += change
+            if stream.send_window > frames.LARGEST_WINDOW:
+                raise ConnectionFault("a window that is too large", FLOW_CONTROL_ERROR)

@@ -1,0 +1,172 @@
+"""The server's role in HTTP/2: reads requests, writes responses."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Final
+
+from txproxy.errors import ExchangeError, RequestError
+from txproxy.wire.headers import Headers
+from txproxy.wire.http2 import frames
+from txproxy.wire.http2.faults import REFUSED_STREAM, STREAM_CLOSED, ConnectionFault, StreamFault
+from txproxy.wire.http2.field_blocks.block_writer import fields_block, response_block
+from txproxy.wire.http2.field_blocks.request_heads import RequestReader
+from txproxy.wire.http2.flood_allowance import FRAME, RESET
+from txproxy.wire.http2.frames import PREFACE
+from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings
+from txproxy.wire.http2.priorities import read_priority
+from txproxy.wire.http2.session import Session
+from txproxy.wire.http2.stream import Stream, StreamState
+from txproxy.wire.message import RequestHead, ResponseHead
+from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
+
+_PEER_ENDED: Final = StreamState.PEER_ENDED
+# What the PING has in it that follows the first GOAWAY of a drain.
+_DRAINING: Final = b"draining"
+
+
+class ServerSession(Session):
+    """A connection from a client. An event of a stream that is new has its ``RequestHead``, or the ``RequestError`` of
+    one that is to be answered and cannot go on.
+
+    ``connect_protocol`` says that extended CONNECT (RFC 8441) is spoken.
+    """
+
+    _preface = PREFACE
+
+    def __init__(
+        self,
+        limits: WireLimits = DEFAULT_LIMITS,
+        settings: Http2Settings = DEFAULT_SETTINGS,
+        connect_protocol: bool = False,
+    ) -> None:
+        super().__init__(limits, settings)
+        self._heads = RequestReader(limits)
+        # After it there is none: the last stream that is taken.
+        self._last_taken = frames.LAST_STREAM
+        said = [
+            (frames.MAX_CONCURRENT_STREAMS, settings.streams),
+            (frames.MAX_HEADER_LIST_SIZE, limits.max_head),
+            *settings.lines(),
+        ]
+        if connect_protocol:
+            said.append((frames.ENABLE_CONNECT_PROTOCOL, 1))
+        self._connect_protocol = connect_protocol
+        self.sending.out.append(frames.settings(said))
+        self.receiving.open()
+
+    # -- what is written
+
+    def send_head(self, stream: Stream, response: ResponseHead, ended: bool = False) -> None:
+        """The head of a response, or of an informational one (``status`` under 200). ``response.headers`` has no
+        hop-by-hop fields.
+        """
+        if stream.may_send:
+            self.sending.head(stream, response_block(response.status, response.headers), ended)
+
+    def send_whole(self, stream: Stream, response: ResponseHead, body: bytes) -> None:
+        """A whole response, which has no trailers."""
+        if stream.may_send:
+            self.sending.whole(stream, response_block(response.status, response.headers), body)
+
+    def send_trailers(self, stream: Stream, trailers: Headers) -> None:
+        """The response is complete, and these come after it."""
+        self.send_end(stream, fields_block(trailers))
+
+    def drain(self) -> None:
+        """Take no new streams soon: those that are on their way still are (RFC 9113 section 6.8)."""
+        self.go_away(last=frames.LAST_STREAM)
+        self.ping(_DRAINING)
+
+    def pong(self, data: bytes) -> None:
+        """The peer has answered a ``ping`` of these ``data``."""
+        if data == _DRAINING:
+            self.drain_now()
+
+    def drain_now(self) -> None:
+        """Take no new streams from now on."""
+        if self._last_taken == frames.LAST_STREAM:
+            self._last_taken = self.last_seen
+            self.go_away()
+
+    # -- what is read
+
+    def _is_idle(self, number: int) -> bool:
+        return number % 2 == 0 or number > self.last_seen
+
+    def _check_gone(self, number: int) -> None:
+        if number > self._last_taken:
+            # RFC 9113 6.8: it was sent before the client knew, and is not looked at.
+            self.allowance.spend(FRAME)
+        else:
+            super()._check_gone(number)
+
+    def _head(self, number: int, block: bytes, ended: bool) -> None:
+        if number <= self.last_seen or number % 2 == 0:
+            self._late_head(number, block, ended)
+            return
+        self.last_seen = number
+        if number > self._last_taken:
+            self._read_lost(block)
+            return
+        if self.active >= self.settings.streams:
+            self._read_lost(block)
+            self.sending.out.append(frames.rst_stream(number, REFUSED_STREAM))
+            self._remember_reset(number)
+            self.allowance.spend(RESET)
+            return
+        stream = self.streams[number] = Stream(number, self.receiving.of_streams, self.sending.initial_window)
+        self.active += 1
+        head: RequestHead | RequestError
+        try:
+            head = self._heads.read(block, ended)
+            if self._heads.protocol and not self._connect_protocol:
+                raise StreamFault(":protocol, which is not spoken here")
+        except StreamFault as fault:
+            self._break(stream, fault)
+            self._uncount(stream)
+            return
+        except RequestError as fault:
+            head = fault
+        else:
+            stream.method = head.method
+            stream.expected = head.body
+            index = head.headers.index
+            if b"priority" in index:
+                stream.urgency, stream.incremental = read_priority(index[b"priority"])
+        stream.headed = True
+        self._events.append((stream, head))
+        if ended:
+            stream.state = _PEER_ENDED
+
+    def _late_head(self, number: int, block: bytes, ended: bool) -> None:
+        """One on a stream that there is, has been, or cannot be."""
+        stream = self.streams.get(number)
+        if stream is not None and stream.may_receive:
+            self._trailers(stream, block, ended)
+            return
+        # What it says of the table holds, whatever becomes of it.
+        self._read_lost(block)
+        if stream is not None:
+            self._break(stream, StreamFault("a field block on a stream that is closed", STREAM_CLOSED))
+        elif number % 2 == 0:
+            raise ConnectionFault("a stream of a client's with an even number")
+        else:
+            self._check_gone(number)
+
+    def asked_protocol(self) -> bytes:
+        """What the request that was read last asks for by extended CONNECT, or nothing."""
+        return self._heads.protocol
+
+    def _read_lost(self, block: bytes) -> None:
+        with suppress(StreamFault, ExchangeError):
+            self._heads.read(block, ended=False)
+
+    def _read_trailers(self, block: bytes) -> Headers:
+        return self._heads.read_trailers(block)
+
+    def _check_body(self, stream: Stream, size: int) -> None:
+        stream.received += size
+        limit = self.limits.max_body
+        if limit is not None and stream.received > limit:
+            self._events.append((stream, RequestError("the body is too large", status=413)))

@@ -1,0 +1,83 @@
+"""One stream of a connection: how far it is, and what of it waits to be sent (RFC 9113 section 5)."""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+from typing import Any, Final
+
+
+class StreamState(Enum):
+    """The states of RFC 9113 section 5.1 that a stream can be in which somebody has; idle ones are none yet."""
+
+    OPEN = "open"
+    WE_ENDED = "half-closed (local)"
+    PEER_ENDED = "half-closed (remote)"
+    CLOSED = "closed"
+
+
+_OPEN: Final = StreamState.OPEN
+_WE_ENDED: Final = StreamState.WE_ENDED
+_PEER_ENDED: Final = StreamState.PEER_ENDED
+_CLOSED: Final = StreamState.CLOSED
+# RFC 9218 section 4
+DEFAULT_URGENCY: Final = 3
+
+
+class Stream:
+    """A stream, for its connection; ``owner`` is for whoever uses that."""
+
+    # Most end with the values that stand here: they cost nothing.
+    owner: Any = None
+    # of the request on it
+    method = b""
+    # whether the head has come after which a body may
+    headed = False
+    # how much of a body is to come, less than 0 where nobody has said; and how much has
+    expected = -1
+    received = 0
+    # what has come and was not consumed, and what was and is not yet told to the peer
+    unread = 0
+    consumed = 0
+    # what waits to be sent, and how much that is
+    pending: deque[bytes] | None = None
+    waiting = 0
+    # what comes after it: None for what is not yet known, a block of trailers, or nothing
+    ending: bytes | None = None
+    urgency = DEFAULT_URGENCY
+    incremental = False
+    # whether it is one of those of which there may be so many
+    counted = True
+
+    def __init__(self, number: int, receive_window: int, send_window: int) -> None:
+        self.id = number
+        self.state = _OPEN
+        self.receive_window = receive_window
+        self.send_window = send_window
+
+    def __repr__(self) -> str:
+        return f"Stream({self.id}, {self.state.value})"
+
+    @property
+    def may_send(self) -> bool:
+        """Whether what is sent on it is of use."""
+        return self.state is _OPEN or self.state is _PEER_ENDED
+
+    @property
+    def may_receive(self) -> bool:
+        """Whether anything may come on it."""
+        return self.state is _OPEN or self.state is _WE_ENDED
+
+    def we_end(self) -> None:
+        """The last of ours has been sent."""
+        self.state = _WE_ENDED if self.state is _OPEN else _CLOSED
+
+    def peer_ends(self) -> None:
+        """The last of the peer's has come."""
+        self.state = _PEER_ENDED if self.state is _OPEN else _CLOSED
+
+    def close(self) -> None:
+        """Nothing comes and nothing goes any more."""
+        self.state = _CLOSED
+        self.pending = None
+        self.waiting = 0
