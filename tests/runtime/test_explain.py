@@ -264,7 +264,19 @@ def test_it_is_told_which_cache_rule_counts(url, lines, monkeypatch):
         ("POST", (), ["cache: what comes is not kept, method"]),
         ("DELETE", (), ["cache: what comes is not kept, method"]),
         ("HEAD", (), ["cache: nothing is stored", "cache: what comes is not kept, uri-miss"]),
-        ("GET", ("Range: bytes=0-1",), ["cache: nothing is stored", "cache: what comes is not kept, bypass: range"]),
+        (
+            "GET",
+            ("Range: bytes=0-1",),
+            [
+                "cache: nothing is stored",
+                "cache: a part is kept if it has a strong ETag, and says how long the whole is",
+            ],
+        ),
+        (
+            "GET",
+            ("Range: bytes=0-1,5-6",),
+            ["cache: nothing is stored", "cache: what comes is not kept, bypass: range"],
+        ),
         ("GET", ("Content-Length: 1",), ["cache: what comes is not kept, bypass: body"]),
         (
             "GET",

@@ -274,7 +274,7 @@ REASONS: Final = {
     "quick_abort_max": _ABORTED,
     "quick_abort_min": _ABORTED,
     "quick_abort_pct": _ABORTED,
-    "range_offset_limit": "a part that is asked for never has the whole fetched",
+    "range_offset_limit": "a part that is asked for is fetched and kept as part, and never has the whole fetched",
     "read_ahead_gap": "1M is read ahead of the slowest who waits for it",
     "refresh_all_ims": "a condition of a client is answered here while what is kept is fresh",
     "store_avg_object_size": _CACHING,

@@ -279,13 +279,15 @@ class _Caching:
         trace = asking.context.trace
         if (
             part is None
-            or (trace is not None and trace.dry_run)
             or cache.learned(part_key(asking.key), cache.now()) is not None
             # The whole comes, and takes the place of parts.
             or any(fill.sought is None or fill.sought.is_whole for fill in cache.fills.get(asking.key, ()))
             or (asking.policy.min_uses > 1 and cache.count_use(asking.key) < asking.policy.min_uses)
         ):
             return self._bypass(asking, "range")
+        if trace is not None and trace.dry_run:
+            trace.say("cache", "a part is kept if it has a strong ETag, and says how long the whole is")
+            return self._handle(asking.request, asking.context)
         return sharing.ask(asking, Sought(why, part=part), shared)
 
     def _incomplete(self, asking: Asking, entry: Entry, now: float) -> Decision:
