@@ -32,6 +32,10 @@ FILE = 'listen = "x"\n'
         ["explain", "--config", "FILE", "GET", "http://a/", "-H", "no colon"],
         ["explain", "--config", "FILE", "GET", "http://a/", "--no-such", "x"],
         ["explain", "--config", "FILE", "GET", "http://a/", "--user"],
+        ["cache"],
+        ["cache", "purg"],
+        ["cache", "purge"],
+        ["cache", "list", "a", "b"],
         ["demo", "now"],
     ],
     ids=" ".join,
@@ -74,12 +78,8 @@ def test_a_file_that_is_wrong_is_named_and_exit_status_1(command, kind, capsys, 
 
 
 def test_every_command_is_tried_with_a_wrong_call():
-    assert set(_COMMANDS) == {"check", "import", "explain", "demo"} and set(MODES) == {
-        "forward",
-        "reverse",
-        "tcp",
-        "run",
-    }
+    assert set(_COMMANDS) == {"check", "import", "explain", "cache", "demo"}
+    assert set(MODES) == {"forward", "reverse", "tcp", "run"}
 
 
 MIDDLEWARE = """

@@ -14,6 +14,7 @@ from txproxy.admin.access_checks import Access
 from txproxy.admin.admin_resource import AdminResource
 from txproxy.admin.admin_site import AdminSite
 from txproxy.admin.api_paths import ApiPaths, Verb
+from txproxy.admin.caching.cache_verbs import CacheVerbs
 from txproxy.admin.proxy_view import ProxyView
 from txproxy.admin.readiness import health_verbs
 from txproxy.config.admin_endpoint import UNIX_MODE, AdminConfig
@@ -30,7 +31,7 @@ class AdminServer:
     def __init__(self, access: Access, view: ProxyView, reactor: Any) -> None:
         self.port: Any = None
         self._reactor = reactor
-        self._resource = AdminResource(ApiPaths(verbs_of(view)), access)
+        self._resource = AdminResource(ApiPaths(verbs_of(view, reactor)), access)
         self._site = AdminSite(self._resource, reactor)
 
     @property
@@ -72,6 +73,6 @@ class AdminServer:
         return port.stopListening() if port is not None else None
 
 
-def verbs_of(view: ProxyView) -> Iterable[Verb]:
+def verbs_of(view: ProxyView, reactor: Any) -> Iterable[Verb]:
     """All that the admin API does."""
-    return [*health_verbs(view)]
+    return [*health_verbs(view), *CacheVerbs(view, reactor).verbs()]

@@ -8,6 +8,8 @@ from typing import Protocol
 
 import attrs
 
+from txproxy.admin.caching.warming import Way
+from txproxy.proxy.caching.shared_cache import SharedCache
 from txproxy.upstreams.pool import Pool
 
 
@@ -44,3 +46,11 @@ class ProxyView(Protocol):
     @property
     def pools(self) -> Mapping[str, Pool]:
         """Its pools, by their names."""
+
+    @property
+    def cache(self) -> SharedCache | None:
+        """Its cache, if there is one."""
+
+    @property
+    def ways(self) -> Sequence[Way]:
+        """Where requests go that come to its listeners, of those that read any."""

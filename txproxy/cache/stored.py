@@ -44,7 +44,8 @@ class StoredHead:
     ``request_time`` is when the request was sent that has brought it, or has validated it last, and ``response_time``
     when the head of the answer to that came: seconds since the epoch. ``vary`` is what it was chosen by. ``tags``
     (Surrogate-Key, Cache-Tag, xkey) and ``groups`` (RFC 9875) are names by which it can be purged. ``mark`` is the
-    number of the last purge that was known when it was asked for: what was purged since is gone.
+    number of the last purge that was known when it was asked for: what was purged since is gone. ``url`` is what it is
+    the response of, with its port, for who looks at what is stored; empty where nobody has said so.
     """
 
     status: int
@@ -57,6 +58,7 @@ class StoredHead:
     tags: frozenset[bytes] = frozenset()
     groups: frozenset[bytes] = frozenset()
     mark: int = 0
+    url: bytes = b""
 
     def age(self, now: float) -> float:
         """Its current age at ``now`` (RFC 9111 section 4.2.3)."""

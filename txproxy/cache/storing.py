@@ -118,8 +118,9 @@ def stored_head(
     times: Times,
     vary: VaryValues = (),
     mark: int = 0,
+    url: bytes = b"",
 ) -> StoredHead:
-    """The head of a ``response`` that may be stored, as ``found`` fresh."""
+    """The head of a ``response`` that may be stored, as ``found`` fresh; it is that of ``url``."""
     headers = response.headers
     lines = stored_lines(headers, policy)
     if b"date" not in headers.index:
@@ -136,6 +137,7 @@ def stored_head(
         tags=tags_of(headers),
         groups=groups_of(headers),
         mark=mark,
+        url=url,
     )
 
 

@@ -6,12 +6,12 @@ import os
 import select
 import signal
 import sys
-from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import Final, NoReturn
+from typing import Final
 
-from txproxy.errors import ConfigError, masked
+from txproxy.cli.arguments import Parser, wrong_call
+from txproxy.errors import ConfigError
 
 _USAGE = """\
 Usage: txproxy forward [options]    on the clients' side: absolute-URI requests and CONNECT
@@ -25,6 +25,8 @@ Usage: txproxy forward [options]    on the clients' side: absolute-URI requests 
        txproxy explain --config FILE METHOD URL [-H 'NAME: VALUE'] [--client ADDRESS] [--user NAME]
                          [--listener NAME]
                                     what would be done with a request, and why
+       txproxy cache list|stats|purge|warm [options]
+                                    what a running proxy has stored, by its admin endpoint
        txproxy demo                 three small upstreams, a reverse and a forward proxy, to try
        txproxy --version
 
@@ -73,12 +75,7 @@ def _main(arguments: list[str] | None) -> None:
         meant = f" (is {close[0]} meant?)" if close else ""
         what = f"{' '.join(arguments)!r} is no call of txproxy{meant}" if arguments else "a command is needed"
         accepted = ", ".join((*MODES, *_COMMANDS, "--help", "--version"))
-        raise SystemExit(_wrong_call("", f"{what}; accepted: {accepted}"))
-
-
-def _wrong_call(command: str, what: str) -> int:
-    sys.stderr.write(f"{f'txproxy {command}'.rstrip()}: {masked(what)}\n")
-    return 2
+        raise SystemExit(wrong_call("", f"{what}; accepted: {accepted}"))
 
 
 def _run_mode(arguments: list[str]) -> None:
@@ -94,7 +91,7 @@ def _run_mode(arguments: list[str]) -> None:
 
 def _demo(arguments: Sequence[str]) -> int:
     if arguments:
-        return _wrong_call("demo", f"{' '.join(arguments)!r} is too much; accepted is nothing more")
+        return wrong_call("demo", f"{' '.join(arguments)!r} is too much; accepted is nothing more")
     from txproxy.cli import demo
 
     if hasattr(select, "epoll"):
@@ -106,7 +103,7 @@ def _demo(arguments: Sequence[str]) -> int:
 
 def _check(arguments: Sequence[str]) -> int:
     if len(arguments) != 1 or arguments[0].startswith("-"):
-        return _wrong_call("check", "accepted is txproxy check FILE")
+        return wrong_call("check", "accepted is txproxy check FILE")
     from txproxy.config.findings import told
     from txproxy.config.middleware import try_to_make
     from txproxy.config.toml.file import load
@@ -129,7 +126,7 @@ def _check(arguments: Sequence[str]) -> int:
 
 def _import(arguments: Sequence[str]) -> int:
     if len(arguments) != 1 or arguments[0].startswith("-"):
-        return _wrong_call("import", "accepted is txproxy import FILE, for a squid.conf")
+        return wrong_call("import", "accepted is txproxy import FILE, for a squid.conf")
     from txproxy.importers.squid.translation import translate_file
 
     try:
@@ -144,16 +141,8 @@ def _import(arguments: Sequence[str]) -> int:
     return 0
 
 
-class _Parser(ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """A wrong call."""
-        raise ConfigError(message)
-
-
 def _explain(arguments: Sequence[str]) -> int:
-    parser = _Parser(
+    parser = Parser(
         "txproxy explain",
         description="What would be done with a request, and why.",
         epilog="Example: txproxy explain --config proxy.toml GET http://shop.example/api/items",
@@ -179,7 +168,7 @@ def _explain(arguments: Sequence[str]) -> int:
         given = parser.parse_intermixed_args(arguments)
         question = Question.of(given.method, given.url, given.header, given.client, given.listener, given.user)
     except ConfigError as fault:
-        return _wrong_call("explain", f"{fault}; txproxy explain --help lists what is accepted")
+        return wrong_call("explain", f"{fault}; txproxy explain --help lists what is accepted")
     from txproxy.config.toml.file import load
 
     try:
@@ -191,9 +180,16 @@ def _explain(arguments: Sequence[str]) -> int:
     return 0 if found else 1
 
 
+def _cache(arguments: Sequence[str]) -> int:
+    from txproxy.cli.cache_command import run
+
+    return run(arguments)
+
+
 _COMMANDS: Final[dict[str, Callable[[Sequence[str]], int]]] = {
     "check": _check,
     "import": _import,
     "explain": _explain,
+    "cache": _cache,
     "demo": _demo,
 }

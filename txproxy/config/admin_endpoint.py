@@ -51,6 +51,17 @@ class AdminConfig:
         return kind == "unix" or (kind == "systemd" and named.get("domain", *words[:1] or [""]) == "UNIX")
 
     @property
+    def place(self) -> str | tuple[str, int] | None:
+        """Where to connect to from this machine: a path, or an address and a port; None if it does not say so."""
+        kind, _, _ = endpoint_words(self.listen)
+        bound = self.bound
+        if kind == "unix":
+            return bound.path
+        if kind not in ("tcp", "tcp6") or not bound.port:
+            return None
+        return bound.interface or ("::1" if kind == "tcp6" else "127.0.0.1"), bound.port
+
+    @property
     def is_loopback(self) -> bool:
         """Whether it is a port that only this machine reaches."""
         address = self.bound.interface

@@ -11,11 +11,14 @@ from twisted.logger import Logger
 
 from txproxy.admin.access_checks import Access
 from txproxy.admin.admin_server import AdminServer
+from txproxy.admin.caching.warming import Way
 from txproxy.admin.proxy_view import ListenerView, Stage
 from txproxy.config.admin_endpoint import check_place
 from txproxy.config.findings import told
 from txproxy.config.model import AnyListener, Config, ForwardListener, TcpListener
 from txproxy.errors import ConfigError
+from txproxy.proxy.caching.shared_cache import SharedCache
+from txproxy.proxy.factory import ProxyFactory
 from txproxy.runtime.builder import Assembly
 from txproxy.upstreams.pool import Pool
 
@@ -44,6 +47,21 @@ class AssemblyView:
     def pools(self) -> Mapping[str, Pool]:
         """See :class:`txproxy.admin.proxy_view.ProxyView`."""
         return {name: live.pool for name, live in self._assembly().pools.items()}
+
+    @property
+    def cache(self) -> SharedCache | None:
+        """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        live = self._assembly().cache
+        return live.shared if live is not None else None
+
+    @property
+    def ways(self) -> Sequence[Way]:
+        """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        return [
+            Way(one.config.name, isinstance(one.config, ForwardListener), one.factory.services, one.factory.handle)
+            for one in self._assembly().served
+            if isinstance(one.factory, ProxyFactory)
+        ]
 
 
 def _seen(listener: AnyListener, config: Config) -> ListenerView:

@@ -173,12 +173,12 @@ class ProxyService(Service):
 
     def _begin(self) -> None:
         if self._timer is None:
-            self._now.entrances = entrances = self._open(self._now, {})
+            # Whoever sees that clients can come may ask how it is at once.
+            self._admin.begin(self.config)
             try:
-                self._admin.begin(self.config)
+                self._now.entrances = self._open(self._now, {})
             except ConfigError:
-                for entrance in entrances.values():
-                    entrance.close()
+                self._admin.close()
                 raise
             self._look_again()
 

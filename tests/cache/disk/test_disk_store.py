@@ -257,3 +257,15 @@ def test_no_file_stays_open_when_it_is_closed(tmp_path: Path) -> None:
     assert len(open_there()) >= 4
     store.close()
     assert open_there() == []
+
+
+def test_all_that_there_is_is_gone_through(tmp_path: Path) -> None:
+    store = DiskStore(str(tmp_path), 32 * MB)
+    for number in range(20):
+        put(store, number, 40_000 if number % 2 else 10)
+    put(store, 3, 5)
+    store.remove(found(store, 4)[0])
+    keys = {entry.key for entry in store.entries()}
+    assert keys == {key_of(number) for number in range(20) if number != 4}
+    store.close()
+    assert list(store.entries()) == []

@@ -23,6 +23,7 @@ RICH = StoredHead(
     frozenset({b"one", b"two", b""}),
     frozenset({b"g"}),
     12345678901,
+    b"http://a:80/x",
 )
 
 
@@ -35,6 +36,16 @@ def test_all_that_a_head_has_differs_from_what_is_there_by_default() -> None:
     for rich, plain in ((RICH, PLAIN), (RICH.freshness, PLAIN.freshness)):
         for field in attrs.fields(type(rich)):
             assert getattr(rich, field.name) != getattr(plain, field.name), field.name
+
+
+def test_what_was_written_before_there_were_urls_is_read() -> None:
+    texts = (b"OK", b"A: b")
+    lines = b"".join(len(text).to_bytes(4, "little") + text for text in texts)
+    now = pack_head(attrs.evolve(PLAIN, headers=Headers.from_lines([b"A: b"]), url=b"http://a:80/x"))
+    head, tail = now[: now.index(b"\x02\x00\x00\x00OK") - 4], now[now.index(b"/x") + 2 :]
+    before = head + len(texts).to_bytes(4, "little") + lines + tail
+    found = unpack_head(before)
+    assert (found.status, found.reason, found.headers.lines, found.url) == (200, b"OK", [b"A: b"], b"")
 
 
 def test_no_window_is_another_thing_than_one_of_no_length() -> None:

@@ -145,3 +145,10 @@ def test_all_blocks_are_there_from_the_beginning(
     index = _open(tmp_path / "index", 8192)
     assert index.slots == 8192
     assert (tmp_path / "index").stat().st_blocks * 512 >= 4096 + 8 * 8192
+
+
+def test_all_that_there_is_is_gone_through(index: HintIndex) -> None:
+    for number in range(3_000):
+        index.add(key_of(number), number + 1, 64)
+    index.clear(index.find(key_of(5))[0])
+    assert sorted(hint.segment for hint in index.hints()) == [number + 1 for number in range(3_000) if number != 5]

@@ -20,7 +20,17 @@ def _entry(number: int, fields: int, body: int) -> Entry:
     vary = ((b"accept-language", b"en-%d" % number), (b"accept-encoding", None))
     tags = frozenset({b"tag-%d" % number, b"all"})
     freshness = Freshness(60.5 + number, 0.5 + number)
-    head = StoredHead(200, b"OK", headers, 1000.5 + number, 1001.5 + number, freshness, vary, tags)
+    head = StoredHead(
+        200,
+        b"OK",
+        headers,
+        1000.5 + number,
+        1001.5 + number,
+        freshness,
+        vary,
+        tags,
+        url=b"http://a.example:80/%d" % number,
+    )
     return Entry(b"%032d" % number, head, MemoryBody(bytes(body)))
 
 

@@ -212,3 +212,12 @@ def test_what_fits_stays_when_the_size_changes() -> None:
     assert 0 < len(store) < 10
     assert store.bytes_used <= store.size == MB // 5
     assert not store.body(20_001).write(bytes(20_001))
+
+
+def test_all_that_there_is_is_told() -> None:
+    store = MemoryStore(MB)
+    entries = [_entry(store, b"%d" % number, b"x") for number in range(5)]
+    for one in entries:
+        store.put(one)
+    store.remove(entries[2])
+    assert set(store.entries()) == {*entries} - {entries[2]}

@@ -141,6 +141,19 @@ class DiskStore:
                 return ()
             raise
 
+    def entries(self) -> Iterator[DiskEntry]:
+        """All that the index hints at, in no order; of one key the same variant may be there more than once. It is to
+        be gone through in a thread, as all of it is waited for.
+        """
+        try:
+            for hint in self._index.hints():
+                entry = self._reader.at(hint)
+                if entry is not None:
+                    yield entry
+        except ValueError:
+            if not self._closed:
+                raise
+
     def used(self, entry: DiskEntry) -> None:
         """Count a use of an entry, which makes it stay when its segment goes."""
         self.hits += 1

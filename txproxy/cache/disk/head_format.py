@@ -44,7 +44,7 @@ def pack_head(head: StoredHead) -> bytes:
         head.mark,
     )
     vary = [part for field in head.vary for part in field]
-    texts = [head.reason, b"\r\n".join(head.headers.lines)]
+    texts = [head.reason, b"\r\n".join(head.headers.lines), head.url]
     return fixed + _counted(texts) + _counted(vary) + _counted(sorted(head.tags)) + _counted(sorted(head.groups))
 
 
@@ -66,9 +66,10 @@ def unpack_head(data: bytes) -> StoredHead:
         groups, place = _texts(data, place)
     except struct.error as error:
         raise ValueError(f"cut short: {error}") from None
-    if place != len(data) or len(texts) != 2 or flags & ~_FLAGS:
+    # Those that were written before have no URL.
+    if place != len(data) or len(texts) not in (2, 3) or flags & ~_FLAGS:
         raise ValueError("not a stored head")
-    reason, block = map(_there, texts)
+    reason, block, url = (*map(_there, texts), b"")[:3]
     request_time, response_time, lifetime, initial_age, while_revalidate, if_error = times
     freshness = Freshness(
         lifetime,
@@ -91,6 +92,7 @@ def unpack_head(data: bytes) -> StoredHead:
         frozenset(map(_there, tags)),
         frozenset(map(_there, groups)),
         mark,
+        url,
     )
 
 

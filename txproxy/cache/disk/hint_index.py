@@ -22,6 +22,8 @@ _BUCKET: Final = 8
 # So many buckets are looked into, one after another as long as they are full.
 _PROBES: Final = 12
 _UNIT: Final = 16
+# So many slots are looked at in one go by who wants all.
+_PART: Final = 1024
 
 _USES_BITS: Final = 2
 _OFFSET_BITS: Final = 26
@@ -135,6 +137,13 @@ class HintIndex:
         if len(found) < 2:
             return found
         return [hint for place, hint in enumerate(found) if not any(hint.is_of(other) for other in found[:place])]
+
+    def hints(self) -> Iterator[Hint]:
+        """All that there are, a part of the table at a time."""
+        for start in range(0, len(self._words), _PART):
+            for slot, word in enumerate(self._words[start : start + _PART].tolist(), start):
+                if word > _CLEARED:
+                    yield Hint(slot, word)
 
     def _probed(self, key: bytes) -> Iterator[int]:
         """Where the buckets begin that a key's hints may be in, one after another."""

@@ -109,6 +109,10 @@ class RecordReader:
                 self.remove(entry)
         return tuple(newest.values())
 
+    def at(self, hint: Hint) -> DiskEntry | None:
+        """What stands where a hint leads, if anything does. It is waited for, and a long body is not checked."""
+        return self._entry(hint, wait=True, checked=False)
+
     def remove(self, entry: DiskEntry) -> None:
         """Have an entry be gone, for good."""
         try:

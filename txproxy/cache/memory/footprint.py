@@ -27,6 +27,8 @@ def of_head(head: StoredHead) -> int:
     lines = head.headers.lines
     text = sum(map(len, lines))
     size = _ENTRY + len(lines) * (_LINE + _INDEXED) + 3 * text
+    if head.url:
+        size += _OBJECT + len(head.url)
     for name, value in head.vary:
         size += 2 * _OBJECT + 56 + len(name) + len(value or b"")
     for names in (head.tags, head.groups):

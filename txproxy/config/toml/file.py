@@ -12,6 +12,7 @@ import attrs
 
 from txproxy.components.settings import default_of
 from txproxy.components.values import texts
+from txproxy.config.admin_endpoint import AdminConfig
 from txproxy.config.findings import Findings, in_file
 from txproxy.config.log_lines import DEFAULT_LINES, parse_log_lines
 from txproxy.config.middleware import use_path
@@ -43,6 +44,20 @@ _LARGEST: Final = 16 << 20
 
 def load(file: str) -> Config:
     """The configuration in ``file``. ``ConfigError`` with a line for each fault, ``FILE:LINE: KEY: what is wrong``."""
+    return parse(_content(file), file)
+
+
+def load_admin(file: str) -> AdminConfig | None:
+    """Where the admin API is by what ``file`` says, whatever else may be wrong with that."""
+    content = _content(file).replace("\r\n", "\n")
+    data, findings = _tables(content, file), Findings()
+    found = read_admin(Table(data, (), "", findings, os.path.dirname(os.path.abspath(file))))
+    if findings.faults:
+        raise ConfigError(in_file(findings.faults, file, lines_of(content)))
+    return found
+
+
+def _content(file: str) -> str:
     try:
         with open(file, "rb") as opened:
             data = opened.read(_LARGEST + 1)
@@ -53,21 +68,16 @@ def load(file: str) -> Config:
         raise ConfigError(f"{file}: too large", "accepted is a TOML file of less than 16 MB")
     try:
         # TOML 1.0: what is not UTF-8 is no TOML.
-        content = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         line = data.count(b"\n", 0, fault.start) + 1
         raise ConfigError(f"{file}:{line}: this is not UTF-8", "accepted is TOML, which is") from None
-    return parse(content, file)
 
 
 def parse(content: str, file: str, findings: Findings | None = None) -> Config:
     """The configuration that a text is, which is what ``file`` holds."""
     content = content.replace("\r\n", "\n")
-    try:
-        data = tomllib.loads(content)
-    except (tomllib.TOMLDecodeError, RecursionError) as fault:
-        line, why = _place_of(str(fault), content)
-        raise ConfigError(f"{file}:{line}: {why}", "accepted is TOML, see https://toml.io") from None
+    data = _tables(content, file)
     findings = findings or Findings()
     config = _read(data, file, findings)
     lines = lines_of(content)
@@ -77,6 +87,14 @@ def parse(content: str, file: str, findings: Findings | None = None) -> Config:
     config = attrs.evolve(config, lines=lines, warnings=warnings)
     config.opened.extend(findings.opened)
     return config
+
+
+def _tables(content: str, file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content)
+    except (tomllib.TOMLDecodeError, RecursionError) as fault:
+        line, why = _place_of(str(fault), content)
+        raise ConfigError(f"{file}:{line}: {why}", "accepted is TOML, see https://toml.io") from None
 
 
 def _place_of(fault: str, content: str) -> tuple[int, str]:

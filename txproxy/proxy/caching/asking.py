@@ -7,7 +7,9 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 
+from txproxy.cache.keys import canonical_authority
 from txproxy.cache.policy import CachePolicy
+from txproxy.cache.purging.mark import url_of
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Decision
@@ -59,6 +61,12 @@ class Asking:
         if self.personal or b"authorization" in self.request.headers.index:
             return "with credentials what comes is kept if it says that it is for all"
         return ""
+
+    @property
+    def url(self) -> bytes:
+        """What is asked for, as purges name it."""
+        scheme = self.scheme
+        return url_of(scheme, canonical_authority(scheme, self.request.authority), self.request.path)
 
 
 class AskedFor(Protocol):

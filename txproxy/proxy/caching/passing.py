@@ -244,7 +244,7 @@ class PostFilter(UnsafeFilter):
         if found is None or names is None:
             return None
         vary = vary_values(asking.request.headers, names)
-        head = stored_head(response, found, asking.policy, times, vary, self.mark)
+        head = stored_head(response, found, asking.policy, times, vary, self.mark, asking.url)
         return head if cache.verdict(head, asking) is Verdict.ALIVE else None
 
     def body(self, data: bytes) -> bytes:

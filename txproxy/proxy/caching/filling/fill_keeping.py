@@ -154,7 +154,7 @@ class FillKeeping:
         if storing.freshness is None or names is None or why:
             return Kept(None, why)
         vary = vary_values(self._request.headers, names)
-        head = stored_head(plain, storing.freshness, asking.policy, times, vary, self.mark)
+        head = stored_head(plain, storing.freshness, asking.policy, times, vary, self.mark, asking.url)
         return Kept(Entry(asking.key, head, _NOTHING))
 
     def written(self, body: bytes) -> StoredBody | None:

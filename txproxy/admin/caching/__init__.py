@@ -1,0 +1,1 @@
+"""What the admin API says of the cache, and does with it."""

@@ -1,0 +1,23 @@
+"""Wrong calls of the command: one line each, and exit status 2."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from typing import NoReturn
+
+from txproxy.errors import ConfigError, masked
+
+
+class Parser(ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """A wrong call."""
+        raise ConfigError(message)
+
+
+def wrong_call(command: str, what: str) -> int:
+    """Say what is wrong with a call of ``command``; gives the exit status."""
+    sys.stderr.write(f"{f'txproxy {command}'.rstrip()}: {masked(what)}\n")
+    return 2
