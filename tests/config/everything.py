@@ -57,6 +57,15 @@ access_format = "json"
 listen = "127.0.0.1:9090"
 token_file = "admin.token"
 
+[[access_logs]]
+to = "errors.log"
+format = "json"
+listeners = ["web"]
+status = [404, "5xx"]
+min_duration = "500ms"
+routes = ["api"]
+sample = 0.5
+
 [cache]
 size = "64M"
 dir = "cache"

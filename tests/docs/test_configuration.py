@@ -16,6 +16,7 @@ DOCS = pathlib.Path(__file__).parents[2] / "docs"
 # Has each kind of table, so that the parser asks for all that may be in it. What is wrong with the values is no matter.
 EVERYTHING = """
 [log]
+[[access_logs]]
 [admin]
 [cache]
 [[cache_rules]]

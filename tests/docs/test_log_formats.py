@@ -44,7 +44,10 @@ def test_what_is_shown_can_be_typed():
     assert json.loads(line_format(shown[2]).exchange(record(), NOW))["status"] == 200
     squid = next(word for word in LITERALS if word.startswith("%ts."))
     assert line_format(squid).exchange(record(), NOW) == line_format("squid").exchange(record(), NOW)
-    (file,) = re.findall(r"::\n\n(    \[log\]\n(?:    .*\n|\n)*)", PAGE)
+    file, more = re.findall(r"::\n\n(    \[\[?(?:log|access_logs)\]\]?\n(?:    .*\n|\n)*)", PAGE)
     rest = '\npool = "a"\n[pools.a]\nupstreams = ["http://127.0.0.1:1"]\n'
-    config = parse(re.sub("^    ", "", file.rstrip(), flags=re.MULTILINE) + rest, "p.toml")
+    text = re.sub("^    ", "", f"{more.rstrip()}\n{file.rstrip()}", flags=re.MULTILINE)
+    config = parse(text + rest, "p.toml")
     assert config.access_log_of(config.listeners[0]) == ("/var/log/txproxy/api.log", "json")
+    errors, slow = config.access_logs
+    assert errors.conditions.statuses == ("5xx", "499") and slow.conditions.min_duration == 2

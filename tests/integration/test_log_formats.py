@@ -64,6 +64,10 @@ listen = "127.0.0.1:{combined_port}"
 pool = "app"
 access_log = "combined.log"
 access_log_format = "combined"
+[[access_logs]]
+to = "failed.log"
+format = "$status $listener"
+status = "5xx"
 [pools.app]
 upstreams = ["http://127.0.0.1:{origin}"]
 """
@@ -176,6 +180,7 @@ def test_nginx_says_the_same(both):
         for folder in (both.theirs, both.ours)
     )
     assert ours == theirs
+    assert lines_of(both.ours / "failed.log", 3) == ["503 same", "503 json", "503 combined"]
 
 
 # -- Squid

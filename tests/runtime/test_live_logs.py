@@ -3,8 +3,9 @@
 import attrs
 import pytest
 
-from txproxy.config.model import Config, ForwardListener
+from txproxy.config.model import AccessLogConfig, Config, ForwardListener
 from txproxy.errors import ConfigError
+from txproxy.observe.log_conditions import ConditionalLog, LogConditions
 from txproxy.runtime.live_logs import LiveLogs
 
 
@@ -30,18 +31,17 @@ def made():
 
 
 def test_a_listener_has_a_log_of_its_own_or_that_of_all(made, tmp_path):
-    own = str(tmp_path / "own.log")
-    logs = made(config(tmp_path, {}, {"access_log": own}, {"access_log": "none"}, {"access_log_format": "squid"}, {}))
-    assert set(logs.files) == {str(tmp_path / "all.log"), own}
-    assert set(logs.of_listeners) == {0, 1, 3, 4}
-    assert logs.of_listeners[0] is logs.of_listeners[4]
-    assert logs.of_listeners[3] is not logs.of_listeners[0]
-    assert logs.of_listeners[3].file is logs.of_listeners[0].file is not logs.of_listeners[1].file
+    path = str(tmp_path / "own.log")
+    logs = made(config(tmp_path, {}, {"access_log": path}, {"access_log": "none"}, {"access_log_format": "squid"}, {}))
+    assert set(logs.files) == {str(tmp_path / "all.log"), path}
+    first, own, none, squid, last = (logs.of_listeners[number] for number in range(5))
+    assert none == [] and first == last != squid
+    assert squid[0].file is first[0].file is not own[0].file
 
 
 def test_listeners_with_their_names_in_lines_have_a_log_each(made, tmp_path):
     logs = made(config(tmp_path, {}, {}, access_log_format="json"))
-    assert logs.of_listeners[0] is not logs.of_listeners[1]
+    assert logs.of_listeners[0] != logs.of_listeners[1]
     assert len(logs.files) == 1
 
 
@@ -49,8 +49,8 @@ def test_what_is_the_same_stays(made, tmp_path):
     first = made(config(tmp_path, {}, {"access_log_format": "json"}))
     second = made(config(tmp_path, {}, {"access_log_format": "squid"}), first)
     assert second.files == first.files
-    assert second.of_listeners[0] is first.of_listeners[0]
-    assert second.of_listeners[1] is not first.of_listeners[1]
+    assert second.of_listeners[0] == first.of_listeners[0]
+    assert second.of_listeners[1] != first.of_listeners[1]
     second.close_but(first.files.values())
     assert not any(file.closed for file in first.files.values())
     first.close_but(())
@@ -66,8 +66,31 @@ def test_a_file_that_cannot_be_written_is_said_where_it_is_named(made, tmp_path)
         (attrs.evolve(config(tmp_path, {}), access_log="/nowhere/a.log"), ("log", "access")),
         (config(tmp_path, {}, {"access_log_format": "$x"}), ("listeners", 1, "access_log_format")),
         (config(tmp_path, {}, access_log_format="$x"), ("log", "access_format")),
+        (config(tmp_path, {}, access_logs=(AccessLogConfig(to="/nowhere/a.log"),)), ("access_logs", 0, "to")),
+        (config(tmp_path, {}, access_logs=(AccessLogConfig(to="-", format="$x"),)), ("access_logs", 0, "format")),
     ]:
         with pytest.raises(ConfigError) as fault:
             made(wrong, first)
         assert fault.value.findings[0].path == path
         assert not any(file.closed for file in first.files.values())
+
+
+def test_further_logs_are_for_those_that_they_name(made, tmp_path):
+    failed = LogConditions(statuses=("5xx",))
+    more = (
+        AccessLogConfig(to=str(tmp_path / "all.log"), format="squid", listeners=("l1",)),
+        AccessLogConfig(to=str(tmp_path / "errors.log"), conditions=failed),
+    )
+    given = config(tmp_path, {"access_log": "none"}, {}, access_logs=more)
+    first = made(given)
+    (errors,), (usual, squid, same) = first.of_listeners.values()
+    assert errors is same and isinstance(errors, ConditionalLog)
+    assert usual.file is squid.file is not errors.file
+    # Who serves with the same logs is the same after a reload.
+    second = made(given, first)
+    assert second.of_listeners == first.of_listeners
+    third = made(attrs.evolve(given, access_logs=more[:1]), second)
+    assert third.of_listeners == {0: [], 1: [usual, squid]}
+    assert set(third.files) == {str(tmp_path / "all.log")}
+    second.close_but(third.files.values())
+    assert errors.file.closed and not usual.file.closed

@@ -17,6 +17,7 @@ from txproxy.limits.quotas import Quota
 from txproxy.limits.requests.request_limit import RequestLimit
 from txproxy.limits.shaping import Bandwidth
 from txproxy.matching.clients import IPV6_PREFIX
+from txproxy.observe.log_conditions import LogConditions
 from txproxy.plain_values import PlainValue
 from txproxy.proxy.downstream.negotiate import HTTP, SOCKS5
 from txproxy.proxy.limits import Limits
@@ -88,6 +89,18 @@ class RouteConfig:
         """The pools that it needs."""
         others = (self.auth, self.mirror)
         return (*(use.pool for use in self.action.uses), *(other.pool for other in others if other is not None))
+
+
+@attrs.frozen(kw_only=True)
+class AccessLogConfig:
+    """One more log of access, of requests that are as ``conditions`` say, at the listeners of these names; where there
+    are none, at all. ``to`` and ``format`` as of :class:`Config`.
+    """
+
+    to: str
+    format: str = DEFAULT_LINES
+    listeners: tuple[str, ...] = ()
+    conditions: LogConditions = attrs.field(factory=LogConditions)
 
 
 @attrs.frozen(kw_only=True)
@@ -201,7 +214,8 @@ class Config(PlainValue):
     """All of one process.
 
     ``access_log`` is ``-``, a file, or None for none, and ``access_log_format`` what its lines are like (a name or a
-    text, see :func:`txproxy.observe.log_formats.line_format.line_format`), of listeners that say nothing else.
+    text, see :func:`txproxy.observe.log_formats.line_format.line_format`), of listeners that say nothing else;
+    ``access_logs`` are further ones, for some requests.
     ``bounds`` are what clients may use; ``cache`` is shared by all listeners that read requests; ``admin`` is where the
     admin API is, if anywhere; ``python_path`` has folders whose modules may be named; ``workers`` is how many
     processes serve it. ``source`` is the file that it
@@ -215,6 +229,7 @@ class Config(PlainValue):
     routes: tuple[RouteConfig, ...] = ()
     access_log: str | None = None
     access_log_format: str = DEFAULT_LINES
+    access_logs: tuple[AccessLogConfig, ...] = ()
     bounds: BoundsConfig = attrs.field(factory=BoundsConfig)
     cache: CacheSettings = attrs.field(factory=CacheSettings)
     admin: AdminConfig | None = None

@@ -56,7 +56,9 @@ def dry_run(config: Config, listener: AnyListener, request: bytes, client_ip: st
     listener = attrs.evolve(listener, audit=None, access_log=None, access_log_format=None)
     if isinstance(listener, ForwardListener):
         listener = attrs.evolve(listener, policy=attrs.evolve(listener.policy, audit=None))
-    config = attrs.evolve(config, listeners=(listener,), bounds=attrs.evolve(config.bounds, usage_file=None))
+    config = attrs.evolve(
+        config, listeners=(listener,), access_logs=(), bounds=attrs.evolve(config.bounds, usage_file=None)
+    )
     reactor = _StillReactor()
     resolver = _SilentResolver(reactor)
     records: list[ExchangeRecord] = []

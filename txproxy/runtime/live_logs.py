@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from txproxy.config.model import AnyListener, Config
 from txproxy.errors import ConfigError, Path
 from txproxy.observe.access_log import AccessLog, open_log
+from txproxy.observe.log_conditions import ConditionalLog, LogConditions
 from txproxy.observe.log_file import LogFile
 from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_formats.line_format import line_format
@@ -25,44 +26,64 @@ class LiveLogs:
         self.files: dict[str, LogFile] = {}
         # by where they go, their format, and the name in it, if it has one
         self.logs: dict[tuple[str, str, str], AccessLog] = {}
+        # the same, with what they are asked for
+        self.conditional: dict[tuple[AccessLog, LogConditions], ConditionalLog] = {}
         # by the numbers of listeners
-        self.of_listeners: dict[int, AccessLog] = {}
+        self.of_listeners: dict[int, list[AccessLog | ConditionalLog]] = {}
         try:
             for number, listener in enumerate(config.listeners):
-                self._add(number, listener, config)
+                self.of_listeners[number] = list(self._of(number, listener, config))
         except ConfigError:
             self.close_but(before.files.values() if before is not None else ())
             raise
 
-    def _add(self, number: int, listener: AnyListener, config: Config) -> None:
-        path, format = config.access_log_of(listener)
-        if path is None:
-            return
-        own = listener.access_log is not None
-        if path not in self.files:
-            there = self._before.files.get(path) if self._before is not None else None
-            if there is None or there.closed:
-                try:
-                    there = open_log(path)
-                except ConfigError as fault:
-                    key: Path = ("listeners", number, "access_log") if own else ("log", "access")
-                    raise fault.at(*key) from None
-            self.files[path] = there
-        file = self.files[path]
+    def _of(self, number: int, listener: AnyListener, config: Config) -> Iterator[AccessLog | ConditionalLog]:
+        """The logs of a listener."""
+        to, format = config.access_log_of(listener)
+        if to is not None:
+            own = ("listeners", number)
+            to_at: Path = (*own, "access_log") if listener.access_log is not None else ("log", "access")
+            format_at: Path = ("log", "access_format")
+            if listener.access_log_format is not None:
+                format_at = (*own, "access_log_format")
+            yield self._log(to, format, listener.name, (to_at, format_at))
+        for place, more in enumerate(config.access_logs):
+            if not more.listeners or listener.name in more.listeners:
+                at = ("access_logs", place)
+                log = self._log(more.to, more.format, listener.name, ((*at, "to"), (*at, "format")))
+                yield self._conditional(log, more.conditions) if more.conditions else log
+
+    def _log(self, to: str, format: str, listener: str, at: tuple[Path, Path]) -> AccessLog:
+        """Who writes lines of that format there; what is wrong is said of the keys ``at`` which both stand."""
+        file = self._file(to, at[0])
         try:
-            lines = line_format(format, listener.name, self.connections)
+            lines = line_format(format, listener, self.connections)
         except ConfigError as fault:
-            own = listener.access_log_format is not None
-            key = ("listeners", number, "access_log_format") if own else ("log", "access_format")
-            raise fault.at(*key) from None
-        name = (path, format, listener.name if lines.says_listener else "")
+            raise fault.at(*at[1]) from None
+        name = (to, format, listener if lines.says_listener else "")
         log = self.logs.get(name)
         if log is None:
             log = self._before.logs.get(name) if self._before is not None else None
             if log is None or log.file is not file:
-                log = AccessLog(path, lines, file)
+                log = AccessLog(to, lines, file)
             self.logs[name] = log
-        self.of_listeners[number] = log
+        return log
+
+    def _file(self, to: str, at: Path) -> LogFile:
+        if to not in self.files:
+            there = self._before.files.get(to) if self._before is not None else None
+            if there is None or there.closed:
+                try:
+                    there = open_log(to)
+                except ConfigError as fault:
+                    raise fault.at(*at) from None
+            self.files[to] = there
+        return self.files[to]
+
+    def _conditional(self, log: AccessLog, conditions: LogConditions) -> ConditionalLog:
+        key = (log, conditions)
+        known = self._before.conditional.get(key) if self._before is not None else None
+        return self.conditional.setdefault(key, known or ConditionalLog(log, conditions))
 
     def close_but(self, kept: Iterable[LogFile]) -> None:
         """No more lines, but in the files that are ``kept``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from twisted.application.service import Service
@@ -25,6 +25,7 @@ from txproxy.net.dns.resolver import Resolver
 from txproxy.net.transports.adopted_ports import AdoptedEndpoint
 from txproxy.observe.access_log import AccessLog
 from txproxy.observe.audit import AuditLog
+from txproxy.observe.log_conditions import ConditionalLog
 from txproxy.observe.log_file import LogFile
 from txproxy.runtime.admin_entrance import AdminEntrance, AssemblyView
 from txproxy.runtime.builder import Around, Assembly, Factory, Observers, assemble
@@ -133,7 +134,7 @@ class ProxyService(Service):
             logs = LiveLogs(config, before.logs if before is not None else None)
         except ConfigError as fault:
             raise told(fault, config) from None
-        observers = Observers(own={number: _told_by(log) for number, log in logs.of_listeners.items()})
+        observers = Observers(own={number: _told_by(those) for number, those in logs.of_listeners.items()})
         try:
             known = before.assembly if before is not None else None
             running = Running(assemble(config, observers, self._around, known), logs)
@@ -381,5 +382,5 @@ class ProxyService(Service):
         return DeferredList([self._admin.close(), *(one.stop() for one in counted)], consumeErrors=True)
 
 
-def _told_by(log: AccessLog) -> Observers:
-    return Observers(exchanges=(log.exchange,), streams=(log.stream,))
+def _told_by(logs: Sequence[AccessLog | ConditionalLog]) -> Observers:
+    return Observers(exchanges=tuple(log.exchange for log in logs), streams=tuple(log.stream for log in logs))

@@ -47,6 +47,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     },
     "whole": {
         "log": {},
+        "access_logs": [{"to": "more.log"}],
         "admin": {"listen": "127.0.0.1:9090"},
         "limits": {},
         "request_limits": [{"name": "all", **LIMIT}],

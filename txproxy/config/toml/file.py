@@ -15,6 +15,7 @@ from txproxy.components.values import texts
 from txproxy.config.admin_endpoint import AdminConfig
 from txproxy.config.findings import Findings, in_file
 from txproxy.config.log_lines import DEFAULT_LINES, parse_log_lines
+from txproxy.config.log_tables import read_access_log, read_log_place, see_log_listeners
 from txproxy.config.middleware import use_path
 from txproxy.config.model import Config, ReverseListener
 from txproxy.config.toml.admin_table import read_admin, see_admin
@@ -23,7 +24,7 @@ from txproxy.config.toml.cache_tables import read_cache
 from txproxy.config.toml.effects import see_bounds, see_cache
 from txproxy.config.toml.limit_tables import LimitTables
 from txproxy.config.toml.lines import lines_of
-from txproxy.config.toml.listeners import Defaults, read_limits, read_listener, read_log_file, read_via
+from txproxy.config.toml.listeners import Defaults, read_limits, read_listener, read_via
 from txproxy.config.toml.pool_tables import read_pool
 from txproxy.config.toml.references import Parts, tie
 from txproxy.config.toml.route_tables import read_route
@@ -112,9 +113,10 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     log = table.table("log")
     access_log, access_log_format = "-", DEFAULT_LINES
     if log is not None:
-        access_log = log.read("access", partial(read_log_file, log), access_log)
+        access_log = log.read("access", partial(read_log_place, log), access_log)
         access_log_format = log.read("access_format", texts(parse_log_lines), access_log_format)
         log.close()
+    access_logs = tuple(map(read_access_log, table.tables("access_logs")))
     python_path = table.all("python_path", lambda value: _folder(table, value)) or ()
     # What listeners name may be there.
     use_path(python_path)
@@ -133,6 +135,7 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     table.close()
     # What ties them says where by their places, which are others than those in the file where one is no table.
     tied = tie(Parts(pools, routes, listeners), findings) if _are_tables(data) else list(listeners)
+    see_log_listeners(access_logs, tied, findings)
     if not findings.faults:
         try:
             check_workers(count, bounds, tied, admin)
@@ -147,6 +150,7 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
         routes=tuple(routes),
         access_log=None if access_log == "none" else access_log,
         access_log_format=access_log_format,
+        access_logs=access_logs,
         bounds=bounds,
         cache=cache,
         admin=admin,

@@ -17,7 +17,8 @@ from txproxy.components.values import (
     whole,
 )
 from txproxy.config.endpoints import endpoint_text
-from txproxy.config.log_lines import parse_log_lines, parse_log_place
+from txproxy.config.log_lines import parse_log_lines
+from txproxy.config.log_tables import read_log_place
 from txproxy.config.middleware import find_middleware
 from txproxy.config.model import AnyListener, ForwardListener, ReverseListener, TcpListener
 from txproxy.config.setting_readers import read_settings
@@ -75,11 +76,6 @@ def read_via(table: Table, default: str | None) -> str | None:
     return table.read("via", texts(parse_pseudonym), default)
 
 
-def read_log_file(table: Table, value: object) -> str:
-    """Where access lines go."""
-    return parse_log_place(text(value), table.file_name)
-
-
 def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
     """One listener; ``number`` names it where nothing else does."""
     mode = table.read("mode", one_of(_MODES), "") if "mode" in table else "reverse"
@@ -100,7 +96,7 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
         "trusted_proxies": table.all("trusted_proxies", texts(peer_network)) or (),
         "middleware": table.all("middleware", texts(partial(_middleware, mode))) or (),
         "audit": read_audit(table),
-        "access_log": table.read("access_log", partial(read_log_file, table), None),
+        "access_log": table.read("access_log", partial(read_log_place, table), None),
         "access_log_format": table.read("access_log_format", texts(parse_log_lines), None),
     }
     shared["request_limits"] = defaults.request_limits.at(table, shared["name"], streams=mode == "tcp")

@@ -1,0 +1,52 @@
+"""``[[access_logs]]`` of a configuration file: further logs, of some requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from txproxy.components.values import duration, hint, share, text, texts
+from txproxy.config.findings import Findings
+from txproxy.config.log_lines import DEFAULT_LINES, parse_log_lines, parse_log_place
+from txproxy.config.model import AccessLogConfig, AnyListener
+from txproxy.config.toml.tables import Table
+from txproxy.observe.log_conditions import LogConditions, parse_status
+
+
+def read_log_place(table: Table, value: object) -> str:
+    """Where access lines go."""
+    return parse_log_place(text(value), table.file_name)
+
+
+def read_access_log(table: Table) -> AccessLogConfig:
+    """One of them."""
+    to = table.need("to", partial(read_log_place, table), "", "a file, -, syslog:udp:HOST:PORT or journald:")
+    if to == "none":
+        table.fault("a log that goes nowhere has no lines", "to", accepted="accepted is a file, or no such table")
+    config = AccessLogConfig(
+        to=to,
+        format=table.read("format", texts(parse_log_lines), DEFAULT_LINES),
+        listeners=table.some("listeners", text) or (),
+        conditions=LogConditions(
+            statuses=table.some("status", _status) or (),
+            min_duration=table.read("min_duration", duration, 0.0),
+            routes=table.some("routes", text) or (),
+            share=table.read("sample", share, 1.0),
+        ),
+    )
+    table.close()
+    return config
+
+
+def _status(value: object) -> str:
+    return parse_status(str(value) if isinstance(value, int) and not isinstance(value, bool) else text(value))
+
+
+def see_log_listeners(logs: Sequence[AccessLogConfig], listeners: Sequence[AnyListener], findings: Findings) -> None:
+    """Say which names of listeners are none."""
+    names = [listener.name for listener in listeners]
+    for number, log in enumerate(logs):
+        for name in log.listeners:
+            if name not in names:
+                said = f"there is no listener {name!r}{hint(name, names)}"
+                findings.fault(("access_logs", number, "listeners"), said, f"accepted: {', '.join(names)}")

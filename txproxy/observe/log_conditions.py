@@ -1,0 +1,78 @@
+"""Which requests a log has lines of: by their status, by how long they took, by their routes, or some of them."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from txproxy.errors import ConfigError
+from txproxy.interfaces.record import ExchangeRecord
+from txproxy.observe.access_log import AccessLog
+from txproxy.observe.log_formats.log_field import FinishedStream
+from txproxy.observe.log_formats.nginx_names import stream_status
+from txproxy.observe.log_formats.record_facts import CLIENT_LEFT
+
+_STATUS: Final = re.compile(r"[1-5](?:[0-9][0-9]|xx)")
+
+
+def parse_status(text: str) -> str:
+    """``text``, if it is a status or a class of them (``5xx``)."""
+    if not _STATUS.fullmatch(text):
+        raise ConfigError(f"{text!r} is no status", "accepted is one such as 404, or a class such as 5xx")
+    return text
+
+
+def _statuses(text: str) -> range:
+    first = int(text.replace("x", "0"))
+    return range(first, first + (100 if text.endswith("xx") else 1))
+
+
+@attrs.frozen(kw_only=True)
+class LogConditions:
+    """All that has to be so of a request that gets a line: its status is one of ``statuses`` (``404``, ``5xx``), it
+    took ``min_duration`` seconds at least, and it was on one of these ``routes``, or let through by one of these rules;
+    where there are none, any. Of those that are left a ``share``, by chance, from 0 to 1.
+    """
+
+    statuses: tuple[str, ...] = ()
+    min_duration: float = 0.0
+    routes: tuple[str, ...] = ()
+    share: float = 1.0
+
+    def __bool__(self) -> bool:
+        return bool(self.statuses or self.min_duration or self.routes or self.share < 1)
+
+
+class ConditionalLog:
+    """Gives ``log`` what is as the ``conditions`` say. ``chance`` gives numbers from 0, below 1."""
+
+    def __init__(self, log: AccessLog, conditions: LogConditions, chance: Callable[[], float] = random.random) -> None:
+        self.log = log
+        self.file = log.file
+        self._statuses = frozenset(status for one in conditions.statuses for status in _statuses(one))
+        self._routes = frozenset(conditions.routes)
+        self._least = conditions.min_duration
+        self._share = conditions.share
+        self._chance = chance
+
+    def exchange(self, record: ExchangeRecord) -> None:
+        """One finished exchange."""
+        if self._wants(record, record.status or CLIENT_LEFT):
+            self.log.exchange(record)
+
+    def stream(self, stream: FinishedStream) -> None:
+        """One raw stream that has ended."""
+        assert stream.record is not None
+        if self._wants(stream.record, stream_status(stream, 0.0)):
+            self.log.stream(stream)
+
+    def _wants(self, record: ExchangeRecord, status: int) -> bool:
+        if self._statuses and status not in self._statuses:
+            return False
+        if record.seconds < self._least or (self._routes and record.context.rule not in self._routes):
+            return False
+        return self._share >= 1 or self._chance() < self._share
