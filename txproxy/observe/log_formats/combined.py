@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from txproxy.interfaces.record import ExchangeRecord
 from txproxy.observe.log_formats.escaping import one_word, quoted
 from txproxy.observe.log_formats.log_field import SecondText
+
+# What of a value needs no escape is looked for here: a call for each value takes longer than that.
+_PLAIN: Final = quoted.plain
 
 
 class BriefStream(Protocol):
@@ -25,7 +28,13 @@ class CombinedLines:
     """Makes lines of it."""
 
     def __init__(self) -> None:
-        self._time = SecondText("%d/%b/%Y:%H:%M:%S %z")
+        self._time_of = SecondText("%d/%b/%Y:%H:%M:%S %z")
+        # the second that was written last, and how
+        self._second = -1
+        self._time = b""
+
+    def _turn_to(self, now: float) -> None:
+        self._second, self._time = int(now), self._time_of(None, now)
 
     def exchange(self, record: ExchangeRecord, now: float) -> bytes:
         """The line of a finished exchange."""
@@ -39,24 +48,30 @@ class CombinedLines:
             target = request.path
         # What could not be read as a request has no method, and is shown as it came.
         line = b"%b %b HTTP/1.%d" % (request.method, target, request.minor) if request.method else target or b"-"
-        user = record.context.user
+        context = record.context
+        user = context.user
+        referer, agent = index.get(b"referer", b"-"), index.get(b"user-agent", b"-")
+        if int(now) != self._second:
+            self._turn_to(now)
         return b'%b - %b [%b] "%b" %d %d "%b" "%b"\n' % (
-            record.context.client_ip.encode("ascii"),
+            context.client_ip.encode("ascii"),
             one_word(user.encode("utf-8", "replace")) if user else b"-",
-            self._time(None, now),
-            quoted(line),
+            self._time,
+            line if not line.translate(None, _PLAIN) else quoted(line),
             # nginx's number for a client that left before it was answered
             record.status or 499,
             record.sent,
-            quoted(index.get(b"referer", b"-")),
-            quoted(index.get(b"user-agent", b"-")),
+            referer if not referer.translate(None, _PLAIN) else quoted(referer),
+            agent if not agent.translate(None, _PLAIN) else quoted(agent),
         )
 
     def stream(self, stream: BriefStream, now: float) -> bytes:
         """The line of a raw stream that has ended."""
+        if int(now) != self._second:
+            self._turn_to(now)
         return b'%b - - [%b] "%b" %d %d "-" "-"\n' % (
             stream.client_ip.encode("ascii"),
-            self._time(None, now),
+            self._time,
             quoted(f"TCP {stream.upstream or '-'}".encode()),
             200 if stream.outcome == "ok" else 503,
             stream.sent,
