@@ -96,11 +96,20 @@ def test_the_access_log_is_a_file_or_none_or_standard_output():
 
 
 def test_the_format_of_the_access_log_is_a_name_or_a_text():
-    words = ["tcp", "--upstream=a:1", "--listen=tcp:1"]
+    words = ["tcp", "--upstream=a:1", "--listen=tcp:1", "--access-log=/dev/null", "--access-log-format"]
     for format in ("squid", "json", "$remote_addr %>s", "escape=json $request"):
-        assert config(*words, "--access-log-format", format).access_log_format == format
+        options = Options()
+        options.parseOptions([*words, format])
+        assert options.subOptions.service.config.access_log_format == format
     with pytest.raises(SystemExit):
-        config(*words, "--access-log-format", "$remote_adr")
+        Options().parseOptions([*words, "$remote_adr"])
+
+
+def test_no_lines_have_no_format(capfd):
+    words = ["tcp", "--upstream=a:1", "--listen=tcp:1", "--access-log=none", "--access-log-format=json"]
+    with pytest.raises(SystemExit):
+        Options().parseOptions(words)
+    assert capfd.readouterr().err == "txproxy tcp: --access-log-format needs --access-log: there are no lines\n"
 
 
 @pytest.mark.parametrize(

@@ -213,6 +213,8 @@ class ListenerOptions(Mode):
         """Where it goes, or None, and what its lines are like."""
         where: str = self["access-log"]
         format = self.parsed("access-log-format", parse_log_lines)
+        if where == "none" and self.given(["access-log-format"]):
+            raise ConfigError("--access-log-format needs --access-log: there are no lines")
         return {"access_log": None if where == "none" else where, "access_log_format": format}
 
     def admin(self) -> AdminConfig | None:
