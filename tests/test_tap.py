@@ -114,3 +114,17 @@ def test_a_daemon_has_no_standard_output_for_a_log(made, capfd):
     assert capfd.readouterr().err.startswith("txproxy: a log is to go to standard output, which a daemon has not; ")
     made("--syslog", "txproxy", "forward", "--access-log", "access.log").setServiceParent(Application("a"))
     made("-n", "--syslog", "txproxy", "forward").setServiceParent(Application("a"))
+
+
+@pytest.mark.parametrize(
+    ("workers", "status", "line"),
+    [
+        ("2", 0, ""),
+        ("1", 1, "txproxy reverse: one process cannot take the place of several; accepted are 2 workers or more\n"),
+    ],
+)
+def test_a_program_that_is_tried_reads_its_options_and_ends(workers, status, line, monkeypatch, capfd):
+    monkeypatch.setenv("TXPROXY_TRIED", "1")
+    with pytest.raises(SystemExit) as stopped:
+        Options().parseOptions(["reverse", "--upstream", "http://a", "--workers", workers, "--access-log", "none"])
+    assert (stopped.value.code, capfd.readouterr().err) == (status, line)

@@ -6,6 +6,7 @@ import gc
 import os
 import resource
 import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
@@ -26,7 +27,10 @@ from txproxy.observe.log_destinations import STANDARD_OUTPUT
 from txproxy.observe.log_file import LogFile
 from txproxy.observe.twistd_log import TwistdLog
 from txproxy.runtime.proxy_service import ProxyService
+from txproxy.runtime.workers.inheritance import Inheritance
 from txproxy.runtime.workers.master_service import MasterService
+from txproxy.runtime.workers.process_names import name_process
+from txproxy.runtime.workers.program import Program, hear_signals, is_tried
 
 _log = Logger()
 # How long to wait for who does not take the last lines of a log, in seconds.
@@ -54,6 +58,10 @@ class Options(usage.Options):
         ["run", None, RunOptions, "all that a TOML file names, of any mode"],
     ]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = os.getcwd()
+
     def getSynopsis(self) -> str:
         """The first line of the help."""
         return "Usage: twistd [twistd's options] txproxy MODE [options]"
@@ -76,6 +84,11 @@ class Options(usage.Options):
         """A mode is needed."""
         if self.subCommand is None:
             raise usage.UsageError(f"a mode is needed; accepted: {_MODES}")
+        if is_tried():
+            mode: Any = self.subOptions
+            if not isinstance(mode.service, MasterService):
+                raise usage.UsageError("one process cannot take the place of several; accepted are 2 workers or more")
+            raise SystemExit(0)
 
 
 def _fail(text: str, mode: str | None = None, options: Sequence[str] = ()) -> None:
@@ -94,14 +107,19 @@ def _fail(text: str, mode: str | None = None, options: Sequence[str] = ()) -> No
 
 class CommandLineService(MultiService):
     """What twistd runs: the proxy, and what only a process of its own may do (signals, descriptors, its log, the
-    collector).
+    collector). ``folder`` is where it was started: daemons go elsewhere.
     """
 
-    def __init__(self, service: ProxyService | MasterService, twistd: Mapping[str, Any]) -> None:
+    def __init__(
+        self, service: ProxyService | MasterService, twistd: Mapping[str, Any], folder: str | None = None
+    ) -> None:
         super().__init__()
+        self._folder = folder or os.getcwd()
         self._service = service
         self._twistd = twistd
         self._log: TwistdLog | None = None
+        # the one that is tried, to take this one's place
+        self._program: Program | None = None
         service.setServiceParent(self)
 
     def setServiceParent(self, parent: Any) -> None:
@@ -130,6 +148,12 @@ class CommandLineService(MultiService):
         # Who knows that it listens may send them, and what they do by themselves is to end it.
         signal.signal(signal.SIGHUP, self._hang_up)
         signal.signal(signal.SIGUSR1, self._begin_logs_anew)
+        signal.signal(signal.SIGUSR2, self._replace_program)
+        if isinstance(self._service, MasterService):
+            inherited = Inheritance.find(os.environ)
+            if inherited is not None:
+                name_process("txproxy")
+                self._service.inherit(inherited)
         _raise_descriptor_limit()
         uid, gid = self._twistd.get("uid"), self._twistd.get("gid")
         changes = uid is not None or gid is not None
@@ -183,6 +207,7 @@ class CommandLineService(MultiService):
                 self._service.wait_until_served()
         except ConfigError as fault:
             self._give_up(str(fault))
+        _soon(hear_signals)
         # What start-up has made stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -218,6 +243,33 @@ class CommandLineService(MultiService):
         _soon(self._service.check_files)
         _soon(self._service.read_again)
 
+    def _replace_program(self, *_: object) -> None:
+        _soon(self._try_program)
+
+    def _try_program(self) -> None:
+        from twisted.internet import reactor
+
+        if not isinstance(self._service, MasterService):
+            _log.error("the program is not replaced: that needs 2 workers or more, so that one of them is always there")
+        elif self._program is None:
+            self._program = Program(sys.argv[1:], self._twistd, self._folder)
+            self._program.tried(reactor).addCallback(self._begin_program, self._service)
+
+    def _begin_program(self, fault: str, service: MasterService) -> None:
+        program, self._program = self._program, None
+        for line in fault.splitlines():
+            _log.error("{line}", line=line)
+        if fault or program is None or not self.running:
+            _log.error("the program is not replaced: the one that is installed does not begin")
+            return
+        _log.info("the program that is installed takes this one's place")
+        service.hand_over().leave(os.environ)
+        self._settle(self._logs())
+        try:
+            program.begin()
+        except OSError as why:
+            _log.error("the program is not replaced: {why}", why=why)
+
     def _hurry(self, *_: object) -> None:
         _soon(self._service.hurry)
 
@@ -240,4 +292,4 @@ def makeService(options: Options) -> IService:
     """For twistd."""
     mode: Any = options.subOptions
     twistd: Any = options.parent
-    return CommandLineService(mode.service, twistd if twistd is not None else {})
+    return CommandLineService(mode.service, twistd if twistd is not None else {}, options.folder)

@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -270,3 +271,90 @@ def test_a_second_signal_ends_them_at_once(served):
         proxy.process.send_signal(signal.SIGTERM)
         proxy.says("waiting for 1 connection")
         proxy.end(signal.SIGINT)
+
+
+class Client:
+    """Asks again and again, on a kept connection and on new ones, until it is told to stop. ``lost`` are those requests
+    that were not answered.
+    """
+
+    def __init__(self, proxy):
+        self._proxy = proxy
+        self.lost, self.answered = [], 0
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+        self._thread.start()
+
+    def _ask(self):
+        kept = None
+        while not self._stopped.is_set():
+            try:
+                assert self._proxy.ask()
+                kept = kept or socket.create_connection(("127.0.0.1", self._proxy.port), DEADLINE)
+                received = answer(kept)
+                assert received
+                if b"Connection: close" in received:
+                    kept.close()
+                    kept = None
+            except (OSError, AssertionError) as fault:
+                self.lost.append(fault)
+                return
+            self.answered += 1
+        if kept is not None:
+            kept.close()
+
+    def stop(self):
+        self._stopped.set()
+        self._thread.join(DEADLINE)
+
+
+def test_the_program_is_replaced_in_its_process_and_nobody_notices(served):
+    proxy = served(2)
+    before = proxy.workers
+    client = Client(proxy)
+    # Its request has begun in the first program, and ends when that has been told to.
+    with socket.create_connection(("127.0.0.1", proxy.port), DEADLINE) as slow:
+        slow.sendall(REQUEST[:20])
+        proxy.process.send_signal(signal.SIGUSR2)
+        proxy.says("of the one before it finish and leave")
+        proxy.says("waiting for 1 connection")
+        assert answer(slow, REQUEST[20:])
+    for count in (1, 2):
+        for pid in before.values():
+            # Their numbers are not given again so soon.
+            until(lambda old=pid: not Path(f"/proc/{old}/fd").exists(), "the old ones leave")
+        until(lambda: len(proxy.workers) == 2, "others serve")
+        before = proxy.workers
+        if count == 1:
+            # From the second program on, all that it listens on was handed to it.
+            proxy.process.send_signal(signal.SIGUSR2)
+            proxy.says("of the one before it finish and leave", 2)
+    client.stop()
+    assert not client.lost and client.answered > 100
+    until(lambda: len(children(proxy.process.pid)) == 1, "there is one mould")
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(proxy.folder / "web.sock"))
+        assert answer(connection)
+    proxy.read_again(proxy.text + ROUTE.format("new"), "was read again, and runs")
+    assert b"new\n" in proxy.ask(REQUEST.replace(b"name", b"new"))
+    proxy.end()
+    # A path of the first program is the third one's to remove.
+    assert not (proxy.folder / "web.sock").exists()
+
+
+def test_a_program_that_could_not_begin_replaces_nothing(served):
+    proxy = served(2)
+    before = proxy.workers
+    proxy.file.write_text(proxy.text.replace("workers = 2", "workers = 1"))
+    proxy.process.send_signal(signal.SIGUSR2)
+    proxy.says("the one that is installed does not begin")
+    assert "one process cannot take the place of several" in proxy.log
+    assert proxy.workers == before and proxy.ask()
+    proxy.end()
+
+
+def test_one_process_says_that_it_cannot_be_replaced(run_proxy):
+    proxy = run_proxy("reverse", "--upstream", "http://127.0.0.1:1")
+    proxy.process.send_signal(signal.SIGUSR2)
+    proxy.says("the program is not replaced: that needs 2 workers or more")
+    assert proxy.process.poll() is None

@@ -72,6 +72,8 @@ class PlayedMould:
         self.channel = Channel(theirs)
         return ours, self
 
+    pid = 0
+
     def poll(self):
         """Its status."""
 

@@ -89,6 +89,17 @@ def test_what_came_with_a_message_that_was_waited_for_is_not_lost(ends):
     assert [message.kind for message in heard] == ["second", "third"]
 
 
+def test_what_has_begun_is_heard_to_its_end_before_another_listens(ends):
+    ours, other, received, _, _ = ends
+    data = encoded("whole", b"x" * 1000)
+    other._socket.sendall(data[:100])
+    ours.doRead()
+    assert received == []
+    other._socket.sendall(data[100:])
+    ours.settle(5)
+    assert [message.kind for message in received] == ["whole"]
+
+
 def test_the_last_words_are_sent_when_the_reactor_has_stopped(ends):
     ours, other, _, _, _ = ends
     ours.send("large", b"x" * (150 << 10))

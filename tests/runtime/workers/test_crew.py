@@ -1,12 +1,16 @@
 """Who ends is replaced: the master's side of a mould and its workers."""
 
+import os
+
 import pytest
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
-from tests.runtime.workers.played import PlayedMould, Reactor
+from tests.runtime.workers.played import PlayedMould, PlayedWorker, Reactor
 from txproxy.config.model import Config
 from txproxy.errors import ConfigError
+from txproxy.runtime.workers.channel import channel_pair
 from txproxy.runtime.workers.crew import Crew
+from txproxy.runtime.workers.inheritance import OldWorker
 
 CONFIG = Config(listeners=())
 
@@ -181,6 +185,51 @@ def test_who_is_still_on_its_way_at_the_end_is_waited_for(crew, mould):
     worker.says("ready", 9)
     worker.ends()
     assert ended.called
+
+
+@pytest.fixture
+def old(crew, reactor):
+    """A worker of the program before, which it has handed on."""
+    ours, theirs = channel_pair()
+    crew.take_over([OldWorker(1, 77, os.dup(ours.fileno()))], 0)
+    ours.close()
+    made = PlayedWorker(1, theirs.detach(), reactor)
+    yield made
+    made.channel.close()
+    reactor.turn()
+    reactor.advance(1)
+
+
+def test_workers_of_the_program_before_leave_once_all_of_this_one_serve(old, crew, mould):
+    crew.configure(CONFIG)
+    crew.resize(2)
+    mould.turn()
+    first, second = mould.workers
+    first.says("ready", 101)
+    assert old.hears() == []
+    with capturedLogs() as events:
+        second.says("ready", 102)
+    assert [one.kind for one in old.hears()] == ["drain"] and "finish and leave" in formatEvent(events[0])
+    # Nobody follows it.
+    old.says("leaving")
+    old.ends()
+    mould.turn()
+    assert len(mould.workers) == 2
+
+
+def test_those_of_the_program_before_are_waited_for_in_the_end(old, crew):
+    ended = crew.end()
+    assert [one.kind for one in old.hears()] == ["drain"] and not ended.called
+    old.ends()
+    assert ended.called
+
+
+def test_who_serves_or_leaves_is_handed_on(serving, mould):
+    mould.workers[0].says("leaving")
+    mould.turn()
+    handed = serving.hand_over()
+    # Who was just asked for is nobody's yet.
+    assert sorted((one.number, one.pid) for one in handed) == [(1, 101), (2, 102)]
 
 
 def test_before_the_reactor_runs_the_first_worker_is_waited_for(serving):

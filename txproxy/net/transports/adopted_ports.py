@@ -45,6 +45,8 @@ def _adopted_path(reactor: Any, descriptor: int, factory: IProtocolFactory) -> u
     # Twisted lets everybody use what is in the file system, and removes it in the end. Abstract sockets are not there.
     port._bindPath = b"\0"
     port._shouldShutdown = False
+    # It would be said of a path that is none.
+    port._logConnectionLostMsg = lambda: None
     port.backlog = BACKLOG
     port.startListening()
     adopted: unix.Port = port

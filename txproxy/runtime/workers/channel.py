@@ -52,6 +52,10 @@ class MessageBuffer:
         self._data = bytearray()
         self._descriptors: deque[int] = deque()
 
+    def __bool__(self) -> bool:
+        """Whether a part of a message is there."""
+        return bool(self._data)
+
     def take(self, data: bytes, descriptors: Sequence[int]) -> list[Message]:
         """The messages that are whole by now."""
         self._data += data
@@ -148,13 +152,25 @@ class Channel:
 
     def finish(self, seconds: float) -> None:
         """The reactor has stopped: send what is left, if it is taken in this time."""
-        if self.closed:
-            return
-        self._reactor = None
-        self._socket.settimeout(seconds)
+        if not self.closed:
+            self._socket.settimeout(seconds)
+            with suppress(OSError):
+                while self._unsent:
+                    self._send_some()
+
+    def settle(self, seconds: float) -> None:
+        """Send and hear the rest of what has begun: the next who speaks here knows nothing of it."""
+        self.finish(seconds)
         with suppress(OSError):
-            while self._unsent:
-                self._send_some()
+            while self._buffer and not self.closed:
+                messages = self._read()
+                if messages is None:
+                    return
+                for message in messages:
+                    if self._received is not None:
+                        self._received(message)
+        if not self.closed:
+            self._socket.setblocking(False)
 
     # -- to receive
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+import socket
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from enum import Enum
+from functools import partial
 from time import monotonic
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -22,6 +21,8 @@ from twisted.logger import Logger, LogLevel
 from txproxy.config.model import Config
 from txproxy.errors import ConfigError
 from txproxy.runtime.workers.channel import Channel, Message, channel_pair, encoded
+from txproxy.runtime.workers.inheritance import OldWorker
+from txproxy.runtime.workers.mould_start import Running, start_mould
 
 _log = Logger()
 # Who has served for so long has not failed at once, in seconds.
@@ -31,34 +32,12 @@ _FREE: Final = 3
 # Before the next try of a worker that fails again and again: the first time, and at the most, in seconds.
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 30.0
+# How long to wait for the rest of a message, in seconds.
+_LAST_WORDS: Final = 1.0
 # How long to wait for the first worker, in seconds.
 _PATIENCE: Final = 60.0
-_BOOT: Final = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
-    "from txproxy.runtime.workers.mould import main; main(int(sys.argv[1]))"
-)
 # Whom a process becomes once it has read what it needs: user, group, and whether only in effect.
 Identity: TypeAlias = "tuple[int | None, int | None, bool]"
-
-
-class Running(Protocol):
-    """A process that was started."""
-
-    def poll(self) -> int | None:
-        """Its status, if it has ended."""
-
-
-def start_mould() -> tuple[Channel, Running]:
-    """A new interpreter, so that nothing of this process's threads and reactor is in it."""
-    channel, theirs = channel_pair()
-    with theirs:
-        words = [sys.executable, "-c", _BOOT, str(theirs.fileno()), json.dumps(sys.path)]
-        try:
-            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
-        except OSError as fault:
-            channel.close()
-            raise ConfigError(f"workers cannot be started by {sys.executable}: {fault.strerror}") from None
-    return channel, process
 
 
 class _State(Enum):
@@ -120,10 +99,54 @@ class Crew:
         self._identity: Identity | None = None
         self._places: dict[int, _Place] = {}
         self._leaving: set[_Member] = set()
+        # those of the program before, which serve until this one's do
+        self._old: set[_Member] = set()
         self._dismissed: set[int] = set()
         self._served = False
         self._fault: str | None = None
         self._ended: Deferred[None] | None = None
+
+    @property
+    def mould(self) -> int:
+        """Its process; 0 if there is none."""
+        return self._process.pid if self._process is not None else 0
+
+    def take_over(self, workers: Iterable[OldWorker], mould: int) -> None:
+        """Those of the program that was here before this one: they serve until all of this one's do, and leave then.
+        Its ``mould`` has nobody to fork for, and ends.
+        """
+        if mould:
+            self._reactor.callLater(1, _reap, mould)
+        for old in workers:
+            channel = Channel(socket.socket(fileno=old.channel))
+            member = _Member(old.number, channel, self._reactor.seconds(), _State.SERVING, old.pid)
+            self._old.add(member)
+            channel.start(self._reactor, partial(self._member_says, member), partial(self._old_gone, member))
+
+    def _old_gone(self, member: _Member) -> None:
+        self._old.discard(member)
+        self._leaving.discard(member)
+        # Its parent has ended. Where this process has the place of all parents, it is a child by now.
+        self._reactor.callLater(1, _reap, member.pid)
+        self._look_for_the_end()
+
+    def _relieve(self) -> None:
+        """All places are taken by who serves: let the old ones go."""
+        serving = all(
+            place.member is not None and place.member.state is _State.SERVING for place in self._places.values()
+        )
+        if serving and self._old:
+            _log.info("the workers of this program serve, and those of the one before it finish and leave")
+            old, self._old = self._old, set()
+            for member in old:
+                self._dismiss(member)
+
+    def hand_over(self) -> list[OldWorker]:
+        """The workers, for the program that takes this one's place. Those that have just been asked for are none."""
+        members = [member for member in self._members() if member.pid]
+        for member in members:
+            member.channel.settle(_LAST_WORDS)
+        return [OldWorker(member.number, member.pid, member.channel.fileno()) for member in members]
 
     # -- the mould
 
@@ -220,6 +243,7 @@ class Crew:
             if member.state is _State.LEAVING:
                 self._dismissed.add(member.pid)
             self._served = True
+            self._relieve()
         elif message.kind == "failed":
             self._fail(f"worker {number} could not start: {message.content}")
         elif message.kind == "leaving":
@@ -302,7 +326,8 @@ class Crew:
         return found + [member.channel for member in self._members()]
 
     def _members(self) -> list[_Member]:
-        return [place.member for place in self._places.values() if place.member is not None] + list(self._leaving)
+        mine = [place.member for place in self._places.values() if place.member is not None]
+        return [*mine, *self._old, *self._leaving]
 
     # -- to tell them
 
@@ -358,6 +383,11 @@ class Crew:
             else:
                 member.channel.close()
                 self._gone(member)
+
+
+def _reap(pid: int) -> None:
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
 
 
 def _pause(failures: int) -> float:

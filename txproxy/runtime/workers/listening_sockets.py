@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -33,6 +35,8 @@ class Listening:
     open_another: Callable[[list[socket.socket]], socket.socket] | None = None
     # Twisted's, where there is a path that has to be removed in the end
     port: Any = None
+    # that path, where Twisted's port was another program's, before this one took its place
+    path: str = ""
 
     def descriptor(self, number: int) -> int:
         """The one for the worker of this number, counted from 0. ``OSError`` if there is none, and no other can be
@@ -62,10 +66,23 @@ class Listening:
             while len(self.sockets) > count:
                 self.sockets.pop().close()
 
+    @property
+    def owned_path(self) -> str:
+        """The path that has to be removed in the end, if there is one in the file system."""
+        if self.port is None or self.family != socket.AF_UNIX:
+            return self.path
+        name: str | bytes = self.sockets[0].getsockname()
+        # The names of abstract sockets are bytes, which are not in the file system.
+        return name if isinstance(name, str) else ""
+
     def close(self) -> Deferred[Any] | None:
         """Listen no more, but for workers that still do."""
         for one in self.sockets:
             one.close()
+        if self.path:
+            for name in (self.path, f"{self.path}.lock"):
+                with suppress(OSError):
+                    os.unlink(name)
         closed: Deferred[Any] | None = self.port.stopListening() if self.port is not None else None
         return closed
 

@@ -25,8 +25,10 @@ from txproxy.runtime.builder import Around, Observers, assemble
 from txproxy.runtime.live_logs import LiveLogs
 from txproxy.runtime.running import Running
 from txproxy.runtime.workers.channel import Channel, Message
-from txproxy.runtime.workers.crew import Crew, Identity, start_mould
+from txproxy.runtime.workers.crew import Crew, Identity
+from txproxy.runtime.workers.inheritance import Inheritance
 from txproxy.runtime.workers.listening_sockets import Listening, open_listening
+from txproxy.runtime.workers.mould_start import start_mould
 from txproxy.runtime.workers.shared_keys import with_shared_keys
 
 _log = Logger()
@@ -94,6 +96,16 @@ class MasterService(Service):
 
     # -- begin
 
+    def inherit(self, inherited: Inheritance) -> None:
+        """Take the place of another program in this process. Before it starts."""
+        self._secret = inherited.secret
+        self._listening = dict(inherited.listening)
+        self._crew.take_over(inherited.workers, inherited.mould)
+
+    def hand_over(self) -> Inheritance:
+        """All that the program needs that takes this one's place."""
+        return Inheritance(self._secret, self._listening, self._crew.hand_over(), self._crew.mould)
+
     def run_as(self, identity: Identity) -> None:
         """Whom workers are to be, once they have read what they need. Before it starts."""
         self._identity = identity
@@ -116,7 +128,10 @@ class MasterService(Service):
     def _begin(self) -> None:
         if not self._begun:
             self._begun = True
-            self._listening = self._open(self._now)
+            there, self._listening = self._listening, self._open(self._now)
+            for bound, one in there.items():
+                if bound not in self._listening:
+                    one.close()
             self._crew.configure(self._shared(self.config), self._identity)
 
     def _shared(self, config: Config) -> Config:

@@ -29,7 +29,9 @@ from txproxy.config.model import Config
 from txproxy.errors import ConfigError
 from txproxy.runtime.builder import server_tls
 from txproxy.runtime.workers.channel import Channel, Message
-from txproxy.runtime.workers.worker_process import Worker, name_process, run
+from txproxy.runtime.workers.process_names import name_process
+from txproxy.runtime.workers.program import hear_signals
+from txproxy.runtime.workers.worker_process import Worker, run
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
 
 # What a terminal or a service manager sends to all processes at once is for the master to act on.
@@ -134,6 +136,8 @@ class Mould:
 def main(descriptor: int) -> None:
     """Be the mould of the master at the other end of a socket."""
     name_process("txproxy mould")
+    # A master that has just taken the place of another hears none yet.
+    hear_signals()
     status: Any = 1
     try:
         Mould(Channel(socket.socket(fileno=descriptor)), run).serve()

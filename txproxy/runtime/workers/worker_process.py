@@ -24,6 +24,7 @@ from txproxy.errors import ConfigError
 from txproxy.net.transports.adopted_ports import AdoptedEndpoint
 from txproxy.runtime.proxy_service import ProxyService
 from txproxy.runtime.workers.channel import Channel, Message
+from txproxy.runtime.workers.process_names import name_process
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
 
 _log = Logger()
@@ -31,12 +32,6 @@ _log = Logger()
 _MOST_WAITING: Final = 1 << 20
 # How long to wait for who does not take the last lines of a log, in seconds.
 _LAST_LINES: Final = 0.5
-
-
-def name_process(name: str) -> None:
-    """What the system's list of processes calls this one, where it can be told: fifteen characters of it."""
-    with suppress(OSError), open("/proc/self/comm", "w") as comm:
-        comm.write(name[:15])
 
 
 @attrs.frozen(eq=False)

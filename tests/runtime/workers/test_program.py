@@ -1,0 +1,43 @@
+"""The program that is installed, in place of the one that runs."""
+
+import os
+import signal
+import subprocess
+import sys
+
+from txproxy.runtime.workers.program import Program, hear_signals
+
+BEGIN = """
+import os, signal, sys
+from txproxy.runtime.workers.program import Program
+os.environ["PYTHONPATH"] = ""
+program = Program(["--version"], {"pidfile": "pid", "nodaemon": NODAEMON}, FOLDER)
+program.begin()
+"""
+
+
+def test_it_is_the_same_process_in_the_same_folder_and_its_pid_file_is_its_own_to_write(tmp_path):
+    (tmp_path / "pid").write_text("1")
+    (tmp_path / "elsewhere").mkdir()
+    code = BEGIN.replace("NODAEMON", "True").replace("FOLDER", repr(str(tmp_path)))
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "Twisted" in done.stdout and not (tmp_path / "pid").exists()
+
+
+def test_a_daemon_stays_one_by_not_being_made_one_again():
+    words = Program(["--uid=1", "txproxy", "run"], {}, "/")._words
+    assert words[-6:] == ["--nodaemon", "--umask=077", "--logfile=twistd.log", "--uid=1", "txproxy", "run"]
+    assert Program(["txproxy"], {"nodaemon": 1}, "/")._words[-2] == words[3]
+
+
+def test_signals_that_were_held_are_heard_later():
+    heard = []
+    before = signal.signal(signal.SIGUSR2, lambda *_: heard.append(True))
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+        os.kill(os.getpid(), signal.SIGUSR2)
+        assert not heard
+        hear_signals()
+        assert heard
+    finally:
+        signal.signal(signal.SIGUSR2, before)

@@ -1,0 +1,89 @@
+"""What a master hands on to the program that takes its place in the same process: sockets, workers, and the secret.
+
+It lies in memory without a name, whose descriptor the next program finds by its environment: neither a file nor the
+list of processes has the secret.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Mapping, MutableMapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+import attrs
+
+from txproxy.config.endpoints import Bound
+from txproxy.net.transports.adopted_ports import open_alike
+from txproxy.net.transports.listening_ports import BACKLOG
+from txproxy.runtime.workers.listening_sockets import Listening
+
+_VARIABLE: Final = "TXPROXY_INHERITED"
+_LARGEST: Final = 16 << 20
+
+
+@attrs.frozen
+class OldWorker:
+    """A worker of the program before: its number, its process, and the descriptor of the channel to it."""
+
+    number: int
+    pid: int
+    channel: int
+
+
+@attrs.frozen
+class Inheritance:
+    """What is handed on. Its descriptors are this process's, which stays the same."""
+
+    secret: bytes
+    listening: Mapping[Bound, Listening]
+    workers: Sequence[OldWorker]
+    # the process of the mould, which ends
+    mould: int = 0
+
+    def leave(self, environment: MutableMapping[str, str]) -> None:
+        """Let the next program of this process find it."""
+        places = [
+            {
+                "bound": attrs.asdict(bound),
+                "shared": one.shared,
+                "path": one.owned_path,
+                "sockets": [opened.fileno() for opened in one.sockets],
+            }
+            for bound, one in self.listening.items()
+        ]
+        workers = [attrs.astuple(worker) for worker in self.workers]
+        kept = os.memfd_create("txproxy")
+        left = {"secret": self.secret.hex(), "places": places, "workers": workers, "mould": self.mould}
+        os.write(kept, json.dumps(left).encode())
+        descriptors = [number for place in places for number in place["sockets"]]  # type: ignore[attr-defined]
+        for descriptor in (kept, *descriptors, *(worker.channel for worker in self.workers)):
+            os.set_inheritable(descriptor, True)
+        environment[_VARIABLE] = str(kept)
+
+    @classmethod
+    def find(cls, environment: MutableMapping[str, str]) -> Inheritance | None:
+        """What the program before has left, if there was one. It can be found once."""
+        variable = environment.pop(_VARIABLE, None)
+        if variable is None:
+            return None
+        kept = int(variable)
+        os.lseek(kept, 0, os.SEEK_SET)
+        left: dict[str, Any] = json.loads(os.read(kept, _LARGEST))
+        os.close(kept)
+        listening = {Bound(**place["bound"]): _listening(place) for place in left["places"]}
+        workers = [OldWorker(*worker) for worker in left["workers"]]
+        for worker in workers:
+            os.set_inheritable(worker.channel, False)
+        return cls(bytes.fromhex(left["secret"]), listening, workers, left["mould"])
+
+
+def _listening(place: Mapping[str, Any]) -> Listening:
+    sockets = [socket.socket(fileno=number) for number in place["sockets"]]
+    for one in sockets:
+        one.set_inheritable(False)
+    first = sockets[0]
+    another = None if place["shared"] else partial(open_alike, first.family, first.getsockname(), BACKLOG)
+    return Listening(sockets, place["shared"], another, path=place["path"])
