@@ -30,6 +30,7 @@ from txproxy.runtime.workers.inheritance import Inheritance
 from txproxy.runtime.workers.listening_sockets import Listening, open_listening
 from txproxy.runtime.workers.mould_start import start_mould
 from txproxy.runtime.workers.shared_keys import with_shared_keys
+from txproxy.runtime.workers.shares import with_shares
 
 _log = Logger()
 _SECRET_SIZE: Final = 32
@@ -135,7 +136,7 @@ class MasterService(Service):
             self._crew.configure(self._shared(self.config), self._identity)
 
     def _shared(self, config: Config) -> Config:
-        return with_shared_keys(config, self._secret)
+        return with_shares(with_shared_keys(config, self._secret))
 
     def _open(self, running: Running) -> dict[Bound, Listening]:
         """What a configuration listens on: what is there already, and what is new."""
