@@ -76,7 +76,7 @@ def test_where_others_reach_it_a_token_is_needed_and_asked(run_proxy, tmp_path):
     status, body, fields = ask(client, "/api/")
     assert status == 401 and "token" in body["error"] and fields["WWW-Authenticate"] == 'Bearer realm="txproxy"'
     assert ask(client, "/api/", Authorization=f"Bearer {TOKEN[:-1]}x")[0] == 401
-    assert ask(client, "/api/", Authorization=f"Bearer {TOKEN}")[0] == 404
+    assert ask(client, "/api/", Authorization=f"Bearer {TOKEN}")[0] == 200
     assert ask(client, "/readyz", Origin="http://evil.example")[0] == 403
 
 

@@ -17,6 +17,7 @@ from txproxy.admin.api_paths import ApiPaths, Verb
 from txproxy.admin.caching.cache_verbs import CacheVerbs
 from txproxy.admin.proxy_view import ProxyView
 from txproxy.admin.readiness import health_verbs
+from txproxy.admin.self_description import self_description
 from txproxy.config.admin_endpoint import UNIX_MODE, AdminConfig
 from txproxy.config.endpoints import listen_at, server_endpoint
 from txproxy.errors import ConfigError
@@ -75,4 +76,5 @@ class AdminServer:
 
 def verbs_of(view: ProxyView, reactor: Any) -> Iterable[Verb]:
     """All that the admin API does."""
-    return [*health_verbs(view), *CacheVerbs(view, reactor).verbs()]
+    found = [*health_verbs(view), *CacheVerbs(view, reactor).verbs()]
+    return [*found, *self_description(found)]
