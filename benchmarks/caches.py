@@ -25,7 +25,7 @@ http {{
     tcp_nopush on;
     keepalive_requests 1000000000;
     {open_files}
-    proxy_cache_path {memory}/{name}-cache levels=1:2 keys_zone=kept:10m max_size={room}m use_temp_path=off;
+    proxy_cache_path {files}/{name}-cache levels=1:2 keys_zone=kept:10m max_size={room}m use_temp_path=off;
     upstream origin {{ server 127.0.0.1:{origin}; keepalive 128; keepalive_requests 1000000000; }}
     server {{
         listen 127.0.0.1:{port} backlog=4096;
@@ -73,12 +73,14 @@ never_direct allow all
 """
 
 
-def nginx(site: Site, name: str, port: int, open_files: bool = False, collapsing: bool = False) -> list[str]:
-    """proxy_cache with its files in memory; it opens one for each hit, unless it keeps ``open_files``."""
+def nginx(
+    site: Site, name: str, port: int, open_files: bool = False, collapsing: bool = False, on_disk: bool = False
+) -> list[str]:
+    """proxy_cache with its files in memory, or ``on_disk``; it opens one for a hit unless it keeps ``open_files``."""
     text = _NGINX.format(
         user=NGINX_USER,
         directory=site.directory,
-        memory=site.memory,
+        files=site.directory if on_disk else site.memory,
         name=name,
         port=port,
         origin=site.origin,

@@ -30,6 +30,8 @@ class Role(enum.Enum):
     TCP = "tcp"
     CACHE = "cache"
     """Reverse, with a cache in memory."""
+    CACHE_ON_DISK = "cache on a disk"
+    """The same, with its cache on a disk, of which memory has no bodies but those of the kernel's."""
     UNCACHEABLE = "uncacheable"
     """The same, where a peer without a cache stands in as a yardstick."""
 
@@ -61,7 +63,13 @@ class Peer:
         return absent[0] if absent else None
 
 
-_MODES = {Role.TLS: "reverse", Role.CONNECT: "forward", Role.CACHE: "reverse", Role.UNCACHEABLE: "reverse"}
+_MODES = {
+    Role.TLS: "reverse",
+    Role.CONNECT: "forward",
+    Role.CACHE: "reverse",
+    Role.CACHE_ON_DISK: "reverse",
+    Role.UNCACHEABLE: "reverse",
+}
 
 
 def _txproxy(reactor: str | None, role: Role) -> Configure:
@@ -80,6 +88,8 @@ def _txproxy(reactor: str | None, role: Role) -> Configure:
             return [*argv, "--allow-destination", "127.0.0.0/8", "--allow-port", str(site.origin)]
         if role in (Role.CACHE, Role.UNCACHEABLE):
             argv += ["--cache", f"{caches.ROOM}M"]
+        if role is Role.CACHE_ON_DISK:
+            argv += ["--cache", "1M", "--cache-dir", str(site.directory / f"{name}-cache")]
         upstream = f"127.0.0.1:{site.origin}"
         return [*argv, "--upstream", upstream if role is Role.TCP else f"http://{upstream}"]
 
@@ -115,10 +125,18 @@ PEERS: tuple[Peer, ...] = (
             Role.REVERSE: partial(servers.nginx, tls=False),
             Role.TLS: partial(servers.nginx, tls=True),
             **_cache(caches.nginx),
+            Role.CACHE_ON_DISK: partial(caches.nginx, on_disk=True),
         },
         program="nginx",
     ),
-    Peer("nginx-open-files", {Role.CACHE: partial(caches.nginx, open_files=True)}, program="nginx"),
+    Peer(
+        "nginx-open-files",
+        {
+            Role.CACHE: partial(caches.nginx, open_files=True),
+            Role.CACHE_ON_DISK: partial(caches.nginx, open_files=True, on_disk=True),
+        },
+        program="nginx",
+    ),
     Peer("varnish", _cache(caches.varnish), program="varnishd"),
     Peer(
         "haproxy",

@@ -79,6 +79,8 @@ GOALS: tuple[Goal, ...] = (
     Goal("cache-hit-small", "txproxy-reactor", "nginx", 1.15),
     Goal("cache-hit-100k", "txproxy-reactor", "nginx", 0.75),
     Goal("cache-hit-1m", "txproxy-reactor", "nginx", 0.9),
+    Goal("cache-disk-100k", "txproxy-reactor", "nginx", 0.7),
+    Goal("cache-disk-1m", "txproxy-reactor", "nginx", 0.85),
     *(Goal("cache-uncacheable", name, f"{name}-no-cache", 1.1) for name in OURS),
 )
 

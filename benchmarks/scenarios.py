@@ -236,6 +236,10 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("cache-hit-100k", "A hit, 100 kB, from memory", Role.CACHE, _cached("/kept/100k", KEPT["100k"]), _CPU),
     Scenario("cache-hit-1m", "A hit, 1 MB, from memory", Role.CACHE, _cached("/kept/1m", KEPT["1m"]), _CPU),
     Scenario(
+        "cache-disk-100k", "A hit, 100 kB, from a disk", Role.CACHE_ON_DISK, _cached("/kept/100k", KEPT["100k"]), _CPU
+    ),
+    Scenario("cache-disk-1m", "A hit, 1 MB, from a disk", Role.CACHE_ON_DISK, _cached("/kept/1m", KEPT["1m"]), _CPU),
+    Scenario(
         "cache-uncacheable",
         "Known not to be storable, 13 bytes",
         Role.UNCACHEABLE,

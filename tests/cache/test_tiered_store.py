@@ -29,7 +29,7 @@ def make(tmp_path, now):
     def make(memory=1 << 20):
         disk = DiskStore(str(tmp_path / "cache"), 1 << 24, segment_size=1 << 21, clock=lambda: now[0])
         made.append(disk)
-        return TieredStore(MemoryStore(memory), disk)
+        return TieredStore(MemoryStore(memory), disk, lambda: now[0])
 
     yield make
     for disk in made:
@@ -153,6 +153,24 @@ def test_what_the_disk_has_let_go_is_not_at_hand(store):
     store.disk.remove(entry)
     assert not store.is_ready(entry)
     assert looked(store) == ()
+
+
+def test_what_was_ready_is_not_looked_at_again_for_a_moment(store, now):
+    now[0] = 100.0
+    store.put(written(store, LARGE))
+    (entry,) = store.variants(KEY)
+    assert store.is_ready(entry)
+    entry.place.set_gone()
+    # Another process has done that.
+    now[0] = 100.019
+    assert store.is_ready(entry)
+    now[0] = 100.02
+    assert not store.is_ready(entry)
+    # Whoever could not read it knows at once.
+    entry.body.ready_until = 200.0
+    assert store.is_ready(entry)
+    entry.body.set_unverified()
+    assert not store.is_ready(entry)
 
 
 def test_what_has_gone_while_it_was_read_is_not_taken(store):

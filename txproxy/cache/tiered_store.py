@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
@@ -17,6 +18,9 @@ from txproxy.cache.stored import Entry, MemoryBody
 from txproxy.cache.vary import choose
 from txproxy.wire.headers import Headers
 
+# For how long a body that is in memory is taken to be there, in seconds: what is asked for a thousand times a second is
+# not looked for each time, and what another process has removed is gone as soon as anybody could tell.
+_READY_FOR: Final = 0.02
 # So many entries are looked at in one step.
 _STEP: Final = 64
 
@@ -30,12 +34,13 @@ class TieredStore:
     ``reads`` is how often something had to be looked for on the disk.
     """
 
-    __slots__ = ("memory", "disk", "reads")
+    __slots__ = ("memory", "disk", "reads", "_clock")
 
-    def __init__(self, memory: MemoryStore, disk: DiskStore) -> None:
+    def __init__(self, memory: MemoryStore, disk: DiskStore, clock: Callable[[], float] = time.monotonic) -> None:
         self.memory = memory
         self.disk = disk
         self.reads = 0
+        self._clock = clock
 
     def __len__(self) -> int:
         return len(self.memory)
@@ -69,6 +74,17 @@ class TieredStore:
 
     def is_ready(self, entry: Entry) -> bool:
         """Whether an entry that is at hand can be sent without waiting for the disk."""
+        body = entry.body
+        if type(body) is not FileBody:
+            return self._is_there(entry)
+        now = self._clock()
+        if now >= body.ready_until:
+            if not self._is_there(entry):
+                return False
+            body.ready_until = now + _READY_FOR
+        return True
+
+    def _is_there(self, entry: Entry) -> bool:
         bodies = bodies_on_disk(entry.body)
         if not bodies:
             return True

@@ -36,14 +36,17 @@ def ranges(pieces: list[Piece], start: int, stop: int) -> list[bytes | FileRange
 
 
 class FileBody:
-    """A body of ``length`` bytes whose checksum is ``crc``, in ``pieces``."""
+    """A body of ``length`` bytes whose checksum is ``crc``, in ``pieces``. ``ready_until`` is for who looks whether it
+    is in memory: until when that need not be done again.
+    """
 
-    __slots__ = ("length", "crc", "pieces")
+    __slots__ = ("length", "crc", "pieces", "ready_until")
 
     def __init__(self, length: int, crc: int, pieces: list[Piece]) -> None:
         self.length = length
         self.crc = crc
         self.pieces = pieces
+        self.ready_until = 0.0
 
     def parts(self, start: int, stop: int) -> list[bytes | FileRange]:
         """See :class:`txproxy.cache.stored.StoredBody`."""
@@ -73,6 +76,7 @@ class FileBody:
         """Say that it may be something else, so that it is read before it is sent again."""
         first = self.pieces[0]
         first.segment.set_unverified(first.offset)
+        self.ready_until = 0.0
 
     @property
     def is_kept(self) -> bool:
