@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 from pathlib import Path
@@ -235,6 +236,95 @@ def test_what_cannot_be_looked_at_is_not_there(tmp_path: Path, errors: int, monk
     else:
         with pytest.raises(NotInMemory):
             store.is_there(entry)
+
+
+def test_a_directory_that_was_emptied_is_used_by_all_again(tmp_path: Path) -> None:
+    one = DiskStore(str(tmp_path), 32 * MB)
+    put(one, "before", 100_000)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    two = DiskStore(str(tmp_path), 32 * MB)
+    assert found(one, "before") == found(two, "before") == ()
+    put(two, "a", 100_000)
+    list(one.tidy())
+    assert len(found(one, "a")) == 1
+    put(one, "b", 100)
+    # What the one removes, the other does not find.
+    one.remove_key(key_of("a"))
+    assert found(two, "a") == () and len(found(two, "b")) == 1
+    with two._directory.locked() as alone, one._directory.locked() as also:
+        assert alone and not also
+    assert sorted(path.suffix for path in tmp_path.iterdir() if "segment" in path.name) == [".segment"] * 2
+
+
+def test_what_is_on_a_disk_that_may_only_be_read_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = DiskStore(str(tmp_path), 32 * MB)
+    for name in ("a", "b"):
+        put(store, name, 100_000)
+    store.close()
+    real = os.open
+
+    def read_only(path: str, flags: int, *args: int) -> int:
+        if path.endswith(".segment") and flags & os.O_RDWR:
+            raise OSError(30, "Read-only file system")
+        return real(path, flags, *args)
+
+    store = DiskStore(str(tmp_path), 32 * MB)
+    monkeypatch.setattr("txproxy.cache.disk.cache_directory.os.open", read_only)
+    for name in ("a", "b"):
+        (entry,) = found(store, name)
+        assert read(entry.body) == body_of(name, 100_000)
+    store.remove(entry)
+    assert found(store, "b") == ()
+
+
+@pytest.mark.parametrize(("error", "left"), [(24, 1), (5, 0)])
+def test_what_cannot_be_opened_just_now_is_there_another_time(
+    tmp_path: Path, error: int, left: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = DiskStore(str(tmp_path), 32 * MB)
+    put(store, "a", 100)
+
+    def fails(*args: object) -> None:
+        raise OSError(error, "no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("txproxy.cache.disk.segments.Segments.hinted", fails)
+        assert found(store, "a") == ()
+    assert len(found(store, "a")) == left
+
+
+@pytest.mark.parametrize("error", [28, 122, 5])
+def test_on_a_disk_that_is_full_the_oldest_goes_once_for_each_time_it_is_tried(
+    tmp_path: Path, error: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    store = DiskStore(str(tmp_path), 16 * MB, MB, clock=lambda: now[0])
+    for number in range(50):
+        put(store, number, 100_000)
+    before = len(list(tmp_path.glob("*.segment")))
+
+    def full(*args: object) -> int:
+        raise OSError(error, "no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("txproxy.cache.disk.segment.os.pwrite", full)
+        for turn in range(3):
+            now[0] = 10.0 * turn
+            for _ in range(5):
+                assert not store.writer(key_of("new"), 100_000).write(body_of("new", 100_000))
+            gone = 0 if error == 5 else turn + 1
+            assert len(list(tmp_path.glob("*.segment"))) == before - gone
+    assert (found(store, 0) == ()) is (error != 5)
+    (kept,) = found(store, 49)
+    assert read(kept.body) == body_of(49, 100_000)
+    # That goes on as long as it is full.
+    monkeypatch.setattr("txproxy.cache.disk.segment.os.pwrite", full)
+    for turn in range(3, 30):
+        now[0] = 10.0 * turn
+        assert not store.writer(key_of("new"), 100_000).write(body_of("new", 100_000))
+    left = len(list(tmp_path.glob("*.segment")))
+    assert left == before if error == 5 else left <= 1
 
 
 @pytest.mark.parametrize("size", [0, -1, 1000])

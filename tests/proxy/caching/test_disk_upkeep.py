@@ -288,6 +288,18 @@ def test_an_index_that_is_lost_is_made_anew_in_a_thread_until_it_stops(stops):
     assert not clock.getDelayedCalls()
 
 
+def test_an_index_that_is_lost_later_is_made_anew_once():
+    clock, disk = Clock(), Disk(complete=True)
+    upkeep = DiskUpkeep(disk, clock, lambda: None, disk.let_go, disk.in_thread)
+    upkeep.start()
+    clock.pump([0.5] * 4)
+    assert disk.calls == []
+    disk.is_complete = False
+    clock.pump([0.5] * 8)
+    assert len(disk.calls) == 1
+    upkeep.stop()
+
+
 @pytest.mark.parametrize("body", ["hello", LARGE], ids=["small", "large"])
 def test_what_is_stored_is_found_again_with_a_thread_while_it_is_used(tmp_path, body):
     disk = DiskStore(str(tmp_path), 1 << 24, segment_size=1 << 20)

@@ -12,7 +12,7 @@ import fcntl
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from txproxy.cache.disk.hint_index import HintIndex
@@ -28,6 +28,7 @@ PURGES: Final = f"purges.{_VERSION}"
 _OURS: Final = re.compile(rf"{_SEGMENT.pattern}|(lock|tidying|index|purges)\.{_VERSION}|[a-z0-9]+\.{_VERSION}\.new")
 # What a file system has of its own where it is mounted.
 _TOLERATED: Final = frozenset({"lost+found"})
+_NO_WRITING: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _NONE_KNOWN: Final[Mapping[int, int]] = {}
 _ACCEPTED: Final = "accepted is a directory that is empty, is not there yet, or was made by this version"
 
@@ -55,11 +56,20 @@ class CacheDirectory:
         if foreign:
             raise _refusal(path, f"has {foreign[0]!r} in it, which is no file of a cache")
         try:
-            self._lock, self._tidying = (
-                os.open(self.path_of(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600) for name in (_LOCK, _TIDYING)
-            )
+            self._lock = self._open(_LOCK)
+            self._tidying = self._open(_TIDYING)
         except OSError as error:
             raise _refusal(path, f"cannot be used: {_reason(error)}") from None
+
+    def _open(self, name: str) -> int:
+        return os.open(self.path_of(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def _open_locks(self) -> None:
+        for before, name in ((self._lock, _LOCK), (self._tidying, _TIDYING)):
+            now = self._open(name)
+            # Under the same number, so that nobody has one that was closed.
+            os.dup2(now, before, inheritable=False)
+            os.close(now)
 
     def path_of(self, name: str) -> str:
         """Where a file of that name is."""
@@ -75,8 +85,18 @@ class CacheDirectory:
         """Be the only process that makes or removes something; gives whether this is so. Another that has the lock need
         not be waited for: it may have been stopped.
         """
+        if not self._is_current():
+            # Somebody has emptied the directory: the lock of those that come is another one.
+            self._open_locks()
         with _locked(self._lock, wait) as alone:
             yield alone
+
+    def _is_current(self) -> bool:
+        """Whether the lock is the file of that name."""
+        try:
+            return os.path.samestat(os.stat(self.path_of(_LOCK)), os.fstat(self._lock))
+        except FileNotFoundError:
+            return False
 
     @contextmanager
     def tidying(self) -> Iterator[bool]:
@@ -104,10 +124,16 @@ class CacheDirectory:
 
     def open_segment(self, number: int) -> Segment | None:
         """A segment to read from; None if there is none of that number."""
+        path = self.path_of_segment(number)
         try:
-            fd = os.open(self.path_of_segment(number), os.O_RDWR | os.O_CLOEXEC)
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            if error.errno not in _NO_WRITING:
+                raise
+            # What is there is served from a disk that takes nothing.
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         return Segment(fd, number)
 
     def new_segment(self, number: int) -> Segment:
@@ -124,6 +150,10 @@ class CacheDirectory:
             os.unlink(self.path_of_segment(number))
         except FileNotFoundError:
             pass
+
+    def has_index(self, index: HintIndex) -> bool:
+        """Whether that is the table of hints that who comes now would have."""
+        return index.is_at(self.path_of(_INDEX))
 
     def index(self, slots: int) -> HintIndex:
         """The table of hints; a new one of so many slots, which is empty, if there is none that could be one. To be
@@ -153,6 +183,8 @@ class CacheDirectory:
             os.rename(unfinished, path)
         except BaseException:
             os.close(fd)
+            with suppress(OSError):
+                os.unlink(unfinished)
             raise
         return fd
 

@@ -194,6 +194,12 @@ class DiskStore:
 
     def tidy(self) -> Iterator[None]:
         """Make room for what comes; each step takes little time."""
+        if not self._directory.has_index(self._index):
+            # Somebody has emptied the directory. Those that come have another one, and what is removed here is to be
+            # removed for them as well.
+            with self._directory.locked() as alone:
+                if alone:
+                    self._index.become(self._directory.index(slots_for(self.size)))
         return self._tidying.make_room(self.size - 2 * self._segments.segment_size)
 
     def close(self) -> None:

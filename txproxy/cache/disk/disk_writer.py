@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import zlib
 from itertools import accumulate
 from typing import Final
@@ -31,6 +32,7 @@ from txproxy.cache.stored import BY_KERNEL, FileRange, MemoryBody, StoredBody, S
 MOST_VARIANTS: Final = 64
 # A body whose length is not known is kept in memory until it has so many bytes: most end before, and are in one piece.
 _HELD_BACK: Final = 128 * 1024
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class RecordLog:
@@ -59,9 +61,22 @@ class RecordLog:
             segment.allocate(segment.end, end - segment.end)
             segment.end = end
         except OSError as error:
-            self.health.failed(error)
+            self.failed(error)
             return None
         return Piece(segment, start, size)
+
+    def failed(self, error: OSError) -> None:
+        """A write has failed. Where there was no room, the oldest segment goes, once for each time that it is tried: a
+        cache is to give way on a disk that is full, and goes on with what is new where it has more bytes than that.
+        """
+        was_tried = self.health.may_write
+        self.health.failed(error)
+        if was_tried and error.errno in _NO_ROOM:
+            try:
+                self.segments.give_way()
+            except OSError:
+                # It is tried again.
+                pass
 
     def add(self, key: bytes, head: StoredHead, body: StoredBody, replaces: DiskEntry | None) -> DiskEntry | None:
         """Add the record of a response whose body is there, in the place of another if there is one; None if that
@@ -77,7 +92,7 @@ class RecordLog:
             offset = segment.end
             segment.append(response_record(packed, data, segment.number, offset, kind))
         except OSError as error:
-            self.health.failed(error)
+            self.failed(error)
             return None
         self.health.worked()
         if replaces is None:
@@ -226,7 +241,7 @@ class DiskWriter:
                 return self._let_go() and self._append(data)
             return self._append(data)
         except OSError as error:
-            self._log.health.failed(error)
+            self._log.failed(error)
             return False
 
     def _let_go(self) -> bool:
@@ -294,7 +309,7 @@ class DiskWriter:
         try:
             return self._whole()
         except OSError as error:
-            self._log.health.failed(error)
+            self._log.failed(error)
             return None
 
     def _whole(self) -> StoredBody | None:

@@ -109,6 +109,18 @@ class HintIndex:
             # A thread is just looking at it; it goes when nobody has it any more.
             pass
 
+    def is_at(self, path: str) -> bool:
+        """Whether it is the file that is there under that name."""
+        try:
+            return os.path.samestat(os.stat(path), os.fstat(self._fd))
+        except FileNotFoundError:
+            return False
+
+    def become(self, other: HintIndex) -> None:
+        """Be another table from now on, which nobody else has. A thread that is just looking at this one may go on."""
+        os.close(self._fd)
+        self._fd, self._map, self._words, self._buckets = other._fd, other._map, other._words, other._buckets
+
     @property
     def slots(self) -> int:
         """How many there are."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import zlib
 from typing import Final, NamedTuple
 
@@ -94,7 +95,13 @@ class RecordReader:
         """
         found = []
         for hint in hints:
-            entry = self._entry(hint, wait, checked)
+            try:
+                entry = self._entry(hint, wait, checked)
+            except OSError as error:
+                # There may only be no descriptor left for it, and then it is there another time.
+                if error.errno == errno.EIO:
+                    self._index.clear(hint)
+                continue
             if entry is None:
                 self._index.clear(hint)
             elif entry.key == key:
@@ -139,13 +146,9 @@ class RecordReader:
                 self._index.clear(hint)
 
     def _entry(self, hint: Hint, wait: bool, checked: bool) -> DiskEntry | None:
-        try:
-            segment = self._segments.hinted(hint.segment)
-            read = read_response(segment, hint.offset, wait) if segment is not None else None
-            body = self._body(*read, wait, checked) if read is not None else None
-        except OSError:
-            # The disk does not work, or there is no descriptor left for its file.
-            return None
+        segment = self._segments.hinted(hint.segment)
+        read = read_response(segment, hint.offset, wait) if segment is not None else None
+        body = self._body(*read, wait, checked) if read is not None else None
         if segment is None or read is None or body is None:
             return None
         return DiskEntry(read[0].key, read[0].head, body, Place(segment, hint.offset), hint)

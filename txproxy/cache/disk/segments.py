@@ -152,6 +152,17 @@ class Segments:
                 over -= size
         return found
 
+    def give_way(self) -> None:
+        """Remove the oldest segment of those that nobody writes to."""
+        with self._directory.locked() as alone:
+            if alone:
+                self.look()
+                written = sum(
+                    self.segment_size - self._sizes[number] for number in self._sizes if self._is_written(number)
+                )
+                for number in self.excess(self.bytes_used + written - 1)[:1]:
+                    self.remove(number)
+
     def _is_written(self, number: int) -> bool:
         if number in self._finished:
             return False

@@ -36,6 +36,7 @@ class DiskUpkeep:
         self._let_go = let_go
         self._in_thread = in_thread
         self._stopped = False
+        self._rebuilding = False
         # how many segments had gone when that was done last
         self._gone = 0
         self._cooperator = Cooperator(scheduler=lambda call: reactor.callLater(0.0, call))
@@ -49,8 +50,7 @@ class DiskUpkeep:
 
     def start(self) -> None:
         """Begin."""
-        if not self._disk.is_complete:
-            self._in_thread(self._rebuild).addErrback(self._failed)
+        self._complete()
         self._loop.start(_TIDY_EVERY, now=False)
 
     def stop(self) -> None:
@@ -59,6 +59,15 @@ class DiskUpkeep:
         if self._loop.running:
             self._loop.stop()
         self._cooperator.stop()
+
+    def _complete(self) -> None:
+        """Have the index get all that there is, if it has not."""
+        if not self._disk.is_complete and not self._rebuilding:
+            self._rebuilding = True
+            self._in_thread(self._rebuild).addErrback(self._failed).addBoth(self._rebuilt)
+
+    def _rebuilt(self, _: object) -> None:
+        self._rebuilding = False
 
     def _rebuild(self) -> None:
         """In a thread, which lets go of the interpreter with each record that it reads."""
@@ -96,6 +105,8 @@ class DiskUpkeep:
 
     def _worked(self, _: object) -> None:
         self._said.clear()
+        # It may have been lost meanwhile.
+        self._complete()
 
     def _failed(self, failure: Failure) -> None:
         error = failure.value

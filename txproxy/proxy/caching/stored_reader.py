@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from twisted.logger import Logger
 
 from txproxy.cache.answering.ranges import Piece
-from txproxy.cache.disk.file_body import FileBody
+from txproxy.cache.disk.file_body import bodies_on_disk
 from txproxy.cache.stored import FileRange, StoredBody
 from txproxy.errors import UpstreamClosed
 from txproxy.interfaces.answers import BodyReceiver
@@ -148,9 +148,9 @@ class Reader:
             self._give_turn()
         except OSError as error:
             _log.error("what is stored could not be read: {why}", why=error)
-            if isinstance(self._body, FileBody):
+            for body in bodies_on_disk(self._body):
                 # The next one is not to come as far as this.
-                self._body.set_unverified()
+                body.set_unverified()
             self._break_off()
         except Exception:
             _log.failure("what is stored could not be read")
