@@ -146,7 +146,7 @@ class RecordLog:
         try:
             room.segment.write(data, room.offset)
         except OSError as error:
-            self.health.failed(error)
+            self.failed(error)
             return None
         return FileBody(len(data), zlib.crc32(data), [room])
 
