@@ -52,7 +52,7 @@ STANDING_ALONE = {
 }
 # They do not know each other, though some stand on a layer above.
 SIBLINGS = {"forward", "reverse", "stream", "limits", "cache"}
-OBSERVE_IS_FOR = {"observe", "config", "runtime", "tap", "testing"}
+OBSERVE_IS_FOR = {"observe", "config", "admin", "runtime", "tap", "testing"}
 
 MOST_IN_A_FOLDER = 14
 # What a room may have though another has it as well: each tells nothing without its room.

@@ -13,6 +13,7 @@ from txproxy.errors import ConfigError
 from txproxy.net.dns.resolver import Resolver
 from txproxy.runtime.admin_entrance import AssemblyView
 from txproxy.runtime.builder import Around, Observers, assemble
+from txproxy.runtime.live_counts import LiveCounts
 from txproxy.runtime.proxy_service import make_service
 
 TOKEN = "0123456789abcdef"
@@ -132,7 +133,7 @@ other = { upstreams = "10.0.0.5:1" }
 def test_what_each_listener_needs_is_seen(reactor):
     config = parse(MANY, "edge.toml")
     assembly = assemble(config, Observers(), Around(reactor, Resolver(reactor)))
-    view = AssemblyView(lambda: assembly, lambda: Stage.SERVING)
+    view = AssemblyView(lambda: assembly, lambda: Stage.SERVING, LiveCounts())
     assert view.listeners == [
         ListenerView("edge", ("app", "api", "users"), without=False),
         ListenerView("own", ("api", "users"), without=True),

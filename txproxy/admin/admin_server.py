@@ -15,6 +15,7 @@ from txproxy.admin.admin_resource import AdminResource
 from txproxy.admin.admin_site import AdminSite
 from txproxy.admin.api_paths import ApiPaths, Verb
 from txproxy.admin.caching.cache_verbs import CacheVerbs
+from txproxy.admin.metrics.metric_families import metrics_verb
 from txproxy.admin.proxy_view import ProxyView
 from txproxy.admin.readiness import health_verbs
 from txproxy.admin.self_description import self_description
@@ -76,5 +77,5 @@ class AdminServer:
 
 def verbs_of(view: ProxyView, reactor: Any) -> Iterable[Verb]:
     """All that the admin API does."""
-    found = [*health_verbs(view), *CacheVerbs(view, reactor).verbs()]
+    found = [*health_verbs(view), metrics_verb(view), *CacheVerbs(view, reactor).verbs()]
     return [*found, *self_description(found)]

@@ -9,6 +9,7 @@ from typing import Protocol
 import attrs
 
 from txproxy.admin.caching.warming import Way
+from txproxy.observe.request_counts import RequestCounts
 from txproxy.proxy.caching.shared_cache import SharedCache
 from txproxy.upstreams.pool import Pool
 
@@ -50,6 +51,14 @@ class ProxyView(Protocol):
     @property
     def cache(self) -> SharedCache | None:
         """Its cache, if there is one."""
+
+    @property
+    def counts(self) -> Mapping[str, RequestCounts]:
+        """What was counted of its listeners, by their names."""
+
+    @property
+    def connections(self) -> Mapping[str, int]:
+        """How many clients are connected to its listeners, by their names."""
 
     @property
     def ways(self) -> Sequence[Way]:

@@ -17,9 +17,11 @@ from txproxy.config.admin_endpoint import check_place
 from txproxy.config.findings import told
 from txproxy.config.model import AnyListener, Config, ForwardListener, TcpListener
 from txproxy.errors import ConfigError
+from txproxy.observe.request_counts import RequestCounts
 from txproxy.proxy.caching.shared_cache import SharedCache
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.runtime.builder import Assembly
+from txproxy.runtime.live_counts import LiveCounts
 from txproxy.upstreams.pool import Pool
 
 _log = Logger()
@@ -31,6 +33,7 @@ class AssemblyView:
 
     _assembly: Callable[[], Assembly]
     _stage: Callable[[], Stage]
+    _counts: LiveCounts
 
     @property
     def stage(self) -> Stage:
@@ -53,6 +56,16 @@ class AssemblyView:
         """See :class:`txproxy.admin.proxy_view.ProxyView`."""
         live = self._assembly().cache
         return live.shared if live is not None else None
+
+    @property
+    def counts(self) -> Mapping[str, RequestCounts]:
+        """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        return self._counts.of(self._assembly().config)
+
+    @property
+    def connections(self) -> Mapping[str, int]:
+        """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        return {one.config.name: len(one.factory.admission.everyone()) for one in self._assembly().served}
 
     @property
     def ways(self) -> Sequence[Way]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from twisted.application.service import Service
@@ -23,13 +23,12 @@ from txproxy.limits.allotments import Allotments
 from txproxy.matching.networks import UNIX
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.transports.adopted_ports import AdoptedEndpoint
-from txproxy.observe.access_log import AccessLog
 from txproxy.observe.audit import AuditLog
-from txproxy.observe.log_conditions import ConditionalLog
 from txproxy.observe.log_file import LogFile
 from txproxy.runtime.admin_entrance import AdminEntrance, AssemblyView
-from txproxy.runtime.builder import Around, Assembly, Factory, Observers, assemble
+from txproxy.runtime.builder import Around, Assembly, Factory, assemble
 from txproxy.runtime.entrance import Entrance
+from txproxy.runtime.live_counts import LiveCounts
 from txproxy.runtime.live_logs import LiveLogs
 from txproxy.runtime.running import Running
 from txproxy.runtime.workers.master_service import MasterService
@@ -98,7 +97,10 @@ class ProxyService(Service):
         # Where relative names begin may be another folder by then.
         self._file = os.path.abspath(config.source) if config.source else ""
         self._stage = Stage.STARTING
-        self._admin = AdminEntrance(AssemblyView(lambda: self._now.assembly, lambda: self._stage), reactor)
+        self._counts = LiveCounts()
+        self._admin = AdminEntrance(
+            AssemblyView(lambda: self._now.assembly, lambda: self._stage, self._counts), reactor
+        )
         self._admin.prepare(config)
         self._now = self._assemble(config, None)
         config.opened.clear()
@@ -134,7 +136,7 @@ class ProxyService(Service):
             logs = LiveLogs(config, before.logs if before is not None else None)
         except ConfigError as fault:
             raise told(fault, config) from None
-        observers = Observers(own={number: _told_by(those) for number, those in logs.of_listeners.items()})
+        observers = self._counts.observers(config, logs)
         try:
             known = before.assembly if before is not None else None
             running = Running(assemble(config, observers, self._around, known), logs)
@@ -284,6 +286,7 @@ class ProxyService(Service):
             raise
         self._now = now
         self._admin.take()
+        self._counts.keep(config)
         if now.assembly.cache is not None:
             now.assembly.cache.take_place(before.assembly.cache)
         elif before.assembly.cache is not None:
@@ -380,7 +383,3 @@ class ProxyService(Service):
         counted = {*self._now.assembly.allotments.values(), *self._counted}
         # Until here, whoever asks is told that it drains.
         return DeferredList([self._admin.close(), *(one.stop() for one in counted)], consumeErrors=True)
-
-
-def _told_by(logs: Sequence[AccessLog | ConditionalLog]) -> Observers:
-    return Observers(exchanges=tuple(log.exchange for log in logs), streams=tuple(log.stream for log in logs))

@@ -1,0 +1,110 @@
+"""The metrics of what runs."""
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
+from prometheus_client.parser import text_string_to_metric_families as prometheus
+
+from tests.observe.test_request_counts import record
+from tests.proxy.caching.caching_proxy import CachingProxy, get
+from txproxy.admin.metrics.metric_families import metrics_verb
+from txproxy.admin.proxy_view import Stage
+from txproxy.observe.request_counts import RequestCounts
+from txproxy.upstreams.pool import Pool
+
+
+class View:
+    def __init__(self):
+        self.stage = Stage.SERVING
+        self.counts = {"edge": RequestCounts(), "raw": RequestCounts()}
+        self.pools = {"app": Pool(["http://a:1", "http://b:2"], name="app")}
+        self.connections = {"edge": 3, "raw": 0}
+        self.cache = None
+
+
+@pytest.fixture
+def view():
+    return View()
+
+
+@pytest.fixture
+def read(serve, view):
+    client = serve([metrics_verb(view)])
+
+    def read(*accept):
+        answer = client.ask("GET", "/metrics", *accept)
+        assert answer.status == 200
+        parse = openmetrics if "openmetrics" in answer.fields["content-type"] else prometheus
+        return {
+            (one.name, *sorted(one.labels.items())): one.value
+            for family in parse(answer.body.decode())
+            for one in family.samples
+        }
+
+    return read
+
+
+@pytest.mark.parametrize("accept", [(), ("Accept: application/openmetrics-text",)])
+def test_what_was_counted_is_told(read, view, accept):
+    for more in (
+        {},
+        {},
+        {"status": 204},
+        {"status": 502, "outcome": "connection_refused", "rule": "api"},
+        {"status": 0},
+    ):
+        view.counts["edge"].exchange(record(**more))
+    found = read(*accept)
+
+    def requests(code, route=""):
+        return found[
+            "txproxy_requests_total", ("code", code), ("listener", "edge"), ("method", "GET"), ("route", route)
+        ]
+
+    assert (requests("2xx"), requests("5xx", "api"), requests("none")) == (3, 1, 1)
+    labels = (("listener", "edge"), ("route", ""))
+    assert found[("txproxy_request_duration_seconds_count", *labels)] == 4
+    assert found[("txproxy_request_duration_seconds_bucket", ("le", "0.0025"), *labels)] == 0
+    assert found[("txproxy_request_duration_seconds_bucket", ("le", "0.005"), *labels)] == 4
+    assert found[("txproxy_time_to_first_byte_seconds_sum", *labels)] == pytest.approx(0.008)
+    assert found[("txproxy_body_bytes_total", ("direction", "sent"), *labels)] == 40
+    assert found["txproxy_failures_total", ("listener", "edge"), ("outcome", "connection_refused")] == 1
+    assert found["txproxy_connections", ("listener", "edge")] == 3
+
+
+def test_upstreams_are_told_with_their_state(read, view):
+    pool = view.pools["app"]
+    pool.disable(pool.upstreams[1])
+    found = read()
+    names = [upstream.name for upstream in pool.upstreams]
+    states = {
+        (dict(key[1:])["upstream"], dict(key[1:])["state"]) for key, value in found.items()
+        if key[0] == "txproxy_upstream_state" and value == 1
+    }  # fmt: skip
+    assert states == {(names[0], "healthy"), (names[1], "disabled")}
+    assert found["txproxy_upstream_active", ("pool", "app"), ("upstream", names[0])] == 0
+    assert found["txproxy_pool_waiting", ("pool", "app")] == 0
+
+
+def test_the_cache_is_told_if_there_is_one(read, view):
+    assert not any(key[0].startswith("txproxy_cache") for key in read())
+    proxy = CachingProxy()
+    view.cache = proxy.cache
+    proxy.ask(get("/x"), proxy.response(cache_control="max-age=60"))
+    proxy.ask(get("/x"))
+    for one in proxy.finished:
+        view.counts["edge"].exchange(one)
+    found = read()
+    of = ("listener", "edge")
+    assert found["txproxy_cache_requests_total", ("forwarded", "uri-miss"), of, ("result", "miss")] == 1
+    assert found["txproxy_cache_requests_total", ("forwarded", ""), of, ("result", "hit")] == 1
+    assert found["txproxy_cache_stored_total", of] == 1
+    assert found["txproxy_cache_objects", ("tier", "memory")] == 1
+    proxy.close()
+
+
+def test_the_process_is_told(read, view):
+    found = read()
+    assert found["process_open_fds",] > 3 and found["process_resident_memory_bytes",] > 1e6
+    assert found["process_cpu_seconds_total",] > 0 and found["txproxy_serving",] == 1
+    view.stage = Stage.DRAINING
+    assert read()["txproxy_serving",] == 0

@@ -1,0 +1,47 @@
+"""What is counted of listeners, over reloads."""
+
+import attrs
+import pytest
+
+from txproxy.config.admin_endpoint import AdminConfig
+from txproxy.config.model import Config, ForwardListener
+from txproxy.runtime.live_counts import LiveCounts
+from txproxy.runtime.live_logs import LiveLogs
+
+
+def config(*names, admin=True, log=None):
+    listeners = tuple(ForwardListener(name=name, listen=(f"tcp:{number}",)) for number, name in enumerate(names, 1))
+    made = Config(listeners=listeners, admin=AdminConfig(listen="unix:/a") if admin else None)
+    return attrs.evolve(made, access_log=log)
+
+
+def test_without_an_admin_endpoint_nobody_is_told():
+    counts, made = LiveCounts(), config("a", admin=False)
+    assert counts.of(made) == {}
+    assert counts.observers(made, LiveLogs(made, None)).own == {}
+
+
+def test_each_listener_has_its_own_and_one_that_stays_goes_on():
+    counts = LiveCounts()
+    before = counts.of(config("a", "b"))
+    assert before["a"] is not before["b"]
+    after = counts.of(config("c", "a"))
+    assert after["a"] is before["a"] and set(after) == {"c", "a"}
+    counts.keep(config("c"))
+    assert counts.of(config("a"))["a"] is not before["a"]
+
+
+@pytest.mark.parametrize("log", [None, "-"])
+def test_observers_are_the_log_and_the_counts(log):
+    counts, made = LiveCounts(), config("a", "b", log=log)
+    logs = LiveLogs(made, None)
+    found = counts.observers(made, logs)
+    assert len(found.own) == 2
+    for number, name in enumerate(("a", "b")):
+        expected = [*logs.of_listeners[number]]
+        assert len(expected) == (log is not None)
+        expected.append(counts.of(made)[name])
+        assert found.own[number].exchanges == tuple(one.exchange for one in expected)
+        assert found.own[number].streams == tuple(one.stream for one in expected)
+    assert counts.observers(made, logs) == found, "factories that have them are kept"
+    logs.close_but(())

@@ -1,0 +1,1 @@
+"""Numbers for Prometheus and whoever reads its text."""

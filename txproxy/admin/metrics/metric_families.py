@@ -1,0 +1,211 @@
+"""What is told of a running proxy in numbers. Labels are names of its configuration, and words of its own."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from txproxy.admin.api_call import ApiCall, Text
+from txproxy.admin.api_paths import Verb
+from txproxy.admin.caching.cache_verbs import statistics
+from txproxy.admin.metrics.exposition import (
+    OPENMETRICS,
+    PROMETHEUS,
+    Family,
+    counter,
+    gauge,
+    histogram,
+    wants_openmetrics,
+    written,
+)
+from txproxy.admin.proxy_view import ProxyView, Stage
+from txproxy.observe.request_counts import BOUNDS, RequestCounts
+from txproxy.upstreams.upstream import State
+
+_STARTED: Final = time.time()
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_NONE: Final[Mapping[str, str]] = {}
+
+
+def metrics_verb(view: ProxyView) -> Verb:
+    """``/metrics``."""
+
+    def handle(call: ApiCall) -> Text:
+        openmetrics = wants_openmetrics(call.accept)
+        return Text(OPENMETRICS if openmetrics else PROMETHEUS, written(families(view), openmetrics))
+
+    return Verb("GET", "/metrics", handle)
+
+
+def families(view: ProxyView) -> Iterator[Family]:
+    """All of them."""
+    yield gauge("txproxy_serving", "Whether it serves, and does not drain", [(int(view.stage is Stage.SERVING), _NONE)])
+    counts = view.counts
+    yield from _requests(counts)
+    yield from _routes(counts)
+    yield from _streams(counts)
+    yield from _of_cache(view, counts)
+    yield gauge(
+        "txproxy_connections",
+        "Clients that are connected",
+        [(number, {"listener": name}) for name, number in view.connections.items()],
+    )
+    yield from _upstreams(view)
+    yield from _process()
+
+
+def _requests(counts: Mapping[str, RequestCounts]) -> Iterator[Family]:
+    by_row: dict[tuple[str, str, str, str], int] = {}
+    for listener, one in counts.items():
+        for (route, status, method), row in one.rows.items():
+            code = f"{status // 100}xx" if status else "none"
+            key = (listener, route, code, method.decode("ascii"))
+            by_row[key] = by_row.get(key, 0) + row.count
+    yield counter(
+        "txproxy_requests",
+        "Requests that are over, by the class of their status",
+        [
+            (count, dict(zip(("listener", "route", "code", "method"), key, strict=True)))
+            for key, count in by_row.items()
+        ],
+    )
+    yield counter(
+        "txproxy_failures",
+        "Requests that have failed, were refused or given up, by how",
+        [
+            (count, {"listener": listener, "outcome": outcome})
+            for listener, one in counts.items()
+            for outcome, count in one.failures.items()
+        ],
+    )
+
+
+def _routes(counts: Mapping[str, RequestCounts]) -> Iterator[Family]:
+    routes = [
+        ({"listener": listener, "route": name}, route)
+        for listener, one in counts.items()
+        for name, route in one.routes.items()
+    ]
+    yield histogram(
+        "txproxy_request_duration_seconds",
+        "How long requests took, from their head to the end of the response",
+        BOUNDS,
+        [(route.durations.counts, route.durations.seconds, labels) for labels, route in routes],
+    )
+    yield histogram(
+        "txproxy_time_to_first_byte_seconds",
+        "How long it took until the response began, of those that an upstream has answered",
+        BOUNDS,
+        [(route.first_bytes.counts, route.first_bytes.seconds, labels) for labels, route in routes],
+    )
+    yield counter(
+        "txproxy_retries", "Further attempts at an upstream", [(one.retries, labels) for labels, one in routes]
+    )
+    sent = [(one.sent, {**labels, "direction": "sent"}) for labels, one in routes]
+    received = [(one.received, {**labels, "direction": "received"}) for labels, one in routes]
+    yield counter("txproxy_body_bytes", "Bytes of bodies and tunnels, to clients and from them", [*sent, *received])
+
+
+def _streams(counts: Mapping[str, RequestCounts]) -> Iterator[Family]:
+    yield counter(
+        "txproxy_streams",
+        "Raw streams that have ended, by how",
+        [
+            (count, {"listener": listener, "outcome": outcome})
+            for listener, one in counts.items()
+            for outcome, count in one.streams.items()
+        ],
+    )
+    yield counter(
+        "txproxy_stream_bytes",
+        "Bytes of raw streams that have ended, to clients and from them",
+        [
+            (count, {"listener": listener, "direction": direction})
+            for listener, one in counts.items()
+            if one.streams
+            for direction, count in zip(("sent", "received"), one.stream_bytes, strict=True)
+        ],
+    )
+
+
+def _of_cache(view: ProxyView, counts: Mapping[str, RequestCounts]) -> Iterator[Family]:
+    cache = view.cache
+    if cache is None:
+        return
+    yield counter(
+        "txproxy_cache_requests",
+        "Requests by what the cache has done with them, and why they were sent on",
+        [
+            (
+                count,
+                {
+                    "listener": listener,
+                    "result": served.value.lower(),
+                    "forwarded": forwarded.value.decode("ascii") if forwarded is not None else "",
+                },
+            )
+            for listener, one in counts.items()
+            for (served, forwarded), count in one.cache.items()
+        ],
+    )
+    yield counter(
+        "txproxy_cache_stored",
+        "Responses that were stored for a client's request",
+        [(one.cache_stored, {"listener": listener}) for listener, one in counts.items()],
+    )
+    found = statistics(cache)
+    tiers = [(name, dict(tier)) for name in ("memory", "disk") if isinstance(tier := found.get(name), Mapping)]
+    for key, about in (
+        ("bytes", "What is stored takes"),
+        ("most_bytes", "What may be stored may take"),
+        ("objects", "Responses that are stored"),
+    ):
+        what = f"{about}, in bytes" if "bytes" in key else about
+        yield gauge(f"txproxy_cache_{key}", what, [(tier[key], {"tier": name}) for name, tier in tiers if key in tier])
+    yield counter(
+        "txproxy_cache_evictions",
+        "Responses that had to go for others",
+        [(tier["evictions"], {"tier": name}) for name, tier in tiers if "evictions" in tier],
+    )
+
+
+def _upstreams(view: ProxyView) -> Iterator[Family]:
+    found = [
+        ({"pool": name, "upstream": upstream.name}, upstream)
+        for name, pool in view.pools.items()
+        for upstream in pool.upstreams
+    ]
+    yield gauge("txproxy_upstream_active", "Requests that it has now", [(one.active, labels) for labels, one in found])
+    yield counter(
+        "txproxy_upstream_requests", "Attempts that it was given", [(one.served, labels) for labels, one in found]
+    )
+    yield gauge(
+        "txproxy_upstream_state",
+        "Which of its states an upstream is in",
+        [(int(one.state is state), {**labels, "state": state.value}) for labels, one in found for state in State],
+    )
+    yield gauge(
+        "txproxy_pool_waiting",
+        "Requests that wait for an upstream with room",
+        [(pool.waiting, {"pool": name}) for name, pool in view.pools.items()],
+    )
+
+
+def _process() -> Iterator[Family]:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    yield counter("process_cpu_seconds", "CPU time of the process", [(used.ru_utime + used.ru_stime, _NONE)])
+    yield gauge("process_start_time_seconds", "When it has begun, in seconds since the epoch", [(_STARTED, _NONE)])
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield gauge("process_max_fds", "Descriptors that it may have", [(most, _NONE)])
+    try:
+        opened = len(os.listdir("/proc/self/fd")) - 1
+        with open("/proc/self/statm", encoding="ascii") as statm:
+            resident = int(statm.read().split()[1]) * _PAGE
+    except OSError:
+        # Where there is no /proc.
+        return
+    yield gauge("process_open_fds", "Descriptors that it has", [(opened, _NONE)])
+    yield gauge("process_resident_memory_bytes", "Memory that it takes", [(resident, _NONE)])

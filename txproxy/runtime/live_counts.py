@@ -1,0 +1,43 @@
+"""What is counted for the metrics, over reloads: where there is no admin endpoint to ask for them, nothing is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from txproxy.config.model import Config
+from txproxy.observe.request_counts import RequestCounts
+from txproxy.runtime.builder import Observers
+from txproxy.runtime.live_logs import LiveLogs
+
+
+class LiveCounts:
+    """The counts of listeners, by their names. One that is there again after a reload goes on with those it has."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, RequestCounts] = {}
+
+    def of(self, config: Config) -> Mapping[str, RequestCounts]:
+        """Those of a configuration."""
+        if config.admin is None:
+            return {}
+        names = dict.fromkeys(listener.name for listener in config.listeners)
+        return {name: self._by_name.setdefault(name, RequestCounts()) for name in names}
+
+    def observers(self, config: Config, logs: LiveLogs) -> Observers:
+        """Who is told at which listener: its access log, and what counts there."""
+        counts = self.of(config)
+        own = {}
+        for number, listener in enumerate(config.listeners):
+            told: list[Any] = [
+                *logs.of_listeners.get(number, ()),
+                *([counts[listener.name]] if listener.name in counts else []),
+            ]
+            if told:
+                exchanges, streams = tuple(one.exchange for one in told), tuple(one.stream for one in told)
+                own[number] = Observers(exchanges=exchanges, streams=streams)
+        return Observers(own=own)
+
+    def keep(self, config: Config) -> None:
+        """Forget all but those of a configuration, which runs now."""
+        self._by_name = dict(self.of(config))
