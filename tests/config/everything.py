@@ -295,6 +295,7 @@ bound = 1.25
 sticky = "cookie"
 sticky_key = "0123456789abcdef"
 host = "app.example"
+adaptive = { min = 4, max = 500 }
 retries = 2
 slow_start = "10s"
 panic = 0.3
@@ -342,6 +343,7 @@ cookie_domains = { "app.example" = "api.example" }
 response_timeout = "10s"
 tunnel_timeout = "1h"
 max_body = "1M"
+priority = "high"
 request_headers = { set = { X-A = "$host" }, add = { X-B = ["b", "c"] }, remove = ["X-C"] }
 response_headers = { set = { X-A = "a" }, add = { X-B = "b" }, remove = ["Server"] }
 rewrite = { pattern = "/u/(.*)", replacement = "/user/$1" }

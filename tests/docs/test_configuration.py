@@ -44,6 +44,7 @@ mode = "tcp"
 upstreams = [{ url = "http://127.0.0.1:8001" }]
 health = {}
 ejection = {}
+adaptive = {}
 tls = {}
 [[routes]]
 name = "api"

@@ -261,6 +261,59 @@ def test_who_was_at_work_before_a_reload_has_its_place_after_it(run):
     assert client.received.startswith(b"HTTP/1.1 200") and status(proxy, "/api") == 200
 
 
+ADAPTIVE = """
+[[listeners]]
+name = "web"
+listen = "tcp:8080"
+pool = "app"
+[pools.app]
+upstreams = "http://10.0.0.1:8001"
+adaptive = { max = 1 }
+[[routes]]
+name = "first"
+path = "/first"
+pool = "app"
+priority = "high"
+"""
+
+
+def waiting(proxy, path="/"):
+    client = proxy.reactor.connect(8080)
+    client.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    return client
+
+
+def test_a_pool_with_an_adaptive_limit_refuses_what_it_is_not_good_for_but_for_those_that_go_first(run):
+    proxy = run(ADAPTIVE)
+    one, other, first = waiting(proxy), waiting(proxy), waiting(proxy, "/first")
+    assert (one.received, other.received[9:12], first.received) == (b"", b"503", b"")
+    proxy.network.connections[-1].send(OK)
+    proxy.network.connections[-1].send(OK)
+    assert first.received.startswith(b"HTTP/1.1 200")
+    assert counts(proxy) == {"pool app": (2, 1)}
+
+
+def test_what_was_found_out_of_a_pool_outlives_a_reload(run):
+    proxy = run(ADAPTIVE)
+    one = waiting(proxy)
+    proxy.reload(ADAPTIVE + 'max_body = "1M"\n')
+    assert status(proxy) == 503 and one.received == b""
+    proxy.network.connections[0].send(OK)
+    assert status(proxy) == 200
+    proxy.reload(ADAPTIVE.replace("max = 1", "max = 2"))
+    assert counts(proxy) == {"pool app": (0, 0)}
+
+
+def test_what_a_cache_has_is_no_work_for_a_pool(run):
+    proxy = run('[cache]\nsize = "1M"\n' + ADAPTIVE)
+    stored = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 2\r\n\r\nok"
+    client = waiting(proxy, "/page")
+    proxy.network.connections[-1].send(stored)
+    assert client.received.endswith(b"ok")
+    waiting(proxy)
+    assert status(proxy, "/page") == 200 and status(proxy, "/other") == 503
+
+
 def test_what_is_off_is_not_there(run):
     proxy = run(reverse())
     mode = proxy.factory.mode

@@ -14,6 +14,7 @@ from txproxy.config.log_lines import DEFAULT_LINES
 from txproxy.errors import Path
 from txproxy.forward.mode import ForwardPolicy
 from txproxy.limits.quotas import Quota
+from txproxy.limits.requests.adaptive_limit import AdaptiveBounds
 from txproxy.limits.requests.request_limit import RequestLimit
 from txproxy.limits.shaping import Bandwidth
 from txproxy.matching.clients import IPV6_PREFIX
@@ -42,6 +43,8 @@ class PoolConfig:
     settings: PoolSettings = attrs.field(factory=PoolSettings)
     host: str | None = None
     sticky: str | None = None
+    # how many requests it is good for at once, to be found out within these bounds
+    adaptive: AdaptiveBounds | None = None
     sticky_key: bytes | None = attrs.field(default=None, repr=False)
 
 
@@ -81,6 +84,8 @@ class RouteConfig:
     auth: AuthConfig | None = None
     mirror: MirrorConfig | None = None
     cache: CacheChoice | None = None
+    # which of its requests go on before others where a pool has too much to do: high, normal or low
+    priority: str = "normal"
     # of all of its requests
     request_limits: tuple[RequestLimit, ...] = ()
 

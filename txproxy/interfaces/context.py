@@ -17,6 +17,11 @@ from txproxy.wire.message import ResponseHead
 
 _log = Logger()
 
+# Of requests to a server that has too much to do: which go on before others, and which are refused first.
+HIGH: Final = 0
+NORMAL: Final = 1
+LOW: Final = 2
+PRIORITIES: Final = {"high": HIGH, "normal": NORMAL, "low": LOW}
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
 # of responses, and of requests
 Filters: TypeAlias = "tuple[tuple[ResponseFilter, ...], tuple[RequestFilter, ...]]"
@@ -38,6 +43,7 @@ class RequestContext:
     login that the client does not hold, or with what somebody has said of the client who was asked.
     ``cache`` is what a cache has done with it, if there is one, and ``limit`` what a limit of requests has, for logs;
     ``fetched`` are the exchanges by which the cache has got for it what it had not.
+    ``priority`` is ``HIGH``, ``NORMAL`` or ``LOW`` (0, 1, 2) where not all can be served.
     ``informational`` tells the client something before the final response; None where nobody may.
     ``repeats`` is whether all that was decided of it so far follows from its bytes and its connection alone, for as
     long as that has the same factory: another one of the same bytes would have come as far as this one. Who knows that
@@ -59,6 +65,7 @@ class RequestContext:
     personal = False
     cache: Any = None
     limit: LimitHit | None = None
+    priority = NORMAL
     fetched: tuple[Any, ...] = ()
     informational: Callable[[ResponseHead], None] | None = None
     repeats = False

@@ -281,6 +281,7 @@ def _reverse_factory(
             *make_all(listener.middleware),
             *bounding,
             *assembly.caching_of(listener),
+            *limits.adaptive,
         ),
         audit=assembly.audit_of(listener),
         reactor=around.reactor,

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from txproxy.config.model import AnyListener, Config, ForwardListener, ReverseListener, RouteConfig, TcpListener
+from txproxy.interfaces.context import NORMAL, PRIORITIES
+from txproxy.limits.requests.adaptive_concurrency import AdaptiveConcurrency, AdaptiveLimiter, Prioritized
 from txproxy.limits.requests.concurrency import ConcurrencyLimiter
 from txproxy.limits.requests.limit_keys import LimitPlace
 from txproxy.limits.requests.limiter import LimitCounts, Limiter
@@ -25,15 +27,23 @@ class LiveLimits:
         self._limiters: dict[RequestLimit, AnyLimiter] = {
             limit: known[limit] if limit in known else _made(limit) for limit in _of_config(config)
         }
+        pools = before._pools if before is not None else {}
+        self._pools: dict[str, AdaptiveLimiter] = {}
+        for pool in config.pools:
+            if pool.adaptive is not None:
+                old = pools.get(pool.name)
+                same = old is not None and old.bounds == pool.adaptive
+                self._pools[pool.name] = old if same and old else AdaptiveLimiter(pool.name, pool.adaptive)
 
     @property
     def counts(self) -> tuple[LimitCounts, ...]:
         """What came of each of them until now."""
-        return tuple(limiter.counts for limiter in self._limiters.values())
+        return tuple(one.counts for one in (*self._limiters.values(), *self._pools.values()))
 
-    def basis(self, listener: AnyListener, routes: Iterable[RouteConfig] = ()) -> tuple[AnyLimiter, ...]:
+    def basis(self, listener: AnyListener, routes: Iterable[RouteConfig] = ()) -> tuple[object, ...]:
         """All that a listener has, with its ``routes``."""
-        return self._of(_of_listener(listener, routes))
+        pools = tuple(self._pools.values()) if isinstance(listener, ReverseListener) else ()
+        return (*self._of(_of_listener(listener, routes)), *pools)
 
     def outermost(self, listener: AnyListener) -> tuple[LimitsMiddleware, ...]:
         """What stands around all else at a listener: limits by what is known of a request as it comes."""
@@ -57,9 +67,16 @@ class LiveLimits:
             return ()
         return (InnerLimits(self._of(late), by_rule, self._clock, _place(listener)),)
 
+    @property
+    def adaptive(self) -> tuple[AdaptiveConcurrency, ...]:
+        """What stands before each pool that has an adaptive limit, within a cache."""
+        return (AdaptiveConcurrency(self._pools.values(), self._clock),) if self._pools else ()
+
     def around_action(self, listener: ReverseListener, route: RouteConfig | None, action: Action) -> Action:
         """``action`` within the limits by user, route and pool of a listener, and those of its ``route``."""
         limits = [limit for limit in listener.request_limits if limit.known_late]
+        if route is not None and PRIORITIES[route.priority] != NORMAL:
+            action = WrappedAction(action, Prioritized(PRIORITIES[route.priority]))
         if route is not None:
             limits += [limit for limit in route.request_limits if limit not in listener.request_limits]
         if not limits:

@@ -7,7 +7,9 @@ import datetime
 import json
 from typing import Any
 
-POOLS = {"app": {"upstreams": [{"url": "http://127.0.0.1:8001"}], "health": {}, "ejection": {}, "tls": {}}}
+POOLS = {
+    "app": {"upstreams": [{"url": "http://127.0.0.1:8001"}], "health": {}, "ejection": {}, "tls": {}, "adaptive": {}}
+}
 LIMIT = {"rate": "10/s", "by": ["client"]}
 REVERSE = {"listen": ["tcp:8080"], "pool": "app", "limits": {}, "request_limits": [{"name": "own", **LIMIT}]}
 FORWARD = {

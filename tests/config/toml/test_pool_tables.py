@@ -9,6 +9,7 @@ from txproxy.config.toml.pool_tables import sticky_kind, strategy_name
 from txproxy.errors import ConfigError
 from txproxy.forward.parents.parent import Parent
 from txproxy.interfaces import Address
+from txproxy.limits.requests.adaptive_limit import AdaptiveBounds
 from txproxy.upstreams.ejection import Ejection
 from txproxy.upstreams.health.health_check import HealthCheck, Statuses
 from txproxy.upstreams.pool import Pool
@@ -247,3 +248,16 @@ def test_names_are_given_back():
     assert sticky_kind("header:X-User") == "header:X-User"
     with pytest.raises(ConfigError, match="is least-connections meant"):
         strategy_name("leastconnections")
+
+
+def test_an_adaptive_limit(more, fault):
+    def adaptive(value):
+        return more(f"adaptive = {value}\n").pools[0].adaptive
+
+    assert (adaptive("true"), adaptive("false")) == (AdaptiveBounds(), None)
+    assert adaptive("{ min = 4, max = 9 }") == AdaptiveBounds(min=4, max=9)
+    assert (
+        fault("adaptive = { min = 9, max = 4 }\n")
+        == "pools.app.adaptive.min: 9 is more than max; accepted is 4 at most"
+    )
+    assert fault("adaptive = 7\n").startswith("pools.app.adaptive: 7 is neither; accepted: true, false, { min = NUMBER")

@@ -66,6 +66,7 @@ TAKES = {
     "listeners[].bandwidths": NONE_OF_THEM,
     "listeners[].quotas": NONE_OF_THEM,
     "pools.NAME.tls": TABLE,
+    "pools.NAME.adaptive": TABLE | FLAG,
     "pools.NAME.tls.insecure": FLAG,
     "pools.NAME.ejection": TABLE,
     "pools.NAME.ejection.base": DURATION,

@@ -14,6 +14,7 @@ from txproxy.config.setting_readers import read_settings
 from txproxy.config.toml.tables import Table
 from txproxy.errors import ConfigError, Path
 from txproxy.interfaces.allowances import MOST_WEIGHT
+from txproxy.limits.requests.adaptive_limit import AdaptiveBounds
 from txproxy.matching.hosts import host_name
 from txproxy.matching.regular_expressions import EXPRESSION_MARK, bytes_expression
 from txproxy.reverse.actions.to_pool import host_to_send
@@ -53,13 +54,14 @@ def read_pool(name: str, table: Table) -> PoolConfig:
         settings=_settings(table, tls, tcp),
         host=table.read("host", texts(host_to_send), None),
         sticky=sticky,
+        adaptive=_adaptive(table),
         sticky_key=table.read("sticky_key", _key, None),
     )
     if tcp:
         if getattr(strategy_from(config.strategy), "reads_requests", False):
             said = f"{config.strategy} needs requests, which tcp has none of: it goes by the client's address"
             table.findings.doubt((*table.path, "strategy"), said)
-        for key in ("sticky", "host", "tls"):
+        for key in ("sticky", "host", "tls", "adaptive"):
             if key in table:
                 table.fault("is for pools of URLs, whose requests are read", key, accepted="accepted is none")
     if config.sticky_key is not None and not (sticky or "").startswith("cookie"):
@@ -83,6 +85,27 @@ def _see_effects(table: Table, upstreams: Sequence[str]) -> None:
                 table.doubt(
                     "nobody waits, as no upstream has a bound", key, accepted="accepted is it with ;max=N of upstreams"
                 )
+
+
+def _adaptive(table: Table) -> AdaptiveBounds | None:
+    """The bounds of an adaptive limit, if the pool is to have one."""
+    value = table.read("adaptive", _adaptive_value, False)
+    if not isinstance(value, dict):
+        return AdaptiveBounds() if value else None
+    inner = table.inner(value, "adaptive", kind="adaptive")
+    values = {key: inner.read(key, whole(1, 10**6), default_of(AdaptiveBounds, key)) for key in ("min", "max")}
+    inner.close()
+    try:
+        return AdaptiveBounds(**values)
+    except ConfigError as fault:
+        inner.faults_of(fault)
+        return None
+
+
+def _adaptive_value(value: object) -> bool | dict[str, object]:
+    if not isinstance(value, bool | dict):
+        raise ConfigError(f"{shown(value)} is neither", "accepted: true, false, { min = NUMBER, max = NUMBER }")
+    return value
 
 
 def _strategy(table: Table) -> str:

@@ -6,12 +6,13 @@ import re
 from typing import Any, Final
 
 from txproxy.components.registry import components
-from txproxy.components.values import any_text, duration, flag, secret_text, share, shown, size, text, whole
+from txproxy.components.values import any_text, duration, flag, one_of, secret_text, share, shown, size, text, whole
 from txproxy.config.model import AuthConfig, MirrorConfig, RouteConfig
 from txproxy.config.toml.cache_tables import read_choice
 from txproxy.config.toml.limit_tables import LimitTables
 from txproxy.config.toml.tables import Table
 from txproxy.errors import ConfigError, Path
+from txproxy.interfaces.context import PRIORITIES
 from txproxy.matching.paths import has_prefix
 from txproxy.reverse.rewriting.header_fields import settable
 from txproxy.reverse.rewriting.rewrites import Hsts, RequestRewrite, ResponseRewrite
@@ -57,6 +58,7 @@ def read_route(table: Table, limits: LimitTables) -> RouteConfig:
         auth=_auth(table),
         mirror=_mirror(table),
         cache=read_choice(table),
+        priority=table.read("priority", one_of(tuple(PRIORITIES)), "normal"),
         request_limits=limits.at(table, f"route {name}"),
     )
     table.close()

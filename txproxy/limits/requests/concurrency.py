@@ -39,47 +39,36 @@ class _Waiting:
             timer.cancel()
 
 
-class ConcurrencyLimiter:
-    """The live part of a :class:`RequestLimit` that has ``concurrent``."""
+class Places:
+    """Places of keys: ``most`` of each, and ``queue`` more may wait for one, ``timeout`` seconds each. ``delayed`` and
+    ``refused`` count those who had to wait and got one, and those who got none.
+    """
 
-    __slots__ = ("config", "allowed", "delayed", "refused", "_slots", "_ready", "_serving")
+    __slots__ = ("slots", "delayed", "refused", "_timeout", "_ready", "_serving")
 
-    def __init__(self, config: RequestLimit) -> None:
-        assert config.concurrent is not None
-        self.config = config
-        self.allowed = self.delayed = self.refused = 0
-        self._slots: Slots[_Waiting] = Slots(config.concurrent, config.queue)
+    def __init__(self, most: int, queue: int, timeout: float) -> None:
+        self.slots: Slots[_Waiting] = Slots(most, queue)
+        self.delayed = self.refused = 0
+        self._timeout = timeout
         self._ready: deque[_Waiting] = deque()
         self._serving = False
 
-    def enter(self, key: Hashable, context: RequestContext) -> bool:
-        """Whether one of ``key`` may begin, which is then at work."""
-        if self._slots.enter(key):
-            self.allowed += 1
-            return True
-        if self.config.enforce:
-            return False
-        self.refused += 1
-        context.limit = LimitHit(self.config.name, "passed")
-        return self._slots.enter(key, over=True)
-
-    def wait(self, key: Hashable, context: RequestContext, clock: Any) -> Deferred[bool] | None:
-        """Whether its turn has come, when that is known; None if it cannot wait either."""
+    def wait(self, key: Hashable, clock: Any) -> Deferred[bool] | None:
+        """Whether its turn has come, when that is known; None if it cannot wait."""
         waiting = _Waiting(key)
-        gone = self._slots.wait(key, waiting)
+        gone = self.slots.wait(key, waiting)
         if gone is waiting:
             self.refused += 1
             return None
         waiting.turn = Deferred(lambda _: self._give_up(waiting))
-        waiting.timer = clock.callLater(self.config.queue_timeout, self._late, waiting)
-        context.limit = LimitHit(self.config.name, "delayed")
+        waiting.timer = clock.callLater(self._timeout, self._late, waiting)
         if gone is not None:
             self._send_away(gone)
         return waiting.turn
 
     def leave(self, key: Hashable) -> None:
         """One of ``key`` has ended."""
-        following = self._slots.leave(key)
+        following = self.slots.leave(key)
         if following is None:
             return
         following.decided()
@@ -97,7 +86,7 @@ class ConcurrencyLimiter:
             self._serving = False
 
     def _late(self, waiting: _Waiting) -> None:
-        self._slots.give_up(waiting.key, waiting)
+        self.slots.give_up(waiting.key, waiting)
         self._send_away(waiting)
 
     def _send_away(self, waiting: _Waiting) -> None:
@@ -112,21 +101,53 @@ class ConcurrencyLimiter:
             self._ready.remove(waiting)
             self.leave(waiting.key)
         else:
-            self._slots.give_up(waiting.key, waiting)
+            self.slots.give_up(waiting.key, waiting)
+
+
+class ConcurrencyLimiter:
+    """The live part of a :class:`RequestLimit` that has ``concurrent``."""
+
+    __slots__ = ("config", "allowed", "_places", "_passed", "leave")
+
+    def __init__(self, config: RequestLimit) -> None:
+        assert config.concurrent is not None
+        self.config = config
+        self.allowed = 0
+        self._passed = 0
+        self._places = Places(config.concurrent, config.queue, config.queue_timeout)
+        self.leave = self._places.leave
+
+    def enter(self, key: Hashable, context: RequestContext) -> bool:
+        """Whether one of ``key`` may begin, which is then at work."""
+        if self._places.slots.enter(key):
+            self.allowed += 1
+            return True
+        if self.config.enforce:
+            return False
+        self._passed += 1
+        context.limit = LimitHit(self.config.name, "passed")
+        return self._places.slots.enter(key, over=True)
+
+    def wait(self, key: Hashable, context: RequestContext, clock: Any) -> Deferred[bool] | None:
+        """Whether its turn has come, when that is known; None if it cannot wait either."""
+        turn = self._places.wait(key, clock)
+        if turn is not None:
+            context.limit = LimitHit(self.config.name, "delayed")
+        return turn
 
     def tell(self, key: Hashable) -> str:
         """How it stands, for who asks why."""
-        return f"{self._slots.of(key)} at work"
+        return f"{self._places.slots.of(key)} at work"
 
     @property
     def counts(self) -> LimitCounts:
         """What came of it."""
-        slots, config = self._slots, self.config
+        places, slots, config = self._places, self._places.slots, self.config
         return LimitCounts(
             config.name,
             self.allowed,
-            self.delayed,
-            self.refused,
+            places.delayed,
+            places.refused + self._passed,
             len(slots),
             config.enforce,
             running=slots.running,

@@ -17,10 +17,10 @@ class Slots(Generic[W]):
     more than all that are late. Where the queue is full, the one who has waited longest goes.
     """
 
-    __slots__ = ("_most", "_queue", "_running", "_waiting", "running", "waiting")
+    __slots__ = ("most", "_queue", "_running", "_waiting", "running", "waiting")
 
     def __init__(self, most: int, queue: int = 0) -> None:
-        self._most = most
+        self.most = most
         self._queue = queue
         self._running: dict[Hashable, int] = {}
         self._waiting: dict[Hashable, deque[W]] = {}
@@ -38,7 +38,7 @@ class Slots(Generic[W]):
     def enter(self, key: Hashable, over: bool = False) -> bool:
         """Whether one more may begin, which is then at work; ``over`` the bound too."""
         running = self._running.get(key, 0)
-        if running >= self._most and not over:
+        if running >= self.most and not over:
             return False
         self._running[key] = running + 1
         self.running += 1
