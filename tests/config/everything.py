@@ -97,6 +97,7 @@ tunnel_age = "10h"
 tunnel_timeout = "2h"
 max_connections = 1000
 max_connections_per_client = 100
+connection_rate = "20/s:burst=100"
 ipv6_prefix = 56
 max_header_size = "32k"
 max_target_size = "4k"

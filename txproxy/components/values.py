@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
+from txproxy.components.rates import parse_rate
 from txproxy.errors import ConfigError
 
 T = TypeVar("T")
@@ -284,6 +285,7 @@ KINDS: Final[dict[str, Kind]] = {
     "directory": Kind(directory, directory),
     "count": Kind.counted(1),
     "count or none": Kind.counted(0),
+    "rate": Kind(lambda value: parse_rate(text(value)), parse_rate),
     "retries": Kind.counted(0, 100),
     "checks": Kind.counted(1, 1000),
     "prefix of IPv6": Kind.counted(1, 128),

@@ -89,7 +89,7 @@ class ProxyFactory:
         self._audit = audit
         if audit is not None:
             audit.open()
-        self.admission: Admission[Client] = make_admission(limits, found.filters)
+        self.admission: Admission[Client] = make_admission(limits, found.filters, reactor)
 
     # -- what Twisted calls
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from txproxy.components.rates import Rate
 from txproxy.components.settings import setting
 from txproxy.matching.clients import IPV6_PREFIX, prefix_length
 from txproxy.wire.size_limits import WireLimits
@@ -28,6 +29,8 @@ class Limits:
     max_connections: int = setting("count", 10000, "client connections at once; over it new ones wait in the backlog")
     # of one client; None for as many as there are
     max_connections_per_client: int | None = setting("count", None)
+    # that one client may open in a time; None for as many as it likes
+    connection_rate: Rate | None = setting("rate", None)  # noqa: RUF009 (a rate is a value)
     # an IPv6 network of this length is one client, in all limits and counts
     ipv6_prefix: int = setting("prefix of IPv6", IPV6_PREFIX, converter=prefix_length)
     max_header_size: int = setting("size of a head", 65536, "of one head, else 431", written="64k")

@@ -106,7 +106,7 @@ class StreamFactory:
         )
         # those of whose end nobody was told yet
         self.streams: dict[RequestContext, StreamProtocol] = {}
-        self.admission: Admission[StreamProtocol] = make_admission(limits, found.filters)
+        self.admission: Admission[StreamProtocol] = make_admission(limits, found.filters, reactor)
         self.stopped = False
         self._ports = 0
         self._audit = audit

@@ -6,6 +6,7 @@ import attrs
 import pytest
 
 from tests.config.toml.conftest import LEAST
+from txproxy.components.rates import parse_rate
 from txproxy.config import load
 from txproxy.errors import ConfigError
 from txproxy.proxy.limits import Limits
@@ -39,8 +40,10 @@ def test_all_limits_can_be_set(read):
     values = {field.name: number for number, field in enumerate(attrs.fields(Limits), 300)} | {
         "ipv6_prefix": 56,
         "max_target_size": 299,
+        "connection_rate": "20/s",
     }
-    text = "\n".join(f"{name} = {number}" for name, number in values.items())
+    text = "\n".join(f"{name} = {value!r}" for name, value in values.items())
+    values["connection_rate"] = parse_rate("20/s")
     assert read(f"[limits]\n{text}\n{LEAST}").listeners[0].limits == Limits(**values)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.config.toml.conftest import FORWARD
-from txproxy.limits.requests.rates import Rate
+from txproxy.components.rates import Rate
 from txproxy.limits.requests.request_limit import RequestLimit
 
 TOP = '[[request_limits]]\nname = "all"\nrate = "10/s"\n'

@@ -1,7 +1,7 @@
 """What came of a limit."""
 
+from txproxy.components.rates import Rate
 from txproxy.limits.requests.limiter import LimitCounts, Limiter
-from txproxy.limits.requests.rates import Rate
 from txproxy.limits.requests.request_limit import RequestLimit
 from txproxy.testing import context_of
 

@@ -3,11 +3,11 @@
 import pytest
 
 from txproxy import Pool, ReverseProxyFactory
+from txproxy.components.rates import parse_rate
 from txproxy.interfaces import Answer
 from txproxy.limits.requests.limit_keys import LimitPlace
 from txproxy.limits.requests.limiter import LimitCounts, Limiter
 from txproxy.limits.requests.limits_middleware import InnerLimits, LimitsMiddleware
-from txproxy.limits.requests.rates import parse_rate
 from txproxy.limits.requests.request_limit import RequestLimit
 from txproxy.testing import ProxyInMemory
 

@@ -4,8 +4,8 @@ import pickle
 
 import pytest
 
+from txproxy.components.rates import Rate
 from txproxy.errors import ConfigError
-from txproxy.limits.requests.rates import Rate
 from txproxy.limits.requests.request_limit import RequestLimit
 
 RATE = Rate(10, 1)

@@ -2,11 +2,14 @@
 
 import pytest
 from twisted.internet.address import UNIXAddress
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 
 from txproxy import ForwardPolicy, ForwardProxyFactory, Limits, Pool, ReverseProxyFactory
+from txproxy.components.rates import Rate
 from txproxy.interfaces import ClientConnection
 from txproxy.proxy.downstream.admission import Admission
-from txproxy.proxy.downstream.client_limit import ClientLimit
+from txproxy.proxy.downstream.client_limit import ClientLimit, ConnectionRate
 from txproxy.stream.stream_factory import StreamFactory
 from txproxy.testing import MemoryConnection, ProxyInMemory
 
@@ -196,3 +199,53 @@ def test_who_comes_over_from_another_configuration_is_counted_as_the_same_client
     admission.take_over(first)
     second = Guest("2001:db8::2")
     assert not admission.admit(second) and second.aborted
+
+
+RATED = Limits(connection_rate=Rate(2, 1), max_connections_per_client=50)
+
+
+@pytest.fixture(params=[ReverseProxyFactory, StreamFactory])
+def rated(request):
+    made = ProxyInMemory(lambda reactor: request.param(Pool(["http://10.0.0.1:80"]), limits=RATED, reactor=reactor))
+    yield made
+    made.close()
+
+
+def opened(rated, count, host="192.0.2.1"):
+    clients = [rated.connect(host) for _ in range(count)]
+    rated.clock.advance(0)
+    return [not client.closed for client in clients]
+
+
+def test_one_too_many_is_closed_and_nobody_hears_of_it(rated):
+    with capturedLogs() as logs:
+        assert opened(rated, 4) == [True, True, False, False]
+    assert not logs
+    assert opened(rated, 1, "192.0.2.2") == [True]
+    rated.clock.advance(0.5)
+    assert opened(rated, 2) == [True, False]
+    # Those that were closed do not count where those are counted that are there.
+    assert len(rated.factory.admission) == 4
+
+
+def test_a_network_of_ipv6_is_one_client():
+    rate = ConnectionRate(Rate(1, 1), Clock().seconds)
+    addresses = ["2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"]
+    assert [rate.admit(ClientConnection(address)) for address in addresses] == [True, False, True]
+
+
+def test_unix_sockets_and_connections_that_were_there_before_are_not_new():
+    rate = ConnectionRate(Rate(1, 1), Clock().seconds)
+    assert all(rate.admit(ClientConnection("unix:")) for _ in range(5))
+    assert all(rate.take_over(ClientConnection("192.0.2.1")) for _ in range(5))
+    assert rate.admit(ClientConnection("192.0.2.1"))
+
+
+def test_a_reverse_proxy_on_a_unix_socket():
+    proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(Pool(["http://a"]), limits=RATED, reactor=reactor))
+    for _ in range(5):
+        client = MemoryConnection(proxy.clock, proxy.factory.buildProtocol(UNIXAddress(None)))
+        proxy.clients.append(client)
+        client.send(GET)
+    assert not any(client.closed for client in proxy.clients)
+    proxy.close()

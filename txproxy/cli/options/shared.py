@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, TypeVar
 from twisted.python import usage
 
 from txproxy.cache.rules.cache_settings import CacheSettings
+from txproxy.components.rates import parse_rate
 from txproxy.components.settings import default_of
 from txproxy.components.values import (
     has_control,
@@ -23,7 +24,6 @@ from txproxy.config.model import Config, ReverseListener
 from txproxy.config.setting_readers import options_of, parse_options
 from txproxy.config.worker_count import parse_workers
 from txproxy.errors import ConfigError
-from txproxy.limits.requests.rates import parse_rate
 from txproxy.limits.requests.request_limit import RequestLimit
 from txproxy.matching.networks import peer_network
 from txproxy.proxy.limits import Limits

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import attrs
 
+from txproxy.components.rates import parse_rate
 from txproxy.components.settings import default_of
 from txproxy.components.values import duration, flag, hint, shown, text, texts, whole
 from txproxy.config.model import AnyListener, TcpListener
 from txproxy.config.toml.tables import Table
 from txproxy.errors import ConfigError
-from txproxy.limits.requests.rates import parse_rate
 from txproxy.limits.requests.request_limit import OF_STREAMS, RequestLimit, by_word
 
 _KEY: Final = "request_limits"

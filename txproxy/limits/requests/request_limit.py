@@ -7,8 +7,8 @@ from typing import Final
 
 import attrs
 
+from txproxy.components.rates import Rate
 from txproxy.errors import ConfigError
-from txproxy.limits.requests.rates import Rate
 from txproxy.plain_values import PlainValue
 
 # By what requests are told apart, beside the values of fields and cookies.

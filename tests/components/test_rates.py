@@ -2,8 +2,8 @@
 
 import pytest
 
+from txproxy.components.rates import Rate, parse_rate
 from txproxy.errors import ConfigError
-from txproxy.limits.requests.rates import Rate, parse_rate
 
 
 @pytest.mark.parametrize(
