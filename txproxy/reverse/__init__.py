@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from txproxy.reverse.routing.matches import Match
     from txproxy.reverse.routing.routes import Route, by_client_ip
     from txproxy.reverse.web_resource import ReverseProxyResource
+    from txproxy.wire.forwarding import via_entry
 else:
     __getattr__, __dir__ = lazily(
         __name__,
@@ -36,11 +37,11 @@ else:
             ],
             "txproxy.reverse.client_identity": ["Trust"],
             "txproxy.reverse.mode": ["ReverseMode", "ReverseProxyFactory"],
-            "txproxy.wire.forwarding": ["via_entry"],
             "txproxy.reverse.rewriting.rewrites": ["Hsts", "RequestRewrite", "ResponseRewrite"],
             "txproxy.reverse.routing.matches": ["Match"],
             "txproxy.reverse.routing.routes": ["Route", "by_client_ip"],
             "txproxy.reverse.web_resource": ["ReverseProxyResource"],
+            "txproxy.wire.forwarding": ["via_entry"],
         },
     )
 
