@@ -13,7 +13,7 @@ from txproxy.cache.disk.record_reader import DiskEntry
 from txproxy.cache.disk.segment import NotInMemory
 from txproxy.cache.memory.body_writer import BodyWriter
 from txproxy.cache.memory.memory_store import MemoryStore
-from txproxy.cache.parts.parts_body import parts_from
+from txproxy.cache.parts.parts_body import is_checked_late, parts_from
 from txproxy.cache.stored import Entry, MemoryBody
 from txproxy.cache.vary import choose
 from txproxy.wire.headers import Headers
@@ -21,6 +21,8 @@ from txproxy.wire.headers import Headers
 # For how long a body that is in memory is taken to be there, in seconds: what is asked for a thousand times a second is
 # not looked for each time, and what another process has removed is gone as soon as anybody could tell.
 _READY_FOR: Final = 0.02
+# What is in memory of each slice of a body on a disk, in bytes, and at least one.
+_PER_SLICE: Final = 512
 # So many entries are looked at in one step.
 _STEP: Final = 64
 
@@ -48,7 +50,9 @@ class TieredStore:
     @property
     def max_object(self) -> int:
         """How large a response may be that is kept now."""
-        return self.disk.max_object if self.disk.health.may_write else self.memory.max_object
+        disk, most = self.disk, self.memory.max_object
+        # Where its slices are is in memory as well.
+        return min(disk.max_object, most // _PER_SLICE * disk.slice_size) if disk.health.may_write else most
 
     # -- what is found
 
@@ -95,7 +99,7 @@ class TieredStore:
             alone = isinstance(entry, DiskEntry) and len(bodies) == 1
             if not alone and any(segment.removed for segment in segments_of(bodies)):
                 return False
-            return all(body.check(wait=False) for body in bodies)
+            return is_checked_late(entry.body) or all(body.check(wait=False) for body in bodies)
         except (NotInMemory, OSError):
             return False
 
@@ -139,7 +143,8 @@ class TieredStore:
         health = self.disk.health
         # Of what may get too long for memory nobody could say beforehand whether it is kept, if the disk may be full.
         if health.may_write and (length is not None or health.is_sure):
-            writer = self.disk.writer(key, length, most)
+            bound = self.max_object
+            writer = self.disk.writer(key, length, bound if most is None else min(most, bound))
             if writer.reserve():
                 return writer
         fits = length is None or length <= self.memory.max_object

@@ -12,20 +12,22 @@ import attrs
 from txproxy.cache.disk.cache_directory import PURGES, CacheDirectory
 from txproxy.cache.disk.disk_health import DiskHealth
 from txproxy.cache.disk.disk_writer import DiskWriter, RecordLog
-from txproxy.cache.disk.file_body import bodies_on_disk
 from txproxy.cache.disk.hint_index import Hint, slots_for
 from txproxy.cache.disk.index_rebuild import rebuild
 from txproxy.cache.disk.record_reader import DiskEntry, RecordReader
 from txproxy.cache.disk.second_chance import SecondChance
 from txproxy.cache.disk.segment import NotInMemory
-from txproxy.cache.disk.segments import Segments, segment_size_of
+from txproxy.cache.disk.segments import Segments
+from txproxy.cache.parts.parts_body import SLICE
 from txproxy.cache.stored import Entry
 from txproxy.errors import ConfigError
 
 SMALLEST: Final = 1 << 20
 _SEGMENT_SIZE: Final = 64 << 20
 # So many of the largest objects fit into a segment.
-_OBJECTS: Final = 4
+_OBJECTS: Final = 8
+# Of one object; where each of them is stands in the record.
+_MOST_SLICES: Final = 16384
 
 
 @attrs.frozen(eq=False)
@@ -37,7 +39,7 @@ class NeedsThread:
 
 def largest_object(size: int) -> int:
     """How large a response may be that is kept in ``size`` bytes, unless segments are others than usual."""
-    return segment_size_of(size, _SEGMENT_SIZE) // _OBJECTS
+    return min(size // _OBJECTS, _MOST_SLICES * SLICE)
 
 
 class DiskStore:
@@ -85,7 +87,7 @@ class DiskStore:
         self._segments = Segments(self._directory, size, segment_size, most_open)
         if not self._segments.numbers:
             self._index.set_complete()
-        self.max_object = self._segments.segment_size // _OBJECTS
+        self.max_object = largest_object(size)
         self._reader = RecordReader(self._segments, self._index)
         self._log = RecordLog(self._segments, self._index, self.health)
         self._tidying = SecondChance(self._directory, self._segments, self._index, self._reader, self._log)
@@ -94,6 +96,11 @@ class DiskStore:
     def bytes_used(self) -> int:
         """What all segments take, as far as this process has heard."""
         return self._segments.bytes_used
+
+    @property
+    def slice_size(self) -> int:
+        """How much of a body is in one piece, in bytes."""
+        return self._log.slice_size
 
     @property
     def removals(self) -> int:
@@ -169,12 +176,7 @@ class DiskStore:
         """Keep ``entry``, whose body is in memory, or was taken by one of this store's writers, in the place of another
         if there is one; None if that could not be.
         """
-        kept = self._log.add(entry.key, entry.head, entry.body, replaces)
-        if kept is not None:
-            # Each was checked when it was read, or was written here.
-            for body in bodies_on_disk(kept.body):
-                body.set_verified()
-        return kept
+        return self._log.add(entry.key, entry.head, entry.body, replaces)
 
     def remove(self, entry: DiskEntry) -> None:
         """Keep an entry no longer."""

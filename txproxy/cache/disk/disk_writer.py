@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Final
 
 from txproxy.cache.disk.disk_health import DiskHealth
-from txproxy.cache.disk.file_body import FileBody, Piece, bodies_on_disk, ranges
+from txproxy.cache.disk.file_body import FileBody, Piece, ranges
 from txproxy.cache.disk.hint_index import Hint, HintIndex
 from txproxy.cache.disk.record_format import (
     ALIGNED,
@@ -148,7 +148,9 @@ class RecordLog:
         except OSError as error:
             self.failed(error)
             return None
-        return FileBody(len(data), zlib.crc32(data), [room])
+        body = FileBody(len(data), zlib.crc32(data), [room])
+        body.set_verified()
+        return body
 
     def _hint(self, key: bytes, segment: int, offset: int) -> Hint:
         others = self._index.find(key)
@@ -293,11 +295,7 @@ class DiskWriter:
         could not be.
         """
         body = self.finish()
-        entry = self._log.add(self._key, head, body, replaces) if body is not None else None
-        if entry is not None:
-            for one in bodies_on_disk(entry.body):
-                one.set_verified()
-        return entry
+        return self._log.add(self._key, head, body, replaces) if body is not None else None
 
     def finish(self) -> StoredBody | None:
         """The whole body, of which no more comes, for whoever keeps it with its head later (see
@@ -321,6 +319,9 @@ class DiskWriter:
         if not all(one.is_whole for one in slices):
             # What was cut meanwhile is not what has come.
             return None
+        for one in slices:
+            # It was written here.
+            one.set_verified()
         if len(slices) < 2:
             return slices[0] if slices else MemoryBody(b"")
         starts = accumulate([piece.size for piece in pieces[:-1]], initial=0)

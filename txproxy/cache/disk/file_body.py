@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from txproxy.cache.disk.segment import NotInMemory, Segment
-from txproxy.cache.parts.parts_body import PartsBody
+from txproxy.cache.parts.parts_body import Part, PartsBody
 from txproxy.cache.stored import FileRange, StoredBody
 
 _CHUNK: Final = 1 << 20
@@ -67,6 +67,12 @@ class FileBody:
         self.set_verified()
         return True
 
+    @property
+    def is_verified(self) -> bool:
+        """Whether it was found to be what was written."""
+        first = self.pieces[0]
+        return first.segment.is_verified(first.offset)
+
     def set_verified(self) -> None:
         """Say that it is what was written."""
         first = self.pieces[0]
@@ -118,3 +124,15 @@ def bodies_on_disk(body: StoredBody) -> list[FileBody]:
 def segments_of(bodies: Sequence[FileBody]) -> set[Segment]:
     """The segments that these stand in."""
     return {piece.segment for body in bodies for piece in body.pieces}
+
+
+def as_written(parts: list[Part]) -> tuple[Part, ...]:
+    """Those of a body's ``parts`` that are what was written, however long it takes to read them."""
+    return tuple([part for part in parts if _is_as_written(part.body)])
+
+
+def _is_as_written(body: StoredBody) -> bool:
+    try:
+        return all(one.check(wait=True) for one in bodies_on_disk(body))
+    except OSError:
+        return False

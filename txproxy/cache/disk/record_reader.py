@@ -23,7 +23,7 @@ from txproxy.cache.disk.record_format import (
 )
 from txproxy.cache.disk.segment import Segment
 from txproxy.cache.disk.segments import Segments
-from txproxy.cache.parts.parts_body import Part, PartsBody
+from txproxy.cache.parts.parts_body import CHECKED_AT_ONCE, Part, PartsBody
 from txproxy.cache.stored import Entry, MemoryBody, StoredBody, VaryValues
 
 # What is read at once of a record: most are shorter, but for their bodies.
@@ -155,6 +155,8 @@ class RecordReader:
 
     def _body(self, response: Response, data: bytes, wait: bool, checked: bool) -> StoredBody | None:
         if response.parts:
+            # What is long is checked while it is sent.
+            checked = checked and response.length <= CHECKED_AT_ONCE
             held = [part for part in (self._part(one, wait, checked) for one in response.parts) if part is not None]
             # What is missing of it may be asked for.
             return PartsBody(response.length, tuple(held)) if held else None

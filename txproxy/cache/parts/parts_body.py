@@ -14,6 +14,8 @@ from txproxy.cache.stored import BY_KERNEL, FileRange, MemoryBody, StoredBody
 # the cache keep a list of them.
 MOST_PARTS: Final = 256
 SLICE: Final = 1 << 20
+# What is longer, in bytes, is not looked at as a whole before the first byte of it is sent: each part is in its turn.
+CHECKED_AT_ONCE: Final = 16 << 20
 
 
 class Part(NamedTuple):
@@ -65,6 +67,20 @@ class PartsBody:
                 found += part.body.parts(start - part.start, end - part.start)
                 start = end
         return found
+
+    def part_at(self, place: int) -> Part | None:
+        """The part that has the byte at that ``place``; None if that is missing."""
+        at = bisect_right(self._starts, place) - 1
+        return self.held[at] if at >= 0 and place < self.held[at].stop else None
+
+    def within(self, start: int, stop: int) -> list[Part]:
+        """The parts that have any of the bytes from ``start`` up to ``stop``."""
+        return [part for part in self.held if part.start < stop and start < part.stop]
+
+    def without(self, parts: list[Part]) -> PartsBody | None:
+        """The same without these ``parts``; None if nothing is left."""
+        held = tuple([one for one in self.held if one not in parts])
+        return PartsBody(self.length, held) if held else None
 
     def has(self, start: int, stop: int) -> bool:
         """Whether all bytes from ``start`` up to ``stop`` are held."""
@@ -121,6 +137,11 @@ def parts_from(start: int, body: StoredBody) -> tuple[Part, ...]:
 def is_incomplete(body: StoredBody) -> bool:
     """Whether some of a ``body`` is missing."""
     return type(body) is PartsBody and not body.is_whole
+
+
+def is_checked_late(body: StoredBody) -> bool:
+    """Whether each part of a ``body`` is looked at when its turn comes, and not before."""
+    return type(body) is PartsBody and body.length > CHECKED_AT_ONCE
 
 
 def _joined(held: list[Part]) -> list[Part]:

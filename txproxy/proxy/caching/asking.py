@@ -26,7 +26,7 @@ class Asking:
     """
 
     # Not attrs: it is made for each request, and this is the fastest.
-    __slots__ = ("request", "context", "key", "policy", "personal", "services", "decide", "pass_by", "alone")
+    __slots__ = ("request", "context", "key", "policy", "personal", "services", "decide", "pass_by", "alone", "checked")
 
     def __init__(
         self,
@@ -49,6 +49,8 @@ class Asking:
         self.pass_by = pass_by
         # whether it does not share what it asks for
         self.alone = False
+        # whether the parts that it wants of what is stored were looked at
+        self.checked = False
 
     @property
     def scheme(self) -> bytes:

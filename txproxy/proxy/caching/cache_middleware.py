@@ -12,7 +12,7 @@ from txproxy.cache.answering.conditional import for_the_origin
 from txproxy.cache.changes.invalidation import SAFE_METHODS
 from txproxy.cache.keys import sent_path
 from txproxy.cache.parts.partial_content import asked_range, has_wanted, to_complete
-from txproxy.cache.parts.parts_body import is_incomplete
+from txproxy.cache.parts.parts_body import is_checked_late, is_incomplete
 from txproxy.cache.policy import FOR_FORWARD, FOR_REVERSE, CachePolicy
 from txproxy.cache.reuse import Use, may_stand_in, use_of, wants_stored_alone
 from txproxy.cache.stored import Entry
@@ -37,6 +37,7 @@ from txproxy.proxy.caching.passing import (
 from txproxy.proxy.caching.purge_requests import purged
 from txproxy.proxy.caching.request_keys import RequestKeys, keyed_request, may_fill, told_device
 from txproxy.proxy.caching.shared_cache import Learned, PolicyOf, SharedCache
+from txproxy.proxy.caching.slice_checks import unchecked_parts
 from txproxy.proxy.caching.stored_reader import Reader
 from txproxy.proxy.exchanges.answer_sources import BytesSource
 from txproxy.proxy.services import Services
@@ -241,9 +242,11 @@ class _Caching:
         elif use is Use.STALE:
             served = Served.STALE
         verdict = CacheVerdict(served=served, expiry=entry.head.expiry(), memory=not read and is_in_memory(entry))
-        answer = stored_answer(asking, entry, verdict, cache.name, now, self._later)
+        answer = stored_answer(asking, entry, verdict, cache, now, self._later)
         request, context, policy = asking.request, asking.context, asking.policy
-        one_for_all = not policy.has_parts and len(cache.store.variants(asking.key)) == 1
+        one_for_all = (
+            not policy.has_parts and not is_checked_late(entry.body) and len(cache.store.variants(asking.key)) == 1
+        )
         if use is Use.FRESH and one_for_all and not read and self._is_plain(request, context):
             asked = (request.path, request.authority, request.scheme, context.scheme, context.rule)
             # The body of the one that is given now is not for others to start.
@@ -301,8 +304,15 @@ class _Caching:
             # It has what the client has already, which the origin alone can say of what is not all there.
             return self._ask(asking, why, entry)
         missing = None if asking.alone else to_complete(entry, request.headers, now)
+        unchecked = unchecked_parts(entry, request.headers, now) if missing is not None else []
+        if unchecked and not asking.checked:
+            asking.checked = True
+            # What comes is put between them, and nobody looks at them again.
+            checking: Any = self._cache.check_parts(self._services.reactor, entry, unchecked)
+            decision: Decision = checking.addCallback(lambda _: self._found(asking))
+            return decision
         trace = asking.context.trace
-        if missing is not None and not (trace is not None and trace.dry_run):
+        if missing is not None and not unchecked and not (trace is not None and trace.dry_run):
             shared = sharing.may_share(asking, entry)
             return sharing.ask(asking, Sought(why, incomplete=entry, missing=missing), shared)
         if b"range" in request.headers.index:

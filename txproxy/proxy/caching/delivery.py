@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from txproxy.cache.answering.cache_status import CacheVerdict
@@ -10,10 +11,13 @@ from txproxy.cache.answering.hit_answers import HitAnswer, PreparedHit
 from txproxy.cache.answering.ranges import Piece, content_range, read_ranges
 from txproxy.cache.disk.file_body import bodies_on_disk
 from txproxy.cache.parts.partial_content import wanted
+from txproxy.cache.parts.parts_body import PartsBody, is_checked_late
 from txproxy.cache.stored import Entry, FileRange, StoredBody
 from txproxy.interfaces.answers import BodySource, RelayedAnswer
 from txproxy.proxy.caching.asking import Asking
 from txproxy.proxy.caching.filling.fill_body import AHEAD, FillBody
+from txproxy.proxy.caching.shared_cache import SharedCache
+from txproxy.proxy.caching.slice_checks import SliceChecks
 from txproxy.proxy.caching.stored_reader import Reader
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import CHUNKED, RequestHead, ResponseHead
@@ -39,15 +43,27 @@ class Sized:
 
 
 def stored_answer(
-    asking: Asking, entry: Entry, verdict: CacheVerdict, name: bytes, now: float, later: Later, aged: bool = True
+    asking: Asking,
+    entry: Entry,
+    verdict: CacheVerdict,
+    cache: SharedCache,
+    now: float,
+    later: Later,
+    aged: bool = True,
 ) -> RelayedAnswer:
     """The answer to a request from what is stored as ``entry``. Without Age where it is not ``aged``: that would say
     that the origin was not asked for it (RFC 9111 section 5.1).
     """
     hit = PreparedHit.of(entry).answer(asking.request.method, asking.request.headers, now)
     asking.context.cache = verdict
-    body = _body(entry.body, hit.pieces, hit.length, later)
-    return _relayed(hit if aged else _first_hand(hit), body, verdict, name, now)
+    body: bytes | BodySource
+    stored = entry.body
+    if isinstance(stored, PartsBody) and is_checked_late(stored) and hit.pieces:
+        checks = SliceChecks(stored, partial(cache.check_parts, asking.services.reactor, entry), later)
+        body = checks.reader = Reader(stored, hit.pieces, hit.length, later, checks)
+    else:
+        body = _body(entry.body, hit.pieces, hit.length, later)
+    return _relayed(hit if aged else _first_hand(hit), body, verdict, cache.name, now)
 
 
 def is_in_memory(entry: Entry) -> bool:

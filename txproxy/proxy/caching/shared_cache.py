@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 from weakref import WeakSet
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
@@ -17,8 +17,10 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from txproxy.cache.changes.updates import expired
+from txproxy.cache.disk.file_body import as_written
 from txproxy.cache.keys import canonical_authority
 from txproxy.cache.parts.partial_content import merged
+from txproxy.cache.parts.parts_body import Part, PartsBody
 from txproxy.cache.policy import CachePolicy
 from txproxy.cache.purging.mark import Kind
 from txproxy.cache.purging.marks import Marks, Verdict
@@ -49,10 +51,12 @@ _MOST_THREADS: Final = 4
 PolicyOf: TypeAlias = "Callable[[RequestHead, RequestContext], CachePolicy | None]"
 
 
+_T = TypeVar("_T")
+
 _log = Logger()
 
 
-def _unread(failure: Failure) -> tuple[Entry, ...]:
+def _unread(failure: Failure) -> tuple[()]:
     failure.trap(Exception)
     if failure.check(CancelledError):
         failure.raiseException()
@@ -227,12 +231,28 @@ class SharedCache:
         for hot in tuple(self.hot_answers):
             hot.forget()
 
-    def in_thread(self, reactor: Any, read: Read) -> Deferred[tuple[Entry, ...]]:
+    def in_thread(self, reactor: Any, read: Callable[[], tuple[_T, ...]]) -> Deferred[tuple[_T, ...]]:
         """What ``read`` gives, which nobody waits for but who has asked. What cannot be read is not there."""
         self.begin(reactor)
         if self._threads is None:
             return succeed(())
         return deferToThreadPool(reactor, self._threads, read).addErrback(_unread)
+
+    def check_parts(self, reactor: Any, entry: Entry, parts: list[Part]) -> Deferred[bool]:
+        """Look in a thread at these ``parts`` of an ``entry``. Gives whether they are what was written; the others are
+        kept no longer.
+        """
+        return self.in_thread(reactor, partial(as_written, parts)).addCallback(partial(self._keep_good, entry, parts))
+
+    def _keep_good(self, entry: Entry, parts: list[Part], good: tuple[Part, ...]) -> bool:
+        body, damaged = entry.body, [part for part in parts if part not in good]
+        if damaged and type(body) is PartsBody and entry in self.store.variants(entry.key):
+            left = body.without(damaged)
+            if left is None:
+                self.store.remove(entry)
+            else:
+                self.store.put(Entry(entry.key, entry.head, left), entry)
+        return not damaged
 
     def find(self, asking: Asking) -> tuple[tuple[Entry, ...], Entry | None]:
         """All that stands under the key of a request, and what of it matches that. What was purged is not among it, or

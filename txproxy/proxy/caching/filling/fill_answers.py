@@ -49,7 +49,7 @@ class FillAnswers:
         cache, first = self._cache, asking is self._first
         verdict = self._verdict(entry, served, stored, not first, status, why)
         aged = self.aged or not first or served is Served.STALE
-        return stored_answer(asking, entry, verdict, cache.name, cache.now(), self._later, aged)
+        return stored_answer(asking, entry, verdict, cache, cache.now(), self._later, aged)
 
     def growing(self, asking: Asking, entry: Entry, body: FillBody, collapsed: bool) -> RelayedAnswer:
         """That of what still comes; ``collapsed`` is whether it comes for another."""
