@@ -7,6 +7,7 @@ from twisted.logger import capturedLogs, formatEvent
 from tests.runtime.listening import GET, ListeningReactor, answer
 from txproxy.config import Config, ForwardListener, parse
 from txproxy.errors import ConfigError
+from txproxy.forward.policy import ForwardPolicy
 from txproxy.runtime.proxy_service import make_service
 
 ONE = """
@@ -121,8 +122,16 @@ def test_a_file_is_read_again_and_what_is_wrong_in_it_is_said_and_not_taken(star
     assert answer(client) == b"two"
 
 
-def test_without_a_file_there_is_nothing_to_read_again(start):
-    assert not start(Config(listeners=(ForwardListener(listen=("tcp:3128",)),))).read_again()
+def test_without_a_file_it_is_what_options_name_that_is_read_again(start, reactor, tmp_path):
+    names = tmp_path / "ads.txt"
+    names.write_text("ads.example\n")
+    policy = ForwardPolicy(filters=(str(names),), allow_clients=("0.0.0.0/0",))
+    service = start(Config(listeners=(ForwardListener(listen=("tcp:3128",), policy=policy),)))
+    names.write_text("other.example\n")
+    assert not service.read_again()
+    client = reactor.connect(3128)
+    client.send(b"GET http://other.example/ HTTP/1.1\r\nHost: other.example\r\n\r\n")
+    assert b"other.example is on the list ads" in client.received
 
 
 def ended(service):

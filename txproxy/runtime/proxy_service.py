@@ -251,9 +251,10 @@ class ProxyService(Service):
 
     def read_again(self) -> bool:
         """Let what the file says now take the place of what runs; whether it has. What is wrong is said in the log, and
-        changes nothing. Without a file there is nothing to read.
+        changes nothing. Where there is none, it is what options name that is read: lists, users, certificates.
         """
         if not self._file:
+            self._read_what_has_changed()
             return False
         try:
             config = load(self._file)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 
+import attrs
 import pytest
 from twisted.internet import reactor as real
 from twisted.logger import capturedLogs, formatEvent
@@ -34,11 +35,14 @@ MORE = FILE.replace('"tcp:0:interface=127.0.0.1"', '["tcp:0:interface=127.0.0.1"
 class Played:
     """A master whose mould and workers are the test."""
 
-    def __init__(self, folder, text=FILE):
+    def __init__(self, folder, text=FILE, by_options=False):
         self.file = folder / "edge.toml"
         self.reactor = Reactor()
         self.mould = PlayedMould(self.reactor)
-        self.service = MasterService(parse(text, str(self.file)), self.reactor, self.mould.start)
+        config = parse(text, str(self.file))
+        if by_options:
+            config = attrs.evolve(config, source="")
+        self.service = MasterService(config, self.reactor, self.mould.start)
 
     def start(self):
         """Start it, with all workers."""
@@ -76,8 +80,8 @@ class Played:
 def master(tmp_path):
     made = []
 
-    def master(text=FILE):
-        made.append(Played(tmp_path, text))
+    def master(text=FILE, by_options=False):
+        made.append(Played(tmp_path, text, by_options))
         made[-1].start()
         return made[-1]
 
@@ -135,6 +139,12 @@ def test_what_is_sound_goes_to_all_and_is_said_once_all_have_it(master):
         assert not events
         played.mould.workers[1].says("taken", 1)
     assert [formatEvent(event) for event in events] == [f"{played.file} was read again, and runs"]
+
+
+def test_without_a_file_each_reads_again_what_options_name(master):
+    played = master(by_options=True)
+    assert not played.service.read_again()
+    assert played.heard() == [[("read again", None, 0)]] * 2
 
 
 def test_keys_stay_what_they_were(master):

@@ -8,9 +8,10 @@ from twisted.logger import LogLevel
 
 from tests.runtime.listening import ListeningReactor, Port, answer
 from tests.runtime.workers import played
-from txproxy.config import parse
+from txproxy.config import Config, ForwardListener, parse
 from txproxy.config.endpoints import Bound
 from txproxy.errors import ConfigError
+from txproxy.forward.policy import ForwardPolicy
 from txproxy.runtime.workers.channel import Channel, channel_pair
 from txproxy.runtime.workers.worker_process import MasterLog, Worker, WorkerProcess
 
@@ -50,11 +51,11 @@ class Reactor(played.Reactor, ListeningReactor):
 class Played:
     """A worker, and the master that the test is."""
 
-    def __init__(self, text=FILE):
+    def __init__(self, config=None):
         self.reactor = Reactor()
         self.channel, theirs = channel_pair()
         self._listening = socket.create_server(("127.0.0.1", 0))
-        worker = Worker(1, Channel(theirs), parse(text, "edge.toml"), {}, "")
+        worker = Worker(1, Channel(theirs), config or parse(FILE, "edge.toml"), {}, "")
         self.process = WorkerProcess(worker, self.reactor)
 
     def begin(self):
@@ -118,6 +119,22 @@ def test_one_that_it_cannot_take_is_refused_and_changes_nothing(worker, tmp_path
     assert answer(worker.reactor.connect(8080)) == b"one"
 
 
+def test_without_a_file_it_reads_again_what_options_name(tmp_path):
+    names = tmp_path / "ads.txt"
+    names.write_text("ads.example\n")
+    listener = ForwardListener(
+        listen=("tcp:8080",), access_log="none", policy=ForwardPolicy(filters=(str(names),), allow_clients=("0.0.0.0/0",))
+    )
+    worker = Played(Config(listeners=(listener,)))
+    worker.begin()
+    names.write_text("other.example\n")
+    worker.says("read again")
+    client = worker.reactor.connect(8080)
+    client.send(b"GET http://other.example/ HTTP/1.1\r\nHost: other.example\r\n\r\n")
+    worker.close()
+    assert b"other.example is on the list ads" in client.received
+
+
 def test_it_ends_when_what_runs_has_ended(worker):
     worker.begin()
     client = worker.reactor.connect(8080)
@@ -157,7 +174,7 @@ def test_without_a_master_it_serves_on_until_a_signal(worker, capfd):
 
 def test_its_log_is_begun_anew_and_so_is_standard_output(tmp_path):
     log = tmp_path / "log"
-    worker = Played(FILE.replace('"none"', f'"{log}"'))
+    worker = Played(parse(FILE.replace('"none"', f'"{log}"'), "edge.toml"))
     try:
         worker.begin()
         log.rename(tmp_path / "old")

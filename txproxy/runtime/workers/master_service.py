@@ -184,9 +184,10 @@ class MasterService(Service):
 
     def read_again(self) -> bool:
         """Let what the file says now take the place of what runs, in all workers; whether it is sound. What is wrong is
-        said in the log, and changes nothing. Without a file there is nothing to read.
+        said in the log, and changes nothing. Where there is none, each of them reads what options name.
         """
         if not self._file:
+            self._crew.tell("read again")
             return False
         try:
             config = load(self._file)

@@ -82,6 +82,8 @@ class WorkerProcess:
             self._reload(message)
         elif message.kind == "check files":
             self._service.check_files()
+        elif message.kind == "read again":
+            self._service.read_again()
         elif message.kind == "reopen":
             self._reopen(message.descriptors)
         elif message.kind == "drain":
