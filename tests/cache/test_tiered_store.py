@@ -104,6 +104,49 @@ def test_a_variant_that_memory_has_not_is_looked_for(store):
     assert len(store.variants(KEY)) == 2
 
 
+@pytest.mark.parametrize("data", [b"", b"hello", LARGE], ids=["empty", "small", "large"])
+def test_what_another_process_has_removed_is_not_at_hand(make, data):
+    one, two = make(), make()
+    one.put(written(one, data))
+    (kept,) = looked(two)
+    assert two.look(KEY, PLAIN) is None and two.is_ready(kept)
+    one.remove_key(KEY)
+    assert not two.is_ready(kept)
+    assert looked(two) == ()
+
+
+def test_what_another_process_has_put_in_its_place_is_found(make):
+    one, two = make(), make()
+    one.put(written(one, b"old"))
+    looked(two)
+    one.put(written(one, b"new"), one.variants(KEY)[0])
+    (entry,) = looked(two)
+    assert content(entry) == b"new"
+
+
+def test_of_what_another_process_has_removed_no_variant_stands_in(make):
+    # The one without Vary is for requests without these fields, and was chosen where there is no other.
+    one, two = make(), make()
+    for vary in ((), ((b"accept", b"text/css"),)):
+        one.put(written(one, b"old", vary=vary))
+    request = Headers([(b"Accept", b"text/css")])
+    assert len(looked(two, request=request)) == 2
+    one.remove_key(KEY)
+    looked(two, request=request)
+    assert looked(two) == ()
+
+
+def test_what_the_index_has_lost_is_at_hand_as_long_as_nobody_has_removed_it(make):
+    store = make()
+    store.put(written(store, b"hello"))
+    (entry,) = store.variants(KEY)
+    for number in range(100):
+        # More than there is room for where its hint stands.
+        store.disk.put(Entry(KEY[:10] + b"%022d" % number, head(), MemoryBody(b"x")))
+    assert store.disk.variants(KEY) == ()
+    assert store.is_ready(entry)
+
+
 @pytest.mark.parametrize("data", [b"hello", LARGE], ids=["small", "large"])
 def test_another_takes_its_place_in_both(make, data):
     store = make()

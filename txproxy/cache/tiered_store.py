@@ -62,11 +62,18 @@ class TieredStore:
 
     def look(self, key: bytes, request: Headers) -> Read | None:
         """Have at hand what may answer a ``request``; gives what has to be read first, if that takes time."""
-        variants = self.memory.variants(key)
-        entry = choose(variants, request) if variants else None
-        if entry is not None:
-            return self._ready(entry)
-        return self._read(key)
+        there = True
+        while True:
+            variants = self.memory.variants(key)
+            entry = choose(variants, request) if variants else None
+            if entry is None:
+                return self._read(key)
+            if self.is_ready(entry):
+                # What another process has in the place of one that is gone is to be known beside it.
+                return None if there else self._read(key)
+            # Its segment has gone, its bytes have left memory, or another process has removed it.
+            self.memory.remove(entry)
+            there = False
 
     def _read(self, key: bytes) -> Read | None:
         self.reads += 1
@@ -77,24 +84,27 @@ class TieredStore:
         return None
 
     def is_ready(self, entry: Entry) -> bool:
-        """Whether an entry that is at hand can be sent without waiting for the disk."""
+        """Whether an entry that is at hand can be sent without waiting for the disk, and no process has removed it."""
         body = entry.body
         if type(body) is not FileBody:
             return self._is_there(entry)
         now = self._clock()
-        if now >= body.ready_until:
-            if not self._is_there(entry):
-                return False
-            body.ready_until = now + _READY_FOR
+        if now < body.ready_until and (not isinstance(entry, DiskEntry) or self.disk.is_hinted_at(entry)):
+            return True
+        if not self._is_there(entry):
+            return False
+        body.ready_until = now + _READY_FOR
         return True
 
     def _is_there(self, entry: Entry) -> bool:
         bodies = bodies_on_disk(entry.body)
-        if not bodies:
-            return True
         try:
-            if isinstance(entry, DiskEntry) and not self.disk.is_there(entry):
-                return False
+            if isinstance(entry, DiskEntry):
+                disk = self.disk
+                if not (disk.is_there(entry) if bodies else disk.is_current(entry)):
+                    return False
+            if not bodies:
+                return True
             # Slices may have gone before the record that leads to them.
             alone = isinstance(entry, DiskEntry) and len(bodies) == 1
             if not alone and any(segment.removed for segment in segments_of(bodies)):
@@ -102,13 +112,6 @@ class TieredStore:
             return is_checked_late(entry.body) or all(body.check(wait=False) for body in bodies)
         except (NotInMemory, OSError):
             return False
-
-    def _ready(self, entry: Entry) -> Read | None:
-        if self.is_ready(entry):
-            return None
-        # Its segment has gone, or its bytes have left memory.
-        self.memory.remove(entry)
-        return self._read(entry.key)
 
     def take(self, entries: tuple[Entry, ...]) -> None:
         """These were read: have them at hand, if they are still there."""

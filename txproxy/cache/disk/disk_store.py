@@ -123,6 +123,18 @@ class DiskStore:
         except OSError:
             return False
 
+    def is_hinted_at(self, entry: DiskEntry) -> bool:
+        """Whether the index still leads to an entry, which somebody has kept. Then no process has removed it, or has
+        put another in its place. It costs little, and nothing is read.
+        """
+        return self._index.has(entry.hint)
+
+    def is_current(self, entry: DiskEntry) -> bool:
+        """Whether no process has removed an entry, or has put another in its place, also where the index has lost it.
+        NotInMemory is raised as by :meth:`is_there`.
+        """
+        return self.is_hinted_at(entry) or self.is_there(entry)
+
     @property
     def is_complete(self) -> bool:
         """Whether the index has all that there is."""

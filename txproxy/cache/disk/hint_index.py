@@ -192,6 +192,10 @@ class HintIndex:
         self._words[hint.slot] = word = _word(key, segment, offset, word & MOST_USES)
         return Hint(hint.slot, word)
 
+    def has(self, hint: Hint) -> bool:
+        """Whether it is still as it was, but for how often it was used."""
+        return _same_place(self._words[hint.slot], hint.word)
+
     def clear(self, hint: Hint) -> None:
         """Hint no more at what is not there."""
         if _same_place(self._words[hint.slot], hint.word):
