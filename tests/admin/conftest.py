@@ -53,7 +53,8 @@ class Client:
             lines = ("Host: localhost:9090", *lines)
         if body is not None:
             lines = (*lines, f"Content-Length: {len(body)}")
-        self.connection.send("\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""]).encode() + (body or b""))
+        head = "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""]).encode("utf-8", "surrogateescape")
+        self.connection.send(head + (body or b""))
         answers = read(self.connection.take())
         assert len(answers) < 2
         return answers[0] if answers else None

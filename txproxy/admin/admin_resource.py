@@ -82,8 +82,13 @@ async def _awaited(given: Awaitable[object]) -> object:
 
 
 def _fields(request: Any) -> Callable[[str], list[str]]:
-    """What a request has in the fields of a name."""
-    return lambda name: list(request.requestHeaders.getRawHeaders(name, []))
+    """What a request has in the fields of a name, whatever its bytes are."""
+    headers = request.requestHeaders
+    return lambda name: [_text(one) for one in headers.getRawHeaders(name.encode("ascii"), [])]
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
 
 
 def _verb(request: Any, verbs: dict[str, Verb]) -> Verb:
@@ -99,12 +104,12 @@ def _verb(request: Any, verbs: dict[str, Verb]) -> Verb:
 def _call(request: Any, verb: Verb, names: tuple[str, ...], trusted: bool) -> ApiCall:
     query = read_query(request.uri.partition(b"?")[2], verb.query)
     data = request.content.read()
-    accept = request.getHeader("accept") or ""
+    accept = _text(request.getHeader(b"accept") or b"")
     if verb.body is None:
         if data:
             raise ApiFault(400, "there is a body; accepted is none")
         return ApiCall(names, query, {}, trusted, accept)
-    body = read_body(request.getHeader("content-type") or "", data, verb.body)
+    body = read_body(_text(request.getHeader(b"content-type") or b""), data, verb.body)
     return ApiCall(names, query, body, trusted, accept)
 
 
