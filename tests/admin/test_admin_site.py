@@ -1,9 +1,15 @@
 """The server under the admin API: what it bounds."""
 
+import pytest
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
 
-from txproxy.admin.admin_site import MOST_BODY, MOST_CLIENTS
-from txproxy.admin.api_paths import Verb
+from tests.admin.conftest import Client
+from txproxy.admin.access_checks import Access
+from txproxy.admin.admin_resource import AdminResource
+from txproxy.admin.admin_site import MOST_BODY, MOST_CLIENTS, AdminSite
+from txproxy.admin.api_paths import ApiPaths, Verb
+from txproxy.config.admin_endpoint import AdminConfig
 
 POST = "POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
@@ -51,22 +57,38 @@ def test_a_client_that_says_nothing_is_closed(serve, clock):
     assert client.connection.closed
 
 
-def test_there_are_so_many_clients_at_once(clock):
-    from tests.admin.conftest import Client
-    from txproxy.admin.access_checks import Access
-    from txproxy.admin.admin_resource import AdminResource
-    from txproxy.admin.admin_site import AdminSite
-    from txproxy.admin.api_paths import ApiPaths
-    from txproxy.config.admin_endpoint import AdminConfig
-
-    site = AdminSite(AdminResource(ApiPaths([]), Access(AdminConfig(listen="127.0.0.1:1"))), clock)
-    clients = [Client(clock, site) for _ in range(MOST_CLIENTS)]
-    assert site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1)) is None
-    clients[0].connection.drop()
-    Client(clock, site)
+@pytest.fixture
+def site(clock):
+    """One whose path ``/wait`` is answered never."""
+    verbs = [Verb("GET", "/wait", lambda call: Deferred()), Verb("GET", "/x", lambda call: {})]
+    site = AdminSite(AdminResource(ApiPaths(verbs), Access(AdminConfig(listen="127.0.0.1:1"))), clock)
+    yield site
     site.abort()
     clock.advance(1)
-    assert all(client.connection.closed for client in clients)
+    assert not site.protocols and not clock.getDelayedCalls()
+
+
+def test_who_is_silent_makes_room(site, clock):
+    clients = [Client(clock, site) for _ in range(MOST_CLIENTS)]
+    assert clients[0].ask("GET", "/wait") is None
+    clients[1].connection.send(b"GET /x HTTP/1.1\r\n")
+    assert clients[2].ask("GET", "/x").status == 200
+    more = [Client(clock, site) for _ in range(2)]
+    clock.advance(0)
+    assert [one.connection.closed for one in clients] == [False, True, True, *[False] * (MOST_CLIENTS - 3)]
+    assert [one.ask("GET", "/x").status for one in more] == [200, 200]
+    assert len(site.protocols) == MOST_CLIENTS
+
+
+def test_of_those_who_are_answered_there_are_so_many_at_once(site, clock):
+    clients = [Client(clock, site) for _ in range(MOST_CLIENTS)]
+    for one in clients:
+        assert one.ask("GET", "/wait") is None
+    assert site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1)) is None
+    clients[0].connection.drop()
+    assert Client(clock, site).ask("GET", "/x").status == 200
+    clock.advance(0)
+    assert not any(one.connection.closed for one in clients[1:])
 
 
 def test_what_is_no_request_is_refused_without_a_word_of_who_refuses(serve):

@@ -12,7 +12,7 @@ from twisted.web.server import Request, Site
 from txproxy.admin.api_call import JSON, written
 
 MOST_BODY: Final = 1 << 20
-# So many clients at once: those that come then are closed.
+# So many clients at once: when more come, those are closed who have been there longest without a request at work.
 MOST_CLIENTS: Final = 64
 # After so many seconds without a byte between two requests, or within one, a client is closed.
 _PATIENCE: Final = 60.0
@@ -49,6 +49,10 @@ class AdminRequest(Request):
         if self._size <= MOST_BODY:
             self.setHeader(b"Date", datetimeToString())
             channel: Any = self.channel
+            at_work: set[Any] = channel.site.at_work
+            client = channel.transport
+            at_work.add(client)
+            self.notifyFinish().addBoth(lambda _: at_work.discard(client))
             channel.site.resource.render(self)
 
 
@@ -56,6 +60,11 @@ class _Quiet(Site):
     """Keeps no log: who asks each second whether all is well would fill one."""
 
     displayTracebacks = False
+
+    def __init__(self, resource: Resource, **options: Any) -> None:
+        super().__init__(resource, **options)
+        # those whose request is just being answered
+        self.at_work: set[Any] = set()
 
     def startFactory(self) -> None:
         """There is no time of a log to keep."""
@@ -73,13 +82,27 @@ class AdminSite(WrappingFactory):
     noisy = False
 
     def __init__(self, resource: Resource, reactor: Any) -> None:
-        site = _Quiet(resource, requestFactory=AdminRequest, timeout=_PATIENCE, reactor=reactor)
-        site.noisy = False
-        super().__init__(site)
+        self._site = _Quiet(resource, requestFactory=AdminRequest, timeout=_PATIENCE, reactor=reactor)
+        self._site.noisy = False
+        super().__init__(self._site)
+        # those who are to go, and have not yet
+        self._leaving: set[Any] = set()
 
     def buildProtocol(self, addr: Any) -> Any:
-        """A protocol for a new client; none where there are too many."""
-        return super().buildProtocol(addr) if len(self.protocols) < MOST_CLIENTS else None
+        """A protocol for a new client; none where all that there may be are being answered."""
+        if len(self.protocols) - len(self._leaving) >= MOST_CLIENTS:
+            # Who is silent is not to keep out those who ask whether all is well.
+            silent = next((one for one in self.protocols if one not in self._site.at_work | self._leaving), None)
+            if silent is None:
+                return None
+            self._leaving.add(silent)
+            silent.transport.abortConnection()
+        return super().buildProtocol(addr)
+
+    def unregisterProtocol(self, client: Any) -> None:
+        """See ``twisted.protocols.policies.WrappingFactory``."""
+        self._leaving.discard(client)
+        super().unregisterProtocol(client)
 
     def abort(self) -> None:
         """Close all clients, at once."""

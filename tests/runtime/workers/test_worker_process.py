@@ -123,7 +123,9 @@ def test_without_a_file_it_reads_again_what_options_name(tmp_path):
     names = tmp_path / "ads.txt"
     names.write_text("ads.example\n")
     listener = ForwardListener(
-        listen=("tcp:8080",), access_log="none", policy=ForwardPolicy(filters=(str(names),), allow_clients=("0.0.0.0/0",))
+        listen=("tcp:8080",),
+        access_log="none",
+        policy=ForwardPolicy(filters=(str(names),), allow_clients=("0.0.0.0/0",)),
     )
     worker = Played(Config(listeners=(listener,)))
     worker.begin()
