@@ -1,5 +1,6 @@
 """What a record says between its lines."""
 
+import pytest
 from twisted.internet.address import IPv6Address
 
 from tests.observe.log_formats.records import Connection, attempt, head, record, response
@@ -58,6 +59,26 @@ def test_fields_of_the_response():
     assert (facts.media_type(one), facts.response_field(one, b"x-request-id")) == (b"Text/HTML", b"1")
     assert (facts.media_type(record()), facts.request_id(record())) == (None, None)
     assert facts.request_id(record(head(b"X-Request-Id: 2"), response=response())) == b"2"
+
+
+@pytest.mark.parametrize(
+    ("lines", "value"),
+    [
+        ([b"X-A: 1", b"B: 2"], b"1"),
+        ([b"B: 2", b"x-a: 1"], b"1"),
+        ([b"B: x-a: 3", b"X-A: 1", b"C: d"], b"1"),
+        ([b"X-A: 1", b"x-A: 2"], b"1, 2"),
+        ([b"B: 1", b"x-A: 1", b"X-a: 2"], b"1, 2"),
+        ([b"B: x-a: 3"], None),
+        ([b"X-A-B: 3"], None),
+        ([b"Y-X-A: 3"], None),
+        ([b"X-A: "], b""),
+        ([], None),
+    ],
+)
+def test_fields_are_found_without_an_index(lines, value):
+    assert facts.response_field(record(response=response(*lines)), b"x-a") == value
+    assert response(*lines).headers.get(b"x-a") == value
 
 
 def test_upstreams_are_named_by_address_where_that_is_known():

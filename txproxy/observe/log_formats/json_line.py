@@ -87,11 +87,9 @@ class JsonLines:
 
     def exchange(self, record: ExchangeRecord, now: float) -> bytes:
         """The line of a finished exchange."""
-        request, context, outcome, response = record.request, record.context, record.outcome, record.response
-        index = request.headers.index
-        identifier = index.get(b"x-request-id")
-        if response is not None:
-            identifier = response.headers.index.get(b"x-request-id", identifier)
+        context, outcome = record.context, record.outcome
+        index = record.request.headers.index
+        identifier = facts.response_field(record, b"x-request-id") or index.get(b"x-request-id")
         said = _LINE % (
             self._time(None, now).decode("ascii"),
             int(now * 1000) % 1000,

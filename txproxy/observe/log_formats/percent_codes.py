@@ -110,8 +110,7 @@ def _url(record: ExchangeRecord, now: float) -> bytes:
 
 
 def _media_type(record: ExchangeRecord, now: float) -> bytes | None:
-    response = record.response
-    value = None if response is None else response.headers.index.get(b"content-type")
+    value = facts.response_field(record, b"content-type")
     return value if value is None or b";" not in value else facts.media_type(record)
 
 

@@ -107,7 +107,21 @@ def response_head_size(record: ExchangeRecord) -> int:
 
 def response_field(record: ExchangeRecord, name: bytes) -> bytes | None:
     """The value of a field of the response; ``name`` in lower case."""
-    return None if record.response is None else record.response.headers.index.get(name)
+    response = record.response
+    if response is None:
+        return None
+    # Heads that are only sent have no index, and to make one takes longer than all of a line.
+    block = response.headers.block
+    lower = block.lower()
+    if name not in lower:
+        return None
+    start = name + b": "
+    at = 0 if lower.startswith(start) else lower.find(b"\r\n" + start) + 2
+    if at == 1 or lower.find(b"\r\n" + start, at) >= 0:
+        # Part of something else, or there more than once.
+        return response.headers.index.get(name)
+    end = block.find(b"\r\n", at)
+    return block[at + len(start) : end if end >= 0 else len(block)]
 
 
 def media_type(record: ExchangeRecord) -> bytes | None:
