@@ -21,6 +21,7 @@ from txproxy.cli.options.forward import ForwardOptions
 from txproxy.cli.options.pools import ReverseOptions, TcpOptions
 from txproxy.cli.options.run import RunOptions
 from txproxy.cli.options.shared import Mode, say
+from txproxy.cli.service_manager import ServiceManager
 from txproxy.components.values import brief, hint
 from txproxy.errors import ConfigError, masked
 from txproxy.observe.log_destinations import STANDARD_OUTPUT
@@ -118,6 +119,7 @@ class CommandLineService(MultiService):
         self._service = service
         self._twistd = twistd
         self._log: TwistdLog | None = None
+        self._manager = ServiceManager(os.environ)
         # the one that is tried, to take this one's place
         self._program: Program | None = None
         service.setServiceParent(self)
@@ -208,6 +210,7 @@ class CommandLineService(MultiService):
         except ConfigError as fault:
             self._give_up(str(fault))
         _soon(hear_signals)
+        _soon(self._say_ready)
         # What start-up has made stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -216,6 +219,8 @@ class CommandLineService(MultiService):
         """Drain; who asks a second time does not want to wait for that."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._hurry)
+        self._manager.stopping()
+        self._manager.stop()
         logs = self._logs()
         return super().stopService().addBoth(lambda _: self._settle(logs))
 
@@ -241,7 +246,22 @@ class CommandLineService(MultiService):
     def _hang_up(self, *_: object) -> None:
         _soon(self._reopen)
         _soon(self._service.check_files)
-        _soon(self._service.read_again)
+        _soon(self._read_again)
+
+    def _say_ready(self) -> None:
+        from twisted.internet import reactor
+
+        if self.running:
+            self._manager.ready()
+            self._manager.watch(reactor)
+
+    def _read_again(self) -> None:
+        self._manager.reloading()
+        self._service.read_again()
+        if isinstance(self._service, MasterService):
+            self._service.when_taken().addCallback(lambda _: self._manager.ready())
+        else:
+            self._manager.ready()
 
     def _replace_program(self, *_: object) -> None:
         _soon(self._try_program)
@@ -263,6 +283,7 @@ class CommandLineService(MultiService):
             _log.error("the program is not replaced: the one that is installed does not begin")
             return
         _log.info("the program that is installed takes this one's place")
+        self._manager.reloading()
         service.hand_over().leave(os.environ)
         self._settle(self._logs())
         try:

@@ -358,3 +358,53 @@ def test_one_process_says_that_it_cannot_be_replaced(run_proxy):
     proxy.process.send_signal(signal.SIGUSR2)
     proxy.says("the program is not replaced: that needs 2 workers or more")
     assert proxy.process.poll() is None
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_service_manager_is_told_what_it_waits_for(processes, tmp_path, monkeypatch, workers):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(DEADLINE)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        file, port = tmp_path / "proxy.toml", free_port()
+        file.write_text(FILE.format(workers=workers, port=port, more=""))
+        process = processes(sys.executable, "-m", "txproxy", "run", "--config", "proxy.toml", cwd=tmp_path)
+        assert manager.recv(100) == b"READY=1"
+        with socket.create_connection(("127.0.0.1", port), DEADLINE) as connection:
+            assert answer(connection)
+        process.send_signal(signal.SIGHUP)
+        assert manager.recv(100).startswith(b"RELOADING=1\n") and manager.recv(100) == b"READY=1"
+        if workers > 1:
+            # The process stays, and so does whoever is told of it.
+            process.send_signal(signal.SIGUSR2)
+            assert manager.recv(100).startswith(b"RELOADING=1\n") and manager.recv(100) == b"READY=1"
+        process.send_signal(signal.SIGTERM)
+        assert manager.recv(100) == b"STOPPING=1"
+        assert process.wait(DEADLINE) is not None
+
+
+def test_a_socket_that_the_service_manager_has_opened_is_served_and_left_to_it(tmp_path):
+    ours, theirs = '"127.0.0.1:0", "unix:web.sock"', '"systemd:domain=INET:name=web"'
+    (tmp_path / "proxy.toml").write_text(FILE.format(workers=2, port=0, more="").replace(ours, theirs))
+    # As the service manager does it: the first socket is descriptor 3, and the process is named (sd_listen_fds(3)).
+    code = (
+        "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1', "
+        "LISTEN_FDNAMES='web'); os.execv(sys.executable, [sys.executable, '-m', 'txproxy', *sys.argv[2:]])"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as opened:
+        opened.set_inheritable(True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(opened.fileno()), "run", "--config", "proxy.toml"],
+            cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=[opened.fileno()],
+        )  # fmt: skip
+        try:
+            with socket.create_connection(opened.getsockname(), DEADLINE) as connection:
+                assert answer(connection)
+            process.terminate()
+            assert process.wait(DEADLINE) is not None
+            # Who connects now waits for the next start.
+            with socket.create_connection(opened.getsockname(), DEADLINE):
+                opened.accept()[0].close()
+        finally:
+            process.kill()
+            process.wait()

@@ -185,6 +185,22 @@ def test_a_worker_that_refuses_makes_room_for_one_that_has_it(master):
     assert [[kind for kind, _, _ in told] for told in played.heard()] == [["drain"], [], ["sockets"]]
 
 
+def test_one_that_ends_before_it_has_said_so_is_not_waited_for(master):
+    played = master()
+    played.read_again(MORE)
+    taken = []
+    played.service.when_taken().addCallback(taken.append)
+    played.mould.workers[0].says("taken", 1)
+    assert not taken
+    with capturedLogs() as events:
+        played.mould.workers[1].ends()
+    assert taken and formatEvent(events[-1]) == f"{played.file} was read again, and runs"
+    played.mould.turn()
+    # Once more there is nobody to wait for.
+    played.service.when_taken().addCallback(taken.append)
+    assert len(taken) == 2
+
+
 def test_more_workers_get_sockets_and_less_of_them_leave(master):
     played = master()
     played.read_again(FILE.replace("workers = 2", "workers = 3"))

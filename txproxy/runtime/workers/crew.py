@@ -76,7 +76,7 @@ class Greeting(Protocol):
 
 class Crew:
     """So many workers as :meth:`resize` says, of the configuration in :meth:`configure`. ``greet`` has what each gets
-    first, and ``heard`` gets what it says.
+    first, and ``heard`` gets what it says, and ``gone`` when it has ended.
     """
 
     def __init__(
@@ -269,6 +269,7 @@ class Crew:
             if place is not None and place.member is member:
                 place.member = None
                 self._replace(member, place)
+                self._heard(member.number, Message("gone"))
         self._look_for_the_end()
 
     def _replace(self, member: _Member, place: _Place) -> None:

@@ -56,6 +56,7 @@ class MasterService(Service):
         self._revision = 0
         # the workers that have not said yet what has become of the last revision
         self._awaited: set[int] = set()
+        self._waiting: list[Deferred[None]] = []
         self._timer: IDelayedCall | None = None
 
     @property
@@ -236,8 +237,20 @@ class MasterService(Service):
         self._crew.resize(config.workers)
         self._look_whether_taken()
 
+    def when_taken(self) -> Deferred[None]:
+        """Fires when all workers have what was reloaded last, which may be by now."""
+        taken: Deferred[None] = Deferred()
+        if self._awaited:
+            self._waiting.append(taken)
+        else:
+            taken.callback(None)
+        return taken
+
     def _heard(self, number: int, message: Message) -> None:
-        if message.kind == "taken" and message.content == self._revision:
+        if message.kind == "gone" or (message.kind == "taken" and message.content == self._revision):
+            # Who takes the place of one that has ended has the revision from the start.
+            if number not in self._awaited:
+                return
             self._awaited.discard(number)
             self._look_whether_taken()
         elif message.kind == "refused":
@@ -251,10 +264,15 @@ class MasterService(Service):
                 self._look_whether_taken()
 
     def _look_whether_taken(self) -> None:
-        # Who ends has a successor, which has it from the start.
+        # One worker less has nothing to say.
         self._awaited.intersection_update(self._crew.numbers)
-        if not self._awaited and self._file:
+        if self._awaited:
+            return
+        if self._file:
             _log.info("{file} was read again, and runs", file=self._file)
+        waiting, self._waiting = self._waiting, []
+        for taken in waiting:
+            taken.callback(None)
 
     # -- the end
 
