@@ -31,7 +31,7 @@ from txproxy.runtime.proxy_service import ProxyService
 from txproxy.runtime.workers.inheritance import Inheritance
 from txproxy.runtime.workers.master_service import MasterService
 from txproxy.runtime.workers.process_names import name_process
-from txproxy.runtime.workers.program import Program, hear_signals, is_tried
+from txproxy.runtime.workers.program import Program, hear_signals, hold_signals, is_tried
 
 _log = Logger()
 # How long to wait for who does not take the last lines of a log, in seconds.
@@ -141,6 +141,9 @@ class CommandLineService(MultiService):
 
     def privilegedStartService(self) -> None:
         """Listen; an address that is taken ends the process with one line."""
+        if isinstance(self._service, MasterService):
+            # One that ends the master before its reactor hears it would leave workers that serve on. Before any thread.
+            hold_signals()
         if self._log is not None:
             # Daemons have been made: there may be threads from now on.
             self._log.file.begin()

@@ -408,3 +408,21 @@ def test_a_socket_that_the_service_manager_has_opened_is_served_and_left_to_it(t
         finally:
             process.kill()
             process.wait()
+
+
+def test_who_is_told_to_end_while_it_begins_leaves_nobody_behind(processes, tmp_path):
+    (tmp_path / "proxy.toml").write_text(FILE.format(workers=2, port=free_port(), more=""))
+    process = processes(sys.executable, "-m", "txproxy", "run", "--config", "proxy.toml", cwd=tmp_path)
+    mould = until(lambda: [*children(process.pid)], "it has begun")[0]
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(DEADLINE) is not None
+    until(lambda: not Path(f"/proc/{mould}/fd").exists(), "the mould has ended")
+    # Whoever was forked in the same folder by then has ended as well.
+    here = [entry for entry in Path("/proc").glob("[0-9]*/cwd") if _leads_to(entry, tmp_path)]
+    assert here == [] and not (tmp_path / "web.sock").exists()
+
+
+def _leads_to(link, folder):
+    with contextlib.suppress(OSError):
+        return link.readlink() == folder
+    return False

@@ -14,11 +14,14 @@ program.begin()
 """
 HELD = """
 import os, signal
-from txproxy.runtime.workers.program import hear_signals
+from txproxy.runtime.workers.program import hear_signals, hold_signals, is_told_to_end
 signal.signal(signal.SIGUSR2, lambda *_: print("heard"))
-signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+signal.signal(signal.SIGTERM, lambda *_: None)
+hold_signals()
 os.kill(os.getpid(), signal.SIGUSR2)
-print("held")
+print("held", is_told_to_end())
+os.kill(os.getpid(), signal.SIGTERM)
+print(is_told_to_end())
 hear_signals()
 """
 
@@ -40,4 +43,19 @@ def test_a_daemon_stays_one_by_not_being_made_one_again():
 def test_signals_that_were_held_are_heard_later(tmp_path):
     # Of several threads another one would have it at once.
     done = subprocess.run([sys.executable, "-c", HELD], cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert (done.stdout, done.stderr) == ("held\nheard\n", "")
+    assert (done.stdout, done.stderr) == ("held False\nTrue\nheard\n", "")
+
+
+def test_one_that_cannot_be_tried_is_said(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    said = []
+    program = Program(["txproxy"], {"nodaemon": 1}, "/")
+    program.tried(Refusing()).addCallback(said.append)
+    assert said == ["no such program"]
+
+
+class Refusing:
+    """A reactor that starts no program."""
+
+    def spawnProcess(self, *words):
+        raise OSError("no such program")

@@ -23,6 +23,7 @@ from txproxy.errors import ConfigError
 from txproxy.runtime.workers.channel import Channel, Message, channel_pair, encoded
 from txproxy.runtime.workers.inheritance import OldWorker
 from txproxy.runtime.workers.mould_start import Running, start_mould
+from txproxy.runtime.workers.program import is_told_to_end
 
 _log = Logger()
 # Who has served for so long has not failed at once, in seconds.
@@ -32,6 +33,8 @@ _FREE: Final = 3
 # Before the next try of a worker that fails again and again: the first time, and at the most, in seconds.
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 30.0
+# How often to look whether it is to end meanwhile, in milliseconds.
+_LOOK_EVERY: Final = 100
 # How long to wait for the rest of a message, in seconds.
 _LAST_WORDS: Final = 1.0
 # How long to wait for the first worker, in seconds.
@@ -305,16 +308,18 @@ class Crew:
         self._fault = text
 
     def wait_until_served(self) -> None:
-        """Before the reactor runs: wait for the first worker that serves. ``ConfigError`` if there is none."""
+        """Before the reactor runs: wait for the first worker that serves, or for a signal to end. ``ConfigError`` if
+        there is none.
+        """
         end = monotonic() + _PATIENCE
-        while not self._served:
+        while not self._served and not is_told_to_end():
             if self._fault is not None:
                 raise ConfigError(self._fault)
             channels = {channel.fileno(): channel for channel in self._channels()}
             poller = select.poll()
             for descriptor, channel in channels.items():
                 poller.register(descriptor, select.POLLIN | (select.POLLOUT if channel.waiting else 0))
-            for descriptor, event in poller.poll(max(0, int(1000 * (end - monotonic())))):
+            for descriptor, event in poller.poll(_LOOK_EVERY):
                 if event & select.POLLOUT:
                     channels[descriptor].doWrite()
                 if event & ~select.POLLOUT and not channels[descriptor].closed:

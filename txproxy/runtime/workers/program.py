@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.utils import getProcessOutputAndValue
 
 _TRIED: Final = "TXPROXY_TRIED"
@@ -42,13 +42,12 @@ class Program:
         environment = {**os.environ, _TRIED: "1"}
         program, *words = self._words
         trying: Deferred[tuple[bytes, bytes, int]]
-        trying = getProcessOutputAndValue(program, words, environment, self._folder, reactor)
-        return trying.addCallback(_fault)
+        trying = maybeDeferred(getProcessOutputAndValue, program, words, environment, self._folder, reactor)
+        return trying.addCallbacks(_fault, lambda failure: failure.getErrorMessage())
 
     def begin(self) -> None:
         """Be it. An ``OSError`` says why that cannot be."""
-        # Signals that come by then wait until somebody hears them.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+        hold_signals()
         if self._pid_file:
             # twistd does not begin where its file names a process, and writes another.
             with suppress(OSError):
@@ -58,6 +57,16 @@ class Program:
             os.execv(self._words[0], self._words)
         finally:
             hear_signals()
+
+
+def hold_signals() -> None:
+    """Those that come from now on wait until somebody hears them, here and in threads that begin from now on."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+
+
+def is_told_to_end() -> bool:
+    """Whether a signal to that end waits to be heard."""
+    return not signal.sigpending().isdisjoint((signal.SIGINT, signal.SIGTERM))
 
 
 def hear_signals() -> None:
