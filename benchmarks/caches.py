@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from benchmarks.origin import Site
+from benchmarks.origin import NGINX_START, Site
 from benchmarks.servers import NGINX_USER, ROOT, written
 
 ROOM = 64
 """What each may keep, in MB; more than enough for all that is asked for."""
 
 _NGINX = """
-{user}daemon off;
-worker_processes 1;
-pid {directory}/{name}.pid;
-error_log {directory}/{name}.log crit;
-events {{ worker_connections 16384; }}
-http {{
-    access_log off;
-    client_body_temp_path {directory}/{name}-body;
-    proxy_temp_path {directory}/{name}-proxy;
-    fastcgi_temp_path {directory}/{name}-fastcgi;
-    uwsgi_temp_path {directory}/{name}-uwsgi;
-    scgi_temp_path {directory}/{name}-scgi;
     sendfile on;
     tcp_nopush on;
-    keepalive_requests 1000000000;
     {open_files}
     proxy_cache_path {files}/{name}-cache levels=1:2 keys_zone=kept:10m max_size={room}m use_temp_path=off;
     upstream origin {{ server 127.0.0.1:{origin}; keepalive 128; keepalive_requests 1000000000; }}
@@ -77,7 +64,7 @@ def nginx(
     site: Site, name: str, port: int, open_files: bool = False, collapsing: bool = False, on_disk: bool = False
 ) -> list[str]:
     """proxy_cache with its files in memory, or ``on_disk``; it opens one for a hit unless it keeps ``open_files``."""
-    text = _NGINX.format(
+    text = (NGINX_START + _NGINX).format(
         user=NGINX_USER,
         directory=site.directory,
         files=site.directory if on_disk else site.memory,

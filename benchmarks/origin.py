@@ -15,22 +15,26 @@ LARGE_SIZE = 100 * 1000
 KEPT = {"1k": 1000, "100k": 100 * 1000, "1m": 1000 * 1000}
 """What may be kept, below ``/kept/``: name and size."""
 
-_CONFIG = """
+NGINX_START = """
 {user}daemon off;
 worker_processes 1;
-pid {directory}/origin.pid;
-error_log {directory}/origin.log crit;
+pid {directory}/{name}.pid;
+error_log {directory}/{name}.log crit;
 events {{ worker_connections 16384; }}
 http {{
     access_log off;
-    client_body_temp_path {directory}/origin-body;
-    proxy_temp_path {directory}/origin-proxy;
-    fastcgi_temp_path {directory}/origin-fastcgi;
-    uwsgi_temp_path {directory}/origin-uwsgi;
-    scgi_temp_path {directory}/origin-scgi;
+    client_body_temp_path {directory}/{name}-body;
+    proxy_temp_path {directory}/{name}-proxy;
+    fastcgi_temp_path {directory}/{name}-fastcgi;
+    uwsgi_temp_path {directory}/{name}-uwsgi;
+    scgi_temp_path {directory}/{name}-scgi;
+    keepalive_requests 1000000000;
+"""
+"""How the configuration of each nginx here begins: with one worker, and all its files in one directory."""
+
+_CONFIG = """
     sendfile on;
     tcp_nopush on;
-    keepalive_requests 1000000000;
     keepalive_timeout 3600;
     open_file_cache max=10;
     server {{
@@ -98,7 +102,7 @@ def start_origin(
         bulk.truncate(bulk_size)
     port = free_port()
     config = directory / "origin.conf"
-    config.write_text(_CONFIG.format(user=user, directory=directory, port=port))
+    config.write_text((NGINX_START + _CONFIG).format(user=user, directory=directory, name="origin", port=port))
     certificate, key = make_certificate(directory)
     program = programs.start("origin", ["nginx", "-p", str(directory), "-c", str(config)], cores.load, port)
     return Site(directory, memory, port, certificate, key), program

@@ -5,25 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from benchmarks.origin import Site
+from benchmarks.origin import NGINX_START, Site
 
 ROOT = os.geteuid() == 0
 NGINX_USER = "user root;\n" if ROOT else ""
 
 _NGINX = """
-{user}daemon off;
-worker_processes 1;
-pid {directory}/{name}.pid;
-error_log {directory}/{name}.log crit;
-events {{ worker_connections 16384; }}
-http {{
-    access_log off;
-    client_body_temp_path {directory}/{name}-body;
-    proxy_temp_path {directory}/{name}-proxy;
-    fastcgi_temp_path {directory}/{name}-fastcgi;
-    uwsgi_temp_path {directory}/{name}-uwsgi;
-    scgi_temp_path {directory}/{name}-scgi;
-    keepalive_requests 1000000000;
     upstream origin {{ server 127.0.0.1:{origin}; keepalive 128; keepalive_requests 1000000000; }}
     server {{
         listen 127.0.0.1:{port} {tls} backlog=4096;
@@ -101,7 +88,7 @@ def written(site: Site, name: str, text: str) -> Path:
 def nginx(site: Site, name: str, port: int, tls: bool) -> list[str]:
     """A reverse proxy with kept-alive connections to the origin."""
     certificate = f"ssl_certificate {site.certificate}; ssl_certificate_key {site.key}; ssl_protocols TLSv1.3;"
-    text = _NGINX.format(
+    text = (NGINX_START + _NGINX).format(
         user=NGINX_USER,
         directory=site.directory,
         name=name,
