@@ -13,19 +13,19 @@ from txproxy.cache.changes.invalidation import SAFE_METHODS
 from txproxy.cache.keys import sent_path
 from txproxy.cache.parts.partial_content import asked_range, has_wanted, to_complete
 from txproxy.cache.parts.parts_body import is_checked_late, is_incomplete
-from txproxy.cache.policy import FOR_FORWARD, FOR_REVERSE, CachePolicy
+from txproxy.cache.policy import CachePolicy
 from txproxy.cache.reuse import Use, may_stand_in, use_of, wants_stored_alone
 from txproxy.cache.stored import Entry
 from txproxy.interfaces.answers import Answer, Refusal, RelayedAnswer
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.middleware import FORWARD, Handler, IComposedMiddleware
+from txproxy.interfaces.middleware import Handler, IComposedMiddleware
 from txproxy.interfaces.plan import Decision
 from txproxy.proxy.caching.asking import Asking
 from txproxy.proxy.caching.delivery import is_in_memory, stored_answer
 from txproxy.proxy.caching.filling.fill_keeping import part_key
 from txproxy.proxy.caching.filling.fill_sharing import PART_NOT_SHARED, FillSharing
 from txproxy.proxy.caching.filling.sought import Sought
-from txproxy.proxy.caching.hot_answers import NOT_PLAIN, HotAnswer, HotAnswers
+from txproxy.proxy.caching.hot_answers import NOT_PLAIN, HotAnswer, Scope
 from txproxy.proxy.caching.passing import (
     HeadFilter,
     LearnedFilter,
@@ -35,7 +35,7 @@ from txproxy.proxy.caching.passing import (
     UnsafeFilter,
 )
 from txproxy.proxy.caching.purge_requests import purged
-from txproxy.proxy.caching.request_keys import RequestKeys, keyed_request, may_fill, told_device
+from txproxy.proxy.caching.request_keys import keyed_request, may_fill, told_device
 from txproxy.proxy.caching.shared_cache import Learned, PolicyOf, SharedCache
 from txproxy.proxy.caching.slice_checks import unchecked_parts
 from txproxy.proxy.caching.stored_reader import Reader
@@ -60,24 +60,14 @@ class CacheMiddleware:
         self.cache = cache
         self._known = frozenset(rules)
         self.policy_of = policy_of or cache.policy_of
-        self._hot: dict[str, HotAnswers] = {}
-        self._rules: dict[str, set[str]] = {}
+        self._scopes: dict[str, Scope] = {}
 
     def within(self, handler: Handler, scope: str, services: Any) -> Handler:
         """See :class:`txproxy.interfaces.IComposedMiddleware`."""
-        return _Caching(self, handler, scope, services)
-
-    def rules(self, scope: str) -> set[str]:
-        """The names of routes or rules by which something was asked for in one scope."""
-        return self._rules.setdefault(scope, {*self._known})
-
-    def hot_answers(self, scope: str) -> HotAnswers:
-        """Those of one scope: what was answered under other policies is none of them."""
-        return self._hot.setdefault(scope, HotAnswers())
-
-
-def _usual(policy: CachePolicy) -> PolicyOf:
-    return lambda request, context: policy
+        known = self._scopes.get(scope)
+        if known is None:
+            known = self._scopes[scope] = Scope(scope, {*self._known})
+        return _Caching(self.cache, self.policy_of or known.usual, known, handler, services).handle
 
 
 def _later_body(entry: Entry) -> BytesSource:
@@ -92,17 +82,22 @@ class _Caching:
 
     __slots__ = ("_cache", "_policy_of", "_handle", "_services", "_reverse", "_hot", "_keys", "_sharing")
 
-    def __init__(self, middleware: CacheMiddleware, handle: Handler, scope: str, services: Services) -> None:
-        self._cache = middleware.cache
-        self._policy_of = middleware.policy_of or _usual(FOR_FORWARD if scope == FORWARD else FOR_REVERSE)
+    # In forward mode there is one for each request.
+    def __init__(
+        self, cache: SharedCache, policy_of: PolicyOf, scope: Scope, handle: Handler, services: Services
+    ) -> None:
+        self._cache = cache
+        self._policy_of = policy_of
         self._handle = handle
         self._services = services
-        self._reverse = scope != FORWARD
-        self._hot = middleware.hot_answers(scope)
-        self._keys = RequestKeys(scope, middleware.rules(scope))
-        self._sharing = FillSharing(middleware.cache, services, handle)
+        self._reverse = scope.reverse
+        self._hot = scope.hot
+        self._keys = scope.keys
+        self._sharing = FillSharing(cache, services, handle)
 
-    def __call__(self, request: RequestHead, context: RequestContext) -> Decision:
+    # A method by its name is called for less than an object.
+    def handle(self, request: RequestHead, context: RequestContext) -> Decision:
+        """What becomes of a request."""
         # Upstreams of a reverse proxy are not told of the scheme that a target names.
         scheme = None if self._reverse else request.scheme
         hot = self._hot.get((request.path, request.authority, scheme, context.scheme, context.rule))

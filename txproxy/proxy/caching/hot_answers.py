@@ -11,10 +11,13 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from txproxy.cache.answering.cache_status import CacheVerdict
+from txproxy.cache.policy import FOR_FORWARD, FOR_REVERSE, CachePolicy
 from txproxy.cache.stored import Entry
 from txproxy.interfaces.answers import RelayedAnswer
+from txproxy.interfaces.middleware import FORWARD
 from txproxy.proxy.caching.delivery import whole_answer
-from txproxy.proxy.caching.shared_cache import SharedCache
+from txproxy.proxy.caching.request_keys import RequestKeys
+from txproxy.proxy.caching.shared_cache import PolicyOf, SharedCache
 from txproxy.wire.message import ResponseHead
 
 # By what is asked for: path, authority, schemes and the name of the route or rule.
@@ -118,3 +121,19 @@ class HotAnswers:
             self._answers.clear()
             self._bytes = 0
         self._answers[asked] = what
+
+
+class Scope:
+    """What the requests of one scope have in common: their keys, and what was answered under its policies."""
+
+    __slots__ = ("usual", "reverse", "hot", "keys")
+
+    def __init__(self, scope: str, rules: set[str]) -> None:
+        self.reverse = scope != FORWARD
+        self.usual = _usual(FOR_REVERSE if self.reverse else FOR_FORWARD)
+        self.hot = HotAnswers()
+        self.keys = RequestKeys(scope, rules)
+
+
+def _usual(policy: CachePolicy) -> PolicyOf:
+    return lambda request, context: policy
