@@ -92,3 +92,14 @@ def test_however_they_are_made_they_are_the_same(pairs: list[tuple[bytes, bytes]
         expected = [value for other, value in pairs if other.lower() == name.lower()]
         assert checked.get_all(name.lower()) == expected
         assert checked.get(name.lower()) == b", ".join(expected)
+
+
+@pytest.mark.parametrize("own", [[], [b"A: 1"], [b"A: 1", b"B: 2"]])
+@pytest.mark.parametrize("lines", [(), (b"C: 3",), (b"C: 3", b"A: 4")])
+def test_lines_come_after_its_own(own: list[bytes], lines: tuple[bytes, ...]) -> None:
+    for headers in (Headers.parsed([*own]), Headers.of_block(b"\r\n".join(own)) if own else Headers()):
+        more = headers.and_lines(lines)
+        assert more.block == b"\r\n".join([*own, *lines])
+        if own or lines:
+            assert more == Headers.from_lines([*own, *lines])
+        assert headers.lines == own

@@ -117,6 +117,11 @@ class Headers:
             form.names_server = self.names_server
         return onward
 
+    def and_lines(self, lines: Iterable[bytes]) -> Headers:
+        """The same with these ``lines`` after its own, to be sent."""
+        block = self.block
+        return Headers.of_block(b"\r\n".join((block, *lines) if block else lines))
+
     @staticmethod
     def of_block(block: bytes) -> Headers:
         """Headers of such lines that were joined already."""
