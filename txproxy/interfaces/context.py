@@ -54,13 +54,15 @@ class RequestContext:
     is, for response filters, the one whose response comes, or None for an answer of the proxy's own.
     """
 
-    # Most requests have the values that stand here: they cost nothing.
-    lines: tuple[bytes, ...] | None = None
+    # Most requests have the values that stand here, and most of these are asked for once or never: that costs less
+    # than to set them each time. What is asked for more often is set.
+    lines: tuple[bytes, ...] | None
+    trace: Trace | None
+    response_filters: tuple[ResponseFilter, ...]
     user: str | None = None
     groups: frozenset[str] = _NO_GROUPS
     verdict: Any = None
     rule: str = ""
-    trace: Trace | None = None
     errand = ""
     personal = False
     cache: Any = None
@@ -70,7 +72,6 @@ class RequestContext:
     informational: Callable[[ResponseHead], None] | None = None
     repeats = False
     again: LastingAnswer | None = None
-    response_filters: tuple[ResponseFilter, ...] = ()
     request_filters: tuple[RequestFilter, ...] = ()
     attempt: Any = None
     # those of decisions that may still be asked for, or never will: they are told of the end as well
@@ -82,6 +83,8 @@ class RequestContext:
         self.connection = connection
         self.client_ip = connection.peer_ip
         self.scheme = connection.peer_scheme
+        self.lines = self.trace = None
+        self.response_filters = ()
 
     # What the connection says, for those who are asked about a request.
 
@@ -143,13 +146,6 @@ class RequestContext:
 
     def close_filters(self) -> None:
         """The exchange is over."""
-        if len(self.response_filters) == 1 and not self.request_filters and not self.filters_aside:
-            # Most are alone, and many do not care.
-            (alone,) = self.response_filters
-            self.response_filters = ()
-            if alone.wants_end:
-                self._close(alone)
-            return
         ended, self.filters, self.filters_aside = (self.filters, *self.filters_aside), ((), ()), ()
         for filters in ended:
             for kind in filters:
@@ -202,7 +198,9 @@ class ResponseFilter:
     keeps_length = False
     # whether it is told that the exchange is over: where it overrides ``closed``
     wants_end = False
-    # whether all that it ever does is to change the heads of answers, to another head and by nothing but that head
+    # whether all that it ever does is to add fields to heads, of whatever status these are
+    only_adds = False
+    # whether in addition it is by nothing but the head that it adds something to an answer
     steady = False
 
     def __init_subclass__(cls, **words: Any) -> None:
@@ -265,7 +263,7 @@ class RequestFilter:
 class AddedLines(ResponseFilter):
     """Adds field ``lines`` to whatever the client gets."""
 
-    refusals = True
+    refusals = only_adds = True
 
     def __init__(self, lines: tuple[bytes, ...]) -> None:
         self._lines = lines

@@ -129,3 +129,33 @@ def test_one_that_fails_when_it_is_told_of_a_fault_is_a_500(filtered, finished, 
     client.send(GET)
     assert client.received.startswith(b"HTTP/1.1 500 ") and failures == [ZeroDivisionError]
     assert log[-1] == ("closed", b"!") and len(finished) == 1
+
+
+class Adding(Marked):
+    """The same, and says that it does no more."""
+
+    only_adds = True
+
+
+@pytest.mark.parametrize("kind", [Marked, Adding])
+@pytest.mark.parametrize("status", ["200 OK", "204 No Content", "304 Not Modified"])
+@pytest.mark.parametrize(
+    ("others", "body", "marks"),
+    [
+        ((), b"hello", (2, 0)),
+        ((Doubled,), b"hheelllloo!", (2, 0)),
+        ((Doubled, lambda: Says(Answer(200, (), b"mine"))), b"mmiinnee!", (0, 1)),
+        ((lambda: Says(RequestDenied("no")),), b"403 Forbidden\n", (0, 2)),
+    ],
+    ids=["alone", "changed", "replaced", "refused"],
+)
+def test_what_only_adds_passes_as_all_others_do(filtered, kind, status, others, body, marks):
+    filtered.mode.responses = [kind(), *(make() for make in others), kind()]
+    client = filtered.connect()
+    client.send(GET)
+    length = b"Content-Length: 5\r\n\r\nhello" if status.startswith("200") else b"\r\n"
+    filtered.upstream.send(b"HTTP/1.1 %b\r\nDate: D\r\n%b" % (status.encode(), length))
+    lines, got = head_and_body(client.received)
+    # Of the response, and of what is said in its place.
+    assert (lines.count(b"X-Mark: 1"), lines.count(b"X-Mark: 0")) == marks
+    assert got.startswith(body if status.startswith("200") or not marks[0] else b"")

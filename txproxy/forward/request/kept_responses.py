@@ -12,7 +12,7 @@ class ViaOfKept(ResponseFilter):
     attempts get it with their other lines, also where a cache has made them.
     """
 
-    steady = True
+    only_adds = steady = True
 
     def __init__(self, line: bytes) -> None:
         self._line = line
@@ -20,7 +20,7 @@ class ViaOfKept(ResponseFilter):
 
     def head(self, response: ResponseHead, context: RequestContext) -> ResponseHead:
         """See :class:`txproxy.interfaces.ResponseFilter`."""
-        lines = response.headers.lines
-        if context.attempt is not None or not self._lines.isdisjoint(lines):
+        if context.attempt is not None:
             return response
-        return response.with_lines([*lines, self._line])
+        lines = response.headers.lines
+        return response.with_lines([*lines, self._line]) if self._lines.isdisjoint(lines) else response

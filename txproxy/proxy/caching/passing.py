@@ -72,7 +72,7 @@ class LearnedFilter(ResponseFilter):
     key of ``asking``; now and then it looks whether a response can be stored after all, so that the next one is.
     """
 
-    refusals = True
+    refusals = only_adds = True
 
     def __init__(self, asking: Asking, cache: SharedCache, learned: Learned) -> None:
         self.learned = learned
@@ -82,7 +82,7 @@ class LearnedFilter(ResponseFilter):
         # As what a plain request gets: this one may be somebody's.
         self._asked = asking.request.with_fields(_NO_FIELDS, asking.request.path)
         self._cache = cache
-        self._line = self.verdict.line(cache.name, 0.0)
+        self._end = b"\r\n" + self.verdict.line(cache.name, 0.0)
         self._look_at = 0.0
         # as all filters of a request that has no others
         self.alone = (self,)
@@ -99,10 +99,11 @@ class LearnedFilter(ResponseFilter):
                 if now >= self.learned.until or storable:
                     cache.unlearn(self._key)
         block = response.headers.block
-        # `in` costs several times as much here: it first tries whether what is looked for is a number.
-        if block.find(b"ache-Status:") >= 0 or block.find(b"ache-status:") >= 0:
+        # What may be Cache-Status, however its words begin. `in` costs several times as much here: it first tries
+        # whether what is looked for is a number.
+        if block.find(b"tatus:") >= 0:
             return response.with_lines(with_status(response.headers.lines, self.verdict, self._cache.name, 0.0))
-        added = Headers.of_block(b"%b\r\n%b" % (block, self._line))
+        added = Headers.of_block(block + self._end)
         if context.attempt is not None:
             # The head of this one response; its fields may be those of others.
             response.headers = added

@@ -41,7 +41,7 @@ class Attempts:
     who inherits: :class:`txproxy.proxy.exchanges.exchange.Exchange`.
     """
 
-    # Most requests end with the values that stand here: they cost nothing.
+    # Most requests end with the values that stand here. To set what is looked at once or never would cost more.
     received = 0
     # what is to be done with the request
     plan: Plan | None = None
@@ -50,12 +50,8 @@ class Attempts:
     wants_body = False
     # the request at the upstream, while it is this exchange's
     upstream: UpstreamStream | None = None
-    # what bounds it, if anything does
-    bound: Bound | None = None
     # the status that the upstream has answered with, whatever the client got
     upstream_status = 0
-    # notes what becomes of it, if anybody is to know
-    recording: Recording | None = None
     # whether an upstream had to wait with its response, for the client or for a bound
     held = False
     # where a request with a body lies, of which none has gone out, and which another stream is to send
@@ -73,6 +69,10 @@ class Attempts:
         self.downstream = downstream
         self.request = request
         self.context = context
+        # what bounds it, if anything does
+        self.bound: Bound | None = None
+        # notes what becomes of it, if anybody is to know
+        self.recording: Recording | None = None
         # the body of the request, if it has one
         self.body = RequestBody(self) if request.body else None
         self.request_done = not request.body

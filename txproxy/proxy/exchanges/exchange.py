@@ -243,7 +243,7 @@ class Exchange(Attempts):
             status = head.status
         if attempt.lines:
             lines = attempt.lines if head.minor else received_in_http10(attempt.lines)
-            head.headers = Headers.from_lines([*head.headers.lines, *lines])
+            head.headers = head.headers.and_lines(lines)
         down = self.bound.down if self.bound is not None else None
         if filters is not None or down is not None:
             self._response_body = ResponseBody(self, filters, down)
@@ -258,11 +258,20 @@ class Exchange(Attempts):
         try:
             if attempt.answered is not None:
                 attempt.answered(head.status)
-            if not context.response_filters:
+            filters = context.response_filters
+            if not filters:
                 return head, None
             context.attempt = attempt
+            for place, one in enumerate(filters):
+                if not one.only_adds:
+                    filters = filters[place:]
+                    break
+                added: Any = one.head(head, context)
+                head = added
+            else:
+                return head, None
             bodiless = self.request.method == b"HEAD" or head.status in (101, 204, 304)
-            return filtered_head(head, context, context.response_filters, bodiless)
+            return filtered_head(head, context, filters, bodiless)
         except Exception as fault:
             failure = Failure()
             self.leave(None, head.status)
@@ -502,7 +511,8 @@ class Exchange(Attempts):
             self._tracker = None
             tracker.ended(None, self.upstream_status)
         context = self.context
-        if context.response_filters or context.request_filters or context.filters_aside:
+        filters = context.response_filters
+        if (filters and (len(filters) > 1 or filters[0].wants_end)) or context.request_filters or context.filters_aside:
             context.close_filters()
         if self.bound is not None:
             self.bound.ended()
