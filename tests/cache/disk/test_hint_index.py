@@ -152,3 +152,12 @@ def test_all_that_there_is_is_gone_through(index: HintIndex) -> None:
         index.add(key_of(number), number + 1, 64)
     index.clear(index.find(key_of(5))[0])
     assert sorted(hint.segment for hint in index.hints()) == [number + 1 for number in range(3_000) if number != 5]
+
+
+def test_changes_are_counted_for_all_processes(tmp_path: Path) -> None:
+    one, two = _open(tmp_path / "index"), _open(tmp_path / "index")
+    before = two.changes(b"a" * 32), two.changes(b"b" * 32)
+    one.count_change(b"a" * 32)
+    assert two.changes(b"a" * 32) != before[0] and two.changes(b"b" * 32) == before[1]
+    one.count_change(b"\xff" * 32)
+    assert two.find(b"\xff" * 32) == []

@@ -194,8 +194,15 @@ class DiskStore:
         """Keep an entry no longer."""
         self._reader.remove(entry)
 
+    def changes(self, key: bytes) -> int:
+        """A number that is another one when any process has had ``key`` removed since: what was asked for before that
+        is not to be kept.
+        """
+        return self._index.changes(key)
+
     def remove_key(self, key: bytes) -> None:
         """Keep nothing of ``key`` that can be found."""
+        self._index.count_change(key)
         seen: list[Hint] = []
         # Another process may add one meanwhile that is a copy of what goes.
         while new := [hint for hint in self._index.find(key) if not any(hint.is_of(other) for other in seen)]:

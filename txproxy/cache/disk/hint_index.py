@@ -18,10 +18,13 @@ _MAGIC: Final = b"TxIndex1"
 _HEADER: Final = struct.Struct("=8sQQ")
 _COMPLETE_AT: Final = 16
 _HEADER_SIZE: Final = 4096
+# Counts of what was changed, by the first byte of its key: 256 words.
+_CHANGES_AT: Final = 2048
 _BUCKET: Final = 8
 # So many buckets are looked into, one after another as long as they are full.
 _PROBES: Final = 12
 _UNIT: Final = 16
+_WORD: Final = (1 << 64) - 1
 # So many slots are looked at in one go by who wants all.
 _PART: Final = 1024
 
@@ -72,7 +75,7 @@ def slots_for(size: int) -> int:
 class HintIndex:
     """The table, of the open file ``fd``, which it has for itself. A ValueError says that this is none."""
 
-    __slots__ = ("_fd", "_map", "_words", "_buckets")
+    __slots__ = ("_fd", "_map", "_words", "_changes", "_buckets")
 
     def __init__(self, fd: int) -> None:
         size = os.fstat(fd).st_size
@@ -84,6 +87,7 @@ class HintIndex:
             raise ValueError("foreign")
         self._map = mmap.mmap(fd, size)
         self._words: memoryview[int] = memoryview(self._map)[_HEADER_SIZE:].cast("Q")
+        self._changes: memoryview[int] = memoryview(self._map)[_CHANGES_AT:_HEADER_SIZE].cast("Q")
         self._buckets: int = slots // _BUCKET
         self._fd = fd
 
@@ -103,6 +107,7 @@ class HintIndex:
         """Unmap it."""
         os.close(self._fd)
         try:
+            self._changes.release()
             self._words.release()
             self._map.close()
         except BufferError:
@@ -134,6 +139,17 @@ class HintIndex:
     def set_complete(self) -> None:
         """Say that all that there is was entered."""
         self._map[_COMPLETE_AT : _COMPLETE_AT + 8] = b"complete"
+
+    def changes(self, key: bytes) -> int:
+        """A number that is another one when any process has called :meth:`count_change` for ``key``, and now and then
+        when it has for another.
+        """
+        return self._changes[key[0]]
+
+    def count_change(self, key: bytes) -> None:
+        """What the origin has for ``key`` is another from now on."""
+        # Two processes at once may count as one: both numbers differ from the one before.
+        self._changes[key[0]] = self._changes[key[0]] + 1 & _WORD
 
     def find(self, key: bytes) -> list[Hint]:
         """What is hinted at for ``key``, most of which will be true."""

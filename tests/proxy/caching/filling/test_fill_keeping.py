@@ -2,10 +2,23 @@
 
 import pytest
 
-from tests.proxy.caching.caching_proxy import get
+from tests.proxy.caching.caching_proxy import Got, get
+from txproxy.cache.disk.disk_store import DiskStore
+from txproxy.cache.memory.memory_store import MemoryStore
 from txproxy.cache.stored import MemoryBody
+from txproxy.cache.tiered_store import TieredStore
 
 FRESH = {"cache_control": "max-age=60"}
+MB = 1 << 20
+
+
+@pytest.fixture
+def processes(make, tmp_path):
+    """Two proxies that have the same directory."""
+    disks = [DiskStore(str(tmp_path / "cache"), 32 * MB) for _ in range(2)]
+    yield [make(store=TieredStore(MemoryStore(MB), disk)) for disk in disks]
+    for disk in disks:
+        disk.close()
 
 
 def test_one_without_a_length_is_not_kept(proxy):
@@ -54,3 +67,36 @@ def test_a_small_body_is_kept_as_it_is(proxy):
     proxy.ask(get(), proxy.response(**FRESH))
     (entry,) = proxy.store.variants(next(iter(proxy.store._variants)))
     assert isinstance(entry.body, MemoryBody) and entry.body.data == b"hello"
+
+
+def test_what_another_process_has_changed_meanwhile_is_not_kept(processes):
+    here, there = processes
+    client, *_ = here.herd(get())
+    connection, _ = here.question()
+    there.ask(get(method="POST"), there.response("done"))
+    # What comes may be from before, and is for who has asked before.
+    got, asked = here.ask(get(), here.response("new", **FRESH))
+    assert got.body == b"new" and asked is not None
+    connection.send(here.response("old", **FRESH))
+    assert Got(client.take()).body == b"old"
+    assert here.ask(get())[0].body == b"new"
+
+
+def test_what_another_process_has_changed_meanwhile_is_not_validated_for_long(processes):
+    here, there = processes
+    here.ask(get(), here.response("old", cache_control="max-age=1", etag='"1"'))
+    here.pass_time(5)
+    client, *_ = here.herd(get())
+    connection, asked = here.question()
+    assert b'If-None-Match: "1"' in asked
+    there.ask(get(method="POST"), there.response("done"))
+    connection.send(here.response("", "304 Not Modified", etag='"1"', **FRESH))
+    assert Got(client.take()).body == b"old"
+    assert here.ask(get(), here.response("new", **FRESH))[0].body == b"new"
+
+
+def test_what_another_process_has_changed_before_makes_no_difference(processes):
+    here, there = processes
+    there.ask(get(method="POST"), there.response("done"))
+    here.ask(get(), here.response(**FRESH))
+    assert here.ask(get())[0].body == there.ask(get())[0].body == b"hello"

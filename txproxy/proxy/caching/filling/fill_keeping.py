@@ -62,12 +62,14 @@ TOO_LARGE: Final = "too large"
 class FillKeeping:
     """Keeps responses to ``request``, which is sent on behalf of ``asking``."""
 
-    __slots__ = ("asked_at", "mark", "_cache", "_asking", "_request")
+    __slots__ = ("asked_at", "mark", "_changes", "_cache", "_asking", "_request")
 
     def __init__(self, cache: SharedCache, asking: Asking, request: RequestHead) -> None:
         # when it was sent, and the last purge by then
         self.asked_at = 0.0
         self.mark = 0
+        # what had been changed by then, by any process that has the directory
+        self._changes = 0
         self._cache = cache
         self._asking = asking
         self._request = request
@@ -76,9 +78,18 @@ class FillKeeping:
         """It is sent now."""
         self.asked_at = self._cache.now()
         self.mark = self._cache.marks.seq
+        self._changes = self._changes_by_now()
+
+    def _changes_by_now(self) -> int:
+        tiers = self._cache.tiers
+        return tiers.disk.changes(self._asking.key) if tiers is not None else 0
 
     def is_purged(self, entry: Entry | None) -> bool:
-        """Whether what comes, as ``entry`` if that is known, may have been purged since it was asked for."""
+        """Whether what comes, as ``entry`` if that is known, may have been purged, or changed through another process,
+        since it was asked for.
+        """
+        if self._changes != self._changes_by_now():
+            return True
         if self.mark == self._cache.marks.seq:
             return False
         # Its tags come with it.
@@ -219,6 +230,8 @@ class FillKeeping:
     def keep(self, entry: Entry) -> str:
         """Keep it; gives why it is not kept, empty if it is."""
         try:
+            if self._changes != self._changes_by_now():
+                return "changed meanwhile"
             if self._cache.keep(entry, self._asking, self._request.headers):
                 return ""
         except Exception:
@@ -230,6 +243,7 @@ class FillKeeping:
         """Keep what a 304 says of what is stored; gives what those get that wait."""
         cache, asking = self._cache, self._asking
         entry = Entry(asking.key, told.head, told.holds.body)
+        outdated = outdated or self._changes != self._changes_by_now()
         if not told.stored or outdated or cache.verdict(told.head, asking) is Verdict.GONE:
             # It holds, this once.
             if stale is not None and not self.has_login:
