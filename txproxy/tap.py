@@ -21,7 +21,7 @@ from txproxy.cli.options.forward import ForwardOptions
 from txproxy.cli.options.pools import ReverseOptions, TcpOptions
 from txproxy.cli.options.run import RunOptions
 from txproxy.cli.options.shared import Mode, say
-from txproxy.cli.service_manager import ServiceManager
+from txproxy.cli.systemd_notify import SystemdNotify
 from txproxy.components.values import brief, hint
 from txproxy.errors import ConfigError, masked
 from txproxy.observe.log_destinations import STANDARD_OUTPUT
@@ -119,7 +119,7 @@ class CommandLineService(MultiService):
         self._service = service
         self._twistd = twistd
         self._log: TwistdLog | None = None
-        self._manager = ServiceManager(os.environ)
+        self._manager = SystemdNotify(os.environ)
         # the one that is tried, to take this one's place
         self._program: Program | None = None
         service.setServiceParent(self)

@@ -110,12 +110,7 @@ def _place_of(fault: str, content: str) -> tuple[int, str]:
 def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     base = os.path.dirname(os.path.abspath(file))
     table = Table(data, (), "", findings, base)
-    log = table.table("log")
-    access_log, access_log_format = "-", DEFAULT_LINES
-    if log is not None:
-        access_log = log.read("access", partial(read_log_place, log), access_log)
-        access_log_format = log.read("access_format", texts(parse_log_lines), access_log_format)
-        log.close()
+    access_log, access_log_format = _read_log(table)
     access_logs = tuple(map(read_access_log, table.tables("access_logs")))
     python_path = table.all("python_path", lambda value: _folder(table, value)) or ()
     # What listeners name may be there.
@@ -158,6 +153,17 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
         workers=count,
         source=file,
     )
+
+
+def _read_log(table: Table) -> tuple[str, Any]:
+    """Where access lines go, and how they are written."""
+    place, form = "-", DEFAULT_LINES
+    log = table.table("log")
+    if log is not None:
+        place = log.read("access", partial(read_log_place, log), place)
+        form = log.read("access_format", texts(parse_log_lines), form)
+        log.close()
+    return place, form
 
 
 def _are_tables(data: dict[str, Any]) -> bool:

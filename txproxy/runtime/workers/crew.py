@@ -135,9 +135,8 @@ class Crew:
 
     def _relieve(self) -> None:
         """All places are taken by who serves: let the old ones go."""
-        serving = all(
-            place.member is not None and place.member.state is _State.SERVING for place in self._places.values()
-        )
+        places = self._places.values()
+        serving = all(place.member is not None and place.member.state is _State.SERVING for place in places)
         if serving and self._old:
             _log.info("the workers of this program serve, and those of the one before it finish and leave")
             old, self._old = self._old, set()

@@ -12,8 +12,8 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall
 
 
-class ServiceManager:
-    """The one that the ``environment`` names; where it names none, nobody is told anything."""
+class SystemdNotify:
+    """Tells the systemd that the ``environment`` names; where it names none, nobody is told anything."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._address = environment.get("NOTIFY_SOCKET", "")

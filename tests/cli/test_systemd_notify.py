@@ -7,7 +7,7 @@ import time
 import pytest
 from twisted.internet.task import Clock
 
-from txproxy.cli.service_manager import ServiceManager
+from txproxy.cli.systemd_notify import SystemdNotify
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def environment(tmp_path, **more):
 
 
 def test_it_is_told_of_each_state(told, tmp_path):
-    manager = ServiceManager(environment(tmp_path))
+    manager = SystemdNotify(environment(tmp_path))
     manager.ready()
     before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
     manager.reloading()
@@ -48,7 +48,7 @@ def test_it_is_told_of_each_state(told, tmp_path):
 def test_it_hears_twice_in_its_interval_that_the_reactor_runs(told, tmp_path, named):
     clock = Clock()
     of = str(os.getpid()) if named else ""
-    manager = ServiceManager(environment(tmp_path, WATCHDOG_USEC="3000000", WATCHDOG_PID=of))
+    manager = SystemdNotify(environment(tmp_path, WATCHDOG_USEC="3000000", WATCHDOG_PID=of))
     manager.watch(clock)
     clock.pump([1.5, 1.5])
     assert told() == ["WATCHDOG=1"] * 3
@@ -60,7 +60,7 @@ def test_it_hears_twice_in_its_interval_that_the_reactor_runs(told, tmp_path, na
 @pytest.mark.parametrize("more", [{}, {"WATCHDOG_USEC": "0"}, {"WATCHDOG_USEC": "1", "WATCHDOG_PID": "1"}])
 def test_where_nobody_watches_nobody_is_told(told, tmp_path, more):
     clock = Clock()
-    ServiceManager(environment(tmp_path, **more)).watch(clock)
+    SystemdNotify(environment(tmp_path, **more)).watch(clock)
     assert told() == [] and not clock.getDelayedCalls()
 
 
@@ -68,14 +68,14 @@ def test_a_name_that_is_in_no_file_system_is_one():
     name = f"txproxy-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(f"\0{name}")
-        ServiceManager({"NOTIFY_SOCKET": f"@{name}"}).ready()
+        SystemdNotify({"NOTIFY_SOCKET": f"@{name}"}).ready()
         assert manager.recv(100) == b"READY=1"
 
 
 @pytest.mark.parametrize("environment", [{}, {"NOTIFY_SOCKET": "/nowhere/notify", "WATCHDOG_USEC": "1000000"}])
 def test_without_one_nothing_happens(environment):
     clock = Clock()
-    manager = ServiceManager(environment)
+    manager = SystemdNotify(environment)
     manager.ready()
     manager.watch(clock)
     manager.stop()
