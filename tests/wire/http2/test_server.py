@@ -305,6 +305,38 @@ def test_floods_end_the_connection(name: str, data: bytes) -> None:
     assert goaways(session.take_output())[-1][1] == ENHANCE_YOUR_CALM
 
 
+@pytest.mark.parametrize("provoked", [False, True])
+def test_resets_cost_however_slowly_they_come(provoked: bool) -> None:
+    # Each exchange is over before the next request comes, as it is where an upstream is cancelled at once.
+    session = begun()
+    count = 0
+    while session.fault is None:
+        number = 2 * count + 1
+        reset = frames.window_update(number, 0) if provoked else frames.rst_stream(number, CANCEL)
+        for stream, what in session.receive(head(number, ended=False) + reset):
+            if type(what) is StreamReset:
+                assert stream is not None
+                session.leave(stream)
+        session.take_output()
+        count += 1
+        assert count < 1000, "rapid resets cost nothing"
+    assert session.fault.code == ENHANCE_YOUR_CALM and session.active <= 1
+
+
+def test_many_that_were_refused_end_nothing() -> None:
+    session = begun(Http2Settings(streams=1), WireLimits())
+    only(session, head(1, *POST, ended=False))
+    session.allowance.earn(10**9)
+    numbers = range(3, 1003, 2)
+    for number in numbers:
+        session.allowance.earn(10**9)
+        assert session.receive(head(number, *POST, ended=False)) == []
+    for number in numbers:
+        session.allowance.earn(10**9)
+        assert session.receive(frame(0, 1, number, b"late")) == []
+    assert session.fault is None
+
+
 def test_who_works_may_cancel_much() -> None:
     session = begun()
     encoder = Encoder()

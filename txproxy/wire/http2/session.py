@@ -38,8 +38,9 @@ from txproxy.wire.message import END, EndOfMessage
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 
 _CLOSED: Final = StreamState.CLOSED
-# So many streams that were reset are remembered, on which something may still be on its way.
-_MOST_RESET: Final = 128
+# So many streams that were reset are remembered, on which something may still be on its way. A client that does not
+# know yet how many there may be opens hundreds.
+_MOST_RESET: Final = 1024
 # Of what waits, so much goes out at once.
 _TURN: Final = 256 * 1024
 
@@ -307,21 +308,25 @@ class Session:
     # -- the end of streams, and of the connection
 
     def leave(self, stream: Stream) -> None:
-        """All is over with a stream: it counts no more. One that is not closed by then is reset."""
+        """All is over with a stream: it counts no more. One that is not closed by then is reset, and what waits of it
+        is not sent.
+        """
         if not stream.counted:
             return
         stream.counted = False
         self.active -= 1
-        if stream.state is _CLOSED and not stream.unread:
-            self.streams.pop(stream.id, None)
+        if stream.id not in self.streams:
+            # It was reset, which has cost, and earns nothing.
+            return
+        if stream.state is _CLOSED:
+            if stream.unread:
+                self.receiving.forget(stream)
+            del self.streams[stream.id]
             if self.allowance.left < MOST:
                 self.allowance.earn(ANSWERED)
-        elif stream.may_send or stream.may_receive:
-            # RFC 9113 8.1: a response that is complete may come before its request is, which is then not wanted.
-            self.reset(stream, NO_ERROR if not stream.may_send else CANCEL)
         else:
-            self._close(stream)
-            self.allowance.earn(ANSWERED)
+            # RFC 9113 8.1: a response that is complete may come before its request is, which is then not wanted.
+            self.reset(stream, CANCEL if stream.may_send else NO_ERROR)
 
     def _uncount(self, stream: Stream) -> None:
         stream.counted = False
