@@ -12,15 +12,25 @@ from txproxy.net.transports.plain_transports import descriptor, ordinary_read, p
 from txproxy.testing import MemoryConnection
 
 
-def test_peers_that_send_in_very_small_chunks_are_read_less_of_at_once():
+def test_little_is_read_at_once_of_who_sends_little_or_in_very_small_chunks():
     world = World()
     head = b"Transfer-Encoding: chunked\r\n\r\n"
     tiny = b"1\r\nx\r\n" * 1000
-    world.request(b"POST / HTTP/1.1\r\nHost: a\r\n" + head)
-    transports = [one for one in world.reactor.readers if isinstance(one, tcp.Server)]
+
+    def sizes():
+        return [one.bufferSize for one in world.reactor.readers if type(one) in (tcp.Server, tcp.Client)]
+
+    world.request(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    world.upstreams[0].send(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
+    world.hear(world.client)
+    assert len(sizes()) == 2 and set(sizes()) == {4096}
+    world.client.send(b"POST / HTTP/1.1\r\nHost: a\r\n" + head + b"3\r\nabc\r\n")
+    world.hear(world.upstreams[0])
+    world.upstreams[0].send(b"HTTP/1.1 200 OK\r\n" + head + b"3\r\nabc\r\n")
+    world.until(lambda: set(sizes()) == {65536}, "more is read")
     world.client.send(tiny)
-    world.upstreams[0].send(b"HTTP/1.1 200 OK\r\n" + head + tiny)
-    world.until(lambda: {one.bufferSize for one in transports} == {4096}, "less is read")
+    world.upstreams[0].send(tiny)
+    world.until(lambda: set(sizes()) == {4096}, "less is read")
     world.client.send(b"0\r\n\r\n")
     world.upstreams[0].send(b"0\r\n\r\n")
     received = bytearray()

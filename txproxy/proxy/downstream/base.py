@@ -13,6 +13,7 @@ from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.streams import RawConnection
 from txproxy.net.deadlines import NEVER
 from txproxy.net.transports.any_transports import half_close, set_tcp_options
+from txproxy.net.transports.plain_transports import read_little
 from txproxy.net.transports.turn_writes import write_function
 from txproxy.net.transports.unread import unread_function
 from txproxy.proxy.downstream.client_states import ClientState, following
@@ -139,6 +140,7 @@ class ClientProtocol:
         transport = self.transport
         self._write = write_function(transport, self.services.turn_writes)
         set_tcp_options(transport)
+        read_little(transport)
         transport.registerProducer(self, True)
         factory = self.factory
         self.services.deadlines.watch(self)

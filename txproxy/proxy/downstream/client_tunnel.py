@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from txproxy.interfaces.streams import RawConnection
+from txproxy.net.transports.plain_transports import read_little
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.services import Services
 from txproxy.proxy.tunnel import Tunnel, TunnelEnd
@@ -28,6 +29,8 @@ def begin_tunnel(
     """Let bytes flow between ``client`` and ``upstream``, beginning with those that came ``early``. A tunnel that the
     client has ``asked_for``, and which is no Upgrade, may be looked into first.
     """
+    read_little(client.transport, little=False)
+    read_little(upstream.transport, little=False)
     plan = exchange.plan
     if asked_for and plan is not None and plan.gate is not None:
         gate = Gate(

@@ -16,7 +16,7 @@ from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.net.deadlines import NEVER
-from txproxy.net.transports.plain_transports import read_less
+from txproxy.net.transports.plain_transports import read_little
 from txproxy.proxy.downstream.base import READ_AHEAD, ClientProtocol
 from txproxy.proxy.downstream.body_wait import BodyWait
 from txproxy.proxy.downstream.client_states import ClientState
@@ -78,6 +78,7 @@ class Http1Protocol(ClientProtocol):
                 # A head has begun, and is to be complete in time.
                 self._idle = False
                 self.deadline = self.services.header_limit.ahead
+                read_little(self.transport, little=False)
             if self._write_paused or self._next_turn is not None:
                 self._hold_reading()
             return
@@ -235,8 +236,7 @@ class Http1Protocol(ClientProtocol):
         exchange.request_flush()
         if self.exchange is not exchange:
             return
-        if self.codec.many_chunks:
-            read_less(self.transport)
+        read_little(self.transport, self.codec.many_chunks)
         wait = self._body_wait
         if wait is None:
             self._body_wait = wait = BodyWait(self.services)

@@ -14,7 +14,7 @@ from txproxy.errors import ExchangeError, ResponseError, ResponseTimeout, Upstre
 from txproxy.interfaces.address import Address
 from txproxy.net.deadlines import NEVER
 from txproxy.net.transports.any_transports import set_tcp_options, unwrap
-from txproxy.net.transports.plain_transports import read_less
+from txproxy.net.transports.plain_transports import read_little
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.services import Services
 from txproxy.proxy.tunnel import TunnelEnd
@@ -155,8 +155,8 @@ class UpstreamProtocol:
         elif self.codec.passable >= WORTHWHILE:
             left, pipes = self.codec.passable, self.services.pipes
             self._passage = Passage.between(self.transport, exchange.sink(), left, pipes, self._passed)
-        elif self.codec.many_chunks:
-            read_less(self.transport)
+        else:
+            read_little(self.transport, self.codec.many_chunks)
 
     def readConnectionLost(self) -> None:
         """The upstream has closed its side."""

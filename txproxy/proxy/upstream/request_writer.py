@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from txproxy.net.transports.plain_transports import descriptor
+from txproxy.net.transports.plain_transports import descriptor, read_little
 from txproxy.net.transports.tls_record_transports import TLSReader, read_records
 from txproxy.net.transports.turn_writes import TurnWrites, ask_function, write_function
 from txproxy.net.transports.unread import has_ended, read_before_lost, read_waiting, unread_function
@@ -71,6 +71,7 @@ class RequestWriter:
         self._write_now = write_function(transport)
         self._reader: TLSReader | None = None
         read_before_lost(transport)
+        read_little(transport)
 
     def look_at_records(self, ready: Callable[[], None]) -> None:
         """The TLS handshake is over: see from now on where records end. ``ready`` is called once none has come in
