@@ -290,7 +290,10 @@ bandwidths = [{ down = "4M", only = "10.4.0.0/16" }]
 quotas = [{ month = "40G" }]
 
 [pools.app]
-upstreams = ["https://10.0.0.1", { url = "https://app.example", weight = 2, max = 10, backup = true, resolve = true }]
+upstreams = [
+    "https://10.0.0.1",
+    { url = "https://app.example", weight = 2, max = 10, backup = true, resolve = true, drain = false },
+]
 strategy = "header-hash:X-User"
 bound = 1.25
 sticky = "cookie"

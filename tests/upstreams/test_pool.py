@@ -55,8 +55,8 @@ def test_a_pool_is_changed_while_it_serves(serve):
         proxy.pool.remove("http://10.0.0.1")
     with pytest.raises(KeyError):
         proxy.pool.drain("http://10.0.0.9")
-    with pytest.raises(ConfigError, match="1 to 1000"):
-        proxy.pool.weigh("http://10.0.0.1", 0)
+    with pytest.raises(ConfigError, match="0 to 1000"):
+        proxy.pool.weigh("http://10.0.0.1", -1)
     with pytest.raises(ConfigError, match="already"):
         proxy.pool.add("http://10.0.0.1")
 

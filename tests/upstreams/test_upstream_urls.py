@@ -4,6 +4,7 @@ import pytest
 
 from txproxy import Pool
 from txproxy.errors import ConfigError
+from txproxy.upstreams.upstream import State
 from txproxy.upstreams.upstream_urls import parse_tcp_upstream, parse_upstream
 
 
@@ -27,6 +28,8 @@ def test_parameters():
     upstream = parse_upstream("http://a:81;weight=3;backup;max=7;resolve")
     assert (upstream.name, upstream.weight, upstream.backup, upstream.max) == ("http://a:81", 3, True, 7)
     assert upstream.resolve
+    assert parse_upstream("http://a;drain").state is State.DRAINING
+    assert parse_upstream("http://a;weight=0").state is State.DRAINING
     plain = parse_upstream("http://a")
     assert (plain.weight, plain.backup, plain.max, plain.resolve) == (1, False, 0, False)
 
@@ -52,7 +55,8 @@ def test_parameters():
         "http://é",
         "unix:relative",
         "unix:/x;resolve",
-        "http://a;weight=0",
+        "http://a;weight=-1",
+        "http://a;drain=1",
         "http://a;weight=x",
         "http://a;weight=1000001",
         "http://a;backup=1",

@@ -17,9 +17,10 @@ from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.route_actions.pool_action import PoolAction
 from txproxy.stream.stream_factory import StreamFactory
 from txproxy.upstreams.affinity import Affinity, affinity_from
+from txproxy.upstreams.overlay import Overlay
 from txproxy.upstreams.pool import Pool
-from txproxy.upstreams.upstream import State
-from txproxy.upstreams.upstream_urls import parse_tcp_upstream
+from txproxy.upstreams.upstream import State, Upstream
+from txproxy.upstreams.upstream_urls import parse_tcp_upstream, parse_upstream
 
 Factory: TypeAlias = "ProxyFactory | StreamFactory"
 
@@ -32,9 +33,14 @@ class LivePool:
     def __init__(self, config: PoolConfig, key: bytes) -> None:
         self.config = config
         self.key = key
-        upstreams = [parse_tcp_upstream(text) if config.tcp else text for text in config.upstreams]
+        upstreams = [self._made(text) for text in config.upstreams]
         self.pool = Pool(upstreams, config.strategy, name=config.name, settings=config.settings)
+        self.overlay = Overlay(self.pool, config.upstreams, self._made)
         self._affinities: dict[str, Affinity] = {}
+
+    def _made(self, text: str) -> Upstream:
+        config = self.config
+        return parse_tcp_upstream(text) if config.tcp else parse_upstream(text, config.settings.tls)
 
     def affinity(self, kind: str | None) -> Affinity | None:
         """The one of this kind. All routes share it, so that a client that is pinned by one is by all."""
@@ -45,22 +51,17 @@ class LivePool:
         return self._affinities[kind]
 
     def follow(self, before: LivePool, clock: Any) -> None:
-        """Take over what was known of upstreams that were in the pool ``before`` this one."""
+        """Take over what was known of upstreams that were in the pool ``before`` this one, and what was changed."""
         pool = self.pool
         pool.use_clock(clock)
         known = {upstream.name: upstream for upstream in before.pool.upstreams}
+        self.overlay.follow(before.overlay)
         for upstream in pool.upstreams:
             old = known.get(upstream.name)
             if old is not None and pool.settings.ejection == before.pool.settings.ejection:
                 upstream.take_over(old)
-            state = old.state if old is not None else State.HEALTHY
-            if state is State.UNHEALTHY and pool.settings.health is not None and old is not None:
+            if old is not None and old.state is State.UNHEALTHY and pool.settings.health is not None:
                 upstream.checked(False, old.cause)
-            elif state is State.DRAINING:
-                assert old is not None
-                pool.drain(upstream, old.drained_at - pool.seconds())
-            elif state is State.DISABLED:
-                pool.disable(upstream)
         pool.refresh()
 
 

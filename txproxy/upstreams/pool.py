@@ -24,7 +24,7 @@ from txproxy.net.dns.resolver import Resolver
 from txproxy.upstreams.availability import available, last_resort, may_be_ejected, spare
 from txproxy.upstreams.balancing.strategies import strategy_from
 from txproxy.upstreams.discovery.members import Members
-from txproxy.upstreams.health.checks import Checks
+from txproxy.upstreams.health.checks import Checks, LastCheck
 from txproxy.upstreams.health.probe import Dial
 from txproxy.upstreams.health.reconnecting import Reconnecting
 from txproxy.upstreams.loan import Loan
@@ -266,6 +266,11 @@ class Pool:
         """Whether anybody asks its upstreams whether they are well."""
         return bool(self._users) and self in self._keepers
 
+    def last_check(self, upstream: Upstream) -> LastCheck | None:
+        """What the last active check of ``upstream`` has found, if there was one."""
+        checks = self._keepers.get(self)
+        return checks.last(upstream) if isinstance(checks, Checks) else None
+
     @property
     def waiting(self) -> int:
         """How many requests wait for room."""
@@ -397,8 +402,8 @@ class Pool:
         self.refresh()
 
     def weigh(self, upstream: str | Upstream, weight: int) -> None:
-        """Give it another weight, 1 to ``MOST_WEIGHT``."""
-        self._named(upstream).weight = checked_weight(weight)
+        """Give it another weight, 1 to ``MOST_WEIGHT``; with 0 it gets no new clients, as in :meth:`drain`."""
+        self._named(upstream).weigh(checked_weight(weight), self.seconds())
         self.refresh()
 
     def drain(self, upstream: str | Upstream, seconds: float = NEVER) -> None:

@@ -19,12 +19,14 @@ from txproxy.upstreams.pool_settings import PoolSettings
 # The share of its weight that an upstream begins with when it starts slowly.
 _COLD: Final = 0.1
 _DRAINED: Final = "drained"
+_AS_CONFIGURED: Final = "drained by the configuration"
+_NO_WEIGHT: Final = "its weight is 0"
 
 
 def checked_weight(weight: int) -> int:
     """``weight`` if it is one of an upstream; else ``ConfigError``."""
-    if isinstance(weight, bool) or not isinstance(weight, int) or not 0 < weight <= MOST_WEIGHT:
-        raise ConfigError(f"{weight!r} is no weight", f"accepted is 1 to {MOST_WEIGHT}")
+    if isinstance(weight, bool) or not isinstance(weight, int) or not 0 <= weight <= MOST_WEIGHT:
+        raise ConfigError(f"{weight!r} is no weight", f"accepted is 0 to {MOST_WEIGHT}")
     return weight
 
 
@@ -78,15 +80,18 @@ class Upstream:
     """One server of a pool.
 
     ``name`` tells it from the others of its pool, ``authority`` is its name for a Host field, ``weight`` its share of
-    the requests, ``backup`` that it gets some only when no other can, ``max`` how many it may have at once (0: any
-    number). ``active`` is how many it has now, ``effective`` its weight now: less while it starts slowly.
+    the requests (0: only clients that are pinned to it), ``backup`` that it gets some only when no other can, ``max``
+    how many it may have at once (0: any number), ``drain`` that it begins as one that drains. ``active`` is how many it
+    has now, ``effective`` its weight now: less while it starts slowly. ``stands_for`` is the name that it was given
+    under, and is a member of.
     """
 
     __slots__ = (
         "name", "address", "authority", "weight", "backup", "max", "resolve",
-        "active", "effective", "room", "served", "pool", "breaker",
-        "_strikes", "_ejections", "_opened_at", "_ejected_until", "_closed_at", "_warm_from",
-        "_trial_room", "_next_trial", "_order", "_order_cause", "_order_since", "_drained_at",
+        "active", "effective", "room", "served", "failures", "ejections", "pool", "breaker",
+        "stands_for", "given_weight", "given_order",
+        "_strikes", "_in_a_row", "_opened_at", "_ejected_until", "_closed_at", "_warm_from",
+        "_trial_room", "_next_trial", "_order", "_order_cause", "_order_since", "_drained_at", "_weighed_out",
         "_checked", "_checked_cause", "_checked_since", "_ejected_cause", "_ejected_since", "_healthy_since",
     )  # fmt: skip
 
@@ -100,40 +105,41 @@ class Upstream:
         max: int = 0,
         name: str = "",
         resolve: bool = False,
+        drain: bool = False,
     ) -> None:
         self.name = name or str(address)
+        self.stands_for = self.name
         self.address = address
         self.authority = authority
         self.weight = checked_weight(weight)
         self.backup = backup
         self.max = max
         self.resolve = resolve
-        self.active = 0
-        self.served = 0
+        self.active = self.served = 0
+        # so many that count for its ejection, and how often it was ejected
+        self.failures = self.ejections = 0
         self.effective = float(weight)
         self.room = float(max) if max else NEVER
         self.pool: OwnPool | None = None
         self.breaker = _CLOSED
-        self._strikes = 0
-        self._ejections = 0
-        self._opened_at = 0.0
-        self._ejected_until = 0.0
+        self._strikes = self._in_a_row = 0
+        self._opened_at = self._closed_at = self._warm_from = 0.0
+        self._ejected_until = self._ejected_since = 0.0
         self._ejected_cause = ""
-        self._ejected_since = 0.0
-        self._closed_at = 0.0
-        self._warm_from = 0.0
         # how many requests it may have while half open
         self._trial_room = NEVER
         # and when it may have another beside them
         self._next_trial = 0.0
-        self._order = State.HEALTHY
-        self._order_cause = ""
-        self._order_since = 0.0
+        # what its configuration says, or the record that it was found by
+        self.given_weight = weight
+        self.given_order = State.DRAINING if drain else State.HEALTHY
+        self._order = self.given_order
+        self._order_cause = _AS_CONFIGURED if drain else ""
+        self._order_since = self._weighed_out = 0.0
         self._drained_at = NEVER
         self._checked = State.HEALTHY
         self._checked_cause = ""
-        self._checked_since = 0.0
-        self._healthy_since = 0.0
+        self._checked_since = self._healthy_since = 0.0
 
     def __repr__(self) -> str:
         return f"<Upstream {self.name} {self.state.value}>"
@@ -161,6 +167,8 @@ class Upstream:
             if self._order is State.DRAINING and self._drained_at <= self._now():
                 return State.DISABLED, _DRAINED, self._drained_at
             return self._order, self._order_cause, self._order_since
+        if not self.weight:
+            return State.DRAINING, _NO_WEIGHT, self._weighed_out
         if self._checked is not State.HEALTHY:
             return self._checked, self._checked_cause, self._checked_since
         if self.breaker is Breaker.OPEN and self._ejected_until > self._now():
@@ -176,9 +184,16 @@ class Upstream:
         return self._drained_at
 
     @property
+    def ordered(self) -> State:
+        """The last word of an administrator, or of the configuration: HEALTHY (enabled), DRAINING or DISABLED."""
+        if self._order is State.DRAINING and self._drained_at <= self._now():
+            return State.DISABLED
+        return self._order
+
+    @property
     def in_service(self) -> bool:
         """Whether no administrator has taken it out."""
-        return self._order is State.HEALTHY
+        return self._order is State.HEALTHY and self.weight > 0
 
     @property
     def full(self) -> bool:
@@ -228,6 +243,7 @@ class Upstream:
     def struck(self, cause: str) -> None:
         """A failure. Enough of them in a row, and it gets nothing for a while."""
         self._strikes += 1
+        self.failures += 1
         pool = self.pool
         if pool is None:
             return
@@ -245,15 +261,16 @@ class Upstream:
         ejection = pool.settings.ejection if pool is not None else None
         assert ejection is not None
         if self.breaker is _CLOSED and now - self._closed_at > ejection.longest:
-            self._ejections = 0
+            self._in_a_row = 0
         if self.breaker is _CLOSED:
             self._ejected_since = now
         self._opened_at = now
         self.breaker = Breaker.OPEN
-        self._ejections += 1
+        self._in_a_row += 1
+        self.ejections += 1
         self._strikes = 0
         self._ejected_cause = cause
-        self._ejected_until = now + ejection.seconds(self._ejections)
+        self._ejected_until = now + ejection.seconds(self._in_a_row)
         return self._ejected_until
 
     def _close(self) -> None:
@@ -298,11 +315,19 @@ class Upstream:
         if state is State.HEALTHY:
             self._healthy_since = self._warm_from = now
 
+    def weigh(self, weight: int, now: float) -> None:
+        """Give it another weight; without one it drains."""
+        if not weight and self.weight:
+            self._weighed_out = now
+        elif weight and not self.weight:
+            self._healthy_since = self._warm_from = now
+        self.weight = checked_weight(weight)
+
     def take_over(self, before: Upstream) -> None:
         """It goes on as one of another pool has been: what traffic has told of that is true of this as well."""
         self.breaker = before.breaker
         self._strikes = before._strikes
-        self._ejections = before._ejections
+        self._in_a_row = before._in_a_row
         self._opened_at, self._closed_at = before._opened_at, before._closed_at
         self._ejected_cause, self._ejected_since = before._ejected_cause, before._ejected_since
         self._healthy_since, self._warm_from = before._healthy_since, before._warm_from
@@ -313,7 +338,7 @@ class Upstream:
 
     def begin(self, now: float, warm: bool) -> None:
         """It has joined a pool; ``warm`` says that it need not start slowly."""
-        self._healthy_since = now
+        self._healthy_since = self._order_since = self._weighed_out = now
         self._warm_from = -NEVER if warm else now
 
     # -- time
@@ -321,7 +346,7 @@ class Upstream:
     def shift(self, seconds: float) -> None:
         """The pool tells the time by another clock from now on, which says so many seconds more."""
         for name in ("_opened_at", "_next_trial", "_ejected_until", "_ejected_since", "_closed_at", "_warm_from",
-                     "_order_since", "_drained_at", "_checked_since", "_healthy_since"):  # fmt: skip
+                     "_order_since", "_drained_at", "_weighed_out", "_checked_since", "_healthy_since"):  # fmt: skip
             setattr(self, name, getattr(self, name) + seconds)
 
     def give_room(self, *, all_of_it: bool) -> None:

@@ -15,7 +15,8 @@ from txproxy.upstreams.upstream_tls import UpstreamTls
 from txproxy.wire.target import written_authority
 
 _ACCEPTED: Final = (
-    "accepted are http://HOST:PORT, https://HOST:PORT and unix:/path, each with ;weight=N, ;backup, ;max=N, ;resolve"
+    "accepted are http://HOST:PORT, https://HOST:PORT and unix:/path, "
+    "each with ;weight=N, ;backup, ;max=N, ;resolve, ;drain"
 )
 
 
@@ -32,7 +33,7 @@ def upstream_from(item: Any, tls: UpstreamTls) -> Upstream:
 
 def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
     """An upstream from ``http://HOST:PORT``, ``https://HOST:PORT`` or ``unix:/path``, then any of ``;weight=N``,
-    ``;backup``, ``;max=N`` and ``;resolve``; else ``ConfigError``.
+    ``;backup``, ``;max=N``, ``;resolve`` and ``;drain``; else ``ConfigError``.
     """
     url, *words = text.split(";")
     options = _parameters(text, words)
@@ -94,16 +95,16 @@ def _parameters(text: str, words: list[str]) -> dict[str, Any]:
     for word in words:
         name, equals, value = word.partition("=")
         known = False
-        if name in ("backup", "resolve") and not equals:
+        if name in ("backup", "resolve", "drain") and not equals:
             options[name] = known = True
         elif name in ("weight", "max") and value.isascii() and value.isdigit():
             number = int(value)
-            known = 0 < number <= (MOST_WEIGHT if name == "weight" else 10**6)
+            known = 0 <= number <= MOST_WEIGHT if name == "weight" else 0 < number <= 10**6
             options[name] = number
         if not known:
             raise ConfigError(
                 f"{text!r}: {word!r} is no parameter of an upstream; accepted are "
-                f"weight=1 to weight={MOST_WEIGHT}, backup, max=1 to max=1000000, and resolve"
+                f"weight=0 to weight={MOST_WEIGHT}, backup, max=1 to max=1000000, resolve, and drain"
             )
     return options
 
@@ -117,8 +118,9 @@ def parse_tcp_upstream(text: str) -> Upstream:
             raise ValueError("the port is missing")
     except ValueError as fault:
         raise ConfigError(
-            f"{text!r} is no upstream: {fault}", "accepted is HOST:PORT, with ;weight=N, ;backup, ;max=N, ;resolve"
+            f"{text!r} is no upstream: {fault}",
+            "accepted is HOST:PORT, with ;weight=N, ;backup, ;max=N, ;resolve, ;drain",
         ) from None
     upstream = parse_upstream("http://" + text)
-    upstream.name = upstream.name.removeprefix("http://")
+    upstream.name = upstream.stands_for = upstream.name.removeprefix("http://")
     return upstream

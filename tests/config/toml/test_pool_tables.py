@@ -39,12 +39,13 @@ def test_upstreams_are_texts_or_tables(pool):
         upstreams = [
             "http://a;weight=2",
             { url = "https://b:8443", weight = 3, backup = true, max = 4, resolve = true },
-            { url = "unix:/run/x" },
+            { url = "unix:/run/x", weight = 0, drain = true },
             { url = "http://c", backup = false },
         ]
     """)
     assert made.upstreams == (
-        "http://a;weight=2", "https://b:8443;weight=3;max=4;backup;resolve", "unix:/run/x", "http://c",
+        "http://a;weight=2", "https://b:8443;weight=3;max=4;backup;resolve", "unix:/run/x;weight=0;drain",
+        "http://c",
     )  # fmt: skip
 
 
@@ -125,11 +126,11 @@ def test_a_weight_has_one_range_however_it_is_written(pool, weight):
     assert Parent(f"http://p;weight={weight}").weight == weight
 
 
-@pytest.mark.parametrize("weight", [0, -1, 1_000_001, True, 1.5, "1"])
+@pytest.mark.parametrize("weight", [-1, 1_000_001, True, 1.5, "1"])
 def test_what_is_no_weight_is_none_in_python_either(weight):
-    with pytest.raises(ConfigError, match="is no weight; accepted is 1 to 1000000"):
+    with pytest.raises(ConfigError, match="is no weight; accepted is 0 to 1000000"):
         Upstream(Address("a", 80), b"a", weight)
-    with pytest.raises(ConfigError, match="is no weight; accepted is 1 to 1000000"):
+    with pytest.raises(ConfigError, match="is no weight; accepted is 0 to 1000000"):
         Pool(["http://a"]).weigh("http://a", weight)
 
 
@@ -162,10 +163,10 @@ def test_pools_of_raw_streams_are_checked_by_connecting(read):
         ('upstreams = ["http://a", "http://a;weight=2"]', "pools.app.upstreams[1]: http://a is there twice"),
         ('upstreams = [{ weight = 2 }]', "pools.app.upstreams[0]: url is missing"),
         ('upstreams = [{ url = "http://a", wait = 2 }]', "pools.app.upstreams[0].wait: no such key (is weight"),
-        ('upstreams = [{ url = "http://a", weight = 0 }]', "pools.app.upstreams[0].weight: 0 cannot be"),
+        ('upstreams = [{ url = "http://a", weight = -1 }]', "pools.app.upstreams[0].weight: -1 cannot be"),
         (
             'upstreams = [{ url = "http://a", weight = 1000001 }]',
-            "pools.app.upstreams[0].weight: 1000001 cannot be; accepted is a whole number from 1 to 1000000",
+            "pools.app.upstreams[0].weight: 1000001 cannot be; accepted is a whole number from 0 to 1000000",
         ),
         ('upstreams = ["http://a;weight=1000001"]', "pools.app.upstreams[0]: 'http://a;weight=1000001': "),
         ('upstreams = [{ url = "http://a", backup = 1 }]', "pools.app.upstreams[0].backup: 1 is neither"),

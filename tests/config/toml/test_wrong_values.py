@@ -78,6 +78,7 @@ TAKES = {
     "pools.NAME.health.method": {"long"},
     "pools.NAME.health.body": FREE_TEXT - {"empty"},
     "pools.NAME.upstreams[].backup": FLAG,
+    "pools.NAME.upstreams[].drain": FLAG,
     "listeners[].name": NAME,
     "listeners[].limits": TABLE,
     "listeners[].tls": TABLE,

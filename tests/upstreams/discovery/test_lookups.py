@@ -594,7 +594,7 @@ def test_what_is_no_port_is_refused(port):
         HostName(HOST, port)
 
 
-@pytest.mark.parametrize("weight", [0, 1_000_001, "1", True, 1.5])
+@pytest.mark.parametrize("weight", [-1, 1_000_001, "1", True, 1.5])
 def test_what_is_no_weight_is_refused(weight):
-    with pytest.raises(ConfigError, match="accepted is 1 to 1000000"):
+    with pytest.raises(ConfigError, match="accepted is 0 to 1000000"):
         HostName(HOST, 80, weight)

@@ -111,7 +111,7 @@ class ReverseOptions(_PoolOptions):
         self._add("listen", endpoint)
 
     def opt_upstream(self, url: str) -> None:
-        """http://HOST:PORT, https://HOST:PORT or unix:/path, with ;weight=N, ;backup, ;max=N, ;resolve; may be
+        """http://HOST:PORT, https://HOST:PORT or unix:/path, with ;weight=N, ;backup, ;max=N, ;resolve, ;drain; may be
         repeated, at least one is required
         """
         self._add("upstream", url)
@@ -168,7 +168,7 @@ class TcpOptions(_PoolOptions):
         self._add("listen", endpoint)
 
     def opt_upstream(self, url: str) -> None:
-        """HOST:PORT, with ;weight=N, ;backup, ;max=N, ;resolve; may be repeated, at least one is required"""
+        """HOST:PORT, with ;weight=N, ;backup, ;max=N, ;resolve, ;drain; may be repeated, at least one is required"""
         self._add("upstream", url)
 
     def config(self) -> Config:

@@ -33,7 +33,7 @@ _DEFAULTS: Final = PoolSettings()
 _CHECK: Final = HealthCheck()
 _EJECTION: Final = Ejection()
 _LEAST_KEY: Final = 16
-_PARAMETERS: Final = {"weight": MOST_WEIGHT, "max": 10**6}
+_PARAMETERS: Final = {"weight": (0, MOST_WEIGHT), "max": (1, 10**6)}
 
 
 def read_pool(name: str, table: Table) -> PoolConfig:
@@ -79,6 +79,10 @@ def _see_effects(table: Table, upstreams: Sequence[str]) -> None:
         table.doubt("no upstream speaks TLS", "tls", accepted="accepted is it with one of https://")
     if all("backup" in words for _, *words in given):
         table.doubt("all of them are backups, as if none was", "upstreams")
+    if all("drain" in words or "weight=0" in words for _, *words in given):
+        table.doubt(
+            "none of them gets a new client", "upstreams", accepted="accepted is one without drain, and a weight"
+        )
     if not any(word.startswith("max=") for _, *words in given for word in words):
         for key in ("queue", "queue_timeout"):
             if key in table:
@@ -165,10 +169,10 @@ def _of_table(table: Table) -> str | None:
     url = table.need("url", text, None, "a URL such as http://10.0.0.1:8000")
     words = [
         f";{key}={number}"
-        for key, most in _PARAMETERS.items()
-        if (number := table.read(key, whole(1, most), None)) is not None
+        for key, (least, most) in _PARAMETERS.items()
+        if (number := table.read(key, whole(least, most), None)) is not None
     ]
-    words += [f";{key}" for key in ("backup", "resolve") if table.read(key, flag, False)]
+    words += [f";{key}" for key in ("backup", "resolve", "drain") if table.read(key, flag, False)]
     table.close()
     return None if url is None else url + "".join(words)
 

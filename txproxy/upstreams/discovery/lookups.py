@@ -57,8 +57,8 @@ def _check_port(_wanted: HostName, _field: attrs.Attribute[int], value: int) -> 
 
 
 def _check_weight(_wanted: HostName, _field: attrs.Attribute[int], value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= MOST_WEIGHT:
-        raise ConfigError(f"{value!r} is no weight", f"accepted is 1 to {MOST_WEIGHT}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_WEIGHT:
+        raise ConfigError(f"{value!r} is no weight", f"accepted is 0 to {MOST_WEIGHT}")
 
 
 @attrs.frozen

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from txproxy.interfaces.address import Address
 from txproxy.upstreams.discovery.lookups import Discovery, Found, HostName, Records, ServiceName
-from txproxy.upstreams.upstream import OwnPool, Upstream
+from txproxy.upstreams.upstream import OwnPool, State, Upstream
 
 
 class ChangingPool(OwnPool, Protocol):
@@ -62,8 +62,10 @@ class Members:
             if before is not None:
                 # Another weight: what it carries, and what is known of its health, stays.
                 upstream = self._present[member] = gone.pop(before)
-                if upstream.pool is pool:
-                    pool.weigh(upstream, member.weight)
+                weight = self._weight(member)
+                if upstream.pool is pool and upstream.given_weight != weight:
+                    upstream.given_weight = weight
+                    pool.weigh(upstream, weight)
             elif member not in self._present:
                 self._present[member] = pool.add(self._member(member))
         self._present = {member: self._present[member] for member in found}
@@ -85,14 +87,21 @@ class Members:
             name = f"{name} ({found.name})"
             if tls is not None:
                 tls, server_name = self._pool.settings.tls.connections(found.name), found.name
-        return Upstream(
+        member = Upstream(
             Address(found.host, found.port, tls=tls, server_name=server_name),
             authority,
-            found.weight,
+            self._weight(found),
             backup=found.backup,
             max=template.max,
             name=name + (" (backup)" if found.backup and not template.backup else ""),
+            drain=template.given_order is State.DRAINING,
         )
+        member.stands_for = template.name
+        return member
+
+    def _weight(self, found: Found) -> int:
+        """That of its record; without one if the template has none."""
+        return found.weight if self._template.given_weight else 0
 
 
 def _is_same(one: Found, other: Found) -> bool:

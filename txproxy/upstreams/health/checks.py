@@ -10,6 +10,7 @@ from collections import deque
 from random import Random
 from typing import Final
 
+import attrs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
@@ -24,6 +25,14 @@ _JITTER: Final = 0.1
 _FIRST: Final = 1.0
 
 
+@attrs.frozen
+class LastCheck:
+    """When a check has ended, in seconds of the clock, and what was wrong; empty if nothing was."""
+
+    at: float
+    cause: str
+
+
 class _Watch:
     """The checks of one upstream: one at a time, and what has come of them."""
 
@@ -35,6 +44,7 @@ class _Watch:
         self._began = 0.0
         self._last = True
         self._streak = 0
+        self.last: LastCheck | None = None
         # when the last of those that went well in a row have begun, as many as make an upstream healthy
         self._well: deque[float] = deque(maxlen=checks.check.rise)
         # What the upstream was told last. It begins healthy; that is confirmed once, for one that other checks, before
@@ -77,6 +87,7 @@ class _Watch:
         # Before the upstream is told: it may want to be forgotten.
         self._timer = checks.clock.callLater(max(0.0, left), self._ask)
         ok = not cause
+        self.last = LastCheck(checks.clock.seconds(), cause)
         self._streak = self._streak + 1 if ok is self._last else 1
         self._last = ok
         if ok:
@@ -156,6 +167,11 @@ class Checks:
             self._watches[upstream] = watch = _Watch(self, upstream)
             if self._running:
                 watch.begin()
+
+    def last(self, upstream: Checked) -> LastCheck | None:
+        """What the last check of ``upstream`` has found, if there was one."""
+        watch = self._watches.get(upstream)
+        return watch.last if watch is not None else None
 
     def forget(self, upstream: Checked) -> None:
         """Check ``upstream`` no more."""
