@@ -45,3 +45,22 @@ def test_a_body_may_be_empty():
 
 def test_json_is_ascii_on_one_line():
     assert written({"a": "ä\n"}) == b'{"a": "\\u00e4\\n"}\n'
+
+
+def test_times_numbers_and_words_of_a_body():
+    call = ApiCall(body={"for": "5m", "half": 0.5, "n": 3, "word": "red", "true": True, "none": None})
+    assert (call.duration("for"), call.duration("half"), call.duration("no")) == (300.0, 0.5, None)
+    assert (call.whole("n", 0, 3), call.whole("no", 0, 3)) == (3, None)
+    assert (call.word("word", ("red", "green")), call.word("no", ("red",))) == ("red", None)
+    for wrong in (
+        lambda: call.duration("word"),
+        lambda: call.duration("true"),
+        lambda: call.whole("n", 0, 2),
+        lambda: call.whole("half", 0, 2),
+        lambda: call.whole("true", 0, 2),
+        lambda: call.word("word", ("rad", "green")),
+        lambda: call.word("none", ("red",)),
+    ):
+        with pytest.raises(ApiFault, match="accepted") as fault:
+            wrong()
+        assert fault.value.status == 400

@@ -232,3 +232,23 @@ def test_a_token_is_asked_for_from_a_reload_on_and_read_again_when_it_changes(st
         service.reload(attrs.evolve(asking, listeners=config.listeners))
     service.reload(config)
     assert ask(reactor, "/").status == 404
+
+
+def test_what_was_changed_of_a_pool_stays_until_the_file_says_something_else(start, reactor):
+    file = FILE.replace('upstreams = "http://10.0.0.1:80"', 'upstreams = ["http://10.0.0.1", "http://10.0.0.2"]')
+    service = start(file)
+    path = "/api/pools/app/upstreams/http%3A%2F%2F10.0.0.1"
+    client, body = reactor.connect(9090), b'{"order": "disabled", "weight": 4}'
+    fields = f"Host: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    client.send(f"PATCH {path} HTTP/1.1\r\n{fields}\r\n\r\n".encode() + body)
+    assert read(client.take())[0].json["changed"] == ["order", "weight"]
+    for config, changed in (
+        (file, ["order", "weight"]),
+        (file + "retries = 3\n", ["order", "weight"]),
+        (file.replace("10.0.0.1", "10.0.0.1;weight=2") + "retries = 3\n", ["order"]),
+        (file.replace("10.0.0.1", "10.0.0.1;drain"), []),
+    ):
+        service.reload(parse(config, "edge.toml"))
+        assert ask(reactor, path).json["changed"] == changed
+    assert ask(reactor, path).json["state"] == "draining"
+    client.drop(clean=True)

@@ -16,6 +16,7 @@ from txproxy.admin.admin_site import AdminSite
 from txproxy.admin.api_paths import ApiPaths, Verb
 from txproxy.admin.caching.cache_verbs import CacheVerbs
 from txproxy.admin.metrics.metric_families import metrics_verb
+from txproxy.admin.pool_verbs import PoolVerbs
 from txproxy.admin.proxy_view import ProxyView
 from txproxy.admin.readiness import health_verbs
 from txproxy.admin.self_description import self_description
@@ -77,5 +78,5 @@ class AdminServer:
 
 def verbs_of(view: ProxyView, reactor: Any) -> Iterable[Verb]:
     """All that the admin API does."""
-    found = [*health_verbs(view), metrics_verb(view), *CacheVerbs(view, reactor).verbs()]
+    found = [*health_verbs(view), metrics_verb(view), *PoolVerbs(view).verbs(), *CacheVerbs(view, reactor).verbs()]
     return [*found, *self_description(found)]

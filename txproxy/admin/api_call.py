@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import attrs
 
-from txproxy.components.values import hint, shown
+from txproxy.components.values import duration, hint, shown, whole
+from txproxy.errors import ConfigError
 
 JSON: Final = "application/json"
 _MOST_QUERY: Final = 64
@@ -53,6 +54,34 @@ class ApiCall:
         if not given.isascii() or not given.isdigit() or len(given) > 10 or not least <= int(given) <= most:
             raise ApiFault(400, f"{name}: {shown(given)} is no number; accepted is {least} to {most}")
         return int(given)
+
+    def duration(self, name: str) -> float | None:
+        """So many seconds, of the body: a number, or a text such as ``5m``; None without it."""
+        if name not in self.body:
+            return None
+        try:
+            return duration(self.body[name])
+        except ConfigError as fault:
+            raise ApiFault(400, f"{name}: {fault}") from None
+
+    def whole(self, name: str, least: int, most: int) -> int | None:
+        """A whole number of the body; None without it."""
+        if name not in self.body:
+            return None
+        try:
+            return whole(least, most)(self.body[name])
+        except ConfigError as fault:
+            raise ApiFault(400, f"{name}: {fault}") from None
+
+    def word(self, name: str, known: Sequence[str]) -> str | None:
+        """A text of the body that is one of those ``known``; None without it."""
+        if name not in self.body:
+            return None
+        given = self.body[name]
+        if not isinstance(given, str) or given not in known:
+            better = hint(given, known) if isinstance(given, str) else ""
+            raise ApiFault(400, f"{name}: {shown(given)} is none{better}; accepted: {', '.join(known)}")
+        return given
 
     def flag(self, name: str) -> bool:
         """True or false of the body; false without it."""

@@ -11,6 +11,7 @@ import attrs
 from txproxy.admin.caching.warming import Way
 from txproxy.observe.request_counts import RequestCounts
 from txproxy.proxy.caching.shared_cache import SharedCache
+from txproxy.upstreams.overlay import Overlay
 from txproxy.upstreams.pool import Pool
 
 
@@ -47,6 +48,10 @@ class ProxyView(Protocol):
     @property
     def pools(self) -> Mapping[str, Pool]:
         """Its pools, by their names."""
+
+    @property
+    def overlays(self) -> Mapping[str, Overlay]:
+        """What was changed of its pools, by their names."""
 
     @property
     def cache(self) -> SharedCache | None:

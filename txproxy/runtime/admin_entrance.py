@@ -22,6 +22,7 @@ from txproxy.proxy.caching.shared_cache import SharedCache
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.runtime.builder import Assembly
 from txproxy.runtime.live_counts import LiveCounts
+from txproxy.upstreams.overlay import Overlay
 from txproxy.upstreams.pool import Pool
 
 _log = Logger()
@@ -50,6 +51,11 @@ class AssemblyView:
     def pools(self) -> Mapping[str, Pool]:
         """See :class:`txproxy.admin.proxy_view.ProxyView`."""
         return {name: live.pool for name, live in self._assembly().pools.items()}
+
+    @property
+    def overlays(self) -> Mapping[str, Overlay]:
+        """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        return {name: live.overlay for name, live in self._assembly().pools.items()}
 
     @property
     def cache(self) -> SharedCache | None:
