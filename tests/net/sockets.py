@@ -93,10 +93,14 @@ class World:
     can wait in the kernel to come from an upstream than to go to the client.
     """
 
-    def __init__(self, limits=None):
+    def __init__(self, limits=None, middleware=()):
         self.reactor = Turns()
         self.factory = ReverseProxyFactory(
-            Pool(["http://10.0.0.1:80"]), limits=limits or Limits(), reactor=self.reactor, via=None
+            Pool(["http://10.0.0.1:80"]),
+            limits=limits or Limits(),
+            middleware=middleware,
+            reactor=self.reactor,
+            via=None,
         )
         self.factory.services.dialer = self
         self.upstreams, self.sockets = [], []

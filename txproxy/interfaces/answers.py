@@ -37,6 +37,11 @@ class BodyReceiver(Protocol):
         handed on before has been written to it.
         """
 
+    def sending_socket(self) -> Any:
+        """The plain socket to which bytes of it are to go at once, past ``response_body``, as many as it takes; None if
+        they may not. What was handed on before has been written to it then, and goes out with them.
+        """
+
     def response_passed(self, size: int) -> None:
         """So many bytes have."""
 

@@ -37,6 +37,11 @@ class ClientStream(Protocol):
     def sink(self) -> Any:
         """The transport to which bytes may pass by ``send_body``, with nothing gathered before them; or None."""
 
+    def sending_socket(self) -> Any:
+        """The plain socket to which such bytes are to go at once, before which all that was gathered has been written,
+        to go out with them; or None.
+        """
+
     def passed(self, size: int) -> None:
         """So many bytes have."""
 

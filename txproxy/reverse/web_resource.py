@@ -155,6 +155,9 @@ class _SiteRequest:
     def sink(self) -> None:
         """Everything goes through twisted.web."""
 
+    def sending_socket(self) -> None:
+        """Everything goes through twisted.web."""
+
     def passed(self, size: int) -> None:
         """Nothing passes by."""
 

@@ -2,13 +2,22 @@
 
 import select
 import socket
+import struct
 
+import pytest
 from twisted.internet import tcp
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 
 from tests.net.sockets import World, close, plain_transport
-from txproxy.net.transports.plain_transports import descriptor, ordinary_read, plain_socket, replace_read, write_plain
+from txproxy.net.transports.plain_transports import (
+    descriptor,
+    ordinary_read,
+    plain_socket,
+    replace_read,
+    write_ahead,
+    write_plain,
+)
 from txproxy.testing import MemoryConnection
 
 
@@ -68,6 +77,45 @@ def test_a_dead_connection_is_left_to_the_transport_to_find():
     transport, there = plain_transport()
     transport.socket.shutdown(socket.SHUT_WR)
     write_plain(transport, b"hello")
+    assert transport._tempDataLen == 5
+    close(transport, there)
+
+
+def data_segments(end):
+    """How many segments with data the kernel has sent."""
+    return struct.unpack_from("=I", end.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256), 156)[0]
+
+
+@pytest.mark.skipif(not hasattr(socket, "MSG_MORE"), reason="the kernel cannot be told that more follows")
+def test_what_is_written_ahead_goes_out_with_what_follows():
+    transport, there = plain_transport()
+    handle = plain_socket(transport)
+    for _ in range(20):
+        before = data_segments(handle)
+        assert write_ahead(transport, b"the head, ")
+        handle.send(b"the body")
+        assert there.recv(18, socket.MSG_WAITALL) == b"the head, the body"
+        # The kernel waits a moment, and not for ever.
+        if data_segments(handle) == before + 1:
+            break
+    else:
+        raise AssertionError("they never go out together")
+    close(transport, there)
+
+
+def test_what_the_kernel_does_not_take_ahead_is_left_to_the_transport():
+    transport, there = plain_transport(kernel=4096)
+    sent = bytes(range(256)) * 20000
+    assert not write_ahead(transport, sent)
+    assert plain_socket(transport) is None
+    received = bytearray()
+    while len(received) < len(sent):
+        if select.select([there], list(transport.reactor.writers), [])[0]:
+            received += there.recv(1 << 20)
+        transport.reactor.write()
+    assert bytes(received) == sent
+    transport.socket.shutdown(socket.SHUT_WR)
+    assert not write_ahead(transport, b"hello")
     assert transport._tempDataLen == 5
     close(transport, there)
 

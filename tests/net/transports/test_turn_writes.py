@@ -1,5 +1,6 @@
 """Writes that wait for the end of a turn."""
 
+import socket
 from types import SimpleNamespace
 
 from twisted.internet.protocol import Protocol
@@ -78,6 +79,29 @@ def test_writes_of_a_turn_go_out_together_before_its_requests():
     assert flushes == [turn.flush, turn.flush]
     turn.flush_writes()
     assert there.recv(100) == b"three"
+    close(transport, there)
+
+
+def test_what_passes_by_a_transport_comes_after_all_that_was_written_and_gathered():
+    turn = TurnWrites(lambda flush: None)
+    transport, there = plain_transport()
+    turn.plain(transport, b"one ")
+    gathered = [b"two ", b"three "]
+    turn.socket_after(transport, gathered).send(b"four")
+    assert gathered == [] and there.recv(18, socket.MSG_WAITALL) == b"one two three four"
+    turn.socket_after(transport, []).send(b" five")
+    assert there.recv(5, socket.MSG_WAITALL) == b" five"
+    close(transport, there)
+
+
+def test_nothing_passes_by_a_transport_that_has_something_to_write_or_is_none_of_the_kernels():
+    turn = TurnWrites(lambda flush: None)
+    transport, there = plain_transport(kernel=4096)
+    assert turn.socket_after(transport, [bytes(1 << 20)]) is None
+    gathered = [b"more"]
+    assert turn.socket_after(transport, gathered) is None
+    assert turn.socket_after(MemoryConnection(Clock(), Protocol()), gathered) is None
+    assert gathered == [b"more"]
     close(transport, there)
 
 

@@ -6,9 +6,13 @@ import zlib
 
 import pytest
 
+from tests.net.sockets import World
 from txproxy.cache.disk import file_body as stored_bodies
 from txproxy.cache.disk.segment import NotInMemory, Segment
+from txproxy.cache.memory.memory_store import MemoryStore
 from txproxy.cache.stored import FileRange, MemoryBody
+from txproxy.proxy.caching.cache_middleware import CacheMiddleware
+from txproxy.proxy.caching.shared_cache import SharedCache
 from txproxy.proxy.caching.stored_reader import Reader
 
 DATA = bytes(index % 251 for index in range(3 << 20))
@@ -49,7 +53,7 @@ class Receiver:
     def flush(self):
         """Nothing is gathered."""
 
-    def sink(self):
+    def sending_socket(self):
         return None
 
 
@@ -232,3 +236,28 @@ def test_what_could_not_be_read_is_not_believed_any_more(turns, tmp_path):
     with pytest.raises(NotInMemory):
         body.check(wait=False)
     assert not body.check(wait=True)
+
+
+@pytest.mark.parametrize("take", [4096, 1 << 20], ids=["slow client", "fast client"])
+def test_what_the_kernel_sends_comes_after_its_head_and_before_the_next_one(take):
+    world = World(middleware=[CacheMiddleware(SharedCache(MemoryStore(8 << 20)))])
+    head = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: %d\r\n\r\n"
+    bodies = {b"/small": b"small", b"/large": DATA[:500_000]}
+    for path, body in bodies.items():
+        world.request(b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % path)
+        start = head % len(body)
+        got = world.carry(world.upstreams[0], start + body, world.client, size=len(body))
+        while not got.endswith(body[-100:]):
+            got += world.hear(world.client)
+    wanted = [b"/large", b"/small", b"/large", b"/large", b"/small"]
+    asked = b"".join(b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % path for path in wanted)
+    got = world.carry(world.client, asked, world.client, size=sum(len(bodies[path]) for path in wanted), gulp=take)
+    while got.count(b"; hit; ") < len(wanted) or not got.endswith(b"small"):
+        got += world.hear(world.client)
+    for path in wanted:
+        found, _, got = got.partition(b"\r\n\r\n")
+        assert b"; hit; " in found
+        assert got.startswith(bodies[path])
+        got = got[len(bodies[path]) :]
+    assert got == b""
+    world.close()

@@ -13,6 +13,8 @@ from twisted.internet.interfaces import ITransport
 # hands out and takes back so much without merging what is free.
 _LITTLE: Final = 4096
 _MUCH: Final[int] = tcp.Connection.bufferSize
+# Not all systems have it: then what follows goes out on its own.
+_MORE: Final = getattr(socket, "MSG_MORE", 0)
 
 PLAIN: Final = frozenset({tcp.Server, tcp.Client, unix.Server, unix.Client})
 
@@ -29,6 +31,21 @@ def write_plain(transport: Any, data: bytes) -> None:
         sent = 0
     if sent != len(data):
         transport.write(data[sent:])
+
+
+def write_ahead(transport: Any, data: bytes) -> bool:
+    """Write to a plain transport that has a :func:`plain_socket` what something follows at once that passes by the
+    transport: the kernel sends both together, so that the peer wakes up once. Gives whether it has taken all of
+    ``data``; else nothing may pass by, as the rest is the transport's to write.
+    """
+    try:
+        sent = transport.socket.send(data, _MORE)
+    except OSError:
+        sent = 0
+    if sent == len(data):
+        return True
+    transport.write(data[sent:])
+    return False
 
 
 def plain_socket(transport: ITransport) -> socket.socket | None:

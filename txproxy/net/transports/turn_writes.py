@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias
 
 from twisted.internet.interfaces import ITransport
 
-from txproxy.net.transports.plain_transports import PLAIN, write_plain
+from txproxy.net.transports.plain_transports import PLAIN, plain_socket, write_ahead, write_plain
 from txproxy.net.transports.tls_transports import TLSServer, write_tls
 
 Write: TypeAlias = Callable[[Any, bytes], None]
@@ -80,6 +80,20 @@ class TurnWrites:
         self.flush_writes()
         if self.asks:
             self.flush_asks(None)
+
+    def socket_after(self, transport: Any, gathered: list[bytes]) -> Any:
+        """The socket under ``transport``, for bytes that are to go to it at once, after all that was written, and after
+        what was ``gathered`` to be, with which they go out. None if they may not pass by the transport; what was
+        gathered is left then, unless the kernel has taken but a part of it.
+        """
+        self.flush()
+        handle = plain_socket(transport)
+        if handle is not None and gathered:
+            data = b"".join(gathered)
+            gathered.clear()
+            if not write_ahead(transport, data):
+                return None
+        return handle
 
     def flush_writes(self) -> None:
         """The same without requests."""

@@ -14,7 +14,6 @@ from txproxy.cache.disk.file_body import bodies_on_disk
 from txproxy.cache.stored import FileRange, StoredBody
 from txproxy.errors import UpstreamClosed
 from txproxy.interfaces.answers import BodyReceiver
-from txproxy.net.transports.plain_transports import plain_socket
 from txproxy.wire.headers import Headers
 
 _log = Logger()
@@ -222,10 +221,8 @@ class Reader:
 
     def _send(self, receiver: BodyReceiver, part: FileRange) -> int:
         """Send of a file what the client takes now, by the kernel if that may; how many bytes that is."""
-        # What was handed on before goes first.
-        receiver.flush()
-        sink = receiver.sink() if _SENDFILE else None
-        handle = plain_socket(sink) if sink is not None else None
+        # What was handed on before goes first, and with it.
+        handle = receiver.sending_socket() if _SENDFILE else None
         if handle is not None:
             sent = _sendfile(handle, part)
             if sent:

@@ -203,13 +203,7 @@ class Http1Protocol(ClientProtocol):
         else:
             self._idle = True
             self.deadline = self.factory.rest_limit.ahead
-        if (
-            self.client_ended
-            and self.exchange is None
-            and not self._pumping
-            and not self._write_paused
-            and self._next_turn is None
-        ):
+        if self.client_ended and self.exchange is None and not self._pumping and not self._has_more():
             self._close()
 
     def _request_fault(self, fault: RequestError) -> None:
@@ -302,6 +296,10 @@ class Http1Protocol(ClientProtocol):
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
         self.services.turn_writes.flush()
         return self.transport if self.codec.sends_length else None
+
+    def sending_socket(self) -> Any:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        return self.services.turn_writes.socket_after(self.transport, self._out) if self.codec.sends_length else None
 
     def passed(self, size: int) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""

@@ -38,6 +38,9 @@ class TunnelsAlone:
     def sink(self) -> Any:
         """Nothing passes by ``send_body``."""
 
+    def sending_socket(self) -> Any:
+        """Nothing passes by ``send_body``."""
+
     def passed(self, size: int) -> None:
         """Nothing does."""
 

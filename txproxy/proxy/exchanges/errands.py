@@ -60,6 +60,10 @@ class ErrandStream:
         """Nothing passes by."""
         return None
 
+    def sending_socket(self) -> Any:
+        """Nothing passes by."""
+        return None
+
     def passed(self, size: int) -> None:
         """Nothing passes by."""
 

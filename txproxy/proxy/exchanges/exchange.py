@@ -316,6 +316,10 @@ class Exchange(Attempts):
         """The transport to which the bytes of a body of known length may pass; None if they must come here."""
         return self.downstream.sink() if self._response_body is None else None
 
+    def sending_socket(self) -> Any:
+        """The socket to which bytes of such a body are to go at once; None if they must come here."""
+        return self.downstream.sending_socket() if self._response_body is None else None
+
     def response_passed(self, size: int) -> None:
         """So many bytes of the body went to the client's transport past everybody."""
         self.sent += size
