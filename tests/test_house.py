@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("components", "matching"),
     ("wire",),
     ("interfaces",),
-    ("net", "tls", "limits", "cache"),
+    ("net", "tls", "limits", "cache", "cluster"),
     ("proxy", "upstreams"),
     ("forward", "reverse", "stream"),
     ("observe",),

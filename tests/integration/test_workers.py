@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -223,6 +224,22 @@ def test_tls_is_resumed_whichever_worker_a_client_comes_to(served, certificate):
             session = client.session
     assert resumed >= 0.95 * (count - 1)
     assert len(set(proxy.workers.values())) == 4
+
+
+def test_a_rate_is_one_of_all_workers_together(served):
+    proxy = served(4, 'request_limits = [{ name = "all", rate = "20/d", by = [] }]')
+    first, *others = [socket.create_connection(("127.0.0.1", proxy.port), DEADLINE) for _ in range(17)]
+    # One has come already.
+    assert [answer(first).split()[1] for _ in range(20)] == [b"200"] * 19 + [b"429"]
+    passed = 0
+    for connection in others:
+        # Each of those who have not heard of it yet would let 20 through.
+        while answer(connection).split()[1] == b"200":
+            passed += 1
+            time.sleep(0.05)
+    assert passed < 15
+    for connection in (first, *others):
+        connection.close()
 
 
 def test_a_start_that_fails_in_the_workers_is_one_line_and_status_1(tmp_path):

@@ -120,12 +120,14 @@ class Assembly:
 @attrs.frozen
 class Around:
     """What stands around a configuration, and stays when another takes its place: the ``reactor``, the ``resolver`` of
-    all names, and the TLS of listeners that was made before this process began.
+    all names, and the TLS of listeners that was made before this process began. What bounds several processes together
+    is ``shared``.
     """
 
     reactor: Any
     resolver: Resolver
     tls: Mapping[ListenerTls, ServerTls] = attrs.field(factory=dict)
+    shared: bool = False
 
 
 def assemble(config: Config, observers: Observers, around: Around, before: Assembly | None = None) -> Assembly:
@@ -144,7 +146,7 @@ def assemble(config: Config, observers: Observers, around: Around, before: Assem
         config,
         pools,
         (),
-        LiveLimits(config, reactor, was.limits),
+        LiveLimits(config, reactor, was.limits, around.shared),
         make_allotments(config, reactor, was.allotments, was.config),
         make_audits(config, was.audits),
         live_cache(config, was.cache),

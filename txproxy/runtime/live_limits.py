@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from hashlib import blake2b
 from typing import Any
 
 from txproxy.config.model import AnyListener, Config, ForwardListener, ReverseListener, RouteConfig, TcpListener
@@ -13,19 +14,22 @@ from txproxy.limits.requests.limit_keys import LimitPlace
 from txproxy.limits.requests.limiter import LimitCounts, Limiter
 from txproxy.limits.requests.limits_middleware import AnyLimiter, InnerLimits, LimitsMiddleware
 from txproxy.limits.requests.request_limit import RequestLimit
+from txproxy.limits.requests.shared_gcra import SharedGcra
 from txproxy.reverse.actions.treatments import Action
 from txproxy.reverse.actions.wrapped_action import WrappedAction
 from txproxy.reverse.client_identity import Trust
 
 
 class LiveLimits:
-    """Those of a ``config``; what is in it as it was ``before`` is what was there. ``clock`` is the reactor."""
+    """Those of a ``config``; what is in it as it was ``before`` is what was there. ``clock`` is the reactor. Rates are
+    those of several processes together where they are ``shared``.
+    """
 
-    def __init__(self, config: Config, clock: Any, before: LiveLimits | None = None) -> None:
+    def __init__(self, config: Config, clock: Any, before: LiveLimits | None = None, shared: bool = False) -> None:
         self._clock = clock
         known: Mapping[RequestLimit, AnyLimiter] = before._limiters if before is not None else {}
         self._limiters: dict[RequestLimit, AnyLimiter] = {
-            limit: known[limit] if limit in known else _made(limit) for limit in _of_config(config)
+            limit: known[limit] if limit in known else _made(limit, shared) for limit in _of_config(config)
         }
         pools = before._pools if before is not None else {}
         self._pools: dict[str, AdaptiveLimiter] = {}
@@ -39,6 +43,15 @@ class LiveLimits:
     def counts(self) -> tuple[LimitCounts, ...]:
         """What came of each of them until now."""
         return tuple(one.counts for one in (*self._limiters.values(), *self._pools.values()))
+
+    @property
+    def shared(self) -> Mapping[str, SharedGcra]:
+        """Rates that are those of several processes, each by a topic of its own, which is the same in all of them."""
+        return {
+            f"rate {blake2b(repr(limit).encode(), digest_size=16).hexdigest()}": limiter.rate
+            for limit, limiter in self._limiters.items()
+            if isinstance(limiter, Limiter) and isinstance(limiter.rate, SharedGcra)
+        }
 
     def basis(self, listener: AnyListener, routes: Iterable[RouteConfig] = ()) -> tuple[object, ...]:
         """All that a listener has, with its ``routes``."""
@@ -87,8 +100,8 @@ class LiveLimits:
         return tuple(self._limiters[limit] for limit in limits)
 
 
-def _made(limit: RequestLimit) -> AnyLimiter:
-    return Limiter(limit) if limit.rate is not None else ConcurrencyLimiter(limit)
+def _made(limit: RequestLimit, shared: bool) -> AnyLimiter:
+    return Limiter(limit, shared=shared) if limit.rate is not None else ConcurrencyLimiter(limit)
 
 
 def _place(listener: AnyListener) -> LimitPlace:

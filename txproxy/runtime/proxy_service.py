@@ -92,7 +92,7 @@ class ProxyService(Service):
         tls: Mapping[ListenerTls, ServerTls] | None = None,
     ) -> None:
         self._reactor = reactor
-        self._around = Around(reactor, resolver or Resolver(reactor), tls or {})
+        self._around = Around(reactor, resolver or Resolver(reactor), tls or {}, shared=adopted is not None)
         self._adopted = adopted
         # Where relative names begin may be another folder by then.
         self._file = os.path.abspath(config.source) if config.source else ""

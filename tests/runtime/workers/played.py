@@ -38,15 +38,15 @@ class PlayedWorker:
         self.channel.send(kind, content)
         self._reactor.turn()
 
-    def hears(self):
-        """What the master has said by now."""
+    def hears(self, shared=False):
+        """What the master has said by now; what others have told is heard by who asks for what is ``shared``."""
         messages = []
         while readable(self.channel):
             came = self.channel.receive_all()
             if came is None:
                 break
             messages += came
-        return messages
+        return [message for message in messages if (message.kind == "shared") is shared]
 
     def ends(self):
         """It is gone."""

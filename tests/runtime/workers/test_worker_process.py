@@ -174,6 +174,29 @@ def test_without_a_master_it_serves_on_until_a_signal(worker, capfd):
     assert worker.reactor.stopped
 
 
+def test_what_others_have_let_through_counts_here_and_what_this_one_has_is_told_them():
+    limited = 'listen = "tcp:8080"\nrequest_limits = [{ name = "all", rate = "3/d", by = [] }]'
+    text = "workers = 4\n" + FILE.replace('listen = "tcp:8080"', limited)
+    worker = Played(parse(text, "edge.toml"))
+    worker.begin()
+    assert answer(worker.reactor.connect(8080)) == b"one"
+    assert worker.hears() == []
+    worker.reactor.advance(0.05)
+    ((kind, (what, news)),) = worker.hears()
+    assert (kind, what) == ("shared", "news") and list(news.values()) == [{"": 1}]
+    worker.says("shared", ("news", (77, {topic: {"": 1} for topic in news})))
+    assert answer(worker.reactor.connect(8080)) == b"one"
+    refused = worker.reactor.connect(8080)
+    refused.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert b" 429 " in refused.received
+    # A reload that leaves the limit as it is goes on with it.
+    worker.says("reload", (1, parse(text.replace('"one"', '"two"'), "edge.toml"), []))
+    worker.says("shared", ("lead", True))
+    ((_, (what, (to, whole))),) = worker.says("shared", ("joined", 78))
+    assert (what, to, list(whole)) == ("whole", 78, list(news)) and whole[next(iter(news))][""] > 1.9
+    worker.close()
+
+
 def test_its_log_is_begun_anew_and_so_is_standard_output(tmp_path):
     log = tmp_path / "log"
     worker = Played(parse(FILE.replace('"none"', f'"{log}"'), "edge.toml"))

@@ -66,7 +66,11 @@ class Gcra:
         # Who has waited for that, and comes again, waits for it once.
         return self._waiting - early
 
-    def add(self, key: Hashable, count: int, now: float) -> None:
+    def give_back(self, key: Hashable, now: float) -> None:
+        """One of ``key`` that might go on has not come after all."""
+        self.add(key, -1, now)
+
+    def add(self, key: Hashable, count: float, now: float) -> None:
         """So many more of ``key`` have come elsewhere; of a number below 0, so many have not come after all."""
         times = self._times
         due = times.get(key, now)

@@ -13,6 +13,7 @@ from txproxy.interfaces.answers import Outcome, Refusal, Verdict
 from txproxy.interfaces.context import RequestContext
 from txproxy.limits.requests.gcra import MOST_KEYS, Gcra
 from txproxy.limits.requests.request_limit import RequestLimit
+from txproxy.limits.requests.shared_gcra import SharedGcra
 
 _SENTENCE: Final = "There are too many requests."
 
@@ -35,16 +36,19 @@ class LimitCounts:
 
 
 class Limiter:
-    """The live part of a :class:`RequestLimit` that has a rate. All places at which that holds have it together."""
+    """The live part of a :class:`RequestLimit` that has a rate. All places at which that holds have it together, and
+    other processes too if it is ``shared``.
+    """
 
     __slots__ = ("config", "allowed", "delayed", "refused", "rate", "_policy")
 
-    def __init__(self, config: RequestLimit, most_keys: int = MOST_KEYS) -> None:
+    def __init__(self, config: RequestLimit, most_keys: int = MOST_KEYS, shared: bool = False) -> None:
         self.config = config
         self.allowed = self.delayed = self.refused = 0
         rate = config.rate
         assert rate is not None
-        self.rate = Gcra(rate.interval, rate.at_once, config.delay, most_keys)
+        kind = SharedGcra if shared else Gcra
+        self.rate = kind(rate.interval, rate.at_once, config.delay, most_keys)
         self._policy = f"RateLimit-Policy: {_string(config.name)};q={rate.amount};w={rate.seconds}".encode("ascii")
 
     def admits(self, wait: float, context: RequestContext) -> bool:
@@ -66,7 +70,7 @@ class Limiter:
 
     def give_back(self, key: Hashable, now: float) -> None:
         """One that it has let through was refused by another, and does not count here."""
-        self.rate.add(key, -1, now)
+        self.rate.give_back(key, now)
 
     def fields(self, key: Hashable, now: float) -> tuple[bytes, ...]:
         """The field lines that tell a client what is left to it."""

@@ -13,6 +13,7 @@ from txproxy.interfaces.answers import Refusal
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Decision
+from txproxy.limits.requests.shared_gcra import SharedGcra
 from txproxy.net.transports.listening_ports import listening_port
 from txproxy.wire.message import RequestHead
 
@@ -187,6 +188,11 @@ class Admission(Generic[Guest]):
             if port.connected and not port.disconnecting:
                 port.startReading()
         self._full_ports.clear()
+
+    @property
+    def shared_rates(self) -> list[SharedGcra]:
+        """The rates of its filters that may be those of several processes together."""
+        return [one.rate for one in self._filters if isinstance(getattr(one, "rate", None), SharedGcra)]
 
     def everyone(self) -> list[Guest]:
         """All connections, waiting ones too."""

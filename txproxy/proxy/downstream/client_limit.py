@@ -10,7 +10,7 @@ from zope.interface import implementer
 from txproxy.components.rates import Rate
 from txproxy.interfaces.answers import Refusal
 from txproxy.interfaces.connection import ClientConnection, IConnectionFilter
-from txproxy.limits.requests.gcra import Gcra
+from txproxy.limits.requests.shared_gcra import SharedGcra
 from txproxy.matching.clients import IPV6_PREFIX, client_key
 from txproxy.proxy.downstream.admission import Admission
 from txproxy.proxy.limits import Limits
@@ -74,7 +74,7 @@ class ConnectionRate:
     """
 
     def __init__(self, rate: Rate, seconds: Callable[[], float], ipv6_prefix: int = IPV6_PREFIX) -> None:
-        self._rate = Gcra(rate.interval, rate.at_once)
+        self.rate = SharedGcra(rate.interval, rate.at_once)
         self._seconds = seconds
         self._prefix = ipv6_prefix
 
@@ -82,7 +82,7 @@ class ConnectionRate:
         """See :class:`txproxy.interfaces.IConnectionFilter`."""
         if connection.peer_ip == _UNIX:
             return True
-        return self._rate.take(client_key(connection.peer_ip, self._prefix), self._seconds()) == 0.0
+        return self.rate.take(client_key(connection.peer_ip, self._prefix), self._seconds()) == 0.0
 
     def take_over(self, connection: ClientConnection) -> bool:
         """One that was admitted elsewhere is not new."""

@@ -8,12 +8,10 @@ import signal
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from enum import Enum
 from functools import partial
 from time import monotonic
 from typing import Any, Final, Protocol, TypeAlias
 
-import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger, LogLevel
@@ -21,6 +19,8 @@ from twisted.logger import Logger, LogLevel
 from txproxy.config.model import Config
 from txproxy.errors import ConfigError
 from txproxy.runtime.workers.channel import Channel, Message, channel_pair, encoded
+from txproxy.runtime.workers.common.worker_hub import WorkerHub
+from txproxy.runtime.workers.crew_members import Member, Place, State, pause, reap
 from txproxy.runtime.workers.inheritance import OldWorker
 from txproxy.runtime.workers.mould_start import Running, start_mould
 from txproxy.runtime.workers.program import is_told_to_end
@@ -28,11 +28,6 @@ from txproxy.runtime.workers.program import is_told_to_end
 _log = Logger()
 # Who has served for so long has not failed at once, in seconds.
 _LONG: Final = 10.0
-# So many in a row may do so before there is a pause; one that was killed is no sign of more.
-_FREE: Final = 3
-# Before the next try of a worker that fails again and again: the first time, and at the most, in seconds.
-_FIRST_PAUSE: Final = 0.5
-_LONGEST_PAUSE: Final = 30.0
 # How often to look whether it is to end meanwhile, in milliseconds.
 _LOOK_EVERY: Final = 100
 # How long to wait for the rest of a message, in seconds.
@@ -41,33 +36,6 @@ _LAST_WORDS: Final = 1.0
 _PATIENCE: Final = 60.0
 # Whom a process becomes once it has read what it needs: user, group, and whether only in effect.
 Identity: TypeAlias = "tuple[int | None, int | None, bool]"
-
-
-class _State(Enum):
-    STARTING = "starting"
-    SERVING = "serving"
-    LEAVING = "leaving"  # it accepts no more, and finishes what runs
-
-
-@attrs.define(eq=False)
-class _Member:
-    """A worker, as the master sees it."""
-
-    number: int
-    channel: Channel
-    started: float
-    state: _State = _State.STARTING
-    pid: int = 0
-
-
-@attrs.define(eq=False)
-class _Place:
-    """What a worker stands in: who ends there is followed by another."""
-
-    member: _Member | None = None
-    # how often in a row one has ended soon after it was started
-    failures: int = 0
-    timer: IDelayedCall | None = None
 
 
 class Greeting(Protocol):
@@ -79,7 +47,8 @@ class Greeting(Protocol):
 
 class Crew:
     """So many workers as :meth:`resize` says, of the configuration in :meth:`configure`. ``greet`` has what each gets
-    first, and ``heard`` gets what it says, and ``gone`` when it has ended.
+    first, and ``heard`` gets what it says, and ``gone`` when it has ended. What it tells the others goes to the
+    ``hub``.
     """
 
     def __init__(
@@ -88,11 +57,13 @@ class Crew:
         greet: Greeting,
         heard: Callable[[int, Message], None],
         start: Callable[[], tuple[Channel, Running]] = start_mould,
+        hub: WorkerHub | None = None,
     ) -> None:
         self._reactor = reactor
         self._greet = greet
         self._heard = heard
         self._start = start
+        self._hub = hub or WorkerHub()
         self._mould: Channel | None = None
         self._process: Running | None = None
         self._failures = 0
@@ -100,10 +71,10 @@ class Crew:
         self._is_ready = False  # whether the mould has read a configuration
         self._config: tuple[Config, str] | None = None
         self._identity: Identity | None = None
-        self._places: dict[int, _Place] = {}
-        self._leaving: set[_Member] = set()
+        self._places: dict[int, Place] = {}
+        self._leaving: set[Member] = set()
         # those of the program before, which serve until this one's do
-        self._old: set[_Member] = set()
+        self._old: set[Member] = set()
         self._dismissed: set[int] = set()
         self._served = False
         self._fault: str | None = None
@@ -119,24 +90,26 @@ class Crew:
         Its ``mould`` has nobody to fork for, and ends.
         """
         if mould:
-            self._reactor.callLater(1, _reap, mould)
+            self._reactor.callLater(1, reap, mould)
         for old in workers:
             channel = Channel(socket.socket(fileno=old.channel))
-            member = _Member(old.number, channel, self._reactor.seconds(), _State.SERVING, old.pid)
+            member = Member(old.number, channel, self._reactor.seconds(), State.SERVING, old.pid)
             self._old.add(member)
+            self._hub.came(member.pid, channel)
             channel.start(self._reactor, partial(self._member_says, member), partial(self._old_gone, member))
 
-    def _old_gone(self, member: _Member) -> None:
+    def _old_gone(self, member: Member) -> None:
+        self._hub.gone(member.pid)
         self._old.discard(member)
         self._leaving.discard(member)
         # Its parent has ended. Where this process has the place of all parents, it is a child by now.
-        self._reactor.callLater(1, _reap, member.pid)
+        self._reactor.callLater(1, reap, member.pid)
         self._look_for_the_end()
 
     def _relieve(self) -> None:
         """All places are taken by who serves: let the old ones go."""
         places = self._places.values()
-        serving = all(place.member is not None and place.member.state is _State.SERVING for place in places)
+        serving = all(place.member is not None and place.member.state is State.SERVING for place in places)
         if serving and self._old:
             _log.info("the workers of this program serve, and those of the one before it finish and leave")
             old, self._old = self._old, set()
@@ -191,14 +164,14 @@ class Crew:
             return
         self._fail("the process that starts workers has ended; it is started again")
         self._failures += 1
-        self._timer = self._reactor.callLater(_pause(self._failures), self._start_mould)
+        self._timer = self._reactor.callLater(pause(self._failures), self._start_mould)
 
     # -- workers
 
     def resize(self, count: int) -> None:
         """Have so many workers, numbered from 1."""
         for number in range(1, count + 1):
-            self._places.setdefault(number, _Place())
+            self._places.setdefault(number, Place())
         for number in [number for number in self._places if number > count]:
             place = self._places.pop(number)
             if place.timer is not None:
@@ -217,7 +190,7 @@ class Crew:
             if self._is_ready and self._ended is None and place.member is None and place.timer is None:
                 self._fork(number, place)
 
-    def _fork(self, number: int, place: _Place) -> None:
+    def _fork(self, number: int, place: Place) -> None:
         place.timer = None
         if self._mould is None or not self._is_ready:
             return
@@ -229,33 +202,37 @@ class Crew:
         channel, theirs = channel_pair()
         with theirs:
             self._mould.send("fork", number, [theirs.fileno()])
-        place.member = member = _Member(number, channel, self._reactor.seconds())
+        place.member = member = Member(number, channel, self._reactor.seconds())
         channel.start(self._reactor, lambda message: self._member_says(member, message), lambda: self._gone(member))
         channel.send("sockets", content, descriptors)
 
-    def _member_says(self, member: _Member, message: Message) -> None:
+    def _member_says(self, member: Member, message: Message) -> None:
         number = member.number
         if message.kind == "log":
             level, text = message.content
             _log.emit(LogLevel.lookupByName(level), "{text}", text=text, log_system=f"worker {number}")
         elif message.kind == "ready":
             member.pid = message.content
-            if member.state is _State.STARTING:
-                member.state = _State.SERVING
-            if member.state is _State.LEAVING:
+            if member.state is State.STARTING:
+                member.state = State.SERVING
+            if member.state is State.LEAVING:
                 self._dismissed.add(member.pid)
             self._served = True
+            self._hub.came(member.pid, member.channel)
             self._relieve()
         elif message.kind == "failed":
             self._fail(f"worker {number} could not start: {message.content}")
         elif message.kind == "leaving":
             self._part(member)
+        elif message.kind == "shared":
+            self._hub.heard(member.pid, *message.content)
         else:
             self._heard(number, message)
 
-    def _part(self, member: _Member) -> None:
+    def _part(self, member: Member) -> None:
         """It accepts no more: another takes its place while it finishes."""
-        member.state = _State.LEAVING
+        member.state = State.LEAVING
+        self._hub.leaves(member.pid)
         self._dismissed.add(member.pid)
         place = self._places.get(member.number)
         if place is not None and place.member is member:
@@ -263,7 +240,8 @@ class Crew:
             self._leaving.add(member)
             self._fill()
 
-    def _gone(self, member: _Member) -> None:
+    def _gone(self, member: Member) -> None:
+        self._hub.gone(member.pid)
         if member in self._leaving:
             self._leaving.discard(member)
         else:
@@ -274,24 +252,24 @@ class Crew:
                 self._heard(member.number, Message("gone"))
         self._look_for_the_end()
 
-    def _replace(self, member: _Member, place: _Place) -> None:
+    def _replace(self, member: Member, place: Place) -> None:
         if self._ended is not None:
             return
         if self._mould is None:
             _log.error("worker {number} has ended", number=member.number)
         lived = self._reactor.seconds() - member.started
-        place.failures = place.failures + 1 if lived < _LONG or member.state is _State.STARTING else 0
-        pause = _pause(place.failures)
-        if not pause:
+        place.failures = place.failures + 1 if lived < _LONG or member.state is State.STARTING else 0
+        wait = pause(place.failures)
+        if not wait:
             self._fork(member.number, place)
             return
         _log.error(
             "worker {number} has ended {count} times soon after its start; the next one is started in {pause:g} s",
             number=member.number,
             count=place.failures,
-            pause=pause,
+            pause=wait,
         )
-        place.timer = self._reactor.callLater(pause, self._fork, member.number, place)
+        place.timer = self._reactor.callLater(wait, self._fork, member.number, place)
 
     def _told_of_end(self, number: int, pid: int, status: int) -> None:
         if pid in self._dismissed and not status:
@@ -330,7 +308,7 @@ class Crew:
         found = [] if self._mould is None else [self._mould]
         return found + [member.channel for member in self._members()]
 
-    def _members(self) -> list[_Member]:
+    def _members(self) -> list[Member]:
         mine = [place.member for place in self._places.values() if place.member is not None]
         return [*mine, *self._old, *self._leaving]
 
@@ -354,7 +332,7 @@ class Crew:
         if place is not None and place.member is not None:
             self._dismiss(place.member)
 
-    def _dismiss(self, member: _Member) -> None:
+    def _dismiss(self, member: Member) -> None:
         self._leaving.add(member)
         self._part(member)
         member.channel.send("drain")
@@ -388,13 +366,3 @@ class Crew:
             else:
                 member.channel.close()
                 self._gone(member)
-
-
-def _reap(pid: int) -> None:
-    with suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
-
-
-def _pause(failures: int) -> float:
-    """How long to wait after so many that have failed in a row, in seconds."""
-    return 0.0 if failures < _FREE else min(_FIRST_PAUSE * 2.0 ** (failures - _FREE), _LONGEST_PAUSE)

@@ -25,12 +25,12 @@ from txproxy.runtime.builder import Around, Observers, assemble
 from txproxy.runtime.live_logs import LiveLogs
 from txproxy.runtime.running import Running
 from txproxy.runtime.workers.channel import Channel, Message
+from txproxy.runtime.workers.common.shared_keys import with_shared_keys
+from txproxy.runtime.workers.common.shares import with_shares
 from txproxy.runtime.workers.crew import Crew, Identity
 from txproxy.runtime.workers.inheritance import Inheritance
 from txproxy.runtime.workers.listening_sockets import Listening, open_listening
 from txproxy.runtime.workers.mould_start import start_mould
-from txproxy.runtime.workers.shared_keys import with_shared_keys
-from txproxy.runtime.workers.shares import with_shares
 
 _log = Logger()
 _SECRET_SIZE: Final = 32

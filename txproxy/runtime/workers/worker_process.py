@@ -18,12 +18,14 @@ from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, eventAsText
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from txproxy.cluster.membership import Membership
 from txproxy.config.endpoints import Bound
 from txproxy.config.model import Config
 from txproxy.errors import ConfigError
 from txproxy.net.transports.adopted_ports import AdoptedEndpoint
 from txproxy.runtime.proxy_service import ProxyService
 from txproxy.runtime.workers.channel import Channel, Message
+from txproxy.runtime.workers.common.shared_topics import shared_of
 from txproxy.runtime.workers.process_names import name_process
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
 
@@ -55,6 +57,7 @@ class WorkerProcess:
         self._reactor = reactor
         self._adopted: dict[Bound, AdoptedEndpoint] = {}
         self._service = ProxyService(worker.config, reactor, adopted=self._adopted, tls=worker.tls)
+        self._membership = Membership(reactor, self._tell_others, lambda: self._channel.waiting > 0)
         self._stopping: Deferred[Any] | None = None
         self._orphaned = False
 
@@ -66,6 +69,7 @@ class WorkerProcess:
         self._adopt(message)
         self._service.privilegedStartService()
         self._service.startService()
+        self._membership.follow(shared_of(self._service.assembly))
         self._channel.start(self._reactor, self._received, self._master_gone)
         self._channel.send("ready", os.getpid())
 
@@ -75,10 +79,15 @@ class WorkerProcess:
         for (bound, family, shared), descriptor in zip(places, message.descriptors, strict=True):
             self._adopted[bound] = AdoptedEndpoint(self._reactor, descriptor, family, shared)
 
+    def _tell_others(self, kind: str, content: Any) -> None:
+        self._channel.send("shared", (kind, content))
+
     # -- what the master says
 
     def _received(self, message: Message) -> None:
-        if message.kind == "reload":
+        if message.kind == "shared":
+            self._membership.heard(*message.content)
+        elif message.kind == "reload":
             self._reload(message)
         elif message.kind == "check files":
             self._service.check_files()
@@ -102,6 +111,7 @@ class WorkerProcess:
             _log.failure("a configuration could not be taken")
             self._channel.send("refused", (revision, "it could not be taken"))
         else:
+            self._membership.follow(shared_of(self._service.assembly))
             self._channel.send("taken", revision)
 
     def _reopen(self, standard: Iterable[int]) -> None:
@@ -117,6 +127,7 @@ class WorkerProcess:
 
     def _master_gone(self) -> None:
         self._orphaned = True
+        self._membership.alone()
         _log.error("the master has gone; this worker serves on, until it is told to end by a signal")
 
     # -- the end
@@ -141,6 +152,7 @@ class WorkerProcess:
     def _stopped(self, _: object, logs: list[Any]) -> None:
         for log in logs:
             log.flush(_LAST_LINES)
+        self._membership.end()
         self._reactor.stop()
 
     def interrupt(self) -> None:

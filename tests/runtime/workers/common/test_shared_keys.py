@@ -7,7 +7,7 @@ from txproxy.config.model import Config, ForwardListener, ReverseListener, TcpLi
 from txproxy.forward.auth.auth_policy import AuthPolicy
 from txproxy.forward.policy import ForwardPolicy
 from txproxy.runtime.live_pools import live_pool
-from txproxy.runtime.workers.shared_keys import with_shared_keys
+from txproxy.runtime.workers.common.shared_keys import with_shared_keys
 
 FILE = """
 [[listeners]]

@@ -4,7 +4,7 @@ import attrs
 import pytest
 
 from txproxy.config import parse
-from txproxy.runtime.workers.shares import with_shares
+from txproxy.runtime.workers.common.shares import with_shares
 
 FILE = """
 workers = {workers}

@@ -1,0 +1,84 @@
+"""The hub: who is told what, and who leads."""
+
+import pytest
+
+from txproxy.cluster.hub import Hub
+
+
+class Sent:
+    """What a hub has sent, to whom; who is in ``deaf`` does not get it."""
+
+    def __init__(self):
+        self.all, self.deaf = [], set()
+        self.hub = Hub(self.send)
+
+    def send(self, peers, kind, content):
+        self.all += [(peer, kind, content) for peer in peers if peer not in self.deaf]
+        return [peer for peer in peers if peer in self.deaf]
+
+    def since(self):
+        """What was sent since this was asked last."""
+        sent, self.all = self.all, []
+        return sent
+
+
+@pytest.fixture
+def sent():
+    made = Sent()
+    for peer in (1, 2, 3):
+        made.hub.join(peer)
+    return made
+
+
+def test_the_first_one_leads_and_the_others_hear_who_comes(sent):
+    assert sent.since() == [(1, "lead", True), (1, "joined", 2), (1, "joined", 3), (2, "joined", 3)]
+    assert sent.hub.lead == 1
+
+
+def test_news_is_for_all_others_and_the_whole_for_one(sent):
+    sent.since()
+    sent.hub.heard(2, "news", "new")
+    assert sent.since() == [(1, "news", (2, "new")), (3, "news", (2, "new"))]
+    sent.hub.heard(1, "whole", (3, "all"))
+    sent.hub.heard(1, "whole", (4, "all"))
+    sent.hub.heard(4, "news", "of somebody who has gone")
+    assert sent.since() == [(3, "whole", (1, "all"))]
+
+
+def test_when_the_lead_ends_the_next_one_leads(sent):
+    sent.since()
+    sent.hub.leave(1)
+    sent.hub.leave(1)
+    assert sent.since() == [(2, "gone", 1), (3, "gone", 1), (2, "lead", True)]
+    # Who has come again is not first.
+    sent.hub.join(1)
+    assert sent.hub.lead == 2
+
+
+def test_who_finishes_and_goes_leads_no_more_but_still_hears(sent):
+    sent.since()
+    sent.hub.retire(1)
+    assert sent.since() == [(1, "lead", False), (2, "lead", True)]
+    sent.hub.heard(3, "news", "new")
+    assert sent.since() == [(1, "news", (3, "new")), (2, "news", (3, "new"))]
+    sent.hub.retire(2)
+    sent.hub.retire(3)
+    assert sent.hub.lead is None
+    sent.hub.retire(7)
+    sent.hub.join(7)
+    assert sent.hub.lead == 7
+
+
+def test_who_does_not_read_is_told_all_once_it_speaks_again(sent):
+    sent.deaf.add(2)
+    sent.hub.heard(1, "news", "one")
+    sent.hub.heard(1, "news", "two")
+    sent.deaf.clear()
+    sent.since()
+    # It has missed something, and the rest of it would make no sense.
+    sent.hub.heard(1, "news", "three")
+    assert sent.since() == [(3, "news", (1, "three"))]
+    sent.hub.heard(2, "news", "new")
+    assert sent.since() == [(1, "joined", 2), (3, "joined", 2), (1, "news", (2, "new")), (3, "news", (2, "new"))]
+    sent.hub.heard(1, "news", "four")
+    assert (2, "news", (1, "four")) in sent.since()

@@ -1,0 +1,52 @@
+"""What workers of one configuration have in common."""
+
+import attrs
+import pytest
+
+from tests.runtime.listening import ListeningReactor
+from txproxy.config import parse
+from txproxy.net.dns.resolver import Resolver
+from txproxy.runtime.builder import Around, Observers, assemble
+from txproxy.runtime.workers.common.shared_topics import shared_of
+
+FILE = """
+workers = 4
+[log]
+access = "none"
+[[listeners]]
+name = "web"
+listen = "tcp:8080"
+{more}
+[[routes]]
+name = "all"
+path = "/"
+respond = {{ status = 200, body = "one" }}
+"""
+RATE = 'request_limits = [{ name = "all", rate = "10/s" }]'
+CONNECTIONS = 'limits = { connection_rate = "5/s" }'
+
+
+def topics(more, before=None):
+    reactor = ListeningReactor()
+    config = parse(FILE.format(more=more), "edge.toml")
+    return shared_of(assemble(config, Observers(), Around(reactor, Resolver(reactor), shared=True), before))
+
+
+@pytest.mark.parametrize(
+    ("more", "count"),
+    [("", 0), (RATE, 1), (CONNECTIONS, 1), (f"{RATE}\n{CONNECTIONS}", 2)],
+)
+def test_rates_of_requests_and_connections_are_shared_by_all_workers(more, count):
+    shared = topics(more)
+    assert len(shared) == count and all(one.processes == 4 for one in shared.values())
+
+
+def test_two_workers_have_the_same_topics_and_another_limit_has_another():
+    assert list(topics(RATE)) == list(topics(RATE))
+    assert list(topics(RATE)) != list(topics(RATE.replace("10/s", "11/s")))
+
+
+def test_one_process_counts_without_others():
+    reactor = ListeningReactor()
+    config = attrs.evolve(parse(FILE.format(more=RATE), "edge.toml"), workers=1)
+    assert shared_of(assemble(config, Observers(), Around(reactor, Resolver(reactor)))) == {}

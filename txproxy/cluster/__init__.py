@@ -1,0 +1,1 @@
+"""What several processes share, whoever carries their messages: workers now."""

@@ -1,0 +1,92 @@
+"""Where several processes meet: what one tells goes to all others, and each learns who comes, who goes and who leads.
+
+It knows nothing of what they tell, and keeps none of it: the processes go on without it as well as they can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, TypeAlias
+
+# Sends a kind and a content to each of several. Gives those who have not read what they were sent before: they have
+# not got this.
+Send: TypeAlias = "Callable[[Collection[int], str, Any], Collection[int]]"
+
+
+class Hub:
+    """For any number of peers, each of which has a number that no other has at the time. ``send`` leads to them."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        # in the order in which they have come
+        self._peers: dict[int, None] = {}
+        # those that finish and go
+        self._retired: set[int] = set()
+        # those that have missed something
+        self._behind: set[int] = set()
+        self._lead: int | None = None
+
+    @property
+    def lead(self) -> int | None:
+        """Who does what is to be done once."""
+        return self._lead
+
+    def join(self, peer: int) -> None:
+        """One more. All others tell it what it has to know."""
+        self._tell(self._others(peer), "joined", peer)
+        self._peers[peer] = None
+        self._choose()
+
+    def retire(self, peer: int) -> None:
+        """It finishes what it has, and goes: another one leads."""
+        if peer in self._peers:
+            self._retired.add(peer)
+            self._choose()
+
+    def leave(self, peer: int) -> None:
+        """It has gone."""
+        if peer not in self._peers:
+            return
+        del self._peers[peer]
+        self._retired.discard(peer)
+        self._behind.discard(peer)
+        if self._lead == peer:
+            self._lead = None
+        self._tell(self._others(peer), "gone", peer)
+        self._choose()
+
+    def heard(self, peer: int, kind: str, content: Any) -> None:
+        """What one of them says: ``news`` for all others, or the ``whole`` for one."""
+        if peer not in self._peers:
+            return
+        if peer in self._behind:
+            # It speaks, and so it reads. What it has missed is in what it would be told if it had just come.
+            self._behind.discard(peer)
+            self._tell(self._others(peer), "joined", peer)
+        if kind == "news":
+            self._tell(self._others(peer), "news", (peer, content))
+        elif kind == "whole":
+            to, whole = content
+            if to in self._peers:
+                self._tell([to], "whole", (peer, whole))
+
+    def _others(self, peer: int) -> list[int]:
+        return [other for other in self._peers if other != peer]
+
+    def _tell(self, peers: Iterable[int], kind: str, content: Any) -> None:
+        # Who has missed something need not hear the rest of it: it is told all at once later.
+        able = [peer for peer in peers if peer not in self._behind]
+        if able:
+            self._behind.update(self._send(able, kind, content))
+
+    def _choose(self) -> None:
+        """The one that has been there longest, of those that stay."""
+        staying = (peer for peer in self._peers if peer not in self._retired)
+        lead = next(staying, None)
+        if lead == self._lead:
+            return
+        before, self._lead = self._lead, lead
+        if before is not None:
+            self._send([before], "lead", False)
+        if lead is not None:
+            self._send([lead], "lead", True)

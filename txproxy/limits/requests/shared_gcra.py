@@ -1,0 +1,114 @@
+"""A rate limit of several processes together: each admits by its own count, and learns the others' a moment later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from heapq import nlargest
+from itertools import islice
+from typing import Any, Final
+
+from txproxy.limits.requests.gcra import MOST_KEYS, Gcra
+
+# So many keys are told of at once. Where there are more, the rest has its turn a moment later.
+MOST_TOLD: Final = 2048
+# They have come so many seconds ago, at most, if all is well: that much is paid off by now.
+_ON_THEIR_WAY: Final = 0.05
+# What others have let through in the time that word of it may take, in seconds, is owed as well.
+_LATEST: Final = 2.0
+
+
+class SharedGcra(Gcra):
+    """See :class:`txproxy.limits.requests.gcra.Gcra`, and :class:`txproxy.interfaces.sharing.Shared`.
+
+    Times of several processes are not the same, so that what they tell each other is how many of which key they have
+    let through. As nothing that was let through is forgotten, what was too much is made up for: in the long run all
+    together let through what one would.
+    """
+
+    __slots__ = ("_new", "_wake", "processes", "_alone")
+
+    def __init__(self, interval: float, burst: int, waiting: int = 0, most_keys: int = MOST_KEYS) -> None:
+        super().__init__(interval, burst, waiting, most_keys)
+        # how many of which key have come here, and nobody else knows yet
+        self._new: dict[Hashable, int] = {}
+        self._wake: Callable[[], None] | None = None
+        self._alone = self._most_debt
+        self.processes = 1
+
+    def of_processes(self, count: int) -> None:
+        """It is the limit of so many processes together."""
+        self.processes = count
+        # Each may let through all that there is to be let through, before it hears of the others.
+        self._most_debt = self._alone if count == 1 else (self._alone + _LATEST) * count
+
+    def take(self, key: Hashable, now: float) -> float:
+        """See :class:`txproxy.limits.requests.gcra.Gcra`."""
+        wait = Gcra.take(self, key, now)
+        if wait >= 0.0 and self._wake is not None:
+            new = self._new
+            if not new:
+                self._wake()
+            new[key] = new.get(key, 0) + 1
+        return wait
+
+    def give_back(self, key: Hashable, now: float) -> None:
+        """See :class:`txproxy.limits.requests.gcra.Gcra`."""
+        super().give_back(key, now)
+        if self._wake is not None:
+            if not self._new:
+                self._wake()
+            self._new[key] = self._new.get(key, 0) - 1
+
+    # -- with others
+
+    def join(self, wake: Callable[[], None]) -> None:
+        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        self._wake = wake
+
+    def part(self) -> None:
+        """See :class:`txproxy.interfaces.sharing.Shared`. What others have let through is still owed."""
+        self._wake = None
+        self._new.clear()
+
+    def news(self) -> tuple[Any, bool]:
+        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        new = self._new
+        if len(new) <= MOST_TOLD:
+            self._new = {}
+            return {key: count for key, count in new.items() if count} or None, False
+        self._new = dict(islice(new.items(), MOST_TOLD, None))
+        return dict(islice(new.items(), MOST_TOLD)), True
+
+    def heard(self, peer: int, content: Any, now: float) -> None:
+        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        then = now - _ON_THEIR_WAY
+        for key, count in content.items():
+            self.add(key, count, then)
+
+    def whole(self, leads: bool, now: float) -> Any:
+        """See :class:`txproxy.interfaces.sharing.Shared`: how many of each key are owed, of those who owe most."""
+        if not leads:
+            return None
+        interval, new = self._interval, self._new
+        # What nobody knows yet is told in a moment.
+        owing = ((key, (due - now) / interval - new.get(key, 0)) for key, due in self._times.items())
+        return dict(nlargest(MOST_TOLD, (one for one in owing if one[1] > 0.0), key=lambda one: one[1])) or None
+
+    def heard_whole(self, peer: int, content: Any, now: float) -> None:
+        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        for key, count in content.items():
+            missing = count - max(0.0, self._times.get(key, now) - now) / self._interval
+            if missing > 0.0:
+                self.add(key, missing, now)
+
+    def gone(self, peer: int) -> None:
+        """See :class:`txproxy.interfaces.sharing.Shared`. What it has let through counts for as long as before."""
+
+    def lead(self, leads: bool) -> None:
+        """See :class:`txproxy.interfaces.sharing.Shared`. Nothing is done by one for all."""
+
+    def _make_room(self, now: float) -> dict[Hashable, float]:
+        if len(self._new) > self._most_keys:
+            # Nobody has heard of them for long, and nobody shall wait for that: those that came last are told first.
+            self._new = dict(islice(self._new.items(), max(0, len(self._new) - MOST_TOLD), None))
+        return super()._make_room(now)

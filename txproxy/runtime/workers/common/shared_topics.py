@@ -1,0 +1,18 @@
+"""What one worker has in common with the others, by the topics that all of them have for it."""
+
+from __future__ import annotations
+
+from txproxy.interfaces.sharing import Shared
+from txproxy.limits.requests.shared_gcra import SharedGcra
+from txproxy.runtime.builder import Assembly
+
+
+def shared_of(assembly: Assembly) -> dict[str, Shared]:
+    """All of what runs in a worker of these. What is the same in two configurations has the same topic in both."""
+    rates: dict[str, SharedGcra] = dict(assembly.limits.shared)
+    for served in assembly.served:
+        for rate in served.factory.admission.shared_rates:
+            rates[f"connections {served.config.name}"] = rate
+    for rate in rates.values():
+        rate.of_processes(assembly.config.workers)
+    return dict(rates)
