@@ -11,7 +11,7 @@ from txproxy.config import Config, ForwardListener, parse
 from txproxy.config.admin_endpoint import AdminConfig
 from txproxy.errors import ConfigError
 from txproxy.net.dns.resolver import Resolver
-from txproxy.runtime.admin_entrance import AssemblyView
+from txproxy.runtime.admin_entrance import RunningView
 from txproxy.runtime.builder import Around, Observers, assemble
 from txproxy.runtime.live_counts import LiveCounts
 from txproxy.runtime.proxy_service import make_service
@@ -29,6 +29,15 @@ pool = "app"
 upstreams = "http://10.0.0.1:80"
 """
 ALONE = "[[routes]]\nname = 'all'\npath = '/x'\nrespond = { status = 200 }\n"
+
+
+@attrs.frozen
+class Proxy:
+    """One that runs."""
+
+    assembly: object
+    stage: Stage = Stage.SERVING
+    counts: LiveCounts = attrs.field(factory=LiveCounts)
 
 
 @pytest.fixture
@@ -133,7 +142,7 @@ other = { upstreams = "10.0.0.5:1" }
 def test_what_each_listener_needs_is_seen(reactor):
     config = parse(MANY, "edge.toml")
     assembly = assemble(config, Observers(), Around(reactor, Resolver(reactor)))
-    view = AssemblyView(lambda: assembly, lambda: Stage.SERVING, LiveCounts())
+    view = RunningView(Proxy(assembly))
     assert view.listeners == [
         ListenerView("edge", ("app", "api", "users"), without=False),
         ListenerView("own", ("api", "users"), without=True),
@@ -252,3 +261,17 @@ def test_what_was_changed_of_a_pool_stays_until_the_file_says_something_else(sta
         assert ask(reactor, path).json["changed"] == changed
     assert ask(reactor, path).json["state"] == "draining"
     client.drop(clean=True)
+
+
+def test_clients_of_a_configuration_before_are_seen_until_they_leave(start, reactor):
+    service = start(FILE)
+    old, new = reactor.connect(8080), None
+    old.send(GET)
+    service.reload(parse(FILE + "retries = 3\n", "edge.toml"))
+    new = reactor.connect(8080)
+    found = ask(reactor, "/api/connections").json["connections"]
+    assert sorted((one["listener"], one["state"]) for one in found) == [("listener 1", "busy"), ("listener 1", "idle")]
+    for client in (old, new):
+        client.drop()
+    reactor.advance(0)
+    assert ask(reactor, "/api/connections").json == {"connections": [], "complete": True}

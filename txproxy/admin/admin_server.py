@@ -15,6 +15,7 @@ from txproxy.admin.admin_resource import AdminResource
 from txproxy.admin.admin_site import AdminSite
 from txproxy.admin.api_paths import ApiPaths, Verb
 from txproxy.admin.caching.cache_verbs import CacheVerbs
+from txproxy.admin.connections.connection_verbs import ConnectionVerbs
 from txproxy.admin.metrics.metric_families import metrics_verb
 from txproxy.admin.pool_verbs import PoolVerbs
 from txproxy.admin.proxy_view import ProxyView
@@ -78,5 +79,11 @@ class AdminServer:
 
 def verbs_of(view: ProxyView, reactor: Any) -> Iterable[Verb]:
     """All that the admin API does."""
-    found = [*health_verbs(view), metrics_verb(view), *PoolVerbs(view).verbs(), *CacheVerbs(view, reactor).verbs()]
+    found = [
+        *health_verbs(view),
+        metrics_verb(view),
+        *PoolVerbs(view).verbs(),
+        *ConnectionVerbs(view, reactor).verbs(),
+        *CacheVerbs(view, reactor).verbs(),
+    ]
     return [*found, *self_description(found)]

@@ -9,8 +9,10 @@ from typing import Protocol
 import attrs
 
 from txproxy.admin.caching.warming import Way
+from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.request_counts import RequestCounts
 from txproxy.proxy.caching.shared_cache import SharedCache
+from txproxy.proxy.downstream.admission import Admitted
 from txproxy.upstreams.overlay import Overlay
 from txproxy.upstreams.pool import Pool
 
@@ -60,6 +62,14 @@ class ProxyView(Protocol):
     @property
     def counts(self) -> Mapping[str, RequestCounts]:
         """What was counted of its listeners, by their names."""
+
+    @property
+    def clients(self) -> Sequence[tuple[str, Admitted]]:
+        """Who is connected, each with the name of its listener; those as well who came to a configuration before."""
+
+    @property
+    def numbers(self) -> Connections:
+        """What numbers connections, for logs as well."""
 
     @property
     def connections(self) -> Mapping[str, int]:

@@ -7,7 +7,6 @@ from typing import Protocol
 from txproxy.interfaces.allowances import Bounds, Metered
 from txproxy.interfaces.streams import ClientStream, UpstreamStream
 from txproxy.proxy.throttle import Valve
-from txproxy.proxy.tunnel import Tunnel
 
 
 class Bounded(Metered, Protocol):
@@ -29,15 +28,12 @@ class Bounded(Metered, Protocol):
 
 
 class Bound:
-    """The bounds of one exchange. ``up`` and ``down`` are its valves, None where its speed is not bounded; ``tunnel``
-    is what it became, if it did.
-    """
+    """The bounds of one exchange. ``up`` and ``down`` are its valves, None where its speed is not bounded."""
 
-    __slots__ = ("up", "down", "tunnel", "bounds", "_exchange")
+    __slots__ = ("up", "down", "bounds", "_exchange")
 
     def __init__(self, bounds: Bounds, exchange: Bounded) -> None:
         self.bounds = bounds
-        self.tunnel: Tunnel | None = None
         self._exchange = exchange
         self.up: Valve | None = None
         self.down: Valve | None = None

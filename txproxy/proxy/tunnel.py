@@ -163,12 +163,13 @@ class Tunnel:
 
     How long it is open and silent is bounded by ``bounds``, else by ``timeout`` (of silence), else by its home's
     limits; keep-alive probes of TCP find peers that have vanished long before. Once one side has closed, the other may
-    not be silent for longer than the idle timeout. ``why`` says what ended it, if that was no peer.
+    not be silent for longer than the idle timeout. ``why`` says what ended it, if that was no peer. ``exchange`` is
+    what has become it, as long as it lasts.
     """
 
     __slots__ = (
         "client", "upstream", "deadline", "why", "_home", "_closed", "_spliced", "_shaped", "_age", "_idle", "_oldest",
-        "_silence",
+        "_silence", "exchange",
     )  # fmt: skip
 
     def __init__(
@@ -189,6 +190,7 @@ class Tunnel:
         self.upstream.other = self.client
         self.deadline = NEVER
         self.why = ""
+        self.exchange: Any = None
         self._home = home
         self._closed: Callable[[Tunnel], None] | None = closed
         self._spliced: splice.Splice | None = None
@@ -303,6 +305,7 @@ class Tunnel:
 
     def _finish(self) -> None:
         closed, self._closed = self._closed, None
+        self.exchange = None
         self._home.deadlines.forget(self)
         if self._spliced is not None:
             self._spliced.stop()

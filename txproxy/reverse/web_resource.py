@@ -221,8 +221,7 @@ class _SiteRequest:
         set_tcp_options(transport)
         timeout = exchange.plan.tunnel_timeout if exchange.plan is not None else None
         tunnel = Tunnel(self._factory.services, transport, upstream.transport, exchange.tunnel_closed, bounds, timeout)
-        if bound is not None:
-            bound.tunnel = tunnel
+        exchange.tunnel = tunnel
         early = take_channel(channel, tunnel.client)
         transport.write(
             b"HTTP/1.1 101 %b\r\n%b\r\n\r\n" % (response.reason or b"Switching Protocols", response.headers.block)

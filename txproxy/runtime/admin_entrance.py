@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import attrs
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
@@ -17,10 +17,12 @@ from txproxy.config.admin_endpoint import check_place
 from txproxy.config.findings import told
 from txproxy.config.model import AnyListener, Config, ForwardListener, TcpListener
 from txproxy.errors import ConfigError
+from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.request_counts import RequestCounts
 from txproxy.proxy.caching.shared_cache import SharedCache
+from txproxy.proxy.downstream.admission import Admitted
 from txproxy.proxy.factory import ProxyFactory
-from txproxy.runtime.builder import Assembly
+from txproxy.runtime.builder import Assembly, Factory
 from txproxy.runtime.live_counts import LiveCounts
 from txproxy.upstreams.overlay import Overlay
 from txproxy.upstreams.pool import Pool
@@ -28,57 +30,94 @@ from txproxy.upstreams.pool import Pool
 _log = Logger()
 
 
+class RunningProxy(Protocol):
+    """What runs, as it is now."""
+
+    @property
+    def assembly(self) -> Assembly:
+        """What its configuration means."""
+
+    @property
+    def stage(self) -> Stage:
+        """How far it is."""
+
+    @property
+    def counts(self) -> LiveCounts:
+        """What it tells in numbers."""
+
+    @property
+    def connections(self) -> Connections:
+        """What numbers connections."""
+
+    @property
+    def named_factories(self) -> list[tuple[str, Factory]]:
+        """Those of the listeners, and of configurations before, each with the name of its listener."""
+
+
 @attrs.frozen
-class AssemblyView:
+class RunningView:
     """Shows what runs now (see :class:`txproxy.admin.proxy_view.ProxyView`)."""
 
-    _assembly: Callable[[], Assembly]
-    _stage: Callable[[], Stage]
-    _counts: LiveCounts
+    _running: RunningProxy
+
+    @property
+    def _assembly(self) -> Assembly:
+        return self._running.assembly
 
     @property
     def stage(self) -> Stage:
         """See :class:`txproxy.admin.proxy_view.ProxyView`."""
-        return self._stage()
+        return self._running.stage
 
     @property
     def listeners(self) -> Sequence[ListenerView]:
         """See :class:`txproxy.admin.proxy_view.ProxyView`."""
-        config = self._assembly().config
+        config = self._assembly.config
         return [_seen(listener, config) for listener in config.listeners]
 
     @property
     def pools(self) -> Mapping[str, Pool]:
         """See :class:`txproxy.admin.proxy_view.ProxyView`."""
-        return {name: live.pool for name, live in self._assembly().pools.items()}
+        return {name: live.pool for name, live in self._assembly.pools.items()}
 
     @property
     def overlays(self) -> Mapping[str, Overlay]:
         """See :class:`txproxy.admin.proxy_view.ProxyView`."""
-        return {name: live.overlay for name, live in self._assembly().pools.items()}
+        return {name: live.overlay for name, live in self._assembly.pools.items()}
 
     @property
     def cache(self) -> SharedCache | None:
         """See :class:`txproxy.admin.proxy_view.ProxyView`."""
-        live = self._assembly().cache
+        live = self._assembly.cache
         return live.shared if live is not None else None
 
     @property
     def counts(self) -> Mapping[str, RequestCounts]:
         """See :class:`txproxy.admin.proxy_view.ProxyView`."""
-        return self._counts.of(self._assembly().config)
+        return self._running.counts.of(self._assembly.config)
+
+    @property
+    def clients(self) -> Sequence[tuple[str, Admitted]]:
+        """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        named = self._running.named_factories
+        return [(name, client) for name, factory in named for client in factory.admission.everyone()]
+
+    @property
+    def numbers(self) -> Connections:
+        """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        return self._running.connections
 
     @property
     def connections(self) -> Mapping[str, int]:
         """See :class:`txproxy.admin.proxy_view.ProxyView`."""
-        return {one.config.name: len(one.factory.admission.everyone()) for one in self._assembly().served}
+        return {one.config.name: len(one.factory.admission.everyone()) for one in self._assembly.served}
 
     @property
     def ways(self) -> Sequence[Way]:
         """See :class:`txproxy.admin.proxy_view.ProxyView`."""
         return [
             Way(one.config.name, isinstance(one.config, ForwardListener), one.factory.services, one.factory.handle)
-            for one in self._assembly().served
+            for one in self._assembly.served
             if isinstance(one.factory, ProxyFactory)
         ]
 
@@ -97,7 +136,7 @@ def _seen(listener: AnyListener, config: Config) -> ListenerView:
 class AdminEntrance:
     """Where the admin API is reached, if a configuration says where; it is about what ``view`` shows."""
 
-    def __init__(self, view: AssemblyView, reactor: Any) -> None:
+    def __init__(self, view: RunningView, reactor: Any) -> None:
         self._view = view
         self._reactor = reactor
         self._server: AdminServer | None = None

@@ -25,9 +25,11 @@ from txproxy.net.dns.resolver import Resolver
 from txproxy.net.transports.adopted_ports import AdoptedEndpoint
 from txproxy.observe.audit import AuditLog
 from txproxy.observe.log_file import LogFile
-from txproxy.runtime.admin_entrance import AdminEntrance, AssemblyView
+from txproxy.observe.log_formats.connection_facts import Connections
+from txproxy.runtime.admin_entrance import AdminEntrance, RunningView
 from txproxy.runtime.builder import Around, Assembly, Factory, assemble
 from txproxy.runtime.entrance import Entrance
+from txproxy.runtime.leaving import Leaving
 from txproxy.runtime.live_counts import LiveCounts
 from txproxy.runtime.live_logs import LiveLogs
 from txproxy.runtime.running import Running
@@ -96,16 +98,13 @@ class ProxyService(Service):
         self._adopted = adopted
         # Where relative names begin may be another folder by then.
         self._file = os.path.abspath(config.source) if config.source else ""
-        self._stage = Stage.STARTING
-        self._counts = LiveCounts()
-        self._admin = AdminEntrance(
-            AssemblyView(lambda: self._now.assembly, lambda: self._stage, self._counts), reactor
-        )
+        self.stage = Stage.STARTING
+        self.counts = LiveCounts()
+        self._admin = AdminEntrance(RunningView(self), reactor)
         self._admin.prepare(config)
         self._now = self._assemble(config, None)
         config.opened.clear()
-        # those of configurations before, whose clients have not left yet, with what they write to
-        self._leaving: dict[Factory, tuple[Deferred[None], LiveLogs]] = {}
+        self._leaving = Leaving(lambda logs: logs.close_but(self._files_in_use()))
         self._timer: IDelayedCall | None = None
         # what counted for configurations before, as their clients may still do something
         self._counted: set[Allotments] = set()
@@ -119,6 +118,16 @@ class ProxyService(Service):
     def assembly(self) -> Assembly:
         """What that means, alive."""
         return self._now.assembly
+
+    @property
+    def connections(self) -> Connections:
+        """What numbers connections."""
+        return self._now.logs.connections
+
+    @property
+    def named_factories(self) -> list[tuple[str, Factory]]:
+        """Those of the listeners, and of configurations before, each with the name of its listener."""
+        return [*((served.config.name, served.factory) for served in self.assembly.served), *self._leaving.named]
 
     @property
     def factories(self) -> tuple[Factory, ...]:
@@ -136,7 +145,7 @@ class ProxyService(Service):
             logs = LiveLogs(config, before.logs if before is not None else None)
         except ConfigError as fault:
             raise told(fault, config) from None
-        observers = self._counts.observers(config, logs)
+        observers = self.counts.observers(config, logs)
         try:
             known = before.assembly if before is not None else None
             running = Running(assemble(config, observers, self._around, known), logs)
@@ -162,7 +171,7 @@ class ProxyService(Service):
         """Serve."""
         super().startService()
         self._begin()
-        self._stage = Stage.SERVING
+        self.stage = Stage.SERVING
         # As who it is from now on: nobody else has to write there.
         self._open_cache(self._now)
 
@@ -287,7 +296,7 @@ class ProxyService(Service):
             raise
         self._now = now
         self._admin.take()
-        self._counts.keep(config)
+        self.counts.keep(config)
         if now.assembly.cache is not None:
             now.assembly.cache.take_place(before.assembly.cache)
         elif before.assembly.cache is not None:
@@ -301,9 +310,9 @@ class ProxyService(Service):
                 entrance.lead_to(behind)
             else:
                 entrance.close()
-        for factory in before.factories:
-            if factory not in now.factories:
-                self._retire(factory, before.logs)
+        for served in before.assembly.served:
+            if served.factory not in now.factories:
+                self._leaving.retire(served, before.logs)
         before.logs.close_but(self._files_in_use())
         self._read_what_has_changed()
         # Until here, what was read to check it need not be read again.
@@ -318,33 +327,14 @@ class ProxyService(Service):
 
     def _files_in_use(self) -> list[LogFile]:
         """Those of access logs that somebody may write to: as it is now, or who has yet to leave."""
-        return [
-            file
-            for logs in (self._now.logs, *(logs for _, logs in self._leaving.values()))
-            for file in logs.files.values()
-        ]
-
-    def _retire(self, factory: Factory, logs: LiveLogs) -> None:
-        """Hand the clients of a factory over to who serves their entrance now; when the last one has gone there, or has
-        left, it is of no use any more.
-        """
-        gone: Deferred[None] = Deferred()
-        self._leaving[factory] = (gone, logs)
-        # However long that takes: only who ends the process wants an end of it.
-        factory.retire().addCallback(lambda _: self._gone(factory))
-
-    def _gone(self, factory: Factory) -> None:
-        gone, logs = self._leaving.pop(factory)
-        factory.stop()
-        logs.close_but(self._files_in_use())
-        gone.callback(None)
+        return [file for logs in (self._now.logs, *self._leaving.logs) for file in logs.files.values()]
 
     # -- the end
 
     def stopService(self) -> Deferred[None]:
         """Stop accepting, finish what runs, for ``drain_timeout`` at the most, then leave."""
         super().stopService()
-        self._stage = Stage.DRAINING
+        self.stage = Stage.DRAINING
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -355,9 +345,7 @@ class ProxyService(Service):
 
     def _drain(self, _: object) -> Deferred[Any]:
         waits = [self._in_time(factory, factory.drain()) for factory in self._now.factories]
-        for factory, (gone, _) in list(self._leaving.items()):
-            factory.drain()
-            waits.append(self._in_time(factory, gone))
+        waits += [self._in_time(factory, gone) for factory, gone in self._leaving.drain()]
         factories = (*self._now.factories, *self._leaving)
         left = sum(len(factory.admission.everyone()) for factory in factories)
         if left:

@@ -19,7 +19,7 @@ from txproxy.net.deadlines import NEVER
 from txproxy.net.transports.tls_transports import tls_connection
 from txproxy.proxy.downstream.admission import Admission
 from txproxy.proxy.downstream.client_states import ClientState, following
-from txproxy.proxy.downstream.client_tunnel import begin_tunnel
+from txproxy.proxy.downstream.client_tunnel import begin_tunnel, exchanges_of
 from txproxy.proxy.downstream.tunnels_alone import TunnelsAlone
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.exchanges.recording import Recording
@@ -261,6 +261,10 @@ class StreamProtocol(TunnelsAlone, Relay):
         else:
             self._leave()
             self.transport.abortConnection()
+
+    def exchanges(self) -> list[Exchange]:
+        """See :class:`txproxy.proxy.downstream.admission.Admitted`."""
+        return exchanges_of(self.exchange, self.tunnel)
 
     def turn_away(self) -> None:
         """See :class:`txproxy.proxy.downstream.admission.Admitted`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -24,6 +25,22 @@ class Admitted(Protocol):
     """A client connection, as far as admission is concerned."""
 
     transport: Any
+
+    @property
+    def connection(self) -> ClientConnection | None:
+        """What is known of its client, once that is."""
+
+    @property
+    def state(self) -> Enum:
+        """What it is at."""
+
+    def exchanges(self) -> list[Any]:
+        """What is at work on it just now (:class:`txproxy.proxy.exchanges.exchange.Exchange`), or has become a tunnel:
+        for whoever wants to see that, and seldom.
+        """
+
+    def abort(self) -> None:
+        """Close at once, whatever is under way."""
 
     def admitted(self) -> None:
         """There is room for this connection now."""

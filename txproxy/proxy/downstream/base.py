@@ -17,7 +17,7 @@ from txproxy.net.transports.plain_transports import read_little
 from txproxy.net.transports.turn_writes import write_function
 from txproxy.net.transports.unread import unread_function
 from txproxy.proxy.downstream.client_states import ClientState, following
-from txproxy.proxy.downstream.client_tunnel import begin_tunnel
+from txproxy.proxy.downstream.client_tunnel import begin_tunnel, exchanges_of
 from txproxy.proxy.downstream.serving import ServedBy, ServingFactory, follow
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.minimum_rate import ResponseRate
@@ -377,6 +377,10 @@ class ClientProtocol:
         self.deadline = NEVER
         self.transport.unregisterProducer()
         self.transport.abortConnection()
+
+    def exchanges(self) -> list[Exchange]:
+        """See :class:`txproxy.proxy.downstream.admission.Admitted`."""
+        return exchanges_of(self.exchange, self.tunnel)
 
     def turn_away(self) -> None:
         """See :class:`txproxy.proxy.downstream.admission.Admitted`."""

@@ -50,8 +50,15 @@ def _flow(
     bounds = bound.bounds if bound is not None else None
     timeout = exchange.plan.tunnel_timeout if exchange.plan is not None else None
     tunnel = Tunnel(client.services, client.transport, upstream.transport, exchange.tunnel_closed, bounds, timeout)
-    if bound is not None:
-        bound.tunnel = tunnel
+    exchange.tunnel = tunnel
+    tunnel.exchange = exchange
     client.tunnel = tunnel.client
     from_upstream += upstream.become_tunnel(tunnel.upstream)
     tunnel.start(early, from_upstream, client.client_ended)
+
+
+def exchanges_of(exchange: Exchange | None, tunnel: TunnelEnd | Gate | None) -> list[Exchange]:
+    """What is at work on a connection with such an ``exchange`` and ``tunnel``: one of them, if any."""
+    if exchange is None and isinstance(tunnel, TunnelEnd):
+        exchange = tunnel.tunnel.exchange
+    return [exchange] if exchange is not None else []

@@ -178,6 +178,10 @@ class NegotiatingProtocol:
         self.deadline = NEVER
         self.transport.abortConnection()
 
+    def exchanges(self) -> list[Any]:
+        """Nothing was asked for yet."""
+        return []
+
     def turn_away(self) -> None:
         """See :class:`txproxy.proxy.downstream.admission.Admitted`."""
         self.abort()

@@ -114,6 +114,9 @@ class HeaderProtocol:
 
     __slots__ = ("factory", "transport", "deadline", "_state", "_address", "_buffer", "_inner", "_admission")
 
+    # Whose it is, its header is to say.
+    connection: Final = None
+
     def __init__(self, factory: ProxyProtocolFactory, address: Any) -> None:
         self.factory = factory
         self.deadline = NEVER
@@ -153,6 +156,15 @@ class HeaderProtocol:
         if self._state is _State.READING:
             self.factory.deadlines.look_ahead()
             self.deadline = min(self.deadline, self.factory.gone_limit.ahead)
+
+    @property
+    def state(self) -> _State:
+        """What it is at."""
+        return self._state
+
+    def exchanges(self) -> list[Any]:
+        """Nothing was asked for yet."""
+        return []
 
     def retire(self) -> bool:
         """It goes to who serves the listener when the header is there."""

@@ -84,6 +84,9 @@ class Client(Protocol):
     def abort(self) -> None:
         """Close at once, whatever is under way."""
 
+    def exchanges(self) -> list[Any]:
+        """See :class:`txproxy.proxy.downstream.admission.Admitted`."""
+
     def turn_away(self) -> None:
         """It is not let in: close, and tell nobody."""
 

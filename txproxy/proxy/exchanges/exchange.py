@@ -58,6 +58,8 @@ class Exchange(Attempts):
     _ends_as = "ok"
     # what the answer has passed that has gone out as it was given; None if there was no such
     steady_filters: tuple[ResponseFilter, ...] | None = None
+    # what it has become, if it did
+    tunnel: Tunnel | None = None
     # what the body of the response passes, if anything
     _response_body: ResponseBody | None = None
 
@@ -68,7 +70,7 @@ class Exchange(Attempts):
 
     def carried(self) -> int:
         """See :class:`txproxy.interfaces.Metered`."""
-        tunnel = self.bound.tunnel if self.bound is not None else None
+        tunnel = self.tunnel
         return self.received + self.sent if tunnel is None else tunnel.received + tunnel.sent
 
     # -- what is decided
@@ -388,8 +390,8 @@ class Exchange(Attempts):
         """See :class:`txproxy.interfaces.Metered`."""
         if self.phase is OVER:
             return
-        if self.bound is not None and self.bound.tunnel is not None:
-            self.bound.tunnel.end(fault.detail)
+        if self.tunnel is not None:
+            self.tunnel.end(fault.detail)
             return
         pending, self._pending = self._pending, None
         self.leave(None, self.upstream_status)

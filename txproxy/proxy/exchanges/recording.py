@@ -15,7 +15,7 @@ class Recording:
 
     __slots__ = (
         "_seconds",
-        "_started",
+        "started",
         "_attempts",
         "_attempt",
         "_began",
@@ -27,7 +27,7 @@ class Recording:
 
     def __init__(self, seconds: Callable[[], float], waited: float = 0.0) -> None:
         self._seconds = seconds
-        self._started = seconds() - waited
+        self.started = seconds() - waited
         self._attempts: list[AttemptRecord] = []
         # the one that is being made
         self._attempt: Attempt | None = None
@@ -37,10 +37,15 @@ class Recording:
         self._upstream: Any = None
         self._first_byte: float | None = None
 
+    @property
+    def age(self) -> float:
+        """For how many seconds it has been going on."""
+        return self._seconds() - self.started
+
     def attempt(self, attempt: Attempt) -> None:
         """One begins."""
         self._attempt = attempt
-        self._began = self._seconds() - self._started
+        self._began = self._seconds() - self.started
         self._connected = self._upstream = None
         self._reused = False
 
@@ -52,20 +57,20 @@ class Recording:
 
     def dialed(self, upstream: Any) -> None:
         """It has a new one."""
-        self._connected = self._seconds() - self._started
+        self._connected = self._seconds() - self.started
         self._reused = False
         self._upstream = upstream
 
     def answered(self) -> None:
         """The final response has begun."""
-        self._first_byte = self._seconds() - self._started
+        self._first_byte = self._seconds() - self.started
 
     def attempt_over(self, fault: ExchangeError | None, status: int) -> None:
         """It has ended; told once, or more often."""
         attempt = self._attempt
         if attempt is not None:
             self._attempt = None
-            ended = self._seconds() - self._started
+            ended = self._seconds() - self.started
             self._attempts.append(
                 AttemptRecord(attempt, self._began, self._connected, ended, self._reused, fault, status, self._upstream)
             )
@@ -76,7 +81,7 @@ class Recording:
             other: Recording = exchange.recording
             # It may be over a moment later than what has waited for it.
             other.attempt_over(None, exchange.upstream_status)
-            later = other._started - self._started
+            later = other.started - self.started
             for one in other._attempts:
                 one.move(later)
                 self._attempts.append(one)
@@ -99,6 +104,6 @@ class Recording:
             exchange.received,
             tuple(self._attempts),
             self._first_byte,
-            self._seconds() - self._started,
+            self._seconds() - self.started,
             exchange.response,
         )

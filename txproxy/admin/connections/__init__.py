@@ -1,0 +1,1 @@
+"""What the admin API says of clients that are connected, and what they have at work."""

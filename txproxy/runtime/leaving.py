@@ -1,0 +1,63 @@
+"""Factories of configurations before, whose clients have not left yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import attrs
+from twisted.internet.defer import Deferred
+
+from txproxy.runtime.builder import Factory, Served
+from txproxy.runtime.live_logs import LiveLogs
+
+
+@attrs.frozen(eq=False)
+class _Party:
+    """One that leaves: of which listener it was, what its clients write to, and who waits for its end."""
+
+    listener: str
+    logs: LiveLogs
+    gone: Deferred[None] = attrs.field(factory=Deferred)
+
+
+class Leaving:
+    """All of them. ``left`` is called with what one has written to that has gone."""
+
+    def __init__(self, left: Callable[[LiveLogs], None]) -> None:
+        self._left = left
+        self._parties: dict[Factory, _Party] = {}
+
+    def __iter__(self) -> Iterator[Factory]:
+        return iter(self._parties)
+
+    @property
+    def logs(self) -> list[LiveLogs]:
+        """What their clients write to."""
+        return [party.logs for party in self._parties.values()]
+
+    @property
+    def named(self) -> list[tuple[str, Factory]]:
+        """Each with the name of its listener."""
+        return [(party.listener, factory) for factory, party in self._parties.items()]
+
+    def retire(self, served: Served, logs: LiveLogs) -> None:
+        """Hand the clients of a factory over to who serves their entrance now; when the last one has gone there, or has
+        left, it is of no use any more.
+        """
+        factory = served.factory
+        self._parties[factory] = _Party(served.config.name, logs)
+        # However long that takes: only who ends the process wants an end of it.
+        factory.retire().addCallback(lambda _: self._gone(factory))
+
+    def _gone(self, factory: Factory) -> None:
+        party = self._parties.pop(factory)
+        factory.stop()
+        self._left(party.logs)
+        party.gone.callback(None)
+
+    def drain(self) -> list[tuple[Factory, Deferred[None]]]:
+        """Have all clients leave; each factory with what fires when its last one has."""
+        waits = [(factory, party.gone) for factory, party in self._parties.items()]
+        for factory, _ in waits:
+            factory.drain()
+        return waits
