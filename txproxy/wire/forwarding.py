@@ -11,7 +11,7 @@ from typing import Final
 
 from txproxy.errors import RequestError
 from txproxy.wire.headers import Headers, picking
-from txproxy.wire.message import RequestHead
+from txproxy.wire.message import VERSIONS, RequestHead
 
 # RFC 9110 7.6.1, and 11.7: the proxy's own credentials and challenges are for one hop
 HOP_BY_HOP: Final = frozenset(
@@ -193,11 +193,11 @@ class Via:
 
     def __init__(self, pseudonym: bytes, mark: bytes) -> None:
         self._mark = b"(%b)" % mark
-        self._request_lines = tuple(b"Via: 1.%d %b (%b)" % (minor, pseudonym, mark) for minor in (0, 1))
+        self._request_lines = tuple(b"Via: %b %b (%b)" % (version, pseudonym, mark) for version in VERSIONS)
         self.response_line = b"Via: 1.1 " + pseudonym
 
     def request_line(self, minor: int = 1) -> bytes:
-        """The line for a request that came in this minor version."""
+        """The line for a request that came in the version at this place of ``VERSIONS``."""
         return self._request_lines[minor]
 
     def is_in(self, headers: Headers) -> bool:

@@ -12,15 +12,18 @@ from txproxy.wire.headers import Headers
 CHUNKED: Final = -1
 UNTIL_CLOSE: Final = -2
 
+# The versions of HTTP in which a message may have come, by their place here.
+VERSIONS: Final = (b"1.0", b"1.1", b"2.0")
+
 
 class RequestHead:
     """One request's control data and fields.
 
     ``method`` and ``path`` as sent (``path`` is the origin-form target, ``b"*"``, or empty for CONNECT); ``scheme`` is
     None unless the target was in absolute form; ``authority`` is that of the target, else the Host field, else empty
-    (HTTP/1.0 only); ``body`` is its length in bytes, or ``CHUNKED``; ``minor`` is the HTTP/1 minor version of the
-    sender. ``kept`` are the lower-case names of fields that the proxy has set itself, so that they are not dropped as a
-    client's word about itself.
+    (HTTP/1.0 only); ``body`` is its length in bytes, or ``CHUNKED``; ``minor`` is the place of the sender's version in
+    ``VERSIONS``: the minor version of HTTP/1, or 2. ``kept`` are the lower-case names of fields that the proxy has set
+    itself, so that they are not dropped as a client's word about itself.
     """
 
     kept: frozenset[bytes] = frozenset()

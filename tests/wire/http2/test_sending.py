@@ -85,7 +85,7 @@ def test_a_body_goes_as_far_as_its_window(sending: Sending) -> None:
     sending.window_grows(stream, 100)
     sending.go_on(1 << 20)
     assert bodies(sending) == [(1, 10, False), (1, 1, True)]
-    assert stream.state is StreamState.WE_ENDED and stream.waiting == 0 and not sending.drained
+    assert stream.state is StreamState.WE_ENDED and stream.waiting == 0 and sending.drained == [stream]
 
 
 def test_who_brings_a_body_is_told_when_there_may_be_more(sending: Sending) -> None:
@@ -221,3 +221,23 @@ def test_each_body_comes_whole_and_within_its_windows(seed: int) -> None:
     sending.go_on(1 << 30)
     look()
     assert got == wanted and ended == set(got)
+
+
+def test_a_large_piece_is_taken_apart_once(sending: Sending) -> None:
+    stream = stream_of(window=0)
+    sending.body(stream, b"x" * 40_000, b"")
+    assert stream.pending is not None and [*map(len, stream.pending)] == [16384, 16384, 7232] and sending.waits
+    sending.window_grows(stream, 40_000)
+    sending.go_on(1 << 20)
+    assert bodies(sending) == [(1, 16384, False), (1, 16384, False), (1, 7232, True)]
+    assert sending.drained == [stream] and not sending.waits
+
+
+def test_what_waits_for_the_transport_or_the_connections_window_cannot_go(sending: Sending) -> None:
+    sending.held = True
+    sending.body(stream_of(), b"x")
+    assert not sending.waits
+    sending.held, sending.window = False, 0
+    assert not sending.waits
+    sending.window_grows(None, 5)
+    assert sending.waits and sending.granted == 5

@@ -12,7 +12,7 @@ from tests.wire.http2.taken_apart import frame, goaways, resets, taken_apart
 from txproxy.errors import RequestError
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2 import frames
-from txproxy.wire.http2.events import StreamReset
+from txproxy.wire.http2.events import ALL_SENT, StreamReset
 from txproxy.wire.http2.faults import (
     CANCEL,
     ENHANCE_YOUR_CALM,
@@ -368,3 +368,61 @@ def test_who_reads_slowly_has_the_peer_wait() -> None:
     assert session.take_output() == b""
     session.consume(stream, 600)
     assert taken_apart(session.take_output()) == [("WINDOW_UPDATE", 0, 1, (600).to_bytes(4, "big"))]
+
+
+# -- what waited, and has gone out
+
+
+def test_it_is_told_when_the_last_of_a_response_has_gone_out_that_had_to_wait() -> None:
+    session = begun()
+    stream, _ = only(session, head(1))
+    session.send_whole(stream, ResponseHead(200, Headers(), body=70_000), b"x" * 70_000)
+    assert stream.may_send and stream.waiting == 70_000 - 65_535
+    assert session.receive(frames.window_update(0, 9000)) == []
+    assert session.receive(frames.window_update(1, 9000)) == [(stream, ALL_SENT)]
+    session.leave(stream)
+    assert not stream.may_send and not session.streams and session.active == 0
+
+
+def test_of_one_that_goes_out_at_once_nothing_is_told() -> None:
+    session = begun()
+    stream, _ = only(session, head(1))
+    session.send_head(stream, ResponseHead(200, Headers(), body=CHUNKED))
+    session.send_body(stream, b"x" * 50_000)
+    session.send_end(stream)
+    assert not stream.may_send and session.receive(frames.window_update(0, 9000)) == []
+
+
+def test_streams_may_be_of_the_callers_own_kind() -> None:
+    class Own(Stream):
+        pass
+
+    session = begun(make_stream=Own)
+    assert type(only(session, head(1))[0]) is Own
+
+
+def test_other_limits_hold_from_then_on() -> None:
+    session = begun()
+    session.use_limits(WireLimits(max_target=4))
+    _, fault = only(session, head(1, *GET[:3], (b":path", b"/long")))
+    assert isinstance(fault, RequestError) and fault.status == 414
+
+
+def test_it_tells_whether_something_has_begun() -> None:
+    session = begun()
+    assert not session.begun
+    request = frames.headers(1, Encoder().encode([*GET, (b"a", b"b" * 20_000)], huffman=False), True, 16384)
+    session.receive(request[:5])
+    assert session.begun
+    session.receive(request[5:16_400])
+    assert session.begun
+    session.receive(request[16_400:])
+    assert not session.begun
+
+
+def test_a_drain_is_one_when_the_last_stream_was_said() -> None:
+    session = begun()
+    session.drain()
+    assert not session.draining
+    session.drain_now()
+    assert session.draining

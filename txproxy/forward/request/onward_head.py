@@ -91,6 +91,6 @@ class Onward:
             added.append(b"X-Forwarded-For: " + context.client_ip.encode("ascii"))
         elif self._forwarded_for == "off":
             added.append(b"X-Forwarded-For: unknown")
-        if b"connection" in index:
+        if b"connection" in index or b"te" in index:
             added += connection_lines(head)
         return kept, added

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from txproxy.interfaces.record import ExchangeRecord
 from txproxy.observe.log_formats.escaping import one_word, quoted
 from txproxy.observe.log_formats.log_field import SecondText
+from txproxy.wire.message import VERSIONS
 
 # What of a value needs no escape is looked for here: a call for each value takes longer than that.
 _PLAIN: Final = quoted.plain
@@ -47,7 +48,8 @@ class CombinedLines:
         else:
             target = request.path
         # What could not be read as a request has no method, and is shown as it came.
-        line = b"%b %b HTTP/1.%d" % (request.method, target, request.minor) if request.method else target or b"-"
+        version = VERSIONS[request.minor]
+        line = b"%b %b HTTP/%b" % (request.method, target, version) if request.method else target or b"-"
         context = record.context
         user = context.user
         referer, agent = index.get(b"referer", b"-"), index.get(b"user-agent", b"-")

@@ -17,6 +17,7 @@ from txproxy.observe.log_formats import record_facts as facts
 from txproxy.observe.log_formats.connection_facts import Connections, TlsFacts
 from txproxy.observe.log_formats.log_field import FinishedStream, SecondText
 from txproxy.observe.log_formats.own_names import cache_ttl, connect_seconds, proxy_error
+from txproxy.wire.message import VERSIONS
 
 _UPSTREAM: Final = '"pool":%s,"upstream":%s,"upstream_status":%s,"connect":%s,"attempts":%d,"retries":%d,'
 _NO_UPSTREAM: Final = _UPSTREAM % ("null", "null", "null", "null", 0, 0)
@@ -37,7 +38,7 @@ _LINE: Final = (
     '"duration":%.6f,"first_byte":%s,"listener":%s,"route":%s,%s"outcome":"%s","error":%s,"detail":%s,'
     '"request_id":%s,%s%s%s%s"referer":%s,"user_agent":%s}\n'
 )
-_PROTOCOLS: Final = ('"HTTP/1.0"', '"HTTP/1.1"')
+_PROTOCOLS: Final = tuple(f'"HTTP/{version.decode("ascii")}"' for version in VERSIONS)
 # of outcomes that are no fault
 _WELL: Final = frozenset({"ok", "answered", "tunnel"})
 

@@ -23,6 +23,7 @@ from txproxy.observe.log_formats.log_field import (
     text,
     time_field,
 )
+from txproxy.wire.message import VERSIONS
 
 
 def _seconds(value: float) -> bytes:
@@ -124,7 +125,7 @@ def _request_line(escape: Escape, missing: bytes) -> Getter:
     def shown(record: ExchangeRecord, now: float) -> bytes:
         request = record.request
         if request.scheme is None and request.path and request.method:
-            line = b"%b %b HTTP/1.%d" % (request.method, request.path, request.minor)
+            line = b"%b %b HTTP/%b" % (request.method, request.path, VERSIONS[request.minor])
         else:
             line = facts.request_line(record)
         return line if not line.translate(None, plain) else rewrite(line)

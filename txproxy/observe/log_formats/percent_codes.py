@@ -35,6 +35,7 @@ from txproxy.observe.log_formats.nginx_names import (
     stream_status,
     stream_upstream,
 )
+from txproxy.wire.message import VERSIONS
 
 _APACHE_TIME: Final = "[%d/%b/%Y:%H:%M:%S %z]"
 _SQUID_TIME: Final = "%d/%b/%Y:%H:%M:%S %z"
@@ -159,7 +160,7 @@ _CODES: Final[dict[str, LogField]] = {
     "rm": _squid(lambda record, now: record.request.method or b"NONE", lambda stream, now: None),
     "ru": _as_sent(_url, stream_upstream),
     "rp": _as_sent(lambda record, now: record.request.path or None),
-    "rv": plain(lambda record, now: b"1.%d" % record.request.minor if record.request.method else None),
+    "rv": plain(lambda record, now: VERSIONS[record.request.minor] if record.request.method else None),
     ">rs": _squid(lambda record, now: facts.scheme(record), ABSENT),
     ">rd": _squid(lambda record, now: facts.host(record)),
     ">rP": _squid(lambda record, now: facts.port(record)),

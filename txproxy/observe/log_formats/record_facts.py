@@ -9,6 +9,7 @@ from typing import Final
 
 from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
 from txproxy.observe.log_formats.connection_facts import place_of
+from txproxy.wire.message import VERSIONS
 
 _PORT: Final = re.compile(rb":[0-9]*\Z")
 _DEFAULT_PORTS: Final = {b"http": b":80", b"https": b":443"}
@@ -37,7 +38,7 @@ def request_line(record: ExchangeRecord) -> bytes:
     request = record.request
     line = target(record)
     # What could not be read as a request has no method, and is shown as it came.
-    return b"%b %b HTTP/1.%d" % (request.method, line, request.minor) if request.method else line or b"-"
+    return b"%b %b HTTP/%b" % (request.method, line, VERSIONS[request.minor]) if request.method else line or b"-"
 
 
 def scheme(record: ExchangeRecord) -> bytes:
@@ -85,7 +86,7 @@ def query(record: ExchangeRecord) -> bytes | None:
 
 def protocol(record: ExchangeRecord) -> bytes | None:
     """The version in which the request came."""
-    return b"HTTP/1.%d" % record.request.minor if record.request.method else None
+    return b"HTTP/" + VERSIONS[record.request.minor] if record.request.method else None
 
 
 def request_head_size(record: ExchangeRecord) -> int:

@@ -31,6 +31,13 @@ class _Writable:
         return "WRITABLE"
 
 
+class _AllSent:
+    def __repr__(self) -> str:
+        return "ALL_SENT"
+
+
 # What waited of a stream has gone out: there may be more.
 WRITABLE: Final = _Writable()
+# The same, and its end was part of that.
+ALL_SENT: Final = _AllSent()
 Event: TypeAlias = "tuple[Stream | None, Any]"

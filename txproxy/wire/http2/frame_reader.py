@@ -33,6 +33,11 @@ class FrameReader:
         # a field block of which more is to come: its stream, the flags of its first frame, and its pieces
         self._block: tuple[int, int, list[bytes]] | None = None
 
+    @property
+    def begun(self) -> bool:
+        """Whether something has come that is not complete."""
+        return self._buffer != b"" or self._block is not None
+
     def read(self, data: bytes) -> Iterator[Frame]:
         """The frames that are complete with these ``data``; a ``ConnectionFault`` where something is none. HEADERS are
         whole field blocks, without padding and priority.

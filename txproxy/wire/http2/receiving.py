@@ -86,3 +86,13 @@ class Receiving:
         """Nobody will read what is left of a ``stream``."""
         self.gone(stream.unread)
         stream.unread = 0
+
+
+def count_body(stream: Stream, size: int, ended: bool) -> None:
+    """So much of a body has come, with which it has ``ended`` or goes on; ``StreamFault`` if its length is another."""
+    if not stream.headed:
+        raise StreamFault("a body before its head")
+    if stream.expected >= 0:
+        stream.expected -= size
+        if stream.expected < 0 or (ended and stream.expected):
+            raise StreamFault("a body of another length than was said")

@@ -25,11 +25,15 @@ _WHOLE: Final = END_HEADERS | END_STREAM
 class Sending:
     """The way out. ``held`` says that the transport takes no more: what is of a body waits."""
 
-    __slots__ = ("out", "window", "initial_window", "frame_size", "held", "drained", "_waiting", "_allowance")
+    __slots__ = (
+        "out", "window", "initial_window", "granted", "frame_size", "held", "drained", "_waiting", "_allowance",
+    )  # fmt: skip
 
     def __init__(self, allowance: FloodAllowance) -> None:
         self.out: list[bytes] = []
         self.window = frames.DEFAULT_WINDOW
+        # how much the window of the connection has grown by, in all
+        self.granted = 0
         # of each stream that will be
         self.initial_window = frames.DEFAULT_WINDOW
         self.frame_size = frames.DEFAULT_FRAME_SIZE
@@ -47,6 +51,11 @@ class Sending:
         data = b"".join(out)
         out.clear()
         return data
+
+    @property
+    def waits(self) -> bool:
+        """Whether more of bodies may go out at once: the transport takes it, and so does the connection's window."""
+        return bool(self._waiting) and not self.held and self.window > 0
 
     # -- messages
 
@@ -85,7 +94,11 @@ class Sending:
             if size:
                 if stream.pending is None:
                     stream.pending = deque()
-                stream.pending.append(data)
+                most = self.frame_size
+                if size > most:
+                    stream.pending += [data[at : at + most] for at in range(0, size, most)]
+                else:
+                    stream.pending.append(data)
                 stream.waiting += size
             if self.held:
                 self._waiting[stream] = None
@@ -132,8 +145,6 @@ class Sending:
             self.head(stream, stream.ending, ended=True)
         elif stream.ending == _END and stream.may_send:
             self._frame(stream, b"", ended=True)
-        elif stream.may_send:
-            self.drained.append(stream)
         return sent
 
     def go_on(self, most: int) -> None:
@@ -155,6 +166,8 @@ class Sending:
             if urgency is not None and stream.urgency > urgency:
                 break
             sent += self._go(stream, 1 if stream.incremental else -(-most // self.frame_size))
+            if not stream.pending:
+                self.drained.append(stream)
             if sent:
                 urgency = stream.urgency
                 if sent >= most or not stream.incremental:
@@ -171,6 +184,7 @@ class Sending:
         """By WINDOW_UPDATE: of one stream, or of the connection. ``ConnectionFault`` where that of this overflows."""
         if stream is None:
             self.window += size
+            self.granted += size
             if self.window > frames.LARGEST_WINDOW:
                 raise ConnectionFault("a window that is too large", FLOW_CONTROL_ERROR)
         else:

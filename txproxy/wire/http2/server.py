@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -29,16 +30,19 @@ class ServerSession(Session):
     """A connection from a client. An event of a stream that is new has its ``RequestHead``, or the ``RequestError`` of
     one that is to be answered and cannot go on.
 
-    ``connect_protocol`` says that extended CONNECT (RFC 8441) is spoken.
+    ``connect_protocol`` says that extended CONNECT (RFC 8441) is spoken; ``make_stream`` makes a :class:`Stream` of the
+    caller's own kind.
     """
 
     _preface = PREFACE
+    _tells_all_sent = True
 
     def __init__(
         self,
         limits: WireLimits = DEFAULT_LIMITS,
         settings: Http2Settings = DEFAULT_SETTINGS,
         connect_protocol: bool = False,
+        make_stream: Callable[[int, int, int], Stream] = Stream,
     ) -> None:
         super().__init__(limits, settings)
         self._heads = RequestReader(limits)
@@ -52,6 +56,7 @@ class ServerSession(Session):
         if connect_protocol:
             said.append((frames.ENABLE_CONNECT_PROTOCOL, 1))
         self._connect_protocol = connect_protocol
+        self._make_stream = make_stream
         self.sending.out.append(frames.settings(said))
         self.receiving.open()
 
@@ -89,6 +94,15 @@ class ServerSession(Session):
             self._last_taken = self.last_seen
             self.go_away()
 
+    @property
+    def draining(self) -> bool:
+        """Whether it was said that no new streams are taken from some one on."""
+        return self._last_taken != frames.LAST_STREAM
+
+    def use_limits(self, limits: WireLimits) -> None:
+        """Others from now on."""
+        self.limits = self._heads.limits = limits
+
     # -- what is read
 
     def _is_idle(self, number: int) -> bool:
@@ -115,7 +129,9 @@ class ServerSession(Session):
             self._remember_reset(number)
             self.allowance.spend(RESET)
             return
-        stream = self.streams[number] = Stream(number, self.receiving.of_streams, self.sending.initial_window)
+        stream = self.streams[number] = self._make_stream(
+            number, self.receiving.of_streams, self.sending.initial_window
+        )
         self.active += 1
         head: RequestHead | RequestError
         try:

@@ -1,9 +1,10 @@
 """What both roles of HTTP/2 share, sans-I/O (RFC 9113).
 
 Feed a connection with ``receive``, which gives events: pairs of a stream and what has come on it, which is a head,
-``bytes`` of a body, an ``EndOfMessage``, a ``StreamReset``, or ``WRITABLE``; and without a stream a ``GoingAway``. What
-is to be written lies in ``take_output``, also after ``receive``: acknowledgements, windows, resets. Where ``fault`` is
-there, the connection is of no use any more: what lies to be written ends with the GOAWAY that says so.
+``bytes`` of a body, an ``EndOfMessage``, a ``StreamReset``, ``WRITABLE`` or ``ALL_SENT``; and without a stream a
+``GoingAway``. What is to be written lies in ``take_output``, also after ``receive``: acknowledgements, windows, resets.
+Where ``fault`` is there, the connection is of no use any more: what lies to be written ends with the GOAWAY that says
+so.
 
 What has come of a body is counted until ``consume`` says that it is gone: only then does the peer get leave to send
 more of it. A stream counts as one of those that there may be until ``leave`` says that all is over with it.
@@ -17,7 +18,7 @@ from typing import Final
 from txproxy.errors import ExchangeError
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2 import frames
-from txproxy.wire.http2.events import WRITABLE, Event, GoingAway, StreamReset
+from txproxy.wire.http2.events import ALL_SENT, WRITABLE, Event, GoingAway, StreamReset
 from txproxy.wire.http2.faults import (
     CANCEL,
     FLOW_CONTROL_ERROR,
@@ -31,7 +32,7 @@ from txproxy.wire.http2.flood_allowance import ANSWERED, FRAME, MOST, RESET, Flo
 from txproxy.wire.http2.frame_reader import FrameReader, check_priority
 from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings
 from txproxy.wire.http2.priorities import read_priority
-from txproxy.wire.http2.receiving import Receiving
+from txproxy.wire.http2.receiving import Receiving, count_body
 from txproxy.wire.http2.sending import Sending
 from txproxy.wire.http2.stream import Stream, StreamState
 from txproxy.wire.message import END, EndOfMessage
@@ -42,7 +43,7 @@ _CLOSED: Final = StreamState.CLOSED
 # know yet how many there may be opens hundreds.
 _MOST_RESET: Final = 1024
 # Of what waits, so much goes out at once.
-_TURN: Final = 256 * 1024
+TURN: Final = 256 * 1024
 
 
 class Session:
@@ -50,6 +51,8 @@ class Session:
 
     # what the peer begins with
     _preface = b""
+    # whether it is told that the last of a message has gone out which had to wait
+    _tells_all_sent = False
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS, settings: Http2Settings = DEFAULT_SETTINGS) -> None:
         self.limits = limits
@@ -81,10 +84,15 @@ class Session:
     def release(self) -> list[Event]:
         """It takes more; gives events as ``receive`` does."""
         self.sending.held = False
-        self.sending.go_on(_TURN)
+        self.sending.go_on(TURN)
         self._tell_drained()
         events, self._events = self._events, []
         return events
+
+    @property
+    def begun(self) -> bool:
+        """Whether part of a frame has come, or of a field block, of which the rest is to come."""
+        return self._reader.begun
 
     def send_body(self, stream: Stream, data: bytes) -> None:
         """Part of a body. What windows do not let go yet waits: ``stream.waiting`` says how much."""
@@ -148,7 +156,7 @@ class Session:
         ended = flags & frames.END_STREAM
         try:
             self.receiving.came_on(stream, size, size - taken)
-            _count_body(stream, taken, bool(ended))
+            count_body(stream, taken, bool(ended))
         except StreamFault as fault:
             self._break(stream, fault)
             return
@@ -227,7 +235,7 @@ class Session:
         for name, value in frames.read_settings(payload):
             self._setting(name, value)
         self.sending.out.append(frames.SETTINGS_ACK)
-        self.sending.go_on(_TURN)
+        self.sending.go_on(TURN)
 
     def _setting(self, name: int, value: int) -> None:
         self.allowance.spend(FRAME)
@@ -274,7 +282,7 @@ class Session:
             if not size:
                 raise ConnectionFault("a window that grows by nothing")
             self.sending.window_grows(None, size)
-            self.sending.go_on(_TURN)
+            self.sending.go_on(TURN)
             return
         stream = self.streams.get(number)
         if stream is None:
@@ -288,7 +296,7 @@ class Session:
         if stream.send_window > frames.LARGEST_WINDOW:
             self._break(stream, StreamFault("a window that is too large", FLOW_CONTROL_ERROR))
         elif stream.waiting or stream.pending:
-            self.sending.go_on(_TURN)
+            self.sending.go_on(TURN)
 
     def _lone_continuation(self, number: int, flags: int, payload: bytes) -> None:
         raise ConnectionFault("a CONTINUATION frame after no field block")
@@ -366,18 +374,12 @@ class Session:
     def _tell_drained(self) -> None:
         drained = self.sending.drained
         if drained:
-            self._events += [(stream, WRITABLE) for stream in drained if stream.may_send]
+            for stream in drained:
+                if stream.may_send:
+                    self._events.append((stream, WRITABLE))
+                elif self._tells_all_sent and stream.id in self.streams:
+                    self._events.append((stream, ALL_SENT))
             drained.clear()
-
-
-def _count_body(stream: Stream, size: int, ended: bool) -> None:
-    """So much of a body has come, with which it has ``ended`` or goes on."""
-    if not stream.headed:
-        raise StreamFault("a body before its head")
-    if stream.expected >= 0:
-        stream.expected -= size
-        if stream.expected < 0 or (ended and stream.expected):
-            raise StreamFault("a body of another length than was said")
 
 
 # What becomes of the other frames; a role may do more with some.

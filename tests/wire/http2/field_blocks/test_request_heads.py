@@ -11,7 +11,7 @@ from txproxy.errors import RequestError
 from txproxy.wire.http2.faults import StreamFault
 from txproxy.wire.http2.field_blocks import huffman
 from txproxy.wire.http2.field_blocks.request_heads import RequestReader
-from txproxy.wire.message import CHUNKED, RequestHead
+from txproxy.wire.message import CHUNKED, VERSIONS, RequestHead
 from txproxy.wire.size_limits import WireLimits
 
 Fields = list[tuple[bytes, bytes]]
@@ -27,7 +27,7 @@ def test_a_request() -> None:
     head = read(*GET[:2], (b":path", b"/b?c"), (b":authority", b"a:8443"), (b"x", b"1"), (b"y", b"2"))
     assert (head.method, head.scheme, head.authority, head.path) == (b"GET", b"https", b"a:8443", b"/b?c")
     assert head.headers.lines == [b"host: a:8443", b"x: 1", b"y: 2"]
-    assert (head.body, head.keep_alive, head.minor) == (0, True, 1)
+    assert (head.body, head.keep_alive, VERSIONS[head.minor]) == (0, True, b"2.0")
 
 
 def test_how_long_a_body_is() -> None:

@@ -15,6 +15,8 @@ from txproxy.wire.message import CHUNKED, RequestHead
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 from txproxy.wire.target import split_authority
 
+# See txproxy.wire.message.VERSIONS.
+_VERSION: Final = 2
 # So many blocks, or ends of blocks, are remembered; a browser that asks for a page needs few.
 _MOST_REMEMBERED: Final = 32
 
@@ -74,7 +76,7 @@ class RequestReader:
             length = 0
         elif limits.max_body is not None and length > limits.max_body:
             raise RequestError("the body is too large", status=413)
-        return RequestHead(fields.method, path, fields.headers, fields.authority, fields.scheme, length)
+        return RequestHead(fields.method, path, fields.headers, fields.authority, fields.scheme, length, _VERSION)
 
     def read_trailers(self, block: bytes) -> Headers:
         """The trailers of a request (RFC 9113 section 8.1)."""
