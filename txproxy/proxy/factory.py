@@ -19,8 +19,7 @@ from txproxy.net.dns.resolver import Resolver
 from txproxy.net.peers import ip_of
 from txproxy.proxy.downstream.admission import Admission
 from txproxy.proxy.downstream.client_limit import make_admission
-from txproxy.proxy.downstream.http1 import Http1Protocol
-from txproxy.proxy.downstream.negotiate import Beginning, Kind
+from txproxy.proxy.downstream.negotiate import Beginning, Kind, http_kind
 from txproxy.proxy.downstream.serving import Client
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.services import Observer, Services
@@ -36,8 +35,9 @@ class ProxyFactory:
     (:class:`txproxy.interfaces.ExchangeRecord`); ``name`` is who speaks in Proxy-Status; ``resolver`` may be shared
     with others. ``middleware`` (:class:`txproxy.interfaces.IMiddleware`) stands around the mode, the first outermost;
     what is, or is also, a :class:`txproxy.interfaces.IConnectionFilter` says who may connect. ``audit`` (a
-    :class:`txproxy.AuditLog`) has a line for each exchange; it is opened here, and closed by :meth:`stop`. ``reactor``
-    is the running program's if None. A factory may listen on any number of ports.
+    :class:`txproxy.AuditLog`) has a line for each exchange; it is opened here, and closed by :meth:`stop`. ``http2``:
+    clients may speak HTTP/2 where TLS has agreed on it (by ALPN, as ``h2``), and with ``h2c`` in the plain, by prior
+    knowledge. ``reactor`` is the running program's if None. A factory may listen on any number of ports.
     """
 
     noisy = False
@@ -60,6 +60,8 @@ class ProxyFactory:
         resolver: Resolver | None = None,
         middleware: Iterable[Any] = (),
         audit: Audit | None = None,
+        http2: bool = False,
+        h2c: bool = False,
         reactor: Any = None,
     ) -> None:
         if reactor is None:
@@ -81,6 +83,8 @@ class ProxyFactory:
         self.handle = around(mode.plan, found.around)
         # See txproxy.proxy.downstream.serving.ServingFactory.
         self.repeats = not found.around and bool(getattr(mode, "repeats", False))
+        self.http2 = http2
+        self.h2c = h2c
         self.draining = False
         self.stopped = False
         # for how long a client may be silent before its first request, and between two
@@ -117,7 +121,7 @@ class ProxyFactory:
 
     def build(self, addr: Any, scheme: str) -> Beginning | None:
         """The same for a client that speaks ``scheme``."""
-        return self.build_as(Http1Protocol, addr, scheme)
+        return self.build_as(http_kind(self, scheme), addr, scheme)
 
     def build_as(self, kind: Kind, addr: Any, scheme: str) -> Beginning | None:
         """The same as one of a ``kind``."""

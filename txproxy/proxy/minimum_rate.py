@@ -7,6 +7,7 @@ looked at by the sweep of deadlines alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from txproxy.net.deadlines import Deadlines, TimeLimit
@@ -52,21 +53,29 @@ class BodyRate:
 class ResponseRate:
     """How fast a client takes what waits for it: something by each look, ``idle`` apart, and about ``rate`` bytes a
     second on average over all but the first of these times. ``known`` says that what waits now is all that there will
-    be until the next look.
+    be until the next look. ``waiting`` says how much of ``place``, a transport as a rule, waits.
     """
 
-    __slots__ = ("_transport", "_rate", "_idle", "_first", "_left", "_since")
+    __slots__ = ("_place", "_waiting", "_rate", "_idle", "_first", "_left", "_since")
 
-    def __init__(self, transport: Any, rate: float, idle: TimeLimit, known: bool = True) -> None:
-        self._transport = transport
+    def __init__(
+        self,
+        place: Any,
+        rate: float,
+        idle: TimeLimit,
+        known: bool = True,
+        waiting: Callable[[Any], int] = unsent,
+    ) -> None:
+        self._place = place
+        self._waiting = waiting
         self._rate = rate
         self._idle = idle
-        self._first = self._left = unsent(transport) if known else -1
+        self._first = self._left = waiting(place) if known else -1
         self._since = idle.ahead
 
     def goes_on(self) -> bool:
         """Whether the client has taken enough since the last look."""
-        left, before = unsent(self._transport), self._left
+        left, before = self._waiting(self._place), self._left
         self._left = left
         if before < 0:
             self._first, self._since = left, self._idle.ahead

@@ -179,7 +179,7 @@ class ReverseProxyFactory(ProxyFactory):
     None for the client's own, ``"upstream"`` for the upstream's name, else the host itself; ``trusted_proxies`` are
     CIDRs of peers that are believed about their clients; ``sticky`` (``cookie``, ``cookie:NAME``, ``ip``,
     ``header:NAME``) keeps clients at their upstreams. ``via`` is the pseudonym in Via, or None. For ``tolerate``,
-    ``middleware`` and ``audit`` see :class:`txproxy.ProxyFactory`.
+    ``middleware``, ``audit``, ``http2`` and ``h2c`` see :class:`txproxy.ProxyFactory`.
     """
 
     def __init__(
@@ -196,6 +196,8 @@ class ReverseProxyFactory(ProxyFactory):
         resolver: Resolver | None = None,
         middleware: Iterable[Any] = (),
         audit: Audit | None = None,
+        http2: bool = False,
+        h2c: bool = False,
         reactor: Any = None,
     ) -> None:
         if isinstance(target, Pool):
@@ -217,6 +219,8 @@ class ReverseProxyFactory(ProxyFactory):
             resolver=resolver,
             middleware=middleware,
             audit=audit,
+            http2=http2,
+            h2c=h2c,
             reactor=reactor,
         )
         target.attach(self.services)

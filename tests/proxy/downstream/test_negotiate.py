@@ -2,6 +2,7 @@
 
 import ssl
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,11 +11,14 @@ from tests.proxy.downstream.test_proxy_header import Reactor, SocketPeer
 from tests.tls.authority import new_ca
 from txproxy.errors import ConfigError
 from txproxy.proxy.downstream.http1 import Http1Protocol
-from txproxy.proxy.downstream.negotiate import NegotiatingProtocol, Speaking, spoken
+from txproxy.proxy.downstream.http2.http2_connection import Http2Protocol
+from txproxy.proxy.downstream.negotiate import NegotiatingProtocol, Speaking, http_kind, spoken
 from txproxy.proxy.downstream.serving import ServedBy
 from txproxy.proxy.downstream.socks5 import SocksProtocol
 from txproxy.testing import MemoryNetwork
-from txproxy.tls.listener_contexts import server_context
+from txproxy.tls.listener_contexts import ListenerTls, ServerTls, server_context
+from txproxy.wire.http2 import frames
+from txproxy.wire.http2.frames import PREFACE
 
 
 def test_http_is_spoken_beside_it(world):
@@ -255,8 +259,10 @@ def sockets(tmp_path):
 class Tls:
     """TLS above a peer's socket, in which each step gives the proxy its turn."""
 
-    def __init__(self, sockets):
+    def __init__(self, sockets, *alpn):
         context = ssl.create_default_context()
+        if alpn:
+            context.set_alpn_protocols(alpn)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -348,3 +354,61 @@ def test_a_client_that_leaves_without_a_word(sockets):
     peer = sockets.peer
     peer.leave()
     assert not len(sockets.factory.admission)
+
+
+# -- HTTP/2
+
+
+@pytest.mark.parametrize(
+    ("offered", "spoken_then"),
+    [(("h2", "http/1.1"), Http2Protocol), (("http/1.1",), Http1Protocol), ((), Http1Protocol)],
+)
+def test_alpn_says_what_is_spoken(tmp_path, offered, spoken_then):
+    cert, key = new_ca().issue("localhost").write(tmp_path, "server")
+    tls = ServerTls(ListenerTls(certificates=((str(cert), str(key)),), alpn=(b"h2", b"http/1.1")))
+    sockets = Sockets(tls.context)
+    sockets.factory.http2 = True
+    client = Tls(sockets, *offered)
+    said = PREFACE + frames.settings([]) if spoken_then is Http2Protocol else CONNECT
+    answer = client.exchange(said, 12)
+    (speaks,) = sockets.factory.admission.everyone()
+    assert type(speaks) is spoken_then and speaks.transport.protocol is speaks
+    assert answer[3:5] == b"\x04\x00" if spoken_then is Http2Protocol else answer == b"HTTP/1.1 200"
+    sockets.close()
+
+
+@pytest.mark.parametrize(("h2c", "said", "answer"), [
+    (True, PREFACE + frames.settings([]), b"\x00\x00\x18\x04"),
+    (True, b"POST http://a/ HTTP/1.1\r\n\r\n", b"HTTP/1.1 400"),
+    (True, b"PRI ORITY\r\n\r\n", b"HTTP/1.1 400"),
+    (False, PREFACE, b"HTTP/1.1 400"),
+])  # fmt: skip
+@pytest.mark.parametrize("size", [1, 1000])
+def test_prior_knowledge_is_spoken_where_asked_for(make_world, h2c, said, answer, size):
+    world = make_world()
+    world.factory.h2c = h2c
+    client = world.connect()
+    for at in range(0, len(said), size):
+        client.send(said[at : at + size])
+    assert client.received.startswith(answer)
+
+
+def test_of_the_first_bytes_of_a_preface_the_rest_is_waited_for(make_world):
+    world = make_world()
+    world.factory.h2c = True
+    client = world.connect()
+    client.send(PREFACE[:4])
+    assert client.received == b"" and not client.closed
+    client.end()
+    world.clock.advance(0)
+    assert client.closed
+
+
+def test_http_alone_is_negotiated_where_there_is_more_than_one_version(make_world):
+    for http2, h2c, scheme, kind in (
+        (True, False, "https", NegotiatingProtocol),
+        (True, False, "http", Http1Protocol),
+        (False, True, "http", NegotiatingProtocol),
+        (False, True, "https", Http1Protocol),
+    ):
+        assert http_kind(SimpleNamespace(http2=http2, h2c=h2c), scheme) is kind

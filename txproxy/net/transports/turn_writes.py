@@ -68,6 +68,13 @@ class TurnWrites:
             self._later(self.flush)
         writes.append((write_tls, transport, data))
 
+    def call(self, write: Callable[[Any, bytes], None], target: Any) -> None:
+        """Have ``write(target, b"")`` called at the end of the turn, for who gathers its writes itself."""
+        writes = self._writes
+        if not writes and self._later is not None and not self.asks:
+            self._later(self.flush)
+        writes.append((write, target, b""))
+
     def ask(self, asking: Asking, data: bytes) -> None:
         """Send what begins with a request at the end of the turn."""
         asks = self.asks
@@ -137,6 +144,12 @@ def write_function(transport: ITransport, turn: TurnWrites | None = None) -> Wri
 
 def _write_through(transport: Any, data: bytes) -> None:
     transport.write(data)
+
+
+def gathers(transport: ITransport) -> bool:
+    """Whether writes to ``transport`` are gathered within a turn."""
+    kind = type(transport)
+    return kind in PLAIN or kind is TLSServer
 
 
 def ask_function(transport: ITransport, turn: TurnWrites) -> Callable[[Asking, bytes], None]:

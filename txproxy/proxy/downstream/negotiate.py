@@ -20,13 +20,15 @@ from txproxy.interfaces.connection import ClientConnection
 from txproxy.net.deadlines import NEVER
 from txproxy.net.transports.any_transports import replace_protocol
 from txproxy.net.transports.plain_transports import ordinary_read, plain_socket, replace_read
-from txproxy.net.transports.tls_transports import become_tls
+from txproxy.net.transports.tls_transports import become_tls, tls_connection
 from txproxy.net.transports.unread import unread_function
 from txproxy.proxy.downstream.base import ClientProtocol
 from txproxy.proxy.downstream.client_states import ClientState, following
 from txproxy.proxy.downstream.http1 import Http1Protocol
+from txproxy.proxy.downstream.http2.http2_connection import Http2Protocol
 from txproxy.proxy.downstream.serving import ServedBy, ServingFactory, follow
 from txproxy.proxy.downstream.socks5 import SocksProtocol
+from txproxy.wire.http2.frames import PREFACE
 from txproxy.wire.socks.server import VERSIONS
 
 HTTP: Final = "http"
@@ -36,13 +38,19 @@ PROTOCOLS: Final = (HTTP, HTTPS, SOCKS5)
 
 # RFC 8446 5.1: a record of a handshake, with which TLS begins
 _TLS: Final = b"\x16"
+# RFC 9113 3.2
+_ALPN_NAME: Final = b"h2"
+# With so much of the preface of HTTP/2 it is no request of HTTP/1 any more.
+_ENOUGH: Final = len(b"PRI *")
 
 
 @implementer(IProtocol, IHalfCloseableProtocol)
 class NegotiatingProtocol:
     """One client connection that has not said anything yet."""
 
-    __slots__ = ("factory", "services", "transport", "connection", "deadline", "state", "served_by", "_speaks")
+    __slots__ = (
+        "factory", "services", "transport", "connection", "deadline", "state", "served_by", "_speaks", "_begun",
+    )  # fmt: skip
 
     def __init__(self, factory: ServingFactory, connection: ClientConnection) -> None:
         self.factory = factory
@@ -53,7 +61,9 @@ class NegotiatingProtocol:
         # See txproxy.proxy.downstream.serving.Client.
         self.served_by: ServedBy | None = None
         # who has the connection now, where the transport goes on calling us
-        self._speaks: ClientProtocol | None = None
+        self._speaks: ClientProtocol | Http2Protocol | None = None
+        # what has come that may be the beginning of more than one
+        self._begun = b""
 
     # -- the beginning
 
@@ -108,18 +118,39 @@ class NegotiatingProtocol:
     def dataReceived(self, data: bytes) -> None:
         """The first bytes, and perhaps more."""
         if self._speaks is None and self.state is ClientState.OPEN:
-            protocols = self.factory.protocols
-            socks = SOCKS5 in protocols and (data[0] in VERSIONS or HTTP not in protocols)
-            self._hand_over(SocksProtocol if socks else Http1Protocol).dataReceived(data)
+            if self._begun:
+                data = self._begun + data
+            kind = self._kind(data)
+            if kind is None:
+                self._begun = data
+            else:
+                self._hand_over(kind).dataReceived(data)
         elif self._speaks is not None:
             self._speaks.dataReceived(data)
+
+    def _kind(self, data: bytes) -> type[ClientProtocol] | type[Http2Protocol] | None:
+        """Who speaks what begins with ``data``; None if more of it has to be seen."""
+        factory = self.factory
+        protocols = factory.protocols
+        if factory.http2 or factory.h2c:
+            tls = tls_connection(self.transport)
+            if tls is not None:
+                if factory.http2 and tls.get_alpn_proto_negotiated() == _ALPN_NAME:
+                    return Http2Protocol
+            elif factory.h2c and PREFACE.startswith(data[: len(PREFACE)]):
+                # The first bytes of it are those of methods as well.
+                return Http2Protocol if len(data) >= _ENOUGH else None
+        socks = SOCKS5 in protocols and (data[0] in VERSIONS or HTTP not in protocols)
+        return SocksProtocol if socks else Http1Protocol
 
     def refuse_protocol(self, spoken: str, data: bytes) -> None:
         """See :class:`txproxy.proxy.downstream.base.ClientProtocol`."""
         if self.state is ClientState.OPEN:
-            self._hand_over(Http1Protocol).refuse_protocol(spoken, data)
+            speaks = self._hand_over(Http1Protocol)
+            assert isinstance(speaks, Http1Protocol)
+            speaks.refuse_protocol(spoken, data)
 
-    def _hand_over(self, kind: type[ClientProtocol]) -> ClientProtocol:
+    def _hand_over(self, kind: type[ClientProtocol] | type[Http2Protocol]) -> ClientProtocol | Http2Protocol:
         """The connection, and its place among those that are admitted, is another's from now on."""
         speaks = kind(self.factory, self.connection)
         speaks.served_by = self.served_by
@@ -224,6 +255,11 @@ def spoken(protocols: Collection[str], tls_context: SSL.Context | Callable[[], S
     if HTTPS in names and tls_context is None:
         raise ConfigError("https beside other protocols needs a certificate; accepted is a TLS context")
     return names
+
+
+def http_kind(factory: ServingFactory, scheme: str) -> Kind:
+    """What a connection of a client begins as that speaks HTTP of some version, and ``scheme``."""
+    return NegotiatingProtocol if (factory.http2 if scheme == HTTPS else factory.h2c) else Http1Protocol
 
 
 def protocol_class(protocols: frozenset[str]) -> Kind:

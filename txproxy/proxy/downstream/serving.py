@@ -40,6 +40,9 @@ class ServingFactory(Protocol):
     protocols: frozenset[str]
     tls_context: SSL.Context | Callable[[], SSL.Context] | None
     login: Callable[[bytes, bytes, RequestContext], Any] | None
+    # whether clients may speak HTTP/2: where they have agreed on it by ALPN, and in the plain without being asked
+    http2: bool
+    h2c: bool
 
 
 class ServedBy:

@@ -1,0 +1,157 @@
+"""The body of a request on a stream."""
+
+import pytest
+
+from tests.proxy.downstream.http2.http2_peer import GET, POST
+from txproxy import Limits
+
+OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nhi"
+
+
+def test_one_with_a_length_goes_on_as_such(world):
+    client = world.client()
+    stream = client.ask(*POST, (b"content-length", b"5"), ended=False)
+    client.body(stream, b"hel")
+    (upstream,) = world.upstreams
+    head, _, body = upstream.take().partition(b"\r\n\r\n")
+    assert b"\r\ncontent-length: 5" in head and body == b"hel"
+    client.body(stream, b"lo", ended=True)
+    assert upstream.take() == b"lo"
+    upstream.send(OK)
+    assert client.turn().responses[stream].body == b"hi"
+    (record,) = world.records
+    assert (record.outcome, record.received) == ("ok", 5)
+
+
+def test_one_of_any_length_is_sent_in_chunks_with_its_trailers(world):
+    client = world.client()
+    stream = client.ask(*POST, ended=False)
+    client.body(stream, b"hello")
+    client.h2.send_headers(stream, ((b"t", b"u"),), end_stream=True)
+    client.turn()
+    (upstream,) = world.upstreams
+    assert upstream.received.endswith(b"\r\n\r\n5\r\nhello\r\n0\r\nt: u\r\n\r\n")
+
+
+def test_one_that_is_empty_after_all(world):
+    client = world.client()
+    stream = client.ask(*POST, (b"content-length", b"0"), ended=False)
+    client.body(stream, b"", ended=True)
+    (upstream,) = world.upstreams
+    upstream.send(OK)
+    assert client.turn().responses[stream].body == b"hi" and world.outcomes == ["ok"]
+
+
+def test_a_slow_upstream_is_waited_for_by_the_stream_alone(make_world):
+    world = make_world(limits=Limits())
+    client = world.client()
+    slow, quick = client.ask(*POST, ended=False), client.ask(*POST, ended=False)
+    here, there = world.upstreams
+    here.stop_reading()
+    room = client.h2.local_flow_control_window(slow)
+    sent = 0
+    while client.h2.local_flow_control_window(slow) >= 16384 and sent < 4 << 20:
+        client.body(slow, b"x" * 16384)
+        sent += 16384
+    # What has come and is not wanted is in its window, which is not opened any more.
+    assert room == 1 << 20 and sent < room + (200 << 10) and not client.connection.paused
+    client.body(quick, b"hello", ended=True)
+    assert there.received.endswith(b"5\r\nhello\r\n0\r\n\r\n")
+    here.read_on()
+    client.turn()
+    assert client.h2.local_flow_control_window(slow) > room // 2
+    client.body(slow, b"", ended=True)
+    assert here.received.endswith(b"\r\n0\r\n\r\n")
+    assert here.received.count(b"x") == sent
+
+
+def test_the_connections_window_is_opened_by_what_is_taken(make_world):
+    world = make_world(limits=Limits())
+    client = world.client()
+    stream = client.ask(*POST, ended=False)
+    for _ in range(40):
+        for _ in range(30):
+            client.h2.send_data(stream, b"x" * 16384)
+        client.turn()
+        world.upstreams[0].take()
+    assert client.h2.outbound_flow_control_window > 8 << 20
+
+
+def test_a_response_before_its_end_is_complete_and_the_rest_is_not_wanted(world):
+    client = world.client()
+    stream = client.ask(*POST, (b"content-length", b"5"), ended=False)
+    world.upstreams[0].send(OK)
+    response = client.turn().responses[stream]
+    # RFC 9113 8.1: 0, NO_ERROR
+    assert (response.body, response.ended, response.reset) == (b"hi", True, 0)
+    other = client.ask()
+    world.upstreams[-1].send(OK)
+    assert client.turn().responses[other].body == b"hi"
+
+
+def test_one_that_grows_too_large_is_a_413(world):
+    client = world.client()
+    stream = client.ask(*POST, ended=False)
+    for _ in range(13):
+        client.h2.send_data(stream, b"x" * 16384)
+    client.turn()
+    response = client.responses[stream]
+    assert response.status == 413 and response.reset == 0 and world.outcomes == ["http_request_error"]
+    world.proxy.clock.advance(0)
+    assert world.upstreams[0].reset
+
+
+def test_one_of_another_length_than_was_said_is_a_reset(world):
+    client = world.client()
+    stream = client.ask(*POST, (b"content-length", b"5"), ended=False)
+    client.h2.streams[stream]._expected_content_length = None
+    client.body(stream, b"too long")
+    # 1: PROTOCOL_ERROR
+    assert client.responses[stream].reset == 1
+    world.proxy.clock.advance(0)
+    assert world.upstreams[0].reset and [record.status for record in world.records] == [400]
+
+
+def test_one_that_does_not_come_is_a_408(world):
+    client = world.client()
+    stream = client.ask(*POST, (b"content-length", b"5"), ended=False)
+    client.body(stream, b"h")
+    # It has come at no rate to speak of.
+    world.proxy.advance(29)
+    assert stream not in client.turn().responses
+    world.proxy.advance(3)
+    response = client.turn().responses[stream]
+    assert response.status == 408 and response.reset == 0
+    client.ask()
+    assert not client.goaways
+
+
+@pytest.mark.parametrize(("rate", "status"), [(400, 408), (700, None)])
+def test_one_has_to_come_at_some_rate(world, rate, status):
+    client = world.client()
+    stream = client.ask(*POST, ended=False)
+    for _ in range(40):
+        client.body(stream, b"x" * rate)
+        world.proxy.advance(1)
+        if client.turn().responses[stream].heads:
+            break
+    found = client.responses[stream].heads
+    assert (client.responses[stream].status if found else None) == status
+
+
+def test_an_answer_to_one_that_waits_is_complete(world):
+    client = world.client()
+    stream = client.ask(*POST, (b"expect", b"100-continue"), (b"content-length", b"5"), ended=False)
+    world.upstreams[0].send(b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert client.turn().responses[stream].status == 100
+    client.body(stream, b"hello", ended=True)
+    world.upstreams[0].send(OK)
+    response = client.turn().responses[stream]
+    assert response.status == 200 and response.body == b"hi" and response.reset is None
+
+
+def test_a_get_may_have_one(world):
+    client = world.client()
+    stream = client.ask(*GET, ended=False)
+    client.body(stream, b"x", ended=True)
+    assert world.upstreams[0].received.endswith(b"1\r\nx\r\n0\r\n\r\n")

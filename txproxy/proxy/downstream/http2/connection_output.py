@@ -1,0 +1,96 @@
+"""What goes out on a connection of HTTP/2: all frames of a turn of the reactor in one piece."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from txproxy.net.transports.turn_writes import TurnWrites, gathers, write_function
+from txproxy.wire.http2.events import Event
+from txproxy.wire.http2.server import ServerSession
+from txproxy.wire.http2.session import TURN
+
+# After so much that the client does not take nothing more of it is read: each of its frames may have an answer.
+_MOST_UNREAD: Final = 65536
+
+
+class ConnectionOutput:
+    """What a ``session`` has for its ``transport``. ``held`` says that this takes no more just now; ``handle`` gets the
+    events of what can go on.
+    """
+
+    __slots__ = (
+        "held", "_session", "_transport", "_turn", "_handle", "_write", "_wanted", "_unread", "_reading_paused",
+    )  # fmt: skip
+
+    def __init__(
+        self, session: ServerSession, transport: Any, turn: TurnWrites, handle: Callable[[list[Event]], None]
+    ) -> None:
+        self.held = False
+        self._session = session
+        self._transport = transport
+        self._turn = turn if gathers(transport) else None
+        self._handle = handle
+        self._write = write_function(transport)
+        # whether it leaves at the end of the turn
+        self._wanted = False
+        # how much was written though the transport takes no more
+        self._unread = 0
+        self._reading_paused = False
+
+    def use_turn(self, turn: TurnWrites) -> None:
+        """Gather with others from now on."""
+        if self._turn is not None:
+            self._turn = turn
+
+    def want(self) -> None:
+        """Have what there is leave with all else of this turn, or at once where none is gathered."""
+        if self._wanted:
+            return
+        if self._turn is not None:
+            self._wanted = True
+            self._turn.call(_write, self)
+        else:
+            self.write()
+
+    def write(self) -> None:
+        """Write what there is."""
+        session = self._session
+        while True:
+            self._wanted = False
+            data = session.take_output()
+            if not data:
+                return
+            self._write(self._transport, data)
+            if self.held:
+                self._count_unread(len(data))
+                return
+            if len(data) < TURN or not session.sending.waits:
+                return
+            # There is more, for which windows are open.
+            self._wanted = True
+            self._handle(session.release())
+
+    def _count_unread(self, size: int) -> None:
+        self._unread += size
+        if self._unread > _MOST_UNREAD and not self._reading_paused:
+            self._reading_paused = True
+            self._transport.pauseProducing()
+
+    def hold(self) -> None:
+        """The transport takes no more."""
+        self.held = True
+        self._unread = 0
+        self._session.hold()
+
+    def release(self) -> None:
+        """It takes more."""
+        self.held = False
+        if self._reading_paused:
+            self._reading_paused = False
+            self._transport.resumeProducing()
+        self._handle(self._session.release())
+
+
+def _write(output: ConnectionOutput, _: bytes) -> None:
+    output.write()

@@ -1,0 +1,394 @@
+"""The protocol that clients talk to who speak HTTP/2: one connection, and an exchange for each of its streams.
+
+Frames and windows are the session's (:mod:`txproxy.wire.http2.server`), requests and responses the streams' own
+(:mod:`txproxy.proxy.downstream.http2.request_stream`). Here is what all of them share: the transport and what it takes,
+the connection's time, and its end. What is written in a turn of the reactor leaves in one piece.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPushProducer
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from txproxy.errors import RequestError
+from txproxy.interfaces.connection import ClientConnection
+from txproxy.interfaces.context import RequestContext
+from txproxy.net.deadlines import NEVER
+from txproxy.net.transports.any_transports import half_close, set_tcp_options
+from txproxy.net.transports.unread import unread_function
+from txproxy.proxy.downstream.client_states import ClientState, following
+from txproxy.proxy.downstream.http2.connection_output import ConnectionOutput
+from txproxy.proxy.downstream.http2.request_stream import RequestStream
+from txproxy.proxy.downstream.http2.stream_body import StreamBody
+from txproxy.proxy.downstream.serving import ServedBy, ServingFactory, follow
+from txproxy.proxy.exchanges.exchange import Exchange
+from txproxy.proxy.minimum_rate import ResponseRate
+from txproxy.proxy.upstream.connection_binding import authenticates_connection
+from txproxy.wire.headers import Headers
+from txproxy.wire.http2.events import Event
+from txproxy.wire.http2.faults import CANCEL, HTTP_1_1_REQUIRED
+from txproxy.wire.http2.flood_allowance import MOST
+from txproxy.wire.http2.server import ServerSession
+from txproxy.wire.message import RequestHead
+
+# Below this what time has given back of the allowance is asked for.
+_LOW: Final = MOST // 2
+# There are no more numbers of streams than 2**31: with so many left it is time for another connection.
+_LAST_NUMBER: Final = (1 << 31) - (1 << 20)
+_VERSION: Final = 2
+_NO_FIELDS: Final = Headers.parsed([])
+# A look-up in an Enum class costs on each event.
+_OPEN: Final = ClientState.OPEN
+_CLOSED: Final = ClientState.CLOSED
+
+
+@implementer(IProtocol, IHalfCloseableProtocol, IPushProducer)
+class Http2Protocol:
+    """One client connection that speaks HTTP/2. Its place among those that are admitted, and its transport, it has from
+    who has found out what is spoken (see :mod:`txproxy.proxy.downstream.negotiate`).
+    """
+
+    __slots__ = (
+        "factory", "services", "transport", "connection", "deadline", "state", "served_by", "session", "_output",
+        "_busy", "_touched", "_response_rate", "_leaving", "_rest", "_begun", "_seen_at",
+    )  # fmt: skip
+
+    def __init__(self, factory: ServingFactory, connection: ClientConnection) -> None:
+        self.factory = factory
+        self.services = services = factory.services
+        self.connection = connection
+        self.deadline = NEVER
+        self.state = ClientState.WAITING
+        # See txproxy.proxy.downstream.serving.Client.
+        self.served_by: ServedBy | None = None
+        self.session = ServerSession(services.wire_limits, make_stream=RequestStream)
+        # whether events are being handled, after which all that they have led to is written
+        self._busy = False
+        # bodies of which something has come, or is wanted
+        self._touched: list[StreamBody] = []
+        # how fast what waits for the client is taken
+        self._response_rate: ResponseRate | None = None
+        # no new streams are taken, or soon none will be
+        self._leaving = False
+        # until when there may be no stream, and whether part of something has come meanwhile
+        self._rest = NEVER
+        self._begun = False
+        # when the allowance for floods was looked at
+        self._seen_at = services.seconds()
+
+    # -- the beginning
+
+    def makeConnection(self, transport: Any) -> None:
+        """A client is there, and has a place."""
+        self.transport = self.connection.transport = transport
+        self._output = ConnectionOutput(self.session, transport, self.services.turn_writes, self._handle)
+        set_tcp_options(transport)
+        transport.registerProducer(self, True)
+        self.services.deadlines.watch(self)
+        self.connectionMade()
+
+    def connectionMade(self) -> None:
+        """Say what is to be known here."""
+        self.state = following(self.state, _OPEN)
+        self._rest = self.deadline = self.factory.first_limit.ahead
+        self.want_out()
+
+    def admitted(self) -> None:
+        """It was let in before it was one of HTTP/2."""
+
+    # -- bytes in
+
+    def dataReceived(self, data: bytes) -> None:
+        """Frames."""
+        if self.state is not _OPEN:
+            return
+        session = self.session
+        if session.allowance.left < _LOW:
+            now = self.services.seconds()
+            session.allowance.seconds_passed(now - self._seen_at)
+            self._seen_at = now
+        self._handle(session.receive(data))
+        fault = session.fault
+        if fault is not None:
+            self.say_fault(fault.detail)
+            self._end()
+        elif session.begun is not self._begun and self.state is _OPEN:
+            self._begun = not self._begun
+            self._set_deadline()
+
+    def _handle(self, events: list[Event]) -> None:
+        self._busy = True
+        try:
+            stream: Any
+            for stream, what in events:
+                if type(what) is RequestHead:
+                    self._begin(stream, what)
+                elif stream is None:
+                    # The client takes no streams of ours, of which there are none.
+                    continue
+                elif stream.client is None:
+                    self._refuse(stream, what)
+                else:
+                    stream.came(what)
+            # Each may have others wanted.
+            while self._touched:
+                touched, self._touched = self._touched, []
+                for body in touched:
+                    body.pump()
+        finally:
+            self._busy = False
+        self.want_out()
+        self._end_if_left()
+
+    def touch(self, body: StreamBody) -> None:
+        """Have ``body`` given to its exchange, when all that has come is there."""
+        if not self._busy:
+            body.pump()
+            self.want_out()
+        elif body not in self._touched:
+            self._touched.append(body)
+
+    # -- requests
+
+    def _begin(self, stream: Any, head: RequestHead) -> None:
+        stream.client = self
+        index = head.headers.index
+        if stream.id not in self.session.streams:
+            # It was reset by what has come with it.
+            return
+        if b"authorization" in index and authenticates_connection(index[b"authorization"]):
+            # Such a login is one of a connection: in HTTP/1 the client has one of its own.
+            self._require_http1(stream)
+            return
+        if head.scheme == self.connection.peer_scheme.encode("ascii"):
+            # What HTTP/1 has in origin form: whoever is asked is meant.
+            head.scheme = None
+        self._prepare()
+        context = RequestContext(self.connection)
+        exchange = Exchange(self.services, stream, head, context)
+        if head.body:
+            stream.body = StreamBody(stream)
+        stream.exchange = exchange
+        exchange.start(self.factory.handle)
+
+    def _prepare(self) -> None:
+        self._set_deadline()
+        if self.factory.draining and not self._leaving:
+            # Who serves the first request of a connection alone has said so to the others before they came.
+            self._leaving = True
+            self.session.drain_now()
+        elif self.session.last_seen > _LAST_NUMBER:
+            self.drain()
+
+    def _require_http1(self, stream: Any) -> None:
+        self.session.reset(stream, HTTP_1_1_REQUIRED)
+        stream.leave()
+
+    def _refuse(self, stream: Any, fault: Any) -> None:
+        """Answer what could not be read as a request, if it can be answered."""
+        stream.client = self
+        if not isinstance(fault, RequestError):
+            stream.came(fault)
+            return
+        self._prepare()
+        head = RequestHead(b"", b"", _NO_FIELDS, minor=_VERSION)
+        exchange = Exchange(self.services, stream, head, RequestContext(self.connection))
+        stream.exchange = exchange
+        exchange.refuse_unread(fault)
+
+    def say_fault(self, detail: str) -> None:
+        """A line in the log: what was wrong with what the client has sent, to which there is no answer but a code."""
+        self.services.fault_log.say("http2", "HTTP/2 of {peer}: {detail}", peer=self.connection.peer_ip, detail=detail)
+
+    def left(self, stream: RequestStream) -> None:
+        """All is over with a stream."""
+        session = self.session
+        session.leave(stream)
+        if not session.active and self.state is _OPEN:
+            self._rest = self.factory.rest_limit.ahead
+            self._set_deadline()
+            if not self._busy:
+                self._end_if_left()
+
+    def reset_slow(self, stream: RequestStream) -> None:
+        """The client does not take its response."""
+        self.session.reset(stream, CANCEL)
+        stream.lost()
+        self.left(stream)
+        self.want_out()
+
+    # -- bytes out
+
+    def want_out(self) -> None:
+        """Have what is to be written leave: at the end of the turn, or of what is being handled."""
+        if not self._busy and self.state is _OPEN:
+            self._output.want()
+
+    def pauseProducing(self) -> None:
+        """The client does not take what is written as fast as it comes."""
+        if self.state is not _OPEN or self._output.held:
+            # Transports say so with each write.
+            return
+        self._output.hold()
+        self._watch_taking(known=True)
+
+    def resumeProducing(self) -> None:
+        """The client has taken what was waiting for it."""
+        if self.state is not _OPEN:
+            return
+        self._output.held = False
+        self._set_deadline()
+        self._output.release()
+
+    def stopProducing(self) -> None:
+        """The transport will say connectionLost as well."""
+
+    # -- its time
+
+    def _set_deadline(self) -> None:
+        if self._output.held or (self._leaving and not self.session.draining):
+            # The client has to take what waits, or to answer.
+            return
+        if self.session.active:
+            self.deadline = NEVER
+        elif self._begun:
+            self.deadline = min(self._rest, self.services.header_limit.ahead)
+        else:
+            self.deadline = self._rest
+
+    def _watch_taking(self, known: bool) -> None:
+        services = self.services
+        self._response_rate = ResponseRate(self.transport, services.min_body_rate, services.idle_limit, known)
+        self.deadline = services.idle_limit.ahead
+
+    def deadline_passed(self) -> None:
+        """Too slow, or idle for long enough."""
+        if self.state is not _OPEN or self._output.held:
+            if self._response_rate is not None and self._response_rate.goes_on():
+                # slow, but taking it
+                self.deadline = self.services.idle_limit.ahead
+            else:
+                self.abort()
+        elif self._leaving and not self.session.draining:
+            # It does not answer, or what it has sent is still on its way.
+            self._drain_now()
+        elif self.session.active:
+            self.deadline = NEVER
+        elif not self._begun and unread_function(self.transport)():
+            # What comes just now is read in this turn.
+            self.deadline = self.factory.first_limit.ahead
+        else:
+            self.session.drain_now()
+            self._end()
+
+    # -- who serves it
+
+    def drain(self) -> None:
+        """Finish what runs, then leave: the client is told in two steps, as requests may be on their way (RFC 9113
+        section 6.8).
+        """
+        if self.state is _OPEN and not self._leaving:
+            self._leaving = True
+            self.session.drain()
+            if not self._output.held:
+                self.deadline = self.services.gone_limit.ahead
+            self.want_out()
+
+    def _drain_now(self) -> None:
+        self.session.drain_now()
+        self._set_deadline()
+        self.want_out()
+        self._end_if_left()
+
+    def retire(self) -> bool:
+        """Another factory serves the listener: go there now if nothing runs, else leave when it has ended."""
+        if self.factory.draining or self.state is not _OPEN:
+            return False
+        if not self.session.active and not self._leaving and follow(self):
+            return True
+        self.drain()
+        return False
+
+    def can_follow(self, factory: ServingFactory) -> bool:
+        """See :class:`txproxy.proxy.downstream.serving.Client`."""
+        spoken = factory.http2 if self.connection.peer_scheme == "https" else factory.h2c
+        return "http" in factory.protocols and spoken
+
+    def belong_to(self, factory: ServingFactory) -> None:
+        """See :class:`txproxy.proxy.downstream.serving.Client`."""
+        self.factory = factory
+        self.services = factory.services
+        self.session.use_limits(factory.services.wire_limits)
+        self._output.use_turn(factory.services.turn_writes)
+
+    # -- the end
+
+    def readConnectionLost(self) -> None:
+        """The client has closed its side: it opens no window any more, and no stream."""
+        if self.state is _OPEN:
+            self._lose_streams()
+        self._close()
+
+    def writeConnectionLost(self) -> None:
+        """Our own half-close, before lingering, went out."""
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The client is gone."""
+        self.state = following(self.state, _CLOSED)
+        self.services.deadlines.forget(self)
+        self._lose_streams()
+        self.factory.admission.left(self)
+
+    def exchanges(self) -> list[Exchange]:
+        """See :class:`txproxy.proxy.downstream.admission.Admitted`."""
+        streams: Any = self.session.streams.values()
+        return [stream.exchange for stream in streams if stream.client is not None and stream.exchange is not None]
+
+    def _lose_streams(self) -> None:
+        streams: Any = [*self.session.streams.values()]
+        for stream in streams:
+            if stream.client is not None:
+                stream.lost()
+
+    def _end_if_left(self) -> None:
+        """When the last stream of those that were taken is over, all is."""
+        if self._leaving and self.session.draining and not self.session.active and self.state is _OPEN:
+            self._end()
+
+    def _end(self) -> None:
+        """Say the last word, and close so that the client gets to see it, which may still be sending."""
+        self._lose_streams()
+        self._output.write()
+        self.state = following(self.state, ClientState.LINGERING)
+        self._watch_taking(known=False)
+        self.deadline = self.services.linger_limit.ahead
+        self.transport.unregisterProducer()
+        self.services.turn_writes.flush()
+        if half_close(self.transport):
+            self.transport.resumeProducing()
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        if self.state is not _CLOSED:
+            self._output.write()
+            self.state = following(self.state, _CLOSED)
+            self.services.turn_writes.flush()
+            self._watch_taking(known=False)
+            self.transport.unregisterProducer()
+            self.transport.loseConnection()
+
+    def abort(self) -> None:
+        """Close at once, whatever is under way."""
+        self.state = following(self.state, _CLOSED)
+        self._lose_streams()
+        self.deadline = NEVER
+        self.transport.unregisterProducer()
+        self.transport.abortConnection()
+
+    def turn_away(self) -> None:
+        """See :class:`txproxy.proxy.downstream.admission.Admitted`."""
+        self.abort()

@@ -1,0 +1,213 @@
+"""One request on a connection of HTTP/2, and its response."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from txproxy.errors import ExchangeError, RequestError
+from txproxy.interfaces.answers import Answer, Refusal
+from txproxy.interfaces.streams import RawConnection
+from txproxy.proxy.downstream.http2.stalled_response import StalledResponse
+from txproxy.proxy.downstream.http2.stream_body import StreamBody
+from txproxy.proxy.exchanges.exchange import Exchange
+from txproxy.wire.headers import Headers
+from txproxy.wire.http2.events import ALL_SENT, WRITABLE, StreamReset
+from txproxy.wire.http2.faults import INTERNAL_ERROR
+from txproxy.wire.http2.stream import Stream, StreamState
+from txproxy.wire.message import ResponseHead
+
+# So much of a response may wait for its windows before the upstream has to wait with the rest.
+_MOST_WAITING: Final = 65536
+_CLOSED: Final = StreamState.CLOSED
+
+
+class RequestStream(Stream):
+    """A stream as its connection has it, which is its exchange's downstream
+    (:class:`txproxy.interfaces.streams.ClientStream`) as well: there is one object for each request.
+    """
+
+    errand = ""
+    # the connection: txproxy.proxy.downstream.http2.http2_connection.Http2Protocol
+    client: Any = None
+    exchange: Exchange | None = None
+    # of the request, if it has one
+    body: StreamBody | None = None
+    # what waits for the client to take it, if anything does
+    stalled: StalledResponse | None = None
+
+    # -- what the connection tells
+
+    def came(self, what: Any) -> None:
+        """More of the request, or what has become of the stream."""
+        if what is WRITABLE:
+            self._resume()
+        elif what is ALL_SENT:
+            self.leave()
+        elif type(what) is StreamReset:
+            self._reset(what)
+        elif isinstance(what, ExchangeError):
+            exchange = self.exchange
+            if exchange is not None:
+                exchange.request_failed(what)
+        elif self.body is not None:
+            self.body.came(what)
+        elif type(what) is bytes:
+            # Nobody wants it.
+            self.client.session.consume(self, len(what))
+
+    def _reset(self, reset: StreamReset) -> None:
+        if not reset.by_peer:
+            self.client.say_fault(reset.detail)
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            if reset.by_peer:
+                exchange.client_gone()
+            else:
+                exchange.request_failed(RequestError(reset.detail))
+        self.leave()
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.client_gone()
+        self._forget()
+
+    def leave(self) -> None:
+        """All is over: it counts no more."""
+        self._forget()
+        self.client.left(self)
+
+    def _forget(self) -> None:
+        if self.body is not None:
+            self.body.forget()
+        self._go_on()
+
+    # -- the request
+
+    def request_wanted(self) -> None:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        if self.body is not None:
+            self.body.wanted()
+
+    def request_unwanted(self) -> None:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        if self.body is not None:
+            self.body.unwanted()
+
+    # -- the response
+
+    def _is_bodiless(self, response: ResponseHead) -> bool:
+        status = response.status
+        return not response.body or self.method == b"HEAD" or status == 204 or status == 304
+
+    def send_informational(self, response: ResponseHead) -> None:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        self.client.session.send_head(self, response)
+        self.client.want_out()
+
+    def send_head(self, response: ResponseHead) -> None:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        self.client.session.send_head(self, response, self._is_bodiless(response))
+
+    def send_whole(self, response: ResponseHead, body: bytes) -> None:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        client = self.client
+        client.session.send_whole(self, response, b"" if self.method == b"HEAD" else body)
+        client.want_out()
+
+    def send_body(self, data: bytes) -> None:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        self.client.session.send_body(self, data)
+        if self.waiting > _MOST_WAITING:
+            if self.stalled is None:
+                self._wait()
+                if self.exchange is not None:
+                    self.exchange.pause_response()
+        elif not self.waiting and self.stalled is not None:
+            self._resume()
+
+    def sink(self) -> Any:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        return None
+
+    def sending_socket(self) -> Any:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        return None
+
+    def passed(self, size: int) -> None:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+
+    def send_end(self, trailers: Headers) -> None:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        client = self.client
+        if trailers.lines:
+            client.session.send_trailers(self, trailers)
+        else:
+            client.session.send_end(self)
+        client.want_out()
+
+    def flush(self) -> None:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        self.client.want_out()
+
+    def begin_answer(self, given: Refusal | Answer, response: ResponseHead) -> bool:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        self.send_head(response)
+        return not self._is_bodiless(response)
+
+    def send_answer(self, given: Refusal | Answer, response: ResponseHead, body: bytes) -> int:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        if self._is_bodiless(response):
+            body = b""
+        self.send_whole(response, body)
+        return len(body)
+
+    def cut(self) -> None:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        self.exchange = None
+        self.client.session.reset(self, INTERNAL_ERROR)
+        self.leave()
+        self.client.want_out()
+
+    def switch(self, response: ResponseHead | None, upstream: RawConnection) -> None:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        raise NotImplementedError
+
+    def exchange_done(self) -> None:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        self.exchange = None
+        if self.may_send and self.ending is not None:
+            # Its end waits for a window: only what has gone out is over.
+            if self.stalled is None:
+                self._wait()
+        else:
+            self.leave()
+            self.client.want_out()
+
+    def hold_connections(self) -> Any:
+        """See :class:`txproxy.interfaces.streams.ClientStream`. A login by connection would be that of all who have
+        streams on this one.
+        """
+        return None
+
+    # -- a client that is slow to take it
+
+    def _wait(self) -> None:
+        self.stalled = StalledResponse(self)
+
+    def _go_on(self) -> None:
+        stalled, self.stalled = self.stalled, None
+        if stalled is not None:
+            stalled.forget()
+
+    def _resume(self) -> None:
+        if self.stalled is not None:
+            self._go_on()
+            if self.exchange is not None:
+                self.exchange.resume_response()
+
+    def stalled_for_long(self) -> None:
+        """The client does not take it."""
+        if self.state is not _CLOSED:
+            self.client.reset_slow(self)

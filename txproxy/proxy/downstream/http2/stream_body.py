@@ -1,0 +1,112 @@
+"""The body of a request on a stream, on its way to the exchange."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from txproxy.errors import RequestError
+from txproxy.net.deadlines import NEVER
+from txproxy.proxy.downstream.body_wait import BodyWait
+from txproxy.wire.message import EndOfMessage
+
+
+class StreamBody:
+    """What has come of the body of a ``stream`` (:class:`txproxy.proxy.downstream.http2.request_stream.RequestStream`)
+    waits here until its exchange wants it; until then the client gets no leave to send more.
+    """
+
+    __slots__ = ("deadline", "_stream", "_parts", "_wait", "_pumping")
+
+    def __init__(self, stream: Any) -> None:
+        services = stream.client.services
+        self.deadline = services.idle_limit.ahead
+        self._stream = stream
+        self._parts: deque[bytes | EndOfMessage] = deque()
+        self._wait = BodyWait(services)
+        self._pumping = False
+        services.deadlines.watch(self)
+
+    def came(self, part: bytes | EndOfMessage) -> None:
+        """Part of it, or its end."""
+        self._parts.append(part)
+        self._stream.client.touch(self)
+
+    def wanted(self) -> None:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        self.deadline = self._stream.client.services.idle_limit.ahead
+        self._wait.wait_again()
+        self._stream.client.touch(self)
+
+    def unwanted(self) -> None:
+        """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        exchange = self._stream.exchange
+        if exchange is not None:
+            self._wait.cease(exchange)
+
+    def forget(self) -> None:
+        """It is not waited for any longer."""
+        self.deadline = NEVER
+        self._parts.clear()
+        self._stream.client.services.deadlines.forget(self)
+
+    def pump(self) -> None:
+        """Give the exchange what it wants of what is there."""
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            self._give()
+        except RequestError as fault:
+            exchange = self._stream.exchange
+            if exchange is not None:
+                exchange.request_failed(fault)
+        finally:
+            self._pumping = False
+
+    def _give(self) -> None:
+        stream, parts = self._stream, self._parts
+        session = stream.client.session
+        while True:
+            exchange = stream.exchange
+            if exchange is None or not exchange.wants_body:
+                return
+            if not parts:
+                self._await_more(exchange)
+                return
+            part = parts.popleft()
+            if type(part) is bytes:
+                exchange.request_body(part)
+                session.consume(stream, len(part))
+            else:
+                self.forget()
+                exchange.request_end(part.trailers)  # type: ignore[union-attr]
+
+    def _await_more(self, exchange: Any) -> None:
+        """All that has come of the body is on its way, and there is more to come."""
+        exchange.request_flush()
+        if self._stream.exchange is exchange and not exchange.request_done:
+            self.deadline = self._wait.until(exchange)
+
+    def deadline_passed(self) -> None:
+        """It does not come, or too slowly."""
+        stream, wait = self._stream, self._wait
+        exchange, idle = stream.exchange, stream.client.services.idle_limit
+        if exchange is None or exchange.request_done:
+            self.forget()
+            return
+        early = exchange.body.early
+        if wait.answered_before(exchange):
+            self.deadline = idle.ahead
+        elif early is not None and exchange.wants_body and self.deadline >= early.until:
+            # This time was the client's own, whatever comes of it.
+            wait.cease(exchange)
+            self.deadline = idle.ahead
+            exchange.body.first_part_late()
+            if stream.exchange is exchange and exchange.body.gathering:
+                self._await_more(exchange)
+        elif exchange.wants_body:
+            exchange.request_failed(RequestError("the request took too long", status=408))
+        else:
+            # The upstream is not ready for more: that is its own time limit's to judge.
+            self.deadline = idle.ahead
