@@ -265,6 +265,16 @@ class UpstreamClosed(UpstreamError):
     connection_failed = True
 
 
+class RequestUnseen(UpstreamError):
+    """The upstream has said that it has done nothing with the request, and will not (RFC 9113 section 8.7), or nothing
+    of it has gone out: it may go elsewhere, or to the same again.
+    """
+
+    status = 503
+    error = "connection_terminated"
+    retry_safe = True
+
+
 class ResponseError(UpstreamError):
     """The upstream's response is malformed or ambiguous."""
 

@@ -1,5 +1,7 @@
 """What is written down of a request's decisions."""
 
+import pytest
+
 from txproxy.interfaces import Address, Attempt, ClientConnection, Entry, Headers, RequestHead, Trace
 from txproxy.testing import context_of
 
@@ -24,6 +26,17 @@ def test_what_is_sent_is_shown_but_for_what_is_hidden():
         "    AUTHORIZATION: ***",
         "    X-Key: ***",
     ]
+
+
+@pytest.mark.parametrize(
+    ("protocols", "said"),
+    [(("h2",), "HTTP/2"), (("h2", "http/1.1"), "HTTP/2 or HTTP/1.1"), (("http/1.1",), "HTTP/1.1")],
+)
+def test_the_version_that_is_spoken_there_is_told(protocols, said):
+    trace = Trace()
+    head = RequestHead(b"GET", b"/a", Headers.from_lines([b"Host: a"]))
+    Attempt(Address("a.example", 80, protocols=protocols), head).tell(trace)
+    assert str(trace).splitlines()[0] == f"sent to a.example:80: GET /a {said}"
 
 
 def test_of_a_tunnel_nothing_is_sent():

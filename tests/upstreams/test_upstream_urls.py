@@ -24,6 +24,14 @@ def test_upstream_urls(text, where, authority, tls):
     assert (str(upstream.address), upstream.authority, upstream.address.tls is not None) == (where, authority, tls)
 
 
+def test_what_is_known_to_speak_http2():
+    upstream = parse_upstream("h2c://host.example:81;max=2")
+    address = upstream.address
+    assert (str(address), address.protocols, address.tls) == ("host.example:81", ("h2",), None)
+    assert upstream.name == "h2c://host.example:81" and upstream.max == 2
+    assert parse_upstream("http://a").address.protocols == ()
+
+
 def test_parameters():
     upstream = parse_upstream("http://a:81;weight=3;backup;max=7;resolve")
     assert (upstream.name, upstream.weight, upstream.backup, upstream.max) == ("http://a:81", 3, True, 7)

@@ -32,6 +32,7 @@ class Address:
     tolerate: frozenset[str] = frozenset()
     through: Hop | None = None
     pinned: tuple[str, ...] = ()
+    protocols: tuple[str, ...] = ()
     key: str = attrs.field(init=False, eq=False, repr=False)
 
     @key.default
@@ -47,6 +48,8 @@ class Address:
             key += f" {self.preface.hex()}"
         if self.bind:
             key += f" from {self.bind}"
+        if self.protocols:
+            key += f" speaking {' '.join(self.protocols)}"
         if self.tolerate:
             key += f" with {' '.join(sorted(self.tolerate))}"
         return f"{key} by {self.through.key}" if self.through is not None else key

@@ -116,6 +116,10 @@ class UpstreamStream(RawConnection, Protocol):
     # whether the request is complete
     request_sent: bool
 
+    @property
+    def shared(self) -> bool:
+        """Whether others have, or may have, requests on its connection at the same time."""
+
     def unread(self) -> object:
         """True where bytes, or an end, lie there before anything was asked."""
 

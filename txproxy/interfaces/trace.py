@@ -11,6 +11,8 @@ from txproxy.interfaces.address import Address
 from txproxy.matching.octets import shown
 from txproxy.wire.message import RequestHead
 
+# by their names in ALPN
+_VERSIONS: Final = {"h2": "HTTP/2", "http/1.1": "HTTP/1.1"}
 _NONE: Final[frozenset[bytes]] = frozenset()
 
 
@@ -61,7 +63,8 @@ class Trace:
         if head is None:
             self.say("sent", f"nothing; a tunnel to {address}")
             return
-        self.say(f"sent to {address}", f"{shown(head.method)} {shown(head.path)} HTTP/1.1")
+        versions = [_VERSIONS[name] for name in address.protocols or ("http/1.1",)]
+        self.say(f"sent to {address}", f"{shown(head.method)} {shown(head.path)} {' or '.join(versions)}")
         for line in head.headers.lines:
             name = line.partition(b":")[0]
             self.add(f"{shown(name)}: ***" if name.lower() in self._secret else shown(line))

@@ -23,7 +23,7 @@ from txproxy.proxy.downstream.negotiate import Beginning, Kind, http_kind
 from txproxy.proxy.downstream.serving import Client
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.services import Observer, Services
-from txproxy.proxy.upstream.http1 import UpstreamProtocol
+from txproxy.proxy.upstream.upstream_protocols import build_upstream
 
 
 @implementer(IProtocolFactory)
@@ -70,7 +70,7 @@ class ProxyFactory:
         self.services = services = Services(
             reactor,
             limits,
-            UpstreamProtocol,
+            build_upstream,
             tolerate=tolerate,
             dialer=dialer,
             observers=observers if audit is None else (*observers, audit.exchange),

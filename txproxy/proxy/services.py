@@ -26,6 +26,7 @@ from txproxy.proxy.exchanges.early_body import MOMENT
 from txproxy.proxy.fault_log import FaultLog
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.upstream.connection_pool import Connections
+from txproxy.proxy.upstream.shared_dials import SharedDials
 from txproxy.wire.http1.tolerance import tolerated
 
 _log = Logger()
@@ -71,6 +72,8 @@ class Services:
         self.resolver = resolver or Resolver(reactor)
         self.dialer = dialer or Dialer(reactor, limits.connect_timeout, self.resolver)
         self.connections: Connections[Any] = Connections(limits.keep_per_address, limits.keep_in_all)
+        # who waits for connections that many share
+        self.shared_dials = SharedDials(self.dial_alone)
         self.deadlines = deadlines = Deadlines(reactor)
         self.header_limit = deadlines.limit(limits.header_timeout)
         self.idle_limit = deadlines.limit(limits.idle_timeout)
@@ -121,7 +124,13 @@ class Services:
         return upstream
 
     def dial(self, address: Address, client_ip: str) -> Deferred[Any]:
-        """A new connection, on behalf of a client."""
+        """A connection with room for a request, on behalf of a client: a new one, unless one may serve many."""
+        if address.protocols:
+            return self.shared_dials.dial(address, client_ip)
+        return self.dial_alone(address, client_ip)
+
+    def dial_alone(self, address: Address, client_ip: str) -> Deferred[Any]:
+        """A new connection, which nobody else waits for."""
         dialer: Any = self.dialer
         if IClientDialer.providedBy(dialer):
             dialing: Deferred[Any] = dialer.dial_for(client_ip, address, lambda: self._build(self, address))

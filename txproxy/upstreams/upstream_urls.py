@@ -15,7 +15,7 @@ from txproxy.upstreams.upstream_tls import UpstreamTls
 from txproxy.wire.target import written_authority
 
 _ACCEPTED: Final = (
-    "accepted are http://HOST:PORT, https://HOST:PORT and unix:/path, "
+    "accepted are http://HOST:PORT, https://HOST:PORT, h2c://HOST:PORT and unix:/path, "
     "each with ;weight=N, ;backup, ;max=N, ;resolve, ;drain"
 )
 
@@ -32,8 +32,9 @@ def upstream_from(item: Any, tls: UpstreamTls) -> Upstream:
 
 
 def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
-    """An upstream from ``http://HOST:PORT``, ``https://HOST:PORT`` or ``unix:/path``, then any of ``;weight=N``,
-    ``;backup``, ``;max=N``, ``;resolve`` and ``;drain``; else ``ConfigError``.
+    """An upstream from ``http://HOST:PORT``, ``https://HOST:PORT``, ``h2c://HOST:PORT`` (HTTP/2 without TLS, by prior
+    knowledge) or ``unix:/path``, then any of ``;weight=N``, ``;backup``, ``;max=N``, ``;resolve`` and ``;drain``; else
+    ``ConfigError``.
     """
     url, *words = text.split(";")
     options = _parameters(text, words)
@@ -47,7 +48,7 @@ def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
     scheme, _, place = url.partition("://")
     scheme, place = scheme.lower(), place.removesuffix("/")
     authority = place.encode("ascii", "replace")
-    if scheme not in ("http", "https"):
+    if scheme not in ("http", "https", "h2c"):
         raise ConfigError(f"{text!r} is no upstream", _ACCEPTED)
     try:
         host, port = written_authority(authority)
@@ -56,8 +57,9 @@ def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
     if options.get("resolve") and is_literal(host):
         raise ConfigError(f"{text!r}: an address is no name to resolve", _ACCEPTED)
     name = f"{scheme}://{place}"
-    if scheme == "http":
-        return Upstream(Address(host, port or 80), authority, name=name, **options)
+    if scheme != "https":
+        protocols = ("h2",) if scheme == "h2c" else ()
+        return Upstream(Address(host, port or 80, protocols=protocols), authority, name=name, **options)
     tls = tls or UpstreamTls()
     address = Address(host, port or 443, tls=tls.connections(host), server_name=tls.server_name or host)
     return Upstream(address, authority, name=name, **options)

@@ -192,3 +192,13 @@ def test_what_an_upstream_said_before_it_closed_is_read_though_it_takes_no_more_
         world.reactor.write()
     assert world.hear(world.client).startswith(b"HTTP/1.1 403 Forbidden\r\n")
     world.close()
+
+
+def test_one_that_has_become_idle_comes_after_those_that_have_streams():
+    connections = Connections(per_address=5, in_all=5)
+    busy, idle = Connection("a", 3), Connection("a", 3)
+    connections.give_back(busy, idle=False)
+    connections.give_back(idle, idle=False)
+    assert connections.give_back(idle) is None
+    assert [connections.lease("a") for _ in range(4)] == [busy, busy, busy, idle]
+    assert len(connections) == 0

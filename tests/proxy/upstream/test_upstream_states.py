@@ -8,8 +8,10 @@ from tests.net.sockets import World
 from tests.proxy.downstream.test_client_tunnel import UPGRADE
 from tests.proxy.exchanges.test_exchange import GET, OK
 from tests.proxy.state_tables import states, steps, steps_of
+from tests.proxy.upstream.http2_peer import Http2Peer, data_frame
 from tests.proxy.upstream.test_request_writer import Asked, kept
-from txproxy.proxy.upstream.upstream_states import Progress, UpstreamState, following
+from txproxy.proxy.upstream.upstream_states import Http2State, Progress, UpstreamState, following, next_http2_state
+from txproxy.wire.http2 import frames
 
 STEPS = "What leads a connection to an upstream where"
 
@@ -27,6 +29,45 @@ def test_what_is_not_in_the_table_is_no_step():
     assert following(UpstreamState.HTTP, UpstreamState.TUNNEL) is UpstreamState.TUNNEL
     with pytest.raises(AssertionError, match="does not lead to"):
         following(UpstreamState.CLOSED, UpstreamState.HTTP)
+
+
+# -- HTTP/2
+
+HTTP2_STEPS = "What leads a connection to an upstream of HTTP/2 where"
+GOAWAY = frames.goaway(1, 0)
+# what happens to a connection with one stream
+HTTP2_WALKS = {
+    "a goaway, and the last response": (
+        [lambda peer: peer.connection.send(GOAWAY), lambda peer: peer.answer(1)],
+        [("OPEN", "LEAVING"), ("LEAVING", "CLOSED")],
+    ),
+    "a broken rule": ([lambda peer: peer.connection.send(data_frame(0, b"x"))], [("OPEN", "CLOSED")]),
+    "an end": ([lambda peer: peer.connection.end()], [("OPEN", "CLOSED")]),
+    "a response": ([lambda peer: peer.answer(1)], []),
+}
+
+
+def test_the_tables_of_http2_have_the_states_and_the_steps():
+    title = "States of a connection to an upstream of HTTP/2"
+    assert states(title) == {state.name: state.value for state in Http2State}
+    walked = {step for _, steps in HTTP2_WALKS.values() for step in steps}
+    assert steps(HTTP2_STEPS) == steps_of(Http2State) == walked | {("CLOSED", "CLOSED")}
+    with pytest.raises(AssertionError, match="does not lead to"):
+        next_http2_state(Http2State.LEAVING, Http2State.OPEN)
+
+
+@pytest.mark.parametrize(("events", "walked"), HTTP2_WALKS.values(), ids=HTTP2_WALKS)
+def test_these_steps_of_http2_happen(proxy2, events, walked):
+    proxy2.connect().send(GET)
+    peer = Http2Peer(proxy2.upstream)
+    protocol = proxy2.upstream._protocol
+    seen = [protocol.state.name]
+    for event in events:
+        event(peer)
+        proxy2.clock.advance(0)
+        if protocol.state.name != seen[-1]:
+            seen.append(protocol.state.name)
+    assert list(pairwise(seen)) == walked
 
 
 # -- each step happens

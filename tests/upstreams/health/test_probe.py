@@ -4,6 +4,7 @@ import re
 from random import Random
 
 import pytest
+from hpack import Encoder
 from twisted.internet import tcp
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
@@ -12,11 +13,13 @@ from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 
 from tests.net.sockets import Turns, connected_pair
+from tests.proxy.upstream.http2_peer import Http2Peer
 from txproxy.errors import ConnectionRefused, DnsError, TlsError
 from txproxy.interfaces import Address
 from txproxy.testing import MemoryConnection, MemoryNetwork
 from txproxy.upstreams.health.checks import Checks
 from txproxy.upstreams.health.health_check import HealthCheck
+from txproxy.wire.http2 import frames
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -445,3 +448,46 @@ def test_what_waits_to_be_read_has_come_before_the_question(one, said, cause):
     transport.abortConnection()
     turns.end_turn()
     end.close()
+
+
+# -- upstreams that speak HTTP/2
+
+H2C = Address("10.0.0.1", 80, protocols=("h2",))
+
+
+def h2_answer(*parts, ended=False):
+    return frames.settings([]) + b"".join(
+        (frames.headers(1, Encoder().encode([(":status", "200")]), ended, 16384), *parts)
+    )
+
+
+@pytest.mark.parametrize("early", [b"", frames.settings([])])
+def test_an_upstream_of_http2_is_asked_in_that(one, early):
+    check = one("hang", address=H2C)
+    check.network.greeting = early
+    check.network.answer()
+    peer = Http2Peer(check.connection, silent=bool(early))
+    assert peer.head(1)[":path"] == "/health" and peer.head(1)[":authority"] == "one.example" and peer.ended == {1}
+    peer.answer(1)
+    assert not check.cause and ("SETTINGS", 1, 0, b"") in peer.look().others
+
+
+@pytest.mark.parametrize(
+    ("data", "cause"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "malformed answer"),
+        (frames.settings([]) + frames.rst_stream(1, 7), "malformed answer: it was reset with code 7"),
+        (h2_answer(frames.header(3, 0, 1, 1) + b"bad"), "'ok' is not in the body"),
+    ],
+)
+def test_what_is_wrong_with_its_answer(one, data, cause):
+    check = one(address=H2C, body="ok")
+    check.connection.send(data)
+    assert check.cause.startswith(cause)
+
+
+def test_an_upstream_of_http2_that_closes_is_unwell(one):
+    check = one(address=H2C, body="ok")
+    check.connection.send(h2_answer(frames.header(2, 0, 0, 1) + b"ok"))
+    check.connection.drop(clean=True)
+    assert check.cause == "the connection closed within the answer"

@@ -15,7 +15,7 @@ from txproxy.wire.http2.events import GoingAway, StreamReset
 from txproxy.wire.http2.faults import CANCEL, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED
 from txproxy.wire.http2.own_settings import Http2Settings
 from txproxy.wire.http2.stream import Stream
-from txproxy.wire.message import CHUNKED, EndOfMessage, RequestHead
+from txproxy.wire.message import CHUNKED, END, EndOfMessage, RequestHead
 
 HEAD = RequestHead(b"GET", b"/", Headers([(b"Host", b"a")]), b"a")
 
@@ -65,6 +65,7 @@ def test_requests_and_responses() -> None:
         (two, 200),
         (two, b"x"),
         (one, 404),
+        (one, END),
     ]
     end = whats(session, frames.headers(3, Encoder().encode([(b"v", b"w")]), True, 99))[0]
     assert type(end) is EndOfMessage and end.trailers.lines == [b"v: w"]
@@ -121,7 +122,8 @@ def test_a_stream_that_is_refused() -> None:
 def test_a_head_has_no_body_that_it_tells_of() -> None:
     session = begun()
     asked(session, b"HEAD")
-    (head,) = whats(session, answer(1, 200, (b"content-length", b"5")))
+    head, end = whats(session, answer(1, 200, (b"content-length", b"5")))
+    assert end is END
     assert head.body == 0
     asked(session, b"HEAD")
     _, reset = whats(session, answer(3, 200, (b"content-length", b"5"), ended=False) + frame(0, 1, 3, b"hello"))

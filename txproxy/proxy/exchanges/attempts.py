@@ -4,13 +4,13 @@ them.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from txproxy.errors import DialError, ExchangeError, RequestError, ResponseIncomplete, ResponseTimeout, UpstreamClosed
+from txproxy.errors import DialError, ExchangeError, RequestError, UpstreamClosed
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.attempt import Attempt, Tracker
 from txproxy.interfaces.context import RequestContext
@@ -18,6 +18,7 @@ from txproxy.interfaces.plan import Plan
 from txproxy.interfaces.streams import ClientStream, RawConnection, UpstreamConnection, UpstreamStream
 from txproxy.net.via_proxy import spoke_early
 from txproxy.proxy.exchange_bounds import Bound
+from txproxy.proxy.exchanges.failed_attempt import judge
 from txproxy.proxy.exchanges.phases import ANSWERED, DIALING, OVER, PLANNING, SENT, Phase
 from txproxy.proxy.exchanges.recording import Recording
 from txproxy.proxy.exchanges.request_body import RequestBody
@@ -27,13 +28,6 @@ from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
 
 _log = Logger()
-
-# RFC 9110 9.2.2, and the registry of methods (16.1)
-IDEMPOTENT: Final = frozenset(
-    b"ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY DELETE GET HEAD LABEL LINK MERGE MKACTIVITY MKCALENDAR MKCOL "
-    b"MKREDIRECTREF MKWORKSPACE MOVE OPTIONS ORDERPATCH PROPFIND PROPPATCH PUT QUERY REBIND REPORT SEARCH TRACE UNBIND "
-    b"UNCHECKOUT UNLINK UPDATE UPDATEREDIRECTREF VERSION-CONTROL".split()
-)
 
 
 class Attempts:
@@ -59,6 +53,8 @@ class Attempts:
     # who is to know how the attempt ends
     _tracker: Tracker | None = None
     _pending: Deferred[Any] | None = None
+    # whether this attempt was made anew, at the same upstream
+    made_anew = False
     # the answer that changes protocols, once the request is complete
     _switching: ResponseHead | None = None
 
@@ -153,10 +149,11 @@ class Attempts:
                 return
         self._dial(attempt)
 
-    def _dial(self, attempt: Attempt) -> None:
+    def _dial(self, attempt: Attempt, alone: bool = False) -> None:
         self.phase = DIALING
+        dial = self.services.dial_alone if alone else self.services.dial
         try:
-            dialing = self.services.dial(attempt.address, self.context.client_ip)
+            dialing = dial(attempt.address, self.context.client_ip)
         except Exception:
             # An embedder's dialer, perhaps.
             dialing = fail()
@@ -186,11 +183,15 @@ class Attempts:
             self._send(connection.open(), attempt.head)
 
     def _send(self, upstream: UpstreamStream, head: RequestHead) -> None:
+        index = self.request.headers.index
+        if b"authorization" in index and not bind_by_request(upstream, self.downstream, index[b"authorization"]):
+            # RFC 4559 6: a connection that others use is not to be logged in.
+            upstream.close()
+            assert self.plan is not None
+            self._dial(self.plan.attempt, alone=True)
+            return
         self.phase = SENT
         self.upstream = upstream
-        index = self.request.headers.index
-        if b"authorization" in index:
-            bind_by_request(upstream, self.downstream, index[b"authorization"])
         body = self.body
         if body is None:
             upstream.begin(self, head)
@@ -235,31 +236,34 @@ class Attempts:
             return
         plan = self.plan
         assert plan is not None and upstream is not None
-        cut = isinstance(fault, UpstreamClosed | ResponseIncomplete)
-        # Nothing has reached the client as long as the final head is not complete. One that is malformed is an answer.
-        unanswered = self.phase is SENT and (not upstream.received_any or cut or isinstance(fault, ResponseTimeout))
-        # RFC 9110 9.2.2: an idempotent request, of which no body has gone that could not be sent again
-        repeat = unanswered and self.request.method in IDEMPOTENT and not self._body_seen
-        # RFC 9112 9.3.1: the upstream closed a kept-alive connection while the request was on its way.
-        closed_idle = cut and upstream.reused and not upstream.received_any
-        if repeat:
+        failed = judge(self, upstream, fault)
+        if failed.repeatable:
             # What this one has agreed to, another has not.
             self._switching = None
             if not self.request_done:
                 self.downstream.request_unwanted()
-            plan.cuts += cut
-            if closed_idle:
-                # A new one, of which there is one for each attempt, tells whether it is there at all.
-                self._dial(plan.attempt)
+            plan.cuts += failed.cut
+            if failed.by_chance:
+                # Another connection, of which there is one for each attempt, tells whether it is there at all.
+                self.made_anew = True
+                self._go_again(plan.attempt, failed.unseen)
                 return
         if self.recording is not None:
             # It has failed, whoever is to blame.
             self.recording.attempt_over(fault, self.upstream_status)
-        self.leave(None if closed_idle or self._is_clients(fault) else fault, self.upstream_status)
-        if repeat:
+        self.leave(failed.blame, self.upstream_status)
+        if failed.repeatable:
             self._try_again(plan, fault)
         else:
             self.fail(fault)
+
+    def _go_again(self, attempt: Attempt, unseen: bool) -> None:
+        """At the same upstream, by another connection."""
+        kept = self.services.connections.lease(attempt.address.key) if unseen else None
+        if kept is not None and attempt.head is not None:
+            self._send(kept, attempt.head)
+        else:
+            self._dial(attempt)
 
     def not_asked(self, upstream: UpstreamStream, ended: bool) -> None:
         """The upstream has spoken, or has ``ended`` a kept connection, before any of the request went out."""
@@ -267,7 +271,7 @@ class Attempts:
         self.wants_body = False
         plan = self.plan
         assert plan is not None
-        if upstream.reused and not self._body_seen:
+        if upstream.reused and not self.body_seen:
             self._dial(plan.attempt)
         elif ended and (self.bound is None or self.bound.up is None):
             # RFC 9110 9.2.2: a request that was never applied may be repeated, whatever it is.
@@ -283,7 +287,7 @@ class Attempts:
     def _spoken_early(self, plan: Plan) -> None:
         fault = spoke_early(plan.attempt.address)
         self.leave(fault, 0)
-        if fault.retry_safe and not self._body_seen:
+        if fault.retry_safe and not self.body_seen:
             self._try_again(plan, fault)
         else:
             self.fail(fault)
@@ -325,6 +329,7 @@ class Attempts:
 
     def _next(self, attempt: Attempt) -> None:
         self._pending = None
+        self.made_anew = False
         if self.phase is OVER:
             attempt.give_back()
             return
@@ -332,14 +337,9 @@ class Attempts:
         self.plan.attempt = attempt
         self._make(attempt)
 
-    def _is_clients(self, fault: ExchangeError) -> bool:
-        """Whether a ``fault`` of the upstream's connection is not to be held against it, because it may have been tired
-        of the client: of one that is slow to take the response, or of a body that it did not want to the end.
-        """
-        return not isinstance(fault, ResponseTimeout) and (self.held or not self.request_done)
-
     @property
-    def _body_seen(self) -> bool:
+    def body_seen(self) -> bool:
+        """Whether part of the request's body has gone."""
         return self.body is not None and self.body.seen
 
     # -- the request's body, from the downstream

@@ -18,6 +18,8 @@ from txproxy.wire.headers import Headers
 # quoted realm for one costs no more than a connection that is not shared.
 _SCHEME: Final = re.compile(rb"(?:^|,)[ \t]*(?:ntlm|nego[a-z0-9]*)(?![^ \t,])", re.IGNORECASE)
 _CHALLENGES: Final = (b"www-authenticate", b"proxy-authenticate")
+# Answers that may begin a login of the connection itself.
+LOGIN_WANTED: Final = (401, 407)
 # How many upstream connections one client connection may have for itself; the one used longest ago makes room.
 _MOST: Final = 16
 # for who has no connection of its own to which others could belong
@@ -40,10 +42,15 @@ def close_all(connections: Connections[Any]) -> None:
         upstream.close()
 
 
-def bind_by_request(upstream: UpstreamStream, downstream: ClientStream, credentials: bytes) -> None:
-    """``downstream`` sends ``credentials`` by ``upstream``."""
+def bind_by_request(upstream: UpstreamStream, downstream: ClientStream, credentials: bytes) -> bool:
+    """``downstream`` is about to send ``credentials`` by ``upstream``; False if these are not to be sent there, since
+    others use the connection as well.
+    """
     if authenticates_connection(credentials):
+        if upstream.shared:
+            return False
         _bind(upstream, downstream)
+    return True
 
 
 def bind_by_answer(upstream: UpstreamStream, downstream: ClientStream, headers: Headers) -> None:

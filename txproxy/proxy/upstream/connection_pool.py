@@ -1,5 +1,8 @@
 """Kept-alive connections to upstreams: which take another request, how many may be idle, and which to let go.
 
+Of those that take several requests at once the fullest are used first, as far as the order in which they were used and
+became idle tells: so the others may go.
+
 Bookkeeping only: it answers which connections to close, and the caller closes them.
 """
 
@@ -81,6 +84,11 @@ class Connections(Generic[Kept]):
             self._idle[connection] = None
         if free is None:
             free = self._free[key] = {}
+        elif idle and connection in free and len(free) > 1:
+            # It has had others at the same time, and those that have some still come first.
+            del free[connection]
+            self._free[key] = {connection: None, **free}
+            return surplus
         free[connection] = None
         return surplus
 

@@ -19,7 +19,7 @@ from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.services import Services
 from txproxy.proxy.tunnel import TunnelEnd
 from txproxy.proxy.tunnel_inspection import GateEnd
-from txproxy.proxy.upstream.connection_binding import bind_by_answer
+from txproxy.proxy.upstream.connection_binding import LOGIN_WANTED, bind_by_answer
 from txproxy.proxy.upstream.connection_pool import Connections
 from txproxy.proxy.upstream.request_writer import RequestWriter
 from txproxy.proxy.upstream.spliced_body import WORTHWHILE, Passage
@@ -32,13 +32,13 @@ from txproxy.wire.message import EndOfMessage, RequestHead, ResponseHead
 _HTTP: Final = UpstreamState.HTTP
 _WAITING: Final = Progress.WAITING
 _OUT: Final = Progress.OUT
-# Answers that may begin a login of the connection itself.
-_LOGIN_WANTED: Final = (401, 407)
 
 
 @implementer(IProtocol, IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
 class UpstreamProtocol:
     """One connection to an upstream: idle and kept, or at work for one exchange, or one end of a tunnel."""
+
+    shared = False
 
     __slots__ = (
         "services", "address", "key", "transport", "codec", "exchange", "deadline", "state", "reused", "handshake_done",
@@ -116,7 +116,7 @@ class UpstreamProtocol:
                     exchange.response_body(event)
                 elif type(event) is ResponseHead:
                     self._keep = event.keep_alive
-                    if event.status in _LOGIN_WANTED:
+                    if event.status in LOGIN_WANTED:
                         bind_by_answer(self, exchange.downstream, event.headers)
                     body = codec.whole_body()
                     if body is not None:

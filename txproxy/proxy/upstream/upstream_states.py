@@ -28,6 +28,27 @@ def following(state: UpstreamState, then: UpstreamState) -> UpstreamState:
     return then
 
 
+class Http2State(Enum):
+    """What a connection to an upstream is at that speaks HTTP/2."""
+
+    OPEN = "it takes streams, as many as there is room for"
+    LEAVING = "it takes no more, since the upstream has said so; those that are open end"
+    CLOSED = "it is gone, or about to go"
+
+    leads_to: tuple[Http2State, ...]
+
+
+Http2State.OPEN.leads_to = (Http2State.LEAVING, Http2State.CLOSED)
+Http2State.LEAVING.leads_to = (Http2State.CLOSED,)
+Http2State.CLOSED.leads_to = (Http2State.CLOSED,)
+
+
+def next_http2_state(state: Http2State, then: Http2State) -> Http2State:
+    """``then``, to which there is a step from ``state``."""
+    assert then in state.leads_to, f"{state} does not lead to {then}"
+    return then
+
+
 class Progress(Enum):
     """How far the request on a connection to an upstream is, the last one if none runs."""
 

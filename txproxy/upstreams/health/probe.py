@@ -20,6 +20,7 @@ from txproxy.net.transports.tls_record_transports import after_handshake
 from txproxy.net.transports.unread import read_waiting
 from txproxy.upstreams.health.health_check import HealthCheck
 from txproxy.wire.http1.tolerance import response_codec
+from txproxy.wire.http2.single_request import SingleRequest
 from txproxy.wire.message import EndOfMessage, ResponseHead
 from txproxy.wire.size_limits import DEFAULT_LIMITS
 
@@ -85,10 +86,12 @@ class Probe:
         self._preface = preface
         self._done = done
         self._stage = _Stage.DIALING
-        self._codec = response_codec(DEFAULT_LIMITS, tolerate)
+        self._tolerate = tolerate
+        self._codec: Any = None
+        # what has come before the question
+        self._early: list[bytes] = []
         self._body: list[bytes] = []
         self._body_size = 0
-        self._spoken_to = False
         self._dialing: Deferred[Any] | None = None
         self._timer: IDelayedCall | None = clock.callLater(check.timeout, self._too_late)
 
@@ -120,16 +123,26 @@ class Probe:
             self._tell("the connection closed at once")
         elif self._check.kind == "connect":
             self._tell("")
+        elif _speaks_http2(self._upstream.address, self.transport):
+            self._codec = SingleRequest(b"https" if self._upstream.address.tls is not None else b"http")
+            self._ask()
+            if self._early:
+                # In HTTP/2 a server may say at once how it wants to be spoken to.
+                self.dataReceived(b"".join(self._early))
         elif self._has_spoken():
             self._tell("it spoke before it was asked")
         else:
-            self._stage = _Stage.ASKING
-            self.transport.write(self._codec.send_head(self._check.request(self._upstream.authority)))
+            self._codec = response_codec(DEFAULT_LIMITS, self._tolerate)
+            self._ask()
 
     def _has_spoken(self) -> bool:
         # What was said before the question is no answer to it.
         read_waiting(self.transport)
-        return self._spoken_to
+        return bool(self._early)
+
+    def _ask(self) -> None:
+        self._stage = _Stage.ASKING
+        self.transport.write(self._codec.send_head(self._check.request(self._upstream.authority)))
 
     def _not_connected(self, failure: Failure) -> None:
         self._dialing = None
@@ -177,10 +190,12 @@ class Probe:
     def dataReceived(self, data: bytes) -> None:
         """Part of the answer."""
         if self._stage is not _Stage.ASKING:
-            self._spoken_to = True
+            self._early.append(data)
             return
         codec = self._codec
         codec.receive(data)
+        if isinstance(codec, SingleRequest) and (output := codec.take_output()):
+            self.transport.write(output)
         try:
             while (event := codec.next_event()) is not None:
                 cause = self._take(event)
@@ -252,3 +267,10 @@ class Probe:
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
+
+
+def _speaks_http2(address: Address, transport: Any) -> bool:
+    """Whether the question is one of HTTP/2: that was agreed on by TLS, or is known."""
+    if address.tls is None:
+        return "h2" in address.protocols
+    return getattr(transport, "negotiatedProtocol", None) == b"h2"

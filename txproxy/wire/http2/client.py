@@ -16,7 +16,7 @@ from txproxy.wire.http2.frames import PREFACE
 from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings
 from txproxy.wire.http2.session import Session
 from txproxy.wire.http2.stream import Stream
-from txproxy.wire.message import RequestHead
+from txproxy.wire.message import END, RequestHead
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 
 # RFC 9113 6.5.2: as long as the peer has said nothing, it is well not to open more.
@@ -103,7 +103,7 @@ class ClientSession(Session):
             stream.expected = head.body
         self._events.append((stream, head))
         if ended:
-            stream.peer_ends()
+            self._ended(stream, END)
 
     def _read_trailers(self, block: bytes) -> Headers:
         return self._heads.read_trailers(block)

@@ -1,0 +1,84 @@
+"""Upstreams that speak HTTP/2: nghttpd, and nginx."""
+
+import os
+import subprocess
+
+import pytest
+
+from tests.integration.conftest import DEADLINE, free_port, need
+
+BIG = os.urandom(3_000_000)
+
+NGINX = """
+worker_processes 1; daemon off; pid {dir}/nginx.pid; error_log {dir}/error.log;
+events {{ worker_connections 512; }}
+http {{
+  access_log {dir}/access.log; root {dir}; client_max_body_size 0; client_body_temp_path {dir}/body;
+  proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
+  http2_max_concurrent_streams 8; http2_max_requests 500; keepalive_requests 500;
+  server {{
+    listen 127.0.0.1:{port} http2;
+    location = /said {{ return 200 "$server_protocol $request_method $host $http_x_forwarded_for\n"; }}
+  }}
+}}
+"""
+
+
+@pytest.fixture
+def directory(tmp_path):
+    made = tmp_path / "upstream"
+    made.mkdir()
+    (made / "small").write_text("hello")
+    (made / "big").write_bytes(BIG)
+    (made / "empty").write_bytes(b"")
+    return made
+
+
+@pytest.fixture
+def nghttpd(processes, directory):
+    port = free_port()
+    words = ("--no-tls", f"--htdocs={directory}", "--echo-upload", "--no-content-length", "--trailer=x-end: reached")
+    processes(need("nghttpd"), *words, str(port), port=port)
+    return port
+
+
+@pytest.fixture
+def nginx(processes, directory):
+    port = free_port()
+    text = NGINX.format(dir=directory, port=port)
+    if os.geteuid() == 0:
+        text = "user root;" + text
+    (directory / "nginx.conf").write_text(text)
+    processes(need("nginx"), "-p", str(directory), "-c", str(directory / "nginx.conf"), port=port)
+    return port
+
+
+@pytest.mark.parametrize("reactor", ["epoll", "txproxy"])
+def test_bodies_of_all_sizes_pass_both_ways(nghttpd, run_proxy, curl, directory, tmp_path, reactor):
+    health = ("--health-check", "/small", "--health-interval", "0.2s")
+    proxy = run_proxy("reverse", "--upstream", f"h2c://127.0.0.1:{nghttpd}", *health, reactor=reactor)
+    assert curl(f"{proxy.url}/small") == "hello" and curl(f"{proxy.url}/empty") == ""
+    for name in ("small", "big"):
+        got = tmp_path / "got"
+        curl("-o", str(got), f"{proxy.url}/{name}")
+        assert got.read_bytes() == (directory / name).read_bytes()
+        curl("-T", str(directory / name), "-o", str(got), f"{proxy.url}/up")
+        assert got.read_bytes() == (directory / name).read_bytes()
+    assert "HTTP/1.1 404 Not Found" in curl("-i", f"{proxy.url}/none")
+    trailers = ("-H", "TE: trailers", "-H", "Connection: TE", "--raw")
+    assert curl(*trailers, f"{proxy.url}/small").endswith("x-end: reached\r\n\r\n")
+
+
+def test_requests_of_many_clients_share_few_connections(nginx, run_proxy, directory, processes):
+    proxy = run_proxy("reverse", "--upstream", f"h2c://127.0.0.1:{nginx}", "--access-log", "none")
+    load = [need("h2load"), "--h1", "-n", "2000", "-c", "20", f"{proxy.url}/small"]
+    report = subprocess.run(load, capture_output=True, timeout=DEADLINE, check=True).stdout.decode()
+    # nginx closes a connection after 500 requests: those that come too late go again.
+    assert "2000 succeeded, 0 failed" in report and "2000 2xx" in report, report
+
+
+def test_what_upstreams_are_told(nginx, run_proxy, curl):
+    proxy = run_proxy("reverse", "--upstream", f"h2c://127.0.0.1:{nginx}")
+    assert curl("-H", "Host: a.example", f"{proxy.url}/said") == "HTTP/2.0 GET a.example 127.0.0.1\n"
+    assert "content-length: 3000000" in curl("-I", f"{proxy.url}/big")
+    assert curl("-X", "DELETE", "--http1.0", f"{proxy.url}/said").startswith("HTTP/2.0 DELETE 127.0.0.1")

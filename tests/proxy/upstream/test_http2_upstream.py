@@ -1,0 +1,288 @@
+"""Upstreams that speak HTTP/2: which connections there are, who shares them, and what becomes of those on them."""
+
+import pytest
+
+from tests.proxy.exchanges.test_exchange import GET, POST, status
+from tests.proxy.upstream.http2_peer import Http2Peer, data_frame
+from txproxy import Limits
+from txproxy.wire.http2 import frames
+from txproxy.wire.http2.faults import CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM
+
+TWO_STREAMS = (frames.MAX_CONCURRENT_STREAMS, 2)
+POST_NOTHING = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+
+
+def ask(proxy, request=GET, count=1):
+    clients = [proxy.connect() for _ in range(count)]
+    for client in clients:
+        client.send(request)
+    return clients if count > 1 else clients[0]
+
+
+def connections(proxy):
+    return proxy.network.connections
+
+
+# -- who shares what
+
+
+def test_clients_share_a_connection(proxy2):
+    clients = ask(proxy2, count=3)
+    peer = Http2Peer(proxy2.upstream)
+    assert list(peer.heads) == [1, 3, 5] and len(connections(proxy2)) == 1
+    for stream in (5, 1, 3):
+        peer.answer(stream, body=b"%d" % stream)
+    assert [client.received[-1:] for client in clients] == [b"1", b"3", b"5"]
+    ask(proxy2)
+    assert len(connections(proxy2)) == 1 and 7 in peer.look().heads
+
+
+def test_there_is_another_when_one_is_full_and_the_fullest_is_used_first(proxy2):
+    ask(proxy2)
+    first = Http2Peer(proxy2.upstream, TWO_STREAMS)
+    ask(proxy2, count=2)
+    second = Http2Peer(proxy2.upstream, TWO_STREAMS)
+    assert len(connections(proxy2)) == 2 and list(first.look().heads) == [1, 3] and list(second.heads) == [1]
+    ask(proxy2)
+    assert list(second.look().heads) == [1, 3]
+    for stream in (1, 3):
+        first.answer(stream)
+    second.answer(1)
+    ask(proxy2)
+    assert list(second.look().heads) == [1, 3, 5] and list(first.look().heads) == [1, 3]
+
+
+def test_an_idle_connection_is_closed_in_the_end(proxy2):
+    ask(proxy2)
+    peer = Http2Peer(proxy2.upstream)
+    peer.answer(1)
+    proxy2.advance(62)
+    peer.look()
+    assert peer.others[-1][0] == "GOAWAY" and peer.connection.closed and not peer.connection.reset
+
+
+def test_frames_that_ask_for_nothing_keep_no_connection(proxy2):
+    ask(proxy2)
+    peer = Http2Peer(proxy2.upstream)
+    peer.answer(1)
+    for _ in range(7):
+        proxy2.advance(9)
+        peer.connection.send(frames.ping(b"12345678"))
+    assert peer.connection.closed
+
+
+# -- what may be sent again
+
+
+@pytest.mark.parametrize("request_", [GET, POST_NOTHING])
+@pytest.mark.parametrize("how", ["refused", "goaway", "goaway and end"])
+def test_what_the_upstream_has_not_looked_at_is_sent_again_whatever_it_is(proxy2, request_, how):
+    client = ask(proxy2, request_)
+    first = Http2Peer(proxy2.upstream)
+    if how == "refused":
+        first.connection.send(frames.rst_stream(1, REFUSED_STREAM))
+        assert len(connections(proxy2)) == 1
+        first.look()
+        first.answer(3)
+    else:
+        first.connection.send(frames.goaway(0, NO_ERROR))
+        if how == "goaway and end":
+            first.connection.end()
+        second = Http2Peer(proxy2.upstream)
+        assert second is not first and len(connections(proxy2)) == 2
+        second.answer(1)
+    assert status(client.received) == 200
+
+
+def test_what_is_refused_again_and_again_is_given_up(proxy2):
+    client = ask(proxy2)
+    peer = Http2Peer(proxy2.upstream)
+    for stream in (1, 3):
+        peer.connection.send(frames.rst_stream(stream, REFUSED_STREAM))
+    assert status(client.received) == 503 and len(peer.look().heads) == 2
+
+
+def test_another_upstream_may_take_what_is_refused_twice(make2):
+    proxy = make2(upstreams=("h2c://10.0.0.1:80", "h2c://10.0.0.2:80;backup"))
+    client = ask(proxy, POST_NOTHING)
+    peer = Http2Peer(proxy.upstream)
+    for stream in (1, 3):
+        peer.connection.send(frames.rst_stream(stream, REFUSED_STREAM))
+    assert proxy.upstream.address.host == "10.0.0.2"
+    Http2Peer(proxy.upstream).answer(1)
+    assert status(client.received) == 200
+
+
+def test_a_body_that_has_gone_does_not_go_again(proxy2):
+    client = ask(proxy2, POST)
+    peer = Http2Peer(proxy2.upstream)
+    assert peer.bodies == {1: b"hello"}
+    peer.connection.send(frames.rst_stream(1, REFUSED_STREAM))
+    assert status(client.received) == 503 and len(connections(proxy2)) == 1 and list(peer.look().heads) == [1]
+
+
+def test_a_post_that_may_have_been_seen_is_not_sent_again(proxy2):
+    client = ask(proxy2, POST_NOTHING)
+    peer = Http2Peer(proxy2.upstream)
+    peer.connection.end()
+    assert status(client.received) == 502 and len(connections(proxy2)) == 1
+
+
+def test_a_get_goes_once_more_where_a_connection_ends_that_had_served_before(proxy2):
+    client = ask(proxy2)
+    Http2Peer(proxy2.upstream).answer(1)
+    client.take()
+    client.send(GET)
+    proxy2.upstream.end()
+    proxy2.upstream.end()
+    assert status(client.received) == 502 and len(connections(proxy2)) == 2
+
+
+def test_requests_that_the_upstream_takes_end_after_it_has_begun_to_leave(proxy2):
+    seen, unseen = ask(proxy2, count=2)
+    first = Http2Peer(proxy2.upstream)
+    first.connection.send(frames.goaway(1, NO_ERROR))
+    second = Http2Peer(proxy2.upstream)
+    second.answer(1, body=b"second")
+    assert not first.connection.closed
+    first.answer(1, body=b"first")
+    assert seen.received.endswith(b"first") and unseen.received.endswith(b"second")
+    proxy2.advance(0.1)
+    assert first.connection.closed and not second.connection.closed
+
+
+def test_the_first_of_two_steps_of_leaving_harms_nobody(proxy2):
+    client = ask(proxy2, POST_NOTHING)
+    peer = Http2Peer(proxy2.upstream)
+    peer.connection.send(frames.goaway(frames.LAST_STREAM, NO_ERROR))
+    ask(proxy2)
+    assert len(connections(proxy2)) == 2
+    peer.connection.send(frames.goaway(1, NO_ERROR))
+    peer.answer(1)
+    assert status(client.received) == 200
+
+
+# -- who does not answer
+
+
+def test_an_upstream_that_is_silent_is_asked_and_all_fail_if_it_says_nothing(proxy2):
+    clients = ask(proxy2, POST_NOTHING, count=2)
+    peer = Http2Peer(proxy2.upstream)
+    proxy2.advance(16)
+    assert peer.look().others[-1][0] == "PING"
+    proxy2.advance(29)
+    assert not clients[0].received
+    proxy2.advance(2)
+    assert [status(client.received) for client in clients] == [502, 502] and peer.connection.reset
+    ask(proxy2)
+    assert len(connections(proxy2)) == 2
+
+
+def test_an_upstream_that_answers_may_take_its_time_and_is_not_asked_all_the_time(make2):
+    proxy = make2(Limits(response_timeout=200.0))
+    client = ask(proxy)
+    peer = Http2Peer(proxy.upstream)
+    proxy.advance(51)
+    assert peer.look().others[-1][0] == "PING"
+    peer.connection.send(frames.ping(b"txproxy?", ack=True))
+    proxy.advance(148)
+    assert [name for name, *_ in peer.look().others].count("PING") == 1
+    peer.answer(1)
+    assert status(client.received) == 200
+
+
+def test_a_response_that_is_late_fails_alone(proxy2):
+    late = ask(proxy2)
+    peer = Http2Peer(proxy2.upstream)
+    proxy2.advance(30)
+    other = ask(proxy2)
+    proxy2.advance(14)
+    peer.connection.send(frames.ping(b"txproxy?", ack=True))
+    proxy2.advance(17)
+    assert status(late.received) == 504 and peer.look().resets == {1: CANCEL}
+    peer.answer(3)
+    assert status(other.received) == 200
+
+
+# -- upstreams that do what they must not
+
+
+@pytest.mark.parametrize(
+    ("data", "keeps"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", False),
+        (data_frame(1, b"x"), True),
+        (data_frame(2, b"x"), False),
+        (frames.header(0, frames.HEADERS, 4, 3), False),
+        (frames.header(5, frames.PUSH_PROMISE, 4, 1) + b"\0\0\0\2\x88", False),
+        (frames.settings([(frames.ENABLE_PUSH, 1)]), False),
+        (frames.window_update(0, 0), False),
+    ],
+    ids=["HTTP/1", "body before head", "idle stream", "a stream of nobody", "push", "setting", "window"],
+)
+def test_what_is_malformed_is_a_bad_gateway(proxy2, data, keeps):
+    client = ask(proxy2, POST_NOTHING)
+    peer = Http2Peer(proxy2.upstream)
+    peer.connection.send(data)
+    assert status(client.received) == 502
+    proxy2.advance(0.1)
+    assert peer.connection.closed != keeps
+    client = ask(proxy2)
+    if keeps:
+        peer.look().answer(3)
+    else:
+        Http2Peer(proxy2.upstream).answer(1)
+    assert status(client.received) == 200
+
+
+def test_floods_of_frames_that_ask_for_nothing_end_the_connection(proxy2):
+    client = ask(proxy2, POST_NOTHING)
+    peer = Http2Peer(proxy2.upstream)
+    peer.connection.send(frames.ping(b"12345678") * 3000)
+    proxy2.advance(0.1)
+    assert status(client.received) == 502 and peer.connection.closed
+    goaway = peer.look().others[-1]
+    assert goaway[0] == "GOAWAY" and frames.read_goaway(goaway[3])[1] == ENHANCE_YOUR_CALM
+
+
+def test_a_stream_that_is_reset_harms_no_other(proxy2):
+    one, other = ask(proxy2, POST_NOTHING, count=2)
+    peer = Http2Peer(proxy2.upstream)
+    peer.connection.send(frames.rst_stream(1, INTERNAL_ERROR))
+    assert status(one.received) == 502
+    peer.answer(3)
+    assert status(other.received) == 200
+
+
+def test_an_upstream_that_takes_no_stream_at_all(proxy2):
+    client = ask(proxy2)
+    peer = Http2Peer(proxy2.upstream, (frames.MAX_CONCURRENT_STREAMS, 0))
+    peer.connection.send(frames.rst_stream(1, REFUSED_STREAM))
+    second = Http2Peer(proxy2.upstream, (frames.MAX_CONCURRENT_STREAMS, 0))
+    assert len(connections(proxy2)) == 2
+    second.connection.send(frames.rst_stream(1, REFUSED_STREAM))
+    assert status(client.received) == 503 and len(connections(proxy2)) == 2
+
+
+# -- logins of connections
+
+
+def test_a_login_of_a_connection_gets_one_of_its_own(proxy2):
+    other, client = ask(proxy2, count=2)
+    shared = Http2Peer(proxy2.upstream)
+    for stream in (1, 3):
+        shared.answer(stream)
+    login = GET.replace(b"\r\n\r\n", b"\r\nAuthorization: NTLM abc\r\n\r\n")
+    client.send(login)
+    own = Http2Peer(proxy2.upstream)
+    assert len(connections(proxy2)) == 2 and own.head(1)["authorization"] == "NTLM abc"
+    own.answer(1, 401, ("www-authenticate", "NTLM def"))
+    client.send(login)
+    own.answer(3)
+    client.send(GET)
+    own.answer(5)
+    other.send(GET)
+    assert 5 in shared.look().heads and list(own.look().heads) == [1, 3, 5]
+    client.drop()
+    proxy2.advance(0.1)
+    assert own.connection.closed and not shared.connection.closed

@@ -1,0 +1,59 @@
+"""What becomes of a request whose attempt has failed: may the server have seen it, and who is to blame?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from txproxy.errors import ExchangeError, ResponseIncomplete, ResponseTimeout, UpstreamClosed
+from txproxy.interfaces.streams import UpstreamStream
+from txproxy.matching.methods import IDEMPOTENT
+from txproxy.proxy.exchanges.phases import SENT, Phase
+from txproxy.wire.message import RequestHead
+
+
+class Attempting(Protocol):
+    """An exchange, as far as this asks. ``held``: the upstream had to wait for the client. ``made_anew``: the attempt
+    was made a second time. ``body_seen``: part of the request's body has gone, which could not be sent again.
+    """
+
+    request: RequestHead
+    phase: Phase
+    held: bool
+    made_anew: bool
+    request_done: bool
+
+    @property
+    def body_seen(self) -> bool:
+        """See above."""
+
+
+class FailedAttempt(NamedTuple):
+    """``cut``: the end of the connection was that of the attempt. ``unseen``: the server has done nothing with the
+    request, and will not. ``repeatable``: it may be sent again. ``by_chance``: the server may be well for all that, so
+    that the same one is asked again first. ``blame``: what is held against the server.
+    """
+
+    cut: bool
+    unseen: bool
+    repeatable: bool
+    by_chance: bool
+    blame: ExchangeError | None
+
+
+def judge(exchange: Attempting, upstream: UpstreamStream, fault: ExchangeError) -> FailedAttempt:
+    """Of the attempt of an ``exchange`` by ``upstream`` that has ended with a ``fault``."""
+    cut = isinstance(fault, UpstreamClosed | ResponseIncomplete)
+    late = isinstance(fault, ResponseTimeout)
+    # Nothing has reached the client as long as the final head is not complete.
+    unanswered = exchange.phase is SENT
+    # RFC 9113 8.7: the upstream has said so, or nothing of it had gone out.
+    unseen = unanswered and fault.retry_safe
+    # A final head that is malformed is an answer. RFC 9110 9.2.2: an idempotent request may be sent more than once.
+    silent = unanswered and (not upstream.received_any or cut or late)
+    repeatable = (unseen or (silent and exchange.request.method in IDEMPOTENT)) and not exchange.body_seen
+    # RFC 9112 9.3.1: the upstream closed a kept-alive connection while the request was on its way.
+    closed_idle = cut and upstream.reused and not upstream.received_any
+    by_chance = (closed_idle or unseen) and not exchange.made_anew
+    # It may have been tired of the client: of one that is slow to take the response, or of a body that it did not want.
+    tired = not late and (exchange.held or not exchange.request_done)
+    return FailedAttempt(cut, unseen, repeatable, by_chance, None if by_chance or tired else fault)

@@ -1,0 +1,199 @@
+"""One request to an upstream that speaks HTTP/2, and the response to it: a stream of a connection that others share."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from txproxy.errors import ExchangeError, ResponseTimeout, UpstreamClosed
+from txproxy.net.deadlines import NEVER
+from txproxy.proxy.exchanges.own_answers import reason_of
+from txproxy.wire.headers import Headers
+from txproxy.wire.http2.stream import Stream
+from txproxy.wire.message import RequestHead, ResponseHead
+
+# RFC 9110 8.6: these have no Content-Length of their own.
+_WITHOUT_LENGTH: Final = (204, 304)
+
+
+class Http2Stream:
+    """See :class:`txproxy.interfaces.streams.UpstreamStream`. What is not begun yet has a place on its ``connection``,
+    and no ``stream`` there.
+    """
+
+    __slots__ = (
+        "connection", "exchange", "stream", "deadline", "reused", "received_any", "request_sent", "_limit", "_paused",
+        "_withheld", "_full",
+    )  # fmt: skip
+
+    def __init__(self, connection: Any, reused: bool) -> None:
+        self.connection = connection
+        self.exchange: Any = None
+        self.stream: Stream | None = None
+        self.deadline = NEVER
+        self.reused = reused
+        self.received_any = self.request_sent = False
+        self._limit = connection.services.response_limit
+        # whether the client is slow, and how much has come since that the upstream is not yet told to be gone
+        self._paused = False
+        self._withheld = 0
+        # whether more of the request waits for the upstream
+        self._full = False
+
+    @property
+    def transport(self) -> Any:
+        """That of the connection."""
+        return self.connection.transport
+
+    @property
+    def shared(self) -> bool:
+        """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
+        shared: bool = self.connection.shared
+        return shared
+
+    # -- what the exchange calls
+
+    def unread(self) -> object:
+        """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
+        return self.connection.has_gone()
+
+    def begin(self, exchange: Any, head: RequestHead) -> None:
+        """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
+        self.exchange = exchange
+        plan, services = exchange.plan, self.connection.services
+        if plan is not None and plan.response_timeout is not None:
+            self._limit = services.limit_of(plan.response_timeout)
+        connection = self.connection
+        if head.body:
+            connection.begin(self, head, ended=False)
+        else:
+            self.request_sent = True
+            self.deadline = self._limit.ahead
+            connection.begin(self, head, ended=True)
+            connection.flush()
+
+    def begin_again(self, exchange: Any, other: Any) -> None:
+        """What ``other`` has of the request is written for another version of HTTP, and the client has sent it."""
+        self.exchange = exchange
+        self.failed(UpstreamClosed(f"{self.connection.address} closed the connection before it was asked"))
+
+    def send_body(self, data: bytes) -> None:
+        """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
+        stream = self.stream
+        assert stream is not None
+        self.connection.session.send_body(stream, data)
+        if stream.waiting and not self._full:
+            self._full = True
+            self.deadline = self._limit.ahead
+            self.exchange.pause_request()
+            # Who was to say that no more is at hand does not, as no more is wanted.
+            self.connection.flush()
+
+    def send_end(self, trailers: Headers) -> None:
+        """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
+        session = self.connection.session
+        if trailers.lines:
+            session.send_trailers(self.stream, trailers)
+        else:
+            session.send_end(self.stream)
+        self.request_sent = True
+        self.deadline = self._limit.ahead
+        self.connection.flush()
+
+    def flush(self) -> None:
+        """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
+        self.connection.flush()
+
+    def pause_response(self) -> None:
+        """The client is slow, which is not the upstream's fault: it may send what its window lets it, and no more."""
+        self._paused = True
+        self.deadline = NEVER
+
+    def resume_response(self) -> None:
+        """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
+        if self.stream is None or not self._paused:
+            return
+        self._paused = False
+        self.deadline = self._limit.ahead
+        size, self._withheld = self._withheld, 0
+        if size:
+            self.connection.session.consume(self.stream, size)
+            self.connection.flush()
+
+    def belong_to(self, connections: Any) -> None:
+        """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
+        self.connection.belong_to(connections)
+
+    def become_tunnel(self, end: Any) -> bytes:
+        """RFC 9113 section 8.6: nothing changes protocols here, so that nobody asks for it."""
+        raise AssertionError("a stream of HTTP/2 changes no protocols")
+
+    def close(self) -> None:
+        """See :class:`txproxy.interfaces.streams.RawConnection`: the upstream is told at once."""
+        self.exchange = None
+        if self.connection is not None:
+            self.connection.cancel(self)
+
+    # -- what the connection calls
+
+    def came_head(self, head: ResponseHead) -> None:
+        """A head has come, informational or not."""
+        self._heard()
+        # HTTP/2 has no words for it, and clients of HTTP/1 may look for some.
+        head.reason = reason_of(head.status)
+        self.exchange.response_head(head)
+
+    def came_body(self, data: bytes) -> None:
+        """Part of the response's body."""
+        self._heard()
+        stream = self.stream
+        self.exchange.response_body(data)
+        if self._paused:
+            self._withheld += len(data)
+        elif stream is not None:
+            self.connection.session.consume(stream, len(data))
+
+    def came_end(self, trailers: Headers) -> None:
+        """The response is complete."""
+        exchange = self._over()
+        exchange.response_end(trailers)
+
+    def came_whole(self, head: ResponseHead, body: bytes) -> None:
+        """All of a response at once."""
+        method = self.stream.method if self.stream is not None else b""
+        exchange = self._over()
+        head.reason = reason_of(head.status)
+        if b"content-length" not in head.headers.index and method != b"HEAD" and head.status not in _WITHOUT_LENGTH:
+            head.headers = self.connection.with_length(head.headers, len(body))
+            head.body = len(body)
+        exchange.response_whole(head, body)
+
+    def writable(self) -> None:
+        """What waited of the request has gone out."""
+        self._full = False
+        if not self.request_sent:
+            self.deadline = NEVER
+        self.exchange.resume_request()
+
+    def failed(self, fault: ExchangeError) -> None:
+        """The response will not be complete."""
+        exchange = self.exchange
+        self.close()
+        if exchange is not None:
+            exchange.upstream_failed(fault)
+
+    def late(self) -> None:
+        """Its deadline is over."""
+        self.deadline = NEVER
+        # Else it is the client's turn, to take the response or to send the rest of its request.
+        if not self._paused and (self.request_sent or self._full):
+            self.failed(ResponseTimeout(f"{self.connection.address} did not answer in time"))
+
+    def _heard(self) -> None:
+        self.received_any = True
+        if not self._paused:
+            self.deadline = self._limit.ahead
+
+    def _over(self) -> Any:
+        exchange, self.exchange = self.exchange, None
+        self.connection.left(self)
+        return exchange

@@ -1,0 +1,391 @@
+"""A connection to an upstream that speaks HTTP/2: the streams of many clients' requests on one socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.interfaces import IHandshakeListener, IProtocol, IPushProducer
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from txproxy.errors import ExchangeError, RequestUnseen, ResponseError, UpstreamClosed
+from txproxy.interfaces.address import Address
+from txproxy.net.deadlines import NEVER
+from txproxy.net.transports.any_transports import set_tcp_options, unwrap
+from txproxy.net.transports.plain_transports import descriptor
+from txproxy.net.transports.tls_record_transports import read_records
+from txproxy.net.transports.turn_writes import ask_function, write_function
+from txproxy.net.transports.unread import has_ended, read_before_lost, read_waiting, unread_function
+from txproxy.proxy.services import Services
+from txproxy.proxy.upstream.connection_pool import Connections
+from txproxy.proxy.upstream.http2_stream import Http2Stream
+from txproxy.proxy.upstream.liveness import Liveness
+from txproxy.proxy.upstream.stream_events import cut, deliver
+from txproxy.proxy.upstream.upstream_states import Http2State, next_http2_state
+from txproxy.wire.headers import Headers
+from txproxy.wire.http2 import frames
+from txproxy.wire.http2.client import ClientSession
+from txproxy.wire.http2.faults import CANCEL
+from txproxy.wire.http2.own_settings import Http2Settings
+from txproxy.wire.message import RequestHead
+
+_STREAMS: Final = 100
+_STREAM_WINDOW: Final = 1 << 20
+# All streams together fit into the connection's window: clients that take nothing hold up nobody else's responses.
+SETTINGS: Final = Http2Settings(_STREAMS, _STREAM_WINDOW, _STREAMS * _STREAM_WINDOW)
+_PING: Final = b"txproxy?"
+
+# A look-up in an Enum class costs on each event.
+_OPEN: Final = Http2State.OPEN
+_CLOSED: Final = Http2State.CLOSED
+
+
+@implementer(IProtocol, IHandshakeListener, IPushProducer)
+class Http2Upstream:
+    """One connection to an upstream. It is kept where others find it as long as it takes more streams."""
+
+    # The server may speak first.
+    spoke_early = False
+
+    __slots__ = (
+        "services", "address", "key", "transport", "session", "scheme", "streams", "state", "handshake_done",
+        "descriptor", "unread", "_opened", "_unsent", "_rested", "_reused", "_asked", "_ask", "_write", "_deadline",
+        "_liveness", "_kept_by", "_said", "_most", "_with_length",
+    )  # fmt: skip
+
+    def __init__(self, services: Services, address: Address) -> None:
+        self.services = services
+        self.address = address
+        self.key = address.key
+        self.session = ClientSession(services.wire_limits, SETTINGS)
+        self.scheme = b"https" if address.tls is not None else b"http"
+        self.transport: Any = None
+        self.state = _OPEN
+        self.streams: dict[Http2Stream, None] = {}
+        self.handshake_done: Callable[[Failure | None], None] | None = None
+        # how many places were taken, on which nothing has begun yet
+        self._opened = 0
+        # those of which nothing has gone out
+        self._unsent: list[Http2Stream] = []
+        # whether a stream has ended here, and whether none was open before those that are to go out
+        self._reused = self._rested = False
+        # whether what there is is to go out at the end of this turn
+        self._asked = False
+        self._deadline = NEVER
+        self._liveness = Liveness(services.deadlines, services.response_limit.seconds)
+        self._kept_by = services.connections
+        # how many streams the upstream has said that it takes, and how many it is taken to as long as it has not
+        self._said: int | None = None
+        self._most = services.shared_dials.streams_of(address.key)
+        self._with_length: tuple[Headers, int, Headers] | None = None
+
+    # -- what Twisted calls
+
+    def makeConnection(self, transport: Any) -> None:
+        """The connection is there (its TLS handshake may not be)."""
+        self.transport = transport
+        self.connectionMade()
+
+    def connectionMade(self) -> None:
+        """Nothing is said before there is a request: a header of the PROXY protocol may have to go out first."""
+        transport = self.transport
+        self.descriptor = descriptor(transport)
+        self.unread = unread_function(transport)
+        self._ask = ask_function(transport, self.services.turn_writes)
+        self._write = write_function(transport)
+        unwrap(transport, self)
+        read_before_lost(transport)
+        transport.registerProducer(self, True)
+        set_tcp_options(transport)
+        self.services.deadlines.watch(self)
+
+    def handshakeCompleted(self) -> None:
+        """The TLS handshake is over, and the certificate was verified."""
+        read_records(self.transport)
+        if self.handshake_done is not None:
+            self.handshake_done(None)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Frames."""
+        if self.state is _CLOSED:
+            return
+        session = self.session
+        ahead = self._liveness.heard()
+        if self.streams:
+            if ahead > self._deadline:
+                session.allowance.seconds_passed(ahead - self._deadline)
+            self._deadline = ahead
+        events = session.receive(data)
+        if events:
+            deliver(events, self)
+        if session.fault is not None:
+            self._break_off(ResponseError(f"{self.address}: {session.fault.detail}"))
+            return
+        if session.peer.get(frames.MAX_CONCURRENT_STREAMS) != self._said:
+            self._takes_others(session.peer[frames.MAX_CONCURRENT_STREAMS])
+        if session.sending.out:
+            self.flush()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The connection is gone."""
+        self.services.deadlines.forget(self)
+        self._close_to_others()
+        if self.handshake_done is not None:
+            self.handshake_done(reason)
+        self._fail_all(None)
+
+    def pauseProducing(self) -> None:
+        """The upstream takes nothing: bodies wait."""
+        self.session.hold()
+
+    def resumeProducing(self) -> None:
+        """The upstream has taken what was waiting for it."""
+        deliver(self.session.release(), self)
+        self.flush()
+
+    def stopProducing(self) -> None:
+        """The transport will say connectionLost as well."""
+
+    # -- what the upstream says of itself
+
+    def _takes_others(self, streams: int) -> None:
+        """The upstream has said how many streams it takes."""
+        self._said = self._most = streams
+        self.services.shared_dials.remember(self.key, min(streams, _STREAMS))
+        if not self.capacity:
+            self._kept_by.discard(self)
+        self.offer()
+
+    def going_away(self) -> None:
+        """The upstream takes no new streams."""
+        if self.state is _OPEN:
+            self.state = next_http2_state(self.state, Http2State.LEAVING)
+        self._kept_by.discard(self)
+        self._end_if_done()
+
+    # -- what is written
+
+    def flush(self) -> None:
+        """Have what there is go out at the end of this turn."""
+        if not self._asked and self.state is not _CLOSED:
+            self._asked = True
+            self._ask(self, b"")
+
+    def ask(self, data: bytes, readable: set[int] | None) -> None:
+        """See :class:`txproxy.net.transports.turn_writes.Asking`."""
+        self._asked = False
+        if self._rested:
+            self._rested = False
+            if self.unread() if readable is None else self.descriptor in readable:
+                # What is said to that goes out below.
+                self._asked = True
+                self.has_gone()
+                self._asked = False
+        if self.state is _CLOSED:
+            return
+        self._unsent.clear()
+        data = self.session.take_output()
+        if data:
+            self._write(self.transport, data)
+
+    def has_gone(self) -> bool:
+        """Whether the upstream has closed the connection just now, or said that it is about to: what has not gone out
+        will not. What it has said is read before.
+        """
+        if self.state is _OPEN and not self.streams.keys() - set(self._unsent) and self.unread():
+            read_waiting(self.transport)
+            if self.state is _OPEN and has_ended(self.transport):
+                self._abort(None)
+        return self.state is not _OPEN
+
+    # -- streams
+
+    @property
+    def capacity(self) -> int:
+        """How many more streams it takes now."""
+        if self.state is not _OPEN:
+            return 0
+        session = self.session
+        return max(0, min(session.capacity, self._most - session.active) - self._opened)
+
+    @property
+    def shared(self) -> bool:
+        """Whether other requests than the one that comes next have been, or are, on it."""
+        return (self._reused or len(self.streams) > 0) and self._kept_by is self.services.connections
+
+    def open(self) -> Http2Stream:
+        """The stream of one request."""
+        one = Http2Stream(self, self._reused or bool(self.streams))
+        self._opened += 1
+        if not self.capacity:
+            self._kept_by.discard(self)
+        return one
+
+    def begin(self, one: Http2Stream, head: RequestHead, ended: bool) -> None:
+        """Send the ``head`` of its request."""
+        self._opened -= 1
+        if not self.streams:
+            self._rested = self._reused
+            self._deadline = self._liveness.silence.ahead
+        one.stream = stream = self.session.send_request(head, self.scheme, ended)
+        stream.owner = one
+        self.streams[one] = None
+        self._unsent.append(one)
+
+    def cancel(self, one: Http2Stream) -> None:
+        """Nobody wants to hear of it any more."""
+        if one.stream is not None:
+            self.session.reset(one.stream, CANCEL)
+            self.left(one)
+            self.flush()
+            if self._kept_by is not self.services.connections:
+                # The client to which all of it belongs may be gone.
+                self.close()
+        elif self._opened:
+            self._opened -= 1
+            self._end_if_done()
+
+    def left(self, one: Http2Stream) -> None:
+        """All is over on a stream."""
+        stream, one.stream = one.stream, None
+        assert stream is not None
+        self._reused = True
+        stream.owner = None
+        one.deadline = NEVER
+        self.streams.pop(one, None)
+        session = self.session
+        session.leave(stream)
+        if session.sending.out:
+            self.flush()
+        if self.state is _OPEN:
+            self.offer()
+        else:
+            self._end_if_done()
+
+    def offer(self) -> None:
+        """Let others have what there is room for: those who wait first."""
+        if self._kept_by is self.services.connections:
+            self.services.shared_dials.room(self)
+        if self.state is not _OPEN:
+            return
+        idle = not self.streams and not self._opened
+        if not self.capacity:
+            if idle:
+                # It takes no stream, and will hardly come to.
+                self.close()
+            return
+        if idle:
+            self._deadline = self.services.keep_limit.ahead
+        surplus = self._kept_by.give_back(self, idle)
+        if surplus is not None:
+            surplus.close()
+
+    def belong_to(self, connections: Connections[Any]) -> None:
+        """Be kept by these alone from now on."""
+        self._kept_by.discard(self)
+        self._kept_by = connections
+
+    def with_length(self, headers: Headers, size: int) -> Headers:
+        """The fields of a response that did not say how long it is. Who is asked the same again answers the same."""
+        known = self._with_length
+        if known is None or known[0] is not headers or known[1] != size:
+            longer = Headers.parsed([*headers.lines, b"content-length: %d" % size])
+            self._with_length = known = (headers, size, longer)
+        return known[2]
+
+    # -- deadlines
+
+    @property
+    def deadline(self) -> float:
+        """The first of its own and its streams'."""
+        return min([self._deadline, *[one.deadline for one in self.streams]])
+
+    @deadline.setter
+    def deadline(self, value: float) -> None:
+        """Its own."""
+        self._deadline = value
+
+    def deadline_passed(self) -> None:
+        """A response is too late, the upstream is silent, or it was idle for long enough."""
+        now = self.services.seconds()
+        for one in [one for one in self.streams if one.deadline <= now]:
+            one.late()
+        if self._deadline > now:
+            return
+        self._deadline = NEVER
+        if self.state is _CLOSED:
+            self.transport.abortConnection()
+        elif self.streams or self._opened:
+            self._silent(now)
+        elif self._kept_by is self.services.connections:
+            self.close()
+        # Else it ends with the client connection that it belongs to.
+
+    def _silent(self, now: float) -> None:
+        if self._liveness.gone:
+            self._abort(f"{self.address} does not say that it is still there")
+            return
+        asks, self._deadline = self._liveness.ask(now)
+        if asks:
+            self.session.ping(_PING)
+            self.flush()
+
+    # -- the end
+
+    def become_tunnel(self, end: Any) -> bytes:
+        """See :class:`txproxy.proxy.upstream.http2_stream.Http2Stream`."""
+        raise AssertionError("a connection of HTTP/2 changes no protocols")
+
+    def close(self) -> None:
+        """Let go of the connection, as far as nobody else is on it."""
+        if self.state is not _CLOSED and not self.streams and not self._opened:
+            self._close_to_others()
+            self.session.go_away()
+            self._say_last()
+
+    def _end_if_done(self) -> None:
+        if self.state is not _OPEN:
+            self.close()
+
+    def _close_to_others(self) -> None:
+        self.state = next_http2_state(self.state, _CLOSED)
+        self._kept_by.discard(self)
+
+    def _break_off(self, fault: ExchangeError) -> None:
+        """The upstream has done what it must not: what lies to be written says so."""
+        if self.state is not _CLOSED:
+            self._close_to_others()
+            self._fail_all(fault)
+            self._say_last()
+
+    def _say_last(self) -> None:
+        self._asked = False
+        data = self.session.take_output()
+        transport = self.transport
+        transport.unregisterProducer()
+        if self._reused and data:
+            self._write(transport, data)
+        # A peer that does not close in its turn is dropped at the deadline.
+        self._deadline = self.services.linger_limit.ahead
+        transport.loseConnection()
+
+    def _abort(self, detail: str | None) -> None:
+        """The connection is of no use any more."""
+        self._close_to_others()
+        self._deadline = NEVER
+        self.transport.unregisterProducer()
+        self.transport.abortConnection()
+        self._fail_all(UpstreamClosed(detail) if detail is not None else None)
+
+    def _fail_all(self, fault: ExchangeError | None) -> None:
+        """Each stream has ended by a ``fault``, or since the connection has."""
+        unsent, self._unsent = self._unsent, []
+        streams, self.streams = list(self.streams), {}
+        for one in streams:
+            if one in unsent:
+                one.failed(RequestUnseen(f"{self.address} closed the connection before it was asked"))
+            elif fault is None:
+                one.failed(cut(one, f"{self.address} closed the connection before the end of a response"))
+            else:
+                one.failed(fault)

@@ -1,0 +1,139 @@
+"""Dials to where one connection takes the requests of many: those who want one at the same time get the same.
+
+As long as nobody has said how many streams an upstream takes on a connection, it is taken to be as many as we open
+there; what it has said is remembered of its address. So there is another dial only where more wait than those on their
+way will take. Whoever waits also gets what becomes free in the meantime.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+
+from txproxy.interfaces.address import Address
+
+# how many streams a connection is taken to have as long as nothing was said: RFC 9113 section 6.5.2 has no fewer
+_TAKEN: Final = 100
+# so many addresses are remembered, those that were heard of last
+_MOST_REMEMBERED: Final = 1024
+
+# Makes a connection to an address on behalf of a client.
+Connect = Callable[[Address, str], "Deferred[Any]"]
+
+
+class SharedDials:
+    """Who waits for connections, by where these go. ``connect`` makes one."""
+
+    __slots__ = ("_connect", "_waiting", "_streams", "_http1")
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._waiting: dict[str, _Place] = {}
+        self._streams: OrderedDict[str, int] = OrderedDict()
+        self._http1: OrderedDict[str, None] = OrderedDict()
+
+    def dial(self, address: Address, client_ip: str) -> Deferred[Any]:
+        """A connection to ``address`` with room for a stream, on behalf of a client. It may be one that others wait
+        for as well.
+        """
+        place = self._waiting.get(address.key)
+        if place is None:
+            place = self._waiting[address.key] = _Place(self, address)
+        waiter: Deferred[Any] = Deferred(place.left)
+        place.waiters.append(waiter)
+        place.dial_enough(client_ip)
+        return waiter
+
+    def room(self, connection: Any) -> None:
+        """``connection`` takes more streams: those who wait may have them."""
+        place = self._waiting.get(connection.key)
+        if place is not None:
+            place.serve(connection)
+
+    # -- what is known of addresses
+
+    def remember(self, key: str, streams: int) -> None:
+        """A connection to there takes so many streams, or none just now: one with HTTP/1."""
+        self._streams[key] = max(streams, 1)
+        self._streams.move_to_end(key)
+        if len(self._streams) > _MOST_REMEMBERED:
+            self._streams.popitem(last=False)
+
+    def streams_of(self, key: str) -> int:
+        """How many streams a new connection will take."""
+        return self._streams.get(key, _TAKEN)
+
+    def needs_http1(self, address: Address) -> bool:
+        """Whoever is at ``address`` has asked for HTTP/1.1, and gets it from now on; False if that cannot be."""
+        return False
+
+    def over(self, key: str) -> None:
+        """Nobody waits there any more."""
+        del self._waiting[key]
+
+
+class _Place:
+    """Those who wait for a connection to one ``address``, and the dials that are on their way."""
+
+    __slots__ = ("waiters", "_dials", "_address", "_dialing")
+
+    def __init__(self, dials: SharedDials, address: Address) -> None:
+        self.waiters: deque[Deferred[Any]] = deque()
+        self._dials = dials
+        self._address = address
+        self._dialing: dict[Deferred[Any], None] = {}
+
+    def dial_enough(self, client_ip: str) -> None:
+        """As many times as those who wait will take."""
+        most = self._dials.streams_of(self._address.key)
+        while len(self.waiters) > most * len(self._dialing):
+            dialing = self._dials._connect(self._address, client_ip)
+            self._dialing[dialing] = None
+            dialing.addCallbacks(self._dialed, self._failed, callbackArgs=(dialing, client_ip), errbackArgs=(dialing,))
+
+    def serve(self, connection: Any) -> None:
+        """Let those who wait have what there is room for."""
+        while self.waiters and connection.capacity:
+            self.waiters.popleft().callback(connection)
+        self._end_if_done()
+
+    def left(self, waiter: Deferred[Any]) -> None:
+        """Somebody does not wait any more."""
+        self.waiters.remove(waiter)
+        if not self.waiters:
+            for dialing in list(self._dialing):
+                dialing.cancel()
+        self._end_if_done()
+
+    def _dialed(self, connection: Any, dialing: Deferred[Any], client_ip: str) -> None:
+        self._dialing.pop(dialing, None)
+        offer = getattr(connection, "offer", None)
+        if offer is not None:
+            offer()
+        else:
+            self._dials.remember(self._address.key, 1)
+            if self.waiters:
+                self.waiters.popleft().callback(connection)
+            else:
+                connection.close()
+        self.dial_enough(client_ip)
+        self._end_if_done()
+
+    def _failed(self, failure: Failure, dialing: Deferred[Any]) -> None:
+        self._dialing.pop(dialing, None)
+        if not self._dialing:
+            # With another on its way it may be but this one.
+            waiters, self.waiters = self.waiters, deque()
+            self._end_if_done()
+            for waiter in waiters:
+                waiter.errback(Failure(failure.value))
+        elif failure.check(CancelledError):
+            self._end_if_done()
+
+    def _end_if_done(self) -> None:
+        if not self.waiters and not self._dialing and self._dials._waiting.get(self._address.key) is self:
+            self._dials.over(self._address.key)

@@ -1,0 +1,82 @@
+"""What has come of the bytes of an upstream that speaks HTTP/2, and what it means to the requests there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from txproxy.errors import ExchangeError, RequestUnseen, ResponseError, ResponseIncomplete, UpstreamClosed
+from txproxy.proxy.upstream.http2_stream import Http2Stream
+from txproxy.wire.http2.events import WRITABLE, Event, GoingAway, StreamReset
+from txproxy.wire.http2.faults import HTTP_1_1_REQUIRED, REFUSED_STREAM
+from txproxy.wire.message import EndOfMessage, ResponseHead
+
+
+def deliver(events: list[Event], connection: Any) -> None:
+    """Tell each stream what has come on it, and the ``connection`` what is about itself. A response that has come whole
+    goes on as one.
+    """
+    touched: dict[Http2Stream, None] = {}
+    count, index = len(events), 0
+    while index < count:
+        stream, what = events[index]
+        index += 1
+        one: Http2Stream | None = stream.owner if stream is not None else None
+        kind = type(what)
+        if one is None:
+            if kind is GoingAway:
+                connection.going_away()
+        elif kind is bytes:
+            one.came_body(what)
+            touched[one] = None
+        elif kind is ResponseHead:
+            whole = _whole_at(events, index) if what.status >= 200 else None
+            if whole is None:
+                one.came_head(what)
+                touched[one] = None
+            else:
+                body, index = whole
+                one.came_whole(what, body)
+        elif kind is EndOfMessage:
+            one.came_end(what.trailers)
+        elif what is WRITABLE:
+            one.writable()
+        else:
+            one.failed(_fault_of(one, what))
+    for one in touched:
+        if one.exchange is not None:
+            one.exchange.flush()
+
+
+def _whole_at(events: list[Event], index: int) -> tuple[bytes, int] | None:
+    """The body of the response whose head was before ``index``, and where its end is over, if all of it is there."""
+    stream = events[index - 1][0]
+    body = b""
+    if index < len(events) and events[index][0] is stream and type(events[index][1]) is bytes:
+        body = events[index][1]
+        index += 1
+    if index == len(events) or events[index][0] is not stream:
+        return None
+    end: Any = events[index][1]
+    return (body, index + 1) if type(end) is EndOfMessage and not end.trailers.lines else None
+
+
+def _fault_of(one: Http2Stream, what: Any) -> ExchangeError:
+    """What a stream that was reset, or on which something malformed has come, is to the exchange."""
+    connection = one.connection
+    address = connection.address
+    if not isinstance(what, StreamReset):
+        assert isinstance(what, ExchangeError)
+        return what
+    if not what.by_peer:
+        return ResponseError(f"{address}: {what.detail}")
+    if what.code == HTTP_1_1_REQUIRED and connection.services.shared_dials.needs_http1(address):
+        return RequestUnseen(f"{address} wants to be asked in HTTP/1.1")
+    if what.code != REFUSED_STREAM:
+        return cut(one, f"{address} has reset the stream: {what.detail}")
+    return RequestUnseen(f"{address} has refused the request: {what.detail}")
+
+
+def cut(one: Http2Stream, detail: str) -> ExchangeError:
+    """The fault of a response that has not come, or not to its end."""
+    begun = one.exchange is not None and one.exchange.response_begun
+    return ResponseIncomplete(detail) if begun else UpstreamClosed(detail)
