@@ -57,6 +57,10 @@ access_format = "json"
 listen = "127.0.0.1:9090"
 token_file = "admin.token"
 
+[tracing]
+request_id = true
+trace_context = true
+
 [[access_logs]]
 to = "errors.log"
 format = "json"

@@ -102,3 +102,44 @@ def test_listeners_that_are_alike_go_on_each_as_what_it_was():
     second = assemble(config, Observers(), around(clock), first)
     assert [one.factory for one in second.served] == [one.factory for one in first.served]
     assert first.served[0].factory is not first.served[1].factory
+
+
+LISTENERS = """
+    [[listeners]]
+    listen = "tcp:8080:interface=127.0.0.1"
+    pool = "a"
+    trusted_proxies = ["10.9.0.0/16"]
+    [[listeners]]
+    mode = "forward"
+    listen = "tcp:3128:interface=127.0.0.1"
+    [pools.a]
+    upstreams = ["http://127.0.0.1:8001"]
+"""
+
+
+def test_requests_of_all_modes_are_told_by_something_where_that_is_wanted():
+    clock = Clock()
+    told = []
+    for text, before in (("", None), ("[tracing]\n", None)):
+        config = parse(text + LISTENERS, "edge.toml")
+        assembly = assemble(config, Observers(), around(clock), before)
+        for served, target in zip(assembly.served, (b"/", b"http://192.0.2.9/"), strict=True):
+            proxy = ProxyInMemory(lambda reactor, factory=served.factory: factory)
+            client = proxy.connect()
+            client.send(b"GET %b HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\n\r\n" % target)
+            told.append((b"traceparent:" in proxy.upstream.received, b"X-Request-Id: mine" in proxy.upstream.received))
+            proxy.close()
+    # Clients of a forward proxy speak to origins; of a reverse proxy those that nobody trusts are strangers.
+    assert told == [(False, True), (False, True), (True, False), (True, True)]
+
+
+def test_a_reload_that_traces_makes_other_factories():
+    clock = Clock()
+    first = assemble(parse(LISTENERS, "edge.toml"), Observers(), around(clock))
+    same = assemble(parse(LISTENERS, "edge.toml"), Observers(), around(clock), first)
+    traced = assemble(parse("[tracing]\n" + LISTENERS, "edge.toml"), Observers(), around(clock), same)
+    assert same.factories == first.factories
+    assert all(one not in first.factories for one in traced.factories)
+    for assembly in (first, traced):
+        for factory in assembly.factories:
+            factory.stop()

@@ -211,6 +211,19 @@ class TcpListener(ListenerConfig):
         return named if self.pool is None else (self.pool, *named)
 
 
+@attrs.frozen(kw_only=True)
+class TracingConfig:
+    """What tells a request from others wherever it goes: an ``X-Request-Id``, and a ``traceparent``
+    (``trace_context``), each if it is wanted.
+    """
+
+    request_id: bool = False
+    trace_context: bool = False
+
+    def __bool__(self) -> bool:
+        return self.request_id or self.trace_context
+
+
 AnyListener: TypeAlias = "ForwardListener | ReverseListener | TcpListener"
 
 
@@ -222,9 +235,9 @@ class Config(PlainValue):
     text, see :func:`txproxy.observe.log_formats.line_format.line_format`), of listeners that say nothing else;
     ``access_logs`` are further ones, for some requests.
     ``bounds`` are what clients may use; ``cache`` is shared by all listeners that read requests; ``admin`` is where the
-    admin API is, if anywhere; ``python_path`` has folders whose modules may be named; ``workers`` is how many
-    processes serve it. ``source`` is the file that it
-    was read from, empty for options, and ``lines`` has the line of each of its keys; ``warnings`` are what may be a
+    admin API is, if anywhere; ``tracing`` is of all listeners that read requests; ``python_path`` has folders whose
+    modules may be named; ``workers`` is how many processes serve it. ``source`` is the file that it was read from,
+    empty for options, and ``lines`` has the line of each of its keys; ``warnings`` are what may be a
     mistake in it, one line each. ``opened`` is no part of the value: what was read to check it, such as lists, and
     would take its time to be read again. Who builds what is configured empties it.
     """
@@ -238,6 +251,7 @@ class Config(PlainValue):
     bounds: BoundsConfig = attrs.field(factory=BoundsConfig)
     cache: CacheSettings = attrs.field(factory=CacheSettings)
     admin: AdminConfig | None = None
+    tracing: TracingConfig = attrs.field(factory=TracingConfig)
     python_path: tuple[str, ...] = ()
     workers: int = 1
     source: str = attrs.field(default="", eq=False)

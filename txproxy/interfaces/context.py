@@ -14,6 +14,7 @@ from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.trace import Trace
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import ResponseHead
+from txproxy.wire.trace_context import TraceParent
 
 _log = Logger()
 
@@ -42,6 +43,7 @@ class RequestContext:
     ``personal`` is whether an upstream may take it for somebody's though it does not say so itself: it is sent with a
     login that the client does not hold, or with what somebody has said of the client who was asked.
     ``cache`` is what a cache has done with it, if there is one, and ``limit`` what a limit of requests has, for logs;
+    ``traced`` is the span that upstreams are told of as theirs; None where nobody makes one;
     ``fetched`` are the exchanges by which the cache has got for it what it had not.
     ``priority`` is ``HIGH``, ``NORMAL`` or ``LOW`` (0, 1, 2) where not all can be served.
     ``informational`` tells the client something before the final response; None where nobody may.
@@ -67,6 +69,7 @@ class RequestContext:
     personal = False
     cache: Any = None
     limit: LimitHit | None = None
+    traced: TraceParent | None = None
     priority = NORMAL
     fetched: tuple[Any, ...] = ()
     informational: Callable[[ResponseHead], None] | None = None

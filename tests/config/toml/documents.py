@@ -51,6 +51,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
         "log": {},
         "access_logs": [{"to": "more.log"}],
         "admin": {"listen": "127.0.0.1:9090"},
+        "tracing": {},
         "limits": {},
         "request_limits": [{"name": "all", **LIMIT}],
         "cache": {"size": "1M"},

@@ -42,6 +42,9 @@ TABLE = {"empty table"}
 FREE_TEXT = {"empty", "nonsense", "two lines", "control", "long"}
 
 TAKES = {
+    "tracing": TABLE,
+    "tracing.request_id": FLAG,
+    "tracing.trace_context": FLAG,
     "log": TABLE,
     "cache.dir": NAME,
     "cache_rules": NONE_OF_THEM,

@@ -9,6 +9,7 @@ from txproxy.interfaces.allowances import LimitHit
 from txproxy.interfaces.answers import Outcome, Verdict
 from txproxy.observe.log_formats.line_format import line_format
 from txproxy.observe.log_formats.own_names import cache_ttl
+from txproxy.wire.trace_context import TraceParent
 
 
 def said(name, one):
@@ -28,6 +29,7 @@ ONE = record(
     ],
     verdict=Verdict(outcome=Outcome.ALLOW, rule="all", reason="r", list_name="l"),
     limit=LimitHit("all", "delayed"),
+    traced=TraceParent(b"0af7", b"b7ad"),
     cache=CacheVerdict(
         served=Served.MISS, forwarded=ForwardedFor.STALE, expiry=NOW - 3, stored=True, collapsed=False, detail="d"
     ),
@@ -44,7 +46,7 @@ QUIET = record(first_byte=None)
         ("connect_time", "0.005", "-"), ("first_byte_time", "0.009", "-"), ("body_bytes_received", "3", "0"),
         ("request_id", "7f", "-"), ("verdict", "allow", "-"), ("verdict_rule", "all", "-"),
         ("verdict_reason", "r", "-"), ("verdict_list", "l", "-"), ("cache_forwarded", "stale", "-"),
-        ("limit", "all", "-"), ("limit_outcome", "delayed", "-"),
+        ("trace_id", "0af7", "-"), ("limit", "all", "-"), ("limit_outcome", "delayed", "-"),
         ("cache_ttl", "-3", "-"), ("cache_stored", "1", "-"), ("cache_collapsed", "0", "-"),
         ("cache_detail", "d", "-"), ("squid_result", "TCP_MISS", "NONE_NONE"),
         ("squid_hierarchy", "HIER_DIRECT", "HIER_NONE"),

@@ -29,6 +29,7 @@ from txproxy.config.toml.pool_tables import read_pool
 from txproxy.config.toml.references import Parts, tie
 from txproxy.config.toml.route_tables import read_route
 from txproxy.config.toml.tables import Table
+from txproxy.config.tracing import read_tracing
 from txproxy.config.worker_count import check_workers, workers
 from txproxy.errors import ConfigError
 from txproxy.proxy.limits import Limits
@@ -126,6 +127,7 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     bounds = read_bounds(table, defaults.limits.ipv6_prefix)
     cache = read_cache(table)
     admin = read_admin(table)
+    tracing = read_tracing(table)
     count = table.read("workers", workers, 1)
     table.close()
     # What ties them says where by their places, which are others than those in the file where one is no table.
@@ -149,6 +151,7 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
         bounds=bounds,
         cache=cache,
         admin=admin,
+        tracing=tracing,
         python_path=python_path,
         workers=count,
         source=file,

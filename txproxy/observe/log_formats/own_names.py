@@ -109,6 +109,7 @@ _FIELDS: Final[dict[str, LogField]] = {
     "first_byte_time": plain(lambda record, now: _of_float(record.first_byte)),
     "body_bytes_received": number(lambda record, now: record.received),
     "request_id": text(lambda record, now: facts.request_id(record)),
+    "trace_id": plain(lambda record, now: facts.trace_id(record)),
     "verdict": plain(lambda record, now: of_text(facts.verdict(record))),
     "verdict_rule": _of_verdict("rule"),
     "verdict_list": _of_verdict("list_name"),

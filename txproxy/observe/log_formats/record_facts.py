@@ -179,3 +179,9 @@ def verdict(record: ExchangeRecord) -> str | None:
     """What policy said: ``allow`` or ``deny``."""
     said = record.context.verdict
     return None if said is None else str(said.outcome.value)
+
+
+def trace_id(record: ExchangeRecord) -> bytes | None:
+    """Which trace it belongs to, where traces are gone on with."""
+    traced = record.context.traced
+    return traced.trace if traced is not None else None
