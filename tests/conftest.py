@@ -1,6 +1,7 @@
 """How the tests are run, and what many of them serve from."""
 
 import os
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -8,6 +9,11 @@ from hypothesis import HealthCheck, settings
 from txproxy import Pool, ReverseProxyFactory
 from txproxy.testing import ProxyInMemory
 from txproxy.upstreams.pool_settings import PoolSettings
+
+# Tests are rewritten, and what hundreds of programs import is compiled, once for all processes of a run, whatever the
+# environment says: without it, half of the time of a run goes there.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Properties are about values: how long an example takes beside others, by the clock on the wall, tells nothing of them.
 settings.register_profile(
