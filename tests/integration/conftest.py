@@ -87,6 +87,28 @@ def processes(request):
             process.wait(5)
 
 
+@pytest.fixture
+def run_program(fork_server):
+    """Runs a Python program to its end, and gives what it said, as ``subprocess.run`` does."""
+
+    def run(*words, input="", cwd=None):
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            given.write(input.encode())
+            given.seek(0)
+            process = fork_server.start(words, cwd=cwd, stdin=given, stdout=out, stderr=err)
+            try:
+                process.wait(DEADLINE)
+            finally:
+                process.kill()
+            said = []
+            for file in (out, err):
+                file.seek(0)
+                said.append(file.read().decode())
+            return subprocess.CompletedProcess(words, process.returncode, *said)
+
+    return run
+
+
 class Proxy:
     """A running ``twistd txproxy``."""
 

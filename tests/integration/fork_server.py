@@ -18,6 +18,7 @@ PRELOADED = (
     "txproxy.tap", "txproxy.runtime.proxy_service", "txproxy.cli.command", "twisted.scripts.twistd",
     "twisted.scripts._twistd_unix",
     "twisted.plugins.txproxy_plugin", "twisted.web.static", "asyncio", "websockets.asyncio.server", "http.server",
+    "txproxy.cli.cache_command", "txproxy.importers.squid.translation",
 )  # fmt: skip
 DESCRIPTORS = 3
 
@@ -66,13 +67,14 @@ class ForkServer:
             words = [sys.executable, __file__, str(theirs.fileno())]
             self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
 
-    def start(self, words, cwd=None, stdout=None, stderr=None):
+    def start(self, words, cwd=None, stdin=None, stdout=None, stderr=None):
         """Run ``words`` as ``subprocess.Popen`` would; the first is this Python."""
         with contextlib.ExitStack() as stack:
+            given = _descriptor(stdin, 0, stack)
             out = _descriptor(stdout, 1, stack)
             error = out if stderr == subprocess.STDOUT else _descriptor(stderr, 2, stack)
             where = {"cwd": str(cwd or os.getcwd()), "environment": dict(os.environ)}
-            pid = self.ask({"start": words[1:], **where}, [0, out, error])
+            pid = self.ask({"start": words[1:], **where}, [given, out, error])
         return Forked(self, words, pid)
 
     def ask(self, question, descriptors=()):

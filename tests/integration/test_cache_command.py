@@ -53,12 +53,10 @@ def admin(tmp_path):
 
 
 @pytest.fixture
-def call(tmp_path, admin):
-    def call(*words, status=0, to=None, **options):
-        done = subprocess.run(
-            [*TXPROXY, "cache", *words, *(() if to == "" else ("--admin", to or admin))],
-            capture_output=True, text=True, timeout=DEADLINE, cwd=tmp_path, **{"stdin": subprocess.DEVNULL, **options},
-        )  # fmt: skip
+def call(run_program, tmp_path, admin):
+    def call(*words, status=0, to=None, input=""):
+        where = () if to == "" else ("--admin", to or admin)
+        done = run_program(*TXPROXY, "cache", *words, *where, input=input, cwd=tmp_path)
         assert "Traceback" not in done.stderr
         assert done.returncode == status, (done.stdout, done.stderr)
         return done
@@ -109,7 +107,7 @@ def test_what_is_warmed_is_answered_without_the_origin(proxy, origin, call, tmp_
     asked = list(origin.asked)
     assert sorted(asked) == ["/one", "/private", "/two"]
     assert get(proxy, "/one") == b"/one" * 10 and origin.asked == asked
-    found = json.loads(call("warm", "--from", "-", "--json", stdin=None, input=f"{proxy.url}/one\n").stdout)
+    found = json.loads(call("warm", "--from", "-", "--json", input=f"{proxy.url}/one\n").stdout)
     (one,) = found["warmed"]
     assert (one["status"], one["cache"], one["stored"]) == (200, "HIT", True)
     assert "/one HTTP/1.1" in proxy.log

@@ -27,8 +27,8 @@ def run(*words, **options):
 
 @pytest.mark.parametrize("program", [[*TWISTD, "txproxy"], TXPROXY])
 @pytest.mark.parametrize("mode", ["forward", "reverse", "tcp", "run"])
-def test_help_prints_every_option_with_its_default_and_an_example(program, mode, tmp_path):
-    done = run(*program, mode, "--help", cwd=tmp_path)
+def test_help_prints_every_option_with_its_default_and_an_example(run_program, program, mode, tmp_path):
+    done = run_program(*program, mode, "--help", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     listed, _, example = done.stdout.partition("Example: ")
     # An option begins a line; one that is spoken of does not.
@@ -50,34 +50,33 @@ def test_exit_statuses_of_the_command(words, status, tmp_path):
     assert (done.stderr.count("\n") == 1) is (status == 2)
 
 
-def test_an_address_that_is_taken_is_one_line(tmp_path, processes):
+def test_an_address_that_is_taken_is_one_line(run_program, tmp_path, processes):
     port = free_port()
     processes(
         sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port), port=port, stderr=subprocess.DEVNULL
     )
-    done = run(*TWISTD, "txproxy", "forward", "--listen", f"tcp:{port}:interface=127.0.0.1", cwd=tmp_path)
+    done = run_program(*TWISTD, "txproxy", "forward", "--listen", f"tcp:{port}:interface=127.0.0.1", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1 and f"--listen tcp:{port}" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_a_socket_in_a_folder_that_is_not_there_is_one_line(tmp_path):
+def test_a_socket_in_a_folder_that_is_not_there_is_one_line(run_program, tmp_path):
     path = tmp_path / "none" / "s"
-    done = run(*TWISTD, "txproxy", "reverse", "--upstream", "http://a", "--listen", f"unix:{path}", cwd=tmp_path)
+    done = run_program(
+        *TWISTD, "txproxy", "reverse", "--upstream", "http://a", "--listen", f"unix:{path}", cwd=tmp_path
+    )
     said = f"txproxy: --listen unix:{path}: cannot listen there: No such file or directory\n"
     assert (done.returncode, done.stderr) == (1, said)
 
 
-def test_a_second_one_at_a_unix_socket_is_one_line(tmp_path):
+def test_a_second_one_at_a_unix_socket_is_one_line(run_program, tmp_path, processes):
     path = tmp_path / "s"
     words = ["txproxy", "reverse", "--upstream", "http://a", "--listen", f"unix:{path}"]
-    first = subprocess.Popen([*TWISTD, *words], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        until(path.exists, "the first one listens")
-        done = run(*TWISTD, *words, cwd=tmp_path)
-    finally:
-        first.terminate()
-        first.wait(DEADLINE)
+    with (tmp_path / "log").open("wb") as log:
+        processes(*TWISTD, *words, cwd=tmp_path, stdout=log, stderr=log)
+    until(path.exists, "the first one listens")
+    done = run_program(*TWISTD, *words, cwd=tmp_path)
     said = f"--listen unix:{path}: cannot listen there: another program does already; accepted is a path of its own"
     assert (done.returncode, done.stderr) == (1, f"txproxy: {said}\n")
 
@@ -95,16 +94,18 @@ def test_a_daemon_whose_address_is_taken_says_so_and_ends(tmp_path):
     assert not (tmp_path / "twistd.pid").exists()
 
 
-def test_who_cannot_start_leaves_no_pid_file(tmp_path):
+def test_who_cannot_start_leaves_no_pid_file(run_program, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = run(*TWISTD[:-1], "txproxy", "forward", "--listen", f"tcp:{port}:interface=127.0.0.1", cwd=tmp_path)
+        done = run_program(
+            *TWISTD[:-1], "txproxy", "forward", "--listen", f"tcp:{port}:interface=127.0.0.1", cwd=tmp_path
+        )
     assert done.returncode == 1
     assert not (tmp_path / "twistd.pid").exists()
 
 
-def test_a_wrong_option_is_one_line(tmp_path):
-    done = run(*TWISTD, "txproxy", "reverse", "--cash", "1M", cwd=tmp_path)
+def test_a_wrong_option_is_one_line(run_program, tmp_path):
+    done = run_program(*TWISTD, "txproxy", "reverse", "--cash", "1M", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1 and "--cash" in done.stderr
 

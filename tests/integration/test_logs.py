@@ -137,11 +137,8 @@ def test_the_log_of_a_daemon_has_its_requests_and_is_begun_anew(processes, tmp_p
     until(lambda: "Server Shut Down." in log.read_text(), "the last line")
 
 
-def test_a_daemon_without_a_file_of_its_own_refuses_standard_output(processes, tmp_path):
-    done = subprocess.run(
-        [*TWISTD, "--syslog", "txproxy", *MODES["access"]],
-        capture_output=True, text=True, timeout=DEADLINE, cwd=tmp_path,
-    )  # fmt: skip
+def test_a_daemon_without_a_file_of_its_own_refuses_standard_output(run_program, tmp_path):
+    done = run_program(*TWISTD, "--syslog", "txproxy", *MODES["access"], cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1 and "--access-log FILE" in done.stderr
 
@@ -219,8 +216,8 @@ def test_lines_go_to_a_syslog_server_and_none_is_lost_at_the_end(run_proxy, run_
             assert (said["target"], said["status"], said["listener"]) == (f"/name?{number}", 200, "reverse")
 
 
-def test_a_syslog_server_that_is_not_there_is_said_at_the_start(tmp_path):
+def test_a_syslog_server_that_is_not_there_is_said_at_the_start(run_program, tmp_path):
     words = [*TWISTD, "-n", "--pidfile=", "txproxy", "forward", "--access-log", f"syslog:unix:{tmp_path}/none"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE, cwd=tmp_path)
+    done = run_program(*words, cwd=tmp_path)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert f"--access-log syslog:unix:{tmp_path}/none: No such file or directory; accepted are" in done.stderr

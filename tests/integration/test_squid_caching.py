@@ -3,7 +3,6 @@
 import http.client
 import os
 import signal
-import subprocess
 import sys
 import time
 from email.utils import formatdate
@@ -91,20 +90,20 @@ CASES = [
 KEPT_FAILURES = [204, 400, 403, 404, 405, 414, 421, 500, 501, 502, 503, 504]
 
 
-def imported(file):
+def imported(run_program, file):
     """Our file of Squid's, by which all destinations may be reached."""
-    words = [sys.executable, "-m", "txproxy", "import", str(file)]
-    toml = subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE, check=True).stdout
-    return toml.replace("# allow_destinations", "allow_destinations")
+    done = run_program(sys.executable, "-m", "txproxy", "import", str(file))
+    assert done.returncode == 0, done.stderr
+    return done.stdout.replace("# allow_destinations", "allow_destinations")
 
 
 @pytest.fixture
-def both(processes, open_folder):
+def both(run_program, processes, open_folder):
     """The ports of both, and their server."""
     squid, ours = free_port(), free_port()
     own = SQUIDS_OWN.format(port=squid, folder=open_folder)
     (open_folder / "squid.conf").write_text(FILE + own + ("cache_effective_user proxy\n" if os.geteuid() == 0 else ""))
-    toml = imported(open_folder / "squid.conf").replace(f":{squid}:", f":{ours}:")
+    toml = imported(run_program, open_folder / "squid.conf").replace(f":{squid}:", f":{ours}:")
     (open_folder / "proxy.toml").write_text(toml)
     processes(need("squid"), "-N", "-f", str(open_folder / "squid.conf"), port=squid)
     with (open_folder / "log").open("wb") as out:
@@ -148,13 +147,13 @@ def how_asked(port, origin, path, requests, validator):
     return found
 
 
-def test_what_is_kept_in_a_cache_dir_is_there_after_a_restart(processes, tmp_path):
+def test_what_is_kept_in_a_cache_dir_is_there_after_a_restart(run_program, processes, tmp_path):
     port = free_port()
     lines = f"http_port 127.0.0.1:{port}\ncache_dir ufs {tmp_path}/spool 100 16 256\n"
     (tmp_path / "squid.conf").write_text(FILE + lines)
     # What Squid has there is left alone.
     (tmp_path / "spool" / "00").mkdir(parents=True)
-    (tmp_path / "proxy.toml").write_text(imported(tmp_path / "squid.conf"))
+    (tmp_path / "proxy.toml").write_text(imported(run_program, tmp_path / "squid.conf"))
     words = [sys.executable, "-m", "txproxy", "run", "--config", str(tmp_path / "proxy.toml")]
     with (
         scripted_origin(free_port(), says(200, control("max-age=600"))) as origin,

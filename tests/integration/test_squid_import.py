@@ -14,6 +14,7 @@ from tests.importers.squid import test_cache_places as places
 from tests.importers.squid import test_translation as translated
 from tests.integration.conftest import DEADLINE, NCSA_AUTH, free_port, need
 
+TXPROXY = (sys.executable, "-m", "txproxy")
 CLASSIC = translated.CLASSIC
 COMMON = places.COMMON
 # Of each type of list that is known here, and of each directive that is taken over.
@@ -115,26 +116,21 @@ def test_squid_reads_each_list_and_each_directive_that_is_translated(whole):
     assert squid_reads(whole) == []
 
 
-def imported(file):
-    done = subprocess.run(
-        [sys.executable, "-m", "txproxy", "import", str(file)], capture_output=True, text=True, timeout=DEADLINE
-    )
+def imported(run_program, file):
+    done = run_program(*TXPROXY, "import", str(file))
     assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr.splitlines()
 
 
-def test_the_command_translates_to_what_the_command_reads(whole, tmp_path):
-    toml, notes = imported(whole)
+def test_the_command_translates_to_what_the_command_reads(run_program, whole, tmp_path):
+    toml, notes = imported(run_program, whole)
     lines = whole.read_text().splitlines()
     for note in notes:
         place, directive, _ = note.removeprefix(str(whole)).split(": ", 2)
         if place:
             assert lines[int(place.removeprefix(":")) - 1].split()[0] == directive
     (tmp_path / "proxy.toml").write_text(toml)
-    done = subprocess.run(
-        [sys.executable, "-m", "txproxy", "check", str(tmp_path / "proxy.toml")],
-        capture_output=True, text=True, timeout=DEADLINE,
-    )  # fmt: skip
+    done = run_program(*TXPROXY, "check", str(tmp_path / "proxy.toml"))
     assert done.returncode == 0, done.stderr
 
 
@@ -146,10 +142,8 @@ def test_the_command_translates_to_what_the_command_reads(whole, tmp_path):
         (("/nonexistent",), 1, "/nonexistent: No such file or directory; accepted is a squid.conf that can be read"),
     ],
 )
-def test_a_wrong_call_of_the_command_is_one_line(words, status, says):
-    done = subprocess.run(
-        [sys.executable, "-m", "txproxy", "import", *words], capture_output=True, text=True, timeout=DEADLINE
-    )
+def test_a_wrong_call_of_the_command_is_one_line(run_program, words, status, says):
+    done = run_program(*TXPROXY, "import", *words)
     assert done.returncode == status and says in done.stderr and done.stderr.count("\n") == 1
     assert done.stdout == ""
 
@@ -220,13 +214,13 @@ CASES = [
 
 
 @pytest.fixture
-def run_both(run_squid, processes, open_folder, tmp_path):
+def run_both(run_program, run_squid, processes, open_folder, tmp_path):
     """Runs a Squid with some lines, and a proxy from its file; gives their ports."""
 
     def run(lines, password=None):
         (open_folder / "hosts").write_text("".join(f"{address} {name}\n" for name, address in NAMES.items()))
         squid = run_squid(password, (f"hosts_file {open_folder}/hosts", *lines.strip().splitlines()))
-        toml, _ = imported(squid.directory / "squid.conf")
+        toml, _ = imported(run_program, squid.directory / "squid.conf")
         port = free_port()
         toml = toml.replace(f"tcp:{squid.port}:", f"tcp:{port}:").replace("# allow_destinations", "allow_destinations")
         toml = toml.replace(f"{squid.directory}/access.log", f"{tmp_path}/ours.log")
