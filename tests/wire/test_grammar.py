@@ -12,15 +12,15 @@ def test_a_token_is_made_of_tchar(token: bytes) -> None:
     assert grammar.TOKEN.fullmatch(token)
 
 
-@pytest.mark.parametrize("other", sorted(set(range(256)) - set(b"!#$%&'*+-.^_`|~") - {ord(c) for c in "09AZaz"}))
-def test_no_other_byte_but_alphanumerics_is_in_a_token(other: int) -> None:
-    assert bool(grammar.TOKEN.fullmatch(bytes([other]))) == bytes([other]).isalnum()
+def test_no_other_byte_but_alphanumerics_is_in_a_token() -> None:
+    in_a_token = {byte for byte in range(256) if grammar.TOKEN.fullmatch(bytes([byte]))}
+    assert in_a_token == {byte for byte in range(256) if bytes([byte]).isalnum() or byte in b"!#$%&'*+-.^_`|~"}
 
 
-@pytest.mark.parametrize("control", [*range(9), *range(10, 32), 127])
-def test_no_control_is_in_a_field_value(control: int) -> None:
-    assert not grammar.FIELD_VALUE.fullmatch(b"a%cb" % control)
-    assert not grammar.FIELD_LINE.fullmatch(b"A: a%cb" % control)
+def test_no_control_is_in_a_field_value() -> None:
+    for control in (*range(9), *range(10, 32), 127):
+        assert not grammar.FIELD_VALUE.fullmatch(b"a%cb" % control), control
+        assert not grammar.FIELD_LINE.fullmatch(b"A: a%cb" % control), control
 
 
 @pytest.mark.parametrize("value", [b"", b"a", b"a b\tc", b"\x80\xff", b'"', b"a: b"])
@@ -65,9 +65,9 @@ def test_a_head_ends_at_the_first_empty_line() -> None:
         assert match.end() == len(head)
 
 
-@pytest.mark.parametrize("byte", [*range(0x21), 0x23, *range(0x7F, 0x100)])
-def test_a_target_has_no_control_space_fragment_or_raw_non_ascii(byte: int) -> None:
-    assert not grammar.REQUEST_LINE.fullmatch(b"GET /%c HTTP/1.1" % byte)
+def test_a_target_has_no_control_space_fragment_or_raw_non_ascii() -> None:
+    taken = {byte for byte in range(256) if grammar.REQUEST_LINE.fullmatch(b"GET /%c HTTP/1.1" % byte)}
+    assert taken == set(range(0x21, 0x7F)) - {0x23}
 
 
 @pytest.mark.parametrize("version", [b"1.0", b"1.1", b"1.2", b"1.9"])
@@ -123,26 +123,25 @@ def test_a_chunk_line_has_nothing_else(line: bytes) -> None:
     assert not grammar.CHUNK_SIZE.fullmatch(line + b"\r\n")
 
 
-@pytest.mark.parametrize("end", [b"", b"\r\n", b"\r\n\r\n", b" \r\n\r\n", b"\x01\r\n\r\n", b"\n", b"\0"])
-@pytest.mark.parametrize(
-    "unit",
-    [
-        b"a",
-        b" ",
-        b"\t ",
-        b":",
-        b"a: b\r\n",
-        b"a:\r\n",
-        b"a: b \r\n",
-        b"\r\n",
-        b";a=b",
-        b";a",
-        b'\\"',
-        b" ;",
-        b"%41",
-        b"!",
-    ],
-)
+UNITS = [
+    b"a",
+    b" ",
+    b"\t ",
+    b":",
+    b"a: b\r\n",
+    b"a:\r\n",
+    b"a: b \r\n",
+    b"\r\n",
+    b";a=b",
+    b";a",
+    b'\\"',
+    b" ;",
+    b"%41",
+    b"!",
+]
+ENDS = [b"", b"\r\n", b"\r\n\r\n", b" \r\n\r\n", b"\x01\r\n\r\n", b"\n", b"\0"]
+
+
 @pytest.mark.parametrize(
     ("pattern", "start"),
     [
@@ -164,13 +163,13 @@ def test_a_chunk_line_has_nothing_else(line: bytes) -> None:
         (grammar.ABSOLUTE, b"http://"),
     ],
 )
-def test_long_input_is_decided_without_much_backtracking(
-    pattern: grammar.Pattern, start: bytes, unit: bytes, end: bytes
-) -> None:
+def test_long_input_is_decided_without_much_backtracking(pattern: grammar.Pattern, start: bytes) -> None:
     # With a pattern that backtracks in squares or worse this does not come to an end.
-    data = start + unit * (LONG // len(unit)) + end
-    pattern.match(data)
-    pattern.fullmatch(data)
+    for unit in UNITS:
+        for end in ENDS:
+            data = start + unit * (LONG // len(unit)) + end
+            pattern.match(data)
+            pattern.fullmatch(data)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from tests.wire.alike_heads import section, sections
 from tests.wire.http1.corpus import CASES, Case, Reading, client_codec, cut
-from tests.wire.http1.test_corpus import by_name
 from txproxy.errors import ExchangeError
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.client import ClientCodec
@@ -155,44 +154,51 @@ def test_another_kind_of_head_does_not_take_the_template_away() -> None:
 
 # -- that it reads the same
 
+ANYTHING = [b"\r", b"\n", b"\0", b" ", b"\t", b":", b"_", b"\x7f", b"\x80", b"\r\n", b"\r\n ", b""]
 
-@pytest.mark.parametrize("place", range(len(REQUEST % (1, 2, 3))))
-@pytest.mark.parametrize(
-    "put", [b"\r", b"\n", b"\0", b" ", b"\t", b":", b"_", b"\x7f", b"\x80", b"\r\n", b"\r\n ", b""]
-)
-def test_a_request_with_anything_anywhere(place: int, put: bytes) -> None:
+
+@pytest.mark.parametrize("put", ANYTHING)
+def test_a_request_with_anything_anywhere(put: bytes) -> None:
     data = REQUEST % (1, 2, 3)
-    both_ways(server_with_template(), ServerCodec(), [data[:place] + put + data[place:] + b"rest"])
-    both_ways(server_with_template(), ServerCodec(), [data[:place] + put + data[place + 1 :] + b"rest"])
+    for place in range(len(data)):
+        both_ways(server_with_template(), ServerCodec(), [data[:place] + put + data[place:] + b"rest"])
+        both_ways(server_with_template(), ServerCodec(), [data[:place] + put + data[place + 1 :] + b"rest"])
 
 
-@pytest.mark.parametrize("place", range(len(RESPONSE % (1, 2))))
-@pytest.mark.parametrize(
-    "put", [b"\r", b"\n", b"\0", b" ", b"\t", b":", b"_", b"\x7f", b"\x80", b"\r\n", b"\r\n ", b""]
-)
-def test_a_response_with_anything_anywhere(place: int, put: bytes) -> None:
+@pytest.mark.parametrize("put", ANYTHING)
+def test_a_response_with_anything_anywhere(put: bytes) -> None:
     data = RESPONSE % (1, 2)
-    both_ways(client_with_template(), client_codec(), [data[:place] + put + data[place:] + b"rest"])
-    both_ways(client_with_template(), client_codec(), [data[:place] + put + data[place + 1 :] + b"rest"])
+    for place in range(len(data)):
+        both_ways(client_with_template(), client_codec(), [data[:place] + put + data[place:] + b"rest"])
+        both_ways(client_with_template(), client_codec(), [data[:place] + put + data[place + 1 :] + b"rest"])
 
 
-@pytest.mark.parametrize("place", range(len(REQUEST % (1, 2, 3))))
-def test_a_head_in_two_pieces(place: int) -> None:
-    both_ways(server_with_template(), ServerCodec(), cut(REQUEST % (1, 2, 3), [place]))
-    if place <= len(RESPONSE % (1, 2)):
+def test_a_head_in_two_pieces() -> None:
+    for place in range(len(REQUEST % (1, 2, 3))):
+        both_ways(server_with_template(), ServerCodec(), cut(REQUEST % (1, 2, 3), [place]))
+    for place in range(len(RESPONSE % (1, 2))):
         both_ways(client_with_template(), client_codec(), cut(RESPONSE % (1, 2), [place]))
 
 
-@pytest.mark.parametrize("case", CASES, ids=by_name)
-def test_a_wire_case_after_others(case: Case) -> None:
-    codec: ServerCodec | ClientCodec
+def codec_with_template(case: Case) -> ServerCodec | ClientCodec:
+    """One that has learned from others than the case."""
     if case.role == "requests":
-        codec = server_with_template()
-        codec.use_limits(case.limits)
-    else:
-        codec = client_with_template(case.method, case.upgrade)
-        codec.limits = case.limits
-    assert Reading(codec, [case.data], case.eof).verdict == Reading(case.codec(), [case.data], case.eof).verdict
+        server = server_with_template()
+        server.use_limits(case.limits)
+        return server
+    client = client_with_template(case.method, case.upgrade)
+    client.limits = case.limits
+    return client
+
+
+def test_a_wire_case_after_others() -> None:
+    wrong = [
+        case.name
+        for case in CASES
+        if Reading(codec_with_template(case), [case.data], case.eof).verdict
+        != Reading(case.codec(), [case.data], case.eof).verdict
+    ]
+    assert wrong == []
 
 
 # What is looked at for more than its name, what is like it, and what is not.

@@ -154,9 +154,8 @@ def test_our_verdict_is_llhttps_or_the_table_says_why_not(case: dict[str, Any]) 
             assert reading.messages >= case["messages"]
 
 
-@pytest.mark.parametrize("case", CASES, ids=by_id)
-def test_byte_by_byte_is_the_same(case: dict[str, Any]) -> None:
-    assert read(case, in_pieces=True).verdict == read(case).verdict
+def test_byte_by_byte_is_the_same() -> None:
+    assert [case["id"] for case in CASES if read(case, in_pieces=True).verdict != read(case).verdict] == []
 
 
 WITHOUT_HOST = [
