@@ -6,6 +6,8 @@ import attrs
 import pytest
 from twisted.internet.defer import fail
 
+from txproxy.admin.api_call import ApiCall
+from txproxy.admin.merging import WorkerName
 from txproxy.admin.pool_verbs import PoolVerbs
 from txproxy.errors import DialError
 from txproxy.upstreams.health.health_check import HealthCheck
@@ -145,3 +147,11 @@ def test_what_cannot_be_done_changes_nothing(client, pool, method, where, body, 
 def test_a_change_takes_effect_as_a_whole_or_not_at_all(client, pool):
     assert client.ask("PATCH", path(A), body={"order": "disabled", "weight": -1}).status == 400
     assert pool.find(A).state.value == "healthy"
+
+
+def test_an_upstream_of_several_workers_has_what_all_of_them_send_it():
+    (verb,) = [one for one in PoolVerbs(None).verbs() if one.method == "GET" and one.path.endswith("{upstream}")]
+    one = {"name": A, "state": "healthy", "active": 1, "requests": 5, "failures": 1, "ejections": 2, "weight": 3}
+    other = {**one, "active": 2, "requests": 7, "ejections": 1}
+    found = verb.merge.merged(ApiCall(), {WorkerName(1, 101): one, WorkerName(2, 102): other})
+    assert found == {**one, "active": 3, "requests": 12, "failures": 2, "ejections": 2}

@@ -2,7 +2,6 @@
 
 import pytest
 
-from txproxy.config.admin_endpoint import AdminConfig
 from txproxy.config.model import BoundsConfig, ForwardListener, TcpListener
 from txproxy.config.worker_count import check_workers, cores, parse_workers, workers
 from txproxy.errors import ConfigError
@@ -33,24 +32,22 @@ def test_what_is_none(read, value):
         read(value)
 
 
-ADMIN = AdminConfig(listen="unix:/run/admin")
 COUNTED = "2 workers count quotas in a file; accepted is usage_file = FILE with them"
 
 
 @pytest.mark.parametrize(
-    ("count", "bounds", "listeners", "admin", "said"),
+    ("count", "bounds", "listeners", "said"),
     [
-        (1, QUOTAS, (), ADMIN, ""),
-        (2, BoundsConfig(), (ForwardListener(),), None, ""),
-        (2, QUOTAS, (), None, COUNTED),
-        (2, BoundsConfig(), (TcpListener(bounds=QUOTAS),), None, COUNTED),
-        (2, BoundsConfig(usage_file="usage"), (TcpListener(bounds=QUOTAS),), None, ""),
-        (2, BoundsConfig(), (), ADMIN, "the admin API is that of one process, not of 2; accepted with it is 1 worker"),
+        (1, QUOTAS, (), ""),
+        (2, BoundsConfig(), (ForwardListener(),), ""),
+        (2, QUOTAS, (), COUNTED),
+        (2, BoundsConfig(), (TcpListener(bounds=QUOTAS),), COUNTED),
+        (2, BoundsConfig(usage_file="usage"), (TcpListener(bounds=QUOTAS),), ""),
     ],
 )
-def test_several_have_nothing_that_each_would_have_for_itself(count, bounds, listeners, admin, said):
+def test_several_have_nothing_that_each_would_have_for_itself(count, bounds, listeners, said):
     try:
-        check_workers(count, bounds, listeners, admin)
+        check_workers(count, bounds, listeners)
     except ConfigError as fault:
         assert str(fault) == said
     else:

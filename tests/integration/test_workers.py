@@ -1,6 +1,7 @@
 """Several processes that serve one configuration."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -242,6 +243,55 @@ def test_a_rate_is_one_of_all_workers_together(served):
         connection.close()
 
 
+ADMIN = '[admin]\nlisten = "unix:admin.sock"\n'
+POOL = '[pools.app]\nupstreams = ["http://127.0.0.1:1", "http://127.0.0.1:2"]\n'
+TO_POOL = '[[routes]]\nname = "app"\npath = "/app"\npool = "app"\n'
+
+
+def ask_admin(proxy, path, method="GET", body=None):
+    """The status of the admin API's answer, and its text."""
+    data = json.dumps(body).encode() if body is not None else b""
+    more = "Connection: close\r\n"
+    more += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n" if data else ""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(DEADLINE)
+        client.connect(str(proxy.folder / "admin.sock"))
+        client.sendall(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n".encode() + data)
+        head, _, text = b"".join(iter(lambda: client.recv(65536), b"")).partition(b"\r\n\r\n")
+    return int(head.split()[1]), text.decode()
+
+
+def test_the_admin_api_is_that_of_all_workers(served):
+    proxy = served(2, ADMIN + POOL + TO_POOL)
+    assert ask_admin(proxy, "/healthz") == (200, '{"status": "ok"}\n')
+    assert ask_admin(proxy, "/readyz")[0] == 200
+
+    def numbers(begin):
+        """Those of the metrics that begin so, summed."""
+        lines = ask_admin(proxy, "/metrics")[1].splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(begin))
+
+    for _ in range(19):
+        assert proxy.ask()
+    # With the one of the start; of 20 connections, each of the workers has had some.
+    counted = 'txproxy_requests_total{listener="web",route="name",code="2xx"'
+    until(lambda: numbers(counted) == 20, "all of them are counted")
+    # What one has counted that has ended still counts.
+    first = proxy.workers[1]
+    os.kill(first, signal.SIGKILL)
+    until(lambda: proxy.workers.get(1, first) != first and numbers("txproxy_workers ") == 2, "another serves")
+    assert numbers(counted) == 20
+    upstream = "/api/pools/app/upstreams/http%3A%2F%2F127.0.0.1%3A1"
+    status, said = ask_admin(proxy, upstream, "PATCH", {"order": "disabled"})
+    assert status == 200 and json.loads(said)["state"] == "disabled"
+    # If one had it still, it would be named.
+    assert ask_admin(proxy, upstream, "DELETE") == (200, '{"removed": "http://127.0.0.1:1"}\n')
+    status, said = ask_admin(proxy, upstream)
+    assert status == 404 and json.loads(said)["error"].startswith("there is no upstream")
+    proxy.end()
+    assert not (proxy.folder / "admin.sock").exists()
+
+
 def test_a_start_that_fails_in_the_workers_is_one_line_and_status_1(tmp_path):
     (tmp_path / "cache").write_text("no directory")
     done = subprocess.run(
@@ -326,7 +376,7 @@ class Client:
 
 
 def test_the_program_is_replaced_in_its_process_and_nobody_notices(served):
-    proxy = served(2)
+    proxy = served(2, ADMIN)
     before = proxy.workers
     client = Client(proxy)
     # Its request has begun in the first program, and ends when that has been told to.
@@ -349,6 +399,7 @@ def test_the_program_is_replaced_in_its_process_and_nobody_notices(served):
     client.stop()
     assert not client.lost and client.answered > 100
     until(lambda: len(children(proxy.process.pid)) == 1, "there is one mould")
+    assert ask_admin(proxy, "/readyz")[0] == 200
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(proxy.folder / "web.sock"))
         assert answer(connection)

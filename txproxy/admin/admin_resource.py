@@ -61,7 +61,11 @@ class AdminResource(Resource):
             raise ApiFault(404, f"there is no {unquote(request.path.decode('ascii', 'replace'))!r} here")
         verbs, names = found
         verb = _verb(request, verbs)
-        return verb.handle(_call(request, verb, names, trusted))
+        call = _call(request, verb, names, trusted)
+        given = verb.handle(call)
+        if verb.show is None:
+            return given
+        return _shown(verb.show, call, given) if isawaitable(given) else verb.show(call, given)
 
 
 def _wait(request: Any, given: Any) -> None:
@@ -75,6 +79,10 @@ def _wait(request: Any, given: Any) -> None:
 
     request.notifyFinish().addErrback(left)
     waiting.addBoth(lambda found: None if gone else _answer(request, found))
+
+
+async def _shown(show: Callable[[ApiCall, Any], object], call: ApiCall, given: Awaitable[object]) -> object:
+    return show(call, await given)
 
 
 async def _awaited(given: Awaitable[object]) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import attrs
@@ -30,12 +30,17 @@ _log = Logger()
 
 
 class AdminServer:
-    """Serves the admin API of what ``view`` shows to who has ``access``, at the endpoint that this names."""
+    """Serves the admin API of what ``view`` shows to who has ``access``, at the endpoint that this names. Where others
+    do what is to be done, ``relayed`` makes of each verb one that asks them.
+    """
 
-    def __init__(self, access: Access, view: ProxyView, reactor: Any) -> None:
+    def __init__(
+        self, access: Access, view: ProxyView, reactor: Any, relayed: Callable[[Verb], Verb] | None = None
+    ) -> None:
         self.port: Any = None
         self._reactor = reactor
-        self._resource = AdminResource(ApiPaths(verbs_of(view, reactor)), access)
+        verbs = verbs_of(view, reactor)
+        self._resource = AdminResource(ApiPaths(map(relayed, verbs) if relayed is not None else verbs), access)
         self._site = AdminSite(self._resource, reactor)
 
     @property

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 import attrs
 
 from txproxy.admin.api_call import ApiCall
+from txproxy.admin.merging import OF_ALL, Merge
 
-# Gives what is answered: Text, or what JSON can have.
+# Gives what is answered: Text, or what JSON can have; or what is made that by who shows it.
 Handle: TypeAlias = "Callable[[ApiCall], object | Awaitable[object]]"
 
 
 @attrs.frozen
 class Verb:
     """What is done at a ``path`` (``/api/pools/{name}``) by a ``method``. ``query`` are the parameters that there may
-    be, ``body`` the keys of one; None for no body. ``open`` is what anybody may ask, without the token.
+    be, ``body`` the keys of one; None for no body. ``open`` is what anybody may ask, without the token. Where there are
+    several workers, what they say becomes one by ``merge``: it has to be something that can be pickled. ``show`` makes
+    an answer of what ``handle`` gives, or of what was merged; None where it is one.
     """
 
     method: str
@@ -26,6 +29,8 @@ class Verb:
     query: tuple[str, ...] = ()
     body: tuple[str, ...] | None = None
     open: bool = False
+    merge: Merge = OF_ALL
+    show: Callable[[ApiCall, Any], object] | None = None
 
 
 class ApiPaths:
@@ -38,6 +43,10 @@ class ApiPaths:
             there = self._by_path.setdefault(_steps(verb.path), {})
             assert verb.method not in there, f"{verb.method} {verb.path} is there twice"
             there[verb.method] = verb
+
+    def verb(self, method: str, path: str) -> Verb | None:
+        """The verb at a path that is written as it is in the verb itself."""
+        return self._by_path.get(_steps(path), {}).get(method)
 
     def find(self, path: str) -> tuple[dict[str, Verb], tuple[str, ...]] | None:
         """The verbs at ``path`` by their methods, and the names in it; None if there are none."""

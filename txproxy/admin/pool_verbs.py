@@ -10,6 +10,7 @@ from twisted.logger import Logger
 
 from txproxy.admin.api_call import ApiCall, ApiFault
 from txproxy.admin.api_paths import Verb
+from txproxy.admin.merging import together
 from txproxy.admin.proxy_view import ProxyView
 from txproxy.components.values import hint, shown
 from txproxy.errors import ConfigError, masked
@@ -24,6 +25,9 @@ _ORDERS: Final[Mapping[str, State]] = {
     "draining": State.DRAINING,
     "disabled": State.DISABLED,
 }
+# Upstreams are those of all workers, and what they carry is theirs together.
+_POOLS: Final = together(sums=("active", "waiting"), least=("healthy", "available"), most=("checked",))
+_UPSTREAMS: Final = together(sums=("active", "requests", "failures"), most=("ejections",))
 _ORDERED: Final = {state: word for word, state in _ORDERS.items()}
 
 
@@ -37,11 +41,11 @@ class PoolVerbs:
         """All of it."""
         all_of_them, one = "/api/pools/{pool}/upstreams", "/api/pools/{pool}/upstreams/{upstream}"
         return [
-            Verb("GET", "/api/pools", self._pools),
-            Verb("GET", all_of_them, self._upstreams),
-            Verb("POST", all_of_them, self._add, body=("url",)),
-            Verb("GET", one, self._upstream),
-            Verb("PATCH", one, self._change, body=("order", "for", "weight")),
+            Verb("GET", "/api/pools", self._pools, merge=_POOLS),
+            Verb("GET", all_of_them, self._upstreams, merge=_UPSTREAMS),
+            Verb("POST", all_of_them, self._add, body=("url",), merge=_UPSTREAMS),
+            Verb("GET", one, self._upstream, merge=_UPSTREAMS),
+            Verb("PATCH", one, self._change, body=("order", "for", "weight"), merge=_UPSTREAMS),
             Verb("DELETE", one, self._remove),
         ]
 

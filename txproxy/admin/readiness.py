@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from txproxy.admin.api_call import ApiCall, ApiFault
 from txproxy.admin.api_paths import Verb
+from txproxy.admin.merging import OF_ANY
 from txproxy.admin.proxy_view import ProxyView, Stage
 from txproxy.upstreams.pool import Pool
 
@@ -12,8 +13,8 @@ def health_verbs(view: ProxyView) -> list[Verb]:
     """``/healthz`` and ``/readyz``, which anybody may ask."""
     return [
         # Whoever gets this answer knows that the reactor turns, and nothing else is asked.
-        Verb("GET", "/healthz", lambda call: {"status": "ok"}, open=True),
-        Verb("GET", "/readyz", lambda call: _ready(view, call), open=True),
+        Verb("GET", "/healthz", lambda call: {"status": "ok"}, open=True, merge=OF_ANY),
+        Verb("GET", "/readyz", lambda call: _ready(view, call), open=True, merge=OF_ANY),
     ]
 
 

@@ -8,13 +8,17 @@ from importlib.resources import files
 
 from txproxy.admin.api_call import JSON, ApiCall, Text
 from txproxy.admin.api_paths import Verb
+from txproxy.admin.merging import BY_MASTER
 
 _HERE = "/api/openapi.json"
 
 
 def self_description(verbs: Sequence[Verb]) -> list[Verb]:
     """What there is besides these ``verbs``: a list of them all, and a description for programs that make clients."""
-    own = [Verb("GET", "/api/", lambda call: _paths([*verbs, *own])), Verb("GET", _HERE, _described)]
+    own = [
+        Verb("GET", "/api/", lambda call: _paths([*verbs, *own]), merge=BY_MASTER),
+        Verb("GET", _HERE, _described, merge=BY_MASTER),
+    ]
     return own
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Final
 
 from txproxy.components.values import shown
-from txproxy.config.admin_endpoint import AdminConfig
 from txproxy.config.model import BoundsConfig, ListenerConfig
 from txproxy.errors import ConfigError
 
@@ -40,16 +39,12 @@ def cores() -> int:
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
-def check_workers(
-    count: int, bounds: BoundsConfig, listeners: Iterable[ListenerConfig], admin: AdminConfig | None
-) -> None:
+def check_workers(count: int, bounds: BoundsConfig, listeners: Iterable[ListenerConfig]) -> None:
     """A ``ConfigError`` where ``count`` workers would not do what one process does, as each would let clients use what
-    they may use in all, or tell of itself alone.
+    they may use in all.
     """
     if count == 1:
         return
     quotas = bounds.quotas or any(listener.bounds.quotas for listener in listeners)
     if quotas and bounds.usage_file is None:
         raise ConfigError(f"{count} workers count quotas in a file", "accepted is usage_file = FILE with them")
-    if admin is not None:
-        raise ConfigError(f"the admin API is that of one process, not of {count}", "accepted with it is 1 worker")

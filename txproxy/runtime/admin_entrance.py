@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import attrs
@@ -10,7 +11,8 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.logger import Logger
 
 from txproxy.admin.access_checks import Access
-from txproxy.admin.admin_server import AdminServer
+from txproxy.admin.admin_server import AdminServer, verbs_of
+from txproxy.admin.api_paths import ApiPaths, Verb
 from txproxy.admin.caching.warming import Way
 from txproxy.admin.proxy_view import ListenerView, Stage
 from txproxy.config.admin_endpoint import check_place
@@ -134,15 +136,31 @@ def _seen(listener: AnyListener, config: Config) -> ListenerView:
 
 
 class AdminEntrance:
-    """Where the admin API is reached, if a configuration says where; it is about what ``view`` shows."""
+    """Where the admin API is reached, if a configuration says where; it is about what ``view`` shows. Where others do
+    what is to be done, ``relayed`` makes of each verb one that asks them. One that ``serves`` not is itself one of
+    those who are asked.
+    """
 
-    def __init__(self, view: RunningView, reactor: Any) -> None:
+    def __init__(
+        self,
+        view: RunningView,
+        reactor: Any,
+        relayed: Callable[[Verb], Verb] | None = None,
+        serves: bool = True,
+    ) -> None:
         self._view = view
         self._reactor = reactor
+        self._relayed = relayed
+        self._serves = serves
         self._server: AdminServer | None = None
         # for the configuration that is about to run: who serves, and how
         self._next: AdminServer | None = None
         self._access: Access | None = None
+
+    @cached_property
+    def paths(self) -> ApiPaths:
+        """What there is to be asked."""
+        return ApiPaths(verbs_of(self._view, self._reactor))
 
     @property
     def port(self) -> Any:
@@ -155,7 +173,7 @@ class AdminEntrance:
         """
         self._next = self._access = None
         admin = config.admin
-        if admin is None:
+        if admin is None or not self._serves:
             return
         try:
             check_place(admin, (text for listener in config.listeners for text in listener.endpoints))
@@ -163,7 +181,7 @@ class AdminEntrance:
             if self._server is not None and self._server.config.bound == admin.bound:
                 self._next = self._server
                 return
-            made = AdminServer(access, self._view, self._reactor)
+            made = AdminServer(access, self._view, self._reactor, self._relayed)
             if listen:
                 made.open()
             self._next = made

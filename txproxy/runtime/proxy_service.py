@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.logger import Logger
 
+from txproxy.admin.api_paths import ApiPaths
 from txproxy.admin.proxy_view import Stage
 from txproxy.config.endpoints import Bound, endpoint_text
 from txproxy.config.findings import told
@@ -100,7 +101,7 @@ class ProxyService(Service):
         self._file = os.path.abspath(config.source) if config.source else ""
         self.stage = Stage.STARTING
         self.counts = LiveCounts()
-        self._admin = AdminEntrance(RunningView(self), reactor)
+        self._admin = AdminEntrance(RunningView(self), reactor, serves=adopted is None)
         self._admin.prepare(config)
         self._now = self._assemble(config, None)
         config.opened.clear()
@@ -128,6 +129,11 @@ class ProxyService(Service):
     def named_factories(self) -> list[tuple[str, Factory]]:
         """Those of the listeners, and of configurations before, each with the name of its listener."""
         return [*((served.config.name, served.factory) for served in self.assembly.served), *self._leaving.named]
+
+    @property
+    def api_paths(self) -> ApiPaths:
+        """What it may be asked, and told, by the admin API."""
+        return self._admin.paths
 
     @property
     def factories(self) -> tuple[Factory, ...]:

@@ -4,8 +4,10 @@ import attrs
 import pytest
 
 from tests.proxy.caching.caching_proxy import CachingProxy, get
+from txproxy.admin.api_call import ApiCall
 from txproxy.admin.caching.cache_verbs import CacheVerbs
 from txproxy.admin.caching.warming import Way
+from txproxy.admin.merging import Asked, WorkerName
 
 
 @attrs.define
@@ -185,3 +187,55 @@ def test_what_cannot_be_warmed_is_told(client, proxy, body, status, said):
     answer = client.ask("POST", "/api/cache/warm", body=body)
     assert answer.status == status and said in answer.json["error"]
     assert proxy.network.connections == []
+
+
+def of_workers(method, path, *answers, **query):
+    """What is made of what the first, second and further workers say."""
+    (verb,) = [one for one in CacheVerbs(None, None).verbs() if (one.method, one.path) == (method, path)]
+    said = {WorkerName(number, 100 + number): answer for number, answer in enumerate(answers, 1)}
+    return verb.merge.merged(ApiCall(query=query), said)
+
+
+def test_workers_have_a_memory_each_and_one_disk():
+    one = {
+        "memory": {"objects": 1, "bytes": 10, "most_bytes": 100, "hits": 5, "evictions": 0},
+        "disk": {"bytes": 70, "most_bytes": 1000, "hits": 2, "indexed": True},
+        "fetching": 1,
+        "purges": {"sequence": 7, "marks": 3},
+    }
+    other = {**one, "disk": {**one["disk"], "bytes": 80, "indexed": False}, "purges": {"sequence": 8, "marks": 2}}
+    assert of_workers("GET", "/api/cache", one, other) == {
+        "memory": {"objects": 2, "bytes": 20, "most_bytes": 200, "hits": 10, "evictions": 0},
+        "disk": {"bytes": 80, "most_bytes": 1000, "hits": 4, "indexed": False},
+        "fetching": 2,
+        "purges": {"sequence": 8, "marks": 3},
+    }
+    assert of_workers("POST", "/api/cache/purge", {"purged": True, "sequence": 7}, {"purged": True, "sequence": 9}) == {
+        "purged": True,
+        "sequence": 9,
+    }
+
+
+def test_what_several_workers_have_is_listed_once():
+    def entry(url, *places, vary=None):
+        return {"url": url, "vary": vary or {}, "in": list(places)}
+
+    path = "/api/cache/entries"
+    one = {"entries": [entry("http://a/", "memory"), entry("http://c/", "disk")], "complete": True}
+    other = {"entries": [entry("http://a/", "disk"), entry("http://a/", "memory", vary={"x": "1"})], "complete": True}
+    found = of_workers("GET", path, one, other)
+    assert [(each["url"], each["in"]) for each in found["entries"]] == [
+        ("http://a/", ["memory", "disk"]),
+        ("http://a/", ["memory"]),
+        ("http://c/", ["disk"]),
+    ]
+    assert found["complete"] is True
+    found = of_workers("GET", path, one, other, limit="2")
+    assert len(found["entries"]) == 2 and found["complete"] is False
+
+
+def test_pages_are_warmed_by_one_worker_after_the_other():
+    (verb,) = [one for one in CacheVerbs(None, None).verbs() if one.path == "/api/cache/warm"]
+    assert (verb.merge.asked, verb.merge.patience) == (Asked.IN_TURN, None)
+    stored, hit = {"warmed": [{"cache": "fwd=miss"}]}, {"warmed": [{"cache": "hit"}]}
+    assert of_workers("POST", "/api/cache/warm", stored, hit) == stored

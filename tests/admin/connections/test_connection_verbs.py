@@ -6,6 +6,9 @@ import pytest
 from twisted.internet.address import IPv4Address
 
 from tests.admin.connections.test_connection_listing import GET, OK, SWITCHED, UPGRADE, listed
+from txproxy.admin.api_call import ApiCall
+from txproxy.admin.connections.connection_verbs import ConnectionVerbs
+from txproxy.admin.merging import OF_ANY, WorkerName
 from txproxy.matching.networks import PeerNetworks
 from txproxy.proxy.downstream.proxy_header import ProxyProtocolFactory
 from txproxy.testing import MemoryConnection
@@ -113,3 +116,20 @@ def test_what_is_not_there_cannot_be_ended(client, proxy, path):
     listed(client)
     answer = client.ask("DELETE", f"/api/{path}")
     assert answer.status == 404 and "or not any more" in answer.json["error"]
+
+
+def test_those_of_several_workers_say_whose_they_are_and_are_as_many_as_are_wanted():
+    verbs = {(verb.method, verb.path): verb for verb in ConnectionVerbs(None, None).verbs()}
+    merge = verbs["GET", "/api/connections"].merge
+    answers = {
+        WorkerName(number, 100 + number): {
+            "connections": [{"id": f"{number}-{one}"} for one in (1, 2)],
+            "complete": True,
+        }
+        for number in (1, 2)
+    }
+    found = merge.merged(ApiCall(query={"limit": "3"}), answers)
+    assert [(one["id"], one["worker"]) for one in found["connections"]] == [("1-1", 1), ("1-2", 1), ("2-1", 2)]
+    assert found["complete"] is False and merge.merged(ApiCall(), answers)["complete"] is True
+    # Whoever has it ends it.
+    assert all(verb.merge is OF_ANY for verb in verbs.values() if verb.method == "DELETE")

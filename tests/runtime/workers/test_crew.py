@@ -161,7 +161,7 @@ def test_what_is_no_business_of_the_crew_is_passed_on(serving, mould, heard):
     mould.workers[1].says("taken", 5)
     mould.workers[1].ends()
     said = [(number, message.kind, message.content) for number, message in heard]
-    assert said == [(2, "taken", 5), (2, "gone", None)]
+    assert said == [(2, "taken", 5), (2, "ended", 102), (2, "gone", None)]
 
 
 def test_the_end_waits_for_all(serving, mould):

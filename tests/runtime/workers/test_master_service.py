@@ -11,7 +11,9 @@ import pytest
 from twisted.internet import reactor as real
 from twisted.logger import capturedLogs, formatEvent
 
+from tests.admin.conftest import Client, read
 from tests.runtime.workers.played import PlayedMould, Reactor
+from txproxy.admin.api_call import ApiCall
 from txproxy.config import Config, ForwardListener, parse
 from txproxy.errors import ConfigError
 from txproxy.forward.policy import ForwardPolicy
@@ -241,3 +243,36 @@ def test_quotas_need_a_file():
     text = FILE + "[[quotas]]\nday = '1M'\n"
     with pytest.raises(ConfigError, match="2 workers count quotas in a file"):
         parse(text, "a.toml")
+
+
+def test_the_admin_api_asks_the_workers_and_goes_where_the_file_says(master):
+    admin = '[admin]\nlisten = "127.0.0.1:{0}"\n'
+    played = master(FILE + admin.format(9090))
+    (number, site, *_) = played.reactor.tcpServers[0]
+    client = Client(played.reactor, site)
+    assert number == 9090 and client.ask("GET", "/api/").status == 200
+    assert client.ask("GET", "/healthz") is None
+    first, second = ([*worker.hears()] for worker in played.mould.workers)
+    ((kind, (question, *asked)),) = [(one.kind, one.content) for one in second]
+    assert (kind, asked) == ("asked", ["GET", "/healthz", ApiCall(accept="")]) and len(first) == 1
+    played.mould.workers[1].says("answered", (question, ("given", {"status": "ok"})))
+    (answer,) = read(client.connection.take())
+    assert answer.json == {"status": "ok"}
+    # One of two that is gone is not waited for.
+    client.ask("GET", "/api/pools")
+    first, _ = ([*worker.hears()] for worker in played.mould.workers)
+    played.mould.workers[0].says("answered", (first[-1].content[0], ("given", {"pools": []})))
+    played.mould.workers[1].ends()
+    (answer,) = read(client.connection.take())
+    assert answer.json == {"pools": []}
+    said = played.read_again(FILE + admin.format(9091))
+    assert "admin API at 127.0.0.1:9091" in said
+    assert played.reactor.tcpServers[1][0] == 9091
+    said = played.read_again(FILE + admin.format("x"))
+    assert "the configuration that runs is kept" in said[-1] and len(played.reactor.tcpServers) == 2
+    # The first endpoint is left, with who was there.
+    played.reactor.advance(0)
+    assert client.connection.closed
+    played.service.leave_admin()
+    played.service.return_to_admin()
+    assert played.reactor.tcpServers[2][0] == 9091

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from txproxy.admin.api_call import ApiCall, ApiFault
 from txproxy.admin.api_paths import Verb
 from txproxy.admin.caching.cache_listing import listed
 from txproxy.admin.caching.warming import Way, field_line, warmed
+from txproxy.admin.merging import Answers, Asked, Merge, sound, together
 from txproxy.admin.proxy_view import ProxyView
 from txproxy.cache.keys import canonical_authority
 from txproxy.cache.memory.memory_store import MemoryStore
@@ -25,8 +26,18 @@ _KINDS: Final[Mapping[str, Kind]] = {
     "tag": Kind.TAG,
     "group": Kind.GROUP,
 }
+_LISTED: Final = 100
 _MOST_LISTED: Final = 10_000
 _MOST_WARMED: Final = 1000
+# Workers have a memory each, and one disk.
+_STATISTICS: Final = together(
+    sums=("memory.objects", "memory.bytes", "memory.most_bytes", "hits", "evictions", "fetching"),
+    most=("disk.bytes", "sequence", "marks"),
+    least=("indexed",),
+)
+_PURGED: Final = together(most=("sequence",))
+_WARMED: Final = Merge(Asked.IN_TURN, lambda call, answers: _all_warmed(answers), patience=None)
+_ENTRIES: Final = Merge(Asked.ALL, lambda call, answers: _all_entries(call, answers), patience=None)
 
 
 class CacheVerbs:
@@ -40,10 +51,10 @@ class CacheVerbs:
         """All of it."""
         purged = (*_KINDS, "origin", "all", "soft")
         return [
-            Verb("GET", "/api/cache", self._statistics),
-            Verb("GET", "/api/cache/entries", self._entries, query=("prefix", "limit")),
-            Verb("POST", "/api/cache/purge", self._purge, body=purged),
-            Verb("POST", "/api/cache/warm", self._warm, body=("urls", "listener", "headers")),
+            Verb("GET", "/api/cache", self._statistics, merge=_STATISTICS),
+            Verb("GET", "/api/cache/entries", self._entries, query=("prefix", "limit"), merge=_ENTRIES),
+            Verb("POST", "/api/cache/purge", self._purge, body=purged, merge=_PURGED),
+            Verb("POST", "/api/cache/warm", self._warm, body=("urls", "listener", "headers"), merge=_WARMED),
         ]
 
     def _cache(self) -> SharedCache:
@@ -56,7 +67,7 @@ class CacheVerbs:
         return statistics(self._cache())
 
     async def _entries(self, call: ApiCall) -> dict[str, object]:
-        limit = call.number("limit", 100, 1, _MOST_LISTED)
+        limit = call.number("limit", _LISTED, 1, _MOST_LISTED)
         prefix = call.query.get("prefix", "")
         begin = _bad_request(lambda: canonical(Kind.PREFIX, prefix.encode("utf-8"))) if prefix else b""
         found = await listed(self._cache(), self._reactor, begin, limit)
@@ -118,6 +129,28 @@ def statistics(cache: SharedCache) -> dict[str, object]:
     found["fetching"] = len(cache.fills)
     found["purges"] = {"sequence": cache.marks.seq, "marks": len(cache.marks)}
     return found
+
+
+def _all_warmed(answers: Answers) -> dict[str, object]:
+    """Of each URL what the worker says that was asked first: where there is a disk, the others find it there."""
+    first, *_ = sound(answers).values()
+    return cast("dict[str, object]", first)
+
+
+def _all_entries(call: ApiCall, answers: Answers) -> dict[str, object]:
+    """Each response once, wherever it is."""
+    found = sound(answers).values()
+    entries: dict[tuple[str, str], dict[str, Any]] = {}
+    for answer in found:
+        for entry in answer["entries"]:
+            there = entries.setdefault((entry["url"], repr(entry["vary"])), entry)
+            there["in"] = list(dict.fromkeys((*there["in"], *entry["in"])))
+    limit = call.number("limit", _LISTED, 1, _MOST_LISTED)
+    ordered = sorted(entries.values(), key=lambda entry: str(entry["url"]))
+    return {
+        "entries": ordered[:limit],
+        "complete": all(answer["complete"] for answer in found) and len(ordered) <= limit,
+    }
 
 
 def _purged(call: ApiCall) -> tuple[Kind, bytes]:

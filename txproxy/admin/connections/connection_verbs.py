@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from txproxy.admin.api_call import ApiCall, ApiFault
 from txproxy.admin.api_paths import Verb
 from txproxy.admin.connections.connection_listing import connection_id, exchange_id, told
+from txproxy.admin.merging import LISTED, OF_ANY, Answers, Asked, Merge
 from txproxy.admin.proxy_view import ProxyView
 from txproxy.components.values import shown
 from txproxy.errors import RequestDenied
@@ -34,9 +35,15 @@ class ConnectionVerbs:
     def verbs(self) -> list[Verb]:
         """All of it."""
         return [
-            Verb("GET", "/api/connections", self._list, query=("listener", "client", "pool", "busy", "limit")),
-            Verb("DELETE", "/api/connections/{connection}", self._end_connection),
-            Verb("DELETE", "/api/exchanges/{exchange}", self._end_exchange),
+            Verb(
+                "GET",
+                "/api/connections",
+                self._list,
+                query=("listener", "client", "pool", "busy", "limit"),
+                merge=Merge(Asked.ALL, _of_all),
+            ),
+            Verb("DELETE", "/api/connections/{connection}", self._end_connection, merge=OF_ANY),
+            Verb("DELETE", "/api/exchanges/{exchange}", self._end_exchange, merge=OF_ANY),
         ]
 
     def _clients(self) -> Iterator[tuple[str, Admitted]]:
@@ -44,7 +51,7 @@ class ConnectionVerbs:
         return ((name, client) for name, client in self._view.clients if client.connection is not None)
 
     async def _list(self, call: ApiCall) -> dict[str, object]:
-        limit = call.number("limit", 100, 1, _MOST_LISTED)
+        limit = _limit(call)
         query, busy = call.query, call.number("busy", 0, 0, 1)
         found: list[dict[str, object]] = []
         connections = self._view.numbers
@@ -92,6 +99,18 @@ class ConnectionVerbs:
         found.abandon(RequestDenied(_ENDED))
         _log.info("{said}", said=f"admin API: exchange {name} was ended")
         return {"ended": name}
+
+
+def _of_all(call: ApiCall, answers: Answers) -> dict[str, object]:
+    """Those of all workers, as many as are wanted of one."""
+    limit = _limit(call)
+    found = LISTED.merged(call, answers)
+    connections = found["connections"]
+    return {"connections": connections[:limit], "complete": found["complete"] and len(connections) <= limit}
+
+
+def _limit(call: ApiCall) -> int:
+    return call.number("limit", 100, 1, _MOST_LISTED)
 
 
 def _is_wanted(one: dict[str, Any], client: str | None, pool: str | None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
 from typing import Final
 
 import attrs
@@ -13,13 +14,25 @@ PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 _ESCAPED: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
 
+class Together(Enum):
+    """What several workers have of one number."""
+
+    SUM = "sum"
+    MOST = "most"  # all have the same, or whoever has the most counts
+    LEAST = "least"
+    EACH = "each"  # each has its own, with a label that says whose it is
+
+
 @attrs.frozen
 class Sample:
-    """A ``value``, with its ``labels``. ``suffix`` is what stands after the name of its family."""
+    """A ``value``, with its ``labels``. ``suffix`` is what stands after the name of its family. ``together`` is what
+    becomes of it where there are several workers.
+    """
 
     value: float
     labels: Mapping[str, str] = attrs.field(factory=dict)
     suffix: str = ""
+    together: Together = Together.SUM
 
 
 @attrs.frozen
@@ -39,9 +52,11 @@ def counter(name: str, about: str, samples: Iterable[tuple[float, Mapping[str, s
     return Family(name, "counter", about, tuple(Sample(value, labels, "_total") for value, labels in samples))
 
 
-def gauge(name: str, about: str, samples: Iterable[tuple[float, Mapping[str, str]]]) -> Family:
+def gauge(
+    name: str, about: str, samples: Iterable[tuple[float, Mapping[str, str]]], together: Together = Together.SUM
+) -> Family:
     """Of what is as it is now."""
-    return Family(name, "gauge", about, tuple(Sample(value, labels) for value, labels in samples))
+    return Family(name, "gauge", about, tuple(Sample(value, labels, together=together) for value, labels in samples))
 
 
 def histogram(

@@ -5,44 +5,53 @@ from __future__ import annotations
 import os
 import resource
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from txproxy.admin.api_call import ApiCall, Text
 from txproxy.admin.api_paths import Verb
 from txproxy.admin.caching.cache_verbs import statistics
+from txproxy.admin.merging import Asked, Merge
 from txproxy.admin.metrics.exposition import (
     OPENMETRICS,
     PROMETHEUS,
     Family,
+    Sample,
+    Together,
     counter,
     gauge,
     histogram,
     wants_openmetrics,
     written,
 )
+from txproxy.admin.metrics.summed_families import SummedFamilies
 from txproxy.admin.proxy_view import ProxyView, Stage
 from txproxy.observe.request_counts import BOUNDS, RequestCounts
 from txproxy.upstreams.upstream import State
 
 _STARTED: Final = time.time()
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_MOST: Final = Together.MOST
 _NONE: Final[Mapping[str, str]] = {}
 
 
 def metrics_verb(view: ProxyView) -> Verb:
     """``/metrics``."""
 
-    def handle(call: ApiCall) -> Text:
-        openmetrics = wants_openmetrics(call.accept)
-        return Text(OPENMETRICS if openmetrics else PROMETHEUS, written(families(view), openmetrics))
+    merge = Merge(Asked.ALL, SummedFamilies())
+    return Verb("GET", "/metrics", lambda call: list(families(view)), merge=merge, show=_shown)
 
-    return Verb("GET", "/metrics", handle)
+
+def _shown(call: ApiCall, found: Iterable[Family]) -> Text:
+    openmetrics = wants_openmetrics(call.accept)
+    return Text(OPENMETRICS if openmetrics else PROMETHEUS, written(found, openmetrics))
 
 
 def families(view: ProxyView) -> Iterator[Family]:
     """All of them."""
-    yield gauge("txproxy_serving", "Whether it serves, and does not drain", [(int(view.stage is Stage.SERVING), _NONE)])
+    yield gauge(
+        "txproxy_serving", "Whether it serves, and does not drain", [(int(view.stage is Stage.SERVING), _NONE)], _MOST
+    )
     counts = view.counts
     yield from _requests(counts)
     yield from _routes(counts)
@@ -164,12 +173,22 @@ def _of_cache(view: ProxyView, counts: Mapping[str, RequestCounts]) -> Iterator[
         ("objects", "Responses that are stored"),
     ):
         what = f"{about}, in bytes" if "bytes" in key else about
-        yield gauge(f"txproxy_cache_{key}", what, [(tier[key], {"tier": name}) for name, tier in tiers if key in tier])
+        yield Family(
+            f"txproxy_cache_{key}",
+            "gauge",
+            what,
+            tuple(_of_tier(name, tier[key]) for name, tier in tiers if key in tier),
+        )
     yield counter(
         "txproxy_cache_evictions",
         "Responses that had to go for others",
         [(tier["evictions"], {"tier": name}) for name, tier in tiers if "evictions" in tier],
     )
+
+
+def _of_tier(name: str, value: float) -> Sample:
+    # Each worker has a memory of its own, and all of them one disk.
+    return Sample(value, {"tier": name}, together=Together.MOST if name == "disk" else Together.SUM)
 
 
 def _upstreams(view: ProxyView) -> Iterator[Family]:
@@ -186,6 +205,7 @@ def _upstreams(view: ProxyView) -> Iterator[Family]:
         "txproxy_upstream_state",
         "Which of its states an upstream is in",
         [(int(one.state is state), {**labels, "state": state.value}) for labels, one in found for state in State],
+        _MOST,
     )
     yield gauge(
         "txproxy_pool_waiting",
@@ -197,7 +217,12 @@ def _upstreams(view: ProxyView) -> Iterator[Family]:
 def _process() -> Iterator[Family]:
     used = resource.getrusage(resource.RUSAGE_SELF)
     yield counter("process_cpu_seconds", "CPU time of the process", [(used.ru_utime + used.ru_stime, _NONE)])
-    yield gauge("process_start_time_seconds", "When it has begun, in seconds since the epoch", [(_STARTED, _NONE)])
+    yield gauge(
+        "process_start_time_seconds",
+        "When it has begun, in seconds since the epoch",
+        [(_STARTED, _NONE)],
+        Together.LEAST,
+    )
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     yield gauge("process_max_fds", "Descriptors that it may have", [(most, _NONE)])
     try:

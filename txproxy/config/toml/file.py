@@ -135,7 +135,7 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     see_log_listeners(access_logs, tied, findings)
     if not findings.faults:
         try:
-            check_workers(count, bounds, tied, admin)
+            check_workers(count, bounds, tied)
         except ConfigError as fault:
             table.faults_of(fault, "workers")
         see_bounds(bounds, tied, findings)

@@ -47,8 +47,8 @@ class Greeting(Protocol):
 
 class Crew:
     """So many workers as :meth:`resize` says, of the configuration in :meth:`configure`. ``greet`` has what each gets
-    first, and ``heard`` gets what it says, and ``gone`` when it has ended. What it tells the others goes to the
-    ``hub``.
+    first, and ``heard`` gets what it says: ``ended``, with its process, when it has, and ``gone`` if nobody had its
+    place by then. What it tells the others goes to the ``hub``.
     """
 
     def __init__(
@@ -185,6 +185,11 @@ class Crew:
         """Those of the workers that there are now."""
         return [number for number, place in self._places.items() if place.member is not None]
 
+    @property
+    def members(self) -> list[Member]:
+        """Those that serve, and those that finish what they have: all of this program."""
+        return [member for member in self._members() if member.pid and member not in self._old]
+
     def _fill(self) -> None:
         for number, place in self._places.items():
             if self._is_ready and self._ended is None and place.member is None and place.timer is None:
@@ -242,6 +247,7 @@ class Crew:
 
     def _gone(self, member: Member) -> None:
         self._hub.gone(member.pid)
+        self._heard(member.number, Message("ended", member.pid))
         if member in self._leaving:
             self._leaving.discard(member)
         else:

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from txproxy.admin.proxy_view import Stage
 from txproxy.config.endpoints import Bound
 from txproxy.config.findings import told
 from txproxy.config.model import Config
@@ -21,9 +22,13 @@ from txproxy.config.worker_count import check_workers
 from txproxy.errors import ConfigError
 from txproxy.net.dns.resolver import Resolver
 from txproxy.observe.log_file import LogFile
-from txproxy.runtime.builder import Around, Observers, assemble
+from txproxy.observe.log_formats.connection_facts import Connections
+from txproxy.runtime.admin_entrance import AdminEntrance, RunningView
+from txproxy.runtime.builder import Around, Assembly, Factory, Observers, assemble
+from txproxy.runtime.live_counts import LiveCounts
 from txproxy.runtime.live_logs import LiveLogs
 from txproxy.runtime.running import Running
+from txproxy.runtime.workers.admin_relay import AdminRelay
 from txproxy.runtime.workers.channel import Channel, Message
 from txproxy.runtime.workers.common.shared_keys import with_shared_keys
 from txproxy.runtime.workers.common.shares import with_shares
@@ -34,6 +39,8 @@ from txproxy.runtime.workers.mould_start import start_mould
 
 _log = Logger()
 _SECRET_SIZE: Final = 32
+# How often the admin token is looked at again, in seconds.
+_CHECK_EVERY: Final = 10.0
 # Workers have their own bound for a drain. Who has not left so long after it is ended, in seconds.
 _GRACE: Final = 5.0
 
@@ -47,6 +54,11 @@ class MasterService(Service):
         self._secret = os.urandom(_SECRET_SIZE)
         self._file = os.path.abspath(config.source) if config.source else ""
         # What is made here serves nobody: it is made to find what is wrong before anything changes.
+        self.counts = LiveCounts()
+        self._relay = AdminRelay(reactor, lambda: self._crew.members)
+        self.stage = Stage.STARTING
+        self._admin = AdminEntrance(RunningView(self), reactor, self._relay.relayed)
+        self._admin.prepare(config)
         self._now = self._checked(config, None)
         config.opened.clear()
         self._listening: dict[Bound, Listening] = {}
@@ -58,11 +70,27 @@ class MasterService(Service):
         self._awaited: set[int] = set()
         self._waiting: list[Deferred[None]] = []
         self._timer: IDelayedCall | None = None
+        self._looking: IDelayedCall | None = None
 
     @property
     def config(self) -> Config:
         """The one that runs."""
         return self._now.assembly.config
+
+    @property
+    def assembly(self) -> Assembly:
+        """What that means, though nobody is served here."""
+        return self._now.assembly
+
+    @property
+    def connections(self) -> Connections:
+        """What would number connections."""
+        return self._now.logs.connections
+
+    @property
+    def named_factories(self) -> list[tuple[str, Factory]]:
+        """None that serves anybody."""
+        return []
 
     @property
     def ports(self) -> list[Listening]:
@@ -80,7 +108,7 @@ class MasterService(Service):
         known = before.assembly if before is not None else None
         try:
             _plain(config)
-            check_workers(config.workers, config.bounds, config.listeners, config.admin)
+            check_workers(config.workers, config.bounds, config.listeners)
             logs = LiveLogs(config, before.logs if before is not None else None)
             try:
                 running = Running(assemble(config, Observers(), self._around, known), logs)
@@ -104,6 +132,18 @@ class MasterService(Service):
         self._listening = dict(inherited.listening)
         self._crew.take_over(inherited.workers, inherited.mould)
 
+    def leave_admin(self) -> Deferred[Any]:
+        """Another program is about to listen there; fires when it can."""
+        return self._admin.close()
+
+    def return_to_admin(self) -> None:
+        """It does not, after all."""
+        try:
+            self._admin.prepare(self.config, listen=True)
+        except ConfigError as fault:
+            _log.error("{fault}", fault=fault)
+        self._admin.take()
+
     def hand_over(self) -> Inheritance:
         """All that the program needs that takes this one's place."""
         return Inheritance(self._secret, self._listening, self._crew.hand_over(), self._crew.mould)
@@ -121,7 +161,9 @@ class MasterService(Service):
         """Have workers. They serve a moment later: who connects by then waits."""
         super().startService()
         self._begin()
+        self.stage = Stage.SERVING
         self._crew.resize(self.config.workers)
+        self._look_again()
 
     def wait_until_served(self) -> None:
         """Before the reactor runs: wait for the first worker that serves. ``ConfigError`` if there is none."""
@@ -130,7 +172,12 @@ class MasterService(Service):
     def _begin(self) -> None:
         if not self._begun:
             self._begun = True
-            there, self._listening = self._listening, self._open(self._now)
+            self._admin.begin(self.config)
+            try:
+                there, self._listening = self._listening, self._open(self._now)
+            except ConfigError:
+                self._admin.close()
+                raise
             for bound, one in there.items():
                 if bound not in self._listening:
                     one.close()
@@ -174,8 +221,14 @@ class MasterService(Service):
     # -- reload
 
     def check_files(self) -> None:
-        """Let workers read certificates again, if they have changed."""
+        """Let workers read certificates again, if they have changed, and read the admin token so."""
+        self._admin.check_token()
         self._crew.tell("check files")
+
+    def _look_again(self) -> None:
+        """Workers look at their files themselves."""
+        self._looking = self._reactor.callLater(_CHECK_EVERY, self._look_again)
+        self._admin.check_token()
 
     def reopen_logs(self) -> None:
         """Let workers begin their log files anew. Where standard output leads may be another file as well."""
@@ -187,6 +240,7 @@ class MasterService(Service):
         """Let what the file says now take the place of what runs, in all workers; whether it is sound. What is wrong is
         said in the log, and changes nothing. Where there is none, each of them reads what options name.
         """
+        self._admin.check_token()
         if not self._file:
             self._crew.tell("read again")
             return False
@@ -208,12 +262,15 @@ class MasterService(Service):
         """
         now = self._checked(config, self._now)
         try:
+            self._admin.prepare(config, listen=True)
             listening = self._open(now)
         except ConfigError:
+            self._admin.keep()
             now.assembly.stop_new(self._now.assembly)
             now.logs.close_but(self._now.logs.files.values())
             raise
         before, self._now = self._now, now
+        self._admin.take()
         config.opened.clear()
         before.logs.close_but(now.logs.files.values())
         for factory in before.factories:
@@ -247,7 +304,11 @@ class MasterService(Service):
         return taken
 
     def _heard(self, number: int, message: Message) -> None:
-        if message.kind == "gone" or (message.kind == "taken" and message.content == self._revision):
+        if message.kind == "answered":
+            self._relay.heard(*message.content)
+        elif message.kind == "ended":
+            self._relay.gone(message.content)
+        elif message.kind == "gone" or (message.kind == "taken" and message.content == self._revision):
             # Who takes the place of one that has ended has the revision from the start.
             if number not in self._awaited:
                 return
@@ -279,6 +340,9 @@ class MasterService(Service):
     def stopService(self) -> Deferred[Any]:
         """Stop accepting, let all workers finish what runs, then leave."""
         super().stopService()
+        self.stage = Stage.DRAINING
+        if self._looking is not None:
+            self._looking.cancel()
         listening, self._listening = self._listening, {}
         # Workers have what they accept from to themselves: whoever waits there is theirs to let in.
         waits = [closed for one in listening.values() if (closed := one.close()) is not None]
@@ -296,7 +360,9 @@ class MasterService(Service):
         for factory in self._now.factories:
             factory.stop()
         self._now.logs.close_but(())
-        return DeferredList([one.stop() for one in set(self._now.assembly.allotments.values())], consumeErrors=True)
+        allotments = set(self._now.assembly.allotments.values())
+        # Until here, whoever asks is told that it drains.
+        return DeferredList([self._admin.close(), *(one.stop() for one in allotments)], consumeErrors=True)
 
 
 def _plain(config: Config) -> None:

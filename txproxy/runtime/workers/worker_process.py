@@ -24,6 +24,7 @@ from txproxy.config.model import Config
 from txproxy.errors import ConfigError
 from txproxy.net.transports.adopted_ports import AdoptedEndpoint
 from txproxy.runtime.proxy_service import ProxyService
+from txproxy.runtime.workers.admin_answers import AdminAnswers
 from txproxy.runtime.workers.channel import Channel, Message
 from txproxy.runtime.workers.common.shared_topics import shared_of
 from txproxy.runtime.workers.process_names import name_process
@@ -58,6 +59,7 @@ class WorkerProcess:
         self._adopted: dict[Bound, AdoptedEndpoint] = {}
         self._service = ProxyService(worker.config, reactor, adopted=self._adopted, tls=worker.tls)
         self._membership = Membership(reactor, self._tell_others, lambda: self._channel.waiting > 0)
+        self._answers = AdminAnswers(lambda: self._service.api_paths, self._answer)
         self._stopping: Deferred[Any] | None = None
         self._orphaned = False
 
@@ -82,11 +84,18 @@ class WorkerProcess:
     def _tell_others(self, kind: str, content: Any) -> None:
         self._channel.send("shared", (kind, content))
 
+    def _answer(self, number: int, answer: Any) -> None:
+        self._channel.send("answered", (number, answer))
+
     # -- what the master says
 
     def _received(self, message: Message) -> None:
         if message.kind == "shared":
             self._membership.heard(*message.content)
+        elif message.kind == "asked":
+            self._answers.asked(*message.content)
+        elif message.kind == "dropped":
+            self._answers.dropped(message.content)
         elif message.kind == "reload":
             self._reload(message)
         elif message.kind == "check files":
@@ -153,6 +162,7 @@ class WorkerProcess:
         for log in logs:
             log.flush(_LAST_LINES)
         self._membership.end()
+        self._answers.end()
         self._reactor.stop()
 
     def interrupt(self) -> None:

@@ -23,9 +23,10 @@ def mould():
         worker.says("ready", 100 + number)
     yield played
     crew.end()
-    played.turn()
-    played.close()
+    for worker in played.workers:
+        worker.channel.close()
     reactor.turn()
+    played.close()
 
 
 def shared(worker):
