@@ -303,6 +303,7 @@ bound = 1.25
 sticky = "cookie"
 sticky_key = "0123456789abcdef"
 host = "app.example"
+alpn = ["h2", "http/1.1"]
 adaptive = { min = 4, max = 500 }
 retries = 2
 slow_start = "10s"

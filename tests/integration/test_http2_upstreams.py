@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.integration.conftest import DEADLINE, free_port, need
+from tests.integration.conftest import DEADLINE, free_port, need, until
 
 BIG = os.urandom(3_000_000)
 
@@ -19,6 +19,11 @@ http {{
   server {{
     listen 127.0.0.1:{port} http2;
     location = /said {{ return 200 "$server_protocol $request_method $host $http_x_forwarded_for\n"; }}
+  }}
+  server {{
+    listen 127.0.0.1:{both} ssl http2; listen 127.0.0.1:{plain} ssl;
+    ssl_certificate {cert}; ssl_certificate_key {key};
+    location = /said {{ return 200 "$server_protocol $scheme\n"; }}
   }}
 }}
 """
@@ -43,14 +48,16 @@ def nghttpd(processes, directory):
 
 
 @pytest.fixture
-def nginx(processes, directory):
-    port = free_port()
-    text = NGINX.format(dir=directory, port=port)
+def nginx(processes, directory, certificate):
+    ports = [free_port() for _ in range(3)]
+    port, both, plain = ports
+    cert, key = certificate
+    text = NGINX.format(dir=directory, port=port, both=both, plain=plain, cert=cert, key=key)
     if os.geteuid() == 0:
         text = "user root;" + text
     (directory / "nginx.conf").write_text(text)
     processes(need("nginx"), "-p", str(directory), "-c", str(directory / "nginx.conf"), port=port)
-    return port
+    return ports
 
 
 @pytest.mark.parametrize("reactor", ["epoll", "txproxy"])
@@ -70,7 +77,7 @@ def test_bodies_of_all_sizes_pass_both_ways(nghttpd, run_proxy, curl, directory,
 
 
 def test_requests_of_many_clients_share_few_connections(nginx, run_proxy, directory, processes):
-    proxy = run_proxy("reverse", "--upstream", f"h2c://127.0.0.1:{nginx}", "--access-log", "none")
+    proxy = run_proxy("reverse", "--upstream", f"h2c://127.0.0.1:{nginx[0]}", "--access-log", "none")
     load = [need("h2load"), "--h1", "-n", "2000", "-c", "20", f"{proxy.url}/small"]
     report = subprocess.run(load, capture_output=True, timeout=DEADLINE, check=True).stdout.decode()
     # nginx closes a connection after 500 requests: those that come too late go again.
@@ -78,7 +85,22 @@ def test_requests_of_many_clients_share_few_connections(nginx, run_proxy, direct
 
 
 def test_what_upstreams_are_told(nginx, run_proxy, curl):
-    proxy = run_proxy("reverse", "--upstream", f"h2c://127.0.0.1:{nginx}")
+    proxy = run_proxy("reverse", "--upstream", f"h2c://127.0.0.1:{nginx[0]}")
     assert curl("-H", "Host: a.example", f"{proxy.url}/said") == "HTTP/2.0 GET a.example 127.0.0.1\n"
     assert "content-length: 3000000" in curl("-I", f"{proxy.url}/big")
     assert curl("-X", "DELETE", "--http1.0", f"{proxy.url}/said").startswith("HTTP/2.0 DELETE 127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("which", "alpn", "said"), [(1, "h2,http/1.1", "HTTP/2.0"), (1, "h2", "HTTP/2.0"), (2, "h2,http/1.1", "HTTP/1.1")]
+)
+def test_tls_agrees_on_what_is_spoken(nginx, run_proxy, curl, directory, certificate, which, alpn, said):
+    upstream = ("--upstream", f"https://127.0.0.1:{nginx[which]}", "--upstream-ca", str(certificate[0]))
+    health = ("--health-check", "/small", "--health-interval", "0.2s")
+    proxy = run_proxy("reverse", *upstream, "--upstream-alpn", alpn, *health)
+    assert curl(f"{proxy.url}/said") == f"{said} https\n"
+    curl("-o", str(directory / "got"), f"{proxy.url}/big")
+    assert (directory / "got").read_bytes() == BIG
+    log = directory / "access.log"
+    until(lambda: f'"GET /small {said}" 200 5 "-" "txproxy-health-check"' in log.read_text(), "a check")
+    assert "unhealthy" not in proxy.log

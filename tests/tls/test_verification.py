@@ -124,6 +124,21 @@ def test_a_certificate_for_the_host_is_trusted(files, host, asked):
     assert meeting.server_name == asked
 
 
+@pytest.mark.parametrize(
+    ("offered", "agreed"), [((), None), (("h2", "http/1.1"), b"h2"), (("http/1.1",), b"http/1.1"), (("h2",), b"h2")]
+)
+def test_protocols_are_offered(files, offered, agreed):
+    tls = files.upstream("a.example", alpn=(b"h2", b"http/1.1"))
+    creator = client_connections("a.example", files.ca_file, alpn=offered)
+    meeting = Meeting(creator, tls)
+    assert meeting.speaks()
+    assert meeting.client.negotiatedProtocol == agreed
+    other = creator.offering("http/1.1")
+    assert (other.identity == creator.identity) is (offered == ("http/1.1",))
+    meeting = Meeting(other, tls)
+    assert meeting.speaks() and meeting.client.negotiatedProtocol == b"http/1.1"
+
+
 @pytest.mark.parametrize("host", ["b.example", "x.y.w.example", "10.0.0.2", "2001:db8::2"])
 def test_a_certificate_for_another_host_is_not(files, host):
     tls = files.upstream("a.example", "*.w.example", "10.0.0.1")

@@ -5,7 +5,7 @@ import pytest
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces import Address
-from txproxy.upstreams.upstream_tls import UpstreamTls
+from txproxy.upstreams.upstream_tls import UpstreamTls, offered
 from txproxy.upstreams.upstream_urls import parse_upstream
 
 
@@ -22,6 +22,21 @@ def test_what_is_verified_in_another_way_shares_no_connections():
 
     assert key() == key()
     assert key(insecure=True) != key() != key(server_name="other.example")
+
+
+def test_what_is_offered_is_what_may_be_spoken():
+    def protocols(*alpn):
+        return parse_upstream("https://a", UpstreamTls(alpn=alpn)).address.protocols
+
+    assert protocols("h2", "http/1.1") == ("h2", "http/1.1") and protocols("h2") == ("h2",)
+    assert protocols("http/1.1") == protocols() == ()
+
+
+@pytest.mark.parametrize(("names", "said"), [(["h3"], "'h3' is no protocol"), (["h2", "h2"], "'h2' is there twice")])
+def test_what_cannot_be_offered_is_a_config_error(names, said):
+    assert offered(["http/1.1", "h2"]) == ("http/1.1", "h2")
+    with pytest.raises(ConfigError, match=said):
+        offered(names)
 
 
 @pytest.mark.parametrize("setting", ["ca_file", "cert_file"])

@@ -54,6 +54,11 @@ class Address:
             key += f" with {' '.join(sorted(self.tolerate))}"
         return f"{key} by {self.through.key}" if self.through is not None else key
 
+    def in_http1(self) -> Address:
+        """The same where HTTP/1.1 alone is offered; itself if that cannot be, or is no other."""
+        offering = getattr(self.tls, "offering", None) if "http/1.1" in self.protocols else None
+        return self if offering is None else attrs.evolve(self, tls=offering("http/1.1"), protocols=())
+
     def __str__(self) -> str:
         if self.local is not None:
             return f"local:{self.host}"

@@ -131,11 +131,19 @@ class Services:
 
     def dial_alone(self, address: Address, client_ip: str) -> Deferred[Any]:
         """A new connection, which nobody else waits for."""
+        if not address.protocols:
+            return self._dial(address, address, client_ip)
+        dialing = self._dial(self.shared_dials.offering(address), address, client_ip)
+        # By ALPN it may have become something else.
+        return dialing.addCallback(lambda made: made.speaking() if hasattr(made, "speaking") else made)
+
+    def _dial(self, address: Address, known: Address, client_ip: str) -> Deferred[Any]:
+        """A protocol for what is ``known`` of an address, connected to it."""
         dialer: Any = self.dialer
         if IClientDialer.providedBy(dialer):
-            dialing: Deferred[Any] = dialer.dial_for(client_ip, address, lambda: self._build(self, address))
+            dialing: Deferred[Any] = dialer.dial_for(client_ip, address, lambda: self._build(self, known))
             return dialing
-        return self.dialer.dial(address, lambda: self._build(self, address))
+        return self.dialer.dial(address, lambda: self._build(self, known))
 
     # -- observers
 

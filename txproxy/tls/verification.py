@@ -38,12 +38,14 @@ def client_connections(
     key_file: str | None = None,
     server_name: str | None = None,
     prefix: str = _PREFIX,
+    alpn: tuple[str, ...] = (),
 ) -> ClientConnections:
     """Makes TLS connections to ``host`` (name or address).
 
     The certificate is verified against the system's trust, or the CAs in the PEM file ``ca_file``, and must name
     ``server_name``, or ``host`` (RFC 9525, by service-identity); that name is also what SNI asks for. ``insecure``
     takes any certificate. ``cert_file`` and ``key_file`` (None: in the same file) are shown to upstreams that want one.
+    ``alpn`` are the protocols on offer (RFC 7301), the one liked best first; none are offered where there is none.
 
     A file that is wrong is a ``ConfigError`` in which ``prefix`` goes before the setting's name, and so is a
     ``server_name`` that cannot be one; a ``host`` that cannot is a ``UnicodeError``.
@@ -54,7 +56,7 @@ def client_connections(
         if key_file is not None and cert_file is None:
             raise ConfigError(f"needs {prefix}cert as well", path=("key",), place=f"{prefix}key {key_file}")
         files = tuple(Stamp.now(file) for file in (ca_file, cert_file, key_file) if file is not None)
-    settings = _Settings(ca_file, insecure, cert_file, key_file, prefix)
+    settings = _Settings(ca_file, insecure, cert_file, key_file, alpn, prefix)
     if server_name is None:
         return _connections(host, settings, files)
     try:
@@ -79,6 +81,7 @@ class _Settings:
     insecure: bool
     cert_file: str | None
     key_file: str | None
+    alpn: tuple[str, ...]
     prefix: str
 
 
@@ -147,6 +150,8 @@ class _ClientTls:
                 use_pair(context, pair, f"{cert_option} {settings.cert_file}")
             except ConfigError as fault:
                 raise fault.at("cert") from None
+        if settings.alpn:
+            context.set_alpn_protos([name.encode("ascii") for name in settings.alpn])
         return context
 
 
@@ -154,12 +159,14 @@ class _ClientTls:
 class ClientConnections:
     """Makes TLS connections to one name.
 
-    ``identity`` tells two of them apart whose connections must not stand for each other: by name, trust and
-    certificate. Of the last handshake the session is kept, for the next connection to resume (RFC 8446 section 2.2).
+    ``identity`` tells two of them apart whose connections must not stand for each other: by name, trust, certificate
+    and the protocols on offer. Of the last handshake the session is kept, for the next connection to resume (RFC 8446
+    section 2.2).
     """
 
     def __init__(self, name: str, tls: _ClientTls) -> None:
-        self.identity = f"{name} {attrs.astuple(tls.settings)[:4]}"
+        self.identity = f"{name} {attrs.astuple(tls.settings)[:5]}"
+        self._name = name
         self._tls = tls
         self._session: SSL.Session | None = None
         self._session_context: SSL.Context | None = None
@@ -170,6 +177,19 @@ class ClientConnections:
             # RFC 6066 section 3: only names are asked for, without a dot at the end.
             self._sni = _ascii_name(name.removesuffix("."))
             self._id = DNS_ID(self._sni.decode("ascii"))
+
+    def offering(self, *alpn: str) -> ClientConnections:
+        """The same with these protocols on offer."""
+        settings = self._tls.settings
+        return client_connections(
+            self._name,
+            settings.ca_file,
+            settings.insecure,
+            settings.cert_file,
+            settings.key_file,
+            prefix=settings.prefix,
+            alpn=alpn,
+        )
 
     def check(self) -> bool:
         """Read again the files if they have changed, for the connections to come; whether they have. Those that cannot

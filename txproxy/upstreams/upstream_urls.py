@@ -61,7 +61,9 @@ def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
         protocols = ("h2",) if scheme == "h2c" else ()
         return Upstream(Address(host, port or 80, protocols=protocols), authority, name=name, **options)
     tls = tls or UpstreamTls()
-    address = Address(host, port or 443, tls=tls.connections(host), server_name=tls.server_name or host)
+    address = Address(
+        host, port or 443, tls=tls.connections(host), server_name=tls.server_name or host, protocols=tls.protocols
+    )
     return Upstream(address, authority, name=name, **options)
 
 

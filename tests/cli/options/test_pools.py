@@ -15,6 +15,7 @@ def test_options_become_configuration(certificates):
                   "--min-body-rate=0", "--tunnel-timeout=5m", "--max-target-size=16k", "--max-fields=200",
                   "--balance=header-hash:X-User", "--sticky=cookie:c", "--upstream-ca", ca,
                   "--upstream-cert", pairs[0][0], "--upstream-key", pairs[0][1], "--health-check=/h",
+                  "--upstream-alpn=h2,http/1.1",
                   "--health-interval=10s", "--health-timeout=500ms", "--health-rise=1", "--health-fall=4",
                   "--trusted-proxy=10.0.0.0/8", "--trusted-proxy=::1", "--proxy-protocol")  # fmt: skip
     (listener,), (pool,) = made.listeners, made.pools
@@ -30,7 +31,7 @@ def test_options_become_configuration(certificates):
         settings=PoolSettings(
             retries=0,
             health=HealthCheck(path=b"/h", interval=10, timeout=0.5, rise=1, fall=4),
-            tls=UpstreamTls(ca_file=ca, cert_file=pairs[0][0], key_file=pairs[0][1]),
+            tls=UpstreamTls(ca_file=ca, cert_file=pairs[0][0], key_file=pairs[0][1], alpn=("h2", "http/1.1")),
         ),
     )  # fmt: skip
 

@@ -103,6 +103,11 @@ def test_a_value_is_needed(mode, name, capfd):
         (["tcp", "--upstream=a:1", "--listen=tcp:5", "--health-fall=9"], "--health-fall needs --health-check"),
         (["reverse", "--upstream=http://a", "--upstream-insecure"], "--upstream-insecure needs an upstream with https"),
         (["reverse", "--upstream=http://a:443", "--upstream-ca=CA"], "--upstream-ca needs an upstream with https://"),
+        (["reverse", "--upstream=h2c://a", "--upstream-alpn=h2"], "--upstream-alpn needs an upstream with https://"),
+        (
+            ["reverse", "--upstream=https://a", "--upstream-alpn=h3"],
+            "--upstream-alpn: 'h3' is no protocol; accepted are",
+        ),
         (
             ["reverse", "--upstream=https://a", "--upstream-insecure", "--upstream-ca=CA"],
             "--upstream-insecure and --upstream-ca are both given; accepted is one of them",

@@ -74,6 +74,7 @@ def test_all_can_be_said(pool):
         eject_on = "5xx"
         ejection = { failures = 3, base = "1m", longest = 120, share = 1 }
         tls = { insecure = true, server_name = "b.example" }
+        alpn = ["h2", "http/1.1"]
     """)
     assert (made.strategy, made.sticky, made.sticky_key, made.host) == (
         "header-hash:X-User", "cookie:c", b"0123456789abcdef", "upstream",
@@ -91,7 +92,7 @@ def test_all_can_be_said(pool):
         queue=10,
         queue_timeout=0.5,
         tolerate=frozenset({"bare-lf"}),
-        tls=UpstreamTls(insecure=True, server_name="b.example"),
+        tls=UpstreamTls(insecure=True, server_name="b.example", alpn=("h2", "http/1.1")),
     )  # fmt: skip
     assert "0123456789abcdef" not in repr(made)
 
@@ -210,6 +211,9 @@ def test_pools_of_raw_streams_are_checked_by_connecting(read):
         ('tls.ca = "nowhere.pem"', "pools.app.tls.ca: "),
         ('tls.key = "nowhere.pem"', "pools.app.tls.key: there is no certificate that it is for"),
         ('tls.server_name = "a b"', "pools.app.tls.server_name: "),
+        ('alpn = ["h3"]', "pools.app.alpn[0]: 'h3' is not known"),
+        ("alpn = []", "pools.app.alpn: there is none in it"),
+        ('alpn = ["h2", "h2"]', "pools.app.alpn: 'h2' is there twice"),
         ("tls.verify = false", "pools.app.tls.verify: no such key"),
     ],
 )  # fmt: skip
@@ -238,7 +242,7 @@ def test_strategies_that_need_requests_are_doubtful_for_raw_streams(read):
     assert len(made.warnings) == 1 and "pools.db.strategy: uri-hash;bound=2 needs requests" in made.warnings[0]
 
 
-@pytest.mark.parametrize("key", ['sticky = "ip"', 'host = "upstream"'])
+@pytest.mark.parametrize("key", ['sticky = "ip"', 'host = "upstream"', 'alpn = "h2"'])
 def test_what_needs_requests_is_refused_for_raw_streams(faults, key):
     (fault,) = faults(f'{TCP}upstreams = "a:1"\n{key}')
     assert f"pools.db.{key.partition(' ')[0]}: is for pools of URLs" in fault

@@ -20,11 +20,11 @@ from txproxy.upstreams.balancing.strategies import NAMES
 from txproxy.upstreams.health.health_check import HealthCheck
 from txproxy.upstreams.pool_settings import PoolSettings
 from txproxy.upstreams.upstream import Upstream
-from txproxy.upstreams.upstream_tls import UpstreamTls
+from txproxy.upstreams.upstream_tls import UpstreamTls, offered
 from txproxy.upstreams.upstream_urls import parse_tcp_upstream, parse_upstream
 
 _CHECKS: Final = [one.option for one in settings_of(HealthCheck).values()]
-_OF_TLS: Final = ("upstream-insecure", "upstream-ca", "upstream-cert", "upstream-key")
+_OF_TLS: Final = ("upstream-insecure", "upstream-ca", "upstream-cert", "upstream-key", "upstream-alpn")
 # Of which raw streams have nothing.
 _OF_REQUESTS: Final = (
     "via",
@@ -80,6 +80,10 @@ class _PoolOptions(ListenerOptions):
         return HealthCheck(path=self.parsed("health-check", lambda path: health_value("path", path)), **values)
 
 
+def _protocols(text: str) -> tuple[str, ...]:
+    return offered(name.strip() for name in text.split(","))
+
+
 class ReverseOptions(_PoolOptions):
     """``txproxy reverse``"""
 
@@ -104,6 +108,12 @@ class ReverseOptions(_PoolOptions):
         ["upstream-ca", None, None, "verify TLS upstreams with the CAs in this PEM file [default: the system's]"],
         ["upstream-cert", None, None, "client certificate shown to TLS upstreams, PEM [default: none]"],
         ["upstream-key", None, None, "its key [default: in the same file]"],
+        [
+            "upstream-alpn",
+            None,
+            None,
+            "protocols offered to TLS upstreams, the one liked best first: h2,http/1.1 [default: none, for HTTP/1.1]",
+        ],
     ]
 
     def opt_listen(self, endpoint: str) -> None:
@@ -123,6 +133,7 @@ class ReverseOptions(_PoolOptions):
             insecure=bool(self["upstream-insecure"]),
             cert_file=self["upstream-cert"],
             key_file=self["upstream-key"],
+            alpn=self.parsed("upstream-alpn", _protocols) if self["upstream-alpn"] is not None else (),
         )
         # Looked at on its own first, so that an error names its option, even where no upstream speaks TLS.
         client_connections("localhost", tls.ca_file, tls.insecure, tls.cert_file, tls.key_file)

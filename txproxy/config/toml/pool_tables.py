@@ -25,7 +25,7 @@ from txproxy.upstreams.ejection import EJECT_ON, Ejection
 from txproxy.upstreams.health.health_check import HealthCheck
 from txproxy.upstreams.pool_settings import PoolSettings
 from txproxy.upstreams.upstream import Upstream
-from txproxy.upstreams.upstream_tls import UpstreamTls
+from txproxy.upstreams.upstream_tls import ALPN, UpstreamTls, offered
 from txproxy.upstreams.upstream_urls import parse_tcp_upstream, parse_upstream
 from txproxy.wire.http1.tolerance import TOLERABLE
 
@@ -38,7 +38,7 @@ _PARAMETERS: Final = {"weight": (0, MOST_WEIGHT), "max": (1, 10**6)}
 
 def read_pool(name: str, table: Table) -> PoolConfig:
     """One pool."""
-    tls = _tls(table)
+    tls = _with_alpn(table, _tls(table))
     upstreams = _upstreams(table)
     tcp = bool(upstreams) and all(is_tcp(upstream) for upstream in upstreams)
     if not tcp and any(is_tcp(upstream) for upstream in upstreams):
@@ -61,7 +61,7 @@ def read_pool(name: str, table: Table) -> PoolConfig:
         if getattr(strategy_from(config.strategy), "reads_requests", False):
             said = f"{config.strategy} needs requests, which tcp has none of: it goes by the client's address"
             table.findings.doubt((*table.path, "strategy"), said)
-        for key in ("sticky", "host", "tls", "adaptive"):
+        for key in ("sticky", "host", "tls", "alpn", "adaptive"):
             if key in table:
                 table.fault("is for pools of URLs, whose requests are read", key, accepted="accepted is none")
     if config.sticky_key is not None and not (sticky or "").startswith("cookie"):
@@ -75,8 +75,9 @@ def read_pool(name: str, table: Table) -> PoolConfig:
 def _see_effects(table: Table, upstreams: Sequence[str]) -> None:
     """Doubt what does nothing for such upstreams."""
     given = [upstream.split(";") for upstream in upstreams]
-    if "tls" in table and not any(url.lower().startswith("https:") for url, *_ in given):
-        table.doubt("no upstream speaks TLS", "tls", accepted="accepted is it with one of https://")
+    for key in ("tls", "alpn"):
+        if key in table and not any(url.lower().startswith("https:") for url, *_ in given):
+            table.doubt("no upstream speaks TLS", key, accepted="accepted is it with one of https://")
     if all("backup" in words for _, *words in given):
         table.doubt("all of them are backups, as if none was", "upstreams")
     if all("drain" in words or "weight=0" in words for _, *words in given):
@@ -223,7 +224,22 @@ def _tls(table: Table) -> UpstreamTls | None:
                 sound = False
     inner.close()
     # An upstream is not to tell of the same fault again.
-    return UpstreamTls(**files, insecure=insecure, server_name=server_name) if sound else UpstreamTls()
+    if not sound:
+        return UpstreamTls()
+    ca, cert, key = files.values()
+    return UpstreamTls(ca_file=ca, insecure=insecure, cert_file=cert, key_file=key, server_name=server_name)
+
+
+def _with_alpn(table: Table, tls: UpstreamTls | None) -> UpstreamTls | None:
+    """The same with what is offered to upstreams."""
+    names = table.some("alpn", one_of(ALPN))
+    if not names:
+        return tls
+    try:
+        return attrs.evolve(tls or _DEFAULTS.tls, alpn=offered(names))
+    except ConfigError as fault:
+        table.faults_of(fault, "alpn")
+        return tls
 
 
 # -- settings

@@ -24,7 +24,6 @@ from txproxy.proxy.upstream.liveness import Liveness
 from txproxy.proxy.upstream.stream_events import cut, deliver
 from txproxy.proxy.upstream.upstream_states import Http2State, next_http2_state
 from txproxy.wire.headers import Headers
-from txproxy.wire.http2 import frames
 from txproxy.wire.http2.client import ClientSession
 from txproxy.wire.http2.faults import CANCEL
 from txproxy.wire.http2.own_settings import Http2Settings
@@ -122,8 +121,9 @@ class Http2Upstream:
         if session.fault is not None:
             self._break_off(ResponseError(f"{self.address}: {session.fault.detail}"))
             return
-        if session.peer.get(frames.MAX_CONCURRENT_STREAMS) != self._said:
-            self._takes_others(session.peer[frames.MAX_CONCURRENT_STREAMS])
+        takes = session.takes
+        if takes is not None and takes != self._said:
+            self._takes_others(takes)
         if session.sending.out:
             self.flush()
 

@@ -1,8 +1,9 @@
 """Dials to where one connection takes the requests of many: those who want one at the same time get the same.
 
 As long as nobody has said how many streams an upstream takes on a connection, it is taken to be as many as we open
-there; what it has said is remembered of its address. So there is another dial only where more wait than those on their
-way will take. Whoever waits also gets what becomes free in the meantime.
+there; what it has said is remembered of its address, and so is whether it has agreed to HTTP/2 at all. So there is
+another dial only where more wait than those on their way will take. Whoever waits also gets what becomes free in the
+meantime.
 """
 
 from __future__ import annotations
@@ -28,13 +29,15 @@ Connect = Callable[[Address, str], "Deferred[Any]"]
 class SharedDials:
     """Who waits for connections, by where these go. ``connect`` makes one."""
 
-    __slots__ = ("_connect", "_waiting", "_streams", "_http1")
+    __slots__ = ("_connect", "_waiting", "_streams", "_in_http1", "_http1_alone")
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
         self._waiting: dict[str, _Place] = {}
         self._streams: OrderedDict[str, int] = OrderedDict()
-        self._http1: OrderedDict[str, None] = OrderedDict()
+        # where HTTP/1.1 was agreed on when it was last dialled, and where nothing else is offered any more
+        self._in_http1: OrderedDict[str, int] = OrderedDict()
+        self._http1_alone: OrderedDict[str, int] = OrderedDict()
 
     def dial(self, address: Address, client_ip: str) -> Deferred[Any]:
         """A connection to ``address`` with room for a stream, on behalf of a client. It may be one that others wait
@@ -57,23 +60,47 @@ class SharedDials:
     # -- what is known of addresses
 
     def remember(self, key: str, streams: int) -> None:
-        """A connection to there takes so many streams, or none just now: one with HTTP/1."""
-        self._streams[key] = max(streams, 1)
-        self._streams.move_to_end(key)
-        if len(self._streams) > _MOST_REMEMBERED:
-            self._streams.popitem(last=False)
+        """A connection of HTTP/2 to there takes so many streams, or none just now."""
+        _remember(self._streams, key, max(streams, 1))
 
     def streams_of(self, key: str) -> int:
-        """How many streams a new connection will take."""
+        """How many streams a new connection of HTTP/2 will take."""
         return self._streams.get(key, _TAKEN)
 
+    def agreed(self, key: str, http2: bool) -> None:
+        """What was agreed on with whoever is there."""
+        if http2:
+            self._in_http1.pop(key, None)
+        else:
+            _remember(self._in_http1, key, 1)
+
+    def requests_of(self, key: str) -> int:
+        """How many requests a new connection will take."""
+        return self._in_http1.get(key) or self.streams_of(key)
+
     def needs_http1(self, address: Address) -> bool:
-        """Whoever is at ``address`` has asked for HTTP/1.1, and gets it from now on; False if that cannot be."""
-        return False
+        """Whoever is at ``address`` has asked for HTTP/1.1 (RFC 9113 section 8.1.1), and gets it from now on; False if
+        that cannot be.
+        """
+        if address.in_http1() is address:
+            return False
+        _remember(self._http1_alone, address.key, 1)
+        return True
+
+    def offering(self, address: Address) -> Address:
+        """``address``, with the protocols on offer that it may be asked in."""
+        return address.in_http1() if address.key in self._http1_alone else address
 
     def over(self, key: str) -> None:
         """Nobody waits there any more."""
         del self._waiting[key]
+
+
+def _remember(known: OrderedDict[str, int], key: str, number: int) -> None:
+    known[key] = number
+    known.move_to_end(key)
+    if len(known) > _MOST_REMEMBERED:
+        known.popitem(last=False)
 
 
 class _Place:
@@ -89,8 +116,7 @@ class _Place:
 
     def dial_enough(self, client_ip: str) -> None:
         """As many times as those who wait will take."""
-        most = self._dials.streams_of(self._address.key)
-        while len(self.waiters) > most * len(self._dialing):
+        while len(self.waiters) > self._dials.requests_of(self._address.key) * len(self._dialing):
             dialing = self._dials._connect(self._address, client_ip)
             self._dialing[dialing] = None
             dialing.addCallbacks(self._dialed, self._failed, callbackArgs=(dialing, client_ip), errbackArgs=(dialing,))
@@ -115,7 +141,6 @@ class _Place:
         if offer is not None:
             offer()
         else:
-            self._dials.remember(self._address.key, 1)
             if self.waiters:
                 self.waiters.popleft().callback(connection)
             else:

@@ -17,11 +17,13 @@ from txproxy.errors import (
     UpstreamClosed,
     UpstreamUnavailable,
 )
+from txproxy.interfaces.address import Address
 from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.middleware import Handler, around, repeats
 from txproxy.interfaces.plan import Decision, Plan, Postponed
 from txproxy.proxy.services import Services
+from txproxy.proxy.upstream.connection_binding import authenticates_connection
 from txproxy.reverse.client_identity import peer_alone
 from txproxy.reverse.rewriting.response_mapping import map_back
 from txproxy.tls.client_certificates import CLIENT_CERTIFICATE_FIELDS
@@ -109,7 +111,8 @@ class ToPool:
         self.plan: Handler = self._plan
         # See txproxy.reverse.Action.
         self.repeats = False
-        self._own_addresses = self.prefaced or bool(pool.settings.tolerate)
+        several = any(upstream.address.protocols for upstream in pool.upstreams)
+        self._own_addresses = self.prefaced or several or bool(pool.settings.tolerate)
 
     def _plan(self, head: RequestHead, context: RequestContext, begun: bool = False) -> Decision:
         """Where the request goes; ``begun`` says that it is to be decided now, whatever there is of its body."""
@@ -118,7 +121,7 @@ class ToPool:
         affinity = self._affinity
         upstream = None
         if context.connection.connections is not None:
-            upstream = self._bound(context)
+            upstream = self._bound(head, context)
         if upstream is None and affinity is not None:
             upstream = affinity.find(head, context)
             if context.trace is not None:
@@ -141,11 +144,11 @@ class ToPool:
                 return None
         return self._plan(head, context, begun=True)
 
-    def _bound(self, context: RequestContext) -> Upstream | None:
+    def _bound(self, head: RequestHead, context: RequestContext) -> Upstream | None:
         """The upstream to which there is a connection of this client alone: it has logged in there, or is about to."""
         pool, connections = self.pool, context.connection.connections
         for upstream in pool.upstreams:
-            if upstream.pinnable and connections.has(pool.address_for(upstream, context).key):
+            if upstream.pinnable and connections.has(self._address(upstream, head, context).key):
                 pool.tick()
                 return upstream
         return None
@@ -176,7 +179,7 @@ class ToPool:
     ) -> PoolAttempt:
         pool = self.pool
         try:
-            address = pool.address_for(upstream, context) if self._own_addresses else upstream.address
+            address = self._address(upstream, head, context) if self._own_addresses else upstream.address
             told = self._head(head, context, upstream)
             tracker: Any = upstream
             answered = pool.attention(upstream, head.body != 0) if pool.curious else None
@@ -189,6 +192,22 @@ class ToPool:
             # Without an attempt nobody would give its place back.
             upstream.ended(None, 0)
             raise
+
+    def _address(self, upstream: Upstream, head: RequestHead, context: RequestContext) -> Address:
+        """Where it goes. What an upstream of two versions can do in HTTP/1 alone is asked of it in that: to change
+        protocols, and to log a connection in (RFC 4559 section 6).
+        """
+        address = self.pool.address_for(upstream, context)
+        if not address.protocols:
+            return address
+        credentials = head.headers.index.get(b"authorization", b"")
+        if (
+            context.connection.connections is not None
+            or head.upgrade is not None
+            or authenticates_connection(credentials)
+        ):
+            return address.in_http1()
+        return address
 
     def _next(
         self, head: RequestHead, context: RequestContext, plan: Plan, fault: ExchangeError

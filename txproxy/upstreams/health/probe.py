@@ -123,6 +123,8 @@ class Probe:
             self._tell("the connection closed at once")
         elif self._check.kind == "connect":
             self._tell("")
+        elif self._upstream.address.protocols == ("h2",) and not _speaks_http2(self._upstream.address, self.transport):
+            self._tell("it does not agree to HTTP/2")
         elif _speaks_http2(self._upstream.address, self.transport):
             self._codec = SingleRequest(b"https" if self._upstream.address.tls is not None else b"http")
             self._ask()

@@ -31,6 +31,8 @@ class ClientSession(Session):
         super().__init__(limits, settings)
         self._heads = ResponseReader(limits)
         self._going_away = False
+        # how many streams the server has said that it takes; None before it has said anything
+        self.takes: int | None = None
         said = [(frames.ENABLE_PUSH, 0), (frames.MAX_HEADER_LIST_SIZE, limits.max_head), *settings.lines()]
         self.sending.out.append(PREFACE + frames.settings(said))
         self.receiving.open()
@@ -113,6 +115,10 @@ class ClientSession(Session):
             # RFC 9113 6.5.2
             raise ConnectionFault("a server that says that it is pushed to")
         super()._setting(name, value)
+
+    def _settings(self, number: int, flags: int, payload: bytes) -> None:
+        super()._settings(number, flags, payload)
+        self.takes = self.peer.get(frames.MAX_CONCURRENT_STREAMS, _DEFAULT_STREAMS)
 
     def _goaway(self, number: int, flags: int, payload: bytes) -> None:
         super()._goaway(number, flags, payload)
