@@ -64,8 +64,8 @@ class RequestContext:
     user: str | None = None
     groups: frozenset[str] = _NO_GROUPS
     verdict: Any = None
-    rule: str = ""
-    errand = ""
+    rule: str
+    errand: str
     personal = False
     cache: Any = None
     limit: LimitHit | None = None
@@ -87,6 +87,7 @@ class RequestContext:
         self.client_ip = connection.peer_ip
         self.scheme = connection.peer_scheme
         self.lines = self.trace = None
+        self.rule = self.errand = ""
         self.response_filters = ()
 
     # What the connection says, for those who are asked about a request.

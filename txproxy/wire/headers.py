@@ -23,15 +23,15 @@ class Form:
     """What fields have in common that came one after another on a connection and differ in values alone: their names,
     in order, and the values of those that say what becomes of others. What was found for one of a form holds for all.
 
-    ``onward`` takes from their lines those that are not for one hop, and ``names_server`` is what it is for each; None
-    and no matter until that was found.
+    ``onward`` takes from their lines those that are not for one hop, and ``names_server`` and ``tells_of_caches`` are
+    what they are for each; None and no matter until that was found.
     """
 
-    __slots__ = ("onward", "names_server")
+    __slots__ = ("onward", "names_server", "tells_of_caches")
 
     def __init__(self) -> None:
         self.onward: Picking | None = None
-        self.names_server = False
+        self.names_server = self.tells_of_caches = False
 
 
 class Headers:
@@ -46,7 +46,7 @@ class Headers:
     ``Headers([(b"Name", b"value")])`` checks names and values; a wrong one is a ``ValueError``.
     """
 
-    __slots__ = ("lines", "index", "block", "form", "onward", "names_server", "field_block")
+    __slots__ = ("lines", "index", "block", "form", "onward", "names_server", "tells_of_caches", "field_block")
 
     lines: list[bytes]
     index: dict[bytes, bytes]
@@ -57,6 +57,8 @@ class Headers:
     onward: Headers | None
     # whether the server may speak of its own address in them
     names_server: bool
+    # whether a cache on the way has said in them what it has done (RFC 9211)
+    tells_of_caches: bool
     # the same as a field block of HTTP/2, for whoever has written one; None before
     field_block: bytes | None
 
@@ -106,15 +108,18 @@ class Headers:
             onward.lines = lines = [*pick(lines)]
             # It will be sent, and is joined here for less than when it is asked for.
             onward.block = b"\r\n".join(lines)
+            onward.tells_of_caches = form.tells_of_caches
         return self
 
     def goes_on(self, lines: list[bytes]) -> Headers:
         """Remember that these are its ``lines`` that are not for one hop; gives them."""
         self.onward = onward = Headers.from_lines(lines)
+        onward.tells_of_caches = tells = b"cache-status" in self.index
         form = self.form
         if form is not None and form.onward is None:
             form.onward = picking(self.lines, lines)
             form.names_server = self.names_server
+            form.tells_of_caches = tells
         return onward
 
     def and_lines(self, lines: Iterable[bytes]) -> Headers:
@@ -144,6 +149,9 @@ class Headers:
         if name == "names_server":
             self.names_server = names = not SERVER_NAMING.isdisjoint(self.index)
             return names
+        if name == "tells_of_caches":
+            self.tells_of_caches = tells = b"cache-status" in self.index
+            return tells
         if name == "form":
             self.form = None
             return None

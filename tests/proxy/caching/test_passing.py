@@ -1,8 +1,11 @@
 """What goes past the cache, and what it says of what is stored."""
 
 import pytest
+from zope.interface import implementer
 
-from tests.proxy.caching.caching_proxy import get, got
+from tests.proxy.caching.caching_proxy import Got, get, got
+from txproxy import Pool, ReverseProxyFactory
+from txproxy.interfaces import IInnerMiddleware, ResponseFilter
 
 FRESH = {"cache_control": "max-age=60"}
 
@@ -100,6 +103,41 @@ def test_what_is_known_not_to_be_kept_says_so_after_others(proxy, name):
         assert answer.told.startswith("shield; hit, ") and "fwd=uri-miss" in answer.told
         answer, _ = proxy.ask(get(), proxy.response(cache_control="no-store"))
         assert answer.data.lower().count(b"cache-status:") == 1 and "shield" not in answer.told
+
+
+def test_it_says_so_after_others_where_fields_differ_in_values_alone(proxy):
+    proxy.ask(get(), proxy.response(cache_control="no-store"))
+    client = proxy.connect()
+    for fields in ({}, {"cache-status": "shield; hit"}) * 2:
+        for number in range(4):
+            client.send(get())
+            origin, _ = proxy.question()
+            origin.send(proxy.response(cache_control="no-store", x_number=number, **fields))
+            answer = Got(client.take())
+            assert answer.fields["x-number"] == b"%d" % number
+            assert answer.data.lower().count(b"cache-status:") == 1 and "fwd=uri-miss" in answer.told
+            assert answer.told.startswith("shield; hit, ") is bool(fields)
+
+
+def test_it_says_so_where_no_other_field_is_left(make):
+    class Bare(ResponseFilter):
+        def head(self, response, context):
+            return response.with_lines([])
+
+    @implementer(IInnerMiddleware)
+    class Within:
+        def handle(self, request, context, proceed):
+            context.filter_responses(Bare())
+            return proceed(request, context)
+
+    def build(reactor, middleware, observers):
+        pool = Pool(["http://10.0.0.1:80"])
+        return ReverseProxyFactory(pool, middleware=[*middleware, Within()], reactor=reactor)
+
+    proxy = make(build=build)
+    for _ in range(2):
+        answer, _ = proxy.ask(get(), proxy.response(cache_control="no-store"))
+    assert list(answer.fields) == ["cache-status"] and answer.body == b"hello"
 
 
 @pytest.mark.parametrize(("seconds", "asked"), [(119, 2), (121, 1)])

@@ -159,3 +159,27 @@ def test_what_only_adds_passes_as_all_others_do(filtered, kind, status, others, 
     # Of the response, and of what is said in its place.
     assert (lines.count(b"X-Mark: 1"), lines.count(b"X-Mark: 0")) == marks
     assert got.startswith(body if status.startswith("200") or not marks[0] else b"")
+
+
+@pytest.mark.parametrize("kind", [Marked, Adding])
+@pytest.mark.parametrize(
+    ("others", "status", "marked"),
+    [((), b"200", True), ((ZeroDivisionError(),), b"500", False), ((RequestDenied("no"),), b"403", False)],
+    ids=["adds", "fails", "refuses"],
+)
+def test_one_alone_that_only_adds_passes_as_all_others_do(filtered, finished, failures, kind, others, status, marked):
+    class Alone(kind):
+        """The same, which may fail."""
+
+        def head(self, response, context):
+            if others and context.attempt is not None:
+                raise others[0]
+            return super().head(response, context)
+
+    filtered.mode.responses = [Alone()]
+    client = filtered.connect()
+    client.send(GET)
+    filtered.upstream.send(OK)
+    assert client.received.startswith(b"HTTP/1.1 " + status)
+    assert (b"\r\nX-Mark: 1\r\n" in client.received, client.received.endswith(b"hello")) == (marked, marked)
+    assert failures == [ZeroDivisionError] * (status == b"500") and len(finished) == 1

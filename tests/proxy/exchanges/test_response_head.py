@@ -49,6 +49,13 @@ def test_it_is_noted_whether_a_server_may_speak_of_its_own_address(name):
     assert not headers.names_server
 
 
+@pytest.mark.parametrize("kind", [Headers.parsed, Headers.from_lines])
+def test_it_is_known_whether_a_cache_has_spoken(kind):
+    for lines, told in (([b"cache-STATUS: a; hit", b"Date: D"], True), ([b"X-A: cache-status: a", b"Date: D"], False)):
+        headers = kind(lines)
+        assert onward_fields(headers, 200, date).tells_of_caches is headers.tells_of_caches is told
+
+
 def test_one_before_the_final_response_has_no_length_and_no_date_of_ours():
     given = ResponseHead(103, Headers.parsed([b"Link: </a>", b"Content-Length: 3", *HOP]), reason=b"Early Hints")
     made = informational(given)

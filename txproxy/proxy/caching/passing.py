@@ -30,6 +30,7 @@ from txproxy.wire.message import UNTIL_CLOSE, RequestHead, ResponseHead
 
 _log = Logger()
 
+_new: Final = object.__new__
 _NO_FIELDS: Final = Headers()
 # How often it is looked whether what could not be stored can be, in seconds.
 _LOOK_EVERY: Final = 1.0
@@ -82,6 +83,7 @@ class LearnedFilter(ResponseFilter):
         # As what a plain request gets: this one may be somebody's.
         self._asked = asking.request.with_fields(_NO_FIELDS, asking.request.path)
         self._cache = cache
+        self._now = cache.now
         self._end = b"\r\n" + self.verdict.line(cache.name, 0.0)
         self._look_at = 0.0
         # as all filters of a request that has no others
@@ -89,26 +91,31 @@ class LearnedFilter(ResponseFilter):
 
     def head(self, response: ResponseHead, context: RequestContext) -> ResponseHead:
         """See :class:`txproxy.interfaces.ResponseFilter`."""
-        if context.attempt is not None:
-            cache = self._cache
-            now = cache.now()
-            if now >= self._look_at:
-                self._look_at = now + _LOOK_EVERY
-                fits = response.body != UNTIL_CLOSE and response.body <= cache.store.max_object
-                storable = fits and may_store(self._asked, response, self._policy, Times(now, now))
-                if now >= self.learned.until or storable:
-                    cache.unlearn(self._key)
-        block = response.headers.block
-        # What may be Cache-Status, however its words begin. `in` costs several times as much here: it first tries
-        # whether what is looked for is a number.
-        if block.find(b"tatus:") >= 0:
-            return response.with_lines(with_status(response.headers.lines, self.verdict, self._cache.name, 0.0))
-        added = Headers.of_block(block + self._end)
-        if context.attempt is not None:
-            # The head of this one response; its fields may be those of others.
-            response.headers = added
-            return response
-        return ResponseHead(response.status, added, response.reason, response.body, response.minor, response.keep_alive)
+        if context.attempt is None:
+            lines = with_status(response.headers.lines, self.verdict, self._cache.name, 0.0)
+            return response.with_lines(lines)
+        now = self._now()
+        if now >= self._look_at:
+            self._look(response, now)
+        headers = response.headers
+        block = headers.block
+        if not block or headers.tells_of_caches:
+            lines = with_status(headers.lines, self.verdict, self._cache.name, 0.0)
+            return response.with_lines(lines)
+        # The head of this one response; its fields may be those of others. This is done for each: what would be called
+        # for it costs as much as it does.
+        response.headers = added = _new(Headers)
+        added.block = block + self._end
+        return response
+
+    def _look(self, response: ResponseHead, now: float) -> None:
+        """See whether it still holds."""
+        cache = self._cache
+        self._look_at = now + _LOOK_EVERY
+        fits = response.body != UNTIL_CLOSE and response.body <= cache.store.max_object
+        storable = fits and may_store(self._asked, response, self._policy, Times(now, now))
+        if now >= self.learned.until or storable:
+            cache.unlearn(self._key)
 
 
 class HeadFilter(PassedFilter):

@@ -237,7 +237,18 @@ class Exchange(Attempts):
             onward = Headers.from_lines(plan.map_back(attempt, self.request, self.context, onward.lines))
         head.headers = onward
         filters: ResponseBodyFilters | None = None
-        if attempt.answered is not None or self.context.response_filters:
+        context = self.context
+        passing = context.response_filters
+        if len(passing) == 1 and passing[0].only_adds and attempt.answered is None:
+            # The same as below, for one that is there often: a cache that is of no use to what it knows not to be kept.
+            context.attempt = attempt
+            try:
+                added: Any = passing[0].head(head, context)
+            except Exception as fault:
+                self._not_passed(fault, head.status)
+                return None
+            head = added
+        elif attempt.answered is not None or passing:
             passed = self._passed(attempt, head)
             if passed is None:
                 return None
@@ -275,16 +286,20 @@ class Exchange(Attempts):
             bodiless = self.request.method == b"HEAD" or head.status in (101, 204, 304)
             return filtered_head(head, context, filters, bodiless)
         except Exception as fault:
-            failure = Failure()
-            self.leave(None, head.status)
-            self.drop_upstream()
-            if isinstance(fault, ReplacedResponse):
-                self.refuse(fault.answer, fault.filters)
-            elif isinstance(fault, ExchangeError):
-                self.fail(fault)
-            else:
-                self.mode_failed(failure)
+            self._not_passed(fault, head.status)
             return None
+
+    def _not_passed(self, fault: Exception, status: int) -> None:
+        """A response with that ``status`` does not go to the client, by this ``fault``, which is being handled."""
+        failure = Failure()
+        self.leave(None, status)
+        self.drop_upstream()
+        if isinstance(fault, ReplacedResponse):
+            self.refuse(fault.answer, fault.filters)
+        elif isinstance(fault, ExchangeError):
+            self.fail(fault)
+        else:
+            self.mode_failed(failure)
 
     def _switch_protocols(self, head: ResponseHead) -> None:
         """For the client this is the final response: what is said in those is said in it."""
