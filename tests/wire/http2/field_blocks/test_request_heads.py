@@ -9,7 +9,7 @@ from hpack import Encoder
 
 from txproxy.errors import RequestError
 from txproxy.wire.http2.faults import StreamFault
-from txproxy.wire.http2.field_blocks import huffman
+from txproxy.wire.http2.field_blocks import huffman, request_heads
 from txproxy.wire.http2.field_blocks.request_heads import RequestReader
 from txproxy.wire.message import CHUNKED, VERSIONS, RequestHead
 from txproxy.wire.size_limits import WireLimits
@@ -118,6 +118,37 @@ def test_a_bomb_is_answered_and_not_unpacked() -> None:
     cookies.read(b"\x82\x87\x84\x41\x01a\x60\x01b", True)
     with pytest.raises(RequestError):
         cookies.read(b"\x82\x87\x84\xbf" + b"\xbe" * 5000, True)
+
+
+def test_nothing_is_made_of_what_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = RequestReader()
+    reader.read(Encoder().encode([*GET, (b"cookie", b"c" * 3900)]), True)
+    made: list[object] = []
+    monkeypatch.setattr(request_heads, "_fields", lambda *of: made.append(of))
+    for count in range(20, 4000, 200):
+        with pytest.raises(RequestError) as found:
+            # a byte for each, of what would become megabytes
+            reader.read(b"\x82\x87\x84\xbf" + b"\xbe" * count, True)
+        assert found.value.status == 431
+    assert not made
+
+
+def test_what_trailers_do_to_the_table_ends_what_is_remembered() -> None:
+    reader, request = RequestReader(), b"\x82\x87\x84\x01\x01a"
+    reader.read(request + b"\x40\x01x\x011", True)
+    assert reader.read(request + b"\xbe", True).headers.lines == [b"host: a", b"x: 1"]
+    reader.read_trailers(b"\x40\x01y\x012")
+    # The same bytes mean another field now.
+    assert reader.read(request + b"\xbe", True).headers.lines == [b"host: a", b"y: 2"]
+
+
+@pytest.mark.parametrize("before", range(3))
+def test_the_asterisk_is_no_path_of_a_request_that_was_seen_before(before: int) -> None:
+    reader = RequestReader()
+    for _ in range(before):
+        reader.read(b"\x82\x87\x04\x02/a\x01\x01a", True)
+    with pytest.raises(StreamFault, match="asterisk"):
+        reader.read(b"\x82\x87\x04\x01*\x01\x01a", True)
 
 
 def test_trailers() -> None:

@@ -78,3 +78,12 @@ def test_what_repeats_has_the_same_fields_until_the_table_changes() -> None:
     # The same bytes mean another field now.
     assert reader.read(again, b"GET", True).headers.lines == [b"y: 2"]
     assert reader.read_trailers(encoder.encode([(b"x", b"1")])).lines == [b"x: 1"]
+
+
+def test_what_trailers_do_to_the_table_ends_what_is_remembered() -> None:
+    reader, encoder = ResponseReader(), Encoder()
+    fields = [(b":status", b"200"), (b"x", b"1")]
+    for block in (encoder.encode(fields), again := encoder.encode(fields)):
+        reader.read(block, b"GET", True)
+    reader.read_trailers(encoder.encode([(b"y", b"2")]))
+    assert reader.read(again, b"GET", True).headers.lines == [b"y: 2"]

@@ -80,7 +80,7 @@ class RequestReader:
 
     def read_trailers(self, block: bytes) -> Headers:
         """The trailers of a request (RFC 9113 section 8.1)."""
-        entries = self._reader.read(block)
+        entries = self._read_entries(block)
         shape = trailers_shape(bytes(map(kind_of, entries)))
         if shape.fault:
             raise StreamFault(f"trailers with {shape.fault}")
@@ -98,18 +98,28 @@ class RequestReader:
             return None
         path, end = read_string(block, len(before))
         fields = self._by_rest.get(block[end:])
-        return None if fields is None or PATH_FORM.fullmatch(path) is None else (fields, path)
+        if fields is None or path == b"*" or PATH_FORM.fullmatch(path) is None:
+            # Whether the asterisk may stand there is for the method to say.
+            return None
+        return fields, path
 
-    def _read(self, block: bytes) -> tuple[Fields, bytes]:
+    def _read_entries(self, block: bytes) -> list[Entry]:
+        """The fields of any block: where it changes the table, what is remembered means nothing any more."""
         reader = self._reader
-        changes = reader.changes
         entries = reader.read(block)
         if self._changes != reader.changes:
             self._changes = reader.changes
             self._whole.clear()
             self._by_rest.clear()
             self._before = b""
-        if len(entries) >= MOST_FIELDS:
+        return entries
+
+    def _read(self, block: bytes) -> tuple[Fields, bytes]:
+        reader = self._reader
+        changes = reader.changes
+        entries = self._read_entries(block)
+        if len(entries) >= MOST_FIELDS or sum(map(size_of, entries)) > self.limits.max_head + OVERHEAD:
+            # Nothing is made of it: a field of the table, repeated by a byte each time, would become megabytes.
             raise RequestError("the head is too large", status=431)
         shape = request_shape(bytes(map(kind_of, entries)))
         if shape.fault:

@@ -9,7 +9,7 @@ from txproxy.wire.headers import Headers
 from txproxy.wire.http2.faults import StreamFault
 from txproxy.wire.http2.field_blocks.block_reader import MOST_FIELDS, BlockReader
 from txproxy.wire.http2.field_blocks.block_shapes import ABSENT, response_shape, trailers_shape
-from txproxy.wire.http2.field_blocks.field_entries import kind_of, line_of, size_of
+from txproxy.wire.http2.field_blocks.field_entries import Entry, kind_of, line_of, size_of
 from txproxy.wire.message import CHUNKED, ResponseHead
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 
@@ -64,10 +64,7 @@ class ResponseReader:
     def _read(self, block: bytes) -> _Fields:
         reader = self._reader
         changes = reader.changes
-        entries = reader.read(block)
-        if self._changes != reader.changes:
-            self._changes = reader.changes
-            self._known.clear()
+        entries = self._read_entries(block)
         if len(entries) >= MOST_FIELDS or sum(map(size_of, entries)) > self.limits.max_head:
             raise ResponseError("the head is too large")
         shape = response_shape(bytes(map(kind_of, entries)))
@@ -82,9 +79,18 @@ class ResponseReader:
             self._known[block] = found
         return found
 
+    def _read_entries(self, block: bytes) -> list[Entry]:
+        """The fields of any block: where it changes the table, what is remembered means nothing any more."""
+        reader = self._reader
+        entries = reader.read(block)
+        if self._changes != reader.changes:
+            self._changes = reader.changes
+            self._known.clear()
+        return entries
+
     def read_trailers(self, block: bytes) -> Headers:
         """The trailers of a response."""
-        entries = self._reader.read(block)
+        entries = self._read_entries(block)
         shape = trailers_shape(bytes(map(kind_of, entries)))
         if shape.fault:
             raise StreamFault(f"trailers with {shape.fault}")
