@@ -9,6 +9,7 @@ from tests.runtime.listening import GET, ListeningReactor
 from txproxy.admin.proxy_view import ListenerView, Stage
 from txproxy.config import Config, ForwardListener, parse
 from txproxy.config.admin_endpoint import AdminConfig
+from txproxy.config.toml.file import load
 from txproxy.errors import ConfigError
 from txproxy.net.dns.resolver import Resolver
 from txproxy.runtime.admin_entrance import RunningView
@@ -275,3 +276,39 @@ def test_clients_of_a_configuration_before_are_seen_until_they_leave(start, reac
         client.drop()
     reactor.advance(0)
     assert ask(reactor, "/api/connections").json == {"connections": [], "complete": True}
+
+
+def post(reactor, path):
+    client = reactor.connect(9090)
+    client.send(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n".encode())
+    (answer,) = read(client.take())
+    client.drop(clean=True)
+    return answer
+
+
+def test_the_file_is_read_again_and_goes_back_to_what_it_was(reactor, start, tmp_path):
+    path = tmp_path / "edge.toml"
+    path.write_text(FILE)
+    service = start(load(str(path)))
+    path.write_text(FILE.replace("tcp:8080", "tcp:8081"))
+    assert post(reactor, "/api/reload").json == {"revision": 2, "file": str(path), "warnings": []}
+    assert reactor.ports[8081].listens and not reactor.ports[8080].listens
+    path.write_text(FILE.replace("8080", "nowhere"))
+    answer = post(reactor, "/api/reload")
+    assert answer.status == 422 and answer.json["findings"][0].startswith(f"{path}:7: listeners[0].listen: ")
+    assert post(reactor, "/api/revisions/1/apply").json["revision"] == 3
+    assert [port.number for port in service.ports] == [8080, 9090]
+    found = ask(reactor, "/api/revisions").json["revisions"]
+    assert [(one["number"], one["by"], one["runs"]) for one in found] == [
+        (1, "start", False), (2, "admin API", False), (3, "admin API, back to revision 1", True),
+    ]  # fmt: skip
+    assert '+listen = "tcp:8080"' in ask(reactor, "/api/revisions/3").json["diff"]
+    assert not service.read_again(), "the file is wrong as it was"
+    path.write_text(FILE)
+    assert service.read_again()
+    assert list(service.file.revisions)[-1].by == "SIGHUP"
+
+
+def test_where_there_is_no_file_what_options_name_is_read_again(start, reactor):
+    start(attrs.evolve(parse(FILE, "edge.toml"), source=""))
+    assert post(reactor, "/api/reload").json == {"revision": 1, "file": None, "warnings": []}

@@ -15,6 +15,7 @@ from txproxy.admin.admin_resource import AdminResource
 from txproxy.admin.admin_site import AdminSite
 from txproxy.admin.api_paths import ApiPaths, Verb
 from txproxy.admin.caching.cache_verbs import CacheVerbs
+from txproxy.admin.configuration_verbs import ConfigurationVerbs
 from txproxy.admin.connections.connection_verbs import ConnectionVerbs
 from txproxy.admin.metrics.metric_families import metrics_verb
 from txproxy.admin.pool_verbs import PoolVerbs
@@ -87,6 +88,7 @@ def verbs_of(view: ProxyView, reactor: Any) -> Iterable[Verb]:
     found = [
         *health_verbs(view),
         metrics_verb(view),
+        *ConfigurationVerbs(view).verbs(),
         *PoolVerbs(view).verbs(),
         *ConnectionVerbs(view, reactor).verbs(),
         *CacheVerbs(view, reactor).verbs(),

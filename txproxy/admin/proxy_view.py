@@ -7,8 +7,10 @@ from enum import Enum
 from typing import Protocol
 
 import attrs
+from twisted.internet.defer import Deferred
 
 from txproxy.admin.caching.warming import Way
+from txproxy.config.configuration_file import ConfigurationFile
 from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.request_counts import RequestCounts
 from txproxy.proxy.caching.shared_cache import SharedCache
@@ -62,6 +64,13 @@ class ProxyView(Protocol):
     @property
     def counts(self) -> Mapping[str, RequestCounts]:
         """What was counted of its listeners, by their names."""
+
+    @property
+    def file(self) -> ConfigurationFile:
+        """What says what runs."""
+
+    def when_taken(self) -> Deferred[None]:
+        """Fires when what was reloaded last runs, in all workers where there are several."""
 
     @property
     def clients(self) -> Sequence[tuple[str, Admitted]]:

@@ -237,9 +237,9 @@ class Config(PlainValue):
     ``bounds`` are what clients may use; ``cache`` is shared by all listeners that read requests; ``admin`` is where the
     admin API is, if anywhere; ``tracing`` is of all listeners that read requests; ``python_path`` has folders whose
     modules may be named; ``workers`` is how many processes serve it. ``source`` is the file that it was read from,
-    empty for options, and ``lines`` has the line of each of its keys; ``warnings`` are what may be a
-    mistake in it, one line each. ``opened`` is no part of the value: what was read to check it, such as lists, and
-    would take its time to be read again. Who builds what is configured empties it.
+    empty for options, ``text`` what was in that, and ``lines`` has the line of each of its keys; ``warnings`` are what
+    may be a mistake in it, one line each. ``opened`` is no part of the value: what was read to check it, such as lists,
+    and would take its time to be read again. Who builds what is configured empties it.
     """
 
     listeners: tuple[AnyListener, ...]
@@ -255,6 +255,7 @@ class Config(PlainValue):
     python_path: tuple[str, ...] = ()
     workers: int = 1
     source: str = attrs.field(default="", eq=False)
+    text: str = attrs.field(default="", eq=False, repr=False)
     lines: Mapping[Path, int] = attrs.field(factory=dict, eq=False, repr=False)
     warnings: tuple[str, ...] = attrs.field(default=(), eq=False)
     opened: list[object] = attrs.field(init=False, factory=list, eq=False, repr=False)

@@ -16,6 +16,7 @@ from txproxy.admin.api_paths import ApiPaths, Verb
 from txproxy.admin.caching.warming import Way
 from txproxy.admin.proxy_view import ListenerView, Stage
 from txproxy.config.admin_endpoint import check_place
+from txproxy.config.configuration_file import ConfigurationFile
 from txproxy.config.findings import told
 from txproxy.config.model import AnyListener, Config, ForwardListener, TcpListener
 from txproxy.errors import ConfigError
@@ -54,6 +55,13 @@ class RunningProxy(Protocol):
     @property
     def named_factories(self) -> list[tuple[str, Factory]]:
         """Those of the listeners, and of configurations before, each with the name of its listener."""
+
+    @property
+    def file(self) -> ConfigurationFile:
+        """What says what runs."""
+
+    def when_taken(self) -> Deferred[None]:
+        """Fires when what was reloaded last runs in all workers."""
 
 
 @attrs.frozen
@@ -97,6 +105,15 @@ class RunningView:
     def counts(self) -> Mapping[str, RequestCounts]:
         """See :class:`txproxy.admin.proxy_view.ProxyView`."""
         return self._running.counts.of(self._assembly.config)
+
+    @property
+    def file(self) -> ConfigurationFile:
+        """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        return self._running.file
+
+    def when_taken(self) -> Deferred[None]:
+        """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        return self._running.when_taken()
 
     @property
     def clients(self) -> Sequence[tuple[str, Admitted]]:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any, Final
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.logger import Logger
 
 from txproxy.admin.api_paths import ApiPaths
 from txproxy.admin.proxy_view import Stage
+from txproxy.config.configuration_file import ConfigurationFile
 from txproxy.config.endpoints import Bound, endpoint_text
 from txproxy.config.findings import told
 from txproxy.config.model import Config, ForwardListener
 from txproxy.config.start_lines import start_line
-from txproxy.config.toml.file import load
 from txproxy.errors import ConfigError
 from txproxy.forward.proxy_factory import ForwardProxyFactory
 from txproxy.limits.allotments import Allotments
@@ -97,14 +96,13 @@ class ProxyService(Service):
         self._reactor = reactor
         self._around = Around(reactor, resolver or Resolver(reactor), tls or {}, shared=adopted is not None)
         self._adopted = adopted
-        # Where relative names begin may be another folder by then.
-        self._file = os.path.abspath(config.source) if config.source else ""
         self.stage = Stage.STARTING
         self.counts = LiveCounts()
         self._admin = AdminEntrance(RunningView(self), reactor, serves=adopted is None)
         self._admin.prepare(config)
         self._now = self._assemble(config, None)
         config.opened.clear()
+        self.file = ConfigurationFile(config, self._take, self._read_what_has_changed)
         self._leaving = Leaving(lambda logs: logs.close_but(self._files_in_use()))
         self._timer: IDelayedCall | None = None
         # what counted for configurations before, as their clients may still do something
@@ -264,30 +262,23 @@ class ProxyService(Service):
 
     # -- reload
 
-    def read_again(self) -> bool:
-        """Let what the file says now take the place of what runs; whether it has. What is wrong is said in the log, and
-        changes nothing. Where there is none, it is what options name that is read: lists, users, certificates.
-        """
-        if not self._file:
-            self._read_what_has_changed()
-            return False
-        try:
-            config = load(self._file)
-            for warning in config.warnings:
-                _log.warn("{warning}", warning=warning)
-            self.reload(config)
-        except ConfigError as fault:
-            for line in str(fault).splitlines():
-                _log.error("{line}", line=line)
-            _log.error("{file} is not taken: the configuration that runs is kept", file=self._file)
-            return False
-        _log.info("{file} was read again, and runs", file=self._file)
-        return True
+    def read_again(self, by: str = "SIGHUP") -> bool:
+        """Let what the file says now take the place of what runs (see :class:`ConfigurationFile`); whether it has."""
+        done = self.file.read_again(by)
+        return bool(done.file) and not done.faults
 
-    def reload(self, config: Config) -> None:
+    def _take(self, config: Config, by: str) -> None:
+        self.reload(config, by)
+        _log.info("{file} was read again, and runs", file=self.file.path)
+
+    def when_taken(self) -> Deferred[None]:
+        """Fires when what was reloaded last runs: that is so."""
+        return succeed(None)
+
+    def reload(self, config: Config, by: str = "the program") -> None:
         """Let ``config`` take the place of what runs: endpoints that are in both stay open, requests that have begun
         end as they have begun, and the next ones on the same connections are under ``config``. ``ConfigError`` if it
-        cannot; then nothing has changed.
+        cannot; then nothing has changed. ``by`` says who wants it.
         """
         before = self._now
         now = self._assemble(config, before)
@@ -323,6 +314,7 @@ class ProxyService(Service):
         self._read_what_has_changed()
         # Until here, what was read to check it need not be read again.
         config.opened.clear()
+        self.file.revisions.add(by, config.text)
 
     def _read_what_has_changed(self) -> None:
         """Of what is kept, at once: that is what somebody wants who asks for a reload."""

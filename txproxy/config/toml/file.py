@@ -86,7 +86,7 @@ def parse(content: str, file: str, findings: Findings | None = None) -> Config:
     if findings.faults:
         raise ConfigError(in_file(findings.faults, file, lines))
     warnings = tuple(map(str, in_file(findings.doubts, file, lines)))
-    config = attrs.evolve(config, lines=lines, warnings=warnings)
+    config = attrs.evolve(config, text=content, lines=lines, warnings=warnings)
     config.opened.extend(findings.opened)
     return config
 

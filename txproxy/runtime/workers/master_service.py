@@ -13,11 +13,11 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from txproxy.admin.proxy_view import Stage
+from txproxy.config.configuration_file import ConfigurationFile
 from txproxy.config.endpoints import Bound
 from txproxy.config.findings import told
 from txproxy.config.model import Config
 from txproxy.config.start_lines import start_line
-from txproxy.config.toml.file import load
 from txproxy.config.worker_count import check_workers
 from txproxy.errors import ConfigError
 from txproxy.net.dns.resolver import Resolver
@@ -52,7 +52,7 @@ class MasterService(Service):
         self._reactor = reactor
         self._around = Around(reactor, Resolver(reactor))
         self._secret = os.urandom(_SECRET_SIZE)
-        self._file = os.path.abspath(config.source) if config.source else ""
+        self.file = ConfigurationFile(config, self.reload, self._have_workers_look)
         # What is made here serves nobody: it is made to find what is wrong before anything changes.
         self.counts = LiveCounts()
         self._relay = AdminRelay(reactor, lambda: self._crew.members)
@@ -225,6 +225,9 @@ class MasterService(Service):
         self._admin.check_token()
         self._crew.tell("check files")
 
+    def _have_workers_look(self) -> None:
+        self._crew.tell("read again")
+
     def _look_again(self) -> None:
         """Workers look at their files themselves."""
         self._looking = self._reactor.callLater(_CHECK_EVERY, self._look_again)
@@ -236,29 +239,17 @@ class MasterService(Service):
             log.reopen()
         self._crew.tell("reopen", None, [1, 2])
 
-    def read_again(self) -> bool:
-        """Let what the file says now take the place of what runs, in all workers; whether it is sound. What is wrong is
-        said in the log, and changes nothing. Where there is none, each of them reads what options name.
+    def read_again(self, by: str = "SIGHUP") -> bool:
+        """Let what the file says now take the place of what runs, in all workers (see :class:`ConfigurationFile`);
+        whether it is sound. Where there is none, each of them reads what options name.
         """
         self._admin.check_token()
-        if not self._file:
-            self._crew.tell("read again")
-            return False
-        try:
-            config = load(self._file)
-            for warning in config.warnings:
-                _log.warn("{warning}", warning=warning)
-            self.reload(config)
-        except ConfigError as fault:
-            for line in str(fault).splitlines():
-                _log.error("{line}", line=line)
-            _log.error("{file} is not taken: the configuration that runs is kept", file=self._file)
-            return False
-        return True
+        done = self.file.read_again(by)
+        return bool(done.file) and not done.faults
 
-    def reload(self, config: Config) -> None:
+    def reload(self, config: Config, by: str = "the program") -> None:
         """Let ``config`` take the place of what runs, in all workers. ``ConfigError`` if it is wrong; then nothing has
-        changed.
+        changed. ``by`` says who wants it.
         """
         now = self._checked(config, self._now)
         try:
@@ -277,6 +268,7 @@ class MasterService(Service):
             if factory not in now.factories:
                 factory.stop()
         self._revision += 1
+        self.file.revisions.add(by, config.text)
         shared = self._shared(config)
         self._crew.configure(shared)
         there, self._listening = self._listening, listening
@@ -329,8 +321,8 @@ class MasterService(Service):
         self._awaited.intersection_update(self._crew.numbers)
         if self._awaited:
             return
-        if self._file:
-            _log.info("{file} was read again, and runs", file=self._file)
+        if self.file.path:
+            _log.info("{file} was read again, and runs", file=self.file.path)
         waiting, self._waiting = self._waiting, []
         for taken in waiting:
             taken.callback(None)

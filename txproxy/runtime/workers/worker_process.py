@@ -113,7 +113,7 @@ class WorkerProcess:
         revision, config, _ = message.content
         self._adopt(message)
         try:
-            self._service.reload(config)
+            self._service.reload(config, "SIGHUP")
         except ConfigError as fault:
             self._channel.send("refused", (revision, str(fault)))
         except Exception:

@@ -1,0 +1,76 @@
+"""The file that says what runs, read again."""
+
+import attrs
+import pytest
+
+from txproxy.config.configuration_file import ConfigurationFile, Reloaded
+from txproxy.config.toml.file import load
+from txproxy.errors import ConfigError
+
+FILE = '[[listeners]]\nlisten = "tcp:1"\nmode = "forward"\n'
+
+
+@attrs.define
+class Program:
+    """What runs it."""
+
+    taken: list = attrs.field(factory=list)
+    looked: int = 0
+    fault: str = ""
+
+    def take(self, config, by):
+        if self.fault:
+            raise ConfigError(self.fault)
+        self.taken.append((config.text, by))
+
+    def look(self):
+        self.looked += 1
+
+
+@pytest.fixture
+def program():
+    return Program()
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "edge.toml"
+    path.write_text(FILE)
+    return path
+
+
+@pytest.fixture
+def file(path, program):
+    return ConfigurationFile(load(str(path)), program.take, program.look)
+
+
+def test_what_it_says_now_is_taken(file, path, program):
+    path.write_text(FILE + "# more\n")
+    assert file.read_again("SIGHUP") == Reloaded(str(path))
+    assert program.taken == [(FILE + "# more\n", "SIGHUP")] and not program.looked
+    assert [(one.by, one.text) for one in file.revisions] == [("start", FILE)], "who takes it says so"
+
+
+def test_what_is_wrong_is_told_and_not_taken(file, path, program):
+    path.write_text(FILE.replace("forward", "forwards"))
+    done = file.read_again("SIGHUP")
+    assert len(done.faults) == 1 and done.faults[0].startswith(f"{path}:3: listeners[0].mode: ")
+    path.unlink()
+    assert "No such file" in file.read_again("SIGHUP").faults[0]
+    path.write_text(FILE)
+    program.fault = "one\ntwo"
+    assert file.read_again("SIGHUP").faults == ("one", "two")
+    assert program.taken == []
+
+
+def test_it_goes_back_to_what_it_said_whatever_it_says_now(file, path, program):
+    path.write_text("nonsense")
+    assert file.go_back(file.revisions.find(1), "somebody") == Reloaded(str(path))
+    assert program.taken == [(FILE, "somebody")]
+
+
+def test_where_there_is_none_what_options_name_is_looked_at(path, program):
+    config = attrs.evolve(load(str(path)), source="")
+    file = ConfigurationFile(config, program.take, program.look)
+    assert file.read_again("SIGHUP") == Reloaded("")
+    assert program.looked == 1 and program.taken == []

@@ -1,0 +1,71 @@
+"""The file that says what runs: read again while it runs, and gone back to as it was."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import attrs
+from twisted.logger import Logger
+
+from txproxy.config.model import Config
+from txproxy.config.revisions import Revision, Revisions
+from txproxy.config.toml.file import load, parse
+from txproxy.errors import ConfigError
+
+_log = Logger()
+
+
+@attrs.frozen
+class Reloaded:
+    """What came of reading a configuration again: the ``file``, or empty for options; what is wrong (``faults``), where
+    nothing has changed; and ``warnings``.
+    """
+
+    file: str
+    faults: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class ConfigurationFile:
+    """That of a ``config``, which runs from now on. ``take`` lets another take its place, and is told who wants that
+    (``ConfigError`` if it cannot be: then nothing has changed); ``look`` reads again what options name, where there is
+    no file.
+    """
+
+    def __init__(self, config: Config, take: Callable[[Config, str], None], look: Callable[[], None]) -> None:
+        # Where relative names begin may be another folder by then.
+        self.path = os.path.abspath(config.source) if config.source else ""
+        self.revisions = Revisions()
+        self.revisions.add("start", config.text)
+        self._take = take
+        self._look = look
+
+    def read_again(self, by: str) -> Reloaded:
+        """Let what the file says now take the place of what runs. What is wrong is said in the log, and changes
+        nothing. Where there is none, it is what options name that is read: lists, users, certificates.
+        """
+        if not self.path:
+            self._look()
+            return Reloaded("")
+        return self._follow(lambda: load(self.path), by)
+
+    def go_back(self, revision: Revision, by: str) -> Reloaded:
+        """The same with what the file has said when a ``revision`` began."""
+        return self._follow(lambda: parse(revision.text, self.path), by)
+
+    def _follow(self, read: Callable[[], Config], by: str) -> Reloaded:
+        warnings: tuple[str, ...] = ()
+        try:
+            config = read()
+            warnings = config.warnings
+            for warning in warnings:
+                _log.warn("{warning}", warning=warning)
+            self._take(config, by)
+        except ConfigError as fault:
+            faults = tuple(str(fault).splitlines())
+            for line in faults:
+                _log.error("{line}", line=line)
+            _log.error("{file} is not taken: the configuration that runs is kept", file=self.path)
+            return Reloaded(self.path, faults, warnings)
+        return Reloaded(self.path, (), warnings)

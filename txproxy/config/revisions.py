@@ -1,0 +1,76 @@
+"""Which configurations have run, one after the other: when each began, by whom, and what it changed."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from difflib import unified_diff
+from typing import Final
+
+import attrs
+
+# So many are remembered, with their texts.
+_MOST: Final = 20
+# What is told of a text has no secrets in it, whatever they are said with.
+_SECRET: Final = re.compile(
+    r"""(\b[\w-]*(?:secret|password|sticky_key|token|authorization|api[_-]?key)[\w-]*"?\s*=\s*)("[^"]*"|'[^']*')""",
+    re.IGNORECASE,
+)
+_CREDENTIALS: Final = re.compile(r"(://)[^/@\s\"']*:[^/@\s\"']*@")
+_FILE: Final = re.compile(r"_file\b", re.IGNORECASE)
+
+
+@attrs.frozen
+class Revision:
+    """One of them: its ``number``, ``at`` which time of the day it began (seconds since the epoch), by whom, and the
+    ``text`` that it was read from; empty where there is none.
+    """
+
+    number: int
+    at: float
+    by: str
+    text: str = attrs.field(repr=False)
+
+
+class Revisions:
+    """The last ones. ``clock`` tells the time of the day."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._known: deque[Revision] = deque(maxlen=_MOST)
+
+    def __iter__(self) -> Iterator[Revision]:
+        return iter(self._known)
+
+    @property
+    def current(self) -> int:
+        """The number of the one that runs; 0 before there is one."""
+        return self._known[-1].number if self._known else 0
+
+    def add(self, by: str, text: str) -> None:
+        """Another one runs now."""
+        self._known.append(Revision(self.current + 1, self._clock(), by, text))
+
+    def find(self, number: int) -> Revision | None:
+        """The one of that number, if it is still known."""
+        return next((one for one in self._known if one.number == number), None)
+
+    def diff(self, number: int) -> str:
+        """What that one has changed of the one before it, as ``diff -u`` has it, without secrets; empty where the one
+        before is not known.
+        """
+        one, before = self.find(number), self.find(number - 1)
+        if one is None or before is None:
+            return ""
+        was, now = (_shown(text).splitlines() for text in (before.text, one.text))
+        return "\n".join(unified_diff(was, now, f"revision {before.number}", f"revision {one.number}", lineterm=""))
+
+
+def _shown(text: str) -> str:
+    def masked(match: re.Match[str]) -> str:
+        # The name of a file is none.
+        return match[0] if _FILE.search(match[1]) else f'{match[1]}"..."'
+
+    return _CREDENTIALS.sub(r"\1...@", _SECRET.sub(masked, text))
