@@ -2,7 +2,7 @@
 
 import pytest
 
-from txproxy.cli.cache_command import _shown, _size, run
+from txproxy.cli.cache_command import run
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"], []])
@@ -22,15 +22,3 @@ def test_each_verb_has_a_help_with_defaults(verb, capsys):
         run([verb, "--help"])
     out = capsys.readouterr().out
     assert ended.value.code == 0 and "--admin ENDPOINT" in out and "--json" in out
-
-
-@pytest.mark.parametrize(
-    ("count", "shown"),
-    [(0, "0"), (1023, "1023"), (1024, "1.0k"), (10240, "10k"), (1536 << 20, "1.5G"), (1 << 60, "1048576T")],
-)
-def test_sizes_are_read_easily(count, shown):
-    assert _size(count) == shown
-
-
-def test_nothing_is_shown_that_a_terminal_would_obey():
-    assert _shown("a\x1b[2J\x9bü\n") == "a\\x1b[2J\\x9bü\\n"

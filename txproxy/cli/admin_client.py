@@ -17,6 +17,7 @@ DEFAULT: Final = "unix:/run/txproxy/admin.sock"
 # For an answer, in seconds. To fetch many pages takes as long as it takes.
 _PATIENCE: Final = 60.0
 _CONNECT: Final = 10.0
+_NOBODY: Final = "what answers there is no admin endpoint"
 
 
 class AdminFault(Exception):
@@ -27,12 +28,31 @@ class AdminClient:
     """Asks at ``place``, a path or an address and a port, and shows the ``token`` if there is one."""
 
     def __init__(self, listen: str, place: str | tuple[str, int], token: bytes | None = None) -> None:
-        self._listen = listen
+        self.listen = listen
         self.place = place
         self.token = token
 
     def ask(self, method: str, path: str, body: object = None, patience: float | None = _PATIENCE) -> Any:
         """What is answered; ``AdminFault`` if that is no success, or nobody answers within so many seconds."""
+        status, data = self._answer(method, path, body, patience)
+        try:
+            answer = json.loads(data)
+        except ValueError:
+            raise AdminFault(f"{self.listen}: {_NOBODY}") from None
+        if status >= 400:
+            said = answer.get("error") if isinstance(answer, dict) else None
+            found = answer.get("findings") if isinstance(answer, dict) else None
+            raise AdminFault("\n".join([f"{self.listen}: {said or status}", *(found or ())]))
+        return answer
+
+    def text(self, path: str) -> str:
+        """What is answered that is no JSON; ``AdminFault`` as well."""
+        status, data = self._answer("GET", path, None, _PATIENCE)
+        if status >= 400:
+            raise AdminFault(f"{self.listen}: {status}")
+        return data.decode("utf-8", "replace")
+
+    def _answer(self, method: str, path: str, body: object, patience: float | None) -> tuple[int, bytes]:
         fields = {} if self.token is None else {"Authorization": f"Bearer {self.token.decode('ascii')}"}
         data = None
         if body is not None:
@@ -43,19 +63,15 @@ class AdminClient:
             connection.sock.settimeout(patience)
             connection.request(method, path, data, fields)
             response = connection.getresponse()
-            status, answer = response.status, json.loads(response.read())
+            return response.status, response.read()
         except TimeoutError:
-            raise AdminFault(f"{self._listen}: no answer in time") from None
+            raise AdminFault(f"{self.listen}: no answer in time") from None
         except OSError as fault:
-            raise AdminFault(f"{self._listen}: {fault.strerror or fault}; is a proxy running with --admin?") from None
+            raise AdminFault(f"{self.listen}: {fault.strerror or fault}; is a proxy running with --admin?") from None
         except (HTTPException, ValueError):
-            raise AdminFault(f"{self._listen}: what answers there is no admin endpoint") from None
+            raise AdminFault(f"{self.listen}: {_NOBODY}") from None
         finally:
             connection.close()
-        if status >= 400:
-            said = answer.get("error") if isinstance(answer, dict) else None
-            raise AdminFault(f"{self._listen}: {said or status}")
-        return answer
 
 
 class _Connection(HTTPConnection):

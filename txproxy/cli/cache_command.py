@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Final
 from urllib.parse import urlencode
 
-from txproxy.cli.admin_client import DEFAULT, AdminClient, AdminFault, add_arguments, client_of
-from txproxy.cli.arguments import Parser, wrong_call
-from txproxy.components.values import hint
-from txproxy.errors import ConfigError, masked
+from txproxy.cli.admin_client import DEFAULT, AdminClient
+from txproxy.cli.printing import print_json, print_table, printable, size
+from txproxy.cli.verb_command import CommandVerb, add_nothing, run_verb
+from txproxy.errors import ConfigError
 
-_Add: TypeAlias = "Callable[[ArgumentParser], None]"
-_Act: TypeAlias = "Callable[[AdminClient, Namespace], int]"
-
-_UNITS: Final = ("", "k", "M", "G", "T")
 # So many pages at once are asked for: the admin API takes no more.
 _MOST_WARMED: Final = 1000
 
@@ -40,35 +35,12 @@ Example: txproxy cache purge --prefix http://shop.example/images/ --config proxy
 
 def run(arguments: Sequence[str]) -> int:
     """Do it; gives the exit status."""
-    verb = arguments[0] if arguments else ""
-    if verb in ("--help", "-h"):
-        sys.stdout.write(_USAGE)
-        return 0
-    if verb not in _VERBS:
-        what = f"{verb!r} is no verb{hint(verb, tuple(_VERBS))}" if verb else "a verb is needed"
-        return wrong_call("cache", f"{what}; accepted: {', '.join(_VERBS)}")
-    add, act, about = _VERBS[verb]
-    name = f"cache {verb}"
-    parser = Parser(f"txproxy {name}", description=about, allow_abbrev=False)
-    add(parser)
-    add_arguments(parser)
-    try:
-        given = parser.parse_intermixed_args(arguments[1:])
-        return act(client_of(given), given)
-    except ConfigError as fault:
-        return wrong_call("cache", f"{fault}; txproxy {name} --help lists what is accepted")
-    except AdminFault as fault:
-        sys.stderr.write(f"txproxy cache: {masked(str(fault))}\n")
-        return 1
+    return run_verb("cache", _VERBS, _USAGE, arguments)
 
 
 def _add_list(parser: ArgumentParser) -> None:
     parser.add_argument("prefix", metavar="PREFIX", nargs="?", help="of URLs [default: all]")
     parser.add_argument("--limit", metavar="N", default="100", help="so many at most, up to 10000 [default: 100]")
-
-
-def _add_nothing(parser: ArgumentParser) -> None:
-    """It takes nothing more."""
 
 
 def _add_purge(parser: ArgumentParser) -> None:
@@ -102,12 +74,12 @@ def _list(client: AdminClient, given: Namespace) -> int:
     query = {"limit": given.limit} | ({"prefix": given.prefix} if given.prefix is not None else {})
     found = client.ask("GET", f"/api/cache/entries?{urlencode(query)}")
     if given.json:
-        return _printed(found)
+        return print_json(found)
     rows = [
-        (one["status"], _size(one["bytes"]), one["age"], one["ttl"], "+".join(one["in"]), one["url"])
+        (one["status"], size(one["bytes"]), one["age"], one["ttl"], "+".join(one["in"]), one["url"])
         for one in found["entries"]
     ]
-    _table(("STATUS", "SIZE", "AGE", "TTL", "IN", "URL"), rows)
+    print_table(("STATUS", "SIZE", "AGE", "TTL", "IN", "URL"), rows)
     if not found["complete"]:
         sys.stderr.write("there is more; --limit and PREFIX say of what\n")
     return 0
@@ -116,11 +88,11 @@ def _list(client: AdminClient, given: Namespace) -> int:
 def _stats(client: AdminClient, given: Namespace) -> int:
     found = client.ask("GET", "/api/cache")
     if given.json:
-        return _printed(found)
+        return print_json(found)
     for name in ("memory", "disk"):
         tier = found.get(name)
         if tier is not None:
-            share = f"{_size(tier['bytes'])} of {_size(tier['most_bytes'])}"
+            share = f"{size(tier['bytes'])} of {size(tier['most_bytes'])}"
             objects = f", {tier['objects']} objects" if "objects" in tier else ""
             more = f", {tier['evictions']} evicted" if "evictions" in tier else ""
             print(f"{name}: {share}{objects}, {tier['hits']} hits{more}")
@@ -138,11 +110,10 @@ def _purge(client: AdminClient, given: Namespace) -> int:
         raise ConfigError("nothing is to be purged", "accepted are URLs, --prefix, --host, --tag, --group, --all")
     answers = [client.ask("POST", "/api/cache/purge", {**one, "soft": given.soft}) for one in wanted]
     if given.json:
-        return _printed(answers)
+        return print_json(answers)
     for one in wanted:
-        print(
-            f"purged: {' '.join(name if value is True else f'{name} {_shown(value)}' for name, value in one.items())}"
-        )
+        words = (name if value is True else f"{name} {printable(value)}" for name, value in one.items())
+        print(f"purged: {' '.join(words)}")
     return 0
 
 
@@ -156,9 +127,9 @@ def _warm(client: AdminClient, given: Namespace) -> int:
         part = {"urls": urls[start : start + _MOST_WARMED], **more}
         found += client.ask("POST", "/api/cache/warm", part, patience=None)["warmed"]
     if given.json:
-        _printed({"warmed": found})
+        print_json({"warmed": found})
     else:
-        _table(("STATUS", "CACHE", "URL"), [(one["status"], _became(one), one["url"]) for one in found])
+        print_table(("STATUS", "CACHE", "URL"), [(one["status"], _became(one), one["url"]) for one in found])
     return 1 if any("error" in one for one in found) else 0
 
 
@@ -179,38 +150,9 @@ def _lines(file: str | None) -> list[str]:
         raise ConfigError(f"--from {file}: {why}", "accepted is a file with one URL a line") from None
 
 
-# -- how it is shown
-
-
-def _printed(found: object) -> int:
-    print(json.dumps(found, indent=2))
-    return 0
-
-
-def _size(count: int) -> str:
-    size, unit = float(count), 0
-    while size >= 1024 and unit < len(_UNITS) - 1:
-        size, unit = size / 1024, unit + 1
-    return f"{size:.1f}{_UNITS[unit]}" if unit and size < 10 else f"{size:.0f}{_UNITS[unit]}"
-
-
-def _shown(value: object) -> str:
-    """Nothing that a terminal would obey."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in str(value))
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Columns, of which the last is as long as it is."""
-    lines = [head, *([_shown(cell) for cell in row] for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head) - 1)]
-    for line in lines:
-        cells = [cell.ljust(width) for cell, width in zip(line, [*widths, 0], strict=True)]
-        print("  ".join(cells).rstrip())
-
-
-_VERBS: Final[dict[str, tuple[_Add, _Act, str]]] = {
-    "list": (_add_list, _list, "What is stored."),
-    "stats": (_add_nothing, _stats, "How much is stored, and how often it was used."),
-    "purge": (_add_purge, _purge, "Use no more of what is stored."),
-    "warm": (_add_warm, _warm, "Fetch what clients will ask for."),
+_VERBS: Final = {
+    "list": CommandVerb(_add_list, _list, "What is stored."),
+    "stats": CommandVerb(add_nothing, _stats, "How much is stored, and how often it was used."),
+    "purge": CommandVerb(_add_purge, _purge, "Use no more of what is stored."),
+    "warm": CommandVerb(_add_warm, _warm, "Fetch what clients will ask for."),
 }

@@ -27,6 +27,8 @@ Usage: txproxy forward [options]    on the clients' side: absolute-URI requests 
                                     what would be done with a request, and why
        txproxy cache list|stats|purge|warm [options]
                                     what a running proxy has stored, by its admin endpoint
+       txproxy ctl VERB [options]   what a running proxy has at work, and changes of that, by its admin endpoint
+       txproxy top [--once]         what a running proxy does, live
        txproxy demo                 three small upstreams, a reverse and a forward proxy, to try
        txproxy --version
 
@@ -186,10 +188,24 @@ def _cache(arguments: Sequence[str]) -> int:
     return run(arguments)
 
 
+def _ctl(arguments: Sequence[str]) -> int:
+    from txproxy.cli.ctl_command import run
+
+    return run(arguments)
+
+
+def _top(arguments: Sequence[str]) -> int:
+    from txproxy.cli.top_command import run
+
+    return run(arguments)
+
+
 _COMMANDS: Final[dict[str, Callable[[Sequence[str]], int]]] = {
     "check": _check,
     "import": _import,
     "explain": _explain,
     "cache": _cache,
+    "ctl": _ctl,
+    "top": _top,
     "demo": _demo,
 }
