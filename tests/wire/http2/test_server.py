@@ -305,6 +305,20 @@ def test_floods_end_the_connection(name: str, data: bytes) -> None:
     assert goaways(session.take_output())[-1][1] == ENHANCE_YOUR_CALM
 
 
+def test_updates_for_each_frame_of_a_long_body_are_no_flood() -> None:
+    # They come all at once, as from a client that has read nothing for a while.
+    session = begun()
+    session.receive(frames.window_update(0, 1 << 30))
+    stream, _ = only(session, head(1))
+    session.receive(frames.window_update(1, 1 << 30))
+    session.send_head(stream, ResponseHead(200, Headers.from_lines([]), b""))
+    count = 1500
+    for _ in range(count):
+        session.send_body(stream, b"x" * 16384)
+    session.receive(frames.window_update(0, 16384) * count + frames.window_update(1, 16384) * count)
+    assert session.fault is None
+
+
 @pytest.mark.parametrize("provoked", [False, True])
 def test_resets_cost_however_slowly_they_come(provoked: bool) -> None:
     # Each exchange is over before the next request comes, as it is where an upstream is cancelled at once.

@@ -21,21 +21,39 @@ FRAME: Final = 1
 # What an exchange that was completed earns, and each frame of a body that went out.
 ANSWERED: Final = 20
 SENT: Final = 2
+# So many updates of windows each such frame lets come for nothing, whenever they come: who takes what we send has to
+# say so, and may say so of many frames at once, of each for its stream and the connection, and of parts. Envoy lets as
+# many.
+UPDATES: Final = 10
 
 
 class FloodAllowance:
     """What one peer has left."""
 
-    __slots__ = ("left",)
+    __slots__ = ("left", "updates")
 
     def __init__(self) -> None:
         self.left = MOST
+        # how many more updates of windows what was sent is good for
+        self.updates = 0
 
     def spend(self, cost: int) -> None:
         """Take ``cost``; a ``ConnectionFault`` if that is more than there is."""
         self.left -= cost
         if self.left < 0:
             raise ConnectionFault("more frames that are of no use than are taken", ENHANCE_YOUR_CALM)
+
+    def frame_sent(self) -> None:
+        """One of a body has gone out."""
+        self.updates += UPDATES
+        self.left = min(MOST, self.left + SENT)
+
+    def window_updated(self) -> None:
+        """A window grows; as above where nothing has gone out that could be the reason."""
+        if self.updates:
+            self.updates -= 1
+        else:
+            self.spend(FRAME)
 
     def earn(self, gain: int) -> None:
         """Give back ``gain``."""

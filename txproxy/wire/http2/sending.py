@@ -10,7 +10,7 @@ from typing import Final
 
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.faults import FLOW_CONTROL_ERROR, ConnectionFault
-from txproxy.wire.http2.flood_allowance import SENT, FloodAllowance
+from txproxy.wire.http2.flood_allowance import FloodAllowance
 from txproxy.wire.http2.frames import DATA, END_HEADERS, END_STREAM, HEADERS, pack_header
 from txproxy.wire.http2.stream import Stream, StreamState
 
@@ -115,7 +115,7 @@ class Sending:
         self.window -= size
         stream.send_window -= size
         self.out += frames.header(size, DATA, END_STREAM if ended else 0, stream.id), data
-        self._allowance.earn(SENT)
+        self._allowance.frame_sent()
         if ended:
             stream.we_end()
 

@@ -277,7 +277,7 @@ class Session:
 
     def _window_update(self, number: int, flags: int, payload: bytes) -> None:
         size = frames.read_number(payload) & frames.LARGEST_WINDOW
-        self.allowance.spend(FRAME)
+        self.allowance.window_updated()
         if not number:
             if not size:
                 raise ConnectionFault("a window that grows by nothing")

@@ -148,6 +148,18 @@ def test_time_gives_back_what_resets_have_cost(world):
     assert not client.goaways
 
 
+def test_time_gives_it_back_however_often_something_is_read(world):
+    client = world.client()
+    client.ask()
+    connection, ping = client.connection, frames.ping(b"12345678")
+    connection.send(ping * 1500)
+    for _ in range(1000):
+        for half in ping[:8], ping[8:]:
+            connection.send(half)
+            world.proxy.clock.advance(0.004)
+    assert not goaways(connection.take())
+
+
 def test_a_login_by_connection_is_for_http1(world):
     client = world.client()
     stream = client.ask(*GET, (b"authorization", b"Negotiate YII="))

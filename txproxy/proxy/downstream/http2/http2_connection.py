@@ -36,6 +36,8 @@ from txproxy.wire.message import RequestHead
 
 # Below this what time has given back of the allowance is asked for.
 _LOW: Final = MOST // 2
+# The time between two reads may be good for less than 1 of it, which would be nothing.
+_WHOLE_TIME: Final = 1.0
 # There are no more numbers of streams than 2**31: with so many left it is time for another connection.
 _LAST_NUMBER: Final = (1 << 31) - (1 << 20)
 _VERSION: Final = 2
@@ -108,8 +110,10 @@ class Http2Protocol:
         session = self.session
         if session.allowance.left < _LOW:
             now = self.services.seconds()
-            session.allowance.seconds_passed(now - self._seen_at)
-            self._seen_at = now
+            passed = now - self._seen_at
+            if passed >= _WHOLE_TIME:
+                session.allowance.seconds_passed(passed)
+                self._seen_at = now
         self._handle(session.receive(data))
         fault = session.fault
         if fault is not None:
