@@ -15,7 +15,7 @@ from txproxy.forward.parents.parent_checks import ParentChecks
 from txproxy.forward.policy import ForwardPolicy
 from txproxy.forward.policy_parts import PolicyParts
 from txproxy.net.dns.resolver import Resolver
-from txproxy.proxy.downstream.negotiate import HTTP, SOCKS5, Beginning, Speaking, protocol_class, spoken
+from txproxy.proxy.downstream.negotiate import HTTP, SOCKS5, Beginning, Speaking, http_kind, protocol_class, spoken
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.services import Observer
@@ -29,8 +29,11 @@ class ForwardProxyFactory(ProxyFactory):
     ``protocols``: what clients may speak, ``http`` and ``socks5``; the first byte tells. With ``https`` beside them and
     a ``tls_context`` (or a function that gives one), TLS is known by its first byte as well, and either may be spoken
     inside it. :meth:`speaking` is for listeners with a protocol of their own. ``resolver`` may be shared with others.
-    ``parts`` are the live objects of the policy, where some are there already.
+    ``parts`` are the live objects of the policy, where some are there already. For ``http2`` and ``h2c`` see
+    :class:`txproxy.ProxyFactory`.
     """
+
+    proxied = True
 
     def __init__(
         self,
@@ -43,6 +46,8 @@ class ForwardProxyFactory(ProxyFactory):
         tls_context: SSL.Context | Callable[[], SSL.Context] | None = None,
         resolver: Resolver | None = None,
         middleware: Iterable[Any] = (),
+        http2: bool = False,
+        h2c: bool = False,
         reactor: Any = None,
         parts: PolicyParts | None = None,
     ) -> None:
@@ -64,6 +69,8 @@ class ForwardProxyFactory(ProxyFactory):
                 resolver=resolver,
                 middleware=middleware,
                 audit=policy.audit,
+                http2=http2,
+                h2c=h2c,
                 reactor=reactor,
             )
         except ConfigError:
@@ -84,7 +91,8 @@ class ForwardProxyFactory(ProxyFactory):
 
     def build(self, addr: Any, scheme: str) -> Beginning | None:
         """A protocol for a client that may speak any of the protocols, inside TLS if the ``scheme`` is ``https``."""
-        return self.build_as(self._kind, addr, scheme)
+        kind = self._kind if self.protocols != {HTTP} else http_kind(self, scheme)
+        return self.build_as(kind, addr, scheme)
 
     def speaking(self, protocol: str) -> Speaking:
         """For a listener that speaks one ``protocol`` alone: ``http`` or ``socks5``."""

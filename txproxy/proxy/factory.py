@@ -47,6 +47,8 @@ class ProxyFactory:
     protocols: frozenset[str] = frozenset({"http"})
     tls_context: SSL.Context | Callable[[], SSL.Context] | None = None
     login: Callable[[bytes, bytes, RequestContext], Any] | None = None
+    # See txproxy.proxy.downstream.serving.ServingFactory.
+    proxied = False
 
     def __init__(
         self,

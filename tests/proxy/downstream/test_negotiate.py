@@ -378,7 +378,7 @@ def test_alpn_says_what_is_spoken(tmp_path, offered, spoken_then):
 
 
 @pytest.mark.parametrize(("h2c", "said", "answer"), [
-    (True, PREFACE + frames.settings([]), b"\x00\x00\x18\x04"),
+    (True, PREFACE + frames.settings([]), b"\x00\x00\x1e\x04"),
     (True, b"POST http://a/ HTTP/1.1\r\n\r\n", b"HTTP/1.1 400"),
     (True, b"PRI ORITY\r\n\r\n", b"HTTP/1.1 400"),
     (False, PREFACE, b"HTTP/1.1 400"),

@@ -219,7 +219,7 @@ def test_extended_connect_is_taken_where_it_is_spoken() -> None:
     fields = [(b":method", b"CONNECT"), (b":protocol", b"websocket"), *GET[1:]]
     session = begun(connect_protocol=True)
     stream, request = only(session, head(1, *fields, ended=False))
-    assert request.method == b"CONNECT" and session.asked_protocol() == b"websocket" and stream.expected == CHUNKED
+    assert request.method == b"CONNECT" and stream.protocol == b"websocket" and stream.expected == CHUNKED
     _, reset = only(begun(), head(1, *fields, ended=False))
     assert type(reset) is StreamReset
 

@@ -72,7 +72,7 @@ class Refusing:
         self.admission = factory.admission
         self.first_limit, self.rest_limit = factory.first_limit, factory.rest_limit
         self.protocols, self.tls_context, self.login = factory.protocols, factory.tls_context, factory.login
-        self.http2, self.h2c = factory.http2, factory.h2c
+        self.http2, self.h2c, self.proxied = factory.http2, factory.h2c, factory.proxied
 
     def handle(self, head: RequestHead, context: RequestContext) -> Decision:
         """What becomes of each request."""

@@ -277,15 +277,17 @@ class Speaking:
 
     def __init__(self, factory: Any, protocol: str) -> None:
         self._factory = factory
-        self._kind = protocol_class(spoken((protocol,), None))
+        self._protocols = spoken((protocol,), None)
 
     def buildProtocol(self, addr: Any) -> Any:
         """A protocol for a new client."""
-        return self._factory.build_as(self._kind, addr, self._factory.scheme)
+        return self.build(addr, self._factory.scheme)
 
     def build(self, addr: Any, scheme: str) -> Any:
         """The same for a client inside TLS."""
-        return self._factory.build_as(self._kind, addr, scheme)
+        # Whoever finds out which version it is knows no other protocol here than HTTP.
+        kind = protocol_class(self._protocols)
+        return self._factory.build_as(kind, addr, scheme)
 
     def doStart(self) -> None:
         """The listener has begun."""

@@ -43,6 +43,8 @@ class ServingFactory(Protocol):
     # whether clients may speak HTTP/2: where they have agreed on it by ALPN, and in the plain without being asked
     http2: bool
     h2c: bool
+    # whether they ask it for what is elsewhere, and name that
+    proxied: bool
 
 
 class ServedBy:

@@ -146,6 +146,8 @@ class ServerSession(Session):
             head = fault
         else:
             stream.method = head.method
+            if self._heads.protocol:
+                stream.protocol = self._heads.protocol
             stream.expected = head.body
             index = head.headers.index
             if b"priority" in index:
@@ -169,10 +171,6 @@ class ServerSession(Session):
             raise ConnectionFault("a stream of a client's with an even number")
         else:
             self._check_gone(number)
-
-    def asked_protocol(self) -> bytes:
-        """What the request that was read last asks for by extended CONNECT, or nothing."""
-        return self._heads.protocol
 
     def _read_lost(self, block: bytes) -> None:
         with suppress(StreamFault, ExchangeError):

@@ -31,6 +31,8 @@ class Stream:
     owner: Any = None
     # of the request on it
     method = b""
+    # what it asks for by extended CONNECT (RFC 8441), or nothing
+    protocol = b""
     # whether the head has come after which a body may
     headed = False
     # how much of a body is to come, less than 0 where nobody has said; and how much has

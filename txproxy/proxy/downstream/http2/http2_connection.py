@@ -20,9 +20,11 @@ from txproxy.net.deadlines import NEVER
 from txproxy.net.transports.any_transports import half_close, set_tcp_options
 from txproxy.net.transports.unread import unread_function
 from txproxy.proxy.downstream.client_states import ClientState, following
+from txproxy.proxy.downstream.http2.asked_request import asked_request
 from txproxy.proxy.downstream.http2.connection_output import ConnectionOutput
 from txproxy.proxy.downstream.http2.request_stream import RequestStream
 from txproxy.proxy.downstream.http2.stream_body import StreamBody
+from txproxy.proxy.downstream.http2.stream_tunnel import StreamTunnel
 from txproxy.proxy.downstream.serving import ServedBy, ServingFactory, follow
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.minimum_rate import ResponseRate
@@ -40,8 +42,8 @@ _LOW: Final = MOST // 2
 _WHOLE_TIME: Final = 1.0
 # There are no more numbers of streams than 2**31: with so many left it is time for another connection.
 _LAST_NUMBER: Final = (1 << 31) - (1 << 20)
-_VERSION: Final = 2
-_NO_FIELDS: Final = Headers.parsed([])
+# For logs, of what cannot be read as a request.
+_UNREAD: Final = RequestHead(b"", b"", Headers.parsed([]), minor=2)
 # A look-up in an Enum class costs on each event.
 _OPEN: Final = ClientState.OPEN
 _CLOSED: Final = ClientState.CLOSED
@@ -66,7 +68,7 @@ class Http2Protocol:
         self.state = ClientState.WAITING
         # See txproxy.proxy.downstream.serving.Client.
         self.served_by: ServedBy | None = None
-        self.session = ServerSession(services.wire_limits, make_stream=RequestStream)
+        self.session = ServerSession(services.wire_limits, connect_protocol=True, make_stream=RequestStream)
         # whether events are being handled, after which all that they have led to is written
         self._busy = False
         # bodies of which something has come, or is wanted
@@ -167,15 +169,17 @@ class Http2Protocol:
             # Such a login is one of a connection: in HTTP/1 the client has one of its own.
             self._require_http1(stream)
             return
-        if head.scheme == self.connection.peer_scheme.encode("ascii"):
-            # What HTTP/1 has in origin form: whoever is asked is meant.
-            head.scheme = None
+        try:
+            head = asked_request(head, stream.protocol, self.connection, self.factory.proxied)
+        except RequestError as fault:
+            self._refuse(stream, fault, head)
+            return
         self._prepare()
-        context = RequestContext(self.connection)
-        exchange = Exchange(self.services, stream, head, context)
-        if head.body:
+        if stream.method == b"CONNECT":
+            stream.tunnel = StreamTunnel(stream)
+        elif head.body:
             stream.body = StreamBody(stream)
-        stream.exchange = exchange
+        stream.exchange = exchange = Exchange(self.services, stream, head, RequestContext(self.connection))
         exchange.start(self.factory.handle)
 
     def _prepare(self) -> None:
@@ -191,16 +195,14 @@ class Http2Protocol:
         self.session.reset(stream, HTTP_1_1_REQUIRED)
         stream.leave()
 
-    def _refuse(self, stream: Any, fault: Any) -> None:
+    def _refuse(self, stream: Any, fault: Any, head: RequestHead = _UNREAD) -> None:
         """Answer what could not be read as a request, if it can be answered."""
         stream.client = self
         if not isinstance(fault, RequestError):
             stream.came(fault)
             return
         self._prepare()
-        head = RequestHead(b"", b"", _NO_FIELDS, minor=_VERSION)
-        exchange = Exchange(self.services, stream, head, RequestContext(self.connection))
-        stream.exchange = exchange
+        stream.exchange = exchange = Exchange(self.services, stream, head, RequestContext(self.connection))
         exchange.refuse_unread(fault)
 
     def say_fault(self, detail: str) -> None:
@@ -349,7 +351,7 @@ class Http2Protocol:
     def exchanges(self) -> list[Exchange]:
         """See :class:`txproxy.proxy.downstream.admission.Admitted`."""
         streams: Any = self.session.streams.values()
-        return [stream.exchange for stream in streams if stream.client is not None and stream.exchange is not None]
+        return [one for stream in streams for one in stream.exchanges()]
 
     def _lose_streams(self) -> None:
         streams: Any = [*self.session.streams.values()]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from txproxy.errors import ExchangeError, RequestError
+from txproxy.errors import ExchangeError, RequestError, ResponseError
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.streams import RawConnection
+from txproxy.proxy.downstream.client_tunnel import exchanges_of
 from txproxy.proxy.downstream.http2.stalled_response import StalledResponse
 from txproxy.proxy.downstream.http2.stream_body import StreamBody
+from txproxy.proxy.downstream.http2.stream_tunnel import StreamTunnel
 from txproxy.proxy.exchanges.exchange import Exchange
+from txproxy.wire.extended_connect import established, is_accepted
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2.events import ALL_SENT, WRITABLE, StreamReset
 from txproxy.wire.http2.faults import INTERNAL_ERROR
@@ -19,6 +22,8 @@ from txproxy.wire.message import ResponseHead
 # So much of a response may wait for its windows before the upstream has to wait with the rest.
 _MOST_WAITING: Final = 65536
 _CLOSED: Final = StreamState.CLOSED
+# RFC 8441 section 5: any success would say that the tunnel stands.
+_NO_TUNNEL: Final = ResponseHead(502, Headers([(b"Content-Length", b"0")]))
 
 
 class RequestStream(Stream):
@@ -32,6 +37,8 @@ class RequestStream(Stream):
     exchange: Exchange | None = None
     # of the request, if it has one
     body: StreamBody | None = None
+    # in place of it, where a tunnel is asked for
+    tunnel: StreamTunnel | None = None
     # what waits for the client to take it, if anything does
     stalled: StalledResponse | None = None
 
@@ -42,7 +49,8 @@ class RequestStream(Stream):
         if what is WRITABLE:
             self._resume()
         elif what is ALL_SENT:
-            self.leave()
+            if self.tunnel is None or self.tunnel.closing:
+                self.leave()
         elif type(what) is StreamReset:
             self._reset(what)
         elif isinstance(what, ExchangeError):
@@ -51,6 +59,8 @@ class RequestStream(Stream):
                 exchange.request_failed(what)
         elif self.body is not None:
             self.body.came(what)
+        elif self.tunnel is not None:
+            self.tunnel.came(what)
         elif type(what) is bytes:
             # Nobody wants it.
             self.client.session.consume(self, len(what))
@@ -81,7 +91,13 @@ class RequestStream(Stream):
     def _forget(self) -> None:
         if self.body is not None:
             self.body.forget()
+        if self.tunnel is not None:
+            self.tunnel.lost()
         self._go_on()
+
+    def exchanges(self) -> list[Exchange]:
+        """What is at work on it, or has become a tunnel: one, if any."""
+        return exchanges_of(self.exchange, self.tunnel.tunnel if self.tunnel is not None else None)
 
     # -- the request
 
@@ -108,11 +124,15 @@ class RequestStream(Stream):
 
     def send_head(self, response: ResponseHead) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
+        if self.tunnel is not None and 200 <= response.status < 300:
+            response = _NO_TUNNEL
         self.client.session.send_head(self, response, self._is_bodiless(response))
 
     def send_whole(self, response: ResponseHead, body: bytes) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
         client = self.client
+        if self.tunnel is not None and 200 <= response.status < 300:
+            response, body = _NO_TUNNEL, b""
         client.session.send_whole(self, response, b"" if self.method == b"HEAD" else body)
         client.want_out()
 
@@ -121,7 +141,7 @@ class RequestStream(Stream):
         self.client.session.send_body(self, data)
         if self.waiting > _MOST_WAITING:
             if self.stalled is None:
-                self._wait()
+                self.wait_for_windows()
                 if self.exchange is not None:
                     self.exchange.pause_response()
         elif not self.waiting and self.stalled is not None:
@@ -172,15 +192,25 @@ class RequestStream(Stream):
 
     def switch(self, response: ResponseHead | None, upstream: RawConnection) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
-        raise NotImplementedError
+        exchange, self.exchange = self.exchange, None
+        client, tunnel = self.client, self.tunnel
+        assert exchange is not None and tunnel is not None
+        if response is not None and not is_accepted(exchange.request, response):
+            upstream.close()
+            exchange.tunnel_refused(ResponseError("another key was accepted than was sent"))
+            client.session.send_whole(self, _NO_TUNNEL, b"")
+            self.leave()
+        else:
+            client.session.send_head(self, established(response))
+            tunnel.begin(exchange, upstream, asked_for=response is None)
+        client.want_out()
 
     def exchange_done(self) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
         self.exchange = None
         if self.may_send and self.ending is not None:
             # Its end waits for a window: only what has gone out is over.
-            if self.stalled is None:
-                self._wait()
+            self.wait_for_windows()
         else:
             self.leave()
             self.client.want_out()
@@ -193,8 +223,10 @@ class RequestStream(Stream):
 
     # -- a client that is slow to take it
 
-    def _wait(self) -> None:
-        self.stalled = StalledResponse(self)
+    def wait_for_windows(self) -> None:
+        """What there is waits for the client to take it."""
+        if self.stalled is None:
+            self.stalled = StalledResponse(self)
 
     def _go_on(self) -> None:
         stalled, self.stalled = self.stalled, None
@@ -202,6 +234,8 @@ class RequestStream(Stream):
             stalled.forget()
 
     def _resume(self) -> None:
+        if self.tunnel is not None:
+            self.tunnel.writable()
         if self.stalled is not None:
             self._go_on()
             if self.exchange is not None:

@@ -1,0 +1,41 @@
+"""WebSockets over HTTP/2, as HTTP/1 asks for them."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+
+from txproxy.wire.extended_connect import as_upgrade, established, is_accepted
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import CHUNKED, RequestHead, ResponseHead
+
+HEAD = RequestHead(
+    b"CONNECT", b"/chat", Headers.parsed([b"host: a", b"sec-websocket-version: 13", b"sec-websocket-key: mine"]),
+    b"a", b"https", CHUNKED, 2,
+)  # fmt: skip
+
+
+def test_it_is_a_get_that_asks_for_an_upgrade() -> None:
+    head = as_upgrade(HEAD)
+    assert (head.method, head.path, head.authority, head.scheme, head.body, head.minor) == (
+        b"GET", b"/chat", b"a", b"https", 0, 2,
+    )  # fmt: skip
+    assert head.upgrade == b"websocket" and head.headers.index[b"sec-websocket-version"] == b"13"
+    key = head.headers.index[b"sec-websocket-key"]
+    assert len(b64decode(key)) == 16 and key != as_upgrade(HEAD).headers.index[b"sec-websocket-key"]
+
+
+def test_what_is_accepted_belongs_to_the_key() -> None:
+    # RFC 6455 1.3
+    request = RequestHead(b"GET", b"/", Headers.parsed([b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="]))
+    for value, accepted in ((b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", True), (b"s3pPLMBiTxaQ9kYGzzhZRbK+xOO=", False)):
+        response = ResponseHead(101, Headers([(b"Sec-WebSocket-Accept", value)]))
+        assert is_accepted(request, response) is accepted
+    assert not is_accepted(request, ResponseHead(101, Headers()))
+
+
+def test_what_says_that_it_stands_is_a_success_with_what_is_left_to_say() -> None:
+    response = established(
+        ResponseHead(101, Headers([(b"Sec-WebSocket-Protocol", b"chat"), (b"Sec-WebSocket-Accept", b"x")]))
+    )
+    assert response.status == 200 and response.headers.lines == [b"Sec-WebSocket-Protocol: chat"]
+    assert established(None).status == 200 and not established(None).headers.lines
