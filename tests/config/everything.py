@@ -106,6 +106,9 @@ ipv6_prefix = 56
 max_header_size = "32k"
 max_target_size = "4k"
 max_fields = 50
+max_concurrent_streams = 50
+stream_window = "2M"
+connection_window = "8M"
 max_body_size = "20M"
 min_body_rate = "1k"
 keep_per_address = 8
@@ -152,6 +155,8 @@ listen = ["tcp:8080", "unix:web.sock"]
 tls_listen = "tcp:8443"
 certificates = ["pair.pem", { cert = "pair.pem", key = "pair.pem" }]
 tls = { min_version = "1.3", ciphers = "HIGH", client_ca = "ca.pem", client_auth = "optional", client_depth = 2 }
+http2 = true
+h2c = true
 proxy_protocol = true
 trusted_proxies = ["127.0.0.1", "unix:"]
 tolerate = ["bare-lf"]
@@ -176,6 +181,8 @@ listen = "tcp:3128"
 tls_listen = "tcp:3129"
 certificates = "pair.pem"
 protocols = ["http", "socks5"]
+http2 = true
+h2c = true
 allow_clients = ["127.0.0.0/8", "unix:"]
 allow_ports = [80, "443", "8000-8999"]
 allow_destinations = ["10.1.0.0/16", "intranet.example"]

@@ -145,7 +145,7 @@ def test_the_reference_has_each_option_of_a_mode_and_no_other(options):
     section = re.split(r"\n(\w+)\n-+\n", page)
     sections = dict(zip(section[1::2], section[2::2], strict=True))
     shared = "" if options is RunOptions else sections["Shared"]
-    documented = set(re.findall(r"^``--([a-z-]+)", shared + sections[options.name.capitalize()], re.M))
+    documented = set(re.findall(r"^``--([a-z0-9-]+)", shared + sections[options.name.capitalize()], re.M))
     made: usage.Options = options()
     real = {name.rstrip("=") for name in made.longOpt} - {"help", "version"}
     assert documented == real

@@ -22,6 +22,9 @@ _LONGEST: Final = 60
 _LONG_WORD: Final = re.compile(r"\S{200,}")
 _LEAST_HEAD: Final = 256
 _LEAST_CACHE: Final = 64 << 10
+# RFC 9113 6.9.2: that of a connection is that large before anybody says so, and none is larger than 2**31 - 1.
+_LEAST_WINDOW: Final = 64 << 10
+_MOST_WINDOW: Final = (1 << 31) - 1
 _LEAST_DISK_CACHE: Final = 1 << 20
 # As a whole number, as many as there may be of anything.
 MOST: Final = 10**9
@@ -64,6 +67,17 @@ def parse_head_size(text: str) -> int:
 def parse_target_size(text: str) -> int:
     """A size that a request target fits in."""
     return _target_size(parse_size(text), text)
+
+
+def parse_window_size(text: str) -> int:
+    """A size that a window of HTTP/2 can have."""
+    return _window_size(parse_size(text), text)
+
+
+def _window_size(size: int, given: object) -> int:
+    if not _LEAST_WINDOW <= size <= _MOST_WINDOW:
+        raise ConfigError(f"{given!r} is no size of a window", "accepted is 64k to 2047M")
+    return size
 
 
 def parse_cache_size(text: str) -> int:
@@ -239,6 +253,11 @@ def target_size(value: object) -> int:
     return _target_size(size(value), value)
 
 
+def window_size(value: object) -> int:
+    """A size that a window of HTTP/2 can have."""
+    return _window_size(size(value), value)
+
+
 def cache_size(value: object) -> int:
     """A size that a cache can do something with."""
     return _cache_size(size(value), value)
@@ -282,12 +301,14 @@ KINDS: Final[dict[str, Kind]] = {
     "size of a target": Kind(target_size, parse_target_size),
     "size of a cache": Kind(cache_size, parse_cache_size),
     "size of a disk cache": Kind(disk_cache_size, parse_disk_cache_size),
+    "size of a window": Kind(window_size, parse_window_size),
     "directory": Kind(directory, directory),
     "count": Kind.counted(1),
     "count or none": Kind.counted(0),
     "rate": Kind(lambda value: parse_rate(text(value)), parse_rate),
     "retries": Kind.counted(0, 100),
     "checks": Kind.counted(1, 1000),
+    "streams": Kind.counted(1, 10_000),
     "prefix of IPv6": Kind.counted(1, 128),
 }
 

@@ -166,14 +166,16 @@ class ListenerConfig:
 @attrs.frozen(kw_only=True)
 class ForwardListener(ListenerConfig):
     """A forward proxy. ``protocols`` are those that clients may speak, inside TLS too: ``http`` and ``socks5``.
-    ``audit`` is if the policy has none of its own; ``error_pages`` as in :class:`ReverseListener`; ``caching`` and
-    ``rule_limits`` are what rules say of these, by their names.
+    ``audit`` is if the policy has none of its own; ``error_pages``, ``http2`` and ``h2c`` as in
+    :class:`ReverseListener`; ``caching`` and ``rule_limits`` are what rules say of these, by their names.
     """
 
     name: str = "forward"
     policy: ForwardPolicy = attrs.field(factory=ForwardPolicy)
     protocols: tuple[str, ...] = (HTTP, SOCKS5)
     error_pages: tuple[tuple[str, str], ...] = ()
+    http2: bool = True
+    h2c: bool = False
     caching: tuple[tuple[str, CacheChoice], ...] = ()
     rule_limits: tuple[tuple[str, tuple[RequestLimit, ...]], ...] = ()
 
@@ -182,7 +184,8 @@ class ForwardListener(ListenerConfig):
 class ReverseListener(ListenerConfig):
     """A reverse proxy: its ``routes`` by name, and the ``pool`` for what none of them matches. ``via`` as in
     :class:`txproxy.reverse.ReverseProxyFactory`, with the ``via_mark`` that several processes have together;
-    ``error_pages`` maps statuses and classes (``5xx``) to files;
+    ``error_pages`` maps statuses and classes (``5xx``) to files; ``http2`` is spoken where TLS has agreed on it (see
+    ``alpn`` of :class:`txproxy.tls.listener_contexts.ListenerTls`), and with ``h2c`` in the plain;
     ``split_by_client`` gives a client always the same of the routes that share by weight.
     """
 
@@ -193,6 +196,8 @@ class ReverseListener(ListenerConfig):
     via: str | None = "txproxy"
     via_mark: str | None = None
     error_pages: tuple[tuple[str, str], ...] = ()
+    http2: bool = True
+    h2c: bool = False
     split_by_client: bool = False
 
 

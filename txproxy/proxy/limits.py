@@ -7,6 +7,7 @@ import attrs
 from txproxy.components.rates import Rate
 from txproxy.components.settings import setting
 from txproxy.matching.clients import IPV6_PREFIX, prefix_length
+from txproxy.wire.http2.own_settings import Http2Settings
 from txproxy.wire.size_limits import WireLimits
 
 
@@ -48,6 +49,11 @@ class Limits:
     keep_for: float = setting("duration", 60.0, written="60s")
     # how long a connection is read after its last response, so that the client gets to see it (RFC 9112 section 9.6)
     linger_timeout: float = setting("duration", 2.0, written="2s")
+    # of each connection of HTTP/2: its streams at once, and how much of bodies may be on its way to us, of one stream
+    # and of all
+    max_concurrent_streams: int = setting("streams", 100)
+    stream_window: int = setting("size of a window", 1 << 20, written="1M")
+    connection_window: int = setting("size of a window", 16 << 20, written="16M")
     tunnel_age: float | None = setting("duration", None)
     tunnel_timeout: float | None = setting(
         "duration", 3600.0, "tunnels and WebSockets without a byte for this long are closed", written="1h"
@@ -57,6 +63,10 @@ class Limits:
         if self.max_target_size is None:
             return self.max_header_size // 8
         return min(self.max_target_size, self.max_header_size)
+
+    def http2(self) -> Http2Settings:
+        """The part of them that clients of HTTP/2 are told."""
+        return Http2Settings(self.max_concurrent_streams, self.stream_window, self.connection_window)
 
     def wire(self) -> WireLimits:
         """The part of them that the codecs hold."""

@@ -262,6 +262,8 @@ def _forward_factory(
         tolerate=listener.tolerate,
         observers=observers.exchanges,
         protocols=listener.protocols,
+        http2=listener.http2,
+        h2c=listener.h2c,
         resolver=around.resolver,
         middleware=(*outer, *make_all(listener.middleware), *assembly.caching_of(listener)),
         reactor=around.reactor,
@@ -299,6 +301,8 @@ def _reverse_factory(
             *limits.adaptive,
         ),
         audit=assembly.audit_of(listener),
+        http2=listener.http2,
+        h2c=listener.h2c,
         reactor=around.reactor,
     )
 

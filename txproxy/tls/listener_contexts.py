@@ -35,6 +35,11 @@ _CLIENT_SESSION_LIFE: Final = 300
 TICKET_KEY_LIFE: Final = 12 * 3600.0
 
 
+# Names of protocols (RFC 7301 section 6) that are on offer where HTTP is spoken, without and with HTTP/2.
+HTTP1: Final[tuple[bytes, ...]] = (b"http/1.1", b"http/1.0")
+WITH_HTTP2: Final[tuple[bytes, ...]] = (b"h2", *HTTP1)
+
+
 @attrs.frozen(kw_only=True)
 class ListenerTls:
     """What a TLS listener serves.
@@ -53,7 +58,7 @@ class ListenerTls:
     client_ca: str | None = None
     client_auth: str = "require"
     client_depth: int = 4
-    alpn: tuple[bytes, ...] = (b"http/1.1", b"http/1.0")
+    alpn: tuple[bytes, ...] = HTTP1
     prefix: str = "--tls-"
 
 

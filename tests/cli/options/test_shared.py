@@ -7,7 +7,7 @@ from txproxy.cli.options.pools import TcpOptions
 from txproxy.config.admin_endpoint import AdminConfig
 from txproxy.config.worker_count import cores
 from txproxy.tap import Options
-from txproxy.tls.listener_contexts import ListenerTls
+from txproxy.tls.listener_contexts import HTTP1, WITH_HTTP2, ListenerTls
 
 
 def test_certificates_have_the_keys_that_follow_them(certificates):
@@ -25,7 +25,7 @@ def test_certificates_have_the_keys_that_follow_them(certificates):
     ]
     made = config(*words, "--tls-key", b_key, "--tls-client-ca", ca, "--tls-min-version=1.3", "--tls-ciphers=ECDHE")
     assert made.listeners[0].tls == ListenerTls(
-        certificates=((a, a_key), (b, b_key)), client_ca=ca, min_version="1.3", ciphers="ECDHE"
+        certificates=((a, a_key), (b, b_key)), client_ca=ca, min_version="1.3", ciphers="ECDHE", alpn=WITH_HTTP2
     )
     assert made.listeners[0].listen == (), "who says where to listen does not listen elsewhere"
     with open(a_key) as key, open(a, "a") as both:
@@ -135,3 +135,23 @@ def test_the_admin_endpoint_is_one_of_each_mode(mode, tmp_path, capfd):
             config(*mode, *words)
         (line,) = capfd.readouterr().err.splitlines()
         assert line.startswith(f"txproxy {mode[0]}: {said}")
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+@pytest.mark.parametrize(("words", "spoken", "offered"), [([], True, WITH_HTTP2), (["--http2=off"], False, HTTP1)])
+def test_http2_is_offered_unless_it_is_not_to_be(certificates, mode, words, spoken, offered):
+    (pair, _), _ = certificates
+    more = ["--upstream=http://a"] if mode == "reverse" else []
+    made = config(mode, *more, "--tls-listen=tcp:1", "--tls-cert", pair[0], "--tls-key", pair[1], *words)
+    (listener,) = made.listeners
+    assert (listener.http2, listener.h2c, listener.tls.alpn) == (spoken, False, offered)
+
+
+def test_in_streams_it_is_nobodys_to_offer(certificates, capfd):
+    (pair, _), _ = certificates
+    words = ["--tls-listen=tcp:1", "--tls-cert", pair[0], "--tls-key", pair[1]]
+    assert config("tcp", "--upstream=a:1", *words, "--http2=off").listeners[0].tls.alpn == ()
+    assert "--http2 has no effect" in capfd.readouterr().err
+    with pytest.raises(SystemExit):
+        Options().parseOptions(["tcp", "--listen=tcp:1", "--upstream=a:1", "--http2=maybe"])
+    assert "--http2: 'maybe' is not known" in capfd.readouterr().err

@@ -55,6 +55,8 @@ def doubts(read, tmp_path):
             "allow_hosts[1]: b.example is denied by .b.example, and what is denied comes first",
         ),
         ("allow_hosts = 'a.example'\ndeny_hosts = 'c.example'", "deny_hosts[0]: c.example is not among"),
+        # HTTP/2
+        ("http2 = true", "http2: it is for clients that speak TLS"),
         # ways
         ("no_proxy = 'a.example'\npac = false", "no_proxy: there are no parents, and no PAC file"),
         (

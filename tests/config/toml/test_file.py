@@ -41,6 +41,8 @@ def test_all_limits_can_be_set(read):
         "ipv6_prefix": 56,
         "max_target_size": 299,
         "connection_rate": "20/s",
+        "stream_window": 65536,
+        "connection_window": 65536,
     }
     text = "\n".join(f"{name} = {value!r}" for name, value in values.items())
     values["connection_rate"] = parse_rate("20/s")

@@ -8,7 +8,7 @@ from txproxy.components.settings import settings_of
 from txproxy.config import ForwardListener, ReverseListener, TcpListener
 from txproxy.forward.mode import ForwardPolicy
 from txproxy.proxy.limits import Limits
-from txproxy.tls.listener_contexts import ListenerTls
+from txproxy.tls.listener_contexts import HTTP1, WITH_HTTP2, ListenerTls
 
 POOLS = '[pools.app]\nupstreams = "http://a"\n[pools.db]\nupstreams = "a:1"\n'
 
@@ -74,6 +74,7 @@ def test_all_that_a_reverse_listener_can_have(read, certificates):
             client_auth="optional",
             client_depth=1,
             prefix="",
+            alpn=WITH_HTTP2,
         ),
         limits=Limits(
             idle_timeout=1,
@@ -239,3 +240,25 @@ def test_what_is_wrong_with_tls_is_said_of_each_file(faults, certificates, text,
     assert len(found) == len(said), found
     for line, expected in zip(found, said, strict=True):
         assert line.partition(": ")[2].startswith("listeners[0]." + expected.replace("DIR", str(certificates)))
+
+
+# -- HTTP/2
+
+
+TLS_APP = 'listen = "tcp:80"\ntls_listen = "tcp:443"\ncertificates = { cert = "a.pem", key = "a.key" }\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "http2", "h2c", "alpn"),
+    [
+        ('pool = "app"', True, False, WITH_HTTP2),
+        ('pool = "app"\nhttp2 = false', False, False, HTTP1),
+        ('pool = "app"\nhttp2 = true\nh2c = true', True, True, WITH_HTTP2),
+        ('mode = "forward"', True, False, WITH_HTTP2),
+        ('mode = "forward"\nhttp2 = false\nh2c = true', False, True, HTTP1),
+        ('mode = "forward"\nprotocols = "socks5"', False, False, HTTP1),
+    ],
+)
+def test_http2_is_offered_and_spoken(listener, certificates, text, http2, h2c, alpn):
+    made = listener(TLS_APP + text)
+    assert (made.http2, made.h2c, made.tls.alpn) == (http2, h2c, alpn)

@@ -120,6 +120,8 @@ TAKES = {
     "listeners[].no_proxy": NONE_OF_THEM,
     "listeners[].binds": NONE_OF_THEM,
     "listeners[].pac": FLAG,
+    "listeners[].http2": FLAG,
+    "listeners[].h2c": FLAG,
     "listeners[].audit": NAME,
     "listeners[].access_log": NAME,
     "routes[].name": NAME,

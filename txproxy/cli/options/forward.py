@@ -112,7 +112,7 @@ class ForwardOptions(ListenerOptions):
         )
         for key, _, what in no_such_destination(policy.allow_hosts or (), policy.deny_hosts):
             say(f"txproxy forward: --{key.removesuffix('s').replace('_', '-')}: {what}")
-        listener = ForwardListener(policy=policy, **self.shared())
+        listener = ForwardListener(policy=policy, http2=self.http2(), **self.shared())
         config = Config(listeners=(listener,), cache=self.cache(), **self.process())
         config.opened.append(filters)
         return config

@@ -28,6 +28,7 @@ _OF_TLS: Final = ("upstream-insecure", "upstream-ca", "upstream-cert", "upstream
 # Of which raw streams have nothing.
 _OF_REQUESTS: Final = (
     "via",
+    "http2",
     "response-timeout",
     "max-header-size",
     "max-target-size",
@@ -150,7 +151,7 @@ class ReverseOptions(_PoolOptions):
             sticky=self.parsed("sticky", sticky_kind) if self["sticky"] is not None else None,
             host=self.parsed("host", host_to_send) if self["host"] is not None else None,
         )
-        listener = ReverseListener(pool=pool.name, via=self.via(), **self.shared())
+        listener = ReverseListener(pool=pool.name, via=self.via(), http2=self.http2(), **self.shared())
         return Config(listeners=(listener,), pools=(pool,), cache=self.cache(), **self.process())
 
 
@@ -187,6 +188,7 @@ class TcpOptions(_PoolOptions):
         if self["health-check"] is not None:
             self.parsed("health-check", one_of(("connect",)))
         self.via()
+        self.http2()
         pool = PoolConfig(
             upstreams=self.upstreams(parse_tcp_upstream),
             tcp=True,

@@ -13,6 +13,7 @@ from txproxy.components.rates import parse_rate
 from txproxy.components.settings import default_of
 from txproxy.components.values import (
     has_control,
+    one_of,
     parse_pseudonym,
     shown,
 )
@@ -30,7 +31,7 @@ from txproxy.proxy.limits import Limits
 from txproxy.runtime.proxy_service import ProxyService, make_service
 from txproxy.runtime.workers.master_service import MasterService
 from txproxy.tls.hardening import MIN_VERSIONS
-from txproxy.tls.listener_contexts import ListenerTls
+from txproxy.tls.listener_contexts import HTTP1, WITH_HTTP2, ListenerTls
 
 T = TypeVar("T")
 _ABOUT_LOG: Final = (
@@ -105,6 +106,7 @@ class ListenerOptions(Mode):
         ["tls-min-version", None, default_of(ListenerTls, "min_version"), " or ".join(MIN_VERSIONS)],
         ["tls-ciphers", None, None, "OpenSSL cipher string [default: OpenSSL's strong ones]"],
         ["tls-client-ca", None, None, "require client certificates signed by the CAs in this PEM file [default: none]"],
+        ["http2", None, "on", "on or off: offer HTTP/2 to TLS clients, by ALPN"],
         ["access-log", None, "-", _ABOUT_LOG],
         [
             "access-log-format",
@@ -238,13 +240,13 @@ class ListenerOptions(Mode):
             return None
         if "tls-listen" not in self.repeated:
             raise ConfigError("--tls-cert needs --tls-listen ENDPOINT")
-        more: dict[str, Any] = {} if self.speaks_http else {"alpn": ()}
+        offered = () if not self.speaks_http else WITH_HTTP2 if self.http2() else HTTP1
         return ListenerTls(
             certificates=tuple(self.certificates),
             min_version=self["tls-min-version"],
             ciphers=self["tls-ciphers"],
             client_ca=self["tls-client-ca"],
-            **more,
+            alpn=offered,
         )
 
     def _trusted_proxies(self) -> tuple[str, ...]:
@@ -273,6 +275,10 @@ class ListenerOptions(Mode):
         if settings.dir is None and settings.dir_size != CacheSettings().dir_size:
             raise ConfigError("--cache-dir-size needs --cache-dir DIR")
         return settings
+
+    def http2(self) -> bool:
+        """Whether clients may speak HTTP/2."""
+        return self.parsed("http2", one_of(("on", "off"))) == "on"
 
     def via(self) -> str | None:
         """The pseudonym, or None."""

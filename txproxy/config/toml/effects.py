@@ -33,7 +33,16 @@ from txproxy.proxy.downstream.negotiate import HTTP
 
 _Doubts: TypeAlias = "list[tuple[Path, str]]"
 
-_OF_REQUESTS: Final = ("response_timeout", "max_header_size", "max_body_size", "min_body_rate", "max_target_size")
+_OF_REQUESTS: Final = (
+    "response_timeout",
+    "max_header_size",
+    "max_body_size",
+    "min_body_rate",
+    "max_target_size",
+    "max_concurrent_streams",
+    "stream_window",
+    "connection_window",
+)
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -52,6 +61,14 @@ def see_forward(table: Table, listener: ForwardListener) -> None:
     doubts += _of_reach(listener)
     for keys, what in doubts:
         table.doubt(what, *keys)
+
+
+def see_http2(table: Table, listener: ForwardListener | ReverseListener) -> None:
+    """What of a listener asks for HTTP/2 where none comes."""
+    if table.value("http2", False) is True and not listener.tls_listen:
+        table.doubt("it is for clients that speak TLS; accepted is it with tls_listen, or h2c = true", "http2")
+    if listener.h2c and not listener.listen:
+        table.doubt("it is for clients that do not speak TLS; accepted is it with listen", "h2c")
 
 
 def see_tcp(table: Table, listener: TcpListener) -> None:

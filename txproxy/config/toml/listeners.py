@@ -24,7 +24,7 @@ from txproxy.config.model import AnyListener, ForwardListener, ReverseListener, 
 from txproxy.config.setting_readers import read_settings
 from txproxy.config.toml.bounds import read_listener_bounds
 from txproxy.config.toml.cache_tables import read_rule_choices
-from txproxy.config.toml.effects import see_forward, see_tcp
+from txproxy.config.toml.effects import see_forward, see_http2, see_tcp
 from txproxy.config.toml.forward_listener import forward_policy, read_audit
 from txproxy.config.toml.limit_tables import LimitTables, read_rule_limits
 from txproxy.config.toml.tables import Table
@@ -37,7 +37,7 @@ from txproxy.proxy.limits import Limits
 from txproxy.reverse.actions.to_pool import host_to_send
 from txproxy.stream.sni_routing import ByName
 from txproxy.tls.hardening import MIN_VERSIONS
-from txproxy.tls.listener_contexts import CLIENT_AUTH, ListenerTls, ServerTls
+from txproxy.tls.listener_contexts import CLIENT_AUTH, HTTP1, WITH_HTTP2, ListenerTls, ServerTls
 from txproxy.wire.http1.tolerance import TOLERABLE
 
 # TLS has listeners of its own, and either may be spoken inside it.
@@ -86,11 +86,13 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
     tls_listen = table.some("tls_listen", endpoint_text) or ()
     if "listen" not in table and "tls_listen" not in table:
         table.fault("it listens nowhere", accepted="accepted is listen or tls_listen, or both")
+    # Tcp has no such key: what is inside TLS there is its peers' own to agree on.
+    http2 = mode != "tcp" and table.read("http2", flag, True)
     shared: dict[str, Any] = {
         "name": table.read("name", text, f"listener {number + 1}"),
         "listen": listen,
         "tls_listen": tls_listen,
-        "tls": _tls(table, mode),
+        "tls": _tls(table, mode, http2),
         "limits": read_limits(table.table("limits"), defaults.limits),
         "proxy_protocol": table.read("proxy_protocol", flag, False),
         "trusted_proxies": table.all("trusted_proxies", texts(peer_network)) or (),
@@ -110,6 +112,8 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
     if mode != "tcp":
         shared["tolerate"] = table.some("tolerate", one_of(TOLERABLE)) or ()
         shared["error_pages"] = _error_pages(table)
+        shared["http2"] = http2
+        shared["h2c"] = table.read("h2c", flag, False)
     build = {"forward": _forward, "reverse": _reverse, "tcp": _tcp}[mode]
     listener = build(table, defaults, shared)
     table.close()
@@ -123,6 +127,8 @@ def _middleware(mode: str, name: str) -> str:
 
 def _forward(table: Table, defaults: Defaults, shared: dict[str, Any]) -> AnyListener:
     protocols = table.some("protocols", one_of(_FORWARD_PROTOCOLS)) or _FORWARD_PROTOCOLS
+    if HTTP not in protocols:
+        shared |= _without_http2(shared["tls"])
     policy = _counting_by(forward_policy(table, read_via(table, defaults.via)), shared["limits"].ipv6_prefix)
     listener = ForwardListener(
         policy=policy,
@@ -132,6 +138,7 @@ def _forward(table: Table, defaults: Defaults, shared: dict[str, Any]) -> AnyLis
         **shared,
     )
     _see_unix(table, listener)
+    see_http2(table, listener)
     if not table.findings.faults:
         see_forward(table, listener)
     return listener
@@ -148,6 +155,7 @@ def _reverse(table: Table, defaults: Defaults, shared: dict[str, Any]) -> AnyLis
     )
     if listener.host is not None and listener.pool is None:
         table.fault("has no effect without pool", "host", accepted="accepted is it with pool, or in a route")
+    see_http2(table, listener)
     return listener
 
 
@@ -159,6 +167,11 @@ def _tcp(table: Table, defaults: Defaults, shared: dict[str, Any]) -> AnyListene
     )
     see_tcp(table, listener)
     return listener
+
+
+def _without_http2(tls: ListenerTls | None) -> dict[str, Any]:
+    """What of a listener is so whose clients speak SOCKS alone."""
+    return {"http2": False, "tls": attrs.evolve(tls, alpn=HTTP1) if tls is not None else None}
 
 
 def _see_unix(table: Table, listener: ForwardListener) -> None:
@@ -190,13 +203,13 @@ def _server_names(table: Table) -> tuple[tuple[str, str], ...]:
 # -- TLS
 
 
-def _tls(table: Table, mode: str) -> ListenerTls | None:
+def _tls(table: Table, mode: str, http2: bool) -> ListenerTls | None:
     certificates = []
     for keys, value in table.elements("certificates") or ():
         pair = _certificate(table, keys, value)
         if pair is not None:
             certificates.append((keys, pair))
-    values: dict[str, Any] = {"alpn": _NO_PROTOCOLS} if mode == "tcp" else {}
+    values: dict[str, Any] = {"alpn": _NO_PROTOCOLS if mode == "tcp" else WITH_HTTP2 if http2 else HTTP1}
     inner = table.table("tls")
     if inner is not None:
         values |= {

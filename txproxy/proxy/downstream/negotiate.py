@@ -132,7 +132,7 @@ class NegotiatingProtocol:
         """Who speaks what begins with ``data``; None if more of it has to be seen."""
         factory = self.factory
         protocols = factory.protocols
-        if factory.http2 or factory.h2c:
+        if HTTP in protocols and (factory.http2 or factory.h2c):
             tls = tls_connection(self.transport)
             if tls is not None:
                 if factory.http2 and tls.get_alpn_proto_negotiated() == _ALPN_NAME:

@@ -68,7 +68,7 @@ class Http2Protocol:
         self.state = ClientState.WAITING
         # See txproxy.proxy.downstream.serving.Client.
         self.served_by: ServedBy | None = None
-        self.session = ServerSession(services.wire_limits, connect_protocol=True, make_stream=RequestStream)
+        self.session = ServerSession(services.wire_limits, services.limits.http2(), True, RequestStream)
         # whether events are being handled, after which all that they have led to is written
         self._busy = False
         # bodies of which something has come, or is wanted
@@ -321,7 +321,9 @@ class Http2Protocol:
     def can_follow(self, factory: ServingFactory) -> bool:
         """See :class:`txproxy.proxy.downstream.serving.Client`."""
         spoken = factory.http2 if self.connection.peer_scheme == "https" else factory.h2c
-        return "http" in factory.protocols and spoken
+        # What the client was told of streams and windows holds.
+        same = factory.services.limits.http2() == self.services.limits.http2()
+        return "http" in factory.protocols and spoken and same
 
     def belong_to(self, factory: ServingFactory) -> None:
         """See :class:`txproxy.proxy.downstream.serving.Client`."""
