@@ -19,6 +19,7 @@ from txproxy.stream.stream_factory import StreamFactory
 from txproxy.upstreams.affinity import Affinity, affinity_from
 from txproxy.upstreams.overlay import Overlay
 from txproxy.upstreams.pool import Pool
+from txproxy.upstreams.several_processes.shared_standing import SharedStanding
 from txproxy.upstreams.upstream import State, Upstream
 from txproxy.upstreams.upstream_urls import parse_tcp_upstream, parse_upstream
 
@@ -36,6 +37,7 @@ class LivePool:
         upstreams = [self._made(text) for text in config.upstreams]
         self.pool = Pool(upstreams, config.strategy, name=config.name, settings=config.settings)
         self.overlay = Overlay(self.pool, config.upstreams, self._made)
+        self.standing = SharedStanding(self.overlay)
         self._affinities: dict[str, Affinity] = {}
 
     def _made(self, text: str) -> Upstream:

@@ -6,7 +6,7 @@ configuration says of that what it said before, and goes where it says something
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from twisted.logger import Logger
 
@@ -35,6 +35,11 @@ class Overlay:
     def removed(self) -> tuple[str, ...]:
         """Names of those that the configuration has, and the pool has not any more."""
         return tuple(name for name in self._removed if name not in self._added)
+
+    @property
+    def added(self) -> Mapping[str, str]:
+        """Those that the configuration does not have, by their names, as they were written."""
+        return self._added
 
     def changes_of(self, upstream: Upstream) -> tuple[str, ...]:
         """What of it is not as the configuration says: ``added``, ``order``, ``weight``."""

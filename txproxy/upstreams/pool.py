@@ -105,6 +105,8 @@ class Pool:
         # the one of the whole pool, and those of upstreams that stand for others
         self._keepers: dict[Pool | Upstream, Keeper] = {}
         self._users = 0
+        self._leads = True
+        self.on_change: Callable[[Upstream], None] | None = None
         self._reconnecting: Reconnecting | None = None
         self._resolver: Resolver | None = None
         self._joined: list[Callable[[Upstream], None]] = []
@@ -151,8 +153,9 @@ class Pool:
             )
             self.watch(checks.watch, checks.forget)
             self._keepers[self] = checks
-        for keeper in self._keepers.values():
-            keeper.start()
+        for kept, keeper in self._keepers.items():
+            if self._leads or kept is not self:
+                keeper.start()
         for upstream in [upstream for upstream in self.upstreams if upstream.resolve]:
             self._look_up(upstream)
 
@@ -371,7 +374,24 @@ class Pool:
             time=until - now,
             cause=cause,
         )
+        self.changed(upstream)
+
+    def changed(self, upstream: Upstream) -> None:
+        """What checks or traffic tell of ``upstream`` has changed."""
         self.refresh()
+        if self.on_change is not None:
+            self.on_change(upstream)
+
+    def lead(self, leads: bool) -> None:
+        """Whether it is this pool that asks its upstreams how they are: another process may do that for all."""
+        self._leads = leads
+        checks = self._keepers.get(self)
+        if checks is None or not self._users:
+            return
+        if leads:
+            checks.start()
+        else:
+            checks.stop()
 
     # -- while it serves
 

@@ -72,8 +72,8 @@ class OwnPool(Protocol):
     def eject(self, upstream: Upstream, cause: str) -> None:
         """It has failed often enough: let it have nothing for a while, unless too few would be left."""
 
-    def refresh(self) -> None:
-        """What ``upstream`` is fit for has changed."""
+    def changed(self, upstream: Upstream) -> None:
+        """What checks or traffic tell of ``upstream`` has changed."""
 
 
 class Upstream:
@@ -191,6 +191,16 @@ class Upstream:
         return self._order
 
     @property
+    def unhealthy(self) -> str | None:
+        """Why its checks fail; None if they do not."""
+        return None if self._checked is _HEALTHY else self._checked_cause
+
+    @property
+    def ejected(self) -> tuple[str, float] | None:
+        """Why it is ejected, or being tried after that, and for how many seconds more; None if it is not."""
+        return None if self.breaker is _CLOSED else (self._ejected_cause, max(0.0, self._ejected_until - self._now()))
+
+    @property
     def in_service(self) -> bool:
         """Whether no administrator has taken it out."""
         return self._order is State.HEALTHY and self.weight > 0
@@ -255,8 +265,8 @@ class Upstream:
             # If it stays, all the same, the next failure of the many that there are then need not ask again.
             self._strikes = 0
 
-    def open(self, now: float, cause: str) -> float:
-        """Open the breaker; gives until when."""
+    def open(self, now: float, cause: str, seconds: float | None = None) -> float:
+        """Open the breaker, for so many seconds if another process has found that out; gives until when."""
         pool = self.pool
         ejection = pool.settings.ejection if pool is not None else None
         assert ejection is not None
@@ -270,7 +280,7 @@ class Upstream:
         self.ejections += 1
         self._strikes = 0
         self._ejected_cause = cause
-        self._ejected_until = now + ejection.seconds(self._in_a_row)
+        self._ejected_until = now + (ejection.seconds(self._in_a_row) if seconds is None else seconds)
         return self._ejected_until
 
     def _close(self) -> None:
@@ -278,7 +288,12 @@ class Upstream:
         self._strikes = 0
         if self.pool is not None:
             self._closed_at = self._healthy_since = self._warm_from = self.pool.seconds()
-            self.pool.refresh()
+            self.pool.changed(self)
+
+    def recovered(self) -> None:
+        """Another process has found that it works again, or none that it does not."""
+        if self.breaker is not _CLOSED:
+            self._close()
 
     # -- what checks and administrators say
 
@@ -293,7 +308,7 @@ class Upstream:
             self._checked_since = self.pool.seconds()
             if ok:
                 self._healthy_since = self._warm_from = self._checked_since
-            self.pool.refresh()
+            self.pool.changed(self)
 
     def passed(self, since: float) -> bool:
         """Active checks go well, enough of them in a row, the first of which has begun at ``since``: that ends an

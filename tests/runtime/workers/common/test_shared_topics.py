@@ -41,6 +41,12 @@ def test_rates_of_requests_and_connections_are_shared_by_all_workers(more, count
     assert len(shared) == count and all(one.processes == 4 for one in shared.values())
 
 
+def test_pools_are_shared_by_their_names():
+    pools = '[pools.app]\nupstreams = "http://10.0.0.1:80"\n[[routes]]\nname = "app"\npath = "/app"\npool = "app"'
+    (topic,) = topics(pools)
+    assert topic == "pool app"
+
+
 def test_two_workers_have_the_same_topics_and_another_limit_has_another():
     assert list(topics(RATE)) == list(topics(RATE))
     assert list(topics(RATE)) != list(topics(RATE.replace("10/s", "11/s")))

@@ -15,4 +15,4 @@ def shared_of(assembly: Assembly) -> dict[str, Shared]:
             rates[f"connections {served.config.name}"] = rate
     for rate in rates.values():
         rate.of_processes(assembly.config.workers)
-    return dict(rates)
+    return {**rates, **{f"pool {name}": live.standing for name, live in assembly.pools.items()}}

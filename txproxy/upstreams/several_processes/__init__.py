@@ -1,0 +1,1 @@
+"""What several processes know together of one pool."""
