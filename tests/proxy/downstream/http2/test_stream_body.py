@@ -1,8 +1,11 @@
 """The body of a request on a stream."""
 
+import tracemalloc
+
 import pytest
 
 from tests.proxy.downstream.http2.http2_peer import GET, POST
+from tests.wire.http2.taken_apart import frame
 from txproxy import Limits
 
 OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nhi"
@@ -63,6 +66,30 @@ def test_a_slow_upstream_is_waited_for_by_the_stream_alone(make_world):
     client.body(slow, b"", ended=True)
     assert here.received.endswith(b"\r\n0\r\n\r\n")
     assert here.received.count(b"x") == sent
+
+
+def test_small_parts_that_wait_take_little_more_than_their_size(make_world):
+    world = make_world(limits=Limits())
+    client = world.client()
+    stream = client.ask(*POST, ended=False)
+    (upstream,) = world.upstreams
+    upstream.stop_reading()
+    for _ in range(20):
+        client.body(stream, b"x" * 10_000)
+    count = 20_000
+    few = b"".join(frame(0, 0, stream, b"%02d" % (number % 100)) for number in range(100))
+    tracemalloc.start()
+    try:
+        for _ in range(count // 100):
+            client.connection.send(few)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 10 * count
+    upstream.read_on()
+    client.turn()
+    received = b"".join(upstream.received.split(b"\r\n\r\n", 1)[1].split(b"\r\n")[1::2])
+    assert received == b"x" * 200_000 + b"".join(b"%02d" % (number % 100) for number in range(100)) * (count // 100)
 
 
 def test_the_connections_window_is_opened_by_what_is_taken(make_world):

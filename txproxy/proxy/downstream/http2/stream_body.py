@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import Any, Final
 
 from txproxy.errors import RequestError
 from txproxy.net.deadlines import NEVER
 from txproxy.proxy.downstream.body_wait import BodyWait
 from txproxy.wire.message import EndOfMessage
+
+# Smaller parts that wait are joined: each of a few bytes would take ten times its size, and windows count only that.
+_SMALL: Final = 1024
 
 
 class StreamBody:
@@ -22,14 +25,20 @@ class StreamBody:
         services = stream.client.services
         self.deadline = services.idle_limit.ahead
         self._stream = stream
-        self._parts: deque[bytes | EndOfMessage] = deque()
+        self._parts: deque[bytes | bytearray | EndOfMessage] = deque()
         self._wait = BodyWait(services)
         self._pumping = False
         services.deadlines.watch(self)
 
     def came(self, part: bytes | EndOfMessage) -> None:
         """Part of it, or its end."""
-        self._parts.append(part)
+        parts = self._parts
+        if type(part) is not bytes or len(part) >= _SMALL or not parts:
+            parts.append(part)
+        elif type(last := parts[-1]) is bytearray and len(last) < _SMALL:
+            last += part
+        else:
+            parts.append(bytearray(part))
         self._stream.client.touch(self)
 
     def wanted(self) -> None:
@@ -75,12 +84,12 @@ class StreamBody:
                 self._await_more(exchange)
                 return
             part = parts.popleft()
-            if type(part) is bytes:
-                exchange.request_body(part)
-                session.consume(stream, len(part))
-            else:
+            if isinstance(part, EndOfMessage):
                 self.forget()
-                exchange.request_end(part.trailers)  # type: ignore[union-attr]
+                exchange.request_end(part.trailers)
+            else:
+                exchange.request_body(bytes(part))
+                session.consume(stream, len(part))
 
     def _await_more(self, exchange: Any) -> None:
         """All that has come of the body is on its way, and there is more to come."""
