@@ -4,21 +4,31 @@ import attrs
 import pytest
 
 from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Served
+from txproxy.interfaces.address import Address
+from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.record import ExchangeRecord
+from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
 from txproxy.observe.request_counts import BOUNDS, RequestCounts
+from txproxy.upstreams.choice import PoolAttempt
+from txproxy.upstreams.pool import Pool
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
+
+
+def attempt(upstream=None, reused=False, began=0.5, connected=0.75):
+    """One at an upstream of a pool, or at somebody else's."""
+    address = Address("a", 80)
+    went = PoolAttempt(upstream, address, None, upstream, None) if upstream is not None else Attempt(address, None)
+    return AttemptRecord(went, began, connected, 1.0, reused, None, 200)
 
 
 def record(method=b"GET", status=200, rule="", outcome="ok", seconds=0.003, first_byte=0.002, attempts=1, cache=None):
     context = RequestContext(ClientConnection("127.0.0.1"))
     context.rule, context.cache = rule, cache
     request = RequestHead(method, b"/", Headers.from_lines([]))
-    return ExchangeRecord(
-        request, context, outcome, "", status, 10, 5, tuple(object() for _ in range(attempts)), first_byte, seconds
-    )
+    made = tuple(attempt(reused=True) for _ in range(attempts)) if isinstance(attempts, int) else attempts
+    return ExchangeRecord(request, context, outcome, "", status, 10, 5, made, first_byte, seconds)
 
 
 @pytest.fixture
@@ -43,6 +53,7 @@ def test_how_long_they_take_is_counted_by_bounds(counts, seconds, place):
     assert route.durations.counts == [int(at == place) for at in range(len(BOUNDS) + 1)]
     assert route.durations.seconds == seconds and sum(route.first_bytes.counts) == 0
     counts.exchange(record(first_byte=0.3))
+    route = counts.routes[""]
     assert sum(route.first_bytes.counts) == 1 and route.first_bytes.seconds == 0.3
 
 
@@ -81,3 +92,33 @@ def test_streams_are_counted(counts):
     for outcome in ("ok", "ok", "connection_refused"):
         counts.stream(Stream(outcome))
     assert counts.streams == {"ok": 2, "connection_refused": 1} and counts.stream_bytes == [9, 12]
+
+
+def test_how_long_it_takes_to_connect_is_counted_by_pool_and_upstream(counts):
+    pool = Pool(["http://a:1", "http://b:2"], name="app")
+    one, other = pool.upstreams
+    for attempts in (
+        (attempt(one),),
+        (attempt(one, reused=True),),
+        (attempt(one, connected=None), attempt(other, began=0.0, connected=0.01)),
+        (attempt(one, reused=True), attempt(one)),
+        (attempt(),),
+        (),
+    ):
+        counts.exchange(record(attempts=attempts))
+    assert {key: (sum(one.counts), one.seconds) for key, one in counts.connects.items()} == {
+        ("app", "http://a:1"): (2, 0.5), ("app", "http://b:2"): (1, 0.01),
+    }  # fmt: skip
+    pool.remove(one)
+    counts.exchange(record(attempts=(attempt(one),)))
+    assert sum(counts.connects["app", "http://a:1"].counts) == 2, "it is of no pool any more"
+    assert counts.routes[""].retries == 2
+
+
+def test_what_a_route_has_is_the_sum_of_its_rows(counts):
+    for more in ({}, {"status": 404, "seconds": 0.2}, {"method": b"POST", "first_byte": None}, {"rule": "api"}):
+        counts.exchange(record(**more))
+    route = counts.routes[""]
+    assert list(counts.routes) == ["", "api"]
+    assert (sum(route.durations.counts), route.durations.seconds) == (3, pytest.approx(0.206))
+    assert (sum(route.first_bytes.counts), route.first_bytes.seconds) == (2, pytest.approx(0.004))

@@ -11,7 +11,9 @@ from twisted.internet.defer import Deferred
 
 from txproxy.admin.caching.warming import Way
 from txproxy.config.configuration_file import ConfigurationFile
+from txproxy.limits.requests.limiter import LimitCounts
 from txproxy.observe.log_formats.connection_facts import Connections
+from txproxy.observe.loop_lag import LoopLag
 from txproxy.observe.request_counts import RequestCounts
 from txproxy.proxy.caching.shared_cache import SharedCache
 from txproxy.proxy.downstream.admission import Admitted
@@ -83,6 +85,18 @@ class ProxyView(Protocol):
     @property
     def connections(self) -> Mapping[str, int]:
         """How many clients are connected to its listeners, by their names."""
+
+    @property
+    def lag(self) -> LoopLag | None:
+        """How late its reactor is, if that is looked at."""
+
+    @property
+    def revision(self) -> int | None:
+        """The number of the configuration that runs here, where that is not counted elsewhere."""
+
+    @property
+    def limits(self) -> Sequence[LimitCounts]:
+        """What came of its limits of requests."""
 
     @property
     def ways(self) -> Sequence[Way]:

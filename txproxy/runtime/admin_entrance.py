@@ -20,7 +20,9 @@ from txproxy.config.configuration_file import ConfigurationFile
 from txproxy.config.findings import told
 from txproxy.config.model import AnyListener, Config, ForwardListener, TcpListener
 from txproxy.errors import ConfigError
+from txproxy.limits.requests.limiter import LimitCounts
 from txproxy.observe.log_formats.connection_facts import Connections
+from txproxy.observe.loop_lag import LoopLag
 from txproxy.observe.request_counts import RequestCounts
 from txproxy.proxy.caching.shared_cache import SharedCache
 from txproxy.proxy.downstream.admission import Admitted
@@ -55,6 +57,10 @@ class RunningProxy(Protocol):
     @property
     def named_factories(self) -> list[tuple[str, Factory]]:
         """Those of the listeners, and of configurations before, each with the name of its listener."""
+
+    @property
+    def lag(self) -> LoopLag | None:
+        """How late the reactor is, where clients are served."""
 
     @property
     def file(self) -> ConfigurationFile:
@@ -130,6 +136,22 @@ class RunningView:
     def connections(self) -> Mapping[str, int]:
         """See :class:`txproxy.admin.proxy_view.ProxyView`."""
         return {one.config.name: len(one.factory.admission.everyone()) for one in self._assembly.served}
+
+    @property
+    def lag(self) -> LoopLag | None:
+        """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        return self._running.lag
+
+    @property
+    def revision(self) -> int | None:
+        """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        # Workers begin at other times: it is the master that counts.
+        return self._running.file.revisions.current if self._assembly.config.workers == 1 else None
+
+    @property
+    def limits(self) -> Sequence[LimitCounts]:
+        """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        return self._assembly.limits.counts
 
     @property
     def ways(self) -> Sequence[Way]:

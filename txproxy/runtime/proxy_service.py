@@ -26,6 +26,7 @@ from txproxy.net.transports.adopted_ports import AdoptedEndpoint
 from txproxy.observe.audit import AuditLog
 from txproxy.observe.log_file import LogFile
 from txproxy.observe.log_formats.connection_facts import Connections
+from txproxy.observe.loop_lag import LoopLag
 from txproxy.runtime.admin_entrance import AdminEntrance, RunningView
 from txproxy.runtime.builder import Around, Assembly, Factory, assemble
 from txproxy.runtime.entrance import Entrance
@@ -98,6 +99,7 @@ class ProxyService(Service):
         self._adopted = adopted
         self.stage = Stage.STARTING
         self.counts = LiveCounts()
+        self.lag = LoopLag(reactor)
         self._admin = AdminEntrance(RunningView(self), reactor, serves=adopted is None)
         self._admin.prepare(config)
         self._now = self._assemble(config, None)
@@ -197,6 +199,7 @@ class ProxyService(Service):
                 self._admin.close()
                 raise
             self._look_again()
+            self.lag.look(self.config.admin is not None)
 
     def _open(self, running: Running, there: Mapping[Bound, Entrance]) -> dict[Bound, Entrance]:
         """The entrances of a configuration: those that are ``there``, which are left as they are, and new ones."""
@@ -294,6 +297,7 @@ class ProxyService(Service):
         self._now = now
         self._admin.take()
         self.counts.keep(config)
+        self.lag.look(self._timer is not None and config.admin is not None)
         if now.assembly.cache is not None:
             now.assembly.cache.take_place(before.assembly.cache)
         elif before.assembly.cache is not None:
@@ -336,6 +340,7 @@ class ProxyService(Service):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            self.lag.look(False)
         entrances, self._now.entrances = self._now.entrances, {}
         waits = [closed for entrance in entrances.values() if (closed := entrance.close()) is not None]
         # Until then there are still some who connect.

@@ -3,12 +3,20 @@
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus
+from twisted.internet.address import IPv4Address
+from twisted.internet.task import Clock
 
-from tests.observe.test_request_counts import record
+from tests.observe.test_request_counts import attempt, record
 from tests.proxy.caching.caching_proxy import CachingProxy, get
 from txproxy.admin.metrics.metric_families import metrics_verb
 from txproxy.admin.proxy_view import Stage
+from txproxy.limits.requests.limiter import LimitCounts
+from txproxy.matching.networks import PeerNetworks
+from txproxy.observe.loop_lag import LoopLag
 from txproxy.observe.request_counts import RequestCounts
+from txproxy.proxy.downstream.proxy_header import ProxyProtocolFactory
+from txproxy.reverse.mode import ReverseProxyFactory
+from txproxy.testing import MemoryConnection, ProxyInMemory
 from txproxy.upstreams.pool import Pool
 
 
@@ -19,6 +27,10 @@ class View:
         self.pools = {"app": Pool(["http://a:1", "http://b:2"], name="app")}
         self.connections = {"edge": 3, "raw": 0}
         self.cache = None
+        self.clients = []
+        self.limits = ()
+        self.revision = 7
+        self.lag = None
 
 
 @pytest.fixture
@@ -108,3 +120,67 @@ def test_the_process_is_told(read, view):
     assert found["process_cpu_seconds_total",] > 0 and found["txproxy_serving",] == 1
     view.stage = Stage.DRAINING
     assert read()["txproxy_serving",] == 0
+
+
+def test_failures_and_ejections_of_upstreams_are_told_and_how_long_it_takes_to_connect(read, view):
+    upstream = view.pools["app"].upstreams[0]
+    for _ in range(5):
+        upstream.struck("it closes")
+    view.counts["edge"].exchange(record(attempts=(attempt(upstream),)))
+    found = read()
+    of = ("pool", "app"), ("upstream", upstream.name)
+    assert (found[("txproxy_upstream_failures_total", *of)], found[("txproxy_upstream_ejections_total", *of)]) == (5, 1)
+    edge = ("listener", "edge")
+    assert found[("txproxy_upstream_connect_seconds_count", edge, *of)] == 1
+    assert found[("txproxy_upstream_connect_seconds_sum", edge, *of)] == 0.25
+
+
+def test_clients_are_told_by_what_they_do(read, view):
+    pool = Pool(["http://c:1"], name="own")
+    proxy = ProxyInMemory(lambda clock: ReverseProxyFactory(pool, reactor=clock))
+    proxy.connect()
+    proxy.connect().send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    told = ProxyProtocolFactory(proxy.factory, PeerNetworks(["127.0.0.1"]), reactor=proxy.clock)
+    waits = MemoryConnection(proxy.clock, told.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1)))
+    view.clients = [("edge", one) for one in proxy.factory.admission.everyone()]
+    found = read()
+    states = {
+        dict(key[1:])["state"]: value
+        for key, value in found.items()
+        if key[0] == "txproxy_client_connections" and ("listener", "edge") in key
+    }
+    assert states == {"waiting": 1, "idle": 1, "busy": 1, "tunnel": 0, "lingering": 0, "closed": 0}
+    assert found["txproxy_client_connections", ("listener", "raw"), ("state", "idle")] == 0
+    waits.drop()
+    proxy.close()
+
+
+def test_limits_are_told_by_name(read, view):
+    view.limits = (
+        LimitCounts("a", 5, 1, 2, 3, True), LimitCounts("a", 1, 0, 0, 1, True),
+        LimitCounts("b", 0, 0, 9, 0, False, 4, 6),
+    )  # fmt: skip
+    found = read()
+    results = {
+        (dict(key[1:])["limit"], dict(key[1:])["result"]): value
+        for key, value in found.items()
+        if key[0] == "txproxy_limit_requests_total"
+    }
+    assert results == {
+        ("a", "allowed"): 6, ("a", "delayed"): 1, ("a", "refused"): 2, ("b", "allowed"): 0, ("b", "delayed"): 0,
+        ("b", "refused"): 9,
+    }  # fmt: skip
+    assert found["txproxy_limit_keys", ("limit", "a")] == 4
+    assert (found["txproxy_limit_running", ("limit", "b")], found["txproxy_limit_waiting", ("limit", "b")]) == (4, 6)
+
+
+def test_the_revision_and_the_lag_are_told_where_they_are_known(read, view):
+    found = read()
+    assert found["txproxy_configuration_revision",] == 7
+    assert not any(key[0].startswith("txproxy_loop_lag") for key in found)
+    view.revision, view.lag = None, LoopLag(Clock())
+    view.lag.lags.add(0.2)
+    view.lag.last = 0.2
+    found = read()
+    assert ("txproxy_configuration_revision",) not in found
+    assert found["txproxy_loop_lag_seconds_sum",] == found["txproxy_loop_lag_last_seconds",] == 0.2

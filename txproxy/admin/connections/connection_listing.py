@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Final
 
 from txproxy.observe.log_formats.connection_facts import Connections, place_of
 from txproxy.proxy.downstream.admission import Admitted
+from txproxy.proxy.downstream.client_states import ClientState
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.upstreams.choice import PoolAttempt
 from txproxy.upstreams.pool import Pool
 from txproxy.wire.message import RequestHead
 
+STATES: Final = ("waiting", "idle", "busy", "tunnel", "lingering", "closed")
 # in place of a query, which may have secrets in it
-_LEFT_OUT = "?..."
+_LEFT_OUT: Final = "?..."
+
+
+def state_of(client: Admitted) -> str:
+    """What a client's connection does: one of ``STATES``."""
+    state = client.state
+    if state is ClientState.OPEN:
+        return "busy" if client.exchanges() else "idle"
+    # Where a PROXY header has to come first, nothing has begun yet.
+    return state.name.lower() if isinstance(state, ClientState) else "waiting"
 
 
 def connection_id(connections: Connections, connection: Any) -> str:
@@ -36,14 +47,13 @@ def told(listener: str, client: Admitted, connections: Connections) -> dict[str,
     transport = client.transport
     peer = place_of(transport.getPeer())
     tls = connections.facts(connection).tls.version
-    state = client.state.name.lower()
     return {
         "id": name,
         "listener": listener,
         "client": connection.peer_ip,
         "peer": peer.decode("utf-8", "replace") if peer is not None else None,
         "tls": tls.decode("ascii") if tls is not None else None,
-        "state": state if state != "open" else "busy" if exchanges else "idle",
+        "state": state_of(client),
         "exchanges": [_exchange(name, exchange) for exchange in exchanges],
     }
 

@@ -11,6 +11,7 @@ from typing import Final
 from txproxy.admin.api_call import ApiCall, Text
 from txproxy.admin.api_paths import Verb
 from txproxy.admin.caching.cache_verbs import statistics
+from txproxy.admin.connections.connection_listing import STATES, state_of
 from txproxy.admin.merging import Asked, Merge
 from txproxy.admin.metrics.exposition import (
     OPENMETRICS,
@@ -26,6 +27,7 @@ from txproxy.admin.metrics.exposition import (
 )
 from txproxy.admin.metrics.summed_families import SummedFamilies
 from txproxy.admin.proxy_view import ProxyView, Stage
+from txproxy.limits.requests.limiter import LimitCounts
 from txproxy.observe.request_counts import BOUNDS, RequestCounts
 from txproxy.upstreams.upstream import State
 
@@ -62,8 +64,62 @@ def families(view: ProxyView) -> Iterator[Family]:
         "Clients that are connected",
         [(number, {"listener": name}) for name, number in view.connections.items()],
     )
+    yield gauge("txproxy_client_connections", "Clients that are connected, by what they do", _by_state(view))
     yield from _upstreams(view)
+    yield histogram(
+        "txproxy_upstream_connect_seconds",
+        "How long it took to connect to an upstream",
+        BOUNDS,
+        [
+            (one.counts, one.seconds, {"listener": listener, "pool": pool, "upstream": upstream})
+            for listener, found in counts.items()
+            for (pool, upstream), one in found.connects.items()
+        ],
+    )
+    yield from _limits(view.limits)
+    if view.revision is not None:
+        about = "Which configuration runs, counted from 1"
+        yield gauge("txproxy_configuration_revision", about, [(view.revision, _NONE)])
+    lag = view.lag
+    if lag is not None:
+        counted = [(lag.lags.counts, lag.lags.seconds, _NONE)]
+        yield histogram("txproxy_loop_lag_seconds", "How much later than it was due something is done", BOUNDS, counted)
+        about = "The same, as it was looked at last"
+        yield gauge("txproxy_loop_lag_last_seconds", about, [(lag.last, _NONE)], Together.EACH)
     yield from _process()
+
+
+def _by_state(view: ProxyView) -> list[tuple[float, Mapping[str, str]]]:
+    counts = {(listener, state): 0 for listener in view.connections for state in STATES}
+    for listener, client in view.clients:
+        key = (listener, state_of(client))
+        counts[key] = counts.get(key, 0) + 1
+    return [(count, {"listener": listener, "state": state}) for (listener, state), count in counts.items()]
+
+
+def _limits(found: Iterable[LimitCounts]) -> Iterator[Family]:
+    by_result: dict[tuple[str, str], int] = {}
+    by_name: dict[str, list[int]] = {}
+    # Several may have one name.
+    for one in found:
+        for result, count in (("allowed", one.allowed), ("delayed", one.delayed), ("refused", one.refused)):
+            by_result[one.name, result] = by_result.get((one.name, result), 0) + count
+        sums = by_name.setdefault(one.name, [0, 0, 0])
+        by_name[one.name] = [was + more for was, more in zip(sums, (one.keys, one.running, one.waiting), strict=True)]
+    yield counter(
+        "txproxy_limit_requests",
+        "Requests by what limits have done with them, or would have if they were enforced",
+        [(count, {"limit": name, "result": result}) for (name, result), count in by_result.items()],
+    )
+    for place, (name, about) in enumerate((
+        ("keys", "Keys that limits know of"),
+        ("running", "Requests at work that limits count"),
+        ("waiting", "Requests that wait because of limits"),
+    )):  # fmt: skip
+        # What is known of a key is known to all workers.
+        together = Together.MOST if name == "keys" else Together.SUM
+        found_of_it = [(sums[place], {"limit": limit}) for limit, sums in by_name.items()]
+        yield gauge(f"txproxy_limit_{name}", about, found_of_it, together)
 
 
 def _requests(counts: Mapping[str, RequestCounts]) -> Iterator[Family]:
@@ -200,6 +256,14 @@ def _upstreams(view: ProxyView) -> Iterator[Family]:
     yield gauge("txproxy_upstream_active", "Requests that it has now", [(one.active, labels) for labels, one in found])
     yield counter(
         "txproxy_upstream_requests", "Attempts that it was given", [(one.served, labels) for labels, one in found]
+    )
+    yield counter(
+        "txproxy_upstream_failures",
+        "Attempts that have failed as counts for its ejection",
+        [(one.failures, labels) for labels, one in found],
+    )
+    yield counter(
+        "txproxy_upstream_ejections", "How often it was ejected", [(one.ejections, labels) for labels, one in found]
     )
     yield gauge(
         "txproxy_upstream_state",

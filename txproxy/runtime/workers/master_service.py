@@ -48,6 +48,9 @@ _GRACE: Final = 5.0
 class MasterService(Service):
     """All listeners of a configuration, served by ``workers`` processes. ``start`` starts the mould of these."""
 
+    # That of a reactor that serves nobody tells nobody anything.
+    lag: Final = None
+
     def __init__(self, config: Config, reactor: Any, start: Callable[[], tuple[Channel, Any]] = start_mould) -> None:
         self._reactor = reactor
         self._around = Around(reactor, Resolver(reactor))
