@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 from hpack import Encoder
+from hypothesis import given
+from hypothesis import strategies as st
 
 from txproxy.errors import ResponseError
-from txproxy.wire.http2.faults import StreamFault
+from txproxy.wire.http2.faults import ConnectionFault, StreamFault
 from txproxy.wire.http2.field_blocks.response_heads import ResponseReader
 from txproxy.wire.message import CHUNKED, ResponseHead
 from txproxy.wire.size_limits import WireLimits
@@ -87,3 +89,46 @@ def test_what_trailers_do_to_the_table_ends_what_is_remembered() -> None:
         reader.read(block, b"GET", True)
     reader.read_trailers(encoder.encode([(b"y", b"2")]))
     assert reader.read(again, b"GET", True).headers.lines == [b"y: 2"]
+
+
+def literal(name: bytes, value: bytes) -> bytes:
+    return b"\x40" + bytes((len(name),)) + name + bytes((len(value),)) + value
+
+
+def test_a_block_of_literals_alone_is_read_once_and_goes_on_to_fill_the_table() -> None:
+    reader = ResponseReader()
+    block = b"\x88" + literal(b"x", b"1") + literal(b"y", b"2")
+    first = reader.read(block, b"GET", False)
+    assert reader.read(block, b"GET", False).headers is first.headers
+    # By then the table has y, x, y, x.
+    lines = reader.read(b"\x88\xbe\xbf\xc0\xc1", b"GET", False).headers.lines
+    assert lines == [b"y: 2", b"x: 1", b"y: 2", b"x: 1"]
+    # A number that is not there any more is none.
+    for _ in range(200):
+        reader.read(block, b"GET", False)
+    assert len(reader.read(b"\x88" + b"\xbe" * 3, b"GET", False).headers.lines) == 3
+
+
+@given(st.lists(st.integers(0, 5), max_size=60))
+def test_what_was_read_before_does_to_the_table_what_it_did_the_first_time(which: list[int]) -> None:
+    blocks = [
+        b"\x88" + literal(b"a", b"x" * 100),
+        b"\x88" + literal(b"b", b"y" * 100) + literal(b"c", b"z"),
+        b"\x88" + literal(b"d", b""),
+        b"\x88\xbe",
+        b"\x88\x7e\x01n",
+        b"\x3f\x81\x01\x88" + literal(b"e", b"f"),
+    ]
+    remembering, plain = ResponseReader(), ResponseReader()
+    for number in which:
+        plain._known.clear()
+        plain._always.clear()
+        results = []
+        for reader in (remembering, plain):
+            try:
+                results.append(reader.read(blocks[number], b"GET", False).headers.lines)
+            except ConnectionFault as fault:
+                results.append([str(fault).encode()])
+        assert results[0] == results[1]
+        assert remembering._reader._entries == plain._reader._entries
+        assert remembering._reader._size == plain._reader._size

@@ -7,7 +7,7 @@ from typing import Final
 
 from txproxy.wire.http2.faults import COMPRESSION_ERROR, ConnectionFault
 from txproxy.wire.http2.field_blocks import huffman
-from txproxy.wire.http2.field_blocks.field_entries import Entry, entry_of
+from txproxy.wire.http2.field_blocks.field_entries import Entry, entry_of, size_of
 from txproxy.wire.http2.field_blocks.static_table import FIRST_DYNAMIC, STATIC
 
 DEFAULT_TABLE_SIZE: Final = 4096
@@ -27,13 +27,16 @@ class BlockReader:
 
     ``changes`` counts how often that has changed: the same bytes mean the same until then. ``path_at`` is where, in the
     block that was read last, the value of a ``:path`` is that is there in full and in no table; 0 if there is none.
+    ``inserted`` is what that has added to the table, oldest first, and None where it means something else once the
+    table has changed, or has changed its size.
     """
 
-    __slots__ = ("changes", "path_at", "_entries", "_size", "_bound", "_table_size")
+    __slots__ = ("changes", "path_at", "inserted", "_entries", "_size", "_bound", "_table_size")
 
     def __init__(self, table_size: int = DEFAULT_TABLE_SIZE) -> None:
         self.changes = 0
         self.path_at = 0
+        self.inserted: list[Entry] | None = None
         # by their numbers: that of the static table is from 1, and after it the dynamic one has the newest first
         self._entries: list[Entry] = [STATIC[0], *STATIC]
         self._size = 0
@@ -47,6 +50,7 @@ class BlockReader:
         found: list[Entry] = []
         at, end = 0, len(block)
         self.path_at = 0
+        self.inserted = inserted = []
         try:
             while at < end:
                 byte = block[at]
@@ -54,13 +58,18 @@ class BlockReader:
                     run = _INDEXED.match(block, at)
                     if run is not None:
                         at = run.end()
-                        found += [entries[number & 0x7F] for number in run[0]]
+                        numbers = run[0]
+                        found += [entries[number & 0x7F] for number in numbers]
+                        if max(numbers) & 0x7F >= FIRST_DYNAMIC:
+                            self.inserted = None
                     else:
                         number, at = _number(block, at, 0x7F)
+                        self.inserted = None
                         found.append(entries[number or self._no_number()])
                 elif byte >= 0x40:
                     entry, at = self._literal(block, at, 0x3F)
                     found.append(entry)
+                    inserted.append(entry)
                     self._insert(entry)
                 elif byte < 0x20:
                     value_at = at + 1
@@ -84,6 +93,8 @@ class BlockReader:
         number, at = _number(block, at, mask)
         if number:
             name = self._entries[number][2]
+            if number >= FIRST_DYNAMIC:
+                self.inserted = None
         else:
             name, at = read_string(block, at)
         value, at = read_string(block, at)
@@ -96,6 +107,18 @@ class BlockReader:
         self._evict(self._bound - size)
         if size <= self._bound:
             self._entries.insert(FIRST_DYNAMIC, entry)
+            self._size += size
+
+    def insert_all(self, inserted: list[Entry]) -> None:
+        """What a block has ``inserted`` that has come again, and means the same."""
+        size = sum(map(size_of, inserted))
+        if size > self._bound:
+            for entry in inserted:
+                self._insert(entry)
+        elif inserted:
+            self.changes += 1
+            self._evict(self._bound - size)
+            self._entries[FIRST_DYNAMIC:FIRST_DYNAMIC] = reversed(inserted)
             self._size += size
 
     def _evict(self, bound: int) -> None:
@@ -111,6 +134,7 @@ class BlockReader:
         if size > self._table_size:
             raise ConnectionFault("a table that is larger than was allowed", COMPRESSION_ERROR)
         self.changes += 1
+        self.inserted = None
         self._bound = size
         self._evict(size)
         return at

@@ -30,16 +30,19 @@ class _Fields(NamedTuple):
 
 class ResponseReader:
     """Reads what one server sends in the life of a connection. The same bytes mean the same response as long as no
-    block changes the table in between.
+    block changes the table in between; and for ever where they name nothing that is there, though they add to it what
+    nobody will ever name, as those of nginx do.
     """
 
-    __slots__ = ("limits", "_reader", "_known", "_changes")
+    __slots__ = ("limits", "_reader", "_known", "_changes", "_always")
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
         self.limits = limits
         self._reader = BlockReader()
         self._changes = 0
         self._known: dict[bytes, _Fields] = {}
+        # with what they add to the table
+        self._always: dict[bytes, tuple[_Fields, list[Entry]]] = {}
 
     def read(self, block: bytes, method: bytes, ended: bool) -> ResponseHead:
         """The head of a response to ``method``, after which the stream has ``ended`` or goes on. ``StreamFault`` if it
@@ -63,6 +66,11 @@ class ResponseReader:
 
     def _read(self, block: bytes) -> _Fields:
         reader = self._reader
+        known = self._always.get(block)
+        if known is not None:
+            reader.insert_all(known[1])
+            self._see_changes()
+            return known[0]
         changes = reader.changes
         entries = self._read_entries(block)
         if len(entries) >= MOST_FIELDS or sum(map(size_of, entries)) > self.limits.max_head:
@@ -77,16 +85,23 @@ class ResponseReader:
             if len(self._known) >= _MOST_REMEMBERED:
                 self._known.clear()
             self._known[block] = found
+        elif reader.inserted is not None:
+            if len(self._always) >= _MOST_REMEMBERED:
+                self._always.clear()
+            self._always[block] = found, reader.inserted
         return found
 
     def _read_entries(self, block: bytes) -> list[Entry]:
-        """The fields of any block: where it changes the table, what is remembered means nothing any more."""
-        reader = self._reader
-        entries = reader.read(block)
-        if self._changes != reader.changes:
-            self._changes = reader.changes
-            self._known.clear()
+        """The fields of any block."""
+        entries = self._reader.read(block)
+        self._see_changes()
         return entries
+
+    def _see_changes(self) -> None:
+        """Where a block has changed the table, what is remembered means nothing any more."""
+        if self._changes != self._reader.changes:
+            self._changes = self._reader.changes
+            self._known.clear()
 
     def read_trailers(self, block: bytes) -> Headers:
         """The trailers of a response."""
