@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 from txproxy.errors import ExchangeError, ResponseTimeout, UpstreamClosed
@@ -13,31 +14,50 @@ from txproxy.wire.message import RequestHead, ResponseHead
 
 # RFC 9110 8.6: these have no Content-Length of their own.
 _WITHOUT_LENGTH: Final = (204, 304)
+_reason: Final = lru_cache(maxsize=1024)(reason_of)
+
+
+class WithLength:
+    """The fields of responses that did not say how long they are, with their length. Who is asked the same again
+    answers the same.
+    """
+
+    __slots__ = ("_headers", "_size", "_longer")
+
+    def __init__(self) -> None:
+        self._headers = self._longer = Headers()
+        self._size = -1
+
+    def of(self, headers: Headers, size: int) -> Headers:
+        """``headers`` of a response of this ``size``."""
+        if self._headers is not headers or self._size != size:
+            self._headers, self._size = headers, size
+            self._longer = Headers.parsed([*headers.lines, b"content-length: %d" % size])
+        return self._longer
 
 
 class Http2Stream:
-    """See :class:`txproxy.interfaces.streams.UpstreamStream`. What is not begun yet has a place on its ``connection``,
-    and no ``stream`` there.
+    """See :class:`txproxy.interfaces.streams.UpstreamStream`. What is not begun yet has a place on its ``connection``
+    (``placed``), and no ``stream`` there.
     """
 
-    __slots__ = (
-        "connection", "exchange", "stream", "deadline", "reused", "received_any", "request_sent", "_limit", "_paused",
-        "_withheld", "_full",
-    )  # fmt: skip
+    # Most end with the values that stand here: they cost nothing.
+    placed = True
+    exchange: Any = None
+    stream: Stream | None = None
+    deadline = NEVER
+    received_any = False
+    request_sent = False
+    # whether the client is slow, and how much has come since that the upstream is not yet told to be gone
+    _paused = False
+    _withheld = 0
+    # whether more of the request waits for the upstream
+    _full = False
 
     def __init__(self, connection: Any, reused: bool) -> None:
         self.connection = connection
-        self.exchange: Any = None
-        self.stream: Stream | None = None
-        self.deadline = NEVER
         self.reused = reused
-        self.received_any = self.request_sent = False
         self._limit = connection.services.response_limit
-        # whether the client is slow, and how much has come since that the upstream is not yet told to be gone
-        self._paused = False
-        self._withheld = 0
-        # whether more of the request waits for the upstream
-        self._full = False
 
     @property
     def transport(self) -> Any:
@@ -59,10 +79,9 @@ class Http2Stream:
     def begin(self, exchange: Any, head: RequestHead) -> None:
         """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
         self.exchange = exchange
-        plan, services = exchange.plan, self.connection.services
+        connection, plan = self.connection, exchange.plan
         if plan is not None and plan.response_timeout is not None:
-            self._limit = services.limit_of(plan.response_timeout)
-        connection = self.connection
+            self._limit = connection.services.limit_of(plan.response_timeout)
         if head.body:
             connection.begin(self, head, ended=False)
         else:
@@ -130,8 +149,7 @@ class Http2Stream:
     def close(self) -> None:
         """See :class:`txproxy.interfaces.streams.RawConnection`: the upstream is told at once."""
         self.exchange = None
-        if self.connection is not None:
-            self.connection.cancel(self)
+        self.connection.cancel(self)
 
     # -- what the connection calls
 
@@ -139,7 +157,7 @@ class Http2Stream:
         """A head has come, informational or not."""
         self._heard()
         # HTTP/2 has no words for it, and clients of HTTP/1 may look for some.
-        head.reason = reason_of(head.status)
+        head.reason = _reason(head.status)
         self.exchange.response_head(head)
 
     def came_body(self, data: bytes) -> None:
@@ -154,16 +172,20 @@ class Http2Stream:
 
     def came_end(self, trailers: Headers) -> None:
         """The response is complete."""
-        exchange = self._over()
+        exchange, self.exchange = self.exchange, None
+        self.connection.left(self)
         exchange.response_end(trailers)
 
     def came_whole(self, head: ResponseHead, body: bytes) -> None:
         """All of a response at once."""
-        method = self.stream.method if self.stream is not None else b""
-        exchange = self._over()
-        head.reason = reason_of(head.status)
-        if b"content-length" not in head.headers.index and method != b"HEAD" and head.status not in _WITHOUT_LENGTH:
-            head.headers = self.connection.with_length(head.headers, len(body))
+        stream, exchange = self.stream, self.exchange
+        assert stream is not None
+        self.exchange = None
+        self.connection.left(self)
+        head.reason = _reason(head.status)
+        headers = head.headers
+        if b"content-length" not in headers.index and stream.method != b"HEAD" and head.status not in _WITHOUT_LENGTH:
+            head.headers = self.connection.with_length.of(headers, len(body))
             head.body = len(body)
         exchange.response_whole(head, body)
 
@@ -192,8 +214,3 @@ class Http2Stream:
         self.received_any = True
         if not self._paused:
             self.deadline = self._limit.ahead
-
-    def _over(self) -> Any:
-        exchange, self.exchange = self.exchange, None
-        self.connection.left(self)
-        return exchange

@@ -19,11 +19,11 @@ from txproxy.net.transports.turn_writes import ask_function, write_function
 from txproxy.net.transports.unread import has_ended, read_before_lost, read_waiting, unread_function
 from txproxy.proxy.services import Services
 from txproxy.proxy.upstream.connection_pool import Connections
-from txproxy.proxy.upstream.http2_stream import Http2Stream
+from txproxy.proxy.upstream.http2_stream import Http2Stream, WithLength
 from txproxy.proxy.upstream.liveness import Liveness
 from txproxy.proxy.upstream.stream_events import cut, deliver
 from txproxy.proxy.upstream.upstream_states import Http2State, next_http2_state
-from txproxy.wire.headers import Headers
+from txproxy.wire.http2 import frames
 from txproxy.wire.http2.client import ClientSession
 from txproxy.wire.http2.faults import CANCEL
 from txproxy.wire.http2.own_settings import Http2Settings
@@ -33,6 +33,8 @@ _STREAMS: Final = 100
 _STREAM_WINDOW: Final = 1 << 20
 # All streams together fit into the connection's window: clients that take nothing hold up nobody else's responses.
 SETTINGS: Final = Http2Settings(_STREAMS, _STREAM_WINDOW, _STREAMS * _STREAM_WINDOW)
+# After so many streams another connection is made, long before there are no numbers left.
+_LAST: Final = frames.LAST_STREAM - 1000
 _PING: Final = b"txproxy?"
 
 # A look-up in an Enum class costs on each event.
@@ -49,8 +51,8 @@ class Http2Upstream:
 
     __slots__ = (
         "services", "address", "key", "transport", "session", "scheme", "streams", "state", "handshake_done",
-        "descriptor", "unread", "_opened", "_unsent", "_rested", "_reused", "_asked", "_ask", "_write", "_deadline",
-        "_liveness", "_kept_by", "_said", "_most", "_with_length",
+        "descriptor", "unread", "capacity", "with_length", "_opened", "_unsent", "_rested", "_reused", "_asked", "_ask",
+        "_write", "_deadline", "_liveness", "_kept_by", "_kept", "_said", "_most",
     )  # fmt: skip
 
     def __init__(self, services: Services, address: Address) -> None:
@@ -63,6 +65,8 @@ class Http2Upstream:
         self.state = _OPEN
         self.streams: dict[Http2Stream, None] = {}
         self.handshake_done: Callable[[Failure | None], None] | None = None
+        # how many streams there may be, and how many more now: as long as it has not said, as one there took before
+        self._most = self.capacity = services.shared_dials.streams_of(address.key)
         # how many places were taken, on which nothing has begun yet
         self._opened = 0
         # those of which nothing has gone out
@@ -73,11 +77,12 @@ class Http2Upstream:
         self._asked = False
         self._deadline = NEVER
         self._liveness = Liveness(services.deadlines, services.response_limit.seconds)
+        # who finds it, and whether it is to be found there
         self._kept_by = services.connections
-        # how many streams the upstream has said that it takes, and how many it is taken to as long as it has not
-        self._said: int | None = None
-        self._most = services.shared_dials.streams_of(address.key)
-        self._with_length: tuple[Headers, int, Headers] | None = None
+        self._kept = False
+        # how many streams the upstream has said that it takes
+        self._said = -1
+        self.with_length = WithLength()
 
     # -- what Twisted calls
 
@@ -116,14 +121,22 @@ class Http2Upstream:
                 session.allowance.seconds_passed(ahead - self._deadline)
             self._deadline = ahead
         events = session.receive(data)
-        if events:
-            deliver(events, self)
-        if session.fault is not None:
-            self._break_off(ResponseError(f"{self.address}: {session.fault.detail}"))
-            return
-        takes = session.takes
-        if takes is not None and takes != self._said:
+        # What it says of itself holds for all that has come with it: nobody is to begin anything that cannot go out.
+        fault, takes = session.fault, session.takes
+        if fault is not None:
+            self._close_to_others()
+        elif session.going_away and self.state is _OPEN:
+            self._leave()
+        elif takes is not None and takes != self._said:
             self._takes_others(takes)
+        if events:
+            deliver(events)
+        if fault is not None:
+            self._fail_all(ResponseError(f"{self.address}: {fault.detail}"))
+            self._say_last()
+            return
+        if self.state is not _OPEN:
+            self.close()
         if session.sending.out:
             self.flush()
 
@@ -141,7 +154,7 @@ class Http2Upstream:
 
     def resumeProducing(self) -> None:
         """The upstream has taken what was waiting for it."""
-        deliver(self.session.release(), self)
+        deliver(self.session.release())
         self.flush()
 
     def stopProducing(self) -> None:
@@ -151,18 +164,19 @@ class Http2Upstream:
 
     def _takes_others(self, streams: int) -> None:
         """The upstream has said how many streams it takes."""
-        self._said = self._most = streams
-        self.services.shared_dials.remember(self.key, min(streams, _STREAMS))
+        self._said = streams
+        self._most = min(streams, _STREAMS)
+        self.services.shared_dials.remember(self.key, self._most)
+        self._count()
         if not self.capacity:
-            self._kept_by.discard(self)
+            self._hide()
         self.offer()
 
-    def going_away(self) -> None:
-        """The upstream takes no new streams."""
-        if self.state is _OPEN:
-            self.state = next_http2_state(self.state, Http2State.LEAVING)
-        self._kept_by.discard(self)
-        self._end_if_done()
+    def _leave(self) -> None:
+        """There are no new streams."""
+        self.state = next_http2_state(self.state, Http2State.LEAVING)
+        self.capacity = 0
+        self._hide()
 
     # -- what is written
 
@@ -202,14 +216,6 @@ class Http2Upstream:
     # -- streams
 
     @property
-    def capacity(self) -> int:
-        """How many more streams it takes now."""
-        if self.state is not _OPEN:
-            return 0
-        session = self.session
-        return max(0, min(session.capacity, self._most - session.active) - self._opened)
-
-    @property
     def shared(self) -> bool:
         """Whether other requests than the one that comes next have been, or are, on it."""
         return (self._reused or len(self.streams) > 0) and self._kept_by is self.services.connections
@@ -218,13 +224,15 @@ class Http2Upstream:
         """The stream of one request."""
         one = Http2Stream(self, self._reused or bool(self.streams))
         self._opened += 1
+        self.capacity -= 1
         if not self.capacity:
-            self._kept_by.discard(self)
+            self._hide()
         return one
 
     def begin(self, one: Http2Stream, head: RequestHead, ended: bool) -> None:
         """Send the ``head`` of its request."""
         self._opened -= 1
+        one.placed = False
         if not self.streams:
             self._rested = self._reused
             self._deadline = self._liveness.silence.ahead
@@ -242,9 +250,10 @@ class Http2Upstream:
             if self._kept_by is not self.services.connections:
                 # The client to which all of it belongs may be gone.
                 self.close()
-        elif self._opened:
+        elif one.placed:
+            one.placed = False
             self._opened -= 1
-            self._end_if_done()
+            self._has_room()
 
     def left(self, one: Http2Stream) -> None:
         """All is over on a stream."""
@@ -252,16 +261,27 @@ class Http2Upstream:
         assert stream is not None
         self._reused = True
         stream.owner = None
-        one.deadline = NEVER
         self.streams.pop(one, None)
         session = self.session
         session.leave(stream)
         if session.sending.out:
             self.flush()
-        if self.state is _OPEN:
-            self.offer()
-        else:
+        self._has_room()
+
+    def _has_room(self) -> None:
+        """A stream has gone."""
+        if self.state is not _OPEN:
             self._end_if_done()
+            return
+        self._count()
+        if self.session.last_made > _LAST:
+            self._leave()
+            self._end_if_done()
+        elif not self._kept or not self.streams or self.services.shared_dials.waiting:
+            self.offer()
+
+    def _count(self) -> None:
+        self.capacity = max(0, self._most - self.session.active - self._opened)
 
     def offer(self) -> None:
         """Let others have what there is room for: those who wait first."""
@@ -277,22 +297,19 @@ class Http2Upstream:
             return
         if idle:
             self._deadline = self.services.keep_limit.ahead
+        self._kept = True
         surplus = self._kept_by.give_back(self, idle)
         if surplus is not None:
             surplus.close()
 
+    def _hide(self) -> None:
+        self._kept = False
+        self._kept_by.discard(self)
+
     def belong_to(self, connections: Connections[Any]) -> None:
         """Be kept by these alone from now on."""
-        self._kept_by.discard(self)
+        self._hide()
         self._kept_by = connections
-
-    def with_length(self, headers: Headers, size: int) -> Headers:
-        """The fields of a response that did not say how long it is. Who is asked the same again answers the same."""
-        known = self._with_length
-        if known is None or known[0] is not headers or known[1] != size:
-            longer = Headers.parsed([*headers.lines, b"content-length: %d" % size])
-            self._with_length = known = (headers, size, longer)
-        return known[2]
 
     # -- deadlines
 
@@ -350,14 +367,8 @@ class Http2Upstream:
 
     def _close_to_others(self) -> None:
         self.state = next_http2_state(self.state, _CLOSED)
-        self._kept_by.discard(self)
-
-    def _break_off(self, fault: ExchangeError) -> None:
-        """The upstream has done what it must not: what lies to be written says so."""
-        if self.state is not _CLOSED:
-            self._close_to_others()
-            self._fail_all(fault)
-            self._say_last()
+        self.capacity = 0
+        self._hide()
 
     def _say_last(self) -> None:
         self._asked = False

@@ -29,11 +29,12 @@ Connect = Callable[[Address, str], "Deferred[Any]"]
 class SharedDials:
     """Who waits for connections, by where these go. ``connect`` makes one."""
 
-    __slots__ = ("_connect", "_waiting", "_streams", "_in_http1", "_http1_alone")
+    __slots__ = ("waiting", "_connect", "_streams", "_in_http1", "_http1_alone")
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
-        self._waiting: dict[str, _Place] = {}
+        # who waits, by what for
+        self.waiting: dict[str, _Place] = {}
         self._streams: OrderedDict[str, int] = OrderedDict()
         # where HTTP/1.1 was agreed on when it was last dialled, and where nothing else is offered any more
         self._in_http1: OrderedDict[str, int] = OrderedDict()
@@ -43,9 +44,9 @@ class SharedDials:
         """A connection to ``address`` with room for a stream, on behalf of a client. It may be one that others wait
         for as well.
         """
-        place = self._waiting.get(address.key)
+        place = self.waiting.get(address.key)
         if place is None:
-            place = self._waiting[address.key] = _Place(self, address)
+            place = self.waiting[address.key] = _Place(self, address)
         waiter: Deferred[Any] = Deferred(place.left)
         place.waiters.append(waiter)
         place.dial_enough(client_ip)
@@ -53,7 +54,7 @@ class SharedDials:
 
     def room(self, connection: Any) -> None:
         """``connection`` takes more streams: those who wait may have them."""
-        place = self._waiting.get(connection.key)
+        place = self.waiting.get(connection.key)
         if place is not None:
             place.serve(connection)
 
@@ -93,7 +94,7 @@ class SharedDials:
 
     def over(self, key: str) -> None:
         """Nobody waits there any more."""
-        del self._waiting[key]
+        del self.waiting[key]
 
 
 def _remember(known: OrderedDict[str, int], key: str, number: int) -> None:
@@ -160,5 +161,5 @@ class _Place:
             self._end_if_done()
 
     def _end_if_done(self) -> None:
-        if not self.waiters and not self._dialing and self._dials._waiting.get(self._address.key) is self:
+        if not self.waiters and not self._dialing and self._dials.waiting.get(self._address.key) is self:
             self._dials.over(self._address.key)

@@ -6,15 +6,13 @@ from typing import Any
 
 from txproxy.errors import ExchangeError, RequestUnseen, ResponseError, ResponseIncomplete, UpstreamClosed
 from txproxy.proxy.upstream.http2_stream import Http2Stream
-from txproxy.wire.http2.events import WRITABLE, Event, GoingAway, StreamReset
+from txproxy.wire.http2.events import WRITABLE, Event, StreamReset
 from txproxy.wire.http2.faults import HTTP_1_1_REQUIRED, REFUSED_STREAM
 from txproxy.wire.message import EndOfMessage, ResponseHead
 
 
-def deliver(events: list[Event], connection: Any) -> None:
-    """Tell each stream what has come on it, and the ``connection`` what is about itself. A response that has come whole
-    goes on as one.
-    """
+def deliver(events: list[Event]) -> None:
+    """Tell each stream what has come on it. A response that has come whole goes on as one."""
     touched: dict[Http2Stream, None] = {}
     count, index = len(events), 0
     while index < count:
@@ -23,9 +21,9 @@ def deliver(events: list[Event], connection: Any) -> None:
         one: Http2Stream | None = stream.owner if stream is not None else None
         kind = type(what)
         if one is None:
-            if kind is GoingAway:
-                connection.going_away()
-        elif kind is bytes:
+            # It is over, or this is about the connection.
+            continue
+        if kind is bytes:
             one.came_body(what)
             touched[one] = None
         elif kind is ResponseHead:

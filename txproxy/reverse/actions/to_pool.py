@@ -111,7 +111,7 @@ class ToPool:
         self.plan: Handler = self._plan
         # See txproxy.reverse.Action.
         self.repeats = False
-        several = any(upstream.address.protocols for upstream in pool.upstreams)
+        several = any("http/1.1" in upstream.address.protocols for upstream in pool.upstreams)
         self._own_addresses = self.prefaced or several or bool(pool.settings.tolerate)
 
     def _plan(self, head: RequestHead, context: RequestContext, begun: bool = False) -> Decision:

@@ -30,7 +30,8 @@ class ClientSession(Session):
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS, settings: Http2Settings = DEFAULT_SETTINGS) -> None:
         super().__init__(limits, settings)
         self._heads = ResponseReader(limits)
-        self._going_away = False
+        # whether the server has said that it takes no more streams
+        self.going_away = False
         # how many streams the server has said that it takes; None before it has said anything
         self.takes: int | None = None
         said = [(frames.ENABLE_PUSH, 0), (frames.MAX_HEADER_LIST_SIZE, limits.max_head), *settings.lines()]
@@ -42,7 +43,7 @@ class ClientSession(Session):
     @property
     def capacity(self) -> int:
         """How many more requests it takes now."""
-        if self._going_away or self.fault is not None or self.last_made >= frames.LAST_STREAM - 2:
+        if self.going_away or self.fault is not None or self.last_made >= frames.LAST_STREAM - 2:
             return 0
         theirs = self.peer.get(frames.MAX_CONCURRENT_STREAMS, _DEFAULT_STREAMS)
         return max(0, min(theirs, self.settings.streams) - self.active)
@@ -56,7 +57,7 @@ class ClientSession(Session):
         """Open a stream for a request, which has ``ended`` with its head or goes on; there has to be capacity for it.
         ``request.headers`` has Host, and of the hop-by-hop fields at most TE. ``protocol`` makes an extended CONNECT.
         """
-        assert self.capacity, "no stream more"
+        assert self.fault is None and not self.going_away, "no stream more"
         number = self.last_made + 2 if self.last_made else 1
         self.last_made = number
         stream = self.streams[number] = Stream(number, self.receiving.of_streams, self.sending.initial_window)
@@ -122,7 +123,7 @@ class ClientSession(Session):
 
     def _goaway(self, number: int, flags: int, payload: bytes) -> None:
         super()._goaway(number, flags, payload)
-        self._going_away = True
+        self.going_away = True
         last, _ = frames.read_goaway(payload)
         # RFC 9113 6.8: those were not seen, and may be sent elsewhere.
         for stream in [one for one in self.streams.values() if one.id > last]:

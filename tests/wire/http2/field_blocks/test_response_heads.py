@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hpack import Encoder
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from txproxy.errors import ResponseError
@@ -109,6 +109,10 @@ def test_a_block_of_literals_alone_is_read_once_and_goes_on_to_fill_the_table() 
     assert len(reader.read(b"\x88" + b"\xbe" * 3, b"GET", False).headers.lines) == 3
 
 
+# Once the table has what one block adds to it and nothing else, that changes nothing more.
+@example([0, *[1] * 40, 3, 1, 3])
+@example([*[2] * 150, 3, 2, 2, 3])
+@example([0, 1] * 30)
 @given(st.lists(st.integers(0, 5), max_size=60))
 def test_what_was_read_before_does_to_the_table_what_it_did_the_first_time(which: list[int]) -> None:
     blocks = [

@@ -31,12 +31,27 @@ class BlockReader:
     table has changed, or has changed its size.
     """
 
-    __slots__ = ("changes", "path_at", "inserted", "_entries", "_size", "_bound", "_table_size")
+    __slots__ = (
+        "changes",
+        "path_at",
+        "inserted",
+        "_entries",
+        "_size",
+        "_bound",
+        "_table_size",
+        "_last",
+        "_times",
+        "_steady",
+    )
 
     def __init__(self, table_size: int = DEFAULT_TABLE_SIZE) -> None:
         self.changes = 0
         self.path_at = 0
         self.inserted: list[Entry] | None = None
+        # what was inserted last as a whole, how often since, and the same once that changes nothing any more
+        self._last: list[Entry] | None = None
+        self._times = 0
+        self._steady: list[Entry] | None = None
         # by their numbers: that of the static table is from 1, and after it the dynamic one has the newest first
         self._entries: list[Entry] = [STATIC[0], *STATIC]
         self._size = 0
@@ -103,6 +118,7 @@ class BlockReader:
     def _insert(self, entry: Entry) -> None:
         """RFC 7541 section 4.4. One that is larger than the table empties it, which is no error."""
         self.changes += 1
+        self._last = self._steady = None
         size = entry[4]
         self._evict(self._bound - size)
         if size <= self._bound:
@@ -111,15 +127,26 @@ class BlockReader:
 
     def insert_all(self, inserted: list[Entry]) -> None:
         """What a block has ``inserted`` that has come again, and means the same."""
+        if inserted is self._steady or not inserted:
+            return
         size = sum(map(size_of, inserted))
         if size > self._bound:
             for entry in inserted:
                 self._insert(entry)
-        elif inserted:
-            self.changes += 1
-            self._evict(self._bound - size)
-            self._entries[FIRST_DYNAMIC:FIRST_DYNAMIC] = reversed(inserted)
-            self._size += size
+            return
+        entries = self._entries
+        before = len(entries)
+        self.changes += 1
+        self._evict(self._bound - size)
+        entries[FIRST_DYNAMIC:FIRST_DYNAMIC] = reversed(inserted)
+        self._size += size
+        if inserted is not self._last or len(entries) != before:
+            self._last, self._times, self._steady = inserted, 1, None
+            return
+        self._times += 1
+        if self._times * len(inserted) >= before - FIRST_DYNAMIC:
+            # Nothing else is in the table, and as much leaves it as comes: the next time it is the same afterwards.
+            self._steady = inserted
 
     def _evict(self, bound: int) -> None:
         entries = self._entries
@@ -134,7 +161,7 @@ class BlockReader:
         if size > self._table_size:
             raise ConnectionFault("a table that is larger than was allowed", COMPRESSION_ERROR)
         self.changes += 1
-        self.inserted = None
+        self.inserted = self._last = self._steady = None
         self._bound = size
         self._evict(size)
         return at
