@@ -59,6 +59,22 @@ def fork_server():
     server.close()
 
 
+def descendants(pid):
+    """The processes that ``pid`` has started, and those that these have."""
+    of_parents = {}
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            fields = (entry / "stat").read_text().rpartition(") ")[2].split()
+            of_parents.setdefault(int(fields[1]), []).append(int(entry.name))
+    found = []
+    waiting = [pid]
+    while waiting:
+        children = of_parents.get(waiting.pop(), [])
+        found += children
+        waiting += children
+    return found
+
+
 @pytest.fixture
 def processes(request):
     """Starts programs, and ends them all."""
@@ -83,7 +99,12 @@ def processes(request):
         try:
             process.wait(5)
         except subprocess.TimeoutExpired:
+            # Workers serve on where only their master is killed.
+            others = descendants(process.pid)
             process.kill()
+            for pid in others:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             process.wait(5)
 
 

@@ -354,7 +354,8 @@ class Client:
 
     def _ask(self):
         kept = None
-        while not self._stopped.is_set():
+        # Without a pause it would take the time of those that are to begin.
+        while not self._stopped.wait(0.01):
             try:
                 assert self._proxy.ask()
                 kept = kept or socket.create_connection(("127.0.0.1", self._proxy.port), DEADLINE)

@@ -19,6 +19,7 @@ from txproxy.stream.stream_factory import StreamFactory
 from txproxy.upstreams.affinity import Affinity, affinity_from
 from txproxy.upstreams.overlay import Overlay
 from txproxy.upstreams.pool import Pool
+from txproxy.upstreams.several_processes.shared_room import SharedRoom
 from txproxy.upstreams.several_processes.shared_standing import SharedStanding
 from txproxy.upstreams.upstream import State, Upstream
 from txproxy.upstreams.upstream_urls import parse_tcp_upstream, parse_upstream
@@ -38,6 +39,7 @@ class LivePool:
         self.pool = Pool(upstreams, config.strategy, name=config.name, settings=config.settings)
         self.overlay = Overlay(self.pool, config.upstreams, self._made)
         self.standing = SharedStanding(self.overlay)
+        self.room = SharedRoom(self.pool)
         self._affinities: dict[str, Affinity] = {}
 
     def _made(self, text: str) -> Upstream:
@@ -58,6 +60,7 @@ class LivePool:
         pool.use_clock(clock)
         known = {upstream.name: upstream for upstream in before.pool.upstreams}
         self.overlay.follow(before.overlay)
+        self.room.follow(before.room)
         for upstream in pool.upstreams:
             old = known.get(upstream.name)
             if old is not None and pool.settings.ejection == before.pool.settings.ejection:

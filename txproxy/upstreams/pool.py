@@ -65,6 +65,12 @@ class Pool:
     ``ConfigError``, which is a ``ValueError``.
     """
 
+    # Where several processes have a pool together: who is told of what checks and traffic find of an upstream; who may
+    # make room where there is none, and says whether that was so; and whether it is this one that checks.
+    on_change: Callable[[Upstream], None] | None = None
+    on_full: Callable[[], bool] | None = None
+    _leads = True
+
     def __init__(
         self,
         upstreams: Iterable[str | Upstream | IResource],
@@ -105,8 +111,6 @@ class Pool:
         # the one of the whole pool, and those of upstreams that stand for others
         self._keepers: dict[Pool | Upstream, Keeper] = {}
         self._users = 0
-        self._leads = True
-        self.on_change: Callable[[Upstream], None] | None = None
         self._reconnecting: Reconnecting | None = None
         self._resolver: Resolver | None = None
         self._joined: list[Callable[[Upstream], None]] = []
@@ -202,6 +206,8 @@ class Pool:
             upstream.served += 1
             if self._counts:
                 self.strategy.changed(upstream)
+        elif self.on_full is not None and self.on_full():
+            return self.take(head, context, tried)
         return upstream
 
     def tick(self) -> None:

@@ -81,13 +81,13 @@ class Upstream:
 
     ``name`` tells it from the others of its pool, ``authority`` is its name for a Host field, ``weight`` its share of
     the requests (0: only clients that are pinned to it), ``backup`` that it gets some only when no other can, ``max``
-    how many it may have at once (0: any number), ``drain`` that it begins as one that drains. ``active`` is how many it
-    has now, ``effective`` its weight now: less while it starts slowly. ``stands_for`` is the name that it was given
-    under, and is a member of.
+    how many it may have at once (0: any number; ``allowed`` of them in this process), ``drain`` that it begins as one
+    that drains. ``active`` is how many it has now, ``effective`` its weight now: less while it starts slowly.
+    ``stands_for`` is the name that it was given under, and is a member of.
     """
 
     __slots__ = (
-        "name", "address", "authority", "weight", "backup", "max", "resolve",
+        "name", "address", "authority", "weight", "backup", "max", "allowed", "resolve",
         "active", "effective", "room", "served", "failures", "ejections", "pool", "breaker",
         "stands_for", "given_weight", "given_order",
         "_strikes", "_in_a_row", "_opened_at", "_ejected_until", "_closed_at", "_warm_from",
@@ -113,7 +113,7 @@ class Upstream:
         self.authority = authority
         self.weight = checked_weight(weight)
         self.backup = backup
-        self.max = max
+        self.max = self.allowed = max
         self.resolve = resolve
         self.active = self.served = 0
         # so many that count for its ejection, and how often it was ejected
@@ -366,7 +366,7 @@ class Upstream:
 
     def give_room(self, *, all_of_it: bool) -> None:
         """While it is half open it takes one request at a time, unless it is to take ``all_of_it``."""
-        room = float(self.max) if self.max else NEVER
+        room = float(self.allowed) if self.max else NEVER
         self.room = room if all_of_it or self.breaker is not Breaker.HALF_OPEN else min(room, self._trial_room)
 
     def settle(self, now: float, slow_start: float) -> float:

@@ -43,8 +43,8 @@ def test_rates_of_requests_and_connections_are_shared_by_all_workers(more, count
 
 def test_pools_are_shared_by_their_names():
     pools = '[pools.app]\nupstreams = "http://10.0.0.1:80"\n[[routes]]\nname = "app"\npath = "/app"\npool = "app"'
-    (topic,) = topics(pools)
-    assert topic == "pool app"
+    found = topics(pools)
+    assert list(found) == ["pool app", "room app"] and found["room app"].processes == 4
 
 
 def test_two_workers_have_the_same_topics_and_another_limit_has_another():

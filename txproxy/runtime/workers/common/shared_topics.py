@@ -9,10 +9,16 @@ from txproxy.runtime.builder import Assembly
 
 def shared_of(assembly: Assembly) -> dict[str, Shared]:
     """All of what runs in a worker of these. What is the same in two configurations has the same topic in both."""
+    processes = assembly.config.workers
     rates: dict[str, SharedGcra] = dict(assembly.limits.shared)
     for served in assembly.served:
         for rate in served.factory.admission.shared_rates:
             rates[f"connections {served.config.name}"] = rate
     for rate in rates.values():
-        rate.of_processes(assembly.config.workers)
-    return {**rates, **{f"pool {name}": live.standing for name, live in assembly.pools.items()}}
+        rate.of_processes(processes)
+    found: dict[str, Shared] = {**rates}
+    for name, live in assembly.pools.items():
+        found[f"pool {name}"] = live.standing
+        live.room.processes = processes
+        found[f"room {name}"] = live.room
+    return found

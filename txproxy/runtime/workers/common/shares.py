@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 import attrs
 
-from txproxy.config.model import AnyListener, Config, PoolConfig
-
-# How many requests at once an upstream may have, in its text.
-_MAX: Final = re.compile(r";max=([0-9]+)(?=;|\Z)")
+from txproxy.config.model import AnyListener, Config
 
 
 def with_shares(config: Config) -> Config:
-    """``config`` for one of its workers. Each admits its share of ``max_connections`` and of an upstream's ``max``, and
-    has its share of the memory of a cache. Shares are rounded up: all workers together have no more than one process
-    would have, but for less than one for each of them.
+    """``config`` for one of its workers. Each admits its share of ``max_connections``, and has its share of the memory
+    of a cache. Shares are rounded up: all workers together have no more than one process would have, but for less than
+    one for each of them.
     """
     count = config.workers
     size = config.cache.size
     return attrs.evolve(
         config,
         listeners=tuple(_listener(listener, count) for listener in config.listeners),
-        pools=tuple(_pool(pool, count) for pool in config.pools),
         cache=attrs.evolve(config.cache, size=_share(size, count)) if size is not None else config.cache,
     )
 
@@ -35,10 +28,3 @@ def _share(bound: int, count: int) -> int:
 def _listener(listener: AnyListener, count: int) -> AnyListener:
     limits = listener.limits
     return attrs.evolve(listener, limits=attrs.evolve(limits, max_connections=_share(limits.max_connections, count)))
-
-
-def _pool(pool: PoolConfig, count: int) -> PoolConfig:
-    def share(found: re.Match[str]) -> str:
-        return f";max={_share(int(found[1]), count)}"
-
-    return attrs.evolve(pool, upstreams=tuple(_MAX.sub(share, text) for text in pool.upstreams))

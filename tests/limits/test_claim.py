@@ -1,0 +1,90 @@
+"""What several processes may have at once, together: no more than there is, and all of it where it is wanted."""
+
+import random
+
+from txproxy.limits.claim import FIRST_PAUSE, PAUSE, Claim
+
+
+class Together:
+    """So many processes, which hear of each other's claims so much later."""
+
+    def __init__(self, most, processes, late):
+        self.now, self.late = 0.0, late
+        self.claims = [Claim(most, 0.0) for _ in range(processes)]
+        self.used, self.wanted = [0] * processes, [0] * processes
+        self.told = [1] * processes
+        self.most_used = 0
+        self._on_their_way = []
+        for number in range(processes):
+            self._hear(number, 1)
+
+    def _hear(self, number, claimed):
+        for other, claim in enumerate(self.claims):
+            if other != number:
+                claim.heard(number, claimed)
+
+    def go_on(self, seconds, step=0.005):
+        """Each takes what it wants as soon as it can, and tells the others every 50 ms, at its own times."""
+        for _ in range(round(seconds / step)):
+            self.now += step
+            for due, number, claimed in [one for one in self._on_their_way if one[0] <= self.now]:
+                self._on_their_way.remove((due, number, claimed))
+                self._hear(number, claimed)
+            for number, claim in enumerate(self.claims):
+                while self.used[number] < self.wanted[number]:
+                    if self.used[number] >= claim.claimed and not claim.grow(self.now):
+                        break
+                    self.used[number] += 1
+                self.used[number] = min(self.used[number], self.wanted[number])
+                if round(self.now / step) % round(0.05 / step) == number % round(0.05 / step):
+                    if self.used[number] == self.wanted[number]:
+                        claim.shrink(self.used[number])
+                    if claim.claimed != self.told[number]:
+                        self.told[number] = claim.claimed
+                        self._on_their_way.append((self.now + self.late, number, claim.claimed))
+            self.most_used = max(self.most_used, sum(self.used))
+
+
+def test_one_alone_gets_nearly_all_and_what_is_not_used_is_given_back():
+    together = Together(100, 4, 0.01)
+    together.wanted[0] = 100
+    together.go_on(3)
+    assert together.used[0] == 97
+    together.wanted[0] = 0
+    together.wanted[2] = 100
+    together.go_on(6)
+    assert together.used == [0, 0, 97, 0]
+    together.wanted[2] = 0
+    together.go_on(6)
+    assert [claim.claimed for claim in together.claims] == [1] * 4
+
+
+def test_all_of_them_at_once_have_no_more_than_there_is_whatever_comes():
+    for seed in range(2):
+        chance = random.Random(seed)
+        together = Together(100, 4, 0.01)
+        for _ in range(40):
+            together.wanted = [chance.choice((0, 5, 30, 200)) for _ in range(4)]
+            together.go_on(chance.choice((0.02, 0.2, 1)))
+        # Less than one for each of them more.
+        assert 90 < together.most_used <= 103
+
+
+def test_where_there_is_less_than_there_are_processes_each_has_one():
+    together = Together(2, 4, 0.01)
+    together.wanted = [5] * 4
+    together.go_on(2)
+    assert together.used == [1] * 4
+
+
+def test_more_is_claimed_only_when_others_have_told_what_they_claim():
+    claim = Claim(10, 5.0)
+    assert not claim.grow(5.0 + FIRST_PAUSE - 0.01)
+    claim.heard(7, 3)
+    assert claim.grow(5.0 + FIRST_PAUSE) and claim.claimed == 4
+    assert not claim.grow(5.0 + FIRST_PAUSE + PAUSE / 2)
+    assert claim.grow(5.0 + FIRST_PAUSE + PAUSE) and claim.claimed == 6
+    claim.gone(7)
+    assert claim.grow(9.0) and claim.claimed == 10
+    assert not claim.grow(19.0)
+    assert not claim.shrink(10) and claim.shrink(0) and claim.claimed == 9

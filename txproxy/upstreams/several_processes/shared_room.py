@@ -1,0 +1,137 @@
+"""How many requests an upstream may have, of several processes together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from txproxy.limits.claim import Claim
+from txproxy.upstreams.pool import Pool
+from txproxy.upstreams.upstream import Upstream
+
+
+class SharedRoom:
+    """See :class:`txproxy.interfaces.sharing.Shared`; of the upstreams of a ``pool`` that have a ``max``. Each of so
+    many ``processes`` claims a part of that. Where none of them hears of the others, each has its share.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self.processes = 1
+        self._pool = pool
+        self._claims: dict[Upstream, Claim] = {}
+        self._wake: Callable[[], None] | None = None
+        # claims that nobody has heard of
+        self._new: set[Upstream] = set()
+        self._watches = False
+        # what was claimed in the pool before, by names
+        self._before: dict[str, Claim] = {}
+
+    def follow(self, before: SharedRoom) -> None:
+        """It takes the place of another, and goes on with what that has claimed."""
+        self._before = {upstream.name: claim for upstream, claim in before._claims.items()}
+
+    def join(self, wake: Callable[[], None]) -> None:
+        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        self._wake = wake
+        self._pool.on_full = self._wanted
+        if not self._watches:
+            self._watches = True
+            self._pool.watch(self._joined, self._parted)
+        self._pool.refresh()
+
+    def _joined(self, upstream: Upstream) -> None:
+        if upstream.max and self._wake is not None:
+            claim = self._before.pop(upstream.name, None) or Claim(upstream.max, self._pool.seconds())
+            self._claims[upstream] = claim
+            claim.most = upstream.max
+            upstream.allowed = claim.claimed
+            self._tell(upstream)
+        else:
+            upstream.allowed = self._share(upstream)
+
+    def _parted(self, upstream: Upstream) -> None:
+        self._claims.pop(upstream, None)
+        self._new.discard(upstream)
+
+    def _share(self, upstream: Upstream) -> int:
+        return -(-upstream.max // self.processes)
+
+    def part(self) -> None:
+        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        self._wake = self._pool.on_full = None
+        self._claims.clear()
+        self._new.clear()
+        for upstream in self._pool.upstreams:
+            upstream.allowed = self._share(upstream)
+        self._pool.refresh()
+
+    def _wanted(self) -> bool:
+        """Somebody finds no room, and may wait for some."""
+        if self._full():
+            return True
+        if self._wake is not None:
+            # Others may have given something back by then.
+            self._wake()
+        return False
+
+    def _tell(self, upstream: Upstream) -> None:
+        if not self._new and self._wake is not None:
+            self._wake()
+        self._new.add(upstream)
+
+    def _full(self) -> bool:
+        """Somebody finds no room: whether there is some now."""
+        full = [(upstream, claim) for upstream, claim in self._claims.items() if upstream.active >= claim.claimed]
+        now, found = self._pool.seconds(), False
+        for upstream, claim in full:
+            if claim.grow(now):
+                found = True
+                upstream.allowed = claim.claimed
+                self._tell(upstream)
+        if found:
+            self._pool.refresh()
+        return found
+
+    def news(self) -> tuple[Any, bool]:
+        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        pool = self._pool
+        if pool.waiting:
+            self._full()
+        spare = False
+        for upstream, claim in self._claims.items():
+            if not pool.waiting and claim.shrink(upstream.active):
+                spare = True
+                upstream.allowed = claim.claimed
+                self._new.add(upstream)
+        if spare:
+            pool.refresh()
+        new, self._new = self._new, set()
+        told = {upstream.name: self._claims[upstream].claimed for upstream in new}
+        # As long as it has claimed something, it looks whether it still needs that: nobody tells of each request's end.
+        return told or None, bool(pool.waiting) or any(claim.claimed > 1 for claim in self._claims.values())
+
+    def heard(self, peer: int, content: Any, now: float) -> None:
+        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        for upstream, claim in self._claims.items():
+            if upstream.name in content:
+                claim.heard(peer, content[upstream.name])
+        if self._pool.waiting:
+            self._full()
+
+    def whole(self, leads: bool, now: float) -> Any:
+        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        return {upstream.name: claim.claimed for upstream, claim in self._claims.items()} or None
+
+    def heard_whole(self, peer: int, content: Any, now: float) -> None:
+        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        self.heard(peer, content, now)
+
+    def gone(self, peer: int) -> None:
+        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        for claim in self._claims.values():
+            claim.gone(peer)
+        if self._pool.waiting:
+            self._full()
+
+    def lead(self, leads: bool) -> None:
+        """See :class:`txproxy.interfaces.sharing.Shared`. Nothing is done by one for all."""
