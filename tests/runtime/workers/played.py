@@ -20,9 +20,12 @@ class Reactor(MemoryReactorClock):
         """Let all that is there be read and written."""
         while ready := [one for one in self.getReaders() if readable(one)]:
             for one in ready:
-                one.doRead()
+                # What one has heard may have ended another.
+                if one in self.getReaders():
+                    one.doRead()
         for one in list(self.getWriters()):
-            one.doWrite()
+            if one in self.getWriters():
+                one.doWrite()
 
 
 class PlayedWorker:
