@@ -100,7 +100,7 @@ class ReverseMode:
             if refusal is not None:
                 return refusal
         via = self._via
-        if via is not None and b"via" in head.headers.index and via.is_in(head.headers):
+        if via is not None and b"via" in (head.headers.form or head.headers).index and via.is_in(head.headers):
             raise LoopDetected("the request has been through this proxy before")
         if context.connection.peer_scheme == "https" and self._tls is not None and not self._is_served(head):
             # RFC 9110 15.5.20

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from txproxy.errors import RequestError
-from txproxy.wire.headers import Headers, picking
+from txproxy.wire.headers import Headers, Picking, Template, picking
 from txproxy.wire.message import VERSIONS, RequestHead
 
 # RFC 9110 7.6.1, and 11.7: the proxy's own credentials and challenges are for one hop
@@ -98,17 +98,29 @@ class Passage:
     followed by those ``after``.
     """
 
-    __slots__ = ("form", "_before", "_pick", "_after")
+    __slots__ = ("form", "_before", "_pick", "_after", "_template", "_text", "_which")
 
     def __init__(self, headers: Headers, before: list[bytes], kept: list[bytes], after: list[bytes]) -> None:
         self.form = headers.form
         self._pick = picking(headers.lines, kept)
         self._before = b"".join([line + b"\r\n" for line in before])
         self._after = b"".join([b"\r\n" + line for line in after])
+        self._template: Template | None = None
+        # what gives the block by the values of fields that the template has read
+        self._text = b""
+        self._which: Picking | None = None
 
     def of(self, headers: Headers) -> Headers:
         """What goes on of ``headers``, which are of the form."""
-        return Headers.of_block(self._before + b"\r\n".join(self._pick(headers.lines)) + self._after)
+        template = headers.template
+        if template is None:
+            return Headers.of_block(self._before + b"\r\n".join(self._pick(headers.lines)) + self._after)
+        if template is not self._template:
+            text, self._which = template.written(self._pick)
+            self._text = self._before.replace(b"%", b"%%") + text + self._after.replace(b"%", b"%%")
+            self._template = template
+        which = self._which
+        return Headers.of_block(self._text % (headers.values if which is None else which(headers.values)))
 
 
 def passage(headers: Headers, before: list[bytes], kept: list[bytes], after: list[bytes]) -> Passage | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 from txproxy.wire import grammar
 
@@ -15,23 +15,40 @@ _SECRET: Final = frozenset({b"authorization", b"proxy-authorization", b"cookie",
 SERVER_NAMING: Final = frozenset({b"location", b"content-location", b"refresh", b"set-cookie"})
 
 
-# Takes some of the lines of fields.
-Picking: TypeAlias = "Callable[[list[bytes]], Sequence[bytes]]"
+# Takes some of the lines of fields, or of what else there is one of for each.
+Picking: TypeAlias = "Callable[[Sequence[Any]], Sequence[Any]]"
 
 
 class Form:
     """What fields have in common that came one after another on a connection and differ in values alone: their names,
     in order, and the values of those that say what becomes of others. What was found for one of a form holds for all.
 
-    ``onward`` takes from their lines those that are not for one hop, and ``names_server`` and ``tells_of_caches`` are
-    what they are for each; None and no matter until that was found.
+    ``index`` is that of one of them, whose names are those of all. ``onward`` takes from their lines those that are not
+    for one hop, and ``names_server`` and ``tells_of_caches`` are what they are for each; None and no matter until that
+    was found.
     """
 
-    __slots__ = ("onward", "names_server", "tells_of_caches")
+    __slots__ = ("index", "onward", "names_server", "tells_of_caches")
 
-    def __init__(self) -> None:
+    def __init__(self, index: dict[bytes, bytes]) -> None:
+        self.index = index
         self.onward: Picking | None = None
         self.names_server = self.tells_of_caches = False
+
+
+class Template(Protocol):
+    """What fields have in common that differ in some values alone (:mod:`txproxy.wire.http1.field_template`)."""
+
+    def lines_of(self, values: tuple[bytes, ...]) -> list[bytes]:
+        """The lines of those that have these values."""
+
+    def index_of(self, values: tuple[bytes, ...]) -> dict[bytes, bytes]:
+        """Their index."""
+
+    def written(self, pick: Picking) -> tuple[bytes, Picking | None]:
+        """What gives the block of their lines that ``pick`` takes, by ``%``, and what takes the values for that; None
+        where it is all of them.
+        """
 
 
 class Headers:
@@ -46,7 +63,10 @@ class Headers:
     ``Headers([(b"Name", b"value")])`` checks names and values; a wrong one is a ``ValueError``.
     """
 
-    __slots__ = ("lines", "index", "block", "form", "onward", "names_server", "tells_of_caches", "field_block")
+    __slots__ = (
+        "lines", "index", "block", "form", "onward", "names_server", "tells_of_caches", "content_length", "template",
+        "values", "field_block",
+    )  # fmt: skip
 
     lines: list[bytes]
     index: dict[bytes, bytes]
@@ -59,6 +79,11 @@ class Headers:
     names_server: bool
     # whether a cache on the way has said in them what it has done (RFC 9211)
     tells_of_caches: bool
+    # the value of that field, or None
+    content_length: bytes | None
+    # what has read them, and the values that it is these by; None where lines or a block are there
+    template: Template | None
+    values: tuple[bytes, ...]
     # the same as a field block of HTTP/2, for whoever has written one; None before
     field_block: bytes | None
 
@@ -92,25 +117,6 @@ class Headers:
         self.index = index if len(index) == len(lines) else _joined(lines)
         return self
 
-    @staticmethod
-    def alike(lines: list[bytes], index: dict[bytes, bytes], form: Form) -> Headers:
-        """The same, for lines of a ``form`` whose index was made from one of that."""
-        self = _new(Headers)
-        self.lines = lines
-        self.index = index
-        self.form = form
-        pick = form.onward
-        if pick is None:
-            self.onward = None
-        else:
-            self.names_server = form.names_server
-            self.onward = onward = _new(Headers)
-            onward.lines = lines = [*pick(lines)]
-            # It will be sent, and is joined here for less than when it is asked for.
-            onward.block = b"\r\n".join(lines)
-            onward.tells_of_caches = form.tells_of_caches
-        return self
-
     def goes_on(self, lines: list[bytes]) -> Headers:
         """Remember that these are its ``lines`` that are not for one hop; gives them."""
         self.onward = onward = Headers.from_lines(lines)
@@ -132,16 +138,21 @@ class Headers:
         """Headers of such lines that were joined already."""
         self = _new(Headers)
         self.block = block
+        self.template = None
         return self
 
     def __getattr__(self, name: str) -> Any:
         # Reached only while the slot is empty: heads that are only sent are never indexed, and those that are only
         # read are never joined.
         if name == "lines":
-            self.lines = lines = self.block.split(b"\r\n")
+            template = self.template
+            self.lines = lines = self.block.split(b"\r\n") if template is None else template.lines_of(self.values)
             return lines
         if name == "index":
-            self.index = index = Headers.parsed(self.lines).index
+            template = self.template
+            self.index = index = (
+                Headers.parsed(self.lines).index if template is None else template.index_of(self.values)
+            )
             return index
         if name == "block":
             self.block = block = b"\r\n".join(self.lines)
@@ -155,6 +166,12 @@ class Headers:
         if name == "form":
             self.form = None
             return None
+        if name == "template":
+            self.template = None
+            return None
+        if name == "content_length":
+            self.content_length = length = self.index.get(b"content-length")
+            return length
         if name == "field_block":
             self.field_block = None
             return None

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.wire.alike_heads import section, sections
 from tests.wire.http1.corpus import CASES, Case, Reading, client_codec, cut
 from txproxy.errors import ExchangeError
+from txproxy.wire.forwarding import passage
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.client import ClientCodec
 from txproxy.wire.http1.field_template import FIXED_IN_REQUESTS, LONGEST, FieldTemplate, learned
@@ -443,3 +444,39 @@ def test_what_is_long_is_not_kept() -> None:
         codec.skip_end()
         codec.next_message()
     assert codec._template is None
+
+
+@pytest.mark.parametrize(
+    "kept", ["Accept Date X-%d", "X-%d Date Other", "Accept", "X-Id", "Accept X-Id X-%d Date Other", ""]
+)
+def test_what_goes_on_of_them_is_written_with_their_values(kept: str) -> None:
+    first = parsed(b"Accept: 100%", b"X-Id: 1", b"X-%d: %b", b"Date: 2", b"Other: %(a)s")
+    template = FieldTemplate(first, [1, 2, 3])
+    headers = template.read(b"\r\nAccept: 100%\r\nX-Id: a%d\r\nX-%d: %%\r\nDate: c\r\nOther: %(a)s\r\n\r\n", 0)
+    assert headers is not None
+    lines = [b"Accept: 100%", b"X-Id: a%d", b"X-%d: %%", b"Date: c", b"Other: %(a)s"]
+    wanted = [line for line in lines if line.partition(b":")[0].decode() in kept.split()]
+    first.goes_on([line for line in first.lines if line.partition(b":")[0].decode() in kept.split()])
+    again = template.read(b"\r\nAccept: 100%\r\nX-Id: a%d\r\nX-%d: %%\r\nDate: c\r\nOther: %(a)s\r\n\r\n", 0)
+    assert again is not None and again.onward is not None
+    assert (again.onward.block, again.onward.lines) == (b"\r\n".join(wanted), wanted)
+    assert (headers.onward, headers.lines, again.lines) == (None, lines, lines)
+    way = passage(
+        first, [b"Host: %"], [line for line in first.lines if line.split(b":")[0].decode() in kept.split()], [b"V: %b"]
+    )
+    if way is not None:
+        assert way.of(again).lines == way.of(headers).lines == [b"Host: %", *wanted, b"V: %b"]
+        assert way.of(parsed(*lines)).lines == [b"Host: %", *wanted, b"V: %b"]
+
+
+def test_a_way_that_was_found_for_one_template_holds_for_another_of_the_form() -> None:
+    first = parsed(b"A: 1", b"B: 1", b"C: 1")
+    one = FieldTemplate(first, [0])
+    other = FieldTemplate(parsed(b"A: 1", b"B: 2", b"C: 1"), [0, 1], form=one.form)
+    way = passage(first, [], first.lines[1:], [])
+    assert way is not None
+    for _ in range(2):
+        for template, value in ((one, b"1"), (other, b"7")):
+            headers = template.read(b"\r\nA: 9\r\nB: %b\r\nC: 1\r\n\r\n" % value, 0)
+            assert headers is not None
+            assert way.of(headers).block == b"B: %b\r\nC: 1" % value

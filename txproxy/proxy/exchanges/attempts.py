@@ -183,8 +183,8 @@ class Attempts:
             self._send(connection.open(), attempt.head)
 
     def _send(self, upstream: UpstreamStream, head: RequestHead) -> None:
-        index = self.request.headers.index
-        if b"authorization" in index and not bind_by_request(upstream, self.downstream, index[b"authorization"]):
+        fields = self.request.headers
+        if b"authorization" in (fields.form or fields).index and not bind_by_request(upstream, self.downstream, fields):
             # RFC 4559 6: a connection that others use is not to be logged in.
             upstream.close()
             assert self.plan is not None
@@ -204,9 +204,8 @@ class Attempts:
         self._unsent = None
         self.phase = SENT
         self.upstream = upstream
-        index = self.request.headers.index
-        if b"authorization" in index:
-            bind_by_request(upstream, self.downstream, index[b"authorization"])
+        if b"authorization" in self.request.headers.index:
+            bind_by_request(upstream, self.downstream, self.request.headers)
         upstream.begin_again(self, unsent)
         self.release_request()
 

@@ -42,11 +42,11 @@ def close_all(connections: Connections[Any]) -> None:
         upstream.close()
 
 
-def bind_by_request(upstream: UpstreamStream, downstream: ClientStream, credentials: bytes) -> bool:
-    """``downstream`` is about to send ``credentials`` by ``upstream``; False if these are not to be sent there, since
-    others use the connection as well.
+def bind_by_request(upstream: UpstreamStream, downstream: ClientStream, headers: Headers) -> bool:
+    """``downstream`` is about to send the credentials in ``headers`` by ``upstream``; False if these are not to be sent
+    there, since others use the connection as well.
     """
-    if authenticates_connection(credentials):
+    if authenticates_connection(headers.index[b"authorization"]):
         if upstream.shared:
             return False
         _bind(upstream, downstream)

@@ -126,7 +126,7 @@ class ClientCodec(Codec):
             raise ResponseError("the response head is too large", error="http_response_header_section_size")
         known, its_length, its_status, its_minor, its_method, body, keep_alive = self._framed
         if (
-            (known is not headers and (known is not headers.form or its_length != headers.index.get(b"content-length")))
+            (known is not headers and (known is not headers.form or its_length != headers.content_length))
             or its_status != status
             or its_minor != minor
             or its_method != self._method

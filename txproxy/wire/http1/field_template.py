@@ -13,7 +13,7 @@ from operator import ne
 from typing import Final
 
 from txproxy.wire import grammar
-from txproxy.wire.headers import Form, Headers
+from txproxy.wire.headers import Form, Headers, Picking
 
 # What is longer is read as if it were the first: a template costs its size twice as long as the connection lasts.
 LONGEST: Final = 8192
@@ -31,6 +31,9 @@ FIXED_IN_REQUESTS: Final = frozenset(
 FIXED_IN_RESPONSES: Final = frozenset(b"connection transfer-encoding".split())
 
 
+_new: Final = object.__new__
+
+
 class FieldTemplate:
     """A plain field section of HTTP/1, but for the values at ``places`` of its ``lines``; that of ``headers`` is one of
     those that it fits.
@@ -39,7 +42,10 @@ class FieldTemplate:
     what its owner has found to be so for each.
     """
 
-    __slots__ = ("lines", "places", "lessons", "used", "known", "form", "end", "_parts", "_last", "_index")
+    __slots__ = (
+        "lines", "places", "lessons", "used", "known", "form", "end", "_parts", "_last", "_index", "_names", "_length",
+        "_length_place", "_onward", "_which",
+    )  # fmt: skip
 
     def __init__(self, headers: Headers, places: Iterable[int], lessons: int = 1, form: Form | None = None) -> None:
         self.lines = lines = headers.lines
@@ -47,20 +53,30 @@ class FieldTemplate:
         self.lessons = lessons
         self.used = 0
         self.known: tuple[bytes, bytes] | None = None
-        self.form = headers.form = form or Form()
+        self._index = index = headers.index
+        self.form = headers.form = form or Form(index)
         self.end = 0
-        self._index = headers.index
         parts = []
+        names = {}
         begin = b"\r\n"
         for place, line in enumerate(lines):
             if place in self.places:
                 name = line[: line.index(b": ")]
                 begin += name + b": "
-                parts.append((begin, len(begin), len(name) + 2, place, name.lower()))
+                parts.append((begin, len(begin)))
+                names[place] = name
                 begin = b"\r\n"
             else:
                 begin += line + b"\r\n"
         self._parts = tuple(parts)
+        # of the lines with those values, by their places
+        self._names = names
+        lengths = [number for number, name in enumerate(names.values()) if name.lower() == b"content-length"]
+        self._length = index.get(b"content-length")
+        self._length_place = lengths[0] if lengths else -1
+        # what gives the block of those that are not for one hop, once that was found for the form
+        self._onward: bytes | None = None
+        self._which: Picking | None = None
         # There is one more end of line after the last line.
         self._last = (b"\r\n" + begin) if len(lines) - 1 in self.places else begin + b"\r\n"
 
@@ -68,24 +84,69 @@ class FieldTemplate:
         """The fields whose section, with the empty line after it, is there in ``buffer``; None if it is another, or not
         complete.
         """
-        lines = self.lines.copy()
-        index = self._index.copy()
-        for begin, size, width, place, name in self._parts:
+        values: tuple[bytes, ...] = ()
+        for begin, size in self._parts:
             if not buffer.startswith(begin, at):
                 return None
-            at += size
-            value = grammar.PLAIN_VALUE.match(buffer, at)
+            value = grammar.PLAIN_VALUE.match(buffer, at + size)
             if value is None:
                 return None
-            end = value.end()
-            index[name] = value[0]
-            lines[place] = buffer[at - width : end]
-            at = end
+            values = (*values, value[0])
+            at = value.end()
         if not buffer.startswith(self._last, at):
             return None
         self.end = at + len(self._last)
         self.used += 1
-        return Headers.alike(lines, index, self.form)
+        headers = _new(Headers)
+        headers.template = self
+        headers.values = values
+        place = self._length_place
+        headers.content_length = self._length if place < 0 else values[place]
+        headers.form = form = self.form
+        pick = form.onward
+        if pick is None:
+            headers.onward = None
+            return headers
+        headers.names_server = form.names_server
+        text = self._onward
+        if text is None:
+            text, self._which = self.written(pick)
+            self._onward = text
+        headers.onward = onward = _new(Headers)
+        onward.block = text % (values if self._which is None else self._which(values))
+        onward.template = None
+        onward.tells_of_caches = form.tells_of_caches
+        if not text:
+            onward.lines = []
+        return headers
+
+    def lines_of(self, values: tuple[bytes, ...]) -> list[bytes]:
+        """See :class:`txproxy.wire.headers.Template`."""
+        lines = self.lines.copy()
+        for (place, name), value in zip(self._names.items(), values, strict=True):
+            lines[place] = name + b": " + value
+        return lines
+
+    def index_of(self, values: tuple[bytes, ...]) -> dict[bytes, bytes]:
+        """See :class:`txproxy.wire.headers.Template`."""
+        index = self._index.copy()
+        for name, value in zip(self._names.values(), values, strict=True):
+            index[name.lower()] = value
+        return index
+
+    def written(self, pick: Picking) -> tuple[bytes, Picking | None]:
+        """See :class:`txproxy.wire.headers.Template`."""
+        known = [*self._names]
+        texts, which = [], []
+        for place in pick(range(len(self.lines))):
+            if place in self._names:
+                texts.append(self._names[place].replace(b"%", b"%%") + b": %b")
+                which.append(known.index(place))
+            else:
+                texts.append(self.lines[place].replace(b"%", b"%%"))
+        if which == [*range(len(known))]:
+            return b"\r\n".join(texts), None
+        return b"\r\n".join(texts), lambda values: tuple([values[number] for number in which])
 
 
 def learned(

@@ -97,7 +97,7 @@ def _settle_length(headers: Headers, length: int) -> bytes:
     """Make Content-Length say ``length`` once. These headers are still being read: nobody else has seen them."""
     value = b"%d" % length
     settled = headers.with_one(b"content-length", value)
-    headers.lines, headers.index, headers.form = settled.lines, settled.index, None
+    headers.lines, headers.index, headers.form, headers.template = settled.lines, settled.index, None, None
     # What goes on of it was made of the lines as they came.
     headers.onward = None
     return value
