@@ -63,25 +63,6 @@ def test_a_response_is_validated_by_all_that_it_has(lines: list[bytes], expected
     assert validators(_head(*lines)) == expected
 
 
-def test_other_variants_are_offered_where_none_is_selected() -> None:
-    others = [
-        _head(b'ETag: "a"', b"Last-Modified: " + _SUNDAY, came=1.0),
-        _head(b'ETag: W/"b"', came=2.0),
-        _head(b'ETag: "a"', came=3.0),
-        _head(b"ETag: bare", came=4.0),
-        _head(came=5.0),
-    ]
-    assert validators(None, others) == [b'If-None-Match: "a", W/"b"']
-    assert validators(None) == []
-    assert validators(others[1], others) == [b'If-None-Match: W/"b"']
-
-
-def test_no_more_tags_are_offered_than_a_head_takes() -> None:
-    others = [_head(b'ETag: "%d"' % n, came=float(n)) for n in range(60)] + [_head(b'ETag: "%b"' % (b"x" * 500))]
-    (line,) = validators(None, others)
-    assert line == b"If-None-Match: " + b", ".join([b'"%d"' % n for n in range(59, 43, -1)])
-
-
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [([b"If-Match: *"], True), ([b"If-Unmodified-Since: x"], True), ([b"If-None-Match: *"], False), ([], False)],

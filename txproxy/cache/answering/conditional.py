@@ -5,7 +5,7 @@ section 4.3, RFC 9110 section 13).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from txproxy.cache.dates import http_date
@@ -22,9 +22,6 @@ _OPAQUE: Final = rb'"[\x21\x23-\x7e\x80-\xff]*"'
 ENTITY_TAG: Final = re.compile(rb"(?:W/)?" + _OPAQUE)
 # A member of a list, or what is in the place of one.
 _MEMBER: Final = re.compile(rb"[ \t,]*(?:((?:W/)?" + _OPAQUE + rb")[ \t]*(?=,|\Z)|[^,]*)")
-# How much is sent of tags of other variants.
-_MOST_TAGS: Final = 16
-_LONGEST_TAG: Final = 128
 
 # What describes a body that is not sent (RFC 9110 section 15.4.5). All else goes: a client may use it to bring what it
 # has up to date.
@@ -53,14 +50,13 @@ def entity_tag(headers: Headers) -> bytes | None:
     return tag if tag and b"," not in tag and b'"' not in tag else None
 
 
-def validators(selected: StoredHead | None, others: Sequence[StoredHead] = ()) -> list[bytes]:
+def validators(selected: StoredHead) -> list[bytes]:
     """The lines that make of a request a validation of the response that is ``selected``; with none of them there is
-    nothing to validate it by. Where none is selected, ``others`` are the variants that the origin may choose from.
+    nothing to validate it by.
+
+    Variants that the request does not select are never offered, though RFC 9111 section 4.3.1 allows it: many servers
+    have one tag for a page and its compressed form, and would name what the client cannot read.
     """
-    if selected is None:
-        # A date would be that of one of them, and the answer does not say of which.
-        tags = _tags(others)
-        return [b"If-None-Match: " + b", ".join(tags)] if tags else []
     lines = []
     tag = entity_tag(selected.headers)
     if tag is not None:
@@ -70,17 +66,6 @@ def validators(selected: StoredHead | None, others: Sequence[StoredHead] = ()) -
     if changed is not None and http_date(changed, selected.response_time) is not None:
         lines.append(b"If-Modified-Since: " + changed)
     return lines
-
-
-def _tags(heads: Sequence[StoredHead]) -> list[bytes]:
-    found: dict[bytes, None] = {}
-    for head in sorted(heads, key=lambda head: -head.response_time):
-        tag = head.headers.get(b"etag")
-        if tag is not None and len(tag) <= _LONGEST_TAG and ENTITY_TAG.fullmatch(tag):
-            found[tag] = None
-            if len(found) == _MOST_TAGS:
-                break
-    return list(found)
 
 
 def weakly_equal(tag: bytes, other: bytes) -> bool:

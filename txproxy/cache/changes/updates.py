@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import Enum
 from typing import Final
 
 import attrs
 
-from txproxy.cache.answering.conditional import entity_tag, strongly_equal, weakly_equal
-from txproxy.cache.answering.ranges import last_modified_if_strong
+from txproxy.cache.answering.conditional import entity_tag, weakly_equal
 from txproxy.cache.dates import http_date, written_date
-from txproxy.cache.stored import Entry, Freshness, StoredHead, VaryValues
+from txproxy.cache.stored import Freshness, StoredHead, VaryValues
 from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end
 from txproxy.wire.headers import Headers
 
@@ -29,44 +27,21 @@ class HeadEffect(Enum):
     FREES = "frees"
 
 
-def validated(asked_for: Sequence[Entry], response: Headers, now: float) -> list[Entry]:
-    """Of the stored responses that a validation was sent for, those that a 304 with the fields of ``response`` is about
-    (RFC 9111 section 4.3.4). If there are none, it says nothing of what is stored, and the request is sent again
-    without conditions.
+def confirms(response: Headers, stored: Headers, now: float) -> bool:
+    """Whether a 304 with the fields of ``response`` is about the one that is ``stored``, which it was asked for (RFC
+    9111 section 4.3.4). If not, it says nothing of that, and the request is sent again without conditions.
     """
-    tag = entity_tag(response)
-    if tag is not None:
-        return _by_tag(asked_for, tag, response, now)
-    if b"last-modified" in response.index:
-        return _by_date(asked_for, response, now)
-    # It should have had the tag (RFC 9110 section 15.4.5). It can be about one that alone was asked for.
-    return list(asked_for) if len(asked_for) == 1 else []
-
-
-def _by_tag(asked_for: Sequence[Entry], tag: bytes, response: Headers, now: float) -> list[Entry]:
-    tagged = [(one, entity_tag(one.head.headers)) for one in asked_for]
-    same = [one for one, other in tagged if other is not None and strongly_equal(tag, other)]
-    if same:
-        return same
-    alike = [one for one, other in tagged if other is not None and weakly_equal(tag, other)]
-    if alike:
-        return [_latest(alike)]
-    # None of these had a tag, and now there is one: then the date tells.
-    return _by_date(asked_for, response, now) if all(other is None for _, other in tagged) else []
-
-
-def _by_date(asked_for: Sequence[Entry], response: Headers, now: float) -> list[Entry]:
-    time = http_date(response.index.get(b"last-modified"), now)
-    if time is None:
-        return []
-    same = [one for one in asked_for if http_date(one.head.headers.get(b"last-modified"), now) == time]
-    if len(same) < 2 or last_modified_if_strong(response, now) is not None:
-        return same
-    return [_latest(same)]
-
-
-def _latest(entries: list[Entry]) -> Entry:
-    return max(entries, key=lambda one: one.head.response_time)
+    tag, stored_tag = entity_tag(response), entity_tag(stored)
+    if tag is not None and stored_tag is not None:
+        # RFC 9110 section 13.1.2: so is the condition compared that was sent.
+        return weakly_equal(tag, stored_tag)
+    changed = response.index.get(b"last-modified")
+    if changed is None:
+        # It should have had the tag (RFC 9110 section 15.4.5), and can be about nothing else.
+        return tag is None
+    # What had no tag, or has none any more: then the date tells.
+    time = http_date(changed, now)
+    return time is not None and time == http_date(stored.get(b"last-modified"), now)
 
 
 def updated_headers(stored: Headers, response: Headers, response_time: float) -> Headers:

@@ -211,7 +211,7 @@ class _Caching:
         if entry is None:
             if trace is not None:
                 trace.say("cache", "nothing is stored" + (" for such a request" if variants else ""), asking.condition)
-            return self._miss(asking, ForwardedFor.VARY_MISS if variants else ForwardedFor.URI_MISS, variants)
+            return self._miss(asking, ForwardedFor.VARY_MISS if variants else ForwardedFor.URI_MISS)
         now = cache.now()
         use = use_of(entry.head, request.headers, now, asking.policy)
         if trace is not None:
@@ -249,7 +249,7 @@ class _Caching:
             self._hot.remember(asked, HotAnswer(cache, entry, again, verdict))
         return answer
 
-    def _miss(self, asking: Asking, why: ForwardedFor, others: tuple[Entry, ...]) -> Decision:
+    def _miss(self, asking: Asking, why: ForwardedFor) -> Decision:
         request, cache = asking.request, self._cache
         if wants_stored_alone(request.headers, asking.policy):
             return self._unavailable(asking)
@@ -262,9 +262,7 @@ class _Caching:
         learned = cache.learned(asking.key, cache.now())
         if learned is not None:
             return self._learned(asking, learned)
-        # Who is alone may be so as a 304 has named none of them; and what is incomplete is for no such request.
-        named = () if asking.alone else tuple([one for one in others if not is_incomplete(one.body)])
-        return self._ask(asking, why, None, named)
+        return self._ask(asking, why, None)
 
     def _part(self, asking: Asking, why: ForwardedFor) -> Decision:
         """A part of what is not there: what a client asks for is what the origin is asked for, and kept as part."""
@@ -314,10 +312,8 @@ class _Caching:
             return self._passed(asking, PassedFilter(asking, self._cache, why, "range"))
         return self._ask(asking, why, None)
 
-    def _ask(self, asking: Asking, why: ForwardedFor, stale: Entry | None, others: tuple[Entry, ...] = ()) -> Decision:
-        """Have it fetched, or wait for what is being fetched. The origin may say that one of the ``others`` is what is
-        asked for.
-        """
+    def _ask(self, asking: Asking, why: ForwardedFor, stale: Entry | None) -> Decision:
+        """Have it fetched, or wait for what is being fetched."""
         request = asking.request
         trace = asking.context.trace
         if trace is not None and trace.dry_run:
@@ -325,7 +321,7 @@ class _Caching:
         if request.method == b"HEAD":
             return self._head(asking, why)
         shared = not asking.alone and why is not ForwardedFor.REQUEST and self._sharing.may_share(asking, stale)
-        return self._sharing.ask(asking, Sought(why, stale, others), shared)
+        return self._sharing.ask(asking, Sought(why, stale), shared)
 
     def _head(self, asking: Asking, why: ForwardedFor) -> Decision:
         """A HEAD that is not answered here. What comes may change what is stored, and is asked for as that is."""

@@ -22,7 +22,6 @@ PARTS = PartsBody(10, (Part(0, MemoryBody(b"012")),))
     [
         ({}, [], True),
         ({"stale": entry(b'"1"')}, [b'If-None-Match: "1"'], True),
-        ({"others": (entry(b'"1"'), entry(b'"2"'))}, [b'If-None-Match: "1", "2"'], True),
         ({"part": b"bytes=0-4"}, [b"Range: bytes=0-4"], False),
         ({"incomplete": entry(b'"1"', PARTS), "missing": (3, 10)}, [b"Range: bytes=3-", b'If-Range: "1"'], False),
         ({"incomplete": entry(b'"1"', PARTS), "missing": (3, 6)}, [b"Range: bytes=3-5", b'If-Range: "1"'], False),

@@ -273,12 +273,12 @@ class Fill:
             elif plain.status in TELLING:
                 self._keeping.drop(incomplete)
         elif plain.status == 304:
-            if sought.stale is None and not sought.others:
+            if sought.stale is None:
                 # RFC 9110 section 15.4.5: there was no condition. A client would take it for an empty page.
                 self.refused(Refusal(502, "http_protocol_error", "304 to a request without a condition"))
             else:
                 self._over()
-                self._validation.validated(plain, self.request, self.outdated)
+                self._validation.validated(sought.stale, plain, self.request, self.outdated)
             return True
         return is_failure(plain.status) and self._stand_in(f"the origin answered {plain.status}")
 

@@ -239,20 +239,13 @@ class FillKeeping:
             _log.failure("a store failed")
         return "purged" if self.is_purged(entry) else TOO_LARGE
 
-    def keep_held(self, told: Held, stale: Entry | None, outdated: bool) -> Entry:
-        """Keep what a 304 says of what is stored; gives what those get that wait."""
+    def keep_held(self, told: Held, stale: Entry, outdated: bool) -> Entry:
+        """Keep what a 304 says of what is ``stale``; gives what those get that wait."""
         cache, asking = self._cache, self._asking
-        entry = Entry(asking.key, told.head, told.holds.body)
         outdated = outdated or self._changes != self._changes_by_now()
         if not told.stored or outdated or cache.verdict(told.head, asking) is Verdict.GONE:
             # It holds, this once.
-            if stale is not None and not self.has_login:
+            if not self.has_login:
                 cache.store.remove(stale)
-            return entry
-        if stale is not None:
-            return cache.replace(stale, told.head)
-        for other, head in told.others:
-            cache.replace(other, head)
-        # It stands under these values as well.
-        cache.keep(entry, asking, self._request.headers)
-        return entry
+            return Entry(asking.key, told.head, stale.body)
+        return cache.replace(stale, told.head)

@@ -43,25 +43,23 @@ class FillValidation:
         self._waiting = waiting
         self._answers = answers
 
-    def validated(self, plain: ResponseHead, request: RequestHead, outdated: bool) -> None:
-        """A 304 with this head has come for the ``request``; what is stored was meanwhile ``outdated``, or not."""
-        cache, stale = self._cache, self._sought.stale
+    def validated(self, stale: Entry, plain: ResponseHead, request: RequestHead, outdated: bool) -> None:
+        """A 304 with this head has come for the ``request``; what is ``stale`` was meanwhile ``outdated``, or not."""
+        cache = self._cache
         now = cache.now()
         self._answers.aged = b"age" in plain.headers.index
         times = Times(self._keeping.asked_at, now)
         told = held(
-            self._sought.others if stale is None else (stale,),
+            stale.head,
             plain.headers,
             request.headers,
             times,
             lambda status, headers: self._keeping.may_store(ResponseHead(status, headers), times).freshness,
-            matched=stale is not None,
             mark=self._keeping.mark,
         )
         if told is None:
             # It says nothing of what is stored (RFC 9111 section 4.3.4): the next one is to bring all of it.
-            if stale is not None:
-                cache.store.remove(stale)
+            cache.store.remove(stale)
             self._waiting.each(Waiter.ask_again)
             return
         try:
@@ -69,7 +67,7 @@ class FillValidation:
         except Exception:
             # Those who wait for it get it all the same.
             _log.failure("a store failed")
-            entry = Entry(self._asking.key, told.head, told.holds.body)
+            entry = Entry(self._asking.key, told.head, stale.body)
         # Whom the origin has told something with it is the one that has asked.
         cookies = [line for line in plain.headers.lines if line[:11].lower() == b"set-cookie:"]
         if cookies and self._waiting.has_first:

@@ -12,14 +12,13 @@ from txproxy.cache.stored import Entry
 
 @attrs.frozen(eq=False)
 class Sought:
-    """A response that is asked for, for the reason ``why``: one that validates ``stale``, or else may be one of the
-    ``others`` that stand under the key. Or the bytes that are ``missing`` of what is ``incomplete``. Or the ``part``
-    that a client has asked for, as its Range has it, where nothing is stored. Else the whole.
+    """A response that is asked for, for the reason ``why``: one that validates ``stale``. Or the bytes that are
+    ``missing`` of what is ``incomplete``. Or the ``part`` that a client has asked for, as its Range has it, where
+    nothing is stored. Else the whole.
     """
 
     why: ForwardedFor
     stale: Entry | None = None
-    others: tuple[Entry, ...] = ()
     incomplete: Entry | None = None
     missing: tuple[int, int] | None = None
     part: bytes | None = None
@@ -35,4 +34,4 @@ class Sought:
             return lines_to_complete(self.incomplete, self.missing)
         if self.part is not None:
             return [b"Range: " + self.part]
-        return validators(self.stale.head if self.stale is not None else None, [one.head for one in self.others])
+        return validators(self.stale.head) if self.stale is not None else []
