@@ -13,9 +13,11 @@ import sys
 import h2.connection
 import h2.events
 import pytest
+from hpack import Encoder
 
 from benchmarks.ports import free_port
 from tests.integration.conftest import DEADLINE, need, until
+from txproxy.wire.http2 import frames
 
 REACTORS = pytest.mark.parametrize("reactor", ["epoll", "txproxy"])
 
@@ -222,3 +224,39 @@ def test_a_login_by_password_is_each_requests_own(run_tls, run_nginx, peer, cert
     assert {stream: client.head(stream)[b":status"] for stream in asked} == asked
     for user in ("bob", "eve"):
         proxy.says(f"127.0.0.1 - {user} [")
+
+
+def test_floods_end_their_connection_alone(run_tls, run_nginx, peer, curl, certificate):
+    proxy = run_tls("reverse", "--upstream", run_nginx().url, reactor="txproxy")
+    ca = str(certificate[0])
+    block = Encoder().encode(
+        [(":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", "/name")]
+    )
+
+    def reset_at_once(number):
+        return frames.headers(number, block, True, 16384) + frames.rst_stream(number, 8)
+
+    begun = frames.headers(1, block, True, 16384)[:4] + b"\0" + frames.headers(1, block, True, 16384)[5:]
+    floods = {
+        "rapid resets": (b"", reset_at_once, 2000),
+        "resets that we are to send": (
+            b"",
+            lambda number: frames.headers(number, block, True, 16384) + frames.window_update(number, 0),
+            2000,
+        ),
+        "pings": (b"", lambda number: frames.ping(b"12345678"), 20_000),
+        "settings": (b"", lambda number: frames.settings([]), 20_000),
+        "blocks without end": (begun, lambda number: frames.header(0, frames.CONTINUATION, 0, 1), 1000),
+    }
+    for name, (first, make, count) in floods.items():
+        client = peer(proxy.port, ca)
+        client.socket.settimeout(DEADLINE)
+        told = b""
+        with contextlib.suppress(OSError):
+            client.socket.sendall(client.h2.data_to_send() + first)
+            client.socket.sendall(b"".join(make(2 * number + 3) for number in range(count)))
+            while data := client.socket.recv(65536):
+                told += data
+        # ENHANCE_YOUR_CALM, if the answers before it did not fill the connection.
+        assert frames.goaway(0, 0xB)[-4:] in told or len(told) > 60_000, name
+        assert curl("--cacert", ca, "--http2", f"{proxy.url}/name") == "nginx\n"
