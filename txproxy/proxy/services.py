@@ -72,6 +72,8 @@ class Services:
         self.resolver = resolver or Resolver(reactor)
         self.dialer = dialer or Dialer(reactor, limits.connect_timeout, self.resolver)
         self.connections: Connections[Any] = Connections(limits.keep_per_address, limits.keep_in_all)
+        # how many streams of clients there are
+        self.streams = 0
         # who waits for connections that many share
         self.shared_dials = SharedDials(self.dial_alone)
         self.deadlines = deadlines = Deadlines(reactor)

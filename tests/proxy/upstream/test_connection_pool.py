@@ -32,6 +32,18 @@ def test_the_one_used_last_is_taken_first():
     assert connections.lease("a") is None
 
 
+def test_as_many_are_kept_as_there_are_requests_at_once():
+    connections = Connections(per_address=1, in_all=5)
+    connections.expect(3)
+    connections.expect(2)
+    kept = [Connection("a") for _ in range(4)]
+    assert [connections.give_back(one) for one in kept] == [None, None, None, kept[0]]
+    assert len(connections) == 3
+    nothing = Connections(per_address=0, in_all=5)
+    nothing.expect(3)
+    assert nothing.give_back(kept[0]) is kept[0]
+
+
 def test_none_is_kept_where_nobody_would_use_one():
     connections = Connections(per_address=5, in_all=5)
     connections.give_back(Connection("a"))

@@ -92,6 +92,13 @@ class Connections(Generic[Kept]):
         free[connection] = None
         return surplus
 
+    def expect(self, requests: int) -> None:
+        """So many requests are at work at once, which may all go to one address: as many connections to it may be idle
+        between two of them. Those that are not used again go as all others do, after a while.
+        """
+        if requests > self._per_address > 0:
+            self._per_address = requests
+
     def keep_none(self) -> None:
         """There is nobody any more who would use one."""
         self._per_address = 0

@@ -40,6 +40,25 @@ def test_requests_of_one_connection_run_at_once_and_get_their_own_answers(world)
     assert world.outcomes == ["ok"] * 5
 
 
+def test_as_many_connections_are_kept_as_there_were_requests_at_once(make_world):
+    world = make_world(limits=Limits(keep_per_address=2))
+    client = world.client()
+    assert world.proxy.factory.services.streams == 0
+    for _ in range(5):
+        client.ask()
+    assert world.proxy.factory.services.streams == 5
+    for upstream in world.upstreams:
+        upstream.send(OK)
+    client.turn()
+    assert world.proxy.factory.services.streams == 0
+    client.ask()
+    assert world.proxy.factory.services.streams == 1
+    assert len(world.upstreams) == 5 and not any(upstream.closed for upstream in world.upstreams)
+    client.connection.drop()
+    world.proxy.clock.advance(0)
+    assert world.proxy.factory.services.streams == 0
+
+
 def test_all_that_one_read_leads_to_is_written_at_once(world):
     client = world.client()
     writes = []

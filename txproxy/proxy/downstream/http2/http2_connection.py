@@ -13,25 +13,19 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPush
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txproxy.errors import RequestError
 from txproxy.interfaces.connection import ClientConnection
-from txproxy.interfaces.context import RequestContext
 from txproxy.net.deadlines import NEVER
 from txproxy.net.transports.any_transports import half_close, set_tcp_options
 from txproxy.net.transports.unread import unread_function
 from txproxy.proxy.downstream.client_states import ClientState, following
-from txproxy.proxy.downstream.http2.asked_request import asked_request
 from txproxy.proxy.downstream.http2.connection_output import ConnectionOutput
 from txproxy.proxy.downstream.http2.request_stream import RequestStream
 from txproxy.proxy.downstream.http2.stream_body import StreamBody
-from txproxy.proxy.downstream.http2.stream_tunnel import StreamTunnel
 from txproxy.proxy.downstream.serving import ServedBy, ServingFactory, follow
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.minimum_rate import ResponseRate
-from txproxy.proxy.upstream.connection_binding import authenticates_connection
-from txproxy.wire.headers import Headers
 from txproxy.wire.http2.events import Event
-from txproxy.wire.http2.faults import CANCEL, HTTP_1_1_REQUIRED
+from txproxy.wire.http2.faults import CANCEL
 from txproxy.wire.http2.flood_allowance import MOST
 from txproxy.wire.http2.server import ServerSession
 from txproxy.wire.message import RequestHead
@@ -42,8 +36,6 @@ _LOW: Final = MOST // 2
 _WHOLE_TIME: Final = 1.0
 # There are no more numbers of streams than 2**31: with so many left it is time for another connection.
 _LAST_NUMBER: Final = (1 << 31) - (1 << 20)
-# For logs, of what cannot be read as a request.
-_UNREAD: Final = RequestHead(b"", b"", Headers.parsed([]), minor=2)
 # A look-up in an Enum class costs on each event.
 _OPEN: Final = ClientState.OPEN
 _CLOSED: Final = ClientState.CLOSED
@@ -57,7 +49,7 @@ class Http2Protocol:
 
     __slots__ = (
         "factory", "services", "transport", "connection", "deadline", "state", "served_by", "session", "_output",
-        "_busy", "_touched", "_response_rate", "_leaving", "_rest", "_begun", "_seen_at",
+        "_busy", "_touched", "_response_rate", "_leaving", "_rest", "_begun", "_seen_at", "_counted",
     )  # fmt: skip
 
     def __init__(self, factory: ServingFactory, connection: ClientConnection) -> None:
@@ -80,6 +72,8 @@ class Http2Protocol:
         # until when there may be no stream, and whether part of something has come meanwhile
         self._rest = NEVER
         self._begun = False
+        # how many streams of it the services know of
+        self._counted = 0
         # when the allowance for floods was looked at
         self._seen_at = services.seconds()
 
@@ -130,14 +124,18 @@ class Http2Protocol:
         try:
             stream: Any
             for stream, what in events:
-                if type(what) is RequestHead:
-                    self._begin(stream, what)
-                elif stream is None:
+                if stream is None:
                     # The client takes no streams of ours, of which there are none.
                     continue
-                elif stream.client is None:
-                    self._refuse(stream, what)
-                else:
+                if stream.client is not None:
+                    stream.came(what)
+                    continue
+                stream.client = self
+                # One that is not there was reset by what has come with it, or is malformed, and goes nowhere.
+                if stream.id in self.session.streams:
+                    self._prepare()
+                    stream.begin(what)
+                elif type(what) is not RequestHead:
                     stream.came(what)
             # Each may have others wanted.
             while self._touched:
@@ -146,8 +144,17 @@ class Http2Protocol:
                     body.pump()
         finally:
             self._busy = False
+        self._count()
         self.want_out()
         self._end_if_left()
+
+    def _count(self) -> None:
+        """Tell how many streams there are: after what has come, and when there is none."""
+        services, active = self.services, self.session.active
+        if active != self._counted:
+            services.streams += active - self._counted
+            self._counted = active
+            services.connections.expect(services.streams)
 
     def touch(self, body: StreamBody) -> None:
         """Have ``body`` given to its exchange, when all that has come is there."""
@@ -159,30 +166,8 @@ class Http2Protocol:
 
     # -- requests
 
-    def _begin(self, stream: Any, head: RequestHead) -> None:
-        stream.client = self
-        index = head.headers.index
-        if stream.id not in self.session.streams:
-            # It was reset by what has come with it.
-            return
-        if b"authorization" in index and authenticates_connection(index[b"authorization"]):
-            # Such a login is one of a connection: in HTTP/1 the client has one of its own.
-            self._require_http1(stream)
-            return
-        try:
-            head = asked_request(head, stream.protocol, self.connection, self.factory.proxied)
-        except RequestError as fault:
-            self._refuse(stream, fault, head)
-            return
-        self._prepare()
-        if stream.method == b"CONNECT":
-            stream.tunnel = StreamTunnel(stream)
-        elif head.body:
-            stream.body = StreamBody(stream)
-        stream.exchange = exchange = Exchange(self.services, stream, head, RequestContext(self.connection))
-        exchange.start(self.factory.handle)
-
     def _prepare(self) -> None:
+        """There is a stream."""
         self._set_deadline()
         if self.factory.draining and not self._leaving:
             # Who serves the first request of a connection alone has said so to the others before they came.
@@ -190,20 +175,6 @@ class Http2Protocol:
             self.session.drain_now()
         elif self.session.last_seen > _LAST_NUMBER:
             self.drain()
-
-    def _require_http1(self, stream: Any) -> None:
-        self.session.reset(stream, HTTP_1_1_REQUIRED)
-        stream.leave()
-
-    def _refuse(self, stream: Any, fault: Any, head: RequestHead = _UNREAD) -> None:
-        """Answer what could not be read as a request, if it can be answered."""
-        stream.client = self
-        if not isinstance(fault, RequestError):
-            stream.came(fault)
-            return
-        self._prepare()
-        stream.exchange = exchange = Exchange(self.services, stream, head, RequestContext(self.connection))
-        exchange.refuse_unread(fault)
 
     def say_fault(self, detail: str) -> None:
         """A line in the log: what was wrong with what the client has sent, to which there is no answer but a code."""
@@ -214,6 +185,7 @@ class Http2Protocol:
         session = self.session
         session.leave(stream)
         if not session.active and self.state is _OPEN:
+            self._count()
             self._rest = self.factory.rest_limit.ahead
             self._set_deadline()
             if not self._busy:
@@ -327,6 +299,7 @@ class Http2Protocol:
 
     def belong_to(self, factory: ServingFactory) -> None:
         """See :class:`txproxy.proxy.downstream.serving.Client`."""
+        self._count()
         self.factory = factory
         self.services = factory.services
         self.session.use_limits(factory.services.wire_limits)
@@ -347,6 +320,8 @@ class Http2Protocol:
         """The client is gone."""
         self.state = following(self.state, _CLOSED)
         self.services.deadlines.forget(self)
+        self.services.streams -= self._counted
+        self._counted = 0
         self._lose_streams()
         self.factory.admission.left(self)
 

@@ -6,22 +6,27 @@ from typing import Any, Final
 
 from txproxy.errors import ExchangeError, RequestError, ResponseError
 from txproxy.interfaces.answers import Answer, Refusal
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.streams import RawConnection
 from txproxy.proxy.downstream.client_tunnel import exchanges_of
+from txproxy.proxy.downstream.http2.asked_request import asked_request
 from txproxy.proxy.downstream.http2.stalled_response import StalledResponse
 from txproxy.proxy.downstream.http2.stream_body import StreamBody
 from txproxy.proxy.downstream.http2.stream_tunnel import StreamTunnel
 from txproxy.proxy.exchanges.exchange import Exchange
+from txproxy.proxy.upstream.connection_binding import authenticates_connection
 from txproxy.wire.extended_connect import established, is_accepted
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2.events import ALL_SENT, WRITABLE, StreamReset
-from txproxy.wire.http2.faults import INTERNAL_ERROR
+from txproxy.wire.http2.faults import HTTP_1_1_REQUIRED, INTERNAL_ERROR
 from txproxy.wire.http2.stream import Stream, StreamState
-from txproxy.wire.message import ResponseHead
+from txproxy.wire.message import RequestHead, ResponseHead
 
 # So much of a response may wait for its windows before the upstream has to wait with the rest.
 _MOST_WAITING: Final = 65536
 _CLOSED: Final = StreamState.CLOSED
+# For logs, of what cannot be read as a request.
+_UNREAD: Final = RequestHead(b"", b"", Headers.parsed([]), minor=2)
 # RFC 8441 section 5: any success would say that the tunnel stands.
 _NO_TUNNEL: Final = ResponseHead(502, Headers([(b"Content-Length", b"0")]))
 
@@ -43,6 +48,42 @@ class RequestStream(Stream):
     stalled: StalledResponse | None = None
 
     # -- what the connection tells
+
+    def begin(self, what: Any) -> None:
+        """The first that has come: the head of a request, or why it is none."""
+        if type(what) is RequestHead:
+            self._ask(what)
+        elif isinstance(what, RequestError):
+            self._refuse(what, _UNREAD)
+        else:
+            self.came(what)
+
+    def _ask(self, head: RequestHead) -> None:
+        client = self.client
+        index = head.headers.index
+        if b"authorization" in index and authenticates_connection(index[b"authorization"]):
+            # Such a login is one of a connection: in HTTP/1 the client has one of its own.
+            client.session.reset(self, HTTP_1_1_REQUIRED)
+            self.leave()
+            return
+        factory, connection = client.factory, client.connection
+        try:
+            head = asked_request(head, self.protocol, connection, factory.proxied)
+        except RequestError as fault:
+            self._refuse(fault, head)
+            return
+        if self.method == b"CONNECT":
+            self.tunnel = StreamTunnel(self)
+        elif head.body:
+            self.body = StreamBody(self)
+        self.exchange = exchange = Exchange(client.services, self, head, RequestContext(connection))
+        exchange.start(factory.handle)
+
+    def _refuse(self, fault: RequestError, head: RequestHead) -> None:
+        """Answer what cannot be read, or served, as a request."""
+        client = self.client
+        self.exchange = exchange = Exchange(client.services, self, head, RequestContext(client.connection))
+        exchange.refuse_unread(fault)
 
     def came(self, what: Any) -> None:
         """More of the request, or what has become of the stream."""
