@@ -4,7 +4,7 @@ import atexit
 
 import pytest
 from twisted.application.service import Application, IService, IServiceCollection
-from twisted.logger import ILogObserver
+from twisted.logger import ILogObserver, LogLevel
 from twisted.python import usage
 
 from txproxy.observe.twistd_log import TwistdLog
@@ -97,6 +97,26 @@ def test_twistds_log_is_written_by_the_service(made, tmp_path):
     assert list(IServiceCollection(application)) == [service]
     log.file.begin()
     log.file.close()
+
+
+def test_a_level_is_for_a_log_of_the_proxy_s_own(made, capfd, tmp_path):
+    (tmp_path / "edge.toml").write_text(
+        '[log]\naccess = "none"\nlevel = "warn"\n[[listeners]]\nmode = "forward"\nlisten = "1"\n'
+    )
+    run = ("txproxy", "run", "--config", str(tmp_path / "edge.toml"))
+    with pytest.raises(SystemExit):
+        made("-n", "--syslog", *run).setServiceParent(Application("a"))
+    assert capfd.readouterr().err.startswith("txproxy: log.level is not for twistd's --logger and --syslog")
+    application = Application("a")
+    made("-n", "-l", str(tmp_path / "own.log"), *run).setServiceParent(application)
+    log = application.getComponent(ILogObserver)
+    atexit.unregister(log.settle)
+    log.settle()
+    log({"log_level": LogLevel.info, "log_format": "not this", "log_time": 0.0})
+    log({"log_level": LogLevel.warn, "log_format": "this", "log_time": 0.0})
+    log.file.close()
+    assert (tmp_path / "own.log").read_text().split()[-1:] == ["this"]
+    assert "not this" not in (tmp_path / "own.log").read_text()
 
 
 def test_a_log_that_cannot_be_ends_it_with_one_line(made, capfd):

@@ -26,6 +26,7 @@ from txproxy.components.values import brief, hint
 from txproxy.errors import ConfigError, masked
 from txproxy.observe.log_destinations import STANDARD_OUTPUT
 from txproxy.observe.log_file import LogFile
+from txproxy.observe.log_level import DEFAULT_LEVEL
 from txproxy.observe.twistd_log import TwistdLog
 from txproxy.runtime.proxy_service import ProxyService
 from txproxy.runtime.workers.inheritance import Inheritance
@@ -127,7 +128,7 @@ class CommandLineService(MultiService):
     def setServiceParent(self, parent: Any) -> None:
         """Part of an application: its log is ours to write."""
         try:
-            self._log = TwistdLog.of(self._twistd)
+            self._log = TwistdLog.of(self._twistd, self._service.threshold)
         except ConfigError as fault:
             _fail(str(fault))
         if self._log is not None:
@@ -137,6 +138,8 @@ class CommandLineService(MultiService):
                 "a log is to go to standard output, which a daemon has not; accepted are a file (--access-log FILE), "
                 "none, and twistd's --logfile, where it would be written too"
             )
+        if self._log is None and self._service.threshold.configured != DEFAULT_LEVEL:
+            _fail("log.level is not for twistd's --logger and --syslog, which write all; accepted is either")
         super().setServiceParent(parent)
 
     def privilegedStartService(self) -> None:

@@ -7,6 +7,7 @@ from twisted.internet.defer import Deferred, succeed
 from txproxy.admin.configuration_verbs import ConfigurationVerbs
 from txproxy.config.configuration_file import Reloaded
 from txproxy.config.revisions import Revisions
+from txproxy.observe.log_level import LogThreshold
 
 
 @attrs.define
@@ -32,6 +33,7 @@ class File:
 class View:
     file: File = attrs.field(factory=File)
     taken: Deferred = attrs.field(factory=lambda: succeed(None))
+    threshold: LogThreshold = attrs.field(factory=LogThreshold)
 
     def when_taken(self):
         return self.taken
@@ -107,3 +109,16 @@ def test_it_is_answered_when_all_have_it(client, view):
     assert client.ask("POST", "/api/reload") is None
     view.taken.callback(None)
     assert b'"revision": 2' in client.connection.take()
+
+
+def test_how_much_is_logged_can_be_changed(client, view):
+    view.threshold.used = True
+    assert client.ask("GET", "/api/log").json == {"level": "info", "configured": "info"}
+    assert client.ask("PATCH", "/api/log", body={"level": "warn"}).json == {"level": "warn", "configured": "info"}
+    for body in ({}, {"level": "warning"}, {"level": 1}):
+        answer = client.ask("PATCH", "/api/log", body=body)
+        assert answer.status == 400 and "accepted: debug, info, warn, error, critical" in answer.json["error"]
+    assert view.threshold.level == "warn"
+    view.threshold.used = False
+    assert client.ask("PATCH", "/api/log", body={"level": "debug"}).status == 409
+    assert view.threshold.level == "warn"

@@ -12,11 +12,16 @@ from tests.admin.test_configuration_verbs import File
 from tests.cli.asked_in_memory import ClientInMemory
 from txproxy.admin.configuration_verbs import ConfigurationVerbs
 from txproxy.admin.connections.connection_verbs import ConnectionVerbs
+from txproxy.admin.limit_verbs import LimitVerbs
 from txproxy.admin.pool_verbs import PoolVerbs
 from txproxy.cli.ctl_command import USAGE, VERBS, run
 from txproxy.cli.verb_command import run_verb
+from txproxy.components.rates import parse_rate
 from txproxy.config.configuration_file import Reloaded
 from txproxy.config.revisions import Revisions
+from txproxy.limits.requests.limiter import Limiter
+from txproxy.limits.requests.request_limit import RequestLimit
+from txproxy.observe.log_level import LogThreshold
 from txproxy.reverse.mode import ReverseProxyFactory
 from txproxy.testing import ProxyInMemory
 from txproxy.upstreams.overlay import Overlay
@@ -29,6 +34,12 @@ A, B = "http://10.0.0.1:8001", "http://10.0.0.1:8002"
 class View(Clients):
     overlays: dict
     file: File
+    threshold: LogThreshold
+    limiters: tuple
+
+    @property
+    def limits(self):
+        return tuple(one.counts for one in self.limiters)
 
     def when_taken(self):
         return succeed(None)
@@ -53,7 +64,15 @@ def ctl(pool, proxy, capsys):
     view.overlays = {"app": Overlay(pool, [A, B], parse_upstream)}
     view.file = File(Revisions(lambda: 0.0))
     view.file.revisions.add("start", "workers = 1\n")
-    verbs = [*PoolVerbs(view).verbs(), *ConnectionVerbs(view, Clock()).verbs(), *ConfigurationVerbs(view).verbs()]
+    view.threshold = LogThreshold()
+    view.threshold.used = True
+    view.limiters = (Limiter(RequestLimit(name="login", rate=parse_rate("10/m:burst=5"))),)
+    verbs = [
+        *LimitVerbs(view, Clock()).verbs(),
+        *PoolVerbs(view).verbs(),
+        *ConnectionVerbs(view, Clock()).verbs(),
+        *ConfigurationVerbs(view).verbs(),
+    ]
     client = ClientInMemory(verbs)
 
     def ctl(*words, status=0):
@@ -160,3 +179,22 @@ def test_a_configuration_is_read_again_and_an_older_one_applied(ctl):
     ctl.view.file.answer = Reloaded("edge.toml", ("edge.toml:1: wrong", "edge.toml:2: wrong too"))
     said = ctl("reload", status=1).err
     assert said.endswith("what runs is kept\nedge.toml:1: wrong\nedge.toml:2: wrong too\n")
+
+
+def test_limits_are_listed_and_begun_anew(ctl):
+    (limiter,) = ctl.view.limiters
+    for key in ("192.0.2.1", "192.0.2.1", ("jo",)):
+        limiter.rate.take(key, 0.0)
+    assert rows(ctl("limits")) == [["0", "0", "0", "2", "0", "0", "yes", "login"]]
+    assert rows(ctl("limits", "login")) == [["3", "12s", "192.0.2.1"], ["4", "6.0s", "user", "jo"]]
+    assert rows(ctl("limits", "login", "--key", "jo")) == [["4", "6.0s", "user", "jo"]]
+    assert ctl("reset", "login", "--key", "jo").out == "login: 1 key begun anew\n"
+    assert json.loads(ctl("reset", "login", "--json").out) == {"keys": 1}
+    assert "there is no limit 'x'" in ctl("limits", "x", status=1).err
+
+
+def test_how_much_is_logged_is_said_and_changed(ctl):
+    assert ctl("log-level").out == "info\n"
+    assert ctl("log-level", "debug").out == "debug (configured: info)\n"
+    assert json.loads(ctl("log-level", "--json").out) == {"level": "debug", "configured": "info"}
+    assert "(is debug meant?)" in ctl("log-level", "debugg", status=1).err

@@ -52,6 +52,7 @@ usage_file = "usage.sqlite"
 [log]
 access = "access.log"
 access_format = "json"
+level = "info"
 
 [admin]
 listen = "127.0.0.1:9090"

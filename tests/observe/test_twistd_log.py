@@ -8,6 +8,7 @@ import pytest
 from twisted.logger import ILogObserver, LogLevel
 
 from txproxy.errors import ConfigError
+from txproxy.observe.log_level import LogThreshold
 from txproxy.observe.twistd_log import TwistdLog
 
 
@@ -90,3 +91,15 @@ def test_what_is_no_fault_and_what_is_no_text_is_not_written(keep, tmp_path):
     log(event("", log_text="Unable to do something else", log_format="{log_text}"))
     assert (tmp_path / "twistd.log").read_text().split("] ")[-1] == "Unable to do something else\n"
     assert (tmp_path / "twistd.log").read_text().count("\n") == 1
+
+
+def test_only_what_is_wanted_is_written(keep, tmp_path):
+    threshold = LogThreshold("warn")
+    log = keep(TwistdLog.of({"nodaemon": True, "logfile": "own.log"}, threshold))
+    assert threshold.used
+    log.settle()
+    log(event("not this"))
+    threshold.set("info")
+    log(event("this"))
+    assert (tmp_path / "own.log").read_text().endswith(" this\n")
+    assert (tmp_path / "own.log").read_text().count("\n") == 1

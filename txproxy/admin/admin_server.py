@@ -17,6 +17,7 @@ from txproxy.admin.api_paths import ApiPaths, Verb
 from txproxy.admin.caching.cache_verbs import CacheVerbs
 from txproxy.admin.configuration_verbs import ConfigurationVerbs
 from txproxy.admin.connections.connection_verbs import ConnectionVerbs
+from txproxy.admin.limit_verbs import LimitVerbs
 from txproxy.admin.metrics.metric_families import metrics_verb
 from txproxy.admin.pool_verbs import PoolVerbs
 from txproxy.admin.proxy_view import ProxyView
@@ -91,6 +92,7 @@ def verbs_of(view: ProxyView, reactor: Any) -> Iterable[Verb]:
         *ConfigurationVerbs(view).verbs(),
         *PoolVerbs(view).verbs(),
         *ConnectionVerbs(view, reactor).verbs(),
+        *LimitVerbs(view, reactor).verbs(),
         *CacheVerbs(view, reactor).verbs(),
     ]
     return [*found, *self_description(found)]

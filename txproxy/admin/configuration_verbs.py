@@ -1,4 +1,4 @@
-"""``/api/reload`` and ``/api/revisions``: which configuration runs, and another one in its place."""
+"""``/api/reload``, ``/api/revisions``, ``/api/log``: which configuration runs, and how much is said of that."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from txproxy.admin.proxy_view import ProxyView
 from txproxy.components.values import shown
 from txproxy.config.configuration_file import Reloaded
 from txproxy.config.revisions import Revision
+from txproxy.observe.log_level import LEVELS
 
 _BY = "admin API"
 
@@ -27,10 +28,25 @@ class ConfigurationVerbs:
         one = "/api/revisions/{revision}"
         return [
             Verb("POST", "/api/reload", self._reload, merge=BY_MASTER),
+            Verb("GET", "/api/log", self._log, merge=BY_MASTER),
+            Verb("PATCH", "/api/log", self._change_log, body=("level",), merge=BY_MASTER),
             Verb("GET", "/api/revisions", self._list, merge=BY_MASTER),
             Verb("GET", one, self._one, merge=BY_MASTER),
             Verb("POST", f"{one}/apply", self._apply, merge=BY_MASTER),
         ]
+
+    def _log(self, call: ApiCall) -> dict[str, object]:
+        threshold = self._view.threshold
+        return {"level": threshold.level, "configured": threshold.configured}
+
+    def _change_log(self, call: ApiCall) -> dict[str, object]:
+        level, threshold = call.word("level", LEVELS), self._view.threshold
+        if level is None:
+            raise ApiFault(400, f"level: it is missing; accepted: {', '.join(LEVELS)}")
+        if not threshold.used:
+            raise ApiFault(409, "twistd's --logger and --syslog write all; accepted is a log of the proxy's own")
+        threshold.set(level)
+        return self._log(call)
 
     async def _reload(self, call: ApiCall) -> dict[str, object]:
         return await self._told(self._view.file.read_again(_BY))

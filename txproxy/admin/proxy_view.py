@@ -12,7 +12,9 @@ from twisted.internet.defer import Deferred
 from txproxy.admin.caching.warming import Way
 from txproxy.config.configuration_file import ConfigurationFile
 from txproxy.limits.requests.limiter import LimitCounts
+from txproxy.limits.requests.limits_middleware import AnyLimiter
 from txproxy.observe.log_formats.connection_facts import Connections
+from txproxy.observe.log_level import LogThreshold
 from txproxy.observe.loop_lag import LoopLag
 from txproxy.observe.request_counts import RequestCounts
 from txproxy.proxy.caching.shared_cache import SharedCache
@@ -95,8 +97,16 @@ class ProxyView(Protocol):
         """The number of the configuration that runs here, where that is not counted elsewhere."""
 
     @property
+    def threshold(self) -> LogThreshold:
+        """How much it says of itself."""
+
+    @property
     def limits(self) -> Sequence[LimitCounts]:
         """What came of its limits of requests."""
+
+    @property
+    def limiters(self) -> Sequence[AnyLimiter]:
+        """Those of them that count by keys."""
 
     @property
     def ways(self) -> Sequence[Way]:

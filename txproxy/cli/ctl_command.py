@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from txproxy.cli.admin_client import DEFAULT, AdminClient, AdminFault
 from txproxy.cli.printing import print_json, print_table, printable, seconds, size
 from txproxy.cli.verb_command import CommandVerb, add_nothing, run_verb
+from txproxy.config.log_lines import LOG_LEVELS
 from txproxy.errors import ConfigError
 
 USAGE: Final = f"""\
@@ -23,7 +24,10 @@ Usage: txproxy ctl pools                            pools, and how many of their
        txproxy ctl connections [--busy] [--listener NAME] [--client ADDRESS] [--pool NAME] [--limit N]
                                                     who is connected, and what is at work for whom
        txproxy ctl end ID                           end a connection, or a request, by its ID in that list
+       txproxy ctl limits [LIMIT] [--key KEY]       what came of limits of requests, or who owes what of one with a rate
+       txproxy ctl reset LIMIT [--key KEY]          a new beginning, for one or for all
        txproxy ctl reload                           read the configuration again, and say what is wrong with it
+       txproxy ctl log-level [LEVEL]                how much is logged, or so much from now on
        txproxy ctl revisions [NUMBER]               which configurations have run, or what one has changed
        txproxy ctl apply NUMBER                     back to one that has run
        txproxy ctl VERB --help                      the options of one
@@ -35,6 +39,7 @@ The exit status is 0 when all is well, 1 when it is not, and 2 for a wrong call.
 Example: txproxy ctl drain app http://10.0.0.1:8000 --for 5m --config proxy.toml
 """
 _POOLS: Final = "/api/pools"
+_COUNTED: Final = ("allowed", "delayed", "refused", "keys", "running", "waiting")
 _UPSTREAM_COLUMNS: Final = (
     "POOL", "UPSTREAM", "STATE", "FOR", "WEIGHT", "ACTIVE", "REQUESTS", "FAILURES", "EJECTIONS", "CHANGED", "WHY",
 )  # fmt: skip
@@ -229,6 +234,50 @@ def _end(client: AdminClient, given: Namespace) -> int:
     return 0
 
 
+# -- limits
+
+
+def _add_limits(parser: ArgumentParser) -> None:
+    parser.add_argument("limit", metavar="LIMIT", nargs="?", help="the keys of this one [default: list them all]")
+    _add_key(parser)
+
+
+def _add_key(parser: ArgumentParser) -> None:
+    what = "that of a client, such as its address, as the list of keys has it [default: all of them]"
+    parser.add_argument("--key", metavar="KEY", help=what)
+
+
+def _limits(client: AdminClient, given: Namespace) -> int:
+    path = "/api/limits"
+    if given.limit is not None:
+        query = {"key": given.key} if given.key is not None else {}
+        path = f"{path}/{quote(given.limit, safe='')}/keys?{urlencode(query)}"
+    found = client.ask("GET", path)
+    if given.json:
+        return print_json(found)
+    if given.limit is not None:
+        rows = [(one["left"], seconds(one["seconds"]), one["name"]) for one in found["keys"]]
+        return print_table(("LEFT", "OWES", "KEY"), rows)
+    rows = [
+        (*(one[name] for name in _COUNTED), "yes" if one["enforced"] else "no", one["name"]) for one in found["limits"]
+    ]
+    return print_table((*(name.upper() for name in _COUNTED), "ENFORCED", "LIMIT"), rows)
+
+
+def _add_reset(parser: ArgumentParser) -> None:
+    parser.add_argument("limit", metavar="LIMIT")
+    _add_key(parser)
+
+
+def _reset(client: AdminClient, given: Namespace) -> int:
+    body = {"key": given.key} if given.key is not None else {}
+    found = client.ask("POST", f"/api/limits/{quote(given.limit, safe='')}/reset", body)
+    if given.json:
+        return print_json(found)
+    print(f"{given.limit}: {found['keys']} {'key' if found['keys'] == 1 else 'keys'} begun anew")
+    return 0
+
+
 # -- configurations
 
 
@@ -242,6 +291,20 @@ def _reloaded(found: dict[str, Any], given: Namespace) -> int:
     for warning in found["warnings"]:
         print(f"warning: {warning}")
     print(f"revision {found['revision']} runs")
+    return 0
+
+
+def _add_level(parser: ArgumentParser) -> None:
+    parser.add_argument("level", metavar="LEVEL", nargs="?", help=f"{', '.join(LOG_LEVELS)} [default: leave it]")
+
+
+def _log_level(client: AdminClient, given: Namespace) -> int:
+    path = "/api/log"
+    found = client.ask("GET", path) if given.level is None else client.ask("PATCH", path, {"level": given.level})
+    if given.json:
+        return print_json(found)
+    configured = f" (configured: {found['configured']})" if found["configured"] != found["level"] else ""
+    print(f"{found['level']}{configured}")
     return 0
 
 
@@ -280,7 +343,10 @@ VERBS: Final = {
     "add": CommandVerb(_add_add, _add, "One more upstream."),
     "remove": CommandVerb(_add_upstream, _remove, "One less upstream."),
     "connections": CommandVerb(_add_connections, _connections, "Who is connected, and what is at work for whom."),
+    "limits": CommandVerb(_add_limits, _limits, "What came of limits of requests, or the keys of one."),
+    "reset": CommandVerb(_add_reset, _reset, "A new beginning for who has used up a rate."),
     "reload": CommandVerb(add_nothing, _reload, "Read the configuration again."),
+    "log-level": CommandVerb(_add_level, _log_level, "How much is logged."),
     "revisions": CommandVerb(_add_revision, _revisions, "Which configurations have run."),
     "apply": CommandVerb(_add_apply, _apply, "Back to a configuration that has run."),
     "end": CommandVerb(_add_end, _end, "End a connection, or a request."),

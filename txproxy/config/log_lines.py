@@ -8,9 +8,11 @@ from typing import Final
 from txproxy.observe.log_destinations import destination_of, is_file
 from txproxy.observe.log_formats.format_text import WORDS
 from txproxy.observe.log_formats.line_format import COMBINED, line_format
+from txproxy.observe.log_level import LEVELS
 
 DEFAULT_LINES: Final = COMBINED
 NAMED_LINES: Final = WORDS
+LOG_LEVELS: Final = LEVELS
 
 
 def parse_log_place(place: str, file_name: Callable[[str], str]) -> str:

@@ -19,6 +19,7 @@ from txproxy.limits.requests.request_limit import RequestLimit
 from txproxy.limits.shaping import Bandwidth
 from txproxy.matching.clients import IPV6_PREFIX
 from txproxy.observe.log_conditions import LogConditions
+from txproxy.observe.log_level import DEFAULT_LEVEL
 from txproxy.plain_values import PlainValue
 from txproxy.proxy.downstream.negotiate import HTTP, SOCKS5
 from txproxy.proxy.limits import Limits
@@ -238,7 +239,7 @@ class Config(PlainValue):
 
     ``access_log`` is ``-``, a file, or None for none, and ``access_log_format`` what its lines are like (a name or a
     text, see :func:`txproxy.observe.log_formats.line_format.line_format`), of listeners that say nothing else;
-    ``access_logs`` are further ones, for some requests.
+    ``access_logs`` are further ones, for some requests, and ``log_level`` how much the proxy says of itself.
     ``bounds`` are what clients may use; ``cache`` is shared by all listeners that read requests; ``admin`` is where the
     admin API is, if anywhere; ``tracing`` is of all listeners that read requests; ``python_path`` has folders whose
     modules may be named; ``workers`` is how many processes serve it. ``source`` is the file that it was read from,
@@ -253,6 +254,7 @@ class Config(PlainValue):
     access_log: str | None = None
     access_log_format: str = DEFAULT_LINES
     access_logs: tuple[AccessLogConfig, ...] = ()
+    log_level: str = DEFAULT_LEVEL
     bounds: BoundsConfig = attrs.field(factory=BoundsConfig)
     cache: CacheSettings = attrs.field(factory=CacheSettings)
     admin: AdminConfig | None = None

@@ -12,6 +12,7 @@ from zope.interface import implementer
 from txproxy.errors import ConfigError
 from txproxy.observe.log_destinations import STANDARD_OUTPUT
 from txproxy.observe.log_file import LogFile
+from txproxy.observe.log_level import LogThreshold
 
 # What twistd's daemons write to if they are not told.
 _FILE: Final = "twistd.log"
@@ -24,10 +25,14 @@ _LAST: Final = 0.5
 class TwistdLog:
     """Where twistd is told to log to a file or to standard output; a ``ConfigError`` says why that cannot be.
 
-    In a daemon, standard output leads to the same file: there is no other.
+    In a daemon, standard output leads to the same file: there is no other. What is written is what ``threshold`` wants,
+    if there is one.
     """
 
-    def __init__(self, path: str, daemon: bool) -> None:
+    def __init__(self, path: str, daemon: bool, threshold: LogThreshold | None = None) -> None:
+        self._threshold = threshold
+        if threshold is not None:
+            threshold.used = True
         try:
             self.file = LogFile(path, held=True, copy=1 if daemon else -1)
         except ConfigError as fault:
@@ -36,17 +41,19 @@ class TwistdLog:
         atexit.register(self.settle)
 
     @classmethod
-    def of(cls, options: Mapping[str, Any]) -> TwistdLog | None:
+    def of(cls, options: Mapping[str, Any], threshold: LogThreshold | None = None) -> TwistdLog | None:
         """From twistd's options; None if the log is somebody else's to write."""
         if options.get("logger") or options.get("syslog"):
             return None
         daemon = not (options.get("nodaemon") or options.get("debug"))
         path = options.get("logfile") or (_FILE if daemon else STANDARD_OUTPUT)
         # twistd itself refuses standard output to daemons.
-        return cls(path, daemon) if not (daemon and path == STANDARD_OUTPUT) else None
+        return cls(path, daemon, threshold) if not (daemon and path == STANDARD_OUTPUT) else None
 
     def __call__(self, event: LogEvent) -> None:
         """Write down an event."""
+        if self._threshold is not None and not self._threshold.wants(event):
+            return
         # Of an event of Twisted's older kind, log_format is only "{log_text}".
         if str(event.get("log_text")).startswith(_NO_PLUGIN_CACHE):
             # Nothing is wrong with a read-only installation, and twistd says so at each look at its plugins.

@@ -21,7 +21,9 @@ from txproxy.config.findings import told
 from txproxy.config.model import AnyListener, Config, ForwardListener, TcpListener
 from txproxy.errors import ConfigError
 from txproxy.limits.requests.limiter import LimitCounts
+from txproxy.limits.requests.limits_middleware import AnyLimiter
 from txproxy.observe.log_formats.connection_facts import Connections
+from txproxy.observe.log_level import LogThreshold
 from txproxy.observe.loop_lag import LoopLag
 from txproxy.observe.request_counts import RequestCounts
 from txproxy.proxy.caching.shared_cache import SharedCache
@@ -61,6 +63,10 @@ class RunningProxy(Protocol):
     @property
     def lag(self) -> LoopLag | None:
         """How late the reactor is, where clients are served."""
+
+    @property
+    def threshold(self) -> LogThreshold:
+        """How much it says of itself."""
 
     @property
     def file(self) -> ConfigurationFile:
@@ -149,9 +155,19 @@ class RunningView:
         return self._running.file.revisions.current if self._assembly.config.workers == 1 else None
 
     @property
+    def threshold(self) -> LogThreshold:
+        """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        return self._running.threshold
+
+    @property
     def limits(self) -> Sequence[LimitCounts]:
         """See :class:`txproxy.admin.proxy_view.ProxyView`."""
         return self._assembly.limits.counts
+
+    @property
+    def limiters(self) -> Sequence[AnyLimiter]:
+        """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        return self._assembly.limits.limiters
 
     @property
     def ways(self) -> Sequence[Way]:

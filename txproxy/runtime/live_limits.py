@@ -45,6 +45,11 @@ class LiveLimits:
         return tuple(one.counts for one in (*self._limiters.values(), *self._pools.values()))
 
     @property
+    def limiters(self) -> tuple[AnyLimiter, ...]:
+        """All of them, but for those that find out what a pool is good for."""
+        return tuple(self._limiters.values())
+
+    @property
     def shared(self) -> Mapping[str, SharedGcra]:
         """Rates that are those of several processes, each by a topic of its own, which is the same in all of them."""
         return {

@@ -26,6 +26,7 @@ from txproxy.net.transports.adopted_ports import AdoptedEndpoint
 from txproxy.observe.audit import AuditLog
 from txproxy.observe.log_file import LogFile
 from txproxy.observe.log_formats.connection_facts import Connections
+from txproxy.observe.log_level import LogThreshold
 from txproxy.observe.loop_lag import LoopLag
 from txproxy.runtime.admin_entrance import AdminEntrance, RunningView
 from txproxy.runtime.builder import Around, Assembly, Factory, assemble
@@ -100,6 +101,7 @@ class ProxyService(Service):
         self.stage = Stage.STARTING
         self.counts = LiveCounts()
         self.lag = LoopLag(reactor)
+        self.threshold = LogThreshold(config.log_level)
         self._admin = AdminEntrance(RunningView(self), reactor, serves=adopted is None)
         self._admin.prepare(config)
         self._now = self._assemble(config, None)
@@ -297,6 +299,7 @@ class ProxyService(Service):
         self._now = now
         self._admin.take()
         self.counts.keep(config)
+        self.threshold.follow(config.log_level)
         self.lag.look(self._timer is not None and config.admin is not None)
         if now.assembly.cache is not None:
             now.assembly.cache.take_place(before.assembly.cache)

@@ -129,3 +129,13 @@ def test_keys_that_owe_nothing_make_room_first():
     rate.take("one more", 5.5)
     assert len(rate) == 41
     assert all(rate.take(("new", number), 5.5) < 0 for number in range(40))
+
+
+def test_who_owes_something_is_told_with_how_long_that_takes(start):
+    rate = Gcra(10.0, 5)
+    for key in ("a", "b", "b"):
+        rate.take(key, start)
+    assert dict(rate.debts(start)) == {"a": pytest.approx(10.0), "b": pytest.approx(20.0)}
+    assert dict(rate.debts(start + 10)) == {"b": pytest.approx(10.0)}
+    rate.forget("b")
+    assert dict(rate.debts(start + 10)) == {}

@@ -11,10 +11,10 @@ from typing import Any, Final
 import attrs
 
 from txproxy.components.settings import default_of
-from txproxy.components.values import texts
+from txproxy.components.values import one_of, texts
 from txproxy.config.admin_endpoint import AdminConfig
 from txproxy.config.findings import Findings, in_file
-from txproxy.config.log_lines import DEFAULT_LINES, parse_log_lines
+from txproxy.config.log_lines import DEFAULT_LINES, LOG_LEVELS, parse_log_lines
 from txproxy.config.log_tables import read_access_log, read_log_place, see_log_listeners
 from txproxy.config.middleware import use_path
 from txproxy.config.model import Config, ReverseListener
@@ -32,6 +32,7 @@ from txproxy.config.toml.tables import Table
 from txproxy.config.tracing import read_tracing
 from txproxy.config.worker_count import check_workers, workers
 from txproxy.errors import ConfigError
+from txproxy.observe.log_level import DEFAULT_LEVEL
 from txproxy.proxy.limits import Limits
 
 if sys.version_info >= (3, 11):
@@ -111,7 +112,7 @@ def _place_of(fault: str, content: str) -> tuple[int, str]:
 def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     base = os.path.dirname(os.path.abspath(file))
     table = Table(data, (), "", findings, base)
-    access_log, access_log_format = _read_log(table)
+    access_log, access_log_format, log_level = _read_log(table)
     access_logs = tuple(map(read_access_log, table.tables("access_logs")))
     python_path = table.all("python_path", lambda value: _folder(table, value)) or ()
     # What listeners name may be there.
@@ -147,6 +148,7 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
         routes=tuple(routes),
         access_log=None if access_log == "none" else access_log,
         access_log_format=access_log_format,
+        log_level=log_level,
         access_logs=access_logs,
         bounds=bounds,
         cache=cache,
@@ -158,15 +160,16 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     )
 
 
-def _read_log(table: Table) -> tuple[str, Any]:
-    """Where access lines go, and how they are written."""
-    place, form = "-", DEFAULT_LINES
+def _read_log(table: Table) -> tuple[str, Any, str]:
+    """Where access lines go, and how they are written; and how much the proxy says of itself."""
+    place, form, level = "-", DEFAULT_LINES, DEFAULT_LEVEL
     log = table.table("log")
     if log is not None:
         place = log.read("access", partial(read_log_place, log), place)
         form = log.read("access_format", texts(parse_log_lines), form)
+        level = log.read("level", one_of(LOG_LEVELS), level)
         log.close()
-    return place, form
+    return place, form, level
 
 
 def _are_tables(data: dict[str, Any]) -> bool:

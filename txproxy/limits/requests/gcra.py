@@ -7,7 +7,7 @@ of the same key, of other processes, move that time as well (:meth:`Gcra.add`).
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from itertools import islice
 from typing import Final
 
@@ -86,6 +86,10 @@ class Gcra:
         """How many of ``key`` may come at once now, and in how many seconds as many as ever may."""
         debt = max(0.0, self._times.get(key, now) - now)
         return max(0, int((self._tolerance - debt) / self._interval + 1 + 1e-6)), debt
+
+    def debts(self, now: float) -> Iterator[tuple[Hashable, float]]:
+        """Each key that owes something, with how many seconds it takes to pay that off."""
+        return ((key, due - now) for key, due in list(self._times.items()) if due > now)
 
     def forget(self, key: Hashable | None = None) -> None:
         """What ``key`` owes is forgotten; that of all keys where none is given."""

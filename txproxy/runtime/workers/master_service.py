@@ -23,6 +23,7 @@ from txproxy.errors import ConfigError
 from txproxy.net.dns.resolver import Resolver
 from txproxy.observe.log_file import LogFile
 from txproxy.observe.log_formats.connection_facts import Connections
+from txproxy.observe.log_level import LogThreshold
 from txproxy.runtime.admin_entrance import AdminEntrance, RunningView
 from txproxy.runtime.builder import Around, Assembly, Factory, Observers, assemble
 from txproxy.runtime.live_counts import LiveCounts
@@ -58,6 +59,7 @@ class MasterService(Service):
         self.file = ConfigurationFile(config, self.reload, self._have_workers_look)
         # What is made here serves nobody: it is made to find what is wrong before anything changes.
         self.counts = LiveCounts()
+        self.threshold = LogThreshold(config.log_level)
         self._relay = AdminRelay(reactor, lambda: self._crew.members)
         self.stage = Stage.STARTING
         self._admin = AdminEntrance(RunningView(self), reactor, self._relay.relayed)
@@ -271,6 +273,7 @@ class MasterService(Service):
             if factory not in now.factories:
                 factory.stop()
         self._revision += 1
+        self.threshold.follow(config.log_level)
         self.file.revisions.add(by, config.text)
         shared = self._shared(config)
         self._crew.configure(shared)
