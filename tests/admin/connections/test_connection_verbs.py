@@ -6,12 +6,16 @@ import pytest
 from twisted.internet.address import IPv4Address
 
 from tests.admin.connections.test_connection_listing import GET, OK, SWITCHED, UPGRADE, listed
+from tests.proxy.downstream.http2.http2_peer import GET as GET_2
+from tests.proxy.downstream.http2.http2_peer import Http2Peer
 from txproxy.admin.api_call import ApiCall
 from txproxy.admin.connections.connection_verbs import ConnectionVerbs
 from txproxy.admin.merging import OF_ANY, WorkerName
 from txproxy.matching.networks import PeerNetworks
 from txproxy.proxy.downstream.proxy_header import ProxyProtocolFactory
+from txproxy.reverse.mode import ReverseProxyFactory
 from txproxy.testing import MemoryConnection
+from txproxy.upstreams.pool import Pool
 
 
 def busy(client):
@@ -133,3 +137,18 @@ def test_those_of_several_workers_say_whose_they_are_and_are_as_many_as_are_want
     assert found["complete"] is False and merge.merged(ApiCall(), answers)["complete"] is True
     # Whoever has it ends it.
     assert all(verb.merge is OF_ANY for verb in verbs.values() if verb.method == "DELETE")
+
+
+def test_each_stream_of_http2_is_an_exchange_that_ends_alone(client, make):
+    pool = Pool(["http://10.0.0.1:80"], name="app")
+    observers = (lambda record: None,)
+    proxy = make("edge", lambda clock: ReverseProxyFactory(pool, observers=observers, h2c=True, reactor=clock))
+    peer = Http2Peer(proxy.connect())
+    one, other = peer.ask(*GET_2[:3], (b":path", b"/1?x")), peer.ask(*GET_2[:3], (b":path", b"/2"))
+    (connection,) = listed(client, "?busy=1")
+    assert [exchange["url"] for exchange in connection["exchanges"]] == ["http://a/1?...", "http://a/2"]
+    assert client.ask("DELETE", f"/api/exchanges/{connection['exchanges'][0]['id']}").status == 200
+    assert peer.turn().responses[one].status == 403
+    assert [exchange["url"] for exchange in listed(client)[0]["exchanges"]] == ["http://a/2"]
+    proxy.network.connections[1].send(OK + b"abcd")
+    assert peer.turn().responses[other].body == b"abcd"
