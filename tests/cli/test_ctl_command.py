@@ -9,16 +9,19 @@ from twisted.internet.task import Clock
 
 from tests.admin.connections.conftest import View as Clients
 from tests.admin.test_configuration_verbs import File
+from tests.admin.test_question_verbs import QUESTION
 from tests.cli.asked_in_memory import ClientInMemory
 from txproxy.admin.configuration_verbs import ConfigurationVerbs
 from txproxy.admin.connections.connection_verbs import ConnectionVerbs
 from txproxy.admin.limit_verbs import LimitVerbs
 from txproxy.admin.pool_verbs import PoolVerbs
+from txproxy.admin.question_verbs import QuestionVerbs
 from txproxy.cli.ctl_command import USAGE, VERBS, run
 from txproxy.cli.verb_command import run_verb
 from txproxy.components.rates import parse_rate
 from txproxy.config.configuration_file import Reloaded
 from txproxy.config.revisions import Revisions
+from txproxy.forward.egress.approvals import Approvals
 from txproxy.limits.requests.limiter import Limiter
 from txproxy.limits.requests.request_limit import RequestLimit
 from txproxy.observe.log_level import LogThreshold
@@ -35,6 +38,7 @@ class View(Clients):
     overlays: dict
     file: File
     threshold: LogThreshold
+    questions: list
     limiters: tuple
 
     @property
@@ -64,11 +68,13 @@ def ctl(pool, proxy, capsys):
     view.overlays = {"app": Overlay(pool, [A, B], parse_upstream)}
     view.file = File(Revisions(lambda: 0.0))
     view.file.revisions.add("start", "workers = 1\n")
+    view.questions = [("out", Approvals(Clock()))]
     view.threshold = LogThreshold()
     view.threshold.used = True
     view.limiters = (Limiter(RequestLimit(name="login", rate=parse_rate("10/m:burst=5"))),)
     verbs = [
         *LimitVerbs(view, Clock()).verbs(),
+        *QuestionVerbs(view, Clock()).verbs(),
         *PoolVerbs(view).verbs(),
         *ConnectionVerbs(view, Clock()).verbs(),
         *ConfigurationVerbs(view).verbs(),
@@ -198,3 +204,28 @@ def test_how_much_is_logged_is_said_and_changed(ctl):
     assert ctl("log-level", "debug").out == "debug (configured: info)\n"
     assert json.loads(ctl("log-level", "--json").out) == {"level": "debug", "configured": "info"}
     assert "(is debug meant?)" in ctl("log-level", "debugg", status=1).err
+
+
+def test_questions_are_listed_and_answered(ctl):
+    ((_, approvals),) = ctl.view.questions
+    answers = []
+    for _ in range(3):
+        approvals(QUESTION).addCallback(answers.append)
+    one, other, _ = rows(ctl("questions"))
+    assert one[1:] == [
+        "out",
+        "0.0s",
+        "192.0.2.1",
+        "jo",
+        "new",
+        "hosts",
+        "nobody",
+        "knows",
+        "it",
+        "GET",
+        "http://a.example/x",
+    ]
+    assert ctl("allow", one[0]).out == f"{one[0]}: allowed\n"
+    assert ctl("refuse", other[0]).out == f"{other[0]}: refused\n"
+    assert answers == [True, False] and len(json.loads(ctl("questions", "--json").out)["questions"]) == 1
+    assert "or not any more" in ctl("allow", one[0], status=1).err

@@ -312,3 +312,33 @@ def test_the_file_is_read_again_and_goes_back_to_what_it_was(reactor, start, tmp
 def test_where_there_is_no_file_what_options_name_is_read_again(start, reactor):
     start(attrs.evolve(parse(FILE, "edge.toml"), source=""))
     assert post(reactor, "/api/reload").json == {"revision": 1, "file": None, "warnings": []}
+
+
+ASKS = """
+[log]
+access = "none"
+[admin]
+listen = "127.0.0.1:9090"
+[[listeners]]
+name = "out"
+mode = "forward"
+listen = "tcp:3128"
+allow_clients = ["127.0.0.1"]
+rules = [{ name = "new hosts", action = "ask", hosts = ["a.example"], reason = "nobody knows it" }]
+"""
+
+
+def test_a_person_is_asked_by_rules_and_refuses(start, reactor):
+    start(parse(ASKS, "edge.toml"))
+    guest = reactor.connect(3128)
+    guest.send(b"GET http://a.example/x HTTP/1.1\r\nHost: a.example\r\n\r\n")
+    (one,) = ask(reactor, "/api/questions").json["questions"]
+    assert (one["listener"], one["rule"], one["url"]) == ("out", "new hosts", "http://a.example/x")
+    admin, body = reactor.connect(9090), b'{"allow": false}'
+    fields = f"Host: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    admin.send(f"POST /api/questions/{one['id']} HTTP/1.1\r\n{fields}\r\n\r\n".encode() + body)
+    assert read(admin.take())[0].json["allowed"] is False
+    assert guest.take().startswith(b"HTTP/1.1 403 ")
+    assert ask(reactor, "/api/questions").json == {"questions": []}
+    for client in (guest, admin):
+        client.drop(clean=True)

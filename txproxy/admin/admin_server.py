@@ -21,6 +21,7 @@ from txproxy.admin.limit_verbs import LimitVerbs
 from txproxy.admin.metrics.metric_families import metrics_verb
 from txproxy.admin.pool_verbs import PoolVerbs
 from txproxy.admin.proxy_view import ProxyView
+from txproxy.admin.question_verbs import QuestionVerbs
 from txproxy.admin.readiness import health_verbs
 from txproxy.admin.self_description import self_description
 from txproxy.config.admin_endpoint import UNIX_MODE, AdminConfig
@@ -93,6 +94,7 @@ def verbs_of(view: ProxyView, reactor: Any) -> Iterable[Verb]:
         *PoolVerbs(view).verbs(),
         *ConnectionVerbs(view, reactor).verbs(),
         *LimitVerbs(view, reactor).verbs(),
+        *QuestionVerbs(view, reactor).verbs(),
         *CacheVerbs(view, reactor).verbs(),
     ]
     return [*found, *self_description(found)]

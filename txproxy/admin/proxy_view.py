@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 
 from txproxy.admin.caching.warming import Way
 from txproxy.config.configuration_file import ConfigurationFile
+from txproxy.forward.egress.approvals import Approvals
 from txproxy.limits.requests.limiter import LimitCounts
 from txproxy.limits.requests.limits_middleware import AnyLimiter
 from txproxy.observe.log_formats.connection_facts import Connections
@@ -107,6 +108,10 @@ class ProxyView(Protocol):
     @property
     def limiters(self) -> Sequence[AnyLimiter]:
         """Those of them that count by keys."""
+
+    @property
+    def questions(self) -> Sequence[tuple[str, Approvals]]:
+        """Those that rules ask, where a person is to answer them, each with the name of its listener."""
 
     @property
     def ways(self) -> Sequence[Way]:

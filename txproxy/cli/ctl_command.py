@@ -24,6 +24,8 @@ Usage: txproxy ctl pools                            pools, and how many of their
        txproxy ctl connections [--busy] [--listener NAME] [--client ADDRESS] [--pool NAME] [--limit N]
                                                     who is connected, and what is at work for whom
        txproxy ctl end ID                           end a connection, or a request, by its ID in that list
+       txproxy ctl questions                        what rules ask a person about
+       txproxy ctl allow|refuse ID                  the answer to one
        txproxy ctl limits [LIMIT] [--key KEY]       what came of limits of requests, or who owes what of one with a rate
        txproxy ctl reset LIMIT [--key KEY]          a new beginning, for one or for all
        txproxy ctl reload                           read the configuration again, and say what is wrong with it
@@ -234,6 +236,35 @@ def _end(client: AdminClient, given: Namespace) -> int:
     return 0
 
 
+# -- questions
+
+
+def _questions(client: AdminClient, given: Namespace) -> int:
+    found = client.ask("GET", "/api/questions")
+    if given.json:
+        return print_json(found)
+    rows = [
+        (
+            one["id"], one["listener"], seconds(one["age"]), one["client"], one["user"], one["rule"], one["reason"],
+            f"{one['method']} {one['url']}",
+        )
+        for one in found["questions"]
+    ]  # fmt: skip
+    return print_table(("ID", "LISTENER", "AGE", "CLIENT", "USER", "RULE", "REASON", "REQUEST"), rows)
+
+
+def _add_question(parser: ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ID", help="in the list of questions")
+
+
+def _answered(client: AdminClient, given: Namespace, allow: bool) -> int:
+    found = client.ask("POST", f"/api/questions/{quote(given.id, safe='')}", {"allow": allow})
+    if given.json:
+        return print_json(found)
+    print(f"{found['answered']}: {'allowed' if allow else 'refused'}")
+    return 0
+
+
 # -- limits
 
 
@@ -343,6 +374,9 @@ VERBS: Final = {
     "add": CommandVerb(_add_add, _add, "One more upstream."),
     "remove": CommandVerb(_add_upstream, _remove, "One less upstream."),
     "connections": CommandVerb(_add_connections, _connections, "Who is connected, and what is at work for whom."),
+    "questions": CommandVerb(add_nothing, _questions, "What rules ask a person about."),
+    "allow": CommandVerb(_add_question, lambda client, given: _answered(client, given, True), "Yes to a question."),
+    "refuse": CommandVerb(_add_question, lambda client, given: _answered(client, given, False), "No to a question."),
     "limits": CommandVerb(_add_limits, _limits, "What came of limits of requests, or the keys of one."),
     "reset": CommandVerb(_add_reset, _reset, "A new beginning for who has used up a rate."),
     "reload": CommandVerb(add_nothing, _reload, "Read the configuration again."),

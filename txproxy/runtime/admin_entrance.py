@@ -20,6 +20,8 @@ from txproxy.config.configuration_file import ConfigurationFile
 from txproxy.config.findings import told
 from txproxy.config.model import AnyListener, Config, ForwardListener, TcpListener
 from txproxy.errors import ConfigError
+from txproxy.forward.egress.approvals import Approvals
+from txproxy.forward.proxy_factory import ForwardProxyFactory
 from txproxy.limits.requests.limiter import LimitCounts
 from txproxy.limits.requests.limits_middleware import AnyLimiter
 from txproxy.observe.log_formats.connection_facts import Connections
@@ -168,6 +170,15 @@ class RunningView:
     def limiters(self) -> Sequence[AnyLimiter]:
         """See :class:`txproxy.admin.proxy_view.ProxyView`."""
         return self._assembly.limits.limiters
+
+    @property
+    def questions(self) -> Sequence[tuple[str, Approvals]]:
+        """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        return [
+            (name, factory.forward.approvals)
+            for name, factory in self._running.named_factories
+            if isinstance(factory, ForwardProxyFactory)
+        ]
 
     @property
     def ways(self) -> Sequence[Way]:
