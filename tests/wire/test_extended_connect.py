@@ -24,6 +24,13 @@ def test_it_is_a_get_that_asks_for_an_upgrade() -> None:
     assert len(b64decode(key)) == 16 and key != as_upgrade(HEAD).headers.index[b"sec-websocket-key"]
 
 
+def test_a_length_does_not_go_with_it() -> None:
+    # Whoever reads HTTP/1 would take what is asked next for the body.
+    lines = [b"host: a", b"content-length: 5"]
+    head = as_upgrade(RequestHead(b"CONNECT", b"/", Headers.parsed(lines), b"a", b"https", 5, 2))
+    assert head.body == 0 and b"content-length" not in head.headers.index
+
+
 def test_what_is_accepted_belongs_to_the_key() -> None:
     # RFC 6455 1.3
     request = RequestHead(b"GET", b"/", Headers.parsed([b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="]))

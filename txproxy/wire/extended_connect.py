@@ -16,13 +16,16 @@ _ADDED: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY: Final = b"sec-websocket-key"
 _ACCEPT: Final = b"sec-websocket-accept"
 _KEY_SIZE: Final = 16
+# A length would be that of a body, which the request in HTTP/1 has none of: its reader would wait for one, and take
+# what is asked after it for that.
+_NOT_OF_UPGRADE: Final = (_KEY, b"content-length")
 _NOTHING: Final = Headers.parsed([])
 
 
 def as_upgrade(head: RequestHead) -> RequestHead:
     """The request that asks for the same WebSocket in HTTP/1. The key, which HTTP/2 has none of, is a new one."""
     headers = head.headers
-    lines = [line for line, name in zip(headers.lines, headers.names(), strict=True) if name != _KEY]
+    lines = [line for line, name in zip(headers.lines, headers.names(), strict=True) if name not in _NOT_OF_UPGRADE]
     key = b64encode(urandom(_KEY_SIZE))
     lines += b"connection: upgrade", b"upgrade: " + WEBSOCKET, _KEY + b": " + key
     return RequestHead(b"GET", head.path, Headers.parsed(lines), head.authority, head.scheme, 0, head.minor)

@@ -54,6 +54,7 @@ def test_connect_has_no_scheme_and_no_body():
     ("asked", "protocol", "status"),
     [
         (head(b"CONNECT", b"a:443", b"", 5), b"", 400),
+        (head(b"CONNECT", body=5), b"websocket", 400),
         (head(b"TRACE", body=CHUNKED), b"", 400),
         (head(b"CONNECT"), b"connect-udp", 501),
     ],

@@ -2,11 +2,13 @@
 
 import base64
 import hashlib
+import tracemalloc
 
 import pytest
 
 from tests.proxy.downstream.http2.http2_peer import GET, Http2Peer
 from tests.proxy.downstream.socks_world import Mode
+from tests.wire.http2.taken_apart import frame
 from txproxy import Limits
 from txproxy.errors import RequestDenied
 from txproxy.interfaces import Plan
@@ -126,6 +128,22 @@ def test_what_comes_before_it_stands_is_the_tunnels(tunnels, client):
     assert upstream.received == b"early bird" and upstream.ended
     upstream.end()
     assert client.turn().responses[stream].ended
+
+
+def test_small_parts_that_come_before_it_stands_take_little_more_than_their_size(tunnels, client):
+    tunnels.network.script = ["hang"]
+    stream = client.ask(*CONNECT, ended=False)
+    few = b"".join(frame(0, 0, stream, b"%02d" % number) for number in range(100))
+    tracemalloc.start()
+    try:
+        for _ in range(200):
+            client.connection.send(few)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 200_000
+    tunnels.network.answer()
+    assert tunnels.network.connections[0].received == b"".join(b"%02d" % number for number in range(100)) * 200
 
 
 def test_a_client_that_resets_it_resets_the_other_side(tunnels, client):

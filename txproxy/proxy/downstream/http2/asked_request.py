@@ -20,10 +20,10 @@ def asked_request(head: RequestHead, protocol: bytes, connection: ClientConnecti
     """
     method = head.method
     if method == b"CONNECT":
+        if head.body > 0:
+            # RFC 9110 9.3.6: what follows is the tunnel's, and has no length.
+            raise RequestError("a body where the method has none")
         if not protocol:
-            if head.body > 0:
-                # RFC 9110 9.3.6: what follows is the tunnel's, and has no length.
-                raise RequestError("a body where the method has none")
             head.scheme, head.body = None, 0
             return head
         if protocol.lower() != WEBSOCKET:

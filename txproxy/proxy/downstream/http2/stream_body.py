@@ -14,6 +14,16 @@ from txproxy.wire.message import EndOfMessage
 _SMALL: Final = 1024
 
 
+def keep_waiting(parts: deque[Any], part: bytes | EndOfMessage) -> None:
+    """Put ``part`` after the others that wait; some of these are arrays of bytes then."""
+    if type(part) is not bytes or len(part) >= _SMALL or not parts:
+        parts.append(part)
+    elif type(last := parts[-1]) is bytearray and len(last) < _SMALL:
+        last += part
+    else:
+        parts.append(bytearray(part))
+
+
 class StreamBody:
     """What has come of the body of a ``stream`` (:class:`txproxy.proxy.downstream.http2.request_stream.RequestStream`)
     waits here until its exchange wants it; until then the client gets no leave to send more.
@@ -32,13 +42,7 @@ class StreamBody:
 
     def came(self, part: bytes | EndOfMessage) -> None:
         """Part of it, or its end."""
-        parts = self._parts
-        if type(part) is not bytes or len(part) >= _SMALL or not parts:
-            parts.append(part)
-        elif type(last := parts[-1]) is bytearray and len(last) < _SMALL:
-            last += part
-        else:
-            parts.append(bytearray(part))
+        keep_waiting(self._parts, part)
         self._stream.client.touch(self)
 
     def wanted(self) -> None:

@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from txproxy.interfaces.streams import RawConnection
 from txproxy.proxy.downstream.client_tunnel import begin_tunnel
+from txproxy.proxy.downstream.http2.stream_body import keep_waiting
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.tunnel import TunnelEnd
 from txproxy.proxy.tunnel_inspection import Gate
@@ -45,7 +46,7 @@ class StreamTunnel:
         # all is said, and leaves when windows let it
         self.closing = False
         self._stream = stream
-        self._parts: deque[bytes] = deque()
+        self._parts: deque[bytes | bytearray] = deque()
         self._reading = True
         self._told_end = False
         self._full = False
@@ -64,7 +65,7 @@ class StreamTunnel:
     def came(self, part: bytes | EndOfMessage) -> None:
         """Bytes of the client's, or their end."""
         if type(part) is bytes:
-            self._parts.append(part)
+            keep_waiting(self._parts, part)
         else:
             self.client_ended = True
         if self.tunnel is not None:
@@ -77,7 +78,7 @@ class StreamTunnel:
         stream, parts = self._stream, self._parts
         while parts and self._reading and self.tunnel is not None:
             part = parts.popleft()
-            self.tunnel.dataReceived(part)
+            self.tunnel.dataReceived(bytes(part))
             stream.client.session.consume(stream, len(part))
         self._giving = False
         if self.client_ended and not parts and not self._told_end and self.tunnel is not None:
