@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 
 import pytest
 from hpack import Encoder
@@ -131,6 +132,20 @@ def test_nothing_is_made_of_what_is_too_large(monkeypatch: pytest.MonkeyPatch) -
             reader.read(b"\x82\x87\x84\xbf" + b"\xbe" * count, True)
         assert found.value.status == 431
     assert not made
+
+
+def test_little_is_kept_of_heads_that_are_large() -> None:
+    reader = RequestReader()
+    large = b"\x00\x01x\x7f\xa1\xc0\x02" + b"y" * 41_120
+    tracemalloc.start()
+    try:
+        for number in range(30):
+            block = b"\x82\x87\x04\x02/a\x01\x01a" + large + b"\x00\x02%02d\x00" % number
+            assert len(reader.read(block, True).headers.lines) == 3
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 400_000
 
 
 def test_what_trailers_do_to_the_table_ends_what_is_remembered() -> None:

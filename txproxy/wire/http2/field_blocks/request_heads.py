@@ -19,6 +19,8 @@ from txproxy.wire.target import split_authority
 _VERSION: Final = 2
 # So many blocks, or ends of blocks, are remembered; a browser that asks for a page needs few.
 _MOST_REMEMBERED: Final = 32
+# All together count for so much at the most, so that a connection does not keep megabytes of what was sent once.
+_MOST_SIZE: Final = 65536
 
 
 class Fields(NamedTuple):
@@ -43,7 +45,7 @@ class RequestReader:
     path alone, all the rest is what it was.
     """
 
-    __slots__ = ("limits", "protocol", "_reader", "_whole", "_by_rest", "_before", "_changes")
+    __slots__ = ("limits", "protocol", "_reader", "_whole", "_by_rest", "_before", "_changes", "_room")
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
         self.limits = limits
@@ -52,6 +54,7 @@ class RequestReader:
         self._reader = BlockReader()
         self._changes = 0
         self._whole: dict[bytes, tuple[Fields, bytes]] = {}
+        self._room = _MOST_SIZE
         # the bytes before a literal path, and what the bytes after it have said
         self._before = b""
         self._by_rest: dict[bytes, Fields] = {}
@@ -109,10 +112,14 @@ class RequestReader:
         entries = reader.read(block)
         if self._changes != reader.changes:
             self._changes = reader.changes
-            self._whole.clear()
-            self._by_rest.clear()
-            self._before = b""
+            self._forget()
         return entries
+
+    def _forget(self) -> None:
+        self._whole.clear()
+        self._by_rest.clear()
+        self._before = b""
+        self._room = _MOST_SIZE
 
     def _read(self, block: bytes) -> tuple[Fields, bytes]:
         reader = self._reader
@@ -130,8 +137,10 @@ class RequestReader:
         return found
 
     def _remember(self, block: bytes, found: tuple[Fields, bytes], path_at: int) -> None:
-        if len(self._whole) >= _MOST_REMEMBERED:
-            self._whole.clear()
+        size = found[0].size + len(found[1])
+        if len(self._whole) >= _MOST_REMEMBERED or self._room < size:
+            self._forget()
+        self._room -= size
         self._whole[block] = found
         # Of a target that is not a path, other things are asked.
         if not path_at or found[1][:1] != b"/":
