@@ -6,15 +6,15 @@ import pytest
 
 from txproxy.cache.parts.partial_content import (
     Span,
+    are_same,
     as_whole,
     asked_range,
     has_wanted,
     is_within,
     lines_to_complete,
     merged,
-    same_tag,
     span_of,
-    strong_tag,
+    strong_validator,
     to_complete,
     wanted,
 )
@@ -25,6 +25,8 @@ from txproxy.wire.message import CHUNKED, UNTIL_CLOSE, ResponseHead
 
 WHOLE = b"0123456789"
 NOW = 1000.0
+CHANGED = "Sun, 09 Sep 2001 01:46:40 GMT"
+LONG_AFTER = "Sun, 09 Sep 2001 02:46:40 GMT"
 
 
 def fields(**named: str) -> Headers:
@@ -44,10 +46,30 @@ def held(*spans: tuple[int, int], length: int = 10) -> PartsBody:
     ("tag", "strong"), [('"1"', True), ('""', True), ('W/"1"', False), ("1", False), ('"1', False), ('"1", "2"', False)]
 )
 def test_a_strong_tag(tag: str, strong: bool) -> None:
-    assert strong_tag(fields(etag=tag)) == (tag.encode() if strong else None)
-    assert same_tag(fields(etag=tag), fields(etag=tag)) is strong
-    assert not same_tag(fields(etag=tag), fields(etag='"x"'))
-    assert strong_tag(fields()) is None
+    for dates in ({}, {"last_modified": CHANGED, "date": LONG_AFTER}):
+        assert strong_validator(fields(etag=tag, **dates), NOW) == (tag.encode() if strong else None)
+        assert are_same(fields(etag=tag, **dates), fields(etag=tag, **dates), NOW) is strong
+        assert not are_same(fields(etag=tag, **dates), fields(etag='"x"', **dates), NOW)
+    assert strong_validator(fields(), NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("date", "strong"),
+    [
+        (LONG_AFTER, True),
+        (CHANGED, False),
+        ("Sun, 09 Sep 2001 01:46:41 GMT", False),
+        ("yesterday", False),
+        (None, False),
+    ],
+)
+def test_a_date_of_change_that_is_strong(date: str | None, strong: bool) -> None:
+    dated = {"date": date} if date is not None else {}
+    response = fields(last_modified=CHANGED, **dated)
+    assert strong_validator(response, NOW) == (CHANGED.encode() if strong else None)
+    assert are_same(response, fields(last_modified=CHANGED, date=LONG_AFTER), NOW) is strong
+    assert not are_same(response, fields(last_modified="Sun, 09 Sep 2001 01:46:39 GMT", date=LONG_AFTER), NOW)
+    assert not are_same(response, fields(last_modified=CHANGED, date=LONG_AFTER, etag='"1"'), NOW)
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,8 @@ def test_several_parts_are_answered_from_what_is_there_or_by_the_origin(proxy):
         {"etag": None},
         {"etag": 'W/"1"'},
         {"etag": "1"},
-        {"etag": None, "last_modified": date(-100_000)},
+        {"etag": 'W/"1"', "last_modified": date(-100_000)},
+        {"etag": None, "last_modified": date(-59)},
         {"content_range": None},
         {"content_range": "bytes 2-6/*"},
         {"content_range": "bytes 2-7/10"},
@@ -187,6 +188,35 @@ def test_what_was_cut_is_completed(proxy, at):
     assert proxy.ask(get())[0].told == "txproxy; hit; ttl=60"
 
 
+def test_what_was_cut_is_completed_under_a_date_that_is_long_past(proxy):
+    changed = {"etag": None, "last_modified": date(-3600)}
+    told = {name: value for name, value in {**FRESH, **changed}.items() if value is not None}
+    proxy.herd(get())
+    origin, _ = proxy.question()
+    origin.send(proxy.response(WHOLE[:4], length=10, **told))
+    origin.drop()
+    proxy.clock.advance(0)
+    whole, question = proxy.ask(get(), part(proxy, 4, 10, **changed))
+    assert asked_for(question) == [b"Range: bytes=4-", b"If-Range: " + date(-3600).encode()]
+    assert (whole.status, whole.body) == (200, WHOLE.encode())
+    assert proxy.ask(get())[0].told == "txproxy; hit; ttl=60"
+
+
+@pytest.mark.parametrize("odd", [{"last_modified": date(-3599)}, {"last_modified": None}, {"etag": '"1"'}])
+def test_parts_with_other_dates_are_not_put_together(proxy, odd):
+    changed = {"etag": None, "last_modified": date(-3600)}
+    store(proxy, 0, 4, **changed)
+    (client,) = proxy.herd(get())
+    origin, question = proxy.question()
+    assert asked_for(question) == [b"Range: bytes=4-", b"If-Range: " + date(-3600).encode()]
+    origin.send(part(proxy, 4, 10, **{**changed, **odd}))
+    proxy.clock.advance(0)
+    again, question = proxy.question()
+    assert asked_for(question) == []
+    again.send(proxy.response("abcdefghij", **FRESH))
+    assert got([client])[0].body == b"abcdefghij"
+
+
 def test_a_range_is_completed_alone(proxy):
     cut(proxy, 3)
     answer, question = proxy.ask(get(range="bytes=1-5"), part(proxy, 3, 6))
@@ -204,7 +234,16 @@ def test_what_is_missing_in_several_places_is_asked_for_at_once(proxy):
     assert proxy.ask(get(range="bytes=3-8"))[1] is None
 
 
-@pytest.mark.parametrize("fields", [{"etag": 'W/"1"'}, {"etag": None}, {"cache_control": "no-store"}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"etag": 'W/"1"'},
+        {"etag": 'W/"1"', "last_modified": date(-3600)},
+        {"etag": None},
+        {"etag": None, "last_modified": date(-59)},
+        {"cache_control": "no-store"},
+    ],
+)
 def test_what_was_cut_and_cannot_be_completed_is_not_kept(proxy, fields):
     proxy.herd(get())
     origin, _ = proxy.question()

@@ -1,8 +1,8 @@
 """Partial responses: which are kept, which can be combined, and what is asked for to complete what is stored (RFC 9111
 sections 3.3 and 3.4, RFC 9110 sections 14.2 and 15.3.7).
 
-All is under a strong entity tag. A date is not taken for one: two states of a resource can have it in common for as
-long as a clock is wrong.
+All is under a strong validator: an entity tag, or where a response has none, Last-Modified that is so long past that no
+two states of a resource have it in common (RFC 9110 section 8.8.2.2).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from txproxy.cache.answering.conditional import CONDITIONS, ENTITY_TAG
 from txproxy.cache.answering.hit_answers import PreparedHit
+from txproxy.cache.answering.ranges import last_modified_if_strong
 from txproxy.cache.parts.parts_body import PartsBody
 from txproxy.cache.stored import Entry
 from txproxy.wire.headers import Headers
@@ -35,10 +36,15 @@ class Span(NamedTuple):
     length: int
 
 
-def strong_tag(headers: Headers) -> bytes | None:
-    """The entity tag of a response, if it is a strong one: what has it in common is the same, byte by byte."""
+def strong_validator(headers: Headers, came: float) -> bytes | None:
+    """The entity tag of a response that ``came`` then, if it is a strong one; where there is none, when it was changed,
+    as it was sent, if that says as much. What has it in common is the same, byte by byte. None if there is no such.
+    """
     tag = headers.index.get(b"etag")
-    return tag if tag is not None and tag[:1] == b'"' and ENTITY_TAG.fullmatch(tag) else None
+    if tag is not None:
+        # One that is weak says that the bytes may differ, whatever the date is.
+        return tag if tag[:1] == b'"' and ENTITY_TAG.fullmatch(tag) else None
+    return headers.index[b"last-modified"] if last_modified_if_strong(headers, came) is not None else None
 
 
 def span_of(response: ResponseHead) -> Span | None:
@@ -61,10 +67,10 @@ def as_whole(response: ResponseHead, length: int) -> ResponseHead:
     return ResponseHead(200, Headers.parsed(lines), b"OK", length)
 
 
-def same_tag(headers: Headers, other: Headers) -> bool:
+def are_same(headers: Headers, other: Headers, now: float) -> bool:
     """Whether two responses are of the same representation (RFC 9111 section 3.4)."""
-    tag = strong_tag(headers)
-    return tag is not None and tag == strong_tag(other)
+    validator = strong_validator(headers, now)
+    return validator is not None and validator == strong_validator(other, now)
 
 
 def merged(entry: Entry, there: Sequence[Entry]) -> Entry | None:
@@ -80,7 +86,7 @@ def merged(entry: Entry, there: Sequence[Entry]) -> Entry | None:
             continue
         if type(stored) is not PartsBody or stored.is_whole:
             return None
-        if stored.length == new.length and same_tag(entry.head.headers, other.head.headers):
+        if stored.length == new.length and are_same(entry.head.headers, other.head.headers, entry.head.response_time):
             body = stored.with_parts(new.held)
     return Entry(entry.key, entry.head, body.simplest())
 
@@ -140,7 +146,7 @@ def to_complete(entry: Entry, request: Headers, now: float) -> tuple[int, int] |
     in ways that differ, and most of what is missing is in one piece.
     """
     body = entry.body
-    if type(body) is not PartsBody or strong_tag(entry.head.headers) is None:
+    if type(body) is not PartsBody or _validator_of(entry) is None:
         return None
     pieces = wanted(entry, body.length, request, now)
     if not pieces or len(pieces) > 1:
@@ -154,6 +160,10 @@ def lines_to_complete(entry: Entry, missing: tuple[int, int]) -> list[bytes]:
     """
     start, stop = missing
     last = b"" if stop == entry.body.length else b"%d" % (stop - 1)
-    tag = strong_tag(entry.head.headers)
-    assert tag is not None
-    return [b"Range: bytes=%d-%b" % (start, last), b"If-Range: " + tag]
+    validator = _validator_of(entry)
+    assert validator is not None
+    return [b"Range: bytes=%d-%b" % (start, last), b"If-Range: " + validator]
+
+
+def _validator_of(entry: Entry) -> bytes | None:
+    return strong_validator(entry.head.headers, entry.head.response_time)

@@ -10,13 +10,13 @@ from txproxy.cache.changes.not_modified import Held
 from txproxy.cache.changes.updates import freshened, updated_headers
 from txproxy.cache.parts.partial_content import (
     Span,
+    are_same,
     as_whole,
     asked_range,
     has_wanted,
     is_within,
-    same_tag,
     span_of,
-    strong_tag,
+    strong_validator,
     wanted,
 )
 from txproxy.cache.parts.parts_body import PartsBody, parts_from
@@ -121,7 +121,7 @@ class FillKeeping:
         of an odd range is not for who asks for all.
         """
         span = span_of(plain) if plain.status == 206 else None
-        if span is None or strong_tag(plain.headers) is None:
+        if span is None or strong_validator(plain.headers, now) is None:
             kept = Kept(None, "range")
         else:
             kept = self._kept(as_whole(plain, span.length), now)._replace(span=span)
@@ -139,7 +139,7 @@ class FillKeeping:
         if span is None or type(body) is not PartsBody or span.start != missing[0] or span.stop < missing[1]:
             return None
         stored, times = incomplete.head, Times(self.asked_at, now)
-        if span.length != body.length or not same_tag(stored.headers, plain.headers):
+        if span.length != body.length or not are_same(stored.headers, plain.headers, now):
             return None
         headers = updated_headers(stored.headers, plain.headers, now)
         found = self.may_store(ResponseHead(200, headers, b"OK", span.length), times).freshness
@@ -211,12 +211,13 @@ class FillKeeping:
 
     def keep_came(self, entry: Entry, body: FillBody, whole: bool) -> None:
         """Keep what has come of a ``body``, whose head is that of ``entry``; ``whole`` is whether that is all that was
-        to come. What is incomplete is kept where it can be completed: under a strong tag, and of a known length.
+        to come. What is incomplete is kept where it can be completed: under a strong validator, and of a known length.
         """
         try:
             length = body.expected
-            is_part = not whole or body.is_part
-            if is_part and (length is None or entry.head.status != 200 or strong_tag(entry.head.headers) is None):
+            head, is_part = entry.head, not whole or body.is_part
+            known = strong_validator(head.headers, head.response_time) is not None
+            if is_part and (length is None or head.status != 200 or not known):
                 return
             kept = body.finish() if whole else body.cut()
         except Exception:
