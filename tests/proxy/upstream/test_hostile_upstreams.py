@@ -1,0 +1,119 @@
+"""Upstreams of HTTP/2 that do what they like: whatever comes, each client is answered or cut, and nothing is left."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.proxy.exchanges.test_exchange import GET, POST
+from tests.proxy.upstream.http2_peer import Http2Peer, data_frame
+from tests.proxy.upstream.test_http2_upstream import POST_NOTHING, ask
+from txproxy import Limits, Pool, ReverseProxyFactory
+from txproxy.testing import ProxyInMemory
+from txproxy.wire.http2 import frames
+
+REQUESTS = [GET, POST_NOTHING, POST, b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"]
+BLOCKS = st.sampled_from(
+    [
+        b"\x88", b"\x89", b"\x8d", b"\x08\x03103", b"\x08\x03101", b"\x88\x0f\x0d\x013", b"\x88\x0f\x0d\x01x", b"\xbe",
+        b"\x88\x40\x01a\x01b", b"\x88\x00\x0aconnection\x01x", b"\x80", b"", b"\x00\x01t\x01u", b"\x3f\xe1\x1f\x88",
+    ]
+)  # fmt: skip
+STREAMS = st.sampled_from([0, 1, 1, 3, 3, 5, 2, 99])
+FLAGS = st.sampled_from([0, 1, 4, 5, 5, 8, 0x20, 0xFF])
+PAYLOADS = st.one_of(
+    st.binary(max_size=12),
+    st.sampled_from([b"\0\0\0\0", b"\0\0\0\1", b"\0\0\0\7", b"\x7f\xff\xff\xff", b"\0\0\0\1\0\0\0\0", b"x" * 100]),
+    BLOCKS,
+)
+FRAMES = st.one_of(
+    st.builds(
+        lambda block, flags, stream: frames.header(len(block), frames.HEADERS, flags | 4, stream) + block,
+        BLOCKS, st.sampled_from([0, 1]), st.sampled_from([1, 3, 5]),
+    ),
+    st.builds(data_frame, st.sampled_from([1, 3, 5]), st.binary(max_size=9), st.booleans()),
+    st.builds(
+        lambda kind, flags, stream, payload: frames.header(len(payload), kind, flags, stream) + payload,
+        st.integers(0, 17), FLAGS, STREAMS, PAYLOADS,
+    ),
+    st.builds(
+        lambda name, value: frames.settings([(name, value)]),
+        st.integers(0, 9), st.sampled_from([0, 1, 2, 3, 100, 16384, 65535, 1 << 24, (1 << 31) - 1, 1 << 31]),
+    ),
+)  # fmt: skip
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("frames"), st.lists(FRAMES, min_size=1, max_size=4)),
+        st.tuples(st.just("ask"), st.sampled_from(REQUESTS)),
+        st.tuples(st.sampled_from(["leave", "end", "drop", "time", "slow", "fast"]), st.just(0)),
+    ),
+    max_size=20,
+)
+
+
+@given(STEPS, st.booleans())
+@settings(max_examples=150)
+def test_whatever_comes_nothing_is_left_behind(steps, byte_by_byte):
+    pool = Pool(["h2c://10.0.0.1:80"])
+    proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(pool, limits=Limits(), reactor=reactor, via=None))
+    clients = [ask(proxy), ask(proxy, POST_NOTHING)]
+    proxy.upstream.send(frames.settings([]))
+    for what, value in steps:
+        upstream = proxy.upstream
+        if what == "frames":
+            (upstream.send_each_byte if byte_by_byte else upstream.send)(b"".join(value))
+        elif what == "ask":
+            clients.append(ask(proxy, value))
+        elif what == "leave":
+            clients.pop(0).drop() if clients else None
+        elif what == "slow":
+            clients[-1].stop_reading() if clients else None
+        elif what == "fast":
+            clients[-1].read_on() if clients and not clients[-1].closed else None
+        elif what == "time":
+            proxy.advance(1)
+        else:
+            getattr(upstream, what)()
+            proxy.clock.advance(0)
+    for client in clients:
+        if not client.closed:
+            client.read_on()
+    # Within the time of a response, and the rest of a request, all have been told something.
+    proxy.clock.advance(0)
+    for _ in range(30):
+        proxy.clock.advance(5)
+    assert all(client.received or client.closed or client.disconnecting for client in clients)
+    proxy.close()
+    assert [upstream.active for upstream in pool.upstreams] == [0] and not proxy.factory.services.shared_dials.waiting
+
+
+def test_a_bomb_of_fields_takes_no_memory(proxy2):
+    client = ask(proxy2, POST_NOTHING)
+    peer = Http2Peer(proxy2.upstream)
+    # A field of 4,000 bytes goes into the table, and is named 60,000 times.
+    field = b"\x40\x01a\x7f\xa1\x1e" + b"x" * 4000
+    block = b"\x88" + field + b"\xbe" * 60000
+    peer.connection.send(frames.headers(1, block, True, 16384))
+    assert client.received.startswith(b"HTTP/1.1 502 ")
+
+
+def test_frames_that_are_continued_for_ever_end_the_connection(proxy2):
+    client = ask(proxy2, POST_NOTHING)
+    peer = Http2Peer(proxy2.upstream)
+    peer.connection.send(frames.header(1, frames.HEADERS, 0, 1) + b"\x88")
+    for _ in range(20):
+        peer.connection.send(frames.header(16384, frames.CONTINUATION, 0, 1) + b"\0" * 16384)
+    assert client.received.startswith(b"HTTP/1.1 502 ") and peer.connection.disconnecting
+
+
+def test_resets_of_all_that_is_asked_end_the_connection(proxy2):
+    """A server that refuses whatever comes costs each client two attempts, and is hung up on in the end."""
+    ask(proxy2)
+    peer = Http2Peer(proxy2.upstream)
+    answers = []
+    while not peer.connection.disconnecting:
+        stream = max(peer.look().heads)
+        peer.connection.send(frames.rst_stream(stream, 7))
+        peer.connection.send(frames.rst_stream(stream + 2, 7))
+        if not peer.connection.disconnecting:
+            answers.append(ask(proxy2))
+    assert 40 < len(answers) < 60 and len(proxy2.network.connections) <= 2
+    assert [client.received[9:12] for client in answers[:-1]] == [b"503"] * (len(answers) - 1)
