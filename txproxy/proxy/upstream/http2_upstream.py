@@ -46,8 +46,7 @@ _CLOSED: Final = Http2State.CLOSED
 class Http2Upstream:
     """One connection to an upstream. It is kept where others find it as long as it takes more streams."""
 
-    # The server may speak first.
-    spoke_early = False
+    spoke_early = False  # a server of HTTP/2 may speak first
 
     __slots__ = (
         "services", "address", "key", "transport", "session", "scheme", "streams", "state", "handshake_done",
@@ -67,9 +66,8 @@ class Http2Upstream:
         self.handshake_done: Callable[[Failure | None], None] | None = None
         # how many streams there may be, and how many more now: as long as it has not said, as one there took before
         self._most = self.capacity = services.shared_dials.streams_of(address.key)
-        # how many places were taken, on which nothing has begun yet
+        # how many places were taken on which nothing has begun yet, and streams of which nothing has gone out
         self._opened = 0
-        # those of which nothing has gone out
         self._unsent: list[Http2Stream] = []
         # whether a stream has ended here, and whether none was open before those that are to go out
         self._reused = self._rested = False

@@ -61,7 +61,11 @@ class Sending:
 
     def head(self, stream: Stream, block: bytes, ended: bool) -> None:
         """A field block of a message that ends with it, or goes on."""
-        self.out.append(frames.headers(stream.id, block, ended, self.frame_size))
+        length = len(block)
+        if length <= self.frame_size:
+            self.out += pack_header(0, length, HEADERS, _WHOLE if ended else END_HEADERS, stream.id), block
+        else:
+            self.out.append(frames.headers(stream.id, block, ended, self.frame_size))
         if ended:
             stream.we_end()
 

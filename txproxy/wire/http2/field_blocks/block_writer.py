@@ -42,7 +42,7 @@ def request_block(request: RequestHead, scheme: bytes, protocol: bytes = b"") ->
         begin = _pseudo(b":method", b"CONNECT") + _pseudo(b":protocol", protocol)
     else:
         begin = _pseudo(b":method", method)
-    return b"".join((begin, _pseudo(b":scheme", scheme), _field(b":path", request.path), block))
+    return b"".join((begin, _pseudo(b":scheme", scheme), _path(request.path), block))
 
 
 def fields_block(headers: Headers) -> bytes:
@@ -94,6 +94,14 @@ def _field(name: bytes, value: bytes) -> bytes:
     if number is None:
         return bytes((kind,)) + _string(name) + _string(value)
     return _number(number, kind, 0x0F) + _string(value)
+
+
+def _path(path: bytes) -> bytes:
+    size = len(path)
+    if path == b"/" or size >= 0x7F:
+        return _field(b":path", path)
+    # There are too many to remember any: :path is the 4th of the static table.
+    return b"\x04%c%b" % (size, path)
 
 
 def _string(data: bytes) -> bytes:

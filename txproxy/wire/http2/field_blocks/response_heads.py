@@ -69,7 +69,8 @@ class ResponseReader:
         known = self._always.get(block)
         if known is not None:
             reader.insert_all(known[1])
-            self._see_changes()
+            if self._changes != reader.changes:
+                self._see_changes()
             return known[0]
         changes = reader.changes
         entries = self._read_entries(block)
