@@ -25,8 +25,8 @@ PUBLIC = [(package, name) for package in FACADES for name in importlib.import_mo
 VALUES = {"Decision", "Handler", "__version__"}
 PAGES = [DOCS / "api.rst", *sorted(DOCS.glob("api/*.rst"))]
 ENTRY = re.compile(r"^\.\. (?:auto(?:class|function|exception)|py:(?:class|data)):: (\S+)$", re.MULTILINE)
-# In whatever way it is imported or named.
-NAMED = re.compile(r"\btxproxy(?:\.[A-Za-z_]\w*)+")
+# In whatever way it is imported or named; what stands after a slash is a file.
+NAMED = re.compile(r"(?<!/)\btxproxy(?:\.[A-Za-z_]\w*)+")
 
 
 def entries():
