@@ -189,9 +189,9 @@ def test_both_directions_are_shaped(bounded):
     client.send(bytes(4000))
     proxy.upstream.send(bytes(4000))
     assert (len(proxy.upstream.received), len(client.received)) == (2000, 1000)
-    proxy.advance(0.3)
-    assert len(proxy.upstream.received) < 4000 and 1500 <= len(client.received) < 3000
-    proxy.advance(0.6)
+    proxy.advance(0.2)
+    assert 3000 <= len(proxy.upstream.received) < 4000 and 1500 <= len(client.received) < 3000
+    proxy.advance(0.7)
     assert len(proxy.upstream.received) == len(client.received) == 4000
 
 
