@@ -15,10 +15,15 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from txproxy.cache.memory.memory_store import MemoryStore
     from txproxy.cache.policy import CachePolicy
+    from txproxy.components.rates import Rate
     from txproxy.forward.policy import ForwardPolicy
     from txproxy.forward.proxy_factory import ForwardProxyFactory
     from txproxy.limits.allotments import Allotments
     from txproxy.limits.quotas import Quota
+    from txproxy.limits.requests.concurrency import ConcurrencyLimiter
+    from txproxy.limits.requests.limiter import Limiter
+    from txproxy.limits.requests.limits_middleware import LimitsMiddleware
+    from txproxy.limits.requests.request_limit import RequestLimit
     from txproxy.limits.shaping import Bandwidth
     from txproxy.limits.usage import IUsage
     from txproxy.net.dns.resolver import Places, Resolver, ResolverLimits
@@ -41,8 +46,13 @@ else:
             "txproxy.forward.policy": ["ForwardPolicy"],
             "txproxy.cache.memory.memory_store": ["MemoryStore"],
             "txproxy.cache.policy": ["CachePolicy"],
+            "txproxy.components.rates": ["Rate"],
             "txproxy.limits.allotments": ["Allotments"],
             "txproxy.limits.quotas": ["Quota"],
+            "txproxy.limits.requests.concurrency": ["ConcurrencyLimiter"],
+            "txproxy.limits.requests.limiter": ["Limiter"],
+            "txproxy.limits.requests.limits_middleware": ["LimitsMiddleware"],
+            "txproxy.limits.requests.request_limit": ["RequestLimit"],
             "txproxy.limits.shaping": ["Bandwidth"],
             "txproxy.limits.usage": ["IUsage"],
             "txproxy.net.dns.resolver": ["Places", "Resolver", "ResolverLimits"],
@@ -78,6 +88,11 @@ __all__ = [
     "Bandwidth",
     "Quota",
     "IUsage",
+    "RequestLimit",
+    "Rate",
+    "Limiter",
+    "ConcurrencyLimiter",
+    "LimitsMiddleware",
     "AuditLog",
     "CacheMiddleware",
     "SharedCache",

@@ -2,8 +2,9 @@
 
 import pytest
 
-from txproxy import Pool, ReverseProxyFactory
+from txproxy import ConcurrencyLimiter, Pool, Rate, ReverseProxyFactory
 from txproxy.components.rates import parse_rate
+from txproxy.errors import ConfigError
 from txproxy.interfaces import Answer
 from txproxy.limits.requests.limit_keys import LimitPlace
 from txproxy.limits.requests.limiter import LimitCounts, Limiter
@@ -224,3 +225,27 @@ def test_without_a_limit_of_its_rule_a_request_is_under_those_of_all(world):
     only = [lambda reactor: Named(), lambda reactor: InnerLimits([], {"a": [limiter()]}, reactor, LimitPlace())]
     run = world(inner=only, answers=False)
     assert [ask(b"b"), ask(b"b"), ask(b"a"), ask(b"a")] == [None, None, None, 429]
+
+
+def test_an_embedder_has_all_of_it_from_one_place():
+    often = Limiter(RequestLimit(name="client", rate=Rate(1, seconds=1, burst=2)))
+    reports = ConcurrencyLimiter(RequestLimit(name="all", concurrent=1, by=()))
+    proxy = ProxyInMemory(
+        lambda reactor: ReverseProxyFactory(
+            Pool(["http://10.0.0.1"]), middleware=[LimitsMiddleware([often, reports], reactor)], reactor=reactor
+        )
+    )
+    said = []
+    for _ in range(3):
+        client = proxy.connect()
+        client.send(GET)
+        said.append(client.received[9:12])
+    assert said == [b"", b"503", b"429"]
+    assert (often.counts.refused, reports.counts.refused) == (1, 1)
+    proxy.close()
+
+
+@pytest.mark.parametrize("by", ["user", "route", "rule", "pool", "listener"])
+def test_around_a_mode_nothing_is_counted_by_what_is_not_known_there(by):
+    with pytest.raises(ConfigError, match=f"limit slow: 1/s by client and {by} is not known here; accepted: client"):
+        LimitsMiddleware([limiter(by=("client", by))], None)

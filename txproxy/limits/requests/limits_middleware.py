@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from txproxy.errors import ConfigError
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.middleware import Handler, IComposedMiddleware, IStreamMiddleware
 from txproxy.interfaces.plan import Decision
@@ -21,6 +22,7 @@ from txproxy.wire.message import RequestHead
 AnyLimiter: TypeAlias = "Limiter | ConcurrencyLimiter"
 # Who has sent a request, where that is more than its connection says.
 ClientOf: TypeAlias = "Callable[[RequestHead, RequestContext], str]"
+_BY_ACCEPTED: Final = "accepted: client, host, header:NAME, cookie:NAME"
 
 
 class Checks:
@@ -130,8 +132,9 @@ class LimitsMiddleware:
     sends them; or around what an action of a route does, or a pool of raw streams. All of its limits are to be known
     there by what they count by.
 
-    ``place`` is where that is; ``client_of`` says who has sent a request before the mode does (None: who its connection
-    says). ``clock`` is a reactor, or like one.
+    ``place`` is where that is. Without one it is around a mode, and a limit by user, route, rule, pool or listener is a
+    ``ConfigError``. ``client_of`` says who has sent a request before the mode does (None: who its connection says).
+    ``clock`` is a reactor, or like one.
     """
 
     def __init__(
@@ -143,6 +146,9 @@ class LimitsMiddleware:
     ) -> None:
         self._limits = tuple(limits)
         self._clock = clock
+        for one in self._limits if place is None else ():
+            if one.config.known_late or "listener" in one.config.by:
+                raise ConfigError(f"limit {one.config.name}: {one.config.meaning()} is not known here", _BY_ACCEPTED)
         self._place = place or LimitPlace()
         self._client_of = client_of
 
