@@ -28,6 +28,7 @@ class Stream:
 
     def __init__(self, outcome):
         self.outcome, self.sent = outcome, 7
+        self.context, self.record = context_of("192.0.2.1"), None
 
 
 @pytest.fixture

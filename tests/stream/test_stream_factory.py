@@ -1,11 +1,18 @@
 """What raw streams share: pools that are looked after, logs, and the end."""
 
+import json
+
 import pytest
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 
-from txproxy import Limits, Pool
+from txproxy import Limiter, Limits, LimitsMiddleware, Pool, Rate, RequestLimit
 from txproxy.errors import ConfigError, ConnectionRefused
+from txproxy.observe.log_formats.combined import CombinedLines
+from txproxy.observe.log_formats.connection_facts import Connections
+from txproxy.observe.log_formats.json_line import JsonLines
+from txproxy.observe.log_formats.line_format import line_format
+from txproxy.observe.log_formats.record_facts import stream_status
 from txproxy.proxy.fault_log import MOST
 from txproxy.stream.stream_factory import StreamFactory
 from txproxy.testing import ProxyInMemory
@@ -106,3 +113,21 @@ def test_an_observer_that_fails_harms_nobody(ended):
     assert [event["log_failure"].type for event in events if "log_failure" in event] == [KeyError]
     second.drop()
     proxy.close()
+
+
+@pytest.mark.parametrize(("words", "status"), [({}, 429), ({"status": 509}, 509), ({"enforce": False}, 200)])
+def test_the_logs_say_which_limit_has_refused_a_stream(make_proxy, ended, words, status):
+    limit = Limiter(RequestLimit(name="few", rate=Rate(1, 60), **words))
+    clock = Clock()
+    proxy = make_proxy(Pool(["http://10.0.0.1:5432"]), middleware=[LimitsMiddleware([limit], clock)])
+    for _ in range(2):
+        client = proxy.connect()
+        if not client.closed:
+            client.end()
+            proxy.upstream.end()
+    assert [stream_status(one) for one in ended] == [200, status]
+    lines = [JsonLines("raw", Connections()).stream(one, 0.0) for one in ended]
+    told = [(json.loads(line)["limit"], json.loads(line)["limit_outcome"]) for line in lines]
+    assert told == [(None, None), ("few", "passed" if status == 200 else "refused")]
+    assert b" %d " % status in CombinedLines().stream(ended[1], 0.0)
+    assert line_format("$status $limit").stream(ended[1], 0.0) == b"%d few\n" % status

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.record import ExchangeRecord
 from txproxy.observe.log_formats.escaping import one_word, quoted
 from txproxy.observe.log_formats.log_field import SecondText
+from txproxy.observe.log_formats.record_facts import stream_status
 from txproxy.wire.message import VERSIONS
 
 # What of a value needs no escape is looked for here: a call for each value takes longer than that.
@@ -17,8 +19,10 @@ class BriefStream(Protocol):
     """A raw stream, as far as these lines are concerned."""
 
     client_ip: str
+    context: RequestContext
     outcome: str
     sent: int
+    record: ExchangeRecord | None
 
     @property
     def upstream(self) -> object:
@@ -75,6 +79,6 @@ class CombinedLines:
             stream.client_ip.encode("ascii"),
             self._time,
             quoted(f"TCP {stream.upstream or '-'}".encode()),
-            200 if stream.outcome == "ok" else 503,
+            stream_status(stream),
             stream.sent,
         )

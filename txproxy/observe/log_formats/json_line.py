@@ -155,7 +155,7 @@ class JsonLines:
             _text(stream.detail),
             "null",
             _NO_VERDICT if context.verdict is None else _verdict(context.verdict),
-            _NO_LIMIT,
+            _NO_LIMIT if context.limit is None else _LIMIT % (_text(context.limit.name), context.limit.outcome),
             _NO_CACHE,
             self._tls(context.connection),
             "null",

@@ -87,8 +87,8 @@ def _cache_status(record: ExchangeRecord, now: float) -> bytes | None:
 
 
 def stream_status(stream: Any, now: float) -> int:
-    """200 for one that went well, as nginx has it."""
-    return 200 if stream.outcome == "ok" else 503
+    """200 for one that went well, as nginx has it, what a limit refuses with, and else 503."""
+    return facts.stream_status(stream)
 
 
 def stream_upstream(stream: Any, now: float) -> bytes | None:

@@ -5,8 +5,9 @@ known.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, Protocol
 
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
 from txproxy.observe.log_formats.connection_facts import place_of
 from txproxy.wire.message import VERSIONS
@@ -185,3 +186,21 @@ def trace_id(record: ExchangeRecord) -> bytes | None:
     """Which trace it belongs to, where traces are gone on with."""
     traced = record.context.traced
     return traced.trace if traced is not None else None
+
+
+class EndedStream(Protocol):
+    """A raw stream, as far as it has to be known how it went."""
+
+    outcome: str
+    context: RequestContext
+    record: ExchangeRecord | None
+
+
+def stream_status(stream: EndedStream) -> int:
+    """What stands for the status of a raw stream: 200 if it went well, what a limit that has refused it refuses with
+    (429 for a rate), and else 503.
+    """
+    if stream.outcome == "ok":
+        return 200
+    hit = stream.context.limit
+    return stream.record.status if hit is not None and hit.outcome == "refused" and stream.record is not None else 503
