@@ -5,7 +5,7 @@ import tracemalloc
 import pytest
 
 from tests.proxy.downstream.http2.http2_peer import GET, POST
-from tests.wire.http2.taken_apart import frame
+from tests.wire.http2.taken_apart import frame, taken_apart
 from txproxy import Limits
 
 OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nhi"
@@ -114,6 +114,19 @@ def test_a_response_before_its_end_is_complete_and_the_rest_is_not_wanted(world)
     other = client.ask()
     world.upstreams[-1].send(OK)
     assert client.turn().responses[other].body == b"hi"
+
+
+def test_that_the_rest_is_not_wanted_is_written_apart_from_the_response(world):
+    client = world.client()
+    stream = client.ask(*POST, ended=False)
+    writes = []
+    write = client.connection.write
+    client.connection.write = lambda data: (writes.append(data), write(data))
+    world.upstreams[0].send(OK)
+    client.turn()
+    response, rest = [[name for name, *_ in taken_apart(data)] for data in writes]
+    assert response == ["HEADERS", "DATA"] and rest == ["RST_STREAM"]
+    assert client.responses[stream].body == b"hi"
 
 
 def test_one_that_grows_too_large_is_a_413(world):

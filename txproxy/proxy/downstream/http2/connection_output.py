@@ -71,6 +71,14 @@ class ConnectionOutput:
             self._wanted = True
             self._handle(session.release())
 
+    def write_part(self) -> None:
+        """Write what there is now, apart from all that comes after it in this turn."""
+        data = self._session.take_output()
+        if data:
+            self._write(self._transport, data)
+            if self.held:
+                self._count_unread(len(data))
+
     def _count_unread(self, size: int) -> None:
         self._unread += size
         if self._unread > _MOST_UNREAD and not self._reading_paused:

@@ -205,6 +205,11 @@ class Http2Protocol:
         if not self._busy and self.state is _OPEN:
             self._output.want()
 
+    def write_part(self) -> None:
+        """Have what there is leave at once, apart from what is to follow."""
+        if self.state is _OPEN:
+            self._output.write_part()
+
     def pauseProducing(self) -> None:
         """The client does not take what is written as fast as it comes."""
         if self.state is not _OPEN or self._output.held:
