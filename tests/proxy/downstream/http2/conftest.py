@@ -12,11 +12,11 @@ LIMITS = Limits(max_body_size=200_000, max_connections=2)
 class World:
     """A proxy, and what it has recorded."""
 
-    def __init__(self, **settings):
+    def __init__(self, upstreams=("http://10.0.0.1:80",), **settings):
         self.records = []
         settings = {"limits": LIMITS, "via": None, "observers": (self.records.append,), **settings}
         self.proxy = ProxyInMemory(
-            lambda reactor: ReverseProxyFactory(Pool(["http://10.0.0.1:80"]), h2c=True, reactor=reactor, **settings)
+            lambda reactor: ReverseProxyFactory(Pool(upstreams), h2c=True, reactor=reactor, **settings)
         )
 
     def client(self, **more):

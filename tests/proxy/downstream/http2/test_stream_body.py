@@ -195,3 +195,22 @@ def test_a_get_may_have_one(world):
     stream = client.ask(*GET, ended=False)
     client.body(stream, b"x", ended=True)
     assert world.upstreams[0].received.endswith(b"1\r\nx\r\n0\r\n\r\n")
+
+
+def test_the_first_part_is_waited_for_before_a_place_is_taken(make_world):
+    world = make_world(upstreams=["http://10.0.0.1:80;max=1"])
+    client = world.client()
+    late, prompt = client.ask(*POST, ended=False), client.ask(*POST, ended=False)
+    assert not world.upstreams
+    client.body(prompt, b"hello", ended=True)
+    (upstream,) = world.upstreams
+    assert upstream.received.endswith(b"5\r\nhello\r\n0\r\n\r\n")
+    upstream.send(OK)
+    assert client.turn().responses[prompt].body == b"hi"
+    # A second is enough to wait for who may be waiting for us.
+    world.proxy.advance(2)
+    upstream = world.upstreams[-1]
+    assert upstream.received.count(b"POST / ") == (2 if len(world.upstreams) == 1 else 1)
+    client.body(late, b"there", ended=True)
+    upstream.send(OK)
+    assert client.turn().responses[late].body == b"hi" and world.outcomes == ["ok", "ok"]

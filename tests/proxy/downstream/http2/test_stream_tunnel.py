@@ -333,3 +333,13 @@ def test_several_may_be_asked_for_at_once(world):
     client.turn()
     assert [upstream.received[:4] for upstream in world.upstreams] == [b"GET "] * 2
     assert [b"upgrade" in upstream.received for upstream in world.upstreams] == [True, False]
+
+
+def test_bytes_that_come_one_by_one_and_have_to_wait_do_so_together(tunnels, client):
+    tunnels.network.script = ["hang"]
+    stream = client.ask(*CONNECT, ended=False)
+    client.connection.send(frames.header(1, frames.DATA, 0, stream).join([b"", *[b"y"] * 1500]))
+    (protocol,) = tunnels.factory.admission.everyone()
+    assert len(protocol.session.streams[stream].tunnel._parts) <= 3
+    tunnels.network.answer()
+    assert tunnels.network.connections[0].received == b"y" * 1500
