@@ -41,6 +41,9 @@ def test_news_is_for_all_others_and_the_whole_for_one(sent):
     assert sent.since() == [(1, "news", (2, "new")), (3, "news", (2, "new"))]
     sent.hub.heard(1, "whole", (3, "all"))
     sent.hub.heard(1, "whole", (4, "all"))
+    sent.hub.heard(3, "again", None)
+    assert sent.all[1:] == [(1, "joined", 3), (2, "joined", 3)]
+    del sent.all[1:]
     sent.hub.heard(4, "news", "of somebody who has gone")
     assert sent.since() == [(3, "whole", (1, "all"))]
 

@@ -56,7 +56,9 @@ class Hub:
         self._choose()
 
     def heard(self, peer: int, kind: str, content: Any) -> None:
-        """What one of them says: ``news`` for all others, or the ``whole`` for one."""
+        """What one of them says: ``news`` for all others, the ``whole`` for one, or that it is to be told all
+        ``again``.
+        """
         if peer not in self._peers:
             return
         if peer in self._behind:
@@ -65,6 +67,8 @@ class Hub:
             self._tell(self._others(peer), "joined", peer)
         if kind == "news":
             self._tell(self._others(peer), "news", (peer, content))
+        elif kind == "again":
+            self._tell(self._others(peer), "joined", peer)
         elif kind == "whole":
             to, whole = content
             if to in self._peers:

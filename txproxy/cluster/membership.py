@@ -43,11 +43,14 @@ class Membership:
             if self._shared.get(topic) is not one:
                 one.part()
                 self._awake.pop(topic, None)
-        for topic, one in self._shared.items():
-            if before.get(topic) is not one:
-                if not self._alone:
-                    one.join(partial(self._wake, topic))
-                one.lead(self._leads)
+        new = {topic: one for topic, one in self._shared.items() if before.get(topic) is not one}
+        for topic, one in new.items():
+            if not self._alone:
+                one.join(partial(self._wake, topic))
+            one.lead(self._leads)
+        if new and self._peers:
+            # They have told their parts to what was there before.
+            self._say("again", None)
 
     def _wake(self, topic: str) -> None:
         self._awake[topic] = None

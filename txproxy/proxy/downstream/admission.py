@@ -15,6 +15,7 @@ from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Decision
 from txproxy.limits.requests.shared_gcra import SharedGcra
+from txproxy.limits.shared_levels import SharedLevels
 from txproxy.net.transports.listening_ports import listening_port
 from txproxy.wire.message import RequestHead
 
@@ -211,6 +212,11 @@ class Admission(Generic[Guest]):
     def shared_rates(self) -> list[SharedGcra]:
         """The rates of its filters that may be those of several processes together."""
         return [one.rate for one in self._filters if isinstance(getattr(one, "rate", None), SharedGcra)]
+
+    @property
+    def shared_levels(self) -> list[SharedLevels]:
+        """What its filters count that may be of several processes together."""
+        return [one.levels for one in self._filters if isinstance(getattr(one, "levels", None), SharedLevels)]
 
     def everyone(self) -> list[Guest]:
         """All connections, waiting ones too."""

@@ -11,6 +11,7 @@ from txproxy.components.rates import Rate
 from txproxy.interfaces.answers import Refusal
 from txproxy.interfaces.connection import ClientConnection, IConnectionFilter
 from txproxy.limits.requests.shared_gcra import SharedGcra
+from txproxy.limits.shared_levels import SharedLevels
 from txproxy.matching.clients import IPV6_PREFIX, client_key
 from txproxy.proxy.downstream.admission import Admission
 from txproxy.proxy.limits import Limits
@@ -25,22 +26,23 @@ _TOO_MANY: Final = Refusal(429, "http_request_denied", "the client has too many 
 class ClientLimit:
     """Each client may have ``most`` connections: each IPv4 address, and each network of IPv6 with ``ipv6_prefix``. The
     first request of one that is over that is answered by 429, after which it closes; raw streams, and what comes in
-    spite of these answers, close at once. Who may open a UNIX socket, and how often, is the system's to say.
+    spite of these answers, close at once. Those at other processes count as well. Who may open a UNIX socket, and how
+    often, is the system's to say.
     """
 
     def __init__(self, most: int, ipv6_prefix: int = IPV6_PREFIX) -> None:
         self._most = most
         self._prefix = ipv6_prefix
-        self._counts: dict[str, int] = {}
+        self.levels = SharedLevels()
 
     def __len__(self) -> int:
-        """How many clients have connections."""
-        return len(self._counts)
+        """How many clients have connections in this process."""
+        return len(self.levels)
 
     def admit(self, connection: ClientConnection) -> bool:
         """See :class:`txproxy.interfaces.IConnectionFilter`."""
         if connection.peer_ip != _UNIX:
-            count = self._counts.get(client_key(connection.peer_ip, self._prefix), 0)
+            count = self.levels.of(client_key(connection.peer_ip, self._prefix))
             if count >= self._most * _PATIENCE:
                 return False
             if count >= self._most:
@@ -50,20 +52,13 @@ class ClientLimit:
     def take_over(self, connection: ClientConnection) -> bool:
         """Count one that was admitted elsewhere: it is not one too many now."""
         if connection.peer_ip != _UNIX:
-            key = client_key(connection.peer_ip, self._prefix)
-            self._counts[key] = self._counts.get(key, 0) + 1
+            self.levels.change(client_key(connection.peer_ip, self._prefix), 1)
         return True
 
     def closed(self, connection: ClientConnection) -> None:
         """See :class:`txproxy.interfaces.IConnectionFilter`."""
-        if connection.peer_ip == _UNIX:
-            return
-        key = client_key(connection.peer_ip, self._prefix)
-        count = self._counts[key] - 1
-        if count:
-            self._counts[key] = count
-        else:
-            del self._counts[key]
+        if connection.peer_ip != _UNIX:
+            self.levels.change(client_key(connection.peer_ip, self._prefix), -1)
 
 
 @implementer(IConnectionFilter)

@@ -41,6 +41,10 @@ def test_rates_of_requests_and_connections_are_shared_by_all_workers(more, count
     assert len(shared) == count and all(one.processes == 4 for one in shared.values())
 
 
+def test_so_are_the_connections_of_each_client():
+    assert list(topics("limits = { max_connections_per_client = 3 }")) == ["clients web"]
+
+
 def test_pools_are_shared_by_their_names():
     pools = '[pools.app]\nupstreams = "http://10.0.0.1:80"\n[[routes]]\nname = "app"\npath = "/app"\npool = "app"'
     found = topics(pools)

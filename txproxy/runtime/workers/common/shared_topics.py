@@ -17,6 +17,9 @@ def shared_of(assembly: Assembly) -> dict[str, Shared]:
     for rate in rates.values():
         rate.of_processes(processes)
     found: dict[str, Shared] = {**rates}
+    for served in assembly.served:
+        for levels in served.factory.admission.shared_levels:
+            found[f"clients {served.config.name}"] = levels
     for name, live in assembly.pools.items():
         found[f"pool {name}"] = live.standing
         live.room.processes = processes

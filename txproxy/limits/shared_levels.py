@@ -1,0 +1,107 @@
+"""How many of each key there are now, of several processes together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from itertools import islice
+from typing import Any, Final
+
+# So many keys are told of at once. Where there are more, the rest has its turn a moment later.
+MOST_TOLD: Final = 2048
+
+
+class SharedLevels:
+    """See :class:`txproxy.interfaces.sharing.Shared`. Each process counts its own, and learns the others' a moment
+    later: what they let in meanwhile may be too many, and stays so until it ends.
+    """
+
+    __slots__ = ("_own", "_others", "_of_peers", "_new", "_wake", "_begins")
+
+    def __init__(self) -> None:
+        self._own: dict[Hashable, int] = {}
+        # of all others, and of each of them
+        self._others: dict[Hashable, int] = {}
+        self._of_peers: dict[int, dict[Hashable, int]] = {}
+        # keys of which nobody has heard what has become
+        self._new: dict[Hashable, None] = {}
+        self._wake: Callable[[], None] | None = None
+        # whether what was told before, of what this takes the place of, is void
+        self._begins = False
+
+    def __len__(self) -> int:
+        """How many keys there are in this process."""
+        return len(self._own)
+
+    def of(self, key: Hashable) -> int:
+        """How many of ``key`` there are in all."""
+        return self._own.get(key, 0) + self._others.get(key, 0)
+
+    def change(self, key: Hashable, count: int) -> None:
+        """So many more of ``key`` are here, or less."""
+        level = self._own.get(key, 0) + count
+        if level:
+            self._own[key] = level
+        else:
+            del self._own[key]
+        if self._wake is not None:
+            if not self._new:
+                self._wake()
+            self._new[key] = None
+
+    # -- with others
+
+    def join(self, wake: Callable[[], None]) -> None:
+        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        self._wake = wake
+        self._begins = True
+        self._new = dict.fromkeys(self._own)
+        wake()
+
+    def part(self) -> None:
+        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        self._wake = None
+        self._new.clear()
+        self._others.clear()
+        self._of_peers.clear()
+
+    def news(self) -> tuple[Any, bool]:
+        """See :class:`txproxy.interfaces.sharing.Shared`: whether that is all that there is, and the levels."""
+        begins, self._begins = self._begins, False
+        told = {key: self._own.get(key, 0) for key in islice(self._new, MOST_TOLD)}
+        for key in told:
+            del self._new[key]
+        return (begins, told) if told or begins else None, bool(self._new)
+
+    def heard(self, peer: int, content: Any, now: float) -> None:
+        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        begins, levels = content
+        there = self._of_peers.setdefault(peer, {})
+        if begins:
+            self._set(there, dict.fromkeys(there, 0).items())
+        self._set(there, levels.items())
+
+    def _set(self, there: dict[Hashable, int], levels: Iterable[tuple[Hashable, int]]) -> None:
+        for key, level in levels:
+            total = self._others.get(key, 0) - there.pop(key, 0) + level
+            if level:
+                there[key] = level
+            if total:
+                self._others[key] = total
+            else:
+                self._others.pop(key, None)
+
+    def whole(self, leads: bool, now: float) -> Any:
+        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        return (True, dict(self._own)) if self._own else None
+
+    def heard_whole(self, peer: int, content: Any, now: float) -> None:
+        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        self.heard(peer, content, now)
+
+    def gone(self, peer: int) -> None:
+        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        there = self._of_peers.pop(peer, {})
+        self._set(there, dict.fromkeys(there, 0).items())
+
+    def lead(self, leads: bool) -> None:
+        """See :class:`txproxy.interfaces.sharing.Shared`. Nothing is done by one for all."""
