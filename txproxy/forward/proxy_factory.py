@@ -12,8 +12,10 @@ from txproxy.errors import ConfigError
 from txproxy.forward.access.destinations import GuardedDialer
 from txproxy.forward.mode import ForwardMode
 from txproxy.forward.parents.parent_checks import ParentChecks
+from txproxy.forward.parents.selection import Parents
 from txproxy.forward.policy import ForwardPolicy
 from txproxy.forward.policy_parts import PolicyParts
+from txproxy.interfaces.context import RequestContext
 from txproxy.net.dns.resolver import Resolver
 from txproxy.proxy.downstream.negotiate import HTTP, SOCKS5, Beginning, Speaking, http_kind, protocol_class, spoken
 from txproxy.proxy.factory import ProxyFactory
@@ -82,12 +84,9 @@ class ForwardProxyFactory(ProxyFactory):
         self.protocols = spoken(protocols, tls_context)
         self.tls_context = tls_context
         self._kind = protocol_class(self.protocols)
-        users = mode.authenticator
-        self.login = users.check_login if users is not None and users.takes_passwords else None
-        self._parents = mode.parents
+        self.login = _login_of(mode)
+        self._parents = _parents_of(mode, reactor)
         self._checks: ParentChecks | None = None
-        if self._parents is not None:
-            self._parents.use_clock(reactor)
 
     def build(self, addr: Any, scheme: str) -> Beginning | None:
         """A protocol for a client that may speak any of the protocols, inside TLS if the ``scheme`` is ``https``."""
@@ -123,3 +122,14 @@ class ForwardProxyFactory(ProxyFactory):
         """Close all that is open, at once."""
         super().stop()
         self.forward.close()
+
+
+def _login_of(mode: ForwardMode) -> Callable[[bytes, bytes, RequestContext], Any] | None:
+    users = mode.authenticator
+    return users.check_login if users is not None and users.takes_passwords else None
+
+
+def _parents_of(mode: ForwardMode, clock: Any) -> Parents | None:
+    if mode.parents is not None:
+        mode.parents.use_clock(clock)
+    return mode.parents
