@@ -111,7 +111,7 @@ def test_it_is_shared_and_stays(tmp_path: Path) -> None:
 def test_whatever_stands_in_a_slot_is_a_hint_or_none(tmp_path: Path) -> None:
     _open(tmp_path / "index").close()
     with open(tmp_path / "index", "r+b") as file:
-        file.seek(4096)
+        file.seek(4096 + 4 * 16384)
         file.write(random.Random(1).randbytes(8 * 4096))
     index = _open(tmp_path / "index")
     for number in range(500):
@@ -122,7 +122,7 @@ def test_whatever_stands_in_a_slot_is_a_hint_or_none(tmp_path: Path) -> None:
         assert (5, 64 + 16 * number) in _places(index, key_of(number))
 
 
-@pytest.mark.parametrize("data", [b"", b"x" * 10, b"x" * 50_000, b"TxIndex1" + bytes(4096)])
+@pytest.mark.parametrize("data", [b"", b"x" * 10, b"x" * 50_000, b"TxIndex2" + bytes(4096)])
 def test_what_is_no_table_is_told(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "index").write_bytes(data)
     fd = os.open(tmp_path / "index", os.O_RDWR)
@@ -145,6 +145,27 @@ def test_all_blocks_are_there_from_the_beginning(
     index = _open(tmp_path / "index", 8192)
     assert index.slots == 8192
     assert (tmp_path / "index").stat().st_blocks * 512 >= 4096 + 8 * 8192
+
+
+def test_what_was_changed_is_told_to_all_and_hardly_of_another(tmp_path: Path) -> None:
+    one, two = _open(tmp_path / "index"), _open(tmp_path / "index")
+    before = {key: two.changes(key) for key in map(key_of, range(1000))}
+    for _ in range(3):
+        one.count_change(key_of("a"))
+    assert two.changes(key_of("a")) == one.changes(key_of("a")) == 3
+    assert sum(two.changes(key) != count for key, count in before.items()) <= 3
+    # The count goes round, as it is of 32 bits.
+    one._changes[:] = memoryview(b"\xff" * len(one._changes) * 4).cast("I")
+    two.count_change(key_of("b"))
+    assert one.changes(key_of("b")) == 0
+
+
+def test_a_table_that_takes_the_place_of_another_counts_with_who_has_it(tmp_path: Path) -> None:
+    index, new, other = _open(tmp_path / "index"), _open(tmp_path / "new"), _open(tmp_path / "new")
+    index.become(new)
+    index.count_change(key_of("a"))
+    assert index.changes(key_of("a")) == other.changes(key_of("a")) == 1
+    other.close()
 
 
 def test_all_that_there_is_is_gone_through(index: HintIndex) -> None:

@@ -13,18 +13,20 @@ import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-_MAGIC: Final = b"TxIndex1"
+_MAGIC: Final = b"TxIndex2"
 # Magic, number of slots, whether all that there is was entered.
 _HEADER: Final = struct.Struct("=8sQQ")
 _COMPLETE_AT: Final = 16
-_HEADER_SIZE: Final = 4096
-# Counts of what was changed, by the first byte of its key: 256 words.
-_CHANGES_AT: Final = 2048
+# Counts of what was changed, by the first bits of its key: words of 4 bytes. If there were 256, a hundred changes of
+# other things while something comes would keep a third of all from being stored; with so many it is 1 in 160.
+_CHANGES_BITS: Final = 14
+_CHANGES_AT: Final = 4096
+_HEADER_SIZE: Final = _CHANGES_AT + (4 << _CHANGES_BITS)
 _BUCKET: Final = 8
 # So many buckets are looked into, one after another as long as they are full.
 _PROBES: Final = 12
 _UNIT: Final = 16
-_WORD: Final = (1 << 64) - 1
+_CHANGES: Final = (1 << 32) - 1
 # So many slots are looked at in one go by who wants all.
 _PART: Final = 1024
 
@@ -67,6 +69,11 @@ class Hint(NamedTuple):
         return self.word & MOST_USES
 
 
+def _change_of(key: bytes) -> int:
+    """Which count of changes is that of ``key``."""
+    return (key[0] << 8 | key[1]) >> 16 - _CHANGES_BITS
+
+
 def slots_for(size: int) -> int:
     """How many slots there are for a directory of ``size`` bytes: one for each 2 kB."""
     return max(4096, size // 2048 // _BUCKET * _BUCKET)
@@ -87,7 +94,7 @@ class HintIndex:
             raise ValueError("foreign")
         self._map = mmap.mmap(fd, size)
         self._words: memoryview[int] = memoryview(self._map)[_HEADER_SIZE:].cast("Q")
-        self._changes: memoryview[int] = memoryview(self._map)[_CHANGES_AT:_HEADER_SIZE].cast("Q")
+        self._changes: memoryview[int] = memoryview(self._map)[_CHANGES_AT:_HEADER_SIZE].cast("I")
         self._buckets: int = slots // _BUCKET
         self._fd = fd
 
@@ -99,8 +106,9 @@ class HintIndex:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(fd, 0, _HEADER_SIZE + 8 * slots)
         else:
-            for offset in range(0, _HEADER_SIZE + 8 * slots, _HEADER_SIZE):
-                os.pwrite(fd, bytes(min(_HEADER_SIZE, _HEADER_SIZE + 8 * slots - offset)), offset)
+            size = _HEADER_SIZE + 8 * slots
+            for offset in range(0, size, _HEADER_SIZE):
+                os.pwrite(fd, bytes(min(_HEADER_SIZE, size - offset)), offset)
         os.pwrite(fd, _HEADER.pack(_MAGIC, slots, 0), 0)
 
     def close(self) -> None:
@@ -125,6 +133,7 @@ class HintIndex:
         """Be another table from now on, which nobody else has. A thread that is just looking at this one may go on."""
         os.close(self._fd)
         self._fd, self._map, self._words, self._buckets = other._fd, other._map, other._words, other._buckets
+        self._changes = other._changes
 
     @property
     def slots(self) -> int:
@@ -144,12 +153,13 @@ class HintIndex:
         """A number that is another one when any process has called :meth:`count_change` for ``key``, and now and then
         when it has for another.
         """
-        return self._changes[key[0]]
+        return self._changes[_change_of(key)]
 
     def count_change(self, key: bytes) -> None:
         """What the origin has for ``key`` is another from now on."""
         # Two processes at once may count as one: both numbers differ from the one before.
-        self._changes[key[0]] = self._changes[key[0]] + 1 & _WORD
+        place = _change_of(key)
+        self._changes[place] = self._changes[place] + 1 & _CHANGES
 
     def find(self, key: bytes) -> list[Hint]:
         """What is hinted at for ``key``, most of which will be true."""
