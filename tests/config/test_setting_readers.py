@@ -85,6 +85,7 @@ def as_value(one, text):
     return text if number and one.kind != "directory" else json.dumps(text, ensure_ascii=False)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("kind", "one"), OPTIONS, ids=ids(OPTIONS))
 def test_an_option_and_its_key_take_the_same(kind, one, capfd):
     for text in TEXTS:

@@ -117,6 +117,7 @@ WORDS = ["ads", "banner", "x", "/", "track", ".", "sponsored"]
 PARTS = st.lists(st.sampled_from([*WORDS, "*", "?"]), min_size=1, max_size=5).map("".join)
 
 
+@pytest.mark.no_cover
 @settings(max_examples=400)
 @given(
     st.lists(st.tuples(st.sampled_from(["*", "a.example", "*.example", "*a*"]), PARTS), max_size=24),

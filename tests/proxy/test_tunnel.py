@@ -29,6 +29,7 @@ def make():
         one.close()
 
 
+@pytest.mark.no_cover
 def test_without_limits_a_tunnel_may_be_silent_for_ever(make):
     proxy = make(Limits(tunnel_timeout=None))
     client = proxy.connect()
@@ -36,6 +37,7 @@ def test_without_limits_a_tunnel_may_be_silent_for_ever(make):
     assert not client.closed and not client.disconnecting
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("speaks", ["client", "upstream"])
 def test_by_default_it_may_be_silent_for_an_hour(make, speaks):
     proxy = make(Limits())

@@ -202,6 +202,7 @@ def agree(config, asked):
         assert [MARK.sub("", line) for line in head] == shown
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("asked", ROUTED, ids=lambda asked: " ".join(asked))
 @pytest.mark.parametrize(
     ("listener", "pool"),
@@ -216,6 +217,7 @@ def test_it_agrees_with_a_reverse_proxy(listener, pool, asked, folder):
     agree(parse(REVERSE.format(listener=listener, pool=pool), str(folder / "proxy.toml")), asked)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("asked", FORWARDED, ids=lambda asked: " ".join(asked))
 @pytest.mark.parametrize("policy", POLICIES)
 def test_it_agrees_with_a_forward_proxy(policy, asked, folder):

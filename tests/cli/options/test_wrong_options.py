@@ -64,6 +64,7 @@ def test_there_are_options():
     assert len(_options(flags=False)) > 60 and _options(flags=True)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("mode", "name"), _options(flags=False))
 def test_a_wrong_value_is_one_line_that_names_the_option(mode, name, capfd, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -225,6 +225,7 @@ def test_all_keys_are_found():
     assert not set(TAKES) - set(KEYS), "nobody asks for these any more"
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("key", KEYS)
 def test_what_is_wrong_is_said_in_one_line_and_nothing_is_taken_in_silence(key):
     document = DOCUMENTS[KEYS[key]]
@@ -244,6 +245,7 @@ def test_what_is_wrong_is_said_in_one_line_and_nothing_is_taken_in_silence(key):
     assert taken == _taken(key)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("key", [key for key in KEYS if not key.endswith("]")])
 def test_a_key_that_is_misspelt_is_no_key(key):
     name = key.rpartition(".")[2]

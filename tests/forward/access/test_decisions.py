@@ -474,6 +474,7 @@ def made_of(tables):
     return written
 
 
+@pytest.mark.no_cover
 @settings(max_examples=300)
 @given(TABLES, st.lists(FACTS, min_size=1, max_size=6), st.booleans())
 def test_decisions_agree_with_explanations(tables, asked, authenticates):
@@ -490,6 +491,7 @@ def test_decisions_agree_with_explanations(tables, asked, authenticates):
             assert verdict.outcome.value == step.action.value
 
 
+@pytest.mark.no_cover
 @settings(max_examples=300)
 @given(TABLES, st.lists(FACTS, min_size=1, max_size=6))
 def test_a_rule_that_is_warned_of_never_decides(tables, asked):

@@ -341,6 +341,7 @@ POLICIES = {
 }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
 def test_requests_that_are_alike_go_on_as_each_alone(policy):
     def make():

@@ -299,6 +299,7 @@ def squid_allows(access, request):
     return bool(access) and access[-1][0] == "deny"
 
 
+@pytest.mark.no_cover
 @given(lines_of_access, st.lists(requests, min_size=1, max_size=20))
 @settings(max_examples=100)
 def test_any_lines_of_access_decide_as_squid_does(access, asked):

@@ -189,6 +189,7 @@ class Workers:
         self.look()
 
 
+@pytest.mark.no_cover
 def test_an_upstream_that_is_offered_three_times_what_it_can_do_does_what_it_can():
     """1,000 a second, offered 3,000, of which 300 are of high priority: who is answered in a tenth of a second."""
     run = World()

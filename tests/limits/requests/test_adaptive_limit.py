@@ -39,6 +39,7 @@ def offer(limit, servers, rate, seconds, began=0.0, chance=None):
     return took
 
 
+@pytest.mark.no_cover
 def test_it_finds_out_what_a_pool_is_good_for():
     for workers in (2, 10, 50):
         limit = AdaptiveLimit(AdaptiveBounds())

@@ -189,6 +189,7 @@ def test_what_fails_gives_its_place_back(world, fault):
     assert run.at_work == [0]
 
 
+@pytest.mark.no_cover
 def test_what_is_answered_at_once_makes_a_long_queue_no_deep_one(world):
     class Waits:
         def __init__(self):

@@ -114,6 +114,7 @@ class Play:
         raise AssertionError("somebody waits for ever")
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("odd", [False, True])
 @pytest.mark.parametrize("seed", range(5))
 def test_no_response_is_of_two_versions(proxy, seed, odd):

@@ -371,6 +371,7 @@ class Script:
                     origin.send(self.proxy.response(body, length=len(body) or None, cache_control=kept, etag='"1"'))
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(20))
 def test_nobody_can_tell_the_difference(make, seed, monkeypatch):
     short = Script(make(), seed).run(200)

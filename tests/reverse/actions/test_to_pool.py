@@ -79,6 +79,7 @@ ANSWERS = st.sampled_from(
 STATUSES = st.sampled_from([b"200 OK", b"200 OK", b"200 OK", b"200 OK", b"204 None", b"304 Same"])
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_requests_and_responses_that_are_alike_are_passed_on_as_each_alone(make):
     @given(sections(LINES, first=b"Host: a"), st.lists(STARTS, min_size=8, max_size=8))

@@ -567,6 +567,7 @@ REQUESTS = st.builds(
 )
 
 
+@pytest.mark.no_cover
 @settings(max_examples=500)
 @given(st.lists(MATCHES, max_size=8), st.lists(REQUESTS, min_size=1, max_size=5))
 def test_the_index_finds_the_first_that_matches(matches, requests):

@@ -190,6 +190,7 @@ def test_no_more_and_no_less_is_sent_than_the_head_announced() -> None:
         codec.send_end(NO_FIELDS)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "data",
     [

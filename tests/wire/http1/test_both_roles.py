@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +27,7 @@ def positions(data: bytes, places: list[int]) -> list[int]:
     return [place * len(data) // 1000 for place in places]
 
 
+@pytest.mark.no_cover
 @settings(max_examples=300)
 @given(
     method=tokens().filter(lambda method: method not in (b"CONNECT", b"TRACE")),
@@ -69,6 +71,7 @@ def test_a_request_arrives_as_it_was_sent(
     assert codec.at_end
 
 
+@pytest.mark.no_cover
 @settings(max_examples=300)
 @given(
     method=st.sampled_from([b"GET", b"HEAD", b"POST"]),

@@ -51,6 +51,7 @@ def test_a_refused_case_says_why(case: Case) -> None:
     assert case.reason in error.detail
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("case", CASES, ids=by_name)
 def test_byte_by_byte_in_any_two_pieces_and_split_at_random_is_the_same(case: Case) -> None:
     whole = Reading(case.codec(), [case.data], case.eof)
@@ -64,6 +65,7 @@ def test_byte_by_byte_in_any_two_pieces_and_split_at_random_is_the_same(case: Ca
         assert Reading(case.codec(), cut(case.data, positions), case.eof).verdict == whole.verdict, positions
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("case", [case for case in REFUSED if not case.eof], ids=by_name)
 def test_nothing_is_read_after_a_fault(case: Case) -> None:
     next_message = NEXT_REQUEST if case.role == "requests" else NEXT_RESPONSE
