@@ -275,6 +275,10 @@ class RequestUnseen(UpstreamError):
     retry_safe = True
 
 
+class ConnectionFull(RequestUnseen):
+    """The same, and all that is wrong with the request is that it was one more than the connection took."""
+
+
 class ResponseError(UpstreamError):
     """The upstream's response is malformed or ambiguous."""
 

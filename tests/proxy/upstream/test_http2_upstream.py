@@ -94,6 +94,30 @@ def test_what_the_upstream_has_not_looked_at_is_sent_again_whatever_it_is(proxy2
     assert status(client.received) == 200
 
 
+def test_an_upstream_that_takes_one_request_by_each_connection_gets_all_of_them(proxy2):
+    clients = ask(proxy2, POST_NOTHING, count=6)
+    for number in range(6):
+        peer = Http2Peer(proxy2.upstream)
+        peer.look()
+        peer.answer(1, body=b"%d" % number)
+        peer.connection.send(frames.goaway(1, NO_ERROR))
+        assert len(connections(proxy2)) == min(number + 2, 6)
+    assert sorted(client.received[-1:] for client in clients) == [b"%d" % number for number in range(6)]
+
+
+def test_an_upstream_that_takes_leave_with_its_first_words_is_asked_no_more(proxy2):
+    clients = ask(proxy2, count=2)
+    first = Http2Peer(proxy2.upstream, silent=True)
+    proxy2.network.script = ["hang"]
+    first.connection.send(frames.settings([]) + frames.goaway(1, NO_ERROR))
+    # Another stream waits for the next connection when this one is heard of again.
+    first.answer(1, body=b"first")
+    assert clients[0].received.endswith(b"first") and clients[1].received == b""
+    proxy2.network.answer()
+    Http2Peer(proxy2.upstream).answer(1, body=b"second")
+    assert clients[1].received.endswith(b"second") and list(first.look().heads) == [1, 3]
+
+
 def test_what_is_refused_again_and_again_is_given_up(proxy2):
     client = ask(proxy2)
     peer = Http2Peer(proxy2.upstream)

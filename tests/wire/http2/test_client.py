@@ -104,7 +104,8 @@ def test_a_server_that_goes_away_gives_back_what_it_has_not_seen() -> None:
     seen, unseen = asked(session), asked(session)
     events = session.receive(frames.goaway(1, NO_ERROR))
     assert events[0] == (None, GoingAway(1, NO_ERROR))
-    assert events[1][0] is unseen and events[1][1] == StreamReset(REFUSED_STREAM, "the server goes away", by_peer=True)
+    assert events[1][0] is unseen
+    assert events[1][1] == StreamReset(REFUSED_STREAM, "the server goes away", by_peer=True, full=True)
     assert session.capacity == 0
     assert whats(session, answer(1))[0].status == 200
     session.leave(seen)

@@ -53,8 +53,8 @@ class Attempts:
     # who is to know how the attempt ends
     _tracker: Tracker | None = None
     _pending: Deferred[Any] | None = None
-    # whether this attempt was made anew, at the same upstream
-    made_anew = False
+    # how often this attempt was made again, at the same upstream
+    made_anew = 0
     # the answer that changes protocols, once the request is complete
     _switching: ResponseHead | None = None
 
@@ -244,7 +244,7 @@ class Attempts:
             plan.cuts += failed.cut
             if failed.by_chance:
                 # Another connection, of which there is one for each attempt, tells whether it is there at all.
-                self.made_anew = True
+                self.made_anew += 1
                 self._go_again(plan.attempt, failed.unseen)
                 return
         if self.recording is not None:
@@ -328,7 +328,7 @@ class Attempts:
 
     def _next(self, attempt: Attempt) -> None:
         self._pending = None
-        self.made_anew = False
+        self.made_anew = 0
         if self.phase is OVER:
             attempt.give_back()
             return

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
-from txproxy.errors import ExchangeError, ResponseIncomplete, ResponseTimeout, UpstreamClosed
+from txproxy.errors import ConnectionFull, ExchangeError, ResponseIncomplete, ResponseTimeout, UpstreamClosed
 from txproxy.interfaces.streams import UpstreamStream
 from txproxy.matching.methods import IDEMPOTENT
 from txproxy.proxy.exchanges.phases import SENT, Phase
 from txproxy.wire.message import RequestHead
 
+# A server that takes few requests by each connection (keepalive_requests of nginx) has taken others by each of these.
+_MOST_CONNECTIONS: Final = 16
+
 
 class Attempting(Protocol):
-    """An exchange, as far as this asks. ``held``: the upstream had to wait for the client. ``made_anew``: the attempt
-    was made a second time. ``body_seen``: part of the request's body has gone, which could not be sent again.
+    """An exchange, as far as this asks. ``held``: the upstream had to wait for the client. ``made_anew``: how often the
+    attempt was made again. ``body_seen``: part of the request's body has gone, which could not be sent again.
     """
 
     request: RequestHead
     phase: Phase
     held: bool
-    made_anew: bool
+    made_anew: int
     request_done: bool
 
     @property
@@ -53,7 +56,8 @@ def judge(exchange: Attempting, upstream: UpstreamStream, fault: ExchangeError) 
     repeatable = (unseen or (silent and exchange.request.method in IDEMPOTENT)) and not exchange.body_seen
     # RFC 9112 9.3.1: the upstream closed a kept-alive connection while the request was on its way.
     closed_idle = cut and upstream.reused and not upstream.received_any
-    by_chance = (closed_idle or unseen) and not exchange.made_anew
+    again = _MOST_CONNECTIONS if isinstance(fault, ConnectionFull) else 1
+    by_chance = (closed_idle or unseen) and exchange.made_anew < again
     # It may have been tired of the client: of one that is slow to take the response, or of a body that it did not want.
     tired = not late and (exchange.held or not exchange.request_done)
     return FailedAttempt(cut, unseen, repeatable, by_chance, None if by_chance or tired else fault)

@@ -123,8 +123,9 @@ class Http2Upstream:
         fault, takes = session.fault, session.takes
         if fault is not None:
             self._close_to_others()
-        elif session.going_away and self.state is _OPEN:
-            self._leave()
+        elif session.going_away:
+            if self.state is _OPEN:
+                self._leave()
         elif takes is not None and takes != self._said:
             self._takes_others(takes)
         if events:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from txproxy.errors import ExchangeError, RequestUnseen, ResponseError, ResponseIncomplete, UpstreamClosed
+from txproxy.errors import (
+    ConnectionFull,
+    ExchangeError,
+    RequestUnseen,
+    ResponseError,
+    ResponseIncomplete,
+    UpstreamClosed,
+)
 from txproxy.proxy.upstream.http2_stream import Http2Stream
 from txproxy.wire.http2.events import WRITABLE, Event, StreamReset
 from txproxy.wire.http2.faults import HTTP_1_1_REQUIRED, REFUSED_STREAM
@@ -71,7 +78,8 @@ def _fault_of(one: Http2Stream, what: Any) -> ExchangeError:
         return RequestUnseen(f"{address} wants to be asked in HTTP/1.1")
     if what.code != REFUSED_STREAM:
         return cut(one, f"{address} has reset the stream: {what.detail}")
-    return RequestUnseen(f"{address} has refused the request: {what.detail}")
+    unseen = ConnectionFull if what.full else RequestUnseen
+    return unseen(f"{address} has refused the request: {what.detail}")
 
 
 def cut(one: Http2Stream, detail: str) -> ExchangeError:

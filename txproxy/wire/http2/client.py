@@ -148,5 +148,5 @@ class ClientSession(Session):
         # RFC 9113 6.8: those were not seen, and may be sent elsewhere.
         for stream in [one for one in self.streams.values() if one.id > last]:
             self._close(stream)
-            reset: Any = StreamReset(REFUSED_STREAM, "the server goes away", by_peer=True)
+            reset: Any = StreamReset(REFUSED_STREAM, "the server goes away", by_peer=True, full=last > 0)
             self._events.append((stream, reset))

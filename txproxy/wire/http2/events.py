@@ -11,11 +11,14 @@ from txproxy.wire.http2.stream import Stream
 
 @attrs.frozen
 class StreamReset:
-    """The stream is over before its message was: by RST_STREAM with ``code``, or for what is wrong with it."""
+    """The stream is over before its message was: by RST_STREAM with ``code``, or for what is wrong with it. ``full``:
+    it was one more than the connection took, which has taken others.
+    """
 
     code: int
     detail: str
     by_peer: bool
+    full: bool = False
 
 
 @attrs.frozen
