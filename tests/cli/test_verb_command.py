@@ -31,6 +31,11 @@ VERBS = {
         (["doubt"], 2, "txproxy play: it is wrong; accepted is another; txproxy play doubt --help lists"),
         ([], 2, "txproxy play: a verb is needed; accepted: do, refuse, doubt"),
         (["dont"], 2, "txproxy play: 'dont' is no verb"),
+        (["--admin", "unix:/a", "do", "3"], 3, ""),
+        (["--admin=unix:/a", "do", "3"], 3, ""),
+        (["--what", "do", "3"], 2, "txproxy play: unrecognized arguments: --what; txproxy play do --help lists"),
+        (["--admin", "unix:/a"], 2, "txproxy play: '--admin' is no verb; accepted: do, refuse, doubt"),
+        (["dont", "do"], 2, "txproxy play: 'dont' is no verb"),
     ],
 )
 def test_the_exit_status_says_whose_fault_it_is(words, status, said, capsys):

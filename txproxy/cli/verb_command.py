@@ -31,6 +31,7 @@ def run_verb(
     client: Callable[[Namespace], AdminClient] = client_of,
 ) -> int:
     """Do what the arguments of ``txproxy COMMAND`` say, by the ``client`` that they ask; gives the exit status."""
+    arguments = _verb_first(arguments, verbs)
     name = arguments[0] if arguments else ""
     if name in ("--help", "-h"):
         sys.stdout.write(usage)
@@ -50,6 +51,14 @@ def run_verb(
     except AdminFault as fault:
         sys.stderr.write(f"txproxy {command}: {masked(str(fault))}\n")
         return 1
+
+
+def _verb_first(arguments: Sequence[str], verbs: Mapping[str, CommandVerb]) -> Sequence[str]:
+    """The same with options after the verb that were before it: who says where the endpoint is may say so first."""
+    place = next((place for place, one in enumerate(arguments) if one in verbs), 0)
+    if not place or not arguments[0].startswith("--") or arguments[0] == "--help":
+        return arguments
+    return [arguments[place], *arguments[:place], *arguments[place + 1 :]]
 
 
 def add_nothing(parser: ArgumentParser) -> None:
