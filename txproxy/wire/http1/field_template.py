@@ -32,6 +32,8 @@ FIXED_IN_RESPONSES: Final = frozenset(b"connection transfer-encoding".split())
 
 
 _new: Final = object.__new__
+# These are found for each head.
+_match_value: Final = grammar.PLAIN_VALUE.match
 
 
 class FieldTemplate:
@@ -78,7 +80,8 @@ class FieldTemplate:
         self._onward: bytes | None = None
         self._which: Picking | None = None
         # There is one more end of line after the last line.
-        self._last = (b"\r\n" + begin) if len(lines) - 1 in self.places else begin + b"\r\n"
+        last = (b"\r\n" + begin) if len(lines) - 1 in self.places else begin + b"\r\n"
+        self._last = last, len(last)
 
     def read(self, buffer: bytes, at: int) -> Headers | None:
         """The fields whose section, with the empty line after it, is there in ``buffer``; None if it is another, or not
@@ -88,14 +91,15 @@ class FieldTemplate:
         for begin, size in self._parts:
             if not buffer.startswith(begin, at):
                 return None
-            value = grammar.PLAIN_VALUE.match(buffer, at + size)
+            value = _match_value(buffer, at + size)
             if value is None:
                 return None
             values = (*values, value[0])
             at = value.end()
-        if not buffer.startswith(self._last, at):
+        last, size = self._last
+        if not buffer.startswith(last, at):
             return None
-        self.end = at + len(self._last)
+        self.end = at + size
         self.used += 1
         headers = _new(Headers)
         headers.template = self

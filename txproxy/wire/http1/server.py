@@ -28,6 +28,7 @@ _NONE: Final = Headers.parsed([])
 _HEAD: Final = State.HEAD
 _END: Final = State.END
 _BROKEN: Final = State.BROKEN
+_match_line: Final = grammar.REQUEST_LINE.match
 
 
 class ServerCodec(Codec):
@@ -70,7 +71,7 @@ class ServerCodec(Codec):
             self._check_incomplete(buffer)
             return None
         fields = self._fields
-        line = grammar.REQUEST_LINE.match(buffer) if fields else None
+        line = _match_line(buffer) if fields else None
         if line is None:
             return self._new_head(buffer)
         method, target, minor = line.groups()
