@@ -395,7 +395,5 @@ class Http2Upstream:
         for one in streams:
             if one in unsent:
                 one.failed(RequestUnseen(f"{self.address} closed the connection before it was asked"))
-            elif fault is None:
-                one.failed(cut(one, f"{self.address} closed the connection before the end of a response"))
             else:
-                one.failed(fault)
+                one.failed(fault or cut(one, f"{self.address} closed the connection before the end of a response"))
