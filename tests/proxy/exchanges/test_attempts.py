@@ -293,6 +293,78 @@ def test_a_dialer_that_fails_is_a_502(serve, late):
     assert mode.told.ends == [("DialError", 0)]
 
 
+class Breaking:
+    """A connection to an upstream that an embedder has made, and that fails when it is used."""
+
+    spoke_early = False
+
+    def __init__(self):
+        self.closed = 0
+
+    def open(self):
+        raise ZeroDivisionError
+
+    def close(self):
+        self.closed += 1
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_connection_that_cannot_be_used_is_a_500_and_closed(serve, late):
+    proxy, mode = serve()
+    connection, dialing = Breaking(), Deferred()
+    proxy.factory.services.dialer.dial = lambda *_: dialing
+    if late:
+        mode.late = Deferred()
+    client = proxy.connect()
+    client.send(GET)
+    if late:
+        mode.late.callback(None)
+    dialing.callback(connection)
+    assert client.received.startswith(b"HTTP/1.1 500 ")
+    assert proxy.failures.pop() is ZeroDivisionError
+    assert (mode.told.ends, connection.closed) == ([(None, 0)], 1)
+
+
+def test_a_second_attempt_that_cannot_be_made_is_a_500(serve):
+    again = Deferred()
+    proxy, _ = serve(lambda plan, fault: again)
+    proxy.network.script = [ConnectionRefused("no")]
+    client = proxy.connect()
+    client.send(GET)
+    again.callback("no attempt")
+    assert client.received.startswith(b"HTTP/1.1 500 ")
+    assert proxy.failures.pop() is AttributeError
+
+
+def test_a_late_plan_that_cannot_be_gone_by_is_a_500(serve):
+    proxy, mode = serve()
+    mode.late = Deferred()
+    mode.max_body = "much"
+    client = proxy.connect()
+    client.send(GET)
+    mode.late.callback(None)
+    assert client.received.startswith(b"HTTP/1.1 500 ")
+    assert proxy.failures.pop() is TypeError
+
+
+def test_a_tunnel_that_fails_when_it_begins_is_cut_without_a_second_answer(serve):
+    proxy, mode = serve()
+    mode.tunnel = True
+    connection = Breaking()
+    proxy.factory.services.dialer.dial = lambda *_: Deferred.fromCoroutine(given(connection))
+    client = proxy.connect()
+    client.send(b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n")
+    assert client.received.count(b"HTTP/1.1 ") == 1
+    assert proxy.failures.pop() is AttributeError
+    proxy.clock.advance(0)
+    assert client.closed and connection.closed == 1
+    assert mode.told.ends == [(None, 200)]
+
+
+async def given(value):
+    return value
+
+
 def test_a_change_of_protocols_goes_with_the_upstream_that_has_agreed_to_it(filtered):
     filtered.mode.next_attempt = lambda plan, fault: plan.attempt
     client = filtered.connect()

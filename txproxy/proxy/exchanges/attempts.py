@@ -104,7 +104,7 @@ class Attempts:
         raise NotImplementedError
 
     def undecided(self, failure: Failure) -> None:
-        """What was waited for has failed."""
+        """What was waited for has failed, or has come and could not be gone on with."""
         raise NotImplementedError
 
     # -- an attempt
@@ -135,13 +135,9 @@ class Attempts:
             key = attempt.address.key
             own = self.context.connection.connections
             kept = self.services.lease_quiet(key, own) if own is not None else None
-            if kept is not None:
-                pass
-            elif body is None:
-                kept = self.services.connections.lease(key)
-            else:
+            if kept is None:
                 # Once part of its body has been taken, it cannot go elsewhere.
-                kept = self.services.lease_quiet(key)
+                kept = self.services.connections.lease(key) if body is None else self.services.lease_quiet(key)
             if kept is not None:
                 if self.recording is not None:
                     self.recording.kept(kept)
@@ -155,19 +151,24 @@ class Attempts:
         try:
             dialing = dial(attempt.address, self.context.client_ip)
         except Exception:
-            # An embedder's dialer, perhaps.
-            dialing = fail()
+            dialing = fail()  # an embedder's dialer, perhaps
         self._pending = dialing
-        dialing.addCallbacks(self._dialed, self._dial_failed)
+        dialing.addCallbacks(self._dialed, self._dial_failed).addErrback(self.undecided)
 
     def _dialed(self, connection: UpstreamConnection) -> None:
         self._pending = None
-        plan = self.plan
-        assert plan is not None
-        attempt = plan.attempt
         if self.phase is OVER:
             connection.close()
             return
+        try:
+            self._go_on(connection, self.plan)
+        except Exception:
+            connection.close()
+            raise
+
+    def _go_on(self, connection: UpstreamConnection, plan: Plan | None) -> None:
+        assert plan is not None
+        attempt = plan.attempt
         if self.recording is not None:
             self.recording.dialed(connection)
         if attempt.head is None:
@@ -322,7 +323,7 @@ class Attempts:
         elif isinstance(attempt, Deferred):
             self.phase = PLANNING
             self._pending = attempt
-            attempt.addCallbacks(self._next, self.undecided)
+            attempt.addCallback(self._next).addErrback(self.undecided)
         else:
             self._next(attempt)
 

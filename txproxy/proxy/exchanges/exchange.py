@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -111,7 +111,7 @@ class Exchange(Attempts):
             self._pending = decision
             if self.request.minor:
                 self.context.informational = self.downstream.send_informational
-            decision.addCallbacks(self._decided_late, self.undecided)
+            decision.addCallback(self._decided_late).addErrback(self.undecided)
         elif isinstance(decision, Plan):
             self.go(decision)
         elif not isinstance(decision, Postponed):
@@ -150,9 +150,12 @@ class Exchange(Attempts):
         self.context.close_filters()
 
     def undecided(self, failure: Failure) -> None:
-        """What was waited for has failed."""
+        """What was waited for has failed, or has come and could not be gone on with."""
         self._pending = self.context.informational = None
+        self.drop_upstream()
         if self.phase is OVER:
+            if not failure.check(CancelledError, ExchangeError):
+                _log.failure("a fault was found when its client had gone", failure)
             self.context.close_filters()
         elif isinstance(failure.value, ExchangeError):
             self.fail(failure.value)
