@@ -1,20 +1,33 @@
-"""What several processes share does all that a membership asks of it."""
+"""What is new of keys, for others to hear."""
 
-import inspect
-
-import pytest
-
-from txproxy.interfaces.sharing import Shared
-from txproxy.limits.requests.shared_gcra import SharedGcra
-from txproxy.limits.shared_levels import SharedLevels
-from txproxy.upstreams.several_processes.shared_room import SharedRoom
-from txproxy.upstreams.several_processes.shared_standing import SharedStanding
+from txproxy.interfaces.sharing import MOST_TOLD, News
 
 
-@pytest.mark.parametrize("kind", [SharedGcra, SharedLevels, SharedStanding, SharedRoom])
-def test_it_is_asked_in_the_same_way(kind):
-    asked = {name: value for name, value in vars(Shared).items() if inspect.isfunction(value) and name[0] != "_"}
-    assert {"join", "part", "news", "heard", "whole", "heard_whole", "gone", "lead"} == set(asked)
-    for name, method in asked.items():
-        own = getattr(kind, name)
-        assert list(inspect.signature(own).parameters) == list(inspect.signature(method).parameters)
+def test_the_latest_of_each_key_is_told_and_who_tells_is_woken_once():
+    news, woken = News(), []
+    news.put("a", 1)
+    assert not news and news.take() == (None, False)
+    news.join(lambda: woken.append(1))
+    for value in (1, 2):
+        news.put("a", news.get("a", 0) + value)
+    news.put("b", 7)
+    assert news and woken == [1]
+    assert news.take() == ({"a": 3, "b": 7}, False) and news.take() == (None, False)
+    news.put("a", 1)
+    assert woken == [1, 1]
+    news.part()
+    assert not news and news.take() == (None, False)
+
+
+def test_a_message_is_bounded_and_so_is_what_waits_for_one():
+    news = News()
+    news.join(lambda: None)
+    for number in range(MOST_TOLD + 1):
+        news.put(number, 0)
+    told, more = news.take()
+    assert len(told) == MOST_TOLD and more
+    assert news.take() == ({MOST_TOLD: 0}, False)
+    for number in range(70_000):
+        news.put(number, 0)
+    told, _ = news.take()
+    assert 69_999 in told or len(news._new) <= 65536

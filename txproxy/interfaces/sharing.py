@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from itertools import islice
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Shared(Protocol):
@@ -38,3 +42,57 @@ class Shared(Protocol):
 
     def lead(self, leads: bool) -> None:
         """Whether it is this process that does what is to be done once for all, such as to check upstreams."""
+
+
+# So many keys are told of at once. Where there are more, the rest has its turn a moment later.
+MOST_TOLD: Final = 2048
+# More than so many do not wait for a hub that does not read.
+_MOST_WAITING: Final = 65536
+
+
+class News(Generic[K, V]):
+    """What is new of keys, and nobody has heard of yet: the values noted last. Nothing is kept where nobody listens."""
+
+    __slots__ = ("_new", "_wake")
+
+    def __init__(self) -> None:
+        self._new: dict[K, V] = {}
+        self._wake: Callable[[], None] | None = None
+
+    def __bool__(self) -> bool:
+        """Whether somebody listens."""
+        return self._wake is not None
+
+    def join(self, wake: Callable[[], None]) -> None:
+        """See :meth:`Shared.join`."""
+        self._wake = wake
+
+    def part(self) -> None:
+        """See :meth:`Shared.part`."""
+        self._wake = None
+        self._new.clear()
+
+    def get(self, key: K, default: V) -> V:
+        """What is new of ``key``."""
+        return self._new.get(key, default)
+
+    def put(self, key: K, value: V) -> None:
+        """It is told of ``key``, and what was to be told before is not."""
+        if self._wake is None:
+            return
+        new = self._new
+        if not new:
+            self._wake()
+        elif len(new) >= _MOST_WAITING and key not in new:
+            # Nobody shall wait for what nobody has heard of for long: those that came last are told first.
+            new = self._new = dict(islice(new.items(), len(new) - MOST_TOLD, None))
+        new[key] = value
+
+    def take(self) -> tuple[dict[K, V] | None, bool]:
+        """What is to be told now, or None, and whether there is more: what :meth:`Shared.news` gives."""
+        new = self._new
+        if len(new) <= MOST_TOLD:
+            self._new = {}
+            return new or None, False
+        self._new = dict(islice(new.items(), MOST_TOLD, None))
+        return dict(islice(new.items(), MOST_TOLD)), True

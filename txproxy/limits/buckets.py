@@ -78,11 +78,23 @@ class Bucket:
         self._fill()
         kept = self._kept.get(who)
         if kept is not None:
-            return min(wanted, kept, int(self._tokens))
+            # Others may have taken what was kept: another process, or a clock that was set back.
+            return max(0, min(wanted, kept, int(self._tokens)))
         if self._waiting and not served:
             return 0
         free = min(wanted, int(self._tokens) - self._reserved)
         return free if free == wanted or free >= self.least else 0
+
+    @property
+    def owed(self) -> float:
+        """How many tokens it lacks of what may be saved."""
+        self._fill()
+        return max(0.0, self.burst - self._tokens)
+
+    def take_away(self, tokens: float) -> None:
+        """So many were spent elsewhere. What is missing then comes before anybody gets some."""
+        self._fill()
+        self._tokens -= tokens
 
     def spend(self, who: Waiting, tokens: int) -> None:
         """``who`` takes some of those that :meth:`free` has told of."""

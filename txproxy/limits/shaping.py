@@ -10,6 +10,7 @@ import attrs
 
 from txproxy.limits.buckets import Bucket
 from txproxy.limits.scopes import Scope, parse_scope, positive
+from txproxy.limits.shared_buckets import SharedBuckets
 from txproxy.matching.clients import IPV6_PREFIX
 from txproxy.plain_values import PlainValue
 
@@ -17,6 +18,7 @@ from txproxy.plain_values import PlainValue
 # number of addresses, each of which has its key.
 _KNOWN: Final = 4096
 _MOST: Final = 65536
+_WAYS: Final = ("up", "down")
 
 
 @attrs.frozen(kw_only=True)
@@ -115,17 +117,24 @@ class Shaper:
 class Shaping:
     """Knows whose bandwidth is bounded, and keeps the buckets. Of several bandwidths ``per`` the same, the first that
     is for a client, user or rule holds; those of client, user and rule hold together. An IPv6 network of
-    ``ipv6_prefix`` is one client.
+    ``ipv6_prefix`` is one client. Where they are ``shared``, they are those of several processes together.
     """
 
-    def __init__(self, bandwidths: Iterable[Bandwidth], clock: Any, ipv6_prefix: int = IPV6_PREFIX) -> None:
+    def __init__(
+        self, bandwidths: Iterable[Bandwidth], clock: Any, ipv6_prefix: int = IPV6_PREFIX, shared: bool = False
+    ) -> None:
         self._bandwidths = tuple(bandwidths)
+        self.shared = SharedBuckets(clock, self._rates()) if shared else None
         self._clock = clock
         self._prefix = ipv6_prefix
         self._shapers: dict[tuple[str, str | None, str], Shaper | None] = {}
         self._most = _KNOWN
         # A bucket that is still in use is found again, though its shaper was forgotten.
         self._buckets: WeakValueDictionary[tuple[int, str, str], Bucket] = WeakValueDictionary()
+
+    def _rates(self) -> dict[tuple[int, str], int]:
+        ways = [(number, way, getattr(one, way)) for number, one in enumerate(self._bandwidths) for way in _WAYS]
+        return {(number, way): rate for number, way, rate in ways if rate is not None}
 
     def shaper(self, client_ip: str, user: str | None, rule: str) -> Shaper | None:
         """What shapes an exchange of ``client_ip`` (and ``user``) that ``rule`` has allowed; None: nothing does."""
@@ -158,7 +167,10 @@ class Shaping:
     def _bucket(self, number: int, name: str, way: str, rate: int | None, burst: int | None) -> list[Bucket]:
         if rate is None:
             return []
-        bucket = self._buckets.get((number, name, way))
+        key = (number, name, way)
+        bucket = self._buckets.get(key)
         if bucket is None:
-            bucket = self._buckets[number, name, way] = Bucket(self._clock, rate, burst)
+            shared = self.shared
+            bucket = shared.make(key, rate, burst) if shared is not None else Bucket(self._clock, rate, burst)
+            self._buckets[key] = bucket
         return [bucket]

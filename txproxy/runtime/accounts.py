@@ -18,10 +18,11 @@ def make_audits(config: Config, before: Mapping[str, AuditLog]) -> dict[str, Aud
 
 
 def make_allotments(
-    config: Config, reactor: Any, before: Mapping[str, Allotments], was: Config
+    config: Config, reactor: Any, before: Mapping[str, Allotments], was: Config, shared: bool = False
 ) -> dict[str, Allotments]:
     """What counts and bounds, by the names of the listeners at which something is to. Those that were there ``before``,
     where the configuration ``was`` another, are kept if they would be the same. Forward listeners have one together.
+    They are those of several processes where they are ``shared``.
     """
     made: dict[str, Allotments] = {}
     together: Allotments | None = None
@@ -40,7 +41,7 @@ def make_allotments(
         if isinstance(listener, ForwardListener) and together is not None:
             made[listener.name] = together
             continue
-        allotments = _kept(config, bounds, listener, before, was) or _new(config, reactor, bounds, listener)
+        allotments = _kept(config, bounds, listener, before, was) or _new(config, reactor, bounds, listener, shared)
         if isinstance(listener, ForwardListener):
             together = allotments
         made[listener.name] = allotments
@@ -70,7 +71,7 @@ def _kept(
     return None
 
 
-def _new(config: Config, reactor: Any, bounds: BoundsConfig, listener: AnyListener) -> Allotments:
+def _new(config: Config, reactor: Any, bounds: BoundsConfig, listener: AnyListener, shared: bool) -> Allotments:
     try:
         return Allotments(
             reactor,
@@ -79,6 +80,7 @@ def _new(config: Config, reactor: Any, bounds: BoundsConfig, listener: AnyListen
             file=config.bounds.usage_file,
             ipv6_prefix=bounds.ipv6_prefix,
             place="" if isinstance(listener, ForwardListener) else listener.name,
+            shared=shared,
         )
     except ConfigError as fault:
         raise fault.at("usage_file") from None

@@ -159,7 +159,7 @@ def assemble(config: Config, observers: Observers, around: Around, before: Assem
         pools,
         (),
         LiveLimits(config, reactor, was.limits, around.shared),
-        make_allotments(config, reactor, was.allotments, was.config),
+        make_allotments(config, reactor, was.allotments, was.config, around.shared),
         make_audits(config, was.audits),
         live_cache(config, was.cache),
     )

@@ -45,6 +45,12 @@ def test_so_are_the_connections_of_each_client():
     assert list(topics("limits = { max_connections_per_client = 3 }")) == ["clients web"]
 
 
+def test_so_are_bandwidths_but_for_those_of_other_listeners():
+    [topic] = topics('bandwidths = [{ down = "1M" }]')
+    assert topic.startswith("bandwidth ") and topic.endswith(" web")
+    assert list(topics('bandwidths = [{ down = "1M" }]')) == [topic] != list(topics('bandwidths = [{ down = "2M" }]'))
+
+
 def test_pools_are_shared_by_their_names():
     pools = '[pools.app]\nupstreams = "http://10.0.0.1:80"\n[[routes]]\nname = "app"\npath = "/app"\npool = "app"'
     found = topics(pools)
@@ -56,7 +62,8 @@ def test_two_workers_have_the_same_topics_and_another_limit_has_another():
     assert list(topics(RATE)) != list(topics(RATE.replace("10/s", "11/s")))
 
 
-def test_one_process_counts_without_others():
+@pytest.mark.parametrize("more", [RATE, 'bandwidths = [{ down = "1M" }]'])
+def test_one_process_counts_without_others(more):
     reactor = ListeningReactor()
-    config = attrs.evolve(parse(FILE.format(more=RATE), "edge.toml"), workers=1)
+    config = attrs.evolve(parse(FILE.format(more=more), "edge.toml"), workers=1)
     assert shared_of(assemble(config, Observers(), Around(reactor, Resolver(reactor)))) == {}

@@ -20,6 +20,9 @@ def shared_of(assembly: Assembly) -> dict[str, Shared]:
     for served in assembly.served:
         for levels in served.factory.admission.shared_levels:
             found[f"clients {served.config.name}"] = levels
+    for allotments in assembly.allotments.values():
+        # Forward listeners have one together.
+        found |= allotments.shared
     for name, live in assembly.pools.items():
         found[f"pool {name}"] = live.standing
         live.room.processes = processes
