@@ -45,6 +45,8 @@ class RequestContext:
     ``cache`` is what a cache has done with it, if there is one, and ``limit`` what a limit of requests has, for logs;
     ``traced`` is the span that upstreams are told of as theirs; None where nobody makes one;
     ``fetched`` are the exchanges by which the cache has got for it what it had not.
+    ``waited_for`` is the pool that had no upstream with room for it at once, ``not_repeated`` why no attempt followed
+    the last one that has failed, and ``tunnel_ended_by`` what has ended its tunnel, if that was no peer.
     ``priority`` is ``HIGH``, ``NORMAL`` or ``LOW`` (0, 1, 2) where not all can be served.
     ``informational`` tells the client something before the final response; None where nobody may.
     ``repeats`` is whether all that was decided of it so far follows from its bytes and its connection alone, for as
@@ -72,6 +74,9 @@ class RequestContext:
     traced: TraceParent | None = None
     priority = NORMAL
     fetched: tuple[Any, ...] = ()
+    waited_for: Any = None
+    not_repeated = ""
+    tunnel_ended_by = ""
     informational: Callable[[ResponseHead], None] | None = None
     repeats = False
     again: LastingAnswer | None = None
@@ -174,7 +179,8 @@ class RequestContext:
         other.__dict__.update(self.__dict__, connection=connection)
         other.response_filters, other.request_filters, other.trace = (), (), None
         other.filters_aside, other._closed = (), ()
-        other.informational = other.again = None
+        other.informational = other.again = other.waited_for = None
+        other.not_repeated = other.tunnel_ended_by = ""
         return other
 
 

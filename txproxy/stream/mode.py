@@ -66,14 +66,15 @@ class StreamMode:
         return cast(
             "Deferred[PoolAttempt]",
             waiting.addCallbacks(
-                tunnel_attempt, _nobody, callbackArgs=(self._pool, context, tried), errbackArgs=(fault,)
+                tunnel_attempt, _nobody, callbackArgs=(self._pool, context, tried), errbackArgs=(fault, context)
             ),
         )
 
 
-def _nobody(failure: Failure, fault: ExchangeError | None) -> NoReturn:
+def _nobody(failure: Failure, fault: ExchangeError | None, context: RequestContext) -> NoReturn:
     """No upstream had room, or none is left: what is said of the last one that was tried says more."""
     failure.trap(UpstreamUnavailable)
     if fault is not None:
+        context.not_repeated = "no other upstream could be tried"
         raise UpstreamUnavailable(f"no upstream can be reached: {fault.detail}")
     raise UpstreamUnavailable(cast(UpstreamUnavailable, failure.value).detail)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.attempt import Attempt, Tracker
@@ -63,6 +63,20 @@ def tunnel_attempt(
     return PoolAttempt(upstream, address, None, upstream, upstream.answered, tried=tried)
 
 
+def candidates(pool: Pool, tried: Collection[Upstream], asked: Upstream | None = None) -> list[tuple[Upstream, str]]:
+    """Each upstream of ``pool``, and why a request goes there or does not, as things stand: those that were ``tried``,
+    the one that is being ``asked``, and the others.
+    """
+    primaries = _has_primaries(pool)
+
+    def why(one: Upstream) -> str:
+        if one is asked:
+            return "it has the request"
+        return "it was tried" if one in tried else _why_not(one, pool, primaries)
+
+    return [(one, why(one)) for one in pool.upstreams]
+
+
 def tell_choice(trace: Trace, chosen: Upstream) -> None:
     """Each upstream of the pool with its state, and why it is the ``chosen`` one, or is not. One within this process
     has nobody beside it.
@@ -72,13 +86,17 @@ def tell_choice(trace: Trace, chosen: Upstream) -> None:
         return
     asked = "" if pool.checked else "; no upstream was asked whether it is well"
     trace.say(f"pool {pool.name} ({pool.strategy_name}){asked}")
-    primaries = any(one.state is State.HEALTHY and not one.backup for one in pool.upstreams)
+    primaries = _has_primaries(pool)
     for one in pool.upstreams:
         known = [one.state.value] if one.state is not State.HEALTHY else []
         known += [f"weight {one.weight}"] if one.weight != 1 else []
         told = f" ({', '.join(known)})" if known else ""
         why = "chosen" if one is chosen else _why_not(one, pool, primaries)
         trace.add(f"{one.name}{told}", why)
+
+
+def _has_primaries(pool: Pool) -> bool:
+    return any(one.state is State.HEALTHY and not one.backup for one in pool.upstreams)
 
 
 def _why_not(one: Upstream, pool: Pool, primaries: bool) -> str:

@@ -226,6 +226,7 @@ class Pool:
         self, head: RequestHead | None, context: RequestContext, tried: tuple[Upstream, ...] = ()
     ) -> Deferred[Upstream]:
         """Wait until an upstream has room. ``UpstreamUnavailable`` if there is none, or it takes too long."""
+        context.waited_for = self
         if not self.others(tried) or self.clock is None:
             return fail(UpstreamUnavailable(f"no upstream of {self.name} is available"))
         granted = self._queue.wait(self.clock, head, context, tried)

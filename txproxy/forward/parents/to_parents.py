@@ -106,7 +106,10 @@ class ToParents:
         its_own = isinstance(fault, ParentError) or (not failed.address.host and isinstance(fault, _CUT_OFF))
         tried = (*failed.tried, failed.parent)
         other = self.parents.choose(origin.address.host, tried, _rule(context)) if its_own else None
-        return self._by(other, origin, head, tried) if other is not None else None
+        if other is not None:
+            return self._by(other, origin, head, tried)
+        context.not_repeated = "no other parent could be tried" if its_own else "it is not the parent that has failed"
+        return None
 
     def _held(self, address: Address, connections: Any, parent: Parent) -> bool:
         """Whether there is a connection of the client's own by ``parent``, on which it may have logged in."""

@@ -255,6 +255,7 @@ class Attempts:
         if failed.repeatable:
             self._try_again(plan, fault)
         else:
+            self.context.not_repeated = failed.why_not
             self.fail(fault)
 
     def _go_again(self, attempt: Attempt, unseen: bool) -> None:

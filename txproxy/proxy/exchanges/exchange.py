@@ -393,6 +393,7 @@ class Exchange(Attempts):
         """The tunnel has ended."""
         self.sent = tunnel.sent
         self.received = tunnel.received
+        self.context.tunnel_ended_by = tunnel.why
         detail = f"{tunnel.received} bytes from the client"
         self._finish("tunnel", f"{detail}; {tunnel.why}" if tunnel.why else detail)
 

@@ -12,6 +12,7 @@ from txproxy.wire.message import RequestHead
 
 # A server that takes few requests by each connection (keepalive_requests of nginx) has taken others by each of these.
 _MOST_CONNECTIONS: Final = 16
+_BODY_GONE: Final = "part of its body had gone, which cannot be sent again"
 
 
 class Attempting(Protocol):
@@ -33,7 +34,8 @@ class Attempting(Protocol):
 class FailedAttempt(NamedTuple):
     """``cut``: the end of the connection was that of the attempt. ``unseen``: the server has done nothing with the
     request, and will not. ``repeatable``: it may be sent again. ``by_chance``: the server may be well for all that, so
-    that the same one is asked again first. ``blame``: what is held against the server.
+    that the same one is asked again first. ``blame``: what is held against the server. ``why_not``: why it is not
+    repeatable, if it is not.
     """
 
     cut: bool
@@ -41,6 +43,7 @@ class FailedAttempt(NamedTuple):
     repeatable: bool
     by_chance: bool
     blame: ExchangeError | None
+    why_not: str = ""
 
 
 def judge(exchange: Attempting, upstream: UpstreamStream, fault: ExchangeError) -> FailedAttempt:
@@ -53,11 +56,25 @@ def judge(exchange: Attempting, upstream: UpstreamStream, fault: ExchangeError) 
     unseen = unanswered and fault.retry_safe
     # A final head that is malformed is an answer. RFC 9110 9.2.2: an idempotent request may be sent more than once.
     silent = unanswered and (not upstream.received_any or cut or late)
-    repeatable = (unseen or (silent and exchange.request.method in IDEMPOTENT)) and not exchange.body_seen
+    idempotent = exchange.request.method in IDEMPOTENT
+    repeatable = (unseen or (silent and idempotent)) and not exchange.body_seen
+    why_not = "" if repeatable else _why_not(exchange, unanswered, unseen or silent)
     # RFC 9112 9.3.1: the upstream closed a kept-alive connection while the request was on its way.
     closed_idle = cut and upstream.reused and not upstream.received_any
     again = _MOST_CONNECTIONS if isinstance(fault, ConnectionFull) else 1
     by_chance = (closed_idle or unseen) and exchange.made_anew < again
     # It may have been tired of the client: of one that is slow to take the response, or of a body that it did not want.
     tired = not late and (exchange.held or not exchange.request_done)
-    return FailedAttempt(cut, unseen, repeatable, by_chance, None if by_chance or tired else fault)
+    return FailedAttempt(cut, unseen, repeatable, by_chance, None if by_chance or tired else fault, why_not)
+
+
+def _why_not(exchange: Attempting, unanswered: bool, silent: bool) -> str:
+    """Why a request is not sent again."""
+    if not unanswered:
+        return "its response had begun"
+    if exchange.body_seen:
+        return _BODY_GONE
+    if not silent:
+        return "the upstream has answered it"
+    method = exchange.request.method.decode("latin-1")
+    return f"the upstream may have done it already, and {method} is not idempotent"

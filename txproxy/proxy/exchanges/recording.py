@@ -88,6 +88,22 @@ class Recording:
             if other._first_byte is not None:
                 self._first_byte = other._first_byte + later
 
+    def so_far(self, exchange: Any) -> ExchangeRecord:
+        """What is known of an ``exchange`` that goes on: the attempt that is being made is there as if it ended now."""
+        now = self._seconds() - self.started
+        attempts = tuple(self._attempts)
+        if self._attempt is not None:
+            attempts += (
+                AttemptRecord(
+                    self._attempt, self._began, self._connected, now, self._reused, None, exchange.upstream_status,
+                    self._upstream,
+                ),
+            )  # fmt: skip
+        return ExchangeRecord(
+            exchange.request, exchange.context, exchange.outcome, exchange.detail, exchange.status, exchange.sent,
+            exchange.received, attempts, self._first_byte, now, exchange.response,
+        )  # fmt: skip
+
     def of(self, exchange: Any) -> ExchangeRecord:
         """The whole of it, now that the ``exchange`` is over."""
         context = exchange.context

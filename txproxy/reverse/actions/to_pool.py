@@ -72,11 +72,12 @@ def host_to_send(text: str) -> str:
     return text
 
 
-def none_left(fault: ExchangeError) -> None:
+def none_left(fault: ExchangeError, context: RequestContext) -> None:
     """After the ``fault`` of the last upstream that there is to try: raises what the client is told instead, if that is
     another thing. A certificate that cannot be verified, and a handshake that fails, are no outage: 502 (RFC 9209
     section 2.3), as somebody has to mend them.
     """
+    context.not_repeated = "no other upstream could be tried"
     if fault.retry_safe and not isinstance(fault, ConnectTimeout | TlsError):
         raise UpstreamUnavailable(f"no upstream can be reached: {fault.detail}", error=fault.error)
 
@@ -218,11 +219,15 @@ class ToPool:
         retries = failed.retries
         if fault.retry_safe:
             # After a request was cut off, nobody is there to connect to.
-            return self._elsewhere(fault, head, context, failed, retries) if plan.cuts <= _MOST_DEATHS else None
+            if plan.cuts <= _MOST_DEATHS:
+                return self._elsewhere(fault, head, context, failed, retries)
+            context.not_repeated = f"{plan.cuts} upstreams have cut it off: it may be what ends them"
+            return None
         # It was sent, and nothing came back: as often as is set, as far as the budget goes (RFC 9110 9.2.2).
         most = pool.settings.retries
         if retries < most and pool.may_retry():
             return self._elsewhere(fault, head, context, failed, retries + 1)
+        context.not_repeated = _no_retry(pool, retries)
         if not most or plan.cuts > _MOST_DEATHS or not isinstance(fault, UpstreamClosed | ResponseIncomplete):
             return None
 
@@ -245,7 +250,7 @@ class ToPool:
         if self.pool.others(tried):
             waiting: Any = self.pool.wait(head, context, tried)
             return cast("Deferred[Attempt]", waiting.addCallback(self._attempt, head, context, tried, retries))
-        none_left(fault)
+        none_left(fault, context)
         return None
 
     def _head(self, head: RequestHead, context: RequestContext, upstream: Upstream) -> RequestHead:
@@ -303,6 +308,14 @@ class ToPool:
         if b"connection" in index or b"te" in index:
             added += connection_lines(head)
         return lines, added
+
+
+def _no_retry(pool: Pool, retries: int) -> str:
+    """Why a request that was sent, so many times as ``retries``, is not sent once more."""
+    most = pool.settings.retries
+    if retries < most:
+        return "so many requests are sent again just now that the budget for it is spent"
+    return f"it was sent again {retries} times, and retries = {most}" if most else "retries = 0"
 
 
 def _tells_host(lines: Iterable[bytes]) -> bool:

@@ -134,7 +134,7 @@ class TunnelTo:
         if self._pool.others(tried):
             waiting: Any = self._pool.wait(head, context, tried)
             return cast("Deferred[Attempt]", waiting.addCallback(tunnel_attempt, self._pool, context, tried))
-        none_left(fault)
+        none_left(fault, context)
         return None
 
     def attach(self, services: Services) -> None:
