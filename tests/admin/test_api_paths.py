@@ -28,3 +28,10 @@ def test_others_are_not(path):
 def test_one_verb_is_there_once():
     with pytest.raises(AssertionError, match="GET /a is there twice"):
         ApiPaths([*VERBS, VERBS[0]])
+
+
+def test_a_path_without_names_is_before_one_with_them():
+    named, exact = Verb("GET", "/a/{one}", lambda call: 1), Verb("GET", "/a/b", lambda call: 2)
+    paths = ApiPaths([named, exact])
+    assert paths.find("/a/b") == ({"GET": exact}, ()) and paths.find("/a/c") == ({"GET": named}, ("c",))
+    assert paths.find("/a/{one}") == ({"GET": named}, ("{one}",))

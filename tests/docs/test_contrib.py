@@ -128,7 +128,7 @@ def told():
     proxy.ask(get("/x"), proxy.response(cache_control="max-age=60"))
     for one in (*proxy.finished, connected, record(status=502, outcome="connection_refused")):
         view.counts["edge"].exchange(one)
-    view.counts["raw"].stream(SimpleNamespace(outcome="ok", sent=1, received=2))
+    view.counts["raw"].stream(SimpleNamespace(outcome="ok", sent=1, received=2, record=None))
     found = {}
     for family in families(view):
         for sample in family.samples:

@@ -88,6 +88,7 @@ def test_streams_are_counted(counts):
         outcome: str
         sent: int = 3
         received: int = 4
+        record: object = None
 
     for outcome in ("ok", "ok", "connection_refused"):
         counts.stream(Stream(outcome))

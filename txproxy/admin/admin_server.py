@@ -17,6 +17,7 @@ from txproxy.admin.api_paths import ApiPaths, Verb
 from txproxy.admin.caching.cache_verbs import CacheVerbs
 from txproxy.admin.configuration_verbs import ConfigurationVerbs
 from txproxy.admin.connections.connection_verbs import ConnectionVerbs
+from txproxy.admin.connections.exchange_verbs import ExchangeVerbs
 from txproxy.admin.limit_verbs import LimitVerbs
 from txproxy.admin.metrics.metric_families import metrics_verb
 from txproxy.admin.pool_verbs import PoolVerbs
@@ -93,6 +94,7 @@ def verbs_of(view: ProxyView, reactor: Any) -> Iterable[Verb]:
         *ConfigurationVerbs(view).verbs(),
         *PoolVerbs(view).verbs(),
         *ConnectionVerbs(view, reactor).verbs(),
+        *ExchangeVerbs(view, reactor).verbs(),
         *LimitVerbs(view, reactor).verbs(),
         *QuestionVerbs(view, reactor).verbs(),
         *CacheVerbs(view, reactor).verbs(),

@@ -49,8 +49,12 @@ class ApiPaths:
         return self._by_path.get(_steps(path), {}).get(method)
 
     def find(self, path: str) -> tuple[dict[str, Verb], tuple[str, ...]] | None:
-        """The verbs at ``path`` by their methods, and the names in it; None if there are none."""
+        """The verbs at ``path`` by their methods, and the names in it; None if there are none. One that has no names is
+        before others that it could be.
+        """
         given = _steps(path)
+        if given in self._by_path and "{" not in path:
+            return self._by_path[given], ()
         for steps, verbs in self._by_path.items():
             names = _names(steps, given)
             if names is not None:

@@ -10,6 +10,7 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from txproxy.admin.caching.warming import Way
+from txproxy.admin.connections.failed_exchanges import FailedExchanges
 from txproxy.config.configuration_file import ConfigurationFile
 from txproxy.forward.egress.approvals import Approvals
 from txproxy.limits.requests.limiter import LimitCounts
@@ -80,6 +81,10 @@ class ProxyView(Protocol):
     @property
     def clients(self) -> Sequence[tuple[str, Admitted]]:
         """Who is connected, each with the name of its listener; those as well who came to a configuration before."""
+
+    @property
+    def failed(self) -> FailedExchanges:
+        """The last exchanges that have failed."""
 
     @property
     def numbers(self) -> Connections:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
@@ -82,14 +82,32 @@ class FinishedStream(Protocol):
     outcome: str
     sent: int
     received: int
+    record: ExchangeRecord | None
+
+
+def _nobody(record: ExchangeRecord, is_stream: bool) -> None:
+    """Nobody wants to know."""
 
 
 class RequestCounts:
-    """What is counted of one listener. It is told of each exchange, and of each raw stream, that is over."""
+    """What is counted of one listener. It is told of each exchange, and of each raw stream, that is over. ``failed`` is
+    told of those that may have failed, and whether each was a raw stream.
+    """
 
-    __slots__ = ("rows", "connects", "failures", "cache", "cache_stored", "streams", "stream_bytes", "_rules")
+    __slots__ = (
+        "rows",
+        "connects",
+        "failures",
+        "cache",
+        "cache_stored",
+        "streams",
+        "stream_bytes",
+        "_rules",
+        "_failed",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, failed: Callable[[ExchangeRecord, bool], None] = _nobody) -> None:
+        self._failed = failed
         # by route, status and method
         self.rows: dict[tuple[str, int, bytes], Row] = {}
         self._rules: set[str] = set()
@@ -139,8 +157,13 @@ class RequestCounts:
             row.retries += len(attempts) - 1
             self._connected(attempts)
         outcome = record.outcome
-        if outcome != "ok" and outcome not in _WELL:
-            self.failures[outcome] = self.failures.get(outcome, 0) + 1
+        if outcome == "ok" or outcome == "answered":
+            if record.status >= 500:
+                self._failed(record, False)
+        else:
+            if outcome not in _WELL:
+                self.failures[outcome] = self.failures.get(outcome, 0) + 1
+            self._failed(record, False)
         verdict = context.cache
         if verdict is not None:
             key = (verdict.served, verdict.forwarded)
@@ -172,3 +195,5 @@ class RequestCounts:
         self.streams[stream.outcome] = self.streams.get(stream.outcome, 0) + 1
         self.stream_bytes[0] += stream.sent
         self.stream_bytes[1] += stream.received
+        if stream.record is not None:
+            self._failed(stream.record, True)

@@ -14,6 +14,7 @@ from txproxy.admin.access_checks import Access
 from txproxy.admin.admin_server import AdminServer, verbs_of
 from txproxy.admin.api_paths import ApiPaths, Verb
 from txproxy.admin.caching.warming import Way
+from txproxy.admin.connections.failed_exchanges import FailedExchanges
 from txproxy.admin.proxy_view import ListenerView, Stage
 from txproxy.config.admin_endpoint import check_place
 from txproxy.config.configuration_file import ConfigurationFile
@@ -134,6 +135,11 @@ class RunningView:
         """See :class:`txproxy.admin.proxy_view.ProxyView`."""
         named = self._running.named_factories
         return [(name, client) for name, factory in named for client in factory.admission.everyone()]
+
+    @property
+    def failed(self) -> FailedExchanges:
+        """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        return self._running.counts.failed
 
     @property
     def numbers(self) -> Connections:

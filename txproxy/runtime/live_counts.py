@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from txproxy.admin.connections.failed_exchanges import FailedExchanges
 from txproxy.config.model import Config
 from txproxy.observe.request_counts import RequestCounts
 from txproxy.runtime.builder import Observers
@@ -12,9 +13,12 @@ from txproxy.runtime.live_logs import LiveLogs
 
 
 class LiveCounts:
-    """The counts of listeners, by their names. One that is there again after a reload goes on with those it has."""
+    """The counts of listeners, by their names, and what has ``failed`` at any of them. One that is there again after a
+    reload goes on with those it has.
+    """
 
     def __init__(self) -> None:
+        self.failed = FailedExchanges()
         self._by_name: dict[str, RequestCounts] = {}
 
     def of(self, config: Config) -> Mapping[str, RequestCounts]:
@@ -22,11 +26,17 @@ class LiveCounts:
         if config.admin is None:
             return {}
         names = dict.fromkeys(listener.name for listener in config.listeners)
-        return {name: self._by_name.setdefault(name, RequestCounts()) for name in names}
+        return {name: self._by_name.get(name) or self._made(name) for name in names}
+
+    def _made(self, name: str) -> RequestCounts:
+        self._by_name[name] = made = RequestCounts(self.failed.of(name))
+        return made
 
     def observers(self, config: Config, logs: LiveLogs) -> Observers:
         """Who is told at which listener: its access log, and what counts there."""
         counts = self.of(config)
+        # A connection is called by one number wherever it is told of.
+        self.failed.numbers = logs.connections
         own = {}
         for number, listener in enumerate(config.listeners):
             told: list[Any] = [

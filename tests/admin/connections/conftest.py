@@ -4,7 +4,10 @@ import attrs
 import pytest
 
 from txproxy.admin.connections.connection_verbs import ConnectionVerbs
+from txproxy.admin.connections.exchange_verbs import ExchangeVerbs
+from txproxy.admin.connections.failed_exchanges import FailedExchanges
 from txproxy.observe.log_formats.connection_facts import Connections
+from txproxy.observe.request_counts import RequestCounts
 from txproxy.reverse.mode import ReverseProxyFactory
 from txproxy.testing import ProxyInMemory
 from txproxy.upstreams.pool import Pool
@@ -14,6 +17,7 @@ from txproxy.upstreams.pool import Pool
 class View:
     proxies: dict = attrs.field(factory=dict)
     numbers: Connections = attrs.field(factory=Connections)
+    failed: FailedExchanges = attrs.field(factory=FailedExchanges)
 
     @property
     def clients(self):
@@ -48,4 +52,12 @@ def proxy(make):
 
 @pytest.fixture
 def client(serve, view, clock):
-    return serve(ConnectionVerbs(view, clock).verbs())
+    return serve([*ConnectionVerbs(view, clock).verbs(), *ExchangeVerbs(view, clock).verbs()])
+
+
+@pytest.fixture
+def balanced(make, view):
+    """Three upstreams, and somebody who remembers what has failed."""
+    pool = Pool([f"http://10.0.0.{number}:80" for number in (1, 2, 3)], "first", name="app")
+    counts = RequestCounts(view.failed.of("edge"))
+    return make("edge", lambda clock: ReverseProxyFactory(pool, observers=(counts.exchange,), reactor=clock)), pool

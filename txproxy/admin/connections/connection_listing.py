@@ -38,6 +38,11 @@ def exchange_id(connection: str, exchange: Exchange) -> str:
     return f"{connection}.{(int(began * 1e6) ^ id(exchange)) & 0xFFFFFF:06x}"
 
 
+def phase_of(exchange: Exchange) -> str:
+    """How far an exchange is."""
+    return "tunnel" if exchange.tunnel is not None else exchange.phase.name.lower()
+
+
 def told(listener: str, client: Admitted, connections: Connections) -> dict[str, object]:
     """A client's connection, with its exchanges."""
     connection = client.connection
@@ -65,9 +70,9 @@ def _exchange(connection: str, exchange: Exchange) -> dict[str, object]:
         "client": context.client_ip,
         "user": context.user,
         "method": request.method.decode("latin-1") or None,
-        "url": _url(request, context.scheme),
+        "url": url_of(request, context.scheme),
         "route": context.rule or None,
-        "phase": "tunnel" if tunnel is not None else exchange.phase.name.lower(),
+        "phase": phase_of(exchange),
         **_upstream(exchange),
         "age": round(recording.age, 3) if recording is not None else None,
         "status": exchange.status or None,
@@ -84,7 +89,7 @@ def _upstream(exchange: Exchange) -> dict[str, object]:
     return {"pool": None, "upstream": str(attempt.address) if attempt is not None else None}
 
 
-def _url(request: RequestHead, scheme: str) -> str | None:
+def url_of(request: RequestHead, scheme: str) -> str | None:
     """What was asked for, without its query; of CONNECT and of raw streams where to."""
     authority = request.authority.decode("latin-1")
     if request.method in (b"CONNECT", b""):
