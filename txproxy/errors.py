@@ -115,8 +115,9 @@ class ExchangeError(TxproxyError):
     ``status`` is what the client gets if no response has begun, ``error`` the RFC 9209 type, and ``retry_safe`` says
     that the upstream cannot have seen the request, so that it may be sent elsewhere, whatever its method.
     ``connection_failed`` says that whoever was asked could not be connected to, cut the connection, or did not answer
-    in time: that tells of the server, where what it says may hang on what a client has asked for.
-    ``sentence`` and ``page`` are those of :class:`txproxy.interfaces.Refusal`.
+    in time: that tells of the server, where what it says may hang on what a client has asked for. ``outcome`` is what
+    logs and counts call it, where that is more than the type says. ``sentence`` and ``page`` are those of
+    :class:`txproxy.interfaces.Refusal`.
     """
 
     status = 502
@@ -126,9 +127,12 @@ class ExchangeError(TxproxyError):
     sentence = ""
     page: Callable[[bool], tuple[bytes, bytes]] | None = None
 
-    def __init__(self, detail: str = "", *, status: int | None = None, error: str | None = None) -> None:
+    def __init__(
+        self, detail: str = "", *, status: int | None = None, error: str | None = None, outcome: str = ""
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
+        self.outcome = outcome
         if status is not None:
             self.status = status
         if error is not None:

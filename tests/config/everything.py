@@ -112,6 +112,8 @@ stream_window = "2M"
 connection_window = "8M"
 max_body_size = "20M"
 min_body_rate = "1k"
+min_header_rate = "1k"
+min_response_rate = "1k"
 keep_per_address = 8
 keep_in_all = 80
 

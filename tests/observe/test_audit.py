@@ -231,7 +231,7 @@ def test_a_head_that_took_too_long_took_so_long(make, log, idle):
     proxy.advance(32)
     entry = entries(log)[-1]
     assert entry["status"] == 408
-    assert entry["seconds"] == 30
+    assert entry["seconds"] == 20
 
 
 def test_a_body_that_took_too_long_took_so_long(make, log):

@@ -14,10 +14,12 @@ def make():
     """Makes reverse proxies before one upstream, with these limits."""
     made = []
 
-    def make(limits=LIMITS, upstreams=("http://10.0.0.1:80",)):
+    def make(limits=LIMITS, upstreams=("http://10.0.0.1:80",), **settings):
         made.append(
             ProxyInMemory(
-                lambda reactor: ReverseProxyFactory(Pool(upstreams), limits=limits, reactor=reactor, via=None)
+                lambda reactor: ReverseProxyFactory(
+                    Pool(upstreams), limits=limits, reactor=reactor, via=None, **settings
+                )
             )
         )
         return made[-1]
@@ -25,6 +27,17 @@ def make():
     yield make
     for proxy in made:
         proxy.close()
+
+
+@pytest.fixture
+def make_seen(make):
+    """The same, with the list of what they record."""
+
+    def make_seen(limits=LIMITS):
+        records = []
+        return make(limits, observers=(records.append,)), records
+
+    return make_seen
 
 
 @pytest.fixture

@@ -20,6 +20,9 @@ DRIPS = {
 PAUSE = 2
 
 
+HEAD = b"GET /x HTTP/1.1\r\nHost: a\r\nX-Long: "
+
+
 def drip(proxy, client, piece, times):
     for _ in range(times):
         client.send(piece)
@@ -167,3 +170,87 @@ def test_a_greeting_of_socks_that_drips_is_too_slow(begin, piece):
         proxy.advance(PAUSE)
     assert client.closed and 28 <= at * PAUSE <= 36
     proxy.close()
+
+
+# -- heads
+
+
+@pytest.mark.parametrize("before", [b"", POST])
+def test_a_head_that_drips_is_too_slow(make_seen, before):
+    proxy, records = make_seen(Limits())
+    client = proxy.connect()
+    if before:
+        client.send(before)
+        proxy.upstream.send(OK)
+        client.take()
+        proxy.advance(15)
+    client.send(HEAD)
+    drip(proxy, client, b"x", 9)
+    assert not client.received
+    drip(proxy, client, b"x", 2)
+    assert status(client.received) == 408
+    assert records[-1].outcome == "slow-head" and 20 <= records[-1].seconds <= 22
+
+
+def test_a_head_that_comes_as_fast_as_asked_has_all_the_time_that_heads_have(make):
+    proxy = make(Limits())
+    client = proxy.connect()
+    client.send(HEAD)
+    drip(proxy, client, b"x" * 1200, 13)
+    assert not client.received
+    client.send(b"\r\n\r\n")
+    proxy.upstream.send(OK)
+    assert client.take() == OK
+    client.send(HEAD)
+    drip(proxy, client, b"x" * 1200, 17)
+    # 30 s are all, at whatever rate
+    assert status(client.received) == 408
+
+
+def test_a_head_that_was_fast_and_stops_has_the_time_that_it_bought(make):
+    proxy = make(Limits())
+    client = proxy.connect()
+    client.send(HEAD + b"x" * 12_500)
+    proxy.advance(24)
+    assert not client.received
+    proxy.advance(3)
+    assert status(client.received) == 408
+
+
+def test_the_time_of_the_first_head_ends_with_that_of_its_connection(make):
+    proxy = make(Limits())
+    client = proxy.connect()
+    proxy.advance(25)
+    client.send(HEAD)
+    proxy.advance(4)
+    assert not client.received
+    proxy.advance(3)
+    assert status(client.received) == 408
+
+
+@pytest.mark.parametrize(("limits", "last"), [({"min_header_rate": 0}, 30), ({"header_timeout": 6.0}, 6)])
+def test_a_head_has_its_time_alone_where_no_rate_is_asked_for_or_time_is_short(make, limits, last):
+    proxy = make(Limits(**limits))
+    client = proxy.connect()
+    client.send(HEAD)
+    for _ in range(last - 1):
+        client.send(b"x")
+        proxy.advance(1)
+    assert not client.received
+    proxy.advance(3)
+    assert status(client.received) == 408
+
+
+def test_what_is_slow_is_called_so(make_seen):
+    proxy, records = make_seen(Limits())
+    client = proxy.connect()
+    client.send(LENGTH)
+    proxy.advance(32)
+    assert b"error=http_request_error" in client.received
+    client = proxy.connect()
+    client.stop_reading()
+    client.send(POST)
+    proxy.upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 200_000)
+    proxy.advance(77)
+    assert client.reset and [record.outcome for record in records] == ["slow-body", "slow-response"]
+    assert proxy.upstream.reset

@@ -119,6 +119,7 @@ class Refusal:
     """An answer of the proxy's own: ``status``, the RFC 9209 ``error`` type (empty for none), a ``detail`` for the log,
     and further field lines (``b"Allow: GET"``). ``sentence`` tells the client why, where status and error do not say
     it. ``page(html)`` gives content type and body in place of the proxy's own; it may show what it likes of the detail.
+    ``outcome`` is what logs and counts call it, where they do not go by the type.
     """
 
     status: int
@@ -127,11 +128,14 @@ class Refusal:
     lines: tuple[bytes, ...] = ()
     page: Callable[[bool], tuple[bytes, bytes]] | None = attrs.field(default=None, eq=False, repr=False)
     sentence: str = attrs.field(default="", eq=False, repr=False)
+    outcome: str = attrs.field(default="", eq=False)
 
     @classmethod
     def of(cls, error: ExchangeError) -> Refusal:
         """The refusal that tells a client of ``error``."""
-        return cls(error.status, error.error, error.detail, page=error.page, sentence=error.sentence)
+        return cls(
+            error.status, error.error, error.detail, page=error.page, sentence=error.sentence, outcome=error.outcome
+        )
 
 
 class Outcome(Enum):

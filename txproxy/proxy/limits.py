@@ -43,6 +43,10 @@ class Limits:
     min_body_rate: int = setting(
         "size", 500, "bytes a second that a request body has to average after 30 s, else 408; 0 for any"
     )
+    # bytes a second that a request head has to average after 20 s, else 408; 0 for any
+    min_header_rate: int = setting("size", 500)
+    # the same of what a client takes of its response; None: as min_body_rate
+    min_response_rate: int | None = setting("size", None, written="that of ``min_body_rate``")
     # kept-alive connections to upstreams: at most so many to one address and in all, and for how long without use
     keep_per_address: int = setting("count or none", 128)
     keep_in_all: int = setting("count or none", 1024)
@@ -63,6 +67,11 @@ class Limits:
         if self.max_target_size is None:
             return self.max_header_size // 8
         return min(self.max_target_size, self.max_header_size)
+
+    @property
+    def response_rate(self) -> int:
+        """How fast what waits for a client has to be taken."""
+        return self.min_body_rate if self.min_response_rate is None else self.min_response_rate
 
     def http2(self) -> Http2Settings:
         """The part of them that clients of HTTP/2 are told."""

@@ -1,22 +1,109 @@
-"""Whether a slow client gets on: with the body that it sends, and with the response that it takes.
+"""Whether a slow client gets on: with the head and the body that it sends, and with the response that it takes.
 
 Who sends or takes a byte now and then keeps an upstream's place for as long as it likes, unless it has to do so at some
-least rate on average (``min_body_rate``; Apache's mod_reqtimeout and Kestrel have one too). Both kinds of time are
+least rate on average (``min_body_rate``; Apache's mod_reqtimeout and Kestrel have one too). All these kinds of time are
 looked at by the sweep of deadlines alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
+from txproxy.errors import RequestError
 from txproxy.net.deadlines import Deadlines, TimeLimit
 from txproxy.net.transports.any_transports import unsent
+from txproxy.net.transports.plain_transports import read_little
 
 # How long a body may be of any rate, in seconds.
 GRACE: Final = 30.0
+# How long a head may be of any rate: it is a packet or two.
+_HEAD_GRACE: Final = 20.0
+# What logs and counts call these.
+SLOW_HEAD: Final = "slow-head"
+SLOW_BODY: Final = "slow-body"
+SLOW_RESPONSE: Final = "slow-response"
 # What a peer has taken from its system is seen here in steps, as it tells of room in its window.
 _STEP: Final = 65536
+
+
+def slow_head() -> RequestError:
+    """The head of a request does not come, or too slowly."""
+    return RequestError("the request took too long", status=408, outcome=SLOW_HEAD)
+
+
+def slow_body() -> RequestError:
+    """The same of its body."""
+    return RequestError("the request took too long", status=408, outcome=SLOW_BODY)
+
+
+def head_grace(header_timeout: float, rate: float) -> float:
+    """How long a head that has begun may be of any rate, where it has to come at ``rate`` after that."""
+    return min(_HEAD_GRACE, header_timeout) if rate else header_timeout
+
+
+class HeadRate:
+    """How fast one head comes that was not there after its grace, at ``until``, which was ``grace`` seconds: ``rate``
+    bytes a second on average since it has begun, for ``most`` seconds in all. ``until`` is when that is to be looked at
+    again.
+    """
+
+    __slots__ = ("until", "_began", "_rate", "_most")
+
+    def __init__(self, until: float, grace: float, rate: float, most: float) -> None:
+        self.until = until
+        self._began = until - grace
+        self._rate = rate
+        self._most = most
+
+    def goes_on(self, received: int) -> bool:
+        """Whether it may take longer, as this much was ``received``."""
+        if not self._rate:
+            return False
+        until = self._began + min(self._most, received / self._rate)
+        if until <= self.until:
+            return False
+        self.until = until
+        return True
+
+    @property
+    def waited(self) -> float:
+        """For how long it was waited for, in seconds, when it has to be there."""
+        return self.until - self._began
+
+
+class HeadReader(Protocol):
+    """Who reads heads of HTTP/1 from ``transport``. ``head_rate`` is that of one that has taken longer than most do."""
+
+    services: Any
+    transport: Any
+    codec: Any
+    deadline: float
+    head_rate: HeadRate | None
+
+
+def begin_head(reader: HeadReader, idle: bool) -> None:
+    """Part of a head has come, and before it nothing, if the connection was ``idle``."""
+    until: float = reader.services.head_limit.ahead
+    rate = reader.head_rate
+    if idle:
+        reader.deadline = until
+        read_little(reader.transport, little=False)
+    elif until < reader.deadline and (rate is None or rate.until != reader.deadline):
+        # The time of the first one has begun with the connection.
+        reader.deadline = until
+
+
+def late_head(reader: HeadReader) -> HeadRate | None:
+    """The deadline of a head is over: None if it has another one, else how it came."""
+    rate = reader.head_rate
+    if rate is None or rate.until != reader.deadline:
+        # That is asked of this one for the first time.
+        reader.head_rate = rate = reader.services.head_rate(reader.deadline)
+    if not rate.goes_on(reader.codec.buffered):
+        return rate
+    reader.deadline = rate.until
+    return None
 
 
 class BodyRate:

@@ -25,6 +25,7 @@ from txproxy.proxy.error_pages import ErrorPages
 from txproxy.proxy.exchanges.early_body import MOMENT
 from txproxy.proxy.fault_log import FaultLog
 from txproxy.proxy.limits import Limits
+from txproxy.proxy.minimum_rate import HeadRate, head_grace
 from txproxy.proxy.upstream.connection_pool import Connections
 from txproxy.proxy.upstream.shared_dials import SharedDials
 from txproxy.wire.http1.tolerance import tolerated
@@ -80,7 +81,9 @@ class Services:
         self.header_limit = deadlines.limit(limits.header_timeout)
         self.idle_limit = deadlines.limit(limits.idle_timeout)
         self.response_limit = deadlines.limit(limits.response_timeout)
+        self.head_limit = deadlines.limit(head_grace(limits.header_timeout, limits.min_header_rate))
         self.min_body_rate = limits.min_body_rate
+        self.min_response_rate = limits.response_rate
         self.keep_limit = deadlines.limit(limits.keep_for)
         self.gone_limit = deadlines.limit(GONE)
         self.moment_limit = deadlines.limit(MOMENT)
@@ -110,6 +113,10 @@ class Services:
     def limit_of(self, seconds: float) -> TimeLimit:
         """A time limit that is not the proxy's own, but a route's."""
         return self.deadlines.limit(seconds)
+
+    def head_rate(self, until: float) -> HeadRate:
+        """How fast a head comes that is not there ``until`` its grace is over."""
+        return HeadRate(until, self.head_limit.seconds, self.limits.min_header_rate, self.header_limit.seconds)
 
     # -- connections to upstreams
 

@@ -22,4 +22,5 @@ class Loan:
 
     def revoke(self) -> None:
         """Somebody else waits for the place."""
-        self.exchange.abandon(RequestError("the body came too slowly, and others wait for its place", status=408))
+        late = "the body came too slowly, and others wait for its place"
+        self.exchange.abandon(RequestError(late, status=408, outcome="slow-body"))

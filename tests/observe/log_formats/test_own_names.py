@@ -57,6 +57,15 @@ def test_what_a_name_says(name, value, otherwise):
     assert said(name, QUIET) == otherwise
 
 
+@pytest.mark.parametrize(
+    ("outcome", "error"),
+    [("slow-head", "http_request_error"), ("slow-body", "http_request_error"), ("slow-response", "-")],
+)
+def test_what_was_too_slow_is_called_otherwise_than_its_client_is_told(outcome, error):
+    slow = record(outcome=outcome)
+    assert (said("outcome", slow), said("proxy_error", slow)) == (outcome, error)
+
+
 def test_what_is_fresh_for_good_has_no_number():
     for expiry in (float("inf"), 1e300, None):
         assert cache_ttl(record(cache=CacheVerdict(served=Served.HIT, expiry=expiry)), NOW) is None

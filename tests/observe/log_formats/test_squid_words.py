@@ -18,6 +18,7 @@ DENIED = Verdict(outcome=Outcome.DENY, rule="ads")
     [
         (record(attempts=[attempt()]), b"TCP_MISS"),
         (record(attempts=[attempt()], outcome="client-gone", status=0), b"TCP_MISS_ABORTED"),
+        (record(attempts=[attempt()], outcome="slow-response"), b"TCP_MISS_ABORTED"),
         (record(attempts=[attempt()], outcome="connection_refused", status=502), b"TCP_MISS"),
         (record(CONNECT, attempts=[attempt()], outcome="tunnel"), b"TCP_TUNNEL"),
         (record(CONNECT, attempts=[attempt()], outcome="connection_refused", status=502), b"NONE_NONE"),

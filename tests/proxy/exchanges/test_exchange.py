@@ -411,7 +411,7 @@ def test_a_slow_upstream_pauses_the_client():
 def test_a_head_that_does_not_come_to_its_end_is_a_408(proxy):
     client = proxy.connect()
     client.send(GET[:10])
-    proxy.advance(29)
+    proxy.advance(19)
     assert not client.received
     proxy.advance(3)
     assert status(client.received) == 408

@@ -10,13 +10,16 @@ from txproxy.observe.log_formats import squid_words
 from txproxy.observe.log_formats.log_field import LogField, fixed, number, of_text, plain, sure, text
 from txproxy.observe.log_formats.nginx_names import USER
 
-# of an outcome that is no fault
-_WELL: Final = frozenset({"ok", "answered", "tunnel", "client-gone"})
+# of outcomes that are no fault, and of those with a name of our own
+_TYPES: Final = {
+    **dict.fromkeys(("ok", "answered", "tunnel", "client-gone", "slow-response")),
+    **dict.fromkeys(("slow-head", "slow-body"), "http_request_error"),
+}
 
 
 def proxy_error(outcome: str) -> str | None:
-    """The type of RFC 9209 of what went wrong; None where nothing did."""
-    return None if outcome in _WELL else outcome
+    """The type of RFC 9209 of what went wrong; None where nothing did, or nobody was told."""
+    return _TYPES.get(outcome, outcome)
 
 
 def retries(record: ExchangeRecord) -> int:

@@ -35,6 +35,7 @@ from txproxy.observe.log_formats.nginx_names import (
     stream_status,
     stream_upstream,
 )
+from txproxy.observe.log_formats.own_names import proxy_error
 from txproxy.wire.message import VERSIONS
 
 _APACHE_TIME: Final = "[%d/%b/%Y:%H:%M:%S %z]"
@@ -83,12 +84,13 @@ def _upstream_time(record: ExchangeRecord, now: float) -> bytes | None:
 
 
 def _error(record: ExchangeRecord, now: float) -> bytes | None:
-    return None if record.outcome in ("ok", "answered", "tunnel", "client-gone") else of_text(record.outcome)
+    error = proxy_error(record.outcome)
+    return None if error is None else of_text(error)
 
 
 def _connection_end(record: ExchangeRecord, now: float) -> bytes:
     """Apache's: cut by the client, kept, or closed."""
-    if record.outcome == "client-gone":
+    if record.outcome in squid_words.CUT:
         return b"X"
     return b"+" if record.request.keep_alive else b"-"
 

@@ -13,6 +13,8 @@ _DENIED: Final = frozenset({"http_request_denied", "destination_ip_prohibited"})
 # What asks for other credentials, or refuses these, in the proxy's own name.
 _LOGIN_WANTED: Final = frozenset({401, 407})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+# The response has not gone out: its client has left, or was left.
+CUT: Final = frozenset({"client-gone", "slow-response"})
 NO_REQUEST: Final = b"error:invalid-request"
 
 
@@ -20,7 +22,7 @@ def result(record: ExchangeRecord, now: float = 0.0) -> bytes:
     """Squid's ``%Ss``."""
     word = _result(record)
     # What was cut by the client is called so, whatever it was.
-    return word + b"_ABORTED" if record.outcome == "client-gone" else word
+    return word + b"_ABORTED" if record.outcome in CUT else word
 
 
 def _result(record: ExchangeRecord) -> bytes:
@@ -40,7 +42,7 @@ def _result(record: ExchangeRecord) -> bytes:
     if record.request.method == b"CONNECT":
         # There was none.
         return b"NONE_NONE"
-    if record.attempts or record.outcome == "client-gone":
+    if record.attempts or record.outcome in CUT:
         return b"TCP_MISS"
     if record.outcome == "answered":
         return b"TCP_REDIRECT" if record.status in _REDIRECTS else b"TCP_MISS"

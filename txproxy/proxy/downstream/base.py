@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPush
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txproxy.errors import ExchangeError, RequestError, WrongProtocol
+from txproxy.errors import ExchangeError, WrongProtocol
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.streams import RawConnection
 from txproxy.net.deadlines import NEVER
@@ -20,7 +20,7 @@ from txproxy.proxy.downstream.client_states import ClientState, following
 from txproxy.proxy.downstream.client_tunnel import begin_tunnel, exchanges_of
 from txproxy.proxy.downstream.serving import ServedBy, ServingFactory, follow
 from txproxy.proxy.exchanges.exchange import Exchange
-from txproxy.proxy.minimum_rate import ResponseRate
+from txproxy.proxy.minimum_rate import SLOW_RESPONSE, ResponseRate, slow_head
 from txproxy.proxy.tunnel import TunnelEnd
 from txproxy.proxy.tunnel_inspection import Gate
 from txproxy.proxy.upstream.connection_binding import close_all, own_connections
@@ -123,6 +123,10 @@ class ClientProtocol:
     def _body_late(self, exchange: Exchange) -> None:
         """The deadline is over within the body of a request."""
         raise NotImplementedError
+
+    def _head_late(self) -> None:
+        """The deadline is over within what asks for something."""
+        self.refuse_unread(slow_head(), more_may_come=True, waited=self.services.header_limit.seconds)
 
     def _next_request(self) -> None:
         """Read on where no exchange runs, with what has come already."""
@@ -283,7 +287,7 @@ class ClientProtocol:
                 # slow, but taking it
                 self.deadline = self.services.idle_limit.ahead
             else:
-                self.abort()
+                self._give_up_on()
         elif exchange is not None:
             if not exchange.request_done:
                 self._body_late(exchange)
@@ -294,8 +298,7 @@ class ClientProtocol:
             else:
                 self.abort()
         elif self.codec.started:
-            fault = RequestError("the request took too long", status=408)
-            self.refuse_unread(fault, more_may_come=True, waited=self.services.header_limit.seconds)
+            self._head_late()
         elif unread_function(self.transport)():
             # What comes just now is read in this turn.
             self.deadline = self.factory.first_limit.ahead
@@ -306,7 +309,7 @@ class ClientProtocol:
     def _watch_taking(self, known: bool) -> None:
         """From now on the client has to take what waits for it."""
         services = self.services
-        self._response_rate = ResponseRate(self.transport, services.min_body_rate, services.idle_limit, known)
+        self._response_rate = ResponseRate(self.transport, services.min_response_rate, services.idle_limit, known)
         self.deadline = services.idle_limit.ahead
 
     # -- who serves it
@@ -377,6 +380,13 @@ class ClientProtocol:
         self.deadline = NEVER
         self.transport.unregisterProducer()
         self.transport.abortConnection()
+
+    def _give_up_on(self) -> None:
+        """The client does not take what waits for it."""
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.client_gone(SLOW_RESPONSE, "the client took its response too slowly")
+        self.abort()
 
     def exchanges(self) -> list[Exchange]:
         """See :class:`txproxy.proxy.downstream.admission.Admitted`."""

@@ -42,6 +42,16 @@ class BodyWait:
         if self._rate is not None:
             self._rate.wait(exchange.received)
 
+    def first_part_over(self, exchange: Exchange, deadline: float) -> bool:
+        """Whether the ``deadline``, which is over, is that of its first part. That time was the client's own, whatever
+        comes of it.
+        """
+        early = exchange.body.early if exchange.body is not None else None
+        if early is None or not exchange.wants_body or deadline < early.until:
+            return False
+        self.cease(exchange)
+        return True
+
     def answered_before(self, exchange: Exchange) -> bool:
         """Whether the response has begun since the body was to come at some rate; that is over with it."""
         if self._rate is None or not exchange.response_begun:

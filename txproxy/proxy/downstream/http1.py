@@ -23,6 +23,7 @@ from txproxy.proxy.downstream.client_states import ClientState
 from txproxy.proxy.downstream.repeated_requests import RepeatedRequest, RepeatedRequests
 from txproxy.proxy.downstream.serving import ServingFactory, follow
 from txproxy.proxy.exchanges.exchange import Exchange
+from txproxy.proxy.minimum_rate import HeadRate, begin_head, late_head, slow_body, slow_head
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.server import ServerCodec
 from txproxy.wire.message import RequestHead, ResponseHead
@@ -38,7 +39,7 @@ _OPEN: Final = ClientState.OPEN
 class Http1Protocol(ClientProtocol):
     """One client connection that speaks HTTP/1."""
 
-    __slots__ = ("codec", "_out", "_close_after", "_pumping", "_next_turn", "_body_wait", "_repeated")
+    __slots__ = ("codec", "_out", "_close_after", "_pumping", "_next_turn", "_body_wait", "head_rate", "_repeated")
 
     codec: ServerCodec
 
@@ -47,12 +48,13 @@ class Http1Protocol(ClientProtocol):
         self.codec = ServerCodec(factory.services.wire_limits)
         self._out: list[bytes] = []
         # the response that is under way is the last one
-        self._close_after = False
-        self._pumping = False
+        self._close_after = self._pumping = False
         # goes on with what has come, after others had their turn
         self._next_turn: IDelayedCall | None = None
         # how long the body that is waited for may take
         self._body_wait: BodyWait | None = None
+        # the head that has taken longer than most do
+        self.head_rate: HeadRate | None = None
         # requests that are answered again without an exchange, if there are any
         self._repeated: RepeatedRequests | None = None
 
@@ -74,11 +76,10 @@ class Http1Protocol(ClientProtocol):
             codec.receive(data)
             # What has come before is not among these bytes.
             self._pump(data if self._idle else b"")
-            if self.exchange is None and self._idle and codec.buffered:
+            if self.exchange is None and codec.buffered:
                 # A head has begun, and is to be complete in time.
+                begin_head(self, self._idle)
                 self._idle = False
-                self.deadline = self.services.header_limit.ahead
-                read_little(self.transport, little=False)
             if self._write_paused or self._next_turn is not None:
                 self._hold_reading()
             return
@@ -198,7 +199,7 @@ class Http1Protocol(ClientProtocol):
     def _next_request(self) -> None:
         if self.codec.buffered:
             self._idle = False
-            self.deadline = self.services.header_limit.ahead
+            self.deadline = self.services.head_limit.ahead
             self._pump()
         else:
             self._idle = True
@@ -223,6 +224,11 @@ class Http1Protocol(ClientProtocol):
         exchange.request_done = not more_may_come
         exchange.refuse_unread(fault, waited)
 
+    def _head_late(self) -> None:
+        rate = late_head(self)
+        if rate is not None:
+            self.refuse_unread(slow_head(), more_may_come=True, waited=rate.waited)
+
     # -- the body of a request, which is waited for
 
     def _await_body(self, exchange: Exchange) -> None:
@@ -237,21 +243,17 @@ class Http1Protocol(ClientProtocol):
         self.deadline = wait.until(exchange)
 
     def _body_late(self, exchange: Exchange) -> None:
-        wait, body = self._body_wait, exchange.body
+        wait, body, passed = self._body_wait or BodyWait(self.services), exchange.body, self.deadline
         assert body is not None
-        early = body.early
-        if wait is not None and wait.answered_before(exchange):
+        if wait.answered_before(exchange):
             self.deadline = self.services.idle_limit.ahead
-        elif early is not None and exchange.wants_body and self.deadline >= early.until:
-            if wait is not None:
-                # This time was the client's own, whatever comes of it.
-                wait.cease(exchange)
+        elif wait.first_part_over(exchange, passed):
             self.deadline = self.services.idle_limit.ahead
             body.first_part_late()
             if self.exchange is exchange and body.gathering:
                 self._await_body(exchange)
         elif exchange.wants_body:
-            self._request_fault(RequestError("the request took too long", status=408))
+            self._request_fault(slow_body())
         else:
             # The upstream is not ready for more: that is its own time limit's to judge.
             self.deadline = self.services.idle_limit.ahead

@@ -44,8 +44,9 @@ class Exchange(Attempts):
     """One request on its way.
 
     ``outcome`` is ``""`` until the end, then ``"ok"``, ``"tunnel"``, ``"answered"`` (by the mode), ``"client-gone"``,
-    or the RFC 9209 type of what went wrong, and ``detail`` a sentence to it. ``status`` is what the client got (0:
-    nothing), ``sent`` the bytes of body that it got, ``received`` those that came of its own.
+    ``"slow-head"``, ``"slow-body"``, ``"slow-response"``, or the RFC 9209 type of what went wrong, and ``detail`` a
+    sentence to it. ``status`` is what the client got (0: nothing), ``sent`` the bytes of body that it got, ``received``
+    those that came of its own.
     """
 
     status = 0
@@ -184,11 +185,11 @@ class Exchange(Attempts):
         elif self.upstream is not None:
             self.upstream.resume_response()
 
-    def client_gone(self) -> None:
+    def client_gone(self, outcome: str = "client-gone", detail: str = "the client closed the connection") -> None:
         """Nobody waits for this any more: cancel what is under way."""
         if self.phase is OVER:
             return
-        self._finish("client-gone", "the client closed the connection")
+        self._finish(outcome, detail)
         self.drop_upstream()
         pending, self._pending = self._pending, None
         if pending is not None:
@@ -424,7 +425,7 @@ class Exchange(Attempts):
         has begun is cut: a second one within it would be read as part of its body.
         """
         if self.phase is ANSWERED and isinstance(given, Refusal):
-            self._cut(given.error or "refused", given.detail)
+            self._cut(given.outcome or given.error or "refused", given.detail)
             return
         if type(given) is RelayedAnswer and self._goes_as_it_is(given):
             return
@@ -453,7 +454,7 @@ class Exchange(Attempts):
         if isinstance(given, Answer):
             self._finish("answered", "")
         else:
-            self._finish(given.error or "refused", given.detail)
+            self._finish(given.outcome or given.error or "refused", given.detail)
         self.downstream.exchange_done()
 
     def _goes_as_it_is(self, given: RelayedAnswer) -> bool:
@@ -514,7 +515,7 @@ class Exchange(Attempts):
         """It ends with this fault."""
         self.services.say_fault(self.context.connection.peer_ip, fault, self.downstream.errand)
         if self.phase is ANSWERED:
-            self._cut(fault.error, fault.detail)
+            self._cut(fault.outcome or fault.error, fault.detail)
             return
         filters = self.context.response_filters
         if filters:

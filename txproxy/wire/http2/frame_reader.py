@@ -38,6 +38,19 @@ class FrameReader:
         """Whether something has come that is not complete."""
         return self._buffer != b"" or self._block is not None
 
+    @property
+    def begun_head(self) -> tuple[int, int]:
+        """Of which stream part of a field block has come that is not complete, and how much; 0 for that of none. The
+        rest of what has begun, of whatever kind, counts as well.
+        """
+        size = len(self._buffer)
+        if self._block is not None:
+            return self._block[0], size + sum(map(len, self._block[2]))
+        if size < frames.HEADER_SIZE or self._preface:
+            return 0, size
+        _, _, kind, _, number = frames.read_header(self._buffer, 0)
+        return (number & frames.LAST_STREAM if kind == frames.HEADERS else 0), size
+
     def read(self, data: bytes) -> Iterator[Frame]:
         """The frames that are complete with these ``data``; a ``ConnectionFault`` where something is none. HEADERS are
         whole field blocks, without padding and priority.

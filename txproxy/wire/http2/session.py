@@ -71,7 +71,7 @@ class Session:
         # of the peer: what it says of itself, by the numbers of SETTINGS
         self.peer: dict[int, int] = {}
         self.receiving = Receiving(settings.connection_window, settings.stream_window, self.sending.out)
-        self._reader = FrameReader(self._preface, 2 * limits.max_head, self.allowance)
+        self.reader = FrameReader(self._preface, 2 * limits.max_head, self.allowance)
         self._events: list[Event] = []
         self._reset: OrderedDict[int, None] = OrderedDict()
 
@@ -92,7 +92,7 @@ class Session:
     @property
     def begun(self) -> bool:
         """Whether part of a frame has come, or of a field block, of which the rest is to come."""
-        return self._reader.begun
+        return self.reader.begun
 
     def send_body(self, stream: Stream, data: bytes) -> None:
         """Part of a body. What windows do not let go yet waits: ``stream.waiting`` says how much."""
@@ -126,7 +126,7 @@ class Session:
         if self.fault is not None:
             return []
         try:
-            for kind, flags, number, payload in self._reader.read(data):
+            for kind, flags, number, payload in self.reader.read(data):
                 if kind == frames.HEADERS:
                     self._head(number, payload, bool(flags & frames.END_STREAM))
                 elif kind == frames.DATA:

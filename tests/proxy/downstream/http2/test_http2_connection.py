@@ -225,7 +225,7 @@ def test_a_client_that_says_nothing_after_its_preface_is_closed(world):
 def test_what_has_begun_has_to_be_complete_in_time(world, begun):
     connection = world.proxy.connect()
     connection.send(begun)
-    world.proxy.advance(29)
+    world.proxy.advance(19)
     assert not connection.ended
     world.proxy.advance(3)
     assert connection.ended and goaways(connection.received) == [(0, 0)]

@@ -1,5 +1,10 @@
 """Responses that their clients do not take."""
 
+import attrs
+import pytest
+
+from tests.proxy.downstream.http2.conftest import LIMITS
+
 LARGE = b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 200_000
 OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nhi"
 
@@ -16,7 +21,7 @@ def test_a_stream_whose_window_stays_shut_is_cancelled(world):
     assert client.turn().responses[other].body == b"hi" and client.responses[stream].reset is None
     world.proxy.advance(27)
     # 8: CANCEL
-    assert client.turn().responses[stream].reset == 8 and world.outcomes == ["ok", "client-gone"]
+    assert client.turn().responses[stream].reset == 8 and world.outcomes == ["ok", "slow-response"]
     assert world.upstreams[0].reset and not client.goaways
 
 
@@ -82,3 +87,20 @@ def test_one_that_goes_on_is_not_watched_any_more(world):
     world.proxy.advance(50)
     world.upstreams[0].send(b"x" * 99_990)
     assert client.turn().responses[stream].ended and world.outcomes == ["ok"]
+
+
+@pytest.mark.parametrize(("rate", "outcomes"), [(None, []), (4000, ["slow-response"]), (0, [])])
+def test_responses_have_a_least_rate_of_their_own(make_world, rate, outcomes):
+    world = make_world(limits=attrs.evolve(LIMITS, min_response_rate=rate))
+    client = world.client(windows=False)
+    stream = client.ask()
+    world.upstreams[0].send(LARGE)
+    client.turn()
+    for _ in range(2):
+        # 667 bytes a second
+        world.proxy.advance(60)
+        client.h2.increment_flow_control_window(40_000, stream)
+        client.h2.increment_flow_control_window(40_000)
+        client.turn()
+    world.proxy.advance(35)
+    assert world.outcomes == outcomes and (client.turn().responses[stream].reset == 8) is bool(outcomes)

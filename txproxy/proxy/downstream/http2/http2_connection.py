@@ -19,11 +19,12 @@ from txproxy.net.transports.any_transports import half_close, set_tcp_options
 from txproxy.net.transports.unread import unread_function
 from txproxy.proxy.downstream.client_states import ClientState, following
 from txproxy.proxy.downstream.http2.connection_output import ConnectionOutput
+from txproxy.proxy.downstream.http2.head_watch import HeadWatch
 from txproxy.proxy.downstream.http2.request_stream import RequestStream
 from txproxy.proxy.downstream.http2.stream_body import StreamBody
 from txproxy.proxy.downstream.serving import ServedBy, ServingFactory, follow
 from txproxy.proxy.exchanges.exchange import Exchange
-from txproxy.proxy.minimum_rate import ResponseRate
+from txproxy.proxy.minimum_rate import SLOW_RESPONSE, ResponseRate
 from txproxy.wire.http2.events import Event
 from txproxy.wire.http2.faults import CANCEL
 from txproxy.wire.http2.flood_allowance import MOST
@@ -49,7 +50,7 @@ class Http2Protocol:
 
     __slots__ = (
         "factory", "services", "transport", "connection", "deadline", "state", "served_by", "session", "_output",
-        "_busy", "_touched", "_response_rate", "_leaving", "_rest", "_begun", "_seen_at", "_counted",
+        "_busy", "_touched", "_response_rate", "_leaving", "_rest", "_begun", "_head_watch", "_seen_at", "_counted",
     )  # fmt: skip
 
     def __init__(self, factory: ServingFactory, connection: ClientConnection) -> None:
@@ -72,6 +73,7 @@ class Http2Protocol:
         # until when there may be no stream, and whether part of something has come meanwhile
         self._rest = NEVER
         self._begun = False
+        self._head_watch: HeadWatch | None = None
         # how many streams of it the services know of
         self._counted = 0
         # when the allowance for floods was looked at
@@ -117,6 +119,7 @@ class Http2Protocol:
             self._end()
         elif session.begun is not self._begun and self.state is _OPEN:
             self._begun = not self._begun
+            self._head_watch = None
             self._set_deadline()
 
     def _handle(self, events: list[Event]) -> None:
@@ -194,7 +197,7 @@ class Http2Protocol:
     def reset_slow(self, stream: RequestStream) -> None:
         """The client does not take its response."""
         self.session.reset(stream, CANCEL)
-        stream.lost()
+        stream.lost(SLOW_RESPONSE)
         self.left(stream)
         self.want_out()
 
@@ -235,16 +238,12 @@ class Http2Protocol:
         if self._output.held or (self._leaving and not self.session.draining):
             # The client has to take what waits, or to answer.
             return
-        if self.session.active:
-            self.deadline = NEVER
-        elif self._begun:
-            self.deadline = min(self._rest, self.services.header_limit.ahead)
-        else:
-            self.deadline = self._rest
+        until = NEVER if self.session.active else self._rest
+        self.deadline = min(until, self.services.head_limit.ahead) if self._begun else until
 
     def _watch_taking(self, known: bool) -> None:
         services = self.services
-        self._response_rate = ResponseRate(self.transport, services.min_body_rate, services.idle_limit, known)
+        self._response_rate = ResponseRate(self.transport, services.min_response_rate, services.idle_limit, known)
         self.deadline = services.idle_limit.ahead
 
     def deadline_passed(self) -> None:
@@ -254,15 +253,30 @@ class Http2Protocol:
                 # slow, but taking it
                 self.deadline = self.services.idle_limit.ahead
             else:
+                self._lose_streams(SLOW_RESPONSE)
                 self.abort()
         elif self._leaving and not self.session.draining:
             # It does not answer, or what it has sent is still on its way.
             self._drain_now()
+        elif self._begun:
+            self._head_late()
         elif self.session.active:
             self.deadline = NEVER
         elif not self._begun and unread_function(self.transport)():
             # What comes just now is read in this turn.
             self.deadline = self.factory.first_limit.ahead
+        else:
+            self.session.drain_now()
+            self._end()
+
+    def _head_late(self) -> None:
+        """What has begun to come is not there."""
+        watch = self._head_watch
+        if watch is None:
+            self._head_watch = watch = HeadWatch(self)
+        until = watch.until(self._rest)
+        if until:
+            self.deadline = until
         else:
             self.session.drain_now()
             self._end()
@@ -335,11 +349,11 @@ class Http2Protocol:
         streams: Any = self.session.streams.values()
         return [one for stream in streams for one in stream.exchanges()]
 
-    def _lose_streams(self) -> None:
+    def _lose_streams(self, outcome: str = "") -> None:
         streams: Any = [*self.session.streams.values()]
         for stream in streams:
             if stream.client is not None:
-                stream.lost()
+                stream.lost(outcome)
 
     def _end_if_left(self) -> None:
         """When the last stream of those that were taken is over, all is."""

@@ -27,7 +27,7 @@ _MOST_WAITING: Final = 65536
 _WE_ENDED: Final = StreamState.WE_ENDED
 _CLOSED: Final = StreamState.CLOSED
 # For logs, of what cannot be read as a request.
-_UNREAD: Final = RequestHead(b"", b"", Headers.parsed([]), minor=2)
+UNREAD: Final = RequestHead(b"", b"", Headers.parsed([]), minor=2)
 # RFC 8441 section 5: any success would say that the tunnel stands.
 _NO_TUNNEL: Final = ResponseHead(502, Headers([(b"Content-Length", b"0")]))
 
@@ -55,7 +55,7 @@ class RequestStream(Stream):
         if type(what) is RequestHead:
             self._ask(what)
         elif isinstance(what, RequestError):
-            self._refuse(what, _UNREAD)
+            self._refuse(what, UNREAD)
         else:
             self.came(what)
 
@@ -118,10 +118,12 @@ class RequestStream(Stream):
                 exchange.request_failed(RequestError(reset.detail))
         self.leave()
 
-    def lost(self) -> None:
-        """The connection is gone."""
+    def lost(self, outcome: str = "") -> None:
+        """The connection is gone, or is given up on: ``slow-response``, for its client does not take what waits."""
         exchange, self.exchange = self.exchange, None
-        if exchange is not None:
+        if exchange is not None and outcome:
+            exchange.client_gone(outcome, "the client took its response too slowly")
+        elif exchange is not None:
             exchange.client_gone()
         self._forget()
 

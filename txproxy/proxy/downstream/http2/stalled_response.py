@@ -28,7 +28,7 @@ class StalledResponse:
     def _begin(self) -> None:
         client = self._stream.client
         idle = client.services.idle_limit
-        self._rate = ResponseRate(self._stream, client.services.min_body_rate, idle, waiting=_waiting)
+        self._rate = ResponseRate(self._stream, client.services.min_response_rate, idle, waiting=_waiting)
         self._granted = client.session.sending.granted
         self.deadline = idle.ahead
 
@@ -38,7 +38,7 @@ class StalledResponse:
         services, sending = client.services, client.session.sending
         if sending.held or (stream.send_window > 0 and sending.window > 0):
             self._begin()
-        elif stream.send_window > 0 and sending.granted - self._granted > services.min_body_rate * (
+        elif stream.send_window > 0 and sending.granted - self._granted > services.min_response_rate * (
             services.idle_limit.seconds
         ):
             # It is the connection's window that is waited for, and others have it.

@@ -8,6 +8,7 @@ from typing import Any, Final
 from txproxy.errors import RequestError
 from txproxy.net.deadlines import NEVER
 from txproxy.proxy.downstream.body_wait import BodyWait
+from txproxy.proxy.minimum_rate import slow_body
 from txproxy.wire.message import EndOfMessage
 
 # Smaller parts that wait are joined: each of a few bytes would take ten times its size, and windows count only that.
@@ -108,18 +109,15 @@ class StreamBody:
         if exchange is None or exchange.request_done:
             self.forget()
             return
-        early = exchange.body.early
         if wait.answered_before(exchange):
             self.deadline = idle.ahead
-        elif early is not None and exchange.wants_body and self.deadline >= early.until:
-            # This time was the client's own, whatever comes of it.
-            wait.cease(exchange)
+        elif wait.first_part_over(exchange, self.deadline):
             self.deadline = idle.ahead
             exchange.body.first_part_late()
             if stream.exchange is exchange and exchange.body.gathering:
                 self._await_more(exchange)
         elif exchange.wants_body:
-            exchange.request_failed(RequestError("the request took too long", status=408))
+            exchange.request_failed(slow_body())
         else:
             # The upstream is not ready for more: that is its own time limit's to judge.
             self.deadline = idle.ahead
