@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tests.cluster.played import Cluster
-from txproxy.interfaces.sharing import MOST_TOLD
+from txproxy.interfaces.processes.sharing import MOST_TOLD
 from txproxy.limits.shaping import Bandwidth, Shaping
 
 BANDWIDTH = "bandwidth"

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from twisted.logger import Logger
 
-from txproxy.interfaces.sharing import Shared
+from txproxy.interfaces.processes.sharing import Shared
 
 _log = Logger()
 # News is told so many seconds after the first of it: so much is what others may not know yet.

@@ -10,6 +10,7 @@ import attrs
 
 from txproxy.forward.auth.auth_policy import AuthPolicy, make_authenticator
 from txproxy.forward.auth.authenticator import Authenticator
+from txproxy.forward.auth.shared_logins import SharedLogins
 from txproxy.forward.blocklists.filtering import Filters, ListFile
 from txproxy.forward.parents.parent_urls import ParentUrls
 from txproxy.forward.parents.selection import Parents
@@ -21,12 +22,13 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class PolicyParts:
-    """What was made of the pieces of ``policy``: who knows users, remembers logins and counts those that failed; lists;
-    and parents, which know how they fare.
+    """What was made of the pieces of ``policy``: who knows users, remembers logins and counts those that failed, and
+    what of that several processes share; lists; and parents, which know how they fare.
     """
 
     policy: ForwardPolicy
     authenticator: Authenticator | None
+    logins: SharedLogins | None
     filters: Filters
     lists: Filters
     parents: Parents | None
@@ -66,9 +68,12 @@ def make_parts(policy: ForwardPolicy, reactor: Any, before: Sequence[PolicyParts
                 return found
         return make()
 
+    authenticator = kept("auth", "authenticator", lambda: _authenticator(policy.auth, reactor))
+    shared = SharedLogins(authenticator, reactor) if authenticator is not None else None
     return PolicyParts(
         policy=policy,
-        authenticator=kept("auth", "authenticator", lambda: _authenticator(policy.auth, reactor)),
+        authenticator=authenticator,
+        logins=kept("auth", "logins", lambda: shared),
         filters=kept("filters", "filters", lambda: _filters(policy.filters)),
         lists=kept("lists", "lists", lambda: _filters(policy.lists)),
         parents=kept("parents", "parents", lambda: _parents(policy.parents)),

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from txproxy.interfaces.allowances import Bounds
-from txproxy.interfaces.sharing import Shared
+from txproxy.interfaces.processes.sharing import Shared
 from txproxy.limits.quotas import Quota, Quotas
 from txproxy.limits.shaping import Bandwidth, Shaping
 from txproxy.limits.sqlite import SqliteStore

@@ -9,7 +9,7 @@ from heapq import nlargest
 from typing import Any, Final, TypeAlias
 from weakref import WeakValueDictionary
 
-from txproxy.interfaces.sharing import MOST_TOLD, News
+from txproxy.interfaces.processes.sharing import MOST_TOLD, News
 from txproxy.limits.buckets import Bucket, Waiting
 
 # Of so many that have no bucket here it is known what has passed elsewhere.
@@ -36,9 +36,9 @@ class _SharedBucket(Bucket):
 
 
 class SharedBuckets:
-    """See :class:`txproxy.interfaces.sharing.Shared`; the buckets of all keys. Nothing that has passed is forgotten:
-    what several let pass in the same moment, and was too much, is made up for by all of them. ``rates`` are those of
-    bandwidths, by their numbers and ways.
+    """See :class:`txproxy.interfaces.processes.sharing.Shared`; the buckets of all keys. Nothing that has passed is
+    forgotten: what several let pass in the same moment, and was too much, is made up for by all of them. ``rates`` are
+    those of bandwidths, by their numbers and ways.
     """
 
     def __init__(self, clock: Any, rates: dict[tuple[int, str], int]) -> None:
@@ -77,24 +77,24 @@ class SharedBuckets:
     # -- with others
 
     def join(self, wake: Callable[[], None]) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         self._news.join(wake)
 
     def part(self) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`. What has passed at others has passed."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`. What has passed at others has passed."""
         self._news.part()
 
     def news(self) -> tuple[Any, bool]:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         return self._news.take()
 
     def heard(self, peer: int, content: Any, now: float) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         for key, tokens in content.items():
             self._take_away(key, tokens, now)
 
     def whole(self, leads: bool, now: float) -> Any:
-        """See :class:`txproxy.interfaces.sharing.Shared`: what is owed by those who owe most."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`: what is owed by those who owe most."""
         if not leads:
             return None
         # What nobody knows yet is told in a moment.
@@ -103,14 +103,14 @@ class SharedBuckets:
         return dict(nlargest(MOST_TOLD, (one for one in owing if one[1] > 0.0), key=lambda one: one[1])) or None
 
     def heard_whole(self, peer: int, content: Any, now: float) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         for key, tokens in content.items():
             missing = tokens - self._owed(key, now)
             if missing > 0.0:
                 self._take_away(key, missing, now)
 
     def gone(self, peer: int) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`. What has passed there counts for as long as before."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`. What has passed there counts as before."""
 
     def lead(self, leads: bool) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`. Nothing is done by one for all."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`. Nothing is done by one for all."""

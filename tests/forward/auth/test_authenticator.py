@@ -325,7 +325,7 @@ def test_what_has_not_begun_is_dropped_when_its_client_leaves(
     threads.run()
     assert threads.done == ["0", "1", "9"]
     assert challenges(staying[0])
-    assert of_file._tries._records[IP].failures == 3 and not of_file._tries._records[IP].under_way
+    assert of_file.tries._records[IP].failures == 3 and not of_file.tries.under_way.here(IP)
     clock.advance(3600)
 
 

@@ -46,8 +46,9 @@ class AuthPolicy:
 
     Functions return the user's name, a :class:`~txproxy.forward.User`, or None, or a Deferred of
     these. ``group_file`` says who is in which group (``group: user user``). ``realm`` is what clients show to their
-    users. ``remember``: seconds for which right credentials are not checked again. ``digest_secret``: the same for each
-    worker process, or empty for one of its own. A wrong value is a ``ConfigError``.
+    users. ``remember``: seconds for which right credentials are not checked again. ``digest_secret`` and
+    ``login_secret``: the same for each worker process, by which nonces, and right credentials, of one are known to the
+    others; or empty for one of its own. A wrong value is a ``ConfigError``.
     """
 
     password_file: str | None = None
@@ -64,6 +65,7 @@ class AuthPolicy:
     remember: float = 300.0
     tries: TryLimits = attrs.field(factory=TryLimits)
     digest_secret: bytes = attrs.field(default=b"", repr=False)
+    login_secret: bytes = attrs.field(default=b"", repr=False)
 
     def __attrs_post_init__(self) -> None:
         if not _REALM.fullmatch(self.realm):
@@ -91,6 +93,7 @@ class _Sources:
         self._reactor = reactor
         self._run = run
         self.files: list[UserFile[Any]] = []
+        self.nonces: Nonces | None = None
         self.threads: HashingThreads | None = None
 
     def _opened(self, key: str, read: Callable[[Lines, Callable[[int, str], None]], T]) -> UserFile[T]:
@@ -107,7 +110,7 @@ class _Sources:
         if policy.digest_file is None:
             return None
         digests = self._opened("digest_file", read_digests(policy.realm))
-        nonces = Nonces(self._reactor, secret=policy.digest_secret)
+        nonces = self.nonces = Nonces(self._reactor, secret=policy.digest_secret)
         return Digest(policy.realm, lambda: digests.content, nonces)
 
     def bearer(self) -> Scheme | None:
@@ -169,8 +172,10 @@ def make_authenticator(policy: AuthPolicy, reactor: Any, run: Run | None = None)
         certificates=sources.certificates(),
         remember=policy.remember,
         tries=policy.tries,
+        secret=policy.login_secret,
     )
     for file in sources.files:
         made.watch(file)
     made.threads = sources.threads
+    made.nonces = sources.nonces
     return made

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure as Raised
 from txproxy.forward.auth import credentials
 from txproxy.forward.auth.certificate_names import CertificateNames
 from txproxy.forward.auth.credentials import Found, User
-from txproxy.forward.auth.digest import Failure
+from txproxy.forward.auth.digest import Failure, Nonces
 from txproxy.forward.auth.fair_queue import QueueFull
 from txproxy.forward.auth.htpasswd import UserFile
 from txproxy.forward.auth.login_throttle import FailedTries, TryLimits
@@ -51,7 +51,10 @@ _NO_HEAD: Final = RequestHead(b"CONNECT", b"", Headers())
 
 
 class Authenticator:
-    """Decides who sends a request, by ``schemes``, which are offered in that order, and by client certificates."""
+    """Decides who sends a request, by ``schemes``, which are offered in that order, and by client certificates. Several
+    processes with one ``secret`` may know what each of them has found right
+    (:class:`txproxy.forward.auth.shared_logins.SharedLogins`).
+    """
 
     def __init__(
         self,
@@ -62,14 +65,17 @@ class Authenticator:
         groups: Callable[[str], frozenset[str]] | None = None,
         remember: float = 300.0,
         tries: TryLimits | None = None,
+        secret: bytes = b"",
     ) -> None:
         self._schemes = {scheme.name: scheme for scheme in schemes}
         self._clock = clock
         self._certificate_user = lru_cache(maxsize=1024)(certificates.user) if certificates is not None else None
         self._groups = groups or (lambda name: _NO_GROUPS)
-        self._memory = Remembered(clock, remember)
+        self.memory = Remembered(clock, remember, secret)
         tries = tries or TryLimits()
-        self._tries = FailedTries(clock, tries)
+        self.tries = FailedTries(clock, tries)
+        # of Digest, if that is one of them
+        self.nonces: Nonces | None = None
         self._prefix = tries.ipv6_prefix
         self._pending: dict[bytes, PendingLogin] = {}
         self._generation = 0
@@ -137,6 +143,11 @@ class Authenticator:
         """Whether ``check_files`` has something to look at."""
         return bool(self._files)
 
+    @property
+    def basis(self) -> tuple[bytes, ...]:
+        """What its files say, as digests: what was right by it is so by the same alone."""
+        return tuple(file.digest for file in self._files)
+
     def check_files(self) -> bool:
         """Read again the files that have changed. If there are any, nothing is remembered that was right before."""
         changed = [file for file in self._files if file.check()]
@@ -147,7 +158,7 @@ class Authenticator:
     def forget(self) -> None:
         """Check all credentials anew."""
         self._generation += 1
-        self._memory.clear()
+        self.memory.clear()
         self._by_name.cache_clear()
         for forget in self._forgetful:
             forget()
@@ -162,8 +173,8 @@ class Authenticator:
             self._forgetful.remove(forget)
 
     def _check_value(self, value: bytes, head: RequestHead, context: RequestContext) -> Checked:
-        key = self._memory.key(value)
-        entry = self._memory.get(key)
+        key = self.memory.key(value)
+        entry = self.memory.get(key)
         if entry is not None:
             user, self.known_until = entry
             return user
@@ -176,11 +187,11 @@ class Authenticator:
         pending = self._pending.get(key)
         if pending is not None and address in pending.addresses:
             return pending.wait(address)
-        wait = self._tries.wait(address)
+        wait = self.tries.wait(address)
         if wait and not scheme.knows(rest):
             retry = b"Retry-After: %d" % math.ceil(wait)
             return Refusal(429, "http_request_denied", "too many failed tries to log in", (retry,))
-        self._tries.begin(address)
+        self.tries.begin(address)
         if pending is not None:
             pending.addresses.add(address)
             return pending.wait(address)
@@ -195,7 +206,7 @@ class Authenticator:
             )
             found = asked if isinstance(asked, (Deferred, Failure)) else self._user(asked)
         except QueueFull:
-            self._tries.given_up(address)
+            self.tries.given_up(address)
             return _BUSY
         except Exception:
             # What an embedder has written; that is not the client's fault.
@@ -209,16 +220,16 @@ class Authenticator:
             return answer
         if not isinstance(found, User):
             return self._refuse_now(scheme, found or Failure.WRONG, address)
-        self._tries.passed(address)
+        self.tries.passed(address)
         if scheme.remembers:
-            self._memory.put(key, found)
+            self.memory.put(key, found)
         return found
 
     def _refuse_now(self, scheme: Scheme, failure: Failure, address: str) -> Checked:
         if failure is Failure.STALE:
-            self._tries.passed(address)
+            self.tries.passed(address)
             return self.challenge("a nonce that has expired", scheme, failure)
-        delay = self._tries.failed(address)
+        delay = self.tries.failed(address)
         if not delay:
             return self._wrong(scheme)
         waiter = Waiter(address)
@@ -231,24 +242,24 @@ class Authenticator:
         if queue is not None and queue.forget(found):
             del self._pending[key]
             for address in pending.addresses:
-                self._tries.given_up(address)
+                self.tries.given_up(address)
 
     def _settle(self, found: User | Raised | None, key: bytes, pending: PendingLogin) -> None:
         del self._pending[key]
         waiters, pending.waiters = pending.waiters, []
         if isinstance(found, Raised) and found.check(QueueFull):
             for address in pending.addresses:
-                self._tries.given_up(address)
+                self.tries.given_up(address)
             for waiter in waiters:
                 waiter.tell(_BUSY)
             return
         if found is None:
-            delays = {address: self._tries.failed(address) for address in pending.addresses}
+            delays = {address: self.tries.failed(address) for address in pending.addresses}
             for waiter in waiters:
                 waiter.refuse(self._clock, delays[waiter.address], lambda: self._wrong(pending.scheme))
             return
         for address in pending.addresses:
-            self._tries.passed(address)
+            self.tries.passed(address)
         answer: User | Refusal
         if isinstance(found, Raised):
             _say_failed(pending.scheme, found)
@@ -257,7 +268,7 @@ class Authenticator:
             answer = found
             # Not if the files have changed since it was asked.
             if pending.generation == self._generation:
-                self._memory.put(key, found)
+                self.memory.put(key, found)
         for waiter in waiters:
             waiter.tell(answer)
 

@@ -16,8 +16,9 @@ from collections.abc import Callable
 from enum import Enum
 from functools import partial
 from hmac import compare_digest
+from itertools import islice
 from os import urandom
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -50,12 +51,12 @@ class _Used:
 
     __slots__ = ("name", "issued", "highest", "window")
 
-    def __init__(self, name: str, issued: float) -> None:
+    def __init__(self, name: str, issued: float, highest: int = 0, window: int = 0) -> None:
         self.name = name
         self.issued = issued
-        self.highest = 0
+        self.highest = highest
         # Bit i says whether the count `highest - i` has been used.
-        self.window = 0
+        self.window = window
 
     def take(self, count: int) -> bool:
         """Whether ``count`` is new."""
@@ -70,10 +71,23 @@ class _Used:
         self.window |= bit
         return True
 
+    def add(self, highest: int, window: int) -> None:
+        """These were used elsewhere."""
+        ahead = highest - self.highest
+        if ahead > 0:
+            window |= self.window << ahead if ahead < _WINDOW else 0
+            self.highest, self.window = highest, window & ((1 << _WINDOW) - 1)
+        elif -ahead < _WINDOW:
+            self.window |= window << -ahead & ((1 << _WINDOW) - 1)
+
+
+# Whose a nonce is, when it was issued, and which counts were used: the highest, and those below it as bits.
+Counts: TypeAlias = "tuple[str, float, int, int]"
+
 
 class Nonces:
     """Issues nonces, good for ``lifetime`` seconds, and knows its own. With the same ``secret`` several processes know
-    each other's; what was used with one of them the others do not know.
+    each other's: ``on_used`` is told of what is used here.
     """
 
     def __init__(self, clock: IReactorTime, lifetime: float = 300.0, secret: bytes = b"") -> None:
@@ -83,6 +97,7 @@ class Nonces:
         self._used: OrderedDict[str, _Used] = OrderedDict()
         # Nonces from before this are gone, since there was no room to remember all that were used.
         self._oldest = float("-inf")
+        self.on_used: Callable[[str, Counts], None] | None = None
 
     def new(self) -> str:
         """A fresh nonce."""
@@ -98,7 +113,27 @@ class Nonces:
                 return False
             self._make_room()
             used = self._used[nonce] = _Used(name, issued)
-        return used.name == name and not self._expired(used.issued) and used.take(count)
+        if used.name != name or self._expired(used.issued) or not used.take(count):
+            return False
+        if self.on_used is not None:
+            self.on_used(nonce, (name, used.issued, used.highest, used.window))
+        return True
+
+    def heard(self, nonce: str, counts: Counts) -> None:
+        """It was used so at another process."""
+        name, issued, highest, window = counts
+        used = self._used.get(nonce)
+        if used is not None:
+            if used.name == name:
+                used.add(highest, window)
+        elif not self._expired(issued) and issued > self._oldest:
+            self._make_room()
+            self._used[nonce] = _Used(name, issued, highest, window)
+
+    def known(self, most: int) -> dict[str, Counts]:
+        """What was used with so many of them, the latest."""
+        latest = islice(reversed(self._used.items()), most)
+        return {nonce: (used.name, used.issued, used.highest, used.window) for nonce, used in latest}
 
     def knows(self, nonce: str, name: str) -> bool:
         """Whether ``name`` has shown with this nonce who it is."""

@@ -10,6 +10,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sized
+from hashlib import blake2b
 from typing import Final, Generic, TypeVar
 
 from twisted.logger import Logger
@@ -34,7 +35,8 @@ _Faults = list[tuple[int, str]]
 
 
 class UserFile(Generic[T]):
-    """A file at ``path`` as ``content``, which is what ``read`` makes of its lines.
+    """A file at ``path`` as ``content``, which is what ``read`` makes of its lines, and whose ``digest`` tells it from
+    others.
 
     ``read(lines, fail)`` calls ``fail(number, reason)`` for each line that is wrong; these and a file that cannot be
     read are a ``ConfigError`` with one line each. Number 0 says what the file as a whole lacks.
@@ -47,9 +49,11 @@ class UserFile(Generic[T]):
         # of a file that has nobody in it any more, until it is seen so again
         self._emptied: Stamp | None = None
         self._gone = False
+        self._digest = b""
         self.content, faults = self._load()
         if faults:
             raise ConfigError(self._told(faults), place="")
+        self.digest = self._digest
 
     def check(self) -> bool:
         """Read the file again if it has changed. True if there is new content.
@@ -77,7 +81,7 @@ class UserFile(Generic[T]):
             return False
         if faults and not emptied:
             return self._is_not_taken(self._told(faults))
-        self.content = content
+        self.content, self.digest = content, self._digest
         if emptied:
             _log.warn("{path} is empty: there is nobody in it any more", path=self.path)
         else:
@@ -106,6 +110,7 @@ class UserFile(Generic[T]):
             with open(self.path, "rb") as file:
                 self._seen = Stamp.of(os.fstat(file.fileno()))
                 data = file.read()
+                self._digest = blake2b(data, digest_size=16).digest()
         except OSError as fault:
             raise ConfigError(
                 f"{self.path}: {fault.strerror}", "accepted is a file that can be read", place=""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import islice
 from os import urandom
 from typing import Final
 
@@ -20,12 +21,15 @@ _KEY_SIZE: Final = 16
 
 
 class Remembered:
-    """Users by a keyed hash of their credentials, for a while."""
+    """Users by a keyed hash of their credentials, for a while. With the same ``secret`` several processes know what
+    each of them has found right: ``on_put`` is told of all that is new here.
+    """
 
-    def __init__(self, clock: IReactorTime, seconds: float) -> None:
+    def __init__(self, clock: IReactorTime, seconds: float, secret: bytes = b"") -> None:
         self._clock = clock
-        self._seconds = seconds
-        self._secret = urandom(32)
+        self.seconds = seconds
+        self._secret = secret or urandom(32)
+        self.on_put: Callable[[bytes, User], None] | None = None
         self._users: OrderedDict[bytes, tuple[User, float]] = OrderedDict()
 
     def key(self, value: bytes) -> bytes:
@@ -42,9 +46,24 @@ class Remembered:
 
     def put(self, key: bytes, user: User) -> None:
         """These credentials are right."""
+        self._put(key, user, self.seconds)
+        if self.on_put is not None:
+            self.on_put(key, user)
+
+    def _put(self, key: bytes, user: User, seconds: float) -> None:
         if len(self._users) >= _MOST_REMEMBERED:
             self._users.popitem(last=False)
-        self._users[key] = user, self._clock.seconds() + self._seconds
+        self._users[key] = user, self._clock.seconds() + seconds
+
+    def heard(self, key: bytes, user: User, seconds: float) -> None:
+        """Another process has found that these are, and knows that for so many seconds more."""
+        if key not in self._users:
+            self._put(key, user, min(seconds, self.seconds))
+
+    def known(self, most: int) -> dict[bytes, tuple[User, float]]:
+        """So many of them, the latest, with for how many seconds more each is known."""
+        now, latest = self._clock.seconds(), islice(reversed(self._users.items()), most)
+        return {key: (user, until - now) for key, (user, until) in latest if until > now}
 
     def clear(self) -> None:
         """Know nobody any more."""

@@ -18,7 +18,7 @@ _LATEST: Final = 2.0
 
 
 class SharedGcra(Gcra):
-    """See :class:`txproxy.limits.requests.gcra.Gcra`, and :class:`txproxy.interfaces.sharing.Shared`.
+    """See :class:`txproxy.limits.requests.gcra.Gcra`, and :class:`txproxy.interfaces.processes.sharing.Shared`.
 
     Times of several processes are not the same, so that what they tell each other is how many of which key they have
     let through. As nothing that was let through is forgotten, what was too much is made up for: in the long run all
@@ -62,16 +62,16 @@ class SharedGcra(Gcra):
     # -- with others
 
     def join(self, wake: Callable[[], None]) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         self._wake = wake
 
     def part(self) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`. What others have let through is still owed."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`. What others have let through is still owed."""
         self._wake = None
         self._new.clear()
 
     def news(self) -> tuple[Any, bool]:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         new = self._new
         if len(new) <= MOST_TOLD:
             self._new = {}
@@ -80,13 +80,13 @@ class SharedGcra(Gcra):
         return dict(islice(new.items(), MOST_TOLD)), True
 
     def heard(self, peer: int, content: Any, now: float) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         then = now - _ON_THEIR_WAY
         for key, count in content.items():
             self.add(key, count, then)
 
     def whole(self, leads: bool, now: float) -> Any:
-        """See :class:`txproxy.interfaces.sharing.Shared`: how many of each key are owed, of those who owe most."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`: how many are owed by those who owe most."""
         if not leads:
             return None
         interval, new = self._interval, self._new
@@ -95,17 +95,17 @@ class SharedGcra(Gcra):
         return dict(nlargest(MOST_TOLD, (one for one in owing if one[1] > 0.0), key=lambda one: one[1])) or None
 
     def heard_whole(self, peer: int, content: Any, now: float) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         for key, count in content.items():
             missing = count - max(0.0, self._times.get(key, now) - now) / self._interval
             if missing > 0.0:
                 self.add(key, missing, now)
 
     def gone(self, peer: int) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`. What it has let through counts for as long as before."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`. What it has let through counts as before."""
 
     def lead(self, leads: bool) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`. Nothing is done by one for all."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`. Nothing is done by one for all."""
 
     def _make_room(self, now: float) -> dict[Hashable, float]:
         if len(self._new) > self._most_keys:

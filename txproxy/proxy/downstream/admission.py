@@ -14,8 +14,8 @@ from txproxy.interfaces.answers import Refusal
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Decision
+from txproxy.interfaces.processes.shared_levels import SharedLevels
 from txproxy.limits.requests.shared_gcra import SharedGcra
-from txproxy.limits.shared_levels import SharedLevels
 from txproxy.net.transports.listening_ports import listening_port
 from txproxy.wire.message import RequestHead
 

@@ -10,8 +10,8 @@ from zope.interface import implementer
 from txproxy.components.rates import Rate
 from txproxy.interfaces.answers import Refusal
 from txproxy.interfaces.connection import ClientConnection, IConnectionFilter
+from txproxy.interfaces.processes.shared_levels import SharedLevels
 from txproxy.limits.requests.shared_gcra import SharedGcra
-from txproxy.limits.shared_levels import SharedLevels
 from txproxy.matching.clients import IPV6_PREFIX, client_key
 from txproxy.proxy.downstream.admission import Admission
 from txproxy.proxy.limits import Limits

@@ -11,8 +11,8 @@ from txproxy.upstreams.upstream import Upstream
 
 
 class SharedRoom:
-    """See :class:`txproxy.interfaces.sharing.Shared`; of the upstreams of a ``pool`` that have a ``max``. Each of so
-    many ``processes`` claims a part of that. Where none of them hears of the others, each has its share.
+    """See :class:`txproxy.interfaces.processes.sharing.Shared`; of the upstreams of a ``pool`` that have a ``max``.
+    Each of so many ``processes`` claims a part of that. Where none of them hears of the others, each has its share.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -31,7 +31,7 @@ class SharedRoom:
         self._before = {upstream.name: claim for upstream, claim in before._claims.items()}
 
     def join(self, wake: Callable[[], None]) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         self._wake = wake
         self._pool.on_full = self._wanted
         if not self._watches:
@@ -57,7 +57,7 @@ class SharedRoom:
         return -(-upstream.max // self.processes)
 
     def part(self) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         self._wake = self._pool.on_full = None
         self._claims.clear()
         self._new.clear()
@@ -93,7 +93,7 @@ class SharedRoom:
         return found
 
     def news(self) -> tuple[Any, bool]:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         pool = self._pool
         if pool.waiting:
             self._full()
@@ -111,7 +111,7 @@ class SharedRoom:
         return told or None, bool(pool.waiting) or any(claim.claimed > 1 for claim in self._claims.values())
 
     def heard(self, peer: int, content: Any, now: float) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         for upstream, claim in self._claims.items():
             if upstream.name in content:
                 claim.heard(peer, content[upstream.name])
@@ -119,19 +119,19 @@ class SharedRoom:
             self._full()
 
     def whole(self, leads: bool, now: float) -> Any:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         return {upstream.name: claim.claimed for upstream, claim in self._claims.items()} or None
 
     def heard_whole(self, peer: int, content: Any, now: float) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         self.heard(peer, content, now)
 
     def gone(self, peer: int) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         for claim in self._claims.values():
             claim.gone(peer)
         if self._pool.waiting:
             self._full()
 
     def lead(self, leads: bool) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`. Nothing is done by one for all."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`. Nothing is done by one for all."""

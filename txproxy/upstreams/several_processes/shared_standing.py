@@ -52,8 +52,9 @@ class Whole:
 
 
 class SharedStanding:
-    """See :class:`txproxy.interfaces.sharing.Shared`; of the pool of an ``overlay``. One process checks upstreams for
-    all, and each ejects whom its own traffic has found to fail: the others do the same, unless too few would be left.
+    """See :class:`txproxy.interfaces.processes.sharing.Shared`; of the pool of an ``overlay``. One process checks
+    upstreams for all, and each ejects whom its own traffic has found to fail: the others do the same, unless too few
+    would be left.
     """
 
     def __init__(self, overlay: Overlay) -> None:
@@ -64,12 +65,12 @@ class SharedStanding:
         self._hears = False
 
     def join(self, wake: Callable[[], None]) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         self._wake = wake
         self._overlay.pool.on_change = self._changed
 
     def part(self) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         self._wake = self._overlay.pool.on_change = None
         self._new.clear()
 
@@ -86,12 +87,12 @@ class SharedStanding:
         return {name: here[name] for name in names if name in here}
 
     def news(self) -> tuple[Any, bool]:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         new, self._new = self._new, {}
         return {name: Standing.of(upstream) for name, upstream in self._named(new).items()} or None, False
 
     def heard(self, peer: int, content: Any, now: float) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         self._hears = True
         try:
             for name, upstream in self._named(content).items():
@@ -123,7 +124,7 @@ class SharedStanding:
     # -- who has just come
 
     def whole(self, leads: bool, now: float) -> Any:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         if not leads:
             return None
         overlay, sound = self._overlay, Standing(None, None)
@@ -139,7 +140,7 @@ class SharedStanding:
         return Whole(standings, overlay.removed, tuple(overlay.added.values()), changed)
 
     def heard_whole(self, peer: int, content: Any, now: float) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         overlay = self._overlay
         for text in content.added:
             # It may be there by now.
@@ -159,10 +160,10 @@ class SharedStanding:
         self.heard(peer, content.standings, now)
 
     def gone(self, peer: int) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`. What it has found out is still so."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`. What it has found out is still so."""
 
     def lead(self, leads: bool) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         self._overlay.pool.lead(leads)
 
 

@@ -65,3 +65,6 @@ def test_nonces_of_one_worker_are_known_to_the_next_where_there_is_digest():
     ]
     secrets = [policy.auth.digest_secret for policy in policies]
     assert len(secrets[0]) == 32 and secrets[1:] == [b"mine", b""]
+    # By the other one they know what was right, whatever shows it.
+    logins = {policy.auth.login_secret for policy in policies}
+    assert len(logins) == 1 and len(logins.pop()) == 32

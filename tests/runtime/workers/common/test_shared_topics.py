@@ -7,6 +7,7 @@ from tests.runtime.listening import ListeningReactor
 from txproxy.config import parse
 from txproxy.net.dns.resolver import Resolver
 from txproxy.runtime.builder import Around, Observers, assemble
+from txproxy.runtime.workers.common.shared_keys import with_shared_keys
 from txproxy.runtime.workers.common.shared_topics import shared_of
 
 FILE = """
@@ -49,6 +50,28 @@ def test_so_are_bandwidths_but_for_those_of_other_listeners():
     [topic] = topics('bandwidths = [{ down = "1M" }]')
     assert topic.startswith("bandwidth ") and topic.endswith(" web")
     assert list(topics('bandwidths = [{ down = "1M" }]')) == [topic] != list(topics('bandwidths = [{ down = "2M" }]'))
+
+
+def test_so_are_logins_at_each_forward_listener(tmp_path):
+    (tmp_path / "users").write_text("bob:$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/")
+    text = f"""
+        workers = 4
+        [[listeners]]
+        mode = "forward"
+        name = "office"
+        listen = "3128"
+        auth = {{ password_file = "{tmp_path}/users" }}
+    """
+    reactor = ListeningReactor()
+    config = with_shared_keys(parse(text, "edge.toml"), b"secret")
+    around = Around(reactor, Resolver(reactor), shared=True)
+    assembly = assemble(config, Observers(), around)
+    found = shared_of(assembly)
+    assert list(found) == ["logins office", "logins under way office"]
+    # What a reload does not change goes on as it was.
+    again = assemble(attrs.evolve(config, workers=5), Observers(), around, assembly)
+    assert shared_of(again) == found
+    again.stop_new(None)
 
 
 def test_pools_are_shared_by_their_names():

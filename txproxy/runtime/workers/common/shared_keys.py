@@ -46,8 +46,10 @@ def _listener(listener: AnyListener, number: int, key: Callable[[str], bytes]) -
         return listener
     policy = listener.policy
     auth = policy.auth
-    if isinstance(auth, AuthPolicy) and auth.digest_file is not None and not auth.digest_secret:
-        policy = attrs.evolve(policy, auth=attrs.evolve(auth, digest_secret=key(f"digest {auth.realm}")))
+    if isinstance(auth, AuthPolicy):
+        logins = auth.login_secret or key(f"logins {auth.realm}")
+        nonces = auth.digest_secret or (key(f"digest {auth.realm}") if auth.digest_file is not None else b"")
+        policy = attrs.evolve(policy, auth=attrs.evolve(auth, login_secret=logins, digest_secret=nonces))
     if policy.via_mark is None:
         policy = attrs.evolve(policy, via_mark=mark)
     return attrs.evolve(listener, policy=policy)

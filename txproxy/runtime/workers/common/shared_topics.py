@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from txproxy.interfaces.sharing import Shared
+from txproxy.forward.proxy_factory import ForwardProxyFactory
+from txproxy.interfaces.processes.sharing import Shared
 from txproxy.limits.requests.shared_gcra import SharedGcra
 from txproxy.runtime.builder import Assembly
 
@@ -20,6 +21,13 @@ def shared_of(assembly: Assembly) -> dict[str, Shared]:
     for served in assembly.served:
         for levels in served.factory.admission.shared_levels:
             found[f"clients {served.config.name}"] = levels
+    for served in assembly.served:
+        if isinstance(served.factory, ForwardProxyFactory):
+            logins = served.factory.forward.parts.logins
+            # Where a reload has made two that are alike, they have one together.
+            if logins is not None and logins not in found.values():
+                found[f"logins {served.config.name}"] = logins
+                found[f"logins under way {served.config.name}"] = logins.under_way
     for allotments in assembly.allotments.values():
         # Forward listeners have one together.
         found |= allotments.shared

@@ -11,8 +11,8 @@ MOST_TOLD: Final = 2048
 
 
 class SharedLevels:
-    """See :class:`txproxy.interfaces.sharing.Shared`. Each process counts its own, and learns the others' a moment
-    later: what they let in meanwhile may be too many, and stays so until it ends.
+    """See :class:`txproxy.interfaces.processes.sharing.Shared`. Each process counts its own, and learns the others' a
+    moment later: what they let in meanwhile may be too many, and stays so until it ends.
     """
 
     __slots__ = ("_own", "_others", "_of_peers", "_new", "_wake", "_begins")
@@ -31,6 +31,10 @@ class SharedLevels:
     def __len__(self) -> int:
         """How many keys there are in this process."""
         return len(self._own)
+
+    def here(self, key: Hashable) -> int:
+        """How many of ``key`` there are in this process."""
+        return self._own.get(key, 0)
 
     def of(self, key: Hashable) -> int:
         """How many of ``key`` there are in all."""
@@ -51,21 +55,21 @@ class SharedLevels:
     # -- with others
 
     def join(self, wake: Callable[[], None]) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         self._wake = wake
         self._begins = True
         self._new = dict.fromkeys(self._own)
         wake()
 
     def part(self) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         self._wake = None
         self._new.clear()
         self._others.clear()
         self._of_peers.clear()
 
     def news(self) -> tuple[Any, bool]:
-        """See :class:`txproxy.interfaces.sharing.Shared`: whether that is all that there is, and the levels."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`: whether that is all of it, and the levels."""
         begins, self._begins = self._begins, False
         told = {key: self._own.get(key, 0) for key in islice(self._new, MOST_TOLD)}
         for key in told:
@@ -73,7 +77,7 @@ class SharedLevels:
         return (begins, told) if told or begins else None, bool(self._new)
 
     def heard(self, peer: int, content: Any, now: float) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         begins, levels = content
         there = self._of_peers.setdefault(peer, {})
         if begins:
@@ -91,17 +95,17 @@ class SharedLevels:
                 self._others.pop(key, None)
 
     def whole(self, leads: bool, now: float) -> Any:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         return (True, dict(self._own)) if self._own else None
 
     def heard_whole(self, peer: int, content: Any, now: float) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         self.heard(peer, content, now)
 
     def gone(self, peer: int) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         there = self._of_peers.pop(peer, {})
         self._set(there, dict.fromkeys(there, 0).items())
 
     def lead(self, leads: bool) -> None:
-        """See :class:`txproxy.interfaces.sharing.Shared`. Nothing is done by one for all."""
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`. Nothing is done by one for all."""

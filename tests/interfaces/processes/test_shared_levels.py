@@ -1,7 +1,7 @@
 """How many there are of several processes together."""
 
 from tests.cluster.played import Cluster
-from txproxy.limits.shared_levels import MOST_TOLD, SharedLevels
+from txproxy.interfaces.processes.shared_levels import MOST_TOLD, SharedLevels
 
 LEVELS = "levels"
 

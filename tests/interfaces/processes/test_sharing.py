@@ -1,6 +1,6 @@
 """What is new of keys, for others to hear."""
 
-from txproxy.interfaces.sharing import MOST_TOLD, News
+from txproxy.interfaces.processes.sharing import MOST_TOLD, News
 
 
 def test_the_latest_of_each_key_is_told_and_who_tells_is_woken_once():

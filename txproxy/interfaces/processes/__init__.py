@@ -1,0 +1,1 @@
+"""What several processes have in common, and what they count together."""
