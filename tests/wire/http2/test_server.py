@@ -17,6 +17,7 @@ from txproxy.wire.http2.faults import (
     CANCEL,
     ENHANCE_YOUR_CALM,
     FLOW_CONTROL_ERROR,
+    FRAME_SIZE_ERROR,
     NO_ERROR,
     PROTOCOL_ERROR,
     REFUSED_STREAM,
@@ -212,7 +213,19 @@ def test_priorities_are_those_of_rfc_9218() -> None:
     assert session.receive(frame(frames.PRIORITY_UPDATE, 0, 0, b"\0\0\0\1u=6")) == []
     assert (stream.urgency, stream.incremental) == (6, False)
     assert session.receive(frame(frames.PRIORITY_UPDATE, 0, 0, b"\0\0\0\x63u=6")) == []
-    assert failed(session, frame(frames.PRIORITY_UPDATE, 0, 0, b"\0\0\0")) == PROTOCOL_ERROR
+    # What is said of one that is to come holds before its own field.
+    (later, _) = only(session, head(0x63, *GET, (b"priority", b"u=1"), ended=False))
+    assert later.urgency == 6
+    assert failed(session, frame(frames.PRIORITY_UPDATE, 0, 0, b"\0\0\0")) == FRAME_SIZE_ERROR
+    assert failed(begun(), frame(frames.PRIORITY_UPDATE, 0, 0, b"\0\0\0\2u=1")) == PROTOCOL_ERROR
+
+
+def test_priorities_of_streams_that_never_come_are_few() -> None:
+    session = begun()
+    for number in range(1, 201, 2):
+        session.receive(frame(frames.PRIORITY_UPDATE, 0, 0, number.to_bytes(4, "big") + b"u=0"))
+    assert only(session, head(1, *GET))[0].urgency == 3
+    assert only(session, head(199, *GET))[0].urgency == 0
 
 
 def test_extended_connect_is_taken_where_it_is_spoken() -> None:

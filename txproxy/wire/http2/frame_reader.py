@@ -14,7 +14,7 @@ Frame: TypeAlias = "tuple[int, int, int, bytes]"
 
 # A field block in so many frames is one that is to keep us busy (CVE-2024-27316 and its likes).
 _MOST_CONTINUATIONS: Final = 32
-_PRIORITY_SIZE: Final = 5
+PRIORITY_SIZE: Final = 5
 _MORE: Final = frames.PADDED | frames.WITH_PRIORITY
 
 
@@ -126,12 +126,12 @@ def _without_priority(number: int, flags: int, payload: bytes) -> bytes:
     if not flags & frames.WITH_PRIORITY:
         return block
     check_priority(number, block)
-    return block[_PRIORITY_SIZE:]
+    return block[PRIORITY_SIZE:]
 
 
 def check_priority(number: int, payload: bytes) -> None:
     """A ``ConnectionFault`` if that is no priority of a stream; it says nothing any more (RFC 9113 section 5.3.2)."""
-    if len(payload) < _PRIORITY_SIZE:
+    if len(payload) < PRIORITY_SIZE:
         raise ConnectionFault("a frame of a wrong size", FRAME_SIZE_ERROR)
     if int.from_bytes(payload[:4], "big") & frames.LAST_STREAM == number:
         raise ConnectionFault("a stream that depends on itself")

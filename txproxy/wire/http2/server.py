@@ -9,7 +9,7 @@ from typing import Final
 from txproxy.errors import ExchangeError, RequestError
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2 import frames
-from txproxy.wire.http2.faults import REFUSED_STREAM, STREAM_CLOSED, ConnectionFault, StreamFault
+from txproxy.wire.http2.faults import FRAME_SIZE_ERROR, REFUSED_STREAM, STREAM_CLOSED, ConnectionFault, StreamFault
 from txproxy.wire.http2.field_blocks.block_writer import fields_block, response_block
 from txproxy.wire.http2.field_blocks.request_heads import RequestReader
 from txproxy.wire.http2.flood_allowance import FRAME, RESET
@@ -24,6 +24,9 @@ from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 _PEER_ENDED: Final = StreamState.PEER_ENDED
 # What the PING has in it that follows the first GOAWAY of a drain.
 _DRAINING: Final = b"draining"
+# Of so many streams that are to come it is remembered how urgent they are; who says so before a request says so just
+# before.
+_MOST_PRIORITIES: Final = 32
 
 
 class ServerSession(Session):
@@ -56,6 +59,8 @@ class ServerSession(Session):
         if connect_protocol:
             said.append((frames.ENABLE_CONNECT_PROTOCOL, 1))
         self._connect_protocol = connect_protocol
+        # what was said of streams that are to come
+        self._priorities: dict[int, tuple[int, bool]] = {}
         self._make_stream = make_stream
         self.sending.out.append(frames.settings(said))
         self.receiving.open()
@@ -152,10 +157,28 @@ class ServerSession(Session):
             index = head.headers.index
             if b"priority" in index:
                 stream.urgency, stream.incremental = read_priority(index[b"priority"])
+            if self._priorities and number in self._priorities:
+                stream.urgency, stream.incremental = self._priorities.pop(number)
         stream.headed = True
         self._events.append((stream, head))
         if ended:
             stream.state = _PEER_ENDED
+
+    def _priority_update(self, number: int, flags: int, payload: bytes) -> None:
+        # RFC 9218 7.1
+        if len(payload) < 4:
+            raise ConnectionFault("a PRIORITY_UPDATE frame of a wrong size", FRAME_SIZE_ERROR)
+        about = int.from_bytes(payload[:4], "big") & frames.LAST_STREAM
+        if number or about % 2 == 0:
+            raise ConnectionFault("a PRIORITY_UPDATE frame of no stream")
+        self.allowance.spend(FRAME)
+        stream = self.streams.get(about)
+        if stream is not None:
+            stream.urgency, stream.incremental = read_priority(payload[4:])
+        elif about > self.last_seen:
+            self._priorities[about] = read_priority(payload[4:])
+            if len(self._priorities) > _MOST_PRIORITIES:
+                del self._priorities[next(iter(self._priorities))]
 
     def _late_head(self, number: int, block: bytes, ended: bool) -> None:
         """One on a stream that there is, has been, or cannot be."""

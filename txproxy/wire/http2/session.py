@@ -29,9 +29,8 @@ from txproxy.wire.http2.faults import (
     StreamFault,
 )
 from txproxy.wire.http2.flood_allowance import ANSWERED, FRAME, MOST, RESET, FloodAllowance
-from txproxy.wire.http2.frame_reader import FrameReader, check_priority
+from txproxy.wire.http2.frame_reader import PRIORITY_SIZE, FrameReader, check_priority
 from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings
-from txproxy.wire.http2.priorities import read_priority
 from txproxy.wire.http2.receiving import Receiving, count_body
 from txproxy.wire.http2.sending import Sending
 from txproxy.wire.http2.stream import Stream, StreamState
@@ -146,12 +145,12 @@ class Session:
     def _data(self, number: int, flags: int, payload: bytes) -> None:
         size = len(payload)
         self.receiving.came(size)
+        data = frames.without_padding(payload, flags) if flags & frames.PADDED else payload
         stream = self.streams.get(number)
         if stream is None or not stream.may_receive:
             self._check_gone(number)
             self.receiving.gone(size)
             return
-        data = frames.without_padding(payload, flags) if flags & frames.PADDED else payload
         taken = len(data)
         ended = flags & frames.END_STREAM
         try:
@@ -208,6 +207,8 @@ class Session:
     def _priority(self, number: int, flags: int, payload: bytes) -> None:
         if not number:
             raise ConnectionFault("a PRIORITY frame of no stream")
+        if len(payload) != PRIORITY_SIZE:
+            raise ConnectionFault("a PRIORITY frame of a wrong size", FRAME_SIZE_ERROR)
         check_priority(number, payload)
         self.allowance.spend(FRAME)
 
@@ -217,6 +218,8 @@ class Session:
             raise ConnectionFault("a RST_STREAM frame of no stream")
         stream = self.streams.get(number)
         if stream is None:
+            # Nothing may come after it, though we had reset the stream as well (RFC 9113 section 5.1).
+            self._reset.pop(number, None)
             self.allowance.spend(FRAME)
             return
         self.allowance.spend(RESET)
@@ -302,12 +305,8 @@ class Session:
         raise ConnectionFault("a CONTINUATION frame after no field block")
 
     def _priority_update(self, number: int, flags: int, payload: bytes) -> None:
-        if number or len(payload) < 4:
-            raise ConnectionFault("a malformed PRIORITY_UPDATE frame")
-        self.allowance.spend(FRAME)
-        stream = self.streams.get(int.from_bytes(payload[:4], "big") & 0x7FFFFFFF)
-        if stream is not None:
-            stream.urgency, stream.incremental = read_priority(payload[4:])
+        # RFC 9218 7.1: servers send none.
+        raise ConnectionFault("a PRIORITY_UPDATE frame of a server")
 
     def _unknown(self, number: int, flags: int, payload: bytes) -> None:
         # RFC 9113 5.5

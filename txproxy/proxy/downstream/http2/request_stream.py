@@ -13,6 +13,7 @@ from txproxy.proxy.downstream.http2.asked_request import asked_request
 from txproxy.proxy.downstream.http2.stalled_response import StalledResponse
 from txproxy.proxy.downstream.http2.stream_body import StreamBody
 from txproxy.proxy.downstream.http2.stream_tunnel import StreamTunnel
+from txproxy.proxy.downstream.http2.unwanted_rest import MOST_REST, UnwantedRest
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.upstream.connection_binding import authenticates_connection
 from txproxy.wire.extended_connect import established, is_accepted
@@ -47,6 +48,8 @@ class RequestStream(Stream):
     tunnel: StreamTunnel | None = None
     # what waits for the client to take it, if anything does
     stalled: StalledResponse | None = None
+    # of the request, where the response is complete before it
+    rest: UnwantedRest | None = None
 
     # -- what the connection tells
 
@@ -99,6 +102,8 @@ class RequestStream(Stream):
             exchange = self.exchange
             if exchange is not None:
                 exchange.request_failed(what)
+        elif self.rest is not None:
+            self.rest.came(what)
         elif self.body is not None:
             self.body.came(what)
         elif self.tunnel is not None:
@@ -128,7 +133,11 @@ class RequestStream(Stream):
         self._forget()
 
     def leave(self) -> None:
-        """All is over: it counts no more."""
+        """All is over: it counts no more, when the rest of the request, if there is one, is not waited for either."""
+        if self.state is _WE_ENDED and self.rest is None and self.tunnel is None and self.expected <= MOST_REST:
+            self._forget()
+            self.rest = UnwantedRest(self)
+            return
         if self.state is _WE_ENDED:
             # The client is told that the rest of its request is not wanted. Where that comes in one record with the
             # response, curl before 8 takes it for an error, and has no response; nginx writes it apart as well.
@@ -137,6 +146,8 @@ class RequestStream(Stream):
         self.client.left(self)
 
     def _forget(self) -> None:
+        if self.rest is not None:
+            self.rest.forget()
         if self.body is not None:
             self.body.forget()
         if self.tunnel is not None:
