@@ -8,6 +8,7 @@ from typing import Any
 
 from txproxy.config.model import AnyListener, Config, ForwardListener, ReverseListener, RouteConfig, TcpListener
 from txproxy.interfaces.context import NORMAL, PRIORITIES
+from txproxy.interfaces.processes.shared_levels import SharedLevels
 from txproxy.limits.requests.adaptive_concurrency import AdaptiveConcurrency, AdaptiveLimiter, Prioritized
 from txproxy.limits.requests.concurrency import ConcurrencyLimiter
 from txproxy.limits.requests.limit_keys import LimitPlace
@@ -21,7 +22,7 @@ from txproxy.reverse.client_identity import Trust
 
 
 class LiveLimits:
-    """Those of a ``config``; what is in it as it was ``before`` is what was there. ``clock`` is the reactor. Rates are
+    """Those of a ``config``; what is in it as it was ``before`` is what was there. ``clock`` is the reactor. They are
     those of several processes together where they are ``shared``.
     """
 
@@ -29,7 +30,8 @@ class LiveLimits:
         self._clock = clock
         known: Mapping[RequestLimit, AnyLimiter] = before._limiters if before is not None else {}
         self._limiters: dict[RequestLimit, AnyLimiter] = {
-            limit: known[limit] if limit in known else _made(limit, shared) for limit in _of_config(config)
+            limit: known[limit] if limit in known else _made(limit, clock if shared else None)
+            for limit in _of_config(config)
         }
         pools = before._pools if before is not None else {}
         self._pools: dict[str, AdaptiveLimiter] = {}
@@ -50,13 +52,23 @@ class LiveLimits:
         return tuple(self._limiters.values())
 
     @property
-    def shared(self) -> Mapping[str, SharedGcra]:
+    def shared_rates(self) -> Mapping[str, SharedGcra]:
         """Rates that are those of several processes, each by a topic of its own, which is the same in all of them."""
         return {
-            f"rate {blake2b(repr(limit).encode(), digest_size=16).hexdigest()}": limiter.rate
+            f"rate {_digest(limit)}": limiter.rate
             for limit, limiter in self._limiters.items()
             if isinstance(limiter, Limiter) and isinstance(limiter.rate, SharedGcra)
         }
+
+    @property
+    def shared_levels(self) -> Mapping[str, SharedLevels]:
+        """How many are at work of several processes together, and are to be, in the same way."""
+        found: dict[str, SharedLevels] = {}
+        for limit, limiter in self._limiters.items():
+            if isinstance(limiter, ConcurrencyLimiter) and limiter.shared is not None:
+                found[f"at work {_digest(limit)}"] = limiter.shared.levels
+                found[f"unmet {_digest(limit)}"] = limiter.shared.unmet
+        return found
 
     def basis(self, listener: AnyListener, routes: Iterable[RouteConfig] = ()) -> tuple[object, ...]:
         """All that a listener has, with its ``routes``."""
@@ -105,8 +117,12 @@ class LiveLimits:
         return tuple(self._limiters[limit] for limit in limits)
 
 
-def _made(limit: RequestLimit, shared: bool) -> AnyLimiter:
-    return Limiter(limit, shared=shared) if limit.rate is not None else ConcurrencyLimiter(limit)
+def _made(limit: RequestLimit, shared: Any) -> AnyLimiter:
+    return Limiter(limit, shared=shared is not None) if limit.rate is not None else ConcurrencyLimiter(limit, shared)
+
+
+def _digest(limit: RequestLimit) -> str:
+    return blake2b(repr(limit).encode(), digest_size=16).hexdigest()
 
 
 def _place(listener: AnyListener) -> LimitPlace:

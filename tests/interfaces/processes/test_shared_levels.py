@@ -1,7 +1,8 @@
 """How many there are of several processes together."""
 
 from tests.cluster.played import Cluster
-from txproxy.interfaces.processes.shared_levels import MOST_TOLD, SharedLevels
+from txproxy.interfaces.processes.shared_levels import SharedLevels
+from txproxy.interfaces.processes.sharing import MOST_TOLD
 
 LEVELS = "levels"
 
@@ -68,3 +69,22 @@ def test_a_message_is_bounded_and_what_is_more_follows():
         first.change(number, 1)
     cluster.go_on(0.2)
     assert all(second.of(number) == 1 for number in range(MOST_TOLD + 5))
+
+
+def test_who_waits_for_fewer_is_told_when_others_have_fewer():
+    cluster, (first, second, third) = together()
+    told = []
+    first.on_less = told.append
+    second.change("a", 2)
+    third.change("b", 1)
+    cluster.go_on(0.06)
+    assert not told and (first.elsewhere("a"), first.here("a")) == (2, 0)
+    second.change("a", -1)
+    second.change("c", 1)
+    cluster.go_on(0.06)
+    assert told == ["a"]
+    cluster.die(1)
+    cluster.go_on(0.01)
+    assert told == ["a", "a", "c"]
+    cluster.members[0].alone()
+    assert told[3:] == ["b"] and not first.elsewhere("b")

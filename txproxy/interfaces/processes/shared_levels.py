@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from itertools import islice
-from typing import Any, Final
+from typing import Any
 
-# So many keys are told of at once. Where there are more, the rest has its turn a moment later.
-MOST_TOLD: Final = 2048
+from txproxy.interfaces.processes.sharing import MOST_TOLD
 
 
 class SharedLevels:
     """See :class:`txproxy.interfaces.processes.sharing.Shared`. Each process counts its own, and learns the others' a
-    moment later: what they let in meanwhile may be too many, and stays so until it ends.
+    moment later: what they let in meanwhile may be too many, and stays so until it ends. ``on_less`` is told of each
+    key of which others have fewer now.
     """
 
-    __slots__ = ("_own", "_others", "_of_peers", "_new", "_wake", "_begins")
+    __slots__ = ("_own", "_others", "_of_peers", "_new", "_wake", "_begins", "on_less")
 
     def __init__(self) -> None:
         self._own: dict[Hashable, int] = {}
@@ -27,6 +27,7 @@ class SharedLevels:
         self._wake: Callable[[], None] | None = None
         # whether what was told before, of what this takes the place of, is void
         self._begins = False
+        self.on_less: Callable[[Hashable], None] | None = None
 
     def __len__(self) -> int:
         """How many keys there are in this process."""
@@ -35,6 +36,10 @@ class SharedLevels:
     def here(self, key: Hashable) -> int:
         """How many of ``key`` there are in this process."""
         return self._own.get(key, 0)
+
+    def elsewhere(self, key: Hashable) -> int:
+        """How many of ``key`` there are in all other processes."""
+        return self._others.get(key, 0)
 
     def of(self, key: Hashable) -> int:
         """How many of ``key`` there are in all."""
@@ -65,8 +70,9 @@ class SharedLevels:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         self._wake = None
         self._new.clear()
-        self._others.clear()
         self._of_peers.clear()
+        others, self._others = self._others, {}
+        self._tell_less(others)
 
     def news(self) -> tuple[Any, bool]:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`: whether that is all of it, and the levels."""
@@ -81,18 +87,28 @@ class SharedLevels:
         begins, levels = content
         there = self._of_peers.setdefault(peer, {})
         if begins:
-            self._set(there, dict.fromkeys(there, 0).items())
-        self._set(there, levels.items())
+            levels = {**dict.fromkeys(there, 0), **levels}
+        self._set(there, levels)
 
-    def _set(self, there: dict[Hashable, int], levels: Iterable[tuple[Hashable, int]]) -> None:
-        for key, level in levels:
-            total = self._others.get(key, 0) - there.pop(key, 0) + level
+    def _set(self, there: dict[Hashable, int], levels: Mapping[Hashable, int]) -> None:
+        less = []
+        for key, level in levels.items():
+            before = there.pop(key, 0)
+            total = self._others.get(key, 0) - before + level
+            if level < before:
+                less.append(key)
             if level:
                 there[key] = level
             if total:
                 self._others[key] = total
             else:
                 self._others.pop(key, None)
+        self._tell_less(less)
+
+    def _tell_less(self, keys: Iterable[Hashable]) -> None:
+        if self.on_less is not None:
+            for key in keys:
+                self.on_less(key)
 
     def whole(self, leads: bool, now: float) -> Any:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
@@ -105,7 +121,7 @@ class SharedLevels:
     def gone(self, peer: int) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         there = self._of_peers.pop(peer, {})
-        self._set(there, dict.fromkeys(there, 0).items())
+        self._set(there, dict.fromkeys(there, 0))
 
     def lead(self, leads: bool) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`. Nothing is done by one for all."""

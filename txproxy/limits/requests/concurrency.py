@@ -16,6 +16,7 @@ from txproxy.interfaces.plan import Decision
 from txproxy.limits.requests.limit_keys import KeyOf
 from txproxy.limits.requests.limiter import LimitCounts, refusal
 from txproxy.limits.requests.request_limit import RequestLimit
+from txproxy.limits.requests.shared_slots import SharedSlots
 from txproxy.limits.requests.slots import Slots
 from txproxy.wire.message import RequestHead
 
@@ -41,13 +42,17 @@ class _Waiting:
 
 class Places:
     """Places of keys: ``most`` of each, and ``queue`` more may wait for one, ``timeout`` seconds each. ``delayed`` and
-    ``refused`` count those who had to wait and got one, and those who got none.
+    ``refused`` count those who had to wait and got one, and those who got none. They are those of several processes
+    together where a ``clock`` is given for that.
     """
 
-    __slots__ = ("slots", "delayed", "refused", "_timeout", "_ready", "_serving")
+    __slots__ = ("slots", "shared", "delayed", "refused", "_timeout", "_ready", "_serving")
 
-    def __init__(self, most: int, queue: int, timeout: float) -> None:
-        self.slots: Slots[_Waiting] = Slots(most, queue)
+    def __init__(self, most: int, queue: int, timeout: float, clock: Any = None) -> None:
+        self.shared: SharedSlots[_Waiting] | None = SharedSlots(most, queue, clock) if clock is not None else None
+        self.slots: Slots[_Waiting] = self.shared if self.shared is not None else Slots(most, queue)
+        if self.shared is not None:
+            self.shared.on_room = self._serve
         self.delayed = self.refused = 0
         self._timeout = timeout
         self._ready: deque[_Waiting] = deque()
@@ -69,8 +74,16 @@ class Places:
     def leave(self, key: Hashable) -> None:
         """One of ``key`` has ended."""
         following = self.slots.leave(key)
-        if following is None:
-            return
+        if following is not None:
+            self._let_in(following)
+
+    def _serve(self, key: Hashable) -> None:
+        """There may be room, as others have less."""
+        assert self.shared is not None
+        while (following := self.shared.next(key)) is not None:
+            self._let_in(following)
+
+    def _let_in(self, following: _Waiting) -> None:
         following.decided()
         following.ready = True
         self._ready.append(following)
@@ -105,17 +118,24 @@ class Places:
 
 
 class ConcurrencyLimiter:
-    """The live part of a :class:`RequestLimit` that has ``concurrent``."""
+    """The live part of a :class:`RequestLimit` that has ``concurrent``; of several processes together where it is
+    ``shared`` by a clock.
+    """
 
     __slots__ = ("config", "allowed", "_places", "_passed", "leave")
 
-    def __init__(self, config: RequestLimit) -> None:
+    def __init__(self, config: RequestLimit, shared: Any = None) -> None:
         assert config.concurrent is not None
         self.config = config
         self.allowed = 0
         self._passed = 0
-        self._places = Places(config.concurrent, config.queue, config.queue_timeout)
+        self._places = Places(config.concurrent, config.queue, config.queue_timeout, shared)
         self.leave = self._places.leave
+
+    @property
+    def shared(self) -> SharedSlots[Any] | None:
+        """What all processes have together, where they do."""
+        return self._places.shared
 
     def enter(self, key: Hashable, context: RequestContext) -> bool:
         """Whether one of ``key`` may begin, which is then at work."""

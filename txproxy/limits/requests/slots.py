@@ -64,9 +64,7 @@ class Slots(Generic[W]):
         """One has ended; gives who is at work in its place."""
         waiting = self._waiting.get(key)
         if waiting:
-            following = waiting.pop() if 2 * len(waiting) > self._queue else waiting.popleft()
-            self._one_less(key)
-            return following
+            return self._following(key, waiting)
         self.running -= 1
         left = self._running[key] - 1
         if left:
@@ -74,6 +72,12 @@ class Slots(Generic[W]):
         else:
             del self._running[key]
         return None
+
+    def _following(self, key: Hashable, waiting: deque[W]) -> W:
+        """Who waits no longer."""
+        following = waiting.pop() if 2 * len(waiting) > self._queue else waiting.popleft()
+        self._one_less(key)
+        return following
 
     def _one_less(self, key: Hashable) -> None:
         self.waiting -= 1

@@ -46,6 +46,11 @@ def test_so_are_the_connections_of_each_client():
     assert list(topics("limits = { max_connections_per_client = 3 }")) == ["clients web"]
 
 
+def test_so_is_how_many_requests_are_at_work():
+    found = topics('request_limits = [{ name = "few", concurrent = 3 }]')
+    assert [topic.rpartition(" ")[0] for topic in found] == ["at work", "unmet"]
+
+
 def test_so_are_bandwidths_but_for_those_of_other_listeners():
     [topic] = topics('bandwidths = [{ down = "1M" }]')
     assert topic.startswith("bandwidth ") and topic.endswith(" web")
@@ -85,7 +90,9 @@ def test_two_workers_have_the_same_topics_and_another_limit_has_another():
     assert list(topics(RATE)) != list(topics(RATE.replace("10/s", "11/s")))
 
 
-@pytest.mark.parametrize("more", [RATE, 'bandwidths = [{ down = "1M" }]'])
+@pytest.mark.parametrize(
+    "more", [RATE, 'bandwidths = [{ down = "1M" }]', 'request_limits = [{ name = "few", concurrent = 3 }]']
+)
 def test_one_process_counts_without_others(more):
     reactor = ListeningReactor()
     config = attrs.evolve(parse(FILE.format(more=more), "edge.toml"), workers=1)

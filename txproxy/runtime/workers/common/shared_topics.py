@@ -11,13 +11,13 @@ from txproxy.runtime.builder import Assembly
 def shared_of(assembly: Assembly) -> dict[str, Shared]:
     """All of what runs in a worker of these. What is the same in two configurations has the same topic in both."""
     processes = assembly.config.workers
-    rates: dict[str, SharedGcra] = dict(assembly.limits.shared)
+    rates: dict[str, SharedGcra] = dict(assembly.limits.shared_rates)
     for served in assembly.served:
         for rate in served.factory.admission.shared_rates:
             rates[f"connections {served.config.name}"] = rate
     for rate in rates.values():
         rate.of_processes(processes)
-    found: dict[str, Shared] = {**rates}
+    found: dict[str, Shared] = {**rates, **assembly.limits.shared_levels}
     for served in assembly.served:
         for levels in served.factory.admission.shared_levels:
             found[f"clients {served.config.name}"] = levels
