@@ -104,7 +104,7 @@ def mutated(draw: st.DrawFn) -> tuple[Case, bytes]:
 
 
 @pytest.mark.no_cover
-@settings(max_examples=3000)
+@settings(max_examples=1500)
 @given(mutated(), st.lists(st.integers(0, 400), max_size=6))
 def test_mutated_cases_are_read_or_refused_and_never_spin(change: tuple[Case, bytes], positions: list[int]) -> None:
     case, data = change
