@@ -1,10 +1,12 @@
 """Whom the command asks."""
 
+import socket
+import threading
 from argparse import ArgumentParser
 
 import pytest
 
-from txproxy.cli.admin_client import add_arguments, client_of
+from txproxy.cli.admin_client import AdminClient, AdminFault, add_arguments, client_of
 from txproxy.errors import ConfigError
 
 
@@ -55,3 +57,43 @@ def test_what_cannot_be_asked_is_told(client, words, said):
     with pytest.raises(ConfigError) as fault:
         client(*words)
     assert str(fault.value).startswith(said)
+
+
+def served(answer, status="200 OK", kind="text/event-stream"):
+    """What a client makes of these bytes, from a server that closes after them."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answered():
+            client, _ = server.accept()
+            with client:
+                while b"\r\n\r\n" not in client.recv(65536):
+                    pass
+                client.sendall(f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n\r\n".encode() + answer)
+
+        thread = threading.Thread(target=answered)
+        thread.start()
+        found = []
+        try:
+            with pytest.raises(AdminFault) as fault:
+                found.extend(AdminClient("here", server.getsockname()).events("/api/events"))
+        finally:
+            thread.join()
+    return found, str(fault.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "told", "said"),
+    [
+        (
+            b': txproxy\n\nevent: reload\ndata: {"revision": 2}\n\n:\n\nevent: stage\ndata: {"stage": "x"}\n\n',
+            "200 OK", [("reload", {"revision": 2}), ("stage", {"stage": "x"})], "here: it has ended",
+        ),
+        (b'{"error": "no token"}', "401 Unauthorized", [], "here: no token"),
+        (b"<html>", "404 Not Found", [], "here: what answers there is no admin endpoint"),
+        (b"data: <html>\n", "200 OK", [], "here: what answers there is no admin endpoint"),
+    ],
+)  # fmt: skip
+def test_events_are_read_as_they_come(answer, status, told, said):
+    # What was told before it ended counts.
+    found, fault = served(answer, status)
+    assert fault == said and found == told

@@ -14,7 +14,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from txproxy.admin.access_checks import Access
-from txproxy.admin.api_call import JSON, ApiCall, ApiFault, Text, read_body, read_query, written
+from txproxy.admin.api_call import JSON, ApiCall, ApiFault, Streamed, Text, read_body, read_query, written
 from txproxy.admin.api_paths import ApiPaths, Verb
 
 _log = Logger()
@@ -33,7 +33,21 @@ class AdminResource(Resource):
     def __init__(self, paths: ApiPaths, access: Access) -> None:
         super().__init__()
         self._paths = paths
-        self.access = access
+        self._access = access
+        # those that are answered as long as they last
+        self._streams: set[Any] = set()
+
+    @property
+    def access(self) -> Access:
+        """Who may ask."""
+        return self._access
+
+    def admit(self, access: Access) -> None:
+        """Others may ask from now on. Another token ends the streams of those who have shown the one before."""
+        before, self._access = self._access, access
+        if before.token != access.token:
+            for request in list(self._streams):
+                request.channel.transport.abortConnection()
 
     def render(self, request: Any) -> Any:
         """See ``twisted.web.resource.IResource``. It writes the answer itself."""
@@ -45,9 +59,20 @@ class AdminResource(Resource):
             given = Failure()
         if isawaitable(given):
             _wait(request, given)
+        elif isinstance(given, Streamed):
+            self._stream(request, given)
         else:
             _answer(request, given)
         return NOT_DONE_YET
+
+    def _stream(self, request: Any, given: Streamed) -> None:
+        request.setHeader("Content-Type", given.type)
+        if request.method == b"HEAD":
+            request.finish()
+            return
+        self._streams.add(request)
+        request.notifyFinish().addBoth(lambda _: self._streams.discard(request))
+        given.begin(request)
 
     def _handled(self, request: Any) -> object | Awaitable[object]:
         fields = _fields(request)
@@ -134,6 +159,8 @@ def _answer(request: Any, given: object) -> None:
         status, body = fault.status, written({"error": fault.text, **fault.more})
     elif isinstance(given, Text):
         kind, body = given.type, given.text.encode("utf-8")
+        for name, value in given.fields:
+            request.setHeader(name, value)
     else:
         body = written(given)
     request.setResponseCode(status)

@@ -18,6 +18,8 @@ from txproxy.admin.caching.cache_verbs import CacheVerbs
 from txproxy.admin.configuration_verbs import ConfigurationVerbs
 from txproxy.admin.connections.connection_verbs import ConnectionVerbs
 from txproxy.admin.connections.exchange_verbs import ExchangeVerbs
+from txproxy.admin.events.event_verbs import event_verb
+from txproxy.admin.events.proxy_status import status_verb
 from txproxy.admin.limit_verbs import LimitVerbs
 from txproxy.admin.metrics.metric_families import metrics_verb
 from txproxy.admin.pool_verbs import PoolVerbs
@@ -43,8 +45,7 @@ class AdminServer:
     ) -> None:
         self.port: Any = None
         self._reactor = reactor
-        verbs = verbs_of(view, reactor)
-        self._resource = AdminResource(ApiPaths(map(relayed, verbs) if relayed is not None else verbs), access)
+        self._resource = AdminResource(ApiPaths(verbs_of(view, reactor, relayed)), access)
         self._site = AdminSite(self._resource, reactor)
 
     @property
@@ -65,7 +66,7 @@ class AdminServer:
         config = access.config
         if config.is_unix and config.unix_mode != self.config.unix_mode:
             os.chmod(config.bound.path, config.unix_mode)
-        self._resource.access = access
+        self._resource.admit(access)
 
     def check_token(self) -> None:
         """Read the token again if its file has changed. One that cannot be read changes nothing, and is said."""
@@ -73,10 +74,10 @@ class AdminServer:
         if not access.changed:
             return
         try:
-            self._resource.access = Access.of(access.config)
+            self._resource.admit(Access.of(access.config))
         except ConfigError as fault:
             # Once for each change.
-            self._resource.access = attrs.evolve(access, stamp=Stamp.now(access.config.token_file or ""))
+            self._resource.admit(attrs.evolve(access, stamp=Stamp.now(access.config.token_file or "")))
             _log.error("{fault}: the token that was there is kept", fault=str(fault))
 
     def close(self) -> Deferred[Any] | None:
@@ -86,8 +87,8 @@ class AdminServer:
         return port.stopListening() if port is not None else None
 
 
-def verbs_of(view: ProxyView, reactor: Any) -> Iterable[Verb]:
-    """All that the admin API does."""
+def verbs_of(view: ProxyView, reactor: Any, relayed: Callable[[Verb], Verb] | None = None) -> Iterable[Verb]:
+    """All that the admin API does, by others where it is ``relayed``."""
     found = [
         *health_verbs(view),
         metrics_verb(view),
@@ -99,4 +100,10 @@ def verbs_of(view: ProxyView, reactor: Any) -> Iterable[Verb]:
         *QuestionVerbs(view, reactor).verbs(),
         *CacheVerbs(view, reactor).verbs(),
     ]
+    status = status_verb(view, reactor, found)
+    found.append(status)
+    if relayed is not None:
+        found = [relayed(verb) for verb in found]
+        status = found[-1]
+    found.append(event_verb(status, reactor))
     return [*found, *self_description(found)]

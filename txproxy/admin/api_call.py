@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -28,10 +28,21 @@ class ApiFault(Exception):
 
 @attrs.frozen
 class Text:
-    """An answer that is no JSON, of a media ``type``."""
+    """An answer that is no JSON, of a media ``type``, with further ``fields`` of its head."""
 
     type: str
     text: str
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+@attrs.frozen
+class Streamed:
+    """An answer of a media ``type`` that goes on until its reader leaves: ``begin`` gets twisted.web's request, and
+    writes to that from then on.
+    """
+
+    type: str
+    begin: Callable[[Any], None]
 
 
 @attrs.frozen

@@ -11,7 +11,7 @@ import attrs
 from txproxy.admin.api_call import ApiCall
 from txproxy.admin.merging import OF_ALL, Merge
 
-# Gives what is answered: Text, or what JSON can have; or what is made that by who shows it.
+# Gives what is answered: Text, Streamed, or what JSON can have; or what is made that by who shows it.
 Handle: TypeAlias = "Callable[[ApiCall], object | Awaitable[object]]"
 
 

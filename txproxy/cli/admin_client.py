@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import socket
 from argparse import ArgumentParser, Namespace
-from http.client import HTTPConnection, HTTPException
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any, Final
 
 from txproxy.config.admin_endpoint import AdminConfig, read_token
@@ -35,15 +37,12 @@ class AdminClient:
     def ask(self, method: str, path: str, body: object = None, patience: float | None = _PATIENCE) -> Any:
         """What is answered; ``AdminFault`` if that is no success, or nobody answers within so many seconds."""
         status, data = self._answer(method, path, body, patience)
+        if status >= 400:
+            raise self._refusal(status, data)
         try:
-            answer = json.loads(data)
+            return json.loads(data)
         except ValueError:
             raise AdminFault(f"{self.listen}: {_NOBODY}") from None
-        if status >= 400:
-            said = answer.get("error") if isinstance(answer, dict) else None
-            found = answer.get("findings") if isinstance(answer, dict) else None
-            raise AdminFault("\n".join([f"{self.listen}: {said or status}", *(found or ())]))
-        return answer
 
     def text(self, path: str) -> str:
         """What is answered that is no JSON; ``AdminFault`` as well."""
@@ -52,7 +51,41 @@ class AdminClient:
             raise AdminFault(f"{self.listen}: {status}")
         return data.decode("utf-8", "replace")
 
+    def events(self, path: str) -> Iterator[tuple[str, Any]]:
+        """What a stream of server-sent events tells, each with what kind it is, for as long as that lasts.
+        ``AdminFault`` where it cannot be read, or ends.
+        """
+        with self._asked("GET", path, None, _PATIENCE) as response:
+            if response.status >= 400:
+                raise self._refusal(response.status, response.read())
+            kind = ""
+            try:
+                for line in response:
+                    name, _, value = line.decode("utf-8").rstrip("\n").partition(": ")
+                    if name == "event":
+                        kind = value
+                    elif name == "data":
+                        yield kind, json.loads(value)
+            except ValueError:
+                raise AdminFault(f"{self.listen}: {_NOBODY}") from None
+        raise AdminFault(f"{self.listen}: it has ended")
+
+    def _refusal(self, status: int, data: bytes) -> AdminFault:
+        try:
+            answer = json.loads(data)
+        except ValueError:
+            return AdminFault(f"{self.listen}: {_NOBODY}")
+        said = answer.get("error") if isinstance(answer, dict) else None
+        found = answer.get("findings") if isinstance(answer, dict) else None
+        return AdminFault("\n".join([f"{self.listen}: {said or status}", *(found or ())]))
+
     def _answer(self, method: str, path: str, body: object, patience: float | None) -> tuple[int, bytes]:
+        with self._asked(method, path, body, patience) as response:
+            return response.status, response.read()
+
+    @contextmanager
+    def _asked(self, method: str, path: str, body: object, patience: float | None) -> Iterator[HTTPResponse]:
+        """What is answered, as long as somebody reads it."""
         fields = {} if self.token is None else {"Authorization": f"Bearer {self.token.decode('ascii')}"}
         data = None
         if body is not None:
@@ -62,8 +95,7 @@ class AdminClient:
             connection.connect()
             connection.sock.settimeout(patience)
             connection.request(method, path, data, fields)
-            response = connection.getresponse()
-            return response.status, response.read()
+            yield connection.getresponse()
         except TimeoutError:
             raise AdminFault(f"{self.listen}: no answer in time") from None
         except OSError as fault:

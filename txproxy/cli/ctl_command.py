@@ -8,6 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from txproxy.cli.admin_client import DEFAULT, AdminClient, AdminFault
+from txproxy.cli.event_lines import print_events
 from txproxy.cli.printing import print_json, print_table, printable, seconds, size
 from txproxy.cli.verb_command import CommandVerb, add_nothing, run_verb
 from txproxy.config.log_lines import LOG_LEVELS
@@ -32,6 +33,7 @@ Usage: txproxy ctl pools                            pools, and how many of their
        txproxy ctl log-level [LEVEL]                how much is logged, or so much from now on
        txproxy ctl revisions [NUMBER]               which configurations have run, or what one has changed
        txproxy ctl apply NUMBER                     back to one that has run
+       txproxy ctl events                           what changes, a line each, until Ctrl-C
        txproxy ctl VERB --help                      the options of one
 
 UPSTREAM is its name in the list of upstreams, or the part of it that no other one of the pool has.
@@ -383,5 +385,6 @@ VERBS: Final = {
     "log-level": CommandVerb(_add_level, _log_level, "How much is logged."),
     "revisions": CommandVerb(_add_revision, _revisions, "Which configurations have run."),
     "apply": CommandVerb(_add_apply, _apply, "Back to a configuration that has run."),
+    "events": CommandVerb(add_nothing, print_events, "What changes, as long as it is watched."),
     "end": CommandVerb(_add_end, _end, "End a connection, or a request."),
 }

@@ -1,0 +1,1 @@
+"""How a proxy is, again and again, and what has changed: for whoever looks on."""
