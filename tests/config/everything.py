@@ -338,6 +338,10 @@ expect = [200, "300-399"]
 body = "~ok[0-9]"
 host = "hz.example"
 
+[pools.rpc]
+upstreams = ["h2c://10.0.0.3:50051"]
+health = { kind = "grpc", service = "shop.Cart" }
+
 [pools.db]
 upstreams = ["10.0.0.1:5432"]
 ejection = false

@@ -24,10 +24,16 @@ def _echo(requests, context):
         yield b"got " + request
 
 
+def _health(request, context):
+    """Of grpc.health.v1: the service that is called "ill" is not serving, another is; the whole server is as well."""
+    return b"\x08\x02" if request == b"\x0a\x03ill" else b"\x08\x01"
+
+
 class Service(grpc.GenericRpcHandler):
     def service(self, handler_call_details):
         codec = (_same, _same)
         return {
+            "/grpc.health.v1.Health/Check": grpc.unary_unary_rpc_method_handler(_health, *codec),
             "/t/unary": grpc.unary_unary_rpc_method_handler(lambda request, context: b"got " + request, *codec),
             "/t/refuse": grpc.unary_unary_rpc_method_handler(_refuse, *codec),
             "/t/repeat": grpc.unary_stream_rpc_method_handler(_repeat, *codec),

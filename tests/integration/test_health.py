@@ -1,8 +1,10 @@
 """Active health checks of real servers, over real sockets."""
 
+import os
 import socket
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -80,6 +82,22 @@ def test_with_tls_the_certificate_counts(turn, check, run_nginx, certificate, op
     turn(lambda: plain.state is State.UNHEALTHY, "the one without TLS is found")
     assert untrusted.cause == f"the certificate of 127.0.0.1:{nginx.tls_port} is not trusted"
     assert plain.cause == f"the TLS handshake with 127.0.0.1:{nginx.port} failed"
+
+
+def test_servers_of_grpc_are_asked_in_grpc(turn, check, processes):
+    if not os.environ.get("TXPROXY_REQUIRE_PEERS"):
+        pytest.importorskip("grpc")
+    port = free_port()
+    # It has threads, which a process that is forked is not to have.
+    server = str(Path(__file__).parent / "grpc_server.py")
+    processes("/usr/bin/env", sys.executable, server, str(port), port=port)
+    well = ill(parse_upstream(f"h2c://127.0.0.1:{port}"))
+    check(well, kind="grpc")
+    unwell = parse_upstream(f"h2c://localhost:{port}")
+    check(unwell, kind="grpc", service="ill")
+    turn(lambda: well.state is State.HEALTHY, "the server is found")
+    turn(lambda: unwell.state is State.UNHEALTHY, "its service is found to be ill")
+    assert unwell.cause == "it is NOT_SERVING"
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

@@ -56,6 +56,7 @@ def test_defaults_are_those_of_the_contract():
         ["reverse", "--upstream", "http://a", "--cache", "63k"],
         ["forward", "--cache", "much"],
         ["reverse", "--upstream", "http://a", "--health-check", "x"],
+        ["reverse", "--upstream", "h2c://a", "--health-check", "grpc:a b"],
         ["reverse", "--upstream", "http://a", "--health-interval", "0"],
         ["reverse", "--upstream", "http://a", "--health-timeout", "2d"],
         ["reverse", "--upstream", "http://a", "--health-rise", "0"],

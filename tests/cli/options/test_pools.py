@@ -1,5 +1,7 @@
 """The options of the modes that have a pool."""
 
+import pytest
+
 from tests.cli.options.meant import config
 from txproxy.cli.options.pools import ReverseOptions, TcpOptions
 from txproxy.config import Config, PoolConfig, ReverseListener, TcpListener
@@ -68,3 +70,9 @@ def test_what_has_no_effect_with_tcp_is_accepted_as_before():
     options = TcpOptions()
     options.parseOptions(["--listen=0", "--upstream=10.0.0.1:1", "--max-body-size=1M", "--via=none"])
     assert options["max-body-size"] == "1M"
+
+
+@pytest.mark.parametrize(("said", "service"), [("grpc", b""), ("grpc:shop.Cart", b"shop.Cart")])
+def test_servers_of_grpc_are_asked_for_a_service_or_for_all(said, service):
+    made = config("reverse", "--upstream=h2c://a", f"--health-check={said}", "--health-rise=1")
+    assert made.pools[0].settings.health == HealthCheck(kind="grpc", service=service, rise=1)

@@ -159,6 +159,12 @@ def test_who_is_only_connected_to_is_asked_nothing(doubts, key):
     assert found.startswith(f"pools.app.health.{key.split()[0]}: it is for kind = 'http'")
 
 
+@pytest.mark.parametrize("key", ["path = '/x'", "method = 'GET'", "expect = 200"])
+def test_a_call_of_grpc_has_its_own(doubts, key):
+    (found,) = doubts(REVERSE + POOL + f"health = {{ kind = 'grpc', {key} }}")
+    assert found.startswith(f"pools.app.health.{key.split()[0]}: it is for kind = 'http': a call of gRPC")
+
+
 def test_hosts_to_no_effect_are_told_on_the_command_line_too(capfd):
     Options().parseOptions(
         ["forward", "--allow-host=a.example", "--deny-host=.a.example", "--deny-host=b.example", "--access-log=none"]

@@ -78,6 +78,9 @@ class _PoolOptions(ListenerOptions):
             return None
         if what == "connect":
             return HealthCheck(kind="connect", **values)
+        word, _, service = what.partition(":")
+        if word == "grpc":
+            return self.parsed("health-check", lambda _: HealthCheck(kind="grpc", service=service, **values))
         return HealthCheck(path=self.parsed("health-check", lambda path: health_value("path", path)), **values)
 
 
@@ -103,7 +106,13 @@ class ReverseOptions(_PoolOptions):
             "Host sent upstream: a host, or upstream for the upstream's name [default: the client's own]",
         ],
         ["sticky", None, None, "keep clients at their upstreams: cookie, cookie:NAME, ip [default: off]"],
-        ["health-check", None, None, "ask upstreams for this path regularly; connect to only connect [default: off]"],
+        [
+            "health-check",
+            None,
+            None,
+            "ask upstreams for this path regularly; connect to only connect, grpc or grpc:SERVICE for servers of gRPC "
+            "[default: off]",
+        ],
         *options_of(PoolSettings),
         *options_of(CacheSettings),
         ["upstream-ca", None, None, "verify TLS upstreams with the CAs in this PEM file [default: the system's]"],

@@ -22,7 +22,7 @@ from txproxy.reverse.route_actions.pool_action import sticky_kind
 from txproxy.upstreams.balancing.consistent_hashing import load_bound
 from txproxy.upstreams.balancing.strategies import is_hash, strategy_from
 from txproxy.upstreams.ejection import EJECT_ON, Ejection
-from txproxy.upstreams.health.health_check import HealthCheck
+from txproxy.upstreams.health.health_check import KINDS, HealthCheck
 from txproxy.upstreams.pool_settings import PoolSettings
 from txproxy.upstreams.upstream import Upstream
 from txproxy.upstreams.upstream_tls import ALPN, UpstreamTls, offered
@@ -33,6 +33,11 @@ _DEFAULTS: Final = PoolSettings()
 _CHECK: Final = HealthCheck()
 _EJECTION: Final = Ejection()
 _LEAST_KEY: Final = 16
+# What of a health check is for those by HTTP alone, and why.
+_NOT_ASKED: Final = {
+    "connect": (("path", "method", "expect", "host"), "who is only connected to is asked nothing"),
+    "grpc": (("path", "method", "expect"), "a call of gRPC has its own"),
+}
 _PARAMETERS: Final = {"weight": (0, MOST_WEIGHT), "max": (1, 10**6)}
 
 
@@ -304,19 +309,20 @@ def _health(table: Table, tcp: bool) -> HealthCheck | None:
     if inner is None:
         return None
     values: dict[str, Any] = {
-        "kind": inner.read("kind", one_of(("http", "connect")), "connect" if tcp else "http"),
+        "kind": inner.read("kind", one_of(KINDS), "connect" if tcp else "http"),
         **read_settings(inner, HealthCheck, _CHECK, health_value),
         "path": inner.read("path", lambda value: health_value("path", text(value)), _CHECK.path),
         "method": inner.read("method", lambda value: health_value("method", text(value)), _CHECK.method),
         "expect": inner.read("expect", _expected, _CHECK.expect),
         "body": inner.read("body", _body, None),
         "host": inner.read("host", lambda value: health_value("host", text(value)), None),
+        "service": inner.read("service", text, ""),
     }
     inner.close()
-    if values["kind"] == "connect":
-        for key in ("path", "method", "expect", "host"):
-            if key in inner:
-                inner.doubt("it is for kind = 'http': who is only connected to is asked nothing", key)
+    keys, why = _NOT_ASKED.get(values["kind"], ((), ""))
+    for key in keys:
+        if key in inner:
+            inner.doubt(f"it is for kind = 'http': {why}", key)
     try:
         return attrs.evolve(_CHECK, **values)
     except ConfigError as fault:

@@ -10,13 +10,18 @@ import attrs
 
 from txproxy.components.settings import setting
 from txproxy.errors import ConfigError
+from txproxy.upstreams.health.grpc_check import call
 from txproxy.wire import grammar
+from txproxy.wire.grpc.health_messages import question
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import is_origin_form, written_authority
 
 _USER_AGENT: Final = b"txproxy-health-check"
 _DAY: Final = 86400.0
+KINDS: Final = ("http", "grpc", "connect")
+# Names of services are of packages and words of protocol buffers; a server may have others.
+_SERVICE: Final = re.compile(rb"[!-~]{0,255}")
 
 
 @attrs.frozen
@@ -82,8 +87,8 @@ def _content(value: bytes | str | re.Pattern[bytes] | None) -> bytes | re.Patter
 
 
 def _check_kind(_check: HealthCheck, field: attrs.Attribute[str], value: str) -> None:
-    if value not in ("http", "connect"):
-        raise _wrong(field.name, value, "http or connect")
+    if value not in KINDS:
+        raise _wrong(field.name, value, "http, grpc or connect")
 
 
 def _check_path(_check: HealthCheck, field: attrs.Attribute[bytes], value: bytes) -> None:
@@ -114,12 +119,17 @@ def _check_host(_check: HealthCheck, field: attrs.Attribute[bytes | None], value
             raise _wrong(field.name, value, "a host, with :PORT if need be") from None
 
 
+def _check_service(check: HealthCheck, field: attrs.Attribute[bytes], value: bytes) -> None:
+    if not isinstance(value, bytes) or not _SERVICE.fullmatch(value) or (value and check.kind != "grpc"):
+        raise _wrong(field.name, value, "the name of a service, for a check of kind grpc")
+
+
 def _check_content(check: HealthCheck, field: attrs.Attribute[Any], value: bytes | re.Pattern[bytes] | None) -> None:
     if value is None:
         return
     if not isinstance(value.pattern if isinstance(value, re.Pattern) else value, bytes):
         raise _wrong(field.name, value, "bytes, or a regular expression of bytes")
-    if not value or check.kind == "connect" or check.method == b"HEAD":
+    if not value or check.kind != "http" or check.method == b"HEAD":
         raise _wrong(
             field.name, value, "text to be found in the answer of a check of kind http, by a method other than HEAD"
         )
@@ -129,7 +139,8 @@ def _check_content(check: HealthCheck, field: attrs.Attribute[Any], value: bytes
 class HealthCheck:
     """What upstreams are asked, and how often. A wrong value is a ``ConfigError``.
 
-    ``kind`` is ``"http"``, or ``"connect"``: to take the connection is enough (the TLS handshake counts). ``method``,
+    ``kind`` is ``"http"``, ``"connect"``: to take the connection is enough (the TLS handshake counts), or ``"grpc"``:
+    a call of ``grpc.health.v1`` over HTTP/2, which asks for ``service``, or for the whole server. ``method``,
     ``path`` and ``host`` (the Host field; None for the upstream's own name) are what is sent, ``expect`` the statuses
     that are well (see :meth:`Statuses.of`), ``body`` what has to be in the first 64 kB of the answer's body: bytes, or
     a compiled regular expression of bytes; None to look at no body. ``interval`` is from check to check and ``timeout``
@@ -157,9 +168,16 @@ class HealthCheck:
     expect: Statuses = attrs.field(default=Statuses(((200, 399),)), converter=_statuses)
     body: bytes | re.Pattern[bytes] | None = attrs.field(default=None, converter=_content, validator=_check_content)
     host: bytes | None = attrs.field(default=None, converter=_octets_or_none, validator=_check_host)
+    service: bytes = attrs.field(default=b"", converter=_octets, validator=_check_service)
+
+    def body_to_send(self) -> bytes:
+        """What is sent with it."""
+        return question(self.service) if self.kind == "grpc" else b""
 
     def request(self, authority: bytes) -> RequestHead:
         """The request for an upstream of this name."""
+        if self.kind == "grpc":
+            return call(self.host or authority, _USER_AGENT)
         lines = [
             b"Host: " + (self.host or authority),
             b"User-Agent: " + _USER_AGENT,

@@ -18,6 +18,7 @@ from txproxy.errors import ConnectionRefused, ExchangeError, ResponseError, Resp
 from txproxy.interfaces.address import Address
 from txproxy.net.transports.tls_record_transports import after_handshake
 from txproxy.net.transports.unread import read_waiting
+from txproxy.upstreams.health.grpc_check import GrpcAnswer
 from txproxy.upstreams.health.health_check import HealthCheck
 from txproxy.wire.http1.tolerance import response_codec
 from txproxy.wire.http2.single_request import SingleRequest
@@ -88,6 +89,7 @@ class Probe:
         self._stage = _Stage.DIALING
         self._tolerate = tolerate
         self._codec: Any = None
+        self._grpc = GrpcAnswer() if check.kind == "grpc" else None
         # what has come before the question
         self._early: list[bytes] = []
         self._body: list[bytes] = []
@@ -127,10 +129,12 @@ class Probe:
             self._tell("it does not agree to HTTP/2")
         elif _speaks_http2(self._upstream.address, self.transport):
             self._codec = SingleRequest(b"https" if self._upstream.address.tls is not None else b"http")
-            self._ask()
+            self._ask(self._check.body_to_send())
             if self._early:
                 # In HTTP/2 a server may say at once how it wants to be spoken to.
                 self.dataReceived(b"".join(self._early))
+        elif self._grpc is not None:
+            self._tell("it does not speak HTTP/2, which gRPC needs")
         elif self._has_spoken():
             self._tell("it spoke before it was asked")
         else:
@@ -142,9 +146,9 @@ class Probe:
         read_waiting(self.transport)
         return bool(self._early)
 
-    def _ask(self) -> None:
+    def _ask(self, *body: bytes) -> None:
         self._stage = _Stage.ASKING
-        self.transport.write(self._codec.send_head(self._check.request(self._upstream.authority)))
+        self.transport.write(self._codec.send_head(self._check.request(self._upstream.authority), *body))
 
     def _not_connected(self, failure: Failure) -> None:
         self._dialing = None
@@ -221,6 +225,8 @@ class Probe:
 
     def _take(self, event: ResponseHead | bytes | EndOfMessage) -> str | None:
         """What is wrong, empty if nothing is; None as long as that is open."""
+        if self._grpc is not None:
+            return self._grpc.take(event)
         if isinstance(event, ResponseHead):
             if event.status < 200:
                 return None

@@ -15,7 +15,7 @@ from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 
 
 class SingleRequest:
-    """Writes one request without a body in ``scheme``, and reads the response. ``started`` says whether any of this has
+    """Writes one request in ``scheme``, and reads the response. ``started`` says whether any of this has
     come.
     """
 
@@ -26,9 +26,12 @@ class SingleRequest:
         self.started = False
         self.take_output = self._session.take_output
 
-    def send_head(self, request: RequestHead) -> bytes:
-        """All of the request, and what a connection begins with."""
-        self._session.send_request(request, self._scheme, ended=True)
+    def send_head(self, request: RequestHead, body: bytes = b"") -> bytes:
+        """All of the request, with a small ``body`` if it has one, and what a connection begins with."""
+        stream = self._session.send_request(request, self._scheme, ended=not body)
+        if body:
+            self._session.send_body(stream, body)
+            self._session.send_end(stream)
         return self._session.take_output()
 
     def receive(self, data: bytes) -> None:
