@@ -15,16 +15,16 @@ _PART: Final = 16
 
 
 class Claim:
-    """What one process may have of ``most``: ``claimed``, which is at least 1, so that nobody is shut out. Who wants
-    more takes his part of what is free, where others may take theirs just now: so all together have no more than
-    ``most``, but for less than one for each of them.
+    """What one process may have of ``most``: ``claimed``, which is at least 1 (or ``least``), so that nobody is shut
+    out. Who wants more takes his part of what is free, where others may take theirs just now: so all together have no
+    more than ``most``, but for less than one for each of them.
     """
 
-    __slots__ = ("most", "claimed", "_others", "_ready_at")
+    __slots__ = ("most", "least", "claimed", "_others", "_ready_at")
 
-    def __init__(self, most: int, now: float) -> None:
+    def __init__(self, most: int, now: float, least: int = 1) -> None:
         self.most = most
-        self.claimed = 1
+        self.claimed = self.least = least
         self._others: dict[int, int] = {}
         self._ready_at = now + FIRST_PAUSE
 
@@ -39,7 +39,7 @@ class Claim:
 
     def shrink(self, used: int) -> bool:
         """Give back some of what is not used; whether that was something."""
-        spare = self.claimed - max(used, 1)
+        spare = self.claimed - max(used, self.least)
         if spare <= 0:
             return False
         self.claimed -= -(-spare // _PART)

@@ -30,6 +30,7 @@ from txproxy.proxy.caching.cache_middleware import CacheMiddleware
 from txproxy.proxy.error_pages import ErrorPages
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.services import Observer
+from txproxy.proxy.shared_places import SharedPlaces
 from txproxy.reverse.actions.subrequests import ForwardAuth, Mirror
 from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.reverse.actions.treatments import Action, Treated, Treatment
@@ -69,13 +70,15 @@ _NOBODY: Final = Observers()
 
 @attrs.frozen(eq=False)
 class Served:
-    """A listener's configuration, the factory that serves it, and its TLS, if it has some. ``basis`` is all that the
-    factory was made from, live objects included: where that is the same, so is the factory.
+    """A listener's configuration, the factory that serves it, its TLS, if it has some, and the ``places`` that it has
+    together with other processes, where these are. ``basis`` is all that the factory was made from, live objects
+    included: where that is the same, so is the factory.
     """
 
     config: AnyListener
     factory: Factory
     tls: ServerTls | None
+    places: SharedPlaces | None = None
     basis: tuple[object, ...] = attrs.field(default=(), repr=False)
 
 
@@ -200,7 +203,8 @@ def _serve(
     else:
         factory = _reverse_factory(listener, assembly, tls, observers, around)
     factory.services.pages = pages or None
-    return Served(listener, factory, tls, basis)
+    places = SharedPlaces(factory.admission, around.reactor.seconds) if around.shared else None
+    return Served(listener, factory, tls, places, basis)
 
 
 def _pages(listener: ForwardListener | ReverseListener) -> ErrorPages:

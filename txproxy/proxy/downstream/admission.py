@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -83,10 +83,12 @@ class Refusing:
 class Admission(Generic[Guest]):
     """Client connections: ``filters`` (:class:`txproxy.interfaces.IConnectionFilter`) say who is let in, the first of
     them first. ``limit`` of them are open, the others wait: in the listen backlog once the port stops reading.
+    Where that is a part of what several processes may have, ``on_full`` is asked whether there is more.
     """
 
     def __init__(self, limit: int, filters: Iterable[Any] = ()) -> None:
-        self._limit = limit
+        self.limit = limit
+        self.on_full: Callable[[], bool] | None = None
         self._filters = tuple(filters)
         # as which connection they have let in whom; what that is may change later
         self._let_in: dict[Guest, ClientConnection] = {}
@@ -153,7 +155,7 @@ class Admission(Generic[Guest]):
         if guest in self._open:
             # It has the place of one who waited for its first words.
             return True
-        if len(self._open) < self._limit:
+        if len(self._open) < self.limit or (self.on_full is not None and self.on_full()):
             self._open.add(guest)
             return True
         self._waiting.append(guest)
@@ -191,8 +193,20 @@ class Admission(Generic[Guest]):
             for done in empty:
                 done.callback(None)
 
+    @property
+    def waiting(self) -> int:
+        """How many wait, of those that were accepted."""
+        return len(self._waiting)
+
+    def fill(self) -> None:
+        """There may be more room: let in who waits."""
+        while self._waiting and len(self._open) < self.limit:
+            self._follow()
+        if self._full_ports and not self._waiting:
+            self._follow()
+
     def _follow(self) -> None:
-        if len(self._open) >= self._limit:
+        if len(self._open) >= self.limit:
             # More were taken over than there may be.
             return
         if self._waiting:
@@ -237,7 +251,7 @@ class Admission(Generic[Guest]):
         for guest in list(self._open):
             guest.retire()
         self._waiting.extend(guest for guest in waiting if not guest.retire())
-        for _ in range(min(len(self._waiting), self._limit - len(self._open))):
+        for _ in range(min(len(self._waiting), self.limit - len(self._open))):
             self._follow()
         # Those who connect from now on are counted elsewhere.
         self._read_ports()

@@ -27,10 +27,15 @@ RATE = 'request_limits = [{ name = "all", rate = "10/s" }]'
 CONNECTIONS = 'limits = { connection_rate = "5/s" }'
 
 
-def topics(more, before=None):
+def everything(more):
     reactor = ListeningReactor()
     config = parse(FILE.format(more=more), "edge.toml")
-    return shared_of(assemble(config, Observers(), Around(reactor, Resolver(reactor), shared=True), before))
+    return shared_of(assemble(config, Observers(), Around(reactor, Resolver(reactor), shared=True)))
+
+
+def topics(more):
+    """All but what each listener has."""
+    return {topic: shared for topic, shared in everything(more).items() if topic != "places web"}
 
 
 @pytest.mark.parametrize(
@@ -44,6 +49,11 @@ def test_rates_of_requests_and_connections_are_shared_by_all_workers(more, count
 
 def test_so_are_the_connections_of_each_client():
     assert list(topics("limits = { max_connections_per_client = 3 }")) == ["clients web"]
+
+
+def test_so_are_the_places_of_a_listener_of_which_each_has_its_share_alone():
+    found = everything("limits = { max_connections = 10 }")["places web"]
+    assert found._admission.limit == 3
 
 
 def test_so_is_how_many_requests_are_at_work():
@@ -72,7 +82,7 @@ def test_so_are_logins_at_each_forward_listener(tmp_path):
     around = Around(reactor, Resolver(reactor), shared=True)
     assembly = assemble(config, Observers(), around)
     found = shared_of(assembly)
-    assert list(found) == ["logins office", "logins under way office"]
+    assert list(found) == ["places office", "logins office", "logins under way office"]
     # What a reload does not change goes on as it was.
     again = assemble(attrs.evolve(config, workers=5), Observers(), around, assembly)
     assert shared_of(again) == found

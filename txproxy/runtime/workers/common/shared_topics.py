@@ -21,6 +21,9 @@ def shared_of(assembly: Assembly) -> dict[str, Shared]:
     for served in assembly.served:
         for levels in served.factory.admission.shared_levels:
             found[f"clients {served.config.name}"] = levels
+        if served.places is not None:
+            served.places.of_processes(processes)
+            found[f"places {served.config.name}"] = served.places
     for served in assembly.served:
         if isinstance(served.factory, ForwardProxyFactory):
             logins = served.factory.forward.parts.logins
