@@ -10,11 +10,13 @@ from txproxy.config.model import AnyListener, Config, ForwardListener, ReverseLi
 from txproxy.interfaces.context import NORMAL, PRIORITIES
 from txproxy.interfaces.processes.shared_levels import SharedLevels
 from txproxy.limits.requests.adaptive_concurrency import AdaptiveConcurrency, AdaptiveLimiter, Prioritized
+from txproxy.limits.requests.adaptive_limit import AdaptiveBounds
 from txproxy.limits.requests.concurrency import ConcurrencyLimiter
 from txproxy.limits.requests.limit_keys import LimitPlace
 from txproxy.limits.requests.limiter import LimitCounts, Limiter
 from txproxy.limits.requests.limits_middleware import AnyLimiter, InnerLimits, LimitsMiddleware
 from txproxy.limits.requests.request_limit import RequestLimit
+from txproxy.limits.requests.shared_adaptive import SharedAdaptiveLimiter
 from txproxy.limits.requests.shared_gcra import SharedGcra
 from txproxy.reverse.actions.treatments import Action
 from txproxy.reverse.actions.wrapped_action import WrappedAction
@@ -39,7 +41,7 @@ class LiveLimits:
             if pool.adaptive is not None:
                 old = pools.get(pool.name)
                 same = old is not None and old.bounds == pool.adaptive
-                self._pools[pool.name] = old if same and old else AdaptiveLimiter(pool.name, pool.adaptive)
+                self._pools[pool.name] = old if same and old else _adaptive(pool.name, pool.adaptive, clock, shared)
 
     @property
     def counts(self) -> tuple[LimitCounts, ...]:
@@ -68,7 +70,19 @@ class LiveLimits:
             if isinstance(limiter, ConcurrencyLimiter) and limiter.shared is not None:
                 found[f"at work {_digest(limit)}"] = limiter.shared.levels
                 found[f"unmet {_digest(limit)}"] = limiter.shared.unmet
+        for name, adaptive in self.shared_adaptive.items():
+            found[f"at work {name}"] = adaptive.slots.levels
+            found[f"unmet {name}"] = adaptive.slots.unmet
         return found
+
+    @property
+    def shared_adaptive(self) -> Mapping[str, SharedAdaptiveLimiter]:
+        """Limits of pools that several processes find out together, each by its topic."""
+        return {
+            f"adaptive {name}": limiter
+            for name, limiter in self._pools.items()
+            if isinstance(limiter, SharedAdaptiveLimiter)
+        }
 
     def basis(self, listener: AnyListener, routes: Iterable[RouteConfig] = ()) -> tuple[object, ...]:
         """All that a listener has, with its ``routes``."""
@@ -119,6 +133,10 @@ class LiveLimits:
 
 def _made(limit: RequestLimit, shared: Any) -> AnyLimiter:
     return Limiter(limit, shared=shared is not None) if limit.rate is not None else ConcurrencyLimiter(limit, shared)
+
+
+def _adaptive(name: str, bounds: AdaptiveBounds, clock: Any, shared: bool) -> AdaptiveLimiter:
+    return SharedAdaptiveLimiter(name, bounds, clock) if shared else AdaptiveLimiter(name, bounds)
 
 
 def _digest(limit: RequestLimit) -> str:

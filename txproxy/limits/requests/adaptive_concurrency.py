@@ -19,9 +19,9 @@ from txproxy.limits.requests.concurrency import Places
 from txproxy.limits.requests.limiter import LimitCounts
 from txproxy.wire.message import RequestHead, ResponseHead
 
-_KEY: Final = ""
+KEY: Final = ""
 # Of the limit, those of low priority have no more than this share.
-_LOW_SHARE: Final = 0.75
+LOW_SHARE: Final = 0.75
 # How many of high priority wait for a place, and for how many seconds.
 _QUEUE: Final = 1024
 _PATIENCE: Final = 1.0
@@ -31,38 +31,47 @@ _SENTENCE: Final = "The server has too much to do just now."
 
 class AdaptiveLimiter:
     """The adaptive limit of the pool of that ``name``: how many of its requests may be without an answer at once. What
-    is being answered, and a tunnel that is open, has its answer.
+    is being answered, and a tunnel that is open, has its answer. A ``clock`` is given where it is that of several
+    processes together (:class:`txproxy.limits.requests.shared_adaptive.SharedAdaptiveLimiter`).
     """
 
-    def __init__(self, name: str, bounds: AdaptiveBounds) -> None:
+    def __init__(self, name: str, bounds: AdaptiveBounds, clock: Any = None) -> None:
         self.name = f"pool {name}"
         self.bounds = bounds
         self.limit = AdaptiveLimit(bounds)
-        self.places = Places(int(self.limit.value), _QUEUE, _PATIENCE)
+        self.places = Places(int(self.limit.value), _QUEUE, _PATIENCE, clock)
         self.allowed = self.refused = 0
 
     def has_room(self, priority: int) -> bool:
         """Whether one more of this priority may begin."""
         slots = self.places.slots
-        most = self.limit.value * _LOW_SHARE if priority == LOW else self.limit.value
+        most = self.limit.value * LOW_SHARE if priority == LOW else self.limit.value
         return slots.running < max(1, int(most))
 
     def enter(self) -> None:
         """One has begun."""
-        self.places.slots.enter(_KEY, over=True)
+        self.places.slots.enter(KEY, over=True)
 
     def leave(self) -> None:
         """One has its answer, or gets none."""
-        self.places.leave(_KEY)
+        self.places.leave(KEY)
 
     def wait(self, clock: Any) -> Deferred[bool] | None:
         """Whether the turn of one of high priority has come."""
-        return self.places.wait(_KEY, clock)
+        return self.places.wait(KEY, clock)
 
     def answered(self, took: float, now: float) -> None:
         """One that has begun has its answer after so many seconds."""
         self.limit.answered(took, self.places.slots.running, now)
         self.places.slots.most = int(self.limit.value)
+
+    def failed(self) -> None:
+        """One that has begun got no answer."""
+        self.limit.failed()
+
+    def refuse(self) -> None:
+        """One too many has come."""
+        self.refused += 1
 
     @property
     def counts(self) -> LimitCounts:
@@ -118,7 +127,7 @@ class _Measured(ResponseFilter):
     def failed(self, fault: ExchangeError) -> Answer | Refusal | None:
         """See :class:`txproxy.interfaces.ResponseFilter`."""
         if self._began is not None and fault.connection_failed:
-            self._limiter.limit.failed()
+            self._limiter.failed()
         return None
 
     def closed(self) -> None:
@@ -188,7 +197,7 @@ class AdaptiveConcurrency:
 
 
 def _refused(limiter: AdaptiveLimiter, context: RequestContext) -> Refusal:
-    limiter.refused += 1
+    limiter.refuse()
     context.limit = LimitHit(limiter.name, "refused")
     reason = f"more than the {int(limiter.limit.value)} that it is good for at once"
     context.verdict = Verdict(outcome=Outcome.DENY, rule=f"limit {limiter.name}", reason=reason)

@@ -29,8 +29,9 @@ _STEEPEST: Final = 0.5
 # How often it is looked at what requests take where none waits, in seconds: first, and then ever more seldom.
 _LOOK_FIRST: Final = 1.0
 _LOOK_EVERY: Final = 30.0
-# with so small a part of the limit
+# with so small a part of the limit, and for so many windows, of which the last one tells
 _LOOKING: Final = 4
+_WINDOWS: Final = 2
 _BEGIN: Final = 20
 _MOST: Final = 10**6
 
@@ -51,16 +52,27 @@ class AdaptiveBounds:
             raise ConfigError(f"{self.min} is more than max", f"accepted is {self.max} at most", ("min",))
 
 
+@attrs.frozen
+class Learnt:
+    """What an adaptive limit has come to: its ``value``, and how long requests take ``alone``, if that is known."""
+
+    value: float
+    alone: float | None
+
+
 class AdaptiveLimit:
-    """The limit (``value``) of one pool, within ``bounds``. Times are in seconds, and are given."""
+    """The limit (``value``) of one pool, within ``bounds``. Times are in seconds, and are given. It waits for so many
+    ``windows`` when it looks what requests take alone.
+    """
 
     __slots__ = (
         "value", "_bounds", "_alone", "_began", "_sum", "_count", "_busiest", "_failed", "_look_at", "_looking",
-        "_before", "_every",
+        "_before", "_every", "_windows",
     )  # fmt: skip
 
-    def __init__(self, bounds: AdaptiveBounds) -> None:
+    def __init__(self, bounds: AdaptiveBounds, windows: int = _WINDOWS) -> None:
         self._bounds = bounds
+        self._windows = windows
         self.value = float(min(max(_BEGIN, bounds.min), bounds.max))
         # how long requests take where none waits; None if nobody knows yet
         self._alone: float | None = None
@@ -73,13 +85,15 @@ class AdaptiveLimit:
         self._looking = 0
         self._before = self.value
 
-    def answered(self, took: float, running: int, now: float) -> None:
-        """A request was answered after so many seconds, of so many that were at work then, itself included."""
+    def answered(self, took: float, running: int, now: float, count: int = 1) -> None:
+        """A request was answered after so many seconds, of so many that were at work then, itself included; or so many
+        were, after so many seconds in all.
+        """
         if self._began is None:
             self._began = now
             self._look_at = now + self._every
         self._sum += took
-        self._count += 1
+        self._count += count
         self._busiest = max(self._busiest, running)
         if self._count >= (_SAMPLES if not self._looking else _FEW) and now - self._began >= _WINDOW:
             self._window_over(self._sum / self._count, now)
@@ -108,18 +122,30 @@ class AdaptiveLimit:
         if not failed or wanted < self.value:
             self._set(self.value + _SMOOTHING * (wanted - self.value))
         if now >= self._look_at:
-            self._looking = 2
+            self._looking = self._windows
             self._before = self.value
             self._set(self.value / _LOOKING)
 
     def _look(self, took: float, now: float) -> None:
-        """The first window has those that have waited still."""
+        """The windows before the last one have those that have waited still."""
         self._looking -= 1
         if not self._looking:
             self._alone = took
             self._every = min(2 * self._every, _LOOK_EVERY)
             self._look_at = now + self._every
             self._set(self._before)
+
+    @property
+    def learnt(self) -> Learnt:
+        """What it has come to."""
+        return Learnt(self.value, self._alone)
+
+    def follow(self, learnt: Learnt) -> None:
+        """Another has come to that. If this one goes on with it, it looks for itself soon."""
+        self._looking = 0
+        self._alone = learnt.alone
+        self._began = None
+        self._set(learnt.value)
 
     def _set(self, value: float) -> None:
         self.value = min(max(value, float(self._bounds.min)), float(self._bounds.max))

@@ -54,7 +54,7 @@ class SharedSlots(Slots[W]):
     def enter(self, key: Hashable, over: bool = False) -> bool:
         """See :class:`txproxy.limits.requests.slots.Slots`."""
         # Whoever waits here comes before who has just come.
-        if not over and (key in self._waiting or not self._has_room(key)):
+        if not over and (key in self._waiting or not self.has_room(key, self.most)):
             return False
         self._begin(key)
         return True
@@ -63,15 +63,16 @@ class SharedSlots(Slots[W]):
         self.levels.change(key, 1)
         self.running += 1
 
-    def _has_room(self, key: Hashable) -> bool:
+    def has_room(self, key: Hashable, most: int) -> bool:
+        """Whether one more of ``key`` may begin here, of so many in all processes."""
         levels, unmet = self.levels, self.unmet
         total = levels.of(key)
-        if total >= self.most:
+        if total >= most:
             return False
         if not unmet.elsewhere(key):
             return True
         here = levels.here(key)
-        if here < self.most * (here + unmet.here(key)) // (total + unmet.of(key)):
+        if here < most * (here + unmet.here(key)) // (total + unmet.of(key)):
             return True
         # Where the shares are less than one each, they take turns.
         return not here and self._clock.seconds() - self._left.get(key, -_PAUSE) >= _PAUSE
@@ -82,10 +83,11 @@ class SharedSlots(Slots[W]):
         if gone is None:
             self.unmet.change(key, 1)
         else:
-            self._is_refused(key)
+            self.refuse(key)
         return gone
 
-    def _is_refused(self, key: Hashable) -> None:
+    def refuse(self, key: Hashable) -> None:
+        """One of ``key`` found no room, and does not wait."""
         if self._refused.get(key, 0) >= self.most:
             # More of them say no more.
             return
@@ -117,7 +119,7 @@ class SharedSlots(Slots[W]):
     def next(self, key: Hashable) -> W | None:
         """Who has waited and is at work now, if there is room for one."""
         waiting = self._waiting.get(key)
-        if not waiting or not self._has_room(key):
+        if not waiting or not self.has_room(key, self.most):
             return None
         self._begin(key)
         return self._following(key, waiting)

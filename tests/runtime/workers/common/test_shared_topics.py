@@ -61,6 +61,15 @@ def test_so_is_how_many_requests_are_at_work():
     assert [topic.rpartition(" ")[0] for topic in found] == ["at work", "unmet"]
 
 
+def test_so_is_what_a_pool_is_found_to_be_good_for():
+    found = topics('[pools.app]\nupstreams = "http://10.0.0.1:80"\nadaptive = true')
+    assert [topic for topic in found if "adaptive" in topic] == [
+        "at work adaptive app",
+        "unmet adaptive app",
+        "adaptive app",
+    ]
+
+
 def test_so_are_bandwidths_but_for_those_of_other_listeners():
     [topic] = topics('bandwidths = [{ down = "1M" }]')
     assert topic.startswith("bandwidth ") and topic.endswith(" web")

@@ -17,7 +17,7 @@ def shared_of(assembly: Assembly) -> dict[str, Shared]:
             rates[f"connections {served.config.name}"] = rate
     for rate in rates.values():
         rate.of_processes(processes)
-    found: dict[str, Shared] = {**rates, **assembly.limits.shared_levels}
+    found: dict[str, Shared] = {**rates, **assembly.limits.shared_levels, **assembly.limits.shared_adaptive}
     for served in assembly.served:
         for levels in served.factory.admission.shared_levels:
             found[f"clients {served.config.name}"] = levels
