@@ -10,11 +10,13 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from tests.integration.conftest import DEADLINE, answers, free_port, need, until
+from txproxy.limits.sqlite import SqliteStore
 
 REQUEST = b"GET /name HTTP/1.1\r\nHost: a\r\n\r\n"
 ROUTE = '[[routes]]\nname = "{0}"\npath = "=/{0}"\nrespond = {{ status = 200, body = "{0}\\n" }}\n'
@@ -60,10 +62,10 @@ def answer(connection, request=REQUEST):
 class Served:
     """A master, its file and its log."""
 
-    def __init__(self, processes, folder, workers, more=""):
+    def __init__(self, processes, folder, workers, more="", before=""):
         self.folder, self.port = folder, free_port()
         self.file, self._log = folder / "proxy.toml", folder / "proxy.log"
-        self.text = FILE.format(workers=workers, port=self.port, more=more)
+        self.text = before + FILE.format(workers=workers, port=self.port, more=more)
         self.file.write_text(self.text)
         with self._log.open("wb") as out:
             self.process = processes(
@@ -290,6 +292,26 @@ def test_the_admin_api_is_that_of_all_workers(served):
     assert status == 404 and json.loads(said)["error"].startswith("there is no upstream")
     proxy.end()
     assert not (proxy.folder / "admin.sock").exists()
+
+
+def test_what_was_used_is_forgotten_by_all_workers_and_in_the_file(processes, tmp_path):
+    key, used = "client 127.0.0.1 at web", tmp_path / "usage.db"
+    store = SqliteStore(str(used))
+    periods = date.today().isoformat(), f"{date.today():%Y-%m}"
+    store.add([(period, key, 20000) for period in periods])
+    quotas = 'quotas = [{ per = "client", month = 10000 }]\n'
+    proxy = Served(processes, tmp_path, 2, quotas + ADMIN + POOL + TO_POOL, before=f'usage_file = "{used.name}"')
+    to_pool = b"GET /app HTTP/1.1\r\nHost: a\r\n\r\n"
+    # Of so many connections, each of the workers has some.
+    assert all(b" 403 " in proxy.ask(to_pool) for _ in range(20))
+    (listed,) = json.loads(ask_admin(proxy, "/api/quotas")[1])["used"]
+    assert (listed["key"], listed["month"]["left"]) == ("127.0.0.1", 0) and listed["month"]["used"] >= 20000
+    assert ask_admin(proxy, "/api/quotas/reset", "POST", {"key": "127.0.0.1"}) == (200, '{"keys": 1}\n')
+    # Nobody is there; but that it may be asked.
+    assert all(b" 503 " in proxy.ask(to_pool) for _ in range(20))
+    assert store.load(periods[1]) == {}
+    store.close()
+    proxy.end()
 
 
 def test_a_start_that_fails_in_the_workers_is_one_line_and_status_1(tmp_path):

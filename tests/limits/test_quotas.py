@@ -239,3 +239,26 @@ def test_a_wrong_quota_says_why(words, says):
     with pytest.raises(ConfigError) as caught:
         Quota(**words)
     assert str(caught.value) == says
+
+
+def test_what_runs_is_counted_before_it_is_told_and_before_it_is_forgotten(world):
+    world.use(Quota(day=1000))
+    client = world.proxy.connect("10.0.0.1")
+    client.send(get())
+    world.proxy.upstream.send(CHUNKED + b"a\r\n0123456789\r\n")
+    (one,) = world.quotas.consumed()
+    assert (one.per, one.name, one.day, one.month, one.most_day) == ("client", "10.0.0.1", 10, 10, 1000)
+    assert world.quotas.ends(DAY) == datetime.datetime(2026, 3, 31)
+    world.proxy.upstream.send(b"a\r\n0123456789\r\n")
+    world.quotas.forget([one.key])
+    world.proxy.upstream.send(b"1\r\na\r\n0\r\n\r\n")
+    (one,) = world.quotas.consumed()
+    assert (one.day, one.month) == (1, 1)
+    client.drop()
+
+
+def test_who_has_used_up_his_quota_may_go_on_when_that_is_forgotten(world):
+    world.use(Quota(day=100))
+    assert [world.ask(get()), world.ask(get())] == [200, 403]
+    world.quotas.forget(["client 10.0.0.1"])
+    assert world.ask(get()) == 200

@@ -101,3 +101,12 @@ def test_what_cannot_be_opened_says_why(tmp_path, what):
     text = str(caught.value)
     assert text.startswith(f"{path}: ") and text.endswith("; accepted is a file of SQLite that can be written")
     assert "\n" not in text
+
+
+def test_what_is_forgotten_is_not_there_after_a_restart(open_store):
+    store = open_store()
+    store.add([("2026-03-30", "user alice", 10), ("2026-03-30", "user bob", 1), ("2026-03", "user alice", 10)])
+    store.forget([("2026-03-30", "user alice"), ("2026-03-30", "nobody")])
+    store.close()
+    again = open_store()
+    assert again.load("2026-03-30") == {"user bob": 1} and again.load("2026-03") == {"user alice": 10}

@@ -39,6 +39,10 @@ class Store:
             self.rows[period, key] = self.rows.get((period, key), 0) + size
         return {(period, key): self.rows[period, key] for period, key, _ in added}
 
+    def forget(self, places):
+        for place in places:
+            self.rows.pop(place, None)
+
     def close(self):
         self.closed = True
 
@@ -253,3 +257,81 @@ def test_what_cannot_be_written_is_not_kept_without_end(monkeypatch):
         clock.advance(5)
     assert len(usage._unwritten) <= 200
     assert usage.stop().called
+
+
+A_DAY, A_MONTH = ("2026-03-30", "client 10.0.0.1"), ("2026-03", "client 10.0.0.1")
+
+
+@pytest.mark.parametrize(("periods", "left"), [((DAY, MONTH), (0, 0)), ((DAY,), (0, 15)), ((MONTH,), (15, 0))])
+def test_what_is_forgotten_was_not_used_in_the_file_either(usage, store, clock, periods, left):
+    usage.add("client 10.0.0.1", 10)
+    usage.add("client 10.0.0.2", 1)
+    clock.advance(5)
+    usage.add("client 10.0.0.1", 5)
+    done = usage.forget(["client 10.0.0.1"], periods)
+    assert done.called and used(usage) == left and used(usage, "client 10.0.0.2") == (1, 1)
+    usage.add("client 10.0.0.1", 3)
+    clock.advance(5)
+    assert (store.rows[A_DAY], store.rows[A_MONTH]) == tuple(3 + one for one in left) == used(usage)
+
+
+def test_what_is_just_being_written_is_forgotten_when_it_is(usage, store, clock, threads):
+    usage.add("client 10.0.0.1", 10)
+    threads.hold()
+    clock.advance(5)
+    done = usage.forget(["client 10.0.0.1"], (DAY, MONTH))
+    usage.add("client 10.0.0.1", 2)
+    assert not done.called and used(usage) == (2, 2)
+    threads.let_go()
+    assert done.called and used(usage) == (2, 2) and A_DAY not in store.rows
+    clock.advance(5)
+    assert used(usage) == (2, 2) and store.rows[A_DAY] == 2
+
+
+def test_nothing_else_is_written_while_something_is_forgotten(usage, store, clock, threads):
+    usage.add("client 10.0.0.1", 10)
+    threads.hold()
+    done = usage.forget(["client 10.0.0.1"], (DAY, MONTH))
+    usage.add("client 10.0.0.1", 1)
+    clock.advance(5)
+    assert len(threads.waiting) == 1 and store.calls == 0
+    threads.let_go()
+    clock.advance(5)
+    assert done.called and store.rows[A_DAY] == 1
+
+
+def test_the_end_waits_for_what_is_forgotten(usage, store, clock, threads):
+    usage.add("client 10.0.0.1", 10)
+    threads.hold()
+    clock.advance(5)
+    done, stopped = usage.forget(["client 10.0.0.1"], (DAY, MONTH)), usage.stop()
+    assert not store.closed and not stopped.called
+    threads.let_go()
+    assert done.called and stopped.called and store.closed and A_DAY not in store.rows
+
+
+def test_who_wants_to_forget_is_told_if_that_cannot_be(usage, store, clock):
+    def forget(places):
+        raise OSError("the disk is full")
+
+    store.forget = forget
+    failed = []
+    usage.forget(["client 10.0.0.1"], (DAY,)).addErrback(failed.append)
+    assert failed[0].check(OSError)
+    usage.add("client 10.0.0.1", 1)
+    clock.advance(5)
+    assert store.rows[A_DAY] == 1
+
+
+@pytest.mark.parametrize(
+    ("now_is", "day", "month"),
+    [
+        ("2026-03-30 12:00", "2026-03-31 00:00", "2026-04-01 00:00"),
+        ("2026-12-31 23:59", "2027-01-01 00:00", "2027-01-01 00:00"),
+        ("2028-02-01 00:00", "2028-02-02 00:00", "2028-03-01 00:00"),
+    ],
+)
+def test_when_all_begin_anew(usage, now, now_is, day, month):
+    now.set(now_is)
+    assert usage.ends(DAY) == datetime.datetime.fromisoformat(day)
+    assert usage.ends(MONTH) == datetime.datetime.fromisoformat(month)

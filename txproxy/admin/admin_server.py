@@ -14,13 +14,14 @@ from txproxy.admin.access_checks import Access
 from txproxy.admin.admin_resource import AdminResource
 from txproxy.admin.admin_site import AdminSite
 from txproxy.admin.api_paths import ApiPaths, Verb
+from txproxy.admin.bounding.limit_verbs import LimitVerbs
+from txproxy.admin.bounding.quota_verbs import QuotaVerbs
 from txproxy.admin.caching.cache_verbs import CacheVerbs
 from txproxy.admin.configuration_verbs import ConfigurationVerbs
 from txproxy.admin.connections.connection_verbs import ConnectionVerbs
 from txproxy.admin.connections.exchange_verbs import ExchangeVerbs
 from txproxy.admin.events.event_verbs import event_verb
 from txproxy.admin.events.proxy_status import status_verb
-from txproxy.admin.limit_verbs import LimitVerbs
 from txproxy.admin.metrics.metric_families import metrics_verb
 from txproxy.admin.pool_verbs import PoolVerbs
 from txproxy.admin.proxy_view import ProxyView
@@ -97,6 +98,7 @@ def verbs_of(view: ProxyView, reactor: Any, relayed: Callable[[Verb], Verb] | No
         *ConnectionVerbs(view, reactor).verbs(),
         *ExchangeVerbs(view, reactor).verbs(),
         *LimitVerbs(view, reactor).verbs(),
+        *QuotaVerbs(view).verbs(),
         *QuestionVerbs(view, reactor).verbs(),
         *CacheVerbs(view, reactor).verbs(),
     ]

@@ -13,6 +13,7 @@ from txproxy.admin.caching.warming import Way
 from txproxy.admin.connections.failed_exchanges import FailedExchanges
 from txproxy.config.configuration_file import ConfigurationFile
 from txproxy.forward.egress.approvals import Approvals
+from txproxy.limits.allotments import Allotments
 from txproxy.limits.requests.limiter import LimitCounts
 from txproxy.limits.requests.limits_middleware import AnyLimiter
 from txproxy.observe.log_formats.connection_facts import Connections
@@ -113,6 +114,10 @@ class ProxyView(Protocol):
     @property
     def limiters(self) -> Sequence[AnyLimiter]:
         """Those of them that count by keys."""
+
+    @property
+    def allotments(self) -> Mapping[str, Allotments]:
+        """What counts the bytes of its clients, by the names of listeners; forward listeners have one together."""
 
     @property
     def questions(self) -> Sequence[tuple[str, Approvals]]:

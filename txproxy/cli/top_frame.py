@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import attrs
 
-from txproxy.cli.ctl_command import CONNECTION_COLUMNS, connection_rows
+from txproxy.cli.ctl.traffic_commands import CONNECTION_COLUMNS, connection_rows
 from txproxy.cli.printing import printable, seconds, size, table_lines
 
 _SAMPLE: Final = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")

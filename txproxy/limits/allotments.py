@@ -47,14 +47,14 @@ class Allotments:
         self._place = place
         self._bandwidths = bandwidths
         self._shaping = Shaping(bandwidths, clock, ipv6_prefix, shared) if bandwidths else None
-        self._quotas = Quotas(quotas, usage, clock, ipv6_prefix=ipv6_prefix, place=place)
-        self.used = self._quotas.used
+        self.quotas = Quotas(quotas, usage, clock, ipv6_prefix=ipv6_prefix, place=place)
+        self.used = self.quotas.used
 
     def bounds(self, client_ip: str, user: str | None, rule: str) -> Bounds:
         """The bounds of an exchange of ``client_ip`` (and ``user``) that ``rule`` has allowed. Raises
         :class:`txproxy.limits.quotas.OverQuota`.
         """
-        meter = self._quotas.meter(client_ip, user, rule)
+        meter = self.quotas.meter(client_ip, user, rule)
         return Bounds(
             shaper=self._shaping.shaper(client_ip, user, rule) if self._shaping is not None else None, meter=meter
         )
@@ -70,4 +70,4 @@ class Allotments:
 
     def stop(self) -> Deferred[None]:
         """Nothing is used any more; fires when all that was used is written."""
-        return self._quotas.stop()
+        return self.quotas.stop()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import datetime
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 import attrs
@@ -12,8 +13,8 @@ from twisted.internet.interfaces import IDelayedCall
 from txproxy.errors import ConfigError, RequestDenied
 from txproxy.interfaces.allowances import Metered
 from txproxy.interfaces.pages import Page, page
-from txproxy.limits.scopes import Scope, parse_scope, positive
-from txproxy.limits.usage import DAY, MONTH, IUsage
+from txproxy.limits.scopes import PER, Scope, parse_scope, positive
+from txproxy.limits.usage import DAY, MONTH, IUsage, Usage
 from txproxy.matching.clients import IPV6_PREFIX, client_key
 from txproxy.plain_values import PlainValue
 
@@ -61,6 +62,21 @@ def _size_text(size: int) -> str:
         if size >= unit and size % unit == 0:
             return f"{size // unit}{name}"
     return f"{size} bytes"
+
+
+@attrs.frozen
+class Consumed:
+    """What a client, user or rule (``per``) of a ``name`` has used in the running day and month, in bytes, and the most
+    that it may (None: any); its ``key`` is what it is counted as.
+    """
+
+    key: str
+    per: str
+    name: str
+    day: int
+    month: int
+    most_day: int | None
+    most_month: int | None
 
 
 @attrs.frozen
@@ -172,7 +188,53 @@ class Quotas:
         used: int = self._usage.used(key + self._at, period)
         return used
 
+    # -- what is used
+
+    @property
+    def quotas(self) -> tuple[Quota, ...]:
+        """What it goes by."""
+        return self._quotas
+
+    def consumed(self, others: Collection[str] = ()) -> list[Consumed]:
+        """What each client, user and rule has used here; ``others`` are the places that have the same store."""
+        usage = self._usage
+        if not isinstance(usage, Usage):
+            # Only who counts so can tell of all.
+            return []
+        self._count_all()
+        elsewhere = tuple(f" at {place}" for place in others if f" at {place}" != self._at)
+        days, months = usage.all_used(DAY), usage.all_used(MONTH)
+        found = []
+        for key in dict.fromkeys((*days, *months)):
+            per, _, name = key.removesuffix(self._at).partition(" ")
+            if per in PER and key.endswith(self._at) and not (elsewhere and not self._at and key.endswith(elsewhere)):
+                quota = self._quota_of(per, name)
+                day, month = (quota.day, quota.month) if quota is not None else (None, None)
+                found.append(Consumed(key, per, name, days.get(key, 0), months.get(key, 0), day, month))
+        return found
+
+    def _quota_of(self, per: str, name: str) -> Quota | None:
+        """The one that holds for a client, user or rule."""
+        client = name.partition("/")[0] if per == "client" else ""
+        user, rule = (name if per == "user" else None), (name if per == "rule" else "")
+        own = (quota for quota in self._quotas if quota.per == per)
+        return next((one for one in own if one.scope.name(client, user, rule, self._prefix) is not None), None)
+
+    def ends(self, period: str) -> datetime.datetime | None:
+        """When a running ``day`` or ``month`` ends, in local time; None where that is not known."""
+        return self._usage.ends(period) if isinstance(self._usage, Usage) else None
+
+    def forget(self, keys: Iterable[str], periods: Iterable[str] = (DAY, MONTH)) -> Deferred[None]:
+        """What these have used until now does not count any more; fires when that is safe."""
+        self._count_all()
+        assert isinstance(self._usage, Usage), "it has told of these"
+        return self._usage.forget(keys, periods)
+
     # -- what runs
+
+    def _count_all(self) -> None:
+        for exchange in self._running:
+            self._count(exchange)
 
     def began(self, meter: _Meter, exchange: Metered) -> None:
         """Count ``exchange`` from now on."""
@@ -209,7 +271,6 @@ class Quotas:
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
-        for exchange in self._running:
-            self._count(exchange)
+        self._count_all()
         stopped: Deferred[None] = self._usage.stop()
         return stopped

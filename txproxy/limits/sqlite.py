@@ -23,6 +23,7 @@ INSERT INTO used (period, key, bytes) VALUES (?, ?, ?)
 ON CONFLICT (period, key) DO UPDATE SET bytes = bytes + excluded.bytes
 """
 _SUM: Final = "SELECT bytes FROM used WHERE period = ? AND key = ?"
+_NOTHING: Final = "DELETE FROM used WHERE period = ? AND key = ?"
 _FORGET: Final = "DELETE FROM used WHERE length(period) = ? AND period < ?"
 _DAYS_KEPT: Final = 62
 _MONTHS_KEPT: Final = 400  # in days
@@ -78,6 +79,16 @@ class SqliteStore:
             raise
         connection.execute("COMMIT")
         return sums
+
+    def forget(self, places: Sequence[tuple[str, str]]) -> None:
+        """See :class:`txproxy.limits.usage.Store`."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._connection.executemany(_NOTHING, places)
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
 
     def close(self) -> None:
         """See :class:`txproxy.limits.usage.Store`."""

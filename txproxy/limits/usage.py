@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 from twisted.internet.defer import Deferred, succeed
@@ -49,6 +49,9 @@ class Store(Protocol):
     def add(self, added: Sequence[tuple[str, str, int]]) -> Mapping[tuple[str, str], int]:
         """More was used: period, key and bytes. Gives the new sums of these, to which others may have added as well."""
 
+    def forget(self, places: Sequence[tuple[str, str]]) -> None:
+        """Nothing was used of these: each a period and a key."""
+
     def close(self) -> None:
         """The end."""
 
@@ -88,6 +91,10 @@ class Usage:
         self._unwritten: dict[tuple[str, str], int] = {}
         self._timer: IDelayedCall | None = None
         self._writing: Deferred[None] | None = None
+        # what the store is to forget, and who waits for that
+        self._forgetting: list[tuple[list[tuple[str, str]], Deferred[None]]] = []
+        # what was forgotten while the store was at work: what that says of it is of before
+        self._forgotten: set[tuple[str, str]] = set()
         self._failing = False
 
     @staticmethod
@@ -112,6 +119,38 @@ class Usage:
         self._look_at_the_calendar()
         return self._used[self._days if period == DAY else self._months].get(key, 0)
 
+    def all_used(self, period: str) -> Mapping[str, int]:
+        """What all keys have used in the running ``day`` or ``month``, as far as is known here."""
+        self._look_at_the_calendar()
+        return self._used[self._days if period == DAY else self._months]
+
+    def ends(self, period: str) -> datetime.datetime:
+        """When the running ``day`` or ``month`` ends, and all begin anew."""
+        self._look_at_the_calendar()
+        day = self._today + datetime.timedelta(days=1)
+        if period == MONTH:
+            # 32 days from the first are in the next month.
+            day = (self._today.replace(day=1) + datetime.timedelta(days=32)).replace(day=1)
+        return datetime.datetime.combine(day, datetime.time())
+
+    def forget(self, keys: Iterable[str], periods: Iterable[str]) -> Deferred[None]:
+        """These have used nothing in these running periods; fires when the store says so as well."""
+        self._look_at_the_calendar()
+        names = [self._days if period == DAY else self._months for period in periods]
+        places = [(name, key) for key in keys for name in names]
+        for name, key in places:
+            self._used[name].pop(key, None)
+            self._unwritten.pop((name, key), None)
+        if self._store is None or not places:
+            return succeed(None)
+        done: Deferred[None] = Deferred()
+        self._forgetting.append((places, done))
+        if self._writing is None:
+            self._forget_next()
+        else:
+            self._forgotten.update(places)
+        return done
+
     def _look_at_the_calendar(self) -> None:
         today = self._now().date()
         if today != self._today:
@@ -123,6 +162,8 @@ class Usage:
 
     def _write(self) -> None:
         self._timer = None
+        if self._writing is not None:
+            return
         assert self._store is not None
         unwritten, self._unwritten = self._unwritten, {}
         added = [(period, key, size) for (period, key), size in unwritten.items()]
@@ -130,10 +171,19 @@ class Usage:
         self._writing = writing.addCallbacks(self._written, self._not_written, errbackArgs=(unwritten,))
         self._writing.addCallback(self._go_on)
 
+    def _forget_next(self) -> None:
+        assert self._store is not None
+        places, done = self._forgetting.pop(0)
+        forgetting = self._in_thread(self._store.forget, places)
+        self._writing = forgetting.addCallbacks(done.callback, done.errback)
+        self._writing.addCallback(self._go_on)
+
     def _written(self, sums: Mapping[tuple[str, str], int]) -> None:
         self._failing = False
         for (period, key), size in sums.items():
             used = self._used.get(period)
+            if (period, key) in self._forgotten:
+                continue
             if used is not None and (key in used or len(used) < _MOST):
                 used[key] = size + self._unwritten.get((period, key), 0)
 
@@ -148,11 +198,16 @@ class Usage:
             _log.error("what was used is lost, as it is too much to be kept")
             return
         for place, size in unwritten.items():
+            if place in self._forgotten:
+                continue
             self._unwritten[place] = self._unwritten.get(place, 0) + size
 
     def _go_on(self, _: object) -> None:
         self._writing = None
-        if self._unwritten and self._timer is None:
+        self._forgotten.clear()
+        if self._forgetting:
+            self._forget_next()
+        elif self._unwritten and self._timer is None:
             self._timer = self._clock.callLater(self._interval, self._write)
 
     def stop(self) -> Deferred[None]:
@@ -167,6 +222,9 @@ class Usage:
         return waited.addCallback(self._write_the_rest)
 
     def _write_the_rest(self, _: object) -> Deferred[None]:
+        if self._writing is not None:
+            # There was more to be forgotten.
+            return self.stop()
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()

@@ -23,6 +23,7 @@ from txproxy.config.model import AnyListener, Config, ForwardListener, TcpListen
 from txproxy.errors import ConfigError
 from txproxy.forward.egress.approvals import Approvals
 from txproxy.forward.proxy_factory import ForwardProxyFactory
+from txproxy.limits.allotments import Allotments
 from txproxy.limits.requests.limiter import LimitCounts
 from txproxy.limits.requests.limits_middleware import AnyLimiter
 from txproxy.observe.log_formats.connection_facts import Connections
@@ -176,6 +177,11 @@ class RunningView:
     def limiters(self) -> Sequence[AnyLimiter]:
         """See :class:`txproxy.admin.proxy_view.ProxyView`."""
         return self._assembly.limits.limiters
+
+    @property
+    def allotments(self) -> Mapping[str, Allotments]:
+        """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        return self._assembly.allotments
 
     @property
     def questions(self) -> Sequence[tuple[str, Approvals]]:

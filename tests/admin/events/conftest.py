@@ -3,9 +3,9 @@
 import attrs
 import pytest
 
+from txproxy.admin.bounding.limit_verbs import LimitVerbs
 from txproxy.admin.events.event_verbs import event_verb
 from txproxy.admin.events.proxy_status import status_verb
-from txproxy.admin.limit_verbs import LimitVerbs
 from txproxy.admin.pool_verbs import PoolVerbs
 from txproxy.admin.proxy_view import Stage
 from txproxy.admin.question_verbs import QuestionVerbs

@@ -252,11 +252,8 @@ class Attempts:
             # It has failed, whoever is to blame.
             self.recording.attempt_over(fault, self.upstream_status)
         self.leave(failed.blame, self.upstream_status)
-        if failed.repeatable:
-            self._try_again(plan, fault)
-        else:
-            self.context.not_repeated = failed.why_not
-            self.fail(fault)
+        self.context.not_repeated = failed.why_not
+        self._try_again(plan, fault, failed.repeatable)
 
     def _go_again(self, attempt: Attempt, unseen: bool) -> None:
         """At the same upstream, by another connection."""
@@ -288,10 +285,7 @@ class Attempts:
     def _spoken_early(self, plan: Plan) -> None:
         fault = spoke_early(plan.attempt.address)
         self.leave(fault, 0)
-        if fault.retry_safe and not self.body_seen:
-            self._try_again(plan, fault)
-        else:
-            self.fail(fault)
+        self._try_again(plan, fault, fault.retry_safe and not self.body_seen)
 
     def _dial_failed(self, failure: Failure) -> None:
         self._pending = None
@@ -304,15 +298,12 @@ class Attempts:
         self.leave(fault, 0)
         plan = self.plan
         assert plan is not None
-        if self._unsent is None:
-            self._try_again(plan, fault)
-        else:
-            self.fail(fault)
+        self._try_again(plan, fault, self._unsent is None)
 
-    def _try_again(self, plan: Plan, fault: ExchangeError) -> None:
-        """After an attempt that failed, and may be repeated."""
+    def _try_again(self, plan: Plan, fault: ExchangeError, repeatable: bool) -> None:
+        """After an attempt that failed: make another, if it is ``repeatable`` and there is somewhere to go."""
         try:
-            attempt = plan.next_attempt(plan, fault) if plan.next_attempt is not None else None
+            attempt = plan.next_attempt(plan, fault) if repeatable and plan.next_attempt is not None else None
         except ExchangeError as final:
             self.fail(final)
             return

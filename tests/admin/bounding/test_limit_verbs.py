@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from txproxy.admin.limit_verbs import LimitVerbs, name_of
+from txproxy.admin.bounding.limit_verbs import LimitVerbs, name_of
 from txproxy.components.rates import parse_rate
 from txproxy.limits.requests.concurrency import ConcurrencyLimiter
 from txproxy.limits.requests.limiter import Limiter

@@ -1,0 +1,1 @@
+"""What the admin API says of limits and quotas, and a new beginning of either."""
