@@ -20,23 +20,34 @@ mode = "reverse"
 listen = ["127.0.0.1:{port}"]
 h2c = true
 pool = "app"
+[[listeners]]
+listen = ["127.0.0.1:{other}"]
+h2c = true
+pool = "nobody"
 [pools.app]
 upstreams = ["h2c://127.0.0.1:{server}"]
+[pools.nobody]
+upstreams = ["h2c://127.0.0.1:{closed}"]
+[log]
+access = "{log}"
+access_format = "$request_method $uri $status $grpc_status"
 """
 
 
 @pytest.fixture
 def channel(processes, tmp_path):
     """A channel by the proxy."""
-    server, port = free_port(), free_port()
+    server, port, other, closed = (free_port() for _ in range(4))
     # It has threads, which a process that is forked is not to have.
     words = (sys.executable, SERVER, str(server))
     processes("/usr/bin/env", *words, port=server)
     file = tmp_path / "proxy.toml"
-    file.write_text(TOML.format(port=port, server=server))
+    log = tmp_path / "access.log"
+    file.write_text(TOML.format(port=port, server=server, other=other, closed=closed, log=log))
     processes("/usr/bin/env", sys.executable, "-m", "txproxy", "run", "--config", str(file), port=port)
     until(lambda: answers(port), "the proxy listens")
     with grpc.insecure_channel(f"127.0.0.1:{port}") as made:
+        made.log, made.nobody = log, f"127.0.0.1:{other}"
         yield made
 
 
@@ -48,6 +59,7 @@ def test_grpc_passes(channel):
     calls_of_each_kind(channel)
     what_goes_wrong(channel)
     deadlines(channel)
+    what_the_proxy_says(channel)
 
 
 def calls_of_each_kind(channel):
@@ -79,3 +91,11 @@ def deadlines(channel):
     with pytest.raises(grpc.RpcError) as raised:
         channel.stream_unary("/t/wait", same, same)(iter(queue.Queue().get, None), timeout=0.3)
     assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def what_the_proxy_says(channel):
+    with grpc.insecure_channel(channel.nobody) as made, pytest.raises(grpc.RpcError) as raised:
+        made.unary_unary("/t/unary", same, same)(b"", timeout=DEADLINE)
+    assert (raised.value.code(), raised.value.details()) == (grpc.StatusCode.UNAVAILABLE, "No upstream is available.")
+    lines = {"POST /t/unary 200 0", "POST /t/refuse 200 9", "POST /t/none 200 12", "POST /t/unary 200 14"}
+    until(lambda: lines <= set(channel.log.read_text().splitlines()), "the log has the status of each call")

@@ -45,6 +45,7 @@ class RequestContext:
     ``cache`` is what a cache has done with it, if there is one, and ``limit`` what a limit of requests has, for logs;
     ``traced`` is the span that upstreams are told of as theirs; None where nobody makes one;
     ``fetched`` are the exchanges by which the cache has got for it what it had not.
+    ``trailers`` are those of the response, if it had any.
     ``waited_for`` is the pool that had no upstream with room for it at once, ``not_repeated`` why no attempt followed
     the last one that has failed, and ``tunnel_ended_by`` what has ended its tunnel, if that was no peer.
     ``priority`` is ``HIGH``, ``NORMAL`` or ``LOW`` (0, 1, 2) where not all can be served.
@@ -74,6 +75,7 @@ class RequestContext:
     traced: TraceParent | None = None
     priority = NORMAL
     fetched: tuple[Any, ...] = ()
+    trailers: Headers | None = None
     waited_for: Any = None
     not_repeated = ""
     tunnel_ended_by = ""

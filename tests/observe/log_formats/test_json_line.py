@@ -46,6 +46,12 @@ def test_a_request_by_its_keys():
     }  # fmt: skip
 
 
+def test_a_call_of_grpc_has_a_status():
+    call = head(b"Content-Type: application/grpc", method=b"POST", minor=2)
+    assert said(record(call, response=response(b"Grpc-Status: 14")))["grpc_status"] == 14
+    assert said(record(call))["grpc_status"] is None and said(record())["grpc_status"] is None
+
+
 def test_what_went_wrong():
     one = record(
         outcome="connection_refused",

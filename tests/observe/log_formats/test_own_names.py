@@ -49,7 +49,7 @@ QUIET = record(first_byte=None)
         ("trace_id", "0af7", "-"), ("limit", "all", "-"), ("limit_outcome", "delayed", "-"),
         ("cache_ttl", "-3", "-"), ("cache_stored", "1", "-"), ("cache_collapsed", "0", "-"),
         ("cache_detail", "d", "-"), ("squid_result", "TCP_MISS", "NONE_NONE"),
-        ("squid_hierarchy", "HIER_DIRECT", "HIER_NONE"),
+        ("squid_hierarchy", "HIER_DIRECT", "HIER_NONE"), ("grpc_status", "-", "-"),
     ],
 )  # fmt: skip
 def test_what_a_name_says(name, value, otherwise):

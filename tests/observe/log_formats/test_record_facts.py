@@ -7,6 +7,7 @@ from tests.observe.log_formats.records import Connection, attempt, head, record,
 from txproxy.errors import ConnectTimeout
 from txproxy.interfaces.address import Address
 from txproxy.observe.log_formats import record_facts as facts
+from txproxy.wire.headers import Headers
 
 UNREAD = record(head(method=b"", path=b"\x16\x03", authority=b""))
 
@@ -94,3 +95,23 @@ def test_upstreams_are_named_by_address_where_that_is_known():
     six.upstream = Connection(IPv6Address("TCP", "::1", 80))
     assert facts.upstream_place(six) == b"[::1]:80"
     assert facts.pool(record(attempts=[named])) is None
+
+
+CALL = head(b"content-type: application/grpc", method=b"POST", minor=2)
+
+
+@pytest.mark.parametrize(
+    ("request_", "trailers", "fields", "status"),
+    [
+        (CALL, [b"grpc-status: 14"], [], 14),
+        (CALL, [b"x: y"], [b"grpc-status: 3"], None),
+        (CALL, None, [b"grpc-status: 5"], 5),
+        (CALL, None, [b"grpc-status: none"], None),
+        (CALL, None, [], None),
+        (head(minor=2), None, [b"grpc-status: 5"], None),
+        (head(b"content-type: application/grpc"), None, [b"grpc-status: 5"], None),
+    ],
+)
+def test_a_call_of_grpc_has_a_status(request_, trailers, fields, status):
+    said = Headers.from_lines(trailers) if trailers is not None else None
+    assert facts.grpc_status(record(request_, trailers=said, response=response(*fields))) == status

@@ -53,6 +53,24 @@ def test_a_refusal_says_why(fault, sentence, html):
     assert text.startswith("<!DOCTYPE html>") is html
 
 
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [(RequestDenied, 7), (UpstreamUnavailable, 14), (ConnectTimeout, 14), (ResponseTimeout, 4), (DnsError, 14)],
+)
+def test_a_call_of_grpc_is_told_in_grpc(fault, code):
+    head, body = reply(Refusal.of(fault("192.0.2.1:80 is s3cret")), b"me", False, b"D", grpc=True)
+    lines = head.headers.lines
+    assert (head.status, head.body, body) == (200, 0, b"") and b"Grpc-Status: %d" % code in lines
+    assert not any(b"192.0.2.1" in line for line in lines)
+    assert b"Proxy-Status: me; error=" + fault.error.encode() in lines
+
+
+def test_what_asks_a_caller_for_a_login_says_how():
+    refusal = Refusal(401, lines=(b"WWW-Authenticate: Basic",))
+    head, _ = reply(refusal, b"me", True, b"D", grpc=True)
+    assert {b"WWW-Authenticate: Basic", b"Grpc-Status: 16", b"Grpc-Message: 401 Unauthorized"} <= {*head.headers.lines}
+
+
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 
 

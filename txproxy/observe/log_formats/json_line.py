@@ -36,7 +36,7 @@ _LINE: Final = (
     '{"time":"%s.%03dZ","client":"%s","user":%s,'
     '"method":%s,"scheme":%s,"host":%s,"target":%s,"protocol":%s,"status":%s,"sent":%d,"received":%d,'
     '"duration":%.6f,"first_byte":%s,"listener":%s,"route":%s,%s"outcome":"%s","error":%s,"detail":%s,'
-    '"request_id":%s,%s%s%s%s"referer":%s,"user_agent":%s}\n'
+    '"grpc_status":%s,"request_id":%s,%s%s%s%s"referer":%s,"user_agent":%s}\n'
 )
 _PROTOCOLS: Final = tuple(f'"HTTP/{version.decode("ascii")}"' for version in VERSIONS)
 # of outcomes that are no fault
@@ -53,6 +53,10 @@ def _bytes(value: bytes | None) -> str:
 
 def _text(value: str | None) -> str:
     return encode_basestring_ascii(value) if value else "null"
+
+
+def _number(value: int | None) -> str:
+    return "null" if value is None else str(value)
 
 
 def _flag(value: bool) -> str:
@@ -107,6 +111,7 @@ class JsonLines:
             outcome,
             "null" if outcome in _WELL else _text(proxy_error(outcome)),
             _text(record.detail) if record.detail else "null",
+            "null" if record.request.minor != 2 else _number(facts.grpc_status(record)),
             "null" if identifier is None else _bytes(identifier),
             _NO_VERDICT if context.verdict is None else _verdict(context.verdict),
             _NO_LIMIT if context.limit is None else _LIMIT % (_text(context.limit.name), context.limit.outcome),
@@ -153,6 +158,7 @@ class JsonLines:
             stream.outcome,
             _text(proxy_error(stream.outcome)),
             _text(stream.detail),
+            "null",
             "null",
             _NO_VERDICT if context.verdict is None else _verdict(context.verdict),
             _NO_LIMIT if context.limit is None else _LIMIT % (_text(context.limit.name), context.limit.outcome),

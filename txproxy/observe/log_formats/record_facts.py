@@ -10,6 +10,8 @@ from typing import Final, Protocol
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
 from txproxy.observe.log_formats.connection_facts import place_of
+from txproxy.wire.grpc.calls import is_call
+from txproxy.wire.grpc.grpc_statuses import read_status
 from txproxy.wire.message import VERSIONS
 
 _PORT: Final = re.compile(rb":[0-9]*\Z")
@@ -174,6 +176,15 @@ def pool(record: ExchangeRecord) -> str | None:
 def request_id(record: ExchangeRecord) -> bytes | None:
     """What ``X-Request-Id`` says, of the response or else of the request."""
     return response_field(record, b"x-request-id") or record.request.headers.index.get(b"x-request-id")
+
+
+def grpc_status(record: ExchangeRecord) -> int | None:
+    """How a call of gRPC has ended, if the client was told: in trailers, or with the head where there is no more."""
+    request, trailers = record.request, record.context.trailers
+    if request.minor != 2 or not is_call(request.headers.index.get(b"content-type")):
+        return None
+    said = trailers.get(b"grpc-status") if trailers is not None else response_field(record, b"grpc-status")
+    return None if said is None else read_status(said)
 
 
 def verdict(record: ExchangeRecord) -> str | None:

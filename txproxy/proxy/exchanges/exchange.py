@@ -29,6 +29,7 @@ from txproxy.proxy.exchanges.phases import ANSWERED, OVER, PLANNING, SENT
 from txproxy.proxy.exchanges.recording import Recording
 from txproxy.proxy.exchanges.response_body import ResponseBody
 from txproxy.proxy.exchanges.response_head import informational, onward_fields, switching
+from txproxy.proxy.grpc_call import GrpcCall
 from txproxy.proxy.tunnel import Tunnel
 from txproxy.wire.forwarding import received_in_http10
 from txproxy.wire.headers import Headers
@@ -63,6 +64,8 @@ class Exchange(Attempts):
     tunnel: Tunnel | None = None
     # what the body of the response passes, if anything
     _response_body: ResponseBody | None = None
+    # what it is of gRPC, if it is
+    call: GrpcCall | None = None
 
     @property
     def response_begun(self) -> bool:
@@ -357,8 +360,10 @@ class Exchange(Attempts):
 
     def response_over(self, trailers: Headers) -> None:
         """All of it has passed."""
-        if trailers.lines and self.plan is not None and self.plan.own_fields is not None:
-            trailers = of_response(trailers, self.plan.own_fields.response)
+        if trailers.lines:
+            if self.plan is not None and self.plan.own_fields is not None:
+                trailers = of_response(trailers, self.plan.own_fields.response)
+            self.context.trailers = trailers
         self.downstream.send_end(trailers)
         self._finish(self._ends_as, "")
         self.downstream.exchange_done()
@@ -532,10 +537,12 @@ class Exchange(Attempts):
         self.phase = OVER
         self.outcome = outcome
         self.detail = detail
-        tracker = self._tracker
+        tracker, call = self._tracker, self.call
         if tracker is not None:
             self._tracker = None
-            tracker.ended(None, self.upstream_status)
+            tracker.ended(None, self.upstream_status if call is None else call.counts_as(self.upstream_status))
+        if call is not None:
+            call.ended()
         context = self.context
         filters = context.response_filters
         if (filters and (len(filters) > 1 or filters[0].wants_end)) or context.request_filters or context.filters_aside:

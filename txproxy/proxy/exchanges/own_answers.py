@@ -7,7 +7,7 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from txproxy.errors import ExchangeError
+from txproxy.errors import ExchangeError, ResponseTimeout
 from txproxy.interfaces.answers import Answer, BodySource, Refusal, RelayedAnswer
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.interfaces.pages import page
@@ -22,6 +22,8 @@ from txproxy.proxy.exchanges.filters import (
     with_length,
 )
 from txproxy.proxy.services import Services
+from txproxy.wire.grpc.calls import CONTENT_TYPE, is_call
+from txproxy.wire.grpc.grpc_statuses import DEADLINE_EXCEEDED, message_value, of_http
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import CHUNKED, RequestHead, ResponseHead
 
@@ -89,25 +91,51 @@ def prefers_html(request_headers: Headers | None) -> bool:
 
 
 def reply(
-    refusal: Refusal | Answer, name: bytes, html: bool, date: bytes, pages: ErrorPages | None = None
+    refusal: Refusal | Answer,
+    name: bytes,
+    html: bool,
+    date: bytes,
+    pages: ErrorPages | None = None,
+    grpc: bool = False,
 ) -> tuple[ResponseHead, bytes]:
     """Head and body of a mode's own answer, or that tell a client of a refusal; ``name`` is who speaks in Proxy-Status
     (RFC 9209 section 2), ``pages`` what stands in place of our own small bodies. A body that is not at hand is none.
+    Who has made a call of ``grpc`` is told of a refusal by a status of that.
     """
     if isinstance(refusal, Answer):
         return _answer(refusal, date)
     status = refusal.status
     reason = reason_of(status)
     sentence = refusal.sentence or _BY_ERROR.get((status, refusal.error)) or _SENTENCES.get(status, "")
+    if grpc:
+        return _in_grpc(refusal, name, sentence or status_text(status), date)
     found = pages.render(status) if pages is not None else None
     if refusal.page is not None:
         found = refusal.page(html)
     kind, body = found if found is not None else page(html, f"{status} {reason.decode('ascii')}", sentence)
     lines = [b"Date: " + date, b"Content-Type: " + kind, b"Content-Length: %d" % len(body), b"Cache-Control: no-store"]
-    if refusal.error:
-        lines.append(b"Proxy-Status: %b; error=%b" % (name, refusal.error.encode("ascii")))
-    lines.extend(refusal.lines)
+    lines += _reasons(refusal, name)
     return ResponseHead(status, Headers.from_lines(lines), reason=reason, body=len(body)), body
+
+
+def _reasons(refusal: Refusal, name: bytes) -> list[bytes]:
+    said = [b"Proxy-Status: %b; error=%b" % (name, refusal.error.encode("ascii"))] if refusal.error else []
+    return [*said, *refusal.lines]
+
+
+def _in_grpc(refusal: Refusal, name: bytes, sentence: str, date: bytes) -> tuple[ResponseHead, bytes]:
+    """A response of nothing but a status: gRPC's clients look at that of HTTP where they find no other, and say then
+    that they have got something strange.
+    """
+    late = refusal.error == ResponseTimeout.error
+    code = DEADLINE_EXCEEDED if late else of_http(refusal.status)
+    lines = [
+        b"Date: " + date,
+        b"Content-Type: " + CONTENT_TYPE,
+        b"Grpc-Status: %d" % code,
+        b"Grpc-Message: " + message_value(sentence),
+    ]
+    return ResponseHead(200, Headers.from_lines([*lines, *_reasons(refusal, name)]), reason=b"OK"), b""
 
 
 def _answer(answer: Answer, date: bytes) -> tuple[ResponseHead, bytes]:
@@ -162,12 +190,15 @@ class OwnAnswer:
 
     def _set(self, given: Answer | Refusal) -> None:
         services = self._services
-        html = prefers_html(self._request.headers)
+        headers = self._request.headers
+        html = prefers_html(headers)
+        # Of who speaks HTTP/2; to others it would be no gRPC.
+        grpc = self._request.minor == 2 and is_call(headers.get(b"content-type"))
         self.given = given
         if self.source is not None:
             self.source.close()
         self.source = None if isinstance(given, Refusal) or isinstance(given.body, bytes) else given.body
-        self.response, self.body = reply(given, services.name, html, services.http_date(), services.pages)
+        self.response, self.body = reply(given, services.name, html, services.http_date(), services.pages, grpc)
         self._unfiltered = self.response
 
     def pass_through(self, filters: tuple[ResponseFilter, ...], context: RequestContext) -> None:

@@ -15,8 +15,10 @@ from txproxy.proxy.downstream.http2.stream_body import StreamBody
 from txproxy.proxy.downstream.http2.stream_tunnel import StreamTunnel
 from txproxy.proxy.downstream.http2.unwanted_rest import MOST_REST, UnwantedRest
 from txproxy.proxy.exchanges.exchange import Exchange
+from txproxy.proxy.grpc_call import GrpcCall
 from txproxy.proxy.upstream.connection_binding import authenticates_connection
 from txproxy.wire.extended_connect import established, is_accepted
+from txproxy.wire.grpc.calls import is_call
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2.events import ALL_SENT, WRITABLE, StreamReset
 from txproxy.wire.http2.faults import HTTP_1_1_REQUIRED, INTERNAL_ERROR
@@ -81,6 +83,8 @@ class RequestStream(Stream):
         elif head.body:
             self.body = StreamBody(self)
         self.exchange = exchange = Exchange(client.services, self, head, RequestContext(connection))
+        if b"content-type" in index and is_call(index[b"content-type"]):
+            exchange.call = GrpcCall(exchange, index.get(b"grpc-timeout"))
         exchange.start(factory.handle)
 
     def _refuse(self, fault: RequestError, head: RequestHead) -> None:
