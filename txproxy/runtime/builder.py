@@ -154,7 +154,10 @@ def assemble(config: Config, observers: Observers, around: Around, before: Assem
     around.resolver.ipv6_prefix = config.bounds.ipv6_prefix
     use_path(config.python_path)
     pools_before = before.pools if before is not None else {}
-    pools = {pool.name: live_pool(checked_as_asked(pool, config), reactor, pools_before) for pool in config.pools}
+    pools = {
+        pool.name: live_pool(checked_as_asked(pool, config), reactor, pools_before, around.shared)
+        for pool in config.pools
+    }
     nothing = Config(listeners=())
     was = before or Assembly(nothing, {}, (), LiveLimits(nothing, reactor))
     assembly = Assembly(

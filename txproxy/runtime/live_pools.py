@@ -16,9 +16,10 @@ from txproxy.config.model import (
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.route_actions.pool_action import PoolAction
 from txproxy.stream.stream_factory import StreamFactory
-from txproxy.upstreams.affinity import Affinity, affinity_from
+from txproxy.upstreams.affinity import Affinity, TableAffinity, affinity_from
 from txproxy.upstreams.overlay import Overlay
 from txproxy.upstreams.pool import Pool
+from txproxy.upstreams.several_processes.shared_pins import SharedPins
 from txproxy.upstreams.several_processes.shared_room import SharedRoom
 from txproxy.upstreams.several_processes.shared_standing import SharedStanding
 from txproxy.upstreams.upstream import State, Upstream
@@ -30,10 +31,13 @@ _KEY_SIZE: Final = 32
 
 
 class LivePool:
-    """A pool, and what keeps clients at its upstreams. ``key`` signs their cookies."""
+    """A pool, and what keeps clients at its upstreams. ``key`` signs their cookies. Clients that are remembered are so
+    by several processes together where that is ``shared``.
+    """
 
-    def __init__(self, config: PoolConfig, key: bytes) -> None:
+    def __init__(self, config: PoolConfig, key: bytes, shared: bool = False) -> None:
         self.config = config
+        self._table: type[TableAffinity] = SharedPins if shared else TableAffinity
         self.key = key
         upstreams = [self._made(text) for text in config.upstreams]
         self.pool = Pool(upstreams, config.strategy, name=config.name, settings=config.settings)
@@ -51,8 +55,13 @@ class LivePool:
         if kind is None:
             return None
         if kind not in self._affinities:
-            self._affinities[kind] = affinity_from(kind, self.pool, self.key)
+            self._affinities[kind] = affinity_from(kind, self.pool, self.key, self._table)
         return self._affinities[kind]
+
+    @property
+    def pins(self) -> Mapping[str, SharedPins]:
+        """The clients that several processes remember together, by kind."""
+        return {kind: pins for kind, pins in self._affinities.items() if isinstance(pins, SharedPins)}
 
     def follow(self, before: LivePool, clock: Any) -> None:
         """Take over what was known of upstreams that were in the pool ``before`` this one, and what was changed."""
@@ -81,17 +90,17 @@ def checked_as_asked(pool: PoolConfig, config: Config) -> PoolConfig:
     return attrs.evolve(pool, settings=pool.settings.checked_as(hosts.pop() if len(hosts) == 1 else None))
 
 
-def live_pool(config: PoolConfig, reactor: Any, before: Mapping[str, LivePool]) -> LivePool:
+def live_pool(config: PoolConfig, reactor: Any, before: Mapping[str, LivePool], shared: bool = False) -> LivePool:
     """The pool of a configuration: the one that was there ``before``, if nothing of it has changed; else a new one,
-    which knows what that knew.
+    which knows what that knew. What clients it remembers is ``shared`` by several processes.
     """
     old = before.get(config.name)
     if old is None:
-        return LivePool(config, config.sticky_key or os.urandom(_KEY_SIZE))
+        return LivePool(config, config.sticky_key or os.urandom(_KEY_SIZE), shared)
     if old.config == config:
         return old
     # Who has a cookie shall not lose it by a reload.
     kept = old.key if old.config.sticky_key is None else os.urandom(_KEY_SIZE)
-    pool = LivePool(config, config.sticky_key or kept)
+    pool = LivePool(config, config.sticky_key or kept, shared)
     pool.follow(old, reactor)
     return pool

@@ -12,7 +12,7 @@ from base64 import urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import blake2b, sha256
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces.context import RequestContext
@@ -24,8 +24,13 @@ from txproxy.wire.message import RequestHead
 KINDS: Final = "cookie, cookie:NAME, ip, header:NAME"
 DEFAULT_COOKIE: Final = "txproxy"
 # How many clients are remembered by address or header, and for how many seconds without a request.
-_MOST_CLIENTS: Final = 65536
-_KEEP_FOR: Final = 1800.0
+MOST_CLIENTS: Final = 65536
+KEEP_FOR: Final = 1800.0
+# Longer values of clients are known by their digests: the number of clients is bounded, and so their memory has to be.
+_LONGEST: Final = 64
+
+# What each request of a client has, if it has it.
+KeyOf: TypeAlias = "Callable[[RequestHead, RequestContext], bytes | str | None]"
 
 
 class Affinity(Protocol):
@@ -103,7 +108,7 @@ class CookieAffinity:
 class TableAffinity:
     """By something that each request of a client has (``key_of``), in a table of those seen last."""
 
-    def __init__(self, pool: Pool, key_of: Callable[[RequestHead, RequestContext], bytes | str | None]) -> None:
+    def __init__(self, pool: Pool, key_of: KeyOf) -> None:
         self._pool = pool
         self._key_of = key_of
         # the one seen last is the last
@@ -117,7 +122,7 @@ class TableAffinity:
             return None
         upstream, seen = found
         self._pool.tick()
-        if self._pool.seconds() - seen > _KEEP_FOR or upstream.pool is not self._pool or not upstream.pinnable:
+        if self._pool.seconds() - seen > KEEP_FOR or upstream.pool is not self._pool or not upstream.pinnable:
             return None
         return upstream
 
@@ -127,7 +132,7 @@ class TableAffinity:
         if key is not None:
             self._pinned[key] = (upstream, self._pool.seconds())
             self._pinned.move_to_end(key)
-            if len(self._pinned) > _MOST_CLIENTS:
+            if len(self._pinned) > MOST_CLIENTS:
                 self._pinned.popitem(last=False)
         return ()
 
@@ -139,16 +144,27 @@ def _default_cookie(pool: Pool) -> str:
     return f"{DEFAULT_COOKIE}-{blake2b(pool.name.encode(), digest_size=4).hexdigest()}"
 
 
-def affinity_from(text: str, pool: Pool, key: bytes | None = None) -> Affinity:
+def _by_header(field: bytes) -> KeyOf:
+    def value(head: RequestHead, context: RequestContext) -> bytes | None:
+        found = head.headers.index.get(field)
+        if found is None or len(found) <= _LONGEST:
+            return found
+        return blake2b(found, digest_size=32).digest()
+
+    return value
+
+
+def affinity_from(
+    text: str, pool: Pool, key: bytes | None = None, table: Callable[[Pool, KeyOf], Affinity] = TableAffinity
+) -> Affinity:
     """``cookie``, ``cookie:NAME``, ``ip`` or ``header:NAME``; else ``ConfigError``. A cookie without a name has one of
-    its pool's own.
+    its pool's own; ``table`` remembers the clients of the others.
     """
     kind, colon, name = text.partition(":")
     if kind == "cookie" and (name or not colon):
         return CookieAffinity(pool, name or _default_cookie(pool), key)
     if text == "ip":
-        return TableAffinity(pool, lambda _, context: context.client_ip)
+        return table(pool, lambda _, context: context.client_ip)
     if kind == "header" and TOKEN.fullmatch(name.encode("ascii", "replace")):
-        field = name.lower().encode("ascii")
-        return TableAffinity(pool, lambda head, _: head.headers.index.get(field))
+        return table(pool, _by_header(name.lower().encode("ascii")))
     raise ConfigError(f"{text!r} is no kind of affinity", f"accepted: {KINDS}")

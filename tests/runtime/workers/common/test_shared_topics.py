@@ -104,6 +104,15 @@ def test_pools_are_shared_by_their_names():
     assert list(found) == ["pool app", "room app"] and found["room app"].processes == 4
 
 
+@pytest.mark.parametrize(
+    ("kind", "pins"), [("ip", ["pins app ip"]), ("header:X-User", ["pins app header:X-User"]), ("cookie", [])]
+)
+def test_so_are_clients_that_are_remembered(kind, pins):
+    route = '[[routes]]\nname = "app"\npath = "/app"\npool = "app"'
+    found = topics(f'[pools.app]\nupstreams = "http://10.0.0.1:80"\nsticky = "{kind}"\n{route}')
+    assert [topic for topic in found if topic.startswith("pins")] == pins
+
+
 def test_two_workers_have_the_same_topics_and_another_limit_has_another():
     assert list(topics(RATE)) == list(topics(RATE))
     assert list(topics(RATE)) != list(topics(RATE.replace("10/s", "11/s")))

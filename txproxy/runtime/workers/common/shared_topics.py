@@ -38,4 +38,6 @@ def shared_of(assembly: Assembly) -> dict[str, Shared]:
         found[f"pool {name}"] = live.standing
         live.room.processes = processes
         found[f"room {name}"] = live.room
+        for kind, pins in live.pins.items():
+            found[f"pins {name} {kind}"] = pins
     return found
