@@ -15,7 +15,14 @@ from txproxy.config.endpoints import listen_at, server_endpoint
 from txproxy.matching.networks import Networks
 from txproxy.net.memory_tls import MemoryTlsFactory
 from txproxy.net.transports.adopted_ports import AdoptedEndpoint, as_it_is
-from txproxy.net.transports.listening_ports import accepts_tcp, deepen_backlog, serve_plain, serve_tls, stop_listening
+from txproxy.net.transports.listening_ports import (
+    accepts_tcp,
+    bound_accepts,
+    deepen_backlog,
+    serve_plain,
+    serve_tls,
+    stop_listening,
+)
 from txproxy.proxy.downstream.proxy_header import ProxyProtocolFactory
 from txproxy.proxy.downstream.serving import ServedBy
 from txproxy.proxy.factory import ProxyFactory
@@ -98,6 +105,7 @@ class Entrance:
         self._arrange()
         self.behind.factory.doStart()
         deepen_backlog(port)
+        bound_accepts(port)
 
     def lead_to(self, behind: Behind) -> None:
         """Who connects from now on gets to another."""

@@ -9,7 +9,9 @@ from twisted.internet.protocol import Factory, Protocol
 
 from tests.net.sockets import Turns
 from txproxy.net.transports.listening_ports import (
+    MOST_ACCEPTS,
     accepts_tcp,
+    bound_accepts,
     deepen_backlog,
     listening_port,
     serve_plain,
@@ -109,3 +111,20 @@ def test_the_backlog_is_deeper_than_twisteds_unless_somebody_chose_it(chosen, as
     port.socket = Recorded()
     deepen_backlog(port)
     assert port.socket.asked == asked
+
+
+@pytest.mark.parametrize(("bounds", "most"), [((), MOST_ACCEPTS), ((1,), 1)])
+def test_a_turn_accepts_only_so_many(listening, bounds, most):
+    port = listening.port
+    for bound in bounds:
+        bound_accepts(port, bound)
+    bound_accepts(port)
+    # as Twisted has it after turns in which many have come
+    port.numberAccepts = 100
+    for _ in range(2 * MOST_ACCEPTS + 1):
+        listening.connect()
+    counts = []
+    for _ in range(2):
+        port.doRead()
+        counts.append(len(listening.built))
+    assert counts == [most, 2 * most]

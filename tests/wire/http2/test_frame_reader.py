@@ -17,8 +17,8 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     return frames.header(len(payload), kind, flags, stream) + payload
 
 
-def reader(preface: bytes = b"", most_block: int = 1000) -> FrameReader:
-    return FrameReader(preface, most_block, FloodAllowance())
+def reader(preface: bytes = b"", most_block: int = 1000, share: int = 1 << 30) -> FrameReader:
+    return FrameReader(preface, most_block, FloodAllowance(), share)
 
 
 def refused(data: bytes, code: int, most_block: int = 1000) -> None:
@@ -87,6 +87,37 @@ def test_blocks_without_end() -> None:
 
 def test_continuations_cost() -> None:
     allowance = FloodAllowance()
-    one = FrameReader(b"", 1000, allowance)
+    one = FrameReader(b"", 1000, allowance, 1 << 30)
     list(one.read(SETTINGS + frame(frames.HEADERS, 0, 1) + frame(frames.CONTINUATION, 0, 1) * 5))
     assert allowance.left == MOST - 5
+
+
+def kinds(data: bytes, share: int) -> list[list[int]]:
+    one = reader(share=share)
+    found = [[kind for kind, *_ in one.read(SETTINGS + data)]]
+    while one.more:
+        found.append([kind for kind, *_ in one.read(b"")])
+    assert not one.begun
+    return found
+
+
+def test_so_much_is_read_at_once() -> None:
+    ping = frame(frames.PING, 0, 0, b"12345678")
+    head = frame(frames.HEADERS, frames.END_HEADERS, 1, b"x")
+    found = kinds(ping * 100, share=20)
+    # what is no head has some more
+    assert [len(part) for part in found] == [37, 37, 27]
+    assert [len(part) for part in kinds(head * 9, share=48)] == [1 + 3, 3, 3]
+    reset = frame(frames.RST_STREAM, 0, 1, b"\0\0\0\x08")
+    assert all(part[-1] == frames.RST_STREAM for part in kinds((head + reset) * 9, share=48))
+
+
+def test_what_comes_meanwhile_is_read_after_it() -> None:
+    one = reader(share=1)
+    ping = frame(frames.PING, 0, 0, b"12345678")
+    head = frame(frames.HEADERS, frames.END_HEADERS, 1, b"x")
+    assert [kind for kind, *_ in one.read(SETTINGS + head + head[:4])] == [frames.SETTINGS]
+    assert one.more and one.keep(head[4:] + ping) == 2 * len(head) + len(ping)
+    assert [kind for kind, *_ in one.read(b"")] == [frames.HEADERS]
+    assert [kind for kind, *_ in one.read(b"")] == [frames.HEADERS, frames.PING]
+    assert not one.more

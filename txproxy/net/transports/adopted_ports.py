@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from zope.interface import implementer
 
-from txproxy.net.transports.listening_ports import BACKLOG
+from txproxy.net.transports.listening_ports import BACKLOG, bound_accepts
 
 
 @implementer(IStreamServerEndpoint)
@@ -62,13 +62,7 @@ def as_it_is(endpoint: Any, reactor: Any) -> Any:
 
 def accept_in_turns(port: Any) -> None:
     """Take one connection at a time of a socket that others accept from, so that each gets its share."""
-    read = port.doRead
-
-    def read_one() -> None:
-        port.numberAccepts = 1
-        read()
-
-    port.doRead = read_one
+    bound_accepts(port, 1)
 
 
 def tcp_place(endpoint: Any) -> tuple[int, tuple[Any, ...], int]:

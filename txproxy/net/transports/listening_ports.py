@@ -12,6 +12,8 @@ from twisted.internet.interfaces import ITransport
 
 from txproxy.net.transports.tls_transports import TLSServer
 
+# So many connections are accepted at once, before those that are there have their turn. Twisted takes more each time.
+MOST_ACCEPTS: Final = 16
 BACKLOG: Final = 1024  # the system's own bound (somaxconn) holds as well
 
 
@@ -46,6 +48,19 @@ def deepen_backlog(port: object) -> None:
     """Let more connections wait for ``accept`` than Twisted's default of 50, unless somebody chose another number."""
     if type(port) is tcp.Port and port.backlog in (None, tcp.Port.backlog):
         port.socket.listen(BACKLOG)
+
+
+def bound_accepts(port: Any, most: int = MOST_ACCEPTS) -> None:
+    """Accept at most so many connections in a turn of the reactor. What has bounds already keeps the least of them."""
+    if not isinstance(port, tcp.Port):
+        return
+    read = port.doRead
+
+    def read_some() -> None:
+        port.numberAccepts = min(port.numberAccepts, most)
+        read()
+
+    port.doRead = read_some  # type: ignore[method-assign]
 
 
 def listening_port(transport: ITransport) -> Any:

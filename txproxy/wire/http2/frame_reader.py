@@ -15,15 +15,25 @@ Frame: TypeAlias = "tuple[int, int, int, bytes]"
 # A field block in so many frames is one that is to keep us busy (CVE-2024-27316 and its likes).
 _MOST_CONTINUATIONS: Final = 32
 PRIORITY_SIZE: Final = 5
+# What a head takes of a share, beside its frame.
+_HEAD: Final = 15
+# So much more is read of what is no head: a reset, for one, of the last one that was.
+_SPARE: Final = 16
 _MORE: Final = frames.PADDED | frames.WITH_PRIORITY
 
 
 class FrameReader:
-    """What comes from one peer. ``preface`` is what it begins with, ``most_block`` how large a field block may be."""
+    """What comes from one peer. ``preface`` is what it begins with, ``most_block`` how large a field block may be.
 
-    __slots__ = ("_buffer", "_preface", "_most_block", "_allowance", "_greeted", "_block")
+    ``share`` is how much of what has come is read at once: each frame is 1 of it, and a head 16. ``more`` says that
+    there is more than that: to read again goes on with it.
+    """
 
-    def __init__(self, preface: bytes, most_block: int, allowance: FloodAllowance) -> None:
+    __slots__ = ("more", "_buffer", "_preface", "_most_block", "_share", "_allowance", "_greeted", "_block")
+
+    def __init__(self, preface: bytes, most_block: int, allowance: FloodAllowance, share: int) -> None:
+        self.more = False
+        self._share = share
         self._buffer = b""
         self._preface = preface
         self._most_block = most_block
@@ -60,6 +70,7 @@ class FrameReader:
         if self._preface:
             at = self._skip_preface(buffer)
         size = len(buffer)
+        share = self._share
         while size - at >= frames.HEADER_SIZE and not self._preface:
             high, low, kind, flags, number = frames.read_header(buffer, at)
             length = high << 16 | low
@@ -68,8 +79,11 @@ class FrameReader:
             end = at + frames.HEADER_SIZE + length
             if end > size:
                 break
+            if share <= 0 and (kind == frames.HEADERS or share < -_SPARE):
+                break
             payload = buffer[at + frames.HEADER_SIZE : end]
             at = end
+            share -= 1
             number &= frames.LAST_STREAM
             if self._block is not None:
                 whole = self._continued(kind, flags, number, payload)
@@ -80,6 +94,7 @@ class FrameReader:
             elif kind == frames.HEADERS and self._greeted:
                 if flags & _MORE or not number:
                     payload = _without_priority(number, flags, payload)
+                share -= _HEAD
                 if flags & frames.END_HEADERS:
                     yield kind, flags, number, payload
                 else:
@@ -88,6 +103,12 @@ class FrameReader:
                 self._check_first(kind, flags)
                 yield kind, flags, number, payload
         self._buffer = buffer[at:]
+        self.more = share <= 0 and at < size
+
+    def keep(self, data: bytes) -> int:
+        """Have these ``data`` wait until more is read; how many bytes there are that wait."""
+        self._buffer += data
+        return len(self._buffer)
 
     def _skip_preface(self, buffer: bytes) -> int:
         preface = self._preface

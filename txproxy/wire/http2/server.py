@@ -22,6 +22,9 @@ from txproxy.wire.message import RequestHead, ResponseHead
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 
 _PEER_ENDED: Final = StreamState.PEER_ENDED
+# A client may send 64 kB in frames of ten bytes: so much of it is read before others have their turn, which is 16
+# requests, or 256 frames of other kinds.
+SHARE: Final = 256
 # What the PING has in it that follows the first GOAWAY of a drain.
 _DRAINING: Final = b"draining"
 # Of so many streams that are to come it is remembered how urgent they are; who says so before a request says so just
@@ -38,6 +41,7 @@ class ServerSession(Session):
     """
 
     _preface = PREFACE
+    _share = SHARE
     _tells_all_sent = True
 
     def __init__(

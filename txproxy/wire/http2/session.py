@@ -50,6 +50,8 @@ class Session:
 
     # what the peer begins with
     _preface = b""
+    # how much of what has come is read at once
+    _share = 1 << 62
     # whether it is told that the last of a message has gone out which had to wait
     _tells_all_sent = False
 
@@ -70,7 +72,7 @@ class Session:
         # of the peer: what it says of itself, by the numbers of SETTINGS
         self.peer: dict[int, int] = {}
         self.receiving = Receiving(settings.connection_window, settings.stream_window, self.sending.out)
-        self.reader = FrameReader(self._preface, 2 * limits.max_head, self.allowance)
+        self.reader = FrameReader(self._preface, 2 * limits.max_head, self.allowance, self._share)
         self._events: list[Event] = []
         self._reset: OrderedDict[int, None] = OrderedDict()
 

@@ -79,6 +79,7 @@ def test_a_head_that_expands_to_much_is_refused_before_it_does(world):
 def test_more_streams_than_there_may_be_are_for_later(world):
     client = world.client()
     client.connection.send(b"".join(get(number) for number in range(1, 241, 2)))
+    world.proxy.clock.advance(0)
     said = client.connection.take()
     # 7: REFUSED_STREAM
     assert resets(said) == [(number, 7) for number in range(201, 241, 2)] and len(world.upstreams) == 100

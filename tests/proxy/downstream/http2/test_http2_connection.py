@@ -139,6 +139,7 @@ def test_a_request_that_is_reset_by_what_comes_with_it_goes_nowhere(world):
         client.h2.send_headers(number, GET, end_stream=True)
         client.h2.reset_stream(number)
     client.turn()
+    world.proxy.clock.advance(0)
     assert not world.upstreams and not world.records
     stream = client.ask(stream=101)
     world.upstreams[0].send(OK)

@@ -339,6 +339,7 @@ def test_bytes_that_come_one_by_one_and_have_to_wait_do_so_together(tunnels, cli
     tunnels.network.script = ["hang"]
     stream = client.ask(*CONNECT, ended=False)
     client.connection.send(frames.header(1, frames.DATA, 0, stream).join([b"", *[b"y"] * 1500]))
+    tunnels.clock.advance(0)
     (protocol,) = tunnels.factory.admission.everyone()
     assert len(protocol.session.streams[stream].tunnel._parts) <= 3
     tunnels.network.answer()

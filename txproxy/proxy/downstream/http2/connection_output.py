@@ -21,6 +21,7 @@ class ConnectionOutput:
 
     __slots__ = (
         "held", "_session", "_transport", "_turn", "_handle", "_write", "_wanted", "_unread", "_reading_paused",
+        "_holding",
     )  # fmt: skip
 
     def __init__(
@@ -37,6 +38,8 @@ class ConnectionOutput:
         # how much was written though the transport takes no more
         self._unread = 0
         self._reading_paused = False
+        # how many have a reason to read nothing
+        self._holding = 0
 
     def use_turn(self, turn: TurnWrites) -> None:
         """Gather with others from now on."""
@@ -83,7 +86,15 @@ class ConnectionOutput:
         self._unread += size
         if self._unread > _MOST_UNREAD and not self._reading_paused:
             self._reading_paused = True
+            self.hold_reading(1)
+
+    def hold_reading(self, more: int) -> None:
+        """One ``more``, or less, has a reason to read nothing from the client."""
+        before, self._holding = self._holding, self._holding + more
+        if not before:
             self._transport.pauseProducing()
+        elif not self._holding:
+            self._transport.resumeProducing()
 
     def hold(self) -> None:
         """The transport takes no more."""
@@ -96,7 +107,7 @@ class ConnectionOutput:
         self.held = False
         if self._reading_paused:
             self._reading_paused = False
-            self._transport.resumeProducing()
+            self.hold_reading(-1)
         self._handle(self._session.release())
 
 

@@ -19,6 +19,7 @@ from txproxy.net.transports.any_transports import half_close, set_tcp_options
 from txproxy.net.transports.unread import unread_function
 from txproxy.proxy.downstream.client_states import ClientState, following
 from txproxy.proxy.downstream.http2.connection_output import ConnectionOutput
+from txproxy.proxy.downstream.http2.frames_ahead import FramesAhead
 from txproxy.proxy.downstream.http2.head_watch import HeadWatch
 from txproxy.proxy.downstream.http2.request_stream import RequestStream
 from txproxy.proxy.downstream.http2.stream_body import StreamBody
@@ -49,8 +50,9 @@ class Http2Protocol:
     """
 
     __slots__ = (
-        "factory", "services", "transport", "connection", "deadline", "state", "served_by", "session", "_output",
-        "_busy", "_touched", "_response_rate", "_leaving", "_rest", "_begun", "_head_watch", "_seen_at", "_counted",
+        "factory", "services", "transport", "connection", "deadline", "state", "served_by", "session", "output",
+        "_busy", "_touched", "_response_rate", "_leaving", "_rest", "_begun", "_head_watch", "_ahead", "_seen_at",
+        "_counted",
     )  # fmt: skip
 
     def __init__(self, factory: ServingFactory, connection: ClientConnection) -> None:
@@ -59,7 +61,6 @@ class Http2Protocol:
         self.connection = connection
         self.deadline = NEVER
         self.state = ClientState.WAITING
-        # See txproxy.proxy.downstream.serving.Client.
         self.served_by: ServedBy | None = None
         self.session = ServerSession(services.wire_limits, services.limits.http2(), True, RequestStream)
         # whether events are being handled, after which all that they have led to is written
@@ -68,12 +69,12 @@ class Http2Protocol:
         self._touched: list[StreamBody] = []
         # how fast what waits for the client is taken
         self._response_rate: ResponseRate | None = None
-        # no new streams are taken, or soon none will be
-        self._leaving = False
-        # until when there may be no stream, and whether part of something has come meanwhile
+        # no new streams are taken, or soon none will be; and whether part of something has come
+        self._leaving = self._begun = False
+        # until when there may be no stream
         self._rest = NEVER
-        self._begun = False
         self._head_watch: HeadWatch | None = None
+        self._ahead = FramesAhead(self)
         # how many streams of it the services know of
         self._counted = 0
         # when the allowance for floods was looked at
@@ -84,7 +85,7 @@ class Http2Protocol:
     def makeConnection(self, transport: Any) -> None:
         """A client is there, and has a place."""
         self.transport = self.connection.transport = transport
-        self._output = ConnectionOutput(self.session, transport, self.services.turn_writes, self._handle)
+        self.output = ConnectionOutput(self.session, transport, self.services.turn_writes, self._handle)
         set_tcp_options(transport)
         transport.registerProducer(self, True)
         self.services.deadlines.watch(self)
@@ -103,7 +104,7 @@ class Http2Protocol:
 
     def dataReceived(self, data: bytes) -> None:
         """Frames."""
-        if self.state is not _OPEN:
+        if self.state is not _OPEN or self._ahead.keep(data):
             return
         session = self.session
         if session.allowance.left < _LOW:
@@ -117,6 +118,8 @@ class Http2Protocol:
         if fault is not None:
             self.say_fault(fault.detail)
             self._end()
+        elif session.reader.more:
+            self._ahead.wait()
         elif session.begun is not self._begun and self.state is _OPEN:
             self._begun = not self._begun
             self._head_watch = None
@@ -206,28 +209,28 @@ class Http2Protocol:
     def want_out(self) -> None:
         """Have what is to be written leave: at the end of the turn, or of what is being handled."""
         if not self._busy and self.state is _OPEN:
-            self._output.want()
+            self.output.want()
 
     def write_part(self) -> None:
         """Have what there is leave at once, apart from what is to follow."""
         if self.state is _OPEN:
-            self._output.write_part()
+            self.output.write_part()
 
     def pauseProducing(self) -> None:
         """The client does not take what is written as fast as it comes."""
-        if self.state is not _OPEN or self._output.held:
+        if self.state is not _OPEN or self.output.held:
             # Transports say so with each write.
             return
-        self._output.hold()
+        self.output.hold()
         self._watch_taking(known=True)
 
     def resumeProducing(self) -> None:
         """The client has taken what was waiting for it."""
         if self.state is not _OPEN:
             return
-        self._output.held = False
+        self.output.held = False
         self._set_deadline()
-        self._output.release()
+        self.output.release()
 
     def stopProducing(self) -> None:
         """The transport will say connectionLost as well."""
@@ -235,7 +238,7 @@ class Http2Protocol:
     # -- its time
 
     def _set_deadline(self) -> None:
-        if self._output.held or (self._leaving and not self.session.draining):
+        if self.output.held or (self._leaving and not self.session.draining):
             # The client has to take what waits, or to answer.
             return
         until = NEVER if self.session.active else self._rest
@@ -248,7 +251,7 @@ class Http2Protocol:
 
     def deadline_passed(self) -> None:
         """Too slow, or idle for long enough."""
-        if self.state is not _OPEN or self._output.held:
+        if self.state is not _OPEN or self.output.held:
             if self._response_rate is not None and self._response_rate.goes_on():
                 # slow, but taking it
                 self.deadline = self.services.idle_limit.ahead
@@ -290,7 +293,7 @@ class Http2Protocol:
         if self.state is _OPEN and not self._leaving:
             self._leaving = True
             self.session.drain()
-            if not self._output.held:
+            if not self.output.held:
                 self.deadline = self.services.gone_limit.ahead
             self.want_out()
 
@@ -322,7 +325,7 @@ class Http2Protocol:
         self.factory = factory
         self.services = factory.services
         self.session.use_limits(factory.services.wire_limits)
-        self._output.use_turn(factory.services.turn_writes)
+        self.output.use_turn(factory.services.turn_writes)
 
     # -- the end
 
@@ -338,6 +341,7 @@ class Http2Protocol:
     def connectionLost(self, reason: Failure) -> None:
         """The client is gone."""
         self.state = following(self.state, _CLOSED)
+        self._ahead.cancel()
         self.services.deadlines.forget(self)
         self.services.streams -= self._counted
         self._counted = 0
@@ -363,7 +367,7 @@ class Http2Protocol:
     def _end(self) -> None:
         """Say the last word, and close so that the client gets to see it, which may still be sending."""
         self._lose_streams()
-        self._output.write()
+        self.output.write()
         self.state = following(self.state, ClientState.LINGERING)
         self._watch_taking(known=False)
         self.deadline = self.services.linger_limit.ahead
@@ -376,7 +380,7 @@ class Http2Protocol:
 
     def _close(self) -> None:
         if self.state is not _CLOSED:
-            self._output.write()
+            self.output.write()
             self.state = following(self.state, _CLOSED)
             self.services.turn_writes.flush()
             self._watch_taking(known=False)
