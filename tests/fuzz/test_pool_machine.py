@@ -23,11 +23,11 @@ from txproxy.reverse.routing.routes import Route
 from txproxy.testing import ProxyInMemory
 from txproxy.upstreams.affinity import affinity_from
 from txproxy.upstreams.balancing.strategies import NAMES, strategy_from
-from txproxy.upstreams.ejection import Ejection
+from txproxy.upstreams.ejection import Breaker, Ejection
 from txproxy.upstreams.health.checks import Checks
 from txproxy.upstreams.health.health_check import HealthCheck as Check
 from txproxy.upstreams.pool_settings import PoolSettings
-from txproxy.upstreams.upstream import Breaker, State
+from txproxy.upstreams.upstream import State
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.client import ClientCodec
 from txproxy.wire.http1.server import ServerCodec
@@ -461,7 +461,7 @@ class Machine(RuleBasedStateMachine):
             assert upstream.active >= 0
             assert not upstream.max or upstream.active <= upstream.max
         for pool in self.pools:
-            assert pool.retrying >= 0
+            assert len(pool.retries) >= 0
             assert pool.waiting <= pool.settings.queue
             states = [upstream.state for upstream in pool.upstreams if upstream.in_service]
             if State.EJECTED in states and State.HEALTHY not in states:
@@ -536,7 +536,7 @@ class Machine(RuleBasedStateMachine):
                     assert len(asker.got) == asker.complete, "a client that waits for nothing"
             self._leave()
         assert [upstream.active for upstream in self.upstreams] == [0] * len(self.upstreams)
-        assert [pool.retrying for pool in self.pools] == [0, 0, 0]
+        assert [len(pool.retries) for pool in self.pools] == [0, 0, 0]
         assert [pool.waiting for pool in self.pools] == [0, 0, 0]
         assert not proxy.factory.services.errands
         proxy.close()

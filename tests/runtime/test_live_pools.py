@@ -9,9 +9,9 @@ from txproxy.config.toml.file import parse
 from txproxy.net.dns.resolver import Resolver
 from txproxy.runtime.builder import Around, Observers, assemble
 from txproxy.runtime.live_pools import LivePool
-from txproxy.upstreams.ejection import Ejection
+from txproxy.upstreams.ejection import Breaker, Ejection
 from txproxy.upstreams.pool_settings import PoolSettings
-from txproxy.upstreams.upstream import Breaker, State
+from txproxy.upstreams.upstream import State
 
 BEGIN = '[[listeners]]\nlisten = "tcp:1"\n'
 POOL = '[pools.app]\nupstreams = "http://10.0.0.1:8000"\n[pools.app.health]\npath = "/hz"\n'

@@ -12,9 +12,8 @@ from txproxy.interfaces import Trace
 from txproxy.limits.usage import Usage
 from txproxy.stream.stream_factory import StreamFactory
 from txproxy.testing import MemoryConnection, ProxyInMemory
-from txproxy.upstreams.ejection import Ejection
+from txproxy.upstreams.ejection import Breaker, Ejection
 from txproxy.upstreams.pool_settings import PoolSettings
-from txproxy.upstreams.upstream import Breaker
 
 
 def test_the_next_upstream_is_tried_when_connecting_fails(proxy):

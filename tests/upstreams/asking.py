@@ -1,7 +1,7 @@
 """Requests to a pool that is served in memory (see ``serve``), and what its upstreams answer."""
 
 from txproxy.testing import context_of
-from txproxy.upstreams.upstream import Breaker
+from txproxy.upstreams.ejection import Breaker
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 

@@ -4,9 +4,9 @@ import pytest
 
 from tests.upstreams.asking import BAD, BODY, GET, OK, answer_checks, ask, eject_first, states
 from txproxy.errors import ConfigError, ConnectionRefused, OutOfSockets
-from txproxy.upstreams.ejection import Ejection
+from txproxy.upstreams.ejection import Breaker, Ejection
 from txproxy.upstreams.health.health_check import HealthCheck
-from txproxy.upstreams.upstream import Breaker, State
+from txproxy.upstreams.upstream import State
 
 
 def test_failures_in_a_row_eject_and_say_why(serve):

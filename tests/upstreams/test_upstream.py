@@ -5,9 +5,9 @@ from twisted.internet.task import Clock
 
 from tests.upstreams.asking import BAD, BODY, CLIENT, GET, OK, ask, at, eject_first
 from txproxy import Pool
-from txproxy.upstreams.ejection import Ejection
+from txproxy.upstreams.ejection import Breaker, Ejection
 from txproxy.upstreams.pool_settings import PoolSettings
-from txproxy.upstreams.upstream import Breaker, State
+from txproxy.upstreams.upstream import State
 
 
 def test_slow_start_is_linear_and_not_at_process_start():

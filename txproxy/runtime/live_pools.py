@@ -22,6 +22,7 @@ from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.several_processes.shared_pins import SharedPins
 from txproxy.upstreams.several_processes.shared_room import SharedRoom
 from txproxy.upstreams.several_processes.shared_standing import SharedStanding
+from txproxy.upstreams.several_processes.shared_strikes import SharedStrikes
 from txproxy.upstreams.upstream import State, Upstream
 from txproxy.upstreams.upstream_urls import parse_tcp_upstream, parse_upstream
 
@@ -44,6 +45,7 @@ class LivePool:
         self.overlay = Overlay(self.pool, config.upstreams, self._made)
         self.standing = SharedStanding(self.overlay)
         self.room = SharedRoom(self.pool)
+        self.strikes = SharedStrikes(self.pool)
         self._affinities: dict[str, Affinity] = {}
 
     def _made(self, text: str) -> Upstream:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from txproxy.upstreams.upstream import Breaker, State, Upstream
+from txproxy.upstreams.ejection import Breaker
+from txproxy.upstreams.upstream import State, Upstream
 
 
 def available(upstreams: Iterable[Upstream], panic: float) -> list[Upstream]:

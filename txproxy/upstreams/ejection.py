@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Final
 
 import attrs
@@ -13,6 +14,14 @@ EJECT_ON: Final = ("gateway", "5xx")
 _OF_GATEWAYS: Final = frozenset({502, 503, 504})
 # How long one request at a time tries who was out, in seconds, before another one may as well.
 TRIAL: Final = 10.0
+
+
+class Breaker(Enum):
+    """The circuit breaker of an upstream (as in Nygard, Release It!)."""
+
+    CLOSED = "closed"  # all may be sent
+    OPEN = "open"  # nothing is
+    HALF_OPEN = "half-open"  # one request at a time, to see whether it works again
 
 
 @attrs.frozen(kw_only=True)

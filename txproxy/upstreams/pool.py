@@ -24,6 +24,7 @@ from txproxy.net.dns.resolver import Resolver
 from txproxy.upstreams.availability import available, last_resort, may_be_ejected, spare
 from txproxy.upstreams.balancing.strategies import strategy_from
 from txproxy.upstreams.discovery.members import Members
+from txproxy.upstreams.ejection import Breaker
 from txproxy.upstreams.health.checks import Checks, LastCheck
 from txproxy.upstreams.health.probe import Dial
 from txproxy.upstreams.health.reconnecting import Reconnecting
@@ -31,8 +32,8 @@ from txproxy.upstreams.loan import Loan
 from txproxy.upstreams.pool_settings import PoolSettings
 from txproxy.upstreams.proxy_preface import prefaced
 from txproxy.upstreams.queue import Queue
-from txproxy.upstreams.retry_budget import Retry, within_budget
-from txproxy.upstreams.upstream import Breaker, State, Upstream, checked_weight
+from txproxy.upstreams.retry_budget import Retry, RetryCount
+from txproxy.upstreams.upstream import State, Upstream, checked_weight
 from txproxy.upstreams.upstream_urls import upstream_from
 from txproxy.wire.message import RequestHead
 from txproxy.wire.proxy_protocol import header
@@ -65,9 +66,11 @@ class Pool:
     ``ConfigError``, which is a ``ValueError``.
     """
 
-    # Where several processes have a pool together: who is told of what checks and traffic find of an upstream; who may
-    # make room where there is none, and says whether that was so; and whether it is this one that checks.
+    # Where several processes have a pool together: who is told of what checks and traffic find of an upstream, and of
+    # its failures in a row; who may make room where there is none, and says whether that was so; and whether it is this
+    # one that checks.
     on_change: Callable[[Upstream], None] | None = None
+    on_strike: Callable[[Upstream, str], None] | None = None
     on_full: Callable[[], bool] | None = None
     _leads = True
 
@@ -83,7 +86,7 @@ class Pool:
         self.name = name
         self.strategy_name = strategy if isinstance(strategy, str) else type(strategy).__name__
         self.settings = settings or PoolSettings()
-        self.retrying = 0
+        self.retries = RetryCount()
         self.seconds: Callable[[], float] = monotonic if clock is None else clock.seconds
         self.clock = clock
         if isinstance(strategy, str):
@@ -332,7 +335,7 @@ class Pool:
 
     def may_retry(self) -> bool:
         """Whether the budget allows one more."""
-        return within_budget(self.retrying, sum(upstream.active for upstream in self.upstreams))
+        return self.retries.may_have_one_more(sum(upstream.active for upstream in self.upstreams))
 
     def gone(self, upstream: Upstream) -> Deferred[bool]:
         """Whether ``upstream``, which has cut off a request, takes no connections at all."""
@@ -340,7 +343,7 @@ class Pool:
 
     def retry(self, upstream: Upstream, answered: Callable[[int], None] | None) -> Retry:
         """The party of a retry at ``upstream``, and of who else is to know when it is ``answered``."""
-        return Retry(self, upstream, answered)
+        return Retry(self.retries, upstream, answered)
 
     # -- who serves
 

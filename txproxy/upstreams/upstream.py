@@ -6,6 +6,7 @@ active checks, and the traffic. ``Upstream.state`` is the worst of them, with it
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Final, Protocol
 
@@ -13,7 +14,7 @@ from txproxy.errors import ConfigError, ExchangeError
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.allowances import MOST_WEIGHT
 from txproxy.net.deadlines import NEVER
-from txproxy.upstreams.ejection import TRIAL
+from txproxy.upstreams.ejection import TRIAL, Breaker
 from txproxy.upstreams.pool_settings import PoolSettings
 
 # The share of its weight that an upstream begins with when it starts slowly.
@@ -40,20 +41,15 @@ class State(Enum):
     DISABLED = "disabled"  # by whoever administers it
 
 
-class Breaker(Enum):
-    """The circuit breaker of an upstream (as in Nygard, Release It!)."""
-
-    CLOSED = "closed"  # all may be sent
-    OPEN = "open"  # nothing is
-    HALF_OPEN = "half-open"  # one request at a time, to see whether it works again
-
-
 _CLOSED: Final = Breaker.CLOSED
 _HEALTHY: Final = State.HEALTHY
 
 
 class OwnPool(Protocol):
     """What an upstream needs of the pool that it is in."""
+
+    # is told of each failure, with its cause, and of what ends a row of them, without one
+    on_strike: Callable[[Upstream, str], None] | None
 
     @property
     def settings(self) -> PoolSettings:
@@ -123,13 +119,10 @@ class Upstream:
         self.pool: OwnPool | None = None
         self.breaker = _CLOSED
         self._strikes = self._in_a_row = 0
-        self._opened_at = self._closed_at = self._warm_from = 0.0
-        self._ejected_until = self._ejected_since = 0.0
-        self._ejected_cause = ""
-        # how many requests it may have while half open
-        self._trial_room = NEVER
-        # and when it may have another beside them
-        self._next_trial = 0.0
+        self._opened_at = self._closed_at = self._warm_from = self._ejected_until = self._ejected_since = 0.0
+        self._ejected_cause = self._checked_cause = ""
+        # how many requests it may have while half open, and when it may have another beside them
+        self._trial_room, self._next_trial = NEVER, 0.0
         # what its configuration says, or the record that it was found by
         self.given_weight = weight
         self.given_order = State.DRAINING if drain else State.HEALTHY
@@ -138,7 +131,6 @@ class Upstream:
         self._order_since = self._weighed_out = 0.0
         self._drained_at = NEVER
         self._checked = State.HEALTHY
-        self._checked_cause = ""
         self._checked_since = self._healthy_since = 0.0
 
     def __repr__(self) -> str:
@@ -238,6 +230,7 @@ class Upstream:
             self.struck(f"status {status}")
         elif self._strikes and status:
             self._strikes = 0
+            self._tell("")
         if self.breaker is Breaker.HALF_OPEN and self.active + 1 < self._trial_room:
             if self.room <= self._trial_room:
                 self.room = min(self.room, self.active + 1.0)
@@ -252,18 +245,26 @@ class Upstream:
 
     def struck(self, cause: str) -> None:
         """A failure. Enough of them in a row, and it gets nothing for a while."""
-        self._strikes += 1
         self.failures += 1
-        pool = self.pool
-        if pool is None:
-            return
-        ejection = pool.settings.ejection
-        if ejection is None:
-            return
-        if self.breaker is Breaker.HALF_OPEN or self._strikes >= ejection.failures:
-            pool.eject(self, cause)
+        self._strike(self._strikes + 1, cause, self.breaker is Breaker.HALF_OPEN)
+        self._tell(cause)
+
+    def struck_elsewhere(self, count: int, cause: str, anew: bool) -> None:
+        """So many failures at another process, in a row; ``anew``: after a request that went well."""
+        if self.breaker is _CLOSED:
+            self._strike(count if anew else self._strikes + count, cause, False)
+
+    def _strike(self, strikes: int, cause: str, at_once: bool) -> None:
+        self._strikes = strikes
+        ejection = self.pool.settings.ejection if self.pool is not None else None
+        if self.pool is not None and ejection is not None and (at_once or strikes >= ejection.failures):
+            self.pool.eject(self, cause)
             # If it stays, all the same, the next failure of the many that there are then need not ask again.
             self._strikes = 0
+
+    def _tell(self, cause: str) -> None:
+        if self.pool is not None and self.pool.on_strike is not None:
+            self.pool.on_strike(self, cause)
 
     def open(self, now: float, cause: str, seconds: float | None = None) -> float:
         """Open the breaker, for so many seconds if another process has found that out; gives until when."""

@@ -9,8 +9,7 @@ from txproxy import Limits, Pool, PoolSettings, ReverseProxyFactory
 from txproxy.errors import DialError
 from txproxy.proxy.exchanges.early_body import FIRST_PART
 from txproxy.testing import ProxyInMemory
-from txproxy.upstreams.ejection import Ejection
-from txproxy.upstreams.upstream import Breaker
+from txproxy.upstreams.ejection import Breaker, Ejection
 
 HEAD = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
 CHUNKED = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"

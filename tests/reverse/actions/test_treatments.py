@@ -13,9 +13,8 @@ from txproxy.reverse.actions.treatments import Respond, SendElsewhere, Treated, 
 from txproxy.reverse.client_identity import Trust
 from txproxy.reverse.rewriting.rewrites import RequestRewrite, ResponseRewrite
 from txproxy.upstreams.affinity import affinity_from
-from txproxy.upstreams.ejection import Ejection
+from txproxy.upstreams.ejection import Breaker, Ejection
 from txproxy.upstreams.pool_settings import PoolSettings
-from txproxy.upstreams.upstream import Breaker
 from txproxy.wire.forwarding import TARGET_FIELDS
 from txproxy.wire.headers import SERVER_NAMING
 
@@ -529,7 +528,7 @@ def test_what_fails_while_a_request_is_planned_holds_no_place(serve, monkeypatch
         broken(monkeypatch, what, pool, affinity)
         upstream.ended(None, 200)
     assert client.received.startswith(b"HTTP/1.1 500 ")
-    assert (upstream.active, pool.waiting, pool.retrying) == (0, 0, 0)
+    assert (upstream.active, pool.waiting, len(pool.retries)) == (0, 0, 0)
 
 
 def broken(monkeypatch, what, pool, affinity):

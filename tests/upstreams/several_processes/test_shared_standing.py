@@ -5,12 +5,13 @@ from twisted.internet.defer import fail
 
 from tests.cluster.played import Cluster
 from txproxy.errors import DialError
+from txproxy.upstreams.ejection import Breaker
 from txproxy.upstreams.health.health_check import HealthCheck
 from txproxy.upstreams.overlay import Overlay
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.pool_settings import PoolSettings
 from txproxy.upstreams.several_processes.shared_standing import SharedStanding
-from txproxy.upstreams.upstream import Breaker, State
+from txproxy.upstreams.upstream import State
 from txproxy.upstreams.upstream_urls import parse_upstream
 
 A, B, C, D = (f"http://10.0.0.{number}:80" for number in (1, 2, 3, 4))

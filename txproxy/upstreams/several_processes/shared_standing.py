@@ -12,8 +12,9 @@ import attrs
 
 from txproxy.errors import ConfigError
 from txproxy.upstreams.availability import may_be_ejected
+from txproxy.upstreams.ejection import Breaker
 from txproxy.upstreams.overlay import Overlay
-from txproxy.upstreams.upstream import Breaker, State, Upstream
+from txproxy.upstreams.upstream import State, Upstream
 
 
 @attrs.frozen

@@ -101,7 +101,7 @@ def test_so_are_logins_at_each_forward_listener(tmp_path):
 def test_pools_are_shared_by_their_names():
     pools = '[pools.app]\nupstreams = "http://10.0.0.1:80"\n[[routes]]\nname = "app"\npath = "/app"\npool = "app"'
     found = topics(pools)
-    assert list(found) == ["pool app", "room app"] and found["room app"].processes == 4
+    assert list(found) == ["pool app", "room app", "strikes app", "retries app"] and found["room app"].processes == 4
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,8 @@ def shared_of(assembly: Assembly) -> dict[str, Shared]:
         found[f"pool {name}"] = live.standing
         live.room.processes = processes
         found[f"room {name}"] = live.room
+        found[f"strikes {name}"] = live.strikes
+        found[f"retries {name}"] = live.pool.retries.levels
         for kind, pins in live.pins.items():
             found[f"pins {name} {kind}"] = pins
     return found
