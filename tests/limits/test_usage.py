@@ -236,7 +236,7 @@ def test_without_a_store_it_is_only_known_here(clock, now):
 
 
 def test_the_clients_who_have_used_least_are_forgotten_where_there_are_too_many(monkeypatch):
-    monkeypatch.setattr("txproxy.limits.usage._MOST", 100)
+    monkeypatch.setattr("txproxy.limits.usage.MOST_KEYS", 100)
     usage = Usage(Clock(), now=Calendar())
     usage.add("user alice", 1)
     for number in range(1000):
@@ -248,7 +248,7 @@ def test_the_clients_who_have_used_least_are_forgotten_where_there_are_too_many(
 
 
 def test_what_cannot_be_written_is_not_kept_without_end(monkeypatch):
-    monkeypatch.setattr("txproxy.limits.usage._MOST", 100)
+    monkeypatch.setattr("txproxy.limits.usage.MOST_KEYS", 100)
     clock, store = Clock(), Store()
     usage = Usage(clock, store, now=Calendar(), in_thread=Threads())
     store.broken = True

@@ -12,6 +12,7 @@ from txproxy.interfaces.allowances import Bounds
 from txproxy.interfaces.processes.sharing import Shared
 from txproxy.limits.quotas import Quota, Quotas
 from txproxy.limits.shaping import Bandwidth, Shaping
+from txproxy.limits.shared_usage import SharedUsage
 from txproxy.limits.sqlite import SqliteStore
 from txproxy.limits.usage import IUsage, Usage
 from txproxy.matching.clients import IPV6_PREFIX, prefix_length
@@ -41,10 +42,11 @@ class Allotments:
         shared: bool = False,
     ) -> None:
         if usage is None:
-            usage = Usage(clock, SqliteStore(file) if file is not None else None)
+            usage = (SharedUsage if shared else Usage)(clock, SqliteStore(file) if file is not None else None)
         bandwidths = tuple(bandwidths)
         prefix_length(ipv6_prefix)
         self._place = place
+        self._usage = usage
         self._bandwidths = bandwidths
         self._shaping = Shaping(bandwidths, clock, ipv6_prefix, shared) if bandwidths else None
         self.quotas = Quotas(quotas, usage, clock, ipv6_prefix=ipv6_prefix, place=place)
@@ -66,6 +68,8 @@ class Allotments:
         if self._shaping is not None and self._shaping.shared is not None:
             kinds = blake2b(repr(self._bandwidths).encode(), digest_size=16).hexdigest()
             found[f"bandwidth {kinds} {self._place}"] = self._shaping.shared
+        if isinstance(self._usage, SharedUsage):
+            found[f"used {self._place}"] = self._usage
         return found
 
     def stop(self) -> Deferred[None]:

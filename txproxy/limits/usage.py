@@ -20,7 +20,7 @@ MONTH: Final = "month"
 
 # So many keys are counted in a period. Where there are more, the half of the clients that have used least is forgotten;
 # users are as many as there are, and rules.
-_MOST: Final = 1 << 18
+MOST_KEYS: Final = 1 << 18
 _OF_CLIENT: Final = "client "
 
 Counts: TypeAlias = "dict[str, int]"
@@ -106,8 +106,8 @@ class Usage:
         self._look_at_the_calendar()
         for period in (self._days, self._months):
             used = self._used[period]
-            if key not in used and len(used) >= _MOST:
-                _forget_the_least(used)
+            if key not in used and len(used) >= MOST_KEYS:
+                forget_the_least(used)
             used[key] = used.get(key, 0) + size
             if self._store is not None:
                 self._unwritten[period, key] = self._unwritten.get((period, key), 0) + size
@@ -184,7 +184,7 @@ class Usage:
             used = self._used.get(period)
             if (period, key) in self._forgotten:
                 continue
-            if used is not None and (key in used or len(used) < _MOST):
+            if used is not None and (key in used or len(used) < MOST_KEYS):
                 used[key] = size + self._unwritten.get((period, key), 0)
 
     def _not_written(self, failure: Failure, unwritten: Mapping[tuple[str, str], int]) -> None:
@@ -193,7 +193,7 @@ class Usage:
             _log.error(
                 "what was used cannot be written, and is kept for another try: {why}", why=failure.getErrorMessage()
             )
-        if len(self._unwritten) + len(unwritten) > 2 * _MOST:
+        if len(self._unwritten) + len(unwritten) > 2 * MOST_KEYS:
             # The disk has been full for long.
             _log.error("what was used is lost, as it is too much to be kept")
             return
@@ -239,7 +239,7 @@ class Usage:
         _log.error("what was used could not be written, and is lost: {why}", why=failure.getErrorMessage())
 
 
-def _forget_the_least(used: Counts) -> None:
+def forget_the_least(used: Counts) -> None:
     """Forget half of the clients: with IPv6 there is no end of them."""
     clients = sorted((key for key in used if key.startswith(_OF_CLIENT)), key=used.__getitem__)
     for key in clients[: -(-len(clients) // 2)]:

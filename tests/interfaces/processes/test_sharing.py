@@ -14,7 +14,10 @@ def test_the_latest_of_each_key_is_told_and_who_tells_is_woken_once():
     assert news and woken == [1]
     assert news.take() == ({"a": 3, "b": 7}, False) and news.take() == (None, False)
     news.put("a", 1)
-    assert woken == [1, 1]
+    news.put("b", 1)
+    news.drop("b")
+    news.drop("c")
+    assert woken == [1, 1] and news.get("a", 0) == 1 and news.get("b", 0) == 0
     news.part()
     assert not news and news.take() == (None, False)
 

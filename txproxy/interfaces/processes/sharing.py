@@ -88,6 +88,10 @@ class News(Generic[K, V]):
             new = self._new = dict(islice(new.items(), len(new) - MOST_TOLD, None))
         new[key] = value
 
+    def drop(self, key: K) -> None:
+        """Nothing is to be told of ``key`` after all."""
+        self._new.pop(key, None)
+
     def take(self) -> tuple[dict[K, V] | None, bool]:
         """What is to be told now, or None, and whether there is more: what :meth:`Shared.news` gives."""
         new = self._new

@@ -71,9 +71,9 @@ def test_so_is_what_a_pool_is_found_to_be_good_for():
 
 
 def test_so_are_bandwidths_but_for_those_of_other_listeners():
-    [topic] = topics('bandwidths = [{ down = "1M" }]')
-    assert topic.startswith("bandwidth ") and topic.endswith(" web")
-    assert list(topics('bandwidths = [{ down = "1M" }]')) == [topic] != list(topics('bandwidths = [{ down = "2M" }]'))
+    topic, used = topics('bandwidths = [{ down = "1M" }]')
+    assert topic.startswith("bandwidth ") and topic.endswith(" web") and used == "used web"
+    assert [*topics('bandwidths = [{ down = "1M" }]')] == [topic, used] != [*topics('bandwidths = [{ down = "2M" }]')]
 
 
 def test_so_are_logins_at_each_forward_listener(tmp_path):
