@@ -2,8 +2,10 @@
 
 import os
 import subprocess
+import sys
 
 import pytest
+import websockets.sync.client
 
 from tests.integration.conftest import DEADLINE, free_port, need, until
 
@@ -104,3 +106,48 @@ def test_tls_agrees_on_what_is_spoken(nginx, run_proxy, curl, directory, certifi
     log = directory / "access.log"
     until(lambda: f'"GET /small {said}" 200 5 "-" "txproxy-health-check"' in log.read_text(), "a check")
     assert "unhealthy" not in proxy.log
+
+
+HAPROXY = """
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 30s
+  timeout server 30s
+frontend f
+  bind unix@{socket} proto h2
+  default_backend b
+backend b
+  server s 127.0.0.1:{echo}
+"""
+SOCKETS = """
+[[listeners]]
+listen = "127.0.0.1:{port}"
+h2c = true
+pool = "other"
+[[listeners]]
+listen = "unix:{socket}"
+h2c = true
+pool = "echo"
+[pools.other]
+upstreams = "h2c+unix:{upstream}"
+[pools.echo]
+upstreams = "http://127.0.0.1:{echo}"
+"""
+
+
+@pytest.mark.parametrize("behind", ["haproxy", "txproxy"])
+def test_websockets_go_by_streams_to_upstreams_on_a_socket(echo, processes, tmp_path, behind):
+    port, ours, theirs = free_port(), tmp_path / "ours", tmp_path / "theirs"
+    if behind == "haproxy":
+        (tmp_path / "haproxy.cfg").write_text(HAPROXY.format(socket=theirs, echo=echo))
+        processes(need("haproxy"), "-db", "-f", str(tmp_path / "haproxy.cfg"))
+        until(theirs.exists, "haproxy listens")
+    file = tmp_path / "proxy.toml"
+    upstream = theirs if behind == "haproxy" else ours
+    file.write_text(SOCKETS.format(port=port, socket=ours, upstream=upstream, echo=echo))
+    processes(sys.executable, "-m", "txproxy", "run", "--config", str(file), port=port)
+    with websockets.sync.client.connect(f"ws://127.0.0.1:{port}/", max_size=None) as one:
+        for message in ("hello", "x" * 3_000_000, b"y" * 200_000):
+            one.send(message)
+            assert one.recv(timeout=DEADLINE) == message

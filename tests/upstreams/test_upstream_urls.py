@@ -63,6 +63,8 @@ def test_parameters():
         "http://é",
         "unix:relative",
         "unix:/x;resolve",
+        "h2c+unix:relative",
+        "h2c+unix",
         "http://a;weight=-1",
         "http://a;drain=1",
         "http://a;weight=x",
@@ -89,3 +91,9 @@ def test_what_is_no_tcp_upstream_is_told_what_one_looks_like(text):
     with pytest.raises(ConfigError, match="accepted is HOST:PORT") as caught:
         parse_tcp_upstream(text)
     assert "http" not in str(caught.value).replace(text, "") and "s3cret" not in str(caught.value)
+
+
+def test_a_path_may_speak_http2():
+    made = parse_upstream("h2c+unix:/run/x.sock;max=3")
+    assert (made.name, made.address.path, made.address.protocols) == ("h2c+unix:/run/x.sock", "/run/x.sock", ("h2",))
+    assert made.address.key != parse_upstream("unix:/run/x.sock").address.key

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from base64 import b64decode
 
-from txproxy.wire.extended_connect import as_upgrade, established, is_accepted
+from txproxy.wire.extended_connect import (
+    as_switch,
+    as_upgrade,
+    established,
+    is_accepted,
+    is_websocket,
+    without_key,
+)
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import CHUNKED, RequestHead, ResponseHead
 
@@ -46,3 +53,27 @@ def test_what_says_that_it_stands_is_a_success_with_what_is_left_to_say() -> Non
     )
     assert response.status == 200 and response.headers.lines == [b"Sec-WebSocket-Protocol: chat"]
     assert established(None).status == 200 and not established(None).headers.lines
+
+
+def asking(*lines: bytes, method: bytes = b"GET", body: int = 0) -> RequestHead:
+    return RequestHead(method, b"/", Headers.parsed([b"host: a", *lines]), b"a", body=body)
+
+
+UPGRADE = (b"connection: upgrade", b"upgrade: websocket", b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==")
+
+
+def test_what_asks_for_a_websocket() -> None:
+    assert is_websocket(asking(*UPGRADE))
+    assert not is_websocket(asking(*UPGRADE[:2])) and not is_websocket(asking(*UPGRADE[1:]))
+    assert not is_websocket(asking(*UPGRADE, method=b"PUT")) and not is_websocket(asking(*UPGRADE, body=5))
+    assert not is_websocket(asking(UPGRADE[0], b"upgrade: websocket, other", UPGRADE[2]))
+
+
+OTHERS = [b"sec-websocket-protocol: chat", b"sec-websocket-accept: anothers"]
+
+
+def test_a_key_is_proven_to_who_has_sent_it() -> None:
+    head = as_switch(asking(*UPGRADE), ResponseHead(200, Headers.parsed(OTHERS)))
+    assert head.status == 101 and is_accepted(asking(*UPGRADE), head)
+    assert head.headers.index[b"sec-websocket-protocol"] == b"chat" and head.headers.index[b"upgrade"] == b"websocket"
+    assert b"sec-websocket-key" not in without_key(asking(*UPGRADE)).headers.index

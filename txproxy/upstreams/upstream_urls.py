@@ -15,9 +15,12 @@ from txproxy.upstreams.upstream_tls import UpstreamTls
 from txproxy.wire.target import written_authority
 
 _ACCEPTED: Final = (
-    "accepted are http://HOST:PORT, https://HOST:PORT, h2c://HOST:PORT and unix:/path, "
+    "accepted are http://HOST:PORT, https://HOST:PORT, h2c://HOST:PORT, unix:/path and h2c+unix:/path, "
     "each with ;weight=N, ;backup, ;max=N, ;resolve, ;drain"
 )
+
+# What is spoken on UNIX sockets.
+SOCKETS: Final[dict[str, tuple[str, ...]]] = {"unix": (), "h2c+unix": ("h2",)}
 
 
 def upstream_from(item: Any, tls: UpstreamTls) -> Upstream:
@@ -33,18 +36,18 @@ def upstream_from(item: Any, tls: UpstreamTls) -> Upstream:
 
 def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
     """An upstream from ``http://HOST:PORT``, ``https://HOST:PORT``, ``h2c://HOST:PORT`` (HTTP/2 without TLS, by prior
-    knowledge) or ``unix:/path``, then any of ``;weight=N``, ``;backup``, ``;max=N``, ``;resolve`` and ``;drain``; else
-    ``ConfigError``.
+    knowledge), ``unix:/path`` or ``h2c+unix:/path``, then any of ``;weight=N``, ``;backup``, ``;max=N``, ``;resolve``
+    and ``;drain``; else ``ConfigError``.
     """
     url, *words = text.split(";")
     options = _parameters(text, words)
-    if url.startswith("unix:"):
-        path = url.removeprefix("unix:")
+    kind, colon, path = url.partition(":")
+    if colon and kind in SOCKETS:
         if not path.startswith("/"):
             raise ConfigError(f"{text!r} is no upstream: the path must begin with /", _ACCEPTED)
         if options.get("resolve"):
             raise ConfigError(f"{text!r}: a path has no name to resolve", _ACCEPTED)
-        return Upstream(Address(path=path), b"localhost", name=url, **options)
+        return Upstream(Address(path=path, protocols=SOCKETS[kind]), b"localhost", name=url, **options)
     scheme, _, place = url.partition("://")
     scheme, place = scheme.lower(), place.removesuffix("/")
     authority = place.encode("ascii", "replace")

@@ -31,6 +31,31 @@ def as_upgrade(head: RequestHead) -> RequestHead:
     return RequestHead(b"GET", head.path, Headers.parsed(lines), head.authority, head.scheme, 0, head.minor)
 
 
+def is_websocket(head: RequestHead) -> bool:
+    """Whether a request of HTTP/1 asks for a WebSocket, and for nothing else (RFC 6455 section 4.1)."""
+    return head.upgrade == WEBSOCKET and head.method == b"GET" and not head.body and _KEY in head.headers.index
+
+
+def without_key(head: RequestHead) -> RequestHead:
+    """The same for extended CONNECT, which is known to go through without the proof of a key."""
+    return head.with_lines(_but(head.headers, _KEY))
+
+
+def _but(headers: Headers, dropped: bytes) -> list[bytes]:
+    return [line for line, name in zip(headers.lines, headers.names(), strict=True) if name != dropped]
+
+
+def as_switch(request: RequestHead, response: ResponseHead) -> ResponseHead:
+    """What is to HTTP/1 that a ``response`` to extended CONNECT says: the protocol changes, and the key of ``request``
+    is proven.
+    """
+    key = request.headers.index.get(_KEY, b"")
+    proof = _ACCEPT + b": " + b64encode(sha1(key + _ADDED).digest())
+    # Another proxy may have one of a key of its own, as HAProxy has.
+    lines = [*_but(response.headers, _ACCEPT), b"connection: upgrade", b"upgrade: " + WEBSOCKET, proof]
+    return ResponseHead(101, Headers.from_lines(lines), b"Switching Protocols")
+
+
 def is_accepted(request: RequestHead, response: ResponseHead) -> bool:
     """Whether ``response`` agrees to what :func:`as_upgrade` has asked for (RFC 6455 section 4.1)."""
     key = request.headers.index.get(_KEY, b"")
@@ -41,6 +66,4 @@ def established(response: ResponseHead | None) -> ResponseHead:
     """What says that a tunnel stands: what ``response`` has of use, which is a 101 of HTTP/1, or no more than that."""
     if response is None:
         return ResponseHead(200, _NOTHING)
-    headers = response.headers
-    lines = [line for line, name in zip(headers.lines, headers.names(), strict=True) if name != _ACCEPT]
-    return ResponseHead(200, Headers.from_lines(lines))
+    return ResponseHead(200, Headers.from_lines(_but(response.headers, _ACCEPT)))

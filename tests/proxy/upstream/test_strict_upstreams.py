@@ -1,5 +1,5 @@
-"""What upstreams of HTTP/2 must not do, case by case: the code that they are told, what the client gets, and that nobody
-else is the worse for what concerns one stream alone.
+"""What upstreams of HTTP/2 must not do, case by case: the code that they are told, what the client gets, and that
+nobody else is the worse for what concerns one stream alone.
 """
 
 import pytest

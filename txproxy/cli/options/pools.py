@@ -131,8 +131,8 @@ class ReverseOptions(_PoolOptions):
         self._add("listen", endpoint)
 
     def opt_upstream(self, url: str) -> None:
-        """http://HOST:PORT, https://HOST:PORT, h2c://HOST:PORT (HTTP/2 without TLS) or unix:/path, with ;weight=N,
-        ;backup, ;max=N, ;resolve, ;drain; may be repeated, at least one is required
+        """http://HOST:PORT, https://HOST:PORT, h2c://HOST:PORT (HTTP/2 without TLS), unix:/path or
+        h2c+unix:/path, with ;weight=N, ;backup, ;max=N, ;resolve, ;drain; may be repeated, at least one is required
         """
         self._add("upstream", url)
 

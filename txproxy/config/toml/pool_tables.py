@@ -26,7 +26,7 @@ from txproxy.upstreams.health.health_check import KINDS, HealthCheck
 from txproxy.upstreams.pool_settings import PoolSettings
 from txproxy.upstreams.upstream import Upstream
 from txproxy.upstreams.upstream_tls import ALPN, UpstreamTls, offered
-from txproxy.upstreams.upstream_urls import parse_tcp_upstream, parse_upstream
+from txproxy.upstreams.upstream_urls import SOCKETS, parse_tcp_upstream, parse_upstream
 from txproxy.wire.http1.tolerance import TOLERABLE
 
 _DEFAULTS: Final = PoolSettings()
@@ -138,7 +138,7 @@ def strategy_name(name: str) -> str:
 
 def is_tcp(upstream: str) -> bool:
     """Whether it is ``HOST:PORT``, for raw streams."""
-    return "://" not in upstream and not upstream.startswith("unix:")
+    return "://" not in upstream and upstream.partition(":")[0] not in SOCKETS
 
 
 def _key(value: object) -> bytes:

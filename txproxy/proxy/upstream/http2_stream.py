@@ -8,6 +8,7 @@ from typing import Any, Final
 from txproxy.errors import ExchangeError, ResponseTimeout, UpstreamClosed
 from txproxy.net.deadlines import NEVER
 from txproxy.proxy.exchanges.own_answers import reason_of
+from txproxy.wire.extended_connect import is_websocket
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2.stream import Stream
 from txproxy.wire.message import RequestHead, ResponseHead
@@ -82,6 +83,13 @@ class Http2Stream:
         connection, plan = self.connection, exchange.plan
         if plan is not None and plan.response_timeout is not None:
             self._limit = connection.services.limit_of(plan.response_timeout)
+        if b"upgrade" in exchange.request.headers.index and is_websocket(head):
+            connection.change(self, exchange, head)
+        else:
+            self._begin(head)
+
+    def _begin(self, head: RequestHead) -> None:
+        connection = self.connection
         if head.body:
             connection.begin(self, head, ended=False)
         else:

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IHandshakeListener, IProtocol, IPushProd
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txproxy.errors import ExchangeError, RequestUnseen, ResponseError, UpstreamClosed
+from txproxy.errors import ResponseError, UpstreamClosed
 from txproxy.interfaces.address import Address
 from txproxy.net.deadlines import NEVER
 from txproxy.net.transports.any_transports import set_tcp_options, unwrap
@@ -21,18 +21,15 @@ from txproxy.proxy.services import Services
 from txproxy.proxy.upstream.connection_pool import Connections
 from txproxy.proxy.upstream.http2_stream import Http2Stream, WithLength
 from txproxy.proxy.upstream.liveness import Liveness
-from txproxy.proxy.upstream.stream_events import cut, deliver
+from txproxy.proxy.upstream.shared_dials import SETTINGS
+from txproxy.proxy.upstream.stream_events import deliver, fail_all
 from txproxy.proxy.upstream.upstream_states import Http2State, next_http2_state
+from txproxy.proxy.upstream.websocket_stream import WebSocketStream, decide
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.client import ClientSession
 from txproxy.wire.http2.faults import CANCEL
-from txproxy.wire.http2.own_settings import Http2Settings
 from txproxy.wire.message import RequestHead
 
-_STREAMS: Final = 100
-_STREAM_WINDOW: Final = 1 << 20
-# All streams together fit into the connection's window: clients that take nothing hold up nobody else's responses.
-SETTINGS: Final = Http2Settings(_STREAMS, _STREAM_WINDOW, _STREAMS * _STREAM_WINDOW)
 # After so many streams another connection is made, long before there are no numbers left.
 _LAST: Final = frames.LAST_STREAM - 1000
 _PING: Final = b"txproxy?"
@@ -51,7 +48,7 @@ class Http2Upstream:
     __slots__ = (
         "services", "address", "key", "transport", "session", "scheme", "streams", "state", "handshake_done",
         "descriptor", "unread", "capacity", "with_length", "_opened", "_unsent", "_rested", "_reused", "_asked", "_ask",
-        "_write", "_deadline", "_liveness", "_kept_by", "_kept", "_said", "_most",
+        "_write", "_deadline", "_liveness", "_kept_by", "_kept", "_said", "_most", "_undecided",
     )  # fmt: skip
 
     def __init__(self, services: Services, address: Address) -> None:
@@ -78,8 +75,9 @@ class Http2Upstream:
         # who finds it, and whether it is to be found there
         self._kept_by = services.connections
         self._kept = False
-        # how many streams the upstream has said that it takes
+        # how many streams the upstream has said that it takes, and what waits for its words
         self._said = -1
+        self._undecided: list[WebSocketStream] = []
         self.with_length = WithLength()
 
     # -- what Twisted calls
@@ -131,7 +129,7 @@ class Http2Upstream:
         if events:
             deliver(events)
         if fault is not None:
-            self._fail_all(ResponseError(f"{self.address}: {fault.detail}"))
+            fail_all(self.streams, self._unsent, ResponseError(f"{self.address}: {fault.detail}"))
             self._say_last()
             return
         if self.state is not _OPEN:
@@ -145,7 +143,7 @@ class Http2Upstream:
         self._close_to_others()
         if self.handshake_done is not None:
             self.handshake_done(reason)
-        self._fail_all(None)
+        fail_all(self.streams, self._unsent, None)
 
     def pauseProducing(self) -> None:
         """The upstream takes nothing: bodies wait."""
@@ -164,8 +162,9 @@ class Http2Upstream:
     def _takes_others(self, streams: int) -> None:
         """The upstream has said how many streams it takes."""
         self._said = streams
-        self._most = min(streams, _STREAMS)
+        self._most = min(streams, SETTINGS.streams)
         self.services.shared_dials.remember(self.key, self._most)
+        decide(self._undecided, self)
         self._count()
         if not self.capacity:
             self._hide()
@@ -176,6 +175,7 @@ class Http2Upstream:
         self.state = next_http2_state(self.state, Http2State.LEAVING)
         self.capacity = 0
         self._hide()
+        decide(self._undecided, self)
 
     # -- what is written
 
@@ -228,14 +228,24 @@ class Http2Upstream:
             self._hide()
         return one
 
-    def begin(self, one: Http2Stream, head: RequestHead, ended: bool) -> None:
+    def change(self, one: Http2Stream, exchange: Any, head: RequestHead) -> None:
+        """Ask for a WebSocket in place of ``one``, once the upstream has said whether it knows of them on streams."""
+        other = exchange.upstream = WebSocketStream(self, one.reused)
+        self.streams[other] = None
+        other.wait(exchange, head, one)
+        self._undecided.append(other)
+        if self.session.takes is not None:
+            decide(self._undecided, self)
+        self.flush()
+
+    def begin(self, one: Http2Stream, head: RequestHead, ended: bool, protocol: bytes = b"") -> None:
         """Send the ``head`` of its request."""
         self._opened -= 1
         one.placed = False
         if not self.streams:
             self._rested = self._reused
             self._deadline = self._liveness.silence.ahead
-        one.stream = stream = self.session.send_request(head, self.scheme, ended)
+        one.stream = stream = self.session.send_request(head, self.scheme, ended, protocol)
         stream.owner = one
         self.streams[one] = None
         self._unsent.append(one)
@@ -251,6 +261,7 @@ class Http2Upstream:
                 self.close()
         elif one.placed:
             one.placed = False
+            self.streams.pop(one, None)
             self._opened -= 1
             self._has_room()
 
@@ -386,14 +397,4 @@ class Http2Upstream:
         self._deadline = NEVER
         self.transport.unregisterProducer()
         self.transport.abortConnection()
-        self._fail_all(UpstreamClosed(detail) if detail is not None else None)
-
-    def _fail_all(self, fault: ExchangeError | None) -> None:
-        """Each stream has ended by a ``fault``, or since the connection has."""
-        unsent, self._unsent = self._unsent, []
-        streams, self.streams = list(self.streams), {}
-        for one in streams:
-            if one in unsent:
-                one.failed(RequestUnseen(f"{self.address} closed the connection before it was asked"))
-            else:
-                one.failed(fault or cut(one, f"{self.address} closed the connection before the end of a response"))
+        fail_all(self.streams, self._unsent, UpstreamClosed(detail) if detail is not None else None)

@@ -16,9 +16,13 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from txproxy.interfaces.address import Address
+from txproxy.wire.http2.own_settings import Http2Settings
 
 # how many streams a connection is taken to have as long as nothing was said: RFC 9113 section 6.5.2 has no fewer
 _TAKEN: Final = 100
+_STREAM_WINDOW: Final = 1 << 20
+# All streams together fit into the connection's window: clients that take nothing hold up nobody else's responses.
+SETTINGS: Final = Http2Settings(_TAKEN, _STREAM_WINDOW, _TAKEN * _STREAM_WINDOW)
 # so many addresses are remembered, those that were heard of last
 _MOST_REMEMBERED: Final = 1024
 

@@ -86,3 +86,18 @@ def cut(one: Http2Stream, detail: str) -> ExchangeError:
     """The fault of a response that has not come, or not to its end."""
     begun = one.exchange is not None and one.exchange.response_begun
     return ResponseIncomplete(detail) if begun else UpstreamClosed(detail)
+
+
+def fail_all(streams: dict[Http2Stream, None], unsent: list[Http2Stream], fault: ExchangeError | None) -> None:
+    """Each of the ``streams`` of a connection has ended by a ``fault``, or since the connection has; of those that are
+    ``unsent`` nothing has gone out.
+    """
+    failing, never = list(streams), set(unsent)
+    streams.clear()
+    unsent.clear()
+    for one in failing:
+        address = one.connection.address
+        if one in never or one.stream is None:
+            one.failed(RequestUnseen(f"{address} closed the connection before it was asked"))
+        else:
+            one.failed(fault or cut(one, f"{address} closed the connection before the end of a response"))
