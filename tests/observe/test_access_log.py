@@ -8,6 +8,8 @@ from twisted.logger import capturedLogs, formatEvent
 from txproxy import ForwardProxyFactory
 from txproxy.errors import ConfigError
 from txproxy.observe.access_log import AccessLog
+from txproxy.observe.log_formats.connection_facts import Connections
+from txproxy.observe.log_formats.line_format import line_format
 from txproxy.proxy.limits import Limits
 from txproxy.testing import ProxyInMemory, context_of
 from txproxy.wire.headers import Headers
@@ -148,3 +150,47 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
 )
 def test_a_user_has_a_column(written, user, written_as):
     assert written(Finished(head(), user=user)).startswith(f"192.0.2.1 - {written_as} [time] ")
+
+
+def test_many_lines_are_made_together_and_none_is_forgotten(tmp_path):
+    log = AccessLog(str(tmp_path / "log"))
+    for number in range(1000):
+        log.exchange(Finished(head(path=b"/%d" % number)))
+    log.close()
+    assert log.file.flush(SOON) and not log.has_some
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert [line.split()[6] for line in lines] == [f"/{number}" for number in range(1000)]
+
+
+def test_a_line_alone_is_written_by_itself(tmp_path):
+    log = AccessLog(str(tmp_path / "log"))
+    for _ in range(2):
+        # The second one finds the thread at rest again, or not.
+        log.exchange(Finished(head()))
+        with log.file._changed:
+            assert log.file._changed.wait_for(lambda: not log.has_some and not log.file.waiting, SOON)
+    assert (tmp_path / "log").read_text().count("\n") == 2
+    log.close()
+
+
+def test_a_line_that_cannot_be_made_harms_no_other(tmp_path):
+    log = AccessLog(str(tmp_path / "log"))
+    with capturedLogs() as logged:
+        for request in (head(), None, head()):
+            log.exchange(Finished(request))
+        assert log.file.flush(SOON)
+    assert (tmp_path / "log").read_text().count("\n") == 2
+    assert [formatEvent(event) for event in logged] == ["a line of the access log could not be made"]
+    log.close()
+
+
+def test_what_can_be_known_now_alone_is_not_asked_later(tmp_path):
+    connections = Connections()
+    json, own = (AccessLog(str(tmp_path / name), line_format(name, "web", connections)) for name in ("json", "$status"))
+    over = Finished(head())
+    json.exchange(over)
+    assert over.context.connection.facts is not None and connections.facts(over.context.connection).number == 1
+    own.exchange(Finished(head()))
+    assert not own.has_some, "what somebody has written may ask for anything"
+    json.close()
+    own.close()

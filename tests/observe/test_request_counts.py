@@ -123,3 +123,13 @@ def test_what_a_route_has_is_the_sum_of_its_rows(counts):
     assert list(counts.routes) == ["", "api"]
     assert (sum(route.durations.counts), route.durations.seconds) == (3, pytest.approx(0.206))
     assert (sum(route.first_bytes.counts), route.first_bytes.seconds) == (2, pytest.approx(0.004))
+
+
+def test_what_was_not_counted_yet_is_when_somebody_asks(counts):
+    for number in range(1, 600):
+        counts.exchange(record(seconds=0.5, first_byte=0.5 if number % 2 else 0.25))
+        if number in (1, 255, 256, 257):
+            assert [row.count for row in counts.rows.values()] == [number]
+    route = counts.routes[""]
+    assert (sum(route.durations.counts), sum(route.first_bytes.counts)) == (599, 599)
+    assert (route.durations.seconds, route.first_bytes.seconds) == (299.5, 299.5 - 299 * 0.25)

@@ -6,9 +6,11 @@ from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from zope.interface import implementer
 
+from tests.observe.log_formats.records import record
 from txproxy import Limits
 from txproxy.errors import UpstreamClosed
 from txproxy.interfaces import Address, IClientDialer, IDialer
+from txproxy.interfaces.record import momentary
 from txproxy.proxy.services import Services
 
 
@@ -108,12 +110,12 @@ def test_an_observer_that_fails_harms_nobody(make, logged):
     def failing(exchange):
         raise ValueError("a bug")
 
-    services = make(observers=(failing, seen.append))
-    exchange = object()
-    services.exchange_finished(exchange)
-    assert services.observed and seen == [exchange]
-    (event,) = [event for event in logged if "log_failure" in event]
-    assert event["log_failure"].value.args == ("a bug",)
+    services = make(observers=(failing, seen.append, momentary(lambda over: failing(over))))
+    over = record()
+    services.tell(over)
+    assert services.observed and seen == [over]
+    events = [event for event in logged if "log_failure" in event]
+    assert [event["log_failure"].value.args for event in events] == [("a bug",)] * 2
 
 
 def test_without_observers_nobody_needs_to_be_told(make):

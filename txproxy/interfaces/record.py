@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 from txproxy.errors import ExchangeError
 from txproxy.interfaces.address import Address
@@ -66,6 +67,75 @@ class AttemptRecord:
         return f"AttemptRecord({str(self.address)!r}, {how!r}, {self.ended - self.began:.3f} s)"
 
 
+class FinishedExchange(Protocol):
+    """One exchange that is over, as an :class:`ExchangeRecord` has it, for who looks at it and keeps nothing of it.
+
+    ``eventful`` is whether more became of it than one attempt on a kept connection, or none. Where that is not so, and
+    its outcome is ``"ok"``, that ``attempt`` was on the connection ``kept`` (None: there was none), and was answered
+    with ``upstream_status``.
+    """
+
+    @property
+    def request(self) -> RequestHead:
+        """Its head."""
+
+    @property
+    def context(self) -> RequestContext:
+        """What else is known of that."""
+
+    @property
+    def outcome(self) -> str:
+        """What became of it."""
+
+    @property
+    def detail(self) -> str:
+        """A sentence to that."""
+
+    @property
+    def status(self) -> int:
+        """What the client got."""
+
+    @property
+    def sent(self) -> int:
+        """Bytes to the client."""
+
+    @property
+    def received(self) -> int:
+        """Bytes of its own."""
+
+    @property
+    def attempts(self) -> tuple[AttemptRecord, ...]:
+        """Those that were made."""
+
+    @property
+    def first_byte(self) -> float | None:
+        """When the final response began."""
+
+    @property
+    def seconds(self) -> float:
+        """How long all of it took."""
+
+    @property
+    def response(self) -> ResponseHead | None:
+        """The head of it."""
+
+    @property
+    def eventful(self) -> bool:
+        """See above."""
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The last one."""
+
+    @property
+    def kept(self) -> Any:
+        """See above."""
+
+    @property
+    def upstream_status(self) -> int:
+        """That of the last one."""
+
+
 class ExchangeRecord:
     """One exchange that is over: the ``request``, and its ``context``, which has who sent it and what policy said.
 
@@ -110,6 +180,27 @@ class ExchangeRecord:
         self.seconds = seconds
         self.response = response
 
+    @staticmethod
+    def of(exchange: FinishedExchange) -> ExchangeRecord:
+        """What is known of one that is over, for who keeps it."""
+        if isinstance(exchange, ExchangeRecord):
+            return exchange
+        if isinstance(exchange, ExchangeRecord):
+            return exchange
+        return ExchangeRecord(
+            exchange.request,
+            exchange.context,
+            exchange.outcome,
+            exchange.detail,
+            exchange.status,
+            exchange.sent,
+            exchange.received,
+            exchange.attempts,
+            exchange.first_byte,
+            exchange.seconds,
+            exchange.response,
+        )
+
     @property
     def client_ip(self) -> str:
         """The believed address of the client."""
@@ -122,6 +213,43 @@ class ExchangeRecord:
 
     def __repr__(self) -> str:
         return f"ExchangeRecord({self.request!r}, {self.outcome!r}, {self.status}, {self.seconds:.3f} s)"
+
+    @property
+    def eventful(self) -> bool:
+        """See :class:`FinishedExchange`."""
+        attempts = self.attempts
+        return len(attempts) > 1 or (bool(attempts) and not attempts[0].reused)
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The last one."""
+        return self.attempts[-1].attempt if self.attempts else None
+
+    @property
+    def kept(self) -> Any:
+        """See :class:`FinishedExchange`."""
+        return self.attempts[0].upstream if self.attempts and not self.eventful else None
+
+    @property
+    def upstream_status(self) -> int:
+        """That of the last one."""
+        return self.attempts[-1].status if self.attempts else 0
+
+
+_Told = TypeVar("_Told", bound=Callable[..., None])
+
+
+def momentary(observer: _Told) -> _Told:
+    """Marks an observer of exchanges that keeps nothing of what it is told: it gets the exchange itself, as a
+    :class:`FinishedExchange`, and no record has to be made for it.
+    """
+    observer.momentary = True  # type: ignore[attr-defined]
+    return observer
+
+
+def is_momentary(observer: Callable[..., None]) -> bool:
+    """Whether it is marked so."""
+    return getattr(observer, "momentary", False)
 
 
 class Audit(Protocol):

@@ -115,6 +115,8 @@ class UpstreamStream(RawConnection, Protocol):
     received_any: bool
     # whether the request is complete
     request_sent: bool
+    # what logs have found out of where its connection leads, once one of them wants to know
+    facts: Any
 
     @property
     def shared(self) -> bool:

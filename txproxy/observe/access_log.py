@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections import deque
+from threading import Lock
 from time import time
+from typing import Final
+
+from twisted.logger import Logger
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces.record import ExchangeRecord
+from txproxy.interfaces.record import FinishedExchange, momentary
 from txproxy.observe.log_destinations import destination_of
 from txproxy.observe.log_file import LogFile
 from txproxy.observe.log_formats.combined import BriefStream
 from txproxy.observe.log_formats.line_format import COMBINED, LineFormat, line_format
+
+_log = Logger()
+
+# So many lines are made together: what is needed for that is then at hand in the processor, and it takes half the time.
+_TOGETHER: Final = 64
 
 
 def open_log(path: str) -> LogFile:
@@ -26,7 +36,8 @@ class AccessLog:
     """Writes lines to a file, or to standard output (``-``).
 
     ``format`` is a name of a format, a text with names and codes, or what these mean already; ``file`` is where lines
-    go, if that is open already: others may write there as well.
+    go, if that is open already: others may write there as well. Lines are made some together, as soon as there are
+    enough of them or the file's thread writes what there is.
     """
 
     def __init__(self, path: str, format: str | LineFormat = COMBINED, file: LogFile | None = None) -> None:
@@ -34,15 +45,51 @@ class AccessLog:
         self.file = open_log(path) if file is None else file
         self._write = self.file.write
         self._line, self._stream_line = lines.exchange, lines.stream
+        self._connections = lines.connections
+        self._at_once = lines.at_once
+        # of what lines are to be made, and when it ended: they are taken from here by one at a time
+        self._ended: deque[tuple[FinishedExchange, float]] = deque()
+        self._making = Lock()
+        self.file.made_by(self)
 
     def close(self) -> None:
         """No more lines."""
         self.file.close()
 
-    def exchange(self, record: ExchangeRecord) -> None:
+    @momentary
+    def exchange(self, over: FinishedExchange) -> None:
         """One finished exchange."""
-        self._write(self._line(record, time()))
+        connection = over.context.connection
+        if connection.facts is None and self._connections is not None:
+            # Nobody can say later what its TLS was.
+            self._connections.facts(connection)
+        ended = self._ended
+        ended.append((over, time()))
+        if len(ended) >= _TOGETHER or self._at_once:
+            self.make()
+        elif self.file.resting:
+            self.file.rouse()
 
     def stream(self, stream: BriefStream) -> None:
         """One raw stream that has ended."""
         self._write(self._stream_line(stream, time()))
+
+    # -- see LineMaker
+
+    @property
+    def has_some(self) -> bool:
+        """See :class:`txproxy.observe.log_file.LineMaker`."""
+        return bool(self._ended)
+
+    def make(self) -> None:
+        """See :class:`txproxy.observe.log_file.LineMaker`."""
+        ended, line, lines = self._ended, self._line, []
+        with self._making:
+            while ended:
+                over, now = ended.popleft()
+                try:
+                    lines.append(line(over, now))
+                except Exception:
+                    _log.failure("a line of the access log could not be made")
+            if lines:
+                self.file.write_all(lines)

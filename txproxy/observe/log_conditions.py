@@ -10,7 +10,7 @@ from typing import Final
 import attrs
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces.record import ExchangeRecord
+from txproxy.interfaces.record import FinishedExchange, momentary
 from txproxy.observe.access_log import AccessLog
 from txproxy.observe.log_formats.log_field import FinishedStream
 from txproxy.observe.log_formats.nginx_names import stream_status
@@ -59,7 +59,8 @@ class ConditionalLog:
         self._share = conditions.share
         self._chance = chance
 
-    def exchange(self, record: ExchangeRecord) -> None:
+    @momentary
+    def exchange(self, record: FinishedExchange) -> None:
         """One finished exchange."""
         if self._wants(record, record.status or CLIENT_LEFT):
             self.log.exchange(record)
@@ -70,7 +71,7 @@ class ConditionalLog:
         if self._wants(stream.record, stream_status(stream, 0.0)):
             self.log.stream(stream)
 
-    def _wants(self, record: ExchangeRecord, status: int) -> bool:
+    def _wants(self, record: FinishedExchange, status: int) -> bool:
         if self._statuses and status not in self._statuses:
             return False
         if record.seconds < self._least or (self._routes and record.context.rule not in self._routes):

@@ -17,7 +17,7 @@ STANDARD_OUTPUT: Final = "-"
 _MODE: Final = 0o640  # who may read it learns what others do
 # PIPE_BUF: so much goes into a pipe whole, whoever else writes there. Files and their appends have no such bound.
 _WHOLE: Final = 4096
-_PIECE: Final = 1 << 16
+_PIECE: Final = 1 << 20
 # RFC 5424 section 6.2.1: facility local7, as nginx's, and severity informational
 _PRIORITY: Final = 23 * 8 + 6
 # RFC 5426 section 3.3

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 from threading import Condition, RLock, Thread
-from typing import Final
+from typing import Final, Protocol
 
 from twisted.logger import Logger
 
@@ -35,6 +35,17 @@ class _State(Enum):
     AWAKE = "awake"
     CLOSING = "closing"  # what is there is written, then the thread ends
     CLOSED = "closed"
+
+
+class LineMaker(Protocol):
+    """Who gathers what lines are to be made of, and makes some of them together."""
+
+    @property
+    def has_some(self) -> bool:
+        """Whether there are any to be made."""
+
+    def make(self) -> None:
+        """Write those that there are; may be called in any thread."""
 
 
 class LogFile:
@@ -69,6 +80,9 @@ class LogFile:
         self._changed = Condition(self._lock)
         self._lines: list[bytes] = []
         self._size = 0
+        # Whose lines go here, but are not made at once: who has some looks whether it is resting, and rouses it.
+        self._makers: tuple[LineMaker, ...] = ()
+        self.resting = self._state is _State.ASLEEP
         self._dropped = 0
         self._reopen = False
         self._hurried = False
@@ -82,11 +96,35 @@ class LogFile:
         if self._frame is not None:
             line = self._frame(line)
         with self._lock:
-            if self._size + len(line) > LARGEST or self._state is _State.CLOSED:
-                self._dropped += 1
-                return
+            self._take(line)
+            if self._lines and self._state is _State.ASLEEP:
+                self._awaken()
+
+    def _take(self, line: bytes) -> None:
+        if self._size + len(line) > LARGEST or self._state is _State.CLOSED:
+            self._dropped += 1
+        else:
             self._lines.append(line)
             self._size += len(line)
+
+    def write_all(self, lines: list[bytes]) -> None:
+        """Take several."""
+        if self._frame is not None:
+            lines = [self._frame(line) for line in lines]
+        size = sum(map(len, lines))
+        with self._lock:
+            if self._size + size <= LARGEST and self._state is not _State.CLOSED:
+                self._lines += lines
+                self._size += size
+            else:
+                for line in lines:
+                    self._take(line)
+            if self._lines and self._state is _State.ASLEEP:
+                self._awaken()
+
+    def rouse(self) -> None:
+        """There are lines to be made (see :class:`LineMaker`), and it is ``resting``."""
+        with self._lock:
             if self._state is _State.ASLEEP:
                 self._awaken()
 
@@ -108,20 +146,31 @@ class LogFile:
 
     def close(self) -> None:
         """No more lines: those that are there are written, and nobody waits for that."""
+        self._make()
         with self._changed:
             if self.closed:
                 return
-            self._state = _State.CLOSING
+            self._state, self.resting = _State.CLOSING, False
             if self._thread is None:
                 self._start()
             self._changed.notify_all()
 
     def flush(self, seconds: float) -> bool:
         """Wait until all is written, for so many seconds at the most; whether it is."""
+        self._make()
         with self._changed:
             self._hurried = True
             self._changed.notify_all()
             return self._changed.wait_for(self._is_done, seconds)
+
+    def made_by(self, maker: LineMaker) -> None:
+        """Lines come from there as well."""
+        with self._lock:
+            self._makers += (maker,)
+
+    def _make(self) -> None:
+        for maker in self._makers:
+            maker.make()
 
     def _is_done(self) -> bool:
         return not (self._size > 0 or self._reopen or self._state is _State.CLOSING)
@@ -143,7 +192,7 @@ class LogFile:
                 os.fchown(self._fd, uid, gid)
 
     def _awaken(self) -> None:
-        self._state = _State.AWAKE
+        self._state, self.resting = _State.AWAKE, False
         if self._thread is None:
             self._start()
         else:
@@ -161,7 +210,16 @@ class LogFile:
             with self._changed:
                 while not (self._lines or self._reopen or self._state is _State.CLOSING):
                     self._state = _State.ASLEEP
+                    # In this order: whoever has lines to make from now on will rouse it.
+                    self.resting = True
+                    if any(maker.has_some for maker in self._makers):
+                        self._state, self.resting = _State.AWAKE, False
+                        break
                     self._changed.wait()
+                makers = self._makers
+            for maker in makers:
+                maker.make()
+            with self._changed:
                 lines, self._lines = self._lines, []
                 reopen = self._reopen
                 closing = self._state is _State.CLOSING
@@ -187,6 +245,9 @@ class LogFile:
         done, largest = 0, 1
         try:
             largest = self._destination.largest(self._fd)
+            if sum(map(len, lines)) <= largest:
+                # Most of the time. To look at each would take as long as to write it.
+                lines[:] = [b"".join(lines)] if lines else []
             while done < len(lines):
                 end, size = done + 1, len(lines[done])
                 while end < len(lines) and size + len(lines[end]) <= largest:

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
-from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
+from txproxy.interfaces.record import AttemptRecord, ExchangeRecord, FinishedExchange, momentary
 from txproxy.upstreams.choice import PoolAttempt
 from txproxy.upstreams.pool import Pool
 
@@ -17,6 +17,8 @@ _OTHER: Final = b"other"
 # So many names of routes and rules are told apart. A configuration has fewer; an embedder's middleware may not.
 _MOST_ROUTES: Final = 1000
 _WELL: Final = frozenset({"ok", "tunnel", "answered"})
+# So many are counted together: what is needed for that is then at hand in the processor.
+_TOGETHER: Final = 256
 
 
 class Histogram:
@@ -58,22 +60,26 @@ class Route:
 
 class Row:
     """The requests of one route, status and method. All that is counted of a request is added to one of these, without
-    another look-up: what is asked of a route is the sum of its rows.
+    another look-up: what is asked of a route is the sum of its rows. Those whose responses have begun and ended at
+    once, as small ones do, are in ``at_once``, and not in ``durations`` and ``first_bytes``.
     """
 
-    __slots__ = ("durations", "seconds", "first_bytes", "first_seconds", "retries", "sent", "received")
+    __slots__ = (
+        "at_once", "at_once_seconds", "durations", "seconds", "first_bytes", "first_seconds", "retries", "sent",
+        "received",
+    )  # fmt: skip
 
     def __init__(self) -> None:
+        self.at_once = [0] * (len(BOUNDS) + 1)
         self.durations = [0] * (len(BOUNDS) + 1)
-        self.seconds = 0.0
         self.first_bytes = [0] * (len(BOUNDS) + 1)
-        self.first_seconds = 0.0
+        self.at_once_seconds = self.seconds = self.first_seconds = 0.0
         self.retries = self.sent = self.received = 0
 
     @property
     def count(self) -> int:
         """So many they are."""
-        return sum(self.durations)
+        return sum(self.at_once) + sum(self.durations)
 
 
 class FinishedStream(Protocol):
@@ -95,22 +101,17 @@ class RequestCounts:
     """
 
     __slots__ = (
-        "rows",
-        "connects",
-        "failures",
-        "cache",
-        "cache_stored",
-        "streams",
-        "stream_bytes",
-        "_rules",
+        "connects", "failures", "cache", "cache_stored", "streams", "stream_bytes", "_rows", "_rules", "_told",
         "_failed",
-    )
+    )  # fmt: skip
 
     def __init__(self, failed: Callable[[ExchangeRecord, bool], None] = _nobody) -> None:
         self._failed = failed
         # by route, status and method
-        self.rows: dict[tuple[str, int, bytes], Row] = {}
+        self._rows: dict[tuple[str, int, bytes], Row] = {}
         self._rules: set[str] = set()
+        # those that are yet to be counted: by what, how long they took, and what was sent
+        self._told: list[tuple[str, int, bytes, float, float | None, int]] = []
         # how long it took to connect, by pool and upstream
         self.connects: dict[tuple[str, str], Histogram] = {}
         # by outcome
@@ -124,11 +125,19 @@ class RequestCounts:
         self.stream_bytes = [0, 0]
 
     @property
+    def rows(self) -> dict[tuple[str, int, bytes], Row]:
+        """What was counted, by route, status and method."""
+        self._settle()
+        return self._rows
+
+    @property
     def routes(self) -> dict[str, Route]:
         """What was counted of each route, in the order in which they had their first request."""
         found: dict[str, Route] = {}
         for (rule, _, _), row in self.rows.items():
             route = found.setdefault(rule, Route())
+            for kept in (route.durations, route.first_bytes):
+                kept.add_all(row.at_once, row.at_once_seconds)
             route.durations.add_all(row.durations, row.seconds)
             route.first_bytes.add_all(row.first_bytes, row.first_seconds)
             route.retries += row.retries
@@ -136,34 +145,48 @@ class RequestCounts:
             route.received += row.received
         return found
 
-    def exchange(self, record: ExchangeRecord) -> None:
+    @momentary
+    def exchange(self, over: FinishedExchange) -> None:
         """One that is over."""
-        context = record.context
-        row = self.rows.get((context.rule, record.status, record.request.method))
-        if row is None:
-            row = self._row(context.rule, record.status, record.request.method)
-        seconds = record.seconds
-        row.durations[bisect_left(BOUNDS, seconds)] += 1
-        row.seconds += seconds
-        first_byte = record.first_byte
-        if first_byte is not None:
-            row.first_bytes[bisect_left(BOUNDS, first_byte)] += 1
-            row.first_seconds += first_byte
-        row.sent += record.sent
-        if record.received:
-            row.received += record.received
-        attempts = record.attempts
-        if attempts and (not attempts[0].reused or len(attempts) > 1):
-            row.retries += len(attempts) - 1
+        context, told = over.context, self._told
+        told.append((context.rule, over.status, over.request.method, over.seconds, over.first_byte, over.sent))
+        outcome = over.outcome
+        if outcome != "ok" or over.status >= 500 or over.received or over.eventful or context.cache is not None:
+            self._count_more(over, outcome)
+        if len(told) >= _TOGETHER:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Count those of which it was told."""
+        rows = self._rows
+        for rule, status, method, seconds, first_byte, sent in self._told:
+            row = rows.get((rule, status, method)) or self._row(rule, status, method)
+            row.sent += sent
+            if seconds == first_byte:
+                # Small responses begin and end at once.
+                row.at_once[bisect_left(BOUNDS, seconds)] += 1
+                row.at_once_seconds += seconds
+                continue
+            row.durations[bisect_left(BOUNDS, seconds)] += 1
+            row.seconds += seconds
+            if first_byte is not None:
+                row.first_bytes[bisect_left(BOUNDS, first_byte)] += 1
+                row.first_seconds += first_byte
+        self._told.clear()
+
+    def _count_more(self, over: FinishedExchange, outcome: str) -> None:
+        """What most have not: a body of its own, a connection to be made, a failure, or a cache."""
+        context = over.context
+        if over.received or over.eventful:
+            row = self._row(context.rule, over.status, over.request.method)
+            row.received += over.received
+            attempts = over.attempts
+            row.retries += max(0, len(attempts) - 1)
             self._connected(attempts)
-        outcome = record.outcome
-        if outcome == "ok" or outcome == "answered":
-            if record.status >= 500:
-                self._failed(record, False)
-        else:
-            if outcome not in _WELL:
-                self.failures[outcome] = self.failures.get(outcome, 0) + 1
-            self._failed(record, False)
+        if outcome not in _WELL:
+            self.failures[outcome] = self.failures.get(outcome, 0) + 1
+        if over.status >= 500 or outcome not in ("ok", "answered"):
+            self._failed(ExchangeRecord.of(over), False)
         verdict = context.cache
         if verdict is not None:
             key = (verdict.served, verdict.forwarded)
@@ -188,7 +211,7 @@ class RequestCounts:
         if rule not in self._rules and len(self._rules) >= _MOST_ROUTES:
             rule = "other"
         self._rules.add(rule)
-        return self.rows.setdefault((rule, status, method), Row())
+        return self._rows.setdefault((rule, status, method), Row())
 
     def stream(self, stream: FinishedStream) -> None:
         """One raw stream that has ended."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from email.utils import formatdate
 from time import time
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol
@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from txproxy.errors import ExchangeError
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.dialers import IClientDialer, IDialer
-from txproxy.interfaces.record import ExchangeRecord
+from txproxy.interfaces.record import ExchangeRecord, FinishedExchange, is_momentary
 from txproxy.interfaces.streams import UpstreamStream
 from txproxy.net.deadlines import Deadlines, TimeLimit
 from txproxy.net.dialing import Dialer
@@ -38,6 +38,7 @@ GONE: Final = 1.0
 
 # Called with the record of each finished exchange.
 Observer: TypeAlias = Callable[[ExchangeRecord], None]
+Momentary: TypeAlias = Callable[[FinishedExchange], None]
 
 
 class Errand(Protocol):
@@ -93,14 +94,17 @@ class Services:
         self.turn_writes = TurnWrites.of(reactor)
         self.observed = bool(observers)
         self.fault_log = FaultLog(_log, reactor)
-        # in place of the proxy's own small bodies
-        self.pages: ErrorPages | None = None
+        self.pages: ErrorPages | None = None  # in place of the proxy's own small bodies
         # what stands within the mode (see txproxy.interfaces.IInnerMiddleware)
         self.inner_middleware: tuple[Any, ...] = ()
         # exchanges for which no client waits
         self.errands: set[Errand] = set()
         self._build = build
-        self._observers = observers
+        # those who are content with the exchange itself, and those who may keep what they are told
+        self._momentary = [cast(Momentary, one) for one in observers if is_momentary(one)]
+        self._keeping = [one for one in observers if not is_momentary(one)]
+        # tells all of them: one that is alone hears it at once
+        self.tell = self._momentary[0] if len(self._momentary) == len(observers) == 1 else self.exchange_finished
         self._date = (0, b"")
 
     def http_date(self) -> bytes:
@@ -156,13 +160,20 @@ class Services:
 
     # -- observers
 
-    def exchange_finished(self, record: ExchangeRecord) -> None:
+    def exchange_finished(self, exchange: FinishedExchange) -> None:
         """Tell the observers. One that fails is said loudly, and harms nobody."""
-        for observer in self._observers:
+        for observer in self._momentary:
             try:
-                observer(record)
+                observer(exchange)
             except Exception:
                 _log.failure("an observer failed")
+        if self._keeping:
+            record = ExchangeRecord.of(exchange)
+            for keeping in self._keeping:
+                try:
+                    keeping(record)
+                except Exception:
+                    _log.failure("an observer failed")
 
     def say_fault(self, peer_ip: str, fault: ExchangeError, errand: str = "") -> None:
         """One line in the log, for whoever has to find out why, unless there are very many. The fault of an ``errand``

@@ -22,7 +22,6 @@ from txproxy.proxy.downstream.client_states import ClientState, following
 from txproxy.proxy.downstream.client_tunnel import begin_tunnel, exchanges_of
 from txproxy.proxy.downstream.tunnels_alone import TunnelsAlone
 from txproxy.proxy.exchanges.exchange import Exchange
-from txproxy.proxy.exchanges.recording import Recording
 from txproxy.proxy.services import Services
 from txproxy.proxy.tunnel import TunnelEnd
 from txproxy.stream.mode import StreamMode
@@ -241,7 +240,7 @@ class StreamProtocol(TunnelsAlone, Relay):
         if exchange is None and state in (ClientState.WAITING, ClientState.OPEN):
             # It has not been a request yet, but it was a stream.
             exchange = self._open()
-            exchange.recording = Recording(self.services.seconds, self._waited)
+            exchange.record(self._waited)
         if exchange is not None:
             exchange.client_gone()
 

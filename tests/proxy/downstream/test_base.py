@@ -124,7 +124,7 @@ def test_after_a_stop_nobody_is_served(proxy):
 
 def test_a_stop_ends_what_runs_before_it_returns(proxy):
     finished = []
-    proxy.factory.services.observed, proxy.factory.services._observers = True, (finished.append,)
+    proxy.factory.services.observed, proxy.factory.services.tell = True, finished.append
     client = proxy.connect()
     client.send(GET)
     proxy.factory.stop()

@@ -5,6 +5,7 @@ import pytest
 from tests.proxy.exchanges.filtering import GET, OK, PUT
 from txproxy import Limits, Pool, PoolSettings, ReverseProxyFactory
 from txproxy.errors import ConnectionRefused
+from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.testing import ProxyInMemory
 
 
@@ -159,3 +160,30 @@ def test_it_has_the_peer_of_each_attempt(serve, records):
     first, second = records[0].attempts
     assert (first.upstream, first.peer) == (None, None)
     assert second.upstream is not None and second.peer == second.upstream.transport.getPeer()
+
+
+def test_who_keeps_nothing_is_told_of_the_exchange_itself(serve, records):
+    proxy = serve(1)
+    services = proxy.factory.services
+    keeping = services.tell
+    seen = []
+
+    def look(over):
+        seen.append((type(over), over.kept, over.eventful, over.upstream_status, over.seconds == over.first_byte))
+        keeping(over)
+        assert over.attempts is over.attempts, "they are made once"
+        assert told(records[-1]) == told(over) and over.seconds == records[-1].seconds
+
+    services.tell = look
+    client, upstream = proxy.exchange(GET, OK)
+    client.send(GET)
+    upstream.send(OK)
+    client.send(GET)
+    proxy.advance(1)
+    upstream.send(OK[:-2])
+    proxy.advance(1)
+    upstream.send(OK[-2:])
+    kept = seen[1][1]
+    assert [one[2:] for one in seen] == [(True, 200, True), (False, 200, True), (False, 200, False)]
+    assert kept is seen[2][1] is records[1].kept and not records[1].eventful
+    assert {one[0] for one in seen} == {Exchange}

@@ -34,7 +34,7 @@ def connection_id(connections: Connections, connection: Any) -> str:
 
 def exchange_id(connection: str, exchange: Exchange) -> str:
     """What an exchange on a connection of this name is called: as no other on it, nor one that comes later."""
-    began = exchange.recording.started if exchange.recording is not None else 0.0
+    began = exchange.started or 0.0
     return f"{connection}.{(int(began * 1e6) ^ id(exchange)) & 0xFFFFFF:06x}"
 
 
@@ -64,7 +64,7 @@ def told(listener: str, client: Admitted, connections: Connections) -> dict[str,
 
 
 def _exchange(connection: str, exchange: Exchange) -> dict[str, object]:
-    request, context, recording, tunnel = exchange.request, exchange.context, exchange.recording, exchange.tunnel
+    request, context, tunnel, age = exchange.request, exchange.context, exchange.tunnel, exchange.age
     return {
         "id": exchange_id(connection, exchange),
         "client": context.client_ip,
@@ -74,7 +74,7 @@ def _exchange(connection: str, exchange: Exchange) -> dict[str, object]:
         "route": context.rule or None,
         "phase": phase_of(exchange),
         **_upstream(exchange),
-        "age": round(recording.age, 3) if recording is not None else None,
+        "age": round(age, 3) if age is not None else None,
         "status": exchange.status or None,
         "received": tunnel.received if tunnel is not None else exchange.received,
         "sent": tunnel.sent if tunnel is not None else exchange.sent,

@@ -45,11 +45,11 @@ class ExchangeVerbs:
             if connection is None:
                 continue
             for exchange in client.exchanges():
-                if exchange.recording is None:
+                record = exchange.so_far()
+                if record is None:
                     # It began before there was anybody to tell.
                     continue
                 name = exchange_id(connection_id(numbers, connection), exchange)
-                record = exchange.recording.so_far(exchange)
                 way = whole_way(record, numbers.facts(connection), time(), phase_of(exchange))
                 found.append({"id": name, "listener": listener, **way})
         return _wanted(call, sorted(found, key=_time), limit)

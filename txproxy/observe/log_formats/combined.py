@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.record import ExchangeRecord
+from txproxy.interfaces.record import FinishedExchange
 from txproxy.observe.log_formats.escaping import one_word, quoted
 from txproxy.observe.log_formats.log_field import SecondText
 from txproxy.observe.log_formats.record_facts import stream_status
@@ -22,7 +22,7 @@ class BriefStream(Protocol):
     context: RequestContext
     outcome: str
     sent: int
-    record: ExchangeRecord | None
+    record: FinishedExchange | None
 
     @property
     def upstream(self) -> object:
@@ -41,7 +41,7 @@ class CombinedLines:
     def _turn_to(self, now: float) -> None:
         self._second, self._time = int(now), self._time_of(None, now)
 
-    def exchange(self, record: ExchangeRecord, now: float) -> bytes:
+    def exchange(self, record: FinishedExchange, now: float) -> bytes:
         """The line of a finished exchange."""
         request = record.request
         index = request.headers.index

@@ -37,13 +37,16 @@ class TlsFacts:
 
 
 class ConnectionFacts:
-    """What was found out of a connection: its ``number``, and what ``tls`` says."""
+    """What was found out of a connection: its ``number``, and what ``tls`` says. ``lines`` has what a format remembers
+    of the lines that it has written of it.
+    """
 
-    __slots__ = ("number", "tls")
+    __slots__ = ("number", "tls", "lines")
 
     def __init__(self, number: int, tls: TlsFacts) -> None:
         self.number = number
         self.tls = tls
+        self.lines: dict[object, Any] = {}
 
 
 class Connections:

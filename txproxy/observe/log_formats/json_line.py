@@ -12,11 +12,13 @@ from typing import Any, Final
 
 from txproxy.interfaces.answers import Verdict
 from txproxy.interfaces.connection import ClientConnection
-from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
+from txproxy.interfaces.record import AttemptRecord, FinishedExchange
 from txproxy.observe.log_formats import record_facts as facts
 from txproxy.observe.log_formats.connection_facts import Connections, TlsFacts
 from txproxy.observe.log_formats.log_field import FinishedStream, SecondText
 from txproxy.observe.log_formats.own_names import cache_ttl, connect_seconds, proxy_error
+from txproxy.observe.log_formats.steady_line import Steady
+from txproxy.wire.grpc.calls import is_call
 from txproxy.wire.message import VERSIONS
 
 _UPSTREAM: Final = '"pool":%s,"upstream":%s,"upstream_status":%s,"connect":%s,"attempts":%d,"retries":%d,'
@@ -31,12 +33,13 @@ _TLS: Final = '"tls_version":%s,"tls_cipher":%s,"tls_server_name":%s,"tls_client
 _NO_TLS: Final = _TLS % (("null",) * 4)
 _LIMIT: Final = '"limit":%s,"limit_outcome":"%s",'
 _NO_LIMIT: Final = '"limit":null,"limit_outcome":null,'
-# the whole of a line
-_LINE: Final = (
-    '{"time":"%s.%03dZ","client":"%s","user":%s,'
-    '"method":%s,"scheme":%s,"host":%s,"target":%s,"protocol":%s,"status":%s,"sent":%d,"received":%d,'
-    '"duration":%.6f,"first_byte":%s,"listener":%s,"route":%s,%s"outcome":"%s","error":%s,"detail":%s,'
-    '"grpc_status":%s,"request_id":%s,%s%s%s%s"referer":%s,"user_agent":%s}\n'
+# numbers as they are, and with three digits
+_NUMBERS: Final = tuple(map(str, range(1000)))
+_THREE: Final = tuple(f"{number:03d}" for number in range(1000))
+# of one attempt, on a kept connection
+_WENT_WELL: Final = (
+    ',"connect":0.000000,"attempts":1,"retries":0,"outcome":"ok","error":null,"detail":null,"grpc_status":null,'
+    '"request_id":'
 )
 _PROTOCOLS: Final = tuple(f'"HTTP/{version.decode("ascii")}"' for version in VERSIONS)
 # of outcomes that are no fault
@@ -45,6 +48,8 @@ _WELL: Final = frozenset({"ok", "answered", "tunnel"})
 # So many values of so many bytes at the most are remembered.
 _MOST_KNOWN: Final = 500
 _LONGEST_KNOWN: Final = 200
+# What lines have in common is found anew so often for a connection.
+_MOST_STEADY: Final = 32
 
 
 def _bytes(value: bytes | None) -> str:
@@ -64,16 +69,27 @@ def _flag(value: bool) -> str:
 
 
 def _seconds(value: float | None) -> str:
-    return "null" if value is None else "%.6f" % (value if value > 0 else 0.0)
+    """With six digits after the point."""
+    if value is None:
+        return "null"
+    if value <= 0:
+        return "0.000000"
+    micros = int(value * 1e6 + 0.5)
+    if micros < 1000000:
+        return f"0.{_THREE[micros // 1000]}{_THREE[micros % 1000]}"
+    return f"{micros // 1000000}.{micros % 1000000:06d}"
 
 
 class JsonLines:
     """Makes lines of it, for the requests of a ``listener``."""
 
     def __init__(self, listener: str, connections: Connections) -> None:
-        self._time = SecondText("%Y-%m-%dT%H:%M:%S", utc=True)
         self._listener = _text(listener)
         self._connections = connections
+        # the second that was written last, and how
+        self._since = -1.0
+        self._time = ""
+        self._time_of = SecondText('{"time":"%Y-%m-%dT%H:%M:%S', utc=True)
         # what was written before, as most of it comes again
         self._known: dict[bytes, str] = {}
 
@@ -90,84 +106,127 @@ class JsonLines:
                 known[value] = text
         return text
 
-    def exchange(self, record: ExchangeRecord, now: float) -> bytes:
+    def _moment(self, now: float) -> str:
+        since = self._since
+        if not since <= now < since + 1.0:
+            self._since = since = float(int(now))
+            self._time = self._time_of(None, now).decode("ascii")
+        return f'{self._time}.{_THREE[int((now - since) * 1000.0)]}Z"'
+
+    def exchange(self, over: FinishedExchange, now: float) -> bytes:
         """The line of a finished exchange."""
-        context, outcome = record.context, record.outcome
-        index = record.request.headers.index
-        identifier = facts.response_field(record, b"x-request-id") or index.get(b"x-request-id")
-        said = _LINE % (
-            self._time(None, now).decode("ascii"),
-            int(now * 1000) % 1000,
-            context.client_ip,
-            _text(context.user) if context.user else "null",
-            *self._request(record),
-            record.sent,
-            record.received,
-            record.seconds if record.seconds > 0 else 0.0,
-            _seconds(record.first_byte),
-            self._listener,
-            _text(context.rule),
-            _upstream(record, facts.upstream_status) if record.attempts else _NO_UPSTREAM,
-            outcome,
-            "null" if outcome in _WELL else _text(proxy_error(outcome)),
-            _text(record.detail) if record.detail else "null",
-            "null" if record.request.minor != 2 else _number(facts.grpc_status(record)),
-            "null" if identifier is None else _bytes(identifier),
+        request, context = over.request, over.context
+        connection = context.connection.facts
+        steady: Steady | None = connection.lines.get(self) if connection is not None else None
+        if steady is None or not steady.holds_for(over, request, context):
+            return self.whole(over, now)
+        response, place = over.response, self._place(over)
+        if response is None or place is None:
+            return self.whole(over, now)
+        identifier = steady.identifier
+        if b"x-request-id" in response.headers.block.lower():
+            identifier = facts.response_field(over, b"x-request-id") or identifier
+        seconds, first_byte = over.seconds, over.first_byte
+        duration = _seconds(seconds)
+        begun = duration if first_byte == seconds else _seconds(first_byte)
+        target = request.path if request.scheme is None else facts.target(over)
+        return (
+            f"{self._moment(now)}{steady.start}{_bytes(target)}{steady.after}{_NUMBERS[over.status]}"
+            f',"sent":{over.sent},"received":{over.received},"duration":{duration}'
+            f',"first_byte":{begun}{steady.middle}{place}{_NUMBERS[over.upstream_status]}{_WENT_WELL}'
+            f"{'null' if identifier is None else _bytes(identifier)}{steady.end}"
+        ).encode("ascii")
+
+    def _place(self, over: FinishedExchange) -> str | None:
+        """Where the one attempt on a kept connection went; None if there is no such."""
+        kept, status = over.kept, over.upstream_status
+        if kept is None or not status:
+            return None
+        upstream = getattr(over.attempt, "upstream", None)
+        known: tuple[Any, str] | None = kept.facts
+        if known is None or known[0] is not upstream:
+            last = over.attempts[-1]
+            pool, address = _text(facts.pool(over)), _bytes(facts.upstream_place(last))
+            kept.facts = known = upstream, f'"pool":{pool},"upstream":{address},"upstream_status":'
+        return known[1]
+
+    def whole(self, over: FinishedExchange, now: float) -> bytes:
+        """The same, made of whatever there is. It is the slow twin of what lines of a connection have in common."""
+        request, context, outcome = over.request, over.context, over.outcome
+        index = request.headers.index
+        identifier = facts.response_field(over, b"x-request-id") or index.get(b"x-request-id")
+        start = self._start(over)
+        middle = f',"listener":{self._listener},"route":{_text(context.rule)},'
+        end = "".join((
+            ",",
             _NO_VERDICT if context.verdict is None else _verdict(context.verdict),
             _NO_LIMIT if context.limit is None else _LIMIT % (_text(context.limit.name), context.limit.outcome),
-            _NO_CACHE if context.cache is None else _cache(record, now),
+            _NO_CACHE if context.cache is None else _cache(over, now),
             self._tls(context.connection),
-            self._bytes(index.get(b"referer")),
-            self._bytes(index.get(b"user-agent")),
-        )
-        return said.encode("ascii")
+            f'"referer":{self._bytes(index.get(b"referer"))},"user_agent":{self._bytes(index.get(b"user-agent"))}}}\n',
+        ))  # fmt: skip
+        call = request.minor == 2 and is_call(index.get(b"content-type"))
+        if context.cache is None and context.limit is None and outcome == "ok" and not call:
+            self._remember(over, start, middle, end)
+        target = request.path if request.scheme is None and request.path else facts.target(over)
+        grpc = "null" if request.minor != 2 else _number(facts.grpc_status(over))
+        return "".join((
+            self._moment(now),
+            start,
+            _bytes(target) if target or request.method else "null",
+            f',"protocol":{_PROTOCOLS[request.minor] if request.method else "null"},"status":{over.status or "null"}',
+            f',"sent":{over.sent},"received":{over.received},"duration":{_seconds(over.seconds)}',
+            f',"first_byte":{_seconds(over.first_byte)}',
+            middle,
+            _upstream(over, facts.upstream_status) if over.attempts else _NO_UPSTREAM,
+            f'"outcome":"{outcome}","error":{"null" if outcome in _WELL else _text(proxy_error(outcome))}',
+            f',"detail":{_text(over.detail)},"grpc_status":{grpc}',
+            f',"request_id":{"null" if identifier is None else _bytes(identifier)}',
+            end,
+        )).encode("ascii")  # fmt: skip
 
-    def _request(self, record: ExchangeRecord) -> tuple[Any, ...]:
-        """Method, scheme, host, target, protocol and status."""
-        request = record.request
-        status = record.status or "null"
-        if not request.method:
-            # What came in the place of one.
-            return "null", "null", "null", _bytes(request.path or None), "null", status
-        return (
-            self._bytes(request.method),
-            f'"{record.context.scheme}"' if request.scheme is None else _bytes(request.scheme),
-            self._bytes(facts.host(record)),
-            _bytes(request.path if request.scheme is None and request.path else facts.target(record)),
-            _PROTOCOLS[request.minor],
-            status,
-        )
+    def _start(self, over: FinishedExchange) -> str:
+        """From the client to the host."""
+        request, context = over.request, over.context
+        asked = '"method":null,"scheme":null,"host":null'
+        # What came in the place of a request has none of them.
+        if request.method:
+            scheme = f'"{context.scheme}"' if request.scheme is None else _bytes(request.scheme)
+            host = self._bytes(facts.host(over))
+            asked = f'"method":{self._bytes(request.method)},"scheme":{scheme},"host":{host}'
+        return f',"client":"{context.client_ip}","user":{_text(context.user)},{asked},"target":'
+
+    def _remember(self, over: FinishedExchange, start: str, middle: str, end: str) -> None:
+        """What the next line of the connection may have in common with this one, if there has been one before."""
+        lines = self._connections.facts(over.context.connection).lines
+        before: Steady | None = lines.get(self)
+        made = 0 if before is None else before.made + 1
+        if self in lines and made <= _MOST_STEADY:
+            after = f',"protocol":{_PROTOCOLS[over.request.minor]},"status":'
+            lines[self] = Steady(over, made, start, after, middle, end)
+        else:
+            lines.setdefault(self)
 
     def stream(self, stream: FinishedStream, now: float) -> bytes:
         """The line of a raw stream that has ended."""
         record, context = stream.record, stream.context
         assert record is not None
-        said = _LINE % (
-            self._time(None, now).decode("ascii"),
-            int(now * 1000) % 1000,
-            stream.client_ip,
-            "null",
-            *("null", "null", _text(stream.server_name), "null", '"TCP"', "null"),
-            stream.sent,
-            stream.received,
-            record.seconds if record.seconds > 0 else 0.0,
-            _seconds(record.first_byte),
-            self._listener,
-            _text(context.rule),
+        verdict, limit = context.verdict, context.limit
+        return "".join((
+            self._moment(now),
+            f',"client":"{stream.client_ip}","user":null,"method":null,"scheme":null,"host":{_text(stream.server_name)}',
+            f',"target":null,"protocol":"TCP","status":null,"sent":{stream.sent},"received":{stream.received}',
+            f',"duration":{_seconds(record.seconds)},"first_byte":{_seconds(record.first_byte)}',
+            f',"listener":{self._listener},"route":{_text(context.rule)},',
             _upstream(record, _no_status) if record.attempts else _NO_UPSTREAM,
-            stream.outcome,
-            _text(proxy_error(stream.outcome)),
-            _text(stream.detail),
-            "null",
-            "null",
-            _NO_VERDICT if context.verdict is None else _verdict(context.verdict),
-            _NO_LIMIT if context.limit is None else _LIMIT % (_text(context.limit.name), context.limit.outcome),
+            f'"outcome":"{stream.outcome}","error":{_text(proxy_error(stream.outcome))}',
+            f',"detail":{_text(stream.detail)},"grpc_status":null,"request_id":null,',
+            _NO_VERDICT if verdict is None else _verdict(verdict),
+            _NO_LIMIT if limit is None else _LIMIT % (_text(limit.name), limit.outcome),
             _NO_CACHE,
             self._tls(context.connection),
-            "null",
-            "null",
-        )
-        return said.encode("ascii")
+            '"referer":null,"user_agent":null}\n',
+        )).encode("ascii")  # fmt: skip
 
     def _tls(self, connection: ClientConnection) -> str:
         known = connection.facts or self._connections.facts(connection)
@@ -181,7 +240,7 @@ def _no_status(attempt: AttemptRecord) -> int:
     return 0
 
 
-def _upstream(record: ExchangeRecord, status_of: Callable[[AttemptRecord], int]) -> str:
+def _upstream(record: FinishedExchange, status_of: Callable[[AttemptRecord], int]) -> str:
     attempts = record.attempts
     last = attempts[-1]
     return _UPSTREAM % (
@@ -198,7 +257,7 @@ def _verdict(said: Verdict) -> str:
     return _VERDICT % (said.outcome.value, _text(said.rule), _text(said.list_name), _text(said.reason))
 
 
-def _cache(record: ExchangeRecord, now: float) -> str:
+def _cache(record: FinishedExchange, now: float) -> str:
     cache: Any = record.context.cache
     ttl = cache_ttl(record, now)
     return _CACHE % (

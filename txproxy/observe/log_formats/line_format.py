@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from txproxy.interfaces.record import ExchangeRecord
+from txproxy.interfaces.record import FinishedExchange
 from txproxy.observe.log_formats.combined import CombinedLines
 from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_formats.format_text import FormatReader, FormatText, Placed
@@ -28,11 +28,16 @@ Line: TypeAlias = "Callable[[Any, float], bytes]"
 
 @attrs.frozen
 class LineFormat:
-    """Makes lines of exchanges and of raw streams. ``says_listener`` is whether they have the listener's name."""
+    """Makes lines of exchanges and of raw streams. ``says_listener`` is whether they have the listener's name,
+    ``connections`` what they have to know of connections while these are there, and ``at_once`` whether they can only
+    be made then.
+    """
 
-    exchange: Callable[[ExchangeRecord, float], bytes]
+    exchange: Callable[[FinishedExchange, float], bytes]
     stream: Line
     says_listener: bool = False
+    connections: Connections | None = None
+    at_once: bool = False
 
 
 def line_format(format: str, listener: str = "", connections: Connections | None = None) -> LineFormat:
@@ -45,10 +50,13 @@ def line_format(format: str, listener: str = "", connections: Connections | None
     connections = connections or Connections()
     if format == JSON:
         json = JsonLines(listener, connections)
-        return LineFormat(json.exchange, json.stream, says_listener=True)
+        return LineFormat(json.exchange, json.stream, says_listener=True, connections=connections)
     written = _read(_TEXTS.get(format, format), listener, connections)
     exchange = _compiled(written, _of_exchange)
-    return LineFormat(exchange, _compiled(written, _of_stream), says_listener=LISTENER in written.named)
+    # What somebody has written may ask for anything.
+    return LineFormat(
+        exchange, _compiled(written, _of_stream), says_listener=LISTENER in written.named, at_once=format not in _TEXTS
+    )
 
 
 def _read(text: str, listener: str, connections: Connections) -> FormatText:

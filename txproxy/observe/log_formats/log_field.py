@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import attrs
 
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.record import ExchangeRecord
+from txproxy.interfaces.record import FinishedExchange
 from txproxy.observe.log_formats.escaping import Escape, quoted
 
 
@@ -24,7 +24,7 @@ class FinishedStream(Protocol):
     detail: str
     sent: int
     received: int
-    record: ExchangeRecord | None
+    record: FinishedExchange | None
 
     @property
     def upstream(self) -> object:
@@ -32,7 +32,7 @@ class FinishedStream(Protocol):
 
 
 # of the record of an exchange, and the time at which it ended, in seconds since 1970
-Getter: TypeAlias = "Callable[[ExchangeRecord, float], Any]"
+Getter: TypeAlias = "Callable[[FinishedExchange, float], Any]"
 StreamGetter: TypeAlias = "Callable[[Any, float], Any]"
 
 

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
+from txproxy.interfaces.record import AttemptRecord, FinishedExchange
 from txproxy.observe.log_formats import record_facts as facts
 from txproxy.observe.log_formats.connection_facts import Connections, TlsFacts
 from txproxy.observe.log_formats.escaping import Escape
@@ -30,7 +30,7 @@ def _seconds(value: float) -> bytes:
     return b"%.3f" % max(0.0, value)
 
 
-def _each(record: ExchangeRecord, say: Callable[[AttemptRecord], bytes]) -> bytes | None:
+def _each(record: FinishedExchange, say: Callable[[AttemptRecord], bytes]) -> bytes | None:
     """What there is to say of each attempt, as nginx joins it."""
     attempts = record.attempts
     if len(attempts) == 1:
@@ -42,7 +42,7 @@ def _connect_time(attempt: AttemptRecord) -> bytes:
     return b"-" if attempt.connected is None else _seconds(attempt.connected - attempt.began)
 
 
-def _header_time(record: ExchangeRecord, now: float) -> bytes | None:
+def _header_time(record: FinishedExchange, now: float) -> bytes | None:
     """Only the last attempt can have brought the head that went on."""
     if not record.attempts:
         return None
@@ -66,22 +66,22 @@ def _port(address: Any) -> bytes | None:
     return None if found is None else b"%d" % found
 
 
-def _peer_port(record: ExchangeRecord, now: float) -> bytes | None:
+def _peer_port(record: FinishedExchange, now: float) -> bytes | None:
     transport = record.context.transport
     return None if transport is None else _port(transport.getPeer())
 
 
-def _host_of_listener(record: ExchangeRecord, now: float) -> bytes | None:
+def _host_of_listener(record: FinishedExchange, now: float) -> bytes | None:
     transport = record.context.transport
     return None if transport is None else of_text(getattr(transport.getHost(), "host", None))
 
 
-def _port_of_listener(record: ExchangeRecord, now: float) -> bytes | None:
+def _port_of_listener(record: FinishedExchange, now: float) -> bytes | None:
     transport = record.context.transport
     return None if transport is None else _port(transport.getHost())
 
 
-def _cache_status(record: ExchangeRecord, now: float) -> bytes | None:
+def _cache_status(record: FinishedExchange, now: float) -> bytes | None:
     verdict = record.context.cache
     return None if verdict is None else of_text(verdict.word)
 
@@ -108,7 +108,7 @@ def header_field(name: str) -> LogField:
     def fused(escape: Escape, missing: bytes) -> Getter:
         plain, rewrite = escape.plain, escape.rewrite
 
-        def shown(record: ExchangeRecord, now: float) -> bytes:
+        def shown(record: FinishedExchange, now: float) -> bytes:
             value = record.request.headers.index.get(key)
             if value is None:
                 return missing
@@ -122,7 +122,7 @@ def header_field(name: str) -> LogField:
 def _request_line(escape: Escape, missing: bytes) -> Getter:
     plain, rewrite = escape.plain, escape.rewrite
 
-    def shown(record: ExchangeRecord, now: float) -> bytes:
+    def shown(record: FinishedExchange, now: float) -> bytes:
         request = record.request
         if request.scheme is None and request.path and request.method:
             line = b"%b %b HTTP/%b" % (request.method, request.path, VERSIONS[request.minor])
@@ -134,7 +134,7 @@ def _request_line(escape: Escape, missing: bytes) -> Getter:
 
 
 def _user(escape: Escape, missing: bytes) -> Getter:
-    def shown(record: ExchangeRecord, now: float) -> bytes:
+    def shown(record: FinishedExchange, now: float) -> bytes:
         user = record.context.user
         return escape(user.encode("utf-8", "surrogateescape")) if user else missing
 
@@ -157,7 +157,7 @@ def cookie_field(name: str) -> LogField:
     """The value of a cookie of the request."""
     key = name.encode("ascii")
 
-    def get(record: ExchangeRecord, now: float) -> bytes | None:
+    def get(record: FinishedExchange, now: float) -> bytes | None:
         return _parameter(record.request.headers.get_all(b"cookie"), b";", key)
 
     return text(get)
@@ -166,7 +166,7 @@ def cookie_field(name: str) -> LogField:
 def _argument_field(name: str) -> LogField:
     key = name.lower().encode("ascii")
 
-    def get(record: ExchangeRecord, now: float) -> bytes | None:
+    def get(record: FinishedExchange, now: float) -> bytes | None:
         return _parameter([facts.query(record) or b""], b"&", key, any_case=True)
 
     return text(get, ABSENT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from txproxy.interfaces.record import ExchangeRecord
+from txproxy.interfaces.record import FinishedExchange
 from txproxy.observe.log_formats import record_facts as facts
 from txproxy.observe.log_formats import squid_words
 from txproxy.observe.log_formats.log_field import LogField, fixed, number, of_text, plain, sure, text
@@ -22,19 +22,19 @@ def proxy_error(outcome: str) -> str | None:
     return _TYPES.get(outcome, outcome)
 
 
-def retries(record: ExchangeRecord) -> int:
+def retries(record: FinishedExchange) -> int:
     """How many attempts there were after the first one."""
     return max(0, len(record.attempts) - 1)
 
 
-def connect_seconds(record: ExchangeRecord) -> float | None:
+def connect_seconds(record: FinishedExchange) -> float | None:
     """How long the last attempt took to have a connection; 0 for one that was kept."""
     if not record.attempts or record.attempts[-1].connected is None:
         return None
     return max(0.0, record.attempts[-1].connected - record.attempts[-1].began)
 
 
-def cache_ttl(record: ExchangeRecord, now: float) -> int | None:
+def cache_ttl(record: FinishedExchange, now: float) -> int | None:
     """For so many seconds what the cache had, or has kept, is fresh; less than nothing if it is stale."""
     cache = record.context.cache
     expiry = cache.expiry if cache is not None else None
@@ -55,7 +55,7 @@ def _of_int(value: int | None) -> bytes | None:
 
 
 def _of_verdict(name: str) -> LogField:
-    def get(record: ExchangeRecord, now: float) -> bytes | None:
+    def get(record: FinishedExchange, now: float) -> bytes | None:
         said = record.context.verdict
         return None if said is None else of_text(getattr(said, name))
 
@@ -63,29 +63,29 @@ def _of_verdict(name: str) -> LogField:
 
 
 def _of_cache(name: str) -> LogField:
-    def get(record: ExchangeRecord, now: float) -> bytes | None:
+    def get(record: FinishedExchange, now: float) -> bytes | None:
         cache = record.context.cache
         return None if cache is None else b"1" if getattr(cache, name) else b"0"
 
     return plain(get)
 
 
-def _limit(record: ExchangeRecord, now: float) -> bytes | None:
+def _limit(record: FinishedExchange, now: float) -> bytes | None:
     hit = record.context.limit
     return of_text(hit.name) if hit is not None else None
 
 
-def _limit_outcome(record: ExchangeRecord, now: float) -> bytes | None:
+def _limit_outcome(record: FinishedExchange, now: float) -> bytes | None:
     hit = record.context.limit
     return of_text(hit.outcome) if hit is not None else None
 
 
-def _cache_forwarded(record: ExchangeRecord, now: float) -> bytes | None:
+def _cache_forwarded(record: FinishedExchange, now: float) -> bytes | None:
     cache = record.context.cache
     return cache.forwarded.value if cache is not None and cache.forwarded is not None else None
 
 
-def _cache_detail(record: ExchangeRecord, now: float) -> bytes | None:
+def _cache_detail(record: FinishedExchange, now: float) -> bytes | None:
     cache = record.context.cache
     return of_text(cache.detail) if cache is not None else None
 

@@ -10,7 +10,7 @@ import attrs
 
 from txproxy.components.values import hint
 from txproxy.errors import ConfigError
-from txproxy.interfaces.record import ExchangeRecord
+from txproxy.interfaces.record import FinishedExchange
 from txproxy.observe.log_formats import record_facts as facts
 from txproxy.observe.log_formats import squid_words
 from txproxy.observe.log_formats.escaping import in_url, whole_url
@@ -46,73 +46,73 @@ def _milliseconds(seconds: float) -> int:
     return int(max(0.0, seconds) * 1000)
 
 
-def _body_size(record: ExchangeRecord, now: float) -> bytes | None:
+def _body_size(record: FinishedExchange, now: float) -> bytes | None:
     return b"%d" % record.sent if record.sent else None
 
 
-def _question(record: ExchangeRecord, now: float) -> bytes:
+def _question(record: FinishedExchange, now: float) -> bytes:
     query = facts.query(record)
     return b"?" + query if query else b""
 
 
-def _path(record: ExchangeRecord, now: float) -> bytes | None:
+def _path(record: FinishedExchange, now: float) -> bytes | None:
     return facts.path(record) or (facts.target(record) or None)
 
 
-def _last_host(record: ExchangeRecord, now: float) -> bytes | None:
+def _last_host(record: FinishedExchange, now: float) -> bytes | None:
     if not record.attempts or squid_words.is_lost(record.attempts[-1]):
         return None
     return facts.upstream_host(record.attempts[-1])
 
 
-def _last_port(record: ExchangeRecord, now: float) -> bytes | None:
+def _last_port(record: FinishedExchange, now: float) -> bytes | None:
     if not record.attempts:
         return None
     port = getattr(record.attempts[-1].peer, "port", None) or record.attempts[-1].address.port
     return b"%d" % port if port else None
 
 
-def _last_status(record: ExchangeRecord, now: float) -> bytes | None:
+def _last_status(record: FinishedExchange, now: float) -> bytes | None:
     status = record.attempts[-1].status if record.attempts else 0
     return b"%d" % status if status else None
 
 
-def _upstream_time(record: ExchangeRecord, now: float) -> bytes | None:
+def _upstream_time(record: FinishedExchange, now: float) -> bytes | None:
     if not record.attempts:
         return None
     return b"%d" % _milliseconds(record.attempts[-1].ended - record.attempts[0].began)
 
 
-def _error(record: ExchangeRecord, now: float) -> bytes | None:
+def _error(record: FinishedExchange, now: float) -> bytes | None:
     error = proxy_error(record.outcome)
     return None if error is None else of_text(error)
 
 
-def _connection_end(record: ExchangeRecord, now: float) -> bytes:
+def _connection_end(record: FinishedExchange, now: float) -> bytes:
     """Apache's: cut by the client, kept, or closed."""
     if record.outcome in squid_words.CUT:
         return b"X"
     return b"+" if record.request.keep_alive else b"-"
 
 
-def _squid(get: Callable[[ExchangeRecord, float], bytes | None], of_stream: Any = None) -> LogField:
+def _squid(get: Callable[[FinishedExchange, float], bytes | None], of_stream: Any = None) -> LogField:
     """A text that Squid escapes in its own way."""
     return attrs.evolve(text(get, of_stream), escape=in_url)
 
 
-def _as_sent(get: Callable[[ExchangeRecord, float], bytes | None], of_stream: Any = None) -> LogField:
+def _as_sent(get: Callable[[FinishedExchange, float], bytes | None], of_stream: Any = None) -> LogField:
     """A URL, or part of one."""
     return attrs.evolve(text(get, of_stream), escape=whole_url)
 
 
-def _url(record: ExchangeRecord, now: float) -> bytes:
+def _url(record: FinishedExchange, now: float) -> bytes:
     request = record.request
     if request.scheme is not None and request.method:
         return b"%b://%b%b" % (request.scheme, request.authority, request.path)
     return facts.url(record) or squid_words.NO_REQUEST
 
 
-def _media_type(record: ExchangeRecord, now: float) -> bytes | None:
+def _media_type(record: FinishedExchange, now: float) -> bytes | None:
     value = facts.response_field(record, b"content-type")
     return value if value is None or b";" not in value else facts.media_type(record)
 

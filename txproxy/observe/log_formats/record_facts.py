@@ -8,7 +8,7 @@ import re
 from typing import Final, Protocol
 
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
+from txproxy.interfaces.record import AttemptRecord, FinishedExchange
 from txproxy.observe.log_formats.connection_facts import place_of
 from txproxy.wire.grpc.calls import is_call
 from txproxy.wire.grpc.grpc_statuses import read_status
@@ -26,7 +26,7 @@ _REQUEST_LINE: Final = len(b"  HTTP/1.1\r\n\r\n\r\n")
 # -- the request
 
 
-def target(record: ExchangeRecord) -> bytes:
+def target(record: FinishedExchange) -> bytes:
     """The target of a request as it was sent; of what could not be read as a request the line as it came."""
     request = record.request
     if request.method == b"CONNECT":
@@ -36,7 +36,7 @@ def target(record: ExchangeRecord) -> bytes:
     return request.path
 
 
-def request_line(record: ExchangeRecord) -> bytes:
+def request_line(record: FinishedExchange) -> bytes:
     """The request line; of what could not be read as a request the line as it came."""
     request = record.request
     line = target(record)
@@ -44,12 +44,12 @@ def request_line(record: ExchangeRecord) -> bytes:
     return b"%b %b HTTP/%b" % (request.method, line, VERSIONS[request.minor]) if request.method else line or b"-"
 
 
-def scheme(record: ExchangeRecord) -> bytes:
+def scheme(record: FinishedExchange) -> bytes:
     """How the request was asked for, or, where that does not say, how the client speaks."""
     return record.request.scheme or record.context.scheme.encode("ascii")
 
 
-def url(record: ExchangeRecord) -> bytes | None:
+def url(record: FinishedExchange) -> bytes | None:
     """The whole URL; of CONNECT ``HOST:PORT``."""
     request = record.request
     if not request.method:
@@ -59,7 +59,7 @@ def url(record: ExchangeRecord) -> bytes | None:
     return b"%b://%b%b" % (scheme(record), request.authority, request.path)
 
 
-def host(record: ExchangeRecord) -> bytes | None:
+def host(record: FinishedExchange) -> bytes | None:
     """The host that was asked for, in lower case, without its port."""
     authority = record.request.authority
     if b":" in authority:
@@ -67,7 +67,7 @@ def host(record: ExchangeRecord) -> bytes | None:
     return authority.lower() or None
 
 
-def port(record: ExchangeRecord) -> bytes | None:
+def port(record: FinishedExchange) -> bytes | None:
     """The port that was asked for."""
     authority = record.request.authority
     if not authority:
@@ -77,22 +77,22 @@ def port(record: ExchangeRecord) -> bytes | None:
     return text[1:] or None
 
 
-def path(record: ExchangeRecord) -> bytes | None:
+def path(record: FinishedExchange) -> bytes | None:
     """The path, as it was sent."""
     return record.request.path.partition(b"?")[0] or None if record.request.method else None
 
 
-def query(record: ExchangeRecord) -> bytes | None:
+def query(record: FinishedExchange) -> bytes | None:
     """What follows the question mark."""
     return record.request.path.partition(b"?")[2] or None if record.request.method else None
 
 
-def protocol(record: ExchangeRecord) -> bytes | None:
+def protocol(record: FinishedExchange) -> bytes | None:
     """The version in which the request came."""
     return b"HTTP/" + VERSIONS[record.request.minor] if record.request.method else None
 
 
-def request_head_size(record: ExchangeRecord) -> int:
+def request_head_size(record: FinishedExchange) -> int:
     """So many bytes the head of the request has, with one space after each colon."""
     request = record.request
     if not request.method:
@@ -103,13 +103,13 @@ def request_head_size(record: ExchangeRecord) -> int:
 # -- the response
 
 
-def response_head_size(record: ExchangeRecord) -> int:
+def response_head_size(record: FinishedExchange) -> int:
     """So many bytes the head of the response has, but for what is for the hop to the client."""
     response = record.response
     return 0 if response is None else _STATUS_LINE + len(response.reason) + len(response.headers.block)
 
 
-def response_field(record: ExchangeRecord, name: bytes) -> bytes | None:
+def response_field(record: FinishedExchange, name: bytes) -> bytes | None:
     """The value of a field of the response; ``name`` in lower case."""
     response = record.response
     if response is None:
@@ -128,7 +128,7 @@ def response_field(record: ExchangeRecord, name: bytes) -> bytes | None:
     return block[at + len(start) : end if end >= 0 else len(block)]
 
 
-def media_type(record: ExchangeRecord) -> bytes | None:
+def media_type(record: FinishedExchange) -> bytes | None:
     """The type of the response, without its parameters."""
     value = response_field(record, b"content-type")
     return None if value is None else value.partition(b";")[0].strip() or None
@@ -161,7 +161,7 @@ def upstream_status(attempt: AttemptRecord) -> int:
     return attempt.status or (attempt.fault.status if attempt.fault is not None else 0)
 
 
-def pool(record: ExchangeRecord) -> str | None:
+def pool(record: FinishedExchange) -> str | None:
     """The name of the pool whose upstream was asked last."""
     if not record.attempts:
         return None
@@ -173,12 +173,12 @@ def pool(record: ExchangeRecord) -> str | None:
 # -- what became of it
 
 
-def request_id(record: ExchangeRecord) -> bytes | None:
+def request_id(record: FinishedExchange) -> bytes | None:
     """What ``X-Request-Id`` says, of the response or else of the request."""
     return response_field(record, b"x-request-id") or record.request.headers.index.get(b"x-request-id")
 
 
-def grpc_status(record: ExchangeRecord) -> int | None:
+def grpc_status(record: FinishedExchange) -> int | None:
     """How a call of gRPC has ended, if the client was told: in trailers, or with the head where there is no more."""
     request, trailers = record.request, record.context.trailers
     if request.minor != 2 or not is_call(request.headers.index.get(b"content-type")):
@@ -187,13 +187,13 @@ def grpc_status(record: ExchangeRecord) -> int | None:
     return None if said is None else read_status(said)
 
 
-def verdict(record: ExchangeRecord) -> str | None:
+def verdict(record: FinishedExchange) -> str | None:
     """What policy said: ``allow`` or ``deny``."""
     said = record.context.verdict
     return None if said is None else str(said.outcome.value)
 
 
-def trace_id(record: ExchangeRecord) -> bytes | None:
+def trace_id(record: FinishedExchange) -> bytes | None:
     """Which trace it belongs to, where traces are gone on with."""
     traced = record.context.traced
     return traced.trace if traced is not None else None
@@ -204,7 +204,7 @@ class EndedStream(Protocol):
 
     outcome: str
     context: RequestContext
-    record: ExchangeRecord | None
+    record: FinishedExchange | None
 
 
 def stream_status(stream: EndedStream) -> int:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from txproxy.errors import DnsError
 from txproxy.interfaces.answers import Outcome
-from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
+from txproxy.interfaces.record import AttemptRecord, FinishedExchange
 
 # Types of RFC 9209 that say that policy has refused.
 _DENIED: Final = frozenset({"http_request_denied", "destination_ip_prohibited"})
@@ -18,14 +18,14 @@ CUT: Final = frozenset({"client-gone", "slow-response"})
 NO_REQUEST: Final = b"error:invalid-request"
 
 
-def result(record: ExchangeRecord, now: float = 0.0) -> bytes:
+def result(record: FinishedExchange, now: float = 0.0) -> bytes:
     """Squid's ``%Ss``."""
     word = _result(record)
     # What was cut by the client is called so, whatever it was.
     return word + b"_ABORTED" if record.outcome in CUT else word
 
 
-def _result(record: ExchangeRecord) -> bytes:
+def _result(record: FinishedExchange) -> bytes:
     context = record.context
     if not record.request.method:
         return b"NONE_NONE"
@@ -59,7 +59,7 @@ def is_lost(attempt: AttemptRecord) -> bool:
     return attempt.fault is not None and attempt.fault.error == DnsError.error
 
 
-def hierarchy(record: ExchangeRecord, now: float = 0.0) -> bytes:
+def hierarchy(record: FinishedExchange, now: float = 0.0) -> bytes:
     """Squid's ``%Sh``. Upstreams of a pool are peers to it, and so are parents."""
     if not record.attempts or is_lost(record.attempts[-1]):
         return b"HIER_NONE"

@@ -20,7 +20,7 @@ from txproxy.net.via_proxy import spoke_early
 from txproxy.proxy.exchange_bounds import Bound
 from txproxy.proxy.exchanges.failed_attempt import judge
 from txproxy.proxy.exchanges.phases import ANSWERED, DIALING, OVER, PLANNING, SENT, Phase
-from txproxy.proxy.exchanges.recording import Recording
+from txproxy.proxy.exchanges.recording import Recorded
 from txproxy.proxy.exchanges.request_body import RequestBody
 from txproxy.proxy.services import Services
 from txproxy.proxy.upstream.connection_binding import bind_by_request
@@ -30,7 +30,7 @@ from txproxy.wire.message import RequestHead, ResponseHead
 _log = Logger()
 
 
-class Attempts:
+class Attempts(Recorded):
     """One request on its way to an upstream. What is to be done with it, and what becomes of a response, is decided by
     who inherits: :class:`txproxy.proxy.exchanges.exchange.Exchange`.
     """
@@ -67,8 +67,8 @@ class Attempts:
         self.context = context
         # what bounds it, if anything does
         self.bound: Bound | None = None
-        # notes what becomes of it, if anybody is to know
-        self.recording: Recording | None = None
+        # See Recorded.
+        self.started = None
         # the body of the request, if it has one
         self.body = RequestBody(self) if request.body else None
         self.request_done = not request.body
@@ -118,14 +118,12 @@ class Attempts:
             self._make(plan.attempt)
             return
         self._tracker = plan.attempt.tracker
-        if self.recording is not None:
-            self.recording.attempt(plan.attempt)
+        if self.started is not None:
+            self._note_attempt()
         self.fail(RequestError("the body is too large", status=413))
 
     def _make(self, attempt: Attempt) -> None:
         self._tracker = attempt.tracker
-        if self.recording is not None:
-            self.recording.attempt(attempt)
         if self.context.trace is not None:
             attempt.tell(self.context.trace)
         body = self.body
@@ -139,10 +137,12 @@ class Attempts:
                 # Once part of its body has been taken, it cannot go elsewhere.
                 kept = self.services.connections.lease(key) if body is None else self.services.lease_quiet(key)
             if kept is not None:
-                if self.recording is not None:
-                    self.recording.kept(kept)
+                if self.started is not None:
+                    self.kept = kept
                 self._send(kept, attempt.head)
                 return
+        if self.started is not None:
+            self._note_attempt()
         self._dial(attempt)
 
     def _dial(self, attempt: Attempt, alone: bool = False) -> None:
@@ -169,8 +169,8 @@ class Attempts:
     def _go_on(self, connection: UpstreamConnection, plan: Plan | None) -> None:
         assert plan is not None
         attempt = plan.attempt
-        if self.recording is not None:
-            self.recording.dialed(connection)
+        if self.started is not None:
+            self._note_connection(connection)
         if attempt.head is None:
             if attempt.answered is not None:
                 attempt.answered(200)
@@ -212,8 +212,8 @@ class Attempts:
 
     def leave(self, fault: ExchangeError | None, status: int) -> None:
         """Let who keeps track of the attempt know how it went."""
-        if self.recording is not None:
-            self.recording.attempt_over(fault, status)
+        if self.started is not None:
+            self.attempt_over(fault, status)
         tracker = self._tracker
         if tracker is not None:
             self._tracker = None
@@ -248,9 +248,9 @@ class Attempts:
                 self.made_anew += 1
                 self._go_again(plan.attempt, failed.unseen)
                 return
-        if self.recording is not None:
+        if self.started is not None:
             # It has failed, whoever is to blame.
-            self.recording.attempt_over(fault, self.upstream_status)
+            self.attempt_over(fault, self.upstream_status)
         self.leave(failed.blame, self.upstream_status)
         self.context.not_repeated = failed.why_not
         self._try_again(plan, fault, failed.repeatable)
@@ -321,6 +321,7 @@ class Attempts:
 
     def _next(self, attempt: Attempt) -> None:
         self._pending = None
+        self._note_decision()
         self.made_anew = 0
         if self.phase is OVER:
             attempt.give_back()

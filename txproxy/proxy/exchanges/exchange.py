@@ -26,7 +26,6 @@ from txproxy.proxy.exchanges.attempts import Attempts
 from txproxy.proxy.exchanges.filters import ReplacedResponse, ResponseBodyFilters, filtered_head
 from txproxy.proxy.exchanges.own_answers import OwnAnswer, in_place_of, status_text
 from txproxy.proxy.exchanges.phases import ANSWERED, OVER, PLANNING, SENT
-from txproxy.proxy.exchanges.recording import Recording
 from txproxy.proxy.exchanges.response_body import ResponseBody
 from txproxy.proxy.exchanges.response_head import informational, onward_fields, switching
 from txproxy.proxy.grpc_call import GrpcCall
@@ -83,7 +82,7 @@ class Exchange(Attempts):
         """Ask the mode for its ``plan``, and go."""
         services = self.services
         if services.observed and not self.downstream.errand:
-            self.recording = Recording(services.seconds)
+            self.started = services.seconds()
         try:
             decision = plan(self.request, self.context)
         except ExchangeError as fault:
@@ -105,7 +104,7 @@ class Exchange(Attempts):
         for.
         """
         if self.services.observed:
-            self.recording = Recording(self.services.seconds, waited)
+            self.record(waited)
         self.fail(fault)
 
     def decided(self, decision: Decision) -> None:
@@ -131,6 +130,7 @@ class Exchange(Attempts):
     def ask(self, postponed: Postponed, late: bool) -> bool:
         """Have it decided now; False if that has to wait on."""
         self.phase = PLANNING
+        self._note_decision()
         try:
             decision = postponed.decide(late)
         except ExchangeError as final:
@@ -145,6 +145,7 @@ class Exchange(Attempts):
 
     def _decided_late(self, decision: Decided) -> None:
         self._pending = self.context.informational = None
+        self._note_decision()
         if self.phase is not OVER:
             self.decided(decision)
             return
@@ -222,7 +223,8 @@ class Exchange(Attempts):
         if self._response_body is not None:
             self._response_body.whole(response, body)
             return
-        self.response_sent(response, body)
+        # It has begun and ended at once: the clock need not be asked again.
+        self.response_sent(response, body, self.first_byte)
 
     def not_answered(self) -> None:
         """The head of the response has not gone out after all."""
@@ -231,8 +233,8 @@ class Exchange(Attempts):
     def _final_head(self, head: ResponseHead) -> ResponseHead | None:
         """Make of the upstream's head the client's; None if the response is not for the client, who got another."""
         status = self.upstream_status = head.status
-        if self.recording is not None:
-            self.recording.answered()
+        if self.started is not None:
+            self.first_byte = self.services.seconds() - self.started
         plan = self.plan
         assert plan is not None
         attempt = plan.attempt
@@ -368,11 +370,11 @@ class Exchange(Attempts):
         self._finish(self._ends_as, "")
         self.downstream.exchange_done()
 
-    def response_sent(self, response: ResponseHead, body: bytes) -> None:
-        """The same of one that goes out in one piece."""
+    def response_sent(self, response: ResponseHead, body: bytes, seconds: float | None = None) -> None:
+        """The same of one that goes out in one piece, ``seconds`` after the exchange began if that is known."""
         self.sent = len(body)
         self.downstream.send_whole(response, body)
-        self._finish("ok", "")
+        self._finish("ok", "", seconds)
         self.downstream.exchange_done()
 
     def flush(self) -> None:
@@ -385,8 +387,8 @@ class Exchange(Attempts):
         """Become a tunnel."""
         self.status = self.upstream_status = response.status if response is not None else 200
         self.response = response
-        if self.recording is not None:
-            self.recording.answered()
+        if self.started is not None:
+            self.first_byte = self.services.seconds() - self.started
         self.phase = ANSWERED
         self.upstream = None
         self.request_done = True
@@ -533,7 +535,7 @@ class Exchange(Attempts):
         self._finish(outcome, detail)
         self.downstream.cut()
 
-    def _finish(self, outcome: str, detail: str) -> None:
+    def _finish(self, outcome: str, detail: str, seconds: float | None = None) -> None:
         self.phase = OVER
         self.outcome = outcome
         self.detail = detail
@@ -554,7 +556,18 @@ class Exchange(Attempts):
             self.body = self._response_body = None
         if context.trace is not None and outcome in ("ok", "tunnel"):
             context.trace.say("answer", status_text(self.status), "from the upstream")
-        if self.recording is not None:
-            self.recording.attempt_over(None, self.upstream_status)
-            if not self.downstream.errand:
-                self.services.exchange_finished(self.recording.of(self))
+        started = self.started
+        if started is None:
+            pass
+        elif self.downstream.errand:
+            # It is a client's attempt.
+            self.attempt_over(None, self.upstream_status)
+        else:
+            self.seconds = self.services.seconds() - started if seconds is None else seconds
+            if context.fetched:
+                self._take(context.fetched, started)
+                context.fetched = ()
+            try:
+                self.services.tell(self)
+            except Exception:
+                _log.failure("an observer failed")

@@ -2,124 +2,136 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from txproxy.errors import ExchangeError
 from txproxy.interfaces.attempt import Attempt
+from txproxy.interfaces.context import RequestContext
+from txproxy.interfaces.plan import Plan
 from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
 
+if TYPE_CHECKING:
+    from txproxy.proxy.services import Services
 
-class Recording:
-    """The record of one exchange, as far as it is; that began so many seconds before now as it was ``waited`` for."""
+# in the place of a connection that was kept
+NONE_KEPT: Final = object()
 
-    __slots__ = (
-        "_seconds",
-        "started",
-        "_attempts",
-        "_attempt",
-        "_began",
-        "_connected",
-        "_reused",
-        "_first_byte",
-        "_upstream",
-    )
 
-    def __init__(self, seconds: Callable[[], float], waited: float = 0.0) -> None:
-        self._seconds = seconds
-        self.started = seconds() - waited
-        self._attempts: list[AttemptRecord] = []
-        # the one that is being made
-        self._attempt: Attempt | None = None
-        self._began = 0.0
-        self._connected: float | None = None
-        self._reused = False
-        self._upstream: Any = None
-        self._first_byte: float | None = None
+class Recorded:
+    """What is noted of one exchange, if anybody wants to know, by who inherits.
+
+    It is no object of its own, and has few names: to make one would cost as much again, and instances of a class with
+    more than 30 names in all lose their speed. What is seldom set stands here.
+    """
+
+    services: Services
+    context: RequestContext
+    plan: Plan | None
+    upstream_status: int
+    outcome: str
+    # when it has begun, or has begun to wait; None where nobody wants to know what becomes of it
+    started: float | None
+
+    # See txproxy.interfaces.FinishedExchange.
+    seconds = 0.0
+    first_byte: float | None = None
+    eventful = False
+    # the attempts that are over
+    _attempts: tuple[AttemptRecord, ...] = ()
+    # all of them, once it is over and somebody has asked
+    _all_attempts: tuple[AttemptRecord, ...] | None = None
+    # of the one that is being made, or was until the end, the connection that was kept for it; None if there is no such
+    kept: Any = None
+    # when it was decided on; None: as the exchange began
+    _decided: float | None = None
+    # when it had a connection that was not kept, and which
+    _dialed_at: tuple[float, Any] | None = None
+
+    def record(self, waited: float = 0.0) -> None:
+        """Somebody wants to know; so many seconds it was ``waited`` for."""
+        self.started = self.services.seconds() - waited
 
     @property
-    def age(self) -> float:
-        """For how many seconds it has been going on."""
-        return self._seconds() - self.started
+    def age(self) -> float | None:
+        """For how many seconds it has been going on; None if nobody wants to know."""
+        return None if self.started is None else self.services.seconds() - self.started
 
-    def attempt(self, attempt: Attempt) -> None:
-        """One begins."""
-        self._attempt = attempt
-        self._began = self._seconds() - self.started
-        self._connected = self._upstream = None
-        self._reused = False
+    @property
+    def attempts(self) -> tuple[AttemptRecord, ...]:
+        """Those that were made."""
+        if self.kept is None:
+            return self._attempts
+        if not self.outcome:
+            return (*self._attempts, self._made(None, self.upstream_status))
+        made = self._all_attempts
+        if made is None:
+            self._all_attempts = made = (*self._attempts, self._made(None, self.upstream_status))
+        return made
 
-    def kept(self, upstream: Any) -> None:
-        """It has a connection that was kept."""
-        self._connected = self._began
-        self._reused = True
-        self._upstream = upstream
+    def so_far(self) -> ExchangeRecord | None:
+        """What is known while it goes on: the attempt that is being made is there as if it ended now. None if nobody
+        wanted to know.
+        """
+        age = self.age
+        if age is None:
+            return None
+        over: Any = self
+        record = ExchangeRecord.of(over)
+        record.seconds = age
+        return record
 
-    def dialed(self, upstream: Any) -> None:
+    @property
+    def attempt(self) -> Attempt | None:
+        """The last of them."""
+        return self.plan.attempt if self.plan is not None else None
+
+    def _note_decision(self) -> None:
+        """What was waited for is decided: an attempt begins, perhaps."""
+        if self.started is not None:
+            self._decided = self.services.seconds()
+
+    def _note_attempt(self) -> None:
+        """One begins, and no connection was kept for it."""
+        self.kept = NONE_KEPT
+        if self._decided is None:
+            self._decided = self.services.seconds()
+
+    def _note_connection(self, connection: Any) -> None:
         """It has a new one."""
-        self._connected = self._seconds() - self.started
-        self._reused = False
-        self._upstream = upstream
-
-    def answered(self) -> None:
-        """The final response has begun."""
-        self._first_byte = self._seconds() - self.started
+        self.eventful = True
+        self.kept = NONE_KEPT
+        self._dialed_at = self.services.seconds(), connection
 
     def attempt_over(self, fault: ExchangeError | None, status: int) -> None:
-        """It has ended; told once, or more often."""
-        attempt = self._attempt
-        if attempt is not None:
-            self._attempt = None
-            ended = self._seconds() - self.started
-            self._attempts.append(
-                AttemptRecord(attempt, self._began, self._connected, ended, self._reused, fault, status, self._upstream)
-            )
+        """It has ended, before the exchange did; told once, or more often."""
+        if self.kept is not None:
+            self._attempts += (self._made(fault, status),)
+            self.kept = self._dialed_at = None
+            self.eventful = True
 
-    def _take(self, fetched: tuple[Any, ...]) -> None:
+    def _made(self, fault: ExchangeError | None, status: int) -> AttemptRecord:
+        """The record of the one that is, or was, being made."""
+        plan, started, kept = self.plan, self.started, self.kept
+        assert plan is not None and started is not None
+        began = 0.0 if self._decided is None else self._decided - started
+        ended = self.seconds or self.services.seconds() - started
+        if kept is not NONE_KEPT:
+            return AttemptRecord(plan.attempt, began, began, ended, True, fault, status, kept)
+        connected, connection = self._dialed_at or (None, None)
+        if connected is not None:
+            connected -= started
+        return AttemptRecord(plan.attempt, began, connected, ended, False, fault, status, connection)
+
+    def _take(self, fetched: tuple[Recorded, ...], started: float) -> None:
         """Have the attempts of exchanges with which a cache has got what it had not, as far as they are."""
-        for exchange in fetched:
-            other: Recording = exchange.recording
+        for other in fetched:
             # It may be over a moment later than what has waited for it.
-            other.attempt_over(None, exchange.upstream_status)
-            later = other.started - self.started
+            other.attempt_over(None, other.upstream_status)
+            assert other.started is not None
+            later = other.started - started
             for one in other._attempts:
                 one.move(later)
-                self._attempts.append(one)
-            if other._first_byte is not None:
-                self._first_byte = other._first_byte + later
-
-    def so_far(self, exchange: Any) -> ExchangeRecord:
-        """What is known of an ``exchange`` that goes on: the attempt that is being made is there as if it ended now."""
-        now = self._seconds() - self.started
-        attempts = tuple(self._attempts)
-        if self._attempt is not None:
-            attempts += (
-                AttemptRecord(
-                    self._attempt, self._began, self._connected, now, self._reused, None, exchange.upstream_status,
-                    self._upstream,
-                ),
-            )  # fmt: skip
-        return ExchangeRecord(
-            exchange.request, exchange.context, exchange.outcome, exchange.detail, exchange.status, exchange.sent,
-            exchange.received, attempts, self._first_byte, now, exchange.response,
-        )  # fmt: skip
-
-    def of(self, exchange: Any) -> ExchangeRecord:
-        """The whole of it, now that the ``exchange`` is over."""
-        context = exchange.context
-        if context.fetched:
-            self._take(context.fetched)
-            context.fetched = ()
-        return ExchangeRecord(
-            exchange.request,
-            exchange.context,
-            exchange.outcome,
-            exchange.detail,
-            exchange.status,
-            exchange.sent,
-            exchange.received,
-            tuple(self._attempts),
-            self._first_byte,
-            self._seconds() - self.started,
-            exchange.response,
-        )
+            self._attempts += other._attempts
+            if other.first_byte is not None:
+                self.first_byte = other.first_byte + later
+            self.eventful = True

@@ -43,7 +43,7 @@ class UpstreamProtocol:
     __slots__ = (
         "services", "address", "key", "transport", "codec", "exchange", "deadline", "state", "reused", "handshake_done",
         "received_any", "request_sent", "unread", "writer", "_keep", "_tunnel", "_passage", "_paused", "_full", "limit",
-        "_kept_by", "capacity",
+        "_kept_by", "capacity", "facts",
     )  # fmt: skip
 
     def __init__(self, services: Services, address: Address) -> None:
@@ -52,8 +52,8 @@ class UpstreamProtocol:
         self.key = address.key
         self.codec = response_codec(services.wire_limits, services.tolerate | address.tolerate)
         self.exchange: Exchange | None = None
-        self.deadline = NEVER
-        self.capacity = 1
+        self.deadline, self.capacity = NEVER, 1
+        self.facts: Any = None
         self.reused = self.received_any = self.request_sent = False
         self.handshake_done: Callable[[Failure | None], None] | None = None
         self.state = _HTTP

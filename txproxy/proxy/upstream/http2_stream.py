@@ -66,6 +66,16 @@ class Http2Stream:
         return self.connection.transport
 
     @property
+    def facts(self) -> Any:
+        """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
+        return self.connection.facts
+
+    @facts.setter
+    def facts(self, facts: Any) -> None:
+        """They are found out."""
+        self.connection.facts = facts
+
+    @property
     def shared(self) -> bool:
         """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
         shared: bool = self.connection.shared

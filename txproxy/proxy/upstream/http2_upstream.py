@@ -48,7 +48,7 @@ class Http2Upstream:
     __slots__ = (
         "services", "address", "key", "transport", "session", "scheme", "streams", "state", "handshake_done",
         "descriptor", "unread", "capacity", "with_length", "_opened", "_unsent", "_rested", "_reused", "_asked", "_ask",
-        "_write", "_deadline", "_liveness", "_kept_by", "_kept", "_said", "_most", "_undecided",
+        "_write", "_deadline", "_liveness", "_kept_by", "_kept", "_said", "_most", "_undecided", "facts",
     )  # fmt: skip
 
     def __init__(self, services: Services, address: Address) -> None:
@@ -58,6 +58,7 @@ class Http2Upstream:
         self.session = ClientSession(services.wire_limits, SETTINGS)
         self.scheme = b"https" if address.tls is not None else b"http"
         self.transport: Any = None
+        self.facts: Any = None
         self.state = _OPEN
         self.streams: dict[Http2Stream, None] = {}
         self.handshake_done: Callable[[Failure | None], None] | None = None

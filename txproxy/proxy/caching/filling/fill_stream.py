@@ -11,7 +11,6 @@ from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.interfaces.middleware import Handler
 from txproxy.proxy.exchanges.errands import ErrandStream
-from txproxy.proxy.exchanges.recording import Recording
 from txproxy.proxy.services import Services
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
@@ -89,7 +88,7 @@ class FillStream(ErrandStream):
         services.errands.add(self)
         if asked is not None and services.observed:
             # Whoever is told of the client's request hears of this as of its own attempts.
-            self._exchange.recording = Recording(services.seconds)
+            self._exchange.record()
             asked.fetched = (*asked.fetched, self._exchange)
         super().start()
 

@@ -1,0 +1,138 @@
+"""Lines of a connection that have much in common, which is written once: the same as if each were written by itself."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.address import IPv4Address
+
+from tests.observe.log_formats.records import NOW, Transport, attempt, head, record, response
+from txproxy.cache.answering.cache_status import CacheVerdict, Served
+from txproxy.interfaces.allowances import LimitHit
+from txproxy.interfaces.answers import Outcome, Verdict
+from txproxy.interfaces.record import ExchangeRecord
+from txproxy.observe.log_formats.connection_facts import Connections
+from txproxy.observe.log_formats.json_line import JsonLines
+from txproxy.upstreams.choice import PoolAttempt
+from txproxy.upstreams.pool import Pool
+from txproxy.wire.headers import Headers
+
+HOSTILE = st.binary(max_size=8) | st.sampled_from([b"", b'"', b"\\", b"\n", b"\xff", b"\x00", b"%s", b"{}", b"/x?y"])
+SECONDS = st.floats(-1, 1e7) | st.sampled_from([0.0, 0.0009999996, 0.9999996, 1.0, 59.99999951])
+POOL = Pool(["http://10.0.0.1:80", "http://10.0.0.2:80"], name='a"b')
+FIELDS = [Headers.from_lines([b"User-Agent: " + agent, b"X-Request-Id: 7"]) for agent in (b"curl", b'\xff"')]
+FIELDS.append(Headers.from_lines([b"Referer: http://a/"]))
+VERDICTS = (
+    None,
+    Verdict(outcome=Outcome.ALLOW, rule="r", reason=""),
+    Verdict(outcome=Outcome.DENY, rule="", reason="n"),
+)
+
+
+class Kept:
+    """A connection to an upstream."""
+
+    def __init__(self, host="10.0.0.1"):
+        self.transport = Transport(IPv4Address("TCP", host, 80))
+        self.facts = None
+
+
+KEPT = [Kept(), Kept(), Kept("10.0.0.2")]
+
+
+def on(kept, upstream, **more):
+    one = attempt(connected=more.get("began", 0.001), reused=True, **more)
+    one.attempt = PoolAttempt(upstream, upstream.address, None, upstream, None)
+    one.upstream = kept
+    return one
+
+
+@st.composite
+def ended(draw):
+    """What differs from one exchange of a connection to the next, or does not."""
+    some = draw(st.booleans())
+    pick = lambda usual, *others: draw(st.sampled_from((usual, *others))) if some else usual  # noqa: E731
+    request = head(
+        method=pick(b"GET", b"POST", b"X\xff"),
+        path=draw(HOSTILE) or b"/",
+        authority=pick(b"A.example:80", b'"', b""),
+        scheme=pick(None, b"http"),
+        minor=pick(1, 0),
+    )
+    request.headers = pick(*FIELDS)
+    attempts = [on(pick(*KEPT), pick(*POOL.upstreams), status=pick(200, 404, 0))]
+    if pick(False, True):
+        attempts = draw(st.sampled_from([[], [attempt(peer="10.0.0.1")], [*attempts, attempt()]]))
+    fields = pick(
+        (b"Content-Length: 1",), (b"X-Request-ID: \xfe",), (b"A: x-request-id: 3",), (b"x-request-id: a",) * 2
+    )
+    return record(
+        request,
+        outcome=pick("ok", "answered", "client-gone", "connection_refused"),
+        detail=pick("", 'no "way"'),
+        status=pick(200, 404, 0),
+        sent=draw(st.integers(0, 2**40)),
+        received=draw(st.integers(0, 2**40)),
+        attempts=attempts,
+        client=pick("192.0.2.1", "2001:db8::1"),
+        scheme=pick("http", "https"),
+        user=pick(None, 'b"\xe9', ""),
+        rule=pick("api", "", "\u2028"),
+        verdict=pick(*VERDICTS),
+        limit=pick(None, LimitHit("l", "refused")),
+        cache=pick(None, CacheVerdict(served=Served.HIT)),
+        first_byte=pick(0.009, 0.0123, None),
+        seconds=draw(SECONDS),
+        response=pick(response(*fields), None),
+    )
+
+
+@given(st.lists(ended(), min_size=3, max_size=6))
+def test_it_is_the_line_that_it_would_be_by_itself(exchanges):
+    numbers = Connections()
+    lines = JsonLines("web", numbers)
+    connection = exchanges[0].context.connection
+    for one in exchanges:
+        one.context.connection = connection
+        said = lines.exchange(one, NOW)
+        assert said == JsonLines("web", numbers).whole(one, NOW)
+        assert json.loads(said) and said.isascii() and said.count(b"\n") == 1
+
+
+@pytest.fixture
+def wholes(monkeypatch):
+    """How often a line was written as a whole."""
+    seen = []
+    whole = JsonLines.whole
+    monkeypatch.setattr(JsonLines, "whole", lambda *words: seen.append(words) or whole(*words))
+    return seen
+
+
+def usual(connection, headers=FIELDS[0], **more):
+    request = head(**more)
+    request.headers = headers
+    one = record(request, attempts=[on(KEPT[0], POOL.upstreams[0])], response=response())
+    one.context.connection = connection
+    return one
+
+
+def test_what_comes_again_is_written_once(wholes):
+    lines = JsonLines("web", Connections())
+    connection = record().context.connection
+    for number in range(10):
+        lines.exchange(usual(connection, path=b"/%d" % number), NOW)
+    assert len(wholes) == 2, "the first one may be the only one"
+
+
+def test_who_is_never_the_same_is_not_tried_for_ever(wholes):
+    lines = JsonLines("web", Connections())
+    connection = record().context.connection
+    for number in range(80):
+        lines.exchange(usual(connection, Headers.from_lines([b"A: %d" % number])), NOW)
+    assert len(wholes) == 80 and connection.facts.lines[lines].made == 32
+
+
+def test_an_exchange_is_as_good_as_its_record():
+    one = usual(record().context.connection)
+    assert ExchangeRecord.of(one).attempts == one.attempts and one.kept is KEPT[0] and not one.eventful
