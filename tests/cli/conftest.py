@@ -13,6 +13,7 @@ from txproxy.admin.bounding.quota_verbs import QuotaVerbs
 from txproxy.admin.configuration_verbs import ConfigurationVerbs
 from txproxy.admin.connections.connection_verbs import ConnectionVerbs
 from txproxy.admin.connections.exchange_verbs import ExchangeVerbs
+from txproxy.admin.persist_verb import persist_verb
 from txproxy.admin.pool_verbs import PoolVerbs
 from txproxy.admin.question_verbs import QuestionVerbs
 from txproxy.cli.ctl_command import USAGE, VERBS
@@ -83,6 +84,7 @@ def ctl(pool, proxy, capsys):
         *PoolVerbs(view).verbs(),
         *ConnectionVerbs(view, Clock()).verbs(),
         *ConfigurationVerbs(view).verbs(),
+        persist_verb(view),
     ]
     client = ClientInMemory(verbs)
 

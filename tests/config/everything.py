@@ -307,6 +307,7 @@ quotas = [{ month = "40G" }]
 upstreams = [
     "https://10.0.0.1",
     { url = "https://app.example", weight = 2, max = 10, backup = true, resolve = true, drain = false },
+    { url = "https://b.example", disabled = true },
 ]
 strategy = "header-hash:X-User"
 bound = 1.25

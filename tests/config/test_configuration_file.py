@@ -74,3 +74,65 @@ def test_where_there_is_none_what_options_name_is_looked_at(path, program):
     file = ConfigurationFile(config, program.take, program.look)
     assert file.read_again("SIGHUP") == Reloaded("")
     assert program.looked == 1 and program.taken == []
+
+
+def renamed(text):
+    return text.replace("tcp:1", "tcp:2")
+
+
+@pytest.fixture
+def rewriting(file, program):
+    """One whose revisions are kept as who runs it keeps them."""
+
+    def take(config, by):
+        program.take(config, by)
+        file.revisions.add(by, config.text)
+
+    file._take = take
+    return file
+
+
+@pytest.mark.parametrize("data", [FILE.encode(), b"\xef\xbb\xbf" + FILE.replace("\n", "\r\n").encode()])
+def test_what_runs_is_rewritten_and_runs_then(rewriting, path, program, data):
+    path.write_bytes(data)
+    assert rewriting.rewrite(renamed, "admin API") == Reloaded(str(path))
+    assert path.read_bytes() == data.replace(b"tcp:1", b"tcp:2")
+    assert program.taken == [(renamed(FILE), "admin API")] and rewriting.revisions.text == renamed(FILE)
+    assert rewriting.rewrite(lambda text: text.replace("tcp:2", "tcp:3"), "admin API").faults == ()
+
+
+def test_nothing_new_is_not_written(rewriting, path, program):
+    number = path.stat().st_ino
+    assert rewriting.rewrite(lambda text: text, "admin API") == Reloaded(str(path))
+    assert path.stat().st_ino == number and program.taken == []
+
+
+@pytest.mark.parametrize("what", ["another", "older", "gone", "no text", "meanwhile"])
+def test_a_file_that_is_not_what_runs_is_left_alone(rewriting, path, program, what):
+    edit, data = renamed, FILE.encode() + b"# by hand\n"
+    if what == "older":
+        rewriting.go_back(rewriting.revisions.find(1), "admin API")
+        rewriting.revisions.add("admin API", renamed(FILE))
+        data = FILE.encode()
+    elif what == "no text":
+        data = b"\xff"
+    if what == "meanwhile":
+
+        def edit(text):
+            path.write_bytes(data)
+            return renamed(text)
+    elif what == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(data)
+    before = len(program.taken)
+    with pytest.raises(ConfigError) as caught:
+        rewriting.rewrite(edit, "admin API")
+    assert str(caught.value).startswith(f"{path}: ") and "accepted is" in str(caught.value)
+    assert len(program.taken) == before and (what == "gone" or path.read_bytes() == data)
+
+
+def test_what_would_be_wrong_is_not_written(rewriting, path, program):
+    with pytest.raises(ConfigError, match="listeners"):
+        rewriting.rewrite(lambda text: text.replace("forward", "forwards"), "admin API")
+    assert path.read_text() == FILE and program.taken == []

@@ -314,6 +314,24 @@ def test_what_was_used_is_forgotten_by_all_workers_and_in_the_file(processes, tm
     proxy.end()
 
 
+def test_what_was_changed_at_all_workers_is_written_once_and_runs(served):
+    if not os.environ.get("TXPROXY_REQUIRE_PEERS"):
+        pytest.importorskip("tomlkit")
+    proxy = served(2, ADMIN + POOL + TO_POOL)
+    upstreams = "/api/pools/app/upstreams"
+    assert ask_admin(proxy, f"{upstreams}/http%3A%2F%2F127.0.0.1%3A1", "PATCH", {"order": "draining"})[0] == 200
+    assert ask_admin(proxy, upstreams, "POST", {"url": "http://127.0.0.1:3;weight=2"})[0] == 200
+    status, said = ask_admin(proxy, "/api/persist", "POST")
+    assert status == 200 and json.loads(said)["revision"] == 2 and len(json.loads(said)["changes"]) == 2
+    written = '["http://127.0.0.1:1;drain", "http://127.0.0.1:2", "http://127.0.0.1:3;weight=2"]'
+    assert proxy.file.read_text() == proxy.text.replace('["http://127.0.0.1:1", "http://127.0.0.1:2"]', written)
+    found = json.loads(ask_admin(proxy, upstreams)[1])["upstreams"]
+    assert [(one["state"], one["changed"]) for one in found] == [("draining", []), ("healthy", []), ("healthy", [])]
+    proxy.file.write_text(proxy.text)
+    assert ask_admin(proxy, "/api/persist", "POST")[0] == 409
+    proxy.end()
+
+
 def test_a_start_that_fails_in_the_workers_is_one_line_and_status_1(tmp_path):
     (tmp_path / "cache").write_text("no directory")
     done = subprocess.run(

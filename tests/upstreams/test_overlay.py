@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from txproxy.errors import ConfigError
 from txproxy.upstreams.discovery.lookups import Found
 from txproxy.upstreams.discovery.members import Members
-from txproxy.upstreams.overlay import Overlay
+from txproxy.upstreams.overlay import Overlay, PoolEdits, UpstreamEdit
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.upstream import State
 from txproxy.upstreams.upstream_urls import parse_upstream
@@ -172,3 +172,57 @@ def test_members_drain_and_have_no_weight_as_their_name(made, clock):
         members._apply([Found(f"10.0.0.{number}", 80, 4, False)])
     assert [one.state for one in overlay.pool.upstreams] == [State.HEALTHY, State.DRAINING, State.DRAINING]
     assert [overlay.changes_of(one) for one in overlay.pool.upstreams] == [(), (), ()]
+
+
+def test_what_would_have_to_be_written_is_told_by_its_place(made):
+    overlay = made(A, f"{B};drain;weight=3", C)
+    pool = overlay.pool
+    assert overlay.edits() == PoolEdits(pool.name)
+    pool.weigh(A, 0)
+    pool.disable(A)
+    pool.enable(B)
+    overlay.remove(pool.find(C))
+    overlay.add("http://10.0.0.4;max=2")
+    pool.drain("http://10.0.0.4", 60)
+    pool.weigh("http://10.0.0.4", 5)
+    assert overlay.edits() == PoolEdits(
+        pool.name,
+        removed=((2, C),),
+        changed=(UpstreamEdit(0, A, 0, "disabled"), UpstreamEdit(1, B, None, "enabled")),
+        added=("http://10.0.0.4;max=2;weight=5;drain",),
+    )
+
+
+def test_one_that_has_come_again_as_another_takes_the_place_of_what_is_written(made):
+    overlay = made(A, B)
+    overlay.remove(overlay.pool.find(B))
+    overlay.add(f"{B};weight=4")
+    assert overlay.edits() == PoolEdits(overlay.pool.name, removed=((1, B),), added=(f"{B};weight=4",))
+
+
+def test_what_is_written_then_is_no_change_any_more(made, clock):
+    overlay = made(A, B, C)
+    pool = overlay.pool
+    pool.drain(A, 60)
+    pool.disable(B)
+    pool.weigh(C, 4)
+    overlay.add("http://10.0.0.4")
+    clock.advance(10)
+    later = made(f"{A};drain", f"{B};disabled", f"{C};weight=4", "http://10.0.0.4", before=overlay)
+    assert seen(later) == {
+        A: ("draining", 1), B: ("disabled", 1), C: ("healthy", 4), "http://10.0.0.4": ("healthy", 1),
+    }  # fmt: skip
+    assert later.edits() == PoolEdits(later.pool.name) and later.added == {}
+    # What the file cannot say still holds.
+    clock.advance(50)
+    assert later.pool.find(A).state is State.DISABLED
+
+
+def test_a_change_of_a_member_is_nothing_that_can_be_written(made):
+    overlay = made("http://app.example;resolve", A)
+    (given, _) = overlay.pool.upstreams
+    member = parse_upstream(B)
+    member.stands_for = given.name
+    overlay.pool.add(member)
+    overlay.pool.disable(B)
+    assert overlay.edits().left == (f"{B} is a member of {given.name}, of which alone the file can say something",)

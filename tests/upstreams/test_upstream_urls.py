@@ -5,7 +5,7 @@ import pytest
 from txproxy import Pool
 from txproxy.errors import ConfigError
 from txproxy.upstreams.upstream import State
-from txproxy.upstreams.upstream_urls import parse_tcp_upstream, parse_upstream
+from txproxy.upstreams.upstream_urls import parse_tcp_upstream, parse_upstream, with_parameters
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,8 @@ def test_parameters():
     assert (upstream.name, upstream.weight, upstream.backup, upstream.max) == ("http://a:81", 3, True, 7)
     assert upstream.resolve
     assert parse_upstream("http://a;drain").state is State.DRAINING
+    assert parse_upstream("http://a;disabled").state is State.DISABLED
+    assert parse_upstream("http://a;disabled").cause == "disabled by the configuration"
     assert parse_upstream("http://a;weight=0").state is State.DRAINING
     plain = parse_upstream("http://a")
     assert (plain.weight, plain.backup, plain.max, plain.resolve) == (1, False, 0, False)
@@ -67,6 +69,8 @@ def test_parameters():
         "h2c+unix",
         "http://a;weight=-1",
         "http://a;drain=1",
+        "http://a;disabled=1",
+        "http://a;drain;disabled",
         "http://a;weight=x",
         "http://a;weight=1000001",
         "http://a;backup=1",
@@ -97,3 +101,20 @@ def test_a_path_may_speak_http2():
     made = parse_upstream("h2c+unix:/run/x.sock;max=3")
     assert (made.name, made.address.path, made.address.protocols) == ("h2c+unix:/run/x.sock", "/run/x.sock", ("h2",))
     assert made.address.key != parse_upstream("unix:/run/x.sock").address.key
+
+
+@pytest.mark.parametrize(
+    ("text", "weight", "order", "after"),
+    [
+        ("http://a", None, None, "http://a"),
+        ("http://a", 2, None, "http://a;weight=2"),
+        ("http://a;weight=1;backup", 0, None, "http://a;weight=0;backup"),
+        ("http://a;weight=1;max=3;weight=2", 5, "draining", "http://a;weight=5;max=3;drain"),
+        ("http://a;drain;max=3", None, "disabled", "http://a;max=3;disabled"),
+        ("http://a;disabled", None, "enabled", "http://a"),
+        ("unix:/a", 3, "draining", "unix:/a;weight=3;drain"),
+    ],
+)
+def test_a_text_is_given_other_parameters(text, weight, order, after):
+    assert with_parameters(text, weight, order) == after
+    assert parse_upstream(after).name == text.partition(";")[0]

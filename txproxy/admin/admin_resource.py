@@ -107,7 +107,8 @@ def _wait(request: Any, given: Any) -> None:
 
 
 async def _shown(show: Callable[[ApiCall, Any], object], call: ApiCall, given: Awaitable[object]) -> object:
-    return show(call, await given)
+    shown = show(call, await given)
+    return await shown if isawaitable(shown) else shown
 
 
 async def _awaited(given: Awaitable[object]) -> object:

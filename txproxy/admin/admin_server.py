@@ -23,6 +23,7 @@ from txproxy.admin.connections.exchange_verbs import ExchangeVerbs
 from txproxy.admin.events.event_verbs import event_verb
 from txproxy.admin.events.proxy_status import status_verb
 from txproxy.admin.metrics.metric_families import metrics_verb
+from txproxy.admin.persist_verb import persist_verb
 from txproxy.admin.pool_verbs import PoolVerbs
 from txproxy.admin.proxy_view import ProxyView
 from txproxy.admin.question_verbs import QuestionVerbs
@@ -94,6 +95,7 @@ def verbs_of(view: ProxyView, reactor: Any, relayed: Callable[[Verb], Verb] | No
         *health_verbs(view),
         metrics_verb(view),
         *ConfigurationVerbs(view).verbs(),
+        persist_verb(view),
         *PoolVerbs(view).verbs(),
         *ConnectionVerbs(view, reactor).verbs(),
         *ExchangeVerbs(view, reactor).verbs(),

@@ -30,7 +30,7 @@ class Verb:
     body: tuple[str, ...] | None = None
     open: bool = False
     merge: Merge = OF_ALL
-    show: Callable[[ApiCall, Any], object] | None = None
+    show: Callable[[ApiCall, Any], object | Awaitable[object]] | None = None
 
 
 class ApiPaths:

@@ -16,6 +16,20 @@ from txproxy.observe.log_level import LEVELS
 _BY = "admin API"
 
 
+async def told_of(view: ProxyView, done: Reloaded) -> dict[str, object]:
+    """What came of a configuration that was read, once it runs."""
+    if done.faults:
+        # RFC 9110 section 15.5.21: it can be read, and cannot be done.
+        said = "it is wrong, and what runs is kept"
+        raise ApiFault(422, said, findings=list(done.faults), warnings=list(done.warnings))
+    await view.when_taken()
+    return {
+        "revision": view.file.revisions.current,
+        "file": done.file or None,
+        "warnings": list(done.warnings),
+    }
+
+
 class ConfigurationVerbs:
     """What may be done with the configuration of what ``view`` shows."""
 
@@ -49,26 +63,14 @@ class ConfigurationVerbs:
         return self._log(call)
 
     async def _reload(self, call: ApiCall) -> dict[str, object]:
-        return await self._told(self._view.file.read_again(_BY))
+        return await told_of(self._view, self._view.file.read_again(_BY))
 
     async def _apply(self, call: ApiCall) -> dict[str, object]:
         revision = self._revision(call)
         if not revision.text:
             raise ApiFault(409, "it was not read from a file; accepted is one that was")
         by = f"{_BY}, back to revision {revision.number}"
-        return await self._told(self._view.file.go_back(revision, by))
-
-    async def _told(self, done: Reloaded) -> dict[str, object]:
-        if done.faults:
-            # RFC 9110 section 15.5.21: it can be read, and cannot be done.
-            said = "it is wrong, and what runs is kept"
-            raise ApiFault(422, said, findings=list(done.faults), warnings=list(done.warnings))
-        await self._view.when_taken()
-        return {
-            "revision": self._view.file.revisions.current,
-            "file": done.file or None,
-            "warnings": list(done.warnings),
-        }
+        return await told_of(self._view, self._view.file.go_back(revision, by))
 
     def _list(self, call: ApiCall) -> dict[str, object]:
         return {"revisions": [self._seen(one) for one in self._view.file.revisions]}

@@ -37,6 +37,7 @@ Usage: txproxy ctl pools                            pools, and how many of their
        txproxy ctl log-level [LEVEL]                how much is logged, or so much from now on
        txproxy ctl revisions [NUMBER]               which configurations have run, or what one has changed
        txproxy ctl apply NUMBER                     back to one that has run
+       txproxy ctl persist                          write what was changed into the file that says what runs
        txproxy ctl events                           what changes, a line each, until Ctrl-C
        txproxy ctl VERB --help                      the options of one
 

@@ -49,6 +49,11 @@ class Revisions:
         """The number of the one that runs; 0 before there is one."""
         return self._known[-1].number if self._known else 0
 
+    @property
+    def text(self) -> str:
+        """What the one that runs was read from; empty where there is no such text."""
+        return self._known[-1].text if self._known else ""
+
     def add(self, by: str, text: str) -> None:
         """Another one runs now."""
         self._known.append(Revision(self.current + 1, self._clock(), by, text))

@@ -7,15 +7,50 @@ configuration says of that what it said before, and goes where it says something
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
+import attrs
 from twisted.logger import Logger
 
 from txproxy.errors import ConfigError
 from txproxy.net.deadlines import NEVER
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.upstream import State, Upstream
+from txproxy.upstreams.upstream_urls import with_parameters
 
 _log = Logger()
+_ORDERS: Final = {State.HEALTHY: "enabled", State.DRAINING: "draining", State.DISABLED: "disabled"}
+
+
+def _changed(upstream: Upstream) -> tuple[str | None, int | None]:
+    """Its order and its weight, each None if that is as the configuration says."""
+    order = _ORDERS[upstream.ordered] if upstream.ordered is not upstream.given_order else None
+    return order, upstream.weight if upstream.weight != upstream.given_weight else None
+
+
+@attrs.frozen
+class UpstreamEdit:
+    """What is to be written of the upstream of a ``name``, which is the one at that ``place`` in the configuration's
+    list: its ``weight``, and its ``order`` (``enabled``, ``draining``, ``disabled``); None for what is right.
+    """
+
+    place: int
+    name: str
+    weight: int | None
+    order: str | None
+
+
+@attrs.frozen
+class PoolEdits:
+    """What is to be written of a ``pool``: which are ``removed`` (by their places, with their names) and ``changed``,
+    what is ``added``, as it is written; and what is ``left``, as it cannot be.
+    """
+
+    pool: str
+    removed: tuple[tuple[int, str], ...] = ()
+    changed: tuple[UpstreamEdit, ...] = ()
+    added: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
 
 class Overlay:
@@ -49,6 +84,27 @@ class Overlay:
             "weight": upstream.weight != upstream.given_weight,
         }
         return tuple(name for name, is_so in found.items() if is_so)
+
+    def edits(self) -> PoolEdits:
+        """What would have to be written to make the configuration say what is now."""
+        here = {one.name: one for one in self.pool.upstreams}
+        removed, changed, left = [], [], []
+        for place, name in enumerate(self._given):
+            one = here.get(name)
+            if one is None or name in self._added:
+                removed.append((place, name))
+                continue
+            order, weight = _changed(one)
+            if order is not None or weight is not None:
+                changed.append(UpstreamEdit(place, name, weight, order))
+        for one in self.pool.upstreams:
+            if one.stands_for != one.name and self.changes_of(one):
+                left.append(f"{one.name} is a member of {one.stands_for}, of which alone the file can say something")
+        added = []
+        for name, text in self._added.items():
+            order, weight = _changed(here[name])
+            added.append(with_parameters(text, weight, order))
+        return PoolEdits(self.pool.name, tuple(removed), tuple(changed), tuple(added), tuple(left))
 
     def add(self, text: str) -> Upstream:
         """One more upstream; ``ConfigError`` if it is none, or is there already."""
@@ -120,5 +176,8 @@ class Overlay:
         if upstream.given_order is old.given_order and old.ordered is not old.given_order:
             until = old.drained_at if old.ordered is State.DRAINING else NEVER
             upstream.order(old.ordered, old.cause, old.since, until)
+        elif upstream.given_order is old.ordered is State.DRAINING and old.drained_at < NEVER:
+            # The configuration says so as well by now; until when, it cannot say.
+            upstream.order(State.DRAINING, old.cause, old.since, old.drained_at)
         if upstream.given_weight == old.given_weight and old.weight != old.given_weight:
             upstream.weigh(old.weight, now)

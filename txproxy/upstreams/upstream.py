@@ -20,7 +20,6 @@ from txproxy.upstreams.pool_settings import PoolSettings
 # The share of its weight that an upstream begins with when it starts slowly.
 _COLD: Final = 0.1
 _DRAINED: Final = "drained"
-_AS_CONFIGURED: Final = "drained by the configuration"
 _NO_WEIGHT: Final = "its weight is 0"
 
 
@@ -41,6 +40,7 @@ class State(Enum):
     DISABLED = "disabled"  # by whoever administers it
 
 
+_GIVEN: Final = {State.DRAINING: "drained", State.DISABLED: "disabled"}
 _CLOSED: Final = Breaker.CLOSED
 _HEALTHY: Final = State.HEALTHY
 
@@ -125,13 +125,14 @@ class Upstream:
         self._trial_room, self._next_trial = NEVER, 0.0
         # what its configuration says, or the record that it was found by
         self.given_weight = weight
-        self.given_order = State.DRAINING if drain else State.HEALTHY
-        self._order = self.given_order
-        self._order_cause = _AS_CONFIGURED if drain else ""
-        self._order_since = self._weighed_out = 0.0
-        self._drained_at = NEVER
-        self._checked = State.HEALTHY
-        self._checked_since = self._healthy_since = 0.0
+        self.give(State.DRAINING if drain else State.HEALTHY)
+        self._drained_at, self._checked = NEVER, State.HEALTHY
+        self._checked_since = self._healthy_since = self._order_since = self._weighed_out = 0.0
+
+    def give(self, order: State) -> None:
+        """What its configuration says of it: HEALTHY, DRAINING or DISABLED."""
+        self.given_order = self._order = order
+        self._order_cause = f"{_GIVEN[order]} by the configuration" if order in _GIVEN else ""
 
     def __repr__(self) -> str:
         return f"<Upstream {self.name} {self.state.value}>"

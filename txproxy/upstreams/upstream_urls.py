@@ -10,14 +10,16 @@ from txproxy.errors import ConfigError
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.allowances import MOST_WEIGHT
 from txproxy.matching.hosts import is_literal
-from txproxy.upstreams.upstream import Upstream
+from txproxy.upstreams.upstream import State, Upstream
 from txproxy.upstreams.upstream_tls import UpstreamTls
 from txproxy.wire.target import written_authority
 
 _ACCEPTED: Final = (
     "accepted are http://HOST:PORT, https://HOST:PORT, h2c://HOST:PORT, unix:/path and h2c+unix:/path, "
-    "each with ;weight=N, ;backup, ;max=N, ;resolve, ;drain"
+    "each with ;weight=N, ;backup, ;max=N, ;resolve, ;drain, ;disabled"
 )
+# how an order is said of an upstream
+ORDER_WORDS: Final = {"draining": "drain", "disabled": "disabled"}
 
 # What is spoken on UNIX sockets.
 SOCKETS: Final[dict[str, tuple[str, ...]]] = {"unix": (), "h2c+unix": ("h2",)}
@@ -36,18 +38,20 @@ def upstream_from(item: Any, tls: UpstreamTls) -> Upstream:
 
 def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
     """An upstream from ``http://HOST:PORT``, ``https://HOST:PORT``, ``h2c://HOST:PORT`` (HTTP/2 without TLS, by prior
-    knowledge), ``unix:/path`` or ``h2c+unix:/path``, then any of ``;weight=N``, ``;backup``, ``;max=N``, ``;resolve``
-    and ``;drain``; else ``ConfigError``.
+    knowledge), ``unix:/path`` or ``h2c+unix:/path``, then any of ``;weight=N``, ``;backup``, ``;max=N``, ``;resolve``,
+    ``;drain`` and ``;disabled``; else ``ConfigError``.
     """
     url, *words = text.split(";")
     options = _parameters(text, words)
+    order = options.pop("disabled", State.HEALTHY)
     kind, colon, path = url.partition(":")
     if colon and kind in SOCKETS:
         if not path.startswith("/"):
             raise ConfigError(f"{text!r} is no upstream: the path must begin with /", _ACCEPTED)
         if options.get("resolve"):
             raise ConfigError(f"{text!r}: a path has no name to resolve", _ACCEPTED)
-        return Upstream(Address(path=path, protocols=SOCKETS[kind]), b"localhost", name=url, **options)
+        address = Address(path=path, protocols=SOCKETS[kind])
+        return _given(Upstream(address, b"localhost", name=url, **options), order)
     scheme, _, place = url.partition("://")
     scheme, place = scheme.lower(), place.removesuffix("/")
     authority = place.encode("ascii", "replace")
@@ -62,12 +66,19 @@ def parse_upstream(text: str, tls: UpstreamTls | None = None) -> Upstream:
     name = f"{scheme}://{place}"
     if scheme != "https":
         protocols = ("h2",) if scheme == "h2c" else ()
-        return Upstream(Address(host, port or 80, protocols=protocols), authority, name=name, **options)
+        address = Address(host, port or 80, protocols=protocols)
+        return _given(Upstream(address, authority, name=name, **options), order)
     tls = tls or UpstreamTls()
     address = Address(
         host, port or 443, tls=tls.connections(host), server_name=tls.server_name or host, protocols=tls.protocols
     )
-    return Upstream(address, authority, name=name, **options)
+    return _given(Upstream(address, authority, name=name, **options), order)
+
+
+def _given(upstream: Upstream, order: State) -> Upstream:
+    if order is State.DISABLED:
+        upstream.give(order)
+    return upstream
 
 
 class _LocalSite:
@@ -102,7 +113,7 @@ def _parameters(text: str, words: list[str]) -> dict[str, Any]:
     for word in words:
         name, equals, value = word.partition("=")
         known = False
-        if name in ("backup", "resolve", "drain") and not equals:
+        if name in ("backup", "resolve", "drain", "disabled") and not equals:
             options[name] = known = True
         elif name in ("weight", "max") and value.isascii() and value.isdigit():
             number = int(value)
@@ -111,9 +122,34 @@ def _parameters(text: str, words: list[str]) -> dict[str, Any]:
         if not known:
             raise ConfigError(
                 f"{text!r}: {word!r} is no parameter of an upstream; accepted are "
-                f"weight=0 to weight={MOST_WEIGHT}, backup, max=1 to max=1000000, resolve, and drain"
+                f"weight=0 to weight={MOST_WEIGHT}, backup, max=1 to max=1000000, resolve, drain, and disabled"
             )
+    if options.get("drain") and options.get("disabled"):
+        raise ConfigError(f"{text!r}: it drains, and is disabled; accepted is one of them")
+    if options.get("disabled"):
+        options["disabled"] = State.DISABLED
     return options
+
+
+def with_parameters(text: str, weight: int | None = None, order: str | None = None) -> str:
+    """The text of an upstream with another ``weight`` (None: its own) and ``order``: ``enabled``, ``draining`` or
+    ``disabled``.
+    """
+    url, *words = text.split(";")
+    if weight is not None:
+        words = _put(words, "weight=", f"weight={weight}")
+    if order is not None:
+        words = [word for word in words if word not in ORDER_WORDS.values()]
+        words += [ORDER_WORDS[order]] if order in ORDER_WORDS else []
+    return ";".join((url, *words))
+
+
+def _put(words: list[str], begin: str, word: str) -> list[str]:
+    """``word`` in the place of those that ``begin`` so, or at the end."""
+    there = [number for number, one in enumerate(words) if one.startswith(begin)]
+    if not there:
+        return [*words, word]
+    return [word if number == there[0] else one for number, one in enumerate(words) if number not in there[1:]]
 
 
 def parse_tcp_upstream(text: str) -> Upstream:
@@ -126,7 +162,7 @@ def parse_tcp_upstream(text: str) -> Upstream:
     except ValueError as fault:
         raise ConfigError(
             f"{text!r} is no upstream: {fault}",
-            "accepted is HOST:PORT, with ;weight=N, ;backup, ;max=N, ;resolve, ;drain",
+            "accepted is HOST:PORT, with ;weight=N, ;backup, ;max=N, ;resolve, ;drain, ;disabled",
         ) from None
     upstream = parse_upstream("http://" + text)
     upstream.name = upstream.stands_for = upstream.name.removeprefix("http://")

@@ -81,6 +81,7 @@ TAKES = {
     "pools.NAME.health.method": {"long"},
     "pools.NAME.health.body": FREE_TEXT - {"empty"},
     "pools.NAME.upstreams[].backup": FLAG,
+    "pools.NAME.upstreams[].disabled": FLAG,
     "pools.NAME.upstreams[].drain": FLAG,
     "listeners[].name": NAME,
     "listeners[].limits": TABLE,

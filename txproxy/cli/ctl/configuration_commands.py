@@ -64,9 +64,25 @@ def _apply(client: AdminClient, given: Namespace) -> int:
     return _reloaded(client.ask("POST", f"/api/revisions/{quote(given.number, safe='')}/apply"), given)
 
 
+def _persist(client: AdminClient, given: Namespace) -> int:
+    found = client.ask("POST", "/api/persist")
+    if given.json:
+        return print_json(found)
+    for one in found["changes"]:
+        print(printable(one))
+    for one in found["left"]:
+        print(f"not written: {printable(one)}")
+    if not found["changes"]:
+        print(f"{printable(found['file'])} says what runs: nothing was changed")
+        return 0
+    print(f"written into {printable(found['file'])}")
+    return _reloaded(found, given)
+
+
 CONFIGURATION_VERBS: Final = {
     "reload": CommandVerb(add_nothing, _reload, "Read the configuration again."),
     "log-level": CommandVerb(_add_level, _log_level, "How much is logged."),
     "revisions": CommandVerb(_add_revision, _revisions, "Which configurations have run."),
+    "persist": CommandVerb(add_nothing, _persist, "Write what was changed into the file that says what runs."),
     "apply": CommandVerb(_add_apply, _apply, "Back to a configuration that has run."),
 }

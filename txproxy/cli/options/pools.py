@@ -132,7 +132,8 @@ class ReverseOptions(_PoolOptions):
 
     def opt_upstream(self, url: str) -> None:
         """http://HOST:PORT, https://HOST:PORT, h2c://HOST:PORT (HTTP/2 without TLS), unix:/path or
-        h2c+unix:/path, with ;weight=N, ;backup, ;max=N, ;resolve, ;drain; may be repeated, at least one is required
+        h2c+unix:/path, with ;weight=N, ;backup, ;max=N, ;resolve, ;drain, ;disabled; may be repeated, at least one is
+        required
         """
         self._add("upstream", url)
 
@@ -189,7 +190,8 @@ class TcpOptions(_PoolOptions):
         self._add("listen", endpoint)
 
     def opt_upstream(self, url: str) -> None:
-        """HOST:PORT, with ;weight=N, ;backup, ;max=N, ;resolve, ;drain; may be repeated, at least one is required"""
+        """HOST:PORT, with ;weight=N, ;backup, ;max=N, ;resolve, ;drain, ;disabled; may be repeated, at least one is
+        required"""
         self._add("upstream", url)
 
     def config(self) -> Config:

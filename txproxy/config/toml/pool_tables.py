@@ -85,9 +85,11 @@ def _see_effects(table: Table, upstreams: Sequence[str]) -> None:
             table.doubt("no upstream speaks TLS", key, accepted="accepted is it with one of https://")
     if all("backup" in words for _, *words in given):
         table.doubt("all of them are backups, as if none was", "upstreams")
-    if all("drain" in words or "weight=0" in words for _, *words in given):
+    if all({"drain", "disabled", "weight=0"}.intersection(words) for _, *words in given):
         table.doubt(
-            "none of them gets a new client", "upstreams", accepted="accepted is one without drain, and a weight"
+            "none of them gets a new client",
+            "upstreams",
+            accepted="accepted is one without drain or disabled, and a weight",
         )
     if not any(word.startswith("max=") for _, *words in given for word in words):
         for key in ("queue", "queue_timeout"):
@@ -178,7 +180,7 @@ def _of_table(table: Table) -> str | None:
         for key, (least, most) in _PARAMETERS.items()
         if (number := table.read(key, whole(least, most), None)) is not None
     ]
-    words += [f";{key}" for key in ("backup", "resolve", "drain") if table.read(key, flag, False)]
+    words += [f";{key}" for key in ("backup", "resolve", "drain", "disabled") if table.read(key, flag, False)]
     table.close()
     return None if url is None else url + "".join(words)
 
