@@ -43,6 +43,10 @@ LIMIT = """
 delay = 5, status = 503, enforce = false, ratelimit_fields = true }
 """.replace("\n", " ")
 PLACES = r'{ name = "\1", concurrent = 9, queue = 3, queue_timeout = 2 }'
+EXCEPTED = (
+    '{ hosts = ["a.example"], path = "/health", methods = ["GET"], headers = { X-Key = "k" }, '
+    'query = { a = "b" }, clients = ["10.0.0.0/8"] }'
+)
 EVERYTHING = """
 via = "edge"
 python_path = "."
@@ -117,6 +121,14 @@ min_response_rate = "1k"
 keep_per_address = 8
 keep_in_all = 80
 
+[challenge]
+difficulty = 18
+wait = "15s"
+lifetime = "1h"
+ipv4_prefix = 32
+ipv6_prefix = 56
+secret = "0123456789abcdef"
+
 [[bandwidths]]
 per = "client"
 down = "1M"
@@ -171,6 +183,7 @@ via = "none"
 error_pages = { 503 = "page.html", 4xx = "page.html" }
 split_by = "client"
 limits = { idle_timeout = "10s" }
+challenge = { above = "500/s", active = 200, except = [EXCEPTED] }
 audit = "web.json"
 access_log = "web.log"
 access_log_format = '$remote_addr "$request" $status'
@@ -388,6 +401,7 @@ name = "whoami"
 path = "=/whoami"
 cache = false
 respond = { status = 200, headers = { Content-Type = "text/plain" }, body = "you" }
+challenge = { above = "9/s", active = 2, except = [EXCEPTED] }
 
 [[routes]]
 name = "static"
@@ -400,6 +414,7 @@ path = "/"
 methods = "CONNECT"
 tunnel = "db"
 """.replace("365d", "8760h").replace("POLICY\n", POLICY)
+EVERYTHING = EVERYTHING.replace("EXCEPTED", EXCEPTED)
 EVERYTHING = re.sub(r"PLACES\(([a-z ]+)\)", PLACES, EVERYTHING)
 EVERYTHING = re.sub(r"LIMIT\(([a-z ]+)\)", LIMIT, EVERYTHING)
 

@@ -4,9 +4,11 @@ import base64
 
 import pytest
 
+from tests.reverse.challenge.solving import question_of, solved
 from tests.runtime.test_reload import OK, Running
 from txproxy.errors import ConfigError
 from txproxy.runtime.builder import Around, Observers, assemble
+from txproxy.runtime.live_limits import LiveLimits
 
 REVERSE = """
 [[listeners]]
@@ -331,3 +333,69 @@ def test_a_configuration_that_is_not_taken_changes_no_count(run):
             proxy.service.assembly,
         )
     assert status(proxy) == 429
+
+
+# -- the challenge
+
+HTML = "Accept: text/html\r\n"
+EASY = "[challenge]\ndifficulty = 8\n"
+
+
+def passed(proxy, port=8080):
+    """The cookie of who has answered."""
+    client = proxy.reactor.connect(port)
+    client.send(f"GET /api HTTP/1.1\r\nHost: a\r\n{HTML}\r\n".encode())
+    question = question_of(client.take())
+    client.send(
+        f"GET /.well-known/txproxy-challenge/answer?question={question}&number={solved(question)} HTTP/1.1\r\n"
+        "Host: a\r\n\r\n".encode()
+    )
+    return f"Cookie: {client.received.partition(b'Set-Cookie: ')[2].partition(b';')[0].decode()}\r\n"
+
+
+def test_a_listener_asks_for_proofs_before_all_its_routes(run):
+    proxy = run(reverse('challenge = { except = [{ path = "/here" }] }', top=EASY))
+    assert [status(proxy, path, lines=HTML) for path in ("/", "/api", "/here")] == [403, 403, 200]
+    cookie = passed(proxy)
+    assert [status(proxy, path, lines=cookie) for path in ("/", "/api", "/here")] == [200, 200, 200]
+    assert proxy.service.assembly.limits.challenges.counts["web"].passed == 1
+
+
+def test_a_route_asks_for_them_alone_and_the_listener_takes_the_answers(run):
+    proxy = run(reverse(route="challenge = true", top=EASY))
+    assert [status(proxy, path) for path in ("/", "/api", "/here")] == [200, 403, 200]
+    assert status(proxy, "/api", lines=passed(proxy)) == 200
+
+
+def test_what_was_proved_holds_after_a_reload_unless_the_secret_is_another(run):
+    proxy = run(reverse("challenge = true", top=EASY))
+    cookie = passed(proxy)
+    proxy.reload(reverse("challenge = true", top="[challenge]\ndifficulty = 9\n"))
+    assert [status(proxy, lines=cookie), status(proxy)] == [200, 403]
+    proxy.reload(reverse("challenge = true", top='[challenge]\nsecret = "written by a hand"\n'))
+    assert status(proxy, lines=cookie) == 403
+
+
+def test_load_goes_on_over_a_reload_and_is_that_of_all_workers(run):
+    asks = 'challenge = { above = "2/h" }'
+    proxy = run(reverse(asks, top=EASY))
+    assert [status(proxy) for _ in range(2)] == [200, 200]
+    proxy.reload(reverse(asks, top=EASY.replace("8", "9")))
+    assert status(proxy) == 403
+    assert not proxy.service.assembly.limits.shared_rates
+    config = proxy._read(reverse(asks))
+    shared = LiveLimits(config, proxy.reactor, shared=True).shared_rates
+    assert list(shared) == ["challenge 'web' '' 2/h"]
+
+
+def test_who_comes_by_a_trusted_proxy_is_who_that_says(run):
+    proxy = run(reverse('challenge = true\ntrusted_proxies = ["127.0.0.0/8"]', top=EASY))
+    lines = [f"X-Forwarded-For: {address}\r\n" for address in ("192.0.2.7", "192.0.2.9", "198.51.100.1")]
+    client = proxy.reactor.connect(8080)
+    client.send(f"GET / HTTP/1.1\r\nHost: a\r\n{HTML}{lines[0]}\r\n".encode())
+    question = question_of(client.take())
+    ask = f"GET /.well-known/txproxy-challenge/answer?question={question}&number={solved(question)} HTTP/1.1\r\n"
+    client.send(f"{ask}Host: a\r\n{lines[0]}\r\n".encode())
+    cookie = client.received.partition(b"Set-Cookie: ")[2].partition(b";")[0].decode()
+    found = [status(proxy, lines=f"Cookie: {cookie}\r\n{line}") for line in lines]
+    assert found == [200, 200, 403]

@@ -22,6 +22,7 @@ from txproxy.observe.loop_lag import LoopLag
 from txproxy.observe.request_counts import RequestCounts
 from txproxy.proxy.caching.shared_cache import SharedCache
 from txproxy.proxy.downstream.admission import Admitted
+from txproxy.reverse.challenge.challenger import ChallengeCounts
 from txproxy.upstreams.overlay import Overlay
 from txproxy.upstreams.pool import Pool
 
@@ -110,6 +111,10 @@ class ProxyView(Protocol):
     @property
     def limits(self) -> Sequence[LimitCounts]:
         """What came of its limits of requests."""
+
+    @property
+    def challenges(self) -> Mapping[str, ChallengeCounts]:
+        """What came of its challenges, by the names of listeners."""
 
     @property
     def limiters(self) -> Sequence[AnyLimiter]:

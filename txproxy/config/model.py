@@ -23,6 +23,7 @@ from txproxy.observe.log_level import DEFAULT_LEVEL
 from txproxy.plain_values import PlainValue
 from txproxy.proxy.downstream.negotiate import HTTP, SOCKS5
 from txproxy.proxy.limits import Limits
+from txproxy.reverse.challenge.challenge_settings import ChallengePlace, ChallengeSettings
 from txproxy.reverse.rewriting.rewrites import RequestRewrite, ResponseRewrite
 from txproxy.reverse.route_actions.route_action import RouteAction
 from txproxy.reverse.routing.matches import Match
@@ -89,6 +90,8 @@ class RouteConfig:
     priority: str = "normal"
     # of all of its requests
     request_limits: tuple[RequestLimit, ...] = ()
+    # when they have to have passed the challenge, if ever
+    challenge: ChallengePlace | None = None
 
     @property
     def pools(self) -> tuple[str, ...]:
@@ -186,8 +189,9 @@ class ReverseListener(ListenerConfig):
     """A reverse proxy: its ``routes`` by name, and the ``pool`` for what none of them matches. ``via`` as in
     :class:`txproxy.reverse.ReverseProxyFactory`, with the ``via_mark`` that several processes have together;
     ``error_pages`` maps statuses and classes (``5xx``) to files; ``http2`` is spoken where TLS has agreed on it (see
-    ``alpn`` of :class:`txproxy.tls.listener_contexts.ListenerTls`), and with ``h2c`` in the plain;
-    ``split_by_client`` gives a client always the same of the routes that share by weight.
+    ``alpn`` of :class:`txproxy.tls.listener_contexts.ListenerTls`), and with ``h2c`` in the plain; ``split_by_client``
+    gives a client always the same of the routes that share by weight; ``challenge`` is when requests have to have
+    passed that, if ever.
     """
 
     name: str = "reverse"
@@ -200,6 +204,7 @@ class ReverseListener(ListenerConfig):
     http2: bool = True
     h2c: bool = False
     split_by_client: bool = False
+    challenge: ChallengePlace | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -239,13 +244,14 @@ class Config(PlainValue):
 
     ``access_log`` is ``-``, a file, or None for none, and ``access_log_format`` what its lines are like (a name or a
     text, see :func:`txproxy.observe.log_formats.line_format.line_format`), of listeners that say nothing else;
-    ``access_logs`` are further ones, for some requests, and ``log_level`` how much the proxy says of itself.
-    ``bounds`` are what clients may use; ``cache`` is shared by all listeners that read requests; ``admin`` is where the
-    admin API is, if anywhere; ``tracing`` is of all listeners that read requests; ``python_path`` has folders whose
-    modules may be named; ``workers`` is how many processes serve it. ``source`` is the file that it was read from,
-    empty for options, ``text`` what was in that, and ``lines`` has the line of each of its keys; ``warnings`` are what
-    may be a mistake in it, one line each. ``opened`` is no part of the value: what was read to check it, such as lists,
-    and would take its time to be read again. Who builds what is configured empties it.
+    ``access_logs`` are further ones, for some requests, and ``log_level`` how much the proxy says of itself. ``bounds``
+    are what clients may use; ``cache`` is shared by all listeners that read requests; ``admin`` is where the admin API
+    is, if anywhere; ``challenge`` is what is asked of clients where there is one; ``tracing`` is of all listeners that
+    read requests; ``python_path`` has folders whose modules may be named; ``workers`` is how many processes serve it.
+    ``source`` is the file that it was read from, empty for options, ``text`` what was in that, and ``lines`` has the
+    line of each of its keys; ``warnings`` are what may be a mistake in it, one line each. ``opened`` is no part of the
+    value: what was read to check it, such as lists, and would take its time to be read again. Who builds what is
+    configured empties it.
     """
 
     listeners: tuple[AnyListener, ...]
@@ -259,6 +265,7 @@ class Config(PlainValue):
     cache: CacheSettings = attrs.field(factory=CacheSettings)
     admin: AdminConfig | None = None
     tracing: TracingConfig = attrs.field(factory=TracingConfig)
+    challenge: ChallengeSettings = attrs.field(factory=ChallengeSettings)
     python_path: tuple[str, ...] = ()
     workers: int = 1
     source: str = attrs.field(default="", eq=False)

@@ -33,6 +33,7 @@ from txproxy.observe.request_counts import RequestCounts
 from txproxy.proxy.caching.shared_cache import SharedCache
 from txproxy.proxy.downstream.admission import Admitted
 from txproxy.proxy.factory import ProxyFactory
+from txproxy.reverse.challenge.challenger import ChallengeCounts
 from txproxy.runtime.builder import Assembly, Factory
 from txproxy.runtime.live_counts import LiveCounts
 from txproxy.upstreams.overlay import Overlay
@@ -172,6 +173,11 @@ class RunningView:
     def limits(self) -> Sequence[LimitCounts]:
         """See :class:`txproxy.admin.proxy_view.ProxyView`."""
         return self._assembly.limits.counts
+
+    @property
+    def challenges(self) -> Mapping[str, ChallengeCounts]:
+        """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        return self._assembly.limits.challenges.counts
 
     @property
     def limiters(self) -> Sequence[AnyLimiter]:

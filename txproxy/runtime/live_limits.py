@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any
 
+from txproxy.components.rates import Rate
 from txproxy.config.model import AnyListener, Config, ForwardListener, ReverseListener, RouteConfig, TcpListener
 from txproxy.interfaces.context import NORMAL, PRIORITIES
 from txproxy.interfaces.processes.shared_levels import SharedLevels
 from txproxy.limits.requests.adaptive_concurrency import AdaptiveConcurrency, AdaptiveLimiter, Prioritized
 from txproxy.limits.requests.adaptive_limit import AdaptiveBounds
 from txproxy.limits.requests.concurrency import ConcurrencyLimiter
+from txproxy.limits.requests.gcra import Gcra
 from txproxy.limits.requests.limit_keys import LimitPlace
 from txproxy.limits.requests.limiter import LimitCounts, Limiter
 from txproxy.limits.requests.limits_middleware import AnyLimiter, InnerLimits, LimitsMiddleware
@@ -20,6 +22,9 @@ from txproxy.limits.requests.shared_adaptive import SharedAdaptiveLimiter
 from txproxy.limits.requests.shared_gcra import SharedGcra
 from txproxy.reverse.actions.treatments import Action
 from txproxy.reverse.actions.wrapped_action import WrappedAction
+from txproxy.reverse.challenge.challenge_settings import ChallengePlace
+from txproxy.reverse.challenge.challenger import Challenger
+from txproxy.reverse.challenge.challenges import Challenges
 from txproxy.reverse.client_identity import Trust
 
 
@@ -35,6 +40,15 @@ class LiveLimits:
             limit: known[limit] if limit in known else _made(limit, clock if shared else None)
             for limit in _of_config(config)
         }
+        self.challenges: Challenges = Challenges(
+            config.challenge, clock, before.challenges if before is not None else None
+        )
+        # where there is one at any, by the names of listeners
+        self._challenged = {one.name for one in config.listeners if _asks(one, config)}
+        self._loads: dict[str, Gcra] = {}
+        loads = before._loads if before is not None else {}
+        for topic, rate in _loads(config):
+            self._loads[topic] = loads.get(topic) or (SharedGcra if shared else Gcra)(rate.interval, rate.at_once)
         pools = before._pools if before is not None else {}
         self._pools: dict[str, AdaptiveLimiter] = {}
         for pool in config.pools:
@@ -56,11 +70,12 @@ class LiveLimits:
     @property
     def shared_rates(self) -> Mapping[str, SharedGcra]:
         """Rates that are those of several processes, each by a topic of its own, which is the same in all of them."""
-        return {
+        rates: dict[str, Any] = {
             f"rate {_digest(limit)}": limiter.rate
             for limit, limiter in self._limiters.items()
-            if isinstance(limiter, Limiter) and isinstance(limiter.rate, SharedGcra)
+            if isinstance(limiter, Limiter)
         }
+        return {topic: one for topic, one in (rates | self._loads).items() if isinstance(one, SharedGcra)}
 
     @property
     def shared_levels(self) -> Mapping[str, SharedLevels]:
@@ -87,18 +102,29 @@ class LiveLimits:
     def basis(self, listener: AnyListener, routes: Iterable[RouteConfig] = ()) -> tuple[object, ...]:
         """All that a listener has, with its ``routes``."""
         pools = tuple(self._pools.values()) if isinstance(listener, ReverseListener) else ()
-        return (*self._of(_of_listener(listener, routes)), *pools)
+        challenges = (self.challenges.basis,) if listener.name in self._challenged else ()
+        return (*self._of(_of_listener(listener, routes)), *pools, *challenges)
 
-    def outermost(self, listener: AnyListener) -> tuple[LimitsMiddleware, ...]:
-        """What stands around all else at a listener: limits by what is known of a request as it comes."""
+    def outermost(self, listener: AnyListener) -> tuple[Any, ...]:
+        """What stands around all else at a listener: limits by what is known of a request as it comes, and the
+        challenge.
+        """
         streams = isinstance(listener, TcpListener)
         limits = [limit for limit in listener.request_limits if streams or not limit.known_late]
-        if not limits:
-            return ()
         client_of = None
         if isinstance(listener, ReverseListener) and listener.trusted_proxies:
             client_of = Trust(listener.trusted_proxies).client_of
-        return (LimitsMiddleware(self._of(limits), self._clock, _place(listener), client_of),)
+        found: list[Any] = []
+        if limits:
+            found.append(LimitsMiddleware(self._of(limits), self._clock, _place(listener), client_of))
+        if isinstance(listener, ReverseListener) and listener.name in self._challenged:
+            found.append(self.challenges.answers(listener.name, client_of))
+            if listener.challenge is not None:
+                found.append(self._challenger(listener, None, listener.challenge))
+        return tuple(found)
+
+    def _challenger(self, listener: ReverseListener, route: RouteConfig | None, place: ChallengePlace) -> Challenger:
+        return self.challenges.at(listener.name, place, self._loads.get(_topic(listener, route, place)))
 
     def within(self, listener: ForwardListener) -> tuple[InnerLimits, ...]:
         """What stands within the mode of a forward listener: limits by user, and those of its rules."""
@@ -121,6 +147,8 @@ class LiveLimits:
         limits = [limit for limit in listener.request_limits if limit.known_late]
         if route is not None and PRIORITIES[route.priority] != NORMAL:
             action = WrappedAction(action, Prioritized(PRIORITIES[route.priority]))
+        if route is not None and route.challenge is not None:
+            action = WrappedAction(action, self._challenger(listener, route, route.challenge))
         if route is not None:
             limits += [limit for limit in route.request_limits if limit not in listener.request_limits]
         if not limits:
@@ -141,6 +169,27 @@ def _adaptive(name: str, bounds: AdaptiveBounds, clock: Any, shared: bool) -> Ad
 
 def _digest(limit: RequestLimit) -> str:
     return blake2b(repr(limit).encode(), digest_size=16).hexdigest()
+
+
+def _asks(listener: AnyListener, config: Config) -> bool:
+    """Whether there is a challenge at a listener, or at one of its routes."""
+    if not isinstance(listener, ReverseListener):
+        return False
+    return listener.challenge is not None or any(route.challenge is not None for route in config.routes_of(listener))
+
+
+def _topic(listener: ReverseListener, route: RouteConfig | None, place: ChallengePlace) -> str:
+    return f"challenge {listener.name!r} {route.name if route is not None else ''!r} {place.above}"
+
+
+def _loads(config: Config) -> Iterator[tuple[str, Rate]]:
+    """The rates above which there is one, each with its topic."""
+    for listener in config.listeners:
+        if isinstance(listener, ReverseListener):
+            for route in (None, *config.routes_of(listener)):
+                place = listener.challenge if route is None else route.challenge
+                if place is not None and place.above is not None:
+                    yield _topic(listener, route, place), place.above
 
 
 def _place(listener: AnyListener) -> LimitPlace:

@@ -15,6 +15,7 @@ from txproxy.matching.networks import PeerNetworks
 from txproxy.observe.loop_lag import LoopLag
 from txproxy.observe.request_counts import RequestCounts
 from txproxy.proxy.downstream.proxy_header import ProxyProtocolFactory
+from txproxy.reverse.challenge.challenger import ChallengeCounts
 from txproxy.reverse.mode import ReverseProxyFactory
 from txproxy.testing import MemoryConnection, ProxyInMemory
 from txproxy.upstreams.pool import Pool
@@ -29,6 +30,7 @@ class View:
         self.cache = None
         self.clients = []
         self.limits = ()
+        self.challenges = {}
         self.revision = 7
         self.lag = None
 
@@ -53,6 +55,16 @@ def read(serve, view):
         }
 
     return read
+
+
+def test_challenges_are_told_by_what_came_of_them(read, view):
+    view.challenges = {"edge": ChallengeCounts(given=4, refused=3, passed=2, failed=1)}
+    found = read()
+    told = {
+        result: found["txproxy_challenges_total", ("listener", "edge"), ("result", result)]
+        for result in ("given", "refused", "passed", "failed")
+    }
+    assert told == {"given": 4, "refused": 3, "passed": 2, "failed": 1}
 
 
 @pytest.mark.parametrize("accept", [(), ("Accept: application/openmetrics-text",)])

@@ -11,7 +11,14 @@ POOLS = {
     "app": {"upstreams": [{"url": "http://127.0.0.1:8001"}], "health": {}, "ejection": {}, "tls": {}, "adaptive": {}}
 }
 LIMIT = {"rate": "10/s", "by": ["client"]}
-REVERSE = {"listen": ["tcp:8080"], "pool": "app", "limits": {}, "request_limits": [{"name": "own", **LIMIT}]}
+CHALLENGE = {"except": [{"path": "/x"}]}
+REVERSE = {
+    "listen": ["tcp:8080"],
+    "pool": "app",
+    "limits": {},
+    "challenge": CHALLENGE,
+    "request_limits": [{"name": "own", **LIMIT}],
+}
 FORWARD = {
     "listen": ["tcp:3128"],
     "mode": "forward",
@@ -35,6 +42,7 @@ TO_POOL = {
     "mirror": {"pool": "app"},
     "rewrite": {"pattern": "/(.*)", "replacement": "/$1"},
     "hsts": {"max_age": 5},
+    "challenge": CHALLENGE,
 }
 
 
@@ -52,6 +60,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
         "access_logs": [{"to": "more.log"}],
         "admin": {"listen": "127.0.0.1:9090"},
         "tracing": {},
+        "challenge": {},
         "limits": {},
         "request_limits": [{"name": "all", **LIMIT}],
         "cache": {"size": "1M"},

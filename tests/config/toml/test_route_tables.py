@@ -2,8 +2,10 @@
 
 import pytest
 
+from txproxy.components.rates import Rate
 from txproxy.config.model import AuthConfig, MirrorConfig
 from txproxy.reverse.actions.redirects import Redirect
+from txproxy.reverse.challenge.challenge_settings import ChallengePlace, ChallengeSettings
 from txproxy.reverse.rewriting.rewrites import Hsts, RequestRewrite, ResponseRewrite
 from txproxy.reverse.route_actions.files_action import FilesAction
 from txproxy.reverse.route_actions.pool_action import PoolAction
@@ -223,3 +225,25 @@ def test_what_is_wrong_is_one_line(fault, text, said):
     found = fault(text)
     assert found.startswith(said), found
     assert "accepted" in found
+
+
+def test_a_challenge_is_asked_for_always_or_by_load(route, more):
+    assert route('pool = "app"').challenge is None and route('pool = "app"\nchallenge = false').challenge is None
+    assert route('pool = "app"\nchallenge = true').challenge == ChallengePlace()
+    found = route('pool = "app"\nchallenge = { above = "500/s", active = 9, except = [{ path = "/x" }] }').challenge
+    assert found == ChallengePlace(above=Rate(500, 1), active=9, excepted=(Match(path="/x"),))
+    settings = more('[challenge]\ndifficulty = 20\nwait = 0\nlifetime = "1h"\n').challenge
+    assert settings == ChallengeSettings(difficulty=20, wait=0.0, lifetime=3600.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("challenge = 1", "routes[0].challenge: 1 is no table"),
+        ("challenge = { except = [{}] }", "routes[0].challenge.except[0]: all requests are excepted"),
+        ("challenge = { except = [{ weight = 1 }] }", "weight"),
+        ("challenge = { above = 5 }", "above"),
+    ],
+)
+def test_what_is_wrong_with_a_challenge(faults, text, said):
+    assert any(said in fault for fault in faults(BEGIN + 'pool = "app"\n' + text))

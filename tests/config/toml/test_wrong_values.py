@@ -169,6 +169,15 @@ for _key in ("", "listeners[].", "listeners[].rules[].", "routes[]."):
     TAKES[f"{_key}request_limits[].queue_timeout"] = set()
     TAKES[f"{_key}request_limits[].enforce"] = FLAG
     TAKES[f"{_key}request_limits[].ratelimit_fields"] = FLAG
+TAKES["challenge"] = TABLE
+TAKES["challenge.wait"] = DURATION
+TAKES["challenge.secret"] = {"long"}
+for _key in ("listeners[].", "routes[]."):
+    TAKES[f"{_key}challenge"] = TABLE | FLAG
+    TAKES[f"{_key}challenge.except"] = NONE_OF_THEM
+    TAKES[f"{_key}challenge.except[].methods"] = {"long"}
+    for _pairs in ("headers", "query"):
+        TAKES[f"{_key}challenge.except[].{_pairs}"] = TABLE
 # A rule that is for nothing is warned of; users and groups may have any name.
 for _key in ("clients", "hosts", "addresses", "ports", "schemes", "url", "headers", "hours", "days", "used_more_than"):
     TAKES[f"listeners[].rules[].{_key}"] = {"empty list", "empty table"}

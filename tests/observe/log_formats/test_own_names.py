@@ -59,9 +59,12 @@ def test_what_a_name_says(name, value, otherwise):
 
 @pytest.mark.parametrize(
     ("outcome", "error"),
-    [("slow-head", "http_request_error"), ("slow-body", "http_request_error"), ("slow-response", "-")],
-)
-def test_what_was_too_slow_is_called_otherwise_than_its_client_is_told(outcome, error):
+    [
+        ("slow-head", "http_request_error"), ("slow-body", "http_request_error"), ("slow-response", "-"),
+        ("challenged", "http_request_denied"), ("challenge-failed", "http_request_denied"),
+    ],
+)  # fmt: skip
+def test_what_has_a_name_of_our_own_is_called_otherwise_than_its_client_is_told(outcome, error):
     slow = record(outcome=outcome)
     assert (said("outcome", slow), said("proxy_error", slow)) == (outcome, error)
 

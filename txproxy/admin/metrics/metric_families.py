@@ -77,6 +77,15 @@ def families(view: ProxyView) -> Iterator[Family]:
         ],
     )
     yield from _limits(view.limits)
+    yield counter(
+        "txproxy_challenges",
+        "Requests that were asked for a proof, and answers to that, by what came of them",
+        [
+            (getattr(counts, result), {"listener": name, "result": result})
+            for name, counts in view.challenges.items()
+            for result in ("given", "refused", "passed", "failed")
+        ],
+    )
     if view.revision is not None:
         about = "Which configuration runs, counted from 1"
         yield gauge("txproxy_configuration_revision", about, [(view.revision, _NONE)])

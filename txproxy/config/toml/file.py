@@ -27,7 +27,7 @@ from txproxy.config.toml.lines import lines_of
 from txproxy.config.toml.listeners import Defaults, read_limits, read_listener, read_via
 from txproxy.config.toml.pool_tables import read_pool
 from txproxy.config.toml.references import Parts, tie
-from txproxy.config.toml.route_tables import read_route
+from txproxy.config.toml.route_tables import read_challenge_settings, read_route
 from txproxy.config.toml.tables import Table
 from txproxy.config.tracing import read_tracing
 from txproxy.config.worker_count import check_workers, workers
@@ -129,6 +129,7 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     cache = read_cache(table)
     admin = read_admin(table)
     tracing = read_tracing(table)
+    challenge = read_challenge_settings(table.table("challenge"))
     count = table.read("workers", workers, 1)
     table.close()
     # What ties them says where by their places, which are others than those in the file where one is no table.
@@ -154,6 +155,7 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
         cache=cache,
         admin=admin,
         tracing=tracing,
+        challenge=challenge,
         python_path=python_path,
         workers=count,
         source=file,

@@ -27,6 +27,7 @@ from txproxy.config.toml.cache_tables import read_rule_choices
 from txproxy.config.toml.effects import see_forward, see_http2, see_tcp
 from txproxy.config.toml.forward_listener import forward_policy, read_audit
 from txproxy.config.toml.limit_tables import LimitTables, read_rule_limits
+from txproxy.config.toml.route_tables import read_challenge
 from txproxy.config.toml.tables import Table
 from txproxy.errors import ConfigError, Finding, Path
 from txproxy.forward.policy import ForwardPolicy
@@ -114,6 +115,10 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
         shared["error_pages"] = _error_pages(table)
         shared["http2"] = http2
         shared["h2c"] = table.read("h2c", flag, False)
+    if mode != "reverse" and table.value("challenge", None) is not None:
+        # A page of the proxy's in place of a site's, and its cookie, would be that site's to a browser.
+        what = "no browser can be asked for one here"
+        table.fault(what, "challenge", accepted="accepted is it at a listener of mode reverse, or at a route")
     build = {"forward": _forward, "reverse": _reverse, "tcp": _tcp}[mode]
     listener = build(table, defaults, shared)
     table.close()
@@ -151,6 +156,7 @@ def _reverse(table: Table, defaults: Defaults, shared: dict[str, Any]) -> AnyLis
         host=table.read("host", texts(host_to_send), None),
         via=read_via(table, defaults.via),
         split_by_client=table.read("split_by", one_of(("chance", "client")), "chance") == "client",
+        challenge=read_challenge(table),
         **shared,
     )
     if listener.host is not None and listener.pool is None:

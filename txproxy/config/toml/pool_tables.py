@@ -60,7 +60,7 @@ def read_pool(name: str, table: Table) -> PoolConfig:
         host=table.read("host", texts(host_to_send), None),
         sticky=sticky,
         adaptive=_adaptive(table),
-        sticky_key=table.read("sticky_key", _key, None),
+        sticky_key=table.read("sticky_key", signing_key, None),
     )
     if tcp:
         if getattr(strategy_from(config.strategy), "reads_requests", False):
@@ -143,7 +143,8 @@ def is_tcp(upstream: str) -> bool:
     return "://" not in upstream and upstream.partition(":")[0] not in SOCKETS
 
 
-def _key(value: object) -> bytes:
+def signing_key(value: object) -> bytes:
+    """A secret that something is signed with."""
     key = text(value)
     if len(key) < _LEAST_KEY:
         raise ConfigError("it is too short to be a secret", f"accepted are {_LEAST_KEY} characters or more")

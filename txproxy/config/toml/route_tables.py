@@ -5,15 +5,32 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from txproxy.components.rates import parse_rate
 from txproxy.components.registry import components
-from txproxy.components.values import any_text, duration, flag, one_of, secret_text, share, shown, size, text, whole
+from txproxy.components.settings import default_of
+from txproxy.components.values import (
+    any_text,
+    duration,
+    flag,
+    one_of,
+    pause,
+    secret_text,
+    share,
+    shown,
+    size,
+    text,
+    texts,
+    whole,
+)
 from txproxy.config.model import AuthConfig, MirrorConfig, RouteConfig
 from txproxy.config.toml.cache_tables import read_choice
 from txproxy.config.toml.limit_tables import LimitTables
+from txproxy.config.toml.pool_tables import signing_key
 from txproxy.config.toml.tables import Table
 from txproxy.errors import ConfigError, Path
 from txproxy.interfaces.context import PRIORITIES
 from txproxy.matching.paths import has_prefix
+from txproxy.reverse.challenge.challenge_settings import ChallengePlace, ChallengeSettings
 from txproxy.reverse.rewriting.header_fields import settable
 from txproxy.reverse.rewriting.rewrites import Hsts, RequestRewrite, ResponseRewrite
 from txproxy.reverse.route_actions.pool_action import PoolAction
@@ -40,7 +57,7 @@ def read_route(table: Table, limits: LimitTables) -> RouteConfig:
     """One route, which may name ``limits``."""
     name = table.need("name", text, "", "a name of its own")
     listeners = table.some("listeners", text) or ()
-    match = _match(table)
+    match = _match(table, table.read("weight", whole(0, 10**6), None))
     action = _action(table)
     request = _request(table)
     if "strip_prefix" in action.takes:
@@ -60,12 +77,13 @@ def read_route(table: Table, limits: LimitTables) -> RouteConfig:
         cache=read_choice(table),
         priority=table.read("priority", one_of(tuple(PRIORITIES)), "normal"),
         request_limits=limits.at(table, f"route {name}"),
+        challenge=read_challenge(table),
     )
     table.close()
     return route
 
 
-def _match(table: Table) -> Match:
+def _match(table: Table, weight: int | None = None) -> Match:
     values = {
         "hosts": table.some("hosts", text) or (),
         "path": table.read("path", text, ""),
@@ -73,7 +91,7 @@ def _match(table: Table) -> Match:
         "headers": table.pairs("headers", _wanted, "{ NAME = 'VALUE', NAME = '~REGEX', NAME = true }"),
         "query": table.pairs("query", _wanted, "{ NAME = 'VALUE', NAME = '~REGEX', NAME = true }"),
         "clients": table.some("clients", text) or (),
-        "weight": table.read("weight", whole(0, 10**6), None),
+        "weight": weight,
     }
     try:
         return Match(**values)  # type: ignore[arg-type]
@@ -100,6 +118,57 @@ def _check_paths(table: Table, match: Match, request: RequestRewrite | None) -> 
 
 def _wanted(value: object) -> str | bool:
     return True if value is True else secret_text(value)
+
+
+# -- the challenge
+
+
+def read_challenge(table: Table) -> ChallengePlace | None:
+    """When requests of a listener or a route have to have passed it, if ever."""
+    value = table.read("challenge", lambda value: value, None)
+    if value is None or value is False:
+        return None
+    if value is True:
+        return ChallengePlace()
+    inner = table.table("challenge")
+    if inner is None:
+        return None
+    excepted: list[Match] = []
+    for one in inner.tables("except"):
+        excepted.append(_match(one))
+        if not one.names:
+            one.fault("all requests are excepted", accepted="accepted is one with path, hosts, methods, clients, ...")
+        one.close()
+    place = ChallengePlace(
+        above=inner.read("above", texts(parse_rate), None),
+        active=inner.read("active", whole(1, 10**6), None),
+        excepted=tuple(excepted),
+    )
+    inner.close()
+    return place
+
+
+def read_challenge_settings(table: Table | None) -> ChallengeSettings:
+    """``[challenge]``: what is asked for wherever there is one."""
+    if table is None:
+        return ChallengeSettings()
+    values: dict[str, Any] = {
+        key: table.read(key, parse, default_of(ChallengeSettings, key))
+        for key, parse in (
+            ("difficulty", whole(1, 256)),
+            ("wait", pause),
+            ("lifetime", duration),
+            ("ipv4_prefix", whole(0, 128)),
+            ("ipv6_prefix", whole(0, 128)),
+            ("secret", signing_key),
+        )
+    }
+    table.close()
+    try:
+        return ChallengeSettings(**values)
+    except ConfigError as fault:
+        table.faults_of(fault)
+        return ChallengeSettings()
 
 
 # -- actions

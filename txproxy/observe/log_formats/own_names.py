@@ -14,6 +14,7 @@ from txproxy.observe.log_formats.nginx_names import USER
 _TYPES: Final = {
     **dict.fromkeys(("ok", "answered", "tunnel", "client-gone", "slow-response")),
     **dict.fromkeys(("slow-head", "slow-body"), "http_request_error"),
+    **dict.fromkeys(("challenged", "challenge-failed"), "http_request_denied"),
 }
 
 

@@ -47,6 +47,14 @@ def test_a_key_that_is_written_is_the_one():
     assert with_shared_keys(parse(FILE, "edge.toml"), SECRET).pool("own").sticky_key == b"written by a hand"
 
 
+def test_a_proof_for_one_worker_is_one_for_the_next():
+    config = parse(FILE, "edge.toml")
+    secrets = [with_shared_keys(config, secret).challenge.secret for secret in (SECRET, SECRET, OTHER)]
+    assert secrets[0] == secrets[1] != secrets[2] and len(secrets[0]) == 32
+    written = parse('[challenge]\nsecret = "written by a hand"\n' + FILE, "edge.toml")
+    assert with_shared_keys(written, SECRET).challenge.secret == b"written by a hand"
+
+
 def test_each_listener_has_a_mark_of_its_own():
     first, second = with_shared_keys(parse(FILE, "edge.toml"), SECRET).listeners
     assert first.via_mark != second.via_mark

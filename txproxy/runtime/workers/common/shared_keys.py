@@ -10,6 +10,7 @@ import attrs
 
 from txproxy.config.model import AnyListener, Config, ForwardListener, PoolConfig, ReverseListener
 from txproxy.forward.auth.auth_policy import AuthPolicy
+from txproxy.reverse.challenge.challenge_settings import ChallengeSettings
 
 _MARK_SIZE = 6
 
@@ -27,6 +28,7 @@ def with_shared_keys(config: Config, secret: bytes) -> Config:
     return attrs.evolve(
         config,
         pools=tuple(_pool(pool, key) for pool in config.pools),
+        challenge=_challenge(config.challenge, key),
         listeners=tuple(_listener(listener, number, key) for number, listener in enumerate(config.listeners)),
     )
 
@@ -35,6 +37,10 @@ def _pool(pool: PoolConfig, key: Callable[[str], bytes]) -> PoolConfig:
     if pool.sticky_key is not None:
         return pool
     return attrs.evolve(pool, sticky_key=key(f"sticky {pool.name}"))
+
+
+def _challenge(challenge: ChallengeSettings, key: Callable[[str], bytes]) -> ChallengeSettings:
+    return challenge if challenge.secret is not None else attrs.evolve(challenge, secret=key("challenge"))
 
 
 def _listener(listener: AnyListener, number: int, key: Callable[[str], bytes]) -> AnyListener:
