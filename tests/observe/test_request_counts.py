@@ -40,7 +40,8 @@ def test_requests_are_counted_by_route_status_and_method(counts):
     for more in ({}, {}, {"status": 404}, {"method": b"POST"}, {"rule": "api"}):
         counts.exchange(record(**more))
     assert {key: row.count for key, row in counts.rows.items()} == {
-        ("", 200, b"GET"): 2, ("", 404, b"GET"): 1, ("", 200, b"POST"): 1, ("api", 200, b"GET"): 1,
+        ("", 200, b"GET", "", ""): 2, ("", 404, b"GET", "", ""): 1, ("", 200, b"POST", "", ""): 1,
+        ("api", 200, b"GET", "", ""): 1,
     }  # fmt: skip
     route = counts.routes[""]
     assert (route.sent, route.received, route.retries) == (40, 20, 0)
@@ -60,7 +61,7 @@ def test_how_long_they_take_is_counted_by_bounds(counts, seconds, place):
 def test_what_clients_make_up_is_no_row_of_its_own(counts):
     for number in range(500):
         counts.exchange(record(method=b"M%d" % number))
-    assert [(key, row.count) for key, row in counts.rows.items()] == [(("", 200, b"other"), 500)]
+    assert [(key, row.count) for key, row in counts.rows.items()] == [(("", 200, b"other", "", ""), 500)]
     for number in range(2000):
         counts.exchange(record(rule=f"r{number}"))
     assert len(counts.routes) <= 1001 and sum(row.count for row in counts.rows.values()) == 2500
@@ -133,3 +134,27 @@ def test_what_was_not_counted_yet_is_when_somebody_asks(counts):
     route = counts.routes[""]
     assert (sum(route.durations.counts), sum(route.first_bytes.counts)) == (599, 599)
     assert (route.durations.seconds, route.first_bytes.seconds) == (299.5, 299.5 - 299 * 0.25)
+
+
+def test_how_long_requests_take_is_told_by_the_upstream_that_was_asked_last(counts):
+    pool = Pool(["http://a:1", "http://b:2"], name="app")
+    one, other = pool.upstreams
+    for attempts, more in (
+        ((attempt(one),), {}),
+        ((attempt(one), attempt(other)), {"seconds": 3.0, "first_byte": 2.0}),
+        ((attempt(other, reused=True),), {"rule": "api", "seconds": 1.0, "first_byte": 1.0}),
+        ((attempt(other),), {"status": 504, "outcome": "connection_timeout", "seconds": 5.0, "first_byte": None}),
+        ((attempt(),), {}),
+        ((), {}),
+    ):
+        counts.exchange(record(attempts=attempts, **more))
+    found = {
+        key: (sum(one.durations.counts), one.durations.seconds, sum(one.first_bytes.counts), one.first_bytes.seconds)
+        for key, one in counts.upstreams.items()
+    }
+    assert found["app", "http://b:2"] == (3, 9.0, 2, 3.0)
+    assert found["app", "http://a:1"][::2] == (1, 1) and len(found) == 2
+    assert sum(row.count for row in counts.rows.values()) == 6
+    pool.remove(one)
+    counts.exchange(record(attempts=(attempt(one),)))
+    assert counts.upstreams["app", "http://a:1"].durations.counts == [0, 0, 1] + [0] * (len(BOUNDS) - 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from txproxy.interfaces.record import AttemptRecord, ExchangeRecord, FinishedExchange, momentary
 from txproxy.upstreams.choice import PoolAttempt
@@ -16,6 +16,9 @@ _METHODS: Final = frozenset(b"GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNE
 _OTHER: Final = b"other"
 # So many names of routes and rules are told apart. A configuration has fewer; an embedder's middleware may not.
 _MOST_ROUTES: Final = 1000
+# by route, status, method, pool and upstream
+Key: TypeAlias = "tuple[str, int, bytes, str, str]"
+_NOWHERE: Final = ("", "")
 _WELL: Final = frozenset({"ok", "tunnel", "answered"})
 # So many are counted together: what is needed for that is then at hand in the processor.
 _TOGETHER: Final = 256
@@ -58,10 +61,23 @@ class Route:
         self.received = 0
 
 
+class Timed:
+    """How long the requests took that an upstream was asked last for, and how long it was until their responses
+    began.
+    """
+
+    __slots__ = ("durations", "first_bytes")
+
+    def __init__(self) -> None:
+        self.durations = Histogram()
+        self.first_bytes = Histogram()
+
+
 class Row:
-    """The requests of one route, status and method. All that is counted of a request is added to one of these, without
-    another look-up: what is asked of a route is the sum of its rows. Those whose responses have begun and ended at
-    once, as small ones do, are in ``at_once``, and not in ``durations`` and ``first_bytes``.
+    """The requests of one route, status and method that one upstream was asked last for, or none. All that is counted
+    of a request is added to one of these, without another look-up: what is asked of a route or an upstream is the sum
+    of its rows. Those whose responses have begun and ended at once, as small ones do, are in ``at_once``, and not in
+    ``durations`` and ``first_bytes``.
     """
 
     __slots__ = (
@@ -76,6 +92,13 @@ class Row:
         self.at_once_seconds = self.seconds = self.first_seconds = 0.0
         self.retries = self.sent = self.received = 0
 
+    def add_times(self, durations: Histogram, first_bytes: Histogram) -> None:
+        """Add to these how long they took, and until they began."""
+        for kept in (durations, first_bytes):
+            kept.add_all(self.at_once, self.at_once_seconds)
+        durations.add_all(self.durations, self.seconds)
+        first_bytes.add_all(self.first_bytes, self.first_seconds)
+
     @property
     def count(self) -> int:
         """So many they are."""
@@ -89,6 +112,12 @@ class FinishedStream(Protocol):
     sent: int
     received: int
     record: ExchangeRecord | None
+
+
+def _place(upstream: Any) -> tuple[str, str]:
+    """The names of the pool and of an upstream of it."""
+    pool = upstream.pool if upstream is not None else None
+    return (pool.name, upstream.name) if isinstance(pool, Pool) else _NOWHERE
 
 
 def _nobody(record: ExchangeRecord, is_stream: bool) -> None:
@@ -107,11 +136,11 @@ class RequestCounts:
 
     def __init__(self, failed: Callable[[ExchangeRecord, bool], None] = _nobody) -> None:
         self._failed = failed
-        # by route, status and method
-        self._rows: dict[tuple[str, int, bytes], Row] = {}
+        # by route, status and method, and by the pool and the upstream, which are empty where it is none of a pool
+        self._rows: dict[Key, Row] = {}
         self._rules: set[str] = set()
         # those that are yet to be counted: by what, how long they took, and what was sent
-        self._told: list[tuple[str, int, bytes, float, float | None, int]] = []
+        self._told: list[tuple[str, int, bytes, float, float | None, int, Any]] = []
         # how long it took to connect, by pool and upstream
         self.connects: dict[tuple[str, str], Histogram] = {}
         # by outcome
@@ -125,8 +154,8 @@ class RequestCounts:
         self.stream_bytes = [0, 0]
 
     @property
-    def rows(self) -> dict[tuple[str, int, bytes], Row]:
-        """What was counted, by route, status and method."""
+    def rows(self) -> dict[Key, Row]:
+        """What was counted, by route, status, method, pool and upstream."""
         self._settle()
         return self._rows
 
@@ -134,22 +163,32 @@ class RequestCounts:
     def routes(self) -> dict[str, Route]:
         """What was counted of each route, in the order in which they had their first request."""
         found: dict[str, Route] = {}
-        for (rule, _, _), row in self.rows.items():
+        for (rule, *_), row in self.rows.items():
             route = found.setdefault(rule, Route())
-            for kept in (route.durations, route.first_bytes):
-                kept.add_all(row.at_once, row.at_once_seconds)
-            route.durations.add_all(row.durations, row.seconds)
-            route.first_bytes.add_all(row.first_bytes, row.first_seconds)
+            row.add_times(route.durations, route.first_bytes)
             route.retries += row.retries
             route.sent += row.sent
             route.received += row.received
+        return found
+
+    @property
+    def upstreams(self) -> dict[tuple[str, str], Timed]:
+        """How long requests took, by the pool and the upstream that was asked last for them."""
+        found: dict[tuple[str, str], Timed] = {}
+        for (_, _, _, pool, upstream), row in self.rows.items():
+            if upstream:
+                timed = found.setdefault((pool, upstream), Timed())
+                row.add_times(timed.durations, timed.first_bytes)
         return found
 
     @momentary
     def exchange(self, over: FinishedExchange) -> None:
         """One that is over."""
         context, told = over.context, self._told
-        told.append((context.rule, over.status, over.request.method, over.seconds, over.first_byte, over.sent))
+        upstream = getattr(over.attempt, "upstream", None)
+        told.append(
+            (context.rule, over.status, over.request.method, over.seconds, over.first_byte, over.sent, upstream)
+        )
         outcome = over.outcome
         if outcome != "ok" or over.status >= 500 or over.received or over.eventful or context.cache is not None:
             self._count_more(over, outcome)
@@ -159,8 +198,9 @@ class RequestCounts:
     def _settle(self) -> None:
         """Count those of which it was told."""
         rows = self._rows
-        for rule, status, method, seconds, first_byte, sent in self._told:
-            row = rows.get((rule, status, method)) or self._row(rule, status, method)
+        for rule, status, method, seconds, first_byte, sent, upstream in self._told:
+            place = _place(upstream)
+            row = rows.get((rule, status, method, *place)) or self._row(rule, status, method, place)
             row.sent += sent
             if seconds == first_byte:
                 # Small responses begin and end at once.
@@ -178,7 +218,8 @@ class RequestCounts:
         """What most have not: a body of its own, a connection to be made, a failure, or a cache."""
         context = over.context
         if over.received or over.eventful:
-            row = self._row(context.rule, over.status, over.request.method)
+            place = _place(getattr(over.attempt, "upstream", None))
+            row = self._row(context.rule, over.status, over.request.method, place)
             row.received += over.received
             attempts = over.attempts
             row.retries += max(0, len(attempts) - 1)
@@ -204,14 +245,14 @@ class RequestCounts:
             if isinstance(pool, Pool):
                 self.connects.setdefault((pool.name, upstream.name), Histogram()).add(one.connected - one.began)
 
-    def _row(self, rule: str, status: int, method: bytes) -> Row:
+    def _row(self, rule: str, status: int, method: bytes, place: tuple[str, str]) -> Row:
         if method not in _METHODS:
             # A client may make up as many as it likes.
             method = _OTHER
         if rule not in self._rules and len(self._rules) >= _MOST_ROUTES:
             rule = "other"
         self._rules.add(rule)
-        return self._rows.setdefault((rule, status, method), Row())
+        return self._rows.setdefault((rule, status, method, *place), Row())
 
     def stream(self, stream: FinishedStream) -> None:
         """One raw stream that has ended."""

@@ -145,6 +145,9 @@ def test_failures_and_ejections_of_upstreams_are_told_and_how_long_it_takes_to_c
     edge = ("listener", "edge")
     assert found[("txproxy_upstream_connect_seconds_count", edge, *of)] == 1
     assert found[("txproxy_upstream_connect_seconds_sum", edge, *of)] == 0.25
+    assert found[("txproxy_upstream_duration_seconds_count", edge, *of)] == 1
+    assert found[("txproxy_upstream_duration_seconds_sum", edge, *of)] == pytest.approx(0.003)
+    assert found[("txproxy_upstream_first_byte_seconds_sum", edge, *of)] == pytest.approx(0.002)
 
 
 def test_clients_are_told_by_what_they_do(read, view):

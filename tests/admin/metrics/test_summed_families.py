@@ -28,13 +28,14 @@ def lines(families):
 
 @pytest.fixture
 def read():
-    summed = SummedFamilies()
+    summed = SummedFamilies(lambda: 4)
     return lambda answers: lines(summed(ApiCall(), answers))
 
 
 def test_they_are_added_but_for_those_that_all_have_or_each_has(read):
     assert read({A: told(3, 1, 0.25), B: told(5, 2, 0.5)}) == [
         "txproxy_workers 2",
+        "txproxy_configuration_revision 4",
         'requests_total{route="a"} 8',
         "active 3",
         'lag{worker="1"} 0.25',

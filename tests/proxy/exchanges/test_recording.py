@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.proxy.caching.caching_proxy import CachingProxy, get
 from tests.proxy.exchanges.filtering import GET, OK, PUT
 from txproxy import Limits, Pool, PoolSettings, ReverseProxyFactory
 from txproxy.errors import ConnectionRefused
@@ -187,3 +188,15 @@ def test_who_keeps_nothing_is_told_of_the_exchange_itself(serve, records):
     assert [one[2:] for one in seen] == [(True, 200, True), (False, 200, True), (False, 200, False)]
     assert kept is seen[2][1] is records[1].kept and not records[1].eventful
     assert {one[0] for one in seen} == {Exchange}
+
+
+def test_what_a_cache_has_got_for_it_is_its_attempt():
+    proxy = CachingProxy()
+    seen = []
+    services = proxy.factory.services
+    services.observed, services.tell = True, lambda over: seen.append((over.attempt, over.attempts))
+    proxy.ask(get("/x"), proxy.response(cache_control="max-age=60"))
+    proxy.ask(get("/x"))
+    (attempt, attempts), hit = seen
+    assert attempt is attempts[0].attempt and attempt.upstream.name and hit == (None, ())
+    proxy.close()

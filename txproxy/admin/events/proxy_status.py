@@ -98,7 +98,7 @@ def _listener(name: str, connections: int, counts: RequestCounts | None) -> dict
     cache: dict[str, int] = {}
     if counts is None:
         counts = RequestCounts()
-    for (_, status, _), row in counts.rows.items():
+    for (_, status, *_), row in counts.rows.items():
         code = f"{status // 100}xx" if status else "none"
         requests[code] = requests.get(code, 0) + row.count
     for (served, _), number in counts.cache.items():

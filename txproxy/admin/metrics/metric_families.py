@@ -25,7 +25,7 @@ from txproxy.admin.metrics.exposition import (
     wants_openmetrics,
     written,
 )
-from txproxy.admin.metrics.summed_families import SummedFamilies
+from txproxy.admin.metrics.summed_families import SummedFamilies, revision_family
 from txproxy.admin.proxy_view import ProxyView, Stage
 from txproxy.limits.requests.limiter import LimitCounts
 from txproxy.observe.request_counts import BOUNDS, RequestCounts
@@ -40,7 +40,7 @@ _NONE: Final[Mapping[str, str]] = {}
 def metrics_verb(view: ProxyView) -> Verb:
     """``/metrics``."""
 
-    merge = Merge(Asked.ALL, SummedFamilies())
+    merge = Merge(Asked.ALL, SummedFamilies(lambda: view.file.revisions.current))
     return Verb("GET", "/metrics", lambda call: list(families(view)), merge=merge, show=_shown)
 
 
@@ -66,6 +66,7 @@ def families(view: ProxyView) -> Iterator[Family]:
     )
     yield gauge("txproxy_client_connections", "Clients that are connected, by what they do", _by_state(view))
     yield from _upstreams(view)
+    yield from _times(counts)
     yield histogram(
         "txproxy_upstream_connect_seconds",
         "How long it took to connect to an upstream",
@@ -87,8 +88,7 @@ def families(view: ProxyView) -> Iterator[Family]:
         ],
     )
     if view.revision is not None:
-        about = "Which configuration runs, counted from 1"
-        yield gauge("txproxy_configuration_revision", about, [(view.revision, _NONE)])
+        yield revision_family(view.revision)
     lag = view.lag
     if lag is not None:
         counted = [(lag.lags.counts, lag.lags.seconds, _NONE)]
@@ -134,7 +134,7 @@ def _limits(found: Iterable[LimitCounts]) -> Iterator[Family]:
 def _requests(counts: Mapping[str, RequestCounts]) -> Iterator[Family]:
     by_row: dict[tuple[str, str, str, str], int] = {}
     for listener, one in counts.items():
-        for (route, status, method), row in one.rows.items():
+        for (route, status, method, _, _), row in one.rows.items():
             code = f"{status // 100}xx" if status else "none"
             key = (listener, route, code, method.decode("ascii"))
             by_row[key] = by_row.get(key, 0) + row.count
@@ -284,6 +284,26 @@ def _upstreams(view: ProxyView) -> Iterator[Family]:
         "txproxy_pool_waiting",
         "Requests that wait for an upstream with room",
         [(pool.waiting, {"pool": name}) for name, pool in view.pools.items()],
+    )
+
+
+def _times(counts: Mapping[str, RequestCounts]) -> Iterator[Family]:
+    found = [
+        ({"listener": listener, "pool": pool, "upstream": upstream}, timed)
+        for listener, one in counts.items()
+        for (pool, upstream), timed in one.upstreams.items()
+    ]
+    yield histogram(
+        "txproxy_upstream_duration_seconds",
+        "How long requests took that an upstream was asked last for, from their head to the end of the response",
+        BOUNDS,
+        [(timed.durations.counts, timed.durations.seconds, labels) for labels, timed in found],
+    )
+    yield histogram(
+        "txproxy_upstream_first_byte_seconds",
+        "How long it took until the response of an upstream began, from the head of the request",
+        BOUNDS,
+        [(timed.first_bytes.counts, timed.first_bytes.seconds, labels) for labels, timed in found],
     )
 
 

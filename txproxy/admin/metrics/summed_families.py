@@ -21,10 +21,12 @@ _ADDED: Final[dict[Together, Callable[[float, float], float]]] = {
 
 class SummedFamilies:
     """Makes one of what workers tell. What was counted by those that have ended still counts, as it was told last: what
-    only grows must not become less, or whoever reads it takes it for a new beginning.
+    only grows must not become less, or whoever reads it takes it for a new beginning. ``revision`` gives the number of
+    the configuration that runs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, revision: Callable[[], int]) -> None:
+        self._revision = revision
         self._last: dict[WorkerName, Sequence[Family]] = {}
         self._ended: list[Family] = []
 
@@ -38,7 +40,14 @@ class SummedFamilies:
             sound(answers)
         alive = [[_named(family, name) for family in told] for name, told in self._last.items()]
         workers = gauge("txproxy_workers", "Workers that serve, or finish what they have", [(len(alive), {})])
-        return [workers, *_summed([*alive, self._ended])]
+        # Workers begin at other times, and would count from there.
+        return [workers, revision_family(self._revision()), *_summed([*alive, self._ended])]
+
+
+def revision_family(revision: int) -> Family:
+    """Which configuration runs."""
+    about = "Which configuration runs, counted from 1"
+    return gauge("txproxy_configuration_revision", about, [(revision, {})], Together.MOST)
 
 
 def _named(family: Family, name: WorkerName) -> Family:

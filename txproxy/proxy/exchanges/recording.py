@@ -82,8 +82,10 @@ class Recorded:
 
     @property
     def attempt(self) -> Attempt | None:
-        """The last of them."""
-        return self.plan.attempt if self.plan is not None else None
+        """The last of them. What a cache has got for it was another's plan."""
+        if self.plan is not None:
+            return self.plan.attempt
+        return self._attempts[-1].attempt if self._attempts else None
 
     def _note_decision(self) -> None:
         """What was waited for is decided: an attempt begins, perhaps."""
