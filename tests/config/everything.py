@@ -103,6 +103,7 @@ drain_timeout = 10
 linger_timeout = 1
 keep_for = "30s"
 tunnel_age = "10h"
+http2_age = "5h"
 tunnel_timeout = "2h"
 max_connections = 1000
 max_connections_per_client = 100

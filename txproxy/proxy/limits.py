@@ -58,6 +58,8 @@ class Limits:
     max_concurrent_streams: int = setting("streams", 100)
     stream_window: int = setting("size of a window", 1 << 20, written="1M")
     connection_window: int = setting("size of a window", 16 << 20, written="16M")
+    # how old a connection of HTTP/2 may become before its client is told to open another; None: as old as it likes
+    http2_age: float | None = setting("duration", None)
     tunnel_age: float | None = setting("duration", None)
     tunnel_timeout: float | None = setting(
         "duration", 3600.0, "tunnels and WebSockets without a byte for this long are closed", written="1h"

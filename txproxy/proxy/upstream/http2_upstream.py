@@ -67,10 +67,9 @@ class Http2Upstream:
         # how many places were taken on which nothing has begun yet, and streams of which nothing has gone out
         self._opened = 0
         self._unsent: list[Http2Stream] = []
-        # whether a stream has ended here, and whether none was open before those that are to go out
-        self._reused = self._rested = False
-        # whether what there is is to go out at the end of this turn
-        self._asked = False
+        # whether a stream has ended here, whether none was open before those that are to go out, and whether what there
+        # is is to go out at the end of this turn
+        self._reused = self._rested = self._asked = False
         self._deadline = NEVER
         self._liveness = Liveness(services.deadlines, services.response_limit.seconds)
         # who finds it, and whether it is to be found there

@@ -18,6 +18,7 @@ from txproxy.net.deadlines import NEVER
 from txproxy.net.transports.any_transports import half_close, set_tcp_options
 from txproxy.net.transports.unread import unread_function
 from txproxy.proxy.downstream.client_states import ClientState, following
+from txproxy.proxy.downstream.http2.connection_age import forget_age, watched_age
 from txproxy.proxy.downstream.http2.connection_output import ConnectionOutput
 from txproxy.proxy.downstream.http2.frames_ahead import FramesAhead
 from txproxy.proxy.downstream.http2.head_watch import HeadWatch
@@ -52,14 +53,15 @@ class Http2Protocol:
     __slots__ = (
         "factory", "services", "transport", "connection", "deadline", "state", "served_by", "session", "output",
         "_busy", "_touched", "_response_rate", "_leaving", "_rest", "_begun", "_head_watch", "_ahead", "_seen_at",
-        "_counted",
+        "_counted", "_age",
     )  # fmt: skip
 
     def __init__(self, factory: ServingFactory, connection: ClientConnection) -> None:
         self.factory = factory
         self.services = services = factory.services
         self.connection = connection
-        self.deadline = NEVER
+        # the next one; and until when there may be no stream
+        self.deadline = self._rest = NEVER
         self.state = ClientState.WAITING
         self.served_by: ServedBy | None = None
         self.session = ServerSession(services.wire_limits, services.limits.http2(), True, RequestStream)
@@ -71,14 +73,10 @@ class Http2Protocol:
         self._response_rate: ResponseRate | None = None
         # no new streams are taken, or soon none will be; and whether part of something has come
         self._leaving = self._begun = False
-        # until when there may be no stream
-        self._rest = NEVER
         self._head_watch: HeadWatch | None = None
         self._ahead = FramesAhead(self)
-        # how many streams of it the services know of
-        self._counted = 0
-        # when the allowance for floods was looked at
-        self._seen_at = services.seconds()
+        # how many streams of it the services know of, and when the allowance for floods was looked at
+        self._counted, self._seen_at = 0, services.seconds()
 
     # -- the beginning
 
@@ -89,6 +87,7 @@ class Http2Protocol:
         set_tcp_options(transport)
         transport.registerProducer(self, True)
         self.services.deadlines.watch(self)
+        self._age = watched_age(self)
         self.connectionMade()
 
     def connectionMade(self) -> None:
@@ -343,6 +342,7 @@ class Http2Protocol:
         self.state = following(self.state, _CLOSED)
         self._ahead.cancel()
         self.services.deadlines.forget(self)
+        forget_age(self._age)
         self.services.streams -= self._counted
         self._counted = 0
         self._lose_streams()
