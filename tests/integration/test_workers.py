@@ -215,18 +215,26 @@ def test_tls_is_resumed_whichever_worker_a_client_comes_to(served, certificate):
     cert, key = certificate
     port = free_port()
     proxy = served(4, f'tls_listen = "127.0.0.1:{port}"\ncertificates = [{{ cert = "{cert}", key = "{key}" }}]')
-    context = ssl.create_default_context(cafile=str(cert))
-    session, resumed, count = None, 0, 40
-    for _ in range(count):
-        with (
-            socket.create_connection(("127.0.0.1", port), DEADLINE) as plain,
-            context.wrap_socket(plain, server_hostname="localhost", session=session) as client,
-        ):
-            assert answer(client)
-            resumed += client.session_reused
-            session = client.session
-    assert resumed >= 0.95 * (count - 1)
-    assert len(set(proxy.workers.values())) == 4
+    first = proxy.workers[1]
+    for change in ("", 'tls = { min_version = "1.3" }'):
+        # After a reload whose TLS is another one as well, and in a worker that came later.
+        if change:
+            listener = '"unix:web.sock"]\n'
+            proxy.read_again(proxy.text.replace(listener, listener + change + "\n"), "was read again, and runs")
+            os.kill(first, signal.SIGKILL)
+            until(lambda: proxy.workers.get(1, first) != first, "there is another worker")
+        context = ssl.create_default_context(cafile=str(cert))
+        session, resumed, count = None, 0, 40
+        for _ in range(count):
+            with (
+                socket.create_connection(("127.0.0.1", port), DEADLINE) as plain,
+                context.wrap_socket(plain, server_hostname="localhost", session=session) as client,
+            ):
+                assert answer(client)
+                resumed += client.session_reused
+                session = client.session
+        assert resumed >= 0.95 * (count - 1)
+        assert len(set(proxy.workers.values())) == 4
 
 
 def test_a_rate_is_one_of_all_workers_together(served):

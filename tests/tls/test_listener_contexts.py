@@ -10,7 +10,8 @@ from OpenSSL import SSL
 
 from tests.tls.authority import DAY, Ends, client_context, new_ca
 from txproxy.errors import ConfigError
-from txproxy.tls.listener_contexts import TICKET_KEY_LIFE, ListenerTls, ServerConnections, ServerTls, server_context
+from txproxy.tls.listener_contexts import ListenerTls, ServerConnections, ServerTls, server_context
+from txproxy.tls.ticket_fronts import TICKET_KEY_LIFE
 
 VERSIONS = pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION], ids=["1.2", "1.3"])
 

@@ -43,6 +43,7 @@ from txproxy.runtime.live_limits import LiveLimits
 from txproxy.runtime.live_pools import LivePool, checked_as_asked, live_pool
 from txproxy.stream.stream_factory import StreamFactory, StreamObserver
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
+from txproxy.tls.ticket_fronts import TicketFronts
 from txproxy.upstreams.pool import Pool
 from txproxy.wire.forwarding import Via, via_entry
 
@@ -135,14 +136,15 @@ class Assembly:
 @attrs.frozen
 class Around:
     """What stands around a configuration, and stays when another takes its place: the ``reactor``, the ``resolver`` of
-    all names, and the TLS of listeners that was made before this process began. What bounds several processes together
-    is ``shared``.
+    all names, and the TLS of listeners that was made before this process began, with the ``fronts`` that it and others
+    have alike for more of it. What bounds several processes together is ``shared``.
     """
 
     reactor: Any
     resolver: Resolver
     tls: Mapping[ListenerTls, ServerTls] = attrs.field(factory=dict)
     shared: bool = False
+    fronts: TicketFronts | None = None
 
 
 def assemble(config: Config, observers: Observers, around: Around, before: Assembly | None = None) -> Assembly:
@@ -198,7 +200,7 @@ def _serve(
             return attrs.evolve(one, config=listener)
     tls = next((one.tls for one in before if one.tls is not None and one.config.tls == listener.tls), None)
     if tls is None and listener.tls is not None:
-        tls = around.tls.get(listener.tls) or server_tls(listener.tls)
+        tls = around.tls.get(listener.tls) or server_tls(listener.tls, around.fronts)
     if isinstance(listener, ForwardListener):
         factory: Factory = _forward_factory(listener, assembly, observers, around, before)
     elif isinstance(listener, TcpListener):
@@ -217,10 +219,10 @@ def _pages(listener: ForwardListener | ReverseListener) -> ErrorPages:
         raise fault.at("error_pages") from None
 
 
-def server_tls(config: ListenerTls) -> ServerTls:
+def server_tls(config: ListenerTls, fronts: TicketFronts | None = None) -> ServerTls:
     """The TLS of a listener; ``ConfigError`` with its place in the listener."""
     try:
-        return ServerTls(config)
+        return ServerTls(config, fronts=fronts)
     except ConfigError as fault:
         # The certificates stand beside the other settings, not among them.
         raise ConfigError(

@@ -37,6 +37,7 @@ from txproxy.runtime.live_logs import LiveLogs
 from txproxy.runtime.running import Running
 from txproxy.runtime.workers.master_service import MasterService
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
+from txproxy.tls.ticket_fronts import TicketFronts
 from txproxy.tls.verification import ClientConnections
 
 _log = Logger()
@@ -83,7 +84,7 @@ class ProxyService(Service):
     another configuration take its place.
 
     ``adopted`` is what another process has opened, and told of, for all that is listened on. ``tls`` is that of
-    listeners which has been made already.
+    listeners which has been made already, and ``fronts`` is for more of it.
     """
 
     def __init__(
@@ -94,9 +95,10 @@ class ProxyService(Service):
         *,
         adopted: Mapping[Bound, AdoptedEndpoint] | None = None,
         tls: Mapping[ListenerTls, ServerTls] | None = None,
+        fronts: TicketFronts | None = None,
     ) -> None:
         self._reactor = reactor
-        self._around = Around(reactor, resolver or Resolver(reactor), tls or {}, shared=adopted is not None)
+        self._around = Around(reactor, resolver or Resolver(reactor), tls or {}, adopted is not None, fronts)
         self._adopted = adopted
         self.stage = Stage.STARTING
         self.counts = LiveCounts()

@@ -36,13 +36,14 @@ _NO_RENEGOTIATION: Final[int] = getattr(SSL, "OP_NO_RENEGOTIATION", 0x40000000)
 _PRIORITIZE_CHACHA: Final = 0x00200000
 
 
-def hardened(method: int, min_version: int = SSL.TLS1_2_VERSION) -> SSL.Context:
-    """A new context for ``method`` that speaks no version under ``min_version``.
+def hardened(method: int, min_version: int = SSL.TLS1_2_VERSION, context: SSL.Context | None = None) -> SSL.Context:
+    """A new context for ``method``, or that which is given, that speaks no version under ``min_version``.
 
     Without compression, which gives secrets away (CRIME), and renegotiation, which costs the server more than the
     client. An idle connection gives its buffers back: 34 kB each.
     """
-    context = SSL.Context(method)
+    if context is None:
+        context = SSL.Context(method)
     context.set_min_proto_version(min_version)
     context.set_options(
         SSL.OP_NO_COMPRESSION | _NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE | _PRIORITIZE_CHACHA

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
+from hashlib import sha256
 from time import monotonic
 from typing import Any, Final, TypeAlias
 
 import attrs
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from zope.interface import implementer
@@ -18,6 +20,7 @@ from txproxy.errors import ConfigError, Finding
 from txproxy.matching.certificate_hosts import CertificateHosts
 from txproxy.tls.certificates import Pair, load_pair, read_certificates
 from txproxy.tls.hardening import MIN_VERSIONS, SERVER_CIPHERS, hardened, trust, use_ciphers, use_groups, use_pair
+from txproxy.tls.ticket_fronts import TICKET_KEY_LIFE, TicketFronts
 from txproxy.tls.watched_files import Watched
 
 ContextSource: TypeAlias = "SSL.Context | Callable[[], SSL.Context]"
@@ -30,10 +33,6 @@ CLIENT_AUTH: Final = {
 # which expires is good for no longer than this.
 _SESSION_LIFE: Final = 7200
 _CLIENT_SESSION_LIFE: Final = 300
-# Who learns the keys of tickets can read what was resumed with them, so they do not live long (RFC 8446 section 8.1,
-# RFC 9325 section 3.4).
-TICKET_KEY_LIFE: Final = 12 * 3600.0
-
 
 # Names of protocols (RFC 7301 section 6) that are on offer where HTTP is spoken, without and with HTTP/2.
 HTTP1: Final[tuple[bytes, ...]] = (b"http/1.1", b"http/1.0")
@@ -49,7 +48,7 @@ class ListenerTls:
     ``"1.3"``; ``ciphers`` an OpenSSL cipher string (None: the strong ones). With ``client_ca``, a PEM file, clients
     show certificates of its CAs, always (``client_auth`` ``"require"``) or if they like (``"optional"``), with up to
     ``client_depth`` intermediate CAs. ``alpn`` are the protocols on offer, the first preferred. ``prefix`` goes before
-    the names of these settings in errors.
+    the names of these settings in errors. By ``ticket_slot`` several processes have the same keys of tickets.
     """
 
     certificates: tuple[tuple[str, str | None], ...]
@@ -60,6 +59,7 @@ class ListenerTls:
     client_depth: int = 4
     alpn: tuple[bytes, ...] = HTTP1
     prefix: str = "--tls-"
+    ticket_slot: int | None = None
 
 
 class ServerTls:
@@ -67,13 +67,17 @@ class ServerTls:
 
     Connections begin in a front context, which has no certificate, and go on in that of the certificate that SNI
     chooses. OpenSSL seals tickets and keeps sessions in the front alone, so that sessions survive another certificate,
-    and end with the front. ``seconds`` tells the time for :meth:`check`.
+    and end with the front. ``fronts`` may have one for it that other processes have as well. ``seconds`` tells the time
+    for :meth:`check`.
     """
 
-    def __init__(self, config: ListenerTls, seconds: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, config: ListenerTls, seconds: Callable[[], float] = monotonic, fronts: TicketFronts | None = None
+    ) -> None:
         self.config = config
         self._seconds = seconds
-        self._session_id = os.urandom(16)
+        self._fronts = fronts
+        self._session_id = b""
         self._authorities: Watched[tuple[x509.Certificate, ...]] | None = None
         self._pairs: list[Watched[Pair]] = []
         self._check_values()
@@ -174,17 +178,17 @@ class ServerTls:
 
     # -- contexts
 
-    def _hardened(self) -> SSL.Context:
-        context = hardened(SSL.TLS_SERVER_METHOD, MIN_VERSIONS[self.config.min_version])
+    def _hardened(self, context: SSL.Context | None = None) -> SSL.Context:
+        context = hardened(SSL.TLS_SERVER_METHOD, MIN_VERSIONS[self.config.min_version], context)
         context.set_cipher_list(SERVER_CIPHERS.encode("ascii"))
         if self.config.ciphers is not None:
             use_ciphers(context, self.config.ciphers, f"{self.config.prefix}ciphers")
         use_groups(context)
         return context
 
-    def _context(self) -> SSL.Context:
+    def _context(self, made: SSL.Context | None = None) -> SSL.Context:
         # Which of the two contexts OpenSSL asks for a setting is not written anywhere: both have them all.
-        config, context = self.config, self._hardened()
+        config, context = self.config, self._hardened(made)
         context.set_session_id(self._session_id)
         context.set_session_cache_mode(SSL.SESS_CACHE_SERVER)
         context.set_timeout(_SESSION_LIFE if self._authorities is None else _CLIENT_SESSION_LIFE)
@@ -204,9 +208,19 @@ class ServerTls:
         return context
 
     def _begin(self) -> None:
-        self._generation = _Generation(self._context())
+        fronts = self._fronts
+        front, self._session_id = (fronts and fronts.take(self.config.ticket_slot, self._trusted())) or (
+            None,
+            os.urandom(16),
+        )
+        self._generation = _Generation(self._context(front))
         self._generation.use([self._context_with(pair) for pair in self.pairs], self.pairs)
-        self._ends = self._seconds() + TICKET_KEY_LIFE
+        self._ends = fronts.ends if fronts is not None else self._seconds() + TICKET_KEY_LIFE
+
+    def _trusted(self) -> bytes:
+        """A digest of the CAs of clients."""
+        authorities = self._authorities.value if self._authorities is not None else ()
+        return sha256(b"".join(one.public_bytes(Encoding.DER) for one in authorities)).digest()
 
 
 class _Generation:

@@ -33,6 +33,7 @@ from txproxy.runtime.workers.admin_relay import AdminRelay
 from txproxy.runtime.workers.channel import Channel, Message
 from txproxy.runtime.workers.common.shared_keys import with_shared_keys
 from txproxy.runtime.workers.common.shares import with_shares
+from txproxy.runtime.workers.common.ticket_slots import TicketSlots
 from txproxy.runtime.workers.crew import Crew, Identity
 from txproxy.runtime.workers.inheritance import Inheritance
 from txproxy.runtime.workers.listening_sockets import Listening, open_listening
@@ -56,6 +57,7 @@ class MasterService(Service):
         self._reactor = reactor
         self._around = Around(reactor, Resolver(reactor))
         self._secret = os.urandom(_SECRET_SIZE)
+        self._slots = TicketSlots()
         self.file = ConfigurationFile(config, self.reload, self._have_workers_look)
         # What is made here serves nobody: it is made to find what is wrong before anything changes.
         self.counts = LiveCounts()
@@ -189,7 +191,7 @@ class MasterService(Service):
             self._crew.configure(self._shared(self.config), self._identity)
 
     def _shared(self, config: Config) -> Config:
-        return with_shares(with_shared_keys(config, self._secret))
+        return self._slots.assign(with_shares(with_shared_keys(config, self._secret)))
 
     def _open(self, running: Running) -> dict[Bound, Listening]:
         """What a configuration listens on: what is there already, and what is new."""

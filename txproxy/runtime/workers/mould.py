@@ -33,6 +33,7 @@ from txproxy.runtime.workers.process_names import name_process
 from txproxy.runtime.workers.program import hear_signals
 from txproxy.runtime.workers.worker_process import Worker, run
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
+from txproxy.tls.ticket_fronts import TicketFronts
 
 # What a terminal or a service manager sends to all processes at once is for the master to act on.
 _FOR_THE_MASTER: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -47,6 +48,7 @@ class Mould:
         self._config: Config | None = None
         self._reactor = ""
         self._tls: dict[ListenerTls, ServerTls] = {}
+        self._fronts: TicketFronts | None = None
         self._children: dict[int, int] = {}
         self._wakes, self._woken = os.pipe()
 
@@ -102,7 +104,9 @@ class Mould:
             use_path(config.python_path)
             import_module(reactor)
             wanted = {listener.tls for listener in config.listeners if listener.tls is not None}
-            tls = {one: self._tls.get(one) or server_tls(one) for one in wanted}
+            if wanted and self._fronts is None:
+                self._fronts = TicketFronts()
+            tls = {one: self._tls.get(one) or server_tls(one, self._fronts) for one in wanted}
         except (ConfigError, ImportError) as fault:
             self._channel.send("wrong", str(fault))
             return
@@ -129,7 +133,7 @@ class Mould:
         self._channel.close()
         gc.enable()
         channel = Channel(socket.socket(fileno=descriptor))
-        self._run(Worker(number, channel, self._config, self._tls, self._reactor))
+        self._run(Worker(number, channel, self._config, self._tls, self._reactor, self._fronts))
         return True
 
 

@@ -29,6 +29,7 @@ from txproxy.runtime.workers.channel import Channel, Message
 from txproxy.runtime.workers.common.shared_topics import shared_of
 from txproxy.runtime.workers.process_names import name_process
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
+from txproxy.tls.ticket_fronts import TicketFronts
 
 _log = Logger()
 # More than this of what is said does not wait for a master that does not read, in bytes.
@@ -39,8 +40,8 @@ _LAST_LINES: Final = 0.5
 
 @attrs.frozen(eq=False)
 class Worker:
-    """What a worker begins with: its ``number``, the ``channel`` to the master, a configuration, TLS that is made, and
-    the module of the ``reactor`` to run.
+    """What a worker begins with: its ``number``, the ``channel`` to the master, a configuration, TLS that is made, the
+    module of the ``reactor`` to run, and ``fronts`` of more TLS, which all workers have alike.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Worker:
     config: Config
     tls: dict[ListenerTls, ServerTls]
     reactor: str
+    fronts: TicketFronts | None = None
 
 
 class WorkerProcess:
@@ -57,7 +59,9 @@ class WorkerProcess:
         self._channel = worker.channel
         self._reactor = reactor
         self._adopted: dict[Bound, AdoptedEndpoint] = {}
-        self._service = ProxyService(worker.config, reactor, adopted=self._adopted, tls=worker.tls)
+        self._service = ProxyService(
+            worker.config, reactor, adopted=self._adopted, tls=worker.tls, fronts=worker.fronts
+        )
         self._membership = Membership(reactor, self._tell_others, lambda: self._channel.waiting > 0)
         self._answers = AdminAnswers(lambda: self._service.api_paths, self._answer)
         self._stopping: Deferred[Any] | None = None
