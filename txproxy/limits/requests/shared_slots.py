@@ -72,9 +72,10 @@ class SharedSlots(Slots[W]):
         if not unmet.elsewhere(key):
             return True
         here = levels.here(key)
-        if here < most * (here + unmet.here(key)) // (total + unmet.of(key)):
-            return True
-        # Where the shares are less than one each, they take turns.
+        share = most * (here + unmet.here(key)) / (total + unmet.of(key))
+        if share >= 1.0:
+            return here < share
+        # Less than one is nobody's alone: they take turns.
         return not here and self._clock.seconds() - self._left.get(key, -_PAUSE) >= _PAUSE
 
     def wait(self, key: Hashable, who: W) -> W | None:
