@@ -2,7 +2,7 @@
 
 import pytest
 
-from txproxy.config.admin_endpoint import AdminConfig, check_place, read_token
+from txproxy.config.admin_endpoint import AdminConfig, WatchedToken, check_place, read_token
 from txproxy.errors import ConfigError
 
 LOCAL = [
@@ -75,3 +75,18 @@ def test_a_place_is_taken_once():
     for other in ("9090", "127.0.0.1:9090", "tcp:9090:interface=127.0.0.1"):
         with pytest.raises(ConfigError, match=r"^listen: 127\.0\.0\.1:9090: a listener is there; accepted"):
             check_place(admin, ["8080", other])
+
+
+def test_a_token_is_watched(tmp_path):
+    file = tmp_path / "admin.token"
+    watched = WatchedToken(str(file))
+    assert not watched.is_it(b"")
+    file.write_text("0123456789abcdef\n")
+    assert watched.is_it(b"0123456789abcdef") and not watched.is_it(b"0123456789abcde")
+    file.write_text("another-one-0123456789\n")
+    assert watched.is_it(b"another-one-0123456789") and not watched.is_it(b"0123456789abcdef")
+    # What cannot be read changes nothing.
+    file.write_text("short\n")
+    assert watched.is_it(b"another-one-0123456789") and not watched.is_it(b"short")
+    file.unlink()
+    assert watched.is_it(b"another-one-0123456789")

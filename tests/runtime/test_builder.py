@@ -143,3 +143,27 @@ def test_a_reload_that_traces_makes_other_factories():
     for assembly in (first, traced):
         for factory in assembly.factories:
             factory.stop()
+
+
+@pytest.mark.parametrize("token", ["0123456789abcdef", None])
+def test_who_shows_the_admin_token_is_told_why_where_there_is_one(tmp_path, token):
+    """At listeners of both modes; a reload that has another token's file makes other factories."""
+    file = tmp_path / "admin.token"
+    file.write_text("0123456789abcdef\n")
+    admin = '[admin]\nlisten = "unix:/a"\n' + (f'token_file = "{file}"\n' if token else "")
+    config = parse(admin + LISTENERS, "edge.toml")
+    clock = Clock()
+    first = assemble(config, Observers(), around(clock))
+    other = assemble(parse(LISTENERS, "edge.toml"), Observers(), around(clock), first)
+    assert all(one not in first.factories for one in other.factories) is bool(token)
+    for factory in {*first.factories, *other.factories}:
+        factory.stop()
+    for number in range(len(config.listeners)):
+        proxy = ProxyInMemory(lambda reactor: assemble(config, Observers(), around(reactor)).factories[number])  # noqa: B023
+        client = proxy.connect()
+        client.send(b"GET http://127.0.0.1/ HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Txproxy-Explain: 0123456789abcdef\r\n\r\n")
+        if proxy.network.connections:
+            assert b"xplain" not in proxy.upstream.received
+            proxy.upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        assert (b"X-Txproxy-Explain: " in client.received) is bool(token) and b"HTTP/1.1 " in client.received
+        proxy.close()

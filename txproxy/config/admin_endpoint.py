@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 import attrs
 
 from txproxy.config.endpoints import Bound, endpoint_words
 from txproxy.errors import ConfigError
+from txproxy.file_stamps import Stamp
 
 # RFC 6750 section 2.1. Who may guess at it all day has no chance with so many characters.
 _TOKEN: Final = re.compile(rb"[A-Za-z0-9\-._~+/]{16,512}=*")
@@ -77,6 +80,28 @@ class AdminConfig:
         """Who may use it, if it is a path."""
         _, words, named = endpoint_words(self.listen)
         return int(named.get("mode", words[1] if len(words) > 1 else UNIX_MODE), 8)
+
+
+class WatchedToken:
+    """The token in a ``file``, which is read again when it has changed; what cannot be read then changes nothing."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._stamp: Stamp | None = None
+        self._token: bytes | None = None
+        self._look()
+
+    def _look(self) -> None:
+        self._stamp = Stamp.now(self._file)
+        # Whoever serves the admin API says what is wrong with it.
+        with suppress(ConfigError):
+            self._token = read_token(self._file)
+
+    def is_it(self, given: bytes) -> bool:
+        """Whether that is the token. It takes as long whatever is given."""
+        if Stamp.now(self._file) != self._stamp:
+            self._look()
+        return self._token is not None and hmac.compare_digest(given, self._token)
 
 
 def check_place(admin: AdminConfig, taken: Iterable[str]) -> None:

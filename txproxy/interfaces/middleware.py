@@ -54,6 +54,9 @@ class IMiddleware(Interface):
         for each request of a client, and not again where an attempt fails and another upstream is tried. What
         ``proceed`` has planned, and it does not go on with, is given back, and the filters that came with it go as
         well.
+
+        One may have an attribute ``repeats``: whether what it does follows from the bytes of a request and its
+        connection alone, so that ``context.repeats`` of what it goes on with holds for all of it.
         """
 
 

@@ -84,7 +84,7 @@ class ProxyFactory:
         services.inner_middleware = found.within
         self.handle = around(mode.plan, found.around)
         # See txproxy.proxy.downstream.serving.ServingFactory.
-        self.repeats = not found.around and bool(getattr(mode, "repeats", False))
+        self.repeats = all(getattr(one, "repeats", False) for one in (*found.around, mode))
         self.http2 = http2
         self.h2c = h2c
         self.draining = False

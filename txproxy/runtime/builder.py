@@ -16,15 +16,14 @@ from txproxy.config.model import (
     RouteConfig,
     TcpListener,
 )
+from txproxy.config.tracing import telling_basis, telling_of
 from txproxy.errors import ConfigError
 from txproxy.forward.policy import ForwardPolicy
 from txproxy.forward.policy_parts import make_parts
 from txproxy.forward.proxy_factory import ForwardProxyFactory
 from txproxy.limits.allotments import Allotments
-from txproxy.matching.networks import PeerNetworks
 from txproxy.net.dns.resolver import Resolver
 from txproxy.observe.audit import AuditLog
-from txproxy.observe.request_tracing import RequestTracing
 from txproxy.proxy.bounds_middleware import BoundsMiddleware
 from txproxy.proxy.caching.cache_middleware import CacheMiddleware
 from txproxy.proxy.error_pages import ErrorPages
@@ -114,16 +113,6 @@ class Assembly:
     def caching_of(self, listener: ForwardListener | ReverseListener) -> tuple[CacheMiddleware, ...]:
         """The cache in the way of its requests, if there is one."""
         return (self.cache.middleware(listener),) if self.cache is not None else ()
-
-    def tracing_of(self, listener: ForwardListener | ReverseListener) -> tuple[RequestTracing, ...]:
-        """What gives its requests what they are told by, if that is wanted."""
-        tracing = self.config.tracing
-        if not tracing:
-            return ()
-        # Whoever uses a forward proxy speaks to origins, and not to it.
-        trusted = PeerNetworks(listener.trusted_proxies) if isinstance(listener, ReverseListener) else None
-        made = RequestTracing(request_ids=tracing.request_id, trace_context=tracing.trace_context, trusted=trusted)
-        return (made,)
 
     def stop_new(self, before: Assembly | None) -> None:
         """It is not taken: end what was made for it, and was not there ``before``."""
@@ -239,7 +228,7 @@ def _needs(listener: AnyListener, assembly: Assembly) -> tuple[object, ...]:
     accounts = assembly.allotments_of(listener), assembly.audit_of(listener), limits
     if isinstance(listener, TcpListener):
         return *accounts, *(pools[name] for name in listener.pools)
-    around = (assembly.config.tracing, assembly.cache.basis if assembly.cache is not None else ())
+    around = (telling_basis(assembly.config), assembly.cache.basis if assembly.cache is not None else ())
     if isinstance(listener, ForwardListener):
         return *accounts, *around
     names = [name for route in routes for name in route.pools]
@@ -264,7 +253,8 @@ def _forward_factory(
 ) -> ForwardProxyFactory:
     policy = _policy(listener, assembly)
     parts = [one.factory.forward.parts for one in before if isinstance(one.factory, ForwardProxyFactory)]
-    outer = (*assembly.tracing_of(listener), *assembly.limits.outermost(listener), *assembly.limits.within(listener))
+    limits = assembly.limits
+    outer = (*telling_of(assembly.config, listener), *limits.outermost(listener), *limits.within(listener))
     return ForwardProxyFactory(
         policy,
         limits=listener.limits,
@@ -302,7 +292,7 @@ def _reverse_factory(
         observers=observers.exchanges,
         resolver=around.resolver,
         middleware=(
-            *assembly.tracing_of(listener),
+            *telling_of(assembly.config, listener),
             *limits.outermost(listener),
             *make_all(listener.middleware),
             *bounding,

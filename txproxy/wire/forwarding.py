@@ -13,10 +13,12 @@ from txproxy.errors import RequestError
 from txproxy.wire.headers import Headers, Picking, Template, picking
 from txproxy.wire.message import VERSIONS, RequestHead
 
-# RFC 9110 7.6.1, and 11.7: the proxy's own credentials and challenges are for one hop
+# By which an administrator asks a proxy why, with what is a secret, and is told.
+EXPLAIN: Final = b"x-txproxy-explain"
+# RFC 9110 7.6.1, and 11.7: the proxy's own credentials and challenges are for one hop, whatever they are for
 HOP_BY_HOP: Final = frozenset(
     b"connection keep-alive proxy-connection te transfer-encoding upgrade proxy-authenticate proxy-authorization "
-    b"proxy-authentication-info".split()
+    b"proxy-authentication-info x-txproxy-explain".split()
 )
 # What a Connection field may not take away: without these the message would be another (RFC 9110 7.6.1 forbids a
 # sender to name them).

@@ -218,6 +218,8 @@ class Attempts(Recorded):
         if tracker is not None:
             self._tracker = None
             tracker.ended(fault, status)
+        if fault is not None and self.context.trace is not None:
+            self.context.trace.say("attempt", "failed", f"{fault.error}: {fault.detail}")
 
     def drop_upstream(self) -> None:
         """Have nothing more to do with the connection to the upstream."""
