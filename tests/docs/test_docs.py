@@ -32,6 +32,16 @@ def on_free_ports(text):
         ("reverse.sh", {"I am one", "I am two"}),
         ("forward.sh", {"hello"}),
         ("caching.sh", {"txproxy; fwd=uri-miss", "txproxy; hit"}),
+        (
+            "watching.sh",
+            {
+                '{"status": "ready"}',
+                'txproxy_requests_total{listener="reverse",route="",code="2xx",method="GET"} 1',
+                "healthy",
+                "serving",
+                '"outcome":"ok"',
+            },
+        ),
     ],
 )
 def test_shell_examples(name, expected, tmp_path):
@@ -39,6 +49,7 @@ def test_shell_examples(name, expected, tmp_path):
     text, ports = on_free_ports((EXAMPLES / name).read_text())
     bin_directory = pathlib.Path(sys.executable).parent
     text = text.replace("twistd ", f"{sys.executable} {bin_directory / 'twistd'} ").replace("python3", sys.executable)
+    text = re.sub("^txproxy ", f"{sys.executable} -m txproxy ", text, flags=re.MULTILINE)
     # The defaults of the modes are ports that may be taken here.
     text = text.replace("txproxy reverse", f"txproxy reverse --listen tcp:{ports.get('8080')}:interface=127.0.0.1")
     text = text.replace("txproxy forward", f"txproxy forward --listen tcp:{ports.get('3128')}:interface=127.0.0.1")
