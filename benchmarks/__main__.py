@@ -22,8 +22,8 @@ from benchmarks.run import Plan, open_directory, run_scenario
 from benchmarks.scenarios import SCENARIOS, Effort
 from benchmarks.servers import NGINX_USER
 
-NEEDED = ("nginx", "wrk", "openssl")
-"""The origin, the generator, and what makes the certificate."""
+NEEDED = ("nginx", "wrk", "h2load", "openssl")
+"""The origin, the generators, and what makes the certificate."""
 
 BULK = 10**9
 IDLE = 2000

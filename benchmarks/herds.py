@@ -219,7 +219,7 @@ async def run(names: Sequence[str], herds: Sequence[Herd], cores: Cores) -> dict
     origin = SlowOrigin()
     outcomes = {}
     with open_directory() as directory, open_directory(in_memory=True) as memory:
-        site = Site(directory, memory, free_port(), directory / "certificate.pem", directory / "key.pem")
+        site = Site(directory, memory, free_port(), 0, directory / "certificate.pem", directory / "key.pem")
         async with await origin.listen(site.origin):
             for name in names:
                 missing = _BY_NAME[name].missing()

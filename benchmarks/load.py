@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
 import subprocess
@@ -82,6 +83,29 @@ def wrk(
                 raise LoadError("wrk had no answer")
             return Load(requests, microseconds / 1e6, {name: n for name, n in zip(_ERRORS, errors, strict=True) if n})
     raise LoadError(f"wrk: {(ended.stderr or ended.stdout).strip()[-300:]}")
+
+
+def h2load(url: str, seconds: int, headers: Mapping[str, str] | None = None, clients: int = 10) -> Load:
+    """GET in HTTP/2 for ``seconds``, 10 streams at once on each of the ``clients``' connections."""
+    argv = ["h2load", "-t1", f"-c{clients}", "-m10", f"-D{seconds}", "-w24", "-W24"]
+    for name, value in (headers or {}).items():
+        argv.append(f"-H{name}: {value}")
+    try:
+        ended = subprocess.run([*argv, url], capture_output=True, text=True, timeout=seconds + TIMEOUT, check=False)
+    except (OSError, subprocess.TimeoutExpired) as fault:
+        raise LoadError(f"h2load: {fault}") from fault
+    took = re.search(r"finished in ([0-9.]+)(ms|s),", ended.stdout)
+    counts = re.search(
+        r"requests: .* ([0-9]+) done, ([0-9]+) succeeded, ([0-9]+) failed, ([0-9]+) errored", ended.stdout
+    )
+    spoken = re.search(r"Application protocol: (\S+)", ended.stdout)
+    if took is None or counts is None or spoken is None or spoken[1] not in ("h2", "h2c"):
+        raise LoadError(f"h2load: {(ended.stderr or ended.stdout).strip()[-300:]}")
+    done, succeeded = int(counts[1]), int(counts[2])
+    if not succeeded:
+        raise LoadError(f"h2load had no answer: {counts[0]}")
+    errors = {"failed": done - succeeded} if done > succeeded else {}
+    return Load(succeeded, float(took[1]) / (1000 if took[2] == "ms" else 1), errors)
 
 
 def get(port: int, target: str, host: str, context: ssl.SSLContext | None = None) -> tuple[int, bytes]:

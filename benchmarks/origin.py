@@ -39,6 +39,8 @@ _CONFIG = """
     open_file_cache max=10;
     server {{
         listen 127.0.0.1:{port} backlog=4096;
+        listen 127.0.0.1:{http2_port} http2 backlog=4096;
+        http2_max_concurrent_streams 128;
         root {directory}/site;
         location = /small {{ return 200 "hello, world\\n"; }}
         location = /varied {{ add_header X-Request-Id $request_id; return 200 "hello, world\\n"; }}
@@ -63,6 +65,8 @@ class Site:
     """The same, on a file system in memory where the machine has one."""
     origin: int
     """Port of the origin on 127.0.0.1."""
+    http2: int
+    """The same, where it speaks HTTP/2 by prior knowledge."""
     certificate: Path
     key: Path
 
@@ -100,9 +104,12 @@ def start_origin(
         (site / "kept" / name).write_bytes(b"01234567" * (size // 8))
     with (site / "bulk").open("wb") as bulk:
         bulk.truncate(bulk_size)
-    port = free_port()
+    port, http2_port = free_port(), free_port()
     config = directory / "origin.conf"
-    config.write_text((NGINX_START + _CONFIG).format(user=user, directory=directory, name="origin", port=port))
+    text = (NGINX_START + _CONFIG).format(
+        user=user, directory=directory, name="origin", port=port, http2_port=http2_port
+    )
+    config.write_text(text)
     certificate, key = make_certificate(directory)
     program = programs.start("origin", ["nginx", "-p", str(directory), "-c", str(config)], cores.load, port)
-    return Site(directory, memory, port, certificate, key), program
+    return Site(directory, memory, port, http2_port, certificate, key), program

@@ -24,6 +24,12 @@ class Role(enum.Enum):
     REVERSE = "reverse"
     TLS = "tls"
     """Reverse, with TLS on the client's side."""
+    HTTP2 = "http2"
+    """The same, and clients speak HTTP/2."""
+    HTTP2_ALL_THE_WAY = "http2 all the way"
+    """The same, and so does the origin; a peer that only speaks HTTP/1 to it stands in as a yardstick."""
+    TO_HTTP2 = "to http2"
+    """Reverse, from clients of HTTP/1 to an origin that speaks HTTP/2; who speaks HTTP/1 to it is the yardstick."""
     FORWARD = "forward"
     CONNECT = "connect"
     """Forward, with tunnels; a peer that only does plain TCP stands in as a yardstick."""
@@ -65,6 +71,9 @@ class Peer:
 
 _MODES = {
     Role.TLS: "reverse",
+    Role.HTTP2: "reverse",
+    Role.HTTP2_ALL_THE_WAY: "reverse",
+    Role.TO_HTTP2: "reverse",
     Role.CONNECT: "forward",
     Role.CACHE: "reverse",
     Role.CACHE_ON_DISK: "reverse",
@@ -79,7 +88,7 @@ def _txproxy(reactor: str | None, role: Role) -> Configure:
         mode = _MODES.get(role, role.value)
         endpoint = f"tcp:{port}:interface=127.0.0.1:backlog=4096"
         argv += ["txproxy", mode, "--access-log", "none"]
-        if role is Role.TLS:
+        if role in (Role.TLS, Role.HTTP2, Role.HTTP2_ALL_THE_WAY):
             argv += ["--tls-listen", endpoint, "--tls-cert", str(site.certificate), "--tls-key", str(site.key)]
             argv += ["--tls-min-version", "1.3"]
         else:
@@ -90,6 +99,8 @@ def _txproxy(reactor: str | None, role: Role) -> Configure:
             argv += ["--cache", f"{caches.ROOM}M"]
         if role is Role.CACHE_ON_DISK:
             argv += ["--cache", "1M", "--cache-dir", str(site.directory / f"{name}-cache")]
+        if role in (Role.TO_HTTP2, Role.HTTP2_ALL_THE_WAY):
+            return [*argv, "--upstream", f"h2c://127.0.0.1:{site.http2}"]
         upstream = f"127.0.0.1:{site.origin}"
         return [*argv, "--upstream", upstream if role is Role.TCP else f"http://{upstream}"]
 
@@ -117,6 +128,8 @@ def _proxy_py(site: Site, name: str, port: int) -> list[str]:
 PEERS: tuple[Peer, ...] = (
     Peer("txproxy", {role: _txproxy(None, role) for role in Role}, modules=("txproxy",)),
     Peer("txproxy-reactor", {role: _txproxy("txproxy", role) for role in Role}, modules=("txproxy",)),
+    Peer("txproxy-to-http1", {Role.TO_HTTP2: _txproxy(None, Role.REVERSE)}, modules=("txproxy",)),
+    Peer("txproxy-reactor-to-http1", {Role.TO_HTTP2: _txproxy("txproxy", Role.REVERSE)}, modules=("txproxy",)),
     Peer("txproxy-no-cache", {Role.UNCACHEABLE: _txproxy(None, Role.REVERSE)}, modules=("txproxy",)),
     Peer("txproxy-reactor-no-cache", {Role.UNCACHEABLE: _txproxy("txproxy", Role.REVERSE)}, modules=("txproxy",)),
     Peer(
@@ -124,6 +137,8 @@ PEERS: tuple[Peer, ...] = (
         {
             Role.REVERSE: partial(servers.nginx, tls=False),
             Role.TLS: partial(servers.nginx, tls=True),
+            Role.HTTP2: partial(servers.nginx, tls=True, http2=True),
+            Role.HTTP2_ALL_THE_WAY: partial(servers.nginx, tls=True, http2=True),
             **_cache(caches.nginx),
             Role.CACHE_ON_DISK: partial(caches.nginx, on_disk=True),
         },
@@ -143,6 +158,9 @@ PEERS: tuple[Peer, ...] = (
         {
             Role.REVERSE: partial(servers.haproxy, tls=False),
             Role.TLS: partial(servers.haproxy, tls=True),
+            Role.HTTP2: partial(servers.haproxy, tls=True, http2=True),
+            Role.HTTP2_ALL_THE_WAY: partial(servers.haproxy, tls=True, http2=True, to_http2=True),
+            Role.TO_HTTP2: partial(servers.haproxy, tls=False, to_http2=True),
             Role.CONNECT: servers.haproxy_tcp,
             Role.TCP: servers.haproxy_tcp,
         },

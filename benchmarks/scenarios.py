@@ -115,6 +115,22 @@ def _requests(
     return measure
 
 
+def _http2(path: str, size: int, headers: Mapping[str, str] | None = None) -> Measure:
+    """Requests in HTTP/2 over TLS."""
+
+    def measure(target: Target, effort: Effort) -> Sample:
+        load.expect(*load.get(target.port, path, "localhost", load.tls_client()), size)
+        url = f"https://127.0.0.1:{target.port}{path}"
+
+        def run(seconds: int) -> Load:
+            return load.h2load(url, seconds, headers)
+
+        run(effort.warm_up)
+        return _cost_of(target, lambda: run(effort.seconds), 1, 1e6)
+
+    return measure
+
+
 def _cached(path: str, size: int, kept: bool = True) -> Measure:
     """Requests for what the proxy has, or what it may not keep."""
 
@@ -222,6 +238,30 @@ SCENARIOS: tuple[Scenario, ...] = (
         _CPU,
     ),
     Scenario("tls-handshake", "Reverse, a TLS handshake for each request", Role.TLS, _handshakes, _CPU, "handshakes/s"),
+    Scenario("h2-small", "HTTP/2 over TLS, 13 bytes", Role.HTTP2, _http2("/small", len(SMALL)), _CPU),
+    Scenario(
+        "h2-browser",
+        "HTTP/2 over TLS, a browser's request head",
+        Role.HTTP2,
+        _http2("/small", len(SMALL), {name.lower(): value for name, value in BROWSER_FIELDS.items()}),
+        _CPU,
+    ),
+    Scenario("h2-100k", "HTTP/2 over TLS, 100 kB", Role.HTTP2, _http2("/large", LARGE_SIZE), _CPU),
+    Scenario("h2-1m", "HTTP/2 over TLS, 1 MB", Role.HTTP2, _http2("/kept/1m", KEPT["1m"]), _CPU),
+    Scenario(
+        "h2-to-h2",
+        "HTTP/2 over TLS to an origin of HTTP/2, 13 bytes",
+        Role.HTTP2_ALL_THE_WAY,
+        _http2("/small", len(SMALL)),
+        _CPU,
+    ),
+    Scenario(
+        "h2-upstream",
+        "HTTP/1 to an origin of HTTP/2, 13 bytes",
+        Role.TO_HTTP2,
+        _requests("/small", len(SMALL)),
+        _CPU,
+    ),
     Scenario(
         "idle-memory",
         "Memory of an idle, kept-alive client connection",

@@ -85,7 +85,7 @@ def written(site: Site, name: str, text: str) -> Path:
     return path
 
 
-def nginx(site: Site, name: str, port: int, tls: bool) -> list[str]:
+def nginx(site: Site, name: str, port: int, tls: bool, http2: bool = False) -> list[str]:
     """A reverse proxy with kept-alive connections to the origin."""
     certificate = f"ssl_certificate {site.certificate}; ssl_certificate_key {site.key}; ssl_protocols TLSv1.3;"
     text = (NGINX_START + _NGINX).format(
@@ -94,13 +94,13 @@ def nginx(site: Site, name: str, port: int, tls: bool) -> list[str]:
         name=name,
         port=port,
         origin=site.origin,
-        tls="ssl" if tls else "",
+        tls="ssl http2" if http2 else "ssl" if tls else "",
         certificate=certificate if tls else "",
     )
     return ["nginx", "-p", str(site.directory), "-c", str(written(site, name, text))]
 
 
-def haproxy(site: Site, name: str, port: int, tls: bool) -> list[str]:
+def haproxy(site: Site, name: str, port: int, tls: bool, http2: bool = False, to_http2: bool = False) -> list[str]:
     """A reverse proxy with kept-alive connections to the origin."""
     text = _HAPROXY.format(
         mode="http",
@@ -108,8 +108,8 @@ def haproxy(site: Site, name: str, port: int, tls: bool) -> list[str]:
         options="option http-keep-alive",
         backend="http-reuse always",
         port=port,
-        origin=site.origin,
-        tls=f"ssl crt {site.directory / 'both.pem'} ssl-min-ver TLSv1.3" if tls else "",
+        origin=f"{site.http2} proto h2" if to_http2 else site.origin,
+        tls=f"ssl crt {site.directory / 'both.pem'} ssl-min-ver TLSv1.3" + (" alpn h2" if http2 else "") if tls else "",
     )
     return ["haproxy", "-db", "-f", str(written(site, name, text))]
 
