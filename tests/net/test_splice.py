@@ -1,5 +1,7 @@
 """splice(2) between real sockets, with the test as the reactor."""
 
+import contextlib
+import errno
 import os
 import select
 import socket
@@ -159,3 +161,57 @@ def test_a_pipe_with_something_in_it_is_not_used_again():
     assert pool.take() is other
     pool.give_back(other)
     pool.close()
+
+
+@pytest.mark.parametrize("size", [1000, 3_000_000])
+def test_one_that_stands_still_gives_what_another_goes_on_with(world, size):
+    data = os.urandom(size)
+    left, received = memoryview(data), b""
+    while left:
+        try:
+            left = left[world.client.send(left) :]
+        except BlockingIOError:
+            world.reactor.turn(patience=0)
+            if world.reactor.writers:
+                break
+    world.reactor.turn(patience=0)
+    world.upstream.shutdown(socket.SHUT_WR)
+    world.reactor.turn(patience=0)
+    first, second = world.splice.stand_still()
+    assert not world.reactor.readers and not world.reactor.writers and world.ended == []
+    assert bool(first.waiting) is (size > 1000) and not first.ended and second.ended
+    world.splice = splice.Splice(world.reactor, world.sockets[1], world.sockets[2], world.pool, world)
+    world.splice.start(first, second)
+    while len(received) < size:
+        if left:
+            with contextlib.suppress(BlockingIOError):
+                left = left[world.client.send(left) :]
+        world.reactor.turn(patience=0)
+        with contextlib.suppress(BlockingIOError):
+            received += world.upstream.recv(1 << 20)
+    assert received == data
+    world.client.shutdown(socket.SHUT_WR)
+    world.reactor.turn()
+    assert world.ended == [True]
+
+
+def test_who_is_gone_when_it_is_told_of_an_end_is_still_read_to_its_own(world, monkeypatch):
+    world.upstream.sendall(b"last words")
+    # As TCP has it for a peer that has closed, and was told so before.
+    monkeypatch.setattr(world.splice._second, "socket", Refusing(world.sockets[2]))
+    world.client.shutdown(socket.SHUT_WR)
+    world.reactor.turn()
+    assert world.ended == [] and world.client.recv(100) == b"last words"
+    world.upstream.close()
+    world.reactor.turn()
+    assert world.ended == [True]
+
+
+class Refusing:
+    """A socket that cannot be shut down."""
+
+    def __init__(self, handle):
+        self.recv, self.send = handle.recv, handle.send
+
+    def shutdown(self, how):
+        raise OSError(errno.ENOTCONN, "not connected")

@@ -11,7 +11,8 @@ import fcntl
 import os
 import select
 import socket
-from typing import Any, Final, Protocol
+from contextlib import suppress
+from typing import Any, Final, NamedTuple, Protocol
 
 from twisted.internet.interfaces import IReadWriteDescriptor
 from zope.interface import implementer
@@ -66,6 +67,18 @@ class PipePool:
         """Close them all."""
         while self._pipes:
             self._pipes.pop().close()
+
+
+class Standing(NamedTuple):
+    """How one side is: what was read of it and is ``waiting`` to be written to the other, and whether its end was read,
+    and told to the other.
+    """
+
+    waiting: bytes = b""
+    ended: bool = False
+
+
+_BEGINNING: Final = Standing()
 
 
 class Watcher(Protocol):
@@ -210,8 +223,29 @@ class _Side:
         if self.other.ended:
             self.splice.end(clean=True)
             return
-        self.other.socket.shutdown(socket.SHUT_WR)
+        with suppress(OSError):
+            # It may be gone altogether by now: what it has sent before that is read first, and then tells how it went.
+            self.other.socket.shutdown(socket.SHUT_WR)
         self.splice.watcher.half_closing()
+
+    def begin(self, waiting: bytes, ended: bool) -> None:
+        """Read, once what was read before and is still ``waiting`` has been written; not where the end was read."""
+        if waiting:
+            self._pending = waiting
+            self.splice.reactor.addWriter(self.other)
+        elif ended:
+            self.ended = True
+        else:
+            self.splice.reactor.addReader(self)
+
+    def take_waiting(self) -> bytes:
+        """What was read and not yet written."""
+        waiting, self._pending = [self._pending], b""
+        pipe = self._pipe
+        while pipe is not None and pipe.filled:
+            waiting.append(os.read(pipe.read_fd, pipe.filled))
+            pipe.filled -= len(waiting[-1])
+        return b"".join(waiting)
 
     def release(self) -> None:
         """Let go of the reactor and of a pipe."""
@@ -248,10 +282,19 @@ class Splice:
         """Bytes read from the second socket."""
         return self._second.moved
 
-    def start(self) -> None:
-        """Begin to read both."""
-        self.reactor.addReader(self._first)
-        self.reactor.addReader(self._second)
+    def start(self, first: Standing = _BEGINNING, second: Standing = _BEGINNING) -> None:
+        """Begin to read both, where they are as they are told to be."""
+        self._first.begin(*first)
+        self._second.begin(*second)
+
+    def stand_still(self) -> tuple[Standing, Standing]:
+        """Stop, and give how both sides are, so that another one can go on."""
+        self._ended = True
+        sides = self._first, self._second
+        first, second = (Standing(side.take_waiting(), side.ended) for side in sides)
+        for side in sides:
+            side.release()
+        return first, second
 
     def end(self, clean: bool) -> None:
         """Stop, and tell the watcher."""
