@@ -115,6 +115,11 @@ class Valve:
         else:
             call()
 
+    def take_held(self) -> bytes:
+        """What has not passed yet, and is another's to pass."""
+        held, self._held = self._held, b""
+        return held
+
     def close(self) -> None:
         """Nothing more is to pass; what is held is thrown away."""
         self._closed = True

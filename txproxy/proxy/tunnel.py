@@ -9,19 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPushProducer
-from twisted.python.failure import Failure
-from zope.interface import implementer
-
 from txproxy.interfaces.allowances import Bounds, Shaper
 from txproxy.net import splice
 from txproxy.net.deadlines import NEVER, Deadlines, TimeLimit
 from txproxy.net.transports.any_transports import half_close
+from txproxy.net.transports.handed_sockets import can_leave, take_unsent
 from txproxy.net.transports.plain_transports import plain_socket
-from txproxy.net.transports.turn_writes import write_function
+from txproxy.proxy.handover.carried import CarriedTunnel
 from txproxy.proxy.limits import Limits
-from txproxy.proxy.throttle import Lane, Valve
+from txproxy.proxy.tunnel_ends import ShapedEnd, TunnelEnd
 
 
 class Home(Protocol):
@@ -32,129 +28,6 @@ class Home(Protocol):
     deadlines: Deadlines
     pipes: splice.PipePool
     idle_limit: TimeLimit
-
-
-@implementer(IProtocol, IHalfCloseableProtocol, IPushProducer)
-class TunnelEnd:
-    """One end: hands on what its transport receives to the other end's. A protocol, or what one delegates to."""
-
-    __slots__ = ("tunnel", "transport", "other", "received", "read_closed", "_write")
-
-    other: TunnelEnd
-
-    def __init__(self, tunnel: Tunnel, transport: Any) -> None:
-        self.tunnel = tunnel
-        self.transport = transport
-        self.received = 0
-        self.read_closed = False
-        self._write = write_function(transport)
-
-    @property
-    def waiting(self) -> bool:
-        """Whether bytes of its peer are held back, and the other end's is not to blame."""
-        return False
-
-    def makeConnection(self, transport: Any) -> None:
-        """The transport was there before the tunnel."""
-
-    def connectionMade(self) -> None:
-        """The connection was there before the tunnel."""
-
-    def send(self, data: bytes) -> None:
-        """Write to this end's peer."""
-        self._write(self.transport, data)
-
-    def dataReceived(self, data: bytes) -> None:
-        """Hand on."""
-        self.received += len(data)
-        self.tunnel.moved()
-        self.other.send(data)
-
-    def readConnectionLost(self) -> None:
-        """This end's peer sends no more: say so to the other's."""
-        self.read_closed = True
-        self.tunnel.half_closed(self)
-
-    def writeConnectionLost(self) -> None:
-        """Our half-close went out."""
-
-    def connectionLost(self, reason: Failure) -> None:
-        """This end is gone."""
-        self.tunnel.lost(self, clean=reason.check(ConnectionDone) is not None)
-
-    def abort(self) -> None:
-        """End the tunnel at once."""
-        self.tunnel.lost(self, clean=False)
-
-    def pauseProducing(self) -> None:
-        """This end's peer is slow: let the other's wait."""
-        self.other.transport.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        """This end's peer takes more."""
-        if not self.other.read_closed:
-            self.other.transport.resumeProducing()
-
-    def stopProducing(self) -> None:
-        """The transport will say connectionLost as well."""
-
-    def close(self) -> None:
-        """The tunnel is over."""
-
-
-class ShapedEnd(TunnelEnd):
-    """One end of a tunnel whose speed is bounded: what its transport receives passes through a valve."""
-
-    __slots__ = ("_valve",)
-
-    other: ShapedEnd
-
-    def __init__(self, tunnel: Tunnel, transport: Any, lane: Lane) -> None:
-        super().__init__(tunnel, transport)
-        self._valve = Valve(lane, self._passed, transport.pauseProducing, self._read_on)
-
-    @property
-    def waiting(self) -> bool:
-        """Whether bytes of its peer are held back, and the other end's is not to blame."""
-        return self._valve.waiting
-
-    def _passed(self, data: bytes) -> None:
-        super().dataReceived(data)
-
-    def _read_on(self) -> None:
-        if not self.read_closed:
-            self.transport.resumeProducing()
-
-    def dataReceived(self, data: bytes) -> None:
-        """Hand on, or hold."""
-        self._valve.pass_on(data)
-
-    def readConnectionLost(self) -> None:
-        """What this end's peer sent goes before its end."""
-        self.read_closed = True
-        self._valve.after(super().readConnectionLost)
-
-    def connectionLost(self, reason: Failure) -> None:
-        """This end is gone."""
-        if self._valve.holding and reason.check(ConnectionDone) is not None:
-            self.read_closed = True
-            gone = super().connectionLost
-            self._valve.after(lambda: gone(reason))
-            self.tunnel.half_closing()
-        else:
-            super().connectionLost(reason)
-
-    def pauseProducing(self) -> None:
-        """This end's peer is slow: let the other's wait."""
-        self.other._valve.pause()
-
-    def resumeProducing(self) -> None:
-        """This end's peer takes more."""
-        self.other._valve.resume()
-
-    def close(self) -> None:
-        """The tunnel is over."""
-        self._valve.close()
 
 
 class Tunnel:
@@ -234,16 +107,23 @@ class Tunnel:
             self.client.dataReceived(from_client)
         if from_upstream:
             self.upstream.dataReceived(from_upstream)
-        if splice.AVAILABLE and not self._shaped:
-            here, there = plain_socket(self.client.transport), plain_socket(self.upstream.transport)
-            if here is not None and there is not None:
-                self._spliced = splice.Splice(self._home.reactor, here, there, self._home.pipes, self)
-                self.client.transport.stopReading()
-                self.upstream.transport.stopReading()
-                self._spliced.start()
+        self._spliced = self._splice()
+        if self._spliced is not None:
+            self._spliced.start()
         if client_ended and self._spliced is None:
             # A splice reads the end from the socket once more; nobody else is told of it again.
             self.client.readConnectionLost()
+
+    def _splice(self) -> splice.Splice | None:
+        """What moves the bytes past us, if that can be."""
+        if not splice.AVAILABLE or self._shaped:
+            return None
+        here, there = plain_socket(self.client.transport), plain_socket(self.upstream.transport)
+        if here is None or there is None:
+            return None
+        self.client.transport.stopReading()
+        self.upstream.transport.stopReading()
+        return splice.Splice(self._home.reactor, here, there, self._home.pipes, self)
 
     def moved(self) -> None:
         """Bytes have moved."""
@@ -269,6 +149,69 @@ class Tunnel:
         if silence is None or silence.seconds > usual.seconds:
             self._silence = usual
         self.moved()
+
+    # -- from one process to another
+
+    def stand_still(self) -> CarriedTunnel | None:
+        """Let nothing pass any more, and give all that another process needs to go on; this tunnel is over then, of
+        which nobody is told. None if it cannot be: it goes on here.
+        """
+        ends = client, upstream = self.client, self.upstream
+        if self._closed is None or not all(can_leave(end.transport) for end in ends):
+            return None
+        home, spliced = self._home, self._spliced
+        now = home.reactor.seconds()
+        silence = self._silence.seconds if self._silence is not None else None
+        # Whichever of both it is that ends first.
+        left = self.deadline - now if self.deadline != NEVER else None
+        oldest = self._oldest - now if self._oldest != NEVER else None
+        from_client = from_upstream = splice.Standing()
+        if spliced is not None:
+            from_client, from_upstream = spliced.stand_still()
+            self._spliced = None
+            client.received += spliced.moved_from_first
+            upstream.received += spliced.moved_from_second
+        # The end of a side that was read comes again, as long as the other was not told of it.
+        held = [take_unsent(end.other.transport) + end.take_held() for end in ends]
+        self._closed = self.exchange = None
+        home.deadlines.forget(self)
+        client.close()
+        upstream.close()
+        return CarriedTunnel(
+            received=client.received,
+            sent=upstream.received,
+            from_client=held[0] + from_client.waiting,
+            from_upstream=held[1] + from_upstream.waiting,
+            client_ended=from_client.ended,
+            upstream_ended=from_upstream.ended,
+            silence=silence,
+            left=left,
+            age=self._age,
+            oldest=oldest,
+        )
+
+    def go_on(self, carried: CarriedTunnel) -> None:
+        """Begin where another has stood still."""
+        home, now = self._home, self._home.reactor.seconds()
+        home.deadlines.watch(self)
+        self._silence = home.deadlines.limit(carried.silence) if carried.silence is not None else None
+        self._age = carried.age
+        self._oldest = now + carried.oldest if carried.oldest is not None else NEVER
+        client, upstream = self.client, self.upstream
+        spliced = self._spliced = self._splice()
+        if spliced is None:
+            client.go_on(carried.from_client, carried.received, carried.client_ended)
+            upstream.go_on(carried.from_upstream, carried.sent, carried.upstream_ended)
+        else:
+            client.received, upstream.received = carried.received, carried.sent
+            spliced.start(
+                splice.Standing(carried.from_client, carried.client_ended),
+                splice.Standing(carried.from_upstream, carried.upstream_ended),
+            )
+        if self._closed is not None:
+            self.deadline = now + carried.left if carried.left is not None else NEVER
+
+    # -- the end
 
     def lost(self, end: TunnelEnd, clean: bool) -> None:
         """``end`` is gone, and so must the other be: with a reset if it was no clean end."""

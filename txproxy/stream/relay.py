@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txproxy.net.transports.any_transports import set_tcp_options
-from txproxy.proxy.tunnel import TunnelEnd
+from txproxy.proxy.tunnel_ends import TunnelEnd
 from txproxy.proxy.tunnel_inspection import Gate
 
 

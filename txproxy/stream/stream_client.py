@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from socket import socket
 from typing import Any, Final, Protocol
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener, IProtocol, IPushProducer
@@ -16,14 +17,18 @@ from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.record import ExchangeRecord
 from txproxy.interfaces.streams import RawConnection
 from txproxy.net.deadlines import NEVER
+from txproxy.net.transports.any_transports import replace_protocol, set_tcp_options
 from txproxy.net.transports.tls_transports import tls_connection
 from txproxy.proxy.downstream.admission import Admission
 from txproxy.proxy.downstream.client_states import ClientState, following
 from txproxy.proxy.downstream.client_tunnel import begin_tunnel, exchanges_of
 from txproxy.proxy.downstream.tunnels_alone import TunnelsAlone
 from txproxy.proxy.exchanges.exchange import Exchange
+from txproxy.proxy.handover.carried import Carried
+from txproxy.proxy.handover.giving import Given, give_tunnel
+from txproxy.proxy.handover.taking import Start, Surroundings, take_exchange
 from txproxy.proxy.services import Services
-from txproxy.proxy.tunnel import TunnelEnd
+from txproxy.proxy.tunnel_ends import TunnelEnd
 from txproxy.stream.mode import StreamMode
 from txproxy.stream.relay import Relay
 from txproxy.stream.sni_routing import ByName, Heard
@@ -252,6 +257,30 @@ class StreamProtocol(TunnelsAlone, Relay):
     def retire(self) -> bool:
         """What has begun ends as it has begun."""
         return False
+
+    def give(self) -> Given | None:
+        """See :class:`txproxy.proxy.downstream.admission.Admitted`."""
+        given = give_tunnel(self.connection, self.tunnel, self.server_name)
+        if given is not None:
+            self.state = following(self.state, ClientState.CLOSED)
+            # Who goes on with it tells of its end.
+            del self.factory.streams[self.context]
+            self.factory.admission.left(self)
+        return given
+
+    def take(self, carried: Carried, upstream: socket, around: Surroundings) -> Start:
+        """Have what another process has begun on the connection that this one has; gives what lets bytes flow."""
+        transport = self.transport = self.connection.transport
+        replace_protocol(transport, self)
+        set_tcp_options(transport)
+        transport.registerProducer(self, True)
+        self.server_name = carried.server_name
+        age = carried.exchange.age if carried.exchange is not None else None
+        self.started = self.services.seconds() - (age or 0.0)
+        self.factory.streams[self.context] = self
+        self.factory.admission.take_over(self)
+        self.state = following(following(self.state, ClientState.OPEN), ClientState.TUNNEL)
+        return take_exchange(carried, self, self.context, upstream, around)
 
     def abort(self) -> None:
         """Close at once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from socket import socket
 from typing import Any, Final, TypeAlias
 
 from twisted.internet.defer import Deferred
@@ -11,6 +12,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError, ExchangeError
+from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.dialers import IDialer
 from txproxy.interfaces.middleware import IStreamMiddleware, places
@@ -20,6 +22,8 @@ from txproxy.net.peers import ip_of
 from txproxy.proxy.bounds_middleware import FindBounds
 from txproxy.proxy.downstream.admission import Admission
 from txproxy.proxy.downstream.client_limit import make_admission
+from txproxy.proxy.handover.carried import Carried
+from txproxy.proxy.handover.taking import Start, Surroundings
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.services import Services
 from txproxy.stream.mode import StreamMode
@@ -134,6 +138,12 @@ class StreamFactory:
     def buildProtocol(self, addr: Any) -> StreamProtocol | None:
         """A protocol for a new client."""
         return None if self.stopped else StreamProtocol(self, ip_of(addr))
+
+    def take(self, carried: Carried, connection: ClientConnection, upstream: socket, around: Surroundings) -> Start:
+        """Have a stream that another process has begun; gives what lets bytes flow."""
+        client = StreamProtocol(self, connection.peer_ip)
+        client.connection.transport = connection.transport
+        return client.take(carried, upstream, around)
 
     def _over(self, record: ExchangeRecord) -> None:
         stream = self.streams.pop(record.context)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -148,6 +148,10 @@ class ConcurrencyLimiter:
         context.limit = LimitHit(self.config.name, "passed")
         return self._places.slots.enter(key, over=True)
 
+    def take_over(self, key: Hashable) -> None:
+        """One of ``key`` is at work that was let in elsewhere."""
+        self._places.slots.enter(key, over=True)
+
     def wait(self, key: Hashable, context: RequestContext, clock: Any) -> Deferred[bool] | None:
         """Whether its turn has come, when that is known; None if it cannot wait either."""
         turn = self._places.wait(key, clock)
@@ -179,7 +183,7 @@ class _Held(ResponseFilter):
     """The places that a request has, which it gives back when it is over, in whatever way."""
 
     def __init__(self) -> None:
-        self._places: list[tuple[ConcurrencyLimiter, Hashable]] = []
+        self.places: list[tuple[ConcurrencyLimiter, Hashable]] = []
         self._over = False
 
     def add(self, limit: ConcurrencyLimiter, key: Hashable) -> None:
@@ -187,14 +191,35 @@ class _Held(ResponseFilter):
         if self._over:
             limit.leave(key)
         else:
-            self._places.append((limit, key))
+            self.places.append((limit, key))
 
     def closed(self) -> None:
         """See :class:`txproxy.interfaces.ResponseFilter`."""
         self._over = True
-        places, self._places = self._places, []
+        places, self.places = self.places, []
         for limit, key in reversed(places):
             limit.leave(key)
+
+
+def held_places(context: RequestContext) -> tuple[tuple[str, Hashable], ...]:
+    """The places that a request has: the names of their limits, and the keys."""
+    held = [one for one in context.response_filters if isinstance(one, _Held)]
+    return tuple((limit.config.name, key) for one in held for limit, key in one.places)
+
+
+def hold_places(
+    context: RequestContext, limits: Mapping[str, ConcurrencyLimiter], places: Iterable[tuple[str, Hashable]]
+) -> None:
+    """Give a request those again that it had in another process, in those ``limits`` that are still there. It is at
+    work, be there room or not.
+    """
+    known = [(limits[name], key) for name, key in places if name in limits]
+    if known:
+        held = _Held()
+        context.filter_responses(held)
+        for limit, key in known:
+            limit.take_over(key)
+            held.add(limit, key)
 
 
 class Entering:

@@ -57,6 +57,11 @@ class Admitted(Protocol):
         has gone at once.
         """
 
+    def give(self) -> Any:
+        """Leave for another process, if that can go on with it as it is: what that has to know, and its sockets (see
+        :class:`txproxy.proxy.handover.giving.Given`). None if it stays.
+        """
+
 
 Guest = TypeVar("Guest", bound=Admitted)
 

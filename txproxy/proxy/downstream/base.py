@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPushProducer
 from twisted.python.failure import Failure
@@ -18,14 +18,15 @@ from txproxy.net.transports.turn_writes import write_function
 from txproxy.net.transports.unread import unread_function
 from txproxy.proxy.downstream.client_states import ClientState, following
 from txproxy.proxy.downstream.client_tunnel import begin_tunnel, exchanges_of
-from txproxy.proxy.downstream.serving import ServedBy, ServingFactory, follow
+from txproxy.proxy.downstream.serving import RequestReader, ServedBy, ServingFactory, follow
 from txproxy.proxy.exchanges.exchange import Exchange
+from txproxy.proxy.handover.giving import Given, give_client
 from txproxy.proxy.minimum_rate import SLOW_RESPONSE, ResponseRate, slow_head
-from txproxy.proxy.tunnel import TunnelEnd
+from txproxy.proxy.tunnel_ends import TunnelEnd
 from txproxy.proxy.tunnel_inspection import Gate
 from txproxy.proxy.upstream.connection_binding import close_all, own_connections
 from txproxy.proxy.upstream.connection_pool import Connections
-from txproxy.wire.message import RequestHead, ResponseHead
+from txproxy.wire.message import ResponseHead
 
 # How much of what a client sends ahead of its turn is held before the rest has to wait in the kernel.
 READ_AHEAD: Final = 65536
@@ -33,31 +34,6 @@ READ_AHEAD: Final = 65536
 # A look-up in an Enum class costs on each event.
 _OPEN: Final = ClientState.OPEN
 _CLOSED: Final = ClientState.CLOSED
-
-
-class RequestReader(Protocol):
-    """What reads the requests of a connection."""
-
-    def receive(self, data: bytes) -> None:
-        """Take bytes from the client."""
-
-    @property
-    def buffered(self) -> int:
-        """How many bytes wait to be read."""
-
-    @property
-    def started(self) -> bool:
-        """Whether anything of a request has come."""
-
-    @property
-    def at_end(self) -> bool:
-        """Whether no request is being read, and nothing has come of another."""
-
-    def take_buffered(self) -> bytes:
-        """Read no more requests: what has come and was not read."""
-
-    def unread_head(self) -> RequestHead:
-        """For logs: what there is of a request that cannot be read."""
 
 
 @implementer(IProtocol, IHalfCloseableProtocol, IPushProducer)
@@ -331,6 +307,11 @@ class ClientProtocol:
         if self.state is ClientState.WAITING or (self.state is _OPEN and self.exchange is None):
             return follow(self)
         return False
+
+    def give(self) -> Given | None:
+        """See :class:`txproxy.proxy.downstream.admission.Admitted`."""
+        rests = self.state is _OPEN and self.exchange is None and not self._has_more() and not self.client_ended
+        return give_client(self, self.tunnel, self.codec.take_buffered if rests else None)
 
     def belong_to(self, factory: ServingFactory) -> None:
         """See :class:`txproxy.proxy.downstream.serving.Client`."""

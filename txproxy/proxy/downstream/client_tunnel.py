@@ -8,7 +8,8 @@ from txproxy.interfaces.streams import RawConnection
 from txproxy.net.transports.plain_transports import read_little
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.services import Services
-from txproxy.proxy.tunnel import Tunnel, TunnelEnd
+from txproxy.proxy.tunnel import Tunnel
+from txproxy.proxy.tunnel_ends import TunnelEnd
 from txproxy.proxy.tunnel_inspection import Gate
 
 

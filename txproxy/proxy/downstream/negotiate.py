@@ -230,6 +230,9 @@ class NegotiatingProtocol:
             return False
         return follow(self)
 
+    def give(self) -> None:
+        """It has a moment to say what it wants; see :class:`txproxy.proxy.downstream.admission.Admitted`."""
+
     def can_follow(self, factory: ServingFactory) -> bool:
         """Whatever is spoken there, nothing was said yet."""
         return True

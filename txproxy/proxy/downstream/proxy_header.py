@@ -166,6 +166,9 @@ class HeaderProtocol:
         """Nothing was asked for yet."""
         return []
 
+    def give(self) -> None:
+        """It stays; see :class:`txproxy.proxy.downstream.admission.Admitted`."""
+
     def retire(self) -> bool:
         """It goes to who serves the listener when the header is there."""
         return False

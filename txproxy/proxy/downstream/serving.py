@@ -19,6 +19,7 @@ from txproxy.proxy.downstream.admission import Admission
 from txproxy.proxy.downstream.client_states import ClientState
 from txproxy.proxy.services import Services
 from txproxy.proxy.upstream.connection_binding import close_all
+from txproxy.wire.message import RequestHead
 
 
 class ServingFactory(Protocol):
@@ -45,6 +46,31 @@ class ServingFactory(Protocol):
     h2c: bool
     # whether they ask it for what is elsewhere, and name that
     proxied: bool
+
+
+class RequestReader(Protocol):
+    """What reads the requests of a connection."""
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the client."""
+
+    @property
+    def buffered(self) -> int:
+        """How many bytes wait to be read."""
+
+    @property
+    def started(self) -> bool:
+        """Whether anything of a request has come."""
+
+    @property
+    def at_end(self) -> bool:
+        """Whether no request is being read, and nothing has come of another."""
+
+    def take_buffered(self) -> bytes:
+        """Read no more requests: what has come and was not read."""
+
+    def unread_head(self) -> RequestHead:
+        """For logs: what there is of a request that cannot be read."""
 
 
 class ServedBy:
@@ -85,6 +111,9 @@ class Client(Protocol):
         """Another factory serves the listener from now on: go there when nothing runs, or leave after that; whether it
         has gone at once.
         """
+
+    def give(self) -> Any:
+        """See :class:`txproxy.proxy.downstream.admission.Admitted`."""
 
     def abort(self) -> None:
         """Close at once, whatever is under way."""

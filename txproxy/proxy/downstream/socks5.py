@@ -24,6 +24,7 @@ from txproxy.proxy.downstream.client_states import ClientState
 from txproxy.proxy.downstream.serving import ServingFactory
 from txproxy.proxy.downstream.tunnels_alone import TunnelsAlone
 from txproxy.proxy.exchanges.exchange import Exchange
+from txproxy.proxy.handover.giving import Given, give_client
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
 from txproxy.wire.socks.codes import reply_code
@@ -88,6 +89,10 @@ class SocksProtocol(TunnelsAlone, ClientProtocol):
     def can_follow(self, factory: ServingFactory) -> bool:
         """It asks once, and whom it greets is whom it asks."""
         return False
+
+    def give(self) -> Given | None:
+        """See :class:`txproxy.proxy.downstream.admission.Admitted`."""
+        return give_client(self, self.tunnel, None)
 
     # -- bytes in
 

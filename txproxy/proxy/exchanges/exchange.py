@@ -61,6 +61,8 @@ class Exchange(Attempts):
     steady_filters: tuple[ResponseFilter, ...] | None = None
     # what it has become, if it did
     tunnel: Tunnel | None = None
+    # how many bytes of that another process has counted
+    carried_before = 0
     # what the body of the response passes, if anything
     _response_body: ResponseBody | None = None
     # what it is of gRPC, if it is
@@ -74,7 +76,7 @@ class Exchange(Attempts):
     def carried(self) -> int:
         """See :class:`txproxy.interfaces.Metered`."""
         tunnel = self.tunnel
-        return self.received + self.sent if tunnel is None else tunnel.received + tunnel.sent
+        return self.received + self.sent if tunnel is None else tunnel.received + tunnel.sent - self.carried_before
 
     # -- what is decided
 
@@ -404,6 +406,26 @@ class Exchange(Attempts):
         self.context.tunnel_ended_by = tunnel.why
         detail = f"{tunnel.received} bytes from the client"
         self._finish("tunnel", f"{detail}; {tunnel.why}" if tunnel.why else detail)
+
+    def resume_tunnel(self, plan: Plan, response: ResponseHead | None, status: int) -> None:
+        """It has become a tunnel in another process, by such a ``plan``, and goes on here."""
+        self.plan = plan
+        self._tracker = plan.attempt.tracker
+        if plan.bounds is not None:
+            self.bound = Bound(plan.bounds, self)
+            self.bound.close_valves()
+        self.status = self.upstream_status = status
+        self.response = response
+        self.phase = ANSWERED
+        self.request_done = True
+
+    def let_go(self) -> None:
+        """Another process goes on with the tunnel: it is over here, and whoever is told of its end is told there."""
+        self.phase = OVER
+        self.leave(None, self.upstream_status)
+        self.context.close_filters()
+        if self.bound is not None:
+            self.bound.ended()
 
     def tunnel_refused(self, fault: ExchangeError) -> None:
         """The tunnel has ended before anything passed."""

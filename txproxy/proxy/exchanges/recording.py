@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from txproxy.errors import ExchangeError
@@ -50,6 +51,20 @@ class Recorded:
     def record(self, waited: float = 0.0) -> None:
         """Somebody wants to know; so many seconds it was ``waited`` for."""
         self.started = self.services.seconds() - waited
+
+    def resume_record(
+        self, age: float, first_byte: float | None, over: Iterable[AttemptRecord], current: AttemptRecord
+    ) -> None:
+        """It began ``age`` seconds ago in another process, and has made attempts, of which one is not over."""
+        self.record(waited=age)
+        assert self.started is not None
+        self.eventful = True
+        self.first_byte = first_byte
+        self._attempts = tuple(over)
+        self._decided = self.started + current.began
+        self.kept = current.upstream if current.reused else NONE_KEPT
+        if current.connected is not None and not current.reused:
+            self._dialed_at = self.started + current.connected, current.upstream
 
     @property
     def age(self) -> float | None:

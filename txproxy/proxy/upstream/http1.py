@@ -17,7 +17,7 @@ from txproxy.net.transports.any_transports import set_tcp_options, unwrap
 from txproxy.net.transports.plain_transports import read_little
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.services import Services
-from txproxy.proxy.tunnel import TunnelEnd
+from txproxy.proxy.tunnel_ends import TunnelEnd
 from txproxy.proxy.tunnel_inspection import GateEnd
 from txproxy.proxy.upstream.connection_binding import LOGIN_WANTED, bind_by_answer
 from txproxy.proxy.upstream.connection_pool import Connections

@@ -302,6 +302,9 @@ class Http2Protocol:
         self.want_out()
         self._end_if_left()
 
+    def give(self) -> None:
+        """It stays; see :class:`txproxy.proxy.downstream.admission.Admitted`."""
+
     def retire(self) -> bool:
         """Another factory serves the listener: go there now if nothing runs, else leave when it has ended."""
         if self.factory.draining or self.state is not _OPEN:

@@ -14,7 +14,7 @@ from txproxy.interfaces.streams import RawConnection
 from txproxy.proxy.downstream.client_tunnel import begin_tunnel
 from txproxy.proxy.downstream.http2.stream_body import keep_waiting
 from txproxy.proxy.exchanges.exchange import Exchange
-from txproxy.proxy.tunnel import TunnelEnd
+from txproxy.proxy.tunnel_ends import TunnelEnd
 from txproxy.proxy.tunnel_inspection import Gate
 from txproxy.wire.http2.faults import CANCEL, CONNECT_ERROR
 from txproxy.wire.message import EndOfMessage

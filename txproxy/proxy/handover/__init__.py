@@ -1,0 +1,1 @@
+"""Connections that one process begins to serve, and another goes on with."""
