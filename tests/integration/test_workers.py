@@ -429,12 +429,11 @@ def test_the_program_is_replaced_in_its_process_and_nobody_notices(served):
     proxy = served(2, ADMIN)
     before = proxy.workers
     client = Client(proxy)
-    # Its request has begun in the first program, and ends when that has been told to.
+    # Its request has begun in the first program, and is read to its end in the second.
     with socket.create_connection(("127.0.0.1", proxy.port), DEADLINE) as slow:
         slow.sendall(REQUEST[:20])
         proxy.process.send_signal(signal.SIGUSR2)
         proxy.says("of the one before it finish and leave")
-        proxy.says("s at the most")
         assert answer(slow, REQUEST[20:])
     for count in (1, 2):
         for pid in before.values():
@@ -458,6 +457,105 @@ def test_the_program_is_replaced_in_its_process_and_nobody_notices(served):
     proxy.end()
     # A path of the first program is the third one's to remove.
     assert not (proxy.folder / "web.sock").exists()
+
+
+TUNNELS = """
+[[listeners]]
+name = "raw"
+mode = "tcp"
+listen = "127.0.0.1:{raw}"
+pool = "raw"
+[[listeners]]
+name = "out"
+mode = "forward"
+listen = "127.0.0.1:{out}"
+allow_ports = [{chat}]
+allow_destinations = ["127.0.0.0/8"]
+[pools.raw]
+upstreams = ["127.0.0.1:{chat}"]
+[pools.chat]
+upstreams = ["http://127.0.0.1:{chat}"]
+[[routes]]
+name = "chat"
+path = "/chat"
+pool = "chat"
+"""
+UPGRADE = b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n"
+SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n"
+
+
+def heard(end, size):
+    """So much of what comes."""
+    data = b""
+    while len(data) < size and (piece := end.recv(min(65536, size - len(data)))):
+        data += piece
+    return data
+
+
+def chatting(listening, port, first=b"", answered=b"", between=b""):
+    """Both ends of a tunnel through ``port``, which is asked for and answered so."""
+    client = socket.create_connection(("127.0.0.1", port), DEADLINE)
+    client.sendall(first)
+    upstream, _ = listening.accept()
+    upstream.settimeout(DEADLINE)
+    if between:
+        assert upstream.recv(65536)
+        upstream.sendall(between)
+    if answered:
+        told = b""
+        while not told.endswith(b"\r\n\r\n"):
+            told += client.recv(65536)
+        assert answered in told
+    return client, upstream
+
+
+def test_tunnels_and_kept_connections_go_on_in_the_program_that_follows(served):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(DEADLINE)
+        ports = {"raw": free_port(), "out": free_port(), "chat": listening.getsockname()[1]}
+        proxy = served(2, ADMIN + TUNNELS.format(**ports))
+        connect = b"CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: a\r\n\r\n" % ports["chat"]
+        tunnels = [chatting(listening, ports["raw"]) for _ in range(4)]
+        tunnels += [chatting(listening, ports["out"], connect, b" 200 ") for _ in range(4)]
+        tunnels += [chatting(listening, proxy.port, UPGRADE, b" 101 ", SWITCHED) for _ in range(4)]
+        kept = [socket.create_connection(("127.0.0.1", proxy.port), DEADLINE) for _ in range(8)]
+        assert all(answer(one) for one in kept)
+        # One whose client takes nothing, one that is half closed, and one whose upstream has just left.
+        much = os.urandom(8 << 20)
+        tunnels[0][1].setblocking(False)
+        sent = 0
+        with contextlib.suppress(BlockingIOError):
+            while sent < len(much):
+                sent += tunnels[0][1].send(much[sent:])
+        tunnels[4][0].shutdown(socket.SHUT_WR)
+        assert tunnels[4][1].recv(1) == b""
+        tunnels[8][1].sendall(b"bye")
+        tunnels[8][1].close()
+        before = list(proxy.workers.values())
+        proxy.process.send_signal(signal.SIGUSR2)
+        proxy.says("of the one before it finish and leave")
+        until(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in before), "the old ones leave")
+        assert proxy.log.count(" of the one before it finish and leave") == 1 and "Traceback" not in proxy.log
+        tunnels[0][1].settimeout(DEADLINE)
+        assert heard(tunnels[0][0], sent) == much[:sent]
+        tunnels[4][1].sendall(b"after all")
+        assert heard(tunnels[4][0], 9) == b"after all"
+        assert heard(tunnels[8][0], 4) == b"bye"
+        for number, (client, upstream) in enumerate(tunnels):
+            for one, other in ((client, upstream), (upstream, client)) if number not in (4, 8) else ():
+                one.sendall(b"word")
+                assert heard(other, 4) == b"word"
+        assert all(answer(one) for one in kept)
+        listed = json.loads(ask_admin(proxy, "/api/connections")[1])
+        assert {one["state"] for one in listed["connections"]} == {"idle", "tunnel"}
+        for one in (*kept, *(end for ends in tunnels for end in ends)):
+            one.close()
+        log = proxy.folder / "access.log"
+        until(lambda: len(log.read_text().splitlines()) == 12 + 2 * 8 + 1, "each is told of")
+        lines = log.read_text().splitlines()
+        assert sum(f'" 200 {sent + 4} ' in line for line in lines) == 1
+        assert sum('"GET /chat HTTP/1.1" 101 ' in line for line in lines) == 4
+        proxy.end()
 
 
 def test_a_program_that_could_not_begin_replaces_nothing(served):

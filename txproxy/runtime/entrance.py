@@ -95,7 +95,7 @@ class Entrance:
         self._clients_by_tls = MemoryTlsFactory(ServerConnections(self._context), False, self._clients)
         self._told: ProxyProtocolFactory | None = None
         self._first: Any = self._clients
-        self._served_by = ServedBy(None)
+        self.served_by = ServedBy(None)
 
     def open(self) -> None:
         """Listen; ``ConfigError`` if that cannot be."""
@@ -112,8 +112,8 @@ class Entrance:
         before, self.behind = self.behind, behind
         if not before.admits_as(behind):
             # Who came in under other conditions stays with those who made them.
-            self._served_by.factory = None
-            self._served_by = ServedBy(None)
+            self.served_by.factory = None
+            self.served_by = ServedBy(None)
         self._arrange()
         behind.factory.doStart()
         before.factory.doStop()
@@ -121,7 +121,7 @@ class Entrance:
     def close(self) -> Any:
         """Listen no more; gives a Deferred, or None."""
         closed = stop_listening(self.port)
-        self._served_by.factory = None
+        self.served_by.factory = None
         if self._told is not None:
             self._told.doStop()
         self.behind.factory.doStop()
@@ -131,7 +131,7 @@ class Entrance:
 
     def _arrange(self) -> None:
         behind = self.behind
-        self._served_by.factory = behind.factory if isinstance(behind.factory, ProxyFactory) else None
+        self.served_by.factory = behind.factory if isinstance(behind.factory, ProxyFactory) else None
         on_socket = behind.tls is not None and self._on_socket
         inner: Any = self._clients if behind.tls is None or on_socket else self._clients_by_tls
         if behind.trusted is not None:
@@ -160,5 +160,5 @@ class Entrance:
             return behind.factory.buildProtocol(addr)
         protocol = behind.factory.build(addr, "https" if behind.tls is not None else "http")
         if protocol is not None:
-            protocol.served_by = self._served_by
+            protocol.served_by = self.served_by
         return protocol

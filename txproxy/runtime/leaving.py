@@ -1,14 +1,32 @@
-"""Factories of configurations before, whose clients have not left yet."""
+"""Factories of configurations before, whose clients have not left yet; and clients that leave for another process."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import attrs
 from twisted.internet.defer import Deferred
 
 from txproxy.runtime.builder import Factory, Served
 from txproxy.runtime.live_logs import LiveLogs
+
+
+class Giving(Protocol):
+    """Hands connections over to another process."""
+
+    @property
+    def in_transit(self) -> bool:
+        """Whether something is on its way."""
+
+    def begin(self) -> Deferred[None]:
+        """Give what can go, from now on; fires when what can go at once has gone."""
+
+    def settled(self) -> Deferred[None]:
+        """Fires when nothing is on its way."""
+
+    def end(self) -> None:
+        """Give no more."""
 
 
 @attrs.frozen(eq=False)

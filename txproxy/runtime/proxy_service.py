@@ -31,7 +31,7 @@ from txproxy.observe.loop_lag import LoopLag
 from txproxy.runtime.admin_entrance import AdminEntrance, RunningView
 from txproxy.runtime.builder import Around, Assembly, Factory, assemble
 from txproxy.runtime.entrance import Entrance
-from txproxy.runtime.leaving import Leaving
+from txproxy.runtime.leaving import Giving, Leaving
 from txproxy.runtime.live_counts import LiveCounts
 from txproxy.runtime.live_logs import LiveLogs
 from txproxy.runtime.running import Running
@@ -113,6 +113,8 @@ class ProxyService(Service):
         self._timer: IDelayedCall | None = None
         # what counted for configurations before, as their clients may still do something
         self._counted: set[Allotments] = set()
+        # who goes on with what is here, once nobody listens here any more
+        self.giving: Giving | None = None
 
     @property
     def config(self) -> Config:
@@ -133,6 +135,11 @@ class ProxyService(Service):
     def named_factories(self) -> list[tuple[str, Factory]]:
         """Those of the listeners, and of configurations before, each with the name of its listener."""
         return [*((served.config.name, served.factory) for served in self.assembly.served), *self._leaving.named]
+
+    @property
+    def entrances(self) -> Mapping[Bound, Entrance]:
+        """Where it listens."""
+        return self._now.entrances
 
     @property
     def api_paths(self) -> ApiPaths:
@@ -349,7 +356,17 @@ class ProxyService(Service):
         entrances, self._now.entrances = self._now.entrances, {}
         waits = [closed for entrance in entrances.values() if (closed := entrance.close()) is not None]
         # Until then there are still some who connect.
-        return DeferredList(waits, consumeErrors=True).addCallback(self._drain).addCallback(self._stopped)
+        closed = DeferredList(waits, consumeErrors=True).addCallback(self._give)
+        return closed.addCallback(self._drain).addCallback(self._drained).addCallback(self._stopped)
+
+    def _give(self, _: object) -> Deferred[None] | None:
+        return self.giving.begin() if self.giving is not None else None
+
+    def _drained(self, _: object) -> Deferred[Any] | None:
+        """Whoever was on the way to another process may be back."""
+        if self.giving is None or not self.giving.in_transit:
+            return None
+        return self.giving.settled().addCallback(self._drain)
 
     def _drain(self, _: object) -> Deferred[Any]:
         waits = [self._in_time(factory, factory.drain()) for factory in self._now.factories]
@@ -371,6 +388,8 @@ class ProxyService(Service):
             factory.stop()
 
     def _stopped(self, _: object) -> Deferred[Any]:
+        if self.giving is not None:
+            self.giving.end()
         self.hurry()
         for file in self._files_in_use():
             file.close()

@@ -6,6 +6,7 @@ import socket
 import pytest
 from twisted.internet.testing import MemoryReactorClock
 
+from tests.net.descriptors import no_descriptor_to_be_had
 from tests.runtime.workers.played import readable
 from txproxy.runtime.workers.channel import Channel, Message, MessageBuffer, channel_pair, encoded
 
@@ -107,3 +108,12 @@ def test_the_last_words_are_sent_when_the_reactor_has_stopped(ends):
     assert other.receive().kind == "large" or ours.waiting
     ours.finish(0.5)
     assert not ours.waiting
+
+
+def test_descriptors_for_which_there_is_no_room_end_it(ends):
+    ours, other, received, lost, _ = ends
+    with socket.socket() as one:
+        other.send("with one", None, [one.fileno()])
+    with no_descriptor_to_be_had():
+        ours.doRead()
+    assert received == [] and lost == [True] and ours.closed

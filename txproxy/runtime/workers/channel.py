@@ -197,13 +197,18 @@ class Channel:
         room = MOST_DESCRIPTORS * array("i").itemsize
         flags = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
         try:
-            data, rights, _, _ = self._socket.recvmsg(_PIECE, socket.CMSG_SPACE(room), flags)
+            data, rights, told, _ = self._socket.recvmsg(_PIECE, socket.CMSG_SPACE(room), flags)
         except ConnectionError:
             return None
         descriptors = array("i")
         for level, kind, content in rights:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
+        if told & socket.MSG_CTRUNC:
+            # There was no room for some of them in this process, and nobody could say whose the others are.
+            for descriptor in descriptors:
+                os.close(descriptor)
+            return None
         return self._buffer.take(data, descriptors) if data else None
 
     def doRead(self) -> None:

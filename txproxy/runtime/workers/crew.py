@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import cycle
 from time import monotonic
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -21,6 +22,7 @@ from txproxy.errors import ConfigError
 from txproxy.runtime.workers.channel import Channel, Message, channel_pair, encoded
 from txproxy.runtime.workers.common.worker_hub import WorkerHub
 from txproxy.runtime.workers.crew_members import Member, Place, State, pause, reap
+from txproxy.runtime.workers.handover.introduction import introduce
 from txproxy.runtime.workers.inheritance import OldWorker
 from txproxy.runtime.workers.mould_start import Running, start_mould
 from txproxy.runtime.workers.program import is_told_to_end
@@ -113,7 +115,9 @@ class Crew:
         if serving and self._old:
             _log.info("the workers of this program serve, and those of the one before it finish and leave")
             old, self._old = self._old, set()
-            for member in old:
+            staying = [place.member for place in places if place.member is not None]
+            for member, other in zip(old, cycle(staying)):
+                introduce(member.channel, other.channel)
                 self._dismiss(member)
 
     def hand_over(self) -> list[OldWorker]:

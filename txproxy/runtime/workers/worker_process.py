@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import socket
 import sys
 import traceback
 from collections.abc import Iterable
@@ -27,6 +28,10 @@ from txproxy.runtime.proxy_service import ProxyService
 from txproxy.runtime.workers.admin_answers import AdminAnswers
 from txproxy.runtime.workers.channel import Channel, Message
 from txproxy.runtime.workers.common.shared_topics import shared_of
+from txproxy.runtime.workers.handover.arrivals import Arrivals
+from txproxy.runtime.workers.handover.giver import Giver
+from txproxy.runtime.workers.handover.introduction import GIVE, TAKE
+from txproxy.runtime.workers.handover.taker import Taker
 from txproxy.runtime.workers.process_names import name_process
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
 from txproxy.tls.ticket_fronts import TicketFronts
@@ -64,6 +69,9 @@ class WorkerProcess:
         )
         self._membership = Membership(reactor, self._tell_others, lambda: self._channel.waiting > 0)
         self._answers = AdminAnswers(lambda: self._service.api_paths, self._answer)
+        self._arrivals = Arrivals(self._service)
+        # those who bring connections of the program before
+        self._takers: set[Taker] = set()
         self._stopping: Deferred[Any] | None = None
         self._orphaned = False
 
@@ -108,6 +116,10 @@ class WorkerProcess:
             self._service.read_again()
         elif message.kind == "reopen":
             self._reopen(message.descriptors)
+        elif message.kind == TAKE:
+            self._takers.add(Taker(self._reactor, _channel(message), self._arrivals.prepare, self._takers.discard))
+        elif message.kind == GIVE:
+            self._give(_channel(message))
         elif message.kind == "drain":
             self.drain()
         elif message.kind == "hurry":
@@ -143,6 +155,23 @@ class WorkerProcess:
         self._membership.alone()
         _log.error("the master has gone; this worker serves on, until it is told to end by a signal")
 
+    def _give(self, channel: Channel) -> None:
+        """Hand over what is here, once nobody listens here any more; that may be so by now."""
+        giver = Giver(self._reactor, channel, self._arrivals.places, self._arrivals.take_back)
+        before = self._service.giving
+        if before is None:
+            self._give_by(None, giver)
+        else:
+            # It gives to one that leaves as well by now.
+            before.settled().addCallback(self._give_by, giver)
+
+    def _give_by(self, _: object, giver: Giver) -> None:
+        before, self._service.giving = self._service.giving, giver
+        if before is not None:
+            before.end()
+        if self._stopping is not None:
+            giver.begin()
+
     # -- the end
 
     def drain(self) -> None:
@@ -173,6 +202,11 @@ class WorkerProcess:
         """A terminal says so to all processes, and the master tells workers, as long as there is one."""
         if self._orphaned:
             self.drain()
+
+
+def _channel(message: Message) -> Channel:
+    """The one that a message brings."""
+    return Channel(socket.socket(fileno=message.descriptors[0]))
 
 
 @implementer(ILogObserver)
