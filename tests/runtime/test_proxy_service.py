@@ -156,7 +156,8 @@ def test_it_stops_once_the_last_request_has_ended(start, reactor):
 
 
 def test_it_waits_no_longer_than_for_the_drain(start, reactor):
-    service = start(ONE)
+    # Else the client is too slow before that.
+    service = start(ONE + "[limits]\nmin_header_rate = 0\n")
     client = reactor.connect(8080)
     client.send(GET[:-2])
     stopped = ended(service)
