@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import attrs
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from txproxy.runtime.builder import Factory, Served
 from txproxy.runtime.live_logs import LiveLogs
@@ -27,6 +27,21 @@ class Giving(Protocol):
 
     def end(self) -> None:
         """Give no more."""
+
+
+class Nowhere:
+    """Gives nothing to anybody."""
+
+    in_transit = False
+
+    def begin(self) -> Deferred[None]:
+        """See :class:`Giving`."""
+        return succeed(None)
+
+    settled = begin
+
+    def end(self) -> None:
+        """See :class:`Giving`."""
 
 
 @attrs.frozen(eq=False)

@@ -31,7 +31,7 @@ from txproxy.observe.loop_lag import LoopLag
 from txproxy.runtime.admin_entrance import AdminEntrance, RunningView
 from txproxy.runtime.builder import Around, Assembly, Factory, assemble
 from txproxy.runtime.entrance import Entrance
-from txproxy.runtime.leaving import Giving, Leaving
+from txproxy.runtime.leaving import Giving, Leaving, Nowhere
 from txproxy.runtime.live_counts import LiveCounts
 from txproxy.runtime.live_logs import LiveLogs
 from txproxy.runtime.running import Running
@@ -114,7 +114,7 @@ class ProxyService(Service):
         # what counted for configurations before, as their clients may still do something
         self._counted: set[Allotments] = set()
         # who goes on with what is here, once nobody listens here any more
-        self.giving: Giving | None = None
+        self.giving: Giving = Nowhere()
 
     @property
     def config(self) -> Config:
@@ -356,17 +356,12 @@ class ProxyService(Service):
         entrances, self._now.entrances = self._now.entrances, {}
         waits = [closed for entrance in entrances.values() if (closed := entrance.close()) is not None]
         # Until then there are still some who connect.
-        closed = DeferredList(waits, consumeErrors=True).addCallback(self._give)
+        closed = DeferredList(waits, consumeErrors=True).addCallback(lambda _: self.giving.begin())
         return closed.addCallback(self._drain).addCallback(self._drained).addCallback(self._stopped)
-
-    def _give(self, _: object) -> Deferred[None] | None:
-        return self.giving.begin() if self.giving is not None else None
 
     def _drained(self, _: object) -> Deferred[Any] | None:
         """Whoever was on the way to another process may be back."""
-        if self.giving is None or not self.giving.in_transit:
-            return None
-        return self.giving.settled().addCallback(self._drain)
+        return self.giving.settled().addCallback(self._drain) if self.giving.in_transit else None
 
     def _drain(self, _: object) -> Deferred[Any]:
         waits = [self._in_time(factory, factory.drain()) for factory in self._now.factories]
@@ -388,8 +383,7 @@ class ProxyService(Service):
             factory.stop()
 
     def _stopped(self, _: object) -> Deferred[Any]:
-        if self.giving is not None:
-            self.giving.end()
+        self.giving.end()
         self.hurry()
         for file in self._files_in_use():
             file.close()

@@ -219,6 +219,10 @@ def test_workers_of_the_program_before_leave_once_all_of_this_one_serve(old, cre
     with socket.socket(fileno=heard[0].descriptors[0]) as gives, socket.socket(fileno=taking.descriptors[0]) as takes:
         gives.sendall(b"a connection")
         assert takes.recv(100) == b"a connection"
+    # One that has ended is followed by another one of those that serve.
+    old.says("another")
+    again = [one for worker in (first, second) for one in worker.hears() if one.kind == "take over"]
+    assert [one.kind for one in old.hears()] == ["hand over"] and len(again) == 1
     # Nobody follows it.
     old.says("leaving")
     old.ends()

@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import cycle
 from time import monotonic
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -22,7 +21,7 @@ from txproxy.errors import ConfigError
 from txproxy.runtime.workers.channel import Channel, Message, channel_pair, encoded
 from txproxy.runtime.workers.common.worker_hub import WorkerHub
 from txproxy.runtime.workers.crew_members import Member, Place, State, pause, reap
-from txproxy.runtime.workers.handover.introduction import introduce
+from txproxy.runtime.workers.handover.introduction import ANOTHER, introduce
 from txproxy.runtime.workers.inheritance import OldWorker
 from txproxy.runtime.workers.mould_start import Running, start_mould
 from txproxy.runtime.workers.program import is_told_to_end
@@ -115,10 +114,16 @@ class Crew:
         if serving and self._old:
             _log.info("the workers of this program serve, and those of the one before it finish and leave")
             old, self._old = self._old, set()
-            staying = [place.member for place in places if place.member is not None]
-            for member, other in zip(old, cycle(staying)):
-                introduce(member.channel, other.channel)
+            for number, member in enumerate(old):
+                self._introduce(member, number)
                 self._dismiss(member)
+
+    def _introduce(self, leaving: Member, number: int) -> None:
+        """Let one that leaves hand over what it has to one of those that serve."""
+        members = [place.member for place in self._places.values()]
+        serving = [one for one in members if one is not None and one.state is State.SERVING]
+        if serving and self._ended is None:
+            introduce(leaving.channel, serving[number % len(serving)].channel)
 
     def hand_over(self) -> list[OldWorker]:
         """The workers, for the program that takes this one's place. Those that have just been asked for are none."""
@@ -233,6 +238,8 @@ class Crew:
             self._fail(f"worker {number} could not start: {message.content}")
         elif message.kind == "leaving":
             self._part(member)
+        elif message.kind == ANOTHER:
+            self._introduce(member, number)
         elif message.kind == "shared":
             self._hub.heard(member.pid, *message.content)
         else:

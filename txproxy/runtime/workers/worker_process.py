@@ -30,7 +30,7 @@ from txproxy.runtime.workers.channel import Channel, Message
 from txproxy.runtime.workers.common.shared_topics import shared_of
 from txproxy.runtime.workers.handover.arrivals import Arrivals
 from txproxy.runtime.workers.handover.giver import Giver
-from txproxy.runtime.workers.handover.introduction import GIVE, TAKE
+from txproxy.runtime.workers.handover.introduction import ANOTHER, GIVE, TAKE
 from txproxy.runtime.workers.handover.taker import Taker
 from txproxy.runtime.workers.process_names import name_process
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
@@ -157,20 +157,19 @@ class WorkerProcess:
 
     def _give(self, channel: Channel) -> None:
         """Hand over what is here, once nobody listens here any more; that may be so by now."""
-        giver = Giver(self._reactor, channel, self._arrivals.places, self._arrivals.take_back)
-        before = self._service.giving
-        if before is None:
-            self._give_by(None, giver)
-        else:
-            # It gives to one that leaves as well by now.
-            before.settled().addCallback(self._give_by, giver)
+        giver = Giver(self._reactor, channel, self._arrivals.places, self._arrivals.take_back, self._want_another)
+        # The one before gives to one that leaves as well by now, or has ended.
+        self._service.giving.settled().addCallback(self._give_by, giver)
 
     def _give_by(self, _: object, giver: Giver) -> None:
         before, self._service.giving = self._service.giving, giver
-        if before is not None:
-            before.end()
+        before.end()
         if self._stopping is not None:
             giver.begin()
+
+    def _want_another(self) -> None:
+        """Who was to go on with what is here has ended."""
+        self._channel.send(ANOTHER)
 
     # -- the end
 

@@ -55,13 +55,23 @@ class Leaving:
     def __init__(self, *clients):
         self.reactor = Reactor()
         self.clients = list(clients)
-        self.back = []
+        self.back, self.lonely = [], 0
         self.channel, theirs = channel_pair()
         self.place = Place("web", False, Factory(Admission(self.clients)))
         self.giver = Giver(
-            self.reactor, Channel(theirs), lambda: [self.place], lambda place, given: self.back.append((place, given))
+            self.reactor,
+            Channel(theirs),
+            lambda: [self.place],
+            lambda place, given: self.back.append((place, given)),
+            self.alone,
         )
         self.settled = self.giver.begin()
+
+    def take_back(self, place, given):
+        self.back.append((place, given))
+
+    def alone(self):
+        self.lonely += 1
 
     def turn(self):
         self.reactor.turn()

@@ -34,6 +34,8 @@ def test_who_speaks_in_other_words_is_given_nothing(leaving):
     worker = leaving(Client())
     worker.says("takes", (VERSION + 1,))
     assert worker.hears() == [] and worker.settled.called and worker.clients[0].may
+    # Another one would speak as this one does.
+    assert not worker.lonely
 
 
 def test_who_does_not_answer_is_not_waited_for(leaving):
@@ -79,7 +81,7 @@ def test_what_one_had_not_taken_that_has_ended_is_served_here_again(leaving):
     worker.channel.close()
     worker.turn()
     assert [given.sockets[0] for _, given in worker.back] == [worker.clients[1].here] and worker.settled.called
-    assert not is_open(worker.clients[0].there)
+    assert not is_open(worker.clients[0].there) and worker.lonely == 1
 
 
 def test_not_more_are_on_their_way_than_can_be_answered(leaving):

@@ -48,7 +48,7 @@ class Place:
 
 class Giver:
     """Gives what is at ``places`` when it begins, and later, as long as it is asked to. ``take_back(place, given)``
-    serves one here again.
+    serves one here again, and ``alone()`` is called when the other worker has ended.
     """
 
     def __init__(
@@ -57,11 +57,13 @@ class Giver:
         channel: Channel,
         places: Callable[[], Iterable[Place]],
         take_back: Callable[[Place, Given], None],
+        alone: Callable[[], None],
     ) -> None:
         self._reactor = reactor
         self._channel = channel
         self._places = places
         self._take_back = take_back
+        self._alone = alone
         self._numbers = count()
         self._queue: deque[tuple[Place, Admitted]] = deque()
         self._sent: dict[int, tuple[Place, Given]] = {}
@@ -160,6 +162,8 @@ class Giver:
         for place, given in sent.values():
             self._take_back(place, given)
         self._stop()
+        if self._agreed:
+            self._alone()
 
     def _stop(self) -> None:
         timer, self._timer = self._timer, None

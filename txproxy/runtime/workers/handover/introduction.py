@@ -9,6 +9,8 @@ from txproxy.runtime.workers.channel import Channel
 
 GIVE: Final = "hand over"
 TAKE: Final = "take over"
+# what one that leaves asks for whose other one has ended
+ANOTHER: Final = "another"
 
 
 def introduce(leaving: Channel, staying: Channel) -> None:
