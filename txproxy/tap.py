@@ -290,7 +290,7 @@ class CommandLineService(MultiService):
             return
         _log.info("the program that is installed takes this one's place")
         self._manager.reloading()
-        service.leave_admin().addCallback(lambda _: self._become(program, service))
+        service.pause_admin().addCallback(lambda _: self._become(program, service))
 
     def _become(self, program: Program, service: MasterService) -> None:
         if not self.running:
@@ -301,7 +301,7 @@ class CommandLineService(MultiService):
             program.begin()
         except OSError as why:
             _log.error("the program is not replaced: {why}", why=why)
-            service.return_to_admin()
+            service.resume_admin()
 
     def _hurry(self, *_: object) -> None:
         _soon(self._service.hurry)

@@ -390,12 +390,13 @@ def test_a_second_signal_ends_them_at_once(served):
 
 
 class Client:
-    """Asks again and again, on a kept connection and on new ones, until it is told to stop. ``lost`` are those requests
-    that were not answered.
+    """Asks again and again, on a kept connection and on new ones, or by ``ask``, until it is told to stop. ``lost`` are
+    those requests that were not answered.
     """
 
-    def __init__(self, proxy):
+    def __init__(self, proxy, ask=None):
         self._proxy = proxy
+        self._own = ask
         self.lost, self.answered = [], 0
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._ask)
@@ -406,6 +407,10 @@ class Client:
         # Without a pause it would take the time of those that are to begin.
         while not self._stopped.wait(0.01):
             try:
+                if self._own is not None:
+                    assert self._own()
+                    self.answered += 1
+                    continue
                 assert self._proxy.ask()
                 kept = kept or socket.create_connection(("127.0.0.1", self._proxy.port), DEADLINE)
                 received = answer(kept)
@@ -413,7 +418,8 @@ class Client:
                 if b"Connection: close" in received:
                     kept.close()
                     kept = None
-            except (OSError, AssertionError) as fault:
+            except (OSError, AssertionError, IndexError) as fault:
+                # An answer that is none has no status.
                 self.lost.append(fault)
                 return
             self.answered += 1
@@ -429,6 +435,7 @@ def test_the_program_is_replaced_in_its_process_and_nobody_notices(served):
     proxy = served(2, ADMIN)
     before = proxy.workers
     client = Client(proxy)
+    operator = Client(proxy, lambda: ask_admin(proxy, "/healthz")[0] == 200)
     # Its request has begun in the first program, and is read to its end in the second.
     with socket.create_connection(("127.0.0.1", proxy.port), DEADLINE) as slow:
         slow.sendall(REQUEST[:20])
@@ -446,7 +453,9 @@ def test_the_program_is_replaced_in_its_process_and_nobody_notices(served):
             proxy.process.send_signal(signal.SIGUSR2)
             proxy.says("of the one before it finish and leave", 2)
     client.stop()
+    operator.stop()
     assert not client.lost and client.answered > 100
+    assert not operator.lost and operator.answered > 10
     until(lambda: len(children(proxy.process.pid)) == 1, "there is one mould")
     assert ask_admin(proxy, "/readyz")[0] == 200
     with socket.socket(socket.AF_UNIX) as connection:
@@ -455,8 +464,8 @@ def test_the_program_is_replaced_in_its_process_and_nobody_notices(served):
     proxy.read_again(proxy.text + ROUTE.format("new"), "was read again, and runs")
     assert b"new\n" in proxy.ask(REQUEST.replace(b"name", b"new"))
     proxy.end()
-    # A path of the first program is the third one's to remove.
-    assert not (proxy.folder / "web.sock").exists()
+    # Paths of the first program are the third one's to remove.
+    assert not (proxy.folder / "web.sock").exists() and not list(proxy.folder.glob("admin.sock*"))
 
 
 TUNNELS = """

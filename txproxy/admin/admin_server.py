@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -33,8 +33,13 @@ from txproxy.config.admin_endpoint import UNIX_MODE, AdminConfig
 from txproxy.config.endpoints import listen_at, server_endpoint
 from txproxy.errors import ConfigError
 from txproxy.file_stamps import Stamp
+from txproxy.net.transports.adopted_ports import AdoptedEndpoint, LeftSocket, remove_path
 
 _log = Logger()
+# How long a request may take that is at work when another program takes this one's place, in seconds.
+_LAST_ANSWERS: Final = 1.0
+# And how long who has just connected has to ask.
+_MOMENT: Final = 0.1
 
 
 class AdminServer:
@@ -46,6 +51,8 @@ class AdminServer:
         self, access: Access, view: ProxyView, reactor: Any, relayed: Callable[[Verb], Verb] | None = None
     ) -> None:
         self.port: Any = None
+        # what has to be removed in the end, where that is not the port's own to do
+        self._path = ""
         self._reactor = reactor
         self._resource = AdminResource(ApiPaths(verbs_of(view, reactor, relayed)), access)
         self._site = AdminSite(self._resource, reactor)
@@ -55,13 +62,39 @@ class AdminServer:
         """What it serves by."""
         return self._resource.access.config
 
-    def open(self) -> None:
-        """Listen; ``ConfigError`` if that cannot be."""
-        text = self.config.listen
+    def open(self, left: LeftSocket | None = None) -> None:
+        """Listen, on the socket that the program before has ``left``, if there is one; ``ConfigError`` if that cannot
+        be.
+        """
+        config = self.config
+        text = config.listen
         try:
-            self.port = listen_at(server_endpoint(self._reactor, text, UNIX_MODE), text, self._site)
+            endpoint = server_endpoint(self._reactor, text, UNIX_MODE)
+            if left is not None:
+                family, self._path = left.socket.family, left.path
+                endpoint = AdoptedEndpoint(self._reactor, left.socket.detach(), family, shared=False)
+                if self._path:
+                    # It may be another one's by now.
+                    os.chmod(self._path, config.unix_mode)
+            self.port = listen_at(endpoint, text, self._site)
         except ConfigError as fault:
             raise fault.at("listen") from None
+
+    def pause(self) -> Deferred[None]:
+        """Let whoever comes now wait; fires when all are answered who are here, or it takes too long."""
+        self.port.stopReading()
+        return Deferred.fromCoroutine(self._site.settle(_MOMENT, _LAST_ANSWERS))
+
+    def resume(self) -> None:
+        """Let them in, after all."""
+        self.port.startReading()
+
+    @property
+    def left(self) -> LeftSocket:
+        """What another program in this process goes on with."""
+        config = self.config
+        path = config.place if config.is_unix else ""
+        return LeftSocket(self.port.socket, self._path or (path if isinstance(path, str) else ""))
 
     def lead_to(self, access: Access) -> None:
         """The same place is to be served as another configuration has it."""
@@ -86,7 +119,10 @@ class AdminServer:
         """Listen no more, and close all clients; gives a Deferred, or None."""
         self._site.abort()
         port, self.port = self.port, None
-        return port.stopListening() if port is not None else None
+        closed: Deferred[Any] | None = port.stopListening() if port is not None else None
+        path, self._path = self._path, ""
+        remove_path(path)
+        return closed
 
 
 def verbs_of(view: ProxyView, reactor: Any, relayed: Callable[[Verb], Verb] | None = None) -> Iterable[Verb]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.protocols.policies import WrappingFactory
 from twisted.web.http import datetimeToString
 from twisted.web.resource import Resource
@@ -52,7 +54,7 @@ class AdminRequest(Request):
             at_work: set[Any] = channel.site.at_work
             client = channel.transport
             at_work.add(client)
-            self.notifyFinish().addBoth(lambda _: at_work.discard(client))
+            self.notifyFinish().addBoth(lambda _: channel.site.done(client))
             channel.site.resource.render(self)
 
 
@@ -65,6 +67,16 @@ class _Quiet(Site):
         super().__init__(resource, **options)
         # those whose request is just being answered
         self.at_work: set[Any] = set()
+        # those who wait until there is none
+        self.waiting: list[Deferred[None]] = []
+
+    def done(self, client: Any) -> None:
+        """It is answered, or gone."""
+        self.at_work.discard(client)
+        if not self.at_work:
+            waiting, self.waiting = self.waiting, []
+            for one in waiting:
+                one.callback(None)
 
     def startFactory(self) -> None:
         """There is no time of a log to keep."""
@@ -103,6 +115,18 @@ class AdminSite(WrappingFactory):
         """See ``twisted.protocols.policies.WrappingFactory``."""
         self._leaving.discard(client)
         super().unregisterProtocol(client)
+
+    async def settle(self, moment: float, seconds: float) -> None:
+        """Return when who is here has been answered, or after so many ``seconds``. Those are closed who have asked
+        nothing within a ``moment``: what they ask may have come, and not been read yet.
+        """
+        await deferLater(self._site.reactor, moment)
+        for client in set(self.protocols) - self._site.at_work:
+            client.transport.abortConnection()
+        if self._site.at_work:
+            settled: Deferred[None] = Deferred()
+            self._site.waiting.append(settled)
+            await settled.addTimeout(seconds, self._site.reactor, lambda _, __: self._site.waiting.remove(settled))
 
     def abort(self) -> None:
         """Close all clients, at once."""

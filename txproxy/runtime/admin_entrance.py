@@ -18,6 +18,7 @@ from txproxy.admin.connections.failed_exchanges import FailedExchanges
 from txproxy.admin.proxy_view import ListenerView, Stage
 from txproxy.config.admin_endpoint import check_place
 from txproxy.config.configuration_file import ConfigurationFile
+from txproxy.config.endpoints import Bound
 from txproxy.config.findings import told
 from txproxy.config.model import AnyListener, Config, ForwardListener, TcpListener
 from txproxy.errors import ConfigError
@@ -26,6 +27,7 @@ from txproxy.forward.proxy_factory import ForwardProxyFactory
 from txproxy.limits.allotments import Allotments
 from txproxy.limits.requests.limiter import LimitCounts
 from txproxy.limits.requests.limits_middleware import AnyLimiter
+from txproxy.net.transports.adopted_ports import LeftSocket
 from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_level import LogThreshold
 from txproxy.observe.loop_lag import LoopLag
@@ -240,6 +242,8 @@ class AdminEntrance:
         # for the configuration that is about to run: who serves, and how
         self._next: AdminServer | None = None
         self._access: Access | None = None
+        # where the program before has listened
+        self._inherited: tuple[Bound, LeftSocket] | None = None
 
     @cached_property
     def paths(self) -> ApiPaths:
@@ -274,9 +278,16 @@ class AdminEntrance:
 
     def begin(self, config: Config) -> None:
         """Listen for the first time, by ``config``; ``ConfigError`` if that cannot be."""
+        inherited, self._inherited = self._inherited, None
+        left = None
+        if inherited is not None:
+            bound, left = inherited
+            if self._next is None or self._next.config.bound != bound:
+                left.close()
+                left = None
         if self._next is not None:
             try:
-                self._next.open()
+                self._next.open(left)
             except ConfigError as fault:
                 raise told(fault.at("admin"), config) from None
         self.take()
@@ -302,6 +313,26 @@ class AdminEntrance:
         """Read the token again, if its file has changed."""
         if self._server is not None:
             self._server.check_token()
+
+    # -- from one program to the next in the same process
+
+    def pause(self) -> Deferred[None]:
+        """Let who comes wait for the next program; fires when who is there has been answered."""
+        return self._server.pause() if self._server is not None else succeed(None)
+
+    def resume(self) -> None:
+        """There is no other program."""
+        if self._server is not None:
+            self._server.resume()
+
+    @property
+    def left(self) -> tuple[Bound, LeftSocket] | None:
+        """What that goes on with."""
+        return (self._server.config.bound, self._server.left) if self._server is not None else None
+
+    def inherit(self, left: tuple[Bound, LeftSocket] | None) -> None:
+        """What the program before has left. Before it begins."""
+        self._inherited = left
 
     def close(self) -> Deferred[Any]:
         """Listen no more; fires when that is so."""

@@ -7,6 +7,7 @@ import pytest
 from twisted.internet import reactor
 
 from txproxy.config.endpoints import Bound
+from txproxy.net.transports.adopted_ports import LeftSocket
 from txproxy.runtime.workers.inheritance import Inheritance, OldWorker
 from txproxy.runtime.workers.listening_sockets import open_listening
 
@@ -70,3 +71,24 @@ def test_a_path_goes_on_and_is_removed_in_the_end(handed, tmp_path):
         client.connect(str(path))
     listening.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_the_admin_api_is_listened_on_goes_on(tmp_path):
+    path, environment = tmp_path / "a.sock", {}
+    opened = socket.socket(socket.AF_UNIX)
+    opened.bind(str(path))
+    opened.listen()
+    bound = Bound(path=str(path))
+    Inheritance(SECRET, {}, [], 0, (bound, LeftSocket(opened, str(path)))).leave(environment)
+    assert os.get_inheritable(opened.fileno())
+    found_bound, left = Inheritance.find(environment).admin
+    assert found_bound == bound and left.socket.fileno() == opened.detach() and not left.socket.get_inheritable()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+    # It is of no use where the next program has no admin API there.
+    left.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_an_admin_api_there_is_none(handed):
+    assert handed("tcp:0:interface=127.0.0.1").admin is None

@@ -273,6 +273,3 @@ def test_the_admin_api_asks_the_workers_and_goes_where_the_file_says(master):
     # The first endpoint is left, with who was there.
     played.reactor.advance(0)
     assert client.connection.closed
-    played.service.leave_admin()
-    played.service.return_to_admin()
-    assert played.reactor.tcpServers[2][0] == 9091

@@ -4,14 +4,39 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from typing import Any
 
+import attrs
 from twisted.internet import endpoints, tcp, unix
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from zope.interface import implementer
 
 from txproxy.net.transports.listening_ports import BACKLOG, bound_accepts
+
+
+@attrs.frozen(eq=False)
+class LeftSocket:
+    """One that another program in this process has listened on and left, with the ``path`` that has to be removed in
+    the end, if there is one.
+    """
+
+    socket: socket.socket
+    path: str = ""
+
+    def close(self) -> None:
+        """Nobody listens on it any more."""
+        self.socket.close()
+        remove_path(self.path)
+
+
+def remove_path(path: str) -> None:
+    """Remove a UNIX socket from the file system, with the lock that Twisted has beside it; empty for none."""
+    for name in (path, f"{path}.lock") if path else ():
+        # One that is abstract has a name that is no file's.
+        with suppress(OSError, ValueError):
+            os.unlink(name)
 
 
 @implementer(IStreamServerEndpoint)

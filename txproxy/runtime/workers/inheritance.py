@@ -16,7 +16,7 @@ from typing import Any, Final
 import attrs
 
 from txproxy.config.endpoints import Bound
-from txproxy.net.transports.adopted_ports import open_alike
+from txproxy.net.transports.adopted_ports import LeftSocket, open_alike
 from txproxy.net.transports.listening_ports import BACKLOG
 from txproxy.runtime.workers.listening_sockets import Listening
 
@@ -42,6 +42,8 @@ class Inheritance:
     workers: Sequence[OldWorker]
     # the process of the mould, which ends
     mould: int = 0
+    # where the admin API is listened on, if it is
+    admin: tuple[Bound, LeftSocket] | None = None
 
     def leave(self, environment: MutableMapping[str, str]) -> None:
         """Let the next program of this process find it."""
@@ -56,9 +58,13 @@ class Inheritance:
         ]
         workers = [attrs.astuple(worker) for worker in self.workers]
         kept = os.memfd_create("txproxy")
-        left = {"secret": self.secret.hex(), "places": places, "workers": workers, "mould": self.mould}
-        os.write(kept, json.dumps(left).encode())
+        left: dict[str, Any] = {"secret": self.secret.hex(), "places": places, "workers": workers, "mould": self.mould}
         descriptors = [number for place in places for number in place["sockets"]]  # type: ignore[attr-defined]
+        if self.admin is not None:
+            bound, opened = self.admin
+            left["admin"] = {"bound": attrs.asdict(bound), "socket": opened.socket.fileno(), "path": opened.path}
+            descriptors.append(opened.socket.fileno())
+        os.write(kept, json.dumps(left).encode())
         for descriptor in (kept, *descriptors, *(worker.channel for worker in self.workers)):
             os.set_inheritable(descriptor, True)
         environment[_VARIABLE] = str(kept)
@@ -77,7 +83,7 @@ class Inheritance:
         workers = [OldWorker(*worker) for worker in left["workers"]]
         for worker in workers:
             os.set_inheritable(worker.channel, False)
-        return cls(bytes.fromhex(left["secret"]), listening, workers, left["mould"])
+        return cls(bytes.fromhex(left["secret"]), listening, workers, left["mould"], _admin(left.get("admin")))
 
 
 def _listening(place: Mapping[str, Any]) -> Listening:
@@ -87,3 +93,12 @@ def _listening(place: Mapping[str, Any]) -> Listening:
     first = sockets[0]
     another = None if place["shared"] else partial(open_alike, first.family, first.getsockname(), BACKLOG)
     return Listening(sockets, place["shared"], another, path=place["path"])
+
+
+def _admin(place: Mapping[str, Any] | None) -> tuple[Bound, LeftSocket] | None:
+    """None as well where a program before has closed it."""
+    if place is None:
+        return None
+    opened = socket.socket(fileno=place["socket"])
+    opened.set_inheritable(False)
+    return Bound(**place["bound"]), LeftSocket(opened, place["path"])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -18,7 +16,7 @@ from twisted.internet.protocol import Factory
 
 from txproxy.config.endpoints import listen_at, server_endpoint
 from txproxy.errors import ConfigError
-from txproxy.net.transports.adopted_ports import open_alike, tcp_place
+from txproxy.net.transports.adopted_ports import open_alike, remove_path, tcp_place
 from txproxy.net.transports.listening_ports import deepen_backlog
 
 # Elsewhere a socket of its own for each worker does not mean a share of the connections for each.
@@ -79,10 +77,7 @@ class Listening:
         """Listen no more, but for workers that still do."""
         for one in self.sockets:
             one.close()
-        if self.path:
-            for name in (self.path, f"{self.path}.lock"):
-                with suppress(OSError):
-                    os.unlink(name)
+        remove_path(self.path)
         closed: Deferred[Any] | None = self.port.stopListening() if self.port is not None else None
         return closed
 

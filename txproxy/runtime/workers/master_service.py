@@ -138,22 +138,19 @@ class MasterService(Service):
         self._secret = inherited.secret
         self._listening = dict(inherited.listening)
         self._crew.take_over(inherited.workers, inherited.mould)
+        self._admin.inherit(inherited.admin)
 
-    def leave_admin(self) -> Deferred[Any]:
+    def pause_admin(self) -> Deferred[None]:
         """Another program is about to listen there; fires when it can."""
-        return self._admin.close()
+        return self._admin.pause()
 
-    def return_to_admin(self) -> None:
+    def resume_admin(self) -> None:
         """It does not, after all."""
-        try:
-            self._admin.prepare(self.config, listen=True)
-        except ConfigError as fault:
-            _log.error("{fault}", fault=fault)
-        self._admin.take()
+        self._admin.resume()
 
     def hand_over(self) -> Inheritance:
         """All that the program needs that takes this one's place."""
-        return Inheritance(self._secret, self._listening, self._crew.hand_over(), self._crew.mould)
+        return Inheritance(self._secret, self._listening, self._crew.hand_over(), self._crew.mould, self._admin.left)
 
     def run_as(self, identity: Identity) -> None:
         """Whom workers are to be, once they have read what they need. Before it starts."""
