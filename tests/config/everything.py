@@ -56,6 +56,7 @@ usage_file = "usage.sqlite"
 [log]
 access = "access.log"
 access_format = "json"
+access_refused = "2k"
 level = "info"
 
 [admin]

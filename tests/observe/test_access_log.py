@@ -19,6 +19,8 @@ SOON = 30.0  # for hangs alone
 
 
 class Finished:
+    outcome = "ok"
+
     def __init__(self, request, status=200, sent=5, user=None):
         self.context = context_of("192.0.2.1", user=user)
         self.request, self.status, self.sent = request, status, sent

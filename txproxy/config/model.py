@@ -20,6 +20,7 @@ from txproxy.limits.shaping import Bandwidth
 from txproxy.matching.clients import IPV6_PREFIX
 from txproxy.observe.log_conditions import LogConditions
 from txproxy.observe.log_level import DEFAULT_LEVEL
+from txproxy.observe.refused_lines import MOST as MOST_REFUSED
 from txproxy.plain_values import PlainValue
 from txproxy.proxy.downstream.negotiate import HTTP, SOCKS5
 from txproxy.proxy.limits import Limits
@@ -244,10 +245,11 @@ class Config(PlainValue):
 
     ``access_log`` is ``-``, a file, or None for none, and ``access_log_format`` what its lines are like (a name or a
     text, see :func:`txproxy.observe.log_formats.line_format.line_format`), of listeners that say nothing else;
-    ``access_logs`` are further ones, for some requests, and ``log_level`` how much the proxy says of itself. ``bounds``
-    are what clients may use; ``cache`` is shared by all listeners that read requests; ``admin`` is where the admin API
-    is, if anywhere; ``challenge`` is what is asked of clients where there is one; ``tracing`` is of all listeners that
-    read requests; ``python_path`` has folders whose modules may be named; ``workers`` is how many processes serve it.
+    ``access_logs`` are further ones, for some requests, ``access_refused`` is how many bytes a second each says of
+    requests that were refused (0: all), and ``log_level`` how much the proxy says of itself. ``bounds`` are what
+    clients may use; ``cache`` is shared by all listeners that read requests; ``admin`` is where the admin API is, if
+    anywhere; ``challenge`` is what is asked of clients where there is one; ``tracing`` is of all listeners that read
+    requests; ``python_path`` has folders whose modules may be named; ``workers`` is how many processes serve it.
     ``source`` is the file that it was read from, empty for options, ``text`` what was in that, and ``lines`` has the
     line of each of its keys; ``warnings`` are what may be a mistake in it, one line each. ``opened`` is no part of the
     value: what was read to check it, such as lists, and would take its time to be read again. Who builds what is
@@ -260,6 +262,7 @@ class Config(PlainValue):
     access_log: str | None = None
     access_log_format: str = DEFAULT_LINES
     access_logs: tuple[AccessLogConfig, ...] = ()
+    access_refused: int = MOST_REFUSED
     log_level: str = DEFAULT_LEVEL
     bounds: BoundsConfig = attrs.field(factory=BoundsConfig)
     cache: CacheSettings = attrs.field(factory=CacheSettings)

@@ -15,6 +15,7 @@ from txproxy.observe.log_destinations import destination_of
 from txproxy.observe.log_file import LogFile
 from txproxy.observe.log_formats.combined import BriefStream
 from txproxy.observe.log_formats.line_format import COMBINED, LineFormat, line_format
+from txproxy.observe.refused_lines import RefusedLines
 
 _log = Logger()
 
@@ -37,12 +38,13 @@ class AccessLog:
 
     ``format`` is a name of a format, a text with names and codes, or what these mean already; ``file`` is where lines
     go, if that is open already: others may write there as well. Lines are made some together, as soon as there are
-    enough of them or the file's thread writes what there is.
+    enough of them or the file's thread writes what there is. ``refused`` bounds those of requests that were refused.
     """
 
     def __init__(self, path: str, format: str | LineFormat = COMBINED, file: LogFile | None = None) -> None:
         lines = line_format(format) if isinstance(format, str) else format
         self.file = open_log(path) if file is None else file
+        self.refused = RefusedLines(path)
         self._write = self.file.write
         self._line, self._stream_line = lines.exchange, lines.stream
         self._connections = lines.connections
@@ -55,6 +57,7 @@ class AccessLog:
     def close(self) -> None:
         """No more lines."""
         self.file.close()
+        self.refused.close()
 
     @momentary
     def exchange(self, over: FinishedExchange) -> None:
@@ -83,12 +86,17 @@ class AccessLog:
 
     def make(self) -> None:
         """See :class:`txproxy.observe.log_file.LineMaker`."""
-        ended, line, lines = self._ended, self._line, []
+        ended, line, refused, lines = self._ended, self._line, self.refused, []
         with self._making:
             while ended:
                 over, now = ended.popleft()
                 try:
-                    lines.append(line(over, now))
+                    if over.outcome == "ok":
+                        lines.append(line(over, now))
+                    elif not refused.leaves_out(over, now):
+                        lines.append(text := line(over, now))
+                        if refused.most:
+                            refused.wrote(len(text))
                 except Exception:
                     _log.failure("a line of the access log could not be made")
             if lines:

@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 # So many lines of a kind in so many seconds. The next is counted.
-MOST: Final = 10
+MOST: Final = 3
 _SPAN: Final = 1.0
 
 

@@ -21,6 +21,8 @@ class LiveLogs:
 
     def __init__(self, config: Config, before: LiveLogs | None) -> None:
         self._before = before
+        # Each worker has its own.
+        self._most_refused = config.access_refused / config.workers
         # numbers them
         self.connections: Connections = before.connections if before is not None else Connections()
         self.files: dict[str, LogFile] = {}
@@ -66,6 +68,7 @@ class LiveLogs:
             log = self._before.logs.get(name) if self._before is not None else None
             if log is None or log.file is not file:
                 log = AccessLog(to, lines, file)
+            log.refused.most = self._most_refused
             self.logs[name] = log
         return log
 

@@ -93,7 +93,7 @@ def test_without_listeners_there_is_nothing_to_run(faults, text):
         ("limits = 1\n" + LEAST, "1: limits: 1 is no table; accepted is { KEY = VALUE }, or a table of its own"),
         (
             "log = { acess = '-' }\n" + LEAST,
-            "1: log.acess: no such key (is access meant?); accepted: access, access_format, level",
+            "1: log.acess: no such key (is access meant?); accepted: access, access_format, access_refused, level",
         ),
         (
             "log = { access = 1 }\n" + LEAST,

@@ -11,7 +11,7 @@ from typing import Any, Final
 import attrs
 
 from txproxy.components.settings import default_of
-from txproxy.components.values import one_of, texts
+from txproxy.components.values import one_of, size, texts
 from txproxy.config.admin_endpoint import AdminConfig
 from txproxy.config.findings import Findings, in_file
 from txproxy.config.log_lines import DEFAULT_LINES, LOG_LEVELS, parse_log_lines
@@ -33,6 +33,7 @@ from txproxy.config.tracing import read_tracing
 from txproxy.config.worker_count import check_workers, workers
 from txproxy.errors import ConfigError
 from txproxy.observe.log_level import DEFAULT_LEVEL
+from txproxy.observe.refused_lines import MOST
 from txproxy.proxy.limits import Limits
 
 if sys.version_info >= (3, 11):
@@ -112,7 +113,7 @@ def _place_of(fault: str, content: str) -> tuple[int, str]:
 def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     base = os.path.dirname(os.path.abspath(file))
     table = Table(data, (), "", findings, base)
-    access_log, access_log_format, log_level = _read_log(table)
+    access_log, access_log_format, access_refused, log_level = _read_log(table)
     access_logs = tuple(map(read_access_log, table.tables("access_logs")))
     python_path = table.all("python_path", lambda value: _folder(table, value)) or ()
     # What listeners name may be there.
@@ -151,6 +152,7 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
         access_log_format=access_log_format,
         log_level=log_level,
         access_logs=access_logs,
+        access_refused=access_refused,
         bounds=bounds,
         cache=cache,
         admin=admin,
@@ -162,16 +164,17 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     )
 
 
-def _read_log(table: Table) -> tuple[str, Any, str]:
+def _read_log(table: Table) -> tuple[str, Any, int, str]:
     """Where access lines go, and how they are written; and how much the proxy says of itself."""
-    place, form, level = "-", DEFAULT_LINES, DEFAULT_LEVEL
+    place, form, refused, level = "-", DEFAULT_LINES, MOST, DEFAULT_LEVEL
     log = table.table("log")
     if log is not None:
         place = log.read("access", partial(read_log_place, log), place)
         form = log.read("access_format", texts(parse_log_lines), form)
+        refused = log.read("access_refused", size, refused)
         level = log.read("level", one_of(LOG_LEVELS), level)
         log.close()
-    return place, form, level
+    return place, form, refused, level
 
 
 def _are_tables(data: dict[str, Any]) -> bool:
