@@ -9,6 +9,11 @@ from txproxy.cli.event_lines import event_line, print_events
 
 GONE = {"pool": "app", "upstream": "a", "was": "healthy", "state": None, "cause": "removed"}
 
+FAILED = {
+    "listener": "edge", "client": "::1", "method": "GET", "url": "http://a/", "status": 502,
+    "outcome": "connection_refused", "detail": "nobody is there",
+}  # fmt: skip
+
 
 class Client:
     """Tells these, until somebody has seen enough."""
@@ -41,6 +46,12 @@ class Client:
             "question 1-2 of ::1: GET http://a/ (ask: new)",
         ),
         ("question-over", {"id": "1-2"}, "question 1-2 waits no more"),
+        ("failure", FAILED, "edge: ::1: GET http://a/: 502, connection_refused: nobody is there"),
+        (
+            "failure",
+            {**FAILED, "method": None, "status": None, "detail": None},
+            "edge: ::1: http://a/: no status, connection_refused",
+        ),
         ("fault", {"error": "no worker serves"}, "no worker serves"),
         ("missed", {"events": 3}, "3 events are left out: this reads too slowly"),
         # A proxy may be newer than the command.

@@ -20,6 +20,7 @@ from txproxy.admin.caching.cache_verbs import CacheVerbs
 from txproxy.admin.configuration_verbs import ConfigurationVerbs
 from txproxy.admin.connections.connection_verbs import ConnectionVerbs
 from txproxy.admin.connections.exchange_verbs import ExchangeVerbs
+from txproxy.admin.console.console_pages import page_verbs
 from txproxy.admin.events.event_verbs import event_verb
 from txproxy.admin.events.proxy_status import status_verb
 from txproxy.admin.metrics.metric_families import metrics_verb
@@ -145,5 +146,5 @@ def verbs_of(view: ProxyView, reactor: Any, relayed: Callable[[Verb], Verb] | No
     if relayed is not None:
         found = [relayed(verb) for verb in found]
         status = found[-1]
-    found.append(event_verb(status, reactor))
+    found += [event_verb(status, reactor), *page_verbs()]
     return [*found, *self_description(found)]

@@ -43,6 +43,12 @@ def _of_question(told: Mapping[str, Any]) -> str:
     return f"question {told['id']} of {told['client']}: {told['method']} {told['url']} ({told['rule']}{reason})"
 
 
+def _of_failure(told: Mapping[str, Any]) -> str:
+    request = " ".join(part for part in (told["method"], told["url"]) if part)
+    why = ": ".join(part for part in (told["outcome"], told["detail"]) if part)
+    return f"{told['listener']}: {told['client']}: {request}: {told['status'] or 'no status'}, {why}"
+
+
 _SAID: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "stage": lambda told: f"it is {told['stage']}",
     "reload": lambda told: f"revision {told['revision']} runs",
@@ -50,6 +56,7 @@ _SAID: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "weight": lambda told: f"{told['pool']}: {told['upstream']} has weight {told['weight']}, and had {told['was']}",
     "question": _of_question,
     "question-over": lambda told: f"question {told['id']} waits no more",
+    "failure": _of_failure,
     "fault": lambda told: told["error"],
     "missed": lambda told: f"{told['events']} events are left out: this reads too slowly",
 }

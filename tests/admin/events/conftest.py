@@ -4,6 +4,7 @@ import attrs
 import pytest
 
 from txproxy.admin.bounding.limit_verbs import LimitVerbs
+from txproxy.admin.connections.failed_exchanges import FailedExchanges
 from txproxy.admin.events.event_verbs import event_verb
 from txproxy.admin.events.proxy_status import status_verb
 from txproxy.admin.pool_verbs import PoolVerbs
@@ -38,6 +39,7 @@ class View:
         self.approvals = Approvals(clock)
         self.questions = [("out", self.approvals)]
         self.lag = LoopLag(clock)
+        self.failed = FailedExchanges(clock.seconds)
 
     @property
     def pool(self):

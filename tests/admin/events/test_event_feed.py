@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred, succeed
 from txproxy.admin.api_call import ApiFault
 from txproxy.admin.events.event_feed import EventFeed, event
 
-CALM = {"stage": "serving", "revision": 1, "upstreams": {}, "questions": []}
+CALM = {"stage": "serving", "revision": 1, "upstreams": {}, "questions": [], "failed": []}
 
 
 class Reader:

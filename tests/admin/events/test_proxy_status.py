@@ -38,10 +38,23 @@ def test_all_that_there_is_stands_in_one_answer(serve, verbs, view, clock):
     assert found["times"] == {"app": {A: {"0.0025": 1}}}
     assert [(one["name"], one["healthy"]) for one in found["pools"]] == [("app", 1)]
     assert [(one["name"], one["state"]) for one in found["upstreams"]["app"]] == [(A, "healthy"), (B, "disabled")]
-    assert found["questions"] == [] and found["limits"] == []
+    assert found["questions"] == found["limits"] == found["failed"] == []
     (worker,) = found["workers"]
     assert worker["pid"] == os.getpid() and worker["connections"] == 3 and worker["lag"] == 0.0
     assert worker["cpu"] > 0 and worker["memory"] > 1 << 20
+
+
+def test_those_that_have_failed_last_are_named_the_newest_first(verbs, view, clock):
+    tell = view.failed.of("edge")
+    for _ in range(12):
+        clock.advance(1)
+        tell(record(status=502, outcome="connection_refused"), False)
+    status = next(verb for verb in verbs if verb.path == "/api/status")
+    told = status.handle(ApiCall())
+    (first, *others) = status.show(ApiCall(), status.merge.merged(ApiCall(), {FIRST: told, SECOND: told}))["failed"]
+    assert len(others) == 9 and others[0]["id"] == first["id"]
+    assert (first["listener"], first["client"], first["status"]) == ("edge", "127.0.0.1", 502)
+    assert (first["outcome"], first["time"]) == ("connection_refused", "1970-01-01T00:00:11.997Z")
 
 
 def test_what_several_say_is_one_answer(verbs, view, clock):

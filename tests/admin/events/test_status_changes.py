@@ -2,7 +2,7 @@
 
 from txproxy.admin.events.status_changes import changes
 
-CALM = {"stage": "serving", "revision": 1, "upstreams": {}, "questions": []}
+CALM = {"stage": "serving", "revision": 1, "upstreams": {}, "questions": [], "failed": []}
 
 
 def upstream(name="a", state="healthy", cause="", weight=1):
@@ -54,3 +54,8 @@ def test_questions_are_told_and_that_they_wait_no_more():
         ("question", other),
         ("question-over", {"id": "1"}),
     ]
+
+
+def test_what_has_failed_is_told_the_oldest_first():
+    one, other, third = ({"id": name} for name in "123")
+    assert found({"failed": [one]}, {"failed": [third, other, one]}) == [("failure", other), ("failure", third)]

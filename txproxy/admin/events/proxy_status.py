@@ -6,6 +6,7 @@ import os
 import resource
 from collections.abc import Iterable, Mapping, Sequence
 from inspect import isawaitable
+from itertools import islice
 from typing import Any, Final
 
 from txproxy.admin.api_call import ApiCall, ApiFault
@@ -17,6 +18,9 @@ from txproxy.observe.request_counts import BOUNDS, RequestCounts
 # Who is slower than this is left out, in seconds: the others' numbers are not to wait for it.
 _PATIENCE: Final = 2.0
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+# So many of those that have failed last are named.
+_MOST_FAILED: Final = 10
+_FAILED_KEYS: Final = ("id", "time", "listener", "client", "method", "url", "status", "outcome", "detail")
 _NO_CALL: Final = ApiCall()
 # What other verbs tell of all that there is, by the key that it has here.
 _PARTS: Final = {"pools": "/api/pools", "limits": "/api/limits", "questions": "/api/questions"}
@@ -58,6 +62,8 @@ class _Status:
         found["listeners"] = {
             "listeners": [_listener(name, number, counts.get(name)) for name, number in view.connections.items()]
         }
+        failed = [{key: one[key] for key in _FAILED_KEYS} for one in islice(view.failed, _MOST_FAILED)]
+        found["failed"] = {"failed": failed}
         found["times"] = {"times": _times(counts.values())}
         found["workers"] = {"workers": [_process(view)]}
         return found
@@ -67,7 +73,7 @@ class _Status:
         well = {name: answer for name, answer in answers.items() if not isinstance(answer, ApiFault)}
         told = well or sound(answers)
         merges = {key: verb.merge for key, verb in self._parts.items()}
-        merges |= {"listeners": SUMMED, "times": SUMMED, "workers": LISTED}
+        merges |= {"listeners": SUMMED, "times": SUMMED, "failed": LISTED, "workers": LISTED}
         found = {key: merge.merged(_NO_CALL, _part(told, key)) for key, merge in merges.items()}
         pools = dict.fromkeys(pool for answer in told.values() for pool in answer["upstreams"])
         found["upstreams"] = {
@@ -84,6 +90,7 @@ class _Status:
             "stage": view.stage.value,
             "revision": view.file.revisions.current,
             **{key: told[key][key] for key in ("listeners", *self._parts, "times", "workers")},
+            "failed": sorted(told["failed"]["failed"], key=lambda one: one["time"], reverse=True)[:_MOST_FAILED],
             "upstreams": {name: pool["upstreams"] for name, pool in told["upstreams"].items()},
         }
 

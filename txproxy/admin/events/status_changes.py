@@ -22,6 +22,9 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Chang
     waiting = {one["id"]: one for one in now["questions"]}
     yield from (("question", one) for name, one in waiting.items() if name not in asked)
     yield from (("question-over", {"id": name}) for name in asked if name not in waiting)
+    known = {one["id"] for one in before["failed"]}
+    # The newest stands first, and is told last.
+    yield from (("failure", one) for one in reversed(now["failed"]) if one["id"] not in known)
 
 
 def _upstreams(status: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
