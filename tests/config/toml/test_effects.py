@@ -36,7 +36,7 @@ def doubts(read, tmp_path):
         (USERS.replace("}", ", digest_secret = 'x' }"), "auth.digest_secret: there is no Digest to use it for"),
         ("auth = { certificate_field = 'cn' }", "auth.certificate_field: no client shows a certificate"),
         # rules
-        ("[[listeners.rules]]\naction = 'ask'\nports = 443", "rules[0].action: there is nobody yet who could answer"),
+        ("[[listeners.rules]]\naction = 'ask'\nports = 443", "rules[0].action: nobody can answer"),
         ("ask_timeout = 5", "ask_timeout: no rule asks"),
         ("lists = { ads = 'list' }", "lists.ads: no rule names it"),
         (RULE + "ports = 22", "rules[0].ports: allow_ports has none of them for anything"),
@@ -133,6 +133,7 @@ def test_what_a_file_says_to_no_effect(doubts, text, said):
         FORWARD + "protocols = 'socks5'\nsafe_search = 'google'",
         FORWARD + "lists = { ads = 'list' }\n[[listeners.rules]]\naction = 'allow'\nnot_hosts = '@ads'",
         "usage_file = 'u'\n[[quotas]]\nday = '1G'\n" + FORWARD,
+        "[admin]\nlisten = 'unix:a'\n" + FORWARD + RULE.replace("allow", "ask"),
         REVERSE + POOL.replace("example", "example;max=5") + "queue = 5",
         REVERSE
         + "split_by = 'client'\n"

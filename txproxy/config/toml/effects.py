@@ -140,9 +140,6 @@ def _fits(key: str) -> str:
 
 def _of_rules(policy: ForwardPolicy) -> _Doubts:
     doubts: _Doubts = []
-    asks = [number for number, rule in enumerate(policy.rules) if rule.action is Action.ASK]
-    what = "there is nobody yet who could answer for a file: the request waits for ask_timeout, and is denied"
-    doubts += [(("rules", number, "action"), what) for number in asks]
     named = {
         name
         for rule in policy.rules
@@ -242,6 +239,17 @@ def see_bounds(bounds: BoundsConfig, listeners: Sequence[AnyListener], findings:
     counted = counted or bool(bounds.quotas) or any(listener.bounds.quotas for listener in listeners)
     if bounds.usage_file is not None and not counted:
         findings.doubt(("usage_file",), "nothing is counted; accepted is it with quotas, or used_more_than of a rule")
+
+
+def see_questions(listeners: Sequence[AnyListener], findings: Findings) -> None:
+    """Doubt rules that ask where there is no admin API by which somebody could answer."""
+    what = "nobody can answer: the request waits for ask_timeout, and is denied; accepted is it with [admin]"
+    for number, listener in enumerate(listeners):
+        if not isinstance(listener, ForwardListener):
+            continue
+        for place, rule in enumerate(listener.policy.rules):
+            if rule.action is Action.ASK:
+                findings.doubt(("listeners", number, "rules", place, "action"), what)
 
 
 def see_cache(

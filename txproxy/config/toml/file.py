@@ -21,7 +21,7 @@ from txproxy.config.model import Config, ReverseListener
 from txproxy.config.toml.admin_table import read_admin, see_admin
 from txproxy.config.toml.bounds import read_bounds
 from txproxy.config.toml.cache_tables import read_cache
-from txproxy.config.toml.effects import see_bounds, see_cache
+from txproxy.config.toml.effects import see_bounds, see_cache, see_questions
 from txproxy.config.toml.limit_tables import LimitTables
 from txproxy.config.toml.lines import lines_of
 from txproxy.config.toml.listeners import Defaults, read_limits, read_listener, read_via
@@ -144,6 +144,8 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
         see_bounds(bounds, tied, findings)
         see_cache(cache, routes, tied, findings)
         see_admin(admin, tied, findings)
+        if admin is None:
+            see_questions(tied, findings)
     return Config(
         listeners=tuple(request_limits.everywhere(tied)),
         pools=tuple(pools.values()),
