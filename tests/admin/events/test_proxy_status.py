@@ -35,7 +35,9 @@ def test_all_that_there_is_stands_in_one_answer(serve, verbs, view, clock):
         "retries": 0, "sent": 30, "received": 15, "streams": {}, "cache": {"hit": 1},
     }  # fmt: skip
     assert (other["name"], other["connections"], other["requests"]) == ("raw", 0, {})
-    assert found["times"] == {"app": {A: {"0.0025": 1}}}
+    assert found["times"] == {
+        "app": {A: {"durations": {"0.005": 1}, "first_bytes": {"0.0025": 1}, "connects": {"0.0025": 1}}}
+    }
     assert [(one["name"], one["healthy"]) for one in found["pools"]] == [("app", 1)]
     assert [(one["name"], one["state"]) for one in found["upstreams"]["app"]] == [(A, "healthy"), (B, "disabled")]
     assert found["questions"] == found["limits"] == found["failed"] == []

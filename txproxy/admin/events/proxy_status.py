@@ -124,15 +124,19 @@ def _listener(name: str, connections: int, counts: RequestCounts | None) -> dict
     return told
 
 
-def _times(counts: Iterable[RequestCounts]) -> dict[str, dict[str, dict[str, int]]]:
-    """How long it took to connect, by pool and upstream."""
-    found: dict[tuple[str, str], list[Sequence[int]]] = {}
+def _times(counts: Iterable[RequestCounts]) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
+    """How long it took to connect, and how long requests did, by pool and upstream."""
+    found: dict[tuple[str, str], dict[str, list[Sequence[int]]]] = {}
     for one in counts:
+        for key, timed in one.upstreams.items():
+            there = found.setdefault(key, {})
+            there.setdefault("durations", []).append(timed.durations.counts)
+            there.setdefault("first_bytes", []).append(timed.first_bytes.counts)
         for key, histogram in one.connects.items():
-            found.setdefault(key, []).append(histogram.counts)
-    told: dict[str, dict[str, dict[str, int]]] = {}
-    for (pool, upstream), histograms in found.items():
-        told.setdefault(pool, {})[upstream] = _histogram(histograms)
+            found.setdefault(key, {}).setdefault("connects", []).append(histogram.counts)
+    told: dict[str, dict[str, dict[str, dict[str, int]]]] = {}
+    for (pool, upstream), kinds in found.items():
+        told.setdefault(pool, {})[upstream] = {kind: _histogram(counts) for kind, counts in kinds.items()}
     return told
 
 

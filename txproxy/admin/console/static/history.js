@@ -101,7 +101,7 @@ function ofPools(status, before, seconds) {
     const whole = pools[pool] = {requests: 0, failures: 0, active: 0, times: new Array(NAMES.length).fill(0)};
     for (const one of found) {
       const old = was.get(one.name);
-      const times = histogram(status.times[pool]?.[one.name], before.times[pool]?.[one.name]);
+      const times = histogram(status.times[pool]?.[one.name]?.durations, before.times[pool]?.[one.name]?.durations);
       const made = {
         requests: old ? more(one.requests, old.requests) / seconds : 0,
         failures: old ? more(one.failures, old.failures) / seconds : 0, active: one.active, times,

@@ -122,7 +122,7 @@ export class Overview {
       (sums, name) => sums.map((sum, place) => sum + (sample[group][name]?.times[place] ?? 0)), new Array(16).fill(0)), SMOOTH);
     const line = (name, share, colour) => ({name, colour, values: counts.map((one) => (one === null ? null : quantile(share, one)))});
     this.#draw(this.charts.times, [line("p50", 0.5, "series-2"), line("p95", 0.95, "series-0"), line("p99", 0.99, "warn")]);
-    this.charts.times.say(group === "listeners" ? "requests, of 10 s each" : "to connect, of 10 s each");
+    this.charts.times.say("of 10 s each");
   }
 
   #process(samples, status) {
