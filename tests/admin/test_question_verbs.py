@@ -39,7 +39,8 @@ def test_what_waits_is_listed(client, approvals, clock):
     one, other = listed(client)
     assert one.pop("id") != other["id"]
     assert one == {
-        "listener": "out", "client": "192.0.2.1", "user": "jo", "method": "GET", "url": "http://a.example/x",
+        "listener": "out", "client": "192.0.2.1", "user": "jo", "method": "GET", "host": "a.example", "port": 80,
+        "url": "http://a.example/x",
         "rule": "new hosts", "reason": "nobody knows it", "age": 2.5,
     }  # fmt: skip
     assert (other["listener"], other["user"], other["age"]) == ("guests", None, 0.0)
@@ -70,3 +71,58 @@ def test_who_waits_no_more_is_asked_about_no_more(client, approvals):
     approvals[0](QUESTION).addErrback(lambda _: None).cancel()
     assert listed(client) == []
     assert client.ask("POST", "/api/questions/1-1-1", body={"allow": True}).status == 404
+
+
+ANSWER = {
+    "listener": "out", "rule": "new hosts", "method": "GET", "host": "a.example", "port": 80, "client": "192.0.2.1",
+    "user": "jo", "allow": True, "for": "1h",
+}  # fmt: skip
+
+
+def test_an_answer_is_remembered_listed_and_forgotten(client, approvals, clock):
+    waiting = []
+    approvals[0](QUESTION).addCallback(waiting.append)
+    approvals[1](QUESTION)
+    said = client.ask("POST", "/api/answers", body=ANSWER).json
+    assert said == {"remembered": said["remembered"], "allowed": True, "answered": 1} and waiting == [True]
+    clock.advance(10)
+    (told,) = client.ask("GET", "/api/answers").json["answers"]
+    assert told == {
+        "name": said["remembered"], "left": 3590.0, **{key: ANSWER[key] for key in ANSWER if key != "for"},
+    }  # fmt: skip
+    assert approvals[0](QUESTION) is True and len(approvals[1]) == 1
+    path = f"/api/answers/{said['remembered']}"
+    assert client.ask("DELETE", path).json == {"forgotten": said["remembered"]}
+    assert client.ask("DELETE", path).status == 404 and client.ask("GET", "/api/answers").json == {"answers": []}
+
+
+def test_whose_user_is_not_known_is_another_one(client, approvals):
+    client.ask("POST", "/api/answers", body={**ANSWER, "user": None, "allow": False})
+    assert approvals[0](attrs.evolve(QUESTION, user=None)) is False
+    assert not isinstance(approvals[0](QUESTION), bool)
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "said"),
+    [
+        ({"listener": "ou"}, 404, "there is no listener 'ou' that asks (is out meant?); accepted: out, guests"),
+        ({"rule": ""}, 400, "rule: "),
+        ({"port": 0}, 400, "port: "),
+        ({"port": None}, 400, "port: "),
+        ({"host": 1}, 400, "host: 1 is no text"),
+        ({"user": ""}, 400, "user: "),
+        ({"allow": 1}, 400, "accepted: true, false"),
+        ({"for": 0}, 400, "for: '0' is no time"),
+        ({"for": "169h"}, 400, "for: '169h' cannot be"),
+        ({"for": "soon"}, 400, "for: "),
+    ],
+)
+def test_what_cannot_be_remembered_is_said(client, approvals, more, status, said):
+    answer = client.ask("POST", "/api/answers", body={**ANSWER, **more})
+    assert answer.status == status and said in answer.json["error"] and approvals[0].remembered == {}
+
+
+@pytest.mark.parametrize("key", [key for key in ANSWER if key != "user"])
+def test_what_is_missing_is_said(client, approvals, key):
+    answer = client.ask("POST", "/api/answers", body={name: ANSWER[name] for name in ANSWER if name != key})
+    assert answer.status == 400 and answer.json["error"].startswith(f"{key}: ") and approvals[0].remembered == {}

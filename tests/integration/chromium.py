@@ -39,7 +39,8 @@ class Browser:
         port, path = until(lambda: self._place(Path(folder) / "DevToolsActivePort"), "Chromium listens")
         self._ends = ExitStack()
         place = f"ws://127.0.0.1:{port}{path}"
-        self._socket = self._ends.enter_context(connect(place, max_size=None, compression=None, proxy=None))
+        options = {"max_size": None, "compression": None, "proxy": None, "ping_interval": None}
+        self._socket = self._ends.enter_context(connect(place, **options))
         targets = self.call("Target.getTargets")["targetInfos"]
         (page,) = (one["targetId"] for one in targets if one["type"] == "page")
         self._session = {"sessionId": self.call("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]}

@@ -225,6 +225,22 @@ def test_a_question_is_answered(page, proxy, button, status):
     assert page.run(f"document.querySelector('.news').textContent.includes({url!r})")
 
 
+def test_an_answer_is_remembered_at_all_workers(page, proxy):
+    waiting = Later(proxy.get, "out", "http://often.invalid/1")
+    show(page, "questions")
+    page.click("Remember", row("questions", ["http://often.invalid/1"]))
+    page.run("document.querySelector('dialog select').value = 'refuse'")
+    page.click("Remember", "document.querySelector('dialog')")
+    assert waiting.result()[0] == 403
+    there = row("questions", ["refused", "GET often.invalid:80"])
+    page.wait(f"{there} && true")
+    # Any of two workers may have them.
+    assert {proxy.get("out", f"http://often.invalid/{number}")[0] for number in range(12)} == {403}
+    page.click("Forget", there)
+    page.wait(f"!{there}")
+    assert proxy.api("/api/answers") == {"answers": []}
+
+
 def test_a_request_is_seen_on_its_way_and_ended(page, proxy):
     waiting = Later(proxy.get, "web", f"/slow{HOSTILE}")
     show(page, "requests")

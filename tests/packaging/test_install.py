@@ -109,4 +109,7 @@ def test_wheel_holds_the_package_and_the_plugin_only(built: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     ours = {name for name in names if not name.startswith(("txproxy/", "txproxy-"))}
     assert ours == {"twisted/plugins/txproxy_plugin.py"}
-    assert "txproxy/py.typed" in names
+    # What is no module as well.
+    pages = ("index.html", "main.js", "console.css", "icon.svg", "uPlot.iife.min.js", "uPlot.LICENSE")
+    wanted = {"py.typed", "admin/openapi.json", *(f"admin/console/static/{name}" for name in pages)}
+    assert {f"txproxy/{name}" for name in wanted} <= set(names)

@@ -26,7 +26,9 @@ Usage: txproxy ctl pools                            pools, and how many of their
                                                     what is at work, or has failed last; or the whole way of one of it
        txproxy ctl end ID                           end a connection, or a request, by its ID in that list
        txproxy ctl questions                        what rules ask a person about
-       txproxy ctl allow|refuse ID                  the answer to one
+       txproxy ctl allow|refuse ID [--for TIME]     the answer to one, or to all that is the same for that time
+       txproxy ctl answers                          which answers are remembered so
+       txproxy ctl forget-answer NAME               ask again what one of them is about
        txproxy ctl limits [LIMIT] [--key KEY]       what came of limits of requests, or who owes what of one with a rate
        txproxy ctl reset LIMIT [--key KEY]          a new beginning, for one or for all
        txproxy ctl quotas [--listener NAME] [--per client|user|rule] [--key KEY] [--limit N]

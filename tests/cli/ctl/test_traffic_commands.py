@@ -51,6 +51,20 @@ def test_questions_are_listed_and_answered(ctl):
     assert "or not any more" in ctl("allow", one[0], status=1).err
 
 
+def test_an_answer_is_remembered_for_a_while(ctl):
+    ((_, approvals),) = ctl.view.questions
+    answers = []
+    approvals(QUESTION).addCallback(answers.append)
+    (asked,) = rows(ctl("questions"))
+    assert ctl("refuse", asked[0], "--for", "8h").out == f"{asked[0]}: refused for 8h\n" and answers == [False]
+    (kept,) = rows(ctl("answers"))
+    assert kept[1:] == ["out", "no", "8h", "192.0.2.1", "jo", "new", "hosts", "GET", "a.example:80"]
+    assert json.loads(ctl("answers", "--json").out)["answers"][0]["allow"] is False
+    assert ctl("forget-answer", kept[0]).out == f"{kept[0]}: forgotten\n"
+    assert "there is no answer" in ctl("forget-answer", kept[0], status=1).err
+    assert "there is no question '1-2-3', or not any more" in ctl("allow", "1-2-3", "--for", "8h", status=1).err
+
+
 def test_what_is_at_work_is_listed_with_its_whole_way(ctl, proxy, pool):
     proxy.network.script = [ConnectionRefused("nobody listens")]
     proxy.connect("192.0.2.7").send(b"GET /a?b HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -1,12 +1,13 @@
 """Questions wait until somebody answers them."""
 
+import attrs
 import pytest
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 
 from txproxy import ForwardProxyFactory, Limits
 from txproxy.errors import RequestDenied
-from txproxy.forward.egress.approvals import Approvals, Question
+from txproxy.forward.egress.approvals import Approvals, Question, Subject
 
 
 def question(host="a.example", client_ip="127.0.0.1"):
@@ -91,3 +92,41 @@ def test_how_much_of_an_address_is_the_client_is_as_in_all_limits(clock):
     for number in range(1, 34):
         assert approvals.answer(number, False)
     assert not approvals._of_client
+
+
+def test_an_answer_that_is_remembered_is_for_all_that_is_the_same(clock, approvals):
+    given = []
+    for asked in (question(), question(), question("b.example"), question(client_ip="192.0.2.1")):
+        approvals(asked).addCallback(given.append)
+    assert approvals.remember(Subject.of(question()), False, 60) == 2 and given == [False, False]
+    clock.advance(59)
+    assert approvals(question()) is False
+    # Another host, method, client, user, port or rule is asked about.
+    for more in ({"host": "c"}, {"method": "POST"}, {"client_ip": "::1"}, {"user": "jo"}, {"port": 81}, {"rule": "x"}):
+        approvals(attrs.evolve(question(), **more)).addErrback(lambda failure: None)
+    assert len(approvals) == 8
+    clock.advance(1)
+    assert not isinstance(approvals(question()), bool) and approvals.remembered == {}
+
+
+def test_an_answer_is_replaced_and_forgotten(clock, approvals):
+    subject = Subject.of(question())
+    approvals.remember(subject, True, 60)
+    approvals.remember(subject, False, 30)
+    ((kept, answer),) = approvals.remembered.items()
+    assert (kept, answer.approved, answer.until) == (subject, False, 30)
+    assert approvals.forget(subject) and not approvals.forget(subject)
+    assert not isinstance(approvals(question()), bool)
+    approvals.remember(subject, True, 5)
+    clock.advance(5)
+    assert not approvals.forget(subject)
+
+
+def test_of_what_is_remembered_there_is_a_bound(clock):
+    approvals = Approvals(clock, most=3)
+    for host in "abcd":
+        approvals.remember(Subject.of(question(host)), True, 60)
+    assert [subject.host for subject in approvals.remembered] == ["b", "c", "d"]
+    clock.advance(60)
+    approvals.remember(Subject.of(question("e")), True, 60)
+    assert len(approvals._remembered) == 1

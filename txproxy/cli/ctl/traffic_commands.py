@@ -150,13 +150,54 @@ def _questions(client: AdminClient, given: Namespace) -> int:
 
 def _add_question(parser: ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", help="in the list of questions")
+    what = "give the same answer to the same client, rule, method, host and port [default: to this one alone]"
+    parser.add_argument("--for", dest="time", metavar="TIME", help=what)
 
 
 def _answered(client: AdminClient, given: Namespace, allow: bool) -> int:
-    found = client.ask("POST", f"/api/questions/{quote(given.id, safe='')}", {"allow": allow})
+    if given.time is not None:
+        found = _remembered(client, given, allow)
+    else:
+        found = client.ask("POST", f"/api/questions/{quote(given.id, safe='')}", {"allow": allow})
     if given.json:
         return print_json(found)
-    print(f"{found['answered']}: {'allowed' if allow else 'refused'}")
+    kept = f" for {given.time}" if given.time is not None else ""
+    print(f"{given.id}: {'allowed' if allow else 'refused'}{kept}")
+    return 0
+
+
+def _remembered(client: AdminClient, given: Namespace, allow: bool) -> Any:
+    questions = client.ask("GET", "/api/questions")["questions"]
+    asked = next((one for one in questions if one["id"] == given.id), None)
+    if asked is None:
+        raise AdminFault(f"{client.listen}: there is no question {given.id!r}, or not any more")
+    kept = {key: asked[key] for key in ("listener", "rule", "method", "host", "port", "client", "user")}
+    return client.ask("POST", "/api/answers", {**kept, "allow": allow, "for": given.time})
+
+
+def _answers(client: AdminClient, given: Namespace) -> int:
+    found = client.ask("GET", "/api/answers")
+    if given.json:
+        return print_json(found)
+    rows = [
+        (
+            one["name"], one["listener"], "yes" if one["allow"] else "no", seconds(one["left"]), one["client"],
+            one["user"], one["rule"], f"{one['method']} {one['host']}:{one['port']}",
+        )
+        for one in found["answers"]
+    ]  # fmt: skip
+    return print_table(("NAME", "LISTENER", "ALLOW", "FOR", "CLIENT", "USER", "RULE", "REQUESTS"), rows)
+
+
+def _add_answer(parser: ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="in the list of answers")
+
+
+def _forget(client: AdminClient, given: Namespace) -> int:
+    found = client.ask("DELETE", f"/api/answers/{quote(given.name, safe='')}")
+    if given.json:
+        return print_json(found)
+    print(f"{found['forgotten']}: forgotten")
     return 0
 
 
@@ -168,4 +209,6 @@ TRAFFIC_VERBS: Final = {
     "questions": CommandVerb(add_nothing, _questions, "What rules ask a person about."),
     "allow": CommandVerb(_add_question, lambda client, given: _answered(client, given, True), "Yes to a question."),
     "refuse": CommandVerb(_add_question, lambda client, given: _answered(client, given, False), "No to a question."),
+    "answers": CommandVerb(add_nothing, _answers, "Answers that are remembered."),
+    "forget-answer": CommandVerb(_add_answer, _forget, "Ask again about what an answer was remembered of."),
 }

@@ -44,6 +44,38 @@ class Pending:
     since: float
 
 
+@attrs.frozen(kw_only=True)
+class Subject:
+    """What a question is about, but for its path: an answer may be remembered for all that have the same."""
+
+    rule: str
+    method: str
+    host: str
+    port: int
+    client_ip: str
+    user: str | None
+
+    @classmethod
+    def of(cls, question: Question) -> Subject:
+        """That of a question."""
+        return cls(
+            rule=question.rule,
+            method=question.method,
+            host=question.host,
+            port=question.port,
+            client_ip=question.client_ip,
+            user=question.user,
+        )
+
+
+@attrs.frozen
+class Remembered:
+    """An answer that holds ``until`` a time of the reactor's clock."""
+
+    approved: bool
+    until: float
+
+
 class TooManyQuestions(RequestDenied):
     """So many questions wait for an answer that this one is not put."""
 
@@ -56,7 +88,7 @@ class Approvals:
     the asker's affair: what is given up is here no more.
 
     No client has more than ``each`` of them, so that a person sees those of the others as well, and all together have
-    ``most``: what is asked beyond that is refused.
+    ``most``: what is asked beyond that is refused. As many answers are remembered; of more, those go that were first.
     """
 
     def __init__(self, clock: IReactorTime, each: int = 32, most: int = 1000) -> None:
@@ -68,9 +100,16 @@ class Approvals:
         self._of_client: Counter[str] = Counter()
         self._numbers = 0
         self._pending: dict[int, tuple[Pending, Deferred[bool]]] = {}
+        self._remembered: dict[Subject, Remembered] = {}
 
-    def __call__(self, question: Question) -> Deferred[bool]:
-        """Put a question. ``RequestDenied`` if the client has too many, ``TooManyQuestions`` if all together have."""
+    def __call__(self, question: Question) -> Deferred[bool] | bool:
+        """Put a question; gives the answer at once where that is remembered. ``RequestDenied`` if the client has too
+        many, ``TooManyQuestions`` if all together have.
+        """
+        if self._remembered:
+            known = self._remembered.get(Subject.of(question))
+            if known is not None and known.until > self._clock.seconds():
+                return known.approved
         client = client_key(question.client_ip, self.ipv6_prefix)
         if self._of_client[client] >= self._each:
             raise RequestDenied(f"{self._each} questions of {client} wait for an answer", status=429)
@@ -101,6 +140,26 @@ class Approvals:
             return False
         waiting.callback(approved)
         return True
+
+    def remember(self, subject: Subject, approved: bool, seconds: float) -> int:
+        """Answer so whatever is about that for so many seconds, and what waits for it now; gives how many did."""
+        now = self._clock.seconds()
+        kept = {known: one for known, one in self._remembered.items() if one.until > now and known != subject}
+        for known in list(kept)[: max(0, len(kept) - self._most + 1)]:
+            del kept[known]
+        self._remembered = {**kept, subject: Remembered(approved, now + seconds)}
+        return sum(self.answer(one.number, approved) for one in list(self) if Subject.of(one.question) == subject)
+
+    def forget(self, subject: Subject) -> bool:
+        """Ask about that again; False if its answer is not remembered."""
+        known = self._remembered.pop(subject, None)
+        return known is not None and known.until > self._clock.seconds()
+
+    @property
+    def remembered(self) -> dict[Subject, Remembered]:
+        """The answers that hold, the first that was given first."""
+        now = self._clock.seconds()
+        return {subject: one for subject, one in self._remembered.items() if one.until > now}
 
     def _take(self, number: int) -> Deferred[bool] | None:
         pending, answer = self._pending.pop(number, (None, None))
