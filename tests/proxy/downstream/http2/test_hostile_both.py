@@ -54,12 +54,17 @@ def _literal(text, before=b"\0"):
 class Client:
     """One that keeps count of what it has got on each of its streams."""
 
-    def __init__(self, proxy):
+    def __init__(self, proxy, split):
         self.connection = proxy.connect()
+        self.split = split
         self.decoder = Decoder()
         self.asked = []
         self.heads, self.bodies, self.over = {}, {}, set()
-        self.connection.send(frames.PREFACE + frames.settings([]) + frames.SETTINGS_ACK)
+        self.send(frames.PREFACE + frames.settings([]) + frames.SETTINGS_ACK)
+
+    def send(self, data):
+        """All at once, or byte by byte where that does not take long."""
+        (self.connection.send_each_byte if self.split and len(data) < 500 else self.connection.send)(data)
 
     def ask(self, method, ended, token):
         stream = 2 * len(self.asked) + 1
@@ -70,7 +75,7 @@ class Client:
             fields += [("content-type", "application/grpc"), ("grpc-timeout", "3S")]
         # Without the table, into which it may have written what it does not know.
         block = b"".join(_literal(name.encode()) + _literal(value.encode(), b"") for name, value in fields)
-        self.connection.send(frames.headers(stream, block, ended, 16384))
+        self.send(frames.headers(stream, block, ended, 16384))
 
     def look(self):
         """Each frame is one that may come where it does."""
@@ -184,7 +189,8 @@ class Upstreams:
 
     def say(self, data):
         for one in self.proxy.network.connections[-1:]:
-            one.send(data)
+            if one not in self.silent:
+                one.send(data)
 
     def end(self, how):
         for one in self.proxy.network.connections[-1:]:
@@ -199,18 +205,18 @@ def play(proxy, clients, upstreams, step):
         if len(client.asked) < 20:
             client.ask(*more, f"t{len(clients)}-{len(client.asked)}-")
     elif what == "body":
-        connection.send(data_frame(2 * more[0] + 1, b"b" * more[1], more[2]))
+        client.send(data_frame(2 * more[0] + 1, b"b" * more[1], more[2]))
     elif what == "window":
-        connection.send(frames.window_update(2 * more[0] + 1, more[1]) + frames.window_update(0, more[1]))
+        client.send(frames.window_update(2 * more[0] + 1, more[1]) + frames.window_update(0, more[1]))
     elif what == "cancel":
         if more[0] < len(client.asked):
             if not connection.waiting:
                 # Else something may be on its way.
                 client.look()
                 client.over.add(2 * more[0] + 1)
-            connection.send(frames.rst_stream(2 * more[0] + 1, 8))
+            client.send(frames.rst_stream(2 * more[0] + 1, 8))
     elif what == "raw":
-        connection.send(more[0])
+        client.send(more[0])
     elif what in ("slow", "fast"):
         if not connection.closed:
             connection.stop_reading() if what == "slow" else connection.read_on()
@@ -229,16 +235,16 @@ def play(proxy, clients, upstreams, step):
     proxy.clock.advance(0)
 
 
-def run(steps, http2):
+def run(steps, http2, split=False):
     pool = Pool(["h2c://10.0.0.1:80" if http2 else "http://10.0.0.1:80"])
     proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(pool, limits=LIMITS, h2c=True, reactor=reactor, via=None))
-    clients, upstreams = [Client(proxy)], Upstreams(proxy, http2)
+    clients, upstreams = [Client(proxy, split)], Upstreams(proxy, http2)
     for step in (("ask", "GET", True), ("ask", "GET", True), ("ask", "POST", False), *steps):
         play(proxy, clients, upstreams, step)
         connection = clients[-1].connection
         clients[-1].look() if not connection.waiting else None
         if connection.closed or connection.ended or connection.disconnecting:
-            clients.append(Client(proxy))
+            clients.append(Client(proxy, split))
     for client in clients:
         if not client.connection.closed:
             client.connection.read_on()
@@ -254,7 +260,7 @@ def run(steps, http2):
     proxy.close()
 
 
-@given(STEPS, st.booleans())
-@settings(max_examples=int(__import__("os").environ.get("N", "30")), suppress_health_check=[HealthCheck.too_slow])
-def test_whatever_both_do_each_gets_its_own(steps, http2):
-    run(steps, http2)
+@given(STEPS, st.booleans(), st.booleans())
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_both_do_each_gets_its_own(steps, http2, split):
+    run(steps, http2, split)
