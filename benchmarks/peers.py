@@ -14,6 +14,7 @@ import attrs
 
 from benchmarks import caches, servers
 from benchmarks.origin import Site
+from benchmarks.watched import KINDS, watched
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -38,8 +39,10 @@ class Role(enum.Enum):
     """Reverse, with a cache in memory."""
     CACHE_ON_DISK = "cache on a disk"
     """The same, with its cache on a disk, of which memory has no bodies but those of the kernel's."""
+    WATCHED = "watched"
+    """Reverse, where txproxy has metrics, a log and limits."""
     UNCACHEABLE = "uncacheable"
-    """The same, where a peer without a cache stands in as a yardstick."""
+    """As with a cache, where a peer without a cache stands in as a yardstick."""
 
 
 Configure = Callable[[Site, str, int], list[str]]
@@ -78,6 +81,7 @@ _MODES = {
     Role.CACHE: "reverse",
     Role.CACHE_ON_DISK: "reverse",
     Role.UNCACHEABLE: "reverse",
+    Role.WATCHED: "reverse",
 }
 
 
@@ -130,6 +134,7 @@ PEERS: tuple[Peer, ...] = (
     Peer("txproxy-reactor", {role: _txproxy("txproxy", role) for role in Role}, modules=("txproxy",)),
     Peer("txproxy-to-http1", {Role.TO_HTTP2: _txproxy(None, Role.REVERSE)}, modules=("txproxy",)),
     Peer("txproxy-reactor-to-http1", {Role.TO_HTTP2: _txproxy("txproxy", Role.REVERSE)}, modules=("txproxy",)),
+    *(Peer(f"txproxy-{kind}", {Role.WATCHED: watched(kind)}, modules=("txproxy",)) for kind in KINDS),
     Peer("txproxy-no-cache", {Role.UNCACHEABLE: _txproxy(None, Role.REVERSE)}, modules=("txproxy",)),
     Peer("txproxy-reactor-no-cache", {Role.UNCACHEABLE: _txproxy("txproxy", Role.REVERSE)}, modules=("txproxy",)),
     Peer(

@@ -227,6 +227,13 @@ SCENARIOS: tuple[Scenario, ...] = (
         _requests("/small", len(SMALL), {"Connection": "close"}),
         _CPU,
     ),
+    Scenario(
+        "reverse-watched",
+        "Reverse, 13 bytes, with metrics, a log of JSON and three limits",
+        Role.WATCHED,
+        _requests("/small", len(SMALL)),
+        _CPU,
+    ),
     Scenario("forward-small", "Forward, 13 bytes", Role.FORWARD, _forward, _CPU),
     Scenario("connect-bulk", "CONNECT, bulk download", Role.CONNECT, _connect_bulk, "s CPU/GB", "GB/s", digits=3),
     Scenario("tcp-bulk", "TCP, bulk download", Role.TCP, _tcp_bulk, "s CPU/GB", "GB/s", digits=3),
