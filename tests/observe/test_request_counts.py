@@ -26,7 +26,7 @@ def attempt(upstream=None, reused=False, began=0.5, connected=0.75):
 def record(method=b"GET", status=200, rule="", outcome="ok", seconds=0.003, first_byte=0.002, attempts=1, cache=None):
     context = RequestContext(ClientConnection("127.0.0.1"))
     context.rule, context.cache = rule, cache
-    request = RequestHead(method, b"/", Headers.from_lines([]))
+    request = RequestHead(method, b"/", Headers.from_lines([]), body=5)
     made = tuple(attempt(reused=True) for _ in range(attempts)) if isinstance(attempts, int) else attempts
     return ExchangeRecord(request, context, outcome, "", status, 10, 5, made, first_byte, seconds)
 

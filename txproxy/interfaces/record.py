@@ -124,6 +124,10 @@ class FinishedExchange(Protocol):
         """See above."""
 
     @property
+    def plan(self) -> Any:
+        """What was to be done with it, with the last attempt; None where that is not known any more."""
+
+    @property
     def attempt(self) -> Attempt | None:
         """The last one."""
 
@@ -148,6 +152,8 @@ class ExchangeRecord:
     that the client got, without what is for the one hop to it; None if it got none.
     """
 
+    # See FinishedExchange.
+    plan = None
     # Not attrs: they are made for each request, and this is the fastest. Nobody changes one.
     __slots__ = (
         "request", "context", "outcome", "detail", "status", "sent", "received", "attempts", "first_byte", "seconds",

@@ -184,13 +184,12 @@ class RequestCounts:
     @momentary
     def exchange(self, over: FinishedExchange) -> None:
         """One that is over."""
-        context, told = over.context, self._told
-        upstream = getattr(over.attempt, "upstream", None)
-        told.append(
-            (context.rule, over.status, over.request.method, over.seconds, over.first_byte, over.sent, upstream)
-        )
+        context, request, status, plan, told = over.context, over.request, over.status, over.plan, self._told
+        attempt = plan.attempt if plan is not None else over.attempt
+        upstream = attempt.upstream if type(attempt) is PoolAttempt else None
+        told.append((context.rule, status, request.method, over.seconds, over.first_byte, over.sent, upstream))
         outcome = over.outcome
-        if outcome != "ok" or over.status >= 500 or over.received or over.eventful or context.cache is not None:
+        if outcome != "ok" or status >= 500 or request.body or over.eventful or context.cache is not None:
             self._count_more(over, outcome)
         if len(told) >= _TOGETHER:
             self._settle()

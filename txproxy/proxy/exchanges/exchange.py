@@ -83,7 +83,7 @@ class Exchange(Attempts):
     def start(self, plan: Callable[[RequestHead, RequestContext], Decision]) -> None:
         """Ask the mode for its ``plan``, and go."""
         services = self.services
-        if services.observed and not self.downstream.errand:
+        if services.observed and not self.context.errand:
             self.started = services.seconds()
         try:
             decision = plan(self.request, self.context)
@@ -581,7 +581,7 @@ class Exchange(Attempts):
         started = self.started
         if started is None:
             pass
-        elif self.downstream.errand:
+        elif context.errand:
             # It is a client's attempt.
             self.attempt_over(None, self.upstream_status)
         else:
