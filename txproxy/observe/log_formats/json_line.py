@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from txproxy.interfaces.answers import Verdict
 from txproxy.interfaces.connection import ClientConnection
-from txproxy.interfaces.record import AttemptRecord, FinishedExchange
+from txproxy.interfaces.record import AttemptRecord, ExchangeRecord, FinishedExchange
 from txproxy.observe.log_formats import record_facts as facts
 from txproxy.observe.log_formats.connection_facts import Connections, TlsFacts
 from txproxy.observe.log_formats.log_field import FinishedStream, SecondText
@@ -152,6 +152,7 @@ class JsonLines:
 
     def whole(self, over: FinishedExchange, now: float) -> bytes:
         """The same, made of whatever there is. It is the slow twin of what lines of a connection have in common."""
+        over = ExchangeRecord.of(over)
         request, context, outcome = over.request, over.context, over.outcome
         index = request.headers.index
         identifier = facts.response_field(over, b"x-request-id") or index.get(b"x-request-id")

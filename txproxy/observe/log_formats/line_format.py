@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from txproxy.interfaces.record import FinishedExchange
+from txproxy.interfaces.record import ExchangeRecord, FinishedExchange
 from txproxy.observe.log_formats.combined import CombinedLines
 from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_formats.format_text import FormatReader, FormatText, Placed
@@ -52,7 +52,12 @@ def line_format(format: str, listener: str = "", connections: Connections | None
         json = JsonLines(listener, connections)
         return LineFormat(json.exchange, json.stream, says_listener=True, connections=connections)
     written = _read(_TEXTS.get(format, format), listener, connections)
-    exchange = _compiled(written, _of_exchange)
+    of_record = _compiled(written, _of_exchange)
+
+    def exchange(over: FinishedExchange, now: float) -> bytes:
+        # The same is asked of it again and again.
+        return of_record(ExchangeRecord.of(over), now)
+
     # What somebody has written may ask for anything.
     return LineFormat(
         exchange, _compiled(written, _of_stream), says_listener=LISTENER in written.named, at_once=format not in _TEXTS

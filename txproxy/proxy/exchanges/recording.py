@@ -29,7 +29,6 @@ class Recorded:
     context: RequestContext
     plan: Plan | None
     upstream_status: int
-    outcome: str
     # when it has begun, or has begun to wait; None where nobody wants to know what becomes of it
     started: float | None
 
@@ -39,8 +38,6 @@ class Recorded:
     eventful = False
     # the attempts that are over
     _attempts: tuple[AttemptRecord, ...] = ()
-    # all of them, once it is over and somebody has asked
-    _all_attempts: tuple[AttemptRecord, ...] | None = None
     # of the one that is being made, or was until the end, the connection that was kept for it; None if there is no such
     kept: Any = None
     # when it was decided on; None: as the exchange began
@@ -73,15 +70,10 @@ class Recorded:
 
     @property
     def attempts(self) -> tuple[AttemptRecord, ...]:
-        """Those that were made."""
+        """Those that were made: made anew each time, as somebody who needs them more often has a record."""
         if self.kept is None:
             return self._attempts
-        if not self.outcome:
-            return (*self._attempts, self._made(None, self.upstream_status))
-        made = self._all_attempts
-        if made is None:
-            self._all_attempts = made = (*self._attempts, self._made(None, self.upstream_status))
-        return made
+        return (*self._attempts, self._made(None, self.upstream_status))
 
     def so_far(self) -> ExchangeRecord | None:
         """What is known while it goes on: the attempt that is being made is there as if it ended now. None if nobody
