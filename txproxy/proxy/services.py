@@ -74,10 +74,8 @@ class Services:
         self.resolver = resolver or Resolver(reactor)
         self.dialer = dialer or Dialer(reactor, limits.connect_timeout, self.resolver)
         self.connections: Connections[Any] = Connections(limits.keep_per_address, limits.keep_in_all)
-        # how many streams of clients there are
-        self.streams = 0
-        # who waits for connections that many share
-        self.shared_dials = SharedDials(self.dial_alone)
+        self.streams = 0  # of clients that there are
+        self.shared_dials = SharedDials(self.dial_alone)  # who waits for connections that many share
         self.deadlines = deadlines = Deadlines(reactor)
         self.header_limit = deadlines.limit(limits.header_timeout)
         self.idle_limit = deadlines.limit(limits.idle_timeout)
@@ -97,8 +95,7 @@ class Services:
         self.pages: ErrorPages | None = None  # in place of the proxy's own small bodies
         # what stands within the mode (see txproxy.interfaces.IInnerMiddleware)
         self.inner_middleware: tuple[Any, ...] = ()
-        # exchanges for which no client waits
-        self.errands: set[Errand] = set()
+        self.errands: set[Errand] = set()  # exchanges for which no client waits
         self._build = build
         # those who are content with the exchange itself, and those who may keep what they are told
         self._momentary = [cast(Momentary, one) for one in observers if is_momentary(one)]

@@ -1,13 +1,16 @@
 """What a record says between its lines."""
 
 import pytest
-from twisted.internet.address import IPv6Address
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.address import IPv4Address, IPv6Address
 
 from tests.observe.log_formats.records import Connection, attempt, head, record, response
 from txproxy.errors import ConnectTimeout
 from txproxy.interfaces.address import Address
 from txproxy.observe.log_formats import record_facts as facts
 from txproxy.wire.headers import Headers
+from txproxy.wire.message import ResponseHead
 
 UNREAD = record(head(method=b"", path=b"\x16\x03", authority=b""))
 
@@ -115,3 +118,26 @@ CALL = head(b"content-type: application/grpc", method=b"POST", minor=2)
 def test_a_call_of_grpc_has_a_status(request_, trailers, fields, status):
     said = Headers.from_lines(trailers) if trailers is not None else None
     assert facts.grpc_status(record(request_, trailers=said, response=response(*fields))) == status
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([b"A", b"a", b"B-A", b"C"]), st.sampled_from([b"", b"1", b"a: 2", b"x" * 3000])),
+        max_size=4,
+    )
+)
+def test_a_field_of_a_response_is_what_its_head_has(fields):
+    headers = Headers.from_lines([name + b": " + value for name, value in fields])
+    one = record(response=ResponseHead(200, headers))
+    # The second time it may be remembered.
+    assert [facts.response_field(one, b"a") for _ in range(2)] == [Headers.parsed(headers.lines).get(b"a")] * 2
+
+
+def test_a_connection_is_asked_once_whom_it_is_to():
+    made = attempt(peer="10.0.0.9")
+    asked = []
+    transport = made.upstream.transport
+    transport.getPeer = lambda: asked.append(1) or IPv4Address("TCP", "10.0.0.9", 80)
+    for _ in range(3):
+        assert (facts.upstream_place(made), facts.upstream_host(made)) == (b"10.0.0.9:80", b"10.0.0.9")
+    assert len(asked) == 1

@@ -49,6 +49,19 @@ class ConnectionFacts:
         self.lines: dict[object, Any] = {}
 
 
+class UpstreamFacts:
+    """What was found out of a connection to an upstream: its ``peer``, and what a line of JSON says of it (``place``)
+    if it is this ``upstream`` of a pool, or none, that was asked.
+    """
+
+    __slots__ = ("peer", "upstream", "place")
+
+    def __init__(self, peer: Any) -> None:
+        self.peer = peer
+        self.upstream: Any = None
+        self.place: str | None = None
+
+
 class Connections:
     """Numbers connections, from 1, in the order in which somebody wants to know of them."""
 

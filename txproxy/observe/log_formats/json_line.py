@@ -14,7 +14,7 @@ from txproxy.interfaces.answers import Verdict
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.record import AttemptRecord, ExchangeRecord, FinishedExchange
 from txproxy.observe.log_formats import record_facts as facts
-from txproxy.observe.log_formats.connection_facts import Connections, TlsFacts
+from txproxy.observe.log_formats.connection_facts import Connections, TlsFacts, UpstreamFacts
 from txproxy.observe.log_formats.log_field import FinishedStream, SecondText
 from txproxy.observe.log_formats.own_names import cache_ttl, connect_seconds, proxy_error
 from txproxy.observe.log_formats.steady_line import Steady
@@ -143,12 +143,14 @@ class JsonLines:
         if kept is None or not status:
             return None
         upstream = getattr(over.attempt, "upstream", None)
-        known: tuple[Any, str] | None = kept.facts
-        if known is None or known[0] is not upstream:
-            last = over.attempts[-1]
-            pool, address = _text(facts.pool(over)), _bytes(facts.upstream_place(last))
-            kept.facts = known = upstream, f'"pool":{pool},"upstream":{address},"upstream_status":'
-        return known[1]
+        known: UpstreamFacts | None = kept.facts
+        if known is None:
+            kept.facts = known = UpstreamFacts(kept.transport.getPeer())
+        if known.place is None or known.upstream is not upstream:
+            record = ExchangeRecord.of(over)
+            pool, address = _text(facts.pool(record)), _bytes(facts.upstream_place(record.attempts[-1]))
+            known.upstream, known.place = upstream, f'"pool":{pool},"upstream":{address},"upstream_status":'
+        return known.place
 
     def whole(self, over: FinishedExchange, now: float) -> bytes:
         """The same, made of whatever there is. It is the slow twin of what lines of a connection have in common."""

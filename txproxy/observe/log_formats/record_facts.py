@@ -5,17 +5,23 @@ known.
 from __future__ import annotations
 
 import re
-from typing import Final, Protocol
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, Final, Protocol
 
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.record import AttemptRecord, FinishedExchange
-from txproxy.observe.log_formats.connection_facts import place_of
+from txproxy.observe.log_formats.connection_facts import UpstreamFacts, place_of
 from txproxy.wire.grpc.calls import is_call
 from txproxy.wire.grpc.grpc_statuses import read_status
 from txproxy.wire.message import VERSIONS
 
 _PORT: Final = re.compile(rb":[0-9]*\Z")
 _DEFAULT_PORTS: Final = {b"http": b":80", b"https": b":443"}
+# what no field says: that it is there several times, perhaps
+_SEVERAL: Final = bytes(2)
+# So long blocks of fields are remembered.
+_LONGEST_KNOWN: Final = 2048
 # nginx's number for a client that left before it was answered
 CLIENT_LEFT: Final = 499
 # "HTTP/1.1 200 " and two ends of lines, and the same of "GET ", " HTTP/1.1" and three
@@ -116,6 +122,12 @@ def response_field(record: FinishedExchange, name: bytes) -> bytes | None:
         return None
     # Heads that are only sent have no index, and to make one takes longer than all of a line.
     block = response.headers.block
+    value = _field_again(block, name) if len(block) <= _LONGEST_KNOWN else _field(block, name)
+    return value if value is not _SEVERAL else response.headers.index.get(name)
+
+
+def _field(block: bytes, name: bytes) -> bytes | None:
+    """The value of a field of ``block``, or ``_SEVERAL`` where it has to be looked for with more care."""
     lower = block.lower()
     if name not in lower:
         return None
@@ -123,9 +135,13 @@ def response_field(record: FinishedExchange, name: bytes) -> bytes | None:
     at = 0 if lower.startswith(start) else lower.find(b"\r\n" + start) + 2
     if at == 1 or lower.find(b"\r\n" + start, at) >= 0:
         # Part of something else, or there more than once.
-        return response.headers.index.get(name)
+        return _SEVERAL
     end = block.find(b"\r\n", at)
     return block[at + len(start) : end if end >= 0 else len(block)]
+
+
+# An upstream that is asked the same again answers the same, for a second.
+_field_again: Final = lru_cache(256)(_field)
 
 
 def media_type(record: FinishedExchange) -> bytes | None:
@@ -142,7 +158,21 @@ def upstream_place(attempt: AttemptRecord) -> bytes:
     address = attempt.address
     if address.path:
         return str(address).encode("utf-8", "surrogateescape")
-    return place_of(attempt.peer) or str(address).encode("utf-8", "surrogateescape")
+    return place_of(_peer(attempt)) or str(address).encode("utf-8", "surrogateescape")
+
+
+def _peer(attempt: AttemptRecord) -> Any:
+    """The address of who was connected to: it is asked for once for each connection, as a transport makes it anew."""
+    connection = attempt.upstream
+    known: UpstreamFacts | None = getattr(connection, "facts", None)
+    if known is not None:
+        return known.peer
+    peer = attempt.peer
+    if peer is not None:
+        # Whoever is connected to in another way has no place for it.
+        with suppress(AttributeError):
+            connection.facts = UpstreamFacts(peer)
+    return peer
 
 
 def upstream_host(attempt: AttemptRecord) -> bytes:
@@ -150,7 +180,7 @@ def upstream_host(attempt: AttemptRecord) -> bytes:
     address = attempt.address
     if address.path:
         return b"unix:"
-    host: str | None = getattr(attempt.peer, "host", None)
+    host: str | None = getattr(_peer(attempt), "host", None)
     if host is None:
         host = address.pinned[0] if address.pinned else address.host or str(address)
     return host.encode("utf-8", "surrogateescape")
