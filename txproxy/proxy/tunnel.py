@@ -42,7 +42,7 @@ class Tunnel:
 
     __slots__ = (
         "client", "upstream", "deadline", "why", "_home", "_closed", "_spliced", "_shaped", "_age", "_idle", "_oldest",
-        "_silence", "exchange",
+        "_silence", "exchange", "before",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +64,8 @@ class Tunnel:
         self.deadline = NEVER
         self.why = ""
         self.exchange: Any = None
+        # how many bytes another process has carried
+        self.before = 0
         self._home = home
         self._closed: Callable[[Tunnel], None] | None = closed
         self._spliced: splice.Splice | None = None
@@ -194,6 +196,7 @@ class Tunnel:
         """Begin where another has stood still."""
         home, now = self._home, self._home.reactor.seconds()
         home.deadlines.watch(self)
+        self.before = carried.received + carried.sent
         self._silence = home.deadlines.limit(carried.silence) if carried.silence is not None else None
         self._age = carried.age
         self._oldest = now + carried.oldest if carried.oldest is not None else NEVER

@@ -4,7 +4,9 @@ import os
 import socket
 import struct
 
+import attrs
 import pytest
+from twisted.internet import tcp
 from twisted.internet.task import Clock
 
 from tests.proxy.handover.two_processes import KINDS, Both, Process
@@ -90,6 +92,54 @@ def test_what_is_on_its_way_both_ways_arrives_once(both, kind, piece):
     world.turns(6)
     (record,) = world.new.records
     assert (record.received, record.sent) == (piece + 8, piece + 8)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_one_that_passes_through_the_process_takes_along_what_is_to_be_written(both, ended, monkeypatch):
+    # As where the kernel has not taken all of the answer, of which the tunnel is the rest.
+    monkeypatch.setattr(splice, "AVAILABLE", False)
+    world = both().open()
+    monkeypatch.undo()
+    data, sent = os.urandom(MUCH), 0
+    for _ in range(20):
+        sent += fill(world.upstream, data[sent:])
+        world.turns()
+    if ended:
+        world.client.shutdown(socket.SHUT_WR)
+        assert world.hear(world.upstream) == b""
+    assert any(isinstance(one, tcp.Server) for one in world.old.reactor.writers)
+    carried = world.hand_over()
+    assert len(carried.tunnel.from_upstream) > 10_000 and not carried.tunnel.client_ended
+    heard = b""
+    while len(heard) < MUCH:
+        sent += fill(world.upstream, data[sent:])
+        heard += world.hear(world.client)
+    assert heard == data
+    if ended:
+        assert world.hear(world.upstream) == b""
+    else:
+        world.chat()
+
+
+def test_what_was_tried_before_is_told_as_if_it_had_been_tried_there(both):
+    world = both("connect").open()
+
+    def changed(carried):
+        (current,) = carried.exchange.attempts
+        address = attrs.evolve(current.address, host="gone.example", through="http://parent:3128")
+        fault = (502, "connection_refused", "nobody there")
+        over = attrs.evolve(current, address=address, ended=0.5, fault=fault, peer=("10.0.0.7", 443))
+        return attrs.evolve(carried, exchange=attrs.evolve(carried.exchange, attempts=(over, current)))
+
+    world.hand_over(changed)
+    world.client.close()
+    world.upstream.close()
+    world.turns(6)
+    first, last = world.new.records[0].attempts
+    assert str(first.address) == "gone.example:443 through http://parent:3128"
+    assert (first.fault.status, first.fault.error, first.fault.detail) == (502, "connection_refused", "nobody there")
+    assert (first.peer.host, first.peer.port, first.ended) == ("10.0.0.7", 443, 0.5)
+    assert last.fault is None and last.peer is not None and last.ended >= 0.0
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -150,12 +150,13 @@ class Both:
             assert self.old.guests == [] and guest.exchanges() == []
         return given
 
-    def hand_over(self, early=None):
-        """It goes to the new one, where it is taken, and begun."""
+    def hand_over(self, changed=None):
+        """It goes to the new one, where it is taken, and begun; it may be ``changed`` on its way."""
         given = self.give()
         # As over a channel.
         carried = Carried.of(pickle.loads(pickle.dumps(given.carried.plain())))
         assert carried == given.carried
+        carried = changed(carried) if changed is not None else carried
         copies = tuple(socket.socket(fileno=one.detach()) for one in map(socket.socket.dup, given.sockets))
         start = self.take(Given(carried, copies))
         given.close()

@@ -61,8 +61,6 @@ class Exchange(Attempts):
     steady_filters: tuple[ResponseFilter, ...] | None = None
     # what it has become, if it did
     tunnel: Tunnel | None = None
-    # how many bytes of that another process has counted
-    carried_before = 0
     # what the body of the response passes, if anything
     _response_body: ResponseBody | None = None
     # what it is of gRPC, if it is
@@ -76,7 +74,7 @@ class Exchange(Attempts):
     def carried(self) -> int:
         """See :class:`txproxy.interfaces.Metered`."""
         tunnel = self.tunnel
-        return self.received + self.sent if tunnel is None else tunnel.received + tunnel.sent - self.carried_before
+        return self.received + self.sent if tunnel is None else tunnel.received + tunnel.sent - tunnel.before
 
     # -- what is decided
 

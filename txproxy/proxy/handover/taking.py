@@ -165,7 +165,6 @@ def take_exchange(
         plan.bounds = around.bounds(context.client_ip, context.user, context.rule)
     except RequestDenied as denied:
         fault = denied
-    exchange.carried_before = stands.received + stands.sent
     exchange.resume_tunnel(plan, _response(told), told.status)
     tunnel = Tunnel(services, client.transport, transport, exchange.tunnel_closed, plan.bounds)
     exchange.tunnel, tunnel.exchange = tunnel, exchange
