@@ -550,10 +550,17 @@ def test_tunnels_and_kept_connections_go_on_in_the_program_that_follows(served):
         tunnels[4][1].sendall(b"after all")
         assert heard(tunnels[4][0], 9) == b"after all"
         assert heard(tunnels[8][0], 4) == b"bye"
-        for number, (client, upstream) in enumerate(tunnels):
-            for one, other in ((client, upstream), (upstream, client)) if number not in (4, 8) else ():
-                one.sendall(b"word")
-                assert heard(other, 4) == b"word"
+        words = b""
+        for leaving in (None, proxy.workers[1]):
+            # Nor does one that is told to leave by itself end any.
+            if leaving is not None:
+                os.kill(leaving, signal.SIGTERM)
+                until(lambda pid=leaving: pid not in children(proxy.mould), "it has left")
+            words += b"word"
+            for number, (client, upstream) in enumerate(tunnels):
+                for one, other in ((client, upstream), (upstream, client)) if number not in (4, 8) else ():
+                    one.sendall(b"word")
+                    assert heard(other, 4) == b"word"
         assert all(answer(one) for one in kept)
         listed = json.loads(ask_admin(proxy, "/api/connections")[1])
         assert {one["state"] for one in listed["connections"]} == {"idle", "tunnel"}
@@ -562,7 +569,7 @@ def test_tunnels_and_kept_connections_go_on_in_the_program_that_follows(served):
         log = proxy.folder / "access.log"
         until(lambda: len(log.read_text().splitlines()) == 12 + 2 * 8 + 1, "each is told of")
         lines = log.read_text().splitlines()
-        assert sum(f'" 200 {sent + 4} ' in line for line in lines) == 1
+        assert sum(f'" 200 {sent + len(words)} ' in line for line in lines) == 1
         assert sum('"GET /chat HTTP/1.1" 101 ' in line for line in lines) == 4
         proxy.end()
 

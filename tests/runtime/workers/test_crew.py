@@ -141,7 +141,11 @@ def test_workers_go_on_while_the_mould_is_started_again(serving, mould, reactor)
 
 def test_a_smaller_crew_sends_the_last_ones_home(serving, mould):
     serving.resize(1)
-    assert [one.kind for one in mould.workers[1].hears()] == ["sockets", "drain"]
+    # The one that stays goes on with what it has.
+    assert [one.kind for one in mould.workers[1].hears()] == ["sockets", "hand over", "drain"]
+    assert [one.kind for one in mould.workers[0].hears()] == ["sockets", "take over"]
+    mould.workers[1].says("leaving")
+    assert mould.workers[0].hears() == []
     mould.workers[1].ends()
     mould.turn()
     assert serving.numbers == [1] and len(mould.workers) == 2

@@ -184,7 +184,11 @@ def test_a_worker_that_refuses_makes_room_for_one_that_has_it(master):
         f"{played.file} was read again, and runs",
     ]
     played.mould.turn()
-    assert [[kind for kind, _, _ in told] for told in played.heard()] == [["drain"], [], ["sockets"]]
+    assert [[kind for kind, _, _ in told] for told in played.heard()] == [
+        ["hand over", "drain"],
+        ["take over"],
+        ["sockets"],
+    ]
 
 
 def test_one_that_ends_before_it_has_said_so_is_not_waited_for(master):
@@ -211,7 +215,7 @@ def test_more_workers_get_sockets_and_less_of_them_leave(master):
     (greeting,) = played.mould.workers[2].hears()
     assert len({address(one) for one in (*greeting.descriptors, *played.mould.workers[0].sockets)}) == 1
     played.read_again(FILE.replace("workers = 2", "workers = 1"))
-    assert [told[-1][0] for told in played.heard()] == ["reload", "drain", "drain"]
+    assert [told[-1][0] for told in played.heard()] == ["take over", "drain", "drain"]
     assert len(played.service.ports[0].sockets) == 1
 
 

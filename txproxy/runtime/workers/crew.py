@@ -114,16 +114,16 @@ class Crew:
         if serving and self._old:
             _log.info("the workers of this program serve, and those of the one before it finish and leave")
             old, self._old = self._old, set()
-            for number, member in enumerate(old):
-                self._introduce(member, number)
+            for member in old:
                 self._dismiss(member)
 
-    def _introduce(self, leaving: Member, number: int) -> None:
+    def _introduce(self, leaving: Member) -> None:
         """Let one that leaves hand over what it has to one of those that serve."""
         members = [place.member for place in self._places.values()]
         serving = [one for one in members if one is not None and one.state is State.SERVING]
         if serving and self._ended is None:
-            introduce(leaving.channel, serving[number % len(serving)].channel)
+            # Not all to the same one.
+            introduce(leaving.channel, serving[leaving.number % len(serving)].channel)
 
     def hand_over(self) -> list[OldWorker]:
         """The workers, for the program that takes this one's place. Those that have just been asked for are none."""
@@ -181,8 +181,8 @@ class Crew:
         """Have so many workers, numbered from 1."""
         for number in range(1, count + 1):
             self._places.setdefault(number, Place())
-        for number in [number for number in self._places if number > count]:
-            place = self._places.pop(number)
+        gone = [self._places.pop(number) for number in list(self._places) if number > count]
+        for place in gone:
             if place.timer is not None:
                 place.timer.cancel()
             if place.member is not None:
@@ -239,15 +239,15 @@ class Crew:
         elif message.kind == "leaving":
             self._part(member)
         elif message.kind == ANOTHER:
-            self._introduce(member, number)
+            self._introduce(member)
         elif message.kind == "shared":
             self._hub.heard(member.pid, *message.content)
         else:
             self._heard(number, message)
 
     def _part(self, member: Member) -> None:
-        """It accepts no more: another takes its place while it finishes."""
-        member.state = State.LEAVING
+        """It accepts no more: another takes its place while it finishes, and one that is there what it has."""
+        known, member.state = member.state is State.LEAVING, State.LEAVING
         self._hub.leaves(member.pid)
         self._dismissed.add(member.pid)
         place = self._places.get(member.number)
@@ -255,6 +255,8 @@ class Crew:
             place.member = None
             self._leaving.add(member)
             self._fill()
+        if not known:
+            self._introduce(member)
 
     def _gone(self, member: Member) -> None:
         self._hub.gone(member.pid)
