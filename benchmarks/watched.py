@@ -36,6 +36,7 @@ KINDS = {
     "json": _LOG,
     "limits": _NO_LOG + _LIMITS,
     "all-on": _METRICS + _LOG + _LIMITS,
+    "1-workers": "workers = 1\n" + _NO_LOG,
     "2-workers": "workers = 2\n" + _NO_LOG,
 }
 
