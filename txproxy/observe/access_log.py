@@ -75,7 +75,10 @@ class AccessLog:
 
     def stream(self, stream: BriefStream) -> None:
         """One raw stream that has ended."""
-        self._write(self._stream_line(stream, time()))
+        # Another thread may be making lines of that format.
+        with self._making:
+            line = self._stream_line(stream, time())
+        self._write(line)
 
     # -- see LineMaker
 

@@ -50,16 +50,15 @@ class ConnectionFacts:
 
 
 class UpstreamFacts:
-    """What was found out of a connection to an upstream: its ``peer``, and what a line of JSON says of it (``place``)
-    if it is this ``upstream`` of a pool, or none, that was asked.
+    """What was found out of a connection to an upstream: its ``peer``, and ``told``: which upstream of a pool was
+    asked (or None), and what a line of JSON says of that. Several threads may write lines: both are set at once.
     """
 
-    __slots__ = ("peer", "upstream", "place")
+    __slots__ = ("peer", "told")
 
     def __init__(self, peer: Any) -> None:
         self.peer = peer
-        self.upstream: Any = None
-        self.place: str | None = None
+        self.told: tuple[Any, str] | None = None
 
 
 class Connections:

@@ -146,11 +146,12 @@ class JsonLines:
         known: UpstreamFacts | None = kept.facts
         if known is None:
             kept.facts = known = UpstreamFacts(kept.transport.getPeer())
-        if known.place is None or known.upstream is not upstream:
+        told = known.told
+        if told is None or told[0] is not upstream:
             record = ExchangeRecord.of(over)
             pool, address = _text(facts.pool(record)), _bytes(facts.upstream_place(record.attempts[-1]))
-            known.upstream, known.place = upstream, f'"pool":{pool},"upstream":{address},"upstream_status":'
-        return known.place
+            known.told = told = upstream, f'"pool":{pool},"upstream":{address},"upstream_status":'
+        return told[1]
 
     def whole(self, over: FinishedExchange, now: float) -> bytes:
         """The same, made of whatever there is. It is the slow twin of what lines of a connection have in common."""

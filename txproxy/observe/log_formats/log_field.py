@@ -98,20 +98,21 @@ ABSENT: Final[StreamGetter] = lambda stream, now: None  # noqa: E731
 class SecondText:
     """The time in the words of ``strftime``: made once a second, as it takes long."""
 
-    __slots__ = ("_format", "_utc", "_second", "_text")
+    __slots__ = ("_format", "_utc", "_known")
 
     def __init__(self, format: str, *, utc: bool = False) -> None:
         self._format = format
         self._utc = utc
-        self._second = -1
-        self._text = b""
+        # the second, and how it is said, in one: several logs may ask, each in its thread
+        self._known = (-1, b"")
 
     def __call__(self, subject: Any, now: float) -> bytes:
         second = int(now)
-        if second != self._second:
+        known = self._known
+        if second != known[0]:
             moment = gmtime(second) if self._utc else localtime(second)
-            self._second, self._text = second, strftime(self._format, moment).encode("utf-8", "surrogateescape")
-        return self._text
+            self._known = known = second, strftime(self._format, moment).encode("utf-8", "surrogateescape")
+        return known[1]
 
 
 def time_field(format: str, *, utc: bool = False) -> LogField:
