@@ -1,6 +1,8 @@
 """The combined form, whatever clients put into it."""
 
+import gc
 import re
+import weakref
 
 import pytest
 from twisted.logger import capturedLogs, formatEvent
@@ -159,7 +161,7 @@ def test_many_lines_are_made_together_and_none_is_forgotten(tmp_path):
     for number in range(1000):
         log.exchange(Finished(head(path=b"/%d" % number)))
     log.close()
-    assert log.file.flush(SOON) and not log.has_some
+    assert log.file.flush(SOON) and not log.waiting
     lines = (tmp_path / "log").read_text().splitlines()
     assert [line.split()[6] for line in lines] == [f"/{number}" for number in range(1000)]
 
@@ -170,7 +172,7 @@ def test_a_line_alone_is_written_by_itself(tmp_path):
         # The second one finds the thread at rest again, or not.
         log.exchange(Finished(head()))
         with log.file._changed:
-            assert log.file._changed.wait_for(lambda: not log.has_some and not log.file.waiting, SOON)
+            assert log.file._changed.wait_for(lambda: not log.waiting and not log.file.waiting, SOON)
     assert (tmp_path / "log").read_text().count("\n") == 2
     log.close()
 
@@ -193,6 +195,19 @@ def test_what_can_be_known_now_alone_is_not_asked_later(tmp_path):
     json.exchange(over)
     assert over.context.connection.facts is not None and connections.facts(over.context.connection).number == 1
     own.exchange(Finished(head()))
-    assert not own.has_some, "what somebody has written may ask for anything"
+    assert not own.waiting, "what somebody has written may ask for anything"
     json.close()
     own.close()
+
+
+def test_a_file_forgets_who_writes_to_it_no_more(tmp_path):
+    log = AccessLog(str(tmp_path / "log"))
+    for _ in range(3):
+        other = AccessLog(str(tmp_path / "log"), "combined", log.file)
+        other.exchange(Finished(head()))
+    gone = weakref.ref(other)
+    del other
+    assert log.file.flush(SOON)
+    gc.collect()
+    assert gone() is None
+    log.close()

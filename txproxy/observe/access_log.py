@@ -52,7 +52,6 @@ class AccessLog:
         # of what lines are to be made, and when it ended: they are taken from here by one at a time
         self._ended: deque[tuple[FinishedExchange, float]] = deque()
         self._making = Lock()
-        self.file.made_by(self)
 
     def close(self) -> None:
         """No more lines."""
@@ -68,10 +67,11 @@ class AccessLog:
             self._connections.facts(connection)
         ended = self._ended
         ended.append((over, time()))
-        if len(ended) >= _TOGETHER or self._at_once:
+        count = len(ended)
+        if count >= _TOGETHER or self._at_once:
             self.make()
-        elif self.file.resting:
-            self.file.rouse()
+        elif count == 1:
+            self.file.wait_for(self)
 
     def stream(self, stream: BriefStream) -> None:
         """One raw stream that has ended."""
@@ -80,17 +80,17 @@ class AccessLog:
             line = self._stream_line(stream, time())
         self._write(line)
 
-    # -- see LineMaker
-
     @property
-    def has_some(self) -> bool:
-        """See :class:`txproxy.observe.log_file.LineMaker`."""
-        return bool(self._ended)
+    def waiting(self) -> int:
+        """How many lines are still to be made."""
+        return len(self._ended)
 
     def make(self) -> None:
         """See :class:`txproxy.observe.log_file.LineMaker`."""
         ended, line, refused, lines = self._ended, self._line, self.refused, []
         with self._making:
+            # In this order: the next one that comes, and finds nobody before it, is waited for again.
+            self.file.makes(self)
             while ended:
                 over, now = ended.popleft()
                 try:

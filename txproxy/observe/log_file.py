@@ -40,10 +40,6 @@ class _State(Enum):
 class LineMaker(Protocol):
     """Who gathers what lines are to be made of, and makes some of them together."""
 
-    @property
-    def has_some(self) -> bool:
-        """Whether there are any to be made."""
-
     def make(self) -> None:
         """Write those that there are; may be called in any thread."""
 
@@ -80,9 +76,9 @@ class LogFile:
         self._changed = Condition(self._lock)
         self._lines: list[bytes] = []
         self._size = 0
-        # Whose lines go here, but are not made at once: who has some looks whether it is resting, and rouses it.
-        self._makers: tuple[LineMaker, ...] = ()
-        self.resting = self._state is _State.ASLEEP
+        # who has lines for it that are still to be made, and whether the thread has to be told of the next one
+        self._makers: dict[LineMaker, None] = {}
+        self._resting = self._state is _State.ASLEEP
         self._dropped = 0
         self._reopen = False
         self._hurried = False
@@ -122,11 +118,17 @@ class LogFile:
             if self._lines and self._state is _State.ASLEEP:
                 self._awaken()
 
-    def rouse(self) -> None:
-        """There are lines to be made (see :class:`LineMaker`), and it is ``resting``."""
-        with self._lock:
-            if self._state is _State.ASLEEP:
-                self._awaken()
+    def wait_for(self, maker: LineMaker) -> None:
+        """Lines are to be made: it does so itself before long. Takes no lock while that goes on anyway."""
+        self._makers[maker] = None
+        if self._resting:
+            with self._lock:
+                if self._state is _State.ASLEEP:
+                    self._awaken()
+
+    def makes(self, maker: LineMaker) -> None:
+        """It is doing so now."""
+        self._makers.pop(maker, None)
 
     def begin(self) -> None:
         """Write what was held, and what comes."""
@@ -150,7 +152,7 @@ class LogFile:
         with self._changed:
             if self.closed:
                 return
-            self._state, self.resting = _State.CLOSING, False
+            self._state, self._resting = _State.CLOSING, False
             if self._thread is None:
                 self._start()
             self._changed.notify_all()
@@ -163,13 +165,8 @@ class LogFile:
             self._changed.notify_all()
             return self._changed.wait_for(self._is_done, seconds)
 
-    def made_by(self, maker: LineMaker) -> None:
-        """Lines come from there as well."""
-        with self._lock:
-            self._makers += (maker,)
-
     def _make(self) -> None:
-        for maker in self._makers:
+        for maker in list(self._makers):
             maker.make()
 
     def _is_done(self) -> bool:
@@ -192,7 +189,7 @@ class LogFile:
                 os.fchown(self._fd, uid, gid)
 
     def _awaken(self) -> None:
-        self._state, self.resting = _State.AWAKE, False
+        self._state, self._resting = _State.AWAKE, False
         if self._thread is None:
             self._start()
         else:
@@ -210,15 +207,13 @@ class LogFile:
             with self._changed:
                 while not (self._lines or self._reopen or self._state is _State.CLOSING):
                     self._state = _State.ASLEEP
-                    # In this order: whoever has lines to make from now on will rouse it.
-                    self.resting = True
-                    if any(maker.has_some for maker in self._makers):
-                        self._state, self.resting = _State.AWAKE, False
+                    # In this order: who has lines from now on finds that it rests, or is found.
+                    self._resting = True
+                    if self._makers:
+                        self._state, self._resting = _State.AWAKE, False
                         break
                     self._changed.wait()
-                makers = self._makers
-            for maker in makers:
-                maker.make()
+            self._make()
             with self._changed:
                 lines, self._lines = self._lines, []
                 reopen = self._reopen
