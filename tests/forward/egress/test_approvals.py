@@ -5,6 +5,7 @@ import pytest
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 
+from tests.cluster.played import Cluster
 from txproxy import ForwardProxyFactory, Limits
 from txproxy.errors import RequestDenied
 from txproxy.forward.egress.approvals import Approvals, Question, Subject
@@ -78,7 +79,30 @@ def test_one_client_does_not_crowd_out_others(clock):
     other.cancel()
     approvals(question(client_ip="2001:db8::3"))
     approvals(question(client_ip="192.0.2.1"))
-    assert len(approvals) == 4 and len(approvals._of_client) == 3
+    assert len(approvals) == 4 and len(approvals.levels) == 4
+
+
+def test_questions_at_other_processes_count_as_well():
+    cluster = Cluster()
+    here, there = (Approvals(cluster.clock, each=2, most=3) for _ in range(2))
+    for number, approvals in enumerate((here, there)):
+        cluster.come(number, {"questions": approvals.levels})
+    there(question())
+    there(question())
+    cluster.go_on(0.1)
+    with pytest.raises(RequestDenied, match="2 questions of"):
+        here(question())
+    here(question(client_ip="192.0.2.1"))
+    with pytest.raises(RequestDenied, match="3 questions wait"):
+        here(question(client_ip="192.0.2.2"))
+    there.answer(1, True)
+    cluster.go_on(0.1)
+    here(question())
+    # What is asked of a process that dies is gone with it.
+    cluster.die(1)
+    cluster.go_on(0.1)
+    here(question())
+    assert len(here) == 3
 
 
 def test_how_much_of_an_address_is_the_client_is_as_in_all_limits(clock):
@@ -91,7 +115,7 @@ def test_how_much_of_an_address_is_the_client_is_as_in_all_limits(clock):
     approvals(question(client_ip="2001:db8:1::1"))
     for number in range(1, 34):
         assert approvals.answer(number, False)
-    assert not approvals._of_client
+    assert not len(approvals.levels)
 
 
 def test_an_answer_that_is_remembered_is_for_all_that_is_the_same(clock, approvals):

@@ -39,7 +39,8 @@ class SharedLogins:
         self._clock = clock
         # how many failures of an address, and when the delays of their answers end
         self._failed: News[str, tuple[int, tuple[float, ...]]] = News()
-        self._users: News[bytes, tuple[User, tuple[bytes, ...]]] = News()
+        # who was found by which files, and until when that is known
+        self._users: News[bytes, tuple[User, tuple[bytes, ...], float]] = News()
         self._nonces: News[str, Counts] = News()
 
     @property
@@ -73,7 +74,8 @@ class SharedLogins:
         self._failed.put(address, (count + 1, ends))
 
     def _was_right(self, key: bytes, user: User) -> None:
-        self._users.put(key, (user, self._authenticator.basis))
+        until = self._clock.seconds() + self._authenticator.memory.seconds
+        self._users.put(key, (user, self._authenticator.basis, until))
 
     def news(self) -> tuple[Any, bool]:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
@@ -81,7 +83,6 @@ class SharedLogins:
         if not (failed or users or nonces):
             return None, False
         now, basis = self._clock.seconds(), self._authenticator.basis
-        remembered = self._authenticator.memory.seconds
         told = Told(
             {
                 address: Failed(count, 0.0, tuple(end - now for end in ends))
@@ -89,7 +90,7 @@ class SharedLogins:
             },
             basis,
             # A file may have changed since.
-            {key: (user, remembered) for key, (user, by) in (users or {}).items() if by == basis},
+            {key: (user, until - now) for key, (user, by, until) in (users or {}).items() if by == basis},
             nonces or {},
         )
         return told, some or more or others

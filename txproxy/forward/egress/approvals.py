@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from txproxy.errors import RequestDenied
+from txproxy.interfaces.processes.shared_levels import SharedLevels
 from txproxy.matching.clients import IPV6_PREFIX, client_key
+
+# No client is called so.
+_ALL: Final = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -88,7 +91,8 @@ class Approvals:
     the asker's affair: what is given up is here no more.
 
     No client has more than ``each`` of them, so that a person sees those of the others as well, and all together have
-    ``most``: what is asked beyond that is refused. As many answers are remembered; of more, those go that were first.
+    ``most``: what is asked beyond that is refused. Those at other processes count as well (``levels``). As many answers
+    are remembered; of more, those go that were first.
     """
 
     def __init__(self, clock: IReactorTime, each: int = 32, most: int = 1000) -> None:
@@ -97,7 +101,8 @@ class Approvals:
         self._most = most
         # see txproxy.proxy.limits.Limits
         self.ipv6_prefix = IPV6_PREFIX
-        self._of_client: Counter[str] = Counter()
+        # of each client, and of all
+        self.levels = SharedLevels()
         self._numbers = 0
         self._pending: dict[int, tuple[Pending, Deferred[bool]]] = {}
         self._remembered: dict[Subject, Remembered] = {}
@@ -111,12 +116,12 @@ class Approvals:
             if known is not None and known.until > self._clock.seconds():
                 return known.approved
         client = client_key(question.client_ip, self.ipv6_prefix)
-        if self._of_client[client] >= self._each:
+        if self.levels.of(client) >= self._each:
             raise RequestDenied(f"{self._each} questions of {client} wait for an answer", status=429)
-        if len(self._pending) >= self._most:
+        if self.levels.of(_ALL) >= self._most:
             raise TooManyQuestions(f"{self._most} questions wait for an answer")
         self._numbers += 1
-        self._of_client[client] += 1
+        self._count(client, 1)
         number = self._numbers
 
         def given_up(_: Deferred[bool]) -> None:
@@ -165,7 +170,9 @@ class Approvals:
         pending, answer = self._pending.pop(number, (None, None))
         if pending is not None:
             client = client_key(pending.question.client_ip, self.ipv6_prefix)
-            self._of_client[client] -= 1
-            if not self._of_client[client]:
-                del self._of_client[client]
+            self._count(client, -1)
         return answer
+
+    def _count(self, client: str, count: int) -> None:
+        self.levels.change(client, count)
+        self.levels.change(_ALL, count)

@@ -26,6 +26,7 @@ def shared_of(assembly: Assembly) -> dict[str, Shared]:
             found[f"places {served.config.name}"] = served.places
     for served in assembly.served:
         if isinstance(served.factory, ForwardProxyFactory):
+            found[f"questions {served.config.name}"] = served.factory.forward.approvals.levels
             logins = served.factory.forward.parts.logins
             # Where a reload has made two that are alike, they have one together.
             if logins is not None and logins not in found.values():
