@@ -41,8 +41,8 @@ class Process:
 
 
 class Together:
-    def __init__(self, most=100, count=4):
-        self.cluster, self.most, self.count, self.processes = Cluster(), most, count, []
+    def __init__(self, most=100, count=4, delay=0.002):
+        self.cluster, self.most, self.count, self.processes = Cluster(delay), most, count, []
         for _ in range(count):
             self.come()
         self.cluster.go_on(0.3)
@@ -122,6 +122,22 @@ def test_clients_that_come_and_go_as_they_like_are_never_too_many_and_never_wait
         max(together.processes, key=lambda one: len(one.guests)).close()
     together.go_on(4)
     assert sum(together.open) == sum(len(one.guests) for one in together.processes)
+
+
+def test_where_they_hear_of_each_other_late_there_are_too_many_for_a_while_and_then_no_more():
+    together = Together(delay=0.05)
+    together.go_on(1)
+    for process in together.processes:
+        process.connect(60)
+        together.go_on(0.1)
+    together.go_on(5)
+    assert 100 <= sum(together.open) <= 130
+    for process in together.processes:
+        process.close(30)
+    together.go_on(6)
+    assert 97 <= sum(together.open) <= 103
+    for member in together.cluster.members.values():
+        member.end()
 
 
 def test_what_one_had_that_dies_is_free_and_who_comes_in_its_place_has_its_own(together):

@@ -47,8 +47,8 @@ class Process:
 
 
 class Together:
-    def __init__(self, policy: AuthPolicy, count: int = 3) -> None:
-        self.cluster = Cluster()
+    def __init__(self, policy: AuthPolicy, count: int = 3, delay: float = 0.002) -> None:
+        self.cluster = Cluster(delay)
         self.policy = attrs.evolve(policy, login_secret=b"the same", digest_secret=b"as well")
         self.processes: list[Process] = []
         for _ in range(count):
@@ -102,16 +102,18 @@ def test_failures_at_all_of_them_are_those_of_one_address(together: Together) ->
     assert status(ask(first.made, basic(WRONG), "192.0.2.9")) == 407
 
 
-def test_a_guesser_who_goes_round_the_processes_gets_no_more_tries_than_at_one(users: Path) -> None:
+@pytest.mark.parametrize("delay", [0.002, 0.5])
+def test_a_guesser_who_goes_round_the_processes_gets_no_more_tries_than_at_one(users: Path, delay: float) -> None:
     def guesses(count: int) -> int:
-        made = Together(AuthPolicy(password_file=str(users)), count)
+        made = Together(AuthPolicy(password_file=str(users)), count, delay)
         for number in range(10 * 60 * 5):
             ask(made.processes[number % count].made, basic(f"bob:guess{number}"))
             made.cluster.go_on(0.2, 0.05)
         return sum(process.hashing.times for process in made.processes)
 
     alone = guesses(1)
-    assert alone < 100 and guesses(4) <= 1.1 * alone + 4
+    # What is heard a second late is a second late to slow anybody.
+    assert alone < 100 and guesses(4) <= (1.1 * alone + 4 if delay < 0.1 else 2 * alone)
 
 
 def test_tries_that_are_under_way_elsewhere_take_places_too(together: Together) -> None:

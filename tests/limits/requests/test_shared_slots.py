@@ -128,6 +128,16 @@ def test_where_too_many_come_the_places_are_taken_and_each_process_has_its_part(
         assert count >= 0.4 * sum(done) * offered / sum(shares)
 
 
+def test_where_they_hear_of_each_other_late_each_has_its_part_all_the_same(together):
+    all_of_it = together(most=40, queue=20, delay=0.2)
+    all_of_it.go_on(3, (300, 300, 100, 50), took=0.2)
+    all_of_it.levels.clear()
+    all_of_it.go_on(5, (300, 300, 100, 50), took=0.2)
+    levels = all_of_it.levels
+    assert 20 <= sum(levels) / len(levels) <= 60 and max(levels) <= 160
+    assert min(process.done for process in all_of_it.processes) > 20
+
+
 def test_of_a_single_place_each_has_its_turn(together):
     all_of_it = together(count=3, most=1, queue=20)
     all_of_it.go_on(20, (10, 10, 10), took=0.1)

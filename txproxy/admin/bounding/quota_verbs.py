@@ -21,7 +21,7 @@ from txproxy.limits.usage import DAY, MONTH
 _log = Logger()
 
 _MOST_LISTED: Final = 10_000
-# Each worker has counted what it carried, and knows what others had written when it wrote last.
+# Each worker has counted what it carried, and has heard what others have, but for the last moment.
 _TOGETHER: Final = together(most=("used",), least=("left",))
 _PERIODS: Final = (DAY, MONTH)
 
