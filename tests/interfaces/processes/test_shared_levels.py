@@ -1,6 +1,7 @@
 """How many there are of several processes together."""
 
 from tests.cluster.played import Cluster
+from txproxy.interfaces.processes import shared_levels
 from txproxy.interfaces.processes.shared_levels import SharedLevels
 from txproxy.interfaces.processes.sharing import MOST_TOLD
 
@@ -69,6 +70,21 @@ def test_a_message_is_bounded_and_what_is_more_follows():
         first.change(number, 1)
     cluster.go_on(0.2)
     assert all(second.of(number) == 1 for number in range(MOST_TOLD + 5))
+
+
+def test_memory_is_bounded_where_nobody_is_told_for_long_and_all_is_right_after_that(monkeypatch):
+    monkeypatch.setattr(shared_levels, "_MOST_NEW", 10)
+    cluster, (first, second, _) = together()
+    first.change("before", 1)
+    cluster.go_on(0.06)
+    first.change("before", -1)
+    for number in range(1000):
+        first.change("stays", 1)
+        first.change(number, 1)
+        first.change(number, -1)
+        assert len(first._new) <= 13
+    cluster.go_on(0.06)
+    assert [second.of(key) for key in ("before", "stays", 1, 999)] == [0, 1000, 0, 0]
 
 
 def test_who_waits_for_fewer_is_told_when_others_have_fewer():

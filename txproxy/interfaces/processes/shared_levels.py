@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from txproxy.interfaces.processes.sharing import MOST_TOLD
+
+# More than so many that are gone do not wait for a hub that does not read.
+_MOST_NEW: Final = 65536
 
 
 class SharedLevels:
@@ -55,6 +58,10 @@ class SharedLevels:
         if self._wake is not None:
             if not self._new:
                 self._wake()
+            elif len(self._new) > _MOST_NEW + len(self._own):
+                # Nobody has heard of them for long, and most of them are gone: those that are left say it all.
+                self._begins = True
+                self._new = dict.fromkeys(self._own)
             self._new[key] = None
 
     # -- with others
