@@ -17,6 +17,7 @@ from txproxy.forward.access.destinations import Destinations
 from txproxy.forward.access.refusals import Blocked, denied
 from txproxy.forward.egress.approvals import Approvals
 from txproxy.forward.egress.credentials_injection import AgreedName, Masks
+from txproxy.forward.egress.shared_answers import SharedAnswers
 from txproxy.forward.memo import Memo
 from txproxy.forward.pac import PATH as PAC_PATH
 from txproxy.forward.pac import Pac
@@ -98,6 +99,7 @@ class ForwardMode:
         self.authenticator = parts.authenticator
         self.filters, self.lists = parts.filters, parts.lists
         self.approvals = Approvals(reactor)
+        self.answers = SharedAnswers(self.approvals)
         self.rules = self._make_rules()
         self._tunnel_timeouts = self.rules.tunnel_timeouts
         self.warnings = (*self.filters.warnings, *self.lists.warnings, *self.rules.warnings)

@@ -91,7 +91,8 @@ def test_so_are_logins_at_each_forward_listener(tmp_path):
     around = Around(reactor, Resolver(reactor), shared=True)
     assembly = assemble(config, Observers(), around)
     found = shared_of(assembly)
-    assert list(found) == ["places office", "questions office", "logins office", "logins under way office"]
+    topics = ("places", "questions", "answers", "logins", "logins under way")
+    assert list(found) == [f"{topic} office" for topic in topics]
     # What a reload does not change goes on as it was.
     again = assemble(attrs.evolve(config, workers=5), Observers(), around, assembly)
     assert shared_of(again) == found

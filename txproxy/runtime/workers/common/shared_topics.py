@@ -27,6 +27,7 @@ def shared_of(assembly: Assembly) -> dict[str, Shared]:
     for served in assembly.served:
         if isinstance(served.factory, ForwardProxyFactory):
             found[f"questions {served.config.name}"] = served.factory.forward.approvals.levels
+            found[f"answers {served.config.name}"] = served.factory.forward.answers
             logins = served.factory.forward.parts.logins
             # Where a reload has made two that are alike, they have one together.
             if logins is not None and logins not in found.values():
