@@ -292,26 +292,43 @@ async def _reload(proxy: Proxy, times: int, pause: float) -> None:
             await until(lambda before=before: proxy.said.count(READ) > before, READ)  # type: ignore[misc]
 
 
-async def _reloads(proxy: Proxy) -> Outcome:
-    """12 SIGHUPs in six seconds under each kind of load, one after the other."""
+async def _under_load(proxy: Proxy, act: Callable[[], Awaitable[None]]) -> Outcome:
+    """``act`` under each kind of load, one after the other."""
     wrk = shutil.which("wrk") or _missing("wrk")
     errors, requests = [], 0
     for scheme, place in (("http", "web"), ("https", "tls")):
         for title, words in (("kept", []), ("new", ["-H", "Connection: close"])):
             url = f"{scheme}://127.0.0.1:{proxy.ports[place]}/name"
             load = await asyncio.create_subprocess_exec(
-                wrk, "-t1", "-c32", "-d7s", *words, url, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+                wrk, "-t1", "-c32", "-d8s", *words, url, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
             )
             await asyncio.sleep(0.3)
-            await _reload(proxy, 12, 0.5)
+            await act()
             report = (await load.communicate())[0].decode()
             answered = next((int(line.split()[0]) for line in report.splitlines() if "requests in" in line), 0)
             requests += answered
             wrong = [line.strip() for line in report.splitlines() if "Socket errors" in line or "Non-2xx" in line]
             if wrong or not answered:
                 errors.append(f"{scheme} {title}: {'; '.join(wrong) or 'nothing was answered'}")
-    said = f"{'; '.join(errors) or '0 errors'} in {requests} requests, {proxy.said.count(READ)} reloads"
-    return Outcome(said, not errors)
+    return Outcome(f"{'; '.join(errors) or '0 errors'} in {requests} requests", not errors)
+
+
+async def _reloads(proxy: Proxy) -> Outcome:
+    """12 SIGHUPs in six seconds."""
+    outcome = await _under_load(proxy, lambda: _reload(proxy, 12, 0.5))
+    outcome.said += f", {proxy.said.count(READ)} reloads"
+    return outcome
+
+
+async def _loaded(proxy: Proxy) -> Outcome:
+    """SIGUSR2."""
+
+    async def upgrade() -> None:
+        count = proxy.said.count(SAID)
+        proxy.signal(signal.SIGUSR2)
+        await proxy.says(SAID, count + 1)
+
+    return await _under_load(proxy, upgrade)
 
 
 async def _memory(proxy: Proxy) -> Outcome:
@@ -374,6 +391,7 @@ class Row:
 ROWS = (
     Row("upgrade", "SIGUSR2, 1,000 tunnels, 500 kept, new ones", 2, _upgrade, "0 errors, old ones gone in 2 s"),
     Row("websockets", "20 times SIGUSR2, a WebSocket each", 2, _websockets, "none ends, no process more"),
+    Row("loaded", "SIGUSR2, wrk -c32", 2, _loaded, "0 errors"),
     Row("reloads-1", "12 times SIGHUP in 6 s, wrk -c32, 1 worker", 1, _reloads, "0 errors"),
     Row("reloads-2", "12 times SIGHUP in 6 s, wrk -c32, 2 workers", 2, _reloads, "0 errors"),
     Row("memory-1", "50 times SIGHUP, 1 worker", 1, _memory, "at most 5 MB more"),
