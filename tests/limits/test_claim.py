@@ -88,3 +88,10 @@ def test_more_is_claimed_only_when_others_have_told_what_they_claim():
     assert claim.grow(9.0) and claim.claimed == 10
     assert not claim.grow(19.0)
     assert not claim.shrink(10) and claim.shrink(0) and claim.claimed == 9
+
+
+def test_what_has_begun_elsewhere_is_claimed_as_it_is_used():
+    claim = Claim(10, 5.0)
+    assert claim.cover(12) and claim.claimed == 12 and not claim.cover(12)
+    claim.shrink(0)
+    assert claim.claimed == 11

@@ -167,3 +167,21 @@ def test_without_others_each_has_its_share(together):
     first.connect(30)
     first.close(20)
     assert together.open[0] == 25 and first.admission.limit == 25
+
+
+def test_those_that_go_on_in_another_process_are_known_to_all_as_claimed():
+    together = Together(count=2)
+    first, second = together.processes
+    first.connect(80)
+    together.go_on(2)
+    there = len(first.admission)
+    third = together.come()
+    for guest in first.guests[:there]:
+        third.admission.take_over(guest)
+        first.admission.left(guest)
+    first.guests.clear()
+    together.go_on(1)
+    second.connect(200)
+    together.go_on(3)
+    assert there > 40 and len(third.admission) == there
+    assert len(second.admission) + there <= 103

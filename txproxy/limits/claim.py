@@ -37,6 +37,15 @@ class Claim:
         self._ready_at = now + PAUSE
         return True
 
+    def cover(self, used: int) -> bool:
+        """So much is used, which may be more than was claimed where it has begun in another process, and goes on here;
+        whether it was.
+        """
+        if used <= self.claimed:
+            return False
+        self.claimed = used
+        return True
+
     def shrink(self, used: int) -> bool:
         """Give back some of what is not used; whether that was something."""
         spare = self.claimed - max(used, self.least)

@@ -77,7 +77,7 @@ class SharedPlaces:
         if claim is None:
             return None, False
         self._fill()
-        if not admission.waiting and claim.shrink(len(admission)):
+        if claim.cover(len(admission)) or (not admission.waiting and claim.shrink(len(admission))):
             admission.limit = claim.claimed
         told, self._told = self._told, claim.claimed
         # As long as it has more than is its own, it looks whether it still needs that.

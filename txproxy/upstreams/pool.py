@@ -219,9 +219,11 @@ class Pool:
             self.refresh()
 
     def take_this(self, upstream: Upstream) -> None:
-        """Count a request that somebody else has given to ``upstream``."""
+        """Count a request that somebody else has given to ``upstream``, be there room or not."""
         upstream.active += 1
         upstream.served += 1
+        if upstream.active > upstream.room and self.on_full is not None:
+            self.on_full()
         if self._counts:
             self.strategy.changed(upstream)
 

@@ -201,3 +201,22 @@ def test_another_configuration_goes_on_with_what_was_claimed(together):
     assert first.upstream.allowed == 25
     together.go_on(2)
     assert pool.upstreams[0].allowed == 1
+
+
+def test_what_goes_on_in_another_process_is_known_to_all_as_claimed():
+    together = Together(count=2)
+    first, second = together.processes
+    first.ask(90)
+    together.go_on(1)
+    there = len(first.running)
+    # All of it goes to one that has just come, as its own process leaves.
+    third = together.come()
+    for _ in range(there):
+        third.pool.take_this(third.upstream)
+        third.running.append(third.upstream)
+        first.end(1)
+    together.go_on(1)
+    assert third.upstream.active == there > 60
+    second.ask(200)
+    together.go_on(3)
+    assert 100 - 4 <= there + len(second.running) + len(first.running) <= 103

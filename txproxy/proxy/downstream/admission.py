@@ -184,6 +184,8 @@ class Admission(Generic[Guest]):
         if self._filters:
             self._let_in[guest] = guest.connection
         self._open.add(guest)
+        if len(self._open) > self.limit and self.on_full is not None:
+            self.on_full()
 
     def left(self, guest: Guest) -> None:
         """A connection is gone."""

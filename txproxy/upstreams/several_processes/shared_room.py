@@ -97,13 +97,13 @@ class SharedRoom:
         pool = self._pool
         if pool.waiting:
             self._full()
-        spare = False
+        changed = False
         for upstream, claim in self._claims.items():
-            if not pool.waiting and claim.shrink(upstream.active):
-                spare = True
+            if claim.cover(upstream.active) or (not pool.waiting and claim.shrink(upstream.active)):
+                changed = True
                 upstream.allowed = claim.claimed
                 self._new.add(upstream)
-        if spare:
+        if changed:
             pool.refresh()
         new, self._new = self._new, set()
         told = {upstream.name: self._claims[upstream].claimed for upstream in new}
