@@ -7,6 +7,7 @@ import attrs
 from txproxy.components.rates import Rate
 from txproxy.components.settings import setting
 from txproxy.matching.clients import IPV6_PREFIX, prefix_length
+from txproxy.wire.http2.frames import LARGEST_WINDOW
 from txproxy.wire.http2.own_settings import Http2Settings
 from txproxy.wire.size_limits import WireLimits
 
@@ -58,6 +59,9 @@ class Limits:
     max_concurrent_streams: int = setting("streams", 100)
     stream_window: int = setting("size of a window", 1 << 20, written="1M")
     connection_window: int = setting("size of a window", 16 << 20, written="16M")
+    # the same of connections to upstreams: at most so many streams, whatever the upstream would take
+    upstream_concurrent_streams: int = setting("streams", 100)
+    upstream_stream_window: int = setting("size of a window", 1 << 20, written="1M")
     # how old a connection of HTTP/2 may become before its client is told to open another; None: as old as it likes
     http2_age: float | None = setting("duration", None)
     tunnel_age: float | None = setting("duration", None)
@@ -78,6 +82,13 @@ class Limits:
     def http2(self) -> Http2Settings:
         """The part of them that clients of HTTP/2 are told."""
         return Http2Settings(self.max_concurrent_streams, self.stream_window, self.connection_window)
+
+    def http2_upstream(self) -> Http2Settings:
+        """What upstreams of HTTP/2 are told. All streams together fit into the connection's window: clients that take
+        nothing hold up nobody else's responses.
+        """
+        streams, window = self.upstream_concurrent_streams, self.upstream_stream_window
+        return Http2Settings(streams, window, min(streams * window, LARGEST_WINDOW))
 
     def wire(self) -> WireLimits:
         """The part of them that the codecs hold."""

@@ -75,7 +75,8 @@ class Services:
         self.dialer = dialer or Dialer(reactor, limits.connect_timeout, self.resolver)
         self.connections: Connections[Any] = Connections(limits.keep_per_address, limits.keep_in_all)
         self.streams = 0  # of clients that there are
-        self.shared_dials = SharedDials(self.dial_alone)  # who waits for connections that many share
+        # who waits for connections that many share
+        self.shared_dials = SharedDials(self.dial_alone, limits.upstream_concurrent_streams)
         self.deadlines = deadlines = Deadlines(reactor)
         self.header_limit = deadlines.limit(limits.header_timeout)
         self.idle_limit = deadlines.limit(limits.idle_timeout)

@@ -43,6 +43,7 @@ def test_all_limits_can_be_set(read):
         "connection_rate": "20/s",
         "stream_window": 65536,
         "connection_window": 65536,
+        "upstream_stream_window": 65536,
     }
     text = "\n".join(f"{name} = {value!r}" for name, value in values.items())
     values["connection_rate"] = parse_rate("20/s")

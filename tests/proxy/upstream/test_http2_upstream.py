@@ -52,6 +52,22 @@ def test_there_is_another_when_one_is_full_and_the_fullest_is_used_first(proxy2)
     assert list(second.look().heads) == [1, 3, 5] and list(first.look().heads) == [1, 3]
 
 
+def test_how_many_streams_there_are_and_how_much_comes_is_bounded_here(make2):
+    proxy = make2(Limits(upstream_concurrent_streams=2, upstream_stream_window=65536))
+    ask(proxy, count=2)
+    peer = Http2Peer(proxy.upstream)
+    (said,) = [
+        dict(frames.read_settings(payload))
+        for name, flags, _, payload in peer.others
+        if name == "SETTINGS" and not flags
+    ]
+    assert said[frames.INITIAL_WINDOW_SIZE] == 65536 and peer.updates(0) == 2 * 65536 - 65535
+    # The upstream would take more.
+    peer.connection.send(frames.settings([(frames.MAX_CONCURRENT_STREAMS, 50)]))
+    ask(proxy)
+    assert list(peer.look().heads) == [1, 3] and len(connections(proxy)) == 2
+
+
 def test_an_idle_connection_is_closed_in_the_end(proxy2):
     ask(proxy2)
     peer = Http2Peer(proxy2.upstream)

@@ -44,6 +44,9 @@ _OF_REQUESTS: Final = (
     "max_concurrent_streams",
     "stream_window",
     "connection_window",
+    "upstream_concurrent_streams",
+    "upstream_stream_window",
+    "http2_age",
 )
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 

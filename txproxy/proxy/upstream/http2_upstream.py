@@ -21,7 +21,6 @@ from txproxy.proxy.services import Services
 from txproxy.proxy.upstream.connection_pool import Connections
 from txproxy.proxy.upstream.http2_stream import Http2Stream, WithLength
 from txproxy.proxy.upstream.liveness import Liveness
-from txproxy.proxy.upstream.shared_dials import SETTINGS
 from txproxy.proxy.upstream.stream_events import deliver, fail_all
 from txproxy.proxy.upstream.upstream_states import Http2State, next_http2_state
 from txproxy.proxy.upstream.websocket_stream import WebSocketStream, decide
@@ -55,7 +54,7 @@ class Http2Upstream:
         self.services = services
         self.address = address
         self.key = address.key
-        self.session = ClientSession(services.wire_limits, SETTINGS)
+        self.session = ClientSession(services.wire_limits, services.limits.http2_upstream())
         self.scheme = b"https" if address.tls is not None else b"http"
         self.transport: Any = None
         self.facts: Any = None
@@ -162,7 +161,7 @@ class Http2Upstream:
     def _takes_others(self, streams: int) -> None:
         """The upstream has said how many streams it takes."""
         self._said = streams
-        self._most = min(streams, SETTINGS.streams)
+        self._most = min(streams, self.session.settings.streams)
         self.services.shared_dials.remember(self.key, self._most)
         decide(self._undecided, self)
         self._count()

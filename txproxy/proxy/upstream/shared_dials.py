@@ -16,13 +16,9 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from txproxy.interfaces.address import Address
-from txproxy.wire.http2.own_settings import Http2Settings
 
 # how many streams a connection is taken to have as long as nothing was said: RFC 9113 section 6.5.2 has no fewer
 _TAKEN: Final = 100
-_STREAM_WINDOW: Final = 1 << 20
-# All streams together fit into the connection's window: clients that take nothing hold up nobody else's responses.
-SETTINGS: Final = Http2Settings(_TAKEN, _STREAM_WINDOW, _TAKEN * _STREAM_WINDOW)
 # so many addresses are remembered, those that were heard of last
 _MOST_REMEMBERED: Final = 1024
 
@@ -31,12 +27,13 @@ Connect = Callable[[Address, str], "Deferred[Any]"]
 
 
 class SharedDials:
-    """Who waits for connections, by where these go. ``connect`` makes one."""
+    """Who waits for connections, by where these go. ``connect`` makes one, on which there are ``most`` streams."""
 
-    __slots__ = ("waiting", "_connect", "_streams", "_in_http1", "_http1_alone")
+    __slots__ = ("waiting", "_connect", "_taken", "_streams", "_in_http1", "_http1_alone")
 
-    def __init__(self, connect: Connect) -> None:
+    def __init__(self, connect: Connect, most: int = _TAKEN) -> None:
         self._connect = connect
+        self._taken = min(most, _TAKEN)
         # who waits, by what for
         self.waiting: dict[str, _Place] = {}
         self._streams: OrderedDict[str, int] = OrderedDict()
@@ -70,7 +67,7 @@ class SharedDials:
 
     def streams_of(self, key: str) -> int:
         """How many streams a new connection of HTTP/2 will take."""
-        return self._streams.get(key, _TAKEN)
+        return self._streams.get(key, self._taken)
 
     def agreed(self, key: str, http2: bool) -> None:
         """What was agreed on with whoever is there."""
