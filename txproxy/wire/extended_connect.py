@@ -41,6 +41,11 @@ def without_key(head: RequestHead) -> RequestHead:
     return head.with_lines(_but(head.headers, _KEY))
 
 
+def without_upgrade(head: RequestHead) -> RequestHead:
+    """The same, which asks for no WebSocket."""
+    return head.with_lines(_but(head.headers, b"upgrade"))
+
+
 def _but(headers: Headers, dropped: bytes) -> list[bytes]:
     return [line for line, name in zip(headers.lines, headers.names(), strict=True) if name != dropped]
 

@@ -95,12 +95,7 @@ class Http2Stream:
             self._limit = connection.services.limit_of(plan.response_timeout)
         if b"upgrade" in exchange.request.headers.index and is_websocket(head):
             connection.change(self, exchange, head)
-        else:
-            self._begin(head)
-
-    def _begin(self, head: RequestHead) -> None:
-        connection = self.connection
-        if head.body:
+        elif head.body:
             connection.begin(self, head, ended=False)
         else:
             self.request_sent = True

@@ -16,7 +16,7 @@ from txproxy.errors import ExchangeError, RequestUnseen
 from txproxy.net.deadlines import NEVER
 from txproxy.proxy.upstream.http2_stream import Http2Stream
 from txproxy.proxy.upstream.upstream_states import Http2State
-from txproxy.wire.extended_connect import WEBSOCKET, as_switch, without_key
+from txproxy.wire.extended_connect import WEBSOCKET, as_switch, without_key, without_upgrade
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
 
@@ -72,7 +72,7 @@ class WebSocketStream(Http2Stream):
             self.connection.begin(self, without_key(head), ended=False, protocol=WEBSOCKET)
             self.connection.flush()
         else:
-            self._begin(head)
+            self.begin(self.exchange, without_upgrade(head))
 
     def _agrees(self, head: ResponseHead) -> bool:
         return self.stream is not None and self.stream.method == b"CONNECT" and 200 <= head.status < 300
