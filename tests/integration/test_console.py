@@ -16,11 +16,14 @@ from tests.integration.conftest import DEADLINE, answers, free_port, need, until
 HOSTILE = "/<img/src=x/onerror=window.hacked=1>"
 TOKEN = "0123456789abcdef"
 FILE = """
+usage_file = "usage"
 workers = 2
 [admin]
 listen = "127.0.0.1:{admin}"
 [log]
 access = "none"
+[[quotas]]
+day = "1M"
 [pools.app]
 upstreams = ["http://127.0.0.1:{origin}", "http://localhost:{origin}"]
 [pools.gone]
@@ -28,9 +31,6 @@ upstreams = ["http://127.0.0.1:{nobody}"]
 [[request_limits]]
 name = "each client"
 rate = "1/m:burst=1000"
-[[listeners]]
-name = "web"
-listen = "127.0.0.1:{web}"
 [[routes]]
 name = "gone"
 path = "/gone"
@@ -40,9 +40,14 @@ name = "rest"
 path = "/"
 pool = "app"
 [[listeners]]
+name = "web"
+listen = "127.0.0.1:{web}"
+[[listeners]]
 name = "out"
 mode = "forward"
 listen = "127.0.0.1:{out}"
+allow_destinations = ["127.0.0.0/8"]
+allow_ports = ["1-65535"]
 [[listeners.rules]]
 name = "strange <b>hosts</b>"
 action = "ask"
@@ -58,7 +63,8 @@ class Running:
         self._origin = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._answer, daemon=True).start()
         self.file = folder / "proxy.toml"
-        self.text = FILE.format(origin=self._origin.getsockname()[1], **self.ports)
+        self.origin = self._origin.getsockname()
+        self.text = FILE.format(origin=self.origin[1], **self.ports)
         self.file.write_text(self.text)
         words = (sys.executable, "-m", "txproxy", "run", "--config", str(self.file))
         with (folder / "log").open("wb") as log:
@@ -93,8 +99,13 @@ class Running:
         response = client.getresponse()
         return response.status, response.read().decode()
 
-    def api(self, path):
-        return json.loads(self.get("admin", path)[1])
+    def api(self, path, method="GET", body=None):
+        client = http.client.HTTPConnection("127.0.0.1", self.ports["admin"], timeout=DEADLINE)
+        data = None if body is None else json.dumps(body)
+        client.request(method, path, data, {"Content-Type": "application/json"})
+        response = client.getresponse()
+        assert response.status == 200
+        return json.loads(response.read())
 
     def close(self):
         for client in self.slow:
@@ -182,9 +193,10 @@ def test_an_upstream_is_drained_once_that_is_confirmed(page, proxy):
     page.click("Drain", "document.querySelector('dialog')")
     page.wait(f"{row('upstreams', [name, 'draining', 'drained by the administrator'])} && true")
     assert upstream(proxy, 0)["state"] == "draining"
+    # The stream tells it with the next second.
+    page.wait(f"document.querySelector('.news').textContent.includes({name + ' is draining'!r})")
     page.click("Enable", there)
     page.wait(f"{row('upstreams', [name, 'healthy'])} && true")
-    page.wait(f"document.querySelector('.news').textContent.includes({name + ' is draining'!r})")
 
 
 def test_an_upstream_is_added_weighed_and_removed_and_what_cannot_be_is_said(page, proxy):
@@ -305,6 +317,36 @@ def test_limits_are_looked_at_and_reset_and_the_log_level_is_set(page, proxy):
     page.run("level.dispatchEvent(new Event('change'))")
     page.wait("document.querySelector('#toasts').textContent.includes('The log level is warn.')")
     assert proxy.api("/api/log")["level"] == "warn"
+
+
+def test_what_was_used_of_a_quota_is_forgotten(page, proxy):
+    address, port = proxy.origin
+    asked = {"listener": "out", "rule": "strange <b>hosts</b>", "method": "GET", "client": "127.0.0.1", "user": None}
+    proxy.api("/api/answers", "POST", {**asked, "host": address, "port": port, "allow": True, "for": "1m"})
+    assert proxy.get("out", f"http://{address}:{port}/") == (200, "ok")
+    show(page, "limits")
+    there = row("limits", ["client 127.0.0.1", "B of 1.0 MB"])
+    page.click("Forget", there)
+    page.click("Forget", "document.querySelector('dialog')")
+    page.wait(f"!{there}")
+
+
+def test_what_was_changed_is_written_into_the_file(page, proxy):
+    pytest.importorskip("tomlkit")
+    proxy.file.write_text(proxy.text)
+    proxy.api("/api/reload", "POST")
+    name = upstream(proxy, 1)["name"]
+    show(page, "upstreams")
+    page.click("Weight", row("upstreams", [name]))
+    page.run("document.querySelector('dialog input').value = '7'")
+    page.click("Set", "document.querySelector('dialog')")
+    page.wait("document.querySelector('#toasts').textContent.includes('is healthy')")
+    show(page, "configuration")
+    page.click("Write changes into the file")
+    page.click("Write", "document.querySelector('dialog')")
+    assert name in page.wait("document.querySelector('dialog pre')?.textContent")
+    assert f"{name};weight=7" in proxy.file.read_text()
+    proxy.file.write_text(proxy.text)
 
 
 def test_it_fits_a_phone_and_has_two_sets_of_colours(page, proxy):

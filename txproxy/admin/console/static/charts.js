@@ -15,12 +15,13 @@ function colour(name) {
 }
 
 // A chart with a title. format makes text of a value; at least so much is shown, so that noise stays small; steps are those
-// between the marks of its scale, where they are not to be decimal.
+// between the marks of its scale, where they are not to be decimal, and powers says that the scale is one of powers of ten.
 export class Chart {
-  constructor(title, format, least = 1, steps = undefined) {
+  constructor(title, format, least = 1, {steps = undefined, powers = false} = {}) {
     this.format = format;
     this.least = least;
     this.steps = steps;
+    this.powers = powers;
     this.plot = null;
     this.labels = "";
     this.note = el("span", {class: "note"});
@@ -62,17 +63,20 @@ export class Chart {
       mark.style.background = shade;
       return {shade, value, item: el("li", {title: one.name}, mark, el("span", {}, one.name), value)};
     });
+    const marks = this.powers ? {splits: (plot, place, low, high) => decades(low, high), filter: (plot, found) => found} : {};
     this.legend.replaceChildren(...this.keys.map((key) => key.item));
     this.plot = new uPlot({
       width: this.place.clientWidth || 300, height: HEIGHT, legend: {show: false}, padding: [8, 18, 0, 0],
       cursor: {sync: {key: "time"}, y: false, points: {size: 5}, drag: {x: false, y: false}},
       scales: {
         x: {time: true, range: () => [Date.now() / 1000 - this.window, Date.now() / 1000]},
-        y: {range: (plot, low, high) => [0, Math.max(this.least, (high ?? 0) * 1.1)]},
+        y: this.powers
+          ? {distr: 3, range: (plot, low, high) => [decade(low ?? this.least, Math.floor), decade(Math.max(high ?? 0, this.least), Math.ceil)]}
+          : {range: (plot, low, high) => [0, Math.max(this.least, (high ?? 0) * 1.1)]},
       },
       axes: [
         {...axis, size: 22, gap: 2, space: 60, values: (plot, marks) => marks.map((mark) => at(mark))},
-        {...axis, size: 56, gap: 4, space: 34, incrs: this.steps, values: (plot, marks) => marks.map((mark) => this.format(mark))},
+        {...axis, size: 56, gap: 4, space: 34, incrs: this.steps, ...marks, values: (plot, marks) => marks.map((mark) => (mark === null ? null : this.format(mark)))},
       ],
       series: [{}, ...this.keys.map((key, number) => ({
         label: series[number].name, stroke: key.shade, width: 1.5, points: {show: false}, spanGaps: false,
@@ -98,6 +102,18 @@ export class Chart {
     const width = this.place.clientWidth;
     if (this.plot !== null && width && width !== this.plot.width) this.plot.setSize({width, height: HEIGHT});
   }
+}
+
+// The power of ten at a value, or next to it.
+function decade(value, rounded) {
+  return 10 ** rounded(Math.log10(value));
+}
+
+function decades(low, high) {
+  const first = Math.round(Math.log10(low)), last = Math.round(Math.log10(high));
+  // Every second one where there are many.
+  const step = last - first > 4 ? 2 : 1;
+  return Array.from({length: Math.floor((last - first) / step) + 1}, (none, place) => 10 ** (first + place * step));
 }
 
 function at(seconds) {

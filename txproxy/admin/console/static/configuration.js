@@ -19,8 +19,9 @@ export class Configuration {
     this.configured = el("span", {class: "about"});
     this.level.addEventListener("change", () => this.#setLevel());
     const reload = button("Reload", () => this.#reload(), "main");
+    const write = button("Write changes into the file", () => this.#persist());
     this.element = el("section", {},
-      el("div", {class: "controls"}, reload, el("label", {class: "check", for: "level"}, "log level", this.level), this.configured), this.table.element);
+      el("div", {class: "controls"}, reload, write, el("label", {class: "check", for: "level"}, "log level", this.level), this.configured), this.table.element);
     this.seen = null;
     this.numbers = [];
   }
@@ -60,6 +61,17 @@ export class Configuration {
   async #reload() {
     const lines = ["The file is read again, and takes the place of what runs if it is sound. No request is lost."];
     if (await ask({title: "Read the configuration again?", lines, confirm: "Reload"})) this.#done("/api/reload");
+  }
+
+  async #persist() {
+    const lines = ["What was changed of pools, of upstreams and of the log level goes into the file, with its comments and its layout."];
+    if (!await ask({title: "Write what was changed into the file?", lines, confirm: "Write"})) return;
+    const done = await act((answer) => `Revision ${answer.revision} runs.`, () => this.context.api.ask("POST", "/api/persist"));
+    if (done === null) return;
+    const told = done.changes.length ? el("pre", {}, done.changes.join("\n")) : "Nothing was changed.";
+    const left = done.left.length ? ["The file cannot say this:", el("pre", {}, done.left.join("\n"))] : [];
+    await ask({title: "What was written", lines: [told, ...left], confirm: "Close", wide: true});
+    this.load();
   }
 
   async #done(path) {

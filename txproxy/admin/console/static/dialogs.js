@@ -51,6 +51,7 @@ export async function act(done, doing) {
   try {
     const answer = await doing();
     say(typeof done === "function" ? done(answer) : done);
+    document.dispatchEvent(new Event("acted"));
     return answer;
   } catch (fault) {
     if (fault.findings?.length) {

@@ -1,9 +1,9 @@
-// Limits of requests: what came of them, who owes what, and a new beginning.
+// Limits of requests: what came of them, who owes what, and a new beginning; and quotas, of which the same is asked.
 
 import {act, ask} from "./dialogs.js";
 import {part} from "./api.js";
 import {button, el, Table} from "./dom.js";
-import {count, age, many} from "./format.js";
+import {age, bytes, count, many} from "./format.js";
 
 export class Limits {
   constructor(context) {
@@ -15,12 +15,44 @@ export class Limits {
       number("At work", "running"), number("Waiting", "waiting"),
       {title: "", kind: "acts", make: (item) => el("div", {class: "buttons"}, button("Keys", () => this.#keys(item().name)), button("Reset", () => this.#reset(item().name)))},
     ], "No limits of requests are configured.", (one) => one.key);
-    this.element = el("section", {}, this.table.element);
+    const used = (title, period) => ({title, kind: "number", text: (one) => amount(one[period])});
+    this.quotas = new Table([
+      {title: "Who", kind: "name", text: (one) => `${one.per} ${one.key}`},
+      {title: "Listeners", kind: "", text: (one) => one.listeners.join(", ")},
+      used("Today", "day"), used("This month", "month"),
+      {title: "", kind: "acts", make: (item) => el("div", {class: "buttons"}, button("Forget", () => this.#forget(item())))},
+    ], "Nobody has used anything of a quota.");
+    this.below = el("div", {hidden: true}, el("h2", {class: "below"}, "Quotas"), this.quotas.element);
+    this.element = el("section", {}, this.table.element, this.below);
+  }
+
+  shown() {
+    this.load();
+  }
+
+  async load() {
+    try {
+      const found = await this.context.api.get("/api/quotas");
+      this.below.hidden = found.quotas.length === 0 && found.used.length === 0;
+      this.quotas.update(found.used);
+    } catch {
+      // What stands there is as it was; that nobody answers is said elsewhere.
+    }
   }
 
   update() {
     // Several may have one name.
     this.table.update(this.context.history.status.limits.map((one, place) => ({...one, key: `${place} ${one.name}`})));
+    this.count = (this.count ?? 0) + 1;
+    if (this.count % 5 === 0) this.load();
+  }
+
+  async #forget(one) {
+    const lines = ["What was used today and this month does not count any more."];
+    if (await ask({title: `Begin anew for ${one.per} ${one.key}?`, lines, confirm: "Forget"})) {
+      await act("It is forgotten.", () => this.context.api.ask("POST", "/api/quotas/reset", {listener: one.listeners[0], per: one.per, key: one.key}));
+      this.load();
+    }
   }
 
   async #keys(name) {
@@ -44,4 +76,8 @@ export class Limits {
         () => this.context.api.ask("POST", `/api/limits/${part(name)}/reset`, key === undefined ? {} : {key}));
     }
   }
+}
+
+function amount(period) {
+  return period.most === null ? bytes(period.used) : `${bytes(period.used)} of ${bytes(period.most)}`;
 }

@@ -61,6 +61,20 @@ function badge(name, number) {
 
 function seen(status) {
   context.history.add(status, Date.now());
+  tell(status);
+}
+
+// What was done here is seen at once, and not only with the next second.
+async function look() {
+  try {
+    context.history.status = await context.api.get("/api/status");
+    tell(context.history.status);
+  } catch {
+    // Then it is seen with the next second.
+  }
+}
+
+function tell(status) {
   setText(find("stage"), status.stage);
   setClass(find("stage"), `state ${status.stage === "serving" ? "healthy" : "draining"}`);
   setText(find("revision"), `revision ${status.revision}`);
@@ -101,6 +115,7 @@ beginTheme(find("theme"), () => {
   if (shown === "overview" && context.history.status !== null) panels.overview[1].update();
 });
 addEventListener("hashchange", show);
+document.addEventListener("acted", look);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) show(); });
 show();
 live.run();

@@ -34,8 +34,8 @@ export class Overview {
     for (const select of [this.group, this.one, this.window]) select.addEventListener("change", () => this.update());
     this.charts = {
       requests: new Chart("Requests a second", rate, 1), errors: new Chart("Errors a second", rate, 1),
-      times: new Chart("How long they took", duration, 0.01), active: new Chart("Connected clients", count, 4, WHOLE),
-      bytes: new Chart("Bytes a second", bytes, 1024, BINARY), hits: new Chart("From the cache", percent, 1),
+      times: new Chart("How long they took", duration, 0.01, {powers: true}), active: new Chart("Connected clients", count, 4, {steps: WHOLE}),
+      bytes: new Chart("Bytes a second", bytes, 1024, {steps: BINARY}), hits: new Chart("From the cache", percent, 1),
       cpu: new Chart("CPU", percent, 0.1), lag: new Chart("Lag of the loop", duration, 0.005),
     };
     const looks = el("div", {class: "controls"}, this.group, this.one, this.window);
