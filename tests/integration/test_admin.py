@@ -117,3 +117,15 @@ respond = {{ status = 200, body = "one" }}
         until(lambda mode=mode: stat.S_IMODE(path.stat().st_mode) == int(mode, 8), "the mode is another")
         assert ask(client, "/readyz")[0] == 200 and path.stat().st_ino == inode
     assert "Traceback" not in log.read_text()
+
+
+def test_events_pass_through_a_listener_of_the_proxy_itself_and_do_not_hold_up_its_end(run_proxy, path):
+    proxy = run_proxy("reverse", "--upstream", f"unix:{path}", "--admin", f"unix:{path}", "--drain-timeout", "1h")
+    client = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=DEADLINE)
+    client.request("GET", "/api/events", headers={"Host": "console.example"})
+    kinds = (line for line in client.getresponse() if line.startswith(b"event: "))
+    assert [next(kinds), next(kinds)] == [b"event: status\n"] * 2
+    proxy.process.send_signal(signal.SIGTERM)
+    assert list(kinds)[-2:] == [b"event: stage\n", b"event: status\n"]
+    client.close()
+    until(lambda: proxy.process.poll() is not None, "it ends")

@@ -12,6 +12,10 @@ CALM = {"stage": "serving", "revision": 1, "upstreams": {}, "questions": [], "fa
 class Reader:
     def __init__(self):
         self.told = []
+        self.ended = False
+
+    def end(self):
+        self.ended = True
 
     def tell(self, events, status):
         self.told.append((events, status))
@@ -129,3 +133,16 @@ def test_a_fault_of_ours_stands_in_the_log_alone(feed, looks, clock, monkeypatch
 
 def test_an_event_is_on_one_line_whatever_is_in_it():
     assert event("question", {"url": "a\nb\r\u2028"}) == b'event: question\ndata: {"url": "a\\nb\\r\\u2028"}\n\n'
+
+
+def test_the_beginning_of_a_drain_ends_what_goes_on_and_nothing_that_comes_later(feed, looks, clock):
+    reader, later = Reader(), Reader()
+    feed.join(reader)
+    looks.next = {**CALM, "stage": "draining"}
+    clock.advance(1)
+    assert reader.ended and reader.told[1][0] == [event("stage", {"stage": "draining"})]
+    feed.leave(reader)
+    feed.join(later)
+    clock.advance(1)
+    assert not later.ended and len(later.told) == 2
+    feed.leave(later)

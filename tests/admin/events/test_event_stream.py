@@ -13,6 +13,7 @@ from txproxy.admin.admin_site import AdminSite
 from txproxy.admin.api_paths import ApiPaths
 from txproxy.admin.events.event_stream import MOST_HELD, PATIENCE, SILENCE
 from txproxy.admin.events.event_verbs import MOST_STREAMS
+from txproxy.admin.proxy_view import Stage
 from txproxy.config.admin_endpoint import AdminConfig
 from txproxy.testing import MemoryConnection
 
@@ -32,6 +33,7 @@ class Stream:
         text = b""
         while data:
             size, _, data = data.partition(b"\r\n")
+            self.ended = size == b"0"
             text, data = text + data[: int(size, 16)], data[int(size, 16) + 2 :]
         found = [one.split("\n") for one in text.decode().split("\n\n") if one.startswith("event: ")]
         return [(kind.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for kind, data in found]
@@ -156,6 +158,24 @@ def test_who_reads_nothing_for_long_is_cut_off(stream, clock):
     assert not stream.connection.closed
     clock.pump([1] * 2)
     assert stream.connection.closed and clock.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_drain_ends_it(stream, view, clock, reads):
+    if not reads:
+        pause(stream)
+    view.stage = Stage.DRAINING
+    clock.advance(1)
+    if reads:
+        assert kinds(stream) == ["status", "stage", "status"] and stream.ended
+        # The connection may be used again.
+        stream.connection.send(b"GET /api/log HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert stream.connection.take().startswith(b"HTTP/1.1 404 ")
+    else:
+        clock.advance(0)
+        assert stream.connection.closed
+    stream.connection.drop()
+    assert clock.getDelayedCalls() == []
 
 
 def test_there_are_so_many_readers_at_once(clock, site):

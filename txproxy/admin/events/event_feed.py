@@ -11,10 +11,12 @@ from twisted.python.failure import Failure
 
 from txproxy.admin.api_call import ApiFault, written
 from txproxy.admin.events.status_changes import changes
+from txproxy.admin.proxy_view import Stage
 
 _log = Logger()
 # In seconds.
 _EVERY: Final = 1.0
+_DRAINING: Final = Stage.DRAINING.value
 
 
 class Reader(Protocol):
@@ -22,6 +24,9 @@ class Reader(Protocol):
 
     def tell(self, events: list[bytes], status: bytes) -> None:
         """What has changed, and how all is now; empty if that is not known."""
+
+    def end(self) -> None:
+        """Read no more; who wants to may come again."""
 
 
 class EventFeed:
@@ -82,6 +87,10 @@ class EventFeed:
         found = changes(before, status) if before is not None else ()
         self._status = event("status", status)
         self._tell([event(kind, told) for kind, told in found], self._status)
+        if before is not None and status["stage"] == _DRAINING != before["stage"]:
+            # Who reads through a listener of this very proxy would hold it up until its drain is given up.
+            for reader in list(self._readers):
+                reader.end()
 
     def _failed(self, failure: Failure) -> None:
         if failure.check(CancelledError):

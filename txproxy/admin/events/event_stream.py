@@ -54,6 +54,15 @@ class EventStream:
             self._feed.leave(self)
             self._request.channel.transport.abortConnection()
 
+    def end(self) -> None:
+        """See :class:`txproxy.admin.events.event_feed.Reader`."""
+        self._feed.leave(self)
+        if self._paused is None:
+            self._request.unregisterProducer()
+            self._request.finish()
+        else:
+            self._request.channel.transport.abortConnection()
+
     def _write(self) -> None:
         held, self._held = self._held, []
         if self._missed:

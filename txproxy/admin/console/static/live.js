@@ -18,7 +18,10 @@ export class Live {
   async run() {
     for (;;) {
       const fault = await this.#read();
-      if (fault.status === 401) {
+      if (fault === null) {
+        // It goes on elsewhere, or as something else: as when a drain begins.
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+      } else if (fault.status === 401) {
         this.told.state("login", this.api.token === null ? "" : "This token is not accepted.");
         await new Promise((resolve) => { this.wake = resolve; });
       } else {
@@ -35,7 +38,7 @@ export class Live {
 
   async #read() {
     const giving = new AbortController();
-    let timer = 0;
+    let timer = 0, heard = false;
     const due = () => {
       clearTimeout(timer);
       timer = setTimeout(() => giving.abort(), SILENCE * 1000);
@@ -46,13 +49,14 @@ export class Live {
         due();
         if (kind === "status") {
           this.pause = 1;
+          heard = true;
           this.told.state("live", "");
           this.told.status(told);
         } else if (kind !== "") {
           this.told.event(kind, told);
         }
       }
-      return new Fault(0, "The proxy has ended the connection.");
+      return heard ? null : new Fault(0, "The proxy has ended the connection.");
     } catch (fault) {
       return fault instanceof Fault ? fault : new Fault(0, "The admin API says nothing any more.");
     } finally {
