@@ -66,6 +66,9 @@ token_file = "admin.token"
 [tracing]
 request_id = true
 trace_context = true
+endpoint = "http://127.0.0.1:4318"
+service_name = "edge"
+sample = 0.1
 
 [[access_logs]]
 to = "errors.log"

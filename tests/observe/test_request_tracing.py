@@ -142,3 +142,30 @@ def test_what_is_not_wanted_is_left_alone(make):
     world = make(trace_context=False)
     sent, _ = world.ask(b"traceparent: wrong\r\n")
     assert sent[b"traceparent"] == [b"wrong"] and world.records[-1].context.traced is None
+
+
+GIVEN_STATE = b"tracestate: a=1\r\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "sample", "own", "sampled", "state"),
+    [
+        (TRACE, None, False, True, True),
+        (TRACE, 0.0, True, True, True),
+        (TRACE[:-2] + b"00", 1.0, False, False, True),
+        (b"", 1.0, True, True, False),
+        (b"", 0.0, True, False, False),
+        (b"wrong", 1.0, True, True, False),
+    ],
+)
+def test_spans_are_of_traces_that_are_written_down(given, sample, own, sampled, state):
+    world = World(sample=sample)
+    asked = (b"traceparent: %b\r\n" % given if given else b"") + GIVEN_STATE
+    sent, _ = world.ask(asked)
+    (line,) = sent[b"traceparent"]
+    passed = read_traceparent(line)
+    assert passed.sampled is sampled and (line != given) is own and (b"tracestate" in sent) is state
+    if given == TRACE:
+        assert passed.trace == read_traceparent(TRACE).trace
+    assert world.records[0].context.traced == passed
+    world.proxy.close()

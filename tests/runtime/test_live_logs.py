@@ -1,10 +1,14 @@
 """Access logs of a configuration, and of the next one."""
 
+import os
+import sys
+
 import attrs
 import pytest
 
-from txproxy.config.model import AccessLogConfig, Config, ForwardListener
+from txproxy.config.model import AccessLogConfig, Config, ForwardListener, TcpListener, TracingConfig
 from txproxy.errors import ConfigError
+from txproxy.observe import spans
 from txproxy.observe.log_conditions import ConditionalLog, LogConditions
 from txproxy.runtime.live_logs import LiveLogs
 
@@ -94,3 +98,33 @@ def test_further_logs_are_for_those_that_they_name(made, tmp_path):
     assert set(third.files) == {str(tmp_path / "all.log")}
     second.close_but(third.files.values())
     assert errors.file.closed and not usual.file.closed
+
+
+def test_spans_are_of_all_listeners_that_read_requests_and_go_on_over_a_reload(made, tmp_path):
+    if not os.environ.get("TXPROXY_REQUIRE_PEERS"):
+        pytest.importorskip("opentelemetry.sdk")
+    tracing = TracingConfig(trace_context=True, endpoint="http://127.0.0.1:1/v1/traces")
+    plain = config(tmp_path, {}, {})
+    traced = attrs.evolve(
+        plain, listeners=(*plain.listeners, TcpListener(name="raw", listen=("tcp:9",))), tracing=tracing
+    )
+    before = made(traced)
+    spans = [before.of_listeners[number][1:] for number in range(3)]
+    assert [len(one) for one in spans] == [1, 1, 0] and spans[0] != spans[1]
+    after = made(traced, before)
+    assert [after.of_listeners[number][1:] for number in range(3)] == spans
+    without = made(plain, after)
+    assert without.of_listeners[0][1:] == [] and without.exporting == before.exporting, "what has begun may still end"
+    other = made(attrs.evolve(traced, tracing=attrs.evolve(tracing, service_name="edge")), without)
+    assert other.of_listeners[0][1:] != spans[0] and len(other.exporting) == 2
+
+
+def test_spans_without_the_library_are_a_fault_of_the_file(made, tmp_path, monkeypatch):
+    monkeypatch.delattr(spans, "opentelemetry_spans", raising=False)
+    monkeypatch.delitem(sys.modules, "txproxy.observe.spans.opentelemetry_spans", raising=False)
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    for name in [name for name in sys.modules if name.startswith("opentelemetry.")]:
+        monkeypatch.setitem(sys.modules, name, None)
+    tracing = TracingConfig(trace_context=True, endpoint="http://127.0.0.1:1/v1/traces")
+    with pytest.raises(ConfigError, match=r"^tracing.endpoint: opentelemetry is not installed"):
+        made(attrs.evolve(config(tmp_path, {}), tracing=tracing))

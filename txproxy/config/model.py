@@ -226,11 +226,15 @@ class TcpListener(ListenerConfig):
 @attrs.frozen(kw_only=True)
 class TracingConfig:
     """What tells a request from others wherever it goes: an ``X-Request-Id``, and a ``traceparent``
-    (``trace_context``), each if it is wanted.
+    (``trace_context``), each if it is wanted. Spans of traces go to the collector at ``endpoint``, if there is one, as
+    of a service of that name; a share, ``sample``, of the traces that begin here is written down.
     """
 
     request_id: bool = False
     trace_context: bool = False
+    endpoint: str | None = None
+    service_name: str = "txproxy"
+    sample: float = 1.0
 
     def __bool__(self) -> bool:
         return self.request_id or self.trace_context

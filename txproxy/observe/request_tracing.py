@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from os import urandom
+from random import random
 from typing import Any, Final
 
 from zope.interface import implementer
@@ -16,6 +17,8 @@ from txproxy.wire.forwarding import replaced
 from txproxy.wire.message import RequestHead, ResponseHead
 from txproxy.wire.trace_context import FIELD, STATE, new_trace, read_traceparent
 
+_NONE: Final[frozenset[bytes]] = frozenset()
+_STATE: Final = frozenset({STATE})
 _REQUEST_ID: Final = b"x-request-id"
 # UUIDs, hexadecimal digits, Base64, and what separates such. Whoever reads a log may trust in that.
 _KEPT: Final = re.compile(rb"[0-9A-Za-z._~:/+=@-]{1,128}")
@@ -28,14 +31,23 @@ class RequestTracing:
 
     An identifier that comes with a request stays where its peer is in ``trusted`` networks (None: whoever it is);
     anybody else's may be another's already, and is replaced. A trace goes on, whoever has begun it.
+
+    With ``sample`` (None: nobody does) spans are written down for the proxy: of all traces whose beginner has it so,
+    and of that share of those that begin here. Upstreams are told of one of the proxy's own then.
     """
 
     def __init__(
-        self, *, request_ids: bool = True, trace_context: bool = True, trusted: PeerNetworks | None = None
+        self,
+        *,
+        request_ids: bool = True,
+        trace_context: bool = True,
+        trusted: PeerNetworks | None = None,
+        sample: float | None = None,
     ) -> None:
         self._request_ids = request_ids
         self._traces = trace_context
         self._trusted = trusted
+        self._sample = sample
 
     def handle(self, request: RequestHead, context: RequestContext, proceed: Handler) -> Decision:
         """See :class:`txproxy.interfaces.IMiddleware`."""
@@ -52,6 +64,7 @@ class RequestTracing:
     def _known(self, request: RequestHead, context: RequestContext) -> RequestHead:
         """``request`` with what it is known by."""
         index = request.headers.index
+        dropped = _NONE
         new: dict[bytes, bytes] = {}
         if self._request_ids:
             given = index.get(_REQUEST_ID, b"")
@@ -62,14 +75,17 @@ class RequestTracing:
         if self._traces:
             traced = read_traceparent(index.get(FIELD, b""))
             if traced is None:
-                traced = new_trace()
+                traced = new_trace(self._sample is None or random() < self._sample)
+                new[FIELD] = traced.line
+                # Section 3.3.1 of Trace Context: what a tracestate says belongs to its traceparent.
+                dropped = _STATE
+            elif traced.sampled and self._sample is not None:
+                traced = traced.followed()
                 new[FIELD] = traced.line
             context.traced = traced
         if not new:
             return request
-        # Section 3.3.1 of Trace Context: what a tracestate says belongs to its traceparent.
-        dropped = frozenset((*new, STATE)) if FIELD in new else frozenset(new)
-        headers = replaced(request.headers, dropped, frozenset(new), list(new.values()))
+        headers = replaced(request.headers, dropped.union(new), frozenset(new), list(new.values()))
         return request.with_fields(headers, request.path)
 
     def _keeps(self, given: bytes, context: RequestContext) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from txproxy.config.model import AnyListener, Config
+from txproxy.config.model import AnyListener, Config, TcpListener, TracingConfig
 from txproxy.errors import ConfigError, Path
 from txproxy.observe.access_log import AccessLog, open_log
 from txproxy.observe.log_conditions import ConditionalLog, LogConditions
 from txproxy.observe.log_file import LogFile
 from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_formats.line_format import line_format
+from txproxy.observe.spans.span_exporting import ListenerSpans, SpanExporting
 
 
 class LiveLogs:
@@ -31,13 +32,30 @@ class LiveLogs:
         # the same, with what they are asked for
         self.conditional: dict[tuple[AccessLog, LogConditions], ConditionalLog] = {}
         # by the numbers of listeners
-        self.of_listeners: dict[int, list[AccessLog | ConditionalLog]] = {}
+        self.of_listeners: dict[int, list[AccessLog | ConditionalLog | ListenerSpans]] = {}
+        # by their collectors and services; those of before as well, as clients may have begun something then
+        self.exporting: dict[tuple[str, str], SpanExporting] = {} if before is None else {**before.exporting}
         try:
+            spans = self._spans(config.tracing)
             for number, listener in enumerate(config.listeners):
                 self.of_listeners[number] = list(self._of(number, listener, config))
+                if spans is not None and not isinstance(listener, TcpListener):
+                    self.of_listeners[number].append(spans.of(listener.name))
         except ConfigError:
             self.close_but(before.files.values() if before is not None else ())
             raise
+
+    def _spans(self, tracing: TracingConfig) -> SpanExporting | None:
+        """Who sends spans of traces, if that is wanted."""
+        if tracing.endpoint is None:
+            return None
+        key = tracing.endpoint, tracing.service_name
+        if key not in self.exporting:
+            try:
+                self.exporting[key] = SpanExporting(*key)
+            except ConfigError as fault:
+                raise fault.at("tracing") from None
+        return self.exporting[key]
 
     def _of(self, number: int, listener: AnyListener, config: Config) -> Iterator[AccessLog | ConditionalLog]:
         """The logs of a listener."""

@@ -392,4 +392,5 @@ class ProxyService(Service):
         # What was used is written down.
         counted = {*self._now.assembly.allotments.values(), *self._counted}
         # Until here, whoever asks is told that it drains.
-        return DeferredList([self._admin.close(), *(one.stop() for one in counted)], consumeErrors=True)
+        spans = [one.close(self._reactor) for one in self._now.logs.exporting.values()]
+        return DeferredList([self._admin.close(), *spans, *(one.stop() for one in counted)], consumeErrors=True)

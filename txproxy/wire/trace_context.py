@@ -34,6 +34,10 @@ class TraceParent:
         """Its field line."""
         return b"traceparent: 00-%b-%b-%b" % (self.trace, self.span, b"01" if self.sampled else b"00")
 
+    def followed(self) -> TraceParent:
+        """Another span of the same trace."""
+        return TraceParent(self.trace, urandom(8).hex().encode("ascii"), self.sampled)
+
 
 def read_traceparent(value: bytes) -> TraceParent | None:
     """What a value of the field says; None for one that has to be taken as if it were not there."""

@@ -59,7 +59,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
         "log": {},
         "access_logs": [{"to": "more.log"}],
         "admin": {"listen": "127.0.0.1:9090"},
-        "tracing": {},
+        "tracing": {"endpoint": "http://127.0.0.1:4318"},
         "challenge": {},
         "limits": {},
         "request_limits": [{"name": "all", **LIMIT}],

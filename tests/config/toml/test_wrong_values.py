@@ -45,6 +45,7 @@ TAKES = {
     "tracing": TABLE,
     "tracing.request_id": FLAG,
     "tracing.trace_context": FLAG,
+    "tracing.service_name": NAME,
     "log": TABLE,
     "cache.dir": NAME,
     "cache_rules": NONE_OF_THEM,

@@ -103,6 +103,8 @@ class Mould:
         try:
             use_path(config.python_path)
             import_module(reactor)
+            if config.tracing.endpoint is not None:
+                import_module("txproxy.observe.spans.opentelemetry_spans")
             wanted = {listener.tls for listener in config.listeners if listener.tls is not None}
             if wanted and self._fronts is None:
                 self._fronts = TicketFronts()
