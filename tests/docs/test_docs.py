@@ -32,6 +32,7 @@ def on_free_ports(text):
         ("reverse.sh", {"I am one", "I am two"}),
         ("forward.sh", {"hello"}),
         ("caching.sh", {"txproxy; fwd=uri-miss", "txproxy; hit"}),
+        ("deploying.sh", {"hello", "proxy.toml: ok", "new"}),
         (
             "watching.sh",
             {
