@@ -1,7 +1,10 @@
-"""A gRPC server on the port that is given, whose messages are bytes."""
+"""A gRPC server on the port that is given, whose messages are bytes; with the files of a certificate and its key it
+speaks TLS.
+"""
 
 import sys
 from concurrent import futures
+from pathlib import Path
 
 import grpc
 
@@ -45,6 +48,11 @@ class Service(grpc.GenericRpcHandler):
 if __name__ == "__main__":
     server = grpc.server(futures.ThreadPoolExecutor(8))
     server.add_generic_rpc_handlers((Service(),))
-    server.add_insecure_port(f"127.0.0.1:{sys.argv[1]}")
+    port, *files = sys.argv[1:]
+    if files:
+        certificate, key = (Path(file).read_bytes() for file in files)
+        server.add_secure_port(f"127.0.0.1:{port}", grpc.ssl_server_credentials([(key, certificate)]))
+    else:
+        server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     server.wait_for_termination()

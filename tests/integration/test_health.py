@@ -84,16 +84,19 @@ def test_with_tls_the_certificate_counts(turn, check, run_nginx, certificate, op
     assert plain.cause == f"the TLS handshake with 127.0.0.1:{nginx.port} failed"
 
 
-def test_servers_of_grpc_are_asked_in_grpc(turn, check, processes):
+@pytest.mark.parametrize("scheme", ["h2c", "https"])
+def test_servers_of_grpc_are_asked_in_grpc(turn, check, processes, certificate, scheme):
     if not os.environ.get("TXPROXY_REQUIRE_PEERS"):
         pytest.importorskip("grpc")
     port = free_port()
     # It has threads, which a process that is forked is not to have.
     server = str(Path(__file__).parent / "grpc_server.py")
-    processes("/usr/bin/env", sys.executable, server, str(port), port=port)
-    well = ill(parse_upstream(f"h2c://127.0.0.1:{port}"))
+    files = map(str, certificate) if scheme == "https" else ()
+    processes("/usr/bin/env", sys.executable, server, str(port), *files, port=port)
+    tls = UpstreamTls(ca_file=str(certificate[0]), alpn=("h2",))
+    well = ill(parse_upstream(f"{scheme}://127.0.0.1:{port}", tls))
     check(well, kind="grpc")
-    unwell = parse_upstream(f"h2c://localhost:{port}")
+    unwell = parse_upstream(f"{scheme}://localhost:{port}", tls)
     check(unwell, kind="grpc", service="ill")
     turn(lambda: well.state is State.HEALTHY, "the server is found")
     turn(lambda: unwell.state is State.UNHEALTHY, "its service is found to be ill")
