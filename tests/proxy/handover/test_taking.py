@@ -1,6 +1,7 @@
 """What goes on in another process: not a byte is lost, and all that is said in the end is as if it had never moved."""
 
 import os
+import re
 import socket
 import struct
 
@@ -17,7 +18,9 @@ from txproxy.limits.requests.concurrency import ConcurrencyLimiter
 from txproxy.limits.requests.limits_middleware import LimitsMiddleware
 from txproxy.limits.requests.request_limit import RequestLimit
 from txproxy.net import splice
+from txproxy.observe.log_formats.line_format import line_format
 from txproxy.proxy.downstream.client_states import ClientState
+from txproxy.wire.http2.frames import PREFACE
 
 pytestmark = pytest.mark.skipif(not splice.AVAILABLE, reason="there is no splice(2) here")
 GET = b"GET /name HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -63,6 +66,25 @@ def test_a_tunnel_goes_on_and_is_told_of_once_and_whole(both, kind):
         assert record.response.headers.index[b"upgrade"] == b"chat"
     if kind == "connect":
         assert record.status == 200 and record.request.authority == b"10.0.0.1:443"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["json", "combined", "squid"])
+def test_its_line_is_that_of_one_that_has_stayed(both, kind, name):
+    format, lines = line_format(name), []
+    for moves in (True, False):
+        world = both(kind).open()
+        if moves:
+            world.hand_over()
+        world.chat()
+        world.client.close()
+        world.upstream.close()
+        world.turns(6)
+        (record,) = world.new.records if moves else world.old.records
+        line = (format.stream if kind == "tcp" else format.exchange)(record, 1e9)
+        # Ports of clients, and of who plays the upstream.
+        lines.append(re.sub(rb"127.0.0.1:[0-9]+", b"127.0.0.1:PORT", line))
+    assert lines[0] == lines[1] and lines[0]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -373,6 +395,27 @@ def test_one_that_is_told_to_leave_has_all_the_time_where_it_may_stay(both):
     world.new.upstreams[0].sendall(OK)
     answer = world.hear(client)
     assert answer.endswith(b"ok") and b"close" not in answer
+
+
+@pytest.mark.parametrize("early", [b"", b"P", b"PRI "])
+@pytest.mark.parametrize("http2", [False, True])
+def test_one_that_has_not_said_what_it_speaks_may_say_so_there(both, early, http2):
+    world = both(old=Process("upgrade", h2c=True), new=Process("upgrade", h2c=True))
+    client = world.old.client()
+    client.sendall(early)
+    world.turns()
+    carried = world.hand_over()
+    assert (carried.spoken, carried.early) == (False, early) and 20 < carried.left < 40
+    if http2:
+        client.sendall(PREFACE[len(early) :] + bytes(3) + b"\x04" + bytes(5))
+        # A frame of settings is the answer to one.
+        assert world.hear(client)[3:4] == b"\x04"
+    else:
+        client.sendall((GET if not early else b"PRI /x HTTP/1.1\r\nHost: a\r\n\r\n")[len(early) :])
+        world.turns(6)
+        assert world.hear(world.new.upstreams[-1]).startswith(b"GET /name " if not early else b"PRI /x ")
+    client.close()
+    world.turns()
 
 
 def test_a_request_at_work_and_a_response_that_is_not_taken_stay(both):

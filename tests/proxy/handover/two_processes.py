@@ -11,6 +11,7 @@ from twisted.internet.defer import succeed
 from tests.net.sockets import Turns, connected_pair
 from txproxy import Limits, Pool, ReverseProxyFactory
 from txproxy.forward import ForwardPolicy, ForwardProxyFactory
+from txproxy.interfaces.attempt import Attempt
 from txproxy.limits.requests.concurrency import hold_places
 from txproxy.proxy.handover.carried import Carried
 from txproxy.proxy.handover.giving import Given
@@ -27,13 +28,13 @@ KINDS = ("upgrade", "connect", "tcp")
 class Process:
     """A proxy of a ``kind``; ``records`` are what was said of what has ended."""
 
-    def __init__(self, kind, limits=None, middleware=(), bounds=None):
+    def __init__(self, kind, limits=None, middleware=(), bounds=None, **more):
         self.kind, self.reactor, self.records = kind, Turns(), []
         self.find_bounds, self.limits = bounds, {}
         self.pool = Pool(["http://10.0.0.1:80"], name="app")
         self.upstreams, self.sockets = [], []
         common = {"limits": limits or Limits(), "middleware": middleware, "reactor": self.reactor}
-        common["observers"] = (self.records.append,)
+        common |= {"observers": (self.records.append,), **more}
         if kind == "tcp":
             self.factory = StreamFactory(self.pool, bounds=bounds, **common)
         elif kind == "connect":
@@ -74,7 +75,10 @@ class Process:
     def attempt(self, address, pool, upstream, current):
         """See there."""
         (chosen,) = self.pool.upstreams
-        assert (pool, upstream) == (("app", chosen.name) if self.kind != "connect" else (None, None))
+        if self.kind == "connect":
+            assert pool is upstream is None
+            return Attempt(address, None)
+        assert (pool, upstream) == ("app", chosen.name)
         if current:
             self.pool.take_this(chosen)
         return PoolAttempt(chosen, address, None, chosen, None)

@@ -28,6 +28,7 @@ from txproxy.proxy.downstream.http1 import Http1Protocol
 from txproxy.proxy.downstream.http2.http2_connection import Http2Protocol
 from txproxy.proxy.downstream.serving import ServedBy, ServingFactory, follow
 from txproxy.proxy.downstream.socks5 import SocksProtocol
+from txproxy.proxy.handover.giving import Given, give_client
 from txproxy.wire.http2.frames import PREFACE
 from txproxy.wire.socks.server import VERSIONS
 
@@ -230,8 +231,10 @@ class NegotiatingProtocol:
             return False
         return follow(self)
 
-    def give(self) -> None:
-        """It has a moment to say what it wants; see :class:`txproxy.proxy.downstream.admission.Admitted`."""
+    def give(self) -> Given | None:
+        """See :class:`txproxy.proxy.downstream.admission.Admitted`."""
+        waits = self.state is ClientState.OPEN and self._speaks is None
+        return give_client(self, None, (lambda: self._begun) if waits else None, spoken=False)
 
     def can_follow(self, factory: ServingFactory) -> bool:
         """Whatever is spoken there, nothing was said yet."""

@@ -109,7 +109,8 @@ class CarriedExchange:
 class Carried:
     """A client's connection, with the ``peer_ip`` and ``peer_scheme`` that are its. ``exchange``, ``tunnel`` and the
     socket of the ``upstream`` are there for a tunnel; else it rests between two requests, ``early`` bytes of the next
-    have come, and it ends ``left`` seconds from now. ``server_name`` is that of a raw stream.
+    have come, and it ends ``left`` seconds from now. One that has not ``spoken`` may turn out to speak another protocol
+    than HTTP/1. ``server_name`` is that of a raw stream.
     """
 
     client: HandedSocket
@@ -119,6 +120,7 @@ class Carried:
     tunnel: CarriedTunnel | None = None
     exchange: CarriedExchange | None = None
     early: bytes = b""
+    spoken: bool = True
     left: float | None = None
     server_name: str | None = None
 

@@ -54,13 +54,16 @@ class Leaving(Protocol):
     deadline: float
 
 
-def give_client(client: Leaving, end: TunnelEnd | Gate | None, take_early: Callable[[], bytes] | None) -> Given | None:
+def give_client(
+    client: Leaving, end: TunnelEnd | Gate | None, take_early: Callable[[], bytes] | None, spoken: bool = True
+) -> Given | None:
     """Give a ``client`` with the ``end`` of its tunnel, if it has one; or between two requests, where it has a function
-    that gives what has come of the next. None if it cannot be: then nothing has changed.
+    that gives what has come of the next, and it is known what it speaks if it has ``spoken``. None if it cannot be:
+    then nothing has changed.
     """
     given = give_tunnel(client.connection, end)
     if given is None and take_early is not None and _can_leave(client):
-        given = _give_resting(client, take_early())
+        given = _give_resting(client, take_early(), spoken)
     if given is not None:
         client.state = following(client.state, ClientState.CLOSED)
         client.services.deadlines.forget(client)  # type: ignore[arg-type]
@@ -105,13 +108,18 @@ def _can_leave(client: Leaving) -> bool:
     return connection.refusal is None and connection.connections is None
 
 
-def _give_resting(client: Leaving, early: bytes) -> Given:
+def _give_resting(client: Leaving, early: bytes, spoken: bool) -> Given:
     # One that was told to leave has no time left, which is no matter where it may stay.
     left = client.deadline - client.services.seconds() if not client.factory.draining else None
     handed, handle = leave_transport(client.transport)
     connection = client.connection
     carried = Carried(
-        client=handed, peer_ip=connection.peer_ip, peer_scheme=connection.peer_scheme, early=early, left=left
+        client=handed,
+        peer_ip=connection.peer_ip,
+        peer_scheme=connection.peer_scheme,
+        early=early,
+        spoken=spoken,
+        left=left,
     )
     return Given(carried, (handle,))
 

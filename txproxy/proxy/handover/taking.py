@@ -23,6 +23,7 @@ from txproxy.proxy.downstream.client_states import ClientState, following
 from txproxy.proxy.downstream.http1 import Http1Protocol
 from txproxy.proxy.downstream.serving import ServedBy, ServingFactory
 from txproxy.proxy.exchanges.exchange import Exchange
+from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.handover.carried import Carried, CarriedAddress, CarriedAttempt, CarriedContext, CarriedExchange
 from txproxy.proxy.services import Services
 from txproxy.proxy.tunnel import Tunnel
@@ -99,24 +100,37 @@ def connection_of(carried: Carried, reactor: Any, handle: socket.socket) -> Clie
 
 
 def take_resting(
-    carried: Carried, connection: ClientConnection, factory: ServingFactory, served_by: ServedBy | None
+    carried: Carried, connection: ClientConnection, factory: ProxyFactory, served_by: ServedBy | None
 ) -> Start:
     """Have a client's connection between two requests here; gives what begins to read it."""
-    client = Http1Protocol(factory, connection)
+    transport = connection.transport
+    # One that has said nothing is as one that has just come.
+    client: Any = Http1Protocol(factory, connection) if carried.spoken else _beginning(factory, connection)
     client.served_by = served_by
-    _take_place(client, connection, factory)
+    client.transport = transport
+    factory.admission.take_over(client)
+    replace_protocol(transport, client)
 
     def start() -> None:
-        factory.services.deadlines.watch(client)
-        client.admitted()
-        # It may have been served before, and be silent for as long as between two requests.
-        client.resumeProducing()
+        # It is let in already.
+        client.makeConnection(transport)
+        if carried.spoken:
+            # It may be silent for as long as between two requests.
+            client.resumeProducing()
         if carried.left is not None:
             client.deadline = min(client.deadline, factory.services.seconds() + carried.left)
+        transport.resumeProducing()
         if carried.early:
             client.dataReceived(carried.early)
 
     return start
+
+
+def _beginning(factory: ProxyFactory, connection: ClientConnection) -> Any:
+    client = factory.build(connection.transport.getPeer(), connection.peer_scheme)
+    assert client is not None, "the factory serves"
+    client.connection = connection
+    return client
 
 
 def take_tunnel(

@@ -110,9 +110,13 @@ class Arrivals:
 
     def take_back(self, place: Place, given: Given) -> None:
         """Serve here again what another process has not taken."""
-        start = self._ready(given, place.factory, self._served(place.listener), None)
+        try:
+            start = self._ready(given, place.factory, self._served(place.listener), None)
+        except Exception:
+            _log.failure("a connection that could not be handed over cannot be served here either")
+            start = None
         if start is None:
-            _log.error("a connection that could not be handed over is closed: it is not let in any more")
+            _log.error("a connection that could not be handed over is closed")
             given.close()
             return
         start()
