@@ -1,18 +1,23 @@
 """The admin API of what runs: begun with it, kept or moved by a reload, and left last."""
 
+import os
+import socket
+
 import attrs
 import pytest
 from twisted.logger import capturedLogs, formatEvent
 
 from tests.admin.conftest import read
-from tests.runtime.listening import GET, ListeningReactor
+from tests.runtime.listening import GET, ListeningReactor, Port
 from txproxy.admin.proxy_view import ListenerView, Stage
 from txproxy.config import Config, ForwardListener, parse
 from txproxy.config.admin_endpoint import AdminConfig
+from txproxy.config.endpoints import Bound
 from txproxy.config.toml.file import load
 from txproxy.errors import ConfigError
 from txproxy.net.dns.resolver import Resolver
-from txproxy.runtime.admin_entrance import RunningView
+from txproxy.net.transports.adopted_ports import LeftSocket
+from txproxy.runtime.admin_entrance import AdminEntrance, RunningView
 from txproxy.runtime.builder import Around, Observers, assemble
 from txproxy.runtime.live_counts import LiveCounts
 from txproxy.runtime.proxy_service import make_service
@@ -342,3 +347,40 @@ def test_a_person_is_asked_by_rules_and_refuses(start, reactor):
     assert ask(reactor, "/api/questions").json == {"questions": []}
     for client in (guest, admin):
         client.drop(clean=True)
+
+
+class Adopting(ListeningReactor):
+    """One that listens on what was opened elsewhere, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.adopted = []
+
+    def adoptStreamPort(self, descriptor, family, factory):
+        """As a reactor does."""
+        self.adopted.append(socket.socket(fileno=os.dup(descriptor)))
+        return Port(9090)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_where_the_program_before_has_listened_is_gone_on_with_or_left(tmp_path, same):
+    reactor, config = Adopting(), parse(FILE, "edge.toml")
+    path = tmp_path / "a.sock"
+    path.touch()
+    opened = socket.create_server(("127.0.0.1", 0))
+    place = opened.getsockname()
+    entrance = AdminEntrance(None, reactor)
+    entrance.prepare(config)
+    left = (config.admin.bound, LeftSocket(opened)) if same else (Bound(path=str(path)), LeftSocket(opened, str(path)))
+    entrance.inherit(left)
+    entrance.begin(config)
+    if same:
+        (adopted,) = reactor.adopted
+        assert reactor.ports == {} and adopted.getsockname() == place
+        adopted.close()
+    else:
+        # The file names another place by now.
+        assert list(reactor.ports) == [9090] and reactor.adopted == [] and not path.exists()
+    entrance.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(place)

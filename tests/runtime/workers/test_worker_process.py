@@ -6,12 +6,14 @@ import socket
 import pytest
 from twisted.logger import LogLevel
 
-from tests.runtime.listening import ListeningReactor, Port, answer
+from tests.runtime.listening import GET, ListeningReactor, Port, answer
 from tests.runtime.workers import played
 from txproxy.config import Config, ForwardListener, parse
 from txproxy.config.endpoints import Bound
 from txproxy.errors import ConfigError
 from txproxy.forward.policy import ForwardPolicy
+from txproxy.net.transports.handed_sockets import HandedSocket
+from txproxy.proxy.handover.carried import VERSION, Carried
 from txproxy.runtime.workers.channel import Channel, channel_pair
 from txproxy.runtime.workers.worker_process import MasterLog, Worker, WorkerProcess
 
@@ -19,6 +21,7 @@ FILE = """
 [log]
 access = "none"
 [[listeners]]
+name = "web"
 listen = "tcp:8080"
 [[routes]]
 name = "all"
@@ -235,3 +238,42 @@ def test_what_is_logged_goes_to_the_master_and_elsewhere_without_one(capfd):
     assert capfd.readouterr().err == "wrong\n"
     assert ours.receive() is None
     ours.close()
+
+
+def test_one_that_leaves_asks_for_another_where_the_one_that_was_to_follow_has_ended(worker):
+    worker.begin()
+    for count in range(5):
+        ours, theirs = channel_pair()
+        worker.says("hand over", None, [theirs.fileno()])
+        theirs.close()
+        ours.send("takes", (VERSION,))
+        worker.reactor.turn()
+        ours.close()
+        worker.reactor.turn()
+        # Where none can, it is not asked for ever.
+        assert worker.hears() == ([("another", None)] if count < 3 else [])
+
+
+def test_one_that_stays_says_what_it_understands_and_takes_what_it_can(worker):
+    worker.begin()
+    ours, theirs = channel_pair()
+    worker.says("take over", None, [theirs.fileno()])
+    theirs.close()
+    assert [(one.kind, one.content) for one in ours.receive_all()] == [("takes", (VERSION,))]
+    resting = Carried(client=HandedSocket(2, ("127.0.0.1", 1)), peer_ip="127.0.0.1", peer_scheme="http", left=9.0)
+    here, there = socket.socketpair()
+    with here, there:
+        for number, listener in enumerate(("gone", "web")):
+            ours.send("connection", (number, listener, False, resting.plain()), [here.fileno()])
+            worker.reactor.turn()
+        assert [(one.kind, one.content) for one in ours.receive_all()] == [("refused", 0), ("taken", 1)]
+        there.sendall(GET)
+        for _ in range(3):
+            worker.reactor.turn()
+            worker.reactor.advance(0)
+        assert b"one" in there.recv(1000)
+        ours.close()
+        worker.reactor.turn()
+        # The reactor of these tests ends nobody.
+        worker.process.drain()
+        worker.reactor.advance(1.5)

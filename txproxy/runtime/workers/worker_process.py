@@ -41,6 +41,8 @@ _log = Logger()
 _MOST_WAITING: Final = 1 << 20
 # How long to wait for who does not take the last lines of a log, in seconds.
 _LAST_LINES: Final = 0.5
+# So many are asked one after the other to go on with what a worker that leaves has: where none can, it ends here.
+_MOST_OTHERS: Final = 3
 
 
 @attrs.frozen(eq=False)
@@ -72,6 +74,8 @@ class WorkerProcess:
         self._arrivals = Arrivals(self._service)
         # those who bring connections of the program before
         self._takers: set[Taker] = set()
+        # so many have ended that were to go on with what is here
+        self._others = 0
         self._stopping: Deferred[Any] | None = None
         self._orphaned = False
 
@@ -168,8 +172,10 @@ class WorkerProcess:
             giver.begin()
 
     def _want_another(self) -> None:
-        """Who was to go on with what is here has ended."""
-        self._channel.send(ANOTHER)
+        """Who was to go on with what is here has ended, or cannot."""
+        self._others += 1
+        if self._others <= _MOST_OTHERS:
+            self._channel.send(ANOTHER)
 
     # -- the end
 

@@ -47,9 +47,10 @@ class Taker:
         if message.kind != "connection":
             return
         number, listener, told, plain = message.content
-        sockets = tuple(socket.socket(fileno=descriptor) for descriptor in message.descriptors)
+        sockets: list[socket.socket] = []
         try:
-            start = self._prepare(listener, told, Given(Carried.of(plain), sockets))
+            sockets += (socket.socket(fileno=descriptor) for descriptor in message.descriptors)
+            start = self._prepare(listener, told, Given(Carried.of(plain), tuple(sockets)))
         except Exception:
             _log.failure("a connection that was handed over cannot be taken")
             start = None
