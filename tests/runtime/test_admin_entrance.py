@@ -230,23 +230,23 @@ def test_a_token_is_asked_for_from_a_reload_on_and_read_again_when_it_changes(st
     service = start(config)
     asking = attrs.evolve(config, admin=AdminConfig(listen="127.0.0.1:9090", token_file=str(file)))
     service.reload(asking)
-    assert ask(reactor, "/").status == 401
-    assert ask(reactor, "/", f"Authorization: Bearer {TOKEN}").status == 404
+    assert ask(reactor, "/api/x").status == 401
+    assert ask(reactor, "/api/x", f"Authorization: Bearer {TOKEN}").status == 404
     file.write_text("another-0123456789")
     service.check_files()
-    assert ask(reactor, "/", f"Authorization: Bearer {TOKEN}").status == 401
-    assert ask(reactor, "/", "Authorization: Bearer another-0123456789").status == 404
+    assert ask(reactor, "/api/x", f"Authorization: Bearer {TOKEN}").status == 401
+    assert ask(reactor, "/api/x", "Authorization: Bearer another-0123456789").status == 404
     file.write_text("short")
     with capturedLogs() as events:
         service.check_files()
         service.check_files()
     (said,) = [formatEvent(event) for event in events]
     assert said.startswith(f"token_file: {file}: there is no token in it") and said.endswith("that was there is kept")
-    assert ask(reactor, "/", "Authorization: Bearer another-0123456789").status == 404
+    assert ask(reactor, "/api/x", "Authorization: Bearer another-0123456789").status == 404
     with pytest.raises(ConfigError, match="no token in it"):
         service.reload(attrs.evolve(asking, listeners=config.listeners))
     service.reload(config)
-    assert ask(reactor, "/").status == 404
+    assert ask(reactor, "/api/x").status == 404
 
 
 def test_what_was_changed_of_a_pool_stays_until_the_file_says_something_else(start, reactor):
