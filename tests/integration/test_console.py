@@ -155,6 +155,7 @@ class Later:
 
 def show(page, name):
     page.run(f"location.hash = '{name}'")
+    page.wait(f"document.querySelector('nav [aria-current=page]').hash === '#{name}'")
     page.wait(f"document.querySelector('#panel-{name}').checkVisibility()")
 
 

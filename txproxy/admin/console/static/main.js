@@ -45,7 +45,7 @@ function show() {
   const name = location.hash.slice(1) in panels ? location.hash.slice(1) : "overview";
   if (name !== shown && shown !== "") panels[shown][1].element.hidden = true;
   shown = name;
-  for (const [other, tab] of Object.entries(tabs)) tab.toggleAttribute("aria-current", other === name);
+  for (const [other, tab] of Object.entries(tabs)) tab.setAttribute("aria-current", other === name ? "page" : "false");
   if (!login.element.hidden) return;
   if (name === "news") badge("news", unread = 0);
   panels[name][1].element.hidden = false;
