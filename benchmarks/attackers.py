@@ -21,8 +21,9 @@ BODIES: Final = 500
 # of HTTP/2: SETTINGS_INITIAL_WINDOW_SIZE, and updates, as large as they may be
 _HELLO: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\6\4\0\0\0\0\0" + b"\0\4\x7f\xff\xff\xff"
 _WIDER: Final = b"\0\0\4\x08\0\0\0\0\0" + b"\0\1\0\0"
-# :method GET, :scheme http, :path /small, :authority flood.example, none of them for the table
+# :method GET, :scheme http, :path /small, :authority flood.example, none of them for the table; and POST /taken
 _BLOCK: Final = b"\x82\x86\x04\x06/small\x01\x0dflood.example"
+_POST: Final = b"\x83\x86\x04\x06/taken\x01\x0dflood.example"
 # So many streams at once are taken.
 _STREAMS: Final = 100
 
@@ -79,8 +80,8 @@ async def frames(port: int) -> None:
     """Bodies over HTTP/2 in frames of a byte, on a stream of which nothing is wanted."""
     reader, writer = await _connect(port)
     reading = asyncio.ensure_future(_drain(reader))
-    head = len(_BLOCK).to_bytes(3, "big") + b"\1\4" + (1).to_bytes(4, "big")
-    writer.write(_HELLO + head + b"\x83" + _BLOCK[1:])
+    head = len(_POST).to_bytes(3, "big") + b"\1\4" + (1).to_bytes(4, "big")
+    writer.write(_HELLO + head + _POST)
     print("ready", flush=True)
     data = (b"\0\0\1\0\0" + (1).to_bytes(4, "big") + b"x") * 1000
     while not reading.done():
@@ -92,7 +93,7 @@ async def chunks(port: int) -> None:
     """A body without end in chunks of a byte."""
     reader, writer = await _connect(port)
     reading = asyncio.ensure_future(_drain(reader))
-    writer.write(b"POST /small HTTP/1.1\r\nHost: flood.example\r\nTransfer-Encoding: chunked\r\n\r\n")
+    writer.write(b"POST /taken HTTP/1.1\r\nHost: flood.example\r\nTransfer-Encoding: chunked\r\n\r\n")
     print("ready", flush=True)
     while not reading.done():
         writer.write(b"1\r\nx\r\n" * 5000)
@@ -103,7 +104,7 @@ async def upload(port: int) -> None:
     """A body without end as fast as it is taken."""
     reader, writer = await _connect(port)
     reading = asyncio.ensure_future(_drain(reader))
-    writer.write(b"POST /small HTTP/1.1\r\nHost: flood.example\r\nContent-Length: 1000000000000\r\n\r\n")
+    writer.write(b"POST /taken HTTP/1.1\r\nHost: flood.example\r\nContent-Length: 1000000000000\r\n\r\n")
     print("ready", flush=True)
     while not reading.done():
         writer.write(b"x" * 1_000_000)
@@ -136,11 +137,10 @@ async def _slowly(count: int, port: int, begin: bytes, piece: bytes, pause: floa
                 there += 1
                 if there == count:
                     print("ready", flush=True)
-                with suppress(TimeoutError):
-                    while True:
-                        writer.write(piece)
-                        if await asyncio.wait_for(reader.read(1 << 16), pause) == b"":
-                            break
+                ending = asyncio.ensure_future(_drain(reader))
+                while not ending.done():
+                    writer.write(piece)
+                    await asyncio.wait([ending], timeout=pause)
                 writer.close()
 
     async with asyncio.TaskGroup() as group:
@@ -156,7 +156,7 @@ async def heads(port: int) -> None:
 
 async def bodies(port: int) -> None:
     """Bodies that do not."""
-    begin = b"POST /small HTTP/1.1\r\nHost: flood.example\r\nContent-Length: 1000000\r\n\r\n"
+    begin = b"POST /taken HTTP/1.1\r\nHost: flood.example\r\nContent-Length: 1000000\r\n\r\n"
     await _slowly(BODIES, port, begin, b"x", 5.0)
 
 

@@ -49,6 +49,14 @@ limits = {{ max_connections = 12000{limits} }}
 [pools.origin]
 upstreams = "http://127.0.0.1:{origin}"
 
+[pools.taker]
+upstreams = "http://127.0.0.1:{taker}"
+
+[[routes]]
+name = "taken"
+path = "/taken"
+pool = "taker"
+
 [[routes]]
 name = "all"
 pool = "origin"
@@ -80,7 +88,7 @@ FLOODS = (
     Flood("upload", "a body at full speed"),
     Flood("connections", "new connections at full speed", limits=", connection_rate = '20/s'"),
     Flood("heads", "5,000 slow heads", seconds=25.0, rounds=1),
-    Flood("bodies", "500 slow bodies", seconds=25.0, rounds=1),
+    Flood("bodies", "500 slow bodies", seconds=40.0, rounds=1),
 )
 
 
@@ -146,10 +154,12 @@ class Others:
 
 
 def written(paths: Sequence[Path], since: Sequence[int]) -> int:
-    """How many bytes there are in logs of the hostile client since then: its own, and all that are not of access."""
+    """How many bytes there are in logs of the hostile client since then: of what it was refused, and all that is not
+    of access.
+    """
     access, rest = (path.read_bytes()[at:] for path, at in zip(paths, since, strict=True))
-    own = sum(len(line) + 1 for line in access.splitlines() if line.startswith(ADDRESS.encode()))
-    return own + len(rest)
+    lines = [line for line in access.splitlines() if line.startswith(ADDRESS.encode()) and b'" 200 ' not in line]
+    return sum(len(line) + 1 for line in lines) + len(rest)
 
 
 def sizes(paths: Sequence[Path]) -> list[int]:
@@ -167,7 +177,7 @@ async def attack(kind: str, port: int) -> asyncio.subprocess.Process:
     return process
 
 
-async def measure(flood: Flood, site: Site, cores: Cores, number: int) -> Outcome:
+async def measure(flood: Flood, site: Site, taker: int, cores: Cores, number: int) -> Outcome:
     """One row, at a proxy of its own."""
     name, port = f"proxy-{number}", free_port()
     access, log = paths = [site.directory / f"{name}.access", site.directory / f"{name}.log"]
@@ -177,6 +187,7 @@ async def measure(flood: Flood, site: Site, cores: Cores, number: int) -> Outcom
         admin=free_port(),
         port=port,
         origin=site.origin,
+        taker=taker,
         limits=flood.limits,
         rate=LIMITED if flood.limited else "",
     )
@@ -230,8 +241,11 @@ async def run(floods: Sequence[Flood], cores: Cores) -> dict[str, Outcome]:
     with open_directory() as directory, open_directory(in_memory=True) as memory, Programs(directory) as programs:
         user = "user root;\n" if ROOT else ""
         site, _ = start_origin(programs, directory, memory, cores, 1000, user)
+        taker = free_port()
+        argv = [sys.executable, "-m", "benchmarks.scripts.taker", str(taker)]
+        programs.start("taker", argv, cores.load, taker, {"PYTHONPATH": python_path()})
         for number, flood in enumerate(floods):
-            found[flood.title] = await measure(flood, site, cores, number)
+            found[flood.title] = await measure(flood, site, taker, cores, number)
             print(f"{flood.title}: {found[flood.title].ratio:.2f}", flush=True)
     return found
 

@@ -75,3 +75,74 @@ def test_a_thing_that_is_forgotten_in_a_sweep_harms_nobody():
     deadlines.watch(other)
     advance(clock, 2)
     assert not clock.getDelayedCalls()
+
+
+def test_of_many_that_are_late_some_have_their_turn_and_then_others_theirs():
+    clock = Clock()
+    deadlines = Deadlines(clock)
+    seen = []
+
+    class Late(Thing):
+        def deadline_passed(self):
+            super().deadline_passed()
+            # Whoever else has something to do is asked between them.
+            clock.callLater(0, lambda: seen.append(sum(thing.passed for thing in things)))
+
+    things = [Late() for _ in range(100)]
+    for thing in things:
+        deadlines.watch(thing)
+        thing.deadline = 0.1
+    moved, gone = things[:2]
+    clock.advance(0)
+    deadlines.forget(gone)
+    clock.advance(0.5)
+    assert [thing.passed for thing in things] == [1, 0] + [1] * 98 and moved.passed
+    assert seen[0] <= 32 and max(seen) == 99
+    for thing in things:
+        deadlines.forget(thing)
+
+
+def test_who_was_late_and_is_not_any_more_is_left_alone():
+    clock = Clock()
+    deadlines = Deadlines(clock)
+
+    class First(Thing):
+        def deadline_passed(self):
+            super().deadline_passed()
+            if sum(thing.passed for thing in things) == 1:
+                for thing in things:
+                    if thing is not self and not thing.passed:
+                        thing.deadline = NEVER
+
+    things = [First() for _ in range(100)]
+    for thing in things:
+        deadlines.watch(thing)
+        thing.deadline = 0.1
+    clock.advance(0.5)
+    # Those of one turn are told together.
+    assert sum(thing.passed for thing in things) == 16
+    for thing in things:
+        thing.deadline = 0.6
+    clock.advance(0.5)
+    for thing in things[:-1]:
+        deadlines.forget(thing)
+    deadlines.forget(things[-1])
+    assert not clock.getDelayedCalls()
+
+
+def test_the_end_of_all_ends_what_has_to_wait():
+    clock = Clock()
+    deadlines = Deadlines(clock)
+
+    class Last(Thing):
+        def deadline_passed(self):
+            super().deadline_passed()
+            for thing in things:
+                deadlines.forget(thing)
+
+    things = [Last() for _ in range(100)]
+    for thing in things:
+        deadlines.watch(thing)
+        thing.deadline = 0.1
+    clock.advance(0.5)
+    assert not clock.getDelayedCalls() and sum(thing.passed for thing in things) == 16

@@ -13,6 +13,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 NEVER: Final = float("inf")
 _SHORTEST: Final = 0.02
 _LONGEST: Final = 0.5
+# Of thousands that are late at once, so many are told in a turn of the reactor.
+_SHARE: Final = 16
 
 
 class Watched(Protocol):
@@ -45,6 +47,9 @@ class Deadlines:
         self._limits: dict[float, TimeLimit] = {}
         self._watched: set[Watched] = set()
         self._timer: IDelayedCall | None = None
+        # those that are late, and have to wait until others had their turn
+        self._late: list[Watched] = []
+        self._next_turn: IDelayedCall | None = None
 
     def limit(self, seconds: float) -> TimeLimit:
         """A limit whose ``ahead`` is kept up to date while anything is watched; the same for the same time."""
@@ -77,9 +82,30 @@ class Deadlines:
         if not self._watched and self._timer is not None:
             timer, self._timer = self._timer, None
             timer.cancel()
+            self._late.clear()
+            if self._next_turn is not None:
+                self._next_turn.cancel()
+                self._next_turn = None
 
     def _sweep(self) -> None:
         self._timer = self._clock.callLater(self._interval, self._sweep)
         now = self.look_ahead()
-        for thing in [thing for thing in self._watched if thing.deadline <= now]:
+        if self._next_turn is not None:
+            # There is more to do than there was time for.
+            return
+        late = [thing for thing in self._watched if thing.deadline <= now]
+        self._late = late[_SHARE:]
+        if self._late:
+            self._next_turn = self._clock.callLater(0, self._go_on)
+        for thing in late[:_SHARE]:
             thing.deadline_passed()
+
+    def _go_on(self) -> None:
+        """A few more of those that were late, if they still are."""
+        self._next_turn = None
+        late, now = self._late, self._clock.seconds()
+        if len(late) > _SHARE:
+            self._next_turn = self._clock.callLater(0, self._go_on)
+        for thing in [late.pop() for _ in range(min(_SHARE, len(late)))]:
+            if thing in self._watched and thing.deadline <= now:
+                thing.deadline_passed()
