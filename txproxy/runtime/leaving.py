@@ -15,10 +15,6 @@ from txproxy.runtime.live_logs import LiveLogs
 class Giving(Protocol):
     """Hands connections over to another process."""
 
-    @property
-    def in_transit(self) -> bool:
-        """Whether something is on its way."""
-
     def begin(self) -> Deferred[None]:
         """Give what can go, from now on; fires when what can go at once has gone."""
 
@@ -31,8 +27,6 @@ class Giving(Protocol):
 
 class Nowhere:
     """Gives nothing to anybody."""
-
-    in_transit = False
 
     def begin(self) -> Deferred[None]:
         """See :class:`Giving`."""

@@ -357,11 +357,7 @@ class ProxyService(Service):
         waits = [closed for entrance in entrances.values() if (closed := entrance.close()) is not None]
         # Until then there are still some who connect.
         closed = DeferredList(waits, consumeErrors=True).addCallback(lambda _: self.giving.begin())
-        return closed.addCallback(self._drain).addCallback(self._drained).addCallback(self._stopped)
-
-    def _drained(self, _: object) -> Deferred[Any] | None:
-        """Whoever was on the way to another process may be back."""
-        return self.giving.settled().addCallback(self._drain) if self.giving.in_transit else None
+        return closed.addCallback(self._drain).addCallback(self._stopped)
 
     def _drain(self, _: object) -> Deferred[Any]:
         waits = [self._in_time(factory, factory.drain()) for factory in self._now.factories]

@@ -265,7 +265,7 @@ class StreamProtocol(TunnelsAlone, Relay):
             self.state = following(self.state, ClientState.CLOSED)
             # Who goes on with it tells of its end.
             del self.factory.streams[self.context]
-            self.factory.admission.left(self)
+            self.factory.admission.send_away(self)
         return given
 
     def take(self, carried: Carried, upstream: socket, around: Surroundings) -> Start:

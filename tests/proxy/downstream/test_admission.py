@@ -132,6 +132,20 @@ def test_a_drain_asks_each_and_ends_with_the_last(admission):
     assert gone.called
 
 
+def test_who_is_on_the_way_to_another_process_may_be_back_before_a_drain_is_over(admission):
+    guest = Guest()
+    admission.admit(guest)
+    gone = admission.drain()
+    admission.send_away(guest)
+    assert len(admission) == 0 and not gone.called and not admission.drain().called
+    admission.take_over(guest)
+    admission.arrived()
+    assert len(admission) == 1 and not gone.called
+    admission.send_away(guest)
+    admission.arrived()
+    assert gone.called
+
+
 def test_where_nobody_is_a_drain_is_over_at_once(admission):
     assert admission.drain().called and admission.retire().called
 

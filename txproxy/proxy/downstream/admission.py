@@ -100,6 +100,8 @@ class Admission(Generic[Guest]):
         self._open: set[Guest] = set()
         self._waiting: deque[Guest] = deque()
         self._full_ports: set[Any] = set()
+        # how many are on their way to another process
+        self._away = 0
         self._empty: list[Deferred[None]] = []
 
     def admit(self, guest: Guest) -> bool:
@@ -195,7 +197,22 @@ class Admission(Generic[Guest]):
             self._follow()
         elif guest in self._waiting:
             self._waiting.remove(guest)
-        if not self._open:
+        self._tell_if_empty()
+
+    def send_away(self, guest: Guest) -> None:
+        """A connection is on its way to another process, from where it may be back: until :meth:`arrived` is called,
+        the last one has not left.
+        """
+        self._away += 1
+        self.left(guest)
+
+    def arrived(self) -> None:
+        """One that was on its way is there, or is back, and was taken over."""
+        self._away -= 1
+        self._tell_if_empty()
+
+    def _tell_if_empty(self) -> None:
+        if not self._open and not self._away:
             empty, self._empty = self._empty, []
             for done in empty:
                 done.callback(None)
@@ -266,7 +283,7 @@ class Admission(Generic[Guest]):
 
     def _left_by_all(self) -> Deferred[None]:
         done: Deferred[None] = Deferred()
-        if self._open:
+        if self._open or self._away:
             self._empty.append(done)
         else:
             done.callback(None)

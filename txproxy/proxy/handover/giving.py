@@ -67,7 +67,7 @@ def give_client(
     if given is not None:
         client.state = following(client.state, ClientState.CLOSED)
         client.services.deadlines.forget(client)  # type: ignore[arg-type]
-        client.factory.admission.left(client)
+        client.factory.admission.send_away(client)
     return given
 
 

@@ -21,6 +21,7 @@ class Client:
     def __init__(self, may=True):
         self.may = may
         self.here, self.there = socket.socketpair()
+        self.transport = self.here
         self.aborted = False
 
     def give(self):
@@ -39,9 +40,13 @@ class Client:
 class Admission:
     def __init__(self, clients):
         self.clients = clients
+        self.returned = 0
 
     def everyone(self):
         return list(self.clients)
+
+    def arrived(self):
+        self.returned += 1
 
 
 @attrs.define(eq=False)
@@ -62,13 +67,14 @@ class Leaving:
             self.reactor,
             Channel(theirs),
             lambda: [self.place],
-            lambda place, given: self.back.append((place, given)),
+            self.take_back,
             self.alone,
         )
         self.settled = self.giver.begin()
 
     def take_back(self, place, given):
         self.back.append((place, given))
+        return given.sockets[0]
 
     def alone(self):
         self.lonely += 1

@@ -50,9 +50,9 @@ def test_a_connection_is_whose_who_has_said_that_he_has_it(leaving):
     (message,) = worker.hears()
     number, listener, told, plain = message.content
     assert (listener, told, Carried.of(plain)) == ("web", False, CARRIED)
-    assert worker.giver.in_transit and not worker.settled.called
+    assert worker.place.factory.admission.returned == 0 and not worker.settled.called
     worker.says("taken", number)
-    assert not worker.giver.in_transit and worker.settled.called and worker.back == []
+    assert worker.place.factory.admission.returned == 1 and worker.settled.called and worker.back == []
     # All that is left of it is the copy that was sent.
     assert is_open(worker.clients[0].there)
     os.close(message.descriptors[0])
@@ -67,7 +67,31 @@ def test_what_is_refused_is_served_here_again(leaving):
     worker.says("refused", message.content[0])
     ((place, given),) = worker.back
     assert place is worker.place and given.carried == CARRIED and worker.settled.called
+    assert place.factory.admission.returned == 1
     assert is_open(worker.clients[0].there)
+
+
+def test_what_was_refused_is_not_offered_again(leaving):
+    worker = leaving(Client(), Client(may=False))
+    worker.says("takes", (VERSION,))
+    (message,) = worker.hears()
+    os.close(message.descriptors[0])
+    worker.says("refused", message.content[0])
+    for one in worker.clients:
+        one.may = True
+    worker.reactor.advance(0.3)
+    (message,) = worker.hears()
+    os.close(message.descriptors[0])
+    assert worker.clients[0].may and not worker.clients[1].may
+
+
+def test_nothing_is_on_its_way_any_more_at_the_end(leaving):
+    worker = leaving(Client())
+    worker.says("takes", (VERSION,))
+    (message,) = worker.hears()
+    os.close(message.descriptors[0])
+    worker.giver.end()
+    assert worker.place.factory.admission.returned == 1
 
 
 def test_what_one_had_not_taken_that_has_ended_is_served_here_again(leaving):

@@ -83,6 +83,14 @@ class _Around:
         hold_places(context, limits, places)
 
 
+@attrs.frozen
+class _Ready:
+    """A connection on a ``transport`` that is here; ``start`` begins to serve it."""
+
+    transport: object
+    start: Start
+
+
 class Arrivals:
     """What ``serving`` can go on with, and what of its own can go."""
 
@@ -106,23 +114,25 @@ class Arrivals:
             if entrance is None or told is not served.config.proxy_protocol:
                 return None
             served_by = entrance.served_by
-        return self._ready(given, served.factory, served, served_by)
+        ready = self._ready(given, served.factory, served, served_by)
+        return ready.start if ready is not None else None
 
-    def take_back(self, place: Place, given: Given) -> None:
-        """Serve here again what another process has not taken."""
+    def take_back(self, place: Place, given: Given) -> object:
+        """Serve here again what another process has not taken; gives its transport, or None if it cannot be."""
         try:
-            start = self._ready(given, place.factory, self._served(place.listener), None)
+            ready = self._ready(given, place.factory, self._served(place.listener), None)
         except Exception:
             _log.failure("a connection that could not be handed over cannot be served here either")
-            start = None
-        if start is None:
+            ready = None
+        if ready is None:
             _log.error("a connection that could not be handed over is closed")
             given.close()
-            return
-        start()
+            return None
+        ready.start()
         if self._serving.stage is Stage.DRAINING:
             for client in place.factory.admission.everyone():
                 client.drain()
+        return ready.transport
 
     def _served(self, listener: str) -> Served | None:
         return next((one for one in self._serving.assembly.served if one.config.name == listener), None)
@@ -134,7 +144,9 @@ class Arrivals:
                 return entrance
         return None
 
-    def _ready(self, given: Given, factory: Factory, served: Served | None, served_by: ServedBy | None) -> Start | None:
+    def _ready(
+        self, given: Given, factory: Factory, served: Served | None, served_by: ServedBy | None
+    ) -> _Ready | None:
         carried, sockets = given
         if not _suits(carried, factory):
             return None
@@ -144,11 +156,11 @@ class Arrivals:
             return None
         if carried.tunnel is None:
             assert isinstance(factory, ProxyFactory), "it suits"
-            return take_resting(carried, connection, factory, served_by)
+            return _Ready(connection.transport, take_resting(carried, connection, factory, served_by))
         around: Surroundings = _Around(self._serving.assembly, served)
         if isinstance(factory, StreamFactory):
-            return factory.take(carried, connection, sockets[1], around)
-        return take_tunnel(carried, connection, factory, sockets[1], around)
+            return _Ready(connection.transport, factory.take(carried, connection, sockets[1], around))
+        return _Ready(connection.transport, take_tunnel(carried, connection, factory, sockets[1], around))
 
 
 def _suits(carried: Carried, factory: Factory) -> bool:

@@ -3,7 +3,8 @@
 A connection is taken apart here, and goes over the channel as plain values with its sockets, of which copies are kept
 until the other worker says that it has it (``taken``). That says so before it reads or writes the first byte, so that a
 connection is never served twice: if the other one ends without having said it, it has done nothing, and what it was
-sent goes on here. What it does not take (``refused``) goes on here as well, until the drain is over.
+sent goes on here. What it does not take (``refused``) goes on here as well, until the drain is over, and is not offered
+to it again.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class Place:
 
 class Giver:
     """Gives what is at ``places`` when it begins, and later, as long as it is asked to. ``take_back(place, given)``
-    serves one here again, and ``alone()`` is called when the other worker has ended.
+    serves one here again and gives its transport, or None if it cannot, and ``alone()`` is called when the
+    other worker has ended.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class Giver:
         reactor: Any,
         channel: Channel,
         places: Callable[[], Iterable[Place]],
-        take_back: Callable[[Place, Given], None],
+        take_back: Callable[[Place, Given], object],
         alone: Callable[[], None],
     ) -> None:
         self._reactor = reactor
@@ -67,6 +69,8 @@ class Giver:
         self._numbers = count()
         self._queue: deque[tuple[Place, Admitted]] = deque()
         self._sent: dict[int, tuple[Place, Given]] = {}
+        # transports of those that the other side does not want
+        self._refused: set[object] = set()
         # until the other side has said what it takes
         self._agreed = False
         self._begun = False
@@ -74,11 +78,6 @@ class Giver:
         self._settled: list[Deferred[None]] = []
         self.given = 0
         channel.start(reactor, self._received, self._lost)
-
-    @property
-    def in_transit(self) -> bool:
-        """Whether something is on its way."""
-        return bool(self._sent)
 
     def begin(self) -> Deferred[None]:
         """Give all that can go, from now on; fires when all that can go at once has gone, or the other side takes too
@@ -105,7 +104,9 @@ class Giver:
             return
         self._timer = self._reactor.callLater(_LOOK_EVERY, self._look)
         if self._agreed and not self._queue:
-            self._queue.extend((place, one) for place in self._places() for one in place.factory.admission.everyone())
+            for place in self._places():
+                everyone = place.factory.admission.everyone()
+                self._queue.extend((place, one) for one in everyone if one.transport not in self._refused)
             self._go_on()
 
     def _go_on(self) -> None:
@@ -147,20 +148,32 @@ class Giver:
                     self._timer.cancel()
                 self._look()
         elif message.kind == "taken":
-            _, given = self._sent.pop(message.content)
             self.given += 1
-            given.close()
+            self._let_go(*self._sent.pop(message.content))
             self._go_on()
         elif message.kind == "refused":
-            self._take_back(*self._sent.pop(message.content))
+            transport = self._have_back(*self._sent.pop(message.content))
+            if transport is not None:
+                self._refused.add(transport)
             self._go_on()
+
+    def _let_go(self, place: Place, given: Given) -> None:
+        """It is another's."""
+        given.close()
+        place.factory.admission.arrived()
+
+    def _have_back(self, place: Place, given: Given) -> object:
+        """It is served here again."""
+        transport = self._take_back(place, given)
+        place.factory.admission.arrived()
+        return transport
 
     def _lost(self) -> None:
         """The other one has ended: what it has not said that it has is served here."""
         sent, self._sent = self._sent, {}
         self._queue.clear()
         for place, given in sent.values():
-            self._take_back(place, given)
+            self._have_back(place, given)
         self._stop()
         if self._agreed:
             self._alone()
@@ -175,9 +188,9 @@ class Giver:
         """This process ends. What the other side has been sent is its own, if it takes that now."""
         if self._sent:
             _log.error("{count} connections were handed over, and nobody has said so", count=len(self._sent))
-        for _, given in self._sent.values():
-            given.close()
-        self._sent.clear()
+        sent, self._sent = self._sent, {}
+        for place, given in sent.values():
+            self._let_go(place, given)
         self._queue.clear()
         if self.given:
             _log.info("handed over {count} connections", count=self.given)
