@@ -4,14 +4,13 @@ import pytest
 from twisted.internet import tcp
 
 from tests.net.sockets import World
+from tests.proxy.shaped_tunnel import LIMITS, Peer, Shaped
 from txproxy import Limits, Pool
 from txproxy.interfaces import Bounds
 from txproxy.net import splice
 from txproxy.proxy.tunnel import Tunnel
 from txproxy.stream.stream_factory import StreamFactory
 from txproxy.testing import MemoryConnection, ProxyInMemory
-
-LIMITS = Limits(tunnel_age=100.0, tunnel_timeout=10.0, idle_timeout=4.0)
 
 
 @pytest.fixture
@@ -27,6 +26,11 @@ def make():
     yield run
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def proxy(make):
+    return make(LIMITS)
 
 
 @pytest.mark.no_cover
@@ -97,128 +101,8 @@ def test_half_closed_the_shorter_of_the_limits_holds(make):
     assert client.reset
 
 
-class Allowed:
-    """An allowance of as many bytes as a test says."""
-
-    def __init__(self, more):
-        self.more, self.left, self.closed = more, 0, False
-
-    def take(self, size):
-        taken = min(size, self.left)
-        self.left -= taken
-        return taken
-
-    def close(self):
-        self.closed = True
-
-    def grant(self, size):
-        self.left += size
-        self.more()
-
-
-class Shaper:
-    def up(self, more):
-        self.of_client = Allowed(more)
-        return self.of_client
-
-    def down(self, more):
-        self.of_upstream = Allowed(more)
-        return self.of_upstream
-
-
-class Peer:
-    """A protocol that hands all on to an end of a tunnel."""
-
-    def makeConnection(self, transport):
-        self.transport = transport
-
-    def __getattr__(self, name):
-        return getattr(self.end, name)
-
-
-class Shaped:
-    """A tunnel between two connections, with a shaper."""
-
-    def __init__(self, proxy, bounds=None):
-        self.shaper, self.closed = Shaper(), []
-        peers = Peer(), Peer()
-        self.client, self.upstream = (MemoryConnection(proxy.clock, peer) for peer in peers)
-        self.tunnel = Tunnel(
-            proxy.factory.services, self.client, self.upstream, self.closed.append, bounds or Bounds(shaper=self.shaper)
-        )
-        peers[0].end, peers[1].end = self.tunnel.client, self.tunnel.upstream
-        for connection, peer in zip((self.client, self.upstream), peers, strict=True):
-            connection.registerProducer(peer, True)
-
-
-@pytest.fixture
-def proxy(make):
-    return make(LIMITS)
-
-
-@pytest.fixture
-def shaped(proxy):
-    return Shaped(proxy)
-
-
-def test_each_direction_passes_what_its_allowance_has(shaped):
-    shaped.tunnel.start(b"early", b"")
-    assert shaped.client.paused and shaped.upstream.received == b""
-    shaped.shaper.of_client.grant(2)
-    assert shaped.upstream.received == b"ea"
-    shaped.shaper.of_upstream.left = 100
-    shaped.upstream.send(b"answer")
-    assert shaped.client.received == b"answer" and not shaped.upstream.paused
-    shaped.shaper.of_client.grant(100)
-    assert shaped.upstream.received == b"early" and not shaped.client.paused
-    assert (shaped.tunnel.received, shaped.tunnel.sent) == (5, 6)
-    shaped.client.drop()
-    assert shaped.closed == [shaped.tunnel]
-
-
-def test_an_end_comes_after_what_was_sent_before_it(shaped):
-    shaped.tunnel.start(b"", b"")
-    shaped.client.send(b"last words")
-    shaped.client.end()
-    assert not shaped.upstream.ended
-    shaped.shaper.of_client.grant(100)
-    assert shaped.upstream.received == b"last words" and shaped.upstream.ended
-    assert not shaped.client.closed
-    shaped.upstream.end()
-    assert shaped.closed
-
-
-def test_a_connection_that_is_gone_in_good_order_has_its_bytes_delivered(shaped):
-    shaped.tunnel.start(b"", b"")
-    shaped.upstream.send(b"last words")
-    shaped.upstream.drop(clean=True)
-    assert not shaped.closed
-    shaped.shaper.of_upstream.grant(100)
-    assert shaped.client.received == b"last words"
-    assert shaped.closed and shaped.client.disconnecting and not shaped.client.reset
-
-
-def test_a_reset_is_passed_on_at_once_and_nothing_is_asked_for_any_more(shaped):
-    shaped.tunnel.start(b"", b"")
-    shaped.upstream.send(b"last words")
-    shaped.upstream.drop()
-    assert shaped.closed and shaped.client.reset
-    assert shaped.shaper.of_client.closed and shaped.shaper.of_upstream.closed
-
-
-def test_a_slow_peer_holds_the_other_end_beside_the_allowance(shaped):
-    shaped.tunnel.start(b"", b"")
-    shaped.shaper.of_upstream.left = 1_000_000
-    shaped.client.stop_reading()
-    shaped.upstream.send(bytes(100_000))
-    assert shaped.upstream.paused
-    shaped.upstream.send(b"more")
-    shaped.client.read_on()
-    assert len(shaped.client.received) == 100_004 and not shaped.upstream.paused
-    shaped.client.drop()
-
-
-def test_what_is_held_back_is_no_silence(proxy, shaped):
+def test_what_is_held_back_is_no_silence(proxy):
+    shaped = Shaped(proxy)
     shaped.tunnel.start(b"x", b"")
     proxy.advance(30)
     assert not shaped.closed

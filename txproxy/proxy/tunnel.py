@@ -13,7 +13,7 @@ from txproxy.interfaces.allowances import Bounds, Shaper
 from txproxy.net import splice
 from txproxy.net.deadlines import NEVER, Deadlines, TimeLimit
 from txproxy.net.transports.any_transports import half_close
-from txproxy.net.transports.handed_sockets import can_leave, take_unsent
+from txproxy.net.transports.handed_transports import can_leave, take_unsent
 from txproxy.net.transports.plain_transports import plain_socket
 from txproxy.proxy.handover.carried import CarriedTunnel
 from txproxy.proxy.limits import Limits

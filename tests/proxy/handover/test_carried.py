@@ -5,7 +5,7 @@ import pickletools
 
 import pytest
 
-from txproxy.net.transports.handed_sockets import HandedSocket
+from txproxy.net.transports.handed_transports import HandedSocket
 from txproxy.proxy.handover.carried import (
     Carried,
     CarriedAddress,

@@ -10,7 +10,7 @@ import pytest
 from twisted.internet import tcp
 from twisted.internet.task import Clock
 
-from tests.proxy.handover.two_processes import KINDS, Both, Process
+from tests.proxy.handover.two_processes import GET, KINDS, MUCH, OK, Both, Process
 from txproxy import Limits
 from txproxy.errors import RequestDenied
 from txproxy.interfaces import Bounds
@@ -23,9 +23,6 @@ from txproxy.proxy.downstream.client_states import ClientState
 from txproxy.wire.http2.frames import PREFACE
 
 pytestmark = pytest.mark.skipif(not splice.AVAILABLE, reason="there is no splice(2) here")
-GET = b"GET /name HTTP/1.1\r\nHost: a\r\n\r\n"
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-MUCH = 300_000
 
 
 def fill(end, data):
@@ -383,20 +380,6 @@ def test_one_at_rest_may_rest_on_for_the_time_that_is_left(both):
     assert world.hear(client) == b"" and world.new.records == []
 
 
-def test_one_that_is_told_to_leave_has_all_the_time_where_it_may_stay(both):
-    world = both()
-    client = world.old.client()
-    world.turns()
-    world.old.factory.drain()
-    carried = world.hand_over()
-    assert carried.left is None
-    client.sendall(GET)
-    world.turns(6)
-    world.new.upstreams[0].sendall(OK)
-    answer = world.hear(client)
-    assert answer.endswith(b"ok") and b"close" not in answer
-
-
 @pytest.mark.parametrize("early", [b"", b"P", b"PRI "])
 @pytest.mark.parametrize("http2", [False, True])
 def test_one_that_has_not_said_what_it_speaks_may_say_so_there(both, early, http2):
@@ -416,23 +399,3 @@ def test_one_that_has_not_said_what_it_speaks_may_say_so_there(both, early, http
         assert world.hear(world.new.upstreams[-1]).startswith(b"GET /name " if not early else b"PRI /x ")
     client.close()
     world.turns()
-
-
-def test_a_request_at_work_and_a_response_that_is_not_taken_stay(both):
-    world = both()
-    client = world.old.client()
-    client.sendall(GET)
-    world.turns(6)
-    assert world.give() is None
-    world.old.upstreams[0].sendall(OK)
-    assert world.hear(client).endswith(b"ok")
-    (guest,) = world.old.guests
-    # As the end of an answer that the kernel has no room for.
-    guest.transport.write(b"x" * MUCH)
-    world.turns()
-    assert guest.transport.dataBuffer and world.give() is None
-    assert world.hear(client, MUCH) == b"x" * MUCH
-    world.turns()
-    given = world.give()
-    given.close()
-    client.close()

@@ -22,6 +22,10 @@ from txproxy.upstreams.choice import PoolAttempt
 UPGRADE = b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: chat\r\nX-Request-Id: r7\r\n\r\n"
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n"
 CONNECT = b"CONNECT 10.0.0.1:443 HTTP/1.1\r\nHost: a\r\n\r\n"
+GET = b"GET /name HTTP/1.1\r\nHost: a\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+# More than the kernel holds for an end that reads nothing.
+MUCH = 300_000
 KINDS = ("upgrade", "connect", "tcp")
 
 

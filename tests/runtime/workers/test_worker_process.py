@@ -12,7 +12,7 @@ from txproxy.config import Config, ForwardListener, parse
 from txproxy.config.endpoints import Bound
 from txproxy.errors import ConfigError
 from txproxy.forward.policy import ForwardPolicy
-from txproxy.net.transports.handed_sockets import HandedSocket
+from txproxy.net.transports.handed_transports import HandedSocket
 from txproxy.proxy.handover.carried import VERSION, Carried
 from txproxy.runtime.workers.channel import Channel, channel_pair
 from txproxy.runtime.workers.worker_process import MasterLog, Worker, WorkerProcess

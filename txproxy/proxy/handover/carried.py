@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import attrs
 
-from txproxy.net.transports.handed_sockets import HandedSocket
+from txproxy.net.transports.handed_transports import HandedSocket
 
 # What is plain here, and what it means. Who knows another version only does not take part.
 VERSION: Final = 1

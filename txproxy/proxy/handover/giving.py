@@ -13,7 +13,7 @@ from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.record import AttemptRecord
 from txproxy.limits.requests.concurrency import held_places
-from txproxy.net.transports.handed_sockets import can_leave, leave_transport
+from txproxy.net.transports.handed_transports import can_leave, leave_transport
 from txproxy.net.transports.plain_transports import plain_socket
 from txproxy.proxy.downstream.client_states import ClientState, following
 from txproxy.proxy.downstream.serving import ServingFactory

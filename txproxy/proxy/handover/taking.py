@@ -18,7 +18,7 @@ from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Plan
 from txproxy.interfaces.record import AttemptRecord
 from txproxy.net.transports.any_transports import replace_protocol, set_tcp_options
-from txproxy.net.transports.handed_sockets import adopt, place_address
+from txproxy.net.transports.handed_transports import adopt, place_address
 from txproxy.proxy.downstream.client_states import ClientState, following
 from txproxy.proxy.downstream.http1 import Http1Protocol
 from txproxy.proxy.downstream.serving import ServedBy, ServingFactory

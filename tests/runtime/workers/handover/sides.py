@@ -5,7 +5,7 @@ import socket
 import attrs
 
 from tests.runtime.workers.played import Reactor, readable
-from txproxy.net.transports.handed_sockets import HandedSocket
+from txproxy.net.transports.handed_transports import HandedSocket
 from txproxy.proxy.handover.carried import VERSION, Carried
 from txproxy.proxy.handover.giving import Given
 from txproxy.runtime.workers.channel import Channel, channel_pair

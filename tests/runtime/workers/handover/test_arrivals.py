@@ -10,7 +10,7 @@ from tests.proxy.handover.test_carried import ADDRESS, ATTEMPT, CONTEXT, EXCHANG
 from txproxy.admin.proxy_view import Stage
 from txproxy.config import parse
 from txproxy.net.dns.resolver import Resolver
-from txproxy.net.transports.handed_sockets import HandedSocket
+from txproxy.net.transports.handed_transports import HandedSocket
 from txproxy.proxy.handover.carried import Carried
 from txproxy.proxy.handover.giving import Given
 from txproxy.runtime.builder import Around, Observers, assemble

@@ -46,9 +46,7 @@ _CLOSED: Final = ClientState.CLOSED
 
 @implementer(IProtocol, IHalfCloseableProtocol, IPushProducer)
 class Http2Protocol:
-    """One client connection that speaks HTTP/2. Its place among those that are admitted, and its transport, it has from
-    who has found out what is spoken (see :mod:`txproxy.proxy.downstream.negotiate`).
-    """
+    """One client connection that speaks HTTP/2. It has its place, and its transport, from who has found out that."""
 
     __slots__ = (
         "factory", "services", "transport", "connection", "deadline", "state", "served_by", "session", "output",
@@ -286,9 +284,7 @@ class Http2Protocol:
     # -- who serves it
 
     def drain(self) -> None:
-        """Finish what runs, then leave: the client is told in two steps, as requests may be on their way (RFC 9113
-        section 6.8).
-        """
+        """Finish what runs, then leave: the client is told in two steps, as RFC 9113 section 6.8 has it."""
         if self.state is _OPEN and not self._leaving:
             self._leaving = True
             self.session.drain()
@@ -303,7 +299,7 @@ class Http2Protocol:
         self._end_if_left()
 
     def give(self) -> None:
-        """It stays; see :class:`txproxy.proxy.downstream.admission.Admitted`."""
+        """It stays."""
 
     def retire(self) -> bool:
         """Another factory serves the listener: go there now if nothing runs, else leave when it has ended."""

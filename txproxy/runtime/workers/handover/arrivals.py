@@ -15,7 +15,7 @@ from txproxy.interfaces.allowances import Bounds
 from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext
 from txproxy.limits.requests.concurrency import ConcurrencyLimiter, hold_places
-from txproxy.net.transports.handed_sockets import leave_transport
+from txproxy.net.transports.handed_transports import leave_transport
 from txproxy.proxy.downstream.serving import ServedBy
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.handover.carried import Carried

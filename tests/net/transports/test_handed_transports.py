@@ -10,7 +10,7 @@ from twisted.internet.testing import StringTransport
 
 from tests.net.sockets import Turns, close, plain_transport
 from txproxy.net.transports.any_transports import tell_ends
-from txproxy.net.transports.handed_sockets import adopt, can_leave, leave_transport, take_unsent
+from txproxy.net.transports.handed_transports import adopt, can_leave, leave_transport, take_unsent
 
 
 class Listening(Protocol):
