@@ -136,17 +136,7 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     # What ties them says where by their places, which are others than those in the file where one is no table.
     tied = tie(Parts(pools, routes, listeners), findings) if _are_tables(data) else list(listeners)
     see_log_listeners(access_logs, tied, findings)
-    if not findings.faults:
-        try:
-            check_workers(count, bounds, tied)
-        except ConfigError as fault:
-            table.faults_of(fault, "workers")
-        see_bounds(bounds, tied, findings)
-        see_cache(cache, routes, tied, findings)
-        see_admin(admin, tied, findings)
-        if admin is None:
-            see_questions(tied, findings)
-    return Config(
+    config = Config(
         listeners=tuple(request_limits.everywhere(tied)),
         pools=tuple(pools.values()),
         routes=tuple(routes),
@@ -164,6 +154,23 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
         workers=count,
         source=file,
     )
+    if not findings.faults:
+        _see(config, table, findings)
+    return config
+
+
+def _see(config: Config, table: Table, findings: Findings) -> None:
+    """What is wrong, or doubtful, with parts that are right by themselves."""
+    listeners = config.listeners
+    try:
+        check_workers(config.workers, config.bounds, listeners)
+    except ConfigError as fault:
+        table.faults_of(fault, "workers")
+    see_bounds(config.bounds, listeners, findings)
+    see_cache(config.cache, config.routes, listeners, findings)
+    see_admin(config.admin, listeners, findings)
+    if config.admin is None:
+        see_questions(listeners, findings)
 
 
 def _read_log(table: Table) -> tuple[str, Any, int, str]:
