@@ -191,8 +191,6 @@ class ExchangeRecord:
         """What is known of one that is over, for who keeps it."""
         if isinstance(exchange, ExchangeRecord):
             return exchange
-        if isinstance(exchange, ExchangeRecord):
-            return exchange
         return ExchangeRecord(
             exchange.request,
             exchange.context,
