@@ -32,10 +32,10 @@ def test_who_leaves_is_known_until_the_last_client_has_gone():
     left = []
     leaving = Leaving(left.append)
     one, other = Factory(), Factory()
-    leaving.retire(Served(Listener("edge"), one, None), "its logs")
-    leaving.retire(Served(Listener("out"), other, None), "others")
+    leaving.retire(Served(Listener("edge"), one, None), "its logs", ["its audit"])
+    leaving.retire(Served(Listener("out"), other, None), "others", [])
     assert list(leaving) == [one, other] and leaving.named == [("edge", one), ("out", other)]
-    assert leaving.logs == ["its logs", "others"]
+    assert leaving.logs == ["its logs", "others"] and leaving.audits == ["its audit"]
     (_, gone), _ = leaving.drain()
     assert one.calls == ["retire", "drain"] and not gone.called
     one.done.callback(None)

@@ -2,6 +2,7 @@
 
 import base64
 import gc
+import os
 import sys
 import weakref
 from types import ModuleType
@@ -241,6 +242,24 @@ def test_the_audit_log_goes_on_and_ends_with_the_last_who_writes(run, tmp_path):
     assert proxy.service.logs() == [log] and not log.closed
     proxy.reload(LISTENER)
     assert proxy.service.logs() == [] and log.closed
+
+
+def test_logs_of_who_has_yet_to_leave_are_begun_anew_and_waited_for(run, tmp_path):
+    text = LISTENER + 'audit = "{0}/{1}.audit"\naccess_log = "{0}/{1}.log"\n'
+    proxy = run(text.format(tmp_path, "old"))
+    client = proxy.ask(answer=b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
+    upstream = proxy.network.connections[-1]
+    proxy.reload(text.format(tmp_path, "new"))
+    names = sorted(os.path.basename(log.path) for log in proxy.service.logs())
+    assert names == ["new.audit", "new.log", "old.audit", "old.log"]
+    (tmp_path / "old.log").rename(tmp_path / "moved")
+    logs = proxy.service.logs()
+    proxy.service.reopen_logs()
+    assert all(log.flush(5) for log in logs)
+    upstream.send(b"k")
+    assert client.received.endswith(b"ok") and len(proxy.service.logs()) == 2
+    assert all(log.flush(5) for log in logs)
+    assert (tmp_path / "moved").read_text() == "" and "GET http://a.example/" in (tmp_path / "old.log").read_text()
 
 
 def test_nothing_holds_what_has_gone(run, tmp_path):

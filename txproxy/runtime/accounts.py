@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from txproxy.config.model import AnyListener, BoundsConfig, Config, ForwardListener
@@ -15,6 +15,12 @@ def make_audits(config: Config, before: Mapping[str, AuditLog]) -> dict[str, Aud
     """The audit logs by their files: those that were there ``before``, and new ones."""
     paths = dict.fromkeys(listener.audit for listener in config.listeners if listener.audit is not None)
     return {path: before[path] if path in before else AuditLog(path) for path in paths}
+
+
+def all_audits(audits: Mapping[str, AuditLog], listeners: Iterable[AnyListener]) -> list[AuditLog]:
+    """Those, and what an embedder has put into policies of ``listeners``."""
+    put = [one.policy.audit for one in listeners if isinstance(one, ForwardListener)]
+    return list(dict.fromkeys([*audits.values(), *(one for one in put if isinstance(one, AuditLog))]))
 
 
 def make_allotments(

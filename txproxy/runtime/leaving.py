@@ -8,6 +8,7 @@ from typing import Protocol
 import attrs
 from twisted.internet.defer import Deferred, succeed
 
+from txproxy.observe.audit import AuditLog
 from txproxy.runtime.builder import Factory, Served
 from txproxy.runtime.live_logs import LiveLogs
 
@@ -44,6 +45,7 @@ class _Party:
 
     listener: str
     logs: LiveLogs
+    audits: list[AuditLog]
     gone: Deferred[None] = attrs.field(factory=Deferred)
 
 
@@ -63,16 +65,21 @@ class Leaving:
         return [party.logs for party in self._parties.values()]
 
     @property
+    def audits(self) -> list[AuditLog]:
+        """The same."""
+        return [audit for party in self._parties.values() for audit in party.audits]
+
+    @property
     def named(self) -> list[tuple[str, Factory]]:
         """Each with the name of its listener."""
         return [(party.listener, factory) for factory, party in self._parties.items()]
 
-    def retire(self, served: Served, logs: LiveLogs) -> None:
+    def retire(self, served: Served, logs: LiveLogs, audits: list[AuditLog]) -> None:
         """Hand the clients of a factory over to who serves their entrance now; when the last one has gone there, or has
         left, it is of no use any more.
         """
         factory = served.factory
-        self._parties[factory] = _Party(served.config.name, logs)
+        self._parties[factory] = _Party(served.config.name, logs, audits)
         # However long that takes: only who ends the process wants an end of it.
         factory.retire().addCallback(lambda _: self._gone(factory))
 

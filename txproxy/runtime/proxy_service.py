@@ -28,6 +28,7 @@ from txproxy.observe.log_file import LogFile
 from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_level import LogThreshold
 from txproxy.observe.loop_lag import LoopLag
+from txproxy.runtime.accounts import all_audits
 from txproxy.runtime.admin_entrance import AdminEntrance, RunningView
 from txproxy.runtime.builder import Around, Assembly, Factory, assemble
 from txproxy.runtime.entrance import Entrance
@@ -259,15 +260,10 @@ class ProxyService(Service):
                     parent.address.tls.check()
 
     def logs(self) -> list[LogFile]:
-        """What is written to: access logs, and audit logs."""
-        logs = list(self._now.logs.files.values())
-        audits = list(self._now.assembly.audits.values())
-        for served in self._now.assembly.served:
-            # what an embedder has put there
-            audit = served.config.policy.audit if isinstance(served.config, ForwardListener) else None
-            if isinstance(audit, AuditLog) and audit not in audits:
-                audits.append(audit)
-        return logs + [audit.file for audit in audits if audit.file is not None]
+        """What is written to, by who has yet to leave as well: access logs, and audit logs."""
+        audits = (*_audits(self._now.assembly), *self._leaving.audits)
+        files = [audit.file for audit in audits if audit.file is not None and not audit.file.closed]
+        return list(dict.fromkeys([*self._files_in_use(), *files]))
 
     def reopen_logs(self) -> None:
         """After the log files were moved away (SIGHUP, SIGUSR1)."""
@@ -325,7 +321,7 @@ class ProxyService(Service):
                 entrance.close()
         for served in before.assembly.served:
             if served.factory not in now.factories:
-                self._leaving.retire(served, before.logs)
+                self._leaving.retire(served, before.logs, _audits(before.assembly))
         before.logs.close_but(self._files_in_use())
         self._read_what_has_changed()
         # Until here, what was read to check it need not be read again.
@@ -390,3 +386,7 @@ class ProxyService(Service):
         # Until here, whoever asks is told that it drains.
         spans = [one.close(self._reactor) for one in self._now.logs.exporting.values()]
         return DeferredList([self._admin.close(), *spans, *(one.stop() for one in counted)], consumeErrors=True)
+
+
+def _audits(assembly: Assembly) -> list[AuditLog]:
+    return all_audits(assembly.audits, [served.config for served in assembly.served])
