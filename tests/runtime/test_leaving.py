@@ -32,8 +32,8 @@ def test_who_leaves_is_known_until_the_last_client_has_gone():
     left = []
     leaving = Leaving(left.append)
     one, other = Factory(), Factory()
-    leaving.retire(Served(Listener("edge"), one, None), "its logs", ["its audit"])
-    leaving.retire(Served(Listener("out"), other, None), "others", [])
+    leaving.retire([Served(Listener("edge"), one, None)], "its logs", ["its audit"])
+    leaving.retire([Served(Listener("out"), other, None)], "others", [])
     assert list(leaving) == [one, other] and leaving.named == [("edge", one), ("out", other)]
     assert leaving.logs == ["its logs", "others"] and leaving.audits == ["its audit"]
     (_, gone), _ = leaving.drain()
@@ -41,3 +41,12 @@ def test_who_leaves_is_known_until_the_last_client_has_gone():
     one.done.callback(None)
     assert gone.called and one.calls[-1] == "stop"
     assert left == ["its logs"] and list(leaving) == [other] and other.calls == ["retire", "drain"]
+
+
+def test_who_goes_at_once_leaves_what_the_others_write_to():
+    still = []
+    leaving = Leaving(lambda logs: still.append(leaving.logs))
+    one, other = Factory(), Factory()
+    one.done.callback(None)
+    leaving.retire([Served(Listener("edge"), one, None), Served(Listener("out"), other, None)], "logs", [])
+    assert still == [["logs"]] and list(leaving) == [other]

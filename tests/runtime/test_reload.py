@@ -262,6 +262,18 @@ def test_logs_of_who_has_yet_to_leave_are_begun_anew_and_waited_for(run, tmp_pat
     assert (tmp_path / "moved").read_text() == "" and "GET http://a.example/" in (tmp_path / "old.log").read_text()
 
 
+def test_one_listener_without_clients_does_not_close_the_log_of_another(run, tmp_path):
+    log = f'access_log = "{tmp_path}/old.log"\n'
+    proxy = run(LISTENER + log + OTHER + log)
+    client = proxy.ask(port=3129, answer=b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
+    (file,) = proxy.service.logs()
+    upstream = proxy.network.connections[-1]
+    proxy.reload(LISTENER + OTHER)
+    upstream.send(b"k")
+    assert client.received.endswith(b"ok") and file.flush(5) and file.closed
+    assert (tmp_path / "old.log").read_text().count("GET http://a.example/") == 1
+
+
 def test_nothing_holds_what_has_gone(run, tmp_path):
     (tmp_path / "ads.txt").write_text("ads.example\n")
     (tmp_path / "tokens").write_text("t0ken:bob\n")

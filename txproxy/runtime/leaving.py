@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 import attrs
@@ -74,16 +74,18 @@ class Leaving:
         """Each with the name of its listener."""
         return [(party.listener, factory) for factory, party in self._parties.items()]
 
-    def retire(self, served: Served, logs: LiveLogs, audits: list[AuditLog]) -> None:
-        """Hand the clients of a factory over to who serves their entrance now; when the last one has gone there, or has
-        left, it is of no use any more.
+    def retire(self, served: Iterable[Served], logs: LiveLogs, audits: list[AuditLog]) -> None:
+        """Hand the clients of factories over to who serves their entrances now; when the last one has gone there, or
+        has left, a factory is of no use any more.
         """
-        factory = served.factory
-        self._parties[factory] = _Party(served.config.name, logs, audits)
-        # However long that takes: only who ends the process wants an end of it.
-        factory.retire().addCallback(lambda _: self._gone(factory))
+        factories = {one.factory: _Party(one.config.name, logs, audits) for one in served}
+        # All of them first: one without clients goes at once, and what the others write to is to stay.
+        self._parties.update(factories)
+        for factory in factories:
+            # However long that takes: only who ends the process wants an end of it.
+            factory.retire().addCallback(self._gone, factory)
 
-    def _gone(self, factory: Factory) -> None:
+    def _gone(self, _: object, factory: Factory) -> None:
         party = self._parties.pop(factory)
         factory.stop()
         self._left(party.logs)

@@ -319,9 +319,8 @@ class ProxyService(Service):
                 entrance.lead_to(behind)
             else:
                 entrance.close()
-        for served in before.assembly.served:
-            if served.factory not in now.factories:
-                self._leaving.retire(served, before.logs, _audits(before.assembly))
+        old = [served for served in before.assembly.served if served.factory not in now.factories]
+        self._leaving.retire(old, before.logs, _audits(before.assembly))
         before.logs.close_but(self._files_in_use())
         self._read_what_has_changed()
         # Until here, what was read to check it need not be read again.
