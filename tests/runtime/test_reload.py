@@ -269,6 +269,7 @@ def test_one_listener_without_clients_does_not_close_the_log_of_another(run, tmp
     (file,) = proxy.service.logs()
     upstream = proxy.network.connections[-1]
     proxy.reload(LISTENER + OTHER)
+    assert not file.closed
     upstream.send(b"k")
     assert client.received.endswith(b"ok") and file.flush(5) and file.closed
     assert (tmp_path / "old.log").read_text().count("GET http://a.example/") == 1
