@@ -4,7 +4,7 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import Logger, capturedLogs, formatEvent
 
-from txproxy.proxy.fault_log import MOST, FaultLog
+from txproxy.proxy.fault_log import MOST, STILL, FaultLog
 
 
 @pytest.fixture
@@ -35,9 +35,15 @@ def test_more_of_a_kind_are_counted_and_other_kinds_are_said(clock):
 
 
 def test_each_second_has_its_own(clock):
-    lines = said(clock, ("a", MOST + 1, 1), ("a", MOST + 2, 1), ("a", 1, 5), ("a", 1, 0))
+    lines = said(clock, ("a", MOST, 1), ("a", MOST + 1, 1), ("b", MOST, 1), ("a", MOST + 2, 1), ("a", 1, 0))
     assert [line for line in lines if "more" in line] == ["1 more: a", "2 more: a"]
-    assert lines[-2:] == ["a 0", "a 0"]
+    assert len(lines) == 4 * MOST + 3
+
+
+def test_of_a_kind_that_goes_on_less_is_said(clock):
+    lines = said(clock, ("a", 100, 1), ("a", 100, 1), ("a", 100, 1), ("a", STILL, 1), ("a", MOST, 5), ("a", MOST, 0))
+    assert [line for line in lines if "more" in line] == [f"{100 - most} more: a" for most in (MOST, STILL, STILL)]
+    assert len(lines) == MOST + 1 + 2 * (STILL + 1) + STILL + 2 * MOST
 
 
 def test_what_was_counted_is_said_at_the_end(clock):
