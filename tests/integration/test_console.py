@@ -176,8 +176,8 @@ def test_it_shows_how_all_of_it_is(page, proxy):
     page.wait("document.querySelectorAll('.chart canvas').length >= 6")
     page.wait("document.querySelector('.legend').textContent.startsWith('web')")
     assert page.run("[...document.querySelectorAll('.legend')].some((one) => one.textContent.includes('worker 2'))")
-    page.run("document.querySelector('#panel-overview select').value = 'upstreams'")
-    page.run("document.querySelector('#panel-overview select').dispatchEvent(new Event('change'))")
+    chosen = "document.querySelector('#panel-overview select')"
+    page.run(f"{chosen}.value = 'upstreams', {chosen}.dispatchEvent(new Event('change'))")
     page.wait(f"document.querySelector('.legend').textContent.includes({upstream(proxy, 0)['name']!r})")
     assert all("//" not in url.partition("//")[2] for url in page.requested())
 
@@ -314,8 +314,8 @@ def test_limits_are_looked_at_and_reset_and_the_log_level_is_set(page, proxy):
     page.click("Reset", "document.querySelector('dialog')")
     page.wait("document.querySelector('#toasts').textContent.includes('begun anew')")
     show(page, "configuration")
-    page.run("level.value = 'warn'")
-    page.run("level.dispatchEvent(new Event('change'))")
+    # at once, as a user does it: an answer that comes between would put the old one back
+    page.run("level.value = 'warn', level.dispatchEvent(new Event('change'))")
     page.wait("document.querySelector('#toasts').textContent.includes('The log level is warn.')")
     assert proxy.api("/api/log")["level"] == "warn"
 

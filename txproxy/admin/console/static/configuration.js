@@ -24,6 +24,8 @@ export class Configuration {
       el("div", {class: "controls"}, reload, write, el("label", {class: "check", for: "level"}, "log level", this.level), this.configured), this.table.element);
     this.seen = null;
     this.numbers = [];
+    // how often the level was chosen: what was asked before the last time is out of date
+    this.chosen = 0;
   }
 
   update() {
@@ -41,7 +43,9 @@ export class Configuration {
       this.table.update([...revisions].reverse());
       this.numbers = revisions.map((one) => one.number);
       this.seen = this.context.history.status?.revision ?? null;
-      this.#level(await this.context.api.get("/api/log"));
+      const chosen = this.chosen;
+      const log = await this.context.api.get("/api/log");
+      if (chosen === this.chosen) this.#level(log);
     } catch (fault) {
       setText(this.configured, fault.message);
     }
@@ -53,6 +57,7 @@ export class Configuration {
   }
 
   async #setLevel() {
+    this.chosen += 1;
     const log = await act((done) => `The log level is ${done.level}.`, () => this.context.api.ask("PATCH", "/api/log", {level: this.level.value}));
     if (log === null) this.load();
     else this.#level(log);
