@@ -3,6 +3,7 @@
 import pytest
 from zope.interface import implementer
 
+from tests.proxy.shaped_tunnel import Allowed
 from txproxy.errors import RequestDenied
 from txproxy.interfaces import Address, Bounds, IMode, Plan
 from txproxy.proxy.factory import ProxyFactory
@@ -14,25 +15,6 @@ GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 5\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nDate: D\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-class Allowed:
-    """An allowance of as many bytes as a test says."""
-
-    def __init__(self, more):
-        self.more, self.left, self.closed = more, 0, False
-
-    def take(self, size):
-        taken = min(size, self.left)
-        self.left -= taken
-        return taken
-
-    def close(self):
-        self.closed = True
-
-    def grant(self, size):
-        self.left += size
-        self.more()
 
 
 class Shaper:
