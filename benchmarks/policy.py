@@ -22,7 +22,7 @@ from twisted.internet.task import Clock
 from benchmarks.filtering import TWENTY, names
 from benchmarks.machine import processor
 from txproxy import ForwardPolicy, ForwardProxyFactory
-from txproxy.forward.auth.auth_policy import AuthPolicy
+from txproxy.auth.auth_policy import AuthPolicy
 from txproxy.net.transports.turn_writes import TurnWrites
 
 ROUNDS = 15

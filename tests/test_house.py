@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("components", "matching"),
     ("wire",),
     ("interfaces",),
-    ("net", "tls", "limits", "cache", "cluster"),
+    ("net", "tls", "auth", "limits", "cache", "cluster"),
     ("proxy", "upstreams"),
     ("forward", "reverse", "stream"),
     ("observe",),

@@ -2,9 +2,9 @@
 
 import base64
 
+from txproxy.auth.auth_policy import AuthPolicy
+from txproxy.auth.credentials import User
 from txproxy.forward.access.rules import Rule
-from txproxy.forward.auth.auth_policy import AuthPolicy
-from txproxy.forward.auth.credentials import User
 
 OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nok"
 

@@ -4,8 +4,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from tests.forward.asking import AUTH, GET, PEOPLE, again, get, login, said
+from txproxy.auth.auth_policy import AuthPolicy
 from txproxy.forward.access.rules import Rule
-from txproxy.forward.auth.auth_policy import AuthPolicy
 from txproxy.forward.pipeline import Judge
 from txproxy.interfaces import ClientConnection, RequestContext, RequestDenied
 from txproxy.proxy.exchanges.exchange import Exchange

@@ -4,7 +4,7 @@ import attrs
 import pytest
 from twisted.internet.task import Clock
 
-from txproxy.forward.auth.auth_policy import AuthPolicy
+from txproxy.auth.auth_policy import AuthPolicy
 from txproxy.forward.blocklists.filtering import Filters
 from txproxy.forward.parents.selection import Parents
 from txproxy.forward.policy import ForwardPolicy

@@ -4,10 +4,10 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from txproxy.auth.auth_policy import AuthPolicy
+from txproxy.auth.credentials import basic
 from txproxy.errors import RequestDenied
 from txproxy.forward.access.rules import Rule
-from txproxy.forward.auth.auth_policy import AuthPolicy
-from txproxy.forward.auth.credentials import basic
 from txproxy.forward.egress.credentials_injection import Injection
 from txproxy.forward.mode import ForwardMode, ForwardPolicy
 from txproxy.forward.request.url_rewrites import Rewrite

@@ -22,8 +22,8 @@ from twisted.logger import globalLogBeginner, textFileLogObserver  # noqa: E402
 from zope.interface import implementer  # noqa: E402
 
 from txproxy import ForwardPolicy, ForwardProxyFactory  # noqa: E402
+from txproxy.auth.auth_policy import AuthPolicy  # noqa: E402
 from txproxy.forward.access.content_policy import ContentRules  # noqa: E402
-from txproxy.forward.auth.auth_policy import AuthPolicy  # noqa: E402
 from txproxy.forward.egress.credentials_injection import Injection  # noqa: E402
 from txproxy.forward.parents.selection import Parents  # noqa: E402
 from txproxy.forward.request.privacy import Privacy  # noqa: E402

@@ -19,9 +19,9 @@ from txproxy import (
     SharedCache,
     StreamFactory,
 )
+from txproxy.auth.auth_policy import AuthPolicy
 from txproxy.errors import ConfigError, DestinationProhibited
 from txproxy.forward.access.rules import Rule
-from txproxy.forward.auth.auth_policy import AuthPolicy
 from txproxy.interfaces import RequestDenied
 from txproxy.observe.audit import AuditLog
 from txproxy.reverse import Match, Redirect, ReverseMode, Route, SendElsewhere, ToPool

@@ -141,10 +141,10 @@ def users(tmp_path):
 
 
 def test_in_forward_mode_a_flood_of_wrong_logins_counts_by_client(run, tmp_path):
+    from txproxy.auth.auth_policy import AuthPolicy
+    from txproxy.auth.login_throttle import TryLimits
     from txproxy.components.rates import Rate
     from txproxy.config.model import Config, ForwardListener
-    from txproxy.forward.auth.auth_policy import AuthPolicy
-    from txproxy.forward.auth.login_throttle import TryLimits
     from txproxy.forward.policy import ForwardPolicy
     from txproxy.limits.requests.request_limit import RequestLimit
 

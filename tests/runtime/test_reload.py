@@ -12,12 +12,12 @@ import pytest
 
 from tests.runtime.listening import ListeningReactor
 from tests.tls.authority import new_ca
+from txproxy.auth.auth_policy import AuthPolicy
+from txproxy.auth.login_throttle import TryLimits
 from txproxy.config.model import Config, ForwardListener
 from txproxy.config.toml.file import parse
 from txproxy.errors import ConfigError, ParentError
 from txproxy.forward.access.rules import Rule
-from txproxy.forward.auth.auth_policy import AuthPolicy
-from txproxy.forward.auth.login_throttle import TryLimits
 from txproxy.forward.policy import ForwardPolicy
 from txproxy.runtime.proxy_service import make_service
 from txproxy.testing import MemoryNetwork

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from txproxy.lazy_imports import lazily
 
 if TYPE_CHECKING:
+    from txproxy.auth.auth_policy import AuthPolicy
+    from txproxy.auth.credentials import IBearerToken, User
+    from txproxy.auth.login_throttle import TryLimits
     from txproxy.forward.access.content_policy import ContentRules
     from txproxy.forward.access.rules import Rule
-    from txproxy.forward.auth.auth_policy import AuthPolicy
-    from txproxy.forward.auth.credentials import IBearerToken, User
-    from txproxy.forward.auth.login_throttle import TryLimits
     from txproxy.forward.blocklists.filtering import Filters, ListFile
     from txproxy.forward.egress.approvals import Approvals, Pending, Question
     from txproxy.forward.egress.credentials_injection import Injection
@@ -30,9 +30,9 @@ else:
         {
             "txproxy.forward.access.content_policy": ["ContentRules"],
             "txproxy.forward.access.rules": ["Rule"],
-            "txproxy.forward.auth.auth_policy": ["AuthPolicy"],
-            "txproxy.forward.auth.credentials": ["IBearerToken", "User"],
-            "txproxy.forward.auth.login_throttle": ["TryLimits"],
+            "txproxy.auth.auth_policy": ["AuthPolicy"],
+            "txproxy.auth.credentials": ["IBearerToken", "User"],
+            "txproxy.auth.login_throttle": ["TryLimits"],
             "txproxy.forward.blocklists.filtering": ["Filters", "ListFile"],
             "txproxy.forward.egress.approvals": ["Approvals", "Pending", "Question"],
             "txproxy.forward.egress.credentials_injection": ["Injection"],

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import attrs
 
+from txproxy.auth.auth_policy import AuthPolicy
 from txproxy.errors import ConfigError
 from txproxy.forward.access.client_access import LOOPBACK_CLIENTS
 from txproxy.forward.access.conditions.condition_type import Usage
 from txproxy.forward.access.content_policy import ContentRules
 from txproxy.forward.access.destinations import Destinations
 from txproxy.forward.access.rules import Rule, read_rules
-from txproxy.forward.auth.auth_policy import AuthPolicy
 from txproxy.forward.blocklists.filtering import Filters, ListFile
 from txproxy.forward.egress.approvals import Ask
 from txproxy.forward.egress.credentials_injection import Injection

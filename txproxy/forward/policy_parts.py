@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import attrs
 
-from txproxy.forward.auth.auth_policy import AuthPolicy, make_authenticator
-from txproxy.forward.auth.authenticator import Authenticator
-from txproxy.forward.auth.shared_logins import SharedLogins
+from txproxy.auth.auth_policy import AuthPolicy, make_authenticator
+from txproxy.auth.authenticator import Authenticator
+from txproxy.auth.shared_logins import SharedLogins
 from txproxy.forward.blocklists.filtering import Filters, ListFile
 from txproxy.forward.parents.parent_urls import ParentUrls
 from txproxy.forward.parents.selection import Parents

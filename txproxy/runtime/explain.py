@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from txproxy.auth.auth_policy import AuthPolicy
 from txproxy.components.values import hint
 from txproxy.config.endpoints import Bound
 from txproxy.config.model import AnyListener, Config, ForwardListener, ReverseListener, TcpListener
 from txproxy.errors import ConfigError
-from txproxy.forward.auth.auth_policy import AuthPolicy
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.trace import Entry, Trace

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.cli.options.meant import config
-from txproxy.forward.auth.auth_policy import AuthPolicy
+from txproxy.auth.auth_policy import AuthPolicy
 
 
 def test_the_options_of_a_forward_policy(tmp_path):

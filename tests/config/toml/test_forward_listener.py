@@ -3,9 +3,9 @@
 import pytest
 
 from tests.config.toml.conftest import FORWARD
+from txproxy.auth.auth_policy import AuthPolicy
 from txproxy.forward.access.content_policy import ContentRules
 from txproxy.forward.access.rules import Rule
-from txproxy.forward.auth.auth_policy import AuthPolicy
 from txproxy.forward.blocklists.filtering import ListFile
 from txproxy.forward.egress.credentials_injection import Injection
 from txproxy.forward.mode import ForwardMode, ForwardPolicy

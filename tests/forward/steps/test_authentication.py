@@ -6,8 +6,8 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from tests.forward.asking import AUTH, CONNECT, GET, OK, STANDS, login, said, status
+from txproxy.auth.auth_policy import AuthPolicy
 from txproxy.forward.access.rules import Rule
-from txproxy.forward.auth.auth_policy import AuthPolicy
 
 
 @pytest.mark.parametrize("request_bytes", [GET, CONNECT, GET.replace(b"GET", b"POST")])

@@ -4,9 +4,9 @@ import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 
 from tests.forward.asking import AUTH, CONNECT, GET, OK, PEOPLE, get, login, said, status
+from txproxy.auth.auth_policy import AuthPolicy
 from txproxy.errors import ConfigError
 from txproxy.forward.access.rules import Rule
-from txproxy.forward.auth.auth_policy import AuthPolicy
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 
 from twisted.internet.task import Clock
 
+from txproxy.auth.auth_policy import AuthPolicy, make_authenticator
 from txproxy.cache.rules.cache_settings import CacheSettings
 from txproxy.cli.options.shared import ListenerOptions, say
 from txproxy.config.model import Config, ForwardListener
@@ -13,7 +14,6 @@ from txproxy.config.setting_readers import options_of
 from txproxy.forward.access.client_access import LOOPBACK_CLIENTS
 from txproxy.forward.access.contradictions import no_such_destination
 from txproxy.forward.access.destinations import Destinations
-from txproxy.forward.auth.auth_policy import AuthPolicy, make_authenticator
 from txproxy.forward.blocklists.filtering import Filters, ListFile
 from txproxy.forward.mode import FORWARDED_FOR_MODES, ForwardPolicy, forwarded_for_mode
 from txproxy.forward.parents.parent import Parent

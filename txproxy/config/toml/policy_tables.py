@@ -7,6 +7,8 @@ from typing import Any, Final, TypeVar
 
 from twisted.internet.task import Clock
 
+from txproxy.auth.auth_policy import AuthPolicy, make_authenticator
+from txproxy.auth.certificate_names import FIELDS
 from txproxy.components.settings import default_of
 from txproxy.components.values import duration, flag, one_of, one_of_numbers, size, text, texts
 from txproxy.config.toml.tables import Table
@@ -15,8 +17,6 @@ from txproxy.forward.access.conditions.condition_type import Surroundings, Usage
 from txproxy.forward.access.content_policy import ContentRules, media_range
 from txproxy.forward.access.decisions import Rules
 from txproxy.forward.access.rules import KEYS, Action, Rule
-from txproxy.forward.auth.auth_policy import AuthPolicy, make_authenticator
-from txproxy.forward.auth.certificate_names import FIELDS
 from txproxy.forward.blocklists.filtering import Filters, ListFile
 from txproxy.forward.egress.credentials_injection import Injection
 from txproxy.forward.request.privacy import Privacy, removable

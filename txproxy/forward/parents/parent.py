@@ -16,8 +16,8 @@ from urllib.parse import unquote_to_bytes
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from txproxy.auth.credentials import basic
 from txproxy.errors import ConfigError, ExchangeError
-from txproxy.forward.auth.credentials import basic
 from txproxy.interfaces.address import Address, Opening
 from txproxy.interfaces.allowances import MOST_WEIGHT
 from txproxy.matching.hosts import HostPattern, literal

@@ -7,9 +7,9 @@ from typing import Any, Final
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 
+from txproxy.auth.authenticator import Authenticator
+from txproxy.auth.credentials import User
 from txproxy.forward.access.refusals import denied
-from txproxy.forward.auth.authenticator import Authenticator
-from txproxy.forward.auth.credentials import User
 from txproxy.forward.steps.case import NEVER_KNOWN, Case, Result
 from txproxy.interfaces.answers import Refusal, Verdict
 from txproxy.interfaces.context import RequestContext

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from txproxy.auth.auth_policy import AuthPolicy
 from txproxy.errors import ConfigError
-from txproxy.forward.auth.auth_policy import AuthPolicy
 from txproxy.forward.policy import FORWARDED_FOR_MODES
 from txproxy.forward.request.privacy import field_line, field_name
 from txproxy.importers.squid.access_lists import Acls

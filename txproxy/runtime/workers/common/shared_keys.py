@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import attrs
 
+from txproxy.auth.auth_policy import AuthPolicy
 from txproxy.config.model import AnyListener, Config, ForwardListener, PoolConfig, ReverseListener
-from txproxy.forward.auth.auth_policy import AuthPolicy
 from txproxy.reverse.challenge.challenge_settings import ChallengeSettings
 
 _MARK_SIZE = 6

@@ -15,9 +15,9 @@ from typing import Final, Generic, TypeVar
 
 from twisted.logger import Logger
 
+from txproxy.auth.password_hashes import PasswordHash, read_hash
 from txproxy.errors import ConfigError
 from txproxy.file_stamps import Stamp
-from txproxy.forward.auth.password_hashes import PasswordHash, read_hash
 
 _log = Logger()
 

@@ -4,9 +4,9 @@ import pytest
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 
-from txproxy.forward.auth import logins
-from txproxy.forward.auth.credentials import User
-from txproxy.forward.auth.logins import PendingLogin, Remembered, Waiter
+from txproxy.auth import logins
+from txproxy.auth.credentials import User
+from txproxy.auth.logins import PendingLogin, Remembered, Waiter
 from txproxy.interfaces import Refusal
 
 BOB, EVE = User("bob"), User("eve")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
-from txproxy.forward.auth.fair_queue import FairQueue, QueueFull
+from txproxy.auth.fair_queue import FairQueue, QueueFull
 
 
 class Work:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
-from txproxy.forward.auth import digest
-from txproxy.forward.auth.digest import Digest, Failure, Nonces
-from txproxy.forward.auth.htpasswd import Digests
+from txproxy.auth import digest
+from txproxy.auth.digest import Digest, Failure, Nonces
+from txproxy.auth.htpasswd import Digests
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 

@@ -22,9 +22,9 @@ from typing import Any, Final, TypeAlias
 
 from twisted.internet.interfaces import IReactorTime
 
-from txproxy.forward.auth.credentials import MalformedCredentials, read_parameters
-from txproxy.forward.auth.fair_queue import FairQueue
-from txproxy.forward.auth.htpasswd import Digests
+from txproxy.auth.credentials import MalformedCredentials, read_parameters
+from txproxy.auth.fair_queue import FairQueue
+from txproxy.auth.htpasswd import Digests
 from txproxy.wire.message import RequestHead
 
 _HASHES: Final[dict[str, Callable[[bytes], Any]]] = {

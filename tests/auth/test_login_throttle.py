@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
+from txproxy.auth.login_throttle import FailedTries, TryLimits
 from txproxy.errors import ConfigError
-from txproxy.forward.auth.login_throttle import FailedTries, TryLimits
 
 A, B = "192.0.2.1", "192.0.2.2"
 

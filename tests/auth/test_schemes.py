@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
-from txproxy.forward.auth.digest import Failure
-from txproxy.forward.auth.htpasswd import Passwords
-from txproxy.forward.auth.schemes import Basic, Bearer, HashingThreads, file_passwords, file_tokens
+from txproxy.auth.digest import Failure
+from txproxy.auth.htpasswd import Passwords
+from txproxy.auth.schemes import Basic, Bearer, HashingThreads, file_passwords, file_tokens
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 

@@ -16,15 +16,15 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure as Raised
 
-from txproxy.forward.auth import credentials
-from txproxy.forward.auth.certificate_names import CertificateNames
-from txproxy.forward.auth.credentials import Found, User
-from txproxy.forward.auth.digest import Failure, Nonces
-from txproxy.forward.auth.fair_queue import QueueFull
-from txproxy.forward.auth.htpasswd import UserFile
-from txproxy.forward.auth.login_throttle import FailedTries, TryLimits
-from txproxy.forward.auth.logins import PendingLogin, Remembered, Waiter
-from txproxy.forward.auth.schemes import (
+from txproxy.auth import credentials
+from txproxy.auth.certificate_names import CertificateNames
+from txproxy.auth.credentials import Found, User
+from txproxy.auth.digest import Failure, Nonces
+from txproxy.auth.fair_queue import QueueFull
+from txproxy.auth.htpasswd import UserFile
+from txproxy.auth.login_throttle import FailedTries, TryLimits
+from txproxy.auth.logins import PendingLogin, Remembered, Waiter
+from txproxy.auth.schemes import (
     HashingThreads,
     Scheme,
 )
@@ -53,7 +53,7 @@ _NO_HEAD: Final = RequestHead(b"CONNECT", b"", Headers())
 class Authenticator:
     """Decides who sends a request, by ``schemes``, which are offered in that order, and by client certificates. Several
     processes with one ``secret`` may know what each of them has found right
-    (:class:`txproxy.forward.auth.shared_logins.SharedLogins`).
+    (:class:`txproxy.auth.shared_logins.SharedLogins`).
     """
 
     def __init__(

@@ -11,10 +11,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
-from txproxy.forward.auth.credentials import Found, MalformedCredentials, PasswordCheck, TokenCheck, read_basic
-from txproxy.forward.auth.digest import Failure
-from txproxy.forward.auth.fair_queue import FairQueue
-from txproxy.forward.auth.htpasswd import TOKEN, Passwords
+from txproxy.auth.credentials import Found, MalformedCredentials, PasswordCheck, TokenCheck, read_basic
+from txproxy.auth.digest import Failure
+from txproxy.auth.fair_queue import FairQueue
+from txproxy.auth.htpasswd import TOKEN, Passwords
 from txproxy.wire.message import RequestHead
 
 _LONGEST_TOKEN: Final = 8192

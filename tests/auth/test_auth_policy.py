@@ -10,10 +10,10 @@ from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
 
-from tests.forward.auth.asking import HA1, RIGHT, WRONG, Asked, ask, basic, challenges, change
+from tests.auth.asking import HA1, RIGHT, WRONG, Asked, ask, basic, challenges, change
+from txproxy.auth.auth_policy import AuthPolicy, make_authenticator
+from txproxy.auth.credentials import User
 from txproxy.errors import ConfigError
-from txproxy.forward.auth.auth_policy import AuthPolicy, make_authenticator
-from txproxy.forward.auth.credentials import User
 
 
 def test_the_strongest_comes_first(clock: Clock, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from txproxy.forward.auth import password_hashes as hashes
-from txproxy.forward.auth.password_hashes import PasswordHash, read_hash
+from txproxy.auth import password_hashes as hashes
+from txproxy.auth.password_hashes import PasswordHash, read_hash
 
 LONG = "a very much longer text to encrypt.  This one even stretches over morethan one line."
 

@@ -12,9 +12,9 @@ from twisted.cred.error import LoginFailed, UnauthorizedLogin
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
+from txproxy.auth.cred_checkers import password_check, token_check
+from txproxy.auth.credentials import IBearerToken
 from txproxy.errors import ConfigError
-from txproxy.forward.auth.cred_checkers import password_check, token_check
-from txproxy.forward.auth.credentials import IBearerToken
 
 
 def result_of(found: Any) -> Any:

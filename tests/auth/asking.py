@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from txproxy.forward.auth.authenticator import Authenticator
+from txproxy.auth.authenticator import Authenticator
 from txproxy.interfaces import Refusal
 from txproxy.testing import context_of
 from txproxy.wire.headers import Headers

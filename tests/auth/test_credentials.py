@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.cred.credentials import IUsernameHashedPassword, IUsernamePassword
 
-from txproxy.forward.auth.credentials import (
+from txproxy.auth.credentials import (
     BearerToken,
     IBearerToken,
     Login,

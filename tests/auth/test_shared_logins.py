@@ -10,12 +10,12 @@ import attrs
 import pytest
 from twisted.internet.defer import Deferred, succeed
 
+from tests.auth.asking import APR1, IP, RIGHT, WRONG, Asked, ask, basic, change
 from tests.cluster.played import Cluster
-from tests.forward.auth.asking import APR1, IP, RIGHT, WRONG, Asked, ask, basic, change
-from txproxy.forward.auth.auth_policy import AuthPolicy, make_authenticator
-from txproxy.forward.auth.credentials import User
-from txproxy.forward.auth.login_throttle import TryLimits
-from txproxy.forward.auth.shared_logins import SharedLogins
+from txproxy.auth.auth_policy import AuthPolicy, make_authenticator
+from txproxy.auth.credentials import User
+from txproxy.auth.login_throttle import TryLimits
+from txproxy.auth.shared_logins import SharedLogins
 
 LOGINS, UNDER_WAY = "logins", "under way"
 

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import ExtensionOID, NameOID
 from OpenSSL.crypto import X509
 
+from txproxy.auth.certificate_names import CertificateNames
 from txproxy.errors import ConfigError
-from txproxy.forward.auth.certificate_names import CertificateNames
 
 KEY = Ed25519PrivateKey.generate()
 

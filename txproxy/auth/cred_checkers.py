@@ -10,8 +10,8 @@ from twisted.cred.error import LoginFailed, Unauthorized
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
+from txproxy.auth.credentials import BearerToken, Found, IBearerToken, Login, PasswordCheck, TokenCheck
 from txproxy.errors import ConfigError
-from txproxy.forward.auth.credentials import BearerToken, Found, IBearerToken, Login, PasswordCheck, TokenCheck
 
 
 def password_check(checker: ICredentialsChecker) -> PasswordCheck:

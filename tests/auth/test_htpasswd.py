@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from twisted.logger import LogEvent, globalLogPublisher
 
-from txproxy.errors import ConfigError
-from txproxy.forward.auth.htpasswd import (
+from txproxy.auth.htpasswd import (
     Digests,
     Passwords,
     UserFile,
@@ -20,6 +19,7 @@ from txproxy.forward.auth.htpasswd import (
     read_passwords,
     read_tokens,
 )
+from txproxy.errors import ConfigError
 
 SHA = "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5"  # Hello world!
 APR1 = "$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/"  # myPassword

@@ -17,12 +17,12 @@ from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
 
-from tests.forward.auth.asking import APR1, IP, RIGHT, WRONG, Asked, ask, basic, challenges, change, head
-from txproxy.forward.auth import auth_policy, logins
-from txproxy.forward.auth.auth_policy import AuthPolicy, make_authenticator
-from txproxy.forward.auth.authenticator import Authenticator
-from txproxy.forward.auth.credentials import User
-from txproxy.forward.auth.login_throttle import TryLimits
+from tests.auth.asking import APR1, IP, RIGHT, WRONG, Asked, ask, basic, challenges, change, head
+from txproxy.auth import auth_policy, logins
+from txproxy.auth.auth_policy import AuthPolicy, make_authenticator
+from txproxy.auth.authenticator import Authenticator
+from txproxy.auth.credentials import User
+from txproxy.auth.login_throttle import TryLimits
 from txproxy.interfaces import Refusal, RequestContext
 from txproxy.testing import context_of
 from txproxy.wire.headers import Headers

@@ -12,8 +12,8 @@ from typing import Final
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from txproxy.forward.auth.credentials import User
-from txproxy.forward.auth.schemes import Scheme
+from txproxy.auth.credentials import User
+from txproxy.auth.schemes import Scheme
 from txproxy.interfaces.answers import Refusal
 
 _MOST_REMEMBERED: Final = 10_000

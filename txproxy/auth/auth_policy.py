@@ -1,4 +1,4 @@
-"""Whom a forward proxy serves, as it is configured, and the authenticator that follows from it."""
+"""Who is known, as it is configured, and the authenticator that follows from it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any, Final, TypeVar
 import attrs
 from twisted.cred.checkers import ICredentialsChecker
 
+from txproxy.auth.authenticator import Authenticator
+from txproxy.auth.certificate_names import CertificateNames
+from txproxy.auth.cred_checkers import password_check, token_check
+from txproxy.auth.credentials import PasswordCheck, TokenCheck
+from txproxy.auth.digest import Digest, Nonces
+from txproxy.auth.fair_queue import FairQueue
+from txproxy.auth.htpasswd import Lines, UserFile, read_digests, read_groups, read_passwords, read_tokens
+from txproxy.auth.login_throttle import TryLimits
+from txproxy.auth.schemes import Basic, Bearer, HashingThreads, Run, Scheme, file_passwords, file_tokens
 from txproxy.errors import ConfigError
-from txproxy.forward.auth.authenticator import Authenticator
-from txproxy.forward.auth.certificate_names import CertificateNames
-from txproxy.forward.auth.cred_checkers import password_check, token_check
-from txproxy.forward.auth.credentials import PasswordCheck, TokenCheck
-from txproxy.forward.auth.digest import Digest, Nonces
-from txproxy.forward.auth.fair_queue import FairQueue
-from txproxy.forward.auth.htpasswd import Lines, UserFile, read_digests, read_groups, read_passwords, read_tokens
-from txproxy.forward.auth.login_throttle import TryLimits
-from txproxy.forward.auth.schemes import Basic, Bearer, HashingThreads, Run, Scheme, file_passwords, file_tokens
 
 T = TypeVar("T", bound=Sized)
 
@@ -37,7 +37,7 @@ def _pairs(value: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[tuple[
 
 @attrs.frozen(kw_only=True)
 class AuthPolicy:
-    """Whom a forward proxy serves. At least one of these says who there is:
+    """Whom a proxy, or a site, serves. At least one of these says who there is:
 
     ``password_file`` (htpasswd) or ``passwords``: a function of name and password, or a checker of ``twisted.cred``.
     ``digest_file`` (htdigest). ``token_file`` (``token:user``) or ``tokens``, a function of a token, or a checker.

@@ -8,10 +8,10 @@ from typing import Any
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
-from txproxy.forward.auth.authenticator import Authenticator
-from txproxy.forward.auth.credentials import User
-from txproxy.forward.auth.digest import Counts
-from txproxy.forward.auth.login_throttle import Failed
+from txproxy.auth.authenticator import Authenticator
+from txproxy.auth.credentials import User
+from txproxy.auth.digest import Counts
+from txproxy.auth.login_throttle import Failed
 from txproxy.interfaces.processes.shared_levels import SharedLevels
 from txproxy.interfaces.processes.sharing import MOST_TOLD, News
 
