@@ -6,14 +6,18 @@ import threading
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
 from tests.config.everything import write_everything
+from tests.config.test_preflight import LACKING, POOL, without_spans
 from txproxy.config.model import ForwardListener, ReverseListener
 from txproxy.config.toml.file import load, parse
+from txproxy.errors import ConfigError
 from txproxy.net.dns.resolver import Resolver
 from txproxy.runtime.builder import Around, Observers, assemble
-from txproxy.runtime.dry_run import dry_run
+from txproxy.runtime.dry_run import dry_run, rehearse
 from txproxy.runtime.explain import Question, explain
+from txproxy.runtime.proxy_service import make_service
 from txproxy.testing import ProxyInMemory
 
 
@@ -253,3 +257,28 @@ def test_what_is_answered_is_what_the_client_received(folder):
     config = parse(REVERSE.format(listener="", pool=""), str(folder / "proxy.toml"))
     got = run(config, Question.of("GET", "http://a.example/old/12?x", (), "127.0.0.1", None))
     assert got.received.startswith(b"HTTP/1.1 308 ") and got.record.outcome == "answered"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("text", [text for text, _ in LACKING.values()], ids=LACKING)
+def test_a_rehearsal_says_what_a_start_says(tmp_path, monkeypatch, text, workers):
+    without_spans(monkeypatch)
+    (tmp_path / "text").write_text("this is no database")
+    (tmp_path / "other.db").write_text("nor is this")
+    text = f"workers = {workers}\n{text}{'' if 'forward' in text else POOL}"
+    config = parse(text, str(tmp_path / "proxy.toml"))
+    with pytest.raises(ConfigError) as rehearsed:
+        rehearse(config)
+    with pytest.raises(ConfigError) as started:
+        make_service(config, Clock())
+    assert str(rehearsed.value) == str(started.value) and "proxy.toml:" in str(started.value)
+    assert sorted(os.listdir(tmp_path)) == ["other.db", "text"]
+
+
+def test_a_rehearsal_of_everything_changes_nothing(tmp_path):
+    file = write_everything(tmp_path)
+    before = {str(path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    threads = threading.active_count()
+    rehearse(load(file))
+    assert {str(path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert threading.active_count() == threads

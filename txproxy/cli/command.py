@@ -106,17 +106,13 @@ def _demo(arguments: Sequence[str]) -> int:
 def _check(arguments: Sequence[str]) -> int:
     if len(arguments) != 1 or arguments[0].startswith("-"):
         return wrong_call("check", "accepted is txproxy check FILE")
-    from txproxy.config.findings import told
-    from txproxy.config.middleware import try_to_make
     from txproxy.config.toml.file import load
+    from txproxy.runtime.dry_run import rehearse
 
     file = arguments[0]
     try:
         config = load(file)
-        try:
-            try_to_make(config)
-        except ConfigError as fault:
-            raise told(fault, config) from None
+        rehearse(config)
     except ConfigError as fault:
         sys.stderr.write(f"{fault}\n")
         return 1

@@ -6,9 +6,11 @@ import datetime
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Final
+from urllib.parse import quote
 
+from txproxy.components.written_files import check_folder, check_writable
 from txproxy.errors import ConfigError
 from txproxy.limits.usage import Counts
 
@@ -18,6 +20,7 @@ CREATE TABLE IF NOT EXISTS used (
     period TEXT NOT NULL, key TEXT NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (period, key)
 ) WITHOUT ROWID
 """
+_COLUMNS: Final = frozenset({"period", "key", "bytes"})
 _ADD: Final = """
 INSERT INTO used (period, key, bytes) VALUES (?, ?, ?)
 ON CONFLICT (period, key) DO UPDATE SET bytes = bytes + excluded.bytes
@@ -29,6 +32,28 @@ _DAYS_KEPT: Final = 62
 _MONTHS_KEPT: Final = 400  # in days
 # How long to wait for another process that writes, in seconds.
 _PATIENCE: Final = 10.0
+
+
+def look_at_store(path: str) -> None:
+    """A ``ConfigError`` if a :class:`SqliteStore` could not have that file. Nothing is made or changed."""
+    try:
+        check_writable(path)
+        # SQLite has files of its own beside it.
+        check_folder(os.path.dirname(os.path.realpath(path)))
+        if os.path.exists(path):
+            # Whoever uses it now is not disturbed, and is not waited for.
+            with closing(sqlite3.connect(f"file:{quote(os.path.abspath(path))}?immutable=1", uri=True)) as opened:
+                found = {name for (name,) in opened.execute("SELECT name FROM pragma_table_info('used')")}
+        else:
+            found = set()
+    except (OSError, ValueError, sqlite3.Error) as fault:
+        raise _refusal(path, getattr(fault, "strerror", None) or str(fault)) from None
+    if found and not found >= _COLUMNS:
+        raise _refusal(path, "its table `used` is none of ours")
+
+
+def _refusal(path: str, why: str) -> ConfigError:
+    return ConfigError(f"{path}: {why}", "accepted is a file of SQLite that can be written")
 
 
 class SqliteStore:
@@ -55,7 +80,7 @@ class SqliteStore:
                 connection.close()
                 raise
         except sqlite3.Error as fault:
-            raise ConfigError(f"{path}: {fault}", "accepted is a file of SQLite that can be written") from None
+            raise _refusal(path, str(fault)) from None
 
     def _forget(self, today: datetime.date) -> None:
         oldest_day = today - datetime.timedelta(days=_DAYS_KEPT)

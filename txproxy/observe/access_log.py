@@ -33,6 +33,14 @@ def open_log(path: str) -> LogFile:
         raise fault.or_else("none") from None
 
 
+def look_at_log(path: str) -> None:
+    """The same ``ConfigError``, and nothing is opened."""
+    try:
+        destination_of(path).look()
+    except ConfigError as fault:
+        raise fault.or_else("none") from None
+
+
 class AccessLog:
     """Writes lines to a file, or to standard output (``-``).
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from time import gmtime, strftime, time
 from typing import Final, Protocol
 
+from txproxy.components.written_files import check_writable
 from txproxy.errors import ConfigError
 
 STANDARD_OUTPUT: Final = "-"
@@ -48,6 +49,9 @@ class Destination(Protocol):
         one ``before`` was.
         """
 
+    def look(self) -> None:
+        """A ``ConfigError`` if it could not be opened now. Nothing is made, and nothing written."""
+
     def largest(self, descriptor: int) -> int:
         """So many bytes of whole lines may be written together; 0 where each is a message of its own."""
 
@@ -78,9 +82,7 @@ class FileDestination:
             except FileExistsError:
                 return os.open(path, flags | os.O_CREAT, _MODE)
         except OSError as fault:
-            raise ConfigError(
-                f"{self.given}: {fault.strerror}", "accepted is a file that can be written, or -"
-            ) from None
+            raise self._refusal(fault) from None
         if before is not None and stat.S_ISREG(before.st_mode):
             # Whatever the umask of a daemon may be.
             with suppress(OSError):
@@ -88,6 +90,18 @@ class FileDestination:
             with suppress(OSError):
                 os.fchown(opened, before.st_uid, before.st_gid)
         return opened
+
+    def look(self) -> None:
+        """See :class:`Destination`."""
+        if self.path != STANDARD_OUTPUT:
+            try:
+                check_writable(self.path)
+            except (OSError, ValueError) as fault:
+                raise self._refusal(fault) from None
+
+    def _refusal(self, fault: OSError | ValueError) -> ConfigError:
+        why = getattr(fault, "strerror", None) or str(fault)
+        return ConfigError(f"{self.given}: {why}", "accepted is a file that can be written, or -")
 
     def largest(self, descriptor: int) -> int:
         """See :class:`Destination`."""
@@ -111,6 +125,10 @@ class SyslogDestination:
     def open(self, before: os.stat_result | None) -> int:
         """See :class:`Destination`."""
         return _datagram_socket(self._to, self.given)
+
+    def look(self) -> None:
+        """See :class:`Destination`."""
+        os.close(self.open(None))
 
     def largest(self, descriptor: int) -> int:
         """See :class:`Destination`."""
@@ -142,6 +160,10 @@ class JournalDestination:
     def open(self, before: os.stat_result | None) -> int:
         """See :class:`Destination`."""
         return _datagram_socket(self._socket, self.given)
+
+    def look(self) -> None:
+        """See :class:`Destination`."""
+        os.close(self.open(None))
 
     def largest(self, descriptor: int) -> int:
         """See :class:`Destination`."""

@@ -12,8 +12,11 @@ from twisted.internet.interfaces import IConsumer, IProtocol, IPushProducer, ITr
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
+from txproxy.config.findings import told
+from txproxy.config.middleware import try_to_make
 from txproxy.config.model import AnyListener, Config, ForwardListener
-from txproxy.errors import DestinationProhibited
+from txproxy.config.preflight import preflight
+from txproxy.errors import ConfigError, DestinationProhibited, Finding
 from txproxy.forward.proxy_factory import ForwardProxyFactory
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.context import RequestContext
@@ -26,6 +29,8 @@ from txproxy.proxy.exchanges.early_body import MOMENT
 from txproxy.proxy.exchanges.phases import GATHERING
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.runtime.builder import Around, Observers, assemble
+from txproxy.runtime.live_logs import LiveLogs
+from txproxy.runtime.running import Running
 from txproxy.wire.dns import Record
 from txproxy.wire.message import RequestHead
 
@@ -47,18 +52,55 @@ class DryRun:
     record: ExchangeRecord | None
 
 
+def rehearse(config: Config) -> None:
+    """Do all that a start does, but for what changes something: nothing is listened on, opened to be written, or
+    connected to. ``ConfigError`` with everything that is wrong.
+    """
+    faults: list[Finding] = []
+    for step in (preflight, try_to_make, _try_to_build):
+        try:
+            step(config)
+        except ConfigError as fault:
+            faults += fault.findings
+    if faults:
+        raise told(ConfigError(faults), config)
+
+
+def _try_to_build(config: Config) -> None:
+    reactor = _StillReactor()
+    # Own middleware is made by who says of each of them what is wrong.
+    listeners = tuple(attrs.evolve(_silent(listener), middleware=()) for listener in config.listeners)
+    config = _noting_nothing(config, listeners)
+    # That spans can be sent was looked at.
+    config = attrs.evolve(config, tracing=attrs.evolve(config.tracing, endpoint=None))
+    try:
+        Running(
+            assemble(config, Observers(), Around(reactor, _SilentResolver(reactor))), LiveLogs(config, None)
+        ).places()
+    finally:
+        reactor.stop()
+
+
+def _silent(listener: AnyListener) -> AnyListener:
+    """One that writes nothing down."""
+    listener = attrs.evolve(listener, audit=None, access_log="none", access_log_format=None)
+    if isinstance(listener, ForwardListener):
+        listener = attrs.evolve(listener, policy=attrs.evolve(listener.policy, audit=None))
+    return listener
+
+
+def _noting_nothing(config: Config, listeners: tuple[AnyListener, ...]) -> Config:
+    bounds = attrs.evolve(config.bounds, usage_file=None)
+    return attrs.evolve(config, listeners=listeners, access_logs=(), bounds=bounds)
+
+
 def dry_run(config: Config, listener: AnyListener, request: bytes, client_ip: str, scheme: str) -> DryRun:
     """Put the bytes of a ``request`` of a client that speaks ``scheme`` to the ``listener``, and see what is done.
 
     ``ConfigError`` where the configuration cannot be built.
     """
-    # It is not to be written down.
-    listener = attrs.evolve(listener, audit=None, access_log=None, access_log_format=None)
-    if isinstance(listener, ForwardListener):
-        listener = attrs.evolve(listener, policy=attrs.evolve(listener.policy, audit=None))
-    config = attrs.evolve(
-        config, listeners=(listener,), access_logs=(), bounds=attrs.evolve(config.bounds, usage_file=None)
-    )
+    listener = _silent(listener)
+    config = _noting_nothing(config, (listener,))
     reactor = _StillReactor()
     resolver = _SilentResolver(reactor)
     records: list[ExchangeRecord] = []

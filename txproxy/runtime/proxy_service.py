@@ -16,6 +16,7 @@ from txproxy.config.configuration_file import ConfigurationFile
 from txproxy.config.endpoints import Bound, endpoint_text
 from txproxy.config.findings import told
 from txproxy.config.model import Config, ForwardListener
+from txproxy.config.preflight import preflight
 from txproxy.config.start_lines import start_line
 from txproxy.errors import ConfigError
 from txproxy.forward.proxy_factory import ForwardProxyFactory
@@ -160,6 +161,8 @@ class ProxyService(Service):
 
     def _assemble(self, config: Config, before: Running | None) -> Running:
         try:
+            if self._adopted is None:
+                preflight(config, before.assembly.config if before is not None else None)
             logs = LiveLogs(config, before.logs if before is not None else None)
         except ConfigError as fault:
             raise told(fault, config) from None

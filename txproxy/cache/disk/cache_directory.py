@@ -17,6 +17,7 @@ from typing import Final
 
 from txproxy.cache.disk.hint_index import HintIndex
 from txproxy.cache.disk.segment import SEGMENT_START, Segment, segment_header
+from txproxy.components.written_files import check_folder
 from txproxy.errors import ConfigError
 
 _VERSION: Final = "v1"
@@ -37,6 +38,27 @@ def _refusal(path: str, said: str) -> ConfigError:
     return ConfigError(f"{path}: {said}", _ACCEPTED)
 
 
+def _refuse_foreign(path: str, names: list[str]) -> None:
+    foreign = sorted(name for name in names if not _OURS.fullmatch(name) and name not in _TOLERATED)
+    if foreign:
+        raise _refusal(path, f"has {foreign[0]!r} in it, which is no file of a cache")
+
+
+def look_at_directory(path: str) -> None:
+    """A ``ConfigError`` if there could be no :class:`CacheDirectory`. Nothing is made."""
+    there = os.path.abspath(path)
+    try:
+        while not os.path.lexists(there):
+            there = os.path.dirname(there)
+        check_folder(there)
+        names = os.listdir(path) if os.path.isdir(path) else []
+    except (FileExistsError, NotADirectoryError):
+        raise _refusal(path, "is not a directory") from None
+    except (OSError, ValueError) as error:
+        raise _refusal(path, f"cannot be used: {_reason(error)}") from None
+    _refuse_foreign(path, names)
+
+
 class CacheDirectory:
     """A directory at ``path`` that is there, can be written to, and has nothing else in it. A ConfigError says what is
     wrong with it.
@@ -48,13 +70,12 @@ class CacheDirectory:
         self.path = path
         try:
             os.makedirs(path, 0o700, exist_ok=True)
-            foreign = sorted(name for name in os.listdir(path) if not _OURS.fullmatch(name) and name not in _TOLERATED)
+            names = os.listdir(path)
         except (FileExistsError, NotADirectoryError):
             raise _refusal(path, "is not a directory") from None
         except (OSError, ValueError) as error:
             raise _refusal(path, f"cannot be used: {_reason(error)}") from None
-        if foreign:
-            raise _refusal(path, f"has {foreign[0]!r} in it, which is no file of a cache")
+        _refuse_foreign(path, names)
         try:
             self._lock = self._open(_LOCK)
             self._tidying = self._open(_TIDYING)

@@ -27,21 +27,26 @@ _SAY_EVERY: Final = 60.0
 _LIBRARY: Final = "opentelemetry"
 
 
+def span_library() -> Any:
+    """What makes and sends spans; ``ConfigError`` at ``endpoint`` without the packages that this takes."""
+    try:
+        from txproxy.observe.spans import opentelemetry_spans
+    except ImportError:
+        raise ConfigError(
+            "opentelemetry is not installed, by which spans are sent",
+            "accepted is it with pip install 'txproxy[otel]', or no endpoint",
+            ("endpoint",),
+        ) from None
+    return opentelemetry_spans
+
+
 class SpanExporting:
     """Sends spans to the collector at ``endpoint``, as those of a service of that name. Its thread begins with the
     first span, in the process that has it. ``ConfigError`` without the library that this takes.
     """
 
     def __init__(self, endpoint: str, service_name: str) -> None:
-        try:
-            from txproxy.observe.spans import opentelemetry_spans
-        except ImportError:
-            raise ConfigError(
-                "opentelemetry is not installed, by which spans are sent",
-                "accepted is it with pip install 'txproxy[otel]', or no endpoint",
-                ("endpoint",),
-            ) from None
-        self._library: Any = opentelemetry_spans
+        self._library = span_library()
         self._endpoint = endpoint
         self._service = {"service.name": service_name}
         self._listeners: dict[str, ListenerSpans] = {}

@@ -17,6 +17,7 @@ from txproxy.config.configuration_file import ConfigurationFile
 from txproxy.config.endpoints import Bound
 from txproxy.config.findings import told
 from txproxy.config.model import Config
+from txproxy.config.preflight import preflight
 from txproxy.config.start_lines import start_line
 from txproxy.config.worker_count import check_workers
 from txproxy.errors import ConfigError
@@ -116,6 +117,7 @@ class MasterService(Service):
         try:
             _plain(config)
             check_workers(config.workers, config.bounds, config.listeners)
+            preflight(config, known.config if known is not None else None)
             logs = LiveLogs(config, before.logs if before is not None else None)
             try:
                 running = Running(assemble(config, Observers(), self._around, known), logs)
