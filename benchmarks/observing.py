@@ -26,8 +26,8 @@ from twisted.internet.task import Clock
 from txproxy.config.toml.file import parse
 from txproxy.net.dns.resolver import Resolver
 from txproxy.runtime.builder import Around, assemble
-from txproxy.runtime.live_counts import LiveCounts
-from txproxy.runtime.live_logs import LiveLogs
+from txproxy.runtime.live.live_counts import LiveCounts
+from txproxy.runtime.live.live_logs import LiveLogs
 from txproxy.testing.memory_connection import MemoryConnection
 from txproxy.testing.proxy_in_memory import ProxyInMemory
 

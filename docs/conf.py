@@ -1,8 +1,6 @@
 """Sphinx configuration."""
 
-import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 from txproxy import __version__
 
@@ -12,8 +10,7 @@ copyright = "2026, the txproxy maintainers"
 version = release = __version__
 # The extra "docs" brings the theme and the buttons. Where they are missing, Sphinx alone makes the same pages.
 has_theme, has_buttons = find_spec("furo") is not None, find_spec("sphinx_copybutton") is not None
-sys.path.insert(0, str(Path(__file__).parent / "_ext"))
-extensions = ["sphinx.ext.autodoc", "toml_keys", *(["sphinx_copybutton"] if has_buttons else [])]
+extensions = ["sphinx.ext.autodoc", *(["sphinx_copybutton"] if has_buttons else [])]
 exclude_patterns = ["_build"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"

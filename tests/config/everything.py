@@ -43,6 +43,11 @@ LIMIT = """
 delay = 5, status = 503, enforce = false, ratelimit_fields = true }
 """.replace("\n", " ")
 PLACES = r'{ name = "\1", concurrent = 9, queue = 3, queue_timeout = 2 }'
+LOGIN = (
+    'login = { password_file = "users", digest_file = "digests", token_file = "tokens", group_file = "groups", '
+    'realm = "office", remember = "10m", digest_secret = "a secret of digests", users = ["alice"], '
+    'groups = ["staff"], user_header = "X-Remote-User", pass_credentials = true, except = [EXCEPTED] }'
+)
 EXCEPTED = (
     '{ hosts = ["a.example"], path = "/health", methods = ["GET"], headers = { X-Key = "k" }, '
     'query = { a = "b" }, clients = ["10.0.0.0/8"] }'
@@ -191,6 +196,7 @@ error_pages = { 503 = "page.html", 4xx = "page.html" }
 split_by = "client"
 limits = { idle_timeout = "10s" }
 challenge = { above = "500/s", active = 200, except = [EXCEPTED] }
+LOGIN
 audit = "web.json"
 access_log = "web.log"
 access_log_format = '$remote_addr "$request" $status'
@@ -396,6 +402,7 @@ auth = { pool = "app", path = "/auth", copy = ["X-User"], cookies = ["*"] }
 mirror = { pool = "app", share = 0.5 }
 cache = { ttl = { 200 = "10m" }, query = "none" }
 request_limits = ["slow", LIMIT(of the route), PLACES(places of the route)]
+LOGIN
 
 [[routes]]
 name = "old"
@@ -408,6 +415,7 @@ name = "whoami"
 path = "=/whoami"
 cache = false
 respond = { status = 200, headers = { Content-Type = "text/plain" }, body = "you" }
+login = false
 challenge = { above = "9/s", active = 2, except = [EXCEPTED] }
 
 [[routes]]
@@ -421,7 +429,7 @@ path = "/"
 methods = "CONNECT"
 tunnel = "db"
 """.replace("365d", "8760h").replace("POLICY\n", POLICY)
-EVERYTHING = EVERYTHING.replace("EXCEPTED", EXCEPTED)
+EVERYTHING = EVERYTHING.replace("LOGIN", LOGIN).replace("EXCEPTED", EXCEPTED)
 EVERYTHING = re.sub(r"PLACES\(([a-z ]+)\)", PLACES, EVERYTHING)
 EVERYTHING = re.sub(r"LIMIT\(([a-z ]+)\)", LIMIT, EVERYTHING)
 

@@ -115,3 +115,17 @@ def test_the_reference_says_of_options_what_their_help_says(options):
             default = f" [default: {one.written}]"
             said = made.docs[one.option].removesuffix(default) + default
             assert " ".join(entries[one.option].split()) == said
+
+
+@pytest.mark.parametrize(("kind", "one"), SETTINGS, ids=ids(SETTINGS))
+def test_the_reference_of_the_file_has_each_default_or_leads_to_the_option(kind, one):
+    page = (DOCS / "configuration.rst").read_text()
+    entries = re.findall(r"^``([a-z0-9_, ]+)``\n((?:    .*\n)+)", page, re.M)
+    told = [text for keys, text in entries if one.key in keys.split(", ")]
+    if kind is HealthCheck:
+        # They stand together in one entry.
+        told = [text for keys, text in entries if keys == "health"]
+    told = [text for text in told if "[default:" in text or "as the option" in text or "as ``--" in text]
+    assert told
+    written = one.written.replace("--max-header-size", "``max_header_size``")
+    assert any(written in text or "as the option" in text or "as ``--" in text for text in told)

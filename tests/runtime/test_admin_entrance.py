@@ -19,7 +19,7 @@ from txproxy.net.dns.resolver import Resolver
 from txproxy.net.transports.adopted_ports import LeftSocket
 from txproxy.runtime.admin_entrance import AdminEntrance, RunningView
 from txproxy.runtime.builder import Around, Observers, assemble
-from txproxy.runtime.live_counts import LiveCounts
+from txproxy.runtime.live.live_counts import LiveCounts
 from txproxy.runtime.proxy_service import make_service
 
 TOKEN = "0123456789abcdef"

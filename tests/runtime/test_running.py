@@ -8,7 +8,7 @@ from txproxy.config.endpoints import Bound
 from txproxy.errors import ConfigError
 from txproxy.net.dns.resolver import Resolver
 from txproxy.runtime.builder import Around, Observers, assemble
-from txproxy.runtime.live_logs import LiveLogs
+from txproxy.runtime.live.live_logs import LiveLogs
 from txproxy.runtime.running import Running
 
 

@@ -12,7 +12,7 @@ from twisted.cred.checkers import ICredentialsChecker
 from txproxy.auth.authenticator import Authenticator
 from txproxy.auth.certificate_names import CertificateNames
 from txproxy.auth.cred_checkers import password_check, token_check
-from txproxy.auth.credentials import PasswordCheck, TokenCheck
+from txproxy.auth.credentials import PROXY, CredentialFields, PasswordCheck, TokenCheck
 from txproxy.auth.digest import Digest, Nonces
 from txproxy.auth.fair_queue import FairQueue
 from txproxy.auth.htpasswd import Lines, UserFile, read_digests, read_groups, read_passwords, read_tokens
@@ -158,9 +158,11 @@ class _Sources:
         return CertificateNames(policy.certificate_field, dict(users) if users is not None else None)
 
 
-def make_authenticator(policy: AuthPolicy, reactor: Any, run: Run | None = None) -> Authenticator:
-    """What ``policy`` says; ``run`` hashes passwords, in threads if it is not told. What is wrong in a file is a
-    ``ConfigError``.
+def make_authenticator(
+    policy: AuthPolicy, reactor: Any, run: Run | None = None, fields: CredentialFields = PROXY
+) -> Authenticator:
+    """What ``policy`` says, for a proxy or a site; ``run`` hashes passwords, in threads if it is not told. What is
+    wrong in a file is a ``ConfigError``.
     """
     sources = _Sources(policy, reactor, run)
     # Strongest first: some clients take the first that they know (RFC 9110 section 11.6.1 leaves it to them).
@@ -173,6 +175,7 @@ def make_authenticator(policy: AuthPolicy, reactor: Any, run: Run | None = None)
         remember=policy.remember,
         tries=policy.tries,
         secret=policy.login_secret,
+        fields=fields,
     )
     for file in sources.files:
         made.watch(file)

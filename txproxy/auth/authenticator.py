@@ -1,4 +1,4 @@
-"""Who may use a forward proxy: asks for credentials, checks them, and remembers what was right.
+"""Who may use a proxy, or a site: asks for credentials, checks them, and remembers what was right.
 
 Passwords are hashed slowly on purpose. That happens in threads, once for all requests that bring the same credentials,
 and is remembered for a while: a request whose credentials are known is decided at once, for one keyed hash.
@@ -18,7 +18,7 @@ from twisted.python.failure import Failure as Raised
 
 from txproxy.auth import credentials
 from txproxy.auth.certificate_names import CertificateNames
-from txproxy.auth.credentials import Found, User
+from txproxy.auth.credentials import PROXY, CredentialFields, Found, User
 from txproxy.auth.digest import Failure, Nonces
 from txproxy.auth.fair_queue import QueueFull
 from txproxy.auth.htpasswd import UserFile
@@ -53,7 +53,7 @@ _NO_HEAD: Final = RequestHead(b"CONNECT", b"", Headers())
 class Authenticator:
     """Decides who sends a request, by ``schemes``, which are offered in that order, and by client certificates. Several
     processes with one ``secret`` may know what each of them has found right
-    (:class:`txproxy.auth.shared_logins.SharedLogins`).
+    (:class:`txproxy.auth.shared_logins.SharedLogins`). ``fields`` are those of a proxy, or of a site.
     """
 
     def __init__(
@@ -66,7 +66,9 @@ class Authenticator:
         remember: float = 300.0,
         tries: TryLimits | None = None,
         secret: bytes = b"",
+        fields: CredentialFields = PROXY,
     ) -> None:
+        self._fields = fields
         self._schemes = {scheme.name: scheme for scheme in schemes}
         self._clock = clock
         self._certificate_user = lru_cache(maxsize=1024)(certificates.user) if certificates is not None else None
@@ -95,7 +97,7 @@ class Authenticator:
             if user is not None:
                 self.known_until = _FOR_EVER
                 return user
-        value = head.headers.index.get(b"proxy-authorization")
+        value = head.headers.index.get(self._fields.said)
         if value is None:
             return self.challenge("credentials are missing")
         return self._check_value(value, head, context)
@@ -290,11 +292,11 @@ class Authenticator:
     def challenge(self, detail: str, used: Scheme | None = None, failure: Failure | None = None) -> Refusal:
         """What asks for credentials; ``detail`` says why."""
         lines = tuple(
-            b"Proxy-Authenticate: " + challenge
+            self._fields.asked + challenge
             for scheme in self._schemes.values()
             for challenge in scheme.challenges(failure if scheme is used else None)
         )
-        return Refusal(407, "http_request_denied", detail, lines)
+        return Refusal(self._fields.status, "http_request_denied", detail, lines)
 
 
 def _say_failed(scheme: Scheme, raised: Raised) -> None:

@@ -1,4 +1,5 @@
-"""Who a client is, and what it sends to say so: the syntax of Proxy-Authorization (RFC 9110 section 11).
+"""Who a client is, and what it sends to say so: the syntax of Authorization and Proxy-Authorization (RFC
+9110 section 11).
 
 Nothing here shows a password or token in its ``repr``, nor in an error.
 """
@@ -22,6 +23,22 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _TCHAR: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _PARAMETER: Final = re.compile(rf'({_TCHAR}+\*?)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|({_TCHAR}+))[ \t]*(,[ \t,]*|\Z)')
 _QUOTED_PAIR: Final = re.compile(r"\\(.)")
+
+
+@attrs.frozen
+class CredentialFields:
+    """By which field of a request its client says who it is, by which of a response it is asked, and with which status
+    (RFC 9110 sections 11.6 and 11.7).
+    """
+
+    said: bytes
+    asked: bytes
+    status: int
+
+
+# for a proxy, and for the site behind one
+PROXY: Final = CredentialFields(b"proxy-authorization", b"Proxy-Authenticate: ", 407)
+SITE: Final = CredentialFields(b"authorization", b"WWW-Authenticate: ", 401)
 
 
 @attrs.frozen

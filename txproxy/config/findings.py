@@ -6,8 +6,8 @@ option, is added here, once, when it is told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from txproxy.components.values import brief
 from txproxy.config.model import Config
@@ -35,12 +35,6 @@ class Findings:
         self.doubts: list[Finding] = []
         self.asked: dict[str, None] = {}
         self.opened: list[object] = []
-
-    def ask(self, path: str, shape: str, parse: Callable[[Any], Any] | None, default: object) -> None:
-        """A key is asked for: its ``shape`` is the method of a table that does so, ``parse`` what takes its value, and
-        ``default`` what it is without one.
-        """
-        self.asked[path] = None
 
     def fault(self, path: Path, said: str, accepted: str = "") -> None:
         """Something is wrong; one for each line of ``said``."""

@@ -28,6 +28,7 @@ from txproxy.reverse.challenge.challenge_settings import ChallengePlace, Challen
 from txproxy.reverse.rewriting.rewrites import RequestRewrite, ResponseRewrite
 from txproxy.reverse.route_actions.route_action import RouteAction
 from txproxy.reverse.routing.matches import Match
+from txproxy.reverse.site_login import SiteLogin
 from txproxy.tls.listener_contexts import ListenerTls
 from txproxy.upstreams.pool_settings import PoolSettings
 
@@ -85,6 +86,9 @@ class RouteConfig:
     tunnel_timeout: float | None = None
     max_body: int | None = None
     auth: AuthConfig | None = None
+    # who has to log in, in place of the listener's; or nobody
+    login: SiteLogin | None = None
+    open_to_all: bool = False
     mirror: MirrorConfig | None = None
     cache: CacheChoice | None = None
     # which of its requests go on before others where a pool has too much to do: high, normal or low
@@ -192,7 +196,7 @@ class ReverseListener(ListenerConfig):
     ``error_pages`` maps statuses and classes (``5xx``) to files; ``http2`` is spoken where TLS has agreed on it (see
     ``alpn`` of :class:`txproxy.tls.listener_contexts.ListenerTls`), and with ``h2c`` in the plain; ``split_by_client``
     gives a client always the same of the routes that share by weight; ``challenge`` is when requests have to have
-    passed that, if ever.
+    passed that, if ever, and ``login`` of whom they have to be, unless their route says something else.
     """
 
     name: str = "reverse"
@@ -206,6 +210,7 @@ class ReverseListener(ListenerConfig):
     h2c: bool = False
     split_by_client: bool = False
     challenge: ChallengePlace | None = None
+    login: SiteLogin | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -37,7 +37,7 @@ from txproxy.proxy.downstream.admission import Admitted
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.challenge.challenger import ChallengeCounts
 from txproxy.runtime.builder import Assembly, Factory
-from txproxy.runtime.live_counts import LiveCounts
+from txproxy.runtime.live.live_counts import LiveCounts
 from txproxy.upstreams.overlay import Overlay
 from txproxy.upstreams.pool import Pool
 

@@ -30,21 +30,19 @@ from txproxy.proxy.error_pages import ErrorPages
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.services import Observer
 from txproxy.proxy.shared_places import SharedPlaces
-from txproxy.reverse.actions.subrequests import ForwardAuth, Mirror
-from txproxy.reverse.actions.to_pool import ToPool
-from txproxy.reverse.actions.treatments import Action, Treated, Treatment
-from txproxy.reverse.client_identity import Trust
-from txproxy.reverse.mode import ReverseMode, ReverseProxyFactory
-from txproxy.reverse.routing.routes import Route, by_client_ip
-from txproxy.runtime.accounts import make_allotments, make_audits
-from txproxy.runtime.live_cache import LiveCache, live_cache
-from txproxy.runtime.live_limits import LiveLimits
-from txproxy.runtime.live_pools import LivePool, checked_as_asked, live_pool
+from txproxy.reverse.actions.treatments import Action
+from txproxy.reverse.mode import ReverseProxyFactory
+from txproxy.reverse.routing.routes import Route
+from txproxy.runtime.live.accounts import make_allotments, make_audits
+from txproxy.runtime.live.live_cache import LiveCache, live_cache
+from txproxy.runtime.live.live_limits import LiveLimits
+from txproxy.runtime.live.live_logins import LiveLogins, login_of
+from txproxy.runtime.live.live_pools import LivePool, checked_as_asked, live_pool
+from txproxy.runtime.route_building import action_of, default_action, mode_of
 from txproxy.stream.stream_factory import StreamFactory, StreamObserver
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
 from txproxy.tls.ticket_fronts import TicketFronts
-from txproxy.upstreams.pool import Pool
-from txproxy.wire.forwarding import Via, via_entry
+from txproxy.wire.forwarding import via_entry
 
 Factory: TypeAlias = "ProxyFactory | StreamFactory"
 
@@ -90,6 +88,7 @@ class Assembly:
     pools: Mapping[str, LivePool]
     served: tuple[Served, ...]
     limits: LiveLimits
+    logins: LiveLogins
     # by the names of listeners
     allotments: Mapping[str, Allotments] = attrs.field(factory=dict)
     # by their files
@@ -150,12 +149,13 @@ def assemble(config: Config, observers: Observers, around: Around, before: Assem
         for pool in config.pools
     }
     nothing = Config(listeners=())
-    was = before or Assembly(nothing, {}, (), LiveLimits(nothing, reactor))
+    was = before or Assembly(nothing, {}, (), LiveLimits(nothing, reactor), LiveLogins(nothing, reactor))
     assembly = Assembly(
         config,
         pools,
         (),
         LiveLimits(config, reactor, was.limits, around.shared),
+        LiveLogins(config, reactor, was.logins),
         make_allotments(config, reactor, was.allotments, was.config, around.shared),
         make_audits(config, was.audits),
         live_cache(config, was.cache),
@@ -231,10 +231,11 @@ def _needs(listener: AnyListener, assembly: Assembly) -> tuple[object, ...]:
     around = (telling_basis(assembly.config), assembly.cache.basis if assembly.cache is not None else ())
     if isinstance(listener, ForwardListener):
         return *accounts, *around
+    logins = [assembly.logins.basis(login_of(listener, route)) for route in (None, *routes)]
     names = [name for route in routes for name in route.pools]
     if listener.pool is not None:
         names.append(listener.pool)
-    return *accounts, *around, routes, tuple(pools[name] for name in names)
+    return *accounts, *around, routes, *logins, tuple(pools[name] for name in names)
 
 
 def _policy(listener: ForwardListener, assembly: Assembly) -> ForwardPolicy:
@@ -275,13 +276,19 @@ def _reverse_factory(
 ) -> ReverseProxyFactory:
     pools, via = assembly.pools, via_entry(listener.via, listener.via_mark)
     limits = assembly.limits
+
+    def guarded(route: RouteConfig | None, action: Action) -> Action:
+        login = login_of(listener, route)
+        asked = assembly.logins.required(login) if login is not None else None
+        return limits.around_action(listener, route, action, asked)
+
     routes = [
-        Route(route.name, route.match, limits.around_action(listener, route, action_of(route, pools, via)))
+        Route(route.name, route.match, guarded(route, action_of(route, pools, via)))
         for route in assembly.config.routes_of(listener)
     ]
     default = default_action(listener, pools, via)
     if default is not None:
-        default = limits.around_action(listener, None, default)
+        default = guarded(None, default)
     allotments = assembly.allotments_of(listener)
     bounding = (BoundsMiddleware(allotments.bounds),) if allotments is not None else ()
     return ReverseProxyFactory(
@@ -322,74 +329,3 @@ def _stream_factory(listener: TcpListener, assembly: Assembly, observers: Observ
         audit=assembly.audit_of(listener),
         reactor=around.reactor,
     )
-
-
-# -- reverse mode
-
-
-def mode_of(
-    listener: ReverseListener,
-    action: Action | None,
-    routes: Sequence[Route[Action]],
-    via: Via | None = None,
-    tls: ServerTls | None = None,
-) -> ReverseMode:
-    """The mode of a reverse listener, from what it has been given to do."""
-    return ReverseMode(
-        action,
-        routes,
-        via=via,
-        trust=Trust(listener.trusted_proxies) if listener.trusted_proxies else None,
-        tls=tls,
-        client_certificates=listener.tls is not None and listener.tls.client_ca is not None,
-        sticky=by_client_ip if listener.split_by_client else None,
-    )
-
-
-def default_action(listener: ReverseListener, pools: Mapping[str, LivePool], via: Via | None) -> Action | None:
-    """What is done where no route matches, if there is something."""
-    if listener.pool is None:
-        return None
-    return _RouteParts(pools, via).to_pool(listener.pool, listener.host)
-
-
-def action_of(route: RouteConfig, pools: Mapping[str, LivePool], via: Via | None) -> Action:
-    """The action of a route, with its treatment. It is for one listener alone."""
-    parts = _RouteParts(pools, via)
-    action = route.action.build(parts)
-    treatment = Treatment(
-        request=route.request,
-        response=route.response,
-        response_timeout=route.response_timeout,
-        tunnel_timeout=route.tunnel_timeout,
-        max_body=route.max_body,
-    )
-    if route.request is not None and not route.match.path_pattern.holds(route.request.strip + b"/"):
-        # What has the slash is another route's.
-        treatment.slash = b""
-    if route.auth is not None:
-        asked = parts.to_pool(route.auth.pool)
-        copy = tuple(name.encode("ascii") for name in route.auth.copy)
-        cookies = tuple(name.encode("ascii") for name in route.auth.cookies)
-        treatment.auth = ForwardAuth(asked, route.auth.path.encode("ascii"), copy, cookies)
-    if route.mirror is not None:
-        treatment.mirror = Mirror(parts.to_pool(route.mirror.pool), route.mirror.share)
-    return action if treatment == Treatment() else Treated(action, treatment)
-
-
-@attrs.frozen
-class _RouteParts:
-    """What the action of a route is built from, for one listener."""
-
-    pools: Mapping[str, LivePool]
-    via: Via | None
-
-    def pool(self, name: str) -> Pool:
-        """See :class:`RouteParts`."""
-        return self.pools[name].pool
-
-    def to_pool(self, name: str, host: str | None = None, sticky: str | None = None) -> ToPool:
-        """See :class:`RouteParts`."""
-        live = self.pools[name]
-        affinity = live.affinity(sticky or live.config.sticky)
-        return ToPool(live.pool, host=host or live.config.host, via=self.via, affinity=affinity)

@@ -29,7 +29,7 @@ from txproxy.proxy.exchanges.early_body import MOMENT
 from txproxy.proxy.exchanges.phases import GATHERING
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.runtime.builder import Around, Observers, assemble
-from txproxy.runtime.live_logs import LiveLogs
+from txproxy.runtime.live.live_logs import LiveLogs
 from txproxy.runtime.running import Running
 from txproxy.wire.dns import Record
 from txproxy.wire.message import RequestHead

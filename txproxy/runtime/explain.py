@@ -20,7 +20,7 @@ from txproxy.interfaces.trace import Entry, Trace
 from txproxy.matching.hosts import is_literal
 from txproxy.proxy.exchanges.own_answers import status_text
 from txproxy.runtime.dry_run import dry_run
-from txproxy.runtime.live_pools import LivePool
+from txproxy.runtime.live.live_pools import LivePool
 from txproxy.upstreams.choice import tell_choice
 from txproxy.wire.grammar import FIELD_VALUE, TOKEN
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from txproxy.observe.audit import AuditLog
 from txproxy.runtime.builder import Factory, Served
-from txproxy.runtime.live_logs import LiveLogs
+from txproxy.runtime.live.live_logs import LiveLogs
 
 
 class Giving(Protocol):

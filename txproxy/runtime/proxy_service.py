@@ -29,13 +29,13 @@ from txproxy.observe.log_file import LogFile
 from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_level import LogThreshold
 from txproxy.observe.loop_lag import LoopLag
-from txproxy.runtime.accounts import all_audits
 from txproxy.runtime.admin_entrance import AdminEntrance, RunningView
 from txproxy.runtime.builder import Around, Assembly, Factory, assemble
 from txproxy.runtime.entrance import Entrance
 from txproxy.runtime.leaving import Giving, Leaving, Nowhere
-from txproxy.runtime.live_counts import LiveCounts
-from txproxy.runtime.live_logs import LiveLogs
+from txproxy.runtime.live.accounts import all_audits
+from txproxy.runtime.live.live_counts import LiveCounts
+from txproxy.runtime.live.live_logs import LiveLogs
 from txproxy.runtime.running import Running
 from txproxy.runtime.workers.master_service import MasterService
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
@@ -313,6 +313,7 @@ class ProxyService(Service):
             now.assembly.cache.take_place(before.assembly.cache)
         elif before.assembly.cache is not None:
             before.assembly.cache.close()
+        before.assembly.logins.close(now.assembly.logins)
         self._counted.update(before.assembly.allotments.values())
         self._counted.difference_update(now.assembly.allotments.values())
         leads = {place.bound: place.behind() for place in now.places()}
@@ -333,6 +334,7 @@ class ProxyService(Service):
     def _read_what_has_changed(self) -> None:
         """Of what is kept, at once: that is what somebody wants who asks for a reload."""
         self.check_files()
+        self._now.assembly.logins.check_files()
         for factory in self._now.factories:
             if isinstance(factory, ForwardProxyFactory):
                 factory.forward.parts.check_files()
@@ -381,6 +383,7 @@ class ProxyService(Service):
         self.hurry()
         for file in self._files_in_use():
             file.close()
+        self._now.assembly.logins.close()
         if self._now.assembly.cache is not None:
             self._now.assembly.cache.close()
         # What was used is written down.

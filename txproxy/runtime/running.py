@@ -9,7 +9,7 @@ from txproxy.errors import ConfigError, Path
 from txproxy.matching.networks import PeerNetworks
 from txproxy.runtime.builder import Assembly, Factory, Served
 from txproxy.runtime.entrance import Behind, Entrance
-from txproxy.runtime.live_logs import LiveLogs
+from txproxy.runtime.live.live_logs import LiveLogs
 
 
 @attrs.frozen

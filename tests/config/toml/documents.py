@@ -11,12 +11,14 @@ POOLS = {
     "app": {"upstreams": [{"url": "http://127.0.0.1:8001"}], "health": {}, "ejection": {}, "tls": {}, "adaptive": {}}
 }
 LIMIT = {"rate": "10/s", "by": ["client"]}
+LOGIN = {"password_file": "users", "except": [{"path": "/x"}]}
 CHALLENGE = {"except": [{"path": "/x"}]}
 REVERSE = {
     "listen": ["tcp:8080"],
     "pool": "app",
     "limits": {},
     "challenge": CHALLENGE,
+    "login": LOGIN,
     "request_limits": [{"name": "own", **LIMIT}],
 }
 FORWARD = {
@@ -43,6 +45,7 @@ TO_POOL = {
     "rewrite": {"pattern": "/(.*)", "replacement": "/$1"},
     "hsts": {"max_age": 5},
     "challenge": CHALLENGE,
+    "login": LOGIN,
 }
 
 

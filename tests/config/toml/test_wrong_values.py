@@ -179,6 +179,16 @@ for _key in ("listeners[].", "routes[]."):
     TAKES[f"{_key}challenge.except[].methods"] = {"long"}
     for _pairs in ("headers", "query"):
         TAKES[f"{_key}challenge.except[].{_pairs}"] = TABLE
+    TAKES[f"{_key}login.user_header"] = {"long"}
+    TAKES[f"{_key}login.users"] = NAME
+    TAKES[f"{_key}login.realm"] = {"nonsense"}
+    TAKES[f"{_key}login.remember"] = DURATION
+    TAKES[f"{_key}login.digest_secret"] = NAME
+    TAKES[f"{_key}login.pass_credentials"] = FLAG
+    TAKES[f"{_key}login.except"] = NONE_OF_THEM
+    TAKES[f"{_key}login.except[].methods"] = {"long"}
+    for _pairs in ("headers", "query"):
+        TAKES[f"{_key}login.except[].{_pairs}"] = TABLE
 # A rule that is for nothing is warned of; users and groups may have any name.
 for _key in ("clients", "hosts", "addresses", "ports", "schemes", "url", "headers", "hours", "days", "used_more_than"):
     TAKES[f"listeners[].rules[].{_key}"] = {"empty list", "empty table"}
@@ -221,6 +231,7 @@ def folder(tmp_path_factory):
     """Has the files that the documents name."""
     folder = tmp_path_factory.mktemp("files")
     (folder / "list").write_text("ads.example\n")
+    (folder / "users").write_text("bob:$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/\n")
     cert, key = new_ca().issue("a.example").write(folder, "a")
     (folder / "pair.pem").write_bytes(pathlib.Path(cert).read_bytes() + pathlib.Path(key).read_bytes())
     return folder

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from twisted.internet.task import Clock
-
-from txproxy.auth.auth_policy import AuthPolicy, make_authenticator
+from txproxy.auth.auth_policy import AuthPolicy
 from txproxy.cache.rules.cache_settings import CacheSettings
-from txproxy.cli.options.shared import ListenerOptions, say
+from txproxy.cli.options.shared import ListenerOptions, password_file, say
 from txproxy.config.model import Config, ForwardListener
 from txproxy.config.setting_readers import options_of
 from txproxy.forward.access.client_access import LOOPBACK_CLIENTS
@@ -132,10 +130,4 @@ class ForwardOptions(ListenerOptions):
         return Filters(files.values()) if kept else Filters()
 
     def _auth(self) -> AuthPolicy | None:
-        return self.parsed("auth-file", _password_file) if self["auth-file"] is not None else None
-
-
-def _password_file(file: str) -> AuthPolicy:
-    policy = AuthPolicy(password_file=file)
-    make_authenticator(policy, Clock())
-    return policy
+        return self.parsed("auth-file", password_file) if self["auth-file"] is not None else None

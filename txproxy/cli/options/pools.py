@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import ClassVar, Final
 
 from txproxy.cache.rules.cache_settings import CacheSettings
-from txproxy.cli.options.shared import ListenerOptions, say
+from txproxy.cli.options.shared import ListenerOptions, password_file, say
 from txproxy.components.settings import default_of, settings_of
 from txproxy.components.values import one_of
 from txproxy.config.model import Config, PoolConfig, ReverseListener, TcpListener
@@ -15,6 +15,7 @@ from txproxy.config.toml.pool_tables import health_value, strategy_name
 from txproxy.errors import ConfigError
 from txproxy.reverse.actions.to_pool import host_to_send
 from txproxy.reverse.route_actions.pool_action import sticky_kind
+from txproxy.reverse.site_login import SiteLogin
 from txproxy.tls.verification import client_connections
 from txproxy.upstreams.balancing.strategies import NAMES
 from txproxy.upstreams.health.health_check import HealthCheck
@@ -105,6 +106,12 @@ class ReverseOptions(_PoolOptions):
             None,
             "Host sent upstream: a host, or upstream for the upstream's name [default: the client's own]",
         ],
+        [
+            "auth-file",
+            None,
+            None,
+            "htpasswd file of who may see the site (bcrypt, SHA-crypt, apr1), else 401 [default: none]",
+        ],
         ["sticky", None, None, "keep clients at their upstreams: cookie, cookie:NAME, ip [default: off]"],
         [
             "health-check",
@@ -161,7 +168,14 @@ class ReverseOptions(_PoolOptions):
             sticky=self.parsed("sticky", sticky_kind) if self["sticky"] is not None else None,
             host=self.parsed("host", host_to_send) if self["host"] is not None else None,
         )
-        listener = ReverseListener(pool=pool.name, via=self.via(), http2=self.http2(), **self.shared())
+        users = self.parsed("auth-file", password_file) if self["auth-file"] is not None else None
+        listener = ReverseListener(
+            pool=pool.name,
+            via=self.via(),
+            http2=self.http2(),
+            login=SiteLogin(policy=users) if users is not None else None,
+            **self.shared(),
+        )
         return Config(listeners=(listener,), pools=(pool,), cache=self.cache(), **self.process())
 
 

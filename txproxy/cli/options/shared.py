@@ -6,8 +6,10 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Final, TypeVar
 
+from twisted.internet.task import Clock
 from twisted.python import usage
 
+from txproxy.auth.auth_policy import AuthPolicy, make_authenticator
 from txproxy.cache.rules.cache_settings import CacheSettings
 from txproxy.components.rates import parse_rate
 from txproxy.components.settings import default_of
@@ -87,6 +89,13 @@ class Mode(usage.Options):
             self.service = make_service(self.config())
         except ConfigError as fault:
             raise usage.UsageError(str(fault)) from None
+
+
+def password_file(file: str) -> AuthPolicy:
+    """Users by ``file``, which is read, so that what is wrong in it is said now."""
+    policy = AuthPolicy(password_file=file)
+    make_authenticator(policy, Clock())
+    return policy
 
 
 class ListenerOptions(Mode):

@@ -27,7 +27,8 @@ from txproxy.config.toml.cache_tables import read_rule_choices
 from txproxy.config.toml.effects import see_forward, see_http2, see_tcp
 from txproxy.config.toml.forward_listener import forward_policy, read_audit
 from txproxy.config.toml.limit_tables import LimitTables, read_rule_limits
-from txproxy.config.toml.route_tables import read_challenge
+from txproxy.config.toml.policy_tables import raw
+from txproxy.config.toml.route_tables import read_challenge, read_login
 from txproxy.config.toml.tables import Table
 from txproxy.errors import ConfigError, Finding, Path
 from txproxy.forward.policy import ForwardPolicy
@@ -115,14 +116,23 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
         shared["error_pages"] = _error_pages(table)
         shared["http2"] = http2
         shared["h2c"] = table.read("h2c", flag, False)
-    if mode != "reverse" and table.value("challenge", None) is not None:
-        # A page of the proxy's in place of a site's, and its cookie, would be that site's to a browser.
-        what = "no browser can be asked for one here"
-        table.fault(what, "challenge", accepted="accepted is it at a listener of mode reverse, or at a route")
+    if mode != "reverse":
+        _see_sites_alone(table, mode)
     build = {"forward": _forward, "reverse": _reverse, "tcp": _tcp}[mode]
     listener = build(table, defaults, shared)
     table.close()
     return listener
+
+
+def _see_sites_alone(table: Table, mode: str) -> None:
+    """Say what is for sites, and not for a listener of this mode."""
+    if table.read("challenge", raw, None) is not None:
+        # A page of the proxy's in place of a site's, and its cookie, would be that site's to a browser.
+        what = "no browser can be asked for one here"
+        table.fault(what, "challenge", accepted="accepted is it at a listener of mode reverse, or at a route")
+    if table.read("login", raw, None) is not None:
+        accepted = "accepted is auth" if mode == "forward" else "accepted is it at a listener of mode reverse"
+        table.fault("it is for sites", "login", accepted=accepted)
 
 
 def _middleware(mode: str, name: str) -> str:
@@ -157,6 +167,7 @@ def _reverse(table: Table, defaults: Defaults, shared: dict[str, Any]) -> AnyLis
         via=read_via(table, defaults.via),
         split_by_client=table.read("split_by", one_of(("chance", "client")), "chance") == "client",
         challenge=read_challenge(table),
+        login=read_login(table),
         **shared,
     )
     if listener.host is not None and listener.pool is None:

@@ -60,33 +60,41 @@ def _values(table: Table, keys: tuple[str, ...]) -> dict[str, Any]:
 
 
 def read_auth(table: Table | None) -> tuple[AuthPolicy | None, bool]:
-    """The users, and whether only rules ask for them."""
+    """The users of a proxy, and whether only rules ask for them."""
     if table is None:
         return None, False
     before = len(table.findings.faults)
-    files = {key: table.file(key) for key in _USER_FILES}
-    values: dict[str, Any] = {
-        **files,
+    more: dict[str, Any] = {
         "certificate_field": table.read("certificate_field", one_of(FIELDS), None),
         "certificate_users": dict(table.pairs("certificate_users", text, "{ 'NAME' = 'USER' }")) or None,
+    }
+    by_rules = table.read("by_rules", flag, False)
+    policy = read_users(table, before, **more)
+    return policy, by_rules and policy is not None
+
+
+def read_users(table: Table, before: int, **more: Any) -> AuthPolicy | None:
+    """Who is known, by files and by what is said in ``more``, where there are still no more faults than ``before``.
+    Nothing else may be in the table.
+    """
+    values: dict[str, Any] = {
+        **{key: table.file(key) for key in _USER_FILES},
         "realm": table.read("realm", text, default_of(AuthPolicy, "realm")),
         "remember": table.read("remember", duration, default_of(AuthPolicy, "remember")),
         "digest_secret": table.read("digest_secret", texts(str.encode), b""),
+        **more,
     }
-    by_rules = table.read("by_rules", flag, False)
     table.close()
-    if len(table.findings.faults) > before:
-        return None, False
-    policy = made(table, AuthPolicy, **values)
+    policy = made(table, AuthPolicy, **values) if len(table.findings.faults) == before else None
     if policy is None:
-        return None, False
+        return None
     try:
         # The files are read, so that what is wrong in them is told with all the rest.
         make_authenticator(policy, Clock())
     except ConfigError as fault:
         table.faults_of(fault)
-        return None, False
-    return policy, by_rules
+        return None
+    return policy
 
 
 # -- lists and rules

@@ -25,6 +25,7 @@ from txproxy.components.values import (
 from txproxy.config.model import AuthConfig, MirrorConfig, RouteConfig
 from txproxy.config.toml.cache_tables import read_choice
 from txproxy.config.toml.limit_tables import LimitTables
+from txproxy.config.toml.policy_tables import made, read_users
 from txproxy.config.toml.pool_tables import signing_key
 from txproxy.config.toml.tables import Table
 from txproxy.errors import ConfigError, Path
@@ -36,6 +37,7 @@ from txproxy.reverse.rewriting.rewrites import Hsts, RequestRewrite, ResponseRew
 from txproxy.reverse.route_actions.pool_action import PoolAction
 from txproxy.reverse.route_actions.route_action import ROUTE_ACTIONS, RouteAction
 from txproxy.reverse.routing.matches import Match
+from txproxy.reverse.site_login import SiteLogin
 from txproxy.wire import grammar
 from txproxy.wire.target import is_origin_form
 
@@ -78,6 +80,8 @@ def read_route(table: Table, limits: LimitTables) -> RouteConfig:
         priority=table.read("priority", one_of(tuple(PRIORITIES)), "normal"),
         request_limits=limits.at(table, f"route {name}"),
         challenge=read_challenge(table),
+        login=read_login(table),
+        open_to_all=table.value("login", True) is False,
     )
     table.close()
     return route
@@ -133,19 +137,43 @@ def read_challenge(table: Table) -> ChallengePlace | None:
     inner = table.table("challenge")
     if inner is None:
         return None
+    place = ChallengePlace(
+        above=inner.read("above", texts(parse_rate), None),
+        active=inner.read("active", whole(1, 10**6), None),
+        excepted=_excepted(inner),
+    )
+    inner.close()
+    return place
+
+
+def _excepted(table: Table) -> tuple[Match, ...]:
     excepted: list[Match] = []
-    for one in inner.tables("except"):
+    for one in table.tables("except"):
         excepted.append(_match(one))
         if not one.names:
             one.fault("all requests are excepted", accepted="accepted is one with path, hosts, methods, clients, ...")
         one.close()
-    place = ChallengePlace(
-        above=inner.read("above", texts(parse_rate), None),
-        active=inner.read("active", whole(1, 10**6), None),
-        excepted=tuple(excepted),
-    )
-    inner.close()
-    return place
+    return tuple(excepted)
+
+
+def read_login(table: Table) -> SiteLogin | None:
+    """Of whom requests of a listener or a route have to be, if of anybody."""
+    if table.value("login", True) is False:
+        table.read("login", flag, False)
+        return None
+    inner = table.table("login")
+    if inner is None:
+        return None
+    before = len(inner.findings.faults)
+    values: dict[str, Any] = {
+        "users": inner.some("users", text) or (),
+        "groups": inner.some("groups", text) or (),
+        "excepted": _excepted(inner),
+        "user_header": inner.read("user_header", text, ""),
+        "pass_credentials": inner.read("pass_credentials", flag, False),
+    }
+    policy = read_users(inner, before)
+    return made(inner, SiteLogin, policy=policy, **values) if policy is not None else None
 
 
 def read_challenge_settings(table: Table | None) -> ChallengeSettings:

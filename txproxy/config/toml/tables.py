@@ -36,9 +36,9 @@ class Table:
         """All keys of a table whose keys are names."""
         return tuple(self._data)
 
-    def _ask(self, key: str, shape: str, parse: Callable[[Any], Any] | None = None, default: object = None) -> Any:
+    def _ask(self, key: str) -> Any:
         self._asked[key] = None
-        self.findings.ask(f"{self._kind}.{key}".removeprefix("."), shape, parse, default)
+        self.findings.asked[f"{self._kind}.{key}".removeprefix(".")] = None
         return self._data.get(key)
 
     def value(self, key: str, default: Any) -> Any:
@@ -70,7 +70,7 @@ class Table:
 
     def read(self, key: str, parse: Callable[[Any], T], default: D) -> T | D:
         """What ``parse`` makes of a value; ``default`` if there is none, or it is wrong."""
-        value = self._ask(key, "value", parse, default)
+        value = self._ask(key)
         if value is None:
             return default
         try:
@@ -81,15 +81,15 @@ class Table:
 
     def need(self, key: str, parse: Callable[[Any], T], default: D, accepted: str) -> T | D:
         """The same for a key that must be there."""
-        if self._ask(key, "needed") is None:
+        if self._ask(key) is None:
             self.fault(f"{key} is missing", accepted=f"accepted is {accepted}")
         return self.read(key, parse, default)
 
-    def elements(self, key: str, parse: Callable[[Any], Any] | None = None) -> list[tuple[Path, Any]] | None:
+    def elements(self, key: str) -> list[tuple[Path, Any]] | None:
         """The elements of a list, or a value that stands alone, each with its path in this table; None if there is
-        nothing. ``parse`` is what will take each of them.
+        nothing.
         """
-        values = self._ask(key, "list", parse)
+        values = self._ask(key)
         if values is None:
             return None
         if not isinstance(values, list):
@@ -98,7 +98,7 @@ class Table:
 
     def all(self, key: str, parse: Callable[[Any], T]) -> tuple[T, ...] | None:
         """What ``parse`` makes of each of them; those that are wrong are left out."""
-        elements = self.elements(key, parse)
+        elements = self.elements(key)
         if elements is None:
             return None
         parsed = []
@@ -128,7 +128,7 @@ class Table:
 
     def pairs(self, key: str, parse: Callable[[Any], T], accepted: str) -> tuple[tuple[str, T], ...]:
         """The pairs of a table whose keys are free."""
-        value = self._ask(key, "pairs", parse)
+        value = self._ask(key)
         if value is None:
             return ()
         if not isinstance(value, dict):
@@ -146,7 +146,7 @@ class Table:
 
     def table(self, key: str) -> Table | None:
         """The table at ``key``, if there is one."""
-        value = self._ask(key, "table")
+        value = self._ask(key)
         if value is None:
             return None
         if not isinstance(value, dict):
@@ -158,7 +158,7 @@ class Table:
 
     def tables(self, key: str) -> list[Table]:
         """The list of tables at ``key``; empty if there is none."""
-        values = self._ask(key, "tables")
+        values = self._ask(key)
         if values is None:
             return []
         kind = f"{self._kind}.{key}[]".removeprefix(".")
@@ -175,7 +175,7 @@ class Table:
 
     def named(self, key: str) -> dict[str, Table]:
         """The tables within the one at ``key``, by the names that the file has for them."""
-        value = self._ask(key, "named")
+        value = self._ask(key)
         if value is None:
             return {}
         if not isinstance(value, dict):

@@ -27,8 +27,8 @@ from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_level import LogThreshold
 from txproxy.runtime.admin_entrance import AdminEntrance, RunningView
 from txproxy.runtime.builder import Around, Assembly, Factory, Observers, assemble
-from txproxy.runtime.live_counts import LiveCounts
-from txproxy.runtime.live_logs import LiveLogs
+from txproxy.runtime.live.live_counts import LiveCounts
+from txproxy.runtime.live.live_logs import LiveLogs
 from txproxy.runtime.running import Running
 from txproxy.runtime.workers.admin_relay import AdminRelay
 from txproxy.runtime.workers.channel import Channel, Message

@@ -6,7 +6,7 @@ from txproxy.auth.auth_policy import AuthPolicy
 from txproxy.config import parse
 from txproxy.config.model import Config, ForwardListener, ReverseListener, TcpListener
 from txproxy.forward.policy import ForwardPolicy
-from txproxy.runtime.live_pools import live_pool
+from txproxy.runtime.live.live_pools import live_pool
 from txproxy.runtime.workers.common.shared_keys import with_shared_keys
 
 FILE = """

@@ -17,7 +17,13 @@ def shared_of(assembly: Assembly) -> dict[str, Shared]:
             rates[f"connections {served.config.name}"] = rate
     for rate in rates.values():
         rate.of_processes(processes)
-    found: dict[str, Shared] = {**rates, **assembly.limits.shared_levels, **assembly.limits.shared_adaptive}
+    limits = assembly.limits
+    found: dict[str, Shared] = {
+        **rates,
+        **limits.shared_levels,
+        **limits.shared_adaptive,
+        **assembly.logins.shared,
+    }
     for served in assembly.served:
         for levels in served.factory.admission.shared_levels:
             found[f"clients {served.config.name}"] = levels

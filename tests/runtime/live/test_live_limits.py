@@ -8,7 +8,7 @@ from tests.reverse.challenge.solving import question_of, solved
 from tests.runtime.test_reload import OK, Running
 from txproxy.errors import ConfigError
 from txproxy.runtime.builder import Around, Observers, assemble
-from txproxy.runtime.live_limits import LiveLimits
+from txproxy.runtime.live.live_limits import LiveLimits
 
 REVERSE = """
 [[listeners]]

@@ -11,7 +11,7 @@ from twisted.internet.defer import succeed
 from tests.runtime.test_reload import Running
 from txproxy.config.toml.file import parse
 from txproxy.errors import ConfigError
-from txproxy.runtime.live_cache import live_cache
+from txproxy.runtime.live.live_cache import live_cache
 
 FORWARD = "[[listeners]]\nmode = 'forward'\nlisten = 'tcp:3128'\nallow_destinations = ['10.0.0.0/8']\n"
 REVERSE = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -26,6 +26,7 @@ from txproxy.reverse.challenge.challenge_settings import ChallengePlace
 from txproxy.reverse.challenge.challenger import Challenger
 from txproxy.reverse.challenge.challenges import Challenges
 from txproxy.reverse.client_identity import Trust
+from txproxy.reverse.site_login import LoginRequired
 
 
 class LiveLimits:
@@ -142,15 +143,26 @@ class LiveLimits:
         """What stands before each pool that has an adaptive limit, within a cache."""
         return (AdaptiveConcurrency(self._pools.values(), self._clock),) if self._pools else ()
 
-    def around_action(self, listener: ReverseListener, route: RouteConfig | None, action: Action) -> Action:
-        """``action`` within the limits by user, route and pool of a listener, and those of its ``route``."""
+    def around_action(
+        self, listener: ReverseListener, route: RouteConfig | None, action: Action, login: LoginRequired | None = None
+    ) -> Action:
+        """``action`` within the limits by user, route and pool of a listener, and those of its ``route``. Those by user
+        are within the ``login`` that is asked for, if it is; who is over another one is not asked who he is.
+        """
         limits = [limit for limit in listener.request_limits if limit.known_late]
-        if route is not None and PRIORITIES[route.priority] != NORMAL:
-            action = WrappedAction(action, Prioritized(PRIORITIES[route.priority]))
-        if route is not None and route.challenge is not None:
-            action = WrappedAction(action, self._challenger(listener, route, route.challenge))
         if route is not None:
             limits += [limit for limit in route.request_limits if limit not in listener.request_limits]
+        if route is not None and PRIORITIES[route.priority] != NORMAL:
+            action = WrappedAction(action, Prioritized(PRIORITIES[route.priority]))
+        if login is not None:
+            by_user = [limit for limit in limits if "user" in limit.by]
+            limits = [limit for limit in limits if limit not in by_user]
+            action = WrappedAction(self._limited(listener, by_user, action), login)
+        if route is not None and route.challenge is not None:
+            action = WrappedAction(action, self._challenger(listener, route, route.challenge))
+        return self._limited(listener, limits, action)
+
+    def _limited(self, listener: ReverseListener, limits: Sequence[RequestLimit], action: Action) -> Action:
         if not limits:
             return action
         return WrappedAction(action, LimitsMiddleware(self._of(limits), self._clock, _place(listener)))

@@ -9,7 +9,7 @@ from txproxy.admin.connections.failed_exchanges import FailedExchanges
 from txproxy.config.model import Config
 from txproxy.observe.request_counts import RequestCounts
 from txproxy.runtime.builder import Observers
-from txproxy.runtime.live_logs import LiveLogs
+from txproxy.runtime.live.live_logs import LiveLogs
 
 
 class LiveCounts:

@@ -5,8 +5,8 @@ import pytest
 
 from txproxy.config.admin_endpoint import AdminConfig
 from txproxy.config.model import Config, ForwardListener
-from txproxy.runtime.live_counts import LiveCounts
-from txproxy.runtime.live_logs import LiveLogs
+from txproxy.runtime.live.live_counts import LiveCounts
+from txproxy.runtime.live.live_logs import LiveLogs
 
 
 def config(*names, admin=True, log=None):

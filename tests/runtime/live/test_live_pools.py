@@ -8,7 +8,7 @@ from txproxy.config.model import PoolConfig
 from txproxy.config.toml.file import parse
 from txproxy.net.dns.resolver import Resolver
 from txproxy.runtime.builder import Around, Observers, assemble
-from txproxy.runtime.live_pools import LivePool
+from txproxy.runtime.live.live_pools import LivePool
 from txproxy.upstreams.ejection import Breaker, Ejection
 from txproxy.upstreams.pool_settings import PoolSettings
 from txproxy.upstreams.upstream import State

@@ -10,7 +10,7 @@ from txproxy.config.model import AccessLogConfig, Config, ForwardListener, TcpLi
 from txproxy.errors import ConfigError
 from txproxy.observe import spans
 from txproxy.observe.log_conditions import ConditionalLog, LogConditions
-from txproxy.runtime.live_logs import LiveLogs
+from txproxy.runtime.live.live_logs import LiveLogs
 
 
 def config(tmp_path, *listeners, **more):

@@ -1,0 +1,1 @@
+"""What of a configuration lives on over reloads where it has not changed."""
