@@ -99,6 +99,20 @@ def test_an_option_and_its_key_are_the_same_without_being_told(kind, one):
     assert getattr(CLASSES[kind](made), one.key) == getattr(CLASSES[kind](read), one.key) == one.default
 
 
+FORMER = [(kind, one) for kind, one in SETTINGS if one.formerly]
+
+
+@pytest.mark.parametrize(("kind", "one"), FORMER, ids=ids(FORMER))
+def test_a_key_may_still_have_the_name_that_it_had(kind, one):
+    lines = {entry.__name__: "" for entry in CLASSES}
+    lines[kind.__name__] = f'{one.formerly} = "3s"'
+    made = CLASSES[kind](parse(FILE.format(**lines), "proxy.toml"))
+    assert getattr(made, one.key) == 3 and not hasattr(made, one.formerly)
+    lines[kind.__name__] = f'{one.formerly} = "3s"\n{one.key} = "3s"'
+    with pytest.raises(ConfigError, match=f"{one.formerly}: it is called {one.key} now, which is there as well"):
+        parse(FILE.format(**lines), "proxy.toml")
+
+
 @pytest.mark.parametrize(("kind", "one"), SETTINGS, ids=ids(SETTINGS))
 def test_what_is_written_as_the_default_means_it(kind, one):
     if one.default is not None:

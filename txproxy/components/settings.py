@@ -16,7 +16,8 @@ _KEY: Final = "setting"
 @attrs.frozen(kw_only=True)
 class Setting:
     """A value of a configuration: its ``kind``, and its ``default``. If it is an option as well, ``option`` is the name
-    of that, and ``about`` what its help says. ``written`` is the default as people would write it.
+    of that, and ``about`` what its help says. ``written`` is the default as people would write it. ``formerly`` is what
+    the key was called before, which files may still say.
     """
 
     key: str
@@ -25,13 +26,16 @@ class Setting:
     option: str = ""
     about: str = ""
     written: str = ""
+    formerly: str = ""
 
 
-def setting(kind: str, default: Any, about: str = "", *, written: str = "", option: str = "", **more: Any) -> Any:
+def setting(
+    kind: str, default: Any, about: str = "", *, written: str = "", option: str = "", formerly: str = "", **more: Any
+) -> Any:
     """An attribute of a class of attrs that is a :class:`Setting`, with what ``attrs.field`` takes. One with an
     ``about`` is an option.
     """
-    metadata = {_KEY: (kind, about, written, option)}
+    metadata = {_KEY: (kind, about, written, option, formerly)}
     return attrs.field(default=default, metadata=metadata, **more)
 
 
@@ -40,7 +44,7 @@ def settings_of(kind: type) -> dict[str, Setting]:
     found = {}
     for field in attrs.fields(kind):
         if _KEY in field.metadata:
-            what, about, written, option = field.metadata[_KEY]
+            what, about, written, option, formerly = field.metadata[_KEY]
             found[field.name] = Setting(
                 key=field.name,
                 kind=what,
@@ -48,6 +52,7 @@ def settings_of(kind: type) -> dict[str, Setting]:
                 option=(option or field.name.replace("_", "-")) if about else "",
                 about=about,
                 written=written or _written(field.default),
+                formerly=formerly,
             )
     return found
 

@@ -23,7 +23,13 @@ def read_settings(
 
     def read(one: Setting) -> Any:
         take = KINDS[one.kind].read
-        return table.read(one.key, lambda value: checked(one.key, take(value)), getattr(defaults, one.key))
+        key = one.key
+        if one.formerly and one.formerly in table:
+            if key in table:
+                table.fault(f"it is called {key} now, which is there as well", one.formerly, accepted="accepted is one")
+            else:
+                key = one.formerly
+        return table.read(key, lambda value: checked(one.key, take(value)), getattr(defaults, one.key))
 
     return {key: read(one) for key, one in settings_of(kind).items()}
 

@@ -62,8 +62,8 @@ class Limits:
     # the same of connections to upstreams: at most so many streams, whatever the upstream would take
     upstream_concurrent_streams: int = setting("streams", 100)
     upstream_stream_window: int = setting("size of a window", 1 << 20, written="1M")
-    # how old a connection of HTTP/2 may become before its client is told to open another; None: as old as it likes
-    http2_age: float | None = setting("duration", None)
+    # how old a client's connection may become before it is told to open another; None: as old as it likes
+    connection_age: float | None = setting("duration", None, formerly="http2_age")
     tunnel_age: float | None = setting("duration", None)
     tunnel_timeout: float | None = setting(
         "duration", 3600.0, "tunnels and WebSockets without a byte for this long are closed", written="1h"

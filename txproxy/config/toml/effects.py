@@ -46,6 +46,7 @@ _OF_REQUESTS: Final = (
     "connection_window",
     "upstream_concurrent_streams",
     "upstream_stream_window",
+    "connection_age",
     "http2_age",
 )
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")

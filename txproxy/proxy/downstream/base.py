@@ -18,6 +18,7 @@ from txproxy.net.transports.turn_writes import write_function
 from txproxy.net.transports.unread import unread_function
 from txproxy.proxy.downstream.client_states import ClientState, following
 from txproxy.proxy.downstream.client_tunnel import begin_tunnel, exchanges_of
+from txproxy.proxy.downstream.connection_age import ConnectionAge, forget_age, watched_age
 from txproxy.proxy.downstream.serving import RequestReader, ServedBy, ServingFactory, follow
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.handover.giving import Given, give_client
@@ -61,6 +62,7 @@ class ClientProtocol:
         "_reading_paused",
         "_write_paused",
         "_response_rate",
+        "_age",
     )
 
     def __init__(self, factory: ServingFactory, connection: ClientConnection) -> None:
@@ -81,6 +83,8 @@ class ClientProtocol:
         self._write_paused = False
         # how fast what waits for the client is taken
         self._response_rate: ResponseRate | None = None
+        # how old it may become, if that is bounded
+        self._age: ConnectionAge | None = None
 
     # -- what those that speak something do in their own way
 
@@ -140,6 +144,7 @@ class ClientProtocol:
         factory = self.factory
         self.deadline = factory.first_limit.ahead
         self._idle = factory.draining
+        self._age = watched_age(self)
 
     # -- what the transport tells
 
@@ -178,6 +183,7 @@ class ClientProtocol:
         """The client is gone."""
         self.state = following(self.state, _CLOSED)
         self.services.deadlines.forget(self)
+        forget_age(self._age)
         if self.tunnel is not None:
             self.tunnel.connectionLost(reason)
         exchange, self.exchange = self.exchange, None
@@ -238,6 +244,7 @@ class ClientProtocol:
         self.exchange = None
         self.deadline = NEVER
         self.services.deadlines.forget(self)
+        forget_age(self._age)
         self._write(self.transport, self._before_tunnel(response))
         # The tunnel writes past us: what was gathered goes first.
         self.services.turn_writes.flush()
@@ -300,6 +307,9 @@ class ClientProtocol:
             self._idle = True
             self.deadline = min(self.deadline, self.services.gone_limit.ahead)
 
+    def grow_old(self) -> None:
+        """See :class:`txproxy.proxy.downstream.connection_age.Aging`."""
+
     def retire(self) -> bool:
         """Another factory serves the listener: go there now if nothing runs, else when it has ended."""
         if self.factory.draining:
@@ -311,7 +321,10 @@ class ClientProtocol:
     def give(self) -> Given | None:
         """See :class:`txproxy.proxy.downstream.admission.Admitted`."""
         rests = self.state is _OPEN and self.exchange is None and not self._has_more() and not self.client_ended
-        return give_client(self, self.tunnel, self.codec.take_buffered if rests else None)
+        given = give_client(self, self.tunnel, self.codec.take_buffered if rests else None)
+        if given is not None:
+            forget_age(self._age)
+        return given
 
     def belong_to(self, factory: ServingFactory) -> None:
         """See :class:`txproxy.proxy.downstream.serving.Client`."""

@@ -165,7 +165,7 @@ class Http1Protocol(ClientProtocol):
         else:
             self.deadline = NEVER if not self.client_ended else self.services.gone_limit.ahead
             self.codec.skip_end()
-        self._close_after = not head.keep_alive or self.factory.draining
+        self._close_after = not head.keep_alive or self.factory.draining or (self._age is not None and self._age.over)
         context = RequestContext(self.connection)
         self.exchange = exchange = Exchange(self.services, self, head, context)
         exchange.start(self.factory.handle)
@@ -208,10 +208,9 @@ class Http1Protocol(ClientProtocol):
             self._close()
 
     def _request_fault(self, fault: RequestError) -> None:
-        exchange = self.exchange
-        if exchange is not None:
+        if self.exchange is not None:
             self._close_after = True
-            exchange.request_failed(fault)
+            self.exchange.request_failed(fault)
         else:
             self.refuse_unread(fault, more_may_come=True)
 
@@ -225,8 +224,7 @@ class Http1Protocol(ClientProtocol):
         exchange.refuse_unread(fault, waited)
 
     def _head_late(self) -> None:
-        rate = late_head(self)
-        if rate is not None:
+        if (rate := late_head(self)) is not None:
             self.refuse_unread(slow_head(), more_may_come=True, waited=rate.waited)
 
     # -- the body of a request, which is waited for
@@ -237,8 +235,7 @@ class Http1Protocol(ClientProtocol):
         if self.exchange is not exchange:
             return
         read_little(self.transport, self.codec.many_chunks)
-        wait = self._body_wait
-        if wait is None:
+        if (wait := self._body_wait) is None:
             self._body_wait = wait = BodyWait(self.services)
         self.deadline = wait.until(exchange)
 
@@ -381,10 +378,14 @@ class Http1Protocol(ClientProtocol):
 
     def drain(self) -> None:
         """Finish what runs, then leave."""
-        exchange = self.exchange
-        if exchange is not None and not exchange.response_begun:
-            self._close_after = True
+        self.grow_old()
         super().drain()
+
+    def grow_old(self) -> None:
+        """The response that has not begun is the last, or the next one: its request may be on its way."""
+        self._repeated = None
+        if self.exchange is not None and not self.exchange.response_begun:
+            self._close_after = True
 
     def can_follow(self, factory: ServingFactory) -> bool:
         """See :class:`txproxy.proxy.downstream.serving.Client`."""

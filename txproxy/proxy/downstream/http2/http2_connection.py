@@ -18,7 +18,7 @@ from txproxy.net.deadlines import NEVER
 from txproxy.net.transports.any_transports import half_close, set_tcp_options
 from txproxy.net.transports.unread import unread_function
 from txproxy.proxy.downstream.client_states import ClientState, following
-from txproxy.proxy.downstream.http2.connection_age import forget_age, watched_age
+from txproxy.proxy.downstream.connection_age import forget_age, watched_age
 from txproxy.proxy.downstream.http2.connection_output import ConnectionOutput
 from txproxy.proxy.downstream.http2.frames_ahead import FramesAhead
 from txproxy.proxy.downstream.http2.head_watch import HeadWatch
@@ -55,9 +55,8 @@ class Http2Protocol:
     )  # fmt: skip
 
     def __init__(self, factory: ServingFactory, connection: ClientConnection) -> None:
-        self.factory = factory
+        self.factory, self.connection = factory, connection
         self.services = services = factory.services
-        self.connection = connection
         # the next one; and until when there may be no stream
         self.deadline = self._rest = NEVER
         self.state = ClientState.WAITING
@@ -291,6 +290,8 @@ class Http2Protocol:
             if not self.output.held:
                 self.deadline = self.services.gone_limit.ahead
             self.want_out()
+
+    grow_old = drain
 
     def _drain_now(self) -> None:
         self.session.drain_now()

@@ -1,40 +1,50 @@
-"""How old a connection of HTTP/2 may become: so that clients that never leave are spread anew."""
+"""How old a client's connection may become: so that clients that never leave are spread anew."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Protocol
 
 from txproxy.net.deadlines import NEVER
+from txproxy.proxy.services import Services
+
+
+class Aging(Protocol):
+    """A client connection that is told when it is old."""
+
+    services: Services
+
+    def grow_old(self) -> None:
+        """Take leave: what is at work ends, what is on its way is served, and the client is told of it."""
 
 
 class ConnectionAge:
-    """Has a ``client`` (:class:`txproxy.proxy.downstream.http2.http2_connection.Http2Protocol`) take leave after so
-    many ``seconds``: what is at work ends, and what is on its way is served.
-    """
+    """Tells ``client`` after so many ``seconds`` that it is old."""
 
-    __slots__ = ("deadline", "_client", "_deadlines")
+    __slots__ = ("deadline", "over", "_client", "_deadlines")
 
-    def __init__(self, client: Any, seconds: float) -> None:
+    def __init__(self, client: Aging, seconds: float) -> None:
         services = client.services
         self._client = client
         # Another factory may have the client by then.
         self._deadlines = services.deadlines
+        self.over = False
         self.deadline = services.seconds() + seconds
         self._deadlines.watch(self)
 
     def deadline_passed(self) -> None:
         """It is old enough."""
         self.deadline = NEVER
-        self._client.drain()
+        self.over = True
+        self._client.grow_old()
 
     def forget(self) -> None:
         """The client is gone."""
         self._deadlines.forget(self)
 
 
-def watched_age(client: Any) -> ConnectionAge | None:
+def watched_age(client: Aging) -> ConnectionAge | None:
     """That of ``client``, if it is bounded."""
-    seconds = client.services.limits.http2_age
+    seconds = client.services.limits.connection_age
     return None if seconds is None else ConnectionAge(client, seconds)
 
 
