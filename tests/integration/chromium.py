@@ -14,7 +14,7 @@ from tests.integration.conftest import DEADLINE, until
 WORDS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-extensions", "--disable-dev-shm-usage",
-    "--no-proxy-server", "--hide-scrollbars", "--remote-debugging-port=0",
+    "--hide-scrollbars", "--remote-debugging-port=0",
 )  # fmt: skip
 # A click on the button of this text that is seen, in a place of the page.
 CLICK = """((place, text) => {
@@ -26,14 +26,17 @@ CLICK = """((place, text) => {
 
 
 class Browser:
-    """One that has one page. ``said`` is what it has told unasked: requests, messages of the console, faults."""
+    """One that has one page, with ``more`` of its options; it asks through no ``proxy``, or through that at a URL, for
+    what is on this machine as well. ``said`` is what it has told unasked: requests, messages of the console, faults.
+    """
 
-    def __init__(self, program, folder):
+    def __init__(self, program, folder, *more, proxy=None):
         self.said = []
         self._number = 0
         self._session = {}
+        way = ["--no-proxy-server"] if proxy is None else [f"--proxy-server={proxy}", "--proxy-bypass-list=<-loopback>"]
         self._process = subprocess.Popen(
-            [program, *WORDS, f"--user-data-dir={folder}", "about:blank"],
+            [program, *WORDS, *way, *more, f"--user-data-dir={folder}", "about:blank"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         port, path = until(lambda: self._place(Path(folder) / "DevToolsActivePort"), "Chromium listens")
