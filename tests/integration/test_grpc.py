@@ -51,6 +51,52 @@ def channel(processes, tmp_path):
         yield made
 
 
+@pytest.fixture
+def health(processes, tmp_path):
+    """A server that says by itself how it is, and a channel to it by the proxy."""
+    if not os.environ.get("TXPROXY_REQUIRE_PEERS"):
+        pytest.importorskip("grpc_health")
+    from tests.integration.grpc_health import HealthServer
+
+    port, server = free_port(), free_port()
+    file = tmp_path / "proxy.toml"
+    closed, other, log = free_port(), free_port(), tmp_path / "access.log"
+    file.write_text(TOML.format(port=port, server=server, other=other, closed=closed, log=log))
+    processes("/usr/bin/env", sys.executable, "-m", "txproxy", "run", "--config", str(file), port=port)
+    made = HealthServer(server)
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        channel.log = log
+        yield made, channel
+    made.stop()
+
+
+def test_a_client_asks_for_health_through_the_proxy(health):
+    from tests.integration.grpc_health import NOT_SERVING, SERVICE_UNKNOWN, SERVING, client, question
+
+    server, channel = health
+    asked = client(channel)
+    assert asked.Check(question(), timeout=DEADLINE).status == SERVING
+    server.servicer.set("app", NOT_SERVING)
+    assert asked.Check(question("app"), timeout=DEADLINE).status == NOT_SERVING
+    with pytest.raises(grpc.RpcError) as raised:
+        asked.Check(question("b"), timeout=DEADLINE)
+    assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+    # Each answer comes when it is true, on a stream that stays.
+    watched, other = asked.Watch(question("app"), timeout=DEADLINE), asked.Watch(question("b"), timeout=DEADLINE)
+    assert (next(watched).status, next(other).status) == (NOT_SERVING, SERVICE_UNKNOWN)
+    for status in (SERVING, NOT_SERVING):
+        for name, stream in (("app", watched), ("b", other)):
+            server.servicer.set(name, status)
+            assert next(stream).status == status
+    watched.cancel()
+    until(lambda: "POST /grpc.health.v1.Health/Watch 200 -" in channel.log.read_text(), "what was cancelled is over")
+    server.stop()
+    with pytest.raises(grpc.RpcError) as raised:
+        next(other)
+    assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+    until(lambda: "POST /grpc.health.v1.Health/Watch 200 14" in channel.log.read_text(), "the log has what it was")
+
+
 def same(data):
     return data
 

@@ -103,6 +103,54 @@ def test_servers_of_grpc_are_asked_in_grpc(turn, check, processes, certificate, 
     assert unwell.cause == "it is NOT_SERVING"
 
 
+@pytest.fixture
+def run_health_server():
+    """Runs servers of gRPC with its own health servicer."""
+    if not os.environ.get("TXPROXY_REQUIRE_PEERS"):
+        pytest.importorskip("grpc_health")
+    from tests.integration.grpc_health import HealthServer
+
+    made = []
+
+    def run(*args, **more):
+        made.append(HealthServer(*args, **more))
+        return made[-1]
+
+    yield run
+    for server in made:
+        server.stop()
+
+
+def test_the_health_servicer_of_grpc_is_understood(turn, check, run_health_server):
+    from tests.integration.grpc_health import NOT_SERVING, SERVING
+
+    port, other = free_port(), free_port()
+    server, _ = run_health_server(port), run_health_server(other, knows=False)
+    server.servicer.set("app", NOT_SERVING)
+
+    def checked(port, **more):
+        (upstream,) = check(f"h2c://127.0.0.1:{port}", kind="grpc", **more).upstreams
+        return upstream
+
+    def becomes(cause, *upstreams):
+        turn(lambda: all(one.cause == cause for one in upstreams), f"it is found: {cause or 'it serves'}")
+        assert {one.state for one in upstreams} == {State.UNHEALTHY if cause else State.HEALTHY}
+
+    whole, app = checked(port), checked(port, service="app")
+    becomes("grpc-status 5 (NOT_FOUND)", checked(port, service="b"))
+    becomes("grpc-status 12 (UNIMPLEMENTED): Method not found!", checked(other))
+    becomes("it is NOT_SERVING", app)
+    server.servicer.set("app", SERVING)
+    becomes("", whole, app)
+    server.stop()
+    becomes("connection refused", whole, app)
+    server = run_health_server(port)
+    server.servicer.set("app", SERVING)
+    becomes("", whole, app)
+    server.servicer.enter_graceful_shutdown()
+    becomes("it is NOT_SERVING", whole, app)
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_server_that_says_nothing_is_found_and_leaves_nothing_behind(turn, check, scheme):
     with socket.create_server(("127.0.0.1", 0)) as silent:
