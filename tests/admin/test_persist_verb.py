@@ -57,7 +57,7 @@ def pool():
 @pytest.fixture
 def view(path, pool):
     def take(config, by):
-        view.file.revisions.add(by, config.text)
+        view.file.revisions.add(by, config.text, config.included)
 
     overlay = Overlay(pool, ["http://a", "http://b"], parse_upstream)
     file = ConfigurationFile(load(str(path)), take, lambda: None)

@@ -53,6 +53,7 @@ EXCEPTED = (
     'query = { a = "b" }, clients = ["10.0.0.0/8"] }'
 )
 EVERYTHING = """
+include = "more/*.toml"
 via = "edge"
 python_path = "."
 workers = 1

@@ -1,10 +1,12 @@
 """What is found with its path is told with its place: a line of a file, or an option."""
 
-from txproxy.config.findings import Findings, in_file, of_option, told
+from txproxy.config.findings import Findings, of_option, told
 from txproxy.config.model import Config, ForwardListener
-from txproxy.errors import ConfigError, Finding
+from txproxy.config.sources.lines import Place
+from txproxy.errors import ConfigError
 
 LINES = {(): 1, ("listeners",): 3, ("listeners", 0): 3, ("listeners", 0, "listen"): 5, ("via",): 2}
+PLACES = {path: Place("p.toml", line) for path, line in LINES.items()}
 LISTENERS = (ForwardListener(listen=("tcp:1",)),)
 
 
@@ -18,26 +20,8 @@ def test_each_line_is_a_fault_without_long_words_and_passwords():
     assert (doubt.path, doubt.said) == (("b",), "http://***@h")
 
 
-def test_in_a_file_they_have_the_line_of_what_is_there_and_their_order_is_its():
-    findings = [
-        Finding(("listeners", 0, "listen", 1), "no endpoint", "accepted is one"),
-        Finding(("listeners", 0, "name"), "no name"),
-        Finding((), "nothing"),
-        Finding(("via",), "no name", place="--via"),
-    ]
-    placed = in_file(findings, "p.toml", LINES)
-    assert list(map(str, placed)) == [
-        "p.toml: nothing",
-        "p.toml:2: via: no name",
-        "p.toml:3: listeners[0].name: no name",
-        "p.toml:5: listeners[0].listen[1]: no endpoint; accepted is one",
-    ]
-    # The path is there as it was.
-    assert [one.path for one in placed] == [findings[number].path for number in (2, 3, 1, 0)]
-
-
 def test_who_has_given_a_file_is_told_of_its_lines():
-    config = Config(listeners=LISTENERS, source="p.toml", lines=LINES)
+    config = Config(listeners=LISTENERS, source="p.toml", places=PLACES)
     fault = ConfigError("tcp:1: cannot be", path=("listeners", 0, "listen", 0))
     assert str(told(fault, config)) == "p.toml:5: listeners[0].listen[0]: tcp:1: cannot be"
     fault = ConfigError("gone", path=("listeners", 0, "certificates", 0), place="cert a.pem")

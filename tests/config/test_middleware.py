@@ -8,6 +8,7 @@ import pytest
 from txproxy.config.findings import told
 from txproxy.config.middleware import find_middleware, make_all, make_middleware, try_to_make, use_path
 from txproxy.config.model import Config, ReverseListener
+from txproxy.config.sources.lines import Place
 from txproxy.config.toml.file import parse
 from txproxy.errors import ConfigError
 from txproxy.interfaces import IInnerMiddleware
@@ -190,7 +191,9 @@ def test_all_that_cannot_be_made_is_told_with_its_place(own):
         ("listeners", 1, "middleware", 0),
         ("listeners", 1, "middleware", 2),
     ]
-    config = Config(listeners=listeners, source="p.toml", lines={(): 1, ("listeners", 1): 7})
+    config = Config(
+        listeners=listeners, source="p.toml", places={(): Place("p.toml", 1), ("listeners", 1): Place("p.toml", 7)}
+    )
     assert str(told(fault.value, config)).startswith("p.toml:7: listeners[1].middleware[0]: 'own_fields:Named' cannot")
     assert try_to_make(Config(listeners=listeners[:1])) is None
 

@@ -19,7 +19,8 @@ from txproxy.config.model import (
     RouteConfig,
     TcpListener,
 )
-from txproxy.config.toml.file import load, parse, tomllib
+from txproxy.config.sources.toml_text import tables_of
+from txproxy.config.toml.file import load, parse
 from txproxy.config.toml.tables import Findings
 from txproxy.limits.quotas import Quota
 from txproxy.reverse.route_actions.files_action import FilesAction
@@ -65,7 +66,7 @@ def test_endpoints_are_plain_ones_first_and_each_has_its_path():
 def test_where_it_was_read_makes_no_other_configuration():
     listener = ForwardListener(listen=("tcp:1",))
     one = Config(listeners=(listener,))
-    other = Config(listeners=(listener,), source="edge.toml", lines={(): 1}, warnings=("x",))
+    other = Config(listeners=(listener,), source="edge.toml", places={(): 1}, warnings=("x",))
     assert one == other
     assert one != Config(listeners=(listener,), access_log="-")
 
@@ -130,7 +131,7 @@ def test_the_file_of_everything_has_each_key(everything):
     findings = Findings()
     text = everything.read_text()
     parse(text, str(everything), findings)
-    written = set(keys(tomllib.loads(text)))
+    written = set(keys(tables_of(text, "")))
     asked = {key for key in findings.asked if not key.startswith("listeners[].limits.")}
     assert len(asked) > 200
     assert not asked - written

@@ -658,3 +658,42 @@ def _leads_to(link, folder):
     with contextlib.suppress(OSError):
         return link.readlink() == folder
     return False
+
+
+SECRET_ROUTE = """[[routes]]
+name = "secret"
+path = "=/secret"
+[routes.respond]
+status = "${STATUS:-200}"
+body = { file = "../secret" }
+"""
+
+
+def test_values_from_outside_are_those_of_the_last_reload_in_all_processes(processes, tmp_path):
+    (tmp_path / "secret").write_text("s3cret-1")
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d/secret.toml").write_text(SECRET_ROUTE)
+    proxy = Served(processes, tmp_path, 2, before='include = "conf.d/*.toml"\n')
+    request = REQUEST.replace(b"/name", b"/secret").replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+
+    def secret():
+        with socket.create_connection(("127.0.0.1", proxy.port), DEADLINE) as connection:
+            connection.sendall(request)
+            return b"".join(iter(lambda: connection.recv(65536), b"")).rpartition(b"\r\n\r\n")[2]
+
+    assert secret() == b"s3cret-1"
+    (tmp_path / "secret").write_text("s3cret-2\n")
+    assert secret() == b"s3cret-1"
+    proxy.read_again(proxy.text, "was read again, and runs")
+    assert secret() == b"s3cret-2"
+    (tmp_path / "secret").write_text("s3cret-3\n")
+    before = list(proxy.workers.values())
+    proxy.process.send_signal(signal.SIGUSR2)
+    proxy.says("of the one before it finish and leave")
+    until(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in before), "the old ones leave")
+    assert secret() == b"s3cret-3"
+    (tmp_path / "secret").unlink()
+    proxy.read_again(proxy.text, "the configuration that runs is kept")
+    assert "secret.toml:6: routes[1].respond.body: { file = '../secret' }: No such file or directory" in proxy.log
+    assert secret() == b"s3cret-3" and "s3cret" not in proxy.log
+    proxy.end()

@@ -12,7 +12,8 @@ from txproxy.admin.api_paths import Verb
 from txproxy.admin.configuration_verbs import told_of
 from txproxy.admin.merging import Answers, Asked, Merge, sound
 from txproxy.admin.proxy_view import ProxyView
-from txproxy.config.persisting.edits import Edits, NotInstalled, edited
+from txproxy.config.persisting.edited_files import edited_files
+from txproxy.config.persisting.edits import Edits, NotInstalled
 from txproxy.errors import ConfigError
 from txproxy.upstreams.overlay import PoolEdits
 
@@ -47,7 +48,7 @@ async def _persist(view: ProxyView, call: ApiCall, changed: Any) -> dict[str, ob
     edits = Edits(tuple(changed), level)
     said = list(edits.told())
     try:
-        done = view.file.rewrite(lambda text: edited(text, edits) if said else text, _BY)
+        done = view.file.rewrite(lambda running: edited_files(running, edits), _BY)
     except NotInstalled:
         why = "tomlkit is not installed, which keeps comments and layout of the file"
         raise ApiFault(501, f"{why}; accepted is it with pip install 'txproxy[admin]'") from None

@@ -22,6 +22,9 @@ class TableReader(Protocol):
     def read(self, key: str, parse: Callable[[Any], T], default: D) -> T | D:
         """What ``parse`` makes of a value; ``default`` if there is none, or it is wrong (a ``ConfigError``)."""
 
+    def given(self, key: str) -> Any:
+        """The value at ``key``, whatever it is; None if there is none."""
+
     def need(self, key: str, parse: Callable[[Any], T], default: D, accepted: str) -> T | D:
         """The same for a key that must be there."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
 from twisted.logger import Logger
@@ -29,6 +29,21 @@ class Reloaded:
     warnings: tuple[str, ...] = ()
 
 
+@attrs.frozen
+class _Own:
+    """What is in a file, and the text that this is."""
+
+    data: bytes
+    text: str
+
+    def written(self, text: str) -> bytes:
+        """Another ``text`` in the same manner."""
+        if b"\r\n" in self.data:
+            text = text.replace("\n", "\r\n")
+        mark = codecs.BOM_UTF8 if self.data.startswith(codecs.BOM_UTF8) else b""
+        return mark + text.encode("utf-8")
+
+
 class ConfigurationFile:
     """That of a ``config``, which runs from now on. ``take`` lets another take its place, and is told who wants that
     (``ConfigError`` if it cannot be: then nothing has changed); ``look`` reads again what options name, where there is
@@ -39,7 +54,7 @@ class ConfigurationFile:
         # Where relative names begin may be another folder by then.
         self.path = os.path.abspath(config.source) if config.source else ""
         self.revisions = Revisions()
-        self.revisions.add("start", config.text)
+        self.revisions.add("start", config.text, config.included)
         self._take = take
         self._look = look
 
@@ -54,42 +69,51 @@ class ConfigurationFile:
 
     def go_back(self, revision: Revision, by: str) -> Reloaded:
         """The same with what the file has said when a ``revision`` began."""
-        return self._follow(lambda: parse(revision.text, self.path), by)
+        return self._follow(lambda: parse(revision.text, self.path, included=revision.included), by)
 
-    def rewrite(self, edited: Callable[[str], str], by: str) -> Reloaded:
-        """Write what is ``edited`` of the text that runs into the file, and let that take its place. ``ConfigError``
-        where the file is another than what runs, what is edited is no configuration, or it cannot be written; then
-        nothing has changed.
+    def rewrite(self, edited: Callable[[Config], Mapping[str, str]], by: str) -> Reloaded:
+        """Write what is ``edited`` of what runs into the files of it, which that gives by their names, and let it take
+        its place. ``ConfigError`` where a file is another than what runs, what is edited is no configuration, or it
+        cannot be written; then nothing has changed.
         """
-        data, text = self._own_text()
-        new = edited(text)
-        if new == text:
+        files = {file: self._own(file) for file in (self.path, *self.revisions.included.texts)}
+        running = parse(self.revisions.text, self.path, included=self.revisions.included)
+        new = {file: text for file, text in edited(running).items() if text != files[file].text}
+        if not new:
             return Reloaded(self.path)
-        parse(new, self.path)
-        if b"\r\n" in data:
-            new = new.replace("\n", "\r\n")
-        mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
-        if self._own_text()[0] != data:
-            raise self._another()
-        replace_file(self.path, mark + new.encode("utf-8"))
+        others = {**running.included.texts, **new}
+        main = others.pop(self.path, running.text)
+        parse(main, self.path, included=attrs.evolve(running.included, texts=others))
+        for file, one in files.items():
+            if self._own(file).data != one.data:
+                raise self._another(file)
+        done: list[str] = []
+        try:
+            for file, text in new.items():
+                replace_file(file, files[file].written(text))
+                done.append(file)
+        except ConfigError:
+            for file in done:
+                replace_file(file, files[file].data)
+            raise
         return self.read_again(by)
 
-    def _own_text(self) -> tuple[bytes, str]:
-        """What is in the file, and the text that it is, which is the one that runs."""
+    def _own(self, path: str) -> _Own:
+        """What is in one of the files, which is what runs."""
         try:
-            with open(self.path, "rb") as file:
+            with open(path, "rb") as file:
                 data = file.read()
-            text = data.decode("utf-8-sig").replace("\r\n", "\n")
+            own = _Own(data, data.decode("utf-8-sig").replace("\r\n", "\n"))
         except OSError as fault:
-            raise ConfigError(f"{self.path}: {fault.strerror or fault}", "accepted is one that can be read") from None
+            raise ConfigError(f"{path}: {fault.strerror or fault}", "accepted is one that can be read") from None
         except UnicodeDecodeError:
-            raise self._another() from None
-        if text != self.revisions.text:
-            raise self._another()
-        return data, text
+            raise self._another(path) from None
+        if own.text != (self.revisions.text if path == self.path else self.revisions.included.texts[path]):
+            raise self._another(path)
+        return own
 
-    def _another(self) -> ConfigError:
-        said = f"{self.path}: it is not what runs, which is revision {self.revisions.current}"
+    def _another(self, path: str) -> ConfigError:
+        said = f"{path}: it is not what runs, which is revision {self.revisions.current}"
         return ConfigError(said, "accepted is the file as it was read: let it be read again first, or put it back")
 
     def _follow(self, read: Callable[[], Config], by: str) -> Reloaded:

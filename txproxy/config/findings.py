@@ -6,12 +6,17 @@ option, is added here, once, when it is told.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Mapping
 from typing import Final
 
 from txproxy.components.values import brief
 from txproxy.config.model import Config
-from txproxy.errors import ConfigError, Finding, Path, masked, written
+from txproxy.config.sources.lines import Place
+from txproxy.config.sources.merged_tables import Piece
+from txproxy.config.sources.outside_values import Outside
+from txproxy.config.sources.placed_findings import in_file, place_of
+from txproxy.errors import ConfigError, Finding, Path, masked
 
 # The options that say what these paths of a configuration have, before the value itself.
 _OPTIONS: Final[dict[Path, str]] = {
@@ -27,7 +32,8 @@ _OPTIONS: Final[dict[Path, str]] = {
 class Findings:
     """What is wrong with a file (``faults``), what is doubtful (``doubts``), and which keys it may have (``asked``:
     their paths, with ``[]`` for any element of a list, and ``NAME`` for a name that the file gives). ``opened`` is what
-    was read to find that out, and has taken its time: see :class:`txproxy.config.model.Config`.
+    was read to find that out, and has taken its time: see :class:`txproxy.config.model.Config`. ``outside`` are values
+    that are told to nobody, and ``named`` the files that values name.
     """
 
     def __init__(self) -> None:
@@ -35,31 +41,29 @@ class Findings:
         self.doubts: list[Finding] = []
         self.asked: dict[str, None] = {}
         self.opened: list[object] = []
+        self.outside = Outside()
+        self.named: dict[str, None] = {}
+        self._places: Mapping[Path, Place] = {}
+
+    def begin(self, piece: Piece) -> None:
+        """It is this that is read."""
+        self.outside = piece.outside
+        self._places = piece.places
+
+    def folder_of(self, path: Path) -> str | None:
+        """The folder of the file in which a key stands, where there are files."""
+        return os.path.dirname(os.path.abspath(place_of(path, self._places).file)) if self._places else None
 
     def fault(self, path: Path, said: str, accepted: str = "") -> None:
         """Something is wrong; one for each line of ``said``."""
         self.faults += [
-            Finding(path, brief(masked(line)), brief(masked(accepted))) for line in said.splitlines() or [""]
+            self.outside.hidden(Finding(path, brief(masked(line)), brief(masked(accepted))))
+            for line in said.splitlines() or [""]
         ]
 
     def doubt(self, path: Path, said: str, accepted: str = "") -> None:
         """Something may be a mistake."""
-        self.doubts.append(Finding(path, masked(said), masked(accepted)))
-
-
-def in_file(findings: Iterable[Finding], file: str, lines: Mapping[Path, int]) -> tuple[Finding, ...]:
-    """The same with their places in a file, by the ``lines`` of its keys, and in their order."""
-
-    def line_of(path: Path) -> int:
-        # What is missing is missed in what would have it.
-        return next(lines[path[:length]] for length in range(len(path), -1, -1) if path[:length] in lines)
-
-    placed = []
-    for one in findings:
-        line = line_of(one.path)
-        place = f"{file}:{line}: {written(one.path)}" if one.path else file
-        placed.append((line, str(one._replace(place=place)), one._replace(place=place)))
-    return tuple(one for _, _, one in sorted(placed, key=lambda entry: entry[:2]))
+        self.doubts.append(self.outside.hidden(Finding(path, masked(said), masked(accepted))))
 
 
 def of_option(fault: ConfigError, name: str) -> ConfigError:
@@ -74,7 +78,8 @@ def told(fault: ConfigError, config: Config) -> ConfigError:
     if config.source:
         # What it is called without a file is more than the path says: which of two files of a pair it is.
         found = (one._replace(said=f"{one.place}: {one.said}") if one.place else one for one in fault.findings)
-        return ConfigError(in_file(found, config.source, config.lines or {(): 1}))
+        places = config.places or {(): Place(config.source, 1)}
+        return ConfigError(in_file(map(config.outside.hidden, found), places))
     return ConfigError(map(_by_option, fault.findings))
 
 

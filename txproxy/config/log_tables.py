@@ -15,7 +15,7 @@ from txproxy.observe.log_conditions import LogConditions, parse_status
 
 def read_log_place(table: Table, value: object) -> str:
     """Where access lines go."""
-    return parse_log_place(text(value), table.file_name)
+    return parse_log_place(text(value), table.written_name)
 
 
 def read_access_log(table: Table) -> AccessLogConfig:

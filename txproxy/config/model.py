@@ -11,6 +11,9 @@ from txproxy.cache.rules.cache_choice import CacheChoice
 from txproxy.cache.rules.cache_settings import CacheSettings
 from txproxy.config.admin_endpoint import AdminConfig
 from txproxy.config.log_lines import DEFAULT_LINES
+from txproxy.config.sources.included import Included
+from txproxy.config.sources.lines import Place
+from txproxy.config.sources.outside_values import Outside
 from txproxy.errors import Path
 from txproxy.forward.mode import ForwardPolicy
 from txproxy.limits.quotas import Quota
@@ -259,10 +262,11 @@ class Config(PlainValue):
     clients may use; ``cache`` is shared by all listeners that read requests; ``admin`` is where the admin API is, if
     anywhere; ``challenge`` is what is asked of clients where there is one; ``tracing`` is of all listeners that read
     requests; ``python_path`` has folders whose modules may be named; ``workers`` is how many processes serve it.
-    ``source`` is the file that it was read from, empty for options, ``text`` what was in that, and ``lines`` has the
-    line of each of its keys; ``warnings`` are what may be a mistake in it, one line each. ``opened`` is no part of the
-    value: what was read to check it, such as lists, and would take its time to be read again. Who builds what is
-    configured empties it.
+    ``source`` is the file that it was read from, empty for options, ``text`` what was in that, ``included`` what was in
+    those that it includes, and ``places`` has the place of each of its keys; ``outside`` are values that stand
+    elsewhere, and ``named`` the files that it names; ``warnings`` are what may be a mistake in it, one line each.
+    ``opened`` is no part of the value: what was read to check it, such as lists, and would take its time to be read
+    again. Who builds what is configured empties it.
     """
 
     listeners: tuple[AnyListener, ...]
@@ -282,7 +286,10 @@ class Config(PlainValue):
     workers: int = 1
     source: str = attrs.field(default="", eq=False)
     text: str = attrs.field(default="", eq=False, repr=False)
-    lines: Mapping[Path, int] = attrs.field(factory=dict, eq=False, repr=False)
+    included: Included = attrs.field(factory=Included, eq=False, repr=False)
+    places: Mapping[Path, Place] = attrs.field(factory=dict, eq=False, repr=False)
+    outside: Outside = attrs.field(factory=Outside, eq=False, repr=False)
+    named: tuple[str, ...] = attrs.field(default=(), eq=False, repr=False)
     warnings: tuple[str, ...] = attrs.field(default=(), eq=False)
     opened: list[object] = attrs.field(init=False, factory=list, eq=False, repr=False)
 

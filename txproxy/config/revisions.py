@@ -11,6 +11,8 @@ from typing import Final
 
 import attrs
 
+from txproxy.config.sources.included import Included
+
 # So many are remembered, with their texts.
 _MOST: Final = 20
 # What is told of a text has no secrets in it, whatever they are said with.
@@ -25,13 +27,14 @@ _FILE: Final = re.compile(r"_file\b", re.IGNORECASE)
 @attrs.frozen
 class Revision:
     """One of them: its ``number``, ``at`` which time of the day it began (seconds since the epoch), by whom, and the
-    ``text`` that it was read from; empty where there is none.
+    ``text`` that it was read from, empty where there is none, with what that has ``included``.
     """
 
     number: int
     at: float
     by: str
     text: str = attrs.field(repr=False)
+    included: Included = attrs.field(factory=Included, repr=False)
 
 
 class Revisions:
@@ -54,9 +57,14 @@ class Revisions:
         """What the one that runs was read from; empty where there is no such text."""
         return self._known[-1].text if self._known else ""
 
-    def add(self, by: str, text: str) -> None:
+    @property
+    def included(self) -> Included:
+        """What that has included."""
+        return self._known[-1].included if self._known else Included()
+
+    def add(self, by: str, text: str, included: Included | None = None) -> None:
         """Another one runs now."""
-        self._known.append(Revision(self.current + 1, self._clock(), by, text))
+        self._known.append(Revision(self.current + 1, self._clock(), by, text, included or Included()))
 
     def find(self, number: int) -> Revision | None:
         """The one of that number, if it is still known."""
@@ -69,8 +77,15 @@ class Revisions:
         one, before = self.find(number), self.find(number - 1)
         if one is None or before is None:
             return ""
-        was, now = (_shown(text).splitlines() for text in (before.text, one.text))
-        return "\n".join(unified_diff(was, now, f"revision {before.number}", f"revision {one.number}", lineterm=""))
+        lines = _difference(f"revision {before.number}", f"revision {one.number}", before.text, one.text)
+        for file in sorted({*before.included.texts, *one.included.texts}):
+            was, now = (each.included.texts.get(file, "") for each in (before, one))
+            lines += _difference(f"revision {before.number} {file}", f"revision {one.number} {file}", was, now)
+        return "\n".join(lines)
+
+
+def _difference(before: str, after: str, was: str, now: str) -> list[str]:
+    return list(unified_diff(_shown(was).splitlines(), _shown(now).splitlines(), before, after, lineterm=""))
 
 
 def _shown(text: str) -> str:

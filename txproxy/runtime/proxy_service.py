@@ -329,7 +329,7 @@ class ProxyService(Service):
         self._read_what_has_changed()
         # Until here, what was read to check it need not be read again.
         config.opened.clear()
-        self.file.revisions.add(by, config.text)
+        self.file.revisions.add(by, config.text, config.included)
 
     def _read_what_has_changed(self) -> None:
         """Of what is kept, at once: that is what somebody wants who asks for a reload."""

@@ -61,7 +61,7 @@ def test_a_file_is_read(file):
     name = file(LEAST)
     config = load(name)
     assert config.source == name
-    assert config.lines[()] == 1 and ("listeners", 0, "pool") in config.lines
+    assert config.places[()] == (name, 1) and ("listeners", 0, "pool") in config.places
     assert config.pool("app").upstreams == ("http://127.0.0.1:8001",)
 
 

@@ -42,6 +42,7 @@ TABLE = {"empty table"}
 FREE_TEXT = {"empty", "nonsense", "two lines", "control", "long"}
 
 TAKES = {
+    "include": NONE_OF_THEM,
     "tracing": TABLE,
     "tracing.request_id": FLAG,
     "tracing.trace_context": FLAG,

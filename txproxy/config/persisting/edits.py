@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import attrs
 
+from txproxy.config.sources.outside_values import escaped
 from txproxy.errors import ConfigError
 from txproxy.upstreams.overlay import PoolEdits, UpstreamEdit
 from txproxy.upstreams.upstream_urls import ORDER_WORDS, with_parameters
@@ -93,6 +94,7 @@ def _edit_pool(table: Any, edits: PoolEdits) -> None:
     for place, _ in sorted(edits.removed, reverse=True):
         del upstreams[place]
     for text in edits.added:
+        text = escaped(text)
         upstreams.append(_as_table(text) if _are_tables(upstreams) else text)
 
 

@@ -23,7 +23,7 @@ def read_bounds(table: Table, ipv6_prefix: int) -> BoundsConfig:
     return BoundsConfig(
         bandwidths=_each(table, "bandwidths", Bandwidth, _RATES),
         quotas=_each(table, "quotas", Quota, _SIZES),
-        usage_file=table.file("usage_file"),
+        usage_file=table.read("usage_file", table.written_name, None),
         ipv6_prefix=ipv6_prefix,
     )
 

@@ -31,7 +31,7 @@ def read_cache(table: Table) -> CacheSettings:
         inner.need("size", _raw, None, "how much memory it may take, such as '64M'")
     values = read_settings(inner, CacheSettings, _NONE)
     if values["dir"] is not None:
-        values["dir"] = inner.file_name(values["dir"])
+        values["dir"] = inner.written_name(values["dir"], "dir")
     elif values["dir_size"] != _NONE.dir_size:
         inner.fault("is of no use without dir", "dir_size", accepted="accepted is it with dir")
         values["dir_size"] = _NONE.dir_size
@@ -119,8 +119,13 @@ def _ttls(table: Table, key: str) -> Ttls | None:
     return None if seconds is None else tuple((status, seconds) for status in USUAL_STATUSES)
 
 
-def _device(value: object) -> bool | str:
-    if isinstance(value, bool | str):
+def _device(table: Table, key: str) -> bool | str | None:
+    given = table.given(key)
+    return given if isinstance(given, bool) else table.read(key, _device_field, None)
+
+
+def _device_field(value: object) -> str:
+    if isinstance(value, str):
         return value
     raise ConfigError(f"{shown(value)} is neither", "accepted: true, false, the name of a field such as 'X-UA-Device'")
 
@@ -132,7 +137,7 @@ _READERS: Final[Mapping[str, Callable[[Table, str], object]]] = {
     **dict.fromkeys(("stale_while_revalidate", "stale_if_error"), _value(pause)),
     **dict.fromkeys(("override_expire", "override_lastmod", "ignore_set_cookie", "ignore_private"), _value(flag)),
     **dict.fromkeys(("request_directives", "ignore_reload", "reload_into_ims", "offline", "purge"), _value(flag)),
-    "heuristic_fraction": _value(_raw),
+    "heuristic_fraction": lambda table, key: table.given(key),
     "max_object_size": _value(size),
     "min_uses": _value(whole(1, MOST)),
     "query": _value(one_of(QUERIES)),
@@ -141,7 +146,7 @@ _READERS: Final[Mapping[str, Callable[[Table, str], object]]] = {
     "query_sort": _value(flag),
     "key_headers": _list,
     "key_cookies": _list,
-    "key_device": _value(_device),
+    "key_device": _device,
 }
 
 

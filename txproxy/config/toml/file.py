@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import os
-import re
-import sys
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
 import attrs
 
 from txproxy.components.settings import default_of
-from txproxy.components.values import one_of, size, texts
+from txproxy.components.values import one_of, size, text, texts
 from txproxy.config.admin_endpoint import AdminConfig
-from txproxy.config.findings import Findings, in_file
+from txproxy.config.findings import Findings
 from txproxy.config.log_lines import DEFAULT_LINES, LOG_LEVELS, parse_log_lines
 from txproxy.config.log_tables import read_access_log, read_log_place, see_log_listeners
 from txproxy.config.middleware import use_path
 from txproxy.config.model import Config, ReverseListener
+from txproxy.config.sources.included import Included, read_sources
+from txproxy.config.sources.placed_findings import in_file
+from txproxy.config.sources.toml_text import text_of
 from txproxy.config.toml.admin_table import read_admin, see_admin
 from txproxy.config.toml.bounds import read_bounds
 from txproxy.config.toml.cache_tables import read_cache
 from txproxy.config.toml.effects import see_bounds, see_cache, see_questions
 from txproxy.config.toml.limit_tables import LimitTables
-from txproxy.config.toml.lines import lines_of
 from txproxy.config.toml.listeners import Defaults, read_limits, read_listener, read_via
 from txproxy.config.toml.pool_tables import read_pool
 from txproxy.config.toml.references import Parts, tie
@@ -36,83 +37,62 @@ from txproxy.observe.log_level import DEFAULT_LEVEL
 from txproxy.observe.refused_lines import MOST
 from txproxy.proxy.limits import Limits
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 _VIA: Final = default_of(ReverseListener, "via")
-_PLACE: Final = re.compile(r" \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)$")
-_LARGEST: Final = 16 << 20
 
 
 def load(file: str) -> Config:
     """The configuration in ``file``. ``ConfigError`` with a line for each fault, ``FILE:LINE: KEY: what is wrong``."""
-    return parse(_content(file), file)
+    return parse(text_of(file), file)
 
 
 def load_admin(file: str) -> AdminConfig | None:
     """Where the admin API is by what ``file`` says, whatever else may be wrong with that."""
-    content = _content(file).replace("\r\n", "\n")
-    data, findings = _tables(content, file), Findings()
-    found = read_admin(Table(data, (), "", findings, os.path.dirname(os.path.abspath(file))))
+    findings = Findings()
+    piece, _ = read_sources(text_of(file), file, os.environ, only=("include", "admin"))
+    findings.begin(piece)
+    found = read_admin(Table(piece.data, (), "", findings, _folder_of(file)))
     if findings.faults:
-        raise ConfigError(in_file(findings.faults, file, lines_of(content)))
+        raise ConfigError(in_file(findings.faults, piece.places))
     return found
 
 
-def _content(file: str) -> str:
-    try:
-        with open(file, "rb") as opened:
-            data = opened.read(_LARGEST + 1)
-    except (OSError, ValueError) as fault:
-        why = getattr(fault, "strerror", None) or str(fault)
-        raise ConfigError(f"{file}: {why}", "accepted is a TOML file that can be read") from None
-    if len(data) > _LARGEST:
-        raise ConfigError(f"{file}: too large", "accepted is a TOML file of less than 16 MB")
-    try:
-        # TOML 1.0: what is not UTF-8 is no TOML.
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as fault:
-        line = data.count(b"\n", 0, fault.start) + 1
-        raise ConfigError(f"{file}:{line}: this is not UTF-8", "accepted is TOML, which is") from None
-
-
-def parse(content: str, file: str, findings: Findings | None = None) -> Config:
-    """The configuration that a text is, which is what ``file`` holds."""
-    content = content.replace("\r\n", "\n")
-    data = _tables(content, file)
+def parse(
+    content: str,
+    file: str,
+    findings: Findings | None = None,
+    included: Included | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Config:
+    """The configuration that a text is, which is what ``file`` holds. Files that it includes are read, unless what was
+    in them is given (``included``).
+    """
+    piece, included = read_sources(content, file, environ, included)
     findings = findings or Findings()
-    config = _read(data, file, findings)
-    lines = lines_of(content)
+    findings.begin(piece)
+    config = _read(piece.data, file, findings)
     if findings.faults:
-        raise ConfigError(in_file(findings.faults, file, lines))
-    warnings = tuple(map(str, in_file(findings.doubts, file, lines)))
-    config = attrs.evolve(config, text=content, lines=lines, warnings=warnings)
+        raise ConfigError(in_file(findings.faults, piece.places))
+    config = attrs.evolve(
+        config,
+        text=content.replace("\r\n", "\n"),
+        included=included,
+        places=piece.places,
+        outside=piece.outside,
+        named=tuple({**findings.named, **piece.outside.files}),
+        warnings=tuple(map(str, in_file(findings.doubts, piece.places))),
+    )
     config.opened.extend(findings.opened)
     return config
 
 
-def _tables(content: str, file: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(content)
-    except (tomllib.TOMLDecodeError, RecursionError) as fault:
-        line, why = _place_of(str(fault), content)
-        raise ConfigError(f"{file}:{line}: {why}", "accepted is TOML, see https://toml.io") from None
-
-
-def _place_of(fault: str, content: str) -> tuple[int, str]:
-    """The line that Python's words about TOML are of, and the rest of them."""
-    found = _PLACE.search(fault)
-    if found is None:
-        return 1, fault
-    line = int(found[1]) if found[1] is not None else content.rstrip("\n").count("\n") + 1
-    return line, fault[: found.start()] + (f" at column {found[2]}" if found[2] is not None else "")
+def _folder_of(file: str) -> str:
+    return os.path.dirname(os.path.abspath(file))
 
 
 def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
-    base = os.path.dirname(os.path.abspath(file))
-    table = Table(data, (), "", findings, base)
+    table = Table(data, (), "", findings, _folder_of(file))
+    # What it includes is here by now: see txproxy.config.sources.included.
+    table.all("include", text)
     access_log, access_log_format, access_refused, log_level = _read_log(table)
     access_logs = tuple(map(read_access_log, table.tables("access_logs")))
     python_path = table.all("python_path", lambda value: _folder(table, value)) or ()

@@ -92,7 +92,7 @@ def read_audit(table: Table) -> str | None:
 
     def audit(value: object) -> str:
         where = text(value)
-        return where if where == "-" else table.file_name(where)
+        return where if where == "-" else table.written_name(where)
 
     return table.read("audit", audit, None)
 

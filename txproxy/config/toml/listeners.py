@@ -271,7 +271,7 @@ def _certificate(table: Table, keys: Path, value: object) -> tuple[str, str | No
     else:
         key = None
         try:
-            cert = table.file_name(value)
+            cert = table.file_name(value, "certificates")
         except ConfigError as fault:
             table.faults_of(fault, *keys)
             return None

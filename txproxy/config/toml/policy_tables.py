@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 _USER_FILES: Final = ("password_file", "digest_file", "token_file", "group_file")
 _ACTIONS: Final = tuple(action.value for action in Action)
+_FREE_KEYS: Final = ("headers", "not_headers")
 
 
 def raw(value: Any) -> Any:
@@ -52,7 +53,13 @@ def made(
 
 def _values(table: Table, keys: tuple[str, ...]) -> dict[str, Any]:
     """The values of those that are there."""
-    found = {key: table.read(key, raw, None) for key in keys}
+
+    def read(key: str) -> Any:
+        # A field may be called file: then it is no file in which a value stands.
+        free = key in _FREE_KEYS and table.value(key, {})
+        return dict(table.pairs(key, raw, "{ NAME = 'PATTERN' }")) if free else table.read(key, raw, None)
+
+    found = {key: read(key) for key in keys}
     return {key: value for key, value in found.items() if value is not None}
 
 
@@ -103,7 +110,7 @@ def read_users(table: Table, before: int, **more: Any) -> AuthPolicy | None:
 def read_filters(table: Table) -> Filters:
     """The block lists, loaded."""
     files = []
-    for keys, value in table.elements("filters") or ():
+    for keys, value in table.elements("filters", files=True) or ():
         if isinstance(value, dict):
             inner = table.inner(value, *keys, kind="filters[]")
             name, file = inner.read("name", text, ""), inner.file("file")
@@ -119,7 +126,7 @@ def read_filters(table: Table) -> Filters:
 
 def _file(table: Table, keys: tuple[str | int, ...], value: object) -> str | None:
     try:
-        return table.file_name(value)
+        return table.file_name(value, "filters")
     except ConfigError as fault:
         table.faults_of(fault, *keys)
         return None

@@ -270,7 +270,7 @@ def _settings(table: Table, tls: UpstreamTls | None, tcp: bool) -> PoolSettings:
 
 def _ejection(table: Table) -> Ejection | None:
     eject_on = table.read("eject_on", one_of(EJECT_ON), _EJECTION.eject_on)
-    if table.read("ejection", lambda value: value, None) is False:
+    if table.given("ejection") is False:
         if "eject_on" in table:
             table.fault("ejection = false ejects nobody", "eject_on", accepted="accepted is either")
         return None

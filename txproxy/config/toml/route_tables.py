@@ -129,7 +129,7 @@ def _wanted(value: object) -> str | bool:
 
 def read_challenge(table: Table) -> ChallengePlace | None:
     """When requests of a listener or a route have to have passed it, if ever."""
-    value = table.read("challenge", lambda value: value, None)
+    value = table.given("challenge")
     if value is None or value is False:
         return None
     if value is True:
@@ -301,7 +301,7 @@ def _response(table: Table, request: RequestRewrite | None) -> ResponseRewrite |
 
 
 def _hsts(table: Table) -> Hsts | None:
-    value = table.read("hsts", lambda value: value, None)
+    value = table.given("hsts")
     if value is None or value is False:
         return None
     if value is True:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from txproxy.components.values import has_control, hint, shown
 from txproxy.config.findings import Findings
+from txproxy.config.sources.outside_values import is_file_value, value_of_file
 from txproxy.errors import ConfigError, Path
 
 T = TypeVar("T")
@@ -27,6 +29,8 @@ class Table:
         self._data = data
         self._kind = kind
         self._asked: dict[str, None] = {}
+        # what was asked for last: the file that has it may be another than that of the rest
+        self._last: str | None = None
 
     def __contains__(self, key: str) -> bool:
         return key in self._data
@@ -38,12 +42,19 @@ class Table:
 
     def _ask(self, key: str) -> Any:
         self._asked[key] = None
+        self._last = key
         self.findings.asked[f"{self._kind}.{key}".removeprefix(".")] = None
         return self._data.get(key)
 
     def value(self, key: str, default: Any) -> Any:
-        """The value at ``key`` as it stands in the file, for who only looks; ``default`` if there is none."""
+        """The value at ``key``, for who only looks, and is of the kind of ``default``, which it is if there is none."""
         found = self._data.get(key)
+        if is_file_value(found) and not isinstance(default, dict):
+            # That it is not there is said by who reads it.
+            with suppress(ConfigError):
+                found = self._here(found, key)
+        if not isinstance(default, str):
+            found = self._as_given(found, key)
         return default if found is None or not isinstance(found, type(default)) else found
 
     def fault(self, said: str, *keys: str | int, accepted: str = "") -> None:
@@ -74,10 +85,38 @@ class Table:
         if value is None:
             return default
         try:
-            return parse(value)
+            return self._taken(parse, value, key)
         except ConfigError as fault:
             self.faults_of(fault, key)
             return default
+
+    def given(self, key: str) -> Any:
+        """The value at ``key``, whatever it is; None if there is none."""
+        return self._as_given(self.read(key, lambda value: value, None), key)
+
+    def _as_given(self, value: Any, *keys: str | int) -> Any:
+        plain = self.findings.outside.plain((*self.path, *keys), value)
+        return value if plain is None else plain
+
+    def _taken(self, parse: Callable[[Any], T], value: Any, *keys: str | int) -> T:
+        """What ``parse`` makes of a value that may stand elsewhere. Numbers and flags are texts there."""
+        value = self._here(value, *keys)
+        try:
+            return parse(value)
+        except ConfigError:
+            plain = self.findings.outside.plain((*self.path, *keys), value)
+            if plain is None:
+                raise
+            return parse(plain)
+
+    def _here(self, value: Any, *keys: str | int) -> Any:
+        """A value, or the elements of a list, from the files in which they stand alone."""
+        if isinstance(value, list):
+            return [self._here(one, *keys, number) for number, one in enumerate(value)]
+        if not is_file_value(value):
+            return value
+        name, path = value["file"], (*self.path, *keys)
+        return value_of_file(self.findings.outside, path, name, self.file_name(name, str(keys[0])))
 
     def need(self, key: str, parse: Callable[[Any], T], default: D, accepted: str) -> T | D:
         """The same for a key that must be there."""
@@ -85,16 +124,22 @@ class Table:
             self.fault(f"{key} is missing", accepted=f"accepted is {accepted}")
         return self.read(key, parse, default)
 
-    def elements(self, key: str) -> list[tuple[Path, Any]] | None:
+    def elements(self, key: str, *, files: bool = False) -> list[tuple[Path, Any]] | None:
         """The elements of a list, or a value that stands alone, each with its path in this table; None if there is
-        nothing.
+        nothing. With ``files`` a table that names a file is one of these, and not a value that stands there.
         """
         values = self._ask(key)
         if values is None:
             return None
-        if not isinstance(values, list):
-            return [((key,), values)]
-        return [((key, number), value) for number, value in enumerate(values)]
+        several = values if isinstance(values, list) else [values]
+        found: list[tuple[Path, Any]] = []
+        for number, value in enumerate(several):
+            keys: Path = (key, number) if isinstance(values, list) else (key,)
+            try:
+                found.append((keys, value if files else self._here(value, *keys)))
+            except ConfigError as fault:
+                self.faults_of(fault, *keys)
+        return found
 
     def all(self, key: str, parse: Callable[[Any], T]) -> tuple[T, ...] | None:
         """What ``parse`` makes of each of them; those that are wrong are left out."""
@@ -104,7 +149,7 @@ class Table:
         parsed = []
         for keys, value in elements:
             try:
-                parsed.append(parse(value))
+                parsed.append(self._taken(parse, value, *keys))
             except ConfigError as fault:
                 self.faults_of(fault, *keys)
         return tuple(parsed)
@@ -120,11 +165,21 @@ class Table:
         """The name of a file."""
         return self.read(key, self.file_name, None)
 
-    def file_name(self, value: object) -> str:
-        """A file's name as it can be opened: a relative one begins where the configuration file is."""
+    def file_name(self, value: object, key: str | None = None) -> str:
+        """The name of a file that is read, as it can be opened: a relative one begins where the file is in which it
+        stands. It is at ``key``, or at the one that was asked for last.
+        """
+        name = self.written_name(value, key)
+        self.findings.named[name] = None
+        return name
+
+    def written_name(self, value: object, key: str | None = None) -> str:
+        """The same of one that is written to."""
         if not isinstance(value, str) or not value or has_control(value):
             raise ConfigError(f"{shown(value)} is no name of a file", "accepted is a path, in quotes")
-        return os.path.join(self.base, value)
+        last = self._last if key is None else key
+        path = self.path if last is None else (*self.path, last)
+        return os.path.join(self.findings.folder_of(path) or self.base, value)
 
     def pairs(self, key: str, parse: Callable[[Any], T], accepted: str) -> tuple[tuple[str, T], ...]:
         """The pairs of a table whose keys are free."""
@@ -137,7 +192,7 @@ class Table:
         found = []
         for name, item in value.items():
             try:
-                found.append((name, parse(item)))
+                found.append((name, self._taken(parse, item, key, name)))
             except ConfigError as fault:
                 self.faults_of(fault, key, name)
         return tuple(found)

@@ -30,7 +30,7 @@ class RespondAction:
     @classmethod
     def read(cls, table: TableReader) -> RespondAction | None:
         """See :class:`RouteAction`."""
-        value = table.read("respond", lambda value: value, None)
+        value = table.given("respond")
         if isinstance(value, int) and not isinstance(value, bool):
             return cls(status=table.read("respond", whole(200, 599), 200))
         inner = table.table("respond")

@@ -275,7 +275,7 @@ class MasterService(Service):
                 factory.stop()
         self._revision += 1
         self.threshold.follow(config.log_level)
-        self.file.revisions.add(by, config.text)
+        self.file.revisions.add(by, config.text, config.included)
         shared = self._shared(config)
         self._crew.configure(shared)
         there, self._listening = self._listening, listening

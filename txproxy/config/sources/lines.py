@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from txproxy.errors import Path
 
@@ -24,6 +24,16 @@ _STRING: Final = re.compile(
     r"\"\"\"(?:[^\\]|\\.)*?\"{3,5}(?!\")|'''.*?'{3,5}(?!')|\"(?:[^\"\\]|\\.)*\"|'[^']*'", re.DOTALL
 )
 _BARE: Final = re.compile(r"[^,\]}\n#]*")
+
+
+class Place(NamedTuple):
+    """Where a key stands: in which ``file``, as it is called, and in which line of that, counted from 1."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
 
 
 def lines_of(text: str) -> Mapping[Path, int]:

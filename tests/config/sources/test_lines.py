@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txproxy.config.toml.lines import lines_of
+from txproxy.config.sources.lines import lines_of
 
 if sys.version_info >= (3, 11):
     import tomllib
