@@ -17,7 +17,7 @@ class Cluster:
         self.members = {}
         self.deaf = set()
         self.messages = []
-        self.hub = Hub(self._send)
+        self.hub = Hub(self._send, self.clock.seconds)
 
     def _send(self, peers, kind, content):
         data = pickle.dumps((kind, content))
@@ -34,14 +34,14 @@ class Cluster:
     def _hears(self, peer, data):
         self.hub.heard(peer, *pickle.loads(data))
 
-    def come(self, peer, shared, busy=lambda: False):
-        """One more process, which shares this."""
+    def come(self, peer, shared, borrowers=None, busy=lambda: False):
+        """One more process, which shares this, and has these who borrow."""
 
         def say(kind, content):
             self.clock.callLater(self.delay, self._hears, peer, pickle.dumps((kind, content)))
 
         self.members[peer] = member = Membership(self.clock, say, busy)
-        member.follow(shared)
+        member.follow(shared, borrowers or {})
         self.hub.join(peer)
         return member
 

@@ -31,7 +31,11 @@ def sent():
 
 
 def test_the_first_one_leads_and_the_others_hear_who_comes(sent):
-    assert sent.since() == [(1, "lead", True), (1, "joined", 2), (1, "joined", 3), (2, "joined", 3)]
+    welcomed, told = [], []
+    for peer, kind, content in sent.since():
+        (welcomed if kind == "welcome" else told).append((peer, kind, content))
+    assert welcomed == [(peer, "welcome", None) for peer in (1, 2, 3)]
+    assert told == [(1, "lead", True), (1, "joined", 2), (1, "joined", 3), (2, "joined", 3)]
     assert sent.hub.lead == 1
 
 
@@ -85,3 +89,13 @@ def test_who_does_not_read_is_told_all_once_it_speaks_again(sent):
     assert sent.since() == [(1, "joined", 2), (3, "joined", 2), (1, "news", (2, "new")), (3, "news", (2, "new"))]
     sent.hub.heard(1, "news", "four")
     assert (2, "news", (1, "four")) in sent.since()
+
+
+def test_what_is_lent_is_for_who_has_asked_alone(sent):
+    sent.since()
+    sent.hub.heard(2, "loan", ("at work", ("ask", "a", 4, 1, 1)))
+    assert sent.since() == [(peer, "loan", ("at work", ("count", "a"))) for peer in (1, 2, 3)]
+    for peer in (1, 2):
+        sent.hub.heard(peer, "loan", ("at work", ("has", "a", 1)))
+    sent.hub.leave(3)
+    assert (2, "loan", ("at work", ("answer", "a", 1, 0))) in sent.since()

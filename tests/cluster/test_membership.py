@@ -43,7 +43,7 @@ def test_news_is_told_within_a_moment_and_no_timer_runs_without_any(cluster):
 
 def test_nothing_is_lost_where_the_hub_is_busy_for_a_while():
     cluster, busy, first, second = Cluster(), [True], Told(), Told()
-    cluster.come(0, {"words": first}, lambda: bool(busy))
+    cluster.come(0, {"words": first}, busy=lambda: bool(busy))
     cluster.come(1, {"words": second})
     first.say("one")
     cluster.go_on(1)

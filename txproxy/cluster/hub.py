@@ -1,12 +1,16 @@
 """Where several processes meet: what one tells goes to all others, and each learns who comes, who goes and who leads.
 
-It knows nothing of what they tell, and keeps none of it: the processes go on without it as well as they can.
+It knows nothing of what they tell, and keeps none of it, but for what it lends (:mod:`txproxy.cluster.ledger`): the
+processes go on without it as well as they can.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeAlias
+
+from txproxy.cluster.ledger import Ledger
 
 # Sends a kind and a content to each of several. Gives those who have not read what they were sent before: they have
 # not got this.
@@ -16,8 +20,9 @@ Send: TypeAlias = "Callable[[Collection[int], str, Any], Collection[int]]"
 class Hub:
     """For any number of peers, each of which has a number that no other has at the time. ``send`` leads to them."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, seconds: Callable[[], float] = time.monotonic) -> None:
         self._send = send
+        self.ledger = Ledger(self._post, seconds)
         # in the order in which they have come
         self._peers: dict[int, None] = {}
         # those that finish and go
@@ -35,6 +40,8 @@ class Hub:
         """One more. All others tell it what it has to know."""
         self._tell(self._others(peer), "joined", peer)
         self._peers[peer] = None
+        self.ledger.join(peer)
+        self._send([peer], "welcome", None)
         self._choose()
 
     def retire(self, peer: int) -> None:
@@ -53,6 +60,7 @@ class Hub:
         if self._lead == peer:
             self._lead = None
         self._tell(self._others(peer), "gone", peer)
+        self.ledger.leave(peer)
         self._choose()
 
     def heard(self, peer: int, kind: str, content: Any) -> None:
@@ -67,6 +75,8 @@ class Hub:
             self._tell(self._others(peer), "joined", peer)
         if kind == "news":
             self._tell(self._others(peer), "news", (peer, content))
+        elif kind == "loan":
+            self.ledger.heard(peer, *content)
         elif kind == "again":
             self._tell(self._others(peer), "joined", peer)
         elif kind == "whole":
@@ -82,6 +92,9 @@ class Hub:
         able = [peer for peer in peers if peer not in self._behind]
         if able:
             self._behind.update(self._send(able, kind, content))
+
+    def _post(self, peer: int, topic: str, content: tuple[Any, ...]) -> bool:
+        return not self._send([peer], "loan", (topic, content))
 
     def _choose(self) -> None:
         """The one that has been there longest, of those that stay."""

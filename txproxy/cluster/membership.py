@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from twisted.logger import Logger
 
+from txproxy.interfaces.processes.lending import Borrower
 from txproxy.interfaces.processes.sharing import Shared
 
 _log = Logger()
@@ -15,6 +16,7 @@ _log = Logger()
 EVERY: Final = 0.05
 # Says something to the hub: a kind, and a content.
 Say: TypeAlias = "Callable[[str, Any], None]"
+_NO_BORROWERS: Final[Mapping[str, Borrower]] = {}
 
 
 class Membership:
@@ -30,14 +32,16 @@ class Membership:
         # the topics of which there is news
         self._awake: dict[str, None] = {}
         self._timer: Any = None
+        self._borrowers: dict[str, Borrower] = {}
         self._peers: set[int] = set()
         self._leads = False
         self._alone = False
 
-    def follow(self, shared: Mapping[str, Shared]) -> None:
-        """What is shared from now on, each by a topic that all processes have for it. What was shared before, by the
-        same topic, goes on.
+    def follow(self, shared: Mapping[str, Shared], borrowers: Mapping[str, Borrower] = _NO_BORROWERS) -> None:
+        """What is shared from now on, each by a topic that all processes have for it, and who borrows from the hub.
+        What was shared before, by the same topic, goes on.
         """
+        self._lend(borrowers)
         before, self._shared = self._shared, dict(shared)
         for topic, one in before.items():
             if self._shared.get(topic) is not one:
@@ -51,6 +55,18 @@ class Membership:
         if new and self._peers:
             # They have told their parts to what was there before.
             self._say("again", None)
+
+    def _lend(self, borrowers: Mapping[str, Borrower]) -> None:
+        before, self._borrowers = self._borrowers, dict(borrowers)
+        for topic, one in before.items():
+            if self._borrowers.get(topic) is not one:
+                one.part()
+        for topic, one in self._borrowers.items():
+            if before.get(topic) is not one and not self._alone:
+                one.borrow(partial(self._say_of, topic))
+
+    def _say_of(self, topic: str, content: tuple[Any, ...]) -> None:
+        self._say("loan", (topic, content))
 
     def _wake(self, topic: str) -> None:
         self._awake[topic] = None
@@ -87,12 +103,25 @@ class Membership:
             self._peers.discard(content)
             for one in self._shared.values():
                 one.gone(content)
+        elif kind == "welcome":
+            for topic, borrower in self._borrowers.items():
+                borrower.borrow(partial(self._say_of, topic))
+        elif kind == "loan":
+            self._told_of_loan(*content)
         elif kind == "lead":
             self._lead(content)
         elif kind in ("news", "whole"):
             peer, told = content
             self._peers.add(peer)
             self._take(peer, told, whole=kind == "whole")
+
+    def _told_of_loan(self, topic: str, content: tuple[Any, ...]) -> None:
+        one = self._borrowers.get(topic)
+        if one is not None:
+            one.told(content)
+        elif content[0] == "count":
+            # Of what is not configured here, nobody has any.
+            self._say_of(topic, ("has", content[1], 0))
 
     def _take(self, peer: int, told: Mapping[str, Any], whole: bool) -> None:
         now = self._clock.seconds()
@@ -120,6 +149,8 @@ class Membership:
             for peer in peers:
                 one.gone(peer)
             one.part()
+        for borrower in self._borrowers.values():
+            borrower.part()
         self._lead(True)
         self._rest()
 

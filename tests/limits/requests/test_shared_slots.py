@@ -6,6 +6,7 @@ import pytest
 
 from tests.cluster.played import Cluster
 from txproxy.limits.requests.concurrency import Places
+from txproxy.limits.requests.shared_slots import SharedSlots
 
 
 class Process:
@@ -13,8 +14,8 @@ class Process:
 
     def __init__(self, cluster, number, most, queue):
         self.clock = cluster.clock
-        self.places = Places(most, queue, 1.0, cluster.clock)
-        shared = self.places.shared
+        shared = SharedSlots(most, queue, cluster.clock)
+        self.places = Places(shared, 1.0)
         cluster.come(number, {"at work": shared.levels, "unmet": shared.unmet})
         self.done, self.refused, self.running = 0, 0, 0
 
@@ -82,7 +83,7 @@ def together():
         one.go_on(30, step=0.05)
         assert one.running == [0] * len(one.processes)
         for process in one.processes:
-            shared = process.places.shared
+            shared = process.places.slots
             assert not len(shared) and not shared.running and not shared.waiting and not shared.unmet._own
         for member in one.cluster.members.values():
             member.end()

@@ -17,6 +17,8 @@ from txproxy.interfaces.plan import Decision
 from txproxy.limits.requests.adaptive_limit import AdaptiveBounds, AdaptiveLimit
 from txproxy.limits.requests.concurrency import Places
 from txproxy.limits.requests.limiter import LimitCounts
+from txproxy.limits.requests.shared_slots import SharedSlots
+from txproxy.limits.requests.slots import Slots
 from txproxy.wire.message import RequestHead, ResponseHead
 
 KEY: Final = ""
@@ -39,7 +41,8 @@ class AdaptiveLimiter:
         self.name = f"pool {name}"
         self.bounds = bounds
         self.limit = AdaptiveLimit(bounds)
-        self.places = Places(int(self.limit.value), _QUEUE, _PATIENCE, clock)
+        most = int(self.limit.value)
+        self.places = Places(Slots(most, _QUEUE) if clock is None else SharedSlots(most, _QUEUE, clock), _PATIENCE)
         self.allowed = self.refused = 0
 
     def has_room(self, priority: int) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -13,6 +14,7 @@ from txproxy.interfaces.allowances import LimitHit
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.interfaces.middleware import Handler
 from txproxy.interfaces.plan import Decision
+from txproxy.limits.requests.lent_slots import PATIENCE, LentSlots
 from txproxy.limits.requests.limit_keys import KeyOf
 from txproxy.limits.requests.limiter import LimitCounts, refusal
 from txproxy.limits.requests.request_limit import RequestLimit
@@ -24,10 +26,13 @@ from txproxy.wire.message import RequestHead
 class _Waiting:
     """A request in the queue; its ``turn`` fires with whether it has come."""
 
-    __slots__ = ("key", "turn", "timer", "ready")
+    __slots__ = ("key", "turn", "timer", "ready", "queued", "on_queue")
 
-    def __init__(self, key: Hashable) -> None:
+    def __init__(self, key: Hashable, on_queue: Callable[[], None]) -> None:
         self.key = key
+        self.on_queue = on_queue
+        # whether it has to wait for the end of another one
+        self.queued = False
         self.turn: Deferred[bool]
         self.timer: IDelayedCall | None = None
         # whether it has its place already
@@ -41,35 +46,59 @@ class _Waiting:
 
 
 class Places:
-    """Places of keys: ``most`` of each, and ``queue`` more may wait for one, ``timeout`` seconds each. ``delayed`` and
-    ``refused`` count those who had to wait and got one, and those who got none. They are those of several processes
-    together where a ``clock`` is given for that.
+    """Places of keys, which ``slots`` count; who finds none waits ``timeout`` seconds, if it may. ``delayed`` and
+    ``refused`` count those who had to wait and got one, and those who got none, and ``lent`` those for whom the hub of
+    several processes was asked.
     """
 
-    __slots__ = ("slots", "shared", "delayed", "refused", "_timeout", "_ready", "_serving")
+    __slots__ = ("slots", "delayed", "refused", "lent", "_timeout", "_clock", "_ready", "_serving")
 
-    def __init__(self, most: int, queue: int, timeout: float, clock: Any = None) -> None:
-        self.shared: SharedSlots[_Waiting] | None = SharedSlots(most, queue, clock) if clock is not None else None
-        self.slots: Slots[_Waiting] = self.shared if self.shared is not None else Slots(most, queue)
-        if self.shared is not None:
-            self.shared.on_room = self._serve
-        self.delayed = self.refused = 0
+    def __init__(self, slots: Slots[_Waiting], timeout: float) -> None:
+        self.slots = slots
+        if isinstance(slots, SharedSlots):
+            slots.on_room = partial(self._serve, slots)
+        elif isinstance(slots, LentSlots):
+            slots.on_turn, slots.on_refusal = self._let_in, self._not_lent
+        self.delayed = self.refused = self.lent = 0
         self._timeout = timeout
+        self._clock: Any = None
         self._ready: deque[_Waiting] = deque()
         self._serving = False
 
-    def wait(self, key: Hashable, clock: Any) -> Deferred[bool] | None:
-        """Whether its turn has come, when that is known; None if it cannot wait."""
-        waiting = _Waiting(key)
-        gone = self.slots.wait(key, waiting)
+    def wait(self, key: Hashable, clock: Any, on_queue: Callable[[], None] = lambda: None) -> Deferred[bool] | None:
+        """Whether its turn has come, when that is known; None if it cannot wait. ``on_queue`` is called once it has to
+        wait for the end of another one.
+        """
+        waiting = _Waiting(key, on_queue)
+        self._clock = clock
+        slots = self.slots
+        if isinstance(slots, LentSlots) and slots.ask(key, waiting):
+            waiting.turn = Deferred(lambda _: self._give_up(waiting))
+            waiting.timer = clock.callLater(PATIENCE, self._late, waiting)
+            return waiting.turn
+        gone = slots.wait(key, waiting)
         if gone is waiting:
             self.refused += 1
             return None
         waiting.turn = Deferred(lambda _: self._give_up(waiting))
-        waiting.timer = clock.callLater(self._timeout, self._late, waiting)
+        self._queue(waiting, gone)
+        return waiting.turn
+
+    def _queue(self, waiting: _Waiting, gone: _Waiting | None) -> None:
+        waiting.queued = True
+        waiting.on_queue()
+        waiting.timer = self._clock.callLater(self._timeout, self._late, waiting)
         if gone is not None:
             self._send_away(gone)
-        return waiting.turn
+
+    def _not_lent(self, key: Hashable, waiting: _Waiting) -> None:
+        """The hub had none for it."""
+        waiting.decided()
+        gone = self.slots.wait(key, waiting)
+        if gone is waiting:
+            self._send_away(waiting)
+        else:
+            self._queue(waiting, gone)
 
     def leave(self, key: Hashable) -> None:
         """One of ``key`` has ended."""
@@ -77,10 +106,9 @@ class Places:
         if following is not None:
             self._let_in(following)
 
-    def _serve(self, key: Hashable) -> None:
+    def _serve(self, slots: SharedSlots[_Waiting], key: Hashable) -> None:
         """There may be room, as others have less."""
-        assert self.shared is not None
-        while (following := self.shared.next(key)) is not None:
+        while (following := slots.next(key)) is not None:
             self._let_in(following)
 
     def _let_in(self, following: _Waiting) -> None:
@@ -93,8 +121,12 @@ class Places:
         self._serving = True
         try:
             while self._ready:
-                self.delayed += 1
-                self._ready.popleft().turn.callback(True)
+                ready = self._ready.popleft()
+                if ready.queued:
+                    self.delayed += 1
+                else:
+                    self.lent += 1
+                ready.turn.callback(True)
         finally:
             self._serving = False
 
@@ -119,28 +151,41 @@ class Places:
 
 class ConcurrencyLimiter:
     """The live part of a :class:`RequestLimit` that has ``concurrent``; of several processes together where it is
-    ``shared`` by a clock.
+    ``shared`` by a clock. One that is not enforced makes nobody wait: it goes by what processes hear of each other.
     """
 
-    __slots__ = ("config", "allowed", "_places", "_passed", "leave")
+    __slots__ = ("config", "_allowed", "_places", "_passed", "leave")
 
     def __init__(self, config: RequestLimit, shared: Any = None) -> None:
         assert config.concurrent is not None
         self.config = config
-        self.allowed = 0
+        self._allowed = 0
         self._passed = 0
-        self._places = Places(config.concurrent, config.queue, config.queue_timeout, shared)
+        if shared is None:
+            slots: Slots[_Waiting] = Slots(config.concurrent, config.queue)
+        elif config.enforce:
+            slots = LentSlots(config.concurrent, config.queue, shared.seconds)
+        else:
+            slots = SharedSlots(config.concurrent, config.queue, shared)
+        self._places = Places(slots, config.queue_timeout)
         self.leave = self._places.leave
 
     @property
     def shared(self) -> SharedSlots[Any] | None:
-        """What all processes have together, where they do."""
-        return self._places.shared
+        """What all processes hear of each other, where that is enough."""
+        slots = self._places.slots
+        return slots if isinstance(slots, SharedSlots) else None
+
+    @property
+    def lent(self) -> LentSlots[Any] | None:
+        """What the hub of all processes lends, where there is one."""
+        slots = self._places.slots
+        return slots if isinstance(slots, LentSlots) else None
 
     def enter(self, key: Hashable, context: RequestContext) -> bool:
         """Whether one of ``key`` may begin, which is then at work."""
         if self._places.slots.enter(key):
-            self.allowed += 1
+            self._allowed += 1
             return True
         if self.config.enforce:
             return False
@@ -154,14 +199,15 @@ class ConcurrencyLimiter:
 
     def wait(self, key: Hashable, context: RequestContext, clock: Any) -> Deferred[bool] | None:
         """Whether its turn has come, when that is known; None if it cannot wait either."""
-        turn = self._places.wait(key, clock)
-        if turn is not None:
+
+        def delayed() -> None:
             context.limit = LimitHit(self.config.name, "delayed")
-        return turn
+
+        return self._places.wait(key, clock, delayed)
 
     def tell(self, key: Hashable) -> str:
         """How it stands, for who asks why."""
-        return f"{self._places.slots.of(key)} at work"
+        return f"{self._places.slots.of(key)} at work{' in this process' if self.lent is not None else ''}"
 
     @property
     def counts(self) -> LimitCounts:
@@ -169,7 +215,7 @@ class ConcurrencyLimiter:
         places, slots, config = self._places, self._places.slots, self.config
         return LimitCounts(
             config.name,
-            self.allowed,
+            self._allowed + places.lent,
             places.delayed,
             places.refused + self._passed,
             len(slots),

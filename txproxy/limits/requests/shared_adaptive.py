@@ -36,8 +36,8 @@ class SharedAdaptiveLimiter(AdaptiveLimiter):
     def __init__(self, name: str, bounds: AdaptiveBounds, clock: Any) -> None:
         super().__init__(name, bounds, clock)
         self.limit = AdaptiveLimit(bounds, _WINDOWS)
-        assert self.places.shared is not None
-        self.slots: SharedSlots[Any] = self.places.shared
+        assert isinstance(self.places.slots, SharedSlots)
+        self.slots: SharedSlots[Any] = self.places.slots
         self._wake: Callable[[], None] | None = None
         self._leads = True
         # what those who do not lead have seen, and not told

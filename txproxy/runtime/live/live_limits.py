@@ -14,6 +14,7 @@ from txproxy.limits.requests.adaptive_concurrency import AdaptiveConcurrency, Ad
 from txproxy.limits.requests.adaptive_limit import AdaptiveBounds
 from txproxy.limits.requests.concurrency import ConcurrencyLimiter
 from txproxy.limits.requests.gcra import Gcra
+from txproxy.limits.requests.lent_slots import LentSlots
 from txproxy.limits.requests.limit_keys import LimitPlace
 from txproxy.limits.requests.limiter import LimitCounts, Limiter
 from txproxy.limits.requests.limits_middleware import AnyLimiter, InnerLimits, LimitsMiddleware
@@ -90,6 +91,15 @@ class LiveLimits:
             found[f"at work {name}"] = adaptive.slots.levels
             found[f"unmet {name}"] = adaptive.slots.unmet
         return found
+
+    @property
+    def lent_slots(self) -> Mapping[str, LentSlots[Any]]:
+        """How many may be at work of several processes together, as their hub lends them, in the same way."""
+        return {
+            f"at work {_digest(limit)}": limiter.lent
+            for limit, limiter in self._limiters.items()
+            if isinstance(limiter, ConcurrencyLimiter) and limiter.lent is not None
+        }
 
     @property
     def shared_adaptive(self) -> Mapping[str, SharedAdaptiveLimiter]:

@@ -27,7 +27,7 @@ from txproxy.net.transports.adopted_ports import AdoptedEndpoint
 from txproxy.runtime.proxy_service import ProxyService
 from txproxy.runtime.workers.admin_answers import AdminAnswers
 from txproxy.runtime.workers.channel import Channel, Message
-from txproxy.runtime.workers.common.shared_topics import shared_of
+from txproxy.runtime.workers.common.shared_topics import borrowers_of, shared_of
 from txproxy.runtime.workers.handover.arrivals import Arrivals
 from txproxy.runtime.workers.handover.giver import Giver
 from txproxy.runtime.workers.handover.introduction import ANOTHER, GIVE, TAKE
@@ -87,9 +87,13 @@ class WorkerProcess:
         self._adopt(message)
         self._service.privilegedStartService()
         self._service.startService()
-        self._membership.follow(shared_of(self._service.assembly))
+        self._share()
         self._channel.start(self._reactor, self._received, self._master_gone)
         self._channel.send("ready", os.getpid())
+
+    def _share(self) -> None:
+        assembly = self._service.assembly
+        self._membership.follow(shared_of(assembly), borrowers_of(assembly))
 
     def _adopt(self, message: Message) -> None:
         """Take the sockets that a message has."""
@@ -140,7 +144,7 @@ class WorkerProcess:
             _log.failure("a configuration could not be taken")
             self._channel.send("refused", (revision, "it could not be taken"))
         else:
-            self._membership.follow(shared_of(self._service.assembly))
+            self._share()
             self._channel.send("taken", revision)
 
     def _reopen(self, standard: Iterable[int]) -> None:

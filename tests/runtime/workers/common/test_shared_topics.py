@@ -8,7 +8,7 @@ from txproxy.config import parse
 from txproxy.net.dns.resolver import Resolver
 from txproxy.runtime.builder import Around, Observers, assemble
 from txproxy.runtime.workers.common.shared_keys import with_shared_keys
-from txproxy.runtime.workers.common.shared_topics import shared_of
+from txproxy.runtime.workers.common.shared_topics import borrowers_of, shared_of
 
 FILE = """
 workers = 4
@@ -27,10 +27,14 @@ RATE = 'request_limits = [{ name = "all", rate = "10/s" }]'
 CONNECTIONS = 'limits = { connection_rate = "5/s" }'
 
 
-def everything(more):
+def built(more):
     reactor = ListeningReactor()
     config = parse(FILE.format(more=more), "edge.toml")
-    return shared_of(assemble(config, Observers(), Around(reactor, Resolver(reactor), shared=True)))
+    return assemble(config, Observers(), Around(reactor, Resolver(reactor), shared=True))
+
+
+def everything(more):
+    return shared_of(built(more))
 
 
 def topics(more):
@@ -56,8 +60,19 @@ def test_so_are_the_places_of_a_listener_of_which_each_has_its_share_alone():
     assert found._admission.limit == 3
 
 
-def test_so_is_how_many_requests_are_at_work():
-    found = topics('request_limits = [{ name = "few", concurrent = 3 }]')
+def test_how_many_requests_are_at_work_is_lent():
+    assembly = built('request_limits = [{ name = "few", concurrent = 9 }]')
+    assert not topics('request_limits = [{ name = "few", concurrent = 9 }]')
+    (topic, slots) = borrowers_of(assembly).popitem()
+    assert topic.startswith("at work ")
+    # Each of four has its own part, before anybody is asked.
+    slots.borrow(lambda content: None)
+    slots.told(("known", []))
+    assert [slots.enter("a") for _ in range(3)] == [True, True, False]
+
+
+def test_what_is_not_enforced_goes_by_what_they_hear_of_each_other():
+    found = topics('request_limits = [{ name = "few", concurrent = 3, enforce = false }]')
     assert [topic.rpartition(" ")[0] for topic in found] == ["at work", "unmet"]
 
 

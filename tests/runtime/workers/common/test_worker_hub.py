@@ -35,8 +35,9 @@ def shared(worker):
 
 def test_what_one_tells_goes_to_all_others_and_not_back(mould):
     first, second, third = mould.workers
-    assert shared(first) == [("lead", True), ("joined", 102), ("joined", 103)]
-    assert shared(second) == [("joined", 103)]
+    assert shared(first) == [("welcome", None), ("lead", True), ("joined", 102), ("joined", 103)]
+    assert shared(second) == [("welcome", None), ("joined", 103)]
+    assert shared(third) == [("welcome", None)]
     third.says("shared", ("news", {"rate": {"a": 1}}))
     assert shared(first) == shared(second) == [("news", (103, {"rate": {"a": 1}}))]
     assert shared(third) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from txproxy.forward.proxy_factory import ForwardProxyFactory
+from txproxy.interfaces.processes.lending import Borrower
 from txproxy.interfaces.processes.sharing import Shared
 from txproxy.limits.requests.shared_gcra import SharedGcra
 from txproxy.runtime.builder import Assembly
@@ -50,4 +51,13 @@ def shared_of(assembly: Assembly) -> dict[str, Shared]:
         found[f"retries {name}"] = live.pool.retries.levels
         for kind, pins in live.pins.items():
             found[f"pins {name} {kind}"] = pins
+    return found
+
+
+def borrowers_of(assembly: Assembly) -> dict[str, Borrower]:
+    """All of it that the hub lends, by topics of their own."""
+    found: dict[str, Borrower] = {}
+    for topic, slots in assembly.limits.lent_slots.items():
+        slots.of_processes(assembly.config.workers)
+        found[topic] = slots
     return found
