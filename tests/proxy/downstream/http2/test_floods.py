@@ -15,6 +15,10 @@ def get(number, ended=True):
     return frames.headers(number, Encoder().encode(GET if ended else POST), ended, 16384)
 
 
+def priority(number, depends):
+    return frame(frames.PRIORITY, 0, number, depends.to_bytes(4, "big") + b"\xff")
+
+
 FLOODS = {
     "SETTINGS": lambda number: frames.settings([]),
     "PING": lambda number: frames.ping(b"12345678"),
@@ -23,6 +27,12 @@ FLOODS = {
     "unknown": lambda number: frame(0xFA, 0, 0, b"x"),
     "empty DATA": lambda number: frame(frames.DATA, 0, 1),
     "PRIORITY_UPDATE": lambda number: frame(frames.PRIORITY_UPDATE, 0, 0, b"\0\0\0\1u=1"),
+    "PRIORITY_UPDATE of idle streams": lambda number: frame(
+        frames.PRIORITY_UPDATE, 0, 0, number.to_bytes(4, "big") + b"u=1"
+    ),
+    "streams that depend on each other": lambda number: (
+        priority(number, number + 2) + priority(number + 2, number) + priority(number, 0x80000000)
+    ),
     # CVE-2025-8671: each provokes a reset of ours.
     "windows that grow by nothing": lambda number: get(number) + frames.window_update(number, 0),
     "windows that are too large": lambda number: get(number) + frames.window_update(number, (1 << 31) - 1),
@@ -51,6 +61,14 @@ def test_a_flood_ends_its_connection_and_no_other(world, kind):
     assert client.connection.closed and all(one.closed for one in world.upstreams if one is not upstream)
     upstream.send(OK)
     assert other.turn().responses[stream].body == b"hi"
+
+
+def test_a_stream_that_depends_on_itself_ends_its_connection(world):
+    client = world.client()
+    client.ask()
+    client.connection.send(priority(9, 9))
+    # 1: PROTOCOL_ERROR
+    assert goaways(client.connection.take())[-1][1] == 1 and client.connection.ended
 
 
 def test_field_blocks_without_end_are_cut_off(world):
