@@ -1,6 +1,8 @@
 """Sphinx configuration."""
 
+import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 from txproxy import __version__
 
@@ -10,7 +12,8 @@ copyright = "2026, the txproxy maintainers"
 version = release = __version__
 # The extra "docs" brings the theme and the buttons. Where they are missing, Sphinx alone makes the same pages.
 has_theme, has_buttons = find_spec("furo") is not None, find_spec("sphinx_copybutton") is not None
-extensions = ["sphinx.ext.autodoc", *(["sphinx_copybutton"] if has_buttons else [])]
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+extensions = ["sphinx.ext.autodoc", "toml_keys", "mode_options", *(["sphinx_copybutton"] if has_buttons else [])]
 exclude_patterns = ["_build"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
@@ -33,6 +36,10 @@ html_theme_options = (
 )
 if has_theme:
     pygments_dark_style = "monokai"
+man_pages = [
+    ("options", "txproxy", "forward and reverse HTTP proxy", author, 1),
+    ("keys", "txproxy.toml", "configuration file of txproxy", author, 5),
+]
 # What is typed, without the prompt before it.
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

@@ -37,6 +37,8 @@ FILE = 'listen = "x"\n'
         ["cache", "purge"],
         ["cache", "list", "a", "b"],
         ["demo", "now"],
+        ["docs", "a", "b"],
+        ["completion", "tcsh"],
     ],
     ids=" ".join,
 )
@@ -78,7 +80,7 @@ def test_a_file_that_is_wrong_is_named_and_exit_status_1(command, kind, capsys, 
 
 
 def test_every_command_is_tried_with_a_wrong_call():
-    assert set(_COMMANDS) == {"check", "import", "explain", "cache", "ctl", "top", "demo"}
+    assert set(_COMMANDS) == {"check", "import", "explain", "cache", "ctl", "top", "docs", "completion", "demo"}
     assert set(MODES) == {"forward", "reverse", "tcp", "run"}
 
 

@@ -9,8 +9,6 @@ import pytest
 
 from tests.cli.options.meant import config
 from txproxy.cache.rules.cache_settings import CacheSettings
-from txproxy.cli.options.forward import ForwardOptions
-from txproxy.cli.options.pools import ReverseOptions, TcpOptions
 from txproxy.components.settings import settings_of
 from txproxy.components.values import KINDS
 from txproxy.config.toml.file import parse
@@ -118,28 +116,3 @@ def test_what_is_written_as_the_default_means_it(kind, one):
     if one.default is not None:
         assert KINDS[one.kind].parse(one.written) == one.default
         assert by_key(kind, one, as_value(one, one.written)) == one.default
-
-
-@pytest.mark.parametrize("options", [ForwardOptions, ReverseOptions, TcpOptions])
-def test_the_reference_says_of_options_what_their_help_says(options):
-    entries = dict(re.findall(r"^``--([a-z-]+)``\n((?:    .*\n)+)", (DOCS / "options.rst").read_text(), re.M))
-    made = options()
-    for _, one in OPTIONS:
-        if one.option in made.defaults and options is not TcpOptions:
-            default = f" [default: {one.written}]"
-            said = made.docs[one.option].removesuffix(default) + default
-            assert " ".join(entries[one.option].split()) == said
-
-
-@pytest.mark.parametrize(("kind", "one"), SETTINGS, ids=ids(SETTINGS))
-def test_the_reference_of_the_file_has_each_default_or_leads_to_the_option(kind, one):
-    page = (DOCS / "configuration.rst").read_text()
-    entries = re.findall(r"^``([a-z0-9_, ]+)``\n((?:    .*\n)+)", page, re.M)
-    told = [text for keys, text in entries if one.key in keys.split(", ")]
-    if kind is HealthCheck:
-        # They stand together in one entry.
-        told = [text for keys, text in entries if keys == "health"]
-    told = [text for text in told if "[default:" in text or "as the option" in text or "as ``--" in text]
-    assert told
-    written = one.written.replace("--max-header-size", "``max_header_size``")
-    assert any(written in text or "as the option" in text or "as ``--" in text for text in told)

@@ -10,11 +10,9 @@ import subprocess
 import sys
 
 import pytest
-from twisted.python import usage
 
 from tests.integration.conftest import DEADLINE, PATIENT, free_port, need, until
 from txproxy.config import load
-from txproxy.tap import ForwardOptions, ReverseOptions, RunOptions, TcpOptions
 
 ROOT = pathlib.Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
@@ -150,15 +148,3 @@ def test_configurations_are_sound(file):
 
 def test_the_readme_shows_the_embedding_example():
     assert (EXAMPLES / "embed.py").read_text() in (ROOT / "README.md").read_text()
-
-
-@pytest.mark.parametrize("options", [ForwardOptions, ReverseOptions, TcpOptions, RunOptions])
-def test_the_reference_has_each_option_of_a_mode_and_no_other(options):
-    page = (ROOT / "docs" / "options.rst").read_text()
-    section = re.split(r"\n(\w+)\n-+\n", page)
-    sections = dict(zip(section[1::2], section[2::2], strict=True))
-    shared = "" if options is RunOptions else sections["Shared"]
-    documented = set(re.findall(r"^``--([a-z0-9-]+)", shared + sections[options.name.capitalize()], re.M))
-    made: usage.Options = options()
-    real = {name.rstrip("=") for name in made.longOpt} - {"help", "version"}
-    assert documented == real

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from txproxy.cli.admin_client import DEFAULT, AdminClient
 from txproxy.cli.printing import print_json, print_table, printable, size
+from txproxy.cli.reference.examples import examples_of
 from txproxy.cli.verb_command import CommandVerb, add_nothing, run_verb
 from txproxy.errors import ConfigError
 
@@ -29,13 +30,12 @@ Usage: txproxy cache list [PREFIX] [--limit N]    what is stored, of URLs that b
 Whom to ask is said by --admin ENDPOINT, or by [admin] of --config FILE; without either it is {DEFAULT}.
 A token, if there is one, is in --token-file FILE, or named by that configuration. --json prints the answer as it comes.
 The exit status is 0 when all is well, 1 when it is not, and 2 for a wrong call.
-Example: txproxy cache purge --prefix http://shop.example/images/ --config proxy.toml
-"""
+{examples_of("cache")}"""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Do it; gives the exit status."""
-    return run_verb("cache", _VERBS, _USAGE, arguments)
+    return run_verb("cache", VERBS, _USAGE, arguments)
 
 
 def _add_list(parser: ArgumentParser) -> None:
@@ -150,7 +150,7 @@ def _lines(file: str | None) -> list[str]:
         raise ConfigError(f"--from {file}: {why}", "accepted is a file with one URL a line") from None
 
 
-_VERBS: Final = {
+VERBS: Final = {
     "list": CommandVerb(_add_list, _list, "What is stored."),
     "stats": CommandVerb(add_nothing, _stats, "How much is stored, and how often it was used."),
     "purge": CommandVerb(_add_purge, _purge, "Use no more of what is stored."),

@@ -10,35 +10,12 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Final
 
-from txproxy.cli.arguments import Parser, wrong_call
+from txproxy.cli.arguments import wrong_call
+from txproxy.cli.reference.usage_text import MODES, brief_usage, usage
 from txproxy.errors import ConfigError
 
-_USAGE = """\
-Usage: txproxy forward [options]    on the clients' side: absolute-URI requests and CONNECT
-       txproxy reverse [options]    on the servers' side: HTTP to a pool of upstreams
-       txproxy tcp [options]        raw TCP streams to a pool of upstreams
-       txproxy run --config FILE    all that a TOML file names, of any mode
-       txproxy MODE --help          the options of a mode
-
-       txproxy check FILE           read a configuration, and list every error in it
-       txproxy import FILE          turn a squid.conf into a configuration, and say what could not be taken over
-       txproxy explain --config FILE METHOD URL [-H 'NAME: VALUE'] [--client ADDRESS] [--user NAME]
-                         [--listener NAME]
-                                    what would be done with a request, and why
-       txproxy cache list|stats|purge|warm [options]
-                                    what a running proxy has stored, by its admin endpoint
-       txproxy ctl VERB [options]   what a running proxy has at work, and changes of that, by its admin endpoint
-       txproxy top [--once]         what a running proxy does, live
-       txproxy demo                 three small upstreams, a reverse and a forward proxy, to try
-       txproxy --version
-
-The modes run in the foreground, as twistd -n txproxy MODE does, with the fastest reactor of this machine.
-The exit status is 0 when all is well, 1 when it is not, and 2 for a wrong call.
-Example: txproxy reverse --upstream http://127.0.0.1:8001
-"""
-# All that there is to say of them is in the usage.
-_BRIEF: Final = ("check", "import", "demo")
-MODES: Final = ("forward", "reverse", "tcp", "run")
+# All that there is to say of them is how they are called.
+_BRIEF: Final = ("check", "import", "completion", "demo")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -62,8 +39,11 @@ def _main(arguments: list[str] | None) -> None:
     first = arguments[0] if arguments else ""
     if first in MODES:
         _run_mode(arguments)
-    elif first in ("--help", "-h") or (first in _BRIEF and arguments[1:] in (["--help"], ["-h"])):
-        sys.stdout.write(_USAGE)
+    elif first in ("--help", "-h"):
+        sys.stdout.write(usage())
+        raise SystemExit(0)
+    elif first in _BRIEF and arguments[1:] in (["--help"], ["-h"]):
+        sys.stdout.write(brief_usage(first))
         raise SystemExit(0)
     elif first in _COMMANDS:
         raise SystemExit(_COMMANDS[first](arguments[1:]))
@@ -140,42 +120,9 @@ def _import(arguments: Sequence[str]) -> int:
 
 
 def _explain(arguments: Sequence[str]) -> int:
-    parser = Parser(
-        "txproxy explain",
-        description="What would be done with a request, and why.",
-        epilog="Example: txproxy explain --config proxy.toml GET http://shop.example/api/items",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--config", metavar="FILE", required=True, help="the TOML file that says what is done")
-    parser.add_argument("method", metavar="METHOD")
-    parser.add_argument("url", metavar="URL", help="for CONNECT: HOST:PORT")
-    parser.add_argument(
-        "-H",
-        "--header",
-        metavar="'NAME: VALUE'",
-        action="append",
-        default=[],
-        help="a field of the request; repeatable",
-    )
-    parser.add_argument("--client", metavar="ADDRESS", default="127.0.0.1", help="the client's [default: 127.0.0.1]")
-    parser.add_argument("--user", metavar="NAME", help="who it is taken to be [default: nobody who is known]")
-    parser.add_argument("--listener", metavar="NAME", help="the one that gets the request [default: told by the URL]")
-    from txproxy.runtime.explain import Question, explain
+    from txproxy.cli.explain_command import run
 
-    try:
-        given = parser.parse_intermixed_args(arguments)
-        question = Question.of(given.method, given.url, given.header, given.client, given.listener, given.user)
-    except ConfigError as fault:
-        return wrong_call("explain", f"{fault}; txproxy explain --help lists what is accepted")
-    from txproxy.config.toml.file import load
-
-    try:
-        text, found = explain(load(given.config), question)
-    except ConfigError as fault:
-        sys.stderr.write(f"{fault}\n")
-        return 1
-    print(text)
-    return 0 if found else 1
+    return run(arguments)
 
 
 def _cache(arguments: Sequence[str]) -> int:
@@ -196,6 +143,21 @@ def _top(arguments: Sequence[str]) -> int:
     return run(arguments)
 
 
+def _docs(arguments: Sequence[str]) -> int:
+    from txproxy.cli.reference.docs_command import run
+
+    return run(arguments)
+
+
+def _completion(arguments: Sequence[str]) -> int:
+    if len(arguments) != 1 or arguments[0] not in ("bash", "zsh", "fish"):
+        return wrong_call("completion", "accepted is txproxy completion bash, zsh or fish")
+    from txproxy.cli.reference.completion import completion
+
+    sys.stdout.write(completion(arguments[0]))
+    return 0
+
+
 _COMMANDS: Final[dict[str, Callable[[Sequence[str]], int]]] = {
     "check": _check,
     "import": _import,
@@ -203,5 +165,7 @@ _COMMANDS: Final[dict[str, Callable[[Sequence[str]], int]]] = {
     "cache": _cache,
     "ctl": _ctl,
     "top": _top,
+    "docs": _docs,
+    "completion": _completion,
     "demo": _demo,
 }

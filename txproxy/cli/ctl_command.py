@@ -10,6 +10,7 @@ from txproxy.cli.ctl.bound_commands import BOUND_VERBS
 from txproxy.cli.ctl.configuration_commands import CONFIGURATION_VERBS
 from txproxy.cli.ctl.traffic_commands import TRAFFIC_VERBS
 from txproxy.cli.ctl.upstream_commands import UPSTREAM_VERBS
+from txproxy.cli.reference.examples import examples_of
 from txproxy.cli.verb_command import run_verb
 
 USAGE: Final = f"""\
@@ -47,8 +48,7 @@ UPSTREAM is its name in the list of upstreams, or the part of it that no other o
 Whom to ask is said by --admin ENDPOINT, or by [admin] of --config FILE; without either it is {DEFAULT}.
 A token, if there is one, is in --token-file FILE, or named by that configuration. --json prints the answer as it comes.
 The exit status is 0 when all is well, 1 when it is not, and 2 for a wrong call.
-Example: txproxy ctl drain app http://10.0.0.1:8000 --for 5m --config proxy.toml
-"""
+{examples_of("ctl")}"""
 VERBS: Final = {**UPSTREAM_VERBS, **TRAFFIC_VERBS, **BOUND_VERBS, **CONFIGURATION_VERBS}
 
 

@@ -14,23 +14,33 @@ from urllib.parse import quote
 from txproxy.cli.admin_client import DEFAULT, AdminClient, AdminFault, add_arguments, client_of
 from txproxy.cli.arguments import Parser, wrong_call
 from txproxy.cli.printing import print_json
+from txproxy.cli.reference.examples import examples_of
 from txproxy.cli.top_frame import Look, fitting, frame, read_numbers
 from txproxy.components.values import parse_duration
 from txproxy.errors import ConfigError, masked
 
-_EPILOG: Final = f"Without --admin and --config it asks at {DEFAULT}. Ctrl-C ends it."
+_ABOUT: Final = f"What a running proxy does, live. Without --admin and --config it asks at {DEFAULT}. Ctrl-C ends it."
 # From the upper left corner on, and without what is left of the frame before.
 _OVER: Final = "\x1b[H\x1b[J"
 # So many connections are asked for, of which those whose requests are the oldest are shown.
 _LOOKED_AT: Final = 1000
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Show it until somebody has seen enough; gives the exit status."""
-    parser = Parser("txproxy top", description="What a running proxy does, live.", epilog=_EPILOG, allow_abbrev=False)
+def make_parser() -> Parser:
+    """What reads the command's arguments."""
+    parser = Parser("txproxy top", description=_ABOUT, allow_abbrev=False)
     parser.add_argument("--once", action="store_true", help="print one look, and end")
     parser.add_argument("--interval", metavar="TIME", default="2s", help="between two looks [default: 2s]")
     add_arguments(parser)
+    return parser
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Show it until somebody has seen enough; gives the exit status."""
+    parser = make_parser()
+    if "--help" in arguments or "-h" in arguments:
+        sys.stdout.write(f"{parser.format_help()}\n{examples_of('top')}")
+        return 0
     try:
         given = parser.parse_args(arguments)
         return _show(client_of(given), given, parse_duration(given.interval))

@@ -7,8 +7,8 @@ option, is added here, once, when it is told.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from txproxy.components.values import brief
 from txproxy.config.model import Config
@@ -53,6 +53,12 @@ class Findings:
     def folder_of(self, path: Path) -> str | None:
         """The folder of the file in which a key stands, where there are files."""
         return os.path.dirname(os.path.abspath(place_of(path, self._places).file)) if self._places else None
+
+    def ask(self, path: str, shape: str, parse: Callable[[Any], Any] | None, default: object) -> None:
+        """A key is asked for: its ``shape`` is the method of a table that does so, ``parse`` what takes its value, and
+        ``default`` what it is without one.
+        """
+        self.asked[path] = None
 
     def fault(self, path: Path, said: str, accepted: str = "") -> None:
         """Something is wrong; one for each line of ``said``."""

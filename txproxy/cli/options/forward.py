@@ -27,7 +27,6 @@ class ForwardOptions(ListenerOptions):
 
     name = "forward"
     default_listen = "tcp:3128:interface=127.0.0.1"
-    longdesc = "Example: txproxy forward --allow-client 10.0.0.0/8"
     optParameters: ClassVar[list[list[object]]] = [
         [
             "auth-file",

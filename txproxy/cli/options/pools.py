@@ -95,7 +95,6 @@ class ReverseOptions(_PoolOptions):
     name = "reverse"
     default_listen = "tcp:8080:interface=127.0.0.1"
     believes_fields = True
-    longdesc = "Example: txproxy reverse --upstream http://127.0.0.1:8001 --upstream http://127.0.0.1:8002"
     optFlags: ClassVar[list[list[object]]] = [
         ["upstream-insecure", None, "do not verify TLS upstreams [default: off]"],
     ]
@@ -184,7 +183,6 @@ class TcpOptions(_PoolOptions):
 
     name = "tcp"
     speaks_http = False
-    longdesc = "Example: txproxy tcp --listen 127.0.0.1:5432 --upstream 10.0.0.1:5432 --upstream 10.0.0.2:5432"
     optParameters: ClassVar[list[list[object]]] = [
         ["health-check", None, None, "connect: try to connect to upstreams regularly [default: off]"],
     ]

@@ -14,7 +14,6 @@ class RunOptions(Mode):
     """``txproxy run``"""
 
     name = "run"
-    longdesc = "Example: txproxy run --config proxy.toml"
     optParameters: ClassVar[list[list[object]]] = [
         ["config", None, None, "the TOML file that names all that is to run; read again on SIGHUP, required"],
     ]

@@ -11,6 +11,7 @@ from twisted.python import usage
 
 from txproxy.auth.auth_policy import AuthPolicy, make_authenticator
 from txproxy.cache.rules.cache_settings import CacheSettings
+from txproxy.cli.reference.examples import examples_of
 from txproxy.components.rates import parse_rate
 from txproxy.components.settings import default_of
 from txproxy.components.values import (
@@ -60,6 +61,10 @@ class Mode(usage.Options):
     def getSynopsis(self) -> str:
         """The first line of the help."""
         return f"Usage: txproxy {self.name} [options]"
+
+    def getUsage(self, width: int | None = None) -> str:
+        """The rest of it: the options, and examples."""
+        return f"{super().getUsage(width).rstrip()}\n\n{examples_of(self.name)}"
 
     def opt_version(self) -> None:
         """the versions of txproxy and Twisted"""

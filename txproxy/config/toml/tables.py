@@ -40,10 +40,10 @@ class Table:
         """All keys of a table whose keys are names."""
         return tuple(self._data)
 
-    def _ask(self, key: str) -> Any:
+    def _ask(self, key: str, shape: str, parse: Callable[[Any], Any] | None = None, default: object = None) -> Any:
         self._asked[key] = None
         self._last = key
-        self.findings.asked[f"{self._kind}.{key}".removeprefix(".")] = None
+        self.findings.ask(f"{self._kind}.{key}".removeprefix("."), shape, parse, default)
         return self._data.get(key)
 
     def value(self, key: str, default: Any) -> Any:
@@ -81,7 +81,7 @@ class Table:
 
     def read(self, key: str, parse: Callable[[Any], T], default: D) -> T | D:
         """What ``parse`` makes of a value; ``default`` if there is none, or it is wrong."""
-        value = self._ask(key)
+        value = self._ask(key, "value", parse, default)
         if value is None:
             return default
         try:
@@ -120,15 +120,18 @@ class Table:
 
     def need(self, key: str, parse: Callable[[Any], T], default: D, accepted: str) -> T | D:
         """The same for a key that must be there."""
-        if self._ask(key) is None:
+        if self._ask(key, "needed") is None:
             self.fault(f"{key} is missing", accepted=f"accepted is {accepted}")
         return self.read(key, parse, default)
 
-    def elements(self, key: str, *, files: bool = False) -> list[tuple[Path, Any]] | None:
+    def elements(
+        self, key: str, parse: Callable[[Any], Any] | None = None, *, files: bool = False
+    ) -> list[tuple[Path, Any]] | None:
         """The elements of a list, or a value that stands alone, each with its path in this table; None if there is
-        nothing. With ``files`` a table that names a file is one of these, and not a value that stands there.
+        nothing. ``parse`` is what will take each of them. With ``files`` a table that names a file is one of these, and
+        not a value that stands there.
         """
-        values = self._ask(key)
+        values = self._ask(key, "list", parse)
         if values is None:
             return None
         several = values if isinstance(values, list) else [values]
@@ -143,7 +146,7 @@ class Table:
 
     def all(self, key: str, parse: Callable[[Any], T]) -> tuple[T, ...] | None:
         """What ``parse`` makes of each of them; those that are wrong are left out."""
-        elements = self.elements(key)
+        elements = self.elements(key, parse)
         if elements is None:
             return None
         parsed = []
@@ -183,7 +186,7 @@ class Table:
 
     def pairs(self, key: str, parse: Callable[[Any], T], accepted: str) -> tuple[tuple[str, T], ...]:
         """The pairs of a table whose keys are free."""
-        value = self._ask(key)
+        value = self._ask(key, "pairs", parse)
         if value is None:
             return ()
         if not isinstance(value, dict):
@@ -201,7 +204,7 @@ class Table:
 
     def table(self, key: str) -> Table | None:
         """The table at ``key``, if there is one."""
-        value = self._ask(key)
+        value = self._ask(key, "table")
         if value is None:
             return None
         if not isinstance(value, dict):
@@ -213,7 +216,7 @@ class Table:
 
     def tables(self, key: str) -> list[Table]:
         """The list of tables at ``key``; empty if there is none."""
-        values = self._ask(key)
+        values = self._ask(key, "tables")
         if values is None:
             return []
         kind = f"{self._kind}.{key}[]".removeprefix(".")
@@ -230,7 +233,7 @@ class Table:
 
     def named(self, key: str) -> dict[str, Table]:
         """The tables within the one at ``key``, by the names that the file has for them."""
-        value = self._ask(key)
+        value = self._ask(key, "named")
         if value is None:
             return {}
         if not isinstance(value, dict):
