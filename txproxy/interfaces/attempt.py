@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from txproxy.errors import ExchangeError
 from txproxy.interfaces.address import Address
@@ -25,8 +25,11 @@ class Attempt:
 
     ``tracker`` learns how it went. ``answered`` is called with the status when the head of the final response is there,
     or the tunnel stands; an ``ExchangeError`` that it raises is what the client gets in place of the response.
-    ``lines`` are field lines for the response to this attempt alone.
+    ``lines`` are field lines for the response to this attempt alone. ``upstream`` is that of a pool which it is at;
+    None if it is at none.
     """
+
+    upstream: Any = None
 
     # Not attrs: it is made for each request, and this is the fastest.
     __slots__ = ("address", "head", "tracker", "answered", "lines")

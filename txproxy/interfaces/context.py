@@ -59,33 +59,33 @@ class RequestContext:
     is, for response filters, the one whose response comes, or None for an answer of the proxy's own.
     """
 
-    # Most requests have the values that stand here, and most of these are asked for once or never: that costs less
-    # than to set them each time. What is asked for more often is set.
+    # Most requests have the values that stand here. Those that hardly any is asked for cost nothing so; to ask once for
+    # one that is not set takes as long as to set three, so that what each request is asked for is set.
     lines: tuple[bytes, ...] | None
     trace: Trace | None
     response_filters: tuple[ResponseFilter, ...]
-    user: str | None = None
+    user: str | None
     groups: frozenset[str] = _NO_GROUPS
-    verdict: Any = None
+    verdict: Any
     rule: str
     errand: str
     personal = False
-    cache: Any = None
-    limit: LimitHit | None = None
+    cache: Any
+    limit: LimitHit | None
     traced: TraceParent | None = None
     priority = NORMAL
-    fetched: tuple[Any, ...] = ()
+    fetched: tuple[Any, ...]
     trailers: Headers | None = None
     waited_for: Any = None
     not_repeated = ""
     tunnel_ended_by = ""
     informational: Callable[[ResponseHead], None] | None = None
     repeats = False
-    again: LastingAnswer | None = None
-    request_filters: tuple[RequestFilter, ...] = ()
+    again: LastingAnswer | None
+    request_filters: tuple[RequestFilter, ...]
     attempt: Any = None
     # those of decisions that may still be asked for, or never will: they are told of the end as well
-    filters_aside: tuple[Filters, ...] = ()
+    filters_aside: tuple[Filters, ...]
     # the filters that were told that it is over
     _closed: tuple[ResponseFilter | RequestFilter, ...] = ()
 
@@ -93,9 +93,9 @@ class RequestContext:
         self.connection = connection
         self.client_ip = connection.peer_ip
         self.scheme = connection.peer_scheme
-        self.lines = self.trace = None
+        self.lines = self.trace = self.user = self.verdict = self.limit = self.cache = self.again = None
         self.rule = self.errand = ""
-        self.response_filters = ()
+        self.response_filters = self.request_filters = self.filters_aside = self.fetched = ()
 
     # What the connection says, for those who are asked about a request.
 

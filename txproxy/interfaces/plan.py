@@ -73,14 +73,15 @@ class Plan:
     ``own_fields``: those that pass in no trailer.
     """
 
-    # Most plans have the values that stand here: they cost nothing.
+    # Most plans have the values that stand here, and those that hardly any is asked for cost nothing so. The others are
+    # set: to ask for one that is not takes longer.
     next_attempt: Callable[[Plan, ExchangeError], Attempt | Deferred[Attempt] | None] | None = None
     cuts = 0
     map_back: Callable[[Any, RequestHead, RequestContext, list[bytes]], list[bytes]] | None = None
-    response_timeout: float | None = None
+    response_timeout: float | None
     tunnel_timeout: float | None = None
-    max_body: int | None = None
-    bounds: Bounds | None = None
+    max_body: int | None
+    bounds: Bounds | None
     gate: Gatekeeper | None = None
     own_fields: OwnFields | None = None
     _given_back = False
@@ -89,12 +90,14 @@ class Plan:
 
     def __init__(self, address: Address, head: RequestHead | None) -> None:
         self.attempt = Attempt(address, head)
+        self.response_timeout = self.max_body = self.bounds = None
 
     @classmethod
     def of(cls, attempt: Attempt) -> Plan:
         """One that begins with ``attempt``."""
         plan = cls.__new__(cls)
         plan.attempt = attempt
+        plan.response_timeout = plan.max_body = plan.bounds = None
         return plan
 
     def give_back(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from threading import Lock
 from time import time
-from typing import Final
+from typing import Any, Final
 
 from twisted.logger import Logger
 
@@ -57,8 +57,10 @@ class AccessLog:
         self._line, self._stream_line = lines.exchange, lines.stream
         self._connections = lines.connections
         self._at_once = lines.at_once
-        # of what lines are to be made, and when it ended: they are taken from here by one at a time
-        self._ended: deque[tuple[FinishedExchange, float]] = deque()
+        self._brief, self._of_brief = lines.brief, lines.of_brief
+        # what lines are to be made of: what is in brief, or None with the exchange itself, and when it ended. They are
+        # taken from here by one at a time.
+        self._ended: deque[tuple[Any, ...]] = deque()
         self._making = Lock()
 
     def close(self) -> None:
@@ -69,12 +71,17 @@ class AccessLog:
     @momentary
     def exchange(self, over: FinishedExchange) -> None:
         """One finished exchange."""
-        connection = over.context.connection
-        if connection.facts is None and self._connections is not None:
-            # Nobody can say later what its TLS was.
-            self._connections.facts(connection)
-        ended = self._ended
-        ended.append((over, time()))
+        ended, brief = self._ended, self._brief
+        now = time()
+        said = brief(over, now) if brief is not None else None
+        if said is not None:
+            ended.append(said)
+        else:
+            connection = over.context.connection
+            if connection.facts is None and self._connections is not None:
+                # Nobody can say later what its TLS was.
+                self._connections.facts(connection)
+            ended.append((None, over, now))
         count = len(ended)
         if count >= _TOGETHER or self._at_once:
             self.make()
@@ -96,12 +103,17 @@ class AccessLog:
     def make(self) -> None:
         """See :class:`txproxy.observe.log_file.LineMaker`."""
         ended, line, refused, lines = self._ended, self._line, self.refused, []
+        of_brief: Any = self._of_brief
         with self._making:
             # In this order: the next one that comes, and finds nobody before it, is waited for again.
             self.file.makes(self)
             while ended:
-                over, now = ended.popleft()
+                said = ended.popleft()
                 try:
+                    if said[0] is not None:
+                        lines.append(of_brief(said))
+                        continue
+                    _, over, now = said
                     if over.outcome == "ok":
                         lines.append(line(over, now))
                     elif not refused.leaves_out(over, now):

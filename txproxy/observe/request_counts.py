@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -20,8 +20,13 @@ _MOST_ROUTES: Final = 1000
 Key: TypeAlias = "tuple[str, int, bytes, str, str]"
 _NOWHERE: Final = ("", "")
 _WELL: Final = frozenset({"ok", "tunnel", "answered"})
-# So many are counted together: what is needed for that is then at hand in the processor.
+# So many of one row are counted together: it takes less than to look at each, and what is needed for that is then at
+# hand in the processor.
 _TOGETHER: Final = 256
+# To sort fewer than these takes longer than to look at each.
+_FEW: Final = 8
+# So many upstreams have rows at hand.
+_MOST_AT_HAND: Final = 64
 
 
 class Histogram:
@@ -73,36 +78,81 @@ class Timed:
         self.first_bytes = Histogram()
 
 
+class Times:
+    """How long something took: ``counts`` and ``seconds`` as a :class:`Histogram` has them, without what is ``told``,
+    which is still to be counted.
+    """
+
+    __slots__ = ("counts", "seconds", "told")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BOUNDS) + 1)
+        self.seconds = 0.0
+        self.told: list[float] = []
+
+    def settle(self) -> None:
+        """Count what was told."""
+        told, counts = self.told, self.counts
+        self.seconds += sum(told)
+        if len(told) < _FEW:
+            for one in told:
+                counts[bisect_left(BOUNDS, one)] += 1
+        else:
+            told.sort()
+            before, count = 0, len(told)
+            for place in range(bisect_left(BOUNDS, told[0]), len(BOUNDS)):
+                up_to = bisect_right(told, BOUNDS[place])
+                counts[place] += up_to - before
+                before = up_to
+                if up_to == count:
+                    break
+            counts[-1] += count - before
+        told.clear()
+
+
 class Row:
     """The requests of one route, status and method that one upstream was asked last for, or none. All that is counted
     of a request is added to one of these, without another look-up: what is asked of a route or an upstream is the sum
     of its rows. Those whose responses have begun and ended at once, as small ones do, are in ``at_once``, and not in
     ``durations`` and ``first_bytes``.
+
+    ``rule`` and ``method`` are those of the request that was last told of: rows may be of several that have no row of
+    their own.
     """
 
     __slots__ = (
-        "at_once", "at_once_seconds", "durations", "seconds", "first_bytes", "first_seconds", "retries", "sent",
-        "received",
+        "rule", "method", "at_once", "durations", "first_bytes", "sizes", "retries", "sent", "received",
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.at_once = [0] * (len(BOUNDS) + 1)
-        self.durations = [0] * (len(BOUNDS) + 1)
-        self.first_bytes = [0] * (len(BOUNDS) + 1)
-        self.at_once_seconds = self.seconds = self.first_seconds = 0.0
+        self.rule = ""
+        self.method = b""
+        self.at_once = Times()
+        self.durations = Times()
+        self.first_bytes = Times()
+        # of the responses that are still to be counted
+        self.sizes: list[int] = []
         self.retries = self.sent = self.received = 0
+
+    def settle(self) -> None:
+        """Count what was told."""
+        self.sent += sum(self.sizes)
+        self.sizes.clear()
+        for one in (self.at_once, self.durations, self.first_bytes):
+            if one.told:
+                one.settle()
 
     def add_times(self, durations: Histogram, first_bytes: Histogram) -> None:
         """Add to these how long they took, and until they began."""
         for kept in (durations, first_bytes):
-            kept.add_all(self.at_once, self.at_once_seconds)
-        durations.add_all(self.durations, self.seconds)
-        first_bytes.add_all(self.first_bytes, self.first_seconds)
+            kept.add_all(self.at_once.counts, self.at_once.seconds)
+        durations.add_all(self.durations.counts, self.durations.seconds)
+        first_bytes.add_all(self.first_bytes.counts, self.first_bytes.seconds)
 
     @property
     def count(self) -> int:
         """So many they are."""
-        return sum(self.at_once) + sum(self.durations)
+        return sum(self.at_once.counts) + sum(self.durations.counts)
 
 
 class FinishedStream(Protocol):
@@ -130,7 +180,7 @@ class RequestCounts:
     """
 
     __slots__ = (
-        "connects", "failures", "cache", "cache_stored", "streams", "stream_bytes", "_rows", "_rules", "_told",
+        "connects", "failures", "cache", "cache_stored", "streams", "stream_bytes", "_rows", "_rules", "_at_hand",
         "_failed",
     )  # fmt: skip
 
@@ -139,8 +189,8 @@ class RequestCounts:
         # by route, status and method, and by the pool and the upstream, which are empty where it is none of a pool
         self._rows: dict[Key, Row] = {}
         self._rules: set[str] = set()
-        # those that are yet to be counted: by what, how long they took, and what was sent
-        self._told: list[tuple[str, int, bytes, float, float | None, int, Any]] = []
+        # by upstream and status, the rows that were told of one last; no other has anything that is still to be counted
+        self._at_hand: dict[Any, dict[int, Row]] = {}
         # how long it took to connect, by pool and upstream
         self.connects: dict[tuple[str, str], Histogram] = {}
         # by outcome
@@ -184,41 +234,55 @@ class RequestCounts:
     @momentary
     def exchange(self, over: FinishedExchange) -> None:
         """One that is over."""
-        context, request, status, plan, told = over.context, over.request, over.status, over.plan, self._told
-        attempt = plan.attempt if plan is not None else over.attempt
-        upstream = attempt.upstream if type(attempt) is PoolAttempt else None
-        told.append((context.rule, status, request.method, over.seconds, over.first_byte, over.sent, upstream))
+        context, request, status, plan = over.context, over.request, over.status, over.plan
+        attempt: Any = plan.attempt if plan is not None else over.attempt
+        upstream = attempt.upstream if attempt is not None else None
+        rows = self._at_hand.get(upstream)
+        row = rows.get(status) if rows is not None else None
+        if row is None or row.rule != context.rule or row.method != request.method:
+            row = self._take_up(context.rule, status, request.method, upstream)
+        seconds, first_byte = over.seconds, over.first_byte
+        # Small responses begin and end at once.
+        if seconds == first_byte:
+            row.at_once.told.append(seconds)
+        else:
+            row.durations.told.append(seconds)
+            if first_byte is not None:
+                row.first_bytes.told.append(first_byte)
+        sizes = row.sizes
+        sizes.append(over.sent)
         outcome = over.outcome
         if outcome != "ok" or status >= 500 or request.body or over.eventful or context.cache is not None:
-            self._count_more(over, outcome)
-        if len(told) >= _TOGETHER:
-            self._settle()
+            self._count_more(over, row, outcome)
+        if len(sizes) >= _TOGETHER:
+            row.settle()
+
+    def _take_up(self, rule: str, status: int, method: bytes, upstream: Any) -> Row:
+        """The row of such requests, from now on at hand."""
+        rows = self._at_hand.get(upstream)
+        if rows is None:
+            if len(self._at_hand) >= _MOST_AT_HAND:
+                self._settle()
+            self._at_hand[upstream] = rows = {}
+        before = rows.get(status)
+        if before is not None:
+            before.settle()
+        rows[status] = row = self._row(rule, status, method, _place(upstream))
+        row.rule, row.method = rule, method
+        return row
 
     def _settle(self) -> None:
-        """Count those of which it was told."""
-        rows = self._rows
-        for rule, status, method, seconds, first_byte, sent, upstream in self._told:
-            place = _place(upstream)
-            row = rows.get((rule, status, method, *place)) or self._row(rule, status, method, place)
-            row.sent += sent
-            if seconds == first_byte:
-                # Small responses begin and end at once.
-                row.at_once[bisect_left(BOUNDS, seconds)] += 1
-                row.at_once_seconds += seconds
-                continue
-            row.durations[bisect_left(BOUNDS, seconds)] += 1
-            row.seconds += seconds
-            if first_byte is not None:
-                row.first_bytes[bisect_left(BOUNDS, first_byte)] += 1
-                row.first_seconds += first_byte
-        self._told.clear()
+        """Count all of which it was told."""
+        for rows in self._at_hand.values():
+            for row in rows.values():
+                row.settle()
+        # Upstreams that are no more are not to be kept here.
+        self._at_hand.clear()
 
-    def _count_more(self, over: FinishedExchange, outcome: str) -> None:
+    def _count_more(self, over: FinishedExchange, row: Row, outcome: str) -> None:
         """What most have not: a body of its own, a connection to be made, a failure, or a cache."""
         context = over.context
         if over.received or over.eventful:
-            place = _place(getattr(over.attempt, "upstream", None))
-            row = self._row(context.rule, over.status, over.request.method, place)
             row.received += over.received
             attempts = over.attempts
             row.retries += max(0, len(attempts) - 1)

@@ -58,7 +58,7 @@ class UpstreamFacts:
 
     def __init__(self, peer: Any) -> None:
         self.peer = peer
-        self.told: tuple[Any, str] | None = None
+        self.told: tuple[Any, bytes] | None = None
 
 
 class Connections:

@@ -7,8 +7,10 @@ What most requests have none of (TLS, a cache, a verdict) is one constant text f
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from json.encoder import encode_basestring_ascii
-from typing import Any, Final
+from math import floor
+from typing import Any, Final, TypeAlias
 
 from txproxy.interfaces.answers import Verdict
 from txproxy.interfaces.connection import ClientConnection
@@ -17,7 +19,8 @@ from txproxy.observe.log_formats import record_facts as facts
 from txproxy.observe.log_formats.connection_facts import Connections, TlsFacts, UpstreamFacts
 from txproxy.observe.log_formats.log_field import FinishedStream, SecondText
 from txproxy.observe.log_formats.own_names import cache_ttl, connect_seconds, proxy_error
-from txproxy.observe.log_formats.steady_line import Steady
+from txproxy.observe.log_formats.steady_line import Remembered, Steady, words_of
+from txproxy.wire.headers import Headers
 from txproxy.wire.grpc.calls import is_call
 from txproxy.wire.message import VERSIONS
 
@@ -33,14 +36,15 @@ _TLS: Final = '"tls_version":%s,"tls_cipher":%s,"tls_server_name":%s,"tls_client
 _NO_TLS: Final = _TLS % (("null",) * 4)
 _LIMIT: Final = '"limit":%s,"limit_outcome":"%s",'
 _NO_LIMIT: Final = '"limit":null,"limit_outcome":null,'
-# numbers as they are, and with three digits
-_NUMBERS: Final = tuple(map(str, range(1000)))
+# numbers with three digits
 _THREE: Final = tuple(f"{number:03d}" for number in range(1000))
+_THREE_BYTES: Final = tuple(text.encode("ascii") for text in _THREE)
 # of one attempt, on a kept connection
 _WENT_WELL: Final = (
-    ',"connect":0.000000,"attempts":1,"retries":0,"outcome":"ok","error":null,"detail":null,"grpc_status":null,'
-    '"request_id":'
+    b',"connect":0.000000,"attempts":1,"retries":0,"outcome":"ok","error":null,"detail":null,"grpc_status":null,'
+    b'"request_id":'
 )
+_NONE_RECEIVED: Final = b',"received":0,"duration":'
 _PROTOCOLS: Final = tuple(f'"HTTP/{version.decode("ascii")}"' for version in VERSIONS)
 # of outcomes that are no fault
 _WELL: Final = frozenset({"ok", "answered", "tunnel"})
@@ -48,12 +52,27 @@ _WELL: Final = frozenset({"ok", "answered", "tunnel"})
 # So many values of so many bytes at the most are remembered.
 _MOST_KNOWN: Final = 500
 _LONGEST_KNOWN: Final = 200
+# Durations and sizes, which are more.
+_MOST_NUMBERS: Final = 4000
 # What lines have in common is found anew so often for a connection.
 _MOST_STEADY: Final = 32
+# So many connections to upstreams are told apart at the end of lines that have that in common.
+_MOST_ENDS: Final = 16
+# See :meth:`JsonLines.brief`.
+Brief: TypeAlias = "tuple[Steady, bytes, bytes, int, int, int, int, float, float | None, Headers, float]"
 
 
 def _bytes(value: bytes | None) -> str:
     return "null" if value is None else encode_basestring_ascii(value.decode("utf-8", "backslashreplace"))
+
+
+def _encoded(value: bytes) -> bytes:
+    return _bytes(value).encode("ascii")
+
+
+def _status(protocol: str, status: int) -> bytes:
+    """From the protocol to what was sent."""
+    return f',"protocol":{protocol},"status":{status or "null"},"sent":'.encode("ascii")
 
 
 def _text(value: str | None) -> str:
@@ -72,12 +91,22 @@ def _seconds(value: float | None) -> str:
     """With six digits after the point."""
     if value is None:
         return "null"
-    if value <= 0:
+    return _micros(floor(value * 1e6 + 0.5))
+
+
+def _micros(micros: int) -> str:
+    """So many millionths."""
+    if micros <= 0:
         return "0.000000"
-    micros = int(value * 1e6 + 0.5)
     if micros < 1000000:
         return f"0.{_THREE[micros // 1000]}{_THREE[micros % 1000]}"
     return f"{micros // 1000000}.{micros % 1000000:06d}"
+
+
+def _begun_and_ended(micros: int) -> bytes:
+    """How long it took, and when the response began, of one that has come in one piece."""
+    text = _micros(micros)
+    return f'{text},"first_byte":{text}'.encode("ascii")
 
 
 class JsonLines:
@@ -88,10 +117,15 @@ class JsonLines:
         self._connections = connections
         # the second that was written last, and how
         self._since = -1.0
-        self._time = ""
-        self._time_of = SecondText('{"time":"%Y-%m-%dT%H:%M:%S', utc=True)
+        self._time, self._second = "", b""
+        self._time_of = SecondText('{"time":"%Y-%m-%dT%H:%M:%S.', utc=True)
         # what was written before, as most of it comes again
         self._known: dict[bytes, str] = {}
+        self._targets: Remembered[bytes] = Remembered(_encoded, _MOST_KNOWN, _LONGEST_KNOWN)
+        self._numbers: Remembered[int] = Remembered(b"%d".__mod__, _MOST_NUMBERS)
+        self._at_once: Remembered[int] = Remembered(_begun_and_ended, _MOST_NUMBERS)
+        # by the version of the request
+        self._statuses = tuple(Remembered(partial(_status, protocol), _MOST_KNOWN) for protocol in _PROTOCOLS)
 
     def _bytes(self, value: bytes | None) -> str:
         if value is None:
@@ -106,52 +140,92 @@ class JsonLines:
                 known[value] = text
         return text
 
+    def _turn_to(self, now: float) -> float:
+        """It is a second that no line was of just now; gives when it began."""
+        self._since = since = float(int(now))
+        self._second = self._time_of(None, now)
+        self._time = self._second.decode("ascii")
+        return since
+
     def _moment(self, now: float) -> str:
         since = self._since
         if not since <= now < since + 1.0:
-            self._since = since = float(int(now))
-            self._time = self._time_of(None, now).decode("ascii")
-        return f'{self._time}.{_THREE[int((now - since) * 1000.0)]}Z"'
+            since = self._turn_to(now)
+        return f'{self._time}{_THREE[int((now - since) * 1000.0)]}Z"'
 
     def exchange(self, over: FinishedExchange, now: float) -> bytes:
         """The line of a finished exchange."""
+        brief = self.brief(over, now)
+        return self.whole(over, now) if brief is None else self.of_brief(brief)
+
+    def brief(self, over: FinishedExchange, now: float) -> Brief | None:
+        """What a line is made of that has most in common with others of its connection, for :meth:`of_brief`; None
+        where it takes all of the exchange.
+        """
         request, context = over.request, over.context
-        connection = context.connection.facts
-        steady: Steady | None = connection.lines.get(self) if connection is not None else None
-        if steady is None or not steady.holds_for(over, request, context):
-            return self.whole(over, now)
-        response, place = over.response, self._place(over)
-        if response is None or place is None:
-            return self.whole(over, now)
-        identifier = steady.identifier
-        if b"x-request-id" in response.headers.block.lower():
-            identifier = facts.response_field(over, b"x-request-id") or identifier
-        seconds, first_byte = over.seconds, over.first_byte
-        duration = _seconds(seconds)
-        begun = duration if first_byte == seconds else _seconds(first_byte)
+        known = context.connection.facts
+        steady: Steady | None = known.lines.get(self) if known is not None else None
+        if steady is None or request.headers is not steady.headers or words_of(over, request, context) != steady.words:
+            return None
+        response, kept, status = over.response, over.kept, over.upstream_status
+        if response is None or kept is None or not status:
+            return None
+        plan, there = over.plan, kept.facts
+        attempt: Any = plan.attempt if plan is not None else over.attempt
+        told = there.told if there is not None else None
+        if told is None or told[0] is not attempt.upstream:
+            told = self._told(over, kept, attempt.upstream)
         target = request.path if request.scheme is None else facts.target(over)
         return (
-            f"{self._moment(now)}{steady.start}{_bytes(target)}{steady.after}{_NUMBERS[over.status]}"
-            f',"sent":{over.sent},"received":{over.received},"duration":{duration}'
-            f',"first_byte":{begun}{steady.middle}{place}{_NUMBERS[over.upstream_status]}{_WENT_WELL}'
-            f"{'null' if identifier is None else _bytes(identifier)}{steady.end}"
-        ).encode("ascii")
+            steady, told[1], target, over.status, status, over.sent, over.received, over.seconds, over.first_byte,
+            response.headers, now,
+        )  # fmt: skip
 
-    def _place(self, over: FinishedExchange) -> str | None:
-        """Where the one attempt on a kept connection went; None if there is no such."""
-        kept, status = over.kept, over.upstream_status
-        if kept is None or not status:
-            return None
-        upstream = getattr(over.attempt, "upstream", None)
+    def _told(self, over: FinishedExchange, kept: Any, upstream: Any) -> tuple[Any, bytes]:
+        """Where the one attempt on the ``kept`` connection went, which was for that ``upstream`` of a pool."""
         known: UpstreamFacts | None = kept.facts
         if known is None:
             kept.facts = known = UpstreamFacts(kept.transport.getPeer())
-        told = known.told
-        if told is None or told[0] is not upstream:
-            record = ExchangeRecord.of(over)
-            pool, address = _text(facts.pool(record)), _bytes(facts.upstream_place(record.attempts[-1]))
-            known.told = told = upstream, f'"pool":{pool},"upstream":{address},"upstream_status":'
-        return told[1]
+        record = ExchangeRecord.of(over)
+        pool, address = _text(facts.pool(record)), _bytes(facts.upstream_place(record.attempts[-1]))
+        told = upstream, f'"pool":{pool},"upstream":{address},"upstream_status":'.encode("ascii")
+        known.told = told
+        return told
+
+    def of_brief(self, brief: Brief) -> bytes:
+        """The line of an exchange of which this is known."""
+        steady, place, target, status, answered, sent, received, seconds, first_byte, fields, now = brief
+        since = self._since
+        if not since <= now < since + 1.0:
+            since = self._turn_to(now)
+        if first_byte == seconds:
+            times = self._at_once[floor(seconds * 1e6 + 0.5)]
+        else:
+            times = f'{_seconds(seconds)},"first_byte":{_seconds(first_byte)}'.encode("ascii")
+        end = steady.ends.get(place)
+        if end is None or end[0] != answered or end[1] is not fields:
+            end = self._end(steady, place, answered, fields)
+        return b"".join((
+            self._second,
+            _THREE_BYTES[floor((now - since) * 1000.0)],
+            steady.start,
+            self._targets[target],
+            self._statuses[steady.words[2]][status],
+            self._numbers[sent],
+            _NONE_RECEIVED if not received else b',"received":%d,"duration":' % received,
+            times,
+            end[2],
+        ))  # fmt: skip
+
+    def _end(self, steady: Steady, place: bytes, answered: int, fields: Headers) -> tuple[int, Headers, bytes]:
+        """The end of lines of which all this is so: from the time of the first byte on."""
+        identifier = facts.field_of(fields, b"x-request-id") or steady.identifier
+        said = b"null" if identifier is None else _bytes(identifier).encode("ascii")
+        text = b"%b%b%d%b%b%b" % (steady.middle, place, answered, _WENT_WELL, said, steady.end)
+        if len(steady.ends) >= _MOST_ENDS:
+            steady.ends.clear()
+        steady.ends[place] = end = answered, fields, text
+        return end
 
     def whole(self, over: FinishedExchange, now: float) -> bytes:
         """The same, made of whatever there is. It is the slow twin of what lines of a connection have in common."""
@@ -206,8 +280,13 @@ class JsonLines:
         before: Steady | None = lines.get(self)
         made = 0 if before is None else before.made + 1
         if self in lines and made <= _MOST_STEADY:
-            after = f',"protocol":{_PROTOCOLS[over.request.minor]},"status":'
-            lines[self] = Steady(over, made, start, after, middle, end)
+            lines[self] = Steady(
+                over,
+                made,
+                f'Z"{start}'.encode("ascii"),
+                middle.encode("ascii"),
+                end.encode("ascii"),
+            )
         else:
             lines.setdefault(self)
 

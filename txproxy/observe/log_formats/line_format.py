@@ -31,6 +31,10 @@ class LineFormat:
     """Makes lines of exchanges and of raw streams. ``says_listener`` is whether they have the listener's name,
     ``connections`` what they have to know of connections while these are there, and ``at_once`` whether they can only
     be made then.
+
+    ``brief`` gives the little that ``of_brief`` makes the line of an exchange of, in the words of ``exchange``: a
+    tuple, whose first value is not None, or None where it takes all of it. Who makes lines later need keep no exchange
+    for it.
     """
 
     exchange: Callable[[FinishedExchange, float], bytes]
@@ -38,6 +42,8 @@ class LineFormat:
     says_listener: bool = False
     connections: Connections | None = None
     at_once: bool = False
+    brief: Callable[[FinishedExchange, float], tuple[Any, ...] | None] | None = None
+    of_brief: Callable[[Any], bytes] | None = None
 
 
 def line_format(format: str, listener: str = "", connections: Connections | None = None) -> LineFormat:
@@ -50,7 +56,14 @@ def line_format(format: str, listener: str = "", connections: Connections | None
     connections = connections or Connections()
     if format == JSON:
         json = JsonLines(listener, connections)
-        return LineFormat(json.exchange, json.stream, says_listener=True, connections=connections)
+        return LineFormat(
+            json.exchange,
+            json.stream,
+            says_listener=True,
+            connections=connections,
+            brief=json.brief,
+            of_brief=json.of_brief,
+        )
     written = _read(_TEXTS.get(format, format), listener, connections)
     of_record = _compiled(written, _of_exchange)
 

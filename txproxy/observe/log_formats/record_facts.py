@@ -14,6 +14,7 @@ from txproxy.interfaces.record import AttemptRecord, FinishedExchange
 from txproxy.observe.log_formats.connection_facts import UpstreamFacts, place_of
 from txproxy.wire.grpc.calls import is_call
 from txproxy.wire.grpc.grpc_statuses import read_status
+from txproxy.wire.headers import Headers
 from txproxy.wire.message import VERSIONS
 
 _PORT: Final = re.compile(rb":[0-9]*\Z")
@@ -118,12 +119,15 @@ def response_head_size(record: FinishedExchange) -> int:
 def response_field(record: FinishedExchange, name: bytes) -> bytes | None:
     """The value of a field of the response; ``name`` in lower case."""
     response = record.response
-    if response is None:
-        return None
+    return None if response is None else field_of(response.headers, name)
+
+
+def field_of(fields: Headers, name: bytes) -> bytes | None:
+    """The same of these ``fields``."""
     # Heads that are only sent have no index, and to make one takes longer than all of a line.
-    block = response.headers.block
+    block = fields.block
     value = _field_again(block, name) if len(block) <= _LONGEST_KNOWN else _field(block, name)
-    return value if value is not _SEVERAL else response.headers.index.get(name)
+    return value if value is not _SEVERAL else fields.index.get(name)
 
 
 def _field(block: bytes, name: bytes) -> bytes | None:

@@ -22,6 +22,8 @@ from txproxy.proxy.exchanges.failed_attempt import judge
 from txproxy.proxy.exchanges.phases import ANSWERED, DIALING, OVER, PLANNING, SENT, Phase
 from txproxy.proxy.exchanges.recording import Recorded
 from txproxy.proxy.exchanges.request_body import RequestBody
+from txproxy.proxy.exchanges.response_body import ResponseBody
+from txproxy.proxy.grpc_call import GrpcCall
 from txproxy.proxy.services import Services
 from txproxy.proxy.upstream.connection_binding import bind_by_request
 from txproxy.wire.headers import Headers
@@ -57,6 +59,9 @@ class Attempts(Recorded):
     made_anew = 0
     # the answer that changes protocols, once the request is complete
     _switching: ResponseHead | None = None
+    # what it is of gRPC, and what the body of the response passes, if anything
+    call: GrpcCall | None
+    _response_body: ResponseBody | None
 
     def __init__(
         self, services: Services, downstream: ClientStream, request: RequestHead, context: RequestContext
@@ -67,8 +72,8 @@ class Attempts(Recorded):
         self.context = context
         # what bounds it, if anything does
         self.bound: Bound | None = None
-        # See Recorded.
-        self.started = None
+        # See Recorded. What each exchange is asked for in the end is found sooner where it is set.
+        self.started = self.first_byte = self.call = self._response_body = None
         # the body of the request, if it has one
         self.body = RequestBody(self) if request.body else None
         self.request_done = not request.body

@@ -28,7 +28,6 @@ from txproxy.proxy.exchanges.own_answers import OwnAnswer, in_place_of, status_t
 from txproxy.proxy.exchanges.phases import ANSWERED, OVER, PLANNING, SENT
 from txproxy.proxy.exchanges.response_body import ResponseBody
 from txproxy.proxy.exchanges.response_head import informational, onward_fields, switching
-from txproxy.proxy.grpc_call import GrpcCall
 from txproxy.proxy.tunnel import Tunnel
 from txproxy.wire.forwarding import received_in_http10
 from txproxy.wire.headers import Headers
@@ -61,10 +60,6 @@ class Exchange(Attempts):
     steady_filters: tuple[ResponseFilter, ...] | None = None
     # what it has become, if it did
     tunnel: Tunnel | None = None
-    # what the body of the response passes, if anything
-    _response_body: ResponseBody | None = None
-    # what it is of gRPC, if it is
-    call: GrpcCall | None = None
 
     @property
     def response_begun(self) -> bool:
@@ -83,6 +78,8 @@ class Exchange(Attempts):
         services = self.services
         if services.observed and not self.context.errand:
             self.started = services.seconds()
+            self.eventful = False
+            self.received = 0
         try:
             decision = plan(self.request, self.context)
         except ExchangeError as fault:

@@ -34,7 +34,7 @@ class Recorded:
 
     # See txproxy.interfaces.FinishedExchange.
     seconds = 0.0
-    first_byte: float | None = None
+    first_byte: float | None
     eventful = False
     # the attempts that are over
     _attempts: tuple[AttemptRecord, ...] = ()
