@@ -2,6 +2,8 @@
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Served
 from txproxy.interfaces.address import Address
@@ -9,7 +11,7 @@ from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
-from txproxy.observe.request_counts import BOUNDS, RequestCounts
+from txproxy.observe.request_counts import BOUNDS, Histogram, RequestCounts, Times
 from txproxy.upstreams.choice import PoolAttempt
 from txproxy.upstreams.pool import Pool
 from txproxy.wire.headers import Headers
@@ -158,3 +160,32 @@ def test_how_long_requests_take_is_told_by_the_upstream_that_was_asked_last(coun
     pool.remove(one)
     counts.exchange(record(attempts=(attempt(one),)))
     assert counts.upstreams["app", "http://a:1"].durations.counts == [0, 0, 1] + [0] * (len(BOUNDS) - 2)
+
+
+SECONDS = st.sampled_from([0.0, *BOUNDS, *(one * 1.0001 for one in BOUNDS), -1.0, 1e9])
+
+
+@given(st.lists(SECONDS, max_size=40))
+def test_what_is_counted_together_is_what_would_be_one_by_one(told):
+    times = Times()
+    for one in told:
+        times.told.append(one)
+    times.settle()
+    by_itself = Histogram()
+    for one in told:
+        by_itself.add(one)
+    assert times.counts == by_itself.counts and times.seconds == pytest.approx(by_itself.seconds) and not times.told
+
+
+def test_rows_that_have_their_turns_are_told_apart(counts):
+    pool = Pool([f"http://a:{port}" for port in range(1, 101)], name="app")
+    for _ in range(3):
+        for upstream in pool.upstreams:
+            for more in ({}, {"status": 304}, {"method": b"HEAD"}, {"method": b"M"}, {"method": b"N"}, {"rule": "api"}):
+                counts.exchange(record(attempts=(attempt(upstream, reused=True),), first_byte=0.003, **more))
+    assert len(counts.rows) == 100 * 5
+    assert {(key[:3], row.count) for key, row in counts.rows.items()} == {
+        (("", 200, b"GET"), 3), (("", 304, b"GET"), 3), (("", 200, b"HEAD"), 3), (("", 200, b"other"), 6),
+        (("api", 200, b"GET"), 3),
+    }  # fmt: skip
+    assert sum(row.sent for row in counts.rows.values()) == 100 * 18 * 10
