@@ -14,6 +14,7 @@ from txproxy.interfaces.answers import Outcome, Verdict
 from txproxy.interfaces.record import ExchangeRecord
 from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_formats.json_line import JsonLines
+from txproxy.observe.log_formats.steady_line import Remembered
 from txproxy.upstreams.choice import PoolAttempt
 from txproxy.upstreams.pool import Pool
 from txproxy.wire.headers import Headers
@@ -95,8 +96,9 @@ def test_it_is_the_line_that_it_would_be_by_itself(exchanges):
     connection = exchanges[0].context.connection
     for one in exchanges:
         one.context.connection = connection
+        brief = lines.brief(one, NOW)
         said = lines.exchange(one, NOW)
-        assert said == JsonLines("web", numbers).whole(one, NOW)
+        assert said == JsonLines("web", numbers).whole(one, NOW) and brief in (None, lines.brief(one, NOW))
         assert json.loads(said) and said.isascii() and said.count(b"\n") == 1
 
 
@@ -131,6 +133,39 @@ def test_who_is_never_the_same_is_not_tried_for_ever(wholes):
     for number in range(80):
         lines.exchange(usual(connection, Headers.from_lines([b"A: %d" % number])), NOW)
     assert len(wholes) == 80 and connection.facts.lines[lines].made == 32
+
+
+def test_what_is_made_of_one_that_was_eventful_goes_for_others(wholes):
+    lines = JsonLines("web", Connections())
+    connection = record().context.connection
+    first = usual(connection)
+    first.attempts = (attempt(peer="10.0.0.1"),)
+    assert first.eventful
+    for one in (first, first, usual(connection), first):
+        lines.exchange(one, NOW)
+    assert len(wholes) == 3, "one that was eventful itself is always written by itself"
+
+
+def test_what_fields_of_responses_say_is_not_taken_from_those_before():
+    lines = JsonLines("web", Connections())
+    connection = record().context.connection
+    for number in range(60):
+        one = usual(connection)
+        one.response = response(b"X-Request-Id: %d" % (number // 2))
+        one.attempts[0].upstream = Kept(f"10.0.1.{number % 20}")
+        said = json.loads(lines.exchange(one, NOW))
+        assert (said["request_id"], said["upstream"]) == (str(number // 2), f"10.0.1.{number % 20}:80")
+    assert len(connection.facts.lines[lines].ends) <= 16
+
+
+def test_no_more_is_remembered_than_is_allowed():
+    made = []
+    texts = Remembered(lambda key: made.append(key) or key * 2, most=3, longest=4)
+    assert [texts[key] for key in (b"a", b"b", b"a", b"long one", b"long one", b"c")] == [
+        b"aa", b"bb", b"aa", b"long onelong one", b"long onelong one", b"cc",
+    ]  # fmt: skip
+    assert made == [b"a", b"b", b"long one", b"long one", b"c"] and len(texts) == 3
+    assert texts[b"d"] == b"dd" and list(texts) == [b"d"]
 
 
 def test_an_exchange_is_as_good_as_its_record():

@@ -20,8 +20,8 @@ from txproxy.observe.log_formats.connection_facts import Connections, TlsFacts, 
 from txproxy.observe.log_formats.log_field import FinishedStream, SecondText
 from txproxy.observe.log_formats.own_names import cache_ttl, connect_seconds, proxy_error
 from txproxy.observe.log_formats.steady_line import Remembered, Steady, words_of
-from txproxy.wire.headers import Headers
 from txproxy.wire.grpc.calls import is_call
+from txproxy.wire.headers import Headers
 from txproxy.wire.message import VERSIONS
 
 _UPSTREAM: Final = '"pool":%s,"upstream":%s,"upstream_status":%s,"connect":%s,"attempts":%d,"retries":%d,'
