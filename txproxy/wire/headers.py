@@ -65,7 +65,7 @@ class Headers:
 
     __slots__ = (
         "lines", "index", "block", "form", "onward", "names_server", "tells_of_caches", "content_length", "template",
-        "values", "field_block",
+        "values", "field_block", "around",
     )  # fmt: skip
 
     lines: list[bytes]
@@ -86,6 +86,9 @@ class Headers:
     values: tuple[bytes, ...]
     # the same as a field block of HTTP/2, for whoever has written one; None before
     field_block: bytes | None
+    # a status, the size of a body, and what is written around the number of the stream for a whole response of HTTP/2
+    # that has these; None before
+    around: tuple[int, int, bytes, bytes] | None
 
     def __init__(self, fields: Iterable[tuple[bytes, bytes]] = ()) -> None:
         lines = []
@@ -174,6 +177,9 @@ class Headers:
             return length
         if name == "field_block":
             self.field_block = None
+            return None
+        if name == "around":
+            self.around = None
             return None
         raise AttributeError(name)
 

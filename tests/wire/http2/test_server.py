@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.wire.http2.taken_apart import frame, goaways, resets, taken_apart
 from txproxy.errors import RequestError
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2 import frames
-from txproxy.wire.http2.events import ALL_SENT, StreamReset
+from txproxy.wire.http2.events import ALL_SENT, Event, StreamReset
 from txproxy.wire.http2.faults import (
     CANCEL,
     ENHANCE_YOUR_CALM,
@@ -25,6 +26,7 @@ from txproxy.wire.http2.faults import (
 )
 from txproxy.wire.http2.own_settings import Http2Settings
 from txproxy.wire.http2.server import ServerSession
+from txproxy.wire.http2.session import Session
 from txproxy.wire.http2.stream import Stream
 from txproxy.wire.message import CHUNKED, END, EndOfMessage, RequestHead, ResponseHead
 from txproxy.wire.size_limits import WireLimits
@@ -456,3 +458,156 @@ def test_a_drain_is_one_when_the_last_stream_was_said() -> None:
     assert not session.draining
     session.drain_now()
     assert session.draining
+
+
+class Slow(ServerSession):
+    """One that reads each frame on its own."""
+
+    def receive(self, data: bytes) -> list[Event]:
+        return Session.receive(self, data)
+
+
+def told(session: ServerSession, events: list[Event]) -> list[Any]:
+    """All that can be seen of it after these."""
+    seen: list[Any] = []
+    for stream, what in events:
+        assert stream is not None
+        if type(what) is RequestHead:
+            what = {name: getattr(what, name) for name in RequestHead.__slots__}
+        elif isinstance(what, RequestError):
+            what = what.detail
+        seen.append((stream.id, stream.method, stream.state, stream.urgency, what))
+    fault = session.fault.detail if session.fault is not None else None
+    state = session.active, session.last_seen, sorted(session.streams), session.allowance.left, session.reader.more
+    return [seen, fault, state, session.take_output()]
+
+
+def many_requests(chosen: random.Random) -> list[bytes]:
+    """What clients send, most of it as before; some of what no client should."""
+    encoder = Encoder()
+    made, number = [frames.PREFACE + frames.settings([])], 1
+
+    def literal(path: bytes, rest: bytes = b"", flags: int = 5) -> bytes:
+        return frame(1, flags, number, b"\x82\x87\x41\x01a\x04%c%b%b" % (len(path), path, rest))
+
+    for _ in range(60):
+        kind = chosen.choice(["same"] * 8 + ["path"] * 6 + sorted(ODD))
+        path = b"/%d" % chosen.randrange(1000)
+        odd = ODD.get(kind)
+        if kind == "same":
+            made.append(head(number, encoder=encoder))
+        elif kind == "path":
+            made.append(literal(path))
+        elif odd is not None:
+            made.append(odd(number, literal, encoder))
+        number += 2
+    return made
+
+
+ODD: dict[str, Any] = {
+    "a long path": lambda number, literal, encoder: literal(b"/" * 120),
+    "a wrong path": lambda number, literal, encoder: literal(b"/ b"),
+    "an asterisk": lambda number, literal, encoder: literal(b"*"),
+    "more of it to come": lambda number, literal, encoder: literal(b"/a", flags=4),
+    "a body": lambda number, literal, encoder: literal(b"/a", flags=4) + frame(0, 1, number, b"body"),
+    "a length": lambda number, literal, encoder: literal(b"/a", b"\x0f\x0d\x011"),
+    "how urgent it is": lambda number, literal, encoder: literal(b"/a", b"\0\x08priority\x03u=1"),
+    "an update of that": lambda number, literal, encoder: (
+        frame(0x10, 0, 0, number.to_bytes(4, "big") + b"u=5") + literal(b"/b")
+    ),
+    "what changes the table": lambda number, literal, encoder: head(
+        number, *GET, (b"x", b"%d" % number), encoder=encoder
+    ),
+    "a Huffman code": lambda number, literal, encoder: head(number, *GET[:3], (b":path", b"/abc")),
+    "half a Huffman code": lambda number, literal, encoder: frame(1, 5, number, b"\x82\x87\x41\x01a\x04\x82\xff\xff"),
+    "half a string": lambda number, literal, encoder: frame(1, 5, number, b"\x82\x87\x41\x01a\x04\x05/a"),
+    "half a block": lambda number, literal, encoder: frame(1, 5, number, b"\x82\x87\x41\x01a\x04"),
+    "no block": lambda number, literal, encoder: frame(1, 5, number),
+    "padding": lambda number, literal, encoder: frame(1, 13, number, b"\x01" + b"\x82\x87\x41\x01a\x04\x02/a\0"),
+    "a tunnel": lambda number, literal, encoder: head(
+        number, (b":method", b"CONNECT"), (b":authority", b"a:1"), encoder=encoder
+    ),
+    "the number before": lambda number, literal, encoder: frame(
+        1, 5, max(number - 2, 1), b"\x82\x87\x41\x01a\x04\x02/a"
+    ),
+    "an even number": lambda number, literal, encoder: frame(1, 5, number + 1, b"\x82\x87\x41\x01a\x04\x02/a"),
+    "a bit too many": lambda number, literal, encoder: frame(1, 5, number | 1 << 31, b"\x82\x87\x41\x01a\x04\x02/a"),
+    "a reset": lambda number, literal, encoder: literal(b"/a") + frames.rst_stream(number, 8),
+    "another frame": lambda number, literal, encoder: frame(0x77, 0, number, b"?"),
+    "a window": lambda number, literal, encoder: frames.window_update(0, 9),
+}
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_requests_like_some_before_are_what_they_are_when_each_frame_is_read_on_its_own(seed: int) -> None:
+    chosen = random.Random(seed)
+    data = b"".join(many_requests(chosen))
+    settings = Http2Settings(streams=chosen.choice([3, 100]))
+    limits = WireLimits(max_target=100, max_head=chosen.choice([150, 4000]), max_body=100)
+    short, each = ServerSession(limits, settings), Slow(limits, settings)
+    longest = chosen.choice([1, 30, 300, 3000])
+    while data:
+        size = chosen.randint(1, longest)
+        came, data = data[:size], data[size:]
+        found, expected = short.receive(came), each.receive(came)
+        assert told(short, found) == told(each, expected)
+        for one in (short, each):
+            while one.reader.more and one.fault is None:
+                one.receive(b"")
+        if chosen.random() < 0.3:
+            for number in [*short.streams]:
+                for one in (short, each):
+                    one.send_whole(one.streams[number], OK, b"ok")
+                    one.leave(one.streams[number])
+        elif chosen.random() < 0.1:
+            limits = WireLimits(max_target=chosen.choice([1, 100]), max_head=4000, max_fields=chosen.choice([1, 100]))
+            short.use_limits(limits)
+            each.use_limits(limits)
+        elif chosen.random() < 0.02:
+            short.drain_now()
+            each.drain_now()
+
+
+class Counting(ServerSession):
+    """One that counts heads that are not like some before."""
+
+    count = 0
+
+    def _head(self, number: int, block: bytes, ended: bool) -> None:
+        self.count += 1
+        super()._head(number, block, ended)
+
+
+def test_most_requests_are_read_the_short_way() -> None:
+    session, encoder = Counting(), Encoder()
+    session.receive(HELLO)
+    for number in range(1, 99, 2):
+        session.leave(only(session, head(number, encoder=encoder))[0])
+    # The first of them changes the table, and the second is the first of its kind.
+    assert session.count == 2
+
+
+@pytest.mark.parametrize("size", [0, 1, 16384, 16385, 70_000])
+@pytest.mark.parametrize("held", [False, True])
+def test_whole_responses_are_written_as_their_parts_are(size: int, held: bool) -> None:
+    written = []
+    for whole in (True, False):
+        session = begun()
+        response, body = ResponseHead(200, Headers([(b"A", b"b")]), body=size), b"x" * size
+        for number in (1, 3):
+            session.receive(frames.window_update(number - 2, 50_000) if number == 3 else b"")
+            stream, _ = only(session, head(number))
+            if held:
+                session.hold()
+            if whole:
+                session.send_whole(stream, response, body)
+            else:
+                session.send_head(stream, response, not body)
+                if body:
+                    session.send_body(stream, body)
+                    session.send_end(stream)
+            session.release()
+        data = taken_apart(session.take_output())
+        written.append([(name, stream, payload) for name, _, stream, payload in data if payload])
+        assert session.sending.window >= 0
+    assert written[0] == written[1]

@@ -15,8 +15,8 @@ Frame: TypeAlias = "tuple[int, int, int, bytes]"
 # A field block in so many frames is one that is to keep us busy (CVE-2024-27316 and its likes).
 _MOST_CONTINUATIONS: Final = 32
 PRIORITY_SIZE: Final = 5
-# What a head takes of a share, beside its frame.
-_HEAD: Final = 15
+# What a head takes of a share.
+HEAD_SHARE: Final = 16
 # So much more is read of what is no head: a reset, for one, of the last one that was.
 _SPARE: Final = 16
 _MORE: Final = frames.PADDED | frames.WITH_PRIORITY
@@ -26,13 +26,27 @@ class FrameReader:
     """What comes from one peer. ``preface`` is what it begins with, ``most_block`` how large a field block may be.
 
     ``share`` is how much of what has come is read at once: each frame is 1 of it, and a head 16. ``more`` says that
-    there is more than that: to read again goes on with it.
+    there is more than that: to read again goes on with it. ``clear`` says that what comes next begins with a frame,
+    which is not the first of all and of no field block that has begun: whoever reads some of that itself says how much
+    of the share is ``spent``, and has the rest read here.
     """
 
-    __slots__ = ("more", "_buffer", "_preface", "_most_block", "_share", "_allowance", "_greeted", "_block")
+    __slots__ = (
+        "more",
+        "clear",
+        "spent",
+        "_buffer",
+        "_preface",
+        "_most_block",
+        "_share",
+        "_allowance",
+        "_greeted",
+        "_block",
+    )
 
     def __init__(self, preface: bytes, most_block: int, allowance: FloodAllowance, share: int) -> None:
-        self.more = False
+        self.more = self.clear = False
+        self.spent = 0
         self._share = share
         self._buffer = b""
         self._preface = preface
@@ -70,7 +84,7 @@ class FrameReader:
         if self._preface:
             at = self._skip_preface(buffer)
         size = len(buffer)
-        share = self._share
+        share, self.spent = self._share - self.spent, 0
         while size - at >= frames.HEADER_SIZE and not self._preface:
             high, low, kind, flags, number = frames.read_header(buffer, at)
             length = high << 16 | low
@@ -94,7 +108,7 @@ class FrameReader:
             elif kind == frames.HEADERS and self._greeted:
                 if flags & _MORE or not number:
                     payload = _without_priority(number, flags, payload)
-                share -= _HEAD
+                share -= HEAD_SHARE - 1
                 if flags & frames.END_HEADERS:
                     yield kind, flags, number, payload
                 else:
@@ -104,10 +118,12 @@ class FrameReader:
                 yield kind, flags, number, payload
         self._buffer = buffer[at:]
         self.more = share <= 0 and at < size
+        self.clear = at == size and self._block is None and self._greeted
 
     def keep(self, data: bytes) -> int:
         """Have these ``data`` wait until more is read; how many bytes there are that wait."""
         self._buffer += data
+        self.clear = False
         return len(self._buffer)
 
     def _skip_preface(self, buffer: bytes) -> int:

@@ -53,7 +53,10 @@ _HEADER: Final = Struct(">BHBBL")
 read_header = _HEADER.unpack_from
 # With the length in two parts, the first of which is 0 for frames of less than 64 KiB.
 pack_header: Final = _HEADER.pack
+# The same with length, type and flags as they are, for what is often the same in these.
+read_start: Final = Struct(">5sL").unpack_from
 _NUMBER: Final = Struct(">L")
+pack_number: Final = _NUMBER.pack
 _SETTING: Final = Struct(">HL")
 _TWO_NUMBERS: Final = Struct(">LL")
 
@@ -125,6 +128,17 @@ def headers(stream: int, block: bytes, ended: bool, most: int) -> bytes:
         piece = block[at : at + most]
         pieces += header(len(piece), CONTINUATION, END_HEADERS if at + most >= len(block) else 0, stream), piece
     return b"".join(pieces)
+
+
+def around(block: bytes, size: int) -> tuple[bytes, bytes]:
+    """What a whole message is written as, with a body of this ``size``: before and after the number of its stream, up
+    to that number again where there is a body, which comes after it. Nothing if it takes more than one frame each.
+    """
+    if len(block) > DEFAULT_FRAME_SIZE or size > DEFAULT_FRAME_SIZE:
+        return b"", b""
+    if not size:
+        return header(len(block), HEADERS, END_HEADERS | END_STREAM, 0)[:5], block
+    return header(len(block), HEADERS, END_HEADERS, 0)[:5], block + header(size, DATA, END_STREAM, 0)[:5]
 
 
 def without_padding(payload: bytes, flags: int) -> bytes:

@@ -9,22 +9,33 @@ from typing import Final
 from txproxy.errors import ExchangeError, RequestError
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2 import frames
+from txproxy.wire.http2.events import Event
 from txproxy.wire.http2.faults import FRAME_SIZE_ERROR, REFUSED_STREAM, STREAM_CLOSED, ConnectionFault, StreamFault
 from txproxy.wire.http2.field_blocks.block_writer import fields_block, response_block
 from txproxy.wire.http2.field_blocks.request_heads import RequestReader
 from txproxy.wire.http2.flood_allowance import FRAME, RESET
-from txproxy.wire.http2.frames import PREFACE
+from txproxy.wire.http2.frame_reader import HEAD_SHARE
+from txproxy.wire.http2.frames import HEADER_SIZE, PREFACE, pack_number, read_start
 from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings
 from txproxy.wire.http2.priorities import read_priority
 from txproxy.wire.http2.session import Session
 from txproxy.wire.http2.stream import Stream, StreamState
-from txproxy.wire.message import RequestHead, ResponseHead
+from txproxy.wire.message import VERSIONS, RequestHead, ResponseHead
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 
+_OPEN: Final = StreamState.OPEN
+_WE_ENDED: Final = StreamState.WE_ENDED
 _PEER_ENDED: Final = StreamState.PEER_ENDED
+_CLOSED: Final = StreamState.CLOSED
 # A client may send 64 kB in frames of ten bytes: so much of it is read before others have their turn, which is 16
 # requests, or 256 frames of other kinds.
 SHARE: Final = 256
+_MOST_HEADS: Final = SHARE // HEAD_SHARE
+# The type of a frame with a whole request in it, and its flags.
+_LONGEST: Final = HEADER_SIZE + frames.DEFAULT_FRAME_SIZE
+_WHOLE_REQUEST: Final = bytes((frames.HEADERS, frames.END_HEADERS | frames.END_STREAM))
+# The place of its version.
+_HTTP2: Final = VERSIONS.index(b"2.0")
 # What the PING has in it that follows the first GOAWAY of a drain.
 _DRAINING: Final = b"draining"
 # Of so many streams that are to come it is remembered how urgent they are; who says so before a request says so just
@@ -66,6 +77,8 @@ class ServerSession(Session):
         # what was said of streams that are to come
         self._priorities: dict[int, tuple[int, bool]] = {}
         self._make_stream = make_stream
+        # how the frame of the last request that was like another has begun, and how long that frame was
+        self._begin, self._step = b"", HEADER_SIZE
         self.sending.out.append(frames.settings(said))
         self.receiving.open()
 
@@ -80,8 +93,27 @@ class ServerSession(Session):
 
     def send_whole(self, stream: Stream, response: ResponseHead, body: bytes) -> None:
         """A whole response, which has no trailers."""
-        if stream.may_send:
-            self.sending.whole(stream, response_block(response.status, response.headers), body)
+        state = stream.state
+        if state is not _PEER_ENDED and state is not _OPEN:
+            return
+        sending, headers = self.sending, response.headers
+        status, size = response.status, len(body)
+        known = headers.around
+        if known is None or known[0] != status or known[1] != size:
+            known = headers.around = status, size, *frames.around(response_block(status, headers), size)
+        _, _, begin, middle = known
+        if sending.held or size > stream.send_window or size > sending.window or not begin:
+            sending.whole(stream, response_block(status, headers), body)
+            return
+        # The same in fewer steps.
+        number = pack_number(stream.id)
+        if size:
+            sending.window -= size
+            stream.send_window -= size
+            sending.out += begin, number, middle, number, body
+        else:
+            sending.out += begin, number, middle
+        stream.state = _CLOSED if state is _PEER_ENDED else _WE_ENDED
 
     def send_trailers(self, stream: Stream, trailers: Headers) -> None:
         """The response is complete, and these come after it."""
@@ -110,9 +142,64 @@ class ServerSession(Session):
 
     def use_limits(self, limits: WireLimits) -> None:
         """Others from now on."""
-        self.limits = self._heads.limits = limits
+        self.limits = limits
+        self._heads.use_limits(limits)
 
     # -- what is read
+
+    def receive(self, data: bytes) -> list[Event]:
+        """See :class:`txproxy.wire.http2.session.Session`."""
+        reader = self.reader
+        if not reader.clear or self._priorities:
+            return super().receive(data)
+        at = self._read_known(data)
+        if at < len(data):
+            reader.spent = len(self._events) * HEAD_SHARE
+            return super().receive(data[at:])
+        events, self._events = self._events, []
+        return events
+
+    def _read_known(self, data: bytes) -> int:
+        """Read what ``data`` begin with of requests that are whole, and like some before: most are. The same as is done
+        for all others, in a third of the steps. Gives where they end.
+        """
+        heads, events, streams, make_stream = self._heads, self._events, self.streams, self._make_stream
+        known, last = heads.known, self.last_seen
+        begin, step = self._begin, self._step
+        last_taken = self._last_taken
+        at, size = 0, len(data)
+        most = size - HEADER_SIZE
+        room = self.settings.streams - self.active
+        if room > _MOST_HEADS:
+            room = _MOST_HEADS
+        while at <= most and room > 0:
+            start, number = read_start(data, at)
+            if start != begin:
+                if start[3:] != _WHOLE_REQUEST:
+                    break
+                begin, step = start, HEADER_SIZE + int.from_bytes(start[:3], "big")
+                if step > _LONGEST:
+                    break
+            end = at + step
+            if end > size or not last < number <= last_taken or not number & 1:
+                break
+            block = data[at + HEADER_SIZE : end]
+            found = known.get(block) or heads.known_by_rest(block)
+            if found is None:
+                break
+            last = number
+            method, path, headers, authority, scheme = found
+            stream = streams[number] = make_stream(number, self.receiving.of_streams, self.sending.initial_window)
+            stream.state = _PEER_ENDED
+            stream.method = method
+            events.append((stream, RequestHead(method, path, headers, authority, scheme, 0, _HTTP2)))
+            at = end
+            room -= 1
+        if events:
+            self._begin, self._step = begin, step
+            self.last_seen = last
+            self.active += len(events)
+        return at
 
     def _is_idle(self, number: int) -> bool:
         return number % 2 == 0 or number > self.last_seen

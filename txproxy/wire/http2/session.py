@@ -136,6 +136,7 @@ class Session:
                     getattr(self, _OTHERS.get(kind, "_unknown"))(number, flags, payload)
         except ConnectionFault as fault:
             self.fault = fault
+            self.reader.clear = False
             self.go_away(fault.code)
         if self.sending.drained:
             self._tell_drained()

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from txproxy.errors import RequestError
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1 import trailers
-from txproxy.wire.http2.faults import StreamFault
+from txproxy.wire.http2.faults import ConnectionFault, StreamFault
 from txproxy.wire.http2.field_blocks.block_reader import MOST_FIELDS, BlockReader, read_string
 from txproxy.wire.http2.field_blocks.block_shapes import ABSENT, Shape, request_shape, trailers_shape
-from txproxy.wire.http2.field_blocks.field_entries import OVERHEAD, PATH_FORM, Entry, kind_of, line_of, size_of
+from txproxy.wire.http2.field_blocks.field_entries import (
+    ORIGIN_FORM,
+    OVERHEAD,
+    PATH_FORM,
+    Entry,
+    kind_of,
+    line_of,
+    size_of,
+)
 from txproxy.wire.message import CHUNKED, RequestHead
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 from txproxy.wire.target import split_authority
@@ -21,6 +29,8 @@ _VERSION: Final = 2
 _MOST_REMEMBERED: Final = 32
 # All together count for so much at the most, so that a connection does not keep megabytes of what was sent once.
 _MOST_SIZE: Final = 65536
+# Of lengths of strings that are less, all is in one byte.
+_LONG: Final = 0x7F
 
 
 class Fields(NamedTuple):
@@ -38,6 +48,10 @@ class Fields(NamedTuple):
     size: int
 
 
+# Method, path, fields, authority and scheme.
+Known: TypeAlias = "tuple[bytes, bytes, Headers, bytes, bytes]"
+
+
 class RequestReader:
     """Reads what one client sends in the life of a connection.
 
@@ -45,10 +59,16 @@ class RequestReader:
     path alone, all the rest is what it was.
     """
 
-    __slots__ = ("limits", "protocol", "_reader", "_whole", "_by_rest", "_before", "_changes", "_room")
+    __slots__ = (
+        "protocol", "known", "_limits", "_reader", "_whole", "_by_rest", "_known_by_rest", "_before", "_changes",
+        "_room",
+    )  # fmt: skip
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
-        self.limits = limits
+        self._limits = limits
+        # of whole blocks that are requests without a body: what their heads are made of, where nothing else is to be
+        # looked at
+        self.known: dict[bytes, Known] = {}
         # what the request that was read last asks for by extended CONNECT (RFC 8441), or empty
         self.protocol = b""
         self._reader = BlockReader()
@@ -58,6 +78,13 @@ class RequestReader:
         # the bytes before a literal path, and what the bytes after it have said
         self._before = b""
         self._by_rest: dict[bytes, Fields] = {}
+        # what is known of those as above, with how long a path may be
+        self._known_by_rest: dict[bytes, tuple[bytes, Headers, bytes, bytes, int]] = {}
+
+    def use_limits(self, limits: WireLimits) -> None:
+        """Others from now on."""
+        self._limits = limits
+        self._forget()
 
     def read(self, block: bytes, ended: bool) -> RequestHead:
         """The head of a request, after which the stream has ``ended`` or goes on.
@@ -67,7 +94,7 @@ class RequestReader:
         """
         fields, path = self._whole.get(block) or self._read_path(block) or self._read(block)
         self.protocol = fields.protocol
-        limits = self.limits
+        limits = self._limits
         if len(path) > limits.max_target:
             raise RequestError("the target is too long", status=414)
         if fields.size + len(path) > limits.max_head or len(fields.headers.lines) > limits.max_fields:
@@ -87,7 +114,7 @@ class RequestReader:
         shape = trailers_shape(bytes(map(kind_of, entries)))
         if shape.fault:
             raise StreamFault(f"trailers with {shape.fault}")
-        if len(entries) > self.limits.max_fields or sum(map(size_of, entries)) > self.limits.max_head:
+        if len(entries) > self._limits.max_fields or sum(map(size_of, entries)) > self._limits.max_head:
             raise RequestError("the trailer section is too large", status=431)
         headers = Headers.parsed([*map(line_of, entries)])
         if not trailers.REFUSED.isdisjoint(headers.index):
@@ -106,6 +133,34 @@ class RequestReader:
             return None
         return fields, path
 
+    def known_by_rest(self, block: bytes) -> Known | None:
+        """The same as ``known`` has, of a block that differs from one before in its path alone; None if it is another,
+        or something is wrong with it.
+        """
+        before = self._before
+        if not before or not block.startswith(before) or len(block) == len(before):
+            return None
+        at = len(before)
+        length = block[at]
+        if length < _LONG:
+            # The same as reading any string, which is not in the Huffman code.
+            end = at + 1 + length
+            path = block[at + 1 : end]
+            if len(path) < length:
+                return None
+        else:
+            try:
+                path, end = read_string(block, at)
+            except (ConnectionFault, IndexError):
+                return None
+        known = self._known_by_rest.get(block[end:])
+        if known is None:
+            return None
+        method, headers, authority, scheme, room = known
+        if len(path) > room or ORIGIN_FORM.fullmatch(path) is None:
+            return None
+        return method, path, headers, authority, scheme
+
     def _read_entries(self, block: bytes) -> list[Entry]:
         """The fields of any block: where it changes the table, what is remembered means nothing any more."""
         reader = self._reader
@@ -117,7 +172,9 @@ class RequestReader:
 
     def _forget(self) -> None:
         self._whole.clear()
+        self.known.clear()
         self._by_rest.clear()
+        self._known_by_rest.clear()
         self._before = b""
         self._room = _MOST_SIZE
 
@@ -125,7 +182,7 @@ class RequestReader:
         reader = self._reader
         changes = reader.changes
         entries = self._read_entries(block)
-        if len(entries) >= MOST_FIELDS or sum(map(size_of, entries)) > self.limits.max_head + OVERHEAD:
+        if len(entries) >= MOST_FIELDS or sum(map(size_of, entries)) > self._limits.max_head + OVERHEAD:
             # Nothing is made of it: a field of the table, repeated by a byte each time, would become megabytes.
             raise RequestError("the head is too large", status=431)
         shape = request_shape(bytes(map(kind_of, entries)))
@@ -142,6 +199,10 @@ class RequestReader:
             self._forget()
         self._room -= size
         self._whole[block] = found
+        room = self._room_for_path(found[0])
+        if room >= len(found[1]):
+            fields = found[0]
+            self.known[block] = fields.method, found[1], fields.headers, fields.authority, fields.scheme
         # Of a target that is not a path, other things are asked.
         if not path_at or found[1][:1] != b"/":
             return
@@ -149,8 +210,21 @@ class RequestReader:
         if before != self._before or len(self._by_rest) >= _MOST_REMEMBERED:
             self._before = before
             self._by_rest.clear()
+            self._known_by_rest.clear()
         _, end = read_string(block, path_at)
-        self._by_rest[block[end:]] = found[0]
+        rest = block[end:]
+        self._by_rest[rest] = fields = found[0]
+        if room >= 0:
+            self._known_by_rest[rest] = fields.method, fields.headers, fields.authority, fields.scheme, room
+
+    def _room_for_path(self, fields: Fields) -> int:
+        """How long the path of a request without a body may be, of which nothing else is to be looked at; less than 0
+        if something is.
+        """
+        limits, headers = self._limits, fields.headers
+        if fields.protocol or fields.length > 0 or b"priority" in headers.index:
+            return -1
+        return -1 if len(headers.lines) > limits.max_fields else min(limits.max_target, limits.max_head - fields.size)
 
 
 def _fields(entries: list[Entry], shape: Shape) -> Fields:
