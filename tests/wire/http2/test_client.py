@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
 from hpack import Encoder
 
 from tests.wire.http2.taken_apart import frame, goaways, resets, taken_apart
+from txproxy.errors import ResponseError
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.client import ClientSession
-from txproxy.wire.http2.events import GoingAway, StreamReset
+from txproxy.wire.http2.events import Event, GoingAway, StreamReset
 from txproxy.wire.http2.faults import CANCEL, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED
 from txproxy.wire.http2.own_settings import Http2Settings
+from txproxy.wire.http2.session import Session
 from txproxy.wire.http2.stream import Stream
-from txproxy.wire.message import CHUNKED, END, EndOfMessage, RequestHead
+from txproxy.wire.message import CHUNKED, END, EndOfMessage, RequestHead, ResponseHead
 
 HEAD = RequestHead(b"GET", b"/", Headers([(b"Host", b"a")]), b"a")
 
@@ -187,3 +190,126 @@ def test_protocols_by_extended_connect() -> None:
     assert head.body == CHUNKED
     session.reset(stream, CANCEL)
     assert resets(session.take_output()) == [(1, CANCEL)]
+
+
+class Slow(ClientSession):
+    """One that reads each frame on its own."""
+
+    def receive(self, data: bytes) -> list[Event]:
+        return Session.receive(self, data)
+
+
+def told(session: ClientSession, events: list[Event]) -> list[Any]:
+    """What is heard of each stream, in order, with what comes as a whole taken apart."""
+    seen: list[Any] = []
+    for stream, what in events:
+        for one in [*what, END] if type(what) is tuple else [what]:
+            if type(one) is ResponseHead:
+                one = {name: getattr(one, name) for name in ResponseHead.__slots__}
+            elif type(one) is EndOfMessage:
+                one = one.trailers.lines
+            elif isinstance(one, ResponseError):
+                one = one.detail
+            seen.append((stream and stream.id, stream and stream.state, one))
+    return seen
+
+
+def state(session: ClientSession) -> list[Any]:
+    fault = session.fault.detail if session.fault is not None else None
+    return [fault, session.active, sorted(session.streams), session.allowance.left, session.receiving.left]
+
+
+def settled(session: ClientSession, events: list[Event]) -> None:
+    """Do with them what is to be done."""
+    for stream, what in events:
+        if stream is not None and type(what) is bytes:
+            session.consume(stream, len(what))
+        elif stream is not None and (type(what) is tuple or what is END):
+            session.leave(stream)
+
+
+BLOCK = Encoder().encode([(":status", "200"), ("date", "now")])
+LENGTH = Encoder().encode([(":status", "200"), ("content-length", "2")])
+NOT_FOUND, NOTHING, EARLY = (Encoder().encode([(":status", status)]) for status in ("404", "204", "103"))
+ODD: list[Any] = [
+    lambda number, block: frame(1, 4, number, LENGTH) + frame(0, 1, number, b"ok"),
+    lambda number, block: frame(1, 4, number, LENGTH) + frame(0, 1, number, b"too much"),
+    lambda number, block: frame(1, 4, number, LENGTH) + frame(0, 0, number, b"o") + frame(0, 1, number, b"k"),
+    lambda number, block: frame(1, 5, number, block),
+    lambda number, block: frame(1, 4, number, block) + frame(0, 1, number),
+    lambda number, block: frame(1, 4, number, block) + frame(0, 9, number, b"\x01x\0"),
+    lambda number, block: frame(1, 4, number, block) + frame(0, 0, number, b"x") + frame(1, 5, number, b"\0\x01t\x01u"),
+    lambda number, block: frame(1, 4, number, NOTHING) + frame(0, 1, number, b"x"),
+    lambda number, block: frame(1, 4, number, EARLY) + frame(1, 4, number, block) + frame(0, 1, number, b"x"),
+    lambda number, block: frame(1, 4, number, EARLY) + frame(0, 1, number, b"x"),
+    lambda number, block: frame(1, 4, number, block) + frame(1, 4, number, block) + frame(0, 1, number, b"x"),
+    lambda number, block: frame(1, 4, number, block) + frame(0, 1, max(number - 2, 1), b"x"),
+    lambda number, block: frame(1, 4, number, block) + frame(0, 1, number, b"x" * 16384),
+    lambda number, block: frame(1, 4, number, block) + frames.rst_stream(number, 8),
+    lambda number, block: frame(1, 4, number, b"\xff") + frame(0, 1, number, b"x"),
+    lambda number, block: frame(1, 4, number + 100, block) + frame(0, 1, number + 100, b"x"),
+    lambda number, block: frames.ping(b"12345678") + frame(0x77, 0, number),
+    lambda number, block: frames.goaway(number, 0) + frame(1, 4, number, block) + frame(0, 1, number, b"x"),
+]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_responses_like_some_before_are_what_they_are_when_each_frame_is_read_on_its_own(seed: int) -> None:
+    chosen = random.Random(seed)
+    settings = Http2Settings(stream_window=chosen.choice([9000, 70_000]), connection_window=70_000)
+    short, each = ClientSession(settings=settings), Slow(settings=settings)
+    for one in (short, each):
+        one.receive(frames.settings([]) + frames.SETTINGS_ACK)
+    encoder, number, second = Encoder(), 1, 0
+    longest = chosen.choice([1, 40, 400, 4000])
+    for _ in range(8):
+        data = b""
+        for _ in range(chosen.randint(1, 20)):
+            method = chosen.choice([b"GET"] * 20 + [b"HEAD", b"CONNECT", b"POST"])
+            for one in (short, each):
+                if one.fault is None and not one.going_away:
+                    stream = asked(one, method, ended=method != b"POST")
+                    if method == b"POST" and number % 4 == 1:
+                        one.send_body(stream, b"x")
+            second += chosen.random() < 0.05
+            block = BLOCK if chosen.random() < 0.5 else encoder.encode([(":status", "200"), ("date", str(second))])
+            answers = [lambda number, block: frame(1, 4, number, block) + frame(0, 1, number, b"%d" % number)] * 30
+            data += chosen.choice([*answers, *ODD] if chosen.random() < 0.5 else answers)(number, block)
+            number += 2
+        while data:
+            size = chosen.randint(1, longest)
+            came, data = data[:size], data[size:]
+            found, expected = short.receive(came), each.receive(came)
+            assert told(short, found) == told(each, expected)
+            settled(short, found)
+            settled(each, expected)
+            assert state(short) == state(each)
+    assert short.sending.out == each.sending.out
+
+
+class Counting(ClientSession):
+    """One that counts heads that are not like some before."""
+
+    count = 0
+
+    def _head(self, number: int, block: bytes, ended: bool) -> None:
+        self.count += 1
+        super()._head(number, block, ended)
+
+
+@pytest.mark.parametrize(
+    ("block", "ordinary"),
+    [
+        # It names what everybody has, and adds nothing.
+        (b"\x88\x0f\x12\x04same", 1),
+        # As nginx has it, which puts all into the table and never names it: at last that is full of the same.
+        (b"\x88\x76\x04same\x5f\x03abc", 210),
+    ],
+)
+def test_most_responses_are_read_as_a_whole(block: bytes, ordinary: int) -> None:
+    session = Counting()
+    session.receive(frames.settings([]))
+    for number in range(1, 600, 2):
+        asked(session)
+        settled(session, session.receive(frame(1, 4, number, block) + frame(0, 1, number, b"x")))
+    assert 0 < session.count <= ordinary and not session.streams

@@ -30,7 +30,9 @@ def deliver(events: list[Event]) -> None:
         if one is None:
             # It is over, or this is about the connection.
             continue
-        if kind is bytes:
+        if kind is tuple:
+            one.came_whole(*what)
+        elif kind is bytes:
             one.came_body(what)
             touched[one] = None
         elif kind is ResponseHead:

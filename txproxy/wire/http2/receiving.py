@@ -22,7 +22,7 @@ class Receiving:
     are put ``out``.
     """
 
-    __slots__ = ("_out", "_window", "_left", "_gone", "_stream_window", "of_streams")
+    __slots__ = ("left", "_out", "_window", "_gone", "_stream_window", "of_streams")
 
     def __init__(self, connection_window: int, stream_window: int, out: list[bytes]) -> None:
         self._out = out
@@ -30,16 +30,17 @@ class Receiving:
         self._stream_window = stream_window
         # of each stream that will be: as long as the peer has not acknowledged ours, it may know nothing of it
         self.of_streams = frames.DEFAULT_WINDOW
-        self._left = frames.DEFAULT_WINDOW
+        # how much may come of all streams together
+        self.left = frames.DEFAULT_WINDOW
         # what has gone of it, and is not yet told
         self._gone = 0
 
     def open(self) -> None:
         """Say how large that of the connection is: no setting does."""
-        more = self._window - self._left
+        more = self._window - self.left
         if more:
             self._out.append(frames.window_update(0, more))
-            self._left = self._window
+            self.left = self._window
 
     def acknowledged(self, streams: Iterable[Stream]) -> None:
         """The peer knows how large those of ``streams`` are (RFC 9113 section 6.9.3)."""
@@ -50,8 +51,8 @@ class Receiving:
 
     def came(self, size: int) -> None:
         """So much has come, on whatever stream; ``ConnectionFault`` if that is more than may."""
-        self._left -= size
-        if self._left < 0:
+        self.left -= size
+        if self.left < 0:
             raise ConnectionFault("more than the connection's window", FLOW_CONTROL_ERROR)
 
     def came_on(self, stream: Stream, size: int, padding: int) -> None:
@@ -68,7 +69,7 @@ class Receiving:
         self._gone += size
         if self._gone * _PART >= self._window:
             self._out.append(frames.window_update(0, self._gone))
-            self._left += self._gone
+            self.left += self._gone
             self._gone = 0
 
     def gone_on(self, stream: Stream, size: int) -> None:

@@ -42,6 +42,7 @@ class SingleRequest:
             if type(what) is bytes:
                 self._session.consume(stream, len(what))
             self.started = True
+            # It is never a whole response in one: that is like some before.
             self._events.append(what)
         if self._session.fault is not None:
             self._events.append(ResponseError(self._session.fault.detail))

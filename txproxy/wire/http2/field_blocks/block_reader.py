@@ -127,7 +127,7 @@ class BlockReader:
 
     def insert_all(self, inserted: list[Entry]) -> None:
         """What a block has ``inserted`` that has come again, and means the same."""
-        if inserted is self._steady or not inserted:
+        if self.is_steady(inserted):
             return
         size = sum(map(size_of, inserted))
         if size > self._bound:
@@ -147,6 +147,10 @@ class BlockReader:
         if self._times * len(inserted) >= before - FIRST_DYNAMIC:
             # Nothing else is in the table, and as much leaves it as comes: the next time it is the same afterwards.
             self._steady = inserted
+
+    def is_steady(self, inserted: list[Entry]) -> bool:
+        """Whether the table is the same after :meth:`insert_all` of these."""
+        return inserted is self._steady or not inserted
 
     def _evict(self, bound: int) -> None:
         entries = self._entries

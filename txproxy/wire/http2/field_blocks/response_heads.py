@@ -64,6 +64,18 @@ class ResponseReader:
             length = CHUNKED
         return ResponseHead(status, headers, b"", length)
 
+    def known(self, block: bytes) -> _Fields | None:
+        """What a final response with these bytes is that has a body, if they are known and to read them changes
+        nothing: else None.
+        """
+        found = self._known.get(block)
+        if found is None:
+            always = self._always.get(block)
+            if always is None or not self._reader.is_steady(always[1]):
+                return None
+            found = always[0]
+        return found if found.status >= 200 and found.status not in _WITHOUT_BODY else None
+
     def _read(self, block: bytes) -> _Fields:
         reader = self._reader
         known = self._always.get(block)
