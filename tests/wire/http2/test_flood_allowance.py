@@ -29,7 +29,7 @@ def test_what_is_of_use_and_time_give_back_and_no_more_than_all() -> None:
 def test_what_was_sent_is_good_for_updates_of_windows_whenever_they_come() -> None:
     allowance = FloodAllowance()
     for _ in range(MOST):
-        allowance.frame_sent()
+        allowance.frames_sent(1)
     for _ in range(MOST * UPDATES):
         allowance.window_updated()
     assert allowance.left == MOST

@@ -10,7 +10,7 @@ from tests.wire.http2.taken_apart import taken_apart
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.faults import ConnectionFault
 from txproxy.wire.http2.flood_allowance import FloodAllowance
-from txproxy.wire.http2.sending import Sending
+from txproxy.wire.http2.sending import PART, Sending
 from txproxy.wire.http2.stream import Stream, StreamState
 
 END = frames.END_STREAM
@@ -223,10 +223,11 @@ def test_each_body_comes_whole_and_within_its_windows(seed: int) -> None:
     assert got == wanted and ended == set(got)
 
 
-def test_a_large_piece_is_taken_apart_once(sending: Sending) -> None:
+def test_a_large_piece_waits_as_it_is(sending: Sending) -> None:
     stream = stream_of(window=0)
-    sending.body(stream, b"x" * 40_000, b"")
-    assert stream.pending is not None and [*map(len, stream.pending)] == [16384, 16384, 7232] and sending.waits
+    data = b"x" * 40_000
+    sending.body(stream, data, b"")
+    assert stream.pending is not None and [one.obj is data for one in stream.pending] == [True] and sending.waits
     sending.window_grows(stream, 40_000)
     sending.go_on(1 << 20)
     assert bodies(sending) == [(1, 16384, False), (1, 16384, False), (1, 7232, True)]
@@ -241,3 +242,33 @@ def test_what_waits_for_the_transport_or_the_connections_window_cannot_go(sendin
     assert not sending.waits
     sending.window_grows(None, 5)
     assert sending.waits and sending.granted == 5
+
+
+def test_much_is_put_together_part_by_part(sending: Sending) -> None:
+    sending.window = 1 << 20
+    stream, data = stream_of(window=1 << 20), random.Random(1).randbytes(200_000)
+    sending.body(stream, data, b"")
+    parts = []
+    while sending.bulk > PART:
+        parts.append(sending.take_part())
+    rest = sending.take()
+    assert len(parts) == 3 and all(PART <= len(part) <= PART + 16393 for part in parts)
+    assert 0 < len(rest) <= PART + 9 and sending.bulk == 0
+    written = taken_apart(b"".join(parts) + rest)
+    assert b"".join(payload for *_, payload in written) == data
+    assert [flags for _, flags, *_ in written] == [0] * 12 + [END]
+
+
+@pytest.mark.parametrize("size", [1, 16384, 16385, 32768, 50_000])
+def test_what_goes_at_once_is_what_goes_when_it_has_waited(size: int) -> None:
+    data, seen = random.Random(size).randbytes(size), []
+    for held in (False, True):
+        allowance = FloodAllowance()
+        allowance.spend(100)
+        sending, stream = Sending(allowance), stream_of()
+        sending.held = held
+        sending.body(stream, data, b"")
+        sending.held = False
+        sending.go_on(1 << 20)
+        seen.append((taken_apart(sending.take()), sending.window, stream.send_window, stream.state, allowance.left))
+    assert seen[0] == seen[1] and b"".join(payload for *_, payload in seen[0][0]) == data

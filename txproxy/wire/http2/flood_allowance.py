@@ -43,10 +43,11 @@ class FloodAllowance:
         if self.left < 0:
             raise ConnectionFault("more frames that are of no use than are taken", ENHANCE_YOUR_CALM)
 
-    def frame_sent(self) -> None:
-        """One of a body has gone out."""
-        self.updates += UPDATES
-        self.left = min(MOST, self.left + SENT)
+    def frames_sent(self, count: int) -> None:
+        """So many of a body have gone out."""
+        self.updates += UPDATES * count
+        if self.left < MOST:
+            self.left = min(MOST, self.left + SENT * count)
 
     def window_updated(self) -> None:
         """A window grows; as above where nothing has gone out that could be the reason."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.faults import FLOW_CONTROL_ERROR, ConnectionFault
@@ -14,6 +14,9 @@ from txproxy.wire.http2.flood_allowance import FloodAllowance
 from txproxy.wire.http2.frames import DATA, END_HEADERS, END_STREAM, HEADERS, pack_header
 from txproxy.wire.http2.stream import Stream, StreamState
 
+# So much is put together at once where there is much: the same little memory serves for one part after the other, where
+# as much as there is would have to be found anew each time, and is in no cache of the processor's.
+PART: Final = 65536
 _by_urgency: Final = attrgetter("urgency", "incremental", "id")
 _END: Final = b""
 _OPEN: Final = StreamState.OPEN
@@ -26,11 +29,14 @@ class Sending:
     """The way out. ``held`` says that the transport takes no more: what is of a body waits."""
 
     __slots__ = (
-        "out", "window", "initial_window", "granted", "frame_size", "held", "drained", "_waiting", "_allowance",
+        "out", "bulk", "window", "initial_window", "granted", "frame_size", "held", "drained", "_waiting", "_allowance",
     )  # fmt: skip
 
     def __init__(self, allowance: FloodAllowance) -> None:
-        self.out: list[bytes] = []
+        # bytes, and views of such
+        self.out: list[Any] = []
+        # how much of it is of bodies that did not go out as part of a whole message
+        self.bulk = 0
         self.window = frames.DEFAULT_WINDOW
         # how much the window of the connection has grown by, in all
         self.granted = 0
@@ -46,10 +52,23 @@ class Sending:
     def take(self) -> bytes:
         """What is to be written now."""
         out = self.out
+        self.bulk = 0
         if len(out) == 1:
-            return out.pop()
+            only: bytes = out.pop()
+            return only
         data = b"".join(out)
         out.clear()
+        return data
+
+    def take_part(self) -> bytes:
+        """About ``PART`` bytes of that, where there is more in ``bulk``."""
+        out, count, size = self.out, 0, 0
+        while size < PART and count < len(out):
+            size += len(out[count])
+            count += 1
+        data = b"".join(out[:count])
+        del out[:count]
+        self.bulk -= size
         return data
 
     @property
@@ -94,32 +113,46 @@ class Sending:
         """Part of a body; ``ending`` is what comes after it: a block of trailers, or nothing. None for more of it."""
         size = len(data)
         stream.ending = ending
-        if stream.pending or self.held or size > min(stream.send_window, self.window, self.frame_size):
+        if stream.pending or self.held or size > stream.send_window or size > self.window:
             if size:
                 if stream.pending is None:
                     stream.pending = deque()
-                most = self.frame_size
-                if size > most:
-                    stream.pending += [data[at : at + most] for at in range(0, size, most)]
-                else:
-                    stream.pending.append(data)
+                # To cut it costs more than all else that is done with it: what goes out are views of it.
+                stream.pending.append(memoryview(data))
                 stream.waiting += size
             if self.held:
                 self._waiting[stream] = None
             else:
                 self._go(stream, 0)
             return
-        if size or ending == _END:
+        if size > self.frame_size:
+            self._frame(stream, self._frames(stream, memoryview(data)), ending == _END)
+        elif size or ending == _END:
             self._frame(stream, data, ending == _END)
         if ending:
             self.head(stream, ending, ended=True)
 
-    def _frame(self, stream: Stream, data: bytes, ended: bool) -> None:
+    def _frames(self, stream: Stream, data: memoryview) -> memoryview:
+        """Frames as large as they may be, of ``data`` that windows let go; gives what is left, which is not nothing."""
+        most = self.frame_size
+        count = (len(data) - 1) // most
+        out, begin = self.out, frames.header(most, DATA, 0, stream.id)
+        for at in range(0, count * most, most):
+            out += begin, data[at : at + most]
+        sent = count * most
+        self.bulk += sent
+        self.window -= sent
+        stream.send_window -= sent
+        self._allowance.frames_sent(count)
+        return data[sent:]
+
+    def _frame(self, stream: Stream, data: bytes | memoryview, ended: bool) -> None:
         size = len(data)
+        self.bulk += size
         self.window -= size
         stream.send_window -= size
         self.out += frames.header(size, DATA, END_STREAM if ended else 0, stream.id), data
-        self._allowance.frame_sent()
+        self._allowance.frames_sent(1)
         if ended:
             stream.we_end()
 
@@ -130,13 +163,15 @@ class Sending:
         pending = stream.pending
         sent = count = 0
         while pending and not (most and count == most):
-            size = min(len(pending[0]), stream.send_window, self.window, self.frame_size)
+            data = pending[0]
+            size = min(len(data), stream.send_window, self.window, self.frame_size)
             if size <= 0:
                 break
-            data = pending.popleft()
             if size < len(data):
-                pending.appendleft(data[size:])
+                pending[0] = data[size:]
                 data = data[:size]
+            else:
+                del pending[0]
             stream.waiting -= size
             sent += size
             count += 1

@@ -42,7 +42,7 @@ class Stream:
     unread = 0
     consumed = 0
     # what waits to be sent, and how much that is
-    pending: deque[bytes] | None = None
+    pending: deque[memoryview] | None = None
     waiting = 0
     # what comes after it: None for what is not yet known, a block of trailers, or nothing
     ending: bytes | None = None

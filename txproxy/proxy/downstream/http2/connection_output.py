@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from txproxy.net.transports.turn_writes import TurnWrites, gathers, write_function
 from txproxy.wire.http2.events import Event
+from txproxy.wire.http2.sending import PART
 from txproxy.wire.http2.server import ServerSession
 from txproxy.wire.http2.session import TURN
 
@@ -59,16 +60,21 @@ class ConnectionOutput:
     def write(self) -> None:
         """Write what there is."""
         session = self._session
+        sending = session.sending
         while True:
             self._wanted = False
+            size = 0
+            while sending.bulk > PART and not self.held:
+                data = sending.take_part()
+                size += len(data)
+                self._write(self._transport, data)
             data = session.take_output()
-            if not data:
-                return
-            self._write(self._transport, data)
-            if self.held:
-                self._count_unread(len(data))
-                return
-            if len(data) < TURN or not session.sending.waits:
+            if data:
+                self._write(self._transport, data)
+                if self.held:
+                    self._count_unread(len(data))
+                    return
+            if size + len(data) < TURN or self.held or not sending.waits:
                 return
             # There is more, for which windows are open.
             self._wanted = True
