@@ -17,6 +17,12 @@ from txproxy.net.transports.plain_transports import replace_read
 from txproxy.wire.other_protocols import ENOUGH, NOT_TLS, in_place_of_tls
 
 _TLS_READ: Final = 16384  # the longest TLS record: nothing of it stays behind in OpenSSL
+# What pyOpenSSL does around these costs more than they do: it is for what they do not do, and is asked for that alone.
+_ffi: Final[Any] = SSL._ffi  # type: ignore[attr-defined]
+_ssl_read: Final = SSL._lib.SSL_read  # type: ignore[attr-defined]
+_ssl_write: Final = SSL._lib.SSL_write  # type: ignore[attr-defined]
+# What is read lies here for a moment, whoever it is from.
+_BUFFER: Final = _ffi.new("char[]", _TLS_READ)
 
 
 class TLSServer(tcp.Server):
@@ -99,8 +105,12 @@ class TLSServer(tcp.Server):
 
     def doRead(self) -> Any:
         """Decrypt what has come and hand it to the protocol."""
+        tls: Any = self._tls
+        size = _ssl_read(tls._ssl, _BUFFER, _TLS_READ)
+        if size > 0:
+            return self._dataReceived(_ffi.buffer(_BUFFER, size)[:])
         try:
-            data = self._tls.recv(_TLS_READ)
+            tls._raise_ssl_error(tls._ssl, size)
         except SSL.WantReadError:
             return None
         except SSL.WantWriteError:
@@ -110,8 +120,8 @@ class TLSServer(tcp.Server):
         except SSL.ZeroReturnError:
             return main.CONNECTION_DONE
         except SSL.Error:
-            return main.CONNECTION_LOST
-        return self._dataReceived(data)
+            pass
+        return main.CONNECTION_LOST
 
     def doWrite(self) -> Any:
         """Go on with a handshake that waited to write, or with what is buffered."""
@@ -125,15 +135,20 @@ class TLSServer(tcp.Server):
 
     def writeSomeData(self, data: bytes) -> Any:
         """Encrypt and send as much as the socket takes."""
-        view = memoryview(data)
-        sent = 0
-        try:
-            while sent < len(view):
-                sent += self._tls.send(view[sent:])
-        except (SSL.WantWriteError, SSL.WantReadError):
-            return sent
-        except SSL.Error:
-            return main.CONNECTION_LOST
+        tls: Any = self._tls
+        start, size, sent = _ffi.from_buffer(data), len(data), 0
+        while sent < size:
+            # At most a record at once.
+            written = _ssl_write(tls._ssl, start + sent, size - sent)
+            if written <= 0:
+                try:
+                    tls._raise_ssl_error(tls._ssl, written)
+                except (SSL.WantWriteError, SSL.WantReadError):
+                    return sent
+                except SSL.Error:
+                    pass
+                return main.CONNECTION_LOST
+            sent += written
         return sent
 
     def connectionLost(self, reason: Failure) -> None:
