@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 from typing import Final, Protocol
 
 from txproxy.interfaces.context import ResponseFilter
+from txproxy.interfaces.processes.shared_levels import SharedLevels
 
 # For so many seconds after the last time that there was too much, it goes on: who stays away because of it is no sign
 # that there is less to come.
@@ -22,12 +23,14 @@ class Counted(Protocol):
 
 
 class ChallengeLoad:
-    """Whether more come than ``rate`` is for, or more than ``active`` are at work."""
+    """Whether more come than ``rate`` is for, or more than ``active`` are at work, of which ``work`` knows: those of
+    all processes, where these tell each other.
+    """
 
-    __slots__ = ("at_work", "_take", "_active", "_until")
+    __slots__ = ("_work", "_take", "_active", "_until")
 
-    def __init__(self, rate: Counted | None, active: int | None) -> None:
-        self.at_work = 0
+    def __init__(self, rate: Counted | None, active: int | None, work: SharedLevels | None = None) -> None:
+        self._work = work if work is not None else SharedLevels()
         self._take = rate.take if rate is not None else None
         self._active = active
         self._until = 0.0
@@ -40,6 +43,15 @@ class ChallengeLoad:
         return now < self._until
 
     @property
+    def at_work(self) -> int:
+        """How many are at work now, in all processes."""
+        return self._work.of(_ALL)
+
+    def works(self, more: int) -> None:
+        """So many more are at work here, or less."""
+        self._work.change(_ALL, more)
+
+    @property
     def counts_work(self) -> bool:
         """Whether it has to know when a request is over."""
         return self._active is not None
@@ -50,8 +62,8 @@ class AtWork(ResponseFilter):
 
     def __init__(self, load: ChallengeLoad) -> None:
         self._load = load
-        load.at_work += 1
+        load.works(1)
 
     def closed(self) -> None:
         """See :class:`txproxy.interfaces.ResponseFilter`."""
-        self._load.at_work -= 1
+        self._load.works(-1)

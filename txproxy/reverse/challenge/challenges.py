@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from txproxy.interfaces.processes.shared_levels import SharedLevels
 from txproxy.reverse.challenge.challenge_load import ChallengeLoad, Counted
 from txproxy.reverse.challenge.challenge_settings import ChallengePlace, ChallengeSettings
 from txproxy.reverse.challenge.challenger import ChallengeAnswers, ChallengeCounts, Challenger, ClientOf
@@ -39,9 +40,13 @@ class Challenges:
         """All that it goes by."""
         return self.settings, self.own_secret
 
-    def at(self, listener: str, place: ChallengePlace, rate: Counted | None) -> Challenger:
-        """What stands around what is behind it; ``rate`` counts what comes, for one that goes by that."""
-        load = None if place.always else ChallengeLoad(rate, place.active)
+    def at(
+        self, listener: str, place: ChallengePlace, rate: Counted | None, work: SharedLevels | None = None
+    ) -> Challenger:
+        """What stands around what is behind it; ``rate`` counts what comes, and ``work`` what is at work, for one that
+        goes by that.
+        """
+        load = None if place.always else ChallengeLoad(rate, place.active, work)
         return Challenger(self._proofs, place, self._of(listener), load, self._clock.seconds)
 
     def answers(self, listener: str, client_of: ClientOf | None) -> ChallengeAnswers:

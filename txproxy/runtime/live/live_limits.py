@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
-from txproxy.components.rates import Rate
 from txproxy.config.model import AnyListener, Config, ForwardListener, ReverseListener, RouteConfig, TcpListener
 from txproxy.interfaces.context import NORMAL, PRIORITIES
 from txproxy.interfaces.processes.shared_levels import SharedLevels
@@ -48,9 +47,10 @@ class LiveLimits:
         # where there is one at any, by the names of listeners
         self._challenged = {one.name for one in config.listeners if _asks(one, config)}
         self._loads: dict[str, Gcra] = {}
-        loads = before._loads if before is not None else {}
-        for topic, rate in _loads(config):
-            self._loads[topic] = loads.get(topic) or (SharedGcra if shared else Gcra)(rate.interval, rate.at_once)
+        # how many requests are at work where a challenge goes by that
+        self._work: dict[str, SharedLevels] = {}
+        for listener, route, place in _places(config):
+            self._load(listener, route, place, before, SharedGcra if shared else Gcra)
         pools = before._pools if before is not None else {}
         self._pools: dict[str, AdaptiveLimiter] = {}
         for pool in config.pools:
@@ -82,7 +82,7 @@ class LiveLimits:
     @property
     def shared_levels(self) -> Mapping[str, SharedLevels]:
         """How many are at work of several processes together, and are to be, in the same way."""
-        found: dict[str, SharedLevels] = {}
+        found: dict[str, SharedLevels] = dict(self._work)
         for limit, limiter in self._limiters.items():
             if isinstance(limiter, ConcurrencyLimiter) and limiter.shared is not None:
                 found[f"at work {_digest(limit)}"] = limiter.shared.levels
@@ -135,7 +135,26 @@ class LiveLimits:
         return tuple(found)
 
     def _challenger(self, listener: ReverseListener, route: RouteConfig | None, place: ChallengePlace) -> Challenger:
-        return self.challenges.at(listener.name, place, self._loads.get(_topic(listener, route, place)))
+        rate = self._loads.get(_topic(listener, route, place))
+        return self.challenges.at(listener.name, place, rate, self._work.get(_topic_of_work(listener, route)))
+
+    def _load(
+        self,
+        listener: ReverseListener,
+        route: RouteConfig | None,
+        place: ChallengePlace,
+        before: LiveLimits | None,
+        made: type[Gcra],
+    ) -> None:
+        """What there is to do at a place, as it was counted ``before``."""
+        if place.above is not None:
+            topic = _topic(listener, route, place)
+            rate = before._loads.get(topic) if before is not None else None
+            self._loads[topic] = rate if rate is not None else made(place.above.interval, place.above.at_once)
+        if place.active is not None:
+            topic = _topic_of_work(listener, route)
+            work = before._work.get(topic) if before is not None else None
+            self._work[topic] = work if work is not None else SharedLevels()
 
     def within(self, listener: ForwardListener) -> tuple[InnerLimits, ...]:
         """What stands within the mode of a forward listener: limits by user, and those of its rules."""
@@ -204,14 +223,18 @@ def _topic(listener: ReverseListener, route: RouteConfig | None, place: Challeng
     return f"challenge {listener.name!r} {route.name if route is not None else ''!r} {place.above}"
 
 
-def _loads(config: Config) -> Iterator[tuple[str, Rate]]:
-    """The rates above which there is one, each with its topic."""
+def _topic_of_work(listener: ReverseListener, route: RouteConfig | None) -> str:
+    return f"challenge at work {listener.name!r} {route.name if route is not None else ''!r}"
+
+
+def _places(config: Config) -> Iterator[tuple[ReverseListener, RouteConfig | None, ChallengePlace]]:
+    """Where there is a challenge: at which listeners, and which of their routes."""
     for listener in config.listeners:
         if isinstance(listener, ReverseListener):
             for route in (None, *config.routes_of(listener)):
                 place = listener.challenge if route is None else route.challenge
-                if place is not None and place.above is not None:
-                    yield _topic(listener, route, place), place.above
+                if place is not None:
+                    yield listener, route, place
 
 
 def _place(listener: AnyListener) -> LimitPlace:

@@ -71,6 +71,13 @@ def test_how_many_requests_are_at_work_is_lent():
     assert [slots.enter("a") for _ in range(3)] == [True, True, False]
 
 
+def test_so_is_what_is_at_work_where_a_challenge_goes_by_it():
+    found = topics("challenge = { active = 3 }")
+    assert list(found) == ["challenge at work 'web' ''"]
+    route = built('challenge = { above = "9/s" }').limits
+    assert not route.shared_levels and len(route.shared_rates) == 1
+
+
 def test_what_is_not_enforced_goes_by_what_they_hear_of_each_other():
     found = topics('request_limits = [{ name = "few", concurrent = 3, enforce = false }]')
     assert [topic.rpartition(" ")[0] for topic in found] == ["at work", "unmet"]
