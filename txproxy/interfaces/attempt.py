@@ -9,6 +9,7 @@ from txproxy.errors import ExchangeError
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.trace import Trace
 from txproxy.wire.message import RequestHead
+from txproxy.wire.trace_context import FIELD, TraceParent
 
 
 class Tracker(Protocol):
@@ -21,7 +22,8 @@ class Tracker(Protocol):
 
 
 class Attempt:
-    """One try: ``head`` goes to ``address``; without a ``head`` it is a tunnel (CONNECT). Nobody changes one.
+    """One try: ``head`` goes to ``address``; without a ``head`` it is a tunnel (CONNECT). Nobody changes one that is
+    being made.
 
     ``tracker`` learns how it went. ``answered`` is called with the status when the head of the final response is there,
     or the tunnel stands; an ``ExchangeError`` that it raises is what the client gets in place of the response.
@@ -51,6 +53,15 @@ class Attempt:
     def tell(self, trace: Trace) -> None:
         """It is made: say where it goes, and what is sent."""
         trace.sent(self.address, self.head)
+
+    def follow(self, traced: TraceParent) -> None:
+        """It is not the first: let it be another span of that trace (OpenTelemetry's conventions for HTTP have one for
+        each time that a request is sent), where the head says of which it is.
+        """
+        head = self.head
+        if head is not None and FIELD in head.headers.index:
+            headers = head.headers.with_one(FIELD, traced.followed().line.partition(b": ")[2])
+            self.head = head.with_fields(headers, head.path)
 
     def give_back(self) -> None:
         """It is not made."""

@@ -33,7 +33,8 @@ class RequestTracing:
     anybody else's may be another's already, and is replaced. A trace goes on, whoever has begun it.
 
     With ``sample`` (None: nobody does) spans are written down for the proxy: of all traces whose beginner has it so,
-    and of that share of those that begin here. Upstreams are told of one of the proxy's own then.
+    and of that share of those that begin here. Upstreams are told of one of the proxy's own then, in each attempt
+    of another.
     """
 
     def __init__(
@@ -75,7 +76,8 @@ class RequestTracing:
         if self._traces:
             traced = read_traceparent(index.get(FIELD, b""))
             if traced is None:
-                traced = new_trace(self._sample is None or random() < self._sample)
+                sampled = self._sample is None or random() < self._sample
+                traced = new_trace(sampled, own=sampled and self._sample is not None)
                 new[FIELD] = traced.line
                 # Section 3.3.1 of Trace Context: what a tracestate says belongs to its traceparent.
                 dropped = _STATE

@@ -22,12 +22,13 @@ _SAMPLED: Final = 1
 @attrs.frozen
 class TraceParent:
     """A span of a trace: ``trace`` and ``span`` in hexadecimal digits, 32 and 16 of them. ``sampled`` says that
-    whoever began the trace writes it down.
+    whoever began the trace writes it down, and ``own`` that the proxy writes down spans of its own.
     """
 
     trace: bytes
     span: bytes
     sampled: bool = True
+    own: bool = attrs.field(default=False, eq=False)
 
     @property
     def line(self) -> bytes:
@@ -35,8 +36,8 @@ class TraceParent:
         return b"traceparent: 00-%b-%b-%b" % (self.trace, self.span, b"01" if self.sampled else b"00")
 
     def followed(self) -> TraceParent:
-        """Another span of the same trace."""
-        return TraceParent(self.trace, urandom(8).hex().encode("ascii"), self.sampled)
+        """Another span of the same trace, which is the proxy's own."""
+        return TraceParent(self.trace, urandom(8).hex().encode("ascii"), self.sampled, own=True)
 
 
 def read_traceparent(value: bytes) -> TraceParent | None:
@@ -47,7 +48,7 @@ def read_traceparent(value: bytes) -> TraceParent | None:
     return TraceParent(found[2], found[3], bool(int(found[4], 16) & _SAMPLED))
 
 
-def new_trace(sampled: bool = True) -> TraceParent:
+def new_trace(sampled: bool = True, own: bool = False) -> TraceParent:
     """The first span of a trace of its own."""
     # Section 3.2.2.3: at random; that one is zeros alone happens once in 2**128 times.
-    return TraceParent(urandom(16).hex().encode("ascii"), urandom(8).hex().encode("ascii"), sampled)
+    return TraceParent(urandom(16).hex().encode("ascii"), urandom(8).hex().encode("ascii"), sampled, own)

@@ -108,6 +108,20 @@ def test_each_attempt_is_a_span_and_the_upstream_follows_the_last(proxy, told):
     assert first.parent == second.parent == server.span != first.span and server.fault == ""
 
 
+def test_who_was_asked_and_did_not_answer_has_another_span_than_the_next(proxy, told):
+    client = proxy.connect("192.0.2.7")
+    client.send(TRACED)
+    asked = sent(proxy)
+    proxy.upstream.drop()
+    again = sent(proxy)
+    proxy.upstream.send(OK)
+    _, first, second = told.spans
+    assert proxy.network.dialed[0] != proxy.network.dialed[1]
+    assert (first.span, second.span) == (int(asked.span, 16), int(again.span, 16)) and asked != again
+    assert asked.trace == again.trace and again.sampled
+    assert proxy.upstream.received.count(b"traceparent: ") == 1
+
+
 @pytest.mark.parametrize(
     ("status", "server_says", "client_says"), [(404, None, "404"), (500, "500", "500"), (200, None, None)]
 )

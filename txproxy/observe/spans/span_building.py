@@ -14,7 +14,7 @@ from txproxy.errors import masked
 from txproxy.interfaces.record import AttemptRecord, FinishedExchange
 from txproxy.upstreams.choice import PoolAttempt
 from txproxy.wire.target import DEFAULT_PORTS, split_authority
-from txproxy.wire.trace_context import FIELD, read_traceparent
+from txproxy.wire.trace_context import FIELD, TraceParent, read_traceparent
 
 Attributes: TypeAlias = "dict[str, str | int | bool]"
 
@@ -46,8 +46,8 @@ class Span:
 
 
 def spans_of(over: FinishedExchange, listener: str, now: int) -> Iterator[Span]:
-    """Those of an exchange at a ``listener`` that has ended ``now``. What its last attempt was sent with is the span of
-    that; it is for who has seen that the trace is written down to ask.
+    """Those of an exchange at a ``listener`` that has ended ``now``. What an attempt was sent with is the span of that;
+    it is for who has seen that the trace is written down to ask.
     """
     context, request = over.context, over.request
     traced = context.traced
@@ -64,13 +64,19 @@ def spans_of(over: FinishedExchange, listener: str, now: int) -> Iterator[Span]:
         SERVER, name, trace, own, int(given.span, 16) if given is not None else None, start, now, attributes,
         over.detail or failed if failed else "",
     )  # fmt: skip
-    last = len(over.attempts) - 1
     for number, one in enumerate(over.attempts):
-        span = int(traced.span, 16) if number == last else _new_id()
+        span = _sent_span(one, traced)
         times = (start + int(one.began * 1e9), start + int(one.ended * 1e9))
         fault = one.fault
         said = fault.detail or fault.error if fault is not None else f"status {one.status}" if one.status >= 400 else ""
         yield Span(CLIENT, _method(over), trace, span, own, *times, _of_attempt(over, one, number), said)
+
+
+def _sent_span(one: AttemptRecord, traced: TraceParent) -> int:
+    """The one that whoever was asked knows as its parent; where nobody was told, it is any."""
+    head = one.attempt.head
+    sent = read_traceparent(head.headers.index.get(FIELD, b"")) if head is not None else None
+    return int(sent.span, 16) if sent is not None and sent.trace == traced.trace else _new_id()
 
 
 def _new_id() -> int:

@@ -335,6 +335,9 @@ class Attempts(Recorded):
             return
         assert self.plan is not None
         self.plan.attempt = attempt
+        traced = self.context.traced
+        if traced is not None and traced.own:
+            attempt.follow(traced)
         self._make(attempt)
 
     @property
