@@ -122,3 +122,91 @@ def test_what_would_not_be_kept_is_not_written(monkeypatch):
     monkeypatch.setattr(tomlkit, "dumps", lambda document: "[log]\n")
     with pytest.raises(ConfigError, match="would not be kept"):
         edited(LISTENER, Edits(level="debug"))
+
+
+INTERRUPTED = """\
+# the edge
+workers = 2
+
+[[listeners]]  # the first
+name = "one"
+listen = "tcp:1"
+pool = "app"
+
+# what is served
+[pools.app]
+strategy = "random"  # by chance
+upstreams = [
+    "http://a",  # the first
+    '''http://b
+[log]''', # no table
+]
+
+[pools.app.health]
+path = "/well"
+
+[[listeners]]
+name = "two"
+listen = "tcp:2"
+pool = "other"
+
+[pools.other]
+upstreams = "http://c"
+
+[[listeners.rules]]
+name = "x" # of the second
+"""
+
+
+def test_lists_of_tables_that_are_interrupted_stay_where_they_are():
+    import tomlkit
+
+    assert tomlkit.dumps(tomlkit.parse(INTERRUPTED)) != INTERRUPTED, "or there is nothing to mend"
+    pools = (PoolEdits("app", (), (UpstreamEdit(0, "", 4, None),)), PoolEdits("other", (), (), ("http://d",)))
+    found = edited(INTERRUPTED, Edits(pools, level="warn"))
+    expected = INTERRUPTED.replace('"http://a"', '"http://a;weight=4"').replace(
+        'upstreams = "http://c"', 'upstreams = ["http://c", "http://d"]'
+    )
+    assert found == f'{expected}[log]\nlevel = "warn"\n'
+    again = edited(found, Edits(level="debug"))
+    assert again == found.replace('level = "warn"', 'level = "debug"')
+
+
+TABLES = """\
+[[listeners]]
+name = "one"
+[[pools.app.upstreams]]  # the first
+url = "http://a"
+[[pools.app.upstreams]]
+url = "http://b"  # the second
+[[listeners]]
+name = "two"
+"""
+
+
+def test_so_do_those_of_upstreams():
+    found = edited(TABLES, Edits((PoolEdits("app", ((0, ""),), (UpstreamEdit(1, "", 3, None),), ("http://c",)),)))
+    assert found.startswith('[[listeners]]\nname = "one"\n[[pools.app.upstreams]]')
+    assert found.endswith('[[listeners]]\nname = "two"\n')
+    assert '"http://b"  # the second\nweight = 3\n' in found and "http://a" not in found and '"http://c"' in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Its own tables are interrupted by another one's.
+        TABLES + '[[pools.app.upstreams]]\nurl = "http://c"\n',
+        'pools.app.upstreams = ["http://a"]\n[[listeners]]\nname = "one"\n[cache]\n[[listeners]]\nname = "two"\n',
+        'pools = { app = { upstreams = ["http://a"] } }\n[[listeners]]\n[cache]\n[[listeners]]\n',
+    ],
+    ids=["its own", "dotted", "inline"],
+)
+def test_what_has_no_one_place_is_left_to_who_has_written_it(text):
+    with pytest.raises(ConfigError, match="would not be kept"):
+        edited(text, Edits((PoolEdits("app", (), (UpstreamEdit(0, "", 2, None),)),)))
+
+
+def test_a_level_that_stands_at_the_top_is_no_table_of_its_own():
+    text = 'log.level = "warn"\n[[listeners]]\n[cache]\n[[listeners]]\n'
+    with pytest.raises(ConfigError, match="would not be kept"):
+        edited(text, Edits(level="debug"))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import attrs
 
+from txproxy.config.sources.lines import sections_of
 from txproxy.config.sources.outside_values import escaped
 from txproxy.errors import ConfigError
 from txproxy.upstreams.overlay import PoolEdits, UpstreamEdit
@@ -21,6 +22,10 @@ else:
 _NOT_KEPT: Final = ConfigError(
     "the file is written in a way that would not be kept", "accepted is to change it by hand"
 )
+
+
+# pieces of a text, each with the keys of its header
+Sections: TypeAlias = "list[tuple[tuple[str, ...], str]]"
 
 
 class NotInstalled(Exception):
@@ -63,8 +68,19 @@ def edited(text: str, edits: Edits) -> str:
     except ImportError:
         raise NotInstalled from None
     document: Any = tomlkit.parse(text)
-    if tomlkit.dumps(document) != text:
+    kept = tomlkit.dumps(document) == text
+    _edit(document, edits)
+    # Where one list of tables is interrupted by another table, all of it would be put in another order.
+    found: str = tomlkit.dumps(document) if kept else _edited_in_place(text, edits)
+    if tomllib.loads(found) != document.unwrap():
+        # What is written has to mean what was meant, whatever way the file is written in.
         raise _NOT_KEPT
+    return found
+
+
+def _edit(document: Any, edits: Edits) -> None:
+    import tomlkit
+
     for pool in edits.pools:
         _edit_pool(document["pools"][pool.pool], pool)
     if edits.level is not None:
@@ -72,11 +88,35 @@ def edited(text: str, edits: Edits) -> str:
             # A table of its own after all others: what stands before them is the file's own.
             document["log"] = tomlkit.table()
         document["log"]["level"] = edits.level
-    found: str = tomlkit.dumps(document)
-    if tomllib.loads(found) != document.unwrap():
-        # What is written has to mean what was meant, whatever way the file is written in.
+
+
+def _edited_in_place(text: str, edits: Edits) -> str:
+    """The same, where the tables of each pool stand together: each of these is edited by itself."""
+    sections = sections_of(text)
+    for pool in edits.pools:
+        sections = _with_edited(sections, ("pools", pool.pool), Edits(pools=(pool,)))
+    if edits.level is not None:
+        sections = _with_edited(sections, ("log",), Edits(level=edits.level))
+    return "".join(piece for _, piece in sections)
+
+
+def _with_edited(sections: Sections, keys: tuple[str, ...], edits: Edits) -> Sections:
+    """``sections`` with those edited that are about ``keys``; where there are none, one more at the end."""
+    import tomlkit
+
+    places = [place for place, (found, _) in enumerate(sections) if found[: len(keys)] == keys]
+    if not places and keys in (("log",),) and "log" not in tomllib.loads(sections[0][1]):
+        places = [len(sections)]
+        before = sections[-1][1]
+        sections = [*sections[:-1], (sections[-1][0], before if before.endswith("\n") else f"{before}\n"), (keys, "")]
+    if not places or places[-1] - places[0] != len(places) - 1:
         raise _NOT_KEPT
-    return found
+    text = "".join(piece for _, piece in sections[places[0] : places[-1] + 1])
+    document: Any = tomlkit.parse(text)
+    if tomlkit.dumps(document) != text:
+        raise _NOT_KEPT
+    _edit(document, edits)
+    return [*sections[: places[0]], (keys, tomlkit.dumps(document)), *sections[places[-1] + 1 :]]
 
 
 def _edit_pool(table: Any, edits: PoolEdits) -> None:

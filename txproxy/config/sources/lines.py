@@ -41,9 +41,18 @@ def lines_of(text: str) -> Mapping[Path, int]:
     return _Reader(text).lines
 
 
+def sections_of(text: str) -> list[tuple[tuple[str, ...], str]]:
+    """``text`` in pieces, each from the line of a header on, with the keys of that; the first is what has none."""
+    begins: list[tuple[tuple[str, ...], int]] = [((), 0), *_Reader(text).headers]
+    ends = [begin for _, begin in begins[1:]] + [len(text)]
+    return [(keys, text[begin:end]) for (keys, begin), end in zip(begins, ends, strict=True)]
+
+
 class _Reader:
     def __init__(self, text: str) -> None:
         self.lines: dict[Path, int] = {(): 1}
+        # the keys of each header, and where its line begins
+        self.headers: list[tuple[tuple[str, ...], int]] = []
         self._text = text
         self._at = 0
         # how many tables a list of tables has had so far
@@ -83,8 +92,10 @@ class _Reader:
                 self._pair(table)
 
     def _header(self) -> Path:
+        begin = self._text.rfind("\n", 0, self._at) + 1
         several = self._take("[")
         keys = self._keys()
+        self.headers.append((tuple(keys), begin))
         path: Path = ()
         for key in keys[:-1]:
             path = (*path, key)
