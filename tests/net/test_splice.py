@@ -5,6 +5,7 @@ import errno
 import os
 import select
 import socket
+import struct
 
 import pytest
 
@@ -40,7 +41,7 @@ class World:
         for one in self.sockets:
             one.setblocking(False)
         self.reactor, self.pool = Reactor(), splice.PipePool()
-        self.ended, self.half = [], 0
+        self.ended, self.half, self.by_first = [], 0, None
         self.splice = splice.Splice(self.reactor, first, second, self.pool, self)
         self.splice.start()
 
@@ -50,8 +51,9 @@ class World:
     def half_closing(self):
         self.half += 1
 
-    def splice_ended(self, clean):
+    def splice_ended(self, clean, by_first=None):
         self.ended.append(clean)
+        self.by_first = by_first
 
     def carry(self, source, sink, data, gulp=1 << 20):
         """Send ``data`` into ``source`` and read it from ``sink`` as fast as it comes."""
@@ -130,7 +132,30 @@ def test_an_error_ends_both(world):
             world.reactor.turn()
         if world.client.fileno() >= 0 and not world.ended:
             world.client.send(b"x")
-    assert world.ended == [False]
+    assert world.ended == [False] and world.by_first is None, "the second has closed before"
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_whoever_cuts_it_off_is_known(world, first):
+    """With sockets of TCP, whose peers reset them."""
+    pairs = []
+    world.splice.stop()
+    for _ in range(2):
+        listening = socket.create_server(("127.0.0.1", 0))
+        near = socket.create_connection(listening.getsockname())
+        far, _ = listening.accept()
+        listening.close()
+        near.setblocking(False)
+        world.sockets += [near, far]
+        pairs.append((near, far))
+    world.splice = splice.Splice(world.reactor, pairs[0][0], pairs[1][0], world.pool, world)
+    world.splice.start()
+    _, far = pairs[0 if first else 1]
+    far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    far.close()
+    while not world.ended:
+        world.reactor.turn()
+    assert world.ended == [False] and world.by_first is first
 
 
 def test_idle_directions_hold_no_pipe(world):

@@ -220,7 +220,8 @@ def test_a_meter_sees_the_bytes_of_a_tunnel_as_they_pass(proxy, meter, finished)
     assert [one.carried() for one in meter.running] == [8]
     client.drop()
     assert meter.counted == [8]
-    assert [(one.outcome, one.sent, one.detail) for one in finished] == [("tunnel", 3, "5 bytes from the client")]
+    said = "5 bytes from the client; the client has cut it off"
+    assert [(one.outcome, one.sent, one.detail) for one in finished] == [("tunnel", 3, said)]
 
 
 def test_a_tunnel_is_shaped_by_its_own_allowances(proxy, shaper):

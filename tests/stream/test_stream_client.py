@@ -31,6 +31,16 @@ def test_bytes_go_both_ways_until_both_sides_have_closed(proxy, ended):
     assert [(stream.outcome, stream.sent) for stream in ended] == [("ok", 10)]
 
 
+def test_an_upstream_that_cuts_it_off_has_failed_it_and_a_client_has_not(proxy, ended):
+    proxy.connect()
+    proxy.upstream.drop()
+    proxy.connect().drop()
+    assert [(stream.outcome, stream.detail) for stream in ended] == [
+        ("connection_terminated", "0 bytes from the client; the upstream has cut it off"),
+        ("ok", "the client has cut it off"),
+    ]
+
+
 def test_nothing_is_read_of_a_client_before_an_upstream_is_there(proxy):
     proxy.network.script = ["hang"]
     client = proxy.connect()

@@ -7,6 +7,7 @@ tunnels hold none of them.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import select
@@ -90,8 +91,10 @@ class Watcher(Protocol):
     def half_closing(self) -> None:
         """One side has closed."""
 
-    def splice_ended(self, clean: bool) -> None:
-        """Both sides have closed, or one of them failed."""
+    def splice_ended(self, clean: bool, by_first: bool | None = None) -> None:
+        """Both sides have closed, or one of them failed: ``by_first`` says whether its peer has cut off the first
+        socket, or the second; None where one had closed before.
+        """
 
 
 @implementer(IReadWriteDescriptor)
@@ -129,8 +132,8 @@ class _Side:
                     break
         except BlockingIOError:
             pass
-        except OSError:
-            self.splice.end(clean=False)
+        except OSError as fault:
+            self.splice.cut(self, fault)
 
     def doWrite(self) -> None:
         """There is room again: go on with what waits on the other side."""
@@ -138,12 +141,12 @@ class _Side:
             self.other.go_on()
         except BlockingIOError:
             pass
-        except OSError:
-            self.splice.end(clean=False)
+        except OSError as fault:
+            self.splice.cut(self, fault)
 
     def connectionLost(self, reason: object) -> None:
         """The reactor has seen an error or a hang-up with nothing left to read."""
-        self.splice.end(clean=False)
+        self.splice.cut(self)
 
     def _move_by_copy(self) -> bool:
         data = self.socket.recv(_READ_SIZE)
@@ -157,6 +160,9 @@ class _Side:
             sent = self.other.socket.send(data)
         except BlockingIOError:
             sent = 0
+        except OSError as fault:
+            self.splice.cut(self.other, fault)
+            return False
         if sent < len(data):
             self._pending = data[sent:]
             self._wait()
@@ -187,6 +193,9 @@ class _Side:
             emptied = self._empty_pipe()
         except BlockingIOError:
             emptied = False
+        except OSError as fault:
+            self.splice.cut(self.other, fault)
+            return False
         if not emptied:
             self._wait()
             return False
@@ -221,7 +230,7 @@ class _Side:
         self.ended = True
         self.splice.reactor.removeReader(self)
         if self.other.ended:
-            self.splice.end(clean=True)
+            self.splice.end()
             return
         with suppress(OSError):
             # It may be gone altogether by now: what it has sent before that is read first, and then tells how it went.
@@ -296,11 +305,19 @@ class Splice:
             side.release()
         return first, second
 
-    def end(self, clean: bool) -> None:
-        """Stop, and tell the watcher."""
+    def end(self) -> None:
+        """Both have closed: stop, and tell the watcher."""
         if not self._ended:
             self.stop()
-            self.watcher.splice_ended(clean)
+            self.watcher.splice_ended(clean=True)
+
+    def cut(self, side: _Side, fault: OSError | None = None) -> None:
+        """The peer of ``side`` is gone, and has not closed: the same."""
+        if not self._ended:
+            # EPIPE: it had closed, and that was still to be read.
+            closed = side.ended or side.other.ended or (fault is not None and fault.errno == errno.EPIPE)
+            self.stop()
+            self.watcher.splice_ended(clean=False, by_first=None if closed else side is self._first)
 
     def stop(self) -> None:
         """Stop."""

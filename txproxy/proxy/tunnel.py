@@ -41,8 +41,8 @@ class Tunnel:
     """
 
     __slots__ = (
-        "client", "upstream", "deadline", "why", "_home", "_closed", "_spliced", "_shaped", "_age", "_idle", "_oldest",
-        "_silence", "exchange", "before",
+        "client", "upstream", "deadline", "why", "cut_by", "_home", "_closed", "_spliced", "_shaped", "_age", "_idle",
+        "_oldest", "_silence", "exchange", "before",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +63,8 @@ class Tunnel:
         self.upstream.other = self.client
         self.deadline = NEVER
         self.why = ""
+        # whose peer has cut it off, before either had closed its side
+        self.cut_by: TunnelEnd | None = None
         self.exchange: Any = None
         # how many bytes another process has carried
         self.before = 0
@@ -83,6 +85,13 @@ class Tunnel:
         if shaper is None:
             return TunnelEnd(self, client), TunnelEnd(self, upstream)
         return ShapedEnd(self, client, shaper.up), ShapedEnd(self, upstream, shaper.down)
+
+    @property
+    def said(self) -> str:
+        """What has ended it, if both peers have not closed it."""
+        if self.cut_by is None:
+            return self.why
+        return f"the {'client' if self.cut_by is self.client else 'upstream'} has cut it off"
 
     @property
     def received(self) -> int:
@@ -216,10 +225,12 @@ class Tunnel:
 
     # -- the end
 
-    def lost(self, end: TunnelEnd, clean: bool) -> None:
-        """``end`` is gone, and so must the other be: with a reset if it was no clean end."""
+    def lost(self, end: TunnelEnd, clean: bool, by_peer: bool = False) -> None:
+        """``end`` is gone, and so must the other be: with a reset if it was no clean end, which may be ``by_peer``."""
         if self._closed is None:
             return
+        if by_peer and not clean and not end.read_closed and not end.other.read_closed:
+            self.cut_by = end
         self._finish()
         for transport in (end.transport, end.other.transport):
             # A transport with a producer may wait for it before it closes.
@@ -229,9 +240,9 @@ class Tunnel:
             else:
                 transport.abortConnection()
 
-    def splice_ended(self, clean: bool) -> None:
+    def splice_ended(self, clean: bool, by_first: bool | None = None) -> None:
         """The kernel has moved the last byte, or met an error."""
-        self.lost(self.client, clean)
+        self.lost(self.upstream if by_first is False else self.client, clean, by_peer=by_first is not None)
 
     def deadline_passed(self) -> None:
         """Open or silent for too long."""

@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPush
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from txproxy.net.transports.tls_transports import tls_connection
 from txproxy.net.transports.turn_writes import write_function
 from txproxy.proxy.handover.carried import CarriedTunnel
 from txproxy.proxy.throttle import Lane, Valve
@@ -17,8 +18,11 @@ from txproxy.proxy.throttle import Lane, Valve
 class Joining(Protocol):
     """A tunnel: for what it has see :class:`txproxy.proxy.tunnel.Tunnel`."""
 
-    why: str
     exchange: Any
+
+    @property
+    def said(self) -> str:
+        """What has ended it, if both peers have not closed it."""
 
     @property
     def client(self) -> TunnelEnd:
@@ -37,8 +41,8 @@ class Joining(Protocol):
     def half_closing(self) -> None:
         """From now on, silence is limited."""
 
-    def lost(self, end: TunnelEnd, clean: bool) -> None:
-        """``end`` is gone."""
+    def lost(self, end: TunnelEnd, clean: bool, by_peer: bool = False) -> None:
+        """``end`` is gone; its peer may have cut it off."""
 
     def stand_still(self) -> CarriedTunnel | None:
         """Let nothing pass any more."""
@@ -90,7 +94,9 @@ class TunnelEnd:
 
     def connectionLost(self, reason: Failure) -> None:
         """This end is gone."""
-        self.tunnel.lost(self, clean=reason.check(ConnectionDone) is not None)
+        # Of TLS, many close without a word, which cannot be told from a connection that was cut off.
+        by_peer = tls_connection(self.transport) is None
+        self.tunnel.lost(self, clean=reason.check(ConnectionDone) is not None, by_peer=by_peer)
 
     def abort(self) -> None:
         """End the tunnel at once."""

@@ -233,7 +233,7 @@ class StreamProtocol(TunnelsAlone, Relay):
         if record.outcome == "tunnel":
             self.outcome = "ok"
             assert isinstance(self.tunnel, TunnelEnd)
-            self.detail = self.tunnel.tunnel.why
+            self.detail = self.tunnel.tunnel.said
         elif record.outcome != "client-gone":
             self.detail = record.detail
 

@@ -93,3 +93,33 @@ def test_a_tunnel_that_the_proxy_ends_has_failed(balanced, view):
     proxy.advance(3700)
     (one,) = view.failed
     assert guest.closed and one["detail"] == "nothing passed for 3600 s" and one["outcome"] == "tunnel"
+
+
+def test_so_has_one_that_its_upstream_cuts_off(balanced, view):
+    proxy, _ = balanced
+    guest = proxy.connect()
+    guest.send(UPGRADE)
+    proxy.upstream.send(SWITCHED)
+    proxy.upstream.drop()
+    (one,) = view.failed
+    assert guest.reset and one["outcome"] == "connection_terminated"
+    assert one["detail"] == "0 bytes from the client; the upstream has cut it off"
+
+
+@pytest.mark.parametrize("how", ["client cut off", "client closed", "upstream closed", "cut off after a close"])
+def test_one_that_ends_in_another_way_has_not(balanced, view, how):
+    proxy, _ = balanced
+    guest = proxy.connect()
+    guest.send(UPGRADE)
+    proxy.upstream.send(SWITCHED)
+    if how == "client cut off":
+        guest.drop()
+    elif how == "client closed":
+        guest.drop(clean=True)
+    elif how == "upstream closed":
+        proxy.upstream.drop(clean=True)
+    else:
+        guest.end()
+        proxy.upstream.drop()
+    proxy.advance(0)
+    assert proxy.upstream.closed and list(view.failed) == []

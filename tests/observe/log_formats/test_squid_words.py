@@ -21,6 +21,7 @@ DENIED = Verdict(outcome=Outcome.DENY, rule="ads")
         (record(attempts=[attempt()], outcome="slow-response"), b"TCP_MISS_ABORTED"),
         (record(attempts=[attempt()], outcome="connection_refused", status=502), b"TCP_MISS"),
         (record(CONNECT, attempts=[attempt()], outcome="tunnel"), b"TCP_TUNNEL"),
+        (record(CONNECT, attempts=[attempt()], outcome="connection_terminated", status=200), b"TCP_TUNNEL"),
         (record(CONNECT, attempts=[attempt()], outcome="connection_refused", status=502), b"NONE_NONE"),
         (record(CONNECT, outcome="http_request_denied", status=403, verdict=DENIED), b"TCP_DENIED"),
         (record(outcome="http_request_denied", status=403), b"TCP_DENIED"),

@@ -37,9 +37,10 @@ def _result(record: FinishedExchange) -> bytes:
         denied = verdict is not None and verdict.outcome is Outcome.DENY
         if denied or record.outcome in _DENIED or record.status in _LOGIN_WANTED:
             return b"TCP_DENIED"
-    if record.outcome == "tunnel":
+    connect = record.request.method == b"CONNECT"
+    if record.outcome == "tunnel" or record.status == 101 or (connect and 200 <= record.status < 300):
         return b"TCP_TUNNEL"
-    if record.request.method == b"CONNECT":
+    if connect:
         # There was none.
         return b"NONE_NONE"
     if record.attempts or record.outcome in CUT:

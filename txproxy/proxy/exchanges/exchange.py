@@ -14,7 +14,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from txproxy.errors import ExchangeError
+from txproxy.errors import ExchangeError, UpstreamClosed
 from txproxy.interfaces.answers import Answer, BodySource, Refusal, RelayedAnswer
 from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext, ResponseFilter
@@ -399,8 +399,10 @@ class Exchange(Attempts):
         self.sent = tunnel.sent
         self.received = tunnel.received
         self.context.tunnel_ended_by = tunnel.why
+        # As where an upstream cuts a response off. That clients leave so is their way to leave.
+        outcome = UpstreamClosed.error if tunnel.cut_by is tunnel.upstream else "tunnel"
         detail = f"{tunnel.received} bytes from the client"
-        self._finish("tunnel", f"{detail}; {tunnel.why}" if tunnel.why else detail)
+        self._finish(outcome, f"{detail}; {tunnel.said}" if tunnel.said else detail)
 
     def resume_tunnel(self, plan: Plan, response: ResponseHead | None, status: int) -> None:
         """It has become a tunnel in another process, by such a ``plan``, and goes on here."""
