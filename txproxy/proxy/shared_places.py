@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from txproxy.limits.claim import Claim
+from txproxy.limits.claim import Claim, Heard
 from txproxy.proxy.downstream.admission import Admission
 
 # Of its share each process keeps one part in so many, whatever the others need: new connections come to all of them.
@@ -24,6 +24,7 @@ class SharedPlaces:
         self._seconds = seconds
         self._share = self._most
         self._claim: Claim | None = None
+        self._heard = Heard()
         self._wake: Callable[[], None] | None = None
         self._told = 0
 
@@ -37,6 +38,7 @@ class SharedPlaces:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         self._wake = wake
         self._told = 0
+        self._heard = Heard()
         claim = self._claim = Claim(self._most, self._seconds(), -(-self._share // _KEPT))
         self._admission.limit = claim.claimed
         self._admission.on_full = self._full
@@ -61,7 +63,7 @@ class SharedPlaces:
         claim = self._claim
         if claim is None or self._wake is None:
             return False
-        grown = len(self._admission) < claim.claimed or claim.grow(self._seconds())
+        grown = len(self._admission) < claim.claimed or claim.grow(self._seconds(), self._heard)
         if grown:
             self._admission.limit = claim.claimed
             self._wake()
@@ -82,17 +84,24 @@ class SharedPlaces:
         told, self._told = self._told, claim.claimed
         # As long as it has more than is its own, it looks whether it still needs that.
         more = bool(admission.waiting) or claim.claimed > claim.least
-        return claim.claimed if claim.claimed != told else None, more
+        heard = self._heard.news()
+        new = claim.claimed != told or heard
+        return (self._heard.mark, self._heard.number, claim.claimed, heard) if new else None, more
 
     def heard(self, peer: int, content: Any, now: float) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         if self._claim is not None:
-            self._claim.heard(peer, content)
+            mark, number, claimed, heard = content
+            self._claim.heard(peer, claimed)
+            if self._heard.hear(peer, mark, number, heard) and self._wake is not None:
+                self._wake()
             self._fill()
 
     def whole(self, leads: bool, now: float) -> Any:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
-        return self._claim.claimed if self._claim is not None else None
+        if self._claim is None:
+            return None
+        return self._heard.mark, self._heard.number, self._claim.claimed, self._heard.whole()
 
     def heard_whole(self, peer: int, content: Any, now: float) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
@@ -101,6 +110,7 @@ class SharedPlaces:
     def gone(self, peer: int) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         if self._claim is not None:
+            self._heard.gone(peer)
             self._claim.gone(peer)
             self._fill()
 

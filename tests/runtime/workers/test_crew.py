@@ -216,11 +216,11 @@ def test_workers_of_the_program_before_leave_once_all_of_this_one_serve(old, cre
     assert old.hears() == []
     with capturedLogs() as events:
         second.says("ready", 102)
-    heard = old.hears()
-    assert [one.kind for one in heard] == ["hand over", "drain"] and "finish and leave" in formatEvent(events[0])
+    told = old.hears()
+    assert [one.kind for one in told] == ["hand over", "drain"] and "finish and leave" in formatEvent(events[0])
     # To one of the new ones it leads.
     (taking,) = [one for worker in (first, second) for one in worker.hears() if one.kind == "take over"]
-    with socket.socket(fileno=heard[0].descriptors[0]) as gives, socket.socket(fileno=taking.descriptors[0]) as takes:
+    with socket.socket(fileno=told[0].descriptors[0]) as gives, socket.socket(fileno=taking.descriptors[0]) as takes:
         gives.sendall(b"a connection")
         assert takes.recv(100) == b"a connection"
     # One that has ended is followed by another one of those that serve.

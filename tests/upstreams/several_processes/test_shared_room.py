@@ -184,7 +184,7 @@ def test_one_that_is_added_is_bounded_as_well(together):
     for one in together.processes:
         one.pool.remove(added.name)
     together.go_on(0.1)
-    assert list(first.room.whole(False, 0.0)) == [A]
+    assert list(first.room.whole(False, 0.0)[2]) == [A]
 
 
 def test_another_configuration_goes_on_with_what_was_claimed(together):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from txproxy.limits.claim import Claim
+from txproxy.limits.claim import Claim, Heard
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.upstream import Upstream
 
@@ -19,6 +19,7 @@ class SharedRoom:
         self.processes = 1
         self._pool = pool
         self._claims: dict[Upstream, Claim] = {}
+        self._heard = Heard()
         self._wake: Callable[[], None] | None = None
         # claims that nobody has heard of
         self._new: set[Upstream] = set()
@@ -29,6 +30,7 @@ class SharedRoom:
     def follow(self, before: SharedRoom) -> None:
         """It takes the place of another, and goes on with what that has claimed."""
         self._before = {upstream.name: claim for upstream, claim in before._claims.items()}
+        self._heard = before._heard
 
     def join(self, wake: Callable[[], None]) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
@@ -84,7 +86,7 @@ class SharedRoom:
         full = [(upstream, claim) for upstream, claim in self._claims.items() if upstream.active >= claim.claimed]
         now, found = self._pool.seconds(), False
         for upstream, claim in full:
-            if claim.grow(now):
+            if claim.grow(now, self._heard):
                 found = True
                 upstream.allowed = claim.claimed
                 self._tell(upstream)
@@ -107,20 +109,26 @@ class SharedRoom:
             pool.refresh()
         new, self._new = self._new, set()
         told = {upstream.name: self._claims[upstream].claimed for upstream in new}
+        heard = self._heard.news()
+        content = (self._heard.mark, self._heard.number, told, heard) if told or heard else None
         # As long as it has claimed something, it looks whether it still needs that: nobody tells of each request's end.
-        return told or None, bool(pool.waiting) or any(claim.claimed > 1 for claim in self._claims.values())
+        return content, bool(pool.waiting) or any(claim.claimed > 1 for claim in self._claims.values())
 
     def heard(self, peer: int, content: Any, now: float) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
+        mark, number, claimed, heard = content
         for upstream, claim in self._claims.items():
-            if upstream.name in content:
-                claim.heard(peer, content[upstream.name])
+            if upstream.name in claimed:
+                claim.heard(peer, claimed[upstream.name])
+        if self._heard.hear(peer, mark, number, heard) and self._wake is not None:
+            self._wake()
         if self._pool.waiting:
             self._full()
 
     def whole(self, leads: bool, now: float) -> Any:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
-        return {upstream.name: claim.claimed for upstream, claim in self._claims.items()} or None
+        claimed = {upstream.name: claim.claimed for upstream, claim in self._claims.items()}
+        return (self._heard.mark, self._heard.number, claimed, self._heard.whole()) if claimed else None
 
     def heard_whole(self, peer: int, content: Any, now: float) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
@@ -128,6 +136,7 @@ class SharedRoom:
 
     def gone(self, peer: int) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
+        self._heard.gone(peer)
         for claim in self._claims.values():
             claim.gone(peer)
         if self._pool.waiting:
