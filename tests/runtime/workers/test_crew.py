@@ -207,7 +207,7 @@ def old(crew, reactor):
     reactor.advance(1)
 
 
-def test_workers_of_the_program_before_leave_once_all_of_this_one_serve(old, crew, mould):
+def test_workers_of_the_program_before_leave_once_all_of_this_one_serve(old, crew, mould, heard):
     crew.configure(CONFIG)
     crew.resize(2)
     mould.turn()
@@ -232,6 +232,8 @@ def test_workers_of_the_program_before_leave_once_all_of_this_one_serve(old, cre
     old.ends()
     mould.turn()
     assert len(mould.workers) == 2
+    # Whoever has asked it something as it left hears that there will be no answer.
+    assert [(number, one.kind, one.content) for number, one in heard] == [(1, "ended", 77)]
 
 
 def test_those_of_the_program_before_are_waited_for_in_the_end(old, crew):

@@ -103,6 +103,8 @@ class Crew:
         self._hub.gone(member.pid)
         self._old.discard(member)
         self._leaving.discard(member)
+        # Whoever has asked it something as it left waits no longer.
+        self._heard(member.number, Message("ended", member.pid))
         # Its parent has ended. Where this process has the place of all parents, it is a child by now.
         self._reactor.callLater(1, reap, member.pid)
         self._look_for_the_end()
