@@ -27,8 +27,9 @@ from txproxy.runtime.workers.mould_start import Running, start_mould
 from txproxy.runtime.workers.program import is_told_to_end
 
 _log = Logger()
-# Who has served for so long has not failed at once, in seconds.
-_LONG: Final = 10.0
+# Who has lived for so long has not failed at its start, whatever ends it: another follows at once, as clients wait at
+# its sockets. In seconds.
+_LONG: Final = 1.0
 # How often to look whether it is to end meanwhile, in milliseconds.
 _LOOK_EVERY: Final = 100
 # How long to wait for the rest of a message, in seconds.
