@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.logger import Logger
@@ -26,7 +25,6 @@ from txproxy.net.dns.resolver import Resolver
 from txproxy.net.transports.adopted_ports import AdoptedEndpoint
 from txproxy.observe.audit import AuditLog
 from txproxy.observe.log_file import LogFile
-from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_level import LogThreshold
 from txproxy.observe.loop_lag import LoopLag
 from txproxy.runtime.admin_entrance import AdminEntrance, RunningView
@@ -36,7 +34,7 @@ from txproxy.runtime.leaving import Giving, Leaving, Nowhere
 from txproxy.runtime.live.accounts import all_audits
 from txproxy.runtime.live.live_counts import LiveCounts
 from txproxy.runtime.live.live_logs import LiveLogs
-from txproxy.runtime.running import Running
+from txproxy.runtime.running import Running, RunningService
 from txproxy.runtime.workers.master_service import MasterService
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
 from txproxy.tls.ticket_fronts import TicketFronts
@@ -81,7 +79,7 @@ def make_service(config: Config, reactor: Any = None, resolver: Resolver | None 
     return ProxyService(config, reactor, resolver)
 
 
-class ProxyService(Service):
+class ProxyService(RunningService):
     """All listeners of a configuration, and what they share. Starts at once, stops after a drain; :meth:`reload` lets
     another configuration take its place.
 
@@ -117,21 +115,6 @@ class ProxyService(Service):
         self._counted: set[Allotments] = set()
         # who goes on with what is here, once nobody listens here any more
         self.giving: Giving = Nowhere()
-
-    @property
-    def config(self) -> Config:
-        """The one that runs."""
-        return self._now.assembly.config
-
-    @property
-    def assembly(self) -> Assembly:
-        """What that means, alive."""
-        return self._now.assembly
-
-    @property
-    def connections(self) -> Connections:
-        """What numbers connections."""
-        return self._now.logs.connections
 
     @property
     def named_factories(self) -> list[tuple[str, Factory]]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import attrs
+from twisted.application.service import Service
 
 from txproxy.config.endpoints import Bound
+from txproxy.config.model import Config
 from txproxy.errors import ConfigError, Path
 from txproxy.matching.networks import PeerNetworks
+from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.runtime.builder import Assembly, Factory, Served
 from txproxy.runtime.entrance import Behind, Entrance
 from txproxy.runtime.live.live_logs import LiveLogs
@@ -60,3 +63,24 @@ class Running:
                     raise ConfigError(f"{text}: it is there twice", "accepted is each endpoint once", path)
                 places.append(Place(bound, text, served, kind == "tls_listen", path))
         return places
+
+
+class RunningService(Service):
+    """A service by which a configuration runs, here or in workers."""
+
+    _now: Running
+
+    @property
+    def config(self) -> Config:
+        """The one that runs."""
+        return self._now.assembly.config
+
+    @property
+    def assembly(self) -> Assembly:
+        """What that means, alive; though nobody is served where workers do that."""
+        return self._now.assembly
+
+    @property
+    def connections(self) -> Connections:
+        """What numbers connections."""
+        return self._now.logs.connections

@@ -7,7 +7,6 @@ import pickle
 from collections.abc import Callable
 from typing import Any, Final
 
-from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
@@ -23,13 +22,12 @@ from txproxy.config.worker_count import check_workers
 from txproxy.errors import ConfigError
 from txproxy.net.dns.resolver import Resolver
 from txproxy.observe.log_file import LogFile
-from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_level import LogThreshold
 from txproxy.runtime.admin_entrance import AdminEntrance, RunningView
-from txproxy.runtime.builder import Around, Assembly, Factory, Observers, assemble
+from txproxy.runtime.builder import Around, Factory, Observers, assemble
 from txproxy.runtime.live.live_counts import LiveCounts
 from txproxy.runtime.live.live_logs import LiveLogs
-from txproxy.runtime.running import Running
+from txproxy.runtime.running import Running, RunningService
 from txproxy.runtime.workers.admin_relay import AdminRelay
 from txproxy.runtime.workers.channel import Channel, Message
 from txproxy.runtime.workers.common.shared_keys import with_shared_keys
@@ -48,7 +46,7 @@ _CHECK_EVERY: Final = 10.0
 _GRACE: Final = 5.0
 
 
-class MasterService(Service):
+class MasterService(RunningService):
     """All listeners of a configuration, served by ``workers`` processes. ``start`` starts the mould of these."""
 
     # That of a reactor that serves nobody tells nobody anything.
@@ -79,21 +77,6 @@ class MasterService(Service):
         self._waiting: list[Deferred[None]] = []
         self._timer: IDelayedCall | None = None
         self._looking: IDelayedCall | None = None
-
-    @property
-    def config(self) -> Config:
-        """The one that runs."""
-        return self._now.assembly.config
-
-    @property
-    def assembly(self) -> Assembly:
-        """What that means, though nobody is served here."""
-        return self._now.assembly
-
-    @property
-    def connections(self) -> Connections:
-        """What would number connections."""
-        return self._now.logs.connections
 
     @property
     def named_factories(self) -> list[tuple[str, Factory]]:
