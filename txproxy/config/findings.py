@@ -24,6 +24,7 @@ _OPTIONS: Final[dict[Path, str]] = {
     ("listeners", "tls_listen"): "--tls-listen",
     ("log", "access"): "--access-log",
     ("log", "access_format"): "--access-log-format",
+    ("cache", "dir"): "--cache-dir",
     ("admin", "listen"): "--admin",
     ("admin", "token_file"): "--admin-token-file",
 }

@@ -94,9 +94,10 @@ def test_defaults_are_those_of_the_contract():
         ["reverse", "--upstream", "http://a", "--access-log-format", "jsn"],
     ],
 )
-def test_what_is_wrong_is_one_line_that_names_it_and_an_exit_status_of_1(words, capfd):
+@pytest.mark.parametrize("more", [[], ["--workers=2"]], ids=["", "workers"])
+def test_what_is_wrong_is_one_line_that_names_it_and_an_exit_status_of_1(words, more, capfd):
     with pytest.raises(SystemExit) as stopped:
-        Options().parseOptions(words)
+        Options().parseOptions(words if "run" in words or "--workers" in words else [*words, *more])
     assert stopped.value.code == 1
     out, err = capfd.readouterr()
     assert err.count("\n") == 1 and err.startswith("txproxy")

@@ -33,7 +33,7 @@ WRONG = [
 TAKES = {
     "access-log": ["no such: thing!", "é", "-1", "1e3", "9" * 30, "0x10"],
     "via": ["x" * 3000, "-1", "1e3", "9" * 30, "0x10"],
-    "cache-dir": ["no such: thing!", "x" * 3000, "é", "-1", "1e3", "9" * 30, "0x10", "http://"],
+    "cache-dir": ["no such: thing!", "é", "-1", "1e3", "9" * 30, "0x10", "http://"],
     "allow-host": ["é"],
     "deny-host": ["é"],
     "allow-destination": ["é"],

@@ -48,7 +48,7 @@ def look_at_directory(path: str) -> None:
     """A ``ConfigError`` if there could be no :class:`CacheDirectory`. Nothing is made."""
     there = os.path.abspath(path)
     try:
-        while not os.path.lexists(there):
+        while not _is_there(there):
             there = os.path.dirname(there)
         check_folder(there)
         names = os.listdir(path) if os.path.isdir(path) else []
@@ -57,6 +57,15 @@ def look_at_directory(path: str) -> None:
     except (OSError, ValueError) as error:
         raise _refusal(path, f"cannot be used: {_reason(error)}") from None
     _refuse_foreign(path, names)
+
+
+def _is_there(path: str) -> bool:
+    # What cannot be made there, such as a name that is too long, is another error.
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 class CacheDirectory:
