@@ -9,6 +9,7 @@ from tests.proxy.upstream.test_http2_upstream import POST_NOTHING, ask
 from txproxy import Limits, Pool, ReverseProxyFactory
 from txproxy.testing import ProxyInMemory
 from txproxy.wire.http2 import frames
+from txproxy.wire.http2.faults import CANCEL
 
 REQUESTS = [GET, POST_NOTHING, POST, b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"]
 BLOCKS = st.sampled_from(
@@ -117,3 +118,51 @@ def test_resets_of_all_that_is_asked_end_the_connection(proxy2):
             answers.append(ask(proxy2))
     assert 40 < len(answers) < 60 and len(proxy2.network.connections) <= 2
     assert [client.received[9:12] for client in answers[:-1]] == [b"503"] * (len(answers) - 1)
+
+
+def test_answers_before_the_end_of_requests_are_no_flood(proxy2):
+    """RFC 9113 section 8.1: servers that have answered reset what is left of a request, often in the same write."""
+    post = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n" + b"x" * 30_000
+    ask(proxy2)
+    peer = Http2Peer(proxy2.upstream)
+    for _ in range(300):
+        client = proxy2.connect()
+        client.send(post)
+        peer.look()
+        stream = max(peer.heads)
+        peer.connection.send(peer.head_frame(stream, 404, ended=True) + frames.rst_stream(stream, 0))
+        assert client.received.startswith(b"HTTP/1.1 404 ")
+        client.drop()
+    assert len(proxy2.network.connections) == 1 and not peer.connection.disconnecting
+
+
+def test_what_was_on_its_way_when_clients_left_is_no_flood(proxy2):
+    """Who asks and leaves, again and again, is not to have the connection closed that others share with him."""
+    other = ask(proxy2)
+    peer = Http2Peer(proxy2.upstream)
+    mine = max(peer.heads)
+    for _ in range(100):
+        client = ask(proxy2)
+        stream = max(peer.look().heads)
+        peer.connection.send(peer.head_frame(stream, 200))
+        client.drop()
+        proxy2.clock.advance(0)
+        assert peer.look().resets[stream] == CANCEL
+        # All that its window took: a megabyte.
+        for _ in range(64):
+            peer.connection.send(data_frame(stream, b"x" * 16_384))
+    peer.answer(mine, body=b"hi")
+    assert other.received.endswith(b"hi") and len(proxy2.network.connections) == 1
+
+
+def test_more_than_can_have_been_on_its_way_is_a_flood(proxy2):
+    client = ask(proxy2)
+    peer = Http2Peer(proxy2.upstream)
+    peer.connection.send(peer.head_frame(1, 200))
+    client.drop()
+    proxy2.clock.advance(0)
+    sent = 0
+    while not peer.connection.disconnecting and sent < 10_000:
+        peer.connection.send(data_frame(1, b"x"))
+        sent += 1
+    assert 1024 <= sent <= 1 + 1024 + 2001

@@ -3,7 +3,7 @@
 import pytest
 
 from txproxy.wire.http2.faults import ENHANCE_YOUR_CALM, ConnectionFault
-from txproxy.wire.http2.flood_allowance import ANSWERED, MOST, PER_SECOND, RESET, UPDATES, FloodAllowance
+from txproxy.wire.http2.flood_allowance import ANSWERED, FRAME, MOST, PER_SECOND, RESET, UPDATES, FloodAllowance
 
 
 def test_it_ends() -> None:
@@ -24,6 +24,16 @@ def test_what_is_of_use_and_time_give_back_and_no_more_than_all() -> None:
     assert allowance.left == ANSWERED + PER_SECOND // 2
     allowance.seconds_passed(1e9)
     assert allowance.left == MOST
+
+
+def test_what_was_on_its_way_on_a_stream_that_we_end_comes_for_nothing() -> None:
+    allowance = FloodAllowance()
+    allowance.ended_early(4096)
+    for _ in range(1 + 4):
+        allowance.came_late()
+    assert allowance.left == MOST
+    allowance.came_late()
+    assert allowance.left == MOST - FRAME
 
 
 def test_what_was_sent_is_good_for_updates_of_windows_whenever_they_come() -> None:

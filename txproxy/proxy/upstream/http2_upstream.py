@@ -26,7 +26,6 @@ from txproxy.proxy.upstream.upstream_states import Http2State, next_http2_state
 from txproxy.proxy.upstream.websocket_stream import WebSocketStream, decide
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.client import ClientSession
-from txproxy.wire.http2.faults import CANCEL
 from txproxy.wire.message import RequestHead
 
 # After so many streams another connection is made, long before there are no numbers left.
@@ -252,7 +251,7 @@ class Http2Upstream:
     def cancel(self, one: Http2Stream) -> None:
         """Nobody wants to hear of it any more."""
         if one.stream is not None:
-            self.session.reset(one.stream, CANCEL)
+            self.session.cancel(one.stream)
             self.left(one)
             self.flush()
             if self._kept_by is not self.services.connections:

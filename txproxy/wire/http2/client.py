@@ -9,9 +9,10 @@ from txproxy.errors import ExchangeError
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.events import Event, StreamReset
-from txproxy.wire.http2.faults import REFUSED_STREAM, ConnectionFault, StreamFault
+from txproxy.wire.http2.faults import CANCEL, REFUSED_STREAM, ConnectionFault, StreamFault
 from txproxy.wire.http2.field_blocks.block_writer import fields_block, request_block
 from txproxy.wire.http2.field_blocks.response_heads import ResponseReader
+from txproxy.wire.http2.flood_allowance import RESET
 from txproxy.wire.http2.frames import HEADER_SIZE, PREFACE, read_start
 from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings
 from txproxy.wire.http2.session import Session
@@ -76,6 +77,12 @@ class ClientSession(Session):
         self.active += 1
         self.sending.head(stream, request_block(request, scheme, protocol), ended)
         return stream
+
+    def cancel(self, stream: Stream) -> None:
+        """Nobody waits for its response, of which much may be on its way."""
+        if stream.may_receive:
+            self.allowance.ended_early(stream.receive_window)
+        self.reset(stream, CANCEL)
 
     def send_trailers(self, stream: Stream, trailers: Headers) -> None:
         """The request is complete, and these come after it."""
@@ -145,6 +152,13 @@ class ClientSession(Session):
 
     def _is_idle(self, number: int) -> bool:
         return number % 2 == 0 or number > self.last_made
+
+    def _rst_stream(self, number: int, flags: int, payload: bytes) -> None:
+        stream = self.streams.get(number)
+        if stream is not None and not stream.may_receive:
+            # RFC 9113 8.1: who has answered before all of the request was there resets the rest, which costs nothing.
+            self.allowance.earn(RESET)
+        super()._rst_stream(number, flags, payload)
 
     def _head(self, number: int, block: bytes, ended: bool) -> None:
         stream = self.streams.get(number)

@@ -25,17 +25,21 @@ SENT: Final = 2
 # say so, and may say so of many frames at once, of each for its stream and the connection, and of parts. Envoy lets as
 # many.
 UPDATES: Final = 10
+# What is on its way on a stream that we end comes for nothing: a frame for so many bytes of its window, and a head.
+LATE: Final = 1024
 
 
 class FloodAllowance:
     """What one peer has left."""
 
-    __slots__ = ("left", "updates")
+    __slots__ = ("left", "updates", "late")
 
     def __init__(self) -> None:
         self.left = MOST
         # how many more updates of windows what was sent is good for
         self.updates = 0
+        # how many more frames may come on streams that we have ended
+        self.late = 0
 
     def spend(self, cost: int) -> None:
         """Take ``cost``; a ``ConnectionFault`` if that is more than there is."""
@@ -53,6 +57,17 @@ class FloodAllowance:
         """A window grows; as above where nothing has gone out that could be the reason."""
         if self.updates:
             self.updates -= 1
+        else:
+            self.spend(FRAME)
+
+    def ended_early(self, window: int) -> None:
+        """We end a stream on which the peer may have sent so many bytes that we have not seen."""
+        self.late += 1 + max(0, window) // LATE
+
+    def came_late(self) -> None:
+        """A frame on a stream that we have ended."""
+        if self.late:
+            self.late -= 1
         else:
             self.spend(FRAME)
 

@@ -223,7 +223,7 @@ class Session:
         if stream is None:
             # Nothing may come after it, though we had reset the stream as well (RFC 9113 section 5.1).
             self._reset.pop(number, None)
-            self.allowance.spend(FRAME)
+            self.allowance.came_late()
             return
         self.allowance.spend(RESET)
         self._close(stream)
@@ -336,6 +336,8 @@ class Session:
                 self.allowance.earn(ANSWERED)
         else:
             # RFC 9113 8.1: a response that is complete may come before its request is, which is then not wanted.
+            if stream.may_receive:
+                self.allowance.ended_early(stream.receive_window)
             self.reset(stream, CANCEL if stream.may_send else NO_ERROR)
 
     def _uncount(self, stream: Stream) -> None:
@@ -371,7 +373,7 @@ class Session:
         # RFC 9113 5.1: it may have been on its way when we reset the stream.
         if number not in self._reset:
             raise ConnectionFault("a frame on a stream that is closed", STREAM_CLOSED)
-        self.allowance.spend(FRAME)
+        self.allowance.came_late()
 
     def _tell_drained(self) -> None:
         drained = self.sending.drained

@@ -5,6 +5,7 @@ from hpack import Decoder, Encoder
 
 from tests.proxy.downstream.http2.http2_peer import GET, POST
 from tests.wire.http2.taken_apart import frame, goaways, resets, taken_apart
+from txproxy import Limits
 from txproxy.wire.http2 import frames
 
 ENHANCE_YOUR_CALM = 0xB
@@ -124,3 +125,17 @@ def test_half_closed_streams_cost_their_windows_and_no_more(world):
     for number in range(1, 21, 2):
         client.connection.send(frame(frames.RST_STREAM, 0, number, b"\0\0\0\x08"))
     assert not protocol.session.streams and protocol.session.active == 0
+
+
+def test_the_rest_of_uploads_that_were_refused_is_no_flood(make_world):
+    world = make_world(limits=Limits(max_body_size=100))
+    client = world.client()
+    block = Encoder().encode([*POST, ("content-length", "999999")])
+    for number in range(1, 201, 2):
+        client.connection.send(frames.headers(number, block, False, 16384))
+        # 413, and a reset, which the client has not heard of yet: what its window took is on its way.
+        for _ in range(60):
+            client.connection.send(frame(frames.DATA, 0, number, b"x" * 16384))
+    said = client.connection.take()
+    assert not goaways(said) and not client.connection.ended
+    assert len([name for name, *_ in taken_apart(said) if name == "HEADERS"]) == 100
