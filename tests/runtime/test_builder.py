@@ -167,3 +167,42 @@ def test_who_shows_the_admin_token_is_told_why_where_there_is_one(tmp_path, toke
             proxy.upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         assert (b"X-Txproxy-Explain: " in client.received) is bool(token) and b"HTTP/1.1 " in client.received
         proxy.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "passes"),
+    [(b"/up", 5000, True), (b"/up", 5001, False), (b"/", 1000, True), (b"/", 1001, False), (b"/less", 101, False)],
+)
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_route_may_take_longer_bodies_than_its_listener(path, body, passes, chunked):
+    proxy = in_memory("""
+        [[listeners]]
+        listen = "tcp:8080:interface=127.0.0.1"
+        pool = "a"
+        limits = { max_body_size = 1000 }
+        [pools.a]
+        upstreams = ["http://127.0.0.1:8001"]
+        [[routes]]
+        name = "up"
+        path = "/up"
+        pool = "a"
+        max_body = 5000
+        [[routes]]
+        name = "less"
+        path = "/less"
+        pool = "a"
+        max_body = 100
+    """)
+    client = proxy.connect()
+    if chunked:
+        framing, sent = b"Transfer-Encoding: chunked", b"%x\r\n%b\r\n0\r\n\r\n" % (body, b"x" * body)
+    else:
+        framing, sent = b"Content-Length: %d" % body, b"x" * body
+    client.send(b"POST %b HTTP/1.1\r\nHost: a.example\r\n%b\r\n\r\n" % (path, framing) + sent)
+    if passes:
+        assert not client.received and proxy.upstream.received.count(b"x") >= body
+        proxy.upstream.send(b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 0\r\n\r\n")
+        assert client.received.startswith(b"HTTP/1.1 200 ")
+    else:
+        assert client.received.startswith(b"HTTP/1.1 413 ")
+    proxy.close()

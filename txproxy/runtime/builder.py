@@ -276,6 +276,13 @@ def _reverse_factory(
 ) -> ReverseProxyFactory:
     pools, via = assembly.pools, via_entry(listener.via, listener.via_mark)
     limits = assembly.limits
+    # What one route takes, the machine has to let in.
+    most = max((route.max_body or 0 for route in assembly.config.routes_of(listener)), default=0)
+    wire_limits, own = listener.limits, listener.limits.max_body_size
+    raised = own is not None and most > own
+    if raised:
+        wire_limits = attrs.evolve(wire_limits, max_body_size=most)
+    others = own if raised else None
 
     def guarded(route: RouteConfig | None, action: Action) -> Action:
         login = login_of(listener, route)
@@ -283,10 +290,10 @@ def _reverse_factory(
         return limits.around_action(listener, route, action, asked)
 
     routes = [
-        Route(route.name, route.match, guarded(route, action_of(route, pools, via)))
+        Route(route.name, route.match, guarded(route, action_of(route, pools, via, others)))
         for route in assembly.config.routes_of(listener)
     ]
-    default = default_action(listener, pools, via)
+    default = default_action(listener, pools, via, others)
     if default is not None:
         default = guarded(None, default)
     allotments = assembly.allotments_of(listener)
@@ -294,7 +301,7 @@ def _reverse_factory(
     return ReverseProxyFactory(
         mode_of(listener, default, routes, via, tls),
         via=listener.via,
-        limits=listener.limits,
+        limits=wire_limits,
         tolerate=listener.tolerate,
         observers=observers.exchanges,
         resolver=around.resolver,

@@ -38,15 +38,22 @@ def mode_of(
     )
 
 
-def default_action(listener: ReverseListener, pools: Mapping[str, LivePool], via: Via | None) -> Action | None:
-    """What is done where no route matches, if there is something."""
+def default_action(
+    listener: ReverseListener, pools: Mapping[str, LivePool], via: Via | None, max_body: int | None = None
+) -> Action | None:
+    """What is done where no route matches, if there is something; with bodies of ``max_body`` at most."""
     if listener.pool is None:
         return None
-    return _RouteParts(pools, via).to_pool(listener.pool, listener.host)
+    action = _RouteParts(pools, via).to_pool(listener.pool, listener.host)
+    return action if max_body is None else Treated(action, Treatment(max_body=max_body))
 
 
-def action_of(route: RouteConfig, pools: Mapping[str, LivePool], via: Via | None) -> Action:
-    """The action of a route, with its treatment. It is for one listener alone."""
+def action_of(
+    route: RouteConfig, pools: Mapping[str, LivePool], via: Via | None, max_body: int | None = None
+) -> Action:
+    """The action of a route, with its treatment. It is for one listener alone; one that says nothing of bodies has them
+    of ``max_body`` at most.
+    """
     parts = _RouteParts(pools, via)
     action = route.action.build(parts)
     treatment = Treatment(
@@ -54,7 +61,7 @@ def action_of(route: RouteConfig, pools: Mapping[str, LivePool], via: Via | None
         response=route.response,
         response_timeout=route.response_timeout,
         tunnel_timeout=route.tunnel_timeout,
-        max_body=route.max_body,
+        max_body=route.max_body if route.max_body is not None else max_body,
     )
     if route.request is not None and not route.match.path_pattern.holds(route.request.strip + b"/"):
         # What has the slash is another route's.
