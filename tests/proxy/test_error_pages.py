@@ -92,3 +92,20 @@ def test_all_faults_are_told_at_once(tmp_path):
     with pytest.raises(ConfigError) as caught:
         ErrorPages({200: Page(text="x"), "404": Page(), "5xx": str(tmp_path / "none")})
     assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == ["200", "404", "5xx"]
+
+
+def test_a_page_with_a_reason_in_it_is_filled_in_and_nothing_of_that_is_markup():
+    pages = ErrorPages({403: Page(text="<p>$status: ${reason}. <i>$url$list</i> $rules $reasons $other")})
+    assert pages.explains(403) and not pages.explains(404)
+    told = {"reason": "<b>no</b> & never", "url": "http://a/?x=\udcff", "list": ""}
+    assert pages.filled(403, told) == (
+        b"text/html; charset=utf-8",
+        b"<p>403: &lt;b&gt;no&lt;/b&gt; &amp; never. <i>http://a/?x=?</i> $rules $reasons $other",
+    )
+    assert pages.filled(404, told) is None
+
+
+def test_a_page_without_one_stays_as_it_is():
+    for page in (Page(text="<p>$url $5"), Page(text="$reason", content_type="text/plain")):
+        pages = ErrorPages({"5xx": page})
+        assert not pages.explains(503) and pages.filled(503, {"reason": "x"}) == pages.render(503)

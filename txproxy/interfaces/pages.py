@@ -6,10 +6,23 @@ nothing of them becomes markup.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 Page: TypeAlias = "tuple[bytes, bytes]"
+
+
+class ReasonedPage(Protocol):
+    """A page that says why something was refused, whose words may stand on another page as well."""
+
+    @property
+    def told(self) -> Mapping[str, str]:
+        """Its words: ``reason``, ``url``, ``list`` and ``rule``. They may come from outside."""
+
+    def __call__(self, html: bool) -> Page:
+        """Content type and body."""
+
 
 HTML_TYPE: Final = b"text/html; charset=utf-8"
 TEXT_TYPE: Final = b"text/plain; charset=utf-8"

@@ -1,10 +1,15 @@
-"""Error pages of one's own, in place of the proxy's small ones."""
+"""Error pages of one's own, in place of the proxy's small ones.
+
+A page of HTML that has ``$reason`` in it is one that is filled in: with ``$status`` and, where policy has refused,
+``$url``, ``$list`` and ``$rule``. Such a one stands in place of what policy says itself as well.
+"""
 
 from __future__ import annotations
 
 import mimetypes
 import re
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +19,11 @@ from txproxy.errors import ConfigError, Finding
 from txproxy.wire import grammar
 
 _LARGEST: Final = 1 << 20
+_NAMES: Final = re.compile(rb"\$(?:\{(reason|status|url|list|rule)\}|(reason|status|url|list|rule)\b)")
 _STATUS: Final = re.compile(r"[45](?:[0-9][0-9]|xx)")
 _TYPE: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+/[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*;.*)?")
+
+_NO_PAGE: Final = (b"", b"")
 
 
 @attrs.frozen
@@ -105,3 +113,21 @@ class ErrorPages:
     def render(self, status: int) -> tuple[bytes, bytes] | None:
         """Content type and body of the page for ``status``, or None."""
         return self._pages.get(status)
+
+    def explains(self, status: int) -> bool:
+        """Whether the page for ``status`` is one that is filled in with a reason."""
+        kind, body = self._pages.get(status, _NO_PAGE)
+        return kind.startswith(b"text/html") and (b"$reason" in body or b"${reason}" in body)
+
+    def filled(self, status: int, told: Mapping[str, str]) -> tuple[bytes, bytes] | None:
+        """The same, filled in with what is ``told``, of which nothing becomes markup."""
+        found = self._pages.get(status)
+        if found is None or not self.explains(status):
+            return found
+        kind, body = found
+        words = {**told, "status": str(status)}
+
+        def word(match: re.Match[bytes]) -> bytes:
+            return escape(words.get((match[1] or match[2]).decode("ascii"), "")).encode("utf-8", "replace")
+
+        return kind, _NAMES.sub(word, body)

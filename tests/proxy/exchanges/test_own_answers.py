@@ -18,6 +18,7 @@ from txproxy.errors import (
 )
 from txproxy.forward.egress.approvals import TooManyQuestions
 from txproxy.interfaces import Address, IMode, Plan, Refusal
+from txproxy.proxy.error_pages import ErrorPages, Page
 from txproxy.proxy.exchanges.own_answers import reply
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.testing import ProxyInMemory
@@ -107,3 +108,31 @@ def test_a_refusal_may_bring_its_own_page(proxy, accept, kind, body):
     assert b"\r\nContent-Type: text/" + kind + b"\r\n" in head
     assert b"\r\nProxy-Status: txproxy; error=http_request_denied" in head
     assert got == body
+
+
+class Why:
+    def __init__(self):
+        self.told = {"reason": "it is <late>", "url": "http://a/"}
+
+    def __call__(self, html):
+        return b"text/plain", b"its own words"
+
+
+@pytest.mark.parametrize(
+    ("text", "html", "body"),
+    [
+        ("<p>$reason at $url", True, b"<p>it is &lt;late&gt; at http://a/"),
+        ("<p>$reason at $url", False, b"its own words"),
+        ("<p>no", True, b"its own words"),
+    ],
+)
+def test_a_page_that_has_room_for_a_reason_says_that_of_policy(text, html, body):
+    pages = ErrorPages({403: Page(text=text)})
+    refusal = Refusal(403, "http_request_denied", page=Why())
+    assert reply(refusal, b"me", html, b"D", pages)[1] == body
+
+
+def test_a_page_that_has_room_for_a_reason_says_the_sentence_where_there_is_no_other():
+    pages = ErrorPages({"5xx": Page(text="<p>$reason ($status)")})
+    refusal = Refusal(504, "http_response_timeout")
+    assert reply(refusal, b"me", False, b"D", pages)[1] == b"<p>The host did not answer in time. (504)"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from typing import Final
+
+import attrs
 
 from txproxy.interfaces.pages import Page, html_page, page, text_page
 
@@ -26,6 +29,26 @@ _LONGEST: Final = 500
 def greeting_page(html: bool) -> Page:
     """Content type and body for who opens the proxy's own address in a browser."""
     return page(html, *_GREETING)
+
+
+@attrs.frozen
+class BlockPage:
+    """Why policy refuses a request: see :class:`txproxy.interfaces.pages.ReasonedPage`."""
+
+    reason: str
+    url: str
+    list_name: str = ""
+    rule: str = ""
+
+    def __call__(self, html: bool = False) -> Page:
+        """Content type and body."""
+        return block_page(self.reason, self.url, self.list_name, html)
+
+    @property
+    def told(self) -> Mapping[str, str]:
+        """Its words."""
+        words = {"reason": self.reason, "url": self.url, "list": self.list_name, "rule": self.rule}
+        return {name: _shown(text) for name, text in words.items()}
 
 
 def block_page(reason: str, url: str, list_name: str = "", html: bool = False) -> Page:

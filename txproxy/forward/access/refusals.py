@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from txproxy.errors import RequestDenied, ResponseDenied
-from txproxy.forward.access.block_pages import block_page
+from txproxy.forward.access.block_pages import BlockPage
 from txproxy.interfaces.answers import Outcome, Verdict
 
 
@@ -15,7 +13,7 @@ class Blocked(RequestDenied):
     def __init__(self, verdict: Verdict, url: str) -> None:
         super().__init__(_detail(verdict))
         self.verdict = verdict
-        self.page = partial(block_page, verdict.reason, url, verdict.list_name)
+        self.page = BlockPage(verdict.reason, url, verdict.list_name, verdict.rule)
 
 
 class BlockedResponse(ResponseDenied):
@@ -24,7 +22,7 @@ class BlockedResponse(ResponseDenied):
     def __init__(self, verdict: Verdict, url: str, *, error: str | None = None) -> None:
         super().__init__(_detail(verdict), error=error)
         self.verdict = verdict
-        self.page = partial(block_page, verdict.reason, url, verdict.list_name)
+        self.page = BlockPage(verdict.reason, url, verdict.list_name, verdict.rule)
 
 
 def denied(reason: str, by: str, list_name: str = "") -> Verdict:

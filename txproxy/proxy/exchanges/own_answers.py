@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from twisted.logger import Logger
 
 from txproxy.errors import ExchangeError, ResponseTimeout
 from txproxy.interfaces.answers import Answer, BodySource, Refusal, RelayedAnswer
 from txproxy.interfaces.context import RequestContext, ResponseFilter
-from txproxy.interfaces.pages import page
+from txproxy.interfaces.pages import Page, page
 from txproxy.interfaces.trace import Trace
 from txproxy.matching.octets import shown
 from txproxy.proxy.error_pages import ErrorPages
@@ -109,13 +109,24 @@ def reply(
     sentence = refusal.sentence or _BY_ERROR.get((status, refusal.error)) or _SENTENCES.get(status, "")
     if grpc:
         return _in_grpc(refusal, name, sentence or status_text(status), date)
-    found = pages.render(status) if pages is not None else None
+    found = pages.filled(status, {"reason": sentence}) if pages is not None else None
     if refusal.page is not None:
-        found = refusal.page(html)
+        found = _page_of(refusal.page, status, html, pages)
     kind, body = found if found is not None else page(html, f"{status} {reason.decode('ascii')}", sentence)
     lines = [b"Date: " + date, b"Content-Type: " + kind, b"Content-Length: %d" % len(body), b"Cache-Control: no-store"]
     lines += _reasons(refusal, name)
     return ResponseHead(status, Headers.from_lines(lines), reason=reason, body=len(body)), body
+
+
+def _page_of(own: Any, status: int, html: bool, pages: ErrorPages | None) -> Page:
+    """What a refusal says itself, or what one of ``pages`` says in its words."""
+    told = getattr(own, "told", None)
+    if html and told is not None and pages is not None and pages.explains(status):
+        filled = pages.filled(status, told)
+        assert filled is not None
+        return filled
+    found: Page = own(html)
+    return found
 
 
 def _reasons(refusal: Refusal, name: bytes) -> list[bytes]:
