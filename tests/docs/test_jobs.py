@@ -1,0 +1,63 @@
+"""Each page of a job, or of another proxy, is done as it says: its files, what is typed, and what that prints."""
+
+import pathlib
+import re
+
+import pytest
+
+from tests.docs.transcripts import Step, Transcript, steps
+from tests.integration.conftest import until
+
+DOCS = pathlib.Path(__file__).parents[2] / "docs"
+JOBS = sorted(page for page in (DOCS / "jobs").glob("*.rst") if page.stem != "index")
+PAGES = JOBS + sorted(page for page in (DOCS / "coming").glob("*.rst") if page.stem != "index")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_a_page_says_is_typed_prints_what_it_says(page, tmp_path, processes, run_program):
+    transcript = Transcript(page, tmp_path, processes, run_program)
+    assert transcript.steps, "nothing is typed"
+    wrong = []
+    for step in transcript.steps:
+        said = transcript.play(step)
+        if transcript.comes_later(step):
+            until(lambda step=step: step.is_right(transcript.play(step)), f"$ {step.typed}\n{said}")
+            continue
+        if step.prints and not step.is_right(said):
+            wrong.append(f"$ {step.typed}\n{said}in place of\n{step.prints}\n")
+    assert not wrong, "\n".join(["", *wrong])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_shows_each_of_its_files(page):
+    shown = set(re.findall(r"literalinclude:: (\S+)", page.read_text()))
+    folder = page.with_suffix("")
+    files = {f"{page.stem}/{file.relative_to(folder)}" for file in folder.rglob("*.toml")} if folder.is_dir() else set()
+    assert files <= shown
+
+
+def test_the_entry_page_leads_to_each():
+    index = (DOCS / "jobs" / "index.rst").read_text()
+    assert {page.stem for page in JOBS} <= set(re.findall(r":doc:`(?:[^`<]*<)?([a-z0-9-]+)>?`", index))
+
+
+def test_steps_are_read_off_a_page():
+    page = "Title\n\n.. code-block:: console\n\n   $ one \\\n       more &\n   $ two\n   printed\n\n   last\n\nText.\n"
+    assert steps(page) == [Step("one more &", ""), Step("two", "printed\n\nlast")]
+
+
+@pytest.mark.parametrize(
+    ("prints", "said", "right"),
+    [
+        ("one", "one\n", True),
+        ("one", "one\ntwo\n", False),
+        ("o...e", "orange\r\n", True),
+        ("...\ntwo", "a\nb\ntwo\n", True),
+        ("...\ntwo\n...", "a\nb\ntwo\nc\n", True),
+        ("...\ntwo\n...", "two\n", True),
+        ("...\ntwo", "a\nb\n", False),
+        ("a.b", "axb", False),
+    ],
+)
+def test_what_is_printed_is_compared(prints, said, right):
+    assert Step("", prints).is_right(said) is right
