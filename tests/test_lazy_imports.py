@@ -56,3 +56,64 @@ def test_a_name_that_is_none_is_an_error():
 
 def test_modules_can_still_be_had():
     assert run("from txproxy.reverse import mode", "print(mode.__name__)") == "txproxy.reverse.mode\n"
+
+
+# What a reverse proxy that is told nothing but its upstream has no use for.
+UNUSED = (
+    "txproxy.admin.admin_server",
+    "txproxy.admin.metrics",
+    "txproxy.auth",
+    "txproxy.cache.disk",
+    "txproxy.cache.memory",
+    "txproxy.cli.demo",
+    "txproxy.cli.options.forward",
+    "txproxy.cli.options.run",
+    "txproxy.cluster",
+    "txproxy.config.toml.file",
+    "txproxy.forward",
+    "txproxy.importers",
+    "txproxy.observe.spans",
+    "txproxy.proxy.caching",
+    "txproxy.reverse.site_login",
+    "txproxy.runtime.live.live_cache",
+    "txproxy.runtime.workers.master_service",
+    "txproxy.stream",
+    "txproxy.testing",
+    "h2",
+    "opentelemetry",
+    "tomlkit",
+    "twisted.conch",
+    "twisted.mail",
+    "twisted.trial",
+    "twisted.web.server",
+)
+
+
+def test_a_plain_reverse_proxy_waits_for_no_feature_that_is_off():
+    loaded = run(
+        "import sys",
+        "from txproxy.tap import Options",
+        "made = Options()",
+        "made.parseOptions(['reverse', '--upstream', 'http://127.0.0.1:9', '--listen', 'tcp:0:interface=127.0.0.1'])",
+        "service = made.subOptions.service",
+        "service.startService()",
+        "assert service.running and service.stage.value == 'serving'",
+        "print(*sys.modules)",
+    ).split()
+    assert "txproxy.reverse.mode" in loaded
+    assert [name for name in loaded if f"{name}.".startswith(tuple(f"{one}." for one in UNUSED))] == []
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse", "tcp", "run"])
+def test_the_options_of_a_mode_wait_for_no_other(mode):
+    others = {"forward", "pools", "run"} - {"pools" if mode in ("reverse", "tcp") else mode}
+    loaded = run(
+        "import sys",
+        "from txproxy.tap import Options",
+        "try:",
+        f"    Options().parseOptions(['{mode}', '--help'])",
+        "except SystemExit:",
+        "    print()",
+        "    print(*sys.modules)",
+    ).splitlines()[-1]
+    assert not {f"txproxy.cli.options.{other}" for other in others} & set(loaded.split())

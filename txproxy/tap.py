@@ -10,17 +10,15 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
-from typing import Any, ClassVar, Final
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.address import UNIXAddress
 from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 
-from txproxy.cli.options.forward import ForwardOptions
-from txproxy.cli.options.pools import ReverseOptions, TcpOptions
-from txproxy.cli.options.run import RunOptions
-from txproxy.cli.options.shared import Mode, say
 from txproxy.cli.systemd_notify import SystemdNotify
 from txproxy.components.values import brief, hint
 from txproxy.errors import ConfigError, masked
@@ -30,20 +28,30 @@ from txproxy.observe.log_level import DEFAULT_LEVEL
 from txproxy.observe.twistd_log import TwistdLog
 from txproxy.runtime.proxy_service import ProxyService
 from txproxy.runtime.workers.inheritance import Inheritance
-from txproxy.runtime.workers.master_service import MasterService
 from txproxy.runtime.workers.process_names import name_process
 from txproxy.runtime.workers.program import Program, hear_signals, hold_signals, is_tried
+
+if TYPE_CHECKING:
+    from txproxy.cli.options.shared import Mode
+    from txproxy.runtime.workers.master_service import MasterService
 
 _log = Logger()
 # How long to wait for who does not take the last lines of a log, in seconds.
 _LAST_LINES: Final = 0.5
-_OPTIONS: Final[dict[str, type[Mode]]] = {
-    "forward": ForwardOptions,
-    "reverse": ReverseOptions,
-    "tcp": TcpOptions,
-    "run": RunOptions,
+# Where the options of each are: those of other modes are not waited for.
+_OPTIONS: Final = {
+    "forward": ("txproxy.cli.options.forward", "ForwardOptions"),
+    "reverse": ("txproxy.cli.options.pools", "ReverseOptions"),
+    "tcp": ("txproxy.cli.options.pools", "TcpOptions"),
+    "run": ("txproxy.cli.options.run", "RunOptions"),
 }
 _MODES: Final = ", ".join(_OPTIONS)
+
+
+def _options_of(mode: str) -> Mode:
+    module, name = _OPTIONS[mode]
+    made: Mode = getattr(import_module(module), name)()
+    return made
 
 
 class Options(usage.Options):
@@ -54,10 +62,10 @@ class Options(usage.Options):
         "Example: twistd -n txproxy reverse --upstream http://127.0.0.1:8001, which is txproxy reverse --upstream ..."
     )
     subCommands: ClassVar[list[list[object]]] = [
-        ["forward", None, ForwardOptions, "on the clients' side: absolute-URI requests and CONNECT"],
-        ["reverse", None, ReverseOptions, "on the servers' side: HTTP to a pool of upstreams"],
-        ["tcp", None, TcpOptions, "raw TCP streams to a pool of upstreams"],
-        ["run", None, RunOptions, "all that a TOML file names, of any mode"],
+        ["forward", None, partial(_options_of, "forward"), "on the clients' side: absolute-URI requests and CONNECT"],
+        ["reverse", None, partial(_options_of, "reverse"), "on the servers' side: HTTP to a pool of upstreams"],
+        ["tcp", None, partial(_options_of, "tcp"), "raw TCP streams to a pool of upstreams"],
+        ["run", None, partial(_options_of, "run"), "all that a TOML file names, of any mode"],
     ]
 
     def __init__(self) -> None:
@@ -74,7 +82,7 @@ class Options(usage.Options):
             super().parseOptions(options)
         except usage.UsageError as fault:
             mode = getattr(self, "subCommand", None)
-            known = [name.rstrip("=") for name in _OPTIONS[mode]().longOpt] if mode in _OPTIONS else []
+            known = [name.rstrip("=") for name in _options_of(mode).longOpt] if mode in _OPTIONS else []
             _fail(str(fault), mode, known)
 
     def parseArgs(self, *args: str) -> None:
@@ -88,7 +96,7 @@ class Options(usage.Options):
             raise usage.UsageError(f"a mode is needed; accepted: {_MODES}")
         if is_tried():
             mode: Any = self.subOptions
-            if not isinstance(mode.service, MasterService):
+            if isinstance(mode.service, ProxyService):
                 raise usage.UsageError("one process cannot take the place of several; accepted are 2 workers or more")
             raise SystemExit(0)
 
@@ -102,6 +110,8 @@ def _fail(text: str, mode: str | None = None, options: Sequence[str] = ()) -> No
     elif text.startswith("Unknown command: "):
         given = text.removeprefix("Unknown command: ")
         text = f"{given!r} is no mode{hint(given, list(_OPTIONS))}; accepted: {_MODES}"
+    from txproxy.cli.options.shared import say
+
     for line in masked(text).splitlines():
         say(f"{name}: {brief(line)}")
     raise SystemExit(1)
@@ -144,7 +154,7 @@ class CommandLineService(MultiService):
 
     def privilegedStartService(self) -> None:
         """Listen; an address that is taken ends the process with one line."""
-        if isinstance(self._service, MasterService):
+        if not isinstance(self._service, ProxyService):
             # One that ends the master before its reactor hears it would leave workers that serve on. Before any thread.
             hold_signals()
         if self._log is not None:
@@ -157,7 +167,7 @@ class CommandLineService(MultiService):
         signal.signal(signal.SIGHUP, self._hang_up)
         signal.signal(signal.SIGUSR1, self._begin_logs_anew)
         signal.signal(signal.SIGUSR2, self._replace_program)
-        if isinstance(self._service, MasterService):
+        if not isinstance(self._service, ProxyService):
             inherited = Inheritance.find(os.environ)
             if inherited is not None:
                 name_process("txproxy")
@@ -165,7 +175,7 @@ class CommandLineService(MultiService):
         _raise_descriptor_limit()
         uid, gid = self._twistd.get("uid"), self._twistd.get("gid")
         changes = uid is not None or gid is not None
-        if changes and isinstance(self._service, MasterService):
+        if changes and not isinstance(self._service, ProxyService):
             self._service.run_as((uid, gid, bool(self._twistd.get("euid"))))
         try:
             super().privilegedStartService()
@@ -211,7 +221,7 @@ class CommandLineService(MultiService):
         """Serve; a cache's directory that cannot be used ends the process with one line."""
         try:
             super().startService()
-            if isinstance(self._service, MasterService):
+            if not isinstance(self._service, ProxyService):
                 self._service.wait_until_served()
         except ConfigError as fault:
             self._give_up(str(fault))
@@ -240,7 +250,7 @@ class CommandLineService(MultiService):
     def _reopen(self) -> None:
         if self._log is not None:
             self._log.file.reopen()
-            if isinstance(self._service, MasterService):
+            if not isinstance(self._service, ProxyService):
                 # Workers write where this leads from now on.
                 self._log.file.flush(_LAST_LINES)
         self._service.reopen_logs()
@@ -264,7 +274,7 @@ class CommandLineService(MultiService):
     def _read_again(self) -> None:
         self._manager.reloading()
         self._service.read_again()
-        if isinstance(self._service, MasterService):
+        if not isinstance(self._service, ProxyService):
             self._service.when_taken().addCallback(lambda _: self._manager.ready())
         else:
             self._manager.ready()
@@ -275,7 +285,7 @@ class CommandLineService(MultiService):
     def _try_program(self) -> None:
         from twisted.internet import reactor
 
-        if not isinstance(self._service, MasterService):
+        if isinstance(self._service, ProxyService):
             _log.error("the program is not replaced: that needs 2 workers or more, so that one of them is always there")
         elif self._program is None:
             self._program = Program(sys.argv[1:], self._twistd, self._folder)

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 from twisted.internet.defer import Deferred
 
-from txproxy.admin.caching.warming import Way
-from txproxy.admin.connections.failed_exchanges import FailedExchanges
-from txproxy.config.configuration_file import ConfigurationFile
-from txproxy.forward.egress.approvals import Approvals
-from txproxy.limits.allotments import Allotments
-from txproxy.limits.requests.limiter import LimitCounts
-from txproxy.limits.requests.limits_middleware import AnyLimiter
-from txproxy.observe.log_formats.connection_facts import Connections
-from txproxy.observe.log_level import LogThreshold
-from txproxy.observe.loop_lag import LoopLag
-from txproxy.observe.request_counts import RequestCounts
-from txproxy.proxy.caching.shared_cache import SharedCache
-from txproxy.proxy.downstream.admission import Admitted
-from txproxy.reverse.challenge.challenger import ChallengeCounts
-from txproxy.upstreams.overlay import Overlay
-from txproxy.upstreams.pool import Pool
+if TYPE_CHECKING:
+    from txproxy.admin.caching.warming import Way
+    from txproxy.admin.connections.failed_exchanges import FailedExchanges
+    from txproxy.config.configuration_file import ConfigurationFile
+    from txproxy.forward.egress.approvals import Approvals
+    from txproxy.limits.allotments import Allotments
+    from txproxy.limits.requests.limiter import LimitCounts
+    from txproxy.limits.requests.limits_middleware import AnyLimiter
+    from txproxy.observe.log_formats.connection_facts import Connections
+    from txproxy.observe.log_level import LogThreshold
+    from txproxy.observe.loop_lag import LoopLag
+    from txproxy.observe.request_counts import RequestCounts
+    from txproxy.proxy.caching.shared_cache import SharedCache
+    from txproxy.proxy.downstream.admission import Admitted
+    from txproxy.reverse.challenge.challenger import ChallengeCounts
+    from txproxy.upstreams.overlay import Overlay
+    from txproxy.upstreams.pool import Pool
 
 
 class Stage(Enum):

@@ -12,7 +12,6 @@ from twisted.logger import Logger
 from txproxy.config.model import Config
 from txproxy.config.persisting.file_replacing import replace_file
 from txproxy.config.revisions import Revision, Revisions
-from txproxy.config.toml.file import load, parse
 from txproxy.errors import ConfigError
 
 _log = Logger()
@@ -65,10 +64,14 @@ class ConfigurationFile:
         if not self.path:
             self._look()
             return Reloaded("")
+        from txproxy.config.toml.file import load
+
         return self._follow(lambda: load(self.path), by)
 
     def go_back(self, revision: Revision, by: str) -> Reloaded:
         """The same with what the file has said when a ``revision`` began."""
+        from txproxy.config.toml.file import parse
+
         return self._follow(lambda: parse(revision.text, self.path, included=revision.included), by)
 
     def rewrite(self, edited: Callable[[Config], Mapping[str, str]], by: str) -> Reloaded:
@@ -76,6 +79,8 @@ class ConfigurationFile:
         its place. ``ConfigError`` where a file is another than what runs, what is edited is no configuration, or it
         cannot be written; then nothing has changed.
         """
+        from txproxy.config.toml.file import parse
+
         files = {file: self._own(file) for file in (self.path, *self.revisions.included.texts)}
         running = parse(self.revisions.text, self.path, included=self.revisions.included)
         new = {file: text for file, text in edited(running).items() if text != files[file].text}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
-from txproxy.cache.rules.cache_choice import CacheChoice
 from txproxy.cache.rules.cache_settings import CacheSettings
 from txproxy.config.admin_endpoint import AdminConfig
 from txproxy.config.log_lines import DEFAULT_LINES
@@ -15,7 +14,6 @@ from txproxy.config.sources.included import Included
 from txproxy.config.sources.lines import Place
 from txproxy.config.sources.outside_values import Outside
 from txproxy.errors import Path
-from txproxy.forward.mode import ForwardPolicy
 from txproxy.limits.quotas import Quota
 from txproxy.limits.requests.adaptive_limit import AdaptiveBounds
 from txproxy.limits.requests.request_limit import RequestLimit
@@ -28,12 +26,23 @@ from txproxy.plain_values import PlainValue
 from txproxy.proxy.downstream.negotiate import HTTP, SOCKS5
 from txproxy.proxy.limits import Limits
 from txproxy.reverse.challenge.challenge_settings import ChallengePlace, ChallengeSettings
-from txproxy.reverse.rewriting.rewrites import RequestRewrite, ResponseRewrite
-from txproxy.reverse.route_actions.route_action import RouteAction
 from txproxy.reverse.routing.matches import Match
-from txproxy.reverse.site_login import SiteLogin
 from txproxy.tls.listener_contexts import ListenerTls
 from txproxy.upstreams.pool_settings import PoolSettings
+
+if TYPE_CHECKING:
+    from txproxy.cache.rules.cache_choice import CacheChoice
+    from txproxy.forward.policy import ForwardPolicy
+    from txproxy.reverse.rewriting.rewrites import RequestRewrite, ResponseRewrite
+    from txproxy.reverse.route_actions.route_action import RouteAction
+    from txproxy.reverse.site_login import SiteLogin
+
+
+def _usual_policy() -> ForwardPolicy:
+    # Who has no forward listener does not wait for all that one may need.
+    from txproxy.forward.policy import ForwardPolicy
+
+    return ForwardPolicy()
 
 
 @attrs.frozen(kw_only=True)
@@ -183,7 +192,7 @@ class ForwardListener(ListenerConfig):
     """
 
     name: str = "forward"
-    policy: ForwardPolicy = attrs.field(factory=ForwardPolicy)
+    policy: ForwardPolicy = attrs.field(factory=_usual_policy)
     protocols: tuple[str, ...] = (HTTP, SOCKS5)
     error_pages: tuple[tuple[str, str], ...] = ()
     http2: bool = True

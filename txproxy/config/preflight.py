@@ -9,13 +9,10 @@ from functools import partial
 
 import attrs
 
-from txproxy.cache.disk.cache_directory import look_at_directory
 from txproxy.config.model import Config, TcpListener
 from txproxy.errors import ConfigError, Finding, Path
-from txproxy.limits.sqlite import look_at_store
 from txproxy.observe.access_log import look_at_log
 from txproxy.observe.log_destinations import FileDestination
-from txproxy.observe.spans.span_exporting import span_library
 
 
 @attrs.frozen
@@ -59,13 +56,19 @@ def _needs(config: Config) -> Iterator[_Need]:
     for number, more in enumerate(config.access_logs):
         yield _log(more.to, ("access_logs", number, "to"))
     if config.bounds.usage_file is not None:
+        from txproxy.limits.sqlite import look_at_store
+
         file = config.bounds.usage_file
         yield _Need(("usage", file), ("usage_file",), partial(look_at_store, file))
     # Who reads no requests keeps nothing, and has no spans.
     reads_requests = not all(isinstance(listener, TcpListener) for listener in config.listeners)
     if config.cache.dir is not None and reads_requests:
+        from txproxy.cache.disk.cache_directory import look_at_directory
+
         yield _Need(("cache", config.cache.dir), ("cache", "dir"), partial(look_at_directory, config.cache.dir))
     if config.tracing.endpoint is not None:
+        from txproxy.observe.spans.span_exporting import span_library
+
         yield _Need(("spans", ""), ("tracing",), span_library)
 
 

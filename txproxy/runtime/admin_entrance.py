@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.logger import Logger
 
-from txproxy.admin.access_checks import Access
-from txproxy.admin.admin_server import AdminServer, verbs_of
-from txproxy.admin.api_paths import ApiPaths, Verb
-from txproxy.admin.caching.warming import Way
 from txproxy.admin.connections.failed_exchanges import FailedExchanges
 from txproxy.admin.proxy_view import ListenerView, Stage
 from txproxy.config.admin_endpoint import check_place
@@ -22,8 +18,6 @@ from txproxy.config.endpoints import Bound
 from txproxy.config.findings import told
 from txproxy.config.model import AnyListener, Config, ForwardListener, TcpListener
 from txproxy.errors import ConfigError
-from txproxy.forward.egress.approvals import Approvals
-from txproxy.forward.proxy_factory import ForwardProxyFactory
 from txproxy.limits.allotments import Allotments
 from txproxy.limits.requests.limiter import LimitCounts
 from txproxy.limits.requests.limits_middleware import AnyLimiter
@@ -32,14 +26,22 @@ from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_level import LogThreshold
 from txproxy.observe.loop_lag import LoopLag
 from txproxy.observe.request_counts import RequestCounts
-from txproxy.proxy.caching.shared_cache import SharedCache
 from txproxy.proxy.downstream.admission import Admitted
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.challenge.challenger import ChallengeCounts
-from txproxy.runtime.builder import Assembly, Factory
+from txproxy.runtime.builder import Assembly, Factory, forward_factories
 from txproxy.runtime.live.live_counts import LiveCounts
 from txproxy.upstreams.overlay import Overlay
 from txproxy.upstreams.pool import Pool
+
+# Who is asked by nobody does without the web server.
+if TYPE_CHECKING:
+    from txproxy.admin.access_checks import Access
+    from txproxy.admin.admin_server import AdminServer
+    from txproxy.admin.api_paths import ApiPaths, Verb
+    from txproxy.admin.caching.warming import Way
+    from txproxy.forward.egress.approvals import Approvals
+    from txproxy.proxy.caching.shared_cache import SharedCache
 
 _log = Logger()
 
@@ -197,12 +199,14 @@ class RunningView:
         return [
             (name, factory.forward.approvals)
             for name, factory in self._running.named_factories
-            if isinstance(factory, ForwardProxyFactory)
+            for factory in forward_factories((factory,))
         ]
 
     @property
     def ways(self) -> Sequence[Way]:
         """See :class:`txproxy.admin.proxy_view.ProxyView`."""
+        from txproxy.admin.caching.warming import Way
+
         return [
             Way(one.config.name, isinstance(one.config, ForwardListener), one.factory.services, one.factory.handle)
             for one in self._assembly.served
@@ -248,6 +252,9 @@ class AdminEntrance:
     @cached_property
     def paths(self) -> ApiPaths:
         """What there is to be asked."""
+        from txproxy.admin.admin_server import verbs_of
+        from txproxy.admin.api_paths import ApiPaths
+
         return ApiPaths(verbs_of(self._view, self._reactor))
 
     @property
@@ -263,6 +270,9 @@ class AdminEntrance:
         admin = config.admin
         if admin is None or not self._serves:
             return
+        from txproxy.admin.access_checks import Access
+        from txproxy.admin.admin_server import AdminServer
+
         try:
             check_place(admin, (text for listener in config.listeners for text in listener.endpoints))
             self._access = access = Access.of(admin)

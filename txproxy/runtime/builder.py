@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeAlias
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
@@ -18,14 +19,10 @@ from txproxy.config.model import (
 )
 from txproxy.config.tracing import telling_basis, telling_of
 from txproxy.errors import ConfigError
-from txproxy.forward.policy import ForwardPolicy
-from txproxy.forward.policy_parts import make_parts
-from txproxy.forward.proxy_factory import ForwardProxyFactory
 from txproxy.limits.allotments import Allotments
 from txproxy.net.dns.resolver import Resolver
 from txproxy.observe.audit import AuditLog
 from txproxy.proxy.bounds_middleware import BoundsMiddleware
-from txproxy.proxy.caching.cache_middleware import CacheMiddleware
 from txproxy.proxy.error_pages import ErrorPages
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.services import Observer
@@ -34,15 +31,21 @@ from txproxy.reverse.actions.treatments import Action
 from txproxy.reverse.mode import ReverseProxyFactory
 from txproxy.reverse.routing.routes import Route
 from txproxy.runtime.live.accounts import make_allotments, make_audits
-from txproxy.runtime.live.live_cache import LiveCache, live_cache
 from txproxy.runtime.live.live_limits import LiveLimits
 from txproxy.runtime.live.live_logins import LiveLogins, login_of
 from txproxy.runtime.live.live_pools import LivePool, checked_as_asked, live_pool
 from txproxy.runtime.route_building import action_of, default_action, mode_of
-from txproxy.stream.stream_factory import StreamFactory, StreamObserver
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
 from txproxy.tls.ticket_fronts import TicketFronts
 from txproxy.wire.forwarding import via_entry
+
+# What nobody uses, be it a mode or the cache, is not waited for.
+if TYPE_CHECKING:
+    from txproxy.forward.policy import ForwardPolicy
+    from txproxy.forward.proxy_factory import ForwardProxyFactory
+    from txproxy.proxy.caching.cache_middleware import CacheMiddleware
+    from txproxy.runtime.live.live_cache import LiveCache
+    from txproxy.stream.stream_factory import StreamFactory, StreamObserver
 
 Factory: TypeAlias = "ProxyFactory | StreamFactory"
 
@@ -158,7 +161,7 @@ def assemble(config: Config, observers: Observers, around: Around, before: Assem
         LiveLogins(config, reactor, was.logins),
         make_allotments(config, reactor, was.allotments, was.config, around.shared),
         make_audits(config, was.audits),
-        live_cache(config, was.cache),
+        _live_cache(config, was.cache),
     )
     served: list[Served] = []
     try:
@@ -175,6 +178,15 @@ def assemble(config: Config, observers: Observers, around: Around, before: Assem
         attrs.evolve(assembly, served=tuple(served)).stop_new(before)
         raise
     return attrs.evolve(assembly, served=tuple(served))
+
+
+def _live_cache(config: Config, before: LiveCache | None) -> LiveCache | None:
+    """The cache, where there is one."""
+    if not config.cache:
+        return None
+    from txproxy.runtime.live.live_cache import live_cache
+
+    return live_cache(config, before)
 
 
 def _serve(
@@ -199,6 +211,14 @@ def _serve(
     factory.services.pages = pages or None
     places = SharedPlaces(factory.admission, around.reactor.seconds) if around.shared else None
     return Served(listener, factory, tls, places, basis)
+
+
+def forward_factories(factories: Iterable[Factory]) -> Iterator[ForwardProxyFactory]:
+    """Those of forward listeners."""
+    # Who has made one has imported this.
+    forward = sys.modules.get("txproxy.forward.proxy_factory")
+    if forward is not None:
+        yield from (one for one in factories if isinstance(one, forward.ForwardProxyFactory))
 
 
 def _pages(listener: ForwardListener | ReverseListener) -> ErrorPages:
@@ -252,8 +272,11 @@ def _policy(listener: ForwardListener, assembly: Assembly) -> ForwardPolicy:
 def _forward_factory(
     listener: ForwardListener, assembly: Assembly, observers: Observers, around: Around, before: Sequence[Served]
 ) -> ForwardProxyFactory:
+    from txproxy.forward.policy_parts import make_parts
+    from txproxy.forward.proxy_factory import ForwardProxyFactory
+
     policy = _policy(listener, assembly)
-    parts = [one.factory.forward.parts for one in before if isinstance(one.factory, ForwardProxyFactory)]
+    parts = [one.forward.parts for one in forward_factories(one.factory for one in before)]
     limits = assembly.limits
     outer = (*telling_of(assembly.config, listener), *limits.outermost(listener), *limits.within(listener))
     return ForwardProxyFactory(
@@ -321,6 +344,8 @@ def _reverse_factory(
 
 
 def _stream_factory(listener: TcpListener, assembly: Assembly, observers: Observers, around: Around) -> StreamFactory:
+    from txproxy.stream.stream_factory import StreamFactory
+
     pools = assembly.pools
     allotments = assembly.allotments_of(listener)
     pool = pools[listener.pool].pool if listener.pool is not None else None

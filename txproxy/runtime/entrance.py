@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 from OpenSSL import SSL
@@ -26,8 +26,11 @@ from txproxy.net.transports.listening_ports import (
 from txproxy.proxy.downstream.proxy_header import ProxyProtocolFactory
 from txproxy.proxy.downstream.serving import ServedBy
 from txproxy.proxy.factory import ProxyFactory
-from txproxy.stream.stream_factory import StreamFactory
 from txproxy.tls.listener_contexts import ServerConnections, ServerTls
+
+# Who serves no raw streams does without.
+if TYPE_CHECKING:
+    from txproxy.stream.stream_factory import StreamFactory
 
 # These listen on a socket and nothing else: TLS can be spoken on what they accept. Others, such as haproxy:, put a
 # protocol of their own in between, which has to come before TLS.
@@ -156,7 +159,7 @@ class Entrance:
 
     def _build(self, addr: Any) -> Any:
         behind = self.behind
-        if isinstance(behind.factory, StreamFactory):
+        if not isinstance(behind.factory, ProxyFactory):
             return behind.factory.buildProtocol(addr)
         protocol = behind.factory.build(addr, "https" if behind.tls is not None else "http")
         if protocol is not None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.logger import Logger
 
-from txproxy.admin.api_paths import ApiPaths
 from txproxy.admin.proxy_view import Stage
 from txproxy.config.configuration_file import ConfigurationFile
 from txproxy.config.endpoints import Bound, endpoint_text
@@ -18,7 +17,6 @@ from txproxy.config.model import Config, ForwardListener
 from txproxy.config.preflight import preflight
 from txproxy.config.start_lines import start_line
 from txproxy.errors import ConfigError
-from txproxy.forward.proxy_factory import ForwardProxyFactory
 from txproxy.limits.allotments import Allotments
 from txproxy.matching.networks import UNIX
 from txproxy.net.dns.resolver import Resolver
@@ -28,17 +26,20 @@ from txproxy.observe.log_file import LogFile
 from txproxy.observe.log_level import LogThreshold
 from txproxy.observe.loop_lag import LoopLag
 from txproxy.runtime.admin_entrance import AdminEntrance, RunningView
-from txproxy.runtime.builder import Around, Assembly, Factory, assemble
+from txproxy.runtime.builder import Around, Assembly, Factory, assemble, forward_factories
 from txproxy.runtime.entrance import Entrance
 from txproxy.runtime.leaving import Giving, Leaving, Nowhere
 from txproxy.runtime.live.accounts import all_audits
 from txproxy.runtime.live.live_counts import LiveCounts
 from txproxy.runtime.live.live_logs import LiveLogs
 from txproxy.runtime.running import Running, RunningService
-from txproxy.runtime.workers.master_service import MasterService
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
 from txproxy.tls.ticket_fronts import TicketFronts
 from txproxy.tls.verification import ClientConnections
+
+if TYPE_CHECKING:
+    from txproxy.admin.api_paths import ApiPaths
+    from txproxy.runtime.workers.master_service import MasterService
 
 _log = Logger()
 
@@ -75,6 +76,8 @@ def make_service(config: Config, reactor: Any = None, resolver: Resolver | None 
             except ConfigError as fault:
                 raise told(fault.at("listeners", number, *path), config) from None
     if config.workers > 1:
+        from txproxy.runtime.workers.master_service import MasterService
+
         return MasterService(config, reactor)
     return ProxyService(config, reactor, resolver)
 
@@ -239,9 +242,8 @@ class ProxyService(RunningService):
             for upstream in live.pool.upstreams:
                 if isinstance(upstream.address.tls, ClientConnections):
                     upstream.address.tls.check()
-        for factory in self._now.factories:
-            parents = factory.forward.parents if isinstance(factory, ForwardProxyFactory) else None
-            for parent in parents or ():
+        for factory in forward_factories(self._now.factories):
+            for parent in factory.forward.parents or ():
                 if isinstance(parent.address.tls, ClientConnections):
                     parent.address.tls.check()
 
@@ -318,9 +320,8 @@ class ProxyService(RunningService):
         """Of what is kept, at once: that is what somebody wants who asks for a reload."""
         self.check_files()
         self._now.assembly.logins.check_files()
-        for factory in self._now.factories:
-            if isinstance(factory, ForwardProxyFactory):
-                factory.forward.parts.check_files()
+        for factory in forward_factories(self._now.factories):
+            factory.forward.parts.check_files()
 
     def _files_in_use(self) -> list[LogFile]:
         """Those of access logs that somebody may write to: as it is now, or who has yet to leave."""

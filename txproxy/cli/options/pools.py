@@ -15,7 +15,6 @@ from txproxy.config.toml.pool_tables import health_value, strategy_name
 from txproxy.errors import ConfigError
 from txproxy.reverse.actions.to_pool import host_to_send
 from txproxy.reverse.route_actions.pool_action import sticky_kind
-from txproxy.reverse.site_login import SiteLogin
 from txproxy.tls.verification import client_connections
 from txproxy.upstreams.balancing.strategies import NAMES
 from txproxy.upstreams.health.health_check import HealthCheck
@@ -167,12 +166,16 @@ class ReverseOptions(_PoolOptions):
             sticky=self.parsed("sticky", sticky_kind) if self["sticky"] is not None else None,
             host=self.parsed("host", host_to_send) if self["host"] is not None else None,
         )
-        users = self.parsed("auth-file", password_file) if self["auth-file"] is not None else None
+        login = None
+        if self["auth-file"] is not None:
+            from txproxy.reverse.site_login import SiteLogin
+
+            login = SiteLogin(policy=self.parsed("auth-file", password_file))
         listener = ReverseListener(
             pool=pool.name,
             via=self.via(),
             http2=self.http2(),
-            login=SiteLogin(policy=users) if users is not None else None,
+            login=login,
             **self.shared(),
         )
         return Config(listeners=(listener,), pools=(pool,), cache=self.cache(), **self.process())

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from twisted.internet.task import Clock
 from twisted.python import usage
 
-from txproxy.auth.auth_policy import AuthPolicy, make_authenticator
 from txproxy.cache.rules.cache_settings import CacheSettings
 from txproxy.cli.reference.examples import examples_of
 from txproxy.components.rates import parse_rate
@@ -32,9 +31,12 @@ from txproxy.limits.requests.request_limit import RequestLimit
 from txproxy.matching.networks import peer_network
 from txproxy.proxy.limits import Limits
 from txproxy.runtime.proxy_service import ProxyService, make_service
-from txproxy.runtime.workers.master_service import MasterService
 from txproxy.tls.hardening import MIN_VERSIONS
 from txproxy.tls.listener_contexts import HTTP1, WITH_HTTP2, ListenerTls
+
+if TYPE_CHECKING:
+    from txproxy.auth.auth_policy import AuthPolicy
+    from txproxy.runtime.workers.master_service import MasterService
 
 T = TypeVar("T")
 _ABOUT_LOG: Final = (
@@ -98,6 +100,8 @@ class Mode(usage.Options):
 
 def password_file(file: str) -> AuthPolicy:
     """Users by ``file``, which is read, so that what is wrong in it is said now."""
+    from txproxy.auth.auth_policy import AuthPolicy, make_authenticator
+
     policy = AuthPolicy(password_file=file)
     make_authenticator(policy, Clock())
     return policy

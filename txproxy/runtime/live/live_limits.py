@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from txproxy.config.model import AnyListener, Config, ForwardListener, ReverseListener, RouteConfig, TcpListener
 from txproxy.interfaces.context import NORMAL, PRIORITIES
@@ -26,7 +26,10 @@ from txproxy.reverse.challenge.challenge_settings import ChallengePlace
 from txproxy.reverse.challenge.challenger import Challenger
 from txproxy.reverse.challenge.challenges import Challenges
 from txproxy.reverse.client_identity import Trust
-from txproxy.reverse.site_login import LoginRequired
+
+# Sites that are for all do without.
+if TYPE_CHECKING:
+    from txproxy.reverse.site_login import LoginRequired
 
 
 class LiveLimits:

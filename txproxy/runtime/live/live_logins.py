@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from txproxy.auth.auth_policy import AuthPolicy, make_authenticator
-from txproxy.auth.authenticator import Authenticator
-from txproxy.auth.credentials import SITE
-from txproxy.auth.shared_logins import SharedLogins
 from txproxy.config.model import Config, ReverseListener, RouteConfig
 from txproxy.errors import ConfigError, Path
 from txproxy.interfaces.processes.sharing import Shared
-from txproxy.reverse.site_login import LoginRequired, SiteLogin
+
+# Sites that are for all do without.
+if TYPE_CHECKING:
+    from txproxy.auth.auth_policy import AuthPolicy
+    from txproxy.auth.authenticator import Authenticator
+    from txproxy.auth.shared_logins import SharedLogins
+    from txproxy.reverse.site_login import LoginRequired, SiteLogin
 
 
 class LiveLogins:
@@ -29,6 +31,10 @@ class LiveLogins:
         self._authenticators: dict[AuthPolicy, Authenticator] = {}
         self._shared: dict[AuthPolicy, SharedLogins] = {}
         for path, login in _of_config(config):
+            from txproxy.auth.auth_policy import make_authenticator
+            from txproxy.auth.credentials import SITE
+            from txproxy.auth.shared_logins import SharedLogins
+
             policy = login.policy
             if policy in self._authenticators:
                 continue
@@ -45,6 +51,8 @@ class LiveLogins:
 
     def required(self, login: SiteLogin) -> LoginRequired:
         """What stands around what is for those who log in."""
+        from txproxy.reverse.site_login import LoginRequired
+
         return LoginRequired(login, self._authenticators[login.policy], self._clock.seconds)
 
     @property

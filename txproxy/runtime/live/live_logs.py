@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from txproxy.config.model import AnyListener, Config, TcpListener, TracingConfig
 from txproxy.errors import ConfigError, Path
@@ -11,7 +12,10 @@ from txproxy.observe.log_conditions import ConditionalLog, LogConditions
 from txproxy.observe.log_file import LogFile
 from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_formats.line_format import line_format
-from txproxy.observe.spans.span_exporting import ListenerSpans, SpanExporting
+
+# Who sends no spans does without.
+if TYPE_CHECKING:
+    from txproxy.observe.spans.span_exporting import ListenerSpans, SpanExporting
 
 
 class LiveLogs:
@@ -52,6 +56,8 @@ class LiveLogs:
         key = tracing.endpoint, tracing.service_name
         if key not in self.exporting:
             try:
+                from txproxy.observe.spans.span_exporting import SpanExporting
+
                 self.exporting[key] = SpanExporting(*key)
             except ConfigError as fault:
                 raise fault.at("tracing") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
@@ -15,7 +15,6 @@ from txproxy.config.model import (
 )
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.route_actions.pool_action import PoolAction
-from txproxy.stream.stream_factory import StreamFactory
 from txproxy.upstreams.affinity import Affinity, TableAffinity, affinity_from
 from txproxy.upstreams.overlay import Overlay
 from txproxy.upstreams.pool import Pool
@@ -25,6 +24,10 @@ from txproxy.upstreams.several_processes.shared_standing import SharedStanding
 from txproxy.upstreams.several_processes.shared_strikes import SharedStrikes
 from txproxy.upstreams.upstream import State, Upstream
 from txproxy.upstreams.upstream_urls import parse_tcp_upstream, parse_upstream
+
+# Who serves no raw streams does without.
+if TYPE_CHECKING:
+    from txproxy.stream.stream_factory import StreamFactory
 
 Factory: TypeAlias = "ProxyFactory | StreamFactory"
 
