@@ -5,13 +5,24 @@ from __future__ import annotations
 import os
 import platform
 import re
-import shutil
 import subprocess
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
-_VERSION_OPTIONS = {"nginx": "-v", "haproxy": "-v", "squid": "-v", "varnishd": "-V", "tinyproxy": "-v", "wrk": "-v"}
+from benchmarks.from_pypi import program_path
+
+_VERSION_OPTIONS = {
+    "nginx": "-v",
+    "haproxy": "-v",
+    "envoy": "--version",
+    "caddy": "version",
+    "traefik": "version",
+    "squid": "-v",
+    "varnishd": "-V",
+    "tinyproxy": "-v",
+    "wrk": "-v",
+}
 _DISTRIBUTIONS = ("txproxy", "Twisted", "pyOpenSSL", "aiohttp", "uvloop", "proxy.py")
 
 
@@ -37,11 +48,12 @@ def describe() -> dict[str, object]:
 
 def _programs(names: Iterable[str]) -> Iterable[tuple[str, str]]:
     for name in names:
-        if shutil.which(name) is None:
+        program = program_path(name)
+        if program is None:
             continue
         try:
             said = subprocess.run(
-                [name, _VERSION_OPTIONS[name]], capture_output=True, text=True, timeout=10, check=False
+                [program, _VERSION_OPTIONS[name]], capture_output=True, text=True, timeout=10, check=False
             )
         except (OSError, subprocess.TimeoutExpired):
             continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import importlib.util
-import shutil
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import attrs
 
-from benchmarks import caches, servers
+from benchmarks import caches, from_pypi, servers
 from benchmarks.origin import Site
 from benchmarks.watched import KINDS, watched
 
@@ -56,7 +55,7 @@ class Peer:
     name: str
     roles: Mapping[Role, Configure]
     program: str | None = None
-    """Found on the PATH where it is installed."""
+    """Found beside Python, or on the PATH, where it is installed."""
     modules: tuple[str, ...] = ()
     """Python modules that it needs."""
     plain_tcp: frozenset[Role] = frozenset()
@@ -66,7 +65,7 @@ class Peer:
 
     def missing(self) -> str | None:
         """What it lacks to be run here."""
-        if self.program is not None and shutil.which(self.program) is None:
+        if self.program is not None and from_pypi.program_path(self.program) is None:
             return self.program
         absent = [name for name in self.modules if importlib.util.find_spec(name) is None]
         return absent[0] if absent else None
@@ -171,6 +170,18 @@ PEERS: tuple[Peer, ...] = (
         },
         program="haproxy",
         plain_tcp=frozenset({Role.CONNECT}),
+    ),
+    *(
+        Peer(
+            name,
+            {
+                Role.REVERSE: partial(configure, tls=False),
+                Role.TLS: partial(configure, tls=True),
+                Role.HTTP2: partial(configure, tls=True),
+            },
+            program=name,
+        )
+        for name, configure in (("envoy", from_pypi.envoy), ("caddy", from_pypi.caddy), ("traefik", from_pypi.traefik))
     ),
     Peer(
         "haproxy-1M-pipes",

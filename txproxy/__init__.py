@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from txproxy.lazy_imports import lazily
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # A name is imported when it is asked for: the command says what it has to say at once, and takes Ctrl-C while the rest
 # is loaded.
