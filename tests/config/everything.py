@@ -323,6 +323,8 @@ name = "streams"
 mode = "tcp"
 request_limits = ["slow"]
 listen = "tcp:5432"
+tls_listen = "tcp:5433"
+self_signed = ["db.example"]
 pool = "db"
 sni = { "a.example" = "db", "*.b.example" = "db" }
 audit = "streams.json"

@@ -53,3 +53,12 @@ def test_a_listener_is_a_line(tmp_path, number, tls, host, line):
     (tmp_path / "proxy.toml").write_text(FILE)
     config = load(str(tmp_path / "proxy.toml"))
     assert start_line(config, config.listeners[number], tls, host) == line
+
+
+def test_a_certificate_for_trials_is_marked(tmp_path):
+    begin = '[[listeners]]\ntls_listen = "1"\nself_signed = true'
+    (tmp_path / "proxy.toml").write_text(FILE.replace("[[listeners]]", begin, 1))
+    config = load(str(tmp_path / "proxy.toml"))
+    line = start_line(config, config.listeners[0], True, ANYWHERE)
+    assert line.endswith(" -> app (2 upstreams), by a self-signed certificate for trials (localhost, 127.0.0.1, ::1)")
+    assert "trials" not in start_line(config, config.listeners[0], False, ANYWHERE)

@@ -3,7 +3,7 @@
 import pytest
 
 from txproxy.errors import ConfigError
-from txproxy.proxy.error_pages import ErrorPages, Page
+from txproxy.proxy.error_pages import ErrorPages, Page, pages_in
 
 
 def test_a_status_comes_before_its_class():
@@ -109,3 +109,17 @@ def test_a_page_without_one_stays_as_it_is():
     for page in (Page(text="<p>$url $5"), Page(text="$reason", content_type="text/plain")):
         pages = ErrorPages({"5xx": page})
         assert not pages.explains(503) and pages.filled(503, {"reason": "x"}) == pages.render(503)
+
+
+def test_a_folder_has_pages_by_their_names(tmp_path):
+    for name in ("404.html", "5XX.json", "200.html", "502.html~", ".503.html", "readme", "notes.html"):
+        (tmp_path / name).write_text(name)
+    found = pages_in(str(tmp_path))
+    assert found == (("404", str(tmp_path / "404.html")), ("5xx", str(tmp_path / "5XX.json")))
+    assert ErrorPages(dict(found)).render(503)[1] == b"5XX.json"
+
+
+def test_a_folder_without_a_page_is_none(tmp_path):
+    for folder, said in ((tmp_path, "there is no page in it"), (tmp_path / "gone", "No such file or directory")):
+        with pytest.raises(ConfigError, match=f"{said}; accepted is a folder with files such as 404.html"):
+            pages_in(str(folder))

@@ -309,3 +309,17 @@ def test_a_forward_proxy_tells_it_as_well(monkeypatch):
     config = CACHE + "[[listeners]]\nmode = 'forward'\nlisten = 'tcp:3128'\n"
     lines = said_of_caching(config, "http://a.example/x", monkeypatch)
     assert lines[-2:] == ["cache rule rest: taken, cached", "cache: nothing is stored"]
+
+
+def test_a_certificate_for_trials_is_marked(tmp_path):
+    (tmp_path / "proxy.toml").write_text(
+        '[[listeners]]\nlisten = "127.0.0.1:80"\ntls_listen = "127.0.0.1:443"\nself_signed = true\npool = "app"\n'
+        '[pools.app]\nupstreams = "http://127.0.0.1:1"\n'
+    )
+    config = load(str(tmp_path / "proxy.toml"))
+    said = [
+        explain(config, Question.of("GET", f"{s}://localhost/", [], "127.0.0.1", None, None))[0]
+        for s in ("http", "https")
+    ]
+    assert "trials" not in said[0]
+    assert "taken, by a self-signed certificate for trials (localhost, 127.0.0.1, ::1)" in said[1]

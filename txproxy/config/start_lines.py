@@ -9,7 +9,13 @@ from txproxy.config.model import AnyListener, Config, ForwardListener, TcpListen
 
 def start_line(config: Config, listener: AnyListener, tls: bool, host: Any) -> str:
     """``host`` is the address that is listened on, as Twisted has it."""
-    return f"{_where(listener, tls, host)} -> {_what(config, listener)}"
+    return f"{_where(listener, tls, host)} -> {_what(config, listener)}{trial_words(listener) if tls else ''}"
+
+
+def trial_words(listener: AnyListener) -> str:
+    """What there is to say of a listener's certificate, as the end of a sentence; empty if it is one of a file."""
+    made = listener.tls.self_signed if listener.tls is not None else None
+    return f", by a self-signed certificate for trials ({', '.join(made.names)})" if made is not None else ""
 
 
 def _where(listener: AnyListener, tls: bool, host: Any) -> str:

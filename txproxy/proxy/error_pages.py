@@ -7,6 +7,7 @@ A page of HTML that has ``$reason`` in it is one that is filled in: with ``$stat
 from __future__ import annotations
 
 import mimetypes
+import os
 import re
 from collections.abc import Mapping
 from html import escape
@@ -67,6 +68,25 @@ def _content(file: str) -> bytes:
     except (OSError, ValueError) as fault:
         why = getattr(fault, "strerror", None) or str(fault)
         raise ConfigError(f"{file!r} cannot be read: {why}", "accepted is a file that can") from None
+
+
+def pages_in(folder: str) -> tuple[tuple[str, str], ...]:
+    """The pages of a folder: its files that are called as a status or a class, ``503.html`` or ``5xx.html``, each with
+    that. ``ConfigError`` if there is none, or the folder cannot be read.
+    """
+    accepted = "accepted is a folder with files such as 404.html and 5xx.html"
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as fault:
+        raise ConfigError(f"{folder}: {fault.strerror or fault}", accepted) from None
+    found = {
+        status: os.path.join(folder, name)
+        for name in names
+        if _STATUS.fullmatch(status := os.path.splitext(name)[0].lower()) and not name.endswith("~")
+    }
+    if not found:
+        raise ConfigError(f"{folder}: there is no page in it", accepted)
+    return tuple(found.items())
 
 
 class ErrorPages:

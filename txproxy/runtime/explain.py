@@ -13,6 +13,7 @@ from txproxy.auth.auth_policy import AuthPolicy
 from txproxy.components.values import hint
 from txproxy.config.endpoints import Bound
 from txproxy.config.model import AnyListener, Config, ForwardListener, ReverseListener, TcpListener
+from txproxy.config.start_lines import trial_words
 from txproxy.errors import ConfigError
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
@@ -127,8 +128,9 @@ def _listener(config: Config, question: Question, said: list[str]) -> AnyListene
             why = f"{taken.name} comes first; --listener {listener.name} asks this one"
         if not why:
             taken = listener
+        taken_by = "taken" + (trial_words(listener) if question.scheme == "https" else "")
         said.append(
-            f"listener {listener.name} ({_mode_of(listener)}, {', '.join(listener.endpoints)}): {why or 'taken'}"
+            f"listener {listener.name} ({_mode_of(listener)}, {', '.join(listener.endpoints)}): {why or taken_by}"
         )
     return taken
 

@@ -67,6 +67,12 @@ def load_pair(cert_file: str, key_file: str | None, cert_option: str, key_option
     return Pair(chain, key, names, leaf.not_valid_after_utc)
 
 
+def pair_in(data: bytes) -> Pair:
+    """The same from a text that has both, and is sound."""
+    chain = certificates_in(data, "")
+    return Pair(chain, _key_in(data, ""), names_of(chain[0]), chain[0].not_valid_after_utc)
+
+
 def read_certificates(path: str, option: str) -> tuple[x509.Certificate, ...]:
     """Each certificate of a PEM file, in order; ``ConfigError`` if there is none."""
     where = f"{option} {path}"

@@ -18,8 +18,9 @@ from zope.interface import implementer
 
 from txproxy.errors import ConfigError, Finding
 from txproxy.matching.certificate_hosts import CertificateHosts
-from txproxy.tls.certificates import Pair, load_pair, read_certificates
+from txproxy.tls.certificates import Pair, load_pair, pair_in, read_certificates
 from txproxy.tls.hardening import MIN_VERSIONS, SERVER_CIPHERS, hardened, trust, use_ciphers, use_groups, use_pair
+from txproxy.tls.self_signed import SelfSigned
 from txproxy.tls.ticket_fronts import TICKET_KEY_LIFE, TicketFronts
 from txproxy.tls.watched_files import Watched
 
@@ -48,7 +49,8 @@ class ListenerTls:
     ``"1.3"``; ``ciphers`` an OpenSSL cipher string (None: the strong ones). With ``client_ca``, a PEM file, clients
     show certificates of its CAs, always (``client_auth`` ``"require"``) or if they like (``"optional"``), with up to
     ``client_depth`` intermediate CAs. ``alpn`` are the protocols on offer, the first preferred. ``prefix`` goes before
-    the names of these settings in errors. By ``ticket_slot`` several processes have the same keys of tickets.
+    the names of these settings in errors. In place of files there may be one that is ``self_signed``, for trials. By
+    ``ticket_slot`` several processes have the same keys of tickets.
     """
 
     certificates: tuple[tuple[str, str | None], ...]
@@ -60,6 +62,7 @@ class ListenerTls:
     alpn: tuple[bytes, ...] = HTTP1
     prefix: str = "--tls-"
     ticket_slot: int | None = None
+    self_signed: SelfSigned | None = None
 
 
 class ServerTls:
@@ -131,7 +134,7 @@ class ServerTls:
             place = f"{config.prefix}{key.replace('_', '-')} {getattr(config, key)}"
             faults.append(Finding((key,), said, accepted, place))
 
-        if not config.certificates:
+        if not config.certificates and config.self_signed is None:
             accepted = "accepted is a PEM chain"
             faults.append(Finding(("certificates",), "at least one is needed", accepted, f"{config.prefix}cert"))
         if config.min_version not in MIN_VERSIONS:
@@ -157,6 +160,8 @@ class ServerTls:
                 self._authorities = Watched([config.client_ca], load)
             except ConfigError as fault:
                 faults += fault.at("client_ca").findings
+        if config.self_signed is not None:
+            self._pairs.append(Watched((), partial(pair_in, config.self_signed.pem)))
         for number, files in enumerate(config.certificates):
             try:
                 self._pairs.append(Watched(files, partial(self._load_pair, *files)))

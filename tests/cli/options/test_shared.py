@@ -155,3 +155,24 @@ def test_in_streams_it_is_nobodys_to_offer(certificates, capfd):
     with pytest.raises(SystemExit):
         Options().parseOptions(["tcp", "--listen=tcp:1", "--upstream=a:1", "--http2=maybe"])
     assert "--http2: 'maybe' is not known" in capfd.readouterr().err
+
+
+def test_a_certificate_for_trials_is_made_for_the_hosts_that_are_named(capfd):
+    words = ["reverse", "--upstream=http://a", "--tls-listen=tcp:1"]
+    assert config(*words, "--tls-self-signed").listeners[0].tls.self_signed.names == ("localhost", "127.0.0.1", "::1")
+    for mode in (words, ["forward", "--tls-listen=1"], ["tcp", "--upstream=a:1", "--tls-listen=1"]):
+        tls = config(*mode, "--tls-self-signed-for", "a.example", "--tls-self-signed").listeners[0].tls
+        assert tls.self_signed.names[3:] == ("a.example",) and tls.certificates == ()
+    for more, said in [
+        (
+            ["--tls-self-signed", "--tls-cert", "x"],
+            "--tls-self-signed and --tls-cert are both there; accepted",
+        ),
+        (["--tls-self-signed-for", "a..b"], "--tls-self-signed-for: 'a..b' is no host"),
+    ]:
+        with pytest.raises(SystemExit):
+            Options().parseOptions([*words, *more])
+        assert capfd.readouterr().err.startswith(f"txproxy reverse: {said}")
+    with pytest.raises(SystemExit):
+        Options().parseOptions([*words[:2], "--tls-self-signed"])
+    assert "--tls-self-signed needs --tls-listen ENDPOINT" in capfd.readouterr().err

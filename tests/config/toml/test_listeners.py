@@ -262,3 +262,16 @@ TLS_APP = 'listen = "tcp:80"\ntls_listen = "tcp:443"\ncertificates = { cert = "a
 def test_http2_is_offered_and_spoken(listener, certificates, text, http2, h2c, alpn):
     made = listener(TLS_APP + text)
     assert (made.http2, made.h2c, made.tls.alpn) == (http2, h2c, alpn)
+
+
+def test_a_folder_of_error_pages_is_a_listener_s_own(read, tmp_path):
+    for name, page in (("web", "404.html"), ("out", "5xx.html")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / page).write_text(page)
+    text = '[[listeners]]\nlisten = "1"\npool = "app"\nerror_pages = "web"\n'
+    text += '[[listeners]]\nlisten = "2"\nmode = "forward"\nerror_pages = "${OUT:-out}"\n'
+    text += '[pools.app]\nupstreams = "http://a"\n'
+    assert [one.error_pages for one in read(text).listeners] == [
+        (("404", str(tmp_path / "web/404.html")),),
+        (("5xx", str(tmp_path / "out/5xx.html")),),
+    ]

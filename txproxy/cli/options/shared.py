@@ -33,6 +33,7 @@ from txproxy.proxy.limits import Limits
 from txproxy.runtime.proxy_service import ProxyService, make_service
 from txproxy.tls.hardening import MIN_VERSIONS
 from txproxy.tls.listener_contexts import HTTP1, WITH_HTTP2, ListenerTls
+from txproxy.tls.self_signed import SelfSigned, self_signed, served_name
 
 if TYPE_CHECKING:
     from txproxy.auth.auth_policy import AuthPolicy
@@ -156,6 +157,8 @@ class ListenerOptions(Mode):
         self.repeated: dict[str, list[str]] = {}
         # each certificate's file, and its key's
         self.certificates: list[tuple[str, str | None]] = []
+        # for which hosts as well there is a certificate for trials, if there is one
+        self.trial_names: tuple[str, ...] | None = None
 
     def _add(self, name: str, value: str) -> None:
         self.repeated.setdefault(name, []).append(value)
@@ -182,6 +185,16 @@ class ListenerOptions(Mode):
         if key is not None:
             raise usage.UsageError(f"--tls-key {file}: {cert} has one already, and one is accepted for each --tls-cert")
         self.certificates[-1] = cert, file
+
+    def opt_tls_self_signed(self) -> None:
+        """serve --tls-listen with a certificate that is made for this run, for localhost, and vouched for by nobody:
+        for trials, in place of --tls-cert [default: off]
+        """
+        self.trial_names = self.trial_names or ()
+
+    def opt_tls_self_signed_for(self, host: str) -> None:
+        """the same, for this host as well; may be repeated [default: none]"""
+        self.trial_names = (*(self.trial_names or ()), host)
 
     def opt_trusted_proxy(self, cidr: str) -> None:
         """peers whose PROXY headers are believed, and X-Forwarded-* in reverse mode; unix: for UNIX sockets; may be
@@ -249,7 +262,8 @@ class ListenerOptions(Mode):
         return self.parsed("admin", lambda text: AdminConfig(listen=endpoint_text(text), token_file=file))
 
     def _tls(self) -> ListenerTls | None:
-        if not self.certificates:
+        made = self._self_signed()
+        if not self.certificates and made is None:
             for name in ("tls-client-ca", "tls-ciphers"):
                 if self[name] is not None:
                     raise ConfigError(f"--{name} needs --tls-cert FILE")
@@ -257,15 +271,28 @@ class ListenerOptions(Mode):
                 raise ConfigError("--tls-min-version needs --tls-cert FILE")
             return None
         if "tls-listen" not in self.repeated:
-            raise ConfigError("--tls-cert needs --tls-listen ENDPOINT")
+            given = "cert" if made is None else "self-signed-for" if self.trial_names else "self-signed"
+            raise ConfigError(f"--tls-{given} needs --tls-listen ENDPOINT")
         offered = () if not self.speaks_http else WITH_HTTP2 if self.http2() else HTTP1
         return ListenerTls(
             certificates=tuple(self.certificates),
+            self_signed=made,
             min_version=self["tls-min-version"],
             ciphers=self["tls-ciphers"],
             client_ca=self["tls-client-ca"],
             alpn=offered,
         )
+
+    def _self_signed(self) -> SelfSigned | None:
+        """The certificate for trials, if there is to be one."""
+        if self.trial_names is None:
+            return None
+        if self.certificates:
+            raise ConfigError("--tls-self-signed and --tls-cert are both there", "accepted is one of them")
+        try:
+            return self_signed(map(served_name, self.trial_names))
+        except ConfigError as fault:
+            raise of_option(fault, "tls-self-signed-for") from None
 
     def _trusted_proxies(self) -> tuple[str, ...]:
         self.all_parsed("trusted-proxy", peer_network)

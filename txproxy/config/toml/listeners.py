@@ -7,14 +7,12 @@ from typing import Any, Final
 
 import attrs
 
-from txproxy.components.settings import default_of
 from txproxy.components.values import (
     flag,
     one_of,
     parse_pseudonym,
     text,
     texts,
-    whole,
 )
 from txproxy.config.endpoints import endpoint_text
 from txproxy.config.log_lines import parse_log_lines
@@ -30,24 +28,21 @@ from txproxy.config.toml.limit_tables import LimitTables, read_rule_limits
 from txproxy.config.toml.policy_tables import raw
 from txproxy.config.toml.route_tables import read_challenge, read_login
 from txproxy.config.toml.tables import Table
-from txproxy.errors import ConfigError, Finding, Path
+from txproxy.config.toml.tls_tables import read_tls
+from txproxy.errors import ConfigError
 from txproxy.forward.policy import ForwardPolicy
 from txproxy.matching.networks import UNIX, peer_network
 from txproxy.proxy.downstream.negotiate import HTTP, SOCKS5
-from txproxy.proxy.error_pages import ErrorPages
+from txproxy.proxy.error_pages import ErrorPages, pages_in
 from txproxy.proxy.limits import Limits
 from txproxy.reverse.actions.to_pool import host_to_send
 from txproxy.stream.sni_routing import ByName
-from txproxy.tls.hardening import MIN_VERSIONS
-from txproxy.tls.listener_contexts import CLIENT_AUTH, HTTP1, WITH_HTTP2, ListenerTls, ServerTls
+from txproxy.tls.listener_contexts import HTTP1, ListenerTls
 from txproxy.wire.http1.tolerance import TOLERABLE
 
 # TLS has listeners of its own, and either may be spoken inside it.
 _FORWARD_PROTOCOLS: Final = (HTTP, SOCKS5)
 _MODES: Final = ("reverse", "forward", "tcp")
-_tls_default: Final = partial(default_of, ListenerTls)
-# Raw streams: their protocol is their peers' own to agree on.
-_NO_PROTOCOLS: Final[tuple[bytes, ...]] = ()
 
 
 def read_limits(table: Table | None, defaults: Limits) -> Limits:
@@ -94,7 +89,7 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
         "name": table.read("name", text, f"listener {number + 1}"),
         "listen": listen,
         "tls_listen": tls_listen,
-        "tls": _tls(table, mode, http2),
+        "tls": read_tls(table, mode, http2),
         "limits": read_limits(table.table("limits"), defaults.limits),
         "proxy_protocol": table.read("proxy_protocol", flag, False),
         "trusted_proxies": table.all("trusted_proxies", texts(peer_network)) or (),
@@ -217,86 +212,14 @@ def _server_names(table: Table) -> tuple[tuple[str, str], ...]:
     return pairs
 
 
-# -- TLS
-
-
-def _tls(table: Table, mode: str, http2: bool) -> ListenerTls | None:
-    certificates = []
-    for keys, value in table.elements("certificates") or ():
-        pair = _certificate(table, keys, value)
-        if pair is not None:
-            certificates.append((keys, pair))
-    values: dict[str, Any] = {"alpn": _NO_PROTOCOLS if mode == "tcp" else WITH_HTTP2 if http2 else HTTP1}
-    inner = table.table("tls")
-    if inner is not None:
-        values |= {
-            "min_version": inner.read("min_version", one_of(tuple(MIN_VERSIONS)), _tls_default("min_version")),
-            "ciphers": inner.read("ciphers", text, None),
-            "client_ca": inner.file("client_ca"),
-            "client_auth": inner.read("client_auth", one_of(tuple(CLIENT_AUTH)), _tls_default("client_auth")),
-            "client_depth": inner.read("client_depth", whole(0, 100), _tls_default("client_depth")),
-        }
-        if "client_auth" in inner and "client_ca" not in inner:
-            inner.fault(
-                "there is no CA for their certificates", "client_auth", accepted="accepted is client_ca with it"
-            )
-        inner.close()
-    if table.elements("certificates") == []:
-        table.fault("there is none in it", "certificates", accepted="accepted is one or more")
-    elif "certificates" not in table:
-        for key in ("tls_listen", "tls"):
-            if key in table:
-                table.fault(
-                    "it needs certificates", key, accepted="accepted is certificates = [{ cert = FILE, key = FILE }]"
-                )
-    elif "tls_listen" not in table:
-        table.fault("nothing is served with them", "certificates", accepted="accepted is tls_listen with them")
-    if not certificates:
-        return None
-    tls = ListenerTls(certificates=tuple(pair for _, pair in certificates), prefix="", **values)
-    try:
-        ServerTls(tls)
-    except ConfigError as fault:
-        for one in fault.findings:
-            _tell(table, one, certificates, tls)
-    return tls
-
-
-def _certificate(table: Table, keys: Path, value: object) -> tuple[str, str | None] | None:
-    if isinstance(value, dict):
-        inner = table.inner(value, *keys, kind="certificates[]")
-        inner.need("cert", lambda value: value, None, "the name of a PEM file")
-        cert, key = inner.file("cert"), inner.file("key")
-        inner.close()
-    else:
-        key = None
-        try:
-            cert = table.file_name(value, "certificates")
-        except ConfigError as fault:
-            table.faults_of(fault, *keys)
-            return None
-    return None if cert is None else (cert, key)
-
-
-def _tell(
-    table: Table, finding: Finding, certificates: list[tuple[Path, tuple[str, str | None]]], tls: ListenerTls
-) -> None:
-    """Tell what :class:`ServerTls` has found at the key that it is about."""
-    key, *more = finding.path
-    if key == "certificates" and more:
-        # Which file of the two it is.
-        keys, _ = certificates[int(more[0])]
-        said = f"{finding.place}: {finding.said}"
-    else:
-        keys, said = ("tls", key), f"{getattr(tls, str(key))}: {finding.said}"
-    table.fault(said, *keys, accepted=finding.accepted)
-
-
 # -- pages
 
 
 def _error_pages(table: Table) -> tuple[tuple[str, str], ...]:
-    pages = table.pairs("error_pages", table.file_name, "{ 503 = FILE, 5xx = FILE }")
+    if table.value("error_pages", ""):
+        pages = table.read("error_pages", lambda value: pages_in(table.file_name(value)), ())
+    else:
+        pages = table.pairs("error_pages", table.file_name, "{ 503 = FILE, 5xx = FILE }, or a folder")
     for status, file in pages:
         try:
             ErrorPages({status: file})
