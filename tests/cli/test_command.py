@@ -17,7 +17,13 @@ FILE = 'listen = "x"\n'
         ["-x"],
         ["check"],
         ["check", "-x"],
-        ["check", "FILE", "FILE"],
+        ["check", "--watch"],
+        ["init"],
+        ["init", "revers"],
+        ["init", "reverse", "FILE"],
+        ["init", "reverse", "--no-such"],
+        ["fmt"],
+        ["fmt", "--no-such", "FILE"],
         ["import"],
         ["import", "--all"],
         ["import", "FILE", "FILE"],
@@ -80,7 +86,8 @@ def test_a_file_that_is_wrong_is_named_and_exit_status_1(command, kind, capsys, 
 
 
 def test_every_command_is_tried_with_a_wrong_call():
-    assert set(_COMMANDS) == {"check", "import", "explain", "cache", "ctl", "top", "docs", "completion", "demo"}
+    known = {"init", "check", "fmt", "import", "explain", "cache", "ctl", "top", "docs", "completion", "demo"}
+    assert set(_COMMANDS) == known
     assert set(MODES) == {"forward", "reverse", "tcp", "run"}
 
 

@@ -15,7 +15,7 @@ from txproxy.cli.reference.usage_text import MODES, brief_usage, usage
 from txproxy.errors import ConfigError
 
 # All that there is to say of them is how they are called.
-_BRIEF: Final = ("check", "import", "completion", "demo")
+_BRIEF: Final = ("import", "completion", "demo")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -84,22 +84,21 @@ def _demo(arguments: Sequence[str]) -> int:
 
 
 def _check(arguments: Sequence[str]) -> int:
-    if len(arguments) != 1 or arguments[0].startswith("-"):
-        return wrong_call("check", "accepted is txproxy check FILE")
-    from txproxy.config.toml.file import load
-    from txproxy.runtime.dry_run import rehearse
+    from txproxy.cli.files.check_command import run
 
-    file = arguments[0]
-    try:
-        config = load(file)
-        rehearse(config)
-    except ConfigError as fault:
-        sys.stderr.write(f"{fault}\n")
-        return 1
-    for warning in config.warnings:
-        sys.stderr.write(f"warning: {warning}\n")
-    print(f"{file}: ok")
-    return 0
+    return run(arguments)
+
+
+def _init(arguments: Sequence[str]) -> int:
+    from txproxy.cli.files.init_command import run
+
+    return run(arguments)
+
+
+def _fmt(arguments: Sequence[str]) -> int:
+    from txproxy.cli.files.fmt_command import run
+
+    return run(arguments)
 
 
 def _import(arguments: Sequence[str]) -> int:
@@ -159,7 +158,9 @@ def _completion(arguments: Sequence[str]) -> int:
 
 
 _COMMANDS: Final[dict[str, Callable[[Sequence[str]], int]]] = {
+    "init": _init,
     "check": _check,
+    "fmt": _fmt,
     "import": _import,
     "explain": _explain,
     "cache": _cache,

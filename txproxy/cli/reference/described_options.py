@@ -13,6 +13,8 @@ from txproxy.cache.rules.cache_settings import CacheSettings
 from txproxy.cli import cache_command, ctl_command, explain_command, top_command
 from txproxy.cli.admin_client import add_arguments
 from txproxy.cli.arguments import Parser
+from txproxy.cli.files import check_command, fmt_command, init_command
+from txproxy.cli.files.first_files import FIRST_FILES
 from txproxy.cli.options.forward import ForwardOptions
 from txproxy.cli.options.pools import ReverseOptions, TcpOptions
 from txproxy.cli.options.run import RunOptions
@@ -139,7 +141,11 @@ def described_commands() -> tuple[DescribedCommand, ...]:
     """All that ``txproxy`` takes first: modes, then commands."""
     modes = [DescribedCommand(name, ABOUT[name], described_options(mode)) for name, mode in MODES.items()]
     others = [
-        DescribedCommand("check", ABOUT["check"], takes=FILE),
+        DescribedCommand(
+            "init", ABOUT["init"], _arguments(init_command.make_parser()), takes="KIND", words=tuple(FIRST_FILES)
+        ),
+        DescribedCommand("check", ABOUT["check"], _arguments(check_command.make_parser()), takes=FILE),
+        DescribedCommand("fmt", ABOUT["fmt"], _arguments(fmt_command.make_parser()), takes=FILE),
         DescribedCommand("import", ABOUT["import"], takes=FILE),
         DescribedCommand("explain", ABOUT["explain"], _arguments(explain_command.make_parser()), takes="METHOD"),
         DescribedCommand("cache", ABOUT["cache"], verbs=_verbs(cache_command.VERBS)),

@@ -25,10 +25,20 @@ EXAMPLES: Final[dict[str, tuple[str, str, str]]] = {
         "txproxy check proxy.toml && txproxy run --config proxy.toml",
         "txproxy run --config=/etc/txproxy/proxy.toml",
     ),
+    "init": (
+        "txproxy init reverse proxy.toml --upstream http://127.0.0.1:8001",
+        "txproxy init forward --listen :3128 --users users.htpasswd > proxy.toml",
+        "txproxy init tcp proxy.toml --upstream 10.0.0.1:5432 --cert chain.pem --key key.pem",
+    ),
     "check": (
-        "txproxy check proxy.toml",
+        "txproxy check --watch proxy.toml",
         "txproxy check /etc/txproxy/proxy.toml && systemctl reload txproxy",
         "txproxy import squid.conf > proxy.toml && txproxy check proxy.toml",
+    ),
+    "fmt": (
+        "txproxy fmt proxy.toml",
+        "txproxy fmt --check proxy.toml conf.d/shop.toml",
+        "txproxy fmt --diff proxy.toml | less",
     ),
     "import": (
         "txproxy import /etc/squid/squid.conf",

@@ -13,7 +13,9 @@ _CALLS: Final[dict[str, tuple[str, str]]] = {
     "reverse": ("[options]", "on the servers' side: HTTP to a pool of upstreams"),
     "tcp": ("[options]", "raw TCP streams to a pool of upstreams"),
     "run": ("--config FILE", "all that a TOML file names, of any mode"),
-    "check": ("FILE", "read a configuration, and list every error in it"),
+    "init": ("KIND [FILE] [options]", "write a first configuration: reverse, forward, egress, cache or tcp"),
+    "check": ("[--watch] FILE...", "read a configuration, and list every error in it; or whenever it changes"),
+    "fmt": ("[--check] [--diff] FILE...", "put a configuration into one form, with its comments"),
     "import": ("FILE", "turn a squid.conf into a configuration, and say what could not be taken over"),
     "explain": (
         "--config FILE METHOD URL [-H 'NAME: VALUE'] [--client ADDRESS] [--user NAME] [--listener NAME]",

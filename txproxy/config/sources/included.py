@@ -37,12 +37,14 @@ def read_sources(
     environ: Mapping[str, str],
     known: Included | None = None,
     only: Container[str] | None = None,
+    seen: dict[str, None] | None = None,
 ) -> tuple[Piece, Included]:
     """What a text says, which is that of ``file``, with values of ``environ`` and what it includes; and what that is.
-    Where it is ``known``, no other file is read. ``only`` has the keys that matter, if not all do. ``ConfigError`` for
-    all that cannot be found, or is there twice.
+    Where it is ``known``, no other file is read. ``only`` has the keys that matter, if not all do. What is
+    included, or could be, is ``seen``, whatever is wrong. ``ConfigError`` for all that cannot be found, or is there
+    twice.
     """
-    reading = _Reading(environ, known, only)
+    reading = _Reading(environ, known, only, {} if seen is None else seen)
     found = reading.piece(content, file, {os.path.abspath(file): Place(file, 1)})
     if reading.faults:
         raise ConfigError(reading.faults)
@@ -50,13 +52,20 @@ def read_sources(
 
 
 class _Reading:
-    def __init__(self, environ: Mapping[str, str], known: Included | None, only: Container[str] | None) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        known: Included | None,
+        only: Container[str] | None,
+        seen: dict[str, None],
+    ) -> None:
         self.texts: dict[str, str] = {}
         self.matches: dict[str, tuple[str, ...]] = {}
         self.faults: list[Finding] = []
         self._environ = environ
         self._known = known
         self._only = only
+        self._seen = seen
 
     def piece(self, content: str, file: str, chain: Mapping[str, Place]) -> Piece:
         """What ``file`` says, with all that it includes. The ``chain`` has it and those that have included it."""
@@ -97,7 +106,9 @@ class _Reading:
         """The files that a pattern stands for, as they are called, in order; not the one that has it."""
         whole = os.path.join(folder, pattern)
         if not glob.has_magic(pattern):
+            self._seen[whole] = None
             return (whole,)
+        self._seen[_folder_of(whole)] = None
         key = os.path.abspath(whole)
         if self._known is not None:
             found = self._known.matches.get(key, ())
@@ -106,6 +117,7 @@ class _Reading:
             names = (os.path.abspath(name) for name in glob.glob(whole) if os.path.isfile(name))
             found = tuple(sorted(name for name in names if name != own))
         self.matches[key] = found
+        self._seen.update(dict.fromkeys(found))
         # They are called as the pattern is: by a whole name, or from where the program stands.
         return found if os.path.isabs(whole) else tuple(os.path.relpath(name) for name in found)
 
@@ -123,3 +135,11 @@ class _Reading:
             raise ConfigError(f"{file}: what was in it is not known", _ACCEPTED)
         self.texts[name] = content = content.replace("\r\n", "\n")
         self.faults += into.add(self.piece(content, file, chain))
+
+
+def _folder_of(pattern: str) -> str:
+    """The folder that changes where another file comes to be one of a pattern; the last above it that is no pattern."""
+    folder = os.path.dirname(pattern)
+    while glob.has_magic(folder):
+        folder = os.path.dirname(folder)
+    return folder or "."

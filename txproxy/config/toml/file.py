@@ -40,9 +40,9 @@ from txproxy.proxy.limits import Limits
 _VIA: Final = default_of(ReverseListener, "via")
 
 
-def load(file: str) -> Config:
+def load(file: str, findings: Findings | None = None) -> Config:
     """The configuration in ``file``. ``ConfigError`` with a line for each fault, ``FILE:LINE: KEY: what is wrong``."""
-    return parse(text_of(file), file)
+    return parse(text_of(file), file, findings)
 
 
 def load_admin(file: str) -> AdminConfig | None:
@@ -66,8 +66,8 @@ def parse(
     """The configuration that a text is, which is what ``file`` holds. Files that it includes are read, unless what was
     in them is given (``included``).
     """
-    piece, included = read_sources(content, file, environ, included)
     findings = findings or Findings()
+    piece, included = read_sources(content, file, environ, included, seen=findings.named)
     findings.begin(piece)
     config = _read(piece.data, file, findings)
     if findings.faults:

@@ -1,0 +1,1 @@
+"""Commands about configuration files: first ones, their form, and whether they are right."""
