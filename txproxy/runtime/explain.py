@@ -109,7 +109,8 @@ def explain(config: Config, question: Question) -> tuple[str, bool]:
         done = _tcp(config, listener, question, said)
     else:
         done = _requested(config, listener, question, said)
-    return "\n".join(said), done
+    # The question may be repeated; what the file takes from outside is called as it is there.
+    return "\n".join([said[0], *map(config.outside.masked, said[1:])]), done
 
 
 # -- which listener

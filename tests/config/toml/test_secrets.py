@@ -65,3 +65,21 @@ def test_an_explanation_shows_no_secret(read):
     text, _ = explain(config, Question.of("GET", "http://a/?key=s3cret", ["X-Key: s3cret"], "127.0.0.1", None, None))
     assert "    Authorization: ***\n" in text and "    X-More: ***" in text and "    Host: a\n" in text
     assert text.count("s3cret") == 3  # as it was typed: the URL, what goes on of it, and the field
+
+
+def test_an_explanation_calls_what_is_from_outside_as_the_file_does(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET", "S3cret-of-nobody")
+    (tmp_path / "key").write_text("another-S3cret\n")
+    text = LISTENER + POOL.replace("127.0.0.1", "${SECRET}.example")
+    for name, more in (
+        ("a", 'pool = "app"\nrequest_headers = { set = { X-A = "${SECRET}" } }'),
+        ("b", 'redirect = "https://b.example/?k=${SECRET}"'),
+        ("c", 'respond = { status = 200, headers = { X-A = { file = "key" } }, body = "${SECRET}" }'),
+    ):
+        text += f'[[routes]]\nname = "{name}"\npath = "/{name}"\n{more}\n'
+    (tmp_path / "proxy.toml").write_text(text)
+    config = load(str(tmp_path / "proxy.toml"))
+    said = [explain(config, Question.of("GET", f"http://h/{name}", [], "127.0.0.1", None, None))[0] for name in "abc"]
+    assert not any("3cret" in one for one in said)
+    assert "http://${SECRET}.example:80: chosen" in said[0]
+    assert "Location: https://b.example/?k=${SECRET}" in said[1] and "X-A: { file = 'key' }" in said[2]

@@ -56,15 +56,17 @@ class Outside:
             if reference is not None and re.search(r"[0-9'\"]", finding.said):
                 # What is said of a value has parts of it in it, in whatever form.
                 finding = finding._replace(said=f"what {reference} gives cannot stand here")
-        return finding._replace(said=self._masked(finding.said), accepted=self._masked(finding.accepted))
+        return finding._replace(said=self.masked(finding.said), accepted=self.masked(finding.accepted))
 
-    def _masked(self, said: str) -> str:
+    def masked(self, said: str) -> str:
+        """A text in which values are called as the file calls them, as far as they can be told from other words."""
         for value, reference in self._told.items():
             if _WORD.fullmatch(value):
                 # It may be one of our own.
                 said = said.replace(f"'{value}'", reference)
                 continue
-            for form in (value, repr(value)[1:-1]):
+            # Hosts are told in lower case.
+            for form in (value, repr(value)[1:-1], value.lower()):
                 said = said.replace(form, reference)
                 # A long one was cut.
                 cut = next((n for n in range(len(form) - 1, _LEAST_HIDDEN, -1) if f"{form[:n]}..." in said), 0)
