@@ -67,6 +67,8 @@ def test_what_changes_is_checked_again(folder, capsys):
 
 def test_so_is_what_it_includes_names_or_refers_to(folder, capsys, monkeypatch):
     (folder / "conf.d").mkdir()
+    # That it changes is told by its time, which is a coarse one.
+    os.utime(folder / "conf.d", ns=(1, 1))
     text = 'include = ["conf.d/*.toml", "more.toml"]\n' + GOOD.replace('"127.0.0.1:1"', '{ file = "where" }')
     (folder / "good.toml").write_text(text + 'auth = { password_file = "users" }\n')
     (folder / "users").write_text("bob:$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/\n")
