@@ -38,6 +38,13 @@ def test_the_host_of_an_authority(authority, host):
     assert host_of(authority) == host
 
 
+def test_hosts_may_be_matched_by_an_expression():
+    assert why_not(Match(hosts=["~[ab]\\.example"])) == ""
+    assert why_not(Match(hosts=["~b.*", "c.example"])) == "host is a.example, not ~b.* or c.example"
+    with pytest.raises(ConfigError, match=r"^hosts: '~\(' is no regular expression"):
+        Match(hosts=["~("])
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [

@@ -55,6 +55,19 @@ def test_a_hosts_own_name_comes_before_the_longest_wildcard_before_any_host():
     assert found == ["3", "2", "2", "1", "0"]
 
 
+def test_a_regular_expression_comes_after_wildcards_and_before_any_host_in_the_order_written():
+    expressions = Match(r"~\w+\d\.example"), Match(r"~shop\d\.example")
+    table = routes(Match(), *expressions, Match("*.b.example"), Match("shop7.example"))
+    found = [taken(table, host=host) for host in ("shop7.example", "SHOP8.example:80", "a1.b.example", "a.example")]
+    assert found == ["4", "1", "3", "0"]
+    assert taken(routes(Match("~.*")), host="a.example") == "0"
+
+
+def test_an_expression_for_hosts_is_told_of():
+    table = routes(Match("~a.*"), Match("~b.*"))
+    assert taken(table, host="b") == "1" and taken(table, host="c") is None and taken(table, host="") is None
+
+
 def test_a_pattern_for_a_name_and_those_below_stands_behind_the_name_and_shares_the_rest():
     table = routes(Match(".a.example"), Match("a.example", "/own"), Match("*.a.example", "/below"), Match("*.example"))
     assert [taken(table, path, "a.example") for path in ("/own", "/below", "/x")] == ["1", "0", "0"]

@@ -12,12 +12,37 @@ from txproxy.errors import ConfigError, Finding
 from txproxy.interfaces.context import RequestContext
 from txproxy.matching.hosts import HostPattern, named_host
 from txproxy.matching.paths import PathPattern
+from txproxy.matching.regular_expressions import EXPRESSION_MARK, regular_expression
 from txproxy.plain_values import PlainValue
 from txproxy.reverse.routing.conditions import Clients, Condition, HeaderField, Methods, QueryField
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import split_authority
 
 T = TypeVar("T")
+
+
+@attrs.frozen
+class HostExpression:
+    """Hosts that a regular expression matches whole: after ``~``, over the host in lower case, without a port."""
+
+    text: str
+    fullmatch: Callable[[str], object] = attrs.field(eq=False, repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> HostExpression:
+        """From ``~regex``; ``ConfigError`` if it is none."""
+        return cls(text, regular_expression(text).fullmatch)
+
+    def holds(self, host: str) -> bool:
+        """Whether ``host``, as it is named, is one; a request without a host has none."""
+        return bool(host) and self.fullmatch(host) is not None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _host_pattern(text: str) -> HostPattern | HostExpression:
+    return HostExpression.parse(text) if text.startswith(EXPRESSION_MARK) else HostPattern.parse(text)
 
 
 def host_of(authority: bytes) -> str:
@@ -42,7 +67,8 @@ def _pairs(value: Mapping[str, str | bool] | Iterable[tuple[str, str | bool]]) -
 class Match(PlainValue):
     """Which requests: all that is given must hold, and nothing given holds for all.
 
-    ``hosts``: patterns (see :mod:`txproxy.matching.hosts`), compared without port and case. ``path``: ``/prefix``
+    ``hosts``: patterns (see :mod:`txproxy.matching.hosts`), compared without port and case, and ``~regex``, which must
+    match the whole host. ``path``: ``/prefix``
     (``/api`` is for ``/api`` and ``/api/x``, not for ``/apix``; ``/api/`` only for what is below it), ``=/exact`` or
     ``~regex``, which must match the whole path without the query; see :mod:`txproxy.matching.paths` for how a path is
     read. ``methods`` are compared with case. ``headers`` and ``query`` map a name to a value, to ``~regex`` (of the
@@ -61,7 +87,7 @@ class Match(PlainValue):
     query: tuple[tuple[str, str | bool], ...] = attrs.field(default=(), converter=_pairs)
     clients: tuple[str, ...] = attrs.field(default=(), converter=_texts)
     weight: int | None = None
-    host_patterns: tuple[HostPattern, ...] = attrs.field(init=False, eq=False, repr=False)
+    host_patterns: tuple[HostPattern | HostExpression, ...] = attrs.field(init=False, eq=False, repr=False)
     path_pattern: PathPattern = attrs.field(init=False, eq=False, repr=False)
     conditions: tuple[Condition, ...] = attrs.field(init=False, eq=False, repr=False)
 
@@ -75,7 +101,7 @@ class Match(PlainValue):
                 faults.extend(fault.at(name).findings)
                 return default
 
-        hosts = [read("hosts", partial(HostPattern.parse, text), None) for text in self.hosts]
+        hosts = [read("hosts", partial(_host_pattern, text), None) for text in self.hosts]
         path = read("path", partial(PathPattern.parse, self.path), PathPattern())
         conditions: list[Condition | None] = []
         if self.methods:

@@ -1,9 +1,10 @@
 """From a request to the route that is taken.
 
-Of the routes that match, the most specific is taken: a host's own name before the longest wildcard before any host;
-then an exact path before the longest prefix before a regular expression (in the order written) before any path; then
-more conditions before fewer (methods and clients are one each, and so is each header and query parameter); then the
-order written. A host that has routes of its own gets those for any host as well, where none of its own match.
+Of the routes that match, the most specific is taken: a host's own name before the longest wildcard before a regular
+expression (in the order written) before any host; then an exact path before the longest prefix before a regular
+expression (in the order written) before any path; then more conditions before fewer (methods and clients are one each,
+and so is each header and query parameter); then the order written. A host that has routes of its own gets those for any
+host as well, where none of its own match.
 
 A path that servers may read in more than one way is looked up by each reading, and has to lead to the same route by all
 of them: else the rules of one route could be had for what an upstream takes for another's.
@@ -33,7 +34,7 @@ from txproxy.interfaces.context import RequestContext
 from txproxy.matching.hosts import HostPattern
 from txproxy.matching.paths import PLAIN, PathPattern, readings
 from txproxy.reverse.routing.conditions import Condition
-from txproxy.reverse.routing.matches import Match, host_of
+from txproxy.reverse.routing.matches import HostExpression, Match, host_of
 from txproxy.wire.message import RequestHead
 
 A = TypeVar("A")
@@ -117,20 +118,27 @@ class _Hosts:
     name: str
     below: bool = False
     loose: bool = False
+    expression: HostExpression | None = None
 
     @classmethod
-    def of(cls, pattern: HostPattern) -> tuple[_Hosts, ...]:
+    def of(cls, pattern: HostPattern | HostExpression) -> tuple[_Hosts, ...]:
         """Where the routes of a pattern stand."""
+        if isinstance(pattern, HostExpression):
+            return (cls(pattern.text, expression=pattern),)
         below = (cls(pattern.name, below=True),) if pattern.sign else ()
         return below if pattern.sign == "*." else (cls(pattern.name, loose=bool(below)), *below)
 
     @property
     def rank(self) -> tuple[int, int]:
         """What is more specific has less."""
+        if self.expression is not None:
+            return 2, 0
         return (1, -len(self.name)) if self.below else (0, self.loose)
 
     def has(self, host: str) -> bool:
         """Whether ``host`` is one of them."""
+        if self.expression is not None:
+            return self.expression.holds(host)
         return host.endswith("." + self.name) if self.below else host == self.name
 
 
@@ -241,11 +249,16 @@ class Routes(Generic[A]):
         indexed = {host: _Paths(paths) for host, paths in by_host.items()}
         self._exact: dict[str, tuple[_Paths[A], ...]] = {}
         for host in sorted((host for host in indexed if host is not None), key=lambda host: host.rank):
-            if not host.below:
+            if not host.below and host.expression is None:
                 self._exact[host.name] = (*self._exact.get(host.name, ()), indexed[host])
         self._under = {host.name: paths for host, paths in indexed.items() if host is not None and host.below}
+        self._expressions = tuple(
+            (host.expression, paths)
+            for host, paths in indexed.items()
+            if host is not None and host.expression is not None
+        )
         self._everywhere: tuple[_Paths[A], ...] = (indexed[None],) if None in indexed else ()
-        self._any_host = not self._exact and not self._under
+        self._any_host = not self._exact and not self._under and not self._expressions
         # where no route asks for a path, all its readings lead to the same
         self._any_path = all(not path.kind for _, path in places)
         self._remembered = lru_cache(maxsize=max(_REMEMBERED_HOSTS, 2 * len(indexed)))(self._of_host)
@@ -300,6 +313,8 @@ class Routes(Generic[A]):
             name = name.partition(".")[2]
             if name in self._under:
                 found.append(self._under[name])
+        host = host_of(authority) if self._expressions else ""
+        found += [paths for expression, paths in self._expressions if expression.holds(host)]
         return (*found, *self._everywhere)
 
     def explain(self, head: RequestHead, context: RequestContext, taken: Route[A] | None) -> list[tuple[Route[A], str]]:
@@ -359,7 +374,7 @@ def _places(routes: Sequence[Route[A]]) -> dict[_Place, _Entries[A]]:
                 continue
             # All with the same expression stand where it was written first.
             first = min((entry.rank[-1] for entry in entries.values()), default=order)
-            rank = ((2, 0) if host is None else host.rank, _path_rank(path, first), -len(conditions), order)
+            rank = ((3, 0) if host is None else host.rank, _path_rank(path, first), -len(conditions), order)
             entries[conditions] = _Entry((host, path), route, rank)
     return {place: tuple(sorted(found.values(), key=lambda entry: entry.rank)) for place, found in places.items()}
 
