@@ -190,7 +190,7 @@ def test_pools_of_raw_streams_are_checked_by_connecting(read):
         ('tolerate = ["bare-cr"]', "pools.app.tolerate[0]: 'bare-cr' is not known (is bare-lf meant?)"),
         ("tolerate = []", "pools.app.tolerate: there is none in it"),
         ("queue_timeout = 0", "pools.app.queue_timeout: '0' is no time"),
-        ('host = "a b"', "pools.app.host: 'a b': not a host and port; accepted is HOST, HOST:PORT or upstream"),
+        ('host = "a b"', "pools.app.host: 'a b': not a host and port; accepted is HOST, HOST:PORT, $host or upstream"),
         ("proxy_protocol = 3", "pools.app.proxy_protocol: 3 cannot be; accepted is a whole number from 1 to 2"),
         ("healt = {}", "pools.app.healt: no such key (is health meant?)"),
         ("health = true", "pools.app.health: true is no table"),

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from tests.wire.alike_heads import check_each_is_as_if_alone, section, sections
 from txproxy import Pool, ReverseProxyFactory
-from txproxy.reverse.actions.to_pool import ToPool
+from txproxy.errors import ConfigError
+from txproxy.reverse.actions.to_pool import ToPool, host_to_send
 from txproxy.reverse.actions.treatments import Treated, Treatment
 from txproxy.reverse.client_identity import Trust
 from txproxy.reverse.mode import ReverseMode
@@ -48,6 +49,7 @@ MAKERS = {
     "no Via": simple(via=None),
     "trusting": simple(trusted_proxies=["127.0.0.1"]),
     "upstream's Host": simple(host="upstream"),
+    "client's Host without a port": simple(host="$host"),
     "routes": routes,
 }
 # What is looked at for more than its name, what is for one hop, what tells of a client, and what does neither.
@@ -164,3 +166,31 @@ def test_few_lines_go_on_or_none(fields):
     check_each_is_as_if_alone(
         MAKERS["plain"], [(head.replace(b"1\r\n", b"%d\r\n" % number), OK) for number in range(4)]
     )
+
+
+@pytest.mark.parametrize(
+    ("host", "asked", "told"),
+    [
+        ("$host", b"A.example:8080", b"a.example"),
+        ("$host", b"a.example", b"a.example"),
+        ("$host", b"[::1]:8080", b"[::1]"),
+        ("$host:8443", b"a.example:80", b"a.example:8443"),
+        (None, b"A.example:8080", b"a.example:8080"),
+    ],
+)
+def test_the_clients_host_is_told_without_its_port(host, asked, told):
+    proxy = simple(host=host)()
+    proxy.connect().send(b"GET / HTTP/1.1\r\nHost: %b\r\n\r\n" % asked)
+    assert b"\r\nHost: %b\r\n" % told in proxy.upstream.take().replace(b"A.example", b"a.example")
+
+
+def test_a_request_without_a_host_is_told_the_upstreams():
+    proxy = simple(host="$host")()
+    proxy.connect().send(b"GET / HTTP/1.0\r\n\r\n")
+    assert b"\r\nHost: 10.0.0.1\r\n" in proxy.upstream.take()
+
+
+@pytest.mark.parametrize("host", ["$host:0", "$host:99999", "$path", "$host.example", "$host:x"])
+def test_no_other_variable_is_a_host(host):
+    with pytest.raises(ConfigError, match=r"accepted is HOST, HOST:PORT, \$host or upstream"):
+        host_to_send(host)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, Final, cast
@@ -22,10 +23,12 @@ from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.middleware import Handler, around, repeats
 from txproxy.interfaces.plan import Decision, Plan, Postponed
+from txproxy.matching.ports import read_port
 from txproxy.proxy.services import Services
 from txproxy.proxy.upstream.connection_binding import authenticates_connection
 from txproxy.reverse.client_identity import peer_alone
 from txproxy.reverse.rewriting.response_mapping import map_back
+from txproxy.reverse.rewriting.templates import VARIABLES
 from txproxy.tls.client_certificates import CLIENT_CERTIFICATE_FIELDS
 from txproxy.upstreams.affinity import Affinity
 from txproxy.upstreams.choice import PoolAttempt
@@ -61,14 +64,20 @@ _NOT_ALIKE: Final = CLIENT_FIELDS | TARGET_FIELDS | NOT_ALIKE
 
 
 _UPSTREAM: Final = UPSTREAM.encode("ascii")
+# The client's host without its port, to which another may follow.
+_CLIENT_HOST: Final = re.compile(r"\$host(?::([0-9]{1,5}))?")
+_client_host: Final = VARIABLES["host"]
 
 
 def host_to_send(text: str) -> str:
-    """``text`` if it can be a Host field, or is ``upstream``; else ``ConfigError``."""
+    """``text`` if it can be a Host field, or is ``upstream``, ``$host`` or ``$host:PORT``; else ``ConfigError``."""
+    written = _CLIENT_HOST.fullmatch(text)
+    if written is not None and (written[1] is None or read_port(written[1])):
+        return text
     try:
         written_authority(text.encode("ascii"))
     except ValueError as fault:
-        raise ConfigError(f"{text!r}: {fault}", "accepted is HOST, HOST:PORT or upstream") from None
+        raise ConfigError(f"{text!r}: {fault}", "accepted is HOST, HOST:PORT, $host or upstream") from None
     return text
 
 
@@ -85,10 +94,10 @@ def none_left(fault: ExchangeError, context: RequestContext) -> None:
 class ToPool:
     """Sends requests to ``pool``.
 
-    ``host`` is what goes upstream as Host: None for the client's own, ``"upstream"`` for the upstream's name, else the
-    host itself. ``via`` is the entry in Via, and ``affinity`` pins clients to upstreams. What a client says of itself
-    is dropped, except for what a route has set in its place (see
-    :class:`txproxy.reverse.rewriting.header_fields.RouteHead`).
+    ``host`` is what goes upstream as Host: None for the client's own, ``"upstream"`` for the upstream's name,
+    ``"$host"`` for the client's without its port (``"$host:8443"``: with another), else the host itself. ``via`` is
+    the entry in Via, and ``affinity`` pins clients to upstreams. What a client says of itself is dropped, except for
+    what a route has set in its place (see :class:`txproxy.reverse.rewriting.header_fields.RouteHead`).
     """
 
     takes_connect = False
@@ -260,6 +269,10 @@ class ToPool:
             host = head.authority or upstream.authority
         elif host == _UPSTREAM:
             host = upstream.authority
+        elif host[:1] == b"$":
+            # A request without a host is asked of the upstream by its own.
+            own = _client_host(head, context, b"")
+            host = own + host[len(b"$host") :] if own else upstream.authority
         told = context.connection.memo
         if (
             type(told) is _Told
