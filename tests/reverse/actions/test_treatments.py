@@ -135,6 +135,16 @@ def test_answers_of_a_routes_own_get_its_fields_and_keep_their_place(serve):
     assert b"Location: /elsewhere\r\n" in client.received and b"X-By: us\r\n" in client.received
 
 
+def test_what_a_route_makes_of_a_path_is_the_path_of_its_redirect(serve):
+    request = RequestRewrite(pattern=r"/old/(\w+)/(.*)", replacement="/$2/of/$1")
+    elsewhere = SendElsewhere(Redirect("https://b.example$path?$query", 301))
+    proxy = serve({"/old": Treated(elsewhere, Treatment(request=request))})
+    for path, location in ((b"/old/may/a/b?c=d", b"/a/b/of/may?c=d"), (b"/old/x", b"/old/x")):
+        client = proxy.connect()
+        client.send(get(path))
+        assert b"Location: https://b.example%b\r\n" % location in client.received
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "body"),
     [

@@ -12,18 +12,18 @@ from txproxy.components.values import text, whole
 from txproxy.errors import ConfigError
 from txproxy.reverse.actions.redirects import Redirect
 from txproxy.reverse.actions.treatments import SendElsewhere
-from txproxy.reverse.route_actions.route_action import ROUTE_ACTIONS, WITH_ANSWERS, PoolUse, RouteParts
+from txproxy.reverse.route_actions.route_action import PATH_CHANGES, ROUTE_ACTIONS, WITH_ANSWERS, PoolUse, RouteParts
 
 
 @component(ROUTE_ACTIONS, "redirect", rank=2)
 @attrs.frozen
 class RedirectAction:
-    """Send the client elsewhere."""
+    """Send the client elsewhere. What the route makes of the path is what ``$path`` is then."""
 
     redirect: Redirect
 
     keys: ClassVar[tuple[str, ...]] = ("redirect", "status")
-    takes: ClassVar[frozenset[str]] = WITH_ANSWERS
+    takes: ClassVar[frozenset[str]] = WITH_ANSWERS | PATH_CHANGES
     takes_connect: ClassVar[bool] = False
 
     @classmethod

@@ -12,11 +12,17 @@ from txproxy.wire.forwarding import Via
 
 # The kind of component that an action is, which is this folder. Its name is its key in a route.
 ROUTE_ACTIONS: Final = "reverse/route_actions"
+# What changes the path of a request.
+PATH_CHANGES: Final = frozenset({"strip_prefix", "add_prefix", "rewrite"})
 # What changes a request or its response: for those that send it somewhere.
-CHANGES: Final = frozenset(
-    {"strip_prefix", "add_prefix", "rewrite", "request_headers", "map_location", "cookie_domains", "response_timeout",
-     "max_body", "mirror"}
-)  # fmt: skip
+CHANGES: Final = PATH_CHANGES | {
+    "request_headers",
+    "map_location",
+    "cookie_domains",
+    "response_timeout",
+    "max_body",
+    "mirror",
+}
 # What is asked before anything is answered, and what browsers are told with whatever they get.
 WITH_ANSWERS: Final = frozenset({"auth", "response_headers", "hsts"})
 
