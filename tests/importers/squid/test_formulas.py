@@ -7,18 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.importers.squid.access_lines import rules
-from txproxy.importers.squid.formulas import (
-    FALSE,
-    TRUE,
-    Literal,
-    Untranslatable,
-    as_table,
-    both,
-    either,
-    opposite,
-    positive,
-    span_text,
-)
+from txproxy.importers.notes import Untranslatable
+from txproxy.importers.squid.formulas import FALSE, TRUE, Literal, as_table, both, either, opposite, positive, span_text
 from txproxy.matching.hosts import HostPattern
 
 USERS = ("alice", "bob", "eve")

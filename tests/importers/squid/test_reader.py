@@ -3,8 +3,9 @@
 import pytest
 
 from tests.importers.squid.access_lines import Translated, rules
+from txproxy.importers.notes import Note
 from txproxy.importers.squid import reader
-from txproxy.importers.squid.reader import Directive, Note, Unread, items, read, read_file
+from txproxy.importers.squid.reader import Directive, Unread, items, read, read_file
 from txproxy.importers.squid.translation import translate_file
 
 

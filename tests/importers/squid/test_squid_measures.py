@@ -3,7 +3,7 @@
 import pytest
 
 from txproxy.components.values import parse_duration, parse_size
-from txproxy.importers.squid.formulas import Untranslatable
+from txproxy.importers.notes import Untranslatable
 from txproxy.importers.squid.squid_measures import in_bytes, in_seconds, seconds_text, size_text
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from txproxy.importers.squid.formulas import Untranslatable
+from txproxy.importers.notes import Untranslatable
 from txproxy.importers.squid.reader import Directive
 from txproxy.importers.squid.squid_settings import Line, Peer, Settings, word_of
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from txproxy.importers.notes import Untranslatable
 from txproxy.importers.squid.acl_types import TYPES
-from txproxy.importers.squid.formulas import TRUE, Formula, Untranslatable, both, either, opposite
+from txproxy.importers.squid.formulas import TRUE, Formula, both, either, opposite
 from txproxy.importers.squid.reader import Directive, items
 
 # Those whose values are expressions have their own use for -i.

@@ -9,17 +9,9 @@ from typing import Any, Final
 
 from txproxy.errors import ConfigError
 from txproxy.forward.access.conditions.head_conditions import SCHEMES
+from txproxy.importers.notes import Untranslatable
 from txproxy.importers.squid.expressions import python_expression
-from txproxy.importers.squid.formulas import (
-    KIND_OF,
-    TRUE,
-    Conjunction,
-    Formula,
-    Literal,
-    Untranslatable,
-    either,
-    span_text,
-)
+from txproxy.importers.squid.formulas import KIND_OF, TRUE, Conjunction, Formula, Literal, either, span_text
 from txproxy.matching.networks import Network
 from txproxy.matching.regular_expressions import EXPRESSION_MARK
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from txproxy.errors import ConfigError
+from txproxy.importers.notes import Note, Untranslatable
 from txproxy.importers.squid.access_lists import Acls
-from txproxy.importers.squid.formulas import TRUE, Conjunction, Formula, Literal, Untranslatable
-from txproxy.importers.squid.reader import Directive, Note
+from txproxy.importers.squid.formulas import TRUE, Conjunction, Formula, Literal
+from txproxy.importers.squid.reader import Directive
 from txproxy.matching.hosts import host_pattern
 
 _CACHE: Final = "cache"

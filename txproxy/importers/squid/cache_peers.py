@@ -12,9 +12,10 @@ from urllib.parse import quote
 
 import attrs
 
+from txproxy.importers.notes import Note, Untranslatable
 from txproxy.importers.squid.access_lists import Acls
-from txproxy.importers.squid.formulas import TRUE, Untranslatable, positive
-from txproxy.importers.squid.reader import Directive, Note
+from txproxy.importers.squid.formulas import TRUE, positive
+from txproxy.importers.squid.reader import Directive
 from txproxy.importers.squid.squid_settings import Line, Peer, Setting, Settings, word_of
 from txproxy.interfaces.allowances import MOST_WEIGHT
 from txproxy.matching.hosts import HostPattern, is_literal

@@ -9,8 +9,8 @@ from typing import Any, Final
 import attrs
 
 from txproxy.cache.disk.disk_store import SMALLEST, largest_object
-from txproxy.importers.squid.formulas import Untranslatable
-from txproxy.importers.squid.reader import Directive, Note
+from txproxy.importers.notes import Note, Untranslatable
+from txproxy.importers.squid.reader import Directive
 from txproxy.importers.squid.squid_measures import size_text
 from txproxy.importers.squid.squid_settings import Settings
 

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import attrs
 
+from txproxy.importers.notes import Note, Untranslatable
 from txproxy.importers.squid.access_lists import Acls
 from txproxy.importers.squid.cache_access import CacheAccess, keeps_nothing, list_of
 from txproxy.importers.squid.cache_places import cache_places
 from txproxy.importers.squid.expressions import python_expression
-from txproxy.importers.squid.formulas import Untranslatable
-from txproxy.importers.squid.reader import Directive, Note
+from txproxy.importers.squid.reader import Directive
 from txproxy.importers.squid.squid_measures import in_bytes, in_seconds, seconds_text, size_text
 from txproxy.importers.squid.squid_settings import Setting, Settings, word_of
 

@@ -10,10 +10,10 @@ from txproxy.auth.auth_policy import AuthPolicy
 from txproxy.errors import ConfigError
 from txproxy.forward.policy import FORWARDED_FOR_MODES
 from txproxy.forward.request.privacy import field_line, field_name
+from txproxy.importers.notes import Untranslatable
 from txproxy.importers.squid.access_lists import Acls
 from txproxy.importers.squid.cache_peers import PEERS
 from txproxy.importers.squid.caching_directives import CACHING
-from txproxy.importers.squid.formulas import Untranslatable
 from txproxy.importers.squid.reader import Directive
 from txproxy.importers.squid.squid_measures import in_bytes, in_seconds, seconds_text, size_text
 from txproxy.importers.squid.squid_settings import Setting, Settings, word_of

@@ -12,15 +12,12 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from txproxy.forward.access.conditions.condition_types import CONDITION_TYPES, NEGATABLE
+from txproxy.importers.notes import Untranslatable
 from txproxy.matching.regular_expressions import EXPRESSION_MARK
 
 # More alternatives than this make no file that anybody would want to read.
 _MOST: Final = 64
 KIND_OF: Final = {kind.key: kind for kind in CONDITION_TYPES}
-
-
-class Untranslatable(Exception):
-    """Why something has no counterpart here."""
 
 
 @attrs.frozen

@@ -10,32 +10,13 @@ from typing import Final
 
 import attrs
 
+from txproxy.importers.notes import Note
+
 # Squid itself takes no more files within files.
 _DEPTH: Final = 16
 _LARGEST: Final = 64 << 20
 _EQUAL: Final = re.compile(r"([0-9]{1,9})\s*=\s*([0-9]{1,9})")
 _COMMENT: Final = re.compile(r"(?:^|\s)#.*")
-
-
-@attrs.frozen
-class Note:
-    """What could not be taken over: the ``name`` of a directive and why, of a ``line`` of a ``file``, or, with 0, of
-    what is nowhere in it.
-    """
-
-    file: str
-    line: int
-    name: str
-    why: str
-
-    def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.name}: {self.why}"
-
-    @property
-    def order(self) -> tuple[bool, str, int]:
-        """Where it stands among others: as in the files, and what is not in them is last."""
-        return not self.line, self.file if self.line else "", self.line
 
 
 @attrs.frozen

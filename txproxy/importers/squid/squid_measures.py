@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from txproxy.importers.squid.formulas import Untranslatable
+from txproxy.importers.notes import Untranslatable
 
 _SIZES: Final = {"": 1, "bytes": 1, "b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
 _TIMES: Final = {

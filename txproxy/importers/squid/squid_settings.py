@@ -7,8 +7,8 @@ from typing import Any
 
 import attrs
 
+from txproxy.importers.notes import Untranslatable
 from txproxy.importers.squid.access_lists import Acls
-from txproxy.importers.squid.formulas import Untranslatable
 from txproxy.importers.squid.reader import Directive
 from txproxy.matching.hosts import HostPattern
 

@@ -6,21 +6,20 @@ one that denies denies more; both are noted.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import attrs
-
 from txproxy.errors import ConfigError
+from txproxy.importers.notes import Note, Translation, Untranslatable
 from txproxy.importers.squid.access_lists import Acls
 from txproxy.importers.squid.cache_peers import Ways, ways
 from txproxy.importers.squid.caching_directives import Caching, caching
 from txproxy.importers.squid.directives import REASONS, SETTINGS
-from txproxy.importers.squid.formulas import TRUE, Formula, Untranslatable, as_table, both, positive
-from txproxy.importers.squid.reader import Directive, Note, Unread, read, read_file
+from txproxy.importers.squid.formulas import TRUE, Formula, as_table, both, positive
+from txproxy.importers.squid.reader import Directive, Unread, read, read_file
 from txproxy.importers.squid.squid_settings import Settings
+from txproxy.importers.toml_lines import comment, pairs, tables, value
 
 _ANYBODY: Final = ("0.0.0.0/0", "::/0")
 # Expressions that look at where a URL begins or ends, or at its port.
@@ -34,18 +33,7 @@ _OTHERS: Final = {
     "a configuration of Apache": re.compile(r"^\s*<(?:VirtualHost|Proxy|Directory|Location|IfModule)\b", re.M | re.I),
     "a configuration of txproxy, or other TOML": re.compile(r"^\s*\[\[?[A-Za-z_.]+\]\]?\s*(?:#.*)?$", re.M),
 }
-_KNOWN: Final = {*SETTINGS, *REASONS, "acl", "http_access", "include"}
-_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
-
-
-@attrs.frozen
-class Translation:
-    """``toml`` is a configuration of ours; ``notes`` are what it could not take over, a line for each
-    (``FILE:LINE: DIRECTIVE: why``).
-    """
-
-    toml: str
-    notes: tuple[str, ...]
+KNOWN: Final = {*SETTINGS, *REASONS, "acl", "http_access", "include"}
 
 
 def translate(text: str, path: str) -> Translation:
@@ -65,7 +53,7 @@ def translate_file(path: str) -> Translation:
         if sign.search(text):
             raise ConfigError(f"{path}: this is {program}", "accepted is a squid.conf")
     directives = [one for one in read(text, path) if isinstance(one, Directive)]
-    if directives and not any(one.name in _KNOWN for one in directives):
+    if directives and not any(one.name in KNOWN for one in directives):
         raise ConfigError(f"{path}: not one line of it is a directive of Squid's", "accepted is a squid.conf")
     return translate(text, path)
 
@@ -227,17 +215,17 @@ class _Translator:
 
     def _written(self, rules: Sequence[Mapping[str, Any]], destinations: Sequence[str]) -> str:
         settings = self.settings
-        lines = [_comment(f"From {self.path}, for txproxy run --config."), ""]
+        lines = [comment(f"From {self.path}, for txproxy run --config."), ""]
         if settings.log:
-            lines += ["[log]", *_pairs(settings.log), ""]
+            lines += ["[log]", *pairs(settings.log), ""]
         if self.caching.table:
-            lines += ["[cache]", *_pairs(self.caching.table), "", *_tables("cache_rules", self.caching.rules)]
-        lines += ["[[listeners]]", *_pairs(self._listener())]
-        lines += ["# The rules say who may use it, and which ports.", *_pairs({"allow_clients": _ANYBODY})]
-        lines += _pairs({"allow_ports": ["1-65535"]})
+            lines += ["[cache]", *pairs(self.caching.table), "", *tables("cache_rules", self.caching.rules)]
+        lines += ["[[listeners]]", *pairs(self._listener())]
+        lines += ["# The rules say who may use it, and which ports.", *pairs({"allow_clients": _ANYBODY})]
+        lines += pairs({"allow_ports": ["1-65535"]})
         lines += self._destinations(destinations)
-        lines += _pairs(self._origins())
-        lines += ["", *self._tables(), *_tables("listeners.rules", rules)]
+        lines += pairs(self._origins())
+        lines += ["", *self._tables(), *tables("listeners.rules", rules)]
         return "\n".join(lines).rstrip("\n") + "\n"
 
     def _listener(self) -> dict[str, Any]:
@@ -254,12 +242,12 @@ class _Translator:
     def _destinations(self, destinations: Sequence[str]) -> list[str]:
         why = "loopback, link-local, private and metadata addresses are refused, unless allow_destinations has them"
         self.notes.append(Note(self.path, 0, "http_access", why))
-        open_to_all = f"# allow_destinations = {_value(_ANYBODY)}"
+        open_to_all = f"# allow_destinations = {value(_ANYBODY)}"
         if destinations:
             return [
                 "# Those that the rules name, though they be private. Squid goes to any address:",
                 open_to_all,
-                *_pairs({"allow_destinations": destinations}),
+                *pairs({"allow_destinations": destinations}),
             ]
         return [
             "# Squid goes to loopback, private and metadata addresses as to others. So does this, with:",
@@ -285,10 +273,10 @@ class _Translator:
         lines = []
         if self.acls.knows_users:
             # Squid asks where a list does.
-            lines += ["[listeners.auth]", *_pairs({**settings.auth, "by_rules": True}), ""]
+            lines += ["[listeners.auth]", *pairs({**settings.auth, "by_rules": True}), ""]
         if settings.limits:
-            lines += ["[listeners.limits]", *_pairs(settings.limits), ""]
-        return [*lines, *_tables("listeners.privacy", self._privacy()), *_tables("listeners.binds", settings.binds)]
+            lines += ["[listeners.limits]", *pairs(settings.limits), ""]
+        return [*lines, *tables("listeners.privacy", self._privacy()), *tables("listeners.binds", settings.binds)]
 
     def _privacy(self) -> list[dict[str, Any]]:
         settings = self.settings
@@ -312,40 +300,3 @@ class _Translator:
 def opposite_of(reference: str) -> str:
     """``!name`` of ``name``, and the other way round."""
     return reference[1:] if reference.startswith("!") else f"!{reference}"
-
-
-# -- TOML
-
-
-def _tables(name: str, tables: Iterable[Mapping[str, Any]]) -> list[str]:
-    return [line for table in tables for line in (f"[[{name}]]", *_pairs(table), "")]
-
-
-def _pairs(table: Mapping[str, Any]) -> list[str]:
-    return [f"{_key(key)} = {_value(value)}" for key, value in table.items()]
-
-
-def _comment(text: str) -> str:
-    # Of a file's name, nothing is to begin a line.
-    return "# " + "".join(character if character.isprintable() else "?" for character in text)
-
-
-def _key(key: str) -> str:
-    return key if _BARE.fullmatch(key) else _value(key)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, str):
-        if "\\" in value and "'" not in value and value.isprintable():
-            return f"'{value}'"
-        # JSON's strings are TOML's, but for this one.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, Mapping):
-        return f"{{ {', '.join(_pairs(value))} }}"
-    parts = [_value(one) for one in value]
-    line = f"[{', '.join(parts)}]"
-    return line if len(line) <= 100 else "\n".join(["[", *(f"    {part}," for part in parts), "]"])
