@@ -18,7 +18,7 @@ PRELOADED = (
     "txproxy.tap", "txproxy.runtime.proxy_service", "txproxy.cli.command", "twisted.scripts.twistd",
     "twisted.scripts._twistd_unix",
     "twisted.plugins.txproxy_plugin", "twisted.web.static", "asyncio", "websockets.asyncio.server", "http.server",
-    "txproxy.cli.cache_command", "txproxy.importers.squid.translation",
+    "txproxy.cli.cache_command", "txproxy.importers.squid.translation", "txproxy.importers.recognition",
 )  # fmt: skip
 DESCRIPTORS = 3
 

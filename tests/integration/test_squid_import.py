@@ -139,7 +139,11 @@ def test_the_command_translates_to_what_the_command_reads(run_program, whole, tm
     [
         ((), 2, "accepted is txproxy import FILE"),
         (("one", "two"), 2, "accepted is txproxy import FILE"),
-        (("/nonexistent",), 1, "/nonexistent: No such file or directory; accepted is a squid.conf that can be read"),
+        (
+            ("/nonexistent",),
+            1,
+            "/nonexistent: No such file or directory; accepted are squid.conf and nginx.conf that can be read",
+        ),
     ],
 )
 def test_a_wrong_call_of_the_command_is_one_line(run_program, words, status, says):

@@ -102,12 +102,16 @@ def _fmt(arguments: Sequence[str]) -> int:
 
 
 def _import(arguments: Sequence[str]) -> int:
-    if len(arguments) != 1 or arguments[0].startswith("-"):
-        return wrong_call("import", "accepted is txproxy import FILE, for a squid.conf")
-    from txproxy.importers.squid.translation import translate_file
+    from txproxy.importers.recognition import KINDS, translate_file
 
+    words, kind = list(arguments), None
+    if words[:1] == ["--from"] and words[1:2] and words[1] in KINDS:
+        kind = words[1]
+        del words[:2]
+    if len(words) != 1 or words[0].startswith("-"):
+        return wrong_call("import", "accepted is txproxy import FILE, or txproxy import --from squid|nginx FILE")
     try:
-        translation = translate_file(arguments[0])
+        translation = translate_file(words[0], kind)
     except ConfigError as fault:
         sys.stderr.write(f"{fault}\n")
         return 1

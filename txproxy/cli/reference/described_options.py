@@ -136,6 +136,8 @@ def shared_names() -> frozenset[str]:
 
 # -- commands
 
+_FROM: Final = DescribedOption(("--from",), "KIND", "whose file it is [default: what it looks like]", ("squid", "nginx"))
+
 
 def described_commands() -> tuple[DescribedCommand, ...]:
     """All that ``txproxy`` takes first: modes, then commands."""
@@ -146,7 +148,7 @@ def described_commands() -> tuple[DescribedCommand, ...]:
         ),
         DescribedCommand("check", ABOUT["check"], _arguments(check_command.make_parser()), takes=FILE),
         DescribedCommand("fmt", ABOUT["fmt"], _arguments(fmt_command.make_parser()), takes=FILE),
-        DescribedCommand("import", ABOUT["import"], takes=FILE),
+        DescribedCommand("import", ABOUT["import"], (_FROM,), takes=FILE),
         DescribedCommand("explain", ABOUT["explain"], _arguments(explain_command.make_parser()), takes="METHOD"),
         DescribedCommand("cache", ABOUT["cache"], verbs=_verbs(cache_command.VERBS)),
         DescribedCommand("ctl", ABOUT["ctl"], verbs=_verbs(ctl_command.VERBS)),

@@ -42,7 +42,7 @@ EXAMPLES: Final[dict[str, tuple[str, str, str]]] = {
     ),
     "import": (
         "txproxy import /etc/squid/squid.conf",
-        "txproxy import squid.conf > proxy.toml",
+        "txproxy import --from nginx /etc/nginx/nginx.conf > proxy.toml",
         "txproxy import squid.conf > proxy.toml 2> not-taken-over.txt",
     ),
     "explain": (

@@ -16,7 +16,10 @@ _CALLS: Final[dict[str, tuple[str, str]]] = {
     "init": ("KIND [FILE] [options]", "write a first configuration: reverse, forward, egress, cache or tcp"),
     "check": ("[--watch] FILE...", "read a configuration, and list every error in it; or whenever it changes"),
     "fmt": ("[--check] [--diff] FILE...", "put a configuration into one form, with its comments"),
-    "import": ("FILE", "turn a squid.conf into a configuration, and say what could not be taken over"),
+    "import": (
+        "[--from squid|nginx] FILE",
+        "turn a squid.conf or an nginx.conf into a configuration, and say what could not be taken over",
+    ),
     "explain": (
         "--config FILE METHOD URL [-H 'NAME: VALUE'] [--client ADDRESS] [--user NAME] [--listener NAME]",
         "what would be done with a request, and why",

@@ -1,0 +1,1 @@
+"""From the locations of a server to routes."""

@@ -1,0 +1,237 @@
+"""What nginx does in a location, as routes: in the order of its phases, rewrites before access before content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+import attrs
+
+from txproxy.importers.nginx.locations.access_lines import with_access
+from txproxy.importers.nginx.locations.header_lines import request_headers, response_headers
+from txproxy.importers.nginx.locations.if_blocks import condition_of
+from txproxy.importers.nginx.locations.location_order import Location
+from txproxy.importers.nginx.locations.redirecting import returned, rewritten
+from txproxy.importers.nginx.locations.route_conditions import PATH, Table
+from txproxy.importers.nginx.locations.static_folders import folder
+from txproxy.importers.nginx.locations.to_upstreams import passed
+from txproxy.importers.nginx.nginx_sites import Site, Variant, answer_instead, body_size, joined
+from txproxy.importers.nginx.syntax.blocks import Directive
+from txproxy.importers.nginx.syntax.nginx_measures import size_of
+from txproxy.importers.nginx.syntax.nginx_scopes import Scope, all_taken
+from txproxy.importers.nginx.syntax.variables import constant
+from txproxy.importers.notes import Untranslatable
+
+# Where a rewrite stands, and what follows all of them: the content, with what is known by then.
+Step: TypeAlias = "tuple[Directive, Scope]"
+Content: TypeAlias = "Callable[[Site, Scope | None], list[Variant]]"
+
+REWRITES: Final = frozenset({"return", "rewrite", "if", "set", "break"})
+# What answers a request by other means than a proxy's.
+_OTHERS: Final = {
+    "fastcgi_pass": "FastCGI is not spoken here: a server of HTTP has to stand before it",
+    "uwsgi_pass": "the protocol of uWSGI is not spoken here, but its http-socket is",
+    "scgi_pass": "SCGI is not spoken here",
+    "memcached_pass": "memcached is not asked here",
+    "stub_status": "the admin API has the numbers of the proxy",
+    "empty_gif": "there is no such picture here",
+    "js_content": "programs of njs are not run; middleware of Python is",
+    "content_by_lua_block": "programs of Lua are not run; middleware of Python is",
+    "content_by_lua_file": "programs of Lua are not run; middleware of Python is",
+    "dav_methods": "files are read only",
+}
+_OF_ANSWERS: Final = frozenset({"add_header", "default_type"})
+# More than this makes no file that anybody would want to read.
+_MOST: Final = 48
+_PATHS: Final = ("strip_prefix", "add_prefix", "rewrite")
+
+
+def variants_of(location: Location, site: Site, before: Sequence[Step] = ()) -> list[Variant]:
+    """What is done with the requests of a location, each with its conditions; the last has none. Rewrites that stand
+    ``before`` are done first.
+    """
+    scope = location.scope
+    if scope.own("internal"):
+        # Nobody may ask for it, and what may lead to it is said elsewhere, if it can be.
+        all_taken(scope.directives)
+        return [({}, {"respond": 404})]
+    own = phase_of(scope) if not location.implied else []
+    return merged(in_phase([*before, *own], site, lambda known, inner: _content(location.of(inner), known)))
+
+
+def phase_of(scope: Scope) -> list[Step]:
+    """The rewrites of a block, each with the block. Of what no request comes to, nothing is to be said."""
+    return [(one, scope) for one in scope.own(*REWRITES)]
+
+
+def in_phase(phase: Sequence[Step], site: Site, content: Content, inner: Scope | None = None) -> list[Variant]:
+    """What rewrites make of a request, and then the ``content``, in the block of the last ``if`` that has held
+    (``inner``), if there was one.
+    """
+    for number, (directive, scope) in enumerate(phase):
+        directive.taken = True
+        rest = phase[number + 1 :]
+        if directive.name == "break":
+            break
+        if directive.name == "set":
+            site = _with(directive, site)
+        elif directive.name == "return":
+            all_taken(one for one in scope.directives if one.name not in _OF_ANSWERS)
+            return [({}, _answer(directive, scope, site))]
+        elif directive.name == "rewrite":
+            return _rewrite(directive, scope, rest, _Rest(site, content, inner))
+        else:
+            found = _if(directive, scope, rest, _Rest(site, content, inner))
+            if found is not None:
+                return found
+    return content(site, inner)
+
+
+@attrs.frozen
+class _Rest:
+    """How it goes on after a rewrite."""
+
+    site: Site
+    content: Content
+    inner: Scope | None
+
+    def of(self, phase: Sequence[Step], inner: Scope | None = None) -> list[Variant]:
+        return in_phase(phase, self.site, self.content, inner or self.inner)
+
+
+def _with(directive: Directive, site: Site) -> Site:
+    """``set``: a variable is known from here on, or not any more."""
+    name, value = (*directive.words, "", "")[:2]
+    known = dict(site.known)
+    known.pop(name.lstrip("$"), None)
+    try:
+        known[name.lstrip("$")] = constant(value, site.known)
+    except Untranslatable:
+        # What asks for it says so.
+        pass
+    return attrs.evolve(site, known=known)
+
+
+def _answer(directive: Directive, scope: Scope, site: Site) -> Table:
+    try:
+        table = returned(directive, scope, site)
+    except Untranslatable as fault:
+        site.notes.say(directive, f"answered with 501: {fault}")
+        return {"respond": 501}
+    return table | response_headers(scope, site)
+
+
+def _if(directive: Directive, scope: Scope, rest: Sequence[Step], then: _Rest) -> list[Variant] | None:
+    """None where it makes no difference."""
+    inner = scope.within(directive)
+    of_server = scope is then.site.server.scope
+    try:
+        condition = condition_of(directive.words, then.site)
+        if any("hosts" in one for one in condition.alternatives) and not of_server:
+            raise Untranslatable("hosts are told apart by servers, and by conditions of servers")
+        if condition.known is False:
+            all_taken(inner.directives)
+            return None
+        # What follows an if is done after what is in it, and what is in it holds for the content.
+        body = then.of([*phase_of(inner), *rest], None if of_server else inner)
+        if condition.known:
+            return body
+        others = then.of(rest)
+        negated = condition.negated
+        conditional, last = (others, body) if negated else (body, others)
+        found = [(joined(one, wanted), table) for one in condition.alternatives for wanted, table in conditional]
+        if len(found) + len(last) > _MOST:
+            raise Untranslatable("it makes too many routes")
+    except Untranslatable as fault:
+        all_taken(inner.directives)
+        why = f"it is left out, with all that is in it: {fault}"
+        refuses = [one for one in inner.directives if one.name == "return" and one.first[:1] in ("4", "5")]
+        then.site.notes.say(directive, why + ("; what it refuses is not refused" if refuses else ""))
+        return None
+    return found + last
+
+
+def _rewrite(directive: Directive, scope: Scope, rest: Sequence[Step], then: _Rest) -> list[Variant]:
+    site = then.site
+    try:
+        pattern, table, flag = rewritten(directive, site)
+    except Untranslatable as fault:
+        site.notes.say(directive, f"it is left out: {fault}")
+        return then.of(rest)
+    if "redirect" in table:
+        answer = table | response_headers(scope, site)
+        return [({PATH: pattern}, answer), *then.of(rest)]
+    if flag != "break":
+        site.notes.say(directive, "the location is not looked for again; taken over as break")
+    content = [(wanted, _changed(made, table)) for wanted, made in then.content(site, then.inner)]
+    others = then.of(rest)
+    plain = not any(key in made for _, made in then.content(site, then.inner) for key in _PATHS)
+    if plain and not rest:
+        # What does not match stays as it is.
+        return content
+    return [*((joined({PATH: pattern}, wanted), made) for wanted, made in content), *others]
+
+
+def _changed(table: Table, rewrite: Table) -> Table:
+    """A route with another path: what proxy_pass would have made of it does not count any more."""
+    if "pool" not in table and "files" not in table:
+        return table
+    return {key: said for key, said in table.items() if key not in _PATHS} | rewrite
+
+
+def merged(variants: Sequence[Variant]) -> list[Variant]:
+    """Without those that are followed by one with fewer conditions that does the same, and nothing else between."""
+    found: list[Variant] = []
+    for number, (wanted, table) in enumerate(variants):
+        for other, same in variants[number + 1 :]:
+            if same != table:
+                found.append((wanted, table))
+                break
+            if all(wanted.get(key) == said for key, said in other.items()):
+                break
+        else:
+            found.append((wanted, table))
+        if not wanted:
+            break
+    return found
+
+
+# -- content
+
+
+def _content(location: Location, site: Site) -> list[Variant]:
+    scope = location.scope
+
+    def made() -> Table:
+        try:
+            return _done(location, site)
+        except Untranslatable as fault:
+            return answer_instead(scope, site, fault)
+
+    return with_access(scope, site, made)
+
+
+def _done(location: Location, site: Site) -> Table:
+    scope = location.scope
+    for name, why in _OTHERS.items():
+        if scope.own(name):
+            return answer_instead(scope, site, why)
+    passes = scope.own("proxy_pass", "grpc_pass")
+    if not passes:
+        outer = location.scope.outer
+        if scope.directive.name == "if" and outer is not None:
+            # An if without content of its own has that of the location around it.
+            passes = outer.own("proxy_pass", "grpc_pass")
+    if passes:
+        prefix = passes[-1].name.removesuffix("_pass")
+        table = passed(passes[-1], location, site)
+        table |= request_headers(scope, site, prefix)
+        table |= _max_body(scope, site)
+    else:
+        prefix, table = "proxy", folder(location, site)
+    return table | response_headers(scope, site, prefix)
+
+
+def _max_body(scope: Scope, site: Site) -> Table:
+    size = body_size(scope)
+    return {"max_body": size_of(size)} if size and size != site.largest_body else {}

@@ -1,0 +1,112 @@
+"""What one server of nginx's is at one listener, and what all of them have together."""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+import attrs
+
+from txproxy.importers.nginx.listening import Listening, Server
+from txproxy.importers.nginx.locations.route_conditions import Table
+from txproxy.importers.nginx.locations.value_tables import ValueTable
+from txproxy.importers.nginx.syntax.nginx_measures import octets
+from txproxy.importers.nginx.syntax.nginx_scopes import Notes, Scope
+from txproxy.importers.nginx.upstream_pools import Pools
+from txproxy.importers.notes import Untranslatable
+
+# What a request has to have beside its host and path, and what a route does with it then.
+Variant: TypeAlias = "tuple[Table, Table]"
+
+
+@attrs.define
+class Whole:
+    """What all servers have together: ``constants`` are variables of ``map`` and ``geo`` that are always the same, and
+    ``limits`` the names of the limits of requests, with what each is.
+    """
+
+    notes: Notes
+    pools: Pools
+    constants: dict[str, str] = attrs.field(factory=dict)
+    tables: dict[str, ValueTable] = attrs.field(factory=dict)
+    zones: dict[str, Table] = attrs.field(factory=dict)
+    limits: dict[str, Table] = attrs.field(factory=dict)
+    cache: Table = attrs.field(factory=dict)
+    error_pages: Table = attrs.field(factory=dict)
+
+
+@attrs.define
+class Site:
+    """A server at a listener; ``known`` are the variables whose values are known there, and ``largest_body`` is what
+    the listener lets pass (0: all).
+    """
+
+    whole: Whole
+    server: Server
+    listening: Listening
+    known: dict[str, str] = attrs.field(factory=dict)
+    largest_body: int = 0
+
+    @property
+    def notes(self) -> Notes:
+        """Where lines go."""
+        return self.whole.notes
+
+    @classmethod
+    def of(cls, whole: Whole, server: Server, listening: Listening, largest_body: int) -> Site:
+        """With what is known of it."""
+        tls = listening.first.tls
+        known = {**whole.constants, "https": "on" if tls else "", "scheme": "https" if tls else "http"}
+        if server.names and not server.names[0].startswith(("~", "*", ".")):
+            known["server_name"] = server.names[0]
+        if listening.port:
+            known["server_port"] = listening.port
+        if not listening.first.tls and server.scope.all("real_ip_header"):
+            # A proxy that is trusted may say that its client spoke TLS.
+            known.pop("scheme")
+        return cls(whole, server, listening, known, largest_body)
+
+
+def answer_instead(scope: Scope, site: Site, why: object, status: int = 501) -> Table:
+    """What is done where it cannot be said what nginx does: nothing is allowed by that."""
+    site.notes.say(scope.directive, f"answered with {status}: {why}")
+    return {"respond": status}
+
+
+def joined(one: Table, other: Table) -> Table:
+    """Conditions that have to hold together; ``Untranslatable`` if a route cannot say so."""
+    made = dict(one)
+    for key, wanted in other.items():
+        there = made.get(key)
+        if there is None or there == wanted:
+            made[key] = wanted
+        elif key in ("methods", "hosts", "clients"):
+            both = [item for item in there if item in wanted]
+            if not both or key == "clients":
+                raise Untranslatable(f"two conditions on {key} that have to hold together")
+            made[key] = both
+        elif isinstance(there, dict) and not set(there) & set(wanted):
+            made[key] = {**there, **wanted}
+        else:
+            raise Untranslatable(f"two conditions on {key} that have to hold together")
+    return made
+
+
+def weight_of(conditions: Table) -> int:
+    """How many conditions a route counts: of two at one place, the one with more is tried first."""
+    return sum(len(said) if isinstance(said, dict) else 1 for key, said in conditions.items() if key != "hosts")
+
+
+# nginx's own, where nothing is said.
+_BODY: Final = 1 << 20
+
+
+def body_size(scope: Scope) -> int:
+    """How much a body of a request may have there; 0 for any."""
+    directive = scope.last("client_max_body_size")
+    if directive is None:
+        return _BODY
+    try:
+        return octets(directive.first)
+    except Untranslatable as fault:
+        scope.notes.say(directive, fault)
+        return _BODY
