@@ -15,6 +15,10 @@ def test_values_are_read_as_they_were(said):
     assert tomllib.loads("\n".join(pairs({"a.b": said}))) == {"a.b": said}
 
 
+def test_what_looks_like_a_variable_of_the_environment_is_a_text():
+    assert pairs({"a": "${NAME} ${name} $host"}) == ['a = "$${NAME} ${name} $host"']
+
+
 def test_tables_are_elements_of_a_list():
     assert tomllib.loads("\n".join(tables("x", [{"a": 1}, {"a": 2}]))) == {"x": [{"a": 1}, {"a": 2}]}
 

@@ -9,6 +9,8 @@ class _Answers(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # A head and its body go out in one piece.
     wbufsize = -1
+    # A connection that nobody asks anything on holds nobody else up for ever.
+    timeout = 20
 
     def _answer(self):
         length = int(self.headers.get("Content-Length", "0"))
@@ -30,6 +32,7 @@ class _Answers(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("X-Secret", "of the upstream")
         self.send_header("Content-Length", str(len(said)))
+        self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(said)
@@ -41,10 +44,10 @@ class _Answers(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class Echo(http.server.ThreadingHTTPServer):
-    """At ``port``, which is free."""
+class Echo(http.server.HTTPServer):
+    """At ``port``, which is free. It answers one after the other, each on a connection of its own."""
 
-    daemon_threads = True
+    request_queue_size = 64
 
     def __init__(self, name):
         super().__init__(("127.0.0.1", 0), _Answers)

@@ -6,7 +6,8 @@ import attrs
 @attrs.frozen
 class Request:
     """A request; ``status`` is what nginx has to answer, where that says something, and ``ours`` what is answered here
-    where it is not the same. ``looks_at`` are ``upstream`` (which one) and ``files`` (bodies of errors).
+    where it is not the same. ``looks_at`` are ``upstream`` (which one), ``number`` (which of its answers: whether it
+    was asked at all) and ``files`` (bodies of errors). With ``h2`` it is made in HTTP/2.
     """
 
     port: str
@@ -20,6 +21,7 @@ class Request:
     status: int | str | None = None
     ours: int | None = None
     looks_at: tuple = ("upstream",)
+    h2: bool = False
 
 
 def asking(port, host, **common):
@@ -35,6 +37,18 @@ notes = asking("18081", "notes.example:18081")
 prefix = asking("18082", "any.example:18082")
 order = asking("18083", "order.example:18083")
 garden = asking("18084", "garden.example:18084")
+talk = asking("18085", "talk.example:18085", looks_at=())
+rpc = asking("18086", "rpc.example:18086", h2=True)
+turns = asking("18087", "any.example:18087")
+kept = asking("18088", "any.example:18088")
+often = asking("18089", "any.example:18089")
+plain = asking("18090", "localhost:18090")
+secured = asking("18091", "localhost:18091", tls=True)
+forge = asking("18092", "code.example:18092")
+private = asking("18093", "in.example:18093")
+
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+BOB, EVE = {"Authorization": "Basic Ym9iOnNlc2FtZQ=="}, {"Authorization": "Basic ZXZlOnNlc2FtZQ=="}
 
 REQUESTS = {
     "application": [
@@ -92,5 +106,71 @@ REQUESTS = {
         garden("/?debug", host="market.example:18084", status=200),
         garden("/", host="market.example:18084", headers={"Cookie": "a=b; old=1"}, status=302),
         garden("/", host="market.example:18084", headers={"Cookie": "old=12"}, status=200),
+    ],
+    "websockets": [
+        talk("/"), talk("/socket"), talk("/socket/1?x=y", headers=UPGRADE),
+        talk("/api/x"), talk("/api/x", headers=UPGRADE), talk("/api"), talk("/sockets"),
+    ],
+    "grpc": [
+        rpc("/pack.Greeter/Hello", method="POST", status=200), rpc("/pack.Admin/Stop", status=404),
+        rpc("/pack.Other/Named", method="POST", status=200), rpc("/", status=200), rpc("/pack.Greeter", status=301),
+    ],
+    "balancing": [turns("/turns", status=200) for _ in range(8)] + [
+        turns("/last", status=200), turns("/last", status=200), turns("/last", method="POST", body=b"x", status=200),
+        turns("/off", status=200), turns("/off", status=200), turns("/nobody", status=502, ours=503),
+        turns("/x", status=200),
+    ],
+    "caching": [
+        kept(path, headers=dict(headers), looks_at=("upstream", "number"))
+        for path, headers in (
+            ("/a", {}), ("/a", {}), ("/a?b", {}), ("/a?b", {}), ("/a", {"X-Fresh": "1"}),
+            ("/a", {"Cookie": "session=1"}),
+            ("/b", {"X-Fresh": "1"}), ("/b", {}), ("/b", {}), ("/c", {"X-Fresh": "0"}), ("/c", {}),
+            ("/none", {"X-Answer-Status": "404"}), ("/none", {}), ("/ill", {"X-Answer-Status": "500"}), ("/ill", {}),
+            ("/plain", {}), ("/plain", {}), ("/short", {}), ("/short", {}), ("/never", {}), ("/never", {}),
+            ("/said", {"X-Answer-Cache-Control": "max-age=60"}), ("/said", {}), ("/said2", {}), ("/said2", {}),
+            ("/mine", {"X-Answer-Cache-Control": "private"}), ("/mine", {}),
+            ("/crumb", {"X-Answer-Set-Cookie": "a=b"}), ("/crumb", {}),
+        )
+    ],
+    "limits": [
+        often("/once", status=200), often("/once", status=429), often("/once/2", status=429), often("/x", status=200),
+        often("/once", client="127.0.0.2", status=200), often("/once", client="127.0.0.2", status=429),
+        *[often("/burst", headers={"X-Key": "a"}, status=200) for _ in range(4)],
+        often("/burst", headers={"X-Key": "a"}, status=503), often("/burst", headers={"X-Key": "b"}, status=200),
+        often("/few", status=200), often("/", method="POST", body=b"x" * 101, status=413),
+        often("/few", method="POST", body=b"x" * 101, status=200),
+    ],
+    "secured": [
+        plain("/x?y", status=301), secured("/", status=200), secured("/docs/", status=200),
+        secured("/docs", status=301),
+        secured("/style.css", status=200), secured("/.secret", status=403), secured("/docs/.git/config", status=403),
+        secured("/none", status=404), secured("/app/x?y=1", status=200), secured("/app/.hidden", status=200),
+        secured("/app", status=301), secured("/down", status=502, ours=503), secured("/50x.html", status=404),
+        secured("/", method="HEAD", status=200),
+    ],
+    "forge": [
+        forge("/", status=200), forge("/assets/app.js", status=200),
+        forge("/me/code.git/info/refs?service=x", status=200),
+        forge("/me/code.git/git-receive-pack", method="POST", body=b"x" * 5000, status=200),
+        forge("/me/code/other", method="POST", body=b"x" * 5000, status=413), forge("/api/v4/uploads/1", status=200),
+        forge("/-/health", status=204), forge("/-/metrics", status=403),
+        forge("/-/metrics/x", client="127.0.0.3", status=200), forge("/.well-known/calendar", status=301),
+        forge("/.well-known/x", status=404), forge("/config", status=404), forge("/config/x", status=404),
+        forge("/configure", status=200), forge("/data", status=404),
+        forge("/go", headers={"X-Answer-Status": "302", "X-Answer-Location": "http://else.example/"}, status=302),
+    ],
+    "private": [
+        private("/", status=401), private("/", headers=BOB, status=200), private("/", headers=EVE, status=401),
+        private("/open/", status=200), private("/open/", headers={"User-Agent": "A Crawler"}, status=429),
+        private("/open/", headers={"User-Agent": "Old Reader"}, status=429), private("/either/", status=401),
+        private("/either/", client="127.0.0.3", status=200), private("/either/", headers=BOB, status=200),
+        private("/house/", status=403), private("/house/", client="127.0.0.3", status=200),
+        private("/seen/", headers={"X-Forwarded-For": "192.0.2.9"}, status=403),
+        private("/seen/", client="127.0.0.5", headers={"X-Forwarded-For": "192.0.2.9"}, status=200),
+        private("/seen/", client="127.0.0.5", headers={"X-Forwarded-For": "192.0.2.9, 198.51.100.1"}, status=403),
+        private("/office/", status=403), private("/office/", client="127.0.0.4", status=200),
+        private("/ask", status=404),
+        private("/asked/", status=401), private("/asked/x", headers={"X-Pass": "let me in"}, status=200),
     ],
 }  # fmt: skip

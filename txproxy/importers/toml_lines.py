@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+_FROM_OUTSIDE: Final = re.compile(r"\$(?=\{_?[A-Z])")
 _LONGEST: Final = 100
 
 
@@ -38,6 +39,8 @@ def value(said: Any) -> str:
     if isinstance(said, int | float):
         return str(said)
     if isinstance(said, str):
+        # What looks like a variable of the environment is the text that it is.
+        said = _FROM_OUTSIDE.sub("$$", said)
         if "\\" in said and "'" not in said and said.isprintable():
             return f"'{said}'"
         # JSON's strings are TOML's, but for this one.

@@ -74,3 +74,13 @@ def test_the_access_log_is_written_as_nginx_has_it(lines, log):
 
 def test_a_second_log_has_a_line():
     assert any("one access log for all" in note for note in server("access_log /a; access_log /b; return 204;").notes)
+
+
+def test_error_pages_are_those_of_what_the_proxy_says_itself(tmp_path):
+    (tmp_path / "50x.html").write_text("no")
+    place = f"location = /50x.html {{ root {tmp_path}; }}"
+    found = server(f"error_page 500 502 504 /50x.html; {place} location / {{ proxy_pass http://127.0.0.1:1; }}")
+    assert found.listeners[0]["error_pages"] == dict.fromkeys(("502", "504"), f"{tmp_path}/50x.html")
+    assert found.notes == []
+    found = server("error_page 404 = /x;\n error_page 502 /missing.html; location / { return 204; }")
+    assert "error_pages" not in found.listeners[0] and len([one for one in found.notes if "error_page" in one]) == 2

@@ -136,7 +136,7 @@ def shared_names() -> frozenset[str]:
 
 # -- commands
 
-_FROM: Final = DescribedOption(("--from",), "KIND", "whose file it is [default: what it looks like]", ("squid", "nginx"))
+_FROM: Final = DescribedOption(("--from",), "KIND", "whose file it is [default: as it looks]", ("squid", "nginx"))
 
 
 def described_commands() -> tuple[DescribedCommand, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Any, Final
 
+from txproxy.importers.nginx.directive_reasons import REASONS
 from txproxy.importers.nginx.listening import Listening
 from txproxy.importers.nginx.locations.route_conditions import Table
 from txproxy.importers.nginx.nginx_sites import Whole, body_size
@@ -17,6 +19,7 @@ from txproxy.importers.notes import Untranslatable
 _BUFFERS: Final = ("4", "8k")
 _IDLE_TUNNEL: Final = "60s"
 _TIMES: Final = {"client_header_timeout": "header_timeout", "keepalive_timeout": "idle_timeout"}
+_OWN_STATUSES: Final = ("400", "403", "404", "405", "408", "413", "414", "429", "431", "502", "503", "504")
 _BELIEVED_BY: Final = ("x-forwarded-for", "proxy_protocol")
 
 
@@ -25,6 +28,8 @@ def listener_settings(listening: Listening, whole: Whole) -> Table:
     scope = listening.first.chosen.scope
     found: Table = {"via": "none"}
     found |= _trust(listening, whole)
+    if pages := _error_pages(scope, whole):
+        found["error_pages"] = pages
     found["limits"] = limits_of(scope, listening, whole)
     return found
 
@@ -68,6 +73,30 @@ def _anywhere(scope: Scope, name: str) -> list[Directive]:
     for one in found:
         one.taken = True
     return found
+
+
+def _error_pages(scope: Scope, whole: Whole) -> Table:
+    """The pages of what the proxy says itself, where they are files."""
+    found: Table = {}
+    for one in scope.all("error_page"):
+        file = _page(scope, one)
+        if not file:
+            whole.notes.say(one, REASONS["error_page"])
+            continue
+        found |= {status: file for status in one.words[:-1] if status in _OWN_STATUSES}
+    return found
+
+
+def _page(scope: Scope, directive: Directive) -> str:
+    """The file of an ``error_page``: below the root of the location that is for it, or of the server."""
+    place = directive.words[-1] if len(directive.words) > 1 else ""
+    if not place.startswith("/") or any(word.startswith("=") for word in directive.words):
+        return ""
+    block = next((one for one in scope.own("location") if one.words in (("=", place), (place,), ("=" + place,))), None)
+    own = Scope(block, scope, scope.notes) if block is not None else scope
+    root = own.word("root")
+    file = os.path.join(root, place.lstrip("/")) if root.startswith("/") else ""
+    return file if os.path.isfile(file) else ""
 
 
 def largest_body(listening: Listening) -> int:

@@ -6,7 +6,10 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from txproxy.importers.nginx.cache_zones import CacheZones
+from txproxy.importers.nginx.limit_zones import LimitZones
 from txproxy.importers.nginx.listening import Listening, Server
+from txproxy.importers.nginx.locations.location_order import Location
 from txproxy.importers.nginx.locations.route_conditions import Table
 from txproxy.importers.nginx.locations.value_tables import ValueTable
 from txproxy.importers.nginx.syntax.nginx_measures import octets
@@ -20,24 +23,22 @@ Variant: TypeAlias = "tuple[Table, Table]"
 
 @attrs.define
 class Whole:
-    """What all servers have together: ``constants`` are variables of ``map`` and ``geo`` that are always the same, and
-    ``limits`` the names of the limits of requests, with what each is.
+    """What all servers have together: ``tables`` are those of ``map`` and ``geo``, and ``constants`` the variables of
+    them that are always the same.
     """
 
     notes: Notes
     pools: Pools
+    limits: LimitZones
+    caches: CacheZones
     constants: dict[str, str] = attrs.field(factory=dict)
     tables: dict[str, ValueTable] = attrs.field(factory=dict)
-    zones: dict[str, Table] = attrs.field(factory=dict)
-    limits: dict[str, Table] = attrs.field(factory=dict)
-    cache: Table = attrs.field(factory=dict)
-    error_pages: Table = attrs.field(factory=dict)
 
 
 @attrs.define
 class Site:
     """A server at a listener; ``known`` are the variables whose values are known there, and ``largest_body`` is what
-    the listener lets pass (0: all).
+    the listener lets pass (0: all). Those with a name (``@name``) are ``named``.
     """
 
     whole: Whole
@@ -45,6 +46,8 @@ class Site:
     listening: Listening
     known: dict[str, str] = attrs.field(factory=dict)
     largest_body: int = 0
+    locations: list[Location] = attrs.field(factory=list)
+    named: dict[str, Scope] = attrs.field(factory=dict)
 
     @property
     def notes(self) -> Notes:

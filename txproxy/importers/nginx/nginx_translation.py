@@ -11,13 +11,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from txproxy.errors import ConfigError
+from txproxy.importers.nginx.cache_zones import CacheZones
 from txproxy.importers.nginx.directive_reasons import reason
+from txproxy.importers.nginx.limit_zones import LimitZones
 from txproxy.importers.nginx.listener_settings import largest_body, listener_settings, top_settings
 from txproxy.importers.nginx.listening import Listening, hosts_of, listenings, order_of, server_of, tls_of
 from txproxy.importers.nginx.locations.route_conditions import Table
 from txproxy.importers.nginx.locations.site_routes import SiteRoute, routes_of
 from txproxy.importers.nginx.locations.value_tables import read_geo, read_map
 from txproxy.importers.nginx.nginx_sites import Site, Whole
+from txproxy.importers.nginx.raw_streams import stream_listeners
 from txproxy.importers.nginx.syntax.blocks import Directive, Reader, read_file
 from txproxy.importers.nginx.syntax.nginx_scopes import Notes, Scope, all_taken, not_taken
 from txproxy.importers.nginx.upstream_pools import Pools
@@ -54,7 +57,8 @@ class _Translator:
         self.directives = reader.read(text, path)
         self.notes = Notes(path)
         self.notes.found += reader.notes
-        self.whole = Whole(self.notes, Pools(self.notes))
+        notes = self.notes
+        self.whole = Whole(notes, Pools(notes), LimitZones(notes), CacheZones(notes))
         self.listeners: list[Table] = []
         self.routes: list[Table] = []
 
@@ -67,7 +71,11 @@ class _Translator:
             raise ConfigError(f"{self.path}: there is no http, stream or server in it", _ACCEPTED)
         self._define(scope)
         self._serve(scope)
+        for directive in root.own("stream"):
+            self.listeners += stream_listeners(root.within(directive), self.whole)
         top = top_settings(root, scope, self.whole)
+        if cache := self.whole.caches.written():
+            top["cache"] = cache
         if not self.listeners:
             raise ConfigError(f"{self.path}: there is no server in it that can be taken over", _ACCEPTED)
         for block in self.whole.pools.unused():
@@ -81,6 +89,10 @@ class _Translator:
         """What servers speak of by its name."""
         for directive in scope.own("upstream"):
             self.whole.pools.define(scope.within(directive))
+        for directive in scope.own("limit_req_zone", "limit_conn_zone"):
+            self.whole.limits.define(directive)
+        for directive in scope.own("proxy_cache_path"):
+            self.whole.caches.define(directive)
         for directive in scope.own("map", "geo"):
             try:
                 table = (read_map if directive.name == "map" else read_geo)(scope.within(directive))
@@ -156,7 +168,7 @@ class _Translator:
         for name, said in top.items():
             if isinstance(said, dict):
                 lines += [f"[{name}]", *pairs(said), ""]
-        lines += tables("request_limits", self.whole.limits.values())
+        lines += tables("request_limits", self.whole.limits.found.values())
         lines += tables("listeners", self.listeners)
         for name, pool in self.whole.pools.found.items():
             lines += [f"[pools.{key(name)}]", *pairs(pool), ""]

@@ -46,6 +46,17 @@ def test_what_is_no_network_allows_nobody():
     assert one["respond"] == 403 and found.notes == ["allow: nobody is allowed: office.example is no network"]
 
 
-def test_credentials_alone_are_not_enough():
-    lines = "satisfy any; allow 10.0.0.0/8; deny all; auth_basic x; proxy_pass http://127.0.0.1:1;"
-    assert any(note.startswith("satisfy: clients have to have both") for note in location(lines)[0].notes)
+def test_an_address_or_a_login_may_be_enough(users):
+    lines = f"allow 10.0.0.0/8; deny all; auth_basic x; auth_basic_user_file {users}; proxy_pass http://127.0.0.1:1;"
+    found, (first, last) = location(f"satisfy any; {lines}")
+    assert first["clients"] == ["10.0.0.0/8"] and "login" not in first
+    assert "clients" not in last and last["login"]["realm"] == "x" and found.notes == []
+    _, (first, last) = location(f"satisfy all; {lines}")
+    assert first["clients"] == ["10.0.0.0/8"] and first["login"] and last["respond"] == 403
+    _, (one,) = location(f"satisfy any; {lines.replace('allow 10.0.0.0/8; ', '')}")
+    assert one["login"] and "clients" not in one
+
+
+def test_those_who_are_refused_get_the_fields_of_the_place():
+    _, (one,) = location("deny all; add_header X-A b always;")
+    assert one["respond"] == 403 and one["response_headers"] == {"add": {"X-A": "b"}}

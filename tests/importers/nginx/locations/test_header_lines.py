@@ -96,3 +96,23 @@ def test_fields_for_clients(lines, table):
 def test_what_clients_cannot_be_told_has_a_line(line, why):
     found, _ = location(PASS + line)
     assert len(found.notes) == 1 and why in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "table", "notes"),
+    [
+        ("proxy_redirect off;", {"map_location": False}, 0),
+        ("proxy_redirect default;", {}, 0),
+        ("proxy_redirect http://a/ http://b/;", {}, 1),
+        ("proxy_cookie_domain a.example b.example;", {"cookie_domains": {"a.example": "b.example"}}, 0),
+        ("proxy_cookie_domain .a.example $server_name;", {"cookie_domains": {"a.example": "a.example"}}, 0),
+        ("proxy_cookie_domain off;", {}, 0),
+        ("proxy_cookie_domain ~a b;", {}, 1),
+        ("proxy_cookie_domain a.example $host;", {}, 1),
+        ("proxy_cookie_path / /a/;", {}, 1),
+    ],
+)
+def test_what_servers_say_of_themselves(line, table, notes):
+    found, (one,) = location(PASS + line)
+    assert {key: one[key] for key in ("map_location", "cookie_domains") if key in one} == table
+    assert len(found.notes) == notes

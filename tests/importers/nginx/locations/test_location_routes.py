@@ -68,6 +68,13 @@ def test_a_rewrite_that_cannot_be_said_has_a_line():
     assert "rewrite" not in one and found.notes == ["rewrite: it is left out: a query cannot be put into a path here"]
 
 
+def test_a_status_may_lead_to_a_named_place():
+    found = server(f"location / {{ error_page 418 = @app; return 418; }} location @app {{ {PASS} }}")
+    assert [one.get("pool") for one in found.routes] == ["127.0.0.1:81"] and found.notes == []
+    found = server(f"location / {{ return 418; }} location @app {{ {PASS} }}")
+    assert found.routes[0]["respond"] == 418
+
+
 def test_routes_are_tried_in_the_order_of_nginx_whatever_their_conditions_are():
     lines = "if ($http_a) { return 403; } if ($request_method = PUT) { return 405; } allow 10.0.0.0/8; deny all;" + PASS
     found = server(f"location / {{ {lines} }}").routes

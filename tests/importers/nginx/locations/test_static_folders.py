@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.importers.nginx.imported import location
+from tests.importers.nginx.imported import location, server
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,11 @@ def test_files_are_served_from_a_folder(lines, place, table, tmp_path):
 @pytest.mark.parametrize(
     ("lines", "place", "why"),
     [
-        ("root /srv; try_files $uri @app;", "/", "answered with 501: try_files $uri @app: files alone are served here"),
+        (
+            "root /srv; try_files $uri /a.php;",
+            "/",
+            "answered with 501: try_files $uri /a.php: files alone are served here",
+        ),
         ("alias /srv/;", "/a", "both end with a slash here, or both without"),
         ("alias /srv/x;", "= /a", "both end with a slash here, or both without"),
         ("root $home;", "/", "$home is not known before a request comes"),
@@ -42,3 +46,13 @@ def test_indexes_and_lists(tmp_path):
     assert found.notes == [
         "index: the index of a folder is index.html or index.htm", "autoindex: what is in a folder is not listed"
     ]  # fmt: skip
+
+
+def test_what_is_not_there_may_be_somewhere_else(tmp_path):
+    lines = f"root {tmp_path}; try_files $uri @app;"
+    found = server(f"location / {{ {lines} }} location @app {{ proxy_pass http://127.0.0.1:1; }}")
+    assert [one.get("pool") for one in found.routes] == ["127.0.0.1:1"]
+    assert "try_files: files are not looked for: all requests go to @app" in found.notes
+    found, (one,) = location(f"root {tmp_path}; try_files $uri $uri/ /index.html;")
+    assert one["files"] == str(tmp_path)
+    assert found.notes == ["try_files: what is not there is answered with 404, and not with /index.html"]

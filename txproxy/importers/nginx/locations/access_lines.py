@@ -4,44 +4,57 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
+from txproxy.importers.nginx.locations.header_lines import response_headers
 from txproxy.importers.nginx.locations.route_conditions import Table
-from txproxy.importers.nginx.nginx_sites import Site, Variant
+from txproxy.importers.nginx.nginx_sites import Site, Variant, joined
 from txproxy.importers.nginx.syntax.blocks import Directive
 from txproxy.importers.nginx.syntax.nginx_scopes import Scope, all_taken
 from txproxy.importers.notes import Untranslatable
 
 _Network: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
-_UNIX = "unix:"
-_ALL = tuple(map(ipaddress.ip_network, ("0.0.0.0/0", "::/0")))
-_REFUSED = {"respond": 403}
+_UNIX: Final = "unix:"
+_ALL: Final = tuple(map(ipaddress.ip_network, ("0.0.0.0/0", "::/0")))
+_LOGINS: Final = frozenset({"login", "auth"})
 
 
-def with_access(scope: Scope, site: Site, made: Callable[[], Table]) -> list[Variant]:
+def with_access(scope: Scope, site: Site, made: Callable[[], list[Variant]]) -> list[Variant]:
     """What is ``made`` of requests, for those clients that are allowed; the others are refused."""
     lines = scope.all("allow", "deny")
     if not lines:
-        return [({}, made())]
-    for one in scope.all("satisfy"):
-        if one.first == "any" and (
-            scope.word("auth_basic", "off") != "off" or scope.word("auth_request", "off") != "off"
-        ):
-            site.notes.say(one, "clients have to have both, an address that is allowed and credentials")
+        scope.all("satisfy")
+        return made()
+    refuse: Table = {"respond": 403, **response_headers(scope, site)}
     try:
         allowed, refused = decided(lines)
         if not refused:
-            return [({}, made())]
+            return made()
+        if scope.word("satisfy", "all") == "any" and (found := _either(allowed, made())):
+            return found
         if not allowed:
             all_taken(scope.directives)
-            return [({}, dict(_REFUSED))]
+            return [({}, refuse)]
         if _has_all(allowed):
-            return [({"clients": refused}, dict(_REFUSED)), ({}, made())]
-        return [({"clients": allowed}, made()), ({}, dict(_REFUSED))]
+            return [({"clients": refused}, refuse), *made()]
+        return [*((joined({"clients": allowed}, wanted), table) for wanted, table in made()), ({}, refuse)]
     except Untranslatable as fault:
         site.notes.say(lines[0], f"nobody is allowed: {fault}")
         all_taken(scope.directives)
-        return [({}, dict(_REFUSED))]
+        return [({}, refuse)]
+
+
+def _either(allowed: Sequence[str], variants: Sequence[Variant]) -> list[Variant]:
+    """Those who are allowed need no login, and the others do; nothing where nobody has to log in."""
+    if not all(_LOGINS & table.keys() for _, table in variants):
+        return []
+    if not allowed:
+        return list(variants)
+    free = [
+        (joined({"clients": list(allowed)}, wanted), {key: said for key, said in table.items() if key not in _LOGINS})
+        for wanted, table in variants
+    ]
+    return [*free, *variants]
 
 
 def decided(lines: Iterable[Directive]) -> tuple[list[str], list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any, Final
 
 from txproxy.errors import ConfigError
@@ -10,7 +11,7 @@ from txproxy.importers.nginx.nginx_sites import Site
 from txproxy.importers.nginx.syntax.blocks import Directive
 from txproxy.importers.nginx.syntax.nginx_measures import seconds
 from txproxy.importers.nginx.syntax.nginx_scopes import Scope
-from txproxy.importers.nginx.syntax.variables import template
+from txproxy.importers.nginx.syntax.variables import constant, template
 from txproxy.importers.notes import Untranslatable
 from txproxy.reverse.rewriting.rewrites import RequestRewrite, ResponseRewrite
 
@@ -29,8 +30,8 @@ _YEARS: Final = 315360000
 _UPSTREAM_VALUES: Final = {"$upstream_addr": "$upstream"}
 
 
-def request_headers(scope: Scope, site: Site, prefix: str) -> Table:
-    """``request_headers`` of a route."""
+def request_headers(scope: Scope, site: Site, prefix: str, copied: Container[str] = ()) -> Table:
+    """``request_headers`` of a route, but for those that are ``copied`` from what an authorization server answers."""
     set_: dict[str, str] = {}
     removed: list[str] = []
     lines = scope.all(f"{prefix}_set_header")
@@ -41,6 +42,8 @@ def request_headers(scope: Scope, site: Site, prefix: str) -> Table:
             site.notes.say(one, "a name and a value are wanted")
             continue
         name, value = one.words
+        if name.lower() in copied:
+            continue
         try:
             _request_field(one, name, value, site, set_, removed)
         except Untranslatable as fault:
@@ -115,6 +118,34 @@ def response_headers(scope: Scope, site: Site, prefix: str = "proxy") -> Table:
     removed = [name for name in removed if name.lower() not in (other.lower() for other in set_)]
     found = {key: said for key, said in (("set", set_), ("add", added), ("remove", removed)) if said}
     return {"response_headers": found} if found else {}
+
+
+def mapped_back(scope: Scope, site: Site) -> Table:
+    """What is done with redirects and cookies of servers that name themselves."""
+    found: Table = {}
+    for one in scope.all("proxy_redirect"):
+        if one.first == "off":
+            found["map_location"] = False
+        elif one.first != "default":
+            site.notes.say(one, "what names the server itself is mapped back, and nothing else")
+    domains: dict[str, str] = {}
+    for one in scope.all("proxy_cookie_domain"):
+        if one.first == "off":
+            continue
+        try:
+            if len(one.words) != 2 or one.first.startswith("~"):
+                raise Untranslatable("two domains are wanted")
+            domains[one.first.lstrip(".")] = constant(one.words[1], site.known)
+            _checked(ResponseRewrite, cookie_domains=tuple(domains.items()))
+        except Untranslatable as fault:
+            domains.pop(one.first.lstrip("."), None)
+            site.notes.say(one, fault)
+    if domains and "map_location" not in found:
+        found["cookie_domains"] = domains
+    for one in scope.all("proxy_cookie_path"):
+        if one.first != "off":
+            site.notes.say(one, "paths of cookies follow those that are put in the place of others, and nothing else")
+    return found
 
 
 def _add(directive: Directive, site: Site, added: dict[str, Any]) -> None:

@@ -7,13 +7,15 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from txproxy.importers.nginx.cache_zones import exceptions
 from txproxy.importers.nginx.locations.access_lines import with_access
-from txproxy.importers.nginx.locations.header_lines import request_headers, response_headers
+from txproxy.importers.nginx.locations.header_lines import mapped_back, request_headers, response_headers
 from txproxy.importers.nginx.locations.if_blocks import condition_of
+from txproxy.importers.nginx.locations.location_logins import copied_fields, login_of
 from txproxy.importers.nginx.locations.location_order import Location
 from txproxy.importers.nginx.locations.redirecting import returned, rewritten
 from txproxy.importers.nginx.locations.route_conditions import PATH, Table
-from txproxy.importers.nginx.locations.static_folders import folder
+from txproxy.importers.nginx.locations.static_folders import fallback, folder
 from txproxy.importers.nginx.locations.to_upstreams import passed
 from txproxy.importers.nginx.nginx_sites import Site, Variant, answer_instead, body_size, joined
 from txproxy.importers.nginx.syntax.blocks import Directive
@@ -54,7 +56,7 @@ def variants_of(location: Location, site: Site, before: Sequence[Step] = ()) -> 
     if scope.own("internal"):
         # Nobody may ask for it, and what may lead to it is said elsewhere, if it can be.
         all_taken(scope.directives)
-        return [({}, {"respond": 404})]
+        return [({}, {"respond": 404, **response_headers(scope, site)})]
     own = phase_of(scope) if not location.implied else []
     return merged(in_phase([*before, *own], site, lambda known, inner: _content(location.of(inner), known)))
 
@@ -76,7 +78,10 @@ def in_phase(phase: Sequence[Step], site: Site, content: Content, inner: Scope |
         if directive.name == "set":
             site = _with(directive, site)
         elif directive.name == "return":
+            named = _error_place(directive, scope, site)
             all_taken(one for one in scope.directives if one.name not in _OF_ANSWERS)
+            if named is not None:
+                return content(site, named)
             return [({}, _answer(directive, scope, site))]
         elif directive.name == "rewrite":
             return _rewrite(directive, scope, rest, _Rest(site, content, inner))
@@ -119,6 +124,14 @@ def _answer(directive: Directive, scope: Scope, site: Site) -> Table:
         site.notes.say(directive, f"answered with 501: {fault}")
         return {"respond": 501}
     return table | response_headers(scope, site)
+
+
+def _error_place(directive: Directive, scope: Scope, site: Site) -> Scope | None:
+    """The named location that ``error_page`` has for a status that is returned: so people jump to one."""
+    for one in scope.all("error_page") if len(directive.words) == 1 else ():
+        if directive.first in one.words[:-1] and one.words[-1] in site.named:
+            return site.named[one.words[-1]]
+    return None
 
 
 def _if(directive: Directive, scope: Scope, rest: Sequence[Step], then: _Rest) -> list[Variant] | None:
@@ -202,34 +215,68 @@ def merged(variants: Sequence[Variant]) -> list[Variant]:
 def _content(location: Location, site: Site) -> list[Variant]:
     scope = location.scope
 
-    def made() -> Table:
+    def made() -> list[Variant]:
         try:
             return _done(location, site)
         except Untranslatable as fault:
-            return answer_instead(scope, site, fault)
+            return [({}, answer_instead(scope, site, fault))]
 
     return with_access(scope, site, made)
 
 
-def _done(location: Location, site: Site) -> Table:
+def _done(location: Location, site: Site) -> list[Variant]:
     scope = location.scope
     for name, why in _OTHERS.items():
         if scope.own(name):
-            return answer_instead(scope, site, why)
-    passes = scope.own("proxy_pass", "grpc_pass")
+            return [({}, answer_instead(scope, site, why))]
+    try:
+        login = login_of(scope, site)
+    except Untranslatable as fault:
+        return [({}, answer_instead(scope, site, fault, 403))]
+    table: Table = dict(login)
+    if limits := site.whole.limits.at(scope):
+        table["request_limits"] = limits
+    passes = _passes(scope)
     if not passes:
-        outer = location.scope.outer
-        if scope.directive.name == "if" and outer is not None:
-            # An if without content of its own has that of the location around it.
-            passes = outer.own("proxy_pass", "grpc_pass")
-    if passes:
-        prefix = passes[-1].name.removesuffix("_pass")
-        table = passed(passes[-1], location, site)
-        table |= request_headers(scope, site, prefix)
-        table |= _max_body(scope, site)
-    else:
-        prefix, table = "proxy", folder(location, site)
-    return table | response_headers(scope, site, prefix)
+        named = fallback(location, site)
+        if named is not None:
+            # It is let pass here first, and then there.
+            return [(wanted, table | there) for wanted, there in _content(named, site)]
+        return [({}, table | folder(location, site) | response_headers(scope, site))]
+    prefix = passes[-1].name.removesuffix("_pass")
+    table |= passed(passes[-1], location, site)
+    table |= request_headers(scope, site, prefix, copied_fields(login))
+    table |= _max_body(scope, site)
+    table |= response_headers(scope, site, prefix) | mapped_back(scope, site)
+    return _cached(scope, site, table)
+
+
+def _passes(scope: Scope) -> list[Directive]:
+    passes = scope.own("proxy_pass", "grpc_pass")
+    if not passes and scope.directive.name == "if" and scope.outer is not None:
+        # An if without content of its own has that of the location around it.
+        return scope.outer.own("proxy_pass", "grpc_pass")
+    return passes
+
+
+def _cached(scope: Scope, site: Site, table: Table) -> list[Variant]:
+    """A route, after those for requests that nginx keeps away from its cache."""
+    cache = site.whole.caches.at(scope)
+    names, directives = exceptions(scope)
+    if not site.whole.caches.table or cache.get("cache") is False:
+        return [({}, table | cache)]
+    found: list[Variant] = []
+    without = table | {"cache": False}
+    for name in names:
+        try:
+            condition = condition_of((f"(${name})",), site)
+        except Untranslatable as fault:
+            site.notes.say(directives[0], f"nothing is cached here: {fault}")
+            return [({}, without)]
+        if condition.known or condition.negated:
+            return [({}, without)]
+        found += [(wanted, without) for wanted in condition.alternatives]
+    return [*found, ({}, table | cache)]
 
 
 def _max_body(scope: Scope, site: Site) -> Table:

@@ -43,7 +43,8 @@ def routes_of(site: Site) -> list[SiteRoute]:
         # No location is ever looked for.
         all_taken(one for one in scope.directives if one.name in _OF_LOCATIONS)
         return _placed([Location(scope, implied=True)], before, site, [])
-    locations, _ = locations_of(scope)
+    locations, site.named = locations_of(scope)
+    site.locations = locations
     first, left = _first(before, site)
     if left is None:
         return _placed(locations, before, site, [])

@@ -15,11 +15,22 @@ _FILES_ALONE: Final = (("$uri", "=404"), ("$uri", "$uri/", "=404"), ("$uri", "$u
 _INDEX: Final = ("index.html", "index.htm")
 
 
+def fallback(location: Location, site: Site) -> Location | None:
+    """The named location that try_files leads to where there is no file, if it does."""
+    tried = location.scope.last("try_files")
+    if tried is None or not tried.words or tried.words[-1] not in site.named:
+        return None
+    site.notes.say(tried, f"files are not looked for: all requests go to {tried.words[-1]}")
+    return location.of(site.named[tried.words[-1]])
+
+
 def folder(location: Location, site: Site) -> Table:
     """A route that serves files; one with 404 where nothing says from where."""
     scope = location.scope
     tried = scope.last("try_files")
-    if tried is not None and tried.words not in _FILES_ALONE:
+    if tried is not None and tried.words[-1:] and tried.words[-1].endswith((".html", ".htm")):
+        site.notes.say(tried, f"what is not there is answered with 404, and not with {tried.words[-1]}")
+    elif tried is not None and tried.words not in _FILES_ALONE:
         return answer_instead(scope, site, f"try_files {' '.join(tried.words)}: files alone are served here")
     for one in scope.all("index"):
         if not set(_INDEX) & set(one.words):

@@ -58,6 +58,19 @@ def passed(directive: Directive, location: Location, site: Site) -> Table:
     return table | _path(directive, location, site, target.rest) | _timeouts(scope, site, prefix)
 
 
+def asked_at(location: Location, site: Site, place: str) -> tuple[str, str]:
+    """The pool that a location passes requests for ``place`` to, and the path that it asks for."""
+    passes = location.scope.own("proxy_pass")
+    if not passes:
+        raise Untranslatable(f"location {place} is passed to nobody")
+    target = _target(passes[-1], site, "proxy")
+    more = tls_of(location.scope, target.proxy_host, target.scheme, "proxy", site.notes)
+    path = place if target.rest in _AS_IT_CAME else target.rest + place[len(location.text) :]
+    if "$" in path:
+        raise Untranslatable(f"{path} is not known before a request comes")
+    return site.whole.pools.pool(target.scheme, target.authority, more), path
+
+
 def _target(directive: Directive, site: Site, prefix: str) -> Target:
     filled = "".join(
         f"${{{piece.text}}}" if piece.variable else piece.text for piece in pieces(directive.first, site.known)
