@@ -5,10 +5,13 @@ from txproxy.interfaces import Answer, IMiddleware
 
 @implementer(IMiddleware)
 class Team:
-    """Adds a field to whatever the client gets."""
+    """Adds a field to whatever the client gets. The name is a setting."""
+
+    def __init__(self, name: str = "red"):
+        self._line = b"X-Team: " + name.encode()
 
     def handle(self, request, context, proceed):
-        context.add_lines(b"X-Team: blue")
+        context.add_lines(self._line)
         return proceed(request, context)
 
 

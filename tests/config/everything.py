@@ -56,6 +56,7 @@ EVERYTHING = """
 include = "more/*.toml"
 via = "edge"
 python_path = "."
+reload_code = true
 workers = 1
 usage_file = "usage.sqlite"
 
@@ -188,8 +189,10 @@ h2c = true
 proxy_protocol = true
 trusted_proxies = ["127.0.0.1", "unix:"]
 tolerate = ["bare-lf"]
-middleware = ["tests.config.everything:Nothing"]
+middleware = ["tests.config.everything:Nothing", { use = "tests.config.everything:Marked", mark = "m" }]
 pool = "app"
+before = ["tests.config.everything:look", { use = "tests.config.everything:look", timeout = "2s" }]
+after = [{ use = "tests.config.everything:see", timeout = 5 }]
 routes = ["api", "whoami"]
 host = "app.example"
 via = "none"
@@ -285,6 +288,9 @@ used_more_than = "1G/day"
 [[listeners.rules]]
 name = "rest"
 action = "allow"
+middleware = [{ use = "tests.config.everything:Marked", mark = "m" }]
+before = ["tests.config.everything:look", { use = "tests.config.everything:look", timeout = "2s" }]
+after = [{ use = "tests.config.everything:see", timeout = 5 }]
 tunnel_timeout = "10m"
 cache = { max_ttl = "1h" }
 request_limits = [LIMIT(of the rule), PLACES(places of the rule)]
@@ -397,6 +403,9 @@ response_timeout = "10s"
 tunnel_timeout = "1h"
 max_body = "1M"
 priority = "high"
+middleware = [{ use = "tests.config.everything:Marked", mark = "m" }]
+before = ["tests.config.everything:look", { use = "tests.config.everything:look", timeout = "2s" }]
+after = [{ use = "tests.config.everything:see", timeout = 5 }]
 request_headers = { set = { X-A = "$host" }, add = { X-B = ["b", "c"] }, remove = ["X-C"] }
 response_headers = { set = { X-A = "a" }, add = { X-B = "b" }, remove = ["Server"] }
 rewrite = { pattern = "/u/(.*)", replacement = "/user/$1" }
@@ -443,6 +452,21 @@ class Nothing:
     def handle(self, request, context, proceed):  # type: ignore[no-untyped-def]
         """Go on."""
         return proceed(request, context)
+
+
+def look(request):  # type: ignore[no-untyped-def]
+    """A short function that changes nothing."""
+
+
+def see(request, response):  # type: ignore[no-untyped-def]
+    """Another, of a response."""
+
+
+class Marked(Nothing):
+    """The same, with a setting of its own."""
+
+    def __init__(self, mark: str) -> None:
+        self.mark = mark
 
 
 class Everybody:

@@ -173,7 +173,10 @@ def test_a_configuration_goes_through_a_pickle(file):
         ("~y.*", "~y"),
         ('down = "1M"', 'down = "2M"'),
         ("~ok[0-9]", "~ok"),
-        ('middleware = ["tests.config.everything:Nothing"]', "middleware = []"),
+        (
+            'Nothing", { use = "tests.config.everything:Marked", mark = "m" }]',
+            'Nothing", { use = "tests.config.everything:Marked", mark = "n" }]',
+        ),
         ('python_path = "."', "python_path = []"),
     ],
 )

@@ -140,6 +140,26 @@ def test_a_file_names_middleware_that_stands_beside_it(tmp_path, processes):
     assert all("X-Team: blue" in one for one in said)
 
 
+def test_a_file_names_short_functions_that_stand_beside_it(tmp_path, processes):
+    text, ports = on_free_ports((EXAMPLES / "hooks.toml").read_text())
+    (tmp_path / "hooks.toml").write_text(text)
+    shutil.copy(EXAMPLES / "site_hooks.py", tmp_path)
+    words = (sys.executable, "-m", "txproxy", "run", "--config", str(tmp_path / "hooks.toml"))
+    processes(*words, port=int(ports["8080"]), cwd=ROOT)
+    url = f"http://127.0.0.1:{ports['8080']}"
+    said = [
+        subprocess.run(
+            [need("curl"), "-si", "--noproxy", "", *PATIENT, url + path],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+        ).stdout
+        for path in ("/members", "/status")
+    ]
+    assert "401" in said[0] and "Members only." in said[0]
+    assert "X-Route: status" in said[1] and said[1].endswith("fine\n")
+
+
 @pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.toml")), ids=lambda file: file.name)
 def test_configurations_are_sound(file):
     # A question is for the program that reads the file.

@@ -44,6 +44,8 @@ class Findings:
         self.opened: list[object] = []
         self.outside = Outside()
         self.named: dict[str, None] = {}
+        # how often changed modules had been taken by then: see txproxy.components.own_modules
+        self.generation = 0
         self._places: Mapping[Path, Place] = {}
 
     def begin(self, piece: Piece) -> None:

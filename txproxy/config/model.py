@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, TypeAlias
 import attrs
 
 from txproxy.cache.rules.cache_settings import CacheSettings
+from txproxy.components.named_code import NamedCode, codes
+from txproxy.components.own_modules import OwnModule
 from txproxy.config.admin_endpoint import AdminConfig
 from txproxy.config.log_lines import DEFAULT_LINES
+from txproxy.config.own_code.code_around import NOTHING_AROUND, CodeAround, HookConfig
 from txproxy.config.sources.included import Included
 from txproxy.config.sources.lines import Place
 from txproxy.config.sources.outside_values import Outside
@@ -109,6 +112,8 @@ class RouteConfig:
     request_limits: tuple[RequestLimit, ...] = ()
     # when they have to have passed the challenge, if ever
     challenge: ChallengePlace | None = None
+    # code that is named to stand around its action
+    around: CodeAround = NOTHING_AROUND
 
     @property
     def pools(self) -> tuple[str, ...]:
@@ -158,8 +163,11 @@ class ListenerConfig:
     limits: Limits = attrs.field(factory=Limits)
     # by upstreams, where the mode reads their responses
     tolerate: tuple[str, ...] = ()
-    # around a mode that reads requests, or before connections, the first outermost: package.module:name
-    middleware: tuple[str, ...] = ()
+    # around a mode that reads requests, or before connections, the first outermost
+    middleware: tuple[NamedCode, ...] = attrs.field(default=(), converter=codes)
+    # short functions that are asked within it, where requests are read
+    before: tuple[HookConfig, ...] = ()
+    after: tuple[HookConfig, ...] = ()
     # the file of the audit log, or -
     audit: str | None = None
     # where its access lines go (- or a file, "none" for nowhere), and in which format; None as the others' do
@@ -171,6 +179,11 @@ class ListenerConfig:
     request_limits: tuple[RequestLimit, ...] = ()
     proxy_protocol: bool = False
     trusted_proxies: tuple[str, ...] = ()
+
+    @property
+    def around(self) -> CodeAround:
+        """All code that is named to stand around it."""
+        return CodeAround(middleware=self.middleware, before=self.before, after=self.after)
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -188,7 +201,8 @@ class ListenerConfig:
 class ForwardListener(ListenerConfig):
     """A forward proxy. ``protocols`` are those that clients may speak, inside TLS too: ``http`` and ``socks5``.
     ``audit`` is if the policy has none of its own; ``error_pages``, ``http2`` and ``h2c`` as in
-    :class:`ReverseListener`; ``caching`` and ``rule_limits`` are what rules say of these, by their names.
+    :class:`ReverseListener`; ``caching``, ``rule_limits`` and ``rules_around`` are what rules say of these, and of
+    code, by their names.
     """
 
     name: str = "forward"
@@ -199,6 +213,7 @@ class ForwardListener(ListenerConfig):
     h2c: bool = False
     caching: tuple[tuple[str, CacheChoice], ...] = ()
     rule_limits: tuple[tuple[str, tuple[RequestLimit, ...]], ...] = ()
+    rules_around: tuple[tuple[str, CodeAround], ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -270,7 +285,9 @@ class Config(PlainValue):
     requests that were refused (0: all), and ``log_level`` how much the proxy says of itself. ``bounds`` are what
     clients may use; ``cache`` is shared by all listeners that read requests; ``admin`` is where the admin API is, if
     anywhere; ``challenge`` is what is asked of clients where there is one; ``tracing`` is of all listeners that read
-    requests; ``python_path`` has folders whose modules may be named; ``workers`` is how many processes serve it.
+    requests; ``python_path`` has folders whose modules may be named, ``own_modules`` what of them was read by then, and
+    ``reload_code`` says that to read it again takes what has changed of that; ``workers`` is how many processes serve
+    it.
     ``source`` is the file that it was read from, empty for options, ``text`` what was in that, ``included`` what was in
     those that it includes, and ``places`` has the place of each of its keys; ``outside`` are values that stand
     elsewhere, and ``named`` the files that it names; ``warnings`` are what may be a mistake in it, one line each.
@@ -292,6 +309,8 @@ class Config(PlainValue):
     tracing: TracingConfig = attrs.field(factory=TracingConfig)
     challenge: ChallengeSettings = attrs.field(factory=ChallengeSettings)
     python_path: tuple[str, ...] = ()
+    reload_code: bool = False
+    own_modules: tuple[OwnModule, ...] = attrs.field(default=(), eq=False, repr=False)
     workers: int = 1
     source: str = attrs.field(default="", eq=False)
     text: str = attrs.field(default="", eq=False, repr=False)

@@ -18,6 +18,9 @@ from txproxy.interfaces.attempt import Attempt, Tracker
 from txproxy.interfaces.connection import ClientConnection, IConnectionFilter
 from txproxy.interfaces.context import RequestContext, RequestFilter, ResponseFilter
 from txproxy.interfaces.dialers import IClientDialer, IDialer
+from txproxy.interfaces.hooks.field_view import Fields
+from txproxy.interfaces.hooks.request_view import Request
+from txproxy.interfaces.hooks.response_view import Reply, Response
 from txproxy.interfaces.middleware import Handler, IInnerMiddleware, IMiddleware, IMode, IStreamMiddleware, decided
 from txproxy.interfaces.plan import Decision, Gatekeeper, OwnFields, Plan, Postponed, Uploading
 from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
@@ -33,6 +36,10 @@ __all__ = [
     "IConnectionFilter",
     "Handler",
     "decided",
+    "Request",
+    "Response",
+    "Fields",
+    "Reply",
     "ExchangeRecord",
     "AttemptRecord",
     "RequestHead",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from txproxy.errors import ExchangeError
@@ -219,8 +220,12 @@ class ResponseFilter:
         super().__init_subclass__(**words)
         cls.wants_end = cls.closed is not ResponseFilter.closed
 
-    def head(self, response: ResponseHead, context: RequestContext) -> ResponseHead | Answer | Refusal:
-        """The head that the client gets: ``response``, another one, or an answer in place of the whole response.
+    def head(
+        self, response: ResponseHead, context: RequestContext
+    ) -> ResponseHead | Answer | Refusal | Deferred[ResponseHead | Answer | Refusal]:
+        """The head that the client gets: ``response``, another one, or an answer in place of the whole response; or a
+        Deferred of one of these. Nothing of the body is read until that fires, and it is cancelled when the client
+        leaves; one with ``only_adds`` gives none.
 
         ``response.headers`` are end-to-end fields; they may be shared with other responses, so that a change is a new
         head (see :meth:`txproxy.interfaces.ResponseHead.with_lines`). Not asked for informational ones.

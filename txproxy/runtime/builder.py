@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from txproxy.config.middleware import make_all, use_path
+from txproxy.components.own_modules import adopt, use_path
 from txproxy.config.model import (
     AnyListener,
     Config,
@@ -17,6 +17,8 @@ from txproxy.config.model import (
     RouteConfig,
     TcpListener,
 )
+from txproxy.config.own_code.middleware import make_all
+from txproxy.config.own_code.placing import at_listener, code_of, with_code
 from txproxy.config.tracing import telling_basis, telling_of
 from txproxy.errors import ConfigError
 from txproxy.limits.allotments import Allotments
@@ -34,7 +36,7 @@ from txproxy.runtime.live.accounts import make_allotments, make_audits
 from txproxy.runtime.live.live_limits import LiveLimits
 from txproxy.runtime.live.live_logins import LiveLogins, login_of
 from txproxy.runtime.live.live_pools import LivePool, checked_as_asked, live_pool
-from txproxy.runtime.route_building import action_of, default_action, mode_of
+from txproxy.runtime.route_building import action_of, body_bounds, default_action, mode_of
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
 from txproxy.tls.ticket_fronts import TicketFronts
 from txproxy.wire.forwarding import via_entry
@@ -48,8 +50,6 @@ if TYPE_CHECKING:
     from txproxy.stream.stream_factory import StreamFactory, StreamObserver
 
 Factory: TypeAlias = "ProxyFactory | StreamFactory"
-
-_KEY_SIZE: Final = 32
 
 
 @attrs.frozen(kw_only=True)
@@ -146,6 +146,7 @@ def assemble(config: Config, observers: Observers, around: Around, before: Assem
     reactor = around.reactor
     around.resolver.ipv6_prefix = config.bounds.ipv6_prefix
     use_path(config.python_path)
+    adopt(config.own_modules)
     pools_before = before.pools if before is not None else {}
     pools = {
         pool.name: live_pool(checked_as_asked(pool, config), reactor, pools_before, around.shared)
@@ -173,7 +174,7 @@ def assemble(config: Config, observers: Observers, around: Around, before: Assem
             try:
                 served.append(_serve(listener, assembly, observers.of(number), around, known))
             except ConfigError as fault:
-                raise fault.at("listeners", number) from None
+                raise at_listener(fault, number) from None
     except ConfigError:
         attrs.evolve(assembly, served=tuple(served)).stop_new(before)
         raise
@@ -288,7 +289,7 @@ def _forward_factory(
         http2=listener.http2,
         h2c=listener.h2c,
         resolver=around.resolver,
-        middleware=(*outer, *make_all(listener.middleware), *assembly.caching_of(listener)),
+        middleware=(*outer, *code_of(listener, around.reactor), *assembly.caching_of(listener)),
         reactor=around.reactor,
         parts=make_parts(policy, around.reactor, parts),
     )
@@ -298,23 +299,19 @@ def _reverse_factory(
     listener: ReverseListener, assembly: Assembly, tls: ServerTls | None, observers: Observers, around: Around
 ) -> ReverseProxyFactory:
     pools, via = assembly.pools, via_entry(listener.via, listener.via_mark)
-    limits = assembly.limits
-    # What one route takes, the machine has to let in.
-    most = max((route.max_body or 0 for route in assembly.config.routes_of(listener)), default=0)
-    wire_limits, own = listener.limits, listener.limits.max_body_size
-    raised = own is not None and most > own
-    if raised:
-        wire_limits = attrs.evolve(wire_limits, max_body_size=most)
-    others = own if raised else None
+    config, limits, reactor = assembly.config, assembly.limits, around.reactor
+    wire_limits, others = body_bounds(listener, config.routes_of(listener))
 
     def guarded(route: RouteConfig | None, action: Action) -> Action:
         login = login_of(listener, route)
         asked = assembly.logins.required(login) if login is not None else None
+        if route is not None:
+            action = with_code(action, route, config, reactor)
         return limits.around_action(listener, route, action, asked)
 
     routes = [
         Route(route.name, route.match, guarded(route, action_of(route, pools, via, others)))
-        for route in assembly.config.routes_of(listener)
+        for route in config.routes_of(listener)
     ]
     default = default_action(listener, pools, via, others)
     if default is not None:
@@ -331,7 +328,7 @@ def _reverse_factory(
         middleware=(
             *telling_of(assembly.config, listener),
             *limits.outermost(listener),
-            *make_all(listener.middleware),
+            *code_of(listener, around.reactor),
             *bounding,
             *assembly.caching_of(listener),
             *limits.adaptive,

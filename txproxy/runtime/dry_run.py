@@ -13,8 +13,8 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from txproxy.config.findings import told
-from txproxy.config.middleware import try_to_make
 from txproxy.config.model import AnyListener, Config, ForwardListener
+from txproxy.config.own_code.making import try_to_make, without_code
 from txproxy.config.preflight import preflight
 from txproxy.errors import ConfigError, DestinationProhibited, Finding
 from txproxy.forward.proxy_factory import ForwardProxyFactory
@@ -68,9 +68,9 @@ def rehearse(config: Config) -> None:
 
 def _try_to_build(config: Config) -> None:
     reactor = _StillReactor()
-    # Own middleware is made by who says of each of them what is wrong.
-    listeners = tuple(attrs.evolve(_silent(listener), middleware=()) for listener in config.listeners)
-    config = _noting_nothing(config, listeners)
+    # What is people's own is made by who says of each of it what is wrong.
+    config = without_code(config)
+    config = _noting_nothing(config, tuple(map(_silent, config.listeners)))
     # That spans can be sent was looked at.
     config = attrs.evolve(config, tracing=attrs.evolve(config.tracing, endpoint=None))
     try:

@@ -165,7 +165,7 @@ def _requested(
     config: Config, listener: ForwardListener | ReverseListener, question: Question, said: list[str]
 ) -> bool:
     if listener.middleware:
-        said.append(f"first: {', '.join(listener.middleware)}")
+        said.append(f"first: {', '.join(map(str, listener.middleware))}")
     forward = isinstance(listener, ForwardListener)
     request = question.request(absolute=forward)
     if isinstance(listener, ReverseListener):

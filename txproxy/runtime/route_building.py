@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from txproxy.config.model import ReverseListener, RouteConfig
+from txproxy.proxy.limits import Limits
 from txproxy.reverse.actions.subrequests import ForwardAuth, Mirror
 from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.reverse.actions.treatments import Action, Treated, Treatment
@@ -36,6 +37,16 @@ def mode_of(
         client_certificates=listener.tls is not None and listener.tls.client_ca is not None,
         sticky=by_client_ip if listener.split_by_client else None,
     )
+
+
+def body_bounds(listener: ReverseListener, routes: Sequence[RouteConfig]) -> tuple[Limits, int | None]:
+    """The limits of a listener with room for the bodies of the route that takes most, and what all that say nothing of
+    bodies take then; None where the limits are enough for that.
+    """
+    own, most = listener.limits.max_body_size, max((route.max_body or 0 for route in routes), default=0)
+    if own is None or most <= own:
+        return listener.limits, None
+    return attrs.evolve(listener.limits, max_body_size=most), own
 
 
 def default_action(

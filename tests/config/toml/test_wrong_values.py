@@ -67,7 +67,12 @@ TAKES = {
     "quotas": NONE_OF_THEM,
     "usage_file": NAME,
     "python_path": NONE_OF_THEM,
-    "listeners[].middleware": NONE_OF_THEM,
+    "reload_code": FLAG,
+    **{
+        f"{at}{key}": NONE_OF_THEM
+        for at in ("listeners[].", "listeners[].rules[].", "routes[].")
+        for key in ("middleware", "before", "after")
+    },
     "listeners[].bandwidths": NONE_OF_THEM,
     "listeners[].quotas": NONE_OF_THEM,
     "pools.NAME.tls": TABLE,

@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import attrs
 
+from txproxy.components.own_modules import read_modules, take_changes, use_path
 from txproxy.components.settings import default_of
-from txproxy.components.values import one_of, size, text, texts
+from txproxy.components.values import flag, one_of, size, text, texts
 from txproxy.config.admin_endpoint import AdminConfig
 from txproxy.config.findings import Findings
 from txproxy.config.log_lines import DEFAULT_LINES, LOG_LEVELS, parse_log_lines
 from txproxy.config.log_tables import read_access_log, read_log_place, see_log_listeners
-from txproxy.config.middleware import use_path
 from txproxy.config.model import Config, ReverseListener
 from txproxy.config.sources.included import Included, read_sources
 from txproxy.config.sources.placed_findings import in_file
@@ -95,9 +95,7 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     table.all("include", text)
     access_log, access_log_format, access_refused, log_level = _read_log(table)
     access_logs = tuple(map(read_access_log, table.tables("access_logs")))
-    python_path = table.all("python_path", lambda value: _folder(table, value)) or ()
-    # What listeners name may be there.
-    use_path(python_path)
+    python_path, reload_code = _read_path(table)
     request_limits = LimitTables(table)
     defaults = Defaults(read_limits(table.table("limits"), Limits()), read_via(table, _VIA), request_limits)
     pools = {name: read_pool(name, inner) for name, inner in table.named("pools").items()}
@@ -131,12 +129,24 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
         tracing=tracing,
         challenge=challenge,
         python_path=python_path,
+        reload_code=reload_code,
+        own_modules=read_modules() if python_path else (),
         workers=count,
         source=file,
     )
     if not findings.faults:
         _see(config, table, findings)
     return config
+
+
+def _read_path(table: Table) -> tuple[tuple[str, ...], bool]:
+    """Where modules are, and whether they are to be read again. What others name may be there from now on."""
+    folders = table.all("python_path", lambda value: _folder(table, value)) or ()
+    reload_code = table.read("reload_code", flag, False)
+    use_path(folders)
+    if reload_code:
+        table.findings.generation = take_changes()
+    return folders, reload_code
 
 
 def _see(config: Config, table: Table, findings: Findings) -> None:

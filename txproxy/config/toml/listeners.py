@@ -17,8 +17,10 @@ from txproxy.components.values import (
 from txproxy.config.endpoints import endpoint_text
 from txproxy.config.log_lines import parse_log_lines
 from txproxy.config.log_tables import read_log_place
-from txproxy.config.middleware import find_middleware
 from txproxy.config.model import AnyListener, ForwardListener, ReverseListener, TcpListener
+from txproxy.config.own_code.code_tables import read_codes
+from txproxy.config.own_code.hooks import read_hooks, read_rules_around
+from txproxy.config.own_code.middleware import find_middleware
 from txproxy.config.setting_readers import read_settings
 from txproxy.config.toml.bounds import read_listener_bounds
 from txproxy.config.toml.cache_tables import read_rule_choices
@@ -93,7 +95,7 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
         "limits": read_limits(table.table("limits"), defaults.limits),
         "proxy_protocol": table.read("proxy_protocol", flag, False),
         "trusted_proxies": table.all("trusted_proxies", texts(peer_network)) or (),
-        "middleware": table.all("middleware", texts(partial(_middleware, mode))) or (),
+        "middleware": read_codes(table, "middleware", "middleware", partial(find_middleware, requests=mode != "tcp")),
         "audit": read_audit(table),
         "access_log": table.read("access_log", partial(read_log_place, table), None),
         "access_log_format": table.read("access_log_format", texts(parse_log_lines), None),
@@ -111,6 +113,7 @@ def read_listener(table: Table, number: int, defaults: Defaults) -> AnyListener:
         shared["error_pages"] = _error_pages(table)
         shared["http2"] = http2
         shared["h2c"] = table.read("h2c", flag, False)
+        shared |= {kind: read_hooks(table, kind) for kind in ("before", "after")}
     if mode != "reverse":
         _see_sites_alone(table, mode)
     build = {"forward": _forward, "reverse": _reverse, "tcp": _tcp}[mode]
@@ -130,11 +133,6 @@ def _see_sites_alone(table: Table, mode: str) -> None:
         table.fault("it is for sites", "login", accepted=accepted)
 
 
-def _middleware(mode: str, name: str) -> str:
-    find_middleware(name, requests=mode != "tcp")
-    return name
-
-
 def _forward(table: Table, defaults: Defaults, shared: dict[str, Any]) -> AnyListener:
     protocols = table.some("protocols", one_of(_FORWARD_PROTOCOLS)) or _FORWARD_PROTOCOLS
     if HTTP not in protocols:
@@ -144,6 +142,7 @@ def _forward(table: Table, defaults: Defaults, shared: dict[str, Any]) -> AnyLis
         policy=policy,
         protocols=protocols,
         caching=read_rule_choices(table),
+        rules_around=read_rules_around(table),
         rule_limits=read_rule_limits(table, defaults.request_limits, shared["name"]),
         **shared,
     )

@@ -172,9 +172,9 @@ def read_rules(table: Table, lists: Filters, authenticates: bool, usage: Usage |
                 )
         values |= {key: inner.read(key, text, "") for key in ("name", "reason")}
         values["challenge"] = inner.read("challenge", flag, False)
-        # See read_rule_choices, and read_rule_limits.
-        inner.read("cache", raw, None)
-        inner.read("request_limits", raw, None)
+        # See read_rule_choices, read_rule_limits and read_rules_around.
+        for key in ("cache", "request_limits", "middleware", "before", "after"):
+            inner.read(key, raw, None)
         values["tunnel_timeout"] = inner.read("tunnel_timeout", duration, None)
         action = inner.need("action", one_of(_ACTIONS), "deny", ", ".join(_ACTIONS))
         inner.close()

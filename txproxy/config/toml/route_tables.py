@@ -23,6 +23,7 @@ from txproxy.components.values import (
     whole,
 )
 from txproxy.config.model import AuthConfig, MirrorConfig, RouteConfig
+from txproxy.config.own_code.hooks import read_around
 from txproxy.config.toml.cache_tables import read_choice
 from txproxy.config.toml.limit_tables import LimitTables
 from txproxy.config.toml.policy_tables import made, read_users
@@ -82,6 +83,7 @@ def read_route(table: Table, limits: LimitTables) -> RouteConfig:
         challenge=read_challenge(table),
         login=read_login(table),
         open_to_all=table.value("login", True) is False,
+        around=read_around(table),
     )
     table.close()
     return route

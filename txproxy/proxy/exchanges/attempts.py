@@ -19,6 +19,7 @@ from txproxy.interfaces.streams import ClientStream, RawConnection, UpstreamConn
 from txproxy.net.via_proxy import spoke_early
 from txproxy.proxy.exchange_bounds import Bound
 from txproxy.proxy.exchanges.failed_attempt import judge
+from txproxy.proxy.exchanges.held_response import HeldResponse
 from txproxy.proxy.exchanges.phases import ANSWERED, DIALING, OVER, PLANNING, SENT, Phase
 from txproxy.proxy.exchanges.recording import Recorded
 from txproxy.proxy.exchanges.request_body import RequestBody
@@ -61,7 +62,7 @@ class Attempts(Recorded):
     _switching: ResponseHead | None = None
     # what it is of gRPC, and what the body of the response passes, if anything
     call: GrpcCall | None
-    _response_body: ResponseBody | None
+    _response_body: ResponseBody | HeldResponse | None
 
     def __init__(
         self, services: Services, downstream: ClientStream, request: RequestHead, context: RequestContext

@@ -23,7 +23,8 @@ from txproxy.interfaces.streams import RawConnection, UpstreamStream
 from txproxy.proxy.exchange_bounds import Bound
 from txproxy.proxy.exchanges.answer_sources import BytesSource
 from txproxy.proxy.exchanges.attempts import Attempts
-from txproxy.proxy.exchanges.filters import ReplacedResponse, ResponseBodyFilters, filtered_head
+from txproxy.proxy.exchanges.filters import FilterWaits, ReplacedResponse, ResponseBodyFilters, filtered_head
+from txproxy.proxy.exchanges.held_response import HeldResponse
 from txproxy.proxy.exchanges.own_answers import OwnAnswer, in_place_of, status_text
 from txproxy.proxy.exchanges.phases import ANSWERED, OVER, PLANNING, SENT
 from txproxy.proxy.exchanges.response_body import ResponseBody
@@ -216,9 +217,11 @@ class Exchange(Attempts):
         self.wants_body = False
         response = self._final_head(head)
         if response is None:
+            if isinstance(self._response_body, HeldResponse):
+                self._response_body.whole(body)
             return
         if self._response_body is not None:
-            self._response_body.whole(response, body)
+            cast(ResponseBody, self._response_body).whole(response, body)
             return
         # It has begun and ended at once: the clock need not be asked again.
         self.response_sent(response, body, self.first_byte)
@@ -251,11 +254,11 @@ class Exchange(Attempts):
             try:
                 added: Any = passing[0].head(head, context)
             except Exception as fault:
-                self._not_passed(fault, head.status)
+                self.not_passed(fault, head.status)
                 return None
             head = added
         elif attempt.answered is not None or passing:
-            passed = self._passed(attempt, head)
+            passed = self._passed(attempt, head, self._held_head)
             if passed is None:
                 return None
             head, filters = passed
@@ -271,9 +274,47 @@ class Exchange(Attempts):
         self.response = head
         return head
 
-    def _passed(self, attempt: Attempt, head: ResponseHead) -> tuple[ResponseHead, ResponseBodyFilters | None] | None:
-        """Tell of the ``head`` of a response, and let it pass the filters; None if the client got something else."""
+    def _held_head(self, head: ResponseHead, filters: ResponseBodyFilters | None, held: HeldResponse) -> None:
+        """The head of a response that was waited for: the rest of :meth:`_final_head`, which is in the way of each."""
+        plan, body = self.plan, held.all_of_it
+        assert plan is not None
+        lines = plan.attempt.lines
+        if lines:
+            head.headers = head.headers.and_lines(lines if head.minor else received_in_http10(lines))
+        down = self.bound.down if self.bound is not None else None
+        if filters is not None or down is not None:
+            self._response_body = ResponseBody(self, filters, down)
+        self.phase = ANSWERED
+        self.status = head.status
+        self.response = head
+        if body is None:
+            self.downstream.send_head(head)
+            held.release()
+            self.downstream.flush()
+        elif self._response_body is not None:
+            cast(ResponseBody, self._response_body).whole(head, body)
+        else:
+            self.response_sent(head, body)
+
+    def hold(self, held: HeldResponse | None) -> None:
+        """What of the response comes is kept by this one, or by nobody any more."""
+        self._response_body = held
+
+    def wait_for(self, coming: Deferred[Any] | None) -> None:
+        """This is cancelled when the client leaves."""
+        self._pending = coming
+
+    def _passed(
+        self,
+        attempt: Attempt,
+        head: ResponseHead,
+        then: Callable[[ResponseHead, ResponseBodyFilters | None, HeldResponse], None],
+    ) -> tuple[ResponseHead, ResponseBodyFilters | None] | None:
+        """Tell of the ``head`` of a response, and let it pass the filters; None if the client got something else, or
+        gets it later: ``then`` is called with it where a filter waits.
+        """
         context = self.context
+        bodiless = self.request.method == b"HEAD" or head.status in (101, 204, 304)
         try:
             if attempt.answered is not None:
                 attempt.answered(head.status)
@@ -289,13 +330,15 @@ class Exchange(Attempts):
                 head = added
             else:
                 return head, None
-            bodiless = self.request.method == b"HEAD" or head.status in (101, 204, 304)
             return filtered_head(head, context, filters, bodiless)
+        except FilterWaits as waits:
+            HeldResponse(self, waits, bodiless, then)
+            return None
         except Exception as fault:
-            self._not_passed(fault, head.status)
+            self.not_passed(fault, head.status)
             return None
 
-    def _not_passed(self, fault: Exception, status: int) -> None:
+    def not_passed(self, fault: Exception, status: int) -> None:
         """A response with that ``status`` does not go to the client, by this ``fault``, which is being handled."""
         failure = Failure()
         self.leave(None, status)
@@ -311,10 +354,17 @@ class Exchange(Attempts):
         """For the client this is the final response: what is said in those is said in it."""
         plan, upstream = self.plan, self.upstream
         assert plan is not None and upstream is not None
-        passed = self._passed(plan.attempt, informational(head))
-        if passed is None:
-            return
-        response = switching(passed[0], head.headers.get(b"upgrade") or b"", plan.attempt.lines)
+        upgrade = head.headers.get(b"upgrade") or b""
+        passed = self._passed(
+            plan.attempt, informational(head), lambda later, filters, held: self._switch_to(later, upgrade)
+        )
+        if passed is not None:
+            self._switch_to(passed[0], upgrade)
+
+    def _switch_to(self, head: ResponseHead, upgrade: bytes) -> None:
+        plan, upstream = self.plan, self.upstream
+        assert plan is not None and upstream is not None
+        response = switching(head, upgrade, plan.attempt.lines)
         if upstream.request_sent:
             self.switch(response, upstream)
         else:
@@ -464,6 +514,34 @@ class Exchange(Attempts):
         if filters:
             context.attempt = None
             answer.pass_through(filters, context)
+            if answer.waits is not None:
+                self._hold_answer(answer)
+                return
+        self._answer(answer)
+
+    def _hold_answer(self, answer: OwnAnswer) -> None:
+        """One of the filters has yet to say what the client gets."""
+        waits = answer.waits
+        assert waits is not None
+        self.phase = PLANNING
+        self._pending = waits.coming
+        waits.coming.addBoth(self._answer_later, answer, waits).addErrback(self.undecided)
+
+    def _answer_later(self, given: Any, answer: OwnAnswer, waits: FilterWaits) -> None:
+        self._pending = None
+        if self.phase is OVER:
+            if answer.source is not None:
+                answer.source.close()
+            return
+        answer.go_on(waits, given, self.context)
+        if answer.waits is not None:
+            self._hold_answer(answer)
+        else:
+            self._answer(answer)
+
+    def _answer(self, answer: OwnAnswer) -> None:
+        """Send it: it has passed what there is."""
+        context = self.context
         if context.trace is not None:
             answer.tell(context.trace)
         given = answer.given

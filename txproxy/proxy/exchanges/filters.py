@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.context import RequestContext, RequestFilter, ResponseFilter
@@ -29,6 +32,21 @@ class ReplacedResponse(Exception):
         super().__init__()
         self.answer = answer
         self.filters = filters
+
+
+class FilterWaits(Exception):
+    """The one of the ``filters`` at this ``place`` has been given a ``response``, and says later what it is to be:
+    ``coming`` is a Deferred of that.
+    """
+
+    def __init__(
+        self, coming: Deferred[Any], response: ResponseHead, filters: tuple[ResponseFilter, ...], place: int
+    ) -> None:
+        super().__init__()
+        self.coming = coming
+        self.response = response
+        self.filters = filters
+        self.place = place
 
 
 class ResponseBodyFilters:
@@ -88,17 +106,29 @@ class RequestBodyFilters:
 
 
 def filtered_head(
-    response: ResponseHead, context: RequestContext, filters: tuple[ResponseFilter, ...], bodiless: bool
+    response: ResponseHead,
+    context: RequestContext,
+    filters: tuple[ResponseFilter, ...],
+    bodiless: bool,
+    begin: int = 0,
+    given: Any = None,
 ) -> tuple[ResponseHead, ResponseBodyFilters | None]:
     """The head that the client gets, and what its body passes, if it passes any filter; ``bodiless`` if it has none.
-    Raises ``ReplacedResponse``.
+    Raises ``ReplacedResponse``, and ``FilterWaits``: then it goes on at the one at which it is to ``begin``, with what
+    that has ``given``.
     """
     any_wants_body = False
     for place, one in enumerate(filters):
-        given = one.head(response, context)
-        if not isinstance(given, ResponseHead):
-            raise ReplacedResponse(given, filters[place + 1 :])
-        response = given
+        if place >= begin:
+            if given is None:
+                given = one.head(response, context)
+            if isinstance(given, Deferred):
+                given = _at_once(given)
+                if isinstance(given, Deferred):
+                    raise FilterWaits(given, response, filters, place)
+            if not isinstance(given, ResponseHead):
+                raise ReplacedResponse(given, filters[place + 1 :])
+            response, given = given, None
         if response.status in _BODILESS and not bodiless:
             # What the upstream still sends has no place in it (RFC 9110 section 6.4.1).
             lines = [line for line in response.headers.lines if line.partition(b":")[0].lower() not in _MADE_ANEW]
@@ -113,6 +143,23 @@ def filtered_head(
         if not bodiless:
             response.body = CHUNKED
     return response, None if bodiless else ResponseBodyFilters(wanting)
+
+
+def _at_once(coming: Deferred[Any]) -> Any:
+    """What has come, if it has; else the same Deferred."""
+    found: list[Any] = []
+
+    def come(result: Any) -> Any:
+        found.append(result)
+        return result
+
+    coming.addBoth(come)
+    if not found:
+        return coming
+    if isinstance(found[0], Failure):
+        coming.addErrback(lambda _: None)
+        found[0].raiseException()
+    return found[0]
 
 
 def of_refusal(filters: tuple[ResponseFilter, ...]) -> tuple[ResponseFilter, ...]:

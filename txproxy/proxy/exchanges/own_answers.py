@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from txproxy.errors import ExchangeError, ResponseTimeout
 from txproxy.interfaces.answers import Answer, BodySource, Refusal, RelayedAnswer
@@ -15,6 +16,7 @@ from txproxy.interfaces.trace import Trace
 from txproxy.matching.octets import shown
 from txproxy.proxy.error_pages import ErrorPages
 from txproxy.proxy.exchanges.filters import (
+    FilterWaits,
     ReplacedResponse,
     ResponseBodyFilters,
     filtered_head,
@@ -190,13 +192,15 @@ class OwnAnswer:
     has yet to pass the ``filters``.
     """
 
-    __slots__ = ("given", "response", "body", "source", "filters", "_services", "_request", "_unfiltered")
+    __slots__ = ("given", "response", "body", "source", "filters", "waits", "_services", "_request", "_unfiltered")
 
     def __init__(self, services: Services, request: RequestHead, given: Answer | Refusal) -> None:
         self._services = services
         self._request = request
         self.source: BodySource | None = None
         self.filters: ResponseBodyFilters | None = None
+        # one of the filters that has yet to say what this is to be
+        self.waits: FilterWaits | None = None
         self._set(given)
 
     def _set(self, given: Answer | Refusal) -> None:
@@ -213,16 +217,42 @@ class OwnAnswer:
         self._unfiltered = self.response
 
     def pass_through(self, filters: tuple[ResponseFilter, ...], context: RequestContext) -> None:
-        """It passes those ``filters`` that are for it. What one of them says in its place passes those after it."""
+        """It passes those ``filters`` that are for it. What one of them says in its place passes those after it. Where
+        one ``waits``, the rest is for later (:meth:`go_on`).
+        """
+        self._pass(filters, context, None)
+
+    def go_on(self, waits: FilterWaits, given: Any, context: RequestContext) -> None:
+        """The one that was waited for has ``given`` this, or a failure."""
+        self.waits = None
+        if isinstance(given, Failure):
+            if isinstance(given.value, ExchangeError):
+                self._set(Refusal.of(given.value))
+            else:
+                _log.failure("a filter failed", given)
+                self._set(Refusal(500, "proxy_internal_error", "a filter failed"))
+            return
+        self._pass(waits.filters, context, waits, given)
+
+    def _pass(
+        self,
+        filters: tuple[ResponseFilter, ...],
+        context: RequestContext,
+        after: FilterWaits | None,
+        given: Any = None,
+    ) -> None:
         while filters:
-            if isinstance(self.given, Refusal):
+            if after is None and isinstance(self.given, Refusal):
                 filters = of_refusal(filters)
             try:
-                self._filter(filters, context)
+                self._filter(filters, context, after, given)
+                return
+            except FilterWaits as waits:
+                self.waits = waits
                 return
             except ReplacedResponse as replaced:
                 self._set(replaced.answer)
-                filters = replaced.filters
+                filters, after, given = replaced.filters, None, None
             except ExchangeError as fault:
                 self._set(Refusal.of(fault))
                 return
@@ -239,9 +269,14 @@ class OwnAnswer:
             if line not in usual:
                 trace.add(shown(line))
 
-    def _filter(self, filters: tuple[ResponseFilter, ...], context: RequestContext) -> None:
+    def _filter(
+        self, filters: tuple[ResponseFilter, ...], context: RequestContext, after: FilterWaits | None, given: Any
+    ) -> None:
         bodiless = self._request.method == b"HEAD" or self.response.status in (204, 304)
-        response, passing = filtered_head(self.response, context, filters, bodiless)
+        if after is None:
+            response, passing = filtered_head(self.response, context, filters, bodiless)
+        else:
+            response, passing = filtered_head(after.response, context, filters, bodiless, after.place, given)
         if self.source is not None:
             self.filters = passing
         elif passing is not None:

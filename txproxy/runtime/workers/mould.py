@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from twisted.python.util import switchUID
 
-from txproxy.config.middleware import use_path
+from txproxy.components.own_modules import adopt, use_path
 from txproxy.config.model import Config
 from txproxy.errors import ConfigError
 from txproxy.runtime.builder import server_tls
@@ -102,6 +102,8 @@ class Mould:
     def _configure(self, config: Config, reactor: str) -> None:
         try:
             use_path(config.python_path)
+            # Who is forked later is to have the code that all have.
+            adopt(config.own_modules)
             import_module(reactor)
             if config.tracing.endpoint is not None:
                 import_module("txproxy.observe.spans.opentelemetry_spans")

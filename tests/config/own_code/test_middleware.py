@@ -1,13 +1,17 @@
 """Middleware by its name: found by importing it, and made."""
 
+import importlib
 import logging
 import sys
 
 import pytest
 
+from txproxy.components.named_code import NamedCode
+from txproxy.components.own_modules import OwnModules, use_path
 from txproxy.config.findings import told
-from txproxy.config.middleware import find_middleware, make_all, make_middleware, try_to_make, use_path
 from txproxy.config.model import Config, ReverseListener
+from txproxy.config.own_code.making import try_to_make
+from txproxy.config.own_code.middleware import find_middleware, make_all, make_middleware
 from txproxy.config.sources.lines import Place
 from txproxy.config.toml.file import parse
 from txproxy.errors import ConfigError
@@ -78,6 +82,7 @@ def make_gate():
 def folder(tmp_path, monkeypatch):
     """A folder with a module in it, that nothing is left of."""
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "meta_path", [one for one in sys.meta_path if not isinstance(one, OwnModules)])
     (tmp_path / "own_fields.py").write_text(PROGRAM)
     yield tmp_path
     for name in ("own_fields", "own_broken", "own_wrong", "own_leaving", "own_alone"):
@@ -125,6 +130,10 @@ def test_who_says_so_need_not_be_looked_at(own):
         ("own_fields:Other", "'own_fields:Other' is no middleware: its handle takes other arguments; accepted"),
         ("own_fields:log", "'own_fields:log' is no middleware: its handle takes other arguments; accepted"),
         ("own_fields:Teams", "'own_fields:Teams' is no middleware; accepted"),
+        (
+            "own_fields:Named",
+            "'own_fields:Named' needs name; accepted is { use = 'own_fields:Named', name = ... }",
+        ),
     ],
 )
 def test_what_gives_none_is_told_of(own, name, said):
@@ -136,7 +145,6 @@ def test_what_gives_none_is_told_of(own, name, said):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("own_fields:Named", "cannot be called: TypeError: Named.__init__() missing 1 required positional argument"),
         ("own_fields:Broken", "cannot be called: KeyError: 'name' ("),
         ("own_fields:make_none", "'own_fields:make_none' gives no middleware; accepted is an object with handle("),
         ("logging:StreamHandler.__new__", "cannot be called"),
@@ -170,20 +178,21 @@ def test_an_error_of_the_module_is_told_with_its_place(own, name, text, said):
     assert "\n" not in str(fault.value)
 
 
-def test_folders_come_last_and_once(folder):
+def test_folders_come_last_and_once(folder, monkeypatch):
     before = list(sys.path)
     use_path([str(folder)])
     use_path([str(folder)])
     assert sys.path == [*before, str(folder)]
     # Of a module that is installed, none of the same name takes the place.
     (folder / "logging.py").write_text("")
-    assert make_middleware.__globals__["importlib"].import_module("logging") is logging
+    monkeypatch.delitem(sys.modules, "logging")
+    assert importlib.import_module("logging").__file__ == logging.__file__
 
 
 def test_all_that_cannot_be_made_is_told_with_its_place(own):
     listeners = (
         ReverseListener(middleware=("own_fields:Team",)),
-        ReverseListener(middleware=("own_fields:Named", "own_fields:Team", "own_fields:make_none")),
+        ReverseListener(middleware=("own_fields:Broken", "own_fields:Team", "own_fields:make_none")),
     )
     with pytest.raises(ConfigError) as fault:
         try_to_make(Config(listeners=listeners))
@@ -194,7 +203,7 @@ def test_all_that_cannot_be_made_is_told_with_its_place(own):
     config = Config(
         listeners=listeners, source="p.toml", places={(): Place("p.toml", 1), ("listeners", 1): Place("p.toml", 7)}
     )
-    assert str(told(fault.value, config)).startswith("p.toml:7: listeners[1].middleware[0]: 'own_fields:Named' cannot")
+    assert str(told(fault.value, config)).startswith("p.toml:7: listeners[1].middleware[0]: 'own_fields:Broken' cannot")
     assert try_to_make(Config(listeners=listeners[:1])) is None
 
 
@@ -215,7 +224,7 @@ upstreams = "http://10.0.0.1"
 def test_a_file_names_them_for_both_modes(folder):
     text = 'python_path = "."\n' + LISTENERS.format('middleware = ["own_fields:Team", "own_fields:make"]')
     config = parse(text, str(folder / "proxy.toml"))
-    names = ("own_fields:Team", "own_fields:make")
+    names = (NamedCode("own_fields:Team"), NamedCode("own_fields:make"))
     assert [listener.middleware for listener in config.listeners] == [names, names]
     assert config.python_path == (str(folder),)
     assert parse(LISTENERS.format('middleware = "own_fields:Team"'), "x.toml").listeners[0].middleware == names[:1]

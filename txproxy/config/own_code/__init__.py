@@ -1,0 +1,1 @@
+"""Code of their own that people name in a configuration: found, checked and made."""

@@ -1,0 +1,37 @@
+"""Code that is named for a place in the way of requests: middleware, and short functions."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from txproxy.components.named_code import NamedCode, codes
+
+# in seconds
+TIMEOUT: Final = 10.0
+
+
+@attrs.frozen(kw_only=True)
+class HookConfig:
+    """A short function. What it waits for may take ``timeout`` seconds."""
+
+    code: NamedCode
+    timeout: float = TIMEOUT
+
+
+@attrs.frozen(kw_only=True)
+class CodeAround:
+    """What stands around a route, or what a rule lets through: ``middleware``, the first outermost, and within it what
+    is called ``before`` a request goes on, and ``after`` there is a response.
+    """
+
+    middleware: tuple[NamedCode, ...] = attrs.field(default=(), converter=codes)
+    before: tuple[HookConfig, ...] = ()
+    after: tuple[HookConfig, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.middleware or self.before or self.after)
+
+
+NOTHING_AROUND: Final = CodeAround()
