@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from tests.tls.authority import new_ca
+from txproxy.upstreams import Strategy
 
 # What may be said of caching, wherever it is.
 POLICY = """
@@ -43,6 +44,10 @@ LIMIT = """
 delay = 5, status = 503, enforce = false, ratelimit_fields = true }
 """.replace("\n", " ")
 PLACES = r'{ name = "\1", concurrent = 9, queue = 3, queue_timeout = 2 }'
+CHECKED = (
+    '{ passwords = { use = "tests.config.everything:user_of_password" }, '
+    'tokens = { use = "tests.config.everything:user_of" } }'
+)
 LOGIN = (
     'login = { password_file = "users", digest_file = "digests", token_file = "tokens", group_file = "groups", '
     'realm = "office", remember = "10m", digest_secret = "a secret of digests", users = ["alice"], '
@@ -50,7 +55,8 @@ LOGIN = (
 )
 EXCEPTED = (
     '{ hosts = ["a.example"], path = "/health", methods = ["GET"], headers = { X-Key = "k" }, '
-    'query = { a = "b" }, clients = ["10.0.0.0/8"] }'
+    'query = { a = "b" }, clients = ["10.0.0.0/8"], '
+    'matches = [{ use = "tests.config.everything:is_one" }] }'
 )
 EVERYTHING = """
 include = "more/*.toml"
@@ -85,6 +91,9 @@ status = [404, "5xx"]
 min_duration = "500ms"
 routes = ["api"]
 sample = 0.5
+
+[[access_logs]]
+sink = { use = "tests.config.everything:print_line" }
 
 [cache]
 size = "64M"
@@ -176,6 +185,18 @@ name = "heavy"
 concurrent = 20
 queue = 10
 queue_timeout = "500ms"
+
+[[listeners]]
+name = "members"
+listen = "tcp:8090"
+pool = "app"
+login = CHECKED
+
+[[listeners]]
+name = "members out"
+mode = "forward"
+listen = "tcp:3190"
+auth = CHECKED
 
 [[listeners]]
 name = "web"
@@ -283,6 +304,8 @@ hours = "08:00-18:00"
 not_hours = "12:00-13:00"
 days = "mon-fri"
 not_days = "wed"
+matches = [{ use = "tests.config.everything:is_one" }]
+not_matches = [{ use = "tests.config.everything:is_one", share = 0.5 }]
 used_more_than = "1G/day"
 
 [[listeners.rules]]
@@ -376,6 +399,8 @@ host = "hz.example"
 
 [pools.rpc]
 upstreams = ["h2c://10.0.0.3:50051"]
+strategy = { use = "tests.config.everything:First" }
+discovery = { use = "tests.config.everything:members", interval = "5s" }
 health = { kind = "grpc", service = "shop.Cart" }
 
 [pools.db]
@@ -391,6 +416,7 @@ methods = ["GET"]
 headers = { X-Beta = "~y.*", X-Is = "x", X-There = true }
 query = { v = "2", w = "~[0-9]" }
 clients = ["10.0.0.0/8"]
+matches = [{ use = "tests.config.everything:is_one", share = 0.5 }]
 weight = 3
 pool = "app"
 host = "upstream"
@@ -417,6 +443,12 @@ request_limits = ["slow", LIMIT(of the route), PLACES(places of the route)]
 LOGIN
 
 [[routes]]
+name = "members"
+path = "/members"
+pool = "app"
+login = CHECKED
+
+[[routes]]
 name = "old"
 path = "~/old/[0-9]+"
 redirect = "https://$host/new$path?$query"
@@ -441,7 +473,7 @@ path = "/"
 methods = "CONNECT"
 tunnel = "db"
 """.replace("365d", "8760h").replace("POLICY\n", POLICY)
-EVERYTHING = EVERYTHING.replace("LOGIN", LOGIN).replace("EXCEPTED", EXCEPTED)
+EVERYTHING = EVERYTHING.replace("LOGIN", LOGIN).replace("EXCEPTED", EXCEPTED).replace("CHECKED", CHECKED)
 EVERYTHING = re.sub(r"PLACES\(([a-z ]+)\)", PLACES, EVERYTHING)
 EVERYTHING = re.sub(r"LIMIT\(([a-z ]+)\)", LIMIT, EVERYTHING)
 
@@ -452,6 +484,38 @@ class Nothing:
     def handle(self, request, context, proceed):  # type: ignore[no-untyped-def]
         """Go on."""
         return proceed(request, context)
+
+
+class First(Strategy):
+    """A strategy: the first."""
+
+    def update(self, upstreams):  # type: ignore[no-untyped-def]
+        """There is one."""
+
+    def choose(self, head, context, skip=None):  # type: ignore[no-untyped-def]
+        """Nobody."""
+
+
+def members():  # type: ignore[no-untyped-def]
+    """Upstreams."""
+    return ["h2c://10.0.0.3:50051"]
+
+
+def is_one(request, *, share=1.0):  # type: ignore[no-untyped-def]
+    """Whether a request is meant."""
+    return True
+
+
+def print_line(line):  # type: ignore[no-untyped-def]
+    """A sink."""
+
+
+def user_of(token):  # type: ignore[no-untyped-def]
+    """Whose a token is."""
+
+
+def user_of_password(name, password):  # type: ignore[no-untyped-def]
+    """Whose a password is."""
 
 
 def look(request):  # type: ignore[no-untyped-def]

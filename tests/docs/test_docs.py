@@ -160,6 +160,56 @@ def test_a_file_names_short_functions_that_stand_beside_it(tmp_path, processes):
     assert "X-Route: status" in said[1] and said[1].endswith("fine\n")
 
 
+def on_the_examples_ports(name, tmp_path):
+    """An example, beside all that it names, on free ports."""
+    for file in EXAMPLES.iterdir():
+        if file.suffix in (".toml", ".py") and file.is_file():
+            shutil.copy(file, tmp_path)
+    text, ports = on_free_ports((EXAMPLES / name).read_text())
+    (tmp_path / name).write_text(text)
+    return ports
+
+
+def curl(port, path="/"):
+    words = [need("curl"), "-si", "--noproxy", "", *PATIENT, f"http://127.0.0.1:{port}{path}"]
+    return subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "changed", "answer"),
+    [
+        (("{python}", "as_service.py"), "as_service.toml", "503"),
+        (("{python}", "{bin}/twistd", "-ny", "proxy.tac", "--pidfile="), "proxy.tac", "503"),
+        (("{python}", "{bin}/twist", "txproxy", "run", "--config", "as_service.toml"), "as_service.toml", "503"),
+        (("{python}", "beside_asyncio.py"), "beside_asyncio.py", "hello from asyncio"),
+    ],
+    ids=["service", "tac", "twist", "asyncio"],
+)
+def test_embedding_examples_serve_until_they_are_ended(words, changed, answer, tmp_path, processes):
+    port = int(on_the_examples_ports(changed, tmp_path)["8080"])
+    places = {"python": sys.executable, "bin": pathlib.Path(sys.executable).parent}
+    process = processes(*(word.format(**places) for word in words), port=port, cwd=tmp_path)
+    assert answer in curl(port)
+    process.send_signal(signal.SIGTERM)
+    until(lambda: process.poll() is not None, "the example ends")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("with_klein.py",), "hello from Klein\nhello from the pool\n"),
+        (("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_blue_team.py"), "2 passed"),
+    ],
+)
+def test_examples_that_end_by_themselves(words, said, tmp_path):
+    on_the_examples_ports("with_klein.py", tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, *words], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=DEADLINE
+    )
+    assert said in done.stdout, done.stderr
+
+
 @pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.toml")), ids=lambda file: file.name)
 def test_configurations_are_sound(file):
     # A question is for the program that reads the file.

@@ -22,7 +22,7 @@ FACADES = (
 )
 PUBLIC = [(package, name) for package in FACADES for name in importlib.import_module(package).__all__]
 # Values have no docstring of their own: their entry says what they are.
-VALUES = {"Decision", "Handler", "__version__"}
+VALUES = {"Decision", "Handler", "Skip", "__version__"}
 PAGES = [DOCS / "api.rst", *sorted(DOCS.glob("api/*.rst"))]
 ENTRY = re.compile(r"^\.\. (?:auto(?:class|function|exception)|py:(?:class|data)):: (\S+)$", re.MULTILINE)
 # In whatever way it is imported or named; what stands after a slash is a file.

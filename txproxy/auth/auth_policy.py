@@ -11,6 +11,7 @@ from twisted.cred.checkers import ICredentialsChecker
 
 from txproxy.auth.authenticator import Authenticator
 from txproxy.auth.certificate_names import CertificateNames
+from txproxy.auth.code_checkers import passwords_of, tokens_of
 from txproxy.auth.cred_checkers import password_check, token_check
 from txproxy.auth.credentials import PROXY, CredentialFields, PasswordCheck, TokenCheck
 from txproxy.auth.digest import Digest, Nonces
@@ -18,6 +19,7 @@ from txproxy.auth.fair_queue import FairQueue
 from txproxy.auth.htpasswd import Lines, UserFile, read_digests, read_groups, read_passwords, read_tokens
 from txproxy.auth.login_throttle import TryLimits
 from txproxy.auth.schemes import Basic, Bearer, HashingThreads, Run, Scheme, file_passwords, file_tokens
+from txproxy.components.named_code import NamedCode
 from txproxy.errors import ConfigError
 
 T = TypeVar("T", bound=Sized)
@@ -52,10 +54,10 @@ class AuthPolicy:
     """
 
     password_file: str | None = None
-    passwords: PasswordCheck | ICredentialsChecker | None = None
+    passwords: PasswordCheck | ICredentialsChecker | NamedCode | None = None
     digest_file: str | None = None
     token_file: str | None = None
-    tokens: TokenCheck | ICredentialsChecker | None = None
+    tokens: TokenCheck | ICredentialsChecker | NamedCode | None = None
     certificate_field: str | None = None
     certificate_users: tuple[tuple[str, str], ...] | None = attrs.field(
         default=None, converter=attrs.converters.optional(_pairs)
@@ -121,8 +123,7 @@ class _Sources:
             return Bearer(policy.realm, file_tokens(lambda: tokens.content))
         if policy.tokens is None:
             return None
-        check = token_check(policy.tokens) if ICredentialsChecker.providedBy(policy.tokens) else policy.tokens
-        return Bearer(policy.realm, check, FairQueue(_AT_ONCE, _EACH, _MOST_WAITING))
+        return Bearer(policy.realm, _token_check(policy.tokens), FairQueue(_AT_ONCE, _EACH, _MOST_WAITING))
 
     def basic(self) -> Scheme | None:
         """Passwords of a file, or of whom an embedder asks."""
@@ -137,10 +138,7 @@ class _Sources:
             return Basic(policy.realm, file_passwords(lambda: passwords.content, run), queue)
         if policy.passwords is None:
             return None
-        check = (
-            password_check(policy.passwords) if ICredentialsChecker.providedBy(policy.passwords) else policy.passwords
-        )
-        return Basic(policy.realm, check, FairQueue(_AT_ONCE, _EACH, _MOST_WAITING))
+        return Basic(policy.realm, _password_check(policy.passwords), FairQueue(_AT_ONCE, _EACH, _MOST_WAITING))
 
     def groups(self) -> Callable[[str], frozenset[str]] | None:
         """In which groups a user is, if there is a file of that."""
@@ -156,6 +154,24 @@ class _Sources:
             return None
         users = policy.certificate_users
         return CertificateNames(policy.certificate_field, dict(users) if users is not None else None)
+
+
+def _token_check(given: TokenCheck | ICredentialsChecker | NamedCode) -> TokenCheck:
+    if isinstance(given, NamedCode):
+        try:
+            return tokens_of(given)
+        except ConfigError as fault:
+            raise fault.at("tokens") from None
+    return token_check(given) if ICredentialsChecker.providedBy(given) else given
+
+
+def _password_check(given: PasswordCheck | ICredentialsChecker | NamedCode) -> PasswordCheck:
+    if isinstance(given, NamedCode):
+        try:
+            return passwords_of(given)
+        except ConfigError as fault:
+            raise fault.at("passwords") from None
+    return password_check(given) if ICredentialsChecker.providedBy(given) else given
 
 
 def make_authenticator(

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from txproxy.components.named_code import NamedCode
 from txproxy.components.values import duration, hint, share, text, texts
 from txproxy.config.findings import Findings
 from txproxy.config.log_lines import DEFAULT_LINES, parse_log_lines, parse_log_place
 from txproxy.config.model import AccessLogConfig, AnyListener
+from txproxy.config.own_code.code_tables import read_code
 from txproxy.config.toml.tables import Table
 from txproxy.observe.log_conditions import LogConditions, parse_status
+from txproxy.observe.own_sink import find_sink
 
 
 def read_log_place(table: Table, value: object) -> str:
@@ -20,11 +23,17 @@ def read_log_place(table: Table, value: object) -> str:
 
 def read_access_log(table: Table) -> AccessLogConfig:
     """One of them."""
-    to = table.need("to", partial(read_log_place, table), "", "a file, -, syslog:udp:HOST:PORT or journald:")
+    sink, to = _sink(table), ""
+    if sink is None and "sink" not in table:
+        accepted = "a file, -, syslog:udp:HOST:PORT or journald:; or sink in its place"
+        to = table.need("to", partial(read_log_place, table), "", accepted)
+    elif table.read("to", lambda value: value, None) is not None:
+        table.fault("the lines go to a sink", "to", accepted="accepted is one of them")
     if to == "none":
         table.fault("a log that goes nowhere has no lines", "to", accepted="accepted is a file, or no such table")
     config = AccessLogConfig(
         to=to,
+        sink=sink,
         format=table.read("format", texts(parse_log_lines), DEFAULT_LINES),
         listeners=table.some("listeners", text) or (),
         conditions=LogConditions(
@@ -36,6 +45,11 @@ def read_access_log(table: Table) -> AccessLogConfig:
     )
     table.close()
     return config
+
+
+def _sink(table: Table) -> NamedCode | None:
+    value = table.read("sink", lambda value: value, None)
+    return None if value is None else read_code(table, ("sink",), value, "sink", "sink", find_sink)
 
 
 def _status(value: object) -> str:

@@ -12,7 +12,7 @@ from txproxy.components.named_code import NamedCode, codes
 from txproxy.components.own_modules import OwnModule
 from txproxy.config.admin_endpoint import AdminConfig
 from txproxy.config.log_lines import DEFAULT_LINES
-from txproxy.config.own_code.code_around import NOTHING_AROUND, CodeAround, HookConfig
+from txproxy.config.own_code.code_around import NOTHING_AROUND, CodeAround, DiscoveryConfig, HookConfig
 from txproxy.config.sources.included import Included
 from txproxy.config.sources.lines import Place
 from txproxy.config.sources.outside_values import Outside
@@ -58,13 +58,16 @@ class PoolConfig:
     name: str = "pool"
     upstreams: tuple[str, ...]
     tcp: bool = False
-    strategy: str = "round-robin"
+    # a name of one, or code that gives one
+    strategy: str | NamedCode = "round-robin"
     settings: PoolSettings = attrs.field(factory=PoolSettings)
     host: str | None = None
     sticky: str | None = None
     # how many requests it is good for at once, to be found out within these bounds
     adaptive: AdaptiveBounds | None = None
     sticky_key: bytes | None = attrs.field(default=None, repr=False)
+    # code that knows its upstreams; those above are there until it has told them
+    discovery: DiscoveryConfig | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -128,7 +131,9 @@ class AccessLogConfig:
     are none, at all. ``to`` and ``format`` as of :class:`Config`.
     """
 
-    to: str
+    to: str = ""
+    # code that takes the lines, in place of a file
+    sink: NamedCode | None = None
     format: str = DEFAULT_LINES
     listeners: tuple[str, ...] = ()
     conditions: LogConditions = attrs.field(factory=LogConditions)

@@ -54,7 +54,8 @@ def _needs(config: Config) -> Iterator[_Need]:
             place = FileDestination(listener.audit)
             yield _Need(("audit", place.path), ("listeners", number, "audit"), place.look)
     for number, more in enumerate(config.access_logs):
-        yield _log(more.to, ("access_logs", number, "to"))
+        if more.sink is None:
+            yield _log(more.to, ("access_logs", number, "to"))
     if config.bounds.usage_file is not None:
         from txproxy.limits.sqlite import look_at_store
 

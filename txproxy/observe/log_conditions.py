@@ -5,13 +5,12 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import attrs
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces.record import FinishedExchange, momentary
-from txproxy.observe.access_log import AccessLog
 from txproxy.observe.log_formats.log_field import FinishedStream
 from txproxy.observe.log_formats.nginx_names import stream_status
 from txproxy.observe.log_formats.record_facts import CLIENT_LEFT
@@ -47,12 +46,24 @@ class LogConditions:
         return bool(self.statuses or self.min_duration or self.routes or self.share < 1)
 
 
+class Conditioned(Protocol):
+    """A log of all requests."""
+
+    @property
+    def exchange(self) -> Callable[[FinishedExchange], None]:
+        """Tells it of one finished exchange."""
+
+    def stream(self, stream: FinishedStream) -> None:
+        """One raw stream that has ended."""
+
+
 class ConditionalLog:
     """Gives ``log`` what is as the ``conditions`` say. ``chance`` gives numbers from 0, below 1."""
 
-    def __init__(self, log: AccessLog, conditions: LogConditions, chance: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self, log: Conditioned, conditions: LogConditions, chance: Callable[[], float] = random.random
+    ) -> None:
         self.log = log
-        self.file = log.file
         self._statuses = frozenset(status for one in conditions.statuses for status in _statuses(one))
         self._routes = frozenset(conditions.routes)
         self._least = conditions.min_duration

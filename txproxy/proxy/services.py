@@ -10,7 +10,9 @@ from typing import Any, Final, Protocol, TypeAlias, cast
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from txproxy.components.named_code import place_of
 from txproxy.errors import ExchangeError
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.dialers import IClientDialer, IDialer
@@ -31,6 +33,8 @@ from txproxy.proxy.upstream.shared_dials import SharedDials
 from txproxy.wire.http1.tolerance import tolerated
 
 _log = Logger()
+# so many places are told apart at which code of others fails
+_MOST_FAILED: Final = 100
 
 # How long to wait, in seconds, for the response to a client that has closed its side of the connection, and for a
 # request that may be on its way when nobody listens any more.
@@ -93,6 +97,7 @@ class Services:
         self.turn_writes = TurnWrites.of(reactor)
         self.observed = bool(observers)
         self.fault_log = FaultLog(_log, reactor)
+        self._failed: set[str] = set()
         self.pages: ErrorPages | None = None  # in place of the proxy's own small bodies
         # what stands within the mode (see txproxy.interfaces.IInnerMiddleware)
         self.inner_middleware: tuple[Any, ...] = ()
@@ -195,6 +200,20 @@ class Services:
             error=fault.error,
             detail=fault.detail,
         )
+
+    def say_failed(self, what: str, failure: Failure) -> None:
+        """Something that an embedder may have written has a fault: in full once for each place in a program, and then
+        as the faults of requests are said.
+        """
+        fault = failure.value
+        kind = (
+            f"{type(fault).__name__} at {place_of(fault) or 'an unknown place'}" if fault is not None else "a failure"
+        )
+        if kind not in self._failed and len(self._failed) < _MOST_FAILED:
+            self._failed.add(kind)
+            _log.failure("{what} failed", failure, what=what)
+        else:
+            self.fault_log.say(kind, "{what} failed again: {kind}", what=what, kind=kind)
 
     # -- the end
 

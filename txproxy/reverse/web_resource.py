@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from twisted.internet.interfaces import IPushProducer, IReactorCore
 from twisted.web import server
@@ -297,8 +297,15 @@ class _WayBackTo(ResponseFilter):
         return response.with_lines(way_back.lines(response.headers.lines, asked, context, *theirs))
 
 
+if TYPE_CHECKING:
+    # putChild takes an IResource, and without a plugin no type checker knows which classes provide that.
+    ProvidesResource: TypeAlias = Any
+else:
+    ProvidesResource = object
+
+
 @implementer(IResource)
-class ReverseProxyResource(Resource):
+class ReverseProxyResource(Resource, ProvidesResource):  # type: ignore[misc]
     """Passes what is below it to a pool: ``root.putChild(b"api", ReverseProxyResource(pool))``.
 
     What follows the place where it is mounted is appended to ``path``: with the default, ``/api/users?page=2`` is

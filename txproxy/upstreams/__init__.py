@@ -9,7 +9,7 @@ from txproxy.lazy_imports import lazily
 if TYPE_CHECKING:
     from txproxy.upstreams.affinity import Affinity, affinity_from
     from txproxy.upstreams.balancing.strategies import strategy_from
-    from txproxy.upstreams.balancing.strategy import IStrategy, Strategy, Weighted
+    from txproxy.upstreams.balancing.strategy import BalancingStrategy, IStrategy, Skip, Strategy, Weighted
     from txproxy.upstreams.ejection import Ejection
     from txproxy.upstreams.health.health_check import HealthCheck
     from txproxy.upstreams.pool import Pool
@@ -23,7 +23,7 @@ else:
         {
             "txproxy.upstreams.affinity": ["Affinity", "affinity_from"],
             "txproxy.upstreams.balancing.strategies": ["strategy_from"],
-            "txproxy.upstreams.balancing.strategy": ["IStrategy", "Strategy", "Weighted"],
+            "txproxy.upstreams.balancing.strategy": ["BalancingStrategy", "IStrategy", "Skip", "Strategy", "Weighted"],
             "txproxy.upstreams.ejection": ["Ejection"],
             "txproxy.upstreams.health.health_check": ["HealthCheck"],
             "txproxy.upstreams.pool": ["Pool"],
@@ -46,8 +46,10 @@ __all__ = [
     "parse_tcp_upstream",
     "local_upstream",
     "IStrategy",
+    "BalancingStrategy",
     "Strategy",
     "Weighted",
+    "Skip",
     "strategy_from",
     "Affinity",
     "affinity_from",

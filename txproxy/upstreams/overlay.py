@@ -58,6 +58,8 @@ class Overlay:
 
     def __init__(self, pool: Pool, texts: Iterable[str], make: Callable[[str], Upstream]) -> None:
         self.pool = pool
+        # whether somebody's code says which upstreams there are, and may have taken away what the configuration has
+        self.follows = False
         self._make = make
         # what the configuration has, by names, and of that what was removed; and what was added
         self._given = dict(zip((upstream.name for upstream in pool.upstreams), texts, strict=True))
@@ -91,6 +93,8 @@ class Overlay:
         removed, changed, left = [], [], []
         for place, name in enumerate(self._given):
             one = here.get(name)
+            if one is None and self.follows and name not in self._removed:
+                continue
             if one is None or name in self._added:
                 removed.append((place, name))
                 continue

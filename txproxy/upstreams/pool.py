@@ -23,6 +23,7 @@ from txproxy.net.deadlines import NEVER
 from txproxy.net.dns.resolver import Resolver
 from txproxy.upstreams.availability import available, last_resort, may_be_ejected, spare
 from txproxy.upstreams.balancing.strategies import strategy_from
+from txproxy.upstreams.balancing.strategy import BalancingStrategy
 from txproxy.upstreams.discovery.members import Members
 from txproxy.upstreams.ejection import Breaker
 from txproxy.upstreams.health.checks import Checks, LastCheck
@@ -77,7 +78,7 @@ class Pool:
     def __init__(
         self,
         upstreams: Iterable[str | Upstream | IResource],
-        strategy: Any = "round-robin",
+        strategy: str | BalancingStrategy = "round-robin",
         *,
         name: str = DEFAULT_NAME,
         settings: PoolSettings | None = None,
@@ -89,10 +90,8 @@ class Pool:
         self.retries = RetryCount()
         self.seconds: Callable[[], float] = monotonic if clock is None else clock.seconds
         self.clock = clock
-        if isinstance(strategy, str):
-            strategy = strategy_from(strategy, lambda: self.seconds())
-        self.strategy: Any = strategy
-        self._pick: Callable[[RequestHead | None, RequestContext, _Skip | None], Upstream | None] = strategy.choose
+        self.strategy: Any = self._strategy_of(strategy)
+        self._pick: Callable[[RequestHead | None, RequestContext, _Skip | None], Upstream | None] = self.strategy.choose
         self._counts: bool = self.strategy.counts
         self.times: bool = self.strategy.times
         # whether it matters when the response to a request begins
@@ -112,7 +111,7 @@ class Pool:
         self._lent: dict[Loan, None] = {}
         self._queue = Queue(self, self.settings.queue, self.settings.queue_timeout)
         # the one of the whole pool, and those of upstreams that stand for others
-        self._keepers: dict[Pool | Upstream, Keeper] = {}
+        self._keepers: dict[object, Keeper] = {}
         self._users = 0
         self._reconnecting: Reconnecting | None = None
         self._resolver: Resolver | None = None
@@ -123,6 +122,13 @@ class Pool:
         if not self.upstreams:
             raise ConfigError("a pool needs at least one upstream")
         self.refresh()
+
+    def _strategy_of(self, given: str | BalancingStrategy) -> Any:
+        if isinstance(given, str):
+            return strategy_from(given, lambda: self.seconds())
+        if not callable(getattr(given, "choose", None)):
+            raise ConfigError(f"{given!r} is no strategy", "accepted is the name of one, or an IStrategy")
+        return given
 
     def use_clock(self, clock: Any) -> None:
         """Tell the time by ``clock`` (a reactor). The first one that a pool is told stays."""
@@ -165,6 +171,12 @@ class Pool:
                 keeper.start()
         for upstream in [upstream for upstream in self.upstreams if upstream.resolve]:
             self._look_up(upstream)
+
+    def look_after(self, keeper: Keeper) -> None:
+        """Have ``keeper`` at work while somebody serves."""
+        self._keepers[keeper] = keeper
+        if self._users:
+            keeper.start()
 
     def check_as(self, host: str | None) -> None:
         """Requests are sent with this Host: let checks that name none send it as well. It is that of

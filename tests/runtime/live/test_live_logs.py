@@ -89,7 +89,7 @@ def test_further_logs_are_for_those_that_they_name(made, tmp_path):
     first = made(given)
     (errors,), (usual, squid, same) = first.of_listeners.values()
     assert errors is same and isinstance(errors, ConditionalLog)
-    assert usual.file is squid.file is not errors.file
+    assert usual.file is squid.file is not errors.log.file
     # Who serves with the same logs is the same after a reload.
     second = made(given, first)
     assert second.of_listeners == first.of_listeners
@@ -97,7 +97,7 @@ def test_further_logs_are_for_those_that_they_name(made, tmp_path):
     assert third.of_listeners == {0: [], 1: [usual, squid]}
     assert set(third.files) == {str(tmp_path / "all.log")}
     second.close_but(third.files.values())
-    assert errors.file.closed and not usual.file.closed
+    assert errors.log.file.closed and not usual.file.closed
 
 
 def test_spans_are_of_all_listeners_that_read_requests_and_go_on_over_a_reload(made, tmp_path):

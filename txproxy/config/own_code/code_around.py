@@ -10,6 +10,7 @@ from txproxy.components.named_code import NamedCode, codes
 
 # in seconds
 TIMEOUT: Final = 10.0
+INTERVAL: Final = 10.0
 
 
 @attrs.frozen(kw_only=True)
@@ -18,6 +19,14 @@ class HookConfig:
 
     code: NamedCode
     timeout: float = TIMEOUT
+
+
+@attrs.frozen(kw_only=True)
+class DiscoveryConfig:
+    """Code that knows the upstreams of a pool. It is asked each ``interval`` seconds."""
+
+    code: NamedCode
+    interval: float = INTERVAL
 
 
 @attrs.frozen(kw_only=True)

@@ -43,7 +43,13 @@ def read_code(
     return code
 
 
-def read_codes(table: Table, key: str, what: str, look: Callable[[NamedCode], object]) -> tuple[NamedCode, ...]:
-    """All that are named at a key, by a text or a table that stands alone, or a list of these."""
+def read_codes(
+    table: Table, key: str, what: str, look: Callable[[NamedCode], object], some: bool = False
+) -> tuple[NamedCode, ...]:
+    """All that are named at a key, by a text or a table that stands alone, or a list of these, in which there are to be
+    ``some`` where a list of none would not mean what it says.
+    """
+    if some and table.elements(key) == []:
+        table.fault("there is none in it", key, accepted="accepted is one or more, or no such key")
     found = (read_code(table, keys, value, f"{key}[]", what, look) for keys, value in table.elements(key) or ())
     return tuple(one for one in found if one is not None)

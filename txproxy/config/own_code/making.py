@@ -5,11 +5,14 @@ from __future__ import annotations
 import attrs
 from twisted.internet.task import Clock
 
+from txproxy.components.named_code import NamedCode
 from txproxy.config.model import Config, ForwardListener
 from txproxy.config.own_code.code_around import NOTHING_AROUND, CodeAround
 from txproxy.config.own_code.hooks import make_around
+from txproxy.config.own_code.named_strategy import make_strategy
 from txproxy.config.own_code.placing import rules_around
 from txproxy.errors import ConfigError, Finding, Path
+from txproxy.observe.own_sink import OwnSink
 
 
 def try_to_make(config: Config) -> None:
@@ -27,6 +30,21 @@ def try_to_make(config: Config) -> None:
             make_around(around, clock)
         except ConfigError as fault:
             faults += fault.at(*path).findings
+    for pool in config.pools:
+        if isinstance(pool.strategy, NamedCode):
+            try:
+                make_strategy(pool.strategy)
+            except ConfigError as fault:
+                faults += fault.at("pools", pool.name, "strategy").findings
+    for number, log in enumerate(config.access_logs):
+        if log.sink is not None:
+            try:
+                sink = OwnSink(log.sink)
+            except ConfigError as fault:
+                faults += fault.at("access_logs", number, "sink").findings
+            else:
+                sink.hold()
+                sink.release()
     if faults:
         raise ConfigError(faults)
 
@@ -40,4 +58,9 @@ def without_code(config: Config) -> Config:
             attrs.evolve(one, rules_around=()) if isinstance(one, ForwardListener) else one for one in listeners
         ),
         routes=tuple(attrs.evolve(route, around=NOTHING_AROUND) for route in config.routes),
+        pools=tuple(
+            attrs.evolve(pool, strategy="random") if isinstance(pool.strategy, NamedCode) else pool
+            for pool in config.pools
+        ),
+        access_logs=tuple(log for log in config.access_logs if log.sink is None),
     )

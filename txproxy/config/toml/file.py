@@ -93,9 +93,9 @@ def _read(data: dict[str, Any], file: str, findings: Findings) -> Config:
     table = Table(data, (), "", findings, _folder_of(file))
     # What it includes is here by now: see txproxy.config.sources.included.
     table.all("include", text)
+    python_path, reload_code = _read_path(table)
     access_log, access_log_format, access_refused, log_level = _read_log(table)
     access_logs = tuple(map(read_access_log, table.tables("access_logs")))
-    python_path, reload_code = _read_path(table)
     request_limits = LimitTables(table)
     defaults = Defaults(read_limits(table.table("limits"), Limits()), read_via(table, _VIA), request_limits)
     pools = {name: read_pool(name, inner) for name, inner in table.named("pools").items()}

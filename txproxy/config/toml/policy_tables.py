@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from twisted.internet.task import Clock
 
 from txproxy.auth.auth_policy import AuthPolicy, make_authenticator
 from txproxy.auth.certificate_names import FIELDS
+from txproxy.auth.code_checkers import find_checker
+from txproxy.components.named_code import NamedCode
 from txproxy.components.settings import default_of
 from txproxy.components.values import duration, flag, one_of, one_of_numbers, size, text, texts
+from txproxy.config.own_code.code_tables import read_code, read_codes
 from txproxy.config.toml.tables import Table
 from txproxy.errors import ConfigError, Path
 from txproxy.forward.access.conditions.condition_type import Surroundings, Usage
@@ -22,6 +26,7 @@ from txproxy.forward.egress.credentials_injection import Injection
 from txproxy.forward.request.privacy import Privacy, removable
 from txproxy.forward.request.targets import Bind, bind_address
 from txproxy.forward.request.url_rewrites import REDIRECTS, Rewrite
+from txproxy.interfaces.hooks.matcher import find_matcher
 from txproxy.matching.hosts import host_pattern
 from txproxy.matching.url_patterns import url_pattern
 from txproxy.wire.forwarding import REQUEST_FIELDS, RESPONSE_FIELDS
@@ -86,6 +91,8 @@ def read_users(table: Table, before: int, **more: Any) -> AuthPolicy | None:
     """
     values: dict[str, Any] = {
         **{key: table.file(key) for key in _USER_FILES},
+        "passwords": _checker(table, "passwords", 2),
+        "tokens": _checker(table, "tokens", 1),
         "realm": table.read("realm", text, default_of(AuthPolicy, "realm")),
         "remember": table.read("remember", duration, default_of(AuthPolicy, "remember")),
         "digest_secret": table.read("digest_secret", texts(str.encode), b""),
@@ -102,6 +109,13 @@ def read_users(table: Table, before: int, **more: Any) -> AuthPolicy | None:
         table.faults_of(fault)
         return None
     return policy
+
+
+def _checker(table: Table, key: str, given: int) -> NamedCode | None:
+    value = table.read(key, raw, None)
+    if value is None:
+        return None
+    return read_code(table, (key,), value, key, "checker", partial(find_checker, given=given))
 
 
 # -- lists and rules
@@ -170,6 +184,9 @@ def read_rules(table: Table, lists: Filters, authenticates: bool, usage: Usage |
                 inner.fault(
                     "there is none in it, so that it would leave out nothing", key, accepted="accepted is one or more"
                 )
+        for key in ("matches", "not_matches"):
+            if key in values:
+                values[key] = read_codes(inner, key, "function", find_matcher, some=True)
         values |= {key: inner.read(key, text, "") for key in ("name", "reason")}
         values["challenge"] = inner.read("challenge", flag, False)
         # See read_rule_choices, read_rule_limits and read_rules_around.

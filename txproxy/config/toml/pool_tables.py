@@ -7,9 +7,14 @@ from typing import Any, Final
 
 import attrs
 
+from txproxy.components.named_code import NamedCode, is_name
+from txproxy.components.registry import components
 from txproxy.components.settings import default_of
 from txproxy.components.values import duration, flag, one_of, pause, share, shown, some_text, text, texts, whole
 from txproxy.config.model import PoolConfig
+from txproxy.config.own_code.code_tables import read_code
+from txproxy.config.own_code.named_discovery import read_discovery
+from txproxy.config.own_code.named_strategy import find_strategy
 from txproxy.config.setting_readers import read_settings
 from txproxy.config.toml.tables import Table
 from txproxy.errors import ConfigError, Path
@@ -21,6 +26,7 @@ from txproxy.reverse.actions.to_pool import host_to_send
 from txproxy.reverse.route_actions.pool_action import sticky_kind
 from txproxy.upstreams.balancing.consistent_hashing import load_bound
 from txproxy.upstreams.balancing.strategies import is_hash, strategy_from
+from txproxy.upstreams.balancing.strategy import BALANCING
 from txproxy.upstreams.ejection import EJECT_ON, Ejection
 from txproxy.upstreams.health.health_check import KINDS, HealthCheck
 from txproxy.upstreams.pool_settings import PoolSettings
@@ -61,9 +67,13 @@ def read_pool(name: str, table: Table) -> PoolConfig:
         sticky=sticky,
         adaptive=_adaptive(table),
         sticky_key=table.read("sticky_key", signing_key, None),
+        discovery=read_discovery(table),
     )
+    if config.discovery is not None and any(";resolve" in upstream for upstream in sound):
+        accepted = "accepted is upstreams without resolve with it"
+        table.fault("it tells of all upstreams, and one is to be looked up", "discovery", accepted=accepted)
     if tcp:
-        if getattr(strategy_from(config.strategy), "reads_requests", False):
+        if reads_requests(config.strategy):
             said = f"{config.strategy} needs requests, which tcp has none of: it goes by the client's address"
             table.findings.doubt((*table.path, "strategy"), said)
         for key in ("sticky", "host", "tls", "alpn", "adaptive"):
@@ -120,22 +130,50 @@ def _adaptive_value(value: object) -> bool | dict[str, object]:
     return value
 
 
-def _strategy(table: Table) -> str:
-    name = table.read("strategy", texts(strategy_name), default_of(PoolConfig, "strategy"))
+def _strategy(table: Table) -> str | NamedCode:
+    given, default = table.read("strategy", lambda value: value, None), default_of(PoolConfig, "strategy")
     bound = table.read("bound", lambda value: load_bound(str(value)), None)
+    name: str | NamedCode
+    if isinstance(given, dict) or (isinstance(given, str) and names_code(given)):
+        name = read_code(table, ("strategy",), given, "strategy", "strategy", find_strategy) or default
+    else:
+        name = table.read("strategy", texts(strategy_from_here), default)
     if bound is None:
         return name
-    if not is_hash(name):
+    if isinstance(name, NamedCode) or not is_hash(name):
         table.fault("is for the hashes", "bound", accepted="accepted is strategy = 'uri-hash' with it, or another hash")
     elif ";" in name:
         table.fault("the strategy has one already", "bound", accepted="accepted is either")
     return f"{name};bound={bound:g}"
 
 
-def strategy_name(name: str) -> str:
-    """``name`` if it is one of a strategy."""
-    strategy_from(name)
+def names_code(name: str) -> bool:
+    """Whether it is the name of code, and not of a strategy that is here."""
+    return is_name(name) and name.partition(":")[0] not in components(BALANCING)
+
+
+def strategy_from_here(name: str) -> str:
+    """``name`` if it is one of a strategy that is here."""
+    try:
+        strategy_from(name)
+    except ConfigError as fault:
+        raise fault.or_else("MODULE:NAME of code") from None
     return name
+
+
+def strategy_name(name: str) -> str | NamedCode:
+    """``name`` if it is one of a strategy, or of code that gives one."""
+    if not names_code(name):
+        return strategy_from_here(name)
+    code = NamedCode(name)
+    find_strategy(code)
+    return code
+
+
+def reads_requests(strategy: str | NamedCode) -> bool:
+    """Whether it goes by what raw streams do not have."""
+    found = find_strategy(strategy) if isinstance(strategy, NamedCode) else strategy_from(strategy)
+    return bool(getattr(found, "reads_requests", False))
 
 
 def is_tcp(upstream: str) -> bool:

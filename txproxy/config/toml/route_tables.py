@@ -23,6 +23,7 @@ from txproxy.components.values import (
     whole,
 )
 from txproxy.config.model import AuthConfig, MirrorConfig, RouteConfig
+from txproxy.config.own_code.code_tables import read_codes
 from txproxy.config.own_code.hooks import read_around
 from txproxy.config.toml.cache_tables import read_choice
 from txproxy.config.toml.limit_tables import LimitTables
@@ -31,6 +32,7 @@ from txproxy.config.toml.pool_tables import signing_key
 from txproxy.config.toml.tables import Table
 from txproxy.errors import ConfigError, Path
 from txproxy.interfaces.context import PRIORITIES
+from txproxy.interfaces.hooks.matcher import find_matcher
 from txproxy.matching.paths import has_prefix
 from txproxy.reverse.challenge.challenge_settings import ChallengePlace, ChallengeSettings
 from txproxy.reverse.rewriting.header_fields import settable
@@ -97,6 +99,7 @@ def _match(table: Table, weight: int | None = None) -> Match:
         "headers": table.pairs("headers", _wanted, "{ NAME = 'VALUE', NAME = '~REGEX', NAME = true }"),
         "query": table.pairs("query", _wanted, "{ NAME = 'VALUE', NAME = '~REGEX', NAME = true }"),
         "clients": table.some("clients", text) or (),
+        "matches": read_codes(table, "matches", "function", find_matcher, some=True),
         "weight": weight,
     }
     try:

@@ -31,7 +31,7 @@ _WHO: Final = frozenset({"user", "groups"})
 # Which conditions do not follow from the fields of a request, its target, and who sends it. A list has URLs in it where
 # it does not follow from the host alone.
 _BY_URL: Final = frozenset({"url", "hosts"})
-_BY_TIME: Final = frozenset({"hours", "days", "used_more_than", "addresses"})
+_BY_TIME: Final = frozenset({"hours", "days", "used_more_than", "addresses", "matches"})
 _NOT_REACHED: Final = "a rule before it decides"
 
 

@@ -19,6 +19,8 @@ to the client in place of our own):
   there) or ``false``; all have to fit
 - ``hours``, ``days``: ``08:00-18:00``, ``22:00-06:00``; ``mon-fri``, ``sat``. Times are local, the end is left out, and
   the day is that of the moment
+- ``matches``: code, ``MODULE:NAME`` as in a configuration file: a function of a
+  :class:`txproxy.interfaces.Request` that says whether it is one
 - ``used_more_than``: bytes that the client has used, ``500M`` or ``1G/day`` of the day, ``20G/month`` of the month
 
 Of a condition that is a list, one value has to fit. ``not_`` before a key (not ``headers`` nor ``used_more_than``)
@@ -92,6 +94,7 @@ class Rule(PlainValue):
     hours: Texts = attrs.field(default=None, converter=_kept)
     days: Texts = attrs.field(default=None, converter=_kept)
     used_more_than: Texts = attrs.field(default=None, converter=_kept)
+    matches: Any = attrs.field(default=None, converter=_kept)
     not_clients: Texts = attrs.field(default=None, converter=_kept)
     not_users: Texts = attrs.field(default=None, converter=_kept)
     not_groups: Texts = attrs.field(default=None, converter=_kept)
@@ -103,6 +106,7 @@ class Rule(PlainValue):
     not_url: Texts = attrs.field(default=None, converter=_kept)
     not_hours: Texts = attrs.field(default=None, converter=_kept)
     not_days: Texts = attrs.field(default=None, converter=_kept)
+    not_matches: Any = attrs.field(default=None, converter=_kept)
     tunnel_timeout: float | None = None
     challenge: bool = False
     conditions: tuple[Condition, ...] = attrs.field(init=False, eq=False, repr=False)

@@ -167,7 +167,7 @@ class Exchange(Attempts):
 
     def mode_failed(self, failure: Failure) -> None:
         """The mode, or what stands around it, has a fault."""
-        _log.failure("the mode failed", failure)
+        self.services.say_failed("the mode", failure)
         self.refuse(Refusal(500, "proxy_internal_error", "the mode failed"))
 
     # -- the client's side of the response
@@ -258,7 +258,7 @@ class Exchange(Attempts):
                 return None
             head = added
         elif attempt.answered is not None or passing:
-            passed = self._passed(attempt, head, self._held_head)
+            passed = self._passed(attempt, head)
             if passed is None:
                 return None
             head, filters = passed
@@ -308,13 +308,12 @@ class Exchange(Attempts):
         self,
         attempt: Attempt,
         head: ResponseHead,
-        then: Callable[[ResponseHead, ResponseBodyFilters | None, HeldResponse], None],
+        then: Callable[[ResponseHead, ResponseBodyFilters | None, HeldResponse], None] | None = None,
     ) -> tuple[ResponseHead, ResponseBodyFilters | None] | None:
         """Tell of the ``head`` of a response, and let it pass the filters; None if the client got something else, or
-        gets it later: ``then`` is called with it where a filter waits.
+        gets it later: ``then`` (as a final response, if there is none) is called with it where a filter waits.
         """
         context = self.context
-        bodiless = self.request.method == b"HEAD" or head.status in (101, 204, 304)
         try:
             if attempt.answered is not None:
                 attempt.answered(head.status)
@@ -330,9 +329,10 @@ class Exchange(Attempts):
                 head = added
             else:
                 return head, None
+            bodiless = self.request.method == b"HEAD" or head.status in (101, 204, 304)
             return filtered_head(head, context, filters, bodiless)
         except FilterWaits as waits:
-            HeldResponse(self, waits, bodiless, then)
+            HeldResponse(self, waits, bodiless, then or self._held_head)
             return None
         except Exception as fault:
             self.not_passed(fault, head.status)
@@ -623,7 +623,7 @@ class Exchange(Attempts):
             return
         filters = self.context.response_filters
         if filters:
-            self.refuse(*in_place_of(fault, filters))
+            self.refuse(*in_place_of(fault, filters, self.services))
         else:
             self.refuse(Refusal.of(fault))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any, Final
 
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txproxy.errors import ExchangeError, ResponseTimeout
@@ -29,7 +28,6 @@ from txproxy.wire.grpc.grpc_statuses import DEADLINE_EXCEEDED, message_value, of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import CHUNKED, RequestHead, ResponseHead
 
-_log = Logger()
 _NO_FIELDS: Final = Headers()
 # What a client is told; the detail of a refusal may name addresses and is for the log alone.
 _SENTENCES: Final = {
@@ -167,7 +165,7 @@ def _answer(answer: Answer, date: bytes) -> tuple[ResponseHead, bytes]:
 
 
 def in_place_of(
-    fault: ExchangeError, filters: tuple[ResponseFilter, ...]
+    fault: ExchangeError, filters: tuple[ResponseFilter, ...], services: Services
 ) -> tuple[Answer | Refusal, tuple[ResponseFilter, ...]]:
     """What a client is told of ``fault``, and what that passes: one of the ``filters`` may know better."""
     for place, one in enumerate(filters):
@@ -176,14 +174,14 @@ def in_place_of(
         except ExchangeError as other:
             return Refusal.of(other), filters[place + 1 :]
         except Exception:
-            return _filter_failed(), ()
+            return _filter_failed(services, Failure()), ()
         if instead is not None:
             return instead, filters[place + 1 :]
     return Refusal.of(fault), filters
 
 
-def _filter_failed() -> Refusal:
-    _log.failure("a filter failed")
+def _filter_failed(services: Services, failure: Failure) -> Refusal:
+    services.say_failed("a filter", failure)
     return Refusal(500, "proxy_internal_error", "a filter failed")
 
 
@@ -229,8 +227,7 @@ class OwnAnswer:
             if isinstance(given.value, ExchangeError):
                 self._set(Refusal.of(given.value))
             else:
-                _log.failure("a filter failed", given)
-                self._set(Refusal(500, "proxy_internal_error", "a filter failed"))
+                self._set(_filter_failed(self._services, given))
             return
         self._pass(waits.filters, context, waits, given)
 
@@ -257,7 +254,7 @@ class OwnAnswer:
                 self._set(Refusal.of(fault))
                 return
             except Exception:
-                self._set(_filter_failed())
+                self._set(_filter_failed(self._services, Failure()))
                 return
 
     def tell(self, trace: Trace) -> None:

@@ -9,6 +9,8 @@ import attrs
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces.context import RequestContext
+from txproxy.interfaces.hooks.matcher import Matcher
+from txproxy.interfaces.hooks.request_view import Request
 from txproxy.matching.methods import usual_name, with_head
 from txproxy.matching.networks import Network, PeerNetworks, covers, network_or_unix
 from txproxy.matching.octets import as_bytes, shown
@@ -175,6 +177,25 @@ def _wanted(name: str, value: str | bool) -> Wanted:
         return Wanted.parse(value)
     except ConfigError as fault:
         raise fault.about(f"{name}: ") from None
+
+
+@attrs.frozen
+class OwnCode:
+    """What code says of the request that a configuration names."""
+
+    matcher: Matcher
+
+    def holds(self, head: RequestHead, context: RequestContext) -> bool:
+        """See :class:`Condition`."""
+        return self.matcher.holds(Request(head, context))
+
+    def why(self, head: RequestHead, context: RequestContext) -> str:
+        """See :class:`Condition`."""
+        return f"{self.matcher} says no"
+
+    def covers(self, other: Condition) -> bool:
+        """See :class:`Condition`."""
+        return self == other
 
 
 @attrs.frozen

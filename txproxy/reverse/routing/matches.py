@@ -8,13 +8,15 @@ from typing import TypeVar
 
 import attrs
 
+from txproxy.components.named_code import NamedCode, codes
 from txproxy.errors import ConfigError, Finding
 from txproxy.interfaces.context import RequestContext
+from txproxy.interfaces.hooks.matcher import Matcher
 from txproxy.matching.hosts import HostPattern, named_host
 from txproxy.matching.paths import PathPattern
 from txproxy.matching.regular_expressions import EXPRESSION_MARK, regular_expression
 from txproxy.plain_values import PlainValue
-from txproxy.reverse.routing.conditions import Clients, Condition, HeaderField, Methods, QueryField
+from txproxy.reverse.routing.conditions import Clients, Condition, HeaderField, Methods, OwnCode, QueryField
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import split_authority
 
@@ -63,6 +65,10 @@ def _pairs(value: Mapping[str, str | bool] | Iterable[tuple[str, str | bool]]) -
     return tuple(value.items() if isinstance(value, Mapping) else value)
 
 
+def _codes(value: str | NamedCode | Iterable[str | NamedCode]) -> tuple[NamedCode, ...]:
+    return codes([value] if isinstance(value, str | NamedCode) else value)
+
+
 @attrs.frozen
 class Match(PlainValue):
     """Which requests: all that is given must hold, and nothing given holds for all.
@@ -73,6 +79,9 @@ class Match(PlainValue):
     ``~regex``, which must match the whole path without the query; see :mod:`txproxy.matching.paths` for how a path is
     read. ``methods`` are compared with case. ``headers`` and ``query`` map a name to a value, to ``~regex`` (of the
     whole value), or to True: it must be there. ``clients``: CIDRs that the believed client address must be in.
+
+    ``matches``: code that is asked last, a function of a :class:`txproxy.interfaces.Request` that says whether it is
+    one, by its name (``MODULE:NAME``) as in a configuration file.
 
     ``weight`` shares requests among routes that match the same: each gets its part of the sum; 0 takes it out.
 
@@ -87,6 +96,7 @@ class Match(PlainValue):
     query: tuple[tuple[str, str | bool], ...] = attrs.field(default=(), converter=_pairs)
     clients: tuple[str, ...] = attrs.field(default=(), converter=_texts)
     weight: int | None = None
+    matches: tuple[NamedCode, ...] = attrs.field(default=(), converter=_codes)
     host_patterns: tuple[HostPattern | HostExpression, ...] = attrs.field(init=False, eq=False, repr=False)
     path_pattern: PathPattern = attrs.field(init=False, eq=False, repr=False)
     conditions: tuple[Condition, ...] = attrs.field(init=False, eq=False, repr=False)
@@ -112,6 +122,7 @@ class Match(PlainValue):
             conditions.append(read("query", partial(QueryField.parse, name, value), None))
         if self.clients:
             conditions.append(read("clients", partial(Clients.parse, self.clients), None))
+        conditions += [OwnCode(Matcher(code)) for code in self.matches]
         weight = self.weight
         if weight is not None and (not isinstance(weight, int) or isinstance(weight, bool) or not 0 <= weight <= 10**6):
             accepted = "accepted is a whole number from 0 to 1000000"
@@ -121,6 +132,11 @@ class Match(PlainValue):
         object.__setattr__(self, "host_patterns", tuple(dict.fromkeys(hosts)))
         object.__setattr__(self, "path_pattern", path)
         object.__setattr__(self, "conditions", tuple(dict.fromkeys(conditions)))
+
+    @property
+    def settled(self) -> bool:
+        """Whether it follows from a request and its connection alone."""
+        return not self.matches
 
     def why_not(self, host: str, path: bytes, head: RequestHead, context: RequestContext) -> str:
         """Why a request does not match, in a few words; empty if it does. ``host`` is :func:`host_of` its authority,

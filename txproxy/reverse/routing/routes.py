@@ -234,8 +234,9 @@ class Routes(Generic[A]):
         random: Callable[[], float] = _random.random,
     ) -> None:
         self.routes = tuple(routes)
-        # whether some are drawn, so that a request may take another one when it comes again
-        self.by_chance = sticky is None and any(route.match.weight is not None for route in self.routes)
+        # whether some are drawn, or code is asked, so that a request may take another one when it comes again
+        drawn = sticky is None and any(route.match.weight is not None for route in self.routes)
+        self.by_chance = drawn or not all(route.match.settled for route in self.routes)
         self._places = places = _places(self.routes)
         faults = [*_repeated_names(self.routes), *_faulty_shares(places), *_never_taken(self.routes, places)]
         if faults:

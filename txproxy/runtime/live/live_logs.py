@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from txproxy.components.named_code import NamedCode
 from txproxy.config.model import AnyListener, Config, TcpListener, TracingConfig
 from txproxy.errors import ConfigError, Path
 from txproxy.observe.access_log import AccessLog, open_log
@@ -12,6 +13,7 @@ from txproxy.observe.log_conditions import ConditionalLog, LogConditions
 from txproxy.observe.log_file import LogFile
 from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_formats.line_format import line_format
+from txproxy.observe.own_sink import OwnSink, SinkLog
 
 # Who sends no spans does without.
 if TYPE_CHECKING:
@@ -21,11 +23,14 @@ if TYPE_CHECKING:
 class LiveLogs:
     """Those of ``config``. What was there ``before``, and would be the same, is: files, and logs of listeners.
 
+    Without ``sinks``, nobody's code is given lines: it is where requests are served.
+
     A file that cannot be written, and a format that is none, is a ``ConfigError``; then none is left open.
     """
 
-    def __init__(self, config: Config, before: LiveLogs | None) -> None:
+    def __init__(self, config: Config, before: LiveLogs | None, sinks: bool = True) -> None:
         self._before = before
+        self._has_sinks = sinks
         # Each worker has its own.
         self._most_refused = config.access_refused / config.workers
         # numbers them
@@ -34,9 +39,12 @@ class LiveLogs:
         # by where they go, their format, and the name in it, if it has one
         self.logs: dict[tuple[str, str, str], AccessLog] = {}
         # the same, with what they are asked for
-        self.conditional: dict[tuple[AccessLog, LogConditions], ConditionalLog] = {}
+        self.conditional: dict[tuple[AccessLog | SinkLog, LogConditions], ConditionalLog] = {}
+        # by what they are called, their format, and the name in it
+        self.sink_logs: dict[tuple[NamedCode, str, str], SinkLog] = {}
+        self._sinks: list[OwnSink] = []
         # by the numbers of listeners
-        self.of_listeners: dict[int, list[AccessLog | ConditionalLog | ListenerSpans]] = {}
+        self.of_listeners: dict[int, list[AccessLog | SinkLog | ConditionalLog | ListenerSpans]] = {}
         # by their collectors and services; those of before as well, as clients may have begun something then
         self.exporting: dict[tuple[str, str], SpanExporting] = {} if before is None else {**before.exporting}
         try:
@@ -63,7 +71,7 @@ class LiveLogs:
                 raise fault.at("tracing") from None
         return self.exporting[key]
 
-    def _of(self, number: int, listener: AnyListener, config: Config) -> Iterator[AccessLog | ConditionalLog]:
+    def _of(self, number: int, listener: AnyListener, config: Config) -> Iterator[AccessLog | SinkLog | ConditionalLog]:
         """The logs of a listener."""
         to, format = config.access_log_of(listener)
         if to is not None:
@@ -74,9 +82,15 @@ class LiveLogs:
                 format_at = (*own, "access_log_format")
             yield self._log(to, format, listener.name, (to_at, format_at))
         for place, more in enumerate(config.access_logs):
+            if more.sink is not None and not self._has_sinks:
+                continue
             if not more.listeners or listener.name in more.listeners:
                 at = ("access_logs", place)
-                log = self._log(more.to, more.format, listener.name, ((*at, "to"), (*at, "format")))
+                log: AccessLog | SinkLog
+                if more.sink is not None:
+                    log = self._sink_log(more.sink, more.format, listener.name, at)
+                else:
+                    log = self._log(more.to, more.format, listener.name, ((*at, "to"), (*at, "format")))
                 yield self._conditional(log, more.conditions) if more.conditions else log
 
     def _log(self, to: str, format: str, listener: str, at: tuple[Path, Path]) -> AccessLog:
@@ -96,6 +110,29 @@ class LiveLogs:
             self.logs[name] = log
         return log
 
+    def _sink_log(self, code: NamedCode, format: str, listener: str, at: Path) -> SinkLog:
+        """The same, of code that takes lines."""
+        lines = line_format(format, listener, self.connections)
+        name = (code, format, listener if lines.says_listener else "")
+        if name not in self.sink_logs:
+            known = self._before.sink_logs.get(name) if self._before is not None else None
+            self.sink_logs[name] = known or SinkLog(self._sink(code, at), lines)
+            self._hold(self.sink_logs[name].sink)
+        return self.sink_logs[name]
+
+    def _sink(self, code: NamedCode, at: Path) -> OwnSink:
+        known = [*self._sinks, *(self._before._sinks if self._before is not None else ())]
+        found = next((one for one in known if one.code == code), None)
+        try:
+            return found or OwnSink(code)
+        except ConfigError as fault:
+            raise fault.at(*at, "sink") from None
+
+    def _hold(self, sink: OwnSink) -> None:
+        if sink not in self._sinks:
+            self._sinks.append(sink)
+            sink.hold()
+
     def _file(self, to: str, at: Path) -> LogFile:
         if to not in self.files:
             there = self._before.files.get(to) if self._before is not None else None
@@ -107,13 +144,16 @@ class LiveLogs:
             self.files[to] = there
         return self.files[to]
 
-    def _conditional(self, log: AccessLog, conditions: LogConditions) -> ConditionalLog:
+    def _conditional(self, log: AccessLog | SinkLog, conditions: LogConditions) -> ConditionalLog:
         key = (log, conditions)
         known = self._before.conditional.get(key) if self._before is not None else None
         return self.conditional.setdefault(key, known or ConditionalLog(log, conditions))
 
     def close_but(self, kept: Iterable[LogFile]) -> None:
         """No more lines, but in the files that are ``kept``."""
+        sinks, self._sinks = self._sinks, []
+        for sink in sinks:
+            sink.release()
         still = list(kept)
         for file in self.files.values():
             if not any(file is other for other in still):

@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
+from txproxy.components.named_code import NamedCode
 from txproxy.config.model import (
     Config,
     PoolConfig,
     ReverseListener,
 )
+from txproxy.config.own_code.named_discovery import make_ask
+from txproxy.config.own_code.named_strategy import make_strategy
+from txproxy.errors import ConfigError
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.reverse.route_actions.pool_action import PoolAction
 from txproxy.upstreams.affinity import Affinity, TableAffinity, affinity_from
+from txproxy.upstreams.discovery.own_source import OwnSource
 from txproxy.upstreams.overlay import Overlay
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.several_processes.shared_pins import SharedPins
@@ -44,8 +49,21 @@ class LivePool:
         self._table: type[TableAffinity] = SharedPins if shared else TableAffinity
         self.key = key
         upstreams = [self._made(text) for text in config.upstreams]
-        self.pool = Pool(upstreams, config.strategy, name=config.name, settings=config.settings)
+        strategy: Any = config.strategy
+        if isinstance(strategy, NamedCode):
+            try:
+                strategy = make_strategy(strategy)
+            except ConfigError as fault:
+                raise fault.at("pools", config.name, "strategy") from None
+        self.pool = Pool(upstreams, strategy, name=config.name, settings=config.settings)
+        self.pool.strategy_name = str(config.strategy)
         self.overlay = Overlay(self.pool, config.upstreams, self._made)
+        self.source: OwnSource | None = None
+        if config.discovery is not None:
+            code = config.discovery.code
+            self.source = OwnSource(self.pool, code.name, make_ask(code), self._made, config.discovery.interval)
+            self.pool.look_after(self.source)
+            self.overlay.follows = True
         self.standing = SharedStanding(self.overlay)
         self.room = SharedRoom(self.pool)
         self.strikes = SharedStrikes(self.pool)
@@ -73,6 +91,9 @@ class LivePool:
         pool = self.pool
         pool.use_clock(clock)
         known = {upstream.name: upstream for upstream in before.pool.upstreams}
+        if self.source is not None and before.source is not None and before.source.answer:
+            # Until it is asked again.
+            self.source.follow(before.source.answer)
         self.overlay.follow(before.overlay)
         self.room.follow(before.room)
         for upstream in pool.upstreams:

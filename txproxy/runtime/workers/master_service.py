@@ -101,7 +101,7 @@ class MasterService(RunningService):
             _plain(config)
             check_workers(config.workers, config.bounds, config.listeners)
             preflight(config, known.config if known is not None else None)
-            logs = LiveLogs(config, before.logs if before is not None else None)
+            logs = LiveLogs(config, before.logs if before is not None else None, sinks=False)
             try:
                 running = Running(assemble(config, Observers(), self._around, known), logs)
                 try:

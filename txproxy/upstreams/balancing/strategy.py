@@ -40,6 +40,25 @@ BALANCING: Final = "upstreams/balancing"
 Skip: TypeAlias = Callable[[Weighted], bool]
 
 
+class BalancingStrategy(Protocol):
+    """What :class:`IStrategy` asks for, for type checkers: any object with this may be the strategy of a pool."""
+
+    counts: bool
+    times: bool
+
+    def update(self, upstreams: Sequence[Weighted]) -> None:
+        """Choose from these from now on."""
+
+    def choose(self, head: RequestHead | None, context: RequestContext, skip: Skip | None = None) -> Weighted | None:
+        """Whose turn it is, or None if nobody is left."""
+
+    def changed(self, upstream: Weighted) -> None:
+        """The count of what an upstream has to do has changed."""
+
+    def measured(self, upstream: Weighted, seconds: float) -> None:
+        """An upstream took so long."""
+
+
 class IStrategy(Interface):
     """Says which upstream of a pool is next. An object serves one pool; nothing of it may block or take long.
 
@@ -106,7 +125,8 @@ class StrategyText:
 
 
 class Strategy:
-    """A strategy that needs to know neither of counts nor of times. Others set ``counts`` or ``times``.
+    """A strategy that needs to know neither of counts nor of times. Others set ``counts`` or ``times``, and have
+    ``update`` and ``choose``.
 
     ``reads_requests`` says that it goes by what raw streams do not have, and ``passed_over`` why an upstream that could
     be taken is not: for people.

@@ -13,7 +13,7 @@ from txproxy.forward.access.conditions.condition_types import CONDITION_TYPES
 def test_each_has_a_name_of_its_own_in_the_order_of_the_documentation():
     assert [one.key for one in CONDITION_TYPES] == [
         "clients", "users", "groups", "hosts", "addresses", "ports", "methods", "schemes", "url", "headers", "hours",
-        "days", "used_more_than",
+        "days", "used_more_than", "matches",
     ]  # fmt: skip
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import attrs
 
+from txproxy.components.named_code import NamedCode
 from txproxy.errors import ConfigError, Finding
+from txproxy.forward.access.conditions.code_conditions import MATCHES
 from txproxy.forward.access.conditions.condition_type import ConditionType, Surroundings, Test
 from txproxy.forward.access.conditions.head_conditions import by_readings
 from txproxy.forward.access.conditions.host_conditions import list_names
@@ -95,19 +97,21 @@ def parse_condition(kind: ConditionType, negated: bool, given: Any) -> Condition
 
 
 def _written(item: Any) -> str:
-    if isinstance(item, str):
-        return item
+    if isinstance(item, str | NamedCode):
+        return str(item)
     name, value = item
     return f"{name}: {str(value).lower() if isinstance(value, bool) else value}"
 
 
-def _texts(key: str, given: Any, kind: ConditionType) -> list[str]:
-    types = str | int if kind.numbers else str
+def _texts(key: str, given: Any, kind: ConditionType) -> list[Any]:
+    types = str | NamedCode if kind is MATCHES else str | int if kind.numbers else str
     items = [given] if isinstance(given, types) else given
     if not isinstance(items, list | tuple | set | frozenset) or not all(
         isinstance(item, types) and not isinstance(item, bool) for item in items
     ):
         raise ConfigError(f"{given!r} is no list", "accepted is a list of texts", (key,))
+    if kind is MATCHES:
+        return list(items)
     texts = [str(item) for item in items]
     return [part.strip() for text in texts for part in text.split(",")] if kind.listed else texts
 

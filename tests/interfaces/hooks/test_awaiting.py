@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
-from txproxy.proxy.hooks.awaiting import coming
+from txproxy.interfaces.hooks.awaiting import coming
 
 
 def test_what_is_there_is_none():

@@ -1,0 +1,114 @@
+"""Upstreams that somebody's code knows."""
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from txproxy import Pool
+from txproxy.upstreams import parse_upstream
+from txproxy.upstreams.discovery.own_source import OwnSource
+
+
+class Played:
+    """A pool that follows what a test says."""
+
+    def __init__(self, *given):
+        self.clock = Clock()
+        self.says = ["http://10.0.0.1"]
+        self.asked = 0
+        self.pool = Pool(given or ["http://10.0.0.9"], clock=self.clock)
+        self.source = OwnSource(self.pool, "m:members", self.ask, parse_upstream, 10.0)
+        self.pool.look_after(self.source)
+        self.pool.start(self.clock, None)
+
+    def ask(self):
+        self.asked += 1
+        if isinstance(self.says, Exception):
+            raise self.says
+        return self.says
+
+    def next(self, says):
+        self.says = says
+        self.clock.advance(10)
+        return self.names
+
+    @property
+    def names(self):
+        return [upstream.name for upstream in self.pool.upstreams]
+
+
+def test_the_pool_has_those_that_it_names():
+    played = Played()
+    assert played.names == ["http://10.0.0.1"]
+    one = played.pool.upstreams[0]
+    assert played.next(["http://10.0.0.2;weight=3", "http://10.0.0.1"]) == ["http://10.0.0.1", "http://10.0.0.2"]
+    assert played.pool.upstreams[0] is one and played.pool.upstreams[1].weight == 3
+    assert played.next(iter(["http://10.0.0.2;weight=5"])) == ["http://10.0.0.2"]
+    two = played.pool.upstreams[0]
+    assert two.weight == 5 == two.given_weight and two.stands_for == "m:members"
+    assert played.next(["http://10.0.0.2;weight=5", "http://10.0.0.3"]) and played.pool.upstreams[0] is two
+    assert played.next(["http://10.0.0.2;max=2", "http://10.0.0.3"]) == ["http://10.0.0.3", "http://10.0.0.2"]
+    assert played.pool.upstreams[1].max == 2 and played.asked == 5
+
+
+def test_those_that_were_given_stay_if_they_are_named():
+    played = Played("http://10.0.0.1", "http://10.0.0.9")
+    assert played.names == ["http://10.0.0.1"]
+    assert played.next(["http://10.0.0.5"]) == ["http://10.0.0.5"]
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        KeyError("x"),
+        [],
+        "http://10.0.0.1",
+        5,
+        [5],
+        None,
+        ["http://a b"],
+        ["http://a.example;resolve"],
+        ["http://10.0.0.3", "x:"],
+    ],
+)
+def test_where_it_fails_all_stay_and_it_is_asked_again(says):
+    played = Played()
+    assert played.next(says) == ["http://10.0.0.1"]
+    assert played.next(["http://10.0.0.2"]) == ["http://10.0.0.2"]
+
+
+def test_it_may_take_its_time_but_not_for_ever():
+    played = Played()
+    coming = Deferred()
+    played.next(coming)
+    played.clock.advance(20)
+    assert played.asked == 2
+    coming.callback(["http://10.0.0.2"])
+    assert played.names == ["http://10.0.0.2"]
+    cancelled = []
+    played.next(Deferred(cancelled.append))
+    played.says = ["http://10.0.0.3"]
+    played.clock.advance(30)
+    assert len(cancelled) == 1
+    played.clock.advance(10)
+    assert played.names == ["http://10.0.0.3"]
+
+
+def test_who_is_not_served_is_not_asked():
+    played = Played()
+    cancelled = []
+    played.next(Deferred(cancelled.append))
+    played.pool.stop()
+    assert len(cancelled) == 1 and not played.clock.getDelayedCalls()
+    played.says = ["http://10.0.0.4"]
+    played.pool.start(played.clock, None)
+    assert played.names == ["http://10.0.0.4"]
+    played.pool.stop()
+    assert not played.clock.getDelayedCalls()
+
+
+def test_what_an_administrator_has_added_is_his():
+    played = Played()
+    played.pool.add("http://10.0.0.7")
+    assert played.next(["http://10.0.0.7", "http://10.0.0.2"]) == ["http://10.0.0.7", "http://10.0.0.2"]
+    assert played.next(["http://10.0.0.2"]) == ["http://10.0.0.7", "http://10.0.0.2"]
