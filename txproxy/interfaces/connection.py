@@ -19,10 +19,12 @@ class ClientConnection:
     it remembers from one request to the next, so that it need not find it out again. ``refusal`` is what an
     :class:`IConnectionFilter` may set while it admits the connection: the first request gets this answer and is the
     last, whatever it is; where no requests are read, the connection is closed. ``facts`` is what logs have found out
-    about it, once one of them wants to know.
+    about it, once one of them wants to know, and ``debts`` what limits of requests have.
     """
 
-    __slots__ = ("peer_ip", "peer_scheme", "transport", "certificate", "connections", "memo", "refusal", "facts")
+    __slots__ = (
+        "peer_ip", "peer_scheme", "transport", "certificate", "connections", "memo", "refusal", "facts", "debts",
+    )  # fmt: skip
 
     def __init__(self, peer_ip: str, peer_scheme: str = "http") -> None:
         self.peer_ip = peer_ip
@@ -33,6 +35,7 @@ class ClientConnection:
         self.memo: Any = None
         self.refusal: Refusal | None = None
         self.facts: Any = None
+        self.debts: Any = None
 
     def anew(self) -> ClientConnection:
         """The same connection, of which a mode knows nothing yet, and that has no upstream connections of its own."""

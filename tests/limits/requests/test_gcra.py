@@ -139,3 +139,27 @@ def test_who_owes_something_is_told_with_how_long_that_takes(start):
     assert dict(rate.debts(start + 10)) == {"b": pytest.approx(10.0)}
     rate.forget("b")
     assert dict(rate.debts(start + 10)) == {}
+
+
+def test_what_a_key_owes_may_be_kept_until_it_is_forgotten(start):
+    rate = Gcra(1.0, 2, most_keys=4)
+    assert rate.debt("a") is None
+    rate.take("a", start)
+    debt = rate.debt("a")
+    assert debt.due == start + 1.0 and rate.debt("a") is debt
+    # Whoever lets one through that comes in time does what the rate would.
+    debt.due += rate.interval
+    assert rate.take("a", start) < 0 and debt.due == start + 2.0
+
+    forgets = [
+        lambda: rate.forget("a"),
+        rate.forget,
+        lambda: rate.give_back("a", start),
+        lambda: [rate.take(number, start + 9) for number in range(4)],
+    ]
+    for forget in forgets:
+        rate.forget()
+        rate.take("a", start)
+        debt = rate.debt("a")
+        forget()
+        assert debt.due == float("inf") and rate.debt("a") is not debt

@@ -157,3 +157,9 @@ def test_alone_it_is_as_any():
     shared.add("a", 1000, 9.0)
     alone.add("a", 1000, 9.0)
     assert shared.left("a", 9.0) == alone.left("a", 9.0)
+
+
+def test_nobody_else_lets_any_through():
+    rate = SharedGcra(1.0, 2)
+    rate.take("a", 0.0)
+    assert rate.debt("a") is None

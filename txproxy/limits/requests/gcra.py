@@ -9,13 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from itertools import islice
+from math import inf
 from typing import Final
 
 # So many keys are known. Where there are more, those that owe least are forgotten.
 MOST_KEYS: Final = 65536
 _SAMPLE: Final = 1024
 # What sums of such times are rounded by: a clock may count from 1970.
-_ROUNDED: Final = 1e-6
+ROUNDED: Final = 1e-6
+_NEVER: Final = inf
+
+
+class Debt:
+    """What one key owes, as the time at which that is paid off: ``due``. One that is known no more is never paid off,
+    so that whoever has kept it finds that out where it looks whether the next may come at once.
+    """
+
+    __slots__ = ("due",)
+
+    def __init__(self, due: float) -> None:
+        self.due = due
 
 
 class Gcra:
@@ -27,12 +40,13 @@ class Gcra:
     held back by what they owe still are.
     """
 
-    __slots__ = ("_times", "_interval", "_tolerance", "_waiting", "_most_debt", "_most_keys")
+    __slots__ = ("_debts", "interval", "tolerance", "_waiting", "_most_debt", "_most_keys")
 
     def __init__(self, interval: float, burst: int, waiting: int = 0, most_keys: int = MOST_KEYS) -> None:
-        self._times: dict[Hashable, float] = {}
-        self._interval = interval
-        self._tolerance = (burst - 1) * interval
+        self._debts: dict[Hashable, Debt] = {}
+        self.interval = interval
+        # One that comes so much too early may go on at once.
+        self.tolerance = (burst - 1) * interval
         # so much later than at once, at most
         self._waiting = waiting * interval
         self._most_debt = (burst + waiting) * interval
@@ -42,29 +56,37 @@ class Gcra:
         """One of ``key`` comes: 0 if it may go on now; if it may in so many seconds, these; if it may not, less than 0:
         after so many seconds another may.
         """
-        times = self._times
-        due = times.get(key)
-        if due is None:
-            if len(times) >= self._most_keys:
-                times = self._make_room(now)
-            times[key] = now + self._interval
+        debts = self._debts
+        debt = debts.get(key)
+        if debt is None:
+            if len(debts) >= self._most_keys:
+                debts = self._make_room(now)
+            debts[key] = Debt(now + self.interval)
             return 0.0
+        due = debt.due
         if due < now:
-            times[key] = now + self._interval
+            debt.due = now + self.interval
             return 0.0
-        early = due - now - self._tolerance
-        if early <= _ROUNDED:
-            times[key] = due + self._interval
+        early = due - now - self.tolerance
+        if early <= ROUNDED:
+            debt.due = due + self.interval
             return 0.0
         if due - now > self._most_debt:
             # The clock was set back: nobody owes more than there is to be owed.
-            times[key] = due = now + self._most_debt
-            early = due - now - self._tolerance
-        if early <= self._waiting + _ROUNDED:
-            times[key] = due + self._interval
+            debt.due = due = now + self._most_debt
+            early = due - now - self.tolerance
+        if early <= self._waiting + ROUNDED:
+            debt.due = due + self.interval
             return early
         # Who has waited for that, and comes again, waits for it once.
         return self._waiting - early
+
+    def debt(self, key: Hashable) -> Debt | None:
+        """What ``key`` owes, for who lets the next of them through himself where it is due before now, or early by no
+        more than the ``tolerance`` (and ``ROUNDED``), and asks :meth:`take` where it is not; None where nobody but the
+        limit itself may, or ``key`` is not known.
+        """
+        return self._debts.get(key)
 
     def give_back(self, key: Hashable, now: float) -> None:
         """One of ``key`` that might go on has not come after all."""
@@ -72,43 +94,54 @@ class Gcra:
 
     def add(self, key: Hashable, count: float, now: float) -> None:
         """So many more of ``key`` have come elsewhere; of a number below 0, so many have not come after all."""
-        times = self._times
-        due = times.get(key, now)
-        due = min(max(due, now) + count * self._interval, now + self._most_debt)
-        if due > now:
-            if key not in times and len(times) >= self._most_keys:
-                times = self._make_room(now)
-            times[key] = due
+        debt = self._debts.get(key)
+        due = debt.due if debt is not None else now
+        due = min(max(due, now) + count * self.interval, now + self._most_debt)
+        if due <= now:
+            self.forget(key)
+        elif debt is not None:
+            debt.due = due
         else:
-            times.pop(key, None)
+            debts = self._debts
+            if len(debts) >= self._most_keys:
+                debts = self._make_room(now)
+            debts[key] = Debt(due)
 
     def left(self, key: Hashable, now: float) -> tuple[int, float]:
         """How many of ``key`` may come at once now, and in how many seconds as many as ever may."""
-        debt = max(0.0, self._times.get(key, now) - now)
-        return max(0, int((self._tolerance - debt) / self._interval + 1 + 1e-6)), debt
+        debt = self._debts.get(key)
+        owed = max(0.0, debt.due - now) if debt is not None else 0.0
+        return max(0, int((self.tolerance - owed) / self.interval + 1 + 1e-6)), owed
 
     def debts(self, now: float) -> Iterator[tuple[Hashable, float]]:
         """Each key that owes something, with how many seconds it takes to pay that off."""
-        return ((key, due - now) for key, due in list(self._times.items()) if due > now)
+        return ((key, debt.due - now) for key, debt in list(self._debts.items()) if debt.due > now)
 
     def forget(self, key: Hashable | None = None) -> None:
         """What ``key`` owes is forgotten; that of all keys where none is given."""
-        if key is None:
-            self._times.clear()
-        else:
-            self._times.pop(key, None)
+        if key is not None:
+            debt = self._debts.pop(key, None)
+            if debt is not None:
+                debt.due = _NEVER
+            return
+        for debt in self._debts.values():
+            debt.due = _NEVER
+        self._debts.clear()
 
     def __len__(self) -> int:
         """How many keys are known. Some of them may have paid off all."""
-        return len(self._times)
+        return len(self._debts)
 
-    def _make_room(self, now: float) -> dict[Hashable, float]:
-        times = {key: due for key, due in self._times.items() if due > now}
-        if len(times) > self._most_keys // 2:
+    def _make_room(self, now: float) -> dict[Hashable, Debt]:
+        kept = {key: debt for key, debt in self._debts.items() if debt.due > now}
+        if len(kept) > self._most_keys // 2:
             # To sort all of them would take a hundred times as long.
-            step = max(1, len(times) // _SAMPLE)
-            some = sorted(islice(times.values(), 0, None, step))
+            step = max(1, len(kept) // _SAMPLE)
+            some = sorted(debt.due for debt in islice(kept.values(), 0, None, step))
             least = some[len(some) // 2]
-            times = {key: due for key, due in times.items() if due > least}
-        self._times = times
-        return times
+            kept = {key: debt for key, debt in kept.items() if debt.due > least}
+        for key, debt in self._debts.items():
+            if key not in kept:
+                debt.due = _NEVER
+        self._debts = kept
+        return kept

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
+from math import inf
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -15,14 +16,43 @@ from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.middleware import Handler, IComposedMiddleware, IStreamMiddleware
 from txproxy.interfaces.plan import Decision
 from txproxy.limits.requests.concurrency import ConcurrencyLimiter, Entering
+from txproxy.limits.requests.gcra import ROUNDED, Debt
 from txproxy.limits.requests.limit_keys import KeyOf, LimitPlace, key_of
 from txproxy.limits.requests.limiter import Limiter, refusal
+from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
 AnyLimiter: TypeAlias = "Limiter | ConcurrencyLimiter"
 # Who has sent a request, where that is more than its connection says.
 ClientOf: TypeAlias = "Callable[[RequestHead, RequestContext], str]"
+# What stands for the debt that only its limit may look at: it is never paid off.
+_NOT_OURS: Final = Debt(inf)
+# What requests are counted by is looked up anew so often for a connection and a place, and is at hand for so many of
+# these.
+_MOST_LOOK_UPS: Final = 32
+_MOST_PLACES: Final = 8
 _BY_ACCEPTED: Final = "accepted: client, host, header:NAME, cookie:NAME"
+
+
+class _KnownDebts:
+    """What requests of a connection are counted by as long as they have the same ``words`` in them, or about them, and
+    the same ``headers`` where these matter: the ``debts``, each with the interval and the tolerance of its rate, its
+    key and its limit. It was ``made`` anew so often.
+    """
+
+    __slots__ = ("headers", "words", "debts", "made")
+
+    def __init__(
+        self,
+        headers: Headers,
+        words: tuple[object, ...],
+        debts: tuple[tuple[Debt, float, float, Hashable, Limiter], ...],
+        made: int,
+    ) -> None:
+        self.headers = headers
+        self.words = words
+        self.debts = debts
+        self.made = made
 
 
 class Checks:
@@ -31,11 +61,14 @@ class Checks:
     :meth:`within` stands around a handler. What one of them refuses counts for none of those before it.
     """
 
-    __slots__ = ("_limits", "_places", "_clock")
+    __slots__ = ("_limits", "_places", "_clock", "_by_fields", "_tells")
 
     def __init__(self, limits: Iterable[AnyLimiter], place: LimitPlace, clock: Any) -> None:
         self._clock = clock
         limits = tuple(limits)
+        # whether keys depend on fields, and whether clients are told of any of the limits in any case
+        self._tells = any(isinstance(one, Limiter) and one.config.ratelimit_fields for one in limits)
+        self._by_fields = any(word.startswith(("header:", "cookie:")) for one in limits for word in one.config.by)
         self._places = tuple(
             (one, key_of(one.config.by, place)) for one in limits if isinstance(one, ConcurrencyLimiter)
         )
@@ -48,22 +81,10 @@ class Checks:
 
     def within(self, handler: Handler, client_of: ClientOf | None = None) -> Handler:
         """``handler``, for requests that may go on; ``client_of`` says first whom they are from."""
-        limits, seconds, stopped = self._limits, self._clock.seconds, self._stopped
         if self._places:
             # Who is too soon takes no place.
             handler = Entering(self._places, self._clock, handler)
-
-        def limited(request: RequestHead, context: RequestContext) -> Decision:
-            now = seconds()
-            for take, key_for, tells, limit in limits:
-                wait = take(key_for(request, context), now)
-                if wait or tells:
-                    return stopped(handler, request, context, now, limit, wait)
-                limit.allowed += 1
-            if context.trace is not None:
-                self._tell(request, context, now)
-            return handler(request, context)
-
+        limited = self._limiting(handler)
         if client_of is None:
             return limited
         known = client_of
@@ -73,6 +94,69 @@ class Checks:
             return limited(request, context)
 
         return identified
+
+    def _limiting(self, handler: Handler) -> Handler:
+        limits, seconds, stopped, by_fields = self._limits, self._clock.seconds, self._stopped, self._by_fields
+        look_up = self._look_up
+
+        def limited(request: RequestHead, context: RequestContext) -> Decision:
+            now = seconds()
+            kept = context.connection.debts
+            known: _KnownDebts | None = kept.get(self) if kept is not None else None
+            if (
+                known is not None
+                and (not by_fields or request.headers is known.headers)
+                and known.words == (request.authority, context.client_ip, context.user, context.rule)
+            ):
+                for debt, interval, tolerance, key, limit in known.debts:
+                    due = debt.due
+                    if due < now:
+                        debt.due = now + interval
+                    elif due - now - tolerance <= ROUNDED:
+                        debt.due = due + interval
+                    else:
+                        wait = limit.rate.take(key, now)
+                        if wait:
+                            return stopped(handler, request, context, now, limit, wait)
+                        if debt is not _NOT_OURS:
+                            # It was forgotten meanwhile.
+                            kept.pop(self, None)
+                    limit.allowed += 1
+            else:
+                for take, key_for, tells, limit in limits:
+                    wait = take(key_for(request, context), now)
+                    if wait or tells:
+                        return stopped(handler, request, context, now, limit, wait)
+                    limit.allowed += 1
+                look_up(request, context, known)
+            if context.trace is not None:
+                self._tell(request, context, now)
+            return handler(request, context)
+
+        return limited
+
+    def _look_up(self, request: RequestHead, context: RequestContext, before: _KnownDebts | None) -> None:
+        """Have what such a request of the connection is counted by at hand for the next one, if there has been one
+        before; ``before`` is what was at hand for that.
+        """
+        connection = context.connection
+        kept = connection.debts
+        if kept is None:
+            # It may be the only one.
+            connection.debts = {}
+            return
+        made = 0 if before is None else before.made + 1
+        if self._tells or made > _MOST_LOOK_UPS:
+            return
+        debts = []
+        for _, key_for, _, limit in self._limits:
+            rate, key = limit.rate, key_for(request, context)
+            debts.append((rate.debt(key) or _NOT_OURS, rate.interval, rate.tolerance, key, limit))
+        if len(kept) >= _MOST_PLACES:
+            # After reloads there are others.
+            kept.clear()
+        words = request.authority, context.client_ip, context.user, context.rule
+        kept[self] = _KnownDebts(request.headers, words, tuple(debts), made)
 
     def _stopped(
         self,

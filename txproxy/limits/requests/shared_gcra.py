@@ -7,7 +7,7 @@ from heapq import nlargest
 from itertools import islice
 from typing import Any, Final
 
-from txproxy.limits.requests.gcra import MOST_KEYS, Gcra
+from txproxy.limits.requests.gcra import MOST_KEYS, Debt, Gcra
 
 # So many keys are told of at once. Where there are more, the rest has its turn a moment later.
 MOST_TOLD: Final = 2048
@@ -51,6 +51,10 @@ class SharedGcra(Gcra):
             new[key] = new.get(key, 0) + 1
         return wait
 
+    def debt(self, key: Hashable) -> Debt | None:
+        """See :class:`txproxy.limits.requests.gcra.Gcra`: others are to hear of each that comes."""
+        return None
+
     def give_back(self, key: Hashable, now: float) -> None:
         """See :class:`txproxy.limits.requests.gcra.Gcra`."""
         super().give_back(key, now)
@@ -89,15 +93,16 @@ class SharedGcra(Gcra):
         """See :class:`txproxy.interfaces.processes.sharing.Shared`: how many are owed by those who owe most."""
         if not leads:
             return None
-        interval, new = self._interval, self._new
+        interval, new = self.interval, self._new
         # What nobody knows yet is told in a moment.
-        owing = ((key, (due - now) / interval - new.get(key, 0)) for key, due in self._times.items())
+        owing = ((key, (debt.due - now) / interval - new.get(key, 0)) for key, debt in self._debts.items())
         return dict(nlargest(MOST_TOLD, (one for one in owing if one[1] > 0.0), key=lambda one: one[1])) or None
 
     def heard_whole(self, peer: int, content: Any, now: float) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         for key, count in content.items():
-            missing = count - max(0.0, self._times.get(key, now) - now) / self._interval
+            debt = self._debts.get(key)
+            missing = count - (max(0.0, debt.due - now) / self.interval if debt is not None else 0.0)
             if missing > 0.0:
                 self.add(key, missing, now)
 
@@ -107,7 +112,7 @@ class SharedGcra(Gcra):
     def lead(self, leads: bool) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`. Nothing is done by one for all."""
 
-    def _make_room(self, now: float) -> dict[Hashable, float]:
+    def _make_room(self, now: float) -> dict[Hashable, Debt]:
         if len(self._new) > self._most_keys:
             # Nobody has heard of them for long, and nobody shall wait for that: those that came last are told first.
             self._new = dict(islice(self._new.items(), max(0, len(self._new) - MOST_TOLD), None))
