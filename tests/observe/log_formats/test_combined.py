@@ -36,3 +36,14 @@ def test_of_streams_as_well():
         line = CombinedLines().stream(stream, NOW)
         assert line_format(NGINX).stream(stream, NOW) == line
     assert b'"TCP 10.0.0.1:5432" 200 7 "-" "-"' in CombinedLines().stream(Stream(), NOW)
+
+
+def test_what_comes_again_is_made_of_little():
+    lines, connection = CombinedLines(), RECORDS[0].context.connection
+    briefs = []
+    for number in range(5):
+        one = record(head(path=b"/%d" % number), status=200 + number)
+        one.request.headers, one.context.connection = RECORDS[0].request.headers, connection
+        briefs.append(lines.brief(one, NOW) is not None)
+        assert lines.exchange(one, NOW) == CombinedLines().whole(one, NOW)
+    assert briefs == [False, False, True, True, True]

@@ -9,11 +9,13 @@ from twisted.internet.address import IPv4Address
 
 from tests.observe.log_formats.records import NOW, Transport, attempt, head, record, response
 from txproxy.cache.answering.cache_status import CacheVerdict, Served
+from txproxy.forward.parents.to_parents import ParentAttempt
 from txproxy.interfaces.allowances import LimitHit
 from txproxy.interfaces.answers import Outcome, Verdict
 from txproxy.interfaces.record import ExchangeRecord
 from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_formats.json_line import JsonLines
+from txproxy.observe.log_formats.line_format import line_format
 from txproxy.observe.log_formats.steady_line import Remembered
 from txproxy.upstreams.choice import PoolAttempt
 from txproxy.upstreams.pool import Pool
@@ -42,9 +44,15 @@ class Kept:
 KEPT = [Kept(), Kept(), Kept("10.0.0.2")]
 
 
+PARENT = object()
+
+
 def on(kept, upstream, **more):
     one = attempt(connected=more.get("began", 0.001), reused=True, **more)
-    one.attempt = PoolAttempt(upstream, upstream.address, None, upstream, None)
+    if upstream is PARENT:
+        one.attempt = ParentAttempt(one.attempt, one.attempt.address, None, None, PARENT, ())
+    elif upstream is not None:
+        one.attempt = PoolAttempt(upstream, upstream.address, None, upstream, None)
     one.upstream = kept
     return one
 
@@ -62,11 +70,16 @@ def ended(draw):
         minor=pick(1, 0),
     )
     request.headers = pick(*FIELDS)
-    attempts = [on(pick(*KEPT), pick(*POOL.upstreams), status=pick(200, 404, 0))]
+    attempts = [on(pick(*KEPT), pick(*POOL.upstreams, None, PARENT), status=pick(200, 404, 0))]
     if pick(False, True):
         attempts = draw(st.sampled_from([[], [attempt(peer="10.0.0.1")], [*attempts, attempt()]]))
     fields = pick(
-        (b"Content-Length: 1",), (b"X-Request-ID: \xfe",), (b"A: x-request-id: 3",), (b"x-request-id: a",) * 2
+        (b"Content-Length: 1",),
+        (b"X-Request-ID: \xfe",),
+        (b"content-type: a/b;c=\xfe",),
+        (b"Content-Type: ",),
+        (b"A: x-request-id: 3",),
+        (b"x-request-id: a",) * 2,
     )
     return record(
         request,
@@ -89,17 +102,23 @@ def ended(draw):
     )
 
 
-@given(st.lists(ended(), min_size=3, max_size=6))
-def test_it_is_the_line_that_it_would_be_by_itself(exchanges):
+TIMES = st.sampled_from([NOW, NOW, NOW + 0.9, NOW + 1.5, NOW - 60, float(int(NOW)), int(NOW) + 0.9999999])
+
+
+@pytest.mark.parametrize("format", ["json", "combined", "squid"])
+@given(exchanges=st.lists(st.tuples(ended(), TIMES), min_size=3, max_size=6))
+def test_it_is_the_line_that_it_would_be_by_itself(format, exchanges):
     numbers = Connections()
-    lines = JsonLines("web", numbers)
-    connection = exchanges[0].context.connection
-    for one in exchanges:
+    lines = line_format(format, "web", numbers)
+    connection = exchanges[0][0].context.connection
+    for one, now in exchanges:
         one.context.connection = connection
-        brief = lines.brief(one, NOW)
-        said = lines.exchange(one, NOW)
-        assert said == JsonLines("web", numbers).whole(one, NOW) and brief in (None, lines.brief(one, NOW))
-        assert json.loads(said) and said.isascii() and said.count(b"\n") == 1
+        brief = lines.brief(one, now)
+        said = lines.exchange(one, now)
+        # Who has written no line of that connection knows nothing of it.
+        assert said == line_format(format, "web", numbers).exchange(one, now)
+        assert brief is None or lines.of_brief(brief) == said
+        assert said.isascii() and said.count(b"\n") == 1 and (format != "json" or json.loads(said))
 
 
 @pytest.fixture

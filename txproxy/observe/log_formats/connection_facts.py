@@ -51,14 +51,16 @@ class ConnectionFacts:
 
 class UpstreamFacts:
     """What was found out of a connection to an upstream: its ``peer``, and ``told``: which upstream of a pool was
-    asked (or None), and what a line of JSON says of that. Several threads may write lines: both are set at once.
+    asked (or None), and what a line of JSON says of that; ``squid`` is the same of a line of Squid's. Several threads
+    may write lines: both of a pair are set at once.
     """
 
-    __slots__ = ("peer", "told")
+    __slots__ = ("peer", "told", "squid")
 
     def __init__(self, peer: Any) -> None:
         self.peer = peer
         self.told: tuple[Any, bytes] | None = None
+        self.squid: tuple[Any, bytes] | None = None
 
 
 class Connections:

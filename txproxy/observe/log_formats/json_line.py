@@ -19,7 +19,7 @@ from txproxy.observe.log_formats import record_facts as facts
 from txproxy.observe.log_formats.connection_facts import Connections, TlsFacts, UpstreamFacts
 from txproxy.observe.log_formats.log_field import FinishedStream, SecondText
 from txproxy.observe.log_formats.own_names import cache_ttl, connect_seconds, proxy_error
-from txproxy.observe.log_formats.steady_line import Remembered, Steady, words_of
+from txproxy.observe.log_formats.steady_line import Remembered, Steady, remember, uneventful, words_of
 from txproxy.wire.grpc.calls import is_call
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import VERSIONS
@@ -54,10 +54,6 @@ _MOST_KNOWN: Final = 500
 _LONGEST_KNOWN: Final = 200
 # Durations and sizes, which are more.
 _MOST_NUMBERS: Final = 4000
-# What lines have in common is found anew so often for a connection.
-_MOST_STEADY: Final = 32
-# So many connections to upstreams are told apart at the end of lines that have that in common.
-_MOST_ENDS: Final = 16
 # See :meth:`JsonLines.brief`.
 Brief: TypeAlias = "tuple[Steady, bytes, bytes, int, int, int, int, float, float | None, Headers, float]"
 
@@ -218,14 +214,11 @@ class JsonLines:
         ))  # fmt: skip
 
     def _end(self, steady: Steady, place: bytes, answered: int, fields: Headers) -> tuple[int, Headers, bytes]:
-        """The end of lines of which all this is so: from the time of the first byte on."""
-        identifier = facts.field_of(fields, b"x-request-id") or steady.identifier
+        """The end of lines of which all this is so, after the time of the first byte."""
+        identifier = facts.field_of(fields, b"x-request-id") or steady.headers.index.get(b"x-request-id")
         said = b"null" if identifier is None else _bytes(identifier).encode("ascii")
-        text = b"%b%b%d%b%b%b" % (steady.middle, place, answered, _WENT_WELL, said, steady.end)
-        if len(steady.ends) >= _MOST_ENDS:
-            steady.ends.clear()
-        steady.ends[place] = end = answered, fields, text
-        return end
+        rest = b"%b%b%d%b%b%b" % (steady.middle, place, answered, _WENT_WELL, said, steady.end)
+        return steady.end_is(place, answered, fields, rest)
 
     def whole(self, over: FinishedExchange, now: float) -> bytes:
         """The same, made of whatever there is. It is the slow twin of what lines of a connection have in common."""
@@ -275,20 +268,9 @@ class JsonLines:
         return f',"client":"{context.client_ip}","user":{_text(context.user)},{asked},"target":'
 
     def _remember(self, over: FinishedExchange, start: str, middle: str, end: str) -> None:
-        """What the next line of the connection may have in common with this one, if there has been one before."""
-        lines = self._connections.facts(over.context.connection).lines
-        before: Steady | None = lines.get(self)
-        made = 0 if before is None else before.made + 1
-        if self in lines and made <= _MOST_STEADY:
-            lines[self] = Steady(
-                over,
-                made,
-                f'Z"{start}'.encode("ascii"),
-                middle.encode("ascii"),
-                end.encode("ascii"),
-            )
-        else:
-            lines.setdefault(self)
+        words = uneventful(words_of(over, over.request, over.context))
+        parts = [part.encode("ascii") for part in (f'Z"{start}', middle, end)]
+        remember(self, self._connections.facts(over.context.connection), Steady(over.request.headers, words, *parts))
 
     def stream(self, stream: FinishedStream, now: float) -> bytes:
         """The line of a raw stream that has ended."""

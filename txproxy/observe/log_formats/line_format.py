@@ -16,11 +16,12 @@ from txproxy.observe.log_formats.log_field import Getter, Kind, StreamGetter
 from txproxy.observe.log_formats.nginx_names import nginx_fields
 from txproxy.observe.log_formats.own_names import LISTENER, own_fields
 from txproxy.observe.log_formats.percent_codes import percent_codes
+from txproxy.observe.log_formats.squid_line import TEXT as SQUID_TEXT
+from txproxy.observe.log_formats.squid_line import SquidLines
 
 COMBINED: Final = "combined"
 JSON: Final = "json"
-# Formats with names of their own that are texts all the same: Squid's native one.
-_TEXTS: Final = {"squid": "%ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %ru %[un %Sh/%<a %mt"}
+SQUID: Final = "squid"
 
 # of what has ended, and the time at which it did, in seconds since 1970; gives a line with its end
 Line: TypeAlias = "Callable[[Any, float], bytes]"
@@ -50,31 +51,25 @@ def line_format(format: str, listener: str = "", connections: Connections | None
     """What ``format`` means for the requests of a ``listener``: ``combined``, ``squid``, ``json`` or a text with names
     and codes. Connections are numbered by ``connections``. ``ConfigError`` says what in it is not known.
     """
-    if format == COMBINED:
-        combined = CombinedLines()
-        return LineFormat(combined.exchange, combined.stream)
     connections = connections or Connections()
-    if format == JSON:
-        json = JsonLines(listener, connections)
+    if format in (COMBINED, JSON):
+        says = format == JSON
+        lines: Any = JsonLines(listener, connections) if says else CombinedLines(connections)
+        return LineFormat(lines.exchange, lines.stream, says, connections, brief=lines.brief, of_brief=lines.of_brief)
+    written = _read(SQUID_TEXT if format == SQUID else format, listener, connections)
+    of_record, of_stream = _compiled(written, _of_exchange), _compiled(written, _of_stream)
+    if format == SQUID:
+        lines = SquidLines(of_record, connections)
         return LineFormat(
-            json.exchange,
-            json.stream,
-            says_listener=True,
-            connections=connections,
-            brief=json.brief,
-            of_brief=json.of_brief,
+            lines.exchange, of_stream, connections=connections, brief=lines.brief, of_brief=lines.of_brief
         )
-    written = _read(_TEXTS.get(format, format), listener, connections)
-    of_record = _compiled(written, _of_exchange)
 
     def exchange(over: FinishedExchange, now: float) -> bytes:
         # The same is asked of it again and again.
         return of_record(ExchangeRecord.of(over), now)
 
     # What somebody has written may ask for anything.
-    return LineFormat(
-        exchange, _compiled(written, _of_stream), says_listener=LISTENER in written.named, at_once=format not in _TEXTS
-    )
+    return LineFormat(exchange, of_stream, says_listener=LISTENER in written.named, at_once=True)
 
 
 def _read(text: str, listener: str, connections: Connections) -> FormatText:

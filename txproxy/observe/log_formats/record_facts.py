@@ -26,7 +26,7 @@ _LONGEST_KNOWN: Final = 2048
 # nginx's number for a client that left before it was answered
 CLIENT_LEFT: Final = 499
 # "HTTP/1.1 200 " and two ends of lines, and the same of "GET ", " HTTP/1.1" and three
-_STATUS_LINE: Final = len(b"HTTP/1.1 200 \r\n\r\n\r\n")
+STATUS_LINE: Final = len(b"HTTP/1.1 200 \r\n\r\n\r\n")
 _REQUEST_LINE: Final = len(b"  HTTP/1.1\r\n\r\n\r\n")
 
 
@@ -113,7 +113,7 @@ def request_head_size(record: FinishedExchange) -> int:
 def response_head_size(record: FinishedExchange) -> int:
     """So many bytes the head of the response has, but for what is for the hop to the client."""
     response = record.response
-    return 0 if response is None else _STATUS_LINE + len(response.reason) + len(response.headers.block)
+    return 0 if response is None else STATUS_LINE + len(response.reason) + len(response.headers.block)
 
 
 def response_field(record: FinishedExchange, name: bytes) -> bytes | None:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.record import FinishedExchange
+from txproxy.observe.log_formats.connection_facts import ConnectionFacts
+from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
 Key = TypeVar("Key")
+
+# What lines have in common is found anew so often for a connection.
+_MOST_STEADY: Final = 32
+# So many connections to upstreams are told apart at the end of lines that have that in common.
+_MOST_ENDS: Final = 16
 
 
 class Remembered(dict[Key, bytes], Generic[Key]):
@@ -34,32 +41,50 @@ class Remembered(dict[Key, bytes], Generic[Key]):
 
 
 class Steady:
-    """What lines have in common as long as the ``headers`` of requests and their ``words`` (see :func:`words_of`) are
-    the same: what they say beside their targets, who sends them, and by which rule they are let through. None is made
-    of an exchange that has not gone well, that had more than one attempt, or that a limit or a cache has to do with.
+    """What lines have in common as long as the ``headers`` of requests and these ``words`` of exchanges (see
+    :func:`words_of`, for one) are the same: what they say beside their targets, who sends them, and by which rule they
+    are let through. None is made of an exchange that has not gone well, or that a limit or a cache has to do with.
 
-    ``start``, ``middle`` and ``end`` are parts of the line, and ``identifier`` is what a request is told by in its own
-    fields; so many were ``made`` of this connection before. ``ends`` is for who makes the lines: what follows in one
-    that the middle begins, by what differs.
+    ``start``, ``middle`` and ``end`` are parts of the line; so many were ``made`` of this connection before. ``ends``
+    is for who makes the lines: what follows in one that the middle begins, by what differs.
     """
 
-    __slots__ = ("made", "start", "middle", "end", "identifier", "ends", "headers", "words")
+    __slots__ = ("headers", "words", "start", "middle", "end", "made", "ends")
 
-    def __init__(self, over: FinishedExchange, made: int, start: bytes, middle: bytes, end: bytes) -> None:
-        self.headers = over.request.headers
-        # What is made of one that was eventful holds for those that are not.
-        self.words = (*words_of(over, over.request, over.context)[:-2], False, "")
-        self.identifier = over.request.headers.index.get(b"x-request-id")
+    def __init__(self, headers: Headers, words: tuple[Any, ...], start: bytes, middle: bytes, end: bytes) -> None:
+        self.headers = headers
+        self.words = words
         self.start = start
         self.middle = middle
         self.end = end
-        self.made = made
-        self.ends: dict[Any, Any] = {}
+        self.made = 0
+        self.ends: dict[bytes, tuple[int, Headers, bytes]] = {}
+
+    def end_is(self, place: bytes, status: int, fields: Headers, rest: bytes) -> tuple[int, Headers, bytes]:
+        """Lines of requests that went to this ``place`` end so, as long as what is answered there has this status and
+        the same ``fields``.
+        """
+        if len(self.ends) >= _MOST_ENDS:
+            self.ends.clear()
+        self.ends[place] = end = status, fields, rest
+        return end
+
+
+def remember(lines: object, facts: ConnectionFacts, steady: Steady) -> None:
+    """What the next of the ``lines`` of a connection may have in common with this one, if there has been one before."""
+    before: Steady | None = facts.lines.get(lines)
+    if before is not None:
+        steady.made = before.made + 1
+    if lines in facts.lines and steady.made <= _MOST_STEADY:
+        facts.lines[lines] = steady
+    else:
+        facts.lines.setdefault(lines)
 
 
 def words_of(over: FinishedExchange, request: RequestHead, context: RequestContext) -> tuple[Any, ...]:
-    """All that has to be the same of an exchange beside the fields of its request. To compare one of these with another
-    takes a third of the time of comparing what is in them.
+    """All that has to be the same of an exchange beside the fields of its request, last what those that were eventful
+    do not have in common with others. To compare one of these with another takes a third of the time of comparing what
+    is in them.
     """
     return (
         request.method,
@@ -77,3 +102,8 @@ def words_of(over: FinishedExchange, request: RequestHead, context: RequestConte
         over.eventful,
         over.detail,
     )
+
+
+def uneventful(words: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The same words of an exchange that was not: what is found out of one that was holds for those that are not."""
+    return *words[:-2], False, ""

@@ -1,0 +1,125 @@
+"""Squid's native form: a text of codes as any other, of which a connection's lines have much in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import floor
+from typing import Any, Final, TypeAlias
+
+from txproxy.interfaces.attempt import Attempt
+from txproxy.interfaces.record import ExchangeRecord, FinishedExchange
+from txproxy.observe.log_formats import record_facts as facts
+from txproxy.observe.log_formats import squid_words
+from txproxy.observe.log_formats.connection_facts import Connections, UpstreamFacts
+from txproxy.observe.log_formats.escaping import in_url, whole_url
+from txproxy.observe.log_formats.log_field import of_text
+from txproxy.observe.log_formats.steady_line import Remembered, Steady, remember, uneventful, words_of
+from txproxy.wire.headers import Headers
+
+TEXT: Final = "%ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %ru %[un %Sh/%<a %mt"
+_THREE: Final = tuple(b"%03d " % number for number in range(1000))
+# So many values of so many bytes at the most are remembered.
+_MOST_KNOWN: Final = 1000
+_LONGEST_KNOWN: Final = 200
+# See :meth:`SquidLines.brief`.
+Brief: TypeAlias = "tuple[Steady, bytes, bytes, int, int, float, Any, float]"
+
+
+class SquidLines:
+    """Makes lines of it. ``whole`` makes one of whatever there is, and is the slow twin of the others."""
+
+    def __init__(self, whole: Callable[[Any, float], bytes], connections: Connections) -> None:
+        self._text = whole
+        self._connections = connections
+        # the second that was written last, and how
+        self._since = -1.0
+        self._second = b""
+        # what was written before, as most of it comes again
+        self._targets: Remembered[bytes] = Remembered(whole_url, _MOST_KNOWN, _LONGEST_KNOWN)
+        self._millis: Remembered[int] = Remembered(b"%6d ".__mod__, _MOST_KNOWN)
+        self._statuses: Remembered[int] = Remembered(b"%03d ".__mod__, _MOST_KNOWN)
+        self._sizes: Remembered[int] = Remembered(b"%d".__mod__, _MOST_KNOWN)
+
+    def exchange(self, over: FinishedExchange, now: float) -> bytes:
+        """The line of a finished exchange."""
+        brief = self.brief(over, now)
+        return self.whole(over, now) if brief is None else self.of_brief(brief)
+
+    def brief(self, over: FinishedExchange, now: float) -> Brief | None:
+        """What a line is made of that has most in common with others of its connection, for :meth:`of_brief`; None
+        where it takes all of the exchange.
+        """
+        request, context = over.request, over.context
+        known = context.connection.facts
+        steady: Steady | None = known.lines.get(self) if known is not None else None
+        if steady is None or request.headers is not steady.headers or words_of(over, request, context) != steady.words:
+            return None
+        response, kept = over.response, over.kept
+        if response is None or kept is None:
+            return None
+        plan, there = over.plan, kept.facts
+        attempt: Any = plan.attempt if plan is not None else over.attempt
+        upstream = attempt.upstream
+        if upstream is None and (type(attempt) is not Attempt or attempt.address.through is not None):
+            # What others do, a parent among them, is not the same for all of a connection.
+            return None
+        told = there.squid if there is not None else None
+        if told is None or told[0] is not upstream:
+            told = self._told(over, kept, upstream)
+        return steady, told[1], request.path, over.status, over.sent, over.seconds, response, now
+
+    def of_brief(self, brief: Brief) -> bytes:
+        """The line of an exchange of which this is known."""
+        steady, place, path, status, sent, seconds, response, now = brief
+        if not self._since <= now < self._since + 1.0:
+            self._since = float(int(now))
+            self._second = b"%d." % int(now)
+        fields = response.headers
+        end = steady.ends.get(place)
+        if end is None or end[1] is not fields:
+            end = self._end(steady, place, fields)
+        return b"".join((
+            self._second,
+            _THREE[floor(now * 1000) % 1000],
+            self._millis[floor(seconds * 1000) if seconds > 0.0 else 0],
+            steady.start,
+            self._statuses[status],
+            self._sizes[sent + facts.STATUS_LINE + len(response.reason) + len(fields.block)],
+            steady.middle,
+            self._targets[path],
+            end[2],
+        ))  # fmt: skip
+
+    def _told(self, over: FinishedExchange, kept: Any, upstream: Any) -> tuple[Any, bytes]:
+        """Where the one attempt on the ``kept`` connection went, which was for that ``upstream`` of a pool."""
+        known: UpstreamFacts | None = kept.facts
+        if known is None:
+            kept.facts = known = UpstreamFacts(kept.transport.getPeer())
+        record = ExchangeRecord.of(over)
+        host = facts.upstream_host(record.attempts[-1])
+        known.squid = told = upstream, b"%b/%b " % (squid_words.hierarchy(record), in_url(host))
+        return told
+
+    def _end(self, steady: Steady, place: bytes, fields: Headers) -> tuple[int, Headers, bytes]:
+        """The end of lines after the URL."""
+        media = facts.field_of(fields, b"content-type")
+        if media is not None and b";" in media:
+            media = media.partition(b";")[0].strip() or None
+        said = b"-" if media is None else in_url(media)
+        return steady.end_is(place, 0, fields, b"%b%b%b\n" % (steady.end, place, said))
+
+    def whole(self, over: FinishedExchange, now: float) -> bytes:
+        """The same, made of whatever there is."""
+        record = ExchangeRecord.of(over)
+        request, context = record.request, record.context
+        plain = context.cache is None and context.limit is None and request.method
+        if record.outcome == "ok" and plain and record.attempts:
+            start = b"%b %b/" % (context.client_ip.encode("ascii"), squid_words.result(record))
+            before = b"%b://%b" % (facts.scheme(record), request.authority)
+            middle = b" %b %b" % (in_url(request.method), whole_url(before))
+            user = of_text(context.user)
+            end = b" %b " % (b"-" if user is None else in_url(user))
+            words = uneventful(words_of(record, request, context))
+            steady = Steady(request.headers, words, start, middle, end)
+            remember(self, self._connections.facts(context.connection), steady)
+        return self._text(record, now)
