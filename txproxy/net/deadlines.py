@@ -13,8 +13,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 NEVER: Final = float("inf")
 _SHORTEST: Final = 0.02
 _LONGEST: Final = 0.5
-# Of thousands that are late at once, so many are told in a turn of the reactor.
+# Of thousands that are late at once, so many are told in a turn of the reactor, and none once that has taken so many
+# seconds: each may be answered, closed and logged, and all others wait meanwhile.
 _SHARE: Final = 16
+_TURN: Final = 0.0002
 
 
 class Watched(Protocol):
@@ -93,19 +95,25 @@ class Deadlines:
         if self._next_turn is not None:
             # There is more to do than there was time for.
             return
-        late = [thing for thing in self._watched if thing.deadline <= now]
-        self._late = late[_SHARE:]
+        self._late = [thing for thing in self._watched if thing.deadline <= now]
         if self._late:
-            self._next_turn = self._clock.callLater(0, self._go_on)
-        for thing in late[:_SHARE]:
-            thing.deadline_passed()
+            self._tell()
 
-    def _go_on(self) -> None:
-        """A few more of those that were late, if they still are."""
+    def _tell(self) -> None:
+        """Tell some of those that are late, if they still are; the others have to wait until all else had its turn."""
         self._next_turn = None
-        late, now = self._late, self._clock.seconds()
-        if len(late) > _SHARE:
-            self._next_turn = self._clock.callLater(0, self._go_on)
-        for thing in [late.pop() for _ in range(min(_SHARE, len(late)))]:
-            if thing in self._watched and thing.deadline <= now:
-                thing.deadline_passed()
+        late, watched, seconds = self._late, self._watched, self._clock.seconds
+        share = [late.pop() for _ in range(min(_SHARE, len(late)))]
+        now = seconds()
+        try:
+            while share:
+                thing = share.pop()
+                if thing in watched and thing.deadline <= now:
+                    thing.deadline_passed()
+                    if seconds() - now >= _TURN:
+                        break
+        finally:
+            if watched:
+                late += share
+            if late:
+                self._next_turn = self._clock.callLater(0, self._tell)
