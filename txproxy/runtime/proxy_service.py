@@ -28,6 +28,7 @@ from txproxy.observe.loop_lag import LoopLag
 from txproxy.runtime.admin_entrance import AdminEntrance, RunningView
 from txproxy.runtime.builder import Around, Assembly, Factory, assemble, forward_factories
 from txproxy.runtime.entrance import Entrance
+from txproxy.runtime.freed_memory import keep_freed_memory
 from txproxy.runtime.leaving import Giving, Leaving, Nowhere
 from txproxy.runtime.live.accounts import all_audits
 from txproxy.runtime.live.live_counts import LiveCounts
@@ -177,6 +178,7 @@ class ProxyService(RunningService):
     def startService(self) -> None:
         """Serve."""
         super().startService()
+        keep_freed_memory()
         self._begin()
         self.stage = Stage.SERVING
         # As who it is from now on: nobody else has to write there.
