@@ -86,9 +86,9 @@ class Headers:
     values: tuple[bytes, ...]
     # the same as a field block of HTTP/2, for whoever has written one; None before
     field_block: bytes | None
-    # a status, the size of a body, and what is written around the number of the stream for a whole response of HTTP/2
-    # that has these; None before
-    around: tuple[int, int, bytes, bytes] | None
+    # what is written around the number of the stream for a whole message of HTTP/2 that has these, after all else that
+    # it hangs on: of a response the status and the size of its body, of a request scheme, path and method; None before
+    around: Any
 
     def __init__(self, fields: Iterable[tuple[bytes, bytes]] = ()) -> None:
         lines = []

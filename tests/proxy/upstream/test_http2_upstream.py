@@ -52,6 +52,22 @@ def test_there_is_another_when_one_is_full_and_the_fullest_is_used_first(proxy2)
     assert list(second.look().heads) == [1, 3, 5] and list(first.look().heads) == [1, 3]
 
 
+def test_there_is_another_before_there_are_no_numbers_left(proxy2):
+    last = frames.LAST_STREAM - 998
+    ask(proxy2)
+    peer = Http2Peer(proxy2.upstream)
+    peer.answer(1)
+    connections(proxy2)[0]._protocol.session.last_made = last
+    ask(proxy2, count=2)
+    assert list(peer.look().heads)[1:] == [last + 2, last + 4] and len(connections(proxy2)) == 1
+    peer.answer(last + 2)
+    ask(proxy2)
+    assert len(connections(proxy2)) == 2 and len(peer.look().heads) == 3
+    peer.answer(last + 4)
+    proxy2.clock.advance(0)
+    assert connections(proxy2)[0].closed
+
+
 def test_how_many_streams_there_are_and_how_much_comes_is_bounded_here(make2):
     proxy = make2(Limits(upstream_concurrent_streams=2, upstream_stream_window=65536))
     ask(proxy, count=2)

@@ -284,7 +284,7 @@ def test_responses_like_some_before_are_what_they_are_when_each_frame_is_read_on
             settled(short, found)
             settled(each, expected)
             assert state(short) == state(each)
-    assert short.sending.out == each.sending.out
+    assert short.take_output() == each.take_output()
 
 
 class Counting(ClientSession):
@@ -313,3 +313,21 @@ def test_most_responses_are_read_as_a_whole(block: bytes, ordinary: int) -> None
         asked(session)
         settled(session, session.receive(frame(1, 4, number, block) + frame(0, 1, number, b"x")))
     assert 0 < session.count <= ordinary and not session.streams
+
+
+def test_requests_with_the_same_fields_are_written_as_each_of_them_alone() -> None:
+    shared = Headers([(b"Host", b"a"), (b"X", b"1")])
+    session, chosen = begun(streams=1000), random.Random(1)
+    for number in range(1, 400, 2):
+        method, path = chosen.choice([b"GET", b"GET", b"HEAD", b"CONNECT"]), chosen.choice([b"/", b"/a", b"/" * 20_000])
+        scheme, ended, protocol = chosen.choice([b"https", b"http"]), chosen.random() < 0.8, b""
+        if method == b"CONNECT":
+            protocol = chosen.choice([b"", b"websocket"])
+        alone = begun()
+        alone.last_made = number - 2 if number > 1 else 0
+        states = []
+        for one, headers in ((session, shared), (alone, Headers.from_lines(shared.lines))):
+            stream = one.send_request(RequestHead(method, path, headers, b"a"), scheme, ended, protocol)
+            states.append((stream.id, stream.state, stream.method, one.last_made))
+        assert states[0] == states[1]
+        assert session.take_output() == alone.take_output()

@@ -31,7 +31,6 @@ from txproxy.wire.message import RequestHead
 # After so many streams another connection is made, long before there are no numbers left.
 _LAST: Final = frames.LAST_STREAM - 1000
 _PING: Final = b"txproxy?"
-
 # A look-up in an Enum class costs on each event.
 _OPEN: Final = Http2State.OPEN
 _CLOSED: Final = Http2State.CLOSED
@@ -65,8 +64,7 @@ class Http2Upstream:
         # how many places were taken on which nothing has begun yet, and streams of which nothing has gone out
         self._opened = 0
         self._unsent: list[Http2Stream] = []
-        # whether a stream has ended here, whether none was open before those that are to go out, and whether what there
-        # is is to go out at the end of this turn
+        # whether a stream has ended here, none was open before those that are to go out, and this turn has a last word
         self._reused = self._rested = self._asked = False
         self._deadline = NEVER
         self._liveness = Liveness(services.deadlines, services.response_limit.seconds)
@@ -201,9 +199,7 @@ class Http2Upstream:
             self._write(self.transport, data)
 
     def has_gone(self) -> bool:
-        """Whether the upstream has closed the connection just now, or said that it is about to: what has not gone out
-        will not. What it has said is read before.
-        """
+        """Whether the upstream has closed the connection just now, or has said that it will, which is read before."""
         if self.state is _OPEN and not self.streams.keys() - set(self._unsent) and self.unread():
             read_waiting(self.transport)
             if self.state is _OPEN and has_ended(self.transport):
@@ -214,7 +210,7 @@ class Http2Upstream:
 
     @property
     def shared(self) -> bool:
-        """Whether other requests than the one that comes next have been, or are, on it."""
+        """See :class:`txproxy.proxy.upstream.http2_stream.Http2Stream`."""
         return (self._reused or len(self.streams) > 0) and self._kept_by is self.services.connections
 
     def open(self) -> Http2Stream:
@@ -274,7 +270,12 @@ class Http2Upstream:
         session.leave(stream)
         if session.sending.out:
             self.flush()
-        self._has_room()
+        known = self.capacity and self._kept and self.streams and not self.services.shared_dials.waiting
+        if known and session.last_made <= _LAST:
+            # There has been room before: the same as below in fewer steps.
+            self.capacity = self._most - session.active - self._opened
+        else:
+            self._has_room()
 
     def _has_room(self) -> None:
         """A stream has gone."""

@@ -13,7 +13,7 @@ from txproxy.wire.http2.faults import CANCEL, REFUSED_STREAM, ConnectionFault, S
 from txproxy.wire.http2.field_blocks.block_writer import fields_block, request_block
 from txproxy.wire.http2.field_blocks.response_heads import ResponseReader
 from txproxy.wire.http2.flood_allowance import RESET
-from txproxy.wire.http2.frames import HEADER_SIZE, PREFACE, read_start
+from txproxy.wire.http2.frames import HEADER_SIZE, PREFACE, pack_number, read_start
 from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings
 from txproxy.wire.http2.session import Session
 from txproxy.wire.http2.stream import Stream, StreamState
@@ -75,7 +75,24 @@ class ClientSession(Session):
         stream = self.streams[number] = Stream(number, self.receiving.of_streams, self.sending.initial_window)
         stream.method = b"CONNECT" if protocol else request.method
         self.active += 1
-        self.sending.head(stream, request_block(request, scheme, protocol), ended)
+        headers, sending = request.headers, self.sending
+        known = headers.around
+        if (
+            known is not None
+            and ended
+            and known[0] is scheme
+            and known[1] == request.path
+            and known[2] == request.method
+            and not protocol
+        ):
+            # The same in fewer steps.
+            sending.out += known[3], pack_number(number), known[4]
+            stream.state = _WE_ENDED
+            return stream
+        block = request_block(request, scheme, protocol)
+        sending.head(stream, block, ended)
+        if ended and not protocol and len(block) <= _LONGEST:
+            headers.around = scheme, request.path, request.method, *frames.around(block, 0)
         return stream
 
     def cancel(self, stream: Stream) -> None:

@@ -35,7 +35,7 @@ from txproxy.wire.message import RequestHead
 
 # Below this what time has given back of the allowance is asked for.
 _LOW: Final = MOST // 2
-# The time between two reads may be good for less than 1 of it, which would be nothing.
+# The time between two reads may be good for less than 1 of it.
 _WHOLE_TIME: Final = 1.0
 # There are no more numbers of streams than 2**31: with so many left it is time for another connection.
 _LAST_NUMBER: Final = (1 << 31) - (1 << 20)
@@ -122,20 +122,19 @@ class Http2Protocol:
             self._set_deadline()
 
     def _handle(self, events: list[Event]) -> None:
-        self._busy = True
+        self._busy, prepared = True, False
         try:
             stream: Any
             for stream, what in events:
                 if stream is None:
-                    # The client takes no streams of ours, of which there are none.
-                    continue
+                    continue  # the client takes no streams of ours, of which there are none
                 if stream.client is not None:
                     stream.came(what)
                     continue
                 stream.client = self
-                # One that is not there was reset by what has come with it, or is malformed, and goes nowhere.
+                # All that have come are there by now, but who was reset by what came with it, or is malformed.
                 if stream.id in self.session.streams:
-                    self._prepare()
+                    prepared = prepared or self._prepare()
                     stream.begin(what)
                 elif type(what) is not RequestHead:
                     stream.came(what)
@@ -168,8 +167,8 @@ class Http2Protocol:
 
     # -- requests
 
-    def _prepare(self) -> None:
-        """There is a stream."""
+    def _prepare(self) -> bool:
+        """There is a stream, or several; gives True."""
         self._set_deadline()
         if self.factory.draining and not self._leaving:
             # Who serves the first request of a connection alone has said so to the others before they came.
@@ -177,6 +176,7 @@ class Http2Protocol:
             self.session.drain_now()
         elif self.session.last_seen > _LAST_NUMBER:
             self.drain()
+        return True
 
     def say_fault(self, detail: str) -> None:
         """A line in the log: what was wrong with what the client has sent, to which there is no answer but a code."""

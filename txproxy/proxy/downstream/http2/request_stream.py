@@ -271,7 +271,10 @@ class RequestStream(Stream):
     def exchange_done(self) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
         self.exchange = None
-        if self.may_send and self.ending is not None:
+        if self.state is _CLOSED and self.body is None and self.tunnel is None and self.stalled is None:
+            # All has gone both ways, and leaves at the end of the turn: the same as below in fewer steps.
+            self.client.left(self)
+        elif self.may_send and self.ending is not None:
             # Its end waits for a window: only what has gone out is over.
             self.wait_for_windows()
         else:
