@@ -12,7 +12,7 @@ from txproxy.matching.ports import read_port
 from txproxy.wire.grammar import ABSOLUTE, AUTHORITY, REQUEST_LINE
 from txproxy.wire.headers import Headers
 
-_LONGEST: Final = 300
+LONGEST_AUTHORITY: Final = 300
 DEFAULT_PORTS: Final = {b"http": 80, b"https": 443, b"ws": 80, b"wss": 443}
 
 
@@ -20,7 +20,7 @@ DEFAULT_PORTS: Final = {b"http": 80, b"https": 443, b"ws": 80, b"wss": 443}
 def split_authority(authority: bytes) -> tuple[str, int | None]:
     """``host[:port]`` as (host in lower case and without brackets, port or None); ``ValueError`` if it is neither."""
     # RFC 1035 2.3.4: no name is longer than 255; and what is not looked at is not remembered either.
-    match = AUTHORITY.fullmatch(authority) if len(authority) <= _LONGEST else None
+    match = AUTHORITY.fullmatch(authority) if len(authority) <= LONGEST_AUTHORITY else None
     if match is None:
         raise ValueError("not a host and port")
     literal, name, port = match.groups()

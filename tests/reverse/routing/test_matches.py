@@ -35,7 +35,9 @@ def why_not(match, host="a.example", path=b"/", method=b"GET"):
     ],
 )
 def test_the_host_of_an_authority(authority, host):
-    assert host_of(authority) == host
+    # The second time it is remembered.
+    assert [host_of(authority), host_of(authority)] == [host, host]
+    assert host_of(authority + b"a" * 301) == ""
 
 
 def test_hosts_may_be_matched_by_an_expression():

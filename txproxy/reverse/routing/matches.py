@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeVar
 
 import attrs
@@ -18,7 +18,7 @@ from txproxy.matching.regular_expressions import EXPRESSION_MARK, regular_expres
 from txproxy.plain_values import PlainValue
 from txproxy.reverse.routing.conditions import Clients, Condition, HeaderField, Methods, OwnCode, QueryField
 from txproxy.wire.message import RequestHead
-from txproxy.wire.target import split_authority
+from txproxy.wire.target import LONGEST_AUTHORITY, split_authority
 
 T = TypeVar("T")
 
@@ -49,8 +49,12 @@ def _host_pattern(text: str) -> HostPattern | HostExpression:
 
 def host_of(authority: bytes) -> str:
     """The host that patterns are compared with, as it is named and without a port; empty if there is none."""
-    if not authority:
-        return ""
+    return _host_of(authority) if 0 < len(authority) <= LONGEST_AUTHORITY else ""
+
+
+# A connection over TLS asks this with each request.
+@lru_cache(maxsize=4096)
+def _host_of(authority: bytes) -> str:
     try:
         return named_host(split_authority(authority)[0])
     except ValueError:
