@@ -19,12 +19,9 @@ from txproxy.interfaces.streams import ClientStream, RawConnection, UpstreamConn
 from txproxy.net.via_proxy import spoke_early
 from txproxy.proxy.exchange_bounds import Bound
 from txproxy.proxy.exchanges.failed_attempt import judge
-from txproxy.proxy.exchanges.held_response import HeldResponse
 from txproxy.proxy.exchanges.phases import ANSWERED, DIALING, OVER, PLANNING, SENT, Phase
 from txproxy.proxy.exchanges.recording import Recorded
 from txproxy.proxy.exchanges.request_body import RequestBody
-from txproxy.proxy.exchanges.response_body import ResponseBody
-from txproxy.proxy.grpc_call import GrpcCall
 from txproxy.proxy.services import Services
 from txproxy.proxy.upstream.connection_binding import bind_by_request
 from txproxy.wire.headers import Headers
@@ -60,9 +57,6 @@ class Attempts(Recorded):
     made_anew = 0
     # the answer that changes protocols, once the request is complete
     _switching: ResponseHead | None = None
-    # what it is of gRPC, and what the body of the response passes, if anything
-    call: GrpcCall | None
-    _response_body: ResponseBody | HeldResponse | None
 
     def __init__(
         self, services: Services, downstream: ClientStream, request: RequestHead, context: RequestContext

@@ -12,6 +12,9 @@ from txproxy.interfaces.plan import Plan
 from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
 
 if TYPE_CHECKING:
+    from txproxy.proxy.exchanges.held_response import HeldResponse
+    from txproxy.proxy.exchanges.response_body import ResponseBody
+    from txproxy.proxy.grpc_call import GrpcCall
     from txproxy.proxy.services import Services
 
 # in the place of a connection that was kept
@@ -29,6 +32,9 @@ class Recorded:
     context: RequestContext
     plan: Plan | None
     upstream_status: int
+    # what it is of gRPC, and what the body of the response passes, if anything
+    call: GrpcCall | None
+    _response_body: ResponseBody | HeldResponse | None
     # when it has begun, or has begun to wait; None where nobody wants to know what becomes of it
     started: float | None
 
