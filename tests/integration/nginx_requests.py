@@ -62,6 +62,8 @@ REQUESTS = {
         notes("/ping", status=200),
         notes("/ping/x", status=200),
         notes("/gone", status=410),
+        notes("/v0/file?x=y", status=200),
+        notes("/v0/file/x", status=404),
         notes("/missing", headers={"X-Answer-Status": "404"}, status=404),
         notes("/", host="other.example:18081", status=200),
         notes("/jump", headers={"X-Answer-Status": "302", "X-Answer-Location": "/elsewhere"}, status=302),

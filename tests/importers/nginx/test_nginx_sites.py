@@ -3,7 +3,7 @@
 import pytest
 
 from tests.importers.nginx.imported import location, server
-from txproxy.importers.nginx.nginx_sites import joined, weight_of
+from txproxy.importers.nginx.nginx_sites import joined, joined_all, weight_of
 from txproxy.importers.notes import Untranslatable
 
 
@@ -14,6 +14,7 @@ from txproxy.importers.notes import Untranslatable
         ({"methods": ["GET", "PUT"]}, {"methods": ["PUT"]}, {"methods": ["PUT"]}),
         ({"headers": {"a": "1"}}, {"headers": {"b": "2"}}, {"headers": {"a": "1", "b": "2"}}),
         ({"clients": ["::1"]}, {"clients": ["::1"]}, {"clients": ["::1"]}),
+        ({"~path": "/a.*"}, {"~path": ".*b"}, {"~path": "(?=/a.*$)(?:.*b)"}),
     ],
 )
 def test_conditions_are_joined(one, other, both):
@@ -23,15 +24,31 @@ def test_conditions_are_joined(one, other, both):
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ({"methods": ["GET"]}, {"methods": ["PUT"]}),
         ({"clients": ["10.0.0.0/8"]}, {"clients": ["10.0.0.1"]}),
         ({"headers": {"a": "1"}}, {"headers": {"a": "2"}}),
-        ({"~path": "/a"}, {"~path": "/b"}),
+        ({"~path": "(?i)/a"}, {"~path": "/b"}),
     ],
 )
 def test_what_a_route_cannot_say_is_told(one, other):
     with pytest.raises(Untranslatable, match="two conditions on"):
         joined(one, other)
+
+
+def test_what_no_request_can_have_together_is_no_route():
+    post, put = {"methods": ["POST"]}, {"methods": ["PUT"]}
+    assert joined_all(post, [(put, {"respond": 1}), ({}, {"respond": 2})]) == [(post, {"respond": 2})]
+    lines = "if ($request_method = POST) { set $a 1; } if ($request_method = PUT) { return 403; } return 204;"
+    found, routes = location(lines)
+    assert [(one.get("methods"), one["respond"]) for one in routes] == [
+        (["POST"], 204), (["PUT"], 403), (None, 204)
+    ]  # fmt: skip
+    assert found.notes == []
+
+
+def test_what_stands_where_it_cannot_be_said_has_one_line():
+    inner = "location /x { frobnicate; proxy_pass http://127.0.0.1:1; }"
+    found, _ = location(f"fastcgi_pass 127.0.0.1:9000; fastcgi_param A b; gzip on; {inner}")
+    assert [note.split(":")[0] for note in found.notes] == ["location", "frobnicate"]
 
 
 def test_a_host_is_no_condition_to_be_counted():

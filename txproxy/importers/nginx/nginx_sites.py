@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final, TypeAlias
 
 import attrs
@@ -10,10 +12,10 @@ from txproxy.importers.nginx.cache_zones import CacheZones
 from txproxy.importers.nginx.limit_zones import LimitZones
 from txproxy.importers.nginx.listening import Listening, Server
 from txproxy.importers.nginx.locations.location_order import Location
-from txproxy.importers.nginx.locations.route_conditions import Table
+from txproxy.importers.nginx.locations.route_conditions import PATH, Table
 from txproxy.importers.nginx.locations.value_tables import ValueTable
 from txproxy.importers.nginx.syntax.nginx_measures import octets
-from txproxy.importers.nginx.syntax.nginx_scopes import Notes, Scope
+from txproxy.importers.nginx.syntax.nginx_scopes import Notes, Scope, all_taken
 from txproxy.importers.nginx.upstream_pools import Pools
 from txproxy.importers.notes import Untranslatable
 
@@ -48,6 +50,8 @@ class Site:
     largest_body: int = 0
     locations: list[Location] = attrs.field(factory=list)
     named: dict[str, Scope] = attrs.field(factory=dict)
+    # how often a location has been looked for again
+    again: int = 0
 
     @property
     def notes(self) -> Notes:
@@ -70,9 +74,26 @@ class Site:
 
 
 def answer_instead(scope: Scope, site: Site, why: object, status: int = 501) -> Table:
-    """What is done where it cannot be said what nginx does: nothing is allowed by that."""
+    """What is done where it cannot be said what nginx does: nothing is allowed by that. The line is for all that stands
+    there, but for other locations.
+    """
     site.notes.say(scope.directive, f"answered with {status}: {why}")
+    if scope is not site.server.scope:
+        all_taken(one for one in scope.directives if one.name != "location")
     return {"respond": status}
+
+
+class Impossible(Untranslatable):
+    """Two conditions never hold together."""
+
+
+def joined_all(one: Table, variants: Iterable[Variant]) -> list[Variant]:
+    """The variants with ``one`` condition more, but for those that no request could have then."""
+    found: list[Variant] = []
+    for wanted, table in variants:
+        with suppress(Impossible):
+            found.append((joined(one, wanted), table))
+    return found
 
 
 def joined(one: Table, other: Table) -> Table:
@@ -84,9 +105,13 @@ def joined(one: Table, other: Table) -> Table:
             made[key] = wanted
         elif key in ("methods", "hosts", "clients"):
             both = [item for item in there if item in wanted]
+            if not both and key == "methods":
+                raise Impossible("no request has two methods")
             if not both or key == "clients":
                 raise Untranslatable(f"two conditions on {key} that have to hold together")
             made[key] = both
+        elif key == PATH and not there.startswith("(?i") and not wanted.startswith("(?i"):
+            made[key] = f"(?={there}$)(?:{wanted})"
         elif isinstance(there, dict) and not set(there) & set(wanted):
             made[key] = {**there, **wanted}
         else:

@@ -5,6 +5,9 @@ import re
 import pytest
 
 from tests.importers.nginx.imported import server
+from txproxy.importers.nginx.locations.location_order import location_for, locations_of
+from txproxy.importers.nginx.syntax.blocks import Reader
+from txproxy.importers.nginx.syntax.nginx_scopes import Notes, Scope
 from txproxy.reverse.routing.matches import Match
 from txproxy.reverse.routing.routes import Route, Routes
 from txproxy.testing import context_of
@@ -55,6 +58,17 @@ def test_locations_within_others():
     answers = {path: next(one["respond"] for one in found if re.fullmatch(one["path"][1:], path))
                for path in ("/a/c", "/a/b/c", "/a/x", "/a/b/x", "/a/b/y", "/x", "/c")}  # fmt: skip
     assert answers == {"/a/c": 201, "/a/b/c": 202, "/a/x": 203, "/a/b/x": 203, "/a/b/y": 204, "/x": 204, "/c": 205}
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [("/b", "/b"), ("/b/c", "/b/"), ("/b/$1", "/b/"), ("/c/x.gif", "/c/"), ("/x.gif", r"\.gif$"), ("/x", "/")],
+)
+def test_which_location_is_for_a_path_that_was_made(path, place):
+    lines = r"location = /b {} location /b/ {} location ^~ /c/ {} location / {} location ~ \.gif$ {}"
+    (block,) = Reader("x").read(f"server {{ {lines.replace('/b/ {}', '^~ /b/ {}')} }}", "x")
+    found, _ = locations_of(Scope(block, None, Notes("x")))
+    assert location_for(path, found).text == place
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,33 @@ def test_rewrites_before_a_proxy():
     assert "add_prefix" not in first and last["add_prefix"] == "/c"
 
 
+def test_a_path_that_has_become_another_is_looked_for_again():
+    other = "location /b/ { proxy_pass http://127.0.0.1:82; add_header X-B c always; }"
+    found = server(f"location /a/ {{ rewrite ^/a/(.*)$ /b/$1 last; return 404; }} {other}")
+    first, last = (one for one in found.routes if one["name"].startswith("a.example /a/"))
+    assert first["pool"] == "127.0.0.1:82" and first["response_headers"] == {"add": {"X-B": "c"}}
+    assert first["rewrite"] == {"pattern": "/a/(.*)", "replacement": "/b/$1"} and last["respond"] == 404
+    assert found.notes == []
+
+
+@pytest.mark.parametrize(
+    ("replacement", "more", "why"),
+    [
+        ("/$1", "location /b/ { return 204; }", "several begin with /"),
+        ("/c/$1", r"location ~ x$ { return 204; }", "an expression may be for it"),
+        ("/a/$1", "", "it is looked for again and again"),
+        ("/d/", "location /d/ { proxy_pass http://127.0.0.1:1/e/; }", "what is found there changes the path as well"),
+    ],
+)
+def test_where_it_is_not_known_what_is_found_nothing_is(replacement, more, why):
+    found = server(f"location /a/ {{ rewrite ^/a/(.*)$ {replacement} last; }} {more} location / {{ return 205; }}")
+    first = next(one for one in found.routes if one["name"].startswith("a.example /a/"))
+    assert first["respond"] == 501
+    assert any(
+        note.startswith("rewrite: answered with 501: which location") and note.endswith(why) for note in found.notes
+    )
+
+
 def test_a_rewrite_that_cannot_be_said_has_a_line():
     found, (one,) = location(f"rewrite ^/(.*)$ /index?q=$1 break; {PASS}")
     assert "rewrite" not in one and found.notes == ["rewrite: it is left out: a query cannot be put into a path here"]

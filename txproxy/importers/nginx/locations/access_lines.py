@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 from txproxy.importers.nginx.locations.header_lines import response_headers
 from txproxy.importers.nginx.locations.route_conditions import Table
-from txproxy.importers.nginx.nginx_sites import Site, Variant, joined
+from txproxy.importers.nginx.nginx_sites import Site, Variant, joined, joined_all
 from txproxy.importers.nginx.syntax.blocks import Directive
 from txproxy.importers.nginx.syntax.nginx_scopes import Scope, all_taken
 from txproxy.importers.notes import Untranslatable
@@ -37,7 +37,7 @@ def with_access(scope: Scope, site: Site, made: Callable[[], list[Variant]]) -> 
             return [({}, refuse)]
         if _has_all(allowed):
             return [({"clients": refused}, refuse), *made()]
-        return [*((joined({"clients": allowed}, wanted), table) for wanted, table in made()), ({}, refuse)]
+        return [*joined_all({"clients": allowed}, made()), ({}, refuse)]
     except Untranslatable as fault:
         site.notes.say(lines[0], f"nobody is allowed: {fault}")
         all_taken(scope.directives)

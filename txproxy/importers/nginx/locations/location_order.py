@@ -106,6 +106,29 @@ def _read(scope: Scope, words: Sequence[str], around: Location | None) -> Locati
     return Location(scope, modifier, literal(text), around=around)
 
 
+def location_for(replacement: str, locations: Sequence[Location]) -> Location:
+    """The location of a path that is made of a ``replacement`` with variables; ``Untranslatable`` if it depends on
+    these.
+    """
+    head, variable, _ = replacement.partition("$")
+    if not variable and (found := [one for one in locations if one.modifier == "=" and one.text == head]):
+        return found[0]
+    prefixes = [one for one in locations if not one.is_expression and one.modifier != "="]
+    if variable and any(one.text.startswith(head) and one.text != head for one in locations if not one.is_expression):
+        raise Untranslatable(f"several begin with {head}")
+    longest = max((one for one in prefixes if head.startswith(one.text)), key=lambda one: len(one.text))
+    expressions = [one for one in locations if one.is_expression]
+    if longest.modifier == "^~" or not expressions:
+        return longest
+    if variable:
+        raise Untranslatable("an expression may be for it")
+    inner = [one for one in expressions if one.around is not None and _is_for(one.around, longest)]
+    for one in [*inner, *(one for one in expressions if one.around is None)]:
+        if re.fullmatch(one.expression, head):
+            return one
+    return longest
+
+
 def literal(text: str) -> str:
     """A path as requests are compared with it; ``Untranslatable`` if it is none."""
     try:

@@ -12,12 +12,12 @@ from txproxy.importers.nginx.locations.access_lines import with_access
 from txproxy.importers.nginx.locations.header_lines import mapped_back, request_headers, response_headers
 from txproxy.importers.nginx.locations.if_blocks import condition_of
 from txproxy.importers.nginx.locations.location_logins import copied_fields, login_of
-from txproxy.importers.nginx.locations.location_order import Location
+from txproxy.importers.nginx.locations.location_order import Location, location_for
 from txproxy.importers.nginx.locations.redirecting import returned, rewritten
 from txproxy.importers.nginx.locations.route_conditions import PATH, Table
 from txproxy.importers.nginx.locations.static_folders import fallback, folder
 from txproxy.importers.nginx.locations.to_upstreams import passed
-from txproxy.importers.nginx.nginx_sites import Site, Variant, answer_instead, body_size, joined
+from txproxy.importers.nginx.nginx_sites import Site, Variant, answer_instead, body_size, joined_all
 from txproxy.importers.nginx.syntax.blocks import Directive
 from txproxy.importers.nginx.syntax.nginx_measures import size_of
 from txproxy.importers.nginx.syntax.nginx_scopes import Scope, all_taken
@@ -45,6 +45,7 @@ _OTHERS: Final = {
 _OF_ANSWERS: Final = frozenset({"add_header", "default_type"})
 # More than this makes no file that anybody would want to read.
 _MOST: Final = 48
+_MOST_AGAIN: Final = 5
 _PATHS: Final = ("strip_prefix", "add_prefix", "rewrite")
 
 
@@ -152,7 +153,7 @@ def _if(directive: Directive, scope: Scope, rest: Sequence[Step], then: _Rest) -
         others = then.of(rest)
         negated = condition.negated
         conditional, last = (others, body) if negated else (body, others)
-        found = [(joined(one, wanted), table) for one in condition.alternatives for wanted, table in conditional]
+        found = [both for one in condition.alternatives for both in joined_all(one, conditional)]
         if len(found) + len(last) > _MOST:
             raise Untranslatable("it makes too many routes")
     except Untranslatable as fault:
@@ -175,14 +176,29 @@ def _rewrite(directive: Directive, scope: Scope, rest: Sequence[Step], then: _Re
         answer = table | response_headers(scope, site)
         return [({PATH: pattern}, answer), *then.of(rest)]
     if flag != "break":
-        site.notes.say(directive, "the location is not looked for again; taken over as break")
+        return [*_elsewhere(directive, pattern, table, site), *then.of(rest)]
     content = [(wanted, _changed(made, table)) for wanted, made in then.content(site, then.inner)]
     others = then.of(rest)
     plain = not any(key in made for _, made in then.content(site, then.inner) for key in _PATHS)
     if plain and not rest:
         # What does not match stays as it is.
         return content
-    return [*((joined({PATH: pattern}, wanted), made) for wanted, made in content), *others]
+    return [*joined_all({PATH: pattern}, content), *others]
+
+
+def _elsewhere(directive: Directive, pattern: str, rewrite: Table, site: Site) -> list[Variant]:
+    """What is done with a path that has become another, for which a location is looked for again."""
+    try:
+        if site.again >= _MOST_AGAIN:
+            raise Untranslatable("it is looked for again and again")
+        location = location_for(rewrite["rewrite"]["replacement"], site.locations)
+        there = variants_of(location, attrs.evolve(site, again=site.again + 1))
+        if any(PATH in wanted or any(key in made for key in _PATHS) for wanted, made in there):
+            raise Untranslatable("what is found there changes the path as well")
+        return joined_all({PATH: pattern}, ((wanted, _changed(made, rewrite)) for wanted, made in there))
+    except Untranslatable as fault:
+        site.notes.say(directive, f"answered with 501: which location it leads to is not known: {fault}")
+        return [({PATH: pattern}, {"respond": 501})]
 
 
 def _changed(table: Table, rewrite: Table) -> Table:
