@@ -41,6 +41,11 @@ REASONS: Final = {
     ),
     **_several("no proof of revocation is sent with certificates", "ssl_stapling ssl_stapling_verify"),
     **_several("names are looked up by the system's resolvers", "resolver resolver_timeout"),
+    **_several(
+        "how fast bytes pass is bounded by bandwidths of a listener, and not here", "limit_rate limit_rate_after"
+    ),
+    **_several("requests are not inspected by rules here", "modsecurity modsecurity_rules modsecurity_rules_file"),
+    "ssl_reject_handshake": "clients that ask for another host get the first certificate, and 404 or 421",
     "include": "it could not be read",
     "types": "the types of files are known by their endings",
     "default_type": "what has no known ending is application/octet-stream",

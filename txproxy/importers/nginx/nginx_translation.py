@@ -138,7 +138,7 @@ class _Translator:
         overlapping = any(_is_among(host, [other for other in others if other != host]) for host in hosts)
         for route in routes_of(site):
             wanted = route.conditions.get("hosts")
-            left = [host for host in hosts if host not in route.but]
+            left = [host for host in hosts if not _is_decided(host, route.but)]
             for some in _host_lists(left, wanted, default, overlapping):
                 self._route(site, route, some, listening)
 
@@ -180,10 +180,19 @@ def _host_lists(hosts: list[str], wanted: Any, default: bool, overlapping: bool)
     """The hosts of one route, or of two that are the same: one for its own, and one for all that no other has."""
     if wanted is not None:
         some = [host for host in wanted if default or _is_among(host, hosts)]
+        expressions = [host[1:] for host in wanted if host.startswith("~")]
+        names = [host for host in hosts if not host.startswith(("~", "*", "."))]
+        some += [host for host in names if any(re.fullmatch(one, host) for one in expressions)]
         return [some] if some else []
     if default:
         return [hosts, []] if overlapping and hosts else [[]]
     return [hosts] if hosts else []
+
+
+def _is_decided(host: str, but: Iterable[str]) -> bool:
+    """Whether routes before have all requests for a host."""
+    is_name = not host.startswith(("~", "*", "."))
+    return any(host == one or (is_name and one[:1] == "~" and re.fullmatch(one[1:], host) is not None) for one in but)
 
 
 def _is_among(host: str, hosts: Iterable[str]) -> bool:

@@ -60,3 +60,14 @@ def test_an_address_or_a_login_may_be_enough(users):
 def test_those_who_are_refused_get_the_fields_of_the_place():
     _, (one,) = location("deny all; add_header X-A b always;")
     assert one["respond"] == 403 and one["response_headers"] == {"add": {"X-A": "b"}}
+
+
+def test_other_methods_may_be_refused():
+    lines = "limit_except GET POST { deny all; } proxy_pass http://127.0.0.1:1;"
+    found, (first, last) = location(lines)
+    assert first["methods"] == ["GET", "POST"] and "pool" in first and last["respond"] == 403 and found.notes == []
+    found, (first, last) = location(lines.replace("deny all", "allow 10.0.0.0/8; deny all"))
+    assert last["respond"] == 403 and "clients" not in last
+    assert found.notes == ["limit_except: nobody may use other methods, whoever is allowed to"]
+    _, (one,) = location(lines.replace("deny all;", ""))
+    assert "methods" not in one

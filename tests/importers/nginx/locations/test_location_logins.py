@@ -51,3 +51,11 @@ def test_what_is_not_copied_has_a_line():
     lines = "auth_request /ask; auth_request_set $who $upstream_status;" + PASS
     found = server(f"location / {{ {lines} }} {ASKED}")
     assert found.notes == ["auth_request_set: $upstream_status is not copied: fields of the answer are"]
+
+
+@pytest.mark.parametrize("line", ["auth_jwt x;", "access_by_lua_block { x; }", "auth_ldap x;"])
+def test_nobody_gets_in_by_what_is_not_known(line):
+    found, (one,) = location(line + PASS)
+    assert one["respond"] == 403 and "lets some pass, and nobody is asked here whom" in found.notes[0]
+    _, (one,) = location("auth_jwt off;" + PASS)
+    assert "pool" in one

@@ -48,3 +48,15 @@ def test_of_two_that_are_for_the_same_the_first_counts():
     found = server("location ~ x { return 204; } location ~ x { return 205; } location / { return 206; }")
     assert [one["respond"] for one in found.routes] == [204, 206]
     assert found.notes == ["location: one before it is for all that it is for"]
+
+
+def test_hosts_may_be_told_apart_by_an_expression():
+    found = imported(
+        "server { listen 80; return 404; } server { listen 80; server_name a.example b.example;"
+        "if ($host !~ ^a) { return 403; } return 204; }"
+    ).routes
+    assert [(one.get("hosts"), one["respond"]) for one in found] == [
+        (None, 404), (["a.example"], 204), (["b.example"], 403)
+    ]  # fmt: skip
+    found = imported("server { listen 80; if ($host !~ ^a) { return 403; } return 204; }").routes
+    assert [(one.get("hosts"), one["respond"]) for one in found] == [(["~a.*"], 204), (None, 403)]

@@ -44,6 +44,21 @@ def with_access(scope: Scope, site: Site, made: Callable[[], list[Variant]]) -> 
         return [({}, refuse)]
 
 
+def with_methods(scope: Scope, site: Site, variants: list[Variant]) -> list[Variant]:
+    """``variants`` for the methods that ``limit_except`` names (GET takes HEAD); nobody may use others."""
+    for directive in scope.own("limit_except"):
+        inner = scope.within(directive)
+        allowed, refused = decided(inner.own("allow", "deny"))
+        if not refused:
+            continue
+        if allowed:
+            site.notes.say(directive, "nobody may use other methods, whoever is allowed to")
+        all_taken(inner.directives)
+        refuse: Table = {"respond": 403, **response_headers(scope, site)}
+        return [*joined_all({"methods": list(directive.words)}, variants), ({}, refuse)]
+    return variants
+
+
 def _either(allowed: Sequence[str], variants: Sequence[Variant]) -> list[Variant]:
     """Those who are allowed need no login, and the others do; nothing where nobody has to log in."""
     if not all(_LOGINS & table.keys() for _, table in variants):

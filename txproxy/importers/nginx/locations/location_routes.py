@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from txproxy.importers.nginx.cache_zones import exceptions
-from txproxy.importers.nginx.locations.access_lines import with_access
+from txproxy.importers.nginx.locations.access_lines import with_access, with_methods
 from txproxy.importers.nginx.locations.header_lines import mapped_back, request_headers, response_headers
 from txproxy.importers.nginx.locations.if_blocks import condition_of
 from txproxy.importers.nginx.locations.location_logins import copied_fields, login_of
@@ -237,7 +237,7 @@ def _content(location: Location, site: Site) -> list[Variant]:
         except Untranslatable as fault:
             return [({}, answer_instead(scope, site, fault))]
 
-    return with_access(scope, site, made)
+    return with_methods(scope, site, with_access(scope, site, made))
 
 
 def _done(location: Location, site: Site) -> list[Variant]:
