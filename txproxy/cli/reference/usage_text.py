@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from txproxy.cli.reference.docs_command import address
-from txproxy.cli.reference.examples import examples_of
-
 # How each mode and command is called, and what it is for.
 _CALLS: Final[dict[str, tuple[str, str]]] = {
     "forward": ("[options]", "on the clients' side: absolute-URI requests and CONNECT"),
@@ -50,6 +47,9 @@ def _call(name: str) -> str:
 
 def usage() -> str:
     """What ``txproxy --help`` says."""
+    # Whoever runs a mode does not wait for what helps.
+    from txproxy.cli.reference.docs_command import address
+
     modes = [*map(_call, MODES), f"{'txproxy MODE --help':{_COLUMN - len('Usage: ')}}the options of a mode"]
     commands = [*(_call(name) for name in _CALLS if name not in MODES), "txproxy --version"]
     indent = "\n" + " " * len("Usage: ")
@@ -69,4 +69,6 @@ Examples:
 
 def brief_usage(name: str) -> str:
     """What the help of a command says that has no options."""
+    from txproxy.cli.reference.examples import examples_of
+
     return f"Usage: {_call(name)}\n\n{examples_of(name)}"
