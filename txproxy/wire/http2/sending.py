@@ -53,9 +53,6 @@ class Sending:
         """What is to be written now."""
         out = self.out
         self.bulk = 0
-        if len(out) == 1:
-            only: bytes = out.pop()
-            return only
         data = b"".join(out)
         out.clear()
         return data

@@ -93,8 +93,11 @@ class ServerSession(Session):
 
     def send_whole(self, stream: Stream, response: ResponseHead, body: bytes) -> None:
         """A whole response, which has no trailers."""
-        state = stream.state
-        if state is not _PEER_ENDED and state is not _OPEN:
+        if stream.state is _PEER_ENDED:
+            after = _CLOSED
+        elif stream.state is _OPEN:
+            after = _WE_ENDED
+        else:
             return
         sending, headers = self.sending, response.headers
         status, size = response.status, len(body)
@@ -113,7 +116,7 @@ class ServerSession(Session):
             sending.out += begin, number, middle, number, body
         else:
             sending.out += begin, number, middle
-        stream.state = _CLOSED if state is _PEER_ENDED else _WE_ENDED
+        stream.state = after
 
     def send_trailers(self, stream: Stream, trailers: Headers) -> None:
         """The response is complete, and these come after it."""

@@ -325,13 +325,12 @@ class Session:
             return
         stream.counted = False
         self.active -= 1
-        if stream.id not in self.streams:
-            # It was reset, which has cost, and earns nothing.
-            return
         if stream.state is _CLOSED:
+            if self.streams.pop(stream.id, None) is None:
+                # It was reset, which has cost, and earns nothing.
+                return
             if stream.unread:
                 self.receiving.forget(stream)
-            del self.streams[stream.id]
             if self.allowance.left < MOST:
                 self.allowance.earn(ANSWERED)
         else:
