@@ -106,7 +106,7 @@ upstreams = "http://10.0.0.1"
     [
         ("Nothing", 0, ""),
         ("Nothng", 1, "'tests.config.everything:Nothng': tests.config.everything has no Nothng (is Nothing meant?)"),
-        ("write_everything", 1, "'tests.config.everything:write_everything' cannot be called: TypeError: "),
+        ("write_everything", 1, "'tests.config.everything:write_everything' needs folder; accepted is "),
     ],
 )
 def test_check_makes_the_middleware_that_a_file_names(name, status, said, tmp_path, monkeypatch, capsys):

@@ -16,5 +16,5 @@ def test_what_they_are_for_stands_in_one_column():
 
 
 def test_a_command_without_options_has_its_own_lines_alone():
-    assert brief_usage("import").startswith("Usage: txproxy import FILE ")
+    assert brief_usage("import").startswith("Usage: txproxy import [--from squid|nginx] FILE\n")
     assert "txproxy check" not in brief_usage("import").splitlines()[0]
