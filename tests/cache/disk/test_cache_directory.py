@@ -115,4 +115,4 @@ def test_a_file_has_its_name_only_when_it_is_whole(tmp_path: Path, monkeypatch: 
     before = count_descriptors()
     directory.new_segment(1)
     assert directory.segments() == {1: SEGMENT_START}
-    assert count_descriptors() == before
+    assert count_descriptors() <= before

@@ -26,7 +26,8 @@ def world():
     made = World()
     yield made
     made.close()
-    assert count_descriptors() == descriptors
+    # Threads of tests before may have closed some of their own meanwhile.
+    assert count_descriptors() <= descriptors
 
 
 @pytest.fixture
