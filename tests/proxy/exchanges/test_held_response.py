@@ -1,12 +1,16 @@
 """A response that waits for a filter; see tests/proxy/hooks/test_hooks_middleware.py for what short functions see."""
 
+import struct
+
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 
+from tests.proxy.upstream.http2_peer import Http2Peer, data_frame
 from txproxy import Pool, ReverseProxyFactory
 from txproxy.errors import ResponseDenied
 from txproxy.interfaces import Answer, ResponseFilter
 from txproxy.testing import ProxyInMemory
+from txproxy.wire.http2 import frames
 
 GET = b"GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -114,3 +118,35 @@ def test_an_answer_that_comes_when_the_client_has_gone_is_given_back(play):
     source = Source()
     coming.callback(Answer(200, body=source))
     assert source.closed
+
+
+@pytest.mark.parametrize("cut_first", [True, False])
+def test_one_that_is_cut_while_it_waits_is_cut_for_its_client_and_asked_for_no_second_time(cut_first):
+    waits = Waits(Deferred())
+
+    def build(reactor):
+        pool = Pool(["h2c://10.0.0.1", "h2c://10.0.0.2"])
+        return ReverseProxyFactory(pool, middleware=[Hangs(waits)], reactor=reactor)
+
+    proxy = ProxyInMemory(build)
+    client = proxy.connect()
+    client.send(GET)
+    peer = Http2Peer(proxy.upstream)
+    peer.connection.send(peer.head_frame(1, 200, ("content-length", "10")) + data_frame(1, b"AAAA"))
+    response = waits.response
+    reset = frames.header(4, frames.RST_STREAM, 0, 1) + struct.pack(">I", 2)
+    if cut_first:
+        peer.connection.send(reset)
+        assert len(proxy.network.connections) == 1
+        # It may decide all the same.
+        if not waits.coming.called:
+            waits.coming.callback(response)
+        assert client.take().startswith(b"HTTP/1.1 502 ")
+    else:
+        waits.coming.callback(response)
+        peer.connection.send(reset)
+        assert client.take().endswith(b"\r\n\r\nAAAA")
+        proxy.advance(5)
+        assert client.closed
+    assert len(proxy.network.connections) == 1
+    proxy.close()

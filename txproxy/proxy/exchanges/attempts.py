@@ -238,6 +238,11 @@ class Attempts(Recorded):
             return
         plan = self.plan
         assert plan is not None and upstream is not None
+        if self.phase is SENT and self._response_body is not None:
+            # Its response has come, and waits for a filter: it is cut, and nothing is asked again.
+            self.leave(fault, self.upstream_status)
+            self.fail(fault)
+            return
         failed = judge(self, upstream, fault)
         if failed.repeatable:
             # What this one has agreed to, another has not.

@@ -507,6 +507,9 @@ class Exchange(Attempts):
             return
         # The status is not the upstream's.
         self.leave(None, 0)
+        held, self._response_body = self._response_body, None
+        if isinstance(held, HeldResponse):
+            held.drop()
         context = self.context
         answer = OwnAnswer(self.services, self.request, given)
         if filters is None:

@@ -35,6 +35,7 @@ class HeldResponse:
         self._data: list[bytes] = []
         self._end: Headers | None = None
         self.all_of_it: bytes | None = None
+        self._dropped = False
         exchange.hold(self)
         self._wait(waits)
 
@@ -48,11 +49,11 @@ class HeldResponse:
 
     def _decided(self, given: ResponseHead | Answer | Refusal) -> None:
         exchange, waits = self._exchange, self._waits
-        exchange.wait_for(None)
-        if exchange.phase is OVER:
+        if self._dropped or exchange.phase is OVER:
             if isinstance(given, Answer):
                 given.give_back()
             return
+        exchange.wait_for(None)
         try:
             head, filters = filtered_head(
                 waits.response, exchange.context, waits.filters, self._bodiless, waits.place, given
@@ -69,14 +70,20 @@ class HeldResponse:
 
     def _failed(self, failure: Failure) -> None:
         exchange = self._exchange
-        exchange.wait_for(None)
-        if exchange.phase is OVER:
+        if self._dropped or exchange.phase is OVER:
             return
+        exchange.wait_for(None)
         exchange.hold(None)
         try:
             failure.raiseException()
         except Exception as fault:
             exchange.not_passed(fault, self._status)
+
+    def drop(self) -> None:
+        """The client gets something else."""
+        self._dropped = True
+        self._exchange.wait_for(None)
+        self._waits.coming.cancel()
 
     # -- what comes meanwhile: as a ResponseBody has it
 
