@@ -89,7 +89,8 @@ class Ledger:
                 return
             if verb == "has":
                 account.counting.discard(peer)
-                _set(account.has, peer, counts[0])
+                # What was lent to it since it was asked is not in that.
+                _set(account.has, peer, account.has.get(peer, 0) + counts[0])
             elif verb == "back":
                 _set(account.has, peer, account.has.get(peer, 0) - counts[0])
                 _set(account.waits, peer, counts[1])

@@ -1,11 +1,13 @@
 """Of several processes together there are never more at work than may be, however late they hear of each other."""
 
 import random
+from collections import deque
 
 import pytest
 
 from tests.cluster.played import Cluster
 from txproxy.cluster.hub import Hub
+from txproxy.cluster.ledger import Ledger
 from txproxy.limits.requests.concurrency import Places
 from txproxy.limits.requests.lent_slots import LentSlots
 
@@ -292,3 +294,41 @@ def test_of_many_that_never_cease_to_wait_some_are_always_at_work(together):
             process.ask(0.05)
     level = all_of_it.go_on(10, (20, 20), took=0.05)
     assert level > 0.05 and min(process.done for process in all_of_it.processes) > 3 and all_of_it.highest == 1
+
+
+def test_what_was_lent_while_all_are_asked_what_they_have_is_not_forgotten():
+    said, told, work = {1: deque(), 2: deque()}, {1: deque(), 2: deque()}, []
+    hub = Ledger(lambda peer, topic, content: told[peer].append(content) or True, lambda: 0.0)
+
+    def process(number):
+        slots = LentSlots(1, 4, lambda: 0.0)
+        slots.of_processes(2)
+        slots.on_turn = lambda who: work.append((number, who))
+        slots.on_refusal = lambda key, who: slots.wait(key, who)
+        hub.join(number)
+        slots.borrow(said[number].append)
+        return slots
+
+    def hub_hears(number):
+        hub.heard(number, "t", said[number].popleft())
+
+    one, two = process(1), process(2)
+    hub_hears(1)
+    one.told(told[1].popleft())
+    # At 2 one asks, and another one waits; what it has said of that is on its way when all are asked what they have.
+    two.ask("k", "b")
+    two.wait("k", "c")
+    one.ask("k", "a")
+    hub_hears(1)
+    two.told(told[2].popleft())
+    one.told(told[1].popleft())
+    hub_hears(1)
+    for _ in range(3):
+        hub_hears(2)
+    while any(said.values()) or any(told.values()):
+        for number, slots in ((1, one), (2, two)):
+            while said[number]:
+                hub_hears(number)
+            while told[number]:
+                slots.told(told[number].popleft())
+    assert one.of("k") + two.of("k") == 1

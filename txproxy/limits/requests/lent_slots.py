@@ -181,6 +181,9 @@ class LentSlots(Slots[W]):
             return
         self._known = True
         for key in keys:
+            if key in self._lent:
+                # It was asked for that, and has said it.
+                continue
             self._lent[key] = running = self._running.get(key, 0)
             if running:
                 self._say(("has", key, running))
