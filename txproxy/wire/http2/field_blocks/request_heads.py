@@ -126,7 +126,11 @@ class RequestReader:
         before = self._before
         if not before or not block.startswith(before):
             return None
-        path, end = read_string(block, len(before))
+        try:
+            path, end = read_string(block, len(before))
+        except IndexError:
+            # It ends there, which is said where all of it is read.
+            return None
         fields = self._by_rest.get(block[end:])
         if fields is None or path == b"*" or PATH_FORM.fullmatch(path) is None:
             # Whether the asterisk may stand there is for the method to say.
