@@ -16,6 +16,7 @@ from txproxy.wire.http2 import frames
 from txproxy.wire.http2.events import ALL_SENT, Event, StreamReset
 from txproxy.wire.http2.faults import (
     CANCEL,
+    COMPRESSION_ERROR,
     ENHANCE_YOUR_CALM,
     FLOW_CONTROL_ERROR,
     FRAME_SIZE_ERROR,
@@ -24,6 +25,7 @@ from txproxy.wire.http2.faults import (
     REFUSED_STREAM,
     STREAM_CLOSED,
 )
+from txproxy.wire.http2.field_blocks.block_writer import _field
 from txproxy.wire.http2.own_settings import Http2Settings
 from txproxy.wire.http2.server import ServerSession
 from txproxy.wire.http2.session import Session
@@ -611,3 +613,39 @@ def test_whole_responses_are_written_as_their_parts_are(size: int, held: bool) -
         written.append([(name, stream, payload) for name, _, stream, payload in data if payload])
         assert session.sending.window >= 0
     assert written[0] == written[1]
+
+
+def _fields(*pairs: tuple[bytes, bytes]) -> bytes:
+    return b"".join(_field(*pair) for pair in pairs)
+
+
+@pytest.mark.parametrize("rest", [b"\x04", b"\x04\x7f"])
+def test_a_block_that_ends_within_the_path_after_one_that_began_so_is_malformed(rest: bytes) -> None:
+    before = _fields((b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"h"))
+    block = before + _fields((b":path", b"/a"), (b"user-agent", b"x"))
+    session = ServerSession()
+    session.receive(frames.PREFACE + frames.settings([]))
+    session.receive(frame(frames.HEADERS, 5, 1, block))
+    session.receive(frame(frames.HEADERS, 5, 3, before + rest))
+    assert session.fault is not None and session.fault.code == COMPRESSION_ERROR
+
+
+def test_windows_that_open_by_a_byte_pay_for_no_resets() -> None:
+    get = _fields((b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"h"), (b":path", b"/"))
+    session = ServerSession()
+    grown = frames.SETTINGS_ACK + frames.window_update(0, 1 << 30)
+    session.receive(frames.PREFACE + frames.settings([(frames.INITIAL_WINDOW_SIZE, 0)]) + grown)
+    ((slow, _),) = session.receive(frame(frames.HEADERS, 5, 1, get))
+    session.send_head(slow, ResponseHead(200, Headers(), b"", CHUNKED))
+    session.send_body(slow, b"z" * 100_000)
+    number = 3
+    while session.fault is None and number < 2000:
+        session.receive(frames.window_update(1, 1) * 10)
+        while session.reader.more:
+            session.receive(b"")
+        for stream, what in session.receive(frame(frames.HEADERS, 5, number, get) + frames.rst_stream(number, CANCEL)):
+            if isinstance(what, StreamReset):
+                session.leave(stream)
+        session.take_output()
+        number += 2
+    assert session.fault is not None and session.fault.code == ENHANCE_YOUR_CALM

@@ -140,7 +140,7 @@ class Sending:
         self.bulk += sent
         self.window -= sent
         stream.send_window -= sent
-        self._allowance.frames_sent(count)
+        self._allowance.frames_sent(count, most)
         return data[sent:]
 
     def _frame(self, stream: Stream, data: bytes | memoryview, ended: bool) -> None:
@@ -149,7 +149,7 @@ class Sending:
         self.window -= size
         stream.send_window -= size
         self.out += frames.header(size, DATA, END_STREAM if ended else 0, stream.id), data
-        self._allowance.frames_sent(1)
+        self._allowance.frames_sent(1, size)
         if ended:
             stream.we_end()
 

@@ -265,7 +265,7 @@ class Session:
             raise ConnectionFault("a PING frame of a stream")
         if len(payload) != 8:
             raise ConnectionFault("a PING frame of a wrong size", FRAME_SIZE_ERROR)
-        self.allowance.spend(FRAME)
+        self.allowance.taken_note_of()
         if flags & frames.ACK:
             self.pong(payload)
         else:
@@ -283,7 +283,7 @@ class Session:
 
     def _window_update(self, number: int, flags: int, payload: bytes) -> None:
         size = frames.read_number(payload) & frames.LARGEST_WINDOW
-        self.allowance.window_updated()
+        self.allowance.taken_note_of()
         if not number:
             if not size:
                 raise ConnectionFault("a window that grows by nothing")
