@@ -39,6 +39,8 @@ def taken(locations, path):
         (["=/a", "~^/b$"], {"/a": 0, "/b": 1}),
         (["/a.b/"], {"/a.b/x": 0, "/axb/x": None}),
         (["~ c", '"/a b/"'], {"/c": 0, "/a%20b/x": 1}),
+        (["~ ^/dot/a.b$", "/"], {"/dot/a%20b": 0, "/dot/axb": 0, "/dot/ab": 1}),
+        (['~ "^/a b"', r"~ ^/c\sd", "~ ^/e[^a-z]f$"], {"/a%20b": 0, "/c%20d": 1, "/c%09d": 1, "/e%20f": 2}),
     ],
 )  # fmt: skip
 def test_it_is_nginxs(locations, paths):

@@ -16,6 +16,7 @@ import attrs
 from txproxy.errors import ConfigError
 from txproxy.importers.nginx.syntax.nginx_expressions import marked, whole_expression
 from txproxy.importers.nginx.syntax.nginx_scopes import Scope, all_taken
+from txproxy.importers.nginx.syntax.path_expressions import path_expression
 from txproxy.importers.notes import Untranslatable
 from txproxy.matching.paths import configured_path
 
@@ -98,7 +99,8 @@ def _read(scope: Scope, words: Sequence[str], around: Location | None) -> Locati
     if modifier in ("~", "~*"):
         if around is not None and around.is_expression:
             raise Untranslatable("an expression within an expression")
-        return Location(scope, modifier, text, whole_expression(text, modifier == "~*"), around)
+        expression = path_expression(whole_expression(text, modifier == "~*"))
+        return Location(scope, modifier, text, expression, around)
     if modifier not in ("", "=", "^~") or not text.startswith("/"):
         raise Untranslatable(f"{' '.join(words)} is no path")
     if around is not None and around.is_expression:

@@ -12,6 +12,7 @@ from txproxy.importers.nginx.nginx_sites import Site
 from txproxy.importers.nginx.syntax.blocks import Directive
 from txproxy.importers.nginx.syntax.nginx_expressions import group_count, whole_expression
 from txproxy.importers.nginx.syntax.nginx_scopes import Scope
+from txproxy.importers.nginx.syntax.path_expressions import path_expression
 from txproxy.importers.nginx.syntax.variables import constant, pieces, template
 from txproxy.importers.notes import Untranslatable
 from txproxy.reverse.actions.redirects import STATUSES, Redirect
@@ -72,7 +73,7 @@ def rewritten(directive: Directive, site: Site) -> tuple[str, Table, str]:
     if len(directive.words) < 2:
         raise Untranslatable("an expression and what to put in its place are wanted")
     expression, replacement, flag = (*directive.words, "")[:3]
-    pattern = whole_expression(expression)
+    pattern = path_expression(whole_expression(expression))
     if replacement.startswith(("http://", "https://", "$scheme")):
         flag = flag if flag == "permanent" else "redirect"
     if flag in ("permanent", "redirect"):
@@ -109,6 +110,6 @@ def _sent(directive: Directive, expression: str, replacement: str, status: int, 
     if expression in _ALL_OF_IT and path in ("/$1", "$1") and not query:
         return redirect(directive, f"{place}$uri", status, site)
     made = redirect(directive, f"{place}$uri", status, site)
-    pattern = whole_expression(expression)
+    pattern = path_expression(whole_expression(expression))
     rewrite = {"pattern": pattern, "replacement": template(path, site.known, groups)}
     return {"rewrite": rewrite, **made, "redirect": made["redirect"] + query}
