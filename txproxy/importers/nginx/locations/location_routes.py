@@ -46,6 +46,7 @@ _OF_ANSWERS: Final = frozenset({"add_header", "default_type"})
 # More than this makes no file that anybody would want to read.
 _MOST: Final = 48
 _MOST_AGAIN: Final = 5
+_NAMES_IN_THEIR_CASE: Final = "the case of a parameter's name counts here: one in another case is not found"
 _PATHS: Final = ("strip_prefix", "add_prefix", "rewrite")
 
 
@@ -146,6 +147,8 @@ def _if(directive: Directive, scope: Scope, rest: Sequence[Step], then: _Rest) -
         if condition.known is False:
             all_taken(inner.directives)
             return None
+        if any("query" in one for one in condition.alternatives):
+            then.site.notes.say(directive, _NAMES_IN_THEIR_CASE)
         # What follows an if is done after what is in it, and what is in it holds for the content.
         body = then.of([*phase_of(inner), *rest], None if of_server else inner)
         if condition.known:

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
+from txproxy.importers.nginx.syntax.path_expressions import path_expression
 from txproxy.importers.notes import Untranslatable
 
 Table: TypeAlias = "dict[str, Any]"
@@ -15,6 +16,8 @@ Table: TypeAlias = "dict[str, Any]"
 PATH: Final = "~path"
 # A value that counts as true.
 SOME: Final = "~(?!0$).+"
+# The beginning of a path, and whatever follows it.
+_BEGINNING: Final = re.compile(r"~(?:\(\?i\))?/(?:[\w/~-]|\\[.-])*\.\*", re.ASCII)
 
 
 @attrs.frozen
@@ -34,10 +37,13 @@ class Condition:
         return not self.negated if {} in self.alternatives else None
 
 
-def condition_on(name: str, wanted: str) -> Table:
+def condition_on(name: str, wanted: str, ignore_case: bool = False) -> Table:
     """What a route asks of a variable: a value, or an expression for all of it after ``~``; ``Untranslatable`` if
-    routes do not know it.
+    routes do not know it. The case of a value may not count.
     """
+    is_value = not wanted.startswith("~")
+    if ignore_case and is_value and wanted.lower() != wanted.upper():
+        return _in_any_case(name, wanted)
     kind, _, rest = name.partition("_")
     if name == "request_method":
         return {"methods": _methods(wanted)}
@@ -51,9 +57,24 @@ def condition_on(name: str, wanted: str) -> Table:
         return {"headers": {"cookie": _cookie(rest, wanted)}}
     if name == "remote_addr" and not wanted.startswith("~"):
         return {"clients": [wanted]}
-    if name in ("uri", "document_uri", "request_uri"):
-        return {PATH: wanted[1:] if wanted.startswith("~") else re.escape(wanted)}
+    if name in ("uri", "document_uri"):
+        return {PATH: path_expression(re.escape(wanted) if is_value else wanted[1:])}
+    if name == "request_uri":
+        # It has the query too, and escapes as the client wrote them.
+        if _BEGINNING.fullmatch(wanted) is None:
+            raise Untranslatable("of $request_uri the beginning of its path alone (^/x) is a condition here")
+        return {PATH: wanted[1:]}
     raise Untranslatable(f"${name} is no condition here")
+
+
+def _in_any_case(name: str, wanted: str) -> Table:
+    if name == "request_method":
+        return condition_on(name, wanted.upper())
+    if name in ("host", "http_host", "remote_addr"):
+        return condition_on(name, wanted.lower())
+    if name.startswith("cookie_"):
+        return {"headers": {"cookie": _cookie(name.removeprefix("cookie_"), wanted, True)}}
+    return condition_on(name, f"~(?i){re.escape(wanted)}")
 
 
 def _methods(wanted: str) -> list[str]:
@@ -65,13 +86,16 @@ def _methods(wanted: str) -> list[str]:
     return [name for name in found[1].split("|") if name]
 
 
-def _cookie(name: str, wanted: str) -> str:
+def _cookie(name: str, wanted: str, ignore_case: bool = False) -> str:
+    """An expression for the whole field, or several of them with commas between: the name counts in any case, and
+    spaces stand around what separates.
+    """
     if wanted == "~.+":
-        value = "[^;]+"
+        value = "[^;, ][^;,]*"
     elif wanted == SOME:
-        value = "(?!0(?:;|$))[^;]+"
+        value = "(?!0 *(?:[;,]|$))[^;, ][^;,]*"
     elif wanted.startswith("~"):
         raise Untranslatable("an expression for a cookie is no condition here")
     else:
-        value = re.escape(wanted)
-    return f"~(?:.*; ?)?{re.escape(name)}={value}(?:;.*)?"
+        value = f"(?i:{re.escape(wanted)})" if ignore_case else re.escape(wanted)
+    return f"~(?:.*[;,])? *(?i:{re.escape(name)}) *= *{value} *(?:[;,].*)?"

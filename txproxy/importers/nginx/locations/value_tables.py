@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import attrs
@@ -13,17 +14,25 @@ from txproxy.importers.nginx.syntax.nginx_expressions import marked, whole_expre
 from txproxy.importers.nginx.syntax.nginx_scopes import Scope
 from txproxy.importers.notes import Untranslatable
 
+# What changes what a network means, or which address is looked for.
+_OTHER_MEANINGS: Final = ("ranges", "delete", "proxy")
+_VARIABLE: Final = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
+_HOSTS: Final = ("host", "http_host", "ssl_preread_server_name")
 _WORDS: Final = frozenset({"hostnames", "volatile", "ranges", "delete", "proxy", "proxy_recursive"})
 
 
 @attrs.frozen
 class ValueTable:
-    """A ``map`` or ``geo``: the values of ``variable`` by those of ``source``, and ``default`` for all others."""
+    """A ``map`` or ``geo``: the values of ``variable`` by those of ``source``, and ``default`` for all others.
+    Keys are ``networks``, or may be patterns of ``hostnames``; else they are values, whose case does not count.
+    """
 
     variable: str
     source: str
     entries: tuple[tuple[str, str], ...]
     default: str
+    networks: bool = False
+    hostnames: bool = False
 
     @property
     def constant(self) -> str | None:
@@ -41,8 +50,28 @@ class ValueTable:
         others = [key for key, value in self.entries if fits(value) == otherwise]
         if others and any(key.startswith("~") for key in (*fitting, *others)):
             raise Untranslatable(f"${self.variable} has expressions for both")
-        alternatives = tuple(condition_on(self.source, _wanted(key)) for key in fitting)
+        self._check_nested(fitting, others)
+        alternatives = tuple(condition_on(self.source, _wanted(key), ignore_case=True) for key in fitting)
         return Condition(alternatives, negated=otherwise)
+
+    def _check_nested(self, fitting: Sequence[str], others: Sequence[str]) -> None:
+        """Of keys that stand within each other nginx takes the narrowest, where conditions know of no exceptions."""
+        if self.networks:
+            within = [(one, other) for one in fitting for other in others if _is_within(other, one)]
+            if within:
+                raise Untranslatable(f"${self.variable} has {within[0][1]} within {within[0][0]}")
+        elif self.source == "remote_addr" and any("/" in key for key in (*fitting, *others)):
+            raise Untranslatable(f"the keys of ${self.variable} are addresses: networks are for geo")
+        patterns = [key for key in (*fitting, *others) if key.startswith((".", "*.")) or key.endswith(".*")]
+        if self.hostnames and patterns and (others or self.source not in _HOSTS or patterns[0].endswith(".*")):
+            raise Untranslatable(f"${self.variable} has names with {patterns[0]} among them")
+
+
+def _is_within(one: str, other: str) -> bool:
+    inner, outer = ipaddress.ip_network(one, strict=False), ipaddress.ip_network(other, strict=False)
+    if isinstance(inner, ipaddress.IPv4Network):
+        return isinstance(outer, ipaddress.IPv4Network) and inner.subnet_of(outer)
+    return isinstance(outer, ipaddress.IPv6Network) and inner.subnet_of(outer)
 
 
 def _wanted(key: str) -> str:
@@ -57,10 +86,14 @@ def _wanted(key: str) -> str:
 def read_map(scope: Scope) -> ValueTable:
     """From a ``map``; ``Untranslatable`` if its source is none that can be said."""
     words = scope.directive.words
+    entries, default = _entries(scope)
     if len(words) != 2:
         raise Untranslatable("two variables are wanted")
-    entries, default = _entries(scope)
-    return ValueTable(words[1].lstrip("$"), words[0].strip("${}"), entries, default)
+    source = _VARIABLE.fullmatch(words[0])
+    if source is None:
+        raise Untranslatable(f"{words[0]} is no variable alone")
+    hostnames = bool(scope.own("hostnames"))
+    return ValueTable(words[1].lstrip("$"), source[1] or source[2], entries, default, hostnames=hostnames)
 
 
 def read_geo(scope: Scope) -> ValueTable:
@@ -68,12 +101,17 @@ def read_geo(scope: Scope) -> ValueTable:
     words = scope.directive.words
     source = words[0].strip("${}") if len(words) == 2 else "remote_addr"
     entries, default = _entries(scope)
+    for name in _OTHER_MEANINGS:
+        if scope.own(name):
+            raise Untranslatable(f"{name} is not known here")
+    if source != "remote_addr":
+        raise Untranslatable(f"networks are of the client's address here, and not of ${source}")
     for key, _ in entries:
         try:
             ipaddress.ip_network(key, strict=False)
         except ValueError:
             raise Untranslatable(f"{key} is no network") from None
-    return ValueTable(words[-1].lstrip("$") if words else "", source, entries, default)
+    return ValueTable(words[-1].lstrip("$") if words else "", source, entries, default, networks=True)
 
 
 def _entries(scope: Scope) -> tuple[tuple[tuple[str, str], ...], str]:
