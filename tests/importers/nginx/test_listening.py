@@ -66,6 +66,30 @@ def test_tls_is_as_the_server_for_other_hosts_says():
     assert "ssl_protocols: TLSv1.3 is spoken as well" in notes
 
 
+def test_servers_that_take_certificates_of_different_authorities_are_closed():
+    tls = "listen 443 ssl; ssl_certificate a; ssl_certificate_key b;"
+    lines = "".join(
+        f"server {{ {tls} server_name {name}.example; {more} location / {{ proxy_pass http://127.0.0.1:1; }} }}"
+        for name, more in (
+            ("a", "ssl_client_certificate one.pem; ssl_verify_client on;"),
+            ("b", "ssl_client_certificate two.pem; ssl_verify_client on;"),
+            ("c", ""),
+        )
+    )
+    _, found = endpoints(lines)
+    assert "tls" not in found.listeners[0]
+    assert [(one.get("hosts"), one.get("respond"), "pool" in one) for one in found.routes] == [
+        (None, 403, False), (["b.example"], 403, False), (["c.example"], None, True)
+    ]  # fmt: skip
+    why = (
+        "ssl_verify_client: a listener has one file of authorities, and these are /etc/nginx/one.pem and "
+        "/etc/nginx/two.pem: its server answers 403"
+    )
+    assert found.notes == [why]
+    _, found = endpoints(lines.replace("two.pem", "one.pem"))
+    assert found.listeners[0]["tls"]["client_auth"] == "require" and all("pool" in one for one in found.routes)
+
+
 def test_a_listener_without_a_certificate_is_left_out():
     with pytest.raises(ConfigError, match="no server in it that can be taken over"):
         imported("server { listen 443 ssl; return 204; }")

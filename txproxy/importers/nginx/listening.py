@@ -237,7 +237,13 @@ def tls_of(listening: Listening, notes: Notes) -> dict[str, Any]:
     tls = _versions(first, notes)
     if ciphers := first.scope.word("ssl_ciphers"):
         tls["ciphers"] = ciphers
-    tls |= _clients(servers, notes)
+    odd = at_odds(listening)
+    files = " and ".join(dict.fromkeys(_authorities(server) or "none" for server in odd))
+    for server in odd:
+        why = f"a listener has one file of authorities, and these are {files}: its server answers 403"
+        notes.say(server.scope.last("ssl_verify_client") or server.scope.directive, why)
+    if not odd:
+        tls |= _clients(servers, notes)
     return found | ({"tls": tls} if tls else {})
 
 
@@ -254,13 +260,29 @@ def _versions(server: Server, notes: Notes) -> dict[str, Any]:
     return {"min_version": "1.3"} if newest else {}
 
 
+def at_odds(listening: Listening) -> list[Server]:
+    """The servers that ask for certificates, where these are of different authorities for one than for another: a
+    listener has one file of them, and nobody is to come in by another's.
+    """
+    asking = [server for server in listening.first.servers if _asks(server)] if listening.first.tls else []
+    return asking if len({_authorities(server) for server in asking}) > 1 else []
+
+
+def _asks(server: Server) -> bool:
+    return server.scope.word("ssl_verify_client", "off") != "off"
+
+
+def _authorities(server: Server) -> str:
+    return server.scope.file("ssl_client_certificate") or server.scope.file("ssl_trusted_certificate")
+
+
 def _clients(servers: Sequence[Server], notes: Notes) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for server in servers:
         verify = server.scope.last("ssl_verify_client")
-        if verify is None or verify.first == "off":
+        if verify is None or not _asks(server):
             continue
-        ca = server.scope.file("ssl_client_certificate") or server.scope.file("ssl_trusted_certificate")
+        ca = _authorities(server)
         if len(servers) > 1:
             notes.say(verify, "it is for all servers of the listener here")
         if verify.first == "optional_no_ca" or not ca:

@@ -15,7 +15,7 @@ from txproxy.importers.nginx.cache_zones import CacheZones
 from txproxy.importers.nginx.directive_reasons import reason
 from txproxy.importers.nginx.limit_zones import LimitZones
 from txproxy.importers.nginx.listener_settings import largest_body, listener_settings, top_settings
-from txproxy.importers.nginx.listening import Listening, hosts_of, listenings, order_of, server_of, tls_of
+from txproxy.importers.nginx.listening import Listening, at_odds, hosts_of, listenings, order_of, server_of, tls_of
 from txproxy.importers.nginx.locations.route_conditions import Table
 from txproxy.importers.nginx.locations.site_routes import SiteRoute, routes_of
 from txproxy.importers.nginx.locations.value_tables import read_geo, read_map
@@ -32,6 +32,8 @@ _ACCEPTED: Final = "accepted is an nginx.conf, or a file with servers in it"
 _OF_HTTP: Final = frozenset(
     {"server", "upstream", "map", "geo", "limit_req_zone", "limit_conn_zone", "proxy_cache_path"}
 )
+# In place of all that a server has.
+_CLOSED: Final = SiteRoute("closed", "", {}, {"respond": 403})
 
 
 def translate(text: str, path: str) -> Translation:
@@ -136,7 +138,10 @@ class _Translator:
             self.notes.say(site.server.scope.directive, f"no host leads to it at {listening.name}")
         # The host of a server is its own before it is any that another has a pattern for.
         overlapping = any(_is_among(host, [other for other in others if other != host]) for host in hosts)
-        for route in routes_of(site):
+        closed = site.server in at_odds(listening)
+        if closed:
+            all_taken(site.server.scope.directives)
+        for route in [_CLOSED] if closed else routes_of(site):
             wanted = route.conditions.get("hosts")
             left = [host for host in hosts if not _is_decided(host, route.but)]
             for some in _host_lists(left, wanted, default, overlapping):
