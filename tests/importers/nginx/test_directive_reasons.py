@@ -13,6 +13,7 @@ from txproxy.importers.nginx.directive_reasons import REASONS
         ("sendfile on;", "sendfile: it is done by itself"),
         ("frobnicate 1;", "frobnicate: there is nothing like it here"),
         ("types { text/x x; }", "types: the types of files are known by their endings"),
+        ("ssl_crl x;", "ssl_crl: no lists of revoked certificates are read: what it refuses is not refused"),
         ("location / { return 204; } ssl_stapling on;", "ssl_stapling: no proof of revocation"),
     ],
 )

@@ -46,6 +46,7 @@ def test_names_in_tls_choose():
         ("server { listen 53 udp; proxy_pass 127.0.0.1:53; }", "udp is not spoken here"),
         ("server { listen 6000; return x; }", "nothing says where its streams go"),
         ("server { listen 6000; proxy_pass $a; }", "where $a leads is not known before a stream comes"),
+        ("server { listen 6000; proxy_pass 127.0.0.1:1; allow 10.0.0.1; deny all; }", "who is refused by deny"),
         ("server { listen 6000; proxy_pass 127.0.0.1:1; proxy_ssl on; }", "TLS to the servers of raw streams"),
     ],
 )
@@ -55,6 +56,11 @@ def test_what_cannot_be_said_is_left_out(lines, why):
     assert len(config.listeners) == 1 and any("it is left out: " in note and why in note for note in notes)
     with pytest.raises(ConfigError, match="no server in it that can be taken over"):
         streams(lines)
+
+
+def test_who_is_refused_everywhere_is_refused_at_each():
+    with pytest.raises(ConfigError, match="no server in it that can be taken over"):
+        streams("deny 10.0.0.1; server { listen 6000; proxy_pass 127.0.0.1:1; }")
 
 
 def test_upstreams_that_no_stream_leads_to_have_a_line():

@@ -45,6 +45,7 @@ REASONS: Final = {
         "how fast bytes pass is bounded by bandwidths of a listener, and not here", "limit_rate limit_rate_after"
     ),
     **_several("requests are not inspected by rules here", "modsecurity modsecurity_rules modsecurity_rules_file"),
+    "ssl_crl": "no lists of revoked certificates are read: what it refuses is not refused",
     "ssl_reject_handshake": "clients that ask for another host get the first certificate, and 404 or 421",
     "include": "it could not be read",
     "types": "the types of files are known by their endings",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from txproxy.importers.nginx.listening import listenings, server_of, tls_of
+from txproxy.importers.nginx.listening import Listening, at_odds, listenings, server_of, tls_of
 from txproxy.importers.nginx.locations.value_tables import ValueTable, read_map
 from txproxy.importers.nginx.nginx_sites import Whole
 from txproxy.importers.nginx.syntax.nginx_measures import duration, is_on
@@ -33,6 +33,7 @@ def stream_listeners(scope: Scope, whole: Whole) -> list[dict[str, Any]]:
     for listening in listenings(servers, whole.notes):
         server = listening.first.chosen.scope
         try:
+            _check_refused(listening)
             target = _target(server, pools, tables)
         except Untranslatable as fault:
             whole.notes.say(server.directive, f"it is left out: {fault}")
@@ -50,6 +51,15 @@ def stream_listeners(scope: Scope, whole: Whole) -> list[dict[str, Any]]:
         whole.notes.say(block, "no stream leads to it")
         all_taken([block])
     return found
+
+
+def _check_refused(listening: Listening) -> None:
+    """``Untranslatable`` where somebody is refused who would not be here: there is to be nothing then."""
+    for server in listening.first.servers:
+        if any(one.name == "deny" for one in server.scope.all("allow", "deny")):
+            raise Untranslatable("who is refused by deny would not be refused here")
+    if at_odds(listening):
+        raise Untranslatable("certificates of clients are of several authorities")
 
 
 def _target(server: Scope, pools: Pools, tables: dict[str, ValueTable]) -> dict[str, Any]:

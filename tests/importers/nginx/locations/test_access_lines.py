@@ -71,3 +71,10 @@ def test_other_methods_may_be_refused():
     assert found.notes == ["limit_except: nobody may use other methods, whoever is allowed to"]
     _, (one,) = location(lines.replace("deny all;", ""))
     assert "methods" not in one
+
+
+@pytest.mark.parametrize("guard", ["auth_basic x; auth_basic_user_file /u;", "auth_request /a;", "auth_jwt x;"])
+def test_methods_that_want_a_login_are_refused(guard):
+    found, (first, last) = location(f"limit_except GET {{ {guard} }} proxy_pass http://127.0.0.1:1;")
+    assert first["methods"] == ["GET"] and "pool" in first and last["respond"] == 403 and "methods" not in last
+    assert found.notes == ["limit_except: nobody may use other methods, whoever may log in"]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeAlias
 
 from txproxy.importers.nginx.locations.header_lines import response_headers
+from txproxy.importers.nginx.locations.location_logins import GUARDS
 from txproxy.importers.nginx.locations.route_conditions import Table
 from txproxy.importers.nginx.nginx_sites import Site, Variant, joined, joined_all
 from txproxy.importers.nginx.syntax.blocks import Directive
@@ -49,9 +50,12 @@ def with_methods(scope: Scope, site: Site, variants: list[Variant]) -> list[Vari
     for directive in scope.own("limit_except"):
         inner = scope.within(directive)
         allowed, refused = decided(inner.own("allow", "deny"))
-        if not refused:
+        logins = [one for one in inner.own("auth_basic", "auth_request", *GUARDS) if one.first != "off"]
+        if not refused and not logins:
             continue
-        if allowed:
+        if logins:
+            site.notes.say(directive, "nobody may use other methods, whoever may log in")
+        elif allowed:
             site.notes.say(directive, "nobody may use other methods, whoever is allowed to")
         all_taken(inner.directives)
         refuse: Table = {"respond": 403, **response_headers(scope, site)}

@@ -12,7 +12,7 @@ from txproxy.importers.nginx.syntax.nginx_scopes import Scope
 from txproxy.importers.notes import Untranslatable
 
 # Other ways of saying who may have something.
-_GUARDS: Final = (
+GUARDS: Final = (
     "auth_jwt", "auth_digest", "auth_ldap", "auth_pam", "auth_gss", "access_by_lua_block", "access_by_lua_file",
     "access_by_lua", "js_access", "secure_link", "auth_oidc",
 )  # fmt: skip
@@ -21,7 +21,7 @@ _UPSTREAM_FIELD: Final = "$upstream_http_"
 
 def login_of(scope: Scope, site: Site) -> Table:
     """``login`` or ``auth`` of a route; ``Untranslatable`` where nobody could be asked: then nobody is to get it."""
-    for one in (directive for name in _GUARDS for directive in scope.all(name)):
+    for one in (directive for name in GUARDS for directive in scope.all(name)):
         if one.first != "off":
             raise Untranslatable(f"{one.name} lets some pass, and nobody is asked here whom")
     found: Table = {}
