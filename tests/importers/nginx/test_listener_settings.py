@@ -46,6 +46,10 @@ def test_whom_nginx_believes_is_believed():
     assert found.notes == [
         "set_real_ip_from: they are believed about scheme and host too (X-Forwarded-Proto, X-Forwarded-Host)"
     ]
+    off = server(lines.replace("real_ip_recursive on; ", ""))
+    assert off.notes[0] == found.notes[0] and off.notes[1].startswith(
+        "set_real_ip_from: of the addresses in X-Forwarded-For the last that is in none of these networks counts"
+    )
     found = server("set_real_ip_from 10.0.0.0/8; real_ip_header CF-Connecting-IP; return 204;")
     assert "trusted_proxies" not in found.listeners[0] and found.notes[0].startswith("real_ip_header: cf-connecting-ip")
 

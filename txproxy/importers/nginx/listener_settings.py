@@ -20,6 +20,10 @@ _BUFFERS: Final = ("4", "8k")
 _IDLE_TUNNEL: Final = "60s"
 _TIMES: Final = {"client_header_timeout": "header_timeout", "keepalive_timeout": "idle_timeout"}
 _OWN_STATUSES: Final = ("400", "403", "404", "405", "408", "413", "414", "429", "431", "502", "503", "504")
+_RECURSIVE: Final = (
+    "of the addresses in X-Forwarded-For the last that is in none of these networks counts, as with real_ip_recursive "
+    "on: who is in them may name another"
+)
 _BELIEVED_BY: Final = ("x-forwarded-for", "proxy_protocol")
 
 
@@ -132,7 +136,7 @@ def _trust(listening: Listening, whole: Whole) -> dict[str, Any]:
     networks = scope.all("set_real_ip_from")
     header = scope.last("real_ip_header")
     word = header.first.lower() if header is not None else "x-real-ip"
-    scope.all("real_ip_recursive")
+    recursive = scope.word("real_ip_recursive", "off") == "on"
     trusted = [one.first for one in networks]
     found: dict[str, Any] = {}
     if networks and word not in _BELIEVED_BY:
@@ -152,6 +156,8 @@ def _trust(listening: Listening, whole: Whole) -> dict[str, Any]:
         found["trusted_proxies"] = list(dict.fromkeys(trusted))
         if word == "x-forwarded-for":
             notes.say(networks[0], "they are believed about scheme and host too (X-Forwarded-Proto, X-Forwarded-Host)")
+            if not recursive:
+                notes.say(networks[0], _RECURSIVE)
     return found
 
 
