@@ -58,6 +58,12 @@ def test_what_cannot_be_said_is_left_out(lines, why):
         streams(lines)
 
 
+def test_what_is_left_out_has_one_line():
+    lines = "server { listen 127.0.0.1:6000; proxy_pass 127.0.0.1:1; deny 10.0.0.1; proxy_timeout 1s; }"
+    _, notes = streams(lines + "server { listen 127.0.0.1:6001; proxy_pass 127.0.0.1:81; }")
+    assert notes == ("x:2: server: it is left out: who is refused by deny would not be refused here",)
+
+
 def test_who_is_refused_everywhere_is_refused_at_each():
     with pytest.raises(ConfigError, match="no server in it that can be taken over"):
         streams("deny 10.0.0.1; server { listen 6000; proxy_pass 127.0.0.1:1; }")

@@ -37,6 +37,7 @@ def stream_listeners(scope: Scope, whole: Whole) -> list[dict[str, Any]]:
             target = _target(server, pools, tables)
         except Untranslatable as fault:
             whole.notes.say(server.directive, f"it is left out: {fault}")
+            all_taken(server.directives)
             continue
         kind = "tls_listen" if listening.first.tls else "listen"
         one: dict[str, Any] = {
