@@ -1,5 +1,7 @@
 """All time limits, by one sweep."""
 
+from itertools import pairwise
+
 from twisted.internet.task import Clock
 
 from txproxy.net.deadlines import NEVER, Deadlines
@@ -77,49 +79,63 @@ def test_a_thing_that_is_forgotten_in_a_sweep_harms_nobody():
     assert not clock.getDelayedCalls()
 
 
-def test_of_many_that_are_late_some_have_their_turn_and_then_others_theirs():
+def test_many_that_are_late_are_told_bit_by_bit_before_the_next_look():
     clock = Clock()
     deadlines = Deadlines(clock)
-    seen = []
-
-    class Late(Thing):
-        def deadline_passed(self):
-            super().deadline_passed()
-            # Whoever else has something to do is asked between them.
-            clock.callLater(0, lambda: seen.append(sum(thing.passed for thing in things)))
-
-    things = [Late() for _ in range(100)]
+    things = [Thing() for _ in range(100)]
     for thing in things:
         deadlines.watch(thing)
         thing.deadline = 0.1
     moved, gone = things[:2]
-    clock.advance(0)
     deadlines.forget(gone)
+    # The look, which finds them all.
     clock.advance(0.5)
+    told = [sum(thing.passed for thing in things)]
+    for _ in range(45):
+        clock.advance(0.01)
+        told.append(sum(thing.passed for thing in things))
+    steps = [after - before for before, after in pairwise([0, *told])]
     assert [thing.passed for thing in things] == [1, 0] + [1] * 98 and moved.passed
-    assert seen[0] <= 32 and max(seen) == 99
+    assert max(steps) <= 16 and 40 <= told[12] <= 60
     for thing in things:
         deadlines.forget(thing)
+    assert not clock.getDelayedCalls()
 
 
-def test_those_that_take_long_are_told_one_a_turn():
+def test_one_that_is_late_need_not_wait():
     clock = Clock()
     deadlines = Deadlines(clock)
-    seen = []
+    thing = Thing()
+    deadlines.watch(thing)
+    thing.deadline = 0.1
+    clock.advance(0.5)
+    assert thing.passed == 1
+    deadlines.forget(thing)
+
+
+def test_those_that_take_long_are_told_one_a_turn_and_leave_most_of_the_time_to_others():
+    clock = Clock()
+    deadlines = Deadlines(clock)
+    told = []
 
     class Slow(Thing):
         def deadline_passed(self):
             super().deadline_passed()
-            clock.callLater(0, lambda: seen.append(sum(thing.passed for thing in things)))
+            told.append(clock.rightNow)
             # What is done about it takes a while.
-            clock.rightNow += 0.001
+            clock.rightNow += 0.01
 
-    things = [Slow() for _ in range(20)]
+    things = [Slow() for _ in range(100)]
     for thing in things:
         deadlines.watch(thing)
         thing.deadline = 0.1
     clock.advance(0.5)
-    assert seen == list(range(1, 21)) and {thing.passed for thing in things} == {1}
+    assert len(told) == 1
+    for _ in range(5000):
+        clock.advance(0.001)
+    assert {thing.passed for thing in things} == {1}
+    pauses = [after - before for before, after in pairwise(told)]
+    assert min(pauses) >= 0.0399 and max(pauses) <= 0.06
     for thing in things:
         deadlines.forget(thing)
     assert not clock.getDelayedCalls()

@@ -17,6 +17,11 @@ _LONGEST: Final = 0.5
 # seconds: each may be answered, closed and logged, and all others wait meanwhile.
 _SHARE: Final = 16
 _TURN: Final = 0.0002
+# The others are told bit by bit within this part of the time until the next look; and if that is too short, what is
+# done about them gets one part of all time in so many. Done in one go, it would keep all requests of that moment
+# waiting in each of their steps, though there is no hurry: who is too slow may as well be told just before that look.
+_SPREAD: Final = 0.5
+_PARTS: Final = 4
 
 
 class Watched(Protocol):
@@ -51,6 +56,8 @@ class Deadlines:
         self._timer: IDelayedCall | None = None
         # those that are late, and have to wait until others had their turn
         self._late: list[Watched] = []
+        # how long to wait for each of them
+        self._pause = 0.0
         self._next_turn: IDelayedCall | None = None
 
     def limit(self, seconds: float) -> TimeLimit:
@@ -97,13 +104,15 @@ class Deadlines:
             return
         self._late = [thing for thing in self._watched if thing.deadline <= now]
         if self._late:
+            self._pause = self._interval * _SPREAD / len(self._late)
             self._tell()
 
     def _tell(self) -> None:
-        """Tell some of those that are late, if they still are; the others have to wait until all else had its turn."""
+        """Tell some of those that are late, if they still are; the others have to wait."""
         self._next_turn = None
         late, watched, seconds = self._late, self._watched, self._clock.seconds
-        share = [late.pop() for _ in range(min(_SHARE, len(late)))]
+        before = len(late)
+        share = [late.pop() for _ in range(min(_SHARE, before))]
         now = seconds()
         try:
             while share:
@@ -116,4 +125,5 @@ class Deadlines:
             if watched:
                 late += share
             if late:
-                self._next_turn = self._clock.callLater(0, self._tell)
+                pause = max(self._pause * (before - len(late)), (seconds() - now) * (_PARTS - 1))
+                self._next_turn = self._clock.callLater(pause, self._tell)
