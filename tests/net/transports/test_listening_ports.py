@@ -10,6 +10,7 @@ from twisted.internet.protocol import Factory, Protocol
 from tests.net.sockets import Turns
 from txproxy.net.transports.listening_ports import (
     MOST_ACCEPTS,
+    MOST_BEGINNINGS,
     accepts_tcp,
     bound_accepts,
     deepen_backlog,
@@ -128,3 +129,7 @@ def test_a_turn_accepts_only_so_many(listening, bounds, most):
         port.doRead()
         counts.append(len(listening.built))
     assert counts == [most, 2 * most]
+    # One that begins with TLS always has its turn, and others as long as there is time.
+    assert port.beginnings.left() and port.beginnings.left()
+    listening.reactor.rightNow += MOST_BEGINNINGS
+    assert not port.beginnings.left()

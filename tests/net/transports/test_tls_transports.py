@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 from tests.net.sockets import Turns, close, connected_pair, plain_transport
 from tests.tls.authority import new_ca
 from txproxy.net.transports.tls_transports import TLSServer, become_tls, tls_connection, write_tls
+from txproxy.net.transports.turn_shares import TurnShare
 from txproxy.testing import MemoryConnection
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
 from txproxy.wire.other_protocols import NOT_TLS
@@ -36,6 +37,42 @@ def test_an_alert_of_tls_on_the_socket_reaches_the_client(tmp_path):
     assert there.recv(100)[5:] == b"\x02\x78"
     there.close()
     here.close()
+
+
+class Port:
+    """What has accepted a connection, with time for one handshake a turn."""
+
+    def __init__(self, reactor):
+        self.beginnings = TurnShare(reactor, 0.0)
+
+
+def test_who_begins_when_there_is_no_time_left_has_its_turn_later(tmp_path):
+    files = new_ca().issue("a.example").write(tmp_path, "a")
+    context = ServerTls(ListenerTls(certificates=(files,))).context()
+    reactor, clients = Turns(), []
+    port = Port(reactor)
+    for _ in range(3):
+        here, there = connected_pair(65536)
+        here.setblocking(False)
+        there.setblocking(False)
+        server = TLSServer(here, Protocol(), here.getpeername(), None, 0, reactor)
+        server.server = port
+        server.startTLSOnSocket(context)
+        server.startReading()
+        tls = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+        tls.set_connect_state()
+        with contextlib.suppress(SSL.WantReadError):
+            tls.do_handshake()
+        there.sendall(tls.bio_read(65536))
+        clients.append((server, there))
+    for server, _ in clients:
+        select.select([server], [], [])
+    for answered in range(1, 4):
+        reactor.read(patience=10)
+        assert sum(there in select.select([there], [], [], 0)[0] for _, there in clients) == answered
+        reactor.end_turn()
+    for server, there in clients:
+        close(server, there)
 
 
 class Refusing(Protocol):

@@ -11,9 +11,14 @@ from twisted.internet import tcp
 from twisted.internet.interfaces import ITransport
 
 from txproxy.net.transports.tls_transports import TLSServer
+from txproxy.net.transports.turn_shares import TurnShare
 
 # So many connections are accepted at once, before those that are there have their turn. Twisted takes more each time.
+# They take half a millisecond.
 MOST_ACCEPTS: Final = 16
+# So long a turn of the reactor may take, in seconds, with what new clients say first where it is TLS: each of these
+# answers takes a signature, which is as much as accepting ten of them.
+MOST_BEGINNINGS: Final = 0.002
 BACKLOG: Final = 1024  # the system's own bound (somaxconn) holds as well
 
 
@@ -51,9 +56,12 @@ def deepen_backlog(port: object) -> None:
 
 
 def bound_accepts(port: Any, most: int = MOST_ACCEPTS) -> None:
-    """Accept at most so many connections in a turn of the reactor. What has bounds already keeps the least of them."""
+    """Accept at most so many connections in a turn of the reactor, and begin TLS with no more of them than there is
+    time for. What has bounds already keeps the least of them.
+    """
     if not isinstance(port, tcp.Port):
         return
+    port.beginnings = TurnShare(port.reactor, MOST_BEGINNINGS)  # type: ignore[attr-defined]
     read = port.doRead
 
     def read_some() -> None:

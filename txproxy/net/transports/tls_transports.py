@@ -28,8 +28,10 @@ _BUFFER: Final = _ffi.new("char[]", _TLS_READ)
 class TLSServer(tcp.Server):
     """A server side TLS connection on the socket itself, without memory BIOs.
 
-    The handshake happens within the first reads. TLS has no renegotiation here, so that a read never waits for the
-    socket to be writable but in a handshake with very long certificate chains.
+    The handshake happens within the first reads, of which the very first costs most: it may have to wait for a turn in
+    which the ``beginnings`` of the port have time left (:class:`~txproxy.net.transports.turn_shares.TurnShare`). TLS
+    has no renegotiation here, so that a read never waits for the socket to be writable but in a handshake with very
+    long certificate chains.
     """
 
     _tls: SSL.Connection
@@ -44,6 +46,10 @@ class TLSServer(tcp.Server):
 
     def _first_read(self) -> Any:
         """See whether it is TLS that begins; who speaks in the plain is told so in the plain."""
+        share = getattr(self.server, "beginnings", None)
+        if share is not None and not share.left():
+            # It stays readable, and has its turn when all others had theirs.
+            return None
         try:
             data = self.socket.recv(ENOUGH, socket.MSG_PEEK)
         except BlockingIOError:
