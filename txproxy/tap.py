@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import resource
 import signal
@@ -26,6 +25,7 @@ from txproxy.observe.log_destinations import STANDARD_OUTPUT
 from txproxy.observe.log_file import LogFile
 from txproxy.observe.log_level import DEFAULT_LEVEL
 from txproxy.observe.twistd_log import TwistdLog
+from txproxy.runtime.freed_memory import settle_collector
 from txproxy.runtime.proxy_service import ProxyService
 from txproxy.runtime.workers.inheritance import Inheritance
 from txproxy.runtime.workers.process_names import name_process
@@ -227,9 +227,7 @@ class CommandLineService(MultiService):
             self._give_up(str(fault))
         _soon(hear_signals)
         _soon(self._say_ready)
-        # What start-up has made stays: the collector need not look at it again and again.
-        gc.collect()
-        gc.freeze()
+        settle_collector()
 
     def stopService(self) -> Any:
         """Drain; who asks a second time does not want to wait for that."""

@@ -28,3 +28,39 @@ def test_what_comes_and_goes_stays_where_it_is():
         for kept in (False, True)
     )
     assert kept * 10 < given_back
+
+
+# How often the collector looked at everything, and at how many objects at most where it did not, while connections
+# came that stay.
+LOOKS = """
+import gc
+from txproxy.runtime.freed_memory import settle_collector
+if {settled}:
+    settle_collector()
+else:
+    gc.collect()
+    gc.freeze()
+everything, most = 0, 0
+def look(phase, about):
+    global everything, most
+    if phase == "start" and about["generation"] == 2:
+        everything += 1
+    elif phase == "start" and about["generation"] == 1:
+        most = max(most, len(gc.get_objects(0)) + len(gc.get_objects(1)))
+gc.callbacks.append(look)
+there = [[] for _ in range(300_000)]
+print(everything, most, gc.get_freeze_count())
+"""
+
+
+def test_the_collector_looks_at_everything_less_often_and_at_less_of_the_rest():
+    (often, much, _), (seldom, little, kept) = (
+        map(
+            int,
+            subprocess.run(
+                [sys.executable, "-c", LOOKS.format(settled=settled)], capture_output=True, check=True
+            ).stdout.split(),
+        )
+        for settled in (False, True)
+    )
+    assert 0 < seldom < often and little < much and kept

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import socket
@@ -24,6 +23,7 @@ from txproxy.config.endpoints import Bound
 from txproxy.config.model import Config
 from txproxy.errors import ConfigError
 from txproxy.net.transports.adopted_ports import AdoptedEndpoint
+from txproxy.runtime.freed_memory import settle_collector
 from txproxy.runtime.proxy_service import ProxyService
 from txproxy.runtime.workers.admin_answers import AdminAnswers
 from txproxy.runtime.workers.channel import Channel, Message
@@ -258,9 +258,7 @@ def run(worker: Worker) -> None:
     except BaseException:
         channel.send("failed", traceback.format_exc())
         os._exit(1)
-    # What start-up has made stays: the collector need not look at it again and again.
-    gc.collect()
-    gc.freeze()
+    settle_collector()
     loop: Any = reactor
     loop.callWhenRunning(_hear_signals, process, loop)
     loop.run()
