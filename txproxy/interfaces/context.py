@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from txproxy.errors import ExchangeError
+from txproxy.instance_names import instance_names
 from txproxy.interfaces.allowances import LimitHit
 from txproxy.interfaces.answers import Answer, LastingAnswer, Refusal
 from txproxy.interfaces.connection import ClientConnection
@@ -29,6 +30,12 @@ _NO_GROUPS: Final[frozenset[str]] = frozenset()
 Filters: TypeAlias = "tuple[tuple[ResponseFilter, ...], tuple[RequestFilter, ...]]"
 
 
+@instance_names(
+    "connection", "client_ip", "scheme", "lines", "trace", "user", "verdict", "limit", "cache", "again", "rule",
+    "errand", "response_filters", "request_filters", "filters_aside", "fetched", "groups", "personal", "traced",
+    "priority", "trailers", "waited_for", "not_repeated", "tunnel_ended_by", "informational", "repeats", "attempt",
+    "_closed",
+)  # fmt: skip
 class RequestContext:
     """What is known of one request: who has sent it, and what policy said of it. Each request has its own, so that
     several of one connection may be on their way at once.

@@ -9,6 +9,7 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from txproxy.errors import ExchangeError
+from txproxy.instance_names import instance_names
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.allowances import Bounds
 from txproxy.interfaces.answers import Answer, Refusal
@@ -55,6 +56,10 @@ class OwnFields:
         return OwnFields(self.request + other.request, self.response + other.response)
 
 
+@instance_names(
+    "attempt", "response_timeout", "max_body", "bounds", "map_back", "next_attempt", "cuts", "tunnel_timeout", "gate",
+    "own_fields", "_given_back",
+)  # fmt: skip
 class Plan:
     """What to do with a request: first ``attempt``, and what may follow it. ``Plan(address, head)`` has a plain one.
 

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txproxy.errors import ExchangeError, UpstreamClosed
+from txproxy.instance_names import instance_names
 from txproxy.interfaces.answers import Answer, BodySource, Refusal, RelayedAnswer
 from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext, ResponseFilter
@@ -40,6 +41,11 @@ _log = Logger()
 _NO_FIELDS: Final = Headers()
 
 
+@instance_names(
+    "services", "downstream", "request", "context", "bound", "started", "first_byte", "call", "_response_body", "body",
+    "request_done", "plan", "_tracker", "phase", "upstream", "wants_body", "upstream_status", "status", "response",
+    "sent", "outcome", "detail", "eventful", "received", "kept", "seconds", "_pending", "steady_filters", "_ends_as",
+)  # fmt: skip
 class Exchange(Attempts):
     """One request on its way.
 

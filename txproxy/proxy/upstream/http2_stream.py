@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from txproxy.errors import ExchangeError, ResponseTimeout, UpstreamClosed
+from txproxy.instance_names import instance_names
 from txproxy.net.deadlines import NEVER
 from txproxy.proxy.exchanges.own_answers import reason_of
 from txproxy.wire.extended_connect import is_websocket
@@ -37,6 +38,10 @@ class WithLength:
         return self._longer
 
 
+@instance_names(
+    "connection", "reused", "_limit", "exchange", "placed", "stream", "deadline", "received_any", "request_sent",
+    "_paused", "_withheld", "_full",
+)  # fmt: skip
 class Http2Stream:
     """See :class:`txproxy.interfaces.streams.UpstreamStream`. What is not begun yet has a place on its ``connection``
     (``placed``), and no ``stream`` there.

@@ -6,6 +6,8 @@ from collections import deque
 from enum import Enum
 from typing import Any, Final
 
+from txproxy.instance_names import instance_names
+
 
 class StreamState(Enum):
     """The states of RFC 9113 section 5.1 that a stream can be in which somebody has; idle ones are none yet."""
@@ -24,6 +26,10 @@ _CLOSED: Final = StreamState.CLOSED
 DEFAULT_URGENCY: Final = 3
 
 
+@instance_names(
+    "id", "state", "receive_window", "send_window", "owner", "method", "protocol", "headed", "expected", "received",
+    "unread", "consumed", "pending", "waiting", "ending", "urgency", "incremental", "counted",
+)  # fmt: skip
 class Stream:
     """A stream, for its connection; ``owner`` is for whoever uses that."""
 

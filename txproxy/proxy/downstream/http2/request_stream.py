@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from txproxy.errors import ExchangeError, RequestError, ResponseError
+from txproxy.instance_names import instance_names
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.streams import RawConnection
@@ -35,6 +36,11 @@ UNREAD: Final = RequestHead(b"", b"", Headers.parsed([]), minor=2)
 _NO_TUNNEL: Final = ResponseHead(502, Headers([(b"Content-Length", b"0")]))
 
 
+@instance_names(
+    "id", "state", "receive_window", "send_window", "owner", "client", "method", "protocol", "exchange", "headed",
+    "expected", "received", "unread", "consumed", "pending", "waiting", "ending", "urgency", "incremental", "counted",
+    "errand", "body", "tunnel", "stalled", "rest",
+)  # fmt: skip
 class RequestStream(Stream):
     """A stream as its connection has it, which is its exchange's downstream
     (:class:`txproxy.interfaces.streams.ClientStream`) as well: there is one object for each request.
