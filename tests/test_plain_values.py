@@ -15,7 +15,9 @@ from txproxy.limits.quotas import Quota
 from txproxy.limits.shaping import Bandwidth
 from txproxy.plain_values import PlainValue
 from txproxy.reverse.actions.redirects import Redirect
-from txproxy.reverse.rewriting.rewrites import Hsts, RequestRewrite, ResponseRewrite
+from txproxy.reverse.rewriting.request_rewrite import RequestRewrite
+from txproxy.reverse.rewriting.response_rewrite import ResponseRewrite
+from txproxy.reverse.rewriting.strict_transport import Hsts
 from txproxy.reverse.routing.matches import Match
 
 VALUES = [

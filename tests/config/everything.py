@@ -423,8 +423,11 @@ host = "upstream"
 sticky = "ip"
 strip_prefix = "/api"
 add_prefix = "/v1"
-map_location = true
+file_in = { folder = ".", index = false }
+map_location = { "http://app.example/old/" = "/", "~http://a[0-9]/(.*)" = "$scheme://$host/$1" }
 cookie_domains = { "app.example" = "api.example" }
+cookie_paths = { "/app" = "/" }
+cookie_flags = { session = ["secure", "samesite=lax"], "*" = "httponly" }
 response_timeout = "10s"
 tunnel_timeout = "1h"
 max_body = "1M"
@@ -433,7 +436,9 @@ middleware = [{ use = "tests.config.everything:Marked", mark = "m" }]
 before = ["tests.config.everything:look", { use = "tests.config.everything:look", timeout = "2s" }]
 after = [{ use = "tests.config.everything:see", timeout = 5 }]
 request_headers = { set = { X-A = "$host" }, add = { X-B = ["b", "c"] }, remove = ["X-C"] }
-response_headers = { set = { X-A = "a" }, add = { X-B = "b" }, remove = ["Server"] }
+response_headers = { set = { X-A = "a" }, add = { X-B = "b" }, remove = ["Server"], by_status = [
+    { status = [200, "3xx"], set = { X-C = "c" }, add = { X-D = ["d"] }, remove = ["X-E"] },
+] }
 rewrite = { pattern = "/u/(.*)", replacement = "/user/$1" }
 hsts = { max_age = "365d", include_subdomains = true, preload = true }
 auth = { pool = "app", path = "/auth", copy = ["X-User"], cookies = ["*"] }

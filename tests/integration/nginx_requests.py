@@ -46,6 +46,8 @@ plain = asking("18090", "localhost:18090")
 secured = asking("18091", "localhost:18091", tls=True)
 forge = asking("18092", "code.example:18092")
 private = asking("18093", "in.example:18093")
+pages = asking("18094", "pages.example:18094")
+moved = asking("18094", "moved.example:18094")
 
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
 BOB, EVE = {"Authorization": "Basic Ym9iOnNlc2FtZQ=="}, {"Authorization": "Basic ZXZlOnNlc2FtZQ=="}
@@ -174,5 +176,31 @@ REQUESTS = {
         private("/office/", status=403), private("/office/", client="127.0.0.4", status=200),
         private("/ask", status=404),
         private("/asked/", status=401), private("/asked/x", headers={"X-Pass": "let me in"}, status=200),
+    ],
+    "falling_back": [
+        pages("/", status=200), pages("/index.html", status=200), pages("/style.css", status=200),
+        pages("/docs/", status=200), pages("/docs", status=301), pages("/docs/none", status=200),
+        pages("/no/such/file?x=y", status=200), pages("/none.css", status=404),
+        pages("/app/x?y=z", status=200), pages("/app", method="POST", body=b"x", status=200),
+        pages("/app/ill", headers={"X-Answer-Status": "500"}, status=500), pages("/gone/x", status=410),
+        pages("/page/x", status=200), pages("/to/x?y=z", status=200), pages("/", method="HEAD", status=200),
+        *[
+            moved("/x", status=302, headers={"X-Answer-Status": "302", "X-Answer-Location": location})
+            for location in (
+                "http://old.example/two/x?y", "http://old.example/three", "https://a.old.example/b/c",
+                "http://plain.example/x", "http://else.example/", "/two/x",
+            )
+        ],
+        *[
+            moved("/", headers={"X-Answer-Set-Cookie": cookie}, status=200)
+            for cookie in (
+                "a=1", "a=1; Path=/two/x", "a=1; path=/other", "crumb=1", "crumb=1; Path=/; Secure", "b=1; HttpOnly",
+                "bc=1; Path=/",
+            )
+        ],
+        moved("/flags/", headers={"X-Answer-Set-Cookie": "a=1; Path=/"}, status=200),
+        moved("/none", headers={"X-Answer-Status": "404"}, status=404),
+        moved("/made", headers={"X-Answer-Status": "201"}, status=201),
+        moved("/expiring/x", status=200), moved("/expiring/x", headers={"X-Answer-Status": "404"}, status=404),
     ],
 }  # fmt: skip

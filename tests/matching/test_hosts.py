@@ -28,7 +28,7 @@ from txproxy.matching.hosts import (
     normal_host,
 )
 from txproxy.matching.url_patterns import UrlGlob
-from txproxy.reverse.rewriting.rewrites import ResponseRewrite
+from txproxy.reverse.rewriting.response_rewrite import ResponseRewrite
 from txproxy.reverse.routing.matches import Match, host_of
 from txproxy.stream.sni_routing import ByName
 from txproxy.upstreams.discovery.lookups import HostName, ServiceName

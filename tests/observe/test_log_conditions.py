@@ -3,9 +3,8 @@
 import pytest
 
 from tests.observe.log_formats.records import Stream, record
-from txproxy.errors import ConfigError
 from txproxy.observe.access_log import AccessLog
-from txproxy.observe.log_conditions import ConditionalLog, LogConditions, parse_status
+from txproxy.observe.log_conditions import ConditionalLog, LogConditions
 
 SOON = 30.0  # for hangs alone
 
@@ -75,9 +74,3 @@ def test_streams_are_200_or_503(written):
 
 def test_no_conditions_are_none():
     assert not LogConditions() and LogConditions(share=0.9) and LogConditions(min_duration=0.1)
-
-
-@pytest.mark.parametrize("text", ["", "99", "600", "6xx", "5x", "xxx", "5XX", "5000"])
-def test_what_is_no_status(text):
-    with pytest.raises(ConfigError, match="is no status; accepted is one such as 404"):
-        parse_status(text)

@@ -12,7 +12,8 @@ from txproxy.config.log_lines import DEFAULT_LINES, parse_log_lines, parse_log_p
 from txproxy.config.model import AccessLogConfig, AnyListener
 from txproxy.config.own_code.code_tables import read_code
 from txproxy.config.toml.tables import Table
-from txproxy.observe.log_conditions import LogConditions, parse_status
+from txproxy.matching.statuses import parse_status
+from txproxy.observe.log_conditions import LogConditions
 from txproxy.observe.own_sink import find_sink
 
 
@@ -37,7 +38,7 @@ def read_access_log(table: Table) -> AccessLogConfig:
         format=table.read("format", texts(parse_log_lines), DEFAULT_LINES),
         listeners=table.some("listeners", text) or (),
         conditions=LogConditions(
-            statuses=table.some("status", _status) or (),
+            statuses=table.some("status", parse_status) or (),
             min_duration=table.read("min_duration", duration, 0.0),
             routes=table.some("routes", text) or (),
             share=table.read("sample", share, 1.0),
@@ -50,10 +51,6 @@ def read_access_log(table: Table) -> AccessLogConfig:
 def _sink(table: Table) -> NamedCode | None:
     value = table.read("sink", lambda value: value, None)
     return None if value is None else read_code(table, ("sink",), value, "sink", "sink", find_sink)
-
-
-def _status(value: object) -> str:
-    return parse_status(str(value) if isinstance(value, int) and not isinstance(value, bool) else text(value))
 
 
 def see_log_listeners(logs: Sequence[AccessLogConfig], listeners: Sequence[AnyListener], findings: Findings) -> None:

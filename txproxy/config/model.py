@@ -36,7 +36,8 @@ from txproxy.upstreams.pool_settings import PoolSettings
 if TYPE_CHECKING:
     from txproxy.cache.rules.cache_choice import CacheChoice
     from txproxy.forward.policy import ForwardPolicy
-    from txproxy.reverse.rewriting.rewrites import RequestRewrite, ResponseRewrite
+    from txproxy.reverse.rewriting.request_rewrite import RequestRewrite
+    from txproxy.reverse.rewriting.response_rewrite import ResponseRewrite
     from txproxy.reverse.route_actions.route_action import RouteAction
     from txproxy.reverse.site_login import SiteLogin
 

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Protocol
 
 import attrs
 
-from txproxy.errors import ConfigError
 from txproxy.interfaces.record import FinishedExchange, momentary
+from txproxy.matching.statuses import statuses_of
 from txproxy.observe.log_formats.log_field import FinishedStream
 from txproxy.observe.log_formats.nginx_names import stream_status
 from txproxy.observe.log_formats.record_facts import CLIENT_LEFT
-
-_STATUS: Final = re.compile(r"[1-5](?:[0-9][0-9]|xx)")
-
-
-def parse_status(text: str) -> str:
-    """``text``, if it is a status or a class of them (``5xx``)."""
-    if not _STATUS.fullmatch(text):
-        raise ConfigError(f"{text!r} is no status", "accepted is one such as 404, or a class such as 5xx")
-    return text
-
-
-def _statuses(text: str) -> range:
-    first = int(text.replace("x", "0"))
-    return range(first, first + (100 if text.endswith("xx") else 1))
 
 
 @attrs.frozen(kw_only=True)
@@ -64,7 +49,7 @@ class ConditionalLog:
         self, log: Conditioned, conditions: LogConditions, chance: Callable[[], float] = random.random
     ) -> None:
         self.log = log
-        self._statuses = frozenset(status for one in conditions.statuses for status in _statuses(one))
+        self._statuses = statuses_of(conditions.statuses)
         self._routes = frozenset(conditions.routes)
         self._least = conditions.min_duration
         self._share = conditions.share

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from txproxy.reverse.actions.treatments import Action, Respond, SendElsewhere, Treated, Treatment, TunnelTo
     from txproxy.reverse.client_identity import Trust
     from txproxy.reverse.mode import ReverseMode, ReverseProxyFactory
-    from txproxy.reverse.rewriting.rewrites import Hsts, RequestRewrite, ResponseRewrite
+    from txproxy.reverse.rewriting.by_status import StatusChanges
+    from txproxy.reverse.rewriting.request_rewrite import RequestRewrite
+    from txproxy.reverse.rewriting.response_rewrite import ResponseRewrite
+    from txproxy.reverse.rewriting.strict_transport import Hsts
     from txproxy.reverse.routing.matches import Match
     from txproxy.reverse.routing.routes import Route, by_client_ip
     from txproxy.reverse.web_resource import ReverseProxyResource
@@ -37,7 +40,10 @@ else:
             ],
             "txproxy.reverse.client_identity": ["Trust"],
             "txproxy.reverse.mode": ["ReverseMode", "ReverseProxyFactory"],
-            "txproxy.reverse.rewriting.rewrites": ["Hsts", "RequestRewrite", "ResponseRewrite"],
+            "txproxy.reverse.rewriting.request_rewrite": ["RequestRewrite"],
+            "txproxy.reverse.rewriting.response_rewrite": ["ResponseRewrite"],
+            "txproxy.reverse.rewriting.by_status": ["StatusChanges"],
+            "txproxy.reverse.rewriting.strict_transport": ["Hsts"],
             "txproxy.reverse.routing.matches": ["Match"],
             "txproxy.reverse.routing.routes": ["Route", "by_client_ip"],
             "txproxy.reverse.web_resource": ["ReverseProxyResource"],
@@ -65,6 +71,7 @@ __all__ = [
     "Treatment",
     "RequestRewrite",
     "ResponseRewrite",
+    "StatusChanges",
     "Hsts",
     "ForwardAuth",
     "Mirror",

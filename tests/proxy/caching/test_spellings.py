@@ -8,7 +8,7 @@ from txproxy import ForwardProxyFactory, Pool, ReverseProxyFactory
 from txproxy.forward import ForwardPolicy
 from txproxy.reverse import ReverseMode, ToPool
 from txproxy.reverse.actions.treatments import Treated, Treatment
-from txproxy.reverse.rewriting.rewrites import RequestRewrite
+from txproxy.reverse.rewriting.request_rewrite import RequestRewrite
 from txproxy.testing.memory_connection import MemoryConnection
 
 FRESH = {"cache_control": "max-age=60"}

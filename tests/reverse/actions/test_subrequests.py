@@ -11,7 +11,9 @@ from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.reverse.actions.treatments import Respond, Treated, Treatment
 from txproxy.reverse.client_identity import Trust
 from txproxy.reverse.mode import ReverseMode
-from txproxy.reverse.rewriting.rewrites import Hsts, RequestRewrite, ResponseRewrite
+from txproxy.reverse.rewriting.request_rewrite import RequestRewrite
+from txproxy.reverse.rewriting.response_rewrite import ResponseRewrite
+from txproxy.reverse.rewriting.strict_transport import Hsts
 from txproxy.testing import ProxyInMemory
 from txproxy.upstreams.pool_settings import PoolSettings
 

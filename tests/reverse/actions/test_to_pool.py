@@ -11,7 +11,7 @@ from txproxy.reverse.actions.to_pool import ToPool, host_to_send
 from txproxy.reverse.actions.treatments import Treated, Treatment
 from txproxy.reverse.client_identity import Trust
 from txproxy.reverse.mode import ReverseMode
-from txproxy.reverse.rewriting.rewrites import RequestRewrite
+from txproxy.reverse.rewriting.request_rewrite import RequestRewrite
 from txproxy.reverse.routing.matches import Match
 from txproxy.reverse.routing.routes import Route
 from txproxy.testing import ProxyInMemory

@@ -11,7 +11,8 @@ from txproxy.reverse.actions.subrequests import ForwardAuth, Mirror
 from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.reverse.actions.treatments import Respond, SendElsewhere, Treated, Treatment, TunnelTo
 from txproxy.reverse.client_identity import Trust
-from txproxy.reverse.rewriting.rewrites import RequestRewrite, ResponseRewrite
+from txproxy.reverse.rewriting.request_rewrite import RequestRewrite
+from txproxy.reverse.rewriting.response_rewrite import ResponseRewrite
 from txproxy.upstreams.affinity import affinity_from
 from txproxy.upstreams.ejection import Breaker, Ejection
 from txproxy.upstreams.pool_settings import PoolSettings

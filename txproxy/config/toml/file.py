@@ -28,7 +28,7 @@ from txproxy.config.toml.limit_tables import LimitTables
 from txproxy.config.toml.listeners import Defaults, read_limits, read_listener, read_via
 from txproxy.config.toml.pool_tables import read_pool
 from txproxy.config.toml.references import Parts, tie
-from txproxy.config.toml.route_tables import read_challenge_settings, read_route
+from txproxy.config.toml.routing.route_tables import read_challenge_settings, read_route
 from txproxy.config.toml.tables import Table
 from txproxy.config.tracing import read_tracing
 from txproxy.config.worker_count import check_workers, workers

@@ -28,7 +28,7 @@ from txproxy.config.toml.effects import see_forward, see_http2, see_tcp
 from txproxy.config.toml.forward_listener import forward_policy, read_audit
 from txproxy.config.toml.limit_tables import LimitTables, read_rule_limits
 from txproxy.config.toml.policy_tables import raw
-from txproxy.config.toml.route_tables import read_challenge, read_login
+from txproxy.config.toml.routing.route_tables import read_challenge, read_login
 from txproxy.config.toml.tables import Table
 from txproxy.config.toml.tls_tables import read_tls
 from txproxy.errors import ConfigError

@@ -25,6 +25,7 @@ from txproxy.interfaces.plan import Decision
 from txproxy.matching.paths import PLAIN, readings, split_path
 from txproxy.proxy.error_pages import ErrorPages
 from txproxy.proxy.services import Services
+from txproxy.reverse.actions.served_names import INDEX_NAMES, is_below, is_servable
 from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.upstream_urls import local_upstream
@@ -34,8 +35,6 @@ from txproxy.wire.message import RequestHead
 # asked when they are needed: the factory gets them later than its mode
 Pages: TypeAlias = "Callable[[], ErrorPages | None]"
 
-_INDEX: Final = ["index.html", "index.htm"]
-_WELL_KNOWN: Final = ".well-known"
 _DEFAULT_TYPE: Final = "application/octet-stream"
 # What mimetypes knows only in later versions, or as another content in an encoding: a file arrives as it lies here.
 _TYPES: Final = {
@@ -83,7 +82,7 @@ class _Plain(Resource):
 class _Served(File):
     """A file or directory below ``root``."""
 
-    indexNames = _INDEX
+    indexNames = INDEX_NAMES
     contentTypes = {**File.contentTypes, **_TYPES}  # noqa: RUF012 (Twisted's own way)
     contentEncodings: dict[str, str] = {}  # noqa: RUF012
     root = ""
@@ -117,7 +116,7 @@ class _Served(File):
             name = path.decode("utf-8")
         except UnicodeDecodeError:
             return self.childNotFound
-        if "\0" in name or (name.startswith(".") and name != _WELL_KNOWN):
+        if not is_servable(name):
             return self.childNotFound
         child: IResource = super().getChild(path, request)
         return child
@@ -131,7 +130,7 @@ class _Served(File):
         if request.method not in (b"GET", b"HEAD"):
             return self.not_allowed.render(request)
         self.restat(reraise=False)
-        if not _is_below(self.path, self.root):
+        if not is_below(self.path, self.root):
             return self.childNotFound.render(request)
         if self.isdir():
             return _to_directory(request)
@@ -175,12 +174,6 @@ class _Whole:
             # Nobody gets this. It lets the producer go on until it is told that the connection is gone.
             return bytes(size)
         return data
-
-
-def _is_below(path: str, root: str) -> bool:
-    """Whether ``path``, once all links are followed, is ``root`` or below it."""
-    root = os.path.realpath(root)
-    return os.path.commonpath((root, os.path.realpath(path))) == root
 
 
 def _to_directory(request: Request) -> bytes:

@@ -19,7 +19,8 @@ from txproxy.proxy.services import Services
 from txproxy.reverse.actions.redirects import Redirect
 from txproxy.reverse.actions.subrequests import ForwardAuth, Mirror, Passed
 from txproxy.reverse.actions.to_pool import none_left
-from txproxy.reverse.rewriting.rewrites import RequestRewrite, ResponseRewrite
+from txproxy.reverse.rewriting.request_rewrite import RequestRewrite
+from txproxy.reverse.rewriting.response_rewrite import ResponseRewrite
 from txproxy.upstreams.choice import PoolAttempt, tunnel_attempt
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.upstream import Upstream

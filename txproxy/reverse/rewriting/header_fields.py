@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
 from txproxy.errors import ConfigError, Finding
@@ -39,6 +39,31 @@ _NOT_IN_RESPONSES: Final = {
     **dict.fromkeys(REQUEST_FIELDS, "is a field of requests, and says nothing in a response"),
     **dict.fromkeys(_FRAMING, "is for the proxy itself to say, for each hop anew"),
 }
+
+
+def fields_of(value: Mapping[str, str | Iterable[str]] | Iterable[tuple[str, str]]) -> Fields:
+    """Pairs of a name and a value, from a table whose values may be several."""
+    if not isinstance(value, Mapping):
+        return tuple(value)
+    return tuple(
+        (name, text) for name, texts in value.items() for text in ([texts] if isinstance(texts, str) else texts)
+    )
+
+
+def names_of(value: str | Iterable[str]) -> tuple[str, ...]:
+    """Names, from one or several."""
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def without_fields(lines: list[bytes], index: Mapping[bytes, bytes], drop: frozenset[bytes]) -> list[bytes]:
+    """``lines`` but those of the names in ``drop``, of which each has ``-`` for ``_``."""
+    if not drop:
+        return lines
+    if b"_" in b"".join(index):
+        return [line for line in lines if plain(line.partition(b":")[0]) not in drop]
+    if drop.isdisjoint(index):
+        return lines
+    return [line for line in lines if line.partition(b":")[0].lower() not in drop]
 
 
 class FieldChanges:
@@ -103,6 +128,15 @@ class FieldChanges:
 
     def __bool__(self) -> bool:
         return bool(self.drop or self._values)
+
+    def of(
+        self, lines: list[bytes], index: Mapping[bytes, bytes], asked: RequestHead, context: RequestContext, of: bytes
+    ) -> list[bytes]:
+        """The ``lines`` of a response, with the changes in them; they are never changed themselves. ``index`` has the
+        names of their fields, and the response is ``of`` the upstream with this authority.
+        """
+        lines = without_fields(lines, index, self.drop)
+        return [*lines, *self.added(asked, context, of)] if self.names else lines
 
     def added(self, head: RequestHead, context: RequestContext, upstream: bytes = b"") -> list[bytes]:
         """The lines that come. The list is not to be changed."""

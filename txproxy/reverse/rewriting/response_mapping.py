@@ -20,12 +20,13 @@ All else is left as it is, such as a URL with userinfo. What a regular expressio
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from txproxy.interfaces.context import RequestContext
 from txproxy.matching.hosts import named_host
 from txproxy.matching.paths import as_local, has_prefix
+from txproxy.reverse.rewriting.location_mapping import LocationMapping, mapped_location
 from txproxy.reverse.routing.matches import host_of
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import DEFAULT_PORTS, split_authority
@@ -41,15 +42,25 @@ _REFRESH: Final = re.compile(rb"([0-9.]+[ \t]*[;,][ \t]*(?:[Uu][Rr][Ll][ \t]*=[ 
 class WayBack:
     """Maps the fields of a response. ``strip`` and ``add`` are the prefixes that the route took from the path, and put
     before it; they have no slash at the end, and may be empty. ``domains`` maps a cookie's domain to another, or to
-    nothing: none.
+    nothing: none. ``paths`` are prefixes of a cookie's path, and what they become; ``locations`` are URLs that become
+    others, before any of them is mapped back.
     """
 
-    __slots__ = ("_strip", "_add", "_domains", "_maps")
+    __slots__ = ("_strip", "_add", "_domains", "_paths", "_locations", "_maps")
 
-    def __init__(self, strip: bytes = b"", add: bytes = b"", domains: Mapping[bytes, bytes] | None = None) -> None:
+    def __init__(
+        self,
+        strip: bytes = b"",
+        add: bytes = b"",
+        domains: Mapping[bytes, bytes] | None = None,
+        paths: Iterable[tuple[bytes, bytes]] = (),
+        locations: Iterable[LocationMapping] = (),
+    ) -> None:
         self._strip = strip
         self._add = add
         self._domains = dict(domains or {})
+        self._paths = tuple(paths)
+        self._locations = tuple(locations)
         self._maps: dict[bytes, _Map] = {
             b"location": self.reference,
             b"content-location": self.reference,
@@ -76,6 +87,8 @@ class WayBack:
         self, value: bytes, head: RequestHead, context: RequestContext, authority: bytes, told: bytes = b""
     ) -> bytes:
         """A URL, or a reference relative to one (RFC 3986 section 4.2)."""
+        if self._locations and (made := mapped_location(value, self._locations, head, context)) is not None:
+            return made
         if value[:1] == b"/" and value[1:2] not in (b"/", b"\\"):
             return as_local(self._path(value))
         found = _REFERENCE.fullmatch(value)
@@ -158,6 +171,9 @@ class WayBack:
         return b";".join(kept)
 
     def _cookie_path(self, path: bytes) -> bytes:
+        for prefix, other in self._paths:
+            if has_prefix(path, prefix):
+                return other + path[len(prefix) :] or b"/"
         strip, add = self._strip, self._add
         if not strip and not add:
             return path

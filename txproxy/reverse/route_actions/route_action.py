@@ -19,6 +19,8 @@ CHANGES: Final = PATH_CHANGES | {
     "request_headers",
     "map_location",
     "cookie_domains",
+    "cookie_paths",
+    "cookie_flags",
     "response_timeout",
     "max_body",
     "mirror",

@@ -17,6 +17,7 @@ from txproxy.matching.paths import PathPattern
 from txproxy.matching.regular_expressions import EXPRESSION_MARK, regular_expression
 from txproxy.plain_values import PlainValue
 from txproxy.reverse.routing.conditions import Clients, Condition, HeaderField, Methods, OwnCode, QueryField
+from txproxy.reverse.routing.file_condition import FileIn
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import LONGEST_AUTHORITY, split_authority
 
@@ -84,6 +85,8 @@ class Match(PlainValue):
     read. ``methods`` are compared with case. ``headers`` and ``query`` map a name to a value, to ``~regex`` (of the
     whole value), or to True: it must be there. ``clients``: CIDRs that the believed client address must be in.
 
+    ``file_in``: a :class:`FileIn`, or the folder of one: there must be a file in it that would be served for the path.
+
     ``matches``: code that is asked last, a function of a :class:`txproxy.interfaces.Request` that says whether it is
     one, by its name (``MODULE:NAME``) as in a configuration file.
 
@@ -101,6 +104,7 @@ class Match(PlainValue):
     clients: tuple[str, ...] = attrs.field(default=(), converter=_texts)
     weight: int | None = None
     matches: tuple[NamedCode, ...] = attrs.field(default=(), converter=_codes)
+    file_in: FileIn | str | None = None
     host_patterns: tuple[HostPattern | HostExpression, ...] = attrs.field(init=False, eq=False, repr=False)
     path_pattern: PathPattern = attrs.field(init=False, eq=False, repr=False)
     conditions: tuple[Condition, ...] = attrs.field(init=False, eq=False, repr=False)
@@ -126,6 +130,10 @@ class Match(PlainValue):
             conditions.append(read("query", partial(QueryField.parse, name, value), None))
         if self.clients:
             conditions.append(read("clients", partial(Clients.parse, self.clients), None))
+        if self.file_in is not None:
+            given = self.file_in
+            make = partial(FileIn.parse, given) if isinstance(given, str) else lambda: given
+            conditions.append(read("file_in", make, None))
         conditions += [OwnCode(Matcher(code)) for code in self.matches]
         weight = self.weight
         if weight is not None and (not isinstance(weight, int) or isinstance(weight, bool) or not 0 <= weight <= 10**6):
@@ -140,7 +148,7 @@ class Match(PlainValue):
     @property
     def settled(self) -> bool:
         """Whether it follows from a request and its connection alone."""
-        return not self.matches
+        return not self.matches and self.file_in is None
 
     def why_not(self, host: str, path: bytes, head: RequestHead, context: RequestContext) -> str:
         """Why a request does not match, in a few words; empty if it does. ``host`` is :func:`host_of` its authority,

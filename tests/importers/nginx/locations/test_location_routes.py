@@ -9,7 +9,7 @@ PASS = "proxy_pass http://127.0.0.1:81;"
 
 
 def test_what_returns_is_all_there_is():
-    _, (one,) = location(f"return 204; {PASS} deny all; rewrite ^ /x; add_header X-A b;")
+    _, (one,) = location(f"return 204; {PASS} deny all; rewrite ^ /x; add_header X-A b always;")
     assert one["respond"] == 204 and one["response_headers"] == {"add": {"X-A": "b"}} and "pool" not in one
 
 
@@ -45,7 +45,7 @@ def test_an_if_that_cannot_be_said_is_left_out_and_says_what_is_not_refused():
 
 
 def test_an_if_may_have_another_place_to_go_to_and_fields_of_its_own():
-    _, (first, last) = location(f"if ($http_a) {{ proxy_pass http://127.0.0.1:82; add_header X-B c; }} {PASS}")
+    _, (first, last) = location(f"if ($http_a) {{ proxy_pass http://127.0.0.1:82; add_header X-B c always; }} {PASS}")
     assert (first["pool"], last["pool"]) == ("127.0.0.1:82", "127.0.0.1:81")
     assert first["response_headers"] == {"add": {"X-B": "c"}} and "response_headers" not in last
 

@@ -35,7 +35,7 @@ def test_hosts_that_lead_elsewhere_are_not_asked_for_again():
 
 def test_a_prefix_of_a_proxy_sends_clients_to_the_one_with_a_slash():
     found = server(
-        "location /a/ { proxy_pass http://127.0.0.1:1; add_header X-A b; } location /b/ { return 204; }"
+        "location /a/ { proxy_pass http://127.0.0.1:1; add_header X-A b always; } location /b/ { return 204; }"
     ).routes
     assert [one.get("path") for one in found] == ["=/a", "/a/", "/b/", None]
     assert found[0]["redirect"] == "/a/?$query" and found[0]["status"] == 301

@@ -6,8 +6,8 @@ import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeAlias
 
-from txproxy.importers.nginx.locations.header_lines import response_headers
 from txproxy.importers.nginx.locations.location_logins import GUARDS
+from txproxy.importers.nginx.locations.response_lines import response_headers
 from txproxy.importers.nginx.locations.route_conditions import Table
 from txproxy.importers.nginx.nginx_sites import Site, Variant, joined, joined_all
 from txproxy.importers.nginx.syntax.blocks import Directive

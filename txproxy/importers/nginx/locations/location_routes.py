@@ -9,13 +9,14 @@ import attrs
 
 from txproxy.importers.nginx.cache_zones import exceptions
 from txproxy.importers.nginx.locations.access_lines import with_access, with_methods
-from txproxy.importers.nginx.locations.header_lines import mapped_back, request_headers, response_headers
+from txproxy.importers.nginx.locations.header_lines import request_headers
 from txproxy.importers.nginx.locations.if_blocks import condition_of
 from txproxy.importers.nginx.locations.location_logins import copied_fields, login_of
 from txproxy.importers.nginx.locations.location_order import Location, location_for
 from txproxy.importers.nginx.locations.redirecting import returned, rewritten
+from txproxy.importers.nginx.locations.response_lines import mapped_back, response_headers
 from txproxy.importers.nginx.locations.route_conditions import PATH, Table
-from txproxy.importers.nginx.locations.static_folders import fallback, folder
+from txproxy.importers.nginx.locations.static_folders import Elsewhere, folder
 from txproxy.importers.nginx.locations.to_upstreams import passed
 from txproxy.importers.nginx.nginx_sites import Site, Variant, answer_instead, body_size, joined_all
 from txproxy.importers.nginx.syntax.blocks import Directive
@@ -192,16 +193,40 @@ def _rewrite(directive: Directive, scope: Scope, rest: Sequence[Step], then: _Re
 def _elsewhere(directive: Directive, pattern: str, rewrite: Table, site: Site) -> list[Variant]:
     """What is done with a path that has become another, for which a location is looked for again."""
     try:
-        if site.again >= _MOST_AGAIN:
-            raise Untranslatable("it is looked for again and again")
-        location = location_for(rewrite["rewrite"]["replacement"], site.locations)
-        there = variants_of(location, attrs.evolve(site, again=site.again + 1))
-        if any(PATH in wanted or any(key in made for key in _PATHS) for wanted, made in there):
-            raise Untranslatable("what is found there changes the path as well")
-        return joined_all({PATH: pattern}, ((wanted, _changed(made, rewrite)) for wanted, made in there))
+        return joined_all({PATH: pattern}, _again(rewrite, site))
     except Untranslatable as fault:
         site.notes.say(directive, f"answered with 501: which location it leads to is not known: {fault}")
         return [({PATH: pattern}, {"respond": 501})]
+
+
+def _again(rewrite: Table, site: Site) -> list[Variant]:
+    """What the location does that is found for a path that has become another."""
+    if site.again >= _MOST_AGAIN:
+        raise Untranslatable("it is looked for again and again")
+    location = location_for(rewrite["rewrite"]["replacement"], site.locations)
+    there = variants_of(location, attrs.evolve(site, again=site.again + 1))
+    if any("file_in" in wanted for wanted, _ in there):
+        there = _as_if_there(there, rewrite)
+    if any(PATH in wanted or any(key in made for key in _PATHS) for wanted, made in there):
+        raise Untranslatable("what is found there changes the path as well")
+    return [(wanted, _changed(made, rewrite)) for wanted, made in there]
+
+
+def _as_if_there(variants: Sequence[Variant], rewrite: Table) -> list[Variant]:
+    """Of routes for files, and for what is none, those for a path that is always the same: what a file names has it."""
+    if "$" in rewrite["rewrite"]["replacement"]:
+        raise Untranslatable("whether a file is there is asked of the path as it came")
+    found: list[Variant] = []
+    for wanted, made in variants:
+        found.append(({key: said for key, said in wanted.items() if key != "file_in"}, made))
+        if wanted.keys() == {"file_in"}:
+            break
+    return found
+
+
+def _found_for(path: str, site: Site) -> list[Variant]:
+    """What is done with requests that ``try_files`` leads to a path."""
+    return _again({"rewrite": {"pattern": ".*", "replacement": path.replace("$", "$$")}}, site)
 
 
 def _changed(table: Table, rewrite: Table) -> Table:
@@ -257,11 +282,9 @@ def _done(location: Location, site: Site) -> list[Variant]:
         table["request_limits"] = limits
     passes = _passes(scope)
     if not passes:
-        named = fallback(location, site)
-        if named is not None:
-            # It is let pass here first, and then there.
-            return [(wanted, table | there) for wanted, there in _content(named, site)]
-        return [({}, table | folder(location, site) | response_headers(scope, site))]
+        elsewhere = Elsewhere(lambda named: _content(named, site), lambda path: _found_for(path, site))
+        # It is let pass here first, and then there.
+        return [(wanted, table | there) for wanted, there in folder(location, site, elsewhere)]
     prefix = passes[-1].name.removesuffix("_pass")
     table |= passed(passes[-1], location, site)
     table |= request_headers(scope, site, prefix, copied_fields(login))

@@ -8,9 +8,9 @@ from typing import Final
 
 import attrs
 
-from txproxy.importers.nginx.locations.header_lines import response_headers
 from txproxy.importers.nginx.locations.location_order import EVERYTHING, Location, Place, in_order, locations_of
 from txproxy.importers.nginx.locations.location_routes import Content, Step, in_phase, phase_of, variants_of
+from txproxy.importers.nginx.locations.response_lines import response_headers
 from txproxy.importers.nginx.locations.route_conditions import PATH, Table
 from txproxy.importers.nginx.nginx_sites import Site, Variant, weight_of
 from txproxy.importers.nginx.syntax.nginx_expressions import marked

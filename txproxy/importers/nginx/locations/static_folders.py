@@ -1,37 +1,102 @@
-"""``root`` and ``alias``: files that are served from a folder."""
+"""``root``, ``alias`` and ``try_files``: files that are served from a folder, and what there is where one is not."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from txproxy.importers.nginx.locations.location_order import Location
+import attrs
+
+from txproxy.importers.nginx.locations.location_order import Location, literal, location_for
+from txproxy.importers.nginx.locations.response_lines import response_headers
 from txproxy.importers.nginx.locations.route_conditions import Table
-from txproxy.importers.nginx.nginx_sites import Site, answer_instead
+from txproxy.importers.nginx.nginx_sites import Site, Variant, answer_instead
+from txproxy.importers.nginx.syntax.blocks import Directive
+from txproxy.importers.nginx.syntax.nginx_scopes import Scope
 from txproxy.importers.notes import Untranslatable
 
-# What try_files says where a file is served, or there is none.
-_FILES_ALONE: Final = (("$uri", "=404"), ("$uri", "$uri/", "=404"), ("$uri", "$uri/"), ("$uri",))
+# What try_files looks for: the file itself, and a folder with an index.
+_FILE: Final = "$uri"
+_FOLDERS: Final = ("$uri/", "$uri/index.html", "$uri/index.htm")
+_QUERIES: Final = ("?$args", "?$query_string", "$is_args$args", "$is_args$query_string")
 _INDEX: Final = ("index.html", "index.htm")
 
 
-def fallback(location: Location, site: Site) -> Location | None:
-    """The named location that try_files leads to where there is no file, if it does."""
-    tried = location.scope.last("try_files")
-    if tried is None or not tried.words or tried.words[-1] not in site.named:
-        return None
-    site.notes.say(tried, f"files are not looked for: all requests go to {tried.words[-1]}")
-    return location.of(site.named[tried.words[-1]])
+@attrs.frozen
+class Elsewhere:
+    """Where requests go for which ``try_files`` has found nothing: what a ``named`` location does with them, and what
+    is found for a ``path``.
+    """
+
+    named: Callable[[Location], list[Variant]]
+    path: Callable[[str], list[Variant]]
 
 
-def folder(location: Location, site: Site) -> Table:
-    """A route that serves files; one with 404 where nothing says from where."""
+def folder(location: Location, site: Site, elsewhere: Elsewhere) -> list[Variant]:
+    """Routes that serve files, and what else there is for those that are not there; one with 404 where nothing says
+    from where.
+    """
     scope = location.scope
+    fields = response_headers(scope, site)
     tried = scope.last("try_files")
-    if tried is not None and tried.words[-1:] and tried.words[-1].endswith((".html", ".htm")):
-        site.notes.say(tried, f"what is not there is answered with 404, and not with {tried.words[-1]}")
-    elif tried is not None and tried.words not in _FILES_ALONE:
-        return answer_instead(scope, site, f"try_files {' '.join(tried.words)}: files alone are served here")
+    looks_for, last = (tried.words[:-1], tried.words[-1]) if tried is not None and tried.words else ((), "")
+    try:
+        served = _served(location, site)
+        if not looks_for or last == "=404" or last in (_FILE, *_FOLDERS):
+            _see_looked_for([one for one in (*looks_for, last) if one not in ("=404", "")])
+            return [({}, served | fields)]
+        _see_looked_for(looks_for)
+        if "files" in served:
+            if scope.own("alias"):
+                raise Untranslatable(f"try_files with alias: {last} is for what root has not")
+            has_index = any(one in looks_for for one in _FOLDERS)
+            place = served["files"]
+            there = {"file_in": place if has_index else {"folder": place, "index": False}}
+            return [(there, served | fields), *_otherwise(location, site, last, elsewhere, served | fields)]
+        if last.startswith("@") and not _roots(scope):
+            # There is no folder that a file could be found in.
+            return _otherwise(location, site, last, elsewhere, served | fields)
+        return [({}, served | fields)]
+    except Untranslatable as fault:
+        return [({}, answer_instead(scope, site, fault))]
+
+
+def _see_looked_for(words: Sequence[str]) -> None:
+    for one in words:
+        if one != _FILE and one not in _FOLDERS:
+            raise Untranslatable(f"try_files: {one} is not looked for here, but $uri and $uri/ alone")
+
+
+def _otherwise(location: Location, site: Site, last: str, elsewhere: Elsewhere, served: Table) -> list[Variant]:
+    """What is done with requests for which there is no file."""
+    if last.startswith("="):
+        if not last[1:].isdigit() or not 200 <= int(last[1:]) <= 599:
+            raise Untranslatable(f"try_files: {last} is no status of an answer")
+        status = int(last[1:])
+        return [({}, {"respond": status, **response_headers(location.scope, site)})]
+    if last.startswith("@"):
+        if last not in site.named:
+            raise Untranslatable(f"try_files: there is no location {last}")
+        return elsewhere.named(location.of(site.named[last]))
+    for query in _QUERIES:
+        # It is passed on in any case.
+        last = last.removesuffix(query)
+    if not last.startswith("/") or "?" in last or "$" in last:
+        raise Untranslatable(f"try_files: {last} is not known before a request comes")
+    path = literal(last)
+    rewrite = {"rewrite": {"pattern": ".*", "replacement": path.replace("$", "$$")}}
+    if location_for(path, site.locations).scope is location.scope and "files" in served:
+        return [({}, served | rewrite)]
+    return elsewhere.path(path)
+
+
+def _roots(scope: Scope) -> list[Directive]:
+    return [*scope.own("alias"), *scope.all("root")]
+
+
+def _served(location: Location, site: Site) -> Table:
+    scope = location.scope
     for one in scope.all("index"):
         if not set(_INDEX) & set(one.words):
             site.notes.say(one, f"the index of a folder is {' or '.join(_INDEX)}")
@@ -42,11 +107,11 @@ def folder(location: Location, site: Site) -> Table:
     if aliases:
         return _alias(aliases[-1].first, location)
     root = scope.last("root")
-    if root is None and location.implied:
+    if root is not None:
+        return {"files": _place(root.first)}
+    if location.implied or scope.last("try_files") is not None:
         return {"respond": 404}
-    if root is None:
-        return answer_instead(scope, site, "nothing says what is served here", 404)
-    return {"files": _place(root.first)}
+    return answer_instead(scope, site, "nothing says what is served here", 404)
 
 
 def _alias(place: str, location: Location) -> Table:

@@ -9,7 +9,6 @@ from txproxy.components.rates import parse_rate
 from txproxy.components.registry import components
 from txproxy.components.settings import default_of
 from txproxy.components.values import (
-    any_text,
     duration,
     flag,
     one_of,
@@ -29,42 +28,34 @@ from txproxy.config.toml.cache_tables import read_choice
 from txproxy.config.toml.limit_tables import LimitTables
 from txproxy.config.toml.policy_tables import made, read_users
 from txproxy.config.toml.pool_tables import signing_key
+from txproxy.config.toml.routing.rewrite_tables import read_request, read_response
 from txproxy.config.toml.tables import Table
-from txproxy.errors import ConfigError, Path
+from txproxy.errors import ConfigError
 from txproxy.interfaces.context import PRIORITIES
 from txproxy.interfaces.hooks.matcher import find_matcher
 from txproxy.matching.paths import has_prefix
 from txproxy.reverse.challenge.challenge_settings import ChallengePlace, ChallengeSettings
 from txproxy.reverse.rewriting.header_fields import settable
-from txproxy.reverse.rewriting.rewrites import Hsts, RequestRewrite, ResponseRewrite
+from txproxy.reverse.rewriting.request_rewrite import RequestRewrite
 from txproxy.reverse.route_actions.pool_action import PoolAction
 from txproxy.reverse.route_actions.route_action import ROUTE_ACTIONS, RouteAction
+from txproxy.reverse.routing.file_condition import FileIn
 from txproxy.reverse.routing.matches import Match
 from txproxy.reverse.site_login import SiteLogin
 from txproxy.wire import grammar
 from txproxy.wire.target import is_origin_form
 
-_YEAR: Final = 31536000
 # What the canonical form of a path does not have.
 _NEVER: Final = re.compile(rb"//|%(?:2[Ff]|5[Cc]|3[Bb]|[0-9A-F][a-f]|[a-f][0-9A-Fa-f])")
-_LONGEST_HSTS: Final = 10**10 - 1
-_REQUEST_KEYS: Final[dict[str, Path]] = {
-    "pattern": ("rewrite", "pattern"),
-    "replacement": ("rewrite", "replacement"),
-    **{f"{key}_headers": ("request_headers", key) for key in ("set", "add", "remove")},
-}
-_RESPONSE_KEYS: Final[dict[str, Path]] = {
-    f"{key}_headers": ("response_headers", key) for key in ("set", "add", "remove")
-}
 
 
 def read_route(table: Table, limits: LimitTables) -> RouteConfig:
     """One route, which may name ``limits``."""
     name = table.need("name", text, "", "a name of its own")
     listeners = table.some("listeners", text) or ()
-    match = _match(table, table.read("weight", whole(0, 10**6), None))
+    match = _match(table, weight=table.read("weight", whole(0, 10**6), None), file_in=_file_in(table))
     action = _action(table)
-    request = _request(table)
+    request = read_request(table)
     if "strip_prefix" in action.takes:
         _check_paths(table, match, request)
     route = RouteConfig(
@@ -73,7 +64,7 @@ def read_route(table: Table, limits: LimitTables) -> RouteConfig:
         match=match,
         action=action,
         request=request or None,
-        response=_response(table, request),
+        response=read_response(table, request),
         response_timeout=table.read("response_timeout", duration, None),
         tunnel_timeout=table.read("tunnel_timeout", duration, None),
         max_body=table.read("max_body", size, None),
@@ -91,7 +82,7 @@ def read_route(table: Table, limits: LimitTables) -> RouteConfig:
     return route
 
 
-def _match(table: Table, weight: int | None = None) -> Match:
+def _match(table: Table, **of_routes: Any) -> Match:
     values = {
         "hosts": table.some("hosts", text) or (),
         "path": table.read("path", text, ""),
@@ -100,13 +91,25 @@ def _match(table: Table, weight: int | None = None) -> Match:
         "query": table.pairs("query", _wanted, "{ NAME = 'VALUE', NAME = '~REGEX', NAME = true }"),
         "clients": table.some("clients", text) or (),
         "matches": read_codes(table, "matches", "function", find_matcher, some=True),
-        "weight": weight,
+        **of_routes,
     }
     try:
-        return Match(**values)  # type: ignore[arg-type]
+        return Match(**values)
     except ConfigError as fault:
         table.faults_of(fault)
         return Match()
+
+
+def _file_in(table: Table) -> FileIn | None:
+    """The folder in which a file has to be, alone or as a table."""
+    if not isinstance(table.given("file_in"), dict):
+        return table.read("file_in", lambda value: FileIn.parse(table.file_name(value)), None)
+    inner = table.table("file_in")
+    assert inner is not None, "it is one"
+    folder = inner.need("folder", lambda value: FileIn.parse(inner.file_name(value)), None, "the name of a folder")
+    index = inner.read("index", flag, True)
+    inner.close()
+    return None if folder is None else FileIn(folder.folder, index)
 
 
 def _check_paths(table: Table, match: Match, request: RequestRewrite | None) -> None:
@@ -229,102 +232,6 @@ def _see_effects(table: Table, given: str) -> None:
     for key, names in with_key.items():
         if key in table and given not in names:
             table.fault(f"has no effect with {given}", key, accepted=f"accepted is it with {', '.join(names)}")
-
-
-# -- changes
-
-
-def _fields(table: Table | None, key: str) -> tuple[tuple[str, str], ...]:
-    if table is None:
-        return ()
-    pairs = table.pairs(key, _values, "{ NAME = 'VALUE' }")
-    return tuple((name, value) for name, values in pairs for value in values)
-
-
-def _values(value: Any) -> tuple[str, ...]:
-    return tuple(map(secret_text, value)) if isinstance(value, list) else (secret_text(value),)
-
-
-def _names(table: Table | None) -> tuple[str, ...]:
-    return () if table is None else table.all("remove", text) or ()
-
-
-def _request(table: Table) -> RequestRewrite | None:
-    headers = table.table("request_headers")
-    pattern, replacement = _rewrite(table)
-    values = {
-        "strip_prefix": table.read("strip_prefix", text, ""),
-        "add_prefix": table.read("add_prefix", text, ""),
-        "pattern": pattern,
-        "replacement": replacement,
-        "set_headers": _fields(headers, "set"),
-        "add_headers": _fields(headers, "add"),
-        "remove_headers": _names(headers),
-    }
-    if headers is not None:
-        headers.close()
-    try:
-        return RequestRewrite(**values)  # type: ignore[arg-type]
-    except ConfigError as fault:
-        table.faults_of(fault, called=_REQUEST_KEYS)
-        return None
-
-
-def _rewrite(table: Table) -> tuple[str, str]:
-    inner = table.table("rewrite")
-    if inner is None:
-        return "", ""
-    pattern = inner.need("pattern", text, "", "a regular expression for the path")
-    replacement = inner.need("replacement", text, "", "a path such as '/$1'")
-    inner.close()
-    return (pattern, replacement) if pattern and replacement else ("", "")
-
-
-def _response(table: Table, request: RequestRewrite | None) -> ResponseRewrite | None:
-    headers = table.table("response_headers")
-    domains = table.pairs("cookie_domains", any_text, "{ 'FROM.example' = 'TO.example' }")
-    values = {
-        "set_headers": _fields(headers, "set"),
-        "add_headers": _fields(headers, "add"),
-        "remove_headers": _names(headers),
-        "map_back": table.read("map_location", flag, True),
-        "request": request,
-        "cookie_domains": domains,
-        "hsts": _hsts(table),
-    }
-    if headers is not None:
-        headers.close()
-    keys = ("strip_prefix", "add_prefix", "cookie_domains")
-    if values["map_back"] and headers is None and values["hsts"] is None and not any(key in table for key in keys):
-        # What the upstream says of itself is mapped back without being told to.
-        return None
-    try:
-        return ResponseRewrite(**values)  # type: ignore[arg-type]
-    except ConfigError as fault:
-        table.faults_of(fault, called=_RESPONSE_KEYS)
-        return None
-
-
-def _hsts(table: Table) -> Hsts | None:
-    value = table.given("hsts")
-    if value is None or value is False:
-        return None
-    if value is True:
-        return Hsts(_YEAR)
-    inner = table.table("hsts")
-    if inner is None:
-        return None
-    values = (
-        inner.read("max_age", lambda value: whole(0, _LONGEST_HSTS)(int(duration(value)) if value else value), _YEAR),
-        inner.read("include_subdomains", flag, False),
-        inner.read("preload", flag, False),
-    )
-    inner.close()
-    try:
-        return Hsts(*values)
-    except ConfigError as fault:
-        inner.faults_of(fault)
-        return None
 
 
 def _auth(table: Table) -> AuthConfig | None:

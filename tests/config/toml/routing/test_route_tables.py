@@ -6,7 +6,9 @@ from txproxy.components.rates import Rate
 from txproxy.config.model import AuthConfig, MirrorConfig
 from txproxy.reverse.actions.redirects import Redirect
 from txproxy.reverse.challenge.challenge_settings import ChallengePlace, ChallengeSettings
-from txproxy.reverse.rewriting.rewrites import Hsts, RequestRewrite, ResponseRewrite
+from txproxy.reverse.rewriting.request_rewrite import RequestRewrite
+from txproxy.reverse.rewriting.response_rewrite import ResponseRewrite
+from txproxy.reverse.rewriting.strict_transport import Hsts
 from txproxy.reverse.route_actions.files_action import FilesAction
 from txproxy.reverse.route_actions.pool_action import PoolAction
 from txproxy.reverse.route_actions.redirect_action import RedirectAction

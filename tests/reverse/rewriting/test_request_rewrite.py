@@ -1,14 +1,12 @@
-"""What a route changes in requests and responses."""
+"""What a route changes in requests."""
 
 import pytest
 
 from txproxy.errors import ConfigError, RequestError
-from txproxy.reverse.rewriting.rewrites import Hsts, RequestRewrite, ResponseRewrite
+from txproxy.reverse.rewriting.request_rewrite import RequestRewrite
 from txproxy.testing import context_of
-from txproxy.upstreams.choice import PoolAttempt
-from txproxy.upstreams.upstream_urls import parse_upstream
 from txproxy.wire.headers import Headers
-from txproxy.wire.message import CHUNKED, RequestHead, ResponseHead
+from txproxy.wire.message import CHUNKED, RequestHead
 
 CLIENT = context_of("192.0.2.7", "https")
 
@@ -296,124 +294,3 @@ def test_what_is_no_replacement_is_refused(pattern, replacement, fault):
     with pytest.raises(ConfigError, match=f"^replacement: .*{fault}") as caught:
         RequestRewrite(pattern=pattern, replacement=replacement)
     assert "accepted" in str(caught.value) and "\n" not in str(caught.value)
-
-
-# -- responses
-
-
-def response_lines(rewrite, *lines, scheme="https", own=False):
-    """What the client gets of a response, or of an answer of the proxy's ``own``."""
-    given = list(lines)
-    context = context_of("192.0.2.7", scheme)
-    if not own:
-        upstream = parse_upstream("http://up.internal:8001")
-        context.attempt = PoolAttempt(upstream, upstream.address, request(), upstream, None)
-    response = ResponseHead(200, Headers.parsed(given))
-    for one in (rewrite.of(request(b"/api/x")), rewrite.strict_transport):
-        if one is not None:
-            response = one.head(response, context)
-    assert given == list(lines), "what came is still needed"
-    return response.headers.lines
-
-
-def test_a_response_without_changes_is_what_it_was():
-    assert not ResponseRewrite(map_back=False) and ResponseRewrite()
-    assert response_lines(ResponseRewrite(map_back=False), b"Location: http://up.internal:8001/") == [
-        b"Location: http://up.internal:8001/"
-    ]
-    assert response_lines(ResponseRewrite(), b"Server: x", b"X: y") == [b"Server: x", b"X: y"]
-
-
-def test_a_response_is_mapped_back_with_the_requests_prefixes():
-    rewrite = ResponseRewrite(
-        request=RequestRewrite(strip_prefix="/api/", add_prefix="/v1"), cookie_domains={".Old.internal": ".A.example"}
-    )
-    assert response_lines(
-        rewrite,
-        b"Location: http://up.internal:8001/v1/y",
-        b"Set-Cookie: a=b; Path=/v1; Domain=up.internal",
-        b"Set-Cookie: c=d; Path=/v1/z; Domain=old.internal",
-        b"X: y",
-    ) == [
-        b"Location: https://A.example/api/y",
-        b"Set-Cookie: a=b; Path=/api",
-        b"Set-Cookie: c=d; Path=/api/z; Domain=a.example",
-        b"X: y",
-    ]
-
-
-def test_fields_of_a_response_are_removed_set_and_added():
-    rewrite = ResponseRewrite(
-        set_headers={"X-Upstream": "$upstream for $path", "Location": "http://up.internal:8001/"},
-        add_headers={"Vary": "Accept"},
-        remove_headers=["Server", "X-Powered-By"],
-    )
-    lines = (
-        b"Server: x",
-        b"x-powered-by: php",
-        b"X_Powered_By: php",
-        b"Vary: Cookie",
-        b"location: /y",
-        b"x-upstream: z",
-    )
-    assert response_lines(rewrite, *lines) == [
-        b"Vary: Cookie",
-        b"X-Upstream: up.internal:8001 for /api/x",
-        # what is set is not mapped
-        b"Location: http://up.internal:8001/",
-        b"Vary: Accept",
-    ]
-    assert response_lines(rewrite)[0] == b"X-Upstream: up.internal:8001 for /api/x"
-
-
-def test_hsts_is_sent_over_tls_only_and_replaces_the_upstreams():
-    rewrite = ResponseRewrite(hsts=Hsts(31536000, include_subdomains=True), map_back=False)
-    assert rewrite
-    theirs = (b"strict-transport-security: max-age=0", b"X: y")
-    assert response_lines(rewrite, *theirs) == [
-        b"X: y",
-        b"Strict-Transport-Security: max-age=31536000; includeSubDomains",
-    ]
-    assert response_lines(rewrite, *theirs, scheme="http") == [b"X: y"]
-    assert response_lines(ResponseRewrite(), *theirs) == list(theirs)
-
-
-def test_the_line_of_hsts():
-    assert Hsts(0).line == b"Strict-Transport-Security: max-age=0"
-    assert Hsts(63072000, True, True).line == (
-        b"Strict-Transport-Security: max-age=63072000; includeSubDomains; preload"
-    )
-
-
-@pytest.mark.parametrize("arguments", [(-1,), (1.5,), ("1y",), (True,), (10**10,)])
-def test_what_is_no_max_age_is_refused(arguments):
-    with pytest.raises(ConfigError, match=r"^max_age: .* is no number of seconds; accepted is"):
-        Hsts(*arguments)
-
-
-@pytest.mark.parametrize("arguments", [(31535999, True, True), (31536000, False, True)])
-def test_preload_has_conditions(arguments):
-    with pytest.raises(ConfigError, match=r"^preload: .* accepted is"):
-        Hsts(*arguments)
-
-
-def test_all_faults_of_a_response_rewrite_are_told_at_once():
-    with pytest.raises(ConfigError) as caught:
-        ResponseRewrite(
-            set_headers={"Content-Length": "5"},
-            add_headers={"X": "a\n"},
-            remove_headers=["Via"],
-            cookie_domains={"a b": "c", "*.d": "", "e": "f:80"},
-        )
-    lines = str(caught.value).splitlines()
-    assert [line.partition(":")[0] for line in lines] == [
-        "set_headers",
-        "add_headers",
-        "remove_headers",
-        "cookie_domains",
-        "cookie_domains",
-        "cookie_domains",
-    ]
-    assert all("accepted" in line for line in lines)
-    with pytest.raises(ConfigError, match="nothing is mapped back"):
-        ResponseRewrite(map_back=False, cookie_domains={"a": "b"})
