@@ -1,6 +1,8 @@
 """Values of options and files."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from txproxy.components import values
 from txproxy.errors import ConfigError
@@ -12,17 +14,38 @@ def test_sizes_are_binary(text, size):
     assert values.size(text) == size
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("500ms", 0.5), ("30", 30), ("1.5s", 1.5), ("5m", 300), ("1h", 3600)])
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("500ms", 0.5), ("30", 30), ("1.5s", 1.5), ("5m", 300), ("1h", 3600), ("1d", 86400), ("2w", 1209600)],
+)
 def test_durations_are_seconds_unless_told(text, seconds):
     assert values.parse_duration(text) == seconds
     assert values.duration(text) == seconds
 
 
 @pytest.mark.parametrize("parse", [values.parse_size, values.parse_duration])
-@pytest.mark.parametrize("text", ["", "-1", "x", "1 k", "1kk", "ten", "1e3", "\u0661"])
+@pytest.mark.parametrize("text", ["", "-1", "x", "1 k", "1kk", "ten", "1e3", "\u0661", "1y", "1D", "1W", "1 d", "1dd"])
 def test_what_is_neither_is_refused(parse, text):
     with pytest.raises(ConfigError, match="accepted"):
         parse(text)
+
+
+UNITS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+@given(st.integers(1, 10**9 - 1), st.sampled_from(sorted(UNITS)))
+def test_any_number_of_any_unit_is_a_time(number, unit):
+    assert values.parse_duration(f"{number}{unit}") == pytest.approx(number * UNITS[unit])
+
+
+@given(st.text("0123456789.-+ eEmshdwyM\u0661", max_size=12) | st.text(max_size=5))
+def test_any_text_is_a_time_above_none_or_refused(text):
+    try:
+        seconds = values.parse_duration(text)
+    except ConfigError as fault:
+        assert "ms, s, m, h, d or w" in str(fault)
+    else:
+        assert 0 < seconds < 10**15 and text.rstrip("mshdw").replace(".", "").isdecimal()
 
 
 def test_files_may_have_numbers_for_both():

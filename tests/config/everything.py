@@ -477,7 +477,7 @@ name = "out"
 path = "/"
 methods = "CONNECT"
 tunnel = "db"
-""".replace("365d", "8760h").replace("POLICY\n", POLICY)
+""".replace("POLICY\n", POLICY)
 EVERYTHING = EVERYTHING.replace("LOGIN", LOGIN).replace("EXCEPTED", EXCEPTED).replace("CHECKED", CHECKED)
 EVERYTHING = re.sub(r"PLACES\(([a-z ]+)\)", PLACES, EVERYTHING)
 EVERYTHING = re.sub(r"LIMIT\(([a-z ]+)\)", LIMIT, EVERYTHING)

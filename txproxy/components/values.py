@@ -15,9 +15,10 @@ from txproxy.errors import ConfigError
 T = TypeVar("T")
 
 _SIZE: Final = re.compile(r"([0-9]{1,15})([kKmMgG]?)")
-_DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h)?")
+_DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d|w)?")
 _SIZE_UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-_DURATION_UNITS: Final = {None: 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION_UNITS: Final = {None: 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_TIME_ACCEPTED: Final = "accepted is a number of seconds, or one with ms, s, m, h, d or w, above 0"
 _LONGEST: Final = 60
 _LONG_WORD: Final = re.compile(r"\S{200,}")
 _LEAST_HEAD: Final = 256
@@ -39,11 +40,11 @@ def parse_size(text: str) -> int:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds from ``500ms``, ``30s``, ``5m``, ``1h`` or a bare number of seconds; more than none."""
+    """Seconds from ``500ms``, ``30s``, ``5m``, ``1h``, ``7d``, ``1w`` or a bare number of seconds; more than none."""
     match = _DURATION.fullmatch(text)
     seconds = float(match[1]) * _DURATION_UNITS[match[2]] if match is not None else 0.0
     if not seconds:
-        raise ConfigError(f"{text!r} is no time", "accepted is a number of seconds, or one with ms, s, m or h, above 0")
+        raise ConfigError(f"{text!r} is no time", _TIME_ACCEPTED)
     return seconds
 
 
