@@ -60,14 +60,15 @@ def wrk(
     target: str | None = None,
     headers: Mapping[str, str] | None = None,
     varied: bool = False,
+    connections: int = 64,
 ) -> Load:
-    """GET for ``seconds`` on 64 connections; ``target`` is the request target where it is not the path of ``url``, and
-    with ``varied`` no two requests have the same head.
+    """GET for ``seconds`` on ``connections``; ``target`` is the request target where it is not the path of ``url``,
+    and with ``varied`` no two requests have the same head.
     """
     script = directory / "wrk.lua"
     more = f'wrk.path = "{target}"' if target else _VARIED if varied else ""
     script.write_text(_WRK_SCRIPT.format(path=more))
-    argv = ["wrk", "-t1", "-c64", f"-d{seconds}", "-s", str(script)]
+    argv = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "-s", str(script)]
     for name, value in (headers or {}).items():
         argv += ["-H", f"{name}: {value}"]
     try:

@@ -4,6 +4,10 @@ One worker and two, in turns of one run, on all cores that there are: requests/s
 request. Two may take 1.05 times the CPU that one does, and answer 1.7 times the requests where a second core is free:
 wrk and the origin need about one more, so that this takes four cores which nobody else uses. How busy they were is
 printed, by everything together; the share of CPU does not depend on that.
+
+Of 64 connections each of two has half. What a turn of the reactor costs is shared by those who ask in it, so that one
+worker alone takes more for a request with 32 connections than with 64: it is measured with as many as each of two has
+as well, which tells what a second worker costs by itself.
 """
 
 from __future__ import annotations
@@ -26,6 +30,9 @@ from benchmarks.watched import watched
 WORKERS = (1, 2)
 MORE = 1.7
 COST = 1.05
+CONNECTIONS = 64
+# by how many workers, and with how many connections
+RUNS = ((1, CONNECTIONS), (1, CONNECTIONS // 2), (2, CONNECTIONS))
 
 
 def _everybody_busy() -> float:
@@ -43,7 +50,7 @@ def main() -> int:
     options = parser.parse_args()
     cores = Cores.choose()
     everywhere = os.sched_getaffinity(0)
-    found: dict[int, list[tuple[float, float, float]]] = {workers: [] for workers in WORKERS}
+    found: dict[tuple[int, int], list[tuple[float, float, float]]] = {run: [] for run in RUNS}
     with open_directory() as directory, open_directory(in_memory=True) as memory, Programs(directory) as programs:
         site, _ = start_origin(programs, directory, memory, cores, 1, NGINX_USER)
         running = {}
@@ -57,26 +64,33 @@ def main() -> int:
                     os.sched_setaffinity(int(thread), everywhere)
             running[workers] = program.pid, port
         for turn in range(options.rounds + 1):
-            for workers, (pid, port) in running.items():
+            for workers, connections in RUNS:
+                pid, port = running[workers]
                 used, busy = cpu_seconds(pid), _everybody_busy()
-                done = load.wrk(f"http://127.0.0.1:{port}/small", options.duration, directory)
+                url = f"http://127.0.0.1:{port}/small"
+                done = load.wrk(url, options.duration, directory, connections=connections)
                 used, busy = cpu_seconds(pid) - used, _everybody_busy() - busy
                 if turn:
                     # The first one is to warm up.
                     share = busy / (done.seconds * (os.cpu_count() or 1))
-                    found[workers].append((done.done / done.seconds, used / done.done * 1e6, share))
-    medians = {
-        workers: [statistics.median(column) for column in zip(*rows, strict=True)] for workers, rows in found.items()
-    }
-    print(f"{'workers':>8}{'requests/s':>12}{'us CPU/request':>16}{'machine busy':>14}")
-    for workers, (rate, cost, share) in medians.items():
-        print(f"{workers:>8}{rate:>12,.0f}{cost:>16.1f}{share:>14.0%}")
-    more, cost = (medians[2][column] / medians[1][column] for column in (0, 1))
-    free = len(everywhere) >= 4 and medians[1][2] < 0.75
+                    found[workers, connections].append((done.done / done.seconds, used / done.done * 1e6, share))
+    medians = {run: [statistics.median(column) for column in zip(*rows, strict=True)] for run, rows in found.items()}
+    print(f"{'workers':>8}{'connections':>13}{'requests/s':>12}{'us CPU/request':>16}{'machine busy':>14}")
+    for (workers, connections), (rate, cost, share) in medians.items():
+        print(f"{workers:>8}{connections:>13}{rate:>12,.0f}{cost:>16.1f}{share:>14.0%}")
+    one, half, two = (found[run] for run in RUNS)
+    more, cost, alike = _times(two, one, 0), _times(two, one, 1), _times(two, half, 1)
+    free = len(everywhere) >= 4 and medians[RUNS[0]][2] < 0.75
     print(f"CPU for a request: {cost:.3f} times that of one worker (at most {COST}): {_said(cost <= COST)}")
+    print(f"    {alike:.3f} times that of one worker with as many connections as each of them: {_said(alike <= COST)}")
     where = _said(more >= MORE) if free else f"not to be measured on {len(everywhere)} cores that are as busy as that"
     print(f"requests: {more:.2f} times those of one worker (at least {MORE} with free cores): {where}")
     return 0 if cost <= COST and (more >= MORE or not free) else 1
+
+
+def _times(these: list[tuple[float, float, float]], those: list[tuple[float, float, float]], column: int) -> float:
+    """How many times as much one run has in a column as another, in the middle one of the turns."""
+    return statistics.median(one[column] / other[column] for one, other in zip(these, those, strict=True))
 
 
 def _said(held: bool) -> str:
