@@ -39,7 +39,6 @@ class Attempts(Recorded):
     received = 0
     # what is to be done with the request
     plan: Plan | None = None
-    phase: Phase = PLANNING
     # whether the body of the request may be brought now
     wants_body = False
     # the request at the upstream, while it is this exchange's
@@ -65,6 +64,7 @@ class Attempts(Recorded):
         self.downstream = downstream
         self.request = request
         self.context = context
+        self.phase: Phase = PLANNING
         # what bounds it, if anything does
         self.bound: Bound | None = None
         # See Recorded. What each exchange is asked for in the end is found sooner where it is set.
