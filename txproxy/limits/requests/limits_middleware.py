@@ -31,24 +31,28 @@ _NOT_OURS: Final = Debt(inf)
 # these.
 _MOST_LOOK_UPS: Final = 32
 _MOST_PLACES: Final = 8
+# what they are counted by that is the same for all of a client at one place
+_KNOWN_SO: Final = frozenset({"client", "listener", "pool"})
 _BY_ACCEPTED: Final = "accepted: client, host, header:NAME, cookie:NAME"
 
 
 class _KnownDebts:
-    """What requests of a connection are counted by as long as they have the same ``words`` in them, or about them, and
-    the same ``headers`` where these matter: the ``debts``, each with the interval and the tolerance of its rate, its
-    key and its limit. It was ``made`` anew so often.
+    """What requests of a connection are counted by as long as they are from the same ``client_ip``, and have the same
+    ``headers`` and the same ``words`` about them where these matter: the ``debts``, each with the interval and the
+    tolerance of its rate, its key and its limit. It was ``made`` anew so often.
     """
 
-    __slots__ = ("headers", "words", "debts", "made")
+    __slots__ = ("client_ip", "headers", "words", "debts", "made")
 
     def __init__(
         self,
+        client_ip: str,
         headers: Headers,
         words: tuple[object, ...],
         debts: tuple[tuple[Debt, float, float, Hashable, Limiter], ...],
         made: int,
     ) -> None:
+        self.client_ip = client_ip
         self.headers = headers
         self.words = words
         self.debts = debts
@@ -61,14 +65,18 @@ class Checks:
     :meth:`within` stands around a handler. What one of them refuses counts for none of those before it.
     """
 
-    __slots__ = ("_limits", "_places", "_clock", "_by_fields", "_tells")
+    __slots__ = ("_limits", "_places", "_clock", "_by_fields", "_by_words", "_tells")
 
     def __init__(self, limits: Iterable[AnyLimiter], place: LimitPlace, clock: Any) -> None:
         self._clock = clock
         limits = tuple(limits)
-        # whether keys depend on fields, and whether clients are told of any of the limits in any case
+        # whether clients are told of any of the limits in any case, and whether keys depend on fields, and on more than
+        # these and clients
         self._tells = any(isinstance(one, Limiter) and one.config.ratelimit_fields for one in limits)
-        self._by_fields = any(word.startswith(("header:", "cookie:")) for one in limits for word in one.config.by)
+        words = {word for one in limits for word in one.config.by}
+        by_fields = {word for word in words if word.startswith(("header:", "cookie:"))}
+        self._by_fields = bool(by_fields)
+        self._by_words = not words <= by_fields | _KNOWN_SO
         self._places = tuple(
             (one, key_of(one.config.by, place)) for one in limits if isinstance(one, ConcurrencyLimiter)
         )
@@ -96,17 +104,21 @@ class Checks:
         return identified
 
     def _limiting(self, handler: Handler) -> Handler:
-        limits, seconds, stopped, by_fields = self._limits, self._clock.seconds, self._stopped, self._by_fields
-        look_up = self._look_up
+        limits, seconds, stopped, look_up = self._limits, self._clock.seconds, self._stopped, self._look_up
+        by_fields, by_words = self._by_fields, self._by_words
 
         def limited(request: RequestHead, context: RequestContext) -> Decision:
             now = seconds()
             kept = context.connection.debts
-            known: _KnownDebts | None = kept.get(self) if kept is not None else None
+            try:
+                known: _KnownDebts | None = kept[self]
+            except (KeyError, TypeError):
+                known = None
             if (
                 known is not None
+                and context.client_ip == known.client_ip
                 and (not by_fields or request.headers is known.headers)
-                and known.words == (request.authority, context.client_ip, context.user, context.rule)
+                and (not by_words or known.words == (request.authority, context.user, context.rule))
             ):
                 for debt, interval, tolerance, key, limit in known.debts:
                     due = debt.due
@@ -155,8 +167,8 @@ class Checks:
         if len(kept) >= _MOST_PLACES:
             # After reloads there are others.
             kept.clear()
-        words = request.authority, context.client_ip, context.user, context.rule
-        kept[self] = _KnownDebts(request.headers, words, tuple(debts), made)
+        words = request.authority, context.user, context.rule
+        kept[self] = _KnownDebts(context.client_ip, request.headers, words, tuple(debts), made)
 
     def _stopped(
         self,
