@@ -6,8 +6,9 @@ all of it. The proxies stand in one process and take turns, so that a machine th
 figures are the best of several rounds, and the log's thread is in them. With ``--instructions`` valgrind counts the
 instructions of each instead, which no other work on the machine changes.
 
-In memory there is no kernel, so that a share of the whole is larger here than over sockets: what a small request
-costs there is said with ``--request``.
+There are several clients, each of which has asked before any is answered, so that the next request of one goes by
+another connection to the upstream than the one before, as where there is much to do. In memory there is no kernel, so
+that a share of the whole is larger here than over sockets: what a small request costs there is said with ``--request``.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ from txproxy.net.dns.resolver import Resolver
 from txproxy.runtime.builder import Around, assemble
 from txproxy.runtime.live.live_counts import LiveCounts
 from txproxy.runtime.live.live_logs import LiveLogs
-from txproxy.testing.memory_connection import MemoryConnection
 from txproxy.testing.proxy_in_memory import ProxyInMemory
 
 REQUEST = (
@@ -66,6 +66,8 @@ name = "pools"
 by = ["pool", "client"]
 rate = "1000000/s"
 """
+# clients, and connections to the upstream
+CONNECTIONS = 16
 # by their names: whether metrics are counted, the format of the log, and whether there are limits
 KINDS: dict[str, tuple[bool, str, bool]] = {
     "nothing": (False, "", False),
@@ -85,9 +87,9 @@ class _Timed(Clock):
 
 
 class Watched:
-    """A proxy of a kind, with a client and an upstream that stay connected. Its log is in a ``directory``."""
+    """A proxy of a kind, with clients and upstreams that stay connected. Its log is in a ``directory``."""
 
-    def __init__(self, kind: str, directory: Path) -> None:
+    def __init__(self, kind: str, directory: Path, connections: int = CONNECTIONS) -> None:
         metrics, format, limits = KINDS[kind]
         log = (
             f'[log]\naccess = "{directory / "access.log"}"\naccess_format = "{format}"\n'
@@ -101,20 +103,30 @@ class Watched:
         self._proxy = ProxyInMemory(
             lambda reactor: assemble(config, observers, Around(_Timed(), Resolver(reactor))).factories[0]
         )
-        self._client, self._upstream = self._proxy.exchange(REQUEST, RESPONSE)
-        assert self._client.received.endswith(b"world!"), self._client.received
+        self._clients = [self._proxy.connect() for _ in range(connections)]
+        for client in self._clients:
+            client.send(REQUEST)
+        self._upstreams = self._proxy.network.connections
+        for upstream in self._upstreams:
+            upstream.send(RESPONSE)
+        assert len(self._upstreams) == connections
+        assert all(client.received.endswith(b"world!") for client in self._clients)
 
     def requests(self, count: int) -> None:
-        """So many more."""
-        client: MemoryConnection = self._client
-        upstream: MemoryConnection = self._upstream
-        asked = client._protocol.dataReceived
-        answered = upstream._protocol.dataReceived
-        for _ in range(count):
-            asked(REQUEST)
-            answered(RESPONSE)
+        """So many more, or a few less."""
+        clients, upstreams = self._clients, self._upstreams
+        asked = [client._protocol.dataReceived for client in clients]
+        answered = [upstream._protocol.dataReceived for upstream in upstreams]
+        for _ in range(count // len(clients)):
+            for ask in asked:
+                ask(REQUEST)
+            for answer in answered:
+                answer(RESPONSE)
             # What is kept would grow, and be copied each time.
-            client.received = upstream.received = b""
+            for one in clients:
+                one.received = b""
+            for one in upstreams:
+                one.received = b""
 
     def settle(self) -> None:
         """What was logged is to be written."""
