@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import stat
 import threading
 
@@ -9,6 +10,7 @@ import pytest
 from twisted.logger import capturedLogs, formatEvent
 
 from txproxy.errors import ConfigError
+from txproxy.observe.log_destinations import destination_of
 from txproxy.observe.log_file import LARGEST, LogFile
 
 SOON = 30.0  # for hangs alone
@@ -212,3 +214,48 @@ def test_a_signal_in_the_middle_of_a_line_stops_nobody(begin, tmp_path):
     assert not thread.is_alive()
     assert log.flush(SOON)
     assert (tmp_path / "log").read_bytes() == b"terminated\n"
+
+
+def numbered(first, size):
+    """Lines of 64 bytes one after the other."""
+    return b"".join(b"%063d\n" % number for number in range(first, first + size))
+
+
+def test_lines_that_come_together_go_into_a_pipe_whole_whoever_else_writes_there(begin, pipe, monkeypatch):
+    path, reading = pipe
+    pieces = []
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: pieces.append(bytes(data)) or write(fd, data))
+    log = begin(path, held=True)
+    for first in range(0, 1000, 100):
+        log.write_together(numbered(first, 100))
+    log.begin()
+    assert drained(reading, b"%063d\n" % 999) == numbered(0, 1000) and log.flush(SOON)
+    pieces = [piece for piece in pieces if len(piece) > 8]
+    assert b"".join(pieces) == numbered(0, 1000)
+    # PIPE_BUF
+    assert len(pieces) > 1 and all(piece.endswith(b"\n") and len(piece) <= 4096 for piece in pieces)
+
+
+def test_of_lines_that_come_together_as_many_are_taken_as_there_is_room_for(begin, tmp_path):
+    log = begin(held=True)
+    most = LARGEST // 64
+    with capturedLogs() as events:
+        log.write_together(numbered(0, most - 5))
+        log.write_together(numbered(most - 5, 8))
+        log.begin()
+        assert log.flush(SOON)
+        log.close()
+        assert log.flush(SOON)
+    assert (tmp_path / "log").read_bytes() == numbered(0, most)
+    assert any(line.startswith("3 lines dropped") for line in said(events))
+
+
+def test_lines_that_come_together_are_messages_of_their_own(begin, tmp_path):
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    server.bind(str(tmp_path / "syslog"))
+    server.settimeout(SOON)
+    log = begin("-", destination=destination_of(f"syslog:unix:{tmp_path / 'syslog'}"))
+    log.write_together(b"one\ntwo\n")
+    assert [server.recv(1000).rpartition(b" ")[2] for _ in range(2)] == [b"one", b"two"]
+    server.close()

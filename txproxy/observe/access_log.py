@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from threading import Lock
 from time import time
 from typing import Any, Final
@@ -56,11 +55,11 @@ class AccessLog:
         self._write = self.file.write
         self._line, self._stream_line = lines.exchange, lines.stream
         self._connections = lines.connections
-        self._at_once = lines.at_once
-        self._brief, self._of_brief = lines.brief, lines.of_brief
+        self._most = 1 if lines.at_once else _TOGETHER
+        self._brief, self._of_briefs = lines.brief, lines.of_briefs
         # what lines are to be made of: what is in brief, or None with the exchange itself, and when it ended. They are
         # taken from here by one at a time.
-        self._ended: deque[tuple[Any, ...]] = deque()
+        self._ended: list[tuple[Any, ...]] = []
         self._making = Lock()
 
     def close(self) -> None:
@@ -71,19 +70,18 @@ class AccessLog:
     @momentary
     def exchange(self, over: FinishedExchange) -> None:
         """One finished exchange."""
-        ended, brief = self._ended, self._brief
+        ended = self._ended
         now = time()
-        said = brief(over, now) if brief is not None else None
-        if said is not None:
-            ended.append(said)
-        else:
+        said = self._brief(over, now)
+        if said is None:
             connection = over.context.connection
             if connection.facts is None and self._connections is not None:
                 # Nobody can say later what its TLS was.
                 self._connections.facts(connection)
-            ended.append((None, over, now))
+            said = None, over, now
+        ended.append(said)
         count = len(ended)
-        if count >= _TOGETHER or self._at_once:
+        if count >= self._most:
             self.make()
         elif count == 1:
             self.file.wait_for(self)
@@ -102,25 +100,39 @@ class AccessLog:
 
     def make(self) -> None:
         """See :class:`txproxy.observe.log_file.LineMaker`."""
-        ended, line, refused, lines = self._ended, self._line, self.refused, []
-        of_brief: Any = self._of_brief
+        ended = self._ended
         with self._making:
             # In this order: the next one that comes, and finds nobody before it, is waited for again.
             self.file.makes(self)
+            # More may come meanwhile.
             while ended:
-                said = ended.popleft()
+                some = ended[:]
+                del ended[: len(some)]
                 try:
-                    if said[0] is not None:
-                        lines.append(of_brief(said))
-                        continue
-                    _, over, now = said
-                    if over.outcome == "ok":
-                        lines.append(line(over, now))
-                    elif not refused.leaves_out(over, now):
-                        lines.append(text := line(over, now))
-                        if refused.most:
-                            refused.wrote(len(text))
+                    lines = self._of_briefs(some, self._whole)
                 except Exception:
-                    _log.failure("a line of the access log could not be made")
-            if lines:
-                self.file.write_all(lines)
+                    # What is wrong with one of them is no reason to have none.
+                    lines = b"".join(map(self._alone, some))
+                if lines:
+                    self.file.write_together(lines)
+
+    def _alone(self, said: tuple[Any, ...]) -> bytes:
+        """The line of one, or nothing."""
+        try:
+            return self._of_briefs((said,), self._whole)
+        except Exception:
+            _log.failure("a line of the access log could not be made")
+            return b""
+
+    def _whole(self, said: tuple[Any, ...]) -> bytes | None:
+        """The line of one of which all is known."""
+        _, over, now = said
+        if over.outcome == "ok":
+            return self._line(over, now)
+        refused = self.refused
+        if refused.leaves_out(over, now):
+            return None
+        line = self._line(over, now)
+        if refused.most:
+            refused.wrote(len(line))
+        return line

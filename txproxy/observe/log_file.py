@@ -37,6 +37,12 @@ class _State(Enum):
     CLOSED = "closed"
 
 
+def _apart(lines: bytes) -> list[bytes]:
+    """Each by itself, with its end; the last one may have none."""
+    *whole, rest = lines.split(b"\n")
+    return [*(line + b"\n" for line in whole), *filter(None, (rest,))]
+
+
 class LineMaker(Protocol):
     """Who gathers what lines are to be made of, and makes some of them together."""
 
@@ -103,18 +109,16 @@ class LogFile:
             self._lines.append(line)
             self._size += len(line)
 
-    def write_all(self, lines: list[bytes]) -> None:
-        """Take several."""
-        if self._frame is not None:
-            lines = [self._frame(line) for line in lines]
-        size = sum(map(len, lines))
+    def write_together(self, lines: bytes) -> None:
+        """Take several, of which one follows the other."""
+        frame = self._frame
+        pieces = [lines] if frame is None else [frame(line) for line in _apart(lines)]
         with self._lock:
-            if self._size + size <= LARGEST and self._state is not _State.CLOSED:
-                self._lines += lines
-                self._size += size
-            else:
-                for line in lines:
-                    self._take(line)
+            if frame is None and (self._size + len(lines) > LARGEST or self._state is _State.CLOSED):
+                # As many as there is room for, and each of the others counts.
+                pieces = _apart(lines)
+            for piece in pieces:
+                self._take(piece)
             if self._lines and self._state is _State.ASLEEP:
                 self._awaken()
 
@@ -243,6 +247,8 @@ class LogFile:
             if sum(map(len, lines)) <= largest:
                 # Most of the time. To look at each would take as long as to write it.
                 lines[:] = [b"".join(lines)] if lines else []
+            elif largest:
+                lines[:] = [line for some in lines for line in (_apart(some) if len(some) > largest else (some,))]
             while done < len(lines):
                 end, size = done + 1, len(lines[done])
                 while end < len(lines) and size + len(lines[end]) <= largest:

@@ -65,7 +65,7 @@ class Headers:
 
     __slots__ = (
         "lines", "index", "block", "form", "onward", "names_server", "tells_of_caches", "content_length", "template",
-        "values", "field_block", "around",
+        "values", "field_block", "around", "request_id",
     )  # fmt: skip
 
     lines: list[bytes]
@@ -86,6 +86,8 @@ class Headers:
     values: tuple[bytes, ...]
     # the same as a field block of HTTP/2, for whoever has written one; None before
     field_block: bytes | None
+    # the value of X-Request-Id, or None
+    request_id: bytes | None
     # what is written around the number of the stream for a whole message of HTTP/2 that has these, after all else that
     # it hangs on: of a response the status and the size of its body, of a request scheme, path and method; None before
     around: Any
@@ -175,6 +177,11 @@ class Headers:
         if name == "content_length":
             self.content_length = length = self.index.get(b"content-length")
             return length
+        if name == "request_id":
+            # Most have none, and their blocks are there: they need no index for it.
+            has_one = b"x-request-id" in self.block.lower()
+            self.request_id = identifier = self.index.get(b"x-request-id") if has_one else None
+            return identifier
         if name == "field_block":
             self.field_block = None
             return None

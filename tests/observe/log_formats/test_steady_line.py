@@ -103,6 +103,7 @@ def ended(draw):
 
 
 TIMES = st.sampled_from([NOW, NOW, NOW + 0.9, NOW + 1.5, NOW - 60, float(int(NOW)), int(NOW) + 0.9999999])
+TIMES |= st.integers(-1, 4000).map(lambda number: NOW + number * 0.0005)
 
 
 @pytest.mark.parametrize("format", ["json", "combined", "squid"])
@@ -111,14 +112,22 @@ def test_it_is_the_line_that_it_would_be_by_itself(format, exchanges):
     numbers = Connections()
     lines = line_format(format, "web", numbers)
     connection = exchanges[0][0].context.connection
+    together, each = [], []
     for one, now in exchanges:
         one.context.connection = connection
         brief = lines.brief(one, now)
         said = lines.exchange(one, now)
         # Who has written no line of that connection knows nothing of it.
         assert said == line_format(format, "web", numbers).exchange(one, now)
-        assert brief is None or lines.of_brief(brief) == said
+        assert brief is None or lines.of_briefs([brief], None) == said
+        together.append(brief or (None, one, now))
+        each.append(said)
         assert said.isascii() and said.count(b"\n") == 1 and (format != "json" or json.loads(said))
+    # Made later, all at once, they are the same.
+    assert lines.of_briefs(together, lambda said: lines.exchange(*said[1:])) == b"".join(each)
+    assert lines.of_briefs(together, lambda said: None) == b"".join(
+        line for line, brief in zip(each, together, strict=True) if brief[0] is not None
+    )
 
 
 @pytest.fixture
@@ -174,7 +183,6 @@ def test_what_fields_of_responses_say_is_not_taken_from_those_before():
         one.attempts[0].upstream = Kept(f"10.0.1.{number % 20}")
         said = json.loads(lines.exchange(one, NOW))
         assert (said["request_id"], said["upstream"]) == (str(number // 2), f"10.0.1.{number % 20}:80")
-    assert len(connection.facts.lines[lines].ends) <= 16
 
 
 def test_no_more_is_remembered_than_is_allowed():

@@ -58,8 +58,8 @@ class CombinedLines:
         self._since = -1.0
         self._time = b""
         # what was written before, as most of it comes again
-        self._targets: Remembered[bytes] = Remembered(quoted, _MOST_KNOWN, _LONGEST_KNOWN)
-        self._numbers: Remembered[int] = Remembered(b"%d".__mod__, _MOST_KNOWN)
+        self._targets: Remembered[bytes, bytes] = Remembered(quoted, _MOST_KNOWN, _LONGEST_KNOWN)
+        self._numbers: Remembered[int, bytes] = Remembered(b"%d".__mod__, _MOST_KNOWN)
         # by the version of the request
         self._statuses = tuple(Remembered(partial(_status, version), _MOST_KNOWN) for version in VERSIONS)
 

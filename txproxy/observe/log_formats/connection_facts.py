@@ -59,7 +59,7 @@ class UpstreamFacts:
 
     def __init__(self, peer: Any) -> None:
         self.peer = peer
-        self.told: tuple[Any, bytes] | None = None
+        self.told: tuple[Any, str] | None = None
         self.squid: tuple[Any, bytes] | None = None
 
 

@@ -6,8 +6,7 @@ What most requests have none of (TLS, a cache, a verdict) is one constant text f
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from json.encoder import encode_basestring_ascii
 from math import floor
 from typing import Any, Final, TypeAlias
@@ -19,9 +18,8 @@ from txproxy.observe.log_formats import record_facts as facts
 from txproxy.observe.log_formats.connection_facts import Connections, TlsFacts, UpstreamFacts
 from txproxy.observe.log_formats.log_field import FinishedStream, SecondText
 from txproxy.observe.log_formats.own_names import cache_ttl, connect_seconds, proxy_error
-from txproxy.observe.log_formats.steady_line import Remembered, Steady, remember, uneventful, words_of
+from txproxy.observe.log_formats.steady_line import Remembered, remember, uneventful, words_of
 from txproxy.wire.grpc.calls import is_call
-from txproxy.wire.headers import Headers
 from txproxy.wire.message import VERSIONS
 
 _UPSTREAM: Final = '"pool":%s,"upstream":%s,"upstream_status":%s,"connect":%s,"attempts":%d,"retries":%d,'
@@ -38,13 +36,14 @@ _LIMIT: Final = '"limit":%s,"limit_outcome":"%s",'
 _NO_LIMIT: Final = '"limit":null,"limit_outcome":null,'
 # numbers with three digits
 _THREE: Final = tuple(f"{number:03d}" for number in range(1000))
-_THREE_BYTES: Final = tuple(text.encode("ascii") for text in _THREE)
 # of one attempt, on a kept connection
 _WENT_WELL: Final = (
-    b',"connect":0.000000,"attempts":1,"retries":0,"outcome":"ok","error":null,"detail":null,"grpc_status":null,'
-    b'"request_id":'
+    ',"connect":0.000000,"attempts":1,"retries":0,"outcome":"ok","error":null,"detail":null,"grpc_status":null,'
+    '"request_id":'
 )
-_NONE_RECEIVED: Final = b',"received":0,"duration":'
+# The time of a line is that of the one before if it is of the same millisecond, without the last of that: so much of it
+# may be lost where such times are rounded.
+_ROUNDED: Final = 2e-6
 _PROTOCOLS: Final = tuple(f'"HTTP/{version.decode("ascii")}"' for version in VERSIONS)
 # of outcomes that are no fault
 _WELL: Final = frozenset({"ok", "answered", "tunnel"})
@@ -52,23 +51,42 @@ _WELL: Final = frozenset({"ok", "answered", "tunnel"})
 # So many values of so many bytes at the most are remembered.
 _MOST_KNOWN: Final = 500
 _LONGEST_KNOWN: Final = 200
-# Durations and sizes, which are more.
+# Sizes, which are more.
 _MOST_NUMBERS: Final = 4000
 # See :meth:`JsonLines.brief`.
-Brief: TypeAlias = "tuple[Steady, bytes, bytes, int, int, int, int, float, float | None, Headers, float]"
+Brief: TypeAlias = "tuple[Alike, str, bytes, int, int, int, int, float, float | None, bytes | None, float]"
+
+
+class Alike:
+    """What lines of JSON have in common, as :class:`txproxy.observe.log_formats.steady_line.Steady` has it of others:
+    from the time to the target (``start``), from there to the status (``protocol``), from the times to the upstream
+    (``middle``), and what follows the request's ID (``end``). ``identifier`` is that of the request itself.
+    """
+
+    __slots__ = ("headers", "words", "start", "protocol", "middle", "identifier", "end", "made")
+
+    def __init__(self, over: FinishedExchange, start: str, middle: str, end: str) -> None:
+        request = over.request
+        self.headers = request.headers
+        self.words = uneventful(words_of(over, request, over.context))
+        self.start = f'Z"{start}'
+        self.protocol = f',"protocol":{_PROTOCOLS[request.minor]},"status":'
+        self.middle = middle
+        self.identifier = _bytes(request.headers.request_id)
+        self.end = end
+        self.made = 0
 
 
 def _bytes(value: bytes | None) -> str:
     return "null" if value is None else encode_basestring_ascii(value.decode("utf-8", "backslashreplace"))
 
 
-def _encoded(value: bytes) -> bytes:
-    return _bytes(value).encode("ascii")
+def _said(status: int) -> str:
+    return str(status or "null")
 
 
-def _status(protocol: str, status: int) -> bytes:
-    """From the protocol to what was sent."""
-    return f',"protocol":{protocol},"status":{status or "null"},"sent":'.encode("ascii")
+def _none(brief: Any) -> None:
+    """There is no other line."""
 
 
 def _text(value: str | None) -> str:
@@ -99,12 +117,6 @@ def _micros(micros: int) -> str:
     return f"{micros // 1000000}.{micros % 1000000:06d}"
 
 
-def _begun_and_ended(micros: int) -> bytes:
-    """How long it took, and when the response began, of one that has come in one piece."""
-    text = _micros(micros)
-    return f'{text},"first_byte":{text}'.encode("ascii")
-
-
 class JsonLines:
     """Makes lines of it, for the requests of a ``listener``."""
 
@@ -113,15 +125,13 @@ class JsonLines:
         self._connections = connections
         # the second that was written last, and how
         self._since = -1.0
-        self._time, self._second = "", b""
+        self._time = ""
         self._time_of = SecondText('{"time":"%Y-%m-%dT%H:%M:%S.', utc=True)
         # what was written before, as most of it comes again
         self._known: dict[bytes, str] = {}
-        self._targets: Remembered[bytes] = Remembered(_encoded, _MOST_KNOWN, _LONGEST_KNOWN)
-        self._numbers: Remembered[int] = Remembered(b"%d".__mod__, _MOST_NUMBERS)
-        self._at_once: Remembered[int] = Remembered(_begun_and_ended, _MOST_NUMBERS)
-        # by the version of the request
-        self._statuses = tuple(Remembered(partial(_status, protocol), _MOST_KNOWN) for protocol in _PROTOCOLS)
+        self._targets: Remembered[bytes, str] = Remembered(_bytes, _MOST_KNOWN, _LONGEST_KNOWN)
+        self._sizes: Remembered[int, str] = Remembered(str, _MOST_NUMBERS)
+        self._statuses: Remembered[int, str] = Remembered(_said, _MOST_KNOWN)
 
     def _bytes(self, value: bytes | None) -> str:
         if value is None:
@@ -136,96 +146,93 @@ class JsonLines:
                 known[value] = text
         return text
 
-    def _turn_to(self, now: float) -> float:
-        """It is a second that no line was of just now; gives when it began."""
-        self._since = since = float(int(now))
-        self._second = self._time_of(None, now)
-        self._time = self._second.decode("ascii")
-        return since
-
     def _moment(self, now: float) -> str:
+        """The beginning of a line, up to the millisecond."""
         since = self._since
         if not since <= now < since + 1.0:
-            since = self._turn_to(now)
-        return f'{self._time}{_THREE[int((now - since) * 1000.0)]}Z"'
+            # It is a second that no line was of just now.
+            self._since = since = float(int(now))
+            self._time = self._time_of(None, now).decode("ascii")
+        return f"{self._time}{_THREE[int((now - since) * 1000.0)]}"
 
     def exchange(self, over: FinishedExchange, now: float) -> bytes:
         """The line of a finished exchange."""
         brief = self.brief(over, now)
-        return self.whole(over, now) if brief is None else self.of_brief(brief)
+        return self.whole(over, now) if brief is None else self.of_briefs((brief,), _none)
 
     def brief(self, over: FinishedExchange, now: float) -> Brief | None:
-        """What a line is made of that has most in common with others of its connection, for :meth:`of_brief`; None
+        """What a line is made of that has most in common with others of its connection, for :meth:`of_briefs`; None
         where it takes all of the exchange.
         """
         request, context = over.request, over.context
-        known = context.connection.facts
-        steady: Steady | None = known.lines.get(self) if known is not None else None
-        if steady is None or request.headers is not steady.headers or words_of(over, request, context) != steady.words:
+        try:
+            alike: Alike | None = context.connection.facts.lines[self]
+        except (AttributeError, KeyError):
             return None
-        response, kept, status = over.response, over.kept, over.upstream_status
-        if response is None or kept is None or not status:
+        # See words_of: here it is worth the call.
+        if alike is None or request.headers is not alike.headers or alike.words != (
+            request.method, request.authority, request.minor, request.scheme, context.client_ip, context.user,
+            context.scheme, context.rule, context.verdict, context.limit, context.cache, over.outcome, over.eventful,
+            over.detail,
+        ):  # fmt: skip
+            return None
+        response, kept, answered = over.response, over.kept, over.upstream_status
+        if response is None or kept is None or not answered:
             return None
         plan, there = over.plan, kept.facts
         attempt: Any = plan.attempt if plan is not None else over.attempt
         told = there.told if there is not None else None
         if told is None or told[0] is not attempt.upstream:
             told = self._told(over, kept, attempt.upstream)
-        target = request.path if request.scheme is None else facts.target(over)
         return (
-            steady, told[1], target, over.status, status, over.sent, over.received, over.seconds, over.first_byte,
-            response.headers, now,
+            alike, told[1], request.path if request.scheme is None else facts.target(over), over.status, answered,
+            over.sent, over.received, over.seconds, over.first_byte, response.headers.request_id, now,
         )  # fmt: skip
 
-    def _told(self, over: FinishedExchange, kept: Any, upstream: Any) -> tuple[Any, bytes]:
+    def _told(self, over: FinishedExchange, kept: Any, upstream: Any) -> tuple[Any, str]:
         """Where the one attempt on the ``kept`` connection went, which was for that ``upstream`` of a pool."""
         known: UpstreamFacts | None = kept.facts
         if known is None:
             kept.facts = known = UpstreamFacts(kept.transport.getPeer())
         record = ExchangeRecord.of(over)
         pool, address = _text(facts.pool(record)), _bytes(facts.upstream_place(record.attempts[-1]))
-        told = upstream, f'"pool":{pool},"upstream":{address},"upstream_status":'.encode("ascii")
+        told = upstream, f'"pool":{pool},"upstream":{address},"upstream_status":'
         known.told = told
         return told
 
-    def of_brief(self, brief: Brief) -> bytes:
-        """The line of an exchange of which this is known."""
-        steady, place, target, status, answered, sent, received, seconds, first_byte, fields, now = brief
-        since = self._since
-        if not since <= now < since + 1.0:
-            since = self._turn_to(now)
-        if first_byte == seconds:
-            times = self._at_once[floor(seconds * 1e6 + 0.5)]
-        else:
-            times = f'{_seconds(seconds)},"first_byte":{_seconds(first_byte)}'.encode("ascii")
-        end = steady.ends.get(place)
-        if end is None or end[0] != answered or end[1] is not fields:
-            end = self._end(steady, place, answered, fields)
-        return b"".join((
-            self._second,
-            _THREE_BYTES[floor((now - since) * 1000.0)],
-            steady.start,
-            self._targets[target],
-            self._statuses[steady.words[2]][status],
-            self._numbers[sent],
-            _NONE_RECEIVED if not received else b',"received":%d,"duration":' % received,
-            times,
-            end[2],
-        ))  # fmt: skip
-
-    def _end(self, steady: Steady, place: bytes, answered: int, fields: Headers) -> tuple[int, Headers, bytes]:
-        """The end of lines of which all this is so, after the time of the first byte."""
-        identifier = facts.field_of(fields, b"x-request-id") or steady.headers.index.get(b"x-request-id")
-        said = b"null" if identifier is None else _bytes(identifier).encode("ascii")
-        rest = b"%b%b%d%b%b%b" % (steady.middle, place, answered, _WENT_WELL, said, steady.end)
-        return steady.end_is(place, answered, fields, rest)
+    def of_briefs(self, briefs: Sequence[Any], whole: Callable[[Any], bytes | None]) -> bytes:
+        """The lines of exchanges of which this is known. What is none of these, and begins with None, ``whole`` gives
+        the line of, or None if there is to be none.
+        """
+        lines: list[str] = []
+        targets, sizes, statuses, three = self._targets, self._sizes, self._statuses, _THREE
+        moment, begins, ends = "", 0.0, 0.0
+        for brief in briefs:
+            if brief[0] is None:
+                line = whole(brief)
+                if line is not None:
+                    lines.append(line.decode("ascii"))
+                continue
+            alike, place, target, status, answered, sent, received, seconds, first_byte, identifier, now = brief
+            if not begins <= now < ends:
+                moment = self._moment(now)
+                begins, ends = now, self._since + (int((now - self._since) * 1000.0) + 1) * 0.001 - _ROUNDED
+            micros = floor(seconds * 1e6 + 0.5)
+            took = f"0.{three[micros // 1000]}{three[micros % 1000]}" if 0 <= micros < 1000000 else _micros(micros)
+            lines.append(
+                f'{moment}{alike.start}{targets[target]}{alike.protocol}{statuses[status]},"sent":{sizes[sent]}'
+                f',"received":{str(received) if received else "0"},"duration":{took}'
+                f',"first_byte":{took if first_byte == seconds else _seconds(first_byte)}{alike.middle}{place}'
+                f"{statuses[answered]}{_WENT_WELL}{_bytes(identifier) if identifier else alike.identifier}{alike.end}"
+            )
+        return "".join(lines).encode("ascii")
 
     def whole(self, over: FinishedExchange, now: float) -> bytes:
         """The same, made of whatever there is. It is the slow twin of what lines of a connection have in common."""
         over = ExchangeRecord.of(over)
         request, context, outcome = over.request, over.context, over.outcome
         index = request.headers.index
-        identifier = facts.response_field(over, b"x-request-id") or index.get(b"x-request-id")
+        identifier = facts.request_id(over)
         start = self._start(over)
         middle = f',"listener":{self._listener},"route":{_text(context.rule)},'
         end = "".join((
@@ -238,11 +245,12 @@ class JsonLines:
         ))  # fmt: skip
         call = request.minor == 2 and is_call(index.get(b"content-type"))
         if context.cache is None and context.limit is None and outcome == "ok" and not call:
-            self._remember(over, start, middle, end)
+            remember(self, self._connections.facts(context.connection), Alike(over, start, middle, end))
         target = request.path if request.scheme is None and request.path else facts.target(over)
         grpc = "null" if request.minor != 2 else _number(facts.grpc_status(over))
         return "".join((
             self._moment(now),
+            'Z"',
             start,
             _bytes(target) if target or request.method else "null",
             f',"protocol":{_PROTOCOLS[request.minor] if request.method else "null"},"status":{over.status or "null"}',
@@ -267,11 +275,6 @@ class JsonLines:
             asked = f'"method":{self._bytes(request.method)},"scheme":{scheme},"host":{host}'
         return f',"client":"{context.client_ip}","user":{_text(context.user)},{asked},"target":'
 
-    def _remember(self, over: FinishedExchange, start: str, middle: str, end: str) -> None:
-        words = uneventful(words_of(over, over.request, over.context))
-        parts = [part.encode("ascii") for part in (f'Z"{start}', middle, end)]
-        remember(self, self._connections.facts(over.context.connection), Steady(over.request.headers, words, *parts))
-
     def stream(self, stream: FinishedStream, now: float) -> bytes:
         """The line of a raw stream that has ended."""
         record, context = stream.record, stream.context
@@ -279,7 +282,7 @@ class JsonLines:
         verdict, limit = context.verdict, context.limit
         return "".join((
             self._moment(now),
-            f',"client":"{stream.client_ip}","user":null,"method":null,"scheme":null,"host":{_text(stream.server_name)}',
+            f'Z","client":"{stream.client_ip}","user":null,"method":null,"scheme":null,"host":{_text(stream.server_name)}',
             f',"target":null,"protocol":"TCP","status":null,"sent":{stream.sent},"received":{stream.received}',
             f',"duration":{_seconds(record.seconds)},"first_byte":{_seconds(record.first_byte)}',
             f',"listener":{self._listener},"route":{_text(context.rule)},',

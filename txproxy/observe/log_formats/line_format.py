@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -25,6 +25,25 @@ SQUID: Final = "squid"
 
 # of what has ended, and the time at which it did, in seconds since 1970; gives a line with its end
 Line: TypeAlias = "Callable[[Any, float], bytes]"
+# the line of what is not known in brief, or None
+Whole: TypeAlias = "Callable[[Any], bytes | None]"
+
+
+def _not_brief(over: FinishedExchange, now: float) -> None:
+    """Nothing is known in brief."""
+
+
+def _wholes(said: Sequence[Any], whole: Whole) -> bytes:
+    return b"".join(filter(None, map(whole, said)))
+
+
+def _one_by_one(of_brief: Callable[[Any], bytes]) -> Callable[[Sequence[Any], Whole], bytes]:
+    """Many lines, each made by itself."""
+
+    def of_briefs(briefs: Sequence[Any], whole: Whole) -> bytes:
+        return b"".join([(of_brief(one) if one[0] is not None else whole(one)) or b"" for one in briefs])
+
+    return of_briefs
 
 
 @attrs.frozen
@@ -33,9 +52,10 @@ class LineFormat:
     ``connections`` what they have to know of connections while these are there, and ``at_once`` whether they can only
     be made then.
 
-    ``brief`` gives the little that ``of_brief`` makes the line of an exchange of, in the words of ``exchange``: a
+    ``brief`` gives the little that ``of_briefs`` makes the line of an exchange of, in the words of ``exchange``: a
     tuple, whose first value is not None, or None where it takes all of it. Who makes lines later need keep no exchange
-    for it.
+    for it. ``of_briefs(briefs, whole)`` makes many lines together; what begins with None is no brief one, and ``whole``
+    gives its line, or None if there is to be none.
     """
 
     exchange: Callable[[FinishedExchange, float], bytes]
@@ -43,8 +63,8 @@ class LineFormat:
     says_listener: bool = False
     connections: Connections | None = None
     at_once: bool = False
-    brief: Callable[[FinishedExchange, float], tuple[Any, ...] | None] | None = None
-    of_brief: Callable[[Any], bytes] | None = None
+    brief: Callable[[FinishedExchange, float], tuple[Any, ...] | None] = _not_brief
+    of_briefs: Callable[[Sequence[Any], Whole], bytes] = _wholes
 
 
 def line_format(format: str, listener: str = "", connections: Connections | None = None) -> LineFormat:
@@ -52,17 +72,19 @@ def line_format(format: str, listener: str = "", connections: Connections | None
     and codes. Connections are numbered by ``connections``. ``ConfigError`` says what in it is not known.
     """
     connections = connections or Connections()
-    if format in (COMBINED, JSON):
-        says = format == JSON
-        lines: Any = JsonLines(listener, connections) if says else CombinedLines(connections)
-        return LineFormat(lines.exchange, lines.stream, says, connections, brief=lines.brief, of_brief=lines.of_brief)
+    if format == JSON:
+        json = JsonLines(listener, connections)
+        return LineFormat(json.exchange, json.stream, True, connections, brief=json.brief, of_briefs=json.of_briefs)
+    if format == COMBINED:
+        lines: Any = CombinedLines(connections)
+        of_briefs = _one_by_one(lines.of_brief)
+        return LineFormat(lines.exchange, lines.stream, connections=connections, brief=lines.brief, of_briefs=of_briefs)
     written = _read(SQUID_TEXT if format == SQUID else format, listener, connections)
     of_record, of_stream = _compiled(written, _of_exchange), _compiled(written, _of_stream)
     if format == SQUID:
         lines = SquidLines(of_record, connections)
-        return LineFormat(
-            lines.exchange, of_stream, connections=connections, brief=lines.brief, of_brief=lines.of_brief
-        )
+        of_briefs = _one_by_one(lines.of_brief)
+        return LineFormat(lines.exchange, of_stream, connections=connections, brief=lines.brief, of_briefs=of_briefs)
 
     def exchange(over: FinishedExchange, now: float) -> bytes:
         # The same is asked of it again and again.

@@ -209,7 +209,8 @@ def pool(record: FinishedExchange) -> str | None:
 
 def request_id(record: FinishedExchange) -> bytes | None:
     """What ``X-Request-Id`` says, of the response or else of the request."""
-    return response_field(record, b"x-request-id") or record.request.headers.index.get(b"x-request-id")
+    response = record.response
+    return (response.headers.request_id if response is not None else None) or record.request.headers.request_id
 
 
 def grpc_status(record: FinishedExchange) -> int | None:

@@ -35,10 +35,10 @@ class SquidLines:
         self._since = -1.0
         self._second = b""
         # what was written before, as most of it comes again
-        self._targets: Remembered[bytes] = Remembered(whole_url, _MOST_KNOWN, _LONGEST_KNOWN)
-        self._millis: Remembered[int] = Remembered(b"%6d ".__mod__, _MOST_KNOWN)
-        self._statuses: Remembered[int] = Remembered(b"%03d ".__mod__, _MOST_KNOWN)
-        self._sizes: Remembered[int] = Remembered(b"%d".__mod__, _MOST_KNOWN)
+        self._targets: Remembered[bytes, bytes] = Remembered(whole_url, _MOST_KNOWN, _LONGEST_KNOWN)
+        self._millis: Remembered[int, bytes] = Remembered(b"%6d ".__mod__, _MOST_KNOWN)
+        self._statuses: Remembered[int, bytes] = Remembered(b"%03d ".__mod__, _MOST_KNOWN)
+        self._sizes: Remembered[int, bytes] = Remembered(b"%d".__mod__, _MOST_KNOWN)
 
     def exchange(self, over: FinishedExchange, now: float) -> bytes:
         """The line of a finished exchange."""

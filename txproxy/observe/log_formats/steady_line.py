@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.record import FinishedExchange
@@ -12,6 +12,7 @@ from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
 Key = TypeVar("Key")
+Made = TypeVar("Made")
 
 # What lines have in common is found anew so often for a connection.
 _MOST_STEADY: Final = 32
@@ -19,19 +20,19 @@ _MOST_STEADY: Final = 32
 _MOST_ENDS: Final = 16
 
 
-class Remembered(dict[Key, bytes], Generic[Key]):
+class Remembered(dict[Key, Made], Generic[Key, Made]):
     """What ``make`` has made of each key, as far as that was one of the last: no more than ``most``, and none of keys
     longer than ``longest``, where these have a length.
     """
 
     __slots__ = ("_make", "_most", "_longest")
 
-    def __init__(self, make: Callable[[Key], bytes], most: int, longest: int = 0) -> None:
+    def __init__(self, make: Callable[[Key], Made], most: int, longest: int = 0) -> None:
         self._make = make
         self._most = most
         self._longest = longest
 
-    def __missing__(self, key: Any) -> bytes:
+    def __missing__(self, key: Any) -> Made:
         made = self._make(key)
         if not self._longest or len(key) <= self._longest:
             if len(self) >= self._most:
@@ -70,9 +71,15 @@ class Steady:
         return end
 
 
-def remember(lines: object, facts: ConnectionFacts, steady: Steady) -> None:
+class MadeAgain(Protocol):
+    """What lines have in common: so many were ``made`` of a connection before."""
+
+    made: int
+
+
+def remember(lines: object, facts: ConnectionFacts, steady: MadeAgain) -> None:
     """What the next of the ``lines`` of a connection may have in common with this one, if there has been one before."""
-    before: Steady | None = facts.lines.get(lines)
+    before: MadeAgain | None = facts.lines.get(lines)
     if before is not None:
         steady.made = before.made + 1
     if lines in facts.lines and steady.made <= _MOST_STEADY:
