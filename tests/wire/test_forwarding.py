@@ -8,7 +8,9 @@ from txproxy.wire.forwarding import (
     Via,
     connection_lines,
     end_to_end,
+    has_unusual,
     new_mark,
+    plain,
     received_in_http10,
     replaced,
     via_entry,
@@ -87,9 +89,20 @@ def test_plain_options_drop_their_own_lines_alone(option: bytes) -> None:
     assert end_to_end(given, HOP_BY_HOP) in (left, [b"Close: b"])
 
 
-def test_lookalikes_of_dropped_names_are_dropped() -> None:
-    lines = [b"X_Forwarded_For: 1", b"x-forwarded_for: 2", b"My_Own: 3", b"A: b_c"]
-    assert without_lookalikes(lines, CLIENT_FIELDS) == [b"My_Own: 3", b"A: b_c"]
+@pytest.mark.parametrize(
+    "name", [b"X_Forwarded_For", b"x-forwarded_for", b"X.Forwarded.For", b"X_Forwarded-FOR", b"X~Forwarded!For"]
+)
+def test_lookalikes_of_dropped_names_are_dropped(name: bytes) -> None:
+    assert plain(name) == b"x-forwarded-for" and has_unusual([b"a", name.lower()])
+    lines = [name + b": 1", b"My_Own: 3", b"A: b_c", b"My.Own: 4"]
+    assert without_lookalikes(lines, CLIENT_FIELDS) == lines[1:]
+    assert without_lookalikes(lines, CLIENT_FIELDS, frozenset({name.lower()})) == lines
+    assert replaced(headers(*lines), frozenset({b"x-forwarded-for"}), frozenset(), []).lines == lines[1:]
+
+
+def test_names_of_letters_digits_and_hyphens_look_like_no_other() -> None:
+    assert not has_unusual([]) and not has_unusual([b"x-forwarded-for", b"sec-ch-ua", b"x-1"])
+    assert plain(b"X-A1") == b"x-a1" and without_lookalikes([b"X-Real-IP: 1"], CLIENT_FIELDS) == [b"X-Real-IP: 1"]
 
 
 def test_what_the_proxy_says_is_the_only_one_to_say_it() -> None:

@@ -13,13 +13,15 @@ from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.interfaces.middleware import Handler, IMiddleware
 from txproxy.interfaces.plan import Decision
 from txproxy.matching.networks import PeerNetworks
-from txproxy.wire.forwarding import replaced
+from txproxy.wire.forwarding import has_unusual, replaced, without_lookalikes
+from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
 from txproxy.wire.trace_context import FIELD, STATE, new_trace, read_traceparent
 
 _NONE: Final[frozenset[bytes]] = frozenset()
 _STATE: Final = frozenset({STATE})
 _REQUEST_ID: Final = b"x-request-id"
+_REQUEST_IDS: Final = frozenset({_REQUEST_ID})
 # UUIDs, hexadecimal digits, Base64, and what separates such. Whoever reads a log may trust in that.
 _KEPT: Final = re.compile(rb"[0-9A-Za-z._~:/+=@-]{1,128}")
 
@@ -72,6 +74,9 @@ class RequestTracing:
             if not self._keeps(given, context):
                 given = urandom(16).hex().encode("ascii")
                 new[_REQUEST_ID] = b"X-Request-Id: " + given
+            elif has_unusual(index):
+                # What looks like the identifier that is kept is another's word.
+                request = _without_lookalikes(request)
             context.filter_responses(_Identified(b"X-Request-Id: " + given))
         if self._traces:
             traced = read_traceparent(index.get(FIELD, b""))
@@ -93,6 +98,13 @@ class RequestTracing:
     def _keeps(self, given: bytes, context: RequestContext) -> bool:
         trusted = self._trusted is None or context.connection.peer_ip in self._trusted
         return trusted and _KEPT.fullmatch(given) is not None
+
+
+def _without_lookalikes(request: RequestHead) -> RequestHead:
+    lines = without_lookalikes(request.headers.lines, _REQUEST_IDS)
+    if len(lines) == len(request.headers.lines):
+        return request
+    return request.with_fields(Headers.parsed(lines), request.path)
 
 
 class _Identified(ResponseFilter):

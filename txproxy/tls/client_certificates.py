@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from itertools import product
 from typing import Final
 
 import attrs
@@ -11,8 +10,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from OpenSSL import SSL
 from twisted.logger import Logger
-
-from txproxy.wire.forwarding import CERTIFICATE_FIELDS
 
 _log = Logger()
 
@@ -24,17 +21,6 @@ _SERIAL: Final = b"X-SSL-Client-Serial"
 _FINGERPRINT: Final = b"X-SSL-Client-Fingerprint"
 
 
-def _spellings(name: bytes) -> set[bytes]:
-    # CGI and its heirs (WSGI) cannot tell a field with underscores from ours.
-    words = name.split(b"-")
-    return {
-        b"".join(part for pair in zip(words, (*between, b""), strict=True) for part in pair)
-        for between in product((b"-", b"_"), repeat=len(words) - 1)
-    }
-
-
-# What clients must not say of themselves: names in lower case, in each spelling that an upstream may take for ours.
-CLIENT_CERTIFICATE_FIELDS: Final = frozenset().union(*map(_spellings, CERTIFICATE_FIELDS))
 # The lines for a client that has shown no certificate, where it may.
 NO_CERTIFICATE_LINES: Final = (_VERIFY + b": NONE",)
 

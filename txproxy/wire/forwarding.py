@@ -25,7 +25,8 @@ HOP_BY_HOP: Final = frozenset(
 _NOT_FOR_ONE_HOP: Final = frozenset(b"host content-length content-type content-encoding via".split())
 _PLAIN_OPTIONS: Final = frozenset({b"close", b"keep-alive", b"Keep-Alive", b"Close", b"", b"Upgrade", b"upgrade"})
 
-# What must not be said in other letters to those who take _ for -: it would count there, and was not looked at here.
+# What must not be said in other letters to those who take them for the same: it would count there, and was not looked
+# at here.
 NOT_ALIKE: Final = HOP_BY_HOP | {b"content-length", b"host"}
 
 # Fields by which proxies tell of the client. Those of an untrusted client are lies, or soon will be.
@@ -73,9 +74,21 @@ REQUEST_FIELDS: Final = frozenset(
 )
 
 
+# What a name is usually made of, in lower case; and what each byte becomes for those who know no others.
+_USUAL: Final = b"abcdefghijklmnopqrstuvwxyz0123456789-"
+_PLAIN: Final = bytes(byte if byte in _USUAL else 0x2D for byte in bytes(range(256)).lower())
+
+
 def plain(name: bytes) -> bytes:
-    """A name as CGI, WSGI and the like tell names apart: without case, and with ``-`` and ``_`` the same."""
-    return name.lower().replace(b"_", b"-")
+    """A name as CGI (RFC 3875 section 4.1.18), WSGI, PHP and the like tell names apart: without case, and with all but
+    letters and digits the same (``X_Remote.User`` is ``x-remote-user``).
+    """
+    return name.translate(_PLAIN)
+
+
+def has_unusual(names: Iterable[bytes]) -> bool:
+    """Whether there is one among the lower-case ``names`` that may look like another."""
+    return bool(b"".join(names).translate(None, _USUAL))
 
 
 def end_to_end(headers: Headers, drop: frozenset[bytes]) -> list[bytes]:
@@ -142,7 +155,7 @@ def replaced(headers: Headers, drop: frozenset[bytes], names: frozenset[bytes], 
         lines = [line for line, name in zip(headers.lines, headers.names(), strict=True) if name != b"connection"]
         headers = Headers.from_lines([*lines, b"Connection: " + rest] if rest else lines)
     index, lines = headers.index, headers.lines
-    if b"_" in b"".join(index):
+    if has_unusual(index):
         going = frozenset(name for name in index if name in drop or plain(name) in drop)
     else:
         going = drop.intersection(index)
@@ -151,11 +164,16 @@ def replaced(headers: Headers, drop: frozenset[bytes], names: frozenset[bytes], 
     return Headers.parsed([*lines, *added])
 
 
-def without_lookalikes(lines: list[bytes], drop: frozenset[bytes]) -> list[bytes]:
-    """The lines without those whose name would be in ``drop`` if ``_`` were ``-``: to CGI and WSGI they are the
-    same.
+def without_lookalikes(lines: list[bytes], drop: frozenset[bytes], kept: frozenset[bytes] = frozenset()) -> list[bytes]:
+    """The lines without those whose :func:`plain` name is in ``drop``, and is not their own: to whom they are the same,
+    they say what nobody here has looked at. ``kept`` are lower-case names that stay however they are spelt.
     """
-    return [line for line in lines if b"_" not in (name := line.partition(b":")[0]) or plain(name) not in drop]
+    found = []
+    for line in lines:
+        name = line.partition(b":")[0].lower()
+        if (known := plain(name)) == name or known not in drop or name in kept:
+            found.append(line)
+    return found
 
 
 def connection_lines(request: RequestHead) -> list[bytes]:

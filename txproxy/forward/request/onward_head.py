@@ -16,6 +16,7 @@ from txproxy.wire.forwarding import (
     Via,
     connection_lines,
     end_to_end,
+    has_unusual,
     one_hop_less,
     passage,
     without_lookalikes,
@@ -80,7 +81,7 @@ class Onward:
         index = head.headers.index
         drop = mask.dropped(index) if mask is not None else _NONE
         kept = end_to_end(head.headers, self._drop | drop if drop else self._drop)
-        if b"_" in b"".join(index):
+        if has_unusual(index):
             kept = without_lookalikes(kept, self._not_alike | drop)
         added = list(mask.lines) if mask is not None else []
         added += more

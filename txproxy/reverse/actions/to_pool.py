@@ -29,13 +29,13 @@ from txproxy.proxy.upstream.connection_binding import authenticates_connection
 from txproxy.reverse.client_identity import peer_alone
 from txproxy.reverse.rewriting.response_mapping import map_back
 from txproxy.reverse.rewriting.templates import VARIABLES
-from txproxy.tls.client_certificates import CLIENT_CERTIFICATE_FIELDS
 from txproxy.upstreams.affinity import Affinity
 from txproxy.upstreams.choice import PoolAttempt
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.pool_settings import UPSTREAM
 from txproxy.upstreams.upstream import Upstream
 from txproxy.wire.forwarding import (
+    CERTIFICATE_FIELDS,
     CLIENT_FIELDS,
     HOP_BY_HOP,
     NOT_ALIKE,
@@ -44,9 +44,9 @@ from txproxy.wire.forwarding import (
     Via,
     connection_lines,
     end_to_end,
+    has_unusual,
     one_hop_less,
     passage,
-    plain,
     without_lookalikes,
 )
 from txproxy.wire.headers import Headers
@@ -56,11 +56,11 @@ from txproxy.wire.target import written_authority
 # A request that was at so many upstreams when they died, and then at another, may be what kills them.
 _MOST_DEATHS: Final = 3
 # Proxy becomes HTTP_PROXY where CGI is spoken, and that the proxy that the upstream itself goes through (httpoxy).
-_DROP: Final = HOP_BY_HOP | CLIENT_FIELDS | TARGET_FIELDS | CLIENT_CERTIFICATE_FIELDS | {b"host", b"proxy"}
+_DROP: Final = HOP_BY_HOP | CLIENT_FIELDS | TARGET_FIELDS | CERTIFICATE_FIELDS | {b"host", b"proxy"}
 _NONE: Final[frozenset[bytes]] = frozenset()
-# What must not be said in other letters to an upstream that takes _ for -.
 _MORE_THAN_FIELDS: Final = frozenset({b"upgrade", b"max-forwards"})
-_NOT_ALIKE: Final = CLIENT_FIELDS | TARGET_FIELDS | NOT_ALIKE
+# All for which the proxy itself vouches, or which it has removed, in whatever spelling.
+_NOT_ALIKE: Final = _DROP | NOT_ALIKE
 
 
 _UPSTREAM: Final = UPSTREAM.encode("ascii")
@@ -305,8 +305,8 @@ class ToPool:
         index = head.headers.index
         kept = head.kept
         lines = end_to_end(head.headers, _DROP - kept if kept else _DROP)
-        if b"_" in b"".join(index):
-            lines = without_lookalikes(lines, _NOT_ALIKE.difference(map(plain, kept)))
+        if has_unusual(index):
+            lines = without_lookalikes(lines, _NOT_ALIKE, kept)
         told = (
             context.lines
             if context.lines is not None

@@ -16,6 +16,7 @@ from txproxy.wire.forwarding import (
     REQUEST_FIELDS,
     RESPONSE_FIELDS,
     TARGET_FIELDS,
+    has_unusual,
     plain,
 )
 from txproxy.wire.headers import Headers
@@ -59,7 +60,7 @@ def without_fields(lines: list[bytes], index: Mapping[bytes, bytes], drop: froze
     """``lines`` but those of the names in ``drop``, of which each has ``-`` for ``_``."""
     if not drop:
         return lines
-    if b"_" in b"".join(index):
+    if has_unusual(index):
         return [line for line in lines if plain(line.partition(b":")[0]) not in drop]
     if drop.isdisjoint(index):
         return lines
