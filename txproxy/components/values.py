@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
+from txproxy.components.outside_text import called
 from txproxy.components.rates import parse_rate
 from txproxy.errors import ConfigError
 
@@ -150,7 +151,7 @@ def hint(given: object, known: Sequence[str]) -> str:
     if not isinstance(given, str) or not given:
         return ""
     close = get_close_matches(given, known, 1) or [word for word in known if word.startswith(given)]
-    return f" (is {close[0]} meant?)" if close else ""
+    return f" (is {called(close[0])} meant?)" if close else ""
 
 
 def brief(line: str) -> str:

@@ -45,7 +45,8 @@ def server_endpoint(reactor: Any, text: str, unix_mode: str = _UNIX_MODE) -> Any
         long = _long(text, unix_mode)
         why = _why_not(long)
         if not why:
-            return endpoints.serverFromString(reactor, long)
+            # Twisted takes a kind of text of its own for bytes.
+            return endpoints.serverFromString(reactor, str(long))
     except Exception as fault:
         # Kinds of endpoints are plugins, and raise what they like. A ValueError is for people.
         why = str(fault) if isinstance(fault, ValueError) and "Unknown endpoint type" not in str(fault) else ""

@@ -1,7 +1,8 @@
 """Error pages of one's own, in place of the proxy's small ones.
 
 A page of HTML that has ``$reason`` in it is one that is filled in: with ``$status`` and, where policy has refused,
-``$url``, ``$list`` and ``$rule``. Such a one stands in place of what policy says itself as well.
+``$url``, ``$list`` and ``$rule``, which are escaped for text and attributes in quotes, and for no other place. Such a
+one stands in place of what policy says itself as well.
 """
 
 from __future__ import annotations

@@ -55,6 +55,10 @@ def test_what_is_escaped_is_just_that():
     [
         (("request_headers", "set", "Authorization"), True),
         (("response_headers", "add", "X", 0), True),
+        (("response_headers", "by_status", 0, "add", "X"), True),
+        (("response_headers", "by_status", 0, "remove", 0), False),
+        (("map_location", "http://a/"), True),
+        (("cookie_paths", "/a"), False),
         (("redirect",), True),
         (("rewrite", "replacement"), True),
         (("request_headers", "remove", 0), False),
@@ -201,6 +205,57 @@ def test_no_value_is_told(kind, tmp_path, monkeypatch):
             assert "s3c" not in str(fault) and "nobody" not in str(fault), key
         else:
             assert "s3cret" not in "".join(config.warnings)
+
+
+SHORT = """
+[[listeners]]
+name = "${A}"
+listen = "127.0.0.1:8080"
+routes = ["${B}"]
+
+[[listeners]]
+name = "${A}"
+listen = "127.0.0.1:${P}"
+pool = "${C}x"
+
+[pools.app]
+upstreams = ["http://127.0.0.1:1"]
+health = { interval = "${C}" }
+
+[[routes]]
+name = "${B}"
+path = "~("
+pool = "${C}"
+mirror = "${D:-appp}"
+
+[[routes]]
+name = "${B}"
+listeners = ["${A}y", "ab"]
+redirect = "https://a/${C}$"
+"""
+
+
+def test_no_error_tells_a_short_value_where_others_are_wrong(tmp_path):
+    values = {"A": "q7a", "B": "q7b", "C": "q7c", "P": "8080", "B2": "q7"}
+    with pytest.raises(ConfigError) as caught:
+        read(SHORT, values)
+    said = str(caught.value)
+    assert "q7" not in said and len(said.splitlines()) > 6, said
+    assert "${A}" in said and "${B}" in said and "${C}" in said
+    (tmp_path / "pin").write_text("q7d\n")
+    wrong = (
+        LEAST + "[[routes]]\nname = { file = 'pin' }\npool = 'no'\n[[routes]]\nname = { file = 'pin' }\npool = 'app'\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        read(wrong, file=tmp_path / "proxy.toml")
+    assert "q7d" not in str(caught.value) and "{ file = 'pin' }" in str(caught.value)
+
+
+def test_what_is_a_word_stays_a_word():
+    outside = Outside()
+    outside.add(("a",), "${WORD}", "Accept")
+    said = outside.hidden(Finding(("c",), "'accept' is there", "accepted is another"))
+    assert str(said) == "c: ${WORD} is there; accepted is another"
 
 
 def test_what_is_said_elsewhere_of_a_value_does_not_show_it():

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import attrs
 
+from txproxy.components.outside_text import OutsideText
 from txproxy.errors import ConfigError, Finding, Path
 
 # Capital letters alone: in lower case they are variables of templates, of lines of logs, and groups of expressions.
@@ -20,7 +21,6 @@ _REFERENCE: Final = re.compile(rf"\$(\$?){_CALL}")
 # Two dollars are one there already, whatever follows.
 _IN_TEMPLATE: Final = re.compile(rf"\$(\$)|\$(){_CALL}")
 _NUMBER: Final = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,18})(\.[0-9]{1,18})?")
-_WORD: Final = re.compile("[a-z]+")
 _FLAGS: Final = {"true": True, "false": False}
 _KEY: Final = "file"
 _LARGEST: Final = 1 << 20
@@ -61,9 +61,10 @@ class Outside:
     def masked(self, said: str) -> str:
         """A text in which values are called as the file calls them, as far as they can be told from other words."""
         for value, reference in self._told.items():
-            if _WORD.fullmatch(value):
-                # It may be one of our own.
-                said = said.replace(f"'{value}'", reference)
+            if value.isalpha():
+                # It may be one of our own, or the beginning of one.
+                for form in (value, value.lower()):
+                    said = said.replace(f"'{form}'", reference)
                 continue
             # Hosts are told in lower case.
             for form in (value, repr(value)[1:-1], value.lower()):
@@ -139,9 +140,10 @@ class Expansion:
             return value.replace("$", "$$") if template else value
 
         found = (_IN_TEMPLATE if template else _REFERENCE).sub(value_of, text)
-        if used:
-            self._outside.add(path, text, found)
-        return found
+        if not used:
+            return found
+        self._outside.add(path, text, found)
+        return OutsideText(found, text)
 
 
 def value_of_file(outside: Outside, path: Path, name: str, file: str) -> str:
@@ -170,7 +172,7 @@ def value_of_file(outside: Outside, path: Path, name: str, file: str) -> str:
         raise ConfigError(f"{called}: this is no UTF-8", "accepted is a text") from None
     text = text.removesuffix("\n").removesuffix("\r")
     outside.add(path, called, text)
-    return text.replace("$", "$$") if is_template(path) else text
+    return OutsideText(text.replace("$", "$$") if is_template(path) else text, called)
 
 
 def _is_text(value: str) -> bool:
@@ -186,6 +188,10 @@ def is_template(path: Path) -> bool:
     if path[:1] != ("routes",) or len(path) < 3:
         return False
     where = path[2:]
+    if where[0] == "map_location":
+        return len(where) > 1
+    if where[:2] == ("response_headers", "by_status"):
+        return len(where) > 4 and where[3] in ("set", "add")
     if where[0] in ("request_headers", "response_headers"):
         return len(where) > 1 and where[1] in ("set", "add")
     return where in (("redirect",), ("rewrite", "replacement"))

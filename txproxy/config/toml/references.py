@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from txproxy.components.outside_text import called
 from txproxy.components.values import hint
 from txproxy.config.endpoints import Bound
 from txproxy.config.findings import Findings
@@ -88,7 +89,7 @@ def _known(path: Path, name: str, known: Iterable[str], what: str, findings: Fin
     if not name or name in names:
         # An empty one has been said to be missing.
         return bool(name)
-    accepted = ", ".join(names) or f"none, as there is no {what}"
+    accepted = ", ".join(map(called, names)) or f"none, as there is no {what}"
     findings.fault(path, f"there is no {what} {name!r}{hint(name, names)}", f"accepted: {accepted}")
     return False
 
@@ -218,7 +219,7 @@ def _check_endpoints(parts: Parts, findings: Findings) -> None:
                     whose = parts.listeners[int(other[0][1])].name
                     findings.fault(
                         ("listeners", number, key, place),
-                        f"{text} is taken by {other[1]} of listener {whose!r}",
+                        f"{called(text)} is taken by {other[1]} of listener {whose!r}",
                         "accepted is another endpoint for each",
                     )
                 seen.append((("listeners", number, key, place), text, bound))
@@ -244,7 +245,7 @@ def _check_circles(parts: Parts, listeners: Sequence[AnyListener], findings: Fin
             steps = []
             for one, other in zip(circle, circle[1:] + circle[:1], strict=True):
                 pool_name, upstream = leads[one][other]
-                steps.append(f"listener {listeners[one].name!r} -> pool {pool_name!r} ({upstream})")
+                steps.append(f"listener {listeners[one].name!r} -> pool {pool_name!r} ({called(upstream)})")
             findings.fault(
                 ("listeners", number),
                 f"requests would go in a circle: {' -> '.join(steps)} -> listener {listeners[number].name!r}; "
