@@ -251,6 +251,26 @@ def test_no_error_tells_a_short_value_where_others_are_wrong(tmp_path):
     assert "q7d" not in str(caught.value) and "{ file = 'pin' }" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('certificates = [{ cert = "${V}" }]\ntls_listen = "tcp:1"', "certificates[0]: cert /x/${V}: No such file"),
+        ('mode = "forward"\nfilters = [{ file = "${V}" , action = "deny" }]', "${V}"),
+    ],
+)
+def test_what_is_said_of_a_table_does_not_show_its_values(text, said):
+    with pytest.raises(ConfigError) as caught:
+        read(f"{LEAST.partition('[pools')[0]}{text}\n{LEAST[LEAST.index('[pools') :]}", {"V": "q7"}, "/x/proxy.toml")
+    assert said in str(caught.value) and "q7" not in str(caught.value)
+
+
+def test_what_is_said_of_an_upstream_does_not_show_it():
+    text = LEAST.replace('["http://127.0.0.1:8001"]', '[{ url = "${V}" }]')
+    with pytest.raises(ConfigError, match=r"pools.app.upstreams\[0\]") as caught:
+        read(text, {"V": "q7:"})
+    assert "q7" not in str(caught.value)
+
+
 def test_what_is_a_word_stays_a_word():
     outside = Outside()
     outside.add(("a",), "${WORD}", "Accept")

@@ -28,7 +28,7 @@ class Piece:
         merge.tables(self.data, other.data, ())
         for path, place in other.places.items():
             self.places.setdefault(merge.moved(path), place)
-        other.outside.references = {merge.moved(path): one for path, one in other.outside.references.items()}
+        other.outside.move(merge.moved)
         self.outside.take(other.outside)
         return merge.twice
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import attrs
@@ -36,10 +36,13 @@ class Outside:
     # the files that were read, or looked for
     files: dict[str, None] = attrs.field(factory=dict)
     _told: dict[str, str] = attrs.field(factory=dict, repr=False)
+    # the values by the paths of where they stand
+    _values: dict[Path, str] = attrs.field(factory=dict, repr=False)
 
     def add(self, path: Path, reference: str, value: str) -> None:
         """What stands at ``path`` is this ``value``, by that ``reference``."""
         self.references[path] = reference
+        self._values[path] = value
         if len(value) >= _LEAST_HIDDEN:
             self._told[value] = reference
 
@@ -48,6 +51,12 @@ class Outside:
         self.references.update(other.references)
         self.files.update(other.files)
         self._told.update(other._told)
+        self._values.update(other._values)
+
+    def move(self, moved: Callable[[Path], Path]) -> None:
+        """Have them where their paths are ``moved`` to."""
+        self.references = {moved(path): one for path, one in self.references.items()}
+        self._values = {moved(path): one for path, one in self._values.items()}
 
     def hidden(self, finding: Finding) -> Finding:
         """The same without any of the values."""
@@ -56,7 +65,17 @@ class Outside:
             if reference is not None and re.search(r"[0-9'\"]", finding.said):
                 # What is said of a value has parts of it in it, in whatever form.
                 finding = finding._replace(said=f"what {reference} gives cannot stand here")
-        return finding._replace(said=self.masked(finding.said), accepted=self.masked(finding.accepted))
+        return finding._replace(said=self.masked(self._own(finding)), accepted=self.masked(finding.accepted))
+
+    def _own(self, finding: Finding) -> str:
+        """What is said of a table without what its values are made of, however short these are."""
+        said, depth = finding.said, len(finding.path)
+        for path, value in self._values.items():
+            if depth and len(path) > depth and path[:depth] == finding.path and value:
+                whole = rf"(?<![0-9A-Za-z]){re.escape(value)}(?![0-9A-Za-z])"
+                reference = self.references[path]
+                said = re.sub(whole, lambda _: reference, said)  # noqa: B023 (it is called at once)
+        return said
 
     def masked(self, said: str) -> str:
         """A text in which values are called as the file calls them, as far as they can be told from other words."""
