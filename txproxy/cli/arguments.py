@@ -10,7 +10,13 @@ from txproxy.errors import ConfigError, masked
 
 
 class Parser(ArgumentParser):
-    """Says what is wrong in one line."""
+    """Says what is wrong in one line. Its help ends with ``examples``, if there are some."""
+
+    examples: str = ""
+
+    def format_help(self) -> str:
+        """See ``ArgumentParser``."""
+        return super().format_help() + (f"\n{self.examples}" if self.examples else "")
 
     def error(self, message: str) -> NoReturn:
         """A wrong call."""

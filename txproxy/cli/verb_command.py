@@ -10,6 +10,7 @@ import attrs
 
 from txproxy.cli.admin_client import AdminClient, AdminFault, add_arguments, client_of
 from txproxy.cli.arguments import Parser, wrong_call
+from txproxy.cli.reference.verb_examples import verb_examples_of
 from txproxy.components.values import hint
 from txproxy.errors import ConfigError, masked
 
@@ -41,6 +42,7 @@ def run_verb(
         return wrong_call(command, f"{what}; accepted: {', '.join(verbs)}")
     verb, called = verbs[name], f"{command} {name}"
     parser = Parser(f"txproxy {called}", description=verb.about, allow_abbrev=False)
+    parser.examples = verb_examples_of(command, name)
     verb.add(parser)
     add_arguments(parser)
     try:
