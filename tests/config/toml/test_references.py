@@ -92,13 +92,8 @@ def test_pools_and_routes_that_nobody_uses_are_doubtful(read):
             "routes[0].hsts: no listener of this route speaks TLS, or trusts a proxy that may: it is ne",
         ),
         ('trusted_proxies = ["10.0.0.0/8"]', "hsts = true", None),
-        ("", 'max_body = "2M"', None),
-        ('limits = { max_body_size = "1M" }', 'max_body = "1M"', None),
-        (
-            'limits = { max_body_size = "1M" }',
-            'max_body = "2M"',
-            "routes[0].max_body: each listener of this route refuses bodies of ",
-        ),
+        # It is in place of the listener's.
+        ('limits = { max_body_size = "1M" }', 'max_body = "2M"', None),
     ],
 )
 def test_what_no_listener_of_a_route_can_do_is_doubtful(read, listener, more, said):

@@ -166,11 +166,6 @@ def _check_effects(parts: Parts, listeners: Sequence[AnyListener], findings: Fin
             # RFC 6797 7.2: it is said by TLS alone
             what = "no listener of this route speaks TLS, or trusts a proxy that may: it is never sent"
             findings.doubt((*path, "hsts"), what)
-        most = [one.limits.max_body_size for one in own]
-        lowest = max((size for size in most if size is not None), default=0) if None not in most else None
-        if route.max_body is not None and lowest is not None and route.max_body > lowest:
-            what = f"each listener of this route refuses bodies of more than {lowest} bytes (max_body_size)"
-            findings.doubt((*path, "max_body"), what)
 
 
 # -- listeners
