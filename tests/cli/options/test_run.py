@@ -14,7 +14,8 @@ def test_run_takes_what_a_file_says(tmp_path, capfd):
     assert options.subOptions.service.config.source == str(file)
     file.write_text(file.read_text() + '[pools.b]\nupstreams = "http://b"\n')
     options.parseOptions(["run", "--config", str(file)])
-    assert "pools.b: no listener and no route uses this pool" in capfd.readouterr().err
+    said = f"txproxy run: warning: {file}:8: pools.b: no listener and no route uses this pool\n"
+    assert capfd.readouterr().err == said
 
 
 def test_run_says_which_file_cannot_be_read(capfd):

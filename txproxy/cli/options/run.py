@@ -24,5 +24,5 @@ class RunOptions(Mode):
             raise ConfigError("--config FILE is required")
         config = load(self["config"])
         for warning in config.warnings:
-            say(f"txproxy run: {warning}")
+            say(f"txproxy run: warning: {warning}")
         return config
