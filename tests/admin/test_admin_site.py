@@ -68,6 +68,10 @@ def site(clock):
     assert not site.protocols and not clock.getDelayedCalls()
 
 
+def test_the_log_calls_it_what_it_is(site):
+    assert site.logPrefix() == "admin API"
+
+
 def test_who_is_silent_makes_room(site, clock):
     clients = [Client(clock, site) for _ in range(MOST_CLIENTS)]
     assert clients[0].ask("GET", "/wait") is None

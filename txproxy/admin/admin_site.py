@@ -100,6 +100,10 @@ class AdminSite(WrappingFactory):
         # those who are to go, and have not yet
         self._leaving: set[Any] = set()
 
+    def logPrefix(self) -> str:
+        """Who has begun to listen, in Twisted's words for it."""
+        return "admin API"
+
     def buildProtocol(self, addr: Any) -> Any:
         """A protocol for a new client; none where all that there may be are being answered."""
         if len(self.protocols) - len(self._leaving) >= MOST_CLIENTS:
