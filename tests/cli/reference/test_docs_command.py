@@ -34,7 +34,10 @@ def test_pages_are_called_by_their_paths(pages):
     assert page_names(pages) == ["api/forward", "index", "keys"]
 
 
-@pytest.mark.parametrize(("words", "page"), [([], "index"), (["keys"], "keys"), (["api/forward"], "api/forward")])
+@pytest.mark.parametrize(
+    ("words", "page"),
+    [([], "index"), (["keys"], "keys"), (["api/forward"], "api/forward"), (["forward"], "api/forward")],
+)
 def test_a_page_is_opened_where_there_is_a_screen(words, page, pages, opened, monkeypatch, capsys):
     monkeypatch.setenv("DISPLAY", ":0")
     assert run(words, [pages]) == 0

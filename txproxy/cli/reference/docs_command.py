@@ -53,6 +53,7 @@ def run(arguments: Sequence[str], places: Sequence[Path] = _PLACES) -> int:
         sys.stderr.write("txproxy docs: this clone has no pages yet; accepted is make docs, which makes them\n")
         return 1
     names = page_names(folder)
+    given.page = _whole_name(given.page, names)
     if given.page not in names:
         meant = hint(given.page, names)
         return wrong_call("docs", f"{given.page!r} is no page{meant}; accepted: {', '.join(names)}")
@@ -64,6 +65,12 @@ def run(arguments: Sequence[str], places: Sequence[Path] = _PLACES) -> int:
     if has_screen(os.environ, sys.platform):
         webbrowser.open(page.as_uri())
     return 0
+
+
+def _whole_name(page: str, names: Sequence[str]) -> str:
+    """The name of the one page that is called so in its folder, such as jobs/tls of tls; else as it is."""
+    called = [name for name in names if name.rpartition("/")[2] == page]
+    return called[0] if page not in names and len(called) == 1 else page
 
 
 def page_names(folder: Path) -> list[str]:
