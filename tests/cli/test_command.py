@@ -59,6 +59,22 @@ def test_a_wrong_call_is_one_line_and_exit_status_2(words, capsys, tmp_path):
     assert err.startswith(f"txproxy{command}: ") and err.count("\n") == 1 and "accepted" in err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "one FILE is needed; accepted is txproxy import FILE, or"),
+        (["a", "b"], "one FILE is needed; accepted is"),
+        (["--form", "nginx", "a"], "--form is no option here; accepted is"),
+        (["--from"], "--from: '' is no kind of file; accepted: squid, nginx\n"),
+        (["--from", "apache", "a"], "--from: 'apache' is no kind of file; accepted: squid, nginx\n"),
+    ],
+)
+def test_a_wrong_import_says_what_is_wrong_with_it(words, said, capsys):
+    with pytest.raises(SystemExit):
+        main(["import", *words])
+    assert capsys.readouterr().err.startswith(f"txproxy import: {said}")
+
+
 @pytest.mark.parametrize("words", [[], *([command] for command in _COMMANDS)], ids=" ".join)
 @pytest.mark.parametrize("word", ["--help", "-h"])
 def test_help_is_no_wrong_call(words, word, capsys):

@@ -105,11 +105,16 @@ def _import(arguments: Sequence[str]) -> int:
     from txproxy.importers.recognition import KINDS, translate_file
 
     words, kind = list(arguments), None
-    if words[:1] == ["--from"] and words[1:2] and words[1] in KINDS:
-        kind = words[1]
+    if words[:1] == ["--from"]:
+        kind = "".join(words[1:2])
         del words[:2]
-    if len(words) != 1 or words[0].startswith("-"):
-        return wrong_call("import", "accepted is txproxy import FILE, or txproxy import --from squid|nginx FILE")
+        if kind not in KINDS:
+            return wrong_call("import", f"--from: {kind!r} is no kind of file; accepted: {', '.join(KINDS)}")
+    option = next((word for word in words if word.startswith("-")), None)
+    if len(words) != 1 or option is not None:
+        what = f"{option} is no option here" if option is not None else "one FILE is needed"
+        usage = "accepted is txproxy import FILE, or txproxy import --from squid|nginx FILE"
+        return wrong_call("import", f"{what}; {usage}")
     try:
         translation = translate_file(words[0], kind)
     except ConfigError as fault:
