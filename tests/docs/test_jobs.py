@@ -29,6 +29,22 @@ def test_what_a_page_says_is_typed_prints_what_it_says(page, tmp_path, processes
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_shows_what_is_said(page):
+    # What becomes of an import is the business of its own pages.
+    asked = [step for step in steps(page.read_text()) if re.match("txproxy (?!import)", step.typed) and step.prints]
+    hidden = [step.typed for step in asked if re.search(r"(?m)\A\.+\Z|(?<!accepted): \.\.\.$", step.prints)]
+    assert hidden == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_shows_what_curl_writes_and_nothing_beside_it(page):
+    """Where its output is no terminal's, it draws how far it is; and what it writes last has no end of line."""
+    typed = [step.typed for step in steps(page.read_text()) if "curl " in step.typed]
+    away = re.compile(r"curl (?!.*-s).*(?: -o \S| > |[^|]\|[^|])")
+    assert [one for one in typed if away.search(one) or re.search(r'-w "[^"]*(?<!\\n)"', one)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_shows_each_of_its_files(page):
     shown = set(re.findall(r"literalinclude:: (\S+)", page.read_text()))
     folder = page.with_suffix("")
