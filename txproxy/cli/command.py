@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import signal
@@ -64,11 +65,12 @@ def _run_mode(arguments: list[str]) -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Until it serves, Ctrl-C ends it at once: whoever loads plugins catches each exception, and goes on.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from twisted.scripts.twistd import run
+    # Most of what is made from here on stays, and the collector would look at it again and again. It is told of all at
+    # once, and set to work, when the proxy serves.
+    gc.disable()
+    from txproxy.cli.foreground import run
 
-    reactor = ["--reactor=txproxy"] if hasattr(select, "epoll") else []
-    sys.argv = ["txproxy", "--nodaemon", "--pidfile=", *reactor, "txproxy", *arguments]
-    run()
+    run(arguments, own_reactor=hasattr(select, "epoll"))
 
 
 def _demo(arguments: Sequence[str]) -> int:

@@ -25,8 +25,10 @@ def keep_freed_memory() -> None:
 def settle_collector() -> None:
     """What start-up has made stays: the collector need not look at it again and again. At what comes later it looks for
     a shorter time than by itself at the young, and seldom at everything: with thousands of connections that takes tens
-    of milliseconds, in which no client is served, and finds next to nothing, as what ends here has no circles.
+    of milliseconds, in which no client is served, and finds next to nothing, as what ends here has no circles. It may
+    have had its rest until now.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_LOOKS)
+    gc.enable()
