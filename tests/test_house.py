@@ -17,7 +17,7 @@ PACKAGE = ROOT / "txproxy"
 
 # From the ground up. Who stands on a layer may import from those below it; rooms of one layer do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "file_stamps", "instance_names", "lazy_imports", "plain_values"),
+    ("errors", "file_stamps", "frozen_values", "instance_names", "lazy_imports", "plain_values"),
     ("components", "matching"),
     ("wire",),
     ("interfaces",),
@@ -44,6 +44,7 @@ BESIDE: dict[str, set[str] | None] = {
 STANDING_ALONE = {
     "errors": set(),
     "file_stamps": {"attrs"},
+    "frozen_values": {"attrs"},
     "instance_names": set(),
     "lazy_imports": set(),
     "plain_values": {"attrs"},
