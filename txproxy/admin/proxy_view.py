@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-import attrs
 from twisted.internet.defer import Deferred
+
+from txproxy.frozen_values import frozen
 
 if TYPE_CHECKING:
     from txproxy.admin.caching.warming import Way
@@ -36,7 +37,7 @@ class Stage(Enum):
     DRAINING = "draining"
 
 
-@attrs.frozen
+@frozen
 class ListenerView:
     """A listener: its ``name``, the names of the ``pools`` that it sends to, and whether it can serve ``without``
     them.

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 from txproxy.plain_values import PlainValue
 from txproxy.wire import grammar
 from txproxy.wire.forwarding import (
@@ -104,7 +105,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CachePolicy(PlainValue):
     """What is kept, for how long, and by which key. All times are in seconds. A wrong value is a ``ConfigError``.
 

@@ -22,6 +22,7 @@ from txproxy import errors
 from txproxy.components.setting_types import accepted_of, fits, hints_of
 from txproxy.components.values import hint, shown, text
 from txproxy.errors import ConfigError, Finding
+from txproxy.frozen_values import frozen
 
 _WORD: Final = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _NAMED: Final = re.compile(f"({_WORD}):({_WORD})")
@@ -36,7 +37,7 @@ _NOT_OWN: Final = (
 USE: Final = "use"
 
 
-@attrs.frozen
+@frozen
 class NamedCode:
     """What is called ``name``, with ``settings`` as a file has them. ``generation`` is how often changed modules had
     been taken when it was read: what is read from other modules is other code.

@@ -17,13 +17,15 @@ from typing import Final
 
 import attrs
 
+from txproxy.frozen_values import frozen
+
 # of the file of a module, after its name
 _ENDS: Final = (".py", f"{os.sep}__init__.py", "")
 # what is never one of these, even where the folder of the proxy itself is named
 _OURS: Final = "txproxy"
 
 
-@attrs.frozen
+@frozen
 class OwnModule:
     """A module as it was read: its dotted ``name``, its file, whether that is a package's, and its ``source``."""
 

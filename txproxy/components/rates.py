@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-import attrs
-
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 
 _RATE: Final = re.compile(r"([0-9]{1,9})/([smhd])(?::burst=([0-9]{1,9}))?")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -15,7 +14,7 @@ _LETTERS: Final = {seconds: letter for letter, seconds in _UNITS.items()}
 RATE_ACCEPTED: Final = "accepted is a number for each s, m, h or d, such as 100/s, 10/s:burst=50, 5000/h"
 
 
-@attrs.frozen
+@frozen
 class Rate:
     """``amount`` in so many ``seconds``, of which ``burst`` may come at once; as many as ``amount`` if it is None."""
 

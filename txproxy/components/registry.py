@@ -13,17 +13,16 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-import attrs
-
 from txproxy.components.values import hint, shown
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 
 T = TypeVar("T")
 
 _LAST: Final = 1000
 
 
-@attrs.frozen
+@frozen
 class Component:
     """What is called ``name``, which people write as ``written`` where more belongs to it, such as ``NAME:ARGUMENT``.
     ``rank`` is where it stands when all are told: by its name, after those that have one.

@@ -10,10 +10,12 @@ from typing import Any, Final
 
 import attrs
 
+from txproxy.frozen_values import frozen
+
 _KEY: Final = "setting"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Setting:
     """A value of a configuration: its ``kind``, and its ``default``. If it is an option as well, ``option`` is the name
     of that, and ``about`` what its help says. ``written`` is the default as people would write it. ``formerly`` is what

@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 
-import attrs
-
 from txproxy.components.outside_text import called
 from txproxy.components.rates import parse_rate
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 
 T = TypeVar("T")
 
@@ -282,7 +281,7 @@ def _written(value: object) -> str:
     return format(value, "f").rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
-@attrs.frozen
+@frozen
 class Kind:
     """A kind of value: what takes one from a file, where it has a type, and what takes the text of an option."""
 

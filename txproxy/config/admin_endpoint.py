@@ -9,11 +9,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
-import attrs
-
 from txproxy.config.endpoints import Bound, endpoint_words
 from txproxy.errors import ConfigError
 from txproxy.file_stamps import Stamp
+from txproxy.frozen_values import frozen
 
 # RFC 6750 section 2.1. Who may guess at it all day has no chance with so many characters.
 _TOKEN: Final = re.compile(rb"[A-Za-z0-9\-._~+/]{16,512}=*")
@@ -25,7 +24,7 @@ _TOKEN_ACCEPTED: Final = (
 UNIX_MODE: Final = "600"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AdminConfig:
     """The admin API on the endpoint ``listen``, with the token in ``token_file``; without one nobody is asked for it.
     Only what no other machine reaches can be without one: else it is a ``ConfigError`` at ``token_file``.

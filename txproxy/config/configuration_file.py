@@ -13,11 +13,12 @@ from txproxy.config.model import Config
 from txproxy.config.persisting.file_replacing import replace_file
 from txproxy.config.revisions import Revision, Revisions
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 
 _log = Logger()
 
 
-@attrs.frozen
+@frozen
 class Reloaded:
     """What came of reading a configuration again: the ``file``, or empty for options; what is wrong (``faults``), where
     nothing has changed; and ``warnings``.
@@ -28,7 +29,7 @@ class Reloaded:
     warnings: tuple[str, ...] = ()
 
 
-@attrs.frozen
+@frozen
 class _Own:
     """What is in a file, and the text that this is."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-import attrs
 from twisted.internet import endpoints
 from twisted.internet.error import CannotListenError
 from twisted.python.failure import Failure
 
 from txproxy.components.values import shown
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 from txproxy.matching.hosts import is_literal
 from txproxy.matching.ports import read_port
 
@@ -136,7 +136,7 @@ def endpoint_text(value: object) -> str:
     return text
 
 
-@attrs.frozen
+@frozen
 class Bound:
     """What an endpoint takes for itself: a TCP ``port`` of an ``interface`` (empty for all), or a ``path``."""
 

@@ -17,6 +17,7 @@ from txproxy.config.sources.included import Included
 from txproxy.config.sources.lines import Place
 from txproxy.config.sources.outside_values import Outside
 from txproxy.errors import Path
+from txproxy.frozen_values import frozen
 from txproxy.limits.quotas import Quota
 from txproxy.limits.requests.adaptive_limit import AdaptiveBounds
 from txproxy.limits.requests.request_limit import RequestLimit
@@ -49,7 +50,7 @@ def _usual_policy() -> ForwardPolicy:
     return ForwardPolicy()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PoolConfig:
     """A pool. ``upstreams`` are texts as on the command line: URLs, or, with ``tcp``, ``HOST:PORT``. ``host`` and
     ``sticky`` as in :class:`txproxy.reverse.ReverseProxyFactory`, for routes that say nothing else; ``sticky_key``
@@ -71,7 +72,7 @@ class PoolConfig:
     discovery: DiscoveryConfig | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AuthConfig:
     """Ask ``path`` of a pool first; see :class:`txproxy.reverse.ForwardAuth`."""
 
@@ -81,7 +82,7 @@ class AuthConfig:
     cookies: tuple[str, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MirrorConfig:
     """Send a copy to a pool; see :class:`txproxy.reverse.Mirror`."""
 
@@ -89,7 +90,7 @@ class MirrorConfig:
     share: float = 1.0
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RouteConfig:
     """A route of reverse listeners: those that ``listeners`` names; where it names none, all that name no routes of
     their own. ``response_timeout`` and ``tunnel_timeout`` are in seconds, ``max_body`` in bytes.
@@ -126,7 +127,7 @@ class RouteConfig:
         return (*(use.pool for use in self.action.uses), *(other.pool for other in others if other is not None))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AccessLogConfig:
     """One more log of access, of requests that are as ``conditions`` say, at the listeners of these names; where there
     are none, at all. ``to`` and ``format`` as of :class:`Config`.
@@ -140,7 +141,7 @@ class AccessLogConfig:
     conditions: LogConditions = attrs.field(factory=LogConditions)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BoundsConfig:
     """What clients, users and rules may use, of one listener or of all forward listeners together; see
     :class:`txproxy.Allotments`. ``usage_file`` is a file of SQLite, of all of them; without one, what was used is
@@ -156,7 +157,7 @@ class BoundsConfig:
         return bool(self.bandwidths or self.quotas or self.usage_file)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ListenerConfig:
     """What listeners of all modes have: endpoint strings to listen on, plain and with TLS, and limits. With
     ``proxy_protocol`` all of them expect its header, from the peers in ``trusted_proxies`` (CIDRs).
@@ -203,7 +204,7 @@ class ListenerConfig:
         return [(text, (key, number)) for key, texts in kinds for number, text in enumerate(texts)]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ForwardListener(ListenerConfig):
     """A forward proxy. ``protocols`` are those that clients may speak, inside TLS too: ``http`` and ``socks5``.
     ``audit`` is if the policy has none of its own; ``error_pages``, ``http2`` and ``h2c`` as in
@@ -222,7 +223,7 @@ class ForwardListener(ListenerConfig):
     rules_around: tuple[tuple[str, CodeAround], ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ReverseListener(ListenerConfig):
     """A reverse proxy: its ``routes`` by name, and the ``pool`` for what none of them matches. ``via`` as in
     :class:`txproxy.reverse.ReverseProxyFactory`, with the ``via_mark`` that several processes have together;
@@ -246,7 +247,7 @@ class ReverseListener(ListenerConfig):
     login: SiteLogin | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TcpListener(ListenerConfig):
     """Raw TCP streams to ``pool``; those of TLS clients that ask for a name that is in ``sni`` go to that one's."""
 
@@ -261,7 +262,7 @@ class TcpListener(ListenerConfig):
         return named if self.pool is None else (self.pool, *named)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TracingConfig:
     """What tells a request from others wherever it goes: an ``X-Request-Id``, and a ``traceparent``
     (``trace_context``), each if it is wanted. Spans of traces go to the collector at ``endpoint``, if there is one, as
@@ -281,7 +282,7 @@ class TracingConfig:
 AnyListener: TypeAlias = "ForwardListener | ReverseListener | TcpListener"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config(PlainValue):
     """All of one process.
 

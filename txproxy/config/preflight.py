@@ -7,15 +7,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-import attrs
-
 from txproxy.config.model import Config, TcpListener
 from txproxy.errors import ConfigError, Finding, Path
+from txproxy.frozen_values import frozen
 from txproxy.observe.access_log import look_at_log
 from txproxy.observe.log_destinations import FileDestination
 
 
-@attrs.frozen
+@frozen
 class _Need:
     """Something that is opened or imported: ``key`` is what, ``path`` where it is named, and ``look`` raises what is
     wrong with it, and changes nothing.

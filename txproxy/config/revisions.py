@@ -12,6 +12,7 @@ from typing import Final
 import attrs
 
 from txproxy.config.sources.included import Included
+from txproxy.frozen_values import frozen
 
 # So many are remembered, with their texts.
 _MOST: Final = 20
@@ -24,7 +25,7 @@ _CREDENTIALS: Final = re.compile(r"(://)[^/@\s\"']*:[^/@\s\"']*@")
 _FILE: Final = re.compile(r"_file\b", re.IGNORECASE)
 
 
-@attrs.frozen
+@frozen
 class Revision:
     """One of them: its ``number``, ``at`` which time of the day it began (seconds since the epoch), by whom, and the
     ``text`` that it was read from, empty where there is none, with what that has ``included``.

@@ -8,9 +8,10 @@ import attrs
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 
 from txproxy.errors import ExchangeError
+from txproxy.frozen_values import frozen
 
 
-@attrs.frozen
+@frozen
 class Address:
     """Where an upstream or origin is reached: ``host`` (name or literal, no brackets) and ``port``, or a UNIX socket's
     ``path``; ``tls`` makes the TLS connection, or is None for plain TCP. ``preface`` is written before all else, TLS

@@ -7,9 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol
 
-import attrs
-
 from txproxy.errors import ExchangeError
+from txproxy.frozen_values import frozen
 
 # The greatest weight of an upstream or a parent, and so the range of all of them (SRV has up to 65535, HAProxy 256).
 MOST_WEIGHT: Final = 1_000_000
@@ -59,7 +58,7 @@ class Meter(Protocol):
         """No more will."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Bounds:
     """What an exchange, or the tunnel that it becomes, may use: ``shaper`` bounds its speed, ``meter`` counts its
     bytes, and ``tunnel_age`` and ``tunnel_timeout`` are in seconds, in place of the proxy's own. None: not bounded.
@@ -71,7 +70,7 @@ class Bounds:
     tunnel_timeout: float | None = None
 
 
-@attrs.frozen
+@frozen
 class LimitHit:
     """What a limit of requests, of that ``name``, has made of one: it was ``"refused"``, ``"delayed"``, or ``"passed"``
     because the limit is not enforced.

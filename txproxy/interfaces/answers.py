@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 import attrs
 
 from txproxy.errors import ExchangeError
+from txproxy.frozen_values import frozen
 from txproxy.interfaces.allowances import Bounds
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import ResponseHead
@@ -64,7 +65,7 @@ class BodySource(Protocol):
         """Nobody wants the rest, or any of it; the receiver learns nothing."""
 
 
-@attrs.frozen
+@frozen
 class Answer:
     """A whole response of a mode's own making: ``status``, field lines (``b"Location: /new"``) and ``body``.
 
@@ -81,7 +82,7 @@ class Answer:
             self.body.close()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RelayedAnswer(Answer):
     """A response that somebody else has made: its ``head`` is complete, and goes out as it is. Being an upstream's, it
     is subject to what bounds those: ``bounds``.
@@ -114,7 +115,7 @@ class LastingAnswer(Protocol):
         """
 
 
-@attrs.frozen
+@frozen
 class Refusal:
     """An answer of the proxy's own: ``status``, the RFC 9209 ``error`` type (empty for none), a ``detail`` for the log,
     and further field lines (``b"Allow: GET"``). ``sentence`` tells the client why, where status and error do not say
@@ -148,7 +149,7 @@ class Outcome(Enum):
     NEEDS_USER = "needs user"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Verdict:
     """What came of the rules. ``rule`` is the name of the one that decided (or has to know more), ``reason`` a sentence
     for the client and the log, ``list_name`` the list that the request is on, if that decided. With ``challenge`` the

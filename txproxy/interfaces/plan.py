@@ -9,6 +9,7 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from txproxy.errors import ExchangeError
+from txproxy.frozen_values import frozen
 from txproxy.instance_names import instance_names
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.allowances import Bounds
@@ -42,7 +43,7 @@ class Gatekeeper(Protocol):
         """
 
 
-@attrs.frozen
+@frozen
 class OwnFields:
     """Names of fields that the proxy sets, removes or believes in requests and in responses, besides those of every
     message: lower-case, with ``-`` for ``_``. They pass in no trailer.

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-import attrs
-
+from txproxy.frozen_values import frozen
 from txproxy.interfaces.address import Address
 from txproxy.matching.octets import shown
 from txproxy.wire.message import RequestHead
@@ -16,7 +15,7 @@ _VERSIONS: Final = {"h2": "HTTP/2", "http/1.1": "HTTP/1.1"}
 _NONE: Final[frozenset[bytes]] = frozenset()
 
 
-@attrs.frozen
+@frozen
 class Entry:
     """``who`` says ``what``, and ``why``. One that is ``within`` is a part of the last one before it that is not: an
     upstream of a pool, a line of a head.

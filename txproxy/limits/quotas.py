@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
 from txproxy.errors import ConfigError, RequestDenied
+from txproxy.frozen_values import frozen
 from txproxy.interfaces.allowances import Metered
 from txproxy.interfaces.pages import Page, page
 from txproxy.limits.scopes import PER, Scope, parse_scope, positive
@@ -22,7 +23,7 @@ _KNOWN: Final = 4096
 _UNITS: Final = ((1 << 30, "G"), (1 << 20, "M"), (1 << 10, "k"))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Quota(PlainValue):
     """Bytes that each client, user or rule (``per``) may use in a calendar ``day`` and ``month``, those from the client
     and those to it together; None for no bound. ``only`` are those that it is for: networks of clients, names of users
@@ -64,7 +65,7 @@ def _size_text(size: int) -> str:
     return f"{size} bytes"
 
 
-@attrs.frozen
+@frozen
 class Consumed:
     """What a client, user or rule (``per``) of a ``name`` has used in the running day and month, in bytes, and the most
     that it may (None: any); its ``key`` is what it is counted as.
@@ -79,7 +80,7 @@ class Consumed:
     most_month: int | None
 
 
-@attrs.frozen
+@frozen
 class _Line:
     """One bound of a quota for one key."""
 

@@ -8,6 +8,7 @@ from weakref import WeakValueDictionary
 
 import attrs
 
+from txproxy.frozen_values import frozen
 from txproxy.limits.buckets import Bucket
 from txproxy.limits.scopes import Scope, parse_scope, positive
 from txproxy.limits.shared_buckets import SharedBuckets
@@ -21,7 +22,7 @@ _MOST: Final = 65536
 _WAYS: Final = ("up", "down")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Bandwidth(PlainValue):
     """Bytes a second that each client, user or rule (``per``) may have: ``down`` to the client, ``up`` from it; None
     for no bound. ``burst`` bytes may be saved up in each direction while less passes; None for what a quarter of a

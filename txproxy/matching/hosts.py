@@ -27,9 +27,8 @@ from functools import lru_cache
 from typing import Final, Generic, TypeVar
 from urllib.parse import unquote
 
-import attrs
-
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 
 T = TypeVar("T")
 
@@ -217,7 +216,7 @@ def _shown(text: str) -> str:
 # -- patterns
 
 
-@attrs.frozen
+@frozen
 class HostPattern:
     """``name`` is in normal form; ``sign`` is empty, ``*.`` or ``.`` (see the module)."""
 

@@ -22,6 +22,7 @@ from typing import Final
 import attrs
 
 from txproxy.errors import AmbiguousPath, ConfigError
+from txproxy.frozen_values import frozen
 from txproxy.matching.octets import as_bytes, shown
 from txproxy.matching.regular_expressions import EXPRESSION_MARK, bytes_expression
 
@@ -221,7 +222,7 @@ def as_local(path: bytes) -> bytes:
     return b"/." + path if path[:1] == b"/" and path[1:2] in (b"/", b"\\") else path
 
 
-@attrs.frozen
+@frozen
 class PathPattern:
     """A path or prefix as readings have it, or the text of a regular expression, which has to match the whole path;
     ``kind`` is one of ``=``, ``/``, ``~`` and empty, for any path.

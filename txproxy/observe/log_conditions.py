@@ -6,8 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Protocol
 
-import attrs
-
+from txproxy.frozen_values import frozen
 from txproxy.interfaces.record import FinishedExchange, momentary
 from txproxy.matching.statuses import statuses_of
 from txproxy.observe.log_formats.log_field import FinishedStream
@@ -15,7 +14,7 @@ from txproxy.observe.log_formats.nginx_names import stream_status
 from txproxy.observe.log_formats.record_facts import CLIENT_LEFT
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LogConditions:
     """All that has to be so of a request that gets a line: its status is one of ``statuses`` (``404``, ``5xx``), it
     took ``min_duration`` seconds at least, and it was on one of these ``routes``, or let through by one of these rules;

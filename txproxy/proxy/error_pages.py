@@ -15,9 +15,8 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-import attrs
-
 from txproxy.errors import ConfigError, Finding
+from txproxy.frozen_values import frozen
 from txproxy.wire import grammar
 
 _LARGEST: Final = 1 << 20
@@ -28,7 +27,7 @@ _TYPE: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+/[!#$%&'*+\-.^_`|~0-9A-Z
 _NO_PAGE: Final = (b"", b"")
 
 
-@attrs.frozen
+@frozen
 class Page:
     """One page: the content of ``file``, read when the configuration is, or a ``text``.
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import attrs
-
 from txproxy.components.rates import Rate
 from txproxy.components.settings import setting
+from txproxy.frozen_values import frozen
 from txproxy.matching.clients import IPV6_PREFIX, prefix_length
 from txproxy.wire.http2.frames import LARGEST_WINDOW
 from txproxy.wire.http2.own_settings import Http2Settings
 from txproxy.wire.size_limits import WireLimits
 
 
-@attrs.frozen
+@frozen
 class Limits:
     """Times in seconds, sizes in bytes. Each is a key of a file, and those that say what they are for are options.
 
@@ -32,7 +31,7 @@ class Limits:
     # of one client; None for as many as there are
     max_connections_per_client: int | None = setting("count", None)
     # that one client may open in a time; None for as many as it likes
-    connection_rate: Rate | None = setting("rate", None)  # noqa: RUF009 (a rate is a value)
+    connection_rate: Rate | None = setting("rate", None)
     # an IPv6 network of this length is one client, in all limits and counts
     ipv6_prefix: int = setting("prefix of IPv6", IPV6_PREFIX, converter=prefix_length)
     max_header_size: int = setting("size of a head", 65536, "of one head, else 431", written="64k")

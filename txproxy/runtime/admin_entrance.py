@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-import attrs
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.logger import Logger
 
@@ -18,6 +17,7 @@ from txproxy.config.endpoints import Bound
 from txproxy.config.findings import told
 from txproxy.config.model import AnyListener, Config, ForwardListener, TcpListener
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 from txproxy.limits.allotments import Allotments
 from txproxy.limits.requests.limiter import LimitCounts
 from txproxy.limits.requests.limits_middleware import AnyLimiter
@@ -85,7 +85,7 @@ class RunningProxy(Protocol):
         """Fires when what was reloaded last runs in all workers."""
 
 
-@attrs.frozen
+@frozen
 class RunningView:
     """Shows what runs now (see :class:`txproxy.admin.proxy_view.ProxyView`)."""
 

@@ -21,6 +21,7 @@ from txproxy.config.own_code.middleware import make_all
 from txproxy.config.own_code.placing import at_listener, code_of, with_code
 from txproxy.config.tracing import telling_basis, telling_of
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 from txproxy.limits.allotments import Allotments
 from txproxy.net.dns.resolver import Resolver
 from txproxy.observe.audit import AuditLog
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 Factory: TypeAlias = "ProxyFactory | StreamFactory"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Observers:
     """Who is told of what has ended: at every listener, or at ``own``, by its number."""
 
@@ -69,7 +70,7 @@ class Observers:
 _NOBODY: Final = Observers()
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Served:
     """A listener's configuration, the factory that serves it, its TLS, if it has some, and the ``places`` that it has
     together with other processes, where these are. ``basis`` is all that the factory was made from, live objects
@@ -83,7 +84,7 @@ class Served:
     basis: tuple[object, ...] = attrs.field(default=(), repr=False)
 
 
-@attrs.frozen
+@frozen
 class Assembly:
     """All that a configuration means, but for the listening."""
 
@@ -124,7 +125,7 @@ class Assembly:
                 factory.stop()
 
 
-@attrs.frozen
+@frozen
 class Around:
     """What stands around a configuration, and stays when another takes its place: the ``reactor``, the ``resolver`` of
     all names, and the TLS of listeners that was made before this process began, with the ``fronts`` that it and others

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
 from OpenSSL import SSL
 from twisted.internet import endpoints
 from twisted.internet.interfaces import ILoggingContext, IProtocolFactory
 from zope.interface import implementer
 
 from txproxy.config.endpoints import listen_at, server_endpoint
+from txproxy.frozen_values import frozen
 from txproxy.matching.networks import Networks
 from txproxy.net.memory_tls import MemoryTlsFactory
 from txproxy.net.transports.adopted_ports import AdoptedEndpoint, as_it_is
@@ -42,7 +42,7 @@ _SOCKET_ENDPOINTS: Final = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Behind:
     """What stands behind an entrance: a ``factory``, with ``tls`` before it, and before that a header of the PROXY
     protocol from the ``trusted`` (None for no such header), which is to come within ``header_timeout`` seconds.

@@ -8,6 +8,7 @@ from typing import Protocol
 import attrs
 from twisted.internet.defer import Deferred, succeed
 
+from txproxy.frozen_values import frozen
 from txproxy.observe.audit import AuditLog
 from txproxy.runtime.builder import Factory, Served
 from txproxy.runtime.live.live_logs import LiveLogs
@@ -39,7 +40,7 @@ class Nowhere:
         """See :class:`Giving`."""
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class _Party:
     """One that leaves: of which listener it was, what its clients write to, and who waits for its end."""
 

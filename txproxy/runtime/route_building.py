@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from txproxy.config.model import ReverseListener, RouteConfig
+from txproxy.frozen_values import frozen
 from txproxy.proxy.limits import Limits
 from txproxy.reverse.actions.subrequests import ForwardAuth, Mirror
 from txproxy.reverse.actions.to_pool import ToPool
@@ -87,7 +88,7 @@ def action_of(
     return action if treatment == Treatment() else Treated(action, treatment)
 
 
-@attrs.frozen
+@frozen
 class _RouteParts:
     """What the action of a route is built from, for one listener."""
 

@@ -8,6 +8,7 @@ from twisted.application.service import Service
 from txproxy.config.endpoints import Bound
 from txproxy.config.model import Config
 from txproxy.errors import ConfigError, Path
+from txproxy.frozen_values import frozen
 from txproxy.matching.networks import PeerNetworks
 from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.runtime.builder import Assembly, Factory, Served
@@ -15,7 +16,7 @@ from txproxy.runtime.entrance import Behind, Entrance
 from txproxy.runtime.live.live_logs import LiveLogs
 
 
-@attrs.frozen
+@frozen
 class Place:
     """An endpoint of a listener, and what it takes for itself, by which it is told from others."""
 

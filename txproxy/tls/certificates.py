@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from twisted.logger import Logger
 
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 from txproxy.tls.watched_files import read_file
 
 _log = Logger()
@@ -21,7 +22,7 @@ _CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTI
 _KEY: Final = re.compile(rb"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----.*?-----END ([A-Z]+ )?PRIVATE KEY-----", re.DOTALL)
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Pair:
     """A certificate with those that vouch for it (``chain``, its own first), its ``key``, and what it says: the
     ``names`` of hosts and addresses it is for, and the time until which it is.

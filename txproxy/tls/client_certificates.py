@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
-import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from OpenSSL import SSL
 from twisted.logger import Logger
+
+from txproxy.frozen_values import frozen
 
 _log = Logger()
 
@@ -46,7 +47,7 @@ _ATTRIBUTES: Final = {
 _UNSAFE: Final = re.compile(rb"[^\x20-\x7e]")
 
 
-@attrs.frozen
+@frozen
 class PeerCertificate:
     """A client's verified certificate.
 

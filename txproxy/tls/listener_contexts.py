@@ -9,7 +9,6 @@ from hashlib import sha256
 from time import monotonic
 from typing import Any, Final, TypeAlias
 
-import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
@@ -17,6 +16,7 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from zope.interface import implementer
 
 from txproxy.errors import ConfigError, Finding
+from txproxy.frozen_values import frozen
 from txproxy.matching.certificate_hosts import CertificateHosts
 from txproxy.tls.certificates import Pair, load_pair, pair_in, read_certificates
 from txproxy.tls.hardening import MIN_VERSIONS, SERVER_CIPHERS, hardened, trust, use_ciphers, use_groups, use_pair
@@ -40,7 +40,7 @@ HTTP1: Final[tuple[bytes, ...]] = (b"http/1.1", b"http/1.0")
 WITH_HTTP2: Final[tuple[bytes, ...]] = (b"h2", *HTTP1)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ListenerTls:
     """What a TLS listener serves.
 

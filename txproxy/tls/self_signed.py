@@ -11,6 +11,7 @@ import attrs
 from cryptography import x509
 
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 from txproxy.matching.hosts import host_name, is_literal
 
 _ALWAYS: Final = ("localhost", "127.0.0.1", "::1")
@@ -21,7 +22,7 @@ _BEFORE: Final = timedelta(hours=1)
 _LONGEST_COMMON_NAME: Final = 64
 
 
-@attrs.frozen
+@frozen
 class SelfSigned:
     """One for these ``names``: ``pem`` is it, with its key. Each has a key of its own, and all for the same names are
     as good, so that they are equal.

@@ -20,6 +20,7 @@ from zope.interface import implementer
 
 from txproxy.errors import ConfigError
 from txproxy.file_stamps import Stamp
+from txproxy.frozen_values import frozen
 from txproxy.matching.hosts import is_literal
 from txproxy.tls.certificates import load_pair, read_certificates
 from txproxy.tls.hardening import CLIENT_CIPHERS, hardened, trust, use_pair
@@ -75,7 +76,7 @@ def trust_of(ca_file: str, option: str = f"{_PREFIX}ca") -> tuple[x509.Certifica
     return read_certificates(ca_file, option)
 
 
-@attrs.frozen
+@frozen
 class _Settings:
     ca_file: str | None
     insecure: bool

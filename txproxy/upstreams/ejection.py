@@ -5,9 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
-import attrs
-
 from txproxy.errors import ConfigError, ExchangeError, OutOfSockets
+from txproxy.frozen_values import frozen
 
 # What of upstreams counts for their ejection, and the statuses by which gateways say that they reach nobody.
 EJECT_ON: Final = ("gateway", "5xx")
@@ -24,7 +23,7 @@ class Breaker(Enum):
     HALF_OPEN = "half-open"  # one request at a time, to see whether it works again
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Ejection:
     """When traffic itself takes an upstream out (as Envoy's outlier detection): after so many ``failures`` in a row,
     for ``base`` seconds times how often that has happened, at most ``longest``; never more than ``share`` of a pool,

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-import attrs
 from twisted.logger import Logger
 
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 from txproxy.net.deadlines import NEVER
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.upstream import State, Upstream
@@ -28,7 +28,7 @@ def _changed(upstream: Upstream) -> tuple[str | None, int | None]:
     return order, upstream.weight if upstream.weight != upstream.given_weight else None
 
 
-@attrs.frozen
+@frozen
 class UpstreamEdit:
     """What is to be written of the upstream of a ``name``, which is the one at that ``place`` in the configuration's
     list: its ``weight``, and its ``order`` (``enabled``, ``draining``, ``disabled``); None for what is right.
@@ -40,7 +40,7 @@ class UpstreamEdit:
     order: str | None
 
 
-@attrs.frozen
+@frozen
 class PoolEdits:
     """What is to be written of a ``pool``: which are ``removed`` (by their places, with their names) and ``changed``,
     what is ``added``, as it is written; and what is ``left``, as it cannot be.

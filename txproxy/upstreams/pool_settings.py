@@ -7,6 +7,7 @@ from typing import Final
 import attrs
 
 from txproxy.components.settings import setting
+from txproxy.frozen_values import frozen
 from txproxy.upstreams.ejection import Ejection
 from txproxy.upstreams.health.health_check import HealthCheck
 from txproxy.upstreams.upstream_tls import UpstreamTls
@@ -16,7 +17,7 @@ from txproxy.wire.http1.tolerance import tolerated
 UPSTREAM: Final = "upstream"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PoolSettings:
     """How a pool treats its upstreams.
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-import attrs
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 from txproxy.tls.verification import client_connections
 
 # what may be offered to upstreams, by the names of RFC 7301
 ALPN: Final = ("h2", "http/1.1")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UpstreamTls:
     """How TLS upstreams are verified: against the system's trust, or the CAs in ``ca_file``, or not at all
     (``insecure``); for which ``server_name``, if that is not their host; and the certificate in ``cert_file``, with the

@@ -12,7 +12,7 @@ from struct import Struct
 from struct import error as StructError
 from typing import Final
 
-import attrs
+from txproxy.frozen_values import frozen
 
 A: Final = 1
 CNAME: Final = 5
@@ -43,7 +43,7 @@ _MOST_ALIASES: Final = 16
 _LONGEST_TTL: Final = 2**31
 
 
-@attrs.frozen
+@frozen
 class Service:
     """What an SRV record says."""
 
@@ -53,7 +53,7 @@ class Service:
     target: str
 
 
-@attrs.frozen
+@frozen
 class Record:
     """One record: ``data`` is an address as text, a :class:`Service`, or the name that an alias stands for."""
 
@@ -63,7 +63,7 @@ class Record:
     data: str | Service
 
 
-@attrs.frozen
+@frozen
 class Response:
     """An answer to the question with the number ``ident``: for records of ``kind`` that ``name`` has. These are None
     if it does not say what was asked.

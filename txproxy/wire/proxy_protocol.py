@@ -10,8 +10,7 @@ import re
 import struct
 from typing import Final, TypeAlias
 
-import attrs
-
+from txproxy.frozen_values import frozen
 from txproxy.matching.networks import IPAddress, read_address, unmapped
 
 # An address as text, and a port.
@@ -37,7 +36,7 @@ _TCP4, _TCP6 = 0x11, 0x21
 _ADDRESSES: Final = {_TCP4: struct.Struct("!4s4sHH"), _TCP6: struct.Struct("!16s16sHH")}
 
 
-@attrs.frozen
+@frozen
 class ProxyHeader:
     """A header of ``size`` bytes. ``source`` is the client and ``destination`` what it connected to; both are None
     where the connection is the sender's own (a health check), or of a kind that has no such addresses.

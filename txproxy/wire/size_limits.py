@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import attrs
 
+from txproxy.frozen_values import frozen
 
-@attrs.frozen
+
+@frozen
 class WireLimits:
     """Sizes in bytes. ``max_head`` bounds a head (and a trailer section), ``max_target`` the request target (RFC 9112
     section 3 asks for at least 8000), ``max_fields`` the number of field lines of a request, ``max_body`` its body.

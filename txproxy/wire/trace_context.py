@@ -8,6 +8,8 @@ from typing import Final
 
 import attrs
 
+from txproxy.frozen_values import frozen
+
 FIELD: Final = b"traceparent"
 STATE: Final = b"tracestate"
 
@@ -19,7 +21,7 @@ _READ: Final = re.compile(
 _SAMPLED: Final = 1
 
 
-@attrs.frozen
+@frozen
 class TraceParent:
     """A span of a trace: ``trace`` and ``span`` in hexadecimal digits, 32 and 16 of them. ``sampled`` says that
     whoever began the trace writes it down, and ``own`` that the proxy writes down spans of its own.

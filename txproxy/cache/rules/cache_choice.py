@@ -10,6 +10,7 @@ import attrs
 from txproxy.cache.policy import CachePolicy
 from txproxy.components.values import hint
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 from txproxy.plain_values import PlainValue
 
 # What of a policy is otherwise, by the names of its attributes, in their order.
@@ -34,7 +35,7 @@ def changed(policy: CachePolicy, changes: Changes) -> CachePolicy:
     return attrs.evolve(policy, **dict(changes)) if changes else policy
 
 
-@attrs.frozen
+@frozen
 class CacheChoice(PlainValue):
     """Whether something is ``cached``, and then with which ``changes`` of the policy."""
 

@@ -10,6 +10,7 @@ import attrs
 
 from txproxy.cache.rules.cache_choice import CacheChoice
 from txproxy.errors import ConfigError, Finding
+from txproxy.frozen_values import frozen
 from txproxy.matching.hosts import HostPattern, HostPatterns
 from txproxy.matching.paths import PathPattern
 from txproxy.matching.regular_expressions import EXPRESSION_MARK, regular_expression
@@ -28,7 +29,7 @@ def _choice(value: Any) -> CacheChoice:
     return CacheChoice.read(value) or CacheChoice()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CacheRule(PlainValue):
     """What is said of requests that it is for: all that is given must hold, and nothing given holds for all.
 

@@ -10,6 +10,7 @@ import attrs
 from txproxy.cache.rules.cache_choice import Changes, policy_changes
 from txproxy.cache.rules.cache_rule import CacheRule
 from txproxy.components.settings import setting
+from txproxy.frozen_values import frozen
 from txproxy.plain_values import PlainValue
 
 _DIR_SIZE: Final = 1 << 30
@@ -21,7 +22,7 @@ def _rules(value: Iterable[CacheRule]) -> tuple[CacheRule, ...]:
     return tuple(value)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CacheSettings(PlainValue):
     """A cache in memory of ``size`` bytes, and below it one in the directory ``dir`` of ``dir_size`` bytes; without
     either there is none. ``defaults`` are what of the usual policies is otherwise, and of ``rules`` the first counts

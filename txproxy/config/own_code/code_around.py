@@ -7,13 +7,14 @@ from typing import Final
 import attrs
 
 from txproxy.components.named_code import NamedCode, codes
+from txproxy.frozen_values import frozen
 
 # in seconds
 TIMEOUT: Final = 10.0
 INTERVAL: Final = 10.0
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HookConfig:
     """A short function. What it waits for may take ``timeout`` seconds."""
 
@@ -21,7 +22,7 @@ class HookConfig:
     timeout: float = TIMEOUT
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DiscoveryConfig:
     """Code that knows the upstreams of a pool. It is asked each ``interval`` seconds."""
 
@@ -29,7 +30,7 @@ class DiscoveryConfig:
     interval: float = INTERVAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CodeAround:
     """What stands around a route, or what a rule lets through: ``middleware``, the first outermost, and within it what
     is called ``before`` a request goes on, and ``after`` there is a response.

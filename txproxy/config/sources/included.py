@@ -16,12 +16,13 @@ from txproxy.config.sources.outside_values import Expansion
 from txproxy.config.sources.placed_findings import in_file
 from txproxy.config.sources.toml_text import tables_of, text_of
 from txproxy.errors import ConfigError, Finding, Path
+from txproxy.frozen_values import frozen
 
 _KEY: Final = "include"
 _ACCEPTED: Final = "accepted is the name of a TOML file, or a pattern such as conf.d/*.toml"
 
 
-@attrs.frozen
+@frozen
 class Included:
     """Files that a configuration includes: their ``texts`` by whole names, and which of them each pattern that is in
     the configuration stands for (``matches``).

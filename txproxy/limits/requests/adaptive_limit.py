@@ -12,9 +12,8 @@ from __future__ import annotations
 from math import sqrt
 from typing import Final
 
-import attrs
-
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 
 # A window is at least so many seconds, and so many requests.
 _WINDOW: Final = 0.1
@@ -36,7 +35,7 @@ _BEGIN: Final = 20
 _MOST: Final = 10**6
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AdaptiveBounds:
     """What an adaptive limit stays within: ``min`` and ``max`` requests at once."""
 
@@ -52,7 +51,7 @@ class AdaptiveBounds:
             raise ConfigError(f"{self.min} is more than max", f"accepted is {self.max} at most", ("min",))
 
 
-@attrs.frozen
+@frozen
 class Learnt:
     """What an adaptive limit has come to: its ``value``, and how long requests take ``alone``, if that is known."""
 

@@ -7,8 +7,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, TypeAlias
 
-import attrs
-
+from txproxy.frozen_values import frozen
 from txproxy.interfaces.context import RequestContext
 from txproxy.matching.clients import IPV6_PREFIX, client_key
 from txproxy.matching.hosts import normal_host
@@ -22,7 +21,7 @@ _LONGEST: Final = 64
 KeyOf: TypeAlias = "Callable[[RequestHead, RequestContext], Hashable]"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LimitPlace:
     """Where a limit holds: at the ``listener`` of that name, on the way to the ``pool`` of that one (empty: to none),
     where networks of IPv6 of ``ipv6_prefix`` are clients.

@@ -6,8 +6,7 @@ from collections.abc import Hashable
 from math import ceil
 from typing import Final
 
-import attrs
-
+from txproxy.frozen_values import frozen
 from txproxy.interfaces.allowances import LimitHit
 from txproxy.interfaces.answers import Outcome, Refusal, Verdict
 from txproxy.interfaces.context import RequestContext
@@ -18,7 +17,7 @@ from txproxy.limits.requests.shared_gcra import SharedGcra
 _SENTENCE: Final = "There are too many requests."
 
 
-@attrs.frozen
+@frozen
 class LimitCounts:
     """What came of the limit of that ``name`` until now: how many were ``allowed`` at once, ``delayed`` and
     ``refused``, whether or not it is ``enforced``; and how many ``keys`` are known. Of one that bounds how many are at

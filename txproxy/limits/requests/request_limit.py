@@ -9,6 +9,7 @@ import attrs
 
 from txproxy.components.rates import Rate
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 from txproxy.plain_values import PlainValue
 
 # By what requests are told apart, beside the values of fields and cookies.
@@ -31,7 +32,7 @@ def by_word(text: str) -> str:
     return text
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RequestLimit(PlainValue):
     """How many requests, or raw streams, may come of what is the same in all that ``by`` names; without any, of all.
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-import attrs
-
+from txproxy.frozen_values import frozen
 from txproxy.interfaces.context import LOW
 from txproxy.limits.requests.adaptive_concurrency import KEY, LOW_SHARE, AdaptiveLimiter
 from txproxy.limits.requests.adaptive_limit import AdaptiveBounds, AdaptiveLimit, Learnt
@@ -16,7 +15,7 @@ from txproxy.limits.requests.shared_slots import SharedSlots
 _WINDOWS: Final = 3
 
 
-@attrs.frozen
+@frozen
 class Answered:
     """What one has seen: so many answers, after so many seconds in all; and whether there was none to some request."""
 

@@ -6,9 +6,8 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import Final, Generic, TypeVar
 
-import attrs
-
 from txproxy.file_stamps import Stamp
+from txproxy.frozen_values import frozen
 from txproxy.matching.hosts import is_literal
 
 T = TypeVar("T")
@@ -23,7 +22,7 @@ _MOST_ATTEMPTS: Final = 5
 _EVERY: Final = 1.0
 
 
-@attrs.frozen
+@frozen
 class ResolvConf:
     """Whom to ask, and for what: ``servers`` (addresses), ``search`` (domains), and the options of that file.
     ``timeout`` is what the first time of asking takes, and is doubled with each further one. The C library takes 5

@@ -12,12 +12,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
-import attrs
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txproxy.errors import DnsError, ExchangeError, TooManyLookUps
+from txproxy.frozen_values import frozen
 from txproxy.matching.clients import IPV6_PREFIX, client_key
 from txproxy.net.dns.address_order import best_first, is_usable
 from txproxy.net.dns.installed_resolver import ask_installed, installed_names
@@ -36,7 +36,7 @@ _NUMBER: Final = re.compile(r"[0-9][0-9a-fx.]*")
 _MOST_ADDRESSES: Final = 32
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ResolverLimits:
     """``waiting``: names that are being looked up for clients, and ``waiting_per_client`` those of one of them.
     ``known``: names that are remembered. In seconds: what was found is good for what it says itself, within
@@ -54,7 +54,7 @@ class ResolverLimits:
     installed: float = 5.0
 
 
-@attrs.frozen
+@frozen
 class Places:
     """Where a system says how it resolves names: two files, and the ``port`` of name servers."""
 
@@ -267,7 +267,7 @@ def _fits(name: str) -> bool:
     return True
 
 
-@attrs.frozen
+@frozen
 class _Known:
     """What a name stands for ``until`` then; without addresses, ``why`` there are none."""
 

@@ -7,16 +7,16 @@ import socket
 from contextlib import suppress
 from typing import Any
 
-import attrs
 from twisted.internet import endpoints, tcp, unix
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from zope.interface import implementer
 
+from txproxy.frozen_values import frozen
 from txproxy.net.transports.listening_ports import BACKLOG, bound_accepts
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class LeftSocket:
     """One that another program in this process has listened on and left, with the ``path`` that has to be removed in
     the end, if there is one.

@@ -5,12 +5,12 @@ from __future__ import annotations
 import socket
 from typing import Any, Final, TypeAlias
 
-import attrs
 from twisted.internet import tcp, unix
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import ITransport
 from twisted.internet.protocol import Protocol
 
+from txproxy.frozen_values import frozen
 from txproxy.net.transports.any_transports import tell_ends
 from txproxy.net.transports.plain_transports import PLAIN
 
@@ -19,7 +19,7 @@ _NOBODY: Final = Protocol()
 Place: TypeAlias = "tuple[str, int]"
 
 
-@attrs.frozen
+@frozen
 class HandedSocket:
     """What is known of a connected socket: its ``family``, its ``peer`` as the system has it (a socket that was reset
     cannot be asked any more), and the ends that a proxy before us has ``told`` of, as hosts and ports.

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from json.encoder import encode_basestring_ascii
 from typing import Final
 
-import attrs
+from txproxy.frozen_values import frozen
 
 
-@attrs.frozen
+@frozen
 class Escape:
     """A way to write values: one of ``plain`` bytes alone stays as it is, others are what ``rewrite`` makes of them.
     Who has to be fast asks for the first himself.

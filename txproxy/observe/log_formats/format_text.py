@@ -8,10 +8,9 @@ from difflib import get_close_matches
 from enum import Enum
 from typing import Final, TypeAlias
 
-import attrs
-
 from txproxy.components.values import hint, shown
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 from txproxy.observe.log_formats.escaping import Escape, as_url, in_brackets, in_json, one_word, quoted
 from txproxy.observe.log_formats.log_field import LogField
 from txproxy.observe.log_formats.nginx_names import FAMILIES
@@ -44,7 +43,7 @@ _OPENS: Final = {'"': Within.QUOTES, "[": Within.BRACKETS, "]": Within.NEITHER}
 _IN_PLACE: Final = {Within.QUOTES: quoted, Within.BRACKETS: in_brackets}
 
 
-@attrs.frozen
+@frozen
 class Placed:
     """A ``field`` at its place. ``form`` is what a width makes of it (``b"06"``), ``escape`` what its place does."""
 
@@ -56,7 +55,7 @@ class Placed:
 Piece: TypeAlias = "bytes | Placed"
 
 
-@attrs.frozen
+@frozen
 class FormatText:
     """What was written: literal text and fields in turn, and what stands for a value that is not known. ``named`` are
     the names in it.

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
-import attrs
-
+from txproxy.frozen_values import frozen
 from txproxy.interfaces.record import ExchangeRecord, FinishedExchange
 from txproxy.observe.log_formats.combined import CombinedLines
 from txproxy.observe.log_formats.connection_facts import Connections
@@ -46,7 +45,7 @@ def _one_by_one(of_brief: Callable[[Any], bytes]) -> Callable[[Sequence[Any], Wh
     return of_briefs
 
 
-@attrs.frozen
+@frozen
 class LineFormat:
     """Makes lines of exchanges and of raw streams. ``says_listener`` is whether they have the listener's name,
     ``connections`` what they have to know of connections while these are there, and ``at_once`` whether they can only

@@ -7,8 +7,7 @@ from enum import Enum
 from time import gmtime, localtime, strftime
 from typing import Any, Final, Protocol, TypeAlias
 
-import attrs
-
+from txproxy.frozen_values import frozen
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.record import FinishedExchange
 from txproxy.observe.log_formats.escaping import Escape, quoted
@@ -45,7 +44,7 @@ class Kind(Enum):
     TEXT = "bytes that may be anything, or None"
 
 
-@attrs.frozen
+@frozen
 class LogField:
     """What ``get`` finds of an exchange. Of a raw stream it is the same of its record, if no ``of_stream`` knows
     better. ``escape`` is for texts, where the format has no way of its own. ``fused(escape, missing)`` makes a getter

@@ -9,13 +9,14 @@ from typing import Any, Final
 
 import attrs
 
+from txproxy.frozen_values import frozen
 from txproxy.net.transports.handed_transports import HandedSocket
 
 # What is plain here, and what it means. Who knows another version only does not take part.
 VERSION: Final = 1
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CarriedTunnel:
     """A tunnel that stands still: so many bytes were ``received`` from the client and ``sent`` to it, those included
     that were read and are still to be written: ``from_client`` and ``from_upstream``. The end of one side may have been
@@ -35,7 +36,7 @@ class CarriedTunnel:
     oldest: float | None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CarriedAddress:
     """See :class:`txproxy.interfaces.address.Address`. ``through`` is the name of a proxy."""
 
@@ -47,7 +48,7 @@ class CarriedAddress:
     through: str | None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CarriedAttempt:
     """See :class:`txproxy.interfaces.record.AttemptRecord`: ``ended`` is None for the one that the tunnel goes by.
     ``upstream`` is its name in the ``pool``, if it is of one, and ``peer`` who was connected to: a host and a port.
@@ -66,7 +67,7 @@ class CarriedAttempt:
     peer: tuple[str, int] | None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CarriedContext:
     """See :class:`txproxy.interfaces.context.RequestContext`. ``verdict`` is its outcome, rule, reason and list,
     ``limit`` a name and an outcome, ``traced`` a trace, a span and whether it is sampled, and ``places`` are names of
@@ -84,7 +85,7 @@ class CarriedContext:
     places: tuple[tuple[str, Any], ...]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CarriedExchange:
     """A request that has become a tunnel: its head, its ``context``, the head of its response (``reason`` is None for
     none), and what was noted of it, ``age`` seconds after it began, if anything was. ``fields`` are blocks of lines.
@@ -105,7 +106,7 @@ class CarriedExchange:
     attempts: tuple[CarriedAttempt, ...]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Carried:
     """A client's connection, with the ``peer_ip`` and ``peer_scheme`` that are its. ``exchange``, ``tunnel`` and the
     socket of the ``upstream`` are there for a tunnel; else it rests between two requests, ``early`` bytes of the next

@@ -8,6 +8,7 @@ from typing import Final
 import attrs
 
 from txproxy.errors import ConfigError, RequestError
+from txproxy.frozen_values import frozen
 from txproxy.interfaces.context import RequestContext
 from txproxy.matching.paths import as_local
 from txproxy.plain_values import PlainValue
@@ -27,7 +28,7 @@ _RELATIVE: Final = re.compile(r"(?:/(?![/\\])|\0path\0).*")
 _URL: Final = re.compile(r"[\0!\x23-\x3b=\x3f-\x5b\x5d_a-z~]*")
 
 
-@attrs.frozen
+@frozen
 class Redirect(PlainValue):
     """Where a request is sent. ``target`` is an absolute ``http`` or ``https`` URL, or a path, with variables (see
     :mod:`txproxy.reverse.rewriting.templates`); :data:`TO_HTTPS` is the usual one. ``status`` is 301, 302, 303, 307 or

@@ -6,10 +6,10 @@ from collections import deque
 from random import random
 from typing import Any, Final
 
-import attrs
 from twisted.internet.defer import Deferred
 
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.context import RequestContext, RequestFilter
 from txproxy.proxy.exchanges.errands import ErrandStream
@@ -78,7 +78,7 @@ class _Question(ErrandStream):
             self.answered.callback(answer)
 
 
-@attrs.frozen
+@frozen
 class Passed:
     """A request that may pass: its ``head`` as it goes on, and field ``lines`` for whatever answers it."""
 
@@ -86,7 +86,7 @@ class Passed:
     lines: tuple[bytes, ...] = ()
 
 
-@attrs.frozen
+@frozen
 class ForwardAuth:
     """Asks ``path`` of a pool whether a request may pass (nginx's auth_request, Traefik's forwardAuth).
 
@@ -265,7 +265,7 @@ class _Copying(RequestFilter):
             self._copy.cut_off()
 
 
-@attrs.frozen
+@frozen
 class Mirror:
     """Sends a copy of requests to a second pool (nginx's mirror): ``share`` of them, 0 to 1. What it answers is thrown
     away, and what becomes of it is nobody's concern. A copy that is slower with a body than the request is given up.

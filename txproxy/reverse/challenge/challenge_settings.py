@@ -8,6 +8,7 @@ import attrs
 
 from txproxy.components.rates import Rate
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 from txproxy.matching.clients import IPV6_PREFIX, prefix_length
 from txproxy.plain_values import PlainValue
 from txproxy.reverse.routing.matches import Match
@@ -21,7 +22,7 @@ _MOST_LIFETIME: Final = 30 * 86400.0
 _MOST_WAIT: Final = 300.0
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChallengeSettings(PlainValue):
     """What is asked of a browser: a digest that begins with ``difficulty`` bits of zeros, or, without JavaScript, to
     wait ``wait`` seconds (0: there is no way without). That is good for ``lifetime`` seconds and for a network of
@@ -47,7 +48,7 @@ class ChallengeSettings(PlainValue):
                 raise ConfigError(f"{value:g} cannot be", f"accepted is {least:g} to {most:g}", (key,))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChallengePlace(PlainValue):
     """Requests of a listener or a route have to have passed it, but for those that are ``excepted``: always, or while
     more come than ``above`` says, or more than ``active`` are at work.

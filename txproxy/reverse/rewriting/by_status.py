@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import attrs
 
 from txproxy.errors import ConfigError, Finding
+from txproxy.frozen_values import frozen
 from txproxy.matching.statuses import parse_status, statuses_of
 from txproxy.plain_values import PlainValue
 from txproxy.reverse.rewriting.header_fields import FieldChanges, Fields, fields_of, names_of
@@ -16,7 +17,7 @@ def _texts(value: int | str | Iterable[int | str]) -> tuple[str, ...]:
     return (str(value),) if isinstance(value, int | str) else tuple(map(str, value))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class StatusChanges(PlainValue):
     """Changes of responses whose status is one of ``statuses`` (``404``, or ``"5xx"`` for a class); ``set_headers``,
     ``add_headers`` and ``remove_headers`` as :class:`ResponseRewrite` has them.

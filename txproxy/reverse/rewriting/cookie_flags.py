@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-import attrs
-
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 from txproxy.matching.regular_expressions import EXPRESSION_MARK, bytes_expression
 from txproxy.wire import grammar
 
@@ -18,7 +17,7 @@ FLAGS: Final = (
 _WRITTEN: Final = {"secure": b" Secure", "httponly": b" HttpOnly", "samesite": b" SameSite="}
 
 
-@attrs.frozen
+@frozen
 class CookieFlags:
     """What becomes of the cookies that ``names`` matches whole: the attributes in ``drop`` go, and those of ``lines``
     come.

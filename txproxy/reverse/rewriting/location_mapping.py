@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-import attrs
-
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 from txproxy.interfaces.context import RequestContext
 from txproxy.matching.octets import as_bytes
 from txproxy.matching.regular_expressions import EXPRESSION_MARK, bytes_expression
@@ -16,7 +15,7 @@ from txproxy.wire import grammar
 from txproxy.wire.message import RequestHead
 
 
-@attrs.frozen
+@frozen
 class LocationMapping:
     """A URL that begins with ``prefix`` has ``pieces`` in its place; one that ``expression`` matches whole becomes
     these. A piece is a literal with the name of a group or variable after it.

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import attrs
 
 from txproxy.errors import ConfigError, Finding
+from txproxy.frozen_values import frozen
 from txproxy.interfaces.context import RequestContext
 from txproxy.matching.paths import (
     check_within,
@@ -32,7 +33,7 @@ from txproxy.wire.message import RequestHead
 _Step: TypeAlias = "Callable[[bytes, RequestHead, RequestContext], bytes]"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RequestRewrite(PlainValue):
     """Changes in a request, before reverse mode makes of it the one that goes upstream.
 

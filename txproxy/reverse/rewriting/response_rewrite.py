@@ -11,6 +11,7 @@ from typing import TypeVar
 import attrs
 
 from txproxy.errors import ConfigError, Finding
+from txproxy.frozen_values import frozen
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.matching.hosts import host_name
 from txproxy.matching.paths import configured_path
@@ -40,7 +41,7 @@ def _flags(
     return tuple((name, names_of(words)) for name, words in pairs)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ResponseRewrite(PlainValue):
     """Changes in a response, before it goes to the client.
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-import attrs
-
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.reverse.rewriting.header_fields import without_fields
 from txproxy.wire.message import ResponseHead
@@ -15,7 +14,7 @@ HSTS_ALONE: Final = frozenset({b"strict-transport-security"})
 _YEAR: Final = 31536000
 
 
-@attrs.frozen
+@frozen
 class Hsts:
     """``Strict-Transport-Security`` (RFC 6797): ``max_age`` in seconds. ``preload`` is only accepted with a ``max_age``
     of a year or more and ``include_subdomains``, as by those who keep the lists.

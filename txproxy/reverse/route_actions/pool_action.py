@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
 from txproxy.components.registry import component
 from txproxy.components.table_reader import TableReader
 from txproxy.components.values import text, texts
+from txproxy.frozen_values import frozen
 from txproxy.reverse.actions.to_pool import ToPool, host_to_send
 from txproxy.reverse.route_actions.route_action import CHANGES, ROUTE_ACTIONS, WITH_ANSWERS, PoolUse, RouteParts
 from txproxy.upstreams.affinity import affinity_from
@@ -22,7 +21,7 @@ def sticky_kind(kind: str) -> str:
 
 
 @component(ROUTE_ACTIONS, "pool", rank=1)
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PoolAction:
     """Send to a pool; ``host`` and ``sticky`` in place of the pool's own."""
 

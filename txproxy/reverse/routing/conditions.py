@@ -8,6 +8,7 @@ from typing import Protocol
 import attrs
 
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.hooks.matcher import Matcher
 from txproxy.interfaces.hooks.request_view import Request
@@ -33,7 +34,7 @@ class Condition(Protocol):
         """Whether this one holds wherever ``other`` does."""
 
 
-@attrs.frozen
+@frozen
 class Methods:
     """The method is one of these; HEAD goes with GET, of which it asks (RFC 9110 section 9.3.2)."""
 
@@ -63,7 +64,7 @@ class Methods:
         return isinstance(other, Methods) and self.names >= other.names
 
 
-@attrs.frozen
+@frozen
 class Wanted:
     """A value: any where both are None, else equal to ``exact``, or matched whole by the expression ``text``."""
 
@@ -100,7 +101,7 @@ class Wanted:
         return self.fullmatch is not None and other.exact is not None and self.holds(other.exact)
 
 
-@attrs.frozen
+@frozen
 class HeaderField:
     """A field, by its lower-case name. Values of a repeated one are compared as one, joined with ``, ``."""
 
@@ -138,7 +139,7 @@ class HeaderField:
         return isinstance(other, HeaderField) and self.name == other.name and self.wanted.covers(other.wanted)
 
 
-@attrs.frozen
+@frozen
 class QueryField:
     """A parameter of the query, name and value decoded (``+`` is a space). One of a repeated parameter's values is
     enough.
@@ -179,7 +180,7 @@ def _wanted(name: str, value: str | bool) -> Wanted:
         raise fault.about(f"{name}: ") from None
 
 
-@attrs.frozen
+@frozen
 class OwnCode:
     """What code says of the request that a configuration names."""
 
@@ -198,7 +199,7 @@ class OwnCode:
         return self == other
 
 
-@attrs.frozen
+@frozen
 class Clients:
     """The client's believed address is in one of these networks (see :mod:`txproxy.matching.networks`); ``unix:``
     stands for UNIX sockets.

@@ -10,6 +10,7 @@ import attrs
 
 from txproxy.components.named_code import NamedCode, codes
 from txproxy.errors import ConfigError, Finding
+from txproxy.frozen_values import frozen
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.hooks.matcher import Matcher
 from txproxy.matching.hosts import HostPattern, named_host
@@ -24,7 +25,7 @@ from txproxy.wire.target import LONGEST_AUTHORITY, split_authority
 T = TypeVar("T")
 
 
-@attrs.frozen
+@frozen
 class HostExpression:
     """Hosts that a regular expression matches whole: after ``~``, over the host in lower case, without a port."""
 
@@ -74,7 +75,7 @@ def _codes(value: str | NamedCode | Iterable[str | NamedCode]) -> tuple[NamedCod
     return codes([value] if isinstance(value, str | NamedCode) else value)
 
 
-@attrs.frozen
+@frozen
 class Match(PlainValue):
     """Which requests: all that is given must hold, and nothing given holds for all.
 

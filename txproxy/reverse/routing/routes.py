@@ -27,9 +27,8 @@ from hashlib import blake2b
 from itertools import accumulate
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
-import attrs
-
 from txproxy.errors import AmbiguousPath, ConfigError, Finding
+from txproxy.frozen_values import frozen
 from txproxy.interfaces.context import RequestContext
 from txproxy.matching.hosts import HostPattern
 from txproxy.matching.paths import PLAIN, PathPattern, readings
@@ -50,7 +49,7 @@ _FIRST_SEGMENT: Final = re.compile(rb"(/(?:[A-Za-z0-9_~-]|\\[.~_-])+)/(?![?*{])"
 _PATH_RANKS: Final = {"=": 0, "/": 1, "~": 2, "": 3}
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Route(Generic[A]):
     """``name`` is unique among its like, and stands in logs; ``action`` is whatever is to be done."""
 
@@ -109,7 +108,7 @@ class _Entry(Generic[A]):
         return all(any(ours.covers(theirs) for theirs in other.conditions) for ours in self.conditions)
 
 
-@attrs.frozen
+@frozen
 class _Hosts:
     """Hosts whose routes stand together: ``name`` itself, or with ``below`` all under it. What a pattern for both says
     of the name itself is ``loose``, and stands behind a pattern for that name alone.

@@ -16,6 +16,7 @@ from typing import Any, Final
 import attrs
 
 from txproxy.config.endpoints import Bound
+from txproxy.frozen_values import frozen
 from txproxy.net.transports.adopted_ports import LeftSocket, open_alike
 from txproxy.net.transports.listening_ports import BACKLOG
 from txproxy.runtime.workers.listening_sockets import Listening
@@ -24,7 +25,7 @@ _VARIABLE: Final = "TXPROXY_INHERITED"
 _LARGEST: Final = 16 << 20
 
 
-@attrs.frozen
+@frozen
 class OldWorker:
     """A worker of the program before: its number, its process, and the descriptor of the channel to it."""
 
@@ -33,7 +34,7 @@ class OldWorker:
     channel: int
 
 
-@attrs.frozen
+@frozen
 class Inheritance:
     """What is handed on. Its descriptors are this process's, which stays the same."""
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, Final, Protocol, TypeAlias
 
-import attrs
 from zope.interface import Attribute, Interface
 
 from txproxy.components.registry import unknown
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 from txproxy.interfaces.context import RequestContext
 from txproxy.wire.message import RequestHead
 
@@ -92,7 +92,7 @@ class IStrategy(Interface):
         """
 
 
-@attrs.frozen
+@frozen
 class StrategyText:
     """A strategy as it is written, ``NAME:ARGUMENT;PARAMETER``, of which the last two are None where they are not, and
     what it may be made with: ``seconds`` is a clock, and ``random`` draws lots.

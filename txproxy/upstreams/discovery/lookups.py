@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txproxy.errors import ConfigError, DialError
+from txproxy.frozen_values import frozen
 from txproxy.interfaces.allowances import MOST_WEIGHT
 from txproxy.matching.hosts import host_name, is_literal
 from txproxy.matching.ports import HIGHEST, read_port
@@ -61,7 +62,7 @@ def _check_weight(_wanted: HostName, _field: attrs.Attribute[int], value: int) -
         raise ConfigError(f"{value!r} is no weight", f"accepted is 0 to {MOST_WEIGHT}")
 
 
-@attrs.frozen
+@frozen
 class HostName:
     """All addresses of ``host``, each a member with this ``port``, ``weight`` and ``backup``."""
 
@@ -74,7 +75,7 @@ class HostName:
         return self.host
 
 
-@attrs.frozen
+@frozen
 class ServiceName:
     """All addresses of the targets of an SRV ``name``, such as ``_http._tcp.example.com``. Those of the lowest priority
     number are the primaries, the others backups.
@@ -86,7 +87,7 @@ class ServiceName:
         return self.name
 
 
-@attrs.frozen
+@frozen
 class Found:
     """A member: ``host`` is an address, ``name`` the host name that has it (to be verified with TLS, say)."""
 
@@ -116,7 +117,7 @@ class _Family(Enum):
 _WHAT: Final = {A: "IPv4 addresses", AAAA: "IPv6 addresses", SRV: "SRV records"}
 
 
-@attrs.frozen
+@frozen
 class _Outcome:
     """For how many seconds answers are good, what was wrong (empty if nothing), and whether a name has no address."""
 

@@ -10,10 +10,10 @@ from collections import deque
 from random import Random
 from typing import Final
 
-import attrs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from txproxy.frozen_values import frozen
 from txproxy.upstreams.health.health_check import HealthCheck
 from txproxy.upstreams.health.probe import Checked, Dial, Probe
 
@@ -25,7 +25,7 @@ _JITTER: Final = 0.1
 _FIRST: Final = 1.0
 
 
-@attrs.frozen
+@frozen
 class LastCheck:
     """When a check has ended, in seconds of the clock, and what was wrong; empty if nothing was."""
 

@@ -10,6 +10,7 @@ import attrs
 
 from txproxy.components.settings import setting
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 from txproxy.upstreams.health.grpc_check import call
 from txproxy.wire import grammar
 from txproxy.wire.grpc.health_messages import question
@@ -24,7 +25,7 @@ KINDS: Final = ("http", "grpc", "connect")
 _SERVICE: Final = re.compile(rb"[!-~]{0,255}")
 
 
-@attrs.frozen
+@frozen
 class Statuses:
     """A set of statuses, as inclusive ``ranges``."""
 
@@ -135,7 +136,7 @@ def _check_content(check: HealthCheck, field: attrs.Attribute[Any], value: bytes
         )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HealthCheck:
     """What upstreams are asked, and how often. A wrong value is a ``ConfigError``.
 

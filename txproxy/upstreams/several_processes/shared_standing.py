@@ -8,16 +8,15 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
-import attrs
-
 from txproxy.errors import ConfigError
+from txproxy.frozen_values import frozen
 from txproxy.upstreams.availability import may_be_ejected
 from txproxy.upstreams.ejection import Breaker
 from txproxy.upstreams.overlay import Overlay
 from txproxy.upstreams.upstream import State, Upstream
 
 
-@attrs.frozen
+@frozen
 class Standing:
     """What checks and traffic have found of an upstream: why it is ``unhealthy``, and why it is ``ejected``, for so
     many seconds; None for what it is not.
@@ -32,7 +31,7 @@ class Standing:
         return cls(upstream.unhealthy, upstream.ejected)
 
 
-@attrs.frozen
+@frozen
 class Changed:
     """What an administrator has said of an upstream: its ``order``, why, how long ago and for how much longer; and its
     ``weight``; None for what is as the configuration says.
@@ -42,7 +41,7 @@ class Changed:
     weight: int | None
 
 
-@attrs.frozen
+@frozen
 class Whole:
     """All that is to be known of a pool, where it is not as the configuration says."""
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import attrs
-
+from txproxy.frozen_values import frozen
 from txproxy.interfaces.processes.sharing import News
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.upstream import Upstream
 
 
-@attrs.frozen
+@frozen
 class Row:
     """So many failures in a row, of which this is the ``cause`` of the last one; ``anew``: one went well before."""
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
-import attrs
-
+from txproxy.frozen_values import frozen
 from txproxy.wire.http2.stream import Stream
 
 
-@attrs.frozen
+@frozen
 class StreamReset:
     """The stream is over before its message was: by RST_STREAM with ``code``, or for what is wrong with it. ``full``:
     it was one more than the connection took, which has taken others.
@@ -21,7 +20,7 @@ class StreamReset:
     full: bool = False
 
 
-@attrs.frozen
+@frozen
 class GoingAway:
     """The peer takes no stream after ``last``; ``code`` says why."""
 

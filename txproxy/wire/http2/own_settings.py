@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-import attrs
-
+from txproxy.frozen_values import frozen
 from txproxy.wire.http2 import frames
 
 
-@attrs.frozen
+@frozen
 class Http2Settings:
     """What this side says of itself. ``streams`` is how many of the peer's there may be at once, ``stream_window`` and
     ``connection_window`` how much of bodies may be on its way (bytes).

@@ -8,6 +8,7 @@ from typing import Final
 import attrs
 
 from txproxy.errors import RequestError
+from txproxy.frozen_values import frozen
 from txproxy.wire.socks import addresses
 from txproxy.wire.socks.codes import (
     ADDRESS_TYPE_NOT_SUPPORTED,
@@ -36,7 +37,7 @@ class SocksError(RequestError):
     """What a client sent is not SOCKS5, or more than is done here. What to answer is in ``SocksServer.take_output``."""
 
 
-@attrs.frozen
+@frozen
 class SocksLogin:
     """A client has said who it is; the bytes are as sent, most likely UTF-8."""
 
@@ -44,7 +45,7 @@ class SocksLogin:
     password: bytes = attrs.field(repr=False)
 
 
-@attrs.frozen
+@frozen
 class SocksRequest:
     """A client wants a connection to ``host`` (lower-case name or IP literal, no brackets) and ``port``."""
 

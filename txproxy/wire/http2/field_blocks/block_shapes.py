@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import attrs
 
+from txproxy.frozen_values import frozen
 from txproxy.wire.http2.field_blocks.field_entries import (
     AUTHORITY,
     CONNECTION_SPECIFIC,
@@ -36,7 +37,7 @@ _WRONG: Final = {
 }
 
 
-@attrs.frozen
+@frozen
 class Shape:
     """The places of fields in a block, ``ABSENT`` where there is none; ``first`` is that of the first one that is no
     pseudo-field. ``fault`` is what is wrong with all such blocks, or empty.
