@@ -151,8 +151,10 @@ class ReverseOptions(_PoolOptions):
             key_file=self["upstream-key"],
             alpn=self.parsed("upstream-alpn", _protocols) if self["upstream-alpn"] is not None else (),
         )
-        # Looked at on its own first, so that an error names its option, even where no upstream speaks TLS.
-        client_connections("localhost", tls.ca_file, tls.insecure, tls.cert_file, tls.key_file)
+        if tls.ca_file is not None or tls.cert_file is not None or tls.key_file is not None:
+            # Looked at on its own first, so that an error names its option, even where no upstream speaks TLS. The
+            # system's trust is nobody's error, and to read it takes long.
+            client_connections("localhost", tls.ca_file, tls.insecure, tls.cert_file, tls.key_file)
         if tls.insecure and tls.ca_file is not None:
             raise ConfigError("--upstream-insecure and --upstream-ca are both given", "accepted is one of them")
         upstreams = self.upstreams(lambda text: parse_upstream(text, tls))
