@@ -68,7 +68,8 @@ class Plan:
 
     ``next_attempt(plan, fault)`` says what to try after ``plan.attempt`` has failed: an :class:`Attempt`, a Deferred of
     one, or None to give up. An ``ExchangeError`` that it raises is what the client is told. It is asked only where
-    another attempt is safe. ``cuts`` is how often the request was cut off until now by the end of a connection.
+    another attempt is safe; ``asked`` is what it has to know for that, if anything. ``cuts`` is how often the request
+    was cut off until now by the end of a connection.
 
     ``map_back(attempt, head, context, lines)`` gives the lines of a response to the client's ``head`` in place of
     ``lines``, before any filter; it is asked only where a server may speak of its own address in them
@@ -83,6 +84,7 @@ class Plan:
     # set: to ask for one that is not takes longer.
     next_attempt: Callable[[Plan, ExchangeError], Attempt | Deferred[Attempt] | None] | None = None
     cuts = 0
+    asked: Any = None
     map_back: Callable[[Any, RequestHead, RequestContext, list[bytes]], list[bytes]] | None = None
     response_timeout: float | None
     tunnel_timeout: float | None = None

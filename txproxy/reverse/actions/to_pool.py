@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import partial
 from typing import Any, Final, cast
 
 from twisted.internet.defer import Deferred
@@ -26,6 +25,7 @@ from txproxy.interfaces.plan import Decision, Plan, Postponed
 from txproxy.matching.ports import read_port
 from txproxy.proxy.services import Services
 from txproxy.proxy.upstream.connection_binding import authenticates_connection
+from txproxy.reverse.actions.told_before import ToldBefore, remember
 from txproxy.reverse.client_identity import peer_alone
 from txproxy.reverse.rewriting.response_mapping import map_back
 from txproxy.reverse.rewriting.templates import VARIABLES
@@ -40,7 +40,6 @@ from txproxy.wire.forwarding import (
     HOP_BY_HOP,
     NOT_ALIKE,
     TARGET_FIELDS,
-    Passage,
     Via,
     connection_lines,
     end_to_end,
@@ -123,14 +122,33 @@ class ToPool:
         self.repeats = False
         several = any("http/1.1" in upstream.address.protocols for upstream in pool.upstreams)
         self._own_addresses = self.prefaced or several or bool(pool.settings.tolerate)
+        # whether a first attempt hangs on nothing but what is asked in which words, and the upstream
+        by_upstream = host is not None and (host == UPSTREAM or host.startswith("$"))
+        self._plain = not (self._own_addresses or by_upstream) and affinity is None
+        # what plans have for their next attempts
+        self._next_of = self._next
 
     def _plan(self, head: RequestHead, context: RequestContext, begun: bool = False) -> Decision:
         """Where the request goes; ``begun`` says that it is to be decided now, whatever there is of its body."""
         if head.body and not begun and self.pool.counts_places and self.pool.others(()):
             return Postponed(lambda late: self._postponed(head, context, late), self.pool.lend)
+        connection = context.connection
+        told = connection.memo
+        if type(told) is ToldBefore and told.of is head.headers and told.first is not None and told.by is self:
+            asked = told.first.head
+            if (
+                asked.path == head.path
+                and asked.method == head.method
+                and told.authority == head.authority
+                and told.lines == context.lines
+                and not head.body
+                and context.trace is None
+                and connection.connections is None
+            ):
+                return self._plan_again(told, head, context)
         affinity = self._affinity
         upstream = None
-        if context.connection.connections is not None:
+        if connection.connections is not None:
             upstream = self._bound(head, context)
         if upstream is None and affinity is not None:
             upstream = affinity.find(head, context)
@@ -144,6 +162,22 @@ class ToPool:
             if upstream is None:
                 return self._wait(head, context)
         return self._plan_for(upstream, head, context)
+
+    def _plan_again(self, told: ToldBefore, head: RequestHead, context: RequestContext) -> Decision:
+        """The same for one that asks for what the request before has asked for, in the same words."""
+        pool, first = self.pool, told.first
+        upstream = pool.take(head, context)
+        if upstream is None:
+            return self._wait(head, context)
+        if pool.curious:
+            return self._plan_for(upstream, head, context)
+        if first.upstream is not upstream or first.address is not upstream.address:
+            told.first = first = PoolAttempt(upstream, upstream.address, first.head, upstream, None)
+        plan = Plan.of(first)
+        plan.map_back = map_back
+        plan.asked = head, context
+        plan.next_attempt = self._next_of
+        return plan
 
     def _postponed(self, head: RequestHead, context: RequestContext, late: bool) -> Decision | None:
         """The first part of the body has come, or is ``late``."""
@@ -176,7 +210,8 @@ class ToPool:
     def _plan_for(self, upstream: Upstream, head: RequestHead, context: RequestContext) -> Plan:
         plan = Plan.of(self._attempt(upstream, head, context))
         plan.map_back = map_back
-        plan.next_attempt = partial(self._next, head, context)
+        plan.asked = head, context
+        plan.next_attempt = self._next_of
         return plan
 
     def _attempt(
@@ -197,7 +232,10 @@ class ToPool:
                 tracker = pool.retry(upstream, answered)
                 answered = tracker.answered
             lines = self._affinity.pin(upstream, head, context) if self._affinity is not None else ()
-            return PoolAttempt(upstream, address, told, tracker, answered, lines, tried, retries)
+            attempt = PoolAttempt(upstream, address, told, tracker, answered, lines, tried, retries)
+            if self._plain and head.authority and not (head.body or tried or retries or answered):
+                remember(context.connection.memo, attempt)
+            return attempt
         except BaseException:
             # Without an attempt nobody would give its place back.
             upstream.ended(None, 0)
@@ -219,10 +257,9 @@ class ToPool:
             return address.in_http1()
         return address
 
-    def _next(
-        self, head: RequestHead, context: RequestContext, plan: Plan, fault: ExchangeError
-    ) -> Attempt | Deferred[Attempt] | None:
+    def _next(self, plan: Plan, fault: ExchangeError) -> Attempt | Deferred[Attempt] | None:
         """The attempt at an upstream has failed."""
+        head, context = plan.asked
         pool = self.pool
         failed = cast(PoolAttempt, plan.attempt)
         retries = failed.retries
@@ -275,7 +312,7 @@ class ToPool:
             host = own + host[len(b"$host") :] if own else upstream.authority
         told = context.connection.memo
         if (
-            type(told) is _Told
+            type(told) is ToldBefore
             and told.host == host
             and told.authority == head.authority
             and told.lines == context.lines
@@ -297,7 +334,7 @@ class ToPool:
         headers = Headers.from_lines(lines)
         if _MORE_THAN_FIELDS.isdisjoint(index):
             way = passage(head.headers, first, kept, added)
-            context.connection.memo = _Told(self, head, host, context.lines, headers, way)
+            context.connection.memo = ToldBefore(self, head, host, context.lines, headers, way)
         return headers
 
     def _fields(self, head: RequestHead, context: RequestContext) -> tuple[list[bytes], list[bytes]]:
@@ -334,41 +371,3 @@ def _no_retry(pool: Pool, retries: int) -> str:
 def _tells_host(lines: Iterable[bytes]) -> bool:
     """Whether they say which host the client wanted."""
     return any(line.startswith(b"X-Forwarded-Host:") for line in lines)
-
-
-class _Told:
-    """What upstreams were told with the request before: ``headers``, made ``by`` an action ``of`` a client's fields and
-    of the ``lines`` that tell of it. A client whose fields are the same again is told of in the same words; if they are
-    of the same form, the ``way`` of those goes for them as well. The target may have another ``authority`` all the
-    same, as it is no field.
-    """
-
-    __slots__ = ("by", "of", "authority", "host", "lines", "headers", "way")
-
-    def __init__(
-        self,
-        by: ToPool,
-        head: RequestHead,
-        host: bytes,
-        lines: tuple[bytes, ...] | None,
-        headers: Headers,
-        way: Passage | None,
-    ) -> None:
-        self.by = by
-        self.of = head.headers
-        self.authority = head.authority
-        self.host = host
-        self.lines = lines
-        self.headers = headers
-        self.way = way
-
-    def holds_for(self, headers: Headers) -> bool:
-        """Whether fields that are others differ in nothing that counts; then it is ``of`` those. What a route has set
-        fields in is of no form.
-        """
-        way = self.way
-        if way is None or way.form is not headers.form:
-            return False
-        self.of = headers
-        self.headers = way.of(headers)
-        return True
