@@ -115,12 +115,33 @@ class Attempts(Recorded):
         if plan.bounds is not None and self.bound is None:
             self.bound = Bound(plan.bounds, self)
         if plan.max_body is None or self.request.body <= plan.max_body:
-            self._make(plan.attempt)
+            if self.body is not None or not self._is_sent(plan.attempt):
+                self._make(plan.attempt)
             return
         self._tracker = plan.attempt.tracker
         if self.started is not None:
             self._note_attempt()
         self.fail(RequestError("the body is too large", status=413))
+
+    def _is_sent(self, attempt: Attempt) -> bool:
+        """Make an ``attempt`` of a request without a body, if there is nothing but that to do, and a connection that is
+        kept: the same as below, in fewer steps.
+        """
+        head, context, fields = attempt.head, self.context, self.request.headers
+        if head is None or context.trace is not None or context.connection.connections is not None:
+            return False
+        if b"authorization" in (fields.form or fields).index:
+            return False
+        kept = self.services.connections.lease(attempt.address.key)
+        if kept is None:
+            return False
+        if self.started is not None:
+            self.kept = kept
+        self._tracker = attempt.tracker
+        self.phase = SENT
+        self.upstream = kept
+        kept.begin(self, head)
+        return True
 
     def _make(self, attempt: Attempt) -> None:
         self._tracker = attempt.tracker
