@@ -107,6 +107,26 @@ class ResponseHead:
         return f"ResponseHead({self.status}, {self.headers!r})"
 
 
+class SharedHead(ResponseHead):
+    """The head of many responses that are the same but for their bodies, which are of one length: nobody changes it.
+
+    ``onward`` is what clients get of it where nothing else is to be done with it; None as long as nobody has made that,
+    or where it is made each time anew. ``written`` is what it is in HTTP/1.1 where the connection goes on after the
+    response; None before somebody has written it.
+    """
+
+    __slots__ = ("onward", "written")
+
+    def __init__(self, status: int, headers: Headers, reason: bytes, body: int) -> None:
+        super().__init__(status, headers, reason, body)
+        self.onward: SharedHead | None = None
+        self.written: bytes | None = None
+
+    def alone(self) -> ResponseHead:
+        """One of the same for a single response, which may be changed."""
+        return ResponseHead(self.status, self.headers, self.reason, self.body, self.minor, self.keep_alive)
+
+
 class EndOfMessage:
     """The end of a message, with the trailer fields that came after a chunked body (RFC 9110 section 6.5)."""
 

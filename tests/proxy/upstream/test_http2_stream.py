@@ -1,5 +1,7 @@
 """One request to an upstream that speaks HTTP/2: what is sent, what comes of the response, and who waits for whom."""
 
+import re
+
 import pytest
 
 from tests.proxy.exchanges.test_exchange import GET, POST, status
@@ -272,3 +274,83 @@ def test_the_rest_of_a_request_that_was_answered_is_cancelled(proxy2):
     client, peer = begun(proxy2, b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\nabc")
     peer.connection.send(peer.head_frame(1, 413, ended=True) + frames.rst_stream(1, NO_ERROR))
     assert status(client.received) == 413 and not peer.connection.closed
+
+
+# -- responses like some before: the same in fewer steps
+
+OLD = GET.replace(b"1.1", b"1.0")
+LAST = GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+COOKIE = ("set-cookie", "a=b; Domain=10.0.0.1")
+
+
+def answered_after(proxy, request, fields, before):
+    """What the client gets that sends the ``request``, after so many GETs of others that were answered the same."""
+    client, peer = begun(proxy)
+    for number in range(before):
+        peer.answer(2 * number + 1, 200, *fields, body=b"ok")
+        client.send(GET)
+    peer.answer(2 * before + 1, 200, *fields, body=b"ok")
+    other = proxy.connect()
+    other.send(request)
+    peer.answer(2 * before + 3, 200, *fields, body=b"" if request is HEAD else b"ok")
+    # Each proxy has its own values in the cookie that pins clients.
+    return re.sub(rb"txproxy=[^;]+", b"txproxy=", other.received), other.disconnecting
+
+
+@pytest.mark.parametrize("fields", [(DATE,), (DATE, ("content-length", "2")), (DATE, COOKIE), (DATE, ("via", "1.1 x"))])
+@pytest.mark.parametrize("request_", [GET, HEAD, OLD, LAST])
+@pytest.mark.parametrize("settings", [{}, {"sticky": "cookie"}, {"observers": (lambda record: None,)}])
+def test_a_response_like_some_before_is_what_the_first_was(make, request_, fields, settings):
+    seen = [
+        answered_after(make(Limits(), ("h2c://10.0.0.1:80",), **settings), request_, fields, before)
+        for before in (0, 4)
+    ]
+    assert seen[0] == seen[1] and status(seen[0][0]) == 200
+
+
+def test_each_body_is_the_one_that_came_with_such_a_head(proxy2):
+    client, peer = begun(proxy2)
+    for number, body in enumerate([b"one", b"two", b"three", b"four", b"five", b"six", b"seven"]):
+        peer.answer(2 * number + 1, 200, DATE, body=body)
+        expected = b"HTTP/1.1 200 OK\r\ndate: D\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+        assert client.take() == expected
+        client.send(GET)
+
+
+def test_a_date_that_is_missing_is_told_with_each(proxy2):
+    client, peer = begun(proxy2)
+    for number in range(1, 9, 2):
+        peer.answer(number, 200, ("x-n", "1"), body=b"ok")
+        assert b"\r\nDate: " in client.take()
+        client.send(GET)
+
+
+def test_who_leaves_while_others_hear_theirs_gets_nothing_and_harms_nobody(make):
+    clients, leaving, records = [], [], []
+
+    def observe(record):
+        records.append((record.outcome, record.upstream_status))
+        while leaving:
+            leaving.pop().drop()
+
+    proxy = make(Limits(), ("h2c://10.0.0.1:80",), observers=(observe,))
+    clients = [proxy.connect() for _ in range(3)]
+    peer = None
+    for turn in range(4):
+        for client in clients:
+            client.send(GET)
+        peer = peer or Http2Peer(proxy.upstream)
+        numbers = [6 * turn + number for number in (1, 3, 5)]
+        assert set(numbers) <= peer.look().heads.keys()
+        if turn == 3:
+            leaving.append(clients[1])
+            records.clear()
+        peer.connection.send(
+            b"".join(peer.head_frame(one, 200, DATE) + data_frame(one, b"ok", ended=True) for one in numbers)
+        )
+        assert [client.take()[-2:] for client in clients] == [b"ok", b"ok" if turn < 3 else b"", b"ok"]
+    assert sorted(records) == [("client-gone", 0), ("ok", 200), ("ok", 200)] and not peer.look().resets
+    clients[0].send(GET)
+    peer.look()
+    peer.answer(25, 200, DATE, body=b"ok")
+    assert status(clients[0].take()) == 200

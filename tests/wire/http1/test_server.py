@@ -8,7 +8,7 @@ from tests.wire.http1.codecs import GET, NO_FIELDS, POST, after_request, head_of
 from txproxy.errors import RequestError
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.server import ServerCodec
-from txproxy.wire.message import CHUNKED, END, UNTIL_CLOSE, ResponseHead
+from txproxy.wire.message import CHUNKED, END, UNTIL_CLOSE, ResponseHead, SharedHead
 
 # -- reading requests
 
@@ -317,3 +317,16 @@ def test_the_same_fields_are_others_in_another_version() -> None:
     # What is made of fields is kept with them, and tells of the version as well.
     assert heads[0].headers is heads[2].headers
     assert heads[1].headers is not heads[0].headers
+
+
+@pytest.mark.parametrize("close", [False, True])
+@pytest.mark.parametrize("request_", [GET, GET.replace(b"1.1", b"1.0"), GET.replace(b"GET", b"HEAD")])
+def test_a_head_that_many_responses_share_is_written_as_that_of_each(request_: bytes, close: bool) -> None:
+    shared = SharedHead(200, Headers([(b"Content-Length", b"2")]), b"OK", 2)
+    for before in (False, True):
+        if before:
+            written = after_request(GET).send_whole(shared, b"ok", False)
+            assert written == b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+        codec, other = after_request(request_), after_request(request_)
+        assert codec.send_whole(shared, b"ok", close) == other.send_whole(shared.alone(), b"ok", close)
+        assert not codec.sends_body and not other.sends_body

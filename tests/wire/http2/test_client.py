@@ -15,6 +15,7 @@ from txproxy.wire.http2 import frames
 from txproxy.wire.http2.client import ClientSession
 from txproxy.wire.http2.events import Event, GoingAway, StreamReset
 from txproxy.wire.http2.faults import CANCEL, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED
+from txproxy.wire.http2.field_blocks.response_heads import ResponseFields
 from txproxy.wire.http2.own_settings import Http2Settings
 from txproxy.wire.http2.session import Session
 from txproxy.wire.http2.stream import Stream
@@ -204,6 +205,8 @@ def told(session: ClientSession, events: list[Event]) -> list[Any]:
     seen: list[Any] = []
     for stream, what in events:
         for one in [*what, END] if type(what) is tuple else [what]:
+            if type(one) is ResponseFields:
+                one = ResponseHead(one.status, one.headers, b"", one.length)
             if type(one) is ResponseHead:
                 one = {name: getattr(one, name) for name in ResponseHead.__slots__}
             elif type(one) is EndOfMessage:
@@ -221,10 +224,11 @@ def state(session: ClientSession) -> list[Any]:
 
 def settled(session: ClientSession, events: list[Event]) -> None:
     """Do with them what is to be done."""
+    assert session.answered == sum(type(what) is tuple for _, what in events)
     for stream, what in events:
         if stream is not None and type(what) is bytes:
             session.consume(stream, len(what))
-        elif stream is not None and (type(what) is tuple or what is END):
+        elif stream is not None and what is END:
             session.leave(stream)
 
 

@@ -36,7 +36,7 @@ def test_updates_come_when_half_is_gone(out: list[bytes]) -> None:
     assert out == []
     receiving.gone_on(stream, 1)
     assert out == [frames.window_update(1, 500)]
-    assert stream.receive_window == 800 and stream.unread == 200
+    assert stream.receive_window == 800 and stream.unconsumed == 200
 
 
 def test_who_has_ended_needs_none(out: list[bytes]) -> None:
@@ -51,13 +51,13 @@ def test_what_is_said_to_be_gone_twice_is_once(out: list[bytes]) -> None:
     receiving, stream = opened(out)
     receiving.came_on(stream, 600, 0)
     receiving.gone_on(stream, 10_000)
-    assert out == [frames.window_update(1, 600)] and stream.unread == 0
+    assert out == [frames.window_update(1, 600)] and stream.unconsumed == 0
 
 
 def test_padding_is_gone_at_once(out: list[bytes]) -> None:
     receiving, stream = opened(out)
     receiving.came_on(stream, 600, 550)
-    assert out == [frames.window_update(1, 550)] and stream.unread == 50
+    assert out == [frames.window_update(1, 550)] and stream.unconsumed == 50
 
 
 def test_a_smaller_window_holds_once_the_peer_knows(out: list[bytes]) -> None:

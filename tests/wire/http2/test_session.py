@@ -295,4 +295,4 @@ def test_any_frames_are_events_or_a_fault(
     if session.fault is not None:
         assert written[-1][0] == "GOAWAY"
     assert session.active == sum(stream.counted for stream in session.streams.values()) or session.active >= 0
-    assert all(stream.unread <= session.settings.stream_window for stream in session.streams.values())
+    assert all(stream.unconsumed <= session.settings.stream_window for stream in session.streams.values())

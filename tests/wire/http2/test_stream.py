@@ -14,7 +14,7 @@ from txproxy.wire.http2.stream import Stream, StreamState
         (["peer_ends"], StreamState.PEER_ENDED, True, False),
         (["we_end", "peer_ends"], StreamState.CLOSED, False, False),
         (["peer_ends", "we_end"], StreamState.CLOSED, False, False),
-        (["close"], StreamState.CLOSED, False, False),
+        (["finish"], StreamState.CLOSED, False, False),
     ],
 )
 def test_states(ends: list[str], state: StreamState, may_send: bool, may_receive: bool) -> None:

@@ -34,7 +34,7 @@ from txproxy.proxy.tunnel import Tunnel
 from txproxy.wire.forwarding import received_in_http10
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.trailers import of_response
-from txproxy.wire.message import RequestHead, ResponseHead
+from txproxy.wire.message import RequestHead, ResponseHead, SharedHead
 
 _log = Logger()
 
@@ -259,6 +259,37 @@ class Exchange(Attempts):
         self.status = self.upstream_status = status
         self.response = head
         return True
+
+    def response_shared(self, head: SharedHead, body: bytes) -> None:
+        """The same with a head that others have as well. Where there is nothing to be done with it, as is the rule,
+        this is what is left of the above.
+        """
+        plan, context = self.plan, self.context
+        assert plan is not None
+        attempt, onward = plan.attempt, head.onward
+        if (
+            onward is None
+            or context.response_filters
+            or attempt.answered is not None
+            or attempt.lines
+            or self.bound is not None
+        ):
+            self.response_whole(head.alone(), body)
+            fields = head.headers.onward
+            if fields is not None and not head.headers.names_server:
+                head.onward = SharedHead(head.status, fields, head.reason, head.body)
+            return
+        self.upstream = None
+        self.wants_body = False
+        self.status = self.upstream_status = head.status
+        if self.started is not None:
+            self.first_byte = self.services.seconds() - self.started
+        self.phase = ANSWERED
+        self.response = onward
+        self.sent = len(body)
+        self.downstream.send_whole(onward, body)
+        self._finish("ok", "", self.first_byte)
+        self.downstream.exchange_done()
 
     def not_answered(self) -> None:
         """The head of the response has not gone out after all."""

@@ -55,7 +55,8 @@ class Connections(Generic[Kept]):
         if not free:
             return None
         connection, _ = free.popitem()
-        self._idle.pop(connection, None)
+        if self._idle:
+            self._idle.pop(connection, None)
         stream: UpstreamStream = connection.open()
         if connection.capacity:
             free[connection] = None

@@ -11,8 +11,9 @@ from txproxy.net.deadlines import NEVER
 from txproxy.proxy.exchanges.own_answers import reason_of
 from txproxy.wire.extended_connect import is_websocket
 from txproxy.wire.headers import Headers
+from txproxy.wire.http2.field_blocks.response_heads import ResponseFields
 from txproxy.wire.http2.stream import Stream
-from txproxy.wire.message import RequestHead, ResponseHead
+from txproxy.wire.message import RequestHead, ResponseHead, SharedHead
 
 # RFC 9110 8.6: these have no Content-Length of their own.
 _WITHOUT_LENGTH: Final = (204, 304)
@@ -39,18 +40,21 @@ class WithLength:
 
 
 @instance_names(
-    "connection", "reused", "_limit", "exchange", "placed", "stream", "deadline", "received_any", "request_sent",
-    "_paused", "_withheld", "_full",
+    "id", "state", "receive_window", "send_window", "method", "headed", "expected", "received", "unconsumed",
+    "consumed", "pending", "waiting", "ending", "counted", "connection", "reused", "_limit", "exchange", "placed",
+    "open", "deadline", "received_any", "request_sent", "_paused", "_withheld", "_full",
 )  # fmt: skip
-class Http2Stream:
-    """See :class:`txproxy.interfaces.streams.UpstreamStream`. What is not begun yet has a place on its ``connection``
-    (``placed``), and no ``stream`` there.
+class Http2Stream(Stream):
+    """See :class:`txproxy.interfaces.streams.UpstreamStream`: a stream of the session's as its ``connection`` has it,
+    so that there is one object for each request. What is not begun yet has a place there (``placed``), and no number;
+    it is ``open`` from then on until all is over.
     """
 
     # Most end with the values that stand here: they cost nothing.
+    id = 0
     placed = True
+    open = False
     exchange: Any = None
-    stream: Stream | None = None
     deadline = NEVER
     received_any = False
     request_sent = False
@@ -60,10 +64,10 @@ class Http2Stream:
     # whether more of the request waits for the upstream
     _full = False
 
+    # Number and windows are the session's to give it, once it begins.
     def __init__(self, connection: Any, reused: bool) -> None:
         self.connection = connection
         self.reused = reused
-        self._limit = connection.services.response_limit
 
     @property
     def transport(self) -> Any:
@@ -96,16 +100,20 @@ class Http2Stream:
         """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
         self.exchange = exchange
         connection, plan = self.connection, exchange.plan
-        if plan is not None and plan.response_timeout is not None:
-            self._limit = connection.services.limit_of(plan.response_timeout)
-        if b"upgrade" in exchange.request.headers.index and is_websocket(head):
+        services = connection.services
+        seconds = plan.response_timeout if plan is not None else None
+        self._limit = limit = services.response_limit if seconds is None else services.limit_of(seconds)
+        known = head.headers.around
+        # What was sent before, in the same fields, was asked that then.
+        asked = known is not None and known[1] == head.method
+        if not asked and b"upgrade" in exchange.request.headers.index and is_websocket(head):
             connection.change(self, exchange, head)
         elif head.body:
             connection.begin(self, head, ended=False)
         else:
             self.request_sent = True
-            self.deadline = self._limit.ahead
-            connection.begin(self, head, ended=True)
+            self.deadline = limit.ahead
+            connection.begin(self, head, True)
             connection.flush()
 
     def begin_again(self, exchange: Any, other: Any) -> None:
@@ -115,10 +123,8 @@ class Http2Stream:
 
     def send_body(self, data: bytes) -> None:
         """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
-        stream = self.stream
-        assert stream is not None
-        self.connection.session.send_body(stream, data)
-        if stream.waiting and not self._full:
+        self.connection.session.send_body(self, data)
+        if self.waiting and not self._full:
             self._full = True
             self.deadline = self._limit.ahead
             self.exchange.pause_request()
@@ -129,9 +135,9 @@ class Http2Stream:
         """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
         session = self.connection.session
         if trailers.lines:
-            session.send_trailers(self.stream, trailers)
+            session.send_trailers(self, trailers)
         else:
-            session.send_end(self.stream)
+            session.send_end(self)
         self.request_sent = True
         self.deadline = self._limit.ahead
         self.connection.flush()
@@ -147,13 +153,13 @@ class Http2Stream:
 
     def resume_response(self) -> None:
         """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
-        if self.stream is None or not self._paused:
+        if not self.open or not self._paused:
             return
         self._paused = False
         self.deadline = self._limit.ahead
         size, self._withheld = self._withheld, 0
         if size:
-            self.connection.session.consume(self.stream, size)
+            self.connection.session.consume(self, size)
             self.connection.flush()
 
     def belong_to(self, connections: Any) -> None:
@@ -181,12 +187,11 @@ class Http2Stream:
     def came_body(self, data: bytes) -> None:
         """Part of the response's body."""
         self._heard()
-        stream = self.stream
         self.exchange.response_body(data)
         if self._paused:
             self._withheld += len(data)
-        elif stream is not None:
-            self.connection.session.consume(stream, len(data))
+        else:
+            self.connection.session.consume(self, len(data))
 
     def came_end(self, trailers: Headers) -> None:
         """The response is complete."""
@@ -196,16 +201,27 @@ class Http2Stream:
 
     def came_whole(self, head: ResponseHead, body: bytes) -> None:
         """All of a response at once."""
-        stream, exchange = self.stream, self.exchange
-        assert stream is not None
-        self.exchange = None
+        exchange, self.exchange = self.exchange, None
         self.connection.left(self)
         head.reason = _reason(head.status)
         headers = head.headers
-        if b"content-length" not in headers.index and stream.method != b"HEAD" and head.status not in _WITHOUT_LENGTH:
+        if b"content-length" not in headers.index and self.method != b"HEAD" and head.status not in _WITHOUT_LENGTH:
             head.headers = self.connection.with_length.of(headers, len(body))
             head.body = len(body)
         exchange.response_whole(head, body)
+
+    def came_known(self, fields: ResponseFields, body: bytes) -> None:
+        """The same of one like some before, with a head that is theirs as well; the connection has left the stream."""
+        self.open = False
+        exchange, self.exchange = self.exchange, None
+        head = fields.made
+        if head is None or head.body != len(body):
+            head = fields.made = self._known_head(fields, len(body))
+        exchange.response_shared(head, body)
+
+    def _known_head(self, fields: ResponseFields, size: int) -> SharedHead:
+        headers = fields.headers if fields.length >= 0 else self.connection.with_length.of(fields.headers, size)
+        return SharedHead(fields.status, headers, _reason(fields.status), size)
 
     def writable(self) -> None:
         """What waited of the request has gone out."""

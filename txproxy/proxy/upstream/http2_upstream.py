@@ -31,6 +31,7 @@ from txproxy.wire.message import RequestHead
 # After so many streams another connection is made, long before there are no numbers left.
 _LAST: Final = frames.LAST_STREAM - 1000
 _PING: Final = b"txproxy?"
+_new: Final = object.__new__
 # A look-up in an Enum class costs on each event.
 _OPEN: Final = Http2State.OPEN
 _CLOSED: Final = Http2State.CLOSED
@@ -43,9 +44,9 @@ class Http2Upstream:
     spoke_early = False  # a server of HTTP/2 may speak first
 
     __slots__ = (
-        "services", "address", "key", "transport", "session", "scheme", "streams", "state", "handshake_done",
-        "descriptor", "unread", "capacity", "with_length", "_opened", "_unsent", "_rested", "_reused", "_asked", "_ask",
-        "_write", "_deadline", "_liveness", "_kept_by", "_kept", "_said", "_most", "_undecided", "facts",
+        "services", "address", "key", "transport", "session", "scheme", "state", "handshake_done",
+        "descriptor", "unread", "capacity", "with_length", "_opened", "_last_out", "_rested", "_reused", "_asked",
+        "_ask", "_write", "_deadline", "_liveness", "_kept_by", "_kept", "_said", "_most", "_undecided", "facts",
     )  # fmt: skip
 
     def __init__(self, services: Services, address: Address) -> None:
@@ -57,13 +58,11 @@ class Http2Upstream:
         self.transport: Any = None
         self.facts: Any = None
         self.state = _OPEN
-        self.streams: dict[Http2Stream, None] = {}
         self.handshake_done: Callable[[Failure | None], None] | None = None
         # how many streams there may be, and how many more now: as long as it has not said, as one there took before
         self._most = self.capacity = services.shared_dials.streams_of(address.key)
-        # how many places were taken on which nothing has begun yet, and streams of which nothing has gone out
-        self._opened = 0
-        self._unsent: list[Http2Stream] = []
+        # how many places were taken on which nothing has begun yet, and the last stream of which something has gone out
+        self._opened = self._last_out = 0
         # whether a stream has ended here, none was open before those that are to go out, and this turn has a last word
         self._reused = self._rested = self._asked = False
         self._deadline = NEVER
@@ -108,7 +107,7 @@ class Http2Upstream:
             return
         session = self.session
         ahead = self._liveness.heard()
-        if self.streams:
+        if session.active:
             if ahead > self._deadline:
                 session.allowance.seconds_passed(ahead - self._deadline)
             self._deadline = ahead
@@ -123,9 +122,12 @@ class Http2Upstream:
         elif takes is not None and takes != self._said:
             self._takes_others(takes)
         if events:
-            deliver(events)
+            if session.answered:
+                self._reused = True
+                self._has_room()
+            deliver(events, session.answered)
         if fault is not None:
-            fail_all(self.streams, self._unsent, ResponseError(f"{self.address}: {fault.detail}"))
+            fail_all(self._streams(), self._last_out, ResponseError(f"{self.address}: {fault.detail}"))
             self._say_last()
             return
         if self.state is not _OPEN:
@@ -139,7 +141,7 @@ class Http2Upstream:
         self._close_to_others()
         if self.handshake_done is not None:
             self.handshake_done(reason)
-        fail_all(self.streams, self._unsent, None)
+        fail_all(self._streams(), self._last_out, None)
 
     def pauseProducing(self) -> None:
         """The upstream takes nothing: bodies wait."""
@@ -161,7 +163,7 @@ class Http2Upstream:
         self._most = min(streams, self.session.settings.streams)
         self.services.shared_dials.remember(self.key, self._most)
         decide(self._undecided, self)
-        self._count()
+        self.capacity = max(0, self._most - self.session.active - self._opened)
         if not self.capacity:
             self._hide()
         self.offer()
@@ -193,14 +195,17 @@ class Http2Upstream:
                 self._asked = False
         if self.state is _CLOSED:
             return
-        self._unsent.clear()
-        data = self.session.take_output()
+        session = self.session
+        self._last_out = session.last_made
+        data = session.take_output()
         if data:
             self._write(self.transport, data)
 
     def has_gone(self) -> bool:
         """Whether the upstream has closed the connection just now, or has said that it will, which is read before."""
-        if self.state is _OPEN and not self.streams.keys() - set(self._unsent) and self.unread():
+        # Where a stream has gone out, what comes may be of that.
+        asked = next(iter(self.session.streams), frames.LAST_STREAM) <= self._last_out
+        if self.state is _OPEN and not asked and self.unread():
             read_waiting(self.transport)
             if self.state is _OPEN and has_ended(self.transport):
                 self._abort(None)
@@ -208,14 +213,25 @@ class Http2Upstream:
 
     # -- streams
 
+    def _streams(self) -> list[Http2Stream]:
+        """All that are open, or wait to be."""
+        streams: Any = self.session.streams.values()
+        return [*streams, *self._undecided]
+
+    @property
+    def _is_idle(self) -> bool:
+        return not self.session.streams and not self._opened
+
     @property
     def shared(self) -> bool:
         """See :class:`txproxy.proxy.upstream.http2_stream.Http2Stream`."""
-        return (self._reused or len(self.streams) > 0) and self._kept_by is self.services.connections
+        return (self._reused or len(self.session.streams) > 0) and self._kept_by is self.services.connections
 
     def open(self) -> Http2Stream:
         """The stream of one request."""
-        one = Http2Stream(self, self._reused or bool(self.streams))
+        one = _new(Http2Stream)  # to call the class takes three times as long
+        one.connection = self
+        one.reused = self._reused or len(self.session.streams) > 0
         self._opened += 1
         self.capacity -= 1
         if not self.capacity:
@@ -225,7 +241,6 @@ class Http2Upstream:
     def change(self, one: Http2Stream, exchange: Any, head: RequestHead) -> None:
         """Ask for a WebSocket in place of ``one``, once the upstream has said whether it knows of them on streams."""
         other = exchange.upstream = WebSocketStream(self, one.reused)
-        self.streams[other] = None
         other.wait(exchange, head, one)
         self._undecided.append(other)
         if self.session.takes is not None:
@@ -234,20 +249,20 @@ class Http2Upstream:
 
     def begin(self, one: Http2Stream, head: RequestHead, ended: bool, protocol: bytes = b"") -> None:
         """Send the ``head`` of its request."""
-        self._opened -= 1
-        one.placed = False
-        if not self.streams:
+        session = self.session
+        if not session.streams:
             self._rested = self._reused
             self._deadline = self._liveness.silence.ahead
-        one.stream = stream = self.session.send_request(head, self.scheme, ended, protocol)
-        stream.owner = one
-        self.streams[one] = None
-        self._unsent.append(one)
+        if not ended or protocol or not session.send_again(one, head, self.scheme):
+            session.send_request(head, self.scheme, ended, protocol, one)
+        self._opened -= 1
+        one.placed = False
+        one.open = True
 
     def cancel(self, one: Http2Stream) -> None:
         """Nobody wants to hear of it any more."""
-        if one.stream is not None:
-            self.session.cancel(one.stream)
+        if one.open:
+            self.session.cancel(one)
             self.left(one)
             self.flush()
             if self._kept_by is not self.services.connections:
@@ -255,42 +270,31 @@ class Http2Upstream:
                 self.close()
         elif one.placed:
             one.placed = False
-            self.streams.pop(one, None)
+            if one in self._undecided:
+                self._undecided.remove(one)
             self._opened -= 1
             self._has_room()
 
     def left(self, one: Http2Stream) -> None:
         """All is over on a stream."""
-        stream, one.stream = one.stream, None
-        assert stream is not None
+        one.open = False
         self._reused = True
-        stream.owner = None
-        self.streams.pop(one, None)
-        session = self.session
-        session.leave(stream)
-        if session.sending.out:
+        self.session.leave(one)
+        if self.session.sending.out:
             self.flush()
-        known = self.capacity and self._kept and self.streams and not self.services.shared_dials.waiting
-        if known and session.last_made <= _LAST:
-            # There has been room before: the same as below in fewer steps.
-            self.capacity = self._most - session.active - self._opened
-        else:
-            self._has_room()
+        self._has_room()
 
     def _has_room(self) -> None:
-        """A stream has gone."""
+        """A stream has gone, or several."""
         if self.state is not _OPEN:
-            self._end_if_done()
+            self.close()
             return
-        self._count()
+        self.capacity = max(0, self._most - self.session.active - self._opened)
         if self.session.last_made > _LAST:
             self._leave()
-            self._end_if_done()
-        elif not self._kept or not self.streams or self.services.shared_dials.waiting:
+            self.close()
+        elif not self._kept or not self.session.streams or self.services.shared_dials.waiting:
             self.offer()
-
-    def _count(self) -> None:
-        self.capacity = max(0, self._most - self.session.active - self._opened)
 
     def offer(self) -> None:
         """Let others have what there is room for: those who wait first."""
@@ -298,7 +302,7 @@ class Http2Upstream:
             self.services.shared_dials.room(self)
         if self.state is not _OPEN:
             return
-        idle = not self.streams and not self._opened
+        idle = self._is_idle
         if not self.capacity:
             if idle:
                 # It takes no stream, and will hardly come to.
@@ -325,7 +329,7 @@ class Http2Upstream:
     @property
     def deadline(self) -> float:
         """The first of its own and its streams'."""
-        return min([self._deadline, *[one.deadline for one in self.streams]])
+        return min([self._deadline, *[one.deadline for one in self._streams()]])
 
     @deadline.setter
     def deadline(self, value: float) -> None:
@@ -335,14 +339,14 @@ class Http2Upstream:
     def deadline_passed(self) -> None:
         """A response is too late, the upstream is silent, or it was idle for long enough."""
         now = self.services.seconds()
-        for one in [one for one in self.streams if one.deadline <= now]:
+        for one in [one for one in self._streams() if one.deadline <= now]:
             one.late()
         if self._deadline > now:
             return
         self._deadline = NEVER
         if self.state is _CLOSED:
             self.transport.abortConnection()
-        elif self.streams or self._opened:
+        elif not self._is_idle:
             self._silent(now)
         elif self._kept_by is self.services.connections:
             self.close()
@@ -365,14 +369,10 @@ class Http2Upstream:
 
     def close(self) -> None:
         """Let go of the connection, as far as nobody else is on it."""
-        if self.state is not _CLOSED and not self.streams and not self._opened:
+        if self.state is not _CLOSED and self._is_idle:
             self._close_to_others()
             self.session.go_away()
             self._say_last()
-
-    def _end_if_done(self) -> None:
-        if self.state is not _OPEN:
-            self.close()
 
     def _close_to_others(self) -> None:
         self.state = next_http2_state(self.state, _CLOSED)
@@ -396,4 +396,4 @@ class Http2Upstream:
         self._deadline = NEVER
         self.transport.unregisterProducer()
         self.transport.abortConnection()
-        fail_all(self.streams, self._unsent, UpstreamClosed(detail) if detail is not None else None)
+        fail_all(self._streams(), self._last_out, UpstreamClosed(detail) if detail is not None else None)

@@ -18,21 +18,24 @@ from txproxy.wire.http2.faults import HTTP_1_1_REQUIRED, REFUSED_STREAM
 from txproxy.wire.message import EndOfMessage, ResponseHead
 
 
-def deliver(events: list[Event]) -> None:
-    """Tell each stream what has come on it. A response that has come whole goes on as one."""
+def deliver(events: list[Event], answered: int = 0) -> None:
+    """Tell each stream what has come on it. A response that has come whole goes on as one; the first ``answered`` are
+    such as the session has read as a whole.
+    """
+    one: Any
+    count, index = len(events), answered
+    for one, what in events[:index] if index < count else events:
+        if one.open:
+            one.came_known(*what)
     touched: dict[Http2Stream, None] = {}
-    count, index = len(events), 0
     while index < count:
-        stream, what = events[index]
+        one, what = events[index]
         index += 1
-        one: Http2Stream | None = stream.owner if stream is not None else None
         kind = type(what)
-        if one is None:
+        if one is None or not one.open:
             # It is over, or this is about the connection.
             continue
-        if kind is tuple:
-            one.came_whole(*what)
-        elif kind is bytes:
+        if kind is bytes:
             one.came_body(what)
             touched[one] = None
         elif kind is ResponseHead:
@@ -90,16 +93,13 @@ def cut(one: Http2Stream, detail: str) -> ExchangeError:
     return ResponseIncomplete(detail) if begun else UpstreamClosed(detail)
 
 
-def fail_all(streams: dict[Http2Stream, None], unsent: list[Http2Stream], fault: ExchangeError | None) -> None:
-    """Each of the ``streams`` of a connection has ended by a ``fault``, or since the connection has; of those that are
-    ``unsent`` nothing has gone out.
+def fail_all(streams: list[Http2Stream], last: int, fault: ExchangeError | None) -> None:
+    """Each of the ``streams`` of a connection has ended by a ``fault``, or since the connection has; of those after the
+    ``last`` nothing has gone out.
     """
-    failing, never = list(streams), set(unsent)
-    streams.clear()
-    unsent.clear()
-    for one in failing:
+    for one in streams:
         address = one.connection.address
-        if one in never or one.stream is None:
+        if one.id > last or not one.open:
             one.failed(RequestUnseen(f"{address} closed the connection before it was asked"))
         else:
             one.failed(fault or cut(one, f"{address} closed the connection before the end of a response"))

@@ -75,7 +75,7 @@ class WebSocketStream(Http2Stream):
             self.begin(self.exchange, without_upgrade(head))
 
     def _agrees(self, head: ResponseHead) -> bool:
-        return self.stream is not None and self.stream.method == b"CONNECT" and 200 <= head.status < 300
+        return self.open and self.method == b"CONNECT" and 200 <= head.status < 300
 
     def came_head(self, head: ResponseHead) -> None:
         """The upstream agrees, or answers."""
@@ -149,8 +149,8 @@ class WebSocketStream(Http2Stream):
         return early
 
     def _consume(self, size: int) -> None:
-        if size and self.stream is not None:
-            self.connection.session.consume(self.stream, size)
+        if size and self.open:
+            self.connection.session.consume(self, size)
             self.connection.flush()
 
     def _give(self) -> None:
@@ -167,11 +167,11 @@ class WebSocketStream(Http2Stream):
 
     def write(self, data: bytes) -> None:
         """To the upstream."""
-        stream, connection = self.stream, self.connection
-        if stream is None:
+        connection = self.connection
+        if not self.open:
             return
-        connection.session.send_body(stream, data)
-        if stream.waiting > _MOST_WAITING and not self._full:
+        connection.session.send_body(self, data)
+        if self.waiting > _MOST_WAITING and not self._full:
             self._full = True
             self._end.pauseProducing()
         connection.flush()
@@ -201,8 +201,8 @@ class WebSocketStream(Http2Stream):
 
     def loseWriteConnection(self) -> None:
         """The client sends no more."""
-        if self.stream is not None:
-            self.connection.session.send_end(self.stream)
+        if self.open:
+            self.connection.session.send_end(self)
             self.connection.flush()
             if self._upstream_ended:
                 self._part()
@@ -211,10 +211,10 @@ class WebSocketStream(Http2Stream):
         """The tunnel is over, in good order: what waits goes out, and the upstream closes its side in its turn."""
         self._end = None
         self._closing = True
-        stream, connection = self.stream, self.connection
-        if stream is None:
+        connection = self.connection
+        if not self.open:
             return
-        connection.session.send_end(stream)
+        connection.session.send_end(self)
         connection.flush()
         if self._upstream_ended:
             self._part()
@@ -223,7 +223,7 @@ class WebSocketStream(Http2Stream):
 
     def _part(self) -> None:
         """Both sides have ended, as far as what waits has gone out."""
-        if self.stream is not None and not self.stream.may_send:
+        if self.open and not self.may_send:
             self.connection.left(self)
         else:
             self._closing = True
@@ -232,7 +232,7 @@ class WebSocketStream(Http2Stream):
     def abortConnection(self) -> None:
         """It is over, in none."""
         self._end = None
-        if self.stream is not None:
+        if self.open:
             self.connection.cancel(self)
 
     def getPeer(self) -> Any:

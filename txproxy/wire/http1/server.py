@@ -11,7 +11,7 @@ from txproxy.wire.headers import Headers, normal_lines
 from txproxy.wire.http1 import diagnosis, field_template, framing, trailers
 from txproxy.wire.http1.body import Codec, State
 from txproxy.wire.http1.field_template import FieldTemplate
-from txproxy.wire.message import CHUNKED, UNTIL_CLOSE, EndOfMessage, RequestHead, ResponseHead
+from txproxy.wire.message import CHUNKED, UNTIL_CLOSE, EndOfMessage, RequestHead, ResponseHead, SharedHead
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 from txproxy.wire.target import read_target
 
@@ -291,6 +291,14 @@ class ServerCodec(Codec):
 
     def send_whole(self, response: ResponseHead, body: bytes, close: bool) -> bytes:
         """A whole response: ``send_head``, ``send_data`` and ``send_end`` in one. ``body`` is all that it has."""
+        if type(response) is SharedHead and self._minor and not close and self._method != b"HEAD":
+            # It is written for all who get it.
+            written = response.written
+            if written is None:
+                written = response.written = self.send_head(response, False)
+                self._sending = 0
+            assert len(body) == response.body, "not the body that the head announced"
+            return written + body
         head = self.send_head(response, close)
         if not self._sending:
             return head

@@ -2,39 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from functools import lru_cache
+from struct import Struct
+from typing import Any, Final, TypeAlias
 
 from txproxy.errors import ExchangeError
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.events import Event, StreamReset
 from txproxy.wire.http2.faults import CANCEL, REFUSED_STREAM, ConnectionFault, StreamFault
-from txproxy.wire.http2.field_blocks.block_writer import fields_block, request_block
+from txproxy.wire.http2.field_blocks.block_writer import around_path, fields_block, is_written_plainly, request_block
 from txproxy.wire.http2.field_blocks.response_heads import ResponseReader
-from txproxy.wire.http2.flood_allowance import RESET
-from txproxy.wire.http2.frames import HEADER_SIZE, PREFACE, pack_number, read_start
+from txproxy.wire.http2.flood_allowance import ANSWERED, MOST, RESET
+from txproxy.wire.http2.frames import HEADER_SIZE, PREFACE, pack_number, pack_start, read_start
 from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings
 from txproxy.wire.http2.session import Session
 from txproxy.wire.http2.stream import Stream, StreamState
-from txproxy.wire.message import END, RequestHead, ResponseHead
+from txproxy.wire.message import END, RequestHead
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 
 # RFC 9113 6.5.2: as long as the peer has said nothing, it is well not to open more.
 _DEFAULT_STREAMS: Final = 100
 _MOST_INFORMATIONAL: Final = 16
+_OPEN: Final = StreamState.OPEN
 _WE_ENDED: Final = StreamState.WE_ENDED
 _CLOSED: Final = StreamState.CLOSED
 # The types and flags of the frames of a response that has a body and no trailers, and is short.
 _HEAD: Final = bytes((frames.HEADERS, frames.END_HEADERS))
 _WHOLE_BODY: Final = bytes((frames.DATA, frames.END_STREAM))
+_WHOLE_HEAD: Final = frames.HEADERS, frames.END_HEADERS | frames.END_STREAM
 _LONGEST: Final = frames.DEFAULT_FRAME_SIZE
 # The length of the body of a response to these is not that of what has come (RFC 9110 sections 9.3.2 and 9.3.6).
 _OTHER_LENGTH: Final = frozenset((b"HEAD", b"CONNECT"))
 
 
+# How the frames of a whole response with a body begin, what lies between the numbers of its stream, the field block in
+# that, how long the body and all of it are, and what takes it apart.
+_Shape: TypeAlias = "tuple[bytes, bytes, bytes, int, int, Callable[[bytes, int], tuple[Any, ...]]]"
+
+
+@lru_cache(maxsize=1024)
+def _unpack_whole(middle: int, body: int) -> Callable[[bytes, int], tuple[Any, ...]]:
+    return Struct(f">5sL{middle}sL{body}s").unpack_from
+
+
+def _shape_at(data: bytes, at: int) -> _Shape | None:
+    """That of a response of which the whole head is there, and the header of its one DATA frame; None if it is none."""
+    body_at, most = at + HEADER_SIZE, len(data) - HEADER_SIZE
+    if body_at > most:
+        return None
+    begin, _ = read_start(data, at)
+    length = int.from_bytes(begin[:3], "big")
+    body_at += length
+    if begin[3:] != _HEAD or length > _LONGEST or body_at > most:
+        return None
+    start, _ = read_start(data, body_at)
+    size = int.from_bytes(start[:3], "big")
+    if start[3:] != _WHOLE_BODY or not 0 < size <= _LONGEST:
+        return None
+    middle = data[at + HEADER_SIZE : body_at + len(start)]
+    step = body_at + HEADER_SIZE + size - at
+    return begin, middle, middle[:length], size, step, _unpack_whole(len(middle), size)
+
+
 class ClientSession(Session):
-    """A connection to a server. An event may have all of a response: a pair of its head and its body."""
+    """A connection to a server. An event may have all of a response, like some before, of a stream that is left
+    already: a pair of its :class:`ResponseFields` and its body. All such come before others, and ``answered`` says how
+    many there were when something was received last.
+    """
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS, settings: Http2Settings = DEFAULT_SETTINGS) -> None:
         super().__init__(limits, settings)
@@ -46,9 +83,9 @@ class ClientSession(Session):
         said = [(frames.ENABLE_PUSH, 0), (frames.MAX_HEADER_LIST_SIZE, limits.max_head), *settings.lines()]
         self.sending.out.append(PREFACE + frames.settings(said))
         self.receiving.open()
-        # how the frames of the last response that was read as a whole have begun, and how long they were
-        self._head_begin = self._body_begin = b""
-        self._head_step = self._body_step = HEADER_SIZE
+        self.answered = 0
+        # that of the last response that was read as a whole
+        self._shape: _Shape = (b"", b"", b"", 1, 1 << 62, _unpack_whole(0, 1))
 
     # -- what is written
 
@@ -65,35 +102,58 @@ class ClientSession(Session):
         """Whether the server speaks extended CONNECT (RFC 8441)."""
         return self.peer.get(frames.ENABLE_CONNECT_PROTOCOL) == 1
 
-    def send_request(self, request: RequestHead, scheme: bytes, ended: bool, protocol: bytes = b"") -> Stream:
+    def send_request(
+        self, request: RequestHead, scheme: bytes, ended: bool, protocol: bytes = b"", stream: Stream | None = None
+    ) -> Stream:
         """Open a stream for a request, which has ``ended`` with its head or goes on; there has to be capacity for it.
         ``request.headers`` has Host, and of the hop-by-hop fields at most TE. ``protocol`` makes an extended CONNECT.
+        The ``stream`` may be one that was made before, and not opened.
         """
-        assert self.fault is None and not self.going_away, "no stream more"
-        number = self.last_made + 2 if self.last_made else 1
-        self.last_made = number
-        stream = self.streams[number] = Stream(number, self.receiving.of_streams, self.sending.initial_window)
-        stream.method = b"CONNECT" if protocol else request.method
-        self.active += 1
-        headers, sending = request.headers, self.sending
-        known = headers.around
-        if (
-            known is not None
-            and ended
-            and known[0] is scheme
-            and known[1] == request.path
-            and known[2] == request.method
-            and not protocol
-        ):
-            # The same in fewer steps.
-            sending.out += known[3], pack_number(number), known[4]
-            stream.state = _WE_ENDED
+        if stream is None:
+            stream = Stream(0, 0, 0)
+        if ended and not protocol and self.send_again(stream, request, scheme):
             return stream
+        self._open(stream, b"CONNECT" if protocol else request.method)
         block = request_block(request, scheme, protocol)
-        sending.head(stream, block, ended)
+        self.sending.head(stream, block, ended)
         if ended and not protocol and len(block) <= _LONGEST:
-            headers.around = scheme, request.path, request.method, *frames.around(block, 0)
+            method, path = request.method, request.path
+            begin, after = frames.around(block, 0)
+            request.headers.around = scheme, method, path, begin, after, *around_path(request, scheme)
         return stream
+
+    def send_again(self, stream: Stream, request: RequestHead, scheme: bytes) -> bool:
+        """The same in fewer steps for a request without a body, with the fields of one before; False if it is none."""
+        known = request.headers.around
+        if known is None:
+            return False
+        its_scheme, method, path, begin, block, before, after = known
+        if its_scheme is not scheme or method != request.method:
+            return False
+        if path != request.path:
+            path = request.path
+            if not after or not is_written_plainly(path):
+                return False
+            block = b"%b\x04%c%b%b" % (before, len(path), path, after)
+            if len(block) > _LONGEST:
+                return False
+            begin = pack_start(0, len(block), *_WHOLE_HEAD)
+        self.sending.out += begin, pack_number(self._open(stream, method)), block
+        stream.state = _WE_ENDED
+        return True
+
+    def _open(self, stream: Stream, method: bytes) -> int:
+        """Give a stream the next number."""
+        assert self.fault is None and not self.going_away, "no stream more"
+        self.last_made = number = self.last_made + 2 if self.last_made else 1
+        stream.id = number
+        stream.state = _OPEN
+        stream.receive_window = self.receiving.of_streams
+        stream.send_window = self.sending.initial_window
+        stream.method = method
+        self.streams[number] = stream
+        self.active += 1
+        return number
 
     def cancel(self, stream: Stream) -> None:
         """Nobody waits for its response, of which much may be on its way."""
@@ -109,6 +169,7 @@ class ClientSession(Session):
 
     def receive(self, data: bytes) -> list[Event]:
         """See :class:`txproxy.wire.http2.session.Session`."""
+        self.answered = 0
         if not self.reader.clear:
             return super().receive(data)
         at = self._read_whole(data)
@@ -119,52 +180,54 @@ class ClientSession(Session):
 
     def _read_whole(self, data: bytes) -> int:
         """Read what ``data`` begin with of responses that are all there, each in two frames, and whose heads are like
-        some before: most are. The same as is done for all others, in a third of the steps. Gives where they end.
+        some before: most are. The same as is done for all others, in a third of the steps, and their streams are left.
+        Gives where they end.
         """
+        at = end = self._read_alike(data, 0)
+        while end < len(data):
+            shape = _shape_at(data, at)
+            if shape is None:
+                break
+            self._shape = shape
+            end = self._read_alike(data, at)
+            if end == at:
+                break
+            at = end
+        count = self.answered = len(self._events)
+        if count:
+            self.active -= count
+            if self.allowance.left < MOST:
+                self.allowance.earn(count * ANSWERED)
+        return at
+
+    def _read_alike(self, data: bytes, at: int) -> int:
+        """Read from there on the responses that are like the last, but for their bodies; gives where they end."""
+        begin, middle, block, size, step, unpack = self._shape
+        receiving = self.receiving
+        room = receiving.left // size
+        if size > receiving.of_streams or (known := self._heads.known(block)) is None or 0 <= known.length != size:
+            return at
+        # There is no more room for some that there may be: the general way says so.
+        last, begun = min(len(data) - step, at + (room - 1) * step), at
         streams, events = self.streams, self._events
-        begin, step, body_begin, body_step = self._head_begin, self._head_step, self._body_begin, self._body_step
-        at, taken, most = 0, 0, len(data) - 2 * HEADER_SIZE
-        known, block = None, b""
-        while at <= most:
-            start, number = read_start(data, at)
-            if start != begin:
-                if start[3:] != _HEAD or (size := int.from_bytes(start[:3], "big")) > _LONGEST:
-                    break
-                begin, step = start, HEADER_SIZE + size
-            body_at = at + step
-            if body_at > len(data) - HEADER_SIZE:
+        while at <= last:
+            start, number, its_middle, its_number, body = unpack(data, at)
+            if its_middle != middle or its_number != number or start != begin:
                 break
-            start, its_number = read_start(data, body_at)
-            if start != body_begin:
-                if start[3:] != _WHOLE_BODY or not 0 < (size := int.from_bytes(start[:3], "big")) <= _LONGEST:
-                    break
-                body_begin, body_step = start, HEADER_SIZE + size
-            end = body_at + body_step
             stream = streams.get(number)
-            if end > len(data) or its_number != number or stream is None:
-                break
-            if stream.state is not _WE_ENDED or stream.headed or stream.method in _OTHER_LENGTH:
-                break
-            size = body_step - HEADER_SIZE
-            if size > stream.receive_window or taken + size > self.receiving.left:
-                break
-            if known is None or data[at + HEADER_SIZE : body_at] != block:
-                block = data[at + HEADER_SIZE : body_at]
-                known = self._heads.known(block)
-                if known is None:
-                    break
-            status, headers, length = known
-            if length != size and length >= 0:
+            # Where no head has come, the window is as it was.
+            if stream is None or stream.state is not _WE_ENDED or stream.headed or stream.method in _OTHER_LENGTH:
                 break
             stream.state = _CLOSED
-            taken += size
-            events.append((stream, (ResponseHead(status, headers, b"", length), data[body_at + HEADER_SIZE : end])))
-            at = end
-        if taken:
-            self._head_begin, self._head_step, self._body_begin, self._body_step = begin, step, body_begin, body_step
-            self.receiving.came(taken)
+            stream.counted = False
+            del streams[number]
+            events.append((stream, (known, body)))
+            at += step
+        if at > begun:
+            taken = (at - begun) // step * size
+            receiving.came(taken)
             # Nobody is kept waiting by what is there as a whole.
-            self.receiving.gone(taken)
+            receiving.gone(taken)
         return at
 
     def _is_idle(self, number: int) -> bool:

@@ -55,6 +55,7 @@ read_header = _HEADER.unpack_from
 pack_header: Final = _HEADER.pack
 # The same with length, type and flags as they are, for what is often the same in these.
 read_start: Final = Struct(">5sL").unpack_from
+pack_start: Final = Struct(">BHBB").pack
 _NUMBER: Final = Struct(">L")
 pack_number: Final = _NUMBER.pack
 _SETTING: Final = Struct(">HL")

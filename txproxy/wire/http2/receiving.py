@@ -58,7 +58,7 @@ class Receiving:
     def came_on(self, stream: Stream, size: int, padding: int) -> None:
         """So much of that was of a ``stream``, and ``padding`` of it is of no use; ``StreamFault`` as above."""
         stream.receive_window -= size
-        stream.unread += size
+        stream.unconsumed += size
         if stream.receive_window < 0:
             raise StreamFault("more than the stream's window", FLOW_CONTROL_ERROR)
         if padding:
@@ -74,8 +74,8 @@ class Receiving:
 
     def gone_on(self, stream: Stream, size: int) -> None:
         """So much of a ``stream`` is gone."""
-        size = min(size, stream.unread)
-        stream.unread -= size
+        size = min(size, stream.unconsumed)
+        stream.unconsumed -= size
         self.gone(size)
         stream.consumed += size
         if stream.consumed * _PART >= self._stream_window and stream.may_receive:
@@ -85,8 +85,8 @@ class Receiving:
 
     def forget(self, stream: Stream) -> None:
         """Nobody will read what is left of a ``stream``."""
-        self.gone(stream.unread)
-        stream.unread = 0
+        self.gone(stream.unconsumed)
+        stream.unconsumed = 0
 
 
 def count_body(stream: Stream, size: int, ended: bool) -> None:

@@ -329,7 +329,7 @@ class Session:
             if self.streams.pop(stream.id, None) is None:
                 # It was reset, which has cost, and earns nothing.
                 return
-            if stream.unread:
+            if stream.unconsumed:
                 self.receiving.forget(stream)
             if self.allowance.left < MOST:
                 self.allowance.earn(ANSWERED)
@@ -347,7 +347,7 @@ class Session:
         """Nothing comes and nothing goes on it any more."""
         self.streams.pop(stream.id, None)
         self.sending.forget(stream)
-        stream.close()
+        stream.finish()
         self.receiving.forget(stream)
 
     def _break(self, stream: Stream, fault: StreamFault) -> None:

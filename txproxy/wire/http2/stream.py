@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
 from txproxy.instance_names import instance_names
 
@@ -27,14 +27,13 @@ DEFAULT_URGENCY: Final = 3
 
 
 @instance_names(
-    "id", "state", "receive_window", "send_window", "owner", "method", "protocol", "headed", "expected", "received",
-    "unread", "consumed", "pending", "waiting", "ending", "urgency", "incremental", "counted",
+    "id", "state", "receive_window", "send_window", "method", "protocol", "headed", "expected", "received",
+    "unconsumed", "consumed", "pending", "waiting", "ending", "urgency", "incremental", "counted",
 )  # fmt: skip
 class Stream:
-    """A stream, for its connection; ``owner`` is for whoever uses that."""
+    """A stream, for its connection."""
 
     # Most end with the values that stand here: they cost nothing.
-    owner: Any = None
     # of the request on it
     method = b""
     # what it asks for by extended CONNECT (RFC 8441), or nothing
@@ -45,7 +44,7 @@ class Stream:
     expected = -1
     received = 0
     # what has come and was not consumed, and what was and is not yet told to the peer
-    unread = 0
+    unconsumed = 0
     consumed = 0
     # what waits to be sent, and how much that is
     pending: deque[memoryview] | None = None
@@ -84,7 +83,7 @@ class Stream:
         """The last of the peer's has come."""
         self.state = _PEER_ENDED if self.state is _OPEN else _CLOSED
 
-    def close(self) -> None:
+    def finish(self) -> None:
         """Nothing comes and nothing goes any more."""
         self.state = _CLOSED
         self.pending = None

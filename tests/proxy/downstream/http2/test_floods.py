@@ -120,7 +120,7 @@ def test_half_closed_streams_cost_their_windows_and_no_more(world):
     for number in range(1, 21, 2):
         for _ in range(11):
             client.connection.send(frame(frames.DATA, 0, number, b"x" * 16384))
-    held = sum(stream.unread for stream in protocol.session.streams.values())
+    held = sum(stream.unconsumed for stream in protocol.session.streams.values())
     assert 0 < held <= 10 * 11 * 16384
     for number in range(1, 21, 2):
         client.connection.send(frame(frames.RST_STREAM, 0, number, b"\0\0\0\x08"))

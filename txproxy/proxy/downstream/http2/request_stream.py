@@ -37,9 +37,9 @@ _NO_TUNNEL: Final = ResponseHead(502, Headers([(b"Content-Length", b"0")]))
 
 
 @instance_names(
-    "id", "state", "receive_window", "send_window", "owner", "client", "method", "protocol", "exchange", "headed",
-    "expected", "received", "unread", "consumed", "pending", "waiting", "ending", "urgency", "incremental", "counted",
-    "errand", "body", "tunnel", "stalled", "rest",
+    "id", "state", "receive_window", "send_window", "client", "method", "protocol", "exchange", "headed",
+    "expected", "received", "unconsumed", "consumed", "pending", "waiting", "ending", "urgency", "incremental",
+    "counted", "errand", "body", "tunnel", "stalled", "rest",
 )  # fmt: skip
 class RequestStream(Stream):
     """A stream as its connection has it, which is its exchange's downstream

@@ -45,6 +45,21 @@ def request_block(request: RequestHead, scheme: bytes, protocol: bytes = b"") ->
     return b"".join((begin, _pseudo(b":scheme", scheme), _path(request.path), block))
 
 
+def around_path(request: RequestHead, scheme: bytes) -> tuple[bytes, bytes]:
+    """What stands before and after ``:path`` in the block of a request that is written already; nothing where that has
+    none.
+    """
+    method, block = request.method, request.headers.field_block
+    if method == b"CONNECT" or block is None:
+        return b"", b""
+    return _pseudo(b":method", method) + _pseudo(b":scheme", scheme), block
+
+
+def is_written_plainly(path: bytes) -> bool:
+    """Whether it is its length in one byte and itself, after the number of its name, which is 4."""
+    return 0 < len(path) < 0x7F and path != b"/"
+
+
 def fields_block(headers: Headers) -> bytes:
     """The block of fields, or trailers."""
     return _written(headers.lines)

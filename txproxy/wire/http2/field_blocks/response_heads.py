@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from txproxy.errors import ResponseError
 from txproxy.wire.headers import Headers
@@ -10,7 +10,7 @@ from txproxy.wire.http2.faults import StreamFault
 from txproxy.wire.http2.field_blocks.block_reader import MOST_FIELDS, BlockReader
 from txproxy.wire.http2.field_blocks.block_shapes import ABSENT, response_shape, trailers_shape
 from txproxy.wire.http2.field_blocks.field_entries import Entry, kind_of, line_of, size_of
-from txproxy.wire.message import CHUNKED, ResponseHead
+from txproxy.wire.message import CHUNKED, ResponseHead, SharedHead
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 
 # So many blocks are remembered: who is asked the same again answers the same, within a second.
@@ -21,11 +21,18 @@ _SWITCHING: Final = 101
 _WITHOUT_BODY: Final = (204, 304)
 
 
-class _Fields(NamedTuple):
-    status: int
-    headers: Headers
-    # what Content-Length says, or CHUNKED without it
-    length: int
+class ResponseFields:
+    """What a block says: ``length`` is that of Content-Length, or ``CHUNKED`` without it. ``made`` is what has been
+    made of it where it is the whole of a response but for the body, for whoever has done so; None before.
+    """
+
+    __slots__ = ("status", "headers", "length", "made")
+
+    def __init__(self, status: int, headers: Headers, length: int) -> None:
+        self.status = status
+        self.headers = headers
+        self.length = length
+        self.made: SharedHead | None = None
 
 
 class ResponseReader:
@@ -40,15 +47,16 @@ class ResponseReader:
         self.limits = limits
         self._reader = BlockReader()
         self._changes = 0
-        self._known: dict[bytes, _Fields] = {}
+        self._known: dict[bytes, ResponseFields] = {}
         # with what they add to the table
-        self._always: dict[bytes, tuple[_Fields, list[Entry]]] = {}
+        self._always: dict[bytes, tuple[ResponseFields, list[Entry]]] = {}
 
     def read(self, block: bytes, method: bytes, ended: bool) -> ResponseHead:
         """The head of a response to ``method``, after which the stream has ``ended`` or goes on. ``StreamFault`` if it
         is malformed, ``ResponseError`` if it is too large, ``ConnectionFault`` if the connection cannot go on after it.
         """
-        status, headers, length = self._known.get(block) or self._read(block)
+        found = self._known.get(block) or self._read(block)
+        status, length = found.status, found.length
         if status < 200:
             if ended or status == _SWITCHING:
                 raise StreamFault("an informational response that is the last, or changes protocols")
@@ -62,9 +70,9 @@ class ResponseReader:
         elif method == b"CONNECT" and status < 300:
             # RFC 9110 9.3.6
             length = CHUNKED
-        return ResponseHead(status, headers, b"", length)
+        return ResponseHead(status, found.headers, b"", length)
 
-    def known(self, block: bytes) -> _Fields | None:
+    def known(self, block: bytes) -> ResponseFields | None:
         """What a final response with these bytes is that has a body, if they are known and to read them changes
         nothing: else None.
         """
@@ -76,7 +84,7 @@ class ResponseReader:
             found = always[0]
         return found if found.status >= 200 and found.status not in _WITHOUT_BODY else None
 
-    def _read(self, block: bytes) -> _Fields:
+    def _read(self, block: bytes) -> ResponseFields:
         reader = self._reader
         known = self._always.get(block)
         if known is not None:
@@ -93,7 +101,7 @@ class ResponseReader:
             raise StreamFault(f"a response with {shape.fault}")
         length = int(entries[shape.length][3]) if shape.length != ABSENT else CHUNKED
         headers = Headers.parsed([*map(line_of, entries[shape.first :])])
-        found = _Fields(int(entries[shape.status][3]), headers, length)
+        found = ResponseFields(int(entries[shape.status][3]), headers, length)
         if changes == reader.changes:
             if len(self._known) >= _MOST_REMEMBERED:
                 self._known.clear()
