@@ -1,14 +1,16 @@
 """The combined form, whatever clients put into it."""
 
 import gc
+import random
 import re
 import weakref
 
 import pytest
 from twisted.logger import capturedLogs, formatEvent
 
-from txproxy import ForwardProxyFactory
+from txproxy import ForwardProxyFactory, Pool, ReverseProxyFactory
 from txproxy.errors import ConfigError
+from txproxy.interfaces.record import momentary
 from txproxy.observe.access_log import AccessLog
 from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_formats.line_format import line_format
@@ -211,3 +213,88 @@ def test_a_file_forgets_who_writes_to_it_no_more(tmp_path):
     gc.collect()
     assert gone() is None
     log.close()
+
+
+CLIENTS = ("192.0.2.1", "192.0.2.2", "2001:db8::1")
+FIELDS = (
+    b"User-Agent: curl",
+    b'User-Agent: a "b" \\',
+    b"Referer: http://a/\xff",
+    b"X-Request-Id: of-mine",
+    b"Via: 1.1 x",
+)
+RESPONSES = (
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=x\r\nX-Request-Id: 7\r\nContent-Length: 3\r\n\r\nabc",
+    b'HTTP/1.1 404 Not Found\r\nContent-Type: a/"b\r\nContent-Length: 0\r\n\r\n',
+    b"HTTP/1.1 503 Busy\r\nX-Request-Id: \xfe\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nA: b\r\n\r\n",
+    # cut off
+    b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nok",
+    b"HTTP/1.1 200",
+)
+REQUESTS = (
+    b"GET /%d HTTP/1.1\r\nHost: a.example\r\n%b\r\n\r\n",
+    b"GET /same HTTP/1.1\r\nHost: b.example:80\r\n%b\r\n\r\n",
+    b"GET http://c.example/?%%22=%d HTTP/1.1\r\nHost: c.example\r\n%b\r\n\r\n",
+    b"POST /\"'%d HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n%b\r\n\r\nhi",
+    b"HEAD /%d HTTP/1.0\r\n%b\r\n\r\n",
+    b"GET /%d HTTP/1.1\r\n%b\r\n\r\n",
+    b"no request\r\n%b\r\n\r\n",
+)
+
+
+class Varied:
+    """A proxy with clients of all kinds. Its ``log`` is told of each exchange, and ``alone`` has the line that somebody
+    would have written who has seen no other.
+    """
+
+    def __init__(self, format, log, now):
+        self.alone = []
+
+        @momentary
+        def observe(over):
+            self.alone.append(line_format(format, "web", Connections()).exchange(over, now))
+
+        pool = Pool(["http://192.0.2.80", "http://192.0.2.81"])
+        self.proxy = ProxyInMemory(
+            lambda reactor: ReverseProxyFactory(pool, observers=(log.exchange, observe), reactor=reactor)
+        )
+        self.clients = {}
+
+    def ask(self, host, request, response):
+        client = self.clients.get(host)
+        if client is None or client.closed:
+            self.clients[host] = client = self.proxy.connect(host)
+        client.send(request)
+        self.proxy.clock.advance(0)
+        for upstream in self.proxy.network.connections:
+            if upstream.received and not upstream.closed:
+                upstream.received = b""
+                upstream.send(response)
+                if response in RESPONSES[-2:]:
+                    upstream.drop()
+        self.proxy.clock.advance(0)
+        if not client.received or b"onnection: close" in client.received:
+            # It leaves, before it is answered perhaps.
+            client.drop()
+        client.received = b""
+
+
+@pytest.mark.parametrize("format", ["json", "combined", "squid"])
+def test_no_line_has_anything_of_another_client_or_request(tmp_path, monkeypatch, format):
+    now = 1.8e9 + 0.123
+    monkeypatch.setattr("txproxy.observe.access_log.time", lambda: now)
+    log = AccessLog(str(tmp_path / "log"), line_format(format, "web", Connections()))
+    varied, chance = Varied(format, log, now), random.Random(7)
+    for number in range(300):
+        # Most are like one before, as with real clients.
+        request = chance.choice(REQUESTS if number % 5 == 0 else REQUESTS[:2])
+        fields = b"\r\n".join(chance.sample(FIELDS, chance.randrange(3)) if number % 7 == 0 else FIELDS[:1])
+        words = (number % 50, fields) if b"%d" in request else (fields,)
+        response = chance.choice(RESPONSES if number % 9 == 0 else RESPONSES[:2])
+        varied.ask(CLIENTS[number // 40 % 3 if number < 150 else chance.randrange(3)], request % words, response)
+    assert log.file.flush(SOON)
+    log.close()
+    lines = (tmp_path / "log").read_bytes().splitlines(keepends=True)
+    assert lines == varied.alone and len(lines) > 250
+    assert len(set(lines)) > 60

@@ -237,9 +237,12 @@ class RequestCounts:
         context, request, status, plan = over.context, over.request, over.status, over.plan
         attempt: Any = plan.attempt if plan is not None else over.attempt
         upstream = attempt.upstream if attempt is not None else None
-        rows = self._at_hand.get(upstream)
-        row = rows.get(status) if rows is not None else None
-        if row is None or row.rule != context.rule or row.method != request.method:
+        try:
+            row = self._at_hand[upstream][status]
+            at_hand = row.rule == context.rule and row.method == request.method
+        except KeyError:
+            at_hand = False
+        if not at_hand:
             row = self._take_up(context.rule, status, request.method, upstream)
         seconds, first_byte = over.seconds, over.first_byte
         # Small responses begin and end at once.

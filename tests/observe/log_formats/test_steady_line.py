@@ -185,6 +185,29 @@ def test_what_fields_of_responses_say_is_not_taken_from_those_before():
         assert (said["request_id"], said["upstream"]) == (str(number // 2), f"10.0.1.{number % 20}:80")
 
 
+def test_connections_whose_lines_are_alike_have_their_text_once():
+    lines = JsonLines("web", Connections())
+    connections = [record().context.connection for _ in range(2)]
+    for connection in connections * 3:
+        lines.exchange(usual(connection), NOW)
+    one, other = (connection.facts.lines[lines] for connection in connections)
+    assert one is not other
+    assert one.start is other.start and one.middle is other.middle and one.end is other.end
+
+
+def test_clients_that_all_ask_for_other_hosts_take_no_more_memory_than_is_allowed():
+    lines = JsonLines("web", Connections())
+    for number in range(2000):
+        connection = record().context.connection
+        for _ in range(3):
+            host = b"%d.example" % number + b"x" * (number % 3 * 800)
+            said = lines.exchange(usual(connection, authority=host, path=b"/" + host), NOW)
+            assert json.loads(said)["host"] == host.decode()
+    kept = [lines._known, lines._targets, lines._texts]
+    assert sum(map(len, kept)) <= 1500
+    assert sum(len(text) for known in kept for text in known.values()) < 500 * 2200
+
+
 def test_no_more_is_remembered_than_is_allowed():
     made = []
     texts = Remembered(lambda key: made.append(key) or key * 2, most=3, longest=4)

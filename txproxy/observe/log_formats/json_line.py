@@ -36,6 +36,8 @@ _LIMIT: Final = '"limit":%s,"limit_outcome":"%s",'
 _NO_LIMIT: Final = '"limit":null,"limit_outcome":null,'
 # numbers with three digits
 _THREE: Final = tuple(f"{number:03d}" for number in range(1000))
+# the same of thousandths, of less than a second
+_ZEROS: Final = tuple(f"0.{text}" for text in _THREE)
 # of one attempt, on a kept connection
 _WENT_WELL: Final = (
     ',"connect":0.000000,"attempts":1,"retries":0,"outcome":"ok","error":null,"detail":null,"grpc_status":null,'
@@ -51,6 +53,7 @@ _WELL: Final = frozenset({"ok", "answered", "tunnel"})
 # So many values of so many bytes at the most are remembered.
 _MOST_KNOWN: Final = 500
 _LONGEST_KNOWN: Final = 200
+_LONGEST_TEXT: Final = 1000
 # Sizes, which are more.
 _MOST_NUMBERS: Final = 4000
 # See :meth:`JsonLines.brief`.
@@ -69,7 +72,7 @@ class Alike:
         request = over.request
         self.headers = request.headers
         self.words = uneventful(words_of(over, request, over.context))
-        self.start = f'Z"{start}'
+        self.start = start
         self.protocol = f',"protocol":{_PROTOCOLS[request.minor]},"status":'
         self.middle = middle
         self.identifier = _bytes(request.headers.request_id)
@@ -132,6 +135,8 @@ class JsonLines:
         self._targets: Remembered[bytes, str] = Remembered(_bytes, _MOST_KNOWN, _LONGEST_KNOWN)
         self._sizes: Remembered[int, str] = Remembered(str, _MOST_NUMBERS)
         self._statuses: Remembered[int, str] = Remembered(_said, _MOST_KNOWN)
+        # what lines of several connections have in common, so that it is there once
+        self._texts: Remembered[str, str] = Remembered(str, _MOST_KNOWN, _LONGEST_TEXT)
 
     def _bytes(self, value: bytes | None) -> str:
         if value is None:
@@ -205,7 +210,7 @@ class JsonLines:
         the line of, or None if there is to be none.
         """
         lines: list[str] = []
-        targets, sizes, statuses, three = self._targets, self._sizes, self._statuses, _THREE
+        targets, sizes, statuses, zeros, three = self._targets, self._sizes, self._statuses, _ZEROS, _THREE
         moment, begins, ends = "", 0.0, 0.0
         for brief in briefs:
             if brief[0] is None:
@@ -218,11 +223,16 @@ class JsonLines:
                 moment = self._moment(now)
                 begins, ends = now, self._since + (int((now - self._since) * 1000.0) + 1) * 0.001 - _ROUNDED
             micros = floor(seconds * 1e6 + 0.5)
-            took = f"0.{three[micros // 1000]}{three[micros % 1000]}" if 0 <= micros < 1000000 else _micros(micros)
+            if 0 <= micros < 1000000:
+                # In two pieces, of which each is there.
+                millis, rest = zeros[micros // 1000], three[micros % 1000]
+            else:
+                millis, rest = "", _micros(micros)
+            begun, more = (millis, rest) if first_byte == seconds else ("", _seconds(first_byte))
             lines.append(
                 f'{moment}{alike.start}{targets[target]}{alike.protocol}{statuses[status]},"sent":{sizes[sent]}'
-                f',"received":{str(received) if received else "0"},"duration":{took}'
-                f',"first_byte":{took if first_byte == seconds else _seconds(first_byte)}{alike.middle}{place}'
+                f',"received":{str(received) if received else "0"},"duration":{millis}{rest}'
+                f',"first_byte":{begun}{more}{alike.middle}{place}'
                 f"{statuses[answered]}{_WENT_WELL}{_bytes(identifier) if identifier else alike.identifier}{alike.end}"
             )
         return "".join(lines).encode("ascii")
@@ -245,7 +255,9 @@ class JsonLines:
         ))  # fmt: skip
         call = request.minor == 2 and is_call(index.get(b"content-type"))
         if context.cache is None and context.limit is None and outcome == "ok" and not call:
-            remember(self, self._connections.facts(context.connection), Alike(over, start, middle, end))
+            texts = self._texts
+            alike = Alike(over, texts[f'Z"{start}'], texts[middle], texts[end])
+            remember(self, self._connections.facts(context.connection), alike)
         target = request.path if request.scheme is None and request.path else facts.target(over)
         grpc = "null" if request.minor != 2 else _number(facts.grpc_status(over))
         return "".join((

@@ -21,8 +21,19 @@ _THREE: Final = tuple(b"%03d " % number for number in range(1000))
 # So many values of so many bytes at the most are remembered.
 _MOST_KNOWN: Final = 1000
 _LONGEST_KNOWN: Final = 200
+# An upstream that is asked the same again answers the same, for a second.
+_MOST_BLOCKS: Final = 256
+_LONGEST_BLOCK: Final = 2048
 # See :meth:`SquidLines.brief`.
 Brief: TypeAlias = "tuple[Steady, bytes, bytes, int, int, float, Any, float]"
+
+
+def _media_type(block: bytes) -> bytes:
+    """What stands at the end of the line of a response with such fields."""
+    media = facts.field_of(Headers.of_block(block), b"content-type")
+    if media is not None and b";" in media:
+        media = media.partition(b";")[0].strip() or None
+    return (b"-" if media is None else in_url(media)) + b"\n"
 
 
 class SquidLines:
@@ -38,6 +49,7 @@ class SquidLines:
         self._targets: Remembered[bytes, bytes] = Remembered(whole_url, _MOST_KNOWN, _LONGEST_KNOWN)
         self._millis: Remembered[int, bytes] = Remembered(b"%6d ".__mod__, _MOST_KNOWN)
         self._statuses: Remembered[int, bytes] = Remembered(b"%03d ".__mod__, _MOST_KNOWN)
+        self._media: Remembered[bytes, bytes] = Remembered(_media_type, _MOST_BLOCKS, _LONGEST_BLOCK)
         self._sizes: Remembered[int, bytes] = Remembered(b"%d".__mod__, _MOST_KNOWN)
 
     def exchange(self, over: FinishedExchange, now: float) -> bytes:
@@ -75,9 +87,6 @@ class SquidLines:
             self._since = float(int(now))
             self._second = b"%d." % int(now)
         fields = response.headers
-        end = steady.ends.get(place)
-        if end is None or end[1] is not fields:
-            end = self._end(steady, place, fields)
         return b"".join((
             self._second,
             _THREE[floor(now * 1000) % 1000],
@@ -87,7 +96,9 @@ class SquidLines:
             self._sizes[sent + facts.STATUS_LINE + len(response.reason) + len(fields.block)],
             steady.middle,
             self._targets[path],
-            end[2],
+            steady.end,
+            place,
+            self._media[fields.block],
         ))  # fmt: skip
 
     def _told(self, over: FinishedExchange, kept: Any, upstream: Any) -> tuple[Any, bytes]:
@@ -99,14 +110,6 @@ class SquidLines:
         host = facts.upstream_host(record.attempts[-1])
         known.squid = told = upstream, b"%b/%b " % (squid_words.hierarchy(record), in_url(host))
         return told
-
-    def _end(self, steady: Steady, place: bytes, fields: Headers) -> tuple[int, Headers, bytes]:
-        """The end of lines after the URL."""
-        media = facts.field_of(fields, b"content-type")
-        if media is not None and b";" in media:
-            media = media.partition(b";")[0].strip() or None
-        said = b"-" if media is None else in_url(media)
-        return steady.end_is(place, 0, fields, b"%b%b%b\n" % (steady.end, place, said))
 
     def whole(self, over: FinishedExchange, now: float) -> bytes:
         """The same, made of whatever there is."""

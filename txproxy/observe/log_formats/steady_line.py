@@ -16,8 +16,6 @@ Made = TypeVar("Made")
 
 # What lines have in common is found anew so often for a connection.
 _MOST_STEADY: Final = 32
-# So many connections to upstreams are told apart at the end of lines that have that in common.
-_MOST_ENDS: Final = 16
 
 
 class Remembered(dict[Key, Made], Generic[Key, Made]):
@@ -46,11 +44,10 @@ class Steady:
     :func:`words_of`, for one) are the same: what they say beside their targets, who sends them, and by which rule they
     are let through. None is made of an exchange that has not gone well, or that a limit or a cache has to do with.
 
-    ``start``, ``middle`` and ``end`` are parts of the line; so many were ``made`` of this connection before. ``ends``
-    is for who makes the lines: what follows in one that the middle begins, by what differs.
+    ``start``, ``middle`` and ``end`` are parts of the line; so many were ``made`` of this connection before.
     """
 
-    __slots__ = ("headers", "words", "start", "middle", "end", "made", "ends")
+    __slots__ = ("headers", "words", "start", "middle", "end", "made")
 
     def __init__(self, headers: Headers, words: tuple[Any, ...], start: bytes, middle: bytes, end: bytes) -> None:
         self.headers = headers
@@ -59,16 +56,6 @@ class Steady:
         self.middle = middle
         self.end = end
         self.made = 0
-        self.ends: dict[bytes, tuple[int, Headers, bytes]] = {}
-
-    def end_is(self, place: bytes, status: int, fields: Headers, rest: bytes) -> tuple[int, Headers, bytes]:
-        """Lines of requests that went to this ``place`` end so, as long as what is answered there has this status and
-        the same ``fields``.
-        """
-        if len(self.ends) >= _MOST_ENDS:
-            self.ends.clear()
-        self.ends[place] = end = status, fields, rest
-        return end
 
 
 class MadeAgain(Protocol):
