@@ -259,3 +259,25 @@ def test_lines_that_come_together_are_messages_of_their_own(begin, tmp_path):
     log.write_together(b"one\ntwo\n")
     assert [server.recv(1000).rpartition(b" ")[2] for _ in range(2)] == [b"one", b"two"]
     server.close()
+
+
+@pytest.mark.parametrize("much", [0, 1, 70, None])
+def test_what_does_not_go_out_at_once_goes_out_after_it(begin, tmp_path, monkeypatch, much):
+    writev, asked = os.writev, []
+
+    def write_some(fd, pieces):
+        asked.append(len(pieces))
+        if much is None:
+            raise BlockingIOError
+        return os.write(fd, b"".join(pieces)[:much])
+
+    monkeypatch.setattr(os, "writev", write_some)
+    log = begin(held=True)
+    for number in range(10):
+        log.write(b"%d\n" % number)
+    log.write_together(numbered(10, 90))
+    log.begin()
+    assert log.flush(SOON) and asked == [11]
+    monkeypatch.setattr(os, "writev", writev)
+    assert [int(line) for line in (tmp_path / "log").read_text().split()] == list(range(100))
+    assert log.waiting == 0

@@ -25,6 +25,8 @@ _log = Logger()
 LARGEST: Final = 1 << 20  # what waits to be written, in bytes
 # The first line after a rest is written at once, and those of this long after it together: in seconds.
 _PAUSE: Final = 0.02
+# IOV_MAX of most systems: so many pieces can be written together.
+_MOST_AT_ONCE: Final = 1024
 # A log that cannot be written is tried again so often, in seconds.
 _RETRY: Final = 1.0
 
@@ -241,12 +243,13 @@ class LogFile:
 
     def _put(self, lines: list[bytes]) -> bool:
         """Write them. What cannot be written is kept for the next time."""
-        done, largest = 0, 1
+        done, largest, some = 0, 1, bool(lines)
         try:
             largest = self._destination.largest(self._fd)
-            if sum(map(len, lines)) <= largest:
+            size = sum(map(len, lines))
+            if size <= largest:
                 # Most of the time. To look at each would take as long as to write it.
-                lines[:] = [b"".join(lines)] if lines else []
+                self._write_together(lines, size)
             elif largest:
                 lines[:] = [line for some in lines for line in (_apart(some) if len(some) > largest else (some,))]
             while done < len(lines):
@@ -266,9 +269,21 @@ class LogFile:
                 self._reopen = self._reopen or not largest
             self._failed(fault)
             return False
-        if lines:
+        if some:
             self._flows()
         return True
+
+    def _write_together(self, lines: list[bytes], size: int) -> None:
+        """Write all of them, which have that ``size``; what does not go out at once is left there as one piece. To put
+        them together for that would take as long as to copy them to where they go.
+        """
+        wrote = 0
+        if 1 < len(lines) <= _MOST_AT_ONCE:
+            # Who shares it with us may have made it so that it does not wait.
+            with suppress(BlockingIOError):
+                wrote = os.writev(self._fd, lines)
+                self._wrote(wrote)
+        lines[:] = [b"".join(lines)[wrote:]] if wrote < size else []
 
     def _write_whole(self, lines: list[bytes], at: int) -> None:
         """Write one piece; of one that breaks in the middle the rest is left in ``lines``."""
