@@ -26,6 +26,7 @@ from twisted.internet.task import Clock
 
 from txproxy.config.toml.file import parse
 from txproxy.net.dns.resolver import Resolver
+from txproxy.observe.log_file import LogFile
 from txproxy.runtime.builder import Around, assemble
 from txproxy.runtime.live.live_counts import LiveCounts
 from txproxy.runtime.live.live_logs import LiveLogs
@@ -66,6 +67,7 @@ name = "pools"
 by = ["pool", "client"]
 rate = "1000000/s"
 """
+_SLOWER = 50
 # clients, and connections to the upstream
 CONNECTIONS = 16
 # by their names: whether metrics are counted, the format of the log, and whether there are limits
@@ -174,6 +176,8 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         if options.run:
+            # Where instructions are counted, all takes so many times as long.
+            LogFile.pause *= _SLOWER
             one = Watched(options.run[0], Path(directory))
             one.requests(int(options.run[1]))
             one.settle()

@@ -23,8 +23,6 @@ from txproxy.observe.log_destinations import STANDARD_OUTPUT, Destination, FileD
 _log = Logger()
 
 LARGEST: Final = 1 << 20  # what waits to be written, in bytes
-# The first line after a rest is written at once, and those of this long after it together: in seconds.
-_PAUSE: Final = 0.02
 # IOV_MAX of most systems: so many pieces can be written together.
 _MOST_AT_ONCE: Final = 1024
 # A log that cannot be written is tried again so often, in seconds.
@@ -59,6 +57,9 @@ class LogFile:
     written before :meth:`begin`. ``copy`` is a descriptor that is to lead to the same file, whenever it is opened anew,
     or -1. ``destination`` is where lines go, if that is no file. A ``ConfigError`` says why it cannot be opened.
     """
+
+    # The first line after a rest is written at once, and those of this long after it together: in seconds.
+    pause = 0.02
 
     def __init__(
         self,
@@ -230,7 +231,7 @@ class LogFile:
             with self._changed:
                 if closing and not (written and self._lines):
                     break
-                self._changed.wait_for(self._is_hurried, _PAUSE if written else _RETRY)
+                self._changed.wait_for(self._is_hurried, self.pause if written else _RETRY)
                 self._hurried = False
         if self._fd > 2:
             os.close(self._fd)
