@@ -8,7 +8,15 @@ import sys
 ROOT = pathlib.Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
 # Those that end with reactor.run() cannot be among them: what a reactor has is known by a plugin alone.
-TYPED = ("site_hooks.py", "own_parts.py", "blue_team.py", "test_blue_team.py", "as_service.py", "beside_asyncio.py")
+TYPED = (
+    "site_hooks.py",
+    "own_parts.py",
+    "own_sink.py",
+    "blue_team.py",
+    "test_blue_team.py",
+    "as_service.py",
+    "beside_asyncio.py",
+)
 ERROR = re.compile(r"  # E: (.+)$")
 
 

@@ -50,6 +50,41 @@ def test_nothing_is_said_of_the_health_of_upstreams_that_nobody_asked():
     assert "sent to 10.0.0.1:80: GET /x HTTP/1.1" in lines or "sent to 10.0.0.2:80: GET /x HTTP/1.1" in lines
 
 
+def rename(request):
+    if request.path.startswith("/old"):
+        request.path = request.path.replace("/old", "/api", 1)
+
+
+def teapot(request):
+    from txproxy.interfaces import Reply
+
+    return Reply(418) if request.path == "/one" else None
+
+
+def see(request, response):
+    response.headers.set("X-Seen", "1")
+
+
+HOOKED = CONFIG.replace("[pools.app]", f'before = ["{__name__}:rename"]\nafter = "{__name__}:see"\n[pools.app]', 1)
+HOOKED = HOOKED.replace('path = "=/one"\n', f'path = "=/one"\nbefore = "{__name__}:teapot"\n')
+
+
+def test_functions_before_and_after_are_named_and_routes_are_found_by_the_path_that_they_leave():
+    config = parse(HOOKED, "edge.toml")
+
+    def of(path):
+        return explain(config, Question.of("GET", f"http://a.example{path}", (), "127.0.0.1", None))[0].splitlines()
+
+    found = of("/old/x")
+    assert f"after: {__name__}:see, once there is a response" in found
+    assert f"before: {__name__}:rename, goes on to /api/x" in found
+    assert any(line.startswith("route api: taken") for line in found)
+    assert any(line.startswith("sent to ") and line.endswith(": GET /x HTTP/1.1") for line in found)
+    found = of("/one")
+    assert f"before: {__name__}:rename, goes on" in found and f"before: {__name__}:teapot, answers" in found
+    assert found[-1].startswith("answer: 418") or any("418" in line for line in found)
+
+
 @pytest.mark.parametrize("path", ["//admin", "/%2fadmin", "/x/..%2fadmin", "/x//../admin", "/.//admin", "/admin%2f"])
 def test_a_path_that_leads_to_different_routes_is_told_of(path):
     lines, done = said(f"http://a.example{path}")

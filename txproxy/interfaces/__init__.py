@@ -19,6 +19,7 @@ from txproxy.interfaces.connection import ClientConnection, IConnectionFilter
 from txproxy.interfaces.context import RequestContext, RequestFilter, ResponseFilter
 from txproxy.interfaces.dialers import IClientDialer, IDialer
 from txproxy.interfaces.hooks.field_view import Fields
+from txproxy.interfaces.hooks.log_sink import LogSink
 from txproxy.interfaces.hooks.request_view import Request
 from txproxy.interfaces.hooks.response_view import Reply, Response
 from txproxy.interfaces.middleware import Handler, IInnerMiddleware, IMiddleware, IMode, IStreamMiddleware, decided
@@ -42,6 +43,7 @@ __all__ = [
     "Reply",
     "ExchangeRecord",
     "AttemptRecord",
+    "LogSink",
     "RequestHead",
     "ResponseHead",
     "Headers",

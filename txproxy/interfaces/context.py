@@ -222,6 +222,8 @@ class ResponseFilter:
     only_adds = False
     # whether in addition it is by nothing but the head that it adds something to an answer
     steady = False
+    # so many seconds a head may wait for it, and is answered with 504 then; None where it bounds that itself
+    timeout: float | None = 10.0
 
     def __init_subclass__(cls, **words: Any) -> None:
         super().__init_subclass__(**words)
@@ -232,7 +234,7 @@ class ResponseFilter:
     ) -> ResponseHead | Answer | Refusal | Deferred[ResponseHead | Answer | Refusal]:
         """The head that the client gets: ``response``, another one, or an answer in place of the whole response; or a
         Deferred of one of these. Nothing of the body is read until that fires, and it is cancelled when the client
-        leaves; one with ``only_adds`` gives none.
+        leaves, and when it takes longer than ``timeout``; one with ``only_adds`` gives none.
 
         ``response.headers`` are end-to-end fields; they may be shared with other responses, so that a change is a new
         head (see :meth:`txproxy.interfaces.ResponseHead.with_lines`). Not asked for informational ones.

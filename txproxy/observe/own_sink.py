@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import time
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from txproxy.components.named_code import NamedCode, call_code, check_call, find_code
 from txproxy.errors import ConfigError
@@ -17,18 +17,8 @@ _ACCEPTED: Final = (
 )
 
 
-class LogSink(Protocol):
-    """Takes lines of an access log, each without its end. It is called where requests are served, and may not block:
-    what takes long is for a thread, or a Deferred, of its own. Where it has a method ``close``, that is called when no
-    more lines come.
-    """
-
-    def write(self, line: str) -> object:
-        """One line."""
-
-
 def find_sink(code: NamedCode) -> Any:
-    """What gives a sink, or is one; ``ConfigError`` if it is none."""
+    """What gives a :class:`txproxy.interfaces.LogSink`, or takes its lines; ``ConfigError`` if it is none."""
     found = find_code(code, "sink")
     if isinstance(found, type):
         if not callable(getattr(found, "write", None)):

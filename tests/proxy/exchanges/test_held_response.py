@@ -76,6 +76,44 @@ def test_those_before_and_after_it_see_what_passes(play):
     assert said.startswith(b"HTTP/1.1 200") and b"2\r\nHE!\r\n" not in said and b"HE!" in said and b"LLO!" in said
 
 
+def test_one_that_takes_too_long_is_answered_for(play):
+    cancelled = []
+    waits = Waits(Deferred(cancelled.append))
+    proxy, client = play(waits)
+    proxy.upstream.send(OK)
+    proxy.clock.advance(9.9)
+    assert client.take() == b"" and not cancelled
+    proxy.clock.advance(0.2)
+    said = client.take()
+    assert said.startswith(b"HTTP/1.1 504 ") and len(cancelled) == 1 and b"took too long to decide" in said
+
+
+@pytest.mark.parametrize("timeout", [2.0, None])
+def test_it_says_itself_how_long_it_may_take(play, timeout):
+    waits = Waits(Deferred())
+    waits.timeout = timeout
+    proxy, client = play(waits)
+    proxy.upstream.send(OK)
+    proxy.clock.advance(2.1)
+    assert client.take().startswith(b"HTTP/1.1 504 " if timeout else b"")
+    if timeout is None:
+        proxy.clock.advance(30)
+        waits.coming.callback(waits.response)
+        assert client.take().endswith(b"hello")
+
+
+def test_an_answer_of_the_proxys_own_waits_no_longer(play):
+    class Answers(ResponseFilter):
+        def head(self, response, context):
+            return Answer(200, (), b"mine")
+
+    waits = Waits(Deferred())
+    proxy, client = play(waits, Answers())
+    proxy.upstream.send(OK)
+    proxy.clock.advance(10.1)
+    assert client.take().startswith(b"HTTP/1.1 504 ")
+
+
 def test_nothing_of_the_body_is_read_meanwhile(play):
     waits = Waits(Deferred())
     proxy, client = play(waits)

@@ -7,7 +7,8 @@ from twisted.logger import globalLogPublisher
 
 from txproxy.components.named_code import place_of
 from txproxy.errors import RequestDenied
-from txproxy.proxy.hooks.hook_call import CodeFailed, CodeLate, Hook
+from txproxy.interfaces.hooks.code_faults import CodeFailed, CodeLate
+from txproxy.proxy.hooks.hook_call import Hook
 
 
 @pytest.fixture

@@ -29,6 +29,22 @@ def test_a_request_goes_on_with_the_fields_as_they_are_left(serve):
     assert b"\r\nX-A: 12\r\nX-B: http://a.example/x\r\n" in proxy.upstream.received
 
 
+def test_a_request_goes_on_to_the_path_that_it_is_given(serve):
+    async def one(request):
+        request.path = f"/v1{request.path}"
+        request.headers.set("X-A", "2")
+
+    def other(request):
+        request.query = "a=b"
+        request.headers.set("X-Url", request.url)
+
+    proxy = serve([one, other])
+    assert answered(proxy, GET.replace(b"/x", b"/x?old")).endswith(b"hello")
+    sent = proxy.upstream.received
+    assert sent.startswith(b"GET /v1/x?a=b HTTP/1.1\r\n") and b"X-A: 2\r\n" in sent
+    assert b"X-Url: http://a.example/v1/x?a=b\r\n" in sent
+
+
 @pytest.mark.parametrize("later", [False, True])
 def test_the_first_that_answers_is_the_last_that_is_asked(serve, later):
     def first(request):

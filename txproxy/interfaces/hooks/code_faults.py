@@ -22,6 +22,13 @@ class CodeFailed(ExchangeError):
     error = "proxy_internal_error"
 
 
+class CodeLate(CodeFailed):
+    """It has taken too long."""
+
+    status = 504
+    sentence = "The proxy took too long to decide."
+
+
 class CodeFaults:
     """Those of what is called ``name``, in the place of ``kind`` (``before``, ``strategy``, ...)."""
 

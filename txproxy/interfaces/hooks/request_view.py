@@ -5,13 +5,16 @@ from __future__ import annotations
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.hooks.field_view import Fields
 from txproxy.wire.message import RequestHead
+from txproxy.wire.target import is_origin_form
 
 
 class Request:
     """One request, as ``before`` and ``after`` of a configuration are called with it, and what decides whether a route
     is for it.
 
-    ``headers`` may be changed by ``before``, and go on as they are then. ``head`` and ``context`` are the same as
+    ``headers``, ``path`` and ``query`` may be changed by ``before``, and go on as they are then. At a listener it is
+    asked before a route is looked for, and before access rules, which go by the path as it is then; at a route or a
+    rule that is done, and nothing is looked for again. ``head`` and ``context`` are the same as
     :class:`txproxy.interfaces.IMiddleware` has them, for those who need more.
     """
 
@@ -43,10 +46,29 @@ class Request:
         """The path as it was sent, without the query; empty for CONNECT."""
         return self.head.path.partition(b"?")[0].decode("utf-8", "surrogateescape")
 
+    @path.setter
+    def path(self, path: str) -> None:
+        """Another path, escaped as it is to be sent. ``ValueError`` if it is none, or the request has none."""
+        self._set_target(path, self.head.path.partition(b"?")[2].decode("utf-8", "surrogateescape"))
+
     @property
     def query(self) -> str:
         """What stands behind the question mark, as it was sent; empty if there is none."""
         return self.head.path.partition(b"?")[2].decode("utf-8", "surrogateescape")
+
+    @query.setter
+    def query(self, query: str) -> None:
+        """Another query, escaped as it is to be sent; empty for none. ``ValueError`` if it is none."""
+        self._set_target(self.path, query)
+
+    def _set_target(self, path: str, query: str) -> None:
+        if self.head.path[:1] != b"/":
+            # CONNECT, and OPTIONS for a server as a whole
+            raise ValueError(f"a request for {self.head.path.decode('ascii', 'replace') or 'a tunnel'} has no path")
+        target = (f"{path}?{query}" if query else path).encode("utf-8", "surrogateescape")
+        if "?" in path or not is_origin_form(target):
+            raise ValueError(f"{path!r} with the query {query!r} is no path that can be asked for")
+        self.head = self.head.with_fields(self.head.headers, target)
 
     @property
     def url(self) -> str:

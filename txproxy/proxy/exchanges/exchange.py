@@ -593,7 +593,7 @@ class Exchange(Attempts):
         assert waits is not None
         self.phase = PLANNING
         self._pending = waits.coming
-        waits.coming.addBoth(self._answer_later, answer, waits).addErrback(self.undecided)
+        waits.limited(self.services.reactor).addBoth(self._answer_later, answer, waits).addErrback(self.undecided)
 
     def _answer_later(self, given: Any, answer: OwnAnswer, waits: FilterWaits) -> None:
         self._pending = None

@@ -9,6 +9,7 @@ from twisted.python.failure import Failure
 
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.context import RequestContext, RequestFilter, ResponseFilter
+from txproxy.interfaces.hooks.code_faults import CodeLate
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import CHUNKED, RequestHead, ResponseHead
 
@@ -47,6 +48,19 @@ class FilterWaits(Exception):
         self.response = response
         self.filters = filters
         self.place = place
+
+    def limited(self, clock: Any) -> Deferred[Any]:
+        """What is coming, which may take as long as its filter says."""
+        timeout = self.filters[self.place].timeout
+        if timeout is not None:
+            self.coming.addTimeout(timeout, clock, self._late)
+        return self.coming
+
+    def _late(self, result: Any, timeout: float) -> Any:
+        if isinstance(result, Failure):
+            name = type(self.filters[self.place]).__qualname__
+            raise CodeLate(f"the response filter {name} took longer than {timeout:g} s")
+        return result
 
 
 class ResponseBodyFilters:

@@ -41,7 +41,7 @@ class HeldResponse:
 
     def _wait(self, waits: FilterWaits) -> None:
         self._waits = waits
-        coming: Deferred[Any] = waits.coming
+        coming: Deferred[Any] = waits.limited(self._exchange.services.reactor)
         if self._exchange.upstream is not None:
             self._exchange.upstream.pause_response()
         self._exchange.wait_for(coming)

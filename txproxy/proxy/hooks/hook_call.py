@@ -12,16 +12,9 @@ from twisted.python.failure import Failure
 
 from txproxy.errors import ExchangeError
 from txproxy.interfaces.hooks.awaiting import coming
-from txproxy.interfaces.hooks.code_faults import CodeFailed, CodeFaults
+from txproxy.interfaces.hooks.code_faults import CodeFailed, CodeFaults, CodeLate
 
 _CANCELLED: Final = (CancelledError, asyncio.CancelledError)
-
-
-class CodeLate(CodeFailed):
-    """It has taken too long."""
-
-    status = 504
-    sentence = "The proxy took too long to decide."
 
 
 @attrs.define(eq=False)

@@ -14,6 +14,7 @@ from txproxy.interfaces.hooks.request_view import Request
 from txproxy.interfaces.hooks.response_view import Reply, Response
 from txproxy.interfaces.middleware import Handler, IMiddleware
 from txproxy.interfaces.plan import Decision
+from txproxy.matching.octets import shown
 from txproxy.proxy.hooks.hook_call import Hook
 from txproxy.wire.message import RequestHead, ResponseHead
 
@@ -34,9 +35,13 @@ class Hooks:
         """See :class:`txproxy.interfaces.IMiddleware`."""
         seen = Request(request, context)
         if self._after:
+            if context.trace is not None:
+                context.trace.say("after", ", ".join(hook.name for hook in self._after), "once there is a response")
             context.filter_responses(AfterHooks(self._after, seen))
         for place, hook in enumerate(self._before):
             given = hook.call(seen)
+            if context.trace is not None:
+                context.trace.say("before", hook.name, _did(given, request, seen))
             if isinstance(given, Deferred):
                 later: Any = Deferred.fromCoroutine(self._ask_on(given, place, seen, proceed))
                 decision: Decision = later
@@ -60,6 +65,14 @@ class Hooks:
         return await decision if isinstance(decision, Deferred) else decision
 
 
+def _did(given: object, request: RequestHead, seen: Request) -> str:
+    """What a function has done with a request, for who wants to know."""
+    if given is not None:
+        return "waits" if isinstance(given, Deferred) else "answers"
+    path = seen.head.path
+    return "goes on" if path == request.path else f"goes on to {shown(path)}"
+
+
 def _answer(given: object, hook: Hook) -> Answer | Refusal:
     if isinstance(given, Reply):
         return given.answer
@@ -70,6 +83,9 @@ def _answer(given: object, hook: Hook) -> Answer | Refusal:
 
 class AfterHooks(ResponseFilter):
     """Each of ``hooks`` is asked about the response to what was ``asked``, in order."""
+
+    # Each has its own.
+    timeout = None
 
     def __init__(self, hooks: tuple[Hook, ...], asked: Request) -> None:
         self._hooks = hooks
