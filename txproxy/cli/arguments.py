@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from typing import NoReturn
 
+from txproxy.cli.reference.examples import examples_of
 from txproxy.errors import ConfigError, masked
 
 
@@ -21,6 +23,26 @@ class Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """A wrong call."""
         raise ConfigError(message)
+
+
+def asks_for_help(parser: Parser, command: str, arguments: Sequence[str]) -> bool:
+    """Whether somebody wants to know how ``txproxy COMMAND`` is called: who does is told."""
+    if "--help" not in arguments and "-h" not in arguments:
+        return False
+    sys.stdout.write(f"{parser.format_help()}\n{examples_of(command)}")
+    return True
+
+
+def read_arguments(parser: Parser, command: str, arguments: Sequence[str], accepted: str = "") -> Namespace | int:
+    """What the arguments of ``txproxy COMMAND`` are; or an exit status, where help was asked for, or the call is wrong
+    and a line has said so, with what is ``accepted``.
+    """
+    if asks_for_help(parser, command, arguments):
+        return 0
+    try:
+        return parser.parse_intermixed_args(arguments)
+    except ConfigError as fault:
+        return wrong_call(command, f"{fault}; {accepted or f'txproxy {command} --help lists what is accepted'}")
 
 
 def wrong_call(command: str, what: str) -> int:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from txproxy.cli.arguments import Parser, wrong_call
-from txproxy.cli.reference.examples import examples_of
+from txproxy.cli.arguments import Parser, asks_for_help, wrong_call
 from txproxy.errors import ConfigError
 
 
@@ -33,8 +32,7 @@ def make_parser() -> Parser:
 def run(arguments: Sequence[str]) -> int:
     """Print it; gives the exit status."""
     parser = make_parser()
-    if "--help" in arguments or "-h" in arguments:
-        sys.stdout.write(f"{parser.format_help()}\n{examples_of('explain')}")
+    if asks_for_help(parser, "explain", arguments):
         return 0
     from txproxy.runtime.explain import Question, explain
 

@@ -12,9 +12,8 @@ from typing import Final
 from urllib.parse import quote
 
 from txproxy.cli.admin_client import DEFAULT, AdminClient, AdminFault, add_arguments, client_of
-from txproxy.cli.arguments import Parser, wrong_call
+from txproxy.cli.arguments import Parser, asks_for_help, wrong_call
 from txproxy.cli.printing import print_json
-from txproxy.cli.reference.examples import examples_of
 from txproxy.cli.top_frame import Look, fitting, frame, read_numbers
 from txproxy.components.values import parse_duration
 from txproxy.errors import ConfigError, masked
@@ -38,8 +37,7 @@ def make_parser() -> Parser:
 def run(arguments: Sequence[str]) -> int:
     """Show it until somebody has seen enough; gives the exit status."""
     parser = make_parser()
-    if "--help" in arguments or "-h" in arguments:
-        sys.stdout.write(f"{parser.format_help()}\n{examples_of('top')}")
+    if asks_for_help(parser, "top", arguments):
         return 0
     try:
         given = parser.parse_args(arguments)

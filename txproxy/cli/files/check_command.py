@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from txproxy.cli.arguments import Parser, wrong_call
-from txproxy.cli.reference.examples import examples_of
+from txproxy.cli.arguments import Parser, read_arguments
 from txproxy.config.findings import Findings
 from txproxy.config.toml.file import load
 from txproxy.errors import ConfigError
@@ -17,6 +16,7 @@ from txproxy.runtime.dry_run import rehearse
 
 # How often stamps are looked at, in seconds.
 _EVERY: Final = 0.5
+_ACCEPTED: Final = "accepted is txproxy check [--watch] FILE, or several files"
 
 
 def make_parser() -> Parser:
@@ -37,14 +37,9 @@ def make_parser() -> Parser:
 
 def run(arguments: Sequence[str]) -> int:
     """Run it; gives the exit status."""
-    parser = make_parser()
-    if "--help" in arguments or "-h" in arguments:
-        sys.stdout.write(f"{parser.format_help()}\n{examples_of('check')}")
-        return 0
-    try:
-        given = parser.parse_intermixed_args(arguments)
-    except ConfigError as fault:
-        return wrong_call("check", f"{fault}; accepted is txproxy check [--watch] FILE, or several files")
+    given = read_arguments(make_parser(), "check", arguments, _ACCEPTED)
+    if isinstance(given, int):
+        return given
     if not given.watch:
         return max(_checked(file, Findings()) for file in given.files)
     try:

@@ -7,9 +7,8 @@ import sys
 from collections.abc import Sequence
 from difflib import unified_diff
 
-from txproxy.cli.arguments import Parser, wrong_call
+from txproxy.cli.arguments import Parser, read_arguments
 from txproxy.cli.files.toml_layout import formatted
-from txproxy.cli.reference.examples import examples_of
 from txproxy.config.persisting.file_replacing import replace_file
 from txproxy.config.sources.toml_text import text_of
 from txproxy.errors import ConfigError
@@ -31,14 +30,9 @@ def make_parser() -> Parser:
 
 def run(arguments: Sequence[str]) -> int:
     """Run it; gives the exit status."""
-    parser = make_parser()
-    if "--help" in arguments or "-h" in arguments:
-        sys.stdout.write(f"{parser.format_help()}\n{examples_of('fmt')}")
-        return 0
-    try:
-        given = parser.parse_intermixed_args(arguments)
-    except ConfigError as fault:
-        return wrong_call("fmt", f"{fault}; txproxy fmt --help lists what is accepted")
+    given = read_arguments(make_parser(), "fmt", arguments)
+    if isinstance(given, int):
+        return given
     return max(_format(file, given.check, given.diff) for file in given.files)
 
 

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import attrs
 
-from txproxy.cli.arguments import Parser, wrong_call
+from txproxy.cli.arguments import Parser, asks_for_help, wrong_call
 from txproxy.cli.files.first_files import FIRST_FILES, Surroundings
 from txproxy.cli.files.machine import (
     FoundCertificate,
@@ -20,7 +20,6 @@ from txproxy.cli.files.machine import (
     users_in_folder,
 )
 from txproxy.cli.files.toml_layout import formatted
-from txproxy.cli.reference.examples import examples_of
 from txproxy.components.values import hint
 from txproxy.config.endpoints import Bound, endpoint_text
 from txproxy.config.toml.file import parse
@@ -40,8 +39,7 @@ _TO_SERVERS: Final = ("reverse", "cache", "tcp")
 def run(arguments: Sequence[str]) -> int:
     """Run it; gives the exit status."""
     parser = make_parser()
-    if "--help" in arguments or "-h" in arguments:
-        sys.stdout.write(f"{parser.format_help()}\n{examples_of('init')}")
+    if asks_for_help(parser, "init", arguments):
         return 0
     try:
         given = parser.parse_intermixed_args(arguments)

@@ -1,7 +1,4 @@
-"""A text of TOML taken apart so that it can be written anew: with its comments, and as it was written.
-
-The text is known to be valid, so that reading it takes no more than finding where each key and value begins and ends.
-"""
+"""A text of TOML taken apart so that it can be written anew: with its comments, and as it was written."""
 
 from __future__ import annotations
 
@@ -10,16 +7,11 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from txproxy.config.sources.toml_cursor import SPACE, TomlCursor
 from txproxy.config.sources.toml_text import tables_of
 
-_SPACE: Final = re.compile(r"[ \t]*")
 _BLANK: Final = re.compile(r"[ \t\n]*")
-_KEY: Final = re.compile(r"[A-Za-z0-9_-]+|\"(?:[^\"\\]|\\.)*\"|'[^']*'")
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
-_STRING: Final = re.compile(
-    r"\"\"\"(?:[^\\]|\\.)*?\"{3,5}(?!\")|'''.*?'{3,5}(?!')|\"(?:[^\"\\]|\\.)*\"|'[^']*'", re.DOTALL
-)
-_BARE: Final = re.compile(r"[^,\]}\n#]*")
 _COMMENT: Final = re.compile(r"#[^\n]*")
 _PLAIN: Final = re.compile(r"'[^'\"\\\x00-\x1f\x7f]*'")
 
@@ -83,66 +75,61 @@ def items_of(text: str) -> list[Item]:
     return _Tokens(text).items()
 
 
-class _Tokens:
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._at = 0
-
+class _Tokens(TomlCursor):
     def items(self) -> list[Item]:
         found: list[Item] = []
-        while self._at < len(self._text):
-            self._skip(_SPACE)
-            if self._take("\n"):
+        while self.at < len(self.text):
+            self.skip(SPACE)
+            if self.take("\n"):
                 if not found or not isinstance(found[-1], Blank):
                     found.append(Blank())
                 continue
-            if self._at == len(self._text):
+            if self.at == len(self.text):
                 break
             comment = self._comment()
-            found.append(comment if comment is not None else self._header() if self._take("[") else self._pair())
-            self._skip(_SPACE)
-            self._take("\n")
+            found.append(comment if comment is not None else self._header() if self.take("[") else self._pair())
+            self.skip(SPACE)
+            self.take("\n")
         return found
 
     def _header(self) -> Header:
-        several = self._take("[")
-        name = self._keys()
-        self._take("]")
+        several = self.take("[")
+        name = self._name()
+        self.take("]")
         if several:
-            self._take("]")
-        self._skip(_SPACE)
+            self.take("]")
+        self.skip(SPACE)
         return Header(f"[[{name}]]" if several else f"[{name}]", self._comment())
 
     def _pair(self) -> Pair:
         key, value = self._key_and_value()
-        self._skip(_SPACE)
+        self.skip(SPACE)
         return Pair(key, value, self._comment())
 
     def _key_and_value(self) -> tuple[str, Value]:
-        key = self._keys()
-        self._take("=")
-        self._skip(_SPACE)
+        key = self._name()
+        self.take("=")
+        self.skip(SPACE)
         return key, self._value()
 
     def _value(self) -> Value:
-        if self._take("["):
+        if self.take("["):
             return self._array()
-        if self._take("{"):
+        if self.take("{"):
             return self._inline_table()
-        string = _STRING.match(self._text, self._at)
-        if string is not None:
-            self._at = string.end()
-            # Of the ways to write a text, the one that most have.
-            return f'"{string[0][1:-1]}"' if _PLAIN.fullmatch(string[0]) else string[0]
-        return self._skip(_BARE).rstrip()
+        string = self.string()
+        if string is None:
+            return self.bare()
+        # Of the ways to write a text, the one that most have.
+        return f'"{string[1:-1]}"' if _PLAIN.fullmatch(string) else string
 
     def _array(self) -> Array:
-        begin = self._at
+        begin = self.at
         parts: list[tuple[Value | None, Comment | None]] = []
         # An element is over with its comma, and a comment in its line is about it.
         line_of_element = False
-        while not self._take("]"):
-            skipped = self._skip(_BLANK)
+        while not self.take("]"):
+            skipped = self.skip(_BLANK)
             line_of_element = line_of_element and "\n" not in skipped
             comment = self._comment()
             if comment is not None:
@@ -150,48 +137,30 @@ class _Tokens:
                     parts[-1] = (parts[-1][0], comment)
                 else:
                     parts.append((None, comment))
-            elif not self._take(",") and not self._text.startswith("]", self._at):
+            elif not self.take(",") and not self.text.startswith("]", self.at):
                 parts.append((self._value(), None))
                 line_of_element = True
-        return Array(tuple(parts), "\n" in self._text[begin : self._at])
+        return Array(tuple(parts), "\n" in self.text[begin : self.at])
 
     def _inline_table(self) -> InlineTable:
         pairs: list[tuple[str, Value]] = []
         while True:
-            self._skip(_BLANK)
-            if self._take("}"):
+            self.skip(_BLANK)
+            if self.take("}"):
                 return InlineTable(tuple(pairs))
             pairs.append(self._key_and_value())
-            self._skip(_BLANK)
-            self._take(",")
+            self.skip(_BLANK)
+            self.take(",")
 
-    def _keys(self) -> str:
-        keys = []
-        while True:
-            self._skip(_SPACE)
-            keys.append(_written_key(self._skip(_KEY)))
-            self._skip(_SPACE)
-            if not self._take("."):
-                return ".".join(keys)
+    def _name(self) -> str:
+        return ".".join(map(_written_key, self.keys()))
 
     def _comment(self) -> Comment | None:
-        found = _COMMENT.match(self._text, self._at)
+        found = _COMMENT.match(self.text, self.at)
         if found is None:
             return None
-        self._at = found.end()
-        return Comment(found[0].rstrip(), found.start() - self._text.rfind("\n", 0, found.start()) - 1)
-
-    def _skip(self, pattern: re.Pattern[str]) -> str:
-        found = pattern.match(self._text, self._at)
-        assert found is not None, "the text is valid TOML"
-        self._at = found.end()
-        return found[0]
-
-    def _take(self, mark: str) -> bool:
-        taken = self._text.startswith(mark, self._at)
-        if taken:
-            self._at += len(mark)
-        return taken
+        self.at = found.end()
+        return Comment(found[0].rstrip(), found.start() - self.text.rfind("\n", 0, found.start()) - 1)
 
 
 def _written_key(key: str) -> str:

@@ -9,10 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from txproxy.cli.arguments import Parser, wrong_call
-from txproxy.cli.reference.examples import examples_of
+from txproxy.cli.arguments import Parser, read_arguments, wrong_call
 from txproxy.components.values import hint
-from txproxy.errors import ConfigError
 
 _PACKAGE: Final = Path(__file__).parents[2]
 # Where the build of a wheel puts them, and where make docs does in a clone.
@@ -40,14 +38,9 @@ def make_parser() -> Parser:
 
 def run(arguments: Sequence[str], places: Sequence[Path] = _PLACES) -> int:
     """Print where a page is, and open it where there is a screen; gives the exit status."""
-    parser = make_parser()
-    if any(word in ("--help", "-h") for word in arguments):
-        sys.stdout.write(f"{parser.format_help()}\n{examples_of('docs')}")
-        return 0
-    try:
-        given = parser.parse_intermixed_args(arguments)
-    except ConfigError as fault:
-        return wrong_call("docs", f"{fault}; txproxy docs --help lists what is accepted")
+    given = read_arguments(make_parser(), "docs", arguments)
+    if isinstance(given, int):
+        return given
     folder = pages_folder(places)
     if folder is None:
         sys.stderr.write("txproxy docs: this clone has no pages yet; accepted is make docs, which makes them\n")

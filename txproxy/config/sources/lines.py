@@ -1,7 +1,4 @@
-"""Where in a TOML file a key stands: the parser of the standard library does not say.
-
-The text is known to be valid, so that reading it takes no more than finding where each key and value begins and ends.
-"""
+"""Where in a TOML file a key stands: the parser of the standard library does not say."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from txproxy.config.sources.toml_cursor import SPACE, TomlCursor
 from txproxy.errors import Path
 
 if sys.version_info >= (3, 11):
@@ -17,13 +15,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_SPACE: Final = re.compile(r"[ \t]*")
 _BLANK: Final = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
-_KEY: Final = re.compile(r"[A-Za-z0-9_-]+|\"(?:[^\"\\]|\\.)*\"|'[^']*'")
-_STRING: Final = re.compile(
-    r"\"\"\"(?:[^\\]|\\.)*?\"{3,5}(?!\")|'''.*?'{3,5}(?!')|\"(?:[^\"\\]|\\.)*\"|'[^']*'", re.DOTALL
-)
-_BARE: Final = re.compile(r"[^,\]}\n#]*")
 
 
 class Place(NamedTuple):
@@ -48,13 +40,12 @@ def sections_of(text: str) -> list[tuple[tuple[str, ...], str]]:
     return [(keys, text[begin:end]) for (keys, begin), end in zip(begins, ends, strict=True)]
 
 
-class _Reader:
+class _Reader(TomlCursor):
     def __init__(self, text: str) -> None:
+        super().__init__(text)
         self.lines: dict[Path, int] = {(): 1}
         # the keys of each header, and where its line begins
         self.headers: list[tuple[tuple[str, ...], int]] = []
-        self._text = text
-        self._at = 0
         # how many tables a list of tables has had so far
         self._counts: dict[Path, int] = {}
         self._line = 1
@@ -63,38 +54,26 @@ class _Reader:
 
     def _note(self, path: Path) -> None:
         # Positions only grow, so that each line end is counted once.
-        self._line += self._text.count("\n", self._counted, self._at)
-        self._counted = self._at
+        self._line += self.text.count("\n", self._counted, self.at)
+        self._counted = self.at
         for length in range(1, len(path) + 1):
             self.lines.setdefault(path[:length], self._line)
-
-    def _skip(self, pattern: re.Pattern[str]) -> str:
-        found = pattern.match(self._text, self._at)
-        assert found is not None, "the text is valid TOML"
-        self._at = found.end()
-        return found[0]
-
-    def _take(self, mark: str) -> bool:
-        taken = self._text.startswith(mark, self._at)
-        if taken:
-            self._at += len(mark)
-        return taken
 
     def _read(self) -> None:
         table: Path = ()
         while True:
-            self._skip(_BLANK)
-            if self._at >= len(self._text):
+            self.skip(_BLANK)
+            if self.at >= len(self.text):
                 return
-            if self._take("["):
+            if self.take("["):
                 table = self._header()
             else:
                 self._pair(table)
 
     def _header(self) -> Path:
-        begin = self._text.rfind("\n", 0, self._at) + 1
-        several = self._take("[")
-        keys = self._keys()
+        begin = self.text.rfind("\n", 0, self.at) + 1
+        several = self.take("[")
+        keys = self._names()
         self.headers.append((tuple(keys), begin))
         path: Path = ()
         for key in keys[:-1]:
@@ -107,57 +86,44 @@ class _Reader:
             self._counts[path] = number + 1
             path = (*path, number)
         self._note(path)
-        self._take("]")
+        self.take("]")
         if several:
-            self._take("]")
+            self.take("]")
         return path
 
-    def _keys(self) -> list[str]:
-        keys = []
-        while True:
-            self._skip(_SPACE)
-            key = self._skip(_KEY)
-            if key[0] in "\"'":
-                key = next(iter(tomllib.loads(f"{key} = 0")))
-            keys.append(key)
-            self._skip(_SPACE)
-            if not self._take("."):
-                return keys
+    def _names(self) -> list[str]:
+        return [next(iter(tomllib.loads(f"{key} = 0"))) if key[0] in "\"'" else key for key in self.keys()]
 
     def _pair(self, table: Path) -> None:
-        begin = self._at
-        keys = self._keys()
-        end, self._at = self._at, begin
+        begin = self.at
+        keys = self._names()
+        end, self.at = self.at, begin
         path = (*table, *keys)
         self._note(path)
-        self._at = end
-        self._take("=")
-        self._skip(_SPACE)
+        self.at = end
+        self.take("=")
+        self.skip(SPACE)
         self._value(path)
 
     def _value(self, path: Path) -> None:
-        if self._take("["):
+        if self.take("["):
             number = 0
             while True:
-                self._skip(_BLANK)
-                if self._take("]"):
+                self.skip(_BLANK)
+                if self.take("]"):
                     return
                 self._note((*path, number))
                 self._value((*path, number))
                 number += 1
-                self._skip(_BLANK)
-                self._take(",")
-        elif self._take("{"):
+                self.skip(_BLANK)
+                self.take(",")
+        elif self.take("{"):
             while True:
-                self._skip(_BLANK)
-                if self._take("}"):
+                self.skip(_BLANK)
+                if self.take("}"):
                     return
                 self._pair(path)
-                self._skip(_BLANK)
-                self._take(",")
-        else:
-            string = _STRING.match(self._text, self._at)
-            if string is not None:
-                self._at = string.end()
-            else:
-                self._skip(_BARE)
+                self.skip(_BLANK)
+                self.take(",")
+        elif self.string() is None:
+            self.bare()
