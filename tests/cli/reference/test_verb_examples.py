@@ -35,6 +35,10 @@ def test_its_help_ends_with_them(command, verb, capsys):
     assert out.endswith(verb_examples_of(command, verb)) and out.startswith(f"usage: txproxy {command} {verb} ")
 
 
+def test_a_verb_of_nobodys_has_none():
+    assert verb_examples_of("play", "do") == ""
+
+
 @pytest.mark.parametrize(("command", "verb"), VERB_EXAMPLES)
 def test_they_are_calls(command, verb):
     for rest in VERB_EXAMPLES[command, verb]:

@@ -68,5 +68,6 @@ VERB_EXAMPLES: Final[dict[tuple[str, str], tuple[str, str, str]]] = {
 
 
 def verb_examples_of(command: str, verb: str) -> str:
-    """Those of a verb of a command, as its help ends with them."""
-    return "Examples:\n" + "".join(f"  txproxy {command} {verb} {rest}\n" for rest in VERB_EXAMPLES[command, verb])
+    """Those of a verb of a command, as its help ends with them; empty for one that has none."""
+    lines = [f"  txproxy {command} {verb} {rest}\n" for rest in VERB_EXAMPLES.get((command, verb), ())]
+    return "".join(["Examples:\n", *lines]) if lines else ""
