@@ -11,6 +11,14 @@ def test_what_argparse_says_is_an_error_of_one_line():
         Parser("x").parse_args(["--x"])
 
 
+@pytest.mark.parametrize("given", ["--fail", "--fail=x"])
+def test_an_option_that_is_nearly_right_is_told(given):
+    parser = Parser("x", allow_abbrev=False)
+    parser.add_argument("--failed", action="store_true")
+    with pytest.raises(ConfigError, match=rf"^unrecognized arguments: {given} \(is --failed meant\?\)$"):
+        parser.parse_args([given])
+
+
 def test_a_wrong_call_shows_no_password(capsys):
     assert wrong_call("x", "http://user:secret@a is nothing") == 2
     assert capsys.readouterr().err == "txproxy x: http://***@a is nothing\n"

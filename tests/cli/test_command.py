@@ -75,6 +75,17 @@ def test_a_wrong_import_says_what_is_wrong_with_it(words, said, capsys):
     assert capsys.readouterr().err.startswith(f"txproxy import: {said}")
 
 
+@pytest.mark.parametrize(
+    ("word", "meant"), [("rverse", "reverse"), ("chekc", "check"), ("help", "--help"), ("version", "--version")]
+)
+def test_a_command_that_is_nearly_right_is_told(word, meant, capsys):
+    with pytest.raises(SystemExit):
+        main([word])
+    assert capsys.readouterr().err.startswith(
+        f"txproxy: {word!r} is no call of txproxy (is {meant} meant?); accepted: "
+    )
+
+
 @pytest.mark.parametrize("words", [[], *([command] for command in _COMMANDS)], ids=" ".join)
 @pytest.mark.parametrize("word", ["--help", "-h"])
 def test_help_is_no_wrong_call(words, word, capsys):

@@ -60,7 +60,7 @@ def test_it_listens_from_the_start_and_serves(start, reactor):
     ("more", "said"),
     [
         ({}, "--listen or --tls-listen is needed"),
-        ({"tls_listen": ("tcp:1",)}, "--tls-listen needs --tls-cert FILE"),
+        ({"tls_listen": ("tcp:1",)}, "--tls-listen needs a certificate; accepted is --tls-cert FILE, or --tls-self-"),
         ({"listen": ("tcp:1",), "proxy_protocol": True}, "--proxy-protocol needs --trusted-proxy CIDR"),
         ({"listen": ("x",)}, "--listen 'x' is no endpoint"),
         ({"listen": ("tcp:1", "tcp:1")}, "--listen tcp:1: it is there twice"),

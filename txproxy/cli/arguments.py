@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from txproxy.cli.reference.examples import examples_of
+from txproxy.components.values import hint
 from txproxy.errors import ConfigError, masked
 
 
@@ -21,8 +22,11 @@ class Parser(ArgumentParser):
         return super().format_help() + (f"\n{self.examples}" if self.examples else "")
 
     def error(self, message: str) -> NoReturn:
-        """A wrong call."""
-        raise ConfigError(message)
+        """A wrong call, with what is most like an option that there is not."""
+        unknown = message.removeprefix("unrecognized arguments: ")
+        options = tuple(name for name in self._option_string_actions if name.startswith("--"))
+        meant = hint(unknown.split()[0].partition("=")[0], options) if unknown != message else ""
+        raise ConfigError(f"{message}{meant}")
 
 
 def asks_for_help(parser: Parser, command: str, arguments: Sequence[str]) -> bool:

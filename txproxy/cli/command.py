@@ -54,7 +54,7 @@ def _main(arguments: list[str] | None) -> None:
         print(f"txproxy {__version__}")
         raise SystemExit(0)
     else:
-        close = get_close_matches(first, (*MODES, *_COMMANDS), 1)
+        close = get_close_matches(first, (*MODES, *_COMMANDS, "--help", "--version"), 1)
         meant = f" (is {close[0]} meant?)" if close else ""
         what = f"{' '.join(arguments)!r} is no call of txproxy{meant}" if arguments else "a command is needed"
         accepted = ", ".join((*MODES, *_COMMANDS, "--help", "--version"))

@@ -62,7 +62,9 @@ def make_service(config: Config, reactor: Any = None, resolver: Resolver | None 
         if not listener.endpoints:
             raise ConfigError("--listen or --tls-listen is needed")
         if listener.tls_listen and listener.tls is None:
-            raise ConfigError("--tls-listen needs --tls-cert FILE")
+            raise ConfigError(
+                "--tls-listen needs a certificate", "accepted is --tls-cert FILE, or --tls-self-signed for trials"
+            )
         if listener.proxy_protocol and not listener.trusted_proxies:
             raise ConfigError("--proxy-protocol needs --trusted-proxy CIDR: whose headers are to be believed")
         if isinstance(listener, ForwardListener) and UNIX not in listener.policy.allow_clients and not config.source:

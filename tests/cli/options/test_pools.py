@@ -1,6 +1,7 @@
 """The options of the modes that have a pool."""
 
 import pytest
+from twisted.python.usage import UsageError
 
 from tests.cli.options.meant import config
 from txproxy.cli.options.pools import ReverseOptions, TcpOptions
@@ -76,3 +77,12 @@ def test_what_has_no_effect_with_tcp_is_accepted_as_before():
 def test_servers_of_grpc_are_asked_for_a_service_or_for_all(said, service):
     made = config("reverse", "--upstream=h2c://a", f"--health-check={said}", "--health-rise=1")
     assert made.pools[0].settings.health == HealthCheck(kind="grpc", service=service, rise=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "example"), [(ReverseOptions, "http://127.0.0.1:8001"), (TcpOptions, "127.0.0.1:5432")]
+)
+def test_who_names_no_server_is_told_how(options, example):
+    said = f"^--upstream is required; accepted is one or more, such as --upstream {example}$"
+    with pytest.raises(UsageError, match=said):
+        options().parseOptions(["--listen=0"])

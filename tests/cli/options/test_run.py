@@ -1,7 +1,9 @@
 """The options of a process that a file describes."""
 
 import pytest
+from twisted.python.usage import UsageError
 
+from txproxy.cli.options import RunOptions
 from txproxy.tap import Options
 
 
@@ -35,3 +37,9 @@ def test_run_lists_all_that_is_wrong_with_a_file(tmp_path, capfd):
     lines = capfd.readouterr().err.splitlines()
     assert len(lines) == 3
     assert all(line.startswith(f"txproxy run: {file}:") for line in lines)
+
+
+def test_a_file_alone_is_told_what_is_missing():
+    said = r"^'proxy.toml' is no option of run \(is --config proxy.toml meant\?\); txproxy run --help lists them$"
+    with pytest.raises(UsageError, match=said):
+        RunOptions().parseOptions(["proxy.toml"])

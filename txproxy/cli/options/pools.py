@@ -55,11 +55,11 @@ class _PoolOptions(ListenerOptions):
         """a server of the pool; may be repeated, at least one is required"""
         self._add("upstream", url)
 
-    def upstreams(self, parse: Callable[[str], Upstream]) -> tuple[str, ...]:
-        """What was given, each of them once, and sound."""
+    def upstreams(self, parse: Callable[[str], Upstream], example: str) -> tuple[str, ...]:
+        """What was given, each of them once, and sound; ``example`` is for who gives none."""
         texts = self.repeated.get("upstream")
         if not texts:
-            raise ConfigError("--upstream is required")
+            raise ConfigError("--upstream is required", f"accepted is one or more, such as --upstream {example}")
         names: set[str] = set()
         for text, upstream in zip(texts, self.all_parsed("upstream", parse), strict=True):
             if upstream.name in names:
@@ -157,7 +157,7 @@ class ReverseOptions(_PoolOptions):
             client_connections("localhost", tls.ca_file, tls.insecure, tls.cert_file, tls.key_file)
         if tls.insecure and tls.ca_file is not None:
             raise ConfigError("--upstream-insecure and --upstream-ca are both given", "accepted is one of them")
-        upstreams = self.upstreams(lambda text: parse_upstream(text, tls))
+        upstreams = self.upstreams(lambda text: parse_upstream(text, tls), "http://127.0.0.1:8001")
         if not any(text.lower().startswith("https:") for text in upstreams):
             for name in self.given(_OF_TLS):
                 raise ConfigError(f"--{name} needs an upstream with https://")
@@ -218,7 +218,7 @@ class TcpOptions(_PoolOptions):
         self.via()
         self.http2()
         pool = PoolConfig(
-            upstreams=self.upstreams(parse_tcp_upstream),
+            upstreams=self.upstreams(parse_tcp_upstream, "127.0.0.1:5432"),
             tcp=True,
             strategy=self.parsed("balance", strategy_name),
             settings=PoolSettings(health=self.health()),

@@ -14,6 +14,7 @@ class RunOptions(Mode):
     """``txproxy run``"""
 
     name = "run"
+    bare = "--config"
     optParameters: ClassVar[list[list[object]]] = [
         ["config", None, None, "the TOML file that names all that is to run; read again on SIGHUP, required"],
     ]

@@ -50,6 +50,8 @@ class Mode(usage.Options):
     """What all modes' options have. ``service`` is what they mean."""
 
     name: ClassVar[str]
+    # The option that a word without one is nearly, if there is one.
+    bare: ClassVar[str] = ""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,7 +91,10 @@ class Mode(usage.Options):
     def parseArgs(self, *args: str) -> None:
         """No bare arguments."""
         if args:
-            raise usage.UsageError(f"{args[0]!r} is no option of {self.name}; txproxy {self.name} --help lists them")
+            meant = f" (is {self.bare} {args[0]} meant?)" if self.bare else ""
+            raise usage.UsageError(
+                f"{args[0]!r} is no option of {self.name}{meant}; txproxy {self.name} --help lists them"
+            )
 
     def postOptions(self) -> None:
         """All options are read: make the service, so that what is wrong is said before anything runs."""
