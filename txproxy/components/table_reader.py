@@ -34,8 +34,8 @@ class TableReader(Protocol):
     def file_name(self, value: object) -> str:
         """The name of a file as it can be opened: a relative one begins where the configuration is."""
 
-    def table(self, key: str) -> TableReader | None:
-        """The table at ``key``, if there is one; to be closed."""
+    def table(self, key: str, short: str = "") -> TableReader | None:
+        """The table at ``key``, if there is one; to be closed. ``short`` is what may stand in its place."""
 
     def fault(self, said: str, *keys: str | int, accepted: str = "") -> None:
         """Something at ``keys`` is wrong."""

@@ -111,3 +111,12 @@ def test_what_others_say_is_put_where_it_belongs(table, findings):
         (("u", 1, "here", "status"), "no number"),
         (("u", 1, "here"), "something: else"),
     ]
+
+
+def test_what_may_stand_in_place_of_a_table_is_told(table, findings):
+    one = table({"a": "403", "b": 1})
+    assert one.table("a", "a status such as 403") is one.table("b") is None
+    assert told(findings) == [
+        (("a",), "'403' is no table; accepted is a status such as 403, { KEY = VALUE }, or a table of its own"),
+        (("b",), "1 is no table; accepted is { KEY = VALUE }, or a table of its own"),
+    ]

@@ -312,7 +312,7 @@ def _ejection(table: Table) -> Ejection | None:
         if "eject_on" in table:
             table.fault("ejection = false ejects nobody", "eject_on", accepted="accepted is either")
         return None
-    inner = table.table("ejection")
+    inner = table.table("ejection", "false")
     if inner is None:
         return attrs.evolve(_EJECTION, eject_on=eject_on)
     ejection = Ejection(

@@ -202,15 +202,14 @@ class Table:
 
     # -- tables within
 
-    def table(self, key: str) -> Table | None:
-        """The table at ``key``, if there is one."""
+    def table(self, key: str, short: str = "") -> Table | None:
+        """The table at ``key``, if there is one; ``short`` is what may stand in its place."""
         value = self._ask(key, "table")
         if value is None:
             return None
         if not isinstance(value, dict):
-            self.fault(
-                f"{shown(value)} is no table", key, accepted="accepted is { KEY = VALUE }, or a table of its own"
-            )
+            tables = f"{short and f'{short}, '}{{ KEY = VALUE }}, or a table of its own"
+            self.fault(f"{shown(value)} is no table", key, accepted=f"accepted is {tables}")
             return None
         return Table(value, (*self.path, key), f"{self._kind}.{key}".removeprefix("."), self.findings, self.base)
 

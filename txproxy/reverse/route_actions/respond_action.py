@@ -33,7 +33,7 @@ class RespondAction:
         value = table.given("respond")
         if isinstance(value, int) and not isinstance(value, bool):
             return cls(status=table.read("respond", whole(200, 599), 200))
-        inner = table.table("respond")
+        inner = table.table("respond", "a status such as 403")
         if inner is None:
             return None
         action = cls(

@@ -146,7 +146,7 @@ def _hsts(table: Table) -> Hsts | None:
         return None
     if value is True:
         return Hsts(_YEAR)
-    inner = table.table("hsts")
+    inner = table.table("hsts", "true, false")
     if inner is None:
         return None
     values = (

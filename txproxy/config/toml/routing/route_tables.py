@@ -142,7 +142,7 @@ def read_challenge(table: Table) -> ChallengePlace | None:
         return None
     if value is True:
         return ChallengePlace()
-    inner = table.table("challenge")
+    inner = table.table("challenge", "true, false")
     if inner is None:
         return None
     place = ChallengePlace(
@@ -169,7 +169,7 @@ def read_login(table: Table) -> SiteLogin | None:
     if table.value("login", True) is False:
         table.read("login", flag, False)
         return None
-    inner = table.table("login")
+    inner = table.table("login", "false")
     if inner is None:
         return None
     before = len(inner.findings.faults)
