@@ -51,6 +51,10 @@ def test_what_is_doubtful_is_a_warning_with_its_place(read, files):
         ('filters = ["ads.txt", "ads.txt"]', ["filters: "]),
         ("filters = [1]", ["filters[0]: 1 is no name of a file"]),
         ('lists = { a = "nowhere.txt" }', ["lists.a: "]),
+        (
+            "lists = { a = 'nowhere.txt' }\n[[listeners.rules]]\naction = 'deny'\nhosts = '@a'",
+            ["lists.a: "],
+        ),
         ('lists = "ads.txt"', ["lists: 'ads.txt' is no table"]),
         ('auth = "users"', ["auth: 'users' is no table"]),
         ("auth = {}", ["auth: authentication without users"]),

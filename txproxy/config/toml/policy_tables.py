@@ -199,8 +199,11 @@ def read_rules(table: Table, lists: Filters, authenticates: bool, usage: Usage |
         if rule is not None:
             rules.append(rule)
             numbers.append(number)
-    if len(table.findings.faults) > before:
-        # What they name together would be told with the wrong numbers.
+    of_lists = (*table.path, "lists")
+    if len(table.findings.faults) > before or any(
+        one.path[: len(of_lists)] == of_lists for one in table.findings.faults
+    ):
+        # What they name together would be told with the wrong numbers, or that a list is not there that is only wrong.
         return ()
     try:
         together = Rules(rules, surroundings=Surroundings(lists=lists, usage=usage), authenticates=authenticates)
