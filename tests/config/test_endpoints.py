@@ -1,12 +1,13 @@
 """Endpoint strings."""
 
+import errno
 import socket
 import stat
 
 import pytest
 from twisted.internet.protocol import Factory
 
-from txproxy.config.endpoints import Bound, endpoint_text, server_endpoint
+from txproxy.config.endpoints import Bound, endpoint_text, not_there, server_endpoint
 from txproxy.errors import ConfigError
 
 
@@ -157,3 +158,15 @@ def test_two_that_cannot_both_be_opened_are_found(one, other, both):
 )
 def test_who_listens_there_is_known_as_far_as_can_be(text, host, port, hears):
     assert Bound.of(text).hears(host, port) is hears
+
+
+@pytest.mark.parametrize(
+    ("number", "port", "said"),
+    [
+        (errno.EACCES, 80, "x; accepted is a port from 1024, or who has CAP_NET_BIND_SERVICE"),
+        (errno.EACCES, "/run/x.sock", "x"),
+        (errno.EADDRINUSE, 80, "x"),
+    ],
+)
+def test_who_may_listen_below_1024_is_told_to_who_may_not(number, port, said):
+    assert not_there(OSError(number, "x"), port) == f"cannot listen there: {said}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from typing import Any, Final
 
@@ -73,8 +74,16 @@ def _why_not_there(failure: Failure | None) -> str:
     fault = failure.value
     if isinstance(fault, CannotListenError) and fault.socketError == _LOCKED:
         return "cannot listen there: another program does already; accepted is a path of its own"
-    reason = fault.socketError if isinstance(fault, CannotListenError) else fault
-    return f"cannot listen there: {getattr(reason, 'strerror', None) or reason}"
+    if isinstance(fault, CannotListenError):
+        return not_there(fault.socketError, fault.port)
+    return not_there(fault)
+
+
+def not_there(reason: object, port: object = None) -> str:
+    """Why nobody can listen on ``port``, as the system says it."""
+    rights = isinstance(reason, OSError) and reason.errno == errno.EACCES and isinstance(port, int)
+    accepted = "; accepted is a port from 1024, or who has CAP_NET_BIND_SERVICE" if rights else ""
+    return f"cannot listen there: {getattr(reason, 'strerror', None) or reason}{accepted}"
 
 
 def _long(text: str, unix_mode: str = _UNIX_MODE) -> str:

@@ -14,7 +14,7 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 
-from txproxy.config.endpoints import listen_at, server_endpoint
+from txproxy.config.endpoints import listen_at, not_there, server_endpoint
 from txproxy.errors import ConfigError
 from txproxy.net.transports.adopted_ports import open_alike, remove_path, tcp_place
 from txproxy.net.transports.listening_ports import deepen_backlog
@@ -105,7 +105,7 @@ def _tcp(text: str, endpoint: Any, count: int) -> Listening:
         made.descriptor(count - 1)
     except OSError as fault:
         made.close()
-        raise ConfigError(f"{text}: cannot listen there: {fault.strerror or fault}") from None
+        raise ConfigError(f"{text}: {not_there(fault, endpoint._port)}") from None
     return made
 
 
