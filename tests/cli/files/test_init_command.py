@@ -111,6 +111,12 @@ def test_a_wrong_call_is_one_line(words, said, folder, capsys):
     assert (folder / "there.toml").read_text() == "x"
 
 
+def test_what_is_written_says_how_it_is_run(folder, capsys):
+    assert run(["reverse", "proxy.toml"]) == 0
+    said = "proxy.toml is written, and is right; txproxy run --config proxy.toml runs it\n"
+    assert capsys.readouterr().err.endswith(said)
+
+
 def test_what_cannot_be_written_is_said(folder, capsys):
     assert run(["reverse", "gone/proxy.toml"]) == 1
     assert capsys.readouterr().err == (

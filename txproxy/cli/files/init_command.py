@@ -58,6 +58,7 @@ def run(arguments: Sequence[str]) -> int:
         parse(text, given.file or "standard-output.toml")
         if given.file is not None:
             _write(given.file, text)
+            notes.append(f"{given.file} is written, and is right; txproxy run --config {given.file} runs it")
     except ConfigError as fault:
         sys.stderr.write(f"{fault}\n")
         return 1
