@@ -30,5 +30,6 @@ def test_what_cannot_be_read_is_said(tmp_path, data, said):
 
 
 def test_what_is_no_toml_is_said_with_its_line():
-    with pytest.raises(ConfigError, match=r"^a.toml:2: .* at column 5; accepted is TOML"):
+    said = r"^a.toml:2: .* at column 5; accepted is TOML, where texts have quotes, see https://toml.io$"
+    with pytest.raises(ConfigError, match=said):
         tables_of("a = 1\nb = x\n", "a.toml")

@@ -41,7 +41,9 @@ def tables_of(content: str, file: str) -> dict[str, Any]:
         return tomllib.loads(content)
     except (tomllib.TOMLDecodeError, RecursionError) as fault:
         line, why = _place_of(str(fault), content)
-        raise ConfigError(why, "accepted is TOML, see https://toml.io", place=f"{file}:{line}") from None
+        raise ConfigError(
+            why, "accepted is TOML, where texts have quotes, see https://toml.io", place=f"{file}:{line}"
+        ) from None
 
 
 def _place_of(fault: str, content: str) -> tuple[int, str]:
