@@ -52,6 +52,13 @@ def test_a_page_shows_each_of_its_files(page):
     assert files <= shown
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_says_what_each_of_its_programs_is_called(page):
+    text = page.read_text()
+    shown = re.findall(r"literalinclude:: \S+/(\S+\.py)$", text, re.MULTILINE)
+    assert [name for name in shown if f"``{name}``" not in text] == []
+
+
 def test_the_entry_page_leads_to_each():
     index = (DOCS / "jobs" / "index.rst").read_text()
     assert {page.stem for page in JOBS} <= set(re.findall(r":doc:`(?:[^`<]*<)?([a-z0-9-]+)>?`", index))
