@@ -84,6 +84,22 @@ def test_a_request_and_its_response() -> None:
     assert session.active == 0 and not session.streams
 
 
+@pytest.mark.parametrize("leave", [ServerSession.leave, ServerSession.leave_whole])
+@pytest.mark.parametrize("reset", [False, True])
+def test_one_that_is_over_counts_no_more_and_earns_what_it_has_cost(leave: Any, reset: bool) -> None:
+    session = begun()
+    session.receive(frames.settings([(9, 1)] * 20))
+    stream, _ = only(session, head(1))
+    session.send_whole(stream, OK, b"ok")
+    if reset:
+        session.reset(stream, CANCEL)
+    before = session.allowance.left
+    leave(session, stream)
+    leave(session, stream)
+    assert (session.allowance.left > before) is not reset
+    assert session.active == 0 and not session.streams and not stream.counted
+
+
 def test_a_body_and_trailers_both_ways() -> None:
     session = begun()
     data = (

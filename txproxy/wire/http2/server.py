@@ -13,7 +13,7 @@ from txproxy.wire.http2.events import Event
 from txproxy.wire.http2.faults import FRAME_SIZE_ERROR, REFUSED_STREAM, STREAM_CLOSED, ConnectionFault, StreamFault
 from txproxy.wire.http2.field_blocks.block_writer import fields_block, response_block
 from txproxy.wire.http2.field_blocks.request_heads import RequestReader
-from txproxy.wire.http2.flood_allowance import FRAME, RESET
+from txproxy.wire.http2.flood_allowance import ANSWERED, FRAME, MOST, RESET
 from txproxy.wire.http2.frame_reader import HEAD_SHARE
 from txproxy.wire.http2.frames import HEADER_SIZE, PREFACE, pack_number, read_start
 from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings
@@ -112,11 +112,20 @@ class ServerSession(Session):
         number = pack_number(stream.id)
         if size:
             sending.window -= size
-            stream.send_window -= size
             sending.out += begin, number, middle, number, body
         else:
             sending.out += begin, number, middle
         stream.state = after
+
+    def leave_whole(self, stream: Stream) -> None:
+        """:meth:`leave` of one that is closed, after a request without a body, in fewer steps."""
+        if self.streams.pop(stream.id, None) is None:
+            self.leave(stream)
+            return
+        stream.counted = False
+        self.active -= 1
+        if self.allowance.left < MOST:
+            self.allowance.earn(ANSWERED)
 
     def send_trailers(self, stream: Stream, trailers: Headers) -> None:
         """The response is complete, and these come after it."""
@@ -172,6 +181,7 @@ class ServerSession(Session):
         last_taken = self._last_taken
         at, size = 0, len(data)
         most = size - HEADER_SIZE
+        receive_window, send_window = self.receiving.of_streams, self.sending.initial_window
         room = self.settings.streams - self.active
         if room > _MOST_HEADS:
             room = _MOST_HEADS
@@ -192,7 +202,7 @@ class ServerSession(Session):
                 break
             last = number
             method, path, headers, authority, scheme = found
-            stream = streams[number] = make_stream(number, self.receiving.of_streams, self.sending.initial_window)
+            stream = streams[number] = make_stream(number, receive_window, send_window)
             stream.state = _PEER_ENDED
             stream.method = method
             events.append((stream, RequestHead(method, path, headers, authority, scheme, 0, _HTTP2)))

@@ -147,3 +147,70 @@ def test_a_transport_that_is_full_has_all_upstreams_wait(world):
     client.turn()
     assert [len(client.responses[stream].body) for stream in (first, second)] == [400_000] * 2
     assert world.outcomes == ["ok", "ok"]
+
+
+def with_path(fields, path):
+    return (*fields[:3], (b":path", path))
+
+
+SAME = (
+    *[GET] * 4,
+    *[with_path(GET, b"/%d" % number) for number in range(3)],
+    *[HEAD] * 3,
+    *[((b":method", b"OPTIONS"), *GET[1:])] * 3,
+    *[(*GET, (b"content-type", b"application/grpc"))] * 3,
+    *[(*GET, (b"authorization", b"Negotiate x"))] * 3,
+    *[(*GET, (b"authorization", b"Basic eDp4"))] * 3,
+    *[(*GET, (b"priority", b"u=1"))] * 3,
+    *[((b":method", b"GET"), (b":scheme", b"https"), *GET[2:])] * 3,
+    *[GET] * 4,
+)
+
+
+def asked(world, client, fields, body=None):
+    """What an upstream has got of a request, and what has come of it."""
+    for upstream in world.upstreams:
+        upstream.take()
+    stream = client.ask(*fields, ended=body is None)
+    if body is not None:
+        client.body(stream, body, ended=True)
+    told = [(upstream, upstream.take()) for upstream in world.upstreams]
+    told = [(upstream, data) for upstream, data in told if data]
+    for upstream, _ in told:
+        upstream.send(OK if fields[0][1] != b"HEAD" else OK[:-2])
+    response = client.turn().responses[stream]
+    return [data for _, data in told], response.heads, response.body, response.ended, response.reset
+
+
+def test_a_request_in_the_fields_of_the_one_before_is_asked_as_one_alone(make_world):
+    together = make_world()
+    client = together.client()
+    for fields in SAME:
+        alone = make_world()
+        assert asked(together, client, fields) == asked(alone, alone.client(), fields)
+    (protocol,) = together.proxy.factory.admission.everyone()
+    assert protocol.plain_fields is not None and not protocol.session.streams and not protocol.session.active
+
+
+def test_the_same_fields_may_have_a_body_after_them(make_world):
+    together = make_world()
+    client = together.client()
+    for body in (None, None, None, b"abc", None, b"", None):
+        alone = make_world()
+        assert asked(together, client, GET, body) == asked(alone, alone.client(), GET, body)
+    (protocol,) = together.proxy.factory.admission.everyone()
+    assert not protocol.session.streams
+
+
+def test_what_streams_in_the_same_fields_is_over_with_its_last_byte(world):
+    client = world.client()
+    (protocol,) = world.proxy.factory.admission.everyone()
+    for _ in range(3):
+        stream = client.ask()
+        upstream = world.upstreams[-1]
+        upstream.send(OK[:-1])
+        assert protocol.session.active == 1
+        upstream.send(OK[-1:])
+        assert (client.turn().responses[stream].body, client.responses[stream].ended) == (b"hi", True)
+        assert protocol.session.active == 0
+    assert world.outcomes == ["ok"] * 3

@@ -16,12 +16,12 @@ _MOST_UNREAD: Final = 65536
 
 
 class ConnectionOutput:
-    """What a ``session`` has for its ``transport``. ``held`` says that this takes no more just now; ``handle`` gets the
-    events of what can go on.
+    """What a ``session`` has for its ``transport``. ``held`` says that this takes no more just now, ``wanted`` that
+    what there is leaves at the end of the turn; ``handle`` gets the events of what can go on.
     """
 
     __slots__ = (
-        "held", "_session", "_transport", "_turn", "_handle", "_write", "_wanted", "_unread", "_reading_paused",
+        "held", "wanted", "_session", "_transport", "_turn", "_handle", "_write", "_unread", "_reading_paused",
         "_holding",
     )  # fmt: skip
 
@@ -34,8 +34,7 @@ class ConnectionOutput:
         self._turn = turn if gathers(transport) else None
         self._handle = handle
         self._write = write_function(transport)
-        # whether it leaves at the end of the turn
-        self._wanted = False
+        self.wanted = False
         # how much was written though the transport takes no more
         self._unread = 0
         self._reading_paused = False
@@ -49,10 +48,10 @@ class ConnectionOutput:
 
     def want(self) -> None:
         """Have what there is leave with all else of this turn, or at once where none is gathered."""
-        if self._wanted:
+        if self.wanted:
             return
         if self._turn is not None:
-            self._wanted = True
+            self.wanted = True
             self._turn.call(_write, self)
         else:
             self.write()
@@ -62,7 +61,7 @@ class ConnectionOutput:
         session = self._session
         sending = session.sending
         while True:
-            self._wanted = False
+            self.wanted = False
             size = 0
             while sending.bulk > PART and not self.held:
                 data = sending.take_part()
@@ -77,7 +76,7 @@ class ConnectionOutput:
             if size + len(data) < TURN or self.held or not sending.waits:
                 return
             # There is more, for which windows are open.
-            self._wanted = True
+            self.wanted = True
             self._handle(session.release())
 
     def write_part(self) -> None:

@@ -51,7 +51,7 @@ class Http2Protocol:
     __slots__ = (
         "factory", "services", "transport", "connection", "deadline", "state", "served_by", "session", "output",
         "_busy", "_touched", "_response_rate", "_leaving", "_rest", "_begun", "_head_watch", "_ahead", "_seen_at",
-        "_counted", "_age",
+        "_counted", "_age", "plain_fields",
     )  # fmt: skip
 
     def __init__(self, factory: ServingFactory, connection: ClientConnection) -> None:
@@ -74,6 +74,8 @@ class Http2Protocol:
         self._ahead = FramesAhead(self)
         # how many streams of it the services know of, and when the allowance for floods was looked at
         self._counted, self._seen_at = 0, services.seconds()
+        # the fields of the last request of which nothing but the path is to be looked at
+        self.plain_fields: Any = None
 
     # -- the beginning
 
@@ -321,7 +323,7 @@ class Http2Protocol:
     def belong_to(self, factory: ServingFactory) -> None:
         """See :class:`txproxy.proxy.downstream.serving.Client`."""
         self._count()
-        self.factory = factory
+        self.factory, self.plain_fields = factory, None
         self.services = factory.services
         self.session.use_limits(factory.services.wire_limits)
         self.output.use_turn(factory.services.turn_writes)
@@ -395,6 +397,4 @@ class Http2Protocol:
         self.transport.unregisterProducer()
         self.transport.abortConnection()
 
-    def turn_away(self) -> None:
-        """See :class:`txproxy.proxy.downstream.admission.Admitted`."""
-        self.abort()
+    turn_away = abort

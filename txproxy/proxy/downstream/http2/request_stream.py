@@ -28,6 +28,7 @@ from txproxy.wire.message import RequestHead, ResponseHead
 
 # So much of a response may wait for its windows before the upstream has to wait with the rest.
 _MOST_WAITING: Final = 65536
+_OPEN: Final = StreamState.OPEN
 _WE_ENDED: Final = StreamState.WE_ENDED
 _CLOSED: Final = StreamState.CLOSED
 # For logs, of what cannot be read as a request.
@@ -37,7 +38,7 @@ _NO_TUNNEL: Final = ResponseHead(502, Headers([(b"Content-Length", b"0")]))
 
 
 @instance_names(
-    "id", "state", "receive_window", "send_window", "client", "method", "protocol", "exchange", "headed",
+    "id", "state", "receive_window", "send_window", "client", "plain", "method", "protocol", "exchange", "headed",
     "expected", "received", "unconsumed", "consumed", "pending", "waiting", "ending", "urgency", "incremental",
     "counted", "errand", "body", "tunnel", "stalled", "rest",
 )  # fmt: skip
@@ -59,20 +60,40 @@ class RequestStream(Stream):
     # of the request, where the response is complete before it
     rest: UnwantedRest | None = None
 
+    def __init__(self, number: int, receive_window: int, send_window: int) -> None:
+        # The same as a stream's that has no owner: to ask that takes as long as to set all of these.
+        self.id = number
+        self.state = _OPEN
+        self.receive_window = receive_window
+        self.send_window = send_window
+        self.client = None
+        # whether it has no body, and a response passes as it is
+        self.plain = False
+
     # -- what the connection tells
 
     def begin(self, what: Any) -> None:
         """The first that has come: the head of a request, or why it is none."""
-        if type(what) is RequestHead:
+        if type(what) is not RequestHead:
+            if isinstance(what, RequestError):
+                self._refuse(what, UNREAD)
+            else:
+                self.came(what)
+            return
+        client = self.client
+        if what.headers is not client.plain_fields or what.body:
             self._ask(what)
-        elif isinstance(what, RequestError):
-            self._refuse(what, UNREAD)
-        else:
-            self.came(what)
+            return
+        # The same in fewer steps: all but the path was asked in these very fields, and is known to be nothing special.
+        self.plain = True
+        what.scheme = None
+        self.exchange = exchange = Exchange(client.services, self, what, RequestContext(client.connection))
+        exchange.start(client.factory.handle)
 
     def _ask(self, head: RequestHead) -> None:
         client = self.client
-        index = head.headers.index
+        fields = head.headers
+        index = fields.index
         if b"authorization" in index and authenticates_connection(index[b"authorization"]):
             # Such a login is one of a connection: in HTTP/1 the client has one of its own.
             client.session.reset(self, HTTP_1_1_REQUIRED)
@@ -88,6 +109,10 @@ class RequestStream(Stream):
             self.tunnel = StreamTunnel(self)
         elif head.body:
             self.body = StreamBody(self)
+        else:
+            self.plain = self.method != b"HEAD"
+            if self.method == b"GET" and head.scheme is None and not factory.proxied and b"content-type" not in index:
+                client.plain_fields = fields
         self.exchange = exchange = Exchange(client.services, self, head, RequestContext(connection))
         if b"content-type" in index and is_call(index[b"content-type"]):
             exchange.call = GrpcCall(exchange, index.get(b"grpc-timeout"))
@@ -200,10 +225,14 @@ class RequestStream(Stream):
     def send_whole(self, response: ResponseHead, body: bytes) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
         client = self.client
-        if self.tunnel is not None and 200 <= response.status < 300:
-            response, body = _NO_TUNNEL, b""
-        client.session.send_whole(self, response, b"" if self.method == b"HEAD" else body)
-        client.want_out()
+        if not self.plain:
+            if self.tunnel is not None and 200 <= response.status < 300:
+                response, body = _NO_TUNNEL, b""
+            elif self.method == b"HEAD":
+                body = b""
+        client.session.send_whole(self, response, body)
+        if not client.output.wanted:
+            client.want_out()
 
     def send_body(self, data: bytes) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
@@ -277,9 +306,12 @@ class RequestStream(Stream):
     def exchange_done(self) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
         self.exchange = None
-        if self.state is _CLOSED and self.body is None and self.tunnel is None and self.stalled is None:
+        if self.plain and self.state is _CLOSED:
             # All has gone both ways, and leaves at the end of the turn: the same as below in fewer steps.
-            self.client.left(self)
+            session = self.client.session
+            session.leave_whole(self)
+            if not session.active:
+                self.client.left(self)
         elif self.may_send and self.ending is not None:
             # Its end waits for a window: only what has gone out is over.
             self.wait_for_windows()
@@ -298,6 +330,7 @@ class RequestStream(Stream):
     def wait_for_windows(self) -> None:
         """What there is waits for the client to take it."""
         if self.stalled is None:
+            self.plain = False
             self.stalled = StalledResponse(self)
 
     def _go_on(self) -> None:
