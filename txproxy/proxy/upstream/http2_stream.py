@@ -100,13 +100,17 @@ class Http2Stream(Stream):
         """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
         self.exchange = exchange
         connection, plan = self.connection, exchange.plan
-        services = connection.services
-        seconds = plan.response_timeout if plan is not None else None
-        self._limit = limit = services.response_limit if seconds is None else services.limit_of(seconds)
-        known = head.headers.around
-        # What was sent before, in the same fields, was asked that then.
-        asked = known is not None and known[1] == head.method
-        if not asked and b"upgrade" in exchange.request.headers.index and is_websocket(head):
+        limit = connection.services.response_limit
+        if plan is not None and plan.response_timeout is not None:
+            limit = connection.services.limit_of(plan.response_timeout)
+        self._limit = limit
+        if not head.body and connection.session.send_again(self, head, connection.scheme):
+            # It was seen with one before, in the same fields, that it is no other kind of request.
+            self.request_sent = True
+            self.deadline = limit.ahead
+            connection.begun(self)
+            connection.flush()
+        elif b"upgrade" in exchange.request.headers.index and is_websocket(head):
             connection.change(self, exchange, head)
         elif head.body:
             connection.begin(self, head, ended=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from twisted.internet.interfaces import IHandshakeListener, IProtocol, IPushProducer
 from twisted.python.failure import Failure
@@ -215,8 +215,7 @@ class Http2Upstream:
 
     def _streams(self) -> list[Http2Stream]:
         """All that are open, or wait to be."""
-        streams: Any = self.session.streams.values()
-        return [*streams, *self._undecided]
+        return [*cast("dict[int, Http2Stream]", self.session.streams).values(), *self._undecided]
 
     @property
     def _is_idle(self) -> bool:
@@ -249,12 +248,14 @@ class Http2Upstream:
 
     def begin(self, one: Http2Stream, head: RequestHead, ended: bool, protocol: bytes = b"") -> None:
         """Send the ``head`` of its request."""
-        session = self.session
-        if not session.streams:
+        self.session.send_request(head, self.scheme, ended, protocol, one)
+        self.begun(one)
+
+    def begun(self, one: Http2Stream) -> None:
+        """The session has the head of its request."""
+        if len(self.session.streams) == 1:
             self._rested = self._reused
             self._deadline = self._liveness.silence.ahead
-        if not ended or protocol or not session.send_again(one, head, self.scheme):
-            session.send_request(head, self.scheme, ended, protocol, one)
         self._opened -= 1
         one.placed = False
         one.open = True
