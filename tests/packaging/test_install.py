@@ -61,67 +61,46 @@ def _copy_tree(to: Path) -> Path:
     return to
 
 
-@pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
     """An empty folder to run commands from."""
-    return tmp_path_factory.mktemp("elsewhere")
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, elsewhere: Path) -> Path:
-    """A folder with the sdist, and with the wheel that is built from it."""
-    source = _copy_tree(tmp_path_factory.mktemp("source"))
-    dist = tmp_path_factory.mktemp("dist")
-    _run(sys.executable, "-m", "build", "--outdir", dist, source, cwd=elsewhere)
-    return dist
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture
-def what_to_install(request: pytest.FixtureRequest, tmp_path: Path) -> list[str | Path]:
-    """pip's arguments for one of the ways. The wheel is made of the sdist, in an environment of its own."""
+def installed(tmp_path: Path, elsewhere: Path) -> Callable[..., Path]:
+    """Installs what pip is told to in an environment of its own; gives the folder of commands there."""
 
-    def built() -> Path:
-        folder: Path = request.getfixturevalue("built")
-        return folder
+    def install(*what: str | Path) -> Path:
+        _run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=elsewhere)
+        binaries = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
+        _run(binaries / "python", "-m", "pip", "install", *what, cwd=elsewhere)
+        return binaries
 
-    ways: dict[str, Callable[[], list[str | Path]]] = {
-        "folder": lambda: [_copy_tree(tmp_path / "copy")],
-        "wheel": lambda: list(built().glob("*.whl")),
-        "editable": lambda: ["--editable", _copy_tree(tmp_path / "copy")],
-    }
-    return ways[request.param]()
+    return install
 
 
-@pytest.mark.parametrize("what_to_install", ["folder", "wheel", "editable"], indirect=True)
-def test_installed_commands_name_the_modes(what_to_install: list[str | Path], tmp_path: Path, elsewhere: Path) -> None:
-    _run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=elsewhere)
-    binaries = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
-    python = binaries / "python"
-    _run(python, "-m", "pip", "install", *what_to_install, cwd=elsewhere)
-
+def _names_the_modes(binaries: Path, elsewhere: Path) -> None:
     for command in ([binaries / "twistd", "txproxy", "--help"], [binaries / "txproxy", "--help"]):
         said = _run(*command, cwd=elsewhere)
         assert [mode for mode in MODES if mode in said] == list(MODES)
     said = _run(binaries / "txproxy", "--version", cwd=elsewhere)
     assert re.fullmatch(r"txproxy \d+\.\d+\.\d+\S*\n", said)
-    if "--editable" not in what_to_install:
-        # Where no Sphinx is.
-        page = Path(_run(binaries / "txproxy", "docs", "keys", "--print", cwd=elsewhere).strip())
-        assert tmp_path / "venv" in page.parents and "max_connections_per_client" in page.read_text()
-        brought = [(tmp_path / "venv" / name).read_text() for name in BROUGHT]
-        assert all("drain" in text for text in brought)
 
-    _run(python, "-m", "pip", "uninstall", "--yes", "txproxy", cwd=elsewhere)
+
+def _goes_alone(binaries: Path, elsewhere: Path) -> None:
+    _run(binaries / "python", "-m", "pip", "uninstall", "--yes", "txproxy", cwd=elsewhere)
     gone = "import importlib.util; assert importlib.util.find_spec('txproxy') is None"
-    _run(python, "-c", gone, cwd=elsewhere)
+    _run(binaries / "python", "-c", gone, cwd=elsewhere)
     # Twisted, and the plugins of its own that share a folder with ours, are still there.
     said = _run(binaries / "twistd", "--help", cwd=elsewhere)
     assert "portforward" in said
     assert "txproxy" not in said
 
 
-def test_wheel_holds_the_package_and_the_plugin_only(built: Path) -> None:
-    (wheel,) = built.glob("*.whl")
+def _holds_the_package_and_the_plugin_only(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     (data,) = {name.partition("/")[0] for name in names if ".data/" in name}
     ours = {name for name in names if not name.startswith(("txproxy/", "txproxy-")) or name.startswith(f"{data}/")}
@@ -136,3 +115,27 @@ def test_wheel_holds_the_package_and_the_plugin_only(built: Path) -> None:
         *(f"admin/console/static/{name}" for name in pages),
     }
     assert {f"txproxy/{name}" for name in wanted} <= set(names)
+
+
+def test_a_wheel_of_an_sdist(tmp_path: Path, elsewhere: Path, installed: Callable[..., Path]) -> None:
+    """One of a clone is built in the same way, from what is in an sdist and more: to have the pages made takes most of
+    the time, and is done once.
+    """
+    _run(sys.executable, "-m", "build", "--outdir", tmp_path / "dist", _copy_tree(tmp_path / "copy"), cwd=elsewhere)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    _holds_the_package_and_the_plugin_only(wheel)
+
+    binaries = installed(wheel)
+    _names_the_modes(binaries, elsewhere)
+    # Where no Sphinx is.
+    page = Path(_run(binaries / "txproxy", "docs", "keys", "--print", cwd=elsewhere).strip())
+    assert tmp_path / "venv" in page.parents and "max_connections_per_client" in page.read_text()
+    brought = [(tmp_path / "venv" / name).read_text() for name in BROUGHT]
+    assert all("drain" in text for text in brought)
+    _goes_alone(binaries, elsewhere)
+
+
+def test_an_editable_clone(tmp_path: Path, elsewhere: Path, installed: Callable[..., Path]) -> None:
+    binaries = installed("--editable", _copy_tree(tmp_path / "copy"))
+    _names_the_modes(binaries, elsewhere)
+    _goes_alone(binaries, elsewhere)
