@@ -19,7 +19,7 @@ from txproxy.net.dns.resolver import Resolver
 from txproxy.net.peers import ip_of
 from txproxy.proxy.downstream.admission import Admission
 from txproxy.proxy.downstream.client_limit import make_admission
-from txproxy.proxy.downstream.negotiate import Beginning, Kind, http_kind
+from txproxy.proxy.downstream.negotiate import Beginning, Kind, http2_protocol, http_kind
 from txproxy.proxy.downstream.serving import Client
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.services import Observer, Services
@@ -87,6 +87,8 @@ class ProxyFactory:
         self.repeats = all(getattr(one, "repeats", False) for one in (*found.around, mode))
         self.http2 = http2
         self.h2c = h2c
+        if h2c:
+            http2_protocol()
         self.draining = False
         self.stopped = False
         # for how long a client may be silent before its first request, and between two

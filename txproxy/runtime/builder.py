@@ -26,6 +26,7 @@ from txproxy.limits.allotments import Allotments
 from txproxy.net.dns.resolver import Resolver
 from txproxy.observe.audit import AuditLog
 from txproxy.proxy.bounds_middleware import BoundsMiddleware
+from txproxy.proxy.downstream.negotiate import http2_protocol
 from txproxy.proxy.error_pages import ErrorPages
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.services import Observer
@@ -232,6 +233,9 @@ def _pages(listener: ForwardListener | ReverseListener) -> ErrorPages:
 
 def server_tls(config: ListenerTls, fronts: TicketFronts | None = None) -> ServerTls:
     """The TLS of a listener; ``ConfigError`` with its place in the listener."""
+    if b"h2" in config.alpn:
+        # Before workers are forked, and before a client waits for it.
+        http2_protocol()
     try:
         return ServerTls(config, fronts=fronts)
     except ConfigError as fault:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from time import monotonic
-from typing import Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 import attrs
 from twisted.internet.defer import Deferred, fail, succeed
@@ -27,7 +27,6 @@ from txproxy.upstreams.balancing.strategy import BalancingStrategy
 from txproxy.upstreams.discovery.members import Members
 from txproxy.upstreams.ejection import Breaker
 from txproxy.upstreams.health.checks import Checks, LastCheck
-from txproxy.upstreams.health.probe import Dial
 from txproxy.upstreams.health.reconnecting import Reconnecting
 from txproxy.upstreams.loan import Loan
 from txproxy.upstreams.pool_settings import PoolSettings
@@ -38,6 +37,9 @@ from txproxy.upstreams.upstream import State, Upstream, checked_weight
 from txproxy.upstreams.upstream_urls import upstream_from
 from txproxy.wire.message import RequestHead
 from txproxy.wire.proxy_protocol import header
+
+if TYPE_CHECKING:
+    from txproxy.upstreams.health.probe import Dial
 
 _log = Logger()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Collection
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from OpenSSL import SSL
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IProtocolFactory
@@ -25,12 +25,13 @@ from txproxy.net.transports.unread import unread_function
 from txproxy.proxy.downstream.base import ClientProtocol
 from txproxy.proxy.downstream.client_states import ClientState, following
 from txproxy.proxy.downstream.http1 import Http1Protocol
-from txproxy.proxy.downstream.http2.http2_connection import Http2Protocol
 from txproxy.proxy.downstream.serving import ServedBy, ServingFactory, follow
-from txproxy.proxy.downstream.socks5 import SocksProtocol
 from txproxy.proxy.handover.giving import Given, give_client
 from txproxy.wire.http2.frames import PREFACE
-from txproxy.wire.socks.server import VERSIONS
+
+if TYPE_CHECKING:
+    from txproxy.proxy.downstream.http2.http2_connection import Http2Protocol
+    from txproxy.proxy.downstream.socks5 import SocksProtocol
 
 HTTP: Final = "http"
 HTTPS: Final = "https"
@@ -39,10 +40,25 @@ PROTOCOLS: Final = (HTTP, HTTPS, SOCKS5)
 
 # RFC 8446 5.1: a record of a handshake, with which TLS begins
 _TLS: Final = b"\x16"
+# As txproxy.wire.socks.server has them, which comes with who speaks it.
+_SOCKS_VERSIONS: Final = b"\x04\x05"
 # RFC 9113 3.2
 _ALPN_NAME: Final = b"h2"
 # With so much of the preface of HTTP/2 it is no request of HTTP/1 any more.
 _ENOUGH: Final = len(b"PRI *")
+
+
+def http2_protocol() -> type[Http2Protocol]:
+    """Who speaks HTTP/2: some dozens of modules, which who listens for it asks for before a client waits."""
+    from txproxy.proxy.downstream.http2.http2_connection import Http2Protocol
+
+    return Http2Protocol
+
+
+def _socks_protocol() -> type[SocksProtocol]:
+    from txproxy.proxy.downstream.socks5 import SocksProtocol
+
+    return SocksProtocol
 
 
 @implementer(IProtocol, IHalfCloseableProtocol)
@@ -137,12 +153,12 @@ class NegotiatingProtocol:
             tls = tls_connection(self.transport)
             if tls is not None:
                 if factory.http2 and tls.get_alpn_proto_negotiated() == _ALPN_NAME:
-                    return Http2Protocol
+                    return http2_protocol()
             elif factory.h2c and PREFACE.startswith(data[: len(PREFACE)]):
                 # The first bytes of it are those of methods as well.
-                return Http2Protocol if len(data) >= _ENOUGH else None
-        socks = SOCKS5 in protocols and (data[0] in VERSIONS or HTTP not in protocols)
-        return SocksProtocol if socks else Http1Protocol
+                return http2_protocol() if len(data) >= _ENOUGH else None
+        socks = SOCKS5 in protocols and (data[0] in _SOCKS_VERSIONS or HTTP not in protocols)
+        return _socks_protocol() if socks else Http1Protocol
 
     def refuse_protocol(self, spoken: str, data: bytes) -> None:
         """See :class:`txproxy.proxy.downstream.base.ClientProtocol`."""
@@ -272,7 +288,7 @@ def protocol_class(protocols: frozenset[str]) -> Kind:
     """What a client connection begins as."""
     if protocols == {HTTP}:
         return Http1Protocol
-    return SocksProtocol if protocols == {SOCKS5} else NegotiatingProtocol
+    return _socks_protocol() if protocols == {SOCKS5} else NegotiatingProtocol
 
 
 @implementer(IProtocolFactory)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from twisted.internet.interfaces import IHandshakeListener, IProtocol
 from twisted.python.failure import Failure
@@ -14,9 +14,11 @@ from txproxy.interfaces.address import Address
 from txproxy.net.transports.any_transports import replace_protocol
 from txproxy.proxy.services import Services
 from txproxy.proxy.upstream.http1 import UpstreamProtocol
-from txproxy.proxy.upstream.http2_upstream import Http2Upstream
 
-Talking: TypeAlias = UpstreamProtocol | Http2Upstream
+if TYPE_CHECKING:
+    from txproxy.proxy.upstream.http2_upstream import Http2Upstream
+
+    Talking: TypeAlias = UpstreamProtocol | Http2Upstream
 
 # by their names in ALPN
 _HTTP2: Final = "h2"
@@ -29,7 +31,14 @@ def build_upstream(services: Services, address: Address) -> Talking | Negotiatin
         return UpstreamProtocol(services, address)
     if address.tls is not None:
         return NegotiatingUpstream(services, address)
-    return Http2Upstream(services, address)
+    return _http2()(services, address)
+
+
+def _http2() -> type[Http2Upstream]:
+    """What talks HTTP/2, which comes with the first upstream that does."""
+    from txproxy.proxy.upstream.http2_upstream import Http2Upstream
+
+    return Http2Upstream
 
 
 @implementer(IProtocol, IHandshakeListener)
@@ -88,7 +97,7 @@ class NegotiatingUpstream:
         return self._speaks or self._hand_over(self._address.protocols[0])
 
     def _hand_over(self, name: str) -> Talking:
-        kind = Http2Upstream if name == _HTTP2 else UpstreamProtocol
+        kind = _http2() if name == _HTTP2 else UpstreamProtocol
         self._speaks = speaks = kind(self._services, self._address)
         self._services.shared_dials.agreed(self._address.key, name == _HTTP2)
         replace_protocol(self.transport, speaks)

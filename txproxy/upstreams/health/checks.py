@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections import deque
 from random import Random
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from txproxy.frozen_values import frozen
 from txproxy.upstreams.health.health_check import HealthCheck
-from txproxy.upstreams.health.probe import Checked, Dial, Probe
+
+if TYPE_CHECKING:
+    from txproxy.upstreams.health.probe import Checked, Dial, Probe
 
 _log = Logger()
 
@@ -75,6 +77,9 @@ class _Watch:
         self._drop()
         checks = self._checks
         self._began = checks.clock.seconds()
+        # Most pools ask nobody, and need not know how. It comes with HTTP/2.
+        from txproxy.upstreams.health.probe import Probe
+
         self._probe = probe = Probe(
             checks.check, self._upstream, checks.clock, checks.preface, self._verdict, checks.tolerate
         )

@@ -7,7 +7,7 @@ budget is to prevent is that requests are repeated at those who are there, and t
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -16,7 +16,9 @@ from twisted.python.failure import Failure
 
 from txproxy.errors import DialError, OutOfSockets
 from txproxy.interfaces.address import Address
-from txproxy.upstreams.health.probe import Dial
+
+if TYPE_CHECKING:
+    from txproxy.upstreams.health.probe import Dial
 
 
 class Reconnecting:
