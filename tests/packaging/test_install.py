@@ -117,6 +117,7 @@ def _holds_the_package_and_the_plugin_only(wheel: Path) -> None:
     assert {f"txproxy/{name}" for name in wanted} <= set(names)
 
 
+@pytest.mark.timeout(3 * _LIMIT)
 def test_a_wheel_of_an_sdist(tmp_path: Path, elsewhere: Path, installed: Callable[..., Path]) -> None:
     """One of a clone is built in the same way, from what is in an sdist and more: to have the pages made takes most of
     the time, and is done once.
@@ -135,6 +136,7 @@ def test_a_wheel_of_an_sdist(tmp_path: Path, elsewhere: Path, installed: Callabl
     _goes_alone(binaries, elsewhere)
 
 
+@pytest.mark.timeout(3 * _LIMIT)
 def test_an_editable_clone(tmp_path: Path, elsewhere: Path, installed: Callable[..., Path]) -> None:
     binaries = installed("--editable", _copy_tree(tmp_path / "copy"))
     _names_the_modes(binaries, elsewhere)
