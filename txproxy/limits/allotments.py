@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
@@ -13,9 +13,11 @@ from txproxy.interfaces.processes.sharing import Shared
 from txproxy.limits.quotas import Quota, Quotas
 from txproxy.limits.shaping import Bandwidth, Shaping
 from txproxy.limits.shared_usage import SharedUsage
-from txproxy.limits.sqlite import SqliteStore
 from txproxy.limits.usage import IUsage, Usage
 from txproxy.matching.clients import IPV6_PREFIX, prefix_length
+
+if TYPE_CHECKING:
+    from txproxy.limits.sqlite import SqliteStore
 
 
 class Allotments:
@@ -42,7 +44,7 @@ class Allotments:
         shared: bool = False,
     ) -> None:
         if usage is None:
-            usage = (SharedUsage if shared else Usage)(clock, SqliteStore(file) if file is not None else None)
+            usage = (SharedUsage if shared else Usage)(clock, _store(file) if file is not None else None)
         bandwidths = tuple(bandwidths)
         prefix_length(ipv6_prefix)
         self._place = place
@@ -75,3 +77,10 @@ class Allotments:
     def stop(self) -> Deferred[None]:
         """Nothing is used any more; fires when all that was used is written."""
         return self.quotas.stop()
+
+
+def _store(file: str) -> SqliteStore:
+    # SQLite comes with who keeps something.
+    from txproxy.limits.sqlite import SqliteStore
+
+    return SqliteStore(file)
