@@ -138,6 +138,9 @@ def test_a_wheel_of_an_sdist(tmp_path: Path, elsewhere: Path, installed: Callabl
 
 @pytest.mark.timeout(3 * _LIMIT)
 def test_an_editable_clone(tmp_path: Path, elsewhere: Path, installed: Callable[..., Path]) -> None:
-    binaries = installed("--editable", _copy_tree(tmp_path / "copy"))
+    clone = _copy_tree(tmp_path / "copy")
+    binaries = installed("--editable", clone)
+    # Nobody has imported it yet.
+    assert [*(clone / "txproxy" / "cli" / "__pycache__").glob("command.*.pyc")]
     _names_the_modes(binaries, elsewhere)
     _goes_alone(binaries, elsewhere)
