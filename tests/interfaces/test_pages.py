@@ -6,7 +6,7 @@ from txproxy.forward.access.block_pages import block_page, greeting_page
 from txproxy.interfaces.answers import Refusal
 from txproxy.interfaces.pages import HTML_TYPE, TEXT_TYPE, html_page, page, text_page
 from txproxy.limits.quotas import OverQuota
-from txproxy.proxy.exchanges.own_answers import reply
+from txproxy.proxy.exchanges.responses.own_answers import reply
 
 
 def test_a_page_is_html_for_people_and_plain_text_for_programs():

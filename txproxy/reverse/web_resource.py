@@ -21,7 +21,7 @@ from txproxy.matching.paths import configured_path
 from txproxy.net.transports.any_transports import set_tcp_options
 from txproxy.net.transports.web_transports import take_channel, when_lost
 from txproxy.proxy.exchanges.exchange import Exchange
-from txproxy.proxy.exchanges.own_answers import reply
+from txproxy.proxy.exchanges.responses.own_answers import reply
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.tunnel import Tunnel
 from txproxy.proxy.upstream.connection_binding import close_all, own_connections

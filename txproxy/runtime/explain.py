@@ -19,7 +19,7 @@ from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.trace import Entry, Trace
 from txproxy.matching.hosts import is_literal
-from txproxy.proxy.exchanges.own_answers import status_text
+from txproxy.proxy.exchanges.responses.own_answers import status_text
 from txproxy.runtime.dry_run import dry_run
 from txproxy.runtime.live.live_pools import LivePool
 from txproxy.upstreams.choice import tell_choice

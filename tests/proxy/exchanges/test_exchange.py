@@ -7,8 +7,9 @@ import pytest
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from txproxy.errors import ConnectionRefused, ConnectTimeout, RequestDenied
-from txproxy.interfaces import Address, Attempt, IMode, Plan, Postponed, RequestFilter, ResponseFilter
+from tests.proxy.exchanges.particular import Particular
+from txproxy.errors import ConnectionRefused
+from txproxy.interfaces import Address, IMode, Plan, Postponed, RequestFilter, ResponseFilter
 from txproxy.proxy.downstream import http1
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.factory import ProxyFactory
@@ -129,14 +130,6 @@ def test_a_put_whose_body_has_begun_is_not_repeated(proxy):
     assert status(client.received) == 502
 
 
-def test_a_put_whose_empty_body_has_ended_is_answered_though_its_connection_was_dead(proxy):
-    client, upstream = proxy.exchange(GET, OK)
-    client.take()
-    client.send(b"PUT /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
-    upstream.end()
-    assert status(client.received) == 502
-
-
 def test_a_connection_with_bytes_after_the_body_is_dropped(proxy):
     client, upstream = proxy.exchange(GET, OK + b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
     proxy.clock.advance(0)
@@ -153,122 +146,6 @@ def test_early_bytes_on_an_idle_connection_answer_nobody(proxy):
     assert proxy.upstream is not upstream
     proxy.upstream.send(OK)
     assert client.received == OK + OK
-
-
-@pytest.mark.parametrize(
-    "response",
-    [
-        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n",
-        b"HTTP/1.1 200 OK\nContent-Length: 2\n\n",
-        b"SSH-2.0-OpenSSH\r\n",
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
-    ],
-)
-def test_a_malformed_response_is_a_502(proxy, response):
-    client, upstream = proxy.exchange(GET, response)
-    assert status(client.received) == 502
-    assert b"10.0.0.1" not in client.received
-    proxy.clock.advance(0)
-    assert upstream.closed
-
-
-@pytest.mark.parametrize(
-    "response",
-    [
-        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
-    ],
-)
-def test_a_cut_response_is_cut_for_the_client(proxy, response):
-    client, upstream = proxy.exchange(GET, response)
-    upstream.drop()
-    proxy.clock.advance(0)
-    assert client.closed
-    assert not client.received.endswith(b"0\r\n\r\n")
-    assert b"502" not in client.received
-
-
-def test_a_cut_body_until_close_reaches_an_old_client_as_a_reset(proxy):
-    client, upstream = proxy.exchange(b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nabc")
-    upstream.drop()
-    proxy.clock.advance(0)
-    assert client.reset
-
-
-def test_a_body_until_close_is_chunked_for_the_client(proxy):
-    client, upstream = proxy.exchange(GET, b"HTTP/1.1 200 OK\r\nDate: D\r\n\r\nabc")
-    upstream.end()
-    assert client.received == (b"HTTP/1.1 200 OK\r\nDate: D\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
-
-
-def test_a_body_until_close_stays_so_for_an_old_client(proxy):
-    client, upstream = proxy.exchange(b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.1 200 OK\r\nDate: D\r\n\r\nabc")
-    upstream.drop(clean=True)
-    proxy.clock.advance(0)
-    assert client.received == b"HTTP/1.1 200 OK\r\nDate: D\r\nConnection: close\r\n\r\nabc"
-    assert client.closed and not client.reset
-
-
-def test_trailers_are_kept_both_ways(proxy):
-    client = proxy.connect()
-    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: up\r\n\r\n")
-    assert proxy.upstream.received.endswith(b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: up\r\n\r\n")
-    proxy.upstream.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nb\r\n0\r\nX: down\r\n\r\n")
-    assert client.received.endswith(b"1\r\nb\r\n0\r\nX: down\r\n\r\n")
-
-
-def test_expectations_and_hints_are_passed_on(proxy):
-    client = proxy.connect()
-    client.send(b"PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
-    assert b"Expect: 100-continue\r\n" in proxy.upstream.received
-    proxy.upstream.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-    assert client.take() == b"HTTP/1.1 100 Continue\r\n\r\n"
-    client.send(b"hi")
-    proxy.upstream.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK)
-    assert client.received == b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK
-
-
-def test_an_old_client_gets_no_informational_response(proxy):
-    client, _ = proxy.exchange(b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\n\r\n" + OK)
-    assert client.received.startswith(b"HTTP/1.1 200")
-
-
-def test_a_final_answer_before_the_body_ends_the_connection(proxy):
-    client = proxy.connect()
-    client.send(b"PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
-    proxy.upstream.send(b"HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n")
-    assert status(client.received) == 417
-    assert client.ended
-    client.send(b"hi")
-    proxy.advance(4)
-    assert client.closed
-
-
-def test_head_and_204_have_no_body(proxy):
-    client, upstream = proxy.exchange(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", OK[:-2])
-    assert client.take() == OK[:-2]
-    client.send(GET)
-    upstream.send(b"HTTP/1.1 204 No Content\r\nDate: D\r\nContent-Length: 0\r\n\r\n")
-    assert client.received == b"HTTP/1.1 204 No Content\r\nDate: D\r\n\r\n"
-
-
-def test_hop_by_hop_fields_stay_behind(proxy):
-    client, upstream = proxy.exchange(
-        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: X-Mine, keep-alive\r\nX-Mine: 1\r\nKeep-Alive: 5\r\nTE: gzip\r\n"
-        b"Proxy-Authorization: Basic x\r\nProxy-Connection: keep-alive\r\nAccept: b\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nDate: D\r\nConnection: X-Yours\r\nX-Yours: 1\r\nContent-Length: 0\r\n\r\n",
-    )
-    for name in (b"X-Mine", b"Keep-Alive", b"TE:", b"Proxy-"):
-        assert name not in upstream.received
-    assert b"Accept: b\r\n" in upstream.received
-    assert client.received == b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 0\r\n\r\n"
-
-
-def test_a_missing_date_is_added(proxy):
-    client, _ = proxy.exchange(GET, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-    assert b"\r\nDate: " in client.received
 
 
 # -- people who leave, and people who are slow
@@ -358,53 +235,6 @@ def test_a_decision_is_cancelled_when_the_client_leaves():
     proxy.close()
 
 
-def test_a_slow_client_pauses_the_upstream(proxy):
-    client = proxy.connect()
-    client.send(GET)
-    client.stop_reading()
-    proxy.upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
-    sent = 0
-    while not proxy.upstream.paused:
-        proxy.upstream.send(b"x" * 10000)
-        sent += 10000
-    assert sent < 200000
-    client.read_on()
-    assert not proxy.upstream.paused
-
-
-def test_a_connection_that_was_paused_when_its_response_ended_serves_the_next_request(proxy):
-    slow = proxy.connect()
-    slow.send(GET)
-    slow.stop_reading()
-    upstream = proxy.upstream
-    upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100002\r\n\r\n" + b"x" * 100000)
-    assert upstream.paused
-    upstream.send(b"xx")
-    assert not upstream.paused
-    client = proxy.connect()
-    client.send(GET)
-    assert proxy.upstream is upstream
-    upstream.send(OK)
-    assert client.received == OK
-
-
-def test_a_slow_upstream_pauses_the_client():
-    from txproxy import Pool, ReverseProxyFactory
-
-    proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(Pool(["http://10.0.0.1:80"]), reactor=reactor))
-    client = proxy.connect()
-    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
-    proxy.upstream.stop_reading()
-    sent = 0
-    while not client.paused:
-        client.send(b"x" * 10000)
-        sent += 10000
-    assert sent < 300000
-    proxy.upstream.read_on()
-    assert not client.paused
-    proxy.close()
-
-
 # -- time limits
 
 
@@ -429,30 +259,6 @@ def test_an_idle_connection_is_closed_without_a_word(proxy):
     assert not client.received
 
 
-def test_a_body_that_does_not_come_is_a_408(proxy):
-    client = proxy.connect()
-    client.send(POST[:-2])
-    proxy.advance(78)
-    assert status(client.received) == 408
-    assert proxy.upstream.reset
-
-
-def test_an_upstream_that_does_not_answer_is_a_504(proxy):
-    client = proxy.connect()
-    client.send(GET)
-    proxy.advance(62)
-    assert status(client.received) == 504
-    assert b"error=http_response_timeout" in client.received
-    assert proxy.upstream.reset
-
-
-def test_a_response_that_stalls_is_cut(proxy):
-    client, _ = proxy.exchange(GET, OK[:-1])
-    proxy.advance(62)
-    assert client.closed
-    assert b"504" not in client.received
-
-
 def test_a_client_that_takes_nothing_is_dropped(proxy):
     client = proxy.connect()
     client.send(GET)
@@ -472,26 +278,6 @@ def test_an_idle_upstream_connection_expires(proxy):
 # -- dialing
 
 
-def test_a_connect_timeout_is_a_504(proxy):
-    proxy.network.script = [ConnectTimeout("slow")]
-    client = proxy.connect()
-    client.send(GET)
-    assert status(client.received) == 504
-    assert b"error=connection_timeout" in client.received
-
-
-def test_without_an_upstream_there_is_a_503(proxy):
-    proxy.network.script = [ConnectionRefused("no")]
-    client = proxy.connect()
-    client.send(GET)
-    assert status(client.received) == 503
-    # the connection goes on
-    client.take()
-    client.send(GET)
-    proxy.upstream.send(OK)
-    assert client.received == OK
-
-
 def test_a_post_whose_dial_failed_may_go_elsewhere():
     from txproxy import Pool, ReverseProxyFactory
 
@@ -504,70 +290,6 @@ def test_a_post_whose_dial_failed_may_go_elsewhere():
     assert [address.host for address in proxy.network.dialed] == ["10.0.0.1", "10.0.0.2"]
     proxy.upstream.send(OK)
     assert status(client.received) == 200
-    proxy.close()
-
-
-@implementer(IMode)
-class Particular:
-    """Sends all to one place, but lets no teapot through."""
-
-    def __init__(self, how, head=True):
-        self.how = how
-        self.head = head
-
-    def plan(self, head, context):
-        answered = self.judge if self.how == "answered" else None
-        if self.how == "filter":
-            context.filter_responses(Judged(self.judge))
-        return Plan.of(Attempt(Address("10.0.0.1", 80), head if self.head else None, answered=answered))
-
-    def judge(self, status):
-        if status == 418:
-            raise RequestDenied("no teapots")
-
-
-class Judged(ResponseFilter):
-    """Asks somebody whether it may pass."""
-
-    def __init__(self, judge):
-        self.judge = judge
-
-    def head(self, response, context):
-        self.judge(response.status)
-        return response
-
-
-@pytest.mark.parametrize("how", ["answered", "filter"])
-@pytest.mark.parametrize("whole", [True, False])
-def test_a_response_that_is_not_for_the_client_is_answered_here(how, whole):
-    proxy = ProxyInMemory(lambda reactor: ProxyFactory(Particular(how), reactor=reactor))
-    client = proxy.connect()
-    client.send(GET)
-    proxy.upstream.send(b"HTTP/1.1 418 Teapot\r\nX: y\r\nContent-Length: 3\r\n\r\n" + (b"tea" if whole else b"t"))
-    assert status(client.received) == 403 and b"X: y" not in client.received and b"tea" not in client.received
-    assert proxy.upstream.reset is not whole, "the rest is not waited for"
-    client.take()
-    client.send(GET)
-    proxy.upstream.send(OK)
-    assert client.received == OK
-    proxy.close()
-
-
-def test_what_an_upstream_says_before_a_tunnel_stands_comes_first_in_it():
-    proxy = ProxyInMemory(lambda reactor: ProxyFactory(Particular("", head=False), reactor=reactor))
-    proxy.network.greeting = b"220 mail"
-    client = proxy.connect()
-    client.send(b"CONNECT a:25 HTTP/1.1\r\nHost: a:25\r\n\r\n")
-    assert client.received.endswith(b"established\r\n\r\n220 mail")
-    proxy.close()
-
-
-def test_what_an_upstream_says_before_it_was_asked_is_no_response():
-    proxy = ProxyInMemory(lambda reactor: ProxyFactory(Particular(""), reactor=reactor))
-    proxy.network.greeting = OK
-    client = proxy.connect()
-    client.send(GET)
-    assert status(client.received) == 502 and not proxy.upstream.received
     proxy.close()
 
 

@@ -8,9 +8,9 @@ from tests.proxy.state_tables import states, steps, steps_of
 from txproxy.errors import ConnectionRefused
 from txproxy.interfaces import Answer, Plan, Postponed
 from txproxy.proxy.downstream import http1
-from txproxy.proxy.exchanges.answer_sources import BytesSource
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.exchanges.phases import Phase
+from txproxy.proxy.exchanges.responses.answer_sources import BytesSource
 
 PHASES = "Phases of an exchange"
 STEPS = "What leads an exchange where"

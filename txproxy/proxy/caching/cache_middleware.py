@@ -39,7 +39,7 @@ from txproxy.proxy.caching.request_keys import keyed_request, may_fill, told_dev
 from txproxy.proxy.caching.shared_cache import Learned, PolicyOf, SharedCache
 from txproxy.proxy.caching.slice_checks import unchecked_parts
 from txproxy.proxy.caching.stored_reader import Reader
-from txproxy.proxy.exchanges.answer_sources import BytesSource
+from txproxy.proxy.exchanges.responses.answer_sources import BytesSource
 from txproxy.proxy.services import Services
 from txproxy.wire.message import RequestHead
 

@@ -15,34 +15,28 @@ from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.attempt import Attempt, Tracker
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.plan import Plan
-from txproxy.interfaces.streams import ClientStream, RawConnection, UpstreamConnection, UpstreamStream
+from txproxy.interfaces.streams import ClientStream, UpstreamConnection, UpstreamStream
 from txproxy.net.via_proxy import spoke_early
 from txproxy.proxy.exchange_bounds import Bound
 from txproxy.proxy.exchanges.failed_attempt import judge
-from txproxy.proxy.exchanges.phases import ANSWERED, DIALING, OVER, PLANNING, SENT, Phase
-from txproxy.proxy.exchanges.recording import Recorded
+from txproxy.proxy.exchanges.phases import DIALING, OVER, PLANNING, SENT, Phase
 from txproxy.proxy.exchanges.request_body import RequestBody
+from txproxy.proxy.exchanges.request_side import RequestSide
 from txproxy.proxy.services import Services
 from txproxy.proxy.upstream.connection_binding import bind_by_request
-from txproxy.wire.headers import Headers
-from txproxy.wire.message import RequestHead, ResponseHead
+from txproxy.wire.message import RequestHead
 
 _log = Logger()
 
 
-class Attempts(Recorded):
+class Attempts(RequestSide):
     """One request on its way to an upstream. What is to be done with it, and what becomes of a response, is decided by
     who inherits: :class:`txproxy.proxy.exchanges.exchange.Exchange`.
     """
 
     # Most requests end with the values that stand here. To set what is looked at once or never would cost more.
-    received = 0
     # what is to be done with the request
     plan: Plan | None = None
-    # whether the body of the request may be brought now
-    wants_body = False
-    # the request at the upstream, while it is this exchange's
-    upstream: UpstreamStream | None = None
     # the status that the upstream has answered with, whatever the client got
     upstream_status = 0
     # whether an upstream had to wait with its response, for the client or for a bound
@@ -54,8 +48,6 @@ class Attempts(Recorded):
     _pending: Deferred[Any] | None = None
     # how often this attempt was made again, at the same upstream
     made_anew = 0
-    # the answer that changes protocols, once the request is complete
-    _switching: ResponseHead | None = None
 
     def __init__(
         self, services: Services, downstream: ClientStream, request: RequestHead, context: RequestContext
@@ -75,16 +67,8 @@ class Attempts(Recorded):
 
     # -- what is decided and done elsewhere
 
-    def switch(self, response: ResponseHead | None, upstream: RawConnection) -> None:
-        """Become a tunnel to ``upstream``, after ``response`` if there is one."""
-        raise NotImplementedError
-
     def refuse(self, given: Refusal | Answer) -> None:
         """Answer in place of an upstream."""
-        raise NotImplementedError
-
-    def fail(self, fault: ExchangeError) -> None:
-        """End with this fault."""
         raise NotImplementedError
 
     def mode_failed(self, failure: Failure) -> None:
@@ -367,58 +351,3 @@ class Attempts(Recorded):
         return self.body is not None and self.body.seen
 
     # -- the request's body, from the downstream
-
-    @property
-    def body_late(self) -> bool:
-        """See :class:`txproxy.interfaces.Uploading`."""
-        return self.body is not None and self.body.late and self.phase is not ANSWERED
-
-    def request_body(self, data: bytes) -> None:
-        """Part of the request's body."""
-        self.received += len(data)
-        assert self.body is not None
-        self.body.received(data)
-
-    def request_end(self, trailers: Headers) -> None:
-        """The request is complete."""
-        self.request_done = True
-        self.wants_body = False
-        assert self.body is not None
-        self.body.ended(trailers)
-
-    def request_flush(self) -> None:
-        """No more of the body is at hand just now."""
-        if self.body is not None:
-            self.body.flush()
-
-    def request_sent(self, upstream: UpstreamStream) -> None:
-        """All of it is at the upstream."""
-        if self._switching is not None:
-            upstream.resume_response()
-            self.switch(self._switching, upstream)
-
-    def request_failed(self, fault: ExchangeError) -> None:
-        """The rest of the request cannot be read."""
-        self.leave(None, 0)
-        self.drop_upstream()
-        self.fail(fault)
-
-    def pause_request(self) -> None:
-        """The upstream is slow."""
-        if self.bound is not None and self.bound.up is not None:
-            self.bound.up.pause()
-        else:
-            self.wants_body = False
-
-    def resume_request(self) -> None:
-        """The upstream takes more."""
-        if self.bound is not None and self.bound.up is not None:
-            self.bound.up.resume()
-        else:
-            self.release_request()
-
-    def release_request(self) -> None:
-        """Bring more of the body."""
-        if not self.request_done and self.upstream is not None:
-            self.wants_body = True
-            self.downstream.request_wanted()

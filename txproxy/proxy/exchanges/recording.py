@@ -12,8 +12,8 @@ from txproxy.interfaces.plan import Plan
 from txproxy.interfaces.record import AttemptRecord, ExchangeRecord
 
 if TYPE_CHECKING:
-    from txproxy.proxy.exchanges.held_response import HeldResponse
-    from txproxy.proxy.exchanges.response_body import ResponseBody
+    from txproxy.proxy.exchanges.responses.held_response import HeldResponse
+    from txproxy.proxy.exchanges.responses.response_body import ResponseBody
     from txproxy.proxy.grpc_call import GrpcCall
     from txproxy.proxy.services import Services
 

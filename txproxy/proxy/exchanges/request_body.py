@@ -13,8 +13,8 @@ from txproxy.interfaces.plan import Postponed
 from txproxy.interfaces.streams import UpstreamStream
 from txproxy.net.deadlines import NEVER
 from txproxy.proxy.exchanges.early_body import FIRST_PART, EarlyBody
-from txproxy.proxy.exchanges.filters import Refused, RequestBodyFilters
 from txproxy.proxy.exchanges.phases import ANSWERED, GATHERING
+from txproxy.proxy.exchanges.responses.filters import Refused, RequestBodyFilters
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.trailers import of_request
 from txproxy.wire.message import RequestHead, ResponseHead

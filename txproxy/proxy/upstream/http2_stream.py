@@ -8,7 +8,7 @@ from typing import Any, Final
 from txproxy.errors import ExchangeError, ResponseTimeout, UpstreamClosed
 from txproxy.instance_names import instance_names
 from txproxy.net.deadlines import NEVER
-from txproxy.proxy.exchanges.own_answers import reason_of
+from txproxy.proxy.exchanges.responses.own_answers import reason_of
 from txproxy.wire.extended_connect import is_websocket
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2.field_blocks.response_heads import ResponseFields

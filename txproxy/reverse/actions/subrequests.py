@@ -13,7 +13,7 @@ from txproxy.frozen_values import frozen
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.context import RequestContext, RequestFilter
 from txproxy.proxy.exchanges.errands import ErrandStream
-from txproxy.proxy.exchanges.filters import RequestBodyFilters
+from txproxy.proxy.exchanges.responses.filters import RequestBodyFilters
 from txproxy.proxy.services import Services
 from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.reverse.rewriting.header_fields import changed, settable

@@ -16,7 +16,7 @@ from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.middleware import Handler, IMiddleware
 from txproxy.interfaces.plan import Decision
 from txproxy.matching.paths import readings
-from txproxy.proxy.exchanges.own_answers import prefers_html
+from txproxy.proxy.exchanges.responses.own_answers import prefers_html
 from txproxy.reverse.challenge.challenge_load import AtWork, ChallengeLoad
 from txproxy.reverse.challenge.challenge_page import ANSWER_PATH, LINES, PREFIX, SCRIPT_PATH, page
 from txproxy.reverse.challenge.challenge_script import SCRIPT

@@ -14,7 +14,7 @@ from txproxy.interfaces.pages import Page, page
 from txproxy.interfaces.trace import Trace
 from txproxy.matching.octets import shown
 from txproxy.proxy.error_pages import ErrorPages
-from txproxy.proxy.exchanges.filters import (
+from txproxy.proxy.exchanges.responses.filters import (
     FilterWaits,
     ReplacedResponse,
     ResponseBodyFilters,

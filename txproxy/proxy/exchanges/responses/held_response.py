@@ -9,8 +9,8 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from txproxy.interfaces.answers import Answer, Refusal
-from txproxy.proxy.exchanges.filters import FilterWaits, ResponseBodyFilters, filtered_head
 from txproxy.proxy.exchanges.phases import OVER
+from txproxy.proxy.exchanges.responses.filters import FilterWaits, ResponseBodyFilters, filtered_head
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import ResponseHead
 

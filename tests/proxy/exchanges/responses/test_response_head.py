@@ -2,7 +2,7 @@
 
 import pytest
 
-from txproxy.proxy.exchanges.response_head import informational, onward_fields, switching
+from txproxy.proxy.exchanges.responses.response_head import informational, onward_fields, switching
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import ResponseHead
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from twisted.python.failure import Failure
 
 from txproxy.errors import ExchangeError
-from txproxy.proxy.exchanges.filters import ResponseBodyFilters, with_length
+from txproxy.proxy.exchanges.responses.filters import ResponseBodyFilters, with_length
 from txproxy.proxy.throttle import Valve
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import ResponseHead

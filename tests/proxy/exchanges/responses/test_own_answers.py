@@ -19,7 +19,7 @@ from txproxy.errors import (
 from txproxy.forward.egress.approvals import TooManyQuestions
 from txproxy.interfaces import Address, IMode, Plan, Refusal
 from txproxy.proxy.error_pages import ErrorPages, Page
-from txproxy.proxy.exchanges.own_answers import reply
+from txproxy.proxy.exchanges.responses.own_answers import reply
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.testing import ProxyInMemory
 from txproxy.wire.message import RequestHead

@@ -8,7 +8,7 @@ from tests.proxy.exchanges.filtering import Doubled
 from txproxy.errors import UpstreamClosed
 from txproxy.interfaces import Address, Answer, Bounds, IMiddleware, IMode, Plan, Refusal, RelayedAnswer, ResponseFilter
 from txproxy.proxy.bounds_middleware import BoundsMiddleware
-from txproxy.proxy.exchanges.answer_sources import BytesSource
+from txproxy.proxy.exchanges.responses.answer_sources import BytesSource
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.testing import ProxyInMemory
 from txproxy.wire.headers import Headers
