@@ -59,6 +59,15 @@ def test_a_page_says_what_each_of_its_programs_is_called(page):
     assert [name for name in shown if f"``{name}``" not in text] == []
 
 
+def test_all_that_pods_mount_is_made_on_the_page():
+    page = DOCS / "jobs" / "kubernetes.rst"
+    manifests = "".join(file.read_text() for file in page.with_suffix("").glob("*.yaml"))
+    mounted = re.findall(r"(configMap|secret): \{ (?:secretN|n)ame: (\S+) \}", manifests)
+    made = {"configMap": "kubectl create configmap {} ", "secret": "kubectl create secret generic {} "}
+    assert len(mounted) == 3
+    assert [name for kind, name in mounted if made[kind].format(name) not in page.read_text()] == []
+
+
 def test_the_entry_page_leads_to_each():
     index = (DOCS / "jobs" / "index.rst").read_text()
     assert {page.stem for page in JOBS} <= set(re.findall(r":doc:`(?:[^`<]*<)?([a-z0-9-]+)>?`", index))
