@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from twisted.application import app
 from twisted.application.service import IServiceMaker, ServiceMaker
 from twisted.scripts import twistd
 
 from txproxy.reactor import install
-from txproxy.tap import Options
 
 # As twistd knows them.
 _TAP: Final = ServiceMaker("txproxy", "txproxy.tap", "An HTTP proxy.", "txproxy")
@@ -23,9 +22,7 @@ _REACTOR: Final = "txproxy"
 class ForegroundOptions(twistd.ServerOptions):  # type: ignore[name-defined, misc]
     """twistd's options, with the commands and reactors that are ours."""
 
-    subCommands: ClassVar[list[tuple[str, None, type[Options], str]]] = [
-        (_TAP.tapname, None, Options, _TAP.description)
-    ]
+    subCommands: ClassVar[list[tuple[str, None, Any, str]]] = [(_TAP.tapname, None, _TAP.options, _TAP.description)]
     # where twistd looks for what makes the service of a command
     loadedPlugins: ClassVar[dict[str, IServiceMaker]] = {_TAP.tapname: _TAP}
 
