@@ -49,9 +49,6 @@ def main(path: str, seed: int) -> None:
         version += 1
         number = chance.randrange(KEYS)
         right(store, chance.randrange(KEYS))
-        if chance.random() < 0.01:
-            store.remove_key(key_of(number))
-            continue
         name = f"{seed}.{version}"
         data = body_of(f"{number}/{name}", length_of(number))
         writer = store.writer(key_of(number), len(data) if chance.random() < 0.5 else None)
@@ -65,8 +62,11 @@ def main(path: str, seed: int) -> None:
             if entry is not None:
                 store.used(entry)
                 # What is tried is not counted: a process that nobody lets run may have the lock that the next segment
-                # takes, for as long as that lasts.
+                # takes, for as long as that lasts, in which thousands are tried. So what is removed goes by what is
+                # stored.
                 stored += 1
+                if chance.random() < 0.01:
+                    store.remove_key(key_of(chance.randrange(KEYS)))
                 if stored % 50 == 0:
                     print(stored, flush=True)
         if version % 50 == 0:
