@@ -6,7 +6,8 @@ import pickle
 
 import pytest
 
-from txproxy.components.outside_text import OutsideText, called
+from txproxy.auth.auth_policy import AuthPolicy
+from txproxy.components.outside_text import OutsideText, called, identity
 from txproxy.components.values import hint, shown
 
 PIN = OutsideText("4711", "${PIN}")
@@ -27,3 +28,13 @@ def test_who_quotes_it_quotes_what_refers_to_it(made):
 
 def test_other_texts_are_called_what_they_are():
     assert called("4711") == "4711" and called(PIN[:2]) == "47"
+
+
+def test_two_that_are_called_the_same_are_two():
+    # Files that are included from several folders have names that are relative to each.
+    of = ["/one", "/two", "/two"]
+    one, two, same = (AuthPolicy(password_file=OutsideText(text, "{ file = 'users' }")) for text in of)
+    assert repr(one) == repr(two) and identity(one) != identity(two) == identity(same)
+    assert identity(AuthPolicy(password_file="/two", login_secret=b"x")) == identity(two)
+    pairs = (("cn", OutsideText("bob", "${USER}")),)
+    assert "'bob'" in identity(AuthPolicy(certificate_field="cn", certificate_users=pairs))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import attrs
+
 
 class OutsideText(str):
     """A text that stands elsewhere, or has something in it that does, with the ``reference`` by which the file calls
@@ -29,3 +33,15 @@ class OutsideText(str):
 def called(text: str) -> str:
     """``text`` as an error may name it without quotes: what stands elsewhere as the file calls it."""
     return text.reference if isinstance(text, OutsideText) else text
+
+
+def identity(value: Any) -> str:
+    """A text that values of attrs have in common, in all processes, whose fields are the same as far as their ``repr``
+    shows them: as they are, and not as a file calls them, which may call two by the same.
+    """
+    shown = attrs.asdict(value, filter=lambda field, _: bool(field.repr), value_serializer=_as_it_is)
+    return f"{type(value).__name__} {shown!r}"
+
+
+def _as_it_is(_whose: Any, _field: Any, value: Any) -> Any:
+    return str(value) if isinstance(value, OutsideText) else value

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
+from txproxy.components.outside_text import identity
 from txproxy.interfaces.allowances import Bounds
 from txproxy.interfaces.processes.sharing import Shared
 from txproxy.limits.quotas import Quota, Quotas
@@ -68,7 +69,7 @@ class Allotments:
         """What is that of several processes, each by a topic of its own, which is the same in all of them."""
         found: dict[str, Shared] = {}
         if self._shaping is not None and self._shaping.shared is not None:
-            kinds = blake2b(repr(self._bandwidths).encode(), digest_size=16).hexdigest()
+            kinds = blake2b(" ".join(map(identity, self._bandwidths)).encode(), digest_size=16).hexdigest()
             found[f"bandwidth {kinds} {self._place}"] = self._shaping.shared
         if isinstance(self._usage, SharedUsage):
             found[f"used {self._place}"] = self._usage

@@ -1,9 +1,11 @@
 """Users of sites of a file: at listeners, at routes, and over reloads."""
 
+import attrs
 import pytest
 from twisted.internet.task import Clock
 
 from tests.runtime.test_reload import OK, Running
+from txproxy.components.outside_text import OutsideText
 from txproxy.config.toml.file import parse
 from txproxy.errors import ConfigError
 from txproxy.runtime.live.live_logins import LiveLogins
@@ -120,6 +122,22 @@ def test_workers_have_one_secret_and_tell_each_other(users, tmp_path):
     one, two = (LiveLogins(made, Clock()) for made in (config, other))
     # Both places have one and the same.
     assert one.shared.keys() == two.shared.keys() and len(one.shared) == 2
+
+
+def test_who_is_called_the_same_is_not_known_to_the_same(tmp_path):
+    logins = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "tokens").write_text(f"of-{name}:{name}\n")
+        logins.append(OutsideText(str(tmp_path / name / "tokens"), "{ file = 'where' }"))
+    config = parse(file(*(f"login = {{ token_file = '{one}' }}" for one in logins)), "edge.toml")
+    # Read from files in two folders that are called the same in each.
+    place = config.listeners[0]
+    policies = [attrs.evolve(place.login.policy, token_file=one) for one in logins]
+    listeners = (attrs.evolve(place, login=attrs.evolve(place.login, policy=policies[0])),)
+    route = config.routes[0]
+    routes = (attrs.evolve(route, login=attrs.evolve(route.login, policy=policies[1])),)
+    assert len(LiveLogins(attrs.evolve(config, listeners=listeners, routes=routes), Clock()).shared) == 4
 
 
 def test_a_file_that_is_gone_meanwhile_is_named(users, tmp_path):

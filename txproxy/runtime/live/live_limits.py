@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from txproxy.components.outside_text import identity
 from txproxy.config.model import AnyListener, Config, ForwardListener, ReverseListener, RouteConfig, TcpListener
 from txproxy.interfaces.context import NORMAL, PRIORITIES
 from txproxy.interfaces.processes.shared_levels import SharedLevels
@@ -212,7 +213,7 @@ def _adaptive(name: str, bounds: AdaptiveBounds, clock: Any, shared: bool) -> Ad
 
 
 def _digest(limit: RequestLimit) -> str:
-    return blake2b(repr(limit).encode(), digest_size=16).hexdigest()
+    return blake2b(identity(limit).encode(), digest_size=16).hexdigest()
 
 
 def _asks(listener: AnyListener, config: Config) -> bool:

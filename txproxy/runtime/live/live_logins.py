@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from txproxy.components.outside_text import identity
 from txproxy.config.model import Config, ReverseListener, RouteConfig
 from txproxy.errors import ConfigError, Path
 from txproxy.interfaces.processes.sharing import Shared
@@ -60,7 +61,7 @@ class LiveLogins:
         """What several processes know together, each by a topic of its own, which is the same in all of them."""
         found: dict[str, Shared] = {}
         for policy, one in self._shared.items():
-            digest = blake2b(repr(policy).encode(), digest_size=16).hexdigest()
+            digest = blake2b(identity(policy).encode(), digest_size=16).hexdigest()
             found[f"site logins {digest}"] = one
             found[f"site logins under way {digest}"] = one.under_way
         return found
