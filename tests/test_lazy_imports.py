@@ -111,6 +111,27 @@ def test_a_plain_reverse_proxy_waits_for_no_feature_that_is_off():
     assert [name for name in loaded if f"{name}.".startswith(tuple(f"{one}." for one in UNUSED))] == []
 
 
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("['reverse', '--upstream', 'h2c://127.0.0.1:9']", "txproxy.proxy.upstream.http2_upstream"),
+        ("['reverse', '--upstream', 'http://127.0.0.1:9', '--health-check', '/']", "txproxy.upstreams.health.probe"),
+        ("['forward']", "txproxy.proxy.downstream.socks5"),
+    ],
+)
+def test_what_will_be_asked_for_is_there_before_a_client_comes(words, wanted):
+    # An upgrade puts other modules in the place of these, and who has given up rights, or its root, may read none.
+    loaded = run(
+        "import sys",
+        "from txproxy.tap import Options",
+        "made = Options()",
+        f"made.parseOptions([*{words}, '--listen', 'tcp:0:interface=127.0.0.1'])",
+        "made.subOptions.service.startService()",
+        "print(*sys.modules)",
+    ).split()
+    assert wanted in loaded
+
+
 @pytest.mark.parametrize("mode", ["forward", "reverse", "tcp", "run"])
 def test_the_options_of_a_mode_wait_for_no_other(mode):
     others = {"forward", "pools", "run"} - {"pools" if mode in ("reverse", "tcp") else mode}

@@ -288,7 +288,9 @@ def protocol_class(protocols: frozenset[str]) -> Kind:
     """What a client connection begins as."""
     if protocols == {HTTP}:
         return Http1Protocol
-    return _socks_protocol() if protocols == {SOCKS5} else NegotiatingProtocol
+    # Where SOCKS is spoken it is there before a client waits, and while its modules are those of this program.
+    socks = _socks_protocol() if SOCKS5 in protocols else None
+    return socks if socks is not None and protocols == {SOCKS5} else NegotiatingProtocol
 
 
 @implementer(IProtocolFactory)

@@ -31,11 +31,13 @@ def build_upstream(services: Services, address: Address) -> Talking | Negotiatin
         return UpstreamProtocol(services, address)
     if address.tls is not None:
         return NegotiatingUpstream(services, address)
-    return _http2()(services, address)
+    return http2_upstream()(services, address)
 
 
-def _http2() -> type[Http2Upstream]:
-    """What talks HTTP/2, which comes with the first upstream that does."""
+def http2_upstream() -> type[Http2Upstream]:
+    """What talks HTTP/2. Who is told of upstreams that do asks for it before a client waits, and while the modules that
+    lie there are those of this program.
+    """
     from txproxy.proxy.upstream.http2_upstream import Http2Upstream
 
     return Http2Upstream
@@ -97,7 +99,7 @@ class NegotiatingUpstream:
         return self._speaks or self._hand_over(self._address.protocols[0])
 
     def _hand_over(self, name: str) -> Talking:
-        kind = _http2() if name == _HTTP2 else UpstreamProtocol
+        kind = http2_upstream() if name == _HTTP2 else UpstreamProtocol
         self._speaks = speaks = kind(self._services, self._address)
         self._services.shared_dials.agreed(self._address.key, name == _HTTP2)
         replace_protocol(self.transport, speaks)

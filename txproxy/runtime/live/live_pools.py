@@ -18,6 +18,7 @@ from txproxy.config.own_code.named_discovery import make_ask
 from txproxy.config.own_code.named_strategy import make_strategy
 from txproxy.errors import ConfigError
 from txproxy.proxy.factory import ProxyFactory
+from txproxy.proxy.upstream.upstream_protocols import http2_upstream
 from txproxy.reverse.route_actions.pool_action import PoolAction
 from txproxy.upstreams.affinity import Affinity, TableAffinity, affinity_from
 from txproxy.upstreams.discovery.own_source import OwnSource
@@ -71,7 +72,10 @@ class LivePool:
 
     def _made(self, text: str) -> Upstream:
         config = self.config
-        return parse_tcp_upstream(text) if config.tcp else parse_upstream(text, config.settings.tls)
+        made = parse_tcp_upstream(text) if config.tcp else parse_upstream(text, config.settings.tls)
+        if "h2" in made.address.protocols:
+            http2_upstream()
+        return made
 
     def affinity(self, kind: str | None) -> Affinity | None:
         """The one of this kind. All routes share it, so that a client that is pinned by one is by all."""

@@ -77,10 +77,7 @@ class _Watch:
         self._drop()
         checks = self._checks
         self._began = checks.clock.seconds()
-        # Most pools ask nobody, and need not know how. It comes with HTTP/2.
-        from txproxy.upstreams.health.probe import Probe
-
-        self._probe = probe = Probe(
+        self._probe = probe = checks.probe(
             checks.check, self._upstream, checks.clock, checks.preface, self._verdict, checks.tolerate
         )
         probe.start(checks.dial)
@@ -142,6 +139,10 @@ class Checks:
         preface: bytes = b"",
         tolerate: frozenset[str] = frozenset(),
     ) -> None:
+        # Most pools ask nobody, and need not know how. It comes with HTTP/2.
+        from txproxy.upstreams.health.probe import Probe
+
+        self.probe = Probe
         self.check = check
         self.clock = clock
         self.dial = dial
