@@ -27,6 +27,15 @@ def of(url, *pairs):
         (b"http://b/x/1", (r"~(?i)HTTP://[^/]+/(?P<what>\w+)/(\d)", "/${what}s/$2"), b"/xs/1"),
         (b"http://b/x/1?y", (r"~http://[^/]+/(\w+)/(\d)", "/$1"), None),
         (b"/x", ("~/(y)?x", "/$1z"), b"/z"),
+        # A group is the expression's own, whatever else has its name.
+        (b"http://b/x", ("~http://(?P<host>[^/]+)(?P<path>/.*)", "/$host$path"), b"/b/x"),
+        (b"http://b/x", ("~http://(?P<query>.)/x", "/c?$query"), b"/c?b"),
+        (b"/x", ("~/x", "/c?$query"), b"/c?y=z"),
+        # No other server is named but by who has configured it, or by who has sent it.
+        (b"http://b//c.example/", ("http://b/", "/"), b"/.//c.example/"),
+        (b"http://b/\\c.example/", ("~http://b(.*)", "$1"), b"/./\\c.example/"),
+        (b"http://b/c", ("http://b/", "//d.example/"), b"//d.example/c"),
+        (b"//b/c", ("~(.*)b(.*)", "$1d$2"), b"//d/c"),
     ],
 )
 def test_what_becomes_of_a_url(url, pair, wanted):
