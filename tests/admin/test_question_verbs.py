@@ -4,6 +4,7 @@ import attrs
 import pytest
 
 from txproxy.admin.question_verbs import QuestionVerbs
+from txproxy.components.outside_text import OutsideText
 from txproxy.forward.egress.approvals import Approvals, Question
 
 QUESTION = Question(
@@ -94,6 +95,14 @@ def test_an_answer_is_remembered_listed_and_forgotten(client, approvals, clock):
     path = f"/api/answers/{said['remembered']}"
     assert client.ask("DELETE", path).json == {"forgotten": said["remembered"]}
     assert client.ask("DELETE", path).status == 404 and client.ask("GET", "/api/answers").json == {"answers": []}
+
+
+def test_an_answer_is_called_the_same_whatever_a_file_calls_its_listener(serve, clock):
+    verbs = QuestionVerbs(View([(OutsideText("out", "${OUT}"), Approvals(clock))]), clock).verbs()
+    client = serve(verbs)
+    name = client.ask("POST", "/api/answers", body=ANSWER).json["remembered"]
+    assert [one["name"] for one in client.ask("GET", "/api/answers").json["answers"]] == [name]
+    assert client.ask("DELETE", f"/api/answers/{name}").json == {"forgotten": name}
 
 
 def test_whose_user_is_not_known_is_another_one(client, approvals):

@@ -13,6 +13,7 @@ from txproxy.admin.api_call import ApiCall, ApiFault
 from txproxy.admin.api_paths import Verb
 from txproxy.admin.merging import LISTED, OF_ANY, together
 from txproxy.admin.proxy_view import ProxyView
+from txproxy.components.outside_text import identity
 from txproxy.components.values import hint, shown
 from txproxy.forward.egress.approvals import Approvals, Pending, Subject
 
@@ -139,7 +140,8 @@ def _told(subject: Subject) -> dict[str, object]:
 
 def _answer_name(listener: str, subject: Subject) -> str:
     """What an answer is called: the same in all workers."""
-    return blake2b(repr((listener, subject)).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+    text = f"{str(listener)!r} {identity(subject)}"
+    return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
 def _name(approvals: Approvals, pending: Pending) -> str:

@@ -2,10 +2,12 @@
 
 import base64
 
+import attrs
 import pytest
 
 from tests.reverse.challenge.solving import question_of, solved
 from tests.runtime.test_reload import OK, Running
+from txproxy.components.outside_text import OutsideText
 from txproxy.errors import ConfigError
 from txproxy.runtime.builder import Around, Observers, assemble
 from txproxy.runtime.live.live_limits import LiveLimits
@@ -386,6 +388,10 @@ def test_load_goes_on_over_a_reload_and_is_that_of_all_workers(run):
     config = proxy._read(reverse(asks))
     shared = LiveLimits(config, proxy.reactor, shared=True).shared_rates
     assert list(shared) == ["challenge 'web' '' 2/h"]
+    # As it is, and not as a file calls it, which may call two by the same.
+    web = attrs.evolve(config.listeners[0], name=OutsideText("web", "{ file = 'name' }"))
+    other = LiveLimits(attrs.evolve(config, listeners=(web,)), proxy.reactor, shared=True)
+    assert other.shared_rates.keys() == shared.keys()
 
 
 def test_who_comes_by_a_trusted_proxy_is_who_that_says(run):

@@ -224,11 +224,16 @@ def _asks(listener: AnyListener, config: Config) -> bool:
 
 
 def _topic(listener: ReverseListener, route: RouteConfig | None, place: ChallengePlace) -> str:
-    return f"challenge {listener.name!r} {route.name if route is not None else ''!r} {place.above}"
+    return f"challenge {_names(listener, route)} {place.above}"
 
 
 def _topic_of_work(listener: ReverseListener, route: RouteConfig | None) -> str:
-    return f"challenge at work {listener.name!r} {route.name if route is not None else ''!r}"
+    return f"challenge at work {_names(listener, route)}"
+
+
+def _names(listener: ReverseListener, route: RouteConfig | None) -> str:
+    # As they are, where a file may call two by the same.
+    return f"{str(listener.name)!r} {str(route.name if route is not None else '')!r}"
 
 
 def _places(config: Config) -> Iterator[tuple[ReverseListener, RouteConfig | None, ChallengePlace]]:
