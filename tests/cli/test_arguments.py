@@ -11,6 +11,12 @@ def test_what_argparse_says_is_an_error_of_one_line():
         Parser("x").parse_args(["--x"])
 
 
+@pytest.mark.parametrize("given", ["", " "])
+def test_what_a_variable_of_a_shell_has_left_empty_is_said(given):
+    with pytest.raises(ConfigError, match=r"^there is an argument with nothing in it$"):
+        Parser("x").parse_args([given])
+
+
 @pytest.mark.parametrize("given", ["--fail", "--fail=x"])
 def test_an_option_that_is_nearly_right_is_told(given):
     parser = Parser("x", allow_abbrev=False)

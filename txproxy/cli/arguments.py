@@ -24,9 +24,13 @@ class Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """A wrong call, with what is most like an option that there is not."""
         unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown == message:
+            raise ConfigError(message)
+        words = unknown.split()
+        if not words:
+            raise ConfigError("there is an argument with nothing in it")
         options = tuple(name for name in self._option_string_actions if name.startswith("--"))
-        meant = hint(unknown.split()[0].partition("=")[0], options) if unknown != message else ""
-        raise ConfigError(f"{message}{meant}")
+        raise ConfigError(f"{message}{hint(words[0].partition('=')[0], options)}")
 
 
 def asks_for_help(parser: Parser, command: str, arguments: Sequence[str]) -> bool:
