@@ -291,6 +291,24 @@ def test_what_is_malformed_is_a_bad_gateway(proxy2, data, keeps):
     assert status(client.received) == 200
 
 
+def test_a_request_that_has_not_gone_out_goes_elsewhere_alone(proxy2):
+    ask(proxy2)
+    peer = Http2Peer(proxy2.upstream)
+    peer.answer(1)
+    # What begins with a request is gathered within a turn, as over sockets.
+    asked = []
+    peer.connection._protocol._ask = lambda asking, data: asked.append(asking)
+    client = ask(proxy2, POST_NOTHING)
+    peer.connection.send(frames.window_update(0, 0))
+    for asking in asked:
+        asking.ask(b"", set())
+    assert list(peer.look().heads) == [1] and peer.others[-1][0] == "GOAWAY" and not peer.resets
+    other = Http2Peer(proxy2.upstream)
+    assert list(other.heads) == [1]
+    other.answer(1)
+    assert status(client.received) == 200
+
+
 def test_floods_of_frames_that_ask_for_nothing_end_the_connection(proxy2):
     client = ask(proxy2, POST_NOTHING)
     peer = Http2Peer(proxy2.upstream)

@@ -128,6 +128,9 @@ class Http2Upstream:
             deliver(events, session.answered)
         if fault is not None:
             fail_all(self._streams(), self._last_out, ResponseError(f"{self.address}: {fault.detail}"))
+            # A request that has not gone out was asked elsewhere just now, and would be done here as well.
+            session.take_output()
+            session.go_away(fault.code)
             self._say_last()
             return
         if self.state is not _OPEN:
