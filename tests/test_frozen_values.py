@@ -3,7 +3,9 @@
 import copy
 import linecache
 import pickle
+import sys
 from collections.abc import Callable
+from threading import Barrier, Thread
 from typing import ClassVar, Generic, TypeVar
 
 import attrs
@@ -154,3 +156,52 @@ def test_slots_are_those_that_attrs_makes():
 def test_other_options_are_for_attrs_itself():
     with pytest.raises(TypeError):
         frozen(order=True)
+
+
+def test_who_inherits_is_known_not_to_be_changed():
+    @attrs.define
+    class Below(Point):
+        z: int = 5
+
+    below = Below(1)
+    assert (below.x, below.z) == (1, 5)
+    with pytest.raises(FrozenInstanceError):
+        below.z = 6
+
+
+def test_several_threads_make_the_first_value():
+    failed = []
+
+    def make(kind, together, use):
+        together.wait()
+        try:
+            assert use(kind)
+        except Exception as fault:
+            failed.append(fault)
+
+    uses = (
+        lambda kind: kind(1) == kind(1),
+        lambda kind: repr(kind(1)).endswith("(a=1, b=2)"),
+        lambda kind: attrs.evolve(kind(1), b=3).b == 3,
+        lambda kind: [field.name for field in attrs.fields(kind)] == ["a", "b"],
+        lambda kind: copy.copy(kind(1)) == kind(1),
+    )
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(40):
+
+            @frozen
+            class First:
+                a: int
+                b: int = 2
+
+            together = Barrier(len(uses))
+            threads = [Thread(target=make, args=(First, together, use)) for use in uses]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert not failed

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
-from attrs.exceptions import FrozenInstanceError
 
 if TYPE_CHECKING:
     # What type checkers know of it is what there is to know.
@@ -36,6 +36,14 @@ _OF_MAKING: Final = (
     "__setstate__",
 )
 _OF_COMPARING: Final = ("__eq__", "__hash__", "__ne__")
+# One at a time writes methods: attrs notes things in the class that it looks through. It may come to those of a class
+# above while it is at it.
+_writing: Final = RLock()
+
+
+@attrs.frozen(slots=False, eq=False, repr=False, init=False)
+class _Frozen:
+    """By whose refusal to be changed attrs knows, where it is inherited, that values are not changed."""
 
 
 def _late(kind: type, eq: bool, kw_only: bool) -> type:
@@ -48,7 +56,7 @@ def _late(kind: type, eq: bool, kw_only: bool) -> type:
     content["__qualname__"] = kind.__qualname__
     weak = () if any("__weakref__" in vars(base) for base in above) else ("__weakref__",)
     content["__slots__"] = (*(name for name in fields if name not in taken), *weak)
-    content["__setattr__"] = content["__delattr__"] = _refuse
+    content["__setattr__"], content["__delattr__"] = _Frozen.__setattr__, _Frozen.__delattr__
     later = [_Later(name, _OF_MAKING, attrs.frozen(eq=False, repr=False, kw_only=kw_only)) for name in _OF_MAKING]
     others = ("__repr__", *_OF_COMPARING) if eq else ("__repr__",)
     later += [_Later(name, others, attrs.frozen(eq=eq, kw_only=kw_only)) for name in others]
@@ -76,22 +84,23 @@ class _Later:
         self._write = write
 
     def __get__(self, value: object, owner: type) -> Any:
+        with _writing:
+            if isinstance(vars(self.made).get(self.name), _Later):
+                # Else another thread was faster.
+                self._write_all()
+        return getattr(owner if value is None else value, self.name)
+
+    def _write_all(self) -> None:
         written = vars(self._write(self.kind))
         for name in self._others:
             if not isinstance(vars(self.made).get(name), _Later):
-                # It is the class's own, or another thread was faster.
+                # It is the class's own.
                 continue
             if name in written:
                 setattr(self.made, name, written[name])
             else:
                 # Another version of attrs, which has no such thing.
-                with suppress(AttributeError):
-                    delattr(self.made, name)
-        return getattr(owner if value is None else value, self.name)
-
-
-def _refuse(value: object, name: str, new: object = None) -> None:
-    raise FrozenInstanceError
+                delattr(self.made, name)
 
 
 def _tell_methods(kind: type, made: type) -> None:
