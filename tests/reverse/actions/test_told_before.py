@@ -1,4 +1,4 @@
-"""A request that asks for what the one before has asked for has its attempt, as far as nothing else is to be told."""
+"""A request that asks for what the one before has asked for is sent on as that was, as far as nothing else is told."""
 
 import pytest
 
@@ -56,11 +56,12 @@ def make_world():
         world.proxy.close()
 
 
-def test_the_same_request_has_the_same_attempt(make_world):
+def test_the_same_request_has_the_same_head(make_world):
     world = make_world()
     first, second, third = world.ask(GET, GET, GET)
     assert first == second == third
-    assert world.attempts[0] is world.attempts[1] is world.attempts[2]
+    assert world.attempts[0].head is world.attempts[1].head is world.attempts[2].head
+    assert len(set(map(id, world.attempts))) == 3
     assert world.pool.upstreams[0].served == 3
     assert world.pool.upstreams[0].active == 0
 
@@ -80,7 +81,7 @@ def test_one_that_differs_has_its_own(make_world, other):
     world = make_world(via=None)
     world.ask(GET, GET)
     (told,) = world.ask(other)
-    assert world.attempts[2] is not world.attempts[1]
+    assert world.attempts[2].head is not world.attempts[1].head
     alone = make_world(via=None)
     assert alone.ask(other) == [told]
 
@@ -119,7 +120,7 @@ def test_who_is_looked_at_is_told_how_it_answers(make_world):
 def test_where_more_is_told_nothing_is_remembered(make_world, options):
     world = make_world(**options)
     world.ask(GET, GET)
-    assert world.attempts[0] is not world.attempts[1]
+    assert world.attempts[0].head is not world.attempts[1].head
 
 
 def test_where_nobody_has_room_it_waits(make_world):
@@ -143,3 +144,41 @@ def test_requests_without_a_host_are_told_of_as_each_alone():
     check_each_is_as_if_alone(
         lambda: ProxyInMemory(lambda reactor: ReverseProxyFactory(Pool(TWO), reactor=reactor)), [(request, OK)] * 3
     )
+
+
+class Numbered:
+    """Has each request and its response numbered."""
+
+    def __init__(self, how):
+        self.how = how
+        self.count = 0
+
+    def handle(self, request, context, proceed):
+        plan = proceed(request, context)
+        self.count += 1
+        self.how(plan.attempt, b"X-Number: %d" % self.count)
+        return plan
+
+
+def another_head(attempt, line):
+    attempt.head = attempt.head.with_lines([*attempt.head.headers.lines, line])
+
+
+def other_fields(attempt, line):
+    attempt.head.headers = attempt.head.headers.and_lines([line])
+
+
+def lines(attempt, line):
+    attempt.lines = (*attempt.lines, line)
+
+
+@pytest.mark.parametrize("how", [another_head, other_fields, lines])
+def test_what_is_changed_of_an_attempt_is_changed_of_that_alone(make_world, how):
+    world = make_world(middleware=[Numbered(how)])
+    for number in (1, 2, 3):
+        world.client.send(GET)
+        (asked,) = [one for one in world.proxy.network.connections if one.received]
+        told = asked.take()
+        asked.send(OK)
+        told += world.client.take()
+        assert told.count(b"X-Number: ") == told.count(b"X-Number: %d\r\n" % number) == 1

@@ -135,9 +135,10 @@ class ToPool:
         connection = context.connection
         told = connection.memo
         if type(told) is ToldBefore and told.of is head.headers and told.first is not None and told.by is self:
-            asked = told.first.head
+            asked = told.first
             if (
                 asked.path == head.path
+                and asked.headers is told.headers
                 and asked.method == head.method
                 and told.authority == head.authority
                 and told.lines == context.lines
@@ -145,7 +146,7 @@ class ToPool:
                 and context.trace is None
                 and connection.connections is None
             ):
-                return self._plan_again(told, head, context)
+                return self._plan_again(asked, head, context)
         affinity = self._affinity
         upstream = None
         if connection.connections is not None:
@@ -163,17 +164,15 @@ class ToPool:
                 return self._wait(head, context)
         return self._plan_for(upstream, head, context)
 
-    def _plan_again(self, told: ToldBefore, head: RequestHead, context: RequestContext) -> Decision:
-        """The same for one that asks for what the request before has asked for, in the same words."""
-        pool, first = self.pool, told.first
+    def _plan_again(self, asked: RequestHead, head: RequestHead, context: RequestContext) -> Decision:
+        """The same for one that asks for what the request before has ``asked`` for, in the same words."""
+        pool = self.pool
         upstream = pool.take(head, context)
         if upstream is None:
             return self._wait(head, context)
         if pool.curious:
             return self._plan_for(upstream, head, context)
-        if first.upstream is not upstream or first.address is not upstream.address:
-            told.first = first = PoolAttempt(upstream, upstream.address, first.head, upstream, None)
-        plan = Plan.of(first)
+        plan = Plan.of(PoolAttempt(upstream, upstream.address, asked, upstream, None))
         plan.map_back = map_back
         plan.asked = head, context
         plan.next_attempt = self._next_of

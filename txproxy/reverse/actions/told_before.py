@@ -35,8 +35,9 @@ class ToldBefore:
         self.lines = lines
         self.headers = headers
         self.way = way
-        # the first attempt of the last request that had one which serves for another; None if there was no such
-        self.first: Any = None
+        # the head of the first attempt of the last request that had one which serves for another; None if there was no
+        # such. Each has an attempt of its own, since who stands around may change that before it is made.
+        self.first: RequestHead | None = None
 
     def holds_for(self, headers: Headers) -> bool:
         """Whether fields that are others differ in nothing that counts; then it is ``of`` those. What a route has set
@@ -54,4 +55,4 @@ class ToldBefore:
 def remember(told: Any, attempt: PoolAttempt) -> None:
     """For a request that asks for the same, where that was told of in words that may come again."""
     if type(told) is ToldBefore and attempt.head is not None and told.headers is attempt.head.headers:
-        told.first = attempt
+        told.first = attempt.head
