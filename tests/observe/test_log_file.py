@@ -281,3 +281,13 @@ def test_what_does_not_go_out_at_once_goes_out_after_it(begin, tmp_path, monkeyp
     monkeypatch.setattr(os, "writev", writev)
     assert [int(line) for line in (tmp_path / "log").read_text().split()] == list(range(100))
     assert log.waiting == 0
+
+
+def test_a_line_that_goes_out_in_parts_counts_once(begin, tmp_path, monkeypatch):
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:60]))
+    log = begin()
+    for _ in range(3):
+        log.write(LINE)
+        assert log.flush(SOON) and log.waiting == 0
+    assert (tmp_path / "log").read_bytes() == LINE * 3

@@ -258,11 +258,11 @@ class LogFile:
                 while end < len(lines) and size + len(lines[end]) <= largest:
                     size += len(lines[end])
                     end += 1
-                piece = b"".join(lines[done:end])
-                lines[done:end] = [piece]
+                lines[done:end] = [b"".join(lines[done:end])]
                 self._write_whole(lines, done)
+                # What is left there is what went out last.
+                self._wrote(len(lines[done]))
                 done += 1
-                self._wrote(len(piece))
         except OSError as fault:
             with self._changed:
                 self._lines[:0] = lines[done:]
