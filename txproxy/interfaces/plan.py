@@ -59,7 +59,7 @@ class OwnFields:
 
 @instance_names(
     "attempt", "response_timeout", "max_body", "bounds", "map_back", "next_attempt", "cuts", "tunnel_timeout", "gate",
-    "own_fields", "_given_back",
+    "own_fields", "asked", "_given_back",
 )  # fmt: skip
 class Plan:
     """What to do with a request: first ``attempt``, and what may follow it. ``Plan(address, head)`` has a plain one.
