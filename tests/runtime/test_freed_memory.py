@@ -64,3 +64,21 @@ def test_the_collector_looks_at_everything_less_often_and_at_less_of_the_rest():
         for settled in (False, True)
     )
     assert 0 < seldom < often and little < much and kept
+
+
+# How often it looked while what some hundred requests consist of came, and went at once.
+REQUESTS = """
+import gc
+from txproxy.runtime.freed_memory import settle_collector
+settle_collector()
+looks = []
+gc.callbacks.append(lambda phase, about: looks.append(phase))
+for turn in range(100):
+    there = [[] for _ in range(1_500)]
+    del there
+print(len(looks))
+"""
+
+
+def test_the_collector_does_not_look_at_what_goes_soon():
+    assert subprocess.run([sys.executable, "-c", REQUESTS], capture_output=True, check=True).stdout == b"0\n"
