@@ -19,11 +19,14 @@ class ClientConnection:
     it remembers from one request to the next, so that it need not find it out again. ``refusal`` is what an
     :class:`IConnectionFilter` may set while it admits the connection: the first request gets this answer and is the
     last, whatever it is; where no requests are read, the connection is closed. ``facts`` is what logs have found out
-    about it, once one of them wants to know, and ``debts`` what limits of requests have.
+    about it, once one of them wants to know, and ``debts`` what limits of requests have. ``standing`` is what a mode
+    does with each request that is like one before, where it has found out that this will be the same
+    (:class:`txproxy.interfaces.plan.StandingPlan`); None if there is no such.
     """
 
     __slots__ = (
         "peer_ip", "peer_scheme", "transport", "certificate", "connections", "memo", "refusal", "facts", "debts",
+        "standing",
     )  # fmt: skip
 
     def __init__(self, peer_ip: str, peer_scheme: str = "http") -> None:
@@ -36,6 +39,7 @@ class ClientConnection:
         self.refusal: Refusal | None = None
         self.facts: Any = None
         self.debts: Any = None
+        self.standing: Any = None
 
     def anew(self) -> ClientConnection:
         """The same connection, of which a mode knows nothing yet, and that has no upstream connections of its own."""

@@ -16,6 +16,7 @@ from txproxy.interfaces.allowances import Bounds
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.attempt import Attempt, Tracker
 from txproxy.interfaces.context import RequestContext
+from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
 
@@ -113,6 +114,28 @@ class Plan:
         if not self._given_back:
             self._given_back = True
             self.attempt.give_back()
+
+
+class StandingPlan(Protocol):
+    """Plans for requests without a body that have the very fields ``of`` and this ``authority``, as far as
+    :meth:`head_for` has a head for them. Nobody but the mode has a say in them, which would say the same each time.
+    """
+
+    of: Headers
+    authority: bytes
+
+    def head_for(self, request: RequestHead) -> RequestHead | None:
+        """What is sent for it; None if it is to be decided anew."""
+
+    def take(self) -> Any:
+        """The upstream whose turn it is, for which one more request counts from now on, as its ``tracker``; None if
+        each has to be decided anew just now.
+        """
+
+    def plan(self, upstream: Any, request: RequestHead, context: RequestContext) -> Plan:
+        """That of one ``request`` alone, which is sent to this ``upstream``, as the mode would have made it; and what
+        the mode says of it in its ``context``.
+        """
 
 
 @attrs.define(eq=False)

@@ -125,8 +125,10 @@ class UpstreamStream(RawConnection, Protocol):
     def unread(self) -> object:
         """True where bytes, or an end, lie there before anything was asked."""
 
-    def begin(self, exchange: Any, head: RequestHead) -> None:
-        """Send a request; without a body it goes out at once."""
+    def begin(self, exchange: Any, head: RequestHead, seconds: float | None = None) -> None:
+        """Send a request; without a body it goes out at once. So many ``seconds`` the upstream has for each part of its
+        response; None: as long as it mostly has.
+        """
 
     def begin_again(self, exchange: Any, other: Any) -> None:
         """Send the request that ``other``, a stream to the same place, was to send, of which none has gone out."""

@@ -83,7 +83,8 @@ class ProxyFactory:
         found = places(middleware)
         services.inner_middleware = found.within
         self.handle = around(mode.plan, found.around)
-        # See txproxy.proxy.downstream.serving.ServingFactory.
+        # For these see txproxy.proxy.downstream.serving.ServingFactory.
+        self.standing_for = self.handle if getattr(mode, "stands", False) and not found.around + found.within else None
         self.repeats = all(getattr(one, "repeats", False) for one in (*found.around, mode))
         self.http2 = http2
         self.h2c = h2c

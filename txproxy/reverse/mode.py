@@ -18,7 +18,9 @@ from txproxy.net.transports.tls_transports import tls_connection
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.proxy.limits import Limits
 from txproxy.proxy.services import Observer, Services
+from txproxy.reverse.actions.standing_to_pool import StandingToPool
 from txproxy.reverse.actions.to_pool import ToPool
+from txproxy.reverse.actions.told_before import ToldBefore
 from txproxy.reverse.actions.treatments import Action
 from txproxy.reverse.client_identity import Trust, peer_alone
 from txproxy.reverse.routing.matches import host_of
@@ -72,8 +74,10 @@ class ReverseMode:
         if not actions:
             raise ConfigError("a reverse proxy needs a pool, or a route")
         self._takes_connect = any(one.takes_connect for one in actions)
-        # those whose requests are decided on by what they are and by whom they come from alone
+        # those whose requests are decided on by what they are and by whom they come from alone, and those of them to
+        # which nobody else has anything to say
         self._repeating: tuple[Action, ...] = ()
+        self._standing: tuple[ToPool, ...] = ()
         self.pools = tuple(dict.fromkeys(pool for one in actions for pool in one.pools))
 
     def attach(self, services: Services) -> None:
@@ -83,6 +87,13 @@ class ReverseMode:
         by_chance = self.routes is not None and self.routes.by_chance
         if not self._tells and not by_chance:
             self._repeating = tuple(one for one in self._actions if getattr(one, "repeats", False))
+            if self._tls is None or hasattr(self._tls, "certificates"):
+                self._standing = tuple(one for one in self._actions if type(one) is ToPool and one.stands)
+
+    @property
+    def stands(self) -> bool:
+        """See :class:`txproxy.proxy.downstream.serving.ServingFactory`."""
+        return type(self).plan is ReverseMode.plan and "plan" not in vars(self)
 
     @property
     def repeats(self) -> bool:
@@ -123,7 +134,25 @@ class ReverseMode:
         if self._repeating and action in self._repeating:
             # Of which hosts there are certificates may change meanwhile.
             context.repeats = self._tls is None or context.connection.peer_scheme != "https"
+        if self._standing:
+            told = context.connection.memo
+            if type(told) is ToldBefore and told.of is head.headers and told.first is not None:
+                self._let_stand(action, told, told.first, head, context)
         return action.plan(head, context)
+
+    def _let_stand(
+        self, action: Action, told: ToldBefore, asked: RequestHead, head: RequestHead, context: RequestContext
+    ) -> None:
+        """A request has come that is like the one before: others may be so as well, and go the same way."""
+        connection = context.connection
+        if type(action) is not ToPool or action not in self._standing or told.by is not action:
+            return
+        if not told.stands_for(head, context.lines) or (
+            connection.standing is not None and connection.standing.holds_for(head)
+        ):
+            return
+        tls: Any = self._tls if connection.peer_scheme == "https" else None
+        connection.standing = StandingToPool(action, head, asked, context.rule, self.routes is None, tls)
 
     def _tell_why(self, taken: Route[Action] | None, head: RequestHead, context: RequestContext) -> None:
         trace = context.trace

@@ -80,6 +80,8 @@ class ServerTls:
         self.config = config
         self._seconds = seconds
         self._fronts = fronts
+        # another object whenever they are, or may be, others
+        self.certificates: object = None
         self._session_id = b""
         self._authorities: Watched[tuple[x509.Certificate, ...]] | None = None
         self._pairs: list[Watched[Pair]] = []
@@ -122,6 +124,7 @@ class ServerTls:
                 ],
                 self.pairs,
             )
+            self.certificates = self._generation.table
         return renewed or any(changed)
 
     # -- what the configuration says
@@ -220,6 +223,7 @@ class ServerTls:
         )
         self._generation = _Generation(self._context(front))
         self._generation.use([self._context_with(pair) for pair in self.pairs], self.pairs)
+        self.certificates = self._generation.table
         self._ends = fronts.ends if fronts is not None else self._seconds() + TICKET_KEY_LIFE
 
     def _trusted(self) -> bytes:

@@ -227,6 +227,20 @@ class Pool:
             return self.take(head, context, tried)
         return upstream
 
+    def take_unasked(self) -> Upstream | None:
+        """The same for a request of which the strategy asks nothing, if nobody has to be told of its response."""
+        if self._wake is not NEVER and self.seconds() >= self._wake:
+            self.refresh()
+        if self.curious:
+            return None
+        upstream: Upstream | None = self.strategy.choose(None, None, _is_full if self._bounded else None)
+        if upstream is not None:
+            upstream.active += 1
+            upstream.served += 1
+            if self._counts:
+                self.strategy.changed(upstream)
+        return upstream
+
     def tick(self) -> None:
         """Let time take its effect, for those who look at states before they take."""
         if self._wake is not NEVER and self.seconds() >= self._wake:

@@ -74,6 +74,7 @@ class Refusing:
     def __init__(self, factory: Any, refusal: Refusal) -> None:
         self._refusal = refusal
         self.draining = True
+        self.standing_for = None
         self.services = factory.services
         self.admission = factory.admission
         self.first_limit, self.rest_limit = factory.first_limit, factory.rest_limit

@@ -23,6 +23,7 @@ from txproxy.proxy.downstream.client_states import ClientState
 from txproxy.proxy.downstream.repeated_requests import RepeatedRequest, RepeatedRequests
 from txproxy.proxy.downstream.serving import ServingFactory, follow
 from txproxy.proxy.exchanges.exchange import Exchange
+from txproxy.proxy.exchanges.standing_exchange import begin_standing
 from txproxy.proxy.minimum_rate import HeadRate, begin_head, late_head, slow_body, slow_head
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.server import ServerCodec
@@ -69,10 +70,8 @@ class Http1Protocol(ClientProtocol):
         codec = self.codec
         if self.exchange is None:
             repeated = self._repeated
-            if repeated is not None:
-                known = repeated.get(data)
-                if known is not None and self._answer_again(known):
-                    return
+            if repeated is not None and (known := repeated.get(data)) is not None and self._answer_again(known):
+                return
             codec.receive(data)
             # What has come before is not among these bytes.
             self._pump(data if self._idle else b"")
@@ -166,9 +165,13 @@ class Http1Protocol(ClientProtocol):
             self.deadline = NEVER if not self.client_ended else self.services.gone_limit.ahead
             self.codec.skip_end()
         self._close_after = not head.keep_alive or self.factory.draining or (self._age is not None and self._age.over)
-        context = RequestContext(self.connection)
+        factory, connection = self.factory, self.connection
+        handle = factory.handle
+        if handle is factory.standing_for and not head.body and begin_standing(self, self.services, connection, head):
+            return
+        context = RequestContext(connection)
         self.exchange = exchange = Exchange(self.services, self, head, context)
-        exchange.start(self.factory.handle)
+        exchange.start(handle)
         if context.again is not None and data and self.exchange is None and not self.codec.buffered:
             # These bytes alone have come, and they are answered.
             self._remember(data, exchange)
@@ -217,9 +220,8 @@ class Http1Protocol(ClientProtocol):
     def refuse_unread(self, fault: ExchangeError, more_may_come: bool, waited: float = 0.0) -> None:
         """See :class:`txproxy.proxy.downstream.base.ClientProtocol`."""
         self._close_after = True
-        self.exchange = exchange = Exchange(
-            self.services, self, self.codec.unread_head(), RequestContext(self.connection)
-        )
+        head = self.codec.unread_head()
+        self.exchange = exchange = Exchange(self.services, self, head, RequestContext(self.connection))
         exchange.request_done = not more_may_come
         exchange.refuse_unread(fault, waited)
 

@@ -30,6 +30,9 @@ class ServingFactory(Protocol):
     services: Services
     handle: Handler
     admission: Admission[Any]
+    # in place of which, as long as it is ``handle``, the plan may stand that a connection has for requests like one
+    # before (see txproxy.proxy.exchanges.standing_exchange): what a mode with ``stands`` says, if nobody else has a say
+    standing_for: Handler | None
     # whether ``context.repeats`` holds for all that ``handle`` decides (see txproxy.interfaces.RequestContext)
     repeats: bool
     # whether each request is the last one of its connection

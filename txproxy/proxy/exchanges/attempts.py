@@ -99,7 +99,7 @@ class Attempts(RequestSide):
         if plan.bounds is not None and self.bound is None:
             self.bound = Bound(plan.bounds, self)
         if plan.max_body is None or self.request.body <= plan.max_body:
-            if self.body is not None or not self._is_sent(plan.attempt):
+            if self.body is not None or not self._is_sent(plan):
                 self._make(plan.attempt)
             return
         self._tracker = plan.attempt.tracker
@@ -107,11 +107,12 @@ class Attempts(RequestSide):
             self._note_attempt()
         self.fail(RequestError("the body is too large", status=413))
 
-    def _is_sent(self, attempt: Attempt) -> bool:
-        """Make an ``attempt`` of a request without a body, if there is nothing but that to do, and a connection that is
-        kept: the same as below, in fewer steps.
+    def _is_sent(self, plan: Plan) -> bool:
+        """Make the first attempt of a request without a body, if there is nothing but that to do, and a connection that
+        is kept: the same as below, in fewer steps.
         """
-        head, context, fields = attempt.head, self.context, self.request.headers
+        attempt, context, fields = plan.attempt, self.context, self.request.headers
+        head = attempt.head
         if head is None or context.trace is not None or context.connection.connections is not None:
             return False
         if b"authorization" in (fields.form or fields).index:
@@ -124,7 +125,7 @@ class Attempts(RequestSide):
         self._tracker = attempt.tracker
         self.phase = SENT
         self.upstream = kept
-        kept.begin(self, head)
+        kept.begin(self, head, plan.response_timeout)
         return True
 
     def _make(self, attempt: Attempt) -> None:
@@ -199,10 +200,11 @@ class Attempts(RequestSide):
         self.phase = SENT
         self.upstream = upstream
         body = self.body
+        seconds = self.plan.response_timeout if self.plan is not None else None
         if body is None:
-            upstream.begin(self, head)
+            upstream.begin(self, head, seconds)
         else:
-            upstream.begin(self, body.head_for(head))
+            upstream.begin(self, body.head_for(head), seconds)
             body.begin(upstream)
 
     def _send_unsent(self, upstream: UpstreamStream, unsent: UpstreamStream) -> None:

@@ -222,13 +222,12 @@ class UpstreamProtocol:
         self.capacity = 0
         return self
 
-    def begin(self, exchange: Exchange, head: RequestHead) -> None:
-        """Send a request; without a body it goes out at once."""
+    def begin(self, exchange: Exchange, head: RequestHead, seconds: float | None = None) -> None:
+        """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
         self.exchange = exchange
         self.received_any = False
         writer = self.writer
-        plan, services = exchange.plan, self.services
-        seconds = plan.response_timeout if plan is not None else None
+        services = self.services
         self.limit = services.response_limit if seconds is None else services.limit_of(seconds)
         data = self.codec.send_head(head)
         if head.body:

@@ -96,13 +96,11 @@ class Http2Stream(Stream):
         """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
         return self.connection.has_gone()
 
-    def begin(self, exchange: Any, head: RequestHead) -> None:
+    def begin(self, exchange: Any, head: RequestHead, seconds: float | None = None) -> None:
         """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
         self.exchange = exchange
-        connection, plan = self.connection, exchange.plan
-        limit = connection.services.response_limit
-        if plan is not None and plan.response_timeout is not None:
-            limit = connection.services.limit_of(plan.response_timeout)
+        connection = self.connection
+        limit = connection.services.response_limit if seconds is None else connection.services.limit_of(seconds)
         self._limit = limit
         if not head.body and connection.session.send_again(self, head, connection.scheme):
             # It was seen with one before, in the same fields, that it is no other kind of request.

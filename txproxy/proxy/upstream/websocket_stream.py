@@ -72,7 +72,7 @@ class WebSocketStream(Http2Stream):
             self.connection.begin(self, without_key(head), ended=False, protocol=WEBSOCKET)
             self.connection.flush()
         else:
-            self.begin(self.exchange, without_upgrade(head))
+            self.begin(self.exchange, without_upgrade(head), self.exchange.plan.response_timeout)
 
     def _agrees(self, head: ResponseHead) -> bool:
         return self.open and self.method == b"CONNECT" and 200 <= head.status < 300

@@ -172,11 +172,24 @@ class ToPool:
             return self._wait(head, context)
         if pool.curious:
             return self._plan_for(upstream, head, context)
+        return self.plan_at(upstream, asked, head, context)
+
+    def plan_at(self, upstream: Upstream, asked: RequestHead, head: RequestHead, context: RequestContext) -> Plan:
+        """To send what is ``asked`` of an upstream in place of ``head``, where all else is as it mostly is."""
         plan = Plan.of(PoolAttempt(upstream, upstream.address, asked, upstream, None))
         plan.map_back = map_back
         plan.asked = head, context
         plan.next_attempt = self._next_of
         return plan
+
+    @property
+    def stands(self) -> bool:
+        """Whether what it does with a request hangs on nothing but what that is, and on its connection: nobody stands
+        around it, and it is all the same to the pool who asks.
+        """
+        # Who inherits from a strategy has another way to choose, perhaps.
+        alike: bool = vars(type(self.pool.strategy)).get("alike", False)
+        return alike and self._plain and self.plan == self._plan
 
     def _postponed(self, head: RequestHead, context: RequestContext, late: bool) -> Decision | None:
         """The first part of the body has come, or is ``late``."""

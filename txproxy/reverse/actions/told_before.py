@@ -39,6 +39,13 @@ class ToldBefore:
         # such. Each has an attempt of its own, since who stands around may change that before it is made.
         self.first: RequestHead | None = None
 
+    def stands_for(self, head: RequestHead, lines: tuple[bytes, ...] | None) -> bool:
+        """Whether upstreams are told of each request with these fields, and of this authority, in the same words, and
+        by whatever connection. Who says who he is may have one for himself (RFC 4559 section 6).
+        """
+        same = head.authority == self.authority and lines == self.lines and not head.body
+        return same and head.headers is self.of and b"authorization" not in (head.headers.form or head.headers).index
+
     def holds_for(self, headers: Headers) -> bool:
         """Whether fields that are others differ in nothing that counts; then it is ``of`` those. What a route has set
         fields in is of no form.

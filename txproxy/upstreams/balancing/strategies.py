@@ -50,6 +50,7 @@ class RoundRobin(Strategy):
     weights are not whole.
     """
 
+    alike = True
     passed_over = "it is another's turn"
 
     def __init__(self) -> None:
@@ -99,6 +100,7 @@ class RoundRobin(Strategy):
 class RandomDraw(Strategy):
     """By lot, weighted."""
 
+    alike = True
     passed_over = "another was drawn"
 
     def __init__(self, random: Random) -> None:
@@ -126,6 +128,7 @@ class TwoChoices(Strategy):
     in Randomized Load Balancing"). Several proxies before the same upstreams do not run after the same one.
     """
 
+    alike = True
     passed_over = "it was not drawn, or has more to do"
 
     def __init__(self, random: Random) -> None:
@@ -162,6 +165,7 @@ class LeastConnections(Strategy):
     """
 
     counts = True
+    alike = True
     passed_over = "another has less to do, or has waited longer"
 
     def __init__(self) -> None:
@@ -319,6 +323,7 @@ class LeastTime(Strategy):
 class FirstAvailable(Strategy):
     """The first that can take it, so that the others may rest (HAProxy's ``first``); it needs ``max=``."""
 
+    alike = True
     passed_over = "one before it can take the request"
 
     def __init__(self) -> None:

@@ -128,13 +128,15 @@ class Strategy:
     """A strategy that needs to know neither of counts nor of times. Others set ``counts`` or ``times``, and have
     ``update`` and ``choose``.
 
-    ``reads_requests`` says that it goes by what raw streams do not have, and ``passed_over`` why an upstream that could
-    be taken is not: for people.
+    ``reads_requests`` says that it goes by what raw streams do not have, ``alike`` of a class itself, and not of those
+    who inherit, that it never looks at who asks, nor for what, so that ``choose`` need not be told; and
+    ``passed_over`` why an upstream that could be taken is not: for people.
     """
 
     counts = False
     times = False
     reads_requests = False
+    alike = False
     passed_over = "another was chosen"
 
     @classmethod

@@ -7,6 +7,7 @@ from typing import Any, Final
 from txproxy.errors import ExchangeError, RequestError, ResponseError
 from txproxy.instance_names import instance_names
 from txproxy.interfaces.answers import Answer, Refusal
+from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.streams import RawConnection
 from txproxy.proxy.downstream.client_tunnel import exchanges_of
@@ -16,6 +17,7 @@ from txproxy.proxy.downstream.http2.stream_body import StreamBody
 from txproxy.proxy.downstream.http2.stream_tunnel import StreamTunnel
 from txproxy.proxy.downstream.http2.unwanted_rest import MOST_REST, UnwantedRest
 from txproxy.proxy.exchanges.exchange import Exchange
+from txproxy.proxy.exchanges.standing_exchange import begin_standing
 from txproxy.proxy.grpc_call import GrpcCall
 from txproxy.proxy.upstream.connection_binding import authenticates_connection
 from txproxy.wire.extended_connect import established, is_accepted
@@ -70,6 +72,12 @@ class RequestStream(Stream):
         # whether it has no body, and a response passes as it is
         self.plain = False
 
+    @property
+    def connection(self) -> ClientConnection:
+        """Its client's, for who knows no more than the stream."""
+        connection: ClientConnection = self.client.connection
+        return connection
+
     # -- what the connection tells
 
     def begin(self, what: Any) -> None:
@@ -87,8 +95,11 @@ class RequestStream(Stream):
         # The same in fewer steps: all but the path was asked in these very fields, and is known to be nothing special.
         self.plain = True
         what.scheme = None
+        handle = client.factory.handle
+        if handle is client.factory.standing_for and begin_standing(self, client.services, client.connection, what):
+            return
         self.exchange = exchange = Exchange(client.services, self, what, RequestContext(client.connection))
-        exchange.start(client.factory.handle)
+        exchange.start(handle)
 
     def _ask(self, head: RequestHead) -> None:
         client = self.client

@@ -1,0 +1,167 @@
+"""The short cut of requests that are like one before: an exchange for which nothing is decided, and little is made.
+
+Its slow twin is the exchange that it inherits from, and that it becomes as soon as anything is asked of it, or happens
+to it, but that its response comes in one piece.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.logger import Logger
+
+from txproxy.instance_names import instance_names
+from txproxy.interfaces.connection import ClientConnection
+from txproxy.interfaces.context import RequestContext
+from txproxy.interfaces.plan import Plan, StandingPlan
+from txproxy.proxy.exchanges.exchange import Exchange
+from txproxy.proxy.exchanges.phases import OVER, PLANNING, SENT, Phase
+from txproxy.proxy.services import Services
+from txproxy.wire.message import RequestHead, ResponseHead, SharedHead
+
+_log = Logger()
+
+
+class _Late:
+    """An attribute of a standing exchange that is there once somebody asks for it: it is an exchange like all others
+    then.
+    """
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, exchange: Any, owner: type) -> Any:
+        if exchange is None or exchange.standing is None:
+            return None
+        exchange.settle()
+        return getattr(exchange, self._name)
+
+
+@instance_names(
+    "services", "downstream", "request", "request_done", "standing", "_tracker", "phase", "upstream", "started", "kept",
+    "eventful", "received", "status", "upstream_status", "response", "sent", "outcome", "first_byte", "seconds",
+    "context", "plan", "detail", "wants_body", "_pending",
+)  # fmt: skip
+class StandingExchange(Exchange):
+    """An exchange by a ``standing`` plan. Who asks for its plan or its context gets them as if they had been made at
+    its beginning, and it is one like all others then: ``standing`` is None.
+    """
+
+    # What others have from their beginning. Nobody looks at these while it stands.
+    context: Any = _Late("context")
+    plan: Any = _Late("plan")
+    bound = body = call = _response_body = None
+    started: float | None = None
+    first_byte: float | None = None
+    phase: Phase = PLANNING
+    standing: StandingPlan | None = None
+    # What is to be set at the beginning is set where it begins: to call a method for it would take half as long as all
+    # else that is done there.
+    __init__ = object.__init__
+
+    def settle(self) -> None:
+        """Be an exchange like all others."""
+        standing, self.standing = self.standing, None
+        if standing is not None:
+            downstream: Any = self.downstream
+            self.context = context = RequestContext(downstream.connection)
+            self.plan = standing.plan(self._tracker, self.request, context)
+
+    def make_attempt(self) -> None:
+        """There is no connection that could be had at once: the same as others do."""
+        plan: Plan = self.plan
+        self._make(plan.attempt)
+
+    def leave(self, fault: Any, status: int) -> None:
+        """See :class:`txproxy.proxy.exchanges.attempts.Attempts`."""
+        self.settle()
+        super().leave(fault, status)
+
+    def _finish(self, outcome: str, detail: str, seconds: float | None = None) -> None:
+        self.settle()
+        super()._finish(outcome, detail, seconds)
+
+    def response_shared(self, head: SharedHead, body: bytes) -> None:
+        """The same as others do with it, where there is nothing to be done: no filters are there without a context, and
+        no bounds without a plan.
+        """
+        onward = head.onward
+        if onward is None or self.standing is None:
+            super().response_shared(head, body)
+        else:
+            self._answered(onward, body)
+
+    def response_whole(self, head: ResponseHead, body: bytes) -> None:
+        """The same as others do with it."""
+        headers = head.headers
+        onward = headers.onward
+        if onward is None or self.standing is None or head.status == 204 or headers.names_server:
+            super().response_whole(head, body)
+        else:
+            head.headers = onward
+            self._answered(head, body)
+
+    def _answered(self, response: ResponseHead, body: bytes) -> None:
+        """That is what the client gets, and all is over."""
+        self.upstream = None
+        self.phase = OVER
+        self.outcome = "ok"
+        self.response = response
+        self.status = self.upstream_status = status = response.status
+        self.sent = len(body)
+        started = self.started
+        if started is not None:
+            self.first_byte = self.seconds = self.services.seconds() - started
+        downstream = self.downstream
+        downstream.send_whole(response, body)
+        tracker: Any = self._tracker
+        tracker.ended(None, status)
+        if started is not None:
+            try:
+                self.services.tell(self)
+            except Exception:
+                _log.failure("an observer failed")
+        downstream.exchange_done()
+
+
+def begin_standing(stream: Any, services: Services, connection: ClientConnection, request: RequestHead) -> bool:
+    """Begin the exchange of a ``request`` without a body, that of this ``stream``, if there is a plan that stands for
+    it; False, with nothing done, if that is not so.
+    """
+    standing: StandingPlan | None = connection.standing
+    if standing is None or request.headers is not standing.of or request.authority != standing.authority:
+        return False
+    if connection.connections is not None:
+        # The client may have logged in on one of its own.
+        return False
+    head = standing.head_for(request)
+    if head is None:
+        return False
+    upstream = standing.take()
+    if upstream is None:
+        return False
+    stream.exchange = exchange = StandingExchange()
+    exchange.services = services
+    exchange.downstream = stream
+    exchange.request = request
+    exchange.request_done = True
+    exchange.standing = standing
+    exchange._tracker = upstream
+    if services.observed:
+        exchange.started = services.seconds()
+        exchange.eventful = False
+        exchange.received = 0
+    else:
+        exchange.started = None
+    kept = services.connections.lease(upstream.address.key)
+    if kept is None:
+        exchange.make_attempt()
+    else:
+        if exchange.started is not None:
+            exchange.kept = kept
+        exchange.phase = SENT
+        exchange.upstream = kept
+        kept.begin(exchange, head)
+    return True
