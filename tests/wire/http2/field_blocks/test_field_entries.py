@@ -10,10 +10,12 @@ from txproxy.wire.http2.field_blocks.field_entries import (
     CONNECTION_SPECIFIC,
     COOKIE,
     HOST,
+    IN_PATHS,
     LENGTH,
     MALFORMED,
     METHOD,
     PATH,
+    PATH_FORM,
     PLAIN,
     PROTOCOL,
     SCHEME,
@@ -113,3 +115,8 @@ def test_what_is_for_a_connection_of_http1_is_known(name: bytes, value: bytes) -
 
 def test_kinds_fit_into_a_byte() -> None:
     assert max(value for name, value in vars(field_entries).items() if name.isupper() and isinstance(value, int)) < 256
+
+
+@pytest.mark.parametrize("byte", range(256))
+def test_what_may_be_in_a_path_is_said_once_by_a_pattern_and_once_by_bytes(byte: int) -> None:
+    assert (byte in IN_PATHS) is (PATH_FORM.fullmatch(b"/%c" % byte) is not None)

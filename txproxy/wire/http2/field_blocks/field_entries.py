@@ -40,8 +40,8 @@ OVERHEAD: Final = 32
 # RFC 9113 8.2.1: names are in lower case, and nothing is in a field that could end its line in HTTP/1.
 _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 PATH_FORM: Final = re.compile(rb"/[\x21\x22\x24-\x7e]*|\*")
-# The same without the asterisk, which is for some methods alone.
-ORIGIN_FORM: Final = re.compile(rb"/[\x21\x22\x24-\x7e]*")
+# What may be in a path.
+IN_PATHS: Final = bytes((0x21, 0x22, *range(0x24, 0x7F)))
 _STATUS: Final = re.compile(rb"[1-9][0-9][0-9]")
 _PSEUDO: Final = {
     b":method": METHOD,

@@ -11,7 +11,7 @@ from txproxy.wire.http2.faults import ConnectionFault, StreamFault
 from txproxy.wire.http2.field_blocks.block_reader import MOST_FIELDS, BlockReader, read_string
 from txproxy.wire.http2.field_blocks.block_shapes import ABSENT, Shape, request_shape, trailers_shape
 from txproxy.wire.http2.field_blocks.field_entries import (
-    ORIGIN_FORM,
+    IN_PATHS,
     OVERHEAD,
     PATH_FORM,
     Entry,
@@ -142,26 +142,26 @@ class RequestReader:
         or something is wrong with it.
         """
         before = self._before
-        if not before or not block.startswith(before) or len(block) == len(before):
+        if not before or not block.startswith(before):
             return None
         at = len(before)
-        length = block[at]
-        if length < _LONG:
-            # The same as reading any string, which is not in the Huffman code.
-            end = at + 1 + length
-            path = block[at + 1 : end]
-            if len(path) < length:
-                return None
-        else:
-            try:
+        try:
+            size = block[at]
+            if size < _LONG:
+                # The same as reading any string, which is not in the Huffman code.
+                at += 1
+                end = at + size
+                path = block[at:end]
+                if len(path) < size:
+                    return None
+            else:
                 path, end = read_string(block, at)
-            except (ConnectionFault, IndexError):
-                return None
-        known = self._known_by_rest.get(block[end:])
-        if known is None:
+                size = len(path)
+            method, headers, authority, scheme, room = self._known_by_rest[block[end:]]
+        except (ConnectionFault, IndexError, KeyError):
             return None
-        method, headers, authority, scheme, room = known
-        if len(path) > room or ORIGIN_FORM.fullmatch(path) is None:
+        # In origin form: no other byte is in it than may be.
+        if size > room or path[:1] != b"/" or path.translate(None, IN_PATHS):
             return None
         return method, path, headers, authority, scheme
 
