@@ -7,7 +7,7 @@ import pytest
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.faults import FLOW_CONTROL_ERROR, ConnectionFault, StreamFault
 from txproxy.wire.http2.receiving import Receiving
-from txproxy.wire.http2.stream import Stream
+from txproxy.wire.http2.stream import Stream, StreamState
 
 
 @pytest.fixture
@@ -15,11 +15,17 @@ def out() -> list[bytes]:
     return []
 
 
+def stream_of(window: int) -> Stream:
+    stream = Stream()
+    stream.id, stream.state, stream.receive_window = 1, StreamState.OPEN, window
+    return stream
+
+
 def opened(out: list[bytes], connection: int = 200_000, stream: int = 1000) -> tuple[Receiving, Stream]:
     receiving = Receiving(connection, stream, out)
     receiving.open()
     out.clear()
-    return receiving, Stream(1, stream, 0)
+    return receiving, stream_of(stream)
 
 
 @pytest.mark.parametrize(("window", "said"), [(200_000, [frames.window_update(0, 134_465)]), (65535, []), (10, [])])
@@ -63,7 +69,7 @@ def test_padding_is_gone_at_once(out: list[bytes]) -> None:
 def test_a_smaller_window_holds_once_the_peer_knows(out: list[bytes]) -> None:
     # RFC 9113 6.9.3
     receiving, _ = opened(out)
-    stream = Stream(1, receiving.of_streams, 0)
+    stream = stream_of(receiving.of_streams)
     receiving.came_on(stream, 60_000, 0)
     receiving.acknowledged([stream])
     assert stream.receive_window == 65_535 - 60_000 + 1000 - 65_535 and receiving.of_streams == 1000

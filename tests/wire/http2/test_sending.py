@@ -31,7 +31,8 @@ def bodies(sending: Sending) -> list[tuple[int, int, bool]]:
 
 
 def stream_of(number: int = 1, window: int = 65535, urgency: int = 3, incremental: bool = False) -> Stream:
-    stream = Stream(number, 0, window)
+    stream = Stream()
+    stream.id, stream.state, stream.send_window = number, StreamState.OPEN, window
     stream.urgency, stream.incremental = urgency, incremental
     return stream
 

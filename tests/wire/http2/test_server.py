@@ -25,7 +25,7 @@ from txproxy.wire.http2.faults import (
     REFUSED_STREAM,
     STREAM_CLOSED,
 )
-from txproxy.wire.http2.field_blocks.block_writer import _field
+from txproxy.wire.http2.field_blocks.block_writer import _field, response_block
 from txproxy.wire.http2.own_settings import Http2Settings
 from txproxy.wire.http2.server import ServerSession
 from txproxy.wire.http2.session import Session
@@ -84,7 +84,7 @@ def test_a_request_and_its_response() -> None:
     assert session.active == 0 and not session.streams
 
 
-@pytest.mark.parametrize("leave", [ServerSession.leave, ServerSession.leave_whole])
+@pytest.mark.parametrize("leave", [ServerSession.leave, Session.leave])
 @pytest.mark.parametrize("reset", [False, True])
 def test_one_that_is_over_counts_no_more_and_earns_what_it_has_cost(leave: Any, reset: bool) -> None:
     session = begun()
@@ -603,6 +603,38 @@ def test_most_requests_are_read_the_short_way() -> None:
         session.leave(only(session, head(number, encoder=encoder))[0])
     # The first of them changes the table, and the second is the first of its kind.
     assert session.count == 2
+
+
+RESERVED = 1 << 31
+
+
+# RFC 9113 4.1
+def test_the_reserved_bit_says_nothing() -> None:
+    session, encoder = begun(), Encoder()
+    for number in (1, 3, 5 | RESERVED, 7):
+        stream, what = only(session, head(number, encoder=encoder))
+        assert stream.id == number % RESERVED and type(what) is RequestHead and what.path == b"/"
+
+
+def test_the_reserved_bit_makes_no_stream_after_the_last() -> None:
+    session, encoder = begun(), Encoder()
+    for number in (1, 3, RESERVED - 1):
+        only(session, head(number, encoder=encoder))
+    stream, what = only(session, head(1 | RESERVED, encoder=encoder))
+    assert stream.id == 1 and type(what) is StreamReset and session.last_seen == RESERVED - 1
+
+
+def test_whole_responses_in_the_same_fields_are_told_apart() -> None:
+    session, encoder = begun(), Encoder()
+    fields = Headers([(b"A", b"b")])
+    for number, (status, body) in enumerate([(200, b"ok"), (200, b"no"), (200, b"ok"), (404, b"ok"), (404, b"")] * 2):
+        stream, _ = only(session, head(2 * number + 1, encoder=encoder))
+        session.send_whole(stream, ResponseHead(status, fields, body=len(body)), body)
+        session.leave(stream)
+        begin, *data = taken_apart(session.take_output())
+        block = response_block(status, Headers([(b"A", b"b")]))
+        assert begin == ("HEADERS", 4 if body else 5, stream.id, block)
+        assert data == ([("DATA", 1, stream.id, body)] if body else [])
 
 
 @pytest.mark.parametrize("size", [0, 1, 16384, 16385, 70_000])

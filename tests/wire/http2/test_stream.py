@@ -18,7 +18,8 @@ from txproxy.wire.http2.stream import Stream, StreamState
     ],
 )
 def test_states(ends: list[str], state: StreamState, may_send: bool, may_receive: bool) -> None:
-    stream = Stream(1, 10, 10)
+    stream = Stream()
+    stream.id, stream.state = 1, StreamState.OPEN
     for end in ends:
         getattr(stream, end)()
     assert (stream.state, stream.may_send, stream.may_receive) == (state, may_send, may_receive)

@@ -110,7 +110,7 @@ class ClientSession(Session):
         The ``stream`` may be one that was made before, and not opened.
         """
         if stream is None:
-            stream = Stream(0, 0, 0)
+            stream = Stream()
         if ended and not protocol and self.send_again(stream, request, scheme):
             return stream
         self._open(stream, b"CONNECT" if protocol else request.method)

@@ -55,6 +55,8 @@ read_header = _HEADER.unpack_from
 pack_header: Final = _HEADER.pack
 # The same with length, type and flags as they are, for what is often the same in these.
 read_start: Final = Struct(">5sL").unpack_from
+# The same with type and flags as one number, and the reserved bit as the sign of the stream's: less than 0 is none.
+read_signed: Final = Struct(">BHHl").unpack_from
 pack_start: Final = Struct(">BHBB").pack
 _NUMBER: Final = Struct(">L")
 pack_number: Final = _NUMBER.pack

@@ -15,7 +15,7 @@ from txproxy.wire.http2.field_blocks.block_writer import fields_block, response_
 from txproxy.wire.http2.field_blocks.request_heads import RequestReader
 from txproxy.wire.http2.flood_allowance import ANSWERED, FRAME, MOST, RESET
 from txproxy.wire.http2.frame_reader import HEAD_SHARE
-from txproxy.wire.http2.frames import HEADER_SIZE, PREFACE, pack_number, read_start
+from txproxy.wire.http2.frames import DEFAULT_FRAME_SIZE, HEADER_SIZE, PREFACE, pack_number, read_signed
 from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings
 from txproxy.wire.http2.priorities import read_priority
 from txproxy.wire.http2.session import Session
@@ -23,6 +23,7 @@ from txproxy.wire.http2.stream import Stream, StreamState
 from txproxy.wire.message import VERSIONS, RequestHead, ResponseHead
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 
+_new: Final = object.__new__
 _OPEN: Final = StreamState.OPEN
 _WE_ENDED: Final = StreamState.WE_ENDED
 _PEER_ENDED: Final = StreamState.PEER_ENDED
@@ -32,8 +33,7 @@ _CLOSED: Final = StreamState.CLOSED
 SHARE: Final = 256
 _MOST_HEADS: Final = SHARE // HEAD_SHARE
 # The type of a frame with a whole request in it, and its flags.
-_LONGEST: Final = HEADER_SIZE + frames.DEFAULT_FRAME_SIZE
-_WHOLE_REQUEST: Final = bytes((frames.HEADERS, frames.END_HEADERS | frames.END_STREAM))
+_WHOLE_REQUEST: Final = frames.HEADERS << 8 | frames.END_HEADERS | frames.END_STREAM
 # The place of its version.
 _HTTP2: Final = VERSIONS.index(b"2.0")
 # What the PING has in it that follows the first GOAWAY of a drain.
@@ -47,8 +47,8 @@ class ServerSession(Session):
     """A connection from a client. An event of a stream that is new has its ``RequestHead``, or the ``RequestError`` of
     one that is to be answered and cannot go on.
 
-    ``connect_protocol`` says that extended CONNECT (RFC 8441) is spoken; ``make_stream`` makes a :class:`Stream` of the
-    caller's own kind.
+    ``connect_protocol`` says that extended CONNECT (RFC 8441) is spoken; ``make_stream`` makes a bare :class:`Stream`
+    of the caller's own kind.
     """
 
     _preface = PREFACE
@@ -60,12 +60,14 @@ class ServerSession(Session):
         limits: WireLimits = DEFAULT_LIMITS,
         settings: Http2Settings = DEFAULT_SETTINGS,
         connect_protocol: bool = False,
-        make_stream: Callable[[int, int, int], Stream] = Stream,
+        make_stream: Callable[[], Stream] = Stream,
     ) -> None:
         super().__init__(limits, settings)
         self._heads = RequestReader(limits)
         # After it there is none: the last stream that is taken.
         self._last_taken = frames.LAST_STREAM
+        # so many are taken at once where nothing else is to be looked at
+        self._most_active = settings.streams
         said = [
             (frames.MAX_CONCURRENT_STREAMS, settings.streams),
             (frames.MAX_HEADER_LIST_SIZE, limits.max_head),
@@ -77,8 +79,8 @@ class ServerSession(Session):
         # what was said of streams that are to come
         self._priorities: dict[int, tuple[int, bool]] = {}
         self._make_stream = make_stream
-        # how the frame of the last request that was like another has begun, and how long that frame was
-        self._begin, self._step = b"", HEADER_SIZE
+        # what the last of many responses that are the same is written as: its fields, status and size, and this
+        self._answer: tuple[Headers | None, int, int, bytes, bytes] = None, 0, 0, b"", b""
         self.sending.out.append(frames.settings(said))
         self.receiving.open()
 
@@ -101,10 +103,9 @@ class ServerSession(Session):
             return
         sending, headers = self.sending, response.headers
         status, size = response.status, len(body)
-        known = headers.around
-        if known is None or known[0] != status or known[1] != size:
-            known = headers.around = status, size, *frames.around(response_block(status, headers), size)
-        _, _, begin, middle = known
+        same, of_status, of_size, begin, middle = self._answer
+        if headers is not same or status != of_status or size != of_size:
+            begin, middle = self._around(headers, status, size)
         if sending.held or size > stream.send_window or size > sending.window or not begin:
             sending.whole(stream, response_block(status, headers), body)
             return
@@ -117,13 +118,30 @@ class ServerSession(Session):
             sending.out += begin, number, middle
         stream.state = after
 
-    def leave_whole(self, stream: Stream) -> None:
-        """:meth:`leave` of one that is closed, after a request without a body, in fewer steps."""
-        if self.streams.pop(stream.id, None) is None:
-            self.leave(stream)
+    def _around(self, headers: Headers, status: int, size: int) -> tuple[bytes, bytes]:
+        """What a whole response with such a head and a body of this ``size`` is written as: see
+        :func:`txproxy.wire.http2.frames.around`.
+        """
+        known = headers.around
+        if known is None or known[0] != status or known[1] != size:
+            begin, middle = frames.around(response_block(status, headers), size)
+            headers.around = status, size, begin, middle
+        else:
+            # It is one of many that are the same.
+            _, _, begin, middle = known
+            self._answer = headers, status, size, begin, middle
+        return begin, middle
+
+    def leave(self, stream: Stream) -> None:
+        """See :class:`txproxy.wire.http2.session.Session`."""
+        if stream.state is not _CLOSED or self.streams.pop(stream.id, None) is None:
+            super().leave(stream)
             return
+        # The same in fewer steps, as it is the end of most.
         stream.counted = False
         self.active -= 1
+        if stream.unconsumed:
+            self.receiving.forget(stream)
         if self.allowance.left < MOST:
             self.allowance.earn(ANSWERED)
 
@@ -145,6 +163,7 @@ class ServerSession(Session):
         """Take no new streams from now on."""
         if self._last_taken == frames.LAST_STREAM:
             self._last_taken = self.last_seen
+            self._most_active = 0
             self.go_away()
 
     @property
@@ -160,59 +179,54 @@ class ServerSession(Session):
     # -- what is read
 
     def receive(self, data: bytes) -> list[Event]:
-        """See :class:`txproxy.wire.http2.session.Session`."""
-        reader = self.reader
-        if not reader.clear or self._priorities:
-            return super().receive(data)
-        at = self._read_known(data)
-        if at < len(data):
-            reader.spent = len(self._events) * HEAD_SHARE
-            return super().receive(data[at:])
-        events, self._events = self._events, []
-        return events
-
-    def _read_known(self, data: bytes) -> int:
-        """Read what ``data`` begin with of requests that are whole, and like some before: most are. The same as is done
-        for all others, in a third of the steps. Gives where they end.
+        """See :class:`txproxy.wire.http2.session.Session`. Requests that are whole, and like some before, which most
+        are, are read here: the same as is done for all others, in a third of the steps.
         """
-        heads, events, streams, make_stream = self._heads, self._events, self.streams, self._make_stream
-        known, last = heads.known, self.last_seen
-        begin, step = self._begin, self._step
-        last_taken = self._last_taken
-        at, size = 0, len(data)
+        reader, size = self.reader, len(data)
         most = size - HEADER_SIZE
-        receive_window, send_window = self.receiving.of_streams, self.sending.initial_window
-        room = self.settings.streams - self.active
+        if most < 0 or not reader.clear or self._priorities:
+            return super().receive(data)
+        heads, streams, make_stream = self._heads, self.streams, self._make_stream
+        # As odd as all of them.
+        known, last = heads.known, self.last_seen or -1
+        room = self._most_active - self.active
         if room > _MOST_HEADS:
             room = _MOST_HEADS
-        while at <= most and room > 0:
-            start, number = read_start(data, at)
-            if start != begin:
-                if start[3:] != _WHOLE_REQUEST:
-                    break
-                begin, step = start, HEADER_SIZE + int.from_bytes(start[:3], "big")
-                if step > _LONGEST:
-                    break
-            end = at + step
-            if end > size or not last < number <= last_taken or not number & 1:
+        at = 0
+        events: list[Event] = []
+        while room > 0:
+            high, length, kind, number = read_signed(data, at)
+            end = at + HEADER_SIZE + length
+            if end > size or kind != _WHOLE_REQUEST or high or length > DEFAULT_FRAME_SIZE:
+                break
+            # Most are the next one, which is odd.
+            if number != last + 2 and (number <= last or not number & 1):
                 break
             block = data[at + HEADER_SIZE : end]
             found = known.get(block) or heads.known_by_rest(block)
             if found is None:
                 break
             last = number
-            method, path, headers, authority, scheme = found
-            stream = streams[number] = make_stream(number, receive_window, send_window)
-            stream.state = _PEER_ENDED
-            stream.method = method
-            events.append((stream, RequestHead(method, path, headers, authority, scheme, 0, _HTTP2)))
+            stream = streams[number] = make_stream()
+            stream.id, stream.state, stream.unconsumed = number, _PEER_ENDED, 0
+            stream.send_window = self.sending.initial_window
+            # Its own constructor takes twice as long.
+            head = _new(RequestHead)
+            head.method, head.path, head.headers, head.authority, head.scheme = found
+            stream.method = head.method
+            head.body, head.minor, head.keep_alive = 0, _HTTP2, True
+            events.append((stream, head))
             at = end
+            if at > most:
+                break
             room -= 1
         if events:
-            self._begin, self._step = begin, step
             self.last_seen = last
             self.active += len(events)
-        return at
+        if at == size:
+            return events
+        reader.spent = len(events) * HEAD_SHARE
+        return events + super().receive(data[at:])
 
     def _is_idle(self, number: int) -> bool:
         return number % 2 == 0 or number > self.last_seen
@@ -238,9 +252,11 @@ class ServerSession(Session):
             self._remember_reset(number)
             self.allowance.spend(RESET)
             return
-        stream = self.streams[number] = self._make_stream(
-            number, self.receiving.of_streams, self.sending.initial_window
-        )
+        stream = self.streams[number] = self._make_stream()
+        stream.id = number
+        stream.state = _OPEN
+        stream.receive_window = self.receiving.of_streams
+        stream.send_window = self.sending.initial_window
         self.active += 1
         head: RequestHead | RequestError
         try:

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPush
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from txproxy.errors import RequestError
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.net.deadlines import NEVER
 from txproxy.net.transports.any_transports import half_close, set_tcp_options
@@ -22,12 +23,11 @@ from txproxy.proxy.downstream.connection_age import forget_age, watched_age
 from txproxy.proxy.downstream.http2.connection_output import ConnectionOutput
 from txproxy.proxy.downstream.http2.frames_ahead import FramesAhead
 from txproxy.proxy.downstream.http2.head_watch import HeadWatch
-from txproxy.proxy.downstream.http2.request_stream import RequestStream
+from txproxy.proxy.downstream.http2.request_stream import UNREAD, RequestStream
 from txproxy.proxy.downstream.http2.stream_body import StreamBody
 from txproxy.proxy.downstream.serving import ServedBy, ServingFactory, follow
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.minimum_rate import SLOW_RESPONSE, ResponseRate
-from txproxy.wire.http2.events import Event
 from txproxy.wire.http2.faults import CANCEL
 from txproxy.wire.http2.flood_allowance import MOST
 from txproxy.wire.http2.server import ServerSession
@@ -35,8 +35,6 @@ from txproxy.wire.message import RequestHead
 
 # Below this what time has given back of the allowance is asked for.
 _LOW: Final = MOST // 2
-# The time between two reads may be good for less than 1 of it.
-_WHOLE_TIME: Final = 1.0
 # There are no more numbers of streams than 2**31: with so many left it is time for another connection.
 _LAST_NUMBER: Final = (1 << 31) - (1 << 20)
 # A look-up in an Enum class costs on each event.
@@ -108,7 +106,7 @@ class Http2Protocol:
         if session.allowance.left < _LOW:
             now = self.services.seconds()
             passed = now - self._seen_at
-            if passed >= _WHOLE_TIME:
+            if passed >= 1:  # less may be good for nothing, each time
                 session.allowance.seconds_passed(passed)
                 self._seen_at = now
         self._handle(session.receive(data))
@@ -118,27 +116,31 @@ class Http2Protocol:
             self._end()
         elif session.reader.more:
             self._ahead.wait()
-        elif session.begun is not self._begun and self.state is _OPEN:
+        elif (self._begun or not session.reader.clear) and session.begun is not self._begun and self.state is _OPEN:
             self._begun = not self._begun
             self._head_watch = None
             self._set_deadline()
 
-    def _handle(self, events: list[Event]) -> None:
+    def _handle(self, events: list[Any]) -> None:
         self._busy, prepared = True, False
+        streams = self.session.streams
         try:
-            stream: Any
             for stream, what in events:
-                if stream is None:
+                if type(what) is RequestHead:
+                    # The first of its stream. All that have come are there, but who was reset by what came with it.
+                    stream.client = self
+                    if stream.id in streams:
+                        prepared = prepared or self._prepare()
+                        stream.begin(what)
+                elif stream is None:
                     continue  # the client takes no streams of ours, of which there are none
-                if stream.client is not None:
-                    stream.came(what)
-                    continue
-                stream.client = self
-                # All that have come are there by now, but who was reset by what came with it, or is malformed.
-                if stream.id in self.session.streams:
-                    prepared = prepared or self._prepare()
-                    stream.begin(what)
-                elif type(what) is not RequestHead:
+                elif stream.client is None and isinstance(what, RequestError):
+                    stream.client = self
+                    if stream.id in streams:
+                        prepared = prepared or self._prepare()
+                        stream.refuse(what, UNREAD)
+                else:
+                    stream.client = self
                     stream.came(what)
             # Each may have others wanted.
             while self._touched:
@@ -186,9 +188,8 @@ class Http2Protocol:
 
     def left(self, stream: RequestStream) -> None:
         """All is over with a stream."""
-        session = self.session
-        session.leave(stream)
-        if not session.active and self.state is _OPEN:
+        self.session.leave(stream)
+        if not self.session.active and self.state is _OPEN:
             self._count()
             self._rest = self.factory.rest_limit.ahead
             self._set_deadline()
@@ -272,10 +273,9 @@ class Http2Protocol:
 
     def _head_late(self) -> None:
         """What has begun to come is not there."""
-        watch = self._head_watch
-        if watch is None:
-            self._head_watch = watch = HeadWatch(self)
-        until = watch.until(self._rest)
+        if self._head_watch is None:
+            self._head_watch = HeadWatch(self)
+        until = self._head_watch.until(self._rest)
         if until:
             self.deadline = until
         else:
@@ -323,8 +323,7 @@ class Http2Protocol:
     def belong_to(self, factory: ServingFactory) -> None:
         """See :class:`txproxy.proxy.downstream.serving.Client`."""
         self._count()
-        self.factory, self.plain_fields = factory, None
-        self.services = factory.services
+        self.factory, self.services, self.plain_fields = factory, factory.services, None
         self.session.use_limits(factory.services.wire_limits)
         self.output.use_turn(factory.services.turn_writes)
 

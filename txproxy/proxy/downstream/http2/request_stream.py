@@ -30,7 +30,6 @@ from txproxy.wire.message import RequestHead, ResponseHead
 
 # So much of a response may wait for its windows before the upstream has to wait with the rest.
 _MOST_WAITING: Final = 65536
-_OPEN: Final = StreamState.OPEN
 _WE_ENDED: Final = StreamState.WE_ENDED
 _CLOSED: Final = StreamState.CLOSED
 # For logs, of what cannot be read as a request.
@@ -50,6 +49,8 @@ class RequestStream(Stream):
     """
 
     errand = ""
+    # whether it has no body, and a response passes as it is
+    plain = False
     # the connection: txproxy.proxy.downstream.http2.http2_connection.Http2Protocol
     client: Any = None
     exchange: Exchange | None = None
@@ -62,16 +63,6 @@ class RequestStream(Stream):
     # of the request, where the response is complete before it
     rest: UnwantedRest | None = None
 
-    def __init__(self, number: int, receive_window: int, send_window: int) -> None:
-        # The same as a stream's that has no owner: to ask that takes as long as to set all of these.
-        self.id = number
-        self.state = _OPEN
-        self.receive_window = receive_window
-        self.send_window = send_window
-        self.client = None
-        # whether it has no body, and a response passes as it is
-        self.plain = False
-
     @property
     def connection(self) -> ClientConnection:
         """Its client's, for who knows no more than the stream."""
@@ -80,25 +71,19 @@ class RequestStream(Stream):
 
     # -- what the connection tells
 
-    def begin(self, what: Any) -> None:
-        """The first that has come: the head of a request, or why it is none."""
-        if type(what) is not RequestHead:
-            if isinstance(what, RequestError):
-                self._refuse(what, UNREAD)
-            else:
-                self.came(what)
-            return
+    def begin(self, head: RequestHead) -> None:
+        """The first that has come."""
         client = self.client
-        if what.headers is not client.plain_fields or what.body:
-            self._ask(what)
+        if head.headers is not client.plain_fields or head.body:
+            self._ask(head)
             return
         # The same in fewer steps: all but the path was asked in these very fields, and is known to be nothing special.
         self.plain = True
-        what.scheme = None
+        head.scheme = None
         handle = client.factory.handle
-        if handle is client.factory.standing_for and begin_standing(self, client.services, client.connection, what):
+        if handle is client.factory.standing_for and begin_standing(self, client.services, client.connection, head):
             return
-        self.exchange = exchange = Exchange(client.services, self, what, RequestContext(client.connection))
+        self.exchange = exchange = Exchange(client.services, self, head, RequestContext(client.connection))
         exchange.start(handle)
 
     def _ask(self, head: RequestHead) -> None:
@@ -114,7 +99,7 @@ class RequestStream(Stream):
         try:
             head = asked_request(head, self.protocol, connection, factory.proxied)
         except RequestError as fault:
-            self._refuse(fault, head)
+            self.refuse(fault, head)
             return
         if self.method == b"CONNECT":
             self.tunnel = StreamTunnel(self)
@@ -129,7 +114,7 @@ class RequestStream(Stream):
             exchange.call = GrpcCall(exchange, index.get(b"grpc-timeout"))
         exchange.start(factory.handle)
 
-    def _refuse(self, fault: RequestError, head: RequestHead) -> None:
+    def refuse(self, fault: RequestError, head: RequestHead) -> None:
         """Answer what cannot be read, or served, as a request."""
         client = self.client
         self.exchange = exchange = Exchange(client.services, self, head, RequestContext(client.connection))
@@ -320,7 +305,7 @@ class RequestStream(Stream):
         if self.plain and self.state is _CLOSED:
             # All has gone both ways, and leaves at the end of the turn: the same as below in fewer steps.
             session = self.client.session
-            session.leave_whole(self)
+            session.leave(self)
             if not session.active:
                 self.client.left(self)
         elif self.may_send and self.ending is not None:
