@@ -79,8 +79,6 @@ class ServerSession(Session):
         # what was said of streams that are to come
         self._priorities: dict[int, tuple[int, bool]] = {}
         self._make_stream = make_stream
-        # what the last of many responses that are the same is written as: its fields, status and size, and this
-        self._answer: tuple[Headers | None, int, int, bytes, bytes] = None, 0, 0, b"", b""
         self.sending.out.append(frames.settings(said))
         self.receiving.open()
 
@@ -103,9 +101,10 @@ class ServerSession(Session):
             return
         sending, headers = self.sending, response.headers
         status, size = response.status, len(body)
-        same, of_status, of_size, begin, middle = self._answer
-        if headers is not same or status != of_status or size != of_size:
-            begin, middle = self._around(headers, status, size)
+        known = headers.around
+        if known is None or known[0] != status or known[1] != size:
+            known = headers.around = status, size, *frames.around(response_block(status, headers), size)
+        _, _, begin, middle = known
         if sending.held or size > stream.send_window or size > sending.window or not begin:
             sending.whole(stream, response_block(status, headers), body)
             return
@@ -117,20 +116,6 @@ class ServerSession(Session):
         else:
             sending.out += begin, number, middle
         stream.state = after
-
-    def _around(self, headers: Headers, status: int, size: int) -> tuple[bytes, bytes]:
-        """What a whole response with such a head and a body of this ``size`` is written as: see
-        :func:`txproxy.wire.http2.frames.around`.
-        """
-        known = headers.around
-        if known is None or known[0] != status or known[1] != size:
-            begin, middle = frames.around(response_block(status, headers), size)
-            headers.around = status, size, begin, middle
-        else:
-            # It is one of many that are the same.
-            _, _, begin, middle = known
-            self._answer = headers, status, size, begin, middle
-        return begin, middle
 
     def leave(self, stream: Stream) -> None:
         """See :class:`txproxy.wire.http2.session.Session`."""
