@@ -169,17 +169,17 @@ class ServerSession(Session):
         """
         reader, size = self.reader, len(data)
         most = size - HEADER_SIZE
-        if most < 0 or not reader.clear or self._priorities:
+        room = self._most_active - self.active
+        if most < 0 or room <= 0 or not reader.clear or self._priorities:
             return super().receive(data)
         heads, streams, make_stream = self._heads, self.streams, self._make_stream
         # As odd as all of them.
         known, last = heads.known, self.last_seen or -1
-        room = self._most_active - self.active
         if room > _MOST_HEADS:
             room = _MOST_HEADS
         at = 0
         events: list[Event] = []
-        while room > 0:
+        while True:
             high, length, kind, number = read_signed(data, at)
             end = at + HEADER_SIZE + length
             if end > size or kind != _WHOLE_REQUEST or high or length > DEFAULT_FRAME_SIZE:
@@ -202,9 +202,9 @@ class ServerSession(Session):
             head.body, head.minor, head.keep_alive = 0, _HTTP2, True
             events.append((stream, head))
             at = end
-            if at > most:
-                break
             room -= 1
+            if at > most or not room:
+                break
         if events:
             self.last_seen = last
             self.active += len(events)

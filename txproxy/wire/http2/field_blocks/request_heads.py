@@ -31,6 +31,7 @@ _MOST_REMEMBERED: Final = 32
 _MOST_SIZE: Final = 65536
 # Of lengths of strings that are less, all is in one byte.
 _LONG: Final = 0x7F
+_SLASH: Final = ord("/")
 
 
 class Fields(NamedTuple):
@@ -158,10 +159,10 @@ class RequestReader:
                 path, end = read_string(block, at)
                 size = len(path)
             method, headers, authority, scheme, room = self._known_by_rest[block[end:]]
+            # In origin form: no other byte is in it than may be.
+            if path[0] != _SLASH or size > room or path.translate(None, IN_PATHS):
+                return None
         except (ConnectionFault, IndexError, KeyError):
-            return None
-        # In origin form: no other byte is in it than may be.
-        if size > room or path[:1] != b"/" or path.translate(None, IN_PATHS):
             return None
         return method, path, headers, authority, scheme
 
