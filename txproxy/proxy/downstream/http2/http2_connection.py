@@ -28,7 +28,6 @@ from txproxy.proxy.downstream.http2.stream_body import StreamBody
 from txproxy.proxy.downstream.serving import ServedBy, ServingFactory, follow
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.minimum_rate import SLOW_RESPONSE, ResponseRate
-from txproxy.wire.http2.faults import CANCEL
 from txproxy.wire.http2.flood_allowance import MOST
 from txproxy.wire.http2.server import ServerSession
 from txproxy.wire.message import RequestHead
@@ -100,9 +99,9 @@ class Http2Protocol:
 
     def dataReceived(self, data: bytes) -> None:
         """Frames."""
-        if self.state is not _OPEN or self._ahead.keep(data):
-            return
         session = self.session
+        if self.state is not _OPEN or (session.reader.more and self._ahead.keep(data)):
+            return
         if session.allowance.left < _LOW:
             now = self.services.seconds()
             passed = now - self._seen_at
@@ -150,8 +149,10 @@ class Http2Protocol:
         finally:
             self._busy = False
         self._count()
-        self.want_out()
-        self._end_if_left()
+        if self.session.sending.out:
+            self.want_out()
+        if self._leaving:
+            self._end_if_left()
 
     def _count(self) -> None:
         """Tell how many streams there are: after what has come, and when there is none."""
@@ -189,19 +190,17 @@ class Http2Protocol:
     def left(self, stream: RequestStream) -> None:
         """All is over with a stream."""
         self.session.leave(stream)
-        if not self.session.active and self.state is _OPEN:
+        if not self.session.active:
+            self.rest()
+
+    def rest(self) -> None:
+        """There are no streams any more."""
+        if self.state is _OPEN:
             self._count()
             self._rest = self.factory.rest_limit.ahead
             self._set_deadline()
             if not self._busy:
                 self._end_if_left()
-
-    def reset_slow(self, stream: RequestStream) -> None:
-        """The client does not take its response."""
-        self.session.reset(stream, CANCEL)
-        stream.lost(SLOW_RESPONSE)
-        self.left(stream)
-        self.want_out()
 
     # -- bytes out
 

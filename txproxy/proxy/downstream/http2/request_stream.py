@@ -19,12 +19,13 @@ from txproxy.proxy.downstream.http2.unwanted_rest import MOST_REST, UnwantedRest
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.exchanges.standing_exchange import begin_standing
 from txproxy.proxy.grpc_call import GrpcCall
+from txproxy.proxy.minimum_rate import SLOW_RESPONSE
 from txproxy.proxy.upstream.connection_binding import authenticates_connection
 from txproxy.wire.extended_connect import established, is_accepted
 from txproxy.wire.grpc.calls import is_call
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2.events import ALL_SENT, WRITABLE, StreamReset
-from txproxy.wire.http2.faults import HTTP_1_1_REQUIRED, INTERNAL_ERROR
+from txproxy.wire.http2.faults import CANCEL, HTTP_1_1_REQUIRED, INTERNAL_ERROR
 from txproxy.wire.http2.stream import Stream, StreamState
 from txproxy.wire.message import RequestHead, ResponseHead
 
@@ -307,7 +308,7 @@ class RequestStream(Stream):
             session = self.client.session
             session.leave(self)
             if not session.active:
-                self.client.left(self)
+                self.client.rest()
         elif self.may_send and self.ending is not None:
             # Its end waits for a window: only what has gone out is over.
             self.wait_for_windows()
@@ -345,4 +346,8 @@ class RequestStream(Stream):
     def stalled_for_long(self) -> None:
         """The client does not take it."""
         if self.state is not _CLOSED:
-            self.client.reset_slow(self)
+            client = self.client
+            client.session.reset(self, CANCEL)
+            self.lost(SLOW_RESPONSE)
+            client.left(self)
+            client.want_out()
